@@ -1,0 +1,108 @@
+# Relève. `make help` lists what there is to do; each recipe is a command you could type yourself.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+STAMP := $(VENV)/.releve-setup
+
+# The Python that makes .venv must not be the one in it, even where a shell has activated it.
+OUTER_PATH := $(subst $(BIN):,,$(PATH))
+
+# DVC stages, flows and services start `python`, `dvc` and `git`: they must find this project's first.
+export PATH := $(BIN):$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+export OMP_NUM_THREADS ?= 2
+
+# Nobody is told what you do here.
+export DO_NOT_TRACK := 1
+export BENTOML_DO_NOT_TRACK := True
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DVC_NO_ANALYTICS := 1
+
+# A project's own environment must not leak in from another one.
+unexport PYTHONPATH
+unexport PYTHONHOME
+
+# make test PYTEST_ARGS="-k gate -x"   make repro DVC_ARGS="scenarios/digits/dvc.yaml"   make up UP_ARGS=...
+PYTEST_ARGS ?=
+DVC_ARGS ?=
+DEMO_ARGS ?=
+UP_ARGS ?=
+DOWN_ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-fast lint up down status repro lock clean
+
+help:  ## Say what there is to do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## Install everything, hash-checked, into .venv (a no-op when nothing has changed)
+
+$(STAMP): export PATH := $(OUTER_PATH)
+
+# The stamp is written last: a setup that was interrupted or broken is begun again.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "Relève needs Python 3.11, 3.12 or 3.13, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -1). Name another: make setup PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' cannot make virtual environments. Install its venv module (Debian: python3-venv), or name another: make setup PYTHON=python3.11" >&2; exit 1; }
+	@rm -f $(STAMP)
+	@echo "setup: a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.requirement
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.requirement
+	@echo "setup: the packages of requirements.lock, each checked against its hash"
+	@$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+	@echo "setup: done"
+
+demo: setup  ## The whole life of a model, in about three minutes
+	@$(BIN)/python -m examples.demo $(DEMO_ARGS)
+
+# Runs on after a failure, so that one run shows everything there is to mend.
+test: setup  ## Check everything: style, types, layers, tests
+	@failed=""; \
+	check() { name=$$1; shift; echo "== $$name"; "$$@" || failed="$$failed $$name"; }; \
+	check style $(BIN)/ruff check .; \
+	check format $(BIN)/ruff format --check .; \
+	check types $(BIN)/mypy; \
+	check layers $(BIN)/lint-imports; \
+	check tests $(BIN)/python -m pytest $(PYTEST_ARGS); \
+	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi; \
+	echo "All checks passed: style, format, types, layers, tests"
+
+test-fast: setup  ## The tests that need neither a server nor minutes
+	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+lint: setup  ## Style, types and layers; mends what can be mended by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+up: setup  ## Start Milvus, Prefect, its worker and the service, on this machine only
+	@$(BIN)/python -m releve up $(UP_ARGS)
+
+down: setup  ## Stop what `make up` started
+	@$(BIN)/python -m releve down $(DOWN_ARGS)
+
+status: setup  ## Say what runs, and where
+	@$(BIN)/python -m releve status
+
+repro: setup  ## Build every artifact that is out of date (dvc repro)
+	@$(BIN)/dvc repro $(DVC_ARGS)
+
+lock:  ## Resolve the dependencies anew into both lock files
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMPILE) --all-extras --output-file requirements.lock
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMPILE) --constraints requirements.lock --output-file requirements-service.lock
+
+# No index address and no local folder may get into a lock file. `uv` may be any one: there may be no .venv yet.
+UV_COMPILE = uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links
+
+clean:  ## Remove .venv and caches; var/, which holds your state, stays
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m releve down || true
+	@rm -rf $(VENV) build dist releve.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +

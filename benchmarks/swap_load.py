@@ -1,0 +1,189 @@
+"""Does a release lose a request? A closed loop of clients asks while two releases take turns.
+
+    python -m benchmarks.swap_load [--releases 20] [--clients 8]
+
+Half of the clients keep their connection, half open one per request. Every answer must come whole, and from a release
+that was current at some moment of its request: moved in before the answer came, and not yet seen to be replaced
+when the question was sent. Exits with 1 when an answer was lost or wrong.
+"""
+
+import argparse
+import http.client
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from releve.adapters.registry import Registry
+from releve.rules.release import Release
+from releve.settings import LOOPBACK
+from tests.factories import SCENARIO, make_project, make_release, make_row, make_stored_model
+from tests.serving.process import serving, wait_until
+
+BODY = json.dumps({"rows": [make_row()]})
+HEADERS = {"content-type": "application/json"}
+PAUSE_SECONDS = 0.25  # of load between two releases
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One request: times from `time.monotonic`, and (model, index) or what went wrong."""
+
+    start: float
+    end: float
+    release: tuple[str, str] | None
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One release: when it was moved in, and when the service was seen to answer with the next."""
+
+    release: tuple[str, str]
+    moved: float
+    replaced: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run found."""
+
+    answers: list[Answer]
+    turns: list[Turn]
+
+    @property
+    def failures(self) -> list[Answer]:
+        return [answer for answer in self.answers if answer.release is None]
+
+    @property
+    def strangers(self) -> list[Answer]:
+        """Whole answers by a release that was not current within their request."""
+        return [answer for answer in self.answers if answer.release and not _was_current(answer, self.turns)]
+
+    def quantile(self, share: float) -> float:
+        """Milliseconds that `share` (0-1) of the requests took at most."""
+        took = sorted(answer.end - answer.start for answer in self.answers)
+        return 1000 * took[min(len(took) - 1, int(share * len(took)))]
+
+
+def run(home: Path, *, releases: int, clients: int) -> Result:
+    """Start a service in `home`, load it, move `releases` releases back and forth, and stop it."""
+    project = make_project(home)
+    pair = [
+        make_release(make_stored_model(home, name, seed=seed), index=f"index_{name}")
+        for seed, name in enumerate(("one", "two"))
+    ]
+    registry = Registry(f"sqlite:///{home / 'registry.db'}")
+    with serving(home, project) as address:
+        port = int(address.rpartition(":")[2])
+        turns = [(_key(pair[0]), _move(registry, pair[0]))]
+        wait_until(lambda: _serves(port, pair[0]), seconds=30)
+        answers, stop, threads = _start_clients(port, clients)
+        seen = []
+        for number in range(1, releases + 1):
+            time.sleep(PAUSE_SECONDS)
+            release = pair[number % 2]
+            turns.append((_key(release), _move(registry, release)))
+            wait_until(lambda release=release: _serves(port, release), seconds=30)  # type: ignore[misc]
+            seen.append(time.monotonic())
+        time.sleep(PAUSE_SECONDS)
+        stop.set()
+        for thread in threads:
+            thread.join()
+    registry.close()
+    return Result(
+        answers,
+        [Turn(key, moved, replaced) for (key, moved), replaced in zip(turns, [*seen, float("inf")], strict=True)],
+    )
+
+
+def _start_clients(port: int, clients: int) -> tuple[list[Answer], threading.Event, list[threading.Thread]]:
+    answers: list[Answer] = []
+    stop = threading.Event()
+    threads = [
+        threading.Thread(
+            target=_client, args=(port, answers, stop), kwargs={"keep_alive": number % 2 == 0}, daemon=True
+        )
+        for number in range(clients)
+    ]
+    for thread in threads:
+        thread.start()
+    return answers, stop, threads
+
+
+def _client(port: int, answers: list[Answer], stop: threading.Event, *, keep_alive: bool) -> None:
+    """Ask again as soon as the answer is there."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
+    while not stop.is_set():
+        answers.append(_ask(connection))
+        if not keep_alive or answers[-1].failure:
+            connection.close()  # it opens again by itself
+    connection.close()
+
+
+def _ask(connection: http.client.HTTPConnection) -> Answer:
+    start = time.monotonic()
+    try:
+        connection.request("POST", "/predict", BODY, HEADERS)
+        response = connection.getresponse()
+        said = json.loads(response.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return Answer(start, time.monotonic(), None, repr(error))
+    end = time.monotonic()
+    if response.status != 200 or len(said["predictions"]) != 1:
+        return Answer(start, end, None, f"{response.status} {said}")
+    return Answer(start, end, (said["model_version"], said["index_version"]))
+
+
+def _move(registry: Registry, release: Release) -> float:
+    """Release it; returns a moment before which it was not current."""
+    current = registry.current(SCENARIO)
+    before = time.monotonic()
+    expected = current.number if current else None
+    registry.move(SCENARIO, "released", expected=expected, release=release, reason="swap load", actor="benchmark")
+    return before
+
+
+def _serves(port: int, release: Release) -> bool:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
+    connection.request("GET", "/status")
+    served = json.loads(connection.getresponse().read())["model_version"]
+    connection.close()
+    return bool(served == release.model)
+
+
+def _key(release: Release) -> tuple[str, str]:
+    return release.model, release.index
+
+
+def _was_current(answer: Answer, turns: list[Turn]) -> bool:
+    return any(
+        turn.release == answer.release and turn.moved <= answer.end and answer.start <= turn.replaced for turn in turns
+    )
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(description="Ask a service while releases take turns.")
+    parser.add_argument("--releases", type=int, default=20)
+    parser.add_argument("--clients", type=int, default=8)
+    options = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as home:
+        result = run(Path(home), releases=options.releases, clients=options.clients)
+    print(f"releases            {len(result.turns) - 1}")
+    print(f"requests            {len(result.answers)}")
+    print(f"failures            {len(result.failures)}")
+    print(f"not current         {len(result.strangers)}")
+    for (model, _), count in sorted(Counter(answer.release for answer in result.answers if answer.release).items()):
+        print(f"by {model:17}{count}")
+    print(f"p50 / p99           {result.quantile(0.5):.1f} / {result.quantile(0.99):.1f} ms")
+    for answer in [*result.failures, *result.strangers][:5]:
+        print(f"  {answer.failure or answer}", file=sys.stderr)
+    return 1 if result.failures or result.strangers else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,46 @@
+"""What the same recipe does when it is never retrained, and when it is retrained after every window."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from releve.rules.params import Train
+from releve.rules.pipeline import build
+from releve.rules.schema import Schema
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Per row of the windows after the first: right or wrong; and the accuracy per window."""
+
+    static: npt.NDArray[np.bool_]
+    every: npt.NDArray[np.bool_]
+    static_by_window: tuple[float, ...]
+    every_by_window: tuple[float, ...]
+
+
+def compare(tables: list[pd.DataFrame], schema: Schema, train: Train, seed_windows: int) -> Comparison:
+    """Fit on all earlier windows, score the next one; both policies see the same rows in the same order."""
+    first = _fit(tables[:seed_windows], schema, train)
+    static, every = [], []
+    for number in range(seed_windows, len(tables)):
+        static.append(_right(first, tables[number], schema))
+        every.append(_right(_fit(tables[:number], schema, train), tables[number], schema))
+    return Comparison(
+        np.concatenate(static),
+        np.concatenate(every),
+        tuple(float(flags.mean()) for flags in static),
+        tuple(float(flags.mean()) for flags in every),
+    )
+
+
+def _fit(tables: list[pd.DataFrame], schema: Schema, train: Train) -> object:
+    rows = pd.concat(tables)
+    return build(schema, **train.model_dump()).fit(rows[schema.names], rows[schema.target.name])
+
+
+def _right(model: object, table: pd.DataFrame, schema: Schema) -> npt.NDArray[np.bool_]:
+    predicted = model.predict(table[schema.names])  # type: ignore[attr-defined]  # any scikit-learn classifier
+    return np.asarray(predicted == table[schema.target.name].to_numpy())

@@ -1,0 +1,270 @@
+"""The whole loop on handwritten digits that really drift: `make demo`.
+
+Thirteen writers wrote these digits, one after the other. The first three of twenty windows train the first
+champion; the others arrive one by one over HTTP, their labels a little later, and the loop keeps up by itself.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from examples.comparison import Comparison, compare
+from examples.service_calls import ServiceCalls
+from releve.adapters import local_stack
+from releve.adapters.files import read_params, read_schema, write_parquet
+from releve.adapters.registry import Registry
+from releve.errors import ReleveError
+from releve.settings import LOOPBACK, Settings
+from tasks.forget import forget
+from tasks.places import ScenarioState
+from tasks.seed import SEED_WINDOWS, windows
+
+SCENARIO = "digits"
+NEIGHBOURS = 6
+STACK = (local_stack.MILVUS, local_stack.PREFECT, local_stack.SERVICE)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One window: what was asked and answered, and what the loop made of it."""
+
+    number: int  # of the window, from 1
+    rows: int
+    right: int
+    drift: str
+    decision: str
+    champion: str  # that serves after this window
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.rows
+
+
+@dataclass
+class Story:
+    """What the demo saw, for the report."""
+
+    turns: list[Turn] = field(default_factory=list)
+    champions: list[str] = field(default_factory=list)
+    retrainings: int = 0
+    reports: list[Path] = field(default_factory=list)
+    query: "np.ndarray[Any, Any] | None" = None
+    neighbours: list[tuple[str, float, "np.ndarray[Any, Any]"]] = field(default_factory=list)
+    rollbacks: list[str] = field(default_factory=list)
+    comparison: Comparison | None = None
+    seconds: float = 0.0
+
+
+def main() -> int:
+    """Run the demo; the exit code is 0 when the loop did what the README says."""
+    console = Console(width=max(100, Console().width))
+    settings = Settings.from_environ(os.environ, cwd=Path.cwd())
+    try:
+        with running_stack(settings, console):
+            story = play(settings, console)
+    except ReleveError as error:
+        console.print(f"[red]error:[/] {error}", highlight=False)
+        return error.exit_code
+    finish(settings, story, console)
+    return 0
+
+
+@contextmanager
+def running_stack(settings: Settings, console: Console) -> Iterator[None]:
+    """Start what does not run yet, and stop exactly that in the end."""
+    os.environ.update(local_stack.prefect_env(settings))
+    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "ERROR"  # the runs' logs are in the Prefect UI
+    os.environ["RELEVE_HOME"] = str(settings.home)
+    console.print("Starting Milvus Lite, the Prefect server and the BentoML service on this machine ...")
+    warm = threading.Thread(target=_import_slow_packages, daemon=True)
+    warm.start()
+    started = local_stack.up(settings, only=STACK)
+    warm.join()
+    try:
+        yield
+    finally:
+        local_stack.down(settings, only=started) if started else None
+
+
+def play(settings: Settings, console: Console) -> Story:
+    """The loop from the first rows to a rollback."""
+    started = time.monotonic()
+    story, service = Story(), ServiceCalls(f"http://{LOOPBACK}:{settings.service_port}")
+    tables = list(windows())
+    _start_over(settings, console)
+    console.print(f"Before any release: is the service ready? {'yes' if service.ready() else 'no'}")
+    first_champion(settings, tables, story, console)
+    live_table(settings, tables, service, story, console)
+    search_example(settings, tables, service, story)
+    roll_back_and_forth(settings, story, console)
+    story.comparison = compare(
+        tables, read_schema(settings.project, SCENARIO), read_params(settings.project, SCENARIO).train, SEED_WINDOWS
+    )
+    story.seconds = time.monotonic() - started
+    return story
+
+
+def first_champion(settings: Settings, tables: list[pd.DataFrame], story: Story, console: Console) -> None:
+    """The oldest windows arrive as files; the first challenger has only the naive baselines to beat."""
+    from flows.ingest import ingest
+    from flows.retrain import retrain
+
+    incoming = ScenarioState(settings.home, SCENARIO).incoming
+    for number, table in enumerate(tables[:SEED_WINDOWS], start=1):
+        write_parquet(incoming / f"window-{number:02d}.parquet", table)
+    found = ingest(SCENARIO)
+    rows = sum(batch.rows for batch in found.batches)
+    console.print(f"Ingested {len(found.batches)} files, {rows} rows, versioned on the branch releve/{SCENARIO}")
+    challenger = retrain(SCENARIO, reason="the first champion")
+    story.champions.append(challenger.model)
+    console.print(
+        f"First champion {challenger.model}: accuracy {challenger.promise:.3f} on its holdout; {challenger.reasons[0]}"
+    )
+
+
+def live_table(
+    settings: Settings, tables: list[pd.DataFrame], service: ServiceCalls, story: Story, console: Console
+) -> None:
+    """Windows arrive one by one; a line each, as it happens."""
+    numbered = list(enumerate(tables, start=1))[SEED_WINDOWS:]
+    if not console.is_terminal:
+        for number, table in numbered:
+            story.turns.append(take_turn(number, table, service, story))
+            console.print(_as_text(story.turns[-1]), highlight=False)
+        return
+    with Live(_table(story), console=console, auto_refresh=False) as live:
+        for number, table in numbered:
+            story.turns.append(take_turn(number, table, service, story))
+            live.update(_table(story), refresh=True)
+
+
+def take_turn(number: int, table: pd.DataFrame, service: ServiceCalls, story: Story) -> Turn:
+    """Ask, wait for the labels, let the loop look at it."""
+    from flows.lifecycle import lifecycle
+
+    labels = table["digit"].tolist()
+    answers = service.predict(table.drop(columns="digit").to_dict("records"))
+    service.feedback(answers, labels)
+    done = lifecycle(SCENARIO)
+
+    right = sum(answer.label == label for answer, label in zip(answers, labels, strict=True))
+    if done.seen.html:
+        story.reports.append(done.seen.html)
+    story.retrainings += done.challenger is not None
+    if done.released:
+        story.champions.append(done.released.release.model)
+    decision = "wait" if not done.challenger else "retrain, released" if done.released else "retrain, champion kept"
+    return Turn(number, len(labels), right, _drift(done.seen.drift), decision, story.champions[-1])
+
+
+def search_example(settings: Settings, tables: list[pd.DataFrame], service: ServiceCalls, story: Story) -> None:
+    """The digits nearest to the newest one."""
+    newest = tables[-1].drop(columns="digit").iloc[-1]
+    known = _labelled_rows(settings, story.champions[-1])
+    story.query = newest.to_numpy()
+    for found in service.search(newest.to_dict(), limit=NEIGHBOURS):
+        row = known[(known["_batch"] == found["batch"]) & (known["_row"] == found["row"])].iloc[0]
+        story.neighbours.append((str(found["label"]), found["distance"], row[newest.index].to_numpy(float)))
+
+
+def roll_back_and_forth(settings: Settings, story: Story, console: Console) -> None:
+    """A rollback that nobody has tried is a hope."""
+    from flows.rollback import rollback
+
+    for reason in ("the demo tries a rollback", "and back again"):
+        story.rollbacks.append(rollback(SCENARIO, reason=reason).release.model)
+    console.print(
+        f"Rolled back to {story.rollbacks[0]} and forward to {story.rollbacks[1]}; the service followed both times"
+    )
+
+
+def finish(settings: Settings, story: Story, console: Console) -> None:
+    """The figures, and where to look."""
+    from examples.demo_report import write_report
+
+    report = write_report(settings.home / "demo", story, events=Registry(settings.registry_url).events(SCENARIO))
+    checked = Registry(settings.registry_url).verify(SCENARIO)
+    assert story.comparison is not None
+    loop = sum(turn.right for turn in story.turns) / sum(turn.rows for turn in story.turns)
+    table = Table(title=f"Accuracy on windows {SEED_WINDOWS + 1} to {len(story.turns) + SEED_WINDOWS}")
+    for column in ("policy", "accuracy", "retrainings"):
+        table.add_column(column)
+    table.add_row("the first model, never retrained", f"{story.comparison.static.mean():.3f}", "0")
+    table.add_row("this loop", f"{loop:.3f}", str(story.retrainings))
+    table.add_row("retrained after every window", f"{story.comparison.every.mean():.3f}", str(len(story.turns) - 1))
+    console.print(table)
+    console.print(f"The loop took {story.seconds:.0f} s; {checked} registry events, every hash checked")
+    console.print(f"Everything on one page:  {report}", soft_wrap=True)
+    if story.reports:
+        console.print(f"Newest drift report:     {story.reports[-1]}", soft_wrap=True)
+    console.print(
+        f"`make up` starts the servers again, with all of this in them: Prefect UI http://{LOOPBACK}:"
+        f"{settings.prefect_port}, service docs http://{LOOPBACK}:{settings.service_port}; `make down` stops them",
+        soft_wrap=True,
+    )
+
+
+def _start_over(settings: Settings, console: Console) -> None:
+    from releve.adapters.scenario_branch import ScenarioBranch
+
+    if ScenarioBranch(settings.project, SCENARIO).tip():
+        archive = forget(settings, SCENARIO, reason="the demo starts over")
+        console.print(f"An earlier {SCENARIO} was there; it is kept in {archive}", soft_wrap=True)
+        _wait(lambda: not ServiceCalls(f"http://{LOOPBACK}:{settings.service_port}").ready(), seconds=10)
+
+
+def _wait(done: Callable[[], bool], *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not done() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _labelled_rows(settings: Settings, model: str) -> pd.DataFrame:
+    from tasks.monitor import read_reference
+
+    return read_reference(settings, model)
+
+
+def _drift(verdict: Any) -> str:
+    return f"{len(verdict.drifted)} columns" if verdict.columns else "too few rows"
+
+
+def _table(story: Story) -> Table:
+    table = Table(title="Windows arrive over HTTP, labels follow")
+    for column in ("window", "rows", "accuracy", "drift", "decision", "champion"):
+        table.add_column(column, no_wrap=True)
+    for turn in story.turns:
+        table.add_row(*_cells(turn))
+    return table
+
+
+def _cells(turn: Turn) -> tuple[str, ...]:
+    return str(turn.number), str(turn.rows), f"{turn.accuracy:.3f}", turn.drift, turn.decision, turn.champion
+
+
+def _as_text(turn: Turn) -> str:
+    number, rows, accuracy, drift, decision, champion = _cells(turn)
+    return f"window {number:>2}  {rows} rows  accuracy {accuracy}  drift: {drift:<12}  {decision:<22}  {champion}"
+
+
+def _import_slow_packages() -> None:
+    """Evidently, scikit-learn and Prefect take seconds to import; the servers take seconds to start."""
+    import evidently  # noqa: F401
+    import prefect  # noqa: F401
+    import sklearn.svm  # noqa: F401
+
+
+if __name__ == "__main__":
+    sys.exit(main())

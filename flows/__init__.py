@@ -1,0 +1,1 @@
+"""When things happen and in which order: the only folder that imports Prefect."""

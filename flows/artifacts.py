@@ -1,0 +1,99 @@
+"""What people see of a run in the Prefect UI: verdicts, tables and decisions, as words."""
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from releve.rules.drift import by_effect
+from releve.rules.release import Release
+from tasks.ingest import Ingestion
+from tasks.monitor import Observation
+from tasks.release import Released
+from tasks.retrain import Challenger
+
+SHOWN_COLUMNS = 50  # of a wide table, the most changed first
+
+
+def show_ingestion(scenario: str, found: Ingestion) -> None:
+    """A line per file: what became of it."""
+    lines = [f"| {b.source} | batch {b.batch} | {b.rows} | {b.rejected} |" for b in found.batches]
+    lines += [f"| {d.source} | already there | | |" for d in found.duplicates]
+    lines += [f"| {r.source} | **refused** | | |" for r in found.refusals]
+    table = "\n".join(["| file | became | rows | in quarantine |", "|---|---|---|---|", *lines])
+    refused = "".join(f"\n- {_plain(refusal.reason)}" for refusal in found.refusals)
+    create_markdown_artifact(
+        f"# {scenario}: {len(found.batches)} new batches\n\n{table}\n{refused}", key=_key("ingest", scenario)
+    )
+
+
+def show_observation(seen: Observation) -> None:
+    """The verdict in words, and the columns it rests on."""
+    answer = "retrain" if seen.decision.retrain else "wait"
+    reasons = "\n".join(f"- {_plain(reason)}" for reason in seen.decision.reasons)
+    where = f"\n\nReport: `{seen.html}`" if seen.html else ""
+    create_markdown_artifact(
+        f"# {seen.scenario}: {seen.drift.state}, {answer}\n\n{reasons}\n\nChampion `{seen.model}`{where}",
+        key=_key("monitor", seen.scenario),
+        description=f"{seen.drift.state}, {answer}",
+    )
+    if seen.drift.columns:
+        ranked = by_effect(seen.drift.columns)[:SHOWN_COLUMNS]
+        rows = [
+            {
+                "column": column.name,
+                "test": column.method,
+                "effect": round(column.change.effect, 3),
+                "p-value": f"{column.change.p_value:.2g}",
+                "threshold": f"{column.threshold:.2g}",
+                "drifted": "yes" if column.drifted else "",
+            }
+            for column in ranked
+        ]
+        create_table_artifact(rows, key=_key("columns", seen.scenario), description="Most changed columns first")
+
+
+def show_challenge(scenario: str, challenger: Challenger) -> None:
+    """What the gate decided, with its figures."""
+    verdict = "promote" if challenger.promote else "keep the champion"
+    mine = challenger.evaluation["challenger"]
+    lines = [f"| **challenger** `{challenger.model}` | {mine['accuracy']:.3f} | |"]
+    for name, other in challenger.evaluation["against"].items():
+        gain = other["gain"]
+        lines.append(
+            f"| {name} | {other['accuracy']:.3f} | {gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}] |"
+        )
+    table = "\n".join(["| model | accuracy | gain over it |", "|---|---|---|", *lines])
+    reasons = "\n".join(f"- {_plain(reason)}" for reason in challenger.reasons)
+    create_markdown_artifact(
+        f"# {scenario}: {verdict}\n\n{challenger.evaluation['holdout_rows']} rows of holdout\n\n{table}\n\n{reasons}",
+        key=_key("gate", scenario),
+        description=verdict,
+    )
+
+
+def show_release(scenario: str, done: Released) -> None:
+    """What serves now."""
+    create_markdown_artifact(
+        f"# {scenario}: {done.release.model} serves\n\n{_release_table(done.release)}\n\n{_checks(done)}",
+        key=_key("release", scenario),
+        description=done.release.model,
+    )
+
+
+def _release_table(release: Release) -> str:
+    rows = "\n".join(f"| {name.replace('_', ' ')} | `{value}` |" for name, value in release.as_dict().items())
+    return f"| | |\n|---|---|\n{rows}"
+
+
+def _checks(done: Released) -> str:
+    index = f"index: {done.index.rows} rows, recall@10 {done.index.recall:.3f}. " if done.index else ""
+    bento = f"Bento: `{done.bento}`. " if done.bento else ""
+    swapped = "The running service answers with it." if done.swapped else "No service was running here."
+    return index + bento + swapped
+
+
+def _plain(text: str) -> str:
+    """User text inside Markdown: no markup of its own."""
+    return text.replace("<", "&lt;").replace("|", "\\|").replace("\n", " ")
+
+
+def _key(kind: str, scenario: str) -> str:
+    return f"{kind}-{scenario.replace('_', '-').strip('-')}"

@@ -1,0 +1,32 @@
+"""Incoming files become versioned batches."""
+
+from prefect import flow
+
+from flows.artifacts import show_ingestion
+from flows.context import Scenario, read_settings, step
+from releve.settings import Settings
+from tasks import harvest as harvest_step
+from tasks import ingest as ingest_step
+from tasks.ingest import Ingestion
+
+harvest = step(harvest_step.harvest)
+version_rows = step(ingest_step.ingest, name="ingest")
+
+
+@flow(name="ingest", flow_run_name="ingest-{scenario}", log_prints=True)
+def ingest(scenario: Scenario = "digits") -> Ingestion:
+    """Version what waits in the incoming folder; fails, after the rest is ingested, when a file was refused."""
+    found = take_in(read_settings(), scenario)
+    ingest_step.check_refusals(found)
+    return found
+
+
+def take_in(settings: Settings, scenario: str, *, harvested: bool = False) -> Ingestion:
+    """Ingest the incoming folder; `harvested` puts newly labelled answers into it first."""
+    if harvested:
+        print(f"{harvest(settings, scenario)} labelled answers wait to be ingested")
+    found: Ingestion = version_rows(settings, scenario)
+    show_ingestion(scenario, found)
+    for batch in found.batches:
+        print(f"{batch.source}: {batch.rows} rows accepted, {batch.rejected} rejected -> batch {batch.batch}")
+    return found

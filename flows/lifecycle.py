@@ -1,0 +1,35 @@
+"""The whole loop, once: monitor, and when a challenge is due retrain, judge and release."""
+
+from dataclasses import dataclass
+
+from prefect import flow
+
+from flows.context import Scenario, read_settings
+from flows.monitor import watch
+from flows.release import put_into_service
+from flows.retrain import challenge
+from tasks.monitor import Observation
+from tasks.release import Released
+from tasks.retrain import Challenger
+
+
+@dataclass(frozen=True)
+class Round:
+    """One turn of the loop; what did not happen is None."""
+
+    seen: Observation
+    challenger: Challenger | None = None
+    released: Released | None = None
+
+
+@flow(name="lifecycle", flow_run_name="lifecycle-{scenario}", log_prints=True)
+def lifecycle(scenario: Scenario = "digits") -> Round:
+    """Evidence, decision, challenge, release: each only when the one before says so."""
+    settings = read_settings()
+    seen = watch(settings, scenario)
+    if not seen.decision.retrain:
+        return Round(seen)
+    challenger = challenge(settings, scenario, reason="; ".join(seen.decision.reasons))
+    if not challenger.promote:
+        return Round(seen, challenger)
+    return Round(seen, challenger, put_into_service(settings, scenario, model=challenger.model))

@@ -1,0 +1,36 @@
+"""Put an accepted challenger into service."""
+
+from prefect import flow
+from prefect.events import emit_event
+
+from flows.artifacts import show_release
+from flows.context import Scenario, read_settings, step
+from releve.settings import Settings
+from tasks import release as release_step
+from tasks.release import Released
+
+move = step(release_step.release, name="release")
+
+
+@flow(name="release", flow_run_name="release-{scenario}", log_prints=True)
+def release(scenario: Scenario = "digits", model: str | None = None) -> Released:
+    """Release the challenger that was judged last, or `model`; refused unless the gate accepted it."""
+    return put_into_service(read_settings(), scenario, model=model)
+
+
+def put_into_service(settings: Settings, scenario: str, *, model: str | None = None) -> Released:
+    """Model, Bento and index first, then one move of the pointer; the running service follows."""
+    done: Released = move(settings, scenario, model=model)
+    announce(scenario, done)
+    return done
+
+
+def announce(scenario: str, done: Released) -> None:
+    """Show what serves now, and tell the rest of Prefect."""
+    show_release(scenario, done)
+    print(f"{done.release.model} with {done.release.index} is the release of {scenario}")
+    emit_event(
+        event="releve.release.moved",
+        resource={"prefect.resource.id": f"releve.scenario.{scenario}", "prefect.resource.name": scenario},
+        payload={"scenario": scenario, "model": done.release.model, "index": done.release.index},
+    )

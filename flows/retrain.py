@@ -1,0 +1,35 @@
+"""Make a challenger, let the gate judge it, and release it when it is accepted."""
+
+from prefect import flow
+
+from flows.artifacts import show_challenge
+from flows.context import Scenario, read_settings, step
+from flows.ingest import take_in
+from flows.release import put_into_service
+from releve.settings import Settings
+from tasks import retrain as retrain_step
+from tasks.retrain import Challenger
+
+make_challenger = step(retrain_step.retrain, name="retrain")
+
+
+@flow(name="retrain", flow_run_name="retrain-{scenario}", log_prints=True)
+def retrain(
+    scenario: Scenario = "digits", reason: str = "started by hand", release_accepted: bool = True
+) -> Challenger:
+    """`dvc repro` in a throw-away worktree, then the gate; an accepted challenger is released unless told otherwise."""
+    settings = read_settings()
+    challenger = challenge(settings, scenario, reason=reason)
+    if challenger.promote and release_accepted:
+        put_into_service(settings, scenario, model=challenger.model)
+    return challenger
+
+
+def challenge(settings: Settings, scenario: str, *, reason: str) -> Challenger:
+    """Take in what is new, build a challenger from it and judge it."""
+    take_in(settings, scenario, harvested=True)
+    challenger: Challenger = make_challenger(settings, scenario, reason=reason, progress=print)
+    show_challenge(scenario, challenger)
+    for sentence in challenger.reasons:
+        print(f"{'promote' if challenger.promote else 'keep the champion'}: {sentence}")
+    return challenger

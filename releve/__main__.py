@@ -1,0 +1,48 @@
+"""`python -m releve COMMAND`: the door for people and scripts."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from releve.commands import COMMANDS
+from releve.errors import ReleveError
+from releve.settings import Settings
+
+
+def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
+    """Run one command and return the exit code: 0, or the one of the error whose message went to stderr.
+
+    Left out, the arguments and the environment are this process's own.
+    """
+    arguments = parser().parse_args(argv)
+    try:
+        settings = Settings.from_environ(os.environ if environ is None else environ, cwd=Path.cwd())
+        COMMANDS[arguments.command].run(arguments, settings)
+        sys.stdout.flush()
+    except ReleveError as error:
+        print(f"releve: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        return _reader_left()
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """One sub-parser per line of COMMANDS."""
+    top = argparse.ArgumentParser(prog="releve", description="Ask and steer the models that are on guard.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        command.declare(commands.add_parser(name, help=command.help, description=command.help))
+    return top
+
+
+def _reader_left() -> int:
+    """`releve history | head` is no error; what Python still wants to write at exit goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

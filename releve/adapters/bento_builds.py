@@ -1,0 +1,120 @@
+"""Bentos: a model version packed with the service that answers with it, built without a network."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from releve.adapters.model_store import ModelStore
+from releve.errors import BadInput, ReleveError
+
+NAME = "releve"  # the service's name, as service.py says it
+BUILD = (sys.executable, "-m", "bentoml", "build", "--output", "tag")
+SECONDS = 300  # for a build; about 10 are usual
+
+
+class BuildFailed(ReleveError):
+    """BentoML could not build."""
+
+    code = "build_failed"
+
+
+@dataclass(frozen=True)
+class BuiltBento:
+    """A Bento in the store below BENTOML_HOME."""
+
+    tag: str  # "releve:<version>"
+    path: Path
+
+
+@dataclass(frozen=True)
+class PackedModel:
+    """The model version inside the Bento that is being served."""
+
+    tag: str
+    path: Path
+    home: Path  # where its answers are kept when nobody says where
+
+
+def build(project: Path, home: Path, model_tag: str, *, version: str) -> BuiltBento:
+    """Pack `model_tag` with the service as `releve:<version>`; a version that is there already is returned as it is.
+
+    Raises NotFound for a model that is not in the store, BadInput when that version packs another model, BuildFailed.
+    """
+    ModelStore(home).get(model_tag)
+    built = BuiltBento(f"{NAME}:{version}", home / "bentoml" / "bentos" / NAME / version)
+    if not (built.path / "bento.yaml").is_file():
+        _run_build(project, home, model_tag, version)
+    if (packed := _packed_tag(built.path)) != model_tag:
+        raise BadInput(
+            f"{built.tag} packs the model {packed}, not {model_tag}; a version is built once: choose another"
+        )
+    return built
+
+
+def packed_model(bento: Any) -> PackedModel | None:
+    """The model inside `bento`, the one that BentoML serves from; None for a checkout, or when it packs none.
+
+    BentoML does not set a Bento's environment when it serves it, so the service asks the Bento itself.
+    """
+    if bento is None or not bento.info.all_models:
+        return None
+    import bentoml
+    from bentoml._internal.configuration.containers import BentoMLContainer
+
+    model = bentoml.models.get(bento.info.all_models[0].tag)
+    return PackedModel(str(model.tag), Path(model.path), Path(BentoMLContainer.bentoml_home.get()) / "var")
+
+
+def _run_build(project: Path, home: Path, model_tag: str, version: str) -> None:
+    """`bentoml build` in a process of its own: it imports the service, which no flow should."""
+    with tempfile.TemporaryDirectory() as scratch:
+        options = Path(scratch) / "bentofile.yaml"
+        options.write_text(yaml.safe_dump(_options(project, model_tag)), encoding="utf-8")
+        run = subprocess.run(
+            [*BUILD, "--bentofile", str(options), "--version", version, str(project)],
+            cwd=project,
+            env=_environment(home),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+    if run.returncode:
+        raise BuildFailed(f"bentoml build of {NAME}:{version} failed: {_last_lines(run.stderr or run.stdout)}")
+
+
+def _options(project: Path, model_tag: str) -> dict[str, Any]:
+    """bentofile.yaml with the model, and what a container of it needs to know."""
+    path = project / "bentofile.yaml"
+    if not path.is_file():
+        raise BadInput(f"bentofile.yaml is missing in {project}; run this from the project's folder")
+    options: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    scenario = model_tag.partition(":")[0]
+    envs = [{"name": "RELEVE_SCENARIO", "value": scenario}]
+    return {**options, "models": [model_tag], "envs": [*options.get("envs", []), *envs]}
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """BentoML calls `uv`, which lies beside the interpreter, and would install one when it finds none."""
+    beside = str(Path(sys.executable).parent)
+    return {
+        **os.environ,
+        "BENTOML_HOME": str(home / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PATH": os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]),
+    }
+
+
+def _packed_tag(path: Path) -> str:
+    described = yaml.safe_load((path / "bento.yaml").read_text(encoding="utf-8"))
+    return next((model["tag"] for model in described.get("models", [])), "none")
+
+
+def _last_lines(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return " | ".join(lines[-5:]) or "it said nothing"

@@ -1,0 +1,120 @@
+"""Data and pipelines by version: DVC, run as its own process in a worktree that shares the project's cache."""
+
+import configparser
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from releve.errors import ReleveError
+
+CACHE_LINKS = "hardlink,symlink,copy"
+PYTHON_FOLDER = str(Path(sys.executable).parent)  # stages call `python`: it must be the one that runs this
+LINES_OF_AN_ERROR = 15
+
+
+class PipelineFailed(ReleveError):
+    """`dvc` ended with an error; the message carries its last lines."""
+
+    code = "pipeline_failed"
+
+
+class DataVersions:
+    """DVC in one worktree of `project`."""
+
+    def __init__(self, worktree: Path, *, project: Path, home: Path, lock_fd: int | None = None):
+        self._worktree = worktree
+        self._environment = {
+            **os.environ,
+            "PATH": f"{PYTHON_FOLDER}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "RELEVE_HOME": str(home),
+            "RELEVE_PROJECT": str(worktree),
+            "DVC_NO_ANALYTICS": "1",
+        }
+        self._kept_open = () if lock_fd is None else (lock_fd,)
+        _share_configuration(worktree, project)
+
+    def checkout(self, target: str) -> None:
+        """Link the data of `target` (a .dvc file) in from the cache, from the remote where the cache lost it."""
+        try:
+            self._dvc("checkout", target)
+        except PipelineFailed:
+            self._dvc("pull", target)
+
+    def add(self, target: str) -> None:
+        """Take a new version of a folder into the cache and write its .dvc file."""
+        self._dvc("add", target)
+
+    def push(self, *targets: str) -> None:
+        """Copy what these targets need to the remote. Raises PipelineFailed when the remote is away."""
+        self._dvc("push", *targets)
+
+    def repro(self, target: str, *, progress: Callable[[str], None] = lambda line: None) -> None:
+        """Run the stages that `target` needs and that are out of date; `progress` gets each line of output."""
+        self._dvc("--wait-for-lock", "repro", target, progress=progress)
+
+    def _dvc(self, *arguments: str, progress: Callable[[str], None] = lambda line: None) -> None:
+        # The scenario's lock stays open in the child: should this process be killed, the child's work is still
+        # guarded until it ends.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dvc", *arguments],
+            cwd=self._worktree,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            pass_fds=self._kept_open,
+            start_new_session=True,
+        )
+        lines = _follow(process, progress)
+        if process.returncode:
+            what = " ".join(word for word in arguments if not word.startswith("-"))
+            raise PipelineFailed(f"'dvc {what}' failed:\n" + "\n".join(lines[-LINES_OF_AN_ERROR:]))
+
+
+def data_version(dvc_file: str) -> str:
+    """The content hash that a .dvc file's text names."""
+    return str(yaml.safe_load(dvc_file)["outs"][0]["md5"])
+
+
+def stage_record(lock_file: str, stage: str) -> dict[str, Any]:
+    """What dvc.lock's text says of a stage: its command, dependencies, parameters and outputs."""
+    return dict(yaml.safe_load(lock_file)["stages"][stage])
+
+
+def _follow(process: "subprocess.Popen[str]", progress: Callable[[str], None]) -> list[str]:
+    lines = []
+    try:
+        with process:
+            for line in process.stdout or ():
+                lines.append(line.rstrip())
+                progress(lines[-1])
+    except BaseException:  # a cancelled run takes its stages along, whatever cancelled it
+        _end(process)
+        raise
+    return [line for line in lines if line]
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    import signal
+
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _share_configuration(worktree: Path, project: Path) -> None:
+    """Give the worktree the project's cache, remotes and local settings, with paths that hold from anywhere."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read([project / ".dvc" / "config", project / ".dvc" / "config.local"], encoding="utf-8")
+    for section in config.sections():
+        url = config[section].get("url", "")
+        if section.strip("'").startswith("remote") and url and "://" not in url:
+            config[section]["url"] = str((project / ".dvc" / url).resolve())
+    config.read_dict({"cache": {"dir": str(project / ".dvc" / "cache"), "type": CACHE_LINKS}})
+    with (worktree / ".dvc" / "config.local").open("w", encoding="utf-8") as file:
+        config.write(file)

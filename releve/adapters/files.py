@@ -1,0 +1,158 @@
+"""Files and folders on this machine: params, JSON, Parquet, incoming tables."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from releve.errors import BadInput, NotFound
+from releve.rules.names import check_scenario_name
+from releve.rules.params import Params, merge, parse
+from releve.rules.schema import Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE_KEYS = ("columns", "target")  # what a scenario's params.yaml says of its table; the rest are overrides
+
+
+def read_params(project: Path, scenario: str | None = None) -> Params:
+    """params.yaml with the scenario's overrides. Raises BadInput naming the file and the key."""
+    base = _read_yaml(project / "params.yaml")
+    if scenario is None:
+        return parse(base, source="params.yaml")
+    overrides = {key: value for key, value in read_scenario(project, scenario).items() if key not in TABLE_KEYS}
+    return parse(merge(base, overrides), source=f"params.yaml with scenarios/{scenario}/params.yaml")
+
+
+def read_schema(project: Path, scenario: str) -> Schema:
+    """The scenario's feature schema. Raises BadInput naming the key that is wrong."""
+    return Schema.from_dict(read_scenario(project, scenario), source=f"scenarios/{scenario}/params.yaml")
+
+
+def read_scenario(project: Path, scenario: str) -> dict[str, Any]:
+    """scenarios/<scenario>/params.yaml. Raises NotFound naming the scenarios that exist."""
+    path = project / "scenarios" / check_scenario_name(scenario) / "params.yaml"
+    if not path.is_file():
+        known = ", ".join(scenario_names(project)) or "none yet"
+        raise NotFound(f"there is no scenario '{scenario}' (no scenarios/{scenario}/params.yaml); there are: {known}")
+    return _read_yaml(path)
+
+
+def scenario_names(project: Path) -> list[str]:
+    """Scenarios that have a folder, in order."""
+    return sorted(path.parent.name for path in (project / "scenarios").glob("*/params.yaml"))
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the pipeline starts from. Flows write it on the scenario's branch; the user's tree keeps the seed."""
+
+    rows: str  # folder below the scenario's: "seed" or "batches"
+    champion: str  # model store tag, or "" when there is none
+    seen_rows: int  # rows the champion learned from; a challenger is not judged on them
+
+
+def read_inputs(path: Path) -> Inputs:
+    """Read inputs.yaml."""
+    values = _read_yaml(path)
+    return Inputs(str(values["rows"]), str(values["champion"] or ""), int(values["seen_rows"]))
+
+
+def write_inputs(path: Path, inputs: Inputs) -> None:
+    """Write inputs.yaml, comment included."""
+    lines = ["# What the pipeline starts from. Flows write this file on the scenario's branch.", *_yaml_lines(inputs)]
+    write_bytes(path, ("\n".join(lines) + "\n").encode())
+
+
+def _yaml_lines(inputs: Inputs) -> list[str]:
+    return [f"{key}: {json.dumps(value)}" for key, value in vars(inputs).items()]
+
+
+def read_table(path: Path, schema: Schema) -> "pd.DataFrame":
+    """One incoming file as a frame, cells as found. Raises BadInput for a file that cannot be read or is empty."""
+    read = READERS.get(path.suffix.lower())
+    if read is None:
+        raise BadInput(f"{path.name} is not a file that can be ingested; expected one ending in {', '.join(READERS)}")
+    try:
+        frame = read(path, schema)
+    except BadInput:
+        raise
+    except Exception as error:  # each reader raises its own kinds; all mean the same to the one who brought the file
+        raise BadInput(f"{path.name} cannot be read as {path.suffix[1:].upper()}: {str(error).strip()}") from error
+    if frame.empty:
+        raise BadInput(f"{path.name} has no rows; put a file with at least one row in its place")
+    return frame
+
+
+def _read_csv(path: Path, schema: Schema) -> "pd.DataFrame":
+    import pandas as pd
+
+    if not path.read_bytes()[:1]:
+        raise BadInput(f"{path.name} is empty; expected a header line and rows")
+    return schema.from_text(
+        pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", on_bad_lines="error")
+    )
+
+
+def _read_parquet(path: Path, schema: Schema) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.read_parquet(path)
+
+
+def _read_jsonl(path: Path, schema: Schema) -> "pd.DataFrame":
+    import pandas as pd
+
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return pd.DataFrame([json.loads(line) for line in lines], dtype=object)
+
+
+READERS: dict[str, Callable[[Path, Schema], "pd.DataFrame"]] = {
+    ".csv": _read_csv,
+    ".parquet": _read_parquet,
+    ".jsonl": _read_jsonl,
+}
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write beside, flush to disk, then rename: a reader sees the old file or the new one, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Indented JSON with a final newline; NaN is refused."""
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
+
+
+def write_parquet(path: Path, frame: "pd.DataFrame") -> None:
+    """One Parquet file, whole or not at all."""
+    write_bytes(path, frame.to_parquet(index=False))
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of the file's bytes."""
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise NotFound(f"{path.name} is missing in {path.parent}; run this from the project's folder")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise BadInput(f"{path.name} is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise BadInput(f"{path.name} holds {type(values).__name__}, expected keys and values")
+    return values

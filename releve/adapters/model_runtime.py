@@ -1,0 +1,128 @@
+"""The model that answers: a folder written by `tasks.package`, run by ONNX Runtime (or scikit-learn where the
+export failed its parity check).
+
+The folder holds `model.json` (what it is) and `model.onnx` or `model.skops` (what runs).
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.errors import Conflict, NotFound
+from releve.rules.embedding import Arrays, Embedder
+from releve.rules.schema import Label, Schema
+
+DESCRIPTION, ONNX_FILE, SKOPS_FILE = "model.json", "model.onnx", "model.skops"
+TRUSTED_MODULES = ("sklearn.", "numpy.", "scipy.", "builtins.")
+
+
+class ModelAltered(Conflict):
+    """A model's files are not the ones that were registered."""
+
+    code = "model_altered"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One label per row, and the probability of every class: float (rows, classes)."""
+
+    labels: list[Label]
+    probabilities: NDArray[np.float64]
+
+
+class _Runner(Protocol):
+    def __call__(self, arrays: Arrays) -> NDArray[Any]:
+        """Probabilities (rows, classes)."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model and everything it takes to ask it."""
+
+    tag: str
+    schema: Schema
+    embedder: Embedder
+    description: dict[str, Any]
+    run: _Runner
+
+    def answer(self, arrays: Arrays) -> Answers:
+        """Predict rows given as `Schema.model_input` or `Schema.frame_input` makes them."""
+        probabilities = self.run(arrays)
+        classes = self.description["classes"]
+        return Answers([classes[best] for best in probabilities.argmax(axis=1)], probabilities)
+
+
+def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:
+    """Load the model in `folder`. Raises NotFound, or ModelAltered when its bytes do not match `digest`."""
+    if not (folder / DESCRIPTION).is_file():
+        raise NotFound(f"there is no model in {folder}: {DESCRIPTION} is missing")
+    if digest is not None and (found := folder_digest(folder)) != digest:
+        raise ModelAltered(
+            f"the files of model {tag} have the digest {found[:12]}, but {digest[:12]} was registered; "
+            "nothing was loaded. Restore the model store from its backup, or roll back"
+        )
+    description = json.loads((folder / DESCRIPTION).read_text())
+    schema = Schema.from_dict(description["schema"], source=f"model {tag}")
+    runner = RUNTIMES[description["runtime"]](folder)
+    return Model(tag, schema, Embedder.from_dict(description["embedder"]), description, runner)
+
+
+def folder_digest(folder: Path) -> str:
+    """sha256 over names and contents of the model's own files; what BentoML adds does not count."""
+    total = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and path.name != "model.yaml"):
+        total.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _onnx(folder: Path) -> _Runner:
+    return onnx_runner((folder / ONNX_FILE).read_bytes())
+
+
+def onnx_runner(exported: bytes) -> _Runner:
+    """A runner over an exported model's bytes; one thread, as one worker is one core."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
+
+    def run(arrays: Arrays) -> NDArray[Any]:
+        return np.asarray(session.run(["probabilities"], dict(arrays))[0])
+
+    return run
+
+
+def _sklearn(folder: Path) -> _Runner:
+    return pipeline_runner(load_pipeline(folder / SKOPS_FILE))
+
+
+def load_pipeline(path: Path) -> Any:
+    """A pipeline that `tasks.train` wrote. Raises ModelAltered when it holds types that no recipe writes."""
+    import skops.io
+
+    types = skops.io.get_untrusted_types(file=path)
+    if foreign := [name for name in types if not name.startswith(TRUSTED_MODULES)]:
+        raise ModelAltered(f"{path} holds types that no recipe writes: {', '.join(foreign)}; nothing was loaded")
+    return skops.io.load(path, trusted=types)
+
+
+def pipeline_runner(pipeline: Any) -> _Runner:
+    """A runner over a fitted scikit-learn pipeline, which takes both blocks side by side."""
+    import pandas as pd
+
+    def run(arrays: Arrays) -> NDArray[Any]:
+        blocks = [pd.DataFrame(arrays[name]) for name in ("numbers", "categories") if name in arrays]
+        return np.asarray(
+            pipeline.predict_proba(pd.concat(blocks, axis=1).set_axis(pipeline.feature_names_in_, axis=1))
+        )
+
+    return run
+
+
+RUNTIMES = {"onnx": _onnx, "sklearn": _sklearn}

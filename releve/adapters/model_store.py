@@ -1,0 +1,62 @@
+"""Models by version: BentoML's model store, where a version is written once and never changed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from releve.adapters import model_runtime
+from releve.errors import NotFound
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model version in the store."""
+
+    tag: str  # "<scenario>:<version>"
+    digest: str
+    path: Path
+
+
+class ModelStore:
+    """The store below BENTOML_HOME (`<home>/bentoml`)."""
+
+    def __init__(self, home: Path):
+        self._root = home / "bentoml"
+
+    def save(self, folder: Path, *, scenario: str, version: str, labels: dict[str, str]) -> StoredModel:
+        """Copy the files of `folder` in as `<scenario>:<version>`; a version that is there already stays as it is."""
+        tag = f"{scenario}:{version}"
+        try:
+            return self.get(tag)
+        except NotFound:
+            pass
+        with self._create(tag, labels) as model:
+            for source in sorted(folder.iterdir()):
+                Path(model.path_of(source.name)).write_bytes(source.read_bytes())
+        return self.get(tag)
+
+    def get(self, tag: str) -> StoredModel:
+        """Where a version lies. Raises NotFound."""
+        name, _, version = tag.partition(":")
+        path = self._root / "models" / name / version
+        if not version or not (path / "model.yaml").is_file():
+            raise NotFound(
+                f"there is no model {tag} in {self._root}; `python -m releve history` lists those that were released"
+            )
+        return StoredModel(tag, model_runtime.folder_digest(path), path)
+
+    def load(self, tag: str, *, digest: str | None = None) -> model_runtime.Model:
+        """Load a version; `digest` (from the registry) must match its files."""
+        return model_runtime.load(self.get(tag).path, tag=tag, digest=digest)
+
+    def _create(self, tag: str, labels: dict[str, str]) -> Any:
+        import os
+
+        os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+        import bentoml
+        from bentoml._internal.models.model import ModelStore as Folder
+
+        models = self._root / "models"
+        models.mkdir(parents=True, exist_ok=True)
+        # Named outright: BENTOML_HOME is read once per process, and a test has many homes.
+        return bentoml.models.create(tag, labels=labels, metadata={}, _model_store=Folder(models))

@@ -1,0 +1,310 @@
+"""The prediction ledger: what was answered and what turned out true, in append-only JSONL segments.
+
+Every writer owns its segments, so that writers need no lock between them. A line handed to the kernel survives the
+death of the process; against a power loss answers are flushed about every second, labels before `label` returns.
+"""
+
+import fcntl
+import logging
+import os
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from releve.errors import BadInput, Unavailable
+from releve.rules.ledger import (
+    AnsweredRow,
+    Answers,
+    Labelled,
+    Scalar,
+    UnknownAnswer,
+    answered_row,
+    answers_from,
+    check_answer,
+    check_label,
+    check_worker,
+    day_of,
+    is_answer,
+    is_label,
+    join_labels,
+    newest_labels,
+    parse_row_id,
+    parse_since,
+    request_id,
+    timestamp,
+)
+from releve.rules.names import check_scenario_name
+
+ANSWERS, LABELS = "answers", "labels"
+SEGMENT = re.compile(r"(answers|labels)-([0-9]{8})-([0-9a-f]{8})\.jsonl")
+SYNC_SECONDS = 1.0
+OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+
+log = logging.getLogger(__name__)
+
+
+class LedgerUnavailable(Unavailable):
+    """The ledger's disk refuses: full, read-only or gone."""
+
+    code = "ledger_unavailable"
+
+
+class LedgerWriter:
+    """Writes one scenario's answers and labels. Safe to share between the threads of one process; close it."""
+
+    def __init__(
+        self, folder: Path, scenario: str, *, clock: Callable[[], datetime], worker: str | None = None
+    ) -> None:
+        """`clock` gives times with a zone; `worker` (8 hex digits, default random) must be nobody else's."""
+        self._folder = folder
+        self._scenario = check_scenario_name(scenario)
+        self._clock = clock
+        self._worker = check_worker(worker or secrets.token_hex(4))
+        self._lock = threading.Lock()
+        self._segments: dict[str, _Segment] = {}
+        self._closed = threading.Event()
+        self._timer = threading.Thread(target=self._sync_regularly, name=f"ledger {scenario}", daemon=True)
+        self._timer.start()
+
+    def answer(
+        self,
+        *,
+        model: str,
+        index: str | None,
+        rows: Sequence[dict[str, Any]],
+        labels: Sequence[Scalar],
+        probabilities: Sequence[Sequence[float]] | None,
+        arm: str = "champion",
+    ) -> str:
+        """Record one request and return its id. Raises BadInput, LedgerUnavailable; then nothing is recorded."""
+        check_answer(rows, labels, probabilities)
+        record: dict[str, Any] = {"scenario": self._scenario, "model": model, "index": index, "arm": arm}
+        record |= {"rows": rows, "labels": labels, "probabilities": probabilities}
+        body = _to_json(record)
+        with self._lock:
+            at = timestamp(self._clock())
+            segment = self._segment(ANSWERS, day_of(at))
+            request = request_id(segment.day, self._worker, segment.size, secrets.token_hex(3))
+            # The id holds the line's offset, known only now; the large part was made outside the lock.
+            segment.append(b'{"id":"%s","at":"%s",%s' % (request.encode(), at.encode(), body[1:]))
+        return request
+
+    def label(self, pairs: Iterable[tuple[str, Scalar]]) -> None:
+        """Record what turned out true, as (row id, label), all or none; on disk when this returns.
+
+        Raises UnknownAnswer for a row that was never answered, BadInput, LedgerUnavailable.
+        """
+        checked = [(row_id, check_label(label)) for row_id, label in pairs]
+        for row_id, _ in checked:
+            if self.find(row_id) is None:
+                raise UnknownAnswer(f"no answer {row_id} is in the ledger of {self._scenario}; no label was recorded")
+        if not checked:
+            return
+        with self._lock:
+            at = timestamp(self._clock())
+            lines = [_to_json({"id": row_id, "label": label, "at": at}) for row_id, label in checked]
+            segment = self._segment(LABELS, day_of(at))
+            segment.append(b"".join(lines))
+        segment.sync()
+
+    def find(self, row_id: str) -> AnsweredRow | None:
+        """The answered row of that id, whichever writer answered it; one seek. Raises BadInput for no id at all."""
+        return find_answer(self._folder, row_id)
+
+    def close(self) -> None:
+        """Flush to disk and end; later answers raise LedgerUnavailable."""
+        self._closed.set()
+        self._timer.join()
+        with self._lock:
+            for segment in self._segments.values():
+                segment.close()
+            self._segments.clear()
+
+    def _segment(self, kind: str, day: str) -> "_Segment":
+        if self._closed.is_set():
+            raise LedgerUnavailable(f"the ledger of {self._scenario} is closed: the service is stopping")
+        current = self._segments.get(kind)
+        if current and current.day == day:
+            return current
+        opened = _Segment(self._folder / f"{kind}-{day}-{self._worker}.jsonl", day)
+        if current:
+            current.close()
+        self._segments[kind] = opened
+        return opened
+
+    def _sync_regularly(self) -> None:
+        while not self._closed.wait(SYNC_SECONDS):
+            for segment in list(self._segments.values()):
+                try:
+                    segment.sync()
+                except LedgerUnavailable as error:
+                    log.error("%s", error)
+
+
+class LedgerReader:
+    """Reads all writers' segments of one scenario, while they are being written or later."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def answers(self, *, since: str | None = None, model: str | None = None) -> Answers:
+        """Answered rows in time order, from `since` (ISO date or time, inclusive) on and of one model.
+
+        Raises BadInput for a `since` that is no time.
+        """
+        start = parse_since(since) if since else ""
+        lines = _Lines(_segments(self._folder, ANSWERS, day_of(start)), is_answer)
+        wanted = [record for record in lines if record["at"] >= start and (model is None or record["model"] == model)]
+        return answers_from(wanted, torn_lines=lines.torn)
+
+    def labels(self) -> dict[str, tuple[Scalar, str]]:
+        """Row id -> (label, at); the newest label of a row counts."""
+        return newest_labels(self._label_lines())
+
+    def labelled(self, *, since: str | None = None, model: str | None = None) -> Labelled:
+        """The answers, chosen as by `answers`, whose label has come."""
+        lines = self._label_lines()
+        labels = newest_labels(lines)
+        return join_labels(self.answers(since=since, model=model), labels, torn_lines=lines.torn)
+
+    def _label_lines(self) -> "_Lines":
+        return _Lines(_segments(self._folder, LABELS), is_label)
+
+
+def find_answer(folder: Path, row_id: str) -> AnsweredRow | None:
+    """The row of that id in the ledger at `folder`, or None. Raises BadInput for what is not a row id."""
+    parsed = parse_row_id(row_id)
+    path = folder / f"{ANSWERS}-{parsed.day}-{parsed.worker}.jsonl"
+    try:
+        with path.open("rb") as segment:
+            if parsed.offset >= os.fstat(segment.fileno()).st_size:
+                return None
+            segment.seek(parsed.offset)
+            record = _from_json(segment.readline())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unavailable("read", path, error) from None
+    return answered_row(record, row_id) if is_answer(record) else None
+
+
+class _Segment:
+    """One file with one writer. `size` is where the next line starts."""
+
+    def __init__(self, path: Path, day: str) -> None:
+        self.path = path
+        self.day = day
+        self._sync_lock = threading.Lock()
+        self._dirty = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two writers of one name would overwrite each other
+            self.size = os.lseek(self._fd, 0, os.SEEK_END)
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise _unavailable("write", path, error) from None
+        if self.size:
+            self.append(b"\n")  # a line that was torn by a power loss ends here
+
+    def append(self, data: bytes) -> None:
+        """Hand `data` to the kernel in one write, or leave the file as it was. Raises LedgerUnavailable."""
+        try:
+            written = os.pwrite(self._fd, data, self.size)
+            if written < len(data):
+                os.ftruncate(self._fd, self.size)
+                raise OSError(f"only {written} of {len(data)} bytes fitted")
+        except OSError as error:
+            raise _unavailable("write", self.path, error) from None
+        self.size += len(data)
+        self._dirty = True
+
+    def sync(self) -> None:
+        """Make what was appended survive a power loss. Raises LedgerUnavailable."""
+        with self._sync_lock:
+            if self._fd < 0 or not self._dirty:
+                return
+            self._dirty = False
+            try:
+                os.fsync(self._fd)
+            except OSError as error:
+                self._dirty = True
+                raise _unavailable("write", self.path, error) from None
+
+    def close(self) -> None:
+        try:
+            self.sync()
+        finally:
+            with self._sync_lock:
+                os.close(self._fd)
+                self._fd = -1
+
+
+class _Lines:
+    """The records of segments, one file after the other; counts the lines that are none."""
+
+    def __init__(self, paths: Iterable[Path], is_record: Callable[[Any], bool]) -> None:
+        self._paths = paths
+        self._is_record = is_record
+        self.torn = 0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for path in self._paths:
+            with path.open("rb") as segment:
+                for line in segment:
+                    record = _from_json(line)
+                    if self._is_record(record):
+                        yield record
+                    elif line != b"\n":
+                        self.torn += 1
+
+
+def _segments(folder: Path, kind: str, first_day: str = "") -> list[Path]:
+    """Paths of one kind from `first_day` (YYYYMMDD) on, by name; other files are not ours."""
+    matches = [SEGMENT.fullmatch(path.name) for path in folder.glob(f"{kind}-*.jsonl")]
+    return sorted(folder / match.group() for match in matches if match and match[2] >= first_day)
+
+
+def _to_json(record: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(record, default=_plain, option=OPTIONS)
+    except orjson.JSONEncodeError as error:
+        raise BadInput(f"the ledger cannot hold this: {error}; use texts, numbers, dates, lists and null") from None
+
+
+def _plain(value: Any) -> Any:
+    """What orjson does not know: texts and dates of numpy and pandas."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if hasattr(value, "isoformat"):
+        return value.isoformat() if value == value else None  # pandas' missing time is unequal to itself
+    raise TypeError
+
+
+def _from_json(line: bytes) -> Any:
+    """The line's value; None for a line that is torn or not JSON."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name survive a power loss too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unavailable(doing: str, path: Path, error: OSError) -> LedgerUnavailable:
+    return LedgerUnavailable(f"cannot {doing} the prediction ledger {path}: {error.strerror or error}; check the disk")

@@ -1,0 +1,172 @@
+"""The git branch `releve/<scenario>`, which only flows write; the user's tree, index and branch stay as they are.
+
+Every commit on it holds the user's committed code (HEAD) and the files that flows own. Taking those files from
+the branch and everything else from HEAD is why there is never a merge conflict.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from releve.errors import BadInput, Conflict, ReleveError
+from releve.rules.names import check_scenario_name
+
+OWNED_BY_FLOWS = ("batches.dvc", "batches.csv", "inputs.yaml", "dvc.lock")  # inside scenarios/<name>/
+NOT_THERE_YET = "0" * 40  # git's word for "this ref must not exist"
+IDENTITY = {
+    f"GIT_{role}_{part}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for part, value in (("NAME", "releve"), ("EMAIL", "releve@localhost"))
+}
+
+
+class GitFailed(ReleveError):
+    """git ended with an error; the message carries its own."""
+
+    code = "git_failed"
+
+
+class BranchMoved(Conflict):
+    """Another run moved the scenario branch first."""
+
+    code = "branch_moved"
+
+
+def git(folder: Path, *arguments: str, check: bool = True) -> str:
+    """Run git in `folder` under the project's own identity, without hooks; its output without the last newline."""
+    outside = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    done = subprocess.run(
+        ["git", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", *arguments],
+        cwd=folder,
+        env=outside | IDENTITY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if check and done.returncode:
+        raise GitFailed(f"git {arguments[0]} failed in {folder}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout.strip("\n") if done.returncode == 0 else ""
+
+
+@dataclass
+class Worktree:
+    """A throw-away checkout in which one run works."""
+
+    path: Path
+    scenario: str
+    head: str  # the user's commit that the code comes from
+    tip: str | None  # the branch when the run began, or after this run's last commit
+
+    @property
+    def folder(self) -> Path:
+        """scenarios/<scenario> in this checkout."""
+        return self.path / "scenarios" / self.scenario
+
+    def commit(self, message: str) -> str:
+        """Record the scenario's files on top of the branch, without moving it; returns the revision.
+
+        Nothing changed: the branch's own revision. Publish with `ScenarioBranch.move`.
+        """
+        written = [
+            name for name in (f"scenarios/{self.scenario}", f"results/{self.scenario}") if (self.path / name).exists()
+        ]
+        git(self.path, "add", "-A", "--", *written)
+        tree = git(self.path, "write-tree")
+        if self.tip and git(self.path, "rev-parse", f"{self.tip}^{{tree}}") == tree:
+            return self.tip
+        parents = [f"-p{revision}" for revision in self._parents()]
+        self.tip = git(self.path, "commit-tree", tree, *parents, "-m", message)
+        return self.tip
+
+    def _parents(self) -> list[str]:
+        if self.tip is None:
+            return [self.head]
+        known = git(self.path, "merge-base", self.head, self.tip, check=False) == self.head
+        return [self.tip] if known else [self.tip, self.head]
+
+
+class ScenarioBranch:
+    """Reads and moves `releve/<scenario>` of the repository at `project`."""
+
+    def __init__(self, project: Path, scenario: str):
+        self.project = project
+        self.scenario = check_scenario_name(scenario)
+        self.name = f"releve/{scenario}"
+        self._ref = f"refs/heads/{self.name}"
+
+    def tip(self) -> str | None:
+        """The branch's newest revision, or None before the first batch."""
+        return git(self.project, "rev-parse", "--verify", "--quiet", self._ref, check=False) or None
+
+    def read(self, name: str) -> str | None:
+        """A file of scenarios/<scenario>/ as the branch has it, or None."""
+        tip = self.tip()
+        path = f"{tip}:scenarios/{self.scenario}/{name}"
+        if tip is None or not git(self.project, "rev-parse", "--verify", "--quiet", path, check=False):
+            return None
+        return git(self.project, "show", path)
+
+    @contextmanager
+    def worktree(self, room: Path) -> Iterator[Worktree]:
+        """A checkout of HEAD with the branch's own files, below `room`; gone afterwards.
+
+        One run per scenario at a time (see `scenario_lock`): what an earlier, killed run left is swept first.
+        """
+        path = room / self.scenario
+        self._sweep(path)
+        head = self._head()
+        git(self.project, "worktree", "add", "--detach", "--force", str(path), head)
+        try:
+            tree = Worktree(path, self.scenario, head, self.tip())
+            self._bring_owned_files(tree)
+            yield tree
+        finally:
+            self._sweep(path)
+
+    def move(self, revision: str, *, expected: str | None) -> None:
+        """Compare-and-swap: point the branch at `revision`. Raises BranchMoved when it is no longer at `expected`."""
+        if revision == expected:
+            return
+        git(self.project, "update-ref", "-m", "releve", self._ref, revision, expected or NOT_THERE_YET, check=False)
+        if self.tip() != revision:
+            raise BranchMoved(
+                f"the branch {self.name} was moved by another run meanwhile; nothing was lost, run the same again"
+            )
+
+    def set_aside(self, name: str) -> None:
+        """Keep the branch's history as refs/releve/archive/<scenario>/<name> and start over without a branch."""
+        if tip := self.tip():
+            git(self.project, "update-ref", f"refs/releve/archive/{self.scenario}/{name}", tip)
+            git(self.project, "update-ref", "-d", self._ref, tip)
+
+    def uncommitted(self) -> list[str]:
+        """Files of the user's tree whose edits are not committed, and so no part of any run."""
+        return [line[3:] for line in git(self.project, "status", "--porcelain").splitlines()]
+
+    def _head(self) -> str:
+        head = git(self.project, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
+        if not head:
+            raise BadInput(f"{self.project} has no commit yet; flows build what is committed: git add . && git commit")
+        if not git(self.project, "ls-tree", head, f"scenarios/{self.scenario}/dvc.yaml"):
+            raise BadInput(
+                f"scenarios/{self.scenario}/dvc.yaml is not committed; flows build what is committed: "
+                f"git add scenarios/{self.scenario} && git commit"
+            )
+        return head
+
+    def _bring_owned_files(self, tree: Worktree) -> None:
+        if tree.tip is None:
+            return
+        wanted = [f"scenarios/{self.scenario}/{name}" for name in OWNED_BY_FLOWS]
+        there = git(tree.path, "ls-tree", "-r", "--name-only", tree.tip, "--", *wanted).splitlines()
+        if there:
+            git(tree.path, "checkout", tree.tip, "--", *there)
+
+    def _sweep(self, path: Path) -> None:
+        git(self.project, "worktree", "remove", "--force", str(path), check=False)
+        shutil.rmtree(path, ignore_errors=True)
+        git(self.project, "worktree", "prune")

@@ -1,0 +1,117 @@
+"""One run of a scenario at a time on this machine: an flock on a file that is never deleted.
+
+The kernel frees the lock when its last holder ends, however it ends. A child that was given `fd` is a holder too:
+when its parent is killed, nobody else starts until the child has ended.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from releve.errors import Conflict, Unavailable
+from releve.rules.names import check_scenario_name
+
+POLL_SECONDS = 0.1
+HOLDER_BYTES = 500  # of the text that says who holds the lock
+
+
+class ScenarioBusy(Conflict):
+    """Another run of the scenario is at work."""
+
+    code = "scenario_busy"
+
+
+@dataclass
+class ScenarioLock:
+    """A held lock. `subprocess.run(..., pass_fds=[lock.fd])` lets the child hold it too."""
+
+    scenario: str
+    path: Path
+    fd: int  # -1 once it is given back
+
+
+# Follows the run into the threads that are given its context, and no other.
+_held: ContextVar[tuple[ScenarioLock, ...]] = ContextVar("held_scenario_locks", default=())
+
+
+@contextmanager
+def scenario_lock(
+    home: Path,
+    scenario: str,
+    *,
+    holder: str,
+    wait_seconds: float = 0.0,
+    on_wait: Callable[[str], None] | None = None,
+) -> Iterator[ScenarioLock]:
+    """Hold the scenario; a run that holds it already may take it again and gets the same lock.
+
+    `holder` is what this run is called in the messages of others ("retrain"). `on_wait` is told once, in words, for
+    whom we wait. Raises ScenarioBusy after `wait_seconds`, Unavailable when the lock file cannot be opened.
+    """
+    path = home.resolve() / "locks" / f"{check_scenario_name(scenario)}.lock"
+    mine = next((lock for lock in _held.get() if lock.path == path and lock.fd >= 0), None)
+    if mine:
+        yield mine
+        return
+    lock = ScenarioLock(scenario, path, _open(path))
+    try:
+        _acquire(lock, wait_seconds, on_wait)
+        _write_holder(lock.fd, f"{holder} of {scenario} (pid {os.getpid()}, since {_now()})")
+        token = _held.set((*_held.get(), lock))
+        try:
+            yield lock
+        finally:
+            _held.reset(token)
+    finally:
+        # Closed and not unlocked: an unlock would take the lock from a child that still works.
+        descriptor, lock.fd = lock.fd, -1
+        os.close(descriptor)
+
+
+def _acquire(lock: ScenarioLock, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:
+    deadline = time.monotonic() + wait_seconds
+    told = False
+    while not _try_lock(lock.fd):
+        busy = f"{_read_holder(lock.fd)} is at work"
+        if time.monotonic() >= deadline:
+            raise ScenarioBusy(f"{busy}; waited {wait_seconds:g} s: try again when it, or a child it left, has ended")
+        if on_wait and not told:
+            on_wait(f"{busy}; waiting up to {wait_seconds:g} s")
+            told = True
+        time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise Unavailable(f"cannot open the lock {path}: {error.strerror}; check RELEVE_HOME and its rights") from None
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write_holder(descriptor: int, text: str) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, text.encode()[:HOLDER_BYTES], 0)
+
+
+def _read_holder(descriptor: int) -> str:
+    """Who holds it; empty for a moment between taking the lock and writing the name."""
+    return os.pread(descriptor, HOLDER_BYTES, 0).decode(errors="replace") or "another run"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,180 @@
+"""A program in the background: started as the leader of its own session, found again, stopped with its family.
+
+`<home>/run/<name>.json` says which process it is, `<home>/logs/<name>.log` holds what it prints.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+STOP_SECONDS = 15.0  # for the leader to end after SIGTERM; its family gets a third of it; then SIGKILL
+POLL_SECONDS = 0.05
+# Setting the clock moves the creation times that the system reports; a pid used again is further away than this.
+SAME_PROCESS_SECONDS = 2.0
+LOG_LINES_IN_ERRORS = 15
+FIRST_WORDS = 65536  # bytes
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process started here. Its pid alone may be somebody else's by now; with its creation time it cannot."""
+
+    name: str
+    pid: int
+    create_time: float  # seconds since 1970
+    log_start: int  # bytes that its log already had
+
+
+def start(home: Path, name: str, command: Collection[str], *, cwd: Path, environ: Mapping[str, str]) -> Running:
+    """Start `command` so that it outlives its terminal, and write down which process it is."""
+    log, record = log_path(home, name), _record_path(home, name)
+    for folder in (log.parent, record.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        log_start = output.tell()
+        process = subprocess.Popen(
+            list(command),
+            cwd=cwd,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    process.returncode = 0  # it outlives this object on purpose, which Popen would otherwise warn about
+    started = Running(name, process.pid, psutil.Process(process.pid).create_time(), log_start)
+    _write_beside_then_rename(record, json.dumps(asdict(started)))
+    return started
+
+
+def running(home: Path, name: str) -> Running | None:
+    """The process that was started as `name`, if it still lives."""
+    remembered = _remembered(home, name)
+    return remembered if remembered and _lives(_process(remembered)) else None
+
+
+def stop(home: Path, name: str) -> bool:
+    """Ask the leader to end, then what is left of its family, then insist. Returns whether the leader ran.
+
+    Touches nothing whose pid or creation time differs from what was written down.
+    """
+    found = running(home, name)
+    leader = _process(found)
+    family = leader.children(recursive=True) if leader and found else []
+    if leader and found:
+        _end([leader], STOP_SECONDS)
+    clear_remains(home, name, also=family)
+    return found is not None
+
+
+def clear_remains(home: Path, name: str, *, also: Collection[psutil.Process] = ()) -> None:
+    """End the processes that a leader left behind, in its session and those in `also`, and forget the leader."""
+    remembered = _remembered(home, name)
+    if remembered is not None:
+        _end([*also, *_session(remembered)], STOP_SECONDS / 3)
+        _reap(remembered.pid)
+    _record_path(home, name).unlink(missing_ok=True)
+
+
+def log_path(home: Path, name: str) -> Path:
+    """Where what `name` prints goes."""
+    return home / "logs" / f"{name}.log"
+
+
+def first_words(home: Path, found: Running) -> str:
+    """The first of what it printed since it was started, FIRST_WORDS bytes at most; empty when its log is gone."""
+    try:
+        with log_path(home, found.name).open("rb") as log:
+            log.seek(found.log_start)
+            return log.read(FIRST_WORDS).decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def last_words(log: Path) -> str:
+    """The end of `log`, for an error message."""
+    lines = log.read_text(errors="replace").splitlines()[-LOG_LINES_IN_ERRORS:] if log.exists() else []
+    return "\n".join([f"The end of {log}:", *(f"  {line}" for line in lines)])
+
+
+def _end(processes: list[psutil.Process], seconds: float) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        processes = _still_alive(processes, seconds)
+
+
+def _still_alive(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that live on after `seconds`. A zombie, which psutil would wait for, has ended."""
+    deadline = time.monotonic() + seconds
+    while (alive := [each for each in processes if _lives(each)]) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return alive
+
+
+def _lives(process: psutil.Process | None) -> bool:
+    if process is None:
+        return False
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _process(found: Running | None) -> psutil.Process | None:
+    """The process with the pid AND the creation time that were written down."""
+    if found is None:
+        return None
+    try:
+        process = psutil.Process(found.pid)
+        same = abs(process.create_time() - found.create_time) < SAME_PROCESS_SECONDS
+    except psutil.NoSuchProcess:
+        return None
+    return process if same else None
+
+
+def _session(found: Running) -> list[psutil.Process]:
+    """Members of the session that `found` leads or led; none when its number belongs to somebody else by now."""
+    if psutil.pid_exists(found.pid) and _process(found) is None:
+        return []
+    return [process for process in psutil.process_iter() if _session_number(process.pid) == found.pid]
+
+
+def _session_number(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None
+
+
+def _reap(pid: int) -> None:
+    """Take leave of it if it was this very process that started it; else that is the init process's business."""
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def _remembered(home: Path, name: str) -> Running | None:
+    """What the record says; a record that cannot be read is as good as none."""
+    try:
+        return Running(**json.loads(_record_path(home, name).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _record_path(home: Path, name: str) -> Path:
+    return home / "run" / f"{name}.json"
+
+
+def _write_beside_then_rename(path: Path, text: str) -> None:
+    beside = path.with_suffix(".tmp")
+    beside.write_text(text)
+    beside.replace(path)

@@ -1,0 +1,167 @@
+"""What `python -m releve` can do: a table of commands. Tables for people, `--json` for machines."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from releve.errors import BadInput, NotFound
+from releve.rules.chain import Event
+from releve.rules.names import SCENARIO_NAME
+from releve.settings import Settings
+
+if TYPE_CHECKING:
+    from releve.adapters.registry import Current, Registry
+
+WIDTH_WITHOUT_TERMINAL = 120  # columns, in a log or a pipe
+
+
+@dataclass(frozen=True)
+class Command:
+    """One line of the table: how it is described, asked and run."""
+
+    help: str
+    declare: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Settings], None]
+
+
+def show_current(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Which release serves now."""
+    with closing(_registry(settings)) as registry:
+        _check_known(arguments.scenario, registry, settings)
+        _show_release(registry.current(arguments.scenario), arguments, moment="now")
+
+
+def show_at(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Which release served at a time."""
+    when = _moment(arguments.time)
+    with closing(_registry(settings)) as registry:
+        _check_known(arguments.scenario, registry, settings)
+        _show_release(registry.at(arguments.scenario, when), arguments, moment=f"at {when.isoformat()}")
+
+
+def show_history(arguments: argparse.Namespace, settings: Settings) -> None:
+    """What happened, oldest first."""
+    with closing(_registry(settings)) as registry:
+        if arguments.scenario is not None:
+            _check_known(arguments.scenario, registry, settings)
+        events = registry.events(arguments.scenario, kinds=arguments.kind)
+    if arguments.json:
+        _print_json([event.as_dict() for event in events])
+    elif not events:
+        print("no such events")
+    else:
+        _print_table(("scenario", "event", "at", "kind", "actor", "reason"), [_history_row(event) for event in events])
+
+
+def verify(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Whether the history is as it was written."""
+    with closing(_registry(settings)) as registry:
+        if arguments.scenario is not None:
+            _check_known(arguments.scenario, registry, settings)
+        checked = registry.verify(arguments.scenario)
+    if arguments.json:
+        _print_json({"events": checked})
+    else:
+        print(f"{checked} events checked: every hash holds, every release is where its last move put it")
+
+
+def _declare_current(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenario")
+    _declare_json(parser)
+
+
+def _declare_at(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenario")
+    parser.add_argument("time", help="ISO 8601, for example 2026-05-31T14:00:00+02:00; UTC when no zone is given")
+    _declare_json(parser)
+
+
+def _declare_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenario", nargs="?", help="all of them when left out")
+    parser.add_argument("--kind", action="append", help="only events of this kind; may be given more than once")
+    _declare_json(parser)
+
+
+def _declare_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenario", nargs="?", help="all of them when left out")
+    _declare_json(parser)
+
+
+def _declare_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+COMMANDS: dict[str, Command] = {
+    "current": Command("which release serves now", _declare_current, show_current),
+    "history": Command("what happened, by whom and why, oldest first", _declare_history, show_history),
+    "at": Command("which release served at a time", _declare_at, show_at),
+    "verify": Command("check that the history is as it was written", _declare_verify, verify),
+}
+
+
+def known_scenarios(registry: "Registry", settings: Settings) -> list[str]:
+    """Those with a folder in the project or events in the registry, sorted."""
+    folders = {path.name for path in (settings.project / "scenarios").glob("*/")}
+    return sorted({name for name in folders if SCENARIO_NAME.fullmatch(name)} | set(registry.scenarios()))
+
+
+def _registry(settings: Settings) -> "Registry":
+    from releve.adapters.registry import Registry
+
+    return Registry(settings.registry_url)
+
+
+def _check_known(scenario: str, registry: "Registry", settings: Settings) -> None:
+    known = known_scenarios(registry, settings)
+    if scenario not in known:
+        advice = f"there are {', '.join(known)}" if known else "there are none yet: add a folder to scenarios/"
+        raise NotFound(f"there is no scenario {scenario!r}; {advice}")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"{text!r} is not a time; expected ISO 8601, for example 2026-05-31T14:00:00+02:00") from None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def _show_release(current: "Current | None", arguments: argparse.Namespace, *, moment: str) -> None:
+    if arguments.json:
+        _print_json(current.as_dict() if current else None)
+    elif current is None:
+        print(f"no release of {arguments.scenario!r} serves {moment}")
+    else:
+        rows = [*current.release.as_dict().items(), ("since", current.since), ("event", current.number)]
+        _print_table((current.release.scenario, moment), [row for row in rows if row[0] != "scenario"])
+
+
+def _history_row(event: Event) -> tuple[object, ...]:
+    return event.scenario, event.number, event.at[:19] + "Z", event.kind, event.actor, event.reason
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Long text is wrapped, never cut, and never read as markup or as orders to the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*heads)
+    for column in table.columns:
+        column.overflow = "fold"
+    for row in rows:
+        table.add_row(*(Text(_printable(str(cell))) for cell in row))
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL).print(table)
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -1,0 +1,1 @@
+"""What is decided: pure functions. No file, clock, network or vendor system."""

@@ -1,0 +1,140 @@
+"""Has the table changed? Two tests per column, one verdict per table.
+
+A column has drifted when the change is both unlikely to be chance (a p-value, shared out over the columns:
+Bonferroni) and large enough to matter (an effect size). A share of drifted columns is not a verdict: with one
+column of 16 broken it stays silent, with small windows it fires on noise.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from releve.rules.params import Monitor
+from releve.rules.schema import NUMBER, Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INSUFFICIENT, BROKEN, DRIFT, NO_DRIFT = "insufficient data", "broken data", "drift", "no drift"
+MIN_EXPECTED = 5  # cells of a contingency table below this expectation are pooled, as chi-square needs (Cochran 1954)
+MIN_PRESENT = 20  # present cells a side; fewer cannot be compared, whatever the window's size
+
+Cells = Iterable[Any]  # the present cells of one column
+
+
+@dataclass(frozen=True)
+class Change:
+    """How one column differs: probability of at least this much by chance, and its size on a scale of 0-1."""
+
+    p_value: float
+    effect: float
+
+
+@dataclass(frozen=True)
+class ColumnDrift:
+    """One column's result, as the report and the artifacts show it."""
+
+    name: str
+    method: str
+    change: Change
+    threshold: float
+    drifted: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the window says, and why in sentences. `columns` is empty where nothing could be compared."""
+
+    state: str
+    reasons: tuple[str, ...]
+    rows: int
+    reference_rows: int
+    columns: tuple[ColumnDrift, ...] = ()
+
+    @property
+    def drifted(self) -> tuple[ColumnDrift, ...]:
+        """The drifted columns, largest effect first."""
+        return by_effect(column for column in self.columns if column.drifted)
+
+
+def by_effect(columns: Iterable[ColumnDrift]) -> tuple[ColumnDrift, ...]:
+    """The most changed column first."""
+    return tuple(sorted(columns, key=lambda column: -column.change.effect))
+
+
+def number_change(reference: Cells, current: Cells) -> Change:
+    """Two-sample Kolmogorov-Smirnov; the effect is its statistic D."""
+    from scipy.stats import ks_2samp
+
+    result = ks_2samp(reference, current, method="asymp")
+    return Change(float(result.pvalue), float(result.statistic))
+
+
+def category_change(reference: Cells, current: Cells) -> Change:
+    """Two-sample chi-square over pooled rare categories; the effect is the total variation distance."""
+    from scipy.stats import chi2_contingency
+
+    table = _pooled_table(reference, current)
+    if table.shape[1] < 2:
+        return Change(1.0, 0.0)
+    shares = table / table.sum(axis=1, keepdims=True)
+    p_value = chi2_contingency(table, correction=False)[1]
+    return Change(float(p_value), float(np.abs(shares[0] - shares[1]).sum() / 2))
+
+
+def has_drifted(change: Change, *, threshold: float, min_effect: float) -> bool:
+    """Both keys must turn: unlikely by chance AND large enough to matter."""
+    return change.p_value < threshold and change.effect >= min_effect
+
+
+def check_data(reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schema, params: Monitor) -> Verdict | None:
+    """The verdicts that need no test: too few rows, or broken cells. None when columns can be compared."""
+    sizes = (len(current), len(reference))
+    for count, side in zip(sizes, ("answered rows", "rows of reference"), strict=True):
+        if count < params.min_rows:
+            reason = f"{count} {side}; a drift verdict needs {params.min_rows} (params.yaml: monitor.min_rows)"
+            return Verdict(INSUFFICIENT, (reason,), *sizes)
+    broken = [found for name in schema.names if (found := _broken(reference[name], current[name], params))]
+    return Verdict(BROKEN, tuple(broken), *sizes) if broken else None
+
+
+def judge(columns: Sequence[ColumnDrift], *, rows: int, reference_rows: int, params: Monitor) -> Verdict:
+    """The table's verdict from its columns' results."""
+    drifted = by_effect(column for column in columns if column.drifted)
+    named = ", ".join(f"{c.name} ({c.method} {c.change.effect:.2f}, p {c.change.p_value:.1g})" for c in drifted[:5])
+    found = f"{len(drifted)} of {len(columns)} columns drifted" + (f": {named}" if named else "")
+    needed = min(params.min_columns, len(columns))
+    state = DRIFT if len(drifted) >= needed else NO_DRIFT
+    reason = f"{found}; {needed} make a drifted table (params.yaml: monitor.min_columns)"
+    return Verdict(state, (reason,), rows, reference_rows, tuple(columns))
+
+
+def _broken(reference: "pd.Series[Any]", current: "pd.Series[Any]", params: Monitor) -> str | None:
+    missing_before, missing_now = float(reference.isna().mean()), float(current.isna().mean())
+    if missing_now - missing_before > params.max_missing_rise:
+        return (
+            f"{reference.name}: {missing_now:.0%} of the cells are missing, {missing_before:.0%} were before; "
+            "mend the source before anything is retrained on it"
+        )
+    if min(reference.notna().sum(), current.notna().sum()) < MIN_PRESENT:
+        return f"{reference.name}: fewer than {MIN_PRESENT} cells are present, so it cannot be compared"
+    return None
+
+
+def _pooled_table(reference: Cells, current: Cells) -> np.ndarray[Any, np.dtype[np.float64]]:
+    before, now = Counter(map(str, reference)), Counter(map(str, current))
+    names = sorted(before.keys() | now.keys())
+    table = np.array([[side[name] for name in names] for side in (before, now)], dtype=float)
+    expected = table.sum(axis=0) * table.sum(axis=1).min() / table.sum()
+    rare = expected < MIN_EXPECTED
+    pooled = np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)]) if rare.any() else table
+    return np.asarray(pooled[:, pooled.sum(axis=0) > 0])
+
+
+def method_of(schema: Schema, name: str) -> str:
+    """The test a column gets, by its type."""
+    kinds = {column.name: column.type for column in schema.columns}
+    return "KS" if kinds[name] == NUMBER else "chi-square"

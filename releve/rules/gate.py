@@ -1,0 +1,71 @@
+"""May the challenger take over? Every failed check is a reason; anything missing refuses; a tie keeps the champion."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from releve.rules.params import Gate
+from releve.rules.scores import Interval
+
+CHAMPION, MAJORITY, PREVIOUS_LABEL = "champion", "majority label", "previous label"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The challenger against another on the same holdout: the other's accuracy, and the paired gain over it."""
+
+    other: float
+    gain: Interval
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What the evaluation found. `comparisons` are by name: the champion where there is one, and the baselines."""
+
+    rows: int
+    accuracy: Interval
+    comparisons: Mapping[str, Comparison]
+    parity: str | None  # None: the exported model answers as the trained one; else why it does not
+    has_champion: bool
+
+
+@dataclass(frozen=True)
+class GateDecision:
+    """What the gate decided, and why in words a person can act on."""
+
+    promote: bool
+    reasons: tuple[str, ...]
+
+
+def decide(challenge: Challenge, params: Gate) -> GateDecision:
+    """Judge a challenger; a first champion has to beat the naive baselines alone."""
+    opponents = ([CHAMPION] if challenge.has_champion else []) + [MAJORITY, PREVIOUS_LABEL]
+    refusals = []
+    if challenge.rows < params.min_rows:
+        refusals.append(
+            f"the holdout has {challenge.rows} rows, the gate needs {params.min_rows} (params.yaml: gate.min_rows)"
+        )
+    refusals += [reason for name in opponents if (reason := _refusal(name, challenge.comparisons.get(name), params))]
+    if refusals:
+        return GateDecision(False, tuple(refusals))
+    wins = tuple(_sentence(name, challenge.comparisons[name], params) for name in opponents)
+    note = () if challenge.parity is None else (f"it is served by scikit-learn: {challenge.parity}",)
+    return GateDecision(True, (*wins, *note))
+
+
+def _refusal(name: str, comparison: Comparison | None, params: Gate) -> str | None:
+    if comparison is None:
+        return f"there is no comparison with the {name}; evaluate again"
+    margin = params.margin if name == CHAMPION else 0.0
+    if comparison.gain.low > margin:
+        return None
+    verdict = "worse" if comparison.gain.high < 0 else "not shown to be better"
+    sentence = _sentence(name, comparison, params)
+    return f"{verdict} than the {name}: {sentence}; more than {margin:+.3f} is needed at its low end"
+
+
+def _sentence(name: str, comparison: Comparison, params: Gate) -> str:
+    gain = comparison.gain
+    return (
+        f"gain over the {name} ({comparison.other:.3f}) is {gain.value:+.3f} "
+        f"[{gain.low:+.3f}, {gain.high:+.3f}] at {params.confidence:.0%} confidence"
+    )

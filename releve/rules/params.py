@@ -1,0 +1,143 @@
+"""The knobs of params.yaml: their names, types and limits. Defaults live in the file alone."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from releve.errors import BadInput
+
+Share = Annotated[float, Field(ge=0, le=1)]
+OpenShare = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """One block of params.yaml: every key is known, typed and present."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Ingest(Section):
+    max_rejected_share: Share
+
+
+class Split(Section):
+    holdout_rows: Count
+    holdout_share: OpenShare
+    folds: Count
+    min_fold_rows: Count
+
+
+class Train(Section):
+    recipe: Literal["logistic", "svc", "extra_trees", "hist_gradient_boosting"]
+    scale: Literal["standard", "none"]
+    options: dict[str, bool | int | float | str | None]
+    seed: int
+
+
+class Package(Section):
+    parity_tolerance: Annotated[float, Field(gt=0)]
+    golden_rows: Count
+    reference_rows: Count
+
+
+class Gate(Section):
+    min_rows: Count
+    margin: Share
+    confidence: OpenShare
+    resamples: Annotated[int, Field(ge=100)]
+    seed: int
+
+
+class Monitor(Section):
+    window_rows: Count
+    min_rows: Annotated[int, Field(ge=200)]  # under 200 rows a verdict is noise: docs/decisions/0004-drift-verdict.md
+    alpha: OpenShare
+    min_effect: Share
+    min_columns: Count
+    drawn_columns: Count
+    max_missing_rise: Share
+
+
+class Trigger(Section):
+    min_new_rows: Count
+    max_new_rows: Count
+    min_labels: Count
+    quality_tolerance: Share
+    confidence: OpenShare
+
+
+class Index(Section):
+    min_recall: Share
+    sample_rows: Count
+
+
+class Service(Section):
+    max_rows: Count
+    max_neighbours: Annotated[int, Field(ge=1, le=1000)]
+    poll_seconds: Seconds
+
+
+class Runs(Section):
+    wait_seconds: Annotated[float, Field(ge=0)]
+    swap_seconds: Seconds
+
+
+class Params(Section):
+    """All sections of params.yaml, after a scenario's overrides."""
+
+    ingest: Ingest
+    split: Split
+    train: Train
+    package: Package
+    gate: Gate
+    monitor: Monitor
+    trigger: Trigger
+    index: Index
+    service: Service
+    runs: Runs
+
+
+def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with each section's keys replaced by those in `override`; neither argument is changed."""
+    merged = dict(base)
+    for section, values in override.items():
+        both_are_sections = isinstance(values, Mapping) and isinstance(merged.get(section), Mapping)
+        merged[section] = {**merged[section], **values} if both_are_sections else values
+    return merged
+
+
+def parse(values: Mapping[str, Any], *, source: str) -> Params:
+    """Check `values`. Raises BadInput naming each key of `source` that is unknown, missing or wrong."""
+    try:
+        return Params.model_validate(dict(values))
+    except ValidationError as error:
+        problems = [_describe(problem) for problem in error.errors(include_url=False)]
+        raise BadInput(f"{source}: " + "; ".join(problems)) from None
+
+
+def known_keys() -> list[str]:
+    """Every key as "section.key", in the order of params.yaml."""
+    return [f"{name}.{key}" for name, field in Params.model_fields.items() for key in _keys(field.annotation)]
+
+
+def _keys(section: Any) -> list[str]:
+    return list(section.model_fields)
+
+
+def _describe(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"'{key}' is not a known key{_suggestion(key)}"
+    if problem["type"] == "missing":
+        return f"'{key}' is missing"
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    return f"'{key}' is {problem['input']!r}, but {message.replace('input ', 'it ')}"
+
+
+def _suggestion(key: str) -> str:
+    close = get_close_matches(key, known_keys() + list(Params.model_fields), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,1 @@
+"""What answers over HTTP, without the HTTP: the release being served, and the three questions it answers."""

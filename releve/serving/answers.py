@@ -1,0 +1,171 @@
+"""The answers: from a request's bytes to what is sent back, for the release that serves at that moment."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.adapters.prediction_ledger import LedgerWriter
+from releve.adapters.vector_index import IndexUnavailable, VectorIndex
+from releve.errors import ReleveError
+from releve.rules.ledger import UnknownAnswer
+from releve.rules.params import Service as Limits
+from releve.rules.schema import Schema
+from releve.rules.vectors import Neighbour
+from releve.serving import bodies
+from releve.serving.current import Served, served_or_raise
+from releve.serving.replies import Fault, Refused, new_request_id
+
+DECIMALS = 6  # of a probability
+
+
+class UnknownRows(UnknownAnswer):
+    """Feedback for rows that were never answered: one fault per such row."""
+
+    def __init__(self, message: str, faults: Sequence[Fault]) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
+
+
+class Standing(Protocol):
+    """What `current` offers: which release serves now."""
+
+    @property
+    def scenario(self) -> str: ...
+
+    @property
+    def served(self) -> Served | None: ...
+
+    @property
+    def registry_reachable(self) -> bool | None: ...
+
+
+class Answers:
+    """Safe to call from several threads: each call reads `standing.served` once and stays with it."""
+
+    def __init__(self, *, standing: Standing, index: VectorIndex | None, ledger: LedgerWriter, limits: Limits) -> None:
+        self._standing = standing
+        self._index = index
+        self._ledger = ledger
+        self._limits = limits
+        self._rows_answered = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a release to answer with."""
+        return self._standing.served is not None
+
+    def predict(self, body: bytes) -> dict[str, Any]:
+        """One prediction per row, in the ledger before it is returned. Raises ReleveError."""
+        served = self._served()
+        model = served.model
+        rows = bodies.rows_of(body, model.schema, max_rows=self._limits.max_rows)
+        found = model.answer(model.schema.model_input(rows))
+        probabilities = _rounded(found.probabilities)
+        request_id = self._ledger.answer(
+            model=model.tag, index=served.index, rows=rows, labels=found.labels, probabilities=probabilities
+        )
+        self._rows_answered += len(rows)
+        classes = [str(label) for label in model.description["classes"]]
+        return {
+            "request_id": request_id,
+            "scenario": self._standing.scenario,
+            "model_version": model.tag,
+            "index_version": served.index,
+            "predictions": [
+                {
+                    "id": f"{request_id}.{position}",
+                    "label": label,
+                    "probability": max(of_row),
+                    "probabilities": dict(zip(classes, of_row, strict=True)),
+                }
+                for position, (label, of_row) in enumerate(zip(found.labels, probabilities, strict=True))
+            ],
+        }
+
+    def search(self, body: bytes) -> dict[str, Any]:
+        """Rows of the training data near a row or a vector. Raises ReleveError, IndexUnavailable among them."""
+        served = self._served()
+        model = served.model
+        question = bodies.search_of(
+            body, model.schema, dimension=model.embedder.dimension, max_neighbours=self._limits.max_neighbours
+        )
+        if self._index is None or served.index is None:
+            raise IndexUnavailable(
+                f"{model.tag} is served by itself, without an index; ask a service that follows the registry"
+            )
+        vector = question.vector
+        if question.row is not None:
+            vector = model.embedder.embed(model.schema.model_input([question.row]))[0]
+        label = None if question.label is None else str(question.label)
+        neighbours = self._index.search(served.index, vector, limit=question.limit, label=label)[0]
+        return {
+            "request_id": new_request_id(),
+            "model_version": model.tag,
+            "index_version": served.index,
+            "neighbours": [_neighbour(neighbour, model.schema) for neighbour in neighbours],
+        }
+
+    def feedback(self, body: bytes) -> dict[str, Any]:
+        """Write the labels of answered rows, all or none. Raises UnknownRows, Refused, other ReleveErrors."""
+        schema = self._served().model.schema
+        pairs = bodies.labels_of(body, schema, max_rows=self._limits.max_rows)
+        unknown = bodies.unknown_ids((at, row_id) for at, (row_id, _) in enumerate(pairs) if not self._is_known(row_id))
+        if unknown:
+            raise UnknownRows(f"{len(unknown)} of {len(pairs)} ids {unknown[0].reason}; nothing was written", unknown)
+        self._ledger.label(pairs)
+        return {"request_id": new_request_id(), "accepted": len(pairs)}
+
+    def status(self) -> dict[str, Any]:
+        """What serves, and what can be reached; never an error."""
+        served = self._standing.served
+        return {
+            "scenario": self._standing.scenario,
+            "release": asdict(served.release) if served and served.release else None,
+            "model_version": served.model.tag if served else None,
+            "since": served.since if served else None,
+            "registry_reachable": self._standing.registry_reachable,
+            "index_reachable": self._index_reachable(served),
+            "rows_answered": self._rows_answered,
+        }
+
+    def _served(self) -> Served:
+        return served_or_raise(self._standing.served, scenario=self._standing.scenario)
+
+    def _is_known(self, row_id: str) -> bool:
+        try:
+            return self._ledger.find(row_id) is not None
+        except ReleveError:  # not even of the form of an id
+            return False
+
+    def _index_reachable(self, served: Served | None) -> bool | None:
+        if self._index is None or served is None or served.index is None:
+            return None
+        try:
+            return self._index.exists(served.index)
+        except ReleveError:
+            return False
+
+
+def _rounded(probabilities: NDArray[Any]) -> list[list[float]]:
+    """Plain numbers. Raises Refused for rows whose answer is not finite: a number too large for the model."""
+    if not np.isfinite(probabilities).all():
+        rows = np.flatnonzero(~np.isfinite(probabilities).all(axis=1)).tolist()
+        faults = [Fault(row, None, "has a number that is too large for the model (float32)") for row in rows]
+        raise Refused(f"row {rows[0]}: {faults[0].reason}", faults)
+    rounded: list[list[float]] = probabilities.astype(np.float64).round(DECIMALS).tolist()
+    return rounded
+
+
+def _neighbour(neighbour: Neighbour, schema: Schema) -> dict[str, Any]:
+    """In the order of the documentation, the label as the class that it names."""
+    label = schema.target.parse(neighbour.label)
+    return {
+        "label": neighbour.label if label is None else label,
+        "distance": neighbour.distance,
+        "batch": neighbour.batch,
+        "row": neighbour.row,
+        "id": neighbour.id,
+    }

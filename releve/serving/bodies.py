@@ -1,0 +1,212 @@
+"""What may be asked: the bytes of a request become checked values, or an error that names each fault."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from releve.errors import BadInput, TooLarge
+from releve.rules.schema import Label, Problem, Schema
+from releve.serving.replies import MAX_PROBLEMS, Fault, Refused
+
+SHOWN = 60  # characters of a value or name that came from outside and goes back in a message
+REASON_SHOWN = 400
+CHECKED_TOGETHER = 25  # rows; the check stops after the piece in which the list of faults is full
+DEFAULT_LIMIT = 10  # neighbours
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SearchQuestion:
+    """Near what, how many, and among which label."""
+
+    row: Row | None
+    vector: list[float] | None
+    limit: int
+    label: Label | None
+
+
+def rows_of(body: bytes, schema: Schema, *, max_rows: int) -> list[dict[str, Any]]:
+    """The rows to predict. Raises Refused with a fault per wrong cell, BadInput, TooLarge."""
+    rows = _items(_object(body, {"rows"}), "rows", '{"rows": [{feature: value, ...}, ...]}', max_items=max_rows)
+    check_rows(rows, schema)
+    return rows
+
+
+def check_rows(rows: Sequence[Any], schema: Schema) -> None:
+    """Raises Refused when a row is not one that the schema allows."""
+    faults: list[Fault] = []
+    for start in range(0, len(rows), CHECKED_TOGETHER):
+        piece = rows[start : start + CHECKED_TOGETHER]
+        faults += _oversized(piece, schema, start) or [_fault(problem, start) for problem in schema.row_problems(piece)]
+        if len(faults) >= MAX_PROBLEMS:
+            break
+    if faults:
+        raise Refused(
+            _summary(faults, "problem", checked=min(start + CHECKED_TOGETHER, len(rows)), of=len(rows)), faults
+        )
+
+
+def search_of(body: bytes, schema: Schema, *, dimension: int, max_neighbours: int) -> SearchQuestion:
+    """The question to the index. Raises Refused with a fault per wrong cell, BadInput."""
+    values = _object(body, {"row", "vector", "limit", "label"})
+    row, vector = values.get("row"), values.get("vector")
+    if (row is None) == (vector is None):
+        raise BadInput("send either 'row' (an object of feature names and values) or 'vector' (a list of numbers)")
+    if row is not None:
+        check_rows([row], schema)
+    return SearchQuestion(
+        row=row,
+        vector=None if vector is None else _vector(vector, dimension),
+        limit=_limit(values.get("limit", DEFAULT_LIMIT), max_neighbours),
+        label=_label(values.get("label"), schema),
+    )
+
+
+def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[str, Label]]:
+    """Pairs of row id and class. Raises Refused with a fault per item that is wrong, BadInput, TooLarge."""
+    items = _items(
+        _object(body, {"labels"}), "labels", '{"labels": [{"id": row id, "label": class}, ...]}', max_items=max_rows
+    )
+    faults = [fault for position, item in enumerate(items) for fault in _label_faults(position, item, schema)]
+    if faults:
+        raise Refused(_summary(faults, "problem"), faults)
+    return [(item["id"], _class(item["label"], schema)) for item in items]
+
+
+def unknown_ids(ids: Iterable[tuple[int, str]]) -> list[Fault]:
+    """A fault per position and row id that no answer carries."""
+    return [
+        Fault(position, "id", f"is {short(row_id)}, which no answer of this service carries")
+        for position, row_id in ids
+    ]
+
+
+def short(value: Any) -> str:
+    """A value from outside as it may stand in a message."""
+    text = repr(value[: SHOWN + 1] if isinstance(value, str) else value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def _object(body: bytes, fields: AbstractSet[str]) -> dict[str, Any]:
+    try:
+        values = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadInput(
+            f"the body is not JSON: {error}. NaN and Infinity are not JSON; a missing number is null"
+        ) from None
+    if not isinstance(values, dict):
+        raise BadInput(f"the body is {_kind(values)}, expected an object with {_names(fields)}")
+    if unknown := [name for name in values if name not in fields]:
+        raise BadInput(f"the body has the unknown field {short(unknown[0])}; expected {_names(fields)}")
+    return values
+
+
+def _items(values: Mapping[str, Any], name: str, example: str, *, max_items: int) -> list[Any]:
+    if name not in values:
+        raise BadInput(f"'{name}' is missing; send {example}")
+    items = values[name]
+    if not isinstance(items, list):
+        raise BadInput(f"'{name}' is {_kind(items)}, expected a list; send {example}")
+    if not items:
+        raise BadInput(f"'{name}' is empty; send at least one")
+    if len(items) > max_items:
+        raise TooLarge(
+            f"'{name}' has {len(items)} items, one request may carry {max_items} (params.yaml: service.max_rows); "
+            "send several requests"
+        )
+    return items
+
+
+def _oversized(rows: Sequence[Any], schema: Schema, start: int) -> list[Fault]:
+    """Rows with far more fields than features: one fault each, as naming every field would take long."""
+    most = 2 * len(schema.columns)
+    return [
+        Fault(start + position, None, f"has {len(row)} fields, expected the {len(schema.columns)} features")
+        for position, row in enumerate(rows)
+        if isinstance(row, dict) and len(row) > most
+    ]
+
+
+def _fault(problem: Problem, start: int) -> Fault:
+    reason = problem.reason
+    if isinstance(problem.value, str | list | dict):
+        reason = reason.replace(repr(problem.value), short(problem.value))
+    return Fault(start + problem.row, problem.column[:SHOWN], _cut(reason))
+
+
+def _cut(reason: str) -> str:
+    return reason if len(reason) <= REASON_SHOWN else f"{reason[:REASON_SHOWN]}..."
+
+
+def _summary(faults: Sequence[Fault], noun: str, *, checked: int | None = None, of: int | None = None) -> str:
+    """How many faults, and the first in words."""
+    where = f" in the first {checked} of {of} rows" if checked != of else ""
+    listed = f"; the first {MAX_PROBLEMS} are listed" if len(faults) > MAX_PROBLEMS else ""
+    first = faults[0]
+    named = " ".join(str(part) for part in (f"row {first.row}:", first.column, first.reason) if part)
+    return f"{len(faults)} {noun}{'s' if len(faults) > 1 else ''}{where}{listed}: {named}"
+
+
+def _vector(vector: Any, dimension: int) -> list[float]:
+    if not isinstance(vector, list):
+        raise BadInput(f"'vector' is {_kind(vector)}, expected a list of {dimension} numbers")
+    if len(vector) != dimension:
+        raise BadInput(f"'vector' has {len(vector)} numbers, the index holds vectors of {dimension}")
+    for position, value in enumerate(vector):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise BadInput(f"'vector' holds {short(value)} at position {position}, expected a finite number")
+    return vector
+
+
+def _limit(limit: Any, most: int) -> int:
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= most:
+        raise BadInput(
+            f"'limit' is {short(limit)}, expected a whole number from 1 to {most} (params.yaml: service.max_neighbours)"
+        )
+    return limit
+
+
+def _label(label: Any, schema: Schema) -> Label | None:
+    if label is None:
+        return None
+    if reason := _label_problem(label, schema):
+        raise BadInput(f"'label' {reason}")
+    return _class(label, schema)
+
+
+def _label_faults(position: int, item: Any, schema: Schema) -> list[Fault]:
+    if not isinstance(item, dict) or set(item) != {"id", "label"}:
+        return [Fault(position, None, f"is {short(item)}, expected an object with 'id' and 'label'")]
+    faults = []
+    if not isinstance(item["id"], str):
+        faults.append(Fault(position, "id", f"is {short(item['id'])}, expected the id of a predicted row"))
+    if reason := _label_problem(item["label"], schema):
+        faults.append(Fault(position, "label", reason))
+    return faults
+
+
+def _label_problem(label: Any, schema: Schema) -> str | None:
+    classes = ", ".join(map(str, schema.target.classes))
+    if isinstance(label, bool) or not isinstance(label, int | float | str) or schema.target.problem(label):
+        return _cut(f"is {short(label)}, expected one of {classes}")
+    return None
+
+
+def _class(label: Any, schema: Schema) -> Label:
+    parsed = schema.target.parse(label)
+    assert parsed is not None, "checked before"
+    return parsed
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    return names.get(type(value), "null")
+
+
+def _names(fields: AbstractSet[str]) -> str:
+    return ", ".join(f"'{name}'" for name in sorted(fields))

@@ -1,0 +1,149 @@
+"""Which release this process serves: one immutable value that a request reads once, and the watcher that swaps it."""
+
+import logging
+import threading
+from dataclasses import dataclass
+
+from releve.adapters.model_runtime import Model
+from releve.adapters.model_store import ModelStore
+from releve.adapters.registry import Current, Registry, RegistryUnavailable
+from releve.adapters.vector_index import VectorIndex
+from releve.errors import ReleveError, Unavailable
+from releve.rules.release import Release
+from releve.rules.schema import NUMBER, Column
+
+log = logging.getLogger("releve.serving")
+
+
+class NoRelease(Unavailable):
+    """Nothing is released yet, or it was withdrawn."""
+
+    code = "no_release"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A loaded model and what it was released with."""
+
+    model: Model
+    since: str  # ISO 8601, UTC
+    release: Release | None = None  # None: a packed model, served without a registry
+    number: int | None = None  # of the registry's event
+
+    @property
+    def index(self) -> str | None:
+        """The Milvus collection; None where there is none to search."""
+        return self.release.index if self.release else None
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """One model version for as long as the process lives: a packed Bento."""
+
+    scenario: str
+    served: Served
+    registry_reachable: None = None  # it is never asked
+
+    def start(self) -> None:
+        """Nothing moves."""
+
+    def stop(self) -> None:
+        """Nothing moves."""
+
+
+class Follower:
+    """Serves what the registry says is current. Whatever fails on the way, what serves goes on serving."""
+
+    def __init__(
+        self, scenario: str, *, registry: Registry, models: ModelStore, index: VectorIndex, poll_seconds: float
+    ) -> None:
+        self.scenario = scenario
+        self.served: Served | None = None
+        self.registry_reachable = False
+        self._registry = registry
+        self._models = models
+        self._index = index
+        self._poll_seconds = poll_seconds
+        self._logged = ""  # the last trouble that was logged: each is told once, not at every look
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="releve-watcher", daemon=True)
+
+    def start(self) -> None:
+        """Look now, then every `poll_seconds`, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking; what serves stays."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def look(self) -> None:
+        """Take over what is current now, if it is another release than the one served."""
+        try:
+            current = self._registry.current(self.scenario)
+        except RegistryUnavailable as error:
+            self.registry_reachable = False
+            self._log_once(f"{error}; what serves goes on serving")
+            return
+        self.registry_reachable = True
+        if current is None:
+            self.served = None
+        elif self.served is None or current.number != self.served.number:
+            self._take_over(current)
+
+    def _take_over(self, current: Current) -> None:
+        """Load and warm up beside what serves, then swap: one store of one reference."""
+        release = current.release
+        try:
+            model = self._models.load(release.model, digest=release.model_digest)
+            warm_up(model)
+        except Exception as error:  # a broken release must not end the watch: the next one may be whole
+            self._log_once(f"release {current.number} ({release.model}) cannot be served: {error}")
+            return
+        self._open(release.index)
+        self.served = Served(model, current.since, release, current.number)
+        self._logged = ""
+        log.info("serving %s with %s (release %s)", release.model, release.index, current.number)
+
+    def _open(self, collection: str) -> None:
+        """Make the index ready. Predictions do not wait for it: a search opens it again when Milvus is back."""
+        try:
+            self._index.open(collection)
+        except ReleveError as error:
+            log.warning("searches of %s will fail for now: %s", collection, error)
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.look()
+            except Exception:  # the watch must outlive what nobody thought of
+                log.exception("looking for the current release failed")
+            self._stopping.wait(self._poll_seconds)
+
+    def _log_once(self, trouble: str) -> None:
+        if trouble != self._logged:
+            log.warning("%s", trouble)
+            self._logged = trouble
+
+
+def served_or_raise(served: Served | None, *, scenario: str) -> Served:
+    """Raises NoRelease, saying what to do."""
+    if served is None:
+        raise NoRelease(
+            f"no release of {scenario} is served yet: train and release one (the retrain and release flows), "
+            f"`python -m releve current {scenario}` shows what is current"
+        )
+    return served
+
+
+def warm_up(model: Model) -> None:
+    """Answer one harmless row, so that no request pays for the first run."""
+    row = {column.name: _harmless(column) for column in model.schema.columns}
+    model.answer(model.schema.model_input([row]))
+
+
+def _harmless(column: Column) -> float | str:
+    if column.type == NUMBER:
+        return column.min if column.min is not None else 0.0
+    return column.categories[0] if column.categories else ""

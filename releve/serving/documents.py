@@ -1,0 +1,137 @@
+"""What requests and answers look like, for the OpenAPI page and BentoML's clients.
+
+Requests are not parsed by these: `JsonRequest` hands the bytes on, and `releve.serving.bodies` checks them.
+"""
+
+from typing import Any
+
+import bentoml
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+
+ROW_ID = "20260102-0a1b2c3d.4f.9e8d7c.0"
+REQUEST_ID = ROW_ID.rpartition(".")[0]
+
+
+class Described(bentoml.IODescriptor):  # type: ignore[misc]  # BentoML's types do not reach here
+    """What an endpoint takes or gives."""
+
+
+class Body(Described):
+    """The bytes of a request, as they came."""
+
+    body: bytes
+
+
+class JsonRequest(Described):
+    """A request whose fields are documented here and checked by Relève."""
+
+    @classmethod
+    async def from_http_request(cls, request: Request, serde: Any) -> Body:
+        """Called by BentoML; its fields become the arguments of the endpoint."""
+        body: Body = Body.model_construct(body=await request.body())
+        return body
+
+
+class PredictRequest(JsonRequest):
+    """Rows to predict: every feature of the scenario, null where it may be missing."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"rows": [{"temperature": 21.5, "season": "summer"}]}})
+
+    rows: list[dict[str, Any]] = Field(description="objects of feature names and values, one or more")
+
+
+class Prediction(BaseModel):
+    """The answer for one row."""
+
+    id: str = Field(description="name this row in /feedback", examples=[ROW_ID])
+    label: int | str = Field(description="the class with the highest probability")
+    probability: float = Field(description="of that class, 0-1")
+    probabilities: dict[str, float] = Field(description="of every class, 0-1")
+
+
+class PredictAnswer(Described):
+    """One prediction per row, in the order of the rows."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "request_id": REQUEST_ID,
+                "scenario": "bikes",
+                "model_version": "bikes:3f2a91c0",
+                "index_version": "releve_bikes_3f2a91c0",
+                "predictions": [
+                    {"id": ROW_ID, "label": "many", "probability": 0.98, "probabilities": {"few": 0.02, "many": 0.98}}
+                ],
+            }
+        }
+    )
+
+    request_id: str
+    scenario: str
+    model_version: str
+    index_version: str | None = Field(description="null where a packed model serves without an index")
+    predictions: list[Prediction]
+
+
+class SearchRequest(JsonRequest):
+    """Near what: a `row` (embedded here) or a `vector`, not both."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"row": {"temperature": 21.5, "season": "summer"}, "limit": 10, "label": "many"}}
+    )
+
+    row: dict[str, Any] | None = Field(default=None, description="an object of feature names and values")
+    vector: list[float] | None = Field(default=None, description="as long as the index's vectors")
+    limit: int = Field(default=10, description="neighbours at most")
+    label: int | str | None = Field(default=None, description="only neighbours with this label")
+
+
+class Neighbour(BaseModel):
+    """One row that the model learned from."""
+
+    label: int | str
+    distance: float = Field(description="squared Euclidean distance between the vectors")
+    batch: str = Field(description="the incoming file that the row came with")
+    row: int = Field(description="its position there, from 0")
+    id: int = Field(description="its number in the index")
+
+
+class SearchAnswer(Described):
+    """Neighbours, nearest first."""
+
+    request_id: str
+    model_version: str
+    index_version: str
+    neighbours: list[Neighbour]
+
+
+class FeedbackRequest(JsonRequest):
+    """What the right answers were; late, repeated and out of order are fine, the newest counts."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"labels": [{"id": ROW_ID, "label": "many"}]}})
+
+    labels: list[dict[str, Any]] = Field(description="objects with the `id` of a predicted row and its `label`")
+
+
+class FeedbackAnswer(Described):
+    """All labels are on disk; none is when the answer is an error."""
+
+    request_id: str
+    accepted: int
+
+
+class StatusRequest(JsonRequest):
+    """Nothing is asked for; the body may be empty."""
+
+
+class StatusAnswer(Described):
+    """What this worker serves."""
+
+    scenario: str
+    release: dict[str, Any] | None = Field(description="null without a registry's release")
+    model_version: str | None
+    since: str | None = Field(description="ISO 8601, UTC")
+    registry_reachable: bool | None = Field(description="null where a packed model serves without a registry")
+    index_reachable: bool | None = Field(description="null where there is no index")
+    rows_answered: int = Field(description="by this worker since it started")

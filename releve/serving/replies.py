@@ -1,0 +1,65 @@
+"""What the service sends: answers as they are, and every error in one shape.
+
+{"error": {"code", "message", "problems": [{"row", "column", "reason"}]}, "request_id"}
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from releve.errors import BadInput, ReleveError
+
+MAX_PROBLEMS = 20  # listed in one error; the message says how many there are
+ERROR_HEADER = "x-releve-error"  # carries the code; an error without it was made elsewhere and is rewritten
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong in a request: `row` counts from 0; None where it is not about a row or a column."""
+
+    row: int | None
+    column: str | None
+    reason: str
+
+
+class Refused(BadInput):
+    """A request with faults in its rows, labels or fields; nothing of it was done."""
+
+    def __init__(self, message: str, faults: Sequence[Fault]) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
+
+
+def answer(values: Mapping[str, Any]) -> Response:
+    """200 with `values` as JSON."""
+    return Response(orjson.dumps(values), media_type="application/json")
+
+
+def error(problem: ReleveError, *, request_id: str | None = None) -> Response:
+    """The error's own status and code, with at most MAX_PROBLEMS of its faults."""
+    faults = getattr(problem, "faults", ())[:MAX_PROBLEMS]
+    return error_of(problem.status, problem.code, str(problem), faults=faults, request_id=request_id)
+
+
+def error_of(
+    status: int, code: str, message: str, *, faults: Sequence[Fault] = (), request_id: str | None = None
+) -> Response:
+    """An error that no ReleveError stands for."""
+    shape = {"code": code, "message": message, "problems": [asdict(fault) for fault in faults]}
+    body = orjson.dumps({"error": shape, "request_id": request_id or new_request_id()})
+    return Response(body, status_code=status, media_type="application/json", headers={ERROR_HEADER: code})
+
+
+def internal_error(request_id: str) -> Response:
+    """A 500 that says nothing about the inside; the log has the rest under the request id."""
+    message = "something failed inside the service; its log tells more under this request id"
+    return error_of(500, "internal", message, request_id=request_id)
+
+
+def new_request_id() -> str:
+    """For requests that the ledger does not know: 16 hex digits."""
+    return secrets.token_hex(8)

@@ -1,0 +1,49 @@
+"""What differs between machines: read once at the door from the environment, then passed in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from releve.errors import BadInput
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Places, addresses and secrets. Everything else is in params.yaml."""
+
+    project: Path  # the git checkout: scenarios/, dvc.yaml, params.yaml
+    home: Path  # state that git does not hold: registry, ledger, vectors, models, reports
+    registry_url: str  # SQLAlchemy URL
+    milvus_uri: str  # http(s)://host:port, or a path ending in .db for the embedded form
+    milvus_token: str = ""
+    prefect_port: int = 4200
+    service_port: int = 3000
+    milvus_port: int = 19530
+    model_pin: str = ""  # serve this model version and never look at the registry (a packed Bento)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], *, cwd: Path) -> "Settings":
+        """Read RELEVE_* and MILVUS_TOKEN. Raises BadInput for a port that is not one."""
+        project = Path(environ.get("RELEVE_PROJECT") or cwd).resolve()
+        home = Path(environ.get("RELEVE_HOME") or project / "var").resolve()
+        milvus_port = _port(environ, "RELEVE_MILVUS_PORT", cls.milvus_port)
+        return cls(
+            project=project,
+            home=home,
+            registry_url=environ.get("RELEVE_REGISTRY_URL") or f"sqlite:///{home / 'registry.db'}",
+            milvus_uri=environ.get("RELEVE_MILVUS_URI") or f"http://{LOOPBACK}:{milvus_port}",
+            milvus_token=environ.get("MILVUS_TOKEN", ""),
+            prefect_port=_port(environ, "RELEVE_PREFECT_PORT", cls.prefect_port),
+            service_port=_port(environ, "RELEVE_SERVICE_PORT", cls.service_port),
+            milvus_port=milvus_port,
+            model_pin=environ.get("RELEVE_MODEL", ""),
+        )
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    value = environ.get(name) or str(default)
+    if not value.isdigit() or not 1 <= int(value) <= 65535:
+        raise BadInput(f"{name} is {value!r}; expected a port number between 1 and 65535")
+    return int(value)

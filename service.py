@@ -1,0 +1,96 @@
+"""The service: HTTP in front of `releve.serving`. One process serves one scenario (RELEVE_SCENARIO).
+
+bentoml serve service:Releve
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bentoml
+from starlette.responses import Response
+
+from releve.errors import ReleveError
+from releve.serving import replies
+from releve.serving.documents import (
+    FeedbackAnswer,
+    FeedbackRequest,
+    PredictAnswer,
+    PredictRequest,
+    SearchAnswer,
+    SearchRequest,
+    StatusAnswer,
+    StatusRequest,
+)
+from releve.serving.guard import SECONDS, InstallGuard
+from releve.serving.start import start
+from releve.settings import LOOPBACK
+
+SMALL_BODY_BYTES = 16_384  # a small request is answered faster than it would be handed to a thread
+log = logging.getLogger("releve.serving")
+
+
+@bentoml.service(
+    name="releve",
+    description="Predictions, neighbours and feedback for one scenario, by the release that is current",
+    workers=int(os.environ.get("RELEVE_SERVICE_WORKERS") or 1),
+    traffic={"timeout": SECONDS + 5},  # the guard gives up first, in our form
+    http={"host": LOOPBACK, "port": int(os.environ.get("RELEVE_SERVICE_PORT") or 3000), "cors": {"enabled": False}},
+    logging={"access": {"enabled": False}},  # the ledger knows every answer
+)
+class Releve:
+    """Answers with the release that is current.
+
+    Every error is `{"error": {"code", "message", "problems": [{"row", "column", "reason"}]}, "request_id"}`.
+    """
+
+    def __init__(self) -> None:
+        self._serving = start(os.environ, project=Path(__file__).parent, bento=Releve.bento)
+
+    async def __is_ready__(self) -> bool:
+        return self._serving.answers.ready
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        """Flush the ledger and let go of everything."""
+        self._serving.close()
+
+    @bentoml.api(input_spec=PredictRequest, output_spec=PredictAnswer)
+    async def predict(self, body: bytes) -> Response:
+        """Predict rows. Every answered row has an `id`, by which /feedback names it."""
+        if len(body) <= SMALL_BODY_BYTES:
+            return _reply(self._serving.answers.predict, body)
+        return await asyncio.to_thread(_reply, self._serving.answers.predict, body)
+
+    @bentoml.api(input_spec=SearchRequest, output_spec=SearchAnswer)
+    async def search(self, body: bytes) -> Response:
+        """Find the training rows nearest to a row or a vector."""
+        return await asyncio.to_thread(_reply, self._serving.answers.search, body)
+
+    @bentoml.api(input_spec=FeedbackRequest, output_spec=FeedbackAnswer)
+    async def feedback(self, body: bytes) -> Response:
+        """Tell what the right labels were. One wrong item refuses them all."""
+        return await asyncio.to_thread(_reply, self._serving.answers.feedback, body)
+
+    @bentoml.api(input_spec=StatusRequest, output_spec=StatusAnswer)
+    async def status(self, body: bytes) -> Response:
+        """What serves, and what can be reached. GET answers the same."""
+        return await asyncio.to_thread(_reply, lambda _: self._serving.answers.status(), body)
+
+
+Releve.add_asgi_middleware(InstallGuard)
+
+
+def _reply(answer: Callable[[bytes], dict[str, Any]], body: bytes) -> Response:
+    """The answer, or its error in our form."""
+    try:
+        return replies.answer(answer(body))
+    except ReleveError as error:
+        return replies.error(error)
+    except Exception:
+        request_id = replies.new_request_id()
+        log.exception("request %s failed", request_id)
+        return replies.internal_error(request_id)

@@ -1,0 +1,1 @@
+"""Steps: gather, decide, apply. Plain functions; no Prefect."""

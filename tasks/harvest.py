@@ -1,0 +1,77 @@
+"""The label loop: answers whose label came in become a batch like any other.
+
+Harvest files are kept, and they are the record of what was harvested: a run that was killed is made up for by
+delivering again whatever is not ingested yet.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from releve.adapters.files import file_digest, read_schema, write_bytes, write_parquet
+from releve.adapters.prediction_ledger import LedgerReader
+from releve.adapters.scenario_branch import ScenarioBranch
+from releve.rules.ledger import Labelled
+from releve.rules.schema import Schema
+from releve.settings import Settings
+from tasks.ingest import RESERVED, read_batches
+from tasks.places import ScenarioState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def harvest(settings: Settings, scenario: str) -> int:
+    """Put newly labelled answers into the incoming folder as one file; returns how many rows are waiting there."""
+    schema, state = read_schema(settings.project, scenario), ScenarioState(settings.home, scenario)
+    fresh = unharvested(settings, scenario)
+    if len(fresh):
+        number = len(_harvests(state)) + 1
+        write_parquet(state.harvest / f"answers-{number:04d}.parquet", _as_batch(fresh, schema))
+    return sum(_deliver(path, state) for path in _undelivered(settings, state))
+
+
+def waiting_rows(settings: Settings, scenario: str) -> int:
+    """Labelled answers that are no batch yet: not harvested, or harvested and not ingested."""
+    state = ScenarioState(settings.home, scenario)
+    return len(unharvested(settings, scenario)) + sum(map(_rows_in, _undelivered(settings, state)))
+
+
+def unharvested(settings: Settings, scenario: str) -> Labelled:
+    """Labelled answers that no harvest file holds yet, oldest answer first."""
+    state = ScenarioState(settings.home, scenario)
+    labelled = LedgerReader(state.ledger).labelled()
+    known = _harvested_ids(state)
+    return labelled.take([row for row, name in enumerate(labelled.answers.ids) if name not in known])
+
+
+def _harvested_ids(state: ScenarioState) -> set[str]:
+    import pandas as pd
+
+    return {name for path in _harvests(state) for name in pd.read_parquet(path, columns=[RESERVED])[RESERVED]}
+
+
+def _harvests(state: ScenarioState) -> list[Path]:
+    return sorted(state.harvest.glob("*.parquet"))
+
+
+def _as_batch(labelled: Labelled, schema: Schema) -> "pd.DataFrame":
+    batch = labelled.answers.features.reindex(columns=schema.names)
+    batch[schema.target.name] = [schema.target.parse(label) for label in labelled.labels]
+    batch[RESERVED] = list(labelled.answers.ids)
+    return batch
+
+
+def _undelivered(settings: Settings, state: ScenarioState) -> list[Path]:
+    ingested = {batch.sha256 for batch in read_batches(ScenarioBranch(settings.project, state.scenario))}
+    return [path for path in _harvests(state) if file_digest(path) not in ingested]
+
+
+def _deliver(path: Path, state: ScenarioState) -> int:
+    write_bytes(state.incoming / path.name, path.read_bytes())
+    return _rows_in(path)
+
+
+def _rows_in(path: Path) -> int:
+    import pyarrow.parquet
+
+    return int(pyarrow.parquet.read_metadata(path).num_rows)

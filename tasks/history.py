@@ -1,0 +1,13 @@
+"""What the registry says of a scenario since it was last started over."""
+
+from releve.adapters.registry import Registry
+from releve.rules.chain import Event
+
+INGESTED, MONITORED, CHALLENGED, FORGOTTEN = "ingested", "monitored", "challenged", "forgotten"
+
+
+def events_of(registry: Registry, scenario: str, kind: str) -> list[Event]:
+    """Events of one kind, oldest first, after the last time the scenario was forgotten."""
+    events = registry.events(scenario, kinds=[kind, FORGOTTEN])
+    starts = [number for number, event in enumerate(events) if event.kind == FORGOTTEN]
+    return events[starts[-1] + 1 :] if starts else events

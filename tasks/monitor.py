@@ -1,0 +1,157 @@
+"""Look at what the champion answered: has the table changed, does it keep its promise, is a challenge due?"""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from releve.adapters.drift_report import drift_report
+from releve.adapters.files import read_params, read_schema, write_bytes, write_json
+from releve.adapters.model_store import ModelStore
+from releve.adapters.prediction_ledger import LedgerReader
+from releve.adapters.registry import Current, Registry
+from releve.adapters.scenario_branch import ScenarioBranch
+from releve.errors import NotFound
+from releve.rules import drift, quality, trigger
+from releve.rules.drift import Verdict
+from releve.rules.ledger import Answers
+from releve.rules.params import Monitor, Params
+from releve.rules.quality import Quality
+from releve.rules.schema import Schema
+from releve.rules.scores import correct
+from releve.rules.trigger import Evidence, TriggerDecision
+from releve.settings import Settings
+from tasks.harvest import waiting_rows
+from tasks.history import CHALLENGED, MONITORED, events_of
+from tasks.ingest import read_batches
+from tasks.package import REFERENCE
+from tasks.places import ScenarioState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERDICT_FORMAT = 1  # of verdict.json; raise it when a key changes its meaning
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one look found, and where its report lies."""
+
+    scenario: str
+    model: str
+    at: str  # ISO 8601, UTC
+    drift: Verdict
+    quality: Quality
+    new_rows: int
+    decision: TriggerDecision
+    folder: Path  # verdict.json always; report.html and evidently.json where columns could be compared
+
+    @property
+    def html(self) -> Path | None:
+        """The drift report for people."""
+        path = self.folder / "report.html"
+        return path if path.is_file() else None
+
+
+def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Observation:
+    """Compare the newest answers with what the champion learned from, and decide whether a challenge is due.
+
+    Raises NotFound before the first release.
+    """
+    # gather
+    params, schema = read_params(settings.project, scenario), read_schema(settings.project, scenario)
+    registry, state = Registry(settings.registry_url), ScenarioState(settings.home, scenario)
+    champion = check_released(registry.current(scenario), scenario)
+    reference = read_reference(settings, champion.release.model)
+    answers = LedgerReader(state.ledger).answers(since=champion.since, model=champion.release.model)
+    new_rows = count_new_rows(settings, scenario, registry)
+
+    # decide
+    at = datetime.now(UTC)
+    folder = state.reports / at.strftime("%Y%m%dT%H%M%S.%fZ")
+    verdict = _judge_drift(reference, _newest(answers, schema, params.monitor), schema, params.monitor, folder)
+    kept = _judge_quality(state, champion, schema, params)
+    decision = trigger.decide(Evidence(verdict, kept, new_rows), params.trigger)
+
+    # apply
+    observation = Observation(
+        scenario, champion.release.model, at.isoformat(), verdict, kept, new_rows, decision, folder
+    )
+    write_json(folder / "verdict.json", as_json(observation))
+    kind = "retrain" if decision.retrain else "wait"
+    reason = f"{kind}: {'; '.join(decision.reasons)}"
+    registry.append(scenario, MONITORED, reason=reason, actor=actor, payload=as_json(observation))
+    return observation
+
+
+def check_released(current: Current | None, scenario: str) -> Current:
+    """Return `current`. Raises NotFound, with what to do, before the first release."""
+    if current is None:
+        raise NotFound(
+            f"{scenario} has no release yet; run the retrain flow (or `make demo`) to make the first champion"
+        )
+    return current
+
+
+def read_reference(settings: Settings, tag: str) -> "pd.DataFrame":
+    """The rows a model learned from, newest at the end, as they travel with it."""
+    import pandas as pd
+
+    return pd.read_parquet(ModelStore(settings.home).get(tag).path / REFERENCE)
+
+
+def count_new_rows(settings: Settings, scenario: str, registry: Registry) -> int:
+    """Labelled rows, ingested or ready to be harvested, that no challenger was judged with yet."""
+    ingested = sum(batch.rows for batch in read_batches(ScenarioBranch(settings.project, scenario)))
+    challenges = events_of(registry, scenario, CHALLENGED)
+    judged = int(challenges[-1].payload["rows"]) if challenges else 0
+    return max(0, ingested - judged) + waiting_rows(settings, scenario)
+
+
+def as_json(observation: Observation) -> dict[str, Any]:
+    """The stable form that flows, pages and the registry read."""
+    return {
+        "format": VERDICT_FORMAT,
+        "scenario": observation.scenario,
+        "model": observation.model,
+        "at": observation.at,
+        "drift": asdict(observation.drift),
+        "quality": asdict(observation.quality),
+        "new_rows": observation.new_rows,
+        "decision": asdict(observation.decision),
+        "report": observation.folder.name,
+    }
+
+
+def _newest(answers: Answers, schema: Schema, params: Monitor) -> "pd.DataFrame":
+    """The newest answered rows as a checked frame: batches are pooled until a verdict has enough of them."""
+    newest = answers.features.tail(params.window_rows)
+    return newest.reindex(columns=schema.names).reset_index(drop=True)
+
+
+def _judge_drift(
+    reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schema, params: Monitor, folder: Path
+) -> Verdict:
+    cannot = drift.check_data(reference, current, schema, params)
+    if cannot:
+        return cannot
+    report = drift_report(reference, current, schema, params)
+    write_bytes(folder / "report.html", report.html.encode())
+    write_bytes(folder / "evidently.json", report.json.encode())
+    return drift.judge(report.columns, rows=len(current), reference_rows=len(reference), params=params)
+
+
+def _judge_quality(state: ScenarioState, champion: Current, schema: Schema, params: Params) -> Quality:
+    labelled = LedgerReader(state.ledger).labelled(since=champion.since, model=champion.release.model)
+    predicted, labels = (
+        [schema.target.parse(value) for value in column] for column in (labelled.answers.predicted, labelled.labels)
+    )
+    flags = correct(predicted, labels)[-params.monitor.window_rows :]
+    rule = params.trigger
+    return quality.assess(
+        flags,
+        promise=champion.release.promise,
+        tolerance=rule.quality_tolerance,
+        min_labels=rule.min_labels,
+        confidence=rule.confidence,
+    )

@@ -1,0 +1,112 @@
+"""Turn the fitted pipeline into what is served: a folder that answers alone and says what it is."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from releve.adapters.files import write_bytes, write_json, write_parquet
+from releve.adapters.model_runtime import DESCRIPTION, ONNX_FILE, SKOPS_FILE, load, load_pipeline
+from releve.adapters.onnx_export import Export, export_checked
+from releve.errors import ReleveError
+from releve.rules.embedding import Embedder
+from releve.rules.schema import Schema
+from tasks.stage import Stage, run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REFERENCE = "reference.parquet"  # the newest rows the model learned from
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Rows with the answers the model gives, asked again before every release."""
+
+    rows: list[dict[str, Any]]
+    labels: list[Any]
+
+
+class GoldenMismatch(ReleveError):
+    """A model no longer gives the answers it gave when it was packaged."""
+
+    code = "golden_mismatch"
+
+
+def package(stage: Stage) -> None:
+    """Write scenarios/<scenario>/work/model/."""
+    import pandas as pd
+
+    # gather
+    schema = stage.schema
+    rows = pd.read_parquet(stage.files.rows)
+    pipeline = load_pipeline(stage.files.pipeline)
+    evaluation = json.loads(stage.files.evaluation.read_text())
+    reference = rows.tail(stage.params.package.reference_rows)
+
+    # decide
+    arrays = schema.frame_input(reference)
+    exported = export_checked(pipeline, schema, arrays, tolerance=stage.params.package.parity_tolerance)
+    embedder = Embedder.fit(arrays)
+
+    # apply
+    shutil.rmtree(stage.files.model, ignore_errors=True)
+    _write_model(stage.files, exported, pipeline_file=stage.files.pipeline)
+    write_parquet(stage.files.model / REFERENCE, reference)
+    description = {
+        "scenario": stage.files.scenario,
+        "runtime": exported.runtime,
+        "parity": exported.reason,
+        "classes": pipeline.classes_.tolist(),
+        "schema": schema.as_dict(),
+        "embedder": embedder.as_dict(),
+        "recipe": stage.params.train.model_dump(),
+        "rows": len(rows),
+        "evaluation": evaluation,
+        "golden": {"rows": [], "labels": []},
+    }
+    write_json(stage.files.model / DESCRIPTION, description)
+    golden = _ask(stage.files.model, _as_rows(rows, schema, stage.params.package.golden_rows))
+    write_json(
+        stage.files.model / DESCRIPTION, description | {"golden": {"rows": golden.rows, "labels": golden.labels}}
+    )
+    summary = ("runtime", "parity", "recipe", "rows", "classes")
+    write_json(stage.files.model_summary, {name: description[name] for name in summary})
+    print(f"served by {exported.runtime}" + (f": {exported.reason}" if exported.reason else ""))
+
+
+def check_golden(model: Any) -> None:
+    """Ask a loaded model its golden rows. Raises GoldenMismatch when an answer differs."""
+    expected = model.description["golden"]
+    found = model.answer(model.schema.model_input(expected["rows"])).labels
+    if found != expected["labels"]:
+        raise GoldenMismatch(
+            f"model {model.tag} answers its golden rows with {found}, it was packaged with {expected['labels']}; "
+            "it is not released. Compare the installed onnxruntime with the one in requirements.lock"
+        )
+
+
+def _write_model(files: Any, exported: Export, *, pipeline_file: Path) -> None:
+    if exported.onnx is not None:
+        write_bytes(files.model / ONNX_FILE, exported.onnx)
+    else:
+        write_bytes(files.model / SKOPS_FILE, pipeline_file.read_bytes())
+
+
+def _ask(folder: Path, rows: list[dict[str, Any]]) -> Golden:
+    model = load(folder, tag="the packaged model")
+    return Golden(rows, model.answer(model.schema.model_input(rows)).labels)
+
+
+def _as_rows(rows: "pd.DataFrame", schema: Schema, count: int) -> list[dict[str, Any]]:
+    """Rows spread evenly over time, as `predict` receives them."""
+    picked = rows.iloc[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+    records = picked[schema.names].astype(object).where(picked[schema.names].notna(), None).to_dict("records")
+    return [{str(name): value for name, value in record.items()} for record in records]
+
+
+if __name__ == "__main__":
+    run(package)

@@ -1,0 +1,108 @@
+"""Where a scenario's files lie: one name for each place."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ScenarioFiles:
+    """Files of one scenario in a checkout: the user's, the pipeline's and the flows'."""
+
+    project: Path
+    scenario: str
+
+    @property
+    def folder(self) -> Path:
+        return self.project / "scenarios" / self.scenario
+
+    @property
+    def inputs(self) -> Path:  # which rows and which champion the pipeline starts from
+        return self.folder / "inputs.yaml"
+
+    @property
+    def batches(self) -> Path:  # one Parquet file per ingested file, in the order of ingestion
+        return self.folder / "batches"
+
+    @property
+    def batch_list(self) -> Path:
+        return self.folder / "batches.csv"
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+    @property
+    def rows(self) -> Path:  # all labelled rows in time order, with the batch and the row they came from
+        return self.work / "rows.parquet"
+
+    @property
+    def folds(self) -> Path:
+        return self.work / "folds.json"
+
+    @property
+    def holdout(self) -> Path:  # per holdout row: its label and what the challenger answered
+        return self.work / "holdout.parquet"
+
+    @property
+    def pipeline(self) -> Path:  # fitted on all labelled rows, holdout included
+        return self.work / "pipeline.skops"
+
+    @property
+    def model(self) -> Path:
+        return self.work / "model"
+
+    @property
+    def results(self) -> Path:
+        return self.project / "results" / self.scenario
+
+    @property
+    def metrics(self) -> Path:  # the few figures that people compare
+        return self.results / "metrics.json"
+
+    @property
+    def evaluation(self) -> Path:  # everything the gate weighs
+        return self.results / "evaluation.json"
+
+    @property
+    def model_summary(self) -> Path:
+        return self.results / "model.json"
+
+
+@dataclass(frozen=True)
+class ScenarioState:
+    """Places below RELEVE_HOME that belong to one scenario."""
+
+    home: Path
+    scenario: str
+
+    @property
+    def incoming(self) -> Path:  # files waiting to be ingested
+        return self.home / "incoming" / self.scenario
+
+    @property
+    def ingested(self) -> Path:  # files whose rows are versioned
+        return self.home / "ingested" / self.scenario
+
+    @property
+    def refused(self) -> Path:  # files that could not be ingested, each beside its reason
+        return self.home / "refused" / self.scenario
+
+    @property
+    def quarantine(self) -> Path:  # rejected rows, one Parquet file per file they came in
+        return self.home / "quarantine" / self.scenario
+
+    @property
+    def ledger(self) -> Path:
+        return self.home / "ledger" / self.scenario
+
+    @property
+    def harvest(self) -> Path:  # labelled answers that were turned into batches
+        return self.home / "harvest" / self.scenario
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports" / self.scenario
+
+    @property
+    def worktrees(self) -> Path:
+        return self.home / "worktrees"

@@ -1,0 +1,151 @@
+"""Make a challenger with `dvc repro` in a throw-away worktree, and let the gate judge it."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from releve.adapters.data_versions import DataVersions, data_version, stage_record
+from releve.adapters.files import Inputs, read_inputs, read_params, read_schema, write_inputs
+from releve.adapters.model_store import ModelStore, StoredModel
+from releve.adapters.registry import Current, Registry
+from releve.adapters.scenario_branch import ScenarioBranch, Worktree
+from releve.adapters.scenario_lock import scenario_lock
+from releve.errors import NotFound
+from releve.rules import gate
+from releve.rules.gate import Challenge, Comparison, GateDecision
+from releve.rules.scores import Interval
+from releve.settings import Settings
+from tasks.history import CHALLENGED, events_of
+from tasks.places import ScenarioFiles, ScenarioState
+
+SEED_VERSION = "seed"  # the data version where the rows come out of the pipeline itself
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A challenger and its judgement, as the registry keeps it; everything a release needs."""
+
+    model: str  # model store tag
+    model_digest: str
+    revision: str
+    data_version: str
+    rows: int
+    champion: str  # the tag it was judged against, "" for a first champion
+    evaluation: dict[str, Any]
+    promote: bool
+    reasons: tuple[str, ...]
+
+    @property
+    def promise(self) -> float:
+        """Accuracy on the holdout."""
+        return float(self.evaluation["challenger"]["accuracy"])
+
+
+def retrain(
+    settings: Settings,
+    scenario: str,
+    *,
+    reason: str,
+    actor: str = "retrain",
+    progress: Callable[[str], None] = lambda line: None,
+) -> Challenger:
+    """Build, store and judge a challenger. Running it again on the same rows, params and code changes nothing.
+
+    Raises BadInput, ScenarioBusy, PipelineFailed, BranchMoved.
+    """
+    params = read_params(settings.project, scenario)
+    read_schema(settings.project, scenario)  # a schema that cannot be read is told before anything starts
+    lock = scenario_lock(
+        settings.home, scenario, holder="retrain", wait_seconds=params.runs.wait_seconds, on_wait=progress
+    )
+    with lock as held:
+        registry = Registry(settings.registry_url)
+        champion = registry.current(scenario)
+        branch = ScenarioBranch(settings.project, scenario)
+        with branch.worktree(ScenarioState(settings.home, scenario).worktrees) as tree:
+            started_at = tree.tip
+            data = DataVersions(tree.path, project=settings.project, home=settings.home, lock_fd=held.fd)
+            _build(tree, data, champion, progress)
+            stored = _store(settings, tree)
+            challenger = _judge(tree, stored, champion, params.gate)
+            data.push(f"scenarios/{scenario}/dvc.yaml")
+            branch.move(challenger.revision, expected=started_at)
+        _record(registry, scenario, challenger, reason=reason, actor=actor)
+    return challenger
+
+
+def last_challenger(registry: Registry, scenario: str, *, model: str | None = None) -> Challenger:
+    """The challenger judged last, or the one named. Raises NotFound."""
+    for event in reversed(events_of(registry, scenario, CHALLENGED)):
+        if model in (None, event.payload["model"]):
+            return Challenger(**{**event.payload, "reasons": tuple(event.payload["reasons"])})
+    raise NotFound(f"{scenario} has no challenger{f' {model}' if model else ''}; run the retrain flow first")
+
+
+def _build(tree: Worktree, data: DataVersions, champion: Current | None, progress: Callable[[str], None]) -> None:
+    files = ScenarioFiles(tree.path, tree.scenario)
+    rows = read_inputs(files.inputs).rows
+    tag, seen = (champion.release.model, champion.release.rows) if champion else ("", 0)
+    write_inputs(files.inputs, Inputs(rows, champion=tag, seen_rows=seen))
+    if (files.folder / "batches.dvc").is_file():
+        data.checkout(f"scenarios/{tree.scenario}/batches.dvc")
+    data.repro(f"scenarios/{tree.scenario}/dvc.yaml:package", progress=progress)
+
+
+def _store(settings: Settings, tree: Worktree) -> StoredModel:
+    """Put the model into the store under a version that names its data, params, code and opponent."""
+    record = stage_record((tree.folder / "dvc.lock").read_text(), "package")
+    identity = {key: record[key] for key in ("cmd", "deps", "params")}
+    version = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    model = ScenarioFiles(tree.path, tree.scenario).model
+    return ModelStore(settings.home).save(model, scenario=tree.scenario, version=version, labels={"project": "releve"})
+
+
+def _judge(tree: Worktree, stored: StoredModel, champion: Current | None, params: Any) -> Challenger:
+    files = ScenarioFiles(tree.path, tree.scenario)
+    evaluation = json.loads(files.evaluation.read_text())
+    summary = json.loads(files.model_summary.read_text())
+    decision = gate.decide(read_challenge(evaluation, summary["parity"], has_champion=champion is not None), params)
+    batches = files.folder / "batches.dvc"
+    version = data_version(batches.read_text()) if batches.is_file() else SEED_VERSION
+    return Challenger(
+        model=stored.tag,
+        model_digest=stored.digest,
+        revision=tree.commit(_message(tree.scenario, stored.tag, decision, version)),
+        data_version=version,
+        rows=evaluation["rows"],
+        champion=champion.release.model if champion else "",
+        evaluation=evaluation,
+        promote=decision.promote,
+        reasons=decision.reasons,
+    )
+
+
+def read_challenge(evaluation: dict[str, Any], parity: str | None, *, has_champion: bool) -> Challenge:
+    """evaluation.json as the gate takes it."""
+    mine = evaluation["challenger"]
+    return Challenge(
+        rows=evaluation["holdout_rows"],
+        accuracy=Interval(mine["accuracy"], mine["accuracy_low"], mine["accuracy_high"]),
+        comparisons={
+            name: Comparison(other["accuracy"], Interval(**other["gain"]))
+            for name, other in evaluation["against"].items()
+        },
+        parity=parity,
+        has_champion=has_champion,
+    )
+
+
+def _message(scenario: str, tag: str, decision: GateDecision, version: str) -> str:
+    verdict = "promote" if decision.promote else "keep the champion"
+    return f"{scenario}: challenger {tag}, {verdict}\n\ndata version {version}\n" + "\n".join(decision.reasons)
+
+
+def _record(registry: Registry, scenario: str, challenger: Challenger, *, reason: str, actor: str) -> None:
+    """One event per challenge; the same challenge is not told twice."""
+    events = events_of(registry, scenario, CHALLENGED)
+    if not events or events[-1].payload["model"] != challenger.model:
+        payload = {**asdict(challenger), "reasons": list(challenger.reasons)}
+        registry.append(scenario, CHALLENGED, reason=reason, actor=actor, payload=payload)

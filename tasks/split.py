@@ -1,0 +1,59 @@
+"""All labelled rows in time order, and the blocks of the holdout."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from releve.adapters.files import read_inputs, write_json, write_parquet
+from releve.errors import BadInput
+from releve.rules.schema import Schema
+from releve.rules.split import rolling_folds
+from tasks.stage import Stage, run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BATCH, ROW = "_batch", "_row"  # where a row came from: the file's name and its position in it
+
+
+def split(stage: Stage) -> None:
+    """Check every row once more, join the batches, cut the holdout."""
+    inputs = read_inputs(stage.files.inputs)
+    rows = read_rows(stage.files.folder / inputs.rows, stage.schema)
+
+    folds = rolling_folds(len(rows), seen=inputs.seen_rows, **stage.params.split.model_dump())
+
+    write_parquet(stage.files.rows, rows)
+    write_json(stage.files.folds, [{"start": fold.start, "end": fold.end} for fold in folds])
+    print(f"{len(rows)} labelled rows; the newest {len(rows) - folds[0].start} are the holdout, in {len(folds)} blocks")
+
+
+def read_rows(folder: Path, schema: Schema) -> "pd.DataFrame":
+    """The batches of `folder` in order, typed: features, target, `_batch`, `_row`. Raises BadInput for a bad row."""
+    import pandas as pd
+
+    paths = sorted(folder.glob("*.parquet"))
+    if not paths:
+        raise BadInput(
+            f"there are no rows in {folder.name}/; put files into the incoming folder and run the ingest flow"
+        )
+    return pd.concat([_read_batch(path, schema) for path in paths], ignore_index=True)
+
+
+def _read_batch(path: Path, schema: Schema) -> "pd.DataFrame":
+    import pandas as pd
+
+    frame: Any = pd.read_parquet(path)
+    schema.check_columns(list(frame.columns), source=f"batch {path.name}")
+    checked = schema.check_frame(frame)
+    if checked.problems:
+        raise BadInput(
+            f"batch {path.name} no longer fits scenarios/<name>/params.yaml: {checked.problems[0]} "
+            f"({len(checked.rejected_rows)} rows in all); change 'columns' back, or widen it to what the data hold"
+        )
+    batch = checked.accepted
+    batch[BATCH], batch[ROW] = path.stem, range(len(batch))
+    return batch
+
+
+if __name__ == "__main__":
+    run(split)

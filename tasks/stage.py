@@ -1,0 +1,49 @@
+"""How a DVC stage starts a step: `python -m tasks.<step> <scenario>`."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from releve.adapters.files import read_params, read_schema
+from releve.errors import ReleveError
+from releve.rules.params import Params
+from releve.rules.schema import Schema
+from releve.settings import Settings
+from tasks.places import ScenarioFiles
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What every step of the pipeline is given."""
+
+    settings: Settings
+    params: Params
+    schema: Schema
+    files: ScenarioFiles
+
+
+def run(step: Callable[[Stage], None]) -> None:
+    """Run `step` for the scenario named on the command line; an error a person can fix ends it without a traceback."""
+    try:
+        settings = Settings.from_environ(os.environ, cwd=Path.cwd())
+        scenario = _scenario_argument(sys.argv[1:])
+        project = settings.project
+        step(
+            Stage(
+                settings,
+                read_params(project, scenario),
+                read_schema(project, scenario),
+                ScenarioFiles(project, scenario),
+            )
+        )
+    except ReleveError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _scenario_argument(arguments: list[str]) -> str:
+    if len(arguments) != 1:
+        raise ReleveError("expected one argument, the scenario's name")
+    return arguments[0]

@@ -1,0 +1,123 @@
+"""Small real things to test with: a table, a schema, a model folder, a project, a release."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from releve.adapters.model_store import ModelStore, StoredModel
+from releve.rules.embedding import Embedder
+from releve.rules.release import Release
+from releve.rules.schema import Schema
+from releve.rules.vectors import Entries
+
+PROJECT = Path(__file__).parent.parent
+SCENARIO = "flowers"
+TABLE = {
+    "target": {"name": "kind", "classes": [0, 1, 2]},
+    "columns": {
+        "length": {"type": "number", "min": 0, "max": 10},
+        "width": {"type": "number", "min": 0, "max": 10},
+        "weight": {"type": "number", "nullable": True},
+        "colour": {"type": "category", "categories": ["blue", "red", "white"]},
+    },
+}
+
+
+def make_schema() -> Schema:
+    """Three numbers, of which one may be missing, and one category."""
+    return Schema.from_dict(TABLE)
+
+
+def make_row(**changes: Any) -> dict[str, Any]:
+    """A row that the schema allows."""
+    return {"length": 4.0, "width": 2.5, "weight": 1.0, "colour": "red", **changes}
+
+
+def make_table(rows: int = 120, *, seed: int = 7) -> tuple[list[dict[str, Any]], list[int]]:
+    """Rows and their labels, which follow from the length."""
+    random = np.random.default_rng(seed)
+    table = [
+        make_row(
+            length=round(float(random.uniform(0, 10)), 3),
+            width=round(float(random.uniform(0, 10)), 3),
+            weight=None if random.random() < 0.1 else round(float(random.normal()), 3),
+            colour=str(random.choice(["blue", "red", "white"])),
+        )
+        for _ in range(rows)
+    ]
+    return table, [min(2, int(row["length"] // 3.4)) for row in table]
+
+
+def make_model_folder(parent: Path, *, scenario: str = SCENARIO, name: str = "model", seed: int = 7) -> Path:
+    """A fitted and exported logistic regression, in the form that `model_runtime.load` reads."""
+    from releve.adapters.onnx_export import export
+    from releve.rules.pipeline import build
+
+    schema = make_schema()
+    rows, labels = make_table(seed=seed)
+    arrays = schema.model_input(rows)
+    pipeline = build(schema, recipe="logistic", scale="standard", options={}, seed=seed)
+    pipeline.fit(np.hstack([arrays["numbers"].astype(object), arrays["categories"]]), labels)
+    description = {
+        "scenario": scenario,
+        "runtime": "onnx",
+        "classes": [0, 1, 2],
+        "schema": schema.as_dict(),
+        "embedder": Embedder.fit(arrays).as_dict(),
+        "golden": [],
+    }
+    folder = parent / name
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(export(pipeline, schema))
+    (folder / "model.json").write_text(json.dumps(description))
+    return folder
+
+
+def make_project(parent: Path, *, scenario: str = SCENARIO, **service: Any) -> Path:
+    """A project folder with this repository's params.yaml and one scenario; `service` overrides that section."""
+    folder = parent / "project"
+    (folder / "scenarios" / scenario).mkdir(parents=True)
+    shutil.copy(PROJECT / "params.yaml", folder)
+    described = {**TABLE, "service": {"poll_seconds": 0.1, **service}}
+    (folder / "scenarios" / scenario / "params.yaml").write_text(yaml.safe_dump(described))
+    return folder
+
+
+def make_stored_model(home: Path, version: str, *, scenario: str = SCENARIO, seed: int = 7) -> StoredModel:
+    """A model version in the store below `home`."""
+    folder = make_model_folder(home / "made", scenario=scenario, name=version, seed=seed)
+    return ModelStore(home).save(folder, scenario=scenario, version=version, labels={})
+
+
+def make_release(model: StoredModel, **changes: Any) -> Release:
+    """A release of a stored model."""
+    return Release(
+        **{
+            "scenario": model.tag.partition(":")[0],
+            "model": model.tag,
+            "model_digest": model.digest,
+            "index": "releve_flowers_one",
+            "index_rows": 120,
+            "data_version": "d" * 32,
+            "revision": "r" * 40,
+            "rows": 120,
+            "promise": 0.9,
+            **changes,
+        }
+    )
+
+
+def make_entries(embedder: Embedder, *, rows: int = 120, seed: int = 7) -> Entries:
+    """The rows of `make_table` as an index holds them."""
+    table, labels = make_table(rows, seed=seed)
+    return Entries(
+        ids=np.arange(rows, dtype=np.int64),
+        vectors=embedder.embed(make_schema().model_input(table)),
+        labels=[str(label) for label in labels],
+        batches=["first.csv"] * rows,
+        rows=np.arange(rows, dtype=np.int64),
+    )

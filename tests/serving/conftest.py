@@ -1,0 +1,68 @@
+"""One running service and one Milvus for the tests that only ask questions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from releve.adapters import model_runtime
+from releve.adapters.registry import Registry
+from releve.adapters.vector_index import VectorIndex
+from releve.settings import LOOPBACK
+from tests.factories import SCENARIO, make_entries, make_project, make_release, make_stored_model
+from tests.serving.process import free_port, milvus_serving, serving, wait_until
+
+COLLECTION = "releve_flowers_one"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service with one release, and where its state lies."""
+
+    client: httpx.Client
+    home: Path
+
+    def post(self, path: str, **values: Any) -> httpx.Response:
+        return self.client.post(path, json=values)
+
+    def send(self, path: str, body: bytes) -> httpx.Response:
+        return self.client.post(path, content=body, headers={"content-type": "application/json"})
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    home = tmp_path_factory.mktemp("serving")
+    project = make_project(home, max_rows=5, max_neighbours=20)
+    stored = make_stored_model(home, "one")
+    port = free_port()
+    with milvus_serving(home / "milvus", port):
+        model = model_runtime.load(stored.path, tag=stored.tag)
+        index = VectorIndex(f"http://{LOOPBACK}:{port}")
+        index.build(COLLECTION, make_entries(model.embedder), scenario=SCENARIO)
+        index.close()
+        release_first(home, stored)
+        with serving(home, project, milvus=port) as address, httpx.Client(base_url=address, timeout=30) as client:
+            wait_until(lambda: client.get("/readyz").status_code == 200)
+            yield Running(client, home)
+
+
+def registry_of(home: Path) -> Registry:
+    return Registry(f"sqlite:///{home / 'registry.db'}")
+
+
+def release_first(home: Path, stored: Any, **changes: Any) -> None:
+    """Put a model into service, whatever serves now."""
+    registry = registry_of(home)
+    current = registry.current(SCENARIO)
+    registry.move(
+        SCENARIO,
+        "released",
+        expected=current.number if current else None,
+        release=make_release(stored, **changes),
+        reason="a test",
+        actor="tests",
+    )
+    registry.close()

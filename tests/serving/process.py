@@ -1,0 +1,97 @@
+"""The real service, and a real Milvus, as processes of their own on free ports of this machine."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from releve.settings import LOOPBACK
+from tests.factories import PROJECT, SCENARIO
+
+START_SECONDS = 120.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(
+    home: Path, project: Path, *, milvus: int | None = None, target: str = "service:Releve", **environ: str
+) -> Iterator[str]:
+    """`bentoml serve`, from its first answer on; yields the address."""
+    port = free_port()
+    ours = {
+        "BENTOML_HOME": str(home / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "RELEVE_HOME": str(home),
+        "RELEVE_PROJECT": str(project),
+        "RELEVE_SCENARIO": SCENARIO,
+        "RELEVE_MILVUS_PORT": str(milvus or free_port()),
+        **environ,
+    }
+    command = [sys.executable, "-m", "bentoml", "serve", target, "--port", str(port), "--host", LOOPBACK]
+    with _process(command, home / f"service-{port}.log", cwd=PROJECT, environ=ours):
+        address = f"http://{LOOPBACK}:{port}"
+        wait_until(lambda: _answers(f"{address}/livez"), home / f"service-{port}.log")
+        yield address
+
+
+@contextmanager
+def milvus_serving(data: Path, port: int) -> Iterator[None]:
+    """Milvus Lite as a server, over the folder `data`."""
+    command = [str(Path(sys.executable).with_name("milvus-lite")), "server", "--host", LOOPBACK, "--port", str(port)]
+    log = data.with_suffix(f".{time.monotonic_ns()}.log")
+    with _process([*command, "--data-dir", str(data)], log, cwd=data.parent, environ={}):
+        wait_until(lambda: _listens(port), log)
+        yield
+
+
+def wait_until(happened: Callable[[], bool], log: Path | None = None, *, seconds: float = START_SECONDS) -> None:
+    """Returns when it happened. Raises TimeoutError with the end of the log."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > deadline:
+            raise TimeoutError(log.read_text()[-3000:] if log else f"it did not happen within {seconds} seconds")
+        time.sleep(0.05)
+
+
+@contextmanager
+def _process(command: list[str], log: Path, *, cwd: Path, environ: dict[str, str]) -> Iterator[None]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, cwd=cwd, env={**os.environ, **environ}, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # its session is its own: nothing else is in the group
+            process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((LOOPBACK, port)) == 0

@@ -1,0 +1,90 @@
+import pytest
+
+from releve.errors import BadInput, TooLarge
+from releve.serving.bodies import check_rows, labels_of, rows_of, search_of, short
+from releve.serving.replies import Refused
+from tests.factories import make_row, make_schema
+
+ROWS = b'{"rows": [%s]}'
+GOOD = b'{"length": 1, "width": 2.5, "weight": null, "colour": "red"}'
+
+
+def test_rows_come_back_as_they_were_sent():
+    rows = rows_of(ROWS % GOOD, make_schema(), max_rows=1)
+
+    assert rows == [{"length": 1, "width": 2.5, "weight": None, "colour": "red"}]
+
+
+@pytest.mark.parametrize(("count", "allowed"), [(1, True), (2, True), (3, False)])
+def test_more_rows_than_allowed_are_too_large(count: int, allowed: bool):
+    body = ROWS % b",".join([GOOD] * count)
+
+    if allowed:
+        assert len(rows_of(body, make_schema(), max_rows=2)) == count
+    else:
+        with pytest.raises(TooLarge, match=r"'rows' has 3 items, one request may carry 2"):
+            rows_of(body, make_schema(), max_rows=2)
+
+
+def test_all_faults_are_counted_when_all_rows_were_checked():
+    with pytest.raises(
+        Refused, match=r"^24 problems; the first 20 are listed: row 0: length is missing or NaN$"
+    ) as refused:
+        check_rows([make_row(length=None)] * 24, make_schema())
+
+    assert len(refused.value.faults) == 24
+
+
+def test_the_check_stops_after_the_rows_that_fill_the_list():
+    with pytest.raises(Refused, match=r"25 problems in the first 25 of 1000 rows; the first 20 are listed"):
+        check_rows([make_row(length=None)] * 1000, make_schema())
+
+
+def test_faults_are_counted_from_the_first_row_of_the_request():
+    rows = [make_row()] * 60 + [make_row(width="w")]
+
+    with pytest.raises(Refused) as refused:
+        check_rows(rows, make_schema())
+
+    assert [fault.row for fault in refused.value.faults] == [60]
+
+
+@pytest.mark.parametrize(("extra", "faults"), [(4, 4), (5, 1)])
+def test_a_row_with_more_than_twice_the_features_is_one_fault(extra: int, faults: int):
+    with pytest.raises(Refused) as refused:
+        check_rows([make_row(**{f"x{number}": 1 for number in range(extra)})], make_schema())
+
+    assert len(refused.value.faults) == faults
+
+
+@pytest.mark.parametrize(("label", "expected"), [("2", 2), (2, 2), (2.0, 2), ("null", None)])
+def test_a_search_may_name_a_label_in_any_form_of_its_class(label: object, expected: object):
+    body = (
+        b'{"vector": [0, 1], "label": %s}' % str(label).encode()
+        if label != "2"
+        else b'{"vector": [0, 1], "label": "2"}'
+    )
+
+    assert search_of(body, make_schema(), dimension=2, max_neighbours=5 + 5).label == expected
+
+
+@pytest.mark.parametrize(("limit", "allowed"), [(0, False), (1, True), (10, True), (11, False)])
+def test_the_limit_of_a_search_is_between_1_and_the_setting(limit: int, allowed: bool):
+    body = b'{"vector": [0, 1], "limit": %d}' % limit
+
+    if allowed:
+        assert search_of(body, make_schema(), dimension=2, max_neighbours=10).limit == limit
+    else:
+        with pytest.raises(BadInput, match=r"expected a whole number from 1 to 10"):
+            search_of(body, make_schema(), dimension=2, max_neighbours=10)
+
+
+def test_labels_come_back_as_classes():
+    body = b'{"labels": [{"id": "a", "label": "1"}, {"id": "b", "label": 2.0}]}'
+
+    assert labels_of(body, make_schema(), max_rows=2) == [("a", 1), ("b", 2)]
+
+
+@pytest.mark.parametrize(("length", "shown"), [(58, 60), (59, 63)])
+def test_a_value_is_shown_whole_up_to_60_characters(length: int, shown: int):
+    assert len(short("x" * length)) == shown

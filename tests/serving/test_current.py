@@ -1,0 +1,131 @@
+"""The swap, step by step, with a real registry, model store and an index that is away."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from releve.adapters.model_store import ModelStore
+from releve.adapters.registry import Registry
+from releve.adapters.vector_index import VectorIndex
+from releve.serving.current import Follower, NoRelease, served_or_raise
+from releve.settings import LOOPBACK
+from tests.factories import SCENARIO, make_stored_model
+from tests.serving.conftest import registry_of, release_first
+from tests.serving.process import free_port, wait_until
+
+
+@pytest.fixture
+def follower(tmp_path: Path) -> Follower:
+    return make_follower(tmp_path)
+
+
+def make_follower(home: Path, *, registry: Registry | None = None) -> Follower:
+    index = VectorIndex(f"http://{LOOPBACK}:{free_port()}", timeout_seconds=0.2)
+    registry = registry or registry_of(home)
+    return Follower(SCENARIO, registry=registry, models=ModelStore(home), index=index, poll_seconds=0.01)
+
+
+def test_before_the_first_release_nothing_serves_and_the_error_says_what_to_do(follower: Follower):
+    follower.look()
+
+    with pytest.raises(NoRelease, match=r"no release of flowers is served yet: train and release one"):
+        served_or_raise(follower.served, scenario=SCENARIO)
+
+
+def test_a_release_serves_although_the_index_is_away(follower: Follower, tmp_path: Path):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+
+    follower.look()
+
+    assert follower.served is not None
+    assert follower.served.model.tag == "flowers:one"
+
+
+def test_a_request_that_began_before_a_swap_keeps_its_release(follower: Follower, tmp_path: Path):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    follower.look()
+    captured = follower.served
+
+    release_first(tmp_path, make_stored_model(tmp_path, "two", seed=8))
+    follower.look()
+
+    assert captured is not None and captured.model.tag == "flowers:one"
+    assert follower.served is not None and follower.served.model.tag == "flowers:two"
+
+
+def test_the_same_release_is_not_loaded_again(follower: Follower, tmp_path: Path):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    follower.look()
+    served = follower.served
+
+    follower.look()
+
+    assert follower.served is served
+
+
+def test_a_model_that_was_altered_does_not_serve_and_is_told_once(
+    follower: Follower, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    follower.look()
+    release_first(tmp_path, make_stored_model(tmp_path, "two", seed=8), model_digest="0" * 64)
+    caplog.clear()
+
+    with caplog.at_level(logging.WARNING, logger="releve.serving"):
+        follower.look()
+        follower.look()
+
+    assert follower.served is not None and follower.served.model.tag == "flowers:one"
+    assert len(caplog.messages) == 1 and "cannot be served" in caplog.messages[0]
+
+
+def test_after_a_broken_release_the_next_whole_one_serves(follower: Follower, tmp_path: Path):
+    stored = make_stored_model(tmp_path, "one")
+    release_first(tmp_path, stored, model="flowers:gone")
+    follower.look()
+    assert follower.served is None
+
+    release_first(tmp_path, stored)
+    follower.look()
+
+    assert follower.served is not None
+
+
+def test_a_withdrawn_release_stops_serving(follower: Follower, tmp_path: Path):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    follower.look()
+    registry = registry_of(tmp_path)
+    current = registry.current(SCENARIO)
+    assert current is not None
+
+    registry.move(SCENARIO, "withdrawn", expected=current.number, release=None, reason="a test", actor="tests")
+    follower.look()
+
+    assert follower.served is None
+    registry.close()
+
+
+def test_what_serves_goes_on_while_the_registry_is_away(tmp_path: Path):
+    follower = make_follower(tmp_path)
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    follower.look()
+    served = follower.served
+    away = make_follower(tmp_path, registry=Registry("sqlite:////proc/nowhere/registry.db"))
+    away.served = served
+
+    away.look()
+
+    assert away.served is served
+    assert (follower.registry_reachable, away.registry_reachable) == (True, False)
+
+
+def test_the_watcher_notices_a_release_by_itself_and_stops_when_told(follower: Follower, tmp_path: Path):
+    follower.start()
+    assert follower.served is None
+
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    wait_until(lambda: follower.served is not None, seconds=20)
+
+    follower.stop()
+    assert not follower._thread.is_alive()

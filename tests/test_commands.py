@@ -1,0 +1,258 @@
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from releve.__main__ import main, parser
+from releve.adapters.registry import Registry
+from releve.commands import COMMANDS, WIDTH_WITHOUT_TERMINAL
+from releve.rules.release import Release
+
+ROOT = Path(__file__).parents[1]
+NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
+LONG = (
+    "accuracy 0.951 [0.930, 0.967] beats the champion's " + "0.912 and every naive baseline, " * 8 + "so it takes over"
+)
+
+
+@pytest.fixture
+def environ(tmp_path):
+    (tmp_path / "scenarios" / "moons").mkdir(parents=True)
+    return {"RELEVE_PROJECT": str(tmp_path)}
+
+
+@pytest.fixture
+def history(environ, tmp_path):
+    """digits: 1 ingested at noon, 2 released at one."""
+    times = iter([NOON, NOON + timedelta(hours=1)])
+    registry = Registry(f"sqlite:///{tmp_path}/var/registry.db", clock=lambda: next(times))
+    registry.append("digits", "ingested", reason="batch 1", actor="flow", payload={"rows": 100})
+    release = Release("digits", "digits:v1", "ab" * 32, "digits_v1", 900, "cd" * 16, "ef" * 20, 900, 0.951)
+    registry.move("digits", "released", expected=None, release=release, reason=LONG, actor="ana")
+    registry.close()
+    return environ
+
+
+def said_as_json(capsys):
+    return json.loads(capsys.readouterr().out)
+
+
+def as_words(text):
+    """What a table says, without its lines and line breaks."""
+    return " ".join(text.replace("│", " ").replace("┃", " ").split())
+
+
+def test_current_tells_what_serves(history, capsys):
+    assert main(["current", "digits"], history) == 0
+
+    printed = capsys.readouterr().out
+    assert "digits:v1" in printed
+    assert "ab" * 32 in printed
+    assert "2026-05-31T13:00:00.000000+00:00" in printed
+
+
+def test_current_as_json_is_the_release_and_its_event(history, capsys):
+    assert main(["current", "digits", "--json"], history) == 0
+
+    said = said_as_json(capsys)
+    assert said["release"]["model"] == "digits:v1"
+    assert (said["number"], said["since"]) == (2, "2026-05-31T13:00:00.000000+00:00")
+
+
+def test_a_scenario_without_a_release_is_no_error(environ, capsys):
+    assert main(["current", "moons"], environ) == 0
+    assert capsys.readouterr().out == "no release of 'moons' serves now\n"
+
+    assert main(["current", "moons", "--json"], environ) == 0
+    assert said_as_json(capsys) is None
+
+
+@pytest.mark.parametrize("command", [["current"], ["history"], ["verify"], ["at"]])
+def test_an_unknown_scenario_is_answered_with_those_that_exist(history, capsys, command):
+    time = ["2026-05-31"] if command == ["at"] else []
+
+    assert main([*command, "digit", *time], history) == 1
+
+    printed = capsys.readouterr()
+    assert printed.err == "releve: there is no scenario 'digit'; there are digits, moons\n"
+    assert printed.out == ""
+
+
+def test_a_folder_that_is_no_scenario_is_not_offered(environ, tmp_path, capsys):
+    (tmp_path / "scenarios" / "__pycache__").mkdir()
+    (tmp_path / "scenarios" / "notes.md").touch()
+
+    main(["current", "digits"], environ)
+
+    assert capsys.readouterr().err.endswith("there are moons\n")
+
+
+def test_a_project_without_scenarios_says_how_to_begin(tmp_path, capsys):
+    assert main(["current", "digits"], {"RELEVE_PROJECT": str(tmp_path)}) == 1
+
+    assert "add a folder to scenarios/" in capsys.readouterr().err
+
+
+def test_history_gives_every_reason_in_full(history, capsys):
+    assert main(["history"], history) == 0
+
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= WIDTH_WITHOUT_TERMINAL
+    assert "…" not in printed
+    assert all(word in printed for word in LONG.split())
+    assert "2026-05-31T12:00:00Z ingested flow batch 1" in as_words(printed).replace(" | ", " ")
+
+
+def test_history_can_be_narrowed(history, capsys):
+    assert main(["history", "digits", "--kind", "ingested", "--json"], history) == 0
+    assert [event["reason"] for event in said_as_json(capsys)] == ["batch 1"]
+
+    assert main(["history", "--kind", "ingested", "--kind", "released", "--json"], history) == 0
+    assert [event["number"] for event in said_as_json(capsys)] == [1, 2]
+
+
+def test_history_as_json_is_the_events(history, capsys):
+    main(["history", "--json"], history)
+
+    said = said_as_json(capsys)
+    assert said[0]["payload"] == {"rows": 100}
+    assert said[1]["reason"] == LONG
+    assert said[1]["previous_hash"] == said[0]["hash"]
+
+
+def test_a_history_without_events_says_so(environ, capsys):
+    assert main(["history", "moons"], environ) == 0
+    assert capsys.readouterr().out == "no such events\n"
+
+
+def test_a_reason_is_neither_markup_nor_an_order_to_the_terminal(environ, tmp_path, capsys):
+    registry = Registry(f"sqlite:///{tmp_path}/var/registry.db")
+    registry.append("digits", "ingested", reason="[bold]loud[/bold] :smile: \x1b[2Jgone", actor="flow")
+
+    main(["history"], environ)
+
+    printed = capsys.readouterr().out
+    assert "[bold]loud[/bold] :smile:" in as_words(printed)
+    assert "\x1b" not in printed
+
+
+@pytest.mark.parametrize(
+    ("time", "model"),
+    [
+        ("2026-05-31T12:59:59.999999", None),
+        ("2026-05-31T13:00:00", "digits:v1"),  # UTC when no zone is given
+        ("2026-05-31T14:59:59+02:00", None),
+        ("2026-05-31T15:00:00+02:00", "digits:v1"),
+        ("2026-05-31", None),
+        ("2026-06-01T00:00:00Z", "digits:v1"),
+    ],
+)
+def test_at_tells_what_served_then(history, capsys, time, model):
+    assert main(["at", "digits", time, "--json"], history) == 0
+
+    said = said_as_json(capsys)
+    assert (said and said["release"]["model"]) == model
+
+
+def test_at_names_the_time_when_nothing_served(history, capsys):
+    main(["at", "digits", "2026-05-31"], history)
+
+    assert capsys.readouterr().out == "no release of 'digits' serves at 2026-05-31T00:00:00+00:00\n"
+
+
+def test_a_time_that_is_none_is_answered_with_an_example(history, capsys):
+    assert main(["at", "digits", "yesterday"], history) == 1
+
+    assert capsys.readouterr().err.startswith("releve: 'yesterday' is not a time; expected ISO 8601, for example 2026-")
+
+
+def test_verify_counts_what_it_checked(history, capsys):
+    assert main(["verify"], history) == 0
+    assert capsys.readouterr().out.startswith("2 events checked")
+
+    assert main(["verify", "digits", "--json"], history) == 0
+    assert said_as_json(capsys) == {"events": 2}
+
+
+def test_verify_fails_for_a_history_that_was_edited(history, tmp_path, capsys):
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "var" / "registry.db") as connection:
+        connection.execute("UPDATE events SET reason = 'other' WHERE number = 1")
+
+    assert main(["verify"], history) == 1
+    assert capsys.readouterr().err.startswith("releve: event 1 of 'digits' was changed")
+
+
+def test_an_unavailable_registry_has_an_exit_code_of_its_own(environ, capsys):
+    away = {**environ, "RELEVE_REGISTRY_URL": "unheardof://ana:sesame@127.0.0.1/releve"}
+
+    assert main(["verify"], away) == 2
+
+    printed = capsys.readouterr().err
+    assert printed.startswith("releve: the registry at unheardof://ana:***@127.0.0.1/releve cannot be used")
+
+
+def test_a_bad_setting_is_a_message_too(environ, capsys):
+    assert main(["verify"], {**environ, "RELEVE_PREFECT_PORT": "many"}) == 1
+
+    assert "RELEVE_PREFECT_PORT is 'many'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argv", [[], ["unknown"], ["current"], ["at", "digits"]])
+def test_a_command_that_is_not_understood_explains_the_usage(environ, capsys, argv):
+    with pytest.raises(SystemExit) as stop:
+        main(argv, environ)
+
+    assert stop.value.code == 2
+    assert "usage: releve" in capsys.readouterr().err
+
+
+def test_the_help_names_every_command():
+    text = parser().format_help()
+
+    assert all(f"{name} " in text and command.help in " ".join(text.split()) for name, command in COMMANDS.items())
+
+
+def run(*argv, environ, **options):
+    command = [sys.executable, "-m", "releve", *argv]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **environ}, capture_output=True, timeout=60, **options)
+
+
+def test_it_runs_as_a_module_without_a_terminal_and_without_a_traceback(history):
+    told = run("history", environ=history, text=True)
+    refused = run("current", "digit", environ=history, text=True)
+
+    assert (told.returncode, told.stderr) == (0, "")
+    assert all(word in told.stdout for word in LONG.split())
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == ["releve: there is no scenario 'digit'; there are digits, moons"]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_reader_that_leaves_early_gets_no_traceback(history, options):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "releve", "history", *options]
+
+    left = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **history}, stdout=writing, stderr=subprocess.PIPE, timeout=60
+    )
+    os.close(writing)
+
+    assert left.stderr == b""
+
+
+def test_help_brings_no_heavy_library():
+    code = (
+        "import sys; from releve.__main__ import parser; parser().format_help(); "
+        "print({'sqlalchemy', 'rich', 'pandas', 'prefect', 'bentoml'} & set(sys.modules))"
+    )
+
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert answer.stdout.strip() == "set()"

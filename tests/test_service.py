@@ -1,0 +1,108 @@
+"""The service as a whole: what it loads, and how it lives through releases, outages and their end."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from benchmarks import swap_load
+from releve.adapters import model_runtime
+from releve.adapters.vector_index import VectorIndex
+from releve.settings import LOOPBACK
+from tests.factories import PROJECT, SCENARIO, make_entries, make_project, make_row, make_stored_model
+from tests.serving.conftest import COLLECTION, registry_of, release_first
+from tests.serving.process import free_port, milvus_serving, serving, wait_until
+
+TOO_HEAVY = {"sklearn", "evidently", "prefect", "dvc", "pandas", "pymilvus", "tasks", "flows"}
+
+
+def test_importing_the_service_loads_nothing_that_trains_or_reports():
+    script = "import service, sys; print(*{name.partition('.')[0] for name in sys.modules})"
+
+    run = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
+
+    assert not TOO_HEAVY & set(run.stdout.split())
+
+
+@pytest.mark.slow
+def test_before_the_first_release_the_service_is_alive_but_not_ready(tmp_path: Path):
+    with serving(tmp_path, make_project(tmp_path)) as address, httpx.Client(base_url=address) as client:
+        ready, alive = client.get("/readyz"), client.get("/livez")
+        refused = client.post("/predict", json={"rows": [make_row()]})
+
+        release_first(tmp_path, make_stored_model(tmp_path, "one"))
+        wait_until(lambda: client.get("/readyz").status_code == 200, seconds=30)
+        answered = client.post("/predict", json={"rows": [make_row()]})
+
+    assert (ready.status_code, ready.json()["error"]["code"], alive.status_code) == (503, "not_ready", 200)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "no_release")
+    assert answered.status_code == 200
+
+
+@pytest.mark.slow
+def test_searches_fail_while_milvus_is_away_and_come_back_with_it(tmp_path: Path):
+    project, stored, port = make_project(tmp_path), make_stored_model(tmp_path, "one"), free_port()
+    release_first(tmp_path, stored)
+    question = {"row": make_row(), "limit": 3}
+
+    with serving(tmp_path, project, milvus=port) as address, httpx.Client(base_url=address, timeout=30) as client:
+        wait_until(lambda: client.get("/readyz").status_code == 200, seconds=30)
+        with milvus_serving(tmp_path / "milvus", port):
+            build_index(port, stored.path)
+            wait_until(lambda: client.post("/search", json=question).status_code == 200, seconds=30)
+        away = client.post("/search", json=question)
+        predicted = client.post("/predict", json={"rows": [make_row()]})
+        status = client.get("/status").json()
+        with milvus_serving(tmp_path / "milvus", port):
+            wait_until(lambda: client.post("/search", json=question).status_code == 200, seconds=30)
+            back = client.post("/search", json=question).json()
+
+    assert (away.status_code, away.json()["error"]["code"]) == (503, "index_unavailable")
+    assert (predicted.status_code, status["index_reachable"]) == (200, False)
+    assert len(back["neighbours"]) == 3
+
+
+@pytest.mark.slow
+def test_a_pinned_model_is_served_whatever_the_registry_says(tmp_path: Path):
+    project = make_project(tmp_path)
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    make_stored_model(tmp_path, "two", seed=8)
+
+    with serving(tmp_path, project, RELEVE_MODEL="flowers:two") as address:
+        wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200, seconds=30)
+        answer = httpx.post(f"{address}/predict", json={"rows": [make_row()]}).json()
+
+    assert (answer["scenario"], answer["model_version"], answer["index_version"]) == (SCENARIO, "flowers:two", None)
+
+
+@pytest.mark.slow
+def test_several_workers_all_follow_a_release_and_their_ledgers_keep_apart(tmp_path: Path):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+
+    with serving(tmp_path, make_project(tmp_path), RELEVE_SERVICE_WORKERS="2") as address:
+        wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200, seconds=30)
+        ids = set()
+        for _ in range(200):  # a new connection each; the workers share one socket
+            answer = httpx.post(f"{address}/predict", json={"rows": [make_row()]})
+            if answer.status_code == 200:
+                ids.add(answer.json()["request_id"])
+        segments = list((tmp_path / "ledger" / SCENARIO).glob("answers-*.jsonl"))
+
+    assert sum(len(segment.read_text().splitlines()) for segment in segments) == len(ids)
+
+
+@pytest.mark.slow
+def test_twenty_releases_under_load_lose_no_request(tmp_path: Path):
+    result = swap_load.run(tmp_path, releases=20, clients=8)
+
+    assert result.failures == []
+    assert result.strangers == []
+    assert len({answer.release for answer in result.answers}) == 2
+
+
+def build_index(port: int, model: Path) -> None:
+    index = VectorIndex(f"http://{LOOPBACK}:{port}")
+    index.build(COLLECTION, make_entries(model_runtime.load(model, tag="a").embedder), scenario=SCENARIO)
+    index.close()
