@@ -19,6 +19,9 @@ export BENTOML_DO_NOT_TRACK := True
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := 1
 
+# Trust whom this machine trusts, as pip does: behind a company's proxy, that includes the company.
+export UV_SYSTEM_CERTS ?= true
+
 # A project's own environment must not leak in from another one.
 unexport PYTHONPATH
 unexport PYTHONHOME

@@ -85,7 +85,7 @@ def main() -> int:
 def running_stack(settings: Settings, console: Console) -> Iterator[None]:
     """Start what does not run yet, and stop exactly that in the end."""
     os.environ.update(local_stack.prefect_env(settings))
-    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "ERROR"  # the runs' logs are in the Prefect UI
+    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"  # the runs' logs are in the Prefect UI
     os.environ["RELEVE_HOME"] = str(settings.home)
     console.print("Starting Milvus Lite, the Prefect server and the BentoML service on this machine ...")
     warm = threading.Thread(target=_import_slow_packages, daemon=True)

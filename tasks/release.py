@@ -11,6 +11,7 @@ from releve.adapters.files import read_params
 from releve.adapters.model_runtime import Model
 from releve.adapters.model_store import ModelStore
 from releve.adapters.registry import Registry
+from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
 from releve.adapters.service_client import wait_until_serving
 from releve.adapters.vector_index import VectorIndex
@@ -23,6 +24,7 @@ from releve.rules.vectors import Entries, IndexCheck
 from releve.settings import Settings
 from tasks.monitor import read_reference
 from tasks.package import check_golden
+from tasks.places import ScenarioState
 from tasks.retrain import Challenger, last_challenger
 from tasks.split import BATCH, ROW
 
@@ -69,7 +71,7 @@ def release(
 
         loaded = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
         check_golden(loaded)
-        bento = bento_builds.build(settings.project, settings.home, loaded.tag, version=loaded.tag.partition(":")[2])
+        bento = _pack(settings, challenger)
         prepared = _as_release(scenario, challenger, loaded, len(read_reference(settings, loaded.tag)))
         index = build_index(settings, params, prepared, loaded)
 
@@ -106,6 +108,14 @@ def build_index(settings: Settings, params: Params, wanted: Release, model: Mode
     finally:
         index.close()
     return checked
+
+
+def _pack(settings: Settings, challenger: Challenger) -> bento_builds.BuiltBento:
+    """A Bento of the model with the very code that made it: that of its own revision."""
+    scenario, _, version = challenger.model.partition(":")
+    branch, room = ScenarioBranch(settings.project, scenario), ScenarioState(settings.home, scenario).worktrees
+    with branch.checkout(challenger.revision, room) as source:
+        return bento_builds.build(source, settings.home, challenger.model, version=version)
 
 
 def retire_indexes(settings: Settings, registry: Registry, current: Release) -> None:

@@ -93,7 +93,7 @@ def make_stored_model(home: Path, version: str, *, scenario: str = SCENARIO, see
     return ModelStore(home).save(folder, scenario=scenario, version=version, labels={})
 
 
-def make_release(model: StoredModel, **changes: Any) -> Release:
+def make_release(model: StoredModel, /, **changes: Any) -> Release:
     """A release of a stored model."""
     return Release(
         **{

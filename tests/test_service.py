@@ -12,7 +12,7 @@ from releve.adapters import model_runtime
 from releve.adapters.vector_index import VectorIndex
 from releve.settings import LOOPBACK
 from tests.factories import PROJECT, SCENARIO, make_entries, make_project, make_row, make_stored_model
-from tests.serving.conftest import COLLECTION, registry_of, release_first
+from tests.serving.conftest import COLLECTION, release_first
 from tests.serving.process import free_port, milvus_serving, serving, wait_until
 
 TOO_HEAVY = {"sklearn", "evidently", "prefect", "dvc", "pandas", "pymilvus", "tasks", "flows"}
@@ -78,13 +78,13 @@ def test_a_pinned_model_is_served_whatever_the_registry_says(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_several_workers_all_follow_a_release_and_their_ledgers_keep_apart(tmp_path: Path):
+def test_several_workers_write_ledgers_of_their_own_that_hold_every_answer(tmp_path: Path):
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
 
     with serving(tmp_path, make_project(tmp_path), RELEVE_SERVICE_WORKERS="2") as address:
         wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200, seconds=30)
         ids = set()
-        for _ in range(200):  # a new connection each; the workers share one socket
+        for _ in range(50):  # a new connection each; the workers share one socket, and one may not be ready yet
             answer = httpx.post(f"{address}/predict", json={"rows": [make_row()]})
             if answer.status_code == 200:
                 ids.add(answer.json()["request_id"])

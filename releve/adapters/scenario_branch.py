@@ -116,14 +116,20 @@ class ScenarioBranch:
 
         One run per scenario at a time (see `scenario_lock`): what an earlier, killed run left is swept first.
         """
-        path = room / self.scenario
-        self._sweep(path)
         head = self._head()
-        git(self.project, "worktree", "add", "--detach", "--force", str(path), head)
-        try:
+        with self.checkout(head, room) as path:
             tree = Worktree(path, self.scenario, head, self.tip())
             self._bring_owned_files(tree)
             yield tree
+
+    @contextmanager
+    def checkout(self, revision: str, room: Path) -> Iterator[Path]:
+        """The files of `revision`, in a folder below `room`; gone afterwards."""
+        path = room / self.scenario
+        self._sweep(path)
+        git(self.project, "worktree", "add", "--detach", "--force", str(path), revision)
+        try:
+            yield path
         finally:
             self._sweep(path)
 

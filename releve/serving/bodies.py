@@ -14,7 +14,7 @@ from releve.serving.replies import MAX_PROBLEMS, Fault, Refused
 
 SHOWN = 60  # characters of a value or name that came from outside and goes back in a message
 REASON_SHOWN = 400
-CHECKED_TOGETHER = 25  # rows; the check stops after the piece in which the list of faults is full
+CHECKED_TOGETHER = 5  # rows; the check stops once the list of faults is full: suggesting names takes long
 DEFAULT_LIMIT = 10  # neighbours
 
 Row = Mapping[str, Any]

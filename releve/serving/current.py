@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 
 from releve.adapters.model_runtime import Model
@@ -12,6 +13,7 @@ from releve.errors import ReleveError, Unavailable
 from releve.rules.release import Release
 from releve.rules.schema import NUMBER, Column
 
+RETRY_SECONDS = 5.0  # after a release that could not be loaded: each try reads and hashes the whole model
 log = logging.getLogger("releve.serving")
 
 
@@ -65,6 +67,7 @@ class Follower:
         self._index = index
         self._poll_seconds = poll_seconds
         self._logged = ""  # the last trouble that was logged: each is told once, not at every look
+        self._failed: tuple[int, float] = (0, 0.0)  # the release that could not be loaded, and when to try it again
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="releve-watcher", daemon=True)
 
@@ -77,6 +80,7 @@ class Follower:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
+        self._registry.close()
 
     def look(self) -> None:
         """Take over what is current now, if it is another release than the one served."""
@@ -89,7 +93,9 @@ class Follower:
         self.registry_reachable = True
         if current is None:
             self.served = None
-        elif self.served is None or current.number != self.served.number:
+        elif self.served is not None and current.number == self.served.number:
+            self._logged = ""
+        elif current.number != self._failed[0] or time.monotonic() >= self._failed[1]:
             self._take_over(current)
 
     def _take_over(self, current: Current) -> None:
@@ -99,6 +105,7 @@ class Follower:
             model = self._models.load(release.model, digest=release.model_digest)
             warm_up(model)
         except Exception as error:  # a broken release must not end the watch: the next one may be whole
+            self._failed = (current.number, time.monotonic() + RETRY_SECONDS)
             self._log_once(f"release {current.number} ({release.model}) cannot be served: {error}")
             return
         self._open(release.index)

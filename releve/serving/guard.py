@@ -32,6 +32,7 @@ ERRORS = {
     503: ("not_ready", "no release is served yet, or the service is closing"),
     504: ("timeout", f"there was no answer within {SECONDS:g} seconds; send fewer rows"),
 }
+UNREADABLE = ("bad_input", "the request could not be understood; / describes what may be asked")
 
 log = logging.getLogger("releve.serving")
 
@@ -75,13 +76,12 @@ class Guard:
         except TooLarge as error:
             await sender.finish(replies.error(error))
         except TimeoutError:
-            await sender.finish(_reply(504))
+            await sender.fail(504)
         except HTTPException as error:  # of static files, which are asked outside Starlette's own handler
-            await sender.finish(_reply(error.status_code))
+            await sender.fail(error.status_code)
         except Exception:
-            request_id = replies.new_request_id()
-            log.exception("request %s failed", request_id)
-            await sender.finish(replies.internal_error(request_id))
+            log.exception("request %s failed", sender.request_id)
+            await sender.fail(500)
 
     def _route(self, scope: Message) -> tuple[App, Message]:
         """Static files pass BentoML's metrics by, and unknown paths share one label there: labels live for ever."""
@@ -99,6 +99,7 @@ class _Sender:
     """Sends on what the application sends, but an error that is not in our shape in our shape."""
 
     def __init__(self, send: Send) -> None:
+        self.request_id = replies.new_request_id()  # of an error; an answer has the ledger's
         self._send = send
         self._started = False
         self._finished = False
@@ -108,12 +109,22 @@ class _Sender:
         if self._finished:
             return
         if message["type"] == "http.response.start" and _is_foreign_error(message):
-            self._instead = _reply(message["status"])
+            self._instead = _reply(message["status"], self.request_id)
+            if message["status"] >= 500 and message["status"] not in ERRORS:
+                log.error(
+                    "request %s was answered with %s; what is logged beside it says why",
+                    self.request_id,
+                    message["status"],
+                )
         elif self._instead is None:
             self._started = True
             await self._send(message)
         elif not message.get("more_body", False):
             await self.finish(self._instead)
+
+    async def fail(self, status: int) -> None:
+        """Send the error of that status, unless an answer is on its way already."""
+        await self.finish(_reply(status, self.request_id))
 
     async def finish(self, response: Response) -> None:
         """Send `response`, unless an answer is on its way already; nothing is sent after it."""
@@ -127,14 +138,11 @@ def _is_foreign_error(message: Message) -> bool:
     return message["status"] >= 400 and all(header != name for header, _ in message["headers"])
 
 
-def _reply(status: int) -> Response:
-    if status in ERRORS:
-        return replies.error_of(status, *ERRORS[status])
-    if status < 500:
-        return replies.error_of(
-            status, "bad_input", "the request could not be understood; / describes what may be asked"
-        )
-    return replies.internal_error(replies.new_request_id())
+def _reply(status: int, request_id: str) -> Response:
+    if status >= 500 and status not in ERRORS:
+        return replies.internal_error(request_id)
+    code, message = ERRORS.get(status, UNREADABLE)
+    return replies.error_of(status, code, message, request_id=request_id)
 
 
 async def _read(receive: Receive, scope: Message, most: int) -> bytes:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from releve.adapters import model_runtime
+from releve.adapters.model_store import StoredModel
 from releve.adapters.registry import Registry
 from releve.adapters.vector_index import VectorIndex
 from releve.settings import LOOPBACK
@@ -53,7 +54,7 @@ def registry_of(home: Path) -> Registry:
     return Registry(f"sqlite:///{home / 'registry.db'}")
 
 
-def release_first(home: Path, stored: Any, **changes: Any) -> None:
+def release_first(home: Path, stored: StoredModel, /, **changes: Any) -> None:
     """Put a model into service, whatever serves now."""
     registry = registry_of(home)
     current = registry.current(SCENARIO)

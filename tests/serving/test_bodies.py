@@ -27,16 +27,18 @@ def test_more_rows_than_allowed_are_too_large(count: int, allowed: bool):
 
 
 def test_all_faults_are_counted_when_all_rows_were_checked():
+    wrong = make_row(length=None, width="w", weight="w", colour="green", x=1)
+
     with pytest.raises(
-        Refused, match=r"^24 problems; the first 20 are listed: row 0: length is missing or NaN$"
+        Refused, match=r"^25 problems; the first 20 are listed: row 0: length is missing or NaN$"
     ) as refused:
-        check_rows([make_row(length=None)] * 24, make_schema())
+        check_rows([wrong] * 5, make_schema())
 
-    assert len(refused.value.faults) == 24
+    assert len(refused.value.faults) == 25
 
 
-def test_the_check_stops_after_the_rows_that_fill_the_list():
-    with pytest.raises(Refused, match=r"25 problems in the first 25 of 1000 rows; the first 20 are listed"):
+def test_the_check_stops_once_the_list_is_full():
+    with pytest.raises(Refused, match=r"^20 problems in the first 20 of 1000 rows: row 0: length"):
         check_rows([make_row(length=None)] * 1000, make_schema())
 
 

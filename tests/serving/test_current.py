@@ -1,6 +1,7 @@
 """The swap, step by step, with a real registry, model store and an index that is away."""
 
 import logging
+import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from releve.adapters.model_store import ModelStore
 from releve.adapters.registry import Registry
 from releve.adapters.vector_index import VectorIndex
-from releve.serving.current import Follower, NoRelease, served_or_raise
+from releve.serving.current import RETRY_SECONDS, Follower, NoRelease, served_or_raise
 from releve.settings import LOOPBACK
 from tests.factories import SCENARIO, make_stored_model
 from tests.serving.conftest import registry_of, release_first
@@ -89,6 +90,25 @@ def test_after_a_broken_release_the_next_whole_one_serves(follower: Follower, tm
     release_first(tmp_path, stored)
     follower.look()
 
+    assert follower.served is not None
+
+
+def test_a_release_that_could_not_be_loaded_is_tried_again_later(
+    follower: Follower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    stored = make_stored_model(tmp_path, "one")
+    release_first(tmp_path, stored)
+    aside = stored.path.rename(stored.path.with_name("aside"))
+    follower.look()
+    aside.rename(stored.path)
+
+    follower.look()
+    too_early = follower.served
+    later = time.monotonic() + RETRY_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    follower.look()
+
+    assert too_early is None
     assert follower.served is not None
 
 
