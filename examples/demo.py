@@ -238,7 +238,8 @@ def _labelled_rows(settings: Settings, model: str) -> pd.DataFrame:
 
 
 def _drift(verdict: Any) -> str:
-    return f"{len(verdict.drifted)} columns" if verdict.columns else "too few rows"
+    drifted = len(verdict.drifted)
+    return f"{drifted} column{'' if drifted == 1 else 's'}" if verdict.columns else "too few rows"
 
 
 def _table(story: Story) -> Table:

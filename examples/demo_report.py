@@ -37,7 +37,7 @@ def write_report(folder: Path, story: Any, *, events: Sequence[Any]) -> Path:
 def loop_picture(story: Any) -> bytes:
     """Accuracy per window of the three policies, with what the loop decided."""
     numbers = [turn.number for turn in story.turns]
-    with _figure(width=10, height=4.6) as (figure, axes):
+    with _figure(width=10, height=5) as (figure, axes):
         axes.plot(numbers, story.comparison.static_by_window, color=STATIC, lw=2, label="never retrained")
         axes.plot(
             numbers, story.comparison.every_by_window, color=EVERY, lw=1.5, ls="--", label="retrained every window"
@@ -55,7 +55,7 @@ def loop_picture(story: Any) -> bytes:
         axes.plot([], [], color="#bbbbbb", lw=1, ls=":", label="challenger refused")
         axes.set(xlabel="window (about 90 digits each, in the order they were written)", ylabel="accuracy")
         axes.set_xticks(numbers)
-        axes.legend(loc="lower right", frameon=False, ncols=2)
+        figure.legend(loc="outside lower center", frameon=False, ncols=5)
         axes.set_title("A model that stays fresh, and one that does not", loc="left")
         return _png(figure)
 

@@ -70,6 +70,34 @@ def verify(arguments: argparse.Namespace, settings: Settings) -> None:
         print(f"{checked} events checked: every hash holds, every release is where its last move put it")
 
 
+def up(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Start what does not run yet, and say where it is."""
+    from releve.adapters import local_stack
+
+    started = local_stack.up(settings)
+    print(f"started {', '.join(started)}" if started else "everything runs already")
+    print(local_stack.describe(local_stack.status(settings)))
+
+
+def down(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Stop exactly what `up` started."""
+    from releve.adapters import local_stack
+
+    stopped = local_stack.down(settings)
+    print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+def show_status(arguments: argparse.Namespace, settings: Settings) -> None:
+    """How each part of the local stack is doing."""
+    from releve.adapters import local_stack
+
+    print(local_stack.describe(local_stack.status(settings)))
+
+
+def _declare_nothing(parser: argparse.ArgumentParser) -> None:
+    """For commands without arguments."""
+
+
 def _declare_current(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scenario")
     _declare_json(parser)
@@ -101,6 +129,9 @@ COMMANDS: dict[str, Command] = {
     "history": Command("what happened, by whom and why, oldest first", _declare_history, show_history),
     "at": Command("which release served at a time", _declare_at, show_at),
     "verify": Command("check that the history is as it was written", _declare_verify, verify),
+    "up": Command("start Milvus, Prefect, its worker and the service on this machine", _declare_nothing, up),
+    "down": Command("stop what `up` started", _declare_nothing, down),
+    "status": Command("say what runs, and where", _declare_nothing, show_status),
 }
 
 

@@ -36,7 +36,7 @@ def decide(evidence: Evidence, params: Trigger) -> TriggerDecision:
         reason = f"{evidence.new_rows} new labelled rows; {needed}"
         return TriggerDecision(False, (reason, *_findings(evidence)))
     causes = _causes(evidence, params)
-    return TriggerDecision(bool(causes), (*causes, *_findings(evidence)))
+    return TriggerDecision(bool(causes), (*(causes or (_why_not(evidence),)), *_findings(evidence)))
 
 
 def _causes(evidence: Evidence, params: Trigger) -> tuple[str, ...]:
@@ -51,6 +51,12 @@ def _causes(evidence: Evidence, params: Trigger) -> tuple[str, ...]:
             "(params.yaml: trigger.max_new_rows)"
         )
     return tuple(causes)
+
+
+def _why_not(evidence: Evidence) -> str:
+    if evidence.drift.state == drift.DRIFT:
+        return "the table drifted, and labelled answers show that the champion copes"
+    return "nothing shows that the champion has become worse"
 
 
 def _findings(evidence: Evidence) -> tuple[str, ...]:
