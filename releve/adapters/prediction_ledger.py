@@ -41,8 +41,8 @@ from releve.rules.ledger import (
 )
 from releve.rules.names import check_scenario_name
 
-ANSWERS, LABELS = "answers", "labels"
-SEGMENT = re.compile(r"(answers|labels)-([0-9]{8})-([0-9a-f]{8})\.jsonl")
+ANSWERS, LABELS, SEARCHES = "answers", "labels", "searches"
+SEGMENT = re.compile(r"(answers|labels|searches)-([0-9]{8})-([0-9a-f]{8})\.jsonl")
 SYNC_SECONDS = 1.0
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
@@ -85,15 +85,12 @@ class LedgerWriter:
         """Record one request and return its id. Raises BadInput, LedgerUnavailable; then nothing is recorded."""
         check_answer(rows, labels, probabilities)
         record: dict[str, Any] = {"scenario": self._scenario, "model": model, "index": index, "arm": arm}
-        record |= {"rows": rows, "labels": labels, "probabilities": probabilities}
-        body = _to_json(record)
-        with self._lock:
-            at = timestamp(self._clock())
-            segment = self._segment(ANSWERS, day_of(at))
-            request = request_id(segment.day, self._worker, segment.size, secrets.token_hex(3))
-            # The id holds the line's offset, known only now; the large part was made outside the lock.
-            segment.append(b'{"id":"%s","at":"%s",%s' % (request.encode(), at.encode(), body[1:]))
-        return request
+        return self._write(ANSWERS, record | {"rows": rows, "labels": labels, "probabilities": probabilities})
+
+    def search(self, *, model: str, index: str, question: dict[str, Any], neighbours: Sequence[dict[str, Any]]) -> str:
+        """Record one search and return its id; monitoring reads answers only. Raises BadInput, LedgerUnavailable."""
+        record = {"scenario": self._scenario, "model": model, "index": index}
+        return self._write(SEARCHES, record | {"question": question, "neighbours": neighbours})
 
     def label(self, pairs: Iterable[tuple[str, Scalar]]) -> None:
         """Record what turned out true, as (row id, label), all or none; on disk when this returns.
@@ -125,6 +122,16 @@ class LedgerWriter:
             for segment in self._segments.values():
                 segment.close()
             self._segments.clear()
+
+    def _write(self, kind: str, record: dict[str, Any]) -> str:
+        body = _to_json(record)
+        with self._lock:
+            at = timestamp(self._clock())
+            segment = self._segment(kind, day_of(at))
+            request = request_id(segment.day, self._worker, segment.size, secrets.token_hex(3))
+            # The id holds the line's offset, known only now; the large part was made outside the lock.
+            segment.append(b'{"id":"%s","at":"%s",%s' % (request.encode(), at.encode(), body[1:]))
+        return request
 
     def _segment(self, kind: str, day: str) -> "_Segment":
         if self._closed.is_set():

@@ -86,7 +86,10 @@ class Answers:
         }
 
     def search(self, body: bytes) -> dict[str, Any]:
-        """Rows of the training data near a row or a vector. Raises ReleveError, IndexUnavailable among them."""
+        """Rows of the training data near a row or a vector, in the ledger before they are returned.
+
+        Raises ReleveError, IndexUnavailable among them.
+        """
         served = self._served()
         model = served.model
         question = bodies.search_of(
@@ -100,12 +103,16 @@ class Answers:
         if question.row is not None:
             vector = model.embedder.embed(model.schema.model_input([question.row]))[0]
         label = None if question.label is None else str(question.label)
-        neighbours = self._index.search(served.index, vector, limit=question.limit, label=label)[0]
+        hits = self._index.search(served.index, vector, limit=question.limit, label=label)[0]
+        neighbours = [_neighbour(hit, model.schema) for hit in hits]
+        request_id = self._ledger.search(
+            model=model.tag, index=served.index, question=asdict(question), neighbours=neighbours
+        )
         return {
-            "request_id": new_request_id(),
+            "request_id": request_id,
             "model_version": model.tag,
             "index_version": served.index,
-            "neighbours": [_neighbour(neighbour, model.schema) for neighbour in neighbours],
+            "neighbours": neighbours,
         }
 
     def feedback(self, body: bytes) -> dict[str, Any]:

@@ -22,6 +22,7 @@ MAX_BODY_BYTES = 8 * 2**20
 SECONDS = 10.0  # per request, from its first byte to the answer's last
 DRAINED = 8  # times the limit: so much is read and thrown away, so that the sender gets to read the answer
 UNKNOWN_PATH = "/unknown"  # what all unknown paths are called in the metrics
+POLICY = b"default-src 'self' 'unsafe-inline' data:"
 READABLE = {"/status"}  # POST endpoints that GET may ask, too
 
 ERRORS = {
@@ -118,7 +119,7 @@ class _Sender:
                 )
         elif self._instead is None:
             self._started = True
-            await self._send(message)
+            await self._send(_kept_at_home(message))
         elif not message.get("more_body", False):
             await self.finish(self._instead)
 
@@ -131,6 +132,13 @@ class _Sender:
         if not self._started and not self._finished:
             await response({"type": "http"}, _nothing, self._send)
         self._finished = True
+
+
+def _kept_at_home(message: Message) -> Message:
+    """BentoML's page carries a tracker: a browser must not fetch anything from elsewhere."""
+    if message["type"] != "http.response.start":
+        return message
+    return {**message, "headers": [*message["headers"], (b"content-security-policy", POLICY)]}
 
 
 def _is_foreign_error(message: Message) -> bool:

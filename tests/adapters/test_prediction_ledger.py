@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import orjson
 import pandas as pd
 import pytest
 
@@ -74,6 +75,15 @@ def test_an_answer_can_be_read_while_the_writer_is_open(writer, reader):
     assert answers.at == ["2024-01-31T12:00:00.000000Z"] * 2
     assert answers.features.to_dict("list") == {"x": [0, 1]}
     assert answers.torn_lines == 0
+
+
+def test_a_search_is_recorded_apart_from_the_answers(writer, reader, tmp_path):
+    request = writer.search(model="digits:v1", index="releve_digits_v1", question={"limit": 1}, neighbours=[{"id": 7}])
+
+    line = orjson.loads(next(tmp_path.glob("searches-*.jsonl")).read_bytes())
+    assert (line["id"], line["question"], line["neighbours"]) == (request, {"limit": 1}, [{"id": 7}])
+    assert len(reader.answers()) == 0
+    assert writer.find(f"{request}.0") is None
 
 
 def test_every_answer_is_found_again_by_its_id(writer):

@@ -171,6 +171,23 @@ def test_search_by_row_finds_the_nearest_first(running: Running):
     assert set(answer["neighbours"][0]) == {"label", "distance", "batch", "row", "id"}
 
 
+def test_a_search_is_in_the_ledger_under_its_request_id(running: Running):
+    answer = running.post("/search", row=make_row(), limit=2).json()
+
+    segments = [path.read_text() for path in running.home.rglob("searches-*.jsonl")]
+    lines = [json.loads(line) for text in segments for line in text.splitlines()]
+    found = [line for line in lines if line["id"] == answer["request_id"]]
+    assert [line["neighbours"] for line in found] == [answer["neighbours"]]
+    assert found[0]["question"]["row"] == make_row()
+
+
+def test_the_page_for_people_fetches_nothing_from_elsewhere(running: Running):
+    page = running.client.get("/")
+
+    assert page.status_code == 200
+    assert page.headers["content-security-policy"].startswith("default-src 'self'")
+
+
 def test_search_by_vector_and_label_finds_only_that_label(running: Running):
     answer = running.post("/search", vector=[0.5] * 6, limit=20, label=1).json()
 
