@@ -32,10 +32,11 @@ DVC_ARGS ?=
 DEMO_ARGS ?=
 UP_ARGS ?=
 DOWN_ARGS ?=
+SCENARIO ?= digits
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast lint up down status repro lock clean
+.PHONY: help setup demo test test-fast lint up down status repro lock clean ingest monitor retrain release rollback lifecycle forget
 
 help:  ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,12 +95,36 @@ down: setup  ## Stop what `make up` started
 status: setup  ## Say what runs, and where
 	@$(BIN)/python -m releve status
 
+# One flow, now, seen by the Prefect server that `make up` started:  make retrain SCENARIO=churn
+RUN_FLOW = @$(BIN)/python -m flows $@ $(SCENARIO)
+
+ingest: setup  ## Run a flow: version what waits in var/incoming/SCENARIO
+	$(RUN_FLOW)
+
+monitor: setup  ## Run a flow: drift report, realised quality, is a challenge due?
+	$(RUN_FLOW)
+
+retrain: setup  ## Run a flow: a challenger, the gate, and a release when it is accepted
+	$(RUN_FLOW)
+
+release: setup  ## Run a flow: release the accepted challenger
+	$(RUN_FLOW)
+
+rollback: setup  ## Run a flow: back to the release before
+	$(RUN_FLOW)
+
+lifecycle: setup  ## Run a flow: the whole loop, once
+	$(RUN_FLOW)
+
+forget: setup  ## Start a scenario over; what was there is set aside (SCENARIO=digits)
+	@$(BIN)/python -m tasks.forget $(SCENARIO)
+
 repro: setup  ## Build every artifact that is out of date (dvc repro)
 	@$(BIN)/dvc repro $(DVC_ARGS)
 
 lock:  ## Resolve the dependencies anew into both lock files
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMPILE) --all-extras --output-file requirements.lock
-	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMPILE) --constraints requirements.lock --output-file requirements-service.lock
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMPILE) --extra search --constraints requirements.lock --output-file requirements-service.lock
 
 # No index address and no local folder may get into a lock file. `uv` may be any one: there may be no .venv yet.
 UV_COMPILE = uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \

@@ -126,12 +126,13 @@ def as_json(observation: Observation) -> dict[str, Any]:
 def _newest(answers: Answers, schema: Schema, params: Monitor) -> "pd.DataFrame":
     """The newest answered rows as a checked frame: batches are pooled until a verdict has enough of them."""
     newest = answers.features.tail(params.window_rows)
-    return newest.reindex(columns=schema.names).reset_index(drop=True)
+    return drift.as_compared(newest, schema)
 
 
 def _judge_drift(
     reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schema, params: Monitor, folder: Path
 ) -> Verdict:
+    reference = drift.as_compared(reference, schema)
     cannot = drift.check_data(reference, current, schema, params)
     if cannot:
         return cannot

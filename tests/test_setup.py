@@ -71,7 +71,7 @@ def test_both_locks_hold_the_same_versions() -> None:
         assert versions == everything[name], name
 
 
-@pytest.mark.parametrize("name", ["prefect", "evidently", "dvc", "scikit-learn", "pymilvus", "pandas"])
+@pytest.mark.parametrize("name", ["prefect", "evidently", "dvc", "scikit-learn", "milvus-lite"])
 def test_the_services_image_carries_no_training_code(name: str) -> None:
     assert name not in pins("requirements-service.lock")
 

@@ -95,9 +95,10 @@ def _read_csv(path: Path, schema: Schema) -> "pd.DataFrame":
 
     if not path.read_bytes()[:1]:
         raise BadInput(f"{path.name} is empty; expected a header line and rows")
-    return schema.from_text(
-        pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", on_bad_lines="error")
-    )
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", on_bad_lines="error")
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes the surplus for row names, and shifts every column
+        raise BadInput(f"{path.name}: its lines have more cells than its header names; correct the header or the lines")
+    return schema.from_text(frame)
 
 
 def _read_parquet(path: Path, schema: Schema) -> "pd.DataFrame":
@@ -109,8 +110,12 @@ def _read_parquet(path: Path, schema: Schema) -> "pd.DataFrame":
 def _read_jsonl(path: Path, schema: Schema) -> "pd.DataFrame":
     import pandas as pd
 
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return pd.DataFrame([json.loads(line) for line in lines], dtype=object)
+    # Not splitlines: it also splits at characters that JSON allows inside a text, such as U+2028.
+    lines = [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    rows = [json.loads(line) for line in lines]
+    if wrong := [row for row in rows if not isinstance(row, dict)]:
+        raise BadInput(f"{path.name} holds the line {wrong[0]!r}; expected an object of column names and values a line")
+    return pd.DataFrame(rows, dtype=object)
 
 
 READERS: dict[str, Callable[[Path, Schema], "pd.DataFrame"]] = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from releve.rules.params import Monitor
-from releve.rules.schema import NUMBER, Schema
+from releve.rules.schema import MISSING_CATEGORY, NUMBER, Schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +88,15 @@ def category_change(reference: Cells, current: Cells) -> Change:
 def has_drifted(change: Change, *, threshold: float, min_effect: float) -> bool:
     """Both keys must turn: unlikely by chance AND large enough to matter."""
     return change.p_value < threshold and change.effect >= min_effect
+
+
+def as_compared(frame: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
+    """The features of `frame`, a missing category being missing in whatever form it travelled; the caller's is left."""
+    features = frame.reindex(columns=schema.names).reset_index(drop=True)
+    return features.assign(
+        **{name: features[name].where(features[name] != MISSING_CATEGORY) for name in schema.categories},
+        **{name: features[name].astype("float64") for name in schema.numbers},
+    )
 
 
 def check_data(reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schema, params: Monitor) -> Verdict | None:

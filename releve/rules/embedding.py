@@ -29,10 +29,11 @@ class Embedder:
     @classmethod
     def fit(cls, arrays: Arrays) -> "Embedder":
         """Learn ranges and categories from `Schema.frame_input` of the rows to be searched."""
-        numbers, categories = arrays.get("numbers"), arrays.get("categories")
+        categories = arrays.get("categories")
+        low, high = _ranges(arrays["numbers"]) if "numbers" in arrays else ((), ())
         return cls(
-            low=() if numbers is None else tuple(np.nanmin(numbers, axis=0).astype(float).tolist()),
-            high=() if numbers is None else tuple(np.nanmax(numbers, axis=0).astype(float).tolist()),
+            low=low,
+            high=high,
             categories=() if categories is None else tuple(tuple(sorted(set(column))) for column in categories.T),
         )
 
@@ -69,6 +70,14 @@ class Embedder:
         width = np.where(high > low, high - low, 1.0)
         scaled: NDArray[Any] = np.nan_to_num((numbers - low) / width, nan=0.5)
         return scaled
+
+
+def _ranges(numbers: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Lowest and highest present number per column; 0 and 0 where none is present."""
+    absent = np.isnan(numbers)
+    low, high = np.where(absent, np.inf, numbers).min(axis=0), np.where(absent, -np.inf, numbers).max(axis=0)
+    empty = absent.all(axis=0)
+    return tuple(np.where(empty, 0.0, low).tolist()), tuple(np.where(empty, 0.0, high).tolist())
 
 
 def _one_hot(column: NDArray[Any], known: tuple[str, ...]) -> NDArray[Any]:

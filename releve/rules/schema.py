@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Label = int | str
 NUMBER, CATEGORY = "number", "category"
 MISSING_CATEGORY = ""  # how a missing category travels: models and vectors know no None
+LARGEST_NUMBER = float(np.finfo(np.float32).max)  # what the exported model, which computes in float32, can be asked
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,16 @@ class Column:
 
     def problem(self, value: Any) -> str | None:
         """Why `value` may not stand in this column, as a sentence part; None when it may."""
-        if is_missing(value):
+        if is_missing(value) or (self.type == CATEGORY and isinstance(value, str) and value == MISSING_CATEGORY):
             return None if self.nullable else "is missing or NaN"
         return self._number_problem(value) if self.type == NUMBER else self._category_problem(value)
 
     def _number_problem(self, value: Any) -> str | None:
         if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
             return f"is {value!r}, expected a number"
-        if not math.isfinite(value):
-            return f"is {value}, expected a finite number"
+        # An int is compared as it is: a huge one has no float.
+        if not abs(value if isinstance(value, int) else float(value)) <= LARGEST_NUMBER:
+            return f"is {str(value)[:20]}, expected a finite number up to {LARGEST_NUMBER:.2g}"
         if self.min is not None and value < self.min:
             return f"is {value}, expected at least {self.min:g}"
         if self.max is not None and value > self.max:
@@ -122,6 +124,11 @@ class Schema:
         classes = target.get("classes")
         if not isinstance(target.get("name"), str) or not isinstance(classes, list | tuple) or len(classes) < 2:
             raise BadInput(f"{source}: 'target' needs a 'name' and at least two 'classes'")
+        if any(type(label) not in (int, str) for label in classes) or len(set(map(str, classes))) < len(classes):
+            raise BadInput(
+                f"{source}: target.classes is {list(classes)!r}; expected whole numbers or texts, all different "
+                "(YAML reads yes, no, on and off as true and false: put them in quotes)"
+            )
         if target["name"] in {column.name for column in columns}:
             raise BadInput(f"{source}: the target '{target['name']}' is also among the columns; remove it there")
         in_order = sorted(columns, key=lambda column: column.type != NUMBER)
@@ -266,8 +273,8 @@ def _clearly_fine(column: Column, cells: "pd.Series[Any]") -> NDArray[np.bool_]:
     """Cells of a column of machine numbers that need no closer look."""
     if column.type != NUMBER or cells.dtype.kind not in "iuf":
         return np.zeros(len(cells), dtype=bool)
-    values = cells.to_numpy()
-    fine = np.isfinite(values)
+    values = cells.to_numpy(np.float64, na_value=np.nan)
+    fine = np.abs(values) <= LARGEST_NUMBER
     if column.min is not None:
         fine &= values >= column.min
     if column.max is not None:
@@ -312,8 +319,26 @@ def _column(name: Any, spec: Any, source: str) -> Column:
         raise BadInput(f"{source}: columns.{name} is {spec!r}; expected {{type: number}} or {{type: category}}")
     if unknown := set(spec) - allowed:
         raise BadInput(f"{source}: columns.{name} has the unknown {sorted(unknown)}; known are {sorted(allowed)}")
+    if problem := _spec_problem(**spec):
+        raise BadInput(f"{source}: columns.{name} {problem}")
     categories = spec.get("categories")
     return Column(**{**spec, "name": name, "categories": None if categories is None else tuple(map(str, categories))})
+
+
+def _spec_problem(
+    *, type: str, min: Any = None, max: Any = None, categories: Any = None, nullable: Any = False
+) -> str | None:
+    for name, limit in (("min", min), ("max", max)):
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
+            return f"has {name}: {limit!r}; expected a number"
+    if min is not None and max is not None and min > max:
+        return f"has min {min:g} above max {max:g}; no number fits"
+    if not isinstance(nullable, bool):
+        return f"has nullable: {nullable!r}; expected true or false"
+    is_list = categories is None or (isinstance(categories, list | tuple) and bool(categories))
+    if not is_list or any(isinstance(each, bool) or each in (None, MISSING_CATEGORY) for each in categories or ()):
+        return f"has categories: {categories!r}; expected a list of texts (put yes, no, on and off in quotes)"
+    return None
 
 
 def _spec(column: Column) -> dict[str, Any]:

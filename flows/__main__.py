@@ -1,0 +1,45 @@
+"""`python -m flows FLOW [SCENARIO]`: run a flow here and now, seen by the running Prefect server."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from releve.adapters.local_stack import prefect_env
+from releve.adapters.stack_ports import answers_http
+from releve.errors import BadInput, ReleveError, Unavailable
+from releve.settings import Settings
+
+FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle")
+DEFAULT_SCENARIO = "digits"
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code 0, or that of the error whose message went to stderr; the run and its traceback are in the UI."""
+    try:
+        name, scenario = _parse(arguments)
+        _connect(Settings.from_environ(os.environ, cwd=Path.cwd()))
+        getattr(importlib.import_module(f"flows.{name}"), name)(scenario)
+    except ReleveError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _parse(arguments: list[str]) -> tuple[str, str]:
+    if not 1 <= len(arguments) <= 2 or arguments[0] not in FLOWS:
+        raise BadInput(f"expected one of {', '.join(FLOWS)}, then a scenario; found {' '.join(arguments) or 'nothing'}")
+    return arguments[0], arguments[1] if len(arguments) == 2 else DEFAULT_SCENARIO
+
+
+def _connect(settings: Settings) -> None:
+    """Point Prefect at the server: the one of PREFECT_API_URL, or the local stack's."""
+    if not os.environ.get("PREFECT_API_URL"):
+        if not answers_http(settings.prefect_port, "/api/health"):
+            raise Unavailable(f"no Prefect server answers on port {settings.prefect_port}; start it with `make up`")
+        os.environ.update(prefect_env(settings))
+    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "INFO"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,191 @@
+"""Copies of this project with a state of their own, and its steps run in processes of their own.
+
+Making a champion takes half a minute, so that each state is made once per session and copied afterwards.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+
+from releve.adapters.files import write_bytes, write_parquet
+from releve.adapters.registry import Registry
+from releve.adapters.scenario_branch import ScenarioBranch, git
+from releve.settings import Settings
+from tasks.ingest import Batch, read_batches
+from tasks.places import ScenarioFiles, ScenarioState
+from tasks.seed import windows
+from tests.serving.process import free_port
+
+PROJECT = Path(__file__).parent.parent
+SCENARIO = "digits"
+NEW_WINDOW = 4  # the first that is no part of the prepared projects
+STEP_SECONDS = 240.0
+
+# What `python -c` runs in the project's folder: a step as a flow would call it.
+SETTINGS = "import os\nfrom pathlib import Path\nfrom releve.settings import Settings\n"
+SETTINGS += "settings = Settings.from_environ(os.environ, cwd=Path.cwd())\n"
+STEPS = {
+    "ingest": "from tasks.ingest import ingest\nprint(ingest(settings, 'digits'))",
+    "retrain": "from tasks.retrain import retrain\n"
+    "print(retrain(settings, 'digits', reason='a test', progress=lambda line: print(line, flush=True)))",
+    "release": "from tasks.release import release\nprint(release(settings, 'digits'))",
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the checkout: a repository of its own, and its state below var/. No service listens on its port."""
+
+    root: Path
+
+    @cached_property
+    def settings(self) -> Settings:
+        home = self.root / "var"
+        return Settings(
+            project=self.root,
+            home=home,
+            registry_url=f"sqlite:///{home / 'registry.db'}",
+            milvus_uri=str(home / "milvus.db"),
+            service_port=free_port(),
+        )
+
+    @property
+    def state(self) -> ScenarioState:
+        return ScenarioState(self.settings.home, SCENARIO)
+
+    @property
+    def files(self) -> ScenarioFiles:
+        return ScenarioFiles(self.root, SCENARIO)
+
+    @property
+    def branch(self) -> ScenarioBranch:
+        return ScenarioBranch(self.root, SCENARIO)
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.settings.registry_url)
+
+    @property
+    def batches(self) -> list[Batch]:
+        return read_batches(self.branch)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """In which a process works on this copy and on nothing else."""
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("RELEVE_", "GIT_"))}
+        return inherited | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "PYTHONPATH": str(self.root),
+            "RELEVE_PROJECT": str(self.root),
+            "RELEVE_HOME": str(self.settings.home),
+            "RELEVE_MILVUS_URI": self.settings.milvus_uri,
+            "RELEVE_SERVICE_PORT": str(self.settings.service_port),
+            "BENTOML_DO_NOT_TRACK": "True",
+            "DO_NOT_TRACK": "1",
+            "DVC_NO_ANALYTICS": "1",
+        }
+
+    def moved(self, **changes: str | int) -> Settings:
+        """Its settings, some of them changed."""
+        return replace(self.settings, **changes)  # type: ignore[arg-type]
+
+    def copy(self, parent: Path) -> "Project":
+        """The same project and state elsewhere."""
+        shutil.copytree(self.root, parent / "project", symlinks=True)
+        return Project(parent / "project")
+
+    def receive(self, *numbers: int) -> list[str]:
+        """Windows of digits arrive in the incoming folder; the names of the files."""
+        wanted = {number: table for number, table in enumerate(windows(), start=1) if number in numbers}
+        for number, table in wanted.items():
+            write_parquet(self.state.incoming / f"window-{number:02d}.parquet", table)
+        return [f"window-{number:02d}.parquet" for number in wanted]
+
+    def edit(self, path: Path, old: str, new: str) -> None:
+        """Change a file of this copy as its owner would, committed."""
+        text = path.read_text()
+        assert old in text, f"{old!r} is not in {path.name}"
+        write_bytes(path, text.replace(old, new, 1).encode())
+        git(self.root, "commit", "--quiet", "--all", "-m", f"change {path.name}")
+
+    def start(self, step: str) -> "subprocess.Popen[str]":
+        """A step in a process of its own, in a session of its own; both outputs in one pipe."""
+        return subprocess.Popen(
+            [sys.executable, "-c", SETTINGS + STEPS[step]],
+            cwd=self.root,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, step: str) -> str:
+        """The step to its end, which must be a good one; what it printed."""
+        code, output = finish(self.start(step))
+        assert code == 0, output
+        return output
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    """Exit code and output."""
+    output, _ = process.communicate(timeout=STEP_SECONDS)
+    return process.returncode, output
+
+
+def wait_for(seen: Callable[[], bool], *, during: "subprocess.Popen[str]", seconds: float = STEP_SECONDS) -> None:
+    """Return at the moment something is seen. Raises AssertionError when the process ends before, or it takes long."""
+    deadline = time.monotonic() + seconds
+    while not seen():
+        assert during.poll() is None, f"it ended before it was seen:\n{during.stdout.read() if during.stdout else ''}"
+        assert time.monotonic() < deadline, f"it was not seen within {seconds:g} s"
+        time.sleep(0.002)
+
+
+@cache
+def fresh_project(room: Path) -> Project:
+    """The checkout as it stands, uncommitted work included, committed in a repository of its own; no state yet."""
+    root = room / "fresh" / "project"
+    for name in _files_of_the_checkout():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(PROJECT / name, root / name)
+    git(root, "init", "--quiet", "--initial-branch", "main")
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "-m", "the project")
+    return Project(root)
+
+
+@cache
+def ingested_project(room: Path) -> Project:
+    """Three windows are batches."""
+    project = fresh_project(room).copy(room / "ingested")
+    project.receive(1, 2, 3)
+    project.run("ingest")
+    return project
+
+
+@cache
+def challenged_project(room: Path) -> Project:
+    """A first challenger was accepted, and waits to be released."""
+    project = ingested_project(room).copy(room / "challenged")
+    project.run("retrain")
+    return project
+
+
+@cache
+def released_project(room: Path) -> Project:
+    """The first champion serves."""
+    project = challenged_project(room).copy(room / "released")
+    project.run("release")
+    return project
+
+
+def _files_of_the_checkout() -> list[str]:
+    listed = git(PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    return [name for name in listed if name and (PROJECT / name).is_file()]
