@@ -20,6 +20,7 @@ from releve.settings import Settings
 from tasks.history import CHALLENGED, events_of
 from tasks.places import ScenarioFiles, ScenarioState
 
+STAGES = ("split", "train", "package")  # whose artifacts the remote keeps; the seed makes itself
 SEED_VERSION = "seed"  # the data version where the rows come out of the pipeline itself
 
 
@@ -70,7 +71,7 @@ def retrain(
             _build(tree, data, champion, progress)
             stored = _store(settings, tree)
             challenger = _judge(tree, stored, champion, params.gate)
-            data.push(f"scenarios/{scenario}/dvc.yaml")
+            data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
             branch.move(challenger.revision, expected=started_at)
         _record(registry, scenario, challenger, reason=reason, actor=actor)
     return challenger

@@ -10,17 +10,26 @@ from typing import Any
 
 import yaml
 
-from releve.errors import ReleveError
+from releve.errors import ReleveError, Unavailable
 
 CACHE_LINKS = "hardlink,symlink,copy"
 PYTHON_FOLDER = str(Path(sys.executable).parent)  # stages call `python`: it must be the one that runs this
 LINES_OF_AN_ERROR = 15
+STEP_ERROR = "error: "  # how tasks.stage begins an error that a person can fix
+ADVICE = ("To track the changes with git", "Use `dvc push`")
 
 
 class PipelineFailed(ReleveError):
     """`dvc` ended with an error; the message carries its last lines."""
 
     code = "pipeline_failed"
+
+
+class RemoteUnavailable(PipelineFailed, Unavailable):
+    """The DVC remote is away, or refuses."""
+
+    code = "remote_unavailable"
+    status, exit_code = Unavailable.status, Unavailable.exit_code
 
 
 class DataVersions:
@@ -50,12 +59,17 @@ class DataVersions:
         self._dvc("add", target)
 
     def push(self, *targets: str) -> None:
-        """Copy what these targets need to the remote. Raises PipelineFailed when the remote is away."""
-        self._dvc("push", *targets)
+        """Copy what these targets need to the remote. Raises RemoteUnavailable; trying again later is safe."""
+        try:
+            self._dvc("push", *targets)
+        except PipelineFailed as error:
+            raise RemoteUnavailable(
+                f"the rows could not be pushed to the DVC remote, so nothing has moved. {error}"
+            ) from None
 
     def repro(self, target: str, *, progress: Callable[[str], None] = lambda line: None) -> None:
         """Run the stages that `target` needs and that are out of date; `progress` gets each line of output."""
-        self._dvc("--wait-for-lock", "repro", target, progress=progress)
+        self._dvc("--wait-for-lock", "repro", target, progress=_without_advice(progress))
 
     def _dvc(self, *arguments: str, progress: Callable[[str], None] = lambda line: None) -> None:
         # The scenario's lock stays open in the child: should this process be killed, the child's work is still
@@ -73,7 +87,20 @@ class DataVersions:
         lines = _follow(process, progress)
         if process.returncode:
             what = " ".join(word for word in arguments if not word.startswith("-"))
-            raise PipelineFailed(f"'dvc {what}' failed:\n" + "\n".join(lines[-LINES_OF_AN_ERROR:]))
+            raise PipelineFailed(_reason(lines) or f"'dvc {what}' failed:\n" + "\n".join(lines[-LINES_OF_AN_ERROR:]))
+
+
+def _without_advice(progress: Callable[[str], None]) -> Callable[[str], None]:
+    """DVC ends with what a person should type next; in a worktree that is about to go, nobody should."""
+    advice = False
+
+    def tell(line: str) -> None:
+        nonlocal advice
+        advice = advice or line.startswith(ADVICE)
+        if line and not advice:
+            progress(line)
+
+    return tell
 
 
 def data_version(dvc_file: str) -> str:
@@ -84,6 +111,11 @@ def data_version(dvc_file: str) -> str:
 def stage_record(lock_file: str, stage: str) -> dict[str, Any]:
     """What dvc.lock's text says of a stage: its command, dependencies, parameters and outputs."""
     return dict(yaml.safe_load(lock_file)["stages"][stage])
+
+
+def _reason(lines: list[str]) -> str:
+    """What a step of ours said a person can do (`tasks.stage`), or nothing."""
+    return next((line.removeprefix(STEP_ERROR) for line in reversed(lines) if line.startswith(STEP_ERROR)), "")
 
 
 def _follow(process: "subprocess.Popen[str]", progress: Callable[[str], None]) -> list[str]:

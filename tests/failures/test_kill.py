@@ -210,9 +210,8 @@ def check_challenged(project: Project) -> None:
     challenger = last_challenger(project.registry, SCENARIO)
     assert challenger.promote
     assert challenger.revision == project.branch.tip()
-    assert names_in(project.state.home / "bentoml" / "models" / SCENARIO) == sorted(
-        [version_of(challenger.model), "latest"]
-    )
+    models = names_in(project.state.home / "bentoml" / "models" / SCENARIO)
+    assert models == sorted([version_of(challenger.model), "latest"])
     loaded = ModelStore(project.settings.home).load(challenger.model, digest=challenger.model_digest)
     assert loaded.description["evaluation"] == challenger.evaluation
 

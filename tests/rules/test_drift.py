@@ -136,7 +136,7 @@ def test_a_verdict_needs_enough_rows_on_both_sides(rows, side):
 def test_cells_that_went_missing_are_broken_data_and_no_drift(name, missing, broken):
     reference = compared().fillna({"weight": 1.0, "kind": "apple"})
     current = reference.copy()
-    current.loc[: missing - 1, name] = None
+    current.loc[: missing - 1, name] = np.nan
 
     verdict = checked(reference, current, max_missing_rise=0.1)
 
@@ -155,7 +155,7 @@ def test_cells_that_were_always_missing_are_not_broken():
 def test_a_column_with_hardly_any_cell_cannot_be_compared(present, comparable):
     rare = compared()
     rare["weight"] = 1.0
-    rare.loc[present:, "weight"] = None
+    rare.loc[present:, "weight"] = np.nan
 
     verdict = checked(rare, rare)
 

@@ -37,7 +37,7 @@ def test_an_unknown_key_is_refused_and_the_closest_known_one_suggested(change, s
 
 
 def test_a_key_that_resembles_none_is_refused_without_a_guess():
-    with pytest.raises(BadInput, match="'zzzzzz' is not a known key$"):
+    with pytest.raises(BadInput, match=r"'zzzzzz' is not a known key$"):
         make_params(zzzzzz={})
 
 

@@ -64,9 +64,7 @@ def test_swapping_the_models_turns_the_sign():
 
 
 def test_the_same_seed_gives_the_same_interval():
-    first, second = (
-        paired_gain(flags(60, 40), flags(40, 60), confidence=0.9, resamples=500, seed=7) for _ in range(2)
-    )
+    first, second = (paired_gain(flags(60, 40), flags(40, 60), confidence=0.9, resamples=500, seed=7) for _ in range(2))
 
     assert first == second
 

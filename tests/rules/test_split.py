@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from releve.errors import BadInput
@@ -35,7 +37,9 @@ def test_the_holdout_is_the_smallest_of_its_three_limits(rows, changes, size):
     assert held_out(folds_of(rows, **changes)) == size
 
 
-@pytest.mark.parametrize(("size", "count"), [(1, 1), (59, 1), (119, 1), (120, 2), (121, 2), (179, 2), (180, 3), (300, 3)])
+@pytest.mark.parametrize(
+    ("size", "count"), [(1, 1), (59, 1), (119, 1), (120, 2), (121, 2), (179, 2), (180, 3), (300, 3)]
+)
 def test_there_are_fewer_blocks_rather_than_smaller_ones(size, count):
     folds = folds_of(1000, holdout_rows=size)
 
@@ -48,7 +52,7 @@ def test_blocks_cover_the_holdout_once_and_differ_by_a_row_at_most(rows):
     folds = folds_of(rows, min_fold_rows=1)
     sizes = [fold.end - fold.start for fold in folds]
 
-    assert all(before.end == after.start for before, after in zip(folds, folds[1:], strict=False))
+    assert all(before.end == after.start for before, after in pairwise(folds))
     assert folds[-1].end == rows
     assert min(sizes) >= 1
     assert max(sizes) - min(sizes) <= 1

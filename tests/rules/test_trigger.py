@@ -15,9 +15,7 @@ QUALITIES = (quality.UNKNOWN, quality.HOLDS, quality.UNCLEAR, quality.WORSE)
 
 def an_evidence(*, drifted=drift.NO_DRIFT, kept=quality.HOLDS, new_rows=300):
     score = None if kept == quality.UNKNOWN else accuracy(np.ones(100, dtype=bool), confidence=0.95)
-    return Evidence(
-        Verdict(drifted, ("what the table says",), 300, 300), Quality(kept, 100, 0.9, score), new_rows
-    )
+    return Evidence(Verdict(drifted, ("what the table says",), 300, 300), Quality(kept, 100, 0.9, score), new_rows)
 
 
 @pytest.mark.parametrize(
