@@ -15,7 +15,11 @@ from releve.settings import Settings
 
 Scenario = Annotated[
     str,
-    Field(pattern=f"^{SCENARIO_NAME.pattern}$", description="A folder of scenarios/: which table this run is about."),
+    Field(
+        pattern=f"^{SCENARIO_NAME.pattern}$",
+        # Not `description`: Prefect replaces that one by what a Google-style docstring says of the parameter.
+        json_schema_extra={"description": "A folder of scenarios/: which table this run is about."},
+    ),
 ]
 RETRY_SECONDS = [5, 20]
 

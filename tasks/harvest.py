@@ -13,7 +13,8 @@ from releve.adapters.scenario_branch import ScenarioBranch
 from releve.rules.ledger import Labelled
 from releve.rules.schema import Schema
 from releve.settings import Settings
-from tasks.ingest import RESERVED, read_batches
+from tasks.batches import read_batches
+from tasks.ingest import RESERVED
 from tasks.places import ScenarioState
 
 if TYPE_CHECKING:

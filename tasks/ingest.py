@@ -4,50 +4,29 @@ Rows in = rows accepted + rows rejected, for every file. A file that cannot be u
 beside its reason; the others are ingested all the same.
 """
 
-import csv
-import io
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from releve.adapters.data_versions import DataVersions, data_version
-from releve.adapters.files import (
-    Inputs,
-    file_digest,
-    read_inputs,
-    read_params,
-    read_schema,
-    read_table,
-    write_bytes,
-    write_inputs,
-    write_parquet,
-)
+from releve.adapters.data_versions import DataVersions
+from releve.adapters.files import file_digest, read_params, read_schema, read_table, write_bytes, write_parquet
 from releve.adapters.registry import Registry
-from releve.adapters.scenario_branch import ScenarioBranch, Worktree
+from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
 from releve.errors import BadInput
+from releve.rules.release import SEED_VERSION
 from releve.rules.schema import Checked, Schema
 from releve.settings import Settings
+from tasks.batches import Batch, OpenBatches, read_batches
 from tasks.history import INGESTED, events_of
-from tasks.places import ScenarioFiles, ScenarioState
+from tasks.places import ScenarioState
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RESERVED = "_answer_id"  # names the answer that a harvested row was; no feature
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One ingested file, as batches.csv lists it: rows in the file = rows + rejected."""
-
-    batch: str
-    rows: int
-    rejected: int
-    source: str
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -80,7 +59,7 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
         waiting = sorted(path for path in state.incoming.iterdir() if path.is_file() and not path.name.startswith("."))
         branch = ScenarioBranch(settings.project, scenario)
         known = read_batches(branch)
-        if waiting and any(file_digest(path) not in {batch.sha256 for batch in known} for path in waiting):
+        if any(not _is_known(path, known) for path in waiting):
             found = _version(settings, branch, waiting, schema, params.ingest.max_rejected_share, lock.fd)
         else:
             found = Ingestion((), tuple(_duplicate(path, known) for path in waiting), ())
@@ -89,46 +68,37 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
     return found
 
 
-def read_batches(branch: ScenarioBranch) -> list[Batch]:
-    """The batches on the scenario's branch, oldest first."""
-    return _parse_batches(branch.read("batches.csv") or "")
-
-
 def _version(
     settings: Settings, branch: ScenarioBranch, waiting: list[Path], schema: Schema, max_rejected: float, lock_fd: int
 ) -> Ingestion:
-    """Commit a batch for each file, push the rows, then move the branch: what the branch names is always pushed."""
+    """A batch for each file that can be used; all of them appear on the branch together, or none does."""
     state = ScenarioState(settings.home, branch.scenario)
+    batches: list[Batch] = []
+    duplicates: list[Refusal] = []
+    refusals: list[Refusal] = []
     with branch.worktree(state.worktrees) as tree:
-        started_at = tree.tip
         data = DataVersions(tree.path, project=settings.project, home=settings.home, lock_fd=lock_fd)
-        files = ScenarioFiles(tree.path, branch.scenario)
-        _open_batches(data, files)
-        batches, duplicates, refusals = [], [], []
-        for path in waiting:
-            known = _parse_batches(files.batch_list.read_text() if files.batch_list.is_file() else "")
-            if file_digest(path) in {batch.sha256 for batch in known}:
-                duplicates.append(_duplicate(path, known))
+        there = OpenBatches(tree, data)
+        seed = there.seed() if _learned_from_seed(settings, branch.scenario) and not there.known else []
+        for path in [*seed, *waiting]:
+            if _is_known(path, there.known):
+                duplicates.append(_duplicate(path, there.known))
                 continue
             try:
                 table = read_checked(path, schema, max_rejected=max_rejected)
             except BadInput as error:
                 refusals.append(Refusal(path.name, str(error)))
                 continue
-            batches.append(_add_batch(tree, data, files, path, table, known))
+            batches.append(there.add(path, table.checked.accepted, rejected=len(table.checked.rejected_rows)))
             _quarantine(state, batches[-1], table)
-        if batches:
-            data.push(_batches_file(files))
-            branch.move(tree.tip or "", expected=started_at)
+        there.publish(branch)
     return Ingestion(tuple(batches), tuple(duplicates), tuple(refusals))
 
 
-def _open_batches(data: DataVersions, files: ScenarioFiles) -> None:
-    if (files.folder / "batches.dvc").is_file():
-        data.checkout(_batches_file(files))
-    files.batches.mkdir(exist_ok=True)
-    inputs = read_inputs(files.inputs)
-    write_inputs(files.inputs, Inputs("batches", inputs.champion, inputs.seen_rows))
+def _learned_from_seed(settings: Settings, scenario: str) -> bool:
+    """Whether the champion's rows came out of the pipeline itself; then they are the first batches."""
+    current = Registry(settings.registry_url).current(scenario)
+    return current is not None and current.release.data_version == SEED_VERSION
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,20 +116,6 @@ def read_checked(path: Path, schema: Schema, *, max_rejected: float) -> Table:
     checked = schema.check_frame(frame)
     check_share(checked, rows=len(frame), allowed=max_rejected, source=path.name)
     return Table(frame, checked)
-
-
-def _add_batch(
-    tree: Worktree, data: DataVersions, files: ScenarioFiles, path: Path, table: Table, known: list[Batch]
-) -> Batch:
-    digest = file_digest(path)
-    name = f"{len(known) + 1:04d}-{digest[:8]}"
-    batch = Batch(name, len(table.checked.accepted), len(table.checked.rejected_rows), path.name, digest)
-    write_parquet(files.batches / f"{name}.parquet", table.checked.accepted)
-    write_bytes(files.batch_list, _format_batches([*known, batch]).encode())
-    data.add(str(files.batches.relative_to(tree.path)))
-    version = data_version((files.folder / "batches.dvc").read_text())
-    tree.commit(f"{files.scenario}: batch {name}, {batch.rows} rows from {path.name}\n\ndata version {version}")
-    return batch
 
 
 def check_share(checked: Checked, *, rows: int, allowed: float, source: str) -> None:
@@ -222,28 +178,13 @@ def check_refusals(found: Ingestion) -> None:
         raise BadInput(f"{len(found.refusals)} of the incoming files were refused and set aside:\n{told}")
 
 
+def _is_known(path: Path, batches: list[Batch]) -> bool:
+    return file_digest(path) in {batch.sha256 for batch in batches}
+
+
 def _duplicate(path: Path, known: list[Batch]) -> Refusal:
     digest = file_digest(path)
     same = next(batch for batch in known if batch.sha256 == digest)
     return Refusal(
         path.name, f"{path.name} holds exactly what batch {same.batch} ({same.source}) brought already; nothing to do"
     )
-
-
-def _batches_file(files: ScenarioFiles) -> str:
-    return f"scenarios/{files.scenario}/batches.dvc"
-
-
-def _parse_batches(text: str) -> list[Batch]:
-    return [
-        Batch(line["batch"], int(line["rows"]), int(line["rejected"]), line["source"], line["sha256"])
-        for line in csv.DictReader(io.StringIO(text))
-    ]
-
-
-def _format_batches(batches: list[Batch]) -> str:
-    text = io.StringIO()
-    writer: Any = csv.DictWriter(text, [field.name for field in fields(Batch)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(batch) for batch in batches)
-    return text.getvalue()

@@ -21,9 +21,9 @@ from releve.rules.schema import Schema
 from releve.rules.scores import correct
 from releve.rules.trigger import Evidence, TriggerDecision
 from releve.settings import Settings
+from tasks.batches import read_batches
 from tasks.harvest import waiting_rows
 from tasks.history import CHALLENGED, MONITORED, events_of
-from tasks.ingest import read_batches
 from tasks.package import REFERENCE
 from tasks.places import ScenarioState
 

@@ -19,7 +19,7 @@ from releve.errors import Conflict
 from releve.rules.chain import RELEASED
 from releve.rules.index_names import collection_name
 from releve.rules.params import Params
-from releve.rules.release import Release
+from releve.rules.release import CHALLENGER, CHAMPION, REFUSED, Release, can_become
 from releve.rules.vectors import Entries, IndexCheck
 from releve.settings import Settings
 from tasks.monitor import read_reference
@@ -86,7 +86,8 @@ def release(
 
 def check_accepted(challenger: Challenger, champion: str) -> None:
     """Raises NotAccepted unless the gate accepted it against the champion that serves now."""
-    if not challenger.promote:
+    state = CHALLENGER if challenger.promote else REFUSED
+    if not can_become(state, CHAMPION):
         raise NotAccepted(f"the gate refused {challenger.model}: {'; '.join(challenger.reasons)}")
     if challenger.champion != champion:
         raise NotAccepted(

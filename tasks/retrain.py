@@ -15,13 +15,14 @@ from releve.adapters.scenario_lock import scenario_lock
 from releve.errors import NotFound
 from releve.rules import gate
 from releve.rules.gate import Challenge, Comparison, GateDecision
+from releve.rules.release import SEED_VERSION
 from releve.rules.scores import Interval
 from releve.settings import Settings
 from tasks.history import CHALLENGED, events_of
 from tasks.places import ScenarioFiles, ScenarioState
 
 STAGES = ("split", "train", "package")  # whose artifacts the remote keeps; the seed makes itself
-SEED_VERSION = "seed"  # the data version where the rows come out of the pipeline itself
+NAMED_FILES = 5  # of the uncommitted ones
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def retrain(
         registry = Registry(settings.registry_url)
         champion = registry.current(scenario)
         branch = ScenarioBranch(settings.project, scenario)
+        if edited := branch.uncommitted():
+            progress(f"not committed, and so no part of this run: {', '.join(edited[:NAMED_FILES])}")
         with branch.worktree(ScenarioState(settings.home, scenario).worktrees) as tree:
             started_at = tree.tip
             data = DataVersions(tree.path, project=settings.project, home=settings.home, lock_fd=held.fd)

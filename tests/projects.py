@@ -140,11 +140,12 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
 
 
 def wait_for(seen: Callable[[], bool], *, during: "subprocess.Popen[str]", seconds: float = STEP_SECONDS) -> None:
-    """Return at the moment something is seen. Raises AssertionError when the process ends before, or it takes long."""
+    """Return at the moment something is seen. Raises AssertionError, and ends the process, when it is not."""
     deadline = time.monotonic() + seconds
     while not seen():
-        assert during.poll() is None, f"it ended before it was seen:\n{during.stdout.read() if during.stdout else ''}"
-        assert time.monotonic() < deadline, f"it was not seen within {seconds:g} s"
+        if during.poll() is not None or time.monotonic() > deadline:
+            during.kill()
+            raise AssertionError(f"this was not seen before the end, or within {seconds:g} s:\n{finish(during)[1]}")
         time.sleep(0.002)
 
 

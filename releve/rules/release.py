@@ -8,6 +8,8 @@ from releve.errors import Conflict
 CANDIDATE, CHALLENGER, CHAMPION = "candidate", "challenger", "champion"
 PREVIOUS, RETIRED, REFUSED = "previous champion", "retired", "refused"
 
+SEED_VERSION = "seed"  # the data version where the rows come out of the pipeline itself
+
 # The life of a model version. docs/lifecycle.md is generated from this table.
 TRANSITIONS: dict[str, tuple[str, ...]] = {
     CANDIDATE: (CHALLENGER,),
@@ -40,7 +42,7 @@ class Release:
     model_digest: str  # sha256 over the model's files
     index: str  # Milvus collection
     index_rows: int
-    data_version: str  # md5 of the rows, as DVC names it
+    data_version: str  # md5 of the rows, as DVC names it, or SEED_VERSION
     revision: str  # git commit on releve/<scenario>
     rows: int  # labelled rows the model learned from
     promise: float  # score on the holdout when it was promoted

@@ -2,6 +2,7 @@
 
 import shutil
 
+import psutil
 import pytest
 
 from releve.adapters.data_versions import DataVersions, PipelineFailed, data_version, stage_record
@@ -20,6 +21,9 @@ PIPELINE = """stages:
   fail:
     wdir: ../..
     cmd: python -c "raise SystemExit('the price of bread is missing')"
+  sleep:
+    wdir: ../..
+    cmd: python -c "import os, time; print('process', os.getpid(), flush=True); time.sleep(120)"
 """
 
 
@@ -54,6 +58,11 @@ def tree(project, tmp_path):
 @pytest.fixture
 def data(tree, project, tmp_path):
     return DataVersions(tree.path, project=project, home=tmp_path / "home")
+
+
+def is_at_work(process):
+    """Whether it still runs; one that ended and was not collected yet does not."""
+    return psutil.pid_exists(process) and psutil.Process(process).status() != psutil.STATUS_ZOMBIE
 
 
 def test_what_was_added_is_checked_out_of_the_shared_cache(tree, data, project):
@@ -130,11 +139,17 @@ def test_a_stage_that_fails_gives_its_last_words(data):
 
 
 def test_a_cancelled_run_takes_its_stage_along(data):
+    processes = []
+
     def cancel(line):
-        raise KeyboardInterrupt
+        if line.startswith("process"):
+            processes.append(int(line.split()[1]))
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        data.repro(f"scenarios/{SCENARIO}/dvc.yaml:double", progress=cancel)
+        data.repro(f"scenarios/{SCENARIO}/dvc.yaml:sleep", progress=cancel)
+
+    assert not is_at_work(processes[0])
 
 
 def test_the_projects_own_configuration_is_left_alone(project, data, made_project):

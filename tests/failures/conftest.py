@@ -15,6 +15,12 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def shared(room: Path) -> Project:
+    """No state yet, for tests that change nothing."""
+    return projects.fresh_project(room)
+
+
+@pytest.fixture
 def fresh(room: Path, tmp_path: Path) -> Project:
     """No state yet."""
     return projects.fresh_project(room).copy(tmp_path)

@@ -1,7 +1,8 @@
 """What the steps are given wrongly, and outside systems that are away: the message says what to do, nothing is half."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from tasks.harvest import harvest
 from tasks.ingest import ingest
 from tasks.monitor import monitor
 from tasks.release import release
-from tasks.retrain import last_challenger, retrain
+from tasks.retrain import retrain
 from tasks.rollback import NothingToRollBackTo, rollback
 from tests.projects import SCENARIO, Project
 from tests.serving.process import free_port, milvus_serving
 
+REMOTE = "dvc-remote"
 Step = Callable[[Settings, str], Any]
 STEPS: dict[str, Step] = {
     "ingest": ingest,
@@ -35,12 +37,29 @@ every_step = pytest.mark.parametrize("step", STEPS.values(), ids=list(STEPS))
 reads_params = pytest.mark.parametrize("step", [STEPS[name] for name in STEPS if name != "harvest"])
 
 
-@every_step
-def test_an_unknown_scenario_is_refused_with_the_names_of_those_that_exist(step: Step, fresh: Project) -> None:
-    with pytest.raises(NotFound, match=r"there is no scenario 'birds' .*; there are: digits"):
-        step(fresh.settings, "birds")
+@contextmanager
+def away(path: Path) -> Iterator[None]:
+    """A file or folder cannot be used: there is something of the other kind in its place."""
+    kept = path.with_name(f"{path.name}.kept")
+    is_folder = path.is_dir()
+    if path.exists():
+        path.replace(kept)
+    path.parent.mkdir(exist_ok=True)
+    path.touch() if is_folder or path.name == REMOTE else path.mkdir()
+    try:
+        yield
+    finally:
+        path.rmdir() if path.is_dir() else path.unlink()
+        if kept.exists():
+            kept.replace(path)
 
-    assert not list(fresh.state.incoming.parent.glob("*"))
+
+@every_step
+def test_an_unknown_scenario_is_refused_with_the_names_of_those_that_exist(step: Step, shared: Project) -> None:
+    with pytest.raises(NotFound, match=r"there is no scenario 'birds' .*; there are: digits"):
+        step(shared.settings, "birds")
+
+    assert not shared.settings.home.exists()
 
 
 @every_step
@@ -183,7 +202,7 @@ def test_files_that_were_ingested_without_the_registry_are_told_when_it_is_back(
 @pytest.mark.slow
 def test_a_file_stays_in_incoming_as_long_as_the_remote_is_away(fresh: Project) -> None:
     names = fresh.receive(1)
-    with away(fresh.settings.home / "dvc-remote"), pytest.raises(PipelineFailed, match="'dvc push .*' failed"):
+    with away(fresh.settings.home / REMOTE), pytest.raises(PipelineFailed, match=r"'dvc push .*' failed"):
         ingest(fresh.settings, SCENARIO)
     waiting = [path.name for path in fresh.state.incoming.iterdir()]
     moved = fresh.branch.tip()

@@ -1,9 +1,7 @@
 """Runs that are killed at the worst moments. The same command again completes: nothing is lost, nothing is twice."""
 
-import os
 import random
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -84,13 +82,14 @@ RETRAIN = (
     Moment("a stage runs", runs("tasks.split")),
     Moment("a stage runs, and is killed with it", runs("tasks.train"), children_too=True),
     Moment("dvc ran the last stage", runs("tasks.package")),
-    Moment("the model is stored", holds("var", "bentoml", "models", SCENARIO, "latest")),
+    Moment("the first file of the model is stored", holds("var", "bentoml", "models", SCENARIO, "*", "*")),
     Moment("the branch has moved", branch_moved),
 )
 RELEASE = (
     Moment("the worktree exists", WORKTREE),
     Moment("the Bento is being built", runs("bentoml", "build"), children_too=True),
     Moment("the Bento is being built, and goes on", runs("bentoml", "build")),
+    Moment("the first file of the Bento is there", holds("var", "bentoml", "bentos", "releve", "*", "*"), True),
     Moment("the index is being built", holds(*COLLECTIONS, "*")),
     Moment("the registry has moved", registry_moved),
 )
@@ -112,7 +111,7 @@ def command_of(process: psutil.Process) -> list[str]:
 def kill(process: "subprocess.Popen[str]", *, children_too: bool) -> None:
     """SIGKILL, which nobody can prepare for."""
     killed = descendants(process) if children_too else []
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     for child in killed:
         with suppress(psutil.NoSuchProcess):
             child.kill()
@@ -211,7 +210,7 @@ def check_challenged(project: Project) -> None:
     assert challenger.promote
     assert challenger.revision == project.branch.tip()
     models = names_in(project.state.home / "bentoml" / "models" / SCENARIO)
-    assert models == sorted([version_of(challenger.model), "latest"])
+    assert [name for name in models if name != "latest"] == [version_of(challenger.model)]
     loaded = ModelStore(project.settings.home).load(challenger.model, digest=challenger.model_digest)
     assert loaded.description["evaluation"] == challenger.evaluation
 

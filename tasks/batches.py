@@ -1,0 +1,90 @@
+"""The batches on a scenario's branch: what there is, and how another one is added."""
+
+import csv
+import io
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from releve.adapters.data_versions import DataVersions, data_version
+from releve.adapters.files import Inputs, file_digest, read_inputs, write_bytes, write_inputs, write_parquet
+from releve.adapters.scenario_branch import ScenarioBranch, Worktree
+from tasks.places import ScenarioFiles
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One ingested file, as batches.csv lists it: rows in the file = rows + rejected."""
+
+    batch: str
+    rows: int
+    rejected: int
+    source: str
+    sha256: str
+
+
+def read_batches(branch: ScenarioBranch) -> list[Batch]:
+    """The batches on the scenario's branch, oldest first."""
+    return _parse(branch.read("batches.csv") or "")
+
+
+class OpenBatches:
+    """The batches in a worktree, where others can be added; the branch names them once `publish` is through."""
+
+    def __init__(self, tree: Worktree, data: DataVersions):
+        self._tree, self._data = tree, data
+        self._files = ScenarioFiles(tree.path, tree.scenario)
+        self._dvc_file = f"scenarios/{tree.scenario}/batches.dvc"
+        self._published = tree.tip
+        if (tree.path / self._dvc_file).is_file():
+            data.checkout(self._dvc_file)
+        self._files.batches.mkdir(exist_ok=True)
+        inputs = read_inputs(self._files.inputs)
+        write_inputs(self._files.inputs, Inputs("batches", inputs.champion, inputs.seen_rows))
+
+    @property
+    def known(self) -> list[Batch]:
+        """All batches, those added here included."""
+        return _parse(self._files.batch_list.read_text()) if self._files.batch_list.is_file() else []
+
+    def seed(self) -> list[Path]:
+        """The files that the scenario's first stage makes."""
+        self._data.repro(f"scenarios/{self._tree.scenario}/dvc.yaml:seed")
+        return sorted((self._files.folder / "seed").glob("*.parquet"))
+
+    def add(self, source: Path, accepted: "pd.DataFrame", *, rejected: int) -> Batch:
+        """Version the accepted rows of a file as the newest batch."""
+        digest = file_digest(source)
+        name = f"{len(self.known) + 1:04d}-{digest[:8]}"
+        batch = Batch(name, len(accepted), rejected, source.name, digest)
+        write_parquet(self._files.batches / f"{name}.parquet", accepted)
+        write_bytes(self._files.batch_list, _format([*self.known, batch]).encode())
+        self._data.add(str(self._files.batches.relative_to(self._tree.path)))
+        version = data_version((self._tree.path / self._dvc_file).read_text())
+        message = f"{self._tree.scenario}: batch {name}, {batch.rows} rows from {source.name}\n\ndata version {version}"
+        self._tree.commit(message)
+        return batch
+
+    def publish(self, branch: ScenarioBranch) -> None:
+        """Push the rows, then move the branch: what the branch names is always pushed."""
+        if self._tree.tip and self._tree.tip != self._published:
+            self._data.push(self._dvc_file)
+            branch.move(self._tree.tip, expected=self._published)
+
+
+def _parse(text: str) -> list[Batch]:
+    return [
+        Batch(line["batch"], int(line["rows"]), int(line["rejected"]), line["source"], line["sha256"])
+        for line in csv.DictReader(io.StringIO(text))
+    ]
+
+
+def _format(batches: list[Batch]) -> str:
+    text = io.StringIO()
+    writer: Any = csv.DictWriter(text, [field.name for field in fields(Batch)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(batch) for batch in batches)
+    return text.getvalue()

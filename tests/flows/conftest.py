@@ -1,0 +1,48 @@
+"""A real Prefect server for the session, and projects for flows to work in."""
+
+import gc
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import projects
+from tests.projects import Project
+
+SERVER_SECONDS = 240  # 15 are usual
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """Flows of this session are recorded by a server of its own, with a database that goes with it."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=SERVER_SECONDS):
+        yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # of sockets that Prefect's clients left open
+        gc.collect()
+
+
+@pytest.fixture(scope="session")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the session's prepared projects lie."""
+    return tmp_path_factory.getbasetemp() / "prepared"
+
+
+@pytest.fixture
+def fresh(room: Path, tmp_path: Path) -> Project:
+    """A project without any state."""
+    return projects.fresh_project(room).copy(tmp_path)
+
+
+@pytest.fixture
+def work_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project], None]:
+    """Flows that run from now on read their settings from this project's environment."""
+
+    def enter(project: Project) -> None:
+        for name, value in project.environ.items():
+            monkeypatch.setenv(name, value)
+
+    return enter

@@ -1,0 +1,69 @@
+"""Every flow can be loaded the way a worker loads it, and prefect.yaml agrees with what is there."""
+
+import re
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "flows").glob("*.py"))
+ENTRYPOINTS = [
+    f"flows/{path.name}:{name}" for path in FILES for name in re.findall(r"^@flow.*\ndef (\w+)", path.read_text(), re.M)
+]
+DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+
+
+def load(entrypoint: str) -> Any:
+    from prefect.flows import load_flow_from_entrypoint
+
+    # With a placeholder, which is the default, a file that cannot be imported would load too.
+    return load_flow_from_entrypoint(str(ROOT / entrypoint), use_placeholder_flow=False)
+
+
+@pytest.mark.parametrize("entrypoint", ENTRYPOINTS)
+def test_a_flow_loads_and_is_named_after_its_function(entrypoint: str) -> None:
+    loaded = load(entrypoint)
+
+    assert loaded.name == entrypoint.partition(":")[2]
+    assert loaded.description
+
+
+def test_every_flow_is_found() -> None:
+    decorated = sum(path.read_text().count("\n@flow") for path in FILES)
+
+    assert len(ENTRYPOINTS) == decorated
+    assert "flows/lifecycle.py:lifecycle" in ENTRYPOINTS
+
+
+def test_every_flow_is_deployed() -> None:
+    assert sorted(each["entrypoint"] for each in DEPLOYMENTS) == sorted(ENTRYPOINTS)
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda each: each["name"])
+def test_a_deployment_gives_its_flow_parameters_that_it_has_and_takes(deployment: dict[str, Any]) -> None:
+    loaded = load(deployment["entrypoint"])
+
+    taken = loaded.validate_parameters(deployment["parameters"])
+
+    assert taken.items() >= deployment["parameters"].items()
+    assert set(deployment["parameters"]) <= set(loaded.parameters.properties)
+    assert set(loaded.parameters.required) <= set(deployment["parameters"])
+
+
+@pytest.mark.parametrize("entrypoint", ENTRYPOINTS)
+def test_a_flow_says_in_its_form_which_scenario_names_are_allowed(entrypoint: str) -> None:
+    field = load(entrypoint).parameters.properties["scenario"]
+
+    assert re.search(field["pattern"], "digits-2")
+    assert not re.search(field["pattern"], "../digits")
+    assert field["description"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_flow_file_is_called_like_a_package_or_a_module_that_it_would_hide(path: Path) -> None:
+    assert path.stem not in sys.stdlib_module_names
+    assert path.stem not in packages_distributions()

@@ -1,0 +1,302 @@
+"""The loop as people see it in Prefect: states, artifacts, events and the history, with nothing pretended."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from releve.adapters.model_store import ModelStore
+from releve.adapters.prediction_ledger import LedgerWriter
+from releve.errors import BadInput, NotFound, Unavailable
+from releve.rules.chain import CHALLENGED, INGESTED, MONITORED, RELEASED
+from tasks.seed import windows
+from tests import projects
+from tests.projects import SCENARIO, Project
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("prefect_server"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning"),  # Prefect's clients leave some open
+]
+
+ANSWERED_WINDOWS = (4, 5, 6)
+EVENT_SECONDS = 30
+FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle")
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What the flows of one loop ended with, in their order."""
+
+    project: Project
+    ingested: Any
+    retrained: Any
+    challenged: Any
+    waited: Any
+
+
+@pytest.fixture(scope="module")
+def loop(prefect_server: None, room: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    """Three files arrive, a champion is made, it answers drifted rows, and the loop looks at it twice."""
+    project = projects.fresh_project(room).copy(tmp_path_factory.mktemp("loop"))
+    project.receive(1, 2, 3)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in project.environ.items():
+            patch.setenv(name, value)
+        ingested, retrained = run("ingest"), run("retrain")
+        answer_windows(project, ANSWERED_WINDOWS)
+        yield Loop(project, ingested, retrained, run("lifecycle"), run("lifecycle"))
+
+
+def run(name: str, scenario: str = SCENARIO) -> Any:
+    """The final state of a run of that flow."""
+    return getattr(import_module(f"flows.{name}"), name)(scenario, return_state=True)
+
+
+def answer_windows(project: Project, numbers: tuple[int, ...]) -> None:
+    """Answer and label windows of digits as the service does for its callers."""
+    release = project.registry.current(SCENARIO).release
+    model = ModelStore(project.settings.home).load(release.model, digest=release.model_digest)
+    writer = LedgerWriter(project.state.ledger, SCENARIO, clock=lambda: datetime.now(UTC))
+    for table in [table for number, table in enumerate(windows(), start=1) if number in numbers]:
+        rows = table.drop(columns="digit").to_dict("records")
+        labels = model.answer(model.schema.model_input(rows)).labels
+        request = writer.answer(model=model.tag, index=release.index, rows=rows, labels=labels, probabilities=None)
+        writer.label((f"{request}.{position}", label) for position, label in enumerate(table["digit"].tolist()))
+    writer.close()
+
+
+def artifact(kind: str) -> str:
+    """The newest artifact of that kind for the scenario."""
+    from prefect.artifacts import Artifact
+
+    found = Artifact.get(f"{kind}-{SCENARIO}")
+    assert found is not None, f"there is no artifact {kind}-{SCENARIO}"
+    return str(found.data)
+
+
+def events_called(name: str) -> list[Any]:
+    """Events of that name, once at least one has reached the server."""
+    from prefect.client.orchestration import get_client
+    from prefect.events.filters import EventFilter, EventNameFilter
+
+    wanted = EventFilter(event=EventNameFilter(name=[name]))
+    deadline = time.monotonic() + EVENT_SECONDS
+    with get_client(sync_client=True) as client:
+        while not (found := client.read_events(wanted, limit=50).events) and time.monotonic() < deadline:
+            time.sleep(0.2)
+    return found
+
+
+def test_the_files_become_batches(loop: Loop) -> None:
+    found = loop.ingested.result()
+
+    assert loop.ingested.is_completed()
+    assert [batch.source for batch in found.batches] == [f"window-0{number}.parquet" for number in (1, 2, 3)]
+
+
+def test_the_first_challenger_becomes_the_champion(loop: Loop) -> None:
+    first = loop.retrained.result()
+
+    moves = loop.project.registry.events(SCENARIO, kinds=[RELEASED])
+
+    assert loop.retrained.is_completed()
+    assert first.promote
+    assert first.champion == ""
+    assert moves[0].payload["release"]["model"] == first.model
+
+
+def test_drift_and_labels_that_disappoint_lead_to_a_challenge_and_a_release(loop: Loop) -> None:
+    done = loop.challenged.result()
+
+    assert loop.challenged.is_completed()
+    assert done.seen.drift.state == "drift"
+    assert done.seen.decision.retrain
+    assert done.challenger.champion == loop.retrained.result().model
+    assert done.challenger.promote
+    assert done.released.release == loop.project.registry.current(SCENARIO).release
+    assert not done.released.swapped  # no service was running
+
+
+def test_the_challenger_learned_from_the_answers_that_were_labelled(loop: Loop) -> None:
+    challenger = loop.challenged.result().challenger
+
+    newest = loop.project.batches[-1]
+
+    assert newest.source == "answers-0001.parquet"
+    assert challenger.rows == sum(batch.rows for batch in loop.project.batches)
+
+
+def test_without_new_answers_the_loop_waits_and_says_why(loop: Loop) -> None:
+    done = loop.waited.result()
+
+    assert loop.waited.is_completed()
+    assert not done.seen.decision.retrain
+    assert done.seen.decision.reasons[0].startswith("0 new labelled rows; 250 are needed")
+    assert done.challenger is None
+    assert done.released is None
+
+
+def test_the_history_tells_the_loop_in_order_and_holds(loop: Loop) -> None:
+    events = loop.project.registry.events(SCENARIO)
+
+    first = [INGESTED] * 3 + [CHALLENGED, RELEASED]
+    assert [event.kind for event in events] == [*first, MONITORED, INGESTED, CHALLENGED, RELEASED, MONITORED]
+    assert loop.project.registry.verify(SCENARIO) == len(events)
+
+
+def test_the_monitor_shows_its_verdict_in_words(loop: Loop) -> None:
+    shown = artifact("monitor")
+
+    assert shown.startswith("# digits: insufficient data, wait")
+    assert "0 new labelled rows; 250 are needed" in shown
+    assert loop.challenged.result().released.release.model in shown
+
+
+def test_the_columns_are_shown_with_the_most_changed_first(loop: Loop) -> None:
+    rows = json.loads(artifact("columns"))
+
+    effects = [row["effect"] for row in rows]
+    assert effects == sorted(effects, reverse=True)
+    assert rows[0]["drifted"] == "yes"
+    assert {row["column"] for row in rows if row["drifted"]} >= {
+        column.name for column in loop.challenged.result().seen.drift.drifted[:50]
+    }
+
+
+def test_the_gate_shows_its_figures(loop: Loop) -> None:
+    shown = artifact("gate")
+
+    challenger = loop.challenged.result().challenger
+    assert shown.startswith("# digits: promote")
+    assert f"**challenger** `{challenger.model}` | {challenger.promise:.3f}" in shown
+    assert all(name in shown for name in ("champion", "majority label", "previous label"))
+
+
+def test_the_release_shows_what_serves(loop: Loop) -> None:
+    shown = artifact("release")
+
+    release = loop.challenged.result().released.release
+    assert shown.startswith(f"# digits: {release.model} serves")
+    assert f"| index | `{release.index}` |" in shown
+    assert "No service was running here." in shown
+
+
+def test_the_ingestion_shows_a_line_per_file(loop: Loop) -> None:
+    shown = artifact("ingest")
+
+    newest = loop.project.batches[-1]
+    assert f"| answers-0001.parquet | batch {newest.batch} | {newest.rows} | 0 |" in shown
+
+
+def test_drift_is_told_to_the_rest_of_prefect_once(loop: Loop) -> None:
+    told = events_called("releve.drift.detected")
+
+    seen = loop.challenged.result().seen
+    assert [event.resource.id for event in told] == [f"releve.scenario.{SCENARIO}"]
+    assert told[0].payload["columns"] == [column.name for column in seen.drift.drifted]
+    assert told[0].payload["retrain"] is True
+
+
+def test_every_move_is_told_to_the_rest_of_prefect(loop: Loop) -> None:
+    told = events_called("releve.release.moved")
+
+    moved = {event.payload["model"] for event in told}
+    assert moved == {loop.retrained.result().model, loop.challenged.result().challenger.model}
+
+
+def test_a_rollback_and_another_one_end_where_they_began(loop: Loop, work_in: Callable[[Project], None]) -> None:
+    work_in(loop.project)
+    before = loop.project.registry.current(SCENARIO).release
+
+    back, forth = run("rollback"), run("rollback")
+
+    assert back.result().release.model == loop.retrained.result().model
+    assert forth.result().release == before
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_flow_of_an_unknown_scenario_fails_with_the_message(
+    name: str, fresh: Project, work_in: Callable[[Project], None]
+) -> None:
+    work_in(fresh)
+
+    state = run(name, "birds")
+
+    assert state.is_failed()
+    assert "there is no scenario 'birds'" in state.message
+    assert isinstance(state.result(raise_on_failure=False), NotFound)
+
+
+def test_a_scenario_name_that_is_not_allowed_starts_nothing(fresh: Project, work_in: Callable[[Project], None]) -> None:
+    work_in(fresh)
+
+    state = run("ingest", "../digits")
+
+    assert state.is_failed()
+    assert "scenario: String should match pattern" in state.message
+    assert not fresh.settings.home.exists()
+
+
+def test_a_refused_file_fails_the_flow_after_the_others_are_ingested(
+    fresh: Project, work_in: Callable[[Project], None]
+) -> None:
+    work_in(fresh)
+    fresh.receive(1)
+    (fresh.state.incoming / "broken.csv").write_text("pixel_0_0,digit\n0,1\n")
+
+    state = run("ingest")
+
+    assert state.is_failed()
+    assert isinstance(state.result(raise_on_failure=False), BadInput)
+    assert "1 of the incoming files were refused and set aside" in state.message
+    assert [batch.source for batch in fresh.batches] == ["window-01.parquet"]
+    assert (fresh.state.refused / "broken.csv.reason.txt").read_text().startswith("broken.csv")
+    assert "| broken.csv | **refused** |" in artifact("ingest")
+
+
+class Attempts:
+    """A step that fails a number of times and then works; counts how often it was tried."""
+
+    def __init__(self, failures: int, error: type[Exception]) -> None:
+        self.failures, self.error, self.tried = failures, error, 0
+
+    def flow(self) -> Any:
+        """The step as flows have it, without the time between the attempts."""
+        from prefect import flow
+
+        from flows.context import step
+
+        def attempt() -> str:
+            self.tried += 1
+            if self.tried <= self.failures:
+                raise self.error("away")
+            return "done"
+
+        patient = step(attempt).with_options(retry_delay_seconds=0)
+        return flow(name="attempts")(lambda: patient())
+
+
+def test_a_step_is_tried_again_when_an_outside_system_was_away() -> None:
+    attempts = Attempts(2, Unavailable)
+
+    state = attempts.flow()(return_state=True)
+
+    assert state.result() == "done"
+    assert attempts.tried == 3
+
+
+@pytest.mark.parametrize(("error", "tries"), [(Unavailable, 3), (BadInput, 1), (ValueError, 1)])
+def test_a_step_that_goes_on_failing_is_tried_again_where_that_may_help(error: type[Exception], tries: int) -> None:
+    attempts = Attempts(99, error)
+
+    state = attempts.flow()(return_state=True)
+
+    assert state.is_failed()
+    assert attempts.tried == tries

@@ -1,0 +1,81 @@
+"""The shop in its states. Each is made once per session, from the one before it, and copied for every test."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.ingest import ingest
+from tasks.release import release
+from tasks.retrain import retrain
+from tests.tables import SHOP
+from tests.tasks.shop import BETTER_RECIPE, NEWER, TRAINING, Shop, make_shop
+
+
+@pytest.fixture(scope="session")
+def made_fresh(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return make_shop(tmp_path_factory.mktemp("fresh") / "project")
+
+
+@pytest.fixture(scope="session")
+def made_ingested(made_fresh: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    shop = made_fresh.copy(tmp_path_factory.mktemp("ingested"))
+    shop.receive(TRAINING[:100], "day-1.parquet")
+    shop.receive(TRAINING[100:], "day-2.csv")
+    ingest(shop.settings, SHOP)
+    return shop
+
+
+@pytest.fixture(scope="session")
+def made_challenged(made_ingested: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    shop = made_ingested.copy(tmp_path_factory.mktemp("challenged"))
+    retrain(shop.settings, SHOP, reason="the first champion")
+    return shop
+
+
+@pytest.fixture(scope="session")
+def made_released(made_challenged: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    shop = made_challenged.copy(tmp_path_factory.mktemp("released"))
+    release(shop.settings, SHOP)
+    return shop
+
+
+@pytest.fixture(scope="session")
+def made_replaced(made_released: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A better recipe and newer rows: the second champion."""
+    shop = made_released.copy(tmp_path_factory.mktemp("replaced"))
+    shop.override(train=BETTER_RECIPE)
+    shop.receive(NEWER, "day-3.parquet")
+    ingest(shop.settings, SHOP)
+    retrain(shop.settings, SHOP, reason="a better recipe")
+    release(shop.settings, SHOP)
+    return shop
+
+
+@pytest.fixture
+def fresh(made_fresh: Shop, tmp_path: Path) -> Shop:
+    """Nothing is ingested yet."""
+    return made_fresh.copy(tmp_path)
+
+
+@pytest.fixture
+def ingested(made_ingested: Shop, tmp_path: Path) -> Shop:
+    """Two batches of 100 rows."""
+    return made_ingested.copy(tmp_path)
+
+
+@pytest.fixture
+def challenged(made_challenged: Shop, tmp_path: Path) -> Shop:
+    """A first challenger was accepted and waits to be released."""
+    return made_challenged.copy(tmp_path)
+
+
+@pytest.fixture
+def released(made_released: Shop, tmp_path: Path) -> Shop:
+    """The first champion serves."""
+    return made_released.copy(tmp_path)
+
+
+@pytest.fixture
+def replaced(made_replaced: Shop, tmp_path: Path) -> Shop:
+    """The second champion serves, and the first is the previous one."""
+    return made_replaced.copy(tmp_path)

@@ -1,0 +1,160 @@
+"""A small real project: this repository's code with one scenario, a shop of two numbers and one category."""
+
+import re
+import shutil
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from releve.adapters.files import write_parquet
+from releve.adapters.prediction_ledger import LedgerWriter
+from releve.adapters.registry import Registry
+from releve.adapters.scenario_branch import ScenarioBranch, git
+from releve.settings import Settings
+from tasks.ingest import Batch, read_batches
+from tasks.places import ScenarioFiles, ScenarioState
+from tests.repositories import commit, write
+from tests.serving.process import free_port
+from tests.tables import ROOT, SHOP, SHOP_TABLE, shop_rows
+
+CODE = ("releve", "tasks")
+FILES = (".dvc/config", ".dvcignore", ".gitignore", "params.yaml", "dvc.yaml", "service.py", "bentofile.yaml")
+LOCKS = ("requirements-service.lock",)
+BETTER_RECIPE = {"recipe": "extra_trees", "options": {"n_estimators": 20}}
+TRAINING_ROWS, NEWER_ROWS = 200, 120
+
+
+def market_rows(rows: int, *, seed: int) -> pd.DataFrame:
+    """What is cheap or luxurious is bought: a line cannot say that, a tree can."""
+    frame = shop_rows(rows, seed=seed)
+    wanted = (frame["price"] < 40) | (frame["price"] > 85)
+    surprise = np.random.default_rng(seed + 5000).random(rows) < 0.05
+    return frame.assign(bought=np.where(wanted ^ surprise, "yes", "no").astype(object))
+
+
+TRAINING, NEWER = market_rows(TRAINING_ROWS, seed=2), market_rows(NEWER_ROWS, seed=102)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A project and its state below var/. No service listens on its port."""
+
+    root: Path
+    name: str = SHOP
+
+    @cached_property
+    def settings(self) -> Settings:
+        home = self.root / "var"
+        return Settings(
+            project=self.root,
+            home=home,
+            registry_url=f"sqlite:///{home / 'registry.db'}",
+            milvus_uri=str(home / "milvus.db"),
+            service_port=free_port(),
+        )
+
+    @property
+    def state(self) -> ScenarioState:
+        return ScenarioState(self.settings.home, SHOP)
+
+    @property
+    def files(self) -> ScenarioFiles:
+        return ScenarioFiles(self.root, SHOP)
+
+    @property
+    def branch(self) -> ScenarioBranch:
+        return ScenarioBranch(self.root, SHOP)
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.settings.registry_url)
+
+    @property
+    def batches(self) -> list[Batch]:
+        return read_batches(self.branch)
+
+    def copy(self, parent: Path) -> "Shop":
+        """The same project and state elsewhere."""
+        shutil.copytree(self.root, parent / "project", symlinks=True)
+        return Shop(parent / "project")
+
+    def receive(self, frame: pd.DataFrame, name: str = "today.parquet") -> Path:
+        """A table arrives in the incoming folder, in the form that its name says."""
+        path = self.state.incoming / name
+        if path.suffix == ".parquet":
+            write_parquet(path, frame)
+        else:
+            write(path, frame.to_csv(index=False))
+        return path
+
+    def receive_text(self, text: str, name: str = "today.csv") -> Path:
+        return write(self.state.incoming / name, text)
+
+    def override(self, **sections: dict[str, Any]) -> str:
+        """The owner changes the scenario's params and commits; returns the revision."""
+        path = self.files.folder / "params.yaml"
+        values = yaml.safe_load(path.read_text())
+        for section, changes in sections.items():
+            values[section] = values.get(section, {}) | changes
+        path.write_text(yaml.safe_dump(values, sort_keys=False))
+        return commit(self.root, "change the scenario")
+
+    def answer(self, frame: pd.DataFrame, *, predicted: list[Any], labels: list[Any] | None = None) -> None:
+        """The champion answers these rows, and labels come in for the first of them."""
+        current = self.registry.current(SHOP)
+        model = current.release.model if current else "shop:none"
+        rows = frame.drop(columns="bought").astype(object).where(frame.notna(), None).to_dict("records")
+        with _ledger(self) as ledger:
+            request = ledger.answer(model=model, index=None, rows=rows, labels=predicted, probabilities=None)
+            ledger.label((f"{request}.{position}", label) for position, label in enumerate(labels or []))
+
+    def branch_text(self, path: str) -> str:
+        return git(self.root, "show", f"{self.branch.name}:{path}")
+
+
+class _ledger:
+    """The shop's ledger, closed in the end."""
+
+    def __init__(self, shop: Shop) -> None:
+        from datetime import UTC, datetime
+
+        self._writer = LedgerWriter(shop.state.ledger, SHOP, clock=lambda: datetime.now(UTC))
+
+    def __enter__(self) -> LedgerWriter:
+        return self._writer
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+
+def make_shop(root: Path) -> Shop:
+    """The project in one commit; nothing is ingested yet."""
+    for name in CODE:
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in FILES + LOCKS:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, root / name)
+    shop = Shop(root)
+    write(shop.files.folder / "dvc.yaml", shop_pipeline((ROOT / "scenarios/digits/dvc.yaml").read_text()))
+    write(shop.files.folder / "params.yaml", yaml.safe_dump(SHOP_TABLE, sort_keys=False))
+    write(shop.files.inputs, 'rows: "seed"\nchampion: ""\nseen_rows: 0\n')
+    write(shop.files.folder / ".gitignore", "/seed\n/batches\n/work\n")
+    git(root, "init", "--quiet", "--initial-branch=main")
+    commit(root, "the project")
+    return shop
+
+
+def shop_pipeline(digits: str) -> str:
+    """The pipeline of another scenario: its name is changed, and no seed is bundled."""
+    without_seed = re.sub(r"\n  seed:\n.*?\n\n(?=  split:)", "\n", digits, flags=re.DOTALL)
+    return without_seed.replace("scenario: digits", f"scenario: {SHOP}")
+
+
+def moved(settings: Settings, **changes: Any) -> Settings:
+    """The same project with another outside system."""
+    return replace(settings, **changes)

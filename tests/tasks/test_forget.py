@@ -1,0 +1,59 @@
+import pytest
+
+from releve.adapters.scenario_branch import git
+from releve.errors import NotFound
+from releve.rules.chain import WITHDRAWN
+from tasks.forget import forget
+from tasks.history import FORGOTTEN, events_of
+from tasks.ingest import ingest
+from tests.tables import SHOP, shop_rows
+
+pytestmark = pytest.mark.slow
+
+
+def test_nothing_serves_afterwards_and_the_history_says_so(released):
+    forget(released.settings, SHOP, reason="a demo", actor="Ada")
+
+    assert released.registry.current(SHOP) is None
+    events = released.registry.events(SHOP)[-2:]
+    assert [(event.kind, event.reason, event.actor) for event in events] == [
+        (WITHDRAWN, "a demo", "Ada"),
+        (FORGOTTEN, "a demo", "Ada"),
+    ]
+    assert released.registry.verify(SHOP) == len(released.registry.events(SHOP))
+
+
+def test_rows_and_branch_are_set_aside_and_not_deleted(released):
+    released.answer(shop_rows(3), predicted=["no"] * 3)
+    tip = released.branch.tip()
+
+    archive = forget(released.settings, SHOP, reason="a demo")
+
+    assert released.branch.tip() is None
+    archived = git(released.root, "for-each-ref", "--format=%(objectname) %(refname)", "refs/releve/archive").split()
+    assert archived == [tip, f"refs/releve/archive/{SHOP}/{archive.name.removeprefix('shop-')}"]
+    assert sorted(path.name for path in archive.iterdir()) == ["incoming", "ingested", "ledger"]
+    assert not released.state.ledger.exists()
+
+
+def test_a_forgotten_scenario_starts_over_with_the_same_files(released):
+    archive = forget(released.settings, SHOP, reason="a demo")
+    released.receive_text((archive / "ingested" / "day-2.csv").read_text(), "day-2.csv")
+
+    found = ingest(released.settings, SHOP)
+
+    assert [batch.batch[:4] for batch in found.batches] == ["0001"]
+    assert len(events_of(released.registry, SHOP, "ingested")) == 1
+    assert len(released.registry.events(SHOP, kinds=["ingested"])) == 3
+
+
+def test_a_scenario_that_never_ran_can_be_forgotten_too(fresh):
+    archive = forget(fresh.settings, SHOP, reason="a demo")
+
+    assert not archive.exists()
+    assert [event.kind for event in fresh.registry.events(SHOP)] == [FORGOTTEN]
+
+
+def test_an_unknown_scenario_is_told(fresh):
+    with pytest.raises(NotFound, match="there are: shop"):
+        forget(fresh.settings, "other", reason="a demo")

@@ -1,0 +1,265 @@
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from releve.adapters.data_versions import PipelineFailed, data_version
+from releve.adapters.registry import Registry
+from releve.errors import BadInput, NotFound
+from releve.rules.chain import INGESTED
+from tasks.ingest import check_refusals, check_share, ingest, read_checked
+from tests.repositories import snapshot, write
+from tests.tables import SHOP, shop_rows, shop_schema
+
+GOOD = "kind,price,weight,bought\nbread,1,2,yes\napple,3,,no\n"
+
+
+def spoiled(rows=90, *, bad=3, **cells):
+    """A table whose first `bad` rows do not fit."""
+    frame = shop_rows(rows).astype({"price": object})
+    for name, value in (cells or {"price": -1}).items():
+        frame.loc[: bad - 1, name] = value
+    return frame
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def told(shop):
+    return [event.payload for event in Registry(shop.settings.registry_url).events(SHOP, kinds=[INGESTED])]
+
+
+def test_rows_that_do_not_fit_go_to_quarantine_and_the_others_are_versioned(fresh):
+    fresh.receive(spoiled(90, bad=3))
+
+    found = ingest(fresh.settings, SHOP)
+
+    assert [(batch.rows, batch.rejected, batch.source) for batch in found.batches] == [(87, 3, "today.parquet")]
+    assert found.duplicates == found.refusals == ()
+    assert fresh.batches == list(found.batches)
+    assert names_in(fresh.state.ingested) == ["today.parquet"]
+    assert names_in(fresh.state.incoming) == []
+
+
+def test_quarantine_says_where_what_and_why_and_keeps_the_whole_row(fresh):
+    fresh.receive(spoiled(90, bad=2, price=-1, kind="stone"))
+
+    batch = ingest(fresh.settings, SHOP).batches[0].batch
+
+    found = pd.read_parquet(fresh.state.quarantine / f"{batch}.parquet")
+    assert found["row"].tolist() == [0, 0, 1, 1]
+    assert found["column"].tolist() == ["price", "kind"] * 2
+    assert found["reason"].tolist() == [
+        "is -1, expected at least 0",
+        "is 'stone', expected one of apple, bread, cheese",
+    ] * 2
+    assert json.loads(found["cells"][0]).keys() == {"kind", "price", "weight", "bought"}
+
+
+def test_a_clean_file_leaves_no_quarantine(fresh):
+    fresh.receive(shop_rows(20))
+
+    ingest(fresh.settings, SHOP)
+
+    assert names_in(fresh.state.quarantine) == []
+
+
+@pytest.mark.parametrize("bad", [0, 1, 7, 18])
+def test_accepted_and_rejected_rows_add_up_to_the_file(bad, fresh):
+    fresh.receive(spoiled(90, bad=bad) if bad else shop_rows(90))
+
+    batch = ingest(fresh.settings, SHOP).batches[0]
+
+    assert (batch.rows + batch.rejected, batch.rejected) == (90, bad)
+
+
+@pytest.mark.parametrize(
+    ("rows", "bad", "refused"), [(90, 17, False), (90, 18, False), (90, 19, True), (1, 1, True), (5, 1, False)]
+)
+def test_a_file_with_too_large_a_share_of_bad_rows_is_refused_whole(rows, bad, refused):
+    checked = shop_schema().check_frame(spoiled(rows, bad=bad))
+
+    if refused:
+        with pytest.raises(BadInput, match=rf"{bad} of {rows} rows do not fit .*price is -1.* \({bad} x\)"):
+            check_share(checked, rows=rows, allowed=0.2, source="today.csv")
+    else:
+        check_share(checked, rows=rows, allowed=0.2, source="today.csv")
+
+
+@pytest.mark.parametrize(("bad", "refused"), [(4, False), (5, True)])
+def test_a_file_without_a_single_good_row_is_refused_whatever_share_is_allowed(bad, refused):
+    checked = shop_schema().check_frame(spoiled(5, bad=bad))
+
+    if refused:
+        with pytest.raises(BadInput, match="5 of 5 rows do not fit"):
+            check_share(checked, rows=5, allowed=1.0, source="today.csv")
+    else:
+        check_share(checked, rows=5, allowed=1.0, source="today.csv")
+
+
+def test_a_file_that_came_already_is_no_second_batch_whatever_its_name(ingested):
+    before = ingested.branch.tip()
+    path = ingested.state.ingested / "day-1.parquet"
+    write(ingested.state.incoming / ".hidden", "not a table")
+    shutil.copy(path, ingested.state.incoming / "again.parquet")
+
+    found = ingest(ingested.settings, SHOP)
+
+    assert found.batches == found.refusals == ()
+    assert found.duplicates[0].reason.startswith("again.parquet holds exactly what batch 0001-")
+    assert ingested.branch.tip() == before
+    assert names_in(ingested.state.incoming) == [".hidden"]
+
+
+def test_two_equal_files_of_one_run_are_one_batch(fresh):
+    fresh.receive_text(GOOD, "a.csv")
+    fresh.receive_text(GOOD, "b.csv")
+
+    found = ingest(fresh.settings, SHOP)
+
+    assert [batch.source for batch in found.batches] == ["a.csv"]
+    assert [duplicate.source for duplicate in found.duplicates] == ["b.csv"]
+
+
+REFUSED = {
+    "empty.csv": ("", "empty.csv is empty"),
+    "header.csv": ("kind,price,weight,bought\n", "header.csv has no rows"),
+    "missing.csv": ("kind,price,bought\nbread,1,yes\n", "missing.csv is missing 'weight'"),
+    "extra.csv": ("kind,price,weight,bought,colour\nbread,1,2,yes,red\n", "extra.csv has the unknown 'colour'"),
+    "renamed.csv": ("kind,prize,weight,bought\nbread,1,2,yes\n", "is missing 'price' and has the unknown 'prize'"),
+    "shifted.csv": ("kind,price,weight,bought\n1,bread,1,2,yes\n", "more cells than its header names"),
+    "ragged.csv": (f"{GOOD}bread,1,2,yes,surplus\n", "ragged.csv cannot be read as CSV"),
+    "bad.csv": ("kind,price,weight,bought\nbread,x,2,yes\n", "1 of 1 rows do not fit the schema"),
+    "table.xlsx": ("PK", "table.xlsx is not a file that can be ingested"),
+    "broken.parquet": ("PAR1", "broken.parquet cannot be read as PARQUET"),
+    "list.jsonl": ("[1, 2]\n", "expected an object of column names"),
+}
+
+
+def test_files_that_cannot_be_used_are_set_aside_beside_their_reasons_and_stop_no_other(fresh):
+    for name, (text, _) in REFUSED.items():
+        fresh.receive_text(text, name)
+    fresh.receive_text(GOOD, "good.csv")
+
+    found = ingest(fresh.settings, SHOP)
+
+    assert [(batch.source, batch.rows) for batch in found.batches] == [("good.csv", 2)]
+    assert {refusal.source for refusal in found.refusals} == set(REFUSED)
+    assert names_in(fresh.state.refused) == sorted([*REFUSED, *(f"{name}.reason.txt" for name in REFUSED)])
+    for name, (text, reason) in REFUSED.items():
+        assert (fresh.state.refused / name).read_text() == text
+        assert reason in (fresh.state.refused / f"{name}.reason.txt").read_text()
+    assert names_in(fresh.state.incoming) == []
+    with pytest.raises(BadInput, match=f"{len(REFUSED)} of the incoming files were refused and set aside:\n- "):
+        check_refusals(found)
+
+
+def test_where_nothing_was_refused_there_is_nothing_to_raise(fresh):
+    check_refusals(ingest(fresh.settings, SHOP))
+
+
+def test_refused_files_alone_make_no_version(fresh):
+    fresh.receive_text("", "empty.csv")
+
+    found = ingest(fresh.settings, SHOP)
+
+    assert len(found.refusals) == 1
+    assert fresh.branch.tip() is None
+    assert told(fresh) == []
+
+
+def test_the_users_tree_index_and_branch_stay_as_they_are_even_when_dirty(fresh):
+    write(fresh.root / "params.yaml", (fresh.root / "params.yaml").read_text() + "\n# edited\n")
+    write(fresh.root / "notes.txt", "mine\n")
+    before = snapshot(fresh.root)
+    fresh.receive_text(GOOD)
+
+    ingest(fresh.settings, SHOP)
+
+    assert snapshot(fresh.root) == before
+    assert len(fresh.batches) == 1
+
+
+def test_later_files_are_appended_and_earlier_rows_are_kept(ingested):
+    first_version = data_version(ingested.branch.read("batches.dvc"))
+    ingested.receive_text(GOOD)
+
+    ingest(ingested.settings, SHOP)
+
+    assert [batch.batch[:4] for batch in ingested.batches] == ["0001", "0002", "0003"]
+    assert [batch.rows for batch in ingested.batches] == [100, 100, 2]
+    assert data_version(ingested.branch.read("batches.dvc")) != first_version
+
+
+def test_files_are_taken_in_the_order_of_their_names(fresh):
+    for name in ("c.csv", "a.csv", "b.csv"):
+        fresh.receive_text(f"{GOOD}cheese,{ord(name[0])},1,yes\n".replace("97", "9").replace("98", "8"), name)
+
+    found = ingest(fresh.settings, SHOP)
+
+    assert [batch.source for batch in found.batches] == ["a.csv", "b.csv", "c.csv"]
+
+
+def test_every_batch_is_told_to_the_registry_once(fresh):
+    fresh.receive_text(GOOD)
+
+    ingest(fresh.settings, SHOP, actor="Ada")
+    ingest(fresh.settings, SHOP)
+
+    assert [(payload["source"], payload["rows"], payload["rejected"]) for payload in told(fresh)] == [("today.csv", 2, 0)]
+    event = fresh.registry.events(SHOP)[0]
+    assert (event.actor, event.reason) == ("Ada", "today.csv: 2 rows accepted, 0 rejected")
+
+
+def test_an_empty_incoming_folder_is_no_error_and_is_made(fresh):
+    found = ingest(fresh.settings, SHOP)
+
+    assert found.batches == found.duplicates == found.refusals == ()
+    assert fresh.state.incoming.is_dir()
+
+
+def test_an_unknown_scenario_is_told(fresh):
+    with pytest.raises(NotFound, match="there are: shop"):
+        ingest(fresh.settings, "shopp")
+
+
+def test_a_remote_that_is_away_moves_nothing_and_the_same_command_resumes(ingested):
+    remote = ingested.settings.home / "dvc-remote"
+    remote.rename(remote.with_name("kept"))
+    write(remote, "a file where the folder was")
+    before = ingested.branch.tip()
+    ingested.receive_text(GOOD)
+
+    with pytest.raises(PipelineFailed, match="dvc push"):
+        ingest(ingested.settings, SHOP)
+
+    assert ingested.branch.tip() == before
+    assert names_in(ingested.state.incoming) == ["today.csv"]
+
+    remote.unlink()
+    remote.with_name("kept").rename(remote)
+    assert len(ingest(ingested.settings, SHOP).batches) == 1
+    assert ingested.branch.tip() != before
+
+
+def test_a_run_that_was_killed_after_the_branch_moved_is_made_up_for(fresh):
+    fresh.receive_text(GOOD)
+    ingest(fresh.settings, SHOP)
+    fresh.registry.close()
+    for path in fresh.settings.home.glob("registry.db*"):
+        path.unlink()
+    fresh.receive_text(GOOD)  # as if it had not been cleared away
+
+    found = ingest(fresh.settings, SHOP)
+
+    assert len(found.duplicates) == 1
+    assert [payload["source"] for payload in told(fresh)] == ["today.csv"]
+
+
+def test_a_harvested_rows_answer_id_is_no_unknown_column(tmp_path):
+    path = tmp_path / "answers.csv"
+    write(path, "kind,price,weight,bought,_answer_id\nbread,1,2,yes,x\n")
+
+    assert len(read_checked(path, shop_schema(), max_rejected=0.0).checked.accepted) == 1

@@ -1,0 +1,124 @@
+import json
+
+import pytest
+
+from releve.errors import NotFound
+from releve.rules import drift, quality
+from releve.rules.chain import MONITORED
+from tasks.monitor import count_new_rows, monitor
+from tests.tables import SHOP
+from tests.tasks.shop import market_rows
+
+pytestmark = pytest.mark.slow
+
+
+def answered(shop, rows, *, right=1.0, labelled=None):
+    """The champion answers; a share of its answers is right, as the labels of the first `labelled` rows show."""
+    labels = rows["bought"].tolist()
+    wrong = {"yes": "no", "no": "yes"}
+    predicted = [label if place < right * len(labels) else wrong[label] for place, label in enumerate(labels)]
+    shop.answer(rows, predicted=predicted, labels=labels[: len(labels) if labelled is None else labelled])
+
+
+def dearer(rows):
+    """The same market after an inflation, and without bread."""
+    return rows.assign(price=50 + rows["price"] / 2, kind=rows["kind"].replace("bread", "cheese"))
+
+
+def test_before_the_first_release_there_is_nothing_to_look_at(challenged):
+    with pytest.raises(NotFound, match="shop has no release yet; run the retrain flow"):
+        monitor(challenged.settings, SHOP)
+
+
+def test_without_answers_it_waits_and_says_why(released):
+    found = monitor(released.settings, SHOP)
+
+    assert (found.drift.state, found.quality.state, found.new_rows) == (drift.INSUFFICIENT, quality.UNKNOWN, 0)
+    assert not found.decision.retrain
+    assert "0 new labelled rows; 250 are needed (params.yaml: trigger.min_new_rows)" in found.decision.reasons
+    assert found.html is None
+
+
+@pytest.mark.parametrize(("rows", "state"), [(199, drift.INSUFFICIENT), (200, drift.NO_DRIFT), (201, drift.NO_DRIFT)])
+def test_a_verdict_needs_two_hundred_answers(rows, state, released):
+    answered(released, market_rows(rows, seed=12), labelled=0)
+
+    assert monitor(released.settings, SHOP).drift.state == state
+
+
+def test_answers_like_the_reference_have_not_drifted_even_where_cells_are_missing(released):
+    answered(released, market_rows(300, seed=12), right=0.95)
+
+    found = monitor(released.settings, SHOP)
+
+    assert found.drift.state == drift.NO_DRIFT
+    assert found.quality.state == quality.HOLDS
+    assert not found.decision.retrain
+    assert (found.drift.rows, found.drift.reference_rows, found.new_rows) == (300, 200, 300)
+
+
+def test_drift_without_labels_that_show_the_champion_copes_asks_for_a_challenge(released):
+    released.override(trigger={"min_labels": 90, "min_new_rows": 10})
+    answered(released, dearer(market_rows(300, seed=12)), labelled=50)
+
+    found = monitor(released.settings, SHOP)
+
+    assert found.drift.state == drift.DRIFT
+    assert [column.name for column in found.drift.drifted][:2] == ["price", "kind"]
+    assert found.quality.state == quality.UNKNOWN
+    assert found.decision.retrain
+
+
+def test_labels_that_show_the_promise_broken_ask_for_a_challenge(released):
+    answered(released, market_rows(260, seed=12), right=0.3)
+
+    found = monitor(released.settings, SHOP)
+
+    assert found.quality.state == quality.WORSE
+    assert found.decision.retrain
+    assert found.decision.reasons[0] == "the champion is worse than promised"
+
+
+def test_cells_that_went_missing_hold_everything_back(released):
+    answered(released, market_rows(300, seed=12).assign(kind=None), right=0.1)
+
+    found = monitor(released.settings, SHOP)
+
+    assert found.drift.state == drift.BROKEN
+    assert not found.decision.retrain
+
+
+def test_only_the_newest_answers_are_looked_at(released):
+    answered(released, dearer(market_rows(300, seed=12)), labelled=0)
+    answered(released, market_rows(300, seed=13), labelled=0)
+
+    assert monitor(released.settings, SHOP).drift.state == drift.NO_DRIFT
+
+
+def test_answers_of_an_earlier_champion_do_not_count(replaced):
+    found = monitor(replaced.settings, SHOP)
+
+    assert found.model == replaced.registry.current(SHOP).release.model
+    assert found.drift.rows == 0
+
+
+def test_what_was_seen_is_in_the_folder_and_in_the_registry(released):
+    answered(released, market_rows(300, seed=12))
+
+    found = monitor(released.settings, SHOP, actor="Ada")
+
+    kept = json.loads((found.folder / "verdict.json").read_text())
+    event = released.registry.events(SHOP, kinds=[MONITORED])[-1]
+    assert kept == event.payload
+    assert (event.actor, kept["format"], kept["report"]) == ("Ada", 1, found.folder.name)
+    assert event.reason.startswith("wait: ")
+    assert found.html.read_bytes()[:1] == b"<"
+    assert (found.folder / "evidently.json").is_file()
+
+
+def test_new_rows_are_those_that_no_challenger_was_judged_with(replaced):
+    assert count_new_rows(replaced.settings, SHOP, replaced.registry) == 0
+
+    answered(replaced, market_rows(10, seed=12), labelled=7)
+
+    assert count_new_rows(replaced.settings, SHOP, replaced.registry) == 7

@@ -1,0 +1,89 @@
+"""`dvc repro` in a fresh copy, as the README begins: no server, no remote, no registry."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from releve.adapters.scenario_branch import git
+from tests.projects import SCENARIO, Project, challenged_project, fresh_project
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.getbasetemp() / "prepared"
+
+
+@pytest.fixture(scope="module")
+def built(room: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy in which `dvc repro` has run once."""
+    project = fresh_project(room).copy(tmp_path_factory.mktemp("repro"))
+    dvc(project, "repro")
+    return project
+
+
+def dvc(project: Project, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=project.root, env=project.environ, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def written(project: Project) -> dict[str, int]:
+    """When each artifact was last written."""
+    made = [*project.files.results.rglob("*"), *project.files.work.rglob("*"), project.files.folder / "dvc.lock"]
+    return {str(path.relative_to(project.root)): path.stat().st_mtime_ns for path in made if path.is_file()}
+
+
+def test_repro_makes_the_metrics(built: Project) -> None:
+    metrics = json.loads(built.files.metrics.read_text())
+
+    assert metrics["rows"] == 269
+    assert metrics["accuracy"] > metrics["majority_label"]
+    assert metrics["accuracy"] > metrics["previous_label"]
+
+
+def test_repro_needs_no_state_and_makes_none(built: Project) -> None:
+    assert not built.settings.home.exists()
+    assert built.branch.tip() is None
+
+
+def test_repro_changes_no_file_that_git_keeps(built: Project) -> None:
+    changed = git(built.root, "status", "--porcelain", "--untracked-files=no")
+
+    assert changed == ""
+
+
+def test_repro_again_does_nothing(built: Project) -> None:
+    before = written(built)
+
+    told = dvc(built, "repro")
+
+    assert "Data and pipelines are up to date." in told
+    assert "Running stage" not in told
+    assert written(built) == before
+
+
+def test_the_metrics_are_shown_by_name(built: Project) -> None:
+    accuracy = json.loads(built.files.metrics.read_text())["accuracy"]
+
+    shown = json.loads(dvc(built, "metrics", "show", "--json"))
+
+    found = {name: entry["data"] for name, entry in shown[""]["data"].items()}
+    assert found[f"results/{SCENARIO}/metrics.json"]["accuracy"] == accuracy
+    assert "leaderboard/metrics.json" in found
+
+
+def test_a_laptop_and_the_retrain_flow_make_the_same_model(built: Project, room: Path) -> None:
+    flown = challenged_project(room)
+
+    by_flow = json.loads(git(flown.root, "show", f"{flown.branch.name}:results/{SCENARIO}/metrics.json"))
+
+    by_hand = json.loads(built.files.metrics.read_text())
+    assert by_flow == by_hand
+    assert {"accuracy", "log_loss"} <= by_hand.keys()
