@@ -49,7 +49,7 @@ class Ingestion:
 def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Ingestion:
     """Ingest every file of the scenario's incoming folder, in the order of their names.
 
-    Raises BadInput for an unknown scenario, ScenarioBusy, PipelineFailed when the remote is away (nothing has
+    Raises NotFound for an unknown scenario, BadInput, ScenarioBusy, PipelineFailed when the remote is away (nothing has
     moved then: the same command resumes).
     """
     params, schema = read_params(settings.project, scenario), read_schema(settings.project, scenario)

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from releve.adapters.files import write_bytes
 from releve.adapters.model_store import ModelStore
 from releve.errors import BadInput, ReleveError
 
@@ -72,20 +73,35 @@ def packed_model(bento: Any) -> PackedModel | None:
 
 
 def _run_build(project: Path, home: Path, model_tag: str, version: str) -> None:
-    """`bentoml build` in a process of its own: it imports the service, which no flow should."""
-    with tempfile.TemporaryDirectory() as scratch:
-        options = Path(scratch) / "bentofile.yaml"
+    """`bentoml build` in a process of its own: it imports the service, which no flow should.
+
+    It builds into a store of its own and the Bento is renamed into ours: whoever is killed leaves no half of one.
+    """
+    store = home / "bentoml"
+    (store / "tmp").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=store / "tmp") as scratch:
+        room = Path(scratch)
+        (room / "models").symlink_to(store / "models")
+        options = room / "bentofile.yaml"
         options.write_text(yaml.safe_dump(_options(project, model_tag)), encoding="utf-8")
         run = subprocess.run(
             [*BUILD, "--bentofile", str(options), "--version", version, str(project)],
             cwd=project,
-            env=_environment(home),
+            env=_environment(room),
             capture_output=True,
             text=True,
             timeout=SECONDS,
         )
-    if run.returncode:
-        raise BuildFailed(f"bentoml build of {NAME}:{version} failed: {_last_lines(run.stderr or run.stdout)}")
+        if run.returncode:
+            raise BuildFailed(f"bentoml build of {NAME}:{version} failed: {_last_lines(run.stderr or run.stdout)}")
+        _publish(room, store, version)
+
+
+def _publish(room: Path, store: Path, version: str) -> None:
+    bentos = store / "bentos" / NAME
+    bentos.mkdir(parents=True, exist_ok=True)
+    (room / "bentos" / NAME / version).replace(bentos / version)
+    write_bytes(bentos / "latest", version.encode())
 
 
 def _options(project: Path, model_tag: str) -> dict[str, Any]:
@@ -99,12 +115,12 @@ def _options(project: Path, model_tag: str) -> dict[str, Any]:
     return {**options, "models": [model_tag], "envs": [*options.get("envs", []), *envs]}
 
 
-def _environment(home: Path) -> dict[str, str]:
+def _environment(bentoml_home: Path) -> dict[str, str]:
     """BentoML calls `uv`, which lies beside the interpreter, and would install one when it finds none."""
     beside = str(Path(sys.executable).parent)
     return {
         **os.environ,
-        "BENTOML_HOME": str(home / "bentoml"),
+        "BENTOML_HOME": str(bentoml_home),
         "BENTOML_DO_NOT_TRACK": "True",
         "PATH": os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]),
     }

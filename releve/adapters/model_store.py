@@ -1,10 +1,15 @@
 """Models by version: BentoML's model store, where a version is written once and never changed."""
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from releve.adapters import model_runtime
+from releve.adapters.files import write_bytes
 from releve.errors import NotFound
 
 
@@ -30,9 +35,11 @@ class ModelStore:
             return self.get(tag)
         except NotFound:
             pass
-        with self._create(tag, labels) as model:
-            for source in sorted(folder.iterdir()):
-                Path(model.path_of(source.name)).write_bytes(source.read_bytes())
+        with self._room() as room:
+            with _create(room, tag, labels) as model:
+                for source in sorted(folder.iterdir()):
+                    Path(model.path_of(source.name)).write_bytes(source.read_bytes())
+            self._publish(room, scenario, version)
         return self.get(tag)
 
     def get(self, tag: str) -> StoredModel:
@@ -49,14 +56,26 @@ class ModelStore:
         """Load a version; `digest` (from the registry) must match its files."""
         return model_runtime.load(self.get(tag).path, tag=tag, digest=digest)
 
-    def _create(self, tag: str, labels: dict[str, str]) -> Any:
-        import os
+    @contextmanager
+    def _room(self) -> Iterator[Path]:
+        """A store beside ours, where BentoML may be killed while it writes."""
+        beside = self._root / "tmp"
+        beside.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=beside) as room:
+            yield Path(room)
 
-        os.environ["BENTOML_DO_NOT_TRACK"] = "True"
-        import bentoml
-        from bentoml._internal.models.model import ModelStore as Folder
-
-        models = self._root / "models"
+    def _publish(self, room: Path, scenario: str, version: str) -> None:
+        """Rename the version into our store: it is there whole or not at all."""
+        models = self._root / "models" / scenario
         models.mkdir(parents=True, exist_ok=True)
-        # Named outright: BENTOML_HOME is read once per process, and a test has many homes.
-        return bentoml.models.create(tag, labels=labels, metadata={}, _model_store=Folder(models))
+        (room / scenario / version).replace(models / version)
+        write_bytes(models / "latest", version.encode())
+
+
+def _create(store: Path, tag: str, labels: dict[str, str]) -> Any:
+    os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+    import bentoml
+    from bentoml._internal.models.model import ModelStore as Folder
+
+    # Named outright: BENTOML_HOME is read once per process, and a test has many homes.
+    return bentoml.models.create(tag, labels=labels, metadata={}, _model_store=Folder(store))

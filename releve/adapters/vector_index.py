@@ -5,6 +5,7 @@ The index is FLAT: exact, and in Milvus Lite as fast as any other.
 """
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,6 +82,7 @@ class VectorIndex:
                 if self._is_finished(collection, entries):
                     return
                 self.drop(collection)
+            self._clear_remains(collection)
             self._create(client, collection, entries.dimension, scenario)
             for done, rows in _batches(entries):
                 client.insert(collection, rows, timeout=BUILD_TIMEOUT_SECONDS)
@@ -223,6 +225,12 @@ class VectorIndex:
         # Not waited for, since there are no rows yet: loading, after the rows, waits for what it needs.
         client.create_index(collection, index, timeout=BUILD_TIMEOUT_SECONDS, sync=False)
         client.alter_collection_properties(collection, {OWNER: scenario}, timeout=self._timeout)
+
+    def _clear_remains(self, collection: str) -> None:
+        """An embedded Milvus makes a collection's folder before it knows the collection: killed in between, the folder
+        would refuse every later attempt."""
+        if self.uri.endswith(EMBEDDED):
+            shutil.rmtree(Path(self.uri) / "collections" / collection, ignore_errors=True)
 
     def _is_finished(self, collection: str, entries: Entries) -> bool:
         try:

@@ -13,7 +13,7 @@ BATCHES = f"scenarios/{SCENARIO}/batches"
 PIPELINE = """stages:
   double:
     wdir: ../..
-    cmd: python -c "print(2 * int(open('scenarios/shop/number.txt').read()), file=open('scenarios/shop/double.txt', 'w'))"
+    cmd: python -c "print(2 * int(input()))" < scenarios/shop/number.txt > scenarios/shop/double.txt
     deps: [scenarios/shop/number.txt]
     outs:
       - scenarios/shop/double.txt:
@@ -103,7 +103,7 @@ def test_a_remote_that_is_away_stops_the_push_and_says_so(tree, data, project):
     write(tree.path / BATCHES / "0002.txt", "more rows\n")
     data.add(BATCHES)
 
-    with pytest.raises(PipelineFailed, match="'dvc push scenarios/shop/batches.dvc' failed:\n.*"):
+    with pytest.raises(PipelineFailed, match=r"'dvc push scenarios/shop/batches.dvc' failed:\n.*"):
         data.push(f"{BATCHES}.dvc")
 
 

@@ -1,4 +1,5 @@
-import os
+import resource
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -111,14 +112,14 @@ def test_a_parquet_file_is_read_as_it_was_written(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"not parquet at all"])
 def test_a_parquet_file_that_cannot_be_read_says_so(content, tmp_path):
-    with pytest.raises(BadInput, match="today.parquet cannot be read as PARQUET"):
+    with pytest.raises(BadInput, match=r"today.parquet cannot be read as PARQUET"):
         table_of(tmp_path, content, "today.parquet")
 
 
 def test_a_parquet_file_without_rows_is_refused(tmp_path):
     write_parquet(tmp_path / "today.parquet", shop_rows(3).head(0))
 
-    with pytest.raises(BadInput, match="today.parquet has no rows"):
+    with pytest.raises(BadInput, match=r"today.parquet has no rows"):
         read_table(tmp_path / "today.parquet", shop_schema())
 
 
@@ -147,18 +148,27 @@ def test_every_reader_gives_the_same_rows(tmp_path):
         pd.testing.assert_frame_equal(accepted[0], other)
 
 
-def test_a_write_that_is_interrupted_leaves_the_old_file_whole(tmp_path, monkeypatch):
+@contextmanager
+def files_of_at_most(size):
+    """The kernel refuses to let a file of this process grow beyond `size` bytes, as a full disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_write_that_is_interrupted_leaves_no_half_file(there, tmp_path):
     path = tmp_path / "metrics.json"
-    write_bytes(path, b"old")
+    if there:
+        write_bytes(path, b"old")
 
-    def full(descriptor):
-        raise OSError("no space left on device")
+    with files_of_at_most(4096), pytest.raises(OSError, match="File too large"):
+        write_bytes(path, b"new and longer" * 1000)
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space left"):
-        write_bytes(path, b"new and longer")
-
-    assert path.read_bytes() == b"old"
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == ([b"old"] if there else [])
 
 
 def test_a_write_makes_its_folder_and_leaves_nothing_beside(tmp_path):
@@ -188,7 +198,9 @@ def test_the_digest_is_that_of_the_bytes(tmp_path):
     assert file_digest(tmp_path / "empty") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-@pytest.mark.parametrize("inputs", [Inputs("seed", "", 0), Inputs("batches", "shop:1a2b", 261), Inputs('"a: b" #', "é", 1)])
+@pytest.mark.parametrize(
+    "inputs", [Inputs("seed", "", 0), Inputs("batches", "shop:1a2b", 261), Inputs('"a: b" #', "é", 1)]
+)
 def test_inputs_are_read_back_as_they_were_written(inputs, tmp_path):
     write_inputs(tmp_path / "inputs.yaml", inputs)
 
@@ -233,11 +245,13 @@ def test_a_scenario_name_never_becomes_another_path(name, tmp_path):
 
 
 def test_a_folder_that_is_no_project_is_told(tmp_path):
-    with pytest.raises(NotFound, match="params.yaml is missing in .*run this from the project's folder"):
+    with pytest.raises(NotFound, match=r"params.yaml is missing in .*run this from the project's folder"):
         read_params(tmp_path)
 
 
-@pytest.mark.parametrize(("text", "said"), [("a: [", "is not valid YAML"), ("- a\n", "holds list"), ("", "holds NoneType")])
+@pytest.mark.parametrize(
+    ("text", "said"), [("a: [", "is not valid YAML"), ("- a\n", "holds list"), ("", "holds NoneType")]
+)
 def test_yaml_that_is_no_section_of_keys_is_refused(text, said, tmp_path):
     (tmp_path / "params.yaml").write_text(text)
 

@@ -205,7 +205,7 @@ def test_a_repository_without_a_commit_is_told_so(tmp_path, room):
     folder.mkdir()
     git(folder, "init", "--quiet")
 
-    with pytest.raises(BadInput, match="has no commit yet; .*git add"), branch_of(folder).worktree(room):
+    with pytest.raises(BadInput, match=r"has no commit yet; .*git add"), branch_of(folder).worktree(room):
         pass
 
 
@@ -298,7 +298,7 @@ def test_edits_that_no_run_will_see_are_listed(project):
 
 
 def test_what_git_says_reaches_the_person(tmp_path):
-    with pytest.raises(GitFailed, match="git rev-parse failed in .*not a git repository"):
+    with pytest.raises(GitFailed, match=r"git rev-parse failed in .*not a git repository"):
         git(tmp_path, "rev-parse", "HEAD")
 
 

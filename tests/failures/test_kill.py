@@ -50,7 +50,7 @@ def runs(*words: str) -> Seen:
 
 
 def holds(*parts: str) -> Seen:
-    """There is a file or folder in the project, the last part with wildcards."""
+    """There is such a file or folder in the project; a part may be a wildcard."""
 
     def seen(project: Project, _process: "subprocess.Popen[str]") -> bool:
         return any(project.root.glob("/".join(parts)))
@@ -209,8 +209,8 @@ def check_challenged(project: Project) -> None:
     challenger = last_challenger(project.registry, SCENARIO)
     assert challenger.promote
     assert challenger.revision == project.branch.tip()
-    models = names_in(project.state.home / "bentoml" / "models" / SCENARIO)
-    assert [name for name in models if name != "latest"] == [version_of(challenger.model)]
+    models = project.state.home / "bentoml" / "models" / SCENARIO
+    assert [path.name for path in models.iterdir() if path.is_dir()] == [version_of(challenger.model)]
     loaded = ModelStore(project.settings.home).load(challenger.model, digest=challenger.model_digest)
     assert loaded.description["evaluation"] == challenger.evaluation
 
@@ -222,9 +222,9 @@ def check_released(project: Project) -> None:
     current = project.registry.current(SCENARIO)
     assert current is not None
     assert current.release.model == last_challenger(project.registry, SCENARIO).model
-    bentos = project.state.home / "bentoml" / "bentos" / "releve" / version_of(current.release.model)
-    assert {"bento.yaml", "src", "env"} <= {*names_in(bentos)}
-    assert (bentos / "src" / "service.py").is_file()
+    bento = project.state.home / "bentoml" / "bentos" / "releve" / version_of(current.release.model)
+    assert {"bento.yaml", "src", "env"} <= {*names_in(bento)}
+    assert (bento / "src" / "service.py").is_file()
     index = VectorIndex(project.settings.milvus_uri)
     assert index.collections(SCENARIO) == [current.release.index]
     assert index.complete(current.release.index, ROWS)

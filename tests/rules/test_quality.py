@@ -23,9 +23,9 @@ def test_quality_is_unknown_below_the_least_number_of_labels(rows, known):
     assert found.labelled == rows
 
 
-def test_no_label_at_all_is_unknown_even_where_one_would_do():
-    assert assessed(0, rows=0, min_labels=1).state == UNKNOWN
-    assert "0 labelled answers are too few" in str(assessed(0, rows=0, min_labels=1))
+def test_no_label_at_all_is_unknown_even_where_none_is_asked_for():
+    assert assessed(0, rows=0, min_labels=0).state == UNKNOWN
+    assert "0 labelled answers are too few" in str(assessed(0, rows=0, min_labels=0))
 
 
 @pytest.mark.parametrize("right", range(150, 201))

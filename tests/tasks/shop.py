@@ -16,7 +16,7 @@ from releve.adapters.prediction_ledger import LedgerWriter
 from releve.adapters.registry import Registry
 from releve.adapters.scenario_branch import ScenarioBranch, git
 from releve.settings import Settings
-from tasks.ingest import Batch, read_batches
+from tasks.batches import Batch, read_batches
 from tasks.places import ScenarioFiles, ScenarioState
 from tests.repositories import commit, write
 from tests.serving.process import free_port

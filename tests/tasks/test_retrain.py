@@ -7,8 +7,9 @@ from releve.adapters.model_store import ModelStore
 from releve.adapters.scenario_branch import git
 from releve.errors import BadInput, NotFound
 from releve.rules.chain import CHALLENGED
+from releve.rules.release import SEED_VERSION
 from tasks.ingest import ingest
-from tasks.retrain import SEED_VERSION, last_challenger, retrain
+from tasks.retrain import last_challenger, retrain
 from tests.repositories import snapshot
 from tests.tables import SHOP, shop_rows
 
@@ -99,7 +100,7 @@ def test_rows_with_one_label_alone_cannot_be_learned_from(fresh):
     fresh.receive(shop_rows(150).assign(bought="no"))
     ingest(fresh.settings, SHOP)
 
-    with pytest.raises(PipelineFailed, match="too few labels to learn from .*no: 75.*two classes"):
+    with pytest.raises(PipelineFailed, match=r"too few labels to learn from .*no: 75.*two classes"):
         retrain(fresh.settings, SHOP, reason="a test")
 
     assert challenges(fresh) == []
