@@ -47,6 +47,8 @@ def export(pipeline: Any, schema: Schema) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the converter reads attributes that scikit-learn is about to rename
         converted: Any = to_onnx(pipeline, initial_types=inputs, options={"zipmap": False}, target_opset=OPSET)
+    # The converter lists them in the order of a set, which differs between processes: the same model, other bytes.
+    converted.opset_import.sort(key=lambda each: each.domain)
     return bytes(converted.SerializeToString())
 
 

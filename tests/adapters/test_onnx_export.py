@@ -117,6 +117,18 @@ def test_the_gap_itself_is_allowed_and_anything_below_it_is_not():
     assert "0 of 200 rows" in parity_problem(exported, pipeline, arrays, tolerance=gap / 1000)
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_same_pipeline_gives_the_same_bytes_in_every_process(recipe):
+    import onnx
+
+    pipeline = fitted(recipe)
+    exported = export(pipeline, shop_schema())
+
+    assert export(pipeline, shop_schema()) == exported
+    # The converter keeps these in a set of texts, whose order changes from process to process.
+    assert [each.domain for each in onnx.load_from_string(exported).opset_import] == ["", "ai.onnx.ml"]
+
+
 def test_the_export_takes_the_blocks_of_the_schema_and_gives_probabilities():
     import onnxruntime
 
