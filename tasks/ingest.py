@@ -168,7 +168,8 @@ def _clear(state: ScenarioState, waiting: list[Path], found: Ingestion) -> None:
         if path.name in reasons:
             write_bytes(folder / f"{path.name}.reason.txt", (reasons[path.name] + "\n").encode())
         folder.mkdir(parents=True, exist_ok=True)
-        path.replace(folder / path.name)
+        kept = folder / path.name
+        path.replace(kept if not kept.exists() else kept.with_name(f"{file_digest(path)[:8]}-{path.name}"))
 
 
 def check_refusals(found: Ingestion) -> None:

@@ -142,11 +142,12 @@ def _end(process: "subprocess.Popen[str]") -> None:
 def _share_configuration(worktree: Path, project: Path) -> None:
     """Give the worktree the project's cache, remotes and local settings, with paths that hold from anywhere."""
     config = configparser.ConfigParser(interpolation=None)
+    config.read_dict({"cache": {"dir": "cache", "type": CACHE_LINKS}})
     config.read([project / ".dvc" / "config", project / ".dvc" / "config.local"], encoding="utf-8")
     for section in config.sections():
-        url = config[section].get("url", "")
-        if section.strip("'").startswith("remote") and url and "://" not in url:
-            config[section]["url"] = str((project / ".dvc" / url).resolve())
-    config.read_dict({"cache": {"dir": str(project / ".dvc" / "cache"), "type": CACHE_LINKS}})
+        for key in ("url", "dir"):  # of a remote, of the cache: relative to .dvc
+            place = config[section].get(key, "")
+            if place and "://" not in place:
+                config[section][key] = str((project / ".dvc" / place).resolve())
     with (worktree / ".dvc" / "config.local").open("w", encoding="utf-8") as file:
         config.write(file)

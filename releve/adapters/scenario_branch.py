@@ -15,7 +15,7 @@ from pathlib import Path
 from releve.errors import BadInput, Conflict, ReleveError
 from releve.rules.names import check_scenario_name
 
-OWNED_BY_FLOWS = ("batches.dvc", "batches.csv", "inputs.yaml", "dvc.lock")  # inside scenarios/<name>/
+OWNED_BY_FLOWS = ("batches.dvc", "batches.csv", "inputs.yaml", "dvc.lock")  # of scenarios/<name>/; and its results/
 NOT_THERE_YET = "0" * 40  # git's word for "this ref must not exist"
 IDENTITY = {
     f"GIT_{role}_{part}": value
@@ -167,7 +167,7 @@ class ScenarioBranch:
     def _bring_owned_files(self, tree: Worktree) -> None:
         if tree.tip is None:
             return
-        wanted = [f"scenarios/{self.scenario}/{name}" for name in OWNED_BY_FLOWS]
+        wanted = [f"scenarios/{self.scenario}/{name}" for name in OWNED_BY_FLOWS] + [f"results/{self.scenario}"]
         there = git(tree.path, "ls-tree", "-r", "--name-only", tree.tip, "--", *wanted).splitlines()
         if there:
             git(tree.path, "checkout", tree.tip, "--", *there)
