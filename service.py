@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import bentoml
+from bentoml.exceptions import BentoMLException
 from starlette.responses import Response
 
 from releve.errors import ReleveError
@@ -27,18 +28,30 @@ from releve.serving.documents import (
 )
 from releve.serving.guard import SECONDS, InstallGuard
 from releve.serving.start import start
-from releve.settings import LOOPBACK
+from releve.settings import LOOPBACK, Settings
 
 SMALL_BODY_BYTES = 16_384  # a small request is answered faster than it would be handed to a thread
+PROJECT = Path(__file__).parent
 log = logging.getLogger("releve.serving")
+
+
+def _settings() -> Settings:
+    """BentoML wants workers and port while it imports this file, and prints only its own errors as a line."""
+    try:
+        return Settings.from_environ(os.environ, cwd=PROJECT)
+    except ReleveError as error:
+        raise BentoMLException(str(error)) from None
+
+
+SETTINGS = _settings()
 
 
 @bentoml.service(
     name="releve",
     description="Predictions, neighbours and feedback for one scenario, by the release that is current",
-    workers=int(os.environ.get("RELEVE_SERVICE_WORKERS") or 1),
+    workers=SETTINGS.service_workers,
     traffic={"timeout": SECONDS + 5},  # the guard gives up first, in our form
-    http={"host": LOOPBACK, "port": int(os.environ.get("RELEVE_SERVICE_PORT") or 3000), "cors": {"enabled": False}},
+    http={"host": LOOPBACK, "port": SETTINGS.service_port, "cors": {"enabled": False}},
     logging={"access": {"enabled": False}},  # the ledger knows every answer
 )
 class Releve:
@@ -48,7 +61,7 @@ class Releve:
     """
 
     def __init__(self) -> None:
-        self._serving = start(os.environ, project=Path(__file__).parent, bento=Releve.bento)
+        self._serving = start(os.environ, project=PROJECT, bento=Releve.bento)
 
     async def __is_ready__(self) -> bool:
         return self._serving.answers.ready

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from releve.adapters.files import read_scenario
 from releve.adapters.local_stack import prefect_env
 from releve.adapters.stack_ports import answers_http
 from releve.errors import BadInput, ReleveError, Unavailable
@@ -18,7 +19,9 @@ def main(arguments: list[str]) -> int:
     """Exit code 0, or that of the error whose message went to stderr; the run and its traceback are in the UI."""
     try:
         name, scenario = _parse(arguments)
-        _connect(Settings.from_environ(os.environ, cwd=Path.cwd()))
+        settings = Settings.from_environ(os.environ, cwd=Path.cwd())
+        read_scenario(settings.project, scenario)  # before Prefect, which would refuse a bad name with a traceback
+        _connect(settings)
         getattr(importlib.import_module(f"flows.{name}"), name)(scenario)
     except ReleveError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -8,6 +8,7 @@ from flows.ingest import take_in
 from flows.release import put_into_service
 from releve.settings import Settings
 from tasks import retrain as retrain_step
+from tasks.ingest import check_refusals
 from tasks.retrain import Challenger
 
 make_challenger = step(retrain_step.retrain, name="retrain")
@@ -26,10 +27,14 @@ def retrain(
 
 
 def challenge(settings: Settings, scenario: str, *, reason: str) -> Challenger:
-    """Take in what is new, build a challenger from it and judge it."""
-    take_in(settings, scenario, harvested=True)
+    """Take in what is new, build a challenger from it and judge it; then fail when a file was refused.
+
+    Failing last loses nothing: the challenger is judged and recorded, and the release flow can still take it.
+    """
+    found = take_in(settings, scenario, harvested=True)
     challenger: Challenger = make_challenger(settings, scenario, reason=reason, progress=print)
     show_challenge(scenario, challenger)
     for sentence in challenger.reasons:
         print(f"{'promote' if challenger.promote else 'keep the champion'}: {sentence}")
+    check_refusals(found)
     return challenger

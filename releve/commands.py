@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from releve.errors import BadInput, NotFound
-from releve.rules.chain import Event
+from releve.rules.chain import CHALLENGED, Event
+from releve.rules.lifecycle import lives_of
 from releve.rules.names import SCENARIO_NAME
 from releve.settings import Settings
 
@@ -58,6 +59,36 @@ def show_history(arguments: argparse.Namespace, settings: Settings) -> None:
         _print_table(("scenario", "event", "at", "kind", "actor", "reason"), [_history_row(event) for event in events])
 
 
+def show_models(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Every model version of a scenario that was ever judged, and its state."""
+    with closing(_registry(settings)) as registry:
+        _check_known(arguments.scenario, registry, settings)
+        models = list_models(registry.events(arguments.scenario))
+    if arguments.json:
+        _print_json(models)
+    elif not models:
+        print(f"no model of {arguments.scenario!r} was judged yet")
+    else:
+        heads = ("model", "state", "accuracy", "rows", "since", "reason")
+        _print_table(heads, [_model_row(model) for model in models])
+
+
+def list_models(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """A line per model version, in the order of their first challenges. Raises Conflict for a forbidden move."""
+    challenges = {event.payload["model"]: event.payload for event in events if event.kind == CHALLENGED}
+    return [
+        {
+            "model": model,
+            "state": life.state,
+            "accuracy": challenges[model]["evaluation"]["challenger"]["accuracy"],
+            "rows": challenges[model]["rows"],
+            "since": life.since,
+            "reason": life.reason,
+        }
+        for model, life in lives_of(events).items()
+    ]
+
+
 def verify(arguments: argparse.Namespace, settings: Settings) -> None:
     """Whether the history is as it was written."""
     with closing(_registry(settings)) as registry:
@@ -98,7 +129,7 @@ def _declare_nothing(parser: argparse.ArgumentParser) -> None:
     """For commands without arguments."""
 
 
-def _declare_current(parser: argparse.ArgumentParser) -> None:
+def _declare_scenario(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scenario")
     _declare_json(parser)
 
@@ -125,9 +156,10 @@ def _declare_json(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS: dict[str, Command] = {
-    "current": Command("which release serves now", _declare_current, show_current),
+    "current": Command("which release serves now", _declare_scenario, show_current),
     "history": Command("what happened, by whom and why, oldest first", _declare_history, show_history),
     "at": Command("which release served at a time", _declare_at, show_at),
+    "models": Command("every model version that was judged, and its state", _declare_scenario, show_models),
     "verify": Command("check that the history is as it was written", _declare_verify, verify),
     "up": Command("start Milvus, Prefect, its worker and the service on this machine", _declare_nothing, up),
     "down": Command("stop what `up` started", _declare_nothing, down),
@@ -173,7 +205,22 @@ def _show_release(current: "Current | None", arguments: argparse.Namespace, *, m
 
 
 def _history_row(event: Event) -> tuple[object, ...]:
-    return event.scenario, event.number, event.at[:19] + "Z", event.kind, event.actor, event.reason
+    return event.scenario, event.number, _to_the_second(event.at), event.kind, event.actor, event.reason
+
+
+def _model_row(model: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        model["model"],
+        model["state"],
+        f"{model['accuracy']:.3f}",
+        model["rows"],
+        _to_the_second(model["since"]),
+        model["reason"],
+    )
+
+
+def _to_the_second(at: str) -> str:
+    return at[:19] + "Z"
 
 
 def _print_json(value: Any) -> None:

@@ -1,12 +1,16 @@
 """What differs between machines: read once at the door from the environment, then passed in."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from releve.errors import BadInput
 
 LOOPBACK = "127.0.0.1"
+SHORT_NUMBER = re.compile(r"[0-9]{1,6}")
+LARGEST_PORT = 65535
+MOST_WORKERS = 256
 
 
 @dataclass(frozen=True)
@@ -15,17 +19,18 @@ class Settings:
 
     project: Path  # the git checkout: scenarios/, dvc.yaml, params.yaml
     home: Path  # state that git does not hold: registry, ledger, vectors, models, reports
-    registry_url: str  # SQLAlchemy URL
+    registry_url: str = field(repr=False)  # SQLAlchemy URL; may hold a password
     milvus_uri: str  # http(s)://host:port, or a path ending in .db for the embedded form
-    milvus_token: str = ""
+    milvus_token: str = field(default="", repr=False)
     prefect_port: int = 4200
     service_port: int = 3000
     milvus_port: int = 19530
+    service_workers: int = 1  # processes of the service
     model_pin: str = ""  # serve this model version and never look at the registry (a packed Bento)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, cwd: Path) -> "Settings":
-        """Read RELEVE_* and MILVUS_TOKEN. Raises BadInput for a port that is not one."""
+        """Read RELEVE_* and MILVUS_TOKEN. Raises BadInput for a port or a number of workers that is not one."""
         project = Path(environ.get("RELEVE_PROJECT") or cwd).resolve()
         home = Path(environ.get("RELEVE_HOME") or project / "var").resolve()
         milvus_port = _port(environ, "RELEVE_MILVUS_PORT", cls.milvus_port)
@@ -38,12 +43,19 @@ class Settings:
             prefect_port=_port(environ, "RELEVE_PREFECT_PORT", cls.prefect_port),
             service_port=_port(environ, "RELEVE_SERVICE_PORT", cls.service_port),
             milvus_port=milvus_port,
+            service_workers=_whole_number(environ, "RELEVE_SERVICE_WORKERS", cls.service_workers, most=MOST_WORKERS),
             model_pin=environ.get("RELEVE_MODEL", ""),
         )
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    return _whole_number(environ, name, default, most=LARGEST_PORT, noun="a port number")
+
+
+def _whole_number(
+    environ: Mapping[str, str], name: str, default: int, *, most: int, noun: str = "a whole number"
+) -> int:
     value = environ.get(name) or str(default)
-    if not value.isdigit() or not 1 <= int(value) <= 65535:
-        raise BadInput(f"{name} is {value!r}; expected a port number between 1 and 65535")
+    if not SHORT_NUMBER.fullmatch(value) or not 1 <= int(value) <= most:
+        raise BadInput(f"{name} is {value!r}; expected {noun} between 1 and {most}")
     return int(value)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,15 +57,21 @@ class OpenBatches:
         return sorted((self._files.folder / "seed").glob("*.parquet"))
 
     def add(self, source: Path, accepted: "pd.DataFrame", *, rejected: int) -> Batch:
-        """Version the accepted rows of a file as the newest batch."""
+        """Version the accepted rows of a file as the newest batch.
+
+        Each batch is a commit with a data version of its own, so that any of them can be returned to. That costs one
+        `dvc add` a file, about a second.
+        """
         digest = file_digest(source)
-        name = f"{len(self.known) + 1:04d}-{digest[:8]}"
-        batch = Batch(name, len(accepted), rejected, source.name, digest)
+        name = f"{len(self.known) + 1:08d}-{digest[:8]}"
+        batch = Batch(name, len(accepted), rejected, as_text(source.name), digest)
         write_parquet(self._files.batches / f"{name}.parquet", accepted)
         write_bytes(self._files.batch_list, _format([*self.known, batch]).encode())
         self._data.add(str(self._files.batches.relative_to(self._tree.path)))
         version = data_version((self._tree.path / self._dvc_file).read_text())
-        message = f"{self._tree.scenario}: batch {name}, {batch.rows} rows from {source.name}\n\ndata version {version}"
+        message = (
+            f"{self._tree.scenario}: batch {name}, {batch.rows} rows from {batch.source}\n\ndata version {version}"
+        )
         self._tree.commit(message)
         return batch
 
@@ -73,6 +80,11 @@ class OpenBatches:
         if self._tree.tip and self._tree.tip != self._published:
             self._data.push(self._dvc_file)
             branch.move(self._tree.tip, expected=self._published)
+
+
+def as_text(name: str) -> str:
+    """A file's name, or what is said of it, with a replacement character for every byte of it that is not UTF-8."""
+    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", name)
 
 
 def _parse(text: str) -> list[Batch]:

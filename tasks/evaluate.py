@@ -24,7 +24,7 @@ def evaluate(stage: Stage) -> None:
     champion = read_inputs(stage.files.inputs).champion
     classes = list(stage.schema.target.classes)
     target = rows[stage.schema.target.name].tolist()
-    first = int(holdout["position"].iloc[0])
+    first = int(holdout["_position"].iloc[0])
     labels, before = target[first:], target[:first]
     probabilities = holdout[[str(label) for label in classes]].to_numpy()
 
@@ -69,7 +69,8 @@ def _score(flags: Flags, params: Gate) -> dict[str, Any]:
 
 def _compare(other: Flags, mine: Flags, params: Gate) -> dict[str, Any]:
     gain = paired_gain(other, mine, confidence=params.confidence, resamples=params.resamples, seed=params.seed)
-    return {"accuracy": float(other.mean()), "gain": asdict(gain)}
+    wins, losses = int((mine & ~other).sum()), int((other & ~mine).sum())
+    return {"accuracy": float(other.mean()), "gain": asdict(gain), "wins": wins, "losses": losses}
 
 
 def _others(flags: dict[str, Flags]) -> str:

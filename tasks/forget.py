@@ -7,9 +7,8 @@ from releve.adapters.files import read_scenario
 from releve.adapters.registry import Registry
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
-from releve.rules.chain import WITHDRAWN
+from releve.rules.chain import FORGOTTEN, WITHDRAWN
 from releve.settings import Settings
-from tasks.history import FORGOTTEN
 from tasks.places import ScenarioState
 from tasks.stage import Stage, run
 

@@ -1,20 +1,22 @@
 """The label loop: answers whose label came in become a batch like any other.
 
 Harvest files are kept, and they are the record of what was harvested: a run that was killed is made up for by
-delivering again whatever is not ingested yet.
+delivering again whatever is not ingested yet. One that ingestion refused is not sent again by itself: the note beside
+it in the refused folder says what a person can do.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from releve.adapters.files import file_digest, read_schema, write_bytes, write_parquet
+from releve.adapters.files import file_digest, read_params, read_schema, write_bytes, write_parquet
 from releve.adapters.prediction_ledger import LedgerReader
 from releve.adapters.scenario_branch import ScenarioBranch
+from releve.adapters.scenario_lock import scenario_lock
 from releve.rules.ledger import Labelled
 from releve.rules.schema import Schema
 from releve.settings import Settings
 from tasks.batches import read_batches
-from tasks.ingest import RESERVED
+from tasks.ingest import RESERVED, refused_digests
 from tasks.places import ScenarioState
 
 if TYPE_CHECKING:
@@ -22,17 +24,22 @@ if TYPE_CHECKING:
 
 
 def harvest(settings: Settings, scenario: str) -> int:
-    """Put newly labelled answers into the incoming folder as one file; returns how many rows are waiting there."""
-    schema, state = read_schema(settings.project, scenario), ScenarioState(settings.home, scenario)
-    fresh = unharvested(settings, scenario)
-    if len(fresh):
-        number = len(_harvests(state)) + 1
-        write_parquet(state.harvest / f"answers-{number:04d}.parquet", _as_batch(fresh, schema))
-    return sum(_deliver(path, state) for path in _undelivered(settings, state))
+    """Put newly labelled answers into the incoming folder as one file; returns how many rows are waiting there.
+
+    Raises ScenarioBusy: two runs at once would harvest the same answers, or overwrite each other's file.
+    """
+    params, schema = read_params(settings.project, scenario), read_schema(settings.project, scenario)
+    state = ScenarioState(settings.home, scenario)
+    with scenario_lock(settings.home, scenario, holder="harvest", wait_seconds=params.runs.wait_seconds):
+        fresh = unharvested(settings, scenario)
+        if len(fresh):
+            number = len(_harvests(state)) + 1
+            write_parquet(state.harvest / f"answers-{number:04d}.parquet", _as_batch(fresh, schema))
+        return sum(_deliver(path, state) for path in _undelivered(settings, state))
 
 
 def waiting_rows(settings: Settings, scenario: str) -> int:
-    """Labelled answers that are no batch yet: not harvested, or harvested and not ingested."""
+    """Labelled answers that are no batch yet: not harvested, or harvested and neither ingested nor refused."""
     state = ScenarioState(settings.home, scenario)
     return len(unharvested(settings, scenario)) + sum(map(_rows_in, _undelivered(settings, state)))
 
@@ -64,7 +71,8 @@ def _as_batch(labelled: Labelled, schema: Schema) -> "pd.DataFrame":
 
 def _undelivered(settings: Settings, state: ScenarioState) -> list[Path]:
     ingested = {batch.sha256 for batch in read_batches(ScenarioBranch(settings.project, state.scenario))}
-    return [path for path in _harvests(state) if file_digest(path) not in ingested]
+    settled = ingested | refused_digests(state)
+    return [path for path in _harvests(state) if file_digest(path) not in settled]
 
 
 def _deliver(path: Path, state: ScenarioState) -> int:

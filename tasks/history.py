@@ -1,9 +1,9 @@
 """What the registry says of a scenario since it was last started over."""
 
 from releve.adapters.registry import Registry
-from releve.rules.chain import Event
+from releve.rules.chain import CHALLENGED, FORGOTTEN, INGESTED, MONITORED, Event
 
-INGESTED, MONITORED, CHALLENGED, FORGOTTEN = "ingested", "monitored", "challenged", "forgotten"
+__all__ = ["CHALLENGED", "FORGOTTEN", "INGESTED", "MONITORED", "events_of"]
 
 
 def events_of(registry: Registry, scenario: str, kind: str) -> list[Event]:

@@ -5,6 +5,8 @@ beside its reason; the others are ingested all the same.
 """
 
 import json
+import os
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ from releve.errors import BadInput
 from releve.rules.release import SEED_VERSION
 from releve.rules.schema import Checked, Schema
 from releve.settings import Settings
-from tasks.batches import Batch, OpenBatches, read_batches
+from tasks.batches import Batch, OpenBatches, as_text, read_batches
 from tasks.history import INGESTED, events_of
 from tasks.places import ScenarioState
 
@@ -27,14 +29,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RESERVED = "_answer_id"  # names the answer that a harvested row was; no feature
+NOTE = ".reason.txt"  # ends the name of the note beside a refused file
+LONGEST_NAME = 180  # bytes of a name that is kept whole; file systems end at 255, and a note's name is longer
 
 
 @dataclass(frozen=True)
 class Refusal:
     """A file that was not ingested, and what to do."""
 
-    source: str
+    source: str  # the file's name, as it can be shown
     reason: str
+    path: Path  # where it waited
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Ingestion:
 
 def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Ingestion:
     """Ingest every file of the scenario's incoming folder, in the order of their names.
+
+    "Newest" means ingested last from then on: no step looks for a time in the rows.
 
     Raises NotFound for an unknown scenario, BadInput, ScenarioBusy, PipelineFailed when the remote is away (nothing has
     moved then: the same command resumes).
@@ -79,7 +86,7 @@ def _version(
     with branch.worktree(state.worktrees) as tree:
         data = DataVersions(tree.path, project=settings.project, home=settings.home, lock_fd=lock_fd)
         there = OpenBatches(tree, data)
-        seed = there.seed() if _learned_from_seed(settings, branch.scenario) and not there.known else []
+        seed = there.seed() if not there.known and _learned_from_seed(settings, branch.scenario) else []
         for path in [*seed, *waiting]:
             if _is_known(path, there.known):
                 duplicates.append(_duplicate(path, there.known))
@@ -87,7 +94,7 @@ def _version(
             try:
                 table = read_checked(path, schema, max_rejected=max_rejected)
             except BadInput as error:
-                refusals.append(Refusal(path.name, str(error)))
+                refusals.append(Refusal(as_text(path.name), as_text(str(error)), path))
                 continue
             batches.append(there.add(path, table.checked.accepted, rejected=len(table.checked.rejected_rows)))
             _quarantine(state, batches[-1], table)
@@ -162,14 +169,40 @@ def _record(settings: Settings, scenario: str, branch: ScenarioBranch, actor: st
 
 
 def _clear(state: ScenarioState, waiting: list[Path], found: Ingestion) -> None:
-    reasons = {refusal.source: refusal.reason for refusal in found.refusals}
+    reasons = {refusal.path: refusal.reason for refusal in found.refusals}
     for path in waiting:
-        folder = state.refused if path.name in reasons else state.ingested
-        if path.name in reasons:
-            write_bytes(folder / f"{path.name}.reason.txt", (reasons[path.name] + "\n").encode())
+        folder = state.refused if path in reasons else state.ingested
         folder.mkdir(parents=True, exist_ok=True)
-        kept = folder / path.name
-        path.replace(kept if not kept.exists() else kept.with_name(f"{file_digest(path)[:8]}-{path.name}"))
+        kept = _free_place(folder, path)
+        if path in reasons:
+            write_bytes(_note_of(kept), _note(reasons[path], path, kept).encode())
+        path.replace(kept)
+
+
+def _free_place(folder: Path, path: Path) -> Path:
+    """Where a file is kept under its name, or, when another one or its note is there already, under a longer one."""
+    name = path.name if len(os.fsencode(path.name)) <= LONGEST_NAME else path.name[-LONGEST_NAME // 4 :]
+    kept = folder / name
+    taken = kept.exists() or _note_of(kept).exists()
+    return kept.with_name(f"{file_digest(path)[:8]}-{name}") if taken else kept
+
+
+def _note_of(kept: Path) -> Path:
+    return kept.with_name(f"{kept.name}{NOTE}")
+
+
+def _note(reason: str, path: Path, kept: Path) -> str:
+    return (
+        f"{reason}\n\nTo send the file again, mended or reconsidered, move {as_text(kept.name)} from here to "
+        f"{path.parent}, and leave this note: labelled answers that were refused are not sent again by themselves "
+        f"while it is here.\nsha256 {file_digest(path)}\n"
+    )
+
+
+def refused_digests(state: ScenarioState) -> set[str]:
+    """sha256 of every file that was refused, those included that a person has moved away from their notes since."""
+    notes = (path.read_text(errors="replace") for path in state.refused.glob(f"*{NOTE}"))
+    return {digest for note in notes for digest in re.findall(r"^sha256 ([0-9a-f]{64})$", note, re.MULTILINE)}
 
 
 def check_refusals(found: Ingestion) -> None:
@@ -186,6 +219,6 @@ def _is_known(path: Path, batches: list[Batch]) -> bool:
 def _duplicate(path: Path, known: list[Batch]) -> Refusal:
     digest = file_digest(path)
     same = next(batch for batch in known if batch.sha256 == digest)
-    return Refusal(
-        path.name, f"{path.name} holds exactly what batch {same.batch} ({same.source}) brought already; nothing to do"
-    )
+    name = as_text(path.name)
+    reason = f"{name} holds exactly what batch {same.batch} ({same.source}) brought already; nothing to do"
+    return Refusal(name, reason, path)

@@ -7,24 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from releve.adapters.drift_report import drift_report
 from releve.adapters.files import read_params, read_schema, write_bytes, write_json
-from releve.adapters.model_store import ModelStore
 from releve.adapters.prediction_ledger import LedgerReader
 from releve.adapters.registry import Current, Registry
 from releve.adapters.scenario_branch import ScenarioBranch
-from releve.errors import NotFound
 from releve.rules import drift, quality, trigger
 from releve.rules.drift import Verdict
 from releve.rules.ledger import Answers
 from releve.rules.params import Monitor, Params
-from releve.rules.quality import Quality
+from releve.rules.quality import Promise, Quality
 from releve.rules.schema import Schema
 from releve.rules.scores import correct
 from releve.rules.trigger import Evidence, TriggerDecision
 from releve.settings import Settings
 from tasks.batches import read_batches
+from tasks.champion import check_released, read_reference
 from tasks.harvest import waiting_rows
 from tasks.history import CHALLENGED, MONITORED, events_of
-from tasks.package import REFERENCE
 from tasks.places import ScenarioState
 
 if TYPE_CHECKING:
@@ -84,22 +82,6 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     return observation
 
 
-def check_released(current: Current | None, scenario: str) -> Current:
-    """Return `current`. Raises NotFound, with what to do, before the first release."""
-    if current is None:
-        raise NotFound(
-            f"{scenario} has no release yet; run the retrain flow (or `make demo`) to make the first champion"
-        )
-    return current
-
-
-def read_reference(settings: Settings, tag: str) -> "pd.DataFrame":
-    """The rows a model learned from, newest at the end, as they travel with it."""
-    import pandas as pd
-
-    return pd.read_parquet(ModelStore(settings.home).get(tag).path / REFERENCE)
-
-
 def count_new_rows(settings: Settings, scenario: str, registry: Registry) -> int:
     """Labelled rows, ingested or ready to be harvested, that no challenger was judged with yet."""
     ingested = sum(batch.rows for batch in read_batches(ScenarioBranch(settings.project, scenario)))
@@ -136,7 +118,7 @@ def _judge_drift(
     cannot = drift.check_data(reference, current, schema, params)
     if cannot:
         return cannot
-    report = drift_report(reference, current, schema, params)
+    report = drift_report(reference, current, drift.comparable(reference, current, schema), params)
     write_bytes(folder / "report.html", report.html.encode())
     write_bytes(folder / "evidently.json", report.json.encode())
     return drift.judge(report.columns, rows=len(current), reference_rows=len(reference), params=params)
@@ -151,7 +133,7 @@ def _judge_quality(state: ScenarioState, champion: Current, schema: Schema, para
     rule = params.trigger
     return quality.assess(
         flags,
-        promise=champion.release.promise,
+        promise=Promise(champion.release.promise, champion.release.promise_rows),
         tolerance=rule.quality_tolerance,
         min_labels=rule.min_labels,
         confidence=rule.confidence,

@@ -11,15 +11,13 @@ import numpy as np
 from releve.adapters.files import write_bytes, write_json, write_parquet
 from releve.adapters.model_runtime import DESCRIPTION, ONNX_FILE, SKOPS_FILE, load, load_pipeline
 from releve.adapters.onnx_export import Export, export_checked
-from releve.errors import ReleveError
 from releve.rules.embedding import Embedder
 from releve.rules.schema import Schema
+from tasks.places import REFERENCE, ScenarioFiles
 from tasks.stage import Stage, run
 
 if TYPE_CHECKING:
     import pandas as pd
-
-REFERENCE = "reference.parquet"  # the newest rows the model learned from
 
 
 @dataclass(frozen=True)
@@ -28,12 +26,6 @@ class Golden:
 
     rows: list[dict[str, Any]]
     labels: list[Any]
-
-
-class GoldenMismatch(ReleveError):
-    """A model no longer gives the answers it gave when it was packaged."""
-
-    code = "golden_mismatch"
 
 
 def package(stage: Stage) -> None:
@@ -78,18 +70,7 @@ def package(stage: Stage) -> None:
     print(f"served by {exported.runtime}" + (f": {exported.reason}" if exported.reason else ""))
 
 
-def check_golden(model: Any) -> None:
-    """Ask a loaded model its golden rows. Raises GoldenMismatch when an answer differs."""
-    expected = model.description["golden"]
-    found = model.answer(model.schema.model_input(expected["rows"])).labels
-    if found != expected["labels"]:
-        raise GoldenMismatch(
-            f"model {model.tag} answers its golden rows with {found}, it was packaged with {expected['labels']}; "
-            "it is not released. Compare the installed onnxruntime with the one in requirements.lock"
-        )
-
-
-def _write_model(files: Any, exported: Export, *, pipeline_file: Path) -> None:
+def _write_model(files: ScenarioFiles, exported: Export, *, pipeline_file: Path) -> None:
     if exported.onnx is not None:
         write_bytes(files.model / ONNX_FILE, exported.onnx)
     else:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+REFERENCE = "reference.parquet"  # in a model's folder: the newest rows it learned from
+
 
 @dataclass(frozen=True)
 class ScenarioFiles:

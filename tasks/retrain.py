@@ -15,6 +15,7 @@ from releve.adapters.scenario_lock import scenario_lock
 from releve.errors import NotFound
 from releve.rules import gate
 from releve.rules.gate import Challenge, Comparison, GateDecision
+from releve.rules.params import Gate
 from releve.rules.release import SEED_VERSION
 from releve.rules.scores import Interval
 from releve.settings import Settings
@@ -73,7 +74,7 @@ def retrain(
             data = DataVersions(tree.path, project=settings.project, home=settings.home, lock_fd=held.fd)
             _build(tree, data, champion, progress)
             stored = _store(settings, tree)
-            challenger = _judge(tree, stored, champion, params.gate)
+            challenger = _judge(tree, stored, champion, read_params(tree.path, scenario).gate)
             data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
             branch.move(challenger.revision, expected=started_at)
         _record(registry, scenario, challenger, reason=reason, actor=actor)
@@ -107,7 +108,7 @@ def _store(settings: Settings, tree: Worktree) -> StoredModel:
     return ModelStore(settings.home).save(model, scenario=tree.scenario, version=version, labels={"project": "releve"})
 
 
-def _judge(tree: Worktree, stored: StoredModel, champion: Current | None, params: Any) -> Challenger:
+def _judge(tree: Worktree, stored: StoredModel, champion: Current | None, params: Gate) -> Challenger:
     files = ScenarioFiles(tree.path, tree.scenario)
     evaluation = json.loads(files.evaluation.read_text())
     summary = json.loads(files.model_summary.read_text())
@@ -129,12 +130,10 @@ def _judge(tree: Worktree, stored: StoredModel, champion: Current | None, params
 
 def read_challenge(evaluation: dict[str, Any], parity: str | None, *, has_champion: bool) -> Challenge:
     """evaluation.json as the gate takes it."""
-    mine = evaluation["challenger"]
     return Challenge(
         rows=evaluation["holdout_rows"],
-        accuracy=Interval(mine["accuracy"], mine["accuracy_low"], mine["accuracy_high"]),
         comparisons={
-            name: Comparison(other["accuracy"], Interval(**other["gain"]))
+            name: Comparison(other["accuracy"], Interval(**other["gain"]), other["wins"], other["losses"])
             for name, other in evaluation["against"].items()
         },
         parity=parity,
@@ -148,8 +147,13 @@ def _message(scenario: str, tag: str, decision: GateDecision, version: str) -> s
 
 
 def _record(registry: Registry, scenario: str, challenger: Challenger, *, reason: str, actor: str) -> None:
-    """One event per challenge; the same challenge is not told twice."""
+    """One event per judgement; the same one is not told twice. Another gate judges the same challenger anew."""
     events = events_of(registry, scenario, CHALLENGED)
-    if not events or events[-1].payload["model"] != challenger.model:
-        payload = {**asdict(challenger), "reasons": list(challenger.reasons)}
+    payload = {**asdict(challenger), "reasons": list(challenger.reasons)}
+    if not events or _judgement(events[-1].payload) != _judgement(payload):
         registry.append(scenario, CHALLENGED, reason=reason, actor=actor, payload=payload)
+
+
+def _judgement(payload: dict[str, Any]) -> dict[str, Any]:
+    """A commit of the user's that changes nothing here is no other judgement."""
+    return {key: value for key, value in payload.items() if key != "revision"}

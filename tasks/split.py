@@ -1,5 +1,7 @@
-"""All labelled rows in time order, and the blocks of the holdout."""
+"""All labelled rows in the order of their ingestion, which is what time means here, and the blocks of the holdout."""
 
+import csv
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ BATCH, ROW = "_batch", "_row"  # where a row came from: the file's name and its 
 def split(stage: Stage) -> None:
     """Check every row once more, join the batches, cut the holdout."""
     inputs = read_inputs(stage.files.inputs)
-    rows = read_rows(stage.files.folder / inputs.rows, stage.schema)
+    rows = read_rows(stage.files.folder / inputs.rows, stage.schema, listed=listed_batches(stage.files.batch_list))
 
     folds = rolling_folds(len(rows), seen=inputs.seen_rows, **stage.params.split.model_dump())
 
@@ -27,16 +29,38 @@ def split(stage: Stage) -> None:
     print(f"{len(rows)} labelled rows; the newest {len(rows) - folds[0].start} are the holdout, in {len(folds)} blocks")
 
 
-def read_rows(folder: Path, schema: Schema) -> "pd.DataFrame":
-    """The batches of `folder` in order, typed: features, target, `_batch`, `_row`. Raises BadInput for a bad row."""
+def read_rows(folder: Path, schema: Schema, *, listed: Iterable[str] = ()) -> "pd.DataFrame":
+    """The batches of `folder` in order, typed: features, target, `_batch`, `_row`. Raises BadInput for a bad row.
+
+    `listed`: names of batches, oldest first (see `in_order`).
+    """
     import pandas as pd
 
-    paths = sorted(folder.glob("*.parquet"))
-    if not paths:
+    names = in_order((path.stem for path in folder.glob("*.parquet")), listed)
+    if not names:
         raise BadInput(
             f"there are no rows in {folder.name}/; put files into the incoming folder and run the ingest flow"
         )
-    return pd.concat([_read_batch(path, schema) for path in paths], ignore_index=True)
+    return pd.concat([_read_batch(folder / f"{name}.parquet", schema) for name in names], ignore_index=True)
+
+
+def in_order(names: Iterable[str], listed: Iterable[str] = ()) -> list[str]:
+    """Batches, oldest first: as `listed`, then the others by the number that their names begin with, then by name."""
+    place = {name: number for number, name in enumerate(listed)}
+    return sorted(names, key=lambda name: (place.get(name, len(place)), _number(name), name))
+
+
+def _number(name: str) -> int:
+    digits = name.partition("-")[0]
+    return int(digits) if digits.isdecimal() else 0
+
+
+def listed_batches(batch_list: Path) -> list[str]:
+    """The names in batches.csv, oldest first; none where flows have not written it."""
+    if not batch_list.is_file():
+        return []
+    with batch_list.open(encoding="utf-8", newline="") as file:
+        return [line["batch"] for line in csv.DictReader(file)]
 
 
 def _read_batch(path: Path, schema: Schema) -> "pd.DataFrame":

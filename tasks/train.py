@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from releve.adapters.files import write_bytes, write_parquet
 from releve.errors import BadInput
-from releve.rules.pipeline import CALIBRATION_FOLDS, build
+from releve.rules.pipeline import CALIBRATION_FOLDS, as_served, build
 from releve.rules.schema import Schema
 from tasks.stage import Stage, run
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+POSITION = "_position"  # of a holdout row among all rows; no class is called so
 
 
 def train(stage: Stage) -> None:
@@ -34,16 +37,16 @@ def _answers(stage: Stage, rows: "pd.DataFrame", *, start: int, end: int) -> "pd
 
     model = _fit(stage, rows.iloc[:start])
     block = rows.iloc[start:end]
-    found = pd.DataFrame(model.predict_proba(block[stage.schema.names]), columns=model.classes_.tolist())
+    found = pd.DataFrame(model.predict_proba(as_served(block, stage.schema)), columns=model.classes_.tolist())
     probabilities = found.reindex(columns=list(stage.schema.target.classes), fill_value=0.0)
     print(f"block {start}-{end}: fitted on {start} rows")
-    return probabilities.rename(columns=str).assign(position=range(start, end))
+    return probabilities.rename(columns=str).assign(**{POSITION: range(start, end)})
 
 
 def _fit(stage: Stage, rows: "pd.DataFrame") -> Any:
     labels = rows[stage.schema.target.name]
     _check_labels(labels.tolist(), stage.schema, calibrated=stage.params.train.recipe == "svc")
-    return build(stage.schema, **stage.params.train.model_dump()).fit(rows[stage.schema.names], labels)
+    return build(stage.schema, **stage.params.train.model_dump()).fit(as_served(rows, stage.schema), labels)
 
 
 def _check_labels(labels: list[Any], schema: Schema, *, calibrated: bool) -> None:

@@ -106,6 +106,7 @@ def make_release(model: StoredModel, /, **changes: Any) -> Release:
             "revision": "r" * 40,
             "rows": 120,
             "promise": 0.9,
+            "promise_rows": 100,
             **changes,
         }
     )

@@ -18,6 +18,7 @@ FILES = {
     "code.py": "answer = 1\n",
     f"scenarios/{SCENARIO}/dvc.yaml": "stages: {}\n",
     f"scenarios/{SCENARIO}/inputs.yaml": "rows: seed\n",
+    f"scenarios/{SCENARIO}/params.yaml": "target: {}\n",
     f"scenarios/{SCENARIO}/.gitignore": "/batches\n",
 }
 

@@ -31,7 +31,7 @@ def history(environ, tmp_path):
     times = iter([NOON, NOON + timedelta(hours=1)])
     registry = Registry(f"sqlite:///{tmp_path}/var/registry.db", clock=lambda: next(times))
     registry.append("digits", "ingested", reason="batch 1", actor="flow", payload={"rows": 100})
-    release = Release("digits", "digits:v1", "ab" * 32, "digits_v1", 900, "cd" * 16, "ef" * 20, 900, 0.951)
+    release = Release("digits", "digits:v1", "ab" * 32, "digits_v1", 900, "cd" * 16, "ef" * 20, 900, 0.951, 300)
     registry.move("digits", "released", expected=None, release=release, reason=LONG, actor="ana")
     registry.close()
     return environ
@@ -71,7 +71,7 @@ def test_a_scenario_without_a_release_is_no_error(environ, capsys):
     assert said_as_json(capsys) is None
 
 
-@pytest.mark.parametrize("command", [["current"], ["history"], ["verify"], ["at"]])
+@pytest.mark.parametrize("command", [["current"], ["history"], ["models"], ["verify"], ["at"]])
 def test_an_unknown_scenario_is_answered_with_those_that_exist(history, capsys, command):
     time = ["2026-05-31"] if command == ["at"] else []
 
@@ -168,6 +168,67 @@ def test_a_time_that_is_none_is_answered_with_an_example(history, capsys):
     assert main(["at", "digits", "yesterday"], history) == 1
 
     assert capsys.readouterr().err.startswith("releve: 'yesterday' is not a time; expected ISO 8601, for example 2026-")
+
+
+@pytest.fixture
+def lives(environ, tmp_path):
+    """digits: v1 was accepted and released, v2 refused."""
+    times = iter([NOON, NOON + timedelta(hours=1), NOON + timedelta(hours=2)])
+    registry = Registry(f"sqlite:///{tmp_path}/var/registry.db", clock=lambda: next(times))
+    registry.append("digits", "challenged", reason="by hand", actor="flow", payload=a_challenge("v1", 0.951, True))
+    release = Release("digits", "digits:v1", "ab" * 32, "digits_v1", 900, "cd" * 16, "ef" * 20, 900, 0.951, 300)
+    registry.move("digits", "released", expected=None, release=release, reason=LONG, actor="ana")
+    registry.append("digits", "challenged", reason="drift", actor="flow", payload=a_challenge("v2", 0.9, False))
+    registry.close()
+    return environ
+
+
+def a_challenge(version, accuracy, promote):
+    return {
+        "model": f"digits:{version}",
+        "rows": 900,
+        "evaluation": {"challenger": {"accuracy": accuracy}},
+        "promote": promote,
+        "reasons": ["a tie", "keeps the champion"],
+    }
+
+
+def test_models_tells_the_state_of_every_version_since_when_and_why(lives, capsys):
+    assert main(["models", "digits"], lives) == 0
+
+    lines = capsys.readouterr().out
+    assert "digits:v1 champion 0.951 900 2026-05-31T13:00:00Z" in as_words(lines)
+    assert "digits:v2 refused 0.900 900 2026-05-31T14:00:00Z" in as_words(lines)
+    assert max(map(len, lines.splitlines())) <= WIDTH_WITHOUT_TERMINAL
+
+
+def test_models_as_json_keeps_every_figure(lives, capsys):
+    assert main(["models", "digits", "--json"], lives) == 0
+
+    first, second = said_as_json(capsys)
+    assert (first["state"], first["reason"]) == ("champion", LONG)
+    assert second == {
+        "model": "digits:v2",
+        "state": "refused",
+        "accuracy": 0.9,
+        "rows": 900,
+        "since": "2026-05-31T14:00:00.000000+00:00",
+        "reason": "a tie; keeps the champion",
+    }
+
+
+def test_models_of_a_scenario_that_never_ran_says_so(environ, capsys):
+    assert main(["models", "moons"], environ) == 0
+    assert capsys.readouterr().out == "no model of 'moons' was judged yet\n"
+
+    assert main(["models", "moons", "--json"], environ) == 0
+    assert said_as_json(capsys) == []
+
+
+def test_models_names_the_event_that_no_life_can_contain(history, capsys):
+    assert main(["models", "digits"], history) == 1
+
+    assert "event 2 of 'digits' (released) moves digits:v1: a candidate cannot become" in capsys.readouterr().err
 
 
 def test_verify_counts_what_it_checked(history, capsys):

@@ -2,15 +2,23 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 import yaml
 
-from releve.adapters.files import read_schema
+from releve.adapters.files import read_schema, write_bytes
+from releve.adapters.scenario_branch import git
 from releve.rules.params import merge, parse
 from releve.rules.schema import Schema
 from releve.settings import Settings
+from tasks.ingest import ingest
+from tests.projects import Project, fresh_project
+from tests.tasks.shop import shop_pipeline
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -30,7 +38,7 @@ def test_every_link_leads_somewhere(path: str) -> None:
 
 @pytest.mark.parametrize("path", re.findall(r"`((?:flows|tasks|releve|scenarios|examples|docs)/[\w./-]*)`", README))
 def test_every_file_it_names_exists(path: str) -> None:
-    made_by_the_reader, a_branch = path.startswith("scenarios/churn"), path == "releve/digits"
+    made_by_the_reader, a_branch = path.startswith("scenarios/churn"), path in ("releve/digits", "releve/churn")
 
     assert (ROOT / path).exists() or made_by_the_reader or a_branch
 
@@ -71,6 +79,55 @@ def test_the_table_it_describes_is_a_valid_scenario() -> None:
     assert schema.numbers == ["tenure_months", "last_login_days"]
     assert schema.categories == ["plan"]
     assert params.train.recipe == "hist_gradient_boosting"
+
+
+CHURN_ROWS = "".join(f"{n},{('basic', 'plus', 'pro')[n % 3]},,{'yes' if n % 2 else 'no'}\n" for n in range(120))
+BUILD_WHAT_A_FLOW_BUILT = re.findall(r"^\$ (?:.venv/bin/)?((?:git|dvc) .*digits.*)$", README, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_your_own_table_is_left_out_on_main_and_built_by_the_commands_it_gives(tmp_path: Path) -> None:
+    project = fresh_project(tmp_path)
+    follow_the_recipe(project.root)
+
+    assert "churn" not in run(project, "dvc", "stage", "list", "--all", "--name-only")
+
+    write_bytes(project.settings.home / "incoming/churn/day.csv", f"{CHURN_HEAD}{CHURN_ROWS}".encode())
+    ingest(project.settings, "churn")
+    for command in BUILD_WHAT_A_FLOW_BUILT:
+        run(project, *command.replace("digits", "churn").split())
+
+    assert len(BUILD_WHAT_A_FLOW_BUILT) == 3
+    assert json.loads((project.root / "results/churn/metrics.json").read_text())["rows"] == 120
+
+
+CHURN_HEAD = "tenure_months,plan,last_login_days,churned\n"
+
+
+def follow_the_recipe(root: Path) -> None:
+    """The files of "Your own table", committed."""
+    digits, churn = root / "scenarios/digits", root / "scenarios/churn"
+    churn.mkdir()
+    shutil.copy(digits / ".gitignore", churn)
+    pipeline = shop_pipeline((digits / "dvc.yaml").read_text()).replace("scenario: shop", "scenario: churn")
+    for name, text in {
+        "params.yaml": re.search(r"```yaml\n(.*?)```", README, re.DOTALL).group(1),
+        "dvc.yaml": pipeline,
+        "inputs.yaml": 'rows: "batches"\nchampion: ""\nseen_rows: 0\n',
+        ".dvcignore": "dvc.yaml\n",
+    }.items():
+        (churn / name).write_text(textwrap.dedent(text))
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "-m", "churn")
+
+
+def run(project: Project, program: str, *arguments: str) -> str:
+    command = [sys.executable, "-m", "dvc"] if program == "dvc" else [program]
+    done = subprocess.run(
+        [*command, *arguments], cwd=project.root, env=project.environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_the_digit_it_asks_about_fits_the_schema() -> None:

@@ -1,5 +1,6 @@
 """The service as a whole: what it loads, and how it lives through releases, outages and their end."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,17 @@ def test_importing_the_service_loads_nothing_that_trains_or_reports():
     run = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
 
     assert not TOO_HEAVY & set(run.stdout.split())
+
+
+def test_a_number_of_workers_that_is_none_is_told_in_one_line():
+    command = [sys.executable, "-m", "bentoml", "serve", "service:Releve", "--port", str(free_port())]
+    environ = {**os.environ, "BENTOML_DO_NOT_TRACK": "True", "RELEVE_SERVICE_WORKERS": "many"}
+
+    run = subprocess.run(command, cwd=PROJECT, env=environ, capture_output=True, text=True, timeout=60)
+
+    assert run.returncode != 0
+    assert "RELEVE_SERVICE_WORKERS is 'many'; expected a whole number between 1 and 256" in run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
 
 
 @pytest.mark.slow

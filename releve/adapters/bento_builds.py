@@ -84,17 +84,27 @@ def _run_build(project: Path, home: Path, model_tag: str, version: str) -> None:
         (room / "models").symlink_to(store / "models")
         options = room / "bentofile.yaml"
         options.write_text(yaml.safe_dump(_options(project, model_tag)), encoding="utf-8")
-        run = subprocess.run(
-            [*BUILD, "--bentofile", str(options), "--version", version, str(project)],
+        run = _bentoml_build(project, room, "--bentofile", str(options), "--version", version)
+        if run.returncode:
+            raise BuildFailed(f"bentoml build of {NAME}:{version} failed: {_last_lines(run.stderr or run.stdout)}")
+        _publish(room, store, version)
+
+
+def _bentoml_build(project: Path, room: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            [*BUILD, *options, str(project)],
             cwd=project,
             env=_environment(room),
             capture_output=True,
             text=True,
             timeout=SECONDS,
         )
-        if run.returncode:
-            raise BuildFailed(f"bentoml build of {NAME}:{version} failed: {_last_lines(run.stderr or run.stdout)}")
-        _publish(room, store, version)
+    except subprocess.TimeoutExpired:
+        raise BuildFailed(
+            f"bentoml build was not done after {SECONDS:g} s and was stopped; about 10 s are usual. Nothing was "
+            "built: try again when the machine is less busy"
+        ) from None
 
 
 def _publish(room: Path, store: Path, version: str) -> None:

@@ -58,10 +58,22 @@ class Inputs:
     seen_rows: int  # rows the champion learned from; a challenger is not judged on them
 
 
+INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "rows": (lambda value: isinstance(value, str) and value != "", 'a folder: "seed" or "batches"'),
+    "champion": (lambda value: value is None or isinstance(value, str), 'a model version, or "" when there is none'),
+    "seen_rows": (lambda value: type(value) is int and value >= 0, "a whole number of rows, 0 or more"),
+}  # of inputs.yaml: what each key may be, and that in words
+
+
 def read_inputs(path: Path) -> Inputs:
-    """Read inputs.yaml."""
+    """Read inputs.yaml. Raises BadInput naming the key that is missing or wrong."""
     values = _read_yaml(path)
-    return Inputs(str(values["rows"]), str(values["champion"] or ""), int(values["seen_rows"]))
+    for key, (fits, expected) in INPUTS.items():
+        if key not in values:
+            raise BadInput(f"{_named(path)} has no '{key}'; expected {expected}")
+        if not fits(values[key]):
+            raise BadInput(f"{_named(path)}: '{key}' is {values[key]!r}; expected {expected}")
+    return Inputs(values["rows"], values["champion"] or "", values["seen_rows"])
 
 
 def write_inputs(path: Path, inputs: Inputs) -> None:
@@ -155,9 +167,17 @@ def file_digest(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()
 
 
+def _named(path: Path) -> str:
+    """A file as a person names it: below its project's scenarios/, wherever the checkout lies."""
+    return f"scenarios/{path.parent.name}/{path.name}" if path.parent.parent.name == "scenarios" else path.name
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise NotFound(f"{path.name} is missing in {path.parent}; run this from the project's folder")
+        raise NotFound(
+            f"{path.name} is missing in {path.parent}. Commands run from the project's folder; "
+            f"flows see only what is committed there: is {_named(path)} in git?"
+        )
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from releve.adapters import stack_ports, stack_process
-from releve.errors import BadInput, Unavailable
+from releve.errors import BadInput, Conflict, Unavailable
 from releve.rules.names import check_scenario_name
 from releve.settings import LOOPBACK, Settings
 
@@ -46,6 +46,7 @@ class Part:
     port_setting: str = ""  # the environment variable that moves the port
     health_path: str = ""  # HTTP path that answers 200; without one a TCP connection is enough
     ready_line: str = ""  # for a part without a port: what it prints once it is ready
+    scenario: str = ""  # the one that it serves; "" for a part that serves all of them
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class PartStatus:
     address: str
     pid: int | None
     log: Path
+    scenario: str = ""  # that a running part was started for
 
 
 def up(
@@ -69,11 +71,15 @@ def up(
     """Start what does not run yet, wait until all of it answers, and return the names of what was started.
 
     `only`: some of NAMES; `environ`: passed on to the parts, else this process's; `time_limit`: seconds for each part.
-    Either everything missing comes up or none of it stays. Raises PortTaken, StartFailed, BadInput for an unknown name.
+    Either everything missing comes up or none of it stays. Raises PortTaken, StartFailed, BadInput for an unknown name,
+    Conflict when the service runs for another scenario than the one that `environ` names.
     """
-    table = parts(settings, os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    table = parts(settings, environ)
     wanted = [table[name] for name in _chosen(only) if name in table]
     with _one_caller_at_a_time(settings.home):
+        if environ.get("RELEVE_SCENARIO"):
+            _check_same_scenario(settings.home, wanted)
         missing = [part for part in wanted if stack_process.running(settings.home, part.name) is None]
         _clear_the_way(settings.home, missing)
         try:
@@ -183,6 +189,7 @@ def _service(settings: Settings, shared: Mapping[str, str]) -> Part:
         port=settings.service_port,
         port_setting="RELEVE_SERVICE_PORT",
         health_path="/livez",
+        scenario=scenario,
     )
 
 
@@ -213,6 +220,16 @@ def _chosen(only: Collection[str] | None) -> tuple[str, ...]:
     return tuple(name for name in NAMES if only is None or name in only)
 
 
+def _check_same_scenario(home: Path, wanted: Collection[Part]) -> None:
+    for part in wanted:
+        found = stack_process.running(home, part.name)
+        if found and found.scenario and found.scenario != part.scenario:
+            raise Conflict(
+                f"the {part.name} runs for {found.scenario}, not for {part.scenario}, and one service serves one "
+                "scenario; `make down` first, or ask without RELEVE_SCENARIO"
+            )
+
+
 def _clear_the_way(home: Path, missing: Collection[Part]) -> None:
     """What a killed part left behind goes first: it may still hold the port."""
     for part in missing:
@@ -234,7 +251,14 @@ def _start_all(settings: Settings, missing: Collection[Part], *, table: Mapping[
 
 
 def _start(settings: Settings, part: Part) -> None:
-    stack_process.start(settings.home, part.name, part.command, cwd=settings.project, environ=part.environ)
+    stack_process.start(
+        settings.home,
+        part.name,
+        part.command,
+        cwd=settings.project,
+        environ=part.environ,
+        scenario=part.scenario,
+    )
 
 
 def _wait_for_server(home: Path, server: Part, time_limit: float) -> None:
@@ -314,9 +338,11 @@ def _status(settings: Settings, part: Part | None, name: str) -> PartStatus:
     address = f"http://{LOOPBACK}:{part.port}" if part.port else f"work pool {WORK_POOL}"
     if found is None:
         return PartStatus(name, "stopped", address, None, log)
-    return PartStatus(name, "answering" if _answers(settings.home, part) else "not answering", address, found.pid, log)
+    state = "answering" if _answers(settings.home, part) else "not answering"
+    return PartStatus(name, state, address, found.pid, log, found.scenario)
 
 
 def _line(each: PartStatus) -> str:
     process = f"pid {each.pid}, log {each.log}" if each.pid else ""
-    return f"{each.name:<8} {each.state:<14} {each.address:<24} {process}".rstrip()
+    scenario = f"scenario {each.scenario}, " if each.scenario else ""
+    return f"{each.name:<8} {each.state:<14} {each.address:<24} {scenario}{process}".rstrip()

@@ -22,10 +22,12 @@ from releve.rules.ledger import (
     AnsweredRow,
     Answers,
     Labelled,
+    RowId,
     Scalar,
     UnknownAnswer,
     answered_row,
     answers_from,
+    by_request,
     check_answer,
     check_label,
     check_worker,
@@ -95,14 +97,12 @@ class LedgerWriter:
     def label(self, pairs: Iterable[tuple[str, Scalar]]) -> None:
         """Record what turned out true, as (row id, label), all or none; on disk when this returns.
 
-        Raises UnknownAnswer for a row that was never answered, BadInput, LedgerUnavailable.
+        Raises UnknownAnswer with the ids that were never answered, BadInput, LedgerUnavailable.
         """
         checked = [(row_id, check_label(label)) for row_id, label in pairs]
-        for row_id, _ in checked:
-            if self.find(row_id) is None:
-                raise UnknownAnswer(f"no answer {row_id} is in the ledger of {self._scenario}; no label was recorded")
         if not checked:
             return
+        self._check_answered([row_id for row_id, _ in checked])
         with self._lock:
             at = timestamp(self._clock())
             lines = [_to_json({"id": row_id, "label": label, "at": at}) for row_id, label in checked]
@@ -114,6 +114,10 @@ class LedgerWriter:
         """The answered row of that id, whichever writer answered it; one seek. Raises BadInput for no id at all."""
         return find_answer(self._folder, row_id)
 
+    def find_many(self, row_ids: Iterable[str]) -> dict[str, AnsweredRow]:
+        """Those of `row_ids` that were answered, by id; every request's line is read once."""
+        return find_answers(self._folder, row_ids)
+
     def close(self) -> None:
         """Flush to disk and end; later answers raise LedgerUnavailable."""
         self._closed.set()
@@ -122,6 +126,14 @@ class LedgerWriter:
             for segment in self._segments.values():
                 segment.close()
             self._segments.clear()
+
+    def _check_answered(self, row_ids: Sequence[str]) -> None:
+        answered = self.find_many(row_ids)
+        unknown = [row_id for row_id in row_ids if row_id not in answered]
+        if unknown:
+            named = f"no answer {str(unknown[0])[:80]!r} is in the ledger of {self._scenario}"
+            others = f" (and {len(unknown) - 1} more of {len(row_ids)} ids)" if len(unknown) > 1 else ""
+            raise UnknownAnswer(f"{named}{others}; no label was recorded", unknown)
 
     def _write(self, kind: str, record: dict[str, Any]) -> str:
         body = _to_json(record)
@@ -137,7 +149,7 @@ class LedgerWriter:
         if self._closed.is_set():
             raise LedgerUnavailable(f"the ledger of {self._scenario} is closed: the service is stopping")
         current = self._segments.get(kind)
-        if current and current.day == day:
+        if current and current.day == day and current.in_place():
             return current
         opened = _Segment(self._folder / f"{kind}-{day}-{self._worker}.jsonl", day)
         if current:
@@ -186,19 +198,34 @@ class LedgerReader:
 
 def find_answer(folder: Path, row_id: str) -> AnsweredRow | None:
     """The row of that id in the ledger at `folder`, or None. Raises BadInput for what is not a row id."""
-    parsed = parse_row_id(row_id)
-    path = folder / f"{ANSWERS}-{parsed.day}-{parsed.worker}.jsonl"
+    parse_row_id(row_id)
+    return find_answers(folder, [row_id]).get(row_id)
+
+
+def find_answers(folder: Path, row_ids: Iterable[str]) -> dict[str, AnsweredRow]:
+    """Those of `row_ids` that the ledger at `folder` answered, by id. Raises LedgerUnavailable."""
+    found: dict[str, AnsweredRow] = {}
+    for ids in by_request(row_ids).values():
+        record = _record_at(folder, parse_row_id(ids[0]))
+        if is_answer(record):
+            rows = ((row_id, answered_row(record, row_id)) for row_id in ids)
+            found |= {row_id: row for row_id, row in rows if row is not None}
+    return found
+
+
+def _record_at(folder: Path, place: RowId) -> Any:
+    """What the line at that place says; None where there is none."""
+    path = folder / f"{ANSWERS}-{place.day}-{place.worker}.jsonl"
     try:
         with path.open("rb") as segment:
-            if parsed.offset >= os.fstat(segment.fileno()).st_size:
+            if place.offset >= os.fstat(segment.fileno()).st_size:
                 return None
-            segment.seek(parsed.offset)
-            record = _from_json(segment.readline())
+            segment.seek(place.offset)
+            return _from_json(segment.readline())
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _unavailable("read", path, error) from None
-    return answered_row(record, row_id) if is_answer(record) else None
 
 
 class _Segment:
@@ -213,12 +240,20 @@ class _Segment:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two writers of one name would overwrite each other
+            self._inode = os.fstat(self._fd).st_ino
             self.size = os.lseek(self._fd, 0, os.SEEK_END)
             _sync_folder(path.parent)
         except OSError as error:
             raise _unavailable("write", path, error) from None
         if self.size:
             self.append(b"\n")  # a line that was torn by a power loss ends here
+
+    def in_place(self) -> bool:
+        """Whether its path still leads to it: `forget` moves the whole folder into the archive."""
+        try:
+            return os.stat(self.path).st_ino == self._inode
+        except OSError:  # whatever else it is, opening anew will say so
+            return False
 
     def append(self, data: bytes) -> None:
         """Hand `data` to the kernel in one write, or leave the file as it was. Raises LedgerUnavailable."""

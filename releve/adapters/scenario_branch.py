@@ -16,6 +16,7 @@ from releve.errors import BadInput, Conflict, ReleveError
 from releve.rules.names import check_scenario_name
 
 OWNED_BY_FLOWS = ("batches.dvc", "batches.csv", "inputs.yaml", "dvc.lock")  # of scenarios/<name>/; and its results/
+WRITTEN_BY_USERS = ("dvc.yaml", "inputs.yaml", "params.yaml")  # of scenarios/<name>/; no run works without them
 NOT_THERE_YET = "0" * 40  # git's word for "this ref must not exist"
 IDENTITY = {
     f"GIT_{role}_{part}": value
@@ -120,6 +121,8 @@ class ScenarioBranch:
         with self.checkout(head, room) as path:
             tree = Worktree(path, self.scenario, head, self.tip())
             self._bring_owned_files(tree)
+            # A scenario whose rows lie on its branch alone is hidden from `dvc repro` in the user's tree alone.
+            (tree.folder / ".dvcignore").unlink(missing_ok=True)
             yield tree
 
     @contextmanager
@@ -157,10 +160,12 @@ class ScenarioBranch:
         head = git(self.project, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
         if not head:
             raise BadInput(f"{self.project} has no commit yet; flows build what is committed: git add . && git commit")
-        if not git(self.project, "ls-tree", head, f"scenarios/{self.scenario}/dvc.yaml"):
+        wanted = [f"scenarios/{self.scenario}/{name}" for name in WRITTEN_BY_USERS]
+        committed = git(self.project, "ls-tree", "--name-only", head, "--", *wanted).splitlines()
+        if missing := [name for name in wanted if name not in committed]:
             raise BadInput(
-                f"scenarios/{self.scenario}/dvc.yaml is not committed; flows build what is committed: "
-                f"git add scenarios/{self.scenario} && git commit"
+                f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not committed; flows build what is "
+                f"committed: git add scenarios/{self.scenario} && git commit"
             )
         return head
 

@@ -2,8 +2,9 @@
 
 import json
 import time
-import urllib.error
 import urllib.request
+from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 
 from releve.errors import Unavailable
@@ -20,25 +21,45 @@ class SwapTimeout(Unavailable):
     code = "swap_timeout"
 
 
-def serving_model(port: int) -> str | None:
-    """The model version that answers now; None when no service listens or it has no release."""
+@dataclass(frozen=True)
+class ServiceStatus:
+    """What one worker of a service says that it serves."""
+
+    scenario: str
+    model: str | None  # None: nothing is released yet
+    pinned: bool  # to one model version: it never looks at the registry
+
+    def follows(self, scenario: str) -> bool:
+        """Whether a release of `scenario` reaches it."""
+        return self.scenario == scenario and not self.pinned
+
+
+def service_status(port: int) -> ServiceStatus | None:
+    """What serves now; None when no service of ours answers."""
     try:
         request = urllib.request.Request(
             f"http://{LOOPBACK}:{port}/status", data=b"{}", headers={"content-type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=ASK_SECONDS) as response:
-            return _model(json.load(response))
-    except (urllib.error.URLError, OSError, ValueError):
+            return _read_status(json.load(response))
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):  # away, cut off, or a program of somebody else's
         return None
 
 
-def wait_until_serving(port: int, model: str, *, seconds: float) -> bool:
-    """Wait until the service answers with `model`; False when no service runs. Raises SwapTimeout."""
+def wait_until_serving(port: int, model: str, *, scenario: str, seconds: float) -> bool:
+    """Wait until the service answers with `model`. Raises SwapTimeout.
+
+    False when no service here follows the releases of `scenario`: none runs, or it serves another scenario or is
+    pinned to one model version.
+    """
     deadline, heard = time.monotonic() + seconds, 0
     if not listens(port):
         return False
     while heard < AGREEMENTS:
-        heard = heard + 1 if serving_model(port) == model else 0
+        status = service_status(port)
+        if status is not None and not status.follows(scenario):
+            return False
+        heard = heard + 1 if status is not None and status.model == model else 0
         if time.monotonic() > deadline:
             raise SwapTimeout(
                 f"the service on port {port} does not answer with {model} after {seconds:g} s; the release stands in "
@@ -53,10 +74,10 @@ def listens(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/livez", timeout=ASK_SECONDS):
             return True
-    except (urllib.error.URLError, OSError):
+    except (OSError, HTTPException):
         return False
 
 
-def _model(status: dict[str, Any]) -> str | None:
-    release = status.get("release")
-    return str(release["model"]) if release else None
+def _read_status(status: dict[str, Any]) -> ServiceStatus:
+    model, release = status["model_version"], status["release"]
+    return ServiceStatus(status["scenario"], model, pinned=model is not None and release is None)

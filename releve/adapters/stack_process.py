@@ -31,9 +31,12 @@ class Running:
     pid: int
     create_time: float  # seconds since 1970
     log_start: int  # bytes that its log already had
+    scenario: str = ""  # that it was started for; "" for a program that serves all of them
 
 
-def start(home: Path, name: str, command: Collection[str], *, cwd: Path, environ: Mapping[str, str]) -> Running:
+def start(
+    home: Path, name: str, command: Collection[str], *, cwd: Path, environ: Mapping[str, str], scenario: str = ""
+) -> Running:
     """Start `command` so that it outlives its terminal, and write down which process it is."""
     log, record = log_path(home, name), _record_path(home, name)
     for folder in (log.parent, record.parent):
@@ -50,7 +53,7 @@ def start(home: Path, name: str, command: Collection[str], *, cwd: Path, environ
             start_new_session=True,
         )
     process.returncode = 0  # it outlives this object on purpose, which Popen would otherwise warn about
-    started = Running(name, process.pid, psutil.Process(process.pid).create_time(), log_start)
+    started = Running(name, process.pid, psutil.Process(process.pid).create_time(), log_start, scenario)
     _write_beside_then_rename(record, json.dumps(asdict(started)))
     return started
 

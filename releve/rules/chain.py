@@ -12,7 +12,7 @@ from typing import Any
 
 from releve.errors import BadInput
 
-INGESTED, MONITORED, CHALLENGED = "ingested", "monitored", "challenged"
+INGESTED, MONITORED, CHALLENGED, FORGOTTEN = "ingested", "monitored", "challenged", "forgotten"
 RELEASED, ROLLED_BACK, WITHDRAWN = "released", "rolled_back", "withdrawn"
 MOVES = (RELEASED, ROLLED_BACK, WITHDRAWN)  # the kinds that change what serves
 

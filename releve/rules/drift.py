@@ -7,7 +7,7 @@ column of 16 broken it stays silent, with small windows it fires on noise.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,11 +107,25 @@ def check_data(reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schem
             reason = f"{count} {side}; a drift verdict needs {params.min_rows} (params.yaml: monitor.min_rows)"
             return Verdict(INSUFFICIENT, (reason,), *sizes)
     broken = [found for name in schema.names if (found := _broken(reference[name], current[name], params))]
-    return Verdict(BROKEN, tuple(broken), *sizes) if broken else None
+    if broken:
+        return Verdict(BROKEN, tuple(broken), *sizes)
+    if not comparable(reference, current, schema).columns:
+        return Verdict(INSUFFICIENT, (f"no column has {MIN_PRESENT} present cells on both sides",), *sizes)
+    return None
+
+
+def comparable(reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schema) -> Schema:
+    """The columns that both sides have cells enough of; a column that is always nearly empty is no news."""
+    present = [
+        column
+        for column in schema.columns
+        if min(reference[column.name].notna().sum(), current[column.name].notna().sum()) >= MIN_PRESENT
+    ]
+    return replace(schema, columns=tuple(present))
 
 
 def judge(columns: Sequence[ColumnDrift], *, rows: int, reference_rows: int, params: Monitor) -> Verdict:
-    """The table's verdict from its columns' results."""
+    """The table's verdict from the results of its comparable columns."""
     drifted = by_effect(column for column in columns if column.drifted)
     named = ", ".join(f"{c.name} ({c.method} {c.change.effect:.2f}, p {c.change.p_value:.1g})" for c in drifted[:5])
     found = f"{len(drifted)} of {len(columns)} columns drifted" + (f": {named}" if named else "")
@@ -128,8 +142,6 @@ def _broken(reference: "pd.Series[Any]", current: "pd.Series[Any]", params: Moni
             f"{reference.name}: {missing_now:.0%} of the cells are missing, {missing_before:.0%} were before; "
             "mend the source before anything is retrained on it"
         )
-    if min(reference.notna().sum(), current.notna().sum()) < MIN_PRESENT:
-        return f"{reference.name}: fewer than {MIN_PRESENT} cells are present, so it cannot be compared"
     return None
 
 

@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from releve.rules.params import Gate
-from releve.rules.scores import Interval
+from releve.rules.scores import Interval, wins_by_chance
 
 CHAMPION, MAJORITY, PREVIOUS_LABEL = "champion", "majority label", "previous label"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The challenger against another on the same holdout: the other's accuracy, and the paired gain over it."""
+    """The challenger against another on the same holdout: the other's accuracy, the paired gain, and who won where."""
 
     other: float
     gain: Interval
+    wins: int  # rows that the challenger alone got right
+    losses: int  # rows that the other alone got right
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,6 @@ class Challenge:
     """What the evaluation found. `comparisons` are by name: the champion where there is one, and the baselines."""
 
     rows: int
-    accuracy: Interval
     comparisons: Mapping[str, Comparison]
     parity: str | None  # None: the exported model answers as the trained one; else why it does not
     has_champion: bool
@@ -56,16 +57,18 @@ def _refusal(name: str, comparison: Comparison | None, params: Gate) -> str | No
     if comparison is None:
         return f"there is no comparison with the {name}; evaluate again"
     margin = params.margin if name == CHAMPION else 0.0
-    if comparison.gain.low > margin:
+    by_chance = wins_by_chance(comparison.wins, comparison.losses)
+    if comparison.gain.low > margin and by_chance < (1 - params.confidence) / 2:
         return None
     verdict = "worse" if comparison.gain.high < 0 else "not shown to be better"
     sentence = _sentence(name, comparison, params)
-    return f"{verdict} than the {name}: {sentence}; more than {margin:+.3f} is needed at its low end"
+    return f"{verdict} than the {name}: {sentence}; its low end has to exceed {margin:+.3f}, by more than luck"
 
 
 def _sentence(name: str, comparison: Comparison, params: Gate) -> str:
-    gain = comparison.gain
+    gain, by_chance = comparison.gain, wins_by_chance(comparison.wins, comparison.losses)
     return (
         f"gain over the {name} ({comparison.other:.3f}) is {gain.value:+.3f} "
-        f"[{gain.low:+.3f}, {gain.high:+.3f}] at {params.confidence:.0%} confidence"
+        f"[{gain.low:+.3f}, {gain.high:+.3f}] at {params.confidence:.0%} confidence, "
+        f"{comparison.wins} rows won and {comparison.losses} lost (p {by_chance:.2g})"
     )

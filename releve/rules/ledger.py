@@ -25,9 +25,13 @@ LABEL_KEYS = frozenset({"id", "label", "at"})
 
 
 class UnknownAnswer(NotFound):
-    """Feedback for an answer that this ledger never gave."""
+    """Feedback for answers that this ledger never gave; `ids` are the row ids that it does not know."""
 
     code = "unknown_answer"
+
+    def __init__(self, message: str, ids: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.ids = frozenset(ids)
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,15 @@ def parse_row_id(row_id: str) -> RowId:
         raise BadInput(f"{str(row_id)[:80]!r} is not the id of an answered row; expected one like {EXAMPLE_ID}")
     day, worker, offset, random, position = match.groups()
     return RowId(day=day, worker=worker, offset=int(offset, 16), random=random, position=int(position))
+
+
+def by_request(row_ids: Iterable[str]) -> dict[str, list[str]]:
+    """Request id -> the row ids that name its rows. What is no row id at all names none and is left out."""
+    grouped: dict[str, list[str]] = {}
+    for row_id in row_ids:
+        if isinstance(row_id, str) and ROW_ID.fullmatch(row_id):
+            grouped.setdefault(row_id.rpartition(".")[0], []).append(row_id)
+    return grouped
 
 
 def check_worker(worker: str) -> str:

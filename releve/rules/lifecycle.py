@@ -1,6 +1,88 @@
-"""The life of a model version as a picture, drawn from its table of transitions."""
+"""The life of a model version: read from its scenario's events, and drawn from the table of transitions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from releve.errors import Conflict
+from releve.rules.chain import CHALLENGED, FORGOTTEN, RELEASED, ROLLED_BACK, WITHDRAWN, Event
+from releve.rules.release import CANDIDATE, CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED, check_can_become
+
+Move = tuple[str, str]  # a model's tag, and the state that it takes
+STEP_DOWN = {CHAMPION: PREVIOUS, PREVIOUS: RETIRED}  # when another model takes over
+
+
+@dataclass(frozen=True)
+class Life:
+    """Where a model version stands."""
+
+    state: str
+    since: str  # ISO 8601, UTC
+    reason: str  # of the event that brought it there; the gate's own where that was a challenge
+
+
+def states_of(events: Iterable[Event]) -> dict[str, str]:
+    """The state of every model version that ONE scenario's events, oldest first, tell of. Raises like `lives_of`."""
+    return {model: life.state for model, life in lives_of(events).items()}
+
+
+def lives_of(events: Iterable[Event]) -> dict[str, Life]:
+    """Model tag -> life, in the order of the first challenges. Raises Conflict, naming the event it cannot follow."""
+    lives: dict[str, Life] = {}
+    for event in events:
+        states = {model: life.state for model, life in lives.items()}
+        for model, state in _moves(event, states):
+            _check_move(event, model, lives[model].state if model in lives else CANDIDATE, state)
+            lives[model] = Life(state, event.at, _reason(event))
+    return lives
+
+
+def _moves(event: Event, states: Mapping[str, str]) -> list[Move]:
+    return MOVES_OF[event.kind](event, states) if event.kind in MOVES_OF else []
+
+
+def _judged(event: Event, states: Mapping[str, str]) -> list[Move]:
+    model, state = event.payload["model"], states.get(event.payload["model"], CANDIDATE)
+    if state in STEP_DOWN:
+        return []  # judged once more, it keeps its place in service
+    judged = [] if state == CHALLENGER else [(model, CHALLENGER)]
+    return judged if event.payload["promote"] else [*judged, (model, REFUSED)]
+
+
+def _takes_over(event: Event, states: Mapping[str, str]) -> list[Move]:
+    model = event.payload["release"]["model"]
+    if states.get(model) == CHAMPION:
+        return []
+    others = [(other, STEP_DOWN[state]) for other, state in states.items() if state in STEP_DOWN and other != model]
+    return [(model, CHAMPION), *others]
+
+
+def _none_serves(event: Event, states: Mapping[str, str]) -> list[Move]:
+    return [(model, RETIRED) for model, state in states.items() if state in STEP_DOWN]
+
+
+def _starts_over(event: Event, states: Mapping[str, str]) -> list[Move]:
+    """A challenger that still waited cannot be released any more."""
+    return [(model, REFUSED) for model, state in states.items() if state == CHALLENGER]
+
+
+MOVES_OF: dict[str, Callable[[Event, Mapping[str, str]], list[Move]]] = {
+    CHALLENGED: _judged,
+    RELEASED: _takes_over,
+    ROLLED_BACK: _takes_over,
+    WITHDRAWN: _none_serves,
+    FORGOTTEN: _starts_over,
+}
+
+
+def _check_move(event: Event, model: str, state: str, new_state: str) -> None:
+    try:
+        check_can_become(state, new_state)
+    except Conflict as error:
+        raise Conflict(f"event {event.number} of {event.scenario!r} ({event.kind}) moves {model}: {error}") from None
+
+
+def _reason(event: Event) -> str:
+    return "; ".join(event.payload["reasons"]) if event.kind == CHALLENGED else event.reason
 
 
 def mermaid(transitions: Mapping[str, Sequence[str]]) -> str:

@@ -12,18 +12,30 @@ from releve.errors import BadInput
 from releve.rules.schema import Schema
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.pipeline import Pipeline
 
-CALIBRATION_FOLDS = (
-    3  # a support vector machine has no probabilities of its own; Platt scaling over three folds gives them
-)
+CALIBRATION_FOLDS = 3  # a support vector machine has no probabilities; Platt scaling over three folds gives them
+TREES = ("extra_trees", "hist_gradient_boosting")  # scale means nothing to them, and only costs exactness
 
 
 def build(schema: Schema, *, recipe: str, scale: str, options: Mapping[str, Any], seed: int) -> "Pipeline":
     """An unfitted pipeline. Raises BadInput naming an option that the recipe's estimator does not have."""
     from sklearn.pipeline import Pipeline
 
+    scale = "none" if recipe in TREES else scale
     return Pipeline([("prepare", _prepare(schema, scale)), ("model", RECIPES[recipe](dict(options), seed))])
+
+
+def as_served(rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
+    """The features of `rows` with numbers as exact as a served model gets them (float32).
+
+    A tree that learned a threshold between two float64 values may send the same value, rounded, the other way.
+    """
+    features = rows[schema.names]
+    return features.astype({name: "float32" for name in schema.numbers}).astype(
+        {name: "float64" for name in schema.numbers}
+    )
 
 
 def _prepare(schema: Schema, scale: str) -> Any:

@@ -14,10 +14,10 @@ SEED_VERSION = "seed"  # the data version where the rows come out of the pipelin
 TRANSITIONS: dict[str, tuple[str, ...]] = {
     CANDIDATE: (CHALLENGER,),
     CHALLENGER: (CHAMPION, REFUSED),
-    CHAMPION: (PREVIOUS,),
+    CHAMPION: (PREVIOUS, RETIRED),  # retired at once when it is withdrawn: no rollback reaches past a withdrawal
     PREVIOUS: (CHAMPION, RETIRED),
-    REFUSED: (),
-    RETIRED: (),
+    REFUSED: (CHALLENGER,),  # the same rows, params and opponent make the same version, and another gate may judge it
+    RETIRED: (CHALLENGER,),  # the same, after a rollback or a start from scratch brought its opponent back
 }
 
 
@@ -45,7 +45,8 @@ class Release:
     data_version: str  # md5 of the rows, as DVC names it, or SEED_VERSION
     revision: str  # git commit on releve/<scenario>
     rows: int  # labelled rows the model learned from
-    promise: float  # score on the holdout when it was promoted
+    promise: float  # accuracy on the holdout when it was promoted
+    promise_rows: int  # of that holdout
 
     def as_dict(self) -> dict[str, Any]:
         """For the registry; `Release(**release.as_dict())` gives it back."""

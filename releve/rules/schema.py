@@ -5,6 +5,7 @@ gives the same answer.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Label = int | str
 NUMBER, CATEGORY = "number", "category"
+RESERVED_PREFIX = "_"  # of Relève's own columns beside a table's: a row's batch, position, id
+DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # float() would also take 1_000 or nan
 MISSING_CATEGORY = ""  # how a missing category travels: models and vectors know no None
 LARGEST_NUMBER = float(np.finfo(np.float32).max)  # what the exported model, which computes in float32, can be asked
 
@@ -121,18 +124,14 @@ class Schema:
         """Read `columns` and `target` as params.yaml writes them. Raises BadInput naming `source` and the key."""
         columns = [_column(name, spec, source) for name, spec in _mapping(values, "columns", source).items()]
         target = _mapping(values, "target", source)
-        classes = target.get("classes")
-        if not isinstance(target.get("name"), str) or not isinstance(classes, list | tuple) or len(classes) < 2:
+        if not isinstance(target.get("name"), str):
             raise BadInput(f"{source}: 'target' needs a 'name' and at least two 'classes'")
-        if any(type(label) not in (int, str) for label in classes) or len(set(map(str, classes))) < len(classes):
-            raise BadInput(
-                f"{source}: target.classes is {list(classes)!r}; expected whole numbers or texts, all different "
-                "(YAML reads yes, no, on and off as true and false: put them in quotes)"
-            )
+        classes = _classes(target.get("classes"), source)
+        _check_names([*(column.name for column in columns), target["name"], *classes], source)
         if target["name"] in {column.name for column in columns}:
             raise BadInput(f"{source}: the target '{target['name']}' is also among the columns; remove it there")
         in_order = sorted(columns, key=lambda column: column.type != NUMBER)
-        return cls(columns=tuple(in_order), target=Target(target["name"], tuple(classes)))
+        return cls(columns=tuple(in_order), target=Target(target["name"], classes))
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `from_dict` reads."""
@@ -291,10 +290,9 @@ def _category(value: Any) -> str:
 
 
 def _parse_number(text: Any) -> Any:
-    try:
-        return float(text) if not is_missing(text) and str(text).strip() else None
-    except ValueError:
-        return text
+    if is_missing(text) or not str(text).strip():
+        return None
+    return float(text) if DECIMAL.fullmatch(str(text).strip()) else text
 
 
 def _parse_text(text: Any) -> Any:
@@ -311,6 +309,28 @@ def _mapping(values: Mapping[str, Any], key: str, source: str) -> Mapping[str, A
     if not isinstance(found, Mapping) or not found:
         raise BadInput(f"{source}: '{key}' is missing; it describes the table (see README, 'Your own table')")
     return found
+
+
+def _classes(classes: Any, source: str) -> tuple[Label, ...]:
+    if not isinstance(classes, list | tuple) or len(classes) < 2:
+        raise BadInput(f"{source}: 'target' needs a 'name' and at least two 'classes'")
+    kinds = {type(label) for label in classes}
+    if kinds not in ({int}, {str}) or len(set(classes)) < len(classes):
+        raise BadInput(
+            f"{source}: target.classes is {list(classes)!r}; expected only whole numbers or only texts, all different "
+            "(YAML reads yes, no, on and off as true and false: put them in quotes)"
+        )
+    return tuple(classes)
+
+
+def _check_names(names: Sequence[Label], source: str) -> None:
+    """Features, the target and the classes become columns of tables that have columns of ours too."""
+    reserved = [name for name in names if str(name).startswith(RESERVED_PREFIX)]
+    if reserved:
+        raise BadInput(
+            f"{source}: the name '{reserved[0]}' begins with '{RESERVED_PREFIX}', as Relève's own columns do; "
+            "choose another name for the feature, target or class, and use it in the data too"
+        )
 
 
 def _column(name: Any, spec: Any, source: str) -> Column:

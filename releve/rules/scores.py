@@ -1,5 +1,6 @@
 """Scores of predictions on the same rows, and how sure one may be of a difference."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,11 +35,16 @@ def log_loss(probabilities: npt.NDArray[np.float64], labels: list[Label], classe
 
 
 def accuracy(flags: Flags, *, confidence: float) -> Interval:
-    """Share of right answers with Wilson's score interval (Wilson 1927)."""
+    """Share of right answers with its interval."""
+    return share(int(flags.sum()), len(flags), confidence=confidence)
+
+
+def share(right: int, rows: int, *, confidence: float) -> Interval:
+    """`right` of `rows` with Wilson's score interval (Wilson 1927)."""
     from scipy.stats import binomtest
 
-    interval = binomtest(int(flags.sum()), len(flags)).proportion_ci(confidence, method="wilson")
-    return Interval(float(flags.mean()), float(interval.low), float(interval.high))
+    interval = binomtest(right, rows).proportion_ci(confidence, method="wilson")
+    return Interval(right / rows, float(interval.low), float(interval.high))
 
 
 def paired_gain(champion: Flags, challenger: Flags, *, confidence: float, resamples: int, seed: int) -> Interval:
@@ -51,6 +57,23 @@ def paired_gain(champion: Flags, challenger: Flags, *, confidence: float, resamp
     gains = (draws[:, 2] - draws[:, 0]) / len(difference)
     low, high = np.quantile(gains, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(difference.mean()), float(low), float(high))
+
+
+def difference(first: Interval, second: Interval) -> Interval:
+    """`first` minus `second`, shares of different rows: Newcombe (1998), method 10, from both intervals."""
+    value = first.value - second.value
+    low = value - math.hypot(first.value - first.low, second.high - second.value)
+    high = value + math.hypot(first.high - first.value, second.value - second.low)
+    return Interval(value, low, high)
+
+
+def wins_by_chance(wins: int, losses: int) -> float:
+    """Chance of at least so many wins when both models are equally good: McNemar's test, one-sided, mid-p
+    (Fagerland, Lydersen & Laake 2013). A bootstrap of few disagreements knows no doubt; this does."""
+    from scipy.stats import binom
+
+    disagreements = wins + losses
+    return float(binom.sf(wins, disagreements, 0.5) + binom.pmf(wins, disagreements, 0.5) / 2)
 
 
 def majority_label(labels: list[Label], classes: list[Label]) -> Label:

@@ -1,6 +1,6 @@
 """The answers: from a request's bytes to what is sent back, for the release that serves at that moment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -24,8 +24,8 @@ DECIMALS = 6  # of a probability
 class UnknownRows(UnknownAnswer):
     """Feedback for rows that were never answered: one fault per such row."""
 
-    def __init__(self, message: str, faults: Sequence[Fault]) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, ids: Iterable[str], faults: Sequence[Fault]) -> None:
+        super().__init__(message, ids)
         self.faults = tuple(faults)
 
 
@@ -119,10 +119,10 @@ class Answers:
         """Write the labels of answered rows, all or none. Raises UnknownRows, Refused, other ReleveErrors."""
         schema = self._served().model.schema
         pairs = bodies.labels_of(body, schema, max_rows=self._limits.max_rows)
-        unknown = bodies.unknown_ids((at, row_id) for at, (row_id, _) in enumerate(pairs) if not self._is_known(row_id))
-        if unknown:
-            raise UnknownRows(f"{len(unknown)} of {len(pairs)} ids {unknown[0].reason}; nothing was written", unknown)
-        self._ledger.label(pairs)
+        try:
+            self._ledger.label(pairs)
+        except UnknownAnswer as error:
+            raise _unknown_rows([row_id for row_id, _ in pairs], error) from None
         return {"request_id": new_request_id(), "accepted": len(pairs)}
 
     def status(self) -> dict[str, Any]:
@@ -141,12 +141,6 @@ class Answers:
     def _served(self) -> Served:
         return served_or_raise(self._standing.served, scenario=self._standing.scenario)
 
-    def _is_known(self, row_id: str) -> bool:
-        try:
-            return self._ledger.find(row_id) is not None
-        except ReleveError:  # not even of the form of an id
-            return False
-
     def _index_reachable(self, served: Served | None) -> bool | None:
         if self._index is None or served is None or served.index is None:
             return None
@@ -154,6 +148,12 @@ class Answers:
             return self._index.exists(served.index)
         except ReleveError:
             return False
+
+
+def _unknown_rows(row_ids: Sequence[str], error: UnknownAnswer) -> UnknownRows:
+    faults = bodies.unknown_ids((at, row_id) for at, row_id in enumerate(row_ids) if row_id in error.ids)
+    message = f"{len(faults)} of {len(row_ids)} ids {faults[0].reason}; nothing was written"
+    return UnknownRows(message, error.ids, faults)
 
 
 def _rounded(probabilities: NDArray[Any]) -> list[list[float]]:

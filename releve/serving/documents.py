@@ -107,7 +107,11 @@ class SearchAnswer(Described):
 
 
 class FeedbackRequest(JsonRequest):
-    """What the right answers were; late, repeated and out of order are fine, the newest counts."""
+    """What the right answers were; late and out of order are fine.
+
+    Of several labels for one row the newest counts: for the live accuracy at once, for training until the row is
+    harvested. A label corrected after that never reaches the training rows.
+    """
 
     model_config = ConfigDict(json_schema_extra={"example": {"labels": [{"id": ROW_ID, "label": "many"}]}})
 

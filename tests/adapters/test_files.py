@@ -1,3 +1,4 @@
+import json
 import resource
 from contextlib import contextmanager
 
@@ -208,6 +209,46 @@ def test_inputs_are_read_back_as_they_were_written(inputs, tmp_path):
     assert (tmp_path / "inputs.yaml").read_text().startswith("# What the pipeline starts from.")
 
 
+GOOD_INPUTS = {"rows": "seed", "champion": "", "seen_rows": 0}
+
+
+def inputs_of(tmp_path, values):
+    write_bytes(tmp_path / "scenarios" / "shop" / "inputs.yaml", json.dumps(values).encode())
+    return read_inputs(tmp_path / "scenarios" / "shop" / "inputs.yaml")
+
+
+@pytest.mark.parametrize("key", GOOD_INPUTS)
+def test_inputs_without_one_of_their_keys_are_refused(key, tmp_path):
+    values = {other: GOOD_INPUTS[other] for other in GOOD_INPUTS if other != key}
+
+    with pytest.raises(BadInput, match=f"^scenarios/shop/inputs.yaml has no '{key}'; expected a "):
+        inputs_of(tmp_path, values)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("rows", None),
+        ("rows", ""),
+        ("rows", 3),
+        ("champion", 3),
+        ("champion", ["shop:1a2b"]),
+        ("seen_rows", None),
+        ("seen_rows", "many"),
+        ("seen_rows", -1),
+        ("seen_rows", 1.5),
+        ("seen_rows", True),
+    ],
+)
+def test_inputs_of_another_type_are_refused(key, value, tmp_path):
+    with pytest.raises(BadInput, match=rf"^scenarios/shop/inputs.yaml: '{key}' is .*; expected a "):
+        inputs_of(tmp_path, {**GOOD_INPUTS, key: value})
+
+
+def test_a_champion_of_nothing_is_none(tmp_path):
+    assert inputs_of(tmp_path, {**GOOD_INPUTS, "champion": None}) == Inputs("seed", "", 0)
+
+
 def test_a_scenario_overrides_params_and_describes_its_table(tmp_path):
     project = make_project(tmp_path, max_rows=5)
 
@@ -245,8 +286,13 @@ def test_a_scenario_name_never_becomes_another_path(name, tmp_path):
 
 
 def test_a_folder_that_is_no_project_is_told(tmp_path):
-    with pytest.raises(NotFound, match=r"params.yaml is missing in .*run this from the project's folder"):
+    with pytest.raises(NotFound, match=r"params.yaml is missing in .*Commands run from the project's folder"):
         read_params(tmp_path)
+
+
+def test_inputs_that_a_checkout_lacks_are_looked_for_in_git(tmp_path):
+    with pytest.raises(NotFound, match=r"only what is committed there: is scenarios/shop/inputs.yaml in git\?"):
+        read_inputs(tmp_path / "scenarios" / "shop" / "inputs.yaml")
 
 
 @pytest.mark.parametrize(

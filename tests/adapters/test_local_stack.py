@@ -19,7 +19,7 @@ import pytest
 from releve.adapters import local_stack, stack_process
 from releve.adapters.local_stack import MILVUS, NAMES, PREFECT, SERVICE, WORKER, StartFailed
 from releve.adapters.stack_ports import PortTaken
-from releve.errors import BadInput
+from releve.errors import BadInput, Conflict
 from releve.settings import LOOPBACK, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -255,6 +255,27 @@ def test_what_was_up_before_a_failed_up_stays_up(settings: Settings) -> None:
         local_stack.up(settings, only=(MILVUS, PREFECT), time_limit=0.1)
 
     assert states(settings)[MILVUS] == "answering"
+
+
+@pytest.fixture
+def a_service_for_bike(small_project: Path) -> Iterator[Settings]:
+    found = free_settings(small_project)
+    local_stack.up(found, only=(SERVICE,), environ={**clean_environ(), "RELEVE_SCENARIO": "bike"})
+    yield found
+    local_stack.down(found, only=(SERVICE,))
+
+
+def test_a_service_that_runs_for_another_scenario_is_not_taken_for_the_one_asked_for(
+    a_service_for_bike: Settings,
+) -> None:
+    def up(**scenario: str) -> tuple[str, ...]:
+        return local_stack.up(a_service_for_bike, only=(SERVICE,), environ=clean_environ() | scenario)
+
+    with pytest.raises(Conflict, match=r"the service runs for bike, not for churn.*`make down` first, or ask without"):
+        up(RELEVE_SCENARIO="churn")
+
+    assert up(RELEVE_SCENARIO="bike") == up() == up(RELEVE_SCENARIO="") == ()
+    assert "scenario bike, pid" in local_stack.describe(local_stack.status(a_service_for_bike)).splitlines()[-1]
 
 
 def test_description_has_one_line_for_each_part(settings: Settings) -> None:

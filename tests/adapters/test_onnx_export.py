@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
@@ -6,7 +7,7 @@ from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
 from releve.adapters.model_runtime import onnx_runner
 from releve.adapters.onnx_export import ONNX, SKLEARN, export, export_checked, parity_problem
-from releve.rules.pipeline import RECIPES, build
+from releve.rules.pipeline import RECIPES, TREES, as_served, build
 from releve.rules.schema import Schema
 from tests.tables import SHOP_TABLE, shop_row, shop_rows, shop_schema
 
@@ -137,3 +138,18 @@ def test_the_export_takes_the_blocks_of_the_schema_and_gives_probabilities():
     assert [each.name for each in session.get_inputs()] == ["numbers", "categories"]
     assert [each.type for each in session.get_inputs()] == ["tensor(float)", "tensor(string)"]
     assert "probabilities" in [each.name for each in session.get_outputs()]
+
+
+@pytest.mark.parametrize("recipe", TREES)
+def test_a_tree_answers_alike_on_continuous_numbers_where_every_threshold_is_a_value(recipe):
+    schema = Schema.from_dict(
+        {"target": {"name": "y", "classes": [0, 1]}, "columns": {f"x{n}": {"type": "number"} for n in range(4)}}
+    )
+    numbers = np.random.default_rng(7).normal(size=(400, 4))
+    rows = pd.DataFrame(numbers, columns=schema.names)
+    pipeline = build(schema, recipe=recipe, scale="standard", options=SMALL[recipe], seed=7)
+    pipeline.fit(as_served(rows, schema), (numbers.sum(axis=1) > 0).astype(int))
+
+    exported = export_checked(pipeline, schema, schema.frame_input(rows), tolerance=TOLERANCE)
+
+    assert (exported.runtime, exported.reason) == (ONNX, None)

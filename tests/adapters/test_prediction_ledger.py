@@ -142,6 +142,36 @@ def test_feedback_for_an_unknown_answer_records_nothing(writer, reader):
     assert reader.labels() == {}
 
 
+def test_the_ids_that_are_unknown_are_told_whatever_is_wrong_with_them(writer):
+    request = answer(writer)
+    known, unknown, no_id = f"{request}.0", f"{request}.1", "../x"
+
+    with pytest.raises(UnknownAnswer, match=r"no answer .* \(and 1 more of 3 ids\); no label was recorded") as caught:
+        writer.label([(known, "true"), (unknown, "true"), (no_id, "true")])
+
+    assert caught.value.ids == {unknown, no_id}
+
+
+def test_many_ids_are_found_at_once_whichever_request_they_belong_to(make_writer):
+    first, second = make_writer("0000000a"), make_writer("0000000b")
+    ids = [*row_ids(answer(first, "a", "b"), 2), *row_ids(answer(second, "c", "d"), 2)]
+    absent = [f"{ids[0][:-1]}2", "no id", ""]
+
+    found = first.find_many([ids[2], ids[0], *absent, ids[3], ids[1], ids[1]])
+
+    assert {row_id: row.predicted for row_id, row in found.items()} == dict(zip(ids, "abcd", strict=True))
+
+
+def test_feedback_reads_the_line_of_a_large_request_once(writer):
+    rows = [{f"pixel {feature}": row + feature / 7 for feature in range(64)} for row in range(1000)]
+    request = answer(writer, *[1] * 1000, rows=rows)
+    reading_once = seconds(lambda: writer.find(f"{request}.0"))
+
+    labelling = seconds(lambda: writer.label([(row_id, 1) for row_id in row_ids(request, 1000)]))
+
+    assert labelling < 30 * reading_once  # a line read for each id takes 1000 times as long
+
+
 def test_a_bad_label_records_nothing(writer, reader):
     request = answer(writer)
 
@@ -324,6 +354,35 @@ def test_threads_share_a_writer(writer, reader):
     assert len(set(answers.ids)) == 1600
     assert answers.torn_lines == 0
     assert all(writer.find(row_id) for row_id in answers.ids[::100])
+
+
+def test_a_writer_whose_folder_was_moved_away_goes_on_in_a_new_one(tmp_path, clock):
+    folder, archive = tmp_path / "ledger", tmp_path / "archive"
+    writer = LedgerWriter(folder, "digits", clock=clock, worker=WORKER)
+    forgotten = answer(writer)
+    writer.label([(f"{forgotten}.0", "true")])
+
+    folder.rename(archive)
+    after = answer(writer)
+    writer.label([(f"{after}.0", "false")])
+    writer.close()
+
+    assert LedgerReader(folder).answers().ids == [f"{after}.0"]
+    assert list(LedgerReader(folder).labels()) == [f"{after}.0"]
+    assert LedgerReader(archive).labelled().answers.ids == [f"{forgotten}.0"]
+
+
+@pytest.mark.parametrize("gone", ["deleted", "replaced"])
+def test_a_writer_whose_file_is_gone_makes_another(writer, reader, tmp_path, gone):
+    answer(writer)
+    path = tmp_path / "answers-20240131-0000000a.jsonl"
+    path.rename(tmp_path / "aside")
+    if gone == "replaced":
+        path.touch()
+
+    after = answer(writer)
+
+    assert reader.answers().ids == [f"{after}.0"]
 
 
 def test_two_writers_of_one_name_cannot_overwrite_each_other(make_writer):

@@ -83,6 +83,7 @@ def a_release(version, scenario="digits"):
         revision="ef" * 20,
         rows=900,
         promise=0.951,
+        promise_rows=300,
     )
 
 

@@ -3,7 +3,14 @@ import subprocess
 
 import pytest
 
-from releve.adapters.scenario_branch import OWNED_BY_FLOWS, BranchMoved, GitFailed, ScenarioBranch, git
+from releve.adapters.scenario_branch import (
+    OWNED_BY_FLOWS,
+    WRITTEN_BY_USERS,
+    BranchMoved,
+    GitFailed,
+    ScenarioBranch,
+    git,
+)
 from releve.errors import BadInput
 from tests.repositories import SCENARIO, anonymous_environment, commit, known_identity, make_repository, snapshot, write
 
@@ -112,6 +119,17 @@ def test_a_file_of_the_scenario_that_flows_do_not_own_comes_from_the_user(projec
     assert shown(project, tip, f"scenarios/{SCENARIO}/params.yaml") == "newer: true"
 
 
+def test_a_pipeline_that_dvc_passes_by_in_the_users_tree_is_seen_in_runs_and_on_the_branch(project, room):
+    ignore = write(project / f"scenarios/{SCENARIO}/.dvcignore", "dvc.yaml\n")
+    commit(project)
+
+    for text in ("one\n", "two\n"):
+        tip = run(project, room, batches_csv=text)
+
+        assert git(project, "ls-tree", "--name-only", tip, f"scenarios/{SCENARIO}/.dvcignore") == ""
+    assert ignore.read_text() == "dvc.yaml\n"
+
+
 def test_a_second_run_on_the_same_code_continues_the_branch(project, room):
     first = run(project, room, batches_csv="one\n")
 
@@ -165,7 +183,7 @@ def test_results_are_committed_and_other_strays_are_not(project, room):
 
     assert git(project, "ls-tree", "-r", "--name-only", tip, "--", "results", "stray.txt", "scenarios").split() == [
         f"results/{SCENARIO}/metrics.json",
-        *(f"scenarios/{SCENARIO}/{name}" for name in (".gitignore", "dvc.yaml", "inputs.yaml")),
+        *(f"scenarios/{SCENARIO}/{name}" for name in (".gitignore", "dvc.yaml", "inputs.yaml", "params.yaml")),
     ]
 
 
@@ -213,8 +231,20 @@ def test_a_scenario_that_is_not_committed_is_told_so(project, room):
     write(project / "scenarios/other/dvc.yaml", "stages: {}\n")
 
     with (
-        pytest.raises(BadInput, match=r"scenarios/other/dvc.yaml is not committed.*git add scenarios/other"),
+        pytest.raises(BadInput, match=r"scenarios/other/dvc.yaml, .* are not committed.*git add scenarios/other"),
         ScenarioBranch(project, "other").worktree(room),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", WRITTEN_BY_USERS)
+def test_a_file_of_the_scenario_that_was_left_out_of_the_commit_is_named(name, project, room):
+    git(project, "rm", "--quiet", "--cached", f"scenarios/{SCENARIO}/{name}")
+    git(project, "commit", "--quiet", "-m", "one too few")
+
+    with (
+        pytest.raises(BadInput, match=rf"^scenarios/shop/{name} is not committed; .*git add scenarios/shop"),
+        branch_of(project).worktree(room),
     ):
         pass
 

@@ -63,6 +63,20 @@ def test_what_was_started_is_found_again_by_pid_and_creation_time(home: Path) ->
     assert psutil.Process(started.pid).create_time() == started.create_time
 
 
+@pytest.mark.parametrize(("remembered", "found"), [({"scenario": "bike"}, "bike"), ({}, "")])
+def test_the_scenario_it_was_started_for_is_remembered_and_may_be_missing(
+    home: Path, remembered: dict[str, str], found: str
+) -> None:
+    started = start(home)
+    told = json.loads(record(home).read_text())
+    record(home).write_text(json.dumps({key: told[key] for key in told if key != "scenario"} | remembered))
+
+    running = stack_process.running(home, NAME)
+
+    assert running is not None
+    assert (running.pid, running.scenario) == (started.pid, found)
+
+
 def test_it_leads_a_session_of_its_own_so_that_it_outlives_the_terminal(home: Path) -> None:
     started = start(home)
 

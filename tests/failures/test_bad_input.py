@@ -185,7 +185,9 @@ def test_a_retraining_without_its_registry_does_not_start(ingested: Project) -> 
 
 @pytest.mark.slow
 def test_files_that_were_ingested_without_the_registry_are_told_when_it_is_back(fresh: Project) -> None:
-    fresh.receive(1, 2)
+    fresh.receive(1)
+    ingest(fresh.settings, SCENARIO)
+    fresh.receive(2)
     with away(fresh.settings.home / "registry.db"), pytest.raises(RegistryUnavailable):
         ingest(fresh.settings, SCENARIO)
 

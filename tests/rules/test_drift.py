@@ -151,17 +151,27 @@ def test_cells_that_were_always_missing_are_not_broken():
     assert checked(often, often) is None
 
 
-@pytest.mark.parametrize(("present", "comparable"), [(MIN_PRESENT - 1, False), (MIN_PRESENT, True), (21, True)])
-def test_a_column_with_hardly_any_cell_cannot_be_compared(present, comparable):
+@pytest.mark.parametrize(
+    ("present", "takes_part"), [(0, False), (19, False), (MIN_PRESENT, True), (21, True)]
+)
+def test_a_column_that_is_always_nearly_empty_is_left_out_and_holds_nothing_back(present, takes_part):
     rare = compared()
     rare["weight"] = 1.0
     rare.loc[present:, "weight"] = np.nan
 
     verdict = checked(rare, rare)
+    compared_columns = drift.comparable(rare, rare, shop_schema()).names
 
-    assert (verdict is None) is comparable
-    if not comparable:
-        assert verdict.reasons == (f"weight: fewer than {MIN_PRESENT} cells are present, so it cannot be compared",)
+    assert verdict is None
+    assert ("weight" in compared_columns) is takes_part
+    assert set(shop_schema().names) - {"weight"} <= set(compared_columns)
+
+
+def test_a_table_of_nearly_empty_columns_alone_gets_no_verdict():
+    empty = compared()
+    empty[:] = np.nan
+
+    assert checked(empty, empty).state == INSUFFICIENT
 
 
 @pytest.mark.parametrize("missing", [None, "", float("nan")])

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from releve.rules.gate import CHAMPION, MAJORITY, PREVIOUS_LABEL, Challenge, Comparison, decide
-from releve.rules.scores import Interval, paired_gain
+from releve.rules.scores import Interval, paired_gain, wins_by_chance
 from tests.tables import make_params
 
 RULE = make_params(gate={"min_rows": 90, "margin": 0.0}).gate
 
 
-def a_gain(low, high=0.3):
-    return Comparison(0.7, Interval((low + high) / 2, low, high))
+def a_gain(low, high=0.3, *, wins=60, losses=10):
+    return Comparison(0.7, Interval((low + high) / 2, low, high), wins, losses)
 
 
 def a_challenge(*, rows=300, parity=None, has_champion=True, **gains):
@@ -17,14 +17,15 @@ def a_challenge(*, rows=300, parity=None, has_champion=True, **gains):
         name.replace("_", " "): low for name, low in gains.items()
     }
     comparisons = {name: a_gain(low) for name, low in lows.items() if low is not None}
-    return Challenge(rows, Interval(0.9, 0.85, 0.95), comparisons, parity, has_champion)
+    return Challenge(rows, comparisons, parity, has_champion)
 
 
 def test_a_challenger_that_beats_all_is_promoted_with_each_gain_as_a_reason():
     decision = decide(a_challenge(), RULE)
 
     assert decision.promote
-    assert decision.reasons[0] == "gain over the champion (0.700) is +0.200 [+0.100, +0.300] at 95% confidence"
+    gain = "gain over the champion (0.700) is +0.200 [+0.100, +0.300] at 95% confidence"
+    assert decision.reasons[0].startswith(f"{gain}, 60 rows won and 10 lost (p ")
     assert [reason.split(" (")[0] for reason in decision.reasons] == [
         f"gain over the {name}" for name in (CHAMPION, MAJORITY, PREVIOUS_LABEL)
     ]
@@ -32,10 +33,10 @@ def test_a_challenger_that_beats_all_is_promoted_with_each_gain_as_a_reason():
 
 def test_a_tie_keeps_the_champion():
     same = np.arange(300) < 270
-    tie = Comparison(0.9, paired_gain(same, same, confidence=0.95, resamples=1000, seed=7))
+    tie = Comparison(0.9, paired_gain(same, same, confidence=0.95, resamples=1000, seed=7), 0, 0)
     challenge = a_challenge()
 
-    decision = decide(Challenge(300, challenge.accuracy, {**challenge.comparisons, CHAMPION: tie}, None, True), RULE)
+    decision = decide(Challenge(300, {**challenge.comparisons, CHAMPION: tie}, None, True), RULE)
 
     assert not decision.promote
     assert "not shown to be better than the champion" in decision.reasons[0]
@@ -56,6 +57,27 @@ def test_the_low_end_of_the_gain_has_to_exceed_the_margin(low, margin, promoted)
     decision = decide(a_challenge(champion=low), make_params(gate={"margin": margin}).gate)
 
     assert decision.promote is promoted
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "promoted"), [(4, 0, False), (5, 0, True), (15, 6, False), (16, 6, True), (10, 10, False)]
+)
+def test_few_rows_won_are_luck_whatever_the_bootstrap_says(wins, losses, promoted):
+    challenge = a_challenge()
+    comparisons = {**challenge.comparisons, CHAMPION: a_gain(0.01, wins=wins, losses=losses)}
+
+    decision = decide(Challenge(300, comparisons, None, True), RULE)
+
+    assert decision.promote is promoted
+
+
+@pytest.mark.parametrize("disagreements", [3, 4, 5, 6, 8, 10, 20, 50])
+def test_equally_good_models_are_rarely_taken_for_better(disagreements):
+    wins = np.random.default_rng(7).binomial(disagreements, 0.5, size=2000)
+
+    promoted = [wins_by_chance(won, disagreements - won) < 0.025 for won in wins]
+
+    assert np.mean(promoted) <= 0.05
 
 
 @pytest.mark.parametrize("name", ["majority_label", "previous_label"])
@@ -97,10 +119,10 @@ def test_worse_is_said_only_where_the_whole_interval_is_below_zero(high, verdict
     challenge = a_challenge()
     comparisons = {**challenge.comparisons, CHAMPION: a_gain(-0.2, high)}
 
-    decision = decide(Challenge(300, challenge.accuracy, comparisons, None, True), RULE)
+    decision = decide(Challenge(300, comparisons, None, True), RULE)
 
     assert decision.reasons[0].startswith(verdict)
-    assert decision.reasons[0].endswith("more than +0.000 is needed at its low end")
+    assert decision.reasons[0].endswith("its low end has to exceed +0.000, by more than luck")
 
 
 def test_every_failed_check_is_told():

@@ -8,6 +8,7 @@ from releve.rules.ledger import (
     EXAMPLE_ID,
     answered_row,
     answers_from,
+    by_request,
     check_answer,
     check_label,
     check_worker,
@@ -51,6 +52,14 @@ def test_an_id_taken_apart_and_put_together_is_the_same():
 
     assert (parsed.day, parsed.worker, parsed.offset, parsed.position) == ("20240131", "9f2c01ab", 0x1A40, 3)
     assert parsed.request == REQUEST
+
+
+def test_row_ids_are_grouped_by_their_request_and_what_is_none_is_left_out():
+    other = REQUEST.replace("1a40", "1a41")
+
+    grouped = by_request([f"{REQUEST}.1", f"{other}.0", "", "../x", REQUEST, f"{REQUEST}.0", f"{REQUEST}.1"])
+
+    assert grouped == {REQUEST: [f"{REQUEST}.1", f"{REQUEST}.0", f"{REQUEST}.1"], other: [f"{other}.0"]}
 
 
 def test_the_example_in_the_error_message_is_an_id():

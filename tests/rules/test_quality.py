@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from releve.rules.quality import HOLDS, UNCLEAR, UNKNOWN, WORSE, assess
-from releve.rules.scores import accuracy
+from releve.rules.quality import HOLDS, UNCLEAR, UNKNOWN, WORSE, Promise, assess
+
+PROMISE = Promise(0.9, 300)
+SEED = 7
 
 
 def flags(right, rows=200):
@@ -10,7 +12,7 @@ def flags(right, rows=200):
 
 
 def assessed(right, *, rows=200, **changes):
-    rule = {"promise": 0.9, "tolerance": 0.05, "min_labels": 90, "confidence": 0.95}
+    rule = {"promise": PROMISE, "tolerance": 0.05, "min_labels": 90, "confidence": 0.95}
     return assess(flags(right, rows), **{**rule, **changes})
 
 
@@ -28,38 +30,50 @@ def test_no_label_at_all_is_unknown_even_where_none_is_asked_for():
     assert "0 labelled answers are too few" in str(assessed(0, rows=0, min_labels=0))
 
 
-@pytest.mark.parametrize("right", range(150, 201))
-def test_the_state_follows_from_where_the_whole_interval_lies(right):
-    interval = accuracy(flags(right), confidence=0.95)
-
+@pytest.mark.parametrize("right", range(140, 201))
+def test_the_state_follows_from_where_the_whole_interval_of_the_change_lies(right):
     found = assessed(right)
 
-    expected = WORSE if interval.high < 0.9 else HOLDS if interval.low >= 0.85 else UNCLEAR
+    expected = WORSE if found.change.high < 0 else HOLDS if found.change.low >= -0.05 else UNCLEAR
     assert found.state == expected
+    assert found.change.value == pytest.approx(right / 200 - 0.9)
 
 
 def test_all_three_states_are_reached_between_bad_and_good():
-    states = [assessed(right).state for right in range(150, 201)]
+    states = [assessed(right).state for right in range(140, 201)]
 
     assert list(dict.fromkeys(states)) == [WORSE, UNCLEAR, HOLDS]
 
 
-def test_worse_begins_where_the_top_of_the_interval_is_below_the_promise():
-    top = accuracy(flags(170), confidence=0.95).high
-
-    assert assessed(170, promise=top).state != WORSE
-    assert assessed(170, promise=np.nextafter(top, 1)).state == WORSE
+def test_a_promise_that_rests_on_fewer_rows_is_harder_to_break():
+    assert assessed(165, promise=Promise(0.9, 10_000)).state == WORSE
+    assert assessed(165, promise=Promise(0.9, 60)).state != WORSE
 
 
-def test_holding_ends_where_the_bottom_of_the_interval_is_below_the_tolerance():
-    bottom = accuracy(flags(190), confidence=0.95).low
+@pytest.mark.parametrize(("promised_on", "labelled"), [(134, 300), (300, 300), (300, 100)])
+def test_a_champion_that_is_as_good_as_ever_is_called_worse_in_at_most_one_of_twenty_looks(promised_on, labelled):
+    draws = np.random.default_rng(SEED)
+    promises = draws.binomial(promised_on, 0.95, size=400) / promised_on
+    realised = draws.binomial(labelled, 0.95, size=400)
 
-    assert assessed(190, promise=bottom, tolerance=0.0).state == HOLDS
-    assert assessed(190, promise=np.nextafter(bottom, 1), tolerance=0.0).state != HOLDS
+    alarms = [
+        assessed(right, rows=labelled, promise=Promise(promise, promised_on)).state == WORSE
+        for promise, right in zip(promises, realised, strict=True)
+    ]
+
+    assert np.mean(alarms) <= 0.05
+
+
+def test_a_champion_that_lost_ten_points_is_nearly_always_called_worse():
+    draws = np.random.default_rng(SEED)
+
+    alarms = [assessed(right, rows=300).state == WORSE for right in draws.binomial(300, 0.8, size=400)]
+
+    assert np.mean(alarms) >= 0.9
 
 
 def test_the_sentence_names_figures_and_verdict():
     said = str(assessed(150))
 
-    assert "0.750" in said
-    assert "200 labelled answers against 0.900 promised: worse" in said
+    assert "accuracy 0.750 on 200 labelled answers, 0.900 was promised" in said
+    assert said.endswith(": worse")

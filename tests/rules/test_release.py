@@ -33,6 +33,7 @@ def a_release(**changes):
         revision="ef" * 20,
         rows=900,
         promise=0.951,
+        promise_rows=300,
     )
     return replace(release, **changes)
 
@@ -64,8 +65,9 @@ def test_nothing_serves_without_having_been_a_challenger():
 
 
 @pytest.mark.parametrize("state", [REFUSED, RETIRED])
-def test_what_was_refused_or_retired_never_moves_again(state):
-    with pytest.raises(Conflict, match="nothing: it is final"):
+def test_what_was_refused_or_retired_serves_only_after_another_challenge(state):
+    assert can_become(state, CHALLENGER)
+    with pytest.raises(Conflict, match=rf"a {state} cannot become a champion; .* it can become challenger$"):
         check_can_become(state, CHAMPION)
 
 

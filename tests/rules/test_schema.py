@@ -270,6 +270,15 @@ def test_the_described_columns_may_come_in_any_order():
         ("1", 1.0),
         (" 2.5 ", 2.5),
         ("1e3", 1000.0),
+        ("-1.5E-3", -0.0015),
+        ("+.5", 0.5),
+        ("7.", 7.0),
+        (".", "."),
+        ("1_000", "1_000"),
+        ("nan", "nan"),
+        ("infinity", "infinity"),
+        ("-inf", "-inf"),
+        ("\u0661", "\u0661"),
         ("", None),
         ("  ", None),
         ("abc", "abc"),
@@ -390,13 +399,30 @@ def test_a_column_that_is_described_wrongly_is_named(spec, said):
         ({"name": "y"}, "at least two 'classes'"),
         ({"name": "price", "classes": [0, 1]}, "the target 'price' is also among the columns"),
         ({"name": "y", "classes": [False, True]}, "YAML reads yes, no, on and off as true and false"),
-        ({"name": "y", "classes": [1, "1"]}, "all different"),
-        ({"name": "y", "classes": [1.0, 2.0]}, "expected whole numbers or texts"),
+        ({"name": "y", "classes": [1, "1"]}, r"target.classes is \[1, '1'\]; expected only whole"),
+        ({"name": "y", "classes": [1, "x"]}, r"target.classes is \[1, 'x'\]; expected only whole"),
+        ({"name": "y", "classes": [1, 2, 1]}, "all different"),
+        ({"name": "y", "classes": ["a", "a"]}, "all different"),
+        ({"name": "y", "classes": ["_position", "b"]}, "the name '_position' begins with '_'"),
+        ({"name": "_row", "classes": ["a", "b"]}, "the name '_row' begins with '_'"),
+        ({"name": "y", "classes": [1.0, 2.0]}, "expected only whole numbers or only texts"),
     ],
 )
 def test_a_target_that_is_described_wrongly_is_named(target, said):
     with pytest.raises(BadInput, match=f"shop.yaml: .*{said}"):
         described(target=target)
+
+
+@pytest.mark.parametrize("name", ["_batch", "_row", "_"])
+def test_a_feature_may_not_be_called_as_our_own_columns_are(name):
+    with pytest.raises(BadInput, match=f"shop.yaml: the name '{name}' begins with '_'.*choose another name"):
+        described(columns={name: {"type": "number"}})
+
+
+def test_an_underscore_elsewhere_in_a_name_is_fine():
+    schema = described(columns={"row_": {"type": "number"}}, target={"name": "is_it", "classes": ["a_", "b_c"]})
+
+    assert (schema.names, schema.target.classes) == (["row_"], ("a_", "b_c"))
 
 
 @pytest.mark.parametrize("key", ["columns", "target"])

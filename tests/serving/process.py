@@ -1,6 +1,7 @@
 """The real service, and a real Milvus, as processes of their own on free ports of this machine."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,10 +20,12 @@ START_SECONDS = 120.0
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Below the ports that the kernel hands out by itself, so that no part of a server takes it before we do."""
+    while True:
+        port = random.randint(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex((LOOPBACK, port)) != 0:
+                return port
 
 
 @contextmanager

@@ -54,6 +54,17 @@ def test_a_model_that_is_not_in_the_store_cannot_be_packed(home: Path):
         bento_builds.build(PROJECT, home, f"{SCENARIO}:nine", version="v9")
 
 
+def test_a_build_that_takes_too_long_is_stopped_and_leaves_nothing(home: Path, monkeypatch: pytest.MonkeyPatch):
+    stored = make_stored_model(home, "slow", scenario=SCENARIO)
+    monkeypatch.setattr(bento_builds, "SECONDS", 0.2)
+
+    with pytest.raises(bento_builds.BuildFailed, match=r"not done after 0.2 s and was stopped"):
+        bento_builds.build(PROJECT, home, stored.tag, version="v2")
+
+    assert not (home / "bentoml" / "bentos" / "releve" / "v2").exists()
+    assert list((home / "bentoml" / "tmp").iterdir()) == []
+
+
 def test_a_served_bento_answers_with_its_model_without_a_registry(built: bento_builds.BuiltBento, home: Path):
     # An empty value counts as not set: the Bento is on its own, whatever the checkout around it says.
     alone = {

@@ -23,7 +23,16 @@ from tests.serving.process import free_port
 from tests.tables import ROOT, SHOP, SHOP_TABLE, shop_rows
 
 CODE = ("releve", "tasks")
-FILES = (".dvc/config", ".dvcignore", ".gitignore", "params.yaml", "dvc.yaml", "service.py", "bentofile.yaml")
+FILES = (
+    ".dvc/config",
+    ".dvcignore",
+    ".gitignore",
+    "params.yaml",
+    "dvc.yaml",
+    "service.py",
+    "bentofile.yaml",
+    "requirements.lock",
+)
 LOCKS = ("requirements-service.lock",)
 BETTER_RECIPE = {"recipe": "extra_trees", "options": {"n_estimators": 20}}
 TRAINING_ROWS, NEWER_ROWS = 200, 120

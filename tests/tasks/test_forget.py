@@ -2,9 +2,9 @@ import pytest
 
 from releve.adapters.scenario_branch import git
 from releve.errors import NotFound
-from releve.rules.chain import WITHDRAWN
+from releve.rules.chain import FORGOTTEN, WITHDRAWN
 from tasks.forget import forget
-from tasks.history import FORGOTTEN, events_of
+from tasks.history import events_of
 from tasks.ingest import ingest
 from tests.tables import SHOP, shop_rows
 
@@ -42,7 +42,7 @@ def test_a_forgotten_scenario_starts_over_with_the_same_files(released):
 
     found = ingest(released.settings, SHOP)
 
-    assert [batch.batch[:4] for batch in found.batches] == ["0001"]
+    assert [batch.batch[:8] for batch in found.batches] == ["00000001"]
     assert len(events_of(released.registry, SHOP, "ingested")) == 1
     assert len(released.registry.events(SHOP, kinds=["ingested"])) == 3
 

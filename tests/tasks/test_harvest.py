@@ -1,6 +1,12 @@
+import contextvars
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pandas as pd
 import pytest
 
+from releve.adapters.scenario_lock import scenario_lock
 from tasks.harvest import harvest, unharvested, waiting_rows
 from tasks.ingest import ingest
 from tests.tables import SHOP, shop_rows
@@ -88,3 +94,94 @@ def test_answers_without_a_single_cell_of_a_nullable_column_are_ingested_too(mis
     harvest(fresh.settings, SHOP)
 
     assert ingest(fresh.settings, SHOP).batches[0].rows == 30
+
+
+def in_another_run(work):
+    """In a thread without this run's context, so that it is another holder of the scenario."""
+    return ThreadPoolExecutor(1).submit(contextvars.Context().run, work)
+
+
+def test_two_runs_at_once_harvest_every_answer_once(fresh):
+    answered(fresh)
+    start = threading.Barrier(2)
+
+    def run():
+        start.wait()
+        return harvest(fresh.settings, SHOP)
+
+    both = [in_another_run(run), in_another_run(run)]
+
+    assert [run.result() for run in both] == [30, 30]
+    assert waiting(fresh) == ["answers-0001.parquet"]
+    assert pd.read_parquet(fresh.state.incoming / "answers-0001.parquet")["_answer_id"].is_unique
+
+
+def test_harvesting_waits_until_the_run_that_holds_the_scenario_ends(fresh):
+    answered(fresh)
+
+    with scenario_lock(fresh.settings.home, SHOP, holder="ingest"):
+        other = in_another_run(lambda: harvest(fresh.settings, SHOP))
+        time.sleep(0.5)
+        assert waiting(fresh) == []
+
+    assert other.result() == 30
+
+
+def test_a_run_that_holds_the_scenario_can_harvest_in_it(fresh):
+    answered(fresh)
+
+    with scenario_lock(fresh.settings.home, SHOP, holder="a test"):
+        assert harvest(fresh.settings, SHOP) == 30
+
+
+def refuse_harvest(shop):
+    """Harvest answers that no longer fit: the owner has forbidden their prices since."""
+    answered(shop)
+    harvest(shop.settings, SHOP)
+    limit_price(shop, 0)
+    assert len(ingest(shop.settings, SHOP).refusals) == 1
+
+
+def limit_price(shop, highest):
+    shop.override(columns={"price": {"type": "number", "min": 0, "max": highest}})
+
+
+def test_refused_answers_are_not_sent_again_and_count_no_more(fresh):
+    refuse_harvest(fresh)
+
+    assert waiting_rows(fresh.settings, SHOP) == 0
+    assert harvest(fresh.settings, SHOP) == 0
+    assert waiting(fresh) == []
+
+
+def test_newer_answers_are_harvested_beside_refused_ones(fresh):
+    refuse_harvest(fresh)
+    answered(fresh, rows=shop_rows(5, seed=6))
+
+    assert waiting_rows(fresh.settings, SHOP) == 5
+    assert harvest(fresh.settings, SHOP) == 5
+    assert waiting(fresh) == ["answers-0002.parquet"]
+
+
+def test_refused_answers_that_a_person_moves_back_are_ingested_once_the_schema_allows_them(fresh):
+    refuse_harvest(fresh)
+    limit_price(fresh, 100)
+    (fresh.state.refused / "answers-0001.parquet").rename(fresh.state.incoming / "answers-0001.parquet")
+
+    assert harvest(fresh.settings, SHOP) == 0
+    assert [batch.rows for batch in ingest(fresh.settings, SHOP).batches] == [30]
+    assert harvest(fresh.settings, SHOP) == 0
+
+
+def test_refused_answers_that_a_person_mends_are_ingested_instead_of_the_first_ones(fresh):
+    refuse_harvest(fresh)
+    mended = pd.read_parquet(fresh.state.refused / "answers-0001.parquet").assign(price=0.0)
+    (fresh.state.refused / "answers-0001.parquet").unlink()
+    fresh.receive(mended, "answers-0001.parquet")
+
+    assert harvest(fresh.settings, SHOP) == 0
+    ingest(fresh.settings, SHOP)
+    limit_price(fresh, 100)
+
+    assert harvest(fresh.settings, SHOP) == 0
+    assert [batch.rows for batch in fresh.batches] == [30]

@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+from hashlib import sha256
 
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from releve.adapters.registry import Registry
 from releve.errors import BadInput, NotFound
 from releve.rules.chain import INGESTED, RELEASED
 from releve.rules.release import SEED_VERSION, Release
-from tasks.ingest import check_refusals, check_share, ingest, read_checked
+from tasks.ingest import check_refusals, check_share, ingest, read_checked, refused_digests
 from tests.repositories import commit, snapshot, write
 from tests.tables import SHOP, shop_rows, shop_schema
 
@@ -114,7 +116,7 @@ def test_a_file_that_came_already_is_no_second_batch_whatever_its_name(ingested)
     found = ingest(ingested.settings, SHOP)
 
     assert found.batches == found.refusals == ()
-    assert found.duplicates[0].reason.startswith("again.parquet holds exactly what batch 0001-")
+    assert found.duplicates[0].reason.startswith("again.parquet holds exactly what batch 00000001-")
     assert ingested.branch.tip() == before
     assert names_in(ingested.state.incoming) == [".hidden"]
 
@@ -162,6 +164,94 @@ def test_files_that_cannot_be_used_are_set_aside_beside_their_reasons_and_stop_n
         check_refusals(found)
 
 
+CAFE = os.fsdecode(b"caf\xe9.csv")  # a name that is not UTF-8
+BAD = "kind,price,weight,bought\nbread,x,2,yes\n"
+
+
+def test_a_file_whose_name_is_not_utf_8_is_ingested_under_a_name_that_can_be_shown(fresh):
+    fresh.receive_text(GOOD, CAFE)
+
+    ingest(fresh.settings, SHOP)
+
+    assert [batch.source for batch in fresh.batches] == ["caf\N{REPLACEMENT CHARACTER}.csv"]
+    assert told(fresh)[0]["source"] == "caf\N{REPLACEMENT CHARACTER}.csv"
+    assert names_in(fresh.state.ingested) == [CAFE]
+
+
+def test_a_file_whose_name_is_not_utf_8_is_refused_and_found_known_like_any(fresh):
+    fresh.receive_text(GOOD, "good.csv")
+    fresh.receive_text(GOOD, os.fsdecode(b"\xe9-again.csv"))
+    fresh.receive_text(BAD, CAFE)
+    fresh.receive(shop_rows(5), os.fsdecode(b"\xff.parquet"))
+
+    found = ingest(fresh.settings, SHOP)
+
+    assert [batch.source for batch in found.batches][:1] == ["good.csv"]
+    assert found.duplicates[0].reason.startswith("\N{REPLACEMENT CHARACTER}-again.csv holds exactly")
+    note = (fresh.state.refused / f"{CAFE}.reason.txt").read_text()
+    assert note.startswith("caf\N{REPLACEMENT CHARACTER}.csv: 1 of 1 rows do not fit the schema")
+    assert names_in(fresh.state.incoming) == []
+
+
+def test_two_names_that_are_shown_alike_keep_their_own_fates(fresh):
+    fresh.receive_text(GOOD, os.fsdecode(b"\xe8.csv"))
+    fresh.receive_text(BAD, os.fsdecode(b"\xe9.csv"))
+
+    ingest(fresh.settings, SHOP)
+
+    assert names_in(fresh.state.ingested) == [os.fsdecode(b"\xe8.csv")]
+    assert os.fsdecode(b"\xe9.csv") in names_in(fresh.state.refused)
+
+
+@pytest.mark.parametrize("length", [180, 181, 250])
+def test_a_refused_file_with_a_very_long_name_is_set_aside_too(length, fresh):
+    name = "x" * (length - 4) + ".csv"
+    fresh.receive_text(BAD, "short.csv").rename(fresh.state.incoming / name)
+
+    ingest(fresh.settings, SHOP)
+
+    kept = name if length <= 180 else name[-45:]
+    assert names_in(fresh.state.refused) == [kept, f"{kept}.reason.txt"]
+
+
+def test_a_second_refused_file_of_one_name_has_a_note_of_its_own(fresh):
+    fresh.receive_text(BAD)
+    ingest(fresh.settings, SHOP)
+    fresh.receive_text("")
+
+    ingest(fresh.settings, SHOP)
+
+    empty = f"{sha256(b'').hexdigest()[:8]}-today.csv"
+    assert names_in(fresh.state.refused) == sorted(["today.csv", "today.csv.reason.txt", empty, f"{empty}.reason.txt"])
+    assert "do not fit the schema" in (fresh.state.refused / "today.csv.reason.txt").read_text()
+    assert "today.csv is empty" in (fresh.state.refused / f"{empty}.reason.txt").read_text()
+
+
+def test_a_note_says_how_to_send_the_file_again_and_doing_so_works(fresh):
+    fresh.receive_text(BAD)
+    ingest(fresh.settings, SHOP)
+    note = (fresh.state.refused / "today.csv.reason.txt").read_text()
+    (fresh.state.refused / "today.csv").unlink()
+    fresh.receive_text(GOOD)
+
+    found = ingest(fresh.settings, SHOP)
+
+    assert f"move today.csv from here to {fresh.state.incoming}" in note
+    assert [batch.rows for batch in found.batches] == [2]
+    assert (fresh.state.refused / "today.csv.reason.txt").read_text() == note
+
+
+def test_a_file_that_is_refused_once_more_leaves_the_first_note_alone(fresh):
+    fresh.receive_text(BAD)
+    ingest(fresh.settings, SHOP)
+    (fresh.state.refused / "today.csv").unlink()
+    fresh.receive_text("")
+
+    ingest(fresh.settings, SHOP)
+
+    assert refused_digests(fresh.state) == {sha256(text.encode()).hexdigest() for text in (BAD, "")}
+
+
 def test_where_nothing_was_refused_there_is_nothing_to_raise(fresh):
     check_refusals(ingest(fresh.settings, SHOP))
 
@@ -194,7 +284,7 @@ def test_later_files_are_appended_and_earlier_rows_are_kept(ingested):
 
     ingest(ingested.settings, SHOP)
 
-    assert [batch.batch[:4] for batch in ingested.batches] == ["0001", "0002", "0003"]
+    assert [batch.batch[:8] for batch in ingested.batches] == ["00000001", "00000002", "00000003"]
     assert [batch.rows for batch in ingested.batches] == [100, 100, 2]
     assert data_version(ingested.branch.read("batches.dvc")) != first_version
 
@@ -287,7 +377,7 @@ def bundle_seed(shop):
 
 def release_champion_of(shop, data_version):
     """A release as the registry knows it; only where its rows came from matters here."""
-    champion = Release(SHOP, "shop:one", "0" * 64, "releve_shop_one", 20, data_version, "0" * 40, 20, 0.9)
+    champion = Release(SHOP, "shop:one", "0" * 64, "releve_shop_one", 20, data_version, "0" * 40, 20, 0.9, 10)
     shop.registry.move(SHOP, RELEASED, expected=None, release=champion, reason="a test", actor="a test")
 
 

@@ -7,7 +7,7 @@ from releve.adapters.model_store import ModelStore
 from releve.adapters.vector_index import IndexUnavailable, VectorIndex
 from releve.errors import NotFound
 from releve.rules.chain import RELEASED
-from tasks.package import GoldenMismatch, check_golden
+from tasks.champion import GoldenMismatch, check_golden
 from tasks.release import NotAccepted, check_accepted, release
 from tasks.retrain import last_challenger
 from tests.serving.process import free_port

@@ -10,7 +10,7 @@ from releve.rules.chain import CHALLENGED
 from releve.rules.release import SEED_VERSION
 from tasks.ingest import ingest
 from tasks.retrain import last_challenger, retrain
-from tests.repositories import snapshot
+from tests.repositories import commit, snapshot
 from tests.tables import SHOP, shop_rows
 
 pytestmark = pytest.mark.slow
@@ -148,3 +148,28 @@ def test_a_challenger_is_found_by_its_name(replaced):
     assert last_challenger(replaced.registry, SHOP, model=first.model).model == first.model
     with pytest.raises(NotFound, match="shop has no challenger shop:none"):
         last_challenger(replaced.registry, SHOP, model="shop:none")
+
+
+def test_another_gate_judges_the_same_challenger_anew_and_the_new_judgement_counts(challenged):
+    first = last_challenger(challenged.registry, SHOP)
+    params = challenged.root / "params.yaml"
+    params.write_text(params.read_text().replace("min_rows: 90 ", "min_rows: 9000 "))
+    commit(challenged.root, "a stricter gate")
+
+    again = retrain(challenged.settings, SHOP, reason="a stricter gate")
+
+    assert again.model == first.model
+    assert (first.promote, again.promote) == (True, False)
+    assert last_challenger(challenged.registry, SHOP).reasons == again.reasons
+    assert len(challenges(challenged)) == 2
+
+
+def test_a_gate_that_is_not_committed_judges_nobody(ingested):
+    params = ingested.root / "params.yaml"
+    params.write_text(params.read_text().replace("min_rows: 90 ", "min_rows: 9000 "))
+    told = []
+
+    found = retrain(ingested.settings, SHOP, reason="an experiment", progress=told.append)
+
+    assert found.promote
+    assert told[0] == "not committed, and so no part of this run: params.yaml"

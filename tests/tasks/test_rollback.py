@@ -1,4 +1,7 @@
 import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -8,7 +11,9 @@ from releve.adapters.vector_index import VectorIndex
 from releve.errors import NotFound
 from releve.rules.chain import ROLLED_BACK
 from tasks.rollback import NothingToRollBackTo, rollback
-from tests.tables import SHOP
+from tests.serving.process import free_port
+from tests.tables import ROOT, SHOP
+from tests.tasks.shop import moved
 
 pytestmark = pytest.mark.slow
 
@@ -81,3 +86,39 @@ def test_a_previous_model_that_is_not_what_it_was_does_not_come_back(damage, rep
         rollback(replaced.settings, SHOP, reason="complaints")
 
     assert serving(replaced) == before
+
+
+def test_a_rollback_does_not_wait_for_a_training(replaced):
+    first = replaced.registry.previous(SHOP)
+
+    with holding_the_lock(replaced.settings.home):
+        done = rollback(replaced.settings, SHOP, reason="complaints")
+
+    assert done.release == serving(replaced) == first
+
+
+def test_a_rollback_does_not_need_the_vector_store(replaced):
+    first = replaced.registry.previous(SHOP)
+    away = moved(replaced.settings, milvus_uri=f"http://127.0.0.1:{free_port()}")
+
+    done = rollback(away, SHOP, reason="complaints")
+
+    assert serving(replaced) == first
+    assert done.index is None
+    assert done.note.startswith("searches wait for Milvus")
+
+
+@contextmanager
+def holding_the_lock(home):
+    """Another process holds the scenario, as a training does."""
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom releve.adapters.scenario_lock import scenario_lock\n"
+        "with scenario_lock(Path(sys.argv[1]), 'shop', holder='retrain'):\n"
+        "    print('held', flush=True)\n    time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(home)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        yield
+        other.kill()

@@ -1,0 +1,46 @@
+"""The model that serves, and what travels with every model: its reference rows and its golden rows."""
+
+from typing import TYPE_CHECKING
+
+from releve.adapters.model_runtime import Model
+from releve.adapters.model_store import ModelStore
+from releve.adapters.registry import Current
+from releve.errors import NotFound, ReleveError
+from releve.settings import Settings
+from tasks.places import REFERENCE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class GoldenMismatch(ReleveError):
+    """A model no longer gives the answers it gave when it was packaged."""
+
+    code = "golden_mismatch"
+
+
+def check_released(current: Current | None, scenario: str) -> Current:
+    """Return `current`. Raises NotFound, with what to do, before the first release."""
+    if current is None:
+        raise NotFound(
+            f"{scenario} has no release yet; run the retrain flow (or `make demo`) to make the first champion"
+        )
+    return current
+
+
+def read_reference(settings: Settings, tag: str) -> "pd.DataFrame":
+    """The rows a model learned from, newest at the end, as they travel with it."""
+    import pandas as pd
+
+    return pd.read_parquet(ModelStore(settings.home).get(tag).path / REFERENCE)
+
+
+def check_golden(model: Model) -> None:
+    """Ask a loaded model its golden rows. Raises GoldenMismatch when an answer differs."""
+    expected = model.description["golden"]
+    found = model.answer(model.schema.model_input(expected["rows"])).labels
+    if found != expected["labels"]:
+        raise GoldenMismatch(
+            f"model {model.tag} answers its golden rows with {found}, it was packaged with {expected['labels']}; "
+            "it is not released. Compare the installed onnxruntime with the one in requirements.lock"
+        )

@@ -1,0 +1,64 @@
+"""The door `python -m flows`, up to where Prefect would come in."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.__main__ import FLOWS
+from tests.factories import PROJECT, make_project
+from tests.serving.process import free_port
+
+
+def run(project: Path, *arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """`python -m flows` for that project, where no Prefect server runs."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "RELEVE_"))}
+    ours = {"RELEVE_PROJECT": str(project), "RELEVE_PREFECT_PORT": str(free_port())}
+    return subprocess.run(
+        [sys.executable, *python, "-m", "flows", *arguments],
+        cwd=PROJECT,
+        env=inherited | ours,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_scenario_that_does_not_exist_is_told_with_those_that_do(tmp_path: Path, flow: str):
+    done = run(make_project(tmp_path), flow, "flower")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "error: there is no scenario 'flower' (no scenarios/flower/params.yaml); there are: flowers"
+    ]
+
+
+@pytest.mark.parametrize("name", ["Bad Name", "../flowers", ""])
+def test_a_name_that_no_scenario_may_have_is_told_before_prefect_is_imported(tmp_path: Path, name: str):
+    done = run(make_project(tmp_path), "retrain", name, python=("-X", "importtime"))
+
+    told = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    assert done.returncode == 1
+    assert told == [
+        f"error: the scenario name {name!r} is not allowed: use 1 to 63 lower-case letters, digits, '_' or '-', "
+        "starting with a letter or a digit"
+    ]
+    assert "| prefect" not in done.stderr
+
+
+def test_a_scenario_that_exists_goes_on_to_the_prefect_server(tmp_path: Path):
+    done = run(make_project(tmp_path), "retrain", "flowers")
+
+    assert done.returncode == 2
+    assert "start it with `make up`" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("train",), ("retrain", "flowers", "again")])
+def test_another_question_is_answered_with_the_flows_that_there_are(tmp_path: Path, arguments: tuple[str, ...]):
+    done = run(make_project(tmp_path), *arguments)
+
+    assert done.returncode == 1
+    assert "expected one of ingest, monitor, retrain, release, rollback, lifecycle" in done.stderr

@@ -1,0 +1,56 @@
+import random
+
+import pytest
+
+from releve.adapters.files import write_parquet
+from releve.errors import BadInput
+from tasks.split import BATCH, in_order, read_rows
+from tests.tables import shop_rows, shop_schema
+
+
+def batches(folder, *names):
+    for seed, name in enumerate(names):
+        write_parquet(folder / f"{name}.parquet", shop_rows(2, seed=seed))
+    return folder
+
+
+def shuffled(names):
+    return random.Random(7).sample(names, len(names))
+
+
+@pytest.mark.parametrize("digits", [4, 8])
+def test_ten_thousand_and_one_batches_are_in_the_order_of_their_numbers(digits):
+    names = [f"{number:0{digits}d}-{number % 16:08x}" for number in range(1, 10_002)]
+
+    assert in_order(shuffled(names)) == names
+
+
+def test_the_list_decides_where_there_is_one():
+    names = [f"{number}-{number % 16:08x}" for number in range(10_001, 0, -1)]
+
+    assert in_order(shuffled(names), names) == names
+
+
+def test_batches_that_are_not_listed_come_last():
+    assert in_order(["0003-a", "0001-a", "00000002-b"], ["0003-a", "gone"]) == ["0003-a", "0001-a", "00000002-b"]
+
+
+def test_names_without_a_number_are_in_alphabetical_order():
+    assert in_order(["b", "a", "-c", "\N{SUPERSCRIPT TWO}"]) == ["-c", "a", "b", "\N{SUPERSCRIPT TWO}"]
+
+
+def test_nothing_is_in_order():
+    assert in_order([], ["0001-a"]) == []
+
+
+def test_rows_are_joined_in_the_order_of_the_list(tmp_path):
+    folder = batches(tmp_path, "0001-a", "0002-b", "0003-c")
+
+    rows = read_rows(folder, shop_schema(), listed=["0002-b", "0003-c", "0001-a"])
+
+    assert rows[BATCH].unique().tolist() == ["0002-b", "0003-c", "0001-a"]
+
+
+def test_a_folder_without_rows_says_what_to_do(tmp_path):
+    with pytest.raises(BadInput, match=r"there are no rows in .*; put files into the incoming folder"):
+        read_rows(tmp_path, shop_schema())
