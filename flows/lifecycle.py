@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from prefect import flow
 
 from flows.context import Scenario, read_settings
+from flows.ingest import take_in
 from flows.monitor import watch
 from flows.release import put_into_service
 from flows.retrain import challenge
+from tasks.ingest import check_refusals
 from tasks.monitor import Observation
 from tasks.release import Released
 from tasks.retrain import Challenger
@@ -24,12 +26,16 @@ class Round:
 
 @flow(name="lifecycle", flow_run_name="lifecycle-{scenario}", log_prints=True)
 def lifecycle(scenario: Scenario = "digits") -> Round:
-    """Evidence, decision, challenge, release: each only when the one before says so."""
+    """Evidence, decision, challenge, release: each only when the one before says so.
+
+    Fails, after all that, when one of the files that were waiting was refused.
+    """
     settings = read_settings()
     seen = watch(settings, scenario)
     if not seen.decision.retrain:
         return Round(seen)
+    found = take_in(settings, scenario, harvested=True)
     challenger = challenge(settings, scenario, reason="; ".join(seen.decision.reasons))
-    if not challenger.promote:
-        return Round(seen, challenger)
-    return Round(seen, challenger, put_into_service(settings, scenario, model=challenger.model))
+    released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
+    check_refusals(found)
+    return Round(seen, challenger, released)

@@ -18,23 +18,23 @@ make_challenger = step(retrain_step.retrain, name="retrain")
 def retrain(
     scenario: Scenario = "digits", reason: str = "started by hand", release_accepted: bool = True
 ) -> Challenger:
-    """`dvc repro` in a throw-away worktree, then the gate; an accepted challenger is released unless told otherwise."""
+    """`dvc repro` in a throw-away worktree, then the gate; an accepted challenger is released unless told otherwise.
+
+    Fails, after all that, when one of the files that were waiting was refused.
+    """
     settings = read_settings()
+    found = take_in(settings, scenario, harvested=True)
     challenger = challenge(settings, scenario, reason=reason)
     if challenger.promote and release_accepted:
         put_into_service(settings, scenario, model=challenger.model)
+    check_refusals(found)
     return challenger
 
 
 def challenge(settings: Settings, scenario: str, *, reason: str) -> Challenger:
-    """Take in what is new, build a challenger from it and judge it; then fail when a file was refused.
-
-    Failing last loses nothing: the challenger is judged and recorded, and the release flow can still take it.
-    """
-    found = take_in(settings, scenario, harvested=True)
+    """Build a challenger from all labelled rows and judge it."""
     challenger: Challenger = make_challenger(settings, scenario, reason=reason, progress=print)
     show_challenge(scenario, challenger)
     for sentence in challenger.reasons:
         print(f"{'promote' if challenger.promote else 'keep the champion'}: {sentence}")
-    check_refusals(found)
     return challenger

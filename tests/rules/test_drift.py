@@ -151,9 +151,7 @@ def test_cells_that_were_always_missing_are_not_broken():
     assert checked(often, often) is None
 
 
-@pytest.mark.parametrize(
-    ("present", "takes_part"), [(0, False), (19, False), (MIN_PRESENT, True), (21, True)]
-)
+@pytest.mark.parametrize(("present", "takes_part"), [(0, False), (19, False), (MIN_PRESENT, True), (21, True)])
 def test_a_column_that_is_always_nearly_empty_is_left_out_and_holds_nothing_back(present, takes_part):
     rare = compared()
     rare["weight"] = 1.0
