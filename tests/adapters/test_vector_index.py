@@ -372,10 +372,21 @@ def eventually(search, seconds: float = 3.0):
     return search()
 
 
+def stop(process):
+    """Returns when the kernel has stopped it: until then it might still answer."""
+    process.send_signal(signal.SIGSTOP)
+    while any(thread_state(process.pid, path.name) != "T" for path in Path(f"/proc/{process.pid}/task").iterdir()):
+        time.sleep(0.01)
+
+
+def thread_state(pid, thread):
+    return Path(f"/proc/{pid}/task/{thread}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def test_a_server_that_hangs_is_noticed_within_the_time_limit(own_milvus_server):
     index, name, entries = VectorIndex(own_milvus_server.uri, timeout_seconds=1.0), new_name(), make_entries()
     index.build(name, entries, scenario="digits")
-    own_milvus_server.process.send_signal(signal.SIGSTOP)
+    stop(own_milvus_server.process)
     started = time.monotonic()
 
     with pytest.raises(IndexUnavailable):
