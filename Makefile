@@ -36,7 +36,7 @@ SCENARIO ?= digits
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast lint up down status repro lock clean ingest monitor retrain release rollback lifecycle forget
+.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget
 
 help:  ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,6 +115,9 @@ rollback: setup  ## Run a flow: back to the release before
 
 lifecycle: setup  ## Run a flow: the whole loop, once
 	$(RUN_FLOW)
+
+rebuild: setup  ## Build again what the scenario's branch holds: do the same figures come out? (SCENARIO=digits)
+	@$(BIN)/python -m tasks.rebuild $(SCENARIO)
 
 forget: setup  ## Start a scenario over; what was there is set aside (SCENARIO=digits)
 	@$(BIN)/python -m tasks.forget $(SCENARIO)

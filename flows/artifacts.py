@@ -86,7 +86,9 @@ def _release_table(release: Release) -> str:
 def _checks(done: Released) -> str:
     index = f"index: {done.index.rows} rows, recall@10 {done.index.recall:.3f}. " if done.index else ""
     bento = f"Bento: `{done.bento}`. " if done.bento else ""
-    swapped = "The running service answers with it." if done.swapped else "No service was running here."
+    swapped = (
+        "The running service answers with it." if done.swapped else "No service of this scenario was running here."
+    )
     return index + bento + swapped + (f" {_plain(done.note)}" if done.note else "")
 
 

@@ -8,6 +8,7 @@ from releve.settings import Settings
 from tasks import harvest as harvest_step
 from tasks import ingest as ingest_step
 from tasks.ingest import Ingestion
+from tasks.places import ScenarioState
 
 harvest = step(harvest_step.harvest)
 version_rows = step(ingest_step.ingest, name="ingest")
@@ -29,4 +30,9 @@ def take_in(settings: Settings, scenario: str, *, harvested: bool = False) -> In
     show_ingestion(scenario, found)
     for batch in found.batches:
         print(f"{batch.source}: {batch.rows} rows accepted, {batch.rejected} rejected -> batch {batch.batch}")
+        if batch.rejected:
+            folder = ScenarioState(settings.home, scenario).quarantine
+            print(f"the rejected rows and their reasons: {folder / batch.batch}.parquet")
+    for refusal in (*found.duplicates, *found.refusals):
+        print(refusal.reason)
     return found

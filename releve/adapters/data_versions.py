@@ -67,9 +67,10 @@ class DataVersions:
                 f"the rows could not be pushed to the DVC remote, so nothing has moved. {error}"
             ) from None
 
-    def repro(self, target: str, *, progress: Callable[[str], None] = lambda line: None) -> None:
-        """Run the stages that `target` needs and that are out of date; `progress` gets each line of output."""
-        self._dvc("--wait-for-lock", "repro", target, progress=_without_advice(progress))
+    def repro(self, target: str, *, anew: bool = False, progress: Callable[[str], None] = lambda line: None) -> None:
+        """Run the stages that `target` needs and that are out of date, or all of them; `progress` gets each line."""
+        options = ["--force"] if anew else []
+        self._dvc("--wait-for-lock", "repro", *options, target, progress=_without_advice(progress))
 
     def _dvc(self, *arguments: str, progress: Callable[[str], None] = lambda line: None) -> None:
         # The scenario's lock stays open in the child: should this process be killed, the child's work is still

@@ -62,7 +62,8 @@ def _refusal(name: str, comparison: Comparison | None, params: Gate) -> str | No
         return None
     verdict = "worse" if comparison.gain.high < 0 else "not shown to be better"
     sentence = _sentence(name, comparison, params)
-    return f"{verdict} than the {name}: {sentence}; its low end has to exceed {margin:+.3f}, by more than luck"
+    luck = f"luck (p) to stay below {(1 - params.confidence) / 2:g}"
+    return f"{verdict} than the {name}: {sentence}; it has to exceed {margin:+.3f} at its low end, and {luck}"
 
 
 def _sentence(name: str, comparison: Comparison, params: Gate) -> str:

@@ -122,7 +122,7 @@ def test_worse_is_said_only_where_the_whole_interval_is_below_zero(high, verdict
     decision = decide(Challenge(300, comparisons, None, True), RULE)
 
     assert decision.reasons[0].startswith(verdict)
-    assert decision.reasons[0].endswith("its low end has to exceed +0.000, by more than luck")
+    assert decision.reasons[0].endswith("it has to exceed +0.000 at its low end, and luck (p) to stay below 0.025")
 
 
 def test_every_failed_check_is_told():

@@ -1,0 +1,51 @@
+"""Build again what the scenario's branch holds, and say whether the same figures come out."""
+
+from dataclasses import dataclass
+
+from releve.adapters.data_versions import DataVersions
+from releve.adapters.files import read_params
+from releve.adapters.scenario_branch import ScenarioBranch, git
+from releve.adapters.scenario_lock import scenario_lock
+from releve.errors import NotFound
+from releve.settings import Settings
+from tasks.places import ScenarioFiles, ScenarioState
+from tasks.stage import Stage, run
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """`changed` are the result files that came out differently, as git names them."""
+
+    revision: str
+    metrics: str  # metrics.json, as it came out
+    changed: tuple[str, ...]
+
+
+def rebuild(settings: Settings, scenario: str) -> Rebuilt:
+    """Run every stage anew in a throw-away worktree of the branch; nothing is kept, nothing moves.
+
+    Raises NotFound while the branch has no challenger, ScenarioBusy, PipelineFailed.
+    """
+    params = read_params(settings.project, scenario)
+    with scenario_lock(settings.home, scenario, holder="rebuild", wait_seconds=params.runs.wait_seconds) as lock:
+        branch = ScenarioBranch(settings.project, scenario)
+        tip = branch.tip()
+        if tip is None or branch.read("dvc.lock") is None:
+            raise NotFound(f"nothing was built on {branch.name} yet; run the retrain flow first")
+        with branch.checkout(tip, ScenarioState(settings.home, scenario).worktrees) as path:
+            data = DataVersions(path, project=settings.project, home=settings.home, lock_fd=lock.fd)
+            if (path / "scenarios" / scenario / "batches.dvc").is_file():
+                data.checkout(f"scenarios/{scenario}/batches.dvc")
+            data.repro(f"scenarios/{scenario}/dvc.yaml:package", anew=True, progress=print)
+            changed = git(path, "diff", "--name-only", "--", "results").splitlines()
+            return Rebuilt(tip, ScenarioFiles(path, scenario).metrics.read_text(), tuple(changed))
+
+
+def _rebuild(stage: Stage) -> None:
+    found = rebuild(stage.settings, stage.files.scenario)
+    verdict = f"other than recorded: {', '.join(found.changed)}" if found.changed else "the same as recorded"
+    print(f"{found.metrics}{found.revision[:12]} built again from its rows: the figures are {verdict}")
+
+
+if __name__ == "__main__":
+    run(_rebuild)
