@@ -185,7 +185,7 @@ def test_the_release_shows_what_serves(loop: Loop) -> None:
     release = loop.challenged.result().released.release
     assert shown.startswith(f"# digits: {release.model} serves")
     assert f"| index | `{release.index}` |" in shown
-    assert "No service was running here." in shown
+    assert "No service of this scenario was running here." in shown
 
 
 def test_the_ingestion_shows_a_line_per_file(loop: Loop) -> None:
