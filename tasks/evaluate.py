@@ -9,6 +9,7 @@ from releve.rules import gate
 from releve.rules.params import Gate
 from releve.rules.schema import Label
 from releve.rules.scores import Flags, accuracy, correct, log_loss, majority_label, paired_gain, previous_labels
+from tasks.places import POSITION
 from tasks.stage import Stage, run
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def evaluate(stage: Stage) -> None:
     champion = read_inputs(stage.files.inputs).champion
     classes = list(stage.schema.target.classes)
     target = rows[stage.schema.target.name].tolist()
-    first = int(holdout["_position"].iloc[0])
+    first = int(holdout[POSITION].iloc[0])
     labels, before = target[first:], target[:first]
     probabilities = holdout[[str(label) for label in classes]].to_numpy()
 

@@ -7,13 +7,11 @@ from releve.adapters.files import write_bytes, write_parquet
 from releve.errors import BadInput
 from releve.rules.pipeline import CALIBRATION_FOLDS, as_served, build
 from releve.rules.schema import Schema
+from tasks.places import POSITION
 from tasks.stage import Stage, run
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-POSITION = "_position"  # of a holdout row among all rows; no class is called so
 
 
 def train(stage: Stage) -> None:
