@@ -3,9 +3,12 @@
 import json
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
+from urllib.error import HTTPError
 
 from releve.errors import Unavailable
 from releve.settings import LOOPBACK
@@ -40,7 +43,7 @@ def service_status(port: int) -> ServiceStatus | None:
         request = urllib.request.Request(
             f"http://{LOOPBACK}:{port}/status", data=b"{}", headers={"content-type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=ASK_SECONDS) as response:
+        with _ask(request) as response:
             return _read_status(json.load(response))
     except (OSError, HTTPException, ValueError, KeyError, TypeError):  # away, cut off, or a program of somebody else's
         return None
@@ -72,10 +75,21 @@ def wait_until_serving(port: int, model: str, *, scenario: str, seconds: float) 
 def listens(port: int) -> bool:
     """Whether the service of this machine is up."""
     try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/livez", timeout=ASK_SECONDS):
+        with _ask(urllib.request.Request(f"http://{LOOPBACK}:{port}/livez")):
             return True
     except (OSError, HTTPException):
         return False
+
+
+@contextmanager
+def _ask(request: urllib.request.Request) -> Iterator[Any]:
+    """The answer, closed afterwards. An answer that is an error holds its connection open until it is closed too."""
+    try:
+        with urllib.request.urlopen(request, timeout=ASK_SECONDS) as response:
+            yield response
+    except HTTPError as error:
+        error.close()
+        raise
 
 
 def _read_status(status: dict[str, Any]) -> ServiceStatus:

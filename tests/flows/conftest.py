@@ -1,4 +1,4 @@
-"""A real Prefect server for the session, and projects for flows to work in."""
+"""A real Prefect server for these tests, and projects for flows to work in."""
 
 import gc
 import warnings
@@ -13,15 +13,18 @@ from tests.projects import Project
 SERVER_SECONDS = 240  # 15 are usual
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prefect_server() -> Iterator[None]:
-    """Flows of this session are recorded by a server of its own, with a database that goes with it."""
+    """These tests' flows are recorded by a server of their own, with a database that goes with it.
+
+    Prefect's clients leave sockets open. They are collected here, before another package's tests can stumble on them.
+    """
     from prefect.testing.utilities import prefect_test_harness
 
     with prefect_test_harness(server_startup_timeout=SERVER_SECONDS):
         yield
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # of sockets that Prefect's clients left open
+        warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
 
 
