@@ -24,7 +24,7 @@ class CsvOptions:
     header_line: int = 0
 
 
-def open_csv(path: Path, *, names: Sequence[str] = (), options: CsvOptions = CsvOptions()) -> Table:  # noqa: B008
+def open_csv(path: Path, *, names: Sequence[str] = (), options: CsvOptions = CsvOptions()) -> Table:
     """The rows of a CSV file, all cells text. Raises BadInput naming what is in doubt."""
     with told_as(path, KIND):
         encoding = find_encoding(path, said=options.encoding)
