@@ -89,8 +89,8 @@ class OpenBatches:
         write_bytes(self._files.batch_list, _format([*self.known, batch]).encode())
         self._data.add(str(self._files.batches.relative_to(self._tree.path)))
         version = data_version((self._tree.path / self._dvc_file).read_text())
-        message = f"{self._tree.scenario}: batch {batch.batch}, {batch.rows} rows from {batch.source}\n\ndata version {version}"
-        self._tree.commit(message)
+        told = f"{self._tree.scenario}: batch {batch.batch}, {batch.rows} rows from {batch.source}"
+        self._tree.commit(f"{told}\n\ndata version {version}")
         return batch
 
     def publish(self, branch: ScenarioBranch) -> None:

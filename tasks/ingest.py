@@ -193,8 +193,8 @@ def check_refusals(found: Ingestion) -> None:
     if found.refusals:
         told = "\n".join(f"- {refusal.reason}" for refusal in found.refusals)
         raise BadInput(
-            f"{len(found.refusals)} of the incoming files were refused and set aside in {found.refused}, each beside its "
-            f"reason:\n{told}"
+            f"{len(found.refusals)} of the incoming files were refused and set aside in {found.refused}, each "
+            f"beside its reason:\n{told}"
         )
 
 

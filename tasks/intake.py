@@ -15,8 +15,9 @@ from releve.adapters.tables.chunks import Chunk, Table
 from releve.adapters.tables.reading import CsvOptions, open_table
 from releve.errors import BadInput
 from releve.rules.batch_checks import Profile, Watch
+from releve.rules.columns import NUMBER
 from releve.rules.params import Ingest, Params
-from releve.rules.schema import NUMBER, Schema
+from releve.rules.schema import Schema
 from tasks.quarantine import Quarantine
 
 if TYPE_CHECKING:

@@ -104,7 +104,7 @@ class ScenarioState:
 
     @property
     def pulled(self) -> Path:  # how far the scenario's query was followed
-        return self.home / "pulled" / f"{self.scenario}.json"
+        return self.home / "pulled" / self.scenario
 
     @property
     def ledger(self) -> Path:

@@ -20,6 +20,8 @@ from releve.errors import BadInput
 from releve.rules.params import Source
 from tasks.places import ScenarioState
 
+RECORD = "query.json"  # how many files the query made, and what :since is next
+
 
 def pull(source: Source, state: ScenarioState, *, environ: Mapping[str, str]) -> int:
     """Put the rows that the query answers with into the incoming folder; returns how many came.
@@ -44,7 +46,7 @@ def pull(source: Source, state: ScenarioState, *, environ: Mapping[str, str]) ->
     finally:
         beside.unlink(missing_ok=True)
     if rows:
-        write_json(state.pulled, {"pulls": _pulls(state) + 1, "since": newest if source.watermark else since})
+        write_json(state.pulled / RECORD, {"pulls": _pulls(state) + 1, "since": newest if source.watermark else since})
     return rows
 
 
@@ -57,7 +59,8 @@ def _values(source: Source, since: Any) -> dict[str, Any]:
 
 
 def _record(state: ScenarioState) -> dict[str, Any]:
-    return dict(json.loads(state.pulled.read_text())) if state.pulled.is_file() else {}
+    path = state.pulled / RECORD
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
 
 
 def _since(state: ScenarioState, source: Source) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from releve.adapters.files import ParquetAppender
 from releve.adapters.tables.chunks import Chunk, Line
+from releve.rules.cells import is_missing
 from releve.rules.schema import Problem
 
 if TYPE_CHECKING:
@@ -57,8 +58,12 @@ def _problem(chunk: Chunk, problem: Problem, cells: dict[Any, Any]) -> dict[str,
         "column": problem.column,
         "value": str(problem.value)[:LONGEST_VALUE],
         "reason": problem.reason,
-        "cells": json.dumps({str(name): cell for name, cell in cells.items()}, default=str),
+        "cells": json.dumps(_plain(cells), default=str),
     }
+
+
+def _plain(cells: dict[Any, Any]) -> dict[str, Any]:
+    return {str(name): None if is_missing(cell) else cell for name, cell in cells.items()}
 
 
 def _line(line: Line) -> dict[str, Any]:

@@ -7,6 +7,7 @@ month's export. Each check is ignored, warned of or refused, as params.yaml says
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def joined(profiles: Iterable[Profile]) -> Profile:
     for other in profiles:
         total = Profile(
             total.rows + other.rows,
-            Counter(total.missing) + Counter(other.missing),
+            _merged(total.missing, other.missing, add),
             _merged(total.low, other.low, min),
             _merged(total.high, other.high, max),
             _merged(total.categories, other.categories, _union),
@@ -165,8 +166,8 @@ class Watch:
 
     def _out_of_range(self) -> list[str]:
         return [
-            f"{name} lies outside {self._earlier.low[name]:g} to {self._earlier.high[name]:g}, where all earlier batches "
-            f"were, in {self._share(count):.1%} of the rows"
+            f"{name} lies outside {self._earlier.low[name]:g} to {self._earlier.high[name]:g}, where it always was "
+            f"before, in {self._share(count):.1%} of the rows"
             for name, count in self._outside.items()
             if self._share(count) > self._params.max_out_of_range
         ]
@@ -229,7 +230,7 @@ def _moment(value: float, kind: str) -> str:
 def _hashes(frame: "pd.DataFrame") -> NDArray[np.uint64]:
     import pandas as pd
 
-    return pd.util.hash_pandas_object(frame, index=False).to_numpy(np.uint64)
+    return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
 
 
 def _repeated(hashes: list[NDArray[np.uint64]]) -> int:
