@@ -99,3 +99,33 @@ def rentals_rows(rows: int = 120, *, seed: int = 7) -> pd.DataFrame:
             "rented": rented.round(1),
         }
     )
+
+
+MESSAGES = "messages"
+MESSAGES_TABLE: dict[str, Any] = {
+    "target": {"name": "kind", "classes": ["ham", "spam"], "positive": "spam"},
+    "columns": {
+        "message": {"type": "text", "max_length": 160},
+        "sent": {"type": "date", "nullable": True},
+    },
+}
+HAM = ("see you at home tonight", "are we still on for lunch", "i will call you later", "happy birthday my friend")
+SPAM = ("win a free prize now", "claim your cash prize", "free entry text win", "urgent you have won cash")
+
+
+def messages_schema() -> Schema:
+    """Two classes of texts, and when each was sent."""
+    return Schema.from_dict(MESSAGES_TABLE)
+
+
+def messages_rows(rows: int = 80, *, seed: int = 7) -> pd.DataFrame:
+    """Good rows; a third of them spam."""
+    random = np.random.default_rng(seed)
+    spam = random.random(rows) < 0.35
+    return pd.DataFrame(
+        {
+            "message": [str(random.choice(SPAM if each else HAM)) + f" {random.integers(100)}" for each in spam],
+            "sent": pd.date_range("2024-01-01", periods=rows, freq="7h").where(random.random(rows) < 0.9),
+            "kind": np.where(spam, "spam", "ham").astype(object),
+        }
+    )
