@@ -37,7 +37,7 @@ def harvest(settings: Settings, scenario: str) -> int:
         fresh = unharvested(settings, scenario)
         if len(fresh):
             number = len(_harvests(state)) + 1
-            write_parquet(state.harvest / f"answers-{number:04d}.parquet", _as_batch(fresh, schema))
+            write_parquet(state.harvest / f"answers-{number:04d}.parquet", as_batch(fresh, schema))
         return sum(_deliver(path, state) for path in _undelivered(settings, state))
 
 
@@ -65,7 +65,7 @@ def _harvests(state: ScenarioState) -> list[Path]:
     return sorted(state.harvest.glob("*.parquet"))
 
 
-def _as_batch(labelled: Labelled, schema: Schema) -> "pd.DataFrame":
+def as_batch(labelled: Labelled, schema: Schema) -> "pd.DataFrame":
     """Rows as a file brings them: dates as the text they were sent as, a missing time is when the row was answered."""
     batch = labelled.answers.features.reindex(columns=[column.name for column in schema.columns])
     numbers = [column.name for column in schema.columns if column.type == NUMBER]
