@@ -41,7 +41,18 @@ class Column:
 
     def typed(self, value: Any) -> Any:
         """A cell without problem as it is kept: float or NaN, datetime (UTC, no zone) or None, text or ""."""
-        return TYPES[self.type].typed(value)
+        return self.named_by(value) or TYPES[self.type].typed(value)
+
+    def named_by(self, value: Any) -> str | None:
+        """The listed category that a whole number or a truth value names, as Parquet and JSON hold them, or None."""
+        if self.categories is None or isinstance(value, str):
+            return None
+        names: tuple[str, ...] = ()
+        if isinstance(value, bool | np.bool_):
+            names = (str(bool(value)), str(bool(value)).lower())
+        elif isinstance(value, int | np.integer) or (isinstance(value, float | np.floating) and value.is_integer()):
+            names = (str(int(value)),)
+        return next((name for name in names if name in self.categories), None)
 
 
 def typed_number(value: Any) -> float:
@@ -76,11 +87,10 @@ def _date_problem(column: Column, value: Any) -> str | None:
 
 
 def _category_problem(column: Column, value: Any) -> str | None:
-    if not isinstance(value, str):
-        return f"is {shown(value)}, expected text"
-    if column.categories is None:
-        return _unwritable(value)
-    return None if value in column.categories else f"is {shown(value)}, expected one of {', '.join(column.categories)}"
+    if column.categories is not None:
+        named = value in column.categories if isinstance(value, str) else column.named_by(value) is not None
+        return None if named else f"is {shown(value)}, expected one of {', '.join(column.categories)}"
+    return _unwritable(value) if isinstance(value, str) else f"is {shown(value)}, expected text"
 
 
 def _text_problem(column: Column, value: Any) -> str | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from releve.errors import BadInput
 from releve.rules.column_specs import read_column, write_column
-from releve.rules.columns import CATEGORY, DATE, NUMBER, TEXT, TYPES, Column, typed_number, typed_text
+from releve.rules.columns import CATEGORY, DATE, NUMBER, TEXT, TYPES, Column, typed_number
 from releve.rules.dates import date_parts, part_names
 from releve.rules.frames import cells_of, column_problems, from_text, problems_of, typed_column
 from releve.rules.target import Target, read_target, write_target
@@ -158,8 +158,8 @@ class Schema:
         """
         numbers = [[typed_number(row[name]) for name in self.numbers] for row in rows]
         texts = {
-            block: np.array([[typed_text(row[name]) for name in names] for row in rows], dtype=object)
-            for block, names in self._text_blocks.items()
+            block: np.array([[column.typed(row[column.name]) for column in columns] for row in rows], dtype=object)
+            for block, columns in self._text_columns.items()
         }
         dates = [
             np.array([self._by_name[name].typed(row[name]) for row in rows], dtype="datetime64[us]")
@@ -177,6 +177,10 @@ class Schema:
     def _text_blocks(self) -> dict[str, list[str]]:
         blocks = {"categories": self.categories, "texts": self.texts}
         return {block: names for block, names in blocks.items() if names}
+
+    @cached_property
+    def _text_columns(self) -> dict[str, list[Column]]:
+        return {block: [self._by_name[name] for name in names] for block, names in self._text_blocks.items()}
 
     def _blocks(
         self, rows: int, numbers: NDArray[Any], dates: Sequence[NDArray[Any]], texts: Mapping[str, NDArray[Any]]

@@ -154,3 +154,34 @@ def test_a_key_that_is_null_counts_as_left_out():
 def test_a_column_that_is_described_wrongly_is_named(spec, said):
     with pytest.raises(BadInput, match=f"shop.yaml: columns.day {said}"):
         read(**spec)
+
+
+@pytest.mark.parametrize(
+    ("value", "category"),
+    [
+        (1, "1"),
+        (1.0, "1"),
+        (np.int8(1), "1"),
+        (np.float32(1), "1"),
+        ("1", "1"),
+        (True, "True"),
+        (np.True_, "True"),
+        (False, "false"),
+        ("1.0", None),
+        (1.5, None),
+        (2, None),
+        ("true", None),
+        (np.inf, None),
+        ([1], None),
+    ],
+)
+def test_a_listed_category_is_named_in_any_form_that_files_and_requests_hold(value, category):
+    column = Column("season", "category", categories=("1", "True", "false"))
+
+    assert (column.problem(value) is None) is (category is not None)
+    if category is not None:
+        assert column.typed(value) == category
+
+
+def test_a_category_that_is_not_listed_is_text_alone():
+    assert Column("season", "category").problem(1) == "is 1, expected text"

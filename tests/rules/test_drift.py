@@ -305,3 +305,12 @@ def test_answers_as_json_brings_them_are_compared_as_files_are():
         drift.as_compared(accepted, schema).drop(columns="day"),
         check_dtype=False,
     )
+
+
+def test_a_category_that_was_sent_as_a_number_is_compared_as_its_text():
+    schema = rentals_schema(season={"categories": ["1", "warm"]})
+
+    found = drift.as_compared(rentals_rows(3).assign(season=pd.Series([1, "1", None], dtype=object)), schema)
+
+    assert found["season"].tolist()[:2] == ["1", "1"]
+    assert found["season"].isna().tolist() == [False, False, True]

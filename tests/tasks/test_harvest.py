@@ -234,3 +234,13 @@ def test_answers_without_any_column_that_is_no_feature_are_ingested(tmp_path):
 
     assert checked.problems == ()
     assert checked.accepted["station"].tolist() == [""]
+
+
+def test_a_category_that_was_sent_as_a_number_is_harvested_as_its_text(tmp_path):
+    schema = rentals_schema(season={"categories": ["1", "warm"]})
+
+    checked = harvested(
+        tmp_path, rentals_row(season=1), rentals_row(season="1"), rentals_row(), labels=[1] * 3, schema=schema
+    )
+
+    assert checked.accepted["season"].tolist() == ["1", "1", "warm"]
