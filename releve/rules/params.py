@@ -63,10 +63,16 @@ class Split(Section):
 
 
 class Train(Section):
-    recipe: Literal["logistic", "svc", "extra_trees", "hist_gradient_boosting"]
+    recipe: Literal["linear", "svm", "extra_trees", "random_forest", "hist_gradient_boosting", "k_neighbors"]
     scale: Literal["standard", "none"]
     options: dict[str, bool | int | float | str | None]
     seed: int
+
+
+class Embedding(Section):
+    model: str
+    dimensions: Annotated[int, Field(ge=1, le=1024)]
+    max_features: Annotated[int, Field(ge=100)]
 
 
 class Package(Section):
@@ -125,6 +131,7 @@ class Params(Section):
     batch: Batch
     split: Split
     train: Train
+    embedding: Embedding
     package: Package
     gate: Gate
     monitor: Monitor
