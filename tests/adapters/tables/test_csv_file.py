@@ -153,6 +153,17 @@ def test_an_encoding_is_found_rightly_or_doubted_and_never_wrong(encoding, tmp_p
         assert [",".join(cells) for _, cells in rows] == text.splitlines()[1:]
 
 
+@pytest.mark.parametrize(("last", "doubted"), [("Größe,2\n", False), ("piñata,2\n", True)])
+def test_encodings_that_part_late_in_a_file_are_doubted(last, doubted, tmp_path):
+    path = written(tmp_path, ("Straße,Zahl\nMünchen,1\nÜbung,2\n" * 12_000 + last).encode("cp1252"))
+
+    if doubted:
+        with pytest.raises(BadInput, match=r"in doubt: .* read most of it alike, but not .*pi.ata"):
+            read(path)
+    else:
+        assert len(read(path)[0]) == 36_000
+
+
 @pytest.mark.parametrize("encoding", TEXTS)
 def test_an_encoding_that_is_said_is_taken(encoding, tmp_path):
     rows, _, said = read(written(tmp_path, TEXTS[encoding].encode(encoding)), encoding=encoding)
