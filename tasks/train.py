@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from releve.adapters.files import write_bytes, write_parquet
 from releve.errors import BadInput
-from releve.rules.pipeline import CALIBRATION_FOLDS, as_served, build
+from releve.rules.pipeline import CALIBRATION_FOLDS, build, model_frame
 from releve.rules.schema import Schema
 from tasks.places import POSITION
 from tasks.stage import Stage, run
@@ -35,7 +35,9 @@ def _answers(stage: Stage, rows: "pd.DataFrame", *, start: int, end: int) -> "pd
 
     model = _fit(stage, rows.iloc[:start])
     block = rows.iloc[start:end]
-    found = pd.DataFrame(model.predict_proba(as_served(block, stage.schema)), columns=model.classes_.tolist())
+    found = pd.DataFrame(
+        model.predict_proba(model_frame(stage.schema.frame_input(block), stage.schema)), columns=model.classes_.tolist()
+    )
     probabilities = found.reindex(columns=list(stage.schema.target.classes), fill_value=0.0)
     print(f"block {start}-{end}: fitted on {start} rows")
     return probabilities.rename(columns=str).assign(**{POSITION: range(start, end)})
@@ -43,8 +45,9 @@ def _answers(stage: Stage, rows: "pd.DataFrame", *, start: int, end: int) -> "pd
 
 def _fit(stage: Stage, rows: "pd.DataFrame") -> Any:
     labels = rows[stage.schema.target.name]
-    _check_labels(labels.tolist(), stage.schema, calibrated=stage.params.train.recipe == "svc")
-    return build(stage.schema, **stage.params.train.model_dump()).fit(as_served(rows, stage.schema), labels)
+    _check_labels(labels.tolist(), stage.schema, calibrated=stage.params.train.recipe == "svm")
+    features = model_frame(stage.schema.frame_input(rows), stage.schema)
+    return build(stage.schema, **stage.params.train.model_dump()).fit(features, labels)
 
 
 def _check_labels(labels: list[Any], schema: Schema, *, calibrated: bool) -> None:

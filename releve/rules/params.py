@@ -22,6 +22,37 @@ class Section(BaseModel):
 
 class Ingest(Section):
     max_rejected_share: Share
+    csv_encoding: str
+    csv_delimiter: Annotated[str, Field(max_length=1)]
+    csv_header_line: Annotated[int, Field(ge=0)]
+    csv_thousands: Annotated[str, Field(max_length=1)]
+    csv_decimal: Literal[".", ","]
+
+
+class Source(Section):
+    url_env: str
+    query: str
+    watermark: str
+    since: str | int | float
+
+
+OnFinding = Literal["ignore", "warn", "refuse"]
+
+
+class Batch(Section):
+    min_rows: Count
+    max_rows: Annotated[int, Field(ge=0)]
+    max_missing_rise: Share
+    max_new_categories: Share
+    max_out_of_range: Share
+    max_duplicate_rows: Share
+    on_row_count: OnFinding
+    on_missing: OnFinding
+    on_new_categories: OnFinding
+    on_out_of_range: OnFinding
+    on_duplicate_rows: OnFinding
+    on_duplicate_ids: OnFinding
+    on_time_back: OnFinding
 
 
 class Split(Section):
@@ -32,10 +63,16 @@ class Split(Section):
 
 
 class Train(Section):
-    recipe: Literal["logistic", "svc", "extra_trees", "hist_gradient_boosting"]
+    recipe: Literal["linear", "svm", "extra_trees", "random_forest", "hist_gradient_boosting", "k_neighbors"]
     scale: Literal["standard", "none"]
     options: dict[str, bool | int | float | str | None]
     seed: int
+
+
+class Embedding(Section):
+    model: str
+    dimensions: Annotated[int, Field(ge=1, le=1024)]
+    max_features: Annotated[int, Field(ge=100)]
 
 
 class Package(Section):
@@ -90,8 +127,11 @@ class Params(Section):
     """All sections of params.yaml, after a scenario's overrides."""
 
     ingest: Ingest
+    source: Source
+    batch: Batch
     split: Split
     train: Train
+    embedding: Embedding
     package: Package
     gate: Gate
     monitor: Monitor
