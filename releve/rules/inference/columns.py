@@ -4,16 +4,17 @@ Only natural bounds are written. A smallest and largest value learned from the f
 heat wave; 0 under counts and shares, and 1 over shares, stay true: docs/decisions/0014-scaffold.md.
 """
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from releve.rules.columns import CATEGORY, NUMBER, TEXT
 from releve.rules.dates import as_date
 from releve.rules.inference.findings import Finding, counted, listed
 from releve.rules.inference.profiles import Profile
 
-SEEN_TWICE = 2  # rows that reach a bound before it counts as a wall, not as a chance
 MUCH_MISSING = 0.5  # share of the cells
 OPEN_VALUES = 100  # different categories beyond which each is rare
 LENGTHS = (200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)  # characters
@@ -32,13 +33,20 @@ def column_spec(profile: Profile) -> dict[str, Any]:
 
 
 def natural_bounds(profile: Profile) -> dict[str, int]:
-    """`min: 0` for whole numbers that begin at 0 or 1 and for numbers that stop at 0; `max: 1` for shares."""
+    """`min: 0` for whole numbers that begin at 0 or 1 and for numbers that stop at 0; `max: 1` for shares and flags.
+
+    A number stops at a bound that it reaches in either half of the rows: a clock scaled to 0..1 reaches each once.
+    """
     known = profile.numbers[~np.isnan(profile.numbers)]
-    low, high = known.min(), known.max()
-    at_zero, at_one = int((known == 0).sum()), int((known == 1).sum())
-    if not (profile.is_whole and low in (0, 1)) and not (low == 0 and at_zero >= SEEN_TWICE):
+    counts_up = profile.is_whole and known.min() in (0, 1)
+    if not counts_up and not (known.min() == 0 and _is_wall(known, 0)):
         return {}
-    return {"min": 0, "max": 1} if low == 0 and high == 1 and at_one >= SEEN_TWICE else {"min": 0}
+    return {"min": 0, "max": 1} if known.max() == 1 and _is_wall(known, 0) and _is_wall(known, 1) else {"min": 0}
+
+
+def _is_wall(known: NDArray[np.float64], bound: float) -> bool:
+    half = len(known) // 2
+    return bool((known[:half] == bound).any() and (known[half:] == bound).any())
 
 
 def seen(profile: Profile) -> str:
@@ -53,10 +61,14 @@ def _seen_values(profile: Profile) -> str:
         return f"{known.min():.6g} to {known.max():.6g} seen"
     if profile.is_ordered:
         dates = [as_date(value) for value in profile.counts if value not in profile.strange]
-        return f"{min(dates).isoformat(' ')} to {max(dates).isoformat(' ')} seen"
+        return f"{_day_or_moment(min(dates))} to {_day_or_moment(max(dates))} seen"
     if profile.type == TEXT:
         return f"up to {counted(max(len(str(value)) for value in profile.counts), 'character')} seen"
     return f"{counted(profile.distinct, 'value')} seen"
+
+
+def _day_or_moment(moment: datetime) -> str:
+    return moment.isoformat(" ").removesuffix(" 00:00:00")
 
 
 def column_findings(profile: Profile) -> list[Finding]:

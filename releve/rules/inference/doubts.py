@@ -13,7 +13,8 @@ from releve.rules.inference.profiles import Profile
 FEWEST_IDS = 20  # rows; in fewer, all different is no surprise
 ID_NAME = re.compile(r"(^|[_. -])(id|key|uuid|guid|nr|no|number|index|row|instant)$", re.IGNORECASE)
 CAMEL_ID = re.compile(r"[a-z](Id|ID|Key|Nr|No)$")
-CLOCK_VALUES = 0.01  # share of different values that makes a growing column a clock
+CLOCK = 0.99  # rank correlation with the row number, above which a column counts the rows
+CLOCK_VALUES = 0.01  # share of different values; a growing column of fewer is a code, such as the year
 FEW_CODES = range(3, 13)  # different whole numbers that may be names rather than amounts; months are 12
 SAME = 0.9999  # rank correlation
 MOST_COMPARED = 300  # columns; all pairs of them are compared
@@ -27,7 +28,10 @@ def id_findings(columns: Sequence[Profile], *, id: str | None, time: str | None)
 
 def _id(column: Profile) -> Finding:
     again = column.present - column.distinct
-    faults = [counted(again, "row") + " repeat one" if again else "", f"{column.missing} are missing" * bool(column.missing)]
+    faults = [
+        counted(again, "row") + " repeat one" if again else "",
+        f"{column.missing} are missing" * bool(column.missing),
+    ]
     told = f"; but {' and '.join(filter(None, faults))}" if any(faults) else ""
     return Finding("id", f"{column.name} names the rows, and is no feature{told}", (column.name,), "names the row")
 
@@ -43,7 +47,9 @@ def _id_like(column: Profile) -> Finding | None:
         why = "is a different whole number in every row, and is called like an id"
     else:
         return None
-    text = f"{column.name} {why}, so it is no feature; if it names the rows, say ID={column.name} (or id: in params.yaml)"
+    text = (
+        f"{column.name} {why}, so it is no feature; if it names the rows, say ID={column.name} (or id: in params.yaml)"
+    )
     return Finding("id", text, (column.name,), f"like an id: {why.partition(':')[0]}")
 
 
@@ -59,8 +65,14 @@ def _time(column: Profile) -> list[Finding]:
     shared = len(known) - len(np.unique(known))
     told = [
         (backwards, f"the rows are not in the order of {column.name}: {counted(backwards, 'row')} go back in time"),
-        (shared, f"{column.name} is the same in {counted(shared, 'row')} as in another; such rows keep the file's order"),
-        (column.missing, f"{column.name} is missing in {counted(column.missing, 'row')}, whose place in time is unknown"),
+        (
+            shared,
+            f"{counted(shared, 'row')} share their {column.name} with an earlier row; such rows keep the file's order",
+        ),
+        (
+            column.missing,
+            f"{column.name} is missing in {counted(column.missing, 'row')}, whose place in time is unknown",
+        ),
     ]
     findings = [Finding("time", text) for count, text in told if count]
     if column.type == NUMBER:
@@ -70,17 +82,22 @@ def _time(column: Profile) -> list[Finding]:
 
 
 def _other_clocks(columns: Sequence[Profile]) -> list[Finding]:
-    clocks = [column.name for column in columns if column.type == DATE or _grows(column)]
+    clocks = [column.name for column in columns if column.type == DATE] + [
+        each.name for each in columns if _grows(each)
+    ]
     if not clocks:
-        return [Finding("time", "no column is a time: the rows count as ordered as they stand in the file, oldest first")]
+        return [
+            Finding("time", "no column is a time: the rows count as ordered as they stand in the file, oldest first")
+        ]
     text = f"{listed(clocks)} could be the time; say TIME={clocks[0]} to have rows ordered by it, and not as they stand"
-    return [Finding("time", text)]
+    return [Finding("time", text), *clock_findings(columns)]
 
 
 def _grows(column: Profile) -> bool:
+    if column.type != NUMBER or column.present < FEWEST_IDS or column.distinct <= max(2, CLOCK_VALUES * column.present):
+        return False
     known = column.numbers[~np.isnan(column.numbers)]
-    many = column.distinct > max(2, CLOCK_VALUES * column.present)
-    return column.type == NUMBER and many and len(known) >= FEWEST_IDS and bool((np.diff(known) >= 0).all())
+    return bool(np.corrcoef(_ranks(known), np.arange(len(known)))[0, 1] >= CLOCK)
 
 
 def clock_findings(columns: Sequence[Profile]) -> list[Finding]:
@@ -88,8 +105,8 @@ def clock_findings(columns: Sequence[Profile]) -> list[Finding]:
     names = [column.name for column in columns if _grows(column)]
     if not names:
         return []
-    text = f"{listed(names)} only grow{'s' * (len(names) == 1)} with the rows: a model cannot know tomorrow's values"
-    return [Finding("time", f"{text}, and drift will be found in every window; consider 'feature: false'")]
+    text = f"{listed(names)} grow{'s' * (len(names) == 1)} with the rows like a clock: a model cannot know tomorrow's values"
+    return [Finding("time", f"{text}, and drift will be found in every window; unless it helps, put 'feature: false'")]
 
 
 def repetition_findings(columns: Sequence[Profile]) -> list[Finding]:
@@ -117,7 +134,7 @@ def _same_order(columns: Sequence[Profile]) -> list[tuple[str, str]]:
     ranks = np.column_stack([_ranks(column.numbers) for column in columns])
     likeness = np.abs(np.corrcoef(ranks, rowvar=False))
     one, other = np.nonzero(np.triu(likeness >= SAME, k=1))
-    return [(columns[i].name, columns[j].name) for i, j in zip(one, other, strict=True)]
+    return [(columns[i].name, columns[j].name) for i, j in zip(one.tolist(), other.tolist(), strict=True)]
 
 
 def _ranks(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -140,7 +157,10 @@ def code_findings(columns: Sequence[Profile]) -> list[Finding]:
     names = [column.name for column in columns if column.is_whole and column.distinct in FEW_CODES]
     if not names:
         return []
-    text = f"{listed(names)} hold few whole numbers, and stay numbers; where they are names without an order"
+    verb = (
+        "holds few whole numbers, and stays a number" if len(names) == 1 else "hold few whole numbers, and stay numbers"
+    )
+    text = f"{listed(names)} {verb}; where they are names without an order"
     return [Finding("hint", f"{text}, write {{type: category}} (CSV only: other files must hold them as text)")]
 
 
@@ -149,5 +169,7 @@ def size_findings(rows: int, *, min_rows: int, holdout_share: float) -> list[Fin
     needed = int(np.ceil(min_rows / holdout_share))
     if rows >= needed:
         return []
-    text = f"{counted(rows, 'row')}: the gate promotes nothing below {min_rows} rows of holdout, which takes {needed} rows"
+    text = (
+        f"{counted(rows, 'row')}: the gate promotes nothing below {min_rows} rows of holdout, which takes {needed} rows"
+    )
     return [Finding("size", f"{text}; put more files into the incoming folder before the first retraining")]

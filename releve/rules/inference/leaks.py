@@ -1,8 +1,7 @@
 """Columns that give the target away: known only once the outcome is known, or the outcome in another form.
 
-One column: a small tree (numbers) or a table of values (categories) fitted on one random half of the rows predicts the
-other half almost perfectly. Several: columns that add up to the target, found by orthogonal matching pursuit (Pati,
-Rezaiifar and Krishnaprasad 1993, Asilomar): take the column that explains most of what is left, again and again.
+A small tree (numbers) or a table of values (categories), fitted on one random half of the rows, predicts the other half
+almost perfectly. Columns that do so together are looked for in `releve.rules.inference.sums`.
 """
 
 from collections.abc import Sequence
@@ -11,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.rules.columns import NUMBER
-from releve.rules.inference.findings import Finding, listed
+from releve.rules.inference.findings import Finding
 from releve.rules.inference.profiles import Profile
+from releve.rules.inference.sums import sum_findings
 
 MOST_ROWS = 5000  # looked at, spread evenly over the sample
 FEWEST_ROWS = 40  # fewer say nothing
 LEAK = {True: 0.98, False: 0.99}  # share of the error that one column takes away; of classes, and of numbers
 STRONG = 0.9
-ADDS_UP = 0.9999  # R2
-MOST_TERMS = 5  # columns in a sum
 LEAVES = 64  # of the tree on a number; of classes, a few each
 SEED = 7
 
@@ -35,8 +33,9 @@ def leak_findings(columns: Sequence[Profile], target: Profile, *, is_class: bool
     alone = [_alone(column, target, power[column.name], is_class=is_class) for column in columns]
     rest = [column for column in columns if power[column.name] < LEAK[is_class]]
     numbers = target.numbers if target.type == NUMBER else values
-    sums = _sums(rest, target.name, numbers, rows) if target.type == NUMBER or target.distinct == 2 else []
-    return [finding for finding in alone if finding is not None] + sums
+    sums = sum_findings(rest, target.name, numbers, rows) if target.type == NUMBER or target.distinct == 2 else []
+    told = {name for finding in sums for name in finding.leaves_out}
+    return [each for each, column in zip(alone, columns, strict=True) if each and column.name not in told] + sums
 
 
 def _some_rows(values: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -70,7 +69,7 @@ def _power(column: Profile, values: NDArray[np.float64], rows: NDArray[np.int64]
 
 
 def _error(guess: NDArray[np.float64] | float, truth: NDArray[np.float64], is_class: bool) -> float:
-    return float((guess != truth).mean() if is_class else ((guess - truth) ** 2).mean())
+    return float(np.mean(guess != truth) if is_class else np.mean((guess - truth) ** 2))
 
 
 def _typical(values: NDArray[np.float64], is_class: bool) -> float:
@@ -99,72 +98,6 @@ def _table(
     import pandas as pd
 
     groups = pd.Series(values[known]).groupby(column.codes[known])
-    typical = groups.apply(lambda group: _typical(group.to_numpy(), is_class))
+    typical = groups.apply(lambda group: _typical(np.asarray(group, dtype=np.float64), is_class))
     found = pd.Series(column.codes[asked]).map(typical).fillna(_typical(values[known], is_class))
     return np.asarray(found, dtype=np.float64)
-
-
-def _sums(
-    columns: Sequence[Profile], target: str, values: NDArray[np.float64], rows: NDArray[np.int64]
-) -> list[Finding]:
-    """Groups of number columns whose weighted sum is the target."""
-    left = [column for column in columns if column.type == NUMBER and column.distinct > 1]
-    findings = []
-    while (found := _sum(left, values, rows)) is not None:
-        terms, weights = found
-        names = [column.name for column in terms]
-        text = (
-            f"{target} is {_formula(names, weights)}: together {listed(names)} give it away, and are no features; if "
-            "they are truly known before the outcome, remove 'feature: false'"
-        )
-        findings.append(Finding("leak", text, tuple(names), f"a leak: {listed(names)} add up to {target}"))
-        left = [column for column in left if column.name not in names]
-    return findings
-
-
-def _sum(
-    columns: Sequence[Profile], values: NDArray[np.float64], rows: NDArray[np.int64]
-) -> tuple[list[Profile], NDArray[np.float64]] | None:
-    """At most MOST_TERMS columns that explain the values, and their weights; None when there are none."""
-    table = {column.name: column.numbers[rows] for column in columns}
-    whole = {name: numbers for name, numbers in table.items() if not np.isnan(numbers).any() and numbers.std() > 0}
-    truth = values[rows] - values[rows].mean()
-    centred = {name: numbers - numbers.mean() for name, numbers in whole.items()}
-    taken: list[str] = []
-    rest, weights = truth, np.empty(0)
-    while len(taken) < min(MOST_TERMS, len(centred)) and not _explains(rest, truth):
-        taken.append(max(set(centred) - set(taken), key=lambda name: (_likeness(centred[name], rest), name)))
-        block = np.column_stack([centred[name] for name in taken])
-        weights = np.linalg.lstsq(block, truth, rcond=None)[0]
-        rest = truth - block @ weights
-    if not taken or not _explains(rest, truth):
-        return None
-    return _needed([column for name in taken for column in columns if column.name == name], weights, centred, truth)
-
-
-def _needed(
-    terms: list[Profile], weights: NDArray[np.float64], centred: dict[str, NDArray[np.float64]], truth: NDArray[np.float64]
-) -> tuple[list[Profile], NDArray[np.float64]]:
-    """The terms without those that were taken in vain on the way."""
-    for term in list(terms):
-        fewer = [other for other in terms if other is not term]
-        if not fewer:
-            break
-        block = np.column_stack([centred[other.name] for other in fewer])
-        lighter = np.linalg.lstsq(block, truth, rcond=None)[0]
-        if _explains(truth - block @ lighter, truth):
-            terms, weights = fewer, lighter
-    return terms, weights
-
-
-def _explains(rest: NDArray[np.float64], truth: NDArray[np.float64]) -> bool:
-    return float(rest @ rest) <= (1 - ADDS_UP) * float(truth @ truth)
-
-
-def _likeness(numbers: NDArray[np.float64], rest: NDArray[np.float64]) -> float:
-    return abs(float(numbers @ rest)) / float(np.sqrt(numbers @ numbers))
-
-
-def _formula(names: Sequence[str], weights: NDArray[np.float64]) -> str:
-    parts = (f"{weight:+.3g} x {name}".replace("+1 x ", "+ ").replace("-1 x ", "- ") for name, weight in zip(names, weights, strict=True))
-    return " ".join(parts).removeprefix("+").strip()

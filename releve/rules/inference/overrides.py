@@ -25,7 +25,9 @@ SIZINGS = (
     Sizing("split", "holdout_rows", 0.2, 300, 5000, "the newest fifth, at most: what a challenger is judged on"),
     Sizing("monitor", "window_rows", 0.1, 300, 5000, "newest answers that make one drift verdict"),
     Sizing("trigger", "min_new_rows", 0.05, 250, 5000, "labelled rows before a challenge is worth its time"),
-    Sizing("trigger", "max_new_rows", 0.2, 400, 20_000, "labelled rows that make a challenge due whatever the evidence"),
+    Sizing(
+        "trigger", "max_new_rows", 0.2, 400, 20_000, "labelled rows that make a challenge due whatever the evidence"
+    ),
 )
 
 
@@ -42,9 +44,7 @@ class Override:
 def overrides_for(rows: int, *, base: Mapping[str, Any]) -> list[Override]:
     """What differs from `base`, the root params.yaml, for a table of so many rows."""
     sized = [Override(each.section, each.key, _sized(each, rows), each.why) for each in SIZINGS]
-    searched = Override("train", "recipe", "auto", "the search chooses it: tune.trials, tune.recipes")
-    wanted = [*sized, searched] if "tune" in base else sized
-    return [override for override in wanted if base[override.section][override.key] != override.value]
+    return [override for override in sized if base[override.section][override.key] != override.value]
 
 
 def _sized(sizing: Sizing, rows: int) -> int:

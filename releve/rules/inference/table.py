@@ -26,10 +26,11 @@ class Sample:
     """Rows of the file as found, and what was not."""
 
     source: str  # the file's name
+    read_as: str  # how it was read, in words
     frame: "pd.DataFrame"
     as_text: bool  # all cells are text, as in CSV
-    is_whole: bool = True  # whether these are all its rows
-    unread: tuple[str, ...] = ()  # a reason for each line that is no row
+    is_whole: bool  # whether these are all its rows
+    unread: tuple[str, ...]  # a reason for each line that is no row
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ def describe(sample: Sample, roles: Roles, *, base: Mapping[str, Any]) -> Descri
     described = {
         "target": spec,
         **{key: name for key, name in (("time", roles.time), ("id", roles.id)) if name},
-        "columns": {each.name: column_spec(each) | ({"feature": False} if each.name in no_features else {}) for each in columns},
+        "columns": {
+            each.name: column_spec(each) | ({"feature": False} if each.name in no_features else {}) for each in columns
+        },
     }
     Schema.from_dict(described, source=sample.source)
     return Described(
@@ -107,7 +110,7 @@ def _findings(
         *ids,
         *leaks,
         *times,
-        *doubts.clock_findings(features),
+        *(doubts.clock_findings(features) if roles.time else []),
         *doubts.size_findings(rows, min_rows=base["gate"]["min_rows"], holdout_share=base["split"]["holdout_share"]),
         *doubts.repetition_findings([*_without(columns, ids), target]),
         *doubts.mirror_findings(features),
@@ -159,18 +162,24 @@ def _summary(sample: Sample, described: Mapping[str, Any], target: Profile) -> l
     first = "" if sample.is_whole else "the first "
     columns: Mapping[str, Mapping[str, Any]] = described["columns"]
     features = {name: spec["type"] for name, spec in columns.items() if spec.get("feature", True)}
-    kinds = ((kind, [name for name, type in features.items() if type == kind]) for kind in dict.fromkeys(features.values()))
+    kinds = (
+        (kind, [name for name, type in features.items() if type == kind]) for kind in dict.fromkeys(features.values())
+    )
     return [
-        f"{sample.source}: {first}{counted(len(sample.frame), 'row')}, {counted(len(columns) + 1, 'column')}",
+        f"{sample.source}, {sample.read_as}: {first}{counted(len(sample.frame), 'row')}, "
+        f"{counted(len(columns) + 1, 'column')}",
         f"{described['target']['task']} of {target.name}: {_outcomes(target, described['target'])}",
-        *(f"{kind}: {listed(names, most=12)}" for kind, names in kinds),
+        *(f"{counted(len(names), f'{kind} feature')}: {listed(names, most=12)}" for kind, names in kinds),
     ]
 
 
 def _outcomes(target: Profile, spec: Mapping[str, Any]) -> str:
     if spec["task"] == REGRESSION:
         return seen(target)
-    shares = (f"{name} {counted(count, 'row')} ({count / target.present:.1%})" for name, count in class_counts(target).items())
+    shares = (
+        f"{name}: {counted(count, 'row')} ({count / target.present:.1%})"
+        for name, count in class_counts(target).items()
+    )
     return listed(shares, most=12)
 
 

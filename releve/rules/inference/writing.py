@@ -16,9 +16,7 @@ def params_text(described: Described, *, scenario: str) -> str:
     """The whole file; `yaml.safe_load` of it is `described.table` and its overrides."""
     table = described.table
     roles = [_line({key: table[key]}, ROLES[key]) for key in ROLES if key in table]
-    columns = [
-        _line({name: spec}, described.seen[name], indent="  ") for name, spec in table["columns"].items()
-    ]
+    columns = [_line({name: spec}, described.seen[name], indent="  ") for name, spec in table["columns"].items()]
     blocks = [
         [*_head(scenario, described), "", _line({"target": table["target"]}, TARGET), *roles],
         ["columns:" + " " * (COMMENT_AT - len("columns:")) + f"# {COLUMNS}", *columns],
@@ -45,7 +43,10 @@ def _head(scenario: str, described: Described) -> list[str]:
 def _sections(overrides: Sequence[Override]) -> list[list[str]]:
     sections = dict.fromkeys(override.section for override in overrides)
     return [
-        [f"{section}:", *(_line({each.key: each.value}, each.why, indent="  ") for each in overrides if each.section == section)]
+        [
+            f"{section}:",
+            *(_line({each.key: each.value}, each.why, indent="  ") for each in overrides if each.section == section),
+        ]
         for section in sections
     ]
 
