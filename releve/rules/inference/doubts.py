@@ -105,8 +105,12 @@ def clock_findings(columns: Sequence[Profile]) -> list[Finding]:
     names = [column.name for column in columns if _grows(column)]
     if not names:
         return []
-    text = f"{listed(names)} grow{'s' * (len(names) == 1)} with the rows like a clock: a model cannot know tomorrow's values"
-    return [Finding("time", f"{text}, and drift will be found in every window; unless it helps, put 'feature: false'")]
+    text = f"{listed(names)} grow{'s' * (len(names) == 1)} with the rows like a clock: a model cannot know tomorrow's"
+    return [
+        Finding(
+            "time", f"{text} values, and drift will be found in every window; unless it helps, put 'feature: false'"
+        )
+    ]
 
 
 def repetition_findings(columns: Sequence[Profile]) -> list[Finding]:

@@ -65,7 +65,17 @@ def _power(column: Profile, values: NDArray[np.float64], rows: NDArray[np.int64]
     guess = predict(column, values, known, asked, is_class)
     naive = _typical(values[known], is_class)
     wrong, naively_wrong = _error(guess, values[asked], is_class), _error(naive, values[asked], is_class)
-    return max(0.0, 1 - wrong / naively_wrong) if naively_wrong else 0.0
+    alone = max(0.0, 1 - wrong / naively_wrong) if naively_wrong else 0.0
+    return alone if is_class or not column.is_ordered else max(alone, _same_order(column.numbers[rows], values[rows]))
+
+
+def _same_order(numbers: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+    """Squared rank correlation: 1 for the outcome in any other unit, where a tree is too coarse for long tails."""
+    from scipy.stats import rankdata
+
+    if len(np.unique(numbers)) < 2:
+        return 0.0
+    return float(np.corrcoef(rankdata(np.nan_to_num(numbers, nan=-np.inf)), rankdata(values))[0, 1] ** 2)
 
 
 def _error(guess: NDArray[np.float64] | float, truth: NDArray[np.float64], is_class: bool) -> float:

@@ -48,9 +48,12 @@ class Profile:
     def missing(self) -> int:
         return len(self.cells) - self.present
 
-    @property
+    @cached_property
     def distinct(self) -> int:
-        return len(self.counts)
+        """Different values; 1 and 1.0 are one number."""
+        if not self.is_ordered:
+            return len(self.counts)
+        return len(np.unique(self.numbers[~np.isnan(self.numbers)])) + len(self.strange)
 
     @cached_property
     def numbers(self) -> NDArray[np.float64]:
