@@ -24,7 +24,7 @@ class CsvOptions:
     header_line: int = 0
 
 
-def open_csv(path: Path, *, names: Sequence[str] = (), options: CsvOptions = CsvOptions()) -> Table:  # noqa: B008
+def open_csv(path: Path, *, names: Sequence[str] = (), options: CsvOptions = CsvOptions()) -> Table:
     """The rows of a CSV file, all cells text. Raises BadInput naming what is in doubt."""
     with told_as(path, KIND):
         encoding = find_encoding(path, said=options.encoding)
@@ -69,8 +69,12 @@ class _Reading:
         return self._raw.tell() if self._raw and not self._raw.closed else 0
 
     def chunks(self) -> Iterator[Chunk]:
-        with self._path.open("rb") as self._raw, _unpacked(self._raw, self._path) as plain:
-            yield from self._parsed(_Lines(io.TextIOWrapper(plain, encoding=self._encoding, newline="")))
+        with (
+            self._path.open("rb") as self._raw,
+            _unpacked(self._raw, self._path) as plain,
+            io.TextIOWrapper(plain, encoding=self._encoding, newline="") as text,
+        ):
+            yield from self._parsed(_Lines(text))
 
     def _parsed(self, lines: _Lines) -> Iterator[Chunk]:
         reader, before = self._dialect.reader(lines), 0

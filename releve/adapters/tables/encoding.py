@@ -133,7 +133,7 @@ def _doubt(path: Path, matches: list[Any], fault: Fault | None) -> str:
     said = f": it could be read {', '.join(readings)}" if readings else ""
     return (
         f"{path.name}: {where}, and its encoding is in doubt{said}. Say which it is, as ingest.csv_encoding in the "
-        "scenario's params.yaml (for instance cp1252, which Windows writes in western Europe), or save the file as UTF-8"
+        "scenario's params.yaml (for instance cp1252, which Windows writes in western Europe), or save it as UTF-8"
     )
 
 

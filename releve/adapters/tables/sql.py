@@ -34,6 +34,8 @@ def _chunks(url: str, query: str, values: dict[str, Any]) -> Iterator[Chunk]:
         if not result.returns_rows:
             raise BadInput("source.query answers with no rows; expected a SELECT")
         names, read = list(result.keys()), 0
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise BadInput(f"source.query answers with two columns named {twice[0]!r}; rename one: ... AS another_name")
         for part in result.partitions(chunk_rows(len(names))):
             yield Chunk(frame_of([tuple(row) for row in part], names), numbered(range(read + 1, read + len(part) + 1)))
             read += len(part)
