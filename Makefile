@@ -62,9 +62,11 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 	@echo "setup: done"
 
-# make scenario NAME=churn DATA=churn.csv TARGET=churned TIME=signed_up ID=customer TASK=binary   (the last three: optional)
+# make scenario NAME=churn DATA=churn.csv TARGET=churned TIME=signed_up ID=customer TASK=binary SET=ingest.csv_encoding=cp1252
+# All after TARGET may be left out; SET may hold several settings of params.yaml, with spaces between them.
 SCAFFOLD_OPTIONS = $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TARGET)') \
-	$(if $(TIME),--time '$(TIME)') $(if $(ID),--id '$(ID)') $(if $(TASK),--task '$(TASK)')
+	$(if $(TIME),--time '$(TIME)') $(if $(ID),--id '$(ID)') $(if $(TASK),--task '$(TASK)') \
+	$(foreach setting,$(SET),--set '$(setting)')
 
 scenario: setup  ## Bring a table: NAME=churn DATA=churn.csv TARGET=churned, and TIME=, ID=, TASK= where they help
 	@$(BIN)/python -m tasks.scaffold $(NAME) $(SCAFFOLD_OPTIONS)

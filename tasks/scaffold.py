@@ -19,13 +19,16 @@ from releve.adapters.files import Inputs, file_digest, read_params, write_bytes,
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.tables.reading import read_sample
 from releve.errors import BadInput, Conflict, NotFound, ReleveError
+from releve.rules.inference.numerals import plain_numbers
+from releve.rules.inference.overrides import as_sections, read_override
 from releve.rules.inference.table import Described, Roles, Sample, describe
 from releve.rules.inference.writing import params_text
 from releve.rules.names import check_scenario_name
-from releve.rules.params import merge, parse
+from releve.rules.params import Ingest, merge, parse
 from releve.rules.pipeline_file import pipeline_text
 from releve.rules.schema import TABLE_KEYS, Schema
 from releve.settings import Settings
+from tasks.intake import csv_options
 from tasks.places import ScenarioFiles, ScenarioState
 
 SAMPLE_ROWS = 100_000  # rows that are looked at, from the first on
@@ -56,7 +59,8 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
     incoming = state.incoming / data.name
     _check_new(files, data=data, incoming=incoming)
     base = read_params(settings.project).model_dump()
-    described = describe(_sample(data), roles, base=base)
+    params = parse(merge(base, as_sections(roles.settings)), source="params.yaml with what you set")
+    described = describe(_sample(data, params.ingest), roles, base=base)
     beside = files.folder.parent / ".new" / scenario  # deeper than any scenario, so that nobody takes it for one
     try:
         _write(beside, described, scenario, template=_template(settings.project), base=base)
@@ -94,10 +98,12 @@ def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
         raise Conflict(f"another file waits already as {incoming}; move it away, or give {data.name} another name")
 
 
-def _sample(data: Path) -> Sample:
-    found = read_sample(data, SAMPLE_ROWS)
+def _sample(data: Path, params: Ingest) -> Sample:
+    found = read_sample(data, SAMPLE_ROWS, options=csv_options(params))
     unread = tuple(f"line {line.row}: {line.reason}" for line in found.lines)
-    return Sample(data.name, found.read_as, found.frame, found.is_text, found.complete, unread)
+    written = {"thousands": params.csv_thousands, "decimal": params.csv_decimal}
+    frame = plain_numbers(found.frame, **written) if found.is_text else found.frame
+    return Sample(data.name, found.read_as, frame, found.is_text, found.complete, unread)
 
 
 def _template(project: Path) -> str:
@@ -179,7 +185,8 @@ def main(arguments: Sequence[str]) -> int:
 def _scaffolded(settings: Settings, asked: argparse.Namespace) -> str:
     if lacking := [f"{key.upper()}=..." for key in ("name", "data", "target") if not getattr(asked, key)]:
         raise BadInput(f"{' '.join(lacking)} missing; expected: make scenario NAME=churn DATA=churn.csv TARGET=churned")
-    roles = Roles(asked.target, asked.time or None, asked.id or None, asked.task or None)
+    said = tuple(read_override(text) for text in asked.set)
+    roles = Roles(asked.target, asked.time or None, asked.id or None, asked.task or None, said)
     data = Path(asked.data).expanduser()
     return report(scaffold(settings, asked.name, data=data, roles=roles), project=settings.project)
 
@@ -196,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--time", help="the column that orders the rows: dates or numbers")
     parser.add_argument("--id", help="the column that names a row")
     parser.add_argument("--task", help="binary, multiclass or regression; found out when left out")
+    parser.add_argument("--set", action="append", default=[], help="section.key=value of params.yaml; may be repeated")
     parser.add_argument("--refresh", action="store_true", help="give every scenario the pipeline of this checkout")
     return parser
 

@@ -254,6 +254,35 @@ def test_the_command_writes_and_tells(
     assert capsys.readouterr().out == "every scenario has this pipeline already\n"
 
 
+def test_what_a_person_sets_is_heeded_and_written(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(settings.project)
+    table = a_table(town=["Nîmes", "Orléans"] * 100)
+    table["length"] = [f"{1000 + n},{n % 10}" for n in range(len(table))]
+    (tmp_path / "t.csv").write_bytes(table.to_csv(index=False, sep=";").encode("cp1252"))
+    said = ("ingest.csv_encoding=cp1252", "ingest.csv_decimal=,", "split.holdout_rows=50")
+
+    code = main(["t", "--data", str(tmp_path / "t.csv"), "--target", "sold", *(f"--set={each}" for each in said)])
+
+    assert code == 0
+    params, schema = read_params(settings.project, "t"), read_schema(settings.project, "t")
+    assert (params.ingest.csv_encoding, params.ingest.csv_decimal, params.split.holdout_rows) == ("cp1252", ",", 50)
+    assert schema.column("length").type == "number"
+    assert schema.column("town").categories == ("Nîmes", "Orléans")
+
+
+@pytest.mark.parametrize("said", ["ingest.csv_encodign=utf-8", "holdout_rows=5", "split.holdout_rows=many"])
+def test_a_setting_that_there_is_not_is_refused(
+    settings: Settings, data: Path, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(settings.project)
+
+    assert main(["sales", "--data", str(data), "--target", "sold", "--set", said]) == 1
+    assert said.partition("=")[0] in capsys.readouterr().err
+    assert scenario_names(settings.project) == ["digits"]
+
+
 @pytest.mark.slow
 def test_what_it_wrote_is_ingested_and_once_the_folder_is_gone_the_scenario_is(tmp_path: Path, data: Path) -> None:
     shop = make_shop(tmp_path / "shop")

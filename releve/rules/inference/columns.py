@@ -128,6 +128,8 @@ FORMS = {
     "code": "holds digits with leading zeros ({example}): taken for names, so it is a category",
     "quoted number": "holds numbers written as text ({example}): taken for names; to have numbers, write them without "
     "quotes in the file and put {{type: number}}",
+    "grouped number": "holds numbers such as {example}; to have them read, say SET=ingest.csv_thousands=, or "
+    "SET='ingest.csv_thousands=. ingest.csv_decimal=,'; as they stand they are a category",
     "other date": "looks like dates such as {example}, which can be read in more than one way; it is no feature until "
     "the file has them as 2024-12-31 (pandas: pd.to_datetime(column, dayfirst=True) or format='%m/%d/%Y') and "
     "params.yaml says {{type: date}}",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from releve.rules.cells import MISSING_TEXT, as_number, is_missing
 from releve.rules.columns import CATEGORY, DATE, NUMBER, REAL, TEXT
 from releve.rules.dates import as_date
+from releve.rules.inference.numerals import is_grouped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ class Profile:
     counts: dict[Any, int]  # of each present value, the most frequent first
     type: str | None
     strange: dict[Any, int]  # values that are not of the type, and their counts
-    form: str = ""  # what the values look like beside their type: "code", "boolean", "other date" or "quoted number"
+    form: str = ""  # what the values look like beside their type: one of FORMS, "boolean" or ""
 
     @property
     def present(self) -> int:
@@ -128,7 +129,7 @@ def _word_type(counts: dict[Any, int]) -> str:
 
 
 def _word_form(counts: dict[Any, int]) -> str:
-    forms = {"quoted number": _is_number, "other date": _is_other_date}
+    forms = {"quoted number": _is_number, "other date": _is_other_date, "grouped number": is_grouped}
     return next((form for form, fits in forms.items() if _mostly(counts, fits)), "")
 
 

@@ -41,6 +41,7 @@ class Roles:
     time: str | None = None
     id: str | None = None
     task: str | None = None
+    settings: tuple[Override, ...] = ()  # knobs of params.yaml
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def describe(sample: Sample, roles: Roles, *, base: Mapping[str, Any]) -> Descri
     return Described(
         described,
         {each.name: f"{seen(each)}{_comma(no_features.get(each.name))}" for each in columns},
-        overrides_for(len(frame), base=base),
+        [*overrides_for(len(frame), base=base, said=roles.settings), *roles.settings],
         _summary(sample, described, target),
         in_order(findings),
     )

@@ -136,3 +136,11 @@ def test_what_was_seen_is_said_in_a_few_words() -> None:
     assert seen(column("2024-01-31", "2024-02-01T12:30:00")) == "2024-01-31 to 2024-02-01 12:30:00 seen"
     assert seen(column("red", "blue")) == "2 values seen"
     assert seen(column("")) == "nothing seen, 1 cell missing"
+
+
+@pytest.mark.parametrize("number", ["6,718", "1.234.567,5", "12 000", "1,5"])
+def test_a_number_written_for_people_is_told_not_guessed(number: str) -> None:
+    profile = column(number, number.replace("1", "2").replace("6", "3"))
+
+    assert column_spec(profile)["type"] == "category"
+    assert f"holds numbers such as {number!r}" in column_findings(profile)[0].text
