@@ -9,8 +9,11 @@ import yaml
 from releve.adapters.files import read_inputs, read_params, read_schema, scenario_names
 from releve.adapters.scenario_branch import git
 from releve.errors import BadInput, Conflict, NotFound
+from releve.rules.column_specs import COMMON_KEYS
+from releve.rules.columns import TYPES
 from releve.rules.inference.table import Roles
 from releve.rules.pipeline_file import pipeline_text
+from releve.rules.schema import TABLE_KEYS, Schema
 from releve.settings import Settings
 from tasks.ingest import ingest
 from tasks.scaffold import main, refresh, report, scaffold
@@ -301,3 +304,15 @@ def test_what_it_wrote_is_ingested_and_once_the_folder_is_gone_the_scenario_is(t
         ingest(shop.settings, "sales")
     with pytest.raises(Conflict, match="the branch releve/sales holds the rows of an earlier scenario"):
         scaffold(shop.settings, "sales", data=data, roles=TARGET)
+
+
+def test_every_key_that_the_page_shows_is_one_that_a_scenario_may_have() -> None:
+    page = (ROOT / "docs/scenario.md").read_text()
+    described = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+
+    schema = Schema.from_dict({key: value for key, value in described.items() if key in TABLE_KEYS})
+
+    assert schema.target.task == "regression"
+    assert {column.type for column in schema.columns} == set(TYPES)
+    for kind in TYPES.values():
+        assert all(f"`{key}`" in page for key in kind.keys | COMMON_KEYS - {"type"})
