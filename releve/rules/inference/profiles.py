@@ -5,6 +5,7 @@ something else. Values are judged once each, however many cells they fill.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.rules.cells import MISSING_TEXT, as_number, is_missing
+from releve.rules.cells import LARGEST_NUMBER, MISSING_TEXT, as_number, is_missing
 from releve.rules.columns import CATEGORY, DATE, NUMBER, REAL, TEXT
 from releve.rules.dates import as_date
 from releve.rules.inference.numerals import is_grouped
@@ -38,7 +39,7 @@ class Profile:
     cells: "pd.Series[Any]"  # as found; None where missing
     counts: dict[Any, int]  # of each present value, the most frequent first
     type: str | None
-    strange: dict[Any, int]  # values that are not of the type, and their counts
+    read: dict[Any, float]  # a number per value, of numbers and dates; NaN for one that is neither
     form: str = ""  # what the values look like beside their type: one of FORMS, "boolean" or ""
 
     @property
@@ -50,6 +51,11 @@ class Profile:
         return len(self.cells) - self.present
 
     @cached_property
+    def strange(self) -> dict[Any, int]:
+        """Values that are not of the type, and their counts."""
+        return {value: self.counts[value] for value, number in self.read.items() if np.isnan(number)}
+
+    @cached_property
     def distinct(self) -> int:
         """Different values; 1 and 1.0 are one number."""
         if not self.is_ordered:
@@ -59,8 +65,7 @@ class Profile:
     @cached_property
     def numbers(self) -> NDArray[np.float64]:
         """One number per row: the number itself, or a date's seconds since 1970; NaN where there is none."""
-        read: dict[Any, float] = {value: READ[self.type](value) for value in self.counts} if self.type in READ else {}
-        return np.array([read.get(cell, np.nan) for cell in self.cells], dtype=np.float64)
+        return np.array([self.read.get(cell, np.nan) for cell in self.cells], dtype=np.float64)
 
     @cached_property
     def codes(self) -> NDArray[np.int64]:
@@ -91,11 +96,12 @@ class Profile:
 
 def profile(name: str, cells: "pd.Series[Any]", *, as_text: bool) -> Profile:
     """Look at one column. `as_text`: all cells are text as in CSV, so that digits are numbers."""
-    present = cells[[not _is_empty(cell) for cell in cells]].map(_plain)
-    counts = {value: int(count) for value, count in present.value_counts().items()}
-    kind, form = _type(counts, as_text=as_text)
-    strange = {value: count for value, count in counts.items() if _is_strange(kind, value)}
-    return Profile(name, present.reindex(cells.index).astype(object), counts, kind, strange, form)
+    import pandas as pd
+
+    plain = [None if _is_empty(cell) else _plain(cell) for cell in cells.tolist()]
+    counts = dict(Counter(cell for cell in plain if cell is not None).most_common())
+    kind, form, read = _type(counts, as_text=as_text)
+    return Profile(name, pd.Series(plain, dtype=object), counts, kind, read, form)
 
 
 def _plain(value: Any) -> Any:
@@ -107,18 +113,20 @@ def _is_empty(cell: Any) -> bool:
     return is_missing(cell) or (isinstance(cell, str) and cell.strip() == MISSING_TEXT)
 
 
-def _type(counts: dict[Any, int], *, as_text: bool) -> tuple[str | None, str]:
+def _type(counts: dict[Any, int], *, as_text: bool) -> tuple[str | None, str, dict[Any, float]]:
+    """Type, form, and each value as the number that it is; a value is read once for each type in question."""
     if not counts:
-        return None, ""
+        return None, "", {}
     if _mostly(counts, lambda value: isinstance(value, bool | np.bool_)):
-        return CATEGORY, "boolean"
-    if any(isinstance(value, str) and CODE.fullmatch(value.strip()) for value in counts):
-        return CATEGORY, "code"
-    if _mostly(counts, lambda value: _is_number(value) and (as_text or not isinstance(value, str))):
-        return NUMBER, ""
-    if _mostly(counts, _is_date):
-        return DATE, ""
-    return _word_type(counts), _word_form(counts)
+        return CATEGORY, "boolean", {}
+    for kind, read in READ.items():
+        numbers = {value: read(value, as_text) for value in counts}
+        if _share(counts, numbers) >= MOSTLY:
+            is_code = kind == NUMBER and any(
+                isinstance(value, str) and CODE.fullmatch(value.strip()) for value in counts
+            )
+            return (CATEGORY, "code", {}) if is_code else (kind, "", numbers)
+    return _word_type(counts), _word_form(counts), {}
 
 
 def _word_type(counts: dict[Any, int]) -> str:
@@ -129,42 +137,48 @@ def _word_type(counts: dict[Any, int]) -> str:
 
 
 def _word_form(counts: dict[Any, int]) -> str:
-    forms = {"quoted number": _is_number, "other date": _is_other_date, "grouped number": is_grouped}
+    forms = {"quoted number": _is_quoted_number, "other date": _is_other_date, "grouped number": is_grouped}
     return next((form for form, fits in forms.items() if _mostly(counts, fits)), "")
+
+
+def _share(counts: dict[Any, int], numbers: dict[Any, float]) -> float:
+    """Of the cells: how many were read as a number."""
+    weights = np.fromiter(counts.values(), dtype=np.int64)
+    return float(weights[~np.isnan(np.fromiter(numbers.values(), dtype=np.float64))].sum() / weights.sum())
 
 
 def _mostly(counts: dict[Any, int], fits: Callable[[Any], bool]) -> bool:
     return sum(count for value, count in counts.items() if fits(value)) >= MOSTLY * sum(counts.values())
 
 
-def _is_strange(kind: str | None, value: Any) -> bool:
-    return {NUMBER: not _is_number(value), DATE: not _is_date(value)}.get(kind or "", False)
-
-
-def _is_number(value: Any) -> bool:
-    return not np.isnan(_number(value))
-
-
-def _is_date(value: Any) -> bool:
-    return not np.isnan(_seconds(value))
-
-
 def _is_other_date(value: Any) -> bool:
     return isinstance(value, str) and bool(OTHER_DATE.fullmatch(value.strip()))
 
 
-def _number(value: Any) -> float:
+def _is_quoted_number(value: Any) -> bool:
+    return isinstance(value, str) and as_number(value) is not None
+
+
+def _number(value: Any, as_text: bool) -> float:
     if isinstance(value, str):
-        value = as_number(value)
-    wrong = value is None or isinstance(value, bool | np.bool_) or not isinstance(value, REAL)
-    return np.nan if wrong or not np.isfinite(float(value)) else float(value)
+        number = as_number(value) if as_text else None
+    else:
+        number = None if isinstance(value, bool | np.bool_) or not isinstance(value, REAL) else _float(value)
+    return np.nan if number is None or not abs(number) <= LARGEST_NUMBER else number
 
 
-def _seconds(value: Any) -> float:
+def _float(value: Any) -> float | None:
+    try:
+        return float(value)
+    except OverflowError:  # an int that no float can hold
+        return None
+
+
+def _seconds(value: Any, as_text: bool) -> float:
     try:
         return float(np.datetime64(as_date(value), "us").astype(np.int64)) / 1e6
     except ValueError:
         return np.nan
 
 
-READ: dict[str | None, Callable[[Any], float]] = {NUMBER: _number, DATE: _seconds}
+READ: dict[str, Callable[[Any, bool], float]] = {NUMBER: _number, DATE: _seconds}

@@ -144,3 +144,26 @@ def test_a_number_written_for_people_is_told_not_guessed(number: str) -> None:
 
     assert column_spec(profile)["type"] == "category"
     assert f"holds numbers such as {number!r}" in column_findings(profile)[0].text
+
+
+def test_one_number_with_a_leading_zero_makes_no_category_of_texts() -> None:
+    texts = [f"message number {n} of many" for n in range(20)]
+
+    assert column_spec(column(*texts, "007"))["type"] == "text"
+
+
+def test_a_quoted_number_among_numbers_is_told_where_the_file_knows_numbers() -> None:
+    (finding,) = column_findings(column(*range(50), "7", as_text=False))
+
+    assert "1 cell of 51 is no number: '7' (1 x)" in finding.text
+
+
+@pytest.mark.parametrize("huge", [10**400, "1e39"])
+def test_a_number_that_no_model_can_take_is_told(huge: object) -> None:
+    (finding,) = (
+        column_findings(column(*["1.5", "2.5"] * 50, huge))
+        if isinstance(huge, str)
+        else column_findings(column(*[1.5, 2.5] * 50, huge, as_text=False))
+    )
+
+    assert "1 cell of 101 is no number" in finding.text
