@@ -36,7 +36,7 @@ SCENARIO ?= digits
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget
+.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario
 
 help:  ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,15 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 	@echo "setup: done"
+
+# make scenario NAME=churn DATA=churn.csv TARGET=churned TIME=signed_up ID=customer TASK=binary SET=ingest.csv_encoding=cp1252
+# All after TARGET may be left out; SET may hold several settings of params.yaml, with spaces between them.
+SCAFFOLD_OPTIONS = $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TARGET)') \
+	$(if $(TIME),--time '$(TIME)') $(if $(ID),--id '$(ID)') $(if $(TASK),--task '$(TASK)') \
+	$(foreach setting,$(SET),--set '$(setting)')
+
+scenario: setup  ## Bring a table: NAME=churn DATA=churn.csv TARGET=churned, and TIME=, ID=, TASK= where they help
+	@$(BIN)/python -m tasks.scaffold $(NAME) $(SCAFFOLD_OPTIONS)
 
 demo: setup  ## The whole life of a model, in about three minutes
 	@$(BIN)/python -m examples.demo $(DEMO_ARGS)

@@ -14,13 +14,13 @@ import yaml
 from releve.adapters.files import read_schema, write_bytes
 from releve.adapters.scenario_branch import git
 from releve.rules.params import merge, parse
+from releve.rules.pipeline_file import pipeline_text
 from releve.rules.schema import Schema
 from releve.settings import Settings
 from tasks.ingest import ingest
 from tasks.rebuild import rebuild
 from tasks.retrain import retrain
 from tests.projects import Project, fresh_project
-from tests.tasks.shop import shop_pipeline
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -110,7 +110,7 @@ def follow_the_recipe(root: Path) -> None:
     digits, churn = root / "scenarios/digits", root / "scenarios/churn"
     churn.mkdir()
     shutil.copy(digits / ".gitignore", churn)
-    pipeline = shop_pipeline((digits / "dvc.yaml").read_text()).replace("scenario: shop", "scenario: churn")
+    pipeline = pipeline_text((digits / "dvc.yaml").read_text(), scenario="churn")
     for name, text in {
         "params.yaml": re.search(r"```yaml\n(.*?)```", README, re.DOTALL).group(1),
         "dvc.yaml": pipeline,

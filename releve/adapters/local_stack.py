@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from releve.adapters import stack_ports, stack_process
+from releve.adapters.deployments import forget_removed, write_deployments
 from releve.errors import BadInput, Conflict, Unavailable
 from releve.rules.names import check_scenario_name
 from releve.settings import LOOPBACK, Settings
@@ -124,14 +125,16 @@ def prefect_env(settings: Settings) -> dict[str, str]:
 
 
 def deploy(settings: Settings, *, environ: Mapping[str, str] | None = None, time_limit: float = DEPLOY_SECONDS) -> None:
-    """Give the running Prefect server the work pool and the deployments of prefect.yaml. May be repeated.
+    """Give the running Prefect server the work pool, and the deployments of prefect.yaml for every scenario.
 
-    A pool that is there already keeps its limits. Raises StartFailed with what Prefect said.
+    May be repeated: a pool that is there already keeps its limits, and the deployments of a scenario whose folder is
+    gone go. Raises StartFailed with what Prefect said.
     """
     variables = _shared_environ(settings, os.environ if environ is None else environ) | prefect_env(settings)
     if not stack_ports.answers_http(settings.prefect_port, f"/api/work_pools/{WORK_POOL}"):
         _prefect(settings, variables, time_limit, "work-pool", "create", WORK_POOL, "--type", "process")
-    _prefect(settings, variables, time_limit, "deploy", "--all")
+    _prefect(settings, variables, time_limit, "deploy", "--all", "--prefect-file", str(write_deployments(settings)))
+    forget_removed(settings)
 
 
 def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, Part]:

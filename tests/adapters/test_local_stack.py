@@ -56,6 +56,7 @@ def small_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with the real prefect.yaml and, for each deployment in it, a flow that writes one line."""
     project = tmp_path_factory.mktemp("project")
     shutil.copy(ROOT / "prefect.yaml", project)
+    add_scenario(project, "digits")
     for folder in ("flows", "tasks"):
         (project / folder).mkdir()
         (project / folder / "__init__.py").touch()
@@ -64,6 +65,14 @@ def small_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (project / "tasks" / "words.py").write_text("WORD = 'imported'\n")
     (project / "service.py").write_text(A_SERVICE)
     return project
+
+
+def add_scenario(project: Path, name: str) -> Path:
+    """A folder that makes a scenario; what is in it matters to no part of the stack."""
+    folder = project / "scenarios" / name
+    folder.mkdir(parents=True)
+    (folder / "params.yaml").write_text("target: {}\n")
+    return folder
 
 
 def free_settings(project: Path) -> Settings:
@@ -343,11 +352,28 @@ def test_deploying_again_changes_nothing(stack: Settings) -> None:
 
 
 @pytest.mark.slow
+def test_a_new_scenario_is_deployed_and_a_removed_one_is_no_longer(stack: Settings) -> None:
+    folder = add_scenario(stack.project, "churn")
+
+    local_stack.deploy(stack, environ=clean_environ())
+    with_churn = ask(stack.prefect_port, "POST", "/api/deployments/filter", {})
+    shutil.rmtree(folder)
+    local_stack.deploy(stack, environ=clean_environ())
+    without = ask(stack.prefect_port, "POST", "/api/deployments/filter", {})
+
+    assert isinstance(with_churn, list) and isinstance(without, list)
+    added = [each for each in with_churn if each["parameters"] == {"scenario": "churn"}]
+    assert {each["name"] for each in added} == {f"{name}-churn" for name in FLOWS}
+    assert {each["name"] for each in added if each["schedules"]} == {"ingest-churn", "lifecycle-churn"}
+    assert {each["name"] for each in without} == set(FLOWS)
+
+
+@pytest.mark.slow
 def test_a_deployment_whose_flow_is_missing_is_reported_in_prefects_words(stack: Settings) -> None:
     flow, aside = stack.project / "flows" / "retrain.py", stack.project / "retrain.aside"
     flow.rename(aside)
 
-    with pytest.raises(StartFailed, match=r"(?s)'prefect deploy --all' failed.*retrain.py"):
+    with pytest.raises(StartFailed, match=r"(?s)'prefect deploy --all .*' failed.*retrain.py"):
         local_stack.deploy(stack, environ=clean_environ())
 
     aside.rename(flow)

@@ -1,6 +1,5 @@
 """A small real project: this repository's code with one scenario, a shop of two numbers and one category."""
 
-import re
 import shutil
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +14,7 @@ from releve.adapters.files import write_parquet
 from releve.adapters.prediction_ledger import LedgerWriter
 from releve.adapters.registry import Registry
 from releve.adapters.scenario_branch import ScenarioBranch, git
+from releve.rules.pipeline_file import pipeline_text
 from releve.settings import Settings
 from tasks.batches import Batch, read_batches
 from tasks.places import ScenarioFiles, ScenarioState
@@ -149,19 +149,14 @@ def make_shop(root: Path) -> Shop:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, root / name)
     shop = Shop(root)
-    write(shop.files.folder / "dvc.yaml", shop_pipeline((ROOT / "scenarios/digits/dvc.yaml").read_text()))
+    bundled = (ROOT / "scenarios/digits/dvc.yaml").read_text()
+    write(shop.files.folder / "dvc.yaml", pipeline_text(bundled, scenario=SHOP))
     write(shop.files.folder / "params.yaml", yaml.safe_dump(SHOP_TABLE, sort_keys=False))
     write(shop.files.inputs, 'rows: "seed"\nchampion: ""\nseen_rows: 0\n')
     write(shop.files.folder / ".gitignore", "/seed\n/batches\n/work\n")
     git(root, "init", "--quiet", "--initial-branch=main")
     commit(root, "the project")
     return shop
-
-
-def shop_pipeline(digits: str) -> str:
-    """The pipeline of another scenario: its name is changed, and no seed is bundled."""
-    without_seed = re.sub(r"\n  seed:\n.*?\n\n(?=  split:)", "\n", digits, flags=re.DOTALL)
-    return without_seed.replace("scenario: digits", f"scenario: {SHOP}")
 
 
 def moved(settings: Settings, **changes: Any) -> Settings:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from releve.rules.pipeline_file import pipeline_text
 from tests.tables import ROOT
 
 OURS = ("releve", "tasks")
@@ -140,3 +141,12 @@ def test_every_scenario_says_its_own_name():
         values = yaml.safe_load((ROOT / pipeline).read_text())
         if "vars" in values:
             assert {"scenario": Path(pipeline).parent.name} in values["vars"]
+
+
+@pytest.mark.parametrize("pipeline", [name for name in PIPELINES if name.startswith("scenarios/")])
+def test_every_scenario_has_the_bundled_ones_pipeline(pipeline):
+    """`python -m tasks.scaffold --refresh` writes what fell behind."""
+    scenario, bundled = Path(pipeline).parent.name, (ROOT / "scenarios/digits/dvc.yaml").read_text()
+    expected = bundled if scenario == "digits" else pipeline_text(bundled, scenario=scenario)
+
+    assert (ROOT / pipeline).read_text() == expected

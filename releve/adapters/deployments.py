@@ -1,0 +1,55 @@
+"""What the running Prefect server is told of the scenarios, and made to forget of those that are gone."""
+
+import http.client
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from releve.adapters.files import scenario_names, write_bytes
+from releve.errors import Unavailable
+from releve.rules.deployments import deployments_for
+from releve.settings import LOOPBACK, Settings
+
+TAG = "releve"  # that every deployment of prefect.yaml carries
+HTTP_SECONDS = 30.0
+COMMENT = "# Made of prefect.yaml and the folders in scenarios/ by `make up`; edits are lost.\n"
+
+
+def write_deployments(settings: Settings) -> Path:
+    """prefect.yaml with the deployments of every scenario, below the home; returns its path."""
+    file = yaml.safe_load((settings.project / "prefect.yaml").read_text(encoding="utf-8"))
+    made = deployments_for(file, scenario_names(settings.project))
+    path = settings.home / "run" / "prefect.yaml"
+    write_bytes(path, (COMMENT + yaml.safe_dump(made, sort_keys=False)).encode())
+    return path
+
+
+def forget_removed(settings: Settings) -> list[str]:
+    """Delete our deployments of scenarios that have no folder any more, with their schedules; their names.
+
+    Raises Unavailable when the server does not do it.
+    """
+    known = scenario_names(settings.project)
+    wanted = {"deployments": {"tags": {"all_": [TAG]}}}
+    found = _ask(settings.prefect_port, "POST", "/api/deployments/filter", wanted)
+    gone = [each for each in found if each["parameters"].get("scenario") not in known]
+    for each in gone:
+        _ask(settings.prefect_port, "DELETE", f"/api/deployments/{each['id']}")
+    return [each["name"] for each in gone]
+
+
+def _ask(port: int, method: str, path: str, body: Any = None) -> Any:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=HTTP_SECONDS)
+    try:
+        connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        content = answer.read()
+        if answer.status >= http.client.BAD_REQUEST:
+            raise Unavailable(f"the Prefect server answered {method} {path} with {answer.status}")
+        return json.loads(content) if content else None
+    except (OSError, http.client.HTTPException) as error:
+        raise Unavailable(f"the Prefect server did not answer {method} {path}: {error}") from error
+    finally:
+        connection.close()

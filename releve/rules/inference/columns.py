@@ -1,0 +1,147 @@
+"""From a profile to the column's line in params.yaml: its type, its natural bounds, and what was seen.
+
+Only natural bounds are written. A smallest and largest value learned from the first file would reject tomorrow's
+heat wave; 0 under counts and shares, and 1 over shares, stay true: docs/decisions/0014-scaffold.md.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.rules.columns import CATEGORY, NUMBER, TEXT
+from releve.rules.dates import as_date
+from releve.rules.inference.findings import Finding, counted, listed
+from releve.rules.inference.profiles import Profile
+
+MUCH_MISSING = 0.5  # share of the cells
+OPEN_VALUES = 100  # different categories beyond which each is rare
+LENGTHS = (200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)  # characters
+
+
+def column_spec(profile: Profile) -> dict[str, Any]:
+    """The keys of `columns.<name>`, as `Schema.from_dict` reads them."""
+    spec: dict[str, Any] = {"type": profile.type or CATEGORY}
+    if profile.type == NUMBER:
+        spec |= natural_bounds(profile)
+    if profile.type == CATEGORY and profile.form != "boolean" and profile.is_listable:
+        spec["categories"] = sorted(map(str, profile.counts))
+    if profile.type == TEXT:
+        spec["max_length"] = _roomy(max(len(str(value)) for value in profile.counts))
+    return spec | ({"nullable": True} if profile.missing else {})
+
+
+def natural_bounds(profile: Profile) -> dict[str, int]:
+    """`min: 0` for whole numbers that begin at 0 or 1 and for numbers that stop at 0; `max: 1` for shares and flags.
+
+    A number stops at a bound that it reaches in either half of the rows: a clock scaled to 0..1 reaches each once.
+    """
+    known = profile.numbers[~np.isnan(profile.numbers)]
+    counts_up = profile.is_whole and known.min() in (0, 1)
+    if not counts_up and not (known.min() == 0 and _is_wall(known, 0)):
+        return {}
+    return {"min": 0, "max": 1} if known.max() == 1 and _is_wall(known, 0) and _is_wall(known, 1) else {"min": 0}
+
+
+def _is_wall(known: NDArray[np.float64], bound: float) -> bool:
+    half = len(known) // 2
+    return bool((known[:half] == bound).any() and (known[half:] == bound).any())
+
+
+def seen(profile: Profile) -> str:
+    """What stood in the column, for the comment beside its line."""
+    missing = f", {counted(profile.missing, 'cell')} missing" if profile.missing else ""
+    return (_seen_values(profile) if profile.counts else "nothing seen") + missing
+
+
+def _seen_values(profile: Profile) -> str:
+    known = profile.numbers[~np.isnan(profile.numbers)]
+    if profile.type == NUMBER:
+        return f"{known.min():.6g} to {known.max():.6g} seen"
+    if profile.is_ordered:
+        dates = [as_date(value) for value in profile.counts if value not in profile.strange]
+        return f"{_day_or_moment(min(dates))} to {_day_or_moment(max(dates))} seen"
+    if profile.type == TEXT:
+        return f"up to {counted(max(len(str(value)) for value in profile.counts), 'character')} seen"
+    return f"{counted(profile.distinct, 'value')} seen"
+
+
+def _day_or_moment(moment: datetime) -> str:
+    return moment.isoformat(" ").removesuffix(" 00:00:00")
+
+
+def column_findings(profile: Profile) -> list[Finding]:
+    """What is odd about one column by itself."""
+    checks = (_boolean, _strange, _constant, _missing, _other_form, _open)
+    return [finding for check in checks if (finding := check(profile)) is not None]
+
+
+def _constant(profile: Profile) -> Finding | None:
+    if profile.distinct > 1:
+        return None
+    what = f"is always {next(iter(profile.counts))!r}" if profile.counts else "is empty in every row"
+    text = f"{profile.name} {what}: nothing to learn from it, so it is no feature"
+    return Finding("constant", text, (profile.name,), f"constant: {what}")
+
+
+def _boolean(profile: Profile) -> Finding | None:
+    if profile.form != "boolean":
+        return None
+    return Finding(
+        "cells",
+        f"{profile.name} holds true and false, which is neither a number nor text: every row will be rejected. "
+        "Write 0 and 1 into the file (and make the column a number), or the words as text",
+    )
+
+
+def _strange(profile: Profile) -> Finding | None:
+    if not profile.strange:
+        return None
+    rows = sum(profile.strange.values())
+    shown = listed((f"{value!r} ({count} x)" for value, count in profile.strange.items()), most=3)
+    text = f"{profile.name}: {counted(rows, 'cell')} of {profile.present:,} {'is' if rows == 1 else 'are'} no"
+    return Finding(
+        "cells",
+        f"{text} {profile.type}: {shown}. These rows will be rejected into quarantine; "
+        "leave a cell empty to say that it is missing",
+    )
+
+
+def _missing(profile: Profile) -> Finding | None:
+    share = profile.missing / max(len(profile.cells), 1)
+    if share <= MUCH_MISSING or not profile.counts:
+        return None
+    return Finding("missing", f"{profile.name} is missing in {share:.0%} of the rows")
+
+
+def _other_form(profile: Profile) -> Finding | None:
+    text = FORMS.get(profile.form)
+    if text is None:
+        return None
+    no_feature = (profile.name,) if profile.form == "other date" else ()
+    example = next(iter(profile.counts))
+    return Finding("type", f"{profile.name} {text.format(example=repr(example))}", no_feature, "a date in another form")
+
+
+FORMS = {
+    "code": "holds digits with leading zeros ({example}): taken for names, so it is a category",
+    "quoted number": "holds numbers written as text ({example}): taken for names; to have numbers, write them without "
+    "quotes in the file and put {{type: number}}",
+    "grouped number": "holds numbers such as {example}; to have them read, say SET=ingest.csv_thousands=, or "
+    "SET='ingest.csv_thousands=. ingest.csv_decimal=,'; as they stand they are a category",
+    "other date": "looks like dates such as {example}, which can be read in more than one way; it is no feature until "
+    "the file has them as 2024-12-31 (pandas: pd.to_datetime(column, dayfirst=True) or format='%m/%d/%Y') and "
+    "params.yaml says {{type: date}}",
+}
+
+
+def _open(profile: Profile) -> Finding | None:
+    if profile.type != CATEGORY or profile.distinct <= OPEN_VALUES or profile.form == "other date":
+        return None
+    return Finding("type", f"{profile.name} is a category of {profile.distinct:,} values, most of them rare")
+
+
+def _roomy(length: int) -> int:
+    """Twice the longest text, rounded up: room for tomorrow's, and still a limit."""
+    return next((limit for limit in LENGTHS if limit >= 2 * length), 2 * length)

@@ -1,0 +1,59 @@
+"""What a person is told of a table, the weightiest first."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# In the order in which they are told: what loses rows, what spoils a model, what deserves a look.
+KINDS = (
+    "unread",
+    "label",
+    "cells",
+    "leak",
+    "id",
+    "constant",
+    "classes",
+    "size",
+    "time",
+    "strong",
+    "duplicates",
+    "mirror",
+    "missing",
+    "type",
+    "hint",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence about a table. `leaves_out` are columns that it makes `feature: false`, `why` is their comment."""
+
+    kind: str  # of KINDS
+    text: str
+    leaves_out: tuple[str, ...] = ()
+    why: str = ""
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """The weightiest first, else as they were found."""
+    return sorted(findings, key=lambda finding: KINDS.index(finding.kind))
+
+
+def left_out(findings: Iterable[Finding]) -> dict[str, str]:
+    """Each column that is no feature, and why; the weightiest reason where there are several."""
+    reasons: dict[str, str] = {}
+    for finding in in_order(findings):
+        for name in finding.leaves_out:
+            reasons.setdefault(name, finding.why)
+    return reasons
+
+
+def counted(count: int, noun: str) -> str:
+    """ "1 row", "1,200 rows"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def listed(names: Iterable[str], *, most: int = 8) -> str:
+    """Names for a sentence; the first of them, when there are many."""
+    names = list(names)
+    rest = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

@@ -1,0 +1,184 @@
+"""One column of a sample, looked at once: which type its cells have, and what stands in it.
+
+A type is what nearly all present cells are (MOSTLY): the few others are told, never a reason to take the column for
+something else. Values are judged once each, however many cells they fill.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.rules.cells import LARGEST_NUMBER, MISSING_TEXT, as_number, is_missing
+from releve.rules.columns import CATEGORY, DATE, NUMBER, REAL, TEXT
+from releve.rules.dates import as_date
+from releve.rules.inference.numerals import is_grouped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOSTLY = 0.95  # share of the present cells that make a column's type
+MOST_LISTED = 30  # different values; a longer list is nobody's to keep up to date
+TEXT_WORDS = 3  # words a cell, on average: "New York" is a name, a message has more
+TEXT_DISTINCT = 0.5  # share of different values among the present ones; a category repeats itself
+CODE = re.compile(r"[+-]?0[0-9]+", re.ASCII)  # 007 and 01234 are names that happen to be digits
+# 31/12/2024, 12.31.24, 2024/12/31: told, not read, since 03/04/2024 is two days.
+OTHER_DATE = re.compile(r"(\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}[/.]\d{1,2}[/.]\d{1,2})([T ].*)?", re.ASCII)
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """A column's cells and what they are. `type` is None where every cell is missing."""
+
+    name: str
+    cells: "pd.Series[Any]"  # as found; None where missing
+    counts: dict[Any, int]  # of each present value, the most frequent first
+    type: str | None
+    read: dict[Any, float]  # a number per value, of numbers and dates; NaN for one that is neither
+    form: str = ""  # what the values look like beside their type: one of FORMS, "boolean" or ""
+
+    @property
+    def present(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def missing(self) -> int:
+        return len(self.cells) - self.present
+
+    @cached_property
+    def strange(self) -> dict[Any, int]:
+        """Values that are not of the type, and their counts."""
+        return {value: self.counts[value] for value, number in self.read.items() if np.isnan(number)}
+
+    @cached_property
+    def distinct(self) -> int:
+        """Different values; 1 and 1.0 are one number."""
+        if not self.is_ordered:
+            return len(self.counts)
+        return len(np.unique(self.numbers[~np.isnan(self.numbers)])) + len(self.strange)
+
+    @cached_property
+    def numbers(self) -> NDArray[np.float64]:
+        """One number per row: the number itself, or a date's seconds since 1970; NaN where there is none."""
+        return np.array([self.read.get(cell, np.nan) for cell in self.cells], dtype=np.float64)
+
+    @cached_property
+    def codes(self) -> NDArray[np.int64]:
+        """One whole number per row that stands for its value; -1 where it is missing."""
+        place = {value: number for number, value in enumerate(self.counts)}
+        return np.array([place.get(cell, -1) for cell in self.cells], dtype=np.int64)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether its values are numbers or dates."""
+        return self.type in READ
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether all its numbers are whole ones."""
+        known = self.numbers[~np.isnan(self.numbers)]
+        return self.type == NUMBER and bool(len(known)) and bool((known == np.floor(known)).all())
+
+    @cached_property
+    def is_listable(self) -> bool:
+        """Few values, and none that was seen only once.
+
+        The chance that the next value is a new one is about (values seen once) / (values seen) (Good and Turing;
+        Good 1953, "The population frequencies of species", Biometrika 40): nothing seen once, hardly anything unseen.
+        """
+        return 0 < self.distinct <= MOST_LISTED and min(self.counts.values()) > 1
+
+
+def profile(name: str, cells: "pd.Series[Any]", *, as_text: bool) -> Profile:
+    """Look at one column. `as_text`: all cells are text as in CSV, so that digits are numbers."""
+    import pandas as pd
+
+    plain = [None if _is_empty(cell) else _plain(cell) for cell in cells.tolist()]
+    counts = dict(Counter(cell for cell in plain if cell is not None).most_common())
+    kind, form, read = _type(counts, as_text=as_text)
+    return Profile(name, pd.Series(plain, dtype=object), counts, kind, read, form)
+
+
+def _plain(value: Any) -> Any:
+    """A value that can be counted and compared: lists and objects as their text."""
+    return value if isinstance(value, str | int | float | np.generic) or hasattr(value, "isoformat") else str(value)
+
+
+def _is_empty(cell: Any) -> bool:
+    return is_missing(cell) or (isinstance(cell, str) and cell.strip() == MISSING_TEXT)
+
+
+def _type(counts: dict[Any, int], *, as_text: bool) -> tuple[str | None, str, dict[Any, float]]:
+    """Type, form, and each value as the number that it is; a value is read once for each type in question."""
+    if not counts:
+        return None, "", {}
+    if _mostly(counts, lambda value: isinstance(value, bool | np.bool_)):
+        return CATEGORY, "boolean", {}
+    for kind, read in READ.items():
+        numbers = {value: read(value, as_text) for value in counts}
+        if _share(counts, numbers) >= MOSTLY:
+            is_code = kind == NUMBER and any(
+                isinstance(value, str) and CODE.fullmatch(value.strip()) for value in counts
+            )
+            return (CATEGORY, "code", {}) if is_code else (kind, "", numbers)
+    return _word_type(counts), _word_form(counts), {}
+
+
+def _word_type(counts: dict[Any, int]) -> str:
+    texts = {str(value): count for value, count in counts.items()}
+    present = sum(texts.values())
+    words = sum(len(text.split()) * count for text, count in texts.items()) / present
+    return TEXT if words >= TEXT_WORDS and len(texts) > TEXT_DISTINCT * present else CATEGORY
+
+
+def _word_form(counts: dict[Any, int]) -> str:
+    forms = {"quoted number": _is_quoted_number, "other date": _is_other_date, "grouped number": is_grouped}
+    return next((form for form, fits in forms.items() if _mostly(counts, fits)), "")
+
+
+def _share(counts: dict[Any, int], numbers: dict[Any, float]) -> float:
+    """Of the cells: how many were read as a number."""
+    weights = np.fromiter(counts.values(), dtype=np.int64)
+    return float(weights[~np.isnan(np.fromiter(numbers.values(), dtype=np.float64))].sum() / weights.sum())
+
+
+def _mostly(counts: dict[Any, int], fits: Callable[[Any], bool]) -> bool:
+    return sum(count for value, count in counts.items() if fits(value)) >= MOSTLY * sum(counts.values())
+
+
+def _is_other_date(value: Any) -> bool:
+    return isinstance(value, str) and bool(OTHER_DATE.fullmatch(value.strip()))
+
+
+def _is_quoted_number(value: Any) -> bool:
+    return isinstance(value, str) and as_number(value) is not None
+
+
+def _number(value: Any, as_text: bool) -> float:
+    if isinstance(value, str):
+        number = as_number(value) if as_text else None
+    else:
+        number = None if isinstance(value, bool | np.bool_) or not isinstance(value, REAL) else _float(value)
+    return np.nan if number is None or not abs(number) <= LARGEST_NUMBER else number
+
+
+def _float(value: Any) -> float | None:
+    try:
+        return float(value)
+    except OverflowError:  # an int that no float can hold
+        return None
+
+
+def _seconds(value: Any, as_text: bool) -> float:
+    try:
+        return float(np.datetime64(as_date(value), "us").astype(np.int64)) / 1e6
+    except ValueError:
+        return np.nan
+
+
+READ: dict[str, Callable[[Any, bool], float]] = {NUMBER: _number, DATE: _seconds}

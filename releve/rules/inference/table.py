@@ -1,0 +1,188 @@
+"""A sample of a table, put together: its schema, its findings and its overrides, and params.yaml that says so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from releve.errors import BadInput
+from releve.rules.columns import DATE, NUMBER
+from releve.rules.inference import doubts
+from releve.rules.inference.columns import column_findings, column_spec, seen
+from releve.rules.inference.findings import Finding, counted, in_order, left_out, listed
+from releve.rules.inference.leaks import leak_findings
+from releve.rules.inference.overrides import Override, overrides_for
+from releve.rules.inference.profiles import Profile, profile
+from releve.rules.inference.targets import class_counts, target_findings, target_spec
+from releve.rules.schema import RESERVED_PREFIX, Schema
+from releve.rules.target import REGRESSION
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows of the file as found, and what was not."""
+
+    source: str  # the file's name
+    read_as: str  # how it was read, in words
+    frame: "pd.DataFrame"
+    as_text: bool  # all cells are text, as in CSV
+    is_whole: bool  # whether these are all its rows
+    unread: tuple[str, ...]  # a reason for each line that is no row
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the person said of the table."""
+
+    target: str
+    time: str | None = None
+    id: str | None = None
+    task: str | None = None
+    settings: tuple[Override, ...] = ()  # knobs of params.yaml
+
+
+@dataclass(frozen=True)
+class Described:
+    """What was inferred. `table` is what `Schema.from_dict` reads; `seen` has a comment per column."""
+
+    table: Mapping[str, Any]
+    seen: Mapping[str, str]
+    overrides: Sequence[Override]
+    summary: Sequence[str]
+    findings: Sequence[Finding]
+
+
+def describe(sample: Sample, roles: Roles, *, base: Mapping[str, Any]) -> Described:
+    """Infer everything from `sample`; `base` is the root params.yaml.
+
+    Raises BadInput when the target, time or id is no column, the time cannot be ordered, or nothing can be learned.
+    """
+    frame = sample.frame.rename(columns=str)
+    _check_names([*frame.columns], roles)
+    profiles = {name: profile(name, frame[name], as_text=sample.as_text) for name in frame.columns}
+    target = profiles.pop(roles.target)
+    columns = list(profiles.values())
+    _check_time(profiles.get(roles.time or ""))
+    spec = target_spec(target, task=roles.task)
+    findings = [*_unread(sample), *_findings(columns, target, spec, roles, base, rows=len(frame))]
+    no_features = left_out(findings)
+    if len(no_features) == len(columns):
+        raise BadInput(f"no feature is left: {'; '.join(f'{name} ({why})' for name, why in no_features.items())}")
+    described = {
+        "target": spec,
+        **{key: name for key, name in (("time", roles.time), ("id", roles.id)) if name},
+        "columns": {
+            each.name: column_spec(each) | ({"feature": False} if each.name in no_features else {}) for each in columns
+        },
+    }
+    Schema.from_dict(described, source=sample.source)
+    return Described(
+        described,
+        {each.name: f"{seen(each)}{_comma(no_features.get(each.name))}" for each in columns},
+        [*overrides_for(len(frame), base=base, said=roles.settings), *roles.settings],
+        _summary(sample, described, target),
+        in_order(findings),
+    )
+
+
+def _findings(
+    columns: list[Profile],
+    target: Profile,
+    spec: Mapping[str, Any],
+    roles: Roles,
+    base: Mapping[str, Any],
+    *,
+    rows: int,
+) -> list[Finding]:
+    alone = [finding for column in columns for finding in column_findings(column)]
+    ids = doubts.id_findings(columns, id=roles.id, time=roles.time)
+    times = doubts.time_findings(columns, time=roles.time)
+    kept = _without(columns, [*alone, *ids, *times])
+    leaks = leak_findings(
+        [column for column in kept if column.name != roles.time], target, is_class=spec["task"] != REGRESSION
+    )
+    features = [column for column in _without(kept, leaks) if column.name != roles.time]
+    return [
+        *target_findings(target, dict(spec), max_rejected_share=base["ingest"]["max_rejected_share"]),
+        *alone,
+        *ids,
+        *leaks,
+        *times,
+        *(doubts.clock_findings(features) if roles.time else []),
+        *doubts.size_findings(rows, min_rows=base["gate"]["min_rows"], holdout_share=base["split"]["holdout_share"]),
+        *doubts.repetition_findings([*_without(columns, ids), target]),
+        *doubts.mirror_findings(features),
+        *doubts.code_findings(features),
+    ]
+
+
+def _without(columns: Sequence[Profile], findings: Sequence[Finding]) -> list[Profile]:
+    gone = left_out(findings)
+    return [column for column in columns if column.name not in gone]
+
+
+def _check_names(names: list[str], roles: Roles) -> None:
+    for role, name in (("target", roles.target), ("time", roles.time), ("id", roles.id)):
+        if name is not None and name not in names:
+            close = get_close_matches(name, names, n=1)
+            meant = f"; did you mean '{close[0]}'?" if close else f"; there are: {listed(names, most=20)}"
+            raise BadInput(f"the {role} '{name}' is no column of the file{meant}")
+    if roles.target in (roles.time, roles.id):
+        raise BadInput(f"'{roles.target}' is named twice; the target can be neither the time nor the id")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise BadInput(f"the file has {listed(map(repr, twice))} twice; give each column a name of its own")
+    if odd := [name for name in names if name.startswith(RESERVED_PREFIX) or not name.strip()]:
+        raise BadInput(
+            f"the file has the column {odd[0]!r}; a name must not be empty or begin with '{RESERVED_PREFIX}', as "
+            "Relève's own columns do: rename it in the file (pandas: to_csv(index=False) leaves row numbers out)"
+        )
+
+
+def _check_time(column: Profile | None) -> None:
+    if column is not None and column.type not in (NUMBER, DATE):
+        example = next(iter(column.counts), "nothing")
+        raise BadInput(
+            f"the time '{column.name}' holds {example!r}; expected dates such as 2024-12-31 or 2024-12-31T14:00:00 "
+            "(ISO 8601), or numbers. Rewrite the column, for example with pandas: "
+            "pd.to_datetime(column, format='%d/%m/%Y')"
+        )
+
+
+def _unread(sample: Sample) -> list[Finding]:
+    if not sample.unread:
+        return []
+    text = f"{counted(len(sample.unread), 'line')} could not be read as a row: {listed(sample.unread, most=3)}"
+    return [Finding("unread", text)]
+
+
+def _summary(sample: Sample, described: Mapping[str, Any], target: Profile) -> list[str]:
+    """What was seen, in a few lines."""
+    first = "" if sample.is_whole else "the first "
+    columns: Mapping[str, Mapping[str, Any]] = described["columns"]
+    features = {name: spec["type"] for name, spec in columns.items() if spec.get("feature", True)}
+    kinds = (
+        (kind, [name for name, type in features.items() if type == kind]) for kind in dict.fromkeys(features.values())
+    )
+    return [
+        f"{sample.source}, {sample.read_as}: {first}{counted(len(sample.frame), 'row')}, "
+        f"{counted(len(columns) + 1, 'column')}",
+        f"{described['target']['task']} of {target.name}: {_outcomes(target, described['target'])}",
+        *(f"{counted(len(names), f'{kind} feature')}: {listed(names, most=12)}" for kind, names in kinds),
+    ]
+
+
+def _outcomes(target: Profile, spec: Mapping[str, Any]) -> str:
+    if spec["task"] == REGRESSION:
+        return seen(target)
+    shares = (
+        f"{name}: {counted(count, 'row')} ({count / target.present:.1%})"
+        for name, count in class_counts(target).items()
+    )
+    return listed(shares, most=12)
+
+
+def _comma(why: str | None) -> str:
+    return f"; {why}" if why else ""

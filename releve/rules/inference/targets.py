@@ -1,0 +1,125 @@
+"""What there is to predict: the task, its classes or its limits, as a target column's values suggest."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from releve.errors import BadInput
+from releve.rules.columns import NUMBER
+from releve.rules.inference.columns import natural_bounds
+from releve.rules.inference.findings import Finding, counted, listed
+from releve.rules.inference.profiles import Profile
+from releve.rules.target import BINARY, MULTICLASS, REGRESSION, TASKS
+
+MOST_NUMBER_CLASSES = 20  # different whole numbers; more of them are amounts
+MOST_CLASSES = 200  # different texts; more of them are names
+ROWS_A_CLASS = 5  # on average; classes repeat themselves, amounts hardly do
+FEW_ROWS = 20  # of one class; below that neither learned nor judged
+RARE = 0.01  # share of the rows
+# Of two classes, the one that AUC, F1 and Brier score are about; else the rarer one.
+POSITIVE = ("yes", "y", "true", "t", "1", "positive", "pos", "spam", "fraud", "churned", "default", "up", "bad")
+
+
+def target_spec(profile: Profile, *, task: str | None) -> dict[str, Any]:
+    """The keys of `target`. Raises BadInput when the values cannot be what `task` says, or no task fits them."""
+    if not profile.counts:
+        raise BadInput(f"the target '{profile.name}' is empty in every row; nothing can be learned from such a file")
+    if task not in (None, *TASKS):
+        raise BadInput(f"the task is {task!r}; expected {', '.join(TASKS)}")
+    task = task or _likely_task(profile)
+    return {"name": profile.name} | (_regression(profile) if task == REGRESSION else _classes(profile, task))
+
+
+def _likely_task(profile: Profile) -> str:
+    repeats = profile.present >= ROWS_A_CLASS * profile.distinct
+    few_numbers = profile.is_whole and profile.distinct <= MOST_NUMBER_CLASSES and repeats
+    if profile.type == NUMBER and profile.distinct > 2 and not few_numbers:
+        return REGRESSION
+    return BINARY if profile.distinct == 2 else MULTICLASS
+
+
+def _regression(profile: Profile) -> dict[str, Any]:
+    if profile.type != NUMBER:
+        shown = listed((repr(value) for value in profile.counts), most=3)
+        raise BadInput(
+            f"the target '{profile.name}' holds {shown}, and a regression needs numbers; give another column, or "
+            "the task binary or multiclass"
+        )
+    return {"task": REGRESSION} | {key: bound for key, bound in natural_bounds(profile).items() if key == "min"}
+
+
+def _classes(profile: Profile, task: str) -> dict[str, Any]:
+    classes = sorted(_class_names(profile))
+    if len(classes) < 2:
+        raise BadInput(f"the target '{profile.name}' is always {classes[0]!r}; there is nothing to tell apart")
+    if len(classes) > MOST_CLASSES:
+        raise BadInput(
+            f"the target '{profile.name}' has {len(classes):,} different values such as {classes[0]!r}; expected at "
+            f"most {MOST_CLASSES} classes, or numbers with the task regression"
+        )
+    if task == BINARY and len(classes) != 2:
+        raise BadInput(f"the target '{profile.name}' has {len(classes)} classes ({listed(map(str, classes))}), not two")
+    positive = {"positive": _positive(profile, classes)} if task == BINARY else {}
+    return {"task": task, "classes": classes} | positive
+
+
+def _class_names(profile: Profile) -> set[Any]:
+    """Whole numbers where all are, else texts; Python's True and numpy's are the text True."""
+    if profile.is_whole and not profile.strange:
+        return {int(number) for number in profile.numbers if not np.isnan(number)}
+    return {str(value) for value in profile.counts}
+
+
+def _positive(profile: Profile, classes: list[Any]) -> Any:
+    known = [label for label in classes if str(label).lower() in POSITIVE]
+    counts = class_counts(profile)
+    return known[0] if len(known) == 1 else min(classes, key=lambda label: counts[str(label)])
+
+
+def class_counts(profile: Profile) -> dict[str, int]:
+    """Rows by class, the most frequent first; 1 and 1.0 are one class."""
+    counts: dict[str, int] = {}
+    for value, count in profile.counts.items():
+        name = f"{float(value):.0f}" if profile.is_whole and value not in profile.strange else str(value)
+        counts[name] = counts.get(name, 0) + count
+    return counts
+
+
+def target_findings(profile: Profile, spec: dict[str, Any], *, max_rejected_share: float) -> list[Finding]:
+    """What is odd about the target."""
+    without = _without_label(profile, max_rejected_share)
+    if spec["task"] == REGRESSION:
+        return without
+    checks: tuple[Callable[[Profile], list[Finding]], ...] = (_rare, _looks_like_amounts)
+    return without + [finding for check in checks for finding in check(profile)]
+
+
+def _without_label(profile: Profile, max_rejected_share: float) -> list[Finding]:
+    if not profile.missing:
+        return []
+    text = f"{profile.name} is missing in {counted(profile.missing, 'row')}: they will be rejected into quarantine"
+    if profile.missing > max_rejected_share * len(profile.cells):
+        text += (
+            f", and being more than a share of {max_rejected_share:g} they get the whole file refused; "
+            "leave them out of the file, or raise ingest.max_rejected_share"
+        )
+    return [Finding("label", text)]
+
+
+def _rare(profile: Profile) -> list[Finding]:
+    counts = class_counts(profile)
+    rare = {name: count for name, count in counts.items() if count < max(FEW_ROWS, RARE * profile.present)}
+    if not rare:
+        return []
+    shown = listed(f"{name} {counted(count, 'row')}" for name, count in rare.items())
+    few = any(count < FEW_ROWS for count in rare.values())
+    advice = "too few to learn from or to judge by; collect more, or merge classes" if few else "a rare class"
+    return [Finding("classes", f"rare classes of {profile.name}: {shown}; {advice}")]
+
+
+def _looks_like_amounts(profile: Profile) -> list[Finding]:
+    if not profile.is_whole or profile.distinct <= 2:
+        return []
+    advice = f"taken for {profile.distinct} classes; if their distances mean something, say TASK={REGRESSION}"
+    return [Finding("hint", f"{profile.name} holds a few whole numbers, {advice}")]

@@ -1,0 +1,183 @@
+"""A whole table: what is no feature, what is told, in which order, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from releve.errors import BadInput
+from releve.rules.inference.findings import KINDS
+from releve.rules.inference.overrides import overrides_for
+from releve.rules.inference.table import Roles, Sample, describe
+from tests.rules.inference.tables import BASE, ROWS, a_table, described, no_features, told
+
+RANDOM = np.random.default_rng(5)
+SHUFFLED = RANDOM.permutation(ROWS) + 1000
+DAYS = [f"2024-{1 + n // 28:02d}-{1 + n % 28:02d}" for n in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "is_left_out"),
+    [
+        ("instant", range(1, ROWS + 1), True),
+        ("anything", range(5, 2 * ROWS + 5, 2), True),
+        ("customer_id", SHUFFLED, True),
+        ("customerId", SHUFFLED, True),
+        ("population", SHUFFLED, False),
+        ("paid", SHUFFLED / 7, False),
+        ("token", [f"x{n:x}" for n in SHUFFLED], True),
+        ("colour", ["red", "blue"] * (ROWS // 2), False),
+    ],
+)
+def test_columns_that_name_or_count_the_rows_are_no_features(name: str, values, is_left_out: bool) -> None:
+    found = described(a_table(**{name: list(values)}))
+
+    assert no_features(found) == [name] * is_left_out
+    assert (name in told(found, "id")) is is_left_out
+
+
+def test_the_id_that_a_person_names_is_no_feature_and_its_faults_are_told() -> None:
+    ids = ["a", "a", "", *(f"c{n}" for n in range(ROWS - 3))]
+
+    found = described(a_table(customer=ids), id="customer")
+
+    assert found.table["id"] == "customer"
+    assert no_features(found) == ["customer"]
+    assert "but 1 row repeat one and 1 are missing" in told(found, "id")
+
+
+def test_a_constant_column_is_no_feature() -> None:
+    assert no_features(described(a_table(country=["FR"] * ROWS))) == ["country"]
+
+
+def test_without_a_time_the_rows_count_as_they_stand() -> None:
+    assert told(described(a_table()), "time").startswith("no column is a time")
+
+
+def test_a_column_that_could_be_the_time_is_proposed() -> None:
+    assert "day could be the time; say TIME=day" in told(described(a_table(day=DAYS)), "time")
+
+
+def test_the_time_is_written_and_stays_a_feature_when_it_is_a_date() -> None:
+    found = described(a_table(day=DAYS), time="day")
+
+    assert found.table["time"] == "day"
+    assert found.table["columns"]["day"] == {"type": "date"}
+    assert told(found, "time") == ""
+
+
+def test_a_time_that_goes_back_repeats_or_is_missing_is_told() -> None:
+    days = [DAYS[1], DAYS[0], *DAYS[2:-2], DAYS[-3], ""]
+
+    sentences = told(described(a_table(day=days), time="day"), "time")
+
+    assert "not in the order of day: 1 row go" in sentences
+    assert "1 row share their day with an earlier row" in sentences
+    assert "day is missing in 1 row" in sentences
+
+
+def test_a_number_that_is_the_time_is_no_feature() -> None:
+    found = described(a_table(step=[n // 3 / 10 for n in range(ROWS)]), time="step")
+
+    assert no_features(found) == ["step"]
+
+
+def test_a_number_that_grows_with_the_rows_is_told() -> None:
+    found = described(a_table(step=[n // 3 / 10 for n in range(ROWS)]))
+
+    assert no_features(found) == []
+    assert "step grows with the rows like a clock" in told(found, "time")
+
+
+def test_a_time_in_another_form_is_refused_with_what_to_do() -> None:
+    frame = a_table(day=[f"{1 + n % 28}/01/2024" for n in range(ROWS)])
+
+    with pytest.raises(BadInput, match=r"the time 'day' holds '1/01/2024'; expected dates such as 2024-12-31"):
+        described(frame, time="day")
+
+
+def test_rows_that_repeat_others_are_counted() -> None:
+    frame = a_table()
+
+    found = described(pd.concat([frame, frame.head(3)], ignore_index=True))
+
+    assert told(found, "duplicates") == "3 rows of 203 repeat an earlier row in every column"
+
+
+def test_columns_that_say_the_same_are_told() -> None:
+    frame = a_table(kind=["a", "b", "b", "c"] * (ROWS // 4), sort=["x", "y", "y", "z"] * (ROWS // 4))
+    frame["inches"] = [f"{float(cell) / 2.54:.6f}" for cell in frame["length"]]
+
+    assert told(described(frame), "mirror").splitlines() == [
+        "length and inches say the same; one of them is enough",
+        "kind and sort say the same; one of them is enough",
+    ]
+
+
+def test_whole_numbers_with_few_values_stay_numbers_and_are_told() -> None:
+    found = described(a_table(weekday=[n % 7 for n in range(ROWS)]))
+
+    assert found.table["columns"]["weekday"] == {"type": "number", "min": 0}
+    assert told(found, "hint").startswith("weekday holds few whole numbers, and stays a number")
+
+
+@pytest.mark.parametrize(("rows", "is_told"), [(179, True), (180, False)])
+def test_a_table_too_small_for_the_gate_is_told(rows: int, is_told: bool) -> None:
+    assert bool(told(described(a_table(rows)), "size")) is is_told
+
+
+def test_lines_that_are_no_rows_are_told_first() -> None:
+    sample = Sample("t.csv", "utf-8", a_table(), True, True, ("line 7: has 3 cells, expected 4",))
+
+    first = describe(sample, Roles("sold"), base=BASE).findings[0]
+
+    assert first.text == "1 line could not be read as a row: line 7: has 3 cells, expected 4"
+
+
+def test_the_weightiest_is_told_first() -> None:
+    frame = a_table(constant=["1"] * ROWS, row_id=range(ROWS))
+    frame["again"] = frame["sold"]
+
+    kinds = [KINDS.index(finding.kind) for finding in described(frame).findings]
+
+    assert kinds == sorted(kinds)
+
+
+@pytest.mark.parametrize(
+    ("roles", "message"),
+    [
+        ({"target": "sould"}, "the target 'sould' is no column of the file; did you mean 'sold'?"),
+        ({"target": "xyz"}, "there are: length, width, sold"),
+        ({"time": "lenght"}, "the time 'lenght' is no column of the file; did you mean 'length'?"),
+        ({"id": "nr"}, "the id 'nr' is no column"),
+        ({"time": "sold"}, "the target can be neither the time nor the id"),
+    ],
+)
+def test_a_role_that_no_column_can_have_is_refused(roles: dict[str, str], message: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        described(a_table(), **{"target": "sold", **roles})
+
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["_batch", "", " "])
+def test_a_name_that_no_column_may_have_is_refused(name: str) -> None:
+    with pytest.raises(BadInput, match="rename it in the file"):
+        described(a_table(**{name: ["1", "2"] * (ROWS // 2)}))
+
+
+def test_a_table_without_any_feature_left_is_refused() -> None:
+    frame = a_table(row_id=range(ROWS)).drop(columns=["length", "width"])
+
+    with pytest.raises(BadInput, match=r"no feature is left: row_id \(like an id"):
+        described(frame)
+
+
+@pytest.mark.parametrize(("rows", "holdout"), [(1000, None), (1500, None), (2000, 400), (17_379, 3500), (10**6, 5000)])
+def test_the_holdout_grows_with_the_table_within_limits(rows: int, holdout: int | None) -> None:
+    found = {f"{each.section}.{each.key}": each.value for each in overrides_for(rows, base=BASE)}
+
+    assert found.get("split.holdout_rows") == holdout
+
+
+def test_a_table_of_the_usual_size_overrides_nothing() -> None:
+    assert overrides_for(1500, base=BASE) == []

@@ -1,0 +1,101 @@
+"""Which task a target column suggests."""
+
+import pytest
+
+from releve.errors import BadInput
+from releve.rules.inference.targets import MOST_CLASSES, MOST_NUMBER_CLASSES, target_findings, target_spec
+from tests.rules.inference.tables import column
+
+
+def spec(*cells: object, task: str | None = None, as_text: bool = True) -> dict[str, object]:
+    found = target_spec(column(*cells, name="y", as_text=as_text), task=task)
+    return {key: value for key, value in found.items() if key != "name"}
+
+
+def sentences(*cells: object, max_rejected_share: float = 0.2) -> list[str]:
+    profile = column(*cells, name="y")
+    found = target_findings(profile, target_spec(profile, task=None), max_rejected_share=max_rejected_share)
+    return [finding.text for finding in found]
+
+
+def test_two_words_are_two_classes_and_the_positive_one_is_known_by_its_name() -> None:
+    assert spec("no", "yes", "yes", "yes") == {"task": "binary", "classes": ["no", "yes"], "positive": "yes"}
+
+
+def test_else_the_rarer_class_is_the_positive_one() -> None:
+    assert spec("blue", "red", "red")["positive"] == "blue"
+
+
+def test_zero_and_one_are_classes() -> None:
+    assert spec("0", "1", "1", "0") == {"task": "binary", "classes": [0, 1], "positive": 1}
+    assert spec("0.0", "1.0", "1") == {"task": "binary", "classes": [0, 1], "positive": 1}
+
+
+def test_true_and_false_are_the_texts_that_name_them() -> None:
+    assert spec(True, False, as_text=False) == {"task": "binary", "classes": ["False", "True"], "positive": "True"}
+
+
+@pytest.mark.parametrize(
+    ("values", "task"), [(MOST_NUMBER_CLASSES, "multiclass"), (MOST_NUMBER_CLASSES + 1, "regression")]
+)
+def test_a_few_whole_numbers_are_classes_and_more_of_them_amounts(values: int, task: str) -> None:
+    assert spec(*[str(number) for number in range(values)] * 5)["task"] == task
+
+
+@pytest.mark.parametrize(("rows", "task"), [(15, "multiclass"), (14, "regression")])
+def test_whole_numbers_that_hardly_repeat_are_amounts(rows: int, task: str) -> None:
+    assert spec(*["1", "2", "3"] * 5, task=None)["task"] == "multiclass"
+    assert spec(*(["1", "2", "3"] * 5)[:rows])["task"] == task
+
+
+def test_broken_numbers_are_a_regression() -> None:
+    assert spec("1.5", "2.5", "-3") == {"task": "regression"}
+
+
+def test_amounts_that_cannot_be_negative_are_bounded_below_only() -> None:
+    assert spec(*map(str, range(50))) == {"task": "regression", "min": 0}
+
+
+def test_a_person_may_say_the_task() -> None:
+    assert spec("1", "2", "3", "4", "5" * 1, *"12345" * 5, task="regression") == {"task": "regression", "min": 0}
+    assert spec("1.5", "2.5", task="binary")["classes"] == ["1.5", "2.5"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "task", "message"),
+    [
+        (["", ""], None, "is empty in every row"),
+        (["yes", "yes"], None, "always 'yes'"),
+        (["a", "b"], "regression", "a regression needs numbers"),
+        (["a", "b", "c"], "binary", "has 3 classes (a, b, c), not two"),
+        (["a", "b"], "clustering", "expected binary, multiclass, regression"),
+        ([f"name {number}" for number in range(MOST_CLASSES + 1)], None, "201 different values"),
+    ],
+)
+def test_a_target_that_cannot_be_learned_is_refused(cells: list[str], task: str | None, message: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        spec(*cells, task=task)
+
+    assert message in str(refused.value)
+
+
+def test_rows_without_a_label_are_told() -> None:
+    assert sentences("a", "b", "", *"ab" * 50)[0] == "y is missing in 1 row: they will be rejected into quarantine"
+
+
+@pytest.mark.parametrize(("missing", "is_refused"), [(10, False), (11, True)])
+def test_too_many_rows_without_a_label_are_told_to_get_the_file_refused(missing: int, is_refused: bool) -> None:
+    cells = [*["a"] * 20, *["b"] * 20, *[""] * missing]
+
+    assert ("whole file refused" in sentences(*cells)[0]) is is_refused
+
+
+@pytest.mark.parametrize(("rare", "is_told"), [(19, True), (20, False)])
+def test_a_class_of_few_rows_is_told(rare: int, is_told: bool) -> None:
+    found = sentences(*["a"] * 100, *["b"] * rare)
+
+    assert (
+        found
+        == [f"rare classes of y: b {rare} rows; too few to learn from or to judge by; collect more, or merge classes"]
+        * is_told
+    )
