@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.rules.metrics import REGRESSION
 from releve.rules.split import Fold
+from releve.rules.target import REGRESSION, Target
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from releve.rules.schema import Target
 
 Floats = NDArray[np.float64]
 
@@ -135,7 +133,7 @@ def _keys(times: "pd.Series[Any]", season: str) -> NDArray[Any]:
     return np.asarray(keys[season]().fillna(NO_SEASON).to_numpy())
 
 
-def labels_as_places(labels: Sequence[Any], target: "Target") -> NDArray[Any]:
+def labels_as_places(labels: Sequence[Any], target: Target) -> NDArray[Any]:
     """Labels by place among the classes, or as values."""
     if target.task == REGRESSION:
         return np.asarray(labels, dtype=np.float64)

@@ -6,19 +6,16 @@ vector of weights, so that thousands of resamples are one product of matrices (`
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from releve.errors import BadInput
-
-if TYPE_CHECKING:
-    from releve.rules.schema import Target
+from releve.rules.target import BINARY, MULTICLASS, REGRESSION, Target
 
 Floats = NDArray[np.float64]
 
-BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
 AUTO = "auto"  # params.yaml: the task's default metric
 SMALLEST_PROBABILITY = 1e-15  # keeps the log finite where a model was certain and wrong
 NO_SKILL_AUC = 0.5  # where all rows are of one class: nobody can be told apart
@@ -59,7 +56,7 @@ class Sheet:
         return list(range(self.answers.shape[1])) if self.multiclass else [self.positive]
 
 
-def sheet(answers: Any, labels: Sequence[Any], target: "Target", *, quantile: float = 0.5) -> Sheet:
+def sheet(answers: Any, labels: Sequence[Any], target: Target, *, quantile: float = 0.5) -> Sheet:
     """Answers (rows, classes) or (rows,) beside their labels. Raises BadInput unless there is one answer per label."""
     found = np.asarray(answers, dtype=np.float64)
     if len(found) != len(labels):
@@ -95,7 +92,7 @@ class Metric:
         return self.finish(weights @ statistics / weights.sum(axis=1, keepdims=True))
 
 
-def score(name: str, answers: Any, labels: Sequence[Any], target: "Target", *, quantile: float = 0.5) -> float:
+def score(name: str, answers: Any, labels: Sequence[Any], target: Target, *, quantile: float = 0.5) -> float:
     """The metric `name` over all rows alike. Raises BadInput where it is not defined."""
     return score_sheet(name, sheet(answers, labels, target, quantile=quantile))
 

@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 CHUNK_CELLS = 1_000_000  # weights held at once: 8 MB, whatever the rows and the draws
 LEAST_BLOCKS = 8  # that a table is cut into: fewer could not show anything
 QUIET_LAGS = 5  # autocorrelations near nothing, one after the other, that end a dependence
+LENGTHENED = 1.5  # times the length of least error of the variance: too short a block promotes by luck, too long does not
+LOUD = 1.5  # standard errors, about, that an autocorrelation exceeds to be one
 
 
 def block_weights(rows: int, *, block: int, draws: int, seed: int) -> Iterator[Floats]:
@@ -67,13 +69,13 @@ def block_rows(series: Floats) -> int:
     slope = 2 * (taper * lags * covariances[lags]).sum()
     if spectrum <= 0:
         return rows // LEAST_BLOCKS
-    best = (1.5 * (slope / spectrum) ** 2 * rows) ** (1 / 3)
+    best = LENGTHENED * (1.5 * (slope / spectrum) ** 2 * rows) ** (1 / 3)
     return int(min(max(1, math.ceil(best)), rows // LEAST_BLOCKS))
 
 
 def _reach(correlations: Floats, rows: int) -> int:
     """The lag after which QUIET_LAGS autocorrelations in a row are no more than noise."""
-    loud = np.abs(correlations) > 2 * math.sqrt(math.log10(rows) / rows)
+    loud = np.abs(correlations) > LOUD * math.sqrt(math.log10(rows) / rows)
     for lag in range(len(loud) - QUIET_LAGS + 1):
         if not loud[lag : lag + QUIET_LAGS].any():
             return lag

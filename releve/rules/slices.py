@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.errors import BadInput
-from releve.rules.schema import CATEGORY, DATE, NUMBER, Schema
+from releve.rules.columns import CATEGORY, DATE, NUMBER
+from releve.rules.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
