@@ -7,6 +7,7 @@ The folder holds `model.json` (what it is) and `model.onnx` or `model.skops` (wh
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,7 +41,7 @@ class ModelAltered(Conflict):
 
 @dataclass(frozen=True)
 class Answers:
-    """One label per row, and the probability of every class: float (rows, classes).
+    """One label per row, and the probability of every class of the target, in its order: float (rows, classes).
 
     A regression has no probabilities; its labels are floats, not finite where the model could not answer.
     """
@@ -69,8 +70,21 @@ class Model:
         found = self.run(arrays)
         if self.schema.target.task == REGRESSION:
             return Answers([float(value) for value in found.reshape(-1)], None)
-        classes = self.description["classes"]
-        return Answers([classes[best] for best in found.argmax(axis=1)], found)
+        probabilities = found if self._places is None else self._placed(found, self._places)
+        classes = self.schema.target.classes
+        return Answers([classes[best] for best in probabilities.argmax(axis=1)], probabilities)
+
+    @cached_property
+    def _places(self) -> list[int] | None:
+        """Where each class that the model learned stands among the target's; None when they are the same."""
+        learned, classes = self.description["classes"], self.schema.target.classes
+        return None if tuple(learned) == classes else [classes.index(label) for label in learned]
+
+    def _placed(self, found: NDArray[Any], places: list[int]) -> NDArray[Any]:
+        """A class that no row of the training had is never answered."""
+        placed = np.zeros((len(found), len(self.schema.target.classes)), dtype=found.dtype)
+        placed[:, places] = found
+        return placed
 
 
 def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:
