@@ -205,7 +205,7 @@ def _slice(case: Case, part: Slice) -> dict[str, Any]:
 
 def _summary(found: dict[str, Any]) -> dict[str, Any]:
     others = {name.replace(" ", "_"): other["score"] for name, other in found["against"].items()}
-    return found["challenger"]["metrics"] | others | {"holdout_rows": found["holdout_rows"], "rows": found["rows"]}
+    return {**found["challenger"]["metrics"], **others, "holdout_rows": found["holdout_rows"], "rows": found["rows"]}
 
 
 def rounded(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """How differently challenger and champion treat the groups of a protected column."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def find_unfairness(case: "Case") -> tuple[list[dict[str, Any]], list[str]]:
-    """A line per protected column and measure; and the columns of which fewer than two groups are large enough.
+    """A line per protected column and measure; and the columns whose groups cannot be compared: fewer than two of
+    them are large enough, or the metric is not defined in one.
 
     Groups of fewer than gate.min_slice_rows rows are named in the line and left out of the difference: of few rows
     every share is extreme.
@@ -29,8 +31,11 @@ def find_unfairness(case: "Case") -> tuple[list[dict[str, Any]], list[str]]:
         small = sorted(name for name, rows in counts.items() if rows < case.stage.params.gate.min_slice_rows)
         if len(counts) - len(small) < 2:
             unknown.append(column)
-        else:
-            found += _lines(case, column, names, small)
+            continue
+        lines = _lines(case, column, names, small)
+        undefined = any(math.isnan(line["challenger"]) for line in lines)
+        unknown += [column] if undefined else []
+        found += [] if undefined else lines
     return found, unknown
 
 
@@ -45,7 +50,7 @@ def _lines(case: "Case", column: str, names: list[str], small: list[str]) -> lis
             "attribute": column,
             "metric": metric,
             "challenger": value,
-            "champion": theirs.get(metric),
+            "champion": None if math.isnan(theirs.get(metric, math.nan)) else theirs[metric],
             "left_out": {name: names.count(name) for name in small},
         }
         for metric, value in mine.items()
@@ -53,7 +58,7 @@ def _lines(case: "Case", column: str, names: list[str], small: list[str]) -> lis
 
 
 def _of_two_classes(found: Sheet, names: list[str]) -> dict[str, float]:
-    answered = found.answers.argmax(axis=1) == found.positive
+    answered = found.named == found.positive
     return fairness.binary_differences(found.truth == found.positive, answered, names)
 
 

@@ -35,7 +35,7 @@ class SliceFound:
 
     name: str  # "column = value"
     rows: int
-    challenger: float
+    challenger: float | None
     champion: float | None
     gain: Interval | None
 
@@ -134,7 +134,7 @@ def _unfair(challenge: Challenge, params: Gate) -> Iterator[Finding]:
         yield Finding(
             MISSING,
             f"fairness by {column} is not known: fewer than two of its groups have {params.min_slice_rows} rows of "
-            "holdout (params.yaml: gate.min_slice_rows)",
+            f"holdout (params.yaml: gate.min_slice_rows), or {challenge.metric} is not defined in one",
         )
     for found in challenge.fairness:
         if found.challenger > params.max_unfairness:
@@ -238,5 +238,3 @@ def _slice(found: Mapping[str, Any]) -> SliceFound:
     gain = Interval(**found["gain"]) if found["gain"] else None
     name = f"{found['column']} = {found['value']}"
     return SliceFound(name, found["rows"], found["challenger"], found["champion"], gain)
-
-

@@ -17,7 +17,9 @@ Floats = NDArray[np.float64]
 CHUNK_CELLS = 1_000_000  # weights held at once: 8 MB, whatever the rows and the draws
 LEAST_BLOCKS = 8  # that a table is cut into: fewer could not show anything
 QUIET_LAGS = 5  # autocorrelations near nothing, one after the other, that end a dependence
-LENGTHENED = 1.5  # times the length of least error of the variance: too short a block promotes by luck, too long does not
+LENGTHENED = (
+    1.5  # times the length of least error of the variance: too short a block promotes by luck, too long does not
+)
 LOUD = 1.5  # standard errors, about, that an autocorrelation exceeds to be one
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def _bands(before: "pd.Series[Any]", column: "pd.Series[Any]") -> list[str]:
     if len(known) <= BANDS:
         return [MISSING if pd.isna(value) else f"{value:g}" for value in column]
     edges = np.unique(np.quantile(before.dropna(), np.arange(1, BANDS) / BANDS))
-    names = [f"up to {edges[0]:g}", *(f"{low:g} to {high:g}" for low, high in zip(edges, edges[1:], strict=False))]
+    names = [f"up to {edges[0]:g}", *(f"{low:g} to {high:g}" for low, high in pairwise(edges))]
     names.append(f"above {edges[-1]:g}")
     places = np.searchsorted(edges, column.to_numpy(float))
     return [MISSING if pd.isna(value) else names[place] for value, place in zip(column, places, strict=True)]
@@ -70,7 +71,7 @@ def _categories(before: "pd.Series[Any]", column: "pd.Series[Any]") -> list[str]
 
 
 def _months(before: "pd.Series[Any]", column: "pd.Series[Any]") -> list[str]:
-    return column.dt.strftime("%Y-%m").fillna(MISSING).astype(str).tolist()
+    return [str(month) for month in column.dt.strftime("%Y-%m").fillna(MISSING)]
 
 
 BY_TYPE = {NUMBER: _bands, CATEGORY: _categories, DATE: _months}
