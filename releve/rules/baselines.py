@@ -97,7 +97,7 @@ def _per_block(past: Past, answer: Any) -> Floats:
 def _usual(past: Past, known: NDArray[Any]) -> Floats:
     """Shares of the classes, whose largest is the majority; or the value that the metric likes best."""
     if past.classes:
-        return np.bincount(known, minlength=past.classes) / len(known)
+        return np.asarray(np.bincount(known, minlength=past.classes) / len(known))
     levels = {"mae": 0.5, "pinball": past.quantile}
     return np.asarray(np.quantile(known, levels[past.metric]) if past.metric in levels else known.mean())
 
