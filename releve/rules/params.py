@@ -31,11 +31,30 @@ class Split(Section):
     min_fold_rows: Count
 
 
+Recipe = Literal["linear", "svm", "extra_trees", "random_forest", "hist_gradient_boosting", "k_neighbors"]
+
+
 class Train(Section):
-    recipe: Literal["logistic", "svc", "extra_trees", "hist_gradient_boosting"]
+    recipe: Recipe | Literal["auto"]
     scale: Literal["standard", "none"]
     options: dict[str, bool | int | float | str | None]
+    last_batches: Annotated[int, Field(ge=0)]
     seed: int
+
+
+class Tune(Section):
+    trials: Annotated[int, Field(ge=0)]
+    seconds: Seconds
+    together: Count
+    recipes: Annotated[list[Recipe], Field(min_length=1)]
+    rows: Count
+    validation_share: OpenShare
+    folds: Count
+
+
+class Compute(Section):
+    address: Annotated[str, Field(pattern="^(tcp://[^ ]+|)$")]
+    workers: Annotated[int, Field(ge=0)]
 
 
 class Package(Section):
@@ -92,6 +111,8 @@ class Params(Section):
     ingest: Ingest
     split: Split
     train: Train
+    tune: Tune
+    compute: Compute
     package: Package
     gate: Gate
     monitor: Monitor

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from releve.rules.schema import Schema
+from releve.rules.target import REGRESSION
 
 AUTO = "auto"  # as train.recipe: the search chooses
 SCALE = "scale"  # the one knob that is an argument of the pipeline, not an option of its estimator
@@ -98,7 +99,7 @@ _MACHINE: dict[str, Number | Choice] = {
     SCALE: _SCALE,
 }
 
-CLASSIFICATION: dict[str, Space] = {
+CLASS_SPACES: dict[str, Space] = {
     "linear": {"C": Number(0.001, 100, 1.0)},
     "hist_gradient_boosting": _BOOSTING,
     "random_forest": _FOREST,
@@ -106,7 +107,7 @@ CLASSIFICATION: dict[str, Space] = {
     "svm": _MACHINE,
     "k_neighbors": _NEIGHBORS,
 }
-REGRESSION: dict[str, Space] = {
+VALUE_SPACES: dict[str, Space] = {
     "linear": {"alpha": Number(0.001, 1000, 1.0)},
     "hist_gradient_boosting": {**_BOOSTING, "loss": Choice(("squared_error", "absolute_error"), "squared_error")},
     # A regression forest looks at every feature by default; a classification forest at the root of their number.
@@ -119,7 +120,7 @@ REGRESSION: dict[str, Space] = {
 
 def spaces(recipes: tuple[str, ...], schema: Schema) -> dict[str, Space]:
     """The space of each of `recipes`, for the task of the schema's target."""
-    known = REGRESSION if schema.target.task == "regression" else CLASSIFICATION
+    known = VALUE_SPACES if schema.target.task == REGRESSION else CLASS_SPACES
     return {recipe: known[recipe] for recipe in recipes}
 
 
