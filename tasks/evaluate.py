@@ -7,8 +7,8 @@ from releve.adapters.files import read_inputs, write_json
 from releve.adapters.model_store import ModelStore
 from releve.rules import gate
 from releve.rules.params import Gate
-from releve.rules.schema import Label
 from releve.rules.scores import Flags, accuracy, correct, log_loss, majority_label, paired_gain, previous_labels
+from releve.rules.target import Label
 from tasks.places import POSITION
 from tasks.stage import Stage, run
 

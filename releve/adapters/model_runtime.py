@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from releve.errors import Conflict, NotFound
 from releve.rules.embedding import Arrays, Embedder
-from releve.rules.schema import Label, Schema
+from releve.rules.schema import Schema
+from releve.rules.target import REGRESSION, Label
 
 DESCRIPTION, ONNX_FILE, SKOPS_FILE = "model.json", "model.onnx", "model.skops"
 # What the recipes write beyond the estimators that skops knows. Named one by one: a whole module would let in
@@ -39,15 +40,18 @@ class ModelAltered(Conflict):
 
 @dataclass(frozen=True)
 class Answers:
-    """One label per row, and the probability of every class: float (rows, classes)."""
+    """One label per row, and the probability of every class: float (rows, classes).
+
+    A regression has no probabilities; its labels are floats, not finite where the model could not answer.
+    """
 
     labels: list[Label]
-    probabilities: NDArray[np.float64]
+    probabilities: NDArray[np.float64] | None
 
 
 class _Runner(Protocol):
     def __call__(self, arrays: Arrays) -> NDArray[Any]:
-        """Probabilities (rows, classes)."""
+        """Probabilities (rows, classes), or the values (rows, 1) of a regression."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,11 @@ class Model:
 
     def answer(self, arrays: Arrays) -> Answers:
         """Predict rows given as `Schema.model_input` or `Schema.frame_input` makes them."""
-        probabilities = self.run(arrays)
+        found = self.run(arrays)
+        if self.schema.target.task == REGRESSION:
+            return Answers([float(value) for value in found.reshape(-1)], None)
         classes = self.description["classes"]
-        return Answers([classes[best] for best in probabilities.argmax(axis=1)], probabilities)
+        return Answers([classes[best] for best in found.argmax(axis=1)], found)
 
 
 def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:

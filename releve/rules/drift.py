@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from releve.rules.cells import MISSING_TEXT
+from releve.rules.columns import NUMBER
 from releve.rules.params import Monitor
-from releve.rules.schema import MISSING_CATEGORY, NUMBER, Schema
+from releve.rules.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +96,7 @@ def as_compared(frame: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
     """The features of `frame`, a missing category being missing in whatever form it travelled; the caller's is left."""
     features = frame.reindex(columns=schema.names).reset_index(drop=True)
     return features.assign(
-        **{name: features[name].where(features[name] != MISSING_CATEGORY) for name in schema.categories},
+        **{name: features[name].where(features[name] != MISSING_TEXT) for name in schema.categories},
         **{name: features[name].astype("float64") for name in schema.numbers},
     )
 

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from releve.errors import BadInput, TooLarge
-from releve.rules.schema import Label, Problem, Schema
+from releve.rules.schema import Problem, Schema
+from releve.rules.target import Label
 from releve.serving.replies import MAX_PROBLEMS, Fault, Refused
 
 SHOWN = 60  # characters of a value or name that came from outside and goes back in a message
