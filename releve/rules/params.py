@@ -64,6 +64,7 @@ class Package(Section):
 
 
 class Gate(Section):
+    metric: str
     min_rows: Count
     margin: Share
     confidence: OpenShare

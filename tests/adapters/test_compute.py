@@ -41,7 +41,9 @@ def test_what_is_shared_travels_to_each_worker_once(tmp_path: Path) -> None:
         rounds = [list(workers.run(range(8))) for _ in range(3)]
 
     assert [[outcome.value[0] for outcome in found] for found in rounds] == [list(range(1, 9))] * 3
-    assert len(list(tmp_path.iterdir())) == len({outcome.value[1] for found in rounds for outcome in found})
+    arrivals = [path.name.partition("-")[0] for path in tmp_path.iterdir()]
+    assert len(arrivals) == len(set(arrivals)) <= 2
+    assert {str(outcome.value[1]) for found in rounds for outcome in found} <= set(arrivals)
 
 
 def test_a_worker_computes_in_one_thread() -> None:
