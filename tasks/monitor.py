@@ -121,7 +121,8 @@ def _judge_drift(
     report = drift_report(reference, current, drift.comparable(reference, current, schema), params)
     write_bytes(folder / "report.html", report.html.encode())
     write_bytes(folder / "evidently.json", report.json.encode())
-    return drift.judge(report.columns, rows=len(current), reference_rows=len(reference), params=params)
+    sizes = {"rows": len(current), "reference_rows": len(reference)}
+    return drift.judge(report.columns, **sizes, params=params, dates=schema.dates)
 
 
 def _judge_quality(state: ScenarioState, champion: Current, schema: Schema, params: Params) -> Quality:

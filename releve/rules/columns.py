@@ -65,7 +65,7 @@ def _category_problem(column: Column, value: Any) -> str | None:
         return f"is {shown(value)}, expected text"
     if column.categories is None:
         return _unwritable(value)
-    return None if value in column.categories else f"is {value!r}, expected one of {', '.join(column.categories)}"
+    return None if value in column.categories else f"is {shown(value)}, expected one of {', '.join(column.categories)}"
 
 
 def _text_problem(column: Column, value: Any) -> str | None:

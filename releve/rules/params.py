@@ -57,6 +57,12 @@ class Compute(Section):
     workers: Annotated[int, Field(ge=0)]
 
 
+class Embedding(Section):
+    model: str
+    dimensions: Annotated[int, Field(ge=1, le=1024)]
+    max_features: Annotated[int, Field(ge=100)]
+
+
 class Package(Section):
     parity_tolerance: Annotated[float, Field(gt=0)]
     golden_rows: Count
@@ -114,6 +120,7 @@ class Params(Section):
     train: Train
     tune: Tune
     compute: Compute
+    embedding: Embedding
     package: Package
     gate: Gate
     monitor: Monitor

@@ -118,10 +118,18 @@ VALUE_SPACES: dict[str, Space] = {
 }
 
 
+TEXT_SPACE: Space = {  # of every recipe, where the table has texts
+    "text_analyzer": Choice(("char_wb", "word"), "char_wb"),
+    "text_ngrams": Number(2, 5, 4, log=False, whole=True),
+    "text_dimensions": Choice((32, 64, 128), 64),
+}
+
+
 def spaces(recipes: tuple[str, ...], schema: Schema) -> dict[str, Space]:
-    """The space of each of `recipes`, for the task of the schema's target."""
+    """The space of each of `recipes`, for the task of the schema's target and the types of its columns."""
     known = VALUE_SPACES if schema.target.task == REGRESSION else CLASS_SPACES
-    return {recipe: known[recipe] for recipe in recipes}
+    texts = TEXT_SPACE if schema.texts else {}
+    return {recipe: {**known[recipe], **texts} for recipe in recipes}
 
 
 def default(recipe: str, space: Space) -> Candidate:

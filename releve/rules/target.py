@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,25 +46,27 @@ class Target:
     def _class(self, value: Any) -> Label | None:
         if isinstance(value, float | np.floating) and float(value).is_integer():
             value = int(value)
-        return {str(label): label for label in self.classes}.get(str(value))
+        return self._classes_by_name.get(str(value))
+
+    @cached_property
+    def _classes_by_name(self) -> dict[str, Label]:
+        return {str(label): label for label in self.classes}
 
     def _class_problem(self, value: Any, label: Label | None) -> str | None:
-        return None if label in self.classes else f"is {shown(value)}, expected one of {self.expected}"
+        return f"is {shown(value)}, expected {self.expected}" if label is None else None
 
     def _number_problem(self, value: Any, label: Any) -> str | None:
-        if label is None or not abs(label) <= LARGEST_NUMBER:
-            return f"is {shown(value)}, expected a finite number"
-        if (self.min is not None and label < self.min) or (self.max is not None and label > self.max):
-            return f"is {shown(value)}, expected {self.expected}"
-        return None
+        fits = label is not None and abs(label) <= LARGEST_NUMBER
+        fits = fits and (self.min is None or label >= self.min) and (self.max is None or label <= self.max)
+        return None if fits else f"is {shown(value)}, expected {self.expected}"
 
     @property
     def expected(self) -> str:
         """What a label is, in words."""
         if self.task != REGRESSION:
-            return ", ".join(map(str, self.classes))
+            return f"one of {', '.join(map(str, self.classes))}"
         limits = (("at least", self.min), ("at most", self.max))
-        return " ".join(["a number", *(f"{word} {limit:g}" for word, limit in limits if limit is not None)])
+        return ", ".join(["a finite number", *(f"{word} {limit:g}" for word, limit in limits if limit is not None)])
 
 
 def read_target(spec: Mapping[str, Any], *, source: str) -> Target:

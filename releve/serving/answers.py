@@ -71,7 +71,7 @@ class Answers:
             model=model.tag, index=served.index, rows=rows, labels=found.labels, probabilities=probabilities
         )
         self._rows_answered += len(rows)
-        classes = [str(label) for label in model.description.get("classes", ())]  # none for a regression
+        classes = [str(label) for label in model.schema.target.classes]
         return {
             "request_id": request_id,
             "scenario": self._standing.scenario,

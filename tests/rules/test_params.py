@@ -87,7 +87,7 @@ def test_several_mistakes_are_told_at_once():
         ("service", "max_neighbours", [1, 1000], [0, 1001]),
         ("service", "poll_seconds", [0.01], [0.0]),
         ("runs", "wait_seconds", [0, 0.1], [-0.1]),
-        ("train", "recipe", ["auto", "svm", "extra_trees"], ["SVM", "forest", ""]),
+        ("train", "recipe", ["auto", "svm", "extra_trees"], ["SVM", "svc", "forest", ""]),
         ("train", "last_batches", [0, 1], [-1]),
         ("tune", "trials", [0, 1], [-1]),
         ("tune", "together", [1, 2], [0]),
