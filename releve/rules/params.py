@@ -33,11 +33,36 @@ class Split(Section):
     min_fold_rows: Count
 
 
+Recipe = Literal["linear", "svm", "extra_trees", "random_forest", "hist_gradient_boosting", "k_neighbors"]
+
+
 class Train(Section):
-    recipe: Literal["logistic", "svc", "extra_trees", "hist_gradient_boosting"]
+    recipe: Recipe | Literal["auto"]
     scale: Literal["standard", "none"]
     options: dict[str, bool | int | float | str | None]
+    last_batches: Annotated[int, Field(ge=0)]
     seed: int
+
+
+class Tune(Section):
+    trials: Annotated[int, Field(ge=0)]
+    seconds: Seconds
+    together: Count
+    recipes: Annotated[list[Recipe], Field(min_length=1)]
+    rows: Count
+    validation_share: OpenShare
+    folds: Count
+
+
+class Compute(Section):
+    address: Annotated[str, Field(pattern="^(tcp://[^ ]+|)$")]
+    workers: Annotated[int, Field(ge=0)]
+
+
+class Embedding(Section):
+    model: str
+    dimensions: Annotated[int, Field(ge=1, le=1024)]
+    max_features: Annotated[int, Field(ge=100)]
 
 
 class Package(Section):
@@ -114,6 +139,9 @@ class Params(Section):
     ingest: Ingest
     split: Split
     train: Train
+    tune: Tune
+    compute: Compute
+    embedding: Embedding
     package: Package
     gate: Gate
     monitor: Monitor
