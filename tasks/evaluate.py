@@ -14,13 +14,14 @@ from releve.errors import BadInput
 from releve.rules import baselines, paired
 from releve.rules.calibration import calibration
 from releve.rules.gate import CHAMPION
+from releve.rules.learning import VALUE
 from releve.rules.metrics import METRICS, Sheet, metrics_of, resolve, score_or_none, sheet
 from releve.rules.paired import Doubt
 from releve.rules.slices import Slice, check_slices, slices
 from releve.rules.split import Fold
 from releve.rules.target import REGRESSION
 from tasks.fairness import find_unfairness
-from tasks.places import POSITION, VALUE
+from tasks.places import POSITION
 from tasks.stage import Stage, run
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REFERENCE = "reference.parquet"  # in a model's folder: the newest rows it learned from
-VALUE = "_value"  # column of holdout.parquet: the answer, where the target is a value; no class is called so
 POSITION = "_position"  # column of holdout.parquet: where a row stands among all rows; no class is called so
 
 
