@@ -144,5 +144,5 @@ def test_every_recipe_has_a_place_among_the_simple_ones():
 
 
 def test_a_search_in_which_all_fail_says_why():
-    with pytest.raises(BadInput, match="none of 2 candidates.*the first, linear: too hot"):
+    with pytest.raises(BadInput, match=r"none of 2 candidates.*the first, linear unscaled: too hot"):
         best([trial(1, None, reason="too hot"), trial(2, None, reason="too cold")], metric="accuracy")
