@@ -319,7 +319,7 @@ def test_a_cluster_finds_the_same_as_this_machine(alone: Found) -> None:
 
 
 def test_a_candidate_whose_process_dies_fails_and_the_others_go_on(alone: Found) -> None:
-    deadly = ("params", Candidate("linear", "standard", {"C": Deadly(1.0)}))  # type: ignore[dict-item]
+    deadly = ("params", Candidate("linear", "standard", {"C": Deadly(2.0)}))  # type: ignore[dict-item]
 
     found = searched(make_plan(trials=4, first=(deadly, *make_plan().first)))
 
