@@ -6,19 +6,16 @@ vector of weights, so that thousands of resamples are one product of matrices (`
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from releve.errors import BadInput
-
-if TYPE_CHECKING:
-    from releve.rules.schema import Target
+from releve.rules.target import BINARY, MULTICLASS, REGRESSION, Target
 
 Floats = NDArray[np.float64]
 
-BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
 AUTO = "auto"  # params.yaml: the task's default metric
 SMALLEST_PROBABILITY = 1e-15  # keeps the log finite where a model was certain and wrong
 NO_SKILL_AUC = 0.5  # where all rows are of one class: nobody can be told apart
@@ -44,6 +41,10 @@ class Sheet:
         """The rows at these positions, or of this mask."""
         return Sheet(self.answers[rows], self.truth[rows], self.positive, self.quantile)
 
+    def answered(self, answers: Floats) -> "Sheet":
+        """The same rows, answered by another."""
+        return Sheet(answers, self.truth, self.positive, self.quantile)
+
     @property
     def multiclass(self) -> bool:
         return self.answers.ndim == 2 and self.answers.shape[1] > 2
@@ -51,7 +52,12 @@ class Sheet:
     @property
     def right(self) -> NDArray[np.bool_]:
         """Per row, whether the likeliest class is the label."""
-        return np.asarray(self.answers.argmax(axis=1) == self.truth)
+        return np.asarray(self.named == self.truth)
+
+    @property
+    def named(self) -> NDArray[np.int64]:
+        """Per row the place of the likeliest class; -1 where no class has a chance."""
+        return np.where(self.answers.max(axis=1) > 0, self.answers.argmax(axis=1), -1)
 
     @property
     def asked(self) -> list[int]:
@@ -59,7 +65,7 @@ class Sheet:
         return list(range(self.answers.shape[1])) if self.multiclass else [self.positive]
 
 
-def sheet(answers: Any, labels: Sequence[Any], target: "Target", *, quantile: float = 0.5) -> Sheet:
+def sheet(answers: Any, labels: Sequence[Any], target: Target, *, quantile: float = 0.5) -> Sheet:
     """Answers (rows, classes) or (rows,) beside their labels. Raises BadInput unless there is one answer per label."""
     found = np.asarray(answers, dtype=np.float64)
     if len(found) != len(labels):
@@ -88,29 +94,38 @@ class Metric:
     statistics: Callable[[Sheet], Floats]  # (rows, k)
     finish: Callable[[Floats], Floats] = _first  # means (draws, k) -> scores (draws,)
     relative: bool = False
+    needs_both: bool = False  # rows of a class and rows of another
     align: Callable[[Sheet], Sheet] = lambda found: found  # makes the answers of two models comparable row by row
+
+    def is_defined(self, found: Sheet) -> bool:
+        """Whether these rows can be scored."""
+        return len(found) > 0 and (not self.needs_both or len(np.unique(found.truth)) > 1)
 
     def scores(self, statistics: Floats, weights: Floats) -> Floats:
         """Scores (draws,) when the rows count as `weights` (draws, rows) say."""
         return self.finish(weights @ statistics / weights.sum(axis=1, keepdims=True))
 
 
-def score(name: str, answers: Any, labels: Sequence[Any], target: "Target", *, quantile: float = 0.5) -> float:
+def score(name: str, answers: Any, labels: Sequence[Any], target: Target, *, quantile: float = 0.5) -> float:
     """The metric `name` over all rows alike. Raises BadInput where it is not defined."""
     return score_sheet(name, sheet(answers, labels, target, quantile=quantile))
 
 
 def score_sheet(name: str, found: Sheet) -> float:
     """Raises BadInput for no rows at all, and for an AUC of one class."""
-    if not len(found):
-        raise BadInput(f"{name} of no rows is not defined; expected at least one labelled row")
-    if name == "auc" and len(np.unique(found.truth)) < 2:
-        raise BadInput(
-            "auc is not defined where all labels are one class; judge on more rows (params.yaml: split.holdout_rows), "
-            "or by another metric (gate.metric)"
-        )
     metric = METRICS[name]
+    if not metric.is_defined(found):
+        what = "where all labels are one class" if len(found) else "of no rows"
+        raise BadInput(
+            f"{name} is not defined {what}; judge on more rows (params.yaml: split.holdout_rows), or by another metric "
+            "(gate.metric)"
+        )
     return float(metric.scores(metric.statistics(found), np.ones((1, len(found))))[0])
+
+
+def score_or_none(name: str, found: Sheet) -> float | None:
+    """None where the metric is not defined."""
+    return score_sheet(name, found) if METRICS[name].is_defined(found) else None
 
 
 def default_metric(task: str) -> str:
@@ -150,7 +165,7 @@ def _misses(found: Sheet) -> Floats:
 
 def _surprises(found: Sheet) -> Floats:
     given = found.answers[np.arange(len(found)), found.truth]
-    return -np.log(np.clip(given, SMALLEST_PROBABILITY, 1.0))
+    return np.asarray(-np.log(np.clip(given, SMALLEST_PROBABILITY, 1.0)))
 
 
 def _squared_gaps(found: Sheet) -> Floats:
@@ -161,7 +176,7 @@ def _squared_gaps(found: Sheet) -> Floats:
 
 
 def _absolute_errors(found: Sheet) -> Floats:
-    return np.abs(found.answers - found.truth)
+    return np.asarray(np.abs(found.answers - found.truth))
 
 
 def _squared_errors(found: Sheet) -> Floats:
@@ -176,7 +191,7 @@ def _pinball_losses(found: Sheet) -> Floats:
 
 def _hits_and_names(found: Sheet) -> Floats:
     """Per class that is asked: named rightly; and named plus there."""
-    predicted = found.answers.argmax(axis=1)[:, None] == found.asked
+    predicted = found.named[:, None] == found.asked
     actual = found.truth[:, None] == found.asked
     return np.hstack([predicted & actual, predicted.astype(np.int8) + actual]).astype(np.float64)
 
@@ -189,8 +204,8 @@ def _f1(means: Floats) -> Floats:
 
 def _placements(found: Sheet) -> Floats:
     """Per class that is asked and there, five columns: is it this class, that times its placement, the same of the
-    rest, and the AUC. A row's placement is the share of rows of the other side that it stands on the right side of, a tie
-    counting half (DeLong, DeLong & Clarke-Pearson 1988); the mean placement of either side is the AUC."""
+    rest, and the AUC. A row's placement is the share of the other side's rows that it stands on the right side of, a
+    tie counting half (DeLong, DeLong & Clarke-Pearson 1988); the mean placement of either side is the AUC."""
     shown = [place for place in found.asked if 0 < (found.truth == place).sum() < len(found)]
     columns = [_class_placements(found.answers[:, place], found.truth == place) for place in shown]
     return np.hstack([*columns]) if columns else np.zeros((len(found), 0))
@@ -228,7 +243,7 @@ VALUES = (REGRESSION,)
 METRICS: dict[str, Metric] = {
     "accuracy": Metric(CLASSES, +1, _misses, _column(lambda found: found.right.astype(np.float64))),
     "log_loss": Metric(CLASSES, -1, _surprises, _column(_surprises), relative=True),
-    "auc": Metric(CLASSES, +1, _squared_gaps, _placements, _auc, align=_as_ranks),
+    "auc": Metric(CLASSES, +1, _squared_gaps, _placements, _auc, needs_both=True, align=_as_ranks),
     "f1": Metric(CLASSES, +1, _misses, _hits_and_names, _f1),
     "brier": Metric(CLASSES, -1, _squared_gaps, _column(_squared_gaps)),
     "mae": Metric(VALUES, -1, _absolute_errors, _column(_absolute_errors), relative=True),

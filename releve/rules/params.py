@@ -1,6 +1,7 @@
 """The knobs of params.yaml: their names, types and limits. Defaults live in the file alone."""
 
 from collections.abc import Mapping
+from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 OpenShare = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]  # YAML has lists
 
 
 class Section(BaseModel):
@@ -69,13 +71,32 @@ class Package(Section):
     reference_rows: Count
 
 
+class Override(Section):
+    """A floor that a named person lets a challenger break, until the end of a day."""
+
+    floor: Literal["baseline", "slice", "fairness", "latency"]
+    by: Annotated[str, Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=1)]
+    until: date
+
+
 class Gate(Section):
-    metric: str
+    metric: Literal["auto", "accuracy", "log_loss", "auc", "f1", "brier", "mae", "rmse", "pinball"]
+    quantile: OpenShare
     min_rows: Count
     margin: Share
     confidence: OpenShare
     resamples: Annotated[int, Field(ge=100)]
+    block_rows: Annotated[int, Field(ge=0)]
     seed: int
+    label_delay_rows: Annotated[int, Field(ge=0)]
+    slices: Names
+    min_slice_rows: Count
+    max_slice_loss: Share
+    protected: Names
+    max_unfairness: Share
+    max_latency_ms: Annotated[float, Field(gt=0)]
+    overrides: Annotated[tuple[Override, ...], Field(strict=False)]
 
 
 class Monitor(Section):

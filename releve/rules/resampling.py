@@ -17,6 +17,10 @@ Floats = NDArray[np.float64]
 CHUNK_CELLS = 1_000_000  # weights held at once: 8 MB, whatever the rows and the draws
 LEAST_BLOCKS = 8  # that a table is cut into: fewer could not show anything
 QUIET_LAGS = 5  # autocorrelations near nothing, one after the other, that end a dependence
+LENGTHENED = (
+    1.5  # times the length of least error of the variance: too short a block promotes by luck, too long does not
+)
+LOUD = 1.5  # standard errors, about, that an autocorrelation exceeds to be one
 
 
 def block_weights(rows: int, *, block: int, draws: int, seed: int) -> Iterator[Floats]:
@@ -53,9 +57,9 @@ def block_rows(series: Floats) -> int:
     """How many neighbours hang together in a per-row series: Politis & White (2004), for the circular bootstrap, with
     the correction of Patton, Politis & White (2009); at most an eighth of the rows, 1 where rows are independent."""
     rows = len(series)
-    gaps = series - series.mean()
-    if rows < 2 * LEAST_BLOCKS or not gaps.any():
+    if rows < 2 * LEAST_BLOCKS or not np.ptp(series):
         return 1
+    gaps = series - series.mean()
     longest = min(rows - 1, math.isqrt(rows) + QUIET_LAGS)
     covariances = np.array([gaps[lag:] @ gaps[: rows - lag] / rows for lag in range(longest + 1)])
     reach = _reach(covariances[1:] / covariances[0], rows)
@@ -67,13 +71,13 @@ def block_rows(series: Floats) -> int:
     slope = 2 * (taper * lags * covariances[lags]).sum()
     if spectrum <= 0:
         return rows // LEAST_BLOCKS
-    best = (1.5 * (slope / spectrum) ** 2 * rows) ** (1 / 3)
+    best = LENGTHENED * (1.5 * (slope / spectrum) ** 2 * rows) ** (1 / 3)
     return int(min(max(1, math.ceil(best)), rows // LEAST_BLOCKS))
 
 
 def _reach(correlations: Floats, rows: int) -> int:
     """The lag after which QUIET_LAGS autocorrelations in a row are no more than noise."""
-    loud = np.abs(correlations) > 2 * math.sqrt(math.log10(rows) / rows)
+    loud = np.abs(correlations) > LOUD * math.sqrt(math.log10(rows) / rows)
     for lag in range(len(loud) - QUIET_LAGS + 1):
         if not loud[lag : lag + QUIET_LAGS].any():
             return lag
