@@ -3,9 +3,9 @@
     python -m benchmarks.search_gain                                    (a made table: 5,000 rows, 10 columns)
     python -m benchmarks.search_gain --table bike.csv --target cnt --leave-out casual,registered,instant
 
-The newest fifth of the rows is held out. The search sees the rows before it, as the tune stage does; its choice and every
-recipe with its defaults are then fitted on all rows before the holdout and scored on it. The search is run with each
-number of --workers, and must choose the same.
+The newest fifth of the rows is held out. The search sees the rows before it, as the tune stage does; its choice and
+every recipe with its defaults are then fitted on all rows before the holdout and scored on it. The search is run with
+each number of --workers, and must choose the same.
 """
 
 import argparse

@@ -42,6 +42,7 @@ def package(stage: Stage) -> None:
     rows = pd.read_parquet(stage.files.rows)
     pipeline = load_pipeline(stage.files.pipeline)
     evaluation = json.loads(stage.files.evaluation.read_text())
+    chosen = json.loads(stage.files.recipe.read_text())
     reference = rows.tail(stage.params.package.reference_rows)
 
     # decide
@@ -61,7 +62,7 @@ def package(stage: Stage) -> None:
         "classes": [] if schema.target.task == REGRESSION else pipeline.classes_.tolist(),
         "schema": schema.as_dict(),
         "embedder": embedder.as_dict(),
-        "recipe": stage.params.train.model_dump(),
+        "recipe": {key: value for key, value in chosen.items() if key != "trials"},
         "rows": len(rows),
         "evaluation": evaluation,
         "golden": {"rows": [], "labels": []},

@@ -20,7 +20,7 @@ from releve.rules.trials import Score, Table, Trial, try_candidate, validation_f
 from tasks.stage import Stage, run
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 Proposal = tuple[str, Candidate]  # where a candidate comes from, and what it is
 

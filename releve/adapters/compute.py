@@ -119,7 +119,7 @@ def _end_with_parent() -> None:
 
 def single_thread() -> None:
     """Bound this process to one thread per computation, for libraries loaded already and for those to come."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     threadpool_limits(limits=1)
@@ -127,10 +127,11 @@ def single_thread() -> None:
 
 @contextmanager
 def _cluster(function: Function, shared: Any, address: str) -> Iterator[Workers]:
-    from distributed import Client
+    import distributed
 
+    connect: Any = distributed.Client  # typed in part only
     try:
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        client = connect(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise Unavailable(
             f"no Dask scheduler answers at {address}: {str(error).strip() or type(error).__name__}. "

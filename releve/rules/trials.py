@@ -7,6 +7,7 @@ which the gate judges on, has no say in what is chosen.
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from releve.errors import BadInput, ReleveError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DIGITS = 6  # of a score; two that agree so far are the same
-MIN_ROWS = 20  # that a search can be made of: half of them are learned from at first
+MIN_ROWS = 20  # that a search can be made of; half of so many are learned from at least
 CHAMPION, PARAMS, DEFAULTS, SEARCH = "champion", "params", "defaults", "search"  # where a candidate came from
 
 
@@ -66,9 +67,10 @@ def validation_folds(rows: int, *, share: float, folds: int) -> tuple[Fold, ...]
             f"there are {rows} labelled rows before the holdout, and a search needs {MIN_ROWS}; ingest more rows, "
             "lower split.holdout_share, or name a recipe and set tune.trials to 0 in params.yaml"
         )
-    size = max(folds, int(rows * share))
-    edges = [rows - size + size * number // folds for number in range(folds + 1)]
-    return tuple(Fold(start, end) for start, end in zip(edges, edges[1:], strict=False))
+    size = min(max(folds, int(rows * share)), rows - MIN_ROWS // 2)
+    count = min(folds, size)
+    edges = [rows - size + size * number // count for number in range(count + 1)]
+    return tuple(Fold(start, end) for start, end in pairwise(edges))
 
 
 def try_candidate(table: Table, candidate: Candidate) -> Score:

@@ -12,6 +12,7 @@ import pytest
 from releve.adapters.compute import DIED, Outcome, cores, open_workers, versions
 from releve.errors import Unavailable
 from tests.adapters import work
+from tests.clusters import Cluster, running_cluster
 from tests.serving.process import free_port
 from tests.tables import ROOT
 
@@ -111,39 +112,10 @@ def _lives(process: int) -> bool:
         return False
 
 
-class Cluster:
-    """A scheduler and its workers, each a process of this machine."""
-
-    def __init__(self) -> None:
-        self.address = f"tcp://127.0.0.1:{free_port()}"
-        port = self.address.rpartition(":")[2]
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
-        self.workers: list[subprocess.Popen[bytes]] = []
-
-    def add_worker(self, *, environ: dict[str, str] | None = None) -> None:
-        arguments = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", "60")
-        self.workers.append(self._start("worker", self.address, *arguments, environ=environ))
-
-    def end(self) -> None:
-        for process in [*self.workers, self.scheduler]:
-            process.kill()
-            process.wait()
-
-    def _start(self, kind: str, *arguments: str, environ: dict[str, str] | None = None) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "dask", kind, *arguments],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)} | (environ or {}),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    made = Cluster()
-    yield made
-    made.end()
+    with running_cluster() as made:
+        yield made
 
 
 @pytest.mark.slow

@@ -1,10 +1,12 @@
 import pytest
 
-from releve.rules.pipeline import build
+from releve.rules.pipeline import RECIPES, TEXT_OPTIONS, build
+from releve.rules.schema import Schema
 from releve.rules.search_spaces import (
     CLASS_SPACES,
     LARGEST_TABLE,
     SIMPLEST_FIRST,
+    TEXT_SPACE,
     VALUE_SPACES,
     Candidate,
     Choice,
@@ -16,16 +18,26 @@ from releve.rules.search_spaces import (
     spaces,
 )
 from tests.tables import SHOP_TABLE, shop_schema
-from releve.rules.schema import Schema
+from tests.values import priced_schema
 
-VALUES = Schema.from_dict({**SHOP_TABLE, "target": {"name": "spent", "task": "regression"}})
+VALUES = priced_schema()
+TEXTS = Schema.from_dict({**SHOP_TABLE, "columns": {**SHOP_TABLE["columns"], "words": {"type": "text"}}})
 TASKS = [pytest.param(shop_schema(), CLASS_SPACES, id="classes"), pytest.param(VALUES, VALUE_SPACES, id="values")]
 
 
 @pytest.mark.parametrize(("schema", "known"), TASKS)
 def test_every_recipe_has_a_space_for_every_task(schema, known):
     assert spaces(SIMPLEST_FIRST, schema) == known
-    assert sorted(known) == sorted(SIMPLEST_FIRST)
+    assert sorted(known) == sorted(SIMPLEST_FIRST) == sorted(RECIPES)
+
+
+@pytest.mark.parametrize("recipe", SIMPLEST_FIRST)
+def test_a_table_with_texts_has_their_options_too(recipe):
+    space = spaces((recipe,), TEXTS)[recipe]
+
+    assert set(space) == {*CLASS_SPACES[recipe], *TEXT_SPACE} == {*CLASS_SPACES[recipe], *TEXT_OPTIONS}
+    assert {name: default(recipe, space).options[name] for name in TEXT_SPACE} == TEXT_OPTIONS
+    build(TEXTS, **default(recipe, space).as_dict(), seed=7)
 
 
 @pytest.mark.parametrize(("schema", "known"), TASKS)
