@@ -22,7 +22,7 @@ from releve.settings import Settings
 from tasks.history import CHALLENGED, events_of
 from tasks.places import ScenarioFiles, ScenarioState
 
-STAGES = ("split", "train", "package")  # whose artifacts the remote keeps; the seed makes itself
+STAGES = ("split", "tune", "train", "package")  # whose artifacts the remote keeps; the seed makes itself
 NAMED_FILES = 5  # of the uncommitted ones
 
 

@@ -31,11 +31,30 @@ class Split(Section):
     min_fold_rows: Count
 
 
+Recipe = Literal["linear", "svm", "extra_trees", "random_forest", "hist_gradient_boosting", "k_neighbors"]
+
+
 class Train(Section):
-    recipe: Literal["linear", "svm", "extra_trees", "random_forest", "hist_gradient_boosting", "k_neighbors"]
+    recipe: Recipe | Literal["auto"]
     scale: Literal["standard", "none"]
     options: dict[str, bool | int | float | str | None]
+    last_batches: Annotated[int, Field(ge=0)]
     seed: int
+
+
+class Tune(Section):
+    trials: Annotated[int, Field(ge=0)]
+    seconds: Seconds
+    together: Count
+    recipes: Annotated[list[Recipe], Field(min_length=1)]
+    rows: Count
+    validation_share: OpenShare
+    folds: Count
+
+
+class Compute(Section):
+    address: Annotated[str, Field(pattern="^(tcp://[^ ]+|)$")]
+    workers: Annotated[int, Field(ge=0)]
 
 
 class Embedding(Section):
@@ -51,6 +70,7 @@ class Package(Section):
 
 
 class Gate(Section):
+    metric: str
     min_rows: Count
     margin: Share
     confidence: OpenShare
@@ -98,6 +118,8 @@ class Params(Section):
     ingest: Ingest
     split: Split
     train: Train
+    tune: Tune
+    compute: Compute
     embedding: Embedding
     package: Package
     gate: Gate

@@ -106,9 +106,7 @@ def test_a_digest_that_does_not_match_is_refused_before_anything_is_read(tmp_pat
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("kinds", MIXES.values(), ids=MIXES)
-def test_every_recipe_task_and_mix_of_columns_is_kept_without_a_foreign_type(
-    recipe, task, kinds, tmp_path
-):
+def test_every_recipe_task_and_mix_of_columns_is_kept_without_a_foreign_type(recipe, task, kinds, tmp_path):
     schema, frame = mixed_table(task, kinds, rows=60)
     pipeline = learned(recipe, schema, frame)
     (tmp_path / "pipeline.skops").write_bytes(skops.io.dumps(pipeline))

@@ -1,0 +1,78 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from releve.errors import BadInput
+from releve.rules.learning import BATCH, VALUE, answer, learn, window
+from releve.rules.schema import Schema
+from releve.rules.search_spaces import Candidate
+from tests.tables import SHOP_TABLE, shop_rows, shop_schema
+from tests.values import priced_rows, priced_schema
+
+LINEAR = Candidate("linear", "standard")
+ROWS = pd.DataFrame({"row": range(9), BATCH: ["a", "a", "b", "b", "b", "c", "d", "d", "d"]})
+
+
+@pytest.mark.parametrize(
+    ("end", "last_batches", "expected"),
+    [
+        (9, 0, range(9)),
+        (9, 1, [6, 7, 8]),
+        (9, 2, [5, 6, 7, 8]),
+        (9, 4, range(9)),
+        (9, 5, range(9)),
+        (7, 1, [6]),  # the first row of a batch counts as one
+        (6, 2, [2, 3, 4, 5]),
+        (0, 1, []),
+    ],
+)
+def test_a_window_holds_the_newest_batches_before_its_end(end, last_batches, expected):
+    assert window(ROWS, end=end, last_batches=last_batches)["row"].tolist() == list(expected)
+
+
+def test_probabilities_stand_in_the_order_of_the_classes_of_the_schema():
+    schema = shop_schema()
+    rows = schema.check_frame(shop_rows(200)).accepted
+    model = learn(rows, schema, LINEAR, seed=7)
+
+    found = answer(model, rows.tail(20), schema)
+
+    assert list(found.columns) == ["no", "yes"]
+    assert np.allclose(found.sum(axis=1), 1)
+    assert ((found["yes"] > 0.5) == (rows["price"].tail(20) < 50).to_numpy()).mean() > 0.8
+
+
+def test_a_class_that_was_not_there_to_learn_has_no_probability():
+    schema = Schema.from_dict({**SHOP_TABLE, "target": {"name": "bought", "classes": ["maybe", "no", "yes"]}})
+    rows = schema.check_frame(shop_rows(100)).accepted
+
+    found = answer(learn(rows, schema, LINEAR, seed=7), rows, schema)
+
+    assert list(found.columns) == ["maybe", "no", "yes"]
+    assert (found["maybe"] == 0).all()
+
+
+def test_a_regression_answers_values():
+    schema = priced_schema()
+    rows = schema.check_frame(priced_rows(200)).accepted
+    model = learn(rows.head(150), schema, LINEAR, seed=7)
+
+    found = answer(model, rows.tail(50), schema)
+
+    assert list(found.columns) == [VALUE]
+    assert np.abs(found[VALUE].to_numpy() - rows["spent"].tail(50).to_numpy()).mean() < 3
+
+
+@pytest.mark.parametrize(("recipe", "rare", "enough"), [("linear", 0, 1), ("svm", 2, 3)])
+def test_too_few_rows_of_a_class_are_told(recipe, rare, enough):
+    schema = shop_schema()
+    rows = shop_rows(200)
+    bought, left = rows[rows["bought"] == "yes"], rows[rows["bought"] == "no"].head(30)
+    too_few, just = (
+        schema.check_frame(pd.concat([left, bought.head(count)], ignore_index=True)).accepted
+        for count in (rare, enough)
+    )
+
+    with pytest.raises(BadInput, match=r"too few labels to learn from \(bought: no: 30"):
+        learn(too_few, schema, Candidate(recipe, "standard"), seed=7)
+    learn(just, schema, Candidate(recipe, "standard"), seed=7)
