@@ -96,7 +96,7 @@ def test_a_body_that_cannot_be_read_says_what_is_wrong(
         ({"length": None}, "length", "is missing or NaN"),
         ({"length": -0.001}, "length", "is -0.001, expected at least 0"),
         ({"length": 10.001}, "length", "is 10.001, expected at most 10"),
-        ({"colour": 3}, "colour", "is 3, expected text"),
+        ({"colour": 3}, "colour", "is 3, expected one of blue, red, white"),
         ({"colour": "green"}, "colour", "is 'green', expected one of blue, red, white"),
         ({"lenght": 1}, "lenght", "is not a feature; did you mean 'length'?"),
     ],
