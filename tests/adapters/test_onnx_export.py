@@ -195,7 +195,7 @@ def test_a_regression_gives_values():
 @pytest.mark.parametrize("recipe", ["linear", "svm"])
 def test_the_largest_numbers_are_answered_and_not_with_nan(recipe):
     schema, frame = mixed_table("multiclass", MIXES["numbers"])
-    arrays = schema.frame_input(frame)
+    arrays = {"numbers": schema.frame_input(frame)["numbers"].copy()}
     arrays["numbers"][:, 0] = np.finfo(np.float32).max
 
     answers = onnx_runner(export(fitted(recipe, schema=schema, frame=frame), schema))(arrays)
