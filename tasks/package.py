@@ -16,6 +16,7 @@ from releve.adapters.model_runtime import DESCRIPTION, ONNX_FILE, SKOPS_FILE, lo
 from releve.adapters.onnx_export import Export, export_checked
 from releve.adapters.sentence_model import SentenceModel, import_model
 from releve.rules.embedding import Embedder
+from releve.rules.learning import window
 from releve.rules.target import REGRESSION
 from releve.rules.text_vectors import NgramVectors, TextEncoder
 from tasks.places import REFERENCE, ScenarioFiles
@@ -43,7 +44,8 @@ def package(stage: Stage) -> None:
     pipeline = load_pipeline(stage.files.pipeline)
     evaluation = json.loads(stage.files.evaluation.read_text())
     chosen = json.loads(stage.files.recipe.read_text())
-    reference = rows.tail(stage.params.package.reference_rows)
+    learned = window(rows, end=len(rows), last_batches=chosen["window"]["last_batches"])
+    reference = learned.tail(stage.params.package.reference_rows)
 
     # decide
     exported = export_checked(pipeline, schema, reference, tolerance=stage.params.package.parity_tolerance)
@@ -62,8 +64,9 @@ def package(stage: Stage) -> None:
         "classes": [] if schema.target.task == REGRESSION else pipeline.classes_.tolist(),
         "schema": schema.as_dict(),
         "embedder": embedder.as_dict(),
-        "recipe": {key: value for key, value in chosen.items() if key != "trials"},
+        "recipe": {name: value for name, value in chosen.items() if name != "trials"},
         "rows": len(rows),
+        "learned_rows": len(learned),  # the holdout included: what was judged on it was fitted on the rows before
         "evaluation": evaluation,
         "golden": {"rows": [], "labels": []},
     }
@@ -72,7 +75,7 @@ def package(stage: Stage) -> None:
     write_json(
         stage.files.model / DESCRIPTION, description | {"golden": {"rows": golden.rows, "labels": golden.labels}}
     )
-    summary = ("task", "runtime", "parity", "recipe", "rows", "classes")
+    summary = ("task", "runtime", "parity", "recipe", "rows", "learned_rows", "classes")
     write_json(stage.files.model_summary, {name: description[name] for name in summary})
     print(f"served by {exported.runtime}" + (f": {exported.reason}" if exported.reason else ""))
 

@@ -147,7 +147,8 @@ def _sklearn(folder: Path, schema: Schema) -> _Runner:
 def load_pipeline(path: Path) -> Any:
     """A pipeline that `tasks.train` wrote. Raises ModelAltered for types that no recipe writes, RuntimeMissing."""
     try:
-        import pandas  # noqa: F401 - the pipeline is asked with a frame
+        import pandas  # noqa: F401 - pipelines are asked with frames
+        import sklearn  # noqa: F401 - the file names it where it is needed
         import skops.io
     except ImportError as error:
         raise RuntimeMissing(

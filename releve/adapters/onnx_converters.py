@@ -2,6 +2,7 @@
 
 - Rare and unseen categories share one column (`infrequent_if_exist`): skl2onnx refuses that.
 - Scaled numbers are kept within FAR, so that float32 sums of the largest numbers do not become NaN.
+- Names come in the order of the graph: skl2onnx counts in a way that depends on what was exported before.
 - A regressor of a scaled target is folded into the regressor: skl2onnx has no conversion of the wrapper.
 """
 
@@ -38,6 +39,28 @@ def folded(pipeline: Any) -> Any:
     for name in ("intercept_", "_intercept_"):
         setattr(machine, name, getattr(machine, name) * unit.scale_[0] + unit.mean_[0])
     return Pipeline([*pipeline.steps[:-1], ("model", machine)])
+
+
+def name_in_order(graph: Any) -> None:
+    """Rename, in place, everything inside a graph but its inputs and outputs: the same pipeline is the same bytes."""
+    kept = {each.name for each in (*graph.input, *graph.output)}
+    _rename(graph, {name: name for name in kept})
+
+
+def _rename(graph: Any, names: dict[str, str]) -> None:
+    def new(name: str) -> str:
+        return name and names.setdefault(name, f"v{len(names)}")  # an empty name is an input left out
+
+    for each in (*graph.input, *graph.initializer, *graph.value_info):
+        each.name = new(each.name)
+    for position, node in enumerate(graph.node):
+        node.name = f"n{position}"
+        node.input[:] = [new(name) for name in node.input]
+        for inner in (each.g for each in node.attribute if each.HasField("g")):
+            _rename(inner, names)
+        node.output[:] = [new(name) for name in node.output]
+    for each in graph.output:
+        each.name = new(each.name)
 
 
 def _one_hot_shape(operator: Any) -> None:

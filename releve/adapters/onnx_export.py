@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.adapters.model_runtime import VALUES, onnx_runner, pipeline_runner
-from releve.adapters.onnx_converters import conversions, folded
+from releve.adapters.onnx_converters import conversions, folded, name_in_order
 from releve.rules.embedding import Arrays
 from releve.rules.parity import made_rows, probabilities_problem, values_problem
 from releve.rules.schema import Schema
@@ -72,6 +72,7 @@ def export(pipeline: Any, schema: Schema) -> bytes:
             custom_shape_calculators=shapes,
             **outputs,
         )
+    name_in_order(converted.graph)
     # The converter lists them in the order of a set, which differs between processes: the same model, other bytes.
     converted.opset_import.sort(key=lambda each: each.domain)
     return bytes(converted.SerializeToString())

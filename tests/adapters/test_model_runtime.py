@@ -1,3 +1,4 @@
+import builtins
 import json
 
 import numpy as np
@@ -6,24 +7,35 @@ import skops.io
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from releve.adapters.model_runtime import DESCRIPTION, ModelAltered, load, load_pipeline
+from releve.adapters.model_runtime import (
+    DESCRIPTION,
+    TRUSTED_TYPES,
+    ModelAltered,
+    RuntimeMissing,
+    load,
+    load_pipeline,
+    pipeline_runner,
+)
 from releve.adapters.onnx_export import export
 from releve.errors import NotFound
 from releve.rules.embedding import Embedder
-from releve.rules.pipeline import RECIPES, build
+from releve.rules.pipeline import RECIPES, build, model_frame
+from tests.mixed_tables import MIXES, mixed_table, small_options
 from tests.tables import shop_row, shop_rows, shop_schema
 
-SMALL = {"extra_trees": {"n_estimators": 10}, "hist_gradient_boosting": {"max_iter": 10}}
+TASKS = ("binary", "multiclass", "regression")
 
 
-def fitted(recipe="logistic"):
-    schema = shop_schema()
-    accepted = schema.check_frame(shop_rows(200)).accepted
-    pipeline = build(schema, recipe=recipe, scale="standard", options=SMALL.get(recipe, {}), seed=7)
-    return pipeline.fit(accepted[schema.names], accepted["bought"])
+def learned(recipe, schema, frame):
+    pipeline = build(schema, recipe=recipe, scale="standard", options=small_options(recipe, schema), seed=7)
+    return pipeline.fit(model_frame(schema.frame_input(frame), schema), frame[schema.target.name])
 
 
-def packed(folder, *, runtime="sklearn", recipe="logistic"):
+def fitted(recipe="linear"):
+    return learned(recipe, shop_schema(), shop_schema().check_frame(shop_rows(200)).accepted)
+
+
+def packed(folder, *, runtime="sklearn", recipe="linear"):
     """A model folder as `tasks.package` leaves it."""
     pipeline, schema = fitted(recipe), shop_schema()
     arrays = schema.frame_input(schema.check_frame(shop_rows(200)).accepted)
@@ -92,10 +104,76 @@ def test_a_digest_that_does_not_match_is_refused_before_anything_is_read(tmp_pat
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_pipeline_of_every_recipe_is_trusted(recipe, tmp_path):
-    (tmp_path / "pipeline.skops").write_bytes(skops.io.dumps(fitted(recipe)))
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("kinds", MIXES.values(), ids=MIXES)
+def test_every_recipe_task_and_mix_of_columns_is_kept_without_a_foreign_type(recipe, task, kinds, tmp_path):
+    schema, frame = mixed_table(task, kinds, rows=60)
+    pipeline = learned(recipe, schema, frame)
+    (tmp_path / "pipeline.skops").write_bytes(skops.io.dumps(pipeline))
 
-    assert load_pipeline(tmp_path / "pipeline.skops").classes_.tolist() == ["no", "yes"]
+    again = load_pipeline(tmp_path / "pipeline.skops")
+
+    ask, arrays = pipeline_runner(again, schema), schema.frame_input(frame)
+    assert (ask(arrays) == pipeline_runner(pipeline, schema)(arrays)).all()
+
+
+def test_no_type_is_trusted_that_no_recipe_needs():
+    needed = set()
+    for task in TASKS:
+        schema, frame = mixed_table(task, MIXES["all"], rows=60)
+        for recipe in RECIPES:
+            needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(learned(recipe, schema, frame))))
+
+    assert needed == TRUSTED_TYPES
+
+
+@pytest.mark.parametrize("options", [{"early_stopping": True}, {"early_stopping": True, "scoring": "loss"}])
+@pytest.mark.parametrize("task", TASKS)
+def test_boosting_that_stops_early_is_kept_too(task, options, tmp_path):
+    schema, frame = mixed_table(task, MIXES["numbers"])
+    pipeline = build(schema, recipe="hist_gradient_boosting", scale="none", options={"max_iter": 5, **options}, seed=7)
+    pipeline.fit(model_frame(schema.frame_input(frame), schema), frame["y"])
+    (tmp_path / "pipeline.skops").write_bytes(skops.io.dumps(pipeline))
+
+    assert load_pipeline(tmp_path / "pipeline.skops").n_features_in_ == 2
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "sklearn"])
+def test_a_regression_answers_numbers_without_probabilities(runtime, tmp_path):
+    schema, frame = mixed_table("regression", MIXES["tabular"])
+    pipeline = learned("linear", schema, frame)
+    description = {
+        "runtime": runtime,
+        "classes": [],
+        "schema": schema.as_dict(),
+        "embedder": Embedder.fit(schema.frame_input(frame)).as_dict(),
+    }
+    (tmp_path / DESCRIPTION).write_text(json.dumps(description))
+    (tmp_path / "model.onnx").write_bytes(export(pipeline, schema))
+    (tmp_path / "model.skops").write_bytes(skops.io.dumps(pipeline))
+
+    answers = load(tmp_path, tag="mixed:one").answer(schema.model_input(schema.as_rows(frame)))
+
+    assert answers.probabilities is None
+    assert all(type(label) is float for label in answers.labels)
+    expected = pipeline.predict(model_frame(schema.frame_input(frame), schema))
+    np.testing.assert_allclose(answers.labels, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("missing", ["sklearn", "skops", "pandas"])
+def test_a_model_whose_runtime_is_not_installed_is_told_with_what_to_do(missing, tmp_path, monkeypatch):
+    folder = packed(tmp_path / "model")
+    found = builtins.__import__
+
+    def import_all_but_one(name, *args, **kwargs):
+        if name.partition(".")[0] == missing:
+            raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+        return found(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", import_all_but_one)
+
+    with pytest.raises(RuntimeMissing, match=rf"{missing} is not installed here: install releve\[native\]"):
+        load(folder, tag="shop:one")
 
 
 @pytest.mark.parametrize("function", [json.dumps, skops.io.load, shop_rows])

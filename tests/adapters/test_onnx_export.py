@@ -53,11 +53,9 @@ def test_unscaled_numbers_are_exported_too(recipe):
     assert (exported.runtime, exported.reason) == (ONNX, None)
 
 
-def test_a_difference_on_rare_rows_alone_is_found():
-    """The export of a pipeline that sees missing numbers otherwise: real rows without any do not tell."""
+def test_a_difference_that_only_missing_numbers_show_is_found_without_any_in_the_real_rows():
     schema, frame = mixed_table("binary", MIXES["numbers"])
     whole = frame.assign(width=frame["width"].fillna(0.0))
-    exported = export(fitted("linear", schema=schema, frame=whole.assign(width=whole["width"] + 4)), schema)
     other = fitted("linear", schema=schema, frame=whole)
     other["prepare"].transformers_[0][1]["simpleimputer"].statistics_[1] = 1e3
     real = schema.frame_input(whole)
@@ -68,7 +66,6 @@ def test_a_difference_on_rare_rows_alone_is_found():
     )
 
     assert problem.startswith("the exported model, for extreme, missing or unseen values, gives another label on")
-    assert exported
 
 
 def test_a_table_with_texts_is_served_by_scikit_learn_and_says_why():
@@ -198,7 +195,7 @@ def test_a_regression_gives_values():
 @pytest.mark.parametrize("recipe", ["linear", "svm"])
 def test_the_largest_numbers_are_answered_and_not_with_nan(recipe):
     schema, frame = mixed_table("multiclass", MIXES["numbers"])
-    arrays = schema.frame_input(frame)
+    arrays = {"numbers": schema.frame_input(frame)["numbers"].copy()}
     arrays["numbers"][:, 0] = np.finfo(np.float32).max
 
     answers = onnx_runner(export(fitted(recipe, schema=schema, frame=frame), schema))(arrays)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from releve.rules.embedding import Embedder
+from releve.rules.text_vectors import NgramVectors
 from tests.tables import shop_row, shop_rows, shop_schema
 
 ROWS = [
@@ -116,3 +117,49 @@ def test_another_range_or_category_is_another_version(other):
 def test_rows_that_teach_nothing_new_keep_the_version(same):
     assert fitted([*ROWS, same]).version == fitted().version
     assert len(fitted().version) == 12
+
+
+TITLES = ["red apple", "green apple", "fast car", ""]
+
+
+def with_texts(titles=TITLES, *, columns=1):
+    numbers = np.zeros((len(titles), 1), np.float32)
+    return {"numbers": numbers, "texts": np.array([[title] * columns for title in titles], dtype=object)}
+
+
+def learn(texts):
+    return NgramVectors.fit(texts, dimensions=3, max_features=200)
+
+
+def text_distance(one, other, *, columns=1):
+    embedder = Embedder.fit(with_texts(columns=columns), encoder=learn)
+    first, second = embedder.embed(with_texts([one, other], columns=columns))
+    return float(((first - second) ** 2).sum())
+
+
+def test_the_distance_of_texts_is_one_less_their_cosine():
+    one, other = learn(TITLES).encode(["red apple", "green apple"])
+
+    assert text_distance("red apple", "green apple") == pytest.approx(1 - float(one @ other), abs=1e-6)
+    assert text_distance("red apple", "red apple") == pytest.approx(0.0, abs=1e-6)
+
+
+def test_texts_that_share_nothing_are_as_far_apart_as_two_categories():
+    assert text_distance("red apple", "fast car") == pytest.approx(1.0, abs=0.2)
+
+
+@pytest.mark.parametrize("nothing", ["", "   "])
+def test_an_empty_text_stands_between_all_others(nothing):
+    assert text_distance("red apple", nothing) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_each_text_weighs_as_one_column():
+    assert text_distance("red apple", "", columns=2) == pytest.approx(2 * 0.5, abs=1e-6)
+
+
+def test_what_texts_teach_is_in_the_version_and_not_in_the_description():
+    embedder = Embedder.fit(with_texts(), encoder=learn)
+
+    assert embedder.as_dict()["texts"] == [learn(TITLES).version]
+    assert embedder.version != Embedder.fit(with_texts([*TITLES[:3], "slow car"]), encoder=learn).version
+    assert embedder.dimension == 1 + 3
