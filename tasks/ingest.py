@@ -18,6 +18,7 @@ from releve.adapters.registry import Registry
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
 from releve.errors import BadInput
+from releve.rules.params import Params
 from releve.rules.release import SEED_VERSION
 from releve.rules.schema import Checked, Schema
 from releve.settings import Settings
@@ -67,7 +68,7 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
         branch = ScenarioBranch(settings.project, scenario)
         known = read_batches(branch)
         if any(not _is_known(path, known) for path in waiting):
-            found = _version(settings, branch, waiting, schema, params.ingest.max_rejected_share, lock.fd)
+            found = _version(settings, branch, waiting, schema, params, lock.fd)
         else:
             found = Ingestion((), tuple(_duplicate(path, known) for path in waiting), ())
         _record(settings, scenario, branch, actor)
@@ -76,7 +77,7 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
 
 
 def _version(
-    settings: Settings, branch: ScenarioBranch, waiting: list[Path], schema: Schema, max_rejected: float, lock_fd: int
+    settings: Settings, branch: ScenarioBranch, waiting: list[Path], schema: Schema, params: Params, lock_fd: int
 ) -> Ingestion:
     """A batch for each file that can be used; all of them appear on the branch together, or none does."""
     state = ScenarioState(settings.home, branch.scenario)
@@ -84,7 +85,9 @@ def _version(
     duplicates: list[Refusal] = []
     refusals: list[Refusal] = []
     with branch.worktree(state.worktrees) as tree:
-        data = DataVersions(tree.path, project=settings.project, home=settings.home, lock_fd=lock_fd)
+        data = DataVersions(
+            tree.path, project=settings.project, home=settings.home, lock_fd=lock_fd, remote=params.data
+        )
         there = OpenBatches(tree, data)
         seed = there.seed() if not there.known and _learned_from_seed(settings, branch.scenario) else []
         for path in [*seed, *waiting]:
@@ -92,7 +95,7 @@ def _version(
                 duplicates.append(_duplicate(path, there.known))
                 continue
             try:
-                table = read_checked(path, schema, max_rejected=max_rejected)
+                table = read_checked(path, schema, max_rejected=params.ingest.max_rejected_share)
             except BadInput as error:
                 refusals.append(Refusal(as_text(path.name), as_text(str(error)), path))
                 continue

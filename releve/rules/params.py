@@ -24,6 +24,11 @@ class Ingest(Section):
     max_rejected_share: Share
 
 
+class Data(Section):
+    remote: str
+    endpoint: str
+
+
 class Split(Section):
     holdout_rows: Count
     holdout_share: OpenShare
@@ -90,6 +95,7 @@ class Params(Section):
     """All sections of params.yaml, after a scenario's overrides."""
 
     ingest: Ingest
+    data: Data
     split: Split
     train: Train
     package: Package
