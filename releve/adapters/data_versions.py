@@ -11,12 +11,13 @@ import yaml
 
 from releve.adapters.data_cache import DataCache
 from releve.adapters.dvc_configuration import configuration, remote_folder, write_configuration
-from releve.errors import ReleveError, Unavailable
+from releve.errors import DiskFull, ReleveError, Unavailable
 from releve.rules.params import Data
 
 PYTHON_FOLDER = str(Path(sys.executable).parent)  # stages call `python`: it must be the one that runs this
 LINES_OF_AN_ERROR = 15
 STEP_ERROR = "error: "  # how tasks.stage begins an error that a person can fix
+NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large")  # how DVC's errors tell of it
 ADVICE = ("To track the changes with git", "Use `dvc push`")
 
 
@@ -113,6 +114,8 @@ class DataVersions:
         )
         lines = _follow(process, progress)
         if process.returncode:
+            if full := next((line for line in lines if any(words in line for words in NO_ROOM)), ""):
+                raise DiskFull(f"DVC found no room on a disk; make room, then run the same again. It says: {full}")
             what = " ".join(word for word in arguments if not word.startswith("-"))
             raise PipelineFailed(_reason(lines) or f"'dvc {what}' failed:\n" + "\n".join(lines[-LINES_OF_AN_ERROR:]))
 

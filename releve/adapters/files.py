@@ -1,5 +1,6 @@
 """Files and folders on this machine: params, JSON, Parquet, incoming tables."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from releve.errors import BadInput, NotFound
+from releve.errors import BadInput, DiskFull, NotFound
 from releve.rules.names import check_scenario_name
 from releve.rules.params import Params, merge, parse
 from releve.rules.schema import Schema
@@ -18,6 +19,7 @@ from releve.rules.schema import Schema
 if TYPE_CHECKING:
     import pandas as pd
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, largest file: what a person does is the same
 TABLE_KEYS = ("columns", "target")  # what a scenario's params.yaml says of its table; the rest are overrides
 
 
@@ -138,7 +140,7 @@ READERS: dict[str, Callable[[Path, Schema], "pd.DataFrame"]] = {
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write beside, flush to disk, then rename: a reader sees the old file or the new one, whole."""
+    """Write beside, flush to disk, then rename: a reader sees the old file or the new one, whole. Raises DiskFull."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -147,8 +149,13 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except BaseException:
+    except BaseException as error:
         beside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise DiskFull(
+                f"there is no room for {path.name} in {path.parent} ({error.strerror}); make room on that disk, then "
+                "run the same again"
+            ) from error
         raise
 
 
