@@ -19,6 +19,7 @@ class DataCache:
     """The cache, or a folder remote, at `root`."""
 
     def __init__(self, root: Path):
+        self.root = root
         self._objects = root / OBJECTS
 
     def place(self, digest: str) -> Path:
@@ -42,6 +43,10 @@ class DataCache:
             (folder / name).unlink(missing_ok=True)
         return [_set_aside(place) for place in map(self.place, wrong.values()) if place.is_file()]
 
+    def absent(self, folder: Path, version: str) -> list[str]:
+        """Files of `folder` that this place does not have, or has in another length."""
+        return [name for name, digest in self.listed(version).items() if not _same(folder / name, self.place(digest))]
+
     def sweep(self, *, older_seconds: float = DAY_SECONDS) -> list[Path]:
         """Remove what killed copies left; a younger file may be one that another process writes right now."""
         latest = time.time() - older_seconds
@@ -59,6 +64,10 @@ def md5(path: Path) -> str:
 
 def _is(path: Path, digest: str) -> bool:
     return path.is_file() and md5(path) == digest
+
+
+def _same(path: Path, stored: Path) -> bool:
+    return stored.is_file() and stored.stat().st_size == path.stat().st_size
 
 
 def _set_aside(stored: Path) -> Path:

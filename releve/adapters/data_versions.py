@@ -16,6 +16,7 @@ from releve.rules.params import Data
 
 PYTHON_FOLDER = str(Path(sys.executable).parent)  # stages call `python`: it must be the one that runs this
 LINES_OF_AN_ERROR = 15
+NAMED_FILES = 5  # of those that a message is about
 STEP_ERROR = "error: "  # how tasks.stage begins an error that a person can fix
 NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large")  # how DVC's errors tell of it
 ADVICE = ("To track the changes with git", "Use `dvc push`")
@@ -61,13 +62,20 @@ class DataVersions:
         aside and fetched anew; raises PipelineFailed when neither the cache nor the remote has it as it was.
         """
         version = data_version((self._worktree / target).read_text())
+        folder = (self._worktree / target).with_suffix("")
         altered = self._cache.set_list_aside(version)
+        if self._cache.place(version).is_file():
+            self._checkout_or_pull(target)
+        else:  # DVC may check out without the list, from an index of its own; what it then links cannot be checked
+            self._pull(target, altered)
+        if altered := self._cache.set_altered_aside(folder, version):
+            self._pull(target, altered)
+
+    def _checkout_or_pull(self, target: str) -> None:
         try:
             self._dvc("checkout", target)
         except PipelineFailed:
-            self._pull(target, altered)
-        if altered := self._cache.set_altered_aside((self._worktree / target).with_suffix(""), version):
-            self._pull(target, altered)
+            self._dvc("pull", target)
 
     def _pull(self, target: str, altered: list[Path]) -> None:
         try:
@@ -76,8 +84,18 @@ class DataVersions:
             raise _lost(target, altered, error) if altered else error from None
 
     def add(self, target: str) -> None:
-        """Take a new version of a folder into the cache and write its .dvc file."""
+        """Take a new version of a folder into the cache and write its .dvc file. Raises DiskFull.
+
+        DVC ends well even when a file did not fit into the cache (tried with 3.67 and a full disk), and a push then
+        leaves that file out without a word. So the cache is looked at.
+        """
         self._dvc("add", target)
+        version = data_version((self._worktree / f"{target}.dvc").read_text())
+        if absent := self._cache.absent(self._worktree / target, version):
+            raise DiskFull(
+                f"DVC added {target}, but this did not get into its cache ({self._cache.root}): "
+                f"{', '.join(absent[:NAMED_FILES])}. Is its disk full? Make room, then run the same again"
+            )
         self._cache.sweep()
 
     def push(self, *targets: str) -> None:
