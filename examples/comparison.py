@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from releve.rules.params import Train
-from releve.rules.pipeline import build
+from releve.rules.pipeline import build, model_frame
 from releve.rules.schema import Schema
 
 
@@ -38,9 +38,13 @@ def compare(tables: list[pd.DataFrame], schema: Schema, train: Train, seed_windo
 
 def _fit(tables: list[pd.DataFrame], schema: Schema, train: Train) -> object:
     rows = pd.concat(tables)
-    return build(schema, **train.model_dump()).fit(rows[schema.names], rows[schema.target.name])
+    return build(schema, **train.model_dump()).fit(_features(rows, schema), rows[schema.target.name])
 
 
 def _right(model: object, table: pd.DataFrame, schema: Schema) -> npt.NDArray[np.bool_]:
-    predicted = model.predict(table[schema.names])  # type: ignore[attr-defined]  # any scikit-learn classifier
+    predicted = model.predict(_features(table, schema))  # type: ignore[attr-defined]  # any scikit-learn classifier
     return np.asarray(predicted == table[schema.target.name].to_numpy())
+
+
+def _features(rows: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    return model_frame(schema.frame_input(rows), schema)

@@ -3,6 +3,7 @@
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from releve.rules.drift import by_effect
+from releve.rules.evaluation import headline, score_of
 from releve.rules.release import Release
 from tasks.ingest import Ingestion
 from tasks.monitor import Observation
@@ -53,14 +54,14 @@ def show_observation(seen: Observation) -> None:
 def show_challenge(scenario: str, challenger: Challenger) -> None:
     """What the gate decided, with its figures."""
     verdict = "promote" if challenger.promote else "keep the champion"
-    mine = challenger.evaluation["challenger"]
-    lines = [f"| **challenger** `{challenger.model}` | {mine['accuracy']:.3f} | |"]
+    known = headline(challenger.evaluation)
+    lines = [f"| **challenger** `{challenger.model}` | {known.score.value:.3f} | |"]
     for name, other in challenger.evaluation["against"].items():
         gain = other["gain"]
         lines.append(
-            f"| {name} | {other['accuracy']:.3f} | {gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}] |"
+            f"| {name} | {score_of(other):.3f} | {gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}] |"
         )
-    table = "\n".join(["| model | accuracy | gain over it |", "|---|---|---|", *lines])
+    table = "\n".join([f"| model | {known.metric} | gain over it |", "|---|---|---|", *lines])
     reasons = "\n".join(f"- {_plain(reason)}" for reason in challenger.reasons)
     create_markdown_artifact(
         f"# {scenario}: {verdict}\n\n{challenger.evaluation['holdout_rows']} rows of holdout\n\n{table}\n\n{reasons}",

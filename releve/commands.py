@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from releve.errors import BadInput, NotFound
 from releve.rules.chain import CHALLENGED, Event
+from releve.rules.evaluation import headline
 from releve.rules.lifecycle import lives_of
 from releve.rules.names import SCENARIO_NAME
 from releve.settings import Settings
@@ -69,7 +70,7 @@ def show_models(arguments: argparse.Namespace, settings: Settings) -> None:
     elif not models:
         print(f"no model of {arguments.scenario!r} was judged yet")
     else:
-        heads = ("model", "state", "accuracy", "rows", "since", "reason")
+        heads = ("model", "state", "metric", "score", "rows", "since", "reason")
         _print_table(heads, [_model_row(model) for model in models])
 
 
@@ -80,7 +81,8 @@ def list_models(events: Sequence[Event]) -> list[dict[str, Any]]:
         {
             "model": model,
             "state": life.state,
-            "accuracy": challenges[model]["evaluation"]["challenger"]["accuracy"],
+            "metric": (known := headline(challenges[model]["evaluation"])).metric,
+            "score": known.score.value,
             "rows": challenges[model]["rows"],
             "since": life.since,
             "reason": life.reason,
@@ -212,7 +214,8 @@ def _model_row(model: dict[str, Any]) -> tuple[object, ...]:
     return (
         model["model"],
         model["state"],
-        f"{model['accuracy']:.3f}",
+        model["metric"],
+        f"{model['score']:.3f}",
         model["rows"],
         _to_the_second(model["since"]),
         model["reason"],

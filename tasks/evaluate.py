@@ -1,14 +1,26 @@
-"""Challenger, champion and naive baselines on the same holdout rows."""
+"""Challenger, champion and naive baselines on the same holdout rows: by the gate's metric, over all and per slice."""
 
-from dataclasses import asdict
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from releve.adapters.files import read_inputs, write_json
+from releve.adapters.model_runtime import Model
 from releve.adapters.model_store import ModelStore
-from releve.rules import gate
-from releve.rules.params import Gate
-from releve.rules.schema import Label
-from releve.rules.scores import Flags, accuracy, correct, log_loss, majority_label, paired_gain, previous_labels
+from releve.errors import BadInput
+from releve.rules import baselines, paired
+from releve.rules.calibration import calibration
+from releve.rules.gate import CHAMPION
+from releve.rules.learning import VALUE
+from releve.rules.metrics import METRICS, Sheet, metrics_of, resolve, score_or_none, sheet
+from releve.rules.paired import Doubt
+from releve.rules.slices import Slice, check_slices, slices
+from releve.rules.split import Fold
+from releve.rules.target import REGRESSION
+from tasks.fairness import find_unfairness
 from tasks.places import POSITION
 from tasks.stage import Stage, run
 
@@ -16,72 +28,193 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Everything that is weighed: all rows, and the answers of each model to the holdout."""
+
+    stage: Stage
+    rows: "pd.DataFrame"
+    folds: tuple[Fold, ...]
+    challenger: Sheet
+    champion: Sheet | None
+
+    @cached_property
+    def metric(self) -> str:
+        return resolve(self.stage.params.gate.metric, self.stage.schema.target.task)
+
+    @property
+    def first(self) -> int:
+        """Where the holdout begins."""
+        return self.folds[0].start
+
+    @property
+    def holdout(self) -> "pd.DataFrame":
+        return self.rows.iloc[self.first :]
+
+    @property
+    def doubt(self) -> Doubt:
+        gate = self.stage.params.gate
+        return Doubt(gate.confidence, gate.resamples, gate.block_rows, gate.seed)
+
+
 def evaluate(stage: Stage) -> None:
     """Write results/<scenario>/evaluation.json for the gate and metrics.json for people."""
+    case = gather(stage)
+
+    found = judge(case)
+
+    write_json(stage.files.evaluation, rounded(found))
+    write_json(stage.files.metrics, rounded(_summary(found)))
+    others = ", ".join(f"{name} {other['score']:.3f}" for name, other in found["against"].items())
+    print(f"{found['metric']} {found['challenger']['score']:.3f} on {found['holdout_rows']} rows; {others}")
+
+
+def gather(stage: Stage) -> Case:
+    """Raises BadInput for params that do not fit the table, and for a champion that cannot be asked."""
     import pandas as pd
 
-    # gather
+    gate, schema = stage.params.gate, stage.schema
+    check_slices(gate.slices, schema, key="gate.slices")
+    check_slices(gate.protected, schema, key="gate.protected")
     rows, holdout = pd.read_parquet(stage.files.rows), pd.read_parquet(stage.files.holdout)
-    champion = read_inputs(stage.files.inputs).champion
-    classes = list(stage.schema.target.classes)
-    target = rows[stage.schema.target.name].tolist()
-    first = int(holdout[POSITION].iloc[0])
-    labels, before = target[first:], target[:first]
-    probabilities = holdout[[str(label) for label in classes]].to_numpy()
+    folds = tuple(Fold(**fold) for fold in json.loads(stage.files.folds.read_text()))
+    newest = rows.iloc[int(holdout[POSITION].iloc[0]) :]
+    mine = _sheet(stage, newest, holdout[_answer_columns(stage)].to_numpy())
+    tag = read_inputs(stage.files.inputs).champion
+    champion = _sheet(stage, newest, _champion_answers(stage, tag, newest)) if tag else None
+    return Case(stage, rows, folds, mine, champion)
 
-    # decide
-    mine = correct([classes[best] for best in probabilities.argmax(axis=1)], labels)
-    majority = [majority_label(before, classes)] * len(labels)
-    others = {gate.MAJORITY: majority, gate.PREVIOUS_LABEL: previous_labels(before[-1], labels)}
-    if champion:
-        others = {gate.CHAMPION: _champion_labels(stage, champion, rows.iloc[first:])} | others
-    flags = {name: correct(answers, labels) for name, answers in others.items()}
-    found: dict[str, Any] = {
-        "rows": len(rows),
-        "holdout_rows": len(labels),
-        "challenger": _score(mine, stage.params.gate) | {"log_loss": log_loss(probabilities, labels, classes)},
-        "against": {name: _compare(other, mine, stage.params.gate) for name, other in flags.items()},
+
+def judge(case: Case) -> dict[str, Any]:
+    """evaluation.json, whose shape is in docs/evaluation.md."""
+    against, mine = _against(case), case.challenger
+    fairness, unknown = find_unfairness(case)
+    return {
+        "task": case.stage.schema.target.task,
+        "metric": case.metric,
+        "sign": METRICS[case.metric].sign,
+        "rows": len(case.rows),
+        "holdout_rows": len(mine),
+        "block_rows": max((other["block_rows"] for other in against.values()), default=1),
+        "confidence": case.doubt.confidence,
+        "challenger": _own(case, mine),
+        "against": against,
+        "slices": [_slice(case, part) for part in _slices(case)],
+        "fairness": fairness,
+        "unknown_groups": unknown,
     }
 
-    # apply
-    write_json(stage.files.evaluation, rounded(found))
-    metrics = {name.replace(" ", "_"): float(other.mean()) for name, other in flags.items()}
-    log_loss_found = found["challenger"]["log_loss"]
-    summary = {
-        "accuracy": float(mine.mean()),
-        "log_loss": log_loss_found,
-        **metrics,
-        "holdout_rows": len(labels),
-        "rows": len(rows),
+
+def _answer_columns(stage: Stage) -> list[str]:
+    return [str(label) for label in stage.schema.target.classes] or [VALUE]
+
+
+def _sheet(stage: Stage, rows: "pd.DataFrame", answers: Any) -> Sheet:
+    target = stage.schema.target
+    return sheet(answers, rows[target.name].tolist(), target, quantile=stage.params.gate.quantile)
+
+
+def _champion_answers(stage: Stage, tag: str, rows: "pd.DataFrame") -> Any:
+    """In the order of the schema's classes, of which the champion may know fewer."""
+    model, target = ModelStore(stage.settings.home).load(tag), stage.schema.target
+    _check_askable(model, stage, rows)
+    answers = model.answer(model.schema.frame_input(rows))
+    if answers.probabilities is None:
+        return np.asarray(answers.labels, dtype=np.float64)
+    known = {label: answers.probabilities[:, place] for place, label in enumerate(model.schema.target.classes)}
+    return np.column_stack([known.get(label, np.zeros(len(rows))) for label in target.classes])
+
+
+def _check_askable(model: Model, stage: Stage, rows: "pd.DataFrame") -> None:
+    start_over = "Change the scenario back, or start it from scratch (`make forget`)"
+    if (model.schema.target.task == REGRESSION) != (stage.schema.target.task == REGRESSION):
+        raise BadInput(
+            f"the champion {model.tag} answers a {model.schema.target.task} question and the scenario asks a "
+            f"{stage.schema.target.task} one, so they cannot be compared. {start_over}"
+        )
+    if missing := [name for name in model.schema.names if name not in rows]:
+        raise BadInput(
+            f"the champion {model.tag} needs the columns {', '.join(missing)}, which the scenario no longer has, so it "
+            f"cannot be compared. {start_over}"
+        )
+
+
+def _own(case: Case, found: Sheet) -> dict[str, Any]:
+    """A model's own figures, by every metric of the task that is defined on these rows."""
+    interval = paired.score_interval(case.metric, found, case.doubt)
+    task = case.stage.schema.target.task
+    scores = {name: score_or_none(name, found) for name in metrics_of(task)}
+    return {
+        "score": interval.value,
+        "low": interval.low,
+        "high": interval.high,
+        "metrics": {name: value for name, value in scores.items() if value is not None},
+        "calibration": {} if task == REGRESSION else calibration(found),
     }
-    write_json(stage.files.metrics, rounded(summary))
-    print(f"accuracy {mine.mean():.3f} on {len(labels)} rows; " + _others(flags))
 
 
-def _champion_labels(stage: Stage, tag: str, rows: "pd.DataFrame") -> list[Label]:
-    model = ModelStore(stage.settings.home).load(tag)
-    return model.answer(model.schema.frame_input(rows)).labels
+def _against(case: Case) -> dict[str, Any]:
+    champion = {CHAMPION: _compare(case, case.champion, must_beat=True)} if case.champion else {}
+    naive = _baselines(case).items()
+    return champion | {
+        name: _compare(case, case.challenger.answered(other.answers), must_beat=other.must_beat)
+        for name, other in naive
+    }
 
 
-def _score(flags: Flags, params: Gate) -> dict[str, Any]:
-    interval = accuracy(flags, confidence=params.confidence)
-    return {"accuracy": interval.value, "accuracy_low": interval.low, "accuracy_high": interval.high}
+def _baselines(case: Case) -> dict[str, baselines.Baseline]:
+    schema, gate = case.stage.schema, case.stage.params.gate
+    truth = baselines.labels_as_places(case.rows[schema.target.name].tolist(), schema.target)
+    past = baselines.Past(truth, case.folds, len(schema.target.classes), case.metric, gate.quantile)
+    times = case.rows[schema.time] if schema.time and case.rows[schema.time].dtype.kind == "M" else None
+    return baselines.baselines(past, task=schema.target.task, label_delay_rows=gate.label_delay_rows, times=times)
 
 
-def _compare(other: Flags, mine: Flags, params: Gate) -> dict[str, Any]:
-    gain = paired_gain(other, mine, confidence=params.confidence, resamples=params.resamples, seed=params.seed)
-    wins, losses = int((mine & ~other).sum()), int((other & ~mine).sum())
-    return {"accuracy": float(other.mean()), "gain": asdict(gain), "wins": wins, "losses": losses}
+def _compare(case: Case, other: Sheet, *, must_beat: bool) -> dict[str, Any]:
+    gain = paired.compare(case.metric, case.challenger, other, case.doubt)
+    return {
+        "score": gain.other,
+        "gain": asdict(gain.gain),
+        "p": gain.p,
+        "wins": gain.wins,
+        "losses": gain.losses,
+        "block_rows": gain.block,
+        "must_beat": must_beat,
+    }
 
 
-def _others(flags: dict[str, Flags]) -> str:
-    return ", ".join(f"{name} {other.mean():.3f}" for name, other in flags.items())
+def _slices(case: Case) -> list[Slice]:
+    before = case.rows.iloc[: case.first]
+    return list(slices(before, case.holdout, case.stage.params.gate.slices, case.stage.schema))
+
+
+def _slice(case: Case, part: Slice) -> dict[str, Any]:
+    mine = case.challenger.take(part.rows)
+    theirs = case.champion.take(part.rows) if case.champion else None
+    score, other = score_or_none(case.metric, mine), theirs and score_or_none(case.metric, theirs)
+    known = theirs is not None and score is not None
+    gain = asdict(paired.compare(case.metric, mine, theirs, case.doubt).gain) if theirs is not None and known else {}
+    return {
+        "column": part.column,
+        "value": part.value,
+        "rows": len(mine),
+        "challenger": score,
+        "champion": other,
+        "gain": gain,
+    }
+
+
+def _summary(found: dict[str, Any]) -> dict[str, Any]:
+    others = {name.replace(" ", "_"): other["score"] for name, other in found["against"].items()}
+    return {**found["challenger"]["metrics"], **others, "holdout_rows": found["holdout_rows"], "rows": found["rows"]}
 
 
 def rounded(value: Any) -> Any:
     """Six digits: enough to compare, and the same on every machine."""
     if isinstance(value, dict):
         return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [rounded(inner) for inner in value]
     return round(value, 6) if isinstance(value, float) else value
 
 

@@ -6,12 +6,15 @@ it in the refused folder says what a person can do.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from releve.adapters.files import file_digest, read_params, read_schema, write_bytes, write_parquet
 from releve.adapters.prediction_ledger import LedgerReader
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
+from releve.rules.columns import DATE, NUMBER
 from releve.rules.ledger import Labelled
 from releve.rules.schema import Schema
 from releve.settings import Settings
@@ -63,10 +66,21 @@ def _harvests(state: ScenarioState) -> list[Path]:
 
 
 def _as_batch(labelled: Labelled, schema: Schema) -> "pd.DataFrame":
-    batch = labelled.answers.features.reindex(columns=schema.names)
+    """Rows as a file brings them: dates as the text they were sent as, a missing time is when the row was answered."""
+    batch = labelled.answers.features.reindex(columns=[column.name for column in schema.columns])
+    numbers = [column.name for column in schema.columns if column.type == NUMBER]
+    # JSON knows whole numbers that no Parquet column holds.
+    batch = batch.assign(**{name: [_as_float(cell) for cell in batch[name]] for name in numbers})
+    if schema.time is not None and schema.column(schema.time).type == DATE:
+        times = batch[schema.time].astype(object)
+        batch[schema.time] = times.where(times.notna(), np.array(labelled.answers.at, dtype=object))
     batch[schema.target.name] = [schema.target.parse(label) for label in labelled.labels]
     batch[RESERVED] = list(labelled.answers.ids)
     return batch
+
+
+def _as_float(cell: Any) -> Any:
+    return float(cell) if isinstance(cell, int) and not isinstance(cell, bool) else cell
 
 
 def _undelivered(settings: Settings, state: ScenarioState) -> list[Path]:

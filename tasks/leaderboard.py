@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from releve.adapters.files import write_bytes, write_json
+from releve.rules.evaluation import headline, score_of
+from releve.rules.gate import CHAMPION
 
 RESULTS, BOARD = Path("results"), Path("leaderboard")
-HEAD = "| scenario | labelled rows | holdout rows | accuracy | 95% interval | majority label | previous label |"
+HEAD = "| scenario | labelled rows | holdout rows | metric | score | interval | best baseline that it had to beat |"
 
 
 def leaderboard(project: Path) -> None:
@@ -18,20 +20,27 @@ def leaderboard(project: Path) -> None:
 
     lines = ["# Leaderboard", "", HEAD, "|---" * HEAD.count(" | ") + "|---|", *map(_line, found.items())]
 
-    write_json(
-        project / BOARD / "metrics.json", {name: values["challenger"]["accuracy"] for name, values in found.items()}
-    )
+    scores = {name: headline(values).score.value for name, values in found.items()}
+    write_json(project / BOARD / "metrics.json", scores)
     write_bytes(project / BOARD / "README.md", ("\n".join(lines) + "\n").encode())
 
 
 def _line(item: tuple[str, dict[str, Any]]) -> str:
     name, values = item
-    mine, against = values["challenger"], values["against"]
-    interval = f"{mine['accuracy_low']:.3f} to {mine['accuracy_high']:.3f}"
-    baselines = " | ".join(f"{against[other]['accuracy']:.3f}" for other in ("majority label", "previous label"))
-    return (
-        f"| {name} | {values['rows']} | {values['holdout_rows']} | {mine['accuracy']:.3f} | {interval} | {baselines} |"
-    )
+    known = headline(values)
+    interval = f"{known.score.low:.3f} to {known.score.high:.3f}"
+    rows = f"{values['rows']} | {known.rows}"
+    return f"| {name} | {rows} | {known.metric} | {known.score.value:.3f} | {interval} | {_best_baseline(values)} |"
+
+
+def _best_baseline(values: dict[str, Any]) -> str:
+    naive = {
+        name: score_of(other)
+        for name, other in values["against"].items()
+        if name != CHAMPION and other.get("must_beat", True)
+    }
+    best = max(naive, key=lambda name: values.get("sign", 1) * naive[name])
+    return f"{best} {naive[best]:.3f}"
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ from releve.adapters.files import read_params, read_schema, write_bytes, write_j
 from releve.adapters.prediction_ledger import LedgerReader
 from releve.adapters.registry import Current, Registry
 from releve.adapters.scenario_branch import ScenarioBranch
-from releve.rules import drift, quality, trigger
+from releve.rules import drift, quality, realised, trigger
 from releve.rules.drift import Verdict
 from releve.rules.ledger import Answers
+from releve.rules.paired import Doubt
 from releve.rules.params import Monitor, Params
-from releve.rules.quality import Promise, Quality
+from releve.rules.quality import Quality, promise_of
 from releve.rules.schema import Schema
-from releve.rules.scores import correct
 from releve.rules.trigger import Evidence, TriggerDecision
 from releve.settings import Settings
 from tasks.batches import read_batches
@@ -121,20 +121,18 @@ def _judge_drift(
     report = drift_report(reference, current, drift.comparable(reference, current, schema), params)
     write_bytes(folder / "report.html", report.html.encode())
     write_bytes(folder / "evidently.json", report.json.encode())
-    return drift.judge(report.columns, rows=len(current), reference_rows=len(reference), params=params)
+    sizes = {"rows": len(current), "reference_rows": len(reference)}
+    return drift.judge(report.columns, **sizes, params=params, dates=schema.dates)
 
 
 def _judge_quality(state: ScenarioState, champion: Current, schema: Schema, params: Params) -> Quality:
     labelled = LedgerReader(state.ledger).labelled(since=champion.since, model=champion.release.model)
-    predicted, labels = (
-        [schema.target.parse(value) for value in column] for column in (labelled.answers.predicted, labelled.labels)
-    )
-    flags = correct(predicted, labels)[-params.monitor.window_rows :]
-    rule = params.trigger
+    rule, gate = params.trigger, params.gate
+    found = realised.as_sheet(labelled, schema.target, rows=params.monitor.window_rows, quantile=gate.quantile)
     return quality.assess(
-        flags,
-        promise=Promise(champion.release.promise, champion.release.promise_rows),
+        found,
+        promise=promise_of(champion.release, confidence=rule.confidence),
         tolerance=rule.quality_tolerance,
         min_labels=rule.min_labels,
-        confidence=rule.confidence,
+        doubt=Doubt(rule.confidence, gate.resamples, gate.block_rows, gate.seed),
     )

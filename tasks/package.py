@@ -2,17 +2,22 @@
 
 import json
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from releve.adapters.embedder_files import text_files
 from releve.adapters.files import write_bytes, write_json, write_parquet
 from releve.adapters.model_runtime import DESCRIPTION, ONNX_FILE, SKOPS_FILE, load, load_pipeline
 from releve.adapters.onnx_export import Export, export_checked
+from releve.adapters.sentence_model import SentenceModel, import_model
 from releve.rules.embedding import Embedder
-from releve.rules.schema import Schema
+from releve.rules.target import REGRESSION
+from releve.rules.text_vectors import NgramVectors, TextEncoder
 from tasks.places import REFERENCE, ScenarioFiles
 from tasks.stage import Stage, run
 
@@ -40,19 +45,20 @@ def package(stage: Stage) -> None:
     reference = rows.tail(stage.params.package.reference_rows)
 
     # decide
-    arrays = schema.frame_input(reference)
-    exported = export_checked(pipeline, schema, arrays, tolerance=stage.params.package.parity_tolerance)
-    embedder = Embedder.fit(arrays)
+    exported = export_checked(pipeline, schema, reference, tolerance=stage.params.package.parity_tolerance)
 
     # apply
     shutil.rmtree(stage.files.model, ignore_errors=True)
     _write_model(stage.files, exported, pipeline_file=stage.files.pipeline)
+    embedder = Embedder.fit(schema.frame_input(reference), encoder=_text_encoder(stage))
+    _write_all(stage.files.model, text_files(embedder))
     write_parquet(stage.files.model / REFERENCE, reference)
     description = {
         "scenario": stage.files.scenario,
         "runtime": exported.runtime,
         "parity": exported.reason,
-        "classes": pipeline.classes_.tolist(),
+        "task": schema.target.task,
+        "classes": [] if schema.target.task == REGRESSION else pipeline.classes_.tolist(),
         "schema": schema.as_dict(),
         "embedder": embedder.as_dict(),
         "recipe": stage.params.train.model_dump(),
@@ -61,11 +67,11 @@ def package(stage: Stage) -> None:
         "golden": {"rows": [], "labels": []},
     }
     write_json(stage.files.model / DESCRIPTION, description)
-    golden = _ask(stage.files.model, _as_rows(rows, schema, stage.params.package.golden_rows))
+    golden = _ask(stage.files.model, schema.as_rows(_spread(rows, stage.params.package.golden_rows)))
     write_json(
         stage.files.model / DESCRIPTION, description | {"golden": {"rows": golden.rows, "labels": golden.labels}}
     )
-    summary = ("runtime", "parity", "recipe", "rows", "classes")
+    summary = ("task", "runtime", "parity", "recipe", "rows", "classes")
     write_json(stage.files.model_summary, {name: description[name] for name in summary})
     print(f"served by {exported.runtime}" + (f": {exported.reason}" if exported.reason else ""))
 
@@ -82,11 +88,24 @@ def _ask(folder: Path, rows: list[dict[str, Any]]) -> Golden:
     return Golden(rows, model.answer(model.schema.model_input(rows)).labels)
 
 
-def _as_rows(rows: "pd.DataFrame", schema: Schema, count: int) -> list[dict[str, Any]]:
-    """Rows spread evenly over time, as `predict` receives them."""
-    picked = rows.iloc[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
-    records = picked[schema.names].astype(object).where(picked[schema.names].notna(), None).to_dict("records")
-    return [{str(name): value for name, value in record.items()} for record in records]
+def _spread(rows: "pd.DataFrame", count: int) -> "pd.DataFrame":
+    """`count` rows, or all where there are fewer, spread evenly over time."""
+    return rows.iloc[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+
+
+def _text_encoder(stage: Stage) -> Callable[[list[str]], TextEncoder]:
+    """What learns from a column of texts; a sentence model has learned, and its files are put beside the model."""
+    knobs = stage.params.embedding
+    if not knobs.model or not stage.schema.texts:
+        return partial(NgramVectors.fit, dimensions=knobs.dimensions, max_features=knobs.max_features)
+    _write_all(stage.files.model, import_model(stage.settings.home / knobs.model))
+    model = SentenceModel(stage.files.model)
+    return lambda _: model
+
+
+def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        write_bytes(folder / name, content)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,10 @@ class ScenarioFiles:
         return self.work / "folds.json"
 
     @property
+    def recipe(self) -> Path:  # the chosen recipe, and the trials that it was chosen from
+        return self.work / "recipe.json"
+
+    @property
     def holdout(self) -> Path:  # per holdout row: its label and what the challenger answered
         return self.work / "holdout.parquet"
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from releve.adapters import bento_builds
 from releve.adapters.files import read_params
@@ -13,6 +14,7 @@ from releve.adapters.scenario_lock import scenario_lock
 from releve.adapters.service_client import wait_until_serving
 from releve.errors import Conflict
 from releve.rules.chain import RELEASED
+from releve.rules.evaluation import headline
 from releve.rules.index_names import collection_name
 from releve.rules.params import Params
 from releve.rules.release import Release
@@ -59,7 +61,7 @@ def release(
         if current and current.release.model == challenger.model:
             tidy_indexes(settings, registry, current.release)
             return Released(current.release, None, "", _wait(settings, params, current.release))
-        check_accepted(challenger, current.release.model if current else "")
+        check_accepted(challenger, current.release.model if current else "", today=datetime.now(UTC).date())
 
         loaded = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
         check_golden(loaded)
@@ -76,8 +78,9 @@ def release(
     return Released(prepared, index, bento.tag, swapped)
 
 
-def check_accepted(challenger: Challenger, champion: str) -> None:
-    """Raises NotAccepted unless the gate accepted it against the champion that serves now."""
+def check_accepted(challenger: Challenger, champion: str, *, today: date) -> None:
+    """Raises NotAccepted unless the gate accepted it against the champion that serves now, and the overrides that it
+    took still stand."""
     if not challenger.promote:
         raise NotAccepted(f"the gate refused {challenger.model}: {'; '.join(challenger.reasons)}")
     if challenger.champion != champion:
@@ -85,6 +88,12 @@ def check_accepted(challenger: Challenger, champion: str) -> None:
             f"{challenger.model} was judged against {challenger.champion or 'no champion'}, but "
             f"{champion or 'nothing'} serves now; run the retrain flow again"
         )
+    for one in challenger.overrides:
+        if date.fromisoformat(one["until"]) < today:
+            raise NotAccepted(
+                f"{challenger.model} was accepted by an override of the {one['floor']} floor by {one['by']} that "
+                f"expired on {one['until']}; renew it (params.yaml: gate.overrides) and run the retrain flow again"
+            )
 
 
 def _pack(settings: Settings, challenger: Challenger) -> bento_builds.BuiltBento:
@@ -96,6 +105,7 @@ def _pack(settings: Settings, challenger: Challenger) -> bento_builds.BuiltBento
 
 
 def _as_release(scenario: str, challenger: Challenger, model: Model, index_rows: int) -> Release:
+    known = headline(challenger.evaluation)
     identity = f"{challenger.data_version} {model.embedder.version} {index_rows}"
     return Release(
         scenario=scenario,
@@ -106,8 +116,11 @@ def _as_release(scenario: str, challenger: Challenger, model: Model, index_rows:
         data_version=challenger.data_version,
         revision=challenger.revision,
         rows=challenger.rows,
-        promise=challenger.promise,
-        promise_rows=challenger.evaluation["holdout_rows"],
+        promise=known.score.value,
+        promise_rows=known.rows,
+        metric=known.metric,
+        promise_low=known.score.low,
+        promise_high=known.score.high,
     )
 
 

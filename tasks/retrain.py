@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from releve.adapters.data_versions import DataVersions, data_version, stage_record
@@ -14,15 +15,16 @@ from releve.adapters.scenario_branch import ScenarioBranch, Worktree
 from releve.adapters.scenario_lock import scenario_lock
 from releve.errors import NotFound
 from releve.rules import gate
-from releve.rules.gate import Challenge, Comparison, GateDecision
+from releve.rules.evaluation import headline
+from releve.rules.gate import GateDecision
 from releve.rules.params import Gate
 from releve.rules.release import SEED_VERSION
-from releve.rules.scores import Interval
 from releve.settings import Settings
 from tasks.history import CHALLENGED, events_of
+from tasks.latency import answer_milliseconds
 from tasks.places import ScenarioFiles, ScenarioState
 
-STAGES = ("split", "train", "package")  # whose artifacts the remote keeps; the seed makes itself
+STAGES = ("split", "tune", "train", "package")  # whose artifacts the remote keeps; the seed makes itself
 NAMED_FILES = 5  # of the uncommitted ones
 
 
@@ -39,11 +41,13 @@ class Challenger:
     evaluation: dict[str, Any]
     promote: bool
     reasons: tuple[str, ...]
+    overrides: tuple[dict[str, str], ...] = ()  # without which the gate would have refused; `until` in ISO 8601
+    latency_ms: float | None = None  # CPU time of one answer; None of challengers judged before it was measured
 
     @property
     def promise(self) -> float:
-        """Accuracy on the holdout."""
-        return float(self.evaluation["challenger"]["accuracy"])
+        """Score on the holdout."""
+        return headline(self.evaluation).score.value
 
 
 def retrain(
@@ -76,7 +80,8 @@ def retrain(
             )
             _build(tree, data, champion, progress)
             stored = _store(settings, tree)
-            challenger = _judge(tree, stored, champion, read_params(tree.path, scenario).gate)
+            latency = _latency(settings, registry, stored)
+            challenger = _judge(tree, stored, champion, read_params(tree.path, scenario).gate, latency)
             data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
             branch.move(challenger.revision, expected=started_at)
         _record(registry, scenario, challenger, reason=reason, actor=actor)
@@ -87,8 +92,13 @@ def last_challenger(registry: Registry, scenario: str, *, model: str | None = No
     """The challenger judged last, or the one named. Raises NotFound."""
     for event in reversed(events_of(registry, scenario, CHALLENGED)):
         if model in (None, event.payload["model"]):
-            return Challenger(**{**event.payload, "reasons": tuple(event.payload["reasons"])})
+            return _read_challenger(event.payload)
     raise NotFound(f"{scenario} has no challenger{f' {model}' if model else ''}; run the retrain flow first")
+
+
+def _read_challenger(payload: dict[str, Any]) -> Challenger:
+    lists = {key: tuple(payload.get(key, ())) for key in ("reasons", "overrides")}
+    return Challenger(**{**payload, **lists})
 
 
 def _build(tree: Worktree, data: DataVersions, champion: Current | None, progress: Callable[[str], None]) -> None:
@@ -110,11 +120,25 @@ def _store(settings: Settings, tree: Worktree) -> StoredModel:
     return ModelStore(settings.home).save(model, scenario=tree.scenario, version=version, labels={"project": "releve"})
 
 
-def _judge(tree: Worktree, stored: StoredModel, champion: Current | None, params: Gate) -> Challenger:
+def _latency(settings: Settings, registry: Registry, stored: StoredModel) -> float:
+    """CPU milliseconds of one answer: measured once per model, so that judging it again finds the same."""
+    for event in reversed(events_of(registry, stored.tag.partition(":")[0], CHALLENGED)):
+        known = event.payload.get("latency_ms")
+        if known is not None and event.payload["model_digest"] == stored.digest:
+            return float(known)
+    return answer_milliseconds(ModelStore(settings.home).load(stored.tag, digest=stored.digest))
+
+
+def _judge(
+    tree: Worktree, stored: StoredModel, champion: Current | None, params: Gate, latency_ms: float
+) -> Challenger:
     files = ScenarioFiles(tree.path, tree.scenario)
     evaluation = json.loads(files.evaluation.read_text())
     summary = json.loads(files.model_summary.read_text())
-    decision = gate.decide(read_challenge(evaluation, summary["parity"], has_champion=champion is not None), params)
+    challenge = gate.read_challenge(
+        evaluation, summary["parity"], has_champion=champion is not None, latency_ms=latency_ms
+    )
+    decision = gate.decide(challenge, params, today=datetime.now(UTC).date())
     batches = files.folder / "batches.dvc"
     version = data_version(batches.read_text()) if batches.is_file() else SEED_VERSION
     return Challenger(
@@ -127,19 +151,8 @@ def _judge(tree: Worktree, stored: StoredModel, champion: Current | None, params
         evaluation=evaluation,
         promote=decision.promote,
         reasons=decision.reasons,
-    )
-
-
-def read_challenge(evaluation: dict[str, Any], parity: str | None, *, has_champion: bool) -> Challenge:
-    """evaluation.json as the gate takes it."""
-    return Challenge(
-        rows=evaluation["holdout_rows"],
-        comparisons={
-            name: Comparison(other["accuracy"], Interval(**other["gain"]), other["wins"], other["losses"])
-            for name, other in evaluation["against"].items()
-        },
-        parity=parity,
-        has_champion=has_champion,
+        overrides=tuple(one.model_dump(mode="json") for one in decision.overrides),
+        latency_ms=latency_ms,
     )
 
 
@@ -151,7 +164,7 @@ def _message(scenario: str, tag: str, decision: GateDecision, version: str) -> s
 def _record(registry: Registry, scenario: str, challenger: Challenger, *, reason: str, actor: str) -> None:
     """One event per judgement; the same one is not told twice. Another gate judges the same challenger anew."""
     events = events_of(registry, scenario, CHALLENGED)
-    payload = {**asdict(challenger), "reasons": list(challenger.reasons)}
+    payload = {**asdict(challenger), "reasons": list(challenger.reasons), "overrides": list(challenger.overrides)}
     if not events or _judgement(events[-1].payload) != _judgement(payload):
         registry.append(scenario, CHALLENGED, reason=reason, actor=actor, payload=payload)
 

@@ -55,13 +55,13 @@ def make_table(rows: int = 120, *, seed: int = 7) -> tuple[list[dict[str, Any]],
 def make_model_folder(parent: Path, *, scenario: str = SCENARIO, name: str = "model", seed: int = 7) -> Path:
     """A fitted and exported logistic regression, in the form that `model_runtime.load` reads."""
     from releve.adapters.onnx_export import export
-    from releve.rules.pipeline import build
+    from releve.rules.pipeline import build, model_frame
 
     schema = make_schema()
     rows, labels = make_table(seed=seed)
     arrays = schema.model_input(rows)
-    pipeline = build(schema, recipe="logistic", scale="standard", options={}, seed=seed)
-    pipeline.fit(np.hstack([arrays["numbers"].astype(object), arrays["categories"]]), labels)
+    pipeline = build(schema, recipe="linear", scale="standard", options={}, seed=seed)
+    pipeline.fit(model_frame(arrays, schema), labels)
     description = {
         "scenario": scenario,
         "runtime": "onnx",

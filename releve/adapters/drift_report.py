@@ -39,7 +39,7 @@ class DriftReport:
 
 
 def drift_report(reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schema, params: Monitor) -> DriftReport:
-    """Compare two checked frames column by column; both need enough rows (`releve.rules.drift.check_data`).
+    """Compare two frames (`drift.as_compared`, `drift.comparable`); both need enough rows (`drift.check_data`).
 
     Raises ReportMismatch when Evidently and the rules disagree.
     """
@@ -54,11 +54,11 @@ def drift_report(reference: "pd.DataFrame", current: "pd.DataFrame", schema: Sch
 
 
 def _column(name: str, before: "pd.Series[Any]", now: "pd.Series[Any]", schema: Schema, params: Monitor) -> ColumnDrift:
-    change_of = number_change if name in schema.numbers else category_change
-    change = change_of(before.dropna(), now.dropna())
+    method = method_of(schema, name)
+    change = method.change(before.dropna(), now.dropna())
     threshold = _threshold(schema, params)
     drifted = has_drifted(change, threshold=threshold, min_effect=params.min_effect)
-    return ColumnDrift(name, method_of(schema, name), change, threshold, drifted)
+    return ColumnDrift(name, method.name, change, threshold, drifted)
 
 
 def _run(
@@ -78,9 +78,10 @@ def _run(
         drift_share=share, num_method=NUMBER_TEST, cat_method=CATEGORY_TEST, threshold=threshold
     )
     drawn = by_effect(columns)[: params.drawn_columns]
-    methods = {name: NUMBER_TEST for name in schema.numbers} | {name: CATEGORY_TEST for name in schema.categories}
+    numbers = [*schema.numbers, *schema.texts]  # a text is its length here
+    methods = {name: NUMBER_TEST for name in numbers} | {name: CATEGORY_TEST for name in schema.categories}
     details = [ValueDrift(column=column.name, method=methods[column.name], threshold=threshold) for column in drawn]
-    definition = DataDefinition(numerical_columns=schema.numbers, categorical_columns=schema.categories)
+    definition = DataDefinition(numerical_columns=numbers, categorical_columns=schema.categories)
     datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in (current, reference)]
     return Report([count, *details], include_tests=True).run(*datasets)
 

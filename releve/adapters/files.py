@@ -14,13 +14,12 @@ import yaml
 from releve.errors import BadInput, DiskFull, NotFound
 from releve.rules.names import check_scenario_name
 from releve.rules.params import Params, merge, parse
-from releve.rules.schema import Schema
+from releve.rules.schema import TABLE_KEYS, Schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, largest file: what a person does is the same
-TABLE_KEYS = ("columns", "target")  # what a scenario's params.yaml says of its table; the rest are overrides
 
 
 def read_params(project: Path, scenario: str | None = None) -> Params:

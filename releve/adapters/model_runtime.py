@@ -6,18 +6,24 @@ The folder holds `model.json` (what it is) and `model.onnx` or `model.skops` (wh
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.errors import Conflict, NotFound
+from releve.adapters.embedder_files import load_embedder
+from releve.errors import Conflict, NotFound, Unavailable
 from releve.rules.embedding import Arrays, Embedder
-from releve.rules.schema import Label, Schema
+from releve.rules.pipeline import model_frame
+from releve.rules.schema import Schema
+from releve.rules.target import REGRESSION, Label
 
 DESCRIPTION, ONNX_FILE, SKOPS_FILE = "model.json", "model.onnx", "model.skops"
+PROBABILITIES, VALUES = "probabilities", "values"  # what an exported model's output is called, by its task
 # What the recipes write beyond the estimators that skops knows. Named one by one: a whole module would let in
 # functions that run anything (builtins.eval).
 TRUSTED_TYPES = frozenset(
@@ -37,17 +43,26 @@ class ModelAltered(Conflict):
     code = "model_altered"
 
 
+class RuntimeMissing(Unavailable):
+    """What a model runs on is not installed here."""
+
+    code = "runtime_missing"
+
+
 @dataclass(frozen=True)
 class Answers:
-    """One label per row, and the probability of every class: float (rows, classes)."""
+    """One label per row, and the probability of every class of the target, in its order: float (rows, classes).
+
+    A regression has no probabilities; its labels are floats, not finite where the model could not answer.
+    """
 
     labels: list[Label]
-    probabilities: NDArray[np.float64]
+    probabilities: NDArray[np.float64] | None
 
 
 class _Runner(Protocol):
     def __call__(self, arrays: Arrays) -> NDArray[Any]:
-        """Probabilities (rows, classes)."""
+        """Probabilities (rows, classes), or the values (rows, 1) of a regression."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +77,24 @@ class Model:
 
     def answer(self, arrays: Arrays) -> Answers:
         """Predict rows given as `Schema.model_input` or `Schema.frame_input` makes them."""
-        probabilities = self.run(arrays)
-        classes = self.description["classes"]
+        found = self.run(arrays)
+        if self.schema.target.task == REGRESSION:
+            return Answers([float(value) for value in found.reshape(-1)], None)
+        probabilities = found if self._places is None else self._placed(found, self._places)
+        classes = self.schema.target.classes
         return Answers([classes[best] for best in probabilities.argmax(axis=1)], probabilities)
+
+    @cached_property
+    def _places(self) -> list[int] | None:
+        """Where each class that the model learned stands among the target's; None when they are the same."""
+        learned, classes = self.description["classes"], self.schema.target.classes
+        return None if tuple(learned) == classes else [classes.index(label) for label in learned]
+
+    def _placed(self, found: NDArray[Any], places: list[int]) -> NDArray[Any]:
+        """A class that no row of the training had is never answered."""
+        placed = np.zeros((len(found), len(self.schema.target.classes)), dtype=found.dtype)
+        placed[:, places] = found
+        return placed
 
 
 def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:
@@ -78,8 +108,8 @@ def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:
         )
     description = json.loads((folder / DESCRIPTION).read_text())
     schema = Schema.from_dict(description["schema"], source=f"model {tag}")
-    runner = RUNTIMES[description["runtime"]](folder)
-    return Model(tag, schema, Embedder.from_dict(description["embedder"]), description, runner)
+    runner = RUNTIMES[description["runtime"]](folder, schema)
+    return Model(tag, schema, load_embedder(folder, description["embedder"]), description, runner)
 
 
 def folder_digest(folder: Path) -> str:
@@ -90,7 +120,7 @@ def folder_digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _onnx(folder: Path) -> _Runner:
+def _onnx(folder: Path, schema: Schema) -> _Runner:
     return onnx_runner((folder / ONNX_FILE).read_bytes())
 
 
@@ -102,19 +132,28 @@ def onnx_runner(exported: bytes) -> _Runner:
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
 
+    wanted = [VALUES if VALUES in {each.name for each in session.get_outputs()} else PROBABILITIES]
+
     def run(arrays: Arrays) -> NDArray[Any]:
-        return np.asarray(session.run(["probabilities"], dict(arrays))[0])
+        return np.asarray(session.run(wanted, dict(arrays))[0])
 
     return run
 
 
-def _sklearn(folder: Path) -> _Runner:
-    return pipeline_runner(load_pipeline(folder / SKOPS_FILE))
+def _sklearn(folder: Path, schema: Schema) -> _Runner:
+    return pipeline_runner(load_pipeline(folder / SKOPS_FILE), schema)
 
 
 def load_pipeline(path: Path) -> Any:
-    """A pipeline that `tasks.train` wrote. Raises ModelAltered when it holds types that no recipe writes."""
-    import skops.io
+    """A pipeline that `tasks.train` wrote. Raises ModelAltered when it holds types that no recipe writes, RuntimeMissing."""
+    try:
+        import pandas  # noqa: F401
+        import skops.io
+    except ImportError as error:
+        raise RuntimeMissing(
+            f"{path} is a scikit-learn pipeline, and {error.name} is not installed here: install releve[native] "
+            "(the service alone needs it only for such models; model.json says at 'parity' why this is one)"
+        ) from None
 
     types = skops.io.get_untrusted_types(file=path)
     if foreign := sorted(set(types) - TRUSTED_TYPES):
@@ -122,17 +161,16 @@ def load_pipeline(path: Path) -> Any:
     return skops.io.load(path, trusted=types)
 
 
-def pipeline_runner(pipeline: Any) -> _Runner:
-    """A runner over a fitted scikit-learn pipeline, which takes both blocks side by side."""
-    import pandas as pd
+def pipeline_runner(pipeline: Any, schema: Schema) -> _Runner:
+    """A runner over a fitted scikit-learn pipeline, which takes all blocks side by side."""
 
-    def run(arrays: Arrays) -> NDArray[Any]:
-        blocks = [pd.DataFrame(arrays[name]) for name in ("numbers", "categories") if name in arrays]
-        return np.asarray(
-            pipeline.predict_proba(pd.concat(blocks, axis=1).set_axis(pipeline.feature_names_in_, axis=1))
-        )
+    def classify(arrays: Arrays) -> NDArray[Any]:
+        return np.asarray(pipeline.predict_proba(model_frame(arrays, schema)))
 
-    return run
+    def estimate(arrays: Arrays) -> NDArray[Any]:
+        return np.asarray(pipeline.predict(model_frame(arrays, schema)), dtype=np.float64).reshape(-1, 1)
+
+    return estimate if schema.target.task == REGRESSION else classify
 
 
-RUNTIMES = {"onnx": _onnx, "sklearn": _sklearn}
+RUNTIMES: Mapping[str, Callable[[Path, Schema], _Runner]] = {"onnx": _onnx, "sklearn": _sklearn}

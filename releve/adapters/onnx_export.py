@@ -1,21 +1,29 @@
 """Fitted pipelines as ONNX, and the check that the exported model answers like the one it came from.
 
-Some conversions are silently wrong, so none is trusted: labels must be equal (but for ties) and probabilities
-close on real rows, or the scikit-learn pipeline is served and the reason recorded.
+Some conversions are silently wrong, so none is trusted: answers must be equal (but for ties) within a tolerance, on
+real rows and on rows made to be hard, or the scikit-learn pipeline is served and the reason recorded.
 """
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from releve.adapters.model_runtime import onnx_runner, pipeline_runner
+from releve.adapters.model_runtime import VALUES, onnx_runner, pipeline_runner
+from releve.adapters.onnx_converters import conversions, folded
 from releve.rules.embedding import Arrays
+from releve.rules.parity import made_rows, probabilities_problem, values_problem
 from releve.rules.schema import Schema
+from releve.rules.target import REGRESSION
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OPSET = 18
 ONNX, SKLEARN = "onnx", "sklearn"
+TEXT_REASON = "the table has texts: ONNX has no character n-grams, so texts are turned into numbers by scikit-learn"
 
 
 @dataclass(frozen=True)
@@ -27,44 +35,76 @@ class Export:
     reason: str | None
 
 
-def export_checked(pipeline: Any, schema: Schema, arrays: Arrays, *, tolerance: float) -> Export:
-    """Export, and compare on `arrays` (`Schema.frame_input` of real rows). No export is no error."""
+def export_checked(pipeline: Any, schema: Schema, frame: "pd.DataFrame", *, tolerance: float) -> Export:
+    """Export, and compare on `frame` (checked rows) and on `made_rows`. No export is no error."""
+    if schema.texts:
+        return Export(SKLEARN, None, TEXT_REASON)
     try:
         exported = export(pipeline, schema)
-        reason = parity_problem(exported, pipeline, arrays, tolerance=tolerance)
+        reason = parity_problem(exported, pipeline, schema, frame, tolerance=tolerance)
     except Exception as error:  # the converter raises its own kinds, one per unsupported operator
         return Export(SKLEARN, None, f"it cannot be exported: {_first_line(error)}")
     return Export(ONNX, exported, None) if reason is None else Export(SKLEARN, None, reason)
 
 
 def export(pipeline: Any, schema: Schema) -> bytes:
-    """An ONNX model with the inputs `numbers` and `categories` (where there are any) and the output `probabilities`."""
-    from skl2onnx import to_onnx
+    """An ONNX model with the inputs `numbers` and `categories` (where there are any).
+
+    Its output is `probabilities` (rows, classes), or `values` (rows, 1) of a regression.
+    """
+    from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-    blocks = [("numbers", FloatTensorType, schema.numbers), ("categories", StringTensorType, schema.categories)]
+    blocks = [("numbers", FloatTensorType, schema.model_numbers), ("categories", StringTensorType, schema.categories)]
     inputs = [(name, kind([None, len(columns)])) for name, kind, columns in blocks if columns]
+    pipeline, (converters, shapes) = folded(pipeline), conversions()
+    is_regression = schema.target.task == REGRESSION
+    outputs = {"final_types": [(VALUES, FloatTensorType([None, 1]))]} if is_regression else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the converter reads attributes that scikit-learn is about to rename
-        converted: Any = to_onnx(pipeline, initial_types=inputs, options={"zipmap": False}, target_opset=OPSET)
+        converted: Any = convert_sklearn(
+            pipeline,
+            name="pipeline",  # else a name of chance
+            initial_types=inputs,
+            target_opset=OPSET,
+            options=None if is_regression else {id(pipeline): {"zipmap": False}},
+            custom_conversion_functions=converters,
+            custom_shape_calculators=shapes,
+            **outputs,
+        )
     # The converter lists them in the order of a set, which differs between processes: the same model, other bytes.
     converted.opset_import.sort(key=lambda each: each.domain)
     return bytes(converted.SerializeToString())
 
 
-def parity_problem(exported: bytes, pipeline: Any, arrays: Arrays, *, tolerance: float) -> str | None:
-    """How the exported model differs on these rows, as a sentence part; None when it does not."""
-    found, expected = onnx_runner(exported)(arrays), pipeline_runner(pipeline)(arrays)
-    chosen = np.take_along_axis(expected, found.argmax(axis=1)[:, None], axis=1)[:, 0]
-    # Two classes that are as probable, as in a forest of an even number of trees, are no difference.
-    other_labels = int((expected.max(axis=1) - chosen > tolerance).sum())
-    gap = float(np.abs(found - expected).max())
-    if not other_labels and gap <= tolerance:
-        return None
-    return (
-        f"the exported model gives another label on {other_labels} of {len(expected)} rows and probabilities up to "
-        f"{gap:.2g} apart; {tolerance:g} is allowed (params.yaml: package.parity_tolerance)"
-    )
+def parity_problem(
+    exported: bytes, pipeline: Any, schema: Schema, frame: "pd.DataFrame", *, tolerance: float
+) -> str | None:
+    """How the exported model differs on `frame` or on rows made from it, as a sentence part; None when it does not."""
+    ask_exported, ask_pipeline = onnx_runner(exported), pipeline_runner(pipeline, schema)
+    real = schema.frame_input(frame)
+    usual = ask_pipeline(real)
+    cases: list[tuple[str, Arrays]] = [("", real), (", for extreme, missing or unseen values,", _made(frame, schema))]
+    for where, arrays in cases:
+        with np.errstate(over="ignore", invalid="ignore"):  # the largest numbers are meant to be too much
+            expected, found = ask_pipeline(arrays), ask_exported(arrays)
+        if problem := _difference(schema, found, expected, usual=usual, tolerance=tolerance):
+            return (
+                f"the exported model{where} {problem}; {tolerance:g} is allowed (params.yaml: package.parity_tolerance)"
+            )
+    return None
+
+
+def _made(frame: "pd.DataFrame", schema: Schema) -> dict[str, NDArray[Any]]:
+    return schema.model_input(made_rows(frame, schema))
+
+
+def _difference(
+    schema: Schema, found: NDArray[Any], expected: NDArray[Any], *, usual: NDArray[Any], tolerance: float
+) -> str | None:
+    if schema.target.task == REGRESSION:
+        return values_problem(found, expected, usual=usual, tolerance=tolerance)
+    return probabilities_problem(found, expected, tolerance=tolerance)
 
 
 def _first_line(error: Exception) -> str:

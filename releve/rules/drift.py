@@ -3,17 +3,22 @@
 A column has drifted when the change is both unlikely to be chance (a p-value, shared out over the columns:
 Bonferroni) and large enough to matter (an effect size). A share of drifted columns is not a verdict: with one
 column of 16 broken it stays silent, with small windows it fires on noise.
+
+A text is judged by its length in characters. A date is not judged: time always moves, so that newer rows always
+differ in it; only its missing cells are looked at.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from releve.rules.cells import MISSING_TEXT
+from releve.rules.columns import CATEGORY, NUMBER, TEXT
 from releve.rules.params import Monitor
-from releve.rules.schema import MISSING_CATEGORY, NUMBER, Schema
+from releve.rules.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,12 +96,21 @@ def has_drifted(change: Change, *, threshold: float, min_effect: float) -> bool:
 
 
 def as_compared(frame: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
-    """The features of `frame`, a missing category being missing in whatever form it travelled; the caller's is left."""
+    """The features of `frame` as they are compared; the caller's frame is left.
+
+    Numbers are float64, a missing category is missing in whatever form it travelled, a text is its number of
+    characters (float64), a date stays as it is.
+    """
     features = frame.reindex(columns=schema.names).reset_index(drop=True)
     return features.assign(
-        **{name: features[name].where(features[name] != MISSING_CATEGORY) for name in schema.categories},
+        **{name: features[name].where(features[name] != MISSING_TEXT) for name in schema.categories},
         **{name: features[name].astype("float64") for name in schema.numbers},
+        **{name: _lengths(features[name]) for name in schema.texts},
     )
+
+
+def _lengths(texts: "pd.Series[Any]") -> list[float]:
+    return [float(len(text)) if isinstance(text, str) and text != MISSING_TEXT else float("nan") for text in texts]
 
 
 def check_data(reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schema, params: Monitor) -> Verdict | None:
@@ -115,24 +129,29 @@ def check_data(reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schem
 
 
 def comparable(reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schema) -> Schema:
-    """The columns that both sides have cells enough of; a column that is always nearly empty is no news."""
+    """The columns that can be judged and that both sides have cells enough of: one always nearly empty is no news."""
     present = [
         column
-        for column in schema.columns
-        if min(reference[column.name].notna().sum(), current[column.name].notna().sum()) >= MIN_PRESENT
+        for column in schema.features
+        if column.type in METHODS
+        and min(reference[column.name].notna().sum(), current[column.name].notna().sum()) >= MIN_PRESENT
     ]
     return replace(schema, columns=tuple(present))
 
 
-def judge(columns: Sequence[ColumnDrift], *, rows: int, reference_rows: int, params: Monitor) -> Verdict:
-    """The table's verdict from the results of its comparable columns."""
+def judge(
+    columns: Sequence[ColumnDrift], *, rows: int, reference_rows: int, params: Monitor, dates: Sequence[str] = ()
+) -> Verdict:
+    """The table's verdict from the results of its comparable columns; `dates` are named as left out."""
     drifted = by_effect(column for column in columns if column.drifted)
     named = ", ".join(f"{c.name} ({c.method} {c.change.effect:.2f}, p {c.change.p_value:.1g})" for c in drifted[:5])
     found = f"{len(drifted)} of {len(columns)} columns drifted" + (f": {named}" if named else "")
     needed = min(params.min_columns, len(columns))
     state = DRIFT if len(drifted) >= needed else NO_DRIFT
-    reason = f"{found}; {needed} make a drifted table (params.yaml: monitor.min_columns)"
-    return Verdict(state, (reason,), rows, reference_rows, tuple(columns))
+    reasons = [f"{found}; {needed} make a drifted table (params.yaml: monitor.min_columns)"]
+    if dates:
+        reasons.append(f"not judged, as time always moves: {', '.join(dates)}")
+    return Verdict(state, tuple(reasons), rows, reference_rows, tuple(columns))
 
 
 def _broken(reference: "pd.Series[Any]", current: "pd.Series[Any]", params: Monitor) -> str | None:
@@ -155,7 +174,21 @@ def _pooled_table(reference: Cells, current: Cells) -> np.ndarray[Any, np.dtype[
     return np.asarray(pooled[:, pooled.sum(axis=0) > 0])
 
 
-def method_of(schema: Schema, name: str) -> str:
-    """The test a column gets, by its type."""
-    kinds = {column.name: column.type for column in schema.columns}
-    return "KS" if kinds[name] == NUMBER else "chi-square"
+@dataclass(frozen=True)
+class Method:
+    """How columns of one type are compared."""
+
+    name: str  # as the report shows it
+    change: Callable[[Cells, Cells], Change]
+
+
+METHODS = {  # by type; a type that is not named is not judged
+    NUMBER: Method("KS", number_change),
+    CATEGORY: Method("chi-square", category_change),
+    TEXT: Method("KS of length", number_change),
+}
+
+
+def method_of(schema: Schema, name: str) -> Method:
+    """The test that a column gets, by its type."""
+    return METHODS[schema.column(name).type]

@@ -1,32 +1,70 @@
 """May the challenger take over? Every failed check is a reason; anything missing refuses; a tie keeps the champion."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
-from releve.rules.params import Gate
-from releve.rules.scores import Interval, wins_by_chance
+from releve.rules.baselines import ROW_BEFORE, required
+from releve.rules.metrics import in_units
+from releve.rules.overrides import Finding, override
+from releve.rules.params import Gate, Override
+from releve.rules.scores import Interval
 
-CHAMPION, MAJORITY, PREVIOUS_LABEL = "champion", "majority label", "previous label"
+CHAMPION = "champion"
+BASELINE, SLICE, FAIRNESS, LATENCY = "baseline", "slice", "fairness", "latency"
+FLOORS = (BASELINE, SLICE, FAIRNESS, LATENCY)  # what a named person may override
+MISSING = ""  # no floor: missing evidence and a champion that is not beaten cannot be overridden
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The challenger against another on the same holdout: the other's accuracy, the paired gain, and who won where."""
+    """The challenger against another on the same holdout: the other's score, the paired gain, and who won where."""
 
     other: float
-    gain: Interval
-    wins: int  # rows that the challenger alone got right
-    losses: int  # rows that the other alone got right
+    gain: Interval  # positive: the challenger is better, whatever the metric
+    p: float  # chance that so large a gain is luck
+    wins: int  # rows where the challenger's loss is the smaller one
+    losses: int
+    must_beat: bool = True
+
+
+@dataclass(frozen=True)
+class SliceFound:
+    """A part of the holdout; the champion's figures are None where there is no champion."""
+
+    name: str  # "column = value"
+    rows: int
+    challenger: float | None
+    champion: float | None
+    gain: Interval | None
+
+
+@dataclass(frozen=True)
+class Unfairness:
+    """How differently the groups of a protected column are treated: 0 is equal."""
+
+    attribute: str
+    metric: str
+    challenger: float
+    champion: float | None
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """What the evaluation found. `comparisons` are by name: the champion where there is one, and the baselines."""
+    """What was found. `comparisons` are by name: the champion where there is one, and the baselines."""
 
+    task: str
+    metric: str
+    score: float
     rows: int
     comparisons: Mapping[str, Comparison]
     parity: str | None  # None: the exported model answers as the trained one; else why it does not
     has_champion: bool
+    slices: tuple[SliceFound, ...] = ()
+    fairness: tuple[Unfairness, ...] = ()
+    unknown_groups: tuple[str, ...] = ()  # protected columns of which too few groups were large enough to compare
+    latency_ms: float | None = None  # CPU time of one row
 
 
 @dataclass(frozen=True)
@@ -35,41 +73,168 @@ class GateDecision:
 
     promote: bool
     reasons: tuple[str, ...]
+    overrides: tuple[Override, ...] = ()  # without which it would have been refused
 
 
-def decide(challenge: Challenge, params: Gate) -> GateDecision:
-    """Judge a challenger; a first champion has to beat the naive baselines alone."""
-    opponents = ([CHAMPION] if challenge.has_champion else []) + [MAJORITY, PREVIOUS_LABEL]
-    refusals = []
-    if challenge.rows < params.min_rows:
-        refusals.append(
-            f"the holdout has {challenge.rows} rows, the gate needs {params.min_rows} (params.yaml: gate.min_rows)"
-        )
-    refusals += [reason for name in opponents if (reason := _refusal(name, challenge.comparisons.get(name), params))]
-    if refusals:
-        return GateDecision(False, tuple(refusals))
-    wins = tuple(_sentence(name, challenge.comparisons[name], params) for name in opponents)
-    note = () if challenge.parity is None else (f"it is served by scikit-learn: {challenge.parity}",)
-    return GateDecision(True, (*wins, *note))
-
-
-def _refusal(name: str, comparison: Comparison | None, params: Gate) -> str | None:
-    if comparison is None:
-        return f"there is no comparison with the {name}; evaluate again"
-    margin = params.margin if name == CHAMPION else 0.0
-    by_chance = wins_by_chance(comparison.wins, comparison.losses)
-    if comparison.gain.low > margin and by_chance < (1 - params.confidence) / 2:
-        return None
-    verdict = "worse" if comparison.gain.high < 0 else "not shown to be better"
-    sentence = _sentence(name, comparison, params)
-    luck = f"luck (p) to stay below {(1 - params.confidence) / 2:g}"
-    return f"{verdict} than the {name}: {sentence}; it has to exceed {margin:+.3f} at its low end, and {luck}"
-
-
-def _sentence(name: str, comparison: Comparison, params: Gate) -> str:
-    gain, by_chance = comparison.gain, wins_by_chance(comparison.wins, comparison.losses)
-    return (
-        f"gain over the {name} ({comparison.other:.3f}) is {gain.value:+.3f} "
-        f"[{gain.low:+.3f}, {gain.high:+.3f}] at {params.confidence:.0%} confidence, "
-        f"{comparison.wins} rows won and {comparison.losses} lost (p {by_chance:.2g})"
+def decide(challenge: Challenge, params: Gate, *, today: date) -> GateDecision:
+    """Judge a challenger; a first champion has to beat the naive baselines alone. `today` is for the overrides."""
+    findings = [finding for check in CHECKS for finding in check(challenge, params)]
+    left = override(findings, params.overrides, today=today)
+    notes = tuple(_notes(challenge))
+    if left.refusals:
+        return GateDecision(False, (*left.refusals, *left.notes, *notes), left.in_force)
+    wins = (
+        _sentence(name, challenge.comparisons[name], params)
+        for name in opponents(challenge)
+        if not _is_short(name, challenge, params)
     )
+    return GateDecision(True, (*wins, *left.notes, *notes), left.in_force)
+
+
+def opponents(challenge: Challenge) -> list[str]:
+    """Whom the challenger has to beat: the champion, what no judgement goes without, and what else must be beaten."""
+    hard = [name for name, other in challenge.comparisons.items() if other.must_beat and name != CHAMPION]
+    champion = [CHAMPION] if challenge.has_champion else []
+    return list(dict.fromkeys([*champion, *required(challenge.task), *hard]))
+
+
+def _few_rows(challenge: Challenge, params: Gate) -> Iterator[Finding]:
+    if challenge.rows < params.min_rows:
+        yield Finding(
+            MISSING,
+            f"the holdout has {challenge.rows} rows, the gate needs {params.min_rows} (params.yaml: gate.min_rows)",
+        )
+
+
+def _not_beaten(challenge: Challenge, params: Gate) -> Iterator[Finding]:
+    for name in opponents(challenge):
+        if name not in challenge.comparisons:
+            yield Finding(MISSING, f"there is no comparison with the {name}; evaluate again")
+        elif _is_short(name, challenge, params):
+            floor = MISSING if name == CHAMPION else BASELINE
+            yield Finding(floor, _shortfall(name, challenge, params))
+
+
+def _bad_slices(challenge: Challenge, params: Gate) -> Iterator[Finding]:
+    for found in challenge.slices:
+        if found.gain is None or found.champion is None or found.rows < params.min_slice_rows:
+            continue
+        allowed = in_units(challenge.metric, params.max_slice_loss, found.champion)
+        if found.gain.high < -allowed:
+            yield Finding(
+                SLICE,
+                f"where {found.name} ({found.rows} rows) it is worse than the champion: {found.challenger:.3f} against "
+                f"{found.champion:.3f}, a gain of {_interval(found.gain)}; a loss of at most {allowed:.3g} is allowed "
+                "(params.yaml: gate.max_slice_loss)",
+            )
+
+
+def _unfair(challenge: Challenge, params: Gate) -> Iterator[Finding]:
+    for column in challenge.unknown_groups:
+        yield Finding(
+            MISSING,
+            f"fairness by {column} is not known: fewer than two of its groups have {params.min_slice_rows} rows of "
+            f"holdout (params.yaml: gate.min_slice_rows), or {challenge.metric} is not defined in one",
+        )
+    for found in challenge.fairness:
+        if found.challenger > params.max_unfairness:
+            before = "" if found.champion is None else f" (the champion's is {found.champion:.3f})"
+            yield Finding(
+                FAIRNESS,
+                f"the {found.metric} between the groups of {found.attribute} is {found.challenger:.3f}{before}, and at "
+                f"most {params.max_unfairness:g} is allowed (params.yaml: gate.max_unfairness)",
+            )
+
+
+def _slow(challenge: Challenge, params: Gate) -> Iterator[Finding]:
+    if challenge.latency_ms is None:
+        yield Finding(MISSING, "the latency of one answer was not measured; run the retrain flow again")
+    elif challenge.latency_ms > params.max_latency_ms:
+        yield Finding(
+            LATENCY,
+            f"one answer takes {challenge.latency_ms:.3g} ms of CPU time in 95 of 100 cases, and at most "
+            f"{params.max_latency_ms:g} ms are allowed (params.yaml: gate.max_latency_ms)",
+        )
+
+
+CHECKS = (_few_rows, _not_beaten, _bad_slices, _unfair, _slow)
+
+
+def _notes(challenge: Challenge) -> Iterator[str]:
+    before = challenge.comparisons.get(ROW_BEFORE)
+    if before is not None and not before.must_beat and before.gain.value < 0:
+        yield (
+            f"repeating the label of the row before scores {before.other:.3f}, above the challenger's "
+            f"{challenge.score:.3f}; if labels really arrive that fast, set gate.label_delay_rows"
+        )
+    if challenge.parity is not None:
+        yield f"it is served by scikit-learn: {challenge.parity}"
+
+
+def _margin(name: str, challenge: Challenge, params: Gate) -> float:
+    """The margin is for the champion alone; a baseline has only to be beaten."""
+    if name != CHAMPION:
+        return 0.0
+    return in_units(challenge.metric, params.margin, challenge.comparisons[name].other)
+
+
+def _is_short(name: str, challenge: Challenge, params: Gate) -> bool:
+    found = challenge.comparisons[name]
+    margin = _margin(name, challenge, params)
+    return not (found.gain.low > margin and found.p < (1 - params.confidence) / 2)
+
+
+def _shortfall(name: str, challenge: Challenge, params: Gate) -> str:
+    found = challenge.comparisons[name]
+    verdict = "worse" if found.gain.high < 0 else "not shown to be better"
+    luck = f"luck (p) to stay below {(1 - params.confidence) / 2:g}"
+    margin = _margin(name, challenge, params)
+    return (
+        f"{verdict} than the {name}: {_sentence(name, found, params)}; it has to exceed {margin:+.3f} at its low end, "
+        f"and {luck}"
+    )
+
+
+def _sentence(name: str, found: Comparison, params: Gate) -> str:
+    return (
+        f"gain over the {name} ({found.other:.3f}) is {_interval(found.gain)} at {params.confidence:.0%} confidence, "
+        f"{found.wins} rows won and {found.losses} lost (p {found.p:.2g})"
+    )
+
+
+def _interval(gain: Interval) -> str:
+    return f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
+
+
+def read_challenge(
+    evaluation: Mapping[str, Any], parity: str | None, *, has_champion: bool, latency_ms: float | None
+) -> Challenge:
+    """evaluation.json, and what was measured beside it, as the gate takes them."""
+    return Challenge(
+        task=evaluation["task"],
+        metric=evaluation["metric"],
+        score=evaluation["challenger"]["score"],
+        rows=evaluation["holdout_rows"],
+        comparisons={name: _comparison(other) for name, other in evaluation["against"].items()},
+        parity=parity,
+        has_champion=has_champion,
+        slices=tuple(_slice(found) for found in evaluation["slices"]),
+        fairness=tuple(
+            Unfairness(found["attribute"], found["metric"], found["challenger"], found["champion"])
+            for found in evaluation["fairness"]
+        ),
+        unknown_groups=tuple(evaluation["unknown_groups"]),
+        latency_ms=latency_ms,
+    )
+
+
+def _comparison(other: Mapping[str, Any]) -> Comparison:
+    return Comparison(
+        other["score"], Interval(**other["gain"]), other["p"], other["wins"], other["losses"], other["must_beat"]
+    )
+
+
+def _slice(found: Mapping[str, Any]) -> SliceFound:
+    gain = Interval(**found["gain"]) if found["gain"] else None
+    name = f"{found['column']} = {found['value']}"
+    return SliceFound(name, found["rows"], found["challenger"], found["champion"], gain)

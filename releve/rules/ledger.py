@@ -71,7 +71,8 @@ class Answers:
     at: Sequence[str]
     models: Sequence[str]
     arms: Sequence[str]
-    predicted: Sequence[Scalar]
+    predicted: Sequence[Scalar]  # classes, or numbers of a regression
+    probabilities: Sequence[Sequence[float] | None]  # per class of the target, in its order; None of a regression
     features: "pd.DataFrame"  # rows x features, index 0..n-1; apart, for a feature may be called "id" or "label"
     torn_lines: int = 0  # lines that could not be read, such as the last one before a power loss
 
@@ -86,6 +87,7 @@ class Answers:
             models=[self.models[position] for position in positions],
             arms=[self.arms[position] for position in positions],
             predicted=[self.predicted[position] for position in positions],
+            probabilities=[self.probabilities[position] for position in positions],
             features=self.features.iloc[list(positions)].reset_index(drop=True),
             torn_lines=self.torn_lines,
         )
@@ -194,7 +196,12 @@ def is_answer(record: Any) -> bool:
         and isinstance(record["rows"], list)
         and isinstance(record["labels"], list)
         and len(record["rows"]) == len(record["labels"])
+        and _fits(record["probabilities"], len(record["rows"]))
     )
+
+
+def _fits(probabilities: Any, rows: int) -> bool:
+    return probabilities is None or (isinstance(probabilities, list) and len(probabilities) == rows)
 
 
 def is_label(record: Any) -> bool:
@@ -232,6 +239,7 @@ def answers_from(records: Iterable[Mapping[str, Any]], *, torn_lines: int = 0) -
         models=_per_row(ordered, "model"),
         arms=_per_row(ordered, "arm"),
         predicted=[label for record in ordered for label in record["labels"]],
+        probabilities=[found for record in ordered for found in _probabilities(record)],
         features=pd.DataFrame(rows, index=range(len(rows))),
         torn_lines=torn_lines,
     )
@@ -258,6 +266,11 @@ def join_labels(answers: Answers, labels: Mapping[str, tuple[Scalar, str]], *, t
         labelled_at=[at for _, at in found],
         torn_lines=torn_lines,
     )
+
+
+def _probabilities(record: Mapping[str, Any]) -> Sequence[Any]:
+    found: Sequence[Any] | None = record["probabilities"]
+    return [None] * len(record["rows"]) if found is None else found
 
 
 def _per_row(records: Sequence[Mapping[str, Any]], key: str) -> list[str]:

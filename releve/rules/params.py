@@ -1,6 +1,7 @@
 """The knobs of params.yaml: their names, types and limits. Defaults live in the file alone."""
 
 from collections.abc import Mapping
+from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 OpenShare = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]  # YAML has lists
 
 
 class Section(BaseModel):
@@ -36,11 +38,36 @@ class Split(Section):
     min_fold_rows: Count
 
 
+Recipe = Literal["linear", "svm", "extra_trees", "random_forest", "hist_gradient_boosting", "k_neighbors"]
+
+
 class Train(Section):
-    recipe: Literal["logistic", "svc", "extra_trees", "hist_gradient_boosting"]
+    recipe: Recipe | Literal["auto"]
     scale: Literal["standard", "none"]
     options: dict[str, bool | int | float | str | None]
+    last_batches: Annotated[int, Field(ge=0)]
     seed: int
+
+
+class Tune(Section):
+    trials: Annotated[int, Field(ge=0)]
+    seconds: Seconds
+    together: Count
+    recipes: Annotated[list[Recipe], Field(min_length=1)]
+    rows: Count
+    validation_share: OpenShare
+    folds: Count
+
+
+class Compute(Section):
+    address: Annotated[str, Field(pattern="^(tcp://[^ ]+|)$")]
+    workers: Annotated[int, Field(ge=0)]
+
+
+class Embedding(Section):
+    model: str
+    dimensions: Annotated[int, Field(ge=1, le=1024)]
+    max_features: Annotated[int, Field(ge=100)]
 
 
 class Package(Section):
@@ -49,12 +76,32 @@ class Package(Section):
     reference_rows: Count
 
 
+class Override(Section):
+    """A floor that a named person lets a challenger break, until the end of a day."""
+
+    floor: Literal["baseline", "slice", "fairness", "latency"]
+    by: Annotated[str, Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=1)]
+    until: date
+
+
 class Gate(Section):
+    metric: Literal["auto", "accuracy", "log_loss", "auc", "f1", "brier", "mae", "rmse", "pinball"]
+    quantile: OpenShare
     min_rows: Count
     margin: Share
     confidence: OpenShare
     resamples: Annotated[int, Field(ge=100)]
+    block_rows: Annotated[int, Field(ge=0)]
     seed: int
+    label_delay_rows: Annotated[int, Field(ge=0)]
+    slices: Names
+    min_slice_rows: Count
+    max_slice_loss: Share
+    protected: Names
+    max_unfairness: Share
+    max_latency_ms: Annotated[float, Field(gt=0)]
+    overrides: Annotated[tuple[Override, ...], Field(strict=False)]
 
 
 class Monitor(Section):
@@ -98,6 +145,9 @@ class Params(Section):
     data: Data
     split: Split
     train: Train
+    tune: Tune
+    compute: Compute
+    embedding: Embedding
     package: Package
     gate: Gate
     monitor: Monitor

@@ -2,21 +2,37 @@
 
 from dataclasses import dataclass
 
-from releve.rules.scores import Flags, Interval, accuracy, difference, share
+from releve.rules.metrics import METRICS, Sheet, in_units
+from releve.rules.paired import Doubt, score_interval
+from releve.rules.release import Release
+from releve.rules.scores import Interval, difference, share
 
 UNKNOWN, HOLDS, UNCLEAR, WORSE = "unknown", "holds", "unclear", "worse"
 
 
 @dataclass(frozen=True)
 class Promise:
-    """The accuracy at promotion, and the rows of holdout that it rests on: a promise is no exact figure either."""
+    """The score at promotion and its interval, on so many rows of holdout: a promise is no exact figure either."""
 
-    accuracy: float
+    metric: str
+    value: float
+    low: float
+    high: float
     rows: int
 
-    def interval(self, confidence: float) -> Interval:
-        """As sure as those rows make it."""
-        return share(round(self.accuracy * self.rows), self.rows, confidence=confidence)
+    @property
+    def interval(self) -> Interval:
+        """As sure as those rows made it."""
+        return Interval(self.value, self.low, self.high)
+
+
+def promise_of(release: Release, *, confidence: float) -> Promise:
+    """The promise of a release; of one made before its interval was kept, with Wilson's interval of a share."""
+    low, high = release.promise_low, release.promise_high
+    if low is None or high is None:
+        known = share(round(release.promise * release.promise_rows), release.promise_rows, confidence=confidence)
+        low, high = known.low, known.high
+    return Promise(release.metric, release.promise, low, high, release.promise_rows)
 
 
 @dataclass(frozen=True)
@@ -27,26 +43,32 @@ class Quality:
     labelled: int
     promise: float
     score: Interval | None = None
-    change: Interval | None = None  # realised minus promised
+    change: Interval | None = None  # from the promise to now; positive is better, whatever the metric
+    metric: str = "accuracy"
 
     def __str__(self) -> str:
         if self.score is None or self.change is None:
             return f"{self.labelled} labelled answers are too few to know the quality"
         return (
-            f"accuracy {self.score.value:.3f} on {self.labelled} labelled answers, {self.promise:.3f} was promised, "
-            f"a change of {self.change.value:+.3f} [{self.change.low:+.3f}, {self.change.high:+.3f}]: {self.state}"
+            f"{self.metric} {self.score.value:.3f} on {self.labelled} labelled answers, {self.promise:.3f} was "
+            f"promised, a change of {self.change.value:+.3f} [{self.change.low:+.3f}, {self.change.high:+.3f}]"
+            f"{'' if METRICS[self.metric].sign > 0 else ' (positive is better)'}: {self.state}"
         )
 
 
-def assess(flags: Flags, *, promise: Promise, tolerance: float, min_labels: int, confidence: float) -> Quality:
-    """Compare the realised accuracy with the promised one, both with their doubt.
+def assess(found: Sheet | None, *, promise: Promise, tolerance: float, min_labels: int, doubt: Doubt) -> Quality:
+    """Compare the realised score with the promised one, both with their doubt. `found`: labelled answers in time
+    order; None where there is none.
 
-    worse: the whole interval of the change lies below 0. holds: it lies above -tolerance. unclear: neither; more
-    labels will tell.
+    worse: the whole interval of the change lies below 0. holds: it lies above -tolerance (in the metric's unit, or a
+    share of the promise: `metrics.in_units`). unclear: neither; more labels will tell.
     """
-    if len(flags) < max(min_labels, 1):
-        return Quality(UNKNOWN, len(flags), promise.accuracy)
-    score = accuracy(flags, confidence=confidence)
-    change = difference(score, promise.interval(confidence))
-    state = WORSE if change.high < 0 else HOLDS if change.low >= -tolerance else UNCLEAR
-    return Quality(state, len(flags), promise.accuracy, score, change)
+    labelled = 0 if found is None else len(found)
+    if found is None or labelled < max(min_labels, 1) or not METRICS[promise.metric].is_defined(found):
+        return Quality(UNKNOWN, labelled, promise.value, metric=promise.metric)
+    score = score_interval(promise.metric, found, doubt)
+    better = METRICS[promise.metric].sign > 0
+    change = difference(score, promise.interval) if better else difference(promise.interval, score)
+    allowed = in_units(promise.metric, tolerance, promise.value)
+    state = WORSE if change.high < 0 else HOLDS if change.low >= -allowed else UNCLEAR
+    return Quality(state, labelled, promise.value, score, change, promise.metric)

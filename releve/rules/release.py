@@ -45,8 +45,11 @@ class Release:
     data_version: str  # md5 of the rows, as DVC names it, or SEED_VERSION
     revision: str  # git commit on releve/<scenario>
     rows: int  # labelled rows the model learned from
-    promise: float  # accuracy on the holdout when it was promoted
+    promise: float  # score on the holdout when it was promoted
     promise_rows: int  # of that holdout
+    metric: str = "accuracy"  # of the promise; this and its interval are younger than the first releases
+    promise_low: float | None = None
+    promise_high: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For the registry; `Release(**release.as_dict())` gives it back."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from releve.rules.schema import Label
+from releve.rules.target import Label
 
 Flags = npt.NDArray[np.bool_]  # per row: was the answer right
 SMALLEST_PROBABILITY = 1e-15  # keeps the log finite where a model was certain and wrong

@@ -7,12 +7,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.adapters.model_runtime import Answers as ModelAnswers
 from releve.adapters.prediction_ledger import LedgerWriter
 from releve.adapters.vector_index import IndexUnavailable, VectorIndex
 from releve.errors import ReleveError
 from releve.rules.ledger import UnknownAnswer
 from releve.rules.params import Service as Limits
 from releve.rules.schema import Schema
+from releve.rules.target import Label
 from releve.rules.vectors import Neighbour
 from releve.serving import bodies
 from releve.serving.current import Served, served_or_raise
@@ -63,25 +65,21 @@ class Answers:
         model = served.model
         rows = bodies.rows_of(body, model.schema, max_rows=self._limits.max_rows)
         found = model.answer(model.schema.model_input(rows))
-        probabilities = _rounded(found.probabilities)
+        check_answered(found)
+        probabilities = None if found.probabilities is None else _rounded(found.probabilities)
         request_id = self._ledger.answer(
             model=model.tag, index=served.index, rows=rows, labels=found.labels, probabilities=probabilities
         )
         self._rows_answered += len(rows)
-        classes = [str(label) for label in model.description["classes"]]
+        classes = [str(label) for label in model.schema.target.classes]
         return {
             "request_id": request_id,
             "scenario": self._standing.scenario,
             "model_version": model.tag,
             "index_version": served.index,
             "predictions": [
-                {
-                    "id": f"{request_id}.{position}",
-                    "label": label,
-                    "probability": max(of_row),
-                    "probabilities": dict(zip(classes, of_row, strict=True)),
-                }
-                for position, (label, of_row) in enumerate(zip(found.labels, probabilities, strict=True))
+                {"id": f"{request_id}.{position}", **prediction}
+                for position, prediction in enumerate(_predictions(found.labels, probabilities, classes))
             ],
         }
 
@@ -156,14 +154,31 @@ def _unknown_rows(row_ids: Sequence[str], error: UnknownAnswer) -> UnknownRows:
     return UnknownRows(message, error.ids, faults)
 
 
+def check_answered(found: ModelAnswers) -> None:
+    """Raises Refused for rows whose answer is not finite: a number too large for the model."""
+    answers = np.array(found.labels)[:, None] if found.probabilities is None else found.probabilities
+    if np.isfinite(answers).all():
+        return
+    rows = np.flatnonzero(~np.isfinite(answers).all(axis=1)).tolist()
+    faults = [Fault(row, None, "has a number that is too large for the model (float32)") for row in rows]
+    raise Refused(f"row {rows[0]}: {faults[0].reason}", faults)
+
+
 def _rounded(probabilities: NDArray[Any]) -> list[list[float]]:
-    """Plain numbers. Raises Refused for rows whose answer is not finite: a number too large for the model."""
-    if not np.isfinite(probabilities).all():
-        rows = np.flatnonzero(~np.isfinite(probabilities).all(axis=1)).tolist()
-        faults = [Fault(row, None, "has a number that is too large for the model (float32)") for row in rows]
-        raise Refused(f"row {rows[0]}: {faults[0].reason}", faults)
     rounded: list[list[float]] = probabilities.astype(np.float64).round(DECIMALS).tolist()
     return rounded
+
+
+def _predictions(
+    labels: Sequence[Label], probabilities: list[list[float]] | None, classes: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Per row its value, or its class with the probability of every class."""
+    if probabilities is None:
+        return [{"value": value} for value in labels]
+    return [
+        {"label": label, "probability": max(of_row), "probabilities": dict(zip(classes, of_row, strict=True))}
+        for label, of_row in zip(labels, probabilities, strict=True)
+    ]
 
 
 def _neighbour(neighbour: Neighbour, schema: Schema) -> dict[str, Any]:

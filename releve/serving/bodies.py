@@ -9,13 +9,15 @@ from typing import Any
 import orjson
 
 from releve.errors import BadInput, TooLarge
-from releve.rules.schema import Label, Problem, Schema
+from releve.rules.schema import Problem, Schema
+from releve.rules.target import REGRESSION, Label
 from releve.serving.replies import MAX_PROBLEMS, Fault, Refused
 
 SHOWN = 60  # characters of a value or name that came from outside and goes back in a message
 REASON_SHOWN = 400
 CHECKED_TOGETHER = 5  # rows; the check stops once the list of faults is full: suggesting names takes long
 DEFAULT_LIMIT = 10  # neighbours
+LABELS_EXAMPLE = '{"labels": [{"id": row id, "label": class or number}, ...]}'
 
 Row = Mapping[str, Any]
 
@@ -68,14 +70,12 @@ def search_of(body: bytes, schema: Schema, *, dimension: int, max_neighbours: in
 
 
 def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[str, Label]]:
-    """Pairs of row id and class. Raises Refused with a fault per item that is wrong, BadInput, TooLarge."""
-    items = _items(
-        _object(body, {"labels"}), "labels", '{"labels": [{"id": row id, "label": class}, ...]}', max_items=max_rows
-    )
+    """Pairs of row id and class or number. Raises Refused with a fault per item that is wrong, BadInput, TooLarge."""
+    items = _items(_object(body, {"labels"}), "labels", LABELS_EXAMPLE, max_items=max_rows)
     faults = [fault for position, item in enumerate(items) for fault in _label_faults(position, item, schema)]
     if faults:
         raise Refused(_summary(faults, "problem"), faults)
-    return [(item["id"], _class(item["label"], schema)) for item in items]
+    return [(item["id"], _parsed(item["label"], schema)) for item in items]
 
 
 def unknown_ids(ids: Iterable[tuple[int, str]]) -> list[Fault]:
@@ -126,7 +126,7 @@ def _oversized(rows: Sequence[Any], schema: Schema, start: int) -> list[Fault]:
     """Rows with far more fields than features: one fault each, as naming every field would take long."""
     most = 2 * len(schema.columns)
     return [
-        Fault(start + position, None, f"has {len(row)} fields, expected the {len(schema.columns)} features")
+        Fault(start + position, None, f"has {len(row)} fields, expected the {len(schema.names)} features")
         for position, row in enumerate(rows)
         if isinstance(row, dict) and len(row) > most
     ]
@@ -174,9 +174,14 @@ def _limit(limit: Any, most: int) -> int:
 def _label(label: Any, schema: Schema) -> Label | None:
     if label is None:
         return None
+    if schema.target.task == REGRESSION:
+        raise BadInput(
+            f"'label' is {short(label)}, and '{schema.target.name}' is a number: neighbours can be asked for by the "
+            "class of a classification only; leave 'label' out"
+        )
     if reason := _label_problem(label, schema):
         raise BadInput(f"'label' {reason}")
-    return _class(label, schema)
+    return _parsed(label, schema)
 
 
 def _label_faults(position: int, item: Any, schema: Schema) -> list[Fault]:
@@ -191,13 +196,12 @@ def _label_faults(position: int, item: Any, schema: Schema) -> list[Fault]:
 
 
 def _label_problem(label: Any, schema: Schema) -> str | None:
-    classes = ", ".join(map(str, schema.target.classes))
     if isinstance(label, bool) or not isinstance(label, int | float | str) or schema.target.problem(label):
-        return _cut(f"is {short(label)}, expected one of {classes}")
+        return _cut(f"is {short(label)}, expected {schema.target.expected}")
     return None
 
 
-def _class(label: Any, schema: Schema) -> Label:
+def _parsed(label: Any, schema: Schema) -> Label:
     parsed = schema.target.parse(label)
     assert parsed is not None, "checked before"
     return parsed

@@ -3,15 +3,17 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from releve.adapters.model_runtime import Model
 from releve.adapters.model_store import ModelStore
 from releve.adapters.registry import Current, Registry, RegistryUnavailable
 from releve.adapters.vector_index import VectorIndex
 from releve.errors import ReleveError, Unavailable
+from releve.rules.columns import CATEGORY, DATE, NUMBER, TEXT, Column
 from releve.rules.release import Release
-from releve.rules.schema import NUMBER, Column
 
 RETRY_SECONDS = 5.0  # after a release that could not be loaded: each try reads and hashes the whole model
 log = logging.getLogger("releve.serving")
@@ -146,11 +148,13 @@ def served_or_raise(served: Served | None, *, scenario: str) -> Served:
 
 def warm_up(model: Model) -> None:
     """Answer one harmless row, so that no request pays for the first run."""
-    row = {column.name: _harmless(column) for column in model.schema.columns}
+    row = {column.name: HARMLESS[column.type](column) for column in model.schema.features}
     model.answer(model.schema.model_input([row]))
 
 
-def _harmless(column: Column) -> float | str:
-    if column.type == NUMBER:
-        return column.min if column.min is not None else 0.0
-    return column.categories[0] if column.categories else ""
+HARMLESS: dict[str, Callable[[Column], Any]] = {
+    NUMBER: lambda column: column.min if column.min is not None else 0.0,
+    DATE: lambda column: column.min if column.min is not None else "2000-01-01",
+    CATEGORY: lambda column: column.categories[0] if column.categories else "",
+    TEXT: lambda column: "",
+}

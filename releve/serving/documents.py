@@ -34,7 +34,7 @@ class JsonRequest(Described):
 
 
 class PredictRequest(JsonRequest):
-    """Rows to predict: every feature of the scenario, null where it may be missing."""
+    """Rows to predict: every feature of the scenario, null where it may be missing; dates as ISO 8601 text."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"rows": [{"temperature": 21.5, "season": "summer"}]}})
 
@@ -50,8 +50,15 @@ class Prediction(BaseModel):
     probabilities: dict[str, float] = Field(description="of every class, 0-1")
 
 
+class NumberPrediction(BaseModel):
+    """The answer for one row of a regression."""
+
+    id: str = Field(description="name this row in /feedback", examples=[ROW_ID])
+    value: float = Field(description="the predicted number, in the unit of the target")
+
+
 class PredictAnswer(Described):
-    """One prediction per row, in the order of the rows."""
+    """One prediction per row, in the order of the rows: classes with probabilities, or numbers for a regression."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -71,7 +78,7 @@ class PredictAnswer(Described):
     scenario: str
     model_version: str
     index_version: str | None = Field(description="null where a packed model serves without an index")
-    predictions: list[Prediction]
+    predictions: list[Prediction] | list[NumberPrediction]
 
 
 class SearchRequest(JsonRequest):
@@ -84,13 +91,13 @@ class SearchRequest(JsonRequest):
     row: dict[str, Any] | None = Field(default=None, description="an object of feature names and values")
     vector: list[float] | None = Field(default=None, description="as long as the index's vectors")
     limit: int = Field(default=10, description="neighbours at most")
-    label: int | str | None = Field(default=None, description="only neighbours with this label")
+    label: int | str | None = Field(default=None, description="only neighbours of this class; not for a regression")
 
 
 class Neighbour(BaseModel):
     """One row that the model learned from."""
 
-    label: int | str
+    label: int | float | str
     distance: float = Field(description="squared Euclidean distance between the vectors")
     batch: str = Field(description="the incoming file that the row came with")
     row: int = Field(description="its position there, from 0")
@@ -115,7 +122,9 @@ class FeedbackRequest(JsonRequest):
 
     model_config = ConfigDict(json_schema_extra={"example": {"labels": [{"id": ROW_ID, "label": "many"}]}})
 
-    labels: list[dict[str, Any]] = Field(description="objects with the `id` of a predicted row and its `label`")
+    labels: list[dict[str, Any]] = Field(
+        description="objects with the `id` of a predicted row and its `label`: a class, or the number of a regression"
+    )
 
 
 class FeedbackAnswer(Described):

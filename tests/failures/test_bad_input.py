@@ -99,7 +99,7 @@ def test_a_params_value_of_the_wrong_type_is_named(step: Step, value: str, told:
 
 @reads_params
 def test_a_scenarios_own_params_are_checked_too(step: Step, fresh: Project) -> None:
-    fresh.edit(fresh.files.folder / "params.yaml", "recipe: svc", "recipe: oracle")
+    fresh.edit(fresh.files.folder / "params.yaml", "recipe: svm", "recipe: oracle")
 
     with pytest.raises(BadInput, match=r"scenarios/digits/params.yaml: 'train.recipe' is 'oracle'"):
         step(fresh.settings, SCENARIO)

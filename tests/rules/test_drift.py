@@ -31,7 +31,7 @@ def columns_of(reference, current, schema, rule=RULE):
     return [
         ColumnDrift(
             name,
-            drift.method_of(schema, name),
+            drift.method_of(schema, name).name,
             change,
             threshold,
             drift.has_drifted(change, threshold=threshold, min_effect=rule.min_effect),
@@ -249,7 +249,7 @@ def test_a_shifted_price_is_noticed_nearly_always():
 def test_the_method_follows_the_columns_type():
     schema: Schema = shop_schema()
 
-    assert {name: drift.method_of(schema, name) for name in schema.names} == {
+    assert {name: drift.method_of(schema, name).name for name in schema.names} == {
         "price": "KS",
         "weight": "KS",
         "kind": "chi-square",

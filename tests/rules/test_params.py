@@ -87,7 +87,14 @@ def test_several_mistakes_are_told_at_once():
         ("service", "max_neighbours", [1, 1000], [0, 1001]),
         ("service", "poll_seconds", [0.01], [0.0]),
         ("runs", "wait_seconds", [0, 0.1], [-0.1]),
-        ("train", "recipe", ["svc", "extra_trees"], ["SVC", "forest", ""]),
+        ("train", "recipe", ["auto", "svm", "extra_trees"], ["SVM", "svc", "forest", ""]),
+        ("train", "last_batches", [0, 1], [-1]),
+        ("tune", "trials", [0, 1], [-1]),
+        ("tune", "together", [1, 2], [0]),
+        ("tune", "recipes", [["linear"], ["linear", "svm"]], [[], ["auto"], ["forest"], "linear"]),
+        ("tune", "validation_share", [0.001, 0.999], [0.0, 1.0]),
+        ("compute", "address", ["", "tcp://127.0.0.1:8786"], ["127.0.0.1:8786", "tcp://", None]),
+        ("compute", "workers", [0, 1], [-1]),
         ("train", "scale", ["standard", "none"], ["minmax"]),
         ("train", "options", [{}, {"C": 1.0, "x": None, "y": True}], [{"x": [1]}, [], None]),
     ],
@@ -102,9 +109,9 @@ def test_limits_hold_at_their_boundaries(section, key, allowed, refused):
 
 
 def test_a_scenario_overrides_single_keys_and_keeps_the_others():
-    params = make_params(train={"recipe": "svc", "options": {"gamma": 0.001}})
+    params = make_params(train={"recipe": "svm", "options": {"gamma": 0.001}})
 
-    assert params.train.recipe == "svc"
+    assert params.train.recipe == "svm"
     assert params.train.options == {"gamma": 0.001}
     assert params.train.seed == base_params()["train"]["seed"]
 

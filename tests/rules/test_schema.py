@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from releve.errors import BadInput
-from releve.rules.schema import LARGEST_NUMBER, Column, Schema, is_missing
+from releve.rules.cells import LARGEST_NUMBER, is_missing
+from releve.rules.columns import Column
+from releve.rules.schema import Schema
 from tests.tables import SHOP_TABLE, shop_row, shop_rows, shop_schema
 
 NOTHING = [None, math.nan, np.nan, np.float32("nan"), pd.NA, pd.NaT]
@@ -370,10 +372,10 @@ def test_a_schema_is_read_back_as_it_was_written():
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ({}, "expected {type: number} or {type: category}"),
-        ({"type": "text"}, "expected {type: number} or {type: category}"),
-        ("number", "expected {type: number} or {type: category}"),
-        (None, "expected {type: number} or {type: category}"),
+        ({}, "expected {type: number} or {type: date} or {type: category} or {type: text}"),
+        ({"type": "colour"}, "expected {type: number} or {type: date} or {type: category} or {type: text}"),
+        ("number", "expected {type: number} or {type: date} or {type: category} or {type: text}"),
+        (None, "expected {type: number} or {type: date} or {type: category} or {type: text}"),
         ({"type": "number", "maximum": 1}, r"has the unknown \['maximum'\]; known are"),
         ({"type": "number", "min": "a"}, "has min: 'a'; expected a number"),
         ({"type": "number", "max": True}, "has max: True; expected a number"),

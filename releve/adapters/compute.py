@@ -1,0 +1,220 @@
+"""Where calls run side by side: processes of this machine, or the workers of a Dask cluster.
+
+What all calls share (a table) travels to each worker once. Every worker computes in one thread, because how many
+threads share a sum changes its last digits: so a result does not depend on the machine, the number of workers or
+their load. Results come in the order of the items.
+"""
+
+import os
+import pickle
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from typing import Any, Protocol
+
+from releve.errors import Unavailable
+
+CONNECT_SECONDS = 10.0  # for a scheduler to answer, and for a first worker to be there
+POLL_SECONDS = 2.0  # how often a waiting call looks whether any worker is left
+NO_WORKER_SECONDS = 30.0  # how long a cluster may be without a worker before the run is given up
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+DIED = "the process that computed it died, as one does that is out of memory"
+PACKAGES = ("numpy", "scikit-learn", "scipy")  # whose version decides a result
+
+Function = Callable[[Any, Any], Any]  # of what is shared and of an item; importable by name
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call returned, or the `problem` that kept it from returning."""
+
+    value: Any = None
+    problem: str = ""
+
+
+class Workers(Protocol):
+    """Workers that hold what is shared."""
+
+    def run(self, items: Sequence[Any]) -> Iterator[Outcome]:
+        """The outcome of every item, in order. An exception of the function is raised here."""
+
+
+@contextmanager
+def open_workers(function: Function, shared: Any, *, address: str, workers: int) -> Iterator[Workers]:
+    """Workers for `function(shared, item)`, until the block ends.
+
+    `address`: of a Dask scheduler, "tcp://host:8786"; "" for processes of this machine, `workers` of them, 0 for one
+    per core. Raises Unavailable when the scheduler or its workers are away or compute with other versions.
+    """
+    with ExitStack() as stack:
+        if address:
+            yield stack.enter_context(_cluster(function, shared, address))
+        else:
+            yield _Processes(function, shared, workers or cores(), stack)
+
+
+def cores() -> int:
+    """Cores that this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Processes:
+    """Fresh processes: forking one that has computed can hang in its thread pools."""
+
+    def __init__(self, function: Function, shared: Any, count: int, stack: ExitStack):
+        self._work = pickle.dumps((function, shared))
+        self._count, self._stack = count, stack
+        self._pool = self._start(count)
+
+    def run(self, items: Sequence[Any]) -> Iterator[Outcome]:
+        futures = [self._pool.submit(_call, item) for item in items]
+        for number, future in enumerate(futures):
+            try:
+                yield Outcome(future.result())
+            except BrokenProcessPool:
+                yield from map(self._alone, items[number:])
+                self._pool = self._start(self._count)
+                return
+
+    def _alone(self, item: Any) -> Outcome:
+        """One process for one item: when a pool breaks, nobody knows whose fault it was."""
+        pool = self._start(1)
+        try:
+            return Outcome(pool.submit(_call, item).result())
+        except BrokenProcessPool:
+            return Outcome(problem=DIED)
+        finally:
+            pool.shutdown()
+
+    def _start(self, count: int) -> Executor:
+        pool = ProcessPoolExecutor(
+            count, mp_context=get_context("spawn"), initializer=_begin, initargs=(self._work,)
+        )
+        self._stack.callback(pool.shutdown, cancel_futures=True)
+        return pool
+
+
+_worker: dict[str, Any] = {}  # in a worker process: the function, and what is shared
+
+
+def _begin(work: bytes) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    single_thread()
+    _worker["function"], _worker["shared"] = pickle.loads(work)
+
+
+def _call(item: Any) -> Any:
+    single_thread()  # again: libraries that the function imported since then have thread pools of their own
+    return _worker["function"](_worker["shared"], item)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)
+
+
+def single_thread() -> None:
+    """Bound this process to one thread per computation, for libraries loaded already and for those to come."""
+    from threadpoolctl import threadpool_limits
+
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    threadpool_limits(limits=1)
+
+
+@contextmanager
+def _cluster(function: Function, shared: Any, address: str) -> Iterator[Workers]:
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise Unavailable(
+            f"no Dask scheduler answers at {address}: {str(error).strip() or type(error).__name__}. "
+            'Start it (`dask scheduler`), correct compute.address in params.yaml, or set it to "" for this machine'
+        ) from None
+    with client:
+        _check_workers(client, address)
+        yield _Cluster(client, function, client.scatter(shared, broadcast=True, hash=False), address)
+
+
+def _check_workers(client: Any, address: str) -> None:
+    """Raises Unavailable unless workers are there that would compute the same as this process."""
+    try:
+        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+    except TimeoutError:
+        raise Unavailable(
+            f"the Dask scheduler at {address} has no worker; start some: `dask worker {address}` in this environment"
+        ) from None
+    mine = versions()
+    try:
+        found = client.run(versions)
+    except ImportError as error:
+        raise Unavailable(
+            f"a Dask worker of {address} cannot import what it needs ({error}); start it in this environment"
+        ) from None
+    for worker, theirs in found.items():
+        if theirs != mine:
+            raise Unavailable(
+                f"the Dask worker {worker} has {_told(theirs)}, this process has {_told(mine)}, and scores would "
+                "differ; install the same requirements.lock there"
+            )
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that decide a result, where it is called."""
+    import platform
+    from importlib.metadata import version
+
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def _told(found: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in found.items())
+
+
+class _Cluster:
+    """The workers of a Dask cluster; one call per thread that a worker offers."""
+
+    def __init__(self, client: Any, function: Function, shared: Any, address: str):
+        self._client, self._function, self._shared, self._address = client, function, shared, address
+
+    def run(self, items: Sequence[Any]) -> Iterator[Outcome]:
+        futures = [
+            self._client.submit(_call_on_cluster, self._function, self._shared, item, pure=False) for item in items
+        ]
+        for future in futures:
+            yield self._outcome(future)
+
+    def _outcome(self, future: Any) -> Outcome:
+        from concurrent.futures import CancelledError
+
+        from distributed import KilledWorker
+
+        waited = 0.0
+        while waited < NO_WORKER_SECONDS:
+            try:
+                return Outcome(future.result(timeout=POLL_SECONDS))
+            except TimeoutError:
+                waited = 0.0 if self._has_workers() else waited + POLL_SECONDS
+            except KilledWorker:
+                return Outcome(problem=DIED)
+            except (CancelledError, OSError):
+                break
+        raise Unavailable(
+            f"the Dask cluster at {self._address} went away during the run; start it and run the same command again, "
+            'or set compute.address to "" for this machine'
+        )
+
+    def _has_workers(self) -> bool:
+        return self._client.status == "running" and bool(self._client.scheduler_info(n_workers=1)["workers"])
+
+
+def _call_on_cluster(function: Function, shared: Any, item: Any) -> Any:
+    single_thread()
+    return function(shared, item)

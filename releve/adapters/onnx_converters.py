@@ -1,0 +1,121 @@
+"""Conversions to ONNX that skl2onnx lacks or does otherwise: used by `onnx_export`.
+
+- Rare and unseen categories share one column (`infrequent_if_exist`): skl2onnx refuses that.
+- Scaled numbers are kept within FAR, so that float32 sums of the largest numbers do not become NaN.
+- A regressor of a scaled target is folded into the regressor: skl2onnx has no conversion of the wrapper.
+"""
+
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+
+FAR = 1e15  # deviations from the mean; every model has long saturated, and float32 can still square and add it
+
+
+def conversions() -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """Converters and shape calculators by scikit-learn class."""
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    return {OneHotEncoder: _one_hot, StandardScaler: _scale}, {
+        OneHotEncoder: _one_hot_shape,
+        StandardScaler: _same_shape,
+    }
+
+
+def folded(pipeline: Any) -> Any:
+    """The same pipeline, or an equal one whose last step predicts the target in its own unit."""
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.pipeline import Pipeline
+    from sklearn.svm import SVR
+
+    model = pipeline.steps[-1][1]
+    if not isinstance(model, TransformedTargetRegressor) or not isinstance(model.regressor_, SVR):
+        return pipeline
+    machine, unit = deepcopy(model.regressor_), model.transformer_
+    for name in ("dual_coef_", "_dual_coef_"):
+        setattr(machine, name, getattr(machine, name) * unit.scale_[0])
+    for name in ("intercept_", "_intercept_"):
+        setattr(machine, name, getattr(machine, name) * unit.scale_[0] + unit.mean_[0])
+    return Pipeline([*pipeline.steps[:-1], ("model", machine)])
+
+
+def _one_hot_shape(operator: Any) -> None:
+    from skl2onnx.common.data_types import FloatTensorType
+
+    width = len(operator.raw_operator.get_feature_names_out())
+    operator.outputs[0].type = FloatTensorType([operator.inputs[0].get_first_dimension(), width])
+
+
+def _one_hot(scope: Any, operator: Any, container: Any) -> None:
+    """Per column a 0/1 column for each frequent category and, where there are rare ones, 1 - their sum."""
+    encoder, source = operator.raw_operator, operator.inputs[0].full_name
+    graph = _Graph(scope, container)
+    blocks = []
+    for place, known in enumerate(encoder.categories_):
+        rare = encoder.infrequent_categories_[place]
+        frequent = [each for each in known if rare is None or each not in set(rare)]
+        column = graph.node("Gather", source, graph.whole([place]), axis=1)
+        each_known = graph.node(
+            "OneHotEncoder",
+            column,
+            op_domain="ai.onnx.ml",
+            zeros=1,
+            cats_strings=[str(each).encode() for each in frequent],
+        )
+        block = graph.node("Reshape", each_known, graph.whole([-1, len(frequent)]))
+        blocks.append(block)
+        if rare is not None:
+            found = graph.node("ReduceSum", block, graph.whole([1]), keepdims=1)
+            blocks.append(graph.node("Sub", graph.number(1.0), found))
+    container.add_node(
+        "Concat", blocks, operator.outputs[0].full_name, axis=1, name=scope.get_unique_operator_name("Concat")
+    )
+
+
+def _same_shape(operator: Any) -> None:
+    from skl2onnx.common.data_types import FloatTensorType
+
+    kind = operator.inputs[0].type
+    operator.outputs[0].type = FloatTensorType([kind.shape[0], kind.shape[1]])
+
+
+def _scale(scope: Any, operator: Any, container: Any) -> None:
+    scaler, source = operator.raw_operator, operator.inputs[0].full_name
+    graph = _Graph(scope, container)
+    centred = graph.node("Sub", source, graph.numbers(scaler.mean_))
+    scaled = graph.node("Div", centred, graph.numbers(scaler.scale_))
+    bounds = [graph.number(-FAR), graph.number(FAR)]
+    container.add_node(
+        "Clip", [scaled, *bounds], operator.outputs[0].full_name, name=scope.get_unique_operator_name("Clip")
+    )
+
+
+class _Graph:
+    """Nodes and constants under names that nobody else has."""
+
+    def __init__(self, scope: Any, container: Any) -> None:
+        self._scope, self._container = scope, container
+
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        output: str = self._scope.get_unique_variable_name(kind.lower())
+        self._container.add_node(
+            kind, list(inputs), output, name=self._scope.get_unique_operator_name(kind), **attributes
+        )
+        return output
+
+    def whole(self, values: list[int]) -> str:
+        return self._constant("INT64", values, [len(values)])
+
+    def number(self, value: float) -> str:
+        return self._constant("FLOAT", [value], [])
+
+    def numbers(self, values: Any) -> str:
+        return self._constant("FLOAT", np.asarray(values, dtype=np.float32).tolist(), [1, len(values)])
+
+    def _constant(self, kind: str, values: list[Any], shape: list[int]) -> str:
+        from skl2onnx.proto import onnx_proto
+
+        name: str = self._scope.get_unique_variable_name("constant")
+        self._container.add_initializer(name, getattr(onnx_proto.TensorProto, kind), shape, values)
+        return name

@@ -1,0 +1,86 @@
+"""Optuna: which candidate to try next, given the scores so far.
+
+Ask and tell, in memory, seeded: what is asked depends on the seed and on what was told, in the order it was told,
+and on nothing else. TPE after Bergstra et al. (2011), "Algorithms for Hyper-Parameter Optimization"; one density per
+knob (`multivariate=False`), which is what a space where each recipe has its own knobs allows.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from releve.rules.search_spaces import Candidate, Number, Space, from_knobs, knobs_of
+
+RECIPE = "recipe"
+STARTUP_TRIALS = 10  # scored candidates, defaults included, before the model of the scores is asked
+
+
+class Search:
+    """A search over the spaces of some recipes; higher scores are better when `sign` is 1, lower when it is -1."""
+
+    def __init__(self, spaces: Mapping[str, Space], *, sign: int, seed: int):
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # its lines would name trials that ours number otherwise
+        self._spaces = spaces
+        sampler = optuna.samplers.TPESampler(
+            n_startup_trials=STARTUP_TRIALS, multivariate=False, constant_liar=True, seed=seed
+        )
+        self._study = optuna.create_study(direction="maximize" if sign > 0 else "minimize", sampler=sampler)
+        self._open: dict[int, Any] = {}  # asked and not told, by the candidate's identity
+
+    def ask(self) -> Candidate:
+        """The next candidate. Ask again before telling, and it lies elsewhere: what is open counts as bad."""
+        trial = self._study.ask()
+        recipe = trial.suggest_categorical(RECIPE, list(self._spaces))
+        space = self._spaces[recipe]
+        knobs = {name: _suggest(trial, f"{recipe}.{name}", knob) for name, knob in space.items()}
+        candidate = from_knobs(recipe, knobs, space)
+        self._open[id(candidate)] = (trial, candidate)
+        return candidate
+
+    def tell(self, candidate: Candidate, score: float | None) -> None:
+        """The score of a candidate, asked for or brought along; None when it failed, which counts as the worst yet."""
+        import optuna
+
+        trial, _ = self._open.pop(id(candidate), (None, None))
+        if trial is not None:
+            self._study.tell(trial, self._worst() if score is None else score)
+        elif score is not None and (knobs := self._knobs(candidate)) is not None:
+            distributions = {name: _distribution(self._knob(name)) for name in knobs}
+            distributions[RECIPE] = optuna.distributions.CategoricalDistribution(list(self._spaces))
+            params = {RECIPE: candidate.recipe, **knobs}
+            self._study.add_trial(
+                optuna.trial.create_trial(params=params, distributions=distributions, value=score)
+            )
+
+    def _knobs(self, candidate: Candidate) -> dict[str, Any] | None:
+        """Knobs under their names in the study; None when the candidate lies outside of what is searched."""
+        space = self._spaces.get(candidate.recipe)
+        knobs = None if space is None else knobs_of(candidate, space)
+        return None if knobs is None else {f"{candidate.recipe}.{name}": value for name, value in knobs.items()}
+
+    def _knob(self, name: str) -> Any:
+        recipe, _, knob = name.partition(".")
+        return self._spaces[recipe][knob]
+
+    def _worst(self) -> float:
+        """No better than the worst score yet: a huge number would drown the differences between good ones."""
+        import optuna
+
+        scores = [trial.value for trial in self._study.trials if trial.value is not None]
+        lowest_is_best = self._study.direction == optuna.study.StudyDirection.MINIMIZE
+        return float((max if lowest_is_best else min)(scores, default=0.0))
+
+
+def _suggest(trial: Any, name: str, knob: Any) -> Any:
+    return trial._suggest(name, _distribution(knob))
+
+
+def _distribution(knob: Any) -> Any:
+    from optuna import distributions
+
+    if not isinstance(knob, Number):
+        return distributions.CategoricalDistribution(list(knob.values))
+    if knob.whole:
+        return distributions.IntDistribution(int(knob.low), int(knob.high), log=knob.log)
+    return distributions.FloatDistribution(knob.low, knob.high, log=knob.log)

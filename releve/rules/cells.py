@@ -1,0 +1,30 @@
+"""Single cells: what is missing, and what a cell of text reads as."""
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # float() would also take 1_000 or nan
+MISSING_TEXT = ""  # how a missing category or text travels: models and vectors know no None
+LARGEST_NUMBER = float(np.finfo(np.float32).max)  # what the exported model, which computes in float32, can be asked
+SHOWN = 60  # characters of a value that a reason repeats; a text may be a whole letter
+
+
+def is_missing(value: Any) -> bool:
+    """None and NaN (also pandas' NA and NaT) are missing; an empty text is not."""
+    if isinstance(value, float | np.floating):
+        return math.isnan(value)
+    return value is None or type(value).__name__ in ("NAType", "NaTType")
+
+
+def as_number(text: str) -> float | None:
+    """The decimal number that `text` writes; None where it writes none."""
+    return float(text) if DECIMAL.fullmatch(text.strip()) else None
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in a reason."""
+    text = repr(value[: SHOWN + 1] if isinstance(value, str) else value)
+    return text if not isinstance(value, str) or len(value) <= SHOWN else f"{text[: SHOWN + 1]}...{text[0]}"

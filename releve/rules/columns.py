@@ -1,0 +1,119 @@
+"""Columns: what a cell of each type may hold, and how it is kept once it may.
+
+One table, TYPES, says it for every type; `releve.rules.frames` applies it to whole columns.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from releve.rules.cells import LARGEST_NUMBER, MISSING_TEXT, is_missing, shown
+from releve.rules.dates import as_date
+
+NUMBER, DATE, CATEGORY, TEXT = "number", "date", "category", "text"
+LONGEST_TEXT = 100_000  # characters, where a text column names no max_length: some thirty pages
+REAL = int | float | np.integer | np.floating | Decimal
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its type, what its cells may hold, and whether the model sees it."""
+
+    name: str
+    type: str
+    min: float | datetime | None = None  # of a number or a date
+    max: float | datetime | None = None
+    categories: tuple[str, ...] | None = None
+    max_length: int | None = None  # characters of a text
+    nullable: bool = False
+    feature: bool = True  # False: kept with the rows, never shown to the model, and never required
+
+    def problem(self, value: Any) -> str | None:
+        """Why `value` may not stand in this column, as a sentence part; None when it may."""
+        if is_missing(value) or (isinstance(value, str) and value == MISSING_TEXT and self.type in (CATEGORY, TEXT)):
+            return None if self.nullable or not self.feature else "is missing or NaN"
+        return TYPES[self.type].problem(self, value)
+
+    def typed(self, value: Any) -> Any:
+        """A cell without problem as it is kept: float or NaN, datetime (UTC, no zone) or None, text or ""."""
+        kind = TYPES[self.type]
+        return kind.missing if is_missing(value) else kind.typed(value)
+
+
+def _number_problem(column: Column, value: Any) -> str | None:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, REAL):
+        return f"is {shown(value)}, expected a number"
+    # An int is compared as it is: a huge one has no float.
+    if not abs(value if isinstance(value, int) else float(value)) <= LARGEST_NUMBER:
+        return f"is {str(value)[:20]}, expected a finite number up to {LARGEST_NUMBER:.2g}"
+    return _outside(column, value, value)
+
+
+def _date_problem(column: Column, value: Any) -> str | None:
+    try:
+        return _outside(column, as_date(value), value)
+    except ValueError as error:
+        return f"is {shown(value)}, {error}"
+
+
+def _category_problem(column: Column, value: Any) -> str | None:
+    if not isinstance(value, str):
+        return f"is {shown(value)}, expected text"
+    if column.categories is None:
+        return _unwritable(value)
+    return None if value in column.categories else f"is {shown(value)}, expected one of {', '.join(column.categories)}"
+
+
+def _text_problem(column: Column, value: Any) -> str | None:
+    if not isinstance(value, str):
+        return f"is {shown(value)}, expected text"
+    most = LONGEST_TEXT if column.max_length is None else column.max_length
+    if len(value) > most:
+        return f"has {len(value)} characters, expected at most {most}"
+    return _unwritable(value)
+
+
+def _outside(column: Column, value: Any, found: Any) -> str | None:
+    """`value` is compared, `found` is how it came."""
+    if column.min is not None and value < column.min:
+        return f"is {found}, expected at least {_limit(column.min)}"
+    if column.max is not None and value > column.max:
+        return f"is {found}, expected at most {_limit(column.max)}"
+    return None
+
+
+def _limit(limit: float | datetime) -> str:
+    return f"{limit:g}" if isinstance(limit, int | float) else limit.isoformat()
+
+
+def _unwritable(text: str) -> str | None:
+    """JSON can escape half a character (a lone surrogate); no file can hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "holds half a character (a lone surrogate), which no file can hold"
+    return None
+
+
+@dataclass(frozen=True)
+class Type:
+    """What makes a column's type: the rule for a present cell, and how it is kept."""
+
+    problem: Callable[[Column, Any], str | None]
+    typed: Callable[[Any], Any]
+    missing: Any  # the kept form of a missing cell
+    dtype: str  # of a checked frame's column
+    keys: frozenset[str]  # of `columns.<name>` in params.yaml, beside those that every type knows
+    repeats: bool = False  # whether few values make many cells, so that each is judged once
+
+
+TYPES = {  # in the order of the models' input
+    NUMBER: Type(_number_problem, float, float("nan"), "float64", frozenset({"min", "max"})),
+    DATE: Type(_date_problem, as_date, None, "datetime64[us]", frozenset({"min", "max"}), repeats=True),
+    CATEGORY: Type(_category_problem, str, MISSING_TEXT, "object", frozenset({"categories"}), repeats=True),
+    TEXT: Type(_text_problem, str, MISSING_TEXT, "object", frozenset({"max_length"})),
+}

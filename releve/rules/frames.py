@@ -1,0 +1,120 @@
+"""Whole columns, judged and typed by the rule for single cells (`releve.rules.columns`) without asking it for each.
+
+Machine numbers and dates are compared as arrays; texts that repeat are judged once. What looks wrong is asked one
+by one, so that the verdict and its words are those of the rule.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.rules.cells import LARGEST_NUMBER, as_number, is_missing
+from releve.rules.columns import DATE, NUMBER, TYPES, Column
+from releve.rules.dates import FIRST, LAST
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def cells_of(frame: "pd.DataFrame", column: Column) -> "pd.Series[Any]":
+    """The column's cells; all missing where `frame` lacks it, which only a column that is no feature may do."""
+    import pandas as pd
+
+    return frame[column.name] if column.name in frame else pd.Series([None] * len(frame), dtype=object)
+
+
+def problems_of(rule: Callable[[Any], str | None], values: NDArray[Any], *, repeats: bool) -> list[tuple[int, str]]:
+    """Position and reason of every cell that `rule` refuses. With `repeats` each text is judged once."""
+    known: dict[str, str | None] = {}
+    found = []
+    for position, value in enumerate(values):
+        # Only texts: 1 and True are one key of a dictionary, and two different cells.
+        if repeats and type(value) is str:
+            reason = known[value] if value in known else known.setdefault(value, rule(value))
+        else:
+            reason = rule(value)
+        if reason is not None:
+            found.append((position, reason))
+    return found
+
+
+def column_problems(column: Column, cells: "pd.Series[Any]") -> list[tuple[int, Any, str]]:
+    """Position, value and reason of every cell that may not stand in the column."""
+    suspects = np.flatnonzero(~_clearly_fine(column, cells))
+    values = cells.iloc[suspects].to_numpy(object)
+    found = problems_of(column.problem, values, repeats=TYPES[column.type].repeats)
+    return [(int(suspects[position]), values[position], reason) for position, reason in found]
+
+
+def typed_column(column: Column, cells: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Checked cells in the type of the column (`TYPES[...].dtype`)."""
+    import pandas as pd
+
+    if column.type == NUMBER and cells.dtype.kind in "iuf":
+        return pd.Series(cells.to_numpy(np.float64, na_value=np.nan))
+    if column.type == DATE and cells.dtype.kind == "M":
+        return pd.Series(_utc(cells).to_numpy("datetime64[us]"))
+    return pd.Series(_each(column, cells.to_numpy(object)), dtype=TYPES[column.type].dtype)
+
+
+def from_text(column: Column, cells: "pd.Series[Any]") -> list[Any]:
+    """Cells of text (CSV): numbers where they read as one; an empty cell is missing; the rest stays as it is."""
+    read = READERS.get(column.type, _text)
+    return [None if is_missing(cell) or cell == "" else read(cell) for cell in cells]
+
+
+def _each(column: Column, values: NDArray[Any]) -> list[Any]:
+    if not TYPES[column.type].repeats:
+        return [column.typed(value) for value in values]
+    known: dict[str, datetime | str | None] = {}
+    return [
+        (known[value] if value in known else known.setdefault(value, column.typed(value)))
+        if type(value) is str
+        else column.typed(value)
+        for value in values
+    ]
+
+
+def _clearly_fine(column: Column, cells: "pd.Series[Any]") -> NDArray[np.bool_]:
+    """Cells of a machine type that need no closer look."""
+    if column.type == NUMBER and cells.dtype.kind in "iuf":
+        values = cells.to_numpy(np.float64, na_value=np.nan)
+        fine = np.abs(values) <= LARGEST_NUMBER
+    elif column.type == DATE and cells.dtype.kind == "M":
+        values = _utc(cells).to_numpy()
+        fine = (values >= FIRST) & (values <= LAST)
+    else:
+        return np.zeros(len(cells), dtype=bool)
+    fine &= True if column.min is None else values >= _comparable(column.min)
+    fine &= True if column.max is None else values <= _comparable(column.max)
+    return np.asarray(fine, dtype=bool)
+
+
+def _utc(cells: "pd.Series[Any]") -> "pd.Series[Any]":
+    zone = getattr(cells.dtype, "tz", None)
+    return cells if zone is None else cells.dt.tz_convert("UTC").dt.tz_localize(None)
+
+
+def _comparable(limit: float | datetime) -> Any:
+    return np.datetime64(limit) if isinstance(limit, datetime) else limit
+
+
+def _number(cell: Any) -> Any:
+    if not str(cell).strip():
+        return None
+    number = as_number(str(cell))
+    return cell if number is None else number
+
+
+def _date(cell: Any) -> Any:
+    return str(cell).strip() or None
+
+
+def _text(cell: Any) -> Any:
+    return cell
+
+
+READERS: dict[str, Callable[[Any], Any]] = {NUMBER: _number, DATE: _date}

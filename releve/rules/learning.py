@@ -1,0 +1,65 @@
+"""Fit a recipe to rows in time order, and answer the rows after them."""
+
+from typing import TYPE_CHECKING, Any
+
+from releve.errors import BadInput
+from releve.rules.pipeline import CALIBRATION_FOLDS, build, model_frame
+from releve.rules.schema import Schema
+from releve.rules.search_spaces import Candidate
+from releve.rules.target import REGRESSION
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BATCH = "_batch"  # column of the rows: the file that a row came in
+VALUE = "_value"  # column of the answers in a regression; no class is called so
+
+
+def window(rows: "pd.DataFrame", *, end: int, last_batches: int) -> "pd.DataFrame":
+    """The rows before `end` that a model learns from: of the newest `last_batches` batches, or all when it is 0.
+
+    A batch of which only the first rows lie before `end` counts as one.
+    """
+    before = rows.iloc[:end]
+    if last_batches == 0:
+        return before
+    newest = before[BATCH].drop_duplicates().tail(last_batches)
+    return before[before[BATCH].isin(set(newest))]
+
+
+def learn(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, *, seed: int) -> Any:
+    """A fitted pipeline. Raises BadInput when the rows hold too few labels, or the recipe knows no such option."""
+    labels = rows[schema.target.name]
+    if schema.target.task != REGRESSION:
+        _check_labels(labels.tolist(), schema, calibrated=candidate.recipe == "svm")
+    pipeline = build(
+        schema, recipe=candidate.recipe, scale=candidate.scale, options=dict(candidate.options), seed=seed
+    )
+    return pipeline.fit(_features(rows, schema), labels)
+
+
+def answer(model: Any, rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
+    """What `learn`'s model says of `rows`: a probability per class of the schema, in its order; or VALUE."""
+    import pandas as pd
+
+    features = _features(rows, schema)
+    if schema.target.task == REGRESSION:
+        return pd.DataFrame({VALUE: model.predict(features)})
+    found = pd.DataFrame(model.predict_proba(features), columns=model.classes_.tolist())
+    return found.reindex(columns=list(schema.target.classes), fill_value=0.0).rename(columns=str)
+
+
+def _features(rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
+    return model_frame(schema.frame_input(rows), schema)
+
+
+def _check_labels(labels: list[Any], schema: Schema, *, calibrated: bool) -> None:
+    counts = {label: labels.count(label) for label in set(labels)}
+    needed = CALIBRATION_FOLDS if calibrated else 1
+    rare = {label: count for label, count in counts.items() if count < needed}
+    if len(counts) < 2 or rare:
+        found = ", ".join(f"{label}: {count}" for label, count in sorted(counts.items(), key=str))
+        raise BadInput(
+            f"the first {len(labels)} rows hold too few labels to learn from ({schema.target.name}: {found}); at least "
+            f"two classes with {needed} rows each are needed. Ingest more rows, or lower split.holdout_share"
+        )

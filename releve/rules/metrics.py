@@ -1,0 +1,254 @@
+"""What an answer is worth: one table of metrics, each a function of the weights that the rows are given.
+
+A weight says how often a row counts. With every weight 1 a metric is the usual one; a resample of the rows is another
+vector of weights, so that thousands of resamples are one product of matrices (`releve/rules/resampling.py`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.errors import BadInput
+from releve.rules.target import BINARY, MULTICLASS, REGRESSION, Target
+
+Floats = NDArray[np.float64]
+
+AUTO = "auto"  # params.yaml: the task's default metric
+SMALLEST_PROBABILITY = 1e-15  # keeps the log finite where a model was certain and wrong
+NO_SKILL_AUC = 0.5  # where all rows are of one class: nobody can be told apart
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """One model's answers to some rows, and the truth.
+
+    answers: (rows, classes) probabilities in the order of target.classes, or (rows,) values. truth: (rows,) the
+    place of the label among the classes, or the true value.
+    """
+
+    answers: Floats
+    truth: NDArray[Any]
+    positive: int = 1  # place among the classes
+    quantile: float = 0.5  # of the pinball loss
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def take(self, rows: Any) -> "Sheet":
+        """The rows at these positions, or of this mask."""
+        return Sheet(self.answers[rows], self.truth[rows], self.positive, self.quantile)
+
+    def answered(self, answers: Floats) -> "Sheet":
+        """The same rows, answered by another."""
+        return Sheet(answers, self.truth, self.positive, self.quantile)
+
+    @property
+    def multiclass(self) -> bool:
+        return self.answers.ndim == 2 and self.answers.shape[1] > 2
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Per row, whether the likeliest class is the label."""
+        return np.asarray(self.named == self.truth)
+
+    @property
+    def named(self) -> NDArray[np.int64]:
+        """Per row the place of the likeliest class; -1 where no class has a chance."""
+        return np.where(self.answers.max(axis=1) > 0, self.answers.argmax(axis=1), -1)
+
+    @property
+    def asked(self) -> list[int]:
+        """Classes that a score looks at one by one: all, or of two the positive one."""
+        return list(range(self.answers.shape[1])) if self.multiclass else [self.positive]
+
+
+def sheet(answers: Any, labels: Sequence[Any], target: Target, *, quantile: float = 0.5) -> Sheet:
+    """Answers (rows, classes) or (rows,) beside their labels. Raises BadInput unless there is one answer per label."""
+    found = np.asarray(answers, dtype=np.float64)
+    if len(found) != len(labels):
+        raise BadInput(f"{len(found)} answers to {len(labels)} labelled rows; expected one answer per row")
+    if target.task == REGRESSION:
+        return Sheet(found.reshape(len(labels)), np.asarray(labels, dtype=np.float64), quantile=quantile)
+    place = {label: number for number, label in enumerate(target.classes)}
+    positive = place[target.classes[-1] if target.positive is None else target.positive]
+    return Sheet(found, np.array([place[label] for label in labels], dtype=np.int64), positive)
+
+
+def _first(means: Floats) -> Floats:
+    return means[:, 0]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How answers are scored: weighted means of per-row statistics, and what follows from them.
+
+    `relative`: the metric has no upper end, so thresholds are shares of the other's score (see `in_units`).
+    """
+
+    tasks: tuple[str, ...]
+    sign: int  # +1: higher is better, -1: lower is better
+    losses: Callable[[Sheet], Floats]  # per row, lower is better: who won which row, and how rows hang together
+    statistics: Callable[[Sheet], Floats]  # (rows, k)
+    finish: Callable[[Floats], Floats] = _first  # means (draws, k) -> scores (draws,)
+    relative: bool = False
+    needs_both: bool = False  # rows of a class and rows of another
+    align: Callable[[Sheet], Sheet] = lambda found: found  # makes the answers of two models comparable row by row
+
+    def is_defined(self, found: Sheet) -> bool:
+        """Whether these rows can be scored."""
+        return len(found) > 0 and (not self.needs_both or len(np.unique(found.truth)) > 1)
+
+    def scores(self, statistics: Floats, weights: Floats) -> Floats:
+        """Scores (draws,) when the rows count as `weights` (draws, rows) say."""
+        return self.finish(weights @ statistics / weights.sum(axis=1, keepdims=True))
+
+
+def score(name: str, answers: Any, labels: Sequence[Any], target: Target, *, quantile: float = 0.5) -> float:
+    """The metric `name` over all rows alike. Raises BadInput where it is not defined."""
+    return score_sheet(name, sheet(answers, labels, target, quantile=quantile))
+
+
+def score_sheet(name: str, found: Sheet) -> float:
+    """Raises BadInput for no rows at all, and for an AUC of one class."""
+    metric = METRICS[name]
+    if not metric.is_defined(found):
+        what = "where all labels are one class" if len(found) else "of no rows"
+        raise BadInput(
+            f"{name} is not defined {what}; judge on more rows (params.yaml: split.holdout_rows), or by another metric "
+            "(gate.metric)"
+        )
+    return float(metric.scores(metric.statistics(found), np.ones((1, len(found))))[0])
+
+
+def score_or_none(name: str, found: Sheet) -> float | None:
+    """None where the metric is not defined."""
+    return score_sheet(name, found) if METRICS[name].is_defined(found) else None
+
+
+def default_metric(task: str) -> str:
+    """accuracy for classes, mae for values."""
+    return "mae" if task == REGRESSION else "accuracy"
+
+
+def resolve(name: str, task: str) -> str:
+    """gate.metric as params.yaml writes it: 'auto', or a metric of the task. Raises BadInput."""
+    if name == AUTO:
+        return default_metric(task)
+    if name not in METRICS or task not in METRICS[name].tasks:
+        raise BadInput(
+            f"gate.metric is {name!r}, which does not fit the task {task}; expected {AUTO} or one of "
+            + ", ".join(metrics_of(task))
+        )
+    return name
+
+
+def metrics_of(task: str) -> list[str]:
+    """Names of the metrics that a task can be judged by."""
+    return [name for name, metric in METRICS.items() if task in metric.tasks]
+
+
+def in_units(name: str, threshold: float, reference: float) -> float:
+    """A threshold of params.yaml in the metric's own unit: as it is, or a share of `reference` (see `Metric`)."""
+    return threshold * abs(reference) if METRICS[name].relative else threshold
+
+
+def _column(losses: Callable[[Sheet], Floats]) -> Callable[[Sheet], Floats]:
+    return lambda found: losses(found)[:, None]
+
+
+def _misses(found: Sheet) -> Floats:
+    return (~found.right).astype(np.float64)
+
+
+def _surprises(found: Sheet) -> Floats:
+    given = found.answers[np.arange(len(found)), found.truth]
+    return np.asarray(-np.log(np.clip(given, SMALLEST_PROBABILITY, 1.0)))
+
+
+def _squared_gaps(found: Sheet) -> Floats:
+    """Of the positive class's probability, or summed over more than two classes (Brier 1950)."""
+    places = np.arange(found.answers.shape[1])
+    gaps = (found.answers - (found.truth[:, None] == places)) ** 2
+    return np.asarray(gaps[:, found.asked].sum(axis=1))
+
+
+def _absolute_errors(found: Sheet) -> Floats:
+    return np.asarray(np.abs(found.answers - found.truth))
+
+
+def _squared_errors(found: Sheet) -> Floats:
+    return np.asarray((found.answers - found.truth) ** 2)
+
+
+def _pinball_losses(found: Sheet) -> Floats:
+    """Koenker & Bassett (1978): too low costs `quantile`, too high 1 - `quantile`."""
+    gap = found.truth - found.answers
+    return np.maximum(found.quantile * gap, (found.quantile - 1) * gap)
+
+
+def _hits_and_names(found: Sheet) -> Floats:
+    """Per class that is asked: named rightly; and named plus there."""
+    predicted = found.named[:, None] == found.asked
+    actual = found.truth[:, None] == found.asked
+    return np.hstack([predicted & actual, predicted.astype(np.int8) + actual]).astype(np.float64)
+
+
+def _f1(means: Floats) -> Floats:
+    """Of the positive class, or the mean over more than two; 0 for a class that is neither there nor named."""
+    hits, named = np.hsplit(means, 2)
+    return np.asarray(np.divide(2 * hits, named, out=np.zeros_like(hits), where=named > 0).mean(axis=1))
+
+
+def _placements(found: Sheet) -> Floats:
+    """Per class that is asked and there, five columns: is it this class, that times its placement, the same of the
+    rest, and the AUC. A row's placement is the share of the other side's rows that it stands on the right side of, a
+    tie counting half (DeLong, DeLong & Clarke-Pearson 1988); the mean placement of either side is the AUC."""
+    shown = [place for place in found.asked if 0 < (found.truth == place).sum() < len(found)]
+    columns = [_class_placements(found.answers[:, place], found.truth == place) for place in shown]
+    return np.hstack([*columns]) if columns else np.zeros((len(found), 0))
+
+
+def _class_placements(scores: Floats, ups: NDArray[np.bool_]) -> Floats:
+    from scipy.stats import rankdata
+
+    placement = np.empty(len(scores))
+    placement[ups] = (rankdata(scores)[ups] - rankdata(scores[ups])) / (~ups).sum()
+    placement[~ups] = (ups.sum() - rankdata(scores)[~ups] + rankdata(scores[~ups])) / ups.sum()
+    area = np.full(len(scores), placement[ups].mean())
+    return np.column_stack([ups, ups * placement, ~ups, ~ups * placement, area])
+
+
+def _auc(means: Floats) -> Floats:
+    """Mean over the classes of one against the rest. To first order a reweighted AUC moves by what the mean placement
+    of either side moves, which turns sorting every draw into one product: docs/decisions/0010-paired-doubt.md."""
+    if not means.shape[1]:
+        return np.full(len(means), NO_SKILL_AUC)
+    up, ups, down, downs, area = (means[:, start::5] for start in range(5))
+    either = [np.divide(total, share, out=area.copy(), where=share > 0) for total, share in ((ups, up), (downs, down))]
+    return np.asarray((either[0] + either[1] - area).mean(axis=1))
+
+
+def _as_ranks(found: Sheet) -> Sheet:
+    """Each class's probabilities as shares of rows below: AUC knows no scale, and two models may have two."""
+    from scipy.stats import rankdata
+
+    return Sheet(rankdata(found.answers, axis=0) / len(found), found.truth, found.positive, found.quantile)
+
+
+CLASSES = (BINARY, MULTICLASS)
+VALUES = (REGRESSION,)
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric(CLASSES, +1, _misses, _column(lambda found: found.right.astype(np.float64))),
+    "log_loss": Metric(CLASSES, -1, _surprises, _column(_surprises), relative=True),
+    "auc": Metric(CLASSES, +1, _squared_gaps, _placements, _auc, needs_both=True, align=_as_ranks),
+    "f1": Metric(CLASSES, +1, _misses, _hits_and_names, _f1),
+    "brier": Metric(CLASSES, -1, _squared_gaps, _column(_squared_gaps)),
+    "mae": Metric(VALUES, -1, _absolute_errors, _column(_absolute_errors), relative=True),
+    "rmse": Metric(
+        VALUES, -1, _squared_errors, _column(_squared_errors), lambda means: np.sqrt(means[:, 0]), relative=True
+    ),
+    "pinball": Metric(VALUES, -1, _pinball_losses, _column(_pinball_losses), relative=True),
+}

@@ -1,0 +1,150 @@
+"""The target: what is predicted, and what counts as its label."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from releve.errors import BadInput
+from releve.rules.cells import LARGEST_NUMBER, as_number, is_missing, shown
+from releve.rules.columns import REAL
+
+BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
+TASKS = (BINARY, MULTICLASS, REGRESSION)
+KEYS = frozenset({"name", "task", "classes", "positive", "min", "max"})
+
+Label = int | str | float  # a class, or the number of a regression
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted: the column's name and its classes, in the order of the probabilities, or its limits."""
+
+    name: str
+    task: str
+    classes: tuple[Label, ...] = ()  # none for a regression
+    positive: Label | None = None  # of a binary task: the class that AUC, F1 and Brier score are about
+    min: float | None = None  # of a regression
+    max: float | None = None
+
+    def problem(self, value: Any) -> str | None:
+        """Why `value` is not a label; None when it is."""
+        if is_missing(value):
+            return "is missing: every ingested row needs its label"
+        label = self.parse(value)
+        return self._number_problem(value, label) if self.task == REGRESSION else self._class_problem(value, label)
+
+    def parse(self, value: Any) -> Label | None:
+        """The class that `value` names (3, 3.0 and "3" name the class 3) or the number that it is, or None.
+
+        A number outside of `min` and `max` is still that number: a prediction may lie there.
+        """
+        return _as_number(value) if self.task == REGRESSION else self._class(value)
+
+    def _class(self, value: Any) -> Label | None:
+        if isinstance(value, float | np.floating) and float(value).is_integer():
+            value = int(value)
+        return self._classes_by_name.get(str(value))
+
+    @cached_property
+    def _classes_by_name(self) -> dict[str, Label]:
+        return {str(label): label for label in self.classes}
+
+    def _class_problem(self, value: Any, label: Label | None) -> str | None:
+        return f"is {shown(value)}, expected {self.expected}" if label is None else None
+
+    def _number_problem(self, value: Any, label: Any) -> str | None:
+        fits = label is not None and abs(label) <= LARGEST_NUMBER
+        fits = fits and (self.min is None or label >= self.min) and (self.max is None or label <= self.max)
+        return None if fits else f"is {shown(value)}, expected {self.expected}"
+
+    @property
+    def expected(self) -> str:
+        """What a label is, in words."""
+        if self.task != REGRESSION:
+            return f"one of {', '.join(map(str, self.classes))}"
+        limits = (("at least", self.min), ("at most", self.max))
+        return ", ".join(["a finite number", *(f"{word} {limit:g}" for word, limit in limits if limit is not None)])
+
+
+def read_target(spec: Mapping[str, Any], *, source: str) -> Target:
+    """`target` of params.yaml. Raises BadInput naming `source` and the key."""
+    if not isinstance(spec.get("name"), str):
+        raise BadInput(f"{source}: 'target' needs a 'name' and at least two 'classes', or task: {REGRESSION}")
+    if unknown := sorted(set(map(str, spec)) - KEYS):
+        raise BadInput(f"{source}: 'target' has the unknown {unknown}; known are {sorted(KEYS)}")
+    if spec.get("task") not in (None, *TASKS):
+        raise BadInput(f"{source}: target.task is {spec['task']!r}; expected {', '.join(TASKS)}")
+    return _regression(spec, source) if spec.get("task") == REGRESSION else _classification(spec, source)
+
+
+def write_target(target: Target) -> dict[str, Any]:
+    """What `read_target` reads."""
+    spec: dict[str, Any] = {"name": target.name, "task": target.task, "classes": list(target.classes) or None}
+    spec |= {"positive": target.positive, "min": target.min, "max": target.max}
+    return {key: value for key, value in spec.items() if value is not None}
+
+
+def _as_number(value: Any) -> float | None:
+    """Plain float; None for what is no finite number."""
+    if isinstance(value, str):
+        value = as_number(value)
+    if isinstance(value, bool | np.bool_) or not isinstance(value, REAL):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # an int that no float can hold
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _regression(spec: Mapping[str, Any], source: str) -> Target:
+    if given := [key for key in ("classes", "positive") if spec.get(key) is not None]:
+        raise BadInput(
+            f"{source}: target.{given[0]} is given, and a {REGRESSION} has no classes; remove one of the two"
+        )
+    low, high = (_limit(spec, key, source) for key in ("min", "max"))
+    if low is not None and high is not None and low > high:
+        raise BadInput(f"{source}: 'target' has min {low:g} above max {high:g}; no number fits")
+    return Target(spec["name"], REGRESSION, min=low, max=high)
+
+
+def _limit(spec: Mapping[str, Any], key: str, source: str) -> float | None:
+    limit = spec.get(key)
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
+        raise BadInput(f"{source}: target.{key} is {limit!r}; expected a number")
+    return limit
+
+
+def _classification(spec: Mapping[str, Any], source: str) -> Target:
+    classes = _classes(spec.get("classes"), source)
+    task = spec.get("task") or (BINARY if len(classes) == 2 else MULTICLASS)
+    if task == BINARY and len(classes) != 2:
+        raise BadInput(f"{source}: target.task is {BINARY} with {len(classes)} classes; expected two, or {MULTICLASS}")
+    if given := [key for key in ("min", "max") if spec.get(key) is not None]:
+        raise BadInput(f"{source}: target.{given[0]} is given, and classes have no limits; remove it")
+    return Target(spec["name"], task, classes, _positive(spec.get("positive"), task, classes, source))
+
+
+def _positive(positive: Any, task: str, classes: tuple[Label, ...], source: str) -> Label | None:
+    if positive is None:
+        return classes[-1] if task == BINARY else None
+    if task != BINARY:
+        raise BadInput(f"{source}: target.positive is {positive!r}, and the task is {task}; only {BINARY} has one")
+    if isinstance(positive, bool) or positive not in classes:
+        raise BadInput(f"{source}: target.positive is {positive!r}; expected one of {', '.join(map(str, classes))}")
+    return classes[classes.index(positive)]
+
+
+def _classes(classes: Any, source: str) -> tuple[Label, ...]:
+    if not isinstance(classes, list | tuple) or len(classes) < 2:
+        raise BadInput(f"{source}: 'target' needs a 'name' and at least two 'classes', or task: {REGRESSION}")
+    kinds = {type(label) for label in classes}
+    if kinds not in ({int}, {str}) or len(set(classes)) < len(classes):
+        raise BadInput(
+            f"{source}: target.classes is {list(classes)!r}; expected only whole numbers or only texts, all different "
+            "(YAML reads yes, no, on and off as true and false: put them in quotes)"
+        )
+    return tuple(classes)

@@ -1,0 +1,130 @@
+"""A candidate's trial: fitted before each block of some validation rows, and scored on the block.
+
+The blocks are cut in time order like those of the holdout (releve/rules/split.py), and lie before it: the holdout,
+which the gate judges on, has no say in what is chosen.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from releve.errors import BadInput, ReleveError
+from releve.rules.learning import answer, learn, window
+from releve.rules.metrics import METRICS, score
+from releve.rules.schema import Schema
+from releve.rules.search_spaces import SIMPLEST_FIRST, Candidate
+from releve.rules.split import Fold
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIGITS = 6  # of a score; two that agree so far are the same
+MIN_ROWS = 20  # that a search can be made of: half of them are learned from at first
+CHAMPION, PARAMS, DEFAULTS, SEARCH = "champion", "params", "defaults", "search"  # where a candidate came from
+
+
+@dataclass(frozen=True)
+class Table:
+    """What every trial of a search is given."""
+
+    rows: "pd.DataFrame"  # in time order, none of the holdout
+    schema: Schema
+    folds: tuple[Fold, ...]
+    metric: str
+    seed: int
+    last_batches: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of all validation rows together, and of each block; None and a `reason` when the trial failed."""
+
+    score: float | None
+    folds: tuple[float | None, ...] = ()
+    reason: str = ""  # why it failed, or what the estimator warned of
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One candidate with its score."""
+
+    number: int  # from 1, in the order asked
+    origin: str
+    candidate: Candidate
+    found: Score
+
+    def as_dict(self) -> dict[str, Any]:
+        """For recipe.json."""
+        return {"number": self.number, "origin": self.origin, **self.candidate.as_dict(), **asdict(self.found)}
+
+
+def validation_folds(rows: int, *, share: float, folds: int) -> tuple[Fold, ...]:
+    """Blocks over the newest `share` (0-1) of the rows, oldest first. Raises BadInput below MIN_ROWS."""
+    if rows < MIN_ROWS:
+        raise BadInput(
+            f"there are {rows} labelled rows before the holdout, and a search needs {MIN_ROWS}; ingest more rows, "
+            "lower split.holdout_share, or name a recipe and set tune.trials to 0 in params.yaml"
+        )
+    size = max(folds, int(rows * share))
+    edges = [rows - size + size * number // folds for number in range(folds + 1)]
+    return tuple(Fold(start, end) for start, end in zip(edges, edges[1:], strict=False))
+
+
+def try_candidate(table: Table, candidate: Candidate) -> Score:
+    """Score a candidate. A candidate that cannot be fitted to this table is an answer, not an error."""
+    import pandas as pd
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            blocks = [_answers(table, candidate, fold) for fold in table.folds]
+        except (ReleveError, MemoryError) as error:
+            return Score(None, reason=str(error) or "not enough memory")
+        except Exception as error:  # every estimator has its own ways to fail, and the other candidates go on
+            return Score(None, reason=f"{type(error).__name__}: {error}"[:500])
+    pooled = _score(table, pd.concat(blocks, ignore_index=True), Fold(table.folds[0].start, table.folds[-1].end))
+    scores = tuple(_score(table, block, fold) for block, fold in zip(blocks, table.folds, strict=True))
+    notes = sorted({str(warning.message).split("\n")[0] for warning in warned})
+    reason = "; ".join(notes) if pooled is not None else f"{table.metric} of its answers is not defined on these rows"
+    return Score(pooled, scores, reason)
+
+
+def _answers(table: Table, candidate: Candidate, fold: Fold) -> "pd.DataFrame":
+    known = window(table.rows, end=fold.start, last_batches=table.last_batches)
+    model = learn(known, table.schema, candidate, seed=table.seed)
+    return answer(model, table.rows.iloc[fold.start : fold.end], table.schema)
+
+
+def _score(table: Table, answers: "pd.DataFrame", fold: Fold) -> float | None:
+    """None where the metric has no value, as AUC on rows of one class."""
+    import math
+
+    labels = table.rows[table.schema.target.name].iloc[fold.start : fold.end].tolist()
+    values = answers.to_numpy(dtype=float)
+    try:
+        found = score(table.metric, values if table.schema.target.classes else values[:, 0], labels, table.schema.target)
+    except BadInput:
+        return None
+    return round(found, DIGITS) if math.isfinite(found) else None
+
+
+def best(trials: Sequence[Trial], *, metric: str) -> Trial:
+    """The trial with the best score; of several, the simplest recipe's, then the earliest. Raises BadInput when none
+    has a score."""
+    scored = [trial for trial in trials if trial.found.score is not None]
+    if not scored:
+        raise BadInput(
+            f"none of {len(trials)} candidates could be fitted and scored; the first, {trials[0].candidate}: "
+            f"{trials[0].found.reason}"
+        )
+    sign = METRICS[metric].sign
+    return min(scored, key=lambda trial: (-sign * _figure(trial), _complexity(trial), trial.number))
+
+
+def _figure(trial: Trial) -> float:
+    return 0.0 if trial.found.score is None else trial.found.score
+
+
+def _complexity(trial: Trial) -> int:
+    return SIMPLEST_FIRST.index(trial.candidate.recipe)

@@ -1,0 +1,213 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from releve.adapters.compute import DIED, Outcome, cores, open_workers, versions
+from releve.errors import Unavailable
+from tests.adapters import work
+from tests.serving.process import free_port
+from tests.tables import ROOT
+
+SECONDS = 60.0
+
+
+def run(function: Any, shared: Any, items: list[Any], *, address: str = "", workers: int = 2) -> list[Outcome]:
+    with open_workers(function, shared, address=address, workers=workers) as open_:
+        return list(open_.run(items))
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2, 3])
+def test_every_item_is_computed_with_what_is_shared_whatever_the_number_of_workers(workers: int) -> None:
+    found = run(work.add, 10, [1, 2, 3, 4], workers=workers)
+
+    assert found == [Outcome(11), Outcome(12), Outcome(13), Outcome(14)]
+
+
+def test_outcomes_come_in_the_order_of_the_items_and_not_of_their_end() -> None:
+    found = run(work.later_first, 4, [0, 1, 2, 3, 4], workers=3)
+
+    assert [outcome.value for outcome in found] == [0, 1, 2, 3, 4]
+
+
+def test_what_is_shared_travels_to_each_worker_once(tmp_path: Path) -> None:
+    with open_workers(work.add_counted, work.Counted(tmp_path, 1), address="", workers=2) as workers:
+        rounds = [list(workers.run(range(8))) for _ in range(3)]
+
+    assert [[outcome.value[0] for outcome in found] for found in rounds] == [list(range(1, 9))] * 3
+    arrivals = [path.name.partition("-")[0] for path in tmp_path.iterdir()]
+    assert len(arrivals) == len(set(arrivals)) <= 2
+    assert {str(outcome.value[1]) for found in rounds for outcome in found} <= set(arrivals)
+
+
+def test_a_worker_computes_in_one_thread() -> None:
+    found = run(work.threads, None, [0, 1, 0, 1])
+
+    assert {count for outcome in found for count in outcome.value} == {1}
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_an_item_whose_process_dies_is_told_and_the_others_are_computed(place: int) -> None:
+    items: list[Any] = [0, 1, 2, 3]
+    items[place] = "die"
+
+    with open_workers(work.add, 10, address="", workers=2) as workers:
+        found = list(workers.run(items))
+        afterwards = list(workers.run([5]))
+
+    assert found == [Outcome(problem=DIED) if item == "die" else Outcome(10 + item) for item in items]
+    assert afterwards == [Outcome(15)]
+
+
+def test_a_fault_of_the_function_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError, match="of the item"):
+        run(work.fail, None, ["of the item"])
+
+
+def test_workers_of_a_process_that_was_killed_end_too() -> None:
+    code = (
+        "from releve.adapters.compute import open_workers\n"
+        "from tests.adapters import work\n"
+        "if __name__ == '__main__':\n"
+        "    with open_workers(work.sleep, None, address='', workers=1) as workers:\n"
+        "        print(list(workers.run([0]))[0].value, flush=True)\n"
+        "        list(workers.run([600]))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+
+        parent.kill()
+
+    deadline = time.monotonic() + SECONDS
+    while _lives(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _lives(worker)
+
+
+def test_a_process_may_use_a_core_at_least() -> None:
+    assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+def test_a_scheduler_that_does_not_answer_is_told_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("releve.adapters.compute.CONNECT_SECONDS", 1.0)
+    address = f"tcp://127.0.0.1:{free_port()}"
+
+    with pytest.raises(Unavailable, match=rf"no Dask scheduler answers at {address}.*compute\.address"):
+        run(work.add, 1, [1], address=address)
+
+
+def _lives(process: int) -> bool:
+    """A process that ended and that nobody waited for does not live."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class Cluster:
+    """A scheduler and its workers, each a process of this machine."""
+
+    def __init__(self) -> None:
+        self.address = f"tcp://127.0.0.1:{free_port()}"
+        port = self.address.rpartition(":")[2]
+        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def add_worker(self, *, environ: dict[str, str] | None = None) -> None:
+        arguments = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", "60")
+        self.workers.append(self._start("worker", self.address, *arguments, environ=environ))
+
+    def end(self) -> None:
+        for process in [*self.workers, self.scheduler]:
+            process.kill()
+            process.wait()
+
+    def _start(
+        self, kind: str, *arguments: str, environ: dict[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "dask", kind, *arguments],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | (environ or {}),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    made = Cluster()
+    yield made
+    made.end()
+
+
+@pytest.mark.slow
+def test_a_cluster_computes_the_same_as_this_machine_in_workers_of_its_own(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.add_worker()
+    cluster.add_worker()
+
+    with open_workers(work.add_counted, work.Counted(tmp_path, 1), address=cluster.address, workers=0) as workers:
+        found = list(workers.run(range(8)))
+
+    assert [outcome.value[0] for outcome in found] == list(range(1, 9))
+    assert {outcome.value[1] for outcome in found} <= {worker.pid for worker in cluster.workers}
+    assert {count for outcome in run(work.threads, None, [1], address=cluster.address) for count in outcome.value} == {1}
+
+
+@pytest.mark.slow
+def test_a_cluster_without_workers_is_told(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("releve.adapters.compute.CONNECT_SECONDS", 3.0)
+
+    with pytest.raises(Unavailable, match=rf"scheduler at {cluster.address} has no worker"):
+        run(work.add, 1, [1], address=cluster.address)
+
+
+@pytest.mark.slow
+def test_a_worker_with_other_versions_is_told_before_anything_is_computed(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.metadata as m\nreal = m.version\n"
+        "m.version = lambda name: '1.0.0' if name == 'scikit-learn' else real(name)\n"
+    )
+    cluster.add_worker(environ={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
+
+    with pytest.raises(Unavailable, match=r"has .*scikit-learn 1\.0\.0.*this process has .*scikit-learn " + MINE):
+        run(work.add, 1, [1], address=cluster.address)
+
+
+MINE = versions()["scikit-learn"].replace(".", r"\.")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("who", ["scheduler", "worker"])
+def test_a_cluster_that_goes_away_during_a_run_is_told(
+    cluster: Cluster, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("releve.adapters.compute.NO_WORKER_SECONDS", 3.0)
+    monkeypatch.setattr("releve.adapters.compute.POLL_SECONDS", 0.5)
+    cluster.add_worker()
+
+    with (
+        pytest.raises(Unavailable, match=rf"cluster at {cluster.address} went away"),
+        open_workers(work.sleep, None, address=cluster.address, workers=0) as workers,
+    ):
+        outcomes = workers.run([0, 600])
+        next(outcomes)
+        os.kill((cluster.scheduler if who == "scheduler" else cluster.workers[0]).pid, signal.SIGKILL)
+        next(outcomes)
+
+
+@pytest.mark.slow
+def test_an_item_that_ends_every_worker_is_told_and_the_others_are_computed(cluster: Cluster) -> None:
+    for _ in range(5):  # Dask gives an item up after it ended four workers
+        cluster.add_worker()
+
+    found = run(work.add, 10, ["die", 1], address=cluster.address)
+
+    assert found == [Outcome(problem=DIED), Outcome(11)]
