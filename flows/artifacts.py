@@ -15,13 +15,16 @@ SHOWN_COLUMNS = 50  # of a wide table, the most changed first
 
 def show_ingestion(scenario: str, found: Ingestion) -> None:
     """A line per file: what became of it."""
-    lines = [f"| {b.source} | batch {b.batch} | {b.rows} | {b.rejected} |" for b in found.batches]
-    lines += [f"| {d.source} | already there | | |" for d in found.duplicates]
-    lines += [f"| {r.source} | **refused** | | |" for r in found.refusals]
-    table = "\n".join(["| file | became | rows | in quarantine |", "|---|---|---|---|", *lines])
-    refused = "".join(f"\n- {_plain(refusal.reason)}" for refusal in found.refusals)
+    lines = [f"| {b.source} | batch {b.batch} | {b.rows} | {b.rejected} | {_plain(b.read_as)} |" for b in found.batches]
+    lines += [f"| {d.source} | already there | | | |" for d in found.duplicates]
+    lines += [f"| {r.source} | **refused** | | | |" for r in found.refusals]
+    table = "\n".join(["| file | became | rows | in quarantine | read as |", "|---|---|---|---|---|", *lines])
+    told = [f"{b.source}: {_plain(warning)}" for b in found.batches for warning in b.warnings.splitlines()]
+    told += [_plain(refusal.reason) for refusal in found.refusals]
+    told += [f"Refused files lie in `{found.refused}`, each beside its reason"] if found.refusals else []
     create_markdown_artifact(
-        f"# {scenario}: {len(found.batches)} new batches\n\n{table}\n{refused}", key=_key("ingest", scenario)
+        f"# {scenario}: {len(found.batches)} new batches\n\n{table}\n" + "".join(f"\n- {line}" for line in told),
+        key=_key("ingest", scenario),
     )
 
 

@@ -27,12 +27,19 @@ def take_in(settings: Settings, scenario: str, *, harvested: bool = False) -> In
     if harvested:
         print(f"{harvest(settings, scenario)} labelled answers wait to be ingested")
     found: Ingestion = version_rows(settings, scenario)
-    show_ingestion(scenario, found)
+    if found:  # a retraining looks into the folder too, and would cover what the last ingestion showed
+        show_ingestion(scenario, found)
     for batch in found.batches:
         print(f"{batch.source}: {batch.rows} rows accepted, {batch.rejected} rejected -> batch {batch.batch}")
+        print(f"{batch.source} was read as {batch.read_as}")
+        for warning in batch.warnings.splitlines():
+            print(f"warning, {batch.source}: {warning}")
         if batch.rejected:
             folder = ScenarioState(settings.home, scenario).quarantine
             print(f"the rejected rows and their reasons: {folder / batch.batch}.parquet")
+            print(f"to mend them and send them again: python -m tasks.requeue {scenario} {batch.batch}")
     for refusal in (*found.duplicates, *found.refusals):
         print(refusal.reason)
+    if found.refusals:
+        print(f"the refused files, each beside its reason: {found.refused}")
     return found

@@ -2,18 +2,19 @@
 
 import csv
 import io
+import json
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from releve.adapters.data_versions import DataVersions, data_version
-from releve.adapters.files import Inputs, file_digest, read_inputs, write_bytes, write_inputs, write_parquet
+from releve.adapters.files import Inputs, ParquetAppender, read_inputs, write_bytes, write_inputs, write_json
 from releve.adapters.scenario_branch import ScenarioBranch, Worktree
+from releve.rules.batch_checks import Profile
 from tasks.places import ScenarioFiles
 
-if TYPE_CHECKING:
-    import pandas as pd
+KEPT_PROFILES = 50  # newest batches that the next ones are held against
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Batch:
     rejected: int
     source: str
     sha256: str
+    read_as: str = ""  # what was found out about the file: its encoding, its delimiter
+    warnings: str = ""  # what is odd about it as a whole; one sentence a line
 
 
 def read_batches(branch: ScenarioBranch) -> list[Batch]:
@@ -56,25 +59,40 @@ class OpenBatches:
         self._data.repro(f"scenarios/{self._tree.scenario}/dvc.yaml:seed")
         return sorted((self._files.folder / "seed").glob("*.parquet"))
 
-    def add(self, source: Path, accepted: "pd.DataFrame", *, rejected: int) -> Batch:
+    @property
+    def profiles(self) -> dict[str, Profile]:
+        """What the newest batches are like, by name; of KEPT_PROFILES at most."""
+        path = self._files.batch_profiles
+        values = json.loads(path.read_text()) if path.is_file() else {}
+        return {name: Profile.from_dict(value) for name, value in values.items()}
+
+    @property
+    def room(self) -> Path:
+        """A folder for what is being written; it goes when the worktree goes."""
+        return self._files.work / "intake"
+
+    def next_name(self, digest: str) -> str:
+        """What the next batch is called."""
+        return f"{len(self.known) + 1:08d}-{digest[:8]}"
+
+    def add(self, batch: Batch, accepted: ParquetAppender, profile: Profile) -> Batch:
         """Version the accepted rows of a file as the newest batch, and push them.
 
         Each batch is a commit with a data version of its own, so that any of them can be returned to. DVC pushes what
         the newest version needs alone, so each one is pushed before the next is made: one `dvc add` and one
         `dvc push` a file, about a second each. Raises RemoteUnavailable.
         """
-        digest = file_digest(source)
-        name = f"{len(self.known) + 1:08d}-{digest[:8]}"
-        batch = Batch(name, len(accepted), rejected, as_text(source.name), digest)
-        write_parquet(self._files.batches / f"{name}.parquet", accepted)
+        accepted.close()
+        accepted.move(self._files.batches / f"{batch.batch}.parquet")
+        profiles = {**self.profiles, batch.batch: profile}
+        kept = {name: profiles[name].as_dict() for name in list(profiles)[-KEPT_PROFILES:]}
+        write_json(self._files.batch_profiles, kept)
         write_bytes(self._files.batch_list, _format([*self.known, batch]).encode())
         self._data.add(str(self._files.batches.relative_to(self._tree.path)))
         self._data.push(self._dvc_file)
         version = data_version((self._tree.path / self._dvc_file).read_text())
-        message = (
-            f"{self._tree.scenario}: batch {name}, {batch.rows} rows from {batch.source}\n\ndata version {version}"
-        )
-        self._tree.commit(message)
+        told = f"{self._tree.scenario}: batch {batch.batch}, {batch.rows} rows from {batch.source}"
+        self._tree.commit(f"{told}\n\ndata version {version}")
         return batch
 
     def publish(self, branch: ScenarioBranch) -> None:
@@ -90,7 +108,15 @@ def as_text(name: str) -> str:
 
 def _parse(text: str) -> list[Batch]:
     return [
-        Batch(line["batch"], int(line["rows"]), int(line["rejected"]), line["source"], line["sha256"])
+        Batch(
+            line["batch"],
+            int(line["rows"]),
+            int(line["rejected"]),
+            line["source"],
+            line["sha256"],
+            line.get("read_as") or "",  # lists of earlier versions have no such column
+            line.get("warnings") or "",
+        )
         for line in csv.DictReader(io.StringIO(text))
     ]
 

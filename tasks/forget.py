@@ -33,6 +33,8 @@ def forget(settings: Settings, scenario: str, *, reason: str, actor: str = "forg
             state.ingested,
             state.refused,
             state.quarantine,
+            state.mend,
+            state.pulled,
             state.ledger,
             state.harvest,
             state.reports,

@@ -19,7 +19,8 @@ from releve.rules.ledger import Labelled
 from releve.rules.schema import Schema
 from releve.settings import Settings
 from tasks.batches import read_batches
-from tasks.ingest import RESERVED, refused_digests
+from tasks.ingest import refused_digests
+from tasks.intake import RESERVED
 from tasks.places import ScenarioState
 
 if TYPE_CHECKING:

@@ -31,6 +31,10 @@ class ScenarioFiles:
         return self.folder / "batches.csv"
 
     @property
+    def batch_profiles(self) -> Path:  # what each batch is like as a whole; the next ones are held against it
+        return self.folder / "batches.json"
+
+    @property
     def work(self) -> Path:
         return self.folder / "work"
 
@@ -97,6 +101,14 @@ class ScenarioState:
     @property
     def quarantine(self) -> Path:  # rejected rows, one Parquet file per file they came in
         return self.home / "quarantine" / self.scenario
+
+    @property
+    def mend(self) -> Path:  # rejected rows that a person asked for, to mend and send again
+        return self.home / "mend" / self.scenario
+
+    @property
+    def pulled(self) -> Path:  # how far the scenario's query was followed
+        return self.home / "pulled" / self.scenario
 
     @property
     def ledger(self) -> Path:

@@ -1,12 +1,18 @@
-"""All labelled rows in the order of their ingestion, which is what time means here, and the blocks of the holdout."""
+"""All labelled rows in time order, and the blocks of the holdout.
+
+Time order is batch after batch, as they were ingested, and within a batch by the schema's `time` column, or as the rows
+came where there is none. A late file is not sorted in among earlier ones: what the champion learned from would no
+longer come first. Batches are read as params.yaml describes the table today (see `_as_described`).
+"""
 
 import csv
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from releve.adapters.files import read_inputs, write_json, write_parquet
 from releve.errors import BadInput
+from releve.rules.columns import Column
 from releve.rules.schema import Schema
 from releve.rules.split import rolling_folds
 from tasks.stage import Stage, run
@@ -66,8 +72,7 @@ def listed_batches(batch_list: Path) -> list[str]:
 def _read_batch(path: Path, schema: Schema) -> "pd.DataFrame":
     import pandas as pd
 
-    frame: Any = pd.read_parquet(path)
-    schema.check_columns(list(frame.columns), source=f"batch {path.name}")
+    frame = _as_described(pd.read_parquet(path), schema, source=f"batch {path.name}")
     checked = schema.check_frame(frame)
     if checked.problems:
         raise BadInput(
@@ -76,7 +81,28 @@ def _read_batch(path: Path, schema: Schema) -> "pd.DataFrame":
         )
     batch = checked.accepted
     batch[BATCH], batch[ROW] = path.stem, range(len(batch))
-    return batch
+    return batch.sort_values(schema.time, kind="stable", ignore_index=True) if schema.time else batch
+
+
+def _as_described(frame: "pd.DataFrame", schema: Schema, *, source: str) -> "pd.DataFrame":
+    """An older batch with the columns that params.yaml describes today: removed ones left out, new ones missing.
+
+    Raises BadInput where a new column may not be missing.
+    """
+    described = [column.name for column in schema.columns] + [schema.target.name]
+    new = [name for name in described if name not in frame]
+    needed = [name for name in new if name == schema.target.name or not _may_be_missing(schema.column(name))]
+    if needed:
+        names = ", ".join(map(repr, needed))
+        raise BadInput(
+            f"{source} has no {names}, which scenarios/<name>/params.yaml describes today; add `nullable: true` there, "
+            "so that the rows of older batches count as missing it, or take the column out again"
+        )
+    return frame.assign(**dict.fromkeys(new)).loc[:, described]
+
+
+def _may_be_missing(column: Column) -> bool:
+    return column.nullable or not column.feature
 
 
 if __name__ == "__main__":

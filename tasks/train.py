@@ -29,9 +29,7 @@ def train(stage: Stage) -> None:
     write_bytes(stage.files.pipeline, skops.io.dumps(final))
 
 
-def _answers(
-    stage: Stage, rows: "pd.DataFrame", candidate: Candidate, *, start: int, end: int
-) -> "pd.DataFrame":
+def _answers(stage: Stage, rows: "pd.DataFrame", candidate: Candidate, *, start: int, end: int) -> "pd.DataFrame":
     """Rows [start, end): position, and what a model of the rows before says of them."""
     known = _known(stage, rows, end=start)
     model = learn(known, stage.schema, candidate, seed=stage.params.train.seed)

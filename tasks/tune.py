@@ -20,7 +20,7 @@ from releve.rules.trials import Score, Table, Trial, try_candidate, validation_f
 from tasks.stage import Stage, run
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 Proposal = tuple[str, Candidate]  # where a candidate comes from, and what it is
 
@@ -146,9 +146,7 @@ def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], 
     spaces = search_spaces.spaces(plan.recipes, plan.table.schema)
     searcher = Search(spaces, sign=METRICS[plan.table.metric].sign, seed=plan.table.seed)
     waiting = _distinct(plan.first)
-    with open_workers(
-        try_candidate, plan.table, address=plan.compute.address, workers=plan.compute.workers
-    ) as workers:
+    with open_workers(try_candidate, plan.table, address=plan.compute.address, workers=plan.compute.workers) as workers:
         while (left := plan.tune.trials - len(found.trials)) > 0:
             if found.trials and clock() - started >= plan.tune.seconds:
                 found.stopped_by = "seconds"

@@ -91,9 +91,7 @@ class _Processes:
             pool.shutdown()
 
     def _start(self, count: int) -> Executor:
-        pool = ProcessPoolExecutor(
-            count, mp_context=get_context("spawn"), initializer=_begin, initargs=(self._work,)
-        )
+        pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin, initargs=(self._work,))
         self._stack.callback(pool.shutdown, cancel_futures=True)
         return pool
 

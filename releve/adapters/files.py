@@ -1,11 +1,12 @@
-"""Files and folders on this machine: params, JSON, Parquet, incoming tables."""
+"""Files and folders on this machine: params, JSON, Parquet."""
 
 import errno
+import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,55 +88,18 @@ def _yaml_lines(inputs: Inputs) -> list[str]:
     return [f"{key}: {json.dumps(value)}" for key, value in vars(inputs).items()]
 
 
-def read_table(path: Path, schema: Schema) -> "pd.DataFrame":
-    """One incoming file as a frame, cells as found. Raises BadInput for a file that cannot be read or is empty."""
-    read = READERS.get(path.suffix.lower())
-    if read is None:
-        raise BadInput(f"{path.name} is not a file that can be ingested; expected one ending in {', '.join(READERS)}")
+@contextmanager
+def needing_room(path: Path) -> Iterator[None]:
+    """Raises DiskFull, saying where, when what is done within finds no room for `path`."""
     try:
-        frame = read(path, schema)
-    except BadInput:
-        raise
-    except Exception as error:  # each reader raises its own kinds; all mean the same to the one who brought the file
-        raise BadInput(f"{path.name} cannot be read as {path.suffix[1:].upper()}: {str(error).strip()}") from error
-    if frame.empty:
-        raise BadInput(f"{path.name} has no rows; put a file with at least one row in its place")
-    return frame
-
-
-def _read_csv(path: Path, schema: Schema) -> "pd.DataFrame":
-    import pandas as pd
-
-    if not path.read_bytes()[:1]:
-        raise BadInput(f"{path.name} is empty; expected a header line and rows")
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", on_bad_lines="error")
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes the surplus for row names, and shifts every column
-        raise BadInput(f"{path.name}: its lines have more cells than its header names; correct the header or the lines")
-    return schema.from_text(frame)
-
-
-def _read_parquet(path: Path, schema: Schema) -> "pd.DataFrame":
-    import pandas as pd
-
-    return pd.read_parquet(path)
-
-
-def _read_jsonl(path: Path, schema: Schema) -> "pd.DataFrame":
-    import pandas as pd
-
-    # Not splitlines: it also splits at characters that JSON allows inside a text, such as U+2028.
-    lines = [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
-    rows = [json.loads(line) for line in lines]
-    if wrong := [row for row in rows if not isinstance(row, dict)]:
-        raise BadInput(f"{path.name} holds the line {wrong[0]!r}; expected an object of column names and values a line")
-    return pd.DataFrame(rows, dtype=object)
-
-
-READERS: dict[str, Callable[[Path, Schema], "pd.DataFrame"]] = {
-    ".csv": _read_csv,
-    ".parquet": _read_parquet,
-    ".jsonl": _read_jsonl,
-}
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise DiskFull(
+            f"there is no room for {path.name} in {path.parent} ({os.strerror(error.errno)}); make room on that disk, "
+            "then run the same again"
+        ) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -143,18 +107,13 @@ def write_bytes(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with beside.open("wb") as file:
+        with needing_room(path), beside.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except BaseException as error:
+    except BaseException:
         beside.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            raise DiskFull(
-                f"there is no room for {path.name} in {path.parent} ({error.strerror}); make room on that disk, then "
-                "run the same again"
-            ) from error
         raise
 
 
@@ -168,9 +127,53 @@ def write_parquet(path: Path, frame: "pd.DataFrame") -> None:
     write_bytes(path, frame.to_parquet(index=False))
 
 
+class ParquetAppender:
+    """One Parquet file, written a frame at a time; it has its name once it is moved to it, whole.
+
+    The first frame's types hold for all.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._writer: Any = None
+
+    def append(self, frame: "pd.DataFrame") -> None:
+        """Add rows. Raises what pyarrow raises where they do not have the first frame's types."""
+        import pyarrow
+        import pyarrow.parquet
+
+        schema = self._writer.schema if self._writer else None
+        table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
+        if self._writer is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = pyarrow.parquet.ParquetWriter(self.path, table.schema)
+        with needing_room(self.path):
+            self._writer.write_table(table)
+
+    def close(self) -> None:
+        """End the file; without a single append there is none."""
+        if self._writer is not None:
+            with needing_room(self.path):
+                self._writer.close()
+
+    def move(self, path: Path) -> None:
+        """Flush the closed file to disk and give it its name; nothing happens where nothing was appended."""
+        if self._writer is not None:
+            with self.path.open("rb") as file:
+                os.fsync(file.fileno())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.replace(path)
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+
 def file_digest(path: Path) -> str:
     """sha256 of the file's bytes."""
-    return sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _named(path: Path) -> str:

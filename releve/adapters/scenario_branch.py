@@ -16,7 +16,8 @@ from pathlib import Path
 from releve.errors import BadInput, Conflict, ReleveError
 from releve.rules.names import check_scenario_name
 
-OWNED_BY_FLOWS = ("batches.dvc", "batches.csv", "inputs.yaml", "dvc.lock")  # of scenarios/<name>/; and its results/
+# Of scenarios/<name>/; and its results/ as a whole.
+OWNED_BY_FLOWS = ("batches.dvc", "batches.csv", "batches.json", "inputs.yaml", "dvc.lock")
 WRITTEN_BY_USERS = ("dvc.yaml", "inputs.yaml", "params.yaml")  # of scenarios/<name>/; no run works without them
 NOT_THERE_YET = "0" * 40  # git's word for "this ref must not exist"
 IDENTITY = {

@@ -49,9 +49,7 @@ class Search:
             distributions = {name: _distribution(self._knob(name)) for name in knobs}
             distributions[RECIPE] = optuna.distributions.CategoricalDistribution(list(self._spaces))
             params = {RECIPE: candidate.recipe, **knobs}
-            self._study.add_trial(
-                optuna.trial.create_trial(params=params, distributions=distributions, value=score)
-            )
+            self._study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=score))
 
     def _knobs(self, candidate: Candidate) -> dict[str, Any] | None:
         """Knobs under their names in the study; None when the candidate lies outside of what is searched."""

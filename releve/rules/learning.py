@@ -32,9 +32,7 @@ def learn(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, *, seed: i
     labels = rows[schema.target.name]
     if schema.target.task != REGRESSION:
         _check_labels(labels.tolist(), schema, calibrated=candidate.recipe == "svm")
-    pipeline = build(
-        schema, recipe=candidate.recipe, scale=candidate.scale, options=dict(candidate.options), seed=seed
-    )
+    pipeline = build(schema, recipe=candidate.recipe, scale=candidate.scale, options=dict(candidate.options), seed=seed)
     return pipeline.fit(_features(rows, schema), labels)
 
 

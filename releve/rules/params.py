@@ -24,6 +24,37 @@ class Section(BaseModel):
 
 class Ingest(Section):
     max_rejected_share: Share
+    csv_encoding: str
+    csv_delimiter: Annotated[str, Field(max_length=1)]
+    csv_header_line: Annotated[int, Field(ge=0)]
+    csv_thousands: Annotated[str, Field(max_length=1)]
+    csv_decimal: Literal[".", ","]
+
+
+class Source(Section):
+    url_env: str
+    query: str
+    watermark: str
+    since: str | int | float
+
+
+OnFinding = Literal["ignore", "warn", "refuse"]
+
+
+class Batch(Section):
+    min_rows: Count
+    max_rows: Annotated[int, Field(ge=0)]
+    max_missing_rise: Share
+    max_new_categories: Share
+    max_out_of_range: Share
+    max_duplicate_rows: Share
+    on_row_count: OnFinding
+    on_missing: OnFinding
+    on_new_categories: OnFinding
+    on_out_of_range: OnFinding
+    on_duplicate_rows: OnFinding
+    on_duplicate_ids: OnFinding
+    on_time_back: OnFinding
 
 
 class Data(Section):
@@ -142,6 +173,8 @@ class Params(Section):
     """All sections of params.yaml, after a scenario's overrides."""
 
     ingest: Ingest
+    source: Source
+    batch: Batch
     data: Data
     split: Split
     train: Train

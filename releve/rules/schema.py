@@ -234,10 +234,9 @@ class Schema:
 
         An empty cell is missing. Nothing is dropped: a cell that does not read is left for `check_frame` to name.
         """
-        import pandas as pd
-
-        read = {name: from_text(self._by_name[name], frame[name]) for name in frame if name in self._by_name}
-        return frame.assign(**{name: pd.Series(cells, index=frame.index, dtype=object) for name, cells in read.items()})
+        return frame.assign(
+            **{name: from_text(self._by_name[name], frame[name]) for name in frame if name in self._by_name}
+        )
 
 
 def _cell_problem(column: Column, row: Mapping[str, Any]) -> str | None:

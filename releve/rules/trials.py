@@ -103,7 +103,9 @@ def _score(table: Table, answers: "pd.DataFrame", fold: Fold) -> float | None:
     labels = table.rows[table.schema.target.name].iloc[fold.start : fold.end].tolist()
     values = answers.to_numpy(dtype=float)
     try:
-        found = score(table.metric, values if table.schema.target.classes else values[:, 0], labels, table.schema.target)
+        found = score(
+            table.metric, values if table.schema.target.classes else values[:, 0], labels, table.schema.target
+        )
     except BadInput:
         return None
     return round(found, DIGITS) if math.isfinite(found) else None

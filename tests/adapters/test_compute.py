@@ -129,9 +129,7 @@ class Cluster:
             process.kill()
             process.wait()
 
-    def _start(
-        self, kind: str, *arguments: str, environ: dict[str, str] | None = None
-    ) -> "subprocess.Popen[bytes]":
+    def _start(self, kind: str, *arguments: str, environ: dict[str, str] | None = None) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             [sys.executable, "-m", "dask", kind, *arguments],
             cwd=ROOT,
@@ -158,7 +156,9 @@ def test_a_cluster_computes_the_same_as_this_machine_in_workers_of_its_own(clust
 
     assert [outcome.value[0] for outcome in found] == list(range(1, 9))
     assert {outcome.value[1] for outcome in found} <= {worker.pid for worker in cluster.workers}
-    assert {count for outcome in run(work.threads, None, [1], address=cluster.address) for count in outcome.value} == {1}
+    assert {count for outcome in run(work.threads, None, [1], address=cluster.address) for count in outcome.value} == {
+        1
+    }
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 import pytest
 
 from releve.rules.pipeline import build
+from releve.rules.schema import Schema
 from releve.rules.search_spaces import (
     CLASS_SPACES,
     LARGEST_TABLE,
@@ -16,7 +17,6 @@ from releve.rules.search_spaces import (
     spaces,
 )
 from tests.tables import SHOP_TABLE, shop_schema
-from releve.rules.schema import Schema
 
 VALUES = Schema.from_dict({**SHOP_TABLE, "target": {"name": "spent", "task": "regression"}})
 TASKS = [pytest.param(shop_schema(), CLASS_SPACES, id="classes"), pytest.param(VALUES, VALUE_SPACES, id="values")]

@@ -1,21 +1,31 @@
 import shutil
+from hashlib import sha256
 
 import pytest
 
 from releve import data
 from releve.adapters.data_versions import DataVersions
-from releve.adapters.files import read_schema
+from releve.adapters.files import ParquetAppender, read_schema
 from releve.adapters.scenario_branch import git
-from tasks.batches import OpenBatches, as_text
+from releve.rules.batch_checks import Profile
+from tasks.batches import Batch, OpenBatches, as_text
 from tasks.split import BATCH, listed_batches, read_rows
 from tests.tables import SHOP, shop_rows
+
+
+def add_to(there, frame):
+    digest = sha256(frame.to_csv().encode()).hexdigest()
+    rows = ParquetAppender(there.room / "rows.parquet")
+    rows.append(frame)
+    batch = Batch(there.next_name(digest), len(frame), 0, f"{len(frame)}.csv", digest)
+    return there.add(batch, rows, Profile(rows=len(frame)))
 
 
 def add(shop, *frames):
     """Frames become batches of the shop's branch in one run."""
     with shop.branch.worktree(shop.state.worktrees) as tree:
         there = OpenBatches(tree, DataVersions(tree.path, project=shop.root, home=shop.settings.home))
-        added = [there.add(shop.receive(frame, f"{len(frame)}.csv"), frame, rejected=0) for frame in frames]
+        added = [add_to(there, frame) for frame in frames]
         there.publish(shop.branch)
     return added
 
@@ -41,7 +51,7 @@ def test_batches_numbered_with_four_digits_stay_before_newer_ones(fresh):
         folder, batch_list = tree.folder / "batches", tree.folder / "batches.csv"
         (folder / f"{first.batch}.parquet").rename(folder / f"{old}.parquet")
         batch_list.write_text(batch_list.read_text().replace(first.batch, old))
-        there.add(fresh.receive(shop_rows(7), "7.csv"), shop_rows(7), rejected=0)
+        add_to(there, shop_rows(7))
         rows = read_rows(folder, read_schema(fresh.root, SHOP), listed=listed_batches(batch_list))
 
     assert rows[BATCH].value_counts(sort=False).tolist() == [5, 6, 7]

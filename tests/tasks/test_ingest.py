@@ -12,9 +12,10 @@ from releve.adapters.registry import Registry
 from releve.errors import BadInput, NotFound
 from releve.rules.chain import INGESTED, RELEASED
 from releve.rules.release import SEED_VERSION, Release
-from tasks.ingest import check_refusals, check_share, ingest, read_checked, refused_digests
+from tasks.ingest import check_refusals, ingest, refused_digests
+from tasks.intake import take_in
 from tests.repositories import commit, snapshot, write
-from tests.tables import SHOP, shop_rows, shop_schema
+from tests.tables import SHOP, make_params, shop_rows, shop_schema
 
 GOOD = "kind,price,weight,bought\nbread,1,2,yes\napple,3,,no\n"
 
@@ -53,7 +54,7 @@ def test_quarantine_says_where_what_and_why_and_keeps_the_whole_row(fresh):
     batch = ingest(fresh.settings, SHOP).batches[0].batch
 
     found = pd.read_parquet(fresh.state.quarantine / f"{batch}.parquet")
-    assert found["row"].tolist() == [0, 0, 1, 1]
+    assert found["row"].tolist() == [1, 1, 2, 2]
     assert found["column"].tolist() == ["price", "kind"] * 2
     assert (
         found["reason"].tolist()
@@ -81,30 +82,6 @@ def test_accepted_and_rejected_rows_add_up_to_the_file(bad, fresh):
     batch = ingest(fresh.settings, SHOP).batches[0]
 
     assert (batch.rows + batch.rejected, batch.rejected) == (90, bad)
-
-
-@pytest.mark.parametrize(
-    ("rows", "bad", "refused"), [(90, 17, False), (90, 18, False), (90, 19, True), (1, 1, True), (5, 1, False)]
-)
-def test_a_file_with_too_large_a_share_of_bad_rows_is_refused_whole(rows, bad, refused):
-    checked = shop_schema().check_frame(spoiled(rows, bad=bad))
-
-    if refused:
-        with pytest.raises(BadInput, match=rf"{bad} of {rows} rows do not fit .*price is -1.* \({bad} x\)"):
-            check_share(checked, rows=rows, allowed=0.2, source="today.csv")
-    else:
-        check_share(checked, rows=rows, allowed=0.2, source="today.csv")
-
-
-@pytest.mark.parametrize(("bad", "refused"), [(4, False), (5, True)])
-def test_a_file_without_a_single_good_row_is_refused_whatever_share_is_allowed(bad, refused):
-    checked = shop_schema().check_frame(spoiled(5, bad=bad))
-
-    if refused:
-        with pytest.raises(BadInput, match="5 of 5 rows do not fit"):
-            check_share(checked, rows=5, allowed=1.0, source="today.csv")
-    else:
-        check_share(checked, rows=5, allowed=1.0, source="today.csv")
 
 
 def test_a_file_that_came_already_is_no_second_batch_whatever_its_name(ingested):
@@ -137,10 +114,14 @@ REFUSED = {
     "missing.csv": ("kind,price,bought\nbread,1,yes\n", "missing.csv is missing 'weight'"),
     "extra.csv": ("kind,price,weight,bought,colour\nbread,1,2,yes,red\n", "extra.csv has the unknown 'colour'"),
     "renamed.csv": ("kind,prize,weight,bought\nbread,1,2,yes\n", "is missing 'price' and has the unknown 'prize'"),
-    "shifted.csv": ("kind,price,weight,bought\n1,bread,1,2,yes\n", "more cells than its header names"),
-    "ragged.csv": (f"{GOOD}bread,1,2,yes,surplus\n", "ragged.csv cannot be read as CSV"),
+    "shifted.csv": ("kind,price,weight,bought\n1,bread,1,2,yes\n", "1 of 1 rows do not fit the schema"),
+    "ragged.csv": (
+        f"{GOOD}bread,1,2,yes,surplus\n",
+        "Most frequent: (line) has 5 cells, expected 4 (1 x). The first: row 4",
+    ),
     "bad.csv": ("kind,price,weight,bought\nbread,x,2,yes\n", "1 of 1 rows do not fit the schema"),
-    "table.xlsx": ("PK", "table.xlsx is not a file that can be ingested"),
+    "table.xlsx": ("PK", "table.xlsx cannot be read as XLSX"),
+    "table.txt": ("PK", "table.txt is not a file that can be ingested"),
     "broken.parquet": ("PAR1", "broken.parquet cannot be read as PARQUET"),
     "list.jsonl": ("[1, 2]\n", "expected an object of column names"),
 }
@@ -160,7 +141,8 @@ def test_files_that_cannot_be_used_are_set_aside_beside_their_reasons_and_stop_n
         assert (fresh.state.refused / name).read_text() == text
         assert reason in (fresh.state.refused / f"{name}.reason.txt").read_text()
     assert names_in(fresh.state.incoming) == []
-    with pytest.raises(BadInput, match=f"{len(REFUSED)} of the incoming files were refused and set aside:\n- "):
+    told = f"{len(REFUSED)} of the incoming files were refused and set aside in .*refused/shop, each beside its reason:\n- "
+    with pytest.raises(BadInput, match=told):
         check_refusals(found)
 
 
@@ -401,4 +383,4 @@ def test_a_harvested_rows_answer_id_is_no_unknown_column(tmp_path):
     path = tmp_path / "answers.csv"
     write(path, "kind,price,weight,bought,_answer_id\nbread,1,2,yes,x\n")
 
-    assert len(read_checked(path, shop_schema(), max_rejected=0.0).checked.accepted) == 1
+    assert take_in(path, shop_schema(), params=make_params(), room=tmp_path).accepted == 1

@@ -1,0 +1,84 @@
+"""What every reader gives: rows in chunks, each with its number, and the lines that hold no row."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.errors import BadInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CELLS_PER_CHUNK = 400_000  # a cell read from text takes some 60 bytes, so that a chunk stays below 50 MB
+MOST_ROWS_PER_CHUNK = 50_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that is no row of the table, and why. `cells` is what stood there: its cells, or its text."""
+
+    row: int
+    reason: str
+    cells: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some rows of a table, cells as found, and the lines among them that could not be rows.
+
+    `rows` counts as the file does: the first line of a CSV row, the line of JSON Lines, the row of a sheet, and the
+    row from 1 where there are no lines.
+    """
+
+    frame: "pd.DataFrame"
+    rows: NDArray[np.int64]
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """An open table. `chunks` can be gone through once; closing it early lets go of the file."""
+
+    chunks: Iterator[Chunk]
+    read_as: str  # what was found out about the file, in words
+    is_text: bool = False  # cells are text whatever they mean, as in CSV
+    place: Callable[[], int] = field(default=lambda: 0)  # bytes of the file that were read so far
+
+
+def chunk_rows(columns: int) -> int:
+    """Rows of a chunk of a table this wide."""
+    return max(100, min(MOST_ROWS_PER_CHUNK, CELLS_PER_CHUNK // max(columns, 1)))
+
+
+def frame_of(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> "pd.DataFrame":
+    """Cells as they are: pandas guesses no types."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=list(names), dtype=object)
+
+
+def numbered(numbers: Sequence[int]) -> NDArray[np.int64]:
+    """Row numbers as a chunk holds them."""
+    return np.asarray(numbers, dtype=np.int64)
+
+
+@contextmanager
+def told_as(path: Path, kind: str) -> Iterator[None]:
+    """Whatever a library raises about a file becomes BadInput: each raises its own kinds, and all mean the same."""
+    try:
+        yield
+    except (BadInput, MemoryError, GeneratorExit):
+        raise
+    except Exception as error:
+        raise BadInput(f"{path.name} cannot be read as {kind}: {str(error).strip() or repr(error)}") from error
+
+
+def guarded(chunks: Iterator[Chunk], path: Path, kind: str) -> Iterator[Chunk]:
+    """The same chunks; what is wrong further down in the file is told like what is wrong at its beginning."""
+    with told_as(path, kind):
+        yield from chunks

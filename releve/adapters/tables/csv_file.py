@@ -1,0 +1,137 @@
+"""CSV, packed or not, a chunk at a time. A line with too many or too few cells is no row, and is told by its number."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from releve.adapters.tables.chunks import Chunk, Line, Table, chunk_rows, frame_of, guarded, numbered, told_as
+from releve.adapters.tables.dialect import SAMPLE, Dialect, find_dialect
+from releve.adapters.tables.encoding import find_encoding, open_bytes
+from releve.errors import BadInput
+
+KIND = "CSV"
+
+
+@dataclass(frozen=True)
+class CsvOptions:
+    """What params say of a CSV file; "" and 0 leave it to be found out."""
+
+    encoding: str = ""
+    delimiter: str = ""
+    header_line: int = 0
+
+
+def open_csv(path: Path, *, names: Sequence[str] = (), options: CsvOptions = CsvOptions()) -> Table:
+    """The rows of a CSV file, all cells text. Raises BadInput naming what is in doubt."""
+    with told_as(path, KIND):
+        encoding = find_encoding(path, said=options.encoding)
+        with open_bytes(path) as packed, io.TextIOWrapper(packed, encoding=encoding, newline="") as file:
+            text = file.read(SAMPLE)
+            whole = not file.read(1)
+    dialect = find_dialect(
+        text,
+        source=path.name,
+        names=names,
+        delimiter=options.delimiter,
+        header_line=options.header_line,
+        whole=whole,
+    )
+    reading = _Reading(path, encoding, dialect)
+    return Table(guarded(reading.chunks(), path, KIND), f"{encoding}, {dialect}", is_text=True, place=reading.place)
+
+
+class _Lines:
+    """The lines of a file; the last one that was given is kept, to be shown when it is no row."""
+
+    def __init__(self, file: Any):
+        self._file, self.last = file, ""
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        self.last = next(self._file)
+        return self.last
+
+
+class _Reading:
+    """One pass over a file."""
+
+    def __init__(self, path: Path, encoding: str, dialect: Dialect):
+        self._path, self._encoding, self._dialect = path, encoding, dialect
+        self._raw: Any = None
+
+    def place(self) -> int:
+        """Bytes read so far, packed ones where the file is packed."""
+        return self._raw.tell() if self._raw and not self._raw.closed else 0
+
+    def chunks(self) -> Iterator[Chunk]:
+        with (
+            self._path.open("rb") as self._raw,
+            _unpacked(self._raw, self._path) as plain,
+            io.TextIOWrapper(plain, encoding=self._encoding, newline="") as text,
+        ):
+            yield from self._parsed(_Lines(text))
+
+    def _parsed(self, lines: _Lines) -> Iterator[Chunk]:
+        reader, before = self._dialect.reader(lines), 0
+        for _ in range(self._dialect.skipped):
+            before = self._skip(reader)
+        width, most = len(self._dialect.names), chunk_rows(len(self._dialect.names))
+        rows: list[list[str]] = []
+        numbers: list[int] = []
+        odd: list[Line] = []
+        while True:
+            try:
+                for record in reader:
+                    first, before = before + 1, reader.line_num
+                    if len(record) == width:
+                        rows.append(record)
+                        numbers.append(first)
+                    elif self._dialect.trailing and len(record) == width + 1 and not record[-1]:
+                        rows.append(record[:-1])
+                        numbers.append(first)
+                    elif record:
+                        odd.append(Line(first, f"has {_cells(len(record))}, expected {width}", record))
+                    if len(rows) + len(odd) >= most:
+                        yield self._chunk(rows, numbers, odd)
+                        rows, numbers, odd = [], [], []
+                break
+            except csv.Error as error:
+                first, before = before + 1, reader.line_num
+                self._check_one_line(first, before, error)
+                odd.append(Line(first, f"cannot be taken apart: {error}", lines.last.rstrip("\r\n")))
+        if rows or odd:
+            yield self._chunk(rows, numbers, odd)
+
+    def _skip(self, reader: Any) -> int:
+        """Read one record above the rows; returns the line on which it ended."""
+        try:
+            next(reader, None)
+        except csv.Error as error:
+            raise BadInput(f"{self._path.name}: line {reader.line_num} cannot be taken apart: {error}") from None
+        return int(reader.line_num)
+
+    def _check_one_line(self, first: int, last: int, error: csv.Error) -> None:
+        """Raises BadInput where a broken quote took several lines along: what is a row there, nobody can say."""
+        if last > first:
+            raise BadInput(
+                f"{self._path.name}: line {first} opens a quote that is not closed properly up to line {last} "
+                f"({error}); close it, or double the quotes that belong to the text"
+            )
+
+    def _chunk(self, rows: list[list[str]], numbers: list[int], odd: list[Line]) -> Chunk:
+        return Chunk(frame_of(rows, self._dialect.names), numbered(numbers), tuple(odd))
+
+
+def _unpacked(raw: Any, path: Path) -> Any:
+    import gzip
+
+    return gzip.GzipFile(fileobj=raw) if path.suffix.lower() == ".gz" else raw
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"

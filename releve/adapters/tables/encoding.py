@@ -1,0 +1,148 @@
+"""The encoding of a text file: its byte order mark, else UTF-8, else what charset-normalizer is sure of.
+
+Sure means: no other encoding gives another text that looks like a language, too. Every byte is decoded strictly, so
+that no cell holds a replacement character that nobody wrote. Measured in docs/decisions/0013-readers.md.
+"""
+
+import codecs
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from releve.errors import BadInput
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+PIECE = 1 << 20  # bytes read at a time
+EVIDENCE = 1 << 18  # bytes of lines that are not ASCII; detection gains nothing from more
+MIN_COHERENCE = 0.1  # likeness 0-1 to a language that charset-normalizer must see
+RIVAL = 0.5  # share of that likeness above which another reading is a rival
+SHOWN = 60  # characters of a line in a message
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The first byte that an encoding cannot decode."""
+
+    line: int
+    byte: int
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """The bytes of a file, unpacked where its name ends in .gz."""
+    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def find_encoding(path: Path, *, said: str = "") -> str:
+    """The encoding that decodes all of `path`. `said`: what params say it is, "" for nothing.
+
+    Raises BadInput naming the line that does not decode, or the readings that are possible.
+    """
+    with open_bytes(path) as file:
+        head = file.read(PIECE)
+    if said:
+        return _checked(path, _known(said), why="as ingest.csv_encoding says")
+    mark = next((encoding for mark, encoding in MARKS if head.startswith(mark)), "")
+    if mark:
+        return _checked(path, mark, why="as its byte order mark says")
+    fault = first_fault(path, "utf-8")
+    if fault is None and b"\0" not in head:
+        return "utf-8"
+    return _checked(path, _detected(path, head, fault), why="as it seemed to be")
+
+
+def first_fault(path: Path, encoding: str) -> Fault | None:
+    """Where `encoding` fails to decode `path`, if it does. Reads all of the file, a piece at a time."""
+    decoder, line = codecs.getincrementaldecoder(encoding)(), 1
+    with open_bytes(path) as file:
+        for piece in iter(lambda: file.read(PIECE), b""):
+            try:
+                line += _lines_in(decoder.decode(piece))
+            except UnicodeDecodeError as error:
+                before = error.object[: error.start].decode(encoding, "ignore")
+                return Fault(line + _lines_in(before), error.object[error.start])
+        try:
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            return Fault(line, error.object[error.start])
+    return None
+
+
+def _lines_in(text: str) -> int:
+    return max(text.count("\n"), text.count("\r"))  # Windows ends lines with both
+
+
+def _known(encoding: str) -> str:
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        raise BadInput(
+            f"ingest.csv_encoding is {encoding!r}, which is no encoding that Python knows; expected one like utf-8, "
+            "cp1252, big5 or utf-16"
+        ) from None
+
+
+def _checked(path: Path, encoding: str, *, why: str) -> str:
+    if fault := first_fault(path, encoding):
+        raise BadInput(
+            f"{path.name}: line {fault.line} holds the byte 0x{fault.byte:02X}, which is not {encoding}, {why}; mend "
+            "that line, or say the encoding of the whole file as ingest.csv_encoding in the scenario's params.yaml"
+        )
+    return encoding
+
+
+def _detected(path: Path, head: bytes, fault: Fault | None) -> str:
+    from charset_normalizer import from_bytes
+
+    evidence = head if b"\0" in head else b"".join(_lines_beyond_ascii(path))
+    matches = list(from_bytes(evidence))
+    best = max(matches, key=lambda match: match.coherence, default=None)
+    if best is None or best.coherence < MIN_COHERENCE:
+        raise BadInput(_doubt(path, matches, fault))
+    rivals = [match for match in matches if str(match) != str(best) and match.coherence > RIVAL * best.coherence]
+    if rivals:
+        raise BadInput(_doubt(path, [best, *rivals], fault))
+    return str(best.encoding)
+
+
+def _lines_beyond_ascii(path: Path) -> Iterator[bytes]:
+    size = 0
+    with open_bytes(path) as file:
+        for line in iter(lambda: file.readline(PIECE), b""):
+            if not line.isascii():
+                size += len(line)
+                yield line
+            if size > EVIDENCE:
+                return
+
+
+def _doubt(path: Path, matches: list[Any], fault: Fault | None) -> str:
+    texts = [str(match) for match in matches[:3]]
+    place = _first_difference(texts)
+    readings = [f"as {match.encoding} {_around(text, place)!r}" for match, text in zip(matches, texts, strict=False)]
+    where = (
+        f"line {fault.line} holds the byte 0x{fault.byte:02X}, which is not UTF-8" if fault else "it holds zero bytes"
+    )
+    said = f": it could be read {', '.join(readings)}" if readings else ""
+    return (
+        f"{path.name}: {where}, and its encoding is in doubt{said}. Say which it is, as ingest.csv_encoding in the "
+        "scenario's params.yaml (for instance cp1252, which Windows writes in western Europe), or save it as UTF-8"
+    )
+
+
+def _first_difference(texts: list[str]) -> int:
+    """Where the readings part; where there is but one, its first character that is not ASCII."""
+    pairs = enumerate(zip(*texts, strict=False)) if len(texts) > 1 else enumerate(map(tuple, "".join(texts)))
+    alone = len(texts) < 2
+    return next((at for at, found in pairs if (not found[0].isascii() if alone else len(set(found)) > 1)), 0)
+
+
+def _around(text: str, place: int) -> str:
+    return " ".join(text[max(0, place - SHOWN // 2) : place + SHOWN // 2].split())

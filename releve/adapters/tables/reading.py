@@ -1,0 +1,96 @@
+"""Open any table by the ending of its name."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from releve.adapters.tables.chunks import Chunk, Line, Table
+from releve.adapters.tables.csv_file import CsvOptions, open_csv
+from releve.adapters.tables.excel import open_excel
+from releve.adapters.tables.jsonl import open_jsonl
+from releve.adapters.tables.parquet import open_parquet
+from releve.errors import BadInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ENDINGS", "Chunk", "CsvOptions", "Line", "Sample", "Table", "open_table", "read_sample"]
+
+Open = Callable[[Path, Sequence[str], CsvOptions], Table]
+
+
+def _csv(path: Path, names: Sequence[str], options: CsvOptions) -> Table:
+    return open_csv(path, names=names, options=options)
+
+
+def _jsonl(path: Path, names: Sequence[str], options: CsvOptions) -> Table:
+    return open_jsonl(path)
+
+
+ENDINGS: dict[str, Open] = {
+    ".csv": _csv,
+    ".csv.gz": _csv,
+    ".tsv": _csv,
+    ".tsv.gz": _csv,
+    ".parquet": lambda path, names, options: open_parquet(path),
+    ".jsonl": _jsonl,
+    ".jsonl.gz": _jsonl,
+    ".ndjson": _jsonl,
+    ".ndjson.gz": _jsonl,
+    ".xlsx": lambda path, names, options: open_excel(path),
+}
+
+
+def open_table(path: Path, *, names: Sequence[str] = (), options: CsvOptions | None = None) -> Table:
+    """The rows of a file, in chunks. Raises BadInput for a file that cannot be read, at once or while it is read.
+
+    names: the columns that a CSV header must hold, where they are known; notes above the header are skipped then.
+    """
+    name = path.name.lower()
+    ending = max((ending for ending in ENDINGS if name.endswith(ending) and name != ending), key=len, default=None)
+    if ending is None:
+        raise BadInput(f"{path.name} is not a file that can be ingested; expected one ending in {', '.join(ENDINGS)}")
+    if not path.stat().st_size:
+        raise BadInput(f"{path.name} is empty; expected a header line and rows")
+    return ENDINGS[ending](path, names, options or CsvOptions())
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The first rows of a table, and the lines among them that are no rows. `is_text`: all cells are text."""
+
+    frame: "pd.DataFrame"
+    lines: tuple[Line, ...]
+    read_as: str
+    is_text: bool
+    complete: bool  # the file holds no more rows than these
+
+
+def read_sample(path: Path, rows: int, *, options: CsvOptions | None = None) -> Sample:
+    """Up to `rows` rows of a table of which nothing is known yet. Raises BadInput for one that cannot be read."""
+    table = open_table(path, options=options)
+    with closing(table.chunks):  # type: ignore[type-var]  # all of them are generators
+        chunks, complete = _first(table.chunks, rows)
+    frame = _joined([chunk.frame for chunk in chunks]) if chunks else None
+    if frame is None or frame.empty:
+        raise BadInput(f"{path.name} has no rows; put a file with at least one row in its place")
+    lines = tuple(line for chunk in chunks for line in chunk.lines)
+    return Sample(frame.head(rows), lines, table.read_as, table.is_text, complete and len(frame) <= rows)
+
+
+def _joined(frames: "list[pd.DataFrame]") -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.concat(frames, ignore_index=True)
+
+
+def _first(chunks: Iterator[Chunk], rows: int) -> tuple[list[Chunk], bool]:
+    """Chunks until there are `rows` rows; whether that was all."""
+    taken: list[Chunk] = []
+    for chunk in chunks:
+        taken.append(chunk)
+        if sum(len(each.frame) for each in taken) > rows:
+            return taken, False
+    return taken, True

@@ -1,0 +1,152 @@
+"""One incoming file, judged while it streams: accepted rows to one Parquet file, rejected rows to another.
+
+Nothing is kept of a file that is refused, and a file may be larger than memory.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from releve.adapters.files import ParquetAppender
+from releve.adapters.tables.chunks import Chunk, Table
+from releve.adapters.tables.reading import CsvOptions, open_table
+from releve.errors import BadInput
+from releve.rules.batch_checks import Profile, Watch
+from releve.rules.columns import NUMBER
+from releve.rules.params import Ingest, Params
+from releve.rules.schema import Schema
+from tasks.quarantine import Quarantine
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESERVED = "_answer_id"  # names the answer that a harvested row was; no feature
+Progress = Callable[[int], None]  # is told how many bytes of the file were read
+
+
+@dataclass(frozen=True, eq=False)
+class Intake:
+    """A file that can be used: `accepted` + `quarantine.rows` are the rows that it holds."""
+
+    accepted: int
+    rows: ParquetAppender
+    quarantine: Quarantine
+    read_as: str
+    warnings: tuple[str, ...]
+    profile: Profile
+
+
+def take_in(
+    path: Path,
+    schema: Schema,
+    *,
+    params: Params,
+    room: Path,
+    earlier: Profile = Profile(),  # noqa: B008
+    progress: Progress = lambda place: None,
+) -> Intake:
+    """Read a file and judge its rows; both halves wait below `room` until they are kept or discarded.
+
+    earlier: of the batches before. Raises BadInput when the file cannot be used as a whole.
+    """
+    rows, quarantine = ParquetAppender(room / "accepted.parquet"), Quarantine(room / "rejected.parquet")
+    try:
+        return _judged(path, schema, params, rows, quarantine, Watch(schema, earlier, params.batch), progress)
+    except BaseException:
+        rows.discard()
+        quarantine.discard()
+        raise
+
+
+def _judged(
+    path: Path,
+    schema: Schema,
+    params: Params,
+    rows: ParquetAppender,
+    quarantine: Quarantine,
+    watch: Watch,
+    progress: Progress,
+) -> Intake:
+    table = open_table(path, names=[*schema.names, schema.target.name], options=csv_options(params.ingest))
+    with closing(table.chunks):  # type: ignore[type-var]  # all of them are generators
+        for chunk in _chunks(table, schema, path.name):
+            checked = schema.check_frame(_typed(chunk.frame, schema, params.ingest) if table.is_text else chunk.frame)
+            quarantine.add(chunk, checked.problems, checked.rejected_rows)
+            if len(checked.accepted):
+                rows.append(checked.accepted)
+                watch.add(checked.accepted)
+            progress(table.place())
+    accepted, total = watch.profile.rows, watch.profile.rows + quarantine.rows
+    if not total:
+        raise BadInput(f"{path.name} has no rows; put a file with at least one row in its place")
+    check_share(
+        quarantine.rows,
+        rows=total,
+        allowed=params.ingest.max_rejected_share,
+        source=path.name,
+        reasons=quarantine.reasons,
+        first=quarantine.first,
+    )
+    warnings = _warnings(watch, total, source=path.name)
+    return Intake(accepted, rows, quarantine, table.read_as, warnings, watch.profile)
+
+
+def csv_options(params: Ingest) -> CsvOptions:
+    """What params say of CSV files."""
+    return CsvOptions(params.csv_encoding, params.csv_delimiter, params.csv_header_line)
+
+
+def _chunks(table: Table, schema: Schema, source: str) -> Iterator[Chunk]:
+    """The same chunks without our own columns, each with the columns that the schema describes."""
+    names: list[Any] = []
+    for chunk in table.chunks:
+        frame = chunk.frame.drop(columns=RESERVED, errors="ignore")
+        if list(frame.columns) != names:
+            if len(frame) or not chunk.lines or len(frame.columns):
+                schema.check_columns(list(frame.columns), source=source)
+            names = list(frame.columns)
+        yield Chunk(frame, chunk.rows, chunk.lines) if len(frame) else _without_rows(chunk, schema)
+
+
+def _without_rows(chunk: Chunk, schema: Schema) -> Chunk:
+    """A chunk in which no line is a row: its frame has the schema's columns, and nothing in them."""
+    empty = chunk.frame.reindex(columns=[*schema.names, schema.target.name])
+    return Chunk(empty, chunk.rows, chunk.lines)
+
+
+def _typed(frame: "pd.DataFrame", schema: Schema, params: Ingest) -> "pd.DataFrame":
+    """Cells of text as numbers where the schema has numbers, written as params say."""
+    if params.csv_thousands or params.csv_decimal != ".":
+        numbers = [column.name for column in schema.columns if column.type == NUMBER and column.name in frame]
+        frame = frame.assign(**{name: _plain(frame[name].tolist(), params) for name in numbers})
+    return schema.from_text(frame)
+
+
+def _plain(cells: Sequence[str], params: Ingest) -> list[str]:
+    without = [cell.replace(params.csv_thousands, "") for cell in cells] if params.csv_thousands else cells
+    return [cell.replace(params.csv_decimal, ".") for cell in without]
+
+
+def check_share(
+    rejected: int, *, rows: int, allowed: float, source: str, reasons: Counter[str], first: str = ""
+) -> None:
+    """Raises BadInput, with the commonest reasons, when too many rows of a file were rejected."""
+    if rejected <= allowed * rows and rejected < rows:
+        return
+    common = "; ".join(f"{reason} ({count} x)" for reason, count in reasons.most_common(3))
+    raise BadInput(
+        f"{source}: {rejected} of {rows} rows do not fit the schema, more than a share of {allowed:g} "
+        f"(params.yaml: ingest.max_rejected_share), so the file is refused whole. Most frequent: {common}. "
+        f"The first: {first}"
+    )
+
+
+def _warnings(watch: Watch, rows: int, *, source: str) -> tuple[str, ...]:
+    """What is odd about the file. Raises BadInput when params say that it is to be refused for it."""
+    findings = watch.findings(rows)
+    if refusals := [finding.text for finding in findings if finding.refuse]:
+        raise BadInput(f"{source} is refused as a batch: {'; '.join(refusals)}")
+    return tuple(finding.text for finding in findings)

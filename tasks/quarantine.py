@@ -1,0 +1,77 @@
+"""Rejected rows, kept with their reasons: one Parquet file per batch, written while the file is read."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from releve.adapters.files import ParquetAppender
+from releve.adapters.tables.chunks import Chunk, Line
+from releve.rules.cells import is_missing
+from releve.rules.schema import Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LINE = "(line)"  # stands for the column where a whole line is no row
+LONGEST_VALUE = 1000  # characters of a cell that are shown; `cells` holds it whole
+
+
+class Quarantine:
+    """Rejected rows of one file on their way to `path`, which appears with `keep` and not before.
+
+    A line per problem: `row` as the file counts (see `Chunk.rows`), `column`, `value`, `reason`, and `cells`: the whole
+    row as a JSON object, or, of a line that is no row, its cells as a JSON list or its text.
+    """
+
+    def __init__(self, path: Path):
+        self._file = ParquetAppender(path)
+        self.rows = 0
+        self.reasons: Counter[str] = Counter()
+        self.first = ""  # the first problem of the file, in words
+
+    def add(self, chunk: Chunk, problems: Iterable[Problem], rejected: list[int]) -> None:
+        """Take the rejected rows of a chunk, by position in it, and its lines that are no rows."""
+        cells = dict(zip(rejected, chunk.frame.iloc[rejected].to_dict("records"), strict=True))
+        told = [_problem(chunk, problem, cells[problem.row]) for problem in problems]
+        told += [_line(line) for line in chunk.lines]
+        told.sort(key=lambda each: int(each["row"]))
+        self.rows += len(rejected) + len(chunk.lines)
+        self.reasons.update(f"{each['column']} {each['reason']}" for each in told)
+        if told:
+            self.first = self.first or f"row {told[0]['row']}: {told[0]['column']} {told[0]['reason']}"
+            self._file.append(_frame(told))
+
+    def keep(self, path: Path) -> None:
+        """Put what was rejected in its place, where there is any."""
+        self._file.close()
+        self._file.move(path)
+
+    def discard(self) -> None:
+        self._file.discard()
+
+
+def _problem(chunk: Chunk, problem: Problem, cells: dict[Any, Any]) -> dict[str, Any]:
+    return {
+        "row": int(chunk.rows[problem.row]),
+        "column": problem.column,
+        "value": str(problem.value)[:LONGEST_VALUE],
+        "reason": problem.reason,
+        "cells": json.dumps(_plain(cells), default=str),
+    }
+
+
+def _plain(cells: dict[Any, Any]) -> dict[str, Any]:
+    return {str(name): None if is_missing(cell) else cell for name, cell in cells.items()}
+
+
+def _line(line: Line) -> dict[str, Any]:
+    cells = json.dumps(line.cells, default=str)
+    return {"row": line.row, "column": LINE, "value": cells[:LONGEST_VALUE], "reason": line.reason, "cells": cells}
+
+
+def _frame(lines: list[dict[str, Any]]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(lines)
