@@ -62,6 +62,13 @@ class Data(Section):
     endpoint: str
 
 
+class Card(Section):
+    purpose: str
+    limits: str
+    owner: str
+    contact: str
+
+
 class Split(Section):
     holdout_rows: Count
     holdout_share: OpenShare
@@ -176,6 +183,7 @@ class Params(Section):
     source: Source
     batch: Batch
     data: Data
+    card: Card
     split: Split
     train: Train
     tune: Tune
