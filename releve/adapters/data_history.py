@@ -33,6 +33,7 @@ class DataVersion:
 
     batch: str  # the newest batch in it
     batch_rows: int
+    batches: int
     rows: int  # of all batches in it
     data_version: str  # DVC's md5 of the batches together, "<md5>.dir"
     revision: str  # git commit
@@ -173,7 +174,9 @@ def _describe(revision: str, dvc_file: str | None, batch_list: str | None, commi
         return None
     lines = _lines(batch_list)
     rows = [int(line["rows"]) for line in lines]
-    return DataVersion(lines[-1]["batch"], rows[-1], sum(rows), data_version(dvc_file), revision, _committed(commit))
+    return DataVersion(
+        lines[-1]["batch"], rows[-1], len(rows), sum(rows), data_version(dvc_file), revision, _committed(commit)
+    )
 
 
 def _lines(batch_list: str) -> list[dict[str, str]]:

@@ -28,9 +28,14 @@ class Evidence:
     life: Sequence[Sequence[str]] = ()  # at, what, by whom, why; oldest first
 
     @property
+    def evaluation(self) -> Mapping[str, Any]:
+        """What its last judgement rests on: evaluation.json."""
+        return dict(self.challenge.get("evaluation", {}))
+
+    @property
     def sign(self) -> int:
         """+1 where a higher score is better, -1 where a lower one is."""
-        return int(self.challenge.get("evaluation", {}).get("sign", 1))
+        return int(self.evaluation.get("sign", 1))
 
 
 @dataclass(frozen=True)
@@ -125,11 +130,9 @@ def figure(value: Any) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def interval(values: Mapping[str, Any], *, key: str = "value") -> str:
-    """A value and its interval; a gain (`key` is "value") has a direction, and so a sign."""
-    sign = "+" if key == "value" else ""  # a gain has a direction
-    value, low, high = (format(values[name], f"{sign}.4g") for name in (key, "low", "high"))
-    return f"{value} [{low}, {high}]"
+def interval(value: float, low: float, high: float, *, sign: str = "") -> str:
+    """A figure and its interval; with `sign` "+" it has a direction."""
+    return f"{value:{sign}.4g} [{low:{sign}.4g}, {high:{sign}.4g}]"
 
 
 def _count(block: Block) -> int:

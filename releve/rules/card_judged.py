@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from releve.rules.card import (
     MISSING,
@@ -13,141 +14,150 @@ from releve.rules.card import (
     Reliability,
     Table,
     Words,
+    facts,
     figure,
     interval,
     nothing,
 )
+from releve.rules.evaluation import headline, score_of
+from releve.rules.gate import CHAMPION
+from releve.rules.target import REGRESSION
 
+OVERRIDE = ("floor", "by", "reason", "until")
 SHOWN_COLUMNS = 40  # drifted ones that a table names
 
 
 def quality(evidence: Evidence) -> list[Block]:
-    evaluation = evidence.challenge.get("evaluation", {})
-    if "challenger" not in evaluation:
+    """The score, its interval, and whom it was compared with."""
+    evaluation = evidence.evaluation
+    if not evaluation:
         return [nothing()]
-    own, metric = evaluation["challenger"], evaluation.get("metric", "accuracy")
-    confidence = f"{evaluation.get('confidence', 0.95):.0%}"
-    figures = tuple((name, figure(value)) for name, value in own.get("metrics", {}).items())
-    lines = ((f"{metric}, the gate's metric", f"{interval(own, key='score')} at {confidence} confidence"), *figures)
+    known, confidence = headline(evaluation), f"{evaluation.get('confidence', 0.95):.0%}"
+    own = interval(known.score.value, known.score.low, known.score.high)
+    figures = evaluation["challenger"].get("metrics", {}).items()
+    lines = ((f"{known.metric}, the gate's", f"{own} at {confidence} confidence, on {known.rows} rows"),)
     against = evaluation.get("against", {})
+    first = [] if CHAMPION in against else [Words(("There was no champion to compare with: this is a first one.",))]
+    heads = ("compared with", known.metric, f"gain [{confidence} interval]", "p", "must be beaten")
     bars = tuple(_bar(f"over the {name}", other["gain"]) for name, other in against.items())
-    heads = ("compared with", metric, f"gain [{confidence} interval]", "p", "must be beaten")
-    rows = tuple(
-        (
-            name,
-            figure(other.get("score")),
-            interval(other["gain"]),
-            figure(other.get("p")),
-            "yes" if other.get("must_beat", True) else "no",
-        )
-        for name, other in against.items()
-    )
-    first = [] if "champion" in against else [Words(("There was no champion to compare with: this is a first one.",))]
-    return [Facts(lines), *first, Table(heads, rows), Intervals("Gain: right of the line, this model is better", bars)]
+    return [
+        Facts((*lines, *((name, figure(value)) for name, value in figures))),
+        *first,
+        Table(heads, tuple(_compared(name, other) for name, other in against.items())),
+        Intervals("Gain: right of the line, this model is better", bars),
+    ]
+
+
+def _compared(name: str, other: Mapping[str, Any]) -> tuple[str, ...]:
+    beaten = "yes" if other.get("must_beat", True) else "no"
+    return name, figure(score_of(other)), _gain(other["gain"]), figure(other.get("p")), beaten
 
 
 def calibration(evidence: Evidence) -> list[Block]:
-    if evidence.description.get("task") == "regression":
+    """Whether its probabilities are to be believed."""
+    if evidence.description.get("task") == REGRESSION:
         return [Words(("Numbers carry no certainty, so there is nothing to calibrate.",))]
-    found = evidence.challenge.get("evaluation", {}).get("challenger", {}).get("calibration", {})
+    found = evidence.evaluation.get("challenger", {}).get("calibration", {})
     if not found:
         return [nothing()]
     bins = found["bins"]
     rows = tuple(
-        (f"{b['from']:.1f} to {b['to']:.1f}", str(b["rows"]), figure(b["certainty"]), figure(b["right"])) for b in bins
+        (f"{one['from']:.1f} to {one['to']:.1f}", str(one["rows"]), figure(one["certainty"]), figure(one["right"]))
+        for one in bins
     )
     return [
         Facts((("expected calibration error", figure(found["error"])),)),
         Table(("certainty", "rows", "mean certainty", "share right"), rows),
-        Reliability(tuple((b["certainty"], b["right"], b["rows"]) for b in bins)),
+        Reliability(tuple((one["certainty"], one["right"], one["rows"]) for one in bins)),
     ]
 
 
 def slices(evidence: Evidence) -> list[Block]:
-    if "evaluation" not in evidence.challenge:
+    """The same in the parts of the table that params.yaml names."""
+    if not evidence.evaluation:
         return [nothing()]
-    slices = evidence.challenge["evaluation"].get("slices", [])
-    if not slices:
+    parts = evidence.evaluation.get("slices", [])
+    if not parts:
         return [Words(("No slices are named in params.yaml (gate.slices).",))]
-    rows = tuple(
-        (
-            f"{s['column']} = {s['value']}",
-            str(s["rows"]),
-            figure(s["challenger"]),
-            figure(s["champion"]),
-            interval(s["gain"]) if s.get("gain") else "",
-        )
-        for s in slices
-    )
-    bars = tuple(_bar(f"{s['column']} = {s['value']}", s["gain"]) for s in slices if s.get("gain"))
+    bars = tuple(_bar(_slice_name(part), part["gain"]) for part in parts if part.get("gain"))
     picture = [Intervals("Gain over the champion, slice by slice", bars)] if bars else []
-    return [Table(("slice", "rows", "this model", "champion", "gain"), rows), *picture]
+    return [Table(("slice", "rows", "this model", "champion", "gain"), tuple(map(_slice, parts))), *picture]
+
+
+def _slice(part: Mapping[str, Any]) -> tuple[str, ...]:
+    gain = _gain(part["gain"]) if part.get("gain") else ""
+    return _slice_name(part), str(part["rows"]), figure(part["challenger"]), figure(part["champion"]), gain
+
+
+def _slice_name(part: Mapping[str, Any]) -> str:
+    return f"{part['column']} = {part['value']}"
 
 
 def fairness(evidence: Evidence) -> list[Block]:
-    if "evaluation" not in evidence.challenge:
+    """How differently the groups of protected columns are treated."""
+    if not evidence.evaluation:
         return [nothing()]
-    evaluation = evidence.challenge["evaluation"]
-    found, unknown = evaluation.get("fairness", []), evaluation.get("unknown_groups", [])
+    found, unknown = (evidence.evaluation.get(key, []) for key in ("fairness", "unknown_groups"))
     if not found and not unknown:
         return [Words(("No protected columns are named in params.yaml (gate.protected).",))]
     rows = tuple(
-        (f["attribute"], f["metric"].replace("_", " "), figure(f["challenger"]), figure(f["champion"])) for f in found
+        (one["attribute"], one["metric"].replace("_", " "), figure(one["challenger"]), figure(one["champion"]))
+        for one in found
     )
-    told = (
-        [Words((f"Too few groups were large enough to compare: {', '.join(map(str, unknown))}.",))] if unknown else []
-    )
+    few = f"{MISSING}: too few groups were large enough to compare: {', '.join(map(str, unknown))}."
+    told = [Words((few,))] if unknown else []
     return [Table(("protected column", "difference in", "this model", "champion"), rows), *told]
 
 
 def drift(evidence: Evidence) -> list[Block]:
+    """How the table had changed when the model was made."""
     if not evidence.drift:
-        return [Words((f"{MISSING}: nobody looked at the champion's answers before this model was judged.",))]
-    drift = evidence.drift["drift"]
-    facts = {
+        return [Words((f"{MISSING}: nobody looked at a champion's answers before this model was judged.",))]
+    verdict = evidence.drift["drift"]
+    told = {
         "looked at": evidence.drift.get("at"),
         "champion then": evidence.drift.get("model"),
-        "verdict": drift.get("state"),
-        "rows": drift.get("rows"),
+        "verdict": verdict.get("state"),
+        "rows": verdict.get("rows"),
     }
-    drifted = [c for c in drift.get("columns", []) if c.get("drifted")][:SHOWN_COLUMNS]
+    drifted = [column for column in verdict.get("columns", []) if column.get("drifted")][:SHOWN_COLUMNS]
     rows = tuple(
-        (c["name"], c["method"], figure(c["change"]["effect"]), figure(c["change"]["p_value"])) for c in drifted
+        (one["name"], one["method"], figure(one["change"]["effect"]), figure(one["change"]["p_value"]))
+        for one in drifted
     )
     table = [Table(("drifted column", "test", "effect", "p"), rows)] if rows else []
-    return [Facts(facts(facts)), Words(tuple(drift.get("reasons", ())), points=True), *table]
+    return [Facts(facts(told)), Words(tuple(verdict.get("reasons", ())), points=True), *table]
 
 
 def gate(evidence: Evidence) -> list[Block]:
+    """The decision, its reasons, and who let it pass a floor that it broke."""
     challenge = evidence.challenge
     if "promote" not in challenge:
         return [nothing()]
-    verdict = "promote" if challenge["promote"] else "keep the champion"
-    facts = {
-        "decision": verdict,
+    told = {
+        "decision": "promote" if challenge["promote"] else "keep the champion",
         "judged against": challenge.get("champion") or "no champion",
         "at": evidence.judged.get("at"),
         "started by": evidence.judged.get("actor"),
         "because": evidence.judged.get("reason"),
     }
-    return [Facts(facts(facts)), Words(tuple(challenge.get("reasons", ())), points=True), *_overrides(evidence)]
+    return [Facts(facts(told)), Words(tuple(challenge.get("reasons", ())), points=True), _overrides(evidence)]
 
 
-def _overrides(evidence: Evidence) -> list[Block]:
+def _overrides(evidence: Evidence) -> Block:
     overrides = evidence.challenge.get("overrides", ())
     if not overrides:
-        return [Words(("No floor was overridden.",))]
-    rows = tuple(
-        (
-            o["floor"],
-            o["by"],
-            o["reason"],
-            o["until"],
-            "in force" if date.fromisoformat(o["until"]) >= evidence.today else "EXPIRED",
-        )
-        for o in overrides
-    )
-    return [Table(("overridden floor", "by", "reason", "until", "today"), rows)]
+        return Words(("No floor was overridden.",))
+    rows = tuple((*(one[key] for key in OVERRIDE), _standing(one["until"], evidence.today)) for one in overrides)
+    return Table(("overridden floor", "by", "reason", "until", "today"), rows)
+
+
+def _standing(until: str, today: date) -> str:
+    return "in force" if date.fromisoformat(until) >= today else "EXPIRED"
+
+
+def _gain(gain: Mapping[str, float]) -> str:
+    return interval(gain["value"], gain["low"], gain["high"], sign="+")
 
 
 def _bar(name: str, gain: Mapping[str, float]) -> Bar:

@@ -5,14 +5,8 @@ from typing import Any
 
 from releve.rules.card import MISSING, Block, Evidence, Facts, Table, Words, facts, figure, nothing, said
 
-LINEAGE = (
-    "git revision",
-    "model digest",
-    "data version",
-    "params digest",
-    "requirements.lock digest",
-    "judged against",
-)
+LINEAGE = ("git revision", "model digest", "data version", "params digest", "requirements.lock digest")
+HAPPENED = ("at", "what", "by", "why")
 SHOWN_TRIALS = 8  # of a search, the best first
 SHOWN_COLUMNS = 40  # that the table of columns names
 
@@ -20,12 +14,12 @@ SHOWN_COLUMNS = 40  # that the table of columns names
 def purpose(evidence: Evidence) -> list[Block]:
     """What only a person can say, and the question."""
     card, target = evidence.params.get("card", {}), evidence.description.get("schema", {}).get("target", {})
-    said = tuple((name, said(card.get(name))) for name in ("purpose", "limits", "owner", "contact"))
+    told = tuple((name, said(card.get(name))) for name in ("purpose", "limits", "owner", "contact"))
     question = (("predicts", said(target.get("name"))), ("task", said(evidence.description.get("task"))))
     classes = target.get("classes")
     allowed = (("classes", ", ".join(map(str, classes))),) if classes else (("range", _range(target)),)
     positive = (("positive class", str(target["positive"])),) if target.get("positive") is not None else ()
-    return [Facts((*said, *question, *allowed, *positive))]
+    return [Facts((*told, *question, *allowed, *positive))]
 
 
 def data(evidence: Evidence) -> list[Block]:
@@ -65,9 +59,8 @@ def recipe(evidence: Evidence) -> list[Block]:
         "search": _search(recipe) if recipe else None,
     }
     refit = (
-        f"The recipe was refitted on all {said(evidence.description.get('rows'))} labelled rows of the window, the "
-        "holdout included: that refit is this model. Its figures below are those of the same recipe fitted without the "
-        "rows it was judged on."
+        "The recipe was refitted on all labelled rows of its window, the holdout included: that refit is this model. "
+        "The figures below are those of the same recipe, fitted without the rows it was judged on."
     )
     return [Facts(facts(told)), Words((refit,)), *_trials(evidence)]
 
@@ -106,21 +99,11 @@ def serving(evidence: Evidence) -> list[Block]:
 def life(evidence: Evidence) -> list[Block]:
     """Where it stands, and how it came there."""
     rows = tuple(tuple(map(str, line)) for line in evidence.life)
-    return (
-        [Facts((("state", said(evidence.state)),)), Table(("at", "what", "by", "why"), rows)] if rows else [nothing()]
-    )
+    return [Facts((("state", said(evidence.state)),)), Table(HAPPENED, rows) if rows else nothing()]
 
 
 def lineage(evidence: Evidence) -> list[Block]:
     """What it can be made of again."""
-    names = (
-        "git revision",
-        "model digest",
-        "data version",
-        "params digest",
-        "requirements.lock digest",
-        "judged against",
-    )
     made = evidence.description.get("environment", {})
     lines = tuple((name, said(evidence.lineage.get(name))) for name in LINEAGE)
     return [Facts((*lines, *((name, said(made.get(name))) for name in (made or ("python", "platform")))))]

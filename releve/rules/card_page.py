@@ -12,16 +12,20 @@ LARGEST_DOT = 9.0  # pixels, for the bin with the most rows
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2530; --soft: #5b6675; --line: #d9dee5; --mark: #0b6bcb; --bad: #b3261e; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e6eaf0; --soft: #9aa6b5; --line: #3a4350; --mark: #6cb2ff; --bad: #ff8a80; } body { background: #14181e; } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); max-width: 62rem; margin: 2rem auto; padding: 0 1.25rem; }
+  :root { --ink: #e6eaf0; --soft: #9aa6b5; --line: #3a4350; --mark: #6cb2ff; --bad: #ff8a80; }
+  body { background: #14181e; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); max-width: 62rem; margin: 2rem auto; }
+body { padding: 0 1.25rem; }
 h1 { font-size: 1.6rem; margin: 0; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
-h2 { border-bottom: 1px solid var(--line); padding-bottom: .25rem; } .summary { color: var(--soft); margin: .25rem 0 0; }
+h2 { border-bottom: 1px solid var(--line); padding-bottom: .25rem; }
+.summary { color: var(--soft); margin: .25rem 0 0; }
 table { border-collapse: collapse; margin: .5rem 0 1rem; width: 100%; font-size: .93rem; }
 th, td { text-align: left; vertical-align: top; padding: .28rem .75rem .28rem 0; border-bottom: 1px solid var(--line); }
 td, li, p { overflow-wrap: anywhere; } th { color: var(--soft); font-weight: 600; }
 .facts th { width: 14rem; font-weight: 400; } .missing { color: var(--bad); font-weight: 700; }
 svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
-svg .axis { stroke: var(--line); } svg .zero { stroke: var(--soft); stroke-dasharray: 4 3; } svg .soft { fill: var(--soft); }
+svg .axis { stroke: var(--line); } svg .zero { stroke: var(--soft); stroke-dasharray: 4 3; }
+svg text.soft { fill: var(--soft); }
 svg .mark { stroke: var(--mark); fill: var(--mark); } svg .dot { fill: var(--mark); fill-opacity: .75; }
 """.strip()
 
@@ -65,7 +69,10 @@ def _intervals(block: Intervals) -> str:
         return ""
     ends = [block.reference, *(end for bar in block.bars for end in (bar.low, bar.high))]
     low, span = min(ends), (max(ends) - min(ends)) or 1.0
-    place = lambda value: LABELS + 12 + (value - low) / span * (WIDTH - LABELS - 32)  # noqa: E731
+
+    def place(value: float) -> float:
+        return LABELS + 12 + (value - low) / span * (WIDTH - LABELS - 32)
+
     height, zero = LINE * (len(block.bars) + 1), place(block.reference)
     bars = "\n".join(_bar(bar, place, LINE * number + LINE // 2) for number, bar in enumerate(block.bars))
     bottom = LINE * len(block.bars)

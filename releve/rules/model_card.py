@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from releve.rules import card_judged, card_made
 from releve.rules.card import MISSING, Block, Card, Evidence, Section, interval, said
+from releve.rules.evaluation import headline
 
 SECTIONS: dict[str, Callable[[Evidence], list[Block]]] = {
     "What it is for": card_made.purpose,
@@ -32,7 +33,8 @@ def build(evidence: Evidence) -> Card:
 
 
 def _summary(evidence: Evidence) -> str:
-    own = evidence.challenge.get("evaluation", {}).get("challenger", {})
-    metric = evidence.challenge.get("evaluation", {}).get("metric", "score")
-    score = f"{metric} {interval(own, key='score')}" if "score" in own else f"{metric} {MISSING}"
-    return f"{said(evidence.state)}; {score}; rows {said(evidence.challenge.get('rows'))}; as of {evidence.today}"
+    score = f"score {MISSING}"
+    if evidence.evaluation:
+        known = headline(evidence.evaluation)
+        score = f"{known.metric} {interval(known.score.value, known.score.low, known.score.high)}"
+    return f"{said(evidence.state)}; {score}; {said(evidence.challenge.get('rows'))} rows; as of {evidence.today}"
