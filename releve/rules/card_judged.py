@@ -41,7 +41,7 @@ def quality(evidence: Evidence) -> list[Block]:
     heads = ("compared with", known.metric, f"gain [{confidence} interval]", "p", "must be beaten")
     bars = tuple(_bar(f"over the {name}", other["gain"]) for name, other in against.items())
     return [
-        Facts((*lines, *((name, figure(value)) for name, value in figures))),
+        Facts((*lines, *((name, figure(value)) for name, value in figures if name != known.metric))),
         *first,
         Table(heads, tuple(_compared(name, other) for name, other in against.items())),
         Intervals("Gain: right of the line, this model is better", bars),

@@ -31,7 +31,7 @@ def data(evidence: Evidence) -> list[Block]:
         "labelled rows": challenge.get("rows"),
         "batches": data.get("batches"),
         "newest batch": data.get("batch"),
-        "of": data.get("at"),
+        "ingested at": data.get("at"),
         "window": {None: None, 0: "all rows"}.get(window, f"the newest {window} batches"),
         "holdout": _of(challenge, "holdout_rows", " rows, the newest; the champion learned from none of them"),
     }
