@@ -1,7 +1,11 @@
 """What people see of a run in the Prefect UI: verdicts, tables and decisions, as words."""
 
+from pathlib import Path
+
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from releve.rules.card import Card
+from releve.rules.card_text import markdown
 from releve.rules.drift import by_effect
 from releve.rules.evaluation import headline, score_of
 from releve.rules.release import Release
@@ -70,6 +74,15 @@ def show_challenge(scenario: str, challenger: Challenger) -> None:
         f"# {scenario}: {verdict}\n\n{challenger.evaluation['holdout_rows']} rows of holdout\n\n{table}\n\n{reasons}",
         key=_key("gate", scenario),
         description=verdict,
+    )
+
+
+def show_card(scenario: str, model: str, card: Card, html: Path) -> None:
+    """The model card, and where its page lies."""
+    create_markdown_artifact(
+        f"{markdown(card)}\n\nAs a page, with pictures: `{html}`",
+        key=_key("card", scenario),
+        description=f"{model}: {card.missing} things missing",
     )
 
 

@@ -2,10 +2,11 @@
 
 from prefect import flow
 
-from flows.artifacts import show_challenge
+from flows.artifacts import show_card, show_challenge
 from flows.context import Scenario, read_settings, step
 from flows.ingest import take_in
 from flows.release import put_into_service
+from releve.cards import card_of, write_card
 from releve.settings import Settings
 from tasks import retrain as retrain_step
 from tasks.ingest import check_refusals
@@ -35,6 +36,9 @@ def challenge(settings: Settings, scenario: str, *, reason: str) -> Challenger:
     """Build a challenger from all labelled rows and judge it."""
     challenger: Challenger = make_challenger(settings, scenario, reason=reason, progress=print)
     show_challenge(scenario, challenger)
+    show_card(
+        scenario, challenger.model, card_of(settings, challenger.model), write_card(settings, challenger.model)[-1]
+    )
     for sentence in challenger.reasons:
         print(f"{'promote' if challenger.promote else 'keep the champion'}: {sentence}")
     return challenger

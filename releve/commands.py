@@ -103,6 +103,23 @@ def verify(arguments: argparse.Namespace, settings: Settings) -> None:
         print(f"{checked} events checked: every hash holds, every release is where its last move put it")
 
 
+def show_card(arguments: argparse.Namespace, settings: Settings) -> None:
+    """The model card, as Markdown; `--html` writes it as a page too."""
+    from pathlib import Path
+
+    from releve.adapters.files import write_bytes
+    from releve.cards import card_of
+    from releve.rules.card_page import page
+    from releve.rules.card_text import markdown
+
+    card = card_of(settings, arguments.model)
+    if arguments.html:
+        write_bytes(Path(arguments.html).resolve(), page(card).encode())
+        print(f"written to {arguments.html}; {card.missing} things are MISSING")
+    else:
+        print(markdown(card))
+
+
 def up(arguments: argparse.Namespace, settings: Settings) -> None:
     """Start what does not run yet, and say where it is."""
     from releve.adapters import local_stack
@@ -153,6 +170,11 @@ def _declare_verify(parser: argparse.ArgumentParser) -> None:
     _declare_json(parser)
 
 
+def _declare_card(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="<scenario>:<version>, as `models` lists them")
+    parser.add_argument("--html", metavar="FILE", help="write it as one HTML page instead")
+
+
 def _declare_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -162,6 +184,7 @@ COMMANDS: dict[str, Command] = {
     "history": Command("what happened, by whom and why, oldest first", _declare_history, show_history),
     "at": Command("which release served at a time", _declare_at, show_at),
     "models": Command("every model version that was judged, and its state", _declare_scenario, show_models),
+    "card": Command("what a model version is for, made of and worth: its model card", _declare_card, show_card),
     "verify": Command("check that the history is as it was written", _declare_verify, verify),
     "up": Command("start Milvus, Prefect, its worker and the service on this machine", _declare_nothing, up),
     "down": Command("stop what `up` started", _declare_nothing, down),

@@ -48,3 +48,10 @@ class Unavailable(ReleveError):
     code = "unavailable"
     status = 503
     exit_code = 2
+
+
+class DiskFull(Unavailable):
+    """There is no room to write; once there is, the same call works."""
+
+    code = "disk_full"
+    status = 507

@@ -76,10 +76,11 @@ class OpenBatches:
         return f"{len(self.known) + 1:08d}-{digest[:8]}"
 
     def add(self, batch: Batch, accepted: ParquetAppender, profile: Profile) -> Batch:
-        """Version the accepted rows of a file as the newest batch.
+        """Version the accepted rows of a file as the newest batch, and push them.
 
-        Each batch is a commit with a data version of its own, so that any of them can be returned to. That costs one
-        `dvc add` a file, about a second.
+        Each batch is a commit with a data version of its own, so that any of them can be returned to. DVC pushes what
+        the newest version needs alone, so each one is pushed before the next is made: one `dvc add` and one
+        `dvc push` a file, about a second each. Raises RemoteUnavailable.
         """
         accepted.close()
         accepted.move(self._files.batches / f"{batch.batch}.parquet")
@@ -88,15 +89,15 @@ class OpenBatches:
         write_json(self._files.batch_profiles, kept)
         write_bytes(self._files.batch_list, _format([*self.known, batch]).encode())
         self._data.add(str(self._files.batches.relative_to(self._tree.path)))
+        self._data.push(self._dvc_file)
         version = data_version((self._tree.path / self._dvc_file).read_text())
         told = f"{self._tree.scenario}: batch {batch.batch}, {batch.rows} rows from {batch.source}"
         self._tree.commit(f"{told}\n\ndata version {version}")
         return batch
 
     def publish(self, branch: ScenarioBranch) -> None:
-        """Push the rows, then move the branch: what the branch names is always pushed."""
+        """Move the branch: what it names then was pushed before."""
         if self._tree.tip and self._tree.tip != self._published:
-            self._data.push(self._dvc_file)
             branch.move(self._tree.tip, expected=self._published)
 
 

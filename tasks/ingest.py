@@ -100,7 +100,9 @@ def _version(
     duplicates: list[Refusal] = []
     refusals: list[Refusal] = []
     with branch.worktree(state.worktrees) as tree:
-        data = DataVersions(tree.path, project=settings.project, home=settings.home, lock_fd=lock_fd)
+        data = DataVersions(
+            tree.path, project=settings.project, home=settings.home, lock_fd=lock_fd, remote=params.data
+        )
         there = OpenBatches(tree, data)
         seed = there.seed() if not there.known and _learned_from_seed(settings, branch.scenario) else []
         for file in [*(Waiting(path, file_digest(path)) for path in seed), *waiting]:

@@ -1,10 +1,12 @@
 """Turn the fitted pipeline into what is served: a folder that answers alone and says what it is."""
 
 import json
+import platform
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,8 @@ from tasks.stage import Stage, run
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MADE_WITH = ("scikit-learn", "numpy", "pandas", "onnxruntime", "skl2onnx")
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ def package(stage: Stage) -> None:
         "classes": [] if schema.target.task == REGRESSION else pipeline.classes_.tolist(),
         "schema": schema.as_dict(),
         "embedder": embedder.as_dict(),
-        "recipe": {name: value for name, value in chosen.items() if name != "trials"},
+        "recipe": chosen,
+        "environment": _environment(),
         "rows": len(rows),
         "learned_rows": len(learned),  # the holdout included: what was judged on it was fitted on the rows before
         "evaluation": evaluation,
@@ -78,6 +83,12 @@ def package(stage: Stage) -> None:
     summary = ("task", "runtime", "parity", "recipe", "rows", "learned_rows", "classes")
     write_json(stage.files.model_summary, {name: description[name] for name in summary})
     print(f"served by {exported.runtime}" + (f": {exported.reason}" if exported.reason else ""))
+
+
+def _environment() -> dict[str, str]:
+    """Where the model was made; in the model alone, since results are the same everywhere."""
+    packages = {name: version(name) for name in MADE_WITH}
+    return {"python": platform.python_version(), "platform": platform.platform(), **packages}
 
 
 def _write_model(files: ScenarioFiles, exported: Export, *, pipeline_file: Path) -> None:

@@ -33,7 +33,7 @@ def rebuild(settings: Settings, scenario: str) -> Rebuilt:
         if tip is None or branch.read("dvc.lock") is None:
             raise NotFound(f"nothing was built on {branch.name} yet; run the retrain flow first")
         with branch.checkout(tip, ScenarioState(settings.home, scenario).worktrees) as path:
-            data = DataVersions(path, project=settings.project, home=settings.home, lock_fd=lock.fd)
+            data = DataVersions(path, project=settings.project, home=settings.home, lock_fd=lock.fd, remote=params.data)
             if (path / "scenarios" / scenario / "batches.dvc").is_file():
                 data.checkout(f"scenarios/{scenario}/batches.dvc")
             data.repro(f"scenarios/{scenario}/dvc.yaml:package", anew=True, progress=print)

@@ -75,7 +75,9 @@ def retrain(
             progress(f"not committed, and so no part of this run: {', '.join(edited[:NAMED_FILES])}")
         with branch.worktree(ScenarioState(settings.home, scenario).worktrees) as tree:
             started_at = tree.tip
-            data = DataVersions(tree.path, project=settings.project, home=settings.home, lock_fd=held.fd)
+            data = DataVersions(
+                tree.path, project=settings.project, home=settings.home, lock_fd=held.fd, remote=params.data
+            )
             _build(tree, data, champion, progress)
             stored = _store(settings, tree)
             latency = _latency(settings, registry, stored)

@@ -1,6 +1,5 @@
 """Data and pipelines by version: DVC, run as its own process in a worktree that shares the project's cache."""
 
-import configparser
 import os
 import subprocess
 import sys
@@ -10,12 +9,16 @@ from typing import Any
 
 import yaml
 
-from releve.errors import ReleveError, Unavailable
+from releve.adapters.data_cache import DataCache
+from releve.adapters.dvc_configuration import configuration, remote_folder, write_configuration
+from releve.errors import DiskFull, ReleveError, Unavailable
+from releve.rules.params import Data
 
-CACHE_LINKS = "hardlink,symlink,copy"
 PYTHON_FOLDER = str(Path(sys.executable).parent)  # stages call `python`: it must be the one that runs this
 LINES_OF_AN_ERROR = 15
+NAMED_FILES = 5  # of those that a message is about
 STEP_ERROR = "error: "  # how tasks.stage begins an error that a person can fix
+NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large")  # how DVC's errors tell of it
 ADVICE = ("To track the changes with git", "Use `dvc push`")
 
 
@@ -33,9 +36,11 @@ class RemoteUnavailable(PipelineFailed, Unavailable):
 
 
 class DataVersions:
-    """DVC in one worktree of `project`."""
+    """DVC in one worktree of `project`; `remote` is where params.yaml (`data`) wants rows to be pushed."""
 
-    def __init__(self, worktree: Path, *, project: Path, home: Path, lock_fd: int | None = None):
+    def __init__(
+        self, worktree: Path, *, project: Path, home: Path, lock_fd: int | None = None, remote: Data | None = None
+    ):
         self._worktree = worktree
         self._environment = {
             **os.environ,
@@ -45,27 +50,67 @@ class DataVersions:
             "DVC_NO_ANALYTICS": "1",
         }
         self._kept_open = () if lock_fd is None else (lock_fd,)
-        _share_configuration(worktree, project)
+        found = configuration(project, remote)
+        self._cache = DataCache(Path(found["cache"]["dir"]))
+        self._remote_folder = remote_folder(found)
+        write_configuration(worktree / ".dvc" / "config.local", found)
 
     def checkout(self, target: str) -> None:
-        """Link the data of `target` (a .dvc file) in from the cache, from the remote where the cache lost it."""
+        """Link the data of `target` (a .dvc file) in from the cache, from the remote where the cache lost it.
+
+        Every file is checked against its hash: DVC links an altered cache file in without a word. Such a file is set
+        aside and fetched anew; raises PipelineFailed when neither the cache nor the remote has it as it was.
+        """
+        version = data_version((self._worktree / target).read_text())
+        folder = (self._worktree / target).with_suffix("")
+        altered = self._cache.set_list_aside(version)
+        if self._cache.place(version).is_file():
+            self._checkout_or_pull(target)
+        else:  # DVC may check out without the list, from an index of its own; what it then links cannot be checked
+            self._pull(target, altered)
+        if altered := self._cache.set_altered_aside(folder, version):
+            self._pull(target, altered)
+
+    def _checkout_or_pull(self, target: str) -> None:
         try:
             self._dvc("checkout", target)
         except PipelineFailed:
             self._dvc("pull", target)
 
+    def _pull(self, target: str, altered: list[Path]) -> None:
+        try:
+            self._dvc("pull", "--force", target)
+        except PipelineFailed as error:
+            raise _lost(target, altered, error) if altered else error from None
+
     def add(self, target: str) -> None:
-        """Take a new version of a folder into the cache and write its .dvc file."""
+        """Take a new version of a folder into the cache and write its .dvc file. Raises DiskFull.
+
+        DVC ends well even when a file did not fit into the cache (tried with 3.67 and a full disk), and a push then
+        leaves that file out without a word. So the cache is looked at.
+        """
         self._dvc("add", target)
+        version = data_version((self._worktree / f"{target}.dvc").read_text())
+        if absent := self._cache.absent(self._worktree / target, version):
+            raise DiskFull(
+                f"DVC added {target}, but this did not get into its cache ({self._cache.root}): "
+                f"{', '.join(absent[:NAMED_FILES])}. Is its disk full? Make room, then run the same again"
+            )
+        self._cache.sweep()
 
     def push(self, *targets: str) -> None:
-        """Copy what these targets need to the remote. Raises RemoteUnavailable; trying again later is safe."""
+        """Copy what these targets need to the remote. Raises RemoteUnavailable; trying again later is safe.
+
+        What an earlier push left half-written, because it was killed or the disk was full, goes after a day.
+        """
         try:
             self._dvc("push", *targets)
         except PipelineFailed as error:
             raise RemoteUnavailable(
                 f"the rows could not be pushed to the DVC remote, so nothing has moved. {error}"
             ) from None
+        if self._remote_folder is not None:
+            DataCache(self._remote_folder).sweep()
 
     def repro(self, target: str, *, anew: bool = False, progress: Callable[[str], None] = lambda line: None) -> None:
         """Run the stages that `target` needs and that are out of date, or all of them; `progress` gets each line."""
@@ -87,6 +132,8 @@ class DataVersions:
         )
         lines = _follow(process, progress)
         if process.returncode:
+            if full := next((line for line in lines if any(words in line for words in NO_ROOM)), ""):
+                raise DiskFull(f"DVC found no room on a disk; make room, then run the same again. It says: {full}")
             what = " ".join(word for word in arguments if not word.startswith("-"))
             raise PipelineFailed(_reason(lines) or f"'dvc {what}' failed:\n" + "\n".join(lines[-LINES_OF_AN_ERROR:]))
 
@@ -107,6 +154,14 @@ def _without_advice(progress: Callable[[str], None]) -> Callable[[str], None]:
 def data_version(dvc_file: str) -> str:
     """The content hash that a .dvc file's text names."""
     return str(yaml.safe_load(dvc_file)["outs"][0]["md5"])
+
+
+def _lost(target: str, altered: list[Path], error: PipelineFailed) -> PipelineFailed:
+    return PipelineFailed(
+        f"files of {target} were altered in the cache, and the remote does not give them back. What they hold now is "
+        f"kept as {', '.join(map(str, altered))}. Bring the remote back, or push from a clone that has them whole, and "
+        f"run the same again. {error}"
+    )
 
 
 def stage_record(lock_file: str, stage: str) -> dict[str, Any]:
@@ -138,17 +193,3 @@ def _end(process: "subprocess.Popen[str]") -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _share_configuration(worktree: Path, project: Path) -> None:
-    """Give the worktree the project's cache, remotes and local settings, with paths that hold from anywhere."""
-    config = configparser.ConfigParser(interpolation=None)
-    config.read_dict({"cache": {"dir": "cache", "type": CACHE_LINKS}})
-    config.read([project / ".dvc" / "config", project / ".dvc" / "config.local"], encoding="utf-8")
-    for section in config.sections():
-        for key in ("url", "dir"):  # of a remote, of the cache: relative to .dvc
-            place = config[section].get(key, "")
-            if place and "://" not in place:
-                config[section][key] = str((project / ".dvc" / place).resolve())
-    with (worktree / ".dvc" / "config.local").open("w", encoding="utf-8") as file:
-        config.write(file)

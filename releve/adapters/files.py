@@ -1,22 +1,26 @@
 """Files and folders on this machine: params, JSON, Parquet."""
 
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from releve.errors import BadInput, NotFound
+from releve.errors import BadInput, DiskFull, NotFound
 from releve.rules.names import check_scenario_name
 from releve.rules.params import Params, merge, parse
 from releve.rules.schema import TABLE_KEYS, Schema
 
 if TYPE_CHECKING:
     import pandas as pd
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, largest file: what a person does is the same
 
 
 def read_params(project: Path, scenario: str | None = None) -> Params:
@@ -84,12 +88,26 @@ def _yaml_lines(inputs: Inputs) -> list[str]:
     return [f"{key}: {json.dumps(value)}" for key, value in vars(inputs).items()]
 
 
+@contextmanager
+def needing_room(path: Path) -> Iterator[None]:
+    """Raises DiskFull, saying where, when what is done within finds no room for `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise DiskFull(
+            f"there is no room for {path.name} in {path.parent} ({os.strerror(error.errno)}); make room on that disk, "
+            "then run the same again"
+        ) from error
+
+
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write beside, flush to disk, then rename: a reader sees the old file or the new one, whole."""
+    """Write beside, flush to disk, then rename: a reader sees the old file or the new one, whole. Raises DiskFull."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with beside.open("wb") as file:
+        with needing_room(path), beside.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -129,12 +147,14 @@ class ParquetAppender:
         if self._writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pyarrow.parquet.ParquetWriter(self.path, table.schema)
-        self._writer.write_table(table)
+        with needing_room(self.path):
+            self._writer.write_table(table)
 
     def close(self) -> None:
         """End the file; without a single append there is none."""
         if self._writer is not None:
-            self._writer.close()
+            with needing_room(self.path):
+                self._writer.close()
 
     def move(self, path: Path) -> None:
         """Flush the closed file to disk and give it its name; nothing happens where nothing was appended."""

@@ -4,10 +4,11 @@ Every commit on it holds the user's committed code (HEAD) and the files that flo
 the branch and everything else from HEAD is why there is never a merge conflict.
 """
 
+import io
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +41,10 @@ class BranchMoved(Conflict):
 
 def git(folder: Path, *arguments: str, check: bool = True) -> str:
     """Run git in `folder` under the project's own identity, without hooks; its output without the last newline."""
-    outside = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     done = subprocess.run(
         ["git", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", *arguments],
         cwd=folder,
-        env=outside | IDENTITY,
+        env=_environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -52,6 +52,26 @@ def git(folder: Path, *arguments: str, check: bool = True) -> str:
     if check and done.returncode:
         raise GitFailed(f"git {arguments[0]} failed in {folder}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout.strip("\n") if done.returncode == 0 else ""
+
+
+def git_texts(folder: Path, objects: Iterable[str]) -> list[str | None]:
+    """The text of each object ("<revision>:<path>", or a commit), None where there is none; one process for all."""
+    asked = "".join(f"{name}\n" for name in objects).encode()
+    done = subprocess.run(
+        ["git", "cat-file", "--batch"], cwd=folder, env=_environment(), input=asked, capture_output=True, check=True
+    )
+    stream, texts = io.BytesIO(done.stdout), list[str | None]()
+    while head := stream.readline():
+        missing = head.endswith(b" missing\n")
+        texts.append(None if missing else stream.read(int(head.split()[-1])).decode())
+        if not missing:
+            stream.readline()
+    return texts
+
+
+def _environment() -> dict[str, str]:
+    """This process's, without what would lead git elsewhere, and with the project's identity."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("GIT_")} | IDENTITY
 
 
 @dataclass
@@ -141,11 +161,14 @@ class ScenarioBranch:
         """Compare-and-swap: point the branch at `revision`. Raises BranchMoved when it is no longer at `expected`."""
         if revision == expected:
             return
-        git(self.project, "update-ref", "-m", "releve", self._ref, revision, expected or NOT_THERE_YET, check=False)
-        if self.tip() != revision:
+        try:
+            git(self.project, "update-ref", "-m", "releve", self._ref, revision, expected or NOT_THERE_YET)
+        except GitFailed as error:
+            if self.tip() == expected:  # nobody moved it: git could not write, or found the lock of a killed git
+                raise GitFailed(f"{error}\nThe branch {self.name} is where it was; run the same again then") from None
             raise BranchMoved(
                 f"the branch {self.name} was moved by another run meanwhile; nothing was lost, run the same again"
-            )
+            ) from None
 
     def set_aside(self, name: str) -> None:
         """Keep the branch's history as refs/releve/archive/<scenario>/<name> and start over without a branch."""

@@ -57,6 +57,18 @@ class Batch(Section):
     on_time_back: OnFinding
 
 
+class Data(Section):
+    remote: str
+    endpoint: str
+
+
+class Card(Section):
+    purpose: str
+    limits: str
+    owner: str
+    contact: str
+
+
 class Split(Section):
     holdout_rows: Count
     holdout_share: OpenShare
@@ -170,6 +182,8 @@ class Params(Section):
     ingest: Ingest
     source: Source
     batch: Batch
+    data: Data
+    card: Card
     split: Split
     train: Train
     tune: Tune

@@ -1,7 +1,9 @@
+import shutil
 from hashlib import sha256
 
 import pytest
 
+from releve import data
 from releve.adapters.data_versions import DataVersions
 from releve.adapters.files import ParquetAppender, read_schema
 from releve.adapters.scenario_branch import git
@@ -62,3 +64,12 @@ def test_batches_numbered_with_four_digits_stay_before_newer_ones(fresh):
 )
 def test_a_name_is_shown_with_a_replacement_for_what_is_not_utf_8(name, shown):
     assert as_text(name) == shown
+
+
+def test_every_version_of_one_run_is_in_the_remote(fresh):
+    first, second = add(fresh, shop_rows(5), shop_rows(6))
+    shutil.rmtree(fresh.root / ".dvc/cache")
+
+    rows = [len(data.read_version(SHOP, batch.batch, project=fresh.root)) for batch in (first, second)]
+
+    assert rows == [5, 11]

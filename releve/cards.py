@@ -1,0 +1,117 @@
+"""Model cards of this project's model versions: gather what is known, write it down."""
+
+import hashlib
+import json
+from contextlib import closing
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from releve.adapters.data_history import DataHistory
+from releve.adapters.files import write_bytes
+from releve.adapters.model_runtime import DESCRIPTION
+from releve.adapters.model_store import ModelStore
+from releve.adapters.registry import Registry
+from releve.adapters.scenario_branch import git_texts
+from releve.errors import NotFound
+from releve.rules import model_card
+from releve.rules.card import Card, Evidence
+from releve.rules.card_page import page
+from releve.rules.card_text import markdown
+from releve.rules.chain import CHALLENGED, MONITORED, Event
+from releve.rules.lifecycle import lives_of
+from releve.rules.names import check_scenario_name
+from releve.rules.params import merge
+from releve.settings import Settings
+
+FORMS = {".md": markdown, ".html": page}  # of a card, by the end of its file's name
+
+
+def card_of(settings: Settings, model: str, *, today: date | None = None) -> Card:
+    """The card of "<scenario>:<version>", as things stand today. Raises NotFound for a model nobody knows."""
+    return model_card.build(gather(settings, model, today=today or datetime.now(UTC).date()))
+
+
+def write_card(settings: Settings, model: str, *, folder: Path | None = None) -> list[Path]:
+    """Write it in every form, to <home>/cards/<scenario>/<version>.* unless told otherwise; the files."""
+    scenario, _, version = model.partition(":")
+    card, place = card_of(settings, model), folder or settings.home / "cards" / scenario
+    paths = [place / f"{version}{ending}" for ending in FORMS]
+    for path in paths:
+        write_bytes(path, FORMS[path.suffix](card).encode())
+    return paths
+
+
+def gather(settings: Settings, model: str, *, today: date) -> Evidence:
+    """Everything that registry, model store and git know of a model version."""
+    scenario = check_scenario_name(model.partition(":")[0])
+    with closing(Registry(settings.registry_url)) as registry:
+        events = registry.events(scenario)
+    judged = next((event for event in reversed(events) if _is_judgement(event, model)), None)
+    description = _description(settings, model)
+    if judged is None and not description:
+        raise NotFound(f"there is no model {model}; `python -m releve models {scenario}` lists those that were judged")
+    challenge = judged.payload if judged else {}
+    life = lives_of(events).get(model)
+    return Evidence(
+        model=model,
+        today=today,
+        state=life.state if life else "",
+        challenge=challenge,
+        judged={"at": judged.at, "actor": judged.actor, "reason": judged.reason} if judged else {},
+        description=description,
+        drift=_last_look(events, before=judged),
+        life=[(event.at, event.kind, event.actor, event.reason) for event in events if _tells_of(event, model)],
+        **_made_of(settings, scenario, challenge),
+    )
+
+
+def _made_of(settings: Settings, scenario: str, challenge: dict[str, Any]) -> dict[str, Any]:
+    """What the commit of the judgement holds."""
+    revision = challenge.get("revision", "")
+    names = ("params.yaml", f"scenarios/{scenario}/params.yaml", "requirements.lock")
+    texts = git_texts(settings.project, [f"{revision}:{name}" for name in names]) if revision else [None] * len(names)
+    base, own, lock = texts
+    lineage = {
+        "git revision": revision,
+        "model digest": challenge.get("model_digest", ""),
+        "data version": challenge.get("data_version", ""),
+        "params digest": _digest(base + own) if base and own else "",
+        "requirements.lock digest": _digest(lock) if lock else "",
+    }
+    params = merge(yaml.safe_load(base), yaml.safe_load(own)) if base and own else {}
+    return {"params": params, "lineage": lineage, "data": _data(settings, scenario, revision)}
+
+
+def _data(settings: Settings, scenario: str, revision: str) -> dict[str, Any]:
+    try:
+        return DataHistory(settings.project, scenario).find(revision).as_dict() if revision else {}
+    except NotFound:  # rows that come out of the pipeline itself have no batches; a clone may lack the branch
+        return {}
+
+
+def _description(settings: Settings, model: str) -> dict[str, Any]:
+    try:
+        path = ModelStore(settings.home).get(model).path
+    except NotFound:
+        return {}
+    return dict(json.loads((path / DESCRIPTION).read_text(encoding="utf-8")))
+
+
+def _is_judgement(event: Event, model: str) -> bool:
+    return event.kind == CHALLENGED and event.payload["model"] == model
+
+
+def _tells_of(event: Event, model: str) -> bool:
+    return _is_judgement(event, model) or (event.payload.get("release") or {}).get("model") == model
+
+
+def _last_look(events: list[Event], *, before: Event | None) -> dict[str, Any]:
+    looks = [event for event in events if event.kind == MONITORED and (before is None or event.number < before.number)]
+    return dict(looks[-1].payload) if looks else {}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

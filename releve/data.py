@@ -1,0 +1,45 @@
+"""A scenario's rows from Python, at any version, without a checkout: `docs/data_versions.md` shows how."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from releve.adapters.data_history import DataHistory, DataVersion
+from releve.adapters.files import read_params
+from releve.rules.schema import Schema
+from releve.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DataVersion", "list_versions", "read_schema", "read_version"]
+
+
+def list_versions(scenario: str, *, project: Path | str | None = None) -> list[DataVersion]:
+    """Every data version of a scenario, oldest first: batch, rows, content hash, commit, time.
+
+    `project` is the git checkout; left out, RELEVE_PROJECT or the current folder.
+    """
+    return _history(scenario, project).versions()
+
+
+def read_version(scenario: str, version: str | None = None, *, project: Path | str | None = None) -> "pd.DataFrame":
+    """All rows up to a version, oldest first, with `_batch` and `_row`: where each row came from.
+
+    `version` is a batch, a data version (or the beginning of either), or any git revision; left out, the newest.
+    Comes from DVC's cache, or from the remote where the cache does not have it; every file is checked against its
+    hash. Raises NotFound, BadInput, RemoteUnavailable.
+    """
+    history = _history(scenario, project)
+    return history.read(history.find(version))
+
+
+def read_schema(scenario: str, version: str | None = None, *, project: Path | str | None = None) -> Schema:
+    """The feature schema as it was at a version."""
+    history = _history(scenario, project)
+    return history.schema(history.find(version))
+
+
+def _history(scenario: str, project: Path | str | None) -> DataHistory:
+    root = Settings.from_environ(os.environ, cwd=Path.cwd()).project if project is None else Path(project).resolve()
+    return DataHistory(root, scenario, remote=read_params(root, scenario).data)
