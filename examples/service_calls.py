@@ -11,7 +11,7 @@ ROWS_PER_REQUEST = 30
 
 @dataclass(frozen=True)
 class Answered:
-    """One row's answer: the id that feedback names, the label and which model gave it."""
+    """One row's answer: the id that feedback names, the class or number, and which model gave it."""
 
     id: str
     label: Any
@@ -33,7 +33,10 @@ class ServiceCalls:
         answers = []
         for start in range(0, len(rows), ROWS_PER_REQUEST):
             found = self._post("/predict", {"rows": list(rows[start : start + ROWS_PER_REQUEST])})
-            answers += [Answered(each["id"], each["label"], found["model_version"]) for each in found["predictions"]]
+            answers += [
+                Answered(each["id"], each.get("label", each.get("value")), found["model_version"])
+                for each in found["predictions"]
+            ]
         return answers
 
     def feedback(self, answers: Sequence[Answered], labels: Sequence[Any]) -> None:

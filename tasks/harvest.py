@@ -14,7 +14,7 @@ from releve.adapters.files import file_digest, read_params, read_schema, write_b
 from releve.adapters.prediction_ledger import LedgerReader
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
-from releve.rules.columns import DATE, NUMBER
+from releve.rules.columns import DATE, NUMBER, Column
 from releve.rules.ledger import Labelled
 from releve.rules.schema import Schema
 from releve.settings import Settings
@@ -38,7 +38,7 @@ def harvest(settings: Settings, scenario: str) -> int:
         fresh = unharvested(settings, scenario)
         if len(fresh):
             number = len(_harvests(state)) + 1
-            write_parquet(state.harvest / f"answers-{number:04d}.parquet", _as_batch(fresh, schema))
+            write_parquet(state.harvest / f"answers-{number:04d}.parquet", as_batch(fresh, schema))
         return sum(_deliver(path, state) for path in _undelivered(settings, state))
 
 
@@ -66,12 +66,10 @@ def _harvests(state: ScenarioState) -> list[Path]:
     return sorted(state.harvest.glob("*.parquet"))
 
 
-def _as_batch(labelled: Labelled, schema: Schema) -> "pd.DataFrame":
+def as_batch(labelled: Labelled, schema: Schema) -> "pd.DataFrame":
     """Rows as a file brings them: dates as the text they were sent as, a missing time is when the row was answered."""
     batch = labelled.answers.features.reindex(columns=[column.name for column in schema.columns])
-    numbers = [column.name for column in schema.columns if column.type == NUMBER]
-    # JSON knows whole numbers that no Parquet column holds.
-    batch = batch.assign(**{name: [_as_float(cell) for cell in batch[name]] for name in numbers})
+    batch = batch.assign(**{each.name: [_as_sent(each, cell) for cell in batch[each.name]] for each in schema.columns})
     if schema.time is not None and schema.column(schema.time).type == DATE:
         times = batch[schema.time].astype(object)
         batch[schema.time] = times.where(times.notna(), np.array(labelled.answers.at, dtype=object))
@@ -80,8 +78,11 @@ def _as_batch(labelled: Labelled, schema: Schema) -> "pd.DataFrame":
     return batch
 
 
-def _as_float(cell: Any) -> Any:
-    return float(cell) if isinstance(cell, int) and not isinstance(cell, bool) else cell
+def _as_sent(column: Column, cell: Any) -> Any:
+    """The cell in the one form that a Parquet column has: JSON knows huge whole numbers, and 1 beside "1"."""
+    if column.type == NUMBER and isinstance(cell, int) and not isinstance(cell, bool):
+        return float(cell)
+    return column.named_by(cell) or cell
 
 
 def _undelivered(settings: Settings, state: ScenarioState) -> list[Path]:

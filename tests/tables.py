@@ -54,3 +54,80 @@ def base_params() -> dict[str, Any]:
 def make_params(**sections: dict[str, Any]) -> Params:
     """params.yaml of this repository with some keys replaced: make_params(gate={"margin": 0.1})."""
     return parse(merge(base_params(), sections), source="a test")
+
+
+RENTALS = "rentals"
+RENTALS_TABLE: dict[str, Any] = {
+    "target": {"name": "rented", "task": "regression", "min": 0},
+    "time": "day",
+    "id": "station",
+    "columns": {
+        "note": {"type": "text", "max_length": 40, "nullable": True},
+        "season": {"type": "category", "categories": ["cold", "warm"]},
+        "day": {"type": "date", "min": "2020-01-01"},
+        "temperature": {"type": "number", "nullable": True},
+        "casual": {"type": "number", "feature": False},  # a part of what is predicted
+        "station": {"type": "category", "feature": False},
+    },
+}
+
+
+def rentals_schema(**columns: dict[str, Any]) -> Schema:
+    """A regression over every type of column; `columns` replaces single keys of single columns."""
+    known = RENTALS_TABLE["columns"]
+    return Schema.from_dict({**RENTALS_TABLE, "columns": {name: known[name] | columns.get(name, {}) for name in known}})
+
+
+def rentals_row(**changes: Any) -> dict[str, Any]:
+    """A row of features that the schema allows, as `predict` receives it."""
+    return {"temperature": 20.5, "day": "2024-07-06T08:30:00", "season": "warm", "note": "sunny", **changes}
+
+
+def rentals_rows(rows: int = 120, *, seed: int = 7) -> pd.DataFrame:
+    """Good rows in time order, an hour apart; what is rented follows from the warmth, the hour and the weather."""
+    random = np.random.default_rng(seed)
+    day = pd.date_range("2024-01-01", periods=rows, freq="h")
+    temperature = random.normal(15, 8, rows).round(2)
+    note = random.choice(np.array(["sunny", "a little rain", "storm and hail", None], dtype=object), rows)
+    rented = 3 * np.clip(temperature, 0, None) + 2 * day.hour + 20 * (note == "sunny") + random.uniform(0, 5, rows)
+    return pd.DataFrame(
+        {
+            "station": random.choice(["north", "south"], rows),
+            "temperature": np.where(random.random(rows) < 0.1, np.nan, temperature),
+            "day": day,
+            "season": np.where(temperature < 15, "cold", "warm").astype(object),
+            "note": note,
+            "casual": (rented * 0.3).round(),
+            "rented": rented.round(1),
+        }
+    )
+
+
+MESSAGES = "messages"
+MESSAGES_TABLE: dict[str, Any] = {
+    "target": {"name": "kind", "classes": ["ham", "spam"], "positive": "spam"},
+    "columns": {
+        "message": {"type": "text", "max_length": 160},
+        "sent": {"type": "date", "nullable": True},
+    },
+}
+HAM = ("see you at home tonight", "are we still on for lunch", "i will call you later", "happy birthday my friend")
+SPAM = ("win a free prize now", "claim your cash prize", "free entry text win", "urgent you have won cash")
+
+
+def messages_schema() -> Schema:
+    """Two classes of texts, and when each was sent."""
+    return Schema.from_dict(MESSAGES_TABLE)
+
+
+def messages_rows(rows: int = 80, *, seed: int = 7) -> pd.DataFrame:
+    """Good rows; a third of them spam."""
+    random = np.random.default_rng(seed)
+    spam = random.random(rows) < 0.35
+    return pd.DataFrame(
+        {
+            "message": [str(random.choice(SPAM if each else HAM)) + f" {random.integers(100)}" for each in spam],
+            "sent": pd.date_range("2024-01-01", periods=rows, freq="7h").where(random.random(rows) < 0.9),
+            "kind": np.where(spam, "spam", "ham").astype(object),
+        }
+    )

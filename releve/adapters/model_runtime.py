@@ -145,9 +145,9 @@ def _sklearn(folder: Path, schema: Schema) -> _Runner:
 
 
 def load_pipeline(path: Path) -> Any:
-    """A pipeline that `tasks.train` wrote. Raises ModelAltered when it holds types that no recipe writes, RuntimeMissing."""
+    """A pipeline that `tasks.train` wrote. Raises ModelAltered for types that no recipe writes, RuntimeMissing."""
     try:
-        import pandas  # noqa: F401
+        import pandas  # noqa: F401 - the pipeline is asked with a frame
         import skops.io
     except ImportError as error:
         raise RuntimeMissing(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.rules.columns import CATEGORY, NUMBER
 from releve.rules.params import Batch as BatchParams
 from releve.rules.schema import Schema
 
@@ -61,9 +62,10 @@ def joined(profiles: Iterable[Profile]) -> Profile:
 
 
 def profile(frame: "pd.DataFrame", schema: Schema) -> Profile:
-    """Of checked rows."""
-    open_lists = [column.name for column in schema.columns if column.type == "category" and not column.categories]
-    numbers = {column.name: frame[column.name].dropna() for column in schema.columns if column.type == "number"}
+    """Of checked rows. Ids and times are new in every batch: they have no range and no list of categories."""
+    same = [column for column in schema.columns if column.name not in (schema.id, schema.time)]
+    open_lists = [column.name for column in same if column.type == CATEGORY and not column.categories]
+    numbers = {column.name: frame[column.name].dropna() for column in same if column.type == NUMBER}
     times = _seconds(frame[schema.time]) if schema.time else np.empty(0)
     return Profile(
         rows=len(frame),
@@ -224,7 +226,7 @@ def _seconds(times: "pd.Series[Any]") -> NDArray[np.float64]:
 
 
 def _moment(value: float, kind: str) -> str:
-    return f"{value:g}" if kind == "number" else str(np.datetime64(round(value * 1e6), "us").astype("datetime64[s]"))
+    return f"{value:g}" if kind == NUMBER else str(np.datetime64(round(value * 1e6), "us").astype("datetime64[s]"))
 
 
 def _hashes(frame: "pd.DataFrame") -> NDArray[np.uint64]:

@@ -16,6 +16,8 @@ def is_missing(value: Any) -> bool:
     """None and NaN (also pandas' NA and NaT) are missing; an empty text is not."""
     if isinstance(value, float | np.floating):
         return math.isnan(value)
+    if isinstance(value, np.datetime64):
+        return bool(np.isnat(value))
     return value is None or type(value).__name__ in ("NAType", "NaTType")
 
 

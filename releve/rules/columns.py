@@ -3,6 +3,7 @@
 One table, TYPES, says it for every type; `releve.rules.frames` applies it to whole columns.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,8 +41,33 @@ class Column:
 
     def typed(self, value: Any) -> Any:
         """A cell without problem as it is kept: float or NaN, datetime (UTC, no zone) or None, text or ""."""
-        kind = TYPES[self.type]
-        return kind.missing if is_missing(value) else kind.typed(value)
+        return self.named_by(value) or TYPES[self.type].typed(value)
+
+    def named_by(self, value: Any) -> str | None:
+        """The listed category that a whole number or a truth value names, as Parquet and JSON hold them, or None."""
+        if self.categories is None or isinstance(value, str):
+            return None
+        names: tuple[str, ...] = ()
+        if isinstance(value, bool | np.bool_):
+            names = (str(bool(value)), str(bool(value)).lower())
+        elif isinstance(value, int | np.integer) or (isinstance(value, float | np.floating) and value.is_integer()):
+            names = (str(int(value)),)
+        return next((name for name in names if name in self.categories), None)
+
+
+def typed_number(value: Any) -> float:
+    """NaN where it is missing."""
+    return math.nan if is_missing(value) else float(value)
+
+
+def typed_date(value: Any) -> datetime | None:
+    """UTC, without a zone. Raises ValueError for what is no date."""
+    return None if is_missing(value) else as_date(value)
+
+
+def typed_text(value: Any) -> str:
+    """A missing one is empty."""
+    return MISSING_TEXT if is_missing(value) else str(value)
 
 
 def _number_problem(column: Column, value: Any) -> str | None:
@@ -61,11 +87,10 @@ def _date_problem(column: Column, value: Any) -> str | None:
 
 
 def _category_problem(column: Column, value: Any) -> str | None:
-    if not isinstance(value, str):
-        return f"is {shown(value)}, expected text"
-    if column.categories is None:
-        return _unwritable(value)
-    return None if value in column.categories else f"is {shown(value)}, expected one of {', '.join(column.categories)}"
+    if column.categories is not None:
+        named = value in column.categories if isinstance(value, str) else column.named_by(value) is not None
+        return None if named else f"is {shown(value)}, expected one of {', '.join(column.categories)}"
+    return _unwritable(value) if isinstance(value, str) else f"is {shown(value)}, expected text"
 
 
 def _text_problem(column: Column, value: Any) -> str | None:
@@ -104,16 +129,15 @@ class Type:
     """What makes a column's type: the rule for a present cell, and how it is kept."""
 
     problem: Callable[[Column, Any], str | None]
-    typed: Callable[[Any], Any]
-    missing: Any  # the kept form of a missing cell
+    typed: Callable[[Any], Any]  # of a missing cell too
     dtype: str  # of a checked frame's column
     keys: frozenset[str]  # of `columns.<name>` in params.yaml, beside those that every type knows
     repeats: bool = False  # whether few values make many cells, so that each is judged once
 
 
 TYPES = {  # in the order of the models' input
-    NUMBER: Type(_number_problem, float, float("nan"), "float64", frozenset({"min", "max"})),
-    DATE: Type(_date_problem, as_date, None, "datetime64[us]", frozenset({"min", "max"}), repeats=True),
-    CATEGORY: Type(_category_problem, str, MISSING_TEXT, "object", frozenset({"categories"}), repeats=True),
-    TEXT: Type(_text_problem, str, MISSING_TEXT, "object", frozenset({"max_length"})),
+    NUMBER: Type(_number_problem, typed_number, "float64", frozenset({"min", "max"})),
+    DATE: Type(_date_problem, typed_date, "datetime64[us]", frozenset({"min", "max"}), repeats=True),
+    CATEGORY: Type(_category_problem, typed_text, "object", frozenset({"categories"}), repeats=True),
+    TEXT: Type(_text_problem, typed_text, "object", frozenset({"max_length"})),
 }

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from releve.rules.cells import MISSING_TEXT
-from releve.rules.columns import CATEGORY, NUMBER, TEXT
+from releve.rules.columns import CATEGORY, NUMBER, TEXT, Column
 from releve.rules.params import Monitor
 from releve.rules.schema import Schema
 
@@ -103,10 +103,15 @@ def as_compared(frame: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
     """
     features = frame.reindex(columns=schema.names).reset_index(drop=True)
     return features.assign(
-        **{name: features[name].where(features[name] != MISSING_TEXT) for name in schema.categories},
+        **{name: _categories(schema.column(name), features[name]) for name in schema.categories},
         **{name: features[name].astype("float64") for name in schema.numbers},
         **{name: _lengths(features[name]) for name in schema.texts},
     )
+
+
+def _categories(column: Column, cells: "pd.Series[Any]") -> "pd.Series[Any]":
+    typed = cells.astype(object).map(column.typed)
+    return typed.where(typed != MISSING_TEXT)
 
 
 def _lengths(texts: "pd.Series[Any]") -> list[float]:

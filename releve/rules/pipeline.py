@@ -89,7 +89,10 @@ def _prepare(schema: Schema, *, recipe: str, scale: str, text: dict[str, Any], s
     if schema.categories:
         blocks.append(("categories", _categories(), places[len(schema.model_numbers) : first_text]))
     # One number, not a list: the vectoriser takes a single column of texts.
-    blocks += [(f"text_{place - first_text}", _text(text, seed), place) for place in places[first_text:]]
+    blocks += [
+        (f"text_{place - first_text}", _text(text, seed, scaled=_is_scaled(recipe, scale)), place)
+        for place in places[first_text:]
+    ]
     return ColumnTransformer(blocks, sparse_threshold=0.0)
 
 
@@ -101,9 +104,13 @@ def _numbers(schema: Schema, recipe: str, scale: str) -> Any:
     steps: list[Any] = []
     if recipe not in KNOWS_MISSING and any(schema.column(name).nullable for name in schema.numbers + schema.dates):
         steps.append(SimpleImputer(strategy="median", keep_empty_features=True))
-    if scale == "standard" and recipe not in TREES:
+    if _is_scaled(recipe, scale):
         steps.append(StandardScaler())
     return make_pipeline(*steps) if steps else "passthrough"
+
+
+def _is_scaled(recipe: str, scale: str) -> bool:
+    return scale == "standard" and recipe not in TREES
 
 
 def _categories() -> Any:
@@ -114,10 +121,11 @@ def _categories() -> Any:
     )
 
 
-def _text(options: Mapping[str, Any], seed: int) -> Any:
+def _text(options: Mapping[str, Any], seed: int, *, scaled: bool) -> Any:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
     from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     shortest = 2 if options["text_analyzer"] != "word" else 1
     counter = HashingVectorizer(
@@ -128,7 +136,8 @@ def _text(options: Mapping[str, Any], seed: int) -> Any:
         norm=None,
     )
     folder = TruncatedSVD(options["text_dimensions"], random_state=seed)
-    return make_pipeline(counter, TfidfTransformer(sublinear_tf=True), folder)
+    # Folded numbers are small: unscaled, a regularised linear model hardly dares to use them.
+    return make_pipeline(counter, TfidfTransformer(sublinear_tf=True), folder, *([StandardScaler()] if scaled else []))
 
 
 def _estimator(kind: Any, defaults: dict[str, Any], options: dict[str, Any]) -> Any:

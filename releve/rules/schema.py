@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from releve.errors import BadInput
 from releve.rules.column_specs import read_column, write_column
-from releve.rules.columns import CATEGORY, DATE, NUMBER, TEXT, TYPES, Column
+from releve.rules.columns import CATEGORY, DATE, NUMBER, TEXT, TYPES, Column, typed_number
 from releve.rules.dates import date_parts, part_names
 from releve.rules.frames import cells_of, column_problems, from_text, problems_of, typed_column
 from releve.rules.target import Target, read_target, write_target
@@ -156,30 +156,41 @@ class Schema:
 
         "numbers" float32 (`model_numbers`; NaN is missing), "categories" and "texts" object ("" is missing).
         """
-        return self._blocks(len(rows), lambda name: self._cells(name, rows))
+        numbers = [[typed_number(row[name]) for name in self.numbers] for row in rows]
+        texts = {
+            block: np.array([[column.typed(row[column.name]) for column in columns] for row in rows], dtype=object)
+            for block, columns in self._text_columns.items()
+        }
+        dates = [
+            np.array([self._by_name[name].typed(row[name]) for row in rows], dtype="datetime64[us]")
+            for name in self.dates
+        ]
+        return self._blocks(len(rows), np.array(numbers, dtype=np.float32), dates, texts)
 
     def frame_input(self, frame: "pd.DataFrame") -> dict[str, NDArray[Any]]:
         """The same arrays from a checked frame."""
-        return self._blocks(len(frame), lambda name: frame[name].to_numpy(TYPES[self.column(name).type].dtype))
+        texts = {block: frame[names].to_numpy(object) for block, names in self._text_blocks.items()}
+        dates = [frame[name].to_numpy("datetime64[us]") for name in self.dates]
+        return self._blocks(len(frame), frame[self.numbers].to_numpy(np.float32), dates, texts)
 
-    def _cells(self, name: str, rows: Sequence[Mapping[str, Any]]) -> NDArray[Any]:
-        column = self._by_name[name]
-        return np.array([column.typed(row.get(name)) for row in rows], dtype=TYPES[column.type].dtype)
+    @cached_property
+    def _text_blocks(self) -> dict[str, list[str]]:
+        blocks = {"categories": self.categories, "texts": self.texts}
+        return {block: names for block, names in blocks.items() if names}
 
-    def _blocks(self, rows: int, cells: Any) -> dict[str, NDArray[Any]]:
-        numbers = np.empty((rows, len(self.model_numbers)), dtype=np.float32)
-        for position, name in enumerate(self.numbers):
-            numbers[:, position] = cells(name)
-        parts = [date_parts(cells(name)) for name in self.dates]
-        if parts:
-            numbers[:, len(self.numbers) :] = np.hstack(parts)
+    @cached_property
+    def _text_columns(self) -> dict[str, list[Column]]:
+        return {block: [self._by_name[name] for name in names] for block, names in self._text_blocks.items()}
+
+    def _blocks(
+        self, rows: int, numbers: NDArray[Any], dates: Sequence[NDArray[Any]], texts: Mapping[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]]:
+        """Blocks of their shape: no rows leave no columns behind to tell it."""
+        numbers = numbers.reshape(rows, len(self.numbers))
+        if dates:
+            numbers = np.hstack([numbers, *map(date_parts, dates)]).astype(np.float32)
         blocks = {"numbers": numbers} if self.model_numbers else {}
-        for block, names in (("categories", self.categories), ("texts", self.texts)):
-            if names:
-                blocks[block] = np.empty((rows, len(names)), dtype=object)
-                for position, name in enumerate(names):
-                    blocks[block][:, position] = cells(name)
-        return blocks
+        return blocks | {block: texts[block].reshape(rows, len(names)) for block, names in self._text_blocks.items()}
 
     def as_rows(self, frame: "pd.DataFrame") -> list[dict[str, Any]]:
         """The features of a checked frame as rows that `predict` receives: dates as ISO text, missing cells as None."""

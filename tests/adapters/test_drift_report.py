@@ -9,7 +9,7 @@ import pytest
 from releve.adapters import drift_report as adapter
 from releve.adapters.drift_report import ReportMismatch, drift_report
 from releve.rules import drift
-from tests.tables import make_params, shop_rows, shop_schema
+from tests.tables import make_params, rentals_rows, rentals_schema, shop_rows, shop_schema
 
 pytestmark = pytest.mark.slow
 
@@ -110,3 +110,17 @@ def test_the_frames_of_the_caller_are_left_alone():
 
     pd.testing.assert_frame_equal(reference, before[0])
     pd.testing.assert_frame_equal(current, before[1])
+
+
+def test_longer_texts_are_drift_and_newer_dates_are_not():
+    reference = drift.as_compared(rentals_rows(300), rentals_schema())
+    newer = rentals_rows(300, seed=8).assign(day=lambda frame: frame["day"] + pd.Timedelta(days=400))
+    longer = newer.assign(
+        note=newer["note"].map(lambda note: note + " all day long" if isinstance(note, str) else note)
+    )
+    current = drift.as_compared(longer, rentals_schema())
+
+    report = drift_report(reference, current, drift.comparable(reference, current, rentals_schema()), RULE)
+
+    assert [column.name for column in report.columns] == ["temperature", "season", "note"]
+    assert drifted_names(report) == {"note"}

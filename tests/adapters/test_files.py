@@ -2,151 +2,23 @@ import json
 import resource
 from contextlib import contextmanager
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from releve.adapters.files import (
-    READERS,
     Inputs,
+    ParquetAppender,
     file_digest,
     read_inputs,
     read_params,
     read_schema,
-    read_table,
     scenario_names,
     write_bytes,
     write_inputs,
     write_json,
-    write_parquet,
 )
 from releve.errors import BadInput, NotFound
 from tests.factories import make_project
-from tests.tables import shop_rows, shop_schema
-
-HEADER = "kind,price,weight,bought"
-
-
-def table_of(tmp_path, content, name="today.csv"):
-    path = tmp_path / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_table(path, shop_schema())
-
-
-def cells(frame):
-    return frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (f"{HEADER}\nbread,1,2,yes\n", ["bread", 1.0, 2.0, "yes"]),
-        (f"{HEADER}\nbread,1,2,yes", ["bread", 1.0, 2.0, "yes"]),  # no newline at the end
-        (f"{HEADER}\r\nbread,1,2,yes\r\n", ["bread", 1.0, 2.0, "yes"]),
-        (f"\ufeff{HEADER}\nbread,1,2,yes\n", ["bread", 1.0, 2.0, "yes"]),  # as spreadsheets write it
-        (f'{HEADER}\n"a, ""b""\nc",1,2,yes\n', ['a, "b"\nc', 1.0, 2.0, "yes"]),
-        (f"{HEADER}\nfromage frais é,1,,no\n", ["fromage frais é", 1.0, None, "no"]),
-        (f"{HEADER}\nNA,abc,null,None\n", ["NA", "abc", "null", "None"]),  # text stays what it says
-        (f"{HEADER}\nbread,1\n", ["bread", 1.0, None, ""]),  # a short line lacks its last cells
-        (f"{HEADER}\nbread,001,2e3,yes\n", ["bread", 1.0, 2000.0, "yes"]),
-    ],
-)
-def test_a_csv_file_is_read_cell_by_cell(content, expected, tmp_path):
-    assert cells(table_of(tmp_path, content)) == [expected]
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("", "today.csv is empty; expected a header line and rows"),
-        (f"{HEADER}\n", "today.csv has no rows"),
-        ("\n\n", "today.csv cannot be read as CSV: No columns to parse"),
-        (f"{HEADER}\nbread,1,2,yes\nbread,1,2,yes,surplus\n", "today.csv cannot be read as CSV: .*line 3, saw 5"),
-        (f"{HEADER}\nbread,1,2,yes,surplus\nbread,1,2,yes,surplus\n", "more cells than its header names"),
-        (f"{HEADER}\n".encode() + b"\xff\xfe,1,2,yes\n", "today.csv cannot be read as CSV: 'utf-8' codec"),
-        (f'{HEADER}\n"bread,1,2,yes\n', "today.csv cannot be read as CSV: .*EOF inside string"),
-    ],
-)
-def test_a_csv_file_that_cannot_be_read_says_why(content, said, tmp_path):
-    with pytest.raises(BadInput, match=said):
-        table_of(tmp_path, content)
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ('{"price": 1, "kind": "a"}\n', [[1, "a"]]),
-        ('\ufeff{"price": 1, "kind": "a"}\n\n  \n{"price": 2, "kind": "b"}', [[1, "a"], [2, "b"]]),
-        ('{"price": 1, "kind": "a"}\r\n{"price": 2}\r\n', [[1, "a"], [2, None]]),
-        ('{"price": true, "kind": null}\n', [[True, None]]),
-        ('{"price": "1", "kind": "line\u2028and\\nline"}\n', [["1", "line\u2028and\nline"]]),
-    ],
-)
-def test_a_jsonl_file_keeps_the_types_of_its_cells(content, expected, tmp_path):
-    assert cells(table_of(tmp_path, content, "today.jsonl")) == expected
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("", "today.jsonl has no rows"),
-        ("\n\n", "today.jsonl has no rows"),
-        ('{"price": 1\n', "today.jsonl cannot be read as JSONL"),
-        ('{"price": 1}\n[1, 2]\n', r"holds the line \[1, 2\]; expected an object"),
-        ("3\n", "holds the line 3; expected an object"),
-        (b'{"kind": "\xff"}\n', "today.jsonl cannot be read as JSONL: 'utf-8' codec"),
-    ],
-)
-def test_a_jsonl_file_that_cannot_be_read_says_why(content, said, tmp_path):
-    with pytest.raises(BadInput, match=said):
-        table_of(tmp_path, content, "today.jsonl")
-
-
-def test_a_parquet_file_is_read_as_it_was_written(tmp_path):
-    rows = shop_rows(20)
-    write_parquet(tmp_path / "today.parquet", rows)
-
-    found = read_table(tmp_path / "today.parquet", shop_schema())
-
-    pd.testing.assert_frame_equal(found, rows, check_dtype=False)
-
-
-@pytest.mark.parametrize("content", [b"", b"PAR1", b"not parquet at all"])
-def test_a_parquet_file_that_cannot_be_read_says_so(content, tmp_path):
-    with pytest.raises(BadInput, match=r"today.parquet cannot be read as PARQUET"):
-        table_of(tmp_path, content, "today.parquet")
-
-
-def test_a_parquet_file_without_rows_is_refused(tmp_path):
-    write_parquet(tmp_path / "today.parquet", shop_rows(3).head(0))
-
-    with pytest.raises(BadInput, match=r"today.parquet has no rows"):
-        read_table(tmp_path / "today.parquet", shop_schema())
-
-
-@pytest.mark.parametrize("name", ["today.xlsx", "today", "today.csv.gz", ".csv"])
-def test_another_ending_is_refused_with_those_that_can_be_read(name, tmp_path):
-    with pytest.raises(BadInput, match=r"expected one ending in \.csv, \.parquet, \.jsonl"):
-        table_of(tmp_path, "x", name)
-
-
-def test_the_case_of_an_ending_does_not_matter(tmp_path):
-    assert len(table_of(tmp_path, f"{HEADER}\nbread,1,2,yes\n", "TODAY.CSV")) == 1
-
-
-def test_every_reader_gives_the_same_rows(tmp_path):
-    rows = shop_rows(30)
-    write_parquet(tmp_path / "today.parquet", rows)
-    (tmp_path / "today.csv").write_text(rows.to_csv(index=False))
-    (tmp_path / "today.jsonl").write_text(rows.to_json(orient="records", lines=True))
-
-    accepted = [
-        shop_schema().check_frame(read_table(tmp_path / f"today{ending}", shop_schema())).accepted for ending in READERS
-    ]
-
-    assert len(accepted) == 3
-    for other in accepted[1:]:
-        pd.testing.assert_frame_equal(accepted[0], other)
 
 
 @contextmanager
@@ -191,6 +63,38 @@ def test_json_is_readable_and_ends_with_a_newline(tmp_path):
     write_json(tmp_path / "metrics.json", {"raison": "dérive"})
 
     assert (tmp_path / "metrics.json").read_text() == '{\n  "raison": "dérive"\n}\n'
+
+
+def test_frames_are_appended_to_one_parquet_file_that_is_there_when_it_is_whole(tmp_path):
+    rows = ParquetAppender(tmp_path / "work" / "rows")
+    rows.append(pd.DataFrame({"a": [1.0], "b": ["x"]}))
+    rows.append(pd.DataFrame({"a": [2.0], "b": ["y"]}))
+
+    rows.close()
+    rows.move(tmp_path / "kept" / "rows.parquet")
+
+    assert pd.read_parquet(tmp_path / "kept" / "rows.parquet").to_numpy().tolist() == [[1.0, "x"], [2.0, "y"]]
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("appended", [0, 1])
+def test_rows_that_are_discarded_leave_nothing(appended, tmp_path):
+    rows = ParquetAppender(tmp_path / "rows")
+    for _ in range(appended):
+        rows.append(pd.DataFrame({"a": [1.0]}))
+
+    rows.discard()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_appended_makes_no_file(tmp_path):
+    rows = ParquetAppender(tmp_path / "rows")
+
+    rows.close()
+    rows.move(tmp_path / "rows.parquet")
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_digest_is_that_of_the_bytes(tmp_path):
@@ -303,9 +207,3 @@ def test_yaml_that_is_no_section_of_keys_is_refused(text, said, tmp_path):
 
     with pytest.raises(BadInput, match=f"params.yaml {said}"):
         read_params(tmp_path)
-
-
-def test_reading_leaves_numbers_of_a_parquet_file_as_machine_numbers(tmp_path):
-    write_parquet(tmp_path / "today.parquet", pd.DataFrame({"price": np.array([1, 2], dtype="int8")}))
-
-    assert read_table(tmp_path / "today.parquet", shop_schema())["price"].dtype == "int8"

@@ -5,56 +5,85 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
-from releve.adapters.model_runtime import onnx_runner
-from releve.adapters.onnx_export import ONNX, SKLEARN, export, export_checked, parity_problem
-from releve.rules.pipeline import RECIPES, TREES, as_served, build
+from releve.adapters.model_runtime import onnx_runner, pipeline_runner
+from releve.adapters.onnx_export import ONNX, SKLEARN, TEXT_REASON, export, export_checked, parity_problem
+from releve.rules.pipeline import MOST_CATEGORIES, RECIPES, TREES, build, model_frame
 from releve.rules.schema import Schema
-from tests.tables import SHOP_TABLE, shop_row, shop_rows, shop_schema
+from tests.mixed_tables import MIXES, mixed_table, small_options
+from tests.tables import SHOP_TABLE, shop_rows, shop_schema
 
-SMALL = {"extra_trees": {"n_estimators": 20}, "hist_gradient_boosting": {"max_iter": 20}}
+TASKS = ("binary", "multiclass", "regression")
 TOLERANCE = 1e-4
+TABULAR = MIXES["tabular"]
 
 
 def accepted(rows=200, *, schema=None):
     return (schema or shop_schema()).check_frame(shop_rows(rows)).accepted
 
 
-def fitted(recipe="logistic", *, schema=None, scale="standard"):
+def learned(pipeline, schema, frame):
+    return pipeline.fit(model_frame(schema.frame_input(frame), schema), frame[schema.target.name])
+
+
+def fitted(recipe="linear", *, schema=None, frame=None, scale="standard", **options):
     schema = schema or shop_schema()
-    pipeline = build(schema, recipe=recipe, scale=scale, options=SMALL.get(recipe, {}), seed=7)
-    frame = accepted(schema=schema)
-    return pipeline.fit(frame[schema.names], frame["bought"])
+    options = small_options(recipe, schema) | options
+    pipeline = build(schema, recipe=recipe, scale=scale, options=options, seed=7)
+    return learned(pipeline, schema, accepted(schema=schema) if frame is None else frame)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("scale", ["standard", "none"])
-def test_every_recipe_is_exported_and_answers_alike_with_missing_values(recipe, scale):
-    arrays = shop_schema().frame_input(accepted())
+@pytest.mark.parametrize("task", TASKS)
+def test_every_recipe_is_exported_for_every_task_and_answers_alike_on_hard_rows_too(recipe, task):
+    schema, frame = mixed_table(task, TABULAR, colours=[f"colour {number}" for number in range(MOST_CATEGORIES + 20)])
+    arrays = schema.frame_input(frame)
     assert np.isnan(arrays["numbers"]).any()
-    assert (arrays["categories"] == "").any()
 
-    exported = export_checked(fitted(recipe, scale=scale), shop_schema(), arrays, tolerance=TOLERANCE)
+    exported = export_checked(fitted(recipe, schema=schema, frame=frame), schema, frame, tolerance=TOLERANCE)
 
     assert (exported.runtime, exported.reason) == (ONNX, None)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_an_exported_model_answers_alike_for_categories_it_never_saw(recipe):
-    arrays = shop_schema().model_input([shop_row(kind="unheard of", price=price) for price in range(0, 100, 7)])
-    pipeline = fitted(recipe)
+def test_unscaled_numbers_are_exported_too(recipe):
+    frame = accepted()
 
-    problem = parity_problem(export(pipeline, shop_schema()), pipeline, arrays, tolerance=TOLERANCE)
+    exported = export_checked(fitted(recipe, scale="none"), shop_schema(), frame, tolerance=TOLERANCE)
 
-    assert problem is None
+    assert (exported.runtime, exported.reason) == (ONNX, None)
+
+
+def test_a_difference_on_rare_rows_alone_is_found():
+    """The export of a pipeline that sees missing numbers otherwise: real rows without any do not tell."""
+    schema, frame = mixed_table("binary", MIXES["numbers"])
+    whole = frame.assign(width=frame["width"].fillna(0.0))
+    exported = export(fitted("linear", schema=schema, frame=whole.assign(width=whole["width"] + 4)), schema)
+    other = fitted("linear", schema=schema, frame=whole)
+    other["prepare"].transformers_[0][1]["simpleimputer"].statistics_[1] = 1e3
+    real = schema.frame_input(whole)
+    assert not np.isnan(real["numbers"]).any()
+
+    problem = parity_problem(
+        export(fitted("linear", schema=schema, frame=whole), schema), other, schema, whole, tolerance=TOLERANCE
+    )
+
+    assert problem.startswith("the exported model, for extreme, missing or unseen values, gives another label on")
+    assert exported
+
+
+def test_a_table_with_texts_is_served_by_scikit_learn_and_says_why():
+    schema, frame = mixed_table("binary", MIXES["all"])
+
+    exported = export_checked(fitted("linear", schema=schema, frame=frame), schema, frame, tolerance=TOLERANCE)
+
+    assert (exported.runtime, exported.onnx, exported.reason) == (SKLEARN, None, TEXT_REASON)
 
 
 @pytest.mark.parametrize("names", [["price"], ["price", "weight"], ["kind"]])
 def test_a_table_of_one_type_alone_is_exported_too(names):
     schema = Schema.from_dict({**SHOP_TABLE, "columns": {name: SHOP_TABLE["columns"][name] for name in names}})
 
-    exported = export_checked(
-        fitted(schema=schema), schema, schema.frame_input(accepted(schema=schema)), tolerance=TOLERANCE
-    )
+    exported = export_checked(fitted(schema=schema), schema, accepted(schema=schema), tolerance=TOLERANCE)
 
     assert exported.runtime == ONNX
 
@@ -68,14 +97,14 @@ def native_categories():
     frame = accepted(600).assign(shelf=random.integers(0, 12, 600), row=random.integers(0, 12, 600))
     labels = np.where(frame["shelf"].isin([1, 4, 6, 11]) ^ frame["row"].isin([2, 3, 9]), "yes", "no")
     model = HistGradientBoostingClassifier(categorical_features=[1, 2], random_state=7, max_iter=40)
-    pipeline = Pipeline([("prepare", FunctionTransformer()), ("model", model)]).fit(frame[schema.names], labels)
-    return pipeline, schema, schema.frame_input(frame)
+    frame = frame.assign(bought=labels)
+    return learned(Pipeline([("prepare", FunctionTransformer()), ("model", model)]), schema, frame), schema, frame
 
 
 def test_a_model_that_exports_wrong_is_served_by_scikit_learn_with_the_reason():
-    pipeline, schema, arrays = native_categories()
+    pipeline, schema, frame = native_categories()
 
-    exported = export_checked(pipeline, schema, arrays, tolerance=TOLERANCE)
+    exported = export_checked(pipeline, schema, frame, tolerance=TOLERANCE)
 
     assert (exported.runtime, exported.onnx) == (SKLEARN, None)
     assert "the exported model gives another label on" in exported.reason
@@ -89,7 +118,7 @@ def test_a_model_that_cannot_be_exported_is_served_by_scikit_learn_with_the_reas
     )
     pipeline["encode"].fit(frame[shop_schema().names].to_numpy(object))
 
-    exported = export_checked(pipeline, shop_schema(), shop_schema().frame_input(frame), tolerance=TOLERANCE)
+    exported = export_checked(pipeline, shop_schema(), frame, tolerance=TOLERANCE)
 
     assert (exported.runtime, exported.onnx) == (SKLEARN, None)
     assert exported.reason.startswith("it cannot be exported: ")
@@ -98,24 +127,25 @@ def test_a_model_that_cannot_be_exported_is_served_by_scikit_learn_with_the_reas
 
 def test_a_tie_that_falls_the_other_way_is_no_difference():
     """Two trees that disagree: both classes have 0.5, and the last bit decides."""
-    forest = build(shop_schema(), recipe="extra_trees", scale="none", options={"n_estimators": 2}, seed=7)
-    frame = accepted()
-    forest.fit(frame[shop_schema().names], frame["bought"])
-    arrays = shop_schema().frame_input(shop_schema().check_frame(shop_rows(500, seed=8)).accepted)
-    assert (onnx_runner(export(forest, shop_schema()))(arrays) == 0.5).any()
+    forest = fitted("extra_trees", n_estimators=2)
+    frame = shop_schema().check_frame(shop_rows(500, seed=8)).accepted
+    exported = export(forest, shop_schema())
+    assert (onnx_runner(exported)(shop_schema().frame_input(frame)) == 0.5).any()
 
-    assert parity_problem(export(forest, shop_schema()), forest, arrays, tolerance=TOLERANCE) is None
+    assert parity_problem(exported, forest, shop_schema(), frame, tolerance=TOLERANCE) is None
 
 
-def test_the_gap_itself_is_allowed_and_anything_below_it_is_not():
-    pipeline, arrays = fitted(), shop_schema().frame_input(accepted())
-    exported = export(pipeline, shop_schema())
-    gap = float(np.abs(onnx_runner(exported)(arrays) - pipeline.predict_proba(accepted()[shop_schema().names])).max())
-    assert 0 < gap < TOLERANCE
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_the_gap_itself_is_allowed_and_anything_below_it_is_not(task):
+    schema, frame = mixed_table(task, TABULAR)
+    pipeline, arrays = fitted("svm", schema=schema, frame=frame), schema.frame_input(frame)
+    exported = export(pipeline, schema)
+    gap = float(np.abs(onnx_runner(exported)(arrays) - pipeline_runner(pipeline, schema)(arrays)).max())
+    assert gap > 0
 
-    # The runner gives scikit-learn float32 numbers, so the gap is found once and then bracketed.
-    assert parity_problem(exported, pipeline, arrays, tolerance=10 * gap) is None
-    assert "0 of 200 rows" in parity_problem(exported, pipeline, arrays, tolerance=gap / 1000)
+    # Made rows may be a little further apart than real ones, so the gap is bracketed.
+    assert parity_problem(exported, pipeline, schema, frame, tolerance=1000 * gap) is None
+    assert " of 150 rows" in parity_problem(exported, pipeline, schema, frame, tolerance=gap / 1e6)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -146,10 +176,31 @@ def test_a_tree_answers_alike_on_continuous_numbers_where_every_threshold_is_a_v
         {"target": {"name": "y", "classes": [0, 1]}, "columns": {f"x{n}": {"type": "number"} for n in range(4)}}
     )
     numbers = np.random.default_rng(7).normal(size=(400, 4))
-    rows = pd.DataFrame(numbers, columns=schema.names)
-    pipeline = build(schema, recipe=recipe, scale="standard", options=SMALL[recipe], seed=7)
-    pipeline.fit(as_served(rows, schema), (numbers.sum(axis=1) > 0).astype(int))
+    rows = pd.DataFrame(numbers, columns=schema.names).assign(y=(numbers.sum(axis=1) > 0).astype(int))
 
-    exported = export_checked(pipeline, schema, schema.frame_input(rows), tolerance=TOLERANCE)
+    exported = export_checked(fitted(recipe, schema=schema, frame=rows), schema, rows, tolerance=TOLERANCE)
 
     assert (exported.runtime, exported.reason) == (ONNX, None)
+
+
+def test_a_regression_gives_values():
+    import onnxruntime
+
+    schema, frame = mixed_table("regression", TABULAR)
+    exported = export(fitted("linear", schema=schema, frame=frame), schema)
+
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+
+    assert [(each.name, each.shape) for each in session.get_outputs()] == [("values", [None, 1])]
+    assert onnx_runner(exported)(schema.frame_input(frame)).shape == (len(frame), 1)
+
+
+@pytest.mark.parametrize("recipe", ["linear", "svm"])
+def test_the_largest_numbers_are_answered_and_not_with_nan(recipe):
+    schema, frame = mixed_table("multiclass", MIXES["numbers"])
+    arrays = schema.frame_input(frame)
+    arrays["numbers"][:, 0] = np.finfo(np.float32).max
+
+    answers = onnx_runner(export(fitted(recipe, schema=schema, frame=frame), schema))(arrays)
+
+    assert np.isfinite(answers).all()

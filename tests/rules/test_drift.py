@@ -6,7 +6,7 @@ from scipy.stats import chi2_contingency, ks_2samp
 from releve.rules import drift
 from releve.rules.drift import BROKEN, DRIFT, INSUFFICIENT, MIN_PRESENT, NO_DRIFT, Change, ColumnDrift
 from releve.rules.schema import Schema
-from tests.tables import make_params, shop_rows, shop_schema
+from tests.tables import make_params, rentals_rows, rentals_schema, shop_rows, shop_schema
 
 RULE = make_params().monitor
 
@@ -254,3 +254,63 @@ def test_the_method_follows_the_columns_type():
         "weight": "KS",
         "kind": "chi-square",
     }
+
+
+def rentals(rows=300, **changes):
+    return drift.as_compared(rentals_rows(rows).assign(**changes), rentals_schema())
+
+
+def test_a_text_is_compared_by_its_number_of_characters():
+    frame = rentals(4, note=["", "abc", None, "日本"])
+
+    assert frame["note"].dtype == "float64"
+    np.testing.assert_array_equal(frame["note"], [np.nan, 3, np.nan, 2])
+    assert drift.method_of(rentals_schema(), "note").name == "KS of length"
+
+
+def test_a_date_is_not_judged_and_the_verdict_says_so():
+    schema = rentals_schema()
+
+    judged = drift.comparable(rentals(), rentals(), schema)
+    verdict = drift.judge([a_column()], rows=300, reference_rows=300, params=RULE, dates=schema.dates)
+
+    assert judged.names == ["temperature", "season", "note"]
+    assert verdict.reasons[1:] == ("not judged, as time always moves: day",)
+
+
+def test_a_verdict_on_a_table_without_dates_does_not_speak_of_them():
+    assert len(drift.judge([a_column()], rows=300, reference_rows=300, params=RULE).reasons) == 1
+
+
+def test_a_column_that_is_no_feature_is_not_compared():
+    assert list(rentals().columns) == rentals_schema().names
+
+
+def test_dates_that_went_missing_are_broken_data():
+    sparse = rentals_rows(300)["day"].where(np.arange(300) % 2 == 0)
+
+    verdict = drift.check_data(rentals(), rentals(day=sparse), rentals_schema(), RULE)
+
+    assert verdict.state == BROKEN
+    assert verdict.reasons[0].startswith("day: 50% of the cells are missing, 0% were before")
+
+
+def test_answers_as_json_brings_them_are_compared_as_files_are():
+    schema = rentals_schema()
+    accepted = schema.check_frame(rentals_rows(300)).accepted
+    answered = pd.DataFrame(schema.as_rows(accepted))
+
+    pd.testing.assert_frame_equal(
+        drift.as_compared(answered, schema).drop(columns="day"),
+        drift.as_compared(accepted, schema).drop(columns="day"),
+        check_dtype=False,
+    )
+
+
+def test_a_category_that_was_sent_as_a_number_is_compared_as_its_text():
+    schema = rentals_schema(season={"categories": ["1", "warm"]})
+
+    found = drift.as_compared(rentals_rows(3).assign(season=pd.Series([1, "1", None], dtype=object)), schema)
+
+    assert found["season"].tolist()[:2] == ["1", "1"]
+    assert found["season"].isna().tolist() == [False, False, True]

@@ -234,3 +234,21 @@ def test_a_feature_may_be_called_like_a_column_of_the_ledger():
 
     assert joined.labels == ["true"]
     assert joined.answers.features["label"].tolist() == ["leak"]
+
+
+def test_the_probabilities_of_every_row_come_along():
+    classes = make_answer(probabilities=[[0.1, 0.9], [0.6, 0.4]])
+    numbers = make_answer(id="late", at="2024-02-02T00:00:00.000000Z", labels=[1.5, -2.0], probabilities=None)
+
+    answers = answers_from([classes, numbers])
+
+    assert answers.probabilities == [[0.1, 0.9], [0.6, 0.4], None, None]
+    assert answers.predicted[2:] == [1.5, -2.0]
+    assert answers.take([3, 0]).probabilities == [None, [0.1, 0.9]]
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "whole"), [(None, True), ([[1.0], [1.0]], True), ([[1.0]], False), ("no", False), ([], False)]
+)
+def test_an_answer_has_probabilities_for_every_row_or_none(probabilities, whole):
+    assert is_answer(make_answer(probabilities=probabilities)) is whole

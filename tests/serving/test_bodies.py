@@ -4,6 +4,7 @@ from releve.errors import BadInput, TooLarge
 from releve.serving.bodies import check_rows, labels_of, rows_of, search_of, short
 from releve.serving.replies import Refused
 from tests.factories import make_row, make_schema
+from tests.tables import rentals_row, rentals_schema
 
 ROWS = b'{"rows": [%s]}'
 GOOD = b'{"length": 1, "width": 2.5, "weight": null, "colour": "red"}'
@@ -85,6 +86,49 @@ def test_labels_come_back_as_classes():
     body = b'{"labels": [{"id": "a", "label": "1"}, {"id": "b", "label": 2.0}]}'
 
     assert labels_of(body, make_schema(), max_rows=2) == [("a", 1), ("b", 2)]
+
+
+def test_outcomes_of_a_regression_come_back_as_numbers():
+    body = b'{"labels": [{"id": "a", "label": "1.5"}, {"id": "b", "label": 2}]}'
+
+    pairs = labels_of(body, rentals_schema(), max_rows=2)
+
+    assert pairs == [("a", 1.5), ("b", 2.0)]
+    assert all(type(label) is float for _, label in pairs)
+
+
+@pytest.mark.parametrize(
+    ("label", "allowed"), [(b"-0.001", False), (b"0", True), (b"3.4e38", True), (b"3.5e38", False)]
+)
+def test_an_outcome_has_to_be_one_that_ingestion_would_accept(label: bytes, allowed: bool):
+    body = b'{"labels": [{"id": "a", "label": %s}]}' % label
+
+    if allowed:
+        assert len(labels_of(body, rentals_schema(), max_rows=1)) == 1
+    else:
+        with pytest.raises(Refused, match=r"row 0: label is .*, expected a finite number, at least 0"):
+            labels_of(body, rentals_schema(), max_rows=1)
+
+
+@pytest.mark.parametrize("label", [b"41.5", b'"many"', b"true"])
+def test_a_search_among_numbers_cannot_be_narrowed_by_label(label: bytes):
+    body = b'{"vector": [0, 1], "label": %s}' % label
+
+    with pytest.raises(
+        BadInput, match=r"'rented' is a number: neighbours can be asked for by the class .*leave 'label'"
+    ):
+        search_of(body, rentals_schema(), dimension=2, max_neighbours=10)
+
+
+def test_a_search_among_numbers_without_a_label_is_fine():
+    assert search_of(b'{"vector": [0, 1]}', rentals_schema(), dimension=2, max_neighbours=10).label is None
+
+
+def test_a_long_text_in_the_wrong_place_is_cut_in_the_answer():
+    with pytest.raises(Refused) as refused:
+        check_rows([rentals_row(day="x" * 10_000, season="y" * 10_000)], rentals_schema())
+
+    assert all(len(fault.reason) < 300 for fault in refused.value.faults)
 
 
 @pytest.mark.parametrize(("length", "shown"), [(58, 60), (59, 63)])

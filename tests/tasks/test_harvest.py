@@ -1,4 +1,5 @@
 import contextvars
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -6,13 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 import pytest
 
+from releve.adapters.files import write_parquet
 from releve.adapters.scenario_lock import scenario_lock
-from tasks.harvest import harvest, unharvested, waiting_rows
+from releve.rules.ledger import answers_from, join_labels
+from tasks.harvest import as_batch, harvest, unharvested, waiting_rows
 from tasks.ingest import ingest
-from tests.tables import SHOP, shop_rows
+from tests.tables import SHOP, rentals_row, rentals_schema, shop_rows
 
 ROWS = shop_rows(30, seed=5)
 LABELS = ROWS["bought"].tolist()
+REQUEST, AT = "20240131-9f2c01ab.1a40.5e77c0", "2024-01-31T12:00:00.000000Z"
 
 
 def answered(shop, *, labelled=30, rows=ROWS):
@@ -185,3 +189,58 @@ def test_refused_answers_that_a_person_mends_are_ingested_instead_of_the_first_o
 
     assert harvest(fresh.settings, SHOP) == 0
     assert [batch.rows for batch in fresh.batches] == [30]
+
+
+def harvested(tmp_path, *rows, labels, schema=None):
+    """Answered rows and their labels, as a file that ingestion has read."""
+    schema = schema or rentals_schema()
+    record = {"id": REQUEST, "at": AT, "model": "m", "index": None, "arm": "champion", "scenario": "rentals"}
+    record |= {"rows": [json.loads(json.dumps(row)) for row in rows], "labels": [1.5] * len(rows)}
+    answers = answers_from([record | {"probabilities": None}])
+    found = {f"{REQUEST}.{row}": (label, AT) for row, label in enumerate(labels)}
+    write_parquet(tmp_path / "answers.parquet", as_batch(join_labels(answers, found), schema))
+    return schema.check_frame(pd.read_parquet(tmp_path / "answers.parquet"))
+
+
+def test_texts_dates_and_numbers_come_back_as_the_schema_types_them(tmp_path):
+    rows = [rentals_row(day="2024-07-06T10:30:00+02:00"), rentals_row(note=None, temperature=None, casual=3)]
+
+    checked = harvested(tmp_path, *rows, labels=[41.5, "7"])
+
+    assert checked.problems == ()
+    assert checked.accepted["day"].tolist() == [pd.Timestamp("2024-07-06T08:30:00")] * 2
+    assert checked.accepted["note"].tolist() == ["sunny", ""]
+    assert checked.accepted["rented"].tolist() == [41.5, 7.0]
+    assert checked.accepted["casual"].tolist()[1] == 3.0 and checked.accepted["casual"].isna()[0]
+
+
+def test_a_whole_number_that_no_parquet_column_holds_is_harvested_all_the_same(tmp_path):
+    checked = harvested(tmp_path, rentals_row(temperature=10**30), rentals_row(temperature=1), labels=[1, 2])
+
+    assert checked.accepted["temperature"].tolist() == [1e30, 1.0]
+
+
+def test_a_time_that_was_not_sent_is_when_the_row_was_answered(tmp_path):
+    schema = rentals_schema(day={"feature": False})
+    row = {name: value for name, value in rentals_row().items() if name != "day"}
+
+    checked = harvested(tmp_path, row, {**row, "day": "2023-01-01"}, labels=[1, 2], schema=schema)
+
+    assert checked.accepted["day"].tolist() == [pd.Timestamp("2024-01-31T12:00:00"), pd.Timestamp("2023-01-01")]
+
+
+def test_answers_without_any_column_that_is_no_feature_are_ingested(tmp_path):
+    checked = harvested(tmp_path, rentals_row(), labels=[1])
+
+    assert checked.problems == ()
+    assert checked.accepted["station"].tolist() == [""]
+
+
+def test_a_category_that_was_sent_as_a_number_is_harvested_as_its_text(tmp_path):
+    schema = rentals_schema(season={"categories": ["1", "warm"]})
+
+    checked = harvested(
+        tmp_path, rentals_row(season=1), rentals_row(season="1"), rentals_row(), labels=[1] * 3, schema=schema
+    )
+
+    assert checked.accepted["season"].tolist() == ["1", "1", "warm"]

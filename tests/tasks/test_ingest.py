@@ -141,7 +141,7 @@ def test_files_that_cannot_be_used_are_set_aside_beside_their_reasons_and_stop_n
         assert (fresh.state.refused / name).read_text() == text
         assert reason in (fresh.state.refused / f"{name}.reason.txt").read_text()
     assert names_in(fresh.state.incoming) == []
-    told = f"{len(REFUSED)} of the incoming files were refused and set aside in .*refused/shop, each beside its reason:\n- "
+    told = f"{len(REFUSED)} of the incoming files were refused and set aside in .*refused/shop, each beside"
     with pytest.raises(BadInput, match=told):
         check_refusals(found)
 

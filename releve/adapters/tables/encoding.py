@@ -109,17 +109,41 @@ def _detected(path: Path, head: bytes, fault: Fault | None) -> str:
     rivals = [match for match in matches if str(match) != str(best) and match.coherence > RIVAL * best.coherence]
     if rivals:
         raise BadInput(_doubt(path, [best, *rivals], fault))
+    if len(evidence) >= EVIDENCE and b"\0" not in head:
+        _check_twins(path, best)
     return str(best.encoding)
 
 
-def _lines_beyond_ascii(path: Path) -> Iterator[bytes]:
+def _check_twins(path: Path, best: Any) -> None:
+    """Raises BadInput where encodings that read the evidence alike read a later line differently."""
+    twins = [name for name in best.could_be_from_charset if name != best.encoding]
+    for line in _lines_beyond_ascii(path, most=None):
+        texts = {name: _decoded(line, name) for name in (best.encoding, *twins)}
+        twins = [name for name in twins if texts[name] is not None]  # what cannot read a line is not the encoding
+        if other := next((name for name in twins if texts[name] != texts[best.encoding]), None):
+            raise BadInput(
+                f"{path.name}: its encoding is in doubt: {best.encoding} and {other} read most of it alike, but not "
+                f"{_around(str(texts[other]), _first_difference([str(texts[other]), str(texts[best.encoding])]))!r}. "
+                "Say which it is, as ingest.csv_encoding in the scenario's params.yaml, or save it as UTF-8"
+            )
+
+
+def _decoded(line: bytes, encoding: str) -> str | None:
+    try:
+        return line.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _lines_beyond_ascii(path: Path, *, most: int | None = EVIDENCE) -> Iterator[bytes]:
+    """Lines that tell encodings apart, up to `most` bytes of them."""
     size = 0
     with open_bytes(path) as file:
         for line in iter(lambda: file.readline(PIECE), b""):
             if not line.isascii():
                 size += len(line)
                 yield line
-            if size > EVIDENCE:
+            if most is not None and size > most:
                 return
 
 

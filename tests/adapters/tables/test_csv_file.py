@@ -1,0 +1,225 @@
+"""Files that break readers, each with the rows that are there, counted by hand."""
+
+import codecs
+import gzip
+
+import pytest
+
+from releve.adapters.tables.csv_file import CsvOptions
+from releve.adapters.tables.reading import open_table, read_sample
+from releve.errors import BadInput
+
+NAMES = ("kind", "price")
+
+
+def written(folder, content, name="today.csv"):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def read(path, names=(), **options):
+    """Every row with its number, and every line that is no row."""
+    table = open_table(path, names=names, options=CsvOptions(**options))
+    rows, lines = [], []
+    for chunk in table.chunks:
+        rows += list(zip(chunk.rows.tolist(), chunk.frame.to_numpy().tolist(), strict=True))
+        lines += list(chunk.lines)
+    return rows, lines, table.read_as
+
+
+# what is in the file, the rows with the line on which each begins, the lines that are no rows, what was found out
+MESSY = {
+    "plain": ("kind,price\nbread,1\n", [(2, ["bread", "1"])], [], "utf-8, ','"),
+    "no newline at the end": ("kind,price\nbread,1", [(2, ["bread", "1"])], [], "utf-8, ','"),
+    "windows": ("kind,price\r\nbread,1\r\ntea,2\r\n", [(2, ["bread", "1"]), (3, ["tea", "2"])], [], "utf-8, ','"),
+    "carriage returns alone": ("kind,price\rbread,1\rtea,2\r", [(2, ["bread", "1"]), (3, ["tea", "2"])], [], "','"),
+    "byte order mark": ("\ufeffkind,price\nbread,1\n", [(2, ["bread", "1"])], [], "utf-8-sig, ','"),
+    "utf-16": (codecs.BOM_UTF16_LE + "kind,price\nthé,1\n".encode("utf-16-le"), [(2, ["thé", "1"])], [], "utf-16, ','"),
+    "big-endian": (codecs.BOM_UTF16_BE + "kind,price\nthé,1\n".encode("utf-16-be"), [(2, ["thé", "1"])], [], "utf-16"),
+    "semicolons": ("kind;price\nbread;1,5\ntea;2,5\n", [(2, ["bread", "1,5"]), (3, ["tea", "2,5"])], [], "';'"),
+    "tabs": ("kind\tprice\nbread, white\t1\ntea\t2\n", [(2, ["bread, white", "1"]), (3, ["tea", "2"])], [], "'tab'"),
+    "pipes": ("kind|price\nbread|1\ntea|2\n", [(2, ["bread", "1"]), (3, ["tea", "2"])], [], "'|'"),
+    "comma in quotes": ('kind,price\n"bread, white",1\n', [(2, ["bread, white", "1"])], [], ""),
+    "doubled quotes": ('kind,price\n"a ""b"" c",1\n', [(2, ['a "b" c', "1"])], [], ""),
+    "escaped quotes": (
+        'kind,price\n"a \\"b\\", c",1\n"d",2\n',
+        [(2, ['a "b", c', "1"]), (3, ["d", "2"])],
+        [],
+        "escapes",
+    ),
+    "newline in quotes": ('kind,price\n"once\nupon",1\ntea,2\n', [(2, ["once\nupon", "1"]), (4, ["tea", "2"])], [], ""),
+    "apostrophes": ("kind,price\nit's,1\ndon't,2\n", [(2, ["it's", "1"]), (3, ["don't", "2"])], [], "utf-8, ','"),
+    "empty cells": ('kind,price\n"",\n,1\n', [(2, ["", ""]), (3, ["", "1"])], [], ""),
+    "blank lines hold no row": ("kind,price\n\nbread,1\n\n", [(3, ["bread", "1"])], [], ""),
+    "too many cells": ("kind,price\nbread,1,2\ntea,1\n", [(3, ["tea", "1"])], [(2, "has 3 cells, expected 2")], ""),
+    "too few cells": ("kind,price\nbread\ntea,1\n", [(3, ["tea", "1"])], [(2, "has 1 cell, expected 2")], ""),
+    "trailing delimiter, header too": (
+        "kind,price,\nbread,1,\ntea,2,\n",
+        [(2, ["bread", "1"]), (3, ["tea", "2"])],
+        [],
+        "end",
+    ),
+    "trailing delimiter": (
+        "kind,price\nbread,1,\ntea,2,\n",
+        [(2, ["bread", "1"]), (3, ["tea", "2"])],
+        [],
+        "end of lines",
+    ),
+    "notes above": ("A report,\n,\nkind,price\nbread,1\n", [(4, ["bread", "1"])], [], "header on line 3"),
+    "blank lines above": ("\n\nkind,price\nbread,1\n", [(4, ["bread", "1"])], [], "header on line 3"),
+    "a broken quote": ('kind,price\n"a"b,1\ntea,2\n', [(3, ["tea", "2"])], [(2, "cannot be taken apart")], ""),
+    "an open quote at the end": ('kind,price\ntea,2\n"a,1\n', [(2, ["tea", "2"])], [(3, "cannot be taken apart")], ""),
+    "thousands": ('kind,price\nbread,"6,718"\n', [(2, ["bread", "6,718"])], [], ""),
+}
+
+
+@pytest.mark.parametrize("case", MESSY)
+def test_every_row_that_is_there_is_read_or_named(case, tmp_path):
+    content, rows, lines, read_as = MESSY[case]
+
+    found, odd, said = read(written(tmp_path, content), NAMES)
+
+    assert found == rows
+    assert [(line.row, line.reason[: len(reason)]) for line, (_, reason) in zip(odd, lines, strict=True)] == lines
+    assert read_as in said
+
+
+@pytest.mark.parametrize("case", [name for name in MESSY if "broken" not in name and "quote at" not in name])
+def test_a_packed_file_reads_as_the_plain_one(case, tmp_path):
+    content, rows, _, _ = MESSY[case]
+    plain = content if isinstance(content, bytes) else content.encode()
+
+    found, _, _ = read(written(tmp_path, gzip.compress(plain), "today.csv.gz"), NAMES)
+
+    assert found == rows
+
+
+def test_a_table_of_one_column_needs_no_delimiter(tmp_path):
+    rows, lines, said = read(written(tmp_path, "text\nplain words\nmore\n"))
+
+    assert rows == [(2, ["plain words"]), (3, ["more"])]
+    assert lines == []
+    assert said == "utf-8, one column"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "today.csv is empty; expected a header line and rows"),
+        ("\n\n", "today.csv holds no text in its first lines"),
+        ('kind,price\n"bread,1\ntea,2\n', "line 2 opens a quote that is not closed properly up to line 3"),
+        ("kind,price\nbread\xe9,1\n".encode("cp1252"), r"line 2 holds the byte 0xE9, .* encoding is in doubt"),
+        ("kind,price\npéché,1\n".encode() + b"\xff\n", r"line 3 holds the byte 0xFF, which is not UTF-8"),
+        (
+            codecs.BOM_UTF8 + b"kind,price\nbread,1\n\xff,2\n",
+            "line 3 holds the byte 0xFF, which is not utf-8-sig, as its",
+        ),
+        (
+            codecs.BOM_UTF16_LE + "kind,price\n".encode("utf-16-le") + b"x",
+            "line 2 holds the byte 0x78, which is not utf-16",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_naming_the_line(content, told, tmp_path):
+    with pytest.raises(BadInput, match=told):
+        read(written(tmp_path, content), NAMES)
+
+
+TEXTS = {
+    "big5": "名稱,城市\n張三,台北\n李四,高雄\n" * 20,
+    "gb18030": "名称,城市\n张三,北京\n李四,上海\n" * 20,
+    "koi8_r": "имя,город\nИван,Москва\nМария,Петербург\n" * 20,  # noqa: RUF001
+    "cp1251": "имя,город\nИван,Москва\nМария,Петербург\n" * 20,  # noqa: RUF001
+    "shift_jis": "名前,都市\n太郎,東京です\n花子は,大阪にいる\n" * 20,
+    "cp1253": "όνομα,πόλη\nΓιώργος,Αθήνα\n" * 20,  # noqa: RUF001
+    "cp1252": "prix,été\nà côté,du garçon\nNoël,œuvre\n" * 20,
+    "iso8859_2": "imię,miasto\nŁukasz,Łódź\nŻaneta,Gdańsk\n" * 20,
+    "cp850": "prix,été\nà côté,du garçon\nNoël,réponse\n" * 20,
+    "cp1254": "şehir,ığdır\nİstanbul,çğşı\n" * 20,  # noqa: RUF001
+}
+
+
+@pytest.mark.parametrize("encoding", TEXTS)
+def test_an_encoding_is_found_rightly_or_doubted_and_never_wrong(encoding, tmp_path):
+    text = TEXTS[encoding]
+    path = written(tmp_path, text.encode(encoding))
+
+    try:
+        rows, _, _ = read(path)
+    except BadInput as error:
+        assert "is in doubt" in str(error)
+    else:
+        assert [",".join(cells) for _, cells in rows] == text.splitlines()[1:]
+
+
+@pytest.mark.parametrize(("last", "doubted"), [(b"", False), (b"\x8d,1\n", True)])  # cp1251 and kz1048 part there
+def test_encodings_that_part_late_in_a_file_are_doubted(last, doubted, tmp_path):
+    path = written(tmp_path, (TEXTS["cp1251"] * 800).encode("cp1251") + last)
+
+    if doubted:
+        with pytest.raises(BadInput, match=r"in doubt: .* read most of it alike, but not"):
+            read(path)
+    else:
+        assert len(read(path)[0]) == 800 * 60 - 1
+
+
+@pytest.mark.parametrize("encoding", TEXTS)
+def test_an_encoding_that_is_said_is_taken(encoding, tmp_path):
+    rows, _, said = read(written(tmp_path, TEXTS[encoding].encode(encoding)), encoding=encoding)
+
+    assert [",".join(cells) for _, cells in rows] == TEXTS[encoding].splitlines()[1:]
+    assert said.startswith(codecs.lookup(encoding).name)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"encoding": "latin-99"}, "ingest.csv_encoding is 'latin-99', which is no encoding"),
+        ({"encoding": "ascii"}, "line 2 holds the byte 0xC3, which is not ascii, as ingest.csv_encoding says"),
+        ({"header_line": 9}, "has no line 9 to begin with, as ingest.csv_header_line says"),
+    ],
+)
+def test_what_params_say_wrongly_is_told(options, told, tmp_path):
+    with pytest.raises(BadInput, match=told):
+        read(written(tmp_path, "kind,price\nthé,1\n"), **options)
+
+
+def test_what_params_say_of_delimiter_and_header_is_taken(tmp_path):
+    rows, _, _ = read(written(tmp_path, "a:b\nkind:price\nbread:1\n"), delimiter=":", header_line=2)
+
+    assert rows == [(3, ["bread", "1"])]
+
+
+def test_rows_of_many_chunks_keep_their_numbers(tmp_path):
+    lines = [f"k{number},{number}" for number in range(120_000)]
+    path = written(tmp_path, "\n".join(["kind,price", *lines, "odd"]))
+
+    chunks = list(open_table(path, names=NAMES).chunks)
+
+    assert len(chunks) > 2
+    assert [number for chunk in chunks for number in chunk.rows.tolist()] == list(range(2, 120_002))
+    assert [line.row for chunk in chunks for line in chunk.lines] == [120_002]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("a,b\n1,2,3\n4,5,6\n", "line 1 looks like the header and has 2 names, but most lines below it have 3 cells"),
+        ("a,b,c\n1,2\n4,5\n", "line 1 looks like the header and has 3 names, but most lines below it have 2 cells"),
+        ("a,,c\n1,2,3\n", "line 1, the header, has no name for column 2"),
+        ("a,b\n", "today.csv has no rows"),
+    ],
+)
+def test_a_sample_whose_header_is_in_doubt_is_refused(content, told, tmp_path):
+    with pytest.raises(BadInput, match=told):
+        read_sample(written(tmp_path, content), 10)
+
+
+@pytest.mark.parametrize(("rows", "complete"), [(2, False), (3, True), (4, True)])
+def test_a_sample_says_whether_it_is_the_whole_file(rows, complete, tmp_path):
+    sample = read_sample(written(tmp_path, "a,b\n1,2\n3,4\n5,6\n"), rows)
+
+    assert sample.complete is complete
+    assert len(sample.frame) == min(rows, 3)
+    assert sample.is_text

@@ -1,0 +1,192 @@
+import gzip
+import json
+
+import pandas as pd
+import pytest
+
+from releve.adapters.files import write_parquet
+from releve.adapters.tables.reading import open_table, read_sample
+from releve.errors import BadInput
+from tests.tables import shop_rows, shop_schema
+
+NAMES = ("kind", "price", "weight", "bought")
+
+
+def written(folder, content, name):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def read(path):
+    """Every row with its number, missing cells as None, and every line that is no row."""
+    rows, lines = [], []
+    for chunk in open_table(path).chunks:
+        cells = chunk.frame.astype(object).where(chunk.frame.notna(), None).to_numpy().tolist()
+        rows += list(zip(chunk.rows.tolist(), cells, strict=True))
+        lines += list(chunk.lines)
+    return rows, lines
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('{"price": 1, "kind": "a"}\n', [(1, [1, "a"])]),
+        ('\ufeff{"price": 1, "kind": "a"}\n\n  \n{"price": 2, "kind": "b"}', [(1, [1, "a"]), (4, [2, "b"])]),
+        ('{"price": 1, "kind": "a"}\r\n{"price": 2}\r\n', [(1, [1, "a"]), (2, [2, None])]),
+        ('{"price": true, "kind": null}\n', [(1, [True, None])]),
+        ('{"price": "1", "kind": "line\u2028and\\nline"}\n', [(1, ["1", "line\u2028and\nline"])]),
+    ],
+)
+@pytest.mark.parametrize("ending", ["jsonl", "ndjson", "jsonl.gz"])
+def test_a_jsonl_file_keeps_the_types_of_its_cells(ending, content, expected, tmp_path):
+    plain = content.encode()
+    path = written(tmp_path, gzip.compress(plain) if ending.endswith("gz") else plain, f"today.{ending}")
+
+    assert read(path) == (expected, [])
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"price": 1', "is not JSON: "),
+        (b"[1, 2]", "holds [1, 2], expected an object of column names and values"),
+        (b"3", "holds 3, expected an object"),
+        (b'{"kind": "\xff"}', "holds the byte 0xFF, which is not UTF-8"),
+        (b"[" * 100_000, "is not JSON: "),
+    ],
+)
+def test_a_line_that_is_no_object_is_named_and_the_others_are_read(line, reason, tmp_path):
+    rows, lines = read(written(tmp_path, b'{"price": 1}\n' + line + b'\n{"price": 2}\n', "today.jsonl"))
+
+    assert rows == [(1, [1]), (3, [2])]
+    assert [(each.row, each.reason[: len(reason)]) for each in lines] == [(2, reason)]
+
+
+def test_a_parquet_file_is_read_as_it_was_written(tmp_path):
+    rows = shop_rows(20)
+    write_parquet(tmp_path / "today.parquet", rows)
+
+    chunks = list(open_table(tmp_path / "today.parquet").chunks)
+
+    pd.testing.assert_frame_equal(chunks[0].frame, rows, check_dtype=False)
+    assert chunks[0].rows.tolist() == list(range(1, 21))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("today.parquet", b"PAR1", "today.parquet cannot be read as PARQUET"),
+        ("today.parquet", b"not parquet at all", "today.parquet cannot be read as PARQUET"),
+        ("today.xlsx", b"PK", "today.xlsx cannot be read as XLSX"),
+        ("today.csv.gz", b"not packed", "today.csv.gz cannot be read as CSV"),
+        ("today.csv.gz", gzip.compress(b"a,b\n1,2\n")[:-4], "today.csv.gz cannot be read as CSV"),
+        ("today.jsonl.gz", gzip.compress(b"{}")[:-4], "today.jsonl.gz cannot be read as JSON Lines"),
+        ("today.parquet", b"", "today.parquet is empty"),
+        ("today.jsonl", b"", "today.jsonl is empty"),
+        ("today.txt", b"x", r"expected one ending in \.csv, "),
+        ("today", b"x", r"expected one ending in \.csv, "),
+        (".csv", b"x", r"expected one ending in \.csv, "),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_so(name, content, told, tmp_path):
+    with pytest.raises(BadInput, match=told):
+        read(written(tmp_path, content, name))
+
+
+def test_the_case_of_an_ending_does_not_matter(tmp_path):
+    assert read(written(tmp_path, "kind,price\nbread,1\n", "TODAY.CSV"))[0] == [(2, ["bread", "1"])]
+
+
+SHEET = """<?xml version="1.0" encoding="UTF-8"?>
+<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>"""
+
+
+def workbook(path, *sheets):
+    """An Excel file, written by hand: each sheet is a list of rows of cells, None for an empty one."""
+    import zipfile
+
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    packaged = "http://schemas.openxmlformats.org/package/2006/relationships"
+    numbers = range(1, len(sheets) + 1)
+    listed = "".join(f'<sheet name="S{n}" sheetId="{n}" r:id="r{n}"/>' for n in numbers)
+    parts = "".join(f'<Relationship Id="r{n}" Type="{kind}/worksheet" Target="worksheets/s{n}.xml"/>' for n in numbers)
+    whole = f'<Relationship Id="r1" Type="{kind}/officeDocument" Target="xl/workbook.xml"/>'
+    sheet_list = f'<workbook xmlns="{main}" xmlns:r="{kind}"><sheets>{listed}</sheets></workbook>'
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("_rels/.rels", f'<Relationships xmlns="{packaged}">{whole}</Relationships>')
+        file.writestr("xl/workbook.xml", sheet_list)
+        file.writestr("xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{packaged}">{parts}</Relationships>')
+        for number, rows in zip(numbers, sheets, strict=True):
+            cells = "".join(row_xml(at, row) for at, row in enumerate(rows, start=1))
+            file.writestr(f"xl/worksheets/s{number}.xml", SHEET.format(cells))
+    return path
+
+
+def row_xml(number, cells):
+    inside = "".join(cell_xml(f"{chr(65 + at)}{number}", cell) for at, cell in enumerate(cells))
+    return f'<row r="{number}">{inside}</row>'
+
+
+def cell_xml(place, cell):
+    if cell is None:
+        return ""
+    if isinstance(cell, str):
+        return f'<c r="{place}" t="inlineStr"><is><t>{cell}</t></is></c>'
+    return f'<c r="{place}"><v>{cell}</v></c>'
+
+
+def test_a_sheet_is_read_with_the_types_of_its_cells(tmp_path):
+    rows = [["kind", "price"], ["bread", 1.5], [None, None], ["tea", None]]
+
+    found = read(workbook(tmp_path / "today.xlsx", rows))
+
+    assert found == ([(2, ["bread", 1.5]), (4, ["tea", None])], [])
+
+
+def test_a_row_with_cells_beside_the_table_is_named(tmp_path):
+    rows, lines = read(workbook(tmp_path / "today.xlsx", [["kind"], ["bread", 1], ["tea"]]))
+
+    assert rows == [(3, ["tea"])]
+    assert [(line.row, line.reason) for line in lines] == [(2, "has cells beside the 1 columns of the header")]
+
+
+@pytest.mark.parametrize(
+    ("sheets", "told"),
+    [
+        ([[["a"], [1]], [["b"], [2]]], "has more than one sheet with cells: S1, S2"),
+        ([[]], "today.xlsx is empty"),
+        ([[["a", None, "c"], [1, 2, 3]]], "row 1, the header, has no name for column 2"),
+    ],
+)
+def test_a_workbook_in_which_a_table_would_be_a_guess_is_refused(sheets, told, tmp_path):
+    with pytest.raises(BadInput, match=told):
+        read(workbook(tmp_path / "today.xlsx", *sheets))
+
+
+def test_every_reader_gives_the_same_rows(tmp_path):
+    rows = shop_rows(30)
+    write_parquet(tmp_path / "today.parquet", rows)
+    (tmp_path / "today.csv").write_text(rows.to_csv(index=False))
+    (tmp_path / "today.jsonl").write_text(rows.to_json(orient="records", lines=True))
+    values = json.loads(rows.to_json(orient="values"))
+    workbook(tmp_path / "today.xlsx", [list(rows.columns), *values])
+
+    accepted = []
+    for ending in ("parquet", "csv", "jsonl", "xlsx"):
+        table = open_table(tmp_path / f"today.{ending}", names=NAMES)
+        frame = next(table.chunks).frame
+        accepted.append(shop_schema().check_frame(shop_schema().from_text(frame) if table.is_text else frame).accepted)
+
+    for other in accepted[1:]:
+        pd.testing.assert_frame_equal(accepted[0], other)
+        assert len(other) == 30
+
+
+def test_a_sample_of_a_jsonl_file_keeps_its_types(tmp_path):
+    sample = read_sample(written(tmp_path, '{"a": 1}\n3\n{"a": "x"}\n', "today.jsonl"), 10)
+
+    assert sample.frame["a"].tolist() == [1, "x"]
+    assert [line.row for line in sample.lines] == [2]
+    assert not sample.is_text

@@ -1,0 +1,91 @@
+"""Services for tables of other kinds than the flowers: packed, stored, indexed and released as the steps do it."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import skops.io
+import yaml
+
+from releve.adapters import model_runtime
+from releve.adapters.embedder_files import text_files
+from releve.adapters.files import write_bytes, write_json
+from releve.adapters.model_store import ModelStore, StoredModel
+from releve.adapters.onnx_export import export_checked
+from releve.adapters.vector_index import VectorIndex
+from releve.rules.embedding import Embedder
+from releve.rules.pipeline import build, model_frame
+from releve.rules.schema import Schema
+from releve.rules.target import REGRESSION
+from releve.rules.text_vectors import NgramVectors
+from releve.settings import LOOPBACK
+from tasks.index import as_entries
+from tasks.split import BATCH, ROW
+from tests.factories import PROJECT, make_release
+from tests.serving.conftest import Running, registry_of
+from tests.serving.process import serving, wait_until
+
+
+def packed(folder: Path, table: dict[str, Any], frame: pd.DataFrame, *, recipe: str = "linear") -> Path:
+    """A model folder for a table, fitted on checked rows, in the form that `model_runtime.load` reads."""
+    schema = Schema.from_dict(table)
+    arrays = schema.frame_input(frame)
+    pipeline = build(schema, recipe=recipe, scale="standard", options={}, seed=7)
+    pipeline.fit(model_frame(arrays, schema), frame[schema.target.name])
+    exported = export_checked(pipeline, schema, frame, tolerance=1e-4)
+    embedder = Embedder.fit(arrays, encoder=partial(NgramVectors.fit, dimensions=8, max_features=500))
+    described = {
+        "scenario": folder.name,
+        "runtime": exported.runtime,
+        "classes": [] if schema.target.task == REGRESSION else pipeline.classes_.tolist(),
+        "schema": schema.as_dict(),
+        "embedder": embedder.as_dict(),
+        "golden": [],
+    }
+    write_json(folder / "model.json", described)
+    model = skops.io.dumps(pipeline) if exported.onnx is None else exported.onnx
+    write_bytes(folder / ("model.skops" if exported.onnx is None else "model.onnx"), model)
+    for name, content in text_files(embedder).items():
+        write_bytes(folder / name, content)
+    return folder
+
+
+@contextmanager
+def table_served(home: Path, name: str, table: dict[str, Any], rows: pd.DataFrame, *, milvus: int) -> Iterator[Running]:
+    """A running service whose first release knows `rows`."""
+    frame = Schema.from_dict(table).check_frame(rows).accepted
+    stored = ModelStore(home).save(packed(home / "made" / name, table, frame), scenario=name, version="one", labels={})
+    indexed = frame.assign(**{BATCH: "first.csv", ROW: range(len(frame))})
+    collection = f"releve_{name}_one"
+    index = VectorIndex(f"http://{LOOPBACK}:{milvus}")
+    index.build(collection, as_entries(indexed, model_runtime.load(stored.path, tag=stored.tag)), scenario=name)
+    index.close()
+    _release(home, name, stored, index=collection, index_rows=len(frame))
+    environ = {"RELEVE_SCENARIO": name}
+    with (
+        serving(home, _project(home, name, table), milvus=milvus, **environ) as address,
+        httpx.Client(base_url=address, timeout=30) as client,
+    ):
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+        yield Running(client, home)
+
+
+def _release(home: Path, name: str, stored: StoredModel, **changes: Any) -> None:
+    registry = registry_of(home)
+    release = make_release(stored, **changes)
+    registry.move(name, "released", expected=None, release=release, reason="a test", actor="tests")
+    registry.close()
+
+
+def _project(home: Path, name: str, table: dict[str, Any]) -> Path:
+    folder = home / "project"
+    (folder / "scenarios" / name).mkdir(parents=True)
+    shutil.copy(PROJECT / "params.yaml", folder)
+    described = {**table, "service": {"poll_seconds": 0.1, "max_rows": 5}}
+    (folder / "scenarios" / name / "params.yaml").write_text(yaml.safe_dump(described))
+    return folder
