@@ -56,7 +56,9 @@ def _is_date(cells: "pd.Series[Any]") -> bool:
 
 def plan_of(rows: pd.DataFrame, schema: Schema, *, trials_asked: int, workers: int, seed: int) -> Plan:
     """What the tune stage would plan, with no budget of time."""
-    params = make_params(tune={"trials": trials_asked, "seconds": 1e6}, compute={"workers": workers}, train={"seed": seed})
+    params = make_params(
+        tune={"trials": trials_asked, "seconds": 1e6}, compute={"workers": workers}, train={"seed": seed}
+    )
     seen = rows.tail(params.tune.rows).reset_index(drop=True)
     folds = validation_folds(len(seen), share=params.tune.validation_share, folds=params.tune.folds)
     recipes, left_out = search_spaces.fitting(tuple(params.tune.recipes), rows=len(seen))
@@ -87,12 +89,17 @@ def compare(table: pd.DataFrame, target: str, *, trials_asked: int, workers: Seq
     schema = described(table, target)
     rows = schema.check_frame(table).accepted.assign(_batch="one")
     first = int(len(rows) * (1 - HOLDOUT_SHARE))
-    plans = {count: plan_of(rows.iloc[:first], schema, trials_asked=trials_asked, workers=count, seed=seed) for count in workers}
+    plans = {
+        count: plan_of(rows.iloc[:first], schema, trials_asked=trials_asked, workers=count, seed=seed)
+        for count in workers
+    }
     runs = {count: timed_search(plan) for count, plan in plans.items()}
     plan, (found, _) = next(iter(plans.values())), next(iter(runs.values()))
     assert all(other.trials == found.trials for other, _ in runs.values()), "the number of workers changed the search"
     winner = trials.best(found.trials, metric=plan.table.metric).candidate
-    print(f"\n| {len(rows)} rows | {plan.table.metric} on the later {len(rows) - first} rows | seconds |\n|---|---|---|")
+    print(
+        f"\n| {len(rows)} rows | {plan.table.metric} on the later {len(rows) - first} rows | seconds |\n|---|---|---|"
+    )
     cost = ", ".join(f"{seconds:.0f} with {count}" for count, (_, seconds) in runs.items())
     print(f"| search: {winner} | {later_score(rows, first, schema, winner, seed=seed):.4f} | {cost} |")
     for recipe, space in search_spaces.spaces(plan.recipes, schema).items():
@@ -117,7 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     table = pd.read_csv(given.table) if given.table else made_table()
     left_out = [name for name in given.leave_out.split(",") if name]
-    compare(table.drop(columns=left_out), given.target, trials_asked=given.trials, workers=given.workers, seed=given.seed)
+    compare(
+        table.drop(columns=left_out), given.target, trials_asked=given.trials, workers=given.workers, seed=given.seed
+    )
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def gather(stage: Stage) -> Case:
 
 
 def judge(case: Case) -> dict[str, Any]:
-    """evaluation.json, whose shape is in docs/evaluation.md."""
+    """evaluation.json; `releve.rules.gate.read_challenge` reads it."""
     against, mine = _against(case), case.challenger
     fairness, unknown = find_unfairness(case)
     return {

@@ -183,11 +183,24 @@ def lives(environ, tmp_path):
     return environ
 
 
+EVALUATIONS = {
+    "v1": lambda score: {
+        "holdout_rows": 300,
+        "challenger": {"accuracy": score, "accuracy_low": score - 0.02, "accuracy_high": score + 0.02},
+    },  # as it was written before there were other metrics
+    "v2": lambda score: {
+        "metric": "auc",
+        "holdout_rows": 300,
+        "challenger": {"score": score, "low": score - 0.02, "high": score + 0.02},
+    },
+}
+
+
 def a_challenge(version, accuracy, promote):
     return {
         "model": f"digits:{version}",
         "rows": 900,
-        "evaluation": {"challenger": {"accuracy": accuracy}},
+        "evaluation": EVALUATIONS[version](accuracy),
         "promote": promote,
         "reasons": ["a tie", "keeps the champion"],
     }
@@ -197,8 +210,8 @@ def test_models_tells_the_state_of_every_version_since_when_and_why(lives, capsy
     assert main(["models", "digits"], lives) == 0
 
     lines = capsys.readouterr().out
-    assert "digits:v1 champion 0.951 900 2026-05-31T13:00:00Z" in as_words(lines)
-    assert "digits:v2 refused 0.900 900 2026-05-31T14:00:00Z" in as_words(lines)
+    assert "digits:v1 champion accuracy 0.951 900 2026-05-31T13:00:00Z" in as_words(lines)
+    assert "digits:v2 refused auc 0.900 900 2026-05-31T14:00:00Z" in as_words(lines)
     assert max(map(len, lines.splitlines())) <= WIDTH_WITHOUT_TERMINAL
 
 
@@ -210,7 +223,8 @@ def test_models_as_json_keeps_every_figure(lives, capsys):
     assert second == {
         "model": "digits:v2",
         "state": "refused",
-        "accuracy": 0.9,
+        "metric": "auc",
+        "score": 0.9,
         "rows": 900,
         "since": "2026-05-31T14:00:00.000000+00:00",
         "reason": "a tie; keeps the champion",

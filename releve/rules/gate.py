@@ -178,16 +178,21 @@ def _margin(name: str, challenge: Challenge, params: Gate) -> float:
     return in_units(challenge.metric, params.margin, challenge.comparisons[name].other)
 
 
+def _most_luck(params: Gate) -> float:
+    """One side of what the interval leaves out, without the dust of binary fractions."""
+    return round((1 - params.confidence) / 2, 12)
+
+
 def _is_short(name: str, challenge: Challenge, params: Gate) -> bool:
     found = challenge.comparisons[name]
     margin = _margin(name, challenge, params)
-    return not (found.gain.low > margin and found.p < (1 - params.confidence) / 2)
+    return not (found.gain.low > margin and found.p < _most_luck(params))
 
 
 def _shortfall(name: str, challenge: Challenge, params: Gate) -> str:
     found = challenge.comparisons[name]
     verdict = "worse" if found.gain.high < 0 else "not shown to be better"
-    luck = f"luck (p) to stay below {(1 - params.confidence) / 2:g}"
+    luck = f"luck (p) to stay below {_most_luck(params):g}"
     margin = _margin(name, challenge, params)
     return (
         f"{verdict} than the {name}: {_sentence(name, found, params)}; it has to exceed {margin:+.3f} at its low end, "

@@ -57,9 +57,9 @@ def block_rows(series: Floats) -> int:
     """How many neighbours hang together in a per-row series: Politis & White (2004), for the circular bootstrap, with
     the correction of Patton, Politis & White (2009); at most an eighth of the rows, 1 where rows are independent."""
     rows = len(series)
-    gaps = series - series.mean()
-    if rows < 2 * LEAST_BLOCKS or not gaps.any():
+    if rows < 2 * LEAST_BLOCKS or not np.ptp(series):
         return 1
+    gaps = series - series.mean()
     longest = min(rows - 1, math.isqrt(rows) + QUIET_LAGS)
     covariances = np.array([gaps[lag:] @ gaps[: rows - lag] / rows for lag in range(longest + 1)])
     reach = _reach(covariances[1:] / covariances[0], rows)

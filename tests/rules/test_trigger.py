@@ -1,10 +1,9 @@
-import numpy as np
 import pytest
 
 from releve.rules import drift, quality
 from releve.rules.drift import Verdict
 from releve.rules.quality import Quality
-from releve.rules.scores import accuracy
+from releve.rules.scores import share
 from releve.rules.trigger import Evidence, decide
 from tests.tables import make_params
 
@@ -14,7 +13,7 @@ QUALITIES = (quality.UNKNOWN, quality.HOLDS, quality.UNCLEAR, quality.WORSE)
 
 
 def an_evidence(*, drifted=drift.NO_DRIFT, kept=quality.HOLDS, new_rows=300):
-    score = None if kept == quality.UNKNOWN else accuracy(np.ones(100, dtype=bool), confidence=0.95)
+    score = None if kept == quality.UNKNOWN else share(100, 100, confidence=0.95)
     return Evidence(Verdict(drifted, ("what the table says",), 300, 300), Quality(kept, 100, 0.9, score), new_rows)
 
 

@@ -5,9 +5,15 @@ from tasks.leaderboard import leaderboard
 
 
 def an_evaluation(accuracy):
-    against = {name: {"accuracy": 0.5} for name in ("majority label", "previous label")}
-    mine = {"accuracy": accuracy, "accuracy_low": accuracy - 0.05, "accuracy_high": accuracy + 0.05}
-    return {"rows": 200, "holdout_rows": 100, "challenger": mine, "against": against}
+    against = {
+        "champion": {"score": 0.95, "must_beat": True},
+        "majority label": {"score": 0.5, "must_beat": True},
+        "previous label": {"score": 0.6, "must_beat": True},
+        "label of the row before": {"score": 0.7, "must_beat": False},
+    }
+    mine = {"score": accuracy, "low": accuracy - 0.05, "high": accuracy + 0.05}
+    known = {"metric": "accuracy", "sign": 1, "rows": 200, "holdout_rows": 100}
+    return {**known, "challenger": mine, "against": against}
 
 
 def test_there_is_a_line_per_scenario_in_the_order_of_their_names(tmp_path):
@@ -17,10 +23,10 @@ def test_there_is_a_line_per_scenario_in_the_order_of_their_names(tmp_path):
     leaderboard(tmp_path)
 
     assert (tmp_path / "leaderboard" / "README.md").read_text().splitlines()[2:] == [
-        "| scenario | labelled rows | holdout rows | accuracy | 95% interval | majority label | previous label |",
+        "| scenario | labelled rows | holdout rows | metric | score | interval | best baseline that it had to beat |",
         "|---|---|---|---|---|---|---|",
-        "| digits | 200 | 100 | 0.800 | 0.750 to 0.850 | 0.500 | 0.500 |",
-        "| shop | 200 | 100 | 0.900 | 0.850 to 0.950 | 0.500 | 0.500 |",
+        "| digits | 200 | 100 | accuracy | 0.800 | 0.750 to 0.850 | previous label 0.600 |",
+        "| shop | 200 | 100 | accuracy | 0.900 | 0.850 to 0.950 | previous label 0.600 |",
     ]
     assert json.loads((tmp_path / "leaderboard" / "metrics.json").read_text()) == {"digits": 0.8, "shop": 0.9}
 
@@ -30,3 +36,12 @@ def test_without_results_the_board_is_empty(tmp_path):
 
     assert json.loads((tmp_path / "leaderboard" / "metrics.json").read_text()) == {}
     assert len((tmp_path / "leaderboard" / "README.md").read_text().splitlines()) == 4
+
+
+def test_of_a_loss_the_lowest_baseline_is_the_best(tmp_path):
+    evaluation = an_evaluation(0.8) | {"metric": "log_loss", "sign": -1}
+    write_json(tmp_path / "results" / "shop" / "evaluation.json", evaluation)
+
+    leaderboard(tmp_path)
+
+    assert "| majority label 0.500 |" in (tmp_path / "leaderboard" / "README.md").read_text()

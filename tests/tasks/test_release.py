@@ -1,5 +1,8 @@
 import subprocess
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -15,6 +18,8 @@ from tests.tables import SHOP
 from tests.tasks.shop import moved
 
 pytestmark = pytest.mark.slow
+
+TODAY = date(2026, 1, 31)
 
 
 def collections(shop):
@@ -83,8 +88,18 @@ def test_a_challenger_that_the_gate_refused_is_not_released(challenged):
     refused = type(accepted)(**{**vars(accepted), "promote": False, "reasons": ("worse",)})
 
     with pytest.raises(NotAccepted, match=f"the gate refused {refused.model}: worse"):
-        check_accepted(refused, "")
-    check_accepted(accepted, "")
+        check_accepted(refused, "", today=TODAY)
+    check_accepted(accepted, "", today=TODAY)
+
+
+@pytest.mark.parametrize(("until", "released"), [("2026-01-30", False), ("2026-01-31", True), ("2026-02-01", True)])
+def test_a_challenger_that_an_override_let_pass_is_released_while_it_stands(until, released, challenged):
+    accepted = last_challenger(challenged.registry, SHOP)
+    override = {"floor": "fairness", "by": "Ada", "reason": "a trial", "until": until}
+    overridden = replace(accepted, overrides=(override,))
+
+    with nullcontext() if released else pytest.raises(NotAccepted, match="fairness floor by Ada that expired on"):
+        check_accepted(overridden, "", today=TODAY)
 
 
 def test_a_vector_store_that_is_away_moves_nothing_and_the_same_command_resumes(challenged):

@@ -26,8 +26,8 @@ def test_a_first_challenger_has_beaten_the_baselines_and_is_accepted(challenged)
     assert found.promote
     assert found.champion == ""
     assert (found.rows, found.evaluation["holdout_rows"]) == (200, 100)
-    assert found.evaluation["against"].keys() == {"majority label", "previous label"}
-    assert found.promise == found.evaluation["challenger"]["accuracy"] > 0.6
+    assert found.evaluation["against"].keys() == {"majority label", "previous label", "label of the row before"}
+    assert found.promise == found.evaluation["challenger"]["score"] > 0.6
     assert found.data_version == data_version(challenged.branch.read("batches.dvc")) != SEED_VERSION
 
 

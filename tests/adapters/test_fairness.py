@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+
+from releve.adapters.fairness import DEMOGRAPHIC_PARITY, EQUALIZED_ODDS, binary_differences, score_difference
+
+GROUPS = ["f"] * 100 + ["m"] * 100
+TRUTH = np.tile(np.arange(100) < 50, 2)
+
+
+def test_groups_that_are_treated_alike_differ_by_nothing():
+    assert binary_differences(TRUTH, TRUTH, GROUPS) == {DEMOGRAPHIC_PARITY: 0.0, EQUALIZED_ODDS: 0.0}
+
+
+def test_differences_are_those_of_shares_counted_by_hand():
+    answered = np.concatenate([np.arange(100) < 70, np.arange(100) < 40])
+
+    found = binary_differences(TRUTH, answered, GROUPS)
+
+    assert found[DEMOGRAPHIC_PARITY] == pytest.approx(0.3)  # .7 and .4 are called positive
+    assert found[EQUALIZED_ODDS] == pytest.approx(0.4)  # false positives: 20 of 50 and none
+
+
+def test_a_difference_of_scores_is_that_of_the_best_and_the_worst_group():
+    values = np.concatenate([np.full(100, 2.0), np.full(100, 5.0)])
+
+    assert score_difference(lambda rows: float(values[rows].mean()), GROUPS) == pytest.approx(3.0)

@@ -1,0 +1,117 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from releve.adapters.files import Inputs, write_inputs, write_json, write_parquet
+from releve.errors import BadInput
+from releve.rules.schema import Schema
+from releve.settings import Settings
+from tasks.evaluate import evaluate
+from tasks.places import POSITION, ScenarioFiles
+from tasks.stage import Stage
+from tests.tables import make_params
+
+ROWS, FIRST = 400, 200
+COLUMNS = {
+    "at": {"type": "date"},
+    "price": {"type": "number"},
+    "sex": {"type": "category", "feature": False},
+}
+
+
+def table():
+    random = np.random.default_rng(7)
+    price = random.uniform(0, 10, ROWS)
+    return pd.DataFrame(
+        {
+            "at": pd.date_range("2024-01-01", periods=ROWS, freq="h"),
+            "price": price,
+            "sex": random.choice(["f", "m"], ROWS),
+            "spent": 3 * price + random.normal(size=ROWS),
+            "bought": np.where(price + random.normal(size=ROWS) > 5, "yes", "no"),
+        }
+    )
+
+
+def a_stage(root, target, answers, **gate):
+    files = ScenarioFiles(root, "shop")
+    values = {"target": target, "time": "at", "columns": COLUMNS}
+    write_parquet(files.rows, table())
+    write_parquet(files.holdout, answers.assign(**{POSITION: range(FIRST, ROWS)}))
+    write_json(files.folds, [{"start": FIRST, "end": 300}, {"start": 300, "end": ROWS}])
+    write_inputs(files.inputs, Inputs("batches", champion="", seen_rows=0))
+    settings = Settings.from_environ({}, cwd=root)
+    return Stage(settings, make_params(gate={"resamples": 200, **gate}), Schema.from_dict(values), files)
+
+
+def of_values(root, **gate):
+    answers = pd.DataFrame({"_value": 3 * table()["price"].iloc[FIRST:].to_numpy()})
+    return a_stage(root, {"name": "spent", "task": "regression"}, answers, **gate)
+
+
+def of_classes(root, **gate):
+    chance = 1 / (1 + np.exp(5 - table()["price"].iloc[FIRST:].to_numpy()))
+    answers = pd.DataFrame({"no": 1 - chance, "yes": chance})
+    return a_stage(root, {"name": "bought", "classes": ["no", "yes"]}, answers, **gate)
+
+
+def evaluated(stage):
+    evaluate(stage)
+    return json.loads(stage.files.evaluation.read_text())
+
+
+def test_values_are_judged_by_the_error_against_four_naive_answers(tmp_path):
+    found = evaluated(of_values(tmp_path))
+
+    assert (found["task"], found["metric"], found["sign"], found["holdout_rows"]) == ("regression", "mae", -1, 200)
+    assert found["challenger"]["metrics"].keys() == {"mae", "rmse", "pinball"}
+    assert found["challenger"]["low"] < found["challenger"]["score"] < found["challenger"]["high"]
+    assert found["against"].keys() == {"usual value", "previous label", "label of the row before", "seasonal"}
+    assert all(other["gain"]["low"] > 0 for other in found["against"].values())
+
+
+def test_classes_are_judged_with_their_calibration_and_by_every_metric(tmp_path):
+    found = evaluated(of_classes(tmp_path, metric="auc"))
+
+    assert found["metric"] == "auc"
+    assert found["challenger"]["metrics"].keys() == {"accuracy", "log_loss", "auc", "f1", "brier"}
+    assert found["challenger"]["calibration"]["error"] < 0.1
+    assert found["against"]["majority label"]["score"] == pytest.approx(0.5, abs=0.05)  # shares differ by block
+
+
+@pytest.mark.parametrize("made", [of_values, of_classes])
+def test_slices_and_groups_that_no_model_sees_are_looked_at(made, tmp_path):
+    found = evaluated(made(tmp_path, slices=["price", "at", "sex"], protected=["sex"]))
+
+    assert {part["column"] for part in found["slices"]} == {"price", "at", "sex"}
+    assert sum(part["rows"] for part in found["slices"]) == 3 * 200
+    assert found["fairness"] and all(line["attribute"] == "sex" for line in found["fairness"])
+    assert found["unknown_groups"] == []
+
+
+def test_groups_of_too_few_rows_are_not_compared(tmp_path):
+    found = evaluated(of_values(tmp_path, protected=["sex"], min_slice_rows=150))
+
+    assert (found["fairness"], found["unknown_groups"]) == ([], ["sex"])
+
+
+def test_the_same_rows_give_the_same_figures(tmp_path):
+    assert evaluated(of_classes(tmp_path)) == evaluated(of_classes(tmp_path))
+
+
+def test_people_read_the_scores_of_all_in_one_place(tmp_path):
+    stage = of_values(tmp_path)
+    evaluate(stage)
+
+    assert json.loads(stage.files.metrics.read_text()).keys() >= {"mae", "rmse", "usual_value", "seasonal", "rows"}
+
+
+@pytest.mark.parametrize(
+    ("gate", "what"),
+    [({"metric": "auc"}, "does not fit the task regression"), ({"slices": ["colour"]}, "no column of this scenario")],
+)
+def test_params_that_do_not_fit_the_table_are_refused(gate, what, tmp_path):
+    with pytest.raises(BadInput, match=what):
+        evaluate(of_values(tmp_path, **gate))
