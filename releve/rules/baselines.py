@@ -108,7 +108,7 @@ def _repeated(past: Past, places: NDArray[Any]) -> Floats:
         return np.asarray(past.truth[places], dtype=np.float64)
     certain = np.eye(past.classes)[past.truth[places]]
     if past.metric in WITHOUT_CHANCE:
-        return certain
+        return np.asarray(certain)
     known = past.truth[: past.folds[0].start]
     repeats = (np.sum(known[1:] == known[:-1]) + 1) / (len(known) + 1)  # one more of each: never quite sure
     return np.asarray(repeats * certain + (1 - repeats) * _usual(past, known))

@@ -111,8 +111,8 @@ def test_a_baseline_that_knows_more_than_the_model_is_told_and_does_not_refuse()
 
     assert decision.promote
     assert decision.reasons[-1] == (
-        "repeating the label of the row before scores 0.950, above the challenger's 0.900; if labels really arrive that "
-        "fast, set gate.label_delay_rows"
+        "repeating the label of the row before scores 0.950, above the challenger's 0.900; if labels really arrive "
+        "that fast, set gate.label_delay_rows"
     )
 
 
