@@ -17,7 +17,7 @@ from releve.adapters.files import (
     write_inputs,
     write_json,
 )
-from releve.errors import BadInput, NotFound
+from releve.errors import BadInput, DiskFull, NotFound
 from tests.factories import make_project
 
 
@@ -38,7 +38,10 @@ def test_a_write_that_is_interrupted_leaves_no_half_file(there, tmp_path):
     if there:
         write_bytes(path, b"old")
 
-    with files_of_at_most(4096), pytest.raises(OSError, match="File too large"):
+    with (
+        files_of_at_most(4096),
+        pytest.raises(DiskFull, match=r"no room for metrics\.json in .*File too large.*make room"),
+    ):
         write_bytes(path, b"new and longer" * 1000)
 
     assert [each.read_bytes() for each in tmp_path.iterdir()] == ([b"old"] if there else [])
