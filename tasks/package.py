@@ -80,9 +80,15 @@ def package(stage: Stage) -> None:
     write_json(
         stage.files.model / DESCRIPTION, description | {"golden": {"rows": golden.rows, "labels": golden.labels}}
     )
-    summary = ("task", "runtime", "parity", "recipe", "rows", "learned_rows", "classes")
-    write_json(stage.files.model_summary, {name: description[name] for name in summary})
+    write_json(stage.files.model_summary, _summary(description))
     print(f"served by {exported.runtime}" + (f": {exported.reason}" if exported.reason else ""))
+
+
+def _summary(description: dict[str, Any]) -> dict[str, Any]:
+    """What people compare; the trials of the search stay with the model."""
+    recipe = {name: value for name, value in description["recipe"].items() if name != "trials"}
+    kept = ("task", "runtime", "parity", "rows", "learned_rows", "classes")
+    return {name: description[name] for name in kept} | {"recipe": recipe}
 
 
 def _environment() -> dict[str, str]:

@@ -99,7 +99,8 @@ def _usual(past: Past, known: NDArray[Any]) -> Floats:
     if past.classes:
         return np.asarray(np.bincount(known, minlength=past.classes) / len(known))
     levels = {"mae": 0.5, "pinball": past.quantile}
-    return np.asarray(np.quantile(known, levels[past.metric]) if past.metric in levels else known.mean())
+    middle = np.quantile(known, levels[past.metric]) if past.metric in levels else known.mean()
+    return np.asarray(middle, dtype=np.float64)
 
 
 def _repeated(past: Past, places: NDArray[Any]) -> Floats:

@@ -80,7 +80,7 @@ Recipe = Literal["linear", "svm", "extra_trees", "random_forest", "hist_gradient
 
 
 class Train(Section):
-    recipe: Recipe | Literal["auto"]
+    recipe: Literal[Recipe, "auto"]
     scale: Literal["standard", "none"]
     options: dict[str, bool | int | float | str | None]
     last_batches: Annotated[int, Field(ge=0)]
