@@ -183,3 +183,12 @@ def test_an_item_that_ends_every_worker_is_told_and_the_others_are_computed(clus
     found = run(work.add, 10, ["die", 1], address=cluster.address)
 
     assert found == [Outcome(problem=DIED), Outcome(11)]
+
+
+@pytest.mark.slow
+def test_what_died_with_the_only_worker_travels_to_the_one_its_nanny_starts(cluster: Cluster) -> None:
+    cluster.add_worker(nanny=True)
+
+    found = run(work.add, 10, [0, "die", 1, 2], address=cluster.address)
+
+    assert found == [Outcome(10), Outcome(problem=DIED), Outcome(11), Outcome(12)]
