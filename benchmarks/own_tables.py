@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from releve.adapters.model_store import ModelStore
+from releve.adapters.scenario_branch import git
 from releve.rules.metrics import METRICS, default_metric, score
 from releve.rules.schema import Schema
 from releve.rules.target import REGRESSION
@@ -95,7 +98,7 @@ def play(project: Project, wanted: Wanted, *, first: float, batches: int) -> Non
     schema = ModelStore(project.settings.home).load(champion(project, wanted.name)).schema
     metric = default_metric(schema.target.task)
     print(f"first champion: {first_verdict}, {seconds:.1f} s CPU\n\n{HEAD.format(metric=metric)}", flush=True)
-    turns = [one_turn(project, wanted.name, schema, table, low, high) for low, high in zip(edges, edges[1:])]
+    turns = [one_turn(project, wanted.name, schema, table, low, high) for low, high in pairwise(edges)]
     print(summary(turns, sign=METRICS[metric].sign), flush=True)
 
 
@@ -112,8 +115,8 @@ def scaffold(project: Project, wanted: Wanted, oldest: pd.DataFrame) -> None:
     options = ["--data", str(data), "--target", wanted.target, *(["--time", wanted.time] if wanted.time else [])]
     said = run(project, ["-m", "tasks.scaffold", wanted.name, *options]).output
     print("\n".join(f"    {line}" for line in said.splitlines()), "\n", flush=True)
-    for command in (["add", f"scenarios/{wanted.name}"], ["commit", "--quiet", "-m", f"the scenario {wanted.name}"]):
-        subprocess.run(["git", *command], cwd=project.root, check=True)
+    git(project.root, "add", f"scenarios/{wanted.name}")
+    git(project.root, "commit", "--quiet", "-m", f"the scenario {wanted.name}")
 
 
 def one_turn(project: Project, name: str, schema: Schema, table: pd.DataFrame, start: int, end: int) -> Turn:
@@ -206,11 +209,15 @@ def _text_defaults(schema: Schema) -> Any:
     )
 
 
-def run(project: Project, arguments: list[str]) -> Done:
+def run(project: Project, arguments: list[str], environ: Mapping[str, str] | None = None) -> Done:
     """Python in the project's folder, to its end, which must be a good one."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=project.root, env=project.environ, capture_output=True, text=True
+        [sys.executable, *arguments],
+        cwd=project.root,
+        env=project.environ | dict(environ or {}),
+        capture_output=True,
+        text=True,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
