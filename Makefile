@@ -144,9 +144,11 @@ forget: setup  ## Start a scenario over; what was there is set aside (SCENARIO=d
 repro: setup  ## Build every artifact that is out of date (dvc repro)
 	@$(BIN)/dvc repro $(DVC_ARGS)
 
-lock:  ## Resolve the dependencies anew into both lock files
+lock:  ## Resolve the dependencies anew into the lock files
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMPILE) --all-extras --output-file requirements.lock
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMPILE) --extra search --constraints requirements.lock --output-file requirements-service.lock
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMPILE) --extra search --extra native --extra sentences \
+	  --constraints requirements.lock --output-file requirements-service-native.lock
 
 # No index address and no local folder may get into a lock file. `uv` may be any one: there may be no .venv yet.
 UV_COMPILE = uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-LOCKS = ("requirements.lock", "requirements-service.lock")
+SERVICE_LOCKS = ("requirements-service.lock", "requirements-service-native.lock")
+LOCKS = ("requirements.lock", *SERVICE_LOCKS)
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 NOT_IN_THE_SERVICE = {"tasks", "flows", "evidently", "prefect", "dvc"}
 PREFECT_YAML = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -64,16 +65,25 @@ def test_everything_that_is_declared_is_locked() -> None:
     assert missing == set()
 
 
-def test_both_locks_hold_the_same_versions() -> None:
+@pytest.mark.parametrize("lock", SERVICE_LOCKS)
+def test_the_locks_hold_the_same_versions(lock: str) -> None:
     everything = pins("requirements.lock")
 
-    for name, versions in pins("requirements-service.lock").items():
+    for name, versions in pins(lock).items():
         assert versions == everything[name], name
 
 
 @pytest.mark.parametrize("name", ["prefect", "evidently", "dvc", "scikit-learn", "milvus-lite"])
 def test_the_services_image_carries_no_training_code(name: str) -> None:
     assert name not in pins("requirements-service.lock")
+
+
+@pytest.mark.parametrize("name", ["scikit-learn", "skops", "pandas", "tokenizers"])
+def test_the_image_of_a_native_model_carries_what_answers_and_no_more(name: str) -> None:
+    native = pins("requirements-service-native.lock")
+
+    assert name in native
+    assert native.keys().isdisjoint({"prefect", "evidently", "dvc", "optuna", "milvus-lite"})
 
 
 def test_service_imports_no_training_code_itself() -> None:

@@ -1,5 +1,6 @@
 """Bentos: a model version packed with the service that answers with it, built without a network."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,12 +12,15 @@ from typing import Any
 import yaml
 
 from releve.adapters.files import write_bytes
+from releve.adapters.model_runtime import DESCRIPTION
 from releve.adapters.model_store import ModelStore
 from releve.errors import BadInput, ReleveError
 
 NAME = "releve"  # the service's name, as service.py says it
 BUILD = (sys.executable, "-m", "bentoml", "build", "--output", "tag")
 SECONDS = 300  # for a build; about 10 are usual
+# What an image installs, by the runtime of its model: scikit-learn only where it answers.
+LOCKS = {"onnx": "./requirements-service.lock", "sklearn": "./requirements-service-native.lock"}
 
 
 class BuildFailed(ReleveError):
@@ -83,7 +87,7 @@ def _run_build(project: Path, home: Path, model_tag: str, version: str) -> None:
         room = Path(scratch)
         (room / "models").symlink_to(store / "models")
         options = room / "bentofile.yaml"
-        options.write_text(yaml.safe_dump(_options(project, model_tag)), encoding="utf-8")
+        options.write_text(yaml.safe_dump(_options(project, home, model_tag)), encoding="utf-8")
         run = _bentoml_build(project, room, "--bentofile", str(options), "--version", version)
         if run.returncode:
             raise BuildFailed(f"bentoml build of {NAME}:{version} failed: {_last_lines(run.stderr or run.stdout)}")
@@ -114,15 +118,17 @@ def _publish(room: Path, store: Path, version: str) -> None:
     write_bytes(bentos / "latest", version.encode())
 
 
-def _options(project: Path, model_tag: str) -> dict[str, Any]:
-    """bentofile.yaml with the model, and what a container of it needs to know."""
+def _options(project: Path, home: Path, model_tag: str) -> dict[str, Any]:
+    """bentofile.yaml with the model, and what a container of it needs to know and to install."""
     path = project / "bentofile.yaml"
     if not path.is_file():
         raise BadInput(f"bentofile.yaml is missing in {project}; run this from the project's folder")
     options: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     scenario = model_tag.partition(":")[0]
     envs = [{"name": "RELEVE_SCENARIO", "value": scenario}]
-    return {**options, "models": [model_tag], "envs": [*options.get("envs", []), *envs]}
+    described = json.loads((ModelStore(home).get(model_tag).path / DESCRIPTION).read_text())
+    python = {**options.get("python", {}), "requirements_txt": LOCKS[described["runtime"]]}
+    return {**options, "python": python, "models": [model_tag], "envs": [*options.get("envs", []), *envs]}
 
 
 def _environment(bentoml_home: Path) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """A Bento that is really built and served."""
 
+import json
 from pathlib import Path
 
 import httpx
 import pytest
 
 from releve.adapters import bento_builds
+from releve.adapters.model_runtime import DESCRIPTION
 from releve.errors import BadInput, NotFound
 from tests.factories import PROJECT, make_row, make_stored_model
 from tests.serving.process import serving, wait_until
@@ -31,6 +33,18 @@ def test_a_bento_holds_what_serves_and_nothing_else(built: bento_builds.BuiltBen
 
     assert {"service.py", "params.yaml", f"scenarios/{SCENARIO}/params.yaml", "releve/serving/answers.py"} <= files
     assert not [name for name in files if name.startswith(("tasks", "flows", "tests")) or "__pycache__" in name]
+
+
+@pytest.mark.parametrize(("runtime", "scikit_learn"), [("onnx", False), ("sklearn", True)])
+def test_a_bento_installs_what_its_models_runtime_needs(runtime: str, scikit_learn: bool, home: Path):
+    stored = make_stored_model(home, f"by-{runtime}", scenario=SCENARIO)
+    description = stored.path / DESCRIPTION
+    description.write_text(json.dumps(json.loads(description.read_text()) | {"runtime": runtime}))
+
+    built = bento_builds.build(PROJECT, home, stored.tag, version=f"for-{runtime}")
+
+    installed = (built.path / "env" / "python" / "requirements.txt").read_text()
+    assert ("scikit-learn==" in installed) == scikit_learn
 
 
 def test_a_version_that_is_built_is_returned_as_it_is(built: bento_builds.BuiltBento, home: Path):

@@ -33,7 +33,7 @@ FILES = (
     "bentofile.yaml",
     "requirements.lock",
 )
-LOCKS = ("requirements-service.lock",)
+LOCKS = ("requirements-service.lock", "requirements-service-native.lock")
 BETTER_RECIPE = {"recipe": "extra_trees", "options": {"n_estimators": 20}}
 TRAINING_ROWS, NEWER_ROWS = 200, 120
 

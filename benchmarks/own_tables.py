@@ -1,0 +1,245 @@
+"""A table of your own, from one command to the fifth retraining: what does the loop make of it?
+
+    python -m benchmarks.own_tables bike=bike.csv:cnt:dteday sms=sms.csv:label [--batches 5] [--first 0.6]
+
+Each table is NAME=FILE:TARGET[:TIME]. Its oldest rows make the first champion, the others arrive in batches. Before a
+batch is ingested, the champion answers it, and so does scikit-learn with its defaults, fitted on exactly the rows that
+were there: the scores stand side by side. Seconds are CPU seconds, those of every process that a step started included.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from releve.adapters.model_store import ModelStore
+from releve.adapters.scenario_branch import git
+from releve.rules.metrics import METRICS, default_metric, score
+from releve.rules.schema import Schema
+from releve.rules.target import REGRESSION
+from tasks.places import ScenarioState
+from tests.projects import SETTINGS, Project, fresh_project
+
+INGEST = "from tasks.ingest import check_refusals, ingest\nfound = ingest(settings, {name!r})\ncheck_refusals(found)"
+RETRAIN = """import json
+from tasks.retrain import retrain
+from tasks.release import release
+made = retrain(settings, {name!r}, reason='benchmark')
+if made.promote:
+    release(settings, {name!r})
+print(json.dumps({{'promote': made.promote, 'reasons': made.reasons}}))"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One table, as the command line names it."""
+
+    name: str
+    path: Path
+    target: str
+    time: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Wanted":
+        name, _, rest = text.partition("=")
+        path, target, time_column = [*rest.split(":"), ""][:3]
+        return cls(name, Path(path).resolve(), target, time_column)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A process that ended well: what it printed, and the CPU seconds of it and of those that it started."""
+
+    output: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One batch: both scores on it in the metric's unit, what the gate said of the challenger that learned from it."""
+
+    rows: int
+    ours: float
+    defaults: float
+    verdict: str
+    retrain_seconds: float
+    defaults_seconds: float
+
+
+def main() -> int:
+    """Print a table per table."""
+    arguments = _arguments()
+    with tempfile.TemporaryDirectory() as room:
+        project = fresh_project(Path(room))
+        for wanted in arguments.tables:
+            play(project, wanted, first=arguments.first, batches=arguments.batches)
+    return 0
+
+
+def play(project: Project, wanted: Wanted, *, first: float, batches: int) -> None:
+    """Scaffold, first champion, then batch after batch, and the ratios."""
+    table = pd.read_csv(wanted.path, dtype=str, keep_default_na=False)
+    start = int(len(table) * first)
+    edges = np.linspace(start, len(table), batches + 1).astype(int)
+    print(f"\n## {wanted.name}\n\n{len(table)} rows; the oldest {start} make the first champion\n", flush=True)
+    scaffold(project, wanted, table.iloc[:start])
+    first_verdict, seconds = learn(project, wanted.name)
+    schema = ModelStore(project.settings.home).load(champion(project, wanted.name)).schema
+    metric = default_metric(schema.target.task)
+    print(f"first champion: {first_verdict}, {seconds:.1f} s CPU\n\n{HEAD.format(metric=metric)}", flush=True)
+    turns = [one_turn(project, wanted.name, schema, table, low, high) for low, high in pairwise(edges)]
+    print(summary(turns, sign=METRICS[metric].sign), flush=True)
+
+
+HEAD = (
+    "| rows of the batch | {metric}, champion | {metric}, scikit-learn defaults | gate, after it | retrain s | "
+    "defaults s |\n|---|---|---|---|---|---|"
+)
+
+
+def scaffold(project: Project, wanted: Wanted, oldest: pd.DataFrame) -> None:
+    """The one command, and the commit that it asks for."""
+    data = project.root.parent / f"{wanted.name}.csv"
+    oldest.to_csv(data, index=False)
+    options = ["--data", str(data), "--target", wanted.target, *(["--time", wanted.time] if wanted.time else [])]
+    said = run(project, ["-m", "tasks.scaffold", wanted.name, *options]).output
+    print("\n".join(f"    {line}" for line in said.splitlines()), "\n", flush=True)
+    git(project.root, "add", f"scenarios/{wanted.name}")
+    git(project.root, "commit", "--quiet", "-m", f"the scenario {wanted.name}")
+
+
+def one_turn(project: Project, name: str, schema: Schema, table: pd.DataFrame, start: int, end: int) -> Turn:
+    """Champion and defaults answer rows [start, end); then these come in, and a challenger is made."""
+    known, new = typed(schema, table.iloc[:start]), typed(schema, table.iloc[start:end])
+    model = ModelStore(project.settings.home).load(champion(project, name))
+    answers = model.run(model.schema.frame_input(new))
+    began = time.process_time()
+    by_default = defaults_answers(schema, known, new)
+    defaults_seconds = time.process_time() - began
+    incoming = ScenarioState(project.settings.home, name).incoming
+    incoming.mkdir(parents=True, exist_ok=True)
+    table.iloc[start:end].to_csv(incoming / f"{end:08d}.csv", index=False)
+    verdict, seconds = learn(project, name)
+    turn = Turn(
+        len(new), scored(schema, answers, new), scored(schema, by_default, new), verdict, seconds, defaults_seconds
+    )
+    print(
+        f"| {turn.rows} | {turn.ours:.4f} | {turn.defaults:.4f} | {turn.verdict} | {turn.retrain_seconds:.1f} | "
+        f"{turn.defaults_seconds:.1f} |",
+        flush=True,
+    )
+    return turn
+
+
+def learn(project: Project, name: str) -> tuple[str, float]:
+    """Ingest what waits, make a challenger, release an accepted one: the gate's verdict, and what the last two cost."""
+    run(project, ["-c", SETTINGS + INGEST.format(name=name)])
+    done = run(project, ["-c", SETTINGS + RETRAIN.format(name=name)])
+    said = json.loads(done.output.splitlines()[-1])
+    return ("promoted" if said["promote"] else f"kept: {said['reasons'][0].partition(':')[0]}"), done.seconds
+
+
+def champion(project: Project, name: str) -> str:
+    """The model version that serves."""
+    current = project.registry.current(name)
+    if current is None:
+        raise SystemExit(f"{name} has no champion: its first challenger was refused")
+    return current.release.model
+
+
+def typed(schema: Schema, cells: pd.DataFrame) -> pd.DataFrame:
+    """CSV cells as the pipeline sees them; rejected rows left out."""
+    return schema.check_frame(schema.from_text(cells.reset_index(drop=True))).accepted
+
+
+def scored(schema: Schema, answers: Any, rows: pd.DataFrame) -> float:
+    """The default metric of the task."""
+    found = np.asarray(answers)
+    values = found[:, 0] if schema.target.task == REGRESSION else found
+    return score(default_metric(schema.target.task), values, rows[schema.target.name].tolist(), schema.target)
+
+
+def defaults_answers(schema: Schema, known: pd.DataFrame, new: pd.DataFrame) -> Any:
+    """Fitted on `known`, asked `new`: histogram gradient boosting, or TF-IDF and logistic regression for a text."""
+    model: Any = _text_defaults(schema) if schema.texts else _table_defaults(schema)
+    model.fit(_features(schema, known), known[schema.target.name])
+    if schema.target.task == REGRESSION:
+        return model.predict(_features(schema, new))[:, None]
+    found = pd.DataFrame(model.predict_proba(_features(schema, new)), columns=model.classes_)
+    return found.reindex(columns=list(schema.target.classes), fill_value=0.0).to_numpy()
+
+
+def _features(schema: Schema, rows: pd.DataFrame) -> pd.DataFrame:
+    dates = {name: rows[name].astype("int64") for name in schema.dates}
+    return rows[schema.names].assign(**dates)
+
+
+def _table_defaults(schema: Schema) -> Any:
+    from sklearn.compose import make_column_transformer
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    kind = HistGradientBoostingRegressor if schema.target.task == REGRESSION else HistGradientBoostingClassifier
+    encode = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    return make_pipeline(
+        make_column_transformer((encode, schema.categories), remainder="passthrough"), kind(random_state=0)
+    )
+
+
+def _text_defaults(schema: Schema) -> Any:
+    from sklearn.compose import make_column_transformer
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(
+        make_column_transformer(*[(TfidfVectorizer(), name) for name in schema.texts]), LogisticRegression()
+    )
+
+
+def run(project: Project, arguments: list[str], environ: Mapping[str, str] | None = None) -> Done:
+    """Python in the project's folder, to its end, which must be a good one."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=project.root,
+        env=project.environ | dict(environ or {}),
+        capture_output=True,
+        text=True,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(arguments)[:200]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return Done(done.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def summary(turns: list[Turn], *, sign: int) -> str:
+    """Means over the batches and their ratio: above 1 the loop is the better one, whatever the metric's direction."""
+    ours, defaults = (float(np.mean([getattr(turn, side) for turn in turns])) for side in ("ours", "defaults"))
+    ratio = ours / defaults if sign > 0 else defaults / ours
+    cost = sum(turn.retrain_seconds for turn in turns) / sum(turn.defaults_seconds for turn in turns)
+    return f"\nmean {ours:.4f} against {defaults:.4f}: ratio of the scores {ratio:.3f}, of the CPU time {cost:.1f}"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("tables", nargs="+", type=Wanted.parse, metavar="NAME=FILE:TARGET[:TIME]")
+    parser.add_argument("--batches", type=int, default=5, help="that the newer rows arrive in")
+    parser.add_argument("--first", type=float, default=0.6, help="share of the rows that make the first champion")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
