@@ -32,11 +32,12 @@ DVC_ARGS ?=
 DEMO_ARGS ?=
 UP_ARGS ?=
 DOWN_ARGS ?=
+GATE_AA_ARGS ?= --tries 400
 SCENARIO ?= digits
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario
+.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario requeue card gate-aa
 
 help:  ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -127,6 +128,15 @@ lifecycle: setup  ## Run a flow: the whole loop, once
 
 rebuild: setup  ## Build again what the scenario's branch holds: do the same figures come out? (SCENARIO=digits)
 	@$(BIN)/python -m tasks.rebuild $(SCENARIO)
+
+requeue: setup  ## Rejected rows as a file to mend and send again: SCENARIO=churn BATCH=00000002-f682ea4c
+	@$(BIN)/python -m tasks.requeue $(SCENARIO) $(BATCH)
+
+card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html writes a page instead
+	@$(BIN)/python -m releve card $(MODEL) $(if $(HTML),--html '$(HTML)')
+
+gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: writes docs/gate_aa.* (eight minutes)
+	@$(BIN)/python -m benchmarks.gate_aa $(GATE_AA_ARGS)
 
 forget: setup  ## Start a scenario over; what was there is set aside (SCENARIO=digits)
 	@$(BIN)/python -m tasks.forget $(SCENARIO)

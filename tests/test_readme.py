@@ -7,24 +7,30 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
-from releve.adapters.files import read_schema, write_bytes
+from releve.adapters.files import read_schema
 from releve.adapters.scenario_branch import git
+from releve.rules.inference.table import Roles
 from releve.rules.params import merge, parse
-from releve.rules.pipeline_file import pipeline_text
-from releve.rules.schema import Schema
+from releve.rules.schema import TABLE_KEYS, Schema
 from releve.settings import Settings
 from tasks.ingest import ingest
 from tasks.rebuild import rebuild
 from tasks.retrain import retrain
+from tasks.scaffold import Scaffolded, report, scaffold
 from tests.projects import Project, fresh_project
+from tests.repositories import commit
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
+STORY = README.split("## Your own table")[1].split("\n## ")[0]
 TREE = README.split("## What lies where")[1].split("```")[1]
 
 
@@ -72,54 +78,114 @@ def test_the_defaults_it_names_are_the_defaults() -> None:
 
 
 def test_the_table_it_describes_is_a_valid_scenario() -> None:
-    described = yaml.safe_load(re.search(r"```yaml\n(.*?)```", README, re.DOTALL).group(1))
-
-    schema = Schema.from_dict(described)
-    overrides = {key: value for key, value in described.items() if key not in ("target", "columns")}
+    schema = Schema.from_dict(described())
+    overrides = {key: value for key, value in described().items() if key not in TABLE_KEYS}
     params = parse(merge(yaml.safe_load((ROOT / "params.yaml").read_text()), overrides), source="README")
 
-    assert schema.numbers == ["tenure_months", "last_login_days"]
-    assert schema.categories == ["plan"]
-    assert params.train.recipe == "hist_gradient_boosting"
+    assert schema.names == ["tenure_months", "last_login_days", "signed_up", "plan", "comment"]
+    assert (schema.time, schema.id) == ("signed_up", "customer")
+    assert schema.target.positive == "yes"
+    assert params.train.recipe == "auto"
 
 
-CHURN_ROWS = "".join(f"{n},{('basic', 'plus', 'pro')[n % 3]},,{'yes' if n % 2 else 'no'}\n" for n in range(120))
+def test_the_row_it_asks_about_fits_the_table_it_describes() -> None:
+    question = json.loads(re.search(r"-d '(\{\"rows\": \[\s.*?\})'", README, re.DOTALL).group(1))
+
+    assert Schema.from_dict(described()).row_problems(question["rows"]) == []
+
+
+def test_a_number_to_predict_is_described_as_it_says() -> None:
+    target = yaml.safe_load(re.search(r"a number to predict: (\{.*\})", README).group(1))
+
+    assert Schema.from_dict({**described(), "target": target}).target.task == "regression"
+
+
+def test_it_shows_what_make_scenario_prints(tmp_path: Path) -> None:
+    settings = a_checkout(tmp_path / "project")
+
+    made = bring(settings, churn(tmp_path / "churn.csv", rows=120))
+
+    printed = report(made, project=settings.project)
+    assert "customer names the rows, and is no feature" in printed
+    assert yaml.safe_load((made.folder / "params.yaml").read_text())["columns"] == described()["columns"]
+    for line in printed.split("Next:\n")[1].splitlines():
+        assert line in STORY
+
+
+def test_every_section_of_params_that_it_names_exists() -> None:
+    named = re.findall(r"^- \*\*.*?\*\* \((.*?)\)", README, re.MULTILINE)
+
+    sections = [name.strip("` ") for each in named for name in each.split(",")]
+    assert sections
+    assert set(sections) <= set(yaml.safe_load((ROOT / "params.yaml").read_text()))
 
 
 @pytest.mark.slow
 def test_your_own_table_is_left_out_on_main_and_can_be_built_again(tmp_path: Path) -> None:
     project = fresh_project(tmp_path)
-    follow_the_recipe(project.root)
+    made = bring(project.settings, churn(tmp_path / "churn.csv", rows=240))
+    (made.folder / "params.yaml").write_text(yaml_block().replace("trials: 20", "trials: 3"))
+    subprocess.run(git_line(), shell=True, cwd=project.root, env=project.environ, capture_output=True, check=True)
 
     assert "churn" not in run(project, "dvc", "stage", "list", "--all", "--name-only")
 
-    write_bytes(project.settings.home / "incoming/churn/day.csv", f"{CHURN_HEAD}{CHURN_ROWS}".encode())
     ingest(project.settings, "churn")
-    made = retrain(project.settings, "churn", reason="the first champion")
+    first = retrain(project.settings, "churn", reason="the first champion")
     again = rebuild(project.settings, "churn")
 
-    assert json.loads(again.metrics)["rows"] == made.rows == 120
-    assert (again.revision, again.changed) == (made.revision, ())
+    assert json.loads(again.metrics)["rows"] == first.rows == 240
+    assert (again.revision, again.changed) == (first.revision, ())
 
 
-CHURN_HEAD = "tenure_months,plan,last_login_days,churned\n"
+def yaml_block() -> str:
+    return textwrap.dedent(re.search(r"```yaml\n(.*?)```", STORY, re.DOTALL).group(1))
 
 
-def follow_the_recipe(root: Path) -> None:
-    """The files of "Your own table", committed."""
-    digits, churn = root / "scenarios/digits", root / "scenarios/churn"
-    churn.mkdir()
-    shutil.copy(digits / ".gitignore", churn)
-    pipeline = pipeline_text((digits / "dvc.yaml").read_text(), scenario="churn")
-    for name, text in {
-        "params.yaml": re.search(r"```yaml\n(.*?)```", README, re.DOTALL).group(1),
-        "dvc.yaml": pipeline,
-        "inputs.yaml": 'rows: "batches"\nchampion: ""\nseen_rows: 0\n',
-        ".dvcignore": "dvc.yaml\n",
-    }.items():
-        (churn / name).write_text(textwrap.dedent(text))
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "-m", "churn")
+def described() -> dict[str, Any]:
+    return yaml.safe_load(yaml_block())
+
+
+def git_line() -> str:
+    """The first of the two commands that the story shows."""
+    return re.search(r"^  (git add .*)$", STORY, re.MULTILINE).group(1)
+
+
+def churn(path: Path, *, rows: int) -> Path:
+    """A table as the story has it; the comments give away what `churned` is in most rows."""
+    random = np.random.default_rng(7)
+    words = ["slow", "great", "billing", "crash", "help", "invoice", "love", "again", "support", "price", "thanks"]
+    answers = np.where(random.random(rows) < 0.5, "yes", "no")
+    comments = [
+        " ".join(random.choice(words, 5)) + (" cancel" if each == "yes" and random.random() < 0.7 else "")
+        for each in answers
+    ]
+    login = np.arange(rows) % 60.0
+    login[5 :: rows // 10] = np.nan
+    columns = {
+        "customer": [f"c{number:05d}" for number in range(rows)],
+        "signed_up": pd.date_range("2024-01-01", periods=rows, freq="D").strftime("%Y-%m-%d"),
+        "tenure_months": random.permutation(np.arange(rows) % 72),
+        "plan": random.choice(["basic", "plus", "pro"], rows),
+        "last_login_days": random.permutation(login),
+        "comment": comments,
+        "churned": answers,
+    }
+    pd.DataFrame(columns).to_csv(path, index=False)
+    return path
+
+
+def bring(settings: Settings, data: Path) -> Scaffolded:
+    return scaffold(settings, "churn", data=data, roles=Roles("churned", "signed_up", "customer"))
+
+
+def a_checkout(project: Path) -> Settings:
+    """What the scaffolder looks at, in git."""
+    for name in ("params.yaml", "scenarios/digits/dvc.yaml", "scenarios/digits/params.yaml"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, project / name)
+    git(project, "init", "--quiet", "--initial-branch=main")
+    commit(project)
+    return Settings.from_environ({}, cwd=project)
 
 
 def run(project: Project, program: str, *arguments: str) -> str:

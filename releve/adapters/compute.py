@@ -121,7 +121,7 @@ def _end_with_parent() -> None:
 
 def single_thread() -> None:
     """Bound this process to one thread per computation, for libraries loaded already and for those to come."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     threadpool_limits(limits=1)

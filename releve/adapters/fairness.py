@@ -14,7 +14,7 @@ def binary_differences(
     truth: NDArray[np.bool_], answered: NDArray[np.bool_], groups: Sequence[str]
 ) -> dict[str, float]:
     """Both differences (0-1, 0 is equal) of one model's answers: (rows,) is it, and was it called, positive."""
-    from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference  # type: ignore[import-untyped]
+    from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
 
     given: dict[str, Any] = {"sensitive_features": np.asarray(groups, dtype=object)}
     return {
