@@ -10,6 +10,8 @@ from releve.adapters.scenario_branch import ScenarioBranch
 from tests.repositories import SCENARIO, commit, make_repository, write
 from tests.serving.process import wait_until
 
+pytestmark = pytest.mark.slow
+
 BATCHES = f"scenarios/{SCENARIO}/batches"
 PIPELINE = """stages:
   double:
