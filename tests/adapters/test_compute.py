@@ -16,6 +16,8 @@ from tests.clusters import Cluster, running_cluster
 from tests.serving.process import free_port
 from tests.tables import ROOT
 
+pytestmark = pytest.mark.usefixtures("many_threads")
+
 SECONDS = 60.0
 
 

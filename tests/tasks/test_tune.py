@@ -272,6 +272,7 @@ def test_a_second_worker_changes_nothing(alone: Found) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("many_threads")
 def test_neither_the_number_of_workers_nor_load_nor_a_cluster_changes_anything() -> None:
     alone = searched(make_plan(boosted=True)).trials
     many = searched(make_plan(boosted=True, workers=3)).trials
