@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 MAJORITY, USUAL_VALUE = "majority label", "usual value"
-PREVIOUS_LABEL, SEASONAL, ROW_BEFORE = "previous label", "seasonal", "label of the row before"
+PREVIOUS_LABEL, SEASONAL, ROW_BEFORE = "previous label", "seasonal answer", "label of the row before"
 WITHOUT_CHANCE = ("accuracy", "f1")  # metrics that see only which class was answered
 NO_SEASON = -1
 SEASON_NAMES = {"hour": "weekday and hour", "weekday": "weekday", "month": "month"}

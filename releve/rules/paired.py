@@ -83,6 +83,7 @@ def bounds(draws: Floats, *, blocks: float, confidence: float) -> tuple[float, f
 def luck(name: str, challenger: Sheet, other: Sheet, *, block: int, doubt: Doubt) -> float:
     """Chance of at least this gain when answers change hands at random (Noreen 1989), a tie counting half (mid-p).
 
+    Never below what so many exchanges can show: no chance is nothing (Phipson & Smyth 2010).
     For accuracy and independent rows this is McNemar's mid-p test (Fagerland, Lydersen & Laake 2013).
     """
     metric, rows = METRICS[name], len(challenger)
@@ -93,7 +94,7 @@ def luck(name: str, challenger: Sheet, other: Sheet, *, block: int, doubt: Doubt
     found = _swapped(metric, both, np.ones((1, rows)))[0]
     close = TIE * max(1.0, abs(score_sheet(name, other)))
     above, level = (gains > found + close).sum(), (np.abs(gains - found) <= close).sum()
-    return float((above + level / 2) / len(gains))
+    return max(float((above + level / 2) / len(gains)), 0.5 / (len(gains) + 1))
 
 
 def _stacked(first: Sheet, second: Sheet) -> Sheet:

@@ -143,3 +143,9 @@ def test_a_share_of_right_answers_is_never_surer_than_wilson_has_it(right, wrong
 
     assert 0 <= found.low <= found.value <= found.high <= 1
     assert found.high - found.low > 0.05
+
+
+def test_a_chance_is_never_nothing():
+    found = compare("accuracy", flags(300, 0), flags(0, 300), DOUBT)
+
+    assert 0 < found.p < 1 / DOUBT.resamples

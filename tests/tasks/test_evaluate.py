@@ -68,7 +68,7 @@ def test_values_are_judged_by_the_error_against_four_naive_answers(tmp_path):
     assert (found["task"], found["metric"], found["sign"], found["holdout_rows"]) == ("regression", "mae", -1, 200)
     assert found["challenger"]["metrics"].keys() == {"mae", "rmse", "pinball"}
     assert found["challenger"]["low"] < found["challenger"]["score"] < found["challenger"]["high"]
-    assert found["against"].keys() == {"usual value", "previous label", "label of the row before", "seasonal"}
+    assert found["against"].keys() == {"usual value", "previous label", "label of the row before", "seasonal answer"}
     assert all(other["gain"]["low"] > 0 for other in found["against"].values())
 
 
@@ -105,7 +105,13 @@ def test_people_read_the_scores_of_all_in_one_place(tmp_path):
     stage = of_values(tmp_path)
     evaluate(stage)
 
-    assert json.loads(stage.files.metrics.read_text()).keys() >= {"mae", "rmse", "usual_value", "seasonal", "rows"}
+    assert json.loads(stage.files.metrics.read_text()).keys() >= {
+        "mae",
+        "rmse",
+        "usual_value",
+        "seasonal_answer",
+        "rows",
+    }
 
 
 @pytest.mark.parametrize(
