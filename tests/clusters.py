@@ -19,8 +19,10 @@ class Cluster:
         self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
         self.workers: list[subprocess.Popen[bytes]] = []
 
-    def add_worker(self, *, environ: dict[str, str] | None = None) -> None:
-        arguments = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", "60")
+    def add_worker(self, *, nanny: bool = False, environ: dict[str, str] | None = None) -> None:
+        """A worker; its nanny would start another one in its place when it dies."""
+        who = "--nanny" if nanny else "--no-nanny"
+        arguments = ("--nthreads", "1", who, "--no-dashboard", "--death-timeout", "60")
         self.workers.append(self._start("worker", self.address, *arguments, environ=environ))
 
     def end(self) -> None:

@@ -8,6 +8,7 @@ their load. Results come in the order of the items.
 import os
 import pickle
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -21,6 +22,7 @@ from releve.errors import Unavailable
 CONNECT_SECONDS = 10.0  # for a scheduler to answer, and for a first worker to be there
 POLL_SECONDS = 2.0  # how often a waiting call looks whether any worker is left
 NO_WORKER_SECONDS = 30.0  # how long a cluster may be without a worker before the run is given up
+LIVES = 4  # workers of a cluster that an item may end before it is given up, as Dask counts too
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 DIED = "the process that computed it died, as one does that is out of memory"
 PACKAGES = ("numpy", "scikit-learn", "scipy")  # whose version decides a result
@@ -139,7 +141,7 @@ def _cluster(function: Function, shared: Any, address: str) -> Iterator[Workers]
         ) from None
     with client:
         _check_workers(client, address)
-        yield _Cluster(client, function, client.scatter(shared, broadcast=True, hash=False), address)
+        yield _Cluster(client, function, shared, address)
 
 
 def _check_workers(client: Any, address: str) -> None:
@@ -182,30 +184,65 @@ class _Cluster:
 
     def __init__(self, client: Any, function: Function, shared: Any, address: str):
         self._client, self._function, self._shared, self._address = client, function, shared, address
+        self._share()
 
     def run(self, items: Sequence[Any]) -> Iterator[Outcome]:
-        futures = [
-            self._client.submit(_call_on_cluster, self._function, self._shared, item, pure=False) for item in items
-        ]
-        for future in futures:
-            yield self._outcome(future)
+        left = list(items)
+        while left:
+            futures = [self._submit(item) for item in left]
+            for future in futures:
+                outcome = self._outcome(future)
+                if outcome is None:
+                    break
+                del left[0]
+                yield outcome
+            if left:
+                yield self._again(left.pop(0))
 
-    def _outcome(self, future: Any) -> Outcome:
+    def _share(self) -> None:
+        self._there = self._client.scatter(self._shared, broadcast=True, hash=False)
+
+    def _submit(self, item: Any) -> Any:
+        return self._client.submit(_call_on_cluster, self._function, self._there, item, pure=False)
+
+    def _again(self, item: Any) -> Outcome:
+        """An item by itself: what is shared died with the workers that held it, and nobody knows whose fault it was."""
+        for _ in range(LIVES):
+            self._wait_for_worker()
+            self._share()
+            if outcome := self._outcome(self._submit(item)):
+                return outcome
+        return Outcome(problem=DIED)
+
+    def _outcome(self, future: Any) -> Outcome | None:
+        """None when what is shared was lost. Raises Unavailable when the cluster was."""
         from concurrent.futures import CancelledError
 
         from distributed import KilledWorker
 
-        waited = 0.0
-        while waited < NO_WORKER_SECONDS:
+        while True:
             try:
                 return Outcome(future.result(timeout=POLL_SECONDS))
             except TimeoutError:
-                waited = 0.0 if self._has_workers() else waited + POLL_SECONDS
+                self._wait_for_worker()
             except KilledWorker:
                 return Outcome(problem=DIED)
-            except (CancelledError, OSError):
-                break
-        raise Unavailable(
+            except CancelledError:
+                self._wait_for_worker()
+                return None
+            except OSError:
+                raise self._away() from None
+
+    def _wait_for_worker(self) -> None:
+        """A worker that died may have a nanny, which starts another one."""
+        deadline = time.monotonic() + NO_WORKER_SECONDS
+        while not self._has_workers():
+            if time.monotonic() > deadline:
+                raise self._away()
+            time.sleep(POLL_SECONDS / 10)
+
+    def _away(self) -> Unavailable:
+        return Unavailable(
             f"the Dask cluster at {self._address} went away during the run; start it and run the same command again, "
             'or set compute.address to "" for this machine'
         )

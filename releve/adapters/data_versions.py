@@ -176,20 +176,20 @@ def _reason(lines: list[str]) -> str:
 
 def _follow(process: "subprocess.Popen[str]", progress: Callable[[str], None]) -> list[str]:
     lines = []
-    try:
-        with process:
+    with process:
+        try:
             for line in process.stdout or ():
                 lines.append(line.rstrip())
                 progress(lines[-1])
-    except BaseException:  # a cancelled run takes its stages along, whatever cancelled it
-        _end(process)
-        raise
+        except BaseException:  # a cancelled run takes its stages along, whatever cancelled it
+            _end(process)
+            raise
     return [line for line in lines if line]
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
+    """End DVC and its stages. Nobody has waited for DVC yet, so its number still names its group, even if it died."""
     import signal
 
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -47,12 +47,14 @@ def test_what_is_shared_travels_to_each_worker_once(tmp_path: Path) -> None:
     assert {str(outcome.value[1]) for found in rounds for outcome in found} <= set(arrivals)
 
 
+@pytest.mark.slow
 def test_a_worker_computes_in_one_thread() -> None:
     found = run(work.threads, None, [0, 1, 0, 1])
 
     assert {count for outcome in found for count in outcome.value} == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0, 1, 3])
 def test_an_item_whose_process_dies_is_told_and_the_others_are_computed(place: int) -> None:
     items: list[Any] = [0, 1, 2, 3]
@@ -183,3 +185,12 @@ def test_an_item_that_ends_every_worker_is_told_and_the_others_are_computed(clus
     found = run(work.add, 10, ["die", 1], address=cluster.address)
 
     assert found == [Outcome(problem=DIED), Outcome(11)]
+
+
+@pytest.mark.slow
+def test_what_died_with_the_only_worker_travels_to_the_one_its_nanny_starts(cluster: Cluster) -> None:
+    cluster.add_worker(nanny=True)
+
+    found = run(work.add, 10, [0, "die", 1, 2], address=cluster.address)
+
+    assert found == [Outcome(10), Outcome(problem=DIED), Outcome(11), Outcome(12)]

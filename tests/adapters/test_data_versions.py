@@ -8,6 +8,9 @@ import pytest
 from releve.adapters.data_versions import DataVersions, PipelineFailed, data_version, stage_record
 from releve.adapters.scenario_branch import ScenarioBranch
 from tests.repositories import SCENARIO, commit, make_repository, write
+from tests.serving.process import wait_until
+
+pytestmark = pytest.mark.slow
 
 BATCHES = f"scenarios/{SCENARIO}/batches"
 PIPELINE = """stages:
@@ -138,18 +141,19 @@ def test_a_stage_that_fails_gives_its_last_words(data):
     assert "the price of bread is missing" in str(caught.value)
 
 
-def test_a_cancelled_run_takes_its_stage_along(data):
+@pytest.mark.parametrize("how", [KeyboardInterrupt, SystemExit, ValueError])
+def test_a_cancelled_run_takes_its_stage_along(data, how):
     processes = []
 
     def cancel(line):
         if line.startswith("process"):
             processes.append(int(line.split()[1]))
-            raise KeyboardInterrupt
+            raise how
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(how):
         data.repro(f"scenarios/{SCENARIO}/dvc.yaml:sleep", progress=cancel)
 
-    assert not is_at_work(processes[0])
+    wait_until(lambda: not is_at_work(processes[0]), seconds=5)  # killed, and being cleared away by the kernel
 
 
 def test_the_projects_own_configuration_is_left_alone(project, data, made_project):

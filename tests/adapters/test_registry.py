@@ -504,6 +504,7 @@ def append_some(url, barrier, count):
         append(registry, actor=str(os.getpid()))
 
 
+@pytest.mark.slow
 def test_no_event_is_lost_when_many_processes_write(url, open_registry):
     count = 12
     barrier = spawning.Barrier(PROCESSES)
@@ -529,6 +530,7 @@ def contend(url, barrier, expected, version, outcomes):
         outcomes.put(None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["v0", None])
 def test_exactly_one_of_many_contenders_moves_the_release(url, first, open_registry):
     registry = open_registry(url)

@@ -12,6 +12,8 @@ from tasks.batches import Batch, OpenBatches, as_text
 from tasks.split import BATCH, listed_batches, read_rows
 from tests.tables import SHOP, shop_rows
 
+pytestmark = pytest.mark.slow
+
 
 def add_to(there, frame):
     digest = sha256(frame.to_csv().encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def path_of(module, root=ROOT):
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if (root / path).is_file()), None)
 
 
+@cache
 def imported(path, root=ROOT):
     """Modules of this project that a file imports, inside its functions too; not those for type checkers alone."""
     tree = ast.parse((root / path).read_text())

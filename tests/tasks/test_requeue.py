@@ -7,6 +7,8 @@ from tasks.ingest import ingest
 from tasks.requeue import requeue
 from tests.tables import SHOP
 
+pytestmark = pytest.mark.slow
+
 ROWS = "".join(f"bread,{number},2,yes\n" for number in range(20))
 SPOILED = f'kind,price,weight,bought\n{ROWS}bread,-1,2,yes\ntea,-2,,maybe\nbread,1,2,yes,surplus\n"a"b,1,2,yes\n'
 

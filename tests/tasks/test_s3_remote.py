@@ -3,8 +3,10 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,8 @@ from tests.repositories import commit, write
 from tests.serving.process import free_port
 from tests.tables import SHOP
 from tests.tasks.shop import TRAINING, Shop
+
+pytestmark = pytest.mark.slow
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -33,24 +37,27 @@ class Store:
 
     @property
     def files(self) -> list[str]:
-        listed = self._client.list_objects_v2(Bucket=self.bucket).get("Contents", [])
-        return [entry["Key"] for entry in listed]
+        with self._client() as client:
+            return [entry["Key"] for entry in client.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
 
     def put(self, key: str, content: bytes) -> None:
-        self._client.put_object(Bucket=self.bucket, Key=key, Body=content)
+        with self._client() as client:
+            client.put_object(Bucket=self.bucket, Key=key, Body=content)
 
     def empty(self) -> None:
         for key in self.files:
-            self._client.delete_object(Bucket=self.bucket, Key=key)
+            with self._client() as client:
+                client.delete_object(Bucket=self.bucket, Key=key)
 
     def make(self) -> None:
-        self._client.create_bucket(Bucket=self.bucket)
+        with self._client() as client:
+            client.create_bucket(Bucket=self.bucket)
 
-    @property
-    def _client(self):
+    def _client(self) -> Any:
+        """Closed after use: an open connection would be another test's warning."""
         import boto3
 
-        return boto3.client("s3", endpoint_url=self.endpoint)
+        return closing(boto3.client("s3", endpoint_url=self.endpoint))
 
 
 @pytest.fixture

@@ -117,6 +117,7 @@ def test_the_best_of_the_trials_is_chosen_and_all_are_told(tmp_path: Path, capsy
     assert "(best 0." in lines[4] and lines[5].startswith("chosen: ")
 
 
+@pytest.mark.slow
 def test_the_holdout_has_no_say(tmp_path: Path) -> None:
     rows = shop_rows(ROWS)
     other = rows.copy()
@@ -126,6 +127,7 @@ def test_the_holdout_has_no_say(tmp_path: Path) -> None:
     assert tuned(make_stage(tmp_path / "one", rows=rows)) == tuned(make_stage(tmp_path / "other", rows=other))
 
 
+@pytest.mark.slow
 def test_the_search_looks_at_the_newest_rows_only(tmp_path: Path) -> None:
     rows = shop_rows(ROWS)
     other = rows.copy()
@@ -264,6 +266,7 @@ def test_the_pipeline_that_is_released_has_learned_from_the_holdout_too(tmp_path
     assert "cheese" in known
 
 
+@pytest.mark.slow
 def test_a_second_worker_changes_nothing(alone: Found) -> None:
     assert searched(make_plan(workers=2)).trials == alone.trials
 
@@ -289,6 +292,7 @@ def test_neither_the_number_of_workers_nor_load_nor_a_cluster_changes_anything()
     assert on_cluster == alone
 
 
+@pytest.mark.slow
 def test_another_seed_searches_elsewhere(alone: Found) -> None:
     plan = make_plan()
 
@@ -305,6 +309,7 @@ def test_the_trials_of_a_search_are_the_scores_of_their_candidates(alone: Found)
         assert (again.score, again.folds) == (pytest.approx(trial.found.score), pytest.approx(trial.found.folds))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "done"), [(1.0, 3), (1.001, 6), (2.5, 8)])
 def test_the_time_budget_ends_a_search_after_a_whole_round_and_changes_no_score(
     alone: Found, seconds: float, done: int
@@ -317,6 +322,7 @@ def test_the_time_budget_ends_a_search_after_a_whole_round_and_changes_no_score(
     assert found.stopped_by == ("seconds" if done < 8 else "trials")
 
 
+@pytest.mark.slow
 def test_a_candidate_whose_process_dies_fails_and_the_others_go_on(alone: Found) -> None:
     deadly = ("params", Candidate("linear", "standard", {"C": Deadly(2.0)}))  # type: ignore[dict-item]
 

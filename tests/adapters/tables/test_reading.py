@@ -41,7 +41,7 @@ def read(path):
 @pytest.mark.parametrize("ending", ["jsonl", "ndjson", "jsonl.gz"])
 def test_a_jsonl_file_keeps_the_types_of_its_cells(ending, content, expected, tmp_path):
     plain = content.encode()
-    path = written(tmp_path, gzip.compress(plain) if ending.endswith("gz") else plain, f"today.{ending}")
+    path = written(tmp_path, gzip.compress(plain, mtime=0) if ending.endswith("gz") else plain, f"today.{ending}")
 
     assert read(path) == (expected, [])
 
@@ -80,8 +80,8 @@ def test_a_parquet_file_is_read_as_it_was_written(tmp_path):
         ("today.parquet", b"not parquet at all", "today.parquet cannot be read as PARQUET"),
         ("today.xlsx", b"PK", "today.xlsx cannot be read as XLSX"),
         ("today.csv.gz", b"not packed", "today.csv.gz cannot be read as CSV"),
-        ("today.csv.gz", gzip.compress(b"a,b\n1,2\n")[:-4], "today.csv.gz cannot be read as CSV"),
-        ("today.jsonl.gz", gzip.compress(b"{}")[:-4], "today.jsonl.gz cannot be read as JSON Lines"),
+        ("today.csv.gz", gzip.compress(b"a,b\n1,2\n", mtime=0)[:-4], "today.csv.gz cannot be read as CSV"),
+        ("today.jsonl.gz", gzip.compress(b"{}", mtime=0)[:-4], "today.jsonl.gz cannot be read as JSON Lines"),
         ("today.parquet", b"", "today.parquet is empty"),
         ("today.jsonl", b"", "today.jsonl is empty"),
         ("today.txt", b"x", r"expected one ending in \.csv, "),
