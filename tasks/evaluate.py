@@ -179,6 +179,7 @@ def _compare(case: Case, other: Sheet, *, must_beat: bool) -> dict[str, Any]:
         "wins": gain.wins,
         "losses": gain.losses,
         "block_rows": gain.block,
+        "wanted_block_rows": gain.wanted_block,
         "must_beat": must_beat,
     }
 

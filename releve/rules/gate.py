@@ -27,6 +27,8 @@ class Comparison:
     wins: int  # rows where the challenger's loss is the smaller one
     losses: int
     must_beat: bool = True
+    block_rows: int = 1  # neighbouring rows that were drawn together
+    wanted_block_rows: int = 1  # that hang together: where it is more, the interval and p are too sure
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,18 @@ def _few_rows(challenge: Challenge, params: Gate) -> Iterator[Finding]:
         )
 
 
+def _few_blocks(challenge: Challenge, params: Gate) -> Iterator[Finding]:
+    """Of the champion alone: only between near equals does a doubt that is too small decide."""
+    found = challenge.comparisons.get(CHAMPION)
+    if found is not None and found.wanted_block_rows > found.block_rows:
+        yield Finding(
+            MISSING,
+            f"about {found.wanted_block_rows} neighbouring rows hang together, so that {challenge.rows} rows of holdout "
+            "are worth too few independent ones to tell a gain over the champion from luck; judge on more rows "
+            "(params.yaml: split.holdout_rows), or say how many hang together (gate.block_rows)",
+        )
+
+
 def _not_beaten(challenge: Challenge, params: Gate) -> Iterator[Finding]:
     for name in opponents(challenge):
         if name not in challenge.comparisons:
@@ -157,7 +171,7 @@ def _slow(challenge: Challenge, params: Gate) -> Iterator[Finding]:
         )
 
 
-CHECKS = (_few_rows, _not_beaten, _bad_slices, _unfair, _slow)
+CHECKS = (_few_rows, _few_blocks, _not_beaten, _bad_slices, _unfair, _slow)
 
 
 def _notes(challenge: Challenge) -> Iterator[str]:
@@ -234,9 +248,8 @@ def read_challenge(
 
 
 def _comparison(other: Mapping[str, Any]) -> Comparison:
-    return Comparison(
-        other["score"], Interval(**other["gain"]), other["p"], other["wins"], other["losses"], other["must_beat"]
-    )
+    names = ("p", "wins", "losses", "must_beat", "block_rows", "wanted_block_rows")
+    return Comparison(other["score"], Interval(**other["gain"]), **{name: other[name] for name in names})
 
 
 def _slice(found: Mapping[str, Any]) -> SliceFound:

@@ -54,8 +54,18 @@ def swaps(differs: NDArray[np.bool_], *, block: int, draws: int, seed: int) -> I
 
 
 def block_rows(series: Floats) -> int:
-    """How many neighbours hang together in a per-row series: Politis & White (2004), for the circular bootstrap, with
-    the correction of Patton, Politis & White (2009); at most an eighth of the rows, 1 where rows are independent."""
+    """How many neighbours are drawn together: as many as hang together, and no more than `longest_block`."""
+    return min(dependent_rows(series), longest_block(len(series)))
+
+
+def longest_block(rows: int) -> int:
+    """An eighth of the rows, so that there are blocks to draw from."""
+    return max(1, rows // LEAST_BLOCKS)
+
+
+def dependent_rows(series: Floats) -> int:
+    """How many neighbours hang together in a per-row series, 1 where rows are independent: Politis & White (2004), for
+    the circular bootstrap, with the correction of Patton, Politis & White (2009). It may be more than can be drawn."""
     rows = len(series)
     if rows < 2 * LEAST_BLOCKS or not np.ptp(series):
         return 1
@@ -70,9 +80,9 @@ def block_rows(series: Floats) -> int:
     spectrum = covariances[0] + 2 * (taper * covariances[lags]).sum()
     slope = 2 * (taper * lags * covariances[lags]).sum()
     if spectrum <= 0:
-        return rows // LEAST_BLOCKS
+        return longest_block(rows)
     best = LENGTHENED * (1.5 * (slope / spectrum) ** 2 * rows) ** (1 / 3)
-    return int(min(max(1, math.ceil(best)), rows // LEAST_BLOCKS))
+    return max(1, math.ceil(best))
 
 
 def _reach(correlations: Floats, rows: int) -> int:

@@ -243,9 +243,26 @@ def test_a_model_that_was_not_exported_may_win_and_the_reason_says_what_serves_i
     assert decision.reasons[-1] == "it is served by scikit-learn: the export differs"
 
 
+@pytest.mark.parametrize(("wanted", "promoted"), [(10, True), (11, True), (12, False)])
+def test_rows_that_hang_together_over_longer_blocks_than_could_be_drawn_promote_nobody(wanted, promoted):
+    sure = replace(a_gain(0.1), block_rows=11, wanted_block_rows=wanted)
+
+    decision = decided(a_challenge({CHAMPION: sure}, rows=90))
+
+    assert decision.promote is promoted
+    assert promoted or decision.reasons[0].startswith("about 12 neighbouring rows hang together, so that 90 rows")
+
+
+def test_a_naive_baseline_may_hang_together_over_any_rows():
+    sure = replace(a_gain(0.1), block_rows=11, wanted_block_rows=80)
+
+    assert decided(a_challenge({MAJORITY: sure})).promote
+
+
 def test_an_evaluation_is_read_as_it_is_written():
     gain = {"value": 0.1, "low": 0.05, "high": 0.2}
-    other = {"score": 0.7, "gain": gain, "p": 0.01, "wins": 6, "losses": 2, "must_beat": False, "block_rows": 1}
+    other = {"score": 0.7, "gain": gain, "p": 0.01, "wins": 6, "losses": 2, "must_beat": False}
+    other |= {"block_rows": 4, "wanted_block_rows": 9}
     part = {"column": "kind", "value": "bread", "rows": 60, "challenger": 0.8, "champion": None, "gain": {}}
     unfair = {"attribute": "sex", "metric": "mae difference", "challenger": 0.1, "champion": None, "left_out": {}}
     evaluation = {
@@ -261,7 +278,7 @@ def test_an_evaluation_is_read_as_it_is_written():
 
     found = read_challenge(evaluation, None, has_champion=False, latency_ms=2.0)
 
-    assert found.comparisons == {MAJORITY: Comparison(0.7, Interval(**gain), 0.01, 6, 2, False)}
+    assert found.comparisons == {MAJORITY: Comparison(0.7, Interval(**gain), 0.01, 6, 2, False, 4, 9)}
     assert found.slices == (SliceFound("kind = bread", 60, 0.8, None, None),)
     assert found.fairness == (Unfairness("sex", "mae difference", 0.1, None),)
     assert (found.metric, found.rows, found.latency_ms) == ("auc", 300, 2.0)

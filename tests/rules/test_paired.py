@@ -121,6 +121,17 @@ def test_longer_blocks_make_rows_that_hang_together_less_sure():
     assert together.gain.high - together.gain.low > 2 * (alone.gain.high - alone.gain.low)
 
 
+@pytest.mark.parametrize(("block", "is_enough"), [(0, False), (5, True)])
+def test_rows_too_few_for_how_they_hang_together_are_told_unless_the_block_is_given(block, is_enough):
+    errors = np.repeat(np.random.default_rng(5).normal(size=6), 15)
+    mine, other = Sheet(np.zeros(90), np.zeros(90)), Sheet(errors, np.zeros(90))
+
+    found = compare("mae", mine, other, Doubt(0.95, 200, block, 7))
+
+    assert found.block == (block or 90 // 8)
+    assert (found.wanted_block <= found.block) is is_enough
+
+
 @pytest.mark.parametrize(("name", "hang_together"), [("accuracy", 0.0), ("auc", 0.0), ("rmse", 0.0), ("rmse", 0.5)])
 def test_equally_good_models_are_rarely_taken_for_better(name, hang_together):
     random, promoted = np.random.default_rng(11), []

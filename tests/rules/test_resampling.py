@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from releve.rules.resampling import LEAST_BLOCKS, block_rows, block_weights, swaps
+from releve.rules.resampling import LEAST_BLOCKS, block_rows, block_weights, dependent_rows, swaps
 
 
 def weights_of(rows, *, block, draws=200, seed=7):
@@ -70,6 +70,12 @@ def test_blocks_are_the_longer_the_more_neighbours_hang_together():
     mean = [np.mean([block_rows(autoregressive(phi, 1000, seed)) for seed in range(20)]) for phi in (0.0, 0.5, 0.9)]
 
     assert mean[0] < 5 < 10 < mean[1] < 30 < 40 < mean[2]
+
+
+def test_rows_may_hang_together_over_more_than_can_be_drawn():
+    slow = np.sin(np.arange(90) / 15)
+
+    assert block_rows(slow) == 90 // LEAST_BLOCKS < dependent_rows(slow)
 
 
 @pytest.mark.parametrize("series", [np.zeros(100), np.ones(100), np.arange(15.0), np.zeros(0), np.array([1.0])])
