@@ -137,6 +137,13 @@ def _check_askable(model: Model, stage: Stage, rows: "pd.DataFrame") -> None:
             f"the champion {model.tag} needs the columns {', '.join(missing)}, which the scenario no longer has, so it "
             f"cannot be compared. {start_over}"
         )
+    types = {column.name: column.type for column in stage.schema.columns}
+    for column in model.schema.features:
+        if column.type != types[column.name]:
+            raise BadInput(
+                f"the champion {model.tag} learned {column.name} as a {column.type} and the scenario calls it a "
+                f"{types[column.name]}, so they cannot be compared. {start_over}"
+            )
 
 
 def _own(case: Case, found: Sheet) -> dict[str, Any]:
@@ -165,7 +172,8 @@ def _against(case: Case) -> dict[str, Any]:
 def _baselines(case: Case) -> dict[str, baselines.Baseline]:
     schema, gate = case.stage.schema, case.stage.params.gate
     truth = baselines.labels_as_places(case.rows[schema.target.name].tolist(), schema.target)
-    past = baselines.Past(truth, case.folds, len(schema.target.classes), case.metric, gate.quantile)
+    positive = None if case.challenger.multiclass else case.challenger.positive
+    past = baselines.Past(truth, case.folds, len(schema.target.classes), case.metric, gate.quantile, positive)
     times = case.rows[schema.time] if schema.time and case.rows[schema.time].dtype.kind == "M" else None
     return baselines.baselines(past, task=schema.target.task, label_delay_rows=gate.label_delay_rows, times=times)
 
@@ -192,7 +200,8 @@ def _slices(case: Case) -> list[Slice]:
 def _slice(case: Case, part: Slice) -> dict[str, Any]:
     mine = case.challenger.take(part.rows)
     theirs = case.champion.take(part.rows) if case.champion else None
-    score, other = score_or_none(case.metric, mine), theirs and score_or_none(case.metric, theirs)
+    score = score_or_none(case.metric, mine)
+    other = None if theirs is None else score_or_none(case.metric, theirs)
     known = theirs is not None and score is not None
     gain = asdict(paired.compare(case.metric, mine, theirs, case.doubt).gain) if theirs is not None and known else {}
     return {

@@ -131,10 +131,17 @@ def _not_beaten(challenge: Challenge, params: Gate) -> Iterator[Finding]:
 
 def _bad_slices(challenge: Challenge, params: Gate) -> Iterator[Finding]:
     for found in challenge.slices:
-        if found.gain is None or found.champion is None or found.rows < params.min_slice_rows:
+        if not challenge.has_champion or found.rows < params.min_slice_rows:
+            continue
+        if found.gain is None or found.champion is None:
+            yield Finding(
+                SLICE,
+                f"where {found.name} ({found.rows} rows) {challenge.metric} is not defined, so that nobody knows whether "
+                "it is worse than the champion (params.yaml: gate.slices, gate.metric)",
+            )
             continue
         allowed = in_units(challenge.metric, params.max_slice_loss, found.champion)
-        if found.gain.high < -allowed:
+        if not found.gain.high >= -allowed:  # nan is no evidence
             yield Finding(
                 SLICE,
                 f"where {found.name} ({found.rows} rows) it is worse than the champion: {found.challenger:.3f} against "
@@ -148,10 +155,10 @@ def _unfair(challenge: Challenge, params: Gate) -> Iterator[Finding]:
         yield Finding(
             MISSING,
             f"fairness by {column} is not known: fewer than two of its groups have {params.min_slice_rows} rows of "
-            f"holdout (params.yaml: gate.min_slice_rows), or {challenge.metric} is not defined in one",
+            f"holdout (params.yaml: gate.min_slice_rows), or what is compared is not defined there",
         )
     for found in challenge.fairness:
-        if found.challenger > params.max_unfairness:
+        if not found.challenger <= params.max_unfairness:
             before = "" if found.champion is None else f" (the champion's is {found.champion:.3f})"
             yield Finding(
                 FAIRNESS,
@@ -163,7 +170,7 @@ def _unfair(challenge: Challenge, params: Gate) -> Iterator[Finding]:
 def _slow(challenge: Challenge, params: Gate) -> Iterator[Finding]:
     if challenge.latency_ms is None:
         yield Finding(MISSING, "the latency of one answer was not measured; run the retrain flow again")
-    elif challenge.latency_ms > params.max_latency_ms:
+    elif not challenge.latency_ms <= params.max_latency_ms:
         yield Finding(
             LATENCY,
             f"one answer takes {challenge.latency_ms:.3g} ms of CPU time in 95 of 100 cases, and at most "

@@ -35,6 +35,7 @@ class Table:
     metric: str
     seed: int
     last_batches: int
+    quantile: float = 0.5  # of the pinball loss
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,11 @@ def _score(table: Table, answers: "pd.DataFrame", fold: Fold) -> float | None:
     """None where the metric has no value, as AUC on rows of one class."""
     import math
 
-    labels = table.rows[table.schema.target.name].iloc[fold.start : fold.end].tolist()
-    values = answers.to_numpy(dtype=float)
+    target, values = table.schema.target, answers.to_numpy(dtype=float)
+    labels = table.rows[target.name].iloc[fold.start : fold.end].tolist()
     try:
         found = score(
-            table.metric, values if table.schema.target.classes else values[:, 0], labels, table.schema.target
+            table.metric, values if target.classes else values[:, 0], labels, target, quantile=table.quantile
         )
     except BadInput:
         return None

@@ -166,7 +166,35 @@ def test_a_slice_of_few_rows_cannot_refuse(rows, promoted):
 
 
 def test_without_a_champion_a_slice_has_nothing_to_be_compared_with():
-    assert decided(a_challenge(slices=(SliceFound("kind = bread", 90, 0.1, None, None),))).promote
+    first = a_challenge({CHAMPION: None}, has_champion=False)
+
+    assert decided(replace(first, slices=(SliceFound("kind = bread", 90, 0.1, None, None),))).promote
+
+
+@pytest.mark.parametrize(("rows", "promoted"), [(49, True), (50, False)])
+def test_a_slice_where_the_metric_is_not_defined_refuses_unless_it_is_small(rows, promoted):
+    unknown = SliceFound("kind = bread", rows, None, None, None)
+
+    decision = decided(a_challenge(slices=(unknown,)), min_slice_rows=50)
+
+    assert decision.promote is promoted
+    assert promoted or "where kind = bread (50 rows) accuracy is not defined" in decision.reasons[0]
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"comparisons": {CHAMPION: Comparison(NAN, Interval(NAN, NAN, NAN), NAN, 0, 0)}},
+        {"slices": (SliceFound("kind = bread", 90, NAN, 0.8, Interval(NAN, NAN, NAN)),)},
+        {"fairness": (Unfairness("sex", "mae difference", NAN, None),)},
+        {"latency_ms": NAN},
+    ],
+)
+def test_what_is_no_number_is_no_evidence(found):
+    assert not decided(a_challenge(**found)).promote
 
 
 @pytest.mark.parametrize(("found", "promoted"), [(0.2 - EPSILON, True), (0.2, True), (0.2 + EPSILON, False)])
