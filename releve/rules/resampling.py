@@ -40,7 +40,8 @@ def swaps(differs: NDArray[np.bool_], *, block: int, draws: int, seed: int) -> I
     """Chunks (some draws, rows) of 1 where a row keeps its answers and 0 where two models exchange them.
 
     A block of `block` neighbours is exchanged as one; blocks in which nothing `differs` have no say. Where all ways
-    to exchange are no more than `draws`, each comes once, and the test that counts them is exact.
+    to exchange are no more than `draws`, each comes once, and the test that counts them is exact; else the first draw
+    exchanges nothing, so that chance is never counted as impossible (Phipson & Smyth 2010).
     """
     blocks = np.arange(len(differs)) // block
     live, member = np.unique(blocks[differs], return_inverse=True)
@@ -48,6 +49,8 @@ def swaps(differs: NDArray[np.bool_], *, block: int, draws: int, seed: int) -> I
     random = np.random.default_rng(seed)
     for first, size in _numbered(_chunks(draws if every is None else len(every), len(differs))):
         kept: Any = random.integers(0, 2, size=(size, len(live))) if every is None else every[first : first + size]
+        if every is None and not first:
+            kept[0] = 1
         keep = np.ones((size, len(differs)))
         keep[:, differs] = np.asarray(kept, dtype=np.float64).reshape(size, len(live))[:, member]
         yield keep

@@ -54,6 +54,14 @@ def test_a_block_changes_hands_as_one():
     assert (keep.reshape(8, 3, 4).std(axis=2) == 0).all()
 
 
+def test_the_answers_as_they_are_count_among_the_exchanges():
+    found = np.vstack(list(swaps(np.ones(50, dtype=bool), block=1, draws=100, seed=7)))
+
+    assert found.shape == (100, 50)
+    assert found[0].all()
+    assert not found[1:].all(axis=1).any()
+
+
 def test_models_that_never_differ_have_nothing_to_exchange():
     assert np.concatenate(list(swaps(np.zeros(5, dtype=bool), block=1, draws=100, seed=7))).tolist() == [[1.0] * 5]
 
