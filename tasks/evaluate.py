@@ -17,6 +17,7 @@ from releve.rules.gate import CHAMPION
 from releve.rules.learning import VALUE
 from releve.rules.metrics import METRICS, Sheet, metrics_of, resolve, score_or_none, sheet
 from releve.rules.paired import Doubt
+from releve.rules.scores import rounded, told
 from releve.rules.slices import Slice, check_slices, slices
 from releve.rules.split import Fold
 from releve.rules.target import REGRESSION
@@ -63,10 +64,10 @@ def evaluate(stage: Stage) -> None:
 
     found = judge(case)
 
-    write_json(stage.files.evaluation, rounded(found))
-    write_json(stage.files.metrics, rounded(_summary(found)))
-    others = ", ".join(f"{name} {other['score']:.3f}" for name, other in found["against"].items())
-    print(f"{found['metric']} {found['challenger']['score']:.3f} on {found['holdout_rows']} rows; {others}")
+    write_json(stage.files.evaluation, all_rounded(found))
+    write_json(stage.files.metrics, all_rounded(_summary(found)))
+    others = ", ".join(f"{name} {told(other['score'])}" for name, other in found["against"].items())
+    print(f"{found['metric']} {told(found['challenger']['score'])} on {found['holdout_rows']} rows; {others}")
 
 
 def gather(stage: Stage) -> Case:
@@ -219,13 +220,13 @@ def _summary(found: dict[str, Any]) -> dict[str, Any]:
     return {**found["challenger"]["metrics"], **others, "holdout_rows": found["holdout_rows"], "rows": found["rows"]}
 
 
-def rounded(value: Any) -> Any:
-    """Six digits: enough to compare, and the same on every machine."""
+def all_rounded(value: Any) -> Any:
+    """Every figure in it."""
     if isinstance(value, dict):
-        return {key: rounded(inner) for key, inner in value.items()}
+        return {key: all_rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [rounded(inner) for inner in value]
-    return round(value, 6) if isinstance(value, float) else value
+        return [all_rounded(inner) for inner in value]
+    return rounded(value) if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

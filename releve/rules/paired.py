@@ -55,9 +55,10 @@ def compare(name: str, challenger: Sheet, other: Sheet, doubt: Doubt) -> Gain:
     mine, theirs = score_sheet(name, challenger), score_sheet(name, other)
     drawn = draw_gains(name, challenger, other, block=block, doubt=doubt)
     low, high = bounds(drawn, blocks=len(challenger) / block, confidence=doubt.confidence)
+    dust = TIE * max(1.0, abs(theirs))
     return Gain(
         other=theirs,
-        gain=Interval(metric.sign * (mine - theirs), low, high),
+        gain=Interval(*(0.0 if abs(each) <= dust else each for each in (metric.sign * (mine - theirs), low, high))),
         p=luck(name, challenger, other, block=block, doubt=doubt),
         wins=int((gap > 0).sum()),
         losses=int((gap < 0).sum()),

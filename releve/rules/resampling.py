@@ -85,7 +85,7 @@ def dependent_rows(series: Floats) -> int:
     if spectrum <= 0:
         return longest_block(rows)
     best = LENGTHENED * (1.5 * (slope / spectrum) ** 2 * rows) ** (1 / 3)
-    return max(1, math.ceil(best))
+    return int(max(1, math.ceil(best)))
 
 
 def _reach(correlations: Floats, rows: int) -> int:

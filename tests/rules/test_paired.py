@@ -154,3 +154,15 @@ def test_a_share_of_right_answers_is_never_surer_than_wilson_has_it(right, wrong
 
     assert 0 <= found.low <= found.value <= found.high <= 1
     assert found.high - found.low > 0.05
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_what_floats_lose_is_no_gain_and_a_small_unit_is_none_the_less_one(unit):
+    truth = np.arange(60.0) * unit
+    errors = np.tile([1.0, 3.0], 30) * unit
+
+    level = compare("mae", Sheet(truth + errors, truth), Sheet(truth - errors, truth), DOUBT)
+    better = compare("mae", Sheet(truth + errors / 2, truth), Sheet(truth + errors, truth), DOUBT)
+
+    assert (level.gain.value, level.gain.low, level.gain.high) == (0.0, 0.0, 0.0)
+    assert better.gain.low == pytest.approx(better.gain.value, rel=0.3) and better.gain.low > 0
