@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.rules.metrics import METRICS, Metric, Sheet, score_sheet
-from releve.rules.resampling import block_rows, block_weights, swaps
+from releve.rules.resampling import block_rows, block_weights, dependent_rows, swaps
 from releve.rules.scores import Interval, share
 
 Floats = NDArray[np.float64]
@@ -26,6 +26,10 @@ class Doubt:
     def block_of(self, series: Floats) -> int:
         return min(self.block or block_rows(series), max(1, len(series)))
 
+    def wanted_of(self, series: Floats) -> int:
+        """The block that the series asks for, which may be longer than any that can be drawn; else the one given."""
+        return self.block_of(series) if self.block else dependent_rows(series)
+
 
 @dataclass(frozen=True)
 class Gain:
@@ -37,6 +41,7 @@ class Gain:
     wins: int  # rows where the challenger's loss is the smaller one
     losses: int
     block: int  # neighbouring rows that were drawn and swapped together
+    wanted_block: int  # that hang together: where it is longer, these rows are too few to know the doubt
 
 
 def compare(name: str, challenger: Sheet, other: Sheet, doubt: Doubt) -> Gain:
@@ -50,13 +55,15 @@ def compare(name: str, challenger: Sheet, other: Sheet, doubt: Doubt) -> Gain:
     mine, theirs = score_sheet(name, challenger), score_sheet(name, other)
     drawn = draw_gains(name, challenger, other, block=block, doubt=doubt)
     low, high = bounds(drawn, blocks=len(challenger) / block, confidence=doubt.confidence)
+    dust = TIE * max(1.0, abs(theirs))
     return Gain(
         other=theirs,
-        gain=Interval(metric.sign * (mine - theirs), low, high),
+        gain=Interval(*(0.0 if abs(each) <= dust else each for each in (metric.sign * (mine - theirs), low, high))),
         p=luck(name, challenger, other, block=block, doubt=doubt),
         wins=int((gap > 0).sum()),
         losses=int((gap < 0).sum()),
         block=block,
+        wanted_block=doubt.wanted_of(gap),
     )
 
 
@@ -83,7 +90,6 @@ def bounds(draws: Floats, *, blocks: float, confidence: float) -> tuple[float, f
 def luck(name: str, challenger: Sheet, other: Sheet, *, block: int, doubt: Doubt) -> float:
     """Chance of at least this gain when answers change hands at random (Noreen 1989), a tie counting half (mid-p).
 
-    Never below what so many exchanges can show: no chance is nothing (Phipson & Smyth 2010).
     For accuracy and independent rows this is McNemar's mid-p test (Fagerland, Lydersen & Laake 2013).
     """
     metric, rows = METRICS[name], len(challenger)
@@ -94,7 +100,7 @@ def luck(name: str, challenger: Sheet, other: Sheet, *, block: int, doubt: Doubt
     found = _swapped(metric, both, np.ones((1, rows)))[0]
     close = TIE * max(1.0, abs(score_sheet(name, other)))
     above, level = (gains > found + close).sum(), (np.abs(gains - found) <= close).sum()
-    return max(float((above + level / 2) / len(gains)), 0.5 / (len(gains) + 1))
+    return float((above + level / 2) / len(gains))
 
 
 def _stacked(first: Sheet, second: Sheet) -> Sheet:

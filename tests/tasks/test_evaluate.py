@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 
 from releve.adapters.files import Inputs, write_inputs, write_json, write_parquet
+from releve.adapters.model_store import ModelStore
 from releve.errors import BadInput
 from releve.rules.schema import Schema
 from releve.settings import Settings
 from tasks.evaluate import evaluate
 from tasks.places import POSITION, ScenarioFiles
 from tasks.stage import Stage
+from tests.serving.tables import packed
 from tests.tables import make_params
 
 ROWS, FIRST = 400, 200
@@ -121,3 +123,15 @@ def test_people_read_the_scores_of_all_in_one_place(tmp_path):
 def test_params_that_do_not_fit_the_table_are_refused(gate, what, tmp_path):
     with pytest.raises(BadInput, match=what):
         evaluate(of_values(tmp_path, **gate))
+
+
+def test_a_champion_that_learned_a_column_as_another_type_cannot_be_compared(tmp_path):
+    stage = of_classes(tmp_path)
+    before = {"target": {"name": "bought", "classes": ["no", "yes"]}, "columns": {"price": {"type": "category"}}}
+    rows = table()[["price", "bought"]].assign(price=lambda rows: rows["price"].round().astype(str))
+    learned = packed(tmp_path / "made" / "shop", before, Schema.from_dict(before).check_frame(rows).accepted)
+    champion = ModelStore(stage.settings.home).save(learned, scenario="shop", version="one", labels={})
+    write_inputs(stage.files.inputs, Inputs("batches", champion=champion.tag, seen_rows=0))
+
+    with pytest.raises(BadInput, match="learned price as a category and the scenario calls it a number"):
+        evaluate(stage)
