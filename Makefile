@@ -133,6 +133,7 @@ requeue: setup  ## Rejected rows as a file to mend and send again: SCENARIO=chur
 	@$(BIN)/python -m tasks.requeue $(SCENARIO) $(BATCH)
 
 card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html writes a page instead
+	@[ -n "$(MODEL)" ] || { echo "error: name a model version, as 'python -m releve models SCENARIO' lists them: make card MODEL=churn:1a2b3c4d5e6f" >&2; exit 1; }
 	@$(BIN)/python -m releve card $(MODEL) $(if $(HTML),--html '$(HTML)')
 
 gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: writes docs/gate_aa.* (eight minutes)

@@ -101,7 +101,8 @@ def _cell(
     found = []
     for seed in range(tries):
         result = compare(metric, *pair(), Doubt(gate.confidence, RESAMPLES, gate.block_rows, seed))
-        found.append((result.gain.value, result.gain.low > gate.margin and result.p < (1 - gate.confidence) / 2))
+        sure = result.gain.low > gate.margin and result.p < (1 - gate.confidence) / 2
+        found.append((result.gain.value, sure and result.wanted_block <= result.block))
     gains, promoted = np.array(found, dtype=float).T
     interval = share(int(promoted.sum()), tries, confidence=gate.confidence)
     return Cell(metric, phi, rows, more_noise, float(gains.mean()), interval, tries)

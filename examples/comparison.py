@@ -38,7 +38,8 @@ def compare(tables: list[pd.DataFrame], schema: Schema, train: Train, seed_windo
 
 def _fit(tables: list[pd.DataFrame], schema: Schema, train: Train) -> object:
     rows = pd.concat(tables)
-    return build(schema, **train.model_dump()).fit(_features(rows, schema), rows[schema.target.name])
+    model = build(schema, recipe=train.recipe, scale=train.scale, options=train.options, seed=train.seed)
+    return model.fit(_features(rows, schema), rows[schema.target.name])
 
 
 def _right(model: object, table: pd.DataFrame, schema: Schema) -> npt.NDArray[np.bool_]:

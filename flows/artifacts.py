@@ -9,6 +9,7 @@ from releve.rules.card_text import markdown
 from releve.rules.drift import by_effect
 from releve.rules.evaluation import headline, score_of
 from releve.rules.release import Release
+from releve.rules.scores import Interval, told, told_interval
 from tasks.ingest import Ingestion
 from tasks.monitor import Observation
 from tasks.release import Released
@@ -62,12 +63,10 @@ def show_challenge(scenario: str, challenger: Challenger) -> None:
     """What the gate decided, with its figures."""
     verdict = "promote" if challenger.promote else "keep the champion"
     known = headline(challenger.evaluation)
-    lines = [f"| **challenger** `{challenger.model}` | {known.score.value:.3f} | |"]
+    lines = [f"| **challenger** `{challenger.model}` | {told(known.score.value)} | |"]
     for name, other in challenger.evaluation["against"].items():
         gain = other["gain"]
-        lines.append(
-            f"| {name} | {score_of(other):.3f} | {gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}] |"
-        )
+        lines.append(f"| {name} | {told(score_of(other))} | {told_interval(Interval(**gain))} |")
     table = "\n".join([f"| model | {known.metric} | gain over it |", "|---|---|---|", *lines])
     reasons = "\n".join(f"- {_plain(reason)}" for reason in challenger.reasons)
     create_markdown_artifact(

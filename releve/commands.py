@@ -14,6 +14,7 @@ from releve.rules.chain import CHALLENGED, Event
 from releve.rules.evaluation import headline
 from releve.rules.lifecycle import lives_of
 from releve.rules.names import SCENARIO_NAME
+from releve.rules.scores import told
 from releve.settings import Settings
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ def _model_row(model: dict[str, Any]) -> tuple[object, ...]:
         model["model"],
         model["state"],
         model["metric"],
-        f"{model['score']:.3f}",
+        told(model["score"]),
         model["rows"],
         _to_the_second(model["since"]),
         model["reason"],

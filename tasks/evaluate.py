@@ -17,6 +17,7 @@ from releve.rules.gate import CHAMPION
 from releve.rules.learning import VALUE
 from releve.rules.metrics import METRICS, Sheet, metrics_of, resolve, score_or_none, sheet
 from releve.rules.paired import Doubt
+from releve.rules.scores import rounded, told
 from releve.rules.slices import Slice, check_slices, slices
 from releve.rules.split import Fold
 from releve.rules.target import REGRESSION
@@ -63,10 +64,10 @@ def evaluate(stage: Stage) -> None:
 
     found = judge(case)
 
-    write_json(stage.files.evaluation, rounded(found))
-    write_json(stage.files.metrics, rounded(_summary(found)))
-    others = ", ".join(f"{name} {other['score']:.3f}" for name, other in found["against"].items())
-    print(f"{found['metric']} {found['challenger']['score']:.3f} on {found['holdout_rows']} rows; {others}")
+    write_json(stage.files.evaluation, all_rounded(found))
+    write_json(stage.files.metrics, all_rounded(_summary(found)))
+    others = ", ".join(f"{name} {told(other['score'])}" for name, other in found["against"].items())
+    print(f"{found['metric']} {told(found['challenger']['score'])} on {found['holdout_rows']} rows; {others}")
 
 
 def gather(stage: Stage) -> Case:
@@ -137,6 +138,13 @@ def _check_askable(model: Model, stage: Stage, rows: "pd.DataFrame") -> None:
             f"the champion {model.tag} needs the columns {', '.join(missing)}, which the scenario no longer has, so it "
             f"cannot be compared. {start_over}"
         )
+    types = {column.name: column.type for column in stage.schema.columns}
+    for column in model.schema.features:
+        if column.type != types[column.name]:
+            raise BadInput(
+                f"the champion {model.tag} learned {column.name} as a {column.type} and the scenario calls it a "
+                f"{types[column.name]}, so they cannot be compared. {start_over}"
+            )
 
 
 def _own(case: Case, found: Sheet) -> dict[str, Any]:
@@ -165,7 +173,8 @@ def _against(case: Case) -> dict[str, Any]:
 def _baselines(case: Case) -> dict[str, baselines.Baseline]:
     schema, gate = case.stage.schema, case.stage.params.gate
     truth = baselines.labels_as_places(case.rows[schema.target.name].tolist(), schema.target)
-    past = baselines.Past(truth, case.folds, len(schema.target.classes), case.metric, gate.quantile)
+    positive = None if case.challenger.multiclass else case.challenger.positive
+    past = baselines.Past(truth, case.folds, len(schema.target.classes), case.metric, gate.quantile, positive)
     times = case.rows[schema.time] if schema.time and case.rows[schema.time].dtype.kind == "M" else None
     return baselines.baselines(past, task=schema.target.task, label_delay_rows=gate.label_delay_rows, times=times)
 
@@ -179,6 +188,7 @@ def _compare(case: Case, other: Sheet, *, must_beat: bool) -> dict[str, Any]:
         "wins": gain.wins,
         "losses": gain.losses,
         "block_rows": gain.block,
+        "wanted_block_rows": gain.wanted_block,
         "must_beat": must_beat,
     }
 
@@ -191,7 +201,8 @@ def _slices(case: Case) -> list[Slice]:
 def _slice(case: Case, part: Slice) -> dict[str, Any]:
     mine = case.challenger.take(part.rows)
     theirs = case.champion.take(part.rows) if case.champion else None
-    score, other = score_or_none(case.metric, mine), theirs and score_or_none(case.metric, theirs)
+    score = score_or_none(case.metric, mine)
+    other = None if theirs is None else score_or_none(case.metric, theirs)
     known = theirs is not None and score is not None
     gain = asdict(paired.compare(case.metric, mine, theirs, case.doubt).gain) if theirs is not None and known else {}
     return {
@@ -209,13 +220,13 @@ def _summary(found: dict[str, Any]) -> dict[str, Any]:
     return {**found["challenger"]["metrics"], **others, "holdout_rows": found["holdout_rows"], "rows": found["rows"]}
 
 
-def rounded(value: Any) -> Any:
-    """Six digits: enough to compare, and the same on every machine."""
+def all_rounded(value: Any) -> Any:
+    """Every figure in it."""
     if isinstance(value, dict):
-        return {key: rounded(inner) for key, inner in value.items()}
+        return {key: all_rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [rounded(inner) for inner in value]
-    return round(value, 6) if isinstance(value, float) else value
+        return [all_rounded(inner) for inner in value]
+    return rounded(value) if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

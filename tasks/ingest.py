@@ -57,7 +57,7 @@ class Ingestion:
 def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Ingestion:
     """Ingest every file of the scenario's incoming folder, in the order of their names.
 
-    "Newest" means ingested last from then on: no step looks for a time in the rows.
+    "Newest" means ingested last from then on; within a file, the scenario's `time` orders the rows where it has one.
 
     Raises NotFound for an unknown scenario, BadInput, ScenarioBusy, PipelineFailed when the remote is away (nothing has
     moved then: the same command resumes).

@@ -7,6 +7,7 @@ from typing import Any
 from releve.adapters.files import write_bytes, write_json
 from releve.rules.evaluation import headline, score_of
 from releve.rules.gate import CHAMPION
+from releve.rules.scores import told
 
 RESULTS, BOARD = Path("results"), Path("leaderboard")
 HEAD = "| scenario | labelled rows | holdout rows | metric | score | interval | best baseline that it had to beat |"
@@ -28,9 +29,9 @@ def leaderboard(project: Path) -> None:
 def _line(item: tuple[str, dict[str, Any]]) -> str:
     name, values = item
     known = headline(values)
-    interval = f"{known.score.low:.3f} to {known.score.high:.3f}"
+    interval = f"{told(known.score.low)} to {told(known.score.high)}"
     rows = f"{values['rows']} | {known.rows}"
-    return f"| {name} | {rows} | {known.metric} | {known.score.value:.3f} | {interval} | {_best_baseline(values)} |"
+    return f"| {name} | {rows} | {known.metric} | {told(known.score.value)} | {interval} | {_best_baseline(values)} |"
 
 
 def _best_baseline(values: dict[str, Any]) -> str:
@@ -40,7 +41,7 @@ def _best_baseline(values: dict[str, Any]) -> str:
         if name != CHAMPION and other.get("must_beat", True)
     }
     best = max(naive, key=lambda name: values.get("sign", 1) * naive[name])
-    return f"{best} {naive[best]:.3f}"
+    return f"{best} {told(naive[best])}"
 
 
 if __name__ == "__main__":

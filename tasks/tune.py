@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from releve.adapters.compute import open_workers
 from releve.adapters.files import read_inputs, write_json
@@ -13,14 +13,12 @@ from releve.adapters.model_store import ModelStore
 from releve.adapters.search import Search
 from releve.errors import BadInput
 from releve.rules import search_spaces, trials
+from releve.rules.learning import window
 from releve.rules.metrics import METRICS, resolve
 from releve.rules.params import Compute, Tune
 from releve.rules.search_spaces import AUTO, Candidate
 from releve.rules.trials import Score, Table, Trial, try_candidate, validation_folds
 from tasks.stage import Stage, run
-
-if TYPE_CHECKING:
-    pass
 
 Proposal = tuple[str, Candidate]  # where a candidate comes from, and what it is
 
@@ -92,10 +90,13 @@ def _plan(stage: Stage) -> Plan:
 
     tune, train = stage.params.tune, stage.params.train
     first_of_holdout = json.loads(stage.files.folds.read_text())[0]["start"]
-    rows = pd.read_parquet(stage.files.rows).iloc[:first_of_holdout].tail(tune.rows).reset_index(drop=True)
+    known = pd.read_parquet(stage.files.rows)
+    rows = known.iloc[:first_of_holdout].tail(tune.rows).reset_index(drop=True)
     folds = validation_folds(len(rows), share=tune.validation_share, folds=tune.folds)
-    table = Table(rows, stage.schema, folds, _metric(stage), train.seed, train.last_batches)
-    recipes = _recipes(stage, rows=len(rows))
+    quantile = stage.params.gate.quantile
+    table = Table(rows, stage.schema, folds, _metric(stage), train.seed, train.last_batches, quantile)
+    # Searched on few rows, released after a fit on all of the window: it is the latter that has to be bearable.
+    recipes = _recipes(stage, rows=len(window(known, end=len(known), last_batches=train.last_batches)))
     return Plan(table, recipes, tuple(_first(stage, recipes)), tune, stage.params.compute)
 
 
@@ -107,7 +108,10 @@ def _recipes(stage: Stage, *, rows: int) -> tuple[str, ...]:
     for line in left_out:
         print(line)
     if not recipes:
-        raise BadInput(f"tune.recipes has none that learns from {rows} rows; name another one, or lower tune.rows")
+        raise BadInput(
+            f"tune.recipes has none that learns from {rows} rows; name another one, or learn from fewer "
+            "(train.last_batches)"
+        )
     return recipes
 
 

@@ -13,14 +13,23 @@ EQUALIZED_ODDS = "equalized odds difference"  # largest gap in the share of true
 def binary_differences(
     truth: NDArray[np.bool_], answered: NDArray[np.bool_], groups: Sequence[str]
 ) -> dict[str, float]:
-    """Both differences (0-1, 0 is equal) of one model's answers: (rows,) is it, and was it called, positive."""
-    from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
+    """Both differences (0-1, 0 is equal) of one model's answers: (rows,) is it, and was it called, positive.
 
-    given: dict[str, Any] = {"sensitive_features": np.asarray(groups, dtype=object)}
-    return {
-        DEMOGRAPHIC_PARITY: float(demographic_parity_difference(truth, answered, **given)),
-        EQUALIZED_ODDS: float(equalized_odds_difference(truth, answered, **given)),
-    }
+    A group without a positive has no share of true positives, which Fairlearn's own equalized odds take for 0: it is
+    compared by the other share alone. nan where fewer than two groups can be compared.
+    """
+    names = np.asarray(groups, dtype=object)
+    shares = [_called_positive(answered[side], names[side]) for side in (truth, ~truth)]
+    return {DEMOGRAPHIC_PARITY: _called_positive(answered, names), EQUALIZED_ODDS: float(np.max(shares))}
+
+
+def _called_positive(answered: NDArray[np.bool_], groups: NDArray[Any]) -> float:
+    """Largest gap between two groups in the share called positive."""
+    from fairlearn.metrics import demographic_parity_difference
+
+    if len(set(groups)) < 2:
+        return float("nan")
+    return float(demographic_parity_difference(answered, answered, sensitive_features=groups))
 
 
 def score_difference(score: Callable[[NDArray[Any]], float], groups: Sequence[str]) -> float:

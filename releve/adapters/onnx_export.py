@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OPSET = 18
 ONNX, SKLEARN = "onnx", "sklearn"
-TEXT_REASON = "the table has texts: ONNX has no character n-grams, so texts are turned into numbers by scikit-learn"
+TEXT_REASON = "the table has texts: hashed n-grams have no ONNX form, so scikit-learn turns texts into numbers"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 MAJORITY, USUAL_VALUE = "majority label", "usual value"
-PREVIOUS_LABEL, SEASONAL, ROW_BEFORE = "previous label", "seasonal", "label of the row before"
+POSITIVE_LABEL = "positive label"
+PREVIOUS_LABEL, SEASONAL, ROW_BEFORE = "previous label", "seasonal answer", "label of the row before"
 WITHOUT_CHANCE = ("accuracy", "f1")  # metrics that see only which class was answered
 NO_SEASON = -1
 SEASON_NAMES = {"hour": "weekday and hour", "weekday": "weekday", "month": "month"}
@@ -43,6 +44,7 @@ class Past:
     classes: int  # 0: values
     metric: str
     quantile: float
+    positive: int | None = None  # place of the class that F1 is about; None where it is about all
 
 
 def constant_name(task: str) -> str:
@@ -66,6 +68,8 @@ def baselines(
         constant_name(task): Baseline(_per_block(past, lambda fold: _usual(past, past.truth[: fold.start])), True),
         PREVIOUS_LABEL: Baseline(_repeated(past, _newest_known(rows, before, label_delay_rows)), True),
     }
+    if past.metric == "f1" and past.positive is not None:  # the constant answer that this metric likes best
+        found[POSITIVE_LABEL] = Baseline(np.tile(np.eye(past.classes)[past.positive], (last - first, 1)), True)
     if not label_delay_rows:
         found[ROW_BEFORE] = Baseline(_repeated(past, rows - 1), False)
     if times is not None:
@@ -121,10 +125,16 @@ def _seasonal(past: Past, times: "pd.Series[Any]") -> Floats:
     for fold in past.folds:
         keys = _keys(times, season_of(times[: fold.start]))
         known = past.truth[: fold.start]
-        usual = {key: _usual(past, known[keys[: fold.start] == key]) for key in np.unique(keys[: fold.start])}
-        everywhere = _usual(past, known)
+        everywhere, seasons = _usual(past, known), keys[: fold.start]
+        usual = {key: _in_season(past, known[seasons == key], everywhere) for key in np.unique(seasons)}
         blocks += [usual.get(key, everywhere) for key in keys[fold.start : fold.end]]
     return np.array(blocks)
+
+
+def _in_season(past: Past, known: NDArray[Any], everywhere: Floats) -> Floats:
+    """Chances count all past rows as one more row: a class that few rows of a season had not seen is not impossible."""
+    usual = _usual(past, known)
+    return (len(known) * usual + everywhere) / (len(known) + 1) if past.classes else usual
 
 
 def _keys(times: "pd.Series[Any]", season: str) -> NDArray[Any]:

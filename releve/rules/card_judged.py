@@ -101,12 +101,18 @@ def fairness(evidence: Evidence) -> list[Block]:
     if not found and not unknown:
         return [Words(("No protected columns are named in params.yaml (gate.protected).",))]
     rows = tuple(
-        (one["attribute"], one["metric"].replace("_", " "), figure(one["challenger"]), figure(one["champion"]))
+        (
+            one["attribute"],
+            one["metric"].replace("_", " "),
+            figure(one["challenger"]),
+            figure(one["champion"]),
+            ", ".join(f"{name} ({size} rows)" for name, size in one.get("left_out", {}).items()),
+        )
         for one in found
     )
     few = f"{MISSING}: too few groups were large enough to compare: {', '.join(map(str, unknown))}."
     told = [Words((few,))] if unknown else []
-    return [Table(("protected column", "difference in", "this model", "champion"), rows), *told]
+    return [Table(("protected column", "difference in", "this model", "champion", "left out, too few"), rows), *told]
 
 
 def drift(evidence: Evidence) -> list[Block]:

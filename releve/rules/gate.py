@@ -9,7 +9,7 @@ from releve.rules.baselines import ROW_BEFORE, required
 from releve.rules.metrics import in_units
 from releve.rules.overrides import Finding, override
 from releve.rules.params import Gate, Override
-from releve.rules.scores import Interval
+from releve.rules.scores import Interval, told, told_interval
 
 CHAMPION = "champion"
 BASELINE, SLICE, FAIRNESS, LATENCY = "baseline", "slice", "fairness", "latency"
@@ -27,6 +27,8 @@ class Comparison:
     wins: int  # rows where the challenger's loss is the smaller one
     losses: int
     must_beat: bool = True
+    block_rows: int = 1  # neighbouring rows that were drawn together
+    wanted_block_rows: int = 1  # that hang together: where it is more, the interval and p are too sure
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,18 @@ def _few_rows(challenge: Challenge, params: Gate) -> Iterator[Finding]:
         )
 
 
+def _few_blocks(challenge: Challenge, params: Gate) -> Iterator[Finding]:
+    """Of the champion alone: only between near equals does a doubt that is too small decide."""
+    found = challenge.comparisons.get(CHAMPION)
+    if found is not None and found.wanted_block_rows > found.block_rows:
+        yield Finding(
+            MISSING,
+            f"about {found.wanted_block_rows} neighbouring rows hang together, so that {challenge.rows} rows of "
+            "holdout are worth too few independent ones to tell a gain over the champion from luck; judge on more rows "
+            "(params.yaml: split.holdout_rows), or say how many hang together (gate.block_rows)",
+        )
+
+
 def _not_beaten(challenge: Challenge, params: Gate) -> Iterator[Finding]:
     for name in opponents(challenge):
         if name not in challenge.comparisons:
@@ -117,15 +131,22 @@ def _not_beaten(challenge: Challenge, params: Gate) -> Iterator[Finding]:
 
 def _bad_slices(challenge: Challenge, params: Gate) -> Iterator[Finding]:
     for found in challenge.slices:
-        if found.gain is None or found.champion is None or found.rows < params.min_slice_rows:
+        if not challenge.has_champion or found.rows < params.min_slice_rows:
             continue
-        allowed = in_units(challenge.metric, params.max_slice_loss, found.champion)
-        if found.gain.high < -allowed:
+        if found.gain is None or found.champion is None:
             yield Finding(
                 SLICE,
-                f"where {found.name} ({found.rows} rows) it is worse than the champion: {found.challenger:.3f} against "
-                f"{found.champion:.3f}, a gain of {_interval(found.gain)}; a loss of at most {allowed:.3g} is allowed "
-                "(params.yaml: gate.max_slice_loss)",
+                f"where {found.name} ({found.rows} rows) {challenge.metric} is not defined, so that nobody knows "
+                "whether it is worse than the champion (params.yaml: gate.slices, gate.metric)",
+            )
+            continue
+        allowed = in_units(challenge.metric, params.max_slice_loss, found.champion)
+        if not found.gain.high >= -allowed:  # nan is no evidence
+            yield Finding(
+                SLICE,
+                f"where {found.name} ({found.rows} rows) it is worse than the champion, whose score is "
+                f"{told(found.champion)}: a gain of {told_interval(found.gain)}; a loss of at most {allowed:.3g} is "
+                "allowed (params.yaml: gate.max_slice_loss)",
             )
 
 
@@ -134,22 +155,22 @@ def _unfair(challenge: Challenge, params: Gate) -> Iterator[Finding]:
         yield Finding(
             MISSING,
             f"fairness by {column} is not known: fewer than two of its groups have {params.min_slice_rows} rows of "
-            f"holdout (params.yaml: gate.min_slice_rows), or {challenge.metric} is not defined in one",
+            f"holdout (params.yaml: gate.min_slice_rows), or what is compared is not defined there",
         )
     for found in challenge.fairness:
-        if found.challenger > params.max_unfairness:
-            before = "" if found.champion is None else f" (the champion's is {found.champion:.3f})"
+        if not found.challenger <= params.max_unfairness:
+            before = "" if found.champion is None else f" (the champion's is {told(found.champion)})"
             yield Finding(
                 FAIRNESS,
-                f"the {found.metric} between the groups of {found.attribute} is {found.challenger:.3f}{before}, and at "
-                f"most {params.max_unfairness:g} is allowed (params.yaml: gate.max_unfairness)",
+                f"the {found.metric} between the groups of {found.attribute} is {told(found.challenger)}{before}, and "
+                f"at most {params.max_unfairness:g} is allowed (params.yaml: gate.max_unfairness)",
             )
 
 
 def _slow(challenge: Challenge, params: Gate) -> Iterator[Finding]:
     if challenge.latency_ms is None:
         yield Finding(MISSING, "the latency of one answer was not measured; run the retrain flow again")
-    elif challenge.latency_ms > params.max_latency_ms:
+    elif not challenge.latency_ms <= params.max_latency_ms:
         yield Finding(
             LATENCY,
             f"one answer takes {challenge.latency_ms:.3g} ms of CPU time in 95 of 100 cases, and at most "
@@ -157,15 +178,15 @@ def _slow(challenge: Challenge, params: Gate) -> Iterator[Finding]:
         )
 
 
-CHECKS = (_few_rows, _not_beaten, _bad_slices, _unfair, _slow)
+CHECKS = (_few_rows, _few_blocks, _not_beaten, _bad_slices, _unfair, _slow)
 
 
 def _notes(challenge: Challenge) -> Iterator[str]:
     before = challenge.comparisons.get(ROW_BEFORE)
     if before is not None and not before.must_beat and before.gain.value < 0:
         yield (
-            f"repeating the label of the row before scores {before.other:.3f}, above the challenger's "
-            f"{challenge.score:.3f}; if labels really arrive that fast, set gate.label_delay_rows"
+            f"repeating the label of the row before scores {told(before.other)}, above the challenger's "
+            f"{told(challenge.score)}; if labels really arrive that fast, set gate.label_delay_rows"
         )
     if challenge.parity is not None:
         yield f"it is served by scikit-learn: {challenge.parity}"
@@ -195,20 +216,16 @@ def _shortfall(name: str, challenge: Challenge, params: Gate) -> str:
     luck = f"luck (p) to stay below {_most_luck(params):g}"
     margin = _margin(name, challenge, params)
     return (
-        f"{verdict} than the {name}: {_sentence(name, found, params)}; it has to exceed {margin:+.3f} at its low end, "
-        f"and {luck}"
+        f"{verdict} than the {name}: {_sentence(name, found, params)}; it has to exceed {told(margin, sign='+')} at "
+        f"its low end, and {luck}"
     )
 
 
 def _sentence(name: str, found: Comparison, params: Gate) -> str:
     return (
-        f"gain over the {name} ({found.other:.3f}) is {_interval(found.gain)} at {params.confidence:.0%} confidence, "
-        f"{found.wins} rows won and {found.losses} lost (p {found.p:.2g})"
+        f"gain over the {name} ({told(found.other)}) is {told_interval(found.gain)} at {params.confidence:.0%} "
+        f"confidence, {found.wins} rows won and {found.losses} lost (p {found.p:.2g})"
     )
-
-
-def _interval(gain: Interval) -> str:
-    return f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
 
 
 def read_challenge(
@@ -234,9 +251,8 @@ def read_challenge(
 
 
 def _comparison(other: Mapping[str, Any]) -> Comparison:
-    return Comparison(
-        other["score"], Interval(**other["gain"]), other["p"], other["wins"], other["losses"], other["must_beat"]
-    )
+    names = ("p", "wins", "losses", "must_beat", "block_rows", "wanted_block_rows")
+    return Comparison(other["score"], Interval(**other["gain"]), **{name: other[name] for name in names})
 
 
 def _slice(found: Mapping[str, Any]) -> SliceFound:

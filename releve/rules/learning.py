@@ -33,7 +33,7 @@ def learn(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, *, seed: i
     if schema.target.task != REGRESSION:
         _check_labels(labels.tolist(), schema, calibrated=candidate.recipe == "svm")
     pipeline = build(schema, recipe=candidate.recipe, scale=candidate.scale, options=dict(candidate.options), seed=seed)
-    return pipeline.fit(_features(rows, schema), labels)
+    return pipeline.fit(_with_values(_features(rows, schema)), labels)
 
 
 def answer(model: Any, rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
@@ -49,6 +49,13 @@ def answer(model: Any, rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
 
 def _features(rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
     return model_frame(schema.frame_input(rows), schema)
+
+
+def _with_values(features: "pd.DataFrame") -> "pd.DataFrame":
+    """A column without any value, as a new one is in old rows, as a constant: no tree splits one, and histogram
+    gradient boosting fails where there is nothing at all."""
+    empty = features.columns[features.isna().all()]
+    return features.assign(**dict.fromkeys(empty, 0.0))
 
 
 def _check_labels(labels: list[Any], schema: Schema, *, calibrated: bool) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.rules.metrics import METRICS, Metric, Sheet, score_sheet
-from releve.rules.resampling import block_rows, block_weights, swaps
+from releve.rules.resampling import block_rows, block_weights, dependent_rows, swaps
 from releve.rules.scores import Interval, share
 
 Floats = NDArray[np.float64]
@@ -26,6 +26,10 @@ class Doubt:
     def block_of(self, series: Floats) -> int:
         return min(self.block or block_rows(series), max(1, len(series)))
 
+    def wanted_of(self, series: Floats) -> int:
+        """The block that the series asks for, which may be longer than any that can be drawn; else the one given."""
+        return self.block_of(series) if self.block else dependent_rows(series)
+
 
 @dataclass(frozen=True)
 class Gain:
@@ -37,6 +41,7 @@ class Gain:
     wins: int  # rows where the challenger's loss is the smaller one
     losses: int
     block: int  # neighbouring rows that were drawn and swapped together
+    wanted_block: int  # that hang together: where it is longer, these rows are too few to know the doubt
 
 
 def compare(name: str, challenger: Sheet, other: Sheet, doubt: Doubt) -> Gain:
@@ -50,13 +55,15 @@ def compare(name: str, challenger: Sheet, other: Sheet, doubt: Doubt) -> Gain:
     mine, theirs = score_sheet(name, challenger), score_sheet(name, other)
     drawn = draw_gains(name, challenger, other, block=block, doubt=doubt)
     low, high = bounds(drawn, blocks=len(challenger) / block, confidence=doubt.confidence)
+    dust = TIE * max(1.0, abs(theirs))
     return Gain(
         other=theirs,
-        gain=Interval(metric.sign * (mine - theirs), low, high),
+        gain=Interval(*(0.0 if abs(each) <= dust else each for each in (metric.sign * (mine - theirs), low, high))),
         p=luck(name, challenger, other, block=block, doubt=doubt),
         wins=int((gap > 0).sum()),
         losses=int((gap < 0).sum()),
         block=block,
+        wanted_block=doubt.wanted_of(gap),
     )
 
 

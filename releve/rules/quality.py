@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from releve.rules.metrics import METRICS, Sheet, in_units
 from releve.rules.paired import Doubt, score_interval
 from releve.rules.release import Release
-from releve.rules.scores import Interval, difference, share
+from releve.rules.scores import Interval, difference, share, told, told_interval
 
 UNKNOWN, HOLDS, UNCLEAR, WORSE = "unknown", "holds", "unclear", "worse"
 
@@ -50,8 +50,8 @@ class Quality:
         if self.score is None or self.change is None:
             return f"{self.labelled} labelled answers are too few to know the quality"
         return (
-            f"{self.metric} {self.score.value:.3f} on {self.labelled} labelled answers, {self.promise:.3f} was "
-            f"promised, a change of {self.change.value:+.3f} [{self.change.low:+.3f}, {self.change.high:+.3f}]"
+            f"{self.metric} {told(self.score.value)} on {self.labelled} labelled answers, {told(self.promise)} was "
+            f"promised, a change of {told_interval(self.change)}"
             f"{'' if METRICS[self.metric].sign > 0 else ' (positive is better)'}: {self.state}"
         )
 

@@ -40,7 +40,8 @@ def swaps(differs: NDArray[np.bool_], *, block: int, draws: int, seed: int) -> I
     """Chunks (some draws, rows) of 1 where a row keeps its answers and 0 where two models exchange them.
 
     A block of `block` neighbours is exchanged as one; blocks in which nothing `differs` have no say. Where all ways
-    to exchange are no more than `draws`, each comes once, and the test that counts them is exact.
+    to exchange are no more than `draws`, each comes once, and the test that counts them is exact; else the first draw
+    exchanges nothing, so that chance is never counted as impossible (Phipson & Smyth 2010).
     """
     blocks = np.arange(len(differs)) // block
     live, member = np.unique(blocks[differs], return_inverse=True)
@@ -48,14 +49,26 @@ def swaps(differs: NDArray[np.bool_], *, block: int, draws: int, seed: int) -> I
     random = np.random.default_rng(seed)
     for first, size in _numbered(_chunks(draws if every is None else len(every), len(differs))):
         kept: Any = random.integers(0, 2, size=(size, len(live))) if every is None else every[first : first + size]
+        if every is None and not first:
+            kept[0] = 1
         keep = np.ones((size, len(differs)))
         keep[:, differs] = np.asarray(kept, dtype=np.float64).reshape(size, len(live))[:, member]
         yield keep
 
 
 def block_rows(series: Floats) -> int:
-    """How many neighbours hang together in a per-row series: Politis & White (2004), for the circular bootstrap, with
-    the correction of Patton, Politis & White (2009); at most an eighth of the rows, 1 where rows are independent."""
+    """How many neighbours are drawn together: as many as hang together, and no more than `longest_block`."""
+    return min(dependent_rows(series), longest_block(len(series)))
+
+
+def longest_block(rows: int) -> int:
+    """An eighth of the rows, so that there are blocks to draw from."""
+    return max(1, rows // LEAST_BLOCKS)
+
+
+def dependent_rows(series: Floats) -> int:
+    """How many neighbours hang together in a per-row series, 1 where rows are independent: Politis & White (2004), for
+    the circular bootstrap, with the correction of Patton, Politis & White (2009). It may be more than can be drawn."""
     rows = len(series)
     if rows < 2 * LEAST_BLOCKS or not np.ptp(series):
         return 1
@@ -70,9 +83,9 @@ def block_rows(series: Floats) -> int:
     spectrum = covariances[0] + 2 * (taper * covariances[lags]).sum()
     slope = 2 * (taper * lags * covariances[lags]).sum()
     if spectrum <= 0:
-        return rows // LEAST_BLOCKS
+        return longest_block(rows)
     best = LENGTHENED * (1.5 * (slope / spectrum) ** 2 * rows) ** (1 / 3)
-    return int(min(max(1, math.ceil(best)), rows // LEAST_BLOCKS))
+    return int(max(1, math.ceil(best)))
 
 
 def _reach(correlations: Floats, rows: int) -> int:

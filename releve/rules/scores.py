@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+SMALL, LARGE = 0.01, 100_000.0  # between them a figure has three places after the point
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -11,6 +13,23 @@ class Interval:
     value: float
     low: float
     high: float
+
+
+def told(value: float, *, sign: str = "") -> str:
+    """A figure for people, in any unit: 0.912, but 0.000412 and 4.12e+06. `sign` "+": it has a direction."""
+    usual = value == 0 or SMALL <= abs(value) < LARGE
+    return f"{value:{sign}.3f}" if usual else f"{value:{sign}.3g}"
+
+
+def told_interval(gain: Interval) -> str:
+    """A gain or a change with its interval."""
+    value, low, high = (told(each, sign="+") for each in (gain.value, gain.low, gain.high))
+    return f"{value} [{low}, {high}]"
+
+
+def rounded(value: float) -> float:
+    """Six digits: enough to compare in any unit, and the same on every machine."""
+    return float(f"{value:.6g}")
 
 
 def share(right: int, rows: int, *, confidence: float) -> Interval:

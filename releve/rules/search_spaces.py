@@ -154,7 +154,7 @@ def knobs_of(candidate: Candidate, space: Space) -> dict[str, Value] | None:
 def fitting(recipes: tuple[str, ...], *, rows: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Those of `recipes` that learn from so many rows in bearable time, and a sentence for every other one."""
     small = {recipe: LARGEST_TABLE[recipe] for recipe in recipes if rows > LARGEST_TABLE.get(recipe, rows)}
-    told = [f"{recipe} is left out: {rows} rows, it is tried on {most} at most" for recipe, most in small.items()]
+    told = [f"{recipe} is left out: {rows} rows, it learns from {most} at most" for recipe, most in small.items()]
     return tuple(recipe for recipe in recipes if recipe not in small), tuple(told)
 
 

@@ -44,8 +44,9 @@ def slices(before: "pd.DataFrame", holdout: "pd.DataFrame", names: tuple[str, ..
     types = {column.name: column.type for column in schema.columns}
     for name in names:
         values = groups(before[name], holdout[name], types[name])
+        named = np.array(values, dtype=object)
         for value in dict.fromkeys(sorted(values, key=_in_order)):
-            yield Slice(name, value, np.array([other == value for other in values]))
+            yield Slice(name, value, np.asarray(named == value))
 
 
 def groups(before: "pd.Series[Any]", column: "pd.Series[Any]", kind: str) -> list[str]:

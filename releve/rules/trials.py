@@ -14,13 +14,13 @@ from releve.errors import BadInput, ReleveError
 from releve.rules.learning import answer, learn, window
 from releve.rules.metrics import METRICS, score
 from releve.rules.schema import Schema
+from releve.rules.scores import rounded
 from releve.rules.search_spaces import SIMPLEST_FIRST, Candidate
 from releve.rules.split import Fold
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DIGITS = 6  # of a score; two that agree so far are the same
 MIN_ROWS = 20  # that a search can be made of; half of so many are learned from at least
 CHAMPION, PARAMS, DEFAULTS, SEARCH = "champion", "params", "defaults", "search"  # where a candidate came from
 
@@ -35,6 +35,7 @@ class Table:
     metric: str
     seed: int
     last_batches: int
+    quantile: float = 0.5  # of the pinball loss
 
 
 @dataclass(frozen=True)
@@ -102,15 +103,13 @@ def _score(table: Table, answers: "pd.DataFrame", fold: Fold) -> float | None:
     """None where the metric has no value, as AUC on rows of one class."""
     import math
 
-    labels = table.rows[table.schema.target.name].iloc[fold.start : fold.end].tolist()
-    values = answers.to_numpy(dtype=float)
+    target, values = table.schema.target, answers.to_numpy(dtype=float)
+    labels = table.rows[target.name].iloc[fold.start : fold.end].tolist()
     try:
-        found = score(
-            table.metric, values if table.schema.target.classes else values[:, 0], labels, table.schema.target
-        )
+        found = score(table.metric, values if target.classes else values[:, 0], labels, target, quantile=table.quantile)
     except BadInput:
         return None
-    return round(found, DIGITS) if math.isfinite(found) else None
+    return rounded(found) if math.isfinite(found) else None  # two that agree so far are the same
 
 
 def best(trials: Sequence[Trial], *, metric: str) -> Trial:

@@ -20,6 +20,20 @@ def test_differences_are_those_of_shares_counted_by_hand():
     assert found[EQUALIZED_ODDS] == pytest.approx(0.4)  # false positives: 20 of 50 and none
 
 
+def test_a_group_without_a_positive_is_compared_by_its_false_positives_alone():
+    truth, groups = np.concatenate([TRUTH, np.zeros(50, dtype=bool)]), [*GROUPS, *["x"] * 50]
+
+    assert binary_differences(truth, truth, groups)[EQUALIZED_ODDS] == 0.0
+    answered = truth | (np.arange(250) >= 240)  # ten of the fifty are called positive
+    assert binary_differences(truth, answered, groups)[EQUALIZED_ODDS] == pytest.approx(0.2)
+
+
+def test_where_one_group_alone_has_positives_their_shares_are_not_known():
+    truth = np.arange(200) < 50
+
+    assert np.isnan(binary_differences(truth, truth, GROUPS)[EQUALIZED_ODDS])
+
+
 def test_a_difference_of_scores_is_that_of_the_best_and_the_worst_group():
     values = np.concatenate([np.full(100, 2.0), np.full(100, 5.0)])
 

@@ -4,6 +4,7 @@ import pytest
 
 from releve.rules.baselines import (
     MAJORITY,
+    POSITIVE_LABEL,
     PREVIOUS_LABEL,
     ROW_BEFORE,
     SEASONAL,
@@ -106,13 +107,35 @@ def test_a_seasonal_answer_is_the_usual_one_of_the_same_season_before():
     assert found.answers[3] == 1.0
 
 
+def test_a_class_that_a_season_has_not_seen_yet_is_unlikely_and_not_impossible():
+    times = days(9, "D")
+    times[4] = times[1]  # the weekday of the second row, which was of class 1
+
+    found = of_classes("log_loss", times=times)[SEASONAL]
+
+    assert found.answers[0] == pytest.approx([(0 + 0.25) / 2, (1 + 0.75) / 2])  # all rows before count as one more
+    assert found.answers.sum(axis=1) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "positive", "is_there"), [("f1", 1, True), ("f1", None, False), ("accuracy", 1, False)]
+)
+def test_by_f1_the_positive_class_every_time_has_to_be_beaten(metric, positive, is_there):
+    past = Past(CLASSES, FOLDS, classes=2, metric=metric, quantile=0.5, positive=positive)
+
+    found = baselines(past, task=BINARY, label_delay_rows=0)
+
+    assert (POSITIVE_LABEL in found) is is_there
+    assert not is_there or (found[POSITIVE_LABEL].must_beat and named(found[POSITIVE_LABEL]) == [1] * 5)
+
+
 def test_a_row_without_a_date_still_has_an_answer():
     times = days(9, "D")
     times[[0, 8]] = pd.NaT
 
     found = of_classes(times=times)[SEASONAL]
 
-    assert found.answers[4].tolist() == [1.0, 0.0]
+    assert named(found)[4] == 0
     assert np.isfinite(found.answers).all()
 
 

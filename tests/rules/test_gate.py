@@ -166,7 +166,35 @@ def test_a_slice_of_few_rows_cannot_refuse(rows, promoted):
 
 
 def test_without_a_champion_a_slice_has_nothing_to_be_compared_with():
-    assert decided(a_challenge(slices=(SliceFound("kind = bread", 90, 0.1, None, None),))).promote
+    first = a_challenge({CHAMPION: None}, has_champion=False)
+
+    assert decided(replace(first, slices=(SliceFound("kind = bread", 90, 0.1, None, None),))).promote
+
+
+@pytest.mark.parametrize(("rows", "promoted"), [(49, True), (50, False)])
+def test_a_slice_where_the_metric_is_not_defined_refuses_unless_it_is_small(rows, promoted):
+    unknown = SliceFound("kind = bread", rows, None, None, None)
+
+    decision = decided(a_challenge(slices=(unknown,)), min_slice_rows=50)
+
+    assert decision.promote is promoted
+    assert promoted or "where kind = bread (50 rows) accuracy is not defined" in decision.reasons[0]
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"comparisons": {CHAMPION: Comparison(NAN, Interval(NAN, NAN, NAN), NAN, 0, 0)}},
+        {"slices": (SliceFound("kind = bread", 90, NAN, 0.8, Interval(NAN, NAN, NAN)),)},
+        {"fairness": (Unfairness("sex", "mae difference", NAN, None),)},
+        {"latency_ms": NAN},
+    ],
+)
+def test_what_is_no_number_is_no_evidence(found):
+    assert not decided(a_challenge(**found)).promote
 
 
 @pytest.mark.parametrize(("found", "promoted"), [(0.2 - EPSILON, True), (0.2, True), (0.2 + EPSILON, False)])
@@ -243,9 +271,26 @@ def test_a_model_that_was_not_exported_may_win_and_the_reason_says_what_serves_i
     assert decision.reasons[-1] == "it is served by scikit-learn: the export differs"
 
 
+@pytest.mark.parametrize(("wanted", "promoted"), [(10, True), (11, True), (12, False)])
+def test_rows_that_hang_together_over_longer_blocks_than_could_be_drawn_promote_nobody(wanted, promoted):
+    sure = replace(a_gain(0.1), block_rows=11, wanted_block_rows=wanted)
+
+    decision = decided(a_challenge({CHAMPION: sure}, rows=90))
+
+    assert decision.promote is promoted
+    assert promoted or decision.reasons[0].startswith("about 12 neighbouring rows hang together, so that 90 rows")
+
+
+def test_a_naive_baseline_may_hang_together_over_any_rows():
+    sure = replace(a_gain(0.1), block_rows=11, wanted_block_rows=80)
+
+    assert decided(a_challenge({MAJORITY: sure})).promote
+
+
 def test_an_evaluation_is_read_as_it_is_written():
     gain = {"value": 0.1, "low": 0.05, "high": 0.2}
-    other = {"score": 0.7, "gain": gain, "p": 0.01, "wins": 6, "losses": 2, "must_beat": False, "block_rows": 1}
+    other = {"score": 0.7, "gain": gain, "p": 0.01, "wins": 6, "losses": 2, "must_beat": False}
+    other |= {"block_rows": 4, "wanted_block_rows": 9}
     part = {"column": "kind", "value": "bread", "rows": 60, "challenger": 0.8, "champion": None, "gain": {}}
     unfair = {"attribute": "sex", "metric": "mae difference", "challenger": 0.1, "champion": None, "left_out": {}}
     evaluation = {
@@ -261,7 +306,7 @@ def test_an_evaluation_is_read_as_it_is_written():
 
     found = read_challenge(evaluation, None, has_champion=False, latency_ms=2.0)
 
-    assert found.comparisons == {MAJORITY: Comparison(0.7, Interval(**gain), 0.01, 6, 2, False)}
+    assert found.comparisons == {MAJORITY: Comparison(0.7, Interval(**gain), 0.01, 6, 2, False, 4, 9)}
     assert found.slices == (SliceFound("kind = bread", 60, 0.8, None, None),)
     assert found.fairness == (Unfairness("sex", "mae difference", 0.1, None),)
     assert (found.metric, found.rows, found.latency_ms) == ("auc", 300, 2.0)

@@ -42,6 +42,17 @@ def test_probabilities_stand_in_the_order_of_the_classes_of_the_schema():
     assert ((found["yes"] > 0.5) == (rows["price"].tail(20) < 50).to_numpy()).mean() > 0.8
 
 
+@pytest.mark.parametrize("recipe", ["linear", "hist_gradient_boosting"])
+def test_a_column_without_any_value_yet_keeps_no_recipe_from_learning(recipe):
+    schema = shop_schema()
+    rows = schema.check_frame(shop_rows(200).assign(weight=None)).accepted
+    weighed = schema.check_frame(shop_rows(20, seed=8)).accepted
+
+    found = answer(learn(rows, schema, Candidate(recipe, "standard"), seed=7), weighed, schema)
+
+    assert ((found["yes"] > 0.5) == (weighed["price"] < 50).to_numpy()).mean() > 0.8
+
+
 def test_a_class_that_was_not_there_to_learn_has_no_probability():
     schema = Schema.from_dict({**SHOP_TABLE, "target": {"name": "bought", "classes": ["maybe", "no", "yes"]}})
     rows = schema.check_frame(shop_rows(100)).accepted

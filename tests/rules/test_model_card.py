@@ -217,6 +217,12 @@ def test_numbers_have_no_calibration_and_no_classes():
     assert "| range | 0 to any |" in said(evidence, "What it is for")
 
 
+def test_groups_too_small_to_be_compared_are_named_with_their_rows():
+    line = EVALUATION["fairness"][0] | {"left_out": {"x": 12}}
+
+    assert "| 0.11 | 0.12 | x (12 rows) |" in said(with_evaluation(fairness=[line]), "Fairness")
+
+
 def test_groups_too_small_to_compare_are_missing_evidence():
     text = said(with_evaluation(unknown_groups=["sex"], fairness=[]), "Fairness")
 

@@ -124,6 +124,17 @@ def test_longer_blocks_make_rows_that_hang_together_less_sure():
     assert together.gain.high - together.gain.low > 2 * (alone.gain.high - alone.gain.low)
 
 
+@pytest.mark.parametrize(("block", "is_enough"), [(0, False), (5, True)])
+def test_rows_too_few_for_how_they_hang_together_are_told_unless_the_block_is_given(block, is_enough):
+    errors = np.repeat(np.random.default_rng(5).normal(size=6), 15)
+    mine, other = Sheet(np.zeros(90), np.zeros(90)), Sheet(errors, np.zeros(90))
+
+    found = compare("mae", mine, other, Doubt(0.95, 200, block, 7))
+
+    assert found.block == (block or 90 // 8)
+    assert (found.wanted_block <= found.block) is is_enough
+
+
 @pytest.mark.parametrize(("name", "hang_together"), [("accuracy", 0.0), ("auc", 0.0), ("rmse", 0.0), ("rmse", 0.5)])
 def test_equally_good_models_are_rarely_taken_for_better(name, hang_together):
     random, promoted = np.random.default_rng(11), []
@@ -146,3 +157,21 @@ def test_a_share_of_right_answers_is_never_surer_than_wilson_has_it(right, wrong
 
     assert 0 <= found.low <= found.value <= found.high <= 1
     assert found.high - found.low > 0.05
+
+
+def test_a_chance_is_never_nothing():
+    found = compare("accuracy", flags(300, 0), flags(0, 300), DOUBT)
+
+    assert 0 < found.p < 1 / DOUBT.resamples
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_what_floats_lose_is_no_gain_and_a_small_unit_is_none_the_less_one(unit):
+    truth = np.arange(60.0) * unit
+    errors = np.tile([1.0, 3.0], 30) * unit
+
+    level = compare("mae", Sheet(truth + errors, truth), Sheet(truth - errors, truth), DOUBT)
+    better = compare("mae", Sheet(truth + errors / 2, truth), Sheet(truth + errors, truth), DOUBT)
+
+    assert (level.gain.value, level.gain.low, level.gain.high) == (0.0, 0.0, 0.0)
+    assert better.gain.low == pytest.approx(better.gain.value, rel=0.3) and better.gain.low > 0

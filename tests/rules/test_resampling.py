@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from releve.rules.resampling import LEAST_BLOCKS, block_rows, block_weights, swaps
+from releve.rules.resampling import LEAST_BLOCKS, block_rows, block_weights, dependent_rows, swaps
 
 
 def weights_of(rows, *, block, draws=200, seed=7):
@@ -54,6 +54,14 @@ def test_a_block_changes_hands_as_one():
     assert (keep.reshape(8, 3, 4).std(axis=2) == 0).all()
 
 
+def test_the_answers_as_they_are_count_among_the_exchanges():
+    found = np.vstack(list(swaps(np.ones(50, dtype=bool), block=1, draws=100, seed=7)))
+
+    assert found.shape == (100, 50)
+    assert found[0].all()
+    assert not found[1:].all(axis=1).any()
+
+
 def test_models_that_never_differ_have_nothing_to_exchange():
     assert np.concatenate(list(swaps(np.zeros(5, dtype=bool), block=1, draws=100, seed=7))).tolist() == [[1.0] * 5]
 
@@ -70,6 +78,12 @@ def test_blocks_are_the_longer_the_more_neighbours_hang_together():
     mean = [np.mean([block_rows(autoregressive(phi, 1000, seed)) for seed in range(20)]) for phi in (0.0, 0.5, 0.9)]
 
     assert mean[0] < 5 < 10 < mean[1] < 30 < 40 < mean[2]
+
+
+def test_rows_may_hang_together_over_more_than_can_be_drawn():
+    slow = np.sin(np.arange(90) / 15)
+
+    assert block_rows(slow) == 90 // LEAST_BLOCKS < dependent_rows(slow)
 
 
 @pytest.mark.parametrize("series", [np.zeros(100), np.ones(100), np.arange(15.0), np.zeros(0), np.array([1.0])])

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from releve.rules.scores import Interval, difference, share
+from releve.rules.scores import Interval, difference, rounded, share, told, told_interval
 
 
 def test_wilsons_interval_has_the_value_of_his_formula():
@@ -37,3 +37,31 @@ def test_swapping_the_two_turns_the_difference_around():
     forth, back = difference(one, other), difference(other, one)
 
     assert (forth.value, forth.low, forth.high) == pytest.approx((-back.value, -back.high, -back.low))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.9124, "0.912"),
+        (0.0, "0.000"),
+        (0.01, "0.010"),
+        (0.009991, "0.00999"),
+        (0.000412, "0.000412"),
+        (99_999.0, "99999.000"),
+        (100_000.0, "1e+05"),
+        (-4_123_456.0, "-4.12e+06"),
+    ],
+)
+def test_a_figure_can_be_read_in_any_unit(value, expected):
+    assert told(value) == expected
+
+
+def test_a_gain_has_a_direction():
+    assert told_interval(Interval(0.0, -0.00021, 0.25)) == "+0.000 [-0.00021, +0.250]"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0.12345678, 0.123457), (1.2345678e-9, 1.23457e-9), (1234567.8, 1234570.0)]
+)
+def test_a_figure_keeps_six_digits_in_any_unit(value, expected):
+    assert rounded(value) == expected

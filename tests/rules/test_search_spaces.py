@@ -102,7 +102,7 @@ def test_a_recipe_whose_cost_explodes_is_left_out_of_a_large_table_and_says_so()
     assert fitting(("linear", "svm"), rows=most) == (("linear", "svm"), ())
     recipes, told = fitting(("linear", "svm"), rows=most + 1)
     assert recipes == ("linear",)
-    assert told == (f"svm is left out: {most + 1} rows, it is tried on {most} at most",)
+    assert told == (f"svm is left out: {most + 1} rows, it learns from {most} at most",)
 
 
 def test_a_candidate_is_told_in_a_line():

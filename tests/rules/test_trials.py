@@ -64,6 +64,18 @@ def test_a_value_is_scored_as_a_value():
     assert 0 < try_candidate(table, LINEAR).score < 3
 
 
+def test_a_quantile_is_scored_as_the_gate_will_score_it():
+    schema = priced_schema()
+    rows = schema.check_frame(priced_rows(200)).accepted.assign(_batch="a")
+    table = Table(rows, schema, validation_folds(200, share=0.4, folds=2), "pinball", 7, 0)
+
+    middle, high = (try_candidate(replace(table, quantile=quantile), LINEAR).score for quantile in (0.5, 0.9))
+    absolute = try_candidate(replace(table, metric="mae"), LINEAR).score
+
+    assert middle == pytest.approx(absolute / 2, abs=1e-6)
+    assert high != middle
+
+
 def test_the_same_trial_gives_the_same_score():
     assert try_candidate(shop_table(), TREES) == try_candidate(shop_table(), TREES)
 

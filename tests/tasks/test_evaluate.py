@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 
 from releve.adapters.files import Inputs, write_inputs, write_json, write_parquet
+from releve.adapters.model_store import ModelStore
 from releve.errors import BadInput
 from releve.rules.schema import Schema
 from releve.settings import Settings
 from tasks.evaluate import evaluate
 from tasks.places import POSITION, ScenarioFiles
 from tasks.stage import Stage
+from tests.serving.tables import packed
 from tests.tables import make_params
 
 ROWS, FIRST = 400, 200
@@ -68,7 +70,7 @@ def test_values_are_judged_by_the_error_against_four_naive_answers(tmp_path):
     assert (found["task"], found["metric"], found["sign"], found["holdout_rows"]) == ("regression", "mae", -1, 200)
     assert found["challenger"]["metrics"].keys() == {"mae", "rmse", "pinball"}
     assert found["challenger"]["low"] < found["challenger"]["score"] < found["challenger"]["high"]
-    assert found["against"].keys() == {"usual value", "previous label", "label of the row before", "seasonal"}
+    assert found["against"].keys() == {"usual value", "previous label", "label of the row before", "seasonal answer"}
     assert all(other["gain"]["low"] > 0 for other in found["against"].values())
 
 
@@ -105,7 +107,13 @@ def test_people_read_the_scores_of_all_in_one_place(tmp_path):
     stage = of_values(tmp_path)
     evaluate(stage)
 
-    assert json.loads(stage.files.metrics.read_text()).keys() >= {"mae", "rmse", "usual_value", "seasonal", "rows"}
+    assert json.loads(stage.files.metrics.read_text()).keys() >= {
+        "mae",
+        "rmse",
+        "usual_value",
+        "seasonal_answer",
+        "rows",
+    }
 
 
 @pytest.mark.parametrize(
@@ -115,3 +123,15 @@ def test_people_read_the_scores_of_all_in_one_place(tmp_path):
 def test_params_that_do_not_fit_the_table_are_refused(gate, what, tmp_path):
     with pytest.raises(BadInput, match=what):
         evaluate(of_values(tmp_path, **gate))
+
+
+def test_a_champion_that_learned_a_column_as_another_type_cannot_be_compared(tmp_path):
+    stage = of_classes(tmp_path)
+    before = {"target": {"name": "bought", "classes": ["no", "yes"]}, "columns": {"price": {"type": "category"}}}
+    rows = table()[["price", "bought"]].assign(price=lambda rows: rows["price"].round().astype(str))
+    learned = packed(tmp_path / "made" / "shop", before, Schema.from_dict(before).check_frame(rows).accepted)
+    champion = ModelStore(stage.settings.home).save(learned, scenario="shop", version="one", labels={})
+    write_inputs(stage.files.inputs, Inputs("batches", champion=champion.tag, seen_rows=0))
+
+    with pytest.raises(BadInput, match="learned price as a category and the scenario calls it a number"):
+        evaluate(stage)

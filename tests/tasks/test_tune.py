@@ -13,7 +13,7 @@ from releve.adapters.files import write_json, write_parquet
 from releve.adapters.model_store import ModelStore
 from releve.errors import BadInput
 from releve.rules.schema import Schema
-from releve.rules.search_spaces import CLASS_SPACES, Candidate, default
+from releve.rules.search_spaces import CLASS_SPACES, LARGEST_TABLE, Candidate, default
 from releve.rules.trials import DEFAULTS, Table, try_candidate, validation_folds
 from releve.settings import Settings
 from tasks.places import ScenarioFiles
@@ -138,6 +138,29 @@ def test_the_search_looks_at_the_newest_rows_only(tmp_path: Path) -> None:
 
     assert one["searched_rows"] == 80
     assert one == tuned(make_stage(tmp_path / "other", rows=other, **few))
+
+
+def test_a_recipe_has_to_bear_the_rows_it_is_fitted_on_in_the_end_not_only_those_of_the_search(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = LARGEST_TABLE["svm"] + 1
+    few = SEARCHED | {"rows": 80, "trials": 2, "recipes": ["linear", "svm"]}
+
+    found = tuned(make_stage(tmp_path, rows=shop_rows(rows), tune=few))
+
+    assert {trial["recipe"] for trial in found["trials"]} == {"linear"}
+    assert f"svm is left out: {rows} rows" in capsys.readouterr().out
+
+
+def test_the_quantile_of_the_gate_is_the_one_that_is_searched_for(tmp_path: Path) -> None:
+    given = {"rows": priced_rows(ROWS), "schema": priced_schema()}
+
+    scores = [
+        tuned(make_stage(tmp_path / f"{quantile}", **given, gate={"metric": "pinball", "quantile": quantile}))["score"]
+        for quantile in (0.5, 0.9)
+    ]
+
+    assert scores[0] != scores[1]
 
 
 def test_too_few_rows_to_search_on_are_told(tmp_path: Path) -> None:
