@@ -29,6 +29,11 @@ class Target:
     min: float | None = None  # of a regression
     max: float | None = None
 
+    @property
+    def is_number(self) -> bool:
+        """Whether labels are numbers, of a regression or of classes."""
+        return self.task == REGRESSION or isinstance(self.classes[0], int)
+
     def problem(self, value: Any) -> str | None:
         """Why `value` is not a label; None when it is."""
         if is_missing(value):
@@ -53,7 +58,7 @@ class Target:
 
     def _whole(self, text: str) -> Label | None:
         """The class that "3.0" names, as pandas writes whole numbers once one of them was missing."""
-        number = as_number(text) if self.classes and isinstance(self.classes[0], int) else None
+        number = as_number(text) if self.is_number else None
         return None if number is None else self._class(number)
 
     @cached_property

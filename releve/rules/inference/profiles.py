@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from releve.rules.cells import EXACT, LARGEST_NUMBER, MISSING_TEXT, as_number, is_missing
 from releve.rules.columns import CATEGORY, DATE, NUMBER, REAL, TEXT
 from releve.rules.dates import as_date
-from releve.rules.inference.numerals import is_grouped
+from releve.rules.numerals import MOSTLY, is_grouped
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOSTLY = 0.95  # share of the present cells that make a column's type
 MOST_LISTED = 30  # different values; a longer list is nobody's to keep up to date
 TEXT_WORDS = 3  # words a cell, on average: "New York" is a name, a message has more
 TEXT_DISTINCT = 0.5  # share of different values among the present ones; a category repeats itself
