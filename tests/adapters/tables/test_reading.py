@@ -237,3 +237,9 @@ def test_a_sample_in_which_no_line_is_a_row_names_the_first(tmp_path):
 
     with pytest.raises(BadInput, match="has no rows: of 3 lines none is one; line 1 is not JSON"):
         read_sample(path, 10)
+
+
+def test_a_year_names_a_column_of_a_sheet_as_it_is_shown(tmp_path):
+    workbook(tmp_path / "today.xlsx", [["kind", 2020], ["bread", 1]])
+
+    assert list(next(open_table(tmp_path / "today.xlsx").chunks).frame) == ["kind", "2020"]
