@@ -15,6 +15,7 @@ from releve.adapters.prediction_ledger import LedgerReader
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
 from releve.rules.columns import DATE, NUMBER, Column
+from releve.rules.frames import with_columns
 from releve.rules.ledger import Labelled
 from releve.rules.schema import Schema
 from releve.settings import Settings
@@ -69,7 +70,9 @@ def _harvests(state: ScenarioState) -> list[Path]:
 def as_batch(labelled: Labelled, schema: Schema) -> "pd.DataFrame":
     """Rows as a file brings them: dates as the text they were sent as, a missing time is when the row was answered."""
     batch = labelled.answers.features.reindex(columns=[column.name for column in schema.columns])
-    batch = batch.assign(**{each.name: [_as_sent(each, cell) for cell in batch[each.name]] for each in schema.columns})
+    batch = with_columns(
+        batch, {each.name: [_as_sent(each, cell) for cell in batch[each.name]] for each in schema.columns}
+    )
     if schema.time is not None and schema.column(schema.time).type == DATE:
         times = batch[schema.time].astype(object)
         batch[schema.time] = times.where(times.notna(), np.array(labelled.answers.at, dtype=object))

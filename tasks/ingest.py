@@ -122,6 +122,13 @@ def _add(there: OpenBatches, file: Waiting, schema: Schema, params: Params, stat
     earlier = joined(there.profiles.values())
     with reading(as_text(file.path.name), file.path.stat().st_size) as progress:
         taken = take_in(file.path, schema, params=params, room=there.room, earlier=earlier, progress=progress)
+    if file_digest(file.path) != file.digest:
+        taken.rows.discard()
+        taken.quarantine.discard()
+        raise BadInput(
+            f"{as_text(file.path.name)} changed while it was read; write a file under a name that begins with a dot, "
+            "and rename it once it is whole"
+        )
     batch = Batch(
         there.next_name(file.digest),
         taken.accepted,

@@ -4,7 +4,7 @@ Nothing is kept of a file that is refused, and a file may be larger than memory.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from releve.adapters.tables.reading import CsvOptions, open_table
 from releve.errors import BadInput
 from releve.rules.batch_checks import Profile, Watch
 from releve.rules.columns import NUMBER
+from releve.rules.numerals import Numerals, plain_numbers
 from releve.rules.params import Ingest, Params
 from releve.rules.schema import Schema
 from tasks.quarantine import Quarantine
@@ -99,6 +100,11 @@ def csv_options(params: Ingest) -> CsvOptions:
     return CsvOptions(params.csv_encoding, params.csv_delimiter, params.csv_header_line)
 
 
+def numerals(params: Ingest) -> Numerals:
+    """What params say of the numbers in them. Raises BadInput where that contradicts itself."""
+    return Numerals(params.csv_thousands, params.csv_decimal)
+
+
 def _chunks(table: Table, schema: Schema, source: str) -> Iterator[Chunk]:
     """The same chunks without our own columns, each with the columns that the schema describes."""
     names: list[Any] = []
@@ -119,15 +125,10 @@ def _without_rows(chunk: Chunk, schema: Schema) -> Chunk:
 
 def _typed(frame: "pd.DataFrame", schema: Schema, params: Ingest) -> "pd.DataFrame":
     """Cells of text as numbers where the schema has numbers, written as params say."""
-    if params.csv_thousands or params.csv_decimal != ".":
-        numbers = [column.name for column in schema.columns if column.type == NUMBER and column.name in frame]
-        frame = frame.assign(**{name: _plain(frame[name].tolist(), params) for name in numbers})
-    return schema.from_text(frame)
-
-
-def _plain(cells: Sequence[str], params: Ingest) -> list[str]:
-    without = [cell.replace(params.csv_thousands, "") for cell in cells] if params.csv_thousands else cells
-    return [cell.replace(params.csv_decimal, ".") for cell in without]
+    numbers = {column.name for column in schema.columns if column.type == NUMBER}
+    if schema.target.is_number:
+        numbers.add(schema.target.name)
+    return schema.from_text(plain_numbers(frame, numerals(params), is_number=numbers.__contains__))
 
 
 def check_share(

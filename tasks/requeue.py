@@ -1,7 +1,7 @@
 """Rejected rows of a batch as a file to mend: `python -m tasks.requeue SCENARIO BATCH`.
 
 The file holds the rejected rows alone, so that sending it brings no accepted row twice: CSV with the columns as they
-came, or JSON Lines where they came so. Mended, it is moved into the incoming folder like any file.
+came, or JSON Lines where the cells came with types. Mended, it is moved into the incoming folder like any file.
 """
 
 import csv
@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from releve.adapters.files import read_scenario, write_bytes
+from releve.adapters.scenario_branch import ScenarioBranch
 from releve.errors import BadInput, NotFound, ReleveError
 from releve.settings import Settings
+from tasks.batches import read_batches
 from tasks.places import ScenarioState
 
 if TYPE_CHECKING:
     import pandas as pd
 
-AS_JSON = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
+AS_TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".xlsx")  # what comes back as CSV; the others' cells have types
 
 
 def requeue(settings: Settings, scenario: str, batch: str) -> Path:
@@ -31,7 +33,7 @@ def requeue(settings: Settings, scenario: str, batch: str) -> Path:
     read_scenario(settings.project, scenario)
     state = ScenarioState(settings.home, scenario)
     lines = _rejected(state, batch)
-    name, content = f"{batch}-mended.csv", _as_csv(lines)
+    name, content = f"{batch}-mended.csv", _as_csv(lines) if _came_as_text(settings, scenario, batch) else None
     if content is None:
         name, content = f"{batch}-mended.jsonl", "\n".join(_as_json(cells) for cells in lines) + "\n"
     path = state.mend / name
@@ -51,6 +53,11 @@ def _rejected(state: ScenarioState, batch: str) -> list[Any]:
     return [json.loads(cells) for cells in rows["cells"]]
 
 
+def _came_as_text(settings: Settings, scenario: str, batch: str) -> bool:
+    sources = {each.batch: each.source for each in read_batches(ScenarioBranch(settings.project, scenario))}
+    return sources.get(batch, "").lower().endswith(AS_TEXT)
+
+
 def _read(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
@@ -58,9 +65,9 @@ def _read(path: Path) -> "pd.DataFrame":
 
 
 def _as_csv(lines: list[Any]) -> str | None:
-    """A header and the cells; None for lines that came as JSON text, which no CSV can hold."""
+    """A header and the cells; None where no row tells the columns."""
     whole = [cells for cells in lines if isinstance(cells, dict)]
-    if not whole or any(isinstance(cells, str) and cells.lstrip().startswith(("{", "[")) for cells in lines):
+    if not whole:
         return None
     names = list(dict.fromkeys(name for cells in whole for name in cells))
     text = io.StringIO()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from releve.adapters.files import read_inputs, write_json, write_parquet
 from releve.errors import BadInput
 from releve.rules.columns import Column
+from releve.rules.frames import with_columns
 from releve.rules.schema import Schema
 from releve.rules.split import rolling_folds
 from tasks.stage import Stage, run
@@ -98,7 +99,7 @@ def _as_described(frame: "pd.DataFrame", schema: Schema, *, source: str) -> "pd.
             f"{source} has no {names}, which scenarios/<name>/params.yaml describes today; add `nullable: true` there, "
             "so that the rows of older batches count as missing it, or take the column out again"
         )
-    return frame.assign(**dict.fromkeys(new)).loc[:, described]
+    return with_columns(frame, dict.fromkeys(new)).loc[:, described]
 
 
 def _may_be_missing(column: Column) -> bool:

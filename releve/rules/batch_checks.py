@@ -6,7 +6,7 @@ month's export. Each check is ignored, warned of or refused, as params.yaml says
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from operator import add
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,7 @@ class Watch:
     """What is seen of one file while its chunks go by; memory: 8 bytes a row for each check of duplicates."""
 
     def __init__(self, schema: Schema, earlier: Profile, params: BatchParams):
-        self._schema, self._earlier, self._params = schema, earlier, params
+        self._schema, self._earlier, self._params = schema, _of_types(earlier, schema), params
         self.profile = Profile()
         self._new: dict[str, Counter[str]] = {}
         self._outside: Counter[str] = Counter()
@@ -195,6 +195,18 @@ class Watch:
 
     def _share(self, count: int) -> float:
         return count / max(self.profile.rows, 1)
+
+
+def _of_types(earlier: Profile, schema: Schema) -> Profile:
+    """What was seen of columns whose type is still the one it was seen of."""
+    kinds = {column.name: column.type for column in schema.columns}
+    numbers = [name for name in earlier.low if kinds.get(name) == NUMBER]
+    return replace(
+        earlier,
+        low={name: earlier.low[name] for name in numbers},
+        high={name: earlier.high[name] for name in numbers},
+        categories={name: known for name, known in earlier.categories.items() if kinds.get(name) == CATEGORY},
+    )
 
 
 def _merged(first: Mapping[str, Any], second: Mapping[str, Any], join: Callable[[Any, Any], Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # float() would also take 1_000 or nan
 MISSING_TEXT = ""  # how a missing category or text travels: models and vectors know no None
 LARGEST_NUMBER = float(np.finfo(np.float32).max)  # what the exported model, which computes in float32, can be asked
+EXACT = 2**53  # up to here every whole number is a float
 SHOWN = 60  # characters of a value that a reason repeats; a text may be a whole letter
 
 
@@ -24,6 +25,19 @@ def is_missing(value: Any) -> bool:
 def as_number(text: str) -> float | None:
     """The decimal number that `text` writes; None where it writes none."""
     return float(text) if DECIMAL.fullmatch(text.strip()) else None
+
+
+def names_of(value: Any) -> tuple[str, ...]:
+    """How CSV files write a whole number or a truth value that Parquet and JSON hold as such; nothing of other values.
+
+    A float beyond EXACT has lost its last digits, and names nothing.
+    """
+    if isinstance(value, bool | np.bool_):
+        name = str(bool(value))
+        return name, name.lower(), name.upper()
+    if isinstance(value, float | np.floating) and float(value).is_integer() and abs(float(value)) <= EXACT:
+        return (str(int(value)),)
+    return (str(int(value)),) if isinstance(value, int | np.integer) else ()
 
 
 def shown(value: Any) -> str:

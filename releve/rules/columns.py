@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from releve.rules.cells import LARGEST_NUMBER, MISSING_TEXT, is_missing, shown
+from releve.rules.cells import LARGEST_NUMBER, MISSING_TEXT, is_missing, names_of, shown
 from releve.rules.dates import as_date
 
 NUMBER, DATE, CATEGORY, TEXT = "number", "date", "category", "text"
@@ -47,12 +47,7 @@ class Column:
         """The listed category that a whole number or a truth value names, as Parquet and JSON hold them, or None."""
         if self.categories is None or isinstance(value, str):
             return None
-        names: tuple[str, ...] = ()
-        if isinstance(value, bool | np.bool_):
-            names = (str(bool(value)), str(bool(value)).lower())
-        elif isinstance(value, int | np.integer) or (isinstance(value, float | np.floating) and value.is_integer()):
-            names = (str(int(value)),)
-        return next((name for name in names if name in self.categories), None)
+        return next((name for name in names_of(value) if name in self.categories), None)
 
 
 def typed_number(value: Any) -> float:

@@ -5,7 +5,7 @@ by one, so that the verdict and its words are those of the rule.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,14 @@ def cells_of(frame: "pd.DataFrame", column: Column) -> "pd.Series[Any]":
     import pandas as pd
 
     return frame[column.name] if column.name in frame else pd.Series([None] * len(frame), dtype=object)
+
+
+def with_columns(frame: "pd.DataFrame", columns: Mapping[str, Any]) -> "pd.DataFrame":
+    """`frame` with some columns replaced or added: as `assign`, which cannot take a column called "self"."""
+    changed = frame.copy(deep=False)
+    for name, cells in columns.items():
+        changed[name] = cells
+    return changed
 
 
 def problems_of(rule: Callable[[Any], str | None], values: NDArray[Any], *, repeats: bool) -> list[tuple[int, str]]:

@@ -13,7 +13,7 @@ from releve.errors import BadInput
 from releve.rules.column_specs import read_column, write_column
 from releve.rules.columns import CATEGORY, DATE, NUMBER, TEXT, TYPES, Column, typed_number
 from releve.rules.dates import date_parts, part_names
-from releve.rules.frames import cells_of, column_problems, from_text, problems_of, typed_column
+from releve.rules.frames import cells_of, column_problems, from_text, problems_of, typed_column, with_columns
 from releve.rules.target import Target, read_target, write_target
 
 if TYPE_CHECKING:
@@ -245,8 +245,8 @@ class Schema:
 
         An empty cell is missing. Nothing is dropped: a cell that does not read is left for `check_frame` to name.
         """
-        return frame.assign(
-            **{name: from_text(self._by_name[name], frame[name]) for name in frame if name in self._by_name}
+        return with_columns(
+            frame, {name: from_text(self._by_name[name], frame[name]) for name in frame if name in self._by_name}
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from releve.errors import BadInput
-from releve.rules.cells import LARGEST_NUMBER, as_number, is_missing, shown
+from releve.rules.cells import LARGEST_NUMBER, as_number, is_missing, names_of, shown
 from releve.rules.columns import REAL
 
 BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
@@ -29,6 +29,11 @@ class Target:
     min: float | None = None  # of a regression
     max: float | None = None
 
+    @property
+    def is_number(self) -> bool:
+        """Whether labels are numbers, of a regression or of classes."""
+        return self.task == REGRESSION or isinstance(self.classes[0], int)
+
     def problem(self, value: Any) -> str | None:
         """Why `value` is not a label; None when it is."""
         if is_missing(value):
@@ -37,16 +42,24 @@ class Target:
         return self._number_problem(value, label) if self.task == REGRESSION else self._class_problem(value, label)
 
     def parse(self, value: Any) -> Label | None:
-        """The class that `value` names (3, 3.0 and "3" name the class 3) or the number that it is, or None.
+        """The class that `value` names (3, 3.0, "3" and "3.0" name the class 3) or the number that it is, or None.
 
         A number outside of `min` and `max` is still that number: a prediction may lie there.
         """
         return _as_number(value) if self.task == REGRESSION else self._class(value)
 
     def _class(self, value: Any) -> Label | None:
-        if isinstance(value, float | np.floating) and float(value).is_integer():
-            value = int(value)
-        return self._classes_by_name.get(str(value))
+        """A label is met a million times: what it is named comes before what else it could be."""
+        if isinstance(value, str):
+            known = self._classes_by_name.get(value)
+            return self._whole(value) if known is None else known
+        named = (self._classes_by_name.get(name) for name in names_of(value))
+        return next((label for label in named if label is not None), None)
+
+    def _whole(self, text: str) -> Label | None:
+        """The class that "3.0" names, as pandas writes whole numbers once one of them was missing."""
+        number = as_number(text) if self.is_number else None
+        return None if number is None else self._class(number)
 
     @cached_property
     def _classes_by_name(self) -> dict[str, Label]:

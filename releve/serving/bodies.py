@@ -196,7 +196,7 @@ def _label_faults(position: int, item: Any, schema: Schema) -> list[Fault]:
 
 
 def _label_problem(label: Any, schema: Schema) -> str | None:
-    if isinstance(label, bool) or not isinstance(label, int | float | str) or schema.target.problem(label):
+    if not isinstance(label, int | float | str) or schema.target.problem(label):
         return _cut(f"is {short(label)}, expected {schema.target.expected}")
     return None
 

@@ -125,3 +125,16 @@ def test_a_column_of_very_many_values_is_no_list_of_categories(values, kept):
     found = profile(rows(250, town=[f"t{number % values}" for number in range(250)]), SCHEMA)
 
     assert (found.categories["town"] is not None) is kept
+
+
+@pytest.mark.parametrize(("name", "kind", "cell"), [("price", "category", "1"), ("town", "number", 1.0)])
+def test_what_was_seen_of_a_column_of_another_type_is_not_held_against_it(name, kind, cell):
+    earlier = profile(rows(), SCHEMA)
+    columns = {column.name: {"type": column.type, "nullable": True} for column in SCHEMA.columns}
+    columns[name] = {"type": kind}
+    schema = Schema.from_dict({**SCHEMA.as_dict(), "columns": columns})
+    watch = Watch(schema, earlier, make_params().batch)
+
+    watch.add(rows().assign(**{name: cell}))
+
+    assert not [finding for finding in watch.findings(100) if name in finding.text]

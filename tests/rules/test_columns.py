@@ -171,6 +171,7 @@ def test_a_column_that_is_described_wrongly_is_named(spec, said):
         (1.5, None),
         (2, None),
         ("true", None),
+        (2.0**60, None),
         (np.inf, None),
         ([1], None),
     ],

@@ -59,6 +59,29 @@ def test_a_target_that_is_described_wrongly_is_named(spec, said):
         described(**spec)
 
 
+@pytest.mark.parametrize("value", [1, 1.0, "1", "1.0", np.int8(1), np.float32(1)])
+def test_a_class_that_is_a_whole_number_is_named_in_any_form(value):
+    found = described(classes=[0, 1]).parse(value)
+
+    assert found == 1 and type(found) is int
+
+
+@pytest.mark.parametrize("value", [True, "1.5", "one", "", "1_0", 1.5, None])
+def test_what_names_no_whole_number_is_no_such_class(value):
+    assert described(classes=[0, 1, 10]).parse(value) is None
+
+
+@pytest.mark.parametrize(("name", "classes"), [("yes", ["no", "yes"]), ("1", ["0", "1"])])
+def test_a_class_that_is_a_text_is_not_named_by_another_text(name, classes):
+    assert described(classes=classes).parse(name) == name
+    assert described(classes=classes).parse(f"{name}.0") is None
+
+
+@pytest.mark.parametrize("classes", [["False", "True"], ["false", "true"], ["FALSE", "TRUE"]])
+def test_true_and_false_name_the_classes_of_that_name(classes):
+    assert [described(classes=classes).parse(value) for value in (False, np.True_)] == classes
+
+
 @pytest.mark.parametrize("value", [3, 3.0, "3", " 3.0 ", "3e0", np.int64(3), np.float32(3), np.uint8(3)])
 def test_a_number_is_a_label_of_a_regression_in_any_form(value):
     found = a_number().parse(value)

@@ -1,10 +1,11 @@
 import pytest
 
 from releve.errors import BadInput, TooLarge
+from releve.rules.schema import Schema
 from releve.serving.bodies import check_rows, labels_of, rows_of, search_of, short
 from releve.serving.replies import Refused
 from tests.factories import make_row, make_schema
-from tests.tables import rentals_row, rentals_schema
+from tests.tables import SHOP_TABLE, rentals_row, rentals_schema
 
 ROWS = b'{"rows": [%s]}'
 GOOD = b'{"length": 1, "width": 2.5, "weight": null, "colour": "red"}'
@@ -86,6 +87,15 @@ def test_labels_come_back_as_classes():
     body = b'{"labels": [{"id": "a", "label": "1"}, {"id": "b", "label": 2.0}]}'
 
     assert labels_of(body, make_schema(), max_rows=2) == [("a", 1), ("b", 2)]
+
+
+def test_labels_may_be_true_and_false_where_ingestion_takes_them():
+    schema = Schema.from_dict({**SHOP_TABLE, "target": {"name": "bought", "classes": ["False", "True"]}})
+    body = b'{"labels": [{"id": "a", "label": true}]}'
+
+    assert labels_of(body, schema, max_rows=1) == [("a", "True")]
+    with pytest.raises(Refused, match="row 0: label is True, expected one of"):
+        labels_of(body, make_schema(), max_rows=1)
 
 
 def test_outcomes_of_a_regression_come_back_as_numbers():

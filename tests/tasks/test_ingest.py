@@ -12,6 +12,7 @@ from releve.adapters.registry import Registry
 from releve.errors import BadInput, NotFound
 from releve.rules.chain import INGESTED, RELEASED
 from releve.rules.release import SEED_VERSION, Release
+from releve.rules.schema import Schema
 from tasks.ingest import check_refusals, ingest, refused_digests
 from tasks.intake import take_in
 from tests.repositories import commit, snapshot, write
@@ -384,3 +385,58 @@ def test_a_harvested_rows_answer_id_is_no_unknown_column(tmp_path):
     write(path, "kind,price,weight,bought,_answer_id\nbread,1,2,yes,x\n")
 
     assert take_in(path, shop_schema(), params=make_params(), room=tmp_path).accepted == 1
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(fresh, monkeypatch):
+    path = fresh.receive_text(GOOD)
+
+    def changing(*arguments, **options):
+        taken = take_in(*arguments, **options)
+        path.write_text(f"{GOOD}tea,1,2,no\n")
+        return taken
+
+    monkeypatch.setattr("tasks.ingest.take_in", changing)
+    found = ingest(fresh.settings, SHOP)
+
+    assert not found.batches
+    assert "today.csv changed while it was read" in found.refusals[0].reason
+
+
+NUMERALS = {
+    "regression": ({"task": "regression"}, '"1.234,5"', 1234.5),
+    "classes": ({"classes": [1000, 2000]}, '"1.000"', 1000),
+}
+
+
+@pytest.mark.parametrize("case", NUMERALS)
+def test_numbers_are_read_as_params_say_in_the_target_too(case, tmp_path):
+    target, cell, label = NUMERALS[case]
+    schema = Schema.from_dict({"target": {"name": "sum", **target}, "columns": {"self": {"type": "number"}}})
+    params = make_params(ingest={"csv_thousands": ".", "csv_decimal": ","})
+    path = write(tmp_path / "today.csv", f'self;sum\n"7,25";{cell}\n' * 1 + f'"7.250";{cell}\n' * 9)
+
+    taken = take_in(path, schema, params=params, room=tmp_path)
+    taken.rows.close()
+
+    found = pd.read_parquet(tmp_path / "accepted.parquet")
+    assert found["sum"].tolist() == [label] * 10
+    assert found["self"].tolist() == [7.25, *[7250.0] * 9]
+
+
+def test_what_was_seen_is_what_is_ingested_of_truth_values(tmp_path):
+    schema = Schema.from_dict(
+        {
+            "target": {"name": "sold", "classes": ["False", "True"]},
+            "columns": {"new": {"type": "category", "categories": ["False", "True"]}},
+        }
+    )
+    frame = pd.DataFrame({"new": [True, False] * 5, "sold": [False, True] * 5})
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.to_csv(tmp_path / "b.csv", index=False)
+    frame.to_json(tmp_path / "c.jsonl", orient="records", lines=True)
+
+    for number, name in enumerate(("a.parquet", "b.csv", "c.jsonl")):
+        taken = take_in(tmp_path / name, schema, params=make_params(), room=tmp_path / str(number))
+        taken.rows.close()
+        assert pd.read_parquet(taken.rows.path)["new"].tolist() == ["True", "False"] * 5
+    assert not schema.row_problems([{"new": True}, {"new": "True"}])

@@ -5,7 +5,7 @@ import pytest
 from releve.errors import BadInput, NotFound
 from tasks.ingest import ingest
 from tasks.requeue import requeue
-from tests.tables import SHOP
+from tests.tables import SHOP, shop_rows
 
 pytestmark = pytest.mark.slow
 
@@ -68,3 +68,22 @@ def test_a_file_that_somebody_may_be_mending_is_not_written_over(fresh):
 
     with pytest.raises(BadInput, match="is there already"):
         requeue(fresh.settings, SHOP, batch)
+
+
+def test_typed_cells_come_back_with_their_types(fresh):
+    frame = shop_rows(20).astype({"price": object})
+    frame.loc[0, "price"] = -1
+    fresh.receive(frame)
+    batch = ingest(fresh.settings, SHOP).batches[0].batch
+
+    path = requeue(fresh.settings, SHOP, batch)
+
+    assert path.suffix == ".jsonl"
+    assert json.loads(path.read_text())["price"] == -1
+
+
+def test_a_text_that_begins_like_json_comes_back_as_csv_where_it_came_so(fresh):
+    fresh.receive_text(f'kind,price,weight,bought\n{ROWS}"{{a""b",1,2,yes\n"{{"b,1,2,yes\n')
+    batch = ingest(fresh.settings, SHOP).batches[0].batch
+
+    assert requeue(fresh.settings, SHOP, batch).suffix == ".csv"

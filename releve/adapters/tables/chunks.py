@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CELLS_PER_CHUNK = 400_000  # a cell read from text takes some 60 bytes, so that a chunk stays below 50 MB
 MOST_ROWS_PER_CHUNK = 50_000
+CHARACTERS_PER_CHUNK = 1 << 24  # of long texts, which fill a chunk before its cells do
 
 
 @dataclass(frozen=True)

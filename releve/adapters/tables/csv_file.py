@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from releve.adapters.tables.chunks import Chunk, Line, Table, chunk_rows, frame_of, guarded, numbered, told_as
+from releve.adapters.tables.chunks import (
+    CHARACTERS_PER_CHUNK,
+    Chunk,
+    Line,
+    Table,
+    chunk_rows,
+    frame_of,
+    guarded,
+    numbered,
+    told_as,
+)
 from releve.adapters.tables.dialect import SAMPLE, Dialect, find_dialect
 from releve.adapters.tables.encoding import find_encoding, open_bytes
 from releve.errors import BadInput
@@ -47,13 +57,14 @@ class _Lines:
     """The lines of a file; the last one that was given is kept, to be shown when it is no row."""
 
     def __init__(self, file: Any):
-        self._file, self.last = file, ""
+        self._file, self.last, self.characters = file, "", 0
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
         self.last = next(self._file)
+        self.characters += len(self.last)
         return self.last
 
 
@@ -96,9 +107,9 @@ class _Reading:
                         numbers.append(first)
                     elif record:
                         odd.append(Line(first, f"has {_cells(len(record))}, expected {width}", record))
-                    if len(rows) + len(odd) >= most:
+                    if len(rows) + len(odd) >= most or lines.characters >= CHARACTERS_PER_CHUNK:
                         yield self._chunk(rows, numbers, odd)
-                        rows, numbers, odd = [], [], []
+                        rows, numbers, odd, lines.characters = [], [], [], 0
                 break
             except csv.Error as error:
                 first, before = before + 1, reader.line_num

@@ -9,6 +9,7 @@ from typing import Any
 
 from releve.adapters.tables.chunks import Chunk, Line, Table, chunk_rows, frame_of, guarded, numbered, told_as
 from releve.errors import BadInput
+from releve.rules.cells import names_of
 
 KIND = "XLSX"
 
@@ -52,7 +53,7 @@ def _chunk(rows: list[list[Any]], first: int, names: list[str]) -> Chunk:
 
 def _names(header: Sequence[Any], *, line: int, source: str) -> list[str]:
     width = max(number for number, cell in enumerate(header, start=1) if cell != "")
-    names = [str(cell) for cell in header[:width]]
+    names = [(*names_of(cell), str(cell))[0] for cell in header[:width]]  # a sheet holds the year 2020 as 2020.0
     if "" in names:
         raise BadInput(f"{source}: row {line}, the header, has no name for column {names.index('') + 1}; name it")
     return names

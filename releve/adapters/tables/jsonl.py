@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from releve.adapters.tables.chunks import Chunk, Line, Table, chunk_rows, frame_of, guarded, numbered
+from releve.adapters.tables.chunks import (
+    CHARACTERS_PER_CHUNK,
+    Chunk,
+    Line,
+    Table,
+    chunk_rows,
+    frame_of,
+    guarded,
+    numbered,
+)
 from releve.adapters.tables.encoding import open_bytes
 
 KIND = "JSON Lines"
@@ -34,19 +43,20 @@ class _Reading:
         rows: list[dict[str, Any]] = []
         numbers: list[int] = []
         odd: list[Line] = []
+        size = 0
         with open_bytes(self._path) as file:
             self._raw = getattr(file, "fileobj", file)
             for number, line in enumerate(file, start=1):  # split at \n alone: JSON allows U+2028 inside a text
-                found = _parsed(number, line)
+                found, size = _parsed(number, line), size + len(line)
                 if isinstance(found, Line):
                     odd.append(found)
                 elif found is not None:
                     rows.append(found)
                     numbers.append(number)
                     self._names.update(dict.fromkeys(found))
-                if len(rows) + len(odd) >= chunk_rows(len(self._names)):
+                if len(rows) + len(odd) >= chunk_rows(len(self._names)) or size >= CHARACTERS_PER_CHUNK:
                     yield self._chunk(rows, numbers, odd)
-                    rows, numbers, odd = [], [], []
+                    rows, numbers, odd, size = [], [], [], 0
         if rows or odd:
             yield self._chunk(rows, numbers, odd)
 
@@ -64,7 +74,7 @@ def _parsed(number: int, line: bytes) -> dict[str, Any] | Line | None:
         return None
     text = plain.decode("utf-8", "backslashreplace").rstrip("\r\n")
     try:
-        value = json.loads(plain.decode("utf-8"))
+        value = json.loads(plain.decode("utf-8"), object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         return Line(number, f"holds the byte 0x{error.object[error.start]:02X}, which is not UTF-8", text)
     except (ValueError, RecursionError) as error:
@@ -72,3 +82,13 @@ def _parsed(number: int, line: bytes) -> dict[str, Any] | Line | None:
     if not isinstance(value, dict):
         return Line(number, f"holds {text[:SHOWN]}, expected an object of column names and values", text)
     return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises ValueError where a name stands twice: Python would keep the last value without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it names {twice[:SHOWN]!r} twice")
+    return found

@@ -1,12 +1,14 @@
 """Parquet, a part of a row group at a time."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from releve.adapters.tables.chunks import Chunk, Table, chunk_rows, guarded, numbered, told_as
+from releve.adapters.tables.chunks import CHARACTERS_PER_CHUNK, Chunk, Table, chunk_rows, guarded, numbered, told_as
 
 KIND = "PARQUET"
+UNNAMED_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls it in a file
 
 
 def open_parquet(path: Path) -> Table:
@@ -28,9 +30,20 @@ class _Reading:
     def place(self) -> int:
         return int(self._size * self._read / max(self._file.metadata.num_rows, 1))
 
+    def _rows(self) -> int:
+        """Of a chunk: as many as its columns allow, and as its bytes do."""
+        file = self._file.metadata
+        size = sum(file.row_group(number).total_byte_size for number in range(file.num_row_groups))
+        return min(chunk_rows(file.num_columns), max(1, int(CHARACTERS_PER_CHUNK * file.num_rows / max(size, 1))))
+
     def chunks(self) -> Iterator[Chunk]:
         with self._file:
-            for batch in self._file.iter_batches(batch_size=chunk_rows(self._file.metadata.num_columns)):
-                frame = batch.to_pandas().reset_index(drop=True)
+            for batch in self._file.iter_batches(batch_size=self._rows()):
+                frame = _without_row_numbers(batch).to_pandas(ignore_metadata=True)
                 yield Chunk(frame, numbered(range(self._read + 1, self._read + len(frame) + 1)))
                 self._read += len(frame)
+
+
+def _without_row_numbers(batch: Any) -> Any:
+    """Without the unnamed index of a pandas frame. A named one is a column like any, which pandas would hide."""
+    return batch.select([place for place, name in enumerate(batch.schema.names) if not UNNAMED_INDEX.fullmatch(name)])

@@ -74,9 +74,10 @@ def read_sample(path: Path, rows: int, *, options: CsvOptions | None = None) -> 
     with closing(table.chunks):  # type: ignore[type-var]  # all of them are generators
         chunks, complete = _first(table.chunks, rows)
     frame = _joined([chunk.frame for chunk in chunks]) if chunks else None
-    if frame is None or frame.empty:
-        raise BadInput(f"{path.name} has no rows; put a file with at least one row in its place")
     lines = tuple(line for chunk in chunks for line in chunk.lines)
+    if frame is None or frame.empty:
+        first = f": of {len(lines)} lines none is one; line {lines[0].row} {lines[0].reason}" if lines else ""
+        raise BadInput(f"{path.name} has no rows{first}; put a file with at least one row in its place")
     return Sample(frame.head(rows), lines, table.read_as, table.is_text, complete and len(frame) <= rows)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.rules.cells import EXACT, names_of
 from releve.rules.columns import CATEGORY, NUMBER, TEXT
 from releve.rules.dates import as_date
 from releve.rules.inference.findings import Finding, counted, listed
@@ -17,6 +18,7 @@ from releve.rules.inference.profiles import Profile
 
 MUCH_MISSING = 0.5  # share of the cells
 OPEN_VALUES = 100  # different categories beyond which each is rare
+TRUTH = ["False", "True"]
 LENGTHS = (200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)  # characters
 
 
@@ -25,8 +27,10 @@ def column_spec(profile: Profile) -> dict[str, Any]:
     spec: dict[str, Any] = {"type": profile.type or CATEGORY}
     if profile.type == NUMBER:
         spec |= natural_bounds(profile)
-    if profile.type == CATEGORY and profile.form != "boolean" and profile.is_listable:
-        spec["categories"] = sorted(map(str, profile.counts))
+    if profile.type == CATEGORY and profile.form == "boolean":
+        spec["categories"] = TRUTH  # as pandas writes them into CSV, and as true and false of JSON are taken
+    elif profile.type == CATEGORY and profile.is_listable:
+        spec["categories"] = sorted({(*names_of(value), str(value))[0] for value in profile.counts})
     if profile.type == TEXT:
         spec["max_length"] = _roomy(max(len(str(value)) for value in profile.counts))
     return spec | ({"nullable": True} if profile.missing else {})
@@ -73,7 +77,7 @@ def _day_or_moment(moment: datetime) -> str:
 
 def column_findings(profile: Profile) -> list[Finding]:
     """What is odd about one column by itself."""
-    checks = (_boolean, _strange, _constant, _missing, _other_form, _open)
+    checks = (_nested, _strange, _inexact, _constant, _missing, _other_form, _open)
     return [finding for check in checks if (finding := check(profile)) is not None]
 
 
@@ -85,13 +89,23 @@ def _constant(profile: Profile) -> Finding | None:
     return Finding("constant", text, (profile.name,), f"constant: {what}")
 
 
-def _boolean(profile: Profile) -> Finding | None:
-    if profile.form != "boolean":
+def _nested(profile: Profile) -> Finding | None:
+    if profile.form != "nested":
         return None
     return Finding(
         "cells",
-        f"{profile.name} holds true and false, which is neither a number nor text: every row will be rejected. "
-        "Write 0 and 1 into the file (and make the column a number), or the words as text",
+        f"{profile.name} holds {next(iter(profile.counts))}, which is no number, date or text: every row will be "
+        "rejected. Leave the column out of the file, or write what is needed of it into columns of their own",
+    )
+
+
+def _inexact(profile: Profile) -> Finding | None:
+    if profile.type != NUMBER or not np.nanmax(np.abs(profile.numbers)) > EXACT or not profile.is_whole:
+        return None
+    return Finding(
+        "cells",
+        f"{profile.name} holds whole numbers of more than 15 digits, of which a number keeps the first 15: two of them "
+        "can become one. Where they are names, write them as text into the file and put {type: category}",
     )
 
 
@@ -125,7 +139,8 @@ def _other_form(profile: Profile) -> Finding | None:
 
 
 FORMS = {
-    "code": "holds digits with leading zeros ({example}): taken for names, so it is a category",
+    "code": "holds digits with leading zeros, or more than a number keeps ({example}): taken for names, so it is a "
+    "category",
     "quoted number": "holds numbers written as text ({example}): taken for names; to have numbers, write them without "
     "quotes in the file and put {{type: number}}",
     "grouped number": "holds numbers such as {example}; to have them read, say SET=ingest.csv_thousands=, or "

@@ -17,6 +17,7 @@ from releve.rules.inference.sums import sum_findings
 MOST_ROWS = 5000  # looked at, spread evenly over the sample
 FEWEST_ROWS = 40  # fewer say nothing
 LEAK = {True: 0.98, False: 0.99}  # share of the error that one column takes away; of classes, and of numbers
+MOST_CLASSES = 0.2  # share of the rows; classes of fewer than five rows are hardly learned from half of them
 STRONG = 0.9
 LEAVES = 64  # of the tree on a number; of classes, a few each
 SEED = 7
@@ -27,7 +28,7 @@ def leak_findings(columns: Sequence[Profile], target: Profile, *, is_class: bool
     values = target.codes.astype(np.float64) if is_class else target.numbers
     values = np.where(target.codes < 0, np.nan, values)
     rows = _some_rows(values)
-    if len(rows) < FEWEST_ROWS:
+    if len(rows) < FEWEST_ROWS or (is_class and target.distinct > MOST_CLASSES * len(rows)):
         return []
     power = {column.name: _power(column, values, rows, is_class=is_class) for column in columns}
     alone = [_alone(column, target, power[column.name], is_class=is_class) for column in columns]

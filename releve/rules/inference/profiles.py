@@ -8,24 +8,25 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.rules.cells import LARGEST_NUMBER, MISSING_TEXT, as_number, is_missing
+from releve.rules.cells import EXACT, LARGEST_NUMBER, MISSING_TEXT, as_number, is_missing
 from releve.rules.columns import CATEGORY, DATE, NUMBER, REAL, TEXT
 from releve.rules.dates import as_date
-from releve.rules.inference.numerals import is_grouped
+from releve.rules.numerals import MOSTLY, is_grouped
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOSTLY = 0.95  # share of the present cells that make a column's type
 MOST_LISTED = 30  # different values; a longer list is nobody's to keep up to date
 TEXT_WORDS = 3  # words a cell, on average: "New York" is a name, a message has more
 TEXT_DISTINCT = 0.5  # share of different values among the present ones; a category repeats itself
+PLAIN = str | REAL | bool | np.bool_ | date | datetime  # what a cell may be; all else is nested or unknown
 CODE = re.compile(r"[+-]?0[0-9]+", re.ASCII)  # 007 and 01234 are names that happen to be digits
 # 31/12/2024, 12.31.24, 2024/12/31: told, not read, since 03/04/2024 is two days.
 OTHER_DATE = re.compile(r"(\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}[/.]\d{1,2}[/.]\d{1,2})([T ].*)?", re.ASCII)
@@ -40,7 +41,7 @@ class Profile:
     counts: dict[Any, int]  # of each present value, the most frequent first
     type: str | None
     read: dict[Any, float]  # a number per value, of numbers and dates; NaN for one that is neither
-    form: str = ""  # what the values look like beside their type: one of FORMS, "boolean" or ""
+    form: str = ""  # what the values look like beside their type: one of FORMS, "boolean", "nested" or ""
 
     @property
     def present(self) -> int:
@@ -98,19 +99,27 @@ def profile(name: str, cells: "pd.Series[Any]", *, as_text: bool) -> Profile:
     """Look at one column. `as_text`: all cells are text as in CSV, so that digits are numbers."""
     import pandas as pd
 
-    plain = [None if _is_empty(cell) else _plain(cell) for cell in cells.tolist()]
-    counts = dict(Counter(cell for cell in plain if cell is not None).most_common())
-    kind, form, read = _type(counts, as_text=as_text)
-    return Profile(name, pd.Series(plain, dtype=object), counts, kind, read, form)
+    found = [None if _is_empty(cell) else cell for cell in cells.tolist()]
+    plain = [_plain(cell) for cell in found]
+    unblank = [None if isinstance(cell, str) and not cell.strip() else cell for cell in plain] if as_text else plain
+    kind, form, read = _type(_counted(unblank), as_text=as_text)
+    if any(cell is not None and not isinstance(cell, PLAIN) for cell in found):
+        kind, form, read = CATEGORY, "nested", {}
+    cells_found = unblank if kind in (None, *READ) else plain  # in a CSV a blank is missing there alone
+    return Profile(name, pd.Series(cells_found, dtype=object), _counted(cells_found), kind, read, form)
+
+
+def _counted(cells: list[Any]) -> dict[Any, int]:
+    return dict(Counter(cell for cell in cells if cell is not None).most_common())
 
 
 def _plain(value: Any) -> Any:
     """A value that can be counted and compared: lists and objects as their text."""
-    return value if isinstance(value, str | int | float | np.generic) or hasattr(value, "isoformat") else str(value)
+    return value if value is None or isinstance(value, PLAIN) else str(value)
 
 
 def _is_empty(cell: Any) -> bool:
-    return is_missing(cell) or (isinstance(cell, str) and cell.strip() == MISSING_TEXT)
+    return is_missing(cell) or (isinstance(cell, str) and cell == MISSING_TEXT)
 
 
 def _type(counts: dict[Any, int], *, as_text: bool) -> tuple[str | None, str, dict[Any, float]]:
@@ -122,10 +131,7 @@ def _type(counts: dict[Any, int], *, as_text: bool) -> tuple[str | None, str, di
     for kind, read in READ.items():
         numbers = {value: read(value, as_text) for value in counts}
         if _share(counts, numbers) >= MOSTLY:
-            is_code = kind == NUMBER and any(
-                isinstance(value, str) and CODE.fullmatch(value.strip()) for value in counts
-            )
-            return (CATEGORY, "code", {}) if is_code else (kind, "", numbers)
+            return (CATEGORY, "code", {}) if kind == NUMBER and any(map(_is_code, counts)) else (kind, "", numbers)
     return _word_type(counts), _word_form(counts), {}
 
 
@@ -149,6 +155,12 @@ def _share(counts: dict[Any, int], numbers: dict[Any, float]) -> float:
 
 def _mostly(counts: dict[Any, int], fits: Callable[[Any], bool]) -> bool:
     return sum(count for value, count in counts.items() if fits(value)) >= MOSTLY * sum(counts.values())
+
+
+def _is_code(value: Any) -> bool:
+    """Leading zeros, or digits that a number could not keep."""
+    text = value.strip() if isinstance(value, str) else ""
+    return bool(CODE.fullmatch(text)) or (text.isdecimal() and int(text[:400]) > EXACT)
 
 
 def _is_other_date(value: Any) -> bool:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+LONGEST_NAME = 200  # characters of a column's name; YAML takes 1,024
+
+
 @dataclass(frozen=True)
 class Sample:
     """Rows of the file as found, and what was not."""
@@ -134,6 +137,11 @@ def _check_names(names: list[str], roles: Roles) -> None:
         raise BadInput(f"'{roles.target}' is named twice; the target can be neither the time nor the id")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BadInput(f"the file has {listed(map(repr, twice))} twice; give each column a name of its own")
+    if odd := [name for name in names if not name.isprintable() or len(name) > LONGEST_NAME]:
+        raise BadInput(
+            f"the file has the column {odd[0][:LONGEST_NAME]!r}; a name has at most {LONGEST_NAME} characters, no line "
+            "breaks and no other invisible ones: rename it in the file"
+        )
     if odd := [name for name in names if name.startswith(RESERVED_PREFIX) or not name.strip()]:
         raise BadInput(
             f"the file has the column {odd[0]!r}; a name must not be empty or begin with '{RESERVED_PREFIX}', as "

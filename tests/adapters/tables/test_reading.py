@@ -190,3 +190,56 @@ def test_a_sample_of_a_jsonl_file_keeps_its_types(tmp_path):
     assert sample.frame["a"].tolist() == [1, "x"]
     assert [line.row for line in sample.lines] == [2]
     assert not sample.is_text
+
+
+def test_a_named_index_of_a_parquet_file_is_a_column_and_row_numbers_are_none(tmp_path):
+    frame = shop_rows(20)
+    frame.set_index("price").to_parquet(tmp_path / "named.parquet")
+    frame.iloc[::2].to_parquet(tmp_path / "numbered.parquet")
+
+    named, numbered = (next(open_table(tmp_path / f"{name}.parquet").chunks).frame for name in ("named", "numbered"))
+
+    assert sorted(named) == sorted(frame) and named["price"].tolist() == frame["price"].tolist()
+    assert list(numbered) == list(frame) and len(numbered) == 10
+
+
+def test_names_that_pandas_holds_as_numbers_are_texts(tmp_path):
+    pd.DataFrame({0: [1.5], 1: ["a"]}).to_parquet(tmp_path / "today.parquet")
+
+    assert list(next(open_table(tmp_path / "today.parquet").chunks).frame) == ["0", "1"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_long_texts_fill_a_chunk_before_rows_do(ending, tmp_path):
+    letter, path = "a long letter, " * 40_000, tmp_path / f"today.{ending}"
+    frame = pd.DataFrame({"text": [letter + str(number) for number in range(60)], "kind": "a"})
+    if ending == "parquet":
+        frame.to_parquet(path)
+    else:
+        content = frame.to_csv(index=False) if ending == "csv" else frame.to_json(orient="records", lines=True)
+        written(tmp_path, content, path.name)
+
+    chunks = list(open_table(path).chunks)
+
+    assert len(chunks) > 1
+    assert [row for chunk in chunks for row in chunk.frame["text"]] == frame["text"].tolist()
+
+
+def test_a_name_that_a_line_gives_twice_is_told(tmp_path):
+    rows, lines = read(written(tmp_path, '{"price": 1}\n{"price": 1, "price": 2}\n', "today.jsonl"))
+
+    assert rows == [(1, [1])]
+    assert [(line.row, line.reason) for line in lines] == [(2, "is not JSON: it names 'price' twice")]
+
+
+def test_a_sample_in_which_no_line_is_a_row_names_the_first(tmp_path):
+    path = written(tmp_path, "[\n{},\n]\n", "pretty.jsonl")
+
+    with pytest.raises(BadInput, match="has no rows: of 3 lines none is one; line 1 is not JSON"):
+        read_sample(path, 10)
+
+
+def test_a_year_names_a_column_of_a_sheet_as_it_is_shown(tmp_path):
+    workbook(tmp_path / "today.xlsx", [["kind", 2020], ["bread", 1]])
+
+    assert list(next(open_table(tmp_path / "today.xlsx").chunks).frame) == ["kind", "2020"]

@@ -1,9 +1,14 @@
 """What a column's cells say of its type, its bounds and its values."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
+import pandas as pd
 import pytest
 
+from releve.rules.columns import Column
+from releve.rules.frames import from_text
 from releve.rules.inference.columns import column_findings, column_spec, seen
 from releve.rules.inference.profiles import MOST_LISTED
 from tests.rules.inference.tables import column
@@ -56,10 +61,50 @@ def test_typed_cells_keep_their_types() -> None:
     assert column_spec(column(datetime(2024, 1, 31), datetime(2024, 2, 1), as_text=False))["type"] == "date"
 
 
-def test_true_and_false_are_told_to_be_neither_number_nor_text() -> None:
-    (finding,) = column_findings(column(True, False, True, False, as_text=False))
+def test_true_and_false_are_two_categories_that_every_form_of_them_fits() -> None:
+    profile = column(True, False, True, None, as_text=False)
 
-    assert "every row will be rejected" in finding.text
+    assert column_spec(profile) == {"type": "category", "categories": ["False", "True"], "nullable": True}
+    assert column_findings(profile) == []
+
+
+@pytest.mark.parametrize("value", [[1, 2], {"a": 1}, b"bytes", timedelta(seconds=1)])
+def test_cells_that_no_type_can_hold_are_told(value: Any) -> None:
+    (finding,) = column_findings(column(value, value, "x", as_text=False))
+
+    assert "which is no number, date or text: every row will be rejected" in finding.text
+
+
+@pytest.mark.parametrize(("number", "kind"), [(2**53, "number"), (2**53 + 1, "category")])
+def test_digits_that_a_number_cannot_keep_are_names(number: int, kind: str) -> None:
+    assert column_spec(column(str(number), "17"))["type"] == kind
+
+
+@pytest.mark.parametrize(("number", "is_told"), [(2**53, False), (2**53 + 2, True)])
+def test_whole_numbers_that_are_not_kept_are_told(number: int, is_told: bool) -> None:
+    told = [finding.text for finding in column_findings(column(number, 17, as_text=False))]
+
+    assert any("of more than 15 digits" in text for text in told) is is_told
+
+
+def test_decimals_are_numbers() -> None:
+    assert column_spec(column(Decimal("1.50"), Decimal("2.5"), as_text=False)) == {"type": "number"}
+
+
+def test_categories_are_listed_as_ingestion_names_them() -> None:
+    profile = column(*["a", 5.0] * 3, as_text=False)
+
+    assert column_spec(profile) == {"type": "category", "categories": ["5", "a"]}
+
+
+@pytest.mark.parametrize("kind", ["number", "date", "category"])
+def test_a_blank_cell_is_missing_where_ingestion_takes_it_so(kind: str) -> None:
+    cells = {"number": ["1", "2"], "date": ["2024-01-31", "2024-02-01"], "category": ["a", "b"]}[kind] + ["  "]
+
+    read = from_text(Column("x", kind), pd.Series(cells, dtype=object))
+
+    assert column_spec(column(*cells))["type"] == kind
+    assert column(*cells).missing == read.isna().sum()
 
 
 def test_an_empty_cell_makes_a_column_nullable() -> None:

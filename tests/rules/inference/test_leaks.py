@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.rules.inference.tables import a_table, described, no_features, told
+from tests.rules.inference.tables import ROWS, a_table, described, no_features, told
 
 RANDOM = np.random.default_rng(3)
 
@@ -93,3 +93,9 @@ def test_a_category_of_names_does_not_pass_for_a_leak() -> None:
     frame["city"] = [f"city {n % 75}" for n in range(150)]
 
     assert told(described(frame), "leak") == ""
+
+
+def test_a_target_of_hardly_repeated_classes_has_no_leaks_to_look_for() -> None:
+    found = described(a_table(tag=[f"t{n // 4}" for n in range(ROWS)]), target="tag", task="multiclass")
+
+    assert told(found, "leak") == ""

@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from releve.errors import BadInput
 from releve.rules.inference.findings import KINDS
 from releve.rules.inference.overrides import overrides_for
 from releve.rules.inference.table import Roles, Sample, describe
+from releve.rules.inference.writing import params_text
 from tests.rules.inference.tables import BASE, ROWS, a_table, described, no_features, told
 
 RANDOM = np.random.default_rng(5)
@@ -181,3 +183,16 @@ def test_the_holdout_grows_with_the_table_within_limits(rows: int, holdout: int 
 
 def test_a_table_of_the_usual_size_overrides_nothing() -> None:
     assert overrides_for(1500, base=BASE) == []
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "a\tb", "x" * 201])
+def test_a_name_that_no_line_can_hold_is_refused(name: str) -> None:
+    with pytest.raises(BadInput, match="a name has at most 200 characters, no line breaks"):
+        described(a_table(**{name: ["a"] * ROWS}))
+
+
+def test_a_column_may_have_any_other_name() -> None:
+    names = ["self", 'it\'s "q"', "=cmd()", "a.b", "# no comment", "{{x}}", "a: b", "é", "x" * 200]
+    found = described(a_table(**{name: ["a", "b"] * (ROWS // 2) for name in names}))
+
+    assert set(yaml.safe_load(params_text(found, scenario="odd"))["columns"]) == {*names, "length", "width"}
