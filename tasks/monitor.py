@@ -10,9 +10,11 @@ from releve.adapters.files import read_params, read_schema, write_bytes, write_j
 from releve.adapters.prediction_ledger import LedgerReader
 from releve.adapters.registry import Current, Registry
 from releve.adapters.scenario_branch import ScenarioBranch
+from releve.errors import BadInput
 from releve.rules import drift, quality, realised, trigger
 from releve.rules.drift import Verdict
 from releve.rules.ledger import Answers
+from releve.rules.metrics import metrics_of
 from releve.rules.paired import Doubt
 from releve.rules.params import Monitor, Params
 from releve.rules.quality import Quality, promise_of
@@ -54,12 +56,13 @@ class Observation:
 def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Observation:
     """Compare the newest answers with what the champion learned from, and decide whether a challenge is due.
 
-    Raises NotFound before the first release.
+    Raises NotFound before the first release, BadInput when the target has changed since it.
     """
     # gather
     params, schema = read_params(settings.project, scenario), read_schema(settings.project, scenario)
     registry, state = Registry(settings.registry_url), ScenarioState(settings.home, scenario)
     champion = check_released(registry.current(scenario), scenario)
+    _check_promise(champion, schema)
     reference = read_reference(settings, champion.release.model)
     answers = LedgerReader(state.ledger).answers(since=champion.since, model=champion.release.model)
     new_rows = count_new_rows(settings, scenario, registry)
@@ -136,3 +139,13 @@ def _judge_quality(state: ScenarioState, champion: Current, schema: Schema, para
         min_labels=rule.min_labels,
         doubt=Doubt(rule.confidence, gate.resamples, gate.block_rows, gate.seed),
     )
+
+
+def _check_promise(champion: Current, schema: Schema) -> None:
+    """Raises BadInput when the target's task has changed since the champion made its promise."""
+    metric, task = champion.release.metric, schema.target.task
+    if metric not in metrics_of(task):
+        raise BadInput(
+            f"the champion {champion.release.model} promised {metric}, which is no metric of a {task} target: the "
+            "scenario's target has changed since. Change it back, or start the scenario from scratch (`make forget`)"
+        )

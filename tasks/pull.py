@@ -55,6 +55,11 @@ def _values(source: Source, since: Any) -> dict[str, Any]:
     says = ":since" in source.query
     if source.watermark and not says:
         raise BadInput("source.watermark is set, but source.query does not say :since; add `where WATERMARK > :since`")
+    if source.watermark and since == "":
+        raise BadInput(
+            "source.watermark is set and source.since is empty, which no number and no date is larger than; say where "
+            "the first run begins, such as 0 or 1970-01-01"
+        )
     return {"since": since} if says else {}
 
 

@@ -1,8 +1,9 @@
 import json
 
 import pytest
+import yaml
 
-from releve.errors import NotFound
+from releve.errors import BadInput, NotFound
 from releve.rules import drift, quality
 from releve.rules.chain import MONITORED
 from tasks.monitor import count_new_rows, monitor
@@ -28,6 +29,16 @@ def dearer(rows):
 def test_before_the_first_release_there_is_nothing_to_look_at(challenged):
     with pytest.raises(NotFound, match="shop has no release yet; run the retrain flow"):
         monitor(challenged.settings, SHOP)
+
+
+def test_a_target_of_another_kind_than_the_champion_promised_is_told(released):
+    path = released.files.folder / "params.yaml"
+    values = yaml.safe_load(path.read_text())
+    values["columns"].pop("price")
+    path.write_text(yaml.safe_dump({**values, "target": {"name": "price", "task": "regression"}}))
+
+    with pytest.raises(BadInput, match=r"promised accuracy, which is no metric of a regression target"):
+        monitor(released.settings, SHOP)
 
 
 def test_without_answers_it_waits_and_says_why(released):

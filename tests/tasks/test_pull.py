@@ -66,6 +66,7 @@ def test_without_a_query_there_is_nothing_to_pull(tmp_path, database):
     [
         ({"url_env": "OTHER"}, "source.url_env is 'OTHER', and no environment variable of that name"),
         ({"query": "select 1 as id"}, "source.watermark is set, but source.query does not say :since"),
+        ({"since": ""}, "source.since is empty, which no number and no date is larger than"),
         ({"watermark": "day"}, "source.watermark is 'day', which is no column of source.query"),
         ({"query": "select null as id, :since as x"}, "a row of source.query has no watermark"),
         ({"query": "select x'00' as b, 1 as id, :since as s"}, "which is no number, text or date; cast it"),
