@@ -1,6 +1,7 @@
 """A table of your own, from one command to the fifth retraining: what does the loop make of it?
 
     python -m benchmarks.own_tables bike=bike.csv:cnt:dteday sms=sms.csv:label [--batches 5] [--first 0.6]
+        [--set tune.trials=10]
 
 Each table is NAME=FILE:TARGET[:TIME]. Its oldest rows make the first champion, the others arrive in batches. Before a
 batch is ingested, the champion answers it, and so does scikit-learn with its defaults, fitted on exactly the rows that
@@ -83,17 +84,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as room:
         project = fresh_project(Path(room))
         for wanted in arguments.tables:
-            play(project, wanted, first=arguments.first, batches=arguments.batches)
+            play(project, wanted, first=arguments.first, batches=arguments.batches, settings=arguments.set)
     return 0
 
 
-def play(project: Project, wanted: Wanted, *, first: float, batches: int) -> None:
+def play(project: Project, wanted: Wanted, *, first: float, batches: int, settings: list[str]) -> None:
     """Scaffold, first champion, then batch after batch, and the ratios."""
     table = pd.read_csv(wanted.path, dtype=str, keep_default_na=False)
     start = int(len(table) * first)
     edges = np.linspace(start, len(table), batches + 1).astype(int)
     print(f"\n## {wanted.name}\n\n{len(table)} rows; the oldest {start} make the first champion\n", flush=True)
-    scaffold(project, wanted, table.iloc[:start])
+    scaffold(project, wanted, table.iloc[:start], settings)
     first_verdict, seconds = learn(project, wanted.name)
     schema = ModelStore(project.settings.home).load(champion(project, wanted.name)).schema
     metric = default_metric(schema.target.task)
@@ -108,11 +109,12 @@ HEAD = (
 )
 
 
-def scaffold(project: Project, wanted: Wanted, oldest: pd.DataFrame) -> None:
+def scaffold(project: Project, wanted: Wanted, oldest: pd.DataFrame, settings: list[str]) -> None:
     """The one command, and the commit that it asks for."""
     data = project.root.parent / f"{wanted.name}.csv"
     oldest.to_csv(data, index=False)
     options = ["--data", str(data), "--target", wanted.target, *(["--time", wanted.time] if wanted.time else [])]
+    options += [word for setting in settings for word in ("--set", setting)]
     said = run(project, ["-m", "tasks.scaffold", wanted.name, *options]).output
     print("\n".join(f"    {line}" for line in said.splitlines()), "\n", flush=True)
     git(project.root, "add", f"scenarios/{wanted.name}")
@@ -238,6 +240,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("tables", nargs="+", type=Wanted.parse, metavar="NAME=FILE:TARGET[:TIME]")
     parser.add_argument("--batches", type=int, default=5, help="that the newer rows arrive in")
     parser.add_argument("--first", type=float, default=0.6, help="share of the rows that make the first champion")
+    parser.add_argument("--set", nargs="*", default=[], metavar="SECTION.KEY=VALUE", help="overrides of the scenarios")
     return parser.parse_args()
 
 
