@@ -4,10 +4,12 @@ The blocks are cut in time order like those of the holdout (releve/rules/split.p
 which the gate judges on, has no say in what is chosen.
 """
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from releve.errors import BadInput, ReleveError
@@ -101,8 +103,6 @@ def _answers(table: Table, candidate: Candidate, fold: Fold) -> "pd.DataFrame":
 
 def _score(table: Table, answers: "pd.DataFrame", fold: Fold) -> float | None:
     """None where the metric has no value, as AUC on rows of one class."""
-    import math
-
     target, values = table.schema.target, answers.to_numpy(dtype=float)
     labels = table.rows[target.name].iloc[fold.start : fold.end].tolist()
     try:
@@ -113,8 +113,12 @@ def _score(table: Table, answers: "pd.DataFrame", fold: Fold) -> float | None:
 
 
 def best(trials: Sequence[Trial], *, metric: str) -> Trial:
-    """The trial with the best score; of several, the simplest recipe's, then the earliest. Raises BadInput when none
-    has a score."""
+    """The trial with the best score; of several, the simplest recipe's, then the earliest.
+
+    What was searched for has to beat the best of the others by more than one standard error over the folds, since the
+    best of many scores is partly luck (Breiman et al. 1984, the rule of one standard error). Raises BadInput when none
+    has a score.
+    """
     scored = [trial for trial in trials if trial.found.score is not None]
     if not scored:
         raise BadInput(
@@ -122,7 +126,16 @@ def best(trials: Sequence[Trial], *, metric: str) -> Trial:
             f"{trials[0].found.reason}"
         )
     sign = METRICS[metric].sign
-    return min(scored, key=lambda trial: (-sign * _figure(trial), _complexity(trial), trial.number))
+    ranked = sorted(scored, key=lambda trial: (-sign * _figure(trial), _complexity(trial), trial.number))
+    known = next((trial for trial in ranked if trial.origin != SEARCH), ranked[0])
+    return ranked[0] if _is_clear(ranked[0], known, sign=sign) else known
+
+
+def _is_clear(winner: Trial, other: Trial, *, sign: int) -> bool:
+    """Whether the mean gain over the folds exceeds its standard error; also where fewer than two can be compared."""
+    pairs = zip(winner.found.folds, other.found.folds, strict=True)
+    gains = [sign * (one - another) for one, another in pairs if one is not None and another is not None]
+    return len(gains) < 2 or mean(gains) > stdev(gains) / math.sqrt(len(gains))
 
 
 def _figure(trial: Trial) -> float:

@@ -5,7 +5,7 @@ import pytest
 from releve.errors import BadInput
 from releve.rules.search_spaces import SIMPLEST_FIRST, Candidate
 from releve.rules.split import Fold
-from releve.rules.trials import DEFAULTS, MIN_ROWS, Score, Table, Trial, best, try_candidate, validation_folds
+from releve.rules.trials import DEFAULTS, MIN_ROWS, SEARCH, Score, Table, Trial, best, try_candidate, validation_folds
 from tests.tables import shop_rows, shop_schema
 from tests.values import priced_rows, priced_schema
 
@@ -141,6 +141,21 @@ def test_the_best_score_wins_whichever_way_the_metric_points(metric, winner):
     trials = [trial(1, 0.2), trial(2, 0.8), trial(3, None), trial(4, 0.5)]
 
     assert best(trials, metric=metric).number == winner
+
+
+@pytest.mark.parametrize(
+    ("searched", "winner"),
+    [
+        ((0.62, 0.68, 0.74), 2),  # gains of .02, .03, .04: the mean is far above its standard error
+        ((0.75, 0.65, 0.66), 1),  # gains of .15, 0, -.04: it is not
+        ((0.75, None, None), 2),  # one fold says nothing of doubt
+    ],
+)
+def test_what_was_searched_for_has_to_be_better_than_the_defaults_beyond_luck(searched, winner):
+    defaults = Trial(1, DEFAULTS, Candidate("linear", "none"), Score(0.65, (0.60, 0.65, 0.70)))
+    found = Trial(2, SEARCH, Candidate("linear", "none", {"C": 2.0}), Score(0.69, searched))
+
+    assert best([defaults, found], metric="accuracy").number == winner
 
 
 def test_of_equal_scores_the_simpler_recipe_wins_and_then_the_earlier():
