@@ -61,7 +61,8 @@ def show_observation(seen: Observation) -> None:
 
 def show_challenge(scenario: str, challenger: Challenger) -> None:
     """What the gate decided, with its figures."""
-    verdict = "promote" if challenger.promote else "keep the champion"
+    kept = "keep the champion" if challenger.champion else "refused, so nothing serves yet"
+    verdict = "promote" if challenger.promote else kept
     known = headline(challenger.evaluation)
     lines = [f"| **challenger** `{challenger.model}` | {told(known.score.value)} | |"]
     for name, other in challenger.evaluation["against"].items():

@@ -39,6 +39,7 @@ def challenge(settings: Settings, scenario: str, *, reason: str) -> Challenger:
     show_card(
         scenario, challenger.model, card_of(settings, challenger.model), write_card(settings, challenger.model)[-1]
     )
+    kept = "keep the champion" if challenger.champion else "refused, so nothing serves yet"
     for sentence in challenger.reasons:
-        print(f"{'promote' if challenger.promote else 'keep the champion'}: {sentence}")
+        print(f"{'promote' if challenger.promote else kept}: {sentence}")
     return challenger

@@ -183,6 +183,7 @@ def _service(settings: Settings, shared: Mapping[str, str]) -> Part:
         "BENTOML_HOME": str(settings.home / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
         "RELEVE_SCENARIO": scenario,
+        "OMP_NUM_THREADS": "1",  # a worker is one core; on one row, more threads only wait for each other
     }
     where = ("--host", LOOPBACK, "--port", str(settings.service_port))
     return Part(
