@@ -26,8 +26,9 @@ export UV_SYSTEM_CERTS ?= true
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-# make test PYTEST_ARGS="-k gate -x"   make repro DVC_ARGS="scenarios/digits/dvc.yaml"   make up UP_ARGS=...
+# make test PYTEST_ARGS="-k gate -x" TEST_WORKERS=0   make repro DVC_ARGS="scenarios/digits/dvc.yaml"   make up UP_ARGS=...
 PYTEST_ARGS ?=
+TEST_WORKERS ?= 2
 DVC_ARGS ?=
 DEMO_ARGS ?=
 UP_ARGS ?=
@@ -75,6 +76,9 @@ scenario: setup  ## Bring a table: NAME=churn DATA=churn.csv TARGET=churned, and
 demo: setup  ## The whole life of a model, in about three minutes
 	@$(BIN)/python -m examples.demo $(DEMO_ARGS)
 
+# A file's tests stay in one process, which makes what they share once; files with slow tests begin (tests/conftest.py).
+PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
 # Runs on after a failure, so that one run shows everything there is to mend.
 test: setup  ## Check everything: style, types, layers, tests
 	@failed=""; \
@@ -83,12 +87,12 @@ test: setup  ## Check everything: style, types, layers, tests
 	check format $(BIN)/ruff format --check .; \
 	check types $(BIN)/mypy; \
 	check layers $(BIN)/lint-imports; \
-	check tests $(BIN)/python -m pytest $(PYTEST_ARGS); \
+	check tests $(PYTEST); \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi; \
 	echo "All checks passed: style, format, types, layers, tests"
 
 test-fast: setup  ## The tests that need neither a server nor minutes
-	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not slow"
 
 lint: setup  ## Style, types and layers; mends what can be mended by itself
 	@$(BIN)/ruff check --fix .

@@ -28,12 +28,6 @@ def prefect_server() -> Iterator[None]:
         gc.collect()
 
 
-@pytest.fixture(scope="session")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the session's prepared projects lie."""
-    return tmp_path_factory.getbasetemp() / "prepared"
-
-
 @pytest.fixture
 def fresh(room: Path, tmp_path: Path) -> Project:
     """A project without any state."""
