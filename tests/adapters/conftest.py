@@ -1,6 +1,5 @@
 """A real Milvus Lite server for the tests of this folder, started once and stopped by its own process handle."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from releve.settings import LOOPBACK
-from tests.serving.process import free_port
+from tests.serving.process import free_port, listens
 
 START_SECONDS = 60.0
 
@@ -46,13 +45,6 @@ class MilvusServer:
             assert self.process and self.process.poll() is None, (self.data.parent / "milvus.log").read_text()
             assert time.monotonic() < deadline, f"Milvus Lite did not start within {START_SECONDS} s"
             time.sleep(0.1)
-
-
-def listens(port: int) -> bool:
-    """Whether anything accepts connections there."""
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ def milvus_serving(data: Path, port: int) -> Iterator[None]:
     command = [str(Path(sys.executable).with_name("milvus-lite")), "server", "--host", LOOPBACK, "--port", str(port)]
     log = data.with_suffix(f".{time.monotonic_ns()}.log")
     with _process([*command, "--data-dir", str(data)], log, cwd=data.parent, environ={}):
-        wait_until(lambda: _listens(port), log)
+        wait_until(lambda: listens(port), log)
         yield
 
 
@@ -102,7 +102,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((LOOPBACK, port)) == 0

@@ -145,7 +145,7 @@ def test_the_watcher_notices_a_release_by_itself_and_stops_when_told(follower: F
     assert follower.served is None
 
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
-    wait_until(lambda: follower.served is not None, seconds=20)
+    wait_until(lambda: follower.served is not None)
 
     follower.stop()
     assert not follower._thread.is_alive()
