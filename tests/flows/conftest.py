@@ -35,6 +35,12 @@ def fresh(room: Path, tmp_path: Path) -> Project:
 
 
 @pytest.fixture
+def ingested(room: Path, tmp_path: Path) -> Project:
+    """Three windows are batches."""
+    return projects.ingested_project(room).copy(tmp_path)
+
+
+@pytest.fixture
 def work_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project], None]:
     """Flows that run from now on read their settings from this project's environment."""
 

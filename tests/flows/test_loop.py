@@ -262,17 +262,16 @@ def test_a_refused_file_fails_the_flow_after_the_others_are_ingested(
 
 
 def test_a_refused_file_fails_a_retraining_after_its_challenger_is_judged(
-    fresh: Project, work_in: Callable[[Project], None]
+    ingested: Project, work_in: Callable[[Project], None]
 ) -> None:
-    work_in(fresh)
-    fresh.receive(1, 2, 3)
-    (fresh.state.incoming / "broken.csv").write_text("pixel_0_0,digit\n0,1\n")
+    work_in(ingested)
+    (ingested.state.incoming / "broken.csv").write_text("pixel_0_0,digit\n0,1\n")
 
     state = run("retrain")
 
     assert state.is_failed()
     assert "1 of the incoming files were refused and set aside" in state.message
-    assert fresh.registry.events(SCENARIO, kinds=[CHALLENGED])[0].payload["promote"]
+    assert ingested.registry.events(SCENARIO, kinds=[CHALLENGED])[0].payload["promote"]
     assert run("release").is_completed()
 
 

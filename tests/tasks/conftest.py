@@ -12,6 +12,8 @@ from tests.once import made_once
 from tests.tables import SHOP
 from tests.tasks.shop import BETTER_RECIPE, NEWER, TRAINING, Shop, make_shop
 
+TOLD = "told"  # what the stages of the first challenger said, beside its project
+
 
 @pytest.fixture(scope="session")
 def made_fresh(room: Path) -> Shop:
@@ -32,7 +34,8 @@ def made_ingested(made_fresh: Shop, room: Path) -> Shop:
 @pytest.fixture(scope="session")
 def made_challenged(made_ingested: Shop, room: Path) -> Shop:
     def make(shop: Shop) -> None:
-        retrain(shop.settings, SHOP, reason="the first champion")
+        with (shop.root.parent / TOLD).open("w") as told:
+            retrain(shop.settings, SHOP, reason="the first champion", progress=lambda line: print(line, file=told))
 
     return after(made_ingested, room / "shop-challenged", make)
 
@@ -81,6 +84,12 @@ def ingested(made_ingested: Shop, tmp_path: Path) -> Shop:
 def challenged(made_challenged: Shop, tmp_path: Path) -> Shop:
     """A first challenger was accepted and waits to be released."""
     return made_challenged.copy(tmp_path)
+
+
+@pytest.fixture
+def told_while_challenging(made_challenged: Shop) -> str:
+    """What the stages of the first challenger said."""
+    return (made_challenged.root.parent / TOLD).read_text()
 
 
 @pytest.fixture
