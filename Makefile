@@ -77,7 +77,7 @@ demo: setup  ## The whole life of a model, in about three minutes
 	@$(BIN)/python -m examples.demo $(DEMO_ARGS)
 
 # A file's tests stay in one process, which makes what they share once; files with slow tests begin (tests/conftest.py).
-PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Runs on after a failure, so that one run shows everything there is to mend.
 test: setup  ## Check everything: style, types, layers, tests
@@ -87,12 +87,12 @@ test: setup  ## Check everything: style, types, layers, tests
 	check format $(BIN)/ruff format --check .; \
 	check types $(BIN)/mypy; \
 	check layers $(BIN)/lint-imports; \
-	check tests $(PYTEST); \
+	check tests $(PYTEST) $(PYTEST_ARGS); \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi; \
 	echo "All checks passed: style, format, types, layers, tests"
 
 test-fast: setup  ## The tests that need neither a server nor minutes
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 lint: setup  ## Style, types and layers; mends what can be mended by itself
 	@$(BIN)/ruff check --fix .
