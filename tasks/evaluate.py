@@ -13,7 +13,7 @@ from releve.adapters.model_store import ModelStore
 from releve.errors import BadInput
 from releve.rules import baselines, paired
 from releve.rules.calibration import calibration
-from releve.rules.gate import CHAMPION
+from releve.rules.challenge import CHAMPION
 from releve.rules.learning import VALUE
 from releve.rules.metrics import METRICS, metrics_of, resolve, score_or_none
 from releve.rules.paired import Doubt
@@ -89,7 +89,7 @@ def gather(stage: Stage) -> Case:
 
 
 def judge(case: Case) -> dict[str, Any]:
-    """evaluation.json; `releve.rules.gate.read_challenge` reads it."""
+    """evaluation.json; `releve.rules.challenge.read_challenge` reads it."""
     against, mine = _against(case), case.challenger
     fairness, unknown = find_unfairness(case)
     return {
