@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from releve.errors import Conflict
 from releve.rules.chain import CHALLENGED, FORGOTTEN, RELEASED, ROLLED_BACK, WITHDRAWN, Event
-from releve.rules.release import NEWCOMER, CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED, check_can_become
+from releve.rules.release import CHALLENGER, CHAMPION, NEWCOMER, PREVIOUS, REFUSED, RETIRED, check_can_become
 
 Move = tuple[str, str]  # a model's tag, and the state that it takes
 STEP_DOWN = {CHAMPION: PREVIOUS, PREVIOUS: RETIRED}  # when another model takes over

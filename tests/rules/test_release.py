@@ -7,9 +7,9 @@ import pytest
 from releve.errors import Conflict
 from releve.rules.lifecycle import mermaid
 from releve.rules.release import (
-    NEWCOMER,
     CHALLENGER,
     CHAMPION,
+    NEWCOMER,
     PREVIOUS,
     REFUSED,
     RETIRED,
