@@ -107,6 +107,19 @@ def test_history_gives_every_reason_in_full(history, capsys):
     assert "2026-05-31T12:00:00Z ingested flow batch 1" in as_words(printed).replace(" | ", " ")
 
 
+def test_history_says_what_became_of_a_challenge_and_why(environ, tmp_path, capsys):
+    registry = Registry(f"sqlite:///{tmp_path}/var/registry.db")
+    payload = {"model": "moons:v1", "promote": False, "champion": "", "reasons": ["too slow", "note: served natively"]}
+    registry.append("moons", "challenged", reason="started by hand", actor="retrain", payload=payload)
+    registry.close()
+
+    assert main(["history", "moons"], environ) == 0
+
+    said = as_words(capsys.readouterr().out)
+    assert "moons:v1 refused, so nothing serves yet, started because: started by hand" in said
+    assert said.index("- too slow") < said.index("- note: served natively")
+
+
 def test_history_can_be_narrowed(history, capsys):
     assert main(["history", "digits", "--kind", "ingested", "--json"], history) == 0
     assert [event["reason"] for event in said_as_json(capsys)] == ["batch 1"]

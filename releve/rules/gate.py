@@ -7,7 +7,7 @@ from typing import Any
 
 from releve.rules.baselines import ROW_BEFORE, required
 from releve.rules.metrics import in_units
-from releve.rules.overrides import Finding, override
+from releve.rules.overrides import NOTE, Finding, override
 from releve.rules.params import Gate, Override
 from releve.rules.scores import Interval, told, told_interval
 
@@ -82,9 +82,10 @@ def decide(challenge: Challenge, params: Gate, *, today: date) -> GateDecision:
     """Judge a challenger; a first champion has to beat the naive baselines alone. `today` is for the overrides."""
     findings = [finding for check in CHECKS for finding in check(challenge, params)]
     left = override(findings, params.overrides, today=today)
-    notes = tuple(_notes(challenge))
+    notes = tuple(f"{NOTE}{note}" for note in _notes(challenge))
     if left.refusals:
-        return GateDecision(False, (*left.refusals, *left.notes, *notes), left.in_force)
+        overridden = (f"{NOTE}{note}" for note in left.notes)
+        return GateDecision(False, (*left.refusals, *overridden, *notes), left.in_force)
     wins = (
         _sentence(name, challenge.comparisons[name], params)
         for name in opponents(challenge)

@@ -17,7 +17,7 @@ from releve.rules.schema import Schema
 from releve.rules.target import Label
 from releve.rules.vectors import Neighbour
 from releve.serving import bodies
-from releve.serving.current import Served, served_or_raise
+from releve.serving.current import Served
 from releve.serving.replies import Fault, Refused, new_request_id
 
 DECIMALS = 6  # of a probability
@@ -42,6 +42,8 @@ class Standing(Protocol):
 
     @property
     def registry_reachable(self) -> bool | None: ...
+
+    def served_now(self) -> Served: ...
 
 
 class Answers:
@@ -137,7 +139,7 @@ class Answers:
         }
 
     def _served(self) -> Served:
-        return served_or_raise(self._standing.served, scenario=self._standing.scenario)
+        return self._standing.served_now()
 
     def _index_reachable(self, served: Served | None) -> bool | None:
         if self._index is None or served is None or served.index is None:

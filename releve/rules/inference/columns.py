@@ -164,9 +164,10 @@ def _sentences(profile: Profile) -> Finding | None:
     if profile.type != CATEGORY or profile.words < SENTENCE_WORDS:
         return None
     then = "listed, so that any other will be rejected" if profile.is_listable else "each by itself"
+    number = f"{profile.distinct:,} categor{'y' if profile.distinct == 1 else 'ies'}"
     return Finding(
         "type",
-        f"{profile.name} holds sentences that repeat, and is taken for {counted(profile.distinct, 'category')}, {then}; "
+        f"{profile.name} holds sentences that repeat, and is taken for {number}, {then}; "
         f"where people write what they like, put {{type: text, max_length: {_roomy(_longest(profile))}}}",
     )
 
