@@ -106,18 +106,19 @@ def verify(arguments: argparse.Namespace, settings: Settings) -> None:
 
 
 def show_card(arguments: argparse.Namespace, settings: Settings) -> None:
-    """The model card, as Markdown; `--html` writes it as a page too."""
+    """The model card, as Markdown; `--html` writes it as a page instead."""
     from pathlib import Path
 
     from releve.adapters.files import write_bytes
-    from releve.cards import card_of
+    from releve.cards import card_of, card_path
     from releve.rules.card_page import page
     from releve.rules.card_text import markdown
 
     card = card_of(settings, arguments.model)
-    if arguments.html:
-        write_bytes(Path(arguments.html).resolve(), page(card).encode())
-        print(f"written to {arguments.html}; {card.missing} things are MISSING")
+    if arguments.html is not None:
+        path = Path(arguments.html or card_path(settings, arguments.model, ".html")).resolve()
+        write_bytes(path, page(card).encode())
+        print(f"written to {path}; {card.missing} things are MISSING")
     else:
         print(markdown(card))
 
@@ -177,7 +178,8 @@ def _declare_verify(parser: argparse.ArgumentParser) -> None:
 
 def _declare_card(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="<scenario>:<version>, as `models` lists them")
-    parser.add_argument("--html", metavar="FILE", help="write it as one HTML page instead")
+    where = "write it as one HTML page instead; to var/cards/<scenario>/<version>.html where no FILE is named"
+    parser.add_argument("--html", metavar="FILE", nargs="?", const="", help=where)
 
 
 def _declare_json(parser: argparse.ArgumentParser) -> None:

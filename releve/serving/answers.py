@@ -21,6 +21,7 @@ from releve.serving.current import Served
 from releve.serving.replies import Fault, Refused, new_request_id
 
 DECIMALS = 6  # of a probability
+DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
 
 
 class UnknownRows(UnknownAnswer):
@@ -176,7 +177,7 @@ def _predictions(
 ) -> list[dict[str, Any]]:
     """Per row its value, or its class with the probability of every class."""
     if probabilities is None:
-        return [{"value": value} for value in labels]
+        return [{"value": float(f"{value:.{DIGITS}g}")} for value in labels]
     return [
         {"label": label, "probability": max(of_row), "probabilities": dict(zip(classes, of_row, strict=True))}
         for label, of_row in zip(labels, probabilities, strict=True)
