@@ -74,7 +74,7 @@ def test_the_service_answers_as_the_model_that_was_packed(rentals: Running):
 
     found = [prediction["value"] for prediction in answered(rentals, *rows)]
 
-    assert found == pytest.approx(model.answer(model.schema.model_input(rows)).labels)
+    assert found == pytest.approx(model.answer(model.schema.model_input(rows)).labels, rel=1e-5)
 
 
 @pytest.mark.parametrize("day", ["2024-07-06T08:30:00Z", "2024-07-06 08:30", "2024-07-06T10:30:00+02:00"])
