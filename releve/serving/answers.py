@@ -193,4 +193,5 @@ def _neighbour(neighbour: Neighbour, schema: Schema) -> dict[str, Any]:
         "batch": neighbour.batch,
         "row": neighbour.row,
         "id": neighbour.id,
+        "row_id": neighbour.row_id or None,
     }
