@@ -142,7 +142,7 @@ card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html
 gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: writes docs/gate_aa.* (eight minutes)
 	@$(BIN)/python -m benchmarks.gate_aa $(GATE_AA_ARGS)
 
-forget: setup  ## Start a scenario over; what was there is set aside (SCENARIO=digits)
+forget: setup  ## Start a scenario over, or forget one whose folder is gone; all is set aside (SCENARIO=digits)
 	@$(BIN)/python -m tasks.forget $(SCENARIO)
 
 repro: setup  ## Build every artifact that is out of date (dvc repro)
