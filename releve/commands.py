@@ -132,7 +132,7 @@ def up(arguments: argparse.Namespace, settings: Settings) -> None:
     statuses = local_stack.status(settings)
     print(local_stack.describe(statuses))
     for scenario in filter(None, (each.scenario for each in statuses)):
-        print(_standing(scenario, settings))
+        print(standing(scenario, settings))
 
 
 def down(arguments: argparse.Namespace, settings: Settings) -> None:
@@ -236,7 +236,7 @@ def _show_release(current: "Current | None", arguments: argparse.Namespace, *, m
         _print_table((current.release.scenario, moment), [row for row in rows if row[0] != "scenario"])
 
 
-def _standing(scenario: str, settings: Settings) -> str:
+def standing(scenario: str, settings: Settings) -> str:
     """Which model serves, or why none does and what to do."""
     with closing(_registry(settings)) as registry:
         if current := registry.current(scenario):

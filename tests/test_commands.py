@@ -9,8 +9,9 @@ import pytest
 
 from releve.__main__ import main, parser
 from releve.adapters.registry import Registry
-from releve.commands import COMMANDS, WIDTH_WITHOUT_TERMINAL
+from releve.commands import COMMANDS, WIDTH_WITHOUT_TERMINAL, standing
 from releve.rules.release import Release
+from releve.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
@@ -89,6 +90,15 @@ def test_a_folder_that_is_no_scenario_is_not_offered(environ, tmp_path, capsys):
     main(["current", "digits"], environ)
 
     assert capsys.readouterr().err.endswith("there are moons\n")
+
+
+def test_what_serves_or_why_nothing_does_is_said_where_the_service_starts(history):
+    settings = Settings.from_environ(history, cwd=Path.cwd())
+
+    assert standing("digits", settings) == "digits:v1 serves digits"
+    assert standing("moons", settings) == (
+        "no release of moons is served yet: train and release one (make retrain SCENARIO=moons)"
+    )
 
 
 def test_a_project_without_scenarios_says_how_to_begin(tmp_path, capsys):
