@@ -136,14 +136,17 @@ rebuild: setup  ## Build again what the scenario's branch holds: do the same fig
 requeue: setup  ## Rejected rows as a file to mend and send again: SCENARIO=churn BATCH=00000002-f682ea4c
 	@$(BIN)/python -m tasks.requeue $(SCENARIO) $(BATCH)
 
-card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html writes a page instead
+# A page without a folder of its own goes to the others.
+CARD_PAGE = $(if $(findstring /,$(HTML)),$(HTML),$(or $(RELEVE_HOME),var)/cards/$(HTML))
+
+card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html writes var/cards/card.html instead
 	@[ -n "$(MODEL)" ] || { echo "error: name a model version, as 'python -m releve models SCENARIO' lists them: make card MODEL=churn:1a2b3c4d5e6f" >&2; exit 1; }
-	@$(BIN)/python -m releve card $(MODEL) $(if $(HTML),--html '$(HTML)')
+	@$(BIN)/python -m releve card $(MODEL) $(if $(HTML),--html '$(CARD_PAGE)')
 
 gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: writes docs/gate_aa.* (eight minutes)
 	@$(BIN)/python -m benchmarks.gate_aa $(GATE_AA_ARGS)
 
-forget: setup  ## Start a scenario over; what was there is set aside (SCENARIO=digits)
+forget: setup  ## Start a scenario over, or forget one whose folder is gone; all is set aside (SCENARIO=digits)
 	@$(BIN)/python -m tasks.forget $(SCENARIO)
 
 repro: setup  ## Build every artifact that is out of date (dvc repro)

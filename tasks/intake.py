@@ -4,7 +4,7 @@ Nothing is kept of a file that is refused, and a file may be larger than memory.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +16,15 @@ from releve.adapters.tables.reading import CsvOptions, open_table
 from releve.errors import BadInput
 from releve.rules.batch_checks import Profile, Watch
 from releve.rules.columns import NUMBER
-from releve.rules.numerals import Numerals, plain_numbers
+from releve.rules.numerals import Numerals, advice, plain_numbers
 from releve.rules.params import Ingest, Params
-from releve.rules.schema import Schema
+from releve.rules.schema import Problem, Schema
 from tasks.quarantine import Quarantine
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ENOUGH_STRANGE = 1000  # cells, to see how a file writes its numbers
 RESERVED = "_answer_id"  # names the answer that a harvested row was; no feature
 Progress = Callable[[int], None]  # is told how many bytes of the file were read
 
@@ -71,11 +72,14 @@ def _judged(
     watch: Watch,
     progress: Progress,
 ) -> Intake:
+    strange: list[str] = []
     table = open_table(path, names=[*schema.names, schema.target.name], options=csv_options(params.ingest))
     with closing(table.chunks):  # type: ignore[type-var]  # all of them are generators
         for chunk in _chunks(table, schema, path.name):
             checked = schema.check_frame(_typed(chunk.frame, schema, params.ingest) if table.is_text else chunk.frame)
             quarantine.add(chunk, checked.problems, checked.rejected_rows)
+            if table.is_text and len(strange) < ENOUGH_STRANGE:
+                strange += _no_numbers(checked.problems, schema)
             if len(checked.accepted):
                 rows.append(checked.accepted)
                 watch.add(checked.accepted)
@@ -90,8 +94,9 @@ def _judged(
         source=path.name,
         reasons=quarantine.reasons,
         first=quarantine.first,
+        cure=advice(strange),
     )
-    warnings = _warnings(watch, total, source=path.name)
+    warnings = (*_warnings(watch, total, source=path.name), *filter(None, [advice(strange)]))
     return Intake(accepted, rows, quarantine, table.read_as, warnings, watch.profile)
 
 
@@ -125,14 +130,23 @@ def _without_rows(chunk: Chunk, schema: Schema) -> Chunk:
 
 def _typed(frame: "pd.DataFrame", schema: Schema, params: Ingest) -> "pd.DataFrame":
     """Cells of text as numbers where the schema has numbers, written as params say."""
-    numbers = {column.name for column in schema.columns if column.type == NUMBER}
-    if schema.target.is_number:
-        numbers.add(schema.target.name)
+    numbers = _number_columns(schema)
     return schema.from_text(plain_numbers(frame, numerals(params), is_number=numbers.__contains__))
 
 
+def _number_columns(schema: Schema) -> set[str]:
+    numbers = {column.name for column in schema.columns if column.type == NUMBER}
+    return numbers | ({schema.target.name} if schema.target.is_number else set())
+
+
+def _no_numbers(problems: Iterable[Problem], schema: Schema) -> list[str]:
+    """The texts that were rejected in columns of numbers."""
+    numbers = _number_columns(schema)
+    return [found.value for found in problems if found.column in numbers and isinstance(found.value, str)]
+
+
 def check_share(
-    rejected: int, *, rows: int, allowed: float, source: str, reasons: Counter[str], first: str = ""
+    rejected: int, *, rows: int, allowed: float, source: str, reasons: Counter[str], first: str = "", cure: str = ""
 ) -> None:
     """Raises BadInput, with the commonest reasons, when too many rows of a file were rejected."""
     if rejected <= allowed * rows and rejected < rows:
@@ -141,7 +155,7 @@ def check_share(
     raise BadInput(
         f"{source}: {rejected} of {rows} rows do not fit the schema, more than a share of {allowed:g} "
         f"(params.yaml: ingest.max_rejected_share), so the file is refused whole. Most frequent: {common}. "
-        f"The first: {first}"
+        f"The first: {first}{cure and '. '}{cure}"
     )
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from releve.rules.baselines import ROW_BEFORE, required
 from releve.rules.challenge import CHAMPION, Challenge, Comparison, Unfairness
 from releve.rules.metrics import in_units
-from releve.rules.overrides import FailedCheck, override
+from releve.rules.overrides import NOTE, FailedCheck, override
 from releve.rules.params import Gate, Override
 from releve.rules.scores import told, told_interval
 
@@ -29,9 +29,10 @@ def decide(challenge: Challenge, params: Gate, *, today: date) -> GateDecision:
     """Judge a challenger; a first champion has to beat the naive baselines alone. `today` is for the overrides."""
     failed = [one for check in CHECKS for one in check(challenge, params)]
     left = override(failed, params.overrides, today=today)
-    notes = tuple(_notes(challenge, params))
+    notes = tuple(f"{NOTE}{note}" for note in _notes(challenge, params))
     if left.refusals:
-        return GateDecision(False, (*left.refusals, *left.notes, *notes), left.in_force)
+        overridden = (f"{NOTE}{note}" for note in left.notes)
+        return GateDecision(False, (*left.refusals, *overridden, *notes), left.in_force)
     wins = (
         _sentence(name, challenge.comparisons[name], params)
         for name in opponents(challenge)

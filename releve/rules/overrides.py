@@ -6,6 +6,8 @@ from datetime import date
 
 from releve.rules.params import Override
 
+NOTE = "note: "  # begins a sentence that is worth knowing and decided nothing
+
 
 @dataclass(frozen=True)
 class FailedCheck:

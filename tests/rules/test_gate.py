@@ -104,8 +104,8 @@ def test_a_baseline_that_knows_more_than_the_model_is_told_and_does_not_refuse()
 
     assert decision.promote
     assert decision.reasons[-1] == (
-        "repeating the label of the row before scores 0.950, above the challenger's 0.900; if labels really arrive "
-        "that fast, set gate.label_delay_rows"
+        "note: repeating the label of the row before scores 0.950, above the challenger's 0.900; if labels really "
+        "arrive that fast, set gate.label_delay_rows"
     )
 
 
@@ -272,7 +272,7 @@ def test_a_model_that_was_not_exported_may_win_and_the_reason_says_what_serves_i
     decision = decided(a_challenge(parity="the export differs"))
 
     assert decision.promote
-    assert decision.reasons[-1] == "it is served by scikit-learn: the export differs"
+    assert decision.reasons[-1] == "note: it is served by scikit-learn: the export differs"
 
 
 @pytest.mark.parametrize(("wanted", "promoted"), [(10, True), (11, True), (12, False)])

@@ -423,6 +423,35 @@ def test_numbers_are_read_as_params_say_in_the_target_too(case, tmp_path):
     assert found["self"].tolist() == [7.25, *[7250.0] * 9]
 
 
+def prices(path, *, commas):
+    """A table whose first rows have prices with a decimal comma."""
+    table = shop_rows(20).astype({"price": object})
+    table.loc[: commas - 1, "price"] = "12,5"
+    table.to_csv(path, index=False)
+    return path
+
+
+COMMA_TOLD = "'12,5' is a number as people write it; to have such cells read, set ingest.csv_decimal=, (params.yaml)"
+
+
+def test_rejected_numbers_with_a_decimal_comma_are_told_with_the_setting_that_reads_them(tmp_path):
+    path = prices(tmp_path / "prices.csv", commas=1)
+
+    taken = take_in(path, shop_schema(), params=make_params(), room=tmp_path)
+
+    assert taken.quarantine.rows == 1
+    assert COMMA_TOLD in taken.warnings
+
+
+def test_a_file_that_is_refused_for_its_decimal_commas_is_told_the_setting_that_reads_them(tmp_path):
+    path = prices(tmp_path / "prices.csv", commas=10)
+
+    with pytest.raises(BadInput, match="file is refused whole") as refused:
+        take_in(path, shop_schema(), params=make_params(), room=tmp_path)
+
+    assert COMMA_TOLD in str(refused.value)
+
+
 def test_what_was_seen_is_what_is_ingested_of_truth_values(tmp_path):
     schema = Schema.from_dict(
         {
