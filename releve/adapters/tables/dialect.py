@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from releve.adapters.tables.chunks import LONGEST_ROW
 from releve.errors import BadInput
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -19,7 +20,6 @@ NAMED = {"\t": "tab"}
 SAMPLE = 1 << 16  # characters from which the dialect is found
 MOST_LINES_ABOVE = 100  # of notes above a header
 LONG_RUN = re.compile(r"(\w{100})\w+")  # clevercsv takes quadratic time for one: 70 s for 64 KB, tried with 0.8
-LONGEST_CELL = 1 << 24  # characters; Python's own limit of 131,072 is shorter than a long letter
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Dialect:
 
 
 def csv_reader(lines: Any, delimiter: str, quote: str, escape: str | None) -> Any:
-    """Python's own reader, with cells as long as they are."""
-    csv.field_size_limit(LONGEST_CELL)
+    """Python's own reader, with cells as long as rows may be; its own limit of 131,072 is shorter than a long letter."""
+    csv.field_size_limit(LONGEST_ROW)
     return csv.reader(lines, delimiter=delimiter, quotechar=quote, escapechar=escape, doublequote=True, strict=True)
 
 
