@@ -1,7 +1,7 @@
 """How a CSV file is written: its delimiter, its quotes, and the line of its header.
 
-clevercsv finds the delimiter and the quotes; the header is the line that holds the expected names, or, where none are
-expected, the first line with two cells filled.
+clevercsv finds the delimiter and the quotes; where names are expected, a line that a delimiter parts into them settles
+it. The header is that line, or, where none are expected, the first one with two cells filled.
 """
 
 import csv
@@ -48,7 +48,7 @@ class Dialect:
 
 
 def csv_reader(lines: Any, delimiter: str, quote: str, escape: str | None) -> Any:
-    """Python's own reader, with cells as long as rows may be; its own limit of 131,072 is shorter than a long letter."""
+    """Python's own reader, with cells as long as rows may be; its limit of 131,072 is shorter than a long letter."""
     csv.field_size_limit(LONGEST_ROW)
     return csv.reader(lines, delimiter=delimiter, quotechar=quote, escapechar=escape, doublequote=True, strict=True)
 
@@ -62,6 +62,7 @@ def find_dialect(
     Raises BadInput when a header cannot be found.
     """
     found, quote, escape = _sniff(text, delimiter)
+    found = delimiter or _separating(text, names, found)
     records = _records(text, found, quote, escape, whole=whole)
     if not records:
         raise BadInput(f"{source} is empty; expected a header line and rows")
@@ -87,6 +88,16 @@ def _sniff(text: str, delimiter: str) -> tuple[str, str, str | None]:
         found = None
     quote = "'" if found and found.quotechar == "'" and '"' not in sample else '"'
     return delimiter or (found and found.delimiter) or ",", quote, (found and found.escapechar) or None
+
+
+def _separating(text: str, names: Sequence[str], sniffed: str) -> str:
+    """The delimiter that parts a line near the top into the expected names; what was sniffed, where none does."""
+    near = text.splitlines()[:MOST_LINES_ABOVE]
+
+    def parts(delimiter: str) -> bool:
+        return any(set(names) <= {cell.strip("\"'") for cell in line.split(delimiter)} for line in near)
+
+    return next((each for each in (sniffed, *DELIMITERS) if names and parts(each)), sniffed)
 
 
 def _records(text: str, delimiter: str, quote: str, escape: str | None, *, whole: bool) -> list[tuple[int, list[str]]]:
