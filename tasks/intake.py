@@ -124,17 +124,15 @@ def for_mended(params: Params) -> Params:
     Those that still do not fit go to quarantine again, with new reasons, and do not take the others along.
     """
     ignored = {f"on_{name}": IGNORE for name in AS_A_WHOLE}
-    batch, ingest = (
-        params.batch.model_copy(update=ignored),
-        params.ingest.model_copy(update={"max_rejected_share": 1.0}),
-    )
-    return params.model_copy(update={"batch": batch, "ingest": ingest})
+    ingest = params.ingest.model_copy(update={"max_rejected_share": 1.0})
+    return params.model_copy(update={"batch": params.batch.model_copy(update=ignored), "ingest": ingest})
 
 
 def _is_mended(chunks: Iterator[Chunk]) -> tuple[bool, Iterator[Chunk]]:
     """Whether these are requeued rows, as the columns beside them tell, and the same chunks."""
     first = list(islice(chunks, 1))
-    return any(set(MENDING) & set(chunk.frame.columns) for chunk in first), chain(first, chunks)
+    is_mended = any(set(MENDING) & set(chunk.frame.columns) for chunk in first)
+    return is_mended, chain(iter(first), chunks)  # an iterator lets go of what it has given
 
 
 def _chunks(chunks: Iterator[Chunk], schema: Schema, source: str) -> Iterator[Chunk]:
