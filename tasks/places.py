@@ -123,5 +123,13 @@ class ScenarioState:
         return self.home / "reports" / self.scenario
 
     @property
+    def page(self) -> Path:  # for people: what serves, how good it is, what was decided
+        return self.home / "pages" / f"{self.scenario}.html"
+
+    @property
+    def replay(self) -> Path:  # what other policies would have been worth
+        return self.home / "replay" / self.scenario
+
+    @property
     def worktrees(self) -> Path:
         return self.home / "worktrees"

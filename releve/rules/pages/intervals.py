@@ -18,8 +18,10 @@ def intervals(block: Intervals) -> str:
     place = Scale(min(ends), max(ends), LABELS + 12, WIDTH - 20)
     zero, bottom = place(block.reference), LINE * len(block.bars)
     bars = "\n".join(_bar(bar, place, LINE * number + LINE // 2) for number, bar in enumerate(block.bars))
-    sides = (text(place(min(ends)), bottom + 16, f"{min(ends):+.3g}"),)
-    sides += (text(place(max(ends)), bottom + 16, f"{max(ends):+.3g}", anchor="end"),)
+    sides = [
+        text(place(end), bottom + 16, f"{end:+.3g}", anchor=anchor)
+        for end, anchor in ((min(ends), "start"), (max(ends), "end"))
+    ]
     inside = "\n".join([line(zero, 0, zero, bottom, "zero"), bars, *sides])
     return _named(inside, WIDTH, bottom + LINE, block.title)
 

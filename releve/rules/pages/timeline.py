@@ -1,6 +1,6 @@
 """Figures over windows: dots with intervals, lines or bars, what was promised, and what happened between them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from html import escape
 
 from releve.rules.pages.blocks import (
@@ -70,7 +70,8 @@ def _reach(block: Timeline) -> tuple[float, float]:
     if not values:
         return 0.0, 1.0
     room = (max(values) - min(values)) or abs(values[0]) * 0.1 or 1.0
-    ends = [end for each in (*_points(block), *block.bands) for end in (each.low, each.high) if end is not None]
+    ends = [end for point in _points(block) for end in (point.low, point.high) if end is not None]
+    ends += [end for band in block.bands for end in (band.low, band.high)]
     low = max(min([*values, *ends]), min(values) - room)
     high = min(max([*values, *ends]), max(values) + room)
     if block.from_zero:
@@ -79,8 +80,8 @@ def _reach(block: Timeline) -> tuple[float, float]:
     return low - spare, high + spare
 
 
-def _points(block: Timeline) -> Iterable[Point]:
-    return (point for series in block.series for point in series.points)
+def _points(block: Timeline) -> list[Point]:
+    return [point for series in block.series for point in series.points]
 
 
 def _frame(block: Timeline, x: Scale, y: Scale) -> list[str]:
