@@ -39,7 +39,8 @@ def _figures(evidence: PageEvidence) -> Figures:
 def _champion(evidence: PageEvidence) -> Figure:
     if not evidence.release:
         return Figure("serves now", "nothing")
-    return Figure("serves now", evidence.release.model, f"since {to_the_minute(evidence.since)}")
+    version = evidence.release.model.partition(":")[2]
+    return Figure("serves now", version, f"since {to_the_minute(evidence.since)}")
 
 
 def _newest_quality(evidence: PageEvidence) -> Figure:
@@ -47,9 +48,17 @@ def _newest_quality(evidence: PageEvidence) -> Figure:
     said = evidence.looks[-1].quality if evidence.looks else {}
     score = interval_of(said.get("score"))
     if not score:
-        return Figure("realised quality", UNKNOWN, "too few labels came back" if evidence.looks else "")
+        return Figure("realised quality", UNKNOWN, _last_known(evidence))
     note = f"{said.get('metric', 'accuracy')} {told_score(score)}, {told(said['promise'])} was promised"
     return Figure("realised quality", said["state"], note)
+
+
+def _last_known(evidence: PageEvidence) -> str:
+    """What the newest window with labels enough was worth."""
+    scored = [window for window in evidence.windows if window.score]
+    if not scored or scored[-1].score is None:
+        return "too few labels came back" if evidence.looks else ""
+    return f"too few new labels; {told_score(scored[-1].score)} was the last known, {to_the_minute(scored[-1].last_at)}"
 
 
 def _newest_drift(evidence: PageEvidence) -> Figure:

@@ -37,7 +37,8 @@ def replay(evidence: PageEvidence) -> list[Block]:
 def _recommended(said: Mapping[str, Any]) -> Words:
     if not said.get("policy"):
         return Words(("The replay recommends no policy.",))
-    return Words((f"Recommended: {said['policy']}. {said.get('reason', '')}",))
+    because = f": {said['reason']}" if said.get("reason") else ""
+    return Words((f"Recommended: {said['policy']}{because}.",))
 
 
 def _policy(said: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,8 +1,11 @@
 """Words, lists and tables as HTML: everything is escaped, nothing is loaded from elsewhere."""
 
+import re
 from html import escape
 
 from releve.rules.pages.blocks import MISSING, Entry, Facts, Figure, Figures, Journal, Table, Words
+
+FIGURE = re.compile(r"[-+]?[0-9][-+0-9.,e:\[\] ]*")
 
 
 def marked(text: str) -> str:
@@ -19,8 +22,13 @@ def facts(block: Facts) -> str:
 
 def table(block: Table) -> str:
     heads = "".join(f'<th scope="col">{marked(head)}</th>' for head in block.heads)
-    rows = "\n".join(f"<tr>{''.join(f'<td>{marked(cell)}</td>' for cell in row)}</tr>" for row in block.rows)
+    rows = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in block.rows)
     return scrolled(f"<table>\n<tr>{heads}</tr>\n{rows}\n</table>", "a table")
+
+
+def _cell(text: str) -> str:
+    """A figure, with its interval too, and a time stay on one line."""
+    return f'<td class="figure">{marked(text)}</td>' if FIGURE.fullmatch(text) else f"<td>{marked(text)}</td>"
 
 
 def words(block: Words) -> str:

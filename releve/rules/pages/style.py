@@ -25,6 +25,7 @@ table { border-collapse: collapse; margin: .5rem 0 1rem; width: 100%; font-size:
 th, td { text-align: left; vertical-align: top; padding: .28rem .75rem .28rem 0; border-bottom: 1px solid var(--line); }
 td, li, p { overflow-wrap: anywhere; } th { color: var(--soft); font-weight: 600; }
 .scroll td { overflow-wrap: break-word; font-variant-numeric: tabular-nums; }
+.figure { white-space: nowrap; }
 .facts th { width: 14rem; font-weight: 400; } .missing { color: var(--bad); font-weight: 700; }
 @media (max-width: 34rem) { .facts th { width: 8rem; } }
 .scroll { overflow-x: auto; } .scroll:focus-visible, summary:focus-visible { outline: 2px solid var(--mark); }

@@ -1,6 +1,6 @@
 """Figures over windows: dots with intervals, lines or bars, what was promised, and what happened between them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 
 from releve.rules.pages.blocks import (
@@ -37,9 +37,11 @@ from releve.rules.pages.svg import (
 )
 
 WIDEST, NARROWEST, ROOMY = 940, 420, 34  # pixels: a picture with many windows, with few, and room for each of few
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 24, 26  # pixels around the plot
+LEFT, RIGHT, TOP, BOTTOM = 62, 14, 10, 26  # pixels around the plot
 PLOT = 210  # pixels of height
+STROKE = 8  # pixels to each side, of a figure that has no neighbours
 LABEL = 78  # pixels that the name of a moment takes
+LANES = {RELEASE: 7, BACK: 19, REFUSAL: 31}  # pixels from the top: signs of one day may not cover each other
 STRETCH = 0.06  # of the scale, above and below what is drawn
 
 Scales = tuple[Scale, Scale]
@@ -51,15 +53,16 @@ def timeline(block: Timeline) -> str:
     width = min(WIDEST, max(NARROWEST, LEFT + RIGHT + ROOMY * count))
     x = Scale(-0.5, max(count, 1) - 0.5, LEFT, width - RIGHT)
     low, high = _reach(block)
-    y = Scale(low, high, TOP + PLOT, TOP)
+    top = TOP + (max(LANES.values()) if block.marks else 0)
+    y = Scale(low, high, top + PLOT, top)
     parts = [
         *_frame(block, x, y),
         *(_band(band, (x, y)) for band in block.bands),
-        *(_mark(mark, x) for mark in block.marks),
+        *(_mark(mark, (x, y)) for mark in block.marks),
         *(DRAWN[series.style](series, (x, y)) for series in block.series),
     ]
     drawn = picture(
-        "\n".join(parts), width=width, height=TOP + PLOT + BOTTOM, title=block.title, description=block.description
+        "\n".join(parts), width=width, height=y.start + BOTTOM, title=block.title, description=block.description
     )
     return f'<p class="summary">{escape(block.title)}</p>\n{_legend(block)}\n{scrolled(drawn, block.title)}'
 
@@ -91,16 +94,17 @@ def _frame(block: Timeline, x: Scale, y: Scale) -> list[str]:
     return [
         *(
             line(x.start, y(tick), x.end, y(tick), "axis") + text(LEFT - 8, y(tick) + 4, f"{tick:.4g}", anchor="end")
-            for tick in ticks(y.low, y.high)
+            for tick in ticks(y.low, y.high, about=6)
         ),
-        *(line(x(place), TOP + PLOT, x(place), TOP + PLOT + 4, "zero") for place in shown),
-        *(_moment(x(place), names[place], x) for place in shown),
+        *(line(x(place), y.start, x(place), y.start + 4, "zero") for place in shown),
+        *(_moment(x(place), names[place], (x, y)) for place in shown),
     ]
 
 
-def _moment(at: float, name: str, x: Scale) -> str:
+def _moment(at: float, name: str, scales: Scales) -> str:
     """Centred below its place, but never cut off on the right."""
-    return text(min(at, x.end + RIGHT - LABEL / 2), TOP + PLOT + 18, name, anchor="middle")
+    x, y = scales
+    return text(min(at, x.end + RIGHT - LABEL / 2), y.start + 18, name, anchor="middle")
 
 
 def _band(band: Band, scales: Scales) -> str:
@@ -111,10 +115,14 @@ def _band(band: Band, scales: Scales) -> str:
 
 
 def _scores(series: Series, scales: Scales) -> str:
-    """A dot each, its interval upright, and a line through the dots."""
+    """A dot each, its interval upright, and a line through the dots of windows that follow each other."""
     x, y = scales
     dot = _dot_radius(x)
-    through = polyline([(x(point.x), y(point.value)) for point in series.points], f"{_colour(series)} series")
+    through = "".join(
+        polyline([(x(point.x), y(point.value)) for point in run], f"{_colour(series)} series")
+        for run in _unbroken(series.points)
+        if len(run) > 1
+    )
     return through + "".join(
         _upright(point, scales, _colour(series))
         + circle(x(point.x), y(point.value), dot, _fill(series), note=point.note)
@@ -133,13 +141,25 @@ def _estimates(series: Series, scales: Scales) -> str:
 
 
 def _line(series: Series, scales: Scales) -> str:
-    """A line, and where there is only one window a stroke."""
+    """A line through windows that follow each other, and a stroke for one that stands alone."""
     x, y = scales
-    places = [(x(point.x), y(point.value)) for point in series.points]
-    if len(places) == 1:
-        (at, height) = places[0]
-        places = [(at - 10, height), (at + 10, height)]
-    return polyline(places, f"{_colour(series)} series")
+    runs = [[(x(point.x), y(point.value)) for point in run] for run in _unbroken(series.points)]
+    return "".join(polyline(run if len(run) > 1 else _stroke(*run[0]), f"{_colour(series)} series") for run in runs)
+
+
+def _stroke(x: float, y: float) -> list[tuple[float, float]]:
+    return [(x - STROKE, y), (x + STROKE, y)]
+
+
+def _unbroken(points: Sequence[Point]) -> list[list[Point]]:
+    """Runs of neighbours: a window without a figure parts them."""
+    runs: list[list[Point]] = []
+    for point in points:
+        if runs and point.x - runs[-1][-1].x <= 1:
+            runs[-1].append(point)
+        else:
+            runs.append([point])
+    return runs
 
 
 def _bars(series: Series, scales: Scales) -> str:
@@ -169,10 +189,11 @@ def _diamond(x: float, y: float, size: float) -> str:
     )
 
 
-def _mark(mark: Mark, x: Scale) -> str:
+def _mark(mark: Mark, scales: Scales) -> str:
     """A line through the plot, and a sign above it that can be pointed at."""
-    at = x(mark.x)
-    return line(at, TOP - 4, at, TOP + PLOT, f"{mark.kind} event") + SIGNS[mark.kind](at, TOP - 11, mark.note)
+    x, y = scales
+    at, lane = x(mark.x), LANES[mark.kind]
+    return line(at, lane, at, y.start, f"{mark.kind} event") + SIGNS[mark.kind](at, lane, mark.note)
 
 
 SIGNS: dict[str, Callable[[float, float, str], str]] = {
@@ -210,5 +231,5 @@ def _legend(block: Timeline) -> str:
 
 def _series_sample(series: Series) -> str:
     scales = (Scale(0, 26, 0, 26), Scale(0, 14, 14, 0))
-    places = (Point(2, 7), Point(24, 7)) if series.style == LINE else (Point(13, 7, 1, 13),)
+    places = (Point(13, 7),) if series.style == LINE else (Point(13, 7, 1, 13),)
     return sample(DRAWN[series.style](Series("", series.style, places, series.colour), scales))
