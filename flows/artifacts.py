@@ -86,6 +86,15 @@ def show_card(scenario: str, model: str, card: Card, html: Path) -> None:
     )
 
 
+def show_page(scenario: str, html: Path) -> None:
+    """Where the scenario's page lies."""
+    create_markdown_artifact(
+        f"# {scenario}: the page\n\nQuality, drift, decisions and costs in one file: `{html}`",
+        key=_key("page", scenario),
+        description=html.name,
+    )
+
+
 def show_release(scenario: str, done: Released) -> None:
     """What serves now."""
     create_markdown_artifact(

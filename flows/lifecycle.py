@@ -7,6 +7,7 @@ from prefect import flow
 from flows.context import Scenario, read_settings
 from flows.ingest import take_in
 from flows.monitor import watch
+from flows.pages import publish
 from flows.release import put_into_service
 from flows.retrain import challenge
 from tasks.ingest import check_refusals
@@ -33,9 +34,11 @@ def lifecycle(scenario: Scenario = "digits") -> Round:
     settings = read_settings()
     seen = watch(settings, scenario)
     if not seen.decision.retrain:
+        publish(settings, scenario)
         return Round(seen)
     found = take_in(settings, scenario, harvested=True)
     challenger = challenge(settings, scenario, reason="; ".join(seen.decision.reasons))
     released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
+    publish(settings, scenario)
     check_refusals(found)
     return Round(seen, challenger, released)

@@ -5,6 +5,7 @@ from prefect import flow
 from flows.artifacts import show_card, show_challenge
 from flows.context import Scenario, read_settings, step
 from flows.ingest import take_in
+from flows.pages import publish
 from flows.release import put_into_service
 from releve.cards import card_of, write_card
 from releve.settings import Settings
@@ -28,6 +29,7 @@ def retrain(
     challenger = challenge(settings, scenario, reason=reason)
     if challenger.promote and release_accepted:
         put_into_service(settings, scenario, model=challenger.model)
+    publish(settings, scenario)
     check_refusals(found)
     return challenger
 

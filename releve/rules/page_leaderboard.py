@@ -58,9 +58,9 @@ class Result:
 
 def build(results: tuple[Result, ...]) -> Page:
     """The page over all scenarios; says nothing of when it was made, so that the same results make the same page."""
-    summary = f"The newest challenger of each of {len(results)} scenarios, on its own holdout."
     if not results:
         return Page("Leaderboard", "No scenario has a result yet.", ())
+    summary = "The newest challenger of each scenario, on its own holdout."
     board = Section("All scenarios", (Table(HEADS, tuple(result.line for result in results)),))
     return Page("Leaderboard", summary, (board, *map(_section, results)))
 

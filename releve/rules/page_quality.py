@@ -28,6 +28,7 @@ DRAWN = 400  # windows: with more, each would have less than two pixels
 LISTED = 200  # rows of a table
 NO_ANSWERS = "Nothing is known of the quality yet: no answers are in the ledger."
 NO_LABELS = "Nothing is known of the quality yet: no window has labels enough for a score."
+STATES = {"off": ": labels contradicted the estimates, and so concept drift is suspected"}
 HEADS = ("window", "until (UTC)", "model", "answered", "labelled", "score", "naive", "promise")
 
 
@@ -46,10 +47,12 @@ def estimates(evidence: PageEvidence) -> list[Block]:
     if not made:
         return [Words(("No look has estimated the quality without labels yet.",))]
     rows = tuple(_estimate_row(look) for look in reversed(made[-LISTED:]))
-    heads = ("look (UTC)", "method", "rows", "estimated", "realised at that look", "says")
+    heads = ("look (UTC)", "method", "rows", "estimated", "realised at that look", "says", "held against labels")
     newest = made[-1]
-    said = (f"Newest: {newest.estimate.get('state', '')}.", *newest.estimate.get("reasons", ()))
-    return [Words(tuple(said)), Folded("All estimates beside realised quality, as a table", (Table(heads, rows),))]
+    state = newest.estimate.get("state", "")
+    meaning = STATES.get(state, "")
+    said = (f"Newest, {to_the_minute(newest.at)}: {state}{meaning}.", *newest.estimate.get("reasons", ()))
+    return [Words(said), Folded("All estimates beside realised quality, as a table", (Table(heads, rows),))]
 
 
 def label_delay(evidence: PageEvidence) -> list[Block]:
@@ -203,4 +206,13 @@ def _estimate_row(look: Look) -> tuple[str, ...]:
         told_score(found) if found else "none",
         told_score(realised) if realised else "not known yet",
         str(look.estimate.get("state", "")),
+        _audit(look),
     )
+
+
+def _audit(look: Look) -> str:
+    said = look.estimate.get("audit")
+    if not said:
+        return "too few labels yet"
+    verdict = "passed" if said.get("passed") else "failed"
+    return f"{verdict}: {told(said['expected'])} expected, {told(said['realised'])} realised on {said['rows']} rows"
