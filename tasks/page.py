@@ -18,6 +18,9 @@ from releve.settings import Settings
 from tasks.places import ScenarioState
 from tasks.quality_windows import quality_windows
 
+REPLAY_FORMAT = 1
+MEND_REPLAY = "make it again with `make replay`, or take it away"
+
 
 def write_page(settings: Settings, scenario: str, *, path: Path | None = None) -> Path:
     """To <home>/pages/<scenario>.html unless told otherwise; where it lies.
@@ -52,11 +55,12 @@ def _replay(path: Path) -> dict[str, object] | None:
     if not path.is_file():
         return None
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise BadInput(
-            f"{path} is no JSON object ({error}); make it again with `make replay`, or take it away"
-        ) from None
+        found = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{path} is no JSON object ({error}); {MEND_REPLAY}") from None
+    if found.get("format") != REPLAY_FORMAT:
+        raise BadInput(f"{path} has format {found.get('format')!r}, expected {REPLAY_FORMAT}; {MEND_REPLAY}")
+    return found
 
 
 def main(arguments: list[str]) -> int:
