@@ -25,7 +25,7 @@ class Labelling:
 
 @dataclass(frozen=True)
 class Age:
-    """`state` is fresh, or due: a limit of params.yaml is passed. Days are None where there is nothing to count from."""
+    """`state` is fresh, or due: a limit of params.yaml is passed. None where there is nothing to count."""
 
     state: str
     reasons: tuple[str, ...]
@@ -65,11 +65,10 @@ def assess(*, now: datetime, retrained_at: str, newest_row_at: str, labels: Labe
 
 
 def overdue_share(labels: Labelling, limits: AgeLimits) -> float | None:
-    """Answers without a label among those older than a label may take; None where no answer is, or there is no limit."""
-    late, there = (
-        sum(days > limits.max_label_days for days in ages) for ages in (labels.waiting, labels.labelled_ages)
-    )
-    return late / (late + there) if limits.max_label_days and late + there else None
+    """Answers without a label among those older than a label may take; None where there are none, or no limit."""
+    limit = limits.max_label_days
+    late, there = (sum(days > limit for days in ages) for ages in (labels.waiting, labels.labelled_ages))
+    return late / (late + there) if limit and late + there else None
 
 
 def days_between(earlier: str, later: datetime) -> float:

@@ -144,9 +144,10 @@ def _finish(name: str, losses: Floats) -> Floats:
 
 
 def _blocks(features: "pd.DataFrame", schema: Schema) -> dict[str, NDArray[Any]]:
-    """The arrays of `Schema.model_input`, of cells in whatever form they travelled; a column that is gone is missing."""
+    """The arrays of `Schema.model_input`, of cells in whatever form they travelled; what is not there is missing."""
     cells = features.reindex(columns=schema.names).astype(object)
-    return schema.model_input(cells.where(cells.notna(), None).to_dict("records"))
+    rows: list[dict[Any, Any]] = cells.where(cells.notna(), None).to_dict("records")
+    return schema.model_input(rows)
 
 
 def _codes(cells: NDArray[Any]) -> dict[str, int]:
