@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REFERENCE = "reference.parquet"  # in a model's folder: the newest rows it learned from
+HOLDOUT = "holdout.parquet"  # the same: the answers to the holdout and their labels
 POSITION = "_position"  # column of holdout.parquet: where a row stands among all rows; no class is called so
 
 
