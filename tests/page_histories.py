@@ -10,6 +10,7 @@ from releve.rules.release import Release
 from releve.rules.scores import Interval
 
 SCENARIO = "shop"
+SCORE = Interval(0.88, 0.81, 0.94)
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 MODEL = f"{SCENARIO}:{'1' * 12}"
 RELEASE = Release(
@@ -91,7 +92,7 @@ def old_look_event(*, day: float = 0.0) -> Event:
     return make_event(MONITORED, {**said, "format": 1}, day=day)
 
 
-def make_window(number: int, *, score: Interval | None = Interval(0.88, 0.81, 0.94), **changes: Any) -> QualityWindow:
+def make_window(number: int, *, score: Interval | None = SCORE, **changes: Any) -> QualityWindow:
     """One a day."""
     said = {
         "first_at": at(number + 0.1),
@@ -108,7 +109,7 @@ def make_window(number: int, *, score: Interval | None = Interval(0.88, 0.81, 0.
     return QualityWindow(**{**said, **changes})
 
 
-def make_evidence(windows: int, **changes: Any) -> PageEvidence:
+def make_evidence(windows: int, /, **changes: Any) -> PageEvidence:
     """A first champion, and a look at each window."""
     events = (
         challenge_event(promote=True),
@@ -126,7 +127,9 @@ def make_evidence(windows: int, **changes: Any) -> PageEvidence:
     return PageEvidence(**{**said, **changes})
 
 
-def make_replay(*, windows: int = 4, policies: tuple[str, ...] = ("static", "two keys", "every window")) -> dict[str, Any]:
+def make_replay(
+    *, windows: int = 4, policies: tuple[str, ...] = ("static", "two keys", "every window")
+) -> dict[str, Any]:
     """replay.json; each policy is better than the one before."""
     found = [
         {

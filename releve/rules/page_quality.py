@@ -25,6 +25,7 @@ from releve.rules.quality_windows import QualityWindow
 from releve.rules.scores import Interval, told
 
 DRAWN = 400  # windows: with more, each would have less than two pixels
+BESIDE = 0.25  # of a window
 LISTED = 200  # rows of a table
 NO_ANSWERS = "Nothing is known of the quality yet: no answers are in the ledger."
 NO_LABELS = "Nothing is known of the quality yet: no window has labels enough for a score."
@@ -87,9 +88,9 @@ def _any_score(evidence: PageEvidence) -> bool:
 def _picture(evidence: PageEvidence) -> Timeline:
     windows = evidence.windows[-DRAWN:]
     metric = windows[-1].metric
-    naive_name = next((window.naive_name for window in reversed(windows) if window.naive_name), "a naive answer")
+    naive = " or ".join(sorted({window.naive_name for window in windows if window.naive_name}))
     series = (
-        Series(f"naive: {naive_name}", LINE, _naive(windows), colour=2),
+        Series(f"naive: {naive}", LINE, _naive(windows), colour=2),
         Series("estimated without labels", ESTIMATES, _estimates(evidence.looks, windows), colour=1),
         Series(f"realised {metric}", SCORES, _scores(windows), colour=0),
     )
@@ -126,17 +127,17 @@ def _naive(windows: Sequence[QualityWindow]) -> tuple[Point, ...]:
 
 
 def _estimates(looks: Sequence[Look], windows: Sequence[QualityWindow]) -> tuple[Point, ...]:
-    """Beside the window that a look saw last."""
+    """Beside the window that a look saw last, so that both can be seen."""
     return tuple(
         Point(
-            place(look.until, windows),
+            at - BESIDE,
             found.value,
             found.low,
             found.high,
             f"{to_the_minute(look.at)} estimated {told_score(found)}",
         )
         for look in looks
-        if (found := _estimated(look)) and look.until >= windows[0].first_at
+        if (found := _estimated(look)) and (at := place(look.until, windows)) > -0.5
     )
 
 
