@@ -107,7 +107,7 @@ def _legend(block: HeatMap) -> str:
         shades = [
             ("e0", f"effect below {EDGES[0]:g}"),
             ("e4", f"{EDGES[-1]:g} and more"),
-            ("a3", "alarm, darker: larger"),
+            ("a3", "alarm, stronger: larger"),
         ]
         entries += [(sample(rectangle(0, 1, 26, 12, kind)), name) for kind, name in shades]
     return legend(entries)

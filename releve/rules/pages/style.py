@@ -1,20 +1,17 @@
 """How every page looks: light and dark, on paper, on a small screen."""
 
-STYLE = """
+BASE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1d2530; --soft: #5b6675; --line: #d9dee5; --mark: #0b6bcb;
   --bad: #b3261e; --good: #1a7f4b; --fill: #f3f5f8; --band: #0b6bcb22;
   --c0: #0b6bcb; --c1: #b25c00; --c2: #6b7280; --c3: #7b3fb5; --c4: #00796b; --c5: #c2185b;
   --e0: #eef1f5; --e1: #c9d8ea; --e2: #93b4d8; --e3: #5a8cc2; --e4: #2b629f;
   --a0: #fbd9b5; --a1: #f7b978; --a2: #ee8c3a; --a3: #cc5c14; --a4: #933307; }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root { --paper: #14181e; --ink: #e6eaf0; --soft: #9aa6b5; --line: #3a4350; --mark: #6cb2ff; --bad: #ff8a80;
     --good: #6fd39b; --fill: #1d232b; --band: #6cb2ff2e;
     --c0: #6cb2ff; --c1: #ffb061; --c2: #a3acb9; --c3: #c79bff; --c4: #5fd3c4; --c5: #ff86b3;
     --e0: #222932; --e1: #2b3d52; --e2: #34587f; --e3: #4279b2; --e4: #6aa9ea;
     --a0: #4a3017; --a1: #744413; --a2: #ab5f14; --a3: #e0801f; --a4: #ffb366; } }
-@media print { :root { color-scheme: light; } details > * { display: block; } section { break-inside: auto; }
-  details::details-content { content-visibility: visible; display: block; height: auto; }
-  svg, tr, .journal > li { break-inside: avoid; } .scroll { overflow: visible; } .scroll svg { max-width: 100%; } }
 * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); }
 body { max-width: 62rem; margin: 2rem auto; padding: 0 1.25rem; }
@@ -48,12 +45,15 @@ svg .band { fill: var(--band); } svg .promise { stroke: var(--mark); stroke-dash
 svg .release { stroke: var(--good); fill: var(--good); } svg .refusal { stroke: var(--soft); fill: none; }
 svg .rollback { stroke: var(--bad); fill: var(--bad); } svg .event { stroke-width: 1; stroke-opacity: .55; }
 svg .open { fill: var(--paper); } svg .series { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
-svg .alarm { fill: var(--ink); }
+@media print { :root { color-scheme: light; } details > * { display: block; } .figure { white-space: normal; }
+  details::details-content { content-visibility: visible; display: block; height: auto; }
+  table { font-size: .8rem; } svg, tr, .journal > li { break-inside: avoid; }
+  .scroll { overflow: visible; } .scroll svg { max-width: 100%; height: auto; } }
 """.strip()
 
-COLOURS = 6
+COLOURS, SHADES = 6, 5  # of lines that are told apart; of a cell, and of one in alarm
 COLOUR_RULES = "\n".join(
     [f"svg .c{n} {{ stroke: var(--c{n}); }} svg .f{n} {{ fill: var(--c{n}); }}" for n in range(COLOURS)]
-    + [f"svg .e{n} {{ fill: var(--e{n}); }} svg .a{n} {{ fill: var(--a{n}); }}" for n in range(5)]
+    + [f"svg .e{n} {{ fill: var(--e{n}); }} svg .a{n} {{ fill: var(--a{n}); }}" for n in range(SHADES)]
 )
-STYLE = f"{STYLE}\n{COLOUR_RULES}"
+STYLE = f"{BASE}\n{COLOUR_RULES}"
