@@ -65,6 +65,8 @@ def _newest_drift(evidence: PageEvidence) -> Figure:
     if not evidence.looks:
         return Figure("drift", UNKNOWN)
     newest = evidence.looks[-1]
+    if not newest.columns:
+        return Figure("drift", newest.state, f"no column was compared, {to_the_minute(newest.at)}")
     alarms = sum(column.alarm for column in newest.columns)
     return Figure(
         "drift", newest.state, f"{alarms} of {len(newest.columns)} columns in alarm, {to_the_minute(newest.at)}"
@@ -84,7 +86,9 @@ def _unknown(evidence: PageEvidence) -> list[Block]:
         "nothing serves": evidence.release is None,
         "drift, as nobody has looked": not evidence.looks,
         "realised quality, as no window has labels enough": not any(one.score for one in evidence.windows),
-        "quality without labels, as no look has estimated it": not any(look.estimate for look in evidence.looks),
+        "quality without labels, as no look has estimated it": not any(
+            look.estimate.get("score") for look in evidence.looks
+        ),
         "what other policies would have been worth, as there is no replay": not evidence.replay,
     }
     said = [sentence for sentence, is_unknown in unknown.items() if is_unknown]

@@ -29,8 +29,9 @@ def decisions(evidence: PageEvidence) -> list[Block]:
 def entries_of(events: Iterable[Event]) -> Iterator[Entry]:
     """Oldest first. Waits that follow each other in one state of drift and quality are told once, by their newest."""
     told = [event for event in events if event.kind in (MONITORED, CHALLENGED, *MOVES)]
+    reasons = {"; ".join(event.payload.get("reasons", ())) for event in told if event.kind == CHALLENGED}
     for _, run in groupby(enumerate(told), key=_alike):
-        yield _entry([event for _, event in run])
+        yield _entry([event for _, event in run], reasons)
 
 
 def _alike(numbered: tuple[int, Event]) -> tuple[object, ...]:
@@ -41,14 +42,16 @@ def _alike(numbered: tuple[int, Event]) -> tuple[object, ...]:
     return (number,) if look.retrain else (look.model, look.state, look.quality.get("state"))
 
 
-def _entry(events: Sequence[Event]) -> Entry:
+def _entry(events: Sequence[Event], gate_said: set[str]) -> Entry:
+    """`gate_said`: reasons that the gate gave, which a release need not repeat."""
     newest = events[-1]
     if newest.kind == MONITORED:
         return _looked(looks_of(events))
     if newest.kind == CHALLENGED:
         return _judged(newest)
     model = (newest.payload.get("release") or {}).get("model", "")
-    return Entry(to_the_minute(newest.at), f"{TITLES[newest.kind]} {model}", (newest.reason,), TONES[newest.kind])
+    why = "for the gate's reasons" if newest.reason in gate_said else newest.reason
+    return Entry(to_the_minute(newest.at), f"{TITLES[newest.kind]} {model}", (why,), TONES[newest.kind])
 
 
 def _looked(looks: Sequence[Look]) -> Entry:

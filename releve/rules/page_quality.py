@@ -29,6 +29,7 @@ BESIDE = 0.25  # of a window
 LISTED = 200  # rows of a table
 NO_ANSWERS = "Nothing is known of the quality yet: no answers are in the ledger."
 NO_LABELS = "Nothing is known of the quality yet: no window has labels enough for a score."
+UNITS = (("days", 1), ("hours", 24), ("minutes", 24 * 60), ("seconds", 24 * 60 * 60))  # and how many make a day
 STATES = {"off": ": labels contradicted the estimates, and so concept drift is suspected"}
 HEADS = ("window", "until (UTC)", "model", "answered", "labelled", "score", "naive", "promise")
 
@@ -62,23 +63,22 @@ def label_delay(evidence: PageEvidence) -> list[Block]:
     known = [(number, window) for number, window in enumerate(windows) if window.label_delay_days is not None]
     if not known:
         return [Words(("How late labels come is not known yet: none came back.",))]
-    days = sorted(window.label_delay_days or 0.0 for _, window in known)
-    usual, longest = days[len(days) // 2], days[-1]
+    late = sorted(window.label_delay_days or 0.0 for _, window in known)
+    usual, longest = late[len(late) // 2], late[-1]
+    unit, a_day = next((unit, a_day) for unit, a_day in UNITS if longest * a_day >= 1 or unit == UNITS[-1][0])
     points = tuple(
-        Point(number, window.label_delay_days or 0.0, note=f"{to_the_minute(window.last_at)}: {_days(window)}")
+        Point(number, delay, note=f"{to_the_minute(window.last_at)}: {delay:.3g} {unit}, {_labelled(window)}")
         for number, window in known
+        for delay in ((window.label_delay_days or 0.0) * a_day,)
     )
-    described = f"The usual window waits {usual:.3g} days for its labels, the slowest one {longest:.3g}."
-    title = "Days from the answer to its label, per window"
-    series = (Series("days", BARS, points, colour=4),)
-    return [
-        Words((described,)),
-        Timeline(title, described, _times(windows), series, from_zero=True),
-    ]
+    described = f"The usual window waits {usual * a_day:.3g} {unit} for its labels, the slowest {longest * a_day:.3g}."
+    title = f"From the answer to its label, in {unit}, per window"
+    series = (Series(unit, BARS, points, colour=4),)
+    return [Words((described,)), Timeline(title, described, _times(windows), series, from_zero=True)]
 
 
-def _days(window: QualityWindow) -> str:
-    return f"{window.label_delay_days:.3g} days, {window.labelled} of {window.answered} labelled"
+def _labelled(window: QualityWindow) -> str:
+    return f"{window.labelled} of {window.answered} labelled"
 
 
 def _any_score(evidence: PageEvidence) -> bool:

@@ -202,11 +202,14 @@ def test_the_page_is_named_and_tells_of_the_whole_loop(loop: Loop) -> None:
 def test_a_page_that_cannot_be_written_is_told_and_fails_nothing(
     fresh: Project, work_in: Callable[[Project], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from prefect import flow
+
     work_in(fresh)
     write_bytes(fresh.state.replay / "replay.json", b"[")
 
-    import_module("flows.pages").publish(fresh.settings, SCENARIO)
+    done = flow(import_module("flows.pages").publish)(fresh.settings, SCENARIO, return_state=True)
 
+    assert done.is_completed()
     assert f"the page of {SCENARIO} was not written: " in capsys.readouterr().out
 
 

@@ -247,3 +247,18 @@ def test_what_serves_is_told_with_its_promise():
     assert f"model version {MODEL}" in found.text
     assert "accuracy 0.900 [0.830, 0.950] on 100 rows" in found.text
     assert RELEASE.index in found.text
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(1.0, "1 days"), (0.99, "23.8 hours"), (0.5 / 24, "30 minutes"), (1e-7, "0.00864 seconds")]
+)
+def test_how_late_labels_come_is_told_in_a_unit_that_fits(days, said):
+    found = drawn(make_evidence(1, windows=(make_window(0, label_delay_days=days),)))
+
+    assert f"The usual window waits {said} for its labels" in found.text
+
+
+def test_a_release_does_not_repeat_what_the_gate_said():
+    events = [challenge_event(promote=True, reasons=["gain +0.1"]), release_event()]
+
+    assert [entry.reasons for entry in entries_of(events)] == [("gain +0.1",), ("for the gate's reasons",)]
