@@ -122,7 +122,7 @@ def estimate(
     known = Estimate(UNKNOWN, fitted.method, promise.metric, len(window), audit=found, reasons=(told_of,))
     if found and not found.passed:
         return replace(known, state=OFF)
-    score = _interval(fitted, window, doubt)
+    score = interval(fitted, window, doubt)
     if score is None:
         return replace(known, reasons=(f"{promise.metric} is not defined on labels that could come of it", told_of))
     state, change = judged(score, promise, tolerance)
@@ -146,7 +146,7 @@ def audit(fitted: Estimator, labelled: Answered | None, params: Estimation, doub
     return Audit(len(labelled), expected, realised, gap, passed=low <= allowed and high >= -allowed)
 
 
-def _interval(fitted: Estimator, window: Answered, doubt: Doubt) -> Interval | None:
+def interval(fitted: Estimator, window: Answered, doubt: Doubt) -> Interval | None:
     """Where the realised score will lie; None where most draws have none, as an AUC of a single class."""
     drawn = fitted.draws(window, doubt)
     if len(drawn) < doubt.resamples / 2:

@@ -23,6 +23,7 @@ from releve.rules.scores import Interval
 from releve.rules.target import REGRESSION, Target
 
 KNOWN_LABELS = 20_000  # newest ones that naive answers are made of: every window looks at them
+SWAP_DAYS = 60 / 86_400  # a minute, in which workers may still answer with either of two models
 LEAST_SCORED = 10  # labelled rows below which a window has no score: its interval would say nothing
 
 Labels = Mapping[str, tuple[Scalar, str]]  # row id -> label and when it came
@@ -99,20 +100,24 @@ def quality_windows(
 
 
 def _cut(days: Iterable[Answers], rows: int) -> Iterator[tuple[str, list[Answers]]]:
-    """Model and pieces of each window: it ends when it is full, or when another model answers."""
-    open_model, pieces, room = "", [], rows
+    """Model and pieces of each window: it ends when it is full, or when another model has taken over."""
+    unfinished: dict[str, list[Answers]] = {}
     for model, run in _runs(days):
-        if model != open_model and pieces:
-            yield open_model, pieces
-            pieces, room = [], rows
-        open_model = model
-        while len(run) >= room:
-            yield model, [*pieces, run.take(range(room))]
-            run, pieces, room = run.take(range(room, len(run))), [], rows
-        if len(run):
-            pieces, room = [*pieces, run], room - len(run)
-    if pieces:
-        yield open_model, pieces
+        for other in [name for name in unfinished if name != model and _is_over(unfinished[name], run.at[0])]:
+            yield other, unfinished.pop(other)
+        pieces, start = unfinished.pop(model, []), 0
+        while len(run) - start >= (room := rows - sum(map(len, pieces))):
+            yield model, [*pieces, run.take(range(start, start + room))]
+            pieces, start = [], start + room
+        if start < len(run):
+            pieces = [*pieces, run.take(range(start, len(run)))]
+        if pieces:
+            unfinished[model] = pieces
+    yield from unfinished.items()
+
+
+def _is_over(pieces: list[Answers], at: str) -> bool:
+    return days_between(pieces[-1].at[-1], datetime.fromisoformat(at)) > SWAP_DAYS
 
 
 def _runs(days: Iterable[Answers]) -> Iterator[tuple[str, Answers]]:
@@ -147,25 +152,28 @@ def _scored(model: str, pieces: list[Answers], labels: Labels, how: Scoring, so_
 
 def _joined(pieces: list[Answers]) -> Answers:
     """Pieces of one window as one; features are not looked at."""
-    columns = {
-        name: [each for piece in pieces for each in getattr(piece, name)]
-        for name in ("ids", "at", "models", "arms", "predicted", "probabilities")
-    }
-    return Answers(**columns, features=pieces[0].features.iloc[:0].reindex(range(len(columns["ids"]))))
+    import pandas as pd
+
+    def column(name: str) -> list[Any]:
+        return [each for piece in pieces for each in getattr(piece, name)]
+
+    return Answers(
+        ids=column("ids"),
+        at=column("at"),
+        models=column("models"),
+        arms=column("arms"),
+        predicted=column("predicted"),
+        probabilities=column("probabilities"),
+        features=pd.DataFrame(index=range(sum(map(len, pieces)))),
+    )
 
 
 def _usable(answers: Answers, labels: Labels, target: Target) -> Labelled:
     """Answers whose label came and is one of the target's."""
-    there = [
-        row for row, name in enumerate(answers.ids) if name in labels and _parsed(labels[name][0], target) is not None
-    ]
-    joined = answers.take(there)
-    found = [labels[name] for name in joined.ids]
-    return Labelled(joined, [_parsed(label, target) for label, _ in found], [at for _, at in found])
-
-
-def _parsed(label: Any, target: Target) -> Any:
-    return target.parse(label)
+    came = {name: labels[name] for name in answers.ids if name in labels}
+    parsed = {name: target.parse(label) for name, (label, _) in came.items()}
+    joined = answers.take([row for row, name in enumerate(answers.ids) if parsed.get(name) is not None])
+    return Labelled(joined, [parsed[name] for name in joined.ids], [came[name][1] for name in joined.ids])  # type: ignore[misc]
 
 
 def _previous(labelled: Labelled, so_far: Known) -> list[float | None]:
