@@ -85,16 +85,21 @@ def _chosen(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Best first; the recommended policy and static in any case, and the best naive baseline."""
     sign = found.get("sign", 1)
     wanted = ((found.get("recommended") or {}).get("policy"), STATIC)
-    ranked = sorted(found.get("policies", ()), key=lambda said: -sign * _worth(said))
+    ranked = sorted(_known(found.get("policies", ())), key=lambda said: -sign * _worth(said))
     fixed = [said for said in ranked if said["name"] in wanted]
     best = [said for said in ranked if said["name"] not in wanted][: max(0, DRAWN - len(fixed))]
-    naive = sorted(found.get("baselines", ()), key=lambda said: -sign * _worth(said))[:1]
+    naive = sorted(_known(found.get("baselines", ())), key=lambda said: -sign * _worth(said))[:1]
     return [*fixed, *best, *naive]
 
 
+def _known(said: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those that have a score: a metric is not defined on every table."""
+    return [each for each in said if each.get("score") is not None]
+
+
 def _worth(said: Mapping[str, Any]) -> float:
-    score = said.get("score")
-    return float(score["value"] if isinstance(score, Mapping) else score or 0.0)
+    score = said["score"]
+    return float(score["value"] if isinstance(score, Mapping) else score)
 
 
 def _series(said: Mapping[str, Any], colour: int) -> Series:

@@ -241,6 +241,15 @@ def test_of_a_loss_the_lowest_policies_are_drawn():
     assert "lines: static, best, good, previous label." in found.text
 
 
+def test_a_baseline_without_a_score_is_named_and_not_drawn():
+    replay = make_replay() | {"baselines": [{"name": "the usual value", "scores": [None] * 4, "score": None}]}
+
+    found = drawn(make_evidence(1, replay=replay))
+
+    assert "naive: the usual value" in found.text
+    assert "lines: two keys, static, every window." in found.text
+
+
 def test_what_serves_is_told_with_its_promise():
     found = drawn(make_evidence(1))
 
