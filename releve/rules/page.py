@@ -58,7 +58,8 @@ def _last_known(evidence: PageEvidence) -> str:
     scored = [window for window in evidence.windows if window.score]
     if not scored or scored[-1].score is None:
         return "too few labels came back" if evidence.looks else ""
-    return f"too few new labels; {told_score(scored[-1].score)} was the last known, {to_the_minute(scored[-1].last_at)}"
+    why = "too few new labels" if evidence.looks else "nobody has looked"
+    return f"{why}; {told_score(scored[-1].score)} was the last known, {to_the_minute(scored[-1].last_at)}"
 
 
 def _newest_drift(evidence: PageEvidence) -> Figure:
