@@ -4,23 +4,10 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from releve.rules.card import (
-    MISSING,
-    Bar,
-    Block,
-    Evidence,
-    Facts,
-    Intervals,
-    Reliability,
-    Table,
-    Words,
-    facts,
-    figure,
-    interval,
-    nothing,
-)
+from releve.rules.card import Evidence, facts, figure, interval, nothing
 from releve.rules.challenge import CHAMPION
 from releve.rules.evaluation import headline, score_of
+from releve.rules.pages.blocks import MISSING, Bar, Block, Facts, Intervals, Reliability, Table, Words
 from releve.rules.target import REGRESSION
 
 OVERRIDE = ("floor", "by", "reason", "until")

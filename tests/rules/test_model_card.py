@@ -6,10 +6,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from releve.rules.card import MISSING, Bar, Card, Evidence, Intervals, Section, Table, Words
+from releve.rules.card import Card, Evidence
 from releve.rules.card_page import page
 from releve.rules.card_text import markdown
 from releve.rules.model_card import SECTIONS, build
+from releve.rules.pages.blocks import MISSING, Bar, Intervals, Section, Table, Words
 
 TODAY = date(2026, 6, 1)
 GAIN = {"value": 0.1, "low": 0.02, "high": 0.18}
