@@ -6,6 +6,7 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed
 
+from flows.alerts import tell
 from flows.context import Scenario, read_settings
 from flows.ingest import take_in
 from flows.monitor import watch
@@ -42,6 +43,7 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     found = take_in(settings, scenario, harvested=True)
     challenger = challenge(settings, scenario, reason="; ".join(seen.decision.reasons))
     released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
+    tell(settings, scenario)
     publish(settings, scenario)
     check_refusals(found)
     result = Round(seen, challenger, released)

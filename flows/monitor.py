@@ -3,6 +3,7 @@
 from prefect import flow
 from prefect.events import emit_event
 
+from flows.alerts import resource_of, tell
 from flows.artifacts import show_observation
 from flows.context import Scenario, read_settings, step
 from flows.pages import publish
@@ -24,15 +25,18 @@ def monitor(scenario: Scenario = "digits") -> Observation:
 
 
 def watch(settings: Settings, scenario: str) -> Observation:
-    """Look once, show what was seen, and tell the rest of Prefect when the table drifted."""
+    """Look once, show what was seen, and tell people and the rest of Prefect what changed."""
     seen: Observation = look(settings, scenario)
     show_observation(seen)
     for reason in seen.decision.reasons:
         print(f"{'retrain' if seen.decision.retrain else 'wait'}: {reason}")
+    # Prefect misses this event where no look ends any more, and starts one: prefect.yaml, triggers
+    emit_event(event="releve.monitor.looked", resource=resource_of(scenario), payload={"at": seen.at})
+    tell(settings, scenario)
     if seen.drift.state == drift.DRIFT:
         emit_event(
             event="releve.drift.detected",
-            resource={"prefect.resource.id": f"releve.scenario.{scenario}", "prefect.resource.name": scenario},
+            resource=resource_of(scenario),
             payload={
                 "scenario": scenario,
                 "model": seen.model,

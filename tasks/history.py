@@ -7,9 +7,9 @@ from releve.rules.trigger import Challenged, History
 __all__ = ["CHALLENGED", "FORGOTTEN", "INGESTED", "MONITORED", "challenges_of", "events_of"]
 
 
-def events_of(registry: Registry, scenario: str, kind: str) -> list[Event]:
-    """Events of one kind, oldest first, after the last time the scenario was forgotten."""
-    events = registry.events(scenario, kinds=[kind, FORGOTTEN])
+def events_of(registry: Registry, scenario: str, *kinds: str) -> list[Event]:
+    """Events of these kinds, oldest first, after the last time the scenario was forgotten."""
+    events = registry.events(scenario, kinds=[*kinds, FORGOTTEN])
     starts = [number for number, event in enumerate(events) if event.kind == FORGOTTEN]
     return events[starts[-1] + 1 :] if starts else events
 

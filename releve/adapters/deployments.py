@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from releve.adapters.files import scenario_names, write_bytes
-from releve.errors import Unavailable
+from releve.adapters.files import read_params, scenario_names, write_bytes
+from releve.errors import BadInput, Unavailable
 from releve.rules.deployments import deployments_for
 from releve.settings import LOOPBACK, Settings
 
@@ -20,7 +20,9 @@ COMMENT = "# Made of prefect.yaml and the folders in scenarios/ by `make up`; ed
 def write_deployments(settings: Settings) -> Path:
     """prefect.yaml with the deployments of every scenario, below the home; returns its path."""
     file = yaml.safe_load((settings.project / "prefect.yaml").read_text(encoding="utf-8"))
-    made = deployments_for(file, scenario_names(settings.project))
+    made = deployments_for(
+        file, {name: _silence_hours(settings.project, name) for name in scenario_names(settings.project)}
+    )
     path = settings.home / "run" / "prefect.yaml"
     write_bytes(path, (COMMENT + yaml.safe_dump(made, sort_keys=False)).encode())
     return path
@@ -38,6 +40,14 @@ def forget_removed(settings: Settings) -> list[str]:
     for each in gone:
         _ask(settings.prefect_port, "DELETE", f"/api/deployments/{each['id']}")
     return [each["name"] for each in gone]
+
+
+def _silence_hours(project: Path, scenario: str) -> float:
+    """Of a scenario whose params cannot be read the default: its own runs say what is wrong, the others start."""
+    try:
+        return read_params(project, scenario).alerts.silence_hours
+    except BadInput:
+        return read_params(project).alerts.silence_hours
 
 
 def _ask(port: int, method: str, path: str, body: Any = None) -> Any:

@@ -179,6 +179,17 @@ class Trigger(Section):
     confidence: OpenShare
 
 
+Subject = Literal["data", "drift", "quality", "estimate", "age", "retraining", "monitoring"]
+EnvironmentName = Annotated[str, Field(pattern="^([A-Za-z_][A-Za-z0-9_]*|)$")]
+
+
+class Alerts(Section):
+    webhook_env: EnvironmentName
+    repeat_hours: Annotated[float, Field(ge=0)]
+    silence_hours: Annotated[float, Field(ge=0)]
+    muted: Annotated[tuple[Subject, ...], Field(strict=False)]
+
+
 class Index(Section):
     min_recall: Share
     sample_rows: Count
@@ -214,6 +225,7 @@ class Params(Section):
     estimate: Estimation
     age: AgeLimits
     trigger: Trigger
+    alerts: Alerts
     index: Index
     service: Service
     runs: Runs

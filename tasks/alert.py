@@ -1,0 +1,100 @@
+"""Tell people what changed: gather the events, decide on the messages, send them, write down what was sent."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from releve.adapters.files import read_params
+from releve.adapters.registry import Registry
+from releve.adapters.webhook import MessageRefused, WebhookAway, post
+from releve.rules.alert_signals import KINDS
+from releve.rules.alerts import Book, Message, first_book, look_through, read_book, told
+from releve.rules.chain import ALERTED
+from releve.settings import Settings
+from tasks.history import events_of
+
+Post = Callable[[Message], None]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was made, what waits for the next time, and why it was not delivered."""
+
+    made: tuple[Message, ...]
+    waiting: tuple[Message, ...]
+    problems: tuple[str, ...]
+
+
+def alert(
+    settings: Settings,
+    scenario: str,
+    *,
+    emit: Callable[[Message], None] = lambda message: None,
+    environ: Mapping[str, str] = os.environ,
+    actor: str = "alert",
+) -> Told:
+    """Send what changed since the last time, and what could not be delivered then. `emit` gets each new message too.
+
+    A receiver that is away is no error: its messages wait. Raises RegistryUnavailable, BadInput for wrong params.
+    """
+    # gather
+    registry, params = Registry(settings.registry_url), read_params(settings.project, scenario).alerts
+    events, books = events_of(registry, scenario, *KINDS), events_of(registry, scenario, ALERTED)
+    before = read_book(books[-1].payload) if books else None
+
+    # decide
+    book, made = look_through(before or first_book(events), events, params)
+
+    # apply: what is sent is written down afterwards, so that a killed process sends twice rather than never
+    for message in made:
+        emit(message)
+    waiting, problems = deliver(book.waiting, _receiver(params.webhook_env, environ))
+    done = Told(made, waiting, problems)
+    if made or before is None or before.waiting != waiting:
+        _record(registry, scenario, replace(book, waiting=waiting), done, actor=actor)
+    return done
+
+
+def deliver(messages: Sequence[Message], send: Post) -> tuple[tuple[Message, ...], tuple[str, ...]]:
+    """Send each, oldest first; those that were not delivered, and why. Once the receiver is away, the others wait."""
+    waiting: list[Message] = []
+    problems: list[str] = []
+    for place, message in enumerate(messages):
+        try:
+            send(message)
+        except MessageRefused as error:
+            waiting.append(message)
+            problems.append(str(error))
+        except WebhookAway as error:
+            waiting += messages[place:]
+            problems.append(str(error))
+            break
+    return tuple(waiting), tuple(dict.fromkeys(problems))
+
+
+def as_json(message: Message) -> dict[str, Any]:
+    """What the webhook gets; chats show `text`, programs tell two deliveries of one message by `id`."""
+    return {"format": 1, **asdict(message)}
+
+
+def _receiver(variable: str, environ: Mapping[str, str]) -> Post:
+    """Where messages go: nowhere without a webhook, then Prefect's events are all there is."""
+    if not variable:
+        return lambda message: None
+    url = environ.get(variable, "").strip()
+    if url:
+        return lambda message: post(url, as_json(message))
+
+    def unknown(_: Message) -> None:
+        raise WebhookAway(
+            f"alerts.webhook_env is {variable!r}, and no environment variable of that name holds an address; set it "
+            "where the worker is started (make down, then make up)"
+        )
+
+    return unknown
+
+
+def _record(registry: Registry, scenario: str, book: Book, done: Told, *, actor: str) -> None:
+    kept = f"; {len(done.waiting)} wait: {'; '.join(done.problems)}" if done.waiting else ""
+    registry.append(scenario, ALERTED, reason=told(done.made) + kept, actor=actor, payload=book.as_json())
