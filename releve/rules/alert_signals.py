@@ -3,6 +3,7 @@
 An event that says nothing of a subject (too few labels, one weak alarm) leaves the subject where it stood.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,16 +47,17 @@ DRIFT_STATES = {drift.DRIFT: "drift", drift.NO_DRIFT: "none"}
 QUALITY_STATES = {quality.WORSE: "worse", quality.HOLDS: "holds"}
 ESTIMATE_STATES = {**QUALITY_STATES, estimates.OFF: "off"}
 AGE_STATES = {age.DUE: "due", age.FRESH: "fresh"}
+LIMIT = re.compile(r"params\.yaml: age\.(\w+)")
 MOVE_STATES = {RELEASED: "promoted", ROLLED_BACK: "rolled_back"}
 
 
 @dataclass(frozen=True)
 class Signal:
-    """A subject's state. The same state of another model version (`about`) is a change too."""
+    """A subject's state."""
 
     subject: str
     state: str  # with its subject a key of SENTENCES
-    about: str = ""
+    about: str = ""  # a model version, of AGE the limits: the same state about another one is a change too
     reasons: tuple[str, ...] = ()
 
     @property
@@ -84,7 +86,7 @@ def _looked(event: Event, params: Alerts, looked_at: str) -> Iterator[Signal]:
     yield from _known(DRIFT, DRIFT_STATES, said["drift"], said["model"])
     yield from _known(QUALITY, QUALITY_STATES, said["quality"], said["model"])
     yield from _known(ESTIMATE, ESTIMATE_STATES, said.get("estimate"), said["model"])
-    yield from _known(AGE, AGE_STATES, said.get("age"), "")
+    yield from _known(AGE, AGE_STATES, said.get("age"), _limits(said.get("age")))
     decision = said["decision"]
     yield Signal(RETRAINING, "due" if decision["retrain"] else "waits", "", tuple(decision["reasons"]))
 
@@ -92,6 +94,11 @@ def _looked(event: Event, params: Alerts, looked_at: str) -> Iterator[Signal]:
 def _known(subject: str, states: Mapping[str, str], found: Mapping[str, Any] | None, about: str) -> Iterator[Signal]:
     if found and found["state"] in states:
         yield Signal(subject, states[found["state"]], about, tuple(found.get("reasons", ())))
+
+
+def _limits(found: Mapping[str, Any] | None) -> str:
+    """Which limits of age are passed: one more is a change, one more day is none. Each reason names its key."""
+    return ", ".join(LIMIT.findall(" ".join(found["reasons"]))) if found else ""
 
 
 def _silence(at: str, params: Alerts, looked_at: str) -> Iterator[Signal]:

@@ -44,7 +44,7 @@ class Message:
     subject: str
     state: str
     kind: str  # RAISED, REPEATED or ENDED
-    about: str  # a model version, or ""
+    about: str  # as the signal's
     at: str  # of the event that it follows from, ISO 8601, UTC
     since: str  # when the state began; of ENDED: when the alarm began that is over
     text: str

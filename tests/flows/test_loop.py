@@ -15,7 +15,7 @@ from releve.adapters.files import write_bytes
 from releve.adapters.model_store import ModelStore
 from releve.adapters.prediction_ledger import LedgerWriter
 from releve.errors import BadInput, NotFound, Unavailable
-from releve.rules.chain import CHALLENGED, INGESTED, MONITORED, RELEASED
+from releve.rules.chain import ALERTED, CHALLENGED, INGESTED, MONITORED, RELEASED
 from tasks.seed import windows
 from tests import projects
 from tests.projects import SCENARIO, Project
@@ -167,7 +167,8 @@ def test_the_history_tells_the_loop_in_order_and_holds(loop: Loop) -> None:
     events = loop.project.registry.events(SCENARIO)
 
     first = [INGESTED] * 3 + [CHALLENGED, RELEASED]
-    assert [event.kind for event in events] == [*first, MONITORED, INGESTED, CHALLENGED, RELEASED, MONITORED]
+    challenge = [MONITORED, ALERTED, INGESTED, CHALLENGED, RELEASED, ALERTED]
+    assert [event.kind for event in events] == [*first, *challenge, MONITORED]
     assert loop.project.registry.verify(SCENARIO) == len(events)
 
 
@@ -237,6 +238,17 @@ def test_the_ingestion_shows_a_line_per_file(loop: Loop) -> None:
 
     newest = loop.project.batches[-1]
     assert f"| answers-0001.parquet | batch {newest.batch} | {newest.rows} | 0 |" in shown
+
+
+def test_every_look_and_every_alert_is_an_event_that_automations_can_act_on(loop: Loop) -> None:
+    looks = events_called("releve.monitor.looked", at_least=2)
+    drifted = events_called("releve.alert.drift.drift", at_least=1)
+    promoted = events_called("releve.alert.retraining.promoted", at_least=1)
+
+    assert {event.resource.id for event in [*looks, *drifted, *promoted]} == {f"releve.scenario.{SCENARIO}"}
+    assert drifted[0].payload["text"].startswith(f"{SCENARIO}: the table drifted (")
+    assert promoted[0].payload["about"] == loop.challenged.result().challenger.model
+    assert [each.payload["kind"] for each in (*drifted, *promoted)] == ["raised", "raised"]
 
 
 def test_drift_is_told_to_the_rest_of_prefect_once(loop: Loop) -> None:
