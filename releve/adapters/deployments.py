@@ -2,18 +2,20 @@
 
 import http.client
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from releve.adapters.files import read_params, scenario_names, write_bytes
-from releve.errors import BadInput, Unavailable
+from releve.errors import ReleveError, Unavailable
 from releve.rules.deployments import deployments_for
 from releve.settings import LOOPBACK, Settings
 
 TAG = "releve"  # that every deployment of prefect.yaml carries
 HTTP_SECONDS = 30.0
+BUSY_ATTEMPTS, BUSY_SECONDS = 10, 0.5  # its SQLite database is locked while others write to it: then it answers 503
 COMMENT = "# Made of prefect.yaml and the folders in scenarios/ by `make up`; edits are lost.\n"
 
 
@@ -29,7 +31,7 @@ def write_deployments(settings: Settings) -> Path:
 
 
 def forget_removed(settings: Settings) -> list[str]:
-    """Delete our deployments of scenarios that have no folder any more, with their schedules; their names.
+    """Delete our deployments of scenarios that have no folder any more, with schedules and triggers; their names.
 
     Raises Unavailable when the server does not do it.
     """
@@ -38,27 +40,37 @@ def forget_removed(settings: Settings) -> list[str]:
     found = _ask(settings.prefect_port, "POST", "/api/deployments/filter", wanted)
     gone = [each for each in found if each["parameters"].get("scenario") not in known]
     for each in gone:
+        # first: Prefect keeps the automations of a deployment that is gone
+        _ask(settings.prefect_port, "DELETE", f"/api/automations/owned-by/prefect.deployment.{each['id']}")
         _ask(settings.prefect_port, "DELETE", f"/api/deployments/{each['id']}")
     return [each["name"] for each in gone]
 
 
-def _silence_hours(project: Path, scenario: str) -> float:
-    """Of a scenario whose params cannot be read the default: its own runs say what is wrong, the others start."""
+def _silence_hours(project: Path, scenario: str) -> float | None:
+    """None where its params cannot be read: its own runs say what is wrong with them, the others start."""
     try:
         return read_params(project, scenario).alerts.silence_hours
-    except BadInput:
-        return read_params(project).alerts.silence_hours
+    except ReleveError:
+        return None
 
 
 def _ask(port: int, method: str, path: str, body: Any = None) -> Any:
+    for _ in range(BUSY_ATTEMPTS):
+        status, content = _request(port, method, path, body)
+        if status != http.client.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(BUSY_SECONDS)
+    if status >= http.client.BAD_REQUEST:
+        raise Unavailable(f"the Prefect server answered {method} {path} with {status}")
+    return json.loads(content) if content else None
+
+
+def _request(port: int, method: str, path: str, body: Any) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=HTTP_SECONDS)
     try:
         connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
         answer = connection.getresponse()
-        content = answer.read()
-        if answer.status >= http.client.BAD_REQUEST:
-            raise Unavailable(f"the Prefect server answered {method} {path} with {answer.status}")
-        return json.loads(content) if content else None
+        return answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:
         raise Unavailable(f"the Prefect server did not answer {method} {path}: {error}") from error
     finally:

@@ -7,12 +7,12 @@ HOUR = 3600  # seconds
 LEAST_WAIT = 10  # seconds; Prefect takes no shorter ones
 
 
-def deployments_for(file: Mapping[str, Any], silence_hours: Mapping[str, float]) -> dict[str, Any]:
+def deployments_for(file: Mapping[str, Any], silence_hours: Mapping[str, float | None]) -> dict[str, Any]:
     """prefect.yaml with deployments for exactly the scenarios that `silence_hours` names.
 
     A scenario that the file names keeps what the file gives it. Any other gets what the file's first scenario has,
     schedules and triggers included, each under a name that ends with its own. Triggers that wait for silence wait as
-    long as the scenario's params say (`alerts.silence_hours`; 0: they go).
+    long as the scenario's params say (`alerts.silence_hours`; 0: they go, None: as long as the file says).
     """
     written = file["deployments"]
     named = list(dict.fromkeys(_scenario(each) for each in written))
@@ -47,8 +47,8 @@ def _watching(trigger: Mapping[str, Any], original: str, scenario: str) -> dict[
     }
 
 
-def _waiting(deployment: Mapping[str, Any], hours: float) -> dict[str, Any]:
-    if "triggers" not in deployment:
+def _waiting(deployment: Mapping[str, Any], hours: float | None) -> dict[str, Any]:
+    if "triggers" not in deployment or hours is None:
         return dict(deployment)
     kept = [
         {**each, "within": max(LEAST_WAIT, round(hours * HOUR))} if each["posture"] == "Proactive" else each

@@ -346,6 +346,13 @@ def test_deploying_again_changes_nothing(stack: Settings) -> None:
     local_stack.deploy(stack, environ=clean_environ())
 
     assert ask(stack.prefect_port, "POST", "/api/deployments/count", {}) == before
+    assert automations(stack) == ["silence-digits"]
+
+
+def automations(settings: Settings) -> list[str]:
+    found = ask(settings.prefect_port, "POST", "/api/automations/filter", {})
+    assert isinstance(found, list)
+    return sorted(each["name"] for each in found)
 
 
 @pytest.mark.slow
@@ -354,6 +361,7 @@ def test_a_new_scenario_is_deployed_and_a_removed_one_is_no_longer(stack: Settin
 
     local_stack.deploy(stack, environ=clean_environ())
     with_churn = ask(stack.prefect_port, "POST", "/api/deployments/filter", {})
+    watched = automations(stack)
     shutil.rmtree(folder)
     local_stack.deploy(stack, environ=clean_environ())
     without = ask(stack.prefect_port, "POST", "/api/deployments/filter", {})
@@ -363,6 +371,8 @@ def test_a_new_scenario_is_deployed_and_a_removed_one_is_no_longer(stack: Settin
     assert {each["name"] for each in added} == {f"{name}-churn" for name in FLOWS}
     assert {each["name"] for each in added if each["schedules"]} == {"ingest-churn", "lifecycle-churn"}
     assert {each["name"] for each in without} == set(FLOWS)
+    assert watched == ["silence-churn", "silence-digits"]
+    assert automations(stack) == ["silence-digits"]
 
 
 @pytest.mark.slow

@@ -74,7 +74,8 @@ def test_a_missing_look_is_waited_for_at_each_scenario_as_long_as_its_params_say
 
 
 def test_no_look_is_waited_for_where_silence_is_allowed():
-    found = deployments_for(FILE, {"digits": 0.0, "churn": 0.001})
+    found = deployments_for(FILE, {"digits": 0.0, "churn": 0.001, "elec2": None})
 
     assert triggers(found, "monitor") == []
     assert triggers(found, "monitor-churn")[0]["within"] == 10  # seconds, the least that Prefect takes
+    assert triggers(found, "monitor-elec2")[0]["within"] == 90000  # its params cannot be read

@@ -1,4 +1,4 @@
-"""Prefect's own engine raises the silence of a scenario: nothing of ours has to run for it."""
+"""What Prefect's own engine does with our events, and where they do not come."""
 
 import time
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from releve.rules.alerts import Message
 from releve.rules.deployments import deployments_for
+from tests.receivers import Receiver, receiving
 from tests.tables import ROOT
 
 pytestmark = [
@@ -19,6 +21,19 @@ QUIET, BUSY = "quiet", "busy"
 HOURS = 12 / 3600
 SECONDS = 90  # a window of 12, and what a loaded server takes
 FILE = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+EXAMPLE = yaml.safe_load((ROOT / "examples" / "automation.yaml").read_text())
+MESSAGE = Message(
+    id="quiet/7/drift",
+    scenario=QUIET,
+    subject="drift",
+    state="drift",
+    kind="raised",
+    about="",
+    at="2026-01-05T09:00:00+00:00",
+    since="2026-01-05T09:00:00+00:00",
+    text="quiet: the table drifted",
+    reasons=(),
+)
 
 
 def deploy_monitor(scenario: str) -> Any:
@@ -63,3 +78,31 @@ def test_a_look_is_started_where_none_ended_in_time_and_only_there() -> None:
     assert started.parameters == {"scenario": QUIET}
     assert (started.created_by.type, started.created_by.display_value) == ("AUTOMATION", f"silence-{QUIET}")
     assert runs_of(busy) == []
+
+
+def notify_by(block: Any) -> None:
+    """The automations of the example, with a notification block of one's own."""
+    from prefect.client.orchestration import get_client
+    from prefect.events.schemas.automations import AutomationCore
+
+    with get_client(sync_client=True) as client:
+        for said in EXAMPLE["automations"]:
+            (action,) = said["actions"]
+            own = {**said, "actions": [{**action, "block_document_id": str(block)}]}
+            client.create_automation(AutomationCore.model_validate(own))
+
+
+def test_the_automations_of_the_example_notify_people_of_an_alert() -> None:
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+    from flows.alerts import emit
+
+    with receiving(Receiver()) as receiver:
+        said = {"title": "{{subject}}", "text": "{{body}}"}
+        notify_by(CustomWebhookNotificationBlock(name="chat", url=receiver.url, json_data=said).save("chat"))
+        deadline = time.monotonic() + SECONDS
+        while not receiver.heard and time.monotonic() < deadline:
+            emit(MESSAGE)
+            time.sleep(1)
+
+    assert receiver.heard[0][1] == {"title": "quiet: drift drift", "text": "quiet: the table drifted"}
