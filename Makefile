@@ -38,7 +38,7 @@ SCENARIO ?= digits
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario requeue card gate-aa
+.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario requeue card page gate-aa
 
 help:  ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -142,6 +142,9 @@ CARD_PAGE = $(if $(findstring /,$(HTML)),$(HTML),$(or $(RELEVE_HOME),var)/cards/
 card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html writes var/cards/card.html instead
 	@[ -n "$(MODEL)" ] || { echo "error: name a model version, as 'python -m releve models SCENARIO' lists them: make card MODEL=churn:1a2b3c4d5e6f" >&2; exit 1; }
 	@$(BIN)/python -m releve card $(MODEL) $(if $(HTML),--html '$(CARD_PAGE)')
+
+page: setup  ## Write the page of SCENARIO to var/pages: quality, drift, decisions, costs; or to HTML=page.html
+	@$(BIN)/python -m tasks.page $(SCENARIO) $(if $(HTML),'$(HTML)')
 
 gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: writes docs/gate_aa.* (eight minutes)
 	@$(BIN)/python -m benchmarks.gate_aa $(GATE_AA_ARGS)

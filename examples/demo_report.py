@@ -10,6 +10,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader
 
 from releve.adapters.files import write_bytes
+from releve.rules.pages.style import STYLE
 
 STATIC, LOOP, EVERY = "#9a8c98", "#c1440e", "#3d5a80"  # told apart in grey print too: light, strong, dark
 TEMPLATE = "demo_report.html.jinja"
@@ -21,6 +22,7 @@ def write_report(folder: Path, story: Any, *, events: Sequence[Any]) -> Path:
     write_bytes(folder / "loop.png", picture)
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
     page = templates.get_template(TEMPLATE).render(
+        style=STYLE,
         story=story,
         loop=sum(turn.right for turn in story.turns) / sum(turn.rows for turn in story.turns),
         static=story.comparison.static.mean(),

@@ -9,6 +9,7 @@ from releve.rules import verdicts
 from releve.rules.card import Card
 from releve.rules.card_text import markdown
 from releve.rules.drift import by_effect
+from releve.rules.estimates import Audit
 from releve.rules.evaluation import headline, score_of
 from releve.rules.release import Release
 from releve.rules.scores import Interval, told, told_interval
@@ -41,7 +42,8 @@ def show_observation(seen: Observation) -> None:
     reasons = "\n".join(f"- {_plain(reason)}" for reason in seen.decision.reasons)
     where = f"\n\nReport: `{seen.html}`" if seen.html else ""
     create_markdown_artifact(
-        f"# {seen.scenario}: {seen.drift.state}, {answer}\n\n{reasons}\n\nChampion `{seen.model}`{where}",
+        f"# {seen.scenario}: {seen.drift.state}, {answer}\n\n{reasons}\n\n{_evidence(seen)}\n\n"
+        f"Champion `{seen.model}`{where}",
         key=_key("monitor", seen.scenario),
         description=f"{seen.drift.state}, {answer}",
     )
@@ -59,6 +61,28 @@ def show_observation(seen: Observation) -> None:
             for column in ranked
         ]
         create_table_artifact(rows, key=_key("columns", seen.scenario), description="Most changed columns first")
+
+
+def _evidence(seen: Observation) -> str:
+    """What was weighed, a line each."""
+    kept, guess, aged = seen.quality, seen.estimate, seen.age
+    lines = [
+        ("drift", seen.drift.state, f"{seen.window.rows} answers, {seen.window.labelled} of them labelled"),
+        ("quality with labels", kept.state, _figure(kept.metric, kept.score)),
+        ("quality without labels", guess.state, _figure(guess.metric, guess.score)),
+        ("its audit", _passed(guess.audit), "" if guess.audit is None else told_interval(guess.audit.gap)),
+        ("age", aged.state, f"{aged.model_days:.1f} days since a retraining, {aged.idle_days:.1f} since a row"),
+    ]
+    table = "\n".join(f"| {what} | {state} | {_plain(found)} |" for what, state, found in lines)
+    return f"| evidence | says | found |\n|---|---|---|\n{table}"
+
+
+def _figure(metric: str, score: Interval | None) -> str:
+    return "" if score is None else f"{metric} {told(score.value)} [{told(score.low)}, {told(score.high)}]"
+
+
+def _passed(audit: Audit | None) -> str:
+    return "not yet" if audit is None else "passed" if audit.passed else "failed"
 
 
 def show_challenge(scenario: str, challenger: Challenger) -> None:
@@ -84,6 +108,15 @@ def show_card(scenario: str, model: str, card: Card, html: Path) -> None:
         f"{markdown(card)}\n\nAs a page, with pictures: `{html}`",
         key=_key("card", scenario),
         description=f"{model}: {card.missing} things missing",
+    )
+
+
+def show_page(scenario: str, html: Path) -> None:
+    """Where the scenario's page lies."""
+    create_markdown_artifact(
+        f"# {scenario}: the page\n\nQuality, drift, decisions and costs in one file: `{html}`",
+        key=_key("page", scenario),
+        description=html.name,
     )
 
 

@@ -9,6 +9,7 @@ from prefect.states import Completed
 from flows.context import Scenario, read_settings
 from flows.ingest import take_in
 from flows.monitor import watch
+from flows.pages import publish
 from flows.release import put_into_service
 from flows.retrain import challenge, concluded
 from tasks.ingest import check_refusals
@@ -36,10 +37,12 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     settings = read_settings()
     seen = watch(settings, scenario)
     if not seen.decision.retrain:
+        publish(settings, scenario)
         return Completed(message=f"{seen.model} serves on: {seen.decision.reasons[0]}", data=Round(seen))
     found = take_in(settings, scenario, harvested=True)
     challenger = challenge(settings, scenario, reason="; ".join(seen.decision.reasons))
     released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
+    publish(settings, scenario)
     check_refusals(found)
     result = Round(seen, challenger, released)
     return concluded(scenario, challenger, released=released is not None, result=result)

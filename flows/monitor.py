@@ -5,6 +5,7 @@ from prefect.events import emit_event
 
 from flows.artifacts import show_observation
 from flows.context import Scenario, read_settings, step
+from flows.pages import publish
 from releve.rules import drift
 from releve.settings import Settings
 from tasks import monitor as monitor_step
@@ -16,7 +17,10 @@ look = step(monitor_step.monitor, name="monitor")
 @flow(name="monitor", flow_run_name="monitor-{scenario}", log_prints=True)
 def monitor(scenario: Scenario = "digits") -> Observation:
     """Write the drift report, join the labels, decide; changes nothing."""
-    return watch(read_settings(), scenario)
+    settings = read_settings()
+    seen = watch(settings, scenario)
+    publish(settings, scenario)
+    return seen
 
 
 def watch(settings: Settings, scenario: str) -> Observation:

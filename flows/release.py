@@ -5,6 +5,7 @@ from prefect.events import emit_event
 
 from flows.artifacts import show_release
 from flows.context import Scenario, read_settings, step
+from flows.pages import publish
 from releve.settings import Settings
 from tasks import release as release_step
 from tasks.release import Released
@@ -15,7 +16,10 @@ move = step(release_step.release, name="release")
 @flow(name="release", flow_run_name="release-{scenario}", log_prints=True)
 def release(scenario: Scenario = "digits", model: str | None = None) -> Released:
     """Release the challenger that was judged last, or `model`; refused unless the gate accepted it."""
-    return put_into_service(read_settings(), scenario, model=model)
+    settings = read_settings()
+    done = put_into_service(settings, scenario, model=model)
+    publish(settings, scenario)
+    return done
 
 
 def put_into_service(settings: Settings, scenario: str, *, model: str | None = None) -> Released:

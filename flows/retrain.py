@@ -9,6 +9,7 @@ from prefect.states import Completed
 from flows.artifacts import show_card, show_challenge
 from flows.context import Scenario, read_settings, step
 from flows.ingest import take_in
+from flows.pages import publish
 from flows.release import put_into_service
 from releve.cards import card_of, write_card
 from releve.rules import verdicts
@@ -34,6 +35,7 @@ def retrain(scenario: Scenario = "digits", reason: str = "started by hand", rele
     released = challenger.promote and release_accepted
     if released:
         put_into_service(settings, scenario, model=challenger.model)
+    publish(settings, scenario)
     check_refusals(found)
     return concluded(scenario, challenger, released=released, result=challenger)
 

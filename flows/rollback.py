@@ -3,6 +3,7 @@
 from prefect import flow
 
 from flows.context import Scenario, read_settings, step
+from flows.pages import publish
 from flows.release import announce
 from tasks import rollback as rollback_step
 from tasks.release import Released
@@ -13,6 +14,8 @@ go_back = step(rollback_step.rollback, name="rollback")
 @flow(name="rollback", flow_run_name="rollback-{scenario}", log_prints=True)
 def rollback(scenario: Scenario = "digits", reason: str = "started by hand") -> Released:
     """Move model and index back together; running it again returns to where it began."""
-    done: Released = go_back(read_settings(), scenario, reason=reason)
+    settings = read_settings()
+    done: Released = go_back(settings, scenario, reason=reason)
     announce(scenario, done)
+    publish(settings, scenario)
     return done

@@ -7,9 +7,13 @@ from releve.adapters.model_runtime import Model
 from releve.adapters.model_store import ModelStore
 from releve.adapters.registry import Current
 from releve.errors import NotFound, ReleveError
+from releve.rules.holdout import answers_of, truth_of
+from releve.rules.metrics import sheet
+from releve.rules.realised import Answered
+from releve.rules.schema import Schema
 from releve.rules.target import REGRESSION
 from releve.settings import Settings
-from tasks.places import REFERENCE
+from tasks.places import HOLDOUT, REFERENCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +42,23 @@ def read_reference(settings: Settings, tag: str) -> "pd.DataFrame":
     import pandas as pd
 
     return pd.read_parquet(ModelStore(settings.home).get(tag).path / REFERENCE)
+
+
+def read_holdout(settings: Settings, tag: str, schema: Schema, *, quantile: float) -> Answered | None:
+    """What a model answered out of sample, as it travels with it; None with a model that was packaged without, or
+    whose classes are no longer the target's."""
+    import pandas as pd
+
+    path, target = ModelStore(settings.home).get(tag).path / HOLDOUT, schema.target
+    if not path.is_file():
+        return None
+    kept = pd.read_parquet(path)
+    answers = answers_of(kept, task=target.task)
+    if target.task != REGRESSION and answers.shape[1] != len(target.classes):
+        return None
+    truth = truth_of(kept)
+    labels = truth.tolist() if target.task == REGRESSION else [target.classes[place] for place in truth]
+    return Answered(sheet(answers, labels, target, quantile=quantile), kept)
 
 
 def check_golden(model: Model) -> None:

@@ -6,31 +6,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from releve.adapters.drift_report import drift_report
-from releve.adapters.files import read_params, read_schema, write_bytes, write_json
-from releve.adapters.prediction_ledger import LedgerReader
-from releve.adapters.registry import Current, Registry
+from releve.adapters.files import write_bytes, write_json
+from releve.adapters.registry import Registry
 from releve.adapters.scenario_branch import ScenarioBranch
-from releve.errors import BadInput
-from releve.rules import drift, quality, realised, trigger
+from releve.rules import drift, trigger
+from releve.rules.age import Age
 from releve.rules.drift import Verdict
-from releve.rules.ledger import Answers
-from releve.rules.metrics import metrics_of
-from releve.rules.paired import Doubt
-from releve.rules.params import Monitor, Params
-from releve.rules.quality import Quality, promise_of
+from releve.rules.estimates import Estimate
+from releve.rules.params import Monitor
+from releve.rules.quality import Quality
 from releve.rules.schema import Schema
 from releve.rules.trigger import Evidence, TriggerDecision
 from releve.settings import Settings
 from tasks.batches import read_batches
-from tasks.champion import check_released, read_reference
+from tasks.evidence import Window, estimate_quality, gather, judge_age, judge_quality
 from tasks.harvest import waiting_rows
-from tasks.history import CHALLENGED, MONITORED, events_of
+from tasks.history import CHALLENGED, INGESTED, MONITORED, challenges_of, events_of
 from tasks.places import ScenarioState
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VERDICT_FORMAT = 1  # of verdict.json; raise it when a key changes its meaning
+VERDICT_FORMAT = 2  # of verdict.json; raise it when a key changes its meaning. 1 had no window, estimate, age, causes
 
 
 @dataclass(frozen=True)
@@ -40,8 +37,11 @@ class Observation:
     scenario: str
     model: str
     at: str  # ISO 8601, UTC
+    window: Window
     drift: Verdict
     quality: Quality
+    estimate: Estimate
+    age: Age
     new_rows: int
     decision: TriggerDecision
     folder: Path  # verdict.json always; report.html and evidently.json where columns could be compared
@@ -59,24 +59,35 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     Raises NotFound before the first release, BadInput when the target has changed since it.
     """
     # gather
-    params, schema = read_params(settings.project, scenario), read_schema(settings.project, scenario)
-    registry, state = Registry(settings.registry_url), ScenarioState(settings.home, scenario)
-    champion = check_released(registry.current(scenario), scenario)
-    _check_promise(champion, schema)
-    reference = read_reference(settings, champion.release.model)
-    answers = LedgerReader(state.ledger).answers(since=champion.since, model=champion.release.model)
-    new_rows = count_new_rows(settings, scenario, registry)
+    registry, at = Registry(settings.registry_url), datetime.now(UTC)
+    folder = ScenarioState(settings.home, scenario).reports / at.strftime("%Y%m%dT%H%M%S.%fZ")
+    known = gather(settings, scenario, registry)
+    new_rows, history = count_new_rows(settings, scenario, registry), challenges_of(registry, scenario)
+    ingested = events_of(registry, scenario, INGESTED)
 
     # decide
-    at = datetime.now(UTC)
-    folder = state.reports / at.strftime("%Y%m%dT%H%M%S.%fZ")
-    verdict = _judge_drift(reference, _newest(answers, schema, params.monitor), schema, params.monitor, folder)
-    kept = _judge_quality(state, champion, schema, params)
-    decision = trigger.decide(Evidence(verdict, kept, new_rows), params.trigger)
+    current = drift.as_compared(known.answers.features.tail(known.params.monitor.window_rows), known.schema)
+    verdict = _judge_drift(known.reference, current, known.schema, known.params.monitor, folder)
+    kept, guess = judge_quality(known), estimate_quality(known)
+    retrained_at = history.challenges[-1].at if history.challenges else known.champion.since
+    newest_at = max([known.champion.since, *(each.at for each in ingested[-1:])], key=datetime.fromisoformat)
+    aged = judge_age(known, now=at, retrained_at=retrained_at, ingested_at=newest_at)
+    evidence = Evidence(at.isoformat(), verdict, kept, new_rows, guess, aged)
+    decision = trigger.decide(evidence, history, known.params.trigger)
 
     # apply
     observation = Observation(
-        scenario, champion.release.model, at.isoformat(), verdict, kept, new_rows, decision, folder
+        scenario=scenario,
+        model=known.champion.release.model,
+        at=evidence.at,
+        window=known.window,
+        drift=verdict,
+        quality=kept,
+        estimate=guess,
+        age=aged,
+        new_rows=new_rows,
+        decision=decision,
+        folder=folder,
     )
     write_json(folder / "verdict.json", as_json(observation))
     kind = "retrain" if decision.retrain else "wait"
@@ -100,18 +111,15 @@ def as_json(observation: Observation) -> dict[str, Any]:
         "scenario": observation.scenario,
         "model": observation.model,
         "at": observation.at,
+        "window": asdict(observation.window),
         "drift": asdict(observation.drift),
         "quality": asdict(observation.quality),
+        "estimate": asdict(observation.estimate),
+        "age": asdict(observation.age),
         "new_rows": observation.new_rows,
         "decision": asdict(observation.decision),
         "report": observation.folder.name,
     }
-
-
-def _newest(answers: Answers, schema: Schema, params: Monitor) -> "pd.DataFrame":
-    """The newest answered rows as a checked frame: batches are pooled until a verdict has enough of them."""
-    newest = answers.features.tail(params.window_rows)
-    return drift.as_compared(newest, schema)
 
 
 def _judge_drift(
@@ -126,26 +134,3 @@ def _judge_drift(
     write_bytes(folder / "evidently.json", report.json.encode())
     sizes = {"rows": len(current), "reference_rows": len(reference)}
     return drift.judge(report.columns, **sizes, params=params, dates=schema.dates)
-
-
-def _judge_quality(state: ScenarioState, champion: Current, schema: Schema, params: Params) -> Quality:
-    labelled = LedgerReader(state.ledger).labelled(since=champion.since, model=champion.release.model)
-    rule, gate = params.trigger, params.gate
-    found = realised.as_sheet(labelled, schema.target, rows=params.monitor.window_rows, quantile=gate.quantile)
-    return quality.assess(
-        found,
-        promise=promise_of(champion.release, confidence=rule.confidence),
-        tolerance=rule.quality_tolerance,
-        min_labels=rule.min_labels,
-        doubt=Doubt(rule.confidence, gate.resamples, gate.block_rows, gate.seed),
-    )
-
-
-def _check_promise(champion: Current, schema: Schema) -> None:
-    """Raises BadInput when the target's task has changed since the champion made its promise."""
-    metric, task = champion.release.metric, schema.target.task
-    if metric not in metrics_of(task):
-        raise BadInput(
-            f"the champion {champion.release.model} promised {metric}, which is no metric of a {task} target: the "
-            "scenario's target has changed since. Change it back, or start the scenario from scratch (`make forget`)"
-        )

@@ -18,10 +18,11 @@ from releve.adapters.model_runtime import DESCRIPTION, ONNX_FILE, SKOPS_FILE, lo
 from releve.adapters.onnx_export import Export, export_checked
 from releve.adapters.sentence_model import SentenceModel, import_model
 from releve.rules.embedding import Embedder
+from releve.rules.holdout import as_kept
 from releve.rules.learning import window
 from releve.rules.target import REGRESSION
 from releve.rules.text_vectors import NgramVectors, TextEncoder
-from tasks.places import REFERENCE, ScenarioFiles
+from tasks.places import HOLDOUT, POSITION, REFERENCE, ScenarioFiles
 from tasks.stage import Stage, run
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def package(stage: Stage) -> None:
     # gather
     schema = stage.schema
     rows = pd.read_parquet(stage.files.rows)
+    holdout = pd.read_parquet(stage.files.holdout)
     pipeline = load_pipeline(stage.files.pipeline)
     evaluation = json.loads(stage.files.evaluation.read_text())
     chosen = json.loads(stage.files.recipe.read_text())
@@ -52,6 +54,7 @@ def package(stage: Stage) -> None:
     reference = learned.tail(stage.params.package.reference_rows)
 
     # decide
+    kept = as_kept(rows.iloc[holdout[POSITION].to_numpy()], holdout, stage.schema)
     exported = export_checked(pipeline, schema, reference, tolerance=stage.params.package.parity_tolerance)
 
     # apply
@@ -60,6 +63,7 @@ def package(stage: Stage) -> None:
     embedder = Embedder.fit(schema.frame_input(reference), encoder=_text_encoder(stage))
     _write_all(stage.files.model, text_files(embedder))
     write_parquet(stage.files.model / REFERENCE, reference)
+    write_parquet(stage.files.model / HOLDOUT, kept)
     description = {
         "scenario": stage.files.scenario,
         "runtime": exported.runtime,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REFERENCE = "reference.parquet"  # in a model's folder: the newest rows it learned from
+HOLDOUT = "holdout.parquet"  # the same: the answers to the holdout and their labels
 POSITION = "_position"  # column of holdout.parquet: where a row stands among all rows; no class is called so
 
 
@@ -121,6 +122,14 @@ class ScenarioState:
     @property
     def reports(self) -> Path:
         return self.home / "reports" / self.scenario
+
+    @property
+    def page(self) -> Path:  # for people: what serves, how good it is, what was decided
+        return self.home / "pages" / f"{self.scenario}.html"
+
+    @property
+    def replay(self) -> Path:  # what other policies would have been worth
+        return self.home / "replay" / self.scenario
 
     @property
     def worktrees(self) -> Path:

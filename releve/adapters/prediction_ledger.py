@@ -12,6 +12,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,14 @@ class LedgerReader:
         lines = _Lines(_segments(self._folder, ANSWERS, day_of(start)), is_answer)
         wanted = [record for record in lines if record["at"] >= start and (model is None or record["model"] == model)]
         return answers_from(wanted, torn_lines=lines.torn)
+
+    def days(self, *, arm: str) -> Iterator[Answers]:
+        """One arm's answers of every model in time order, a day (UTC) at a time and without features: a ledger of any
+        length, read once."""
+        segments = _segments(self._folder, ANSWERS)
+        for _, paths in groupby(segments, key=lambda path: path.name.split("-")[1]):
+            lines = _Lines(paths, is_answer)
+            yield answers_from([record for record in lines if record["arm"] == arm], featureless=True)
 
     def labels(self) -> dict[str, tuple[Scalar, str]]:
         """Row id -> (label, at); the newest label of a row counts."""

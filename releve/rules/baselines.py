@@ -99,24 +99,33 @@ def _per_block(past: Past, answer: Any) -> Floats:
 
 
 def _usual(past: Past, known: NDArray[Any]) -> Floats:
+    return usual_answer(known, classes=past.classes, metric=past.metric, quantile=past.quantile)
+
+
+def usual_answer(known: NDArray[Any], *, classes: int, metric: str, quantile: float) -> Floats:
     """Shares of the classes, whose largest is the majority; or the value that the metric likes best."""
-    if past.classes:
-        return np.asarray(np.bincount(known, minlength=past.classes) / len(known))
-    levels = {"mae": 0.5, "pinball": past.quantile}
-    middle = np.quantile(known, levels[past.metric]) if past.metric in levels else known.mean()
+    if classes:
+        return np.asarray(np.bincount(known, minlength=classes) / len(known))
+    levels = {"mae": 0.5, "pinball": quantile}
+    middle = np.quantile(known, levels[metric]) if metric in levels else known.mean()
     return np.asarray(middle, dtype=np.float64)
+
+
+def repeated_answers(labels: NDArray[Any], known: NDArray[Any], usual: Floats, *, metric: str) -> Floats:
+    """`labels` again, (rows,) or (rows, classes). Where chances count, only as sure as `known` labels repeat."""
+    if not usual.ndim:
+        return np.asarray(labels, dtype=np.float64)
+    certain = np.eye(len(usual))[labels]
+    if metric in WITHOUT_CHANCE:
+        return np.asarray(certain)
+    repeats = (np.sum(known[1:] == known[:-1]) + 1) / (len(known) + 1)  # one more of each: never quite sure
+    return np.asarray(repeats * certain + (1 - repeats) * usual)
 
 
 def _repeated(past: Past, places: NDArray[Any]) -> Floats:
     """The labels at `places` again. Where chances count, only as sure as labels repeated themselves in the past."""
-    if not past.classes:
-        return np.asarray(past.truth[places], dtype=np.float64)
-    certain = np.eye(past.classes)[past.truth[places]]
-    if past.metric in WITHOUT_CHANCE:
-        return np.asarray(certain)
     known = past.truth[: past.folds[0].start]
-    repeats = (np.sum(known[1:] == known[:-1]) + 1) / (len(known) + 1)  # one more of each: never quite sure
-    return np.asarray(repeats * certain + (1 - repeats) * _usual(past, known))
+    return repeated_answers(past.truth[places], known, _usual(past, known), metric=past.metric)
 
 
 def _seasonal(past: Past, times: "pd.Series[Any]") -> Floats:

@@ -1,4 +1,4 @@
-"""A model card: its evidence, and the parts it is written in.
+"""A model card: its evidence, and how it says what is known and what is not.
 
 What it holds: `card_made` and `card_judged`. How it is written down: `card_text` and `card_page`.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-MISSING = "MISSING"  # stands where there is no evidence
+from releve.rules.pages.blocks import MISSING, Block, Facts, Section, Words
 
 
 @dataclass(frozen=True)
@@ -36,64 +36,6 @@ class Evidence:
     def sign(self) -> int:
         """+1 where a higher score is better, -1 where a lower one is."""
         return int(self.evaluation.get("sign", 1))
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Names and what is said of them."""
-
-    lines: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Heads, and a row of cells per line."""
-
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class Words:
-    """Paragraphs, or the points of a list."""
-
-    lines: tuple[str, ...]
-    points: bool = False
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A figure with its interval."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Intervals:
-    """Intervals side by side; `reference` is where nothing is gained. A table says the same in figures."""
-
-    title: str
-    bars: tuple[Bar, ...]
-    reference: float = 0.0
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """How often answers of a certainty (0-1) were right (0-1), and how many rows that rests on."""
-
-    points: tuple[tuple[float, float, int], ...]
-
-
-Block = Facts | Table | Words | Intervals | Reliability
-
-
-@dataclass(frozen=True)
-class Section:
-    title: str
-    blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True)

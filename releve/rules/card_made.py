@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from releve.rules.card import MISSING, Block, Evidence, Facts, Table, Words, facts, figure, nothing, said
+from releve.rules.card import Evidence, facts, figure, nothing, said
+from releve.rules.pages.blocks import MISSING, Block, Facts, Table, Words
 
 LINEAGE = ("git revision", "model digest", "data version", "params digest", "requirements.lock digest")
 HAPPENED = ("at", "what", "by", "why")

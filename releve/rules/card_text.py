@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from releve.rules.card import Card, Facts, Section, Table, Words
+from releve.rules.card import Card
+from releve.rules.pages.blocks import Facts, Section, Table, Words
 
 
 def markdown(card: Card) -> str:

@@ -227,8 +227,9 @@ def answered_row(record: Mapping[str, Any], row_id: str) -> AnsweredRow | None:
     )
 
 
-def answers_from(records: Iterable[Mapping[str, Any]], *, torn_lines: int = 0) -> Answers:
-    """One entry per row of every record, in time order; records of one moment keep theirs."""
+def answers_from(records: Iterable[Mapping[str, Any]], *, torn_lines: int = 0, featureless: bool = False) -> Answers:
+    """One entry per row of every record, in time order; records of one moment keep theirs. `featureless`: the frame
+    of features has no columns, for who only counts and scores."""
     import pandas as pd
 
     ordered = sorted(records, key=lambda record: record["at"])
@@ -240,7 +241,7 @@ def answers_from(records: Iterable[Mapping[str, Any]], *, torn_lines: int = 0) -
         arms=_per_row(ordered, "arm"),
         predicted=[label for record in ordered for label in record["labels"]],
         probabilities=[found for record in ordered for found in _probabilities(record)],
-        features=pd.DataFrame(rows, index=range(len(rows))),
+        features=pd.DataFrame(None if featureless else rows, index=range(len(rows))),
         torn_lines=torn_lines,
     )
 

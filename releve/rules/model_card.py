@@ -7,8 +7,9 @@ MISSING, in its place. A card is written anew whenever it is asked for: override
 from collections.abc import Callable
 
 from releve.rules import card_judged, card_made
-from releve.rules.card import MISSING, Block, Card, Evidence, Section, interval, said
+from releve.rules.card import Card, Evidence, interval, said
 from releve.rules.evaluation import headline
+from releve.rules.pages.blocks import MISSING, Block, Section
 
 SECTIONS: dict[str, Callable[[Evidence], list[Block]]] = {
     "What it is for": card_made.purpose,

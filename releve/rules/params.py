@@ -152,6 +152,25 @@ class Monitor(Section):
     max_missing_rise: Share
 
 
+class Estimation(Section):
+    min_rows: Count
+    min_audit_rows: Count
+    confidence: OpenShare
+    audit_confidence: OpenShare
+    audit_tolerance: Share
+    resamples: Annotated[int, Field(ge=100)]
+
+
+Days = Annotated[float, Field(ge=0)]  # 0: no limit
+
+
+class AgeLimits(Section):
+    max_model_days: Days
+    max_idle_days: Days
+    max_label_days: Days
+    max_unlabelled_share: Share
+
+
 class Trigger(Section):
     min_new_rows: Count
     max_new_rows: Count
@@ -192,6 +211,8 @@ class Params(Section):
     package: Package
     gate: Gate
     monitor: Monitor
+    estimate: Estimation
+    age: AgeLimits
     trigger: Trigger
     index: Index
     service: Service

@@ -1,13 +1,59 @@
-"""Labelled answers of the ledger as a sheet that any metric can score."""
+"""Answers of the ledger as a sheet that any metric can score, with their labels or before these have come."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.rules.ledger import Labelled
+from releve.rules.ledger import Answers, Labelled
 from releve.rules.metrics import Sheet, sheet
 from releve.rules.target import REGRESSION, Target
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Answers in time order, with the features that they answer. Where no label is known the truth of `sheet` is all
+    zero, and nobody may read it."""
+
+    sheet: Sheet
+    features: "pd.DataFrame"
+
+    def __len__(self) -> int:
+        return len(self.sheet)
+
+
+def as_answered(answers: Answers, target: Target, *, rows: int, quantile: float = 0.5) -> Answered | None:
+    """The newest `rows` answers that an estimate can be made of; None where there is none.
+
+    Answers to classes without fitting probabilities are left out.
+    """
+    fit = _estimable(answers, target)[-rows:]
+    if not fit:
+        return None
+    found = answers.take(fit)
+    unknown = target.classes[0] if target.classes else 0.0
+    nobody_knows = sheet(_given(found, target), [unknown] * len(found), target, quantile=quantile)
+    return Answered(nobody_knows, found.features)
+
+
+def as_labelled(labelled: Labelled, target: Target, *, rows: int, quantile: float = 0.5) -> Answered | None:
+    """The newest `rows` of the same whose label has come."""
+    fit = [place for place in _estimable(labelled.answers, target) if target.parse(labelled.labels[place]) is not None]
+    newest = labelled.take(fit[-rows:])
+    found = as_sheet(newest, target, rows=rows, quantile=quantile)
+    return None if found is None else Answered(found, newest.answers.features)
+
+
+def _estimable(answers: Answers, target: Target) -> list[int]:
+    """Positions of the answers that say how sure they are, or are numbers."""
+    if target.task == REGRESSION:
+        return [place for place, value in enumerate(answers.predicted) if target.parse(value) is not None]
+    fits = (chances is not None and len(chances) == len(target.classes) for chances in answers.probabilities)
+    return [place for place, fit in enumerate(fits) if fit]
 
 
 def as_sheet(labelled: Labelled, target: Target, *, rows: int, quantile: float = 0.5) -> Sheet | None:
@@ -21,8 +67,11 @@ def as_sheet(labelled: Labelled, target: Target, *, rows: int, quantile: float =
     if not known:
         return None
     answers = labelled.answers.take(known)
-    given = _values(answers, target) if target.task == REGRESSION else _chances(answers, target)
-    return sheet(given, [labels[place] for place in known], target, quantile=quantile)
+    return sheet(_given(answers, target), [labels[place] for place in known], target, quantile=quantile)
+
+
+def _given(answers: Answers, target: Target) -> NDArray[np.float64]:
+    return _values(answers, target) if target.task == REGRESSION else _chances(answers, target)
 
 
 def _values(answers: Any, target: Target) -> NDArray[np.float64]:

@@ -36,6 +36,11 @@ def block_weights(rows: int, *, block: int, draws: int, seed: int) -> Iterator[F
         yield np.bincount(places, minlength=size * rows).reshape(size, rows).astype(np.float64)
 
 
+def drawn_rows(rows: int, *, block: int, draws: int, seed: int) -> Floats:
+    """The same as `block_weights`, all at once: (draws, rows)."""
+    return np.concatenate(list(block_weights(rows, block=block, draws=draws, seed=seed)))
+
+
 def swaps(differs: NDArray[np.bool_], *, block: int, draws: int, seed: int) -> Iterator[Floats]:
     """Chunks (some draws, rows) of 1 where a row keeps its answers and 0 where two models exchange them.
 

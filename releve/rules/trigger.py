@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from releve.rules import drift, quality
+from releve.rules.age import Age
 from releve.rules.drift import Verdict
+from releve.rules.estimates import Estimate
 from releve.rules.params import Trigger
 from releve.rules.quality import Quality
 
@@ -12,9 +14,28 @@ from releve.rules.quality import Quality
 class Evidence:
     """What is known when the question is asked."""
 
+    at: str  # ISO 8601, UTC
     drift: Verdict
     quality: Quality
     new_rows: int  # labelled rows since the last challenge, ingested or ready to be
+    estimate: Estimate | None = None
+    age: Age | None = None
+
+
+@dataclass(frozen=True)
+class Challenged:
+    """A challenge of the past."""
+
+    at: str  # ISO 8601, UTC
+    promoted: bool
+    rows: int  # labelled rows that the challenger was made of
+
+
+@dataclass(frozen=True)
+class History:
+    """The challenges since the scenario was started over, oldest first."""
+
+    challenges: tuple[Challenged, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -23,9 +44,10 @@ class TriggerDecision:
 
     retrain: bool
     reasons: tuple[str, ...]
+    causes: tuple[str, ...] = ()  # of them, those that ask for a challenge
 
 
-def decide(evidence: Evidence, params: Trigger) -> TriggerDecision:
+def decide(evidence: Evidence, history: History, params: Trigger) -> TriggerDecision:
     """Weigh drift and realised quality; too few new rows or broken data hold everything back."""
     if evidence.drift.state == drift.BROKEN:
         return TriggerDecision(
@@ -36,7 +58,7 @@ def decide(evidence: Evidence, params: Trigger) -> TriggerDecision:
         reason = f"{evidence.new_rows} new labelled rows; {needed}"
         return TriggerDecision(False, (reason, *_findings(evidence)))
     causes = _causes(evidence, params)
-    return TriggerDecision(bool(causes), (*(causes or (_why_not(evidence),)), *_findings(evidence)))
+    return TriggerDecision(bool(causes), (*(causes or (_why_not(evidence),)), *_findings(evidence)), causes)
 
 
 def _causes(evidence: Evidence, params: Trigger) -> tuple[str, ...]:
@@ -60,4 +82,6 @@ def _why_not(evidence: Evidence) -> str:
 
 
 def _findings(evidence: Evidence) -> tuple[str, ...]:
-    return (f"drift: {evidence.drift.state} ({'; '.join(evidence.drift.reasons)})", f"quality: {evidence.quality}")
+    found = [f"drift: {evidence.drift.state} ({'; '.join(evidence.drift.reasons)})", f"quality: {evidence.quality}"]
+    found += [f"estimate: {evidence.estimate}"] if evidence.estimate else []
+    return (*found, *([f"age: {evidence.age}"] if evidence.age else []))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from releve.adapters.files import write_bytes
 from releve.adapters.model_store import ModelStore
 from releve.adapters.prediction_ledger import LedgerWriter
 from releve.errors import BadInput, NotFound, Unavailable
@@ -205,6 +206,30 @@ def test_the_release_shows_what_serves(loop: Loop) -> None:
     assert shown.startswith(f"# digits: {release.model} serves")
     assert f"| index | `{release.index}` |" in shown
     assert "No service of this scenario was running here." in shown
+
+
+def test_the_page_is_named_and_tells_of_the_whole_loop(loop: Loop) -> None:
+    shown = artifact("page")
+
+    told = loop.project.state.page.read_text()
+    assert f"`{loop.project.state.page}`" in shown
+    assert loop.challenged.result().released.release.model in told
+    assert "2 looks: 1 drift, 1 insufficient data." in told
+    assert "realised accuracy" in told
+
+
+def test_a_page_that_cannot_be_written_is_told_and_fails_nothing(
+    fresh: Project, work_in: Callable[[Project], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from prefect import flow
+
+    work_in(fresh)
+    write_bytes(fresh.state.replay / "replay.json", b"[")
+
+    done = flow(import_module("flows.pages").publish)(fresh.settings, SCENARIO, return_state=True)
+
+    assert done.is_completed()
+    assert f"the page of {SCENARIO} was not written: " in capsys.readouterr().out
 
 
 def test_the_ingestion_shows_a_line_per_file(loop: Loop) -> None:

@@ -6,10 +6,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from releve.rules.card import MISSING, Bar, Card, Evidence, Intervals, Section, Table, Words
+from releve.rules.card import Card, Evidence
 from releve.rules.card_page import page
 from releve.rules.card_text import markdown
 from releve.rules.model_card import SECTIONS, build
+from releve.rules.pages.blocks import MISSING, Bar, Intervals, Section, Table, Words
 
 TODAY = date(2026, 6, 1)
 GAIN = {"value": 0.1, "low": 0.02, "high": 0.18}
@@ -221,6 +222,12 @@ def test_groups_too_small_to_be_compared_are_named_with_their_rows():
     line = EVALUATION["fairness"][0] | {"left_out": {"x": 12}}
 
     assert "| 0.11 | 0.12 | x (12 rows) |" in said(with_evaluation(fairness=[line]), "Fairness")
+
+
+def test_an_unfairness_whose_interval_is_known_shows_it() -> None:
+    line = EVALUATION["fairness"][0] | {"low": 0.05, "high": 0.19}
+
+    assert "| 0.11 [0.05, 0.19] | 0.12 |" in said(with_evaluation(fairness=[line]), "Fairness")
 
 
 def test_groups_too_small_to_compare_are_missing_evidence():

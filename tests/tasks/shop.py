@@ -113,13 +113,20 @@ class Shop:
         path.write_text(yaml.safe_dump(values, sort_keys=False))
         return commit(self.root, "change the scenario")
 
-    def answer(self, frame: pd.DataFrame, *, predicted: list[Any], labels: list[Any] | None = None) -> None:
+    def answer(
+        self,
+        frame: pd.DataFrame,
+        *,
+        predicted: list[Any],
+        labels: list[Any] | None = None,
+        probabilities: list[list[float]] | None = None,
+    ) -> None:
         """The champion answers these rows, and labels come in for the first of them."""
         current = self.registry.current(SHOP)
         model = current.release.model if current else "shop:none"
         rows = frame.drop(columns="bought").astype(object).where(frame.notna(), None).to_dict("records")
         with _ledger(self) as ledger:
-            request = ledger.answer(model=model, index=None, rows=rows, labels=predicted, probabilities=None)
+            request = ledger.answer(model=model, index=None, rows=rows, labels=predicted, probabilities=probabilities)
             ledger.label((f"{request}.{position}", label) for position, label in enumerate(labels or []))
 
     def branch_text(self, path: str) -> str:

@@ -45,3 +45,25 @@ def test_of_a_loss_the_lowest_baseline_is_the_best(tmp_path):
     leaderboard(tmp_path)
 
     assert "| majority label 0.500 |" in (tmp_path / "leaderboard" / "README.md").read_text()
+
+
+def test_the_page_tells_each_comparison_with_its_gain_and_is_the_same_for_the_same_results(tmp_path):
+    evaluation = an_evaluation(0.8)
+    evaluation["against"]["majority label"]["gain"] = {"value": 0.3, "low": 0.2, "high": 0.4}
+    write_json(tmp_path / "results" / "shop" / "evaluation.json", evaluation)
+
+    pages = []
+    for _ in range(2):
+        leaderboard(tmp_path)
+        pages.append((tmp_path / "leaderboard" / "index.html").read_bytes())
+
+    assert pages[0] == pages[1]
+    assert b"+0.300 [+0.200, +0.400]" in pages[0]
+    assert b"for comparison only" in pages[0]
+    assert b"<a " not in pages[0]
+
+
+def test_a_page_without_results_says_so(tmp_path):
+    leaderboard(tmp_path)
+
+    assert "No scenario has a result yet." in (tmp_path / "leaderboard" / "index.html").read_text()

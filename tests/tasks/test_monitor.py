@@ -3,10 +3,13 @@ import json
 import pytest
 import yaml
 
+from releve.adapters.model_store import ModelStore
 from releve.errors import BadInput, NotFound
-from releve.rules import drift, quality
+from releve.rules import age, drift, estimates, quality
 from releve.rules.chain import MONITORED
 from tasks.monitor import count_new_rows, monitor
+from tasks.places import HOLDOUT
+from tasks.quality_windows import quality_windows
 from tests.tables import SHOP
 from tests.tasks.shop import market_rows
 
@@ -121,7 +124,12 @@ def test_what_was_seen_is_in_the_folder_and_in_the_registry(released):
     kept = json.loads((found.folder / "verdict.json").read_text())
     event = released.registry.events(SHOP, kinds=[MONITORED])[-1]
     assert kept == event.payload
-    assert (event.actor, kept["format"], kept["report"]) == ("Ada", 1, found.folder.name)
+    assert (event.actor, kept["format"], kept["report"]) == ("Ada", 2, found.folder.name)
+    assert kept["window"]["rows"] == kept["drift"]["rows"] == 300
+    assert kept["window"]["first_at"] <= kept["window"]["last_at"] <= kept["at"]
+    assert kept["estimate"]["state"] == estimates.UNKNOWN
+    assert kept["age"]["state"] == age.FRESH
+    assert kept["decision"]["causes"] == []
     assert event.reason.startswith("wait: ")
     assert found.html.read_text().lstrip()[:1] == "<"
     assert (found.folder / "evidently.json").is_file()
@@ -133,3 +141,55 @@ def test_new_rows_are_those_that_no_challenger_was_judged_with(replaced):
     answered(replaced, market_rows(10, seed=12), labelled=7)
 
     assert count_new_rows(replaced.settings, SHOP, replaced.registry) == 7
+
+
+def asked(shop, rows, *, labelled=0, concept=False):
+    """The champion really answers, as sure as it is; labels of the first rows come in, or their opposite."""
+    model = ModelStore(shop.settings.home).load(shop.registry.current(SHOP).release.model)
+    found = model.answer(model.schema.frame_input(rows.assign(kind=rows["kind"].fillna(""))))
+    other = {"yes": "no", "no": "yes"}
+    labels = [other[label] if concept else label for label in rows["bought"]]
+    shop.answer(rows, predicted=found.labels, labels=labels[:labelled], probabilities=found.probabilities.tolist())
+
+
+def test_before_labels_come_the_quality_is_estimated(released):
+    asked(released, market_rows(300, seed=12))
+
+    found = monitor(released.settings, SHOP)
+
+    assert found.quality.state == quality.UNKNOWN
+    assert found.estimate.state in (quality.HOLDS, quality.UNCLEAR)
+    assert found.estimate.audit is None
+    assert found.estimate.score.low <= released.registry.current(SHOP).release.promise <= found.estimate.score.high
+
+
+def test_labels_that_contradict_the_estimate_switch_it_off(released):
+    asked(released, market_rows(300, seed=12), labelled=100, concept=True)
+
+    found = monitor(released.settings, SHOP)
+
+    assert found.estimate.state == estimates.OFF
+    assert found.estimate.concept_drift_suspected
+    assert found.estimate.score is None
+    assert any("concept drift suspected" in reason for reason in found.decision.reasons)
+
+
+def test_a_model_that_was_packaged_without_its_holdout_answers_has_no_estimate(released):
+    tag = released.registry.current(SHOP).release.model
+    (ModelStore(released.settings.home).get(tag).path / HOLDOUT).unlink()
+    asked(released, market_rows(300, seed=12))
+
+    found = monitor(released.settings, SHOP)
+
+    assert (found.estimate.state, found.estimate.reasons) == (quality.UNKNOWN, (estimates.NOT_KEPT,))
+
+
+def test_quality_over_time_comes_from_one_reading_of_the_ledger(replaced):
+    assert quality_windows(replaced.settings, SHOP) == ()
+
+    asked(replaced, market_rows(350, seed=12), labelled=320)
+
+    first, second = quality_windows(replaced.settings, SHOP)
+    assert (first.answered, first.labelled, second.answered, second.labelled) == (300, 300, 50, 20)
+    assert first.model == second.model == replaced.registry.current(SHOP).release.model
+    assert first.score.value > first.naive

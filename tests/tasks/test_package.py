@@ -9,12 +9,14 @@ from releve.adapters.files import write_bytes, write_json, write_parquet
 from releve.adapters.model_runtime import load
 from releve.adapters.onnx_export import TEXT_REASON
 from releve.errors import BadInput
+from releve.rules.holdout import answers_of, truth_of
+from releve.rules.learning import answer
 from releve.rules.pipeline import build, model_frame
 from releve.settings import Settings
 from tasks.champion import check_golden
 from tasks.index import as_entries
 from tasks.package import package
-from tasks.places import ScenarioFiles
+from tasks.places import HOLDOUT, POSITION, ScenarioFiles
 from tasks.stage import Stage
 from tests.mixed_tables import MIXES, mixed_table, small_options
 from tests.sentence_models import WIDTH, make_sentence_model
@@ -32,6 +34,7 @@ def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0,
     pipeline.fit(model_frame(schema.frame_input(rows), schema), rows["y"])
     files = ScenarioFiles(folder, "mixed")
     write_parquet(files.rows, rows)
+    write_parquet(files.holdout, answer(pipeline, rows.iloc[100:], schema).assign(**{POSITION: range(100, 150)}))
     write_bytes(files.pipeline, skops.io.dumps(pipeline))
     write_json(files.recipe, RECIPE | {"window": {"last_batches": last_batches}})
     write_json(files.evaluation, {"rows": 150})
@@ -80,6 +83,20 @@ def test_the_reference_is_what_the_model_learned_from(last_batches, rows, tmp_pa
 
     assert len(pd.read_parquet(stage.files.model / "reference.parquet")) == rows
     assert (model.description["rows"], model.description["learned_rows"]) == (150, rows)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_the_answers_to_the_holdout_and_their_labels_travel_with_the_model(task, tmp_path):
+    stage = make_stage(tmp_path, task=task, kinds=MIXES["all"])
+
+    model = packaged(stage)
+
+    kept, rows = pd.read_parquet(stage.files.model / HOLDOUT), pd.read_parquet(stage.files.rows).iloc[100:]
+    truth, answers = truth_of(kept), answers_of(kept, task=task)
+    classes = model.schema.target.classes
+    assert (list(truth) if task == "regression" else [classes[place] for place in truth]) == rows["y"].tolist()
+    assert answers.shape == ((50,) if task == "regression" else (50, len(classes)))
+    assert set(model.schema.names) <= set(kept) or task != "regression"
 
 
 def test_texts_are_searched_by_their_ngrams(tmp_path):

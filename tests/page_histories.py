@@ -1,0 +1,159 @@
+"""Histories of a scenario to make pages from: so many windows, each looked at once."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from releve.rules.chain import CHALLENGED, MONITORED, RELEASED, Event
+from releve.rules.page_evidence import PageEvidence
+from releve.rules.quality_windows import QualityWindow
+from releve.rules.release import Release
+from releve.rules.scores import Interval
+
+SCENARIO = "shop"
+SCORE = Interval(0.88, 0.81, 0.94)
+START = datetime(2026, 1, 5, 9, tzinfo=UTC)
+MODEL = f"{SCENARIO}:{'1' * 12}"
+RELEASE = Release(
+    scenario=SCENARIO,
+    model=MODEL,
+    model_digest="ab" * 32,
+    index="releve_shop_one",
+    index_rows=120,
+    data_version="d" * 32,
+    revision="r" * 40,
+    rows=320,
+    promise=0.9,
+    promise_rows=100,
+    promise_low=0.83,
+    promise_high=0.95,
+)
+
+
+def at(day: float) -> str:
+    """So many days after the start."""
+    return (START + timedelta(days=day)).isoformat(timespec="microseconds")
+
+
+def make_event(kind: str, payload: dict[str, Any], *, day: float = 0.0, number: int = 1, reason: str = "") -> Event:
+    return Event(SCENARIO, number, at(day), kind, "a test", reason, payload, "", "")
+
+
+def release_event(release: Release = RELEASE, *, day: float = 0.0, kind: str = RELEASED) -> Event:
+    return make_event(kind, {"release": release.as_dict()}, day=day, reason="gain +0.1")
+
+
+def challenge_event(*, promote: bool, day: float = 0.0, model: str = MODEL, **more: Any) -> Event:
+    said = {"model": model, "champion": "", "promote": promote, "reasons": ["a gain of +0.1 [+0.02, +0.18]"], **more}
+    return make_event(CHALLENGED, said, day=day)
+
+
+def drift(state: str = "no drift", *, columns: int = 2, alarms: int = 0) -> dict[str, Any]:
+    """A verdict as events keep it."""
+    found = [
+        {
+            "name": f"column {number}",
+            "method": "KS",
+            "change": {"p_value": 0.5, "effect": 0.3 if number < alarms else 0.02},
+            "threshold": 0.01,
+            "drifted": number < alarms,
+        }
+        for number in range(columns)
+    ]
+    return {"state": state, "reasons": [f"{state}!"], "rows": 200, "reference_rows": 900, "columns": found}
+
+
+def look_event(*, day: float = 0.0, retrain: bool = False, **changes: Any) -> Event:
+    """Format 2, unless `changes` say otherwise."""
+    score = {"value": 0.88, "low": 0.81, "high": 0.94}
+    said = {
+        "format": 2,
+        "scenario": SCENARIO,
+        "model": MODEL,
+        "at": at(day),
+        "window": {"rows": 200, "first_at": at(day - 0.9), "last_at": at(day - 0.1), "labelled": 180},
+        "drift": drift(),
+        "quality": {"state": "holds", "labelled": 180, "promise": 0.9, "score": score, "metric": "accuracy"},
+        "estimate": None,
+        "age": {"state": "fresh", "reasons": ["retrained 3 days ago"]},
+        "new_rows": 40,
+        "decision": {"retrain": retrain, "reasons": ["nothing shows that the champion is worse"], "causes": []},
+        "report": "20260105T090000Z",
+        **changes,
+    }
+    return make_event(MONITORED, said, day=day)
+
+
+def old_look_event(*, day: float = 0.0) -> Event:
+    """As format 1 had it."""
+    said = dict(look_event(day=day).payload)
+    for younger in ("window", "estimate", "age"):
+        del said[younger]
+    said["decision"] = {key: value for key, value in said["decision"].items() if key != "causes"}
+    return make_event(MONITORED, {**said, "format": 1}, day=day)
+
+
+def make_window(number: int, *, score: Interval | None = SCORE, **changes: Any) -> QualityWindow:
+    """One a day."""
+    said = {
+        "first_at": at(number + 0.1),
+        "last_at": at(number + 0.9),
+        "model": MODEL,
+        "answered": 200,
+        "labelled": 180,
+        "metric": "accuracy",
+        "score": score,
+        "naive": 0.6,
+        "naive_name": "previous label",
+        "label_delay_days": 1.5,
+    }
+    return QualityWindow(**{**said, **changes})
+
+
+def make_evidence(windows: int, /, **changes: Any) -> PageEvidence:
+    """A first champion, and a look at each window."""
+    events = (
+        challenge_event(promote=True),
+        release_event(),
+        *(look_event(day=number + 1.0) for number in range(windows)),
+    )
+    said = {
+        "scenario": SCENARIO,
+        "made_at": at(windows + 1.0),
+        "events": events,
+        "windows": tuple(map(make_window, range(windows))),
+        "release": RELEASE,
+        "since": at(0),
+    }
+    return PageEvidence(**{**said, **changes})
+
+
+def make_replay(
+    *, windows: int = 4, policies: tuple[str, ...] = ("static", "two keys", "every window")
+) -> dict[str, Any]:
+    """replay.json; each policy is better than the one before."""
+    found = [
+        {
+            "name": name,
+            "settings": {},
+            "scores": [0.7 + 0.02 * place] * windows,
+            "score": {"value": 0.7 + 0.02 * place, "low": 0.6, "high": 0.8},
+            "gain_over_static": {"value": 0.02 * place, "low": -0.01, "high": 0.05},
+            "retrainings": place,
+            "promotions": place,
+            "retrained_at": [],
+            "promoted_at": [],
+            "cpu_seconds": 1.5 * place,
+            "regret": {"value": 0.04 - 0.02 * place, "low": 0.0, "high": 0.05},
+        }
+        for place, name in enumerate(policies)
+    ]
+    return {
+        "format": 1,
+        "scenario": SCENARIO,
+        "metric": "accuracy",
+        "sign": 1,
+        "windows": [{"number": n + 1, "first_row": 100 * n, "rows": 100, "at": None} for n in range(windows)],
+        "policies": found,
+        "baselines": [{"name": "previous label", "scores": [0.6] * windows, "score": 0.6}],
+        "recommended": {"policy": "two keys", "reason": "not distinguishable from the schedule"},
+    }
