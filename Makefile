@@ -26,8 +26,9 @@ export UV_SYSTEM_CERTS ?= true
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-# make test PYTEST_ARGS="-k gate -x"   make repro DVC_ARGS="scenarios/digits/dvc.yaml"   make up UP_ARGS=...
+# make test PYTEST_ARGS="-k gate -x" TEST_WORKERS=0   make repro DVC_ARGS="scenarios/digits/dvc.yaml"   make up UP_ARGS=...
 PYTEST_ARGS ?=
+TEST_WORKERS ?= 2
 DVC_ARGS ?=
 DEMO_ARGS ?=
 UP_ARGS ?=
@@ -75,6 +76,9 @@ scenario: setup  ## Bring a table: NAME=churn DATA=churn.csv TARGET=churned, and
 demo: setup  ## The whole life of a model, in about three minutes
 	@$(BIN)/python -m examples.demo $(DEMO_ARGS)
 
+# A file's tests stay in one process, which makes what they share once; files with slow tests begin (tests/conftest.py).
+PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+
 # Runs on after a failure, so that one run shows everything there is to mend.
 test: setup  ## Check everything: style, types, layers, tests
 	@failed=""; \
@@ -83,12 +87,12 @@ test: setup  ## Check everything: style, types, layers, tests
 	check format $(BIN)/ruff format --check .; \
 	check types $(BIN)/mypy; \
 	check layers $(BIN)/lint-imports; \
-	check tests $(BIN)/python -m pytest $(PYTEST_ARGS); \
+	check tests $(PYTEST) $(PYTEST_ARGS); \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi; \
 	echo "All checks passed: style, format, types, layers, tests"
 
 test-fast: setup  ## The tests that need neither a server nor minutes
-	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 lint: setup  ## Style, types and layers; mends what can be mended by itself
 	@$(BIN)/ruff check --fix .
@@ -132,14 +136,17 @@ rebuild: setup  ## Build again what the scenario's branch holds: do the same fig
 requeue: setup  ## Rejected rows as a file to mend and send again: SCENARIO=churn BATCH=00000002-f682ea4c
 	@$(BIN)/python -m tasks.requeue $(SCENARIO) $(BATCH)
 
-card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html writes a page instead
+# A page without a folder of its own goes to the others.
+CARD_PAGE = $(if $(findstring /,$(HTML)),$(HTML),$(or $(RELEVE_HOME),var)/cards/$(HTML))
+
+card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html writes var/cards/card.html instead
 	@[ -n "$(MODEL)" ] || { echo "error: name a model version, as 'python -m releve models SCENARIO' lists them: make card MODEL=churn:1a2b3c4d5e6f" >&2; exit 1; }
-	@$(BIN)/python -m releve card $(MODEL) $(if $(HTML),--html '$(HTML)')
+	@$(BIN)/python -m releve card $(MODEL) $(if $(HTML),--html '$(CARD_PAGE)')
 
 gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: writes docs/gate_aa.* (eight minutes)
 	@$(BIN)/python -m benchmarks.gate_aa $(GATE_AA_ARGS)
 
-forget: setup  ## Start a scenario over; what was there is set aside (SCENARIO=digits)
+forget: setup  ## Start a scenario over, or forget one whose folder is gone; all is set aside (SCENARIO=digits)
 	@$(BIN)/python -m tasks.forget $(SCENARIO)
 
 repro: setup  ## Build every artifact that is out of date (dvc repro)

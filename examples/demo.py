@@ -245,13 +245,15 @@ def finish(settings: Settings, story: Story, console: Console) -> None:
         f"{settings.prefect_port}, service docs http://{LOOPBACK}:{settings.service_port}; `make down` stops them",
         soft_wrap=True,
     )
+    ask = f"curl -s http://{LOOPBACK}:{settings.service_port}/predict -H 'content-type: application/json'"
+    console.print(f"Then ask it something:   {ask} -d @examples/one_digit.json", soft_wrap=True, highlight=False)
 
 
 def _start_over(settings: Settings, console: Console) -> None:
     from releve.adapters.scenario_branch import ScenarioBranch
 
     if ScenarioBranch(settings.project, SCENARIO).tip():
-        archive = forget(settings, SCENARIO, reason="the demo starts over")
+        archive = forget(settings, SCENARIO, reason="the demo starts over").archive
         console.print(f"An earlier {SCENARIO} was there; it is kept in {archive}", soft_wrap=True)
         _wait(lambda: not ServiceCalls(f"http://{LOOPBACK}:{settings.service_port}").ready(), seconds=10)
 

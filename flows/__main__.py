@@ -1,4 +1,7 @@
-"""`python -m flows FLOW [SCENARIO]`: run a flow here and now, seen by the running Prefect server."""
+"""`python -m flows FLOW [SCENARIO]`: run a flow here and now, seen by the running Prefect server.
+
+The last line says what happened. A challenger that the gate refused is no failure: the exit code is 0.
+"""
 
 import importlib
 import os
@@ -22,11 +25,18 @@ def main(arguments: list[str]) -> int:
         settings = Settings.from_environ(os.environ, cwd=Path.cwd())
         read_scenario(settings.project, scenario)  # before Prefect, which would refuse a bad name with a traceback
         _connect(settings)
-        getattr(importlib.import_module(f"flows.{name}"), name)(scenario)
+        print(_run(name, scenario), flush=True)
     except ReleveError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def _run(name: str, scenario: str) -> str:
+    """What its final state says. Raises what the flow raised."""
+    state = getattr(importlib.import_module(f"flows.{name}"), name)(scenario, return_state=True)
+    state.result()
+    return state.message or f"{name} of {scenario}: {state.name}"
 
 
 def _parse(arguments: list[str]) -> tuple[str, str]:

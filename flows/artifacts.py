@@ -1,9 +1,11 @@
 """What people see of a run in the Prefect UI: verdicts, tables and decisions, as words."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from releve.rules import verdicts
 from releve.rules.card import Card
 from releve.rules.card_text import markdown
 from releve.rules.drift import by_effect
@@ -85,8 +87,7 @@ def _passed(audit: Audit | None) -> str:
 
 def show_challenge(scenario: str, challenger: Challenger) -> None:
     """What the gate decided, with its figures."""
-    kept = "keep the champion" if challenger.champion else "refused, so nothing serves yet"
-    verdict = "promote" if challenger.promote else kept
+    verdict = verdicts.verdict(asdict(challenger))
     known = headline(challenger.evaluation)
     lines = [f"| **challenger** `{challenger.model}` | {told(known.score.value)} | |"]
     for name, other in challenger.evaluation["against"].items():

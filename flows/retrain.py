@@ -1,35 +1,41 @@
 """Make a challenger, let the gate judge it, and release it when it is accepted."""
 
+from dataclasses import asdict
+from typing import Any
+
 from prefect import flow
+from prefect.states import Completed
 
 from flows.artifacts import show_card, show_challenge
 from flows.context import Scenario, read_settings, step
 from flows.ingest import take_in
 from flows.release import put_into_service
 from releve.cards import card_of, write_card
+from releve.rules import verdicts
 from releve.settings import Settings
 from tasks import retrain as retrain_step
 from tasks.ingest import check_refusals
 from tasks.retrain import Challenger
 
+REFUSED = "Refused"  # the name of the state that a run ends in when the gate refused its challenger
 make_challenger = step(retrain_step.retrain, name="retrain")
 
 
 @flow(name="retrain", flow_run_name="retrain-{scenario}", log_prints=True)
-def retrain(
-    scenario: Scenario = "digits", reason: str = "started by hand", release_accepted: bool = True
-) -> Challenger:
+def retrain(scenario: Scenario = "digits", reason: str = "started by hand", release_accepted: bool = True) -> Any:
     """`dvc repro` in a throw-away worktree, then the gate; an accepted challenger is released unless told otherwise.
 
-    Fails, after all that, when one of the files that were waiting was refused.
+    Ends with the Challenger, in the state Refused where the gate refused it. Fails, after all that, when one of the
+    files that were waiting was refused.
     """
     settings = read_settings()
     found = take_in(settings, scenario, harvested=True)
     challenger = challenge(settings, scenario, reason=reason)
-    if challenger.promote and release_accepted:
+    released = challenger.promote and release_accepted
+    if released:
         put_into_service(settings, scenario, model=challenger.model)
     check_refusals(found)
-    return challenger
+    return concluded(scenario, challenger, released=released, result=challenger)
 
 
 def challenge(settings: Settings, scenario: str, *, reason: str) -> Challenger:
@@ -39,7 +45,13 @@ def challenge(settings: Settings, scenario: str, *, reason: str) -> Challenger:
     show_card(
         scenario, challenger.model, card_of(settings, challenger.model), write_card(settings, challenger.model)[-1]
     )
-    kept = "keep the champion" if challenger.champion else "refused, so nothing serves yet"
+    verdict = verdicts.verdict(asdict(challenger))
     for sentence in challenger.reasons:
-        print(f"{'promote' if challenger.promote else kept}: {sentence}")
+        print(sentence if verdicts.is_note(sentence) else f"{verdict}: {sentence}")
     return challenger
+
+
+def concluded(scenario: str, challenger: Challenger, *, released: bool, result: Any) -> Any:
+    """The state that a run ends in: its name and message say what became of the challenger."""
+    message = verdicts.conclusion(scenario, asdict(challenger), released=released)
+    return Completed(name=None if challenger.promote else REFUSED, message=message, data=result)

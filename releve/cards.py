@@ -24,6 +24,7 @@ from releve.rules.chain import CHALLENGED, MONITORED, Event
 from releve.rules.lifecycle import lives_of
 from releve.rules.names import check_scenario_name
 from releve.rules.params import merge
+from releve.rules.release import SEED_VERSION
 from releve.settings import Settings
 
 FORMS = {".md": markdown, ".html": page}  # of a card, by the end of its file's name
@@ -34,11 +35,16 @@ def card_of(settings: Settings, model: str, *, today: date | None = None) -> Car
     return model_card.build(gather(settings, model, today=today or datetime.now(UTC).date()))
 
 
-def write_card(settings: Settings, model: str, *, folder: Path | None = None) -> list[Path]:
-    """Write it in every form, to <home>/cards/<scenario>/<version>.* unless told otherwise; the files."""
+def card_path(settings: Settings, model: str, ending: str) -> Path:
+    """Where a card lies: <home>/cards/<scenario>/<version> and the ending of its form."""
     scenario, _, version = model.partition(":")
-    card, place = card_of(settings, model), folder or settings.home / "cards" / scenario
-    paths = [place / f"{version}{ending}" for ending in FORMS]
+    return settings.home / "cards" / scenario / f"{version}{ending}"
+
+
+def write_card(settings: Settings, model: str) -> list[Path]:
+    """Write it in every form; the files."""
+    card = card_of(settings, model)
+    paths = [card_path(settings, model, ending) for ending in FORMS]
     for path in paths:
         write_bytes(path, FORMS[path.suffix](card).encode())
     return paths
@@ -82,13 +88,23 @@ def _made_of(settings: Settings, scenario: str, challenge: dict[str, Any]) -> di
         "requirements.lock digest": _digest(lock) if lock else "",
     }
     params = merge(yaml.safe_load(base), yaml.safe_load(own)) if base and own else {}
-    return {"params": params, "lineage": lineage, "data": _data(settings, scenario, revision)}
+    return {"params": params, "lineage": lineage, "data": _data(settings, scenario, challenge)}
 
 
-def _data(settings: Settings, scenario: str, revision: str) -> dict[str, Any]:
+def _data(settings: Settings, scenario: str, challenge: dict[str, Any]) -> dict[str, Any]:
+    """Of the commit that brought the newest batch: the model's own was made later."""
+    version = challenge.get("data_version", SEED_VERSION)
     try:
-        return DataHistory(settings.project, scenario).find(revision).as_dict() if revision else {}
+        return {} if version == SEED_VERSION else DataHistory(settings.project, scenario).find(version).as_dict()
     except NotFound:  # rows that come out of the pipeline itself have no batches; a clone may lack the branch
+        return _batches(settings, scenario, challenge.get("revision", ""))
+
+
+def _batches(settings: Settings, scenario: str, revision: str) -> dict[str, Any]:
+    """What the model's own commit lists, where the branch that the batches came by is gone: not when they came."""
+    try:
+        return DataHistory(settings.project, scenario).find(revision).as_dict() | {"at": ""} if revision else {}
+    except NotFound:
         return {}
 
 

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from releve.errors import BadInput, NotFound
-from releve.rules.chain import CHALLENGED, Event
+from releve.rules.chain import CHALLENGED, FORGOTTEN, WITHDRAWN, Event
 from releve.rules.evaluation import headline
 from releve.rules.lifecycle import lives_of
 from releve.rules.names import SCENARIO_NAME
 from releve.rules.scores import told
+from releve.rules.verdicts import nothing_serves, verdict
 from releve.settings import Settings
 
 if TYPE_CHECKING:
@@ -105,18 +106,19 @@ def verify(arguments: argparse.Namespace, settings: Settings) -> None:
 
 
 def show_card(arguments: argparse.Namespace, settings: Settings) -> None:
-    """The model card, as Markdown; `--html` writes it as a page too."""
+    """The model card, as Markdown; `--html` writes it as a page instead."""
     from pathlib import Path
 
     from releve.adapters.files import write_bytes
-    from releve.cards import card_of
+    from releve.cards import card_of, card_path
     from releve.rules.card_page import page
     from releve.rules.card_text import markdown
 
     card = card_of(settings, arguments.model)
-    if arguments.html:
-        write_bytes(Path(arguments.html).resolve(), page(card).encode())
-        print(f"written to {arguments.html}; {card.missing} things are MISSING")
+    if arguments.html is not None:
+        path = Path(arguments.html or card_path(settings, arguments.model, ".html")).resolve()
+        write_bytes(path, page(card).encode())
+        print(f"written to {path}; {card.missing} things are MISSING")
     else:
         print(markdown(card))
 
@@ -127,7 +129,10 @@ def up(arguments: argparse.Namespace, settings: Settings) -> None:
 
     started = local_stack.up(settings)
     print(f"started {', '.join(started)}" if started else "everything runs already")
-    print(local_stack.describe(local_stack.status(settings)))
+    statuses = local_stack.status(settings)
+    print(local_stack.describe(statuses))
+    for scenario in filter(None, (each.scenario for each in statuses)):
+        print(standing(scenario, settings))
 
 
 def down(arguments: argparse.Namespace, settings: Settings) -> None:
@@ -173,7 +178,8 @@ def _declare_verify(parser: argparse.ArgumentParser) -> None:
 
 def _declare_card(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="<scenario>:<version>, as `models` lists them")
-    parser.add_argument("--html", metavar="FILE", help="write it as one HTML page instead")
+    where = "write it as one HTML page instead; to var/cards/<scenario>/<version>.html where no FILE is named"
+    parser.add_argument("--html", metavar="FILE", nargs="?", const="", help=where)
 
 
 def _declare_json(parser: argparse.ArgumentParser) -> None:
@@ -230,8 +236,26 @@ def _show_release(current: "Current | None", arguments: argparse.Namespace, *, m
         _print_table((current.release.scenario, moment), [row for row in rows if row[0] != "scenario"])
 
 
+def standing(scenario: str, settings: Settings) -> str:
+    """Which model serves, or why none does and what to do."""
+    with closing(_registry(settings)) as registry:
+        if current := registry.current(scenario):
+            return f"{current.release.model} serves {scenario}"
+        return nothing_serves(scenario, registry.events(scenario, kinds=(CHALLENGED, FORGOTTEN, WITHDRAWN)))
+
+
 def _history_row(event: Event) -> tuple[object, ...]:
-    return event.scenario, event.number, _to_the_second(event.at), event.kind, event.actor, event.reason
+    at = _to_the_second(event.at)
+    return event.scenario, event.number, at, event.kind, event.actor, _what_happened(event)
+
+
+def _what_happened(event: Event) -> str:
+    """The reason; of a challenge what became of it too, and every reason of the gate's."""
+    if event.kind != CHALLENGED:
+        return event.reason
+    challenge = event.payload
+    reasons = "\n".join(f"- {reason}" for reason in challenge["reasons"])
+    return f"{challenge['model']} {verdict(challenge)}, started because: {event.reason}\n{reasons}"
 
 
 def _model_row(model: dict[str, Any]) -> tuple[object, ...]:

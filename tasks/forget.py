@@ -1,5 +1,11 @@
-"""Start a scenario over: nothing serves, and its rows, answers and branch are set aside, not deleted."""
+"""Start a scenario over: nothing serves, and its rows, answers and branch are set aside, not deleted.
 
+`python -m tasks.forget SCENARIO`; the scenario's folder may be gone already.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,48 +13,98 @@ from releve.adapters.files import read_scenario
 from releve.adapters.registry import Registry
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
+from releve.errors import ReleveError
 from releve.rules.chain import FORGOTTEN, WITHDRAWN
+from releve.rules.names import check_scenario_name
 from releve.settings import Settings
 from tasks.places import ScenarioState
-from tasks.stage import Stage, run
 
 
-def forget(settings: Settings, scenario: str, *, reason: str, actor: str = "forget") -> Path:
+@dataclass(frozen=True)
+class Forgotten:
+    """What was set aside; "" where there was nothing."""
+
+    archive: Path  # the folder that the state was moved to; made where there was any
+    moved: tuple[str, ...]  # names of its folders
+    branch: str  # the ref that keeps the branch
+    withdrawn: str  # the model that served
+
+
+def forget(settings: Settings, scenario: str, *, reason: str, actor: str = "forget") -> Forgotten:
     """Withdraw the release, keep the branch under refs/releve/archive, move the state below <home>/archive.
 
-    Returns the folder that the state was moved to. The registry's history stays.
+    The registry's history stays. Raises NotFound for a scenario that has no folder and left nothing behind.
     """
-    read_scenario(settings.project, scenario)
+    _check_known(settings, scenario)
     state = ScenarioState(settings.home, scenario)
     name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     archive = settings.home / "archive" / f"{scenario}-{name}"
     with scenario_lock(settings.home, scenario, holder="forget"):
         registry = Registry(settings.registry_url)
-        if current := registry.current(scenario):
+        current = registry.current(scenario)
+        if current:
             registry.move(scenario, WITHDRAWN, expected=current.number, release=None, reason=reason, actor=actor)
         registry.append(scenario, FORGOTTEN, reason=reason, actor=actor, payload={"archive": archive.name})
-        ScenarioBranch(settings.project, scenario).set_aside(name)
-        for folder in (
-            state.incoming,
-            state.ingested,
-            state.refused,
-            state.quarantine,
-            state.mend,
-            state.pulled,
-            state.ledger,
-            state.harvest,
-            state.reports,
-        ):
-            if folder.is_dir():
-                archive.mkdir(parents=True, exist_ok=True)
-                folder.replace(archive / folder.parent.name)
-    return archive
+        branch = ScenarioBranch(settings.project, scenario).set_aside(name)
+        moved = [folder for folder in _folders(state) if folder.is_dir()]
+        for folder in moved:
+            archive.mkdir(parents=True, exist_ok=True)
+            folder.replace(archive / folder.parent.name)
+    withdrawn = current.release.model if current else ""
+    return Forgotten(archive, tuple(folder.parent.name for folder in moved), branch, withdrawn)
 
 
-def _forget(stage: Stage) -> None:
-    archive = forget(stage.settings, stage.files.scenario, reason="started over by hand")
-    print(f"{stage.files.scenario} starts over; what was there is in {archive} and under refs/releve/archive/")
+def _check_known(settings: Settings, scenario: str) -> None:
+    """Raises NotFound, naming those that have a folder."""
+    state = ScenarioState(settings.home, check_scenario_name(scenario))
+    left_behind = (
+        any(folder.is_dir() for folder in _folders(state))
+        or ScenarioBranch(settings.project, scenario).tip()
+        or scenario in Registry(settings.registry_url).scenarios()
+    )
+    if not left_behind:
+        read_scenario(settings.project, scenario)
+
+
+def _folders(state: ScenarioState) -> tuple[Path, ...]:
+    return (
+        state.incoming,
+        state.ingested,
+        state.refused,
+        state.quarantine,
+        state.mend,
+        state.pulled,
+        state.ledger,
+        state.harvest,
+        state.reports,
+    )
+
+
+def report(found: Forgotten, settings: Settings, scenario: str) -> str:
+    """What was set aside, and what is as it was."""
+    folder = settings.project / "scenarios" / scenario
+    lines = [
+        f"{scenario} starts over" if folder.is_dir() else f"{scenario}, whose folder is gone, is forgotten",
+        f"  serves no longer: {found.withdrawn}" if found.withdrawn else "",
+        f"  set aside in {found.archive}: {', '.join(found.moved)}" if found.moved else "  there were no files of it",
+        f"  its branch is kept as {found.branch}" if found.branch else "",
+        f"  kept as they were: its model versions, their cards, its index versions and its history in {settings.home}"
+        + (f", and {folder}" if folder.is_dir() else ""),
+    ]
+    return "\n".join(filter(None, lines))
+
+
+def main(arguments: list[str]) -> None:
+    """The command. An error a person can fix ends it without a traceback."""
+    try:
+        if len(arguments) != 1:
+            raise ReleveError("expected one argument, the scenario's name")
+        settings = Settings.from_environ(os.environ, cwd=Path.cwd())
+        print(report(forget(settings, arguments[0], reason="started over by hand"), settings, arguments[0]))
+    except ReleveError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":
-    run(_forget)
+    main(sys.argv[1:])

@@ -9,12 +9,13 @@ import numpy as np
 from releve.adapters.model_runtime import Model
 from releve.adapters.registry import Registry
 from releve.adapters.vector_index import VectorIndex
+from releve.rules.cells import is_missing, names_of
+from releve.rules.own_columns import BATCH, ROW
 from releve.rules.params import Index
 from releve.rules.release import Release
-from releve.rules.vectors import Entries, IndexCheck
+from releve.rules.vectors import Entries, IndexCheck, fitting_text
 from releve.settings import Settings
 from tasks.champion import read_reference
-from tasks.split import BATCH, ROW
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,16 @@ def as_entries(reference: "pd.DataFrame", model: Model) -> Entries:
         labels=[str(label) for label in reference[target]],
         batches=reference[BATCH].tolist(),
         rows=reference[ROW].to_numpy(np.int64),
+        row_ids=row_ids(reference, model.schema.id),
     )
+
+
+def row_ids(reference: "pd.DataFrame", name: str | None) -> list[str]:
+    """What the table calls each row, "" where it does not or where no index could hold it."""
+    if name is None or name not in reference:
+        return []
+    cells = reference[name].tolist()
+    return ["" if is_missing(cell) else fitting_text((*names_of(cell), str(cell))[0]) for cell in cells]
 
 
 @contextmanager

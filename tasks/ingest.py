@@ -1,16 +1,18 @@
 """Incoming files become versioned batches; rows that do not fit go to quarantine, each with its reason.
 
 Rows in = rows accepted + rows rejected, for every file. A file that cannot be used as a whole is set aside
-beside its reason; the others are ingested all the same.
+beside its reason, and so is what is no file at all; the others are ingested all the same.
 """
 
 import os
 import re
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 
 from releve.adapters.data_versions import DataVersions
-from releve.adapters.files import file_digest, read_params, read_schema, write_bytes
+from releve.adapters.files import read_params, read_schema, write_bytes
 from releve.adapters.registry import Registry
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
@@ -22,6 +24,7 @@ from releve.rules.schema import Schema
 from releve.settings import Settings
 from tasks.batches import Batch, OpenBatches, as_text, read_batches
 from tasks.history import INGESTED, events_of
+from tasks.incoming import Waiting, look
 from tasks.intake import take_in
 from tasks.places import ScenarioState
 from tasks.progress import reading
@@ -67,28 +70,19 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
     state.incoming.mkdir(parents=True, exist_ok=True)
     with scenario_lock(settings.home, scenario, holder="ingest", wait_seconds=params.runs.wait_seconds) as lock:
         pull(params.source, state, environ=os.environ)
-        waiting = [
-            Waiting(path, file_digest(path))
-            for path in sorted(state.incoming.iterdir())
-            if path.is_file() and not path.name.startswith(".")
-        ]
+        there = [look(path) for path in sorted(state.incoming.iterdir()) if not path.name.startswith(".")]
+        waiting = [file for file in there if not file.problem]
         branch = ScenarioBranch(settings.project, scenario)
         known = read_batches(branch)
         if any(_same(file, known) is None for file in waiting):
             found = _version(settings, branch, waiting, schema, params, lock.fd)
         else:
             found = Ingestion((), tuple(_duplicate(file, known) for file in waiting), (), state.refused)
+        unread = tuple(Refusal(as_text(file.path.name), file.problem, file.path) for file in there if file.problem)
+        found = replace(found, refusals=(*unread, *found.refusals))
         _record(settings, scenario, branch, actor)
-        _clear(state, waiting, found)
+        _clear(state, there, found)
     return found
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A file that is to be ingested, and the sha256 of its bytes."""
-
-    path: Path
-    digest: str
 
 
 def _version(
@@ -105,7 +99,7 @@ def _version(
         )
         there = OpenBatches(tree, data)
         seed = there.seed() if not there.known and _learned_from_seed(settings, branch.scenario) else []
-        for file in [*(Waiting(path, file_digest(path)) for path in seed), *waiting]:
+        for file in [*map(look, seed), *waiting]:
             if _same(file, there.known):
                 duplicates.append(_duplicate(file, there.known))
                 continue
@@ -120,9 +114,9 @@ def _version(
 def _add(there: OpenBatches, file: Waiting, schema: Schema, params: Params, state: ScenarioState) -> Batch:
     """A file becomes a batch, and its rejected rows go to quarantine. Raises BadInput when it cannot be used."""
     earlier = joined(there.profiles.values())
-    with reading(as_text(file.path.name), file.path.stat().st_size) as progress:
+    with reading(as_text(file.path.name), file.size) as progress:
         taken = take_in(file.path, schema, params=params, room=there.room, earlier=earlier, progress=progress)
-    if file_digest(file.path) != file.digest:
+    if look(file.path).digest != file.digest:
         taken.rows.discard()
         taken.quarantine.discard()
         raise BadInput(
@@ -165,18 +159,25 @@ def _clear(state: ScenarioState, waiting: list[Waiting], found: Ingestion) -> No
         folder = state.refused if file.path in reasons else state.ingested
         folder.mkdir(parents=True, exist_ok=True)
         kept = _free_place(folder, file)
-        if file.path in reasons:
+        if file.path in reasons and os.path.lexists(file.path):
             write_bytes(_note_of(kept), _note(reasons[file.path], file, kept).encode())
-        file.path.replace(kept)
+        with suppress(FileNotFoundError):  # somebody took it away meanwhile
+            file.path.replace(kept)
 
 
 def _free_place(folder: Path, file: Waiting) -> Path:
     """Where a file is kept under its name, or, when another one or its note is there already, under a longer one."""
     whole = file.path.name
-    name = whole if len(os.fsencode(whole)) <= LONGEST_NAME else whole[-LONGEST_NAME // 4 :]
-    kept = folder / name
-    taken = kept.exists() or _note_of(kept).exists()
-    return kept.with_name(f"{file.digest[:8]}-{name}") if taken else kept
+    end = re.sub(r"^\.", "_", whole[-LONGEST_NAME // 4 :])  # a name that begins with a dot would hide it
+    kept = folder / (whole if len(os.fsencode(whole)) <= LONGEST_NAME else end)
+    if file.digest:
+        return kept.with_name(f"{file.digest[:8]}-{kept.name}") if _is_taken(kept) else kept
+    others = (kept.with_name(f"{number}-{kept.name}") for number in count(2))
+    return next(place for place in chain([kept], others) if not _is_taken(place))
+
+
+def _is_taken(kept: Path) -> bool:
+    return os.path.lexists(kept) or _note_of(kept).exists()
 
 
 def _note_of(kept: Path) -> Path:
@@ -187,7 +188,7 @@ def _note(reason: str, file: Waiting, kept: Path) -> str:
     return (
         f"{reason}\n\nTo send the file again, mended or reconsidered, move {as_text(kept.name)} from here to "
         f"{file.path.parent}, and leave this note: labelled answers that were refused are not sent again by themselves "
-        f"while it is here.\nsha256 {file.digest}\n"
+        f"while it is here.\n" + (f"sha256 {file.digest}\n" if file.digest else "")
     )
 
 

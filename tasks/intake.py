@@ -4,27 +4,38 @@ Nothing is kept of a file that is refused, and a file may be larger than memory.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from releve.adapters.files import ParquetAppender
-from releve.adapters.tables.chunks import Chunk, Table
+from releve.adapters.tables.chunks import Chunk, Line
 from releve.adapters.tables.reading import CsvOptions, open_table
 from releve.errors import BadInput
-from releve.rules.batch_checks import Profile, Watch
+from releve.rules.batch_checks import IGNORE, Profile, Watch
 from releve.rules.columns import NUMBER
-from releve.rules.numerals import Numerals, plain_numbers
+from releve.rules.numerals import Numerals, advice, plain_numbers
 from releve.rules.params import Ingest, Params
-from releve.rules.schema import Schema
-from tasks.quarantine import Quarantine
+from releve.rules.schema import Problem, Schema
+from tasks.quarantine import MENDING, Quarantine
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ENOUGH_STRANGE = 1000  # cells, to see how a file writes its numbers
 RESERVED = "_answer_id"  # names the answer that a harvested row was; no feature
+OWN = [RESERVED, *MENDING]  # columns of ours beside a table's
+AS_A_WHOLE = (
+    "row_count",
+    "missing",
+    "new_categories",
+    "out_of_range",
+    "duplicate_rows",
+    "time_back",
+)  # checks (batch)
 Progress = Callable[[int], None]  # is told how many bytes of the file were read
 
 
@@ -55,7 +66,7 @@ def take_in(
     """
     rows, quarantine = ParquetAppender(room / "accepted.parquet"), Quarantine(room / "rejected.parquet")
     try:
-        return _judged(path, schema, params, rows, quarantine, Watch(schema, earlier, params.batch), progress)
+        return _judged(path, schema, params, rows, quarantine, earlier, progress)
     except BaseException:
         rows.discard()
         quarantine.discard()
@@ -68,14 +79,20 @@ def _judged(
     params: Params,
     rows: ParquetAppender,
     quarantine: Quarantine,
-    watch: Watch,
+    earlier: Profile,
     progress: Progress,
 ) -> Intake:
+    strange: list[str] = []
     table = open_table(path, names=[*schema.names, schema.target.name], options=csv_options(params.ingest))
     with closing(table.chunks):  # type: ignore[type-var]  # all of them are generators
-        for chunk in _chunks(table, schema, path.name):
+        is_mended, chunks = _is_mended(table.chunks)
+        params = for_mended(params) if is_mended else params
+        watch = Watch(schema, earlier, params.batch)
+        for chunk in _chunks(chunks, schema, path.name):
             checked = schema.check_frame(_typed(chunk.frame, schema, params.ingest) if table.is_text else chunk.frame)
             quarantine.add(chunk, checked.problems, checked.rejected_rows)
+            if table.is_text and len(strange) < ENOUGH_STRANGE:
+                strange += _no_numbers(checked.problems, schema)
             if len(checked.accepted):
                 rows.append(checked.accepted)
                 watch.add(checked.accepted)
@@ -90,8 +107,9 @@ def _judged(
         source=path.name,
         reasons=quarantine.reasons,
         first=quarantine.first,
+        cure=advice(strange),
     )
-    warnings = _warnings(watch, total, source=path.name)
+    warnings = (*_warnings(watch, total, source=path.name), *filter(None, [advice(strange)]))
     return Intake(accepted, rows, quarantine, table.read_as, warnings, watch.profile)
 
 
@@ -105,16 +123,41 @@ def numerals(params: Ingest) -> Numerals:
     return Numerals(params.csv_thousands, params.csv_decimal)
 
 
-def _chunks(table: Table, schema: Schema, source: str) -> Iterator[Chunk]:
+def for_mended(params: Params) -> Params:
+    """What is asked of rows that were rejected and mended: a handful, of an old batch, that need not look like one.
+
+    Those that still do not fit go to quarantine again, with new reasons, and do not take the others along.
+    """
+    ignored = {f"on_{name}": IGNORE for name in AS_A_WHOLE}
+    ingest = params.ingest.model_copy(update={"max_rejected_share": 1.0})
+    return params.model_copy(update={"batch": params.batch.model_copy(update=ignored), "ingest": ingest})
+
+
+def _is_mended(chunks: Iterator[Chunk]) -> tuple[bool, Iterator[Chunk]]:
+    """Whether these are requeued rows, as the columns beside them tell, and the same chunks."""
+    first = list(islice(chunks, 1))
+    is_mended = any(set(MENDING) & set(chunk.frame.columns) for chunk in first)
+    return is_mended, chain(iter(first), chunks)  # an iterator lets go of what it has given
+
+
+def _chunks(chunks: Iterator[Chunk], schema: Schema, source: str) -> Iterator[Chunk]:
     """The same chunks without our own columns, each with the columns that the schema describes."""
     names: list[Any] = []
-    for chunk in table.chunks:
-        frame = chunk.frame.drop(columns=RESERVED, errors="ignore")
+    for chunk in chunks:
+        lines = tuple(_without_own(line, list(chunk.frame.columns)) for line in chunk.lines)
+        chunk = Chunk(chunk.frame, chunk.rows, lines)
+        frame = chunk.frame.drop(columns=OWN, errors="ignore")
         if list(frame.columns) != names:
             if len(frame) or not chunk.lines or len(frame.columns):
                 schema.check_columns(list(frame.columns), source=source)
             names = list(frame.columns)
         yield Chunk(frame, chunk.rows, chunk.lines) if len(frame) else _without_rows(chunk, schema)
+
+
+def _without_own(line: Line, columns: list[Any]) -> Line:
+    """A line that is no row, without the cells of our own columns before the table's."""
+    own = next((place for place, name in enumerate(columns) if name not in OWN), 0)
+    return replace(line, cells=line.cells[own:]) if isinstance(line.cells, list) else line
 
 
 def _without_rows(chunk: Chunk, schema: Schema) -> Chunk:
@@ -125,14 +168,23 @@ def _without_rows(chunk: Chunk, schema: Schema) -> Chunk:
 
 def _typed(frame: "pd.DataFrame", schema: Schema, params: Ingest) -> "pd.DataFrame":
     """Cells of text as numbers where the schema has numbers, written as params say."""
-    numbers = {column.name for column in schema.columns if column.type == NUMBER}
-    if schema.target.is_number:
-        numbers.add(schema.target.name)
+    numbers = _number_columns(schema)
     return schema.from_text(plain_numbers(frame, numerals(params), is_number=numbers.__contains__))
 
 
+def _number_columns(schema: Schema) -> set[str]:
+    numbers = {column.name for column in schema.columns if column.type == NUMBER}
+    return numbers | ({schema.target.name} if schema.target.is_number else set())
+
+
+def _no_numbers(problems: Iterable[Problem], schema: Schema) -> list[str]:
+    """The texts that were rejected in columns of numbers."""
+    numbers = _number_columns(schema)
+    return [found.value for found in problems if found.column in numbers and isinstance(found.value, str)]
+
+
 def check_share(
-    rejected: int, *, rows: int, allowed: float, source: str, reasons: Counter[str], first: str = ""
+    rejected: int, *, rows: int, allowed: float, source: str, reasons: Counter[str], first: str = "", cure: str = ""
 ) -> None:
     """Raises BadInput, with the commonest reasons, when too many rows of a file were rejected."""
     if rejected <= allowed * rows and rejected < rows:
@@ -141,7 +193,7 @@ def check_share(
     raise BadInput(
         f"{source}: {rejected} of {rows} rows do not fit the schema, more than a share of {allowed:g} "
         f"(params.yaml: ingest.max_rejected_share), so the file is refused whole. Most frequent: {common}. "
-        f"The first: {first}"
+        f"The first: {first}{cure and '. '}{cure}"
     )
 
 

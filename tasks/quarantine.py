@@ -14,6 +14,7 @@ from releve.rules.schema import Problem
 if TYPE_CHECKING:
     import pandas as pd
 
+MENDING = ("_line", "_column", "_value", "_reason")  # columns beside requeued rows: where and why each was rejected
 LINE = "(line)"  # stands for the column where a whole line is no row
 LONGEST_VALUE = 1000  # characters of a cell that are shown; `cells` holds it whole
 
@@ -44,9 +45,11 @@ class Quarantine:
             self._file.append(_frame(told))
 
     def keep(self, path: Path) -> None:
-        """Put what was rejected in its place, where there is any."""
+        """Put what was rejected in its place; where nothing was, what a killed run left there goes."""
         self._file.close()
         self._file.move(path)
+        if not self.rows:
+            path.unlink(missing_ok=True)
 
     def discard(self) -> None:
         self._file.discard()

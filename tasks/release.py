@@ -106,7 +106,8 @@ def _pack(settings: Settings, challenger: Challenger) -> bento_builds.BuiltBento
 
 def _as_release(scenario: str, challenger: Challenger, model: Model, index_rows: int) -> Release:
     known = headline(challenger.evaluation)
-    identity = f"{challenger.data_version} {model.embedder.version} {index_rows}"
+    named = f" {model.schema.id}" if model.schema.id else ""  # the index holds what this column calls the rows
+    identity = f"{challenger.data_version} {model.embedder.version} {index_rows}{named}"
     return Release(
         scenario=scenario,
         model=challenger.model,

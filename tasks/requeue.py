@@ -1,7 +1,9 @@
 """Rejected rows of a batch as a file to mend: `python -m tasks.requeue SCENARIO BATCH`.
 
 The file holds the rejected rows alone, so that sending it brings no accepted row twice: CSV with the columns as they
-came, or JSON Lines where the cells came with types. Mended, it is moved into the incoming folder like any file.
+came, or JSON Lines where the cells came with types. Before its cells each row has the line that it came from, and the
+columns, values and reasons for which it was rejected. Mended, it is moved into the incoming folder like any file; these
+columns may stay, and while they do the rows are not held against whole batches (see `tasks.intake.for_mended`).
 """
 
 import csv
@@ -9,8 +11,11 @@ import io
 import json
 import os
 import sys
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from releve.adapters.files import read_scenario, write_bytes
 from releve.adapters.scenario_branch import ScenarioBranch
@@ -18,11 +23,19 @@ from releve.errors import BadInput, NotFound, ReleveError
 from releve.settings import Settings
 from tasks.batches import read_batches
 from tasks.places import ScenarioState
+from tasks.quarantine import MENDING
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+AND = " | "  # between the problems of one row
+VALUE = MENDING[2]
 AS_TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".xlsx")  # what comes back as CSV; the others' cells have types
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row that did not fit: its cells, or those or the text of a line that was no row, and `why`: see MENDING."""
+
+    cells: Any
+    why: dict[str, Any]
 
 
 def requeue(settings: Settings, scenario: str, batch: str) -> Path:
@@ -32,57 +45,62 @@ def requeue(settings: Settings, scenario: str, batch: str) -> Path:
     """
     read_scenario(settings.project, scenario)
     state = ScenarioState(settings.home, scenario)
-    lines = _rejected(state, batch)
-    name, content = f"{batch}-mended.csv", _as_csv(lines) if _came_as_text(settings, scenario, batch) else None
-    if content is None:
-        name, content = f"{batch}-mended.jsonl", "\n".join(_as_json(cells) for cells in lines) + "\n"
-    path = state.mend / name
+    known = {each.batch: each for each in read_batches(ScenarioBranch(settings.project, scenario))}
+    rows = _rejected(state, batch, known)
+    content = _as_csv(rows) if known[batch].source.lower().endswith(AS_TEXT) else None
+    path = state.mend / f"{batch}-mended.{'jsonl' if content is None else 'csv'}"
     if path.exists():
         raise BadInput(f"{path} is there already; send or remove it first")
-    write_bytes(path, content.encode())
+    write_bytes(path, (_as_json_lines(rows) if content is None else content).encode())
     return path
 
 
-def _rejected(state: ScenarioState, batch: str) -> list[Any]:
-    """The cells of each rejected row, once, in the order of the file."""
+def _rejected(state: ScenarioState, batch: str, known: Collection[str]) -> list[Rejected]:
+    """The rejected rows, once each, in the order of the file. A file that a killed run left is no batch's."""
     path = state.quarantine / f"{batch}.parquet"
-    if not path.resolve().is_relative_to(state.quarantine.resolve()) or not path.is_file():
-        known = sorted(each.stem for each in state.quarantine.glob("*.parquet"))
-        raise NotFound(f"batch '{batch}' has no rejected rows; there are some of: {', '.join(known) or 'none'}")
-    rows: pd.DataFrame = _read(path).drop_duplicates("row")
-    return [json.loads(cells) for cells in rows["cells"]]
+    if batch not in known or not path.is_file():
+        there = sorted(each.stem for each in state.quarantine.glob("*.parquet") if each.stem in known)
+        raise NotFound(f"batch '{batch}' has no rejected rows; there are some of: {', '.join(there) or 'none'}")
+    return [_with_reasons(row, list(problems)) for row, problems in groupby(_read(path), lambda each: int(each["row"]))]
 
 
-def _came_as_text(settings: Settings, scenario: str, batch: str) -> bool:
-    sources = {each.batch: each.source for each in read_batches(ScenarioBranch(settings.project, scenario))}
-    return sources.get(batch, "").lower().endswith(AS_TEXT)
+def _read(path: Path) -> list[dict[str, Any]]:
+    import pyarrow.parquet
+
+    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
+    return rows
 
 
-def _read(path: Path) -> "pd.DataFrame":
-    import pandas as pd
+def _with_reasons(row: int, problems: list[dict[str, Any]]) -> Rejected:
+    said = [AND.join(problem[name] for problem in problems) for name in ("column", "value", "reason")]
+    cells = json.loads(problems[0]["cells"])
+    return Rejected(cells, dict(zip(MENDING, [row, *said], strict=True)))
 
-    return pd.read_parquet(path, columns=["row", "cells"])
 
-
-def _as_csv(lines: list[Any]) -> str | None:
-    """A header and the cells; None where no row tells the columns."""
-    whole = [cells for cells in lines if isinstance(cells, dict)]
+def _as_csv(rows: list[Rejected]) -> str | None:
+    """A header and the cells; None where no row tells the columns. A line that could not be taken apart is a value."""
+    whole = [row.cells for row in rows if isinstance(row.cells, dict)]
     if not whole:
         return None
     names = list(dict.fromkeys(name for cells in whole for name in cells))
     text = io.StringIO()
     writer: Any = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    for cells in lines:
-        if isinstance(cells, str):  # a line that could not be taken apart goes as it was
-            text.write(f"{cells}\n")
-        else:
-            writer.writerow([cells.get(name) for name in names] if isinstance(cells, dict) else cells)
+    writer.writerow([*MENDING, *names])
+    for row in rows:
+        why = row.why | {VALUE: row.cells} if isinstance(row.cells, str) else row.why
+        writer.writerow([*why.values(), *_in_order(row.cells, names)])
     return text.getvalue()
 
 
-def _as_json(cells: Any) -> str:
-    return cells if isinstance(cells, str) else json.dumps(cells, ensure_ascii=False)
+def _in_order(cells: Any, names: list[str]) -> list[Any]:
+    if isinstance(cells, dict):
+        return [cells.get(name) for name in names]
+    return cells if isinstance(cells, list) else [None] * len(names)
+
+
+def _as_json_lines(rows: list[Rejected]) -> str:
+    objects = [row.why | (row.cells if isinstance(row.cells, dict) else {VALUE: row.cells}) for row in rows]
+    return "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in objects)
 
 
 def main(arguments: list[str]) -> None:

@@ -57,7 +57,7 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
         ScenarioFiles(settings.project, check_scenario_name(scenario)),
         ScenarioState(settings.home, scenario),
     )
-    incoming = state.incoming / data.name
+    incoming = state.incoming / data.name.lstrip(".")  # ingestion takes no file whose name begins with a dot
     _check_new(files, data=data, incoming=incoming)
     base = read_params(settings.project).model_dump()
     params = parse(merge(base, as_sections(roles.settings)), source="params.yaml with what you set")
@@ -146,7 +146,7 @@ def _copy(data: Path, incoming: Path) -> None:
     if incoming.exists():
         return
     incoming.parent.mkdir(parents=True, exist_ok=True)
-    beside = incoming.with_name(f".{incoming.name}.{os.getpid()}.tmp")
+    beside = incoming.with_name(f".{os.getpid()}.tmp")  # a longer name than the file's own may be too long
     try:
         shutil.copyfile(data, beside)
         beside.replace(incoming)

@@ -5,8 +5,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from tests.serving.process import free_port
+from releve.settings import LOOPBACK
+from tests.serving.process import START_SECONDS, free_port, listens, wait_until
 from tests.tables import ROOT
 
 
@@ -14,16 +16,25 @@ class Cluster:
     """A scheduler and its workers, each a process of this machine."""
 
     def __init__(self) -> None:
-        self.address = f"tcp://127.0.0.1:{free_port()}"
-        port = self.address.rpartition(":")[2]
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+        port = free_port()
+        self.address = f"tcp://{LOOPBACK}:{port}"
+        self.scheduler = self._start("scheduler", "--host", LOOPBACK, "--port", str(port), "--no-dashboard")
         self.workers: list[subprocess.Popen[bytes]] = []
+        wait_until(lambda: listens(port))
 
     def add_worker(self, *, nanny: bool = False, environ: dict[str, str] | None = None) -> None:
         """A worker; its nanny would start another one in its place when it dies."""
         who = "--nanny" if nanny else "--no-nanny"
         arguments = ("--nthreads", "1", who, "--no-dashboard", "--death-timeout", "60")
         self.workers.append(self._start("worker", self.address, *arguments, environ=environ))
+
+    def wait(self) -> None:
+        """Until every worker has found the scheduler, however long that takes on a busy machine."""
+        from distributed import Client
+
+        connect: Any = Client  # typed in part only
+        with connect(self.address, set_as_default=False) as client:
+            client.wait_for_workers(len(self.workers), timeout=START_SECONDS)
 
     def end(self) -> None:
         for process in [*self.workers, self.scheduler]:
@@ -47,6 +58,8 @@ def running_cluster(*, workers: int = 0) -> Iterator[Cluster]:
     try:
         for _ in range(workers):
             cluster.add_worker()
+        if workers:
+            cluster.wait()
         yield cluster
     finally:
         cluster.end()

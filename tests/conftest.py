@@ -6,6 +6,7 @@ tests of how many threads compute say otherwise (`many_threads`).
 """
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,20 @@ THREADS = "OMP_NUM_THREADS"  # read once, when scikit-learn is loaded: so it is 
 os.environ[THREADS] = "1"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: the short ones then fill the time in which one worker still has a long one."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture
 def many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes started from now on may compute in more than one thread."""
     monkeypatch.setenv(THREADS, "2")
+
+
+@pytest.fixture(scope="session")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where prepared projects lie, for every worker of this run: its own folder is one below the run's."""
+    own = tmp_path_factory.getbasetemp()
+    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "prepared"

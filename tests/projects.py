@@ -1,6 +1,6 @@
 """Copies of this project with a state of their own, and its steps run in processes of their own.
 
-Making a champion takes half a minute, so that each state is made once per session and copied afterwards.
+Making a champion takes half a minute, so that each state is made once in a test run and copied afterwards.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 from releve.adapters.files import write_bytes, write_parquet
@@ -20,6 +20,7 @@ from releve.settings import Settings
 from tasks.ingest import Batch, read_batches
 from tasks.places import ScenarioFiles, ScenarioState
 from tasks.seed import windows
+from tests.once import made_once
 from tests.serving.process import free_port
 
 PROJECT = Path(__file__).parent.parent
@@ -141,50 +142,55 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
 
 def wait_for(seen: Callable[[], bool], *, during: "subprocess.Popen[str]", seconds: float = STEP_SECONDS) -> None:
     """Return at the moment something is seen. Raises AssertionError, and ends the process, when it is not."""
-    deadline = time.monotonic() + seconds
+    deadline, began = time.monotonic() + seconds, time.process_time()
     while not seen():
         if during.poll() is not None or time.monotonic() > deadline:
             during.kill()
             raise AssertionError(f"this was not seen before the end, or within {seconds:g} s:\n{finish(during)[1]}")
-        time.sleep(0.002)
+        time.sleep(max(0.002, 10 * (time.process_time() - began)))  # looking must not slow down what is looked at
+        began = time.process_time()
 
 
-@cache
 def fresh_project(room: Path) -> Project:
     """The checkout as it stands, uncommitted work included, committed in a repository of its own; no state yet."""
-    root = room / "fresh" / "project"
+    return Project(made_once(room / "fresh", _commit_the_checkout) / "project")
+
+
+def ingested_project(room: Path) -> Project:
+    """Three windows are batches."""
+
+    def ingest(folder: Path) -> None:
+        project = fresh_project(room).copy(folder)
+        project.receive(1, 2, 3)
+        project.run("ingest")
+
+    return Project(made_once(room / "ingested", ingest) / "project")
+
+
+def challenged_project(room: Path) -> Project:
+    """A first challenger was accepted, and waits to be released."""
+    return _after("retrain", ingested_project, room / "challenged")
+
+
+def released_project(room: Path) -> Project:
+    """The first champion serves."""
+    return _after("release", challenged_project, room / "released")
+
+
+def _after(step: str, before: Callable[[Path], Project], folder: Path) -> Project:
+    """The project of another state, taken one step further."""
+    made_once(folder, lambda place: before(place.parent).copy(place).run(step))
+    return Project(folder / "project")
+
+
+def _commit_the_checkout(folder: Path) -> None:
+    root = folder / "project"
     for name in _files_of_the_checkout():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(PROJECT / name, root / name)
     git(root, "init", "--quiet", "--initial-branch", "main")
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "-m", "the project")
-    return Project(root)
-
-
-@cache
-def ingested_project(room: Path) -> Project:
-    """Three windows are batches."""
-    project = fresh_project(room).copy(room / "ingested")
-    project.receive(1, 2, 3)
-    project.run("ingest")
-    return project
-
-
-@cache
-def challenged_project(room: Path) -> Project:
-    """A first challenger was accepted, and waits to be released."""
-    project = ingested_project(room).copy(room / "challenged")
-    project.run("retrain")
-    return project
-
-
-@cache
-def released_project(room: Path) -> Project:
-    """The first champion serves."""
-    project = challenged_project(room).copy(room / "released")
-    project.run("release")
-    return project
 
 
 def _files_of_the_checkout() -> list[str]:

@@ -9,8 +9,9 @@ import pytest
 
 from releve.__main__ import main, parser
 from releve.adapters.registry import Registry
-from releve.commands import COMMANDS, WIDTH_WITHOUT_TERMINAL
+from releve.commands import COMMANDS, WIDTH_WITHOUT_TERMINAL, standing
 from releve.rules.release import Release
+from releve.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
@@ -91,6 +92,15 @@ def test_a_folder_that_is_no_scenario_is_not_offered(environ, tmp_path, capsys):
     assert capsys.readouterr().err.endswith("there are moons\n")
 
 
+def test_what_serves_or_why_nothing_does_is_said_where_the_service_starts(history):
+    settings = Settings.from_environ(history, cwd=Path.cwd())
+
+    assert standing("digits", settings) == "digits:v1 serves digits"
+    assert standing("moons", settings) == (
+        "no release of moons is served yet: train and release one (make retrain SCENARIO=moons)"
+    )
+
+
 def test_a_project_without_scenarios_says_how_to_begin(tmp_path, capsys):
     assert main(["current", "digits"], {"RELEVE_PROJECT": str(tmp_path)}) == 1
 
@@ -105,6 +115,19 @@ def test_history_gives_every_reason_in_full(history, capsys):
     assert "…" not in printed
     assert all(word in printed for word in LONG.split())
     assert "2026-05-31T12:00:00Z ingested flow batch 1" in as_words(printed).replace(" | ", " ")
+
+
+def test_history_says_what_became_of_a_challenge_and_why(environ, tmp_path, capsys):
+    registry = Registry(f"sqlite:///{tmp_path}/var/registry.db")
+    payload = {"model": "moons:v1", "promote": False, "champion": "", "reasons": ["too slow", "note: served natively"]}
+    registry.append("moons", "challenged", reason="started by hand", actor="retrain", payload=payload)
+    registry.close()
+
+    assert main(["history", "moons"], environ) == 0
+
+    said = as_words(capsys.readouterr().out)
+    assert "moons:v1 refused, so nothing serves yet, started because: started by hand" in said
+    assert said.index("- too slow") < said.index("- note: served natively")
 
 
 def test_history_can_be_narrowed(history, capsys):
@@ -242,7 +265,7 @@ def test_models_of_a_scenario_that_never_ran_says_so(environ, capsys):
 def test_models_names_the_event_that_no_life_can_contain(history, capsys):
     assert main(["models", "digits"], history) == 1
 
-    assert "event 2 of 'digits' (released) moves digits:v1: a candidate cannot become" in capsys.readouterr().err
+    assert "event 2 of 'digits' (released) moves digits:v1: a newcomer cannot become" in capsys.readouterr().err
 
 
 def test_verify_counts_what_it_checked(history, capsys):

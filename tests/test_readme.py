@@ -121,7 +121,6 @@ def test_every_section_of_params_that_it_names_exists() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # a search, twice, is most of it
 def test_your_own_table_is_left_out_on_main_and_can_be_built_again(tmp_path: Path) -> None:
     project = fresh_project(tmp_path)
     made = bring(project.settings, churn(tmp_path / "churn.csv", rows=240))

@@ -14,11 +14,6 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.getbasetemp() / "prepared"
-
-
-@pytest.fixture(scope="module")
 def built(room: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A copy in which `dvc repro` has run once."""
     project = fresh_project(room).copy(tmp_path_factory.mktemp("repro"))

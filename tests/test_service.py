@@ -45,7 +45,7 @@ def test_before_the_first_release_the_service_is_alive_but_not_ready(tmp_path: P
         refused = client.post("/predict", json={"rows": [make_row()]})
 
         release_first(tmp_path, make_stored_model(tmp_path, "one"))
-        wait_until(lambda: client.get("/readyz").status_code == 200, seconds=30)
+        wait_until(lambda: client.get("/readyz").status_code == 200)
         answered = client.post("/predict", json={"rows": [make_row()]})
 
     assert (ready.status_code, ready.json()["error"]["code"], alive.status_code) == (503, "not_ready", 200)
@@ -60,15 +60,15 @@ def test_searches_fail_while_milvus_is_away_and_come_back_with_it(tmp_path: Path
     question = {"row": make_row(), "limit": 3}
 
     with serving(tmp_path, project, milvus=port) as address, httpx.Client(base_url=address, timeout=30) as client:
-        wait_until(lambda: client.get("/readyz").status_code == 200, seconds=30)
+        wait_until(lambda: client.get("/readyz").status_code == 200)
         with milvus_serving(tmp_path / "milvus", port):
             build_index(port, stored.path)
-            wait_until(lambda: client.post("/search", json=question).status_code == 200, seconds=30)
+            wait_until(lambda: client.post("/search", json=question).status_code == 200)
         away = client.post("/search", json=question)
         predicted = client.post("/predict", json={"rows": [make_row()]})
         status = client.get("/status").json()
         with milvus_serving(tmp_path / "milvus", port):
-            wait_until(lambda: client.post("/search", json=question).status_code == 200, seconds=30)
+            wait_until(lambda: client.post("/search", json=question).status_code == 200)
             back = client.post("/search", json=question).json()
 
     assert (away.status_code, away.json()["error"]["code"]) == (503, "index_unavailable")
@@ -83,7 +83,7 @@ def test_a_pinned_model_is_served_whatever_the_registry_says(tmp_path: Path):
     make_stored_model(tmp_path, "two", seed=8)
 
     with serving(tmp_path, project, RELEVE_MODEL="flowers:two") as address:
-        wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200, seconds=30)
+        wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200)
         answer = httpx.post(f"{address}/predict", json={"rows": [make_row()]}).json()
 
     assert (answer["scenario"], answer["model_version"], answer["index_version"]) == (SCENARIO, "flowers:two", None)
@@ -94,7 +94,7 @@ def test_several_workers_write_ledgers_of_their_own_that_hold_every_answer(tmp_p
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
 
     with serving(tmp_path, make_project(tmp_path), RELEVE_SERVICE_WORKERS="2") as address:
-        wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200, seconds=30)
+        wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200)
         ids = set()
         for _ in range(50):  # a new connection each; the workers share one socket, and one may not be ready yet
             answer = httpx.post(f"{address}/predict", json={"rows": [make_row()]})

@@ -170,11 +170,17 @@ class ScenarioBranch:
                 f"the branch {self.name} was moved by another run meanwhile; nothing was lost, run the same again"
             ) from None
 
-    def set_aside(self, name: str) -> None:
-        """Keep the branch's history as refs/releve/archive/<scenario>/<name> and start over without a branch."""
-        if tip := self.tip():
-            git(self.project, "update-ref", f"refs/releve/archive/{self.scenario}/{name}", tip)
-            git(self.project, "update-ref", "-d", self._ref, tip)
+    def set_aside(self, name: str) -> str:
+        """Keep the branch's history as refs/releve/archive/<scenario>/<name> and start over without a branch.
+
+        Returns that ref, "" where there is no branch.
+        """
+        tip, kept = self.tip(), f"refs/releve/archive/{self.scenario}/{name}"
+        if not tip:
+            return ""
+        git(self.project, "update-ref", kept, tip)
+        git(self.project, "update-ref", "-d", self._ref, tip)
+        return kept
 
     def uncommitted(self) -> list[str]:
         """Files of the user's tree whose edits are not committed, and so no part of any run."""

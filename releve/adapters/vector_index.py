@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from releve.rules.vectors import (
 )
 
 METRIC = "L2"
-FIELDS = ["label", "batch", "row"]  # asked for by name: without it some servers send the vectors too
+FIELDS = ("label", "batch", "row", "row_id")  # asked for by name: without it some servers send the vectors too
 OWNER = "releve.scenario"  # collection property; names alone do not tell "a-b" from "a_b"
 BATCH_ROWS = 5000
 BATCH_BYTES = 16 * 2**20  # a gRPC message may carry 64 MB
@@ -58,6 +59,14 @@ class IndexMissing(IndexUnavailable):
     code = "index_missing"
 
 
+@dataclass(frozen=True)
+class _Shape:
+    """What a search has to know of a collection."""
+
+    dimension: int
+    fields: list[str]  # of FIELDS: one of a table without ids has no row_id
+
+
 class VectorIndex:
     """The collections of one Milvus. Safe to share between threads for searching; one writer per collection."""
 
@@ -67,7 +76,7 @@ class VectorIndex:
         self._token = token
         self._timeout = timeout_seconds
         self._client: Any = None
-        self._dimensions: dict[str, int] = {}
+        self._shapes: dict[str, _Shape] = {}
         self._connecting = threading.Lock()
 
     def build(self, collection: str, entries: Entries, *, scenario: str, progress: Progress | None = None) -> None:
@@ -83,7 +92,7 @@ class VectorIndex:
                     return
                 self.drop(collection)
             self._clear_remains(collection)
-            self._create(client, collection, entries.dimension, scenario)
+            self._create(client, collection, entries, scenario)
             for done, rows in _batches(entries):
                 client.insert(collection, rows, timeout=BUILD_TIMEOUT_SECONDS)
                 if progress:
@@ -155,7 +164,7 @@ class VectorIndex:
     def drop(self, collection: str) -> None:
         """Delete the collection, and an alias that points at it; nothing happens when it is not there."""
         check_collection_name(collection)
-        self._dimensions.pop(collection, None)
+        self._shapes.pop(collection, None)
         with self._talking(f"drop {collection}") as client:
             client.drop_collection(collection, timeout=self._timeout)
 
@@ -210,15 +219,17 @@ class VectorIndex:
                 f"cannot {doing}: Milvus at {self.uri} says {_reason(error)!r}; {_advice(self.uri)}"
             ) from None
 
-    def _create(self, client: Any, collection: str, dimension: int, scenario: str) -> None:
+    def _create(self, client: Any, collection: str, entries: Entries, scenario: str) -> None:
         from pymilvus import DataType
 
         schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("id", DataType.INT64, is_primary=True)
-        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=entries.dimension)
         schema.add_field("label", DataType.VARCHAR, max_length=MAX_TEXT_BYTES)
         schema.add_field("batch", DataType.VARCHAR, max_length=MAX_TEXT_BYTES)
         schema.add_field("row", DataType.INT64)
+        if entries.row_ids:
+            schema.add_field("row_id", DataType.VARCHAR, max_length=MAX_TEXT_BYTES)
         index = client.prepare_index_params()
         index.add_index("vector", index_type="FLAT", metric_type=METRIC)
         client.create_collection(collection, schema=schema, timeout=BUILD_TIMEOUT_SECONDS)
@@ -254,15 +265,20 @@ class VectorIndex:
         return int(found[0]["count(*)"])
 
     def _dimension(self, collection: str) -> int:
-        if collection not in self._dimensions:
+        return self._shape(collection).dimension
+
+    def _shape(self, collection: str) -> "_Shape":
+        if collection not in self._shapes:
             if not self.exists(collection):
                 raise IndexMissing(
                     f"there is no collection {collection} at {self.uri}; build the index again from its data version"
                 )
             with self._talking(f"describe {collection}") as client:
                 fields = client.describe_collection(collection, timeout=self._timeout)["fields"]
-            self._dimensions[collection] = next(int(f["params"]["dim"]) for f in fields if f["name"] == "vector")
-        return self._dimensions[collection]
+            dimension = next(int(f["params"]["dim"]) for f in fields if f["name"] == "vector")
+            known = {f["name"] for f in fields}
+            self._shapes[collection] = _Shape(dimension, [name for name in FIELDS if name in known])
+        return self._shapes[collection]
 
     def _search(self, client: Any, collection: str, queries: NDArray[np.float32], limit: int, expression: str) -> Any:
         def ask() -> Any:
@@ -272,7 +288,7 @@ class VectorIndex:
                 anns_field="vector",
                 limit=limit,
                 filter=expression,
-                output_fields=FIELDS,
+                output_fields=self._shape(collection).fields,
                 search_params={"metric_type": METRIC},
                 timeout=self._timeout,
             )
@@ -283,7 +299,7 @@ class VectorIndex:
             if not _answered(error):
                 raise
             # Most likely Milvus was restarted and the collection is not loaded; or it is gone, which open() finds.
-            self._dimensions.pop(collection, None)
+            self._shapes.pop(collection, None)
             self.open(collection)
             return ask()
 
@@ -339,17 +355,17 @@ def _batches(entries: Entries) -> Iterator[tuple[int, list[dict[str, Any]]]]:
 
 
 def _row(entries: Entries, vectors: NDArray[np.float32], position: int) -> dict[str, Any]:
+    row_id = {"row_id": entries.row_ids[position]} if entries.row_ids else {}
     return {
         "id": int(entries.ids[position]),
         "vector": vectors[position],
         "label": entries.labels[position],
         "batch": entries.batches[position],
         "row": int(entries.rows[position]),
+        **row_id,
     }
 
 
 def _neighbour(hit: Any) -> Neighbour:
-    entity = hit["entity"]
-    return Neighbour(
-        id=hit["id"], label=entity["label"], batch=entity["batch"], row=entity["row"], distance=hit["distance"]
-    )
+    fields = {name: hit["entity"][name] for name in FIELDS if name in hit["entity"]}
+    return Neighbour(id=hit["id"], distance=hit["distance"], **fields)

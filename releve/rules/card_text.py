@@ -1,5 +1,6 @@
 """A model card as Markdown. Pictures are left out: the tables beside them say the same."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,6 +34,13 @@ def _words(block: Words) -> str:
     )
 
 
+ESCAPES = (
+    (re.compile(r"\\"), r"\\\\"),
+    (re.compile(r"&(?=#?\w+;)"), "&amp;"),  # an entity
+    (re.compile(r"<(?=[A-Za-z/!?])"), "&lt;"),  # a tag
+    (re.compile(r"\[(?=[^\]]*\][(\[:])"), r"\\["),  # a link, and what it refers to
+    (re.compile(r"[|`*]"), r"\\\g<0>"),
+)
 WRITERS: dict[type, Callable[[Any], str]] = {Facts: _facts, Table: _table, Words: _words}
 
 
@@ -42,5 +50,7 @@ def _rows(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _plain(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
-    return " ".join(escaped.replace("[", "\\[").replace("`", "\\`").replace("*", "\\*").split())
+    """Only what would be markup is escaped: people read the card in a terminal too."""
+    for markup, escaped in ESCAPES:
+        text = markup.sub(escaped, text)
+    return " ".join(text.split())

@@ -2,7 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from releve.errors import BadInput
+from releve.rules.own_columns import BATCH
 from releve.rules.pipeline import CALIBRATION_FOLDS, build, model_frame
 from releve.rules.schema import Schema
 from releve.rules.search_spaces import Candidate
@@ -11,19 +14,20 @@ from releve.rules.target import REGRESSION
 if TYPE_CHECKING:
     import pandas as pd
 
-BATCH = "_batch"  # column of the rows: the file that a row came in
 VALUE = "_value"  # column of the answers in a regression; no class is called so
 
 
 def window(rows: "pd.DataFrame", *, end: int, last_batches: int) -> "pd.DataFrame":
     """The rows before `end` that a model learns from: of the newest `last_batches` batches, or all when it is 0.
 
-    A batch of which only the first rows lie before `end` counts as one.
+    Where `end` lies inside a batch, that batch's rows before it come on top: what is released learns from so many
+    whole batches, and the model of a block that begins a row later than a batch must not be judged on that one row.
     """
     before = rows.iloc[:end]
     if last_batches == 0:
         return before
-    newest = before[BATCH].drop_duplicates().tail(last_batches)
+    cut = set(before[BATCH].tail(1)) & set(rows[BATCH].iloc[end : end + 1])
+    newest = before[BATCH].drop_duplicates().tail(last_batches + len(cut))
     return before[before[BATCH].isin(set(newest))]
 
 
@@ -33,7 +37,11 @@ def learn(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, *, seed: i
     if schema.target.task != REGRESSION:
         _check_labels(labels.tolist(), schema, calibrated=candidate.recipe == "svm")
     pipeline = build(schema, recipe=candidate.recipe, scale=candidate.scale, options=dict(candidate.options), seed=seed)
-    return pipeline.fit(_with_values(_features(rows, schema)), labels)
+    # Where all texts are alike, the decomposition divides what it explains of their variance by nothing: nobody reads
+    # that share.
+    quiet: Any = {"divide": "ignore", "invalid": "ignore"} if schema.texts else {}
+    with np.errstate(**quiet):
+        return pipeline.fit(_with_values(_features(rows, schema)), labels)
 
 
 def answer(model: Any, rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":

@@ -70,3 +70,34 @@ def mostly_numbers(cells: Iterable[str], written: Numerals) -> bool:
 def is_grouped(value: object) -> bool:
     """Whether a text looks like a number written for people."""
     return isinstance(value, str) and bool(GROUPED.fullmatch(value.strip()))
+
+
+COMMA_FRACTION, COMMA_GROUPS = Numerals("", ","), Numerals(",", ".")
+# How people write numbers, the simplest first; the spaces are the usual, the unbreakable and the narrow one.
+WAYS = (
+    COMMA_FRACTION,
+    COMMA_GROUPS,
+    *(Numerals(mark, decimal) for mark in (" ", "\u00a0", "\u202f", "'") for decimal in (".", ",")),
+    Numerals(".", ","),
+)
+
+
+def likely(cells: Iterable[str]) -> list[Numerals]:
+    """The simplest way in which nearly all filled cells are numbers; two of them for 6,718, which can be either."""
+    found = [*cells]
+    fits = [written for written in WAYS if mostly_numbers(found, written)]
+    return fits[:2] if fits[:2] == [COMMA_FRACTION, COMMA_GROUPS] else fits[:1]
+
+
+def advice(rejected: Iterable[str]) -> str:
+    """How to have cells read that people wrote as numbers, in a sentence; "" where there are none."""
+    written = [cell for cell in rejected if is_grouped(cell)]
+    ways = " or ".join(" ".join(settings_of(way)) for way in likely(written))
+    example = f"{written[0]!r} is a number as people write it" if ways else ""
+    return f"{example}; to have such cells read, set {ways} (params.yaml)" if ways else ""
+
+
+def settings_of(written: Numerals) -> list[str]:
+    """What differs from plain numbers, as `ingest.csv_decimal=,`."""
+    said = {"ingest.csv_thousands": (written.thousands, ""), "ingest.csv_decimal": (written.decimal, ".")}
+    return [f"{key}={value}" for key, (value, usual) in said.items() if value != usual]

@@ -34,6 +34,7 @@ class Neighbour:
     batch: str  # the incoming file the row came with
     row: int  # its position in that batch
     distance: float  # squared L2
+    row_id: str = ""  # what the table itself calls the row; "" where it does not
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,20 @@ class Entries:
     labels: Sequence[str]
     batches: Sequence[str]
     rows: NDArray[np.int64]  # (n,) position of each in its batch
+    row_ids: Sequence[str] = ()  # what the table itself calls each row; none where it has no such column
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or 0 in self.vectors.shape:
             raise BadInput(f"the vectors of an index are rows x dimensions; found the shape {self.vectors.shape}")
         lengths = {name: len(getattr(self, name)) for name in ("ids", "vectors", "labels", "batches", "rows")}
+        lengths |= {"row_ids": len(self.row_ids)} if self.row_ids else {}
         if len(set(lengths.values())) > 1:
             raise BadInput(f"the columns of an index must be of one length; found {lengths}")
         if len(np.unique(self.ids)) < len(self.ids):
             raise BadInput(f"the ids of an index must be unique; found {len(self.ids)} with repetitions")
         if bad := int((~usable(self.vectors)).sum()):
             raise BadInput(f"{bad} of {len(self)} vectors are not finite, or too large for float32")
-        for text in {*self.labels, *self.batches}:
+        for text in {*self.labels, *self.batches, *self.row_ids}:
             check_text(text)
 
     def __len__(self) -> int:
@@ -110,6 +113,14 @@ def check_text(text: str) -> str:
     return text
 
 
+def fitting_text(text: str) -> str:
+    """The text, or "" for one that no index should hold."""
+    try:
+        return check_text(text)
+    except BadInput:
+        return ""
+
+
 def label_filter(label: str | None) -> str:
     """The filter expression for one label, as a quoted literal; empty for all labels. Raises BadInput."""
     # Unicode stays as it is: Milvus Lite does not read \u escapes.
@@ -143,5 +154,6 @@ def true_distances(
 
 
 def _same(entries: Entries, position: int, neighbour: Neighbour) -> bool:
-    stored = (neighbour.label, neighbour.batch, neighbour.row)
-    return stored == (entries.labels[position], entries.batches[position], int(entries.rows[position]))
+    stored = (neighbour.label, neighbour.batch, neighbour.row, neighbour.row_id)
+    row_id = entries.row_ids[position] if entries.row_ids else ""
+    return stored == (entries.labels[position], entries.batches[position], int(entries.rows[position]), row_id)

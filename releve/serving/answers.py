@@ -17,10 +17,11 @@ from releve.rules.schema import Schema
 from releve.rules.target import Label
 from releve.rules.vectors import Neighbour
 from releve.serving import bodies
-from releve.serving.current import Served, served_or_raise
+from releve.serving.current import Served
 from releve.serving.replies import Fault, Refused, new_request_id
 
 DECIMALS = 6  # of a probability
+DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
 
 
 class UnknownRows(UnknownAnswer):
@@ -42,6 +43,8 @@ class Standing(Protocol):
 
     @property
     def registry_reachable(self) -> bool | None: ...
+
+    def served_now(self) -> Served: ...
 
 
 class Answers:
@@ -137,7 +140,7 @@ class Answers:
         }
 
     def _served(self) -> Served:
-        return served_or_raise(self._standing.served, scenario=self._standing.scenario)
+        return self._standing.served_now()
 
     def _index_reachable(self, served: Served | None) -> bool | None:
         if self._index is None or served is None or served.index is None:
@@ -174,7 +177,7 @@ def _predictions(
 ) -> list[dict[str, Any]]:
     """Per row its value, or its class with the probability of every class."""
     if probabilities is None:
-        return [{"value": value} for value in labels]
+        return [{"value": float(f"{value:.{DIGITS}g}")} for value in labels]
     return [
         {"label": label, "probability": max(of_row), "probabilities": dict(zip(classes, of_row, strict=True))}
         for label, of_row in zip(labels, probabilities, strict=True)
@@ -190,4 +193,5 @@ def _neighbour(neighbour: Neighbour, schema: Schema) -> dict[str, Any]:
         "batch": neighbour.batch,
         "row": neighbour.row,
         "id": neighbour.id,
+        "row_id": neighbour.row_id or None,
     }

@@ -12,6 +12,8 @@ from releve.adapters.model_store import ModelStore
 from releve.adapters.registry import Current, Registry, RegistryUnavailable
 from releve.adapters.vector_index import VectorIndex
 from releve.errors import ReleveError, Unavailable
+from releve.rules import verdicts
+from releve.rules.chain import CHALLENGED, FORGOTTEN, WITHDRAWN, Event
 from releve.rules.columns import CATEGORY, DATE, NUMBER, TEXT, Column
 from releve.rules.release import Release
 
@@ -48,6 +50,10 @@ class Pinned:
     served: Served
     registry_reachable: None = None  # it is never asked
 
+    def served_now(self) -> Served:
+        """What it is pinned to."""
+        return self.served
+
     def start(self) -> None:
         """Nothing moves."""
 
@@ -83,6 +89,22 @@ class Follower:
         if self._thread.is_alive():
             self._thread.join(timeout=5)
         self._registry.close()
+
+    def served_now(self) -> Served:
+        """What serves. Raises NoRelease, saying why nothing does and what to do."""
+        served = self.served
+        if served is None:
+            raise NoRelease(verdicts.nothing_serves(self.scenario, self._last_events()))
+        return served
+
+    def _last_events(self) -> list[Event]:
+        """Those that decide what can serve; none while the registry is away, which nobody should wait for here."""
+        if not self.registry_reachable:
+            return []
+        try:
+            return self._registry.events(self.scenario, kinds=(CHALLENGED, FORGOTTEN, WITHDRAWN))
+        except RegistryUnavailable:
+            return []
 
     def look(self) -> None:
         """Take over what is current now, if it is another release than the one served."""
@@ -134,16 +156,6 @@ class Follower:
         if trouble != self._logged:
             log.warning("%s", trouble)
             self._logged = trouble
-
-
-def served_or_raise(served: Served | None, *, scenario: str) -> Served:
-    """Raises NoRelease, saying what to do."""
-    if served is None:
-        raise NoRelease(
-            f"no release of {scenario} is served yet: train and release one (the retrain and release flows), "
-            f"`python -m releve current {scenario}` shows what is current"
-        )
-    return served
 
 
 def warm_up(model: Model) -> None:

@@ -102,6 +102,7 @@ class Neighbour(BaseModel):
     batch: str = Field(description="the incoming file that the row came with")
     row: int = Field(description="its position there, from 0")
     id: int = Field(description="its number in the index")
+    row_id: str | None = Field(description="what the table's own `id` column calls it; null where there is none")
 
 
 class SearchAnswer(Described):

@@ -1,6 +1,5 @@
 """A real Milvus Lite server for the tests of this folder, started once and stopped by its own process handle."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -10,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-LOOPBACK = "127.0.0.1"
+from releve.settings import LOOPBACK
+from tests.serving.process import free_port, listens
+
 START_SECONDS = 60.0
 
 
@@ -19,7 +20,7 @@ class MilvusServer:
     """One Milvus Lite server on a free loopback port; `stop` kills it, `start` brings it back on the same data."""
 
     data: Path
-    port: int = field(default_factory=lambda: free_port())
+    port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -44,20 +45,6 @@ class MilvusServer:
             assert self.process and self.process.poll() is None, (self.data.parent / "milvus.log").read_text()
             assert time.monotonic() < deadline, f"Milvus Lite did not start within {START_SECONDS} s"
             time.sleep(0.1)
-
-
-def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
-def listens(port: int) -> bool:
-    """Whether anything accepts connections there."""
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 @pytest.fixture(scope="session")

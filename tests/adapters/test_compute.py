@@ -126,6 +126,7 @@ def cluster() -> Iterator[Cluster]:
 def test_a_cluster_computes_the_same_as_this_machine_in_workers_of_its_own(cluster: Cluster, tmp_path: Path) -> None:
     cluster.add_worker()
     cluster.add_worker()
+    cluster.wait()
 
     with open_workers(work.add_counted, work.Counted(tmp_path, 1), address=cluster.address, workers=0) as workers:
         found = list(workers.run(range(8)))
@@ -152,6 +153,7 @@ def test_a_worker_with_other_versions_is_told_before_anything_is_computed(cluste
         "m.version = lambda name: '1.0.0' if name == 'scikit-learn' else real(name)\n"
     )
     cluster.add_worker(environ={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
+    cluster.wait()
 
     with pytest.raises(Unavailable, match=r"has .*scikit-learn 1\.0\.0.*this process has .*scikit-learn " + MINE):
         run(work.add, 1, [1], address=cluster.address)
@@ -168,6 +170,7 @@ def test_a_cluster_that_goes_away_during_a_run_is_told(
     monkeypatch.setattr("releve.adapters.compute.NO_WORKER_SECONDS", 3.0)
     monkeypatch.setattr("releve.adapters.compute.POLL_SECONDS", 0.5)
     cluster.add_worker()
+    cluster.wait()
 
     with (
         pytest.raises(Unavailable, match=rf"cluster at {cluster.address} went away"),
@@ -183,6 +186,7 @@ def test_a_cluster_that_goes_away_during_a_run_is_told(
 def test_an_item_that_ends_every_worker_is_told_and_the_others_are_computed(cluster: Cluster) -> None:
     for _ in range(5):  # Dask gives an item up after it ended four workers
         cluster.add_worker()
+    cluster.wait()
 
     found = run(work.add, 10, ["die", 1], address=cluster.address)
 
@@ -192,6 +196,7 @@ def test_an_item_that_ends_every_worker_is_told_and_the_others_are_computed(clus
 @pytest.mark.slow
 def test_what_died_with_the_only_worker_travels_to_the_one_its_nanny_starts(cluster: Cluster) -> None:
     cluster.add_worker(nanny=True)
+    cluster.wait()
 
     found = run(work.add, 10, [0, "die", 1, 2], address=cluster.address)
 

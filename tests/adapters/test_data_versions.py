@@ -153,7 +153,7 @@ def test_a_cancelled_run_takes_its_stage_along(data, how):
     with pytest.raises(how):
         data.repro(f"scenarios/{SCENARIO}/dvc.yaml:sleep", progress=cancel)
 
-    wait_until(lambda: not is_at_work(processes[0]), seconds=5)  # killed, and being cleared away by the kernel
+    wait_until(lambda: not is_at_work(processes[0]), seconds=60)  # killed, and being cleared away by the kernel
 
 
 def test_the_projects_own_configuration_is_left_alone(project, data, made_project):

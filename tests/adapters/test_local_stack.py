@@ -21,6 +21,7 @@ from releve.adapters.local_stack import MILVUS, NAMES, PREFECT, SERVICE, WORKER,
 from releve.adapters.stack_ports import PortTaken
 from releve.errors import BadInput, Conflict
 from releve.settings import LOOPBACK, Settings
+from tests.serving.process import free_port
 
 ROOT = Path(__file__).parents[2]
 FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle")
@@ -77,12 +78,8 @@ def add_scenario(project: Path, name: str) -> Path:
 
 def free_settings(project: Path) -> Settings:
     """Settings whose ports are free now."""
-    probes = [socket.create_server((LOOPBACK, 0)) for _ in range(3)]
-    ports = [str(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
     names = ("RELEVE_PREFECT_PORT", "RELEVE_SERVICE_PORT", "RELEVE_MILVUS_PORT")
-    return Settings.from_environ(dict(zip(names, ports, strict=True)), cwd=project)
+    return Settings.from_environ({name: str(free_port()) for name in names}, cwd=project)
 
 
 @pytest.fixture

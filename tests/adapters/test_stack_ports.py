@@ -8,6 +8,7 @@ import pytest
 
 from releve.adapters import stack_ports
 from releve.settings import LOOPBACK
+from tests.serving import process
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -21,9 +22,7 @@ class Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    return process.free_port()
 
 
 @pytest.fixture

@@ -109,6 +109,19 @@ def test_a_search_returns_the_stored_fields_nearest_first(index, built):
     assert [n.distance for n in found] == sorted(n.distance for n in found)
 
 
+def test_a_row_is_found_with_what_its_table_calls_it_where_it_does(index, built):
+    name = new_name()
+    entries = replace(make_entries(rows=3), row_ids=["c-1", "", "Zoë"])
+    index.build(name, entries, scenario="digits")
+
+    index.check(name, entries, seed=1)
+    named = [index.search(name, vector, limit=1)[0][0].row_id for vector in entries.vectors]
+    [[unnamed]] = index.search(built.name, built.entries.vectors[7], limit=1)
+
+    assert named == ["c-1", "", "Zoë"]
+    assert unnamed.row_id == ""
+
+
 def test_distances_are_squared_l2(index):
     name, entries = new_name(), make_entries(rows=1, dimension=2)
     index.build(name, with_vectors(entries, np.array([[3.0, 4.0]], dtype=np.float32)), scenario="digits")

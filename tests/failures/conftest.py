@@ -8,12 +8,6 @@ from tests import projects
 from tests.projects import Project
 
 
-@pytest.fixture(scope="session")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the session's prepared projects lie."""
-    return tmp_path_factory.getbasetemp() / "prepared"
-
-
 @pytest.fixture
 def shared(room: Path) -> Project:
     """No state yet, for tests that change nothing."""

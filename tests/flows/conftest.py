@@ -28,16 +28,16 @@ def prefect_server() -> Iterator[None]:
         gc.collect()
 
 
-@pytest.fixture(scope="session")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the session's prepared projects lie."""
-    return tmp_path_factory.getbasetemp() / "prepared"
-
-
 @pytest.fixture
 def fresh(room: Path, tmp_path: Path) -> Project:
     """A project without any state."""
     return projects.fresh_project(room).copy(tmp_path)
+
+
+@pytest.fixture
+def ingested(room: Path, tmp_path: Path) -> Project:
+    """Three windows are batches."""
+    return projects.ingested_project(room).copy(tmp_path)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -106,10 +106,29 @@ def test_the_first_challenger_becomes_the_champion(loop: Loop) -> None:
 
     moves = loop.project.registry.events(SCENARIO, kinds=[RELEASED])
 
-    assert loop.retrained.is_completed()
+    assert (loop.retrained.name, loop.retrained.is_completed()) == ("Completed", True)
+    assert loop.retrained.message.startswith(f"{first.model} serves {SCENARIO}")
     assert first.promote
     assert first.champion == ""
     assert moves[0].payload["release"]["model"] == first.model
+
+
+def test_a_run_whose_challenger_is_refused_ends_in_a_state_that_says_so(loop: Loop) -> None:
+    from prefect import flow
+
+    from flows.retrain import concluded
+
+    refused = replace(loop.retrained.result(), promote=False, reasons=("too few rows",))
+
+    @flow
+    def judged() -> Any:
+        return concluded(SCENARIO, refused, released=False, result=refused)
+
+    state = judged(return_state=True)
+
+    assert (state.name, state.is_completed(), state.result()) == ("Refused", True, refused)
+    assert state.message.startswith(f"{refused.model} refused, so nothing serves yet: too few rows")
+    assert judged() == refused
 
 
 def test_drift_and_labels_that_disappoint_lead_to_a_challenge_and_a_release(loop: Loop) -> None:
@@ -174,7 +193,7 @@ def test_the_gate_shows_its_figures(loop: Loop) -> None:
     shown = artifact("gate")
 
     challenger = loop.challenged.result().challenger
-    assert shown.startswith("# digits: promote")
+    assert shown.startswith("# digits: accepted")
     assert f"**challenger** `{challenger.model}` | {challenger.promise:.3f}" in shown
     assert all(name in shown for name in ("champion", "majority label", "previous label"))
 
@@ -262,17 +281,16 @@ def test_a_refused_file_fails_the_flow_after_the_others_are_ingested(
 
 
 def test_a_refused_file_fails_a_retraining_after_its_challenger_is_judged(
-    fresh: Project, work_in: Callable[[Project], None]
+    ingested: Project, work_in: Callable[[Project], None]
 ) -> None:
-    work_in(fresh)
-    fresh.receive(1, 2, 3)
-    (fresh.state.incoming / "broken.csv").write_text("pixel_0_0,digit\n0,1\n")
+    work_in(ingested)
+    (ingested.state.incoming / "broken.csv").write_text("pixel_0_0,digit\n0,1\n")
 
     state = run("retrain")
 
     assert state.is_failed()
     assert "1 of the incoming files were refused and set aside" in state.message
-    assert fresh.registry.events(SCENARIO, kinds=[CHALLENGED])[0].payload["promote"]
+    assert ingested.registry.events(SCENARIO, kinds=[CHALLENGED])[0].payload["promote"]
     assert run("release").is_completed()
 
 

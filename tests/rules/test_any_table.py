@@ -1,7 +1,8 @@
 """The schema of a table with every type of column, whole frames against single cells."""
 
 import json
-from datetime import datetime, timedelta
+import time
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -286,9 +287,9 @@ def test_texts_that_repeat_are_judged_once_and_all_their_rows_named():
 def test_many_rows_are_judged_in_seconds():
     frame = pd.concat([rentals_rows(2000)] * 50, ignore_index=True)
     text = frame.assign(day=frame["day"].map(lambda day: day.isoformat()))
-    start = datetime.now()
+    start = time.process_time()
 
     checked = rentals_schema().check_frame(text)
 
     assert len(checked.accepted) == 100_000
-    assert datetime.now() - start < timedelta(seconds=20)
+    assert time.process_time() - start < 20

@@ -153,8 +153,8 @@ def test_what_a_person_did_not_say_is_missing_in_its_place(name):
 def test_the_score_stands_with_its_interval_and_beside_whom_it_was_compared_with():
     text = said(FULL, "Quality on the holdout")
 
-    assert "0.9 \\[0.83, 0.95] at 95% confidence, on 120 rows" in text
-    assert "| champion | 0.8 | +0.1 \\[+0.02, +0.18] | 0.01 | yes |" in text
+    assert "0.9 [0.83, 0.95] at 95% confidence, on 120 rows" in text
+    assert "| champion | 0.8 | +0.1 [+0.02, +0.18] | 0.01 | yes |" in text
     assert "| auc | 0.95 |" in text
 
 
@@ -170,7 +170,7 @@ def test_an_evaluation_of_the_first_format_is_read_too():
 
     text = said(replace(FULL, challenge=CHALLENGE | {"evaluation": old}), "Quality on the holdout")
 
-    assert "0.9 \\[0.8, 0.95]" in text
+    assert "0.9 [0.8, 0.95]" in text
     assert "| champion | 0.8 | +0.1" in text
 
 
@@ -252,6 +252,20 @@ def test_text_of_users_is_never_markup():
 
     assert not {"script", "img"} & set(found.tags)
     assert "<script" not in markdown(card)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("[here](http://x)", "\\[here](http://x)"),
+        ("[here][1] [1]: x", "\\[here][1] \\[1]: x"),
+        ("+0.1 [+0.02, +0.18] (p 0.01)", "+0.1 [+0.02, +0.18] (p 0.01)"),
+        ("R&D &lt; <b> x < 3", "R&D &amp;lt; &lt;b> x < 3"),
+        ("a * b ` \\", "a \\* b \\` \\\\"),
+    ],
+)
+def test_what_would_be_markup_is_escaped_and_nothing_else(text, written):
+    assert f"\n{written}\n" in markdown(Card("c", "s", (Section("S", (Words((text,)),)),)))
 
 
 def test_a_cell_of_markdown_stays_one_cell():

@@ -17,14 +17,22 @@ from releve.settings import LOOPBACK
 from tests.factories import PROJECT, SCENARIO
 
 START_SECONDS = 120.0
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+PORTS = range(20_000 + WORKER, 32_000, WORKERS)
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """Below the ports that the kernel hands out by itself, so that no part of a server takes it before we do."""
+    """Below the ports that the kernel hands out by itself, so that no part of a server takes it before we do.
+
+    Nobody else in this test run is given it: each worker of pytest-xdist has ports of its own, and gives each once.
+    """
     while True:
-        port = random.randint(20_000, 32_000)
+        port = random.choice(PORTS)
         with socket.socket() as probe:
-            if probe.connect_ex((LOOPBACK, port)) != 0:
+            if port not in _given and probe.connect_ex((LOOPBACK, port)) != 0:
+                _given.add(port)
                 return port
 
 
@@ -56,7 +64,7 @@ def milvus_serving(data: Path, port: int) -> Iterator[None]:
     command = [str(Path(sys.executable).with_name("milvus-lite")), "server", "--host", LOOPBACK, "--port", str(port)]
     log = data.with_suffix(f".{time.monotonic_ns()}.log")
     with _process([*command, "--data-dir", str(data)], log, cwd=data.parent, environ={}):
-        wait_until(lambda: _listens(port), log)
+        wait_until(lambda: listens(port), log)
         yield
 
 
@@ -94,7 +102,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((LOOPBACK, port)) == 0

@@ -89,7 +89,7 @@ def test_a_served_bento_answers_with_its_model_without_a_registry(built: bento_b
     }
 
     with serving(home, PROJECT, target=built.tag, **alone) as address:
-        wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200, seconds=30)
+        wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200)
         answer = httpx.post(f"{address}/predict", json={"rows": [make_row()]}).json()
         search = httpx.post(f"{address}/search", json={"row": make_row()})
         status = httpx.get(f"{address}/status").json()

@@ -9,7 +9,8 @@ import pytest
 from releve.adapters.model_store import ModelStore
 from releve.adapters.registry import Registry
 from releve.adapters.vector_index import VectorIndex
-from releve.serving.current import RETRY_SECONDS, Follower, NoRelease, served_or_raise
+from releve.rules.chain import CHALLENGED, FORGOTTEN
+from releve.serving.current import RETRY_SECONDS, Follower, NoRelease
 from releve.settings import LOOPBACK
 from tests.factories import SCENARIO, make_stored_model
 from tests.serving.conftest import registry_of, release_first
@@ -31,7 +32,37 @@ def test_before_the_first_release_nothing_serves_and_the_error_says_what_to_do(f
     follower.look()
 
     with pytest.raises(NoRelease, match=r"no release of flowers is served yet: train and release one"):
-        served_or_raise(follower.served, scenario=SCENARIO)
+        follower.served_now()
+
+
+@pytest.mark.parametrize(
+    ("promote", "told"),
+    [
+        (False, r"the gate refused the newest challenger, flowers:one \(`python -m releve history flowers` says why"),
+        (True, r"flowers:one was accepted and waits \(make release SCENARIO=flowers"),
+    ],
+)
+def test_where_no_challenger_was_released_the_error_says_what_became_of_the_newest(
+    follower: Follower, tmp_path: Path, promote: bool, told: str
+):
+    challenge = {"model": "flowers:one", "promote": promote, "champion": "", "reasons": ["too few rows"]}
+    registry_of(tmp_path).append(SCENARIO, CHALLENGED, reason="a test", actor="tests", payload=challenge)
+
+    follower.look()
+
+    with pytest.raises(NoRelease, match=told):
+        follower.served_now()
+
+
+def test_what_was_challenged_before_the_scenario_was_forgotten_is_not_told(follower: Follower, tmp_path: Path):
+    challenge = {"model": "flowers:one", "promote": False, "champion": "", "reasons": ["too few rows"]}
+    registry_of(tmp_path).append(SCENARIO, CHALLENGED, reason="a test", actor="tests", payload=challenge)
+    registry_of(tmp_path).append(SCENARIO, FORGOTTEN, reason="a test", actor="tests")
+
+    follower.look()
+
+    with pytest.raises(NoRelease, match="train and release one"):
+        follower.served_now()
 
 
 def test_a_release_serves_although_the_index_is_away(follower: Follower, tmp_path: Path):
@@ -145,7 +176,7 @@ def test_the_watcher_notices_a_release_by_itself_and_stops_when_told(follower: F
     assert follower.served is None
 
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
-    wait_until(lambda: follower.served is not None, seconds=20)
+    wait_until(lambda: follower.served is not None)
 
     follower.stop()
     assert not follower._thread.is_alive()

@@ -168,7 +168,7 @@ def test_search_by_row_finds_the_nearest_first(running: Running):
     assert response.status_code == 200
     assert (answer["model_version"], answer["index_version"]) == ("flowers:one", COLLECTION)
     assert len(distances) == 5 and distances == sorted(distances)
-    assert set(answer["neighbours"][0]) == {"label", "distance", "batch", "row", "id"}
+    assert set(answer["neighbours"][0]) == {"label", "distance", "batch", "row", "id", "row_id"}
 
 
 def test_a_search_is_in_the_ledger_under_its_request_id(running: Running):

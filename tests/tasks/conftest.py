@@ -1,5 +1,6 @@
-"""The shop in its states. Each is made once per session, from the one before it, and copied for every test."""
+"""The shop in its states. Each is made once in a test run, from the one before it, and copied for every test."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,48 +8,64 @@ import pytest
 from tasks.ingest import ingest
 from tasks.release import release
 from tasks.retrain import retrain
+from tests.once import made_once
 from tests.tables import SHOP
 from tests.tasks.shop import BETTER_RECIPE, NEWER, TRAINING, Shop, make_shop
 
-
-@pytest.fixture(scope="session")
-def made_fresh(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    return make_shop(tmp_path_factory.mktemp("fresh") / "project")
+TOLD = "told"  # what the stages of the first challenger said, beside its project
 
 
 @pytest.fixture(scope="session")
-def made_ingested(made_fresh: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    shop = made_fresh.copy(tmp_path_factory.mktemp("ingested"))
-    shop.receive(TRAINING[:100], "day-1.parquet")
-    shop.receive(TRAINING[100:], "day-2.csv")
-    ingest(shop.settings, SHOP)
-    return shop
+def made_fresh(room: Path) -> Shop:
+    folder = made_once(room / "shop-fresh", lambda place: make_shop(place / "project"))
+    return Shop(folder / "project")
 
 
 @pytest.fixture(scope="session")
-def made_challenged(made_ingested: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    shop = made_ingested.copy(tmp_path_factory.mktemp("challenged"))
-    retrain(shop.settings, SHOP, reason="the first champion")
-    return shop
+def made_ingested(made_fresh: Shop, room: Path) -> Shop:
+    def make(shop: Shop) -> None:
+        shop.receive(TRAINING[:100], "day-1.parquet")
+        shop.receive(TRAINING[100:], "day-2.csv")
+        ingest(shop.settings, SHOP)
+
+    return after(made_fresh, room / "shop-ingested", make)
 
 
 @pytest.fixture(scope="session")
-def made_released(made_challenged: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    shop = made_challenged.copy(tmp_path_factory.mktemp("released"))
-    release(shop.settings, SHOP)
-    return shop
+def made_challenged(made_ingested: Shop, room: Path) -> Shop:
+    def make(shop: Shop) -> None:
+        with (shop.root.parent / TOLD).open("w") as told:
+            retrain(shop.settings, SHOP, reason="the first champion", progress=lambda line: print(line, file=told))
+
+    return after(made_ingested, room / "shop-challenged", make)
 
 
 @pytest.fixture(scope="session")
-def made_replaced(made_released: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def made_released(made_challenged: Shop, room: Path) -> Shop:
+    def make(shop: Shop) -> None:
+        release(shop.settings, SHOP)
+
+    return after(made_challenged, room / "shop-released", make)
+
+
+@pytest.fixture(scope="session")
+def made_replaced(made_released: Shop, room: Path) -> Shop:
     """A better recipe and newer rows: the second champion."""
-    shop = made_released.copy(tmp_path_factory.mktemp("replaced"))
-    shop.override(train=BETTER_RECIPE)
-    shop.receive(NEWER, "day-3.parquet")
-    ingest(shop.settings, SHOP)
-    retrain(shop.settings, SHOP, reason="a better recipe")
-    release(shop.settings, SHOP)
-    return shop
+
+    def make(shop: Shop) -> None:
+        shop.override(train=BETTER_RECIPE)
+        shop.receive(NEWER, "day-3.parquet")
+        ingest(shop.settings, SHOP)
+        retrain(shop.settings, SHOP, reason="a better recipe")
+        release(shop.settings, SHOP)
+
+    return after(made_released, room / "shop-replaced", make)
+
+
+def after(before: Shop, folder: Path, make: Callable[[Shop], None]) -> Shop:
+    """The shop of another state, taken further."""
+    made_once(folder, lambda place: make(before.copy(place)))
+    return Shop(folder / "project")
 
 
 @pytest.fixture
@@ -67,6 +84,12 @@ def ingested(made_ingested: Shop, tmp_path: Path) -> Shop:
 def challenged(made_challenged: Shop, tmp_path: Path) -> Shop:
     """A first challenger was accepted and waits to be released."""
     return made_challenged.copy(tmp_path)
+
+
+@pytest.fixture
+def told_while_challenging(made_challenged: Shop) -> str:
+    """What the stages of the first challenger said."""
+    return (made_challenged.root.parent / TOLD).read_text()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from releve.__main__ import main
+from releve.adapters.data_history import DataHistory
 from releve.cards import card_of, gather, write_card
 from releve.errors import BadInput, NotFound
 from releve.rules.card_text import markdown
@@ -29,6 +30,7 @@ def test_a_card_holds_the_lineage_that_makes_the_model_again(challenged):
     assert evidence.lineage["git revision"] == found.revision == challenged.branch.tip()
     assert all(evidence.lineage.values())
     assert evidence.data["batches"] == 2
+    assert evidence.data["at"] == DataHistory(challenged.root, SHOP).versions()[-1].at
     assert evidence.description["environment"].keys() >= {"python", "platform", "scikit-learn"}
     assert evidence.state == "challenger"
 
@@ -78,6 +80,16 @@ def test_the_command_prints_the_card_or_writes_the_page(challenged, tmp_path, ca
 
     assert printed.startswith(f"# Model card: {model}\n")
     assert (tmp_path / "card.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_page_for_which_no_file_is_named_lies_with_the_cards_and_is_told(challenged, capsys):
+    model = last_challenger(challenged.registry, SHOP).model
+
+    assert main(["card", model, "--html"], environ(challenged)) == 0
+
+    path = challenged.settings.home / "cards" / SHOP / f"{model.removeprefix('shop:')}.html"
+    assert capsys.readouterr().out.startswith(f"written to {path}; ")
+    assert path.is_file()
 
 
 def test_a_model_whose_files_are_gone_has_a_card_that_says_so(challenged):

@@ -1,9 +1,11 @@
+import shutil
+
 import pytest
 
 from releve.adapters.scenario_branch import git
 from releve.errors import NotFound
 from releve.rules.chain import FORGOTTEN, WITHDRAWN
-from tasks.forget import forget
+from tasks.forget import forget, report
 from tasks.history import events_of
 from tasks.ingest import ingest
 from tests.tables import SHOP, shop_rows
@@ -27,7 +29,7 @@ def test_rows_and_branch_are_set_aside_and_not_deleted(released):
     released.answer(shop_rows(3), predicted=["no"] * 3)
     tip = released.branch.tip()
 
-    archive = forget(released.settings, SHOP, reason="a demo")
+    archive = forget(released.settings, SHOP, reason="a demo").archive
 
     assert released.branch.tip() is None
     archived = git(released.root, "for-each-ref", "--format=%(objectname) %(refname)", "refs/releve/archive").split()
@@ -37,7 +39,7 @@ def test_rows_and_branch_are_set_aside_and_not_deleted(released):
 
 
 def test_a_forgotten_scenario_starts_over_with_the_same_files(released):
-    archive = forget(released.settings, SHOP, reason="a demo")
+    archive = forget(released.settings, SHOP, reason="a demo").archive
     released.receive_text((archive / "ingested" / "day-2.csv").read_text(), "day-2.csv")
 
     found = ingest(released.settings, SHOP)
@@ -48,10 +50,35 @@ def test_a_forgotten_scenario_starts_over_with_the_same_files(released):
 
 
 def test_a_scenario_that_never_ran_can_be_forgotten_too(fresh):
-    archive = forget(fresh.settings, SHOP, reason="a demo")
+    found = forget(fresh.settings, SHOP, reason="a demo")
 
-    assert not archive.exists()
+    assert (found.archive.exists(), found.moved, found.branch, found.withdrawn) == (False, (), "", "")
     assert [event.kind for event in fresh.registry.events(SHOP)] == [FORGOTTEN]
+
+
+def test_a_scenario_whose_folder_is_gone_is_forgotten_by_its_name_and_what_was_done_is_told(released):
+    shutil.rmtree(released.files.folder)
+    released.receive(shop_rows(3))
+    model = released.registry.current(SHOP).release.model
+
+    found = forget(released.settings, SHOP, reason="a demo")
+
+    told = report(found, released.settings, SHOP).splitlines()
+    assert not released.state.incoming.exists()
+    assert told[:4] == [
+        "shop, whose folder is gone, is forgotten",
+        f"  serves no longer: {model}",
+        f"  set aside in {found.archive}: incoming, ingested",
+        f"  its branch is kept as refs/releve/archive/shop/{found.archive.name.removeprefix('shop-')}",
+    ]
+    assert told[4].startswith("  kept as they were: its model versions")
+
+
+def test_a_file_that_waits_is_enough_to_be_known(fresh):
+    shutil.rmtree(fresh.files.folder)
+    fresh.receive(shop_rows(3))
+
+    assert forget(fresh.settings, SHOP, reason="a demo").moved == ("incoming",)
 
 
 def test_an_unknown_scenario_is_told(fresh):

@@ -13,8 +13,10 @@ from releve.errors import BadInput, NotFound
 from releve.rules.chain import INGESTED, RELEASED
 from releve.rules.release import SEED_VERSION, Release
 from releve.rules.schema import Schema
+from tasks.incoming import look
 from tasks.ingest import check_refusals, ingest, refused_digests
 from tasks.intake import take_in
+from tasks.requeue import requeue
 from tests.repositories import commit, snapshot, write
 from tests.tables import SHOP, make_params, shop_rows, shop_schema
 
@@ -147,6 +149,62 @@ def test_files_that_cannot_be_used_are_set_aside_beside_their_reasons_and_stop_n
         check_refusals(found)
 
 
+def test_what_is_no_file_is_told_by_its_name_set_aside_and_stops_no_other(fresh):
+    fresh.receive_text(GOOD, "good.csv")
+    incoming = fresh.state.incoming
+    (incoming / "folder.csv").mkdir()
+    write(incoming / "folder.csv" / "within.csv", GOOD)
+    (incoming / "link.csv").symlink_to("gone.csv")
+    os.mkfifo(incoming / "pipe.csv")
+    (incoming / "unreadable.csv").symlink_to("/proc/self/mem")  # gives an error to whoever reads it, root too
+    (incoming / ".hidden.csv").symlink_to("gone.csv")
+
+    found = ingest(fresh.settings, SHOP)
+
+    assert [batch.source for batch in found.batches] == ["good.csv"]
+    reasons = {refusal.source: refusal.reason for refusal in found.refusals}
+    assert reasons["folder.csv"].startswith("folder.csv is a folder; put the files that are in it")
+    assert reasons["link.csv"].startswith("link.csv is a link to gone.csv, where no file is")
+    assert reasons["pipe.csv"].startswith("pipe.csv is a pipe, a socket or a device")
+    assert reasons["unreadable.csv"].startswith("unreadable.csv cannot be read: Input/output error")
+    assert names_in(incoming) == [".hidden.csv"]
+    assert names_in(fresh.state.refused) == sorted([*reasons, *(f"{name}.reason.txt" for name in reasons)])
+    assert (fresh.state.refused / "folder.csv" / "within.csv").read_text() == GOOD
+    assert refused_digests(fresh.state) == set()
+    with pytest.raises(BadInput, match="4 of the incoming files were refused"):
+        check_refusals(found)
+
+
+def test_a_second_folder_of_one_name_is_set_aside_beside_the_first(fresh):
+    for _ in range(3):
+        (fresh.state.incoming / "folder.csv").mkdir(parents=True)
+        ingest(fresh.settings, SHOP)
+
+    kept = ["2-folder.csv", "3-folder.csv", "folder.csv"]
+    assert [name for name in names_in(fresh.state.refused) if not name.endswith(".txt")] == kept
+
+
+def test_a_file_that_is_gone_when_it_is_looked_at_is_told(tmp_path):
+    assert look(tmp_path / "gone.csv").problem == "gone.csv was taken away before it could be read; send it again"
+
+
+def test_a_file_that_is_taken_away_while_it_is_read_stops_no_other(fresh, monkeypatch):
+    fresh.receive_text(f"{GOOD}cheese,1,1,yes\n", "b.csv")
+    path = fresh.receive_text(GOOD, "a.csv")
+
+    def taking_away(*arguments, **options):
+        taken = take_in(*arguments, **options)
+        path.unlink(missing_ok=True)
+        return taken
+
+    monkeypatch.setattr("tasks.ingest.take_in", taking_away)
+    found = ingest(fresh.settings, SHOP)
+
+    assert [refusal.source for refusal in found.refusals] == ["a.csv"]
+    assert [batch.source for batch in found.batches] == ["b.csv"]
+    assert names_in(fresh.state.refused) == []
+
+
 CAFE = os.fsdecode(b"caf\xe9.csv")  # a name that is not UTF-8
 BAD = "kind,price,weight,bought\nbread,x,2,yes\n"
 
@@ -195,6 +253,14 @@ def test_a_refused_file_with_a_very_long_name_is_set_aside_too(length, fresh):
 
     kept = name if length <= 180 else name[-45:]
     assert names_in(fresh.state.refused) == [kept, f"{kept}.reason.txt"]
+
+
+def test_a_long_name_is_not_shortened_to_a_hidden_one(fresh):
+    fresh.receive_text(BAD, f"{'x' * 200}.{'y' * 40}.csv")
+
+    ingest(fresh.settings, SHOP)
+
+    assert names_in(fresh.state.refused)[0] == f"_{'y' * 40}.csv"
 
 
 def test_a_second_refused_file_of_one_name_has_a_note_of_its_own(fresh):
@@ -340,6 +406,43 @@ def test_a_run_that_was_killed_after_the_branch_moved_is_made_up_for(fresh):
     assert [payload["source"] for payload in told(fresh)] == ["today.csv"]
 
 
+def fail_to_ingest(shop):
+    """The run ends after the quarantine was written and before the branch moved, as a killed one may."""
+    remote = shop.settings.home / "dvc-remote"
+    write(remote, "a file where the folder should be")
+    with pytest.raises(PipelineFailed, match="dvc push"):
+        ingest(shop.settings, SHOP)
+    remote.unlink()
+
+
+@pytest.mark.slow
+def test_rows_that_fit_after_a_run_failed_do_not_stay_in_its_quarantine(fresh):
+    fresh.receive(spoiled(90, bad=3))
+    fail_to_ingest(fresh)
+    left = names_in(fresh.state.quarantine)
+    fresh.override(columns={"price": {"type": "number"}})
+
+    batch = ingest(fresh.settings, SHOP).batches[0]
+
+    assert left == [f"{batch.batch}.parquet"]
+    assert (batch.rows, batch.rejected) == (90, 0)
+    assert names_in(fresh.state.quarantine) == []
+
+
+@pytest.mark.slow
+def test_the_quarantine_of_a_failed_run_belongs_to_no_batch_when_another_file_came_instead(fresh):
+    fresh.receive(spoiled(90, bad=3))
+    fail_to_ingest(fresh)
+    left = names_in(fresh.state.quarantine)[0].removesuffix(".parquet")
+    fresh.receive(spoiled(80, bad=2))
+
+    batch = ingest(fresh.settings, SHOP).batches[0].batch
+
+    with pytest.raises(NotFound, match=f"batch '{left}' has no rejected rows; there are some of: {batch}$"):
+        requeue(fresh.settings, SHOP, left)
+    assert len(pd.read_parquet(fresh.state.quarantine / f"{batch}.parquet")) == 2
+
+
 SEED_STAGE = """
   seed:
     wdir: ../..
@@ -421,6 +524,35 @@ def test_numbers_are_read_as_params_say_in_the_target_too(case, tmp_path):
     found = pd.read_parquet(tmp_path / "accepted.parquet")
     assert found["sum"].tolist() == [label] * 10
     assert found["self"].tolist() == [7.25, *[7250.0] * 9]
+
+
+def prices(path, *, commas):
+    """A table whose first rows have prices with a decimal comma."""
+    table = shop_rows(20).astype({"price": object})
+    table.loc[: commas - 1, "price"] = "12,5"
+    table.to_csv(path, index=False)
+    return path
+
+
+COMMA_TOLD = "'12,5' is a number as people write it; to have such cells read, set ingest.csv_decimal=, (params.yaml)"
+
+
+def test_rejected_numbers_with_a_decimal_comma_are_told_with_the_setting_that_reads_them(tmp_path):
+    path = prices(tmp_path / "prices.csv", commas=1)
+
+    taken = take_in(path, shop_schema(), params=make_params(), room=tmp_path)
+
+    assert taken.quarantine.rows == 1
+    assert COMMA_TOLD in taken.warnings
+
+
+def test_a_file_that_is_refused_for_its_decimal_commas_is_told_the_setting_that_reads_them(tmp_path):
+    path = prices(tmp_path / "prices.csv", commas=10)
+
+    with pytest.raises(BadInput, match="file is refused whole") as refused:
+        take_in(path, shop_schema(), params=make_params(), room=tmp_path)
+
+    assert COMMA_TOLD in str(refused.value)
 
 
 def test_what_was_seen_is_what_is_ingested_of_truth_values(tmp_path):

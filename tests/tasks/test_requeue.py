@@ -1,3 +1,4 @@
+import csv
 import json
 
 import pytest
@@ -13,34 +14,66 @@ ROWS = "".join(f"bread,{number},2,yes\n" for number in range(20))
 SPOILED = f'kind,price,weight,bought\n{ROWS}bread,-1,2,yes\ntea,-2,,maybe\nbread,1,2,yes,surplus\n"a"b,1,2,yes\n'
 
 
-def test_rejected_rows_come_back_once_each_as_they_were(fresh):
+def test_rejected_rows_come_back_once_each_as_they_were_with_line_column_value_and_reason(fresh):
     fresh.receive_text(SPOILED)
     batch = ingest(fresh.settings, SHOP).batches[0]
 
     path = requeue(fresh.settings, SHOP, batch.batch)
 
     assert (batch.rows, batch.rejected) == (20, 4)
-    assert path.read_text().splitlines() == [
-        "kind,price,weight,bought",
-        "bread,-1,2,yes",
-        "tea,-2,,maybe",
-        "bread,1,2,yes,surplus",
-        '"a"b,1,2,yes',
-    ]
+    with path.open(newline="") as file:
+        header, first, second, third, fourth = csv.reader(file)
+    assert header == ["_line", "_column", "_value", "_reason", "kind", "price", "weight", "bought"]
+    assert first == ["22", "price", "-1.0", "is -1.0, expected at least 0", "bread", "-1", "2", "yes"]
+    assert second[:3] == ["23", "price | kind | bought", "-2.0 | tea | maybe"]
+    assert second[3].startswith("is -2.0, expected at least 0 | is 'tea', expected one of apple, bread, cheese | is 'm")
+    assert second[4:] == ["tea", "-2", "", "maybe"]
+    assert third[:2] + third[3:] == ["24", "(line)", "has 5 cells, expected 4", "bread", "1", "2", "yes", "surplus"]
+    assert fourth[:3] == ["25", "(line)", '"a"b,1,2,yes']
+    assert fourth[4:] == [""] * 4
 
 
 def test_mended_rows_are_ingested_and_no_accepted_row_comes_twice(fresh):
     fresh.receive_text(SPOILED)
     first = ingest(fresh.settings, SHOP).batches[0]
     path = requeue(fresh.settings, SHOP, first.batch)
-    fresh.receive_text(
-        "kind,price,weight,bought\nbread,1,2,yes\ncheese,2,,no\nbread,1,2,yes\napple,1,2,yes\n", path.name
-    )
+    mended = path.read_text().replace(",-1,2", ",1,2").replace("tea,-2,,maybe", "cheese,2,,no").replace(",surplus", "")
+    fresh.receive_text(mended.replace(",,,,\n", ",apple,1,2,yes\n"), path.name)
 
     second = ingest(fresh.settings, SHOP).batches[0]
 
-    assert (second.rows, second.rejected) == (4, 0)
+    assert (second.rows, second.rejected, second.warnings) == (4, 0, "")
     assert sum(batch.rows for batch in fresh.batches) == 24
+
+
+MENDED = "_line,_column,_value,_reason,kind,price,weight,bought\n"
+
+
+def test_a_mended_file_is_held_against_no_batch_and_what_is_wrong_still_goes_back_alone(fresh):
+    fresh.override(
+        batch={"min_rows": 10, "on_row_count": "refuse"},
+        columns={"kind": {"type": "category", "nullable": True}},
+    )
+    fresh.receive_text(f"kind,price,weight,bought\n{ROWS}")
+    ingest(fresh.settings, SHOP)
+    why = "22,price,-1.0,is -1.0; expected | at least 0,"
+    fresh.receive_text(f"{MENDED}{why}tea,99,,yes\n{why}tea,99,,yes\n{why}tea,-1,,yes\n23,,,,a,b,c,d,e\n", "mine.csv")
+
+    batch = ingest(fresh.settings, SHOP).batches[0]
+
+    assert (batch.rows, batch.rejected, batch.warnings) == (2, 2, "")
+    again = requeue(fresh.settings, SHOP, batch.batch).read_text().splitlines()
+    assert again[0] == MENDED.strip()
+    assert again[1] == '4,price,-1.0,"is -1.0, expected at least 0",tea,-1,,yes'
+    assert again[2].endswith('"has 9 cells, expected 8",a,b,c,d,e')
+
+
+def test_a_mended_file_in_which_nothing_fits_is_refused(fresh):
+    fresh.receive_text(f"{MENDED}22,price,-1.0,is,tea,-1,,yes\n", "mine.csv")
+
+    found = ingest(fresh.settings, SHOP)
+
+    assert "1 of 1 rows do not fit the schema" in found.refusals[0].reason
 
 
 def test_json_lines_come_back_as_json_lines(fresh):
@@ -52,7 +85,10 @@ def test_json_lines_come_back_as_json_lines(fresh):
     path = requeue(fresh.settings, SHOP, batch)
 
     assert path.name == f"{batch}-mended.jsonl"
-    assert path.read_text().splitlines() == lines[-2:]
+    first, second = map(json.loads, path.read_text().splitlines())
+    assert {name: first[name] for name in good} == {**good, "price": -1}
+    assert (first["_line"], first["_column"], first["_reason"]) == (21, "price", "is -1, expected at least 0")
+    assert (second["_line"], second["_value"], second.keys() & good.keys()) == (22, "[1, 2]", set())
 
 
 @pytest.mark.parametrize("batch", ["00000009-x", "../00000001", ""])

@@ -89,6 +89,15 @@ def test_a_copy_of_the_file_waits_to_be_ingested_and_the_file_stays(settings: Se
     assert [path.name for path in made.incoming.parent.iterdir()] == ["sales.csv"]
 
 
+@pytest.mark.parametrize(
+    ("name", "waiting"), [(".sales.csv", "sales.csv"), (f"{'x' * 251}.csv", f"{'x' * 251}.csv")], ids=["hidden", "long"]
+)
+def test_the_copy_has_a_name_that_ingestion_takes(name: str, waiting: str, settings: Settings, tmp_path: Path) -> None:
+    made = scaffold(settings, "sales", data=a_file(tmp_path / name), roles=TARGET)
+
+    assert [path.name for path in made.incoming.parent.iterdir()] == [waiting]
+
+
 def test_a_file_that_waits_there_already_is_left_there(settings: Settings, tmp_path: Path) -> None:
     waiting = settings.home / "incoming" / "sales" / "sales.csv"
     waiting.parent.mkdir(parents=True)

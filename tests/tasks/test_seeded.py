@@ -16,7 +16,7 @@ def test_rows_that_the_champion_learned_from_become_the_first_batches(tmp_path: 
     project = projects.fresh_project(tmp_path).copy(tmp_path / "seeded")
     first = retrain(project.settings, projects.SCENARIO, reason="the first champion")
     release(project.settings, projects.SCENARIO)
-    project.receive(4, 5, 6)
+    project.receive(4)
 
     found = ingest(project.settings, projects.SCENARIO)
     second = retrain(project.settings, projects.SCENARIO, reason="new rows")

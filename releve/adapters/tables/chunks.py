@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CELLS_PER_CHUNK = 400_000  # a cell read from text takes some 60 bytes, so that a chunk stays below 50 MB
 MOST_ROWS_PER_CHUNK = 50_000
 CHARACTERS_PER_CHUNK = 1 << 24  # of long texts, which fill a chunk before its cells do
+LONGEST_ROW = 1 << 24  # characters of CSV, bytes of JSON Lines; what is longer lacks a line break, or a closing quote
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,15 @@ def frame_of(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> "pd.DataFra
 def numbered(numbers: Sequence[int]) -> NDArray[np.int64]:
     """Row numbers as a chunk holds them."""
     return np.asarray(numbers, dtype=np.int64)
+
+
+def too_long(path: Path, *, first: int, last: int, unit: str) -> BadInput:
+    """The refusal of a file whose lines `first` to `last` are longer than a row may be; no more of them was read."""
+    lines = f"line {first} is" if first == last else f"lines {first} to {last} are one row, which is"
+    return BadInput(
+        f"{path.name}: {lines} longer than {LONGEST_ROW:,} {unit}, the most that a row may hold; end every row with a "
+        "line break, and close every quote"
+    )
 
 
 @contextmanager

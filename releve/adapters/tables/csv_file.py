@@ -9,6 +9,7 @@ from typing import Any
 
 from releve.adapters.tables.chunks import (
     CHARACTERS_PER_CHUNK,
+    LONGEST_ROW,
     Chunk,
     Line,
     Table,
@@ -17,6 +18,7 @@ from releve.adapters.tables.chunks import (
     guarded,
     numbered,
     told_as,
+    too_long,
 )
 from releve.adapters.tables.dialect import SAMPLE, Dialect, find_dialect
 from releve.adapters.tables.encoding import find_encoding, open_bytes
@@ -54,18 +56,33 @@ def open_csv(path: Path, *, names: Sequence[str] = (), options: CsvOptions = Csv
 
 
 class _Lines:
-    """The lines of a file; the last one that was given is kept, to be shown when it is no row."""
+    """The lines of a file; the last one that was given is kept, to be shown when it is no row.
 
-    def __init__(self, file: Any):
-        self._file, self.last, self.characters = file, "", 0
+    Raises BadInput once a row, of one line or of several, is longer than LONGEST_ROW; memory holds no more than that.
+    """
+
+    def __init__(self, file: Any, path: Path):
+        self._file, self._path = file, path
+        self.last, self.characters = "", 0
+        self._number, self._row_number, self._row_characters = 0, 1, 0
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        self.last = next(self._file)
-        self.characters += len(self.last)
+        self.last = self._file.readline(LONGEST_ROW + 1)
+        if not self.last:
+            raise StopIteration
+        self._number += 1
+        self._row_characters += len(self.last)
+        if self._row_characters > LONGEST_ROW:
+            raise too_long(self._path, first=self._row_number, last=self._number, unit="characters")
         return self.last
+
+    def end_row(self) -> None:
+        """The lines that were given since the last call were one row."""
+        self.characters += self._row_characters
+        self._row_number, self._row_characters = self._number + 1, 0
 
 
 class _Reading:
@@ -85,12 +102,12 @@ class _Reading:
             _unpacked(self._raw, self._path) as plain,
             io.TextIOWrapper(plain, encoding=self._encoding, newline="") as text,
         ):
-            yield from self._parsed(_Lines(text))
+            yield from self._parsed(_Lines(text, self._path))
 
     def _parsed(self, lines: _Lines) -> Iterator[Chunk]:
         reader, before = self._dialect.reader(lines), 0
         for _ in range(self._dialect.skipped):
-            before = self._skip(reader)
+            before = self._skip(reader, lines)
         width, most = len(self._dialect.names), chunk_rows(len(self._dialect.names))
         rows: list[list[str]] = []
         numbers: list[int] = []
@@ -98,6 +115,7 @@ class _Reading:
         while True:
             try:
                 for record in reader:
+                    lines.end_row()
                     first, before = before + 1, reader.line_num
                     if len(record) == width:
                         rows.append(record)
@@ -112,16 +130,18 @@ class _Reading:
                         rows, numbers, odd, lines.characters = [], [], [], 0
                 break
             except csv.Error as error:
+                lines.end_row()
                 first, before = before + 1, reader.line_num
                 self._check_one_line(first, before, error)
                 odd.append(Line(first, f"cannot be taken apart: {error}", lines.last.rstrip("\r\n")))
         if rows or odd:
             yield self._chunk(rows, numbers, odd)
 
-    def _skip(self, reader: Any) -> int:
+    def _skip(self, reader: Any, lines: _Lines) -> int:
         """Read one record above the rows; returns the line on which it ended."""
         try:
             next(reader, None)
+            lines.end_row()
         except csv.Error as error:
             raise BadInput(f"{self._path.name}: line {reader.line_num} cannot be taken apart: {error}") from None
         return int(reader.line_num)

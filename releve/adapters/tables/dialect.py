@@ -1,7 +1,7 @@
 """How a CSV file is written: its delimiter, its quotes, and the line of its header.
 
-clevercsv finds the delimiter and the quotes; the header is the line that holds the expected names, or, where none are
-expected, the first line with two cells filled.
+clevercsv finds the delimiter and the quotes; where names are expected, a line that a delimiter parts into them settles
+it. The header is that line, or, where none are expected, the first one with two cells filled.
 """
 
 import csv
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from releve.adapters.tables.chunks import LONGEST_ROW
 from releve.errors import BadInput
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -19,7 +20,6 @@ NAMED = {"\t": "tab"}
 SAMPLE = 1 << 16  # characters from which the dialect is found
 MOST_LINES_ABOVE = 100  # of notes above a header
 LONG_RUN = re.compile(r"(\w{100})\w+")  # clevercsv takes quadratic time for one: 70 s for 64 KB, tried with 0.8
-LONGEST_CELL = 1 << 24  # characters; Python's own limit of 131,072 is shorter than a long letter
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Dialect:
 
 
 def csv_reader(lines: Any, delimiter: str, quote: str, escape: str | None) -> Any:
-    """Python's own reader, with cells as long as they are."""
-    csv.field_size_limit(LONGEST_CELL)
+    """Python's own reader, with cells as long as rows may be; its limit of 131,072 is shorter than a long letter."""
+    csv.field_size_limit(LONGEST_ROW)
     return csv.reader(lines, delimiter=delimiter, quotechar=quote, escapechar=escape, doublequote=True, strict=True)
 
 
@@ -62,6 +62,7 @@ def find_dialect(
     Raises BadInput when a header cannot be found.
     """
     found, quote, escape = _sniff(text, delimiter)
+    found = delimiter or _separating(text, names, found)
     records = _records(text, found, quote, escape, whole=whole)
     if not records:
         raise BadInput(f"{source} is empty; expected a header line and rows")
@@ -87,6 +88,16 @@ def _sniff(text: str, delimiter: str) -> tuple[str, str, str | None]:
         found = None
     quote = "'" if found and found.quotechar == "'" and '"' not in sample else '"'
     return delimiter or (found and found.delimiter) or ",", quote, (found and found.escapechar) or None
+
+
+def _separating(text: str, names: Sequence[str], sniffed: str) -> str:
+    """The delimiter that parts a line near the top into the expected names; what was sniffed, where none does."""
+    near = text.splitlines()[:MOST_LINES_ABOVE]
+
+    def parts(delimiter: str) -> bool:
+        return any(set(names) <= {cell.strip("\"'") for cell in line.split(delimiter)} for line in near)
+
+    return next((each for each in (sniffed, *DELIMITERS) if names and parts(each)), sniffed)
 
 
 def _records(text: str, delimiter: str, quote: str, escape: str | None, *, whole: bool) -> list[tuple[int, list[str]]]:

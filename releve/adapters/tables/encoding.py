@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from releve.adapters.tables.partings import lines_in, parting, readings
 from releve.errors import BadInput
 
 MARKS = (
@@ -20,11 +21,12 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+WIDE = ("utf_16", "utf_32")  # in which every delimiter is written with zero bytes
 PIECE = 1 << 20  # bytes read at a time
 EVIDENCE = 1 << 18  # bytes of lines that are not ASCII; detection gains nothing from more
 MIN_COHERENCE = 0.1  # likeness 0-1 to a language that charset-normalizer must see
 RIVAL = 0.5  # share of that likeness above which another reading is a rival
-SHOWN = 60  # characters of a line in a message
+SHOWN_READINGS = 3
 
 
 @dataclass(frozen=True)
@@ -64,19 +66,15 @@ def first_fault(path: Path, encoding: str) -> Fault | None:
     with open_bytes(path) as file:
         for piece in iter(lambda: file.read(PIECE), b""):
             try:
-                line += _lines_in(decoder.decode(piece))
+                line += lines_in(decoder.decode(piece))
             except UnicodeDecodeError as error:
                 before = error.object[: error.start].decode(encoding, "ignore")
-                return Fault(line + _lines_in(before), error.object[error.start])
+                return Fault(line + lines_in(before), error.object[error.start])
         try:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
             return Fault(line, error.object[error.start])
     return None
-
-
-def _lines_in(text: str) -> int:
-    return max(text.count("\n"), text.count("\r"))  # Windows ends lines with both
 
 
 def _known(encoding: str) -> str:
@@ -101,14 +99,15 @@ def _checked(path: Path, encoding: str, *, why: str) -> str:
 def _detected(path: Path, head: bytes, fault: Fault | None) -> str:
     from charset_normalizer import from_bytes
 
-    evidence = head if b"\0" in head else b"".join(_lines_beyond_ascii(path))
-    matches = list(from_bytes(evidence))
+    lines = [(1, head)] if b"\0" in head else list(_lines_beyond_ascii(path))
+    evidence = b"".join(line for _, line in lines)
+    matches = [match for match in from_bytes(evidence) if b"\0" in head or not match.encoding.startswith(WIDE)]
     best = max(matches, key=lambda match: match.coherence, default=None)
     if best is None or best.coherence < MIN_COHERENCE:
-        raise BadInput(_doubt(path, matches, fault))
+        raise BadInput(_doubt(path, lines, [match.encoding for match in matches[:SHOWN_READINGS]], fault))
     rivals = [match for match in matches if str(match) != str(best) and match.coherence > RIVAL * best.coherence]
     if rivals:
-        raise BadInput(_doubt(path, [best, *rivals], fault))
+        raise BadInput(_doubt(path, lines, [match.encoding for match in [best, *rivals][:SHOWN_READINGS]], fault))
     if len(evidence) >= EVIDENCE and b"\0" not in head:
         _check_twins(path, best)
     return str(best.encoding)
@@ -117,13 +116,13 @@ def _detected(path: Path, head: bytes, fault: Fault | None) -> str:
 def _check_twins(path: Path, best: Any) -> None:
     """Raises BadInput where encodings that read the evidence alike read a later line differently."""
     twins = [name for name in best.could_be_from_charset if name != best.encoding]
-    for line in _lines_beyond_ascii(path, most=None):
+    for number, line in _lines_beyond_ascii(path, most=None):
         texts = {name: _decoded(line, name) for name in (best.encoding, *twins)}
         twins = [name for name in twins if texts[name] is not None]  # what cannot read a line is not the encoding
         if other := next((name for name in twins if texts[name] != texts[best.encoding]), None):
             raise BadInput(
-                f"{path.name}: its encoding is in doubt: {best.encoding} and {other} read most of it alike, but not "
-                f"{_around(str(texts[other]), _first_difference([str(texts[other]), str(texts[best.encoding])]))!r}. "
+                f"{path.name}: its encoding is in doubt: {best.encoding} and {other} read it alike up to "
+                f"{parting(number, line, [best.encoding, other])}. "
                 "Say which it is, as ingest.csv_encoding in the scenario's params.yaml, or save it as UTF-8"
             )
 
@@ -135,38 +134,28 @@ def _decoded(line: bytes, encoding: str) -> str | None:
         return None
 
 
-def _lines_beyond_ascii(path: Path, *, most: int | None = EVIDENCE) -> Iterator[bytes]:
-    """Lines that tell encodings apart, up to `most` bytes of them."""
-    size = 0
+def _lines_beyond_ascii(path: Path, *, most: int | None = EVIDENCE) -> Iterator[tuple[int, bytes]]:
+    """Lines that tell encodings apart, up to `most` bytes of them, each with its number."""
+    size, number = 0, 1
     with open_bytes(path) as file:
         for line in iter(lambda: file.readline(PIECE), b""):
             if not line.isascii():
                 size += len(line)
-                yield line
+                yield number, line
             if most is not None and size > most:
                 return
+            number += max(line.count(b"\n"), line.count(b"\r"))
 
 
-def _doubt(path: Path, matches: list[Any], fault: Fault | None) -> str:
-    texts = [str(match) for match in matches[:3]]
-    place = _first_difference(texts)
-    readings = [f"as {match.encoding} {_around(text, place)!r}" for match, text in zip(matches, texts, strict=False)]
+def _doubt(path: Path, lines: list[tuple[int, bytes]], encodings: list[str], fault: Fault | None) -> str:
+    """lines: what the encodings were found from. encodings: that could be, the likeliest first; maybe none."""
     where = (
         f"line {fault.line} holds the byte 0x{fault.byte:02X}, which is not UTF-8" if fault else "it holds zero bytes"
     )
-    said = f": it could be read {', '.join(readings)}" if readings else ""
+    parted = (parting(number, line, encodings) for number, line in lines if len(readings(line, encodings)) > 1)
+    said = next(parted, "") or next((parting(number, line, encodings) for number, line in lines if encodings), "")
     return (
-        f"{path.name}: {where}, and its encoding is in doubt{said}. Say which it is, as ingest.csv_encoding in the "
-        "scenario's params.yaml (for instance cp1252, which Windows writes in western Europe), or save it as UTF-8"
+        f"{path.name}: {where}, and its encoding is in doubt{f', first in {said}' if said else ''}. Say which it is, "
+        "as ingest.csv_encoding in the scenario's params.yaml (for instance cp1252, which Windows writes in western "
+        "Europe), or save it as UTF-8"
     )
-
-
-def _first_difference(texts: list[str]) -> int:
-    """Where the readings part; where there is but one, its first character that is not ASCII."""
-    pairs = enumerate(zip(*texts, strict=False)) if len(texts) > 1 else enumerate(map(tuple, "".join(texts)))
-    alone = len(texts) < 2
-    return next((at for at, found in pairs if (not found[0].isascii() if alone else len(set(found)) > 1)), 0)
-
-
-def _around(text: str, place: int) -> str:
-    return " ".join(text[max(0, place - SHOWN // 2) : place + SHOWN // 2].split())

@@ -1,9 +1,13 @@
 """Excel workbooks with one filled sheet, by calamine: it reads values alone, runs no formula and no macro.
 
-A sheet has at most 1,048,576 rows and is read whole.
+calamine holds all cells of a sheet, empty ones between them included, some 70 bytes each (tried with 0.9), and ends the
+process where they do not fit. So a workbook is measured before it is opened, in flat memory.
 """
 
+import re
+import zipfile
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +16,89 @@ from releve.errors import BadInput
 from releve.rules.cells import names_of
 
 KIND = "XLSX"
+MOST_CELLS = 8_000_000  # of a sheet, from A1 to its last row and column: some 550 MB
+MOST_UNPACKED = 1 << 29  # bytes; cells take some 40 each
+PLACE = re.compile(rb'\br="([A-Z]{1,3})([0-9]{1,7})"')  # of a cell in a sheet's XML
+PIECE = 1 << 20  # bytes read at a time
+LONGEST_PLACE = 16  # bytes, which two pieces may share
 
 
 def open_excel(path: Path) -> Table:
-    """The rows below the first filled row, which is the header. Raises BadInput where more than one sheet is filled."""
+    """The rows below the first filled row, which is the header.
+
+    Raises BadInput where more than one sheet is filled, or where the workbook is too large to be read.
+    """
     import python_calamine
 
     with told_as(path, KIND):
+        _check_size(path)
         book = python_calamine.CalamineWorkbook.from_path(path)
-        sheets = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
-    filled = {name: rows for name, rows in sheets.items() if any(map(_is_filled, rows))}
-    if len(filled) > 1:
-        raise BadInput(f"{path.name} has more than one sheet with cells: {', '.join(filled)}; save one in its own file")
-    if not filled:
-        raise BadInput(f"{path.name} is empty; expected a sheet with a header and rows")
-    name, rows = next(iter(filled.items()))
-    return Table(guarded(_chunks(rows, path), path, KIND), f"sheet '{name}'")
+        filled = _filled(book)
+        if len(filled) > 1:
+            raise BadInput(
+                f"{path.name} has more than one sheet with cells: {', '.join(filled)}; save one in its own file"
+            )
+        if not filled:
+            raise BadInput(f"{path.name} is empty; expected a sheet with a header and rows")
+    name, sheet = next(iter(filled.items()))
+    return Table(guarded(_chunks(sheet, path), path, KIND), f"sheet '{name}'")
 
 
-def _chunks(rows: list[list[Any]], path: Path) -> Iterator[Chunk]:
-    above = next(number for number, row in enumerate(rows) if _is_filled(row))
-    names = _names(rows[above], line=above + 1, source=path.name)
-    size = chunk_rows(len(names))
-    for start in range(above + 1, len(rows), size):
-        yield _chunk(rows[start : start + size], start + 1, names)
+def _filled(book: Any) -> dict[str, Any]:
+    """The sheets with cells, by name; of more than one, only the first is kept in memory."""
+    filled: dict[str, Any] = {}
+    for name in book.sheet_names:
+        sheet = book.get_sheet_by_name(name)
+        if any(map(_is_filled, sheet.iter_rows())):
+            filled[name] = None if filled else sheet
+    return filled
+
+
+def _check_size(path: Path) -> None:
+    with zipfile.ZipFile(path) as packed:
+        unpacked = sum(part.file_size for part in packed.infolist())
+        if unpacked > MOST_UNPACKED:
+            raise _too_large(path, f"holds {unpacked:,} bytes unpacked", f"{MOST_UNPACKED:,}")
+        for name in packed.namelist():
+            if name.endswith(".xml") and not name.endswith("sharedStrings.xml"):
+                _check_cells(path, packed, name)
+
+
+def _check_cells(path: Path, packed: zipfile.ZipFile, name: str) -> None:
+    """Raises BadInput where a sheet spans too many cells; one stray cell far below a table is enough for that."""
+    columns, last, before = {b"A"}, 1, b""
+    with packed.open(name) as sheet:
+        for piece in iter(lambda: sheet.read(PIECE), b""):
+            places = PLACE.findall(before + piece)
+            columns.update(column for column, _ in places)
+            last = int(places[-1][1]) if places else last  # rows stand in their order
+            before = piece[-LONGEST_PLACE:]
+    width = max(map(_number, columns))
+    if last * width > MOST_CELLS:
+        spans = f"has a sheet that reaches to row {last:,} and column {width:,}, which makes {last * width:,} cells"
+        raise _too_large(path, spans, f"{MOST_CELLS:,}; remove stray cells beside and below the table")
+
+
+def _number(column: bytes) -> int:
+    """Of a column: A is 1, Z 26, AA 27."""
+    number = 0
+    for letter in column:
+        number = 26 * number + letter - 64
+    return number
+
+
+def _too_large(path: Path, found: str, most: str) -> BadInput:
+    return BadInput(f"{path.name} {found}; it is read whole, so expected at most {most}, or save the sheet as CSV")
+
+
+def _chunks(sheet: Any, path: Path) -> Iterator[Chunk]:
+    rows = sheet.iter_rows()  # from row 1 on, and from the first column that holds anything
+    line, header = next((number, row) for number, row in enumerate(rows, start=1) if _is_filled(row))
+    names = _names(header, line=line, left=sheet.start[1], source=path.name)
+    size, first = chunk_rows(len(names)), line + 1
+    while taken := list(islice(rows, size)):
+        yield _chunk(taken, first, names)
+        first += len(taken)
 
 
 def _chunk(rows: list[list[Any]], first: int, names: list[str]) -> Chunk:
@@ -51,11 +114,13 @@ def _chunk(rows: list[list[Any]], first: int, names: list[str]) -> Chunk:
     return Chunk(frame_of(cells, names), numbered([number for number, _ in fitting]), tuple(odd))
 
 
-def _names(header: Sequence[Any], *, line: int, source: str) -> list[str]:
+def _names(header: Sequence[Any], *, line: int, left: int, source: str) -> list[str]:
+    """left: the empty columns left of the table."""
     width = max(number for number, cell in enumerate(header, start=1) if cell != "")
     names = [(*names_of(cell), str(cell))[0] for cell in header[:width]]  # a sheet holds the year 2020 as 2020.0
     if "" in names:
-        raise BadInput(f"{source}: row {line}, the header, has no name for column {names.index('') + 1}; name it")
+        column = left + names.index("") + 1
+        raise BadInput(f"{source}: row {line}, the header, has no name for column {column}; name it")
     return names
 
 

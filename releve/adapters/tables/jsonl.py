@@ -1,4 +1,7 @@
-"""JSON Lines, packed or not: an object of column names and values a line. A line that is none is told by its number."""
+"""JSON Lines, packed or not: an object of column names and values a line. A line that is none is told by its number.
+
+Lines end at \\n alone: JSON allows U+2028 inside a text.
+"""
 
 import codecs
 import json
@@ -8,6 +11,7 @@ from typing import Any
 
 from releve.adapters.tables.chunks import (
     CHARACTERS_PER_CHUNK,
+    LONGEST_ROW,
     Chunk,
     Line,
     Table,
@@ -15,6 +19,7 @@ from releve.adapters.tables.chunks import (
     frame_of,
     guarded,
     numbered,
+    too_long,
 )
 from releve.adapters.tables.encoding import open_bytes
 
@@ -46,7 +51,9 @@ class _Reading:
         size = 0
         with open_bytes(self._path) as file:
             self._raw = getattr(file, "fileobj", file)
-            for number, line in enumerate(file, start=1):  # split at \n alone: JSON allows U+2028 inside a text
+            for number, line in enumerate(iter(lambda: file.readline(LONGEST_ROW + 1), b""), start=1):
+                if len(line) > LONGEST_ROW:
+                    raise too_long(self._path, first=number, last=number, unit="bytes")
                 found, size = _parsed(number, line), size + len(line)
                 if isinstance(found, Line):
                     odd.append(found)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from releve.adapters.tables.chunks import Chunk, Line, Table
+from releve.adapters.tables.chunks import Chunk, Line, Table, told_as
 from releve.adapters.tables.csv_file import CsvOptions, open_csv
 from releve.adapters.tables.excel import open_excel
 from releve.adapters.tables.jsonl import open_jsonl
@@ -52,7 +52,9 @@ def open_table(path: Path, *, names: Sequence[str] = (), options: CsvOptions | N
     ending = max((ending for ending in ENDINGS if name.endswith(ending) and name != ending), key=len, default=None)
     if ending is None:
         raise BadInput(f"{path.name} is not a file that can be ingested; expected one ending in {', '.join(ENDINGS)}")
-    if not path.stat().st_size:
+    with told_as(path, "a table"):
+        size = path.stat().st_size
+    if not size:
         raise BadInput(f"{path.name} is empty; expected a header line and rows")
     return ENDINGS[ending](path, names, options or CsvOptions())
 

@@ -15,9 +15,11 @@ from releve.rules.columns import CATEGORY, NUMBER, TEXT
 from releve.rules.dates import as_date
 from releve.rules.inference.findings import Finding, counted, listed
 from releve.rules.inference.profiles import Profile
+from releve.rules.inference.spelling import cure, spelled
 
 MUCH_MISSING = 0.5  # share of the cells
 OPEN_VALUES = 100  # different categories beyond which each is rare
+SENTENCE_WORDS = 5  # words a cell, on average: names are shorter
 TRUTH = ["False", "True"]
 LENGTHS = (200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)  # characters
 
@@ -32,7 +34,7 @@ def column_spec(profile: Profile) -> dict[str, Any]:
     elif profile.type == CATEGORY and profile.is_listable:
         spec["categories"] = sorted({(*names_of(value), str(value))[0] for value in profile.counts})
     if profile.type == TEXT:
-        spec["max_length"] = _roomy(max(len(str(value)) for value in profile.counts))
+        spec["max_length"] = _roomy(_longest(profile))
     return spec | ({"nullable": True} if profile.missing else {})
 
 
@@ -67,7 +69,7 @@ def _seen_values(profile: Profile) -> str:
         dates = [as_date(value) for value in profile.counts if value not in profile.strange]
         return f"{_day_or_moment(min(dates))} to {_day_or_moment(max(dates))} seen"
     if profile.type == TEXT:
-        return f"up to {counted(max(len(str(value)) for value in profile.counts), 'character')} seen"
+        return f"up to {counted(_longest(profile), 'character')} seen"
     return f"{counted(profile.distinct, 'value')} seen"
 
 
@@ -77,7 +79,7 @@ def _day_or_moment(moment: datetime) -> str:
 
 def column_findings(profile: Profile) -> list[Finding]:
     """What is odd about one column by itself."""
-    checks = (_nested, _strange, _inexact, _constant, _missing, _other_form, _open)
+    checks = (_nested, _strange, _inexact, _constant, _missing, _numerals, _other_form, _sentences)
     return [finding for check in checks if (finding := check(profile)) is not None]
 
 
@@ -129,6 +131,13 @@ def _missing(profile: Profile) -> Finding | None:
     return Finding("missing", f"{profile.name} is missing in {share:.0%} of the rows")
 
 
+def _numerals(profile: Profile) -> Finding | None:
+    if profile.form != "grouped number":
+        return None
+    text = f"{profile.name} holds numbers such as {spelled(profile)}; as they stand they are a category"
+    return Finding("numerals", f"{text}. {cure(profile)}")
+
+
 def _other_form(profile: Profile) -> Finding | None:
     text = FORMS.get(profile.form)
     if text is None:
@@ -143,18 +152,37 @@ FORMS = {
     "category",
     "quoted number": "holds numbers written as text ({example}): taken for names; to have numbers, write them without "
     "quotes in the file and put {{type: number}}",
-    "grouped number": "holds numbers such as {example}; to have them read, say SET=ingest.csv_thousands=, or "
-    "SET='ingest.csv_thousands=. ingest.csv_decimal=,'; as they stand they are a category",
+    "quoted grouped number": "holds numbers written as text ({example}): taken for names; to have numbers, write them "
+    "as numbers into the file and put {{type: number}}",
     "other date": "looks like dates such as {example}, which can be read in more than one way; it is no feature until "
     "the file has them as 2024-12-31 (pandas: pd.to_datetime(column, dayfirst=True) or format='%m/%d/%Y') and "
     "params.yaml says {{type: date}}",
 }
 
 
-def _open(profile: Profile) -> Finding | None:
-    if profile.type != CATEGORY or profile.distinct <= OPEN_VALUES or profile.form == "other date":
+def _sentences(profile: Profile) -> Finding | None:
+    if profile.type != CATEGORY or profile.words < SENTENCE_WORDS:
+        return None
+    then = "listed, so that any other will be rejected" if profile.is_listable else "each by itself"
+    number = f"{profile.distinct:,} categor{'y' if profile.distinct == 1 else 'ies'}"
+    return Finding(
+        "type",
+        f"{profile.name} holds sentences that repeat, and is taken for {number}, {then}; "
+        f"where people write what they like, put {{type: text, max_length: {_roomy(_longest(profile))}}}",
+    )
+
+
+def open_finding(profile: Profile) -> Finding | None:
+    """A category of very many values; nothing of a column that only names the rows."""
+    told = profile.form in ("other date", "grouped number") or profile.words >= SENTENCE_WORDS
+    if profile.type != CATEGORY or profile.distinct <= OPEN_VALUES or told:
         return None
     return Finding("type", f"{profile.name} is a category of {profile.distinct:,} values, most of them rare")
+
+
+def _longest(profile: Profile) -> int:
+    """Characters."""
+    return max(len(str(value)) for value in profile.counts)
 
 
 def _roomy(length: int) -> int:

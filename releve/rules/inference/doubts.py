@@ -33,7 +33,8 @@ def _id(column: Profile) -> Finding:
         f"{column.missing} are missing" * bool(column.missing),
     ]
     told = f"; but {' and '.join(filter(None, faults))}" if any(faults) else ""
-    return Finding("id", f"{column.name} names the rows, and is no feature{told}", (column.name,), "names the row")
+    kind = "id" if told else "role"
+    return Finding(kind, f"{column.name} names the rows, and is no feature{told}", (column.name,), "names the row")
 
 
 def _id_like(column: Profile) -> Finding | None:
@@ -63,21 +64,27 @@ def _time(column: Profile) -> list[Finding]:
     known = column.numbers[~np.isnan(column.numbers)]
     backwards = int((np.diff(known) < 0).sum())
     shared = len(known) - len(np.unique(known))
-    told = [
-        (backwards, f"the rows are not in the order of {column.name}: {counted(backwards, 'row')} go back in time"),
+    told = (
         (
-            shared,
-            f"{counted(shared, 'row')} share their {column.name} with an earlier row; such rows keep the file's order",
+            "time",
+            backwards,
+            f"the rows are not in the order of {column.name}: {counted(backwards, 'row')} go back in time",
         ),
         (
+            "time",
             column.missing,
             f"{column.name} is missing in {counted(column.missing, 'row')}, whose place in time is unknown",
         ),
-    ]
-    findings = [Finding("time", text) for count, text in told if count]
+        (
+            "hint",
+            shared,
+            f"{counted(shared, 'row')} share their {column.name} with an earlier row; such rows keep the file's order",
+        ),
+    )
+    findings = [Finding(kind, text) for kind, count, text in told if count]
     if column.type == NUMBER:
         text = f"{column.name} orders the rows; as a number that only grows it is no feature"
-        findings.append(Finding("time", text, (column.name,), "the time: only grows"))
+        findings.append(Finding("role", text, (column.name,), "the time: only grows"))
     return findings
 
 

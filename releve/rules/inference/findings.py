@@ -3,23 +3,26 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# In the order in which they are told: what loses rows, what spoils a model, what deserves a look.
+# In the order in which they are told: what loses rows or columns, what spoils a model or stops the gate, what was left
+# out and why, what deserves a look, and what was only done as one was told.
 KINDS = (
     "unread",
     "label",
     "cells",
+    "numerals",
     "leak",
-    "id",
-    "constant",
     "classes",
     "size",
     "time",
     "strong",
+    "id",
+    "constant",
+    "type",
     "duplicates",
     "mirror",
     "missing",
-    "type",
     "hint",
+    "role",
 )
 
 

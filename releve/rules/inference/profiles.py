@@ -86,6 +86,11 @@ class Profile:
         return self.type == NUMBER and bool(len(known)) and bool((known == np.floor(known)).all())
 
     @cached_property
+    def words(self) -> float:
+        """Words a cell, on average."""
+        return sum(len(str(value).split()) * count for value, count in self.counts.items()) / max(self.present, 1)
+
+    @cached_property
     def is_listable(self) -> bool:
         """Few values, and none that was seen only once.
 
@@ -132,7 +137,7 @@ def _type(counts: dict[Any, int], *, as_text: bool) -> tuple[str | None, str, di
         numbers = {value: read(value, as_text) for value in counts}
         if _share(counts, numbers) >= MOSTLY:
             return (CATEGORY, "code", {}) if kind == NUMBER and any(map(_is_code, counts)) else (kind, "", numbers)
-    return _word_type(counts), _word_form(counts), {}
+    return _word_type(counts), _word_form(counts, as_text=as_text), {}
 
 
 def _word_type(counts: dict[Any, int]) -> str:
@@ -142,8 +147,9 @@ def _word_type(counts: dict[Any, int]) -> str:
     return TEXT if words >= TEXT_WORDS and len(texts) > TEXT_DISTINCT * present else CATEGORY
 
 
-def _word_form(counts: dict[Any, int]) -> str:
-    forms = {"quoted number": _is_quoted_number, "other date": _is_other_date, "grouped number": is_grouped}
+def _word_form(counts: dict[Any, int], *, as_text: bool) -> str:
+    forms = {"quoted number": _is_quoted_number, "other date": _is_other_date}
+    forms["grouped number" if as_text else "quoted grouped number"] = _is_number_for_people
     return next((form for form, fits in forms.items() if _mostly(counts, fits)), "")
 
 
@@ -169,6 +175,11 @@ def _is_other_date(value: Any) -> bool:
 
 def _is_quoted_number(value: Any) -> bool:
     return isinstance(value, str) and as_number(value) is not None
+
+
+def _is_number_for_people(value: Any) -> bool:
+    """1,5, and the whole numbers among such."""
+    return is_grouped(value) or _is_quoted_number(value)
 
 
 def _number(value: Any, as_text: bool) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from releve.errors import BadInput
 from releve.rules.columns import DATE, NUMBER
 from releve.rules.inference import doubts
-from releve.rules.inference.columns import column_findings, column_spec, seen
+from releve.rules.inference.columns import column_findings, column_spec, open_finding, seen
 from releve.rules.inference.findings import Finding, counted, in_order, left_out, listed
 from releve.rules.inference.leaks import leak_findings
 from releve.rules.inference.overrides import Override, overrides_for
@@ -117,6 +117,7 @@ def _findings(
         *(doubts.clock_findings(features) if roles.time else []),
         *doubts.size_findings(rows, min_rows=base["gate"]["min_rows"], holdout_share=base["split"]["holdout_share"]),
         *doubts.repetition_findings([*_without(columns, ids), target]),
+        *(finding for column in kept if (finding := open_finding(column)) is not None),
         *doubts.mirror_findings(features),
         *doubts.code_findings(features),
     ]
@@ -130,8 +131,8 @@ def _without(columns: Sequence[Profile], findings: Sequence[Finding]) -> list[Pr
 def _check_names(names: list[str], roles: Roles) -> None:
     for role, name in (("target", roles.target), ("time", roles.time), ("id", roles.id)):
         if name is not None and name not in names:
-            close = get_close_matches(name, names, n=1)
-            meant = f"; did you mean '{close[0]}'?" if close else f"; there are: {listed(names, most=20)}"
+            close = _like(name, names)
+            meant = f"; did you mean {close}?" if close else f"; there are: {listed(names, most=20)}"
             raise BadInput(f"the {role} '{name}' is no column of the file{meant}")
     if roles.target in (roles.time, roles.id):
         raise BadInput(f"'{roles.target}' is named twice; the target can be neither the time nor the id")
@@ -147,6 +148,17 @@ def _check_names(names: list[str], roles: Roles) -> None:
             f"the file has the column {odd[0]!r}; a name must not be empty or begin with '{RESERVED_PREFIX}', as "
             "Relève's own columns do: rename it in the file (pandas: to_csv(index=False) leaves row numbers out)"
         )
+
+
+def _like(name: str, names: list[str]) -> str:
+    """The columns that somebody may have meant: a part of a name is often all that one remembers."""
+    holding = [each for each in names if min(len(name), len(each)) > 2 and _holds(each, name)]
+    return listed((f"'{each}'" for each in holding or get_close_matches(name, names, n=1)), most=3)
+
+
+def _holds(one: str, other: str) -> bool:
+    one, other = one.lower(), other.lower()
+    return one in other or other in one
 
 
 def _check_time(column: Profile | None) -> None:

@@ -10,6 +10,7 @@ from releve.rules.columns import NUMBER
 from releve.rules.inference.columns import natural_bounds
 from releve.rules.inference.findings import Finding, counted, listed
 from releve.rules.inference.profiles import Profile
+from releve.rules.inference.spelling import cure, spelled
 from releve.rules.target import BINARY, MULTICLASS, REGRESSION, TASKS
 
 MOST_NUMBER_CLASSES = 20  # different whole numbers; more of them are amounts
@@ -27,6 +28,11 @@ def target_spec(profile: Profile, *, task: str | None) -> dict[str, Any]:
         raise BadInput(f"the target '{profile.name}' is empty in every row; nothing can be learned from such a file")
     if task not in (None, *TASKS):
         raise BadInput(f"the task is {task!r}; expected {', '.join(TASKS)}")
+    if profile.form == "grouped number" and task in (None, REGRESSION):
+        raise BadInput(
+            f"the target '{profile.name}' holds numbers such as {spelled(profile)}, which are none as they stand. "
+            f"{cure(profile)}; if they are names of classes, say TASK={MULTICLASS}"
+        )
     task = task or _likely_task(profile)
     return {"name": profile.name} | (_regression(profile) if task == REGRESSION else _classes(profile, task))
 

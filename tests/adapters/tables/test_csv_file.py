@@ -3,9 +3,11 @@
 import codecs
 import gzip
 import time
+import tracemalloc
 
 import pytest
 
+from releve.adapters.tables.chunks import LONGEST_ROW
 from releve.adapters.tables.csv_file import CsvOptions
 from releve.adapters.tables.reading import open_table, read_sample
 from releve.errors import BadInput
@@ -110,8 +112,19 @@ def test_a_table_of_one_column_needs_no_delimiter(tmp_path):
         ("", "today.csv is empty; expected a header line and rows"),
         ("\n\n", "today.csv holds no text in its first lines"),
         ('kind,price\n"bread,1\ntea,2\n', "line 2 opens a quote that is not closed properly up to line 3"),
-        ("kind,price\nbread\xe9,1\n".encode("cp1252"), r"line 2 holds the byte 0xE9, .* encoding is in doubt"),
-        ("kind,price\npéché,1\n".encode() + b"\xff\n", r"line 3 holds the byte 0xFF, which is not UTF-8"),
+        (
+            "kind,price\nbread\xe9,1\n".encode("cp1252"),
+            r"line 2 holds the byte 0xE9, .* encoding is in doubt, first in line 2, byte 6 \(0xE9\), .*'breadé,1' as",
+        ),
+        (
+            "kind,price\rtea,1\rbread\xe9,1\r".encode("cp1252"),
+            r"line 3 holds the byte 0xE9, .* first in line 3, byte 6 \(0xE9\)",
+        ),
+        (
+            "kind,price\npéché,1\n".encode() + b"\xff\n",
+            r"line 3 holds the byte 0xFF, which is not UTF-8, .* first in line 2, byte 2 \(0xC3\), which could be read",
+        ),
+        (b"kind,price\n\x81\n", r"line 2 holds the byte 0x81, .* first in line 2, byte 1 \(0x81\)"),
         (
             codecs.BOM_UTF8 + b"kind,price\nbread,1\n\xff,2\n",
             "line 3 holds the byte 0xFF, which is not utf-8-sig, as its",
@@ -159,7 +172,9 @@ def test_encodings_that_part_late_in_a_file_are_doubted(last, doubted, tmp_path)
     path = written(tmp_path, (TEXTS["cp1251"] * 800).encode("cp1251") + last)
 
     if doubted:
-        with pytest.raises(BadInput, match=r"in doubt: .* read most of it alike, but not"):
+        with pytest.raises(
+            BadInput, match=r"in doubt: .* read it alike up to line 48001, byte 1 \(0x8D\), which could"
+        ):
             read(path)
     else:
         assert len(read(path)[0]) == 800 * 60 - 1
@@ -224,6 +239,46 @@ def test_a_sample_says_whether_it_is_the_whole_file(rows, complete, tmp_path):
     assert sample.complete is complete
     assert len(sample.frame) == min(rows, 3)
     assert sample.is_text
+
+
+def test_names_that_are_expected_settle_what_separates_the_cells(tmp_path):
+    rows, _, said = read(written(tmp_path, "kind,price\n1;2;3,4;5\n6;7;8,9;1\n"), NAMES)
+
+    assert rows == [(2, ["1;2;3", "4;5"]), (3, ["6;7;8", "9;1"])]
+    assert said == "utf-8, ','"
+
+
+@pytest.mark.parametrize(("surplus", "is_read"), [(-1, True), (0, True), (1, False)])
+def test_a_row_may_be_as_long_as_a_chunk_and_no_longer(surplus, is_read, tmp_path):
+    path = written(tmp_path, "kind,price\nbread,1\n" + "z" * (LONGEST_ROW - 3 + surplus) + ",2\n")
+
+    if is_read:
+        assert len(read(path, NAMES)[0]) == 2
+    else:
+        with pytest.raises(BadInput, match="line 3 is longer than 16,777,216 characters, the most that a row may hold"):
+            read(path, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("piece", "told"),
+    [
+        ("z" * (1 << 20), "line 2 is longer than 16,777,216 characters"),
+        (f'{"z" * 9_000}","y\n' * 100, r"lines 2 to \d+ are one row, which is longer than 16,777,216 characters"),
+    ],
+)
+def test_a_file_without_line_breaks_is_refused_in_little_memory(piece, told, tmp_path):
+    path = tmp_path / "today.csv"
+    with path.open("w") as file:
+        file.write('kind,price\n"' if "," in piece else "kind,price\n")
+        file.writelines(piece for _ in range(150))
+    tracemalloc.start()
+
+    with pytest.raises(BadInput, match=told):
+        read(path, NAMES)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert path.stat().st_size > 90_000_000 and peak < 15 * LONGEST_ROW
 
 
 def test_a_long_run_of_letters_is_read_as_fast_as_other_text(tmp_path):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from releve.adapters.files import write_parquet
+from releve.adapters.tables.chunks import LONGEST_ROW
 from releve.adapters.tables.reading import open_table, read_sample
 from releve.errors import BadInput
 from tests.tables import shop_rows, shop_schema
@@ -63,6 +64,19 @@ def test_a_line_that_is_no_object_is_named_and_the_others_are_read(line, reason,
     assert [(each.row, each.reason[: len(reason)]) for each in lines] == [(2, reason)]
 
 
+@pytest.mark.parametrize(("surplus", "is_read"), [(0, True), (1, False)])
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])
+def test_a_json_line_may_be_as_long_as_a_chunk_and_no_longer(ending, surplus, is_read, tmp_path):
+    plain = b'{"price": 1}\n{"price": "' + b"z" * (LONGEST_ROW - 14 + surplus) + b'"}\n'
+    path = written(tmp_path, gzip.compress(plain, 1) if ending.endswith("gz") else plain, f"today.{ending}")
+
+    if is_read:
+        assert len(read(path)[0]) == 2
+    else:
+        with pytest.raises(BadInput, match="line 2 is longer than 16,777,216 bytes, the most that a row may hold"):
+            read(path)
+
+
 def test_a_parquet_file_is_read_as_it_was_written(tmp_path):
     rows = shop_rows(20)
     write_parquet(tmp_path / "today.parquet", rows)
@@ -102,8 +116,11 @@ SHEET = """<?xml version="1.0" encoding="UTF-8"?>
 <worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>"""
 
 
-def workbook(path, *sheets):
-    """An Excel file, written by hand: each sheet is a list of rows of cells, None for an empty one."""
+def workbook(path, *sheets, corner=""):
+    """An Excel file, written by hand: each sheet is a list of rows of cells, None for an empty one.
+
+    corner: the place of one more cell, below all rows.
+    """
     import zipfile
 
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -120,6 +137,7 @@ def workbook(path, *sheets):
         file.writestr("xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{packaged}">{parts}</Relationships>')
         for number, rows in zip(numbers, sheets, strict=True):
             cells = "".join(row_xml(at, row) for at, row in enumerate(rows, start=1))
+            cells += f"<row>{cell_xml(corner, 1)}</row>" if corner else ""
             file.writestr(f"xl/worksheets/s{number}.xml", SHEET.format(cells))
     return path
 
@@ -163,6 +181,40 @@ def test_a_row_with_cells_beside_the_table_is_named(tmp_path):
 def test_a_workbook_in_which_a_table_would_be_a_guess_is_refused(sheets, told, tmp_path):
     with pytest.raises(BadInput, match=told):
         read(workbook(tmp_path / "today.xlsx", *sheets))
+
+
+def test_a_table_may_begin_below_and_to_the_right_of_the_first_cell(tmp_path):
+    rows, lines = read(workbook(tmp_path / "today.xlsx", [[None], [None, "kind", "price"], [None, "bread", 1]]))
+
+    assert (rows, lines) == ([(3, ["bread", 1])], [])
+
+
+@pytest.mark.parametrize(("most", "is_read"), [(6, True), (5, False)])
+def test_a_sheet_that_spans_too_many_cells_is_refused_before_it_is_opened(most, is_read, tmp_path, monkeypatch):
+    monkeypatch.setattr("releve.adapters.tables.excel.MOST_CELLS", most)
+    path = workbook(tmp_path / "today.xlsx", [["kind"], ["bread"], [None, 1]])
+
+    if is_read:
+        assert len(read(path)[0]) == 1
+    else:
+        with pytest.raises(BadInput, match=r"reaches to row 3 and column 2, which makes 6 cells; .* at most 5; remove"):
+            read(path)
+
+
+def test_one_stray_cell_in_the_last_corner_of_a_sheet_does_not_end_the_process(tmp_path):
+    path = workbook(tmp_path / "today.xlsx", [["kind"], ["bread"]], corner="XFD1048576")
+
+    with pytest.raises(BadInput, match="reaches to row 1,048,576 and column 16,384"):
+        read(path)
+
+
+def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("releve.adapters.tables.excel.MOST_UNPACKED", 100)
+
+    with pytest.raises(
+        BadInput, match=r"today.xlsx holds [\d,]+ bytes unpacked; .* at most 100, or save the sheet as CSV"
+    ):
+        read(workbook(tmp_path / "today.xlsx", [["kind"], ["bread"]]))
 
 
 def test_every_reader_gives_the_same_rows(tmp_path):

@@ -191,6 +191,43 @@ def test_a_number_written_for_people_is_told_not_guessed(number: str) -> None:
     assert f"holds numbers such as {number!r}" in column_findings(profile)[0].text
 
 
+@pytest.mark.parametrize(
+    ("cells", "cure"),
+    [
+        (["1,5", "2,25", "3"], "add SET='ingest.csv_decimal=,'"),
+        (["1.234,5", "12,5"], "add SET='ingest.csv_thousands=. ingest.csv_decimal=,'"),
+        (["6,718", "1,234,567"], "add SET='ingest.csv_thousands=,'"),
+        (
+            ["6,718", "1,234"],
+            "SET='ingest.csv_decimal=,' where the comma parts the fraction, SET='ingest.csv_thousands=,' where it",
+        ),
+        (["12 000", "7 500"], 'to `python -m tasks.scaffold`: --set "ingest.csv_thousands= "'),
+        (["1,5", "1.234,567,8"], "Write them all in one way into the file"),
+    ],
+)
+def test_numbers_written_for_people_are_told_with_the_setting_that_reads_them(cells: list[str], cure: str) -> None:
+    (finding,) = column_findings(column(*cells * 40))
+
+    assert cure in finding.text
+
+
+def test_numbers_written_for_people_in_a_file_that_knows_numbers_are_mended_in_the_file() -> None:
+    (finding,) = column_findings(column("1,5", "2,5", as_text=False))
+
+    assert "write them as numbers into the file" in finding.text
+    assert "SET" not in finding.text
+
+
+@pytest.mark.parametrize(("sentence", "is_told"), [("a parcel came too late", True), ("a parcel came late", False)])
+def test_sentences_that_repeat_may_be_texts(sentence: str, is_told: bool) -> None:
+    profile = column(*[f"{sentence} {mark}" for mark in ("!", "?")][: 2 if is_told else 0], *[sentence] * 30)
+
+    told = [finding.text for finding in column_findings(profile) if finding.kind == "type"]
+
+    assert bool(told) is is_told
+    assert all("put {type: text, max_length: 200}" in text for text in told)
+
+
 def test_one_number_with_a_leading_zero_makes_no_category_of_texts() -> None:
     texts = [f"message number {n} of many" for n in range(20)]
 

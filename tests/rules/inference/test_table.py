@@ -47,6 +47,31 @@ def test_the_id_that_a_person_names_is_no_feature_and_its_faults_are_told() -> N
     assert "but 1 row repeat one and 1 are missing" in told(found, "id")
 
 
+def test_an_id_without_faults_is_told_last_and_not_doubted_as_a_category() -> None:
+    names = [f"c{n}" for n in range(ROWS)]
+
+    found = described(a_table(customer=names, token=[f"t{n}" for n in range(ROWS)]), id="customer")
+
+    assert found.findings[-1].text == "customer names the rows, and is no feature"
+    assert [each.text for each in found.findings if "customer" in each.text or "most of them rare" in each.text] == [
+        "customer names the rows, and is no feature"
+    ]
+
+
+def test_a_category_of_many_values_that_is_a_feature_is_told() -> None:
+    found = described(a_table(town=[f"town {n // 2}" for n in range(2 * 101)], rows=2 * 101))
+
+    assert told(found, "type") == "town is a category of 101 values, most of them rare"
+
+
+def test_rows_that_share_their_time_are_told_after_what_spoils_a_model() -> None:
+    days = [DAYS[n // 2] for n in range(ROWS)]
+
+    kinds = [finding.kind for finding in described(a_table(day=days, constant=["1"] * ROWS), time="day").findings]
+
+    assert kinds == ["constant", "hint"]
+
+
 def test_a_constant_column_is_no_feature() -> None:
     assert no_features(described(a_table(country=["FR"] * ROWS))) == ["country"]
 
@@ -73,7 +98,7 @@ def test_a_time_that_goes_back_repeats_or_is_missing_is_told() -> None:
     sentences = told(described(a_table(day=days), time="day"), "time")
 
     assert "not in the order of day: 1 row go" in sentences
-    assert "1 row share their day with an earlier row" in sentences
+    assert "1 row share their day with an earlier row" in told(described(a_table(day=days), time="day"), "hint")
     assert "day is missing in 1 row" in sentences
 
 
@@ -149,6 +174,8 @@ def test_the_weightiest_is_told_first() -> None:
     [
         ({"target": "sould"}, "the target 'sould' is no column of the file; did you mean 'sold'?"),
         ({"target": "xyz"}, "there are: length, width, sold"),
+        ({"target": "Old"}, "did you mean 'sold'?"),
+        ({"target": "sold_in_euro"}, "did you mean 'sold'?"),
         ({"time": "lenght"}, "the time 'lenght' is no column of the file; did you mean 'length'?"),
         ({"id": "nr"}, "the id 'nr' is no column"),
         ({"time": "sold"}, "the target can be neither the time nor the id"),

@@ -79,6 +79,19 @@ def test_a_target_that_cannot_be_learned_is_refused(cells: list[str], task: str 
     assert message in str(refused.value)
 
 
+@pytest.mark.parametrize("task", [None, "regression"])
+def test_a_target_with_decimal_commas_is_refused_with_the_setting_that_reads_it(task: str | None) -> None:
+    with pytest.raises(BadInput) as refused:
+        spec("1,5", "2,75", *["3,25"] * 20, task=task)
+
+    assert "holds numbers such as '3,25', '1,5', '2,75'" in str(refused.value)
+    assert "add SET='ingest.csv_decimal=,'" in str(refused.value)
+
+
+def test_names_of_classes_may_look_like_decimals_where_a_person_says_so() -> None:
+    assert spec("1,5", "2,5", "1,5", task="binary")["classes"] == ["1,5", "2,5"]
+
+
 def test_rows_without_a_label_are_told() -> None:
     assert sentences("a", "b", "", *"ab" * 50)[0] == "y is missing in 1 row: they will be rejected into quarantine"
 
