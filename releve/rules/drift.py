@@ -7,14 +7,14 @@ A share of drifted columns is not a verdict: docs/decisions/0018-drift.md.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from releve.errors import BadInput
 from releve.rules.columns import CATEGORY, NUMBER, Column
 from releve.rules.drift_broken import MIN_PRESENT, broken, odd, own_each
 from releve.rules.drift_columns import Pair, pair_of
-from releve.rules.drift_normal import choose_places, depends, inflation, pairs_of
+from releve.rules.drift_normal import Normal, normals, pairs_of
 from releve.rules.drift_tests import METHODS, Measured
 from releve.rules.params import Monitor
 from releve.rules.schema import Schema
@@ -49,7 +49,7 @@ class ColumnDrift:
     threshold: float  # p-value below which the change is no chance
     drifted: bool
     strong: bool = False  # one such alarm is enough
-    inflation: float = 1.0  # of the test's statistic among past windows; 1: rows are as good as independent
+    inflation: float = 1.0  # of the test's statistics among past windows; 1: rows are as good as independent
     normal: float = 0.0  # effect up to which changes between windows are normal
 
 
@@ -141,12 +141,12 @@ def look(
 
 
 def _judge(pairs: Sequence[Pair], params: Monitor) -> tuple[ColumnDrift, ...]:
-    measured, factors = [_measure(pair) for pair in pairs], _inflations(pairs)
-    p_values = [found.p_value(factor) for found, factor in zip(measured, factors, strict=True)]
+    measured, known = [_measure(pair) for pair in pairs], normals([_past(pair) for pair in pairs])
+    p_values = [normal.p_value(found) for found, normal in zip(measured, known, strict=True)]
     threshold = corrected(p_values, params.alpha)
     return tuple(
-        _result(pair, found, factor, threshold, params)
-        for pair, found, factor in zip(pairs, measured, factors, strict=True)
+        _result(pair, found, normal, threshold, params)
+        for pair, found, normal in zip(pairs, measured, known, strict=True)
     )
 
 
@@ -165,21 +165,24 @@ def _measure(pair: Pair) -> Measured:
     return METHODS[pair.column.type].measure(pair.before, pair.now)
 
 
-def _inflations(pairs: Sequence[Pair]) -> list[float]:
-    """By column; where the table's rows depend on each other, every column's own figure counts."""
-    past = [pairs_of(pair.windows, METHODS[pair.column.type].measure, least=MIN_PRESENT) for pair in pairs]
-    together = depends([each for found in past for each in found])
-    return [inflation(found) if together or depends(found) else 1.0 for found in past]
+def _past(pair: Pair) -> list[Measured]:
+    return pairs_of(pair.windows, METHODS[pair.column.type].measure, least=MIN_PRESENT)
 
 
-def _result(pair: Pair, found: Measured, factor: float, threshold: float, params: Monitor) -> ColumnDrift:
-    change = Change(found.p_value(factor), found.effect)
+def _result(pair: Pair, found: Measured, normal: Normal, threshold: float, params: Monitor) -> ColumnDrift:
+    change = Change(normal.p_value(found), found.effect)
     drifted = has_drifted(change, threshold=threshold, min_effect=params.min_effect)
     strong = drifted and change.p_value <= threshold / STRONG_P and change.effect >= params.strong_effect
-    needed = factor * found.reached_by(threshold)
-    normal = min(1.0, found.effect * (needed / found.statistic) ** 0.5) if factor > 1 and found.statistic else 0.0
-    method = METHODS[pair.column.type].name
-    return ColumnDrift(pair.column.name, method, change, threshold, drifted, strong, factor, normal)
+    return ColumnDrift(
+        pair.column.name,
+        METHODS[pair.column.type].name,
+        change,
+        threshold,
+        drifted,
+        strong,
+        normal.inflation,
+        normal.effect(found, p_value=threshold),
+    )
 
 
 def has_drifted(change: Change, *, threshold: float, min_effect: float) -> bool:
