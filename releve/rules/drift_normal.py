@@ -11,13 +11,14 @@ Where the pairs show no dependence the inflation is 1: among independent rows no
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf, log
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.rules.drift_tests import Measured, together
+from releve.rules.drift_tests import Change, Measured, together
 
 MOST_ROWS = 20_000  # of a side, and of a window, that are looked at: an effect of 0.05 shows in far fewer
 MOST_WINDOWS = 13
@@ -66,6 +67,10 @@ class Normal:
     def p_value(self, found: Measured) -> float:
         """Of a change, beside what is normal."""
         return together([each.p_value(self.inflation, self.certainty) for each in found.statistics], found.tries)
+
+    def change(self, found: Measured) -> Change:
+        """What was found, judged beside what is normal."""
+        return Change(self.p_value(found), found.effect)
 
     def effect(self, found: Measured, *, p_value: float) -> float:
         """The size of a change, of the kind that was found, that has this p-value; 0 where rows are independent."""
@@ -152,7 +157,7 @@ def pairs_of(
 ) -> list[Measured]:
     """Each window compared with the next; windows with fewer present cells than `least` are left out."""
     full = [window for window in windows if _present(window) >= least]
-    return [measure(before, now) for before, now in zip(full, full[1:], strict=False)]
+    return [measure(before, now) for before, now in pairwise(full)]
 
 
 def _present(window: NDArray[Any]) -> int:

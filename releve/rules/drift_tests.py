@@ -22,6 +22,14 @@ SMALLEST = 1e-300
 
 
 @dataclass(frozen=True)
+class Change:
+    """How one column differs: probability of at least this much where nothing but the normal happens, and its size."""
+
+    p_value: float
+    effect: float  # 0-1: Kolmogorov-Smirnov D, or total variation
+
+
+@dataclass(frozen=True)
 class Statistic:
     """One test's statistic, which grows with the rows: chi-square, or the square of Kolmogorov's."""
 
