@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,7 @@ def _frames(pairs: Sequence[Pair]) -> "tuple[pd.DataFrame, pd.DataFrame]":
     parts = [most_changed(pair.before, pair.now)[0] if pair.before.ndim == 2 else 0 for pair in pairs]
     now, before = (
         {pair.column.name: as_series(side(pair), pair, part) for pair, part in zip(pairs, parts, strict=True)}
-        for side in (lambda pair: pair.now, lambda pair: pair.before)
+        for side in (attrgetter("now"), attrgetter("before"))
     )
     return pd.DataFrame(now), pd.DataFrame(before)
 

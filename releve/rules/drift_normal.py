@@ -24,10 +24,11 @@ MOST_ROWS = 20_000  # of a side, and of a window, that are looked at: an effect 
 MOST_WINDOWS = 13
 LEAST_WINDOWS = 4  # a shorter reference is cut into smaller windows than the current one
 SEED = 7
-DOUBT = 0.01  # pairs that are less likely than this among independent rows show that rows depend on each other
+DOUBT = 0.005  # pairs that are less likely than this among independent rows show that rows depend on each other
 MEDIAN_WORTH = 0.5  # degrees of freedom that a pair adds: a median of few knows less than a mean
 MOST_CERTAIN = 50.0  # degrees of freedom that columns lend each other: they are seldom independent
 HALVINGS = 20
+LEAST_EXCESS = 0.1  # of a median: a column of few values may show none at all
 SMALLEST = 1e-300  # of a p-value whose logarithm is taken
 
 
@@ -90,7 +91,7 @@ def normals(columns: Sequence[Sequence[Measured]]) -> list[Normal]:
     """What is normal for each column, from its pairs of past windows."""
     if not depends([each for pairs in columns for each in pairs]):
         count = len(columns)
-        return [_own(pairs) if depends(pairs, doubt=DOUBT / count) else INDEPENDENT for pairs in columns]
+        return [_alone(pairs) if depends(pairs, doubt=DOUBT / count) else INDEPENDENT for pairs in columns]
     return _moderated([_own(pairs) for pairs in columns])
 
 
@@ -104,11 +105,17 @@ def depends(pairs: Sequence[Measured], *, doubt: float = DOUBT) -> bool:
     return bool(special.chdtrc(2 * len(pairs), joined) < doubt)
 
 
+def _alone(pairs: Sequence[Measured]) -> Normal:
+    own = _own(pairs)
+    return Normal(max(1.0, own.inflation), max(1.0, own.certainty))
+
+
 def _own(pairs: Sequence[Measured]) -> Normal:
+    """What the column's own pairs say, below 1 too."""
     if not pairs:
         return Normal(1.0, 0.0)
     excess = float(np.median([_excess(pair) for pair in pairs]))
-    return Normal(max(1.0, excess), MEDIAN_WORTH * len(pairs))
+    return Normal(max(LEAST_EXCESS, excess), MEDIAN_WORTH * len(pairs))
 
 
 def _excess(pair: Measured) -> float:
@@ -117,17 +124,16 @@ def _excess(pair: Measured) -> float:
 
 def _moderated(own: Sequence[Normal]) -> list[Normal]:
     """Each column's figure drawn to that of all: by as much as the columns differ no more than chance lets them."""
-    from scipy.special import digamma, polygamma
+    from scipy.special import polygamma
 
     known = [each for each in own if each.certainty]
     if not known:
         return [INDEPENDENT for _ in own]
     degrees = float(np.mean([each.certainty for each in known]))
     logs = np.log([each.inflation for each in known])
-    centred = logs - digamma(degrees / 2) + log(degrees / 2)
-    apart = float(np.var(centred, ddof=1)) - float(polygamma(1, degrees / 2)) if len(known) > 1 else inf
+    apart = float(np.var(logs, ddof=1)) - float(polygamma(1, degrees / 2)) if len(known) > 1 else inf
     prior = MOST_CERTAIN if apart <= 0 else min(MOST_CERTAIN, 2 * _trigamma_inverse(apart))
-    level = float(np.exp(centred.mean() + digamma(prior / 2) - log(prior / 2))) if prior else 1.0
+    level = float(np.exp(logs.mean()))
     return [
         Normal(
             max(1.0, (prior * level + each.certainty * each.inflation) / (prior + each.certainty)),
