@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 import pytest
 
