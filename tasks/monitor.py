@@ -18,7 +18,7 @@ from releve.rules.trigger import Evidence, TriggerDecision
 from releve.settings import Settings
 from tasks.batches import read_batches
 from tasks.drift import STAMP, look_for_drift, state_before
-from tasks.evidence import Window, estimate_quality, gather, judge_age, judge_quality
+from tasks.evidence import Window, estimate_quality, gather, judge_age, judge_quality, predictions
 from tasks.harvest import waiting_rows
 from tasks.history import CHALLENGED, INGESTED, MONITORED, challenges_of, events_of
 from tasks.places import ScenarioState
@@ -70,6 +70,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
         known.params.monitor,
         before=state_before(looks, model=known.champion.release.model, first_at=known.window.first_at),
         folder=folder,
+        predictions=predictions(known),
         workspace=Workspace(settings.home / "evidently", scenario),
     )
     kept, guess = judge_quality(known), estimate_quality(known)

@@ -77,8 +77,8 @@ class Verdict:
 class Predictions:
     """What the champion answers: classes, or numbers (of a regression; probabilities of one class)."""
 
-    reference: Sequence[Any]  # for each row of the reference
-    current: Sequence[Any]  # for each row of the window
+    reference: Sequence[Any]  # to rows that it had not learned from: answers to those that it had are another's
+    current: Sequence[Any]  # to each row of the window
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ def compare(
     """The verdict on `current` beside `reference`, both in time order.
 
     Frames may be as they came: cells are cleaned here, and columns that are no feature of `schema` are not compared.
-    `before` is the state of the look before, over other rows. Raises BadInput for predictions of another length.
+    `before` is the state of the look before, over other rows. Raises BadInput unless each of its rows has a prediction.
     """
     return look(reference, current, schema, params, before=before, predictions=predictions).verdict
 
@@ -132,9 +132,9 @@ def look(
     columns = [column for column in schema.features if column.name not in absent]
     pairs = [pair_of(column, reference[column.name], current[column.name]) for column in columns]
     if predictions:
-        pairs.append(_prediction_pair(predictions, schema, sizes))
+        pairs.append(_prediction_pair(predictions, schema, rows=len(current)))
     wrong = [told.text for told in absent.values() if told.broken]
-    wrong += [text for pair in pairs if (text := broken(pair, params))]
+    wrong += [text for pair in pairs if not pair.of_answers and (text := broken(pair, params))]
     notes = [*_notes(pairs, current, schema), *(told.text for told in absent.values() if not told.broken)]
     if wrong:
         return Look(Verdict(BROKEN, (*wrong, MEND, *notes), *sizes))
@@ -270,15 +270,11 @@ def _can_be_judged(pair: Pair) -> bool:
     return pair.column.type in METHODS and pair.present >= MIN_PRESENT and not own_each(pair)
 
 
-def _prediction_pair(predictions: Predictions, schema: Schema, sizes: tuple[int, int]) -> Pair:
+def _prediction_pair(predictions: Predictions, schema: Schema, *, rows: int) -> Pair:
     import pandas as pd
 
-    found = (len(predictions.current), len(predictions.reference))
-    if found != sizes:
-        raise BadInput(
-            f"{found[0]} and {found[1]} predictions for {sizes[0]} rows and {sizes[1]} of reference; "
-            "expected one for each row"
-        )
+    if len(predictions.current) != rows:
+        raise BadInput(f"{len(predictions.current)} predictions for {rows} rows; expected one for each row")
     values = [*predictions.reference, *predictions.current]
     is_number = schema.target.task == REGRESSION or all(isinstance(value, float) for value in values)
     column = Column(

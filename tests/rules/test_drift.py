@@ -169,8 +169,25 @@ def test_answers_in_numbers_are_compared_as_numbers():
     assert (verdict.columns[-1].method, verdict.columns[-1].drifted) == ("KS and rank sum of the answers", False)
 
 
-def test_predictions_of_another_length_are_refused():
-    with pytest.raises(BadInput, match="2 and 1000 predictions for 300 rows and 1000 of reference"):
+def test_answers_are_compared_with_those_to_any_number_of_rows_that_were_held_out():
+    answers = Predictions(["yes", "no"] * 60, ["yes"] * 250 + ["no"] * 50)
+
+    verdict = seen(shop_rows(1000), shop_rows(300, seed=3), predictions=answers)
+
+    assert verdict.drifted[0].of_answers
+
+
+def test_answers_held_out_that_are_too_few_are_no_evidence_and_the_verdict_says_so():
+    answers = Predictions(["yes"] * 19, ["no"] * 300)
+
+    verdict = seen(shop_rows(1000), shop_rows(300, seed=3), predictions=answers)
+
+    assert not any(column.of_answers for column in verdict.columns)
+    assert "not judged, as fewer than 20 cells are present on one side: prediction" in verdict.reasons
+
+
+def test_a_row_without_a_prediction_is_refused():
+    with pytest.raises(BadInput, match="2 predictions for 300 rows; expected one for each row"):
         seen(shop_rows(1000), shop_rows(300), predictions=Predictions(["yes"] * 1000, ["no"] * 2))
 
 
