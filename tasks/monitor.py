@@ -24,7 +24,7 @@ from releve.settings import Settings
 from tasks.batches import read_batches
 from tasks.champion import check_released, read_reference
 from tasks.harvest import waiting_rows
-from tasks.history import CHALLENGED, MONITORED, events_of
+from tasks.history import CHALLENGED, MONITORED, challenge_history, events_of
 from tasks.places import ScenarioState
 
 if TYPE_CHECKING:
@@ -69,10 +69,11 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
 
     # decide
     at = datetime.now(UTC)
+    history = challenge_history(registry, scenario)
     folder = state.reports / at.strftime("%Y%m%dT%H%M%S.%fZ")
     verdict = _judge_drift(reference, _newest(answers, schema, params.monitor), schema, params.monitor, folder)
     kept = _judge_quality(state, champion, schema, params)
-    decision = trigger.decide(Evidence(verdict, kept, new_rows), params.trigger)
+    decision = trigger.decide(Evidence(at.isoformat(), verdict, kept, new_rows), history, params.trigger)
 
     # apply
     observation = Observation(

@@ -153,8 +153,15 @@ class Monitor(Section):
 
 
 class Trigger(Section):
+    policy: Literal["static", "every", "schedule", "drift", "quality", "two_key", "auto"]
     min_new_rows: Count
-    max_new_rows: Count
+    max_new_rows: Annotated[int, Field(ge=0)]
+    max_days: Annotated[int, Field(ge=0)]
+    every_batches: Count
+    fastest_batches: Count
+    slowest_batches: Count
+    cooldown_hours: Annotated[float, Field(ge=0)]
+    max_per_month: Annotated[int, Field(ge=0)]
     min_labels: Count
     quality_tolerance: Share
     confidence: OpenShare
