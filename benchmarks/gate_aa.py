@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from releve.adapters.files import read_params
-from releve.rules.metrics import BINARY, METRICS, REGRESSION, Sheet
+from releve.rules.metrics import BINARY, METRICS, REGRESSION
 from releve.rules.paired import Doubt, compare
 from releve.rules.params import Gate
 from releve.rules.scores import Interval, share
+from releve.rules.sheets import Sheet
 
 Floats = NDArray[np.float64]
 

@@ -15,11 +15,12 @@ from releve.rules import baselines, paired
 from releve.rules.calibration import calibration
 from releve.rules.gate import CHAMPION
 from releve.rules.learning import VALUE
-from releve.rules.metrics import METRICS, Sheet, metrics_of, resolve, score_or_none, sheet
+from releve.rules.metrics import METRICS, metrics_of, resolve, score_or_none
 from releve.rules.paired import Doubt
 from releve.rules.scores import rounded, told
+from releve.rules.sheets import Sheet, in_classes, sheet
 from releve.rules.slices import Slice, check_slices, slices
-from releve.rules.split import Fold
+from releve.rules.split import Fold, numbered
 from releve.rules.target import REGRESSION
 from tasks.fairness import find_unfairness
 from tasks.places import POSITION
@@ -80,9 +81,10 @@ def gather(stage: Stage) -> Case:
     rows, holdout = pd.read_parquet(stage.files.rows), pd.read_parquet(stage.files.holdout)
     folds = tuple(Fold(**fold) for fold in json.loads(stage.files.folds.read_text()))
     newest = rows.iloc[int(holdout[POSITION].iloc[0]) :]
-    mine = _sheet(stage, newest, holdout[_answer_columns(stage)].to_numpy())
+    blocks = numbered(folds)
+    mine = _sheet(stage, newest, holdout[_answer_columns(stage)].to_numpy(), blocks)
     tag = read_inputs(stage.files.inputs).champion
-    champion = _sheet(stage, newest, _champion_answers(stage, tag, newest)) if tag else None
+    champion = _sheet(stage, newest, _champion_answers(stage, tag, newest), blocks) if tag else None
     return Case(stage, rows, folds, mine, champion)
 
 
@@ -110,20 +112,20 @@ def _answer_columns(stage: Stage) -> list[str]:
     return [str(label) for label in stage.schema.target.classes] or [VALUE]
 
 
-def _sheet(stage: Stage, rows: "pd.DataFrame", answers: Any) -> Sheet:
+def _sheet(stage: Stage, rows: "pd.DataFrame", answers: Any, blocks: Any) -> Sheet:
+    """The champion is one model, and is yet asked what the challenger is: to rank the rows of a block."""
     target = stage.schema.target
-    return sheet(answers, rows[target.name].tolist(), target, quantile=stage.params.gate.quantile)
+    return sheet(answers, rows[target.name].tolist(), target, quantile=stage.params.gate.quantile, blocks=blocks)
 
 
 def _champion_answers(stage: Stage, tag: str, rows: "pd.DataFrame") -> Any:
-    """In the order of the schema's classes, of which the champion may know fewer."""
+    """In the order of the schema's classes, of which the champion may know fewer, or others."""
     model, target = ModelStore(stage.settings.home).load(tag), stage.schema.target
     _check_askable(model, stage, rows)
     answers = model.answer(model.schema.frame_input(rows))
     if answers.probabilities is None:
         return np.asarray(answers.labels, dtype=np.float64)
-    known = {label: answers.probabilities[:, place] for place, label in enumerate(model.schema.target.classes)}
-    return np.column_stack([known.get(label, np.zeros(len(rows))) for label in target.classes])
+    return in_classes(answers.probabilities, model.schema.target.classes, target.classes)
 
 
 def _check_askable(model: Model, stage: Stage, rows: "pd.DataFrame") -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from releve.adapters import fairness
-from releve.rules.metrics import METRICS, Sheet, score_or_none
+from releve.rules.metrics import METRICS, score_or_none
+from releve.rules.sheets import Sheet
 from releve.rules.slices import groups
 from releve.rules.target import BINARY
 

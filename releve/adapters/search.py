@@ -71,7 +71,11 @@ class Search:
 
 
 def _suggest(trial: Any, name: str, knob: Any) -> Any:
-    return trial._suggest(name, _distribution(knob))
+    if not isinstance(knob, Number):
+        return trial.suggest_categorical(name, list(knob.values))
+    if knob.whole:
+        return trial.suggest_int(name, int(knob.low), int(knob.high), log=knob.log)
+    return trial.suggest_float(name, knob.low, knob.high, log=knob.log)
 
 
 def _distribution(knob: Any) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from releve.rules.metrics import Sheet
+from releve.rules.sheets import Sheet
 
 BINS = 10  # of equal width over the certainty 0-1
 

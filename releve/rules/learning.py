@@ -18,12 +18,14 @@ VALUE = "_value"  # column of the answers in a regression; no class is called so
 def window(rows: "pd.DataFrame", *, end: int, last_batches: int) -> "pd.DataFrame":
     """The rows before `end` that a model learns from: of the newest `last_batches` batches, or all when it is 0.
 
-    A batch of which only the first rows lie before `end` counts as one.
+    Where `end` lies inside a batch, that batch's rows before it come on top: what is released learns from so many
+    whole batches, and the model of a block that begins a row later than a batch must not be judged on that one row.
     """
     before = rows.iloc[:end]
     if last_batches == 0:
         return before
-    newest = before[BATCH].drop_duplicates().tail(last_batches)
+    cut = set(before[BATCH].tail(1)) & set(rows[BATCH].iloc[end : end + 1])
+    newest = before[BATCH].drop_duplicates().tail(last_batches + len(cut))
     return before[before[BATCH].isin(set(newest))]
 
 

@@ -12,69 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.errors import BadInput
+from releve.rules.auc import areas, as_ranks, has_areas, placements
+from releve.rules.sheets import Sheet as Sheet
+from releve.rules.sheets import sheet as sheet
 from releve.rules.target import BINARY, MULTICLASS, REGRESSION, Target
 
 Floats = NDArray[np.float64]
 
 AUTO = "auto"  # params.yaml: the task's default metric
 SMALLEST_PROBABILITY = 1e-15  # keeps the log finite where a model was certain and wrong
-NO_SKILL_AUC = 0.5  # where all rows are of one class: nobody can be told apart
 
 
-@dataclass(frozen=True, eq=False)
-class Sheet:
-    """One model's answers to some rows, and the truth.
-
-    answers: (rows, classes) probabilities in the order of target.classes, or (rows,) values. truth: (rows,) the
-    place of the label among the classes, or the true value.
-    """
-
-    answers: Floats
-    truth: NDArray[Any]
-    positive: int = 1  # place among the classes
-    quantile: float = 0.5  # of the pinball loss
-
-    def __len__(self) -> int:
-        return len(self.truth)
-
-    def take(self, rows: Any) -> "Sheet":
-        """The rows at these positions, or of this mask."""
-        return Sheet(self.answers[rows], self.truth[rows], self.positive, self.quantile)
-
-    def answered(self, answers: Floats) -> "Sheet":
-        """The same rows, answered by another."""
-        return Sheet(answers, self.truth, self.positive, self.quantile)
-
-    @property
-    def multiclass(self) -> bool:
-        return self.answers.ndim == 2 and self.answers.shape[1] > 2
-
-    @property
-    def right(self) -> NDArray[np.bool_]:
-        """Per row, whether the likeliest class is the label."""
-        return np.asarray(self.named == self.truth)
-
-    @property
-    def named(self) -> NDArray[np.int64]:
-        """Per row the place of the likeliest class; -1 where no class has a chance."""
-        return np.where(self.answers.max(axis=1) > 0, self.answers.argmax(axis=1), -1)
-
-    @property
-    def asked(self) -> list[int]:
-        """Classes that a score looks at one by one: all, or of two the positive one."""
-        return list(range(self.answers.shape[1])) if self.multiclass else [self.positive]
-
-
-def sheet(answers: Any, labels: Sequence[Any], target: Target, *, quantile: float = 0.5) -> Sheet:
-    """Answers (rows, classes) or (rows,) beside their labels. Raises BadInput unless there is one answer per label."""
-    found = np.asarray(answers, dtype=np.float64)
-    if len(found) != len(labels):
-        raise BadInput(f"{len(found)} answers to {len(labels)} labelled rows; expected one answer per row")
-    if target.task == REGRESSION:
-        return Sheet(found.reshape(len(labels)), np.asarray(labels, dtype=np.float64), quantile=quantile)
-    place = {label: number for number, label in enumerate(target.classes)}
-    positive = place[target.classes[-1] if target.positive is None else target.positive]
-    return Sheet(found, np.array([place[label] for label in labels], dtype=np.int64), positive)
+def _any_rows(found: Sheet) -> bool:
+    return len(found) > 0
 
 
 def _first(means: Floats) -> Floats:
@@ -94,28 +44,33 @@ class Metric:
     statistics: Callable[[Sheet], Floats]  # (rows, k)
     finish: Callable[[Floats], Floats] = _first  # means (draws, k) -> scores (draws,)
     relative: bool = False
-    needs_both: bool = False  # rows of a class and rows of another
+    is_defined: Callable[[Sheet], bool] = _any_rows  # whether these rows can be scored
     align: Callable[[Sheet], Sheet] = lambda found: found  # makes the answers of two models comparable row by row
-
-    def is_defined(self, found: Sheet) -> bool:
-        """Whether these rows can be scored."""
-        return len(found) > 0 and (not self.needs_both or len(np.unique(found.truth)) > 1)
 
     def scores(self, statistics: Floats, weights: Floats) -> Floats:
         """Scores (draws,) when the rows count as `weights` (draws, rows) say."""
         return self.finish(weights @ statistics / weights.sum(axis=1, keepdims=True))
 
 
-def score(name: str, answers: Any, labels: Sequence[Any], target: Target, *, quantile: float = 0.5) -> float:
-    """The metric `name` over all rows alike. Raises BadInput where it is not defined."""
-    return score_sheet(name, sheet(answers, labels, target, quantile=quantile))
+def score(
+    name: str,
+    answers: Any,
+    labels: Sequence[Any],
+    target: Target,
+    *,
+    quantile: float = 0.5,
+    blocks: NDArray[np.int64] | None = None,
+) -> float:
+    """The metric `name` over all rows alike. Raises BadInput where it is not defined. `blocks`: see Sheet."""
+    return score_sheet(name, sheet(answers, labels, target, quantile=quantile, blocks=blocks))
 
 
 def score_sheet(name: str, found: Sheet) -> float:
     """Raises BadInput for no rows at all, and for an AUC of one class."""
     metric = METRICS[name]
     if not metric.is_defined(found):
-        what = "where all labels are one class" if len(found) else "of no rows"
+        what = "of no rows" if not len(found) else "where all labels are one class"
+        what += "" if found.blocks is None else ", block by block"
         raise BadInput(
             f"{name} is not defined {what}; judge on more rows (params.yaml: split.holdout_rows), or by another metric "
             "(gate.metric)"
@@ -202,48 +157,12 @@ def _f1(means: Floats) -> Floats:
     return np.asarray(np.divide(2 * hits, named, out=np.zeros_like(hits), where=named > 0).mean(axis=1))
 
 
-def _placements(found: Sheet) -> Floats:
-    """Per class that is asked and there, five columns: is it this class, that times its placement, the same of the
-    rest, and the AUC. A row's placement is the share of the other side's rows that it stands on the right side of, a
-    tie counting half (DeLong, DeLong & Clarke-Pearson 1988); the mean placement of either side is the AUC."""
-    shown = [place for place in found.asked if 0 < (found.truth == place).sum() < len(found)]
-    columns = [_class_placements(found.answers[:, place], found.truth == place) for place in shown]
-    return np.hstack([*columns]) if columns else np.zeros((len(found), 0))
-
-
-def _class_placements(scores: Floats, ups: NDArray[np.bool_]) -> Floats:
-    from scipy.stats import rankdata
-
-    placement = np.empty(len(scores))
-    placement[ups] = (rankdata(scores)[ups] - rankdata(scores[ups])) / (~ups).sum()
-    placement[~ups] = (ups.sum() - rankdata(scores)[~ups] + rankdata(scores[~ups])) / ups.sum()
-    area = np.full(len(scores), placement[ups].mean())
-    return np.column_stack([ups, ups * placement, ~ups, ~ups * placement, area])
-
-
-def _auc(means: Floats) -> Floats:
-    """Mean over the classes of one against the rest. To first order a reweighted AUC moves by what the mean placement
-    of either side moves, which turns sorting every draw into one product: docs/decisions/0010-paired-doubt.md."""
-    if not means.shape[1]:
-        return np.full(len(means), NO_SKILL_AUC)
-    up, ups, down, downs, area = (means[:, start::5] for start in range(5))
-    either = [np.divide(total, share, out=area.copy(), where=share > 0) for total, share in ((ups, up), (downs, down))]
-    return np.asarray((either[0] + either[1] - area).mean(axis=1))
-
-
-def _as_ranks(found: Sheet) -> Sheet:
-    """Each class's probabilities as shares of rows below: AUC knows no scale, and two models may have two."""
-    from scipy.stats import rankdata
-
-    return Sheet(rankdata(found.answers, axis=0) / len(found), found.truth, found.positive, found.quantile)
-
-
 CLASSES = (BINARY, MULTICLASS)
 VALUES = (REGRESSION,)
 METRICS: dict[str, Metric] = {
     "accuracy": Metric(CLASSES, +1, _misses, _column(lambda found: found.right.astype(np.float64))),
     "log_loss": Metric(CLASSES, -1, _surprises, _column(_surprises), relative=True),
-    "auc": Metric(CLASSES, +1, _squared_gaps, _placements, _auc, needs_both=True, align=_as_ranks),
+    "auc": Metric(CLASSES, +1, _squared_gaps, placements, areas, is_defined=has_areas, align=as_ranks),
     "f1": Metric(CLASSES, +1, _misses, _hits_and_names, _f1),
     "brier": Metric(CLASSES, -1, _squared_gaps, _column(_squared_gaps)),
     "mae": Metric(VALUES, -1, _absolute_errors, _column(_absolute_errors), relative=True),

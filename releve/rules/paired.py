@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.rules.metrics import METRICS, Metric, Sheet, score_sheet
+from releve.rules.metrics import METRICS, Metric, score_sheet
 from releve.rules.resampling import block_rows, block_weights, dependent_rows, swaps
 from releve.rules.scores import Interval, share
+from releve.rules.sheets import Sheet
 
 Floats = NDArray[np.float64]
 
@@ -93,7 +94,7 @@ def luck(name: str, challenger: Sheet, other: Sheet, *, block: int, doubt: Doubt
     For accuracy and independent rows this is McNemar's mid-p test (Fagerland, Lydersen & Laake 2013).
     """
     metric, rows = METRICS[name], len(challenger)
-    both = metric.statistics(_stacked(metric.align(challenger), metric.align(other)))
+    both = metric.statistics(metric.align(challenger).beside(metric.align(other)))
     differs = np.asarray((both[:rows] != both[rows:]).any(axis=1))
     exchanges = swaps(differs, block=block, draws=doubt.resamples, seed=doubt.seed)
     gains = np.concatenate([_swapped(metric, both, keep) for keep in exchanges])
@@ -101,16 +102,6 @@ def luck(name: str, challenger: Sheet, other: Sheet, *, block: int, doubt: Doubt
     close = TIE * max(1.0, abs(score_sheet(name, other)))
     above, level = (gains > found + close).sum(), (np.abs(gains - found) <= close).sum()
     return float((above + level / 2) / len(gains))
-
-
-def _stacked(first: Sheet, second: Sheet) -> Sheet:
-    """The rows twice, with the answers of one model and of the other."""
-    return Sheet(
-        np.concatenate([first.answers, second.answers]),
-        np.concatenate([first.truth, second.truth]),
-        first.positive,
-        first.quantile,
-    )
 
 
 def _swapped(metric: Metric, both: Floats, keep: Floats) -> Floats:

@@ -5,8 +5,12 @@ order, and each block is scored by a model fitted on everything before it. One m
 holdout would be judged at its oldest; measured in docs/decisions/0003-rolling-origin.md.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
 
 from releve.errors import BadInput
 
@@ -36,3 +40,8 @@ def rolling_folds(
     first = rows - size
     edges = [first + size * number // count for number in range(count + 1)]
     return tuple(Fold(start, end) for start, end in pairwise(edges))
+
+
+def numbered(folds: Sequence[Fold]) -> NDArray[np.int64]:
+    """The number of the block, from 0, of each row that is judged on."""
+    return np.repeat(np.arange(len(folds)), [fold.end - fold.start for fold in folds])

@@ -18,7 +18,7 @@ from releve.rules.metrics import METRICS, score
 from releve.rules.schema import Schema
 from releve.rules.scores import rounded
 from releve.rules.search_spaces import SIMPLEST_FIRST, Candidate
-from releve.rules.split import Fold
+from releve.rules.split import Fold, numbered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,8 +88,8 @@ def try_candidate(table: Table, candidate: Candidate) -> Score:
             return Score(None, reason=str(error) or "not enough memory")
         except Exception as error:  # every estimator has its own ways to fail, and the other candidates go on
             return Score(None, reason=f"{type(error).__name__}: {error}"[:500])
-    pooled = _score(table, pd.concat(blocks, ignore_index=True), Fold(table.folds[0].start, table.folds[-1].end))
-    scores = tuple(_score(table, block, fold) for block, fold in zip(blocks, table.folds, strict=True))
+    pooled = _score(table, pd.concat(blocks, ignore_index=True), table.folds)
+    scores = tuple(_score(table, block, (fold,)) for block, fold in zip(blocks, table.folds, strict=True))
     notes = sorted({str(warning.message).split("\n")[0] for warning in warned})
     reason = "; ".join(notes) if pooled is not None else f"{table.metric} of its answers is not defined on these rows"
     return Score(pooled, scores, reason)
@@ -101,12 +101,13 @@ def _answers(table: Table, candidate: Candidate, fold: Fold) -> "pd.DataFrame":
     return answer(model, table.rows.iloc[fold.start : fold.end], table.schema)
 
 
-def _score(table: Table, answers: "pd.DataFrame", fold: Fold) -> float | None:
+def _score(table: Table, answers: "pd.DataFrame", folds: tuple[Fold, ...]) -> float | None:
     """None where the metric has no value, as AUC on rows of one class."""
     target, values = table.schema.target, answers.to_numpy(dtype=float)
-    labels = table.rows[target.name].iloc[fold.start : fold.end].tolist()
+    labels = table.rows[target.name].iloc[folds[0].start : folds[-1].end].tolist()
+    answered = values if target.classes else values[:, 0]
     try:
-        found = score(table.metric, values if target.classes else values[:, 0], labels, target, quantile=table.quantile)
+        found = score(table.metric, answered, labels, target, quantile=table.quantile, blocks=numbered(folds))
     except BadInput:
         return None
     return rounded(found) if math.isfinite(found) else None  # two that agree so far are the same

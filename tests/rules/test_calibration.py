@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from releve.rules.calibration import calibration
-from releve.rules.metrics import Sheet
+from releve.rules.sheets import Sheet
 
 
 def certain(chance, right, rows=100):

@@ -21,8 +21,12 @@ ROWS = pd.DataFrame({"row": range(9), BATCH: ["a", "a", "b", "b", "b", "c", "d",
         (9, 2, [5, 6, 7, 8]),
         (9, 4, range(9)),
         (9, 5, range(9)),
-        (7, 1, [6]),  # the first row of a batch counts as one
         (6, 2, [2, 3, 4, 5]),
+        (7, 1, [5, 6]),  # the rows of a batch that is cut come on top
+        (8, 2, [2, 3, 4, 5, 6, 7]),
+        (5, 1, [2, 3, 4]),
+        (4, 1, [0, 1, 2, 3]),
+        (1, 1, [0]),
         (0, 1, []),
     ],
 )

@@ -6,16 +6,15 @@ from releve.errors import BadInput
 from releve.rules.metrics import (
     AUTO,
     METRICS,
-    Sheet,
     default_metric,
     in_units,
     metrics_of,
     resolve,
     score,
     score_or_none,
-    sheet,
 )
 from releve.rules.params import Gate
+from releve.rules.sheets import Sheet, sheet
 from releve.rules.target import BINARY, MULTICLASS, REGRESSION, TASKS, Target
 
 TWO = Target("class", BINARY, ("down", "up"), "up")

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from releve.rules.metrics import METRICS, Sheet, score_sheet
+from releve.rules.metrics import METRICS, score_sheet
 from releve.rules.paired import Doubt, bounds, compare, score_interval
+from releve.rules.sheets import Sheet
 
 DOUBT = Doubt(confidence=0.95, resamples=4000, block=1, seed=7)
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from releve.rules.metrics import Sheet
 from releve.rules.paired import Doubt
 from releve.rules.quality import HOLDS, UNCLEAR, UNKNOWN, WORSE, Promise, assess, promise_of
 from releve.rules.release import Release
 from releve.rules.scores import share
+from releve.rules.sheets import Sheet
 
 SEED = 7
 DOUBT = Doubt(confidence=0.95, resamples=400, block=0, seed=SEED)

@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 
 from releve.errors import BadInput
-from releve.rules.split import Fold, rolling_folds
+from releve.rules.split import Fold, numbered, rolling_folds
 
 
 def folds_of(rows, **changes):
@@ -68,3 +68,7 @@ def test_without_a_newer_row_there_is_nothing_to_judge_on(seen):
 def test_one_row_alone_cannot_be_learned_from_and_judged_on(rows):
     with pytest.raises(BadInput, match="ingest newer labelled rows"):
         folds_of(rows)
+
+
+def test_every_row_that_is_judged_on_has_the_number_of_its_block():
+    assert numbered([Fold(5, 7), Fold(7, 8)]).tolist() == [0, 0, 1]

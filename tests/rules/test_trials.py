@@ -82,7 +82,7 @@ def test_the_same_trial_gives_the_same_score():
 
 def test_a_trial_learns_from_its_window_only():
     table = shop_table()
-    old = table.rows.assign(_batch=["old"] * 100 + ["new"] * 140)
+    old = table.rows.assign(_batch=["old"] * 100 + ["new"] * 60 + ["newest"] * 80)
     old.loc[:99, "bought"] = ["no", "yes"] * 50
 
     everything, newest = (try_candidate(replace(table, rows=old, last_batches=last), TREES) for last in (0, 1))
