@@ -9,8 +9,11 @@ for abrupt changes; doubling is the back-off of Metcalfe & Boggs 1976).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from releve.rules.metrics import METRICS, score_sheet
+from releve.rules.paired import Doubt, bounds, draw_gains
 from releve.rules.params import Trigger
 from releve.rules.scores import Interval, told_interval
+from releve.rules.sheets import Sheet
 
 
 @dataclass(frozen=True)
@@ -66,3 +69,13 @@ def _next(batches: int, paid: bool | None, params: Trigger) -> int:
     if paid is None:
         return batches
     return params.fastest_batches if paid else min(2 * batches, params.slowest_batches)
+
+
+def measure(metric: str, champion: Sheet, previous: Sheet, *, doubt: Doubt) -> Payoff:
+    """The payoff of a promotion, from both models' answers to the same labelled rows in time order."""
+    losses = METRICS[metric].losses
+    block = doubt.block_of(losses(previous) - losses(champion))
+    drawn = draw_gains(metric, champion, previous, block=block, doubt=doubt)
+    low, high = bounds(drawn, blocks=len(champion) / block, confidence=doubt.confidence)
+    gain = METRICS[metric].sign * (score_sheet(metric, champion) - score_sheet(metric, previous))
+    return Payoff(Interval(gain, low, high), len(champion))

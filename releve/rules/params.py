@@ -83,7 +83,8 @@ class Train(Section):
     recipe: Literal[Recipe, "auto"]
     scale: Literal["standard", "none"]
     options: dict[str, bool | int | float | str | None]
-    last_batches: Annotated[int, Field(ge=0)]
+    last_batches: Annotated[int, Field(ge=0)] | Literal["auto"]
+    auto_batches: Count
     seed: int
 
 
@@ -138,6 +139,7 @@ class Gate(Section):
     max_slice_loss: Share
     protected: Names
     max_unfairness: Share
+    rule: Literal["better", "not_worse"]
     max_latency_ms: Annotated[float, Field(gt=0)]
     overrides: Annotated[tuple[Override, ...], Field(strict=False)]
 
@@ -169,6 +171,16 @@ class Trigger(Section):
     min_labels: Count
     quality_tolerance: Share
     confidence: OpenShare
+
+
+class Replay(Section):
+    windows: Annotated[int, Field(ge=0)]
+    first: OpenShare
+    every_windows: Count
+    last_windows: Count
+    label_delay_windows: Annotated[int, Field(ge=0)]
+    confidence: OpenShare
+    resamples: Annotated[int, Field(ge=100)]
 
 
 class Index(Section):
@@ -204,6 +216,7 @@ class Params(Section):
     gate: Gate
     monitor: Monitor
     trigger: Trigger
+    replay: Replay
     index: Index
     service: Service
     runs: Runs
