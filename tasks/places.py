@@ -123,5 +123,9 @@ class ScenarioState:
         return self.home / "reports" / self.scenario
 
     @property
+    def replay(self) -> Path:  # replay.json of the last replay, its table and its picture
+        return self.home / "replay" / self.scenario
+
+    @property
     def worktrees(self) -> Path:
         return self.home / "worktrees"

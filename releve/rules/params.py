@@ -166,6 +166,7 @@ class Trigger(Section):
     every_batches: Count
     fastest_batches: Count
     slowest_batches: Count
+    broken_looks: Annotated[int, Field(ge=0)]
     cooldown_hours: Annotated[float, Field(ge=0)]
     max_per_month: Annotated[int, Field(ge=0)]
     min_labels: Count

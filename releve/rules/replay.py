@@ -27,6 +27,7 @@ from releve.rules.trigger import Evidence, History, TriggerDecision
 if TYPE_CHECKING:
     import pandas as pd
 
+LEAST_RECENT = 30  # labelled answers of the newest batch, below which nobody asks it alone
 Story = Generator[list[Job], list[Done], Any]
 
 
@@ -61,6 +62,10 @@ class Course:
         """Rows whose labels have arrived when `window` has been answered."""
         arrived = window.number - self.label_delay
         return self.windows[arrived - 1].end if arrived > 0 else self.start
+
+    def known_before(self, window: Window) -> int:
+        """The same at the look before."""
+        return self.known(self.windows[window.number - 2]) if window.number > 1 else self.start
 
     def new_batches(self, known: int, judged: int) -> int:
         """Windows whose labels arrived after the first `judged` rows' had."""
@@ -149,7 +154,7 @@ def play(played: Played, course: Course) -> Story:
     if challenge.problem:
         raise BadInput(f"the rows before the first window make no model: {challenge.problem}")
     champion = Champion(challenge.model, course.start, challenge.promise)
-    history, state = History((Challenged("", True, course.start),)), drift.NO_DRIFT
+    history, state, broken = History((Challenged("", True, course.start),)), drift.NO_DRIFT, 0
     answers: list[Floats] = []
     for window in course.windows:
         answers.append((yield from _answers(course, champion.model, window.start, window.end)))
@@ -157,6 +162,8 @@ def play(played: Played, course: Course) -> Story:
             break
         evidence = yield from _look(course, params, champion, history, window, before=state)
         state = evidence.drift.state
+        broken = broken + 1 if state == drift.BROKEN else 0
+        evidence = replace(evidence, broken_looks=broken)
         decision = trigger.decide(evidence, history, params.trigger)
         if not decision.retrain:
             played.turns.append(Turn(window.number, decision))
@@ -173,9 +180,9 @@ def play(played: Played, course: Course) -> Story:
 
 def _remember(history: History, evidence: Evidence, *, promote: bool, rows: int) -> History:
     """The new challenge, and what was known by then of the one before."""
-    paid = evidence.payoff.is_shown if evidence.payoff else None
-    last = replace(history.challenges[-1], paid=paid)
-    return History((*history.challenges[:-1], last, Challenged(evidence.at, promote, rows)))
+    last = replace(history.challenges[-1], payoff=evidence.payoff if history.challenges[-1].promoted else None)
+    new = Challenged(evidence.at, promote, rows, batches=evidence.new_batches)
+    return History((*history.challenges[:-1], last, new))
 
 
 def _answers(course: Course, model: Key, start: int, end: int) -> Generator[list[Job], list[Done], Floats]:
@@ -193,7 +200,13 @@ def _look(
     start, end = max(champion.since, known - newest), max(champion.since, known)
     kept = yield from _answers(course, champion.model, start, end)
     payoff = yield from _payoff(course, params, champion, known)
-    done = yield [look, Keep(champion.model, start, end, champion.promise, kept)]
+    recent = max(champion.since, course.known_before(window))
+    newest_kept = yield from _answers(course, champion.model, recent, end)
+    done = yield [
+        look,
+        Keep(champion.model, start, end, champion.promise, kept),
+        Keep(champion.model, recent, end, champion.promise, newest_kept, least=LEAST_RECENT),
+    ]
     judged = history.challenges[-1].rows
     return Evidence(
         window.at,
@@ -201,6 +214,7 @@ def _look(
         done[1].value,
         known - judged,
         new_batches=course.new_batches(known, judged),
+        recent=done[2].value,
         payoff=payoff,
     )
 

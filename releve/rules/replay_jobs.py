@@ -81,6 +81,7 @@ class Keep:
     end: int
     promise: Promise
     answers: Floats = field(compare=False, repr=False)
+    least: int = 0  # labels; 0: trigger.min_labels
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _keep(job: Keep, bench: Bench) -> Quality:
         bench.sheet(job.answers, job.start, job.end) if job.end > job.start else None,
         promise=job.promise,
         tolerance=rule.quality_tolerance,
-        min_labels=rule.min_labels,
+        min_labels=job.least or rule.min_labels,
         doubt=_doubt(bench),
     )
 

@@ -13,8 +13,10 @@ from typing import Protocol
 from releve.rules import cadence, drift, quality
 from releve.rules.cadence import Challenged, Payoff
 from releve.rules.drift import Verdict
+from releve.rules.metrics import in_units
 from releve.rules.params import Trigger
 from releve.rules.quality import Quality
+from releve.rules.scores import told_interval
 
 STATIC, EVERY, SCHEDULE, AUTO = "static", "every", "schedule", "auto"
 DRIFT_ONLY, QUALITY_ONLY, TWO_KEY = "drift", "quality", "two_key"
@@ -22,7 +24,7 @@ DRIFT_ONLY, QUALITY_ONLY, TWO_KEY = "drift", "quality", "two_key"
 # Causes of waiting and of retraining, as machines read them.
 BROKEN_DATA, FEW_ROWS, COOLDOWN, BUDGET, NEVER = "broken data", "few new rows", "cooldown", "budget", "static"
 NEW_ROWS, DRIFT, QUALITY, ESTIMATE, CONCEPT = "new rows", "drift", "quality", "estimate", "concept drift"
-CADENCE, MANY_ROWS, MANY_DAYS, AGE = "cadence", "many new rows", "many days", "age"
+CADENCE, MANY_ROWS, MANY_DAYS, AGE, SAG = "cadence", "many new rows", "many days", "age", "newest batch"
 
 MONTH = timedelta(days=30)
 AGE_DUE = "due"
@@ -59,6 +61,8 @@ class Evidence:
     estimate: Estimated | None = None
     age: Aged | None = None
     new_batches: int = 1  # that these rows came in
+    recent: Quality | None = None  # of the newest batch of labelled answers alone
+    broken_looks: int = 1  # running, this one included, where the data are broken
     payoff: Payoff | None = None  # of the champion over the one before it; None where there is none
 
 
@@ -102,7 +106,7 @@ def _holds(evidence: Evidence, history: History, params: Trigger) -> Iterator[Ca
     """The first thing that forbids a retraining, whatever the evidence for one."""
     if params.policy == STATIC:
         yield NEVER, "the policy is to keep the model as it is (params.yaml: trigger.policy)"
-    elif evidence.drift.state == drift.BROKEN:
+    elif evidence.drift.state == drift.BROKEN and not _is_new_normal(evidence, params):
         yield BROKEN_DATA, "the data look broken, and a model must not learn that"
     elif evidence.new_rows < params.min_new_rows:
         needed = f"{params.min_new_rows} are needed (params.yaml: trigger.min_new_rows)"
@@ -110,6 +114,11 @@ def _holds(evidence: Evidence, history: History, params: Trigger) -> Iterator[Ca
     else:
         yield from _cooldown(evidence, history, params)
         yield from _budget(evidence, history, params)
+
+
+def _is_new_normal(evidence: Evidence, params: Trigger) -> bool:
+    """Nobody mended it, and labelled rows go on coming in: from now on the gate says what a model makes of them."""
+    return 0 < params.broken_looks < evidence.broken_looks
 
 
 def _cooldown(evidence: Evidence, history: History, params: Trigger) -> Iterator[Cause]:
@@ -197,12 +206,27 @@ def _two_key(evidence: Evidence, history: History, params: Trigger) -> Iterator[
 
 
 def _auto(evidence: Evidence, history: History, params: Trigger) -> Iterator[Cause]:
-    """As often as retraining has been seen to pay, and at once when two keys turn."""
+    """At once where evidence asks for it, else as often as retraining has been seen to pay; never above the budget."""
+    if not cadence.has_budget(history.challenges, evidence.new_batches, params):
+        return
+    yield from _two_key(evidence, history, params)
+    yield from _sag(evidence, history, params)
     pace = cadence.pace(history.challenges, evidence.payoff, params)
-    if evidence.new_batches >= params.fastest_batches:
-        yield from _two_key(evidence, history, params)
     if evidence.new_batches >= pace.batches:
         yield CADENCE, f"{evidence.new_batches} batches since the last challenge; {pace}"
+
+
+def _sag(evidence: Evidence, history: History, params: Trigger) -> Iterator[Cause]:
+    """The newest batch alone: seen at once, and less sure. Where retraining was seen not to pay, it has to be sure."""
+    recent = evidence.recent
+    if recent is None or recent.change is None:
+        return
+    change, doubt = recent.change, recent.change.high - recent.change.value
+    allowed = in_units(recent.metric, params.quality_tolerance, recent.promise)
+    likely = change.value < -allowed and change.value + doubt / 2 < 0
+    is_wary = cadence.is_wary(history.challenges, evidence.payoff)
+    if recent.state == quality.WORSE or (likely and not is_wary):
+        yield SAG, f"the newest batch is answered worse than promised: a change of {told_interval(change)}"
 
 
 Policy = Callable[[Evidence, History, Trigger], Iterator[Cause]]
