@@ -37,7 +37,7 @@ SCENARIO ?= digits
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario requeue card gate-aa
+.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario requeue card gate-aa replay
 
 help:  ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -135,6 +135,9 @@ requeue: setup  ## Rejected rows as a file to mend and send again: SCENARIO=chur
 card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html writes a page instead
 	@[ -n "$(MODEL)" ] || { echo "error: name a model version, as 'python -m releve models SCENARIO' lists them: make card MODEL=churn:1a2b3c4d5e6f" >&2; exit 1; }
 	@$(BIN)/python -m releve card $(MODEL) $(if $(HTML),--html '$(HTML)')
+
+replay: setup  ## When should it retrain? Policies over its own history; WRITE=1 sets the recommended one (SCENARIO=digits)
+	@$(BIN)/python -m tasks.replay $(SCENARIO) $(if $(WRITE),--write)
 
 gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: writes docs/gate_aa.* (eight minutes)
 	@$(BIN)/python -m benchmarks.gate_aa $(GATE_AA_ARGS)

@@ -1,9 +1,9 @@
 """How often `trigger.policy: auto` retrains: as often as retraining has been seen to pay.
 
 After a promotion the champion before it is asked the new rows as well, which takes no training. What the last few
-promotions gained on the labelled rows since, pooled, says whether retraining pays: then the next one comes at the fastest
-pace. Where it does not, the pace is halved with every retraining in vain. So a table that stands still is left alone, and
-one that moves is followed (doubling is the back-off of Metcalfe & Boggs 1976).
+promotions gained on the labelled rows since, pooled, says whether retraining pays: then the next one comes at the
+fastest pace. Where it does not, the pace is halved with every retraining in vain. So a table that stands still is left
+alone, and one that moves is followed (doubling is the back-off of Metcalfe & Boggs 1976).
 """
 
 import math
