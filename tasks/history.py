@@ -7,7 +7,16 @@ from releve.rules.drift import BROKEN
 from releve.rules.scores import Interval
 from releve.rules.trigger import History
 
-__all__ = ["CHALLENGED", "FORGOTTEN", "INGESTED", "MONITORED", "challenge_history", "events_of"]
+__all__ = [
+    "CHALLENGED",
+    "FORGOTTEN",
+    "INGESTED",
+    "MONITORED",
+    "broken_looks",
+    "challenges_of",
+    "events_of",
+    "new_batches",
+]
 
 
 def events_of(registry: Registry, scenario: str, kind: str) -> list[Event]:
@@ -17,7 +26,7 @@ def events_of(registry: Registry, scenario: str, kind: str) -> list[Event]:
     return events[starts[-1] + 1 :] if starts else events
 
 
-def challenge_history(registry: Registry, scenario: str) -> History:
+def challenges_of(registry: Registry, scenario: str) -> History:
     """Every challenge since then; what one brought is what the last look before the next one had seen."""
     challenges = events_of(registry, scenario, CHALLENGED)
     looks = events_of(registry, scenario, MONITORED)

@@ -14,8 +14,8 @@ from releve.errors import BadInput
 from releve.rules.columns import CATEGORY, NUMBER, Column
 from releve.rules.drift_broken import MIN_PRESENT, broken, odd, own_each
 from releve.rules.drift_columns import Pair, pair_of
-from releve.rules.drift_normal import choose_places, depends, inflation, pairs_of
-from releve.rules.drift_tests import METHODS, Measured
+from releve.rules.drift_normal import Normal, normals, pairs_of
+from releve.rules.drift_tests import METHODS, Change, Measured
 from releve.rules.params import Monitor
 from releve.rules.schema import Schema
 from releve.rules.target import REGRESSION
@@ -27,16 +27,10 @@ INSUFFICIENT, BROKEN = "insufficient data", "broken data"
 NO_DRIFT, SUSPECTED, DRIFT = "no drift", "drift suspected", "drift"
 ALARMS = (SUSPECTED, DRIFT)
 PREDICTION = "prediction"  # the row of the answers; "_prediction" where a feature has that name
+OF_ANSWERS = " of the answers"  # how that row's method ends
 STRONG_P = 50  # times smaller than the threshold: the p-value of a strong alarm
+MEND = "mend the source before anything is retrained on it; where the change is real, retrain by hand"
 SHOWN = 5  # columns that a sentence names
-
-
-@dataclass(frozen=True)
-class Change:
-    """How one column differs: probability of at least this much where nothing but the normal happens, and its size."""
-
-    p_value: float
-    effect: float  # 0-1: Kolmogorov-Smirnov D, or total variation
 
 
 @dataclass(frozen=True)
@@ -49,8 +43,18 @@ class ColumnDrift:
     threshold: float  # p-value below which the change is no chance
     drifted: bool
     strong: bool = False  # one such alarm is enough
-    inflation: float = 1.0  # of the test's statistic among past windows; 1: rows are as good as independent
-    normal: float = 0.0  # effect up to which changes between windows are normal
+    inflation: float = 1.0  # of the test's statistics among past windows; 1: rows are as good as independent
+    normal: float = 0.0  # effect up to which changes between windows are normal; 0: no more than chance allows
+
+    @property
+    def of_answers(self) -> bool:
+        """Whether this is the row of the champion's answers, and no column of the table."""
+        return self.method.endswith(OF_ANSWERS)
+
+    @property
+    def measure(self) -> str:
+        """Test, effect and p-value, as a sentence shows them."""
+        return f"{self.method} {self.change.effect:.2f}, p {self.change.p_value:.1g}"
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ class Look:
 
     verdict: Verdict
     pairs: tuple[Pair, ...] = ()  # as verdict.columns
+    normals: tuple[Normal, ...] = ()  # as verdict.columns
 
 
 def by_effect(columns: Iterable[ColumnDrift]) -> tuple[ColumnDrift, ...]:
@@ -122,31 +127,32 @@ def look(
         if count < params.min_rows:
             reason = f"{count} {side}; a drift verdict needs {params.min_rows} (params.yaml: monitor.min_rows)"
             return Look(Verdict(INSUFFICIENT, (reason,), *sizes))
-    reference, current = (_with_text_names(frame) for frame in (reference, current))
-    absent = [found for name in schema.names if (found := _absent(name, reference, current))]
-    columns = [column for column in schema.features if not _absent(column.name, reference, current)]
+    reference, current = _with_text_names(reference), _with_text_names(current)
+    absent = {name: told for name in schema.names if (told := _absent(name, reference, current))}
+    columns = [column for column in schema.features if column.name not in absent]
     pairs = [pair_of(column, reference[column.name], current[column.name]) for column in columns]
     if predictions:
         pairs.append(_prediction_pair(predictions, schema, sizes))
-    wrong = [found for _, found in absent if found] + [found for pair in pairs if (found := broken(pair, params))]
-    notes = _notes(pairs, current, schema) + [note for note, found in absent if not found]
+    wrong = [told.text for told in absent.values() if told.broken]
+    wrong += [text for pair in pairs if (text := broken(pair, params))]
+    notes = [*_notes(pairs, current, schema), *(told.text for told in absent.values() if not told.broken)]
     if wrong:
-        mend = "mend the source before anything is retrained on it; where the change is real, retrain by hand"
-        return Look(Verdict(BROKEN, (*wrong, mend, *notes), *sizes))
+        return Look(Verdict(BROKEN, (*wrong, MEND, *notes), *sizes))
     judged = [pair for pair in pairs if _can_be_judged(pair)]
     if not judged:
         return Look(Verdict(INSUFFICIENT, (f"no column has {MIN_PRESENT} present cells on both sides", *notes), *sizes))
-    results = _judge(judged, params)
-    return Look(_verdict(results, notes, before, sizes, params), tuple(judged))
+    known = normals([_past(pair) for pair in judged])
+    results = _judge(judged, known, params)
+    return Look(_verdict(results, notes, before, sizes), tuple(judged), tuple(known))
 
 
-def _judge(pairs: Sequence[Pair], params: Monitor) -> tuple[ColumnDrift, ...]:
-    measured, factors = [_measure(pair) for pair in pairs], _inflations(pairs)
-    p_values = [found.p_value(factor) for found, factor in zip(measured, factors, strict=True)]
+def _judge(pairs: Sequence[Pair], known: Sequence[Normal], params: Monitor) -> tuple[ColumnDrift, ...]:
+    measured = [METHODS[pair.column.type].measure(pair.before, pair.now) for pair in pairs]
+    p_values = [normal.p_value(found) for found, normal in zip(measured, known, strict=True)]
     threshold = corrected(p_values, params.alpha)
     return tuple(
-        _result(pair, found, factor, threshold, params)
-        for pair, found, factor in zip(pairs, measured, factors, strict=True)
+        _result(pair, found, normal, threshold, params)
+        for pair, found, normal in zip(pairs, measured, known, strict=True)
     )
 
 
@@ -161,25 +167,24 @@ def corrected(p_values: Sequence[float], alpha: float) -> float:
     return alpha * max(passed, default=1) / count
 
 
-def _measure(pair: Pair) -> Measured:
-    return METHODS[pair.column.type].measure(pair.before, pair.now)
+def _past(pair: Pair) -> list[Measured]:
+    return pairs_of(pair.windows, METHODS[pair.column.type].measure, least=MIN_PRESENT)
 
 
-def _inflations(pairs: Sequence[Pair]) -> list[float]:
-    """By column; where the table's rows depend on each other, every column's own figure counts."""
-    past = [pairs_of(pair.windows, METHODS[pair.column.type].measure, least=MIN_PRESENT) for pair in pairs]
-    together = depends([each for found in past for each in found])
-    return [inflation(found) if together or depends(found) else 1.0 for found in past]
-
-
-def _result(pair: Pair, found: Measured, factor: float, threshold: float, params: Monitor) -> ColumnDrift:
-    change = Change(found.p_value(factor), found.effect)
+def _result(pair: Pair, found: Measured, normal: Normal, threshold: float, params: Monitor) -> ColumnDrift:
+    change = normal.change(found)
     drifted = has_drifted(change, threshold=threshold, min_effect=params.min_effect)
     strong = drifted and change.p_value <= threshold / STRONG_P and change.effect >= params.strong_effect
-    needed = factor * found.reached_by(threshold)
-    normal = min(1.0, found.effect * (needed / found.statistic) ** 0.5) if factor > 1 and found.statistic else 0.0
-    method = METHODS[pair.column.type].name
-    return ColumnDrift(pair.column.name, method, change, threshold, drifted, strong, factor, normal)
+    return ColumnDrift(
+        pair.column.name,
+        METHODS[pair.column.type].name + (OF_ANSWERS if pair.of_answers else ""),
+        change,
+        threshold,
+        drifted,
+        strong,
+        normal.inflation,
+        normal.effect(found, p_value=threshold),
+    )
 
 
 def has_drifted(change: Change, *, threshold: float, min_effect: float) -> bool:
@@ -187,13 +192,12 @@ def has_drifted(change: Change, *, threshold: float, min_effect: float) -> bool:
     return change.p_value <= threshold and change.effect >= min_effect
 
 
-def _verdict(
-    columns: Sequence[ColumnDrift], notes: Sequence[str], before: str, sizes: tuple[int, int], params: Monitor
-) -> Verdict:
+def _verdict(columns: Sequence[ColumnDrift], notes: Sequence[str], before: str, sizes: tuple[int, int]) -> Verdict:
     drifted = by_effect(column for column in columns if column.drifted)
-    features = [column for column in columns if column.name not in (PREDICTION, f"_{PREDICTION}")]
-    named = ", ".join(f"{c.name} ({c.method} {c.change.effect:.2f}, p {c.change.p_value:.1g})" for c in drifted[:SHOWN])
-    found = f"{sum(c.drifted for c in features)} of {len(features)} columns drifted" + (f": {named}" if named else "")
+    features = [column for column in columns if not column.of_answers]
+    changed = [column for column in drifted if not column.of_answers]
+    named = ", ".join(f"{column.name} ({column.measure})" for column in changed[:SHOWN])
+    found = f"{len(changed)} of {len(features)} columns drifted" + (f": {named}" if named else "")
     state, why = _remembered(drifted, before)
     reasons = [found, *why, *_answers_told(columns), *_normal_told(columns), *notes]
     return Verdict(state, tuple(reasons), *sizes, tuple(columns))
@@ -211,11 +215,8 @@ def _remembered(drifted: Sequence[ColumnDrift], before: str) -> tuple[str, list[
 
 
 def _answers_told(columns: Sequence[ColumnDrift]) -> list[str]:
-    return [
-        f"the answers changed too ({column.method} {column.change.effect:.2f}, p {column.change.p_value:.1g})"
-        for column in columns
-        if column.drifted and column.name in (PREDICTION, f"_{PREDICTION}")
-    ]
+    changed = [column for column in columns if column.drifted and column.of_answers]
+    return [f"the champion's answers changed ({column.measure})" for column in changed]
 
 
 def _normal_told(columns: Sequence[ColumnDrift]) -> list[str]:
@@ -230,14 +231,21 @@ def _with_text_names(frame: "pd.DataFrame") -> "pd.DataFrame":
     return frame if all(isinstance(name, str) for name in frame.columns) else frame.rename(columns=str)
 
 
-def _absent(name: str, reference: "pd.DataFrame", current: "pd.DataFrame") -> tuple[str, str] | None:
-    """A note, or a breakage, on a column that is not there just once on both sides."""
+@dataclass(frozen=True)
+class _Absent:
+    """A column that is not there just once on both sides."""
+
+    text: str
+    broken: bool
+
+
+def _absent(name: str, reference: "pd.DataFrame", current: "pd.DataFrame") -> _Absent | None:
     before, now = (list(frame.columns).count(name) for frame in (reference, current))
     if now != 1:
-        return "", f"{name}: the column {'is missing' if now == 0 else f'is there {now} times'}"
+        return _Absent(f"{name}: the column {'is missing' if now == 0 else f'is there {now} times'}", broken=True)
     if before != 1:
         how = "is missing" if before == 0 else f"is there {before} times"
-        return f"not judged: {name}, which {how} in the reference", ""
+        return _Absent(f"not judged, as it {how} in the reference: {name}", broken=False)
     return None
 
 
@@ -273,7 +281,8 @@ def _prediction_pair(predictions: Predictions, schema: Schema, sizes: tuple[int,
         )
     values = [*predictions.reference, *predictions.current]
     is_number = schema.target.task == REGRESSION or all(isinstance(value, float) for value in values)
-    name = PREDICTION if PREDICTION not in schema.names else f"_{PREDICTION}"
-    column = Column(name, NUMBER if is_number else CATEGORY)
+    column = Column(
+        PREDICTION if PREDICTION not in schema.names else f"_{PREDICTION}", NUMBER if is_number else CATEGORY
+    )
     sides = [pd.Series(list(side), dtype=object) for side in (predictions.reference, predictions.current)]
-    return pair_of(column, *sides)
+    return replace(pair_of(column, *sides), of_answers=True)

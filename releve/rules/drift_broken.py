@@ -5,6 +5,7 @@ range, and a season is constant in most windows.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +40,10 @@ def odd(pair: Pair) -> list[str]:
     ]
     far = _far(pair)
     if far.any():
-        told.append(f"{int(far.sum())} of {len(far)} values lie far outside the reference, such as "
-                    f"{present_of(pair.now)[far][0]:.4g}")
+        told.append(
+            f"{int(far.sum())} of {len(far)} values lie far outside the reference, such as "
+            f"{present_of(pair.now)[far][0]:.4g}"
+        )
     return [f"{pair.column.name}: {each}" for each in told]
 
 
@@ -59,7 +62,7 @@ def _new_categories(pair: Pair, params: Monitor) -> str | None:
     known, now = np.unique(present_of(pair.before)), present_of(pair.now)
     new = now[~np.isin(now, known)]
     share = len(new) / len(now)
-    if share <= params.max_new_categories:
+    if share <= params.max_new_categories or _always_renews(pair):
         return None
     return (
         f"{share:.0%} of the cells hold categories that the reference never had, such as '{pair.names[int(new[0])]}' "
@@ -144,7 +147,14 @@ def _outside_share(before: NDArray[np.float64], now: NDArray[np.float64]) -> flo
 def _always_leaves(pair: Pair) -> bool:
     """Whether a past window, too, lay mostly outside the range of the one before."""
     full = [cells for window in pair.windows if len(cells := present_of(window))]
-    return any(_outside_share(before, now) >= MOST_EQUAL for before, now in zip(full, full[1:], strict=False))
+    return any(_outside_share(before, now) >= MOST_EQUAL for before, now in pairwise(full))
+
+
+def _always_renews(pair: Pair) -> bool:
+    """Whether past windows, too, held one category alone or mostly others than the one before: months, versions."""
+    full = [cells for window in pair.windows if len(cells := present_of(window))]
+    renewed = any((~np.isin(now, before)).mean() >= MOST_EQUAL for before, now in pairwise(full))
+    return renewed or any(map(_is_constant, full))
 
 
 def _is_constant(cells: NDArray[np.float64]) -> bool:

@@ -76,10 +76,8 @@ def _each(column: Column, values: NDArray[Any]) -> Cells:
         elif type(value) is str:
             known[value] = cell
         found.append(cell)
-    dtype: Any = np.float64 if column.type in (NUMBER, DATE) else object
-    return Cells(np.array([np.nan if cell is None else cell for cell in found], dtype=dtype), unreadable, example) if (
-        dtype is np.float64
-    ) else Cells(_objects(found), unreadable, example)
+    numeric = column.type in (NUMBER, DATE)
+    return Cells(np.array(found, dtype=np.float64) if numeric else _objects(found), unreadable, example)
 
 
 def _objects(cells: list[Any]) -> NDArray[Any]:
@@ -96,10 +94,10 @@ UNREADABLE = object()
 
 
 def _number(_: Column, value: Any) -> Any:
-    if isinstance(value, str):
-        number = as_number(value)
-    else:
-        number = float(value) if isinstance(value, REAL) and abs(value) <= np.finfo(float).max else None
+    try:
+        number = as_number(value) if isinstance(value, str) else float(value) if isinstance(value, REAL) else None
+    except OverflowError:  # a whole number beyond all floats
+        number = None
     return UNREADABLE if number is None or not np.isfinite(number) else number
 
 

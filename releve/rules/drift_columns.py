@@ -31,7 +31,12 @@ class Pair:
     windows: tuple[NDArray[np.float64], ...]  # past windows of the reference, the oldest first
     unreadable: tuple[Cells, Cells]  # before, now: what could not be read
     names: tuple[str, ...] = ()  # of the categories, by code
-    spread: int = 0  # categories in the reference
+    of_answers: bool = False  # the champion's answers, and no column of the table
+
+    @property
+    def tries(self) -> int:
+        """Tests that the column takes: one for each part of a vector."""
+        return 1 if self.before.ndim == 1 else self.before.shape[1]
 
     @property
     def present(self) -> int:

@@ -18,6 +18,8 @@ from releve.rules.params import Trigger
 from releve.rules.quality import Quality
 from releve.rules.scores import told_interval
 
+__all__ = ["Challenged", "Evidence", "History", "Payoff", "TriggerDecision", "decide"]
+
 STATIC, EVERY, SCHEDULE, AUTO = "static", "every", "schedule", "auto"
 DRIFT_ONLY, QUALITY_ONLY, TWO_KEY = "drift", "quality", "two_key"
 
@@ -271,4 +273,6 @@ def _witness(evidence: Evidence) -> str:
 
 
 def _findings(evidence: Evidence) -> tuple[str, ...]:
-    return (f"drift: {evidence.drift.state} ({'; '.join(evidence.drift.reasons)})", f"quality: {evidence.quality}")
+    found = [f"drift: {evidence.drift.state} ({'; '.join(evidence.drift.reasons)})", f"quality: {evidence.quality}"]
+    found += [f"estimate: {evidence.estimate}"] if evidence.estimate else []
+    return (*found, *([f"age: {evidence.age}"] if evidence.age else []))
