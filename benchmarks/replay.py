@@ -107,8 +107,8 @@ def line(found: dict[str, Any], *, seconds: float) -> str:
     share = f"{auto['gain_over_static']['value'] / gain:.2f}" if gain > 0 else "static is the best"
     scores = [f"{each['score']['value']:.4g}" for each in (static, best, auto)]
     return (
-        f"| {found['scenario']} | {found['metric']} | {scores[0]} | {best['name']} | {scores[1]} | {scores[2]} | {share} "
-        f"| {by_name['every window']['retrainings']}, {auto['retrainings']} | {found['recommended']['policy']} | "
+        f"| {found['scenario']} | {found['metric']} | {scores[0]} | {best['name']} | {scores[1]} | {scores[2]} | "
+        f"{share} | {by_name['every window']['retrainings']}, {auto['retrainings']} | {found['recommended']['policy']} | "
         f"{seconds:.0f} |"
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 from releve.adapters.data_versions import DataVersions, data_version
 from releve.adapters.files import Inputs, ParquetAppender, read_inputs, write_bytes, write_inputs, write_json
 from releve.adapters.scenario_branch import ScenarioBranch, Worktree
-from releve.rules.batch_checks import Profile
+from releve.rules.batch_profile import Profile
 from tasks.places import ScenarioFiles
 
 KEPT_PROFILES = 50  # newest batches that the next ones are held against

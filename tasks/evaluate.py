@@ -55,7 +55,7 @@ def gather(stage: Stage) -> Case:
 
 
 def judge(case: Case) -> dict[str, Any]:
-    """evaluation.json; `releve.rules.gate.read_challenge` reads it."""
+    """evaluation.json; `releve.rules.challenge.read_challenge` reads it."""
     fairness, unknown = find_unfairness(case)
     return {**judging.judge(case), "fairness": fairness, "unknown_groups": unknown}
 

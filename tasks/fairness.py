@@ -3,13 +3,17 @@
 import math
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from releve.adapters import fairness
+from releve.rules import unfairness
 from releve.rules.judging import Case
 from releve.rules.metrics import METRICS, score_or_none
+from releve.rules.paired import Doubt
+from releve.rules.scores import Interval
 from releve.rules.sheets import Sheet
 from releve.rules.slices import groups
 from releve.rules.target import BINARY
@@ -41,35 +45,59 @@ def find_unfairness(case: Case) -> tuple[list[dict[str, Any]], list[str]]:
 def _lines(case: Case, column: str, names: list[str], small: list[str]) -> list[dict[str, Any]]:
     kept = np.array([name not in small for name in names])
     large = [name for name, keep in zip(names, kept, strict=True) if keep]
-    measure = _of_two_classes if case.schema.target.task == BINARY else _of_scores(case.metric)
-    mine = measure(case.challenger.take(kept), large)
-    theirs = measure(case.champion.take(kept), large) if case.champion else {}
+    measure = OF_TWO_CLASSES if case.schema.target.task == BINARY else _of_scores(case.metric)
+    mine, theirs = case.challenger.take(kept), case.champion.take(kept) if case.champion else None
+    values, others = measure.values(mine, large), measure.values(theirs, large) if theirs else {}
+    defined = not any(math.isnan(value) for value in values.values())
+    doubts = measure.doubts(mine, large, case.doubt) if defined else {}
     return [
         {
             "attribute": column,
             "metric": metric,
             "challenger": value,
-            "champion": None if math.isnan(theirs.get(metric, math.nan)) else theirs[metric],
+            "low": doubts[metric].low if defined else math.nan,
+            "high": doubts[metric].high if defined else math.nan,
+            "champion": None if math.isnan(others.get(metric, math.nan)) else others[metric],
             "left_out": {name: names.count(name) for name in small},
         }
-        for metric, value in mine.items()
+        for metric, value in values.items()
     ]
 
 
-def _of_two_classes(found: Sheet, names: list[str]) -> dict[str, float]:
-    answered = found.named == found.positive
-    return fairness.binary_differences(found.truth == found.positive, answered, names)
+@dataclass(frozen=True)
+class Measure:
+    """By name, how differently groups are treated, and how sure that is."""
+
+    values: Callable[[Sheet, list[str]], dict[str, float]]
+    doubts: Callable[[Sheet, list[str], Doubt], dict[str, Interval]]
 
 
-def _of_scores(metric: str) -> Callable[[Sheet, list[str]], dict[str, float]]:
+def _answered(found: Sheet) -> tuple[Any, Any]:
+    """Per row: is it, and was it called, positive."""
+    return found.truth == found.positive, found.named == found.positive
+
+
+OF_TWO_CLASSES = Measure(
+    lambda found, names: fairness.binary_differences(*_answered(found), names),
+    lambda found, names, doubt: unfairness.binary_intervals(*_answered(found), names, doubt),
+)
+
+
+def _of_scores(metric: str) -> Measure:
     """The largest difference of the metric; of one without an upper end, as a share of the score over all."""
 
-    def measure(found: Sheet, names: list[str]) -> dict[str, float]:
-        gap = fairness.score_difference(lambda rows: _known(metric, found.take(rows)), names)
-        over_all = abs(_known(metric, found)) if METRICS[metric].relative else 1.0
-        return {f"{metric} difference": gap / over_all if over_all else gap}
+    def unit(found: Sheet) -> float:
+        return (METRICS[metric].relative and abs(_known(metric, found))) or 1.0
 
-    return measure
+    def values(found: Sheet, names: list[str]) -> dict[str, float]:
+        gap = fairness.score_difference(lambda rows: _known(metric, found.take(rows)), names)
+        return {f"{metric} difference": gap / unit(found)}
+
+    def doubts(found: Sheet, names: list[str], doubt: Doubt) -> dict[str, Interval]:
+        gap = unfairness.score_difference_interval(metric, found, names, doubt)
+        return {f"{metric} difference": Interval(*(end / unit(found) for end in (gap.value, gap.low, gap.high)))}
+
+    return Measure(values, doubts)
 
 
 def _known(metric: str, found: Sheet) -> float:

@@ -9,12 +9,12 @@ import numpy as np
 from releve.adapters.model_runtime import Model
 from releve.adapters.registry import Registry
 from releve.adapters.vector_index import VectorIndex
+from releve.rules.own_columns import BATCH, ROW
 from releve.rules.params import Index
 from releve.rules.release import Release
 from releve.rules.vectors import Entries, IndexCheck
 from releve.settings import Settings
 from tasks.champion import read_reference
-from tasks.split import BATCH, ROW
 
 if TYPE_CHECKING:
     import pandas as pd

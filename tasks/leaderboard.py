@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from releve.adapters.files import write_bytes, write_json
+from releve.rules.challenge import CHAMPION
 from releve.rules.evaluation import headline, score_of
-from releve.rules.gate import CHAMPION
 from releve.rules.scores import told
 
 RESULTS, BOARD = Path("results"), Path("leaderboard")

@@ -15,6 +15,7 @@ from releve.adapters.scenario_branch import ScenarioBranch, Worktree
 from releve.adapters.scenario_lock import scenario_lock
 from releve.errors import NotFound
 from releve.rules import gate
+from releve.rules.challenge import read_challenge
 from releve.rules.evaluation import headline
 from releve.rules.gate import GateDecision
 from releve.rules.params import Gate
@@ -135,9 +136,7 @@ def _judge(
     files = ScenarioFiles(tree.path, tree.scenario)
     evaluation = json.loads(files.evaluation.read_text())
     summary = json.loads(files.model_summary.read_text())
-    challenge = gate.read_challenge(
-        evaluation, summary["parity"], has_champion=champion is not None, latency_ms=latency_ms
-    )
+    challenge = read_challenge(evaluation, summary["parity"], has_champion=champion is not None, latency_ms=latency_ms)
     decision = gate.decide(challenge, params, today=datetime.now(UTC).date())
     batches = files.folder / "batches.dvc"
     version = data_version(batches.read_text()) if batches.is_file() else SEED_VERSION

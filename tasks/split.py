@@ -14,14 +14,13 @@ from releve.adapters.files import read_inputs, write_json, write_parquet
 from releve.errors import BadInput
 from releve.rules.columns import Column
 from releve.rules.frames import with_columns
+from releve.rules.own_columns import BATCH, ROW
 from releve.rules.schema import Schema
 from releve.rules.split import rolling_folds
 from tasks.stage import Stage, run
 
 if TYPE_CHECKING:
     import pandas as pd
-
-BATCH, ROW = "_batch", "_row"  # where a row came from: the file's name and its position in it
 
 
 def split(stage: Stage) -> None:

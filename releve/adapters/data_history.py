@@ -16,13 +16,13 @@ from releve.adapters.data_versions import PipelineFailed, RemoteUnavailable, dat
 from releve.adapters.dvc_configuration import as_nested, configuration
 from releve.adapters.scenario_branch import ScenarioBranch, git, git_texts
 from releve.errors import BadInput, NotFound
+from releve.rules.own_columns import BATCH, ROW
 from releve.rules.params import Data
 from releve.rules.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
-BATCH, ROW = "_batch", "_row"  # where a row came from: its batch and its position in it, from 0
 SHOWN = 5  # versions that a message names
 CACHE_NOWHERE = "nowhere"  # a cache folder that does not exist, so that DVC asks the remote
 

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DEMOGRAPHIC_PARITY = "demographic parity difference"  # largest gap between groups in the share answered positive
-EQUALIZED_ODDS = "equalized odds difference"  # largest gap in the share of true, or of false, positives
+from releve.rules.unfairness import DEMOGRAPHIC_PARITY, EQUALIZED_ODDS
 
 
 def binary_differences(

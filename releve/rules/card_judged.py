@@ -19,8 +19,8 @@ from releve.rules.card import (
     interval,
     nothing,
 )
+from releve.rules.challenge import CHAMPION
 from releve.rules.evaluation import headline, score_of
-from releve.rules.gate import CHAMPION
 from releve.rules.target import REGRESSION
 
 OVERRIDE = ("floor", "by", "reason", "until")

@@ -1,73 +1,20 @@
 """May the challenger take over? Every failed check is a reason; anything missing refuses; a tie keeps the champion."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from releve.rules.baselines import ROW_BEFORE, required
+from releve.rules.challenge import CHAMPION, Challenge, Comparison, Unfairness
 from releve.rules.metrics import in_units
-from releve.rules.overrides import Finding, override
+from releve.rules.overrides import FailedCheck, override
 from releve.rules.params import Gate, Override
-from releve.rules.scores import Interval, told, told_interval
+from releve.rules.scores import told, told_interval
 
-CHAMPION = "champion"
 BASELINE, SLICE, FAIRNESS, LATENCY = "baseline", "slice", "fairness", "latency"
 FLOORS = (BASELINE, SLICE, FAIRNESS, LATENCY)  # what a named person may override
 BETTER, NOT_WORSE = "better", "not_worse"  # params.yaml: gate.rule
 MISSING = ""  # no floor: missing evidence and a champion that is not beaten cannot be overridden
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The challenger against another on the same holdout: the other's score, the paired gain, and who won where."""
-
-    other: float
-    gain: Interval  # positive: the challenger is better, whatever the metric
-    p: float  # chance that so large a gain is luck
-    wins: int  # rows where the challenger's loss is the smaller one
-    losses: int
-    must_beat: bool = True
-    block_rows: int = 1  # neighbouring rows that were drawn together
-    wanted_block_rows: int = 1  # that hang together: where it is more, the interval and p are too sure
-
-
-@dataclass(frozen=True)
-class SliceFound:
-    """A part of the holdout; the champion's figures are None where there is no champion."""
-
-    name: str  # "column = value"
-    rows: int
-    challenger: float | None
-    champion: float | None
-    gain: Interval | None
-
-
-@dataclass(frozen=True)
-class Unfairness:
-    """How differently the groups of a protected column are treated: 0 is equal."""
-
-    attribute: str
-    metric: str
-    challenger: float
-    champion: float | None
-
-
-@dataclass(frozen=True)
-class Challenge:
-    """What was found. `comparisons` are by name: the champion where there is one, and the baselines."""
-
-    task: str
-    metric: str
-    score: float
-    rows: int
-    comparisons: Mapping[str, Comparison]
-    parity: str | None  # None: the exported model answers as the trained one; else why it does not
-    has_champion: bool
-    slices: tuple[SliceFound, ...] = ()
-    fairness: tuple[Unfairness, ...] = ()
-    unknown_groups: tuple[str, ...] = ()  # protected columns of which too few groups were large enough to compare
-    latency_ms: float | None = None  # CPU time of one row
 
 
 @dataclass(frozen=True)
@@ -81,9 +28,9 @@ class GateDecision:
 
 def decide(challenge: Challenge, params: Gate, *, today: date) -> GateDecision:
     """Judge a challenger; a first champion has to beat the naive baselines alone. `today` is for the overrides."""
-    findings = [finding for check in CHECKS for finding in check(challenge, params)]
-    left = override(findings, params.overrides, today=today)
-    notes = tuple(_notes(challenge))
+    failed = [one for check in CHECKS for one in check(challenge, params)]
+    left = override(failed, params.overrides, today=today)
+    notes = tuple(_notes(challenge, params))
     if left.refusals:
         return GateDecision(False, (*left.refusals, *left.notes, *notes), left.in_force)
     wins = (
@@ -101,19 +48,19 @@ def opponents(challenge: Challenge) -> list[str]:
     return list(dict.fromkeys([*champion, *required(challenge.task), *hard]))
 
 
-def _few_rows(challenge: Challenge, params: Gate) -> Iterator[Finding]:
+def _few_rows(challenge: Challenge, params: Gate) -> Iterator[FailedCheck]:
     if challenge.rows < params.min_rows:
-        yield Finding(
+        yield FailedCheck(
             MISSING,
             f"the holdout has {challenge.rows} rows, the gate needs {params.min_rows} (params.yaml: gate.min_rows)",
         )
 
 
-def _few_blocks(challenge: Challenge, params: Gate) -> Iterator[Finding]:
+def _few_blocks(challenge: Challenge, params: Gate) -> Iterator[FailedCheck]:
     """Of the champion alone: only between near equals does a doubt that is too small decide."""
     found = challenge.comparisons.get(CHAMPION)
     if found is not None and params.rule == BETTER and found.wanted_block_rows > found.block_rows:
-        yield Finding(
+        yield FailedCheck(
             MISSING,
             f"about {found.wanted_block_rows} neighbouring rows hang together, so that {challenge.rows} rows of "
             "holdout are worth too few independent ones to tell a gain over the champion from luck; judge on more rows "
@@ -121,21 +68,21 @@ def _few_blocks(challenge: Challenge, params: Gate) -> Iterator[Finding]:
         )
 
 
-def _not_beaten(challenge: Challenge, params: Gate) -> Iterator[Finding]:
+def _not_beaten(challenge: Challenge, params: Gate) -> Iterator[FailedCheck]:
     for name in opponents(challenge):
         if name not in challenge.comparisons:
-            yield Finding(MISSING, f"there is no comparison with the {name}; evaluate again")
+            yield FailedCheck(MISSING, f"there is no comparison with the {name}; evaluate again")
         elif _is_short(name, challenge, params):
             floor = MISSING if name == CHAMPION else BASELINE
-            yield Finding(floor, _shortfall(name, challenge, params))
+            yield FailedCheck(floor, _shortfall(name, challenge, params))
 
 
-def _bad_slices(challenge: Challenge, params: Gate) -> Iterator[Finding]:
+def _bad_slices(challenge: Challenge, params: Gate) -> Iterator[FailedCheck]:
     for found in challenge.slices:
         if not challenge.has_champion or found.rows < params.min_slice_rows:
             continue
         if found.gain is None or found.champion is None:
-            yield Finding(
+            yield FailedCheck(
                 SLICE,
                 f"where {found.name} ({found.rows} rows) {challenge.metric} is not defined, so that nobody knows "
                 "whether it is worse than the champion (params.yaml: gate.slices, gate.metric)",
@@ -143,7 +90,7 @@ def _bad_slices(challenge: Challenge, params: Gate) -> Iterator[Finding]:
             continue
         allowed = in_units(challenge.metric, params.max_slice_loss, found.champion)
         if not found.gain.high >= -allowed:  # nan is no evidence
-            yield Finding(
+            yield FailedCheck(
                 SLICE,
                 f"where {found.name} ({found.rows} rows) it is worse than the champion, whose score is "
                 f"{told(found.champion)}: a gain of {told_interval(found.gain)}; a loss of at most {allowed:.3g} is "
@@ -151,28 +98,36 @@ def _bad_slices(challenge: Challenge, params: Gate) -> Iterator[Finding]:
             )
 
 
-def _unfair(challenge: Challenge, params: Gate) -> Iterator[Finding]:
+def _unfair(challenge: Challenge, params: Gate) -> Iterator[FailedCheck]:
     for column in challenge.unknown_groups:
-        yield Finding(
+        yield FailedCheck(
             MISSING,
             f"fairness by {column} is not known: fewer than two of its groups have {params.min_slice_rows} rows of "
             f"holdout (params.yaml: gate.min_slice_rows), or what is compared is not defined there",
         )
     for found in challenge.fairness:
-        if not found.challenger <= params.max_unfairness:
-            before = "" if found.champion is None else f" (the champion's is {told(found.champion)})"
-            yield Finding(
+        if not found.challenger.low <= params.max_unfairness:  # nan is no evidence
+            yield FailedCheck(
                 FAIRNESS,
-                f"the {found.metric} between the groups of {found.attribute} is {told(found.challenger)}{before}, and "
-                f"at most {params.max_unfairness:g} is allowed (params.yaml: gate.max_unfairness)",
+                f"{_difference(found, params)}: even the low end of its interval is above the "
+                f"{params.max_unfairness:g} that is allowed (params.yaml: gate.max_unfairness)",
             )
 
 
-def _slow(challenge: Challenge, params: Gate) -> Iterator[Finding]:
+def _difference(found: Unfairness, params: Gate) -> str:
+    before = "" if found.champion is None else f" (the champion's is {told(found.champion)})"
+    value, low, high = (told(end) for end in (found.challenger.value, found.challenger.low, found.challenger.high))
+    return (
+        f"the {found.metric} between the groups of {found.attribute} is {value} [{low}, {high}] at "
+        f"{params.confidence:.0%} confidence{before}"
+    )
+
+
+def _slow(challenge: Challenge, params: Gate) -> Iterator[FailedCheck]:
     if challenge.latency_ms is None:
-        yield Finding(MISSING, "the latency of one answer was not measured; run the retrain flow again")
+        yield FailedCheck(MISSING, "the latency of one answer was not measured; run the retrain flow again")
     elif not challenge.latency_ms <= params.max_latency_ms:
-        yield Finding(
+        yield FailedCheck(
             LATENCY,
             f"one answer takes {challenge.latency_ms:.3g} ms of CPU time in 95 of 100 cases, and at most "
             f"{params.max_latency_ms:g} ms are allowed (params.yaml: gate.max_latency_ms)",
@@ -182,7 +137,14 @@ def _slow(challenge: Challenge, params: Gate) -> Iterator[Finding]:
 CHECKS = (_few_rows, _few_blocks, _not_beaten, _bad_slices, _unfair, _slow)
 
 
-def _notes(challenge: Challenge) -> Iterator[str]:
+def _notes(challenge: Challenge, params: Gate) -> Iterator[str]:
+    for found in challenge.fairness:
+        if found.challenger.low <= params.max_unfairness < found.challenger.value:
+            yield (
+                f"{_difference(found, params)}: more than the {params.max_unfairness:g} that is allowed, though so few "
+                "rows do not show it; look at these groups, and judge on more rows (params.yaml: gate.max_unfairness, "
+                "split.holdout_rows)"
+            )
     before = challenge.comparisons.get(ROW_BEFORE)
     if before is not None and not before.must_beat and before.gain.value < 0:
         yield (
@@ -231,36 +193,3 @@ def _sentence(name: str, found: Comparison, params: Gate) -> str:
         f"gain over the {name} ({told(found.other)}) is {told_interval(found.gain)} at {params.confidence:.0%} "
         f"confidence, {found.wins} rows won and {found.losses} lost (p {found.p:.2g})"
     )
-
-
-def read_challenge(
-    evaluation: Mapping[str, Any], parity: str | None, *, has_champion: bool, latency_ms: float | None
-) -> Challenge:
-    """evaluation.json, and what was measured beside it, as the gate takes them."""
-    return Challenge(
-        task=evaluation["task"],
-        metric=evaluation["metric"],
-        score=evaluation["challenger"]["score"],
-        rows=evaluation["holdout_rows"],
-        comparisons={name: _comparison(other) for name, other in evaluation["against"].items()},
-        parity=parity,
-        has_champion=has_champion,
-        slices=tuple(_slice(found) for found in evaluation["slices"]),
-        fairness=tuple(
-            Unfairness(found["attribute"], found["metric"], found["challenger"], found["champion"])
-            for found in evaluation["fairness"]
-        ),
-        unknown_groups=tuple(evaluation["unknown_groups"]),
-        latency_ms=latency_ms,
-    )
-
-
-def _comparison(other: Mapping[str, Any]) -> Comparison:
-    names = ("p", "wins", "losses", "must_beat", "block_rows", "wanted_block_rows")
-    return Comparison(other["score"], Interval(**other["gain"]), **{name: other[name] for name in names})
-
-
-def _slice(found: Mapping[str, Any]) -> SliceFound:
-    gain = Interval(**found["gain"]) if found["gain"] else None
-    name = f"{found['column']} = {found['value']}"
-    return SliceFound(name, found["rows"], found["challenger"], found["champion"], gain)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from releve.rules import baselines, paired
 from releve.rules.calibration import calibration
-from releve.rules.gate import CHAMPION
+from releve.rules.challenge import CHAMPION
 from releve.rules.metrics import METRICS, metrics_of, resolve, score_or_none
 from releve.rules.paired import Doubt
 from releve.rules.params import Gate

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from releve.errors import BadInput
+from releve.rules.own_columns import BATCH
 from releve.rules.pipeline import CALIBRATION_FOLDS, build, model_frame
 from releve.rules.schema import Schema
 from releve.rules.search_spaces import Candidate
@@ -13,7 +16,6 @@ from releve.rules.target import REGRESSION
 if TYPE_CHECKING:
     import pandas as pd
 
-BATCH = "_batch"  # column of the rows: the file that a row came in
 VALUE = "_value"  # column of the answers in a regression; no class is called so
 
 
@@ -37,7 +39,11 @@ def learn(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, *, seed: i
     if schema.target.task != REGRESSION:
         _check_labels(labels.tolist(), schema, calibrated=candidate.recipe == "svm")
     pipeline = build(schema, recipe=candidate.recipe, scale=candidate.scale, options=dict(candidate.options), seed=seed)
-    return pipeline.fit(_with_values(_features(rows, schema)), labels)
+    # Where all texts are alike, the decomposition divides what it explains of their variance by nothing: nobody reads
+    # that share.
+    quiet: Any = {"divide": "ignore", "invalid": "ignore"} if schema.texts else {}
+    with np.errstate(**quiet):
+        return pipeline.fit(_with_values(_features(rows, schema)), labels)
 
 
 def answer(model: Any, rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":

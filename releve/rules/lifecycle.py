@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from releve.errors import Conflict
 from releve.rules.chain import CHALLENGED, FORGOTTEN, RELEASED, ROLLED_BACK, WITHDRAWN, Event
-from releve.rules.release import CANDIDATE, CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED, check_can_become
+from releve.rules.release import CHALLENGER, CHAMPION, NEWCOMER, PREVIOUS, REFUSED, RETIRED, check_can_become
 
 Move = tuple[str, str]  # a model's tag, and the state that it takes
 STEP_DOWN = {CHAMPION: PREVIOUS, PREVIOUS: RETIRED}  # when another model takes over
@@ -31,7 +31,7 @@ def lives_of(events: Iterable[Event]) -> dict[str, Life]:
     for event in events:
         states = {model: life.state for model, life in lives.items()}
         for model, state in _moves(event, states):
-            _check_move(event, model, lives[model].state if model in lives else CANDIDATE, state)
+            _check_move(event, model, lives[model].state if model in lives else NEWCOMER, state)
             lives[model] = Life(state, event.at, _reason(event))
     return lives
 
@@ -41,7 +41,7 @@ def _moves(event: Event, states: Mapping[str, str]) -> list[Move]:
 
 
 def _judged(event: Event, states: Mapping[str, str]) -> list[Move]:
-    model, state = event.payload["model"], states.get(event.payload["model"], CANDIDATE)
+    model, state = event.payload["model"], states.get(event.payload["model"], NEWCOMER)
     if state in STEP_DOWN:
         return []  # judged once more, it keeps its place in service
     judged = [] if state == CHALLENGER else [(model, CHALLENGER)]

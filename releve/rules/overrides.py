@@ -8,8 +8,8 @@ from releve.rules.params import Override
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A failed check. `floor` is its name in FLOORS; "" where nobody may override it."""
+class FailedCheck:
+    """Why a challenger may not take over. `floor` is its name in FLOORS; "" where nobody may override it."""
 
     floor: str
     sentence: str
@@ -17,26 +17,26 @@ class Finding:
 
 @dataclass(frozen=True)
 class Overridden:
-    """What is left of the findings, and which overrides stood in for the others."""
+    """What is left of the failed checks, and which overrides stood in for the others."""
 
     refusals: tuple[str, ...]
     in_force: tuple[Override, ...]
-    notes: tuple[str, ...]  # a sentence per finding that was overridden
+    notes: tuple[str, ...]  # a sentence per failed check that was overridden
 
 
-def override(findings: Iterable[Finding], overrides: Iterable[Override], *, today: date) -> Overridden:
-    """Each finding is a refusal, unless an override of its floor is in force today (its last day included)."""
+def override(failed: Iterable[FailedCheck], overrides: Iterable[Override], *, today: date) -> Overridden:
+    """Each failed check is a refusal, unless an override of its floor is in force today (its last day included)."""
     known = tuple(overrides)
     refusals, used, notes = [], [], []
-    for finding in findings:
-        named = [one for one in known if one.floor == finding.floor]
+    for check in failed:
+        named = [one for one in known if one.floor == check.floor]
         standing = [one for one in named if one.until >= today]
         if standing:
             used.append(standing[0])
-            notes.append(f"{_who(standing[0])} until {standing[0].until}: {standing[0].reason} ({finding.sentence})")
+            notes.append(f"{_who(standing[0])} until {standing[0].until}: {standing[0].reason} ({check.sentence})")
         else:
             expired = "".join(f"; {_who(one)} expired on {one.until}" for one in named)
-            refusals.append(finding.sentence + expired)
+            refusals.append(check.sentence + expired)
     return Overridden(tuple(refusals), tuple(dict.fromkeys(used)), tuple(notes))
 
 

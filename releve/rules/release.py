@@ -5,14 +5,14 @@ from typing import Any
 
 from releve.errors import Conflict
 
-CANDIDATE, CHALLENGER, CHAMPION = "candidate", "challenger", "champion"
+NEWCOMER, CHALLENGER, CHAMPION = "newcomer", "challenger", "champion"
 PREVIOUS, RETIRED, REFUSED = "previous champion", "retired", "refused"
 
 SEED_VERSION = "seed"  # the data version where the rows come out of the pipeline itself
 
 # The life of a model version. docs/lifecycle.md is generated from this table.
 TRANSITIONS: dict[str, tuple[str, ...]] = {
-    CANDIDATE: (CHALLENGER,),
+    NEWCOMER: (CHALLENGER,),
     CHALLENGER: (CHAMPION, REFUSED),
     CHAMPION: (PREVIOUS, RETIRED),  # retired at once when it is withdrawn: no rollback reaches past a withdrawal
     PREVIOUS: (CHAMPION, RETIRED),

@@ -15,6 +15,7 @@ import numpy as np
 from releve.errors import BadInput
 from releve.rules import drift, gate, learning, trigger
 from releve.rules.cadence import Challenged, Payoff
+from releve.rules.challenge import read_challenge
 from releve.rules.evaluation import headline
 from releve.rules.metrics import METRICS, score_or_none
 from releve.rules.params import Params
@@ -277,7 +278,7 @@ NO_PROMISE = Promise("accuracy", 0.0, 0.0, 0.0, 0)
 
 def _gate(evaluation: dict[str, Any], params: Params, *, has_champion: bool) -> gate.GateDecision:
     """The latency of an answer is not measured in a replay: it says nothing of when to retrain."""
-    found = gate.read_challenge(evaluation, None, has_champion=has_champion, latency_ms=0.0)
+    found = read_challenge(evaluation, None, has_champion=has_champion, latency_ms=0.0)
     return gate.decide(found, params.gate, today=date.min)
 
 

@@ -100,4 +100,4 @@ def in_classes(probabilities: Floats, known: Sequence[Any], wanted: Sequence[Any
     if set(known) <= set(wanted):
         return found
     left = found.sum(axis=1, keepdims=True)
-    return np.divide(found, left, out=np.zeros_like(found), where=left > 0)
+    return np.asarray(np.divide(found, left, out=np.zeros_like(found), where=left > 0))

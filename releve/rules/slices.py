@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BANDS = 4  # of a number, each with as many of the training rows
 MISSING = "missing"
+USUAL_DIGITS, MOST_DIGITS = 6, 17  # of a number in the name of a slice
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +60,23 @@ def _bands(before: "pd.Series[Any]", column: "pd.Series[Any]") -> list[str]:
 
     known = pd.unique(before.dropna())
     if len(known) <= BANDS:
-        return [MISSING if pd.isna(value) else f"{value:g}" for value in column]
+        printed = _told_apart(column.dropna().to_numpy(float))
+        return [MISSING if pd.isna(value) else printed[float(value)] for value in column]
     edges = np.unique(np.quantile(before.dropna(), np.arange(1, BANDS) / BANDS))
-    names = [f"up to {edges[0]:g}", *(f"{low:g} to {high:g}" for low, high in pairwise(edges))]
-    names.append(f"above {edges[-1]:g}")
+    told = list(_told_apart(edges).values())
+    names = [f"up to {told[0]}", *(f"{low} to {high}" for low, high in pairwise(told)), f"above {told[-1]}"]
     places = np.searchsorted(edges, column.to_numpy(float))
     return [MISSING if pd.isna(value) else names[place] for value, place in zip(column, places, strict=True)]
+
+
+def _told_apart(values: NDArray[np.float64]) -> dict[float, str]:
+    """Each different value with as few digits, six or more, as tell all of them apart."""
+    different = [float(value) + 0.0 for value in np.unique(values)]  # no -0
+    for digits in range(USUAL_DIGITS, MOST_DIGITS):
+        printed = [f"{value:.{digits}g}" for value in different]
+        if len(set(printed)) == len(different):
+            return dict(zip(different, printed, strict=True))
+    return {value: repr(value) for value in different}
 
 
 def _categories(before: "pd.Series[Any]", column: "pd.Series[Any]") -> list[str]:

@@ -4,15 +4,8 @@ from datetime import date
 import pytest
 
 from releve.rules.baselines import MAJORITY, PREVIOUS_LABEL, ROW_BEFORE, SEASONAL, USUAL_VALUE
-from releve.rules.gate import (
-    CHAMPION,
-    Challenge,
-    Comparison,
-    SliceFound,
-    Unfairness,
-    decide,
-    read_challenge,
-)
+from releve.rules.challenge import CHAMPION, Challenge, Comparison, SliceFound, Unfairness
+from releve.rules.gate import decide
 from releve.rules.scores import Interval
 from releve.rules.target import BINARY, REGRESSION
 from tests.tables import make_params
@@ -189,7 +182,7 @@ NAN = float("nan")
     [
         {"comparisons": {CHAMPION: Comparison(NAN, Interval(NAN, NAN, NAN), NAN, 0, 0)}},
         {"slices": (SliceFound("kind = bread", 90, NAN, 0.8, Interval(NAN, NAN, NAN)),)},
-        {"fairness": (Unfairness("sex", "mae difference", NAN, None),)},
+        {"fairness": (Unfairness("sex", "mae difference", Interval(NAN, NAN, NAN), None),)},
         {"latency_ms": NAN},
     ],
 )
@@ -197,16 +190,27 @@ def test_what_is_no_number_is_no_evidence(found):
     assert not decided(a_challenge(**found)).promote
 
 
-@pytest.mark.parametrize(("found", "promoted"), [(0.2 - EPSILON, True), (0.2, True), (0.2 + EPSILON, False)])
-def test_unfairness_above_the_floor_refuses(found, promoted):
-    unfair = Unfairness("sex", "equalized odds difference", found, 0.1)
+def unfair(value, low):
+    return a_challenge(fairness=(Unfairness("sex", "equalized odds difference", Interval(value, low, 0.6), 0.1),))
 
-    decision = decided(a_challenge(fairness=(unfair,)))
 
+@pytest.mark.parametrize(("low", "promoted"), [(0.2 - EPSILON, True), (0.2, True), (0.2 + EPSILON, False)])
+def test_unfairness_that_is_shown_to_be_above_the_floor_refuses(low, promoted):
+    decision = decided(unfair(0.4, low))
+
+    told = "the equalized odds difference between the groups of sex is 0.400 [0.200, 0.600] at 95% confidence"
     assert decision.promote is promoted
-    assert any("between the groups of sex is 0.200 (the champion's is 0.100)" in why for why in decision.reasons) != (
+    assert any(why.startswith(f"{told} (the champion's is 0.100): even the low end") for why in decision.reasons) != (
         promoted
     )
+
+
+@pytest.mark.parametrize(("value", "warned"), [(0.2 - EPSILON, False), (0.2, False), (0.2 + EPSILON, True)])
+def test_unfairness_above_the_floor_that_may_be_luck_is_told_and_does_not_refuse(value, warned):
+    decision = decided(unfair(value, 0.01))
+
+    assert decision.promote
+    assert any("is 0.200 [0.010, 0.600]" in why and "do not show it" in why for why in decision.reasons) is warned
 
 
 def test_groups_that_cannot_be_compared_refuse_as_missing_evidence():
@@ -224,7 +228,7 @@ def test_a_slow_answer_or_one_that_was_not_measured_refuses(latency, promoted):
 BROKEN = {
     "baseline": {"comparisons": {MAJORITY: a_gain(-0.1)}},
     "slice": {"slices": (a_slice(-0.2),)},
-    "fairness": {"fairness": (Unfairness("sex", "equalized odds difference", 0.5, None),)},
+    "fairness": {"fairness": (Unfairness("sex", "equalized odds difference", Interval(0.5, 0.4, 0.6), None),)},
     "latency": {"latency_ms": 90.0},
 }
 
@@ -285,28 +289,3 @@ def test_a_naive_baseline_may_hang_together_over_any_rows():
     sure = replace(a_gain(0.1), block_rows=11, wanted_block_rows=80)
 
     assert decided(a_challenge({MAJORITY: sure})).promote
-
-
-def test_an_evaluation_is_read_as_it_is_written():
-    gain = {"value": 0.1, "low": 0.05, "high": 0.2}
-    other = {"score": 0.7, "gain": gain, "p": 0.01, "wins": 6, "losses": 2, "must_beat": False}
-    other |= {"block_rows": 4, "wanted_block_rows": 9}
-    part = {"column": "kind", "value": "bread", "rows": 60, "challenger": 0.8, "champion": None, "gain": {}}
-    unfair = {"attribute": "sex", "metric": "mae difference", "challenger": 0.1, "champion": None, "left_out": {}}
-    evaluation = {
-        "task": BINARY,
-        "metric": "auc",
-        "challenger": {"score": 0.8},
-        "holdout_rows": 300,
-        "against": {MAJORITY: other},
-        "slices": [part],
-        "fairness": [unfair],
-        "unknown_groups": [],
-    }
-
-    found = read_challenge(evaluation, None, has_champion=False, latency_ms=2.0)
-
-    assert found.comparisons == {MAJORITY: Comparison(0.7, Interval(**gain), 0.01, 6, 2, False, 4, 9)}
-    assert found.slices == (SliceFound("kind = bread", 60, 0.8, None, None),)
-    assert found.fairness == (Unfairness("sex", "mae difference", 0.1, None),)
-    assert (found.metric, found.rows, found.latency_ms) == ("auc", 300, 2.0)

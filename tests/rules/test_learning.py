@@ -3,12 +3,14 @@ import pandas as pd
 import pytest
 
 from releve.errors import BadInput
-from releve.rules.learning import BATCH, VALUE, answer, learn, window
+from releve.rules.learning import VALUE, answer, learn, window
+from releve.rules.own_columns import BATCH
 from releve.rules.schema import Schema
 from releve.rules.search_spaces import Candidate
 from tests.tables import SHOP_TABLE, shop_rows, shop_schema
 from tests.values import priced_rows, priced_schema
 
+NOTE = {"type": "text", "nullable": True}
 LINEAR = Candidate("linear", "standard")
 ROWS = pd.DataFrame({"row": range(9), BATCH: ["a", "a", "b", "b", "b", "c", "d", "d", "d"]})
 
@@ -55,6 +57,16 @@ def test_a_column_without_any_value_yet_keeps_no_recipe_from_learning(recipe):
     found = answer(learn(rows, schema, Candidate(recipe, "standard"), seed=7), weighed, schema)
 
     assert ((found["yes"] > 0.5) == (weighed["price"] < 50).to_numpy()).mean() > 0.8
+
+
+@pytest.mark.parametrize("text", [None, "the same words"])
+def test_texts_that_say_nothing_or_all_the_same_are_learned_from_without_a_warning(text):
+    schema = Schema.from_dict({**SHOP_TABLE, "columns": {**SHOP_TABLE["columns"], "note": NOTE}})
+    rows = schema.check_frame(shop_rows(100).assign(note=text)).accepted
+
+    found = answer(learn(rows, schema, LINEAR, seed=7), rows, schema)
+
+    assert ((found["yes"] > 0.5) == (rows["price"] < 50)).mean() > 0.8
 
 
 def test_a_class_that_was_not_there_to_learn_has_no_probability():

@@ -43,7 +43,7 @@ def test_nothing_happened_and_no_model_is_known():
 
 
 @pytest.mark.parametrize(("promote", "state"), [(True, CHALLENGER), (False, REFUSED)])
-def test_a_judged_candidate_is_a_challenger_or_refused(promote, state):
+def test_a_judged_newcomer_is_a_challenger_or_refused(promote, state):
     assert states_of(story((CHALLENGED, "a", promote))) == {"a": state}
 
 
@@ -106,7 +106,7 @@ def test_a_champion_that_is_released_once_more_stays_where_it_is():
 @pytest.mark.parametrize(
     ("steps", "told"),
     [
-        ([(RELEASED, "a")], r"event 1 of 'shop' \(released\) moves a: a candidate cannot become a champion"),
+        ([(RELEASED, "a")], r"event 1 of 'shop' \(released\) moves a: a newcomer cannot become a champion"),
         ([(CHALLENGED, "a", False), (RELEASED, "a")], "event 2 .* moves a: a refused cannot become a champion"),
         (
             [*accepted_and_released("a", "b", "c"), (ROLLED_BACK, "a")],

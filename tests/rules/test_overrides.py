@@ -4,13 +4,13 @@ import pytest
 
 from releve.errors import BadInput
 from releve.rules.gate import FLOORS
-from releve.rules.overrides import Finding, override
+from releve.rules.overrides import FailedCheck, override
 from releve.rules.params import Override
 from tests.tables import make_params
 
 UNTIL = date(2026, 1, 31)
 ADA = Override(floor="fairness", by="Ada", reason="a trial of four weeks", until=UNTIL)
-UNFAIR = Finding("fairness", "the groups differ")
+UNFAIR = FailedCheck("fairness", "the groups differ")
 
 
 @pytest.mark.parametrize(("days", "stands"), [(-1, True), (0, True), (1, False)])
@@ -37,7 +37,7 @@ def test_an_expired_one_refuses_and_says_so():
 
 @pytest.mark.parametrize("floor", ["slice", ""])
 def test_an_override_is_for_its_own_floor_alone(floor):
-    found = override([Finding(floor, "something else")], [ADA], today=UNTIL)
+    found = override([FailedCheck(floor, "something else")], [ADA], today=UNTIL)
 
     assert (found.refusals, found.in_force) == (("something else",), ())
 

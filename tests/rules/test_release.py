@@ -7,9 +7,9 @@ import pytest
 from releve.errors import Conflict
 from releve.rules.lifecycle import mermaid
 from releve.rules.release import (
-    CANDIDATE,
     CHALLENGER,
     CHAMPION,
+    NEWCOMER,
     PREVIOUS,
     REFUSED,
     RETIRED,
@@ -41,7 +41,7 @@ def a_release(**changes):
 def test_every_state_has_its_line_in_the_table():
     named = {state for next_states in TRANSITIONS.values() for state in next_states}
 
-    assert set(TRANSITIONS) == named | {CANDIDATE} == {CANDIDATE, CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED}
+    assert set(TRANSITIONS) == named | {NEWCOMER} == {NEWCOMER, CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED}
 
 
 @pytest.mark.parametrize(("state", "new_state"), list(product(TRANSITIONS, repeat=2)))
@@ -61,7 +61,7 @@ def test_a_previous_champion_can_come_back():
 
 def test_nothing_serves_without_having_been_a_challenger():
     assert [state for state in TRANSITIONS if can_become(state, CHAMPION)] == [CHALLENGER, PREVIOUS]
-    assert not can_become(CANDIDATE, CHAMPION)
+    assert not can_become(NEWCOMER, CHAMPION)
 
 
 @pytest.mark.parametrize("state", [REFUSED, RETIRED])

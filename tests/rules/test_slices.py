@@ -48,6 +48,35 @@ def test_a_number_of_few_values_has_a_slice_per_value():
     assert [(part.value, int(part.rows.sum())) for part in parts] == [("0", 1), ("1", 2)]
 
 
+def test_bands_whose_limits_are_close_have_names_of_their_own():
+    before = BEFORE.assign(price=1_000_000 + np.arange(100) / 100)
+
+    parts = list(slices(before, holdout(price=[1_000_000.1, 1_000_000.3, 1_000_000.6, 2e6]), ("price",), SCHEMA))
+
+    assert [(part.value, int(part.rows.sum())) for part in parts] == [
+        ("up to 1000000.2", 1),
+        ("1000000.2 to 1000000.5", 1),
+        ("1000000.5 to 1000000.7", 1),
+        ("above 1000000.7", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "names"),
+    [
+        (20240101.0, 20240102.0, ["20240101", "20240102"]),
+        (0.5, np.nextafter(0.5, 1), ["0.5", "0.5000000000000001"]),
+        (-0.0, 0.0, ["0"]),
+    ],
+)
+def test_values_that_print_alike_are_told_apart_and_equal_ones_are_one(first, second, names):
+    before = BEFORE.assign(price=np.tile([first, second], 50))
+
+    parts = slices(before, holdout(price=[first, second]), ("price",), SCHEMA)
+
+    assert [part.value for part in parts] == names
+
+
 def test_a_category_has_a_slice_per_value_and_one_for_missing_ones():
     assert found("kind", ["x", "z", "", None, "x"]) == {"x": 2, "z": 1, "missing": 2}
 

@@ -19,13 +19,13 @@ from releve.adapters.model_store import ModelStore, StoredModel
 from releve.adapters.onnx_export import export_checked
 from releve.adapters.vector_index import VectorIndex
 from releve.rules.embedding import Embedder
+from releve.rules.own_columns import BATCH, ROW
 from releve.rules.pipeline import build, model_frame
 from releve.rules.schema import Schema
 from releve.rules.target import REGRESSION
 from releve.rules.text_vectors import NgramVectors
 from releve.settings import LOOPBACK
 from tasks.index import as_entries
-from tasks.split import BATCH, ROW
 from tests.factories import PROJECT, make_release
 from tests.serving.conftest import Running, registry_of
 from tests.serving.process import serving, wait_until

@@ -7,9 +7,10 @@ from releve import data
 from releve.adapters.data_versions import DataVersions
 from releve.adapters.files import ParquetAppender, read_schema
 from releve.adapters.scenario_branch import git
-from releve.rules.batch_checks import Profile
+from releve.rules.batch_profile import Profile
+from releve.rules.own_columns import BATCH
 from tasks.batches import Batch, OpenBatches, as_text
-from tasks.split import BATCH, listed_batches, read_rows
+from tasks.split import listed_batches, read_rows
 from tests.tables import SHOP, shop_rows
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,8 @@ import pytest
 
 from releve.adapters.files import write_parquet
 from releve.errors import BadInput
-from tasks.split import BATCH, ROW, in_order, read_rows
+from releve.rules.own_columns import BATCH, ROW
+from tasks.split import in_order, read_rows
 from tests.tables import shop_rows, shop_schema
 
 
