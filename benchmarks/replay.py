@@ -108,8 +108,8 @@ def line(found: dict[str, Any], *, seconds: float) -> str:
     scores = [f"{each['score']['value']:.4g}" for each in (static, best, auto)]
     return (
         f"| {found['scenario']} | {found['metric']} | {scores[0]} | {best['name']} | {scores[1]} | {scores[2]} | "
-        f"{share} | {by_name['every window']['retrainings']}, {auto['retrainings']} | {found['recommended']['policy']} | "
-        f"{seconds:.0f} |"
+        f"{share} | {by_name['every window']['retrainings']}, {auto['retrainings']} | "
+        f"{found['recommended']['policy']} | {seconds:.0f} |"
     )
 
 

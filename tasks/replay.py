@@ -18,8 +18,8 @@ from releve.adapters.files import read_params, read_schema, write_bytes, write_j
 from releve.adapters.replay_picture import picture
 from releve.errors import BadInput, ReleveError
 from releve.rules import replay_jobs, search_spaces, trials
-from releve.rules.learning import BATCH
 from releve.rules.metrics import resolve
+from releve.rules.own_columns import BATCH
 from releve.rules.params import Params
 from releve.rules.params_edit import with_settings
 from releve.rules.policies import Policy, policies

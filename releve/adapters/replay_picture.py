@@ -23,6 +23,7 @@ def picture(found: Mapping[str, Any]) -> bytes:
         _draw_scores(scores, ranked, found)
         _draw_retrainings(dots, ranked)
         dots.set_xlabel("window")
+        dots.xaxis.get_major_locator().set_params(integer=True)
         with io.BytesIO() as file:
             figure.savefig(file, format="png", dpi=110)
             return file.getvalue()
@@ -42,8 +43,10 @@ def _draw_scores(axes: Any, ranked: list[dict[str, Any]], found: Mapping[str, An
         if is_chosen:
             bounds = [bound or [float("nan")] * 2 for bound in each["intervals"]]
             axes.fill_between(numbers, *zip(*bounds, strict=True), color=line.get_color(), alpha=0.15)
-    for each in found["baselines"]:
+    limits = axes.get_ylim()
+    for each in found["baselines"]:  # where they come near: far away they would flatten everything else
         axes.plot(numbers, _floats(each["scores"]), color=FAINT, linewidth=0.8, linestyle=":")
+    axes.set_ylim(limits)
     axes.set_ylabel(f"{found['metric']} ({'higher' if found['sign'] > 0 else 'lower'} is better)")
     axes.set_title(f"{found['scenario']}: policies replayed; dotted: naive baselines; band: of the recommended one")
     axes.legend(fontsize="small", ncols=2)

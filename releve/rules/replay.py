@@ -18,6 +18,7 @@ from releve.rules.cadence import Challenged, Payoff
 from releve.rules.challenge import read_challenge
 from releve.rules.evaluation import headline
 from releve.rules.metrics import METRICS, score_or_none
+from releve.rules.own_columns import BATCH
 from releve.rules.params import Params
 from releve.rules.policies import Policy
 from releve.rules.quality import Promise
@@ -123,7 +124,10 @@ def drive(
         jobs = [
             job for job in dict.fromkeys(job for story in asking for job in story.wanted or ()) if job not in ledger
         ]
-        ledger.update(zip(jobs, run(jobs), strict=True))
+        for job, done in zip(jobs, run(jobs), strict=True):
+            if done.problem and not isinstance(job, Fit | Judge):  # without a model there is no challenge; without
+                raise BadInput(f"a replay could not go on: {done.problem}")  # evidence there is no decision
+            ledger[job] = done
         for story in asking:
             story.go_on(ledger)
     return [story.played for story in stories]
@@ -283,7 +287,7 @@ def _gate(evaluation: dict[str, Any], params: Params, *, has_champion: bool) -> 
 
 
 def _model(course: Course, end: int, last_batches: int) -> Key:
-    rows: pd.DataFrame = course.bench.rows[[learning.BATCH]]
+    rows: pd.DataFrame = course.bench.rows[[BATCH]]
     return end - len(learning.window(rows, end=end, last_batches=last_batches)), end
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from releve.errors import BadInput
-from releve.rules.learning import BATCH
 from releve.rules.metrics import resolve
+from releve.rules.own_columns import BATCH
 from releve.rules.params import Params
 from releve.rules.replay import Course, Window
 from releve.rules.replay_jobs import Bench
