@@ -20,7 +20,7 @@ from tasks.batches import read_batches
 from tasks.drift import STAMP, look_for_drift, state_before
 from tasks.evidence import Window, estimate_quality, gather, judge_age, judge_quality, predictions
 from tasks.harvest import waiting_rows
-from tasks.history import CHALLENGED, INGESTED, MONITORED, challenges_of, events_of
+from tasks.history import CHALLENGED, INGESTED, MONITORED, broken_looks, challenges_of, events_of, new_batches
 from tasks.places import ScenarioState
 
 VERDICT_FORMAT = 2  # of verdict.json; raise it when a key changes its meaning. 1 had no window, estimate, age, causes
@@ -77,7 +77,16 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     retrained_at = history.challenges[-1].at if history.challenges else known.champion.since
     newest_at = max([known.champion.since, *(each.at for each in ingested[-1:])], key=datetime.fromisoformat)
     aged = judge_age(known, now=at, retrained_at=retrained_at, ingested_at=newest_at)
-    evidence = Evidence(at.isoformat(), verdict, kept, new_rows, guess, aged)
+    evidence = Evidence(
+        at.isoformat(),
+        verdict,
+        kept,
+        new_rows,
+        guess,
+        aged,
+        new_batches=new_batches(registry, scenario),
+        broken_looks=broken_looks(registry, scenario) + 1,
+    )
     decision = trigger.decide(evidence, history, known.params.trigger)
 
     # apply

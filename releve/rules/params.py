@@ -83,7 +83,8 @@ class Train(Section):
     recipe: Literal[Recipe, "auto"]
     scale: Literal["standard", "none"]
     options: dict[str, bool | int | float | str | None]
-    last_batches: Annotated[int, Field(ge=0)]
+    last_batches: Annotated[int, Field(ge=0)] | Literal["auto"]
+    auto_batches: Count
     seed: int
 
 
@@ -138,6 +139,7 @@ class Gate(Section):
     max_slice_loss: Share
     protected: Names
     max_unfairness: Share
+    rule: Literal["better", "not_worse"]
     max_latency_ms: Annotated[float, Field(gt=0)]
     overrides: Annotated[tuple[Override, ...], Field(strict=False)]
 
@@ -176,11 +178,29 @@ class AgeLimits(Section):
 
 
 class Trigger(Section):
+    policy: Literal["static", "every", "schedule", "drift", "quality", "two_key", "auto"]
     min_new_rows: Count
-    max_new_rows: Count
+    max_new_rows: Annotated[int, Field(ge=0)]
+    max_days: Annotated[int, Field(ge=0)]
+    every_batches: Count
+    fastest_batches: Count
+    slowest_batches: Count
+    broken_looks: Annotated[int, Field(ge=0)]
+    cooldown_hours: Annotated[float, Field(ge=0)]
+    max_per_month: Annotated[int, Field(ge=0)]
     min_labels: Count
     quality_tolerance: Share
     confidence: OpenShare
+
+
+class Replay(Section):
+    windows: Annotated[int, Field(ge=0)]
+    first: OpenShare
+    every_windows: Count
+    last_windows: Count
+    label_delay_windows: Annotated[int, Field(ge=0)]
+    confidence: OpenShare
+    resamples: Annotated[int, Field(ge=100)]
 
 
 class Index(Section):
@@ -218,6 +238,7 @@ class Params(Section):
     estimate: Estimation
     age: AgeLimits
     trigger: Trigger
+    replay: Replay
     index: Index
     service: Service
     runs: Runs
