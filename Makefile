@@ -35,10 +35,12 @@ UP_ARGS ?=
 DOWN_ARGS ?=
 GATE_AA_ARGS ?= --tries 400
 SCENARIO ?= digits
+RELEVE_HOME ?= var
+EVIDENTLY_PORT ?= 8001
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario requeue card page gate-aa
+.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario requeue card page replay gate-aa evidently
 
 help:  ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +102,9 @@ lint: setup  ## Style, types and layers; mends what can be mended by itself
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+evidently: setup  ## Show the drift reports that monitor.workspace keeps, in Evidently's own pages
+	$(BIN)/evidently ui --workspace $(RELEVE_HOME)/evidently --host 127.0.0.1 --port $(EVIDENTLY_PORT)
+
 up: setup  ## Start Milvus, Prefect, its worker and the service, on this machine only
 	@$(BIN)/python -m releve up $(UP_ARGS)
 
@@ -145,6 +150,9 @@ card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html
 
 page: setup  ## Write the page of SCENARIO to var/pages: quality, drift, decisions, costs; or to HTML=page.html
 	@$(BIN)/python -m tasks.page $(SCENARIO) $(if $(HTML),'$(HTML)')
+
+replay: setup  ## When should it retrain? Policies over its own history; WRITE=1 sets the recommended one (SCENARIO=digits)
+	@$(BIN)/python -m tasks.replay $(SCENARIO) $(if $(WRITE),--write)
 
 gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: writes docs/gate_aa.* (eight minutes)
 	@$(BIN)/python -m benchmarks.gate_aa $(GATE_AA_ARGS)

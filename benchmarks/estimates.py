@@ -1,4 +1,4 @@
-"""Quality without labels: how often does the realised score lie in the estimate's interval, and when does an audit fail?
+"""Quality without labels: does the realised score lie in the interval of the estimate, and when does an audit fail?
 
     python -m benchmarks.estimates                                             (made tables)
     python -m benchmarks.estimates --table elec2.csv --target class            (one of your own, in time order)

@@ -14,7 +14,7 @@ from releve.adapters.stack_ports import answers_http
 from releve.errors import BadInput, ReleveError, Unavailable
 from releve.settings import Settings
 
-FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle")
+FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "replay")
 DEFAULT_SCENARIO = "digits"
 
 

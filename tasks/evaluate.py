@@ -1,8 +1,6 @@
 """Challenger, champion and naive baselines on the same holdout rows: by the gate's metric, over all and per slice."""
 
 import json
-from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,15 +9,12 @@ from releve.adapters.files import read_inputs, write_json
 from releve.adapters.model_runtime import Model
 from releve.adapters.model_store import ModelStore
 from releve.errors import BadInput
-from releve.rules import baselines, paired
-from releve.rules.calibration import calibration
-from releve.rules.challenge import CHAMPION
+from releve.rules import judging
+from releve.rules.judging import Case
 from releve.rules.learning import VALUE
-from releve.rules.metrics import METRICS, metrics_of, resolve, score_or_none
-from releve.rules.paired import Doubt
 from releve.rules.scores import rounded, told
 from releve.rules.sheets import Sheet, in_classes, sheet
-from releve.rules.slices import Slice, check_slices, slices
+from releve.rules.slices import check_slices
 from releve.rules.split import Fold, numbered
 from releve.rules.target import REGRESSION
 from tasks.fairness import find_unfairness
@@ -28,35 +23,6 @@ from tasks.stage import Stage, run
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """Everything that is weighed: all rows, and the answers of each model to the holdout."""
-
-    stage: Stage
-    rows: "pd.DataFrame"
-    folds: tuple[Fold, ...]
-    challenger: Sheet
-    champion: Sheet | None
-
-    @cached_property
-    def metric(self) -> str:
-        return resolve(self.stage.params.gate.metric, self.stage.schema.target.task)
-
-    @property
-    def first(self) -> int:
-        """Where the holdout begins."""
-        return self.folds[0].start
-
-    @property
-    def holdout(self) -> "pd.DataFrame":
-        return self.rows.iloc[self.first :]
-
-    @property
-    def doubt(self) -> Doubt:
-        gate = self.stage.params.gate
-        return Doubt(gate.confidence, gate.resamples, gate.block_rows, gate.seed)
 
 
 def evaluate(stage: Stage) -> None:
@@ -85,27 +51,13 @@ def gather(stage: Stage) -> Case:
     mine = _sheet(stage, newest, holdout[_answer_columns(stage)].to_numpy(), blocks)
     tag = read_inputs(stage.files.inputs).champion
     champion = _sheet(stage, newest, _champion_answers(stage, tag, newest), blocks) if tag else None
-    return Case(stage, rows, folds, mine, champion)
+    return Case(rows, folds, mine, champion, schema, gate)
 
 
 def judge(case: Case) -> dict[str, Any]:
     """evaluation.json; `releve.rules.challenge.read_challenge` reads it."""
-    against, mine = _against(case), case.challenger
     fairness, unknown = find_unfairness(case)
-    return {
-        "task": case.stage.schema.target.task,
-        "metric": case.metric,
-        "sign": METRICS[case.metric].sign,
-        "rows": len(case.rows),
-        "holdout_rows": len(mine),
-        "block_rows": max((other["block_rows"] for other in against.values()), default=1),
-        "confidence": case.doubt.confidence,
-        "challenger": _own(case, mine),
-        "against": against,
-        "slices": [_slice(case, part) for part in _slices(case)],
-        "fairness": fairness,
-        "unknown_groups": unknown,
-    }
+    return {**judging.judge(case), "fairness": fairness, "unknown_groups": unknown}
 
 
 def _answer_columns(stage: Stage) -> list[str]:
@@ -147,74 +99,6 @@ def _check_askable(model: Model, stage: Stage, rows: "pd.DataFrame") -> None:
                 f"the champion {model.tag} learned {column.name} as a {column.type} and the scenario calls it a "
                 f"{types[column.name]}, so they cannot be compared. {start_over}"
             )
-
-
-def _own(case: Case, found: Sheet) -> dict[str, Any]:
-    """A model's own figures, by every metric of the task that is defined on these rows."""
-    interval = paired.score_interval(case.metric, found, case.doubt)
-    task = case.stage.schema.target.task
-    scores = {name: score_or_none(name, found) for name in metrics_of(task)}
-    return {
-        "score": interval.value,
-        "low": interval.low,
-        "high": interval.high,
-        "metrics": {name: value for name, value in scores.items() if value is not None},
-        "calibration": {} if task == REGRESSION else calibration(found),
-    }
-
-
-def _against(case: Case) -> dict[str, Any]:
-    champion = {CHAMPION: _compare(case, case.champion, must_beat=True)} if case.champion else {}
-    naive = _baselines(case).items()
-    return champion | {
-        name: _compare(case, case.challenger.answered(other.answers), must_beat=other.must_beat)
-        for name, other in naive
-    }
-
-
-def _baselines(case: Case) -> dict[str, baselines.Baseline]:
-    schema, gate = case.stage.schema, case.stage.params.gate
-    truth = baselines.labels_as_places(case.rows[schema.target.name].tolist(), schema.target)
-    positive = None if case.challenger.multiclass else case.challenger.positive
-    past = baselines.Past(truth, case.folds, len(schema.target.classes), case.metric, gate.quantile, positive)
-    times = case.rows[schema.time] if schema.time and case.rows[schema.time].dtype.kind == "M" else None
-    return baselines.baselines(past, task=schema.target.task, label_delay_rows=gate.label_delay_rows, times=times)
-
-
-def _compare(case: Case, other: Sheet, *, must_beat: bool) -> dict[str, Any]:
-    gain = paired.compare(case.metric, case.challenger, other, case.doubt)
-    return {
-        "score": gain.other,
-        "gain": asdict(gain.gain),
-        "p": gain.p,
-        "wins": gain.wins,
-        "losses": gain.losses,
-        "block_rows": gain.block,
-        "wanted_block_rows": gain.wanted_block,
-        "must_beat": must_beat,
-    }
-
-
-def _slices(case: Case) -> list[Slice]:
-    before = case.rows.iloc[: case.first]
-    return list(slices(before, case.holdout, case.stage.params.gate.slices, case.stage.schema))
-
-
-def _slice(case: Case, part: Slice) -> dict[str, Any]:
-    mine = case.challenger.take(part.rows)
-    theirs = case.champion.take(part.rows) if case.champion else None
-    score = score_or_none(case.metric, mine)
-    other = None if theirs is None else score_or_none(case.metric, theirs)
-    known = theirs is not None and score is not None
-    gain = asdict(paired.compare(case.metric, mine, theirs, case.doubt).gain) if theirs is not None and known else {}
-    return {
-        "column": part.column,
-        "value": part.value,
-        "rows": len(mine),
-        "challenger": score,
-        "champion": other,
-        "gain": gain,
-    }
 
 
 def _summary(found: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from releve.adapters.registry import Current, Registry
 from releve.errors import BadInput
 from releve.rules import age, estimates, quality, realised
 from releve.rules.age import Age
+from releve.rules.drift import Predictions
 from releve.rules.estimates import Estimate
 from releve.rules.ledger import Answers, Labelled, join_labels
 from releve.rules.metrics import metrics_of
@@ -99,6 +100,16 @@ def judge_quality(known: Gathered) -> Quality:
         doubt=known.doubt,
         answered=len(known.answers),
     )
+
+
+def predictions(known: Gathered) -> Predictions | None:
+    """What was answered to the holdout, and to the newest rows; None with a model that was packaged without."""
+    if known.holdout is None:
+        return None
+    held_out, classes = known.holdout.sheet.answers, known.schema.target.classes
+    reference = [classes[place] for place in held_out.argmax(axis=1)] if classes else held_out.tolist()
+    parse = known.schema.target.parse
+    return Predictions(reference, [parse(known.answers.predicted[row]) for row in known.newest])
 
 
 def estimate_quality(known: Gathered) -> Estimate:

@@ -4,12 +4,13 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from releve.adapters import fairness
 from releve.rules import unfairness
+from releve.rules.judging import Case
 from releve.rules.metrics import METRICS, score_or_none
 from releve.rules.paired import Doubt
 from releve.rules.scores import Interval
@@ -17,11 +18,8 @@ from releve.rules.sheets import Sheet
 from releve.rules.slices import groups
 from releve.rules.target import BINARY
 
-if TYPE_CHECKING:
-    from tasks.evaluate import Case
 
-
-def find_unfairness(case: "Case") -> tuple[list[dict[str, Any]], list[str]]:
+def find_unfairness(case: Case) -> tuple[list[dict[str, Any]], list[str]]:
     """A line per protected column and measure; and the columns whose groups cannot be compared: fewer than two of
     them are large enough, or the metric is not defined in one.
 
@@ -29,11 +27,11 @@ def find_unfairness(case: "Case") -> tuple[list[dict[str, Any]], list[str]]:
     every share is extreme.
     """
     found, unknown = [], []
-    for column in case.stage.params.gate.protected:
-        kind = case.stage.schema.column(column).type
+    for column in case.gate.protected:
+        kind = case.schema.column(column).type
         names = groups(case.rows[column].iloc[: case.first], case.holdout[column], kind)
         counts = Counter(names)
-        small = sorted(name for name, rows in counts.items() if rows < case.stage.params.gate.min_slice_rows)
+        small = sorted(name for name, rows in counts.items() if rows < case.gate.min_slice_rows)
         if len(counts) - len(small) < 2:
             unknown.append(column)
             continue
@@ -44,10 +42,10 @@ def find_unfairness(case: "Case") -> tuple[list[dict[str, Any]], list[str]]:
     return found, unknown
 
 
-def _lines(case: "Case", column: str, names: list[str], small: list[str]) -> list[dict[str, Any]]:
+def _lines(case: Case, column: str, names: list[str], small: list[str]) -> list[dict[str, Any]]:
     kept = np.array([name not in small for name in names])
     large = [name for name, keep in zip(names, kept, strict=True) if keep]
-    measure = OF_TWO_CLASSES if case.stage.schema.target.task == BINARY else _of_scores(case.metric)
+    measure = OF_TWO_CLASSES if case.schema.target.task == BINARY else _of_scores(case.metric)
     mine, theirs = case.challenger.take(kept), case.champion.take(kept) if case.champion else None
     values, others = measure.values(mine, large), measure.values(theirs, large) if theirs else {}
     defined = not any(math.isnan(value) for value in values.values())

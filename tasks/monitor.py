@@ -3,29 +3,25 @@
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from releve.adapters.drift_report import drift_report
-from releve.adapters.files import write_bytes, write_json
+from releve.adapters.drift_report import Workspace
+from releve.adapters.files import write_json
 from releve.adapters.registry import Registry
 from releve.adapters.scenario_branch import ScenarioBranch
-from releve.rules import drift, trigger
+from releve.rules import trigger
 from releve.rules.age import Age
 from releve.rules.drift import Verdict
 from releve.rules.estimates import Estimate
-from releve.rules.params import Monitor
 from releve.rules.quality import Quality
-from releve.rules.schema import Schema
 from releve.rules.trigger import Evidence, TriggerDecision
 from releve.settings import Settings
 from tasks.batches import read_batches
-from tasks.evidence import Window, estimate_quality, gather, judge_age, judge_quality
+from tasks.drift import STAMP, look_for_drift, state_before
+from tasks.evidence import Window, estimate_quality, gather, judge_age, judge_quality, predictions
 from tasks.harvest import waiting_rows
-from tasks.history import CHALLENGED, INGESTED, MONITORED, challenges_of, events_of
+from tasks.history import CHALLENGED, INGESTED, MONITORED, broken_looks, challenges_of, events_of, new_batches
 from tasks.places import ScenarioState
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 VERDICT_FORMAT = 2  # of verdict.json; raise it when a key changes its meaning. 1 had no window, estimate, age, causes
 
@@ -60,19 +56,37 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     """
     # gather
     registry, at = Registry(settings.registry_url), datetime.now(UTC)
-    folder = ScenarioState(settings.home, scenario).reports / at.strftime("%Y%m%dT%H%M%S.%fZ")
+    folder = ScenarioState(settings.home, scenario).reports / at.strftime(STAMP)
     known = gather(settings, scenario, registry)
     new_rows, history = count_new_rows(settings, scenario, registry), challenges_of(registry, scenario)
     ingested = events_of(registry, scenario, INGESTED)
+    looks = [event.payload for event in events_of(registry, scenario, MONITORED)]
 
     # decide
-    current = drift.as_compared(known.answers.features.tail(known.params.monitor.window_rows), known.schema)
-    verdict = _judge_drift(known.reference, current, known.schema, known.params.monitor, folder)
+    verdict = look_for_drift(
+        known.reference,
+        known.answers.features.tail(known.params.monitor.window_rows),
+        known.schema,
+        known.params.monitor,
+        before=state_before(looks, model=known.champion.release.model, first_at=known.window.first_at),
+        folder=folder,
+        predictions=predictions(known),
+        workspace=Workspace(settings.home / "evidently", scenario),
+    )
     kept, guess = judge_quality(known), estimate_quality(known)
     retrained_at = history.challenges[-1].at if history.challenges else known.champion.since
     newest_at = max([known.champion.since, *(each.at for each in ingested[-1:])], key=datetime.fromisoformat)
     aged = judge_age(known, now=at, retrained_at=retrained_at, ingested_at=newest_at)
-    evidence = Evidence(at.isoformat(), verdict, kept, new_rows, guess, aged)
+    evidence = Evidence(
+        at.isoformat(),
+        verdict,
+        kept,
+        new_rows,
+        guess,
+        aged,
+        new_batches=new_batches(registry, scenario),
+        broken_looks=broken_looks(registry, scenario) + 1,
+    )
     decision = trigger.decide(evidence, history, known.params.trigger)
 
     # apply
@@ -120,17 +134,3 @@ def as_json(observation: Observation) -> dict[str, Any]:
         "decision": asdict(observation.decision),
         "report": observation.folder.name,
     }
-
-
-def _judge_drift(
-    reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schema, params: Monitor, folder: Path
-) -> Verdict:
-    reference = drift.as_compared(reference, schema)
-    cannot = drift.check_data(reference, current, schema, params)
-    if cannot:
-        return cannot
-    report = drift_report(reference, current, drift.comparable(reference, current, schema), params)
-    write_bytes(folder / "report.html", report.html.encode())
-    write_bytes(folder / "evidently.json", report.json.encode())
-    sizes = {"rows": len(current), "reference_rows": len(reference)}
-    return drift.judge(report.columns, **sizes, params=params, dates=schema.dates)

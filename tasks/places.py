@@ -128,7 +128,7 @@ class ScenarioState:
         return self.home / "pages" / f"{self.scenario}.html"
 
     @property
-    def replay(self) -> Path:  # what other policies would have been worth
+    def replay(self) -> Path:  # what other policies would have been worth: replay.json, its table and its picture
         return self.home / "replay" / self.scenario
 
     @property

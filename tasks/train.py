@@ -20,25 +20,28 @@ def train(stage: Stage) -> None:
 
     rows = pd.read_parquet(stage.files.rows)
     folds = json.loads(stage.files.folds.read_text())
-    candidate = Candidate.from_dict(json.loads(stage.files.recipe.read_text()))
+    recipe = json.loads(stage.files.recipe.read_text())
+    candidate, last = Candidate.from_dict(recipe), recipe["window"]["last_batches"]
 
-    answers = [_answers(stage, rows, candidate, **fold) for fold in folds]
-    final = learn(_known(stage, rows, end=len(rows)), stage.schema, candidate, seed=stage.params.train.seed)
+    answers = [_answers(stage, rows, candidate, last, **fold) for fold in folds]
+    final = learn(_known(rows, last, end=len(rows)), stage.schema, candidate, seed=stage.params.train.seed)
 
     write_parquet(stage.files.holdout, pd.concat(answers, ignore_index=True))
     write_bytes(stage.files.pipeline, skops.io.dumps(final))
 
 
-def _answers(stage: Stage, rows: "pd.DataFrame", candidate: Candidate, *, start: int, end: int) -> "pd.DataFrame":
+def _answers(
+    stage: Stage, rows: "pd.DataFrame", candidate: Candidate, last: int, *, start: int, end: int
+) -> "pd.DataFrame":
     """Rows [start, end): position, and what a model of the rows before says of them."""
-    known = _known(stage, rows, end=start)
+    known = _known(rows, last, end=start)
     model = learn(known, stage.schema, candidate, seed=stage.params.train.seed)
     print(f"block {start}-{end}: fitted on {len(known)} rows")
     return answer(model, rows.iloc[start:end], stage.schema).assign(**{POSITION: range(start, end)})
 
 
-def _known(stage: Stage, rows: "pd.DataFrame", *, end: int) -> "pd.DataFrame":
-    return window(rows, end=end, last_batches=stage.params.train.last_batches)
+def _known(rows: "pd.DataFrame", last: int, *, end: int) -> "pd.DataFrame":
+    return window(rows, end=end, last_batches=last)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from releve.adapters.model_store import ModelStore
 from releve.adapters.search import Search
 from releve.errors import BadInput
 from releve.rules import search_spaces, trials
-from releve.rules.learning import window
+from releve.rules.learning import better_window, block_before, window
 from releve.rules.metrics import METRICS, resolve
 from releve.rules.params import Compute, Tune
 from releve.rules.search_spaces import AUTO, Candidate
@@ -50,7 +50,9 @@ def tune(stage: Stage) -> None:
 
     chosen = _search(stage) if trials_asked else _named(stage)
 
-    write_json(stage.files.recipe, _common(stage) | chosen)
+    common = _common(stage)
+    common["window"] = {"last_batches": _last_batches(stage, Candidate.from_dict(chosen))}
+    write_json(stage.files.recipe, common | chosen)
 
 
 def _named(stage: Stage) -> dict[str, Any]:
@@ -78,7 +80,25 @@ def _search(stage: Stage) -> dict[str, Any]:
 
 def _common(stage: Stage) -> dict[str, Any]:
     train = stage.params.train
-    return {"seed": train.seed, "metric": _metric(stage), "window": {"last_batches": train.last_batches}}
+    return {"seed": train.seed, "metric": _metric(stage)}
+
+
+def _last_batches(stage: Stage, candidate: Candidate) -> int:
+    """As params.yaml says; with `auto` the better of all past rows and the newest batches, right before the holdout."""
+    import pandas as pd
+
+    train, metric = stage.params.train, _metric(stage)
+    if isinstance(train.last_batches, int):
+        return train.last_batches
+    folds = json.loads(stage.files.folds.read_text())
+    rows = pd.read_parquet(stage.files.rows).iloc[: folds[0]["start"]]
+    block = block_before(len(rows), rows=folds[-1]["end"] - folds[0]["start"])
+    quantile, choices = stage.params.gate.quantile, (0, train.auto_batches)
+    tables = [Table(rows, stage.schema, (block,), metric, train.seed, last, quantile) for last in choices]
+    scores = {table.last_batches: try_candidate(table, candidate).score for table in tables}
+    chosen = better_window(scores, sign=METRICS[metric].sign)
+    print(f"learns from {f'the newest {chosen} batches' if chosen else 'all past rows'}: {metric} {scores}")
+    return chosen
 
 
 def _metric(stage: Stage) -> str:
@@ -94,10 +114,16 @@ def _plan(stage: Stage) -> Plan:
     rows = known.iloc[:first_of_holdout].tail(tune.rows).reset_index(drop=True)
     folds = validation_folds(len(rows), share=tune.validation_share, folds=tune.folds)
     quantile = stage.params.gate.quantile
-    table = Table(rows, stage.schema, folds, _metric(stage), train.seed, train.last_batches, quantile)
+    table = Table(rows, stage.schema, folds, _metric(stage), train.seed, _searched(stage), quantile)
     # Searched on few rows, released after a fit on all of the window: it is the latter that has to be bearable.
-    recipes = _recipes(stage, rows=len(window(known, end=len(known), last_batches=train.last_batches)))
+    recipes = _recipes(stage, rows=len(window(known, end=len(known), last_batches=_searched(stage))))
     return Plan(table, recipes, tuple(_first(stage, recipes)), tune, stage.params.compute)
+
+
+def _searched(stage: Stage) -> int:
+    """The batches that candidates learn from; with `auto`, which is decided once the recipe is known, all past rows."""
+    last = stage.params.train.last_batches
+    return last if isinstance(last, int) else 0
 
 
 def _recipes(stage: Stage, *, rows: int) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ def fairness(evidence: Evidence) -> list[Block]:
         (
             one["attribute"],
             one["metric"].replace("_", " "),
-            figure(one["challenger"]),
+            _with_interval(one),
             figure(one["champion"]),
             ", ".join(f"{name} ({size} rows)" for name, size in one.get("left_out", {}).items()),
         )
@@ -100,6 +100,13 @@ def fairness(evidence: Evidence) -> list[Block]:
     few = f"{MISSING}: too few groups were large enough to compare: {', '.join(map(str, unknown))}."
     told = [Words((few,))] if unknown else []
     return [Table(("protected column", "difference in", "this model", "champion", "left out, too few"), rows), *told]
+
+
+def _with_interval(one: Mapping[str, Any]) -> str:
+    """Models judged before the interval was kept have the figure alone."""
+    if "low" not in one:
+        return figure(one["challenger"])
+    return interval(one["challenger"], one["low"], one["high"])
 
 
 def drift(evidence: Evidence) -> list[Block]:

@@ -13,6 +13,7 @@ from releve.rules.scores import told, told_interval
 
 BASELINE, SLICE, FAIRNESS, LATENCY = "baseline", "slice", "fairness", "latency"
 FLOORS = (BASELINE, SLICE, FAIRNESS, LATENCY)  # what a named person may override
+BETTER, NOT_WORSE = "better", "not_worse"  # params.yaml: gate.rule
 MISSING = ""  # no floor: missing evidence and a champion that is not beaten cannot be overridden
 
 
@@ -59,7 +60,7 @@ def _few_rows(challenge: Challenge, params: Gate) -> Iterator[FailedCheck]:
 def _few_blocks(challenge: Challenge, params: Gate) -> Iterator[FailedCheck]:
     """Of the champion alone: only between near equals does a doubt that is too small decide."""
     found = challenge.comparisons.get(CHAMPION)
-    if found is not None and found.wanted_block_rows > found.block_rows:
+    if found is not None and params.rule == BETTER and found.wanted_block_rows > found.block_rows:
         yield FailedCheck(
             MISSING,
             f"about {found.wanted_block_rows} neighbouring rows hang together, so that {challenge.rows} rows of "
@@ -169,6 +170,8 @@ def _most_luck(params: Gate) -> float:
 
 def _is_short(name: str, challenge: Challenge, params: Gate) -> bool:
     found = challenge.comparisons[name]
+    if name == CHAMPION and params.rule == NOT_WORSE:
+        return not found.gain.high >= 0  # nan is no evidence
     margin = _margin(name, challenge, params)
     return not (found.gain.low > margin and found.p < _most_luck(params))
 
@@ -177,6 +180,8 @@ def _shortfall(name: str, challenge: Challenge, params: Gate) -> str:
     found = challenge.comparisons[name]
     verdict = "worse" if found.gain.high < 0 else "not shown to be better"
     luck = f"luck (p) to stay below {_most_luck(params):g}"
+    if name == CHAMPION and params.rule == NOT_WORSE:
+        return f"worse than the {name}: {_sentence(name, found, params)} (params.yaml: gate.rule)"
     margin = _margin(name, challenge, params)
     return (
         f"{verdict} than the {name}: {_sentence(name, found, params)}; it has to exceed {told(margin, sign='+')} at "

@@ -1,5 +1,6 @@
 """Fit a recipe to rows in time order, and answer the rows after them."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from releve.rules.own_columns import BATCH
 from releve.rules.pipeline import CALIBRATION_FOLDS, build, model_frame
 from releve.rules.schema import Schema
 from releve.rules.search_spaces import Candidate
+from releve.rules.split import Fold
 from releve.rules.target import REGRESSION
 
 if TYPE_CHECKING:
@@ -76,3 +78,15 @@ def _check_labels(labels: list[Any], schema: Schema, *, calibrated: bool) -> Non
             f"the first {len(labels)} rows hold too few labels to learn from ({schema.target.name}: {found}); at least "
             f"two classes with {needed} rows each are needed. Ingest more rows, or lower split.holdout_share"
         )
+
+
+def block_before(end: int, *, rows: int) -> Fold:
+    """The newest rows before a holdout, as many as it has but no more than half: `train.last_batches: auto` chooses
+    on them, so that the holdout has no say."""
+    return Fold(end - max(1, min(rows, end // 2)), end)
+
+
+def better_window(scores: Mapping[int, float | None], *, sign: int) -> int:
+    """The `last_batches` with the best score, the first of equals; 0, which is all past rows, where none has one."""
+    known = {last: score for last, score in scores.items() if score is not None}
+    return max(known, key=lambda last: sign * known[last], default=0)

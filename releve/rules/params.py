@@ -83,7 +83,8 @@ class Train(Section):
     recipe: Literal[Recipe, "auto"]
     scale: Literal["standard", "none"]
     options: dict[str, bool | int | float | str | None]
-    last_batches: Annotated[int, Field(ge=0)]
+    last_batches: Annotated[int, Field(ge=0)] | Literal["auto"]
+    auto_batches: Count
     seed: int
 
 
@@ -138,18 +139,23 @@ class Gate(Section):
     max_slice_loss: Share
     protected: Names
     max_unfairness: Share
+    rule: Literal["better", "not_worse"]
     max_latency_ms: Annotated[float, Field(gt=0)]
     overrides: Annotated[tuple[Override, ...], Field(strict=False)]
 
 
 class Monitor(Section):
     window_rows: Count
-    min_rows: Annotated[int, Field(ge=200)]  # under 200 rows a verdict is noise: docs/decisions/0004-drift-verdict.md
+    min_rows: Annotated[int, Field(ge=200)]  # under 200 rows a verdict is noise: docs/decisions/0018-drift.md
     alpha: OpenShare
     min_effect: Share
-    min_columns: Count
-    drawn_columns: Count
+    strong_effect: Share
     max_missing_rise: Share
+    max_new_categories: Share
+    max_far_outside: Share
+    drawn_columns: Count
+    html_days: Annotated[int, Field(ge=0)]
+    workspace: bool
 
 
 class Estimation(Section):
@@ -172,8 +178,16 @@ class AgeLimits(Section):
 
 
 class Trigger(Section):
+    policy: Literal["static", "every", "schedule", "drift", "quality", "two_key", "auto"]
     min_new_rows: Count
-    max_new_rows: Count
+    max_new_rows: Annotated[int, Field(ge=0)]
+    max_days: Annotated[int, Field(ge=0)]
+    every_batches: Count
+    fastest_batches: Count
+    slowest_batches: Count
+    broken_looks: Annotated[int, Field(ge=0)]
+    cooldown_hours: Annotated[float, Field(ge=0)]
+    max_per_month: Annotated[int, Field(ge=0)]
     min_labels: Count
     quality_tolerance: Share
     confidence: OpenShare
@@ -188,6 +202,16 @@ class Alerts(Section):
     repeat_hours: Annotated[float, Field(ge=0)]
     silence_hours: Annotated[float, Field(ge=0)]
     muted: Annotated[tuple[Subject, ...], Field(strict=False)]
+
+
+class Replay(Section):
+    windows: Annotated[int, Field(ge=0)]
+    first: OpenShare
+    every_windows: Count
+    last_windows: Count
+    label_delay_windows: Annotated[int, Field(ge=0)]
+    confidence: OpenShare
+    resamples: Annotated[int, Field(ge=100)]
 
 
 class Index(Section):
@@ -226,6 +250,7 @@ class Params(Section):
     age: AgeLimits
     trigger: Trigger
     alerts: Alerts
+    replay: Replay
     index: Index
     service: Service
     runs: Runs

@@ -224,6 +224,12 @@ def test_groups_too_small_to_be_compared_are_named_with_their_rows():
     assert "| 0.11 | 0.12 | x (12 rows) |" in said(with_evaluation(fairness=[line]), "Fairness")
 
 
+def test_an_unfairness_whose_interval_is_known_shows_it() -> None:
+    line = EVALUATION["fairness"][0] | {"low": 0.05, "high": 0.19}
+
+    assert "| 0.11 [0.05, 0.19] | 0.12 |" in said(with_evaluation(fairness=[line]), "Fairness")
+
+
 def test_groups_too_small_to_compare_are_missing_evidence():
     text = said(with_evaluation(unknown_groups=["sex"], fairness=[]), "Fairness")
 

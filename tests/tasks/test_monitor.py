@@ -93,6 +93,15 @@ def test_labels_that_show_the_promise_broken_ask_for_a_challenge(released):
     assert found.decision.reasons[0] == "the champion is worse than promised"
 
 
+def test_answers_that_are_other_ones_than_on_the_holdout_are_a_row_of_the_verdict(released):
+    released.answer(market_rows(300, seed=12), predicted=["yes"] * 300, labels=[])
+
+    found = monitor(released.settings, SHOP)
+
+    assert [column.name for column in found.drift.drifted] == ["prediction"]
+    assert any(reason.startswith("the champion's answers changed") for reason in found.drift.reasons)
+
+
 def test_cells_that_went_missing_hold_everything_back(released):
     answered(released, market_rows(300, seed=12).assign(kind=None), right=0.1)
 

@@ -1,0 +1,132 @@
+"""Does the automatic policy find what the best policy finds, with at most half the retrainings? Table by table.
+
+    python -m benchmarks.replay digits bike=bike.csv:cnt:dteday elec2=elec2.csv:class made
+        [--leave-out casual,registered] [--set replay.windows=10] [--folder figures]
+
+Each table is NAME=FILE:TARGET[:TIME], rows oldest first; `digits` is the bundled scenario, `made` five made streams. A
+share of 1 is the gain over the static policy of the best policy in hindsight, over all that were replayed: those that
+learn from the newest windows alone and those that skip the gate included.
+"""
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from releve.adapters.files import read_params, read_schema, write_bytes, write_json
+from releve.adapters.replay_picture import picture
+from releve.rules.inference.overrides import as_sections, read_override
+from releve.rules.inference.table import Roles, Sample, describe
+from releve.rules.params import Params, merge, parse
+from releve.rules.policies import AUTO_NAME
+from releve.rules.replay_text import markdown
+from releve.rules.schema import Schema
+from tasks.replay import play
+from tasks.seed import windows
+from tests.streams import SCHEMA, abrupt, gradual, recurring, still, stream
+
+PROJECT = Path(__file__).parent.parent
+BUNDLED, MADE = "digits", "made"
+STREAMS = {"abrupt": abrupt, "gradual": gradual, "recurring": recurring, "still": still}
+HEAD = (
+    "| table | metric | static | best policy | its score | auto | share of its gain | retrainings: every window, auto |"
+    " recommended | CPU s |\n|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows in time order, described."""
+
+    name: str
+    rows: pd.DataFrame
+    schema: Schema
+    params: Params
+
+
+def main() -> int:
+    """Print a line per table, and write each replay where asked."""
+    arguments = _arguments()
+    print(HEAD, flush=True)
+    for table in (table for text in arguments.tables for table in read(text, arguments)):
+        began, wall = _cpu(), time.monotonic()
+        found = play(table.name, table.rows, table.schema, table.params, progress=lambda line: None)
+        print(line(found, seconds=_cpu() - began), flush=True)
+        print(f"{table.name}: {time.monotonic() - wall:.0f} s", file=sys.stderr, flush=True)
+        if arguments.folder:
+            write_json(arguments.folder / f"{table.name}.json", found)
+            write_bytes(arguments.folder / f"{table.name}.md", markdown(found).encode())
+            write_bytes(arguments.folder / f"{table.name}.png", picture(found))
+    return 0
+
+
+def read(text: str, arguments: argparse.Namespace) -> Iterator[Table]:
+    """The tables that one argument names."""
+    settings = tuple(read_override(each) for each in arguments.set)
+    if text == MADE:
+        params = _params(read_params(PROJECT), as_sections(settings))
+        for name, angle in STREAMS.items():
+            yield Table(name, stream(angle=angle, rows=4000), SCHEMA, params)
+        yield Table("noise", stream(angle=still, rows=4000, noise=0.6), SCHEMA, params)
+    elif text == BUNDLED:
+        params = _params(read_params(PROJECT, BUNDLED), as_sections(settings))
+        yield Table(BUNDLED, pd.concat(list(windows()), ignore_index=True), read_schema(PROJECT, BUNDLED), params)
+    else:
+        yield _from_file(text, arguments, settings)
+
+
+def _from_file(text: str, arguments: argparse.Namespace, settings: Any) -> Table:
+    name, _, rest = text.partition("=")
+    path, target, time_column = [*rest.split(":"), ""][:3]
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns=arguments.leave_out, errors="ignore")
+    sample = Sample(Path(path).name, "", frame, True, True, ())
+    roles = Roles(target, time_column or None, None, None, settings)
+    described = describe(sample, roles, base=read_params(PROJECT).model_dump())
+    schema = Schema.from_dict(described.table)
+    rows = schema.check_frame(schema.from_text(frame)).accepted
+    ordered = rows.sort_values(schema.time, kind="stable", ignore_index=True) if schema.time else rows
+    return Table(name, ordered, schema, _params(read_params(PROJECT), as_sections(settings)))
+
+
+def _params(base: Params, sections: dict[str, Any]) -> Params:
+    return parse(merge(base.model_dump(), sections), source="params.yaml with what you set")
+
+
+def line(found: dict[str, Any], *, seconds: float) -> str:
+    """Of the table in benchmarks/README.md."""
+    by_name = {each["name"]: each for each in found["policies"]}
+    best = min(found["policies"], key=lambda each: each["regret"]["value"])
+    auto, static = by_name[AUTO_NAME], by_name["static"]
+    gain = best["gain_over_static"]["value"]
+    share = f"{auto['gain_over_static']['value'] / gain:.2f}" if gain > 0 else "static is the best"
+    scores = [f"{each['score']['value']:.4g}" for each in (static, best, auto)]
+    return (
+        f"| {found['scenario']} | {found['metric']} | {scores[0]} | {best['name']} | {scores[1]} | {scores[2]} | "
+        f"{share} | {by_name['every window']['retrainings']}, {auto['retrainings']} | "
+        f"{found['recommended']['policy']} | {seconds:.0f} |"
+    )
+
+
+def _cpu() -> float:
+    """Of this process and of those that it started and that ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("tables", nargs="+", metavar=f"NAME=FILE:TARGET[:TIME], {BUNDLED} or {MADE}")
+    parser.add_argument("--leave-out", type=lambda text: text.split(","), default=[], help="columns that give it away")
+    parser.add_argument("--set", nargs="*", default=[], metavar="SECTION.KEY=VALUE", help="over params.yaml")
+    parser.add_argument("--folder", type=Path, help="where each replay's JSON, table and picture go")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""What a replay is played over: all labelled rows in time order, cut into windows."""
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from releve.errors import BadInput
+from releve.rules.metrics import resolve
+from releve.rules.own_columns import BATCH
+from releve.rules.params import Params
+from releve.rules.replay import Course, Window
+from releve.rules.replay_jobs import Bench
+from releve.rules.schema import Schema
+from releve.rules.search_spaces import Candidate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEAST_WINDOWS = 2
+LEAST_ROWS = 10  # of a window
+
+
+def course(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, params: Params) -> Course:
+    """The rows (features, target, `_batch`) cut as params.yaml: replay says. Raises BadInput where they are too few."""
+    edges = cut(rows, params)
+    first = edges[0]
+    size = max(1, (edges[-1] - first) // (len(edges) - 1))
+    warm = [*range(first, 0, -size), 0][::-1]  # the rows before, in windows of the same size
+    marked = rows.assign(**{BATCH: np.repeat(np.arange(len(warm) + len(edges) - 2), np.diff([*warm, *edges[1:]]))})
+    windows = tuple(
+        Window(number, start, end, _time(rows, schema, end))
+        for number, (start, end) in enumerate(pairwise(edges), start=1)
+    )
+    bench = Bench(marked, schema, candidate, params, resolve(params.gate.metric, schema.target.task))
+    return Course(bench, windows, params.replay.label_delay_windows)
+
+
+def cut(rows: "pd.DataFrame", params: Params) -> list[int]:
+    """The first row of every window, and the end of the last one."""
+    total, wanted = len(rows), params.replay.windows
+    first = int(total * params.replay.first)
+    if wanted:
+        edges = [first + (total - first) * number // wanted for number in range(wanted + 1)]
+    else:
+        ends = rows[BATCH].ne(rows[BATCH].shift(-1)).to_numpy().nonzero()[0] + 1
+        edges = [int(end) for end in ends if end >= max(first, 1)]
+    least = min(np.diff(edges), default=0)
+    if len(edges) <= LEAST_WINDOWS or least < LEAST_ROWS or edges[0] < params.gate.min_rows:
+        raise BadInput(
+            f"{total} labelled rows make {max(0, len(edges) - 1)} windows of at least {least} rows after the first "
+            f"{edges[0] if edges else 0}; a replay needs {LEAST_WINDOWS} of {LEAST_ROWS} after the first "
+            f"{params.gate.min_rows} (params.yaml: gate.min_rows). Ingest more rows, or change replay.windows or "
+            "replay.first"
+        )
+    return edges
+
+
+def _time(rows: "pd.DataFrame", schema: Schema, end: int) -> str:
+    """Of the window's newest row."""
+    if not schema.time or rows[schema.time].dtype.kind != "M":
+        return ""
+    import pandas as pd
+
+    newest = rows[schema.time].iloc[end - 1]
+    return "" if pd.isna(newest) else newest.tz_localize("UTC").isoformat() if newest.tz is None else newest.isoformat()

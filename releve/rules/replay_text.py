@@ -1,0 +1,63 @@
+"""A replay for people: one table, and what follows from it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from releve.rules.scores import Interval, told, told_interval
+
+HEADS = ("policy", "score", "over static", "retrainings", "promotions", "CPU s", "regret")
+
+
+def lines(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A row of cells per policy, the best score first, then the naive baselines."""
+    ranked = sorted(found["policies"], key=lambda each: each["regret"]["value"])
+    return [_policy(each) for each in ranked] + [_naive(each) for each in found["baselines"]]
+
+
+def markdown(found: Mapping[str, Any]) -> str:
+    """As a page."""
+    rows = ["| " + " | ".join(cells) + " |" for cells in (HEADS, ("---",) * len(HEADS), *lines(found))]
+    return "\n".join([f"# Replay of {found['scenario']}", "", summary(found), "", *rows, "", advice(found), ""])
+
+
+def summary(found: Mapping[str, Any]) -> str:
+    """What was played."""
+    windows = found["windows"]
+    better = "higher" if found["sign"] > 0 else "lower"
+    late = found["label_delay_windows"]
+    delay = f"labels {late} windows late" if late else "labels known at the end of their window"
+    return (
+        f"{len(windows)} windows of about {windows[0]['rows']} rows after the first {windows[0]['first_row']}; "
+        f"{found['metric']}, {better} is better; recipe {found['recipe']['recipe']}; {delay}."
+    )
+
+
+def advice(found: Mapping[str, Any]) -> str:
+    """The recommendation, with its uncertainty."""
+    chosen = found["recommended"]
+    return f"Recommended: {chosen['policy']} ({chosen['reason']})"
+
+
+def recommended_settings(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of params.yaml that make production do what was recommended."""
+    name = found["recommended"]["policy"]
+    settings: dict[str, Any] = next(each["settings"] for each in found["policies"] if each["name"] == name)
+    return settings
+
+
+def _policy(each: Mapping[str, Any]) -> tuple[str, ...]:
+    score = each["score"]
+    return (
+        each["name"],
+        f"{told(score['value'])} [{told(score['low'])}, {told(score['high'])}]",
+        told_interval(Interval(**each["gain_over_static"])),
+        str(each["retrainings"]),
+        str(each["promotions"]),
+        f"{each['cpu_seconds']:.1f}",
+        told_interval(Interval(**each["regret"])),
+    )
+
+
+def _naive(each: Mapping[str, Any]) -> tuple[str, ...]:
+    score = "not defined" if each["score"] is None else told(each["score"])
+    return (f"without a model: {each['name']}", score, *([""] * (len(HEADS) - 2)))

@@ -1,0 +1,206 @@
+"""Play policies over a scenario's own history, and say which one suits: docs/replay.md.
+
+`python -m tasks.replay churn [--write]`; the second writes what is recommended into scenarios/churn/params.yaml.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from releve.adapters.compute import open_workers
+from releve.adapters.data_history import DataHistory
+from releve.adapters.files import read_params, read_schema, write_bytes, write_json
+from releve.adapters.replay_picture import picture
+from releve.errors import BadInput, ReleveError
+from releve.rules import replay_jobs, search_spaces, trials
+from releve.rules.metrics import resolve
+from releve.rules.own_columns import BATCH
+from releve.rules.params import Params
+from releve.rules.params_edit import with_settings
+from releve.rules.policies import Policy, policies
+from releve.rules.replay import Course, Played, drive
+from releve.rules.replay_course import course, cut
+from releve.rules.replay_figures import figures
+from releve.rules.replay_jobs import Bench, Done, Job
+from releve.rules.replay_text import HEADS, advice, lines, markdown, recommended_settings, summary
+from releve.rules.schema import Schema
+from releve.rules.search_spaces import AUTO, Candidate
+from releve.rules.trials import Score, Table, Trial, try_candidate
+from releve.settings import Settings
+from tasks.places import ScenarioFiles, ScenarioState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What was found, and where it lies."""
+
+    found: dict[str, Any]  # replay.json
+    folder: Path  # replay.json, replay.md, replay.png
+
+    @property
+    def markdown(self) -> str:
+        return markdown(self.found)
+
+
+def replay(
+    settings: Settings, scenario: str, *, write: bool = False, progress: Progress = lambda line: None
+) -> Replayed:
+    """Replay the rows on the scenario's branch. `write`: set what is recommended in the scenario's params.yaml.
+
+    Raises NotFound where nothing was ingested, BadInput where the rows are too few.
+    """
+    # gather
+    params, schema = read_params(settings.project, scenario), read_schema(settings.project, scenario)
+    rows = read_rows(settings, scenario, schema, params)
+
+    # decide
+    found = play(scenario, rows, schema, params, progress=progress)
+
+    # apply
+    folder = ScenarioState(settings.home, scenario).replay
+    write_json(folder / "replay.json", found)
+    write_bytes(folder / "replay.md", markdown(found).encode())
+    write_bytes(folder / "replay.png", picture(found))
+    if write:
+        write_recommended(settings, scenario, found)
+    return Replayed(found, folder)
+
+
+def read_rows(settings: Settings, scenario: str, schema: Schema, params: Params) -> "pd.DataFrame":
+    """All rows on the scenario's branch in time order, typed as params.yaml describes them today."""
+    history = DataHistory(settings.project, scenario, remote=params.data)
+    stored = history.read(history.find())
+    lacking = {column.name: None for column in schema.columns if column.name not in stored}
+    checked = schema.check_frame(stored.assign(**lacking))
+    if checked.problems:
+        raise BadInput(
+            f"{len(checked.rejected_rows)} ingested rows no longer fit scenarios/{scenario}/params.yaml: "
+            f"{checked.problems[0]}; change 'columns' back, or widen it to what the data hold"
+        )
+    rows = checked.accepted.assign(**{BATCH: stored[BATCH].to_numpy()})
+    if not schema.time:
+        return rows
+    places = rows.groupby(BATCH, sort=False).ngroup().rename("_place")
+    ordered = rows.assign(_place=places).sort_values(["_place", schema.time], kind="stable", ignore_index=True)
+    return ordered.drop(columns="_place")
+
+
+def play(
+    scenario: str,
+    rows: "pd.DataFrame",
+    schema: Schema,
+    params: Params,
+    *,
+    chosen: Sequence[Policy] | None = None,
+    progress: Progress = lambda line: None,
+) -> dict[str, Any]:
+    """replay.json of the policies, all of them unless some are `chosen`, over rows in time order."""
+    first = cut(rows, params)[0]
+    candidate = choose_recipe(rows.iloc[:first].reset_index(drop=True), len(rows), schema, params, progress)
+    found = course(rows.reset_index(drop=True), schema, candidate, params)
+    played = run(found, chosen or policies(params), progress=progress)
+    return figures(scenario, found, played)
+
+
+def run(found: Course, chosen: Sequence[Policy], *, progress: Progress = lambda line: None) -> list[Played]:
+    """Side by side on the cores of this machine, or where compute.address says."""
+    compute, done = found.bench.params.compute, 0
+    with open_workers(work, found.bench, address=compute.address, workers=compute.workers) as workers:
+
+        def run_jobs(jobs: list[Job]) -> list[Done]:
+            nonlocal done
+            outcomes = [each.value or Done(None, 0.0, each.problem) for each in workers.run(jobs)]
+            done += len(jobs)
+            progress(
+                f"{done} jobs done, {sum(isinstance(job, replay_jobs.Fit) for job in jobs)} models in the last round"
+            )
+            return outcomes
+
+        return drive(chosen, found, run_jobs)
+
+
+def work(bench: Bench, job: Job) -> Done:
+    """Do a job, and say what it took. Rows that cannot be learned from are an answer, not an error."""
+    began = time.process_time()
+    value, problem = None, ""
+    try:
+        value = replay_jobs.work(job, bench)
+    except ReleveError as error:
+        problem = str(error)
+    return Done(value, time.process_time() - began, problem)
+
+
+def choose_recipe(
+    before: "pd.DataFrame", total: int, schema: Schema, params: Params, progress: Progress = lambda line: None
+) -> Candidate:
+    """The recipe that params.yaml names, or the best of their defaults on rows `before` the first window: none that is
+    replayed has a say."""
+    if params.train.recipe != AUTO:
+        return Candidate.from_dict(params.train.model_dump())
+    recipes, left_out = search_spaces.fitting(tuple(params.tune.recipes), rows=total)
+    for line in left_out:
+        progress(line)
+    spaces = search_spaces.spaces(recipes, schema)
+    candidates = [search_spaces.default(recipe, space) for recipe, space in spaces.items()]
+    folds = trials.validation_folds(len(before), share=params.tune.validation_share, folds=params.tune.folds)
+    metric = resolve(params.gate.metric, schema.target.task)
+    table = Table(before, schema, folds, metric, params.train.seed, 0, params.gate.quantile)
+    compute = params.compute
+    with open_workers(try_candidate, table, address=compute.address, workers=compute.workers) as workers:
+        scores = [each.value or Score(None, reason=each.problem) for each in workers.run(candidates)]
+    tried = [Trial(number, trials.DEFAULTS, *each) for number, each in enumerate(zip(candidates, scores, strict=True))]
+    best = trials.best(tried, metric=metric)
+    progress(f"recipe: {best.candidate}, {metric} {best.found.score:.4g} before the first window")
+    return best.candidate
+
+
+def write_recommended(settings: Settings, scenario: str, found: dict[str, Any]) -> None:
+    """Set what is recommended in the scenario's params.yaml; nothing else in it changes."""
+    path = ScenarioFiles(settings.project, scenario).folder / "params.yaml"
+    text = path.read_text(encoding="utf-8")
+    write_bytes(
+        path, with_settings(text, recommended_settings(found), source=f"scenarios/{scenario}/params.yaml").encode()
+    )
+    read_params(settings.project, scenario)  # told at once, were it not one
+
+
+def show(done: Replayed) -> None:
+    """The table on the terminal."""
+    from rich.console import Console
+    from rich.table import Table as Shown
+
+    table = Shown(*HEADS, title=f"Replay of {done.found['scenario']}", caption=summary(done.found))
+    for cells in lines(done.found):
+        table.add_row(*cells)
+    console = Console()
+    console.print(table)
+    console.print(advice(done.found), f"\nWritten: {done.folder}", markup=False)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code 0, or that of the error whose message went to stderr."""
+    parser = argparse.ArgumentParser(prog="python -m tasks.replay", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("scenario")
+    parser.add_argument("--write", action="store_true", help="set what is recommended in the scenario's params.yaml")
+    asked = parser.parse_args(arguments)
+    try:
+        settings = Settings.from_environ(os.environ, cwd=Path.cwd())
+        show(replay(settings, asked.scenario, write=asked.write, progress=lambda line: print(line, flush=True)))
+    except ReleveError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,64 @@
+import pytest
+
+from releve.rules.cadence import MEMORY, Challenged, Payoff, has_budget, is_wary, pace, pool
+from releve.rules.scores import Interval
+from tests.tables import make_params
+
+RULE = make_params(trigger={"every_batches": 4, "fastest_batches": 2, "slowest_batches": 32}).trigger
+PAID = Payoff(Interval(0.05, 0.01, 0.09), 100)
+IN_VAIN = Payoff(Interval(0.0, -0.02, 0.02), 100)
+FIRST = Challenged("", True, 100)
+
+
+def a_history(*payoffs, batches=2):
+    return (FIRST, *(Challenged("", True, 100, batches, payoff) for payoff in payoffs))
+
+
+def test_nobody_knows_before_the_first_retraining():
+    assert pace((FIRST,), None, RULE).batches == 4
+
+
+def test_what_pays_is_done_as_often_as_is_allowed():
+    assert pace(a_history(None), PAID, RULE).batches == 2
+
+
+@pytest.mark.parametrize(("in_vain", "batches"), [(1, 8), (2, 16), (3, 32), (4, 32)])
+def test_every_retraining_in_vain_doubles_the_wait_up_to_a_limit(in_vain, batches):
+    assert pace(a_history(*[IN_VAIN] * in_vain), None, RULE).batches == batches
+
+
+def test_one_retraining_in_vain_among_those_that_paid_changes_nothing():
+    assert pace(a_history(PAID, PAID, IN_VAIN), None, RULE).batches == 2
+
+
+def test_what_paid_long_ago_is_forgotten():
+    assert pace(a_history(PAID, *[IN_VAIN] * MEMORY), None, RULE).batches > 4
+
+
+def test_payoffs_are_pooled_by_their_rows():
+    pooled = pool([Payoff(Interval(0.3, 0.2, 0.4), 100), Payoff(Interval(0.0, -0.1, 0.1), 200)])
+
+    assert pooled.rows == 300
+    assert pooled.gain.value == pytest.approx(0.1)
+    assert pooled.gain.high - pooled.gain.value == pytest.approx((0.1**2 / 9 + 0.1**2 * 4 / 9) ** 0.5)
+
+
+@pytest.mark.parametrize(("new_batches", "allowed"), [(1, False), (2, True), (3, True)])
+def test_at_most_one_batch_in_two_is_followed_by_a_challenge(new_batches, allowed):
+    assert has_budget(a_history(None, None, batches=2), new_batches, RULE) is allowed
+
+
+def test_what_quiet_times_did_not_spend_is_there_when_something_happens():
+    assert has_budget(a_history(None, batches=10), 1, RULE)
+
+
+def test_the_first_retraining_may_come_early():
+    assert has_budget((FIRST,), 1, RULE)
+    assert not has_budget(a_history(None, batches=1), 2, RULE)
+    assert has_budget(a_history(None, batches=1), 3, RULE)
+
+
+def test_it_takes_surer_evidence_where_retraining_was_in_vain():
+    assert not is_wary((FIRST,), None)
+    assert not is_wary(a_history(PAID), None)
+    assert is_wary(a_history(IN_VAIN), None)

@@ -1,0 +1,75 @@
+"""Made streams to replay: rows in time order whose rule changes, or does not."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from releve.rules.params import Params
+from releve.rules.replay import Course
+from releve.rules.replay_course import course
+from releve.rules.replay_jobs import Bench, Done, Job, work
+from releve.rules.schema import Schema
+from releve.rules.search_spaces import Candidate
+from tests.tables import make_params
+
+ROWS, NOISE = 800, 0.1
+SCHEMA = Schema.from_dict(
+    {
+        "target": {"name": "kind", "classes": ["no", "yes"]},
+        "columns": {"length": {"type": "number"}, "width": {"type": "number"}},
+    }
+)
+LINEAR = Candidate("linear", "standard")
+
+
+def stream(*, angle: Any, rows: int = ROWS, seed: int = 7, noise: float = NOISE) -> pd.DataFrame:
+    """Two normal columns; the label follows from the side of a line whose angle is `angle(share of the rows before)`.
+
+    A share `noise` of the labels is drawn by lot.
+    """
+    random = np.random.default_rng(seed)
+    length, width = random.normal(size=(2, rows))
+    turned = np.array([angle(place / rows) for place in range(rows)])
+    right = np.cos(turned) * length + np.sin(turned) * width > 0
+    lot = random.random(rows) < noise
+    label = np.where(lot, random.random(rows) < 0.5, right)
+    return pd.DataFrame({"length": length, "width": width, "kind": np.where(label, "yes", "no").astype(object)})
+
+
+def still(share: float) -> float:
+    return 0.0
+
+
+def abrupt(share: float) -> float:
+    return 0.0 if share < 0.5 else 2.0
+
+
+def gradual(share: float) -> float:
+    return 2.5 * share
+
+
+def recurring(share: float) -> float:
+    return 0.0 if int(share * 4) % 2 == 0 else 2.0
+
+
+def stream_params(**sections: dict[str, Any]) -> Params:
+    """Six windows of 100 rows after the first 200, with cheap doubt; `sections` replaces keys."""
+    small = {"replay": {"windows": 6, "first": 0.25, "resamples": 200}, "gate": {"resamples": 400}}
+    return make_params(**{name: {**small.get(name, {}), **sections.get(name, {})} for name in {*small, *sections}})
+
+
+def stream_course(rows: pd.DataFrame, **sections: dict[str, Any]) -> Course:
+    """The stream, ready to be replayed."""
+    return course(rows, SCHEMA, LINEAR, stream_params(**sections))
+
+
+class Here:
+    """Does jobs in this process, and remembers which."""
+
+    def __init__(self, bench: Bench):
+        self._bench, self.jobs = bench, list[Job]()
+
+    def __call__(self, jobs: list[Job]) -> list[Done]:
+        self.jobs += jobs
+        return [Done(work(job, self._bench), 1.0) for job in jobs]

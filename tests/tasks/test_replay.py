@@ -1,0 +1,81 @@
+import json
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from releve.adapters.files import read_params, read_schema
+from releve.errors import NotFound
+from releve.rules.policies import Policy, policies
+from releve.rules.search_spaces import Candidate
+from tasks.replay import choose_recipe, play, read_rows, replay, run
+from tests.streams import SCHEMA, abrupt, stream, stream_course, stream_params
+from tests.tables import SHOP
+
+SMALL = {"windows": 3, "first": 0.5, "resamples": 100}
+STATIC = Policy("static", {"trigger.policy": "static"})
+EVERY = Policy("every window", {"trigger.policy": "every", "trigger.min_new_rows": 1})
+
+
+@pytest.fixture
+def replayed(ingested):
+    ingested.override(replay=SMALL, gate={"resamples": 200}, compute={"workers": 1})
+    return ingested
+
+
+def test_a_replay_of_ingested_batches_leaves_its_figures_a_page_and_a_picture(replayed):
+    path = replayed.root / "scenarios" / SHOP / "params.yaml"
+    path.write_text("# A comment of ours.\n" + path.read_text())
+
+    done = replay(replayed.settings, SHOP, write=True)
+
+    found = json.loads((done.folder / "replay.json").read_text())
+    params = read_params(replayed.root, SHOP)
+    assert [policy["name"] for policy in found["policies"]] == [policy.name for policy in policies(params)]
+    assert sum(window["rows"] for window in found["windows"]) == 100
+    assert (done.folder / "replay.md").read_text() == done.markdown
+    assert (done.folder / "replay.png").read_bytes().startswith(b"\x89PNG")
+    chosen = next(each for each in found["policies"] if each["name"] == found["recommended"]["policy"])
+    written = yaml.safe_load(path.read_text())
+    assert all(written[key.split(".")[0]][key.split(".")[1]] == value for key, value in chosen["settings"].items())
+    assert path.read_text().startswith("# A comment of ours.\n")
+    assert params.trigger.policy == chosen["settings"]["trigger.policy"]
+
+
+def test_a_replay_changes_no_params_unless_it_is_asked_to(replayed):
+    path = replayed.root / "scenarios" / SHOP / "params.yaml"
+    before = path.read_bytes()
+    params, schema = read_params(replayed.root, SHOP), read_schema(replayed.root, SHOP)
+
+    rows = read_rows(replayed.settings, SHOP, schema, params)
+    play(SHOP, rows, schema, params, chosen=[STATIC, EVERY])
+
+    assert path.read_bytes() == before
+    assert len(rows) == 200
+
+
+def test_a_scenario_without_a_batch_has_no_history_to_replay(fresh):
+    with pytest.raises(NotFound, match="nothing was ingested here yet"):
+        replay(fresh.settings, SHOP)
+
+
+def test_one_worker_and_two_find_the_same():
+    course = stream_course(stream(angle=abrupt))
+    found = []
+    for workers in (1, 2):
+        compute = course.bench.params.compute.model_copy(update={"workers": workers})
+        params = course.bench.params.model_copy(update={"compute": compute})
+        found.append(run(replace(course, bench=replace(course.bench, params=params)), [STATIC, EVERY]))
+
+    for one, two in zip(*found, strict=True):
+        assert (one.answers == two.answers).all()
+        assert one.turns == two.turns
+
+
+def test_the_recipe_is_the_one_named_or_the_best_default_before_the_first_window():
+    rows = stream(angle=abrupt, rows=200)
+    named = {"recipe": "linear", "options": {"C": 0.5}}
+    asked = {"tune": {"recipes": ["linear", "k_neighbors"]}, "compute": {"workers": 1}}
+
+    assert choose_recipe(rows, 800, SCHEMA, stream_params(train=named)) == Candidate("linear", "standard", {"C": 0.5})
+    assert choose_recipe(rows, 800, SCHEMA, stream_params(**asked)).recipe == "linear"
