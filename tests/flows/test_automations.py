@@ -1,6 +1,7 @@
 """What Prefect's own engine does with our events, and where they do not come."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 
 from releve.rules.alerts import Message
 from releve.rules.deployments import deployments_for
+from releve.settings import Settings
 from tests.receivers import Receiver, receiving
 from tests.tables import ROOT
 
@@ -106,3 +108,16 @@ def test_the_automations_of_the_example_notify_people_of_an_alert() -> None:
             time.sleep(1)
 
     assert receiver.heard[0][1] == {"title": "quiet: drift drift", "text": "quiet: the table drifted"}
+
+
+def test_alerts_that_cannot_be_made_are_told_and_fail_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from prefect import flow
+
+    from flows.alerts import tell
+
+    done = flow(tell)(Settings.from_environ({}, cwd=tmp_path), QUIET, return_state=True)
+
+    assert done.is_completed()
+    assert "nobody was told what changed: params.yaml is missing" in capsys.readouterr().out
