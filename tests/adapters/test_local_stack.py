@@ -24,7 +24,7 @@ from releve.settings import LOOPBACK, Settings
 from tests.serving.process import free_port
 
 ROOT = Path(__file__).parents[2]
-FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle")
+FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "replay")
 FLOW = """
 import os
 from pathlib import Path
@@ -321,6 +321,18 @@ def test_every_deployment_of_prefect_yaml_is_there(stack: Settings) -> None:
         assert each["description"]
     schedules = {each["name"]: [one["slug"] for one in each["schedules"]] for each in deployments if each["schedules"]}
     assert schedules == {"ingest": ["hourly"], "lifecycle": ["nightly"]}
+
+
+@pytest.mark.slow
+def test_the_schedules_make_runs_of_their_own(stack: Settings) -> None:
+    scheduled = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}, "tags": {"all_": ["auto-scheduled"]}}}
+
+    def flows() -> set[str]:
+        runs = ask(stack.prefect_port, "POST", "/api/flow_runs/filter", scheduled)
+        assert isinstance(runs, list)
+        return {run["deployment_id"] for run in runs}
+
+    wait_until(lambda: len(flows()) == 2)  # the hourly ingestion and the nightly lifecycle
 
 
 @pytest.mark.slow

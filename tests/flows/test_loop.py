@@ -28,7 +28,7 @@ pytestmark = [
 
 ANSWERED_WINDOWS = (4, 5, 6)
 EVENT_SECONDS = 30
-FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle")
+FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "replay")
 
 
 @dataclass(frozen=True)
