@@ -3,32 +3,29 @@
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from releve.adapters.drift_report import drift_report
-from releve.adapters.files import read_params, read_schema, write_bytes, write_json
+from releve.adapters.drift_report import Workspace
+from releve.adapters.files import read_params, read_schema, write_json
 from releve.adapters.prediction_ledger import LedgerReader
 from releve.adapters.registry import Current, Registry
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.errors import BadInput
-from releve.rules import drift, quality, realised, trigger
+from releve.rules import quality, realised, trigger
 from releve.rules.drift import Verdict
-from releve.rules.ledger import Answers
 from releve.rules.metrics import metrics_of
 from releve.rules.paired import Doubt
-from releve.rules.params import Monitor, Params
+from releve.rules.params import Params
 from releve.rules.quality import Quality, promise_of
 from releve.rules.schema import Schema
 from releve.rules.trigger import Evidence, TriggerDecision
 from releve.settings import Settings
 from tasks.batches import read_batches
 from tasks.champion import check_released, read_reference
+from tasks.drift import STAMP, look_for_drift, state_before
 from tasks.harvest import waiting_rows
 from tasks.history import CHALLENGED, MONITORED, events_of
 from tasks.places import ScenarioState
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 VERDICT_FORMAT = 1  # of verdict.json; raise it when a key changes its meaning
 
@@ -69,8 +66,19 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
 
     # decide
     at = datetime.now(UTC)
-    folder = state.reports / at.strftime("%Y%m%dT%H%M%S.%fZ")
-    verdict = _judge_drift(reference, _newest(answers, schema, params.monitor), schema, params.monitor, folder)
+    folder = state.reports / at.strftime(STAMP)
+    looks = [event.payload for event in events_of(registry, scenario, MONITORED)]
+    places = slice(max(0, len(answers) - params.monitor.window_rows), len(answers))
+    first_at = min(answers.at[places], default=None)
+    verdict = look_for_drift(
+        reference,
+        answers.features.iloc[places],
+        schema,
+        params.monitor,
+        before=state_before(looks, model=champion.release.model, first_at=first_at),
+        folder=folder,
+        workspace=Workspace(settings.home / "evidently", scenario),
+    )
     kept = _judge_quality(state, champion, schema, params)
     decision = trigger.decide(Evidence(verdict, kept, new_rows), params.trigger)
 
@@ -106,26 +114,6 @@ def as_json(observation: Observation) -> dict[str, Any]:
         "decision": asdict(observation.decision),
         "report": observation.folder.name,
     }
-
-
-def _newest(answers: Answers, schema: Schema, params: Monitor) -> "pd.DataFrame":
-    """The newest answered rows as a checked frame: batches are pooled until a verdict has enough of them."""
-    newest = answers.features.tail(params.window_rows)
-    return drift.as_compared(newest, schema)
-
-
-def _judge_drift(
-    reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schema, params: Monitor, folder: Path
-) -> Verdict:
-    reference = drift.as_compared(reference, schema)
-    cannot = drift.check_data(reference, current, schema, params)
-    if cannot:
-        return cannot
-    report = drift_report(reference, current, drift.comparable(reference, current, schema), params)
-    write_bytes(folder / "report.html", report.html.encode())
-    write_bytes(folder / "evidently.json", report.json.encode())
-    sizes = {"rows": len(current), "reference_rows": len(reference)}
-    return drift.judge(report.columns, **sizes, params=params, dates=schema.dates)
 
 
 def _judge_quality(state: ScenarioState, champion: Current, schema: Schema, params: Params) -> Quality:

@@ -1,26 +1,35 @@
-"""Evidently: drift reports, run with our two tests instead of its defaults. The one file that imports it.
+"""Evidently: drift reports, run with our tests instead of its defaults. The one file that imports it.
 
-The import costs seconds, so it happens inside the call. Its preset draws every column three times (5.5 s CPU for
-64 columns of 300 rows); the metrics below draw the most changed ones once (0.9 s) and test them all.
+The import costs seconds, so it happens inside the call, once for all scenarios of a process. Its preset draws every
+column three times (5.5 s CPU for 64 columns of 300 rows); the metrics below draw the most changed ones once (0.9 s)
+and test them all.
 """
 
 import json
+import os
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from releve.errors import ReleveError
-from releve.rules.drift import ColumnDrift, by_effect, category_change, has_drifted, method_of, number_change
+from releve.rules.columns import CATEGORY
+from releve.rules.drift import ColumnDrift, Look, by_effect, has_drifted
+from releve.rules.drift_columns import Pair, as_series
+from releve.rules.drift_tests import Measured, categories, most_changed, numbers
 from releve.rules.params import Monitor
-from releve.rules.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SAMPLE_ROWS = 20_000  # a side; cost grows with rows, and an effect of 0.1 shows in far fewer
-SAMPLE_SEED = 7
-NUMBER_TEST, CATEGORY_TEST = "releve_ks", "releve_chi_square"
+NUMBER_TEST, CATEGORY_TEST = "releve_numbers", "releve_categories"
 COUNT_METRIC = "evidently:metric_v2:DriftedColumnsCount"
+KEPT_RUNS = 200  # of a project in the workspace; beyond, Evidently's pages take many seconds to open
+MIN_SHARE = 1e-9  # of drifted columns that Evidently calls a drifted table: any
+
+Measure = Callable[[Any, Any], Measured]
 
 
 class ReportMismatch(ReleveError):
@@ -31,79 +40,98 @@ class ReportMismatch(ReleveError):
 
 @dataclass(frozen=True)
 class DriftReport:
-    """Each column's result, and Evidently's report on them: a page for people (HTML) and its own JSON."""
+    """Evidently's report on a look: its own JSON, and a page for people where one was asked for."""
 
-    columns: tuple[ColumnDrift, ...]
-    html: str
     json: str
+    html: str | None
 
 
-def drift_report(reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schema, params: Monitor) -> DriftReport:
-    """Compare two frames (`drift.as_compared`, `drift.comparable`); both need enough rows (`drift.check_data`).
-
-    Raises ReportMismatch when Evidently and the rules disagree.
-    """
-    reference, current = _sample(reference, schema), _sample(current, schema)
-    columns = tuple(_column(name, reference[name], current[name], schema, params) for name in schema.names)
+def drift_report(look: Look, params: Monitor, *, page: bool, workspace: "Workspace | None" = None) -> DriftReport:
+    """Draw a look that compared columns. Raises ReportMismatch when Evidently and the rules disagree."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")  # Evidently's pages report their use otherwise
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Evidently's own: pydantic's and numpy's deprecations, nothing about the data
-        snapshot = _run(reference, current, schema, params, columns)
+        snapshot = _run(look, params)
         found = str(snapshot.json())
-        _check_count(json.loads(found), columns)
-        return DriftReport(columns, str(snapshot.get_html_str(as_iframe=False)), found)
+        _check_count(json.loads(found), look.verdict.columns)
+        if workspace:
+            _keep(snapshot, workspace)
+        return DriftReport(found, str(snapshot.get_html_str(as_iframe=False)) if page else None)
 
 
-def _column(name: str, before: "pd.Series[Any]", now: "pd.Series[Any]", schema: Schema, params: Monitor) -> ColumnDrift:
-    method = method_of(schema, name)
-    change = method.change(before.dropna(), now.dropna())
-    threshold = _threshold(schema, params)
-    drifted = has_drifted(change, threshold=threshold, min_effect=params.min_effect)
-    return ColumnDrift(name, method.name, change, threshold, drifted)
+@dataclass(frozen=True)
+class Workspace:
+    """Where `evidently ui` finds the runs of a scenario."""
+
+    folder: Path
+    project: str
 
 
-def _run(
-    reference: "pd.DataFrame",
-    current: "pd.DataFrame",
-    schema: Schema,
-    params: Monitor,
-    columns: tuple[ColumnDrift, ...],
-) -> Any:
+def _run(look: Look, params: Monitor) -> Any:
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import DriftedColumnsCount, ValueDrift
 
-    _register_tests(params)
-    threshold = _threshold(schema, params)
-    share = min(params.min_columns, len(columns)) / len(columns)
+    columns, pairs = look.verdict.columns, {pair.column.name: pair for pair in look.pairs}
+    _register_tests(look, params)
+    tests = {name: CATEGORY_TEST if pair.column.type == CATEGORY else NUMBER_TEST for name, pair in pairs.items()}
     count = DriftedColumnsCount(
-        drift_share=share, num_method=NUMBER_TEST, cat_method=CATEGORY_TEST, threshold=threshold
+        drift_share=MIN_SHARE, num_method=NUMBER_TEST, cat_method=CATEGORY_TEST, threshold=columns[0].threshold
     )
     drawn = by_effect(columns)[: params.drawn_columns]
-    numbers = [*schema.numbers, *schema.texts]  # a text is its length here
-    methods = {name: NUMBER_TEST for name in numbers} | {name: CATEGORY_TEST for name in schema.categories}
-    details = [ValueDrift(column=column.name, method=methods[column.name], threshold=threshold) for column in drawn]
-    definition = DataDefinition(numerical_columns=numbers, categorical_columns=schema.categories)
-    datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in (current, reference)]
+    details = [ValueDrift(column=each.name, method=tests[each.name], threshold=each.threshold) for each in drawn]
+    definition = DataDefinition(
+        numerical_columns=[name for name, test in tests.items() if test == NUMBER_TEST],
+        categorical_columns=[name for name, test in tests.items() if test == CATEGORY_TEST],
+    )
+    datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in _frames(look.pairs)]
     return Report([count, *details], include_tests=True).run(*datasets)
 
 
-def _register_tests(params: Monitor) -> None:
+def _frames(pairs: Sequence[Pair]) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """Current and reference, as Evidently takes them; a text is shown by the part of its vector that changed most."""
+    import pandas as pd
+
+    parts = [most_changed(pair.before, pair.now)[0] if pair.before.ndim == 2 else 0 for pair in pairs]
+    now, before = (
+        {pair.column.name: as_series(side(pair), pair, part) for pair, part in zip(pairs, parts, strict=True)}
+        for side in (attrgetter("now"), attrgetter("before"))
+    )
+    return pd.DataFrame(now), pd.DataFrame(before)
+
+
+def _register_tests(look: Look, params: Monitor) -> None:
+    """Our tests under names that Evidently knows, with what is normal for each column of this look.
+
+    Evidently keeps every function for ever: these hold figures, no cells.
+    """
     from evidently.legacy.calculations.stattests import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
 
-    kinds = (
-        (NUMBER_TEST, "KS and D", ColumnType.Numerical, number_change),
-        (CATEGORY_TEST, "chi-square and TV", ColumnType.Categorical, category_change),
-    )
-    for name, title, kind, change_of in kinds:
+    known = {pair.column.name: (pair.tries, normal) for pair, normal in zip(look.pairs, look.normals, strict=True)}
 
-        def test(before: Any, now: Any, _: str, threshold: float, change_of: Any = change_of) -> tuple[float, bool]:
-            change = change_of(before, now)
+    def judged_by(measure: Measure) -> Any:
+        def test(before: Any, now: Any, _: str, threshold: float) -> tuple[float, bool]:
+            tries, normal = known[before.name]
+            change = normal.change(replace(measure(before, now), tries=tries))
             return change.p_value, has_drifted(change, threshold=threshold, min_effect=params.min_effect)
 
-        register_stattest(StatTest(name, title, [kind], default_threshold=params.alpha), test)
+        return test
+
+    for name, title, kind, measure in (
+        (NUMBER_TEST, "KS, rank sum and D", ColumnType.Numerical, numbers),
+        (CATEGORY_TEST, "chi-square and TV", ColumnType.Categorical, _named_categories),
+    ):
+        register_stattest(StatTest(name, title, [kind], default_threshold=params.alpha), judged_by(measure))
 
 
-def _check_count(found: dict[str, Any], columns: tuple[ColumnDrift, ...]) -> None:
+def _named_categories(before: "pd.Series[Any]", now: "pd.Series[Any]") -> Measured:
+    import pandas as pd
+
+    codes = pd.factorize(pd.concat([before, now]))[0].astype(float)
+    return categories(codes[: len(before)], codes[len(before) :])
+
+
+def _check_count(found: dict[str, Any], columns: Sequence[ColumnDrift]) -> None:
     counted = next(m["value"]["count"] for m in found["metrics"] if m["config"]["type"] == COUNT_METRIC)
     drifted = sum(column.drifted for column in columns)
     if int(counted) != drifted:
@@ -113,10 +141,15 @@ def _check_count(found: dict[str, Any], columns: tuple[ColumnDrift, ...]) -> Non
         )
 
 
-def _threshold(schema: Schema, params: Monitor) -> float:
-    return params.alpha / len(schema.names)
+def _keep(snapshot: Any, workspace: Workspace) -> None:
+    from evidently.ui import workspace as evidently_runs
 
-
-def _sample(frame: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
-    features = frame[schema.names]
-    return features.sample(SAMPLE_ROWS, random_state=SAMPLE_SEED) if len(features) > SAMPLE_ROWS else features
+    runs: Any = evidently_runs.Workspace.create(str(workspace.folder))
+    known = [project for project in runs.list_projects() if project.name == workspace.project]
+    project: Any = known[0] if known else runs.create_project(workspace.project)
+    runs.add_run(project.id, snapshot, include_data=False)
+    kept = sorted(
+        (workspace.folder / str(project.id) / "snapshots").glob("*.json"), key=lambda run: run.stat().st_mtime
+    )
+    for run in kept[:-KEPT_RUNS]:
+        run.unlink(missing_ok=True)

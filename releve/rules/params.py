@@ -144,12 +144,16 @@ class Gate(Section):
 
 class Monitor(Section):
     window_rows: Count
-    min_rows: Annotated[int, Field(ge=200)]  # under 200 rows a verdict is noise: docs/decisions/0004-drift-verdict.md
+    min_rows: Annotated[int, Field(ge=200)]  # under 200 rows a verdict is noise: docs/decisions/0018-drift.md
     alpha: OpenShare
     min_effect: Share
-    min_columns: Count
-    drawn_columns: Count
+    strong_effect: Share
     max_missing_rise: Share
+    max_new_categories: Share
+    max_far_outside: Share
+    drawn_columns: Count
+    html_days: Annotated[int, Field(ge=0)]
+    workspace: bool
 
 
 class Trigger(Section):
