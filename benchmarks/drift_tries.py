@@ -17,7 +17,7 @@ from releve.rules.scores import Interval, share
 
 COLUMNS, ROWS = (10, 50, 200), (200, 1_000, 10_000)
 POWER_COLUMNS, POWER_ROWS, SHIFTS = 16, (200, 1_000), (0.25, 0.5)
-SLOWNESS = {50: 2, 200: 4, 10_000: 2}  # by how much tries are fewer
+WIDE, LONG = {10: 1, 50: 2, 200: 4}, {200: 1, 1_000: 1, 10_000: 2}  # by how much tries are fewer: columns, rows
 ALARM, SURE, HELD = "alarm, first look", "drift, second look", "broken data"
 OLDEST = 3  # in order: the oldest third is the reference
 FIXED, MOVING = "the oldest third", f"the newest {REFERENCE:,} rows before"
@@ -64,11 +64,10 @@ def plan(tables: Iterable[str], tries: int) -> Iterator[Cell]:
     for world in (*names, *MADE, RESAMPLED):
         for columns in COLUMNS if world in (*names, MIXED, RESAMPLED) else COLUMNS[1:2]:
             for rows in ROWS:
-                fewer = SLOWNESS.get(columns, 1) * SLOWNESS.get(rows, 1)
-                yield Cell(world, columns, rows, max(1, 2 * tries // fewer))
+                yield Cell(world, columns, rows, max(1, 2 * tries // (WIDE[columns] * LONG[rows])))
     for world in (*names, NORMAL, MIXED):
         for rows in POWER_ROWS:
-            yield from (Cell(world, POWER_COLUMNS, rows, tries, shift) for shift in SHIFTS)
+            yield from (Cell(world, POWER_COLUMNS, rows, 2 * tries, shift) for shift in SHIFTS)
 
 
 def measured(setup: Setup, cells: Sequence[Cell], *, workers: int) -> Iterator[list[Figure]]:
