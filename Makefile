@@ -35,10 +35,12 @@ UP_ARGS ?=
 DOWN_ARGS ?=
 GATE_AA_ARGS ?= --tries 400
 SCENARIO ?= digits
+RELEVE_HOME ?= var
+EVIDENTLY_PORT ?= 8001
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario requeue card gate-aa
+.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario requeue card gate-aa evidently
 
 help:  ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +101,9 @@ lint: setup  ## Style, types and layers; mends what can be mended by itself
 	@$(BIN)/ruff format .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+evidently: setup  ## Show the drift reports that monitor.workspace keeps, in Evidently's own pages
+	$(BIN)/evidently ui --workspace $(RELEVE_HOME)/evidently --host 127.0.0.1 --port $(EVIDENTLY_PORT)
 
 up: setup  ## Start Milvus, Prefect, its worker and the service, on this machine only
 	@$(BIN)/python -m releve up $(UP_ARGS)

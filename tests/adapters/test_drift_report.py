@@ -2,18 +2,19 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from releve.adapters import drift_report as adapter
-from releve.adapters.drift_report import ReportMismatch, drift_report
+from releve.adapters.drift_report import ReportMismatch, Workspace, drift_report
 from releve.rules import drift
+from releve.rules.drift import Predictions
 from tests.tables import make_params, rentals_rows, rentals_schema, shop_rows, shop_schema
 
 pytestmark = pytest.mark.slow
 
 RULE = make_params().monitor
+ANSWERS = Predictions(["yes", "no"] * 150, ["yes"] * 250 + ["no"] * 50)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,35 +22,31 @@ def evidently():
     return pytest.importorskip("evidently")
 
 
-def compared(rows=300, **changes):
-    return drift.as_compared(shop_rows(rows, **changes), shop_schema())
-
-
-def shifted(**changes):
+def changed(**options):
     """Other prices, and hardly any apple left."""
-    frame = compared(seed=8, price_shift=40.0)
-    return frame.assign(kind=frame["kind"].replace("apple", "cheese"), **changes)
+    current = shop_rows(300, seed=8, price_shift=40.0)
+    current = current.assign(kind=current["kind"].replace("apple", "cheese"))
+    return drift.look(shop_rows(300), current, shop_schema(), RULE, **options)
 
 
-def drifted_names(report):
-    return {column.name for column in report.columns if column.drifted}
+def reported(look, *, page=False, rule=RULE, **options):
+    report = drift_report(look, rule, page=page, **options)
+    return report, json.loads(report.json)["metrics"]
 
 
-def test_changed_columns_are_found_and_the_page_and_evidentlys_json_come_along():
-    report = drift_report(compared(), shifted(), shop_schema(), RULE)
+def test_evidently_counts_the_columns_that_the_rules_count_and_the_answers_too():
+    report, metrics = reported(changed(predictions=ANSWERS))
 
-    assert drifted_names(report) == {"price", "kind"}
-    assert [column.name for column in report.columns] == shop_schema().names
+    counted = next(metric for metric in metrics if "Count" in metric["config"]["type"])
+    assert counted["value"]["count"] == 3
+    assert report.html is None
+
+
+def test_a_page_for_people_is_made_where_one_is_asked_for():
+    report, _ = reported(changed(), page=True)
+
     assert report.html.lstrip().lower().startswith(("<!doctype", "<html", "<head", "\n<"))
     assert "price" in report.html
-    assert json.loads(report.json)["metrics"]
-
-
-def test_evidently_counts_the_columns_that_the_rules_count():
-    report = drift_report(compared(), shifted(), shop_schema(), RULE)
-
-    counted = next(metric for metric in json.loads(report.json)["metrics"] if "Count" in metric["config"]["type"])
-    assert counted["value"]["count"] == 2
 
 
 def test_evidently_counting_otherwise_is_refused():
@@ -59,68 +56,53 @@ def test_evidently_counting_otherwise_is_refused():
         adapter._check_count(found, ())
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_rows_of_the_same_table_have_not_drifted(seed):
-    report = drift_report(compared(seed=seed), compared(seed=seed + 100), shop_schema(), RULE)
-
-    assert drifted_names(report) == set()
-
-
-def test_the_threshold_is_shared_out_over_the_columns():
-    report = drift_report(compared(), compared(seed=8), shop_schema(), RULE)
-
-    assert [column.threshold for column in report.columns] == pytest.approx([RULE.alpha / 3] * 3)
-
-
 @pytest.mark.parametrize(("drawn", "widgets"), [(1, 1), (2, 2), (3, 3), (12, 3)])
 def test_only_the_most_changed_columns_are_drawn_and_all_are_tested(drawn, widgets):
-    rule = make_params(monitor={"drawn_columns": drawn}).monitor
+    look = changed()
 
-    report = drift_report(compared(), shifted(), shop_schema(), rule)
+    _, metrics = reported(look, rule=make_params(monitor={"drawn_columns": drawn}).monitor)
 
-    drawn_columns = [
-        metric["config"]["column"] for metric in json.loads(report.json)["metrics"] if "column" in metric["config"]
-    ]
-    by_effect = [column.name for column in drift.by_effect(report.columns)]
-    assert drawn_columns == by_effect[:widgets]
-    assert len(report.columns) == 3
+    drawn_columns = [metric["config"]["column"] for metric in metrics if "column" in metric["config"]]
+    assert drawn_columns == [column.name for column in drift.by_effect(look.verdict.columns)][:widgets]
 
 
-def test_missing_cells_are_left_out_of_the_comparison():
-    sparse = compared().assign(weight=lambda frame: frame["weight"].where(np.arange(300) % 2 == 0))
+def test_evidently_agrees_on_texts_missing_cells_and_rows_that_depend_on_each_other():
+    rows = rentals_rows(1500).sort_values("temperature", ignore_index=True)
+    current = rentals_rows(300, seed=8).assign(note=lambda frame: frame["note"].replace("sunny", "a fog as thick"))
+    look = drift.look(rows, current, rentals_schema(), RULE)
 
-    report = drift_report(compared(), sparse, shop_schema(), RULE)
+    _, metrics = reported(look)
 
-    assert drifted_names(report) == set()
+    told = {metric["config"].get("column"): metric["value"] for metric in metrics}
+    assert any(column.inflation > 1 for column in look.verdict.columns)
+    assert {column.name: pytest.approx(column.change.p_value) for column in look.verdict.columns} == {
+        name: value for name, value in told.items() if name
+    }
 
 
 def test_a_constant_column_is_no_trouble():
-    constant = compared().assign(price=5.0, kind="apple")
+    constant = shop_rows(300).assign(price=5.0, kind="apple")
 
-    report = drift_report(constant, constant, shop_schema(), RULE)
+    _, metrics = reported(drift.look(constant, constant, shop_schema(), RULE))
 
-    assert drifted_names(report) == set()
-
-
-def test_the_frames_of_the_caller_are_left_alone():
-    reference, current = compared(), shifted()
-    before = (reference.copy(), current.copy())
-
-    drift_report(reference, current, shop_schema(), RULE)
-
-    pd.testing.assert_frame_equal(reference, before[0])
-    pd.testing.assert_frame_equal(current, before[1])
+    assert metrics[0]["value"]["count"] == 0
 
 
-def test_longer_texts_are_drift_and_newer_dates_are_not():
-    reference = drift.as_compared(rentals_rows(300), rentals_schema())
-    newer = rentals_rows(300, seed=8).assign(day=lambda frame: frame["day"] + pd.Timedelta(days=400))
-    longer = newer.assign(
-        note=newer["note"].map(lambda note: note + " all day long" if isinstance(note, str) else note)
-    )
-    current = drift.as_compared(longer, rentals_schema())
+def test_runs_are_kept_for_evidentlys_own_pages_the_newest_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(adapter, "KEPT_RUNS", 2)
 
-    report = drift_report(reference, current, drift.comparable(reference, current, rentals_schema()), RULE)
+    for _ in range(3):
+        reported(changed(), workspace=Workspace(tmp_path, "shop"))
 
-    assert [column.name for column in report.columns] == ["temperature", "season", "note"]
-    assert drifted_names(report) == {"note"}
+    projects = [folder for folder in tmp_path.iterdir() if (folder / "metadata.json").is_file()]
+    assert len(projects) == 1
+    assert len(list((projects[0] / "snapshots").glob("*.json"))) == 2
+
+
+def test_a_wide_and_long_table_is_sampled_before_it_is_copied():
+    rows = pd.concat([shop_rows(30_000, seed=seed) for seed in (1, 2)], ignore_index=True)
+
+    look = drift.look(rows, rows, shop_schema(), RULE)
+
+    assert {len(pair.before) for pair in look.pairs} == {20_000}
+    assert (look.verdict.rows, look.verdict.reference_rows) == (60_000, 60_000)
