@@ -115,7 +115,7 @@ def blurred(cells: NDArray[Any], random: Random) -> NDArray[Any]:
 
 def shifted(window: pd.DataFrame, reference: pd.DataFrame, shift: float) -> pd.DataFrame:
     """The first SHIFTED number columns moved by `shift` deviations of the reference."""
-    numbers = [name for name in reference if reference[name].dtype == float]
+    numbers = [str(name) for name in reference if reference[name].dtype == float]
     moved = [name for name in numbers if reference[name].nunique() > MIN_DISTINCT][:SHIFTED]
     if len(moved) < SHIFTED:
         raise ValueError(f"{len(moved)} columns can be shifted, expected {SHIFTED}; use a table with more numbers")

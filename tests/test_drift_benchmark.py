@@ -51,6 +51,7 @@ def test_a_narrow_table_is_widened_by_copies_that_do_not_hang_together():
     assert np.abs(np.corrcoef(numbers) - np.eye(4)).max() < 0.15
 
 
+@pytest.mark.slow
 def test_tries_are_measured_written_and_drawn(tmp_path):
     cells = [Cell(NORMAL, 10, 200, 2), Cell(NORMAL, 16, 1_000, 1, shift=0.5)]
 
