@@ -34,13 +34,14 @@ DEMO_ARGS ?=
 UP_ARGS ?=
 DOWN_ARGS ?=
 GATE_AA_ARGS ?= --tries 400
+DRIFT_BENCH_ARGS ?=
 SCENARIO ?= digits
 RELEVE_HOME ?= var
 EVIDENTLY_PORT ?= 8001
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario requeue card page replay gate-aa evidently
+.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario requeue card page replay gate-aa drift-bench evidently
 
 help:  ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -156,6 +157,9 @@ replay: setup  ## When should it retrain? Policies over its own history; WRITE=1
 
 gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: writes docs/gate_aa.* (eight minutes)
 	@$(BIN)/python -m benchmarks.gate_aa $(GATE_AA_ARGS)
+
+drift-bench: setup  ## How often drift is called where there is none, and a known shift is seen: writes docs/drift.* (DRIFT_BENCH_ARGS="--table rent=rent.csv")
+	@$(BIN)/python -m benchmarks.drift $(DRIFT_BENCH_ARGS)
 
 forget: setup  ## Start a scenario over, or forget one whose folder is gone; all is set aside (SCENARIO=digits)
 	@$(BIN)/python -m tasks.forget $(SCENARIO)

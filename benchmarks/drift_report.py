@@ -1,0 +1,71 @@
+"""What does a look for drift take, of a large table, and of many scenarios in one process?
+
+    python -m benchmarks.drift_report                # 50 columns, a million rows a side, three scenarios
+    python -m benchmarks.drift_report 100000 20      # rows a side, and scenarios
+
+Each scenario is looked at by tasks.drift.look_for_drift: the verdict, Evidently's report, and the page. The first
+look pays for the imports. Memory is what the process held at most (VmHWM, so Linux only) above what it held with the
+data made; "copied" columns would show here.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.drift_worlds import KINDS, schema_of
+from releve.adapters.files import read_params
+from releve.rules.drift import NO_DRIFT
+from tasks.drift import look_for_drift
+
+COLUMNS, ROWS, SCENARIOS = 50, 1_000_000, 3
+LIMIT_SECONDS, LIMIT_MB = 15, 500
+MB = 2**20
+
+
+def main(rows: int, scenarios: int) -> None:
+    """A line per look."""
+    params = read_params(Path.cwd()).monitor
+    reference, current = (make(rows, seed) for seed in (0, 1))
+    schema = schema_of(reference)
+    size = sum(int(frame.memory_usage(deep=False).sum()) for frame in (reference, current))
+    print(
+        f"{COLUMNS} columns, {rows:,} rows a side, {size / MB:,.0f} MB of data; wanted: {LIMIT_SECONDS} s CPU, "
+        f"{LIMIT_MB} MB above the data"
+    )
+    forget_peak()
+    held = memory("VmRSS")
+    with tempfile.TemporaryDirectory() as room:
+        for number in range(scenarios):
+            started = time.process_time()
+            folder = Path(room) / f"scenario_{number}" / "20260101T000000.000000Z"
+            verdict = look_for_drift(reference, current, schema, params, before=NO_DRIFT, folder=folder)
+            print(
+                f"scenario {number + 1}: {verdict.state}, {time.process_time() - started:.1f} s CPU, "
+                f"at most {memory('VmHWM') - held:.0f} MB above the data, {len(list(folder.iterdir()))} files",
+                flush=True,
+            )
+
+
+def make(rows: int, seed: int) -> pd.DataFrame:
+    """Rows x COLUMNS; the kinds of benchmarks.drift_worlds by turns, without a change."""
+    random, kinds = np.random.default_rng(seed), list(KINDS.values())
+    return pd.DataFrame({f"x{place}": kinds[place % len(kinds)](random, rows) for place in range(COLUMNS)})
+
+
+def forget_peak() -> None:
+    """The highest memory so far is the present one from now on."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def memory(field: str) -> float:
+    """MB, of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]) if len(sys.argv) == 3 else (ROWS, SCENARIOS))
