@@ -140,6 +140,7 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
 
 def _draw(axes: Any, figures: Sequence[Figure], places: Sequence[tuple[float, int]], named: tuple[str, str]) -> None:
     methods = [method for method in METHODS if any(each.method == method for each in figures)]
+    labelled: set[str] = set()
     for number, method in enumerate(methods):
         for place, wanted in enumerate(places):
             group = [
@@ -151,7 +152,8 @@ def _draw(axes: Any, figures: Sequence[Figure], places: Sequence[tuple[float, in
                 found = pooled(group)
                 reach = [[max(0.0, found.value - found.low)], [max(0.0, found.high - found.value)]]
                 x = place + 0.12 * (number - len(methods) / 2)
-                label = method if place == 0 else None
+                label = None if method in labelled else method
+                labelled.add(method)
                 style = {"fmt": "o", "ms": 3, "lw": 1, "color": COLOURS[method], "label": label}
                 axes.errorbar(x, found.value, yerr=reach, **style)
     axes.set(ylim=(-0.02, 1.02), xticks=range(len(places)))
