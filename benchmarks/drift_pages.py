@@ -132,7 +132,7 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
         right.hlines(POWER_LIMITS[rows], place - 0.4, place + 0.4, color="#444444", lw=0.8, ls=":")
     left.set(ylabel="share of windows", title="false alarms: columns x rows; dotted: at most")
     right.set(title=f"seen: shift in 2 of {POWER_COLUMNS} columns x rows; dotted: at least")
-    right.legend(frameon=False, fontsize=9, loc="center right")
+    right.legend(frameon=False, fontsize=9, loc="center", bbox_to_anchor=(0.45, 0.5))
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
