@@ -132,7 +132,7 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
         right.hlines(POWER_LIMITS[rows], place - 0.4, place + 0.4, color="#444444", lw=0.8, ls=":")
     left.set(ylabel="share of windows", title="false alarms: columns x rows; dotted: at most")
     right.set(title=f"seen: shift in 2 of {POWER_COLUMNS} columns x rows; dotted: at least")
-    right.legend(frameon=False, fontsize=9, loc="center right")
+    right.legend(frameon=False, fontsize=9, loc="center", bbox_to_anchor=(0.45, 0.5))
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
@@ -140,6 +140,7 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
 
 def _draw(axes: Any, figures: Sequence[Figure], places: Sequence[tuple[float, int]], named: tuple[str, str]) -> None:
     methods = [method for method in METHODS if any(each.method == method for each in figures)]
+    labelled: set[str] = set()
     for number, method in enumerate(methods):
         for place, wanted in enumerate(places):
             group = [
@@ -151,7 +152,8 @@ def _draw(axes: Any, figures: Sequence[Figure], places: Sequence[tuple[float, in
                 found = pooled(group)
                 reach = [[max(0.0, found.value - found.low)], [max(0.0, found.high - found.value)]]
                 x = place + 0.12 * (number - len(methods) / 2)
-                label = method if place == 0 else None
+                label = None if method in labelled else method
+                labelled.add(method)
                 style = {"fmt": "o", "ms": 3, "lw": 1, "color": COLOURS[method], "label": label}
                 axes.errorbar(x, found.value, yerr=reach, **style)
     axes.set(ylim=(-0.02, 1.02), xticks=range(len(places)))

@@ -5,7 +5,7 @@
 
 Each scenario is looked at by tasks.drift.look_for_drift: the verdict, Evidently's report, and the page. The first
 look pays for the imports. Memory is what the process held at most (VmHWM, so Linux only) above what it held with the
-data made; "copied" columns would show here.
+data made.
 """
 
 import sys
