@@ -17,6 +17,8 @@ from releve.rules.scores import Interval, told_interval
 from releve.rules.sheets import Sheet
 
 MEMORY = 4  # retrainings that are pooled
+LEAST_RECENT = 30  # labels since the last look, below which nobody asks these answers alone
+MOST_ROWS = 5000  # newest labelled rows that a payoff is measured on
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from releve.errors import BadInput
 from releve.rules import drift, gate, learning, trigger
-from releve.rules.cadence import Challenged, Payoff
+from releve.rules.cadence import LEAST_RECENT, MOST_ROWS, Challenged, Payoff
 from releve.rules.challenge import read_challenge
 from releve.rules.evaluation import headline
 from releve.rules.metrics import METRICS, score_or_none
@@ -29,7 +29,6 @@ from releve.rules.trigger import Evidence, History, TriggerDecision
 if TYPE_CHECKING:
     import pandas as pd
 
-LEAST_RECENT = 30  # labelled answers of the newest batch, below which nobody asks it alone
 Story = Generator[list[Job], list[Done], Any]
 
 
@@ -232,9 +231,10 @@ def _payoff(
         return None
     if params.trigger.policy != trigger.AUTO:
         return None  # nobody asks
-    mine = yield from _answers(course, champion.model, champion.since, known)
-    others = yield from _answers(course, champion.previous, champion.since, known)
-    (done,) = yield [Pay(champion.model, champion.previous, champion.since, known, mine, others)]
+    start = max(champion.since, known - MOST_ROWS)
+    mine = yield from _answers(course, champion.model, start, known)
+    others = yield from _answers(course, champion.previous, start, known)
+    (done,) = yield [Pay(champion.model, champion.previous, start, known, mine, others)]
     found: Payoff | None = done.value
     return found
 
