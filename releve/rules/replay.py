@@ -296,14 +296,15 @@ def _last_batches(course: Course, params: Params, folds: Sequence[Fold]) -> Gene
     wanted = params.train.last_batches
     if isinstance(wanted, int):
         return wanted
-    block = learning.block_before(folds[0].start, rows=folds[-1].end - folds[0].start)
+    blocks = learning.folds_before(folds[0].start, rows=folds[-1].end - folds[0].start)
     choices = (0, params.train.auto_batches)
-    done = yield [Fit(*_model(course, block.start, last), block.end) for last in choices]
-    bench = course.bench
-    scores = {
-        last: None
-        if each.problem
-        else score_or_none(bench.metric, bench.sheet(each.value[: block.end - block.start], block.start, block.end))
-        for last, each in zip(choices, done, strict=True)
-    }
-    return learning.better_window(scores, sign=METRICS[bench.metric].sign)
+    asked = [(last, block) for last in choices for block in blocks]
+    done = yield [Fit(*_model(course, block.start, last), block.end) for last, block in asked]
+    scores: dict[int, list[float | None]] = {last: [] for last in choices}
+    for (last, block), each in zip(asked, done, strict=True):
+        scores[last].append(None if each.problem else _score(course.bench, each.value, block))
+    return learning.better_window(scores, sign=METRICS[course.bench.metric].sign)
+
+
+def _score(bench: Bench, answers: Floats, block: Fold) -> float | None:
+    return score_or_none(bench.metric, bench.sheet(answers[: block.end - block.start], block.start, block.end))
