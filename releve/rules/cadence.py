@@ -79,7 +79,7 @@ def _refused(challenges: Sequence[Challenged]) -> int:
 
 
 def _doubled(in_vain: int, params: Trigger) -> int:
-    return min(params.every_batches * 2**in_vain, params.slowest_batches)
+    return int(min(params.every_batches * 2**in_vain, params.slowest_batches))
 
 
 def payoffs(challenges: Sequence[Challenged], payoff: Payoff | None) -> list[Payoff]:
