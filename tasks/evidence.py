@@ -10,6 +10,7 @@ from releve.adapters.registry import Current, Registry
 from releve.errors import BadInput
 from releve.rules import age, estimates, quality, realised
 from releve.rules.age import Age
+from releve.rules.cadence import LEAST_RECENT
 from releve.rules.drift import Predictions
 from releve.rules.estimates import Estimate
 from releve.rules.ledger import Answers, Labelled, join_labels
@@ -99,6 +100,22 @@ def judge_quality(known: Gathered) -> Quality:
         min_labels=rule.min_labels,
         doubt=known.doubt,
         answered=len(known.answers),
+    )
+
+
+def judge_recent(known: Gathered, *, since: str | None) -> Quality:
+    """The answers whose label came after `since` (ISO 8601; None: ever), alone: what sags is seen at once."""
+    labelled, rule = known.labelled, known.params.trigger
+    after = None if since is None else datetime.fromisoformat(since)
+    new = [
+        place for place, at in enumerate(labelled.labelled_at) if after is None or datetime.fromisoformat(at) > after
+    ]
+    return quality.assess(
+        realised.as_sheet(labelled.take(new), known.schema.target, **_newest(known)),
+        promise=known.promise,
+        tolerance=rule.quality_tolerance,
+        min_labels=LEAST_RECENT,
+        doubt=known.doubt,
     )
 
 

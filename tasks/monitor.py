@@ -1,6 +1,6 @@
 """Look at what the champion answered: has the table changed, does it keep its promise, is a challenge due?"""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from releve.adapters.registry import Registry
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.rules import trigger
 from releve.rules.age import Age
+from releve.rules.cadence import Payoff
 from releve.rules.drift import Verdict
 from releve.rules.estimates import Estimate
 from releve.rules.quality import Quality
@@ -18,9 +19,10 @@ from releve.rules.trigger import Evidence, TriggerDecision
 from releve.settings import Settings
 from tasks.batches import read_batches
 from tasks.drift import STAMP, look_for_drift, state_before
-from tasks.evidence import Window, estimate_quality, gather, judge_age, judge_quality, predictions
+from tasks.evidence import Window, estimate_quality, gather, judge_age, judge_quality, judge_recent, predictions
 from tasks.harvest import waiting_rows
 from tasks.history import CHALLENGED, INGESTED, MONITORED, broken_looks, challenges_of, events_of, new_batches
+from tasks.payoff import measure_payoff
 from tasks.places import ScenarioState
 
 VERDICT_FORMAT = 2  # of verdict.json; raise it when a key changes its meaning. 1 had no window, estimate, age, causes
@@ -39,6 +41,7 @@ class Observation:
     estimate: Estimate
     age: Age
     new_rows: int
+    payoff: Payoff | None  # what the last promotion brought; None where nobody asks, or knows
     decision: TriggerDecision
     folder: Path  # verdict.json always; report.html and evidently.json where columns could be compared
 
@@ -77,6 +80,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     retrained_at = history.challenges[-1].at if history.challenges else known.champion.since
     newest_at = max([known.champion.since, *(each.at for each in ingested[-1:])], key=datetime.fromisoformat)
     aged = judge_age(known, now=at, retrained_at=retrained_at, ingested_at=newest_at)
+    payoff, not_asked = measure_payoff(known, registry, settings, scenario)
     evidence = Evidence(
         at.isoformat(),
         verdict,
@@ -85,9 +89,13 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
         guess,
         aged,
         new_batches=new_batches(registry, scenario),
+        recent=judge_recent(known, since=looks[-1]["at"] if looks else None),
         broken_looks=broken_looks(registry, scenario) + 1,
+        payoff=payoff,
     )
     decision = trigger.decide(evidence, history, known.params.trigger)
+    if not_asked:
+        decision = replace(decision, reasons=(*decision.reasons, not_asked))
 
     # apply
     observation = Observation(
@@ -100,6 +108,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
         estimate=guess,
         age=aged,
         new_rows=new_rows,
+        payoff=payoff,
         decision=decision,
         folder=folder,
     )
@@ -131,6 +140,7 @@ def as_json(observation: Observation) -> dict[str, Any]:
         "estimate": asdict(observation.estimate),
         "age": asdict(observation.age),
         "new_rows": observation.new_rows,
+        "payoff": asdict(observation.payoff) if observation.payoff else None,
         "decision": asdict(observation.decision),
         "report": observation.folder.name,
     }

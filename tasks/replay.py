@@ -23,8 +23,8 @@ from releve.rules.own_columns import BATCH
 from releve.rules.params import Params
 from releve.rules.params_edit import with_settings
 from releve.rules.policies import Policy, policies
-from releve.rules.replay import Course, Played, drive
-from releve.rules.replay_course import course, cut
+from releve.rules.replay import Played, drive
+from releve.rules.replay_course import Course, course, cut
 from releve.rules.replay_figures import figures
 from releve.rules.replay_jobs import Bench, Done, Job
 from releve.rules.replay_text import HEADS, advice, lines, markdown, recommended_settings, summary

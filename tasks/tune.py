@@ -13,7 +13,7 @@ from releve.adapters.model_store import ModelStore
 from releve.adapters.search import Search
 from releve.errors import BadInput
 from releve.rules import search_spaces, trials
-from releve.rules.learning import better_window, block_before, window
+from releve.rules.learning import better_window, folds_before, window
 from releve.rules.metrics import METRICS, resolve
 from releve.rules.params import Compute, Tune
 from releve.rules.search_spaces import AUTO, Candidate
@@ -92,10 +92,10 @@ def _last_batches(stage: Stage, candidate: Candidate) -> int:
         return train.last_batches
     folds = json.loads(stage.files.folds.read_text())
     rows = pd.read_parquet(stage.files.rows).iloc[: folds[0]["start"]]
-    block = block_before(len(rows), rows=folds[-1]["end"] - folds[0]["start"])
+    blocks = folds_before(len(rows), rows=folds[-1]["end"] - folds[0]["start"])
     quantile, choices = stage.params.gate.quantile, (0, train.auto_batches)
-    tables = [Table(rows, stage.schema, (block,), metric, train.seed, last, quantile) for last in choices]
-    scores = {table.last_batches: try_candidate(table, candidate).score for table in tables}
+    tables = [Table(rows, stage.schema, blocks, metric, train.seed, last, quantile) for last in choices]
+    scores = {table.last_batches: try_candidate(table, candidate).folds for table in tables}
     chosen = better_window(scores, sign=METRICS[metric].sign)
     print(f"learns from {f'the newest {chosen} batches' if chosen else 'all past rows'}: {metric} {scores}")
     return chosen

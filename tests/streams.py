@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from releve.rules.params import Params
-from releve.rules.replay import Course
-from releve.rules.replay_course import course
+from releve.rules.replay_course import Course, course
 from releve.rules.replay_jobs import Bench, Done, Job, work
 from releve.rules.schema import Schema
 from releve.rules.search_spaces import Candidate

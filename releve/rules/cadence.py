@@ -17,6 +17,8 @@ from releve.rules.scores import Interval, told_interval
 from releve.rules.sheets import Sheet
 
 MEMORY = 4  # retrainings that are pooled
+LEAST_RECENT = 30  # labels since the last look, below which nobody asks these answers alone
+MOST_ROWS = 5000  # newest labelled rows that a payoff is measured on
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,28 @@ class Pace:
 
 def pace(challenges: Sequence[Challenged], payoff: Payoff | None, params: Trigger) -> Pace:
     """From the challenges, the first champion's included; `payoff` is what is known of the last promotion by now."""
-    known = payoffs(challenges, payoff)
+    known, refused = payoffs(challenges, payoff), _refused(challenges)
     if not known:
-        return Pace(
-            params.every_batches, "nobody knows yet whether retraining pays (params.yaml: trigger.every_batches)"
-        )
+        told = "nobody knows yet whether retraining pays (params.yaml: trigger.every_batches)"
+        if refused:
+            told = f"{refused} challengers running were refused, and no retraining is known to pay"
+        return Pace(_doubled(refused, params), told)
     pooled = pool(known[-MEMORY:])
     told = f"of the last {len(known[-MEMORY:])} retrainings that are known, each gained {told_interval(pooled.gain)}"
     if pooled.is_shown:
         return Pace(params.fastest_batches, told)
     in_vain = next((place for place, each in enumerate(reversed(known)) if each.is_shown), len(known))
-    return Pace(min(params.every_batches * 2**in_vain, params.slowest_batches), told)
+    return Pace(_doubled(in_vain + refused, params), told)
+
+
+def _refused(challenges: Sequence[Challenged]) -> int:
+    """The last challenges running whose challenger was refused: they gained nothing."""
+    made = [each.promoted for each in reversed(challenges[1:])]
+    return next((place for place, promoted in enumerate(made) if promoted), len(made))
+
+
+def _doubled(in_vain: int, params: Trigger) -> int:
+    return int(min(params.every_batches * 2**in_vain, params.slowest_batches))
 
 
 def payoffs(challenges: Sequence[Challenged], payoff: Payoff | None) -> list[Payoff]:

@@ -1,7 +1,7 @@
 """Broken data is not drift: a feed that stopped, a recoding, other units. Each rule is one sentence or none.
 
 A rule is silent where past windows of the reference already did the same: a count that only grows always leaves its
-range, and a season is constant in most windows.
+range, a season reaches a new level now and then, and the number of a batch is another one in every window.
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ FACTOR_TOLERANCE = 0.1  # of the median and of the spread, both of which a chang
 FAR = 3.0  # ranges of the reference beyond its ends: no value of the same unit
 OUTSIDE = 0.9  # share 0-1 of cells outside the range of the reference that no drift explains
 MIN_PRESENT = 20  # present cells a side; fewer cannot be compared, whatever the window's size
+LEAST_STEPS = 3  # between past windows, below which nobody knows that a column only goes one way
 MOST_EQUAL = 0.5  # share 0-1 of the reference that one value may have where being constant is news
 
 
@@ -92,7 +93,7 @@ def _out_of_range(pair: Pair, params: Monitor) -> str | None:
     if share >= OUTSIDE and not _always_leaves(pair):
         return f"{share:.0%} of the values lie outside the {before.min():.4g} to {before.max():.4g} of the reference"
     far = float(_far(pair).mean())
-    if far > params.max_far_outside:
+    if far > params.max_far_outside and not _only_goes_on(pair):
         return (
             f"{far:.0%} of the values lie far outside the {before.min():.4g} to {before.max():.4g} of the reference "
             "(params.yaml: monitor.max_far_outside)"
@@ -145,16 +146,43 @@ def _outside_share(before: NDArray[np.float64], now: NDArray[np.float64]) -> flo
 
 
 def _always_leaves(pair: Pair) -> bool:
-    """Whether a past window, too, lay mostly outside the range of the one before."""
-    full = [cells for window in pair.windows if len(cells := present_of(window))]
-    return any(_outside_share(before, now) >= MOST_EQUAL for before, now in pairwise(full))
+    """Whether a past window, too, lay mostly outside the range of what came before it, next to it or some windows
+    earlier: a model ages, and so does its reference."""
+    full = _full(pair)
+    lows = np.minimum.accumulate([cells.min() for cells in full])
+    highs = np.maximum.accumulate([cells.max() for cells in full])
+    return any(
+        ((later < low) | (later > high)).mean() >= MOST_EQUAL
+        for place, (low, high) in enumerate(zip(lows, highs, strict=True))
+        for later in full[place + 1 :]
+    )
+
+
+def _only_goes_on(pair: Pair) -> bool:
+    """Whether the column moved one way in every past window, mostly out of the range of the one before, and moves that
+    way now: a date or a running number, after a gap too. How far is no news then."""
+    full = _full(pair)
+    middles = [float(np.median(cells)) for cells in [*full, present_of(pair.now)]]
+    steps = np.sign(np.diff(middles))
+    leaving = [_outside_share(before, now) >= MOST_EQUAL for before, now in pairwise(full)]
+    return len(leaving) >= LEAST_STEPS and abs(steps.sum()) == len(steps) and float(np.mean(leaving)) > MOST_EQUAL
 
 
 def _always_renews(pair: Pair) -> bool:
-    """Whether past windows, too, held one category alone or mostly others than the one before: months, versions."""
-    full = [cells for window in pair.windows if len(cells := present_of(window))]
-    renewed = any((~np.isin(now, before)).mean() >= MOST_EQUAL for before, now in pairwise(full))
-    return renewed or any(map(_is_constant, full))
+    """Whether past windows, too, held one category alone, or most of them mostly such as no window before had."""
+    full = _full(pair)
+    if any(map(_is_constant, full)):
+        return True
+    renewed = [
+        (~np.isin(now, np.concatenate(full[:place]))).mean() >= MOST_EQUAL
+        for place, now in enumerate(full[1:], start=1)
+    ]
+    return bool(renewed) and float(np.mean(renewed)) >= MOST_EQUAL
+
+
+def _full(pair: Pair) -> list[NDArray[np.float64]]:
+    """The present cells of past windows that have any."""
+    return [cells for window in pair.windows if len(cells := present_of(window))]
 
 
 def _is_constant(cells: NDArray[np.float64]) -> bool:

@@ -1,6 +1,9 @@
 """Fit a recipe to rows in time order, and answer the rows after them."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from releve.rules.target import REGRESSION
 if TYPE_CHECKING:
     import pandas as pd
 
+WINDOW_FOLDS = 3  # blocks that a training window is chosen on
 VALUE = "_value"  # column of the answers in a regression; no class is called so
 
 
@@ -80,13 +84,32 @@ def _check_labels(labels: list[Any], schema: Schema, *, calibrated: bool) -> Non
         )
 
 
-def block_before(end: int, *, rows: int) -> Fold:
-    """The newest rows before a holdout, as many as it has but no more than half: `train.last_batches: auto` chooses
-    on them, so that the holdout has no say."""
-    return Fold(end - max(1, min(rows, end // 2)), end)
+def folds_before(end: int, *, rows: int) -> tuple[Fold, ...]:
+    """The newest rows before a holdout, as many as it has but no more than half, in three blocks or as many as there
+    are rows: `train.last_batches: auto` chooses on them, so that the holdout has no say."""
+    start = end - max(1, min(rows, end // 2))
+    count = min(WINDOW_FOLDS, end - start)
+    edges = [start + (end - start) * number // count for number in range(count + 1)]
+    return tuple(Fold(*each) for each in pairwise(edges))
 
 
-def better_window(scores: Mapping[int, float | None], *, sign: int) -> int:
-    """The `last_batches` with the best score, the first of equals; 0, which is all past rows, where none has one."""
-    known = {last: score for last, score in scores.items() if score is not None}
-    return max(known, key=lambda last: sign * known[last], default=0)
+def better_window(scores: Mapping[int, Sequence[float | None]], *, sign: int) -> int:
+    """The `last_batches` to learn from, by each one's scores on the same blocks; 0 is all past rows.
+
+    Fewer rows have to be better by more than one standard error over the blocks (Breiman et al. 1984): what happens to
+    lie in the newest batches decides otherwise. Where all past rows have no score, whatever has one is taken.
+    """
+    gains = {last: _gains(found, scores[0], sign=sign) for last, found in scores.items() if last}
+    clear = {last: mean(gain) for last, gain in gains.items() if gain and mean(gain) > _error(gain)}
+    return max(clear, key=lambda last: clear[last], default=0)
+
+
+def _gains(found: Sequence[float | None], other: Sequence[float | None], *, sign: int) -> list[float]:
+    if found and not any(score is not None for score in other):
+        return [1.0] if any(score is not None for score in found) else []
+    pairs = zip(found, other, strict=False)
+    return [sign * (one - another) for one, another in pairs if one is not None and another is not None]
+
+
+def _error(gains: Sequence[float]) -> float:
+    return stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from releve.rules.page_evidence import PageEvidence
-from releve.rules.page_history import interval_of, told_score
+from releve.rules.page_history import interval_of
 from releve.rules.pages.blocks import LINE, Bar, Block, Folded, Intervals, Point, Series, Table, Timeline, Words
-from releve.rules.scores import told, told_interval
+from releve.rules.replay_text import HEADS, lines
+from releve.rules.scores import told
 
 STATIC = "static"
 DRAWN = 3  # policies that are drawn window by window: more lines cannot be told apart
-HEADS = ("policy", "score", "gain over static", "retrainings", "promotions", "CPU seconds", "regret")
 
 
 def replay(evidence: PageEvidence) -> list[Block]:
@@ -25,10 +25,9 @@ def replay(evidence: PageEvidence) -> list[Block]:
                 )
             )
         ]
-    rows = [*map(_policy, found.get("policies", ())), *map(_baseline, found.get("baselines", ()))]
     return [
         _recommended(found.get("recommended") or {}),
-        Table(HEADS, tuple(rows)),
+        Table(HEADS, tuple(lines(found))),
         _gains(found),
         *_by_window(found),
     ]
@@ -39,27 +38,6 @@ def _recommended(said: Mapping[str, Any]) -> Words:
         return Words(("The replay recommends no policy.",))
     because = f": {said['reason']}" if said.get("reason") else ""
     return Words((f"Recommended: {said['policy']}{because}.",))
-
-
-def _policy(said: Mapping[str, Any]) -> tuple[str, ...]:
-    score, gain, regret = (interval_of(said.get(key)) for key in ("score", "gain_over_static", "regret"))
-    cpu = said.get("cpu_seconds")
-    return (
-        said["name"],
-        told_score(score) if score else "",
-        told_interval(gain) if gain else "",
-        str(said.get("retrainings", "")),
-        str(said.get("promotions", "")),
-        "" if cpu is None else f"{cpu:.1f}",
-        told_score(regret) if regret else "",
-    )
-
-
-def _baseline(said: Mapping[str, Any]) -> tuple[str, ...]:
-    score = said.get("score")
-    interval = interval_of(score) if isinstance(score, Mapping) else None
-    worth = told_score(interval) if interval else "" if score is None else told(float(score))
-    return f"naive: {said['name']}", worth, "", "0", "0", "", ""
 
 
 def _gains(found: Mapping[str, Any]) -> Intervals:

@@ -7,81 +7,21 @@ A label is known only when it has arrived: nothing in a story reads one that lie
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from releve.errors import BadInput
-from releve.rules import drift, gate, learning, trigger
-from releve.rules.cadence import Challenged, Payoff
-from releve.rules.challenge import read_challenge
-from releve.rules.evaluation import headline
-from releve.rules.metrics import METRICS, score_or_none
-from releve.rules.own_columns import BATCH
+from releve.rules import drift, trigger
+from releve.rules.cadence import LEAST_RECENT, MOST_ROWS, Challenged, Payoff
 from releve.rules.params import Params
 from releve.rules.policies import Policy
-from releve.rules.quality import Promise
-from releve.rules.replay_jobs import Bench, Done, Fit, Floats, Job, Judge, Keep, Key, Look, Pay, Run
-from releve.rules.split import Fold, rolling_folds
+from releve.rules.replay_challenge import Champion, answers, challenge
+from releve.rules.replay_course import Course, Window
+from releve.rules.replay_jobs import Done, Fit, Floats, Job, Judge, Keep, Look, Pay, Run
 from releve.rules.trigger import Evidence, History, TriggerDecision
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-LEAST_RECENT = 30  # labelled answers of the newest batch, below which nobody asks it alone
 Story = Generator[list[Job], list[Done], Any]
-
-
-@dataclass(frozen=True)
-class Window:
-    """Rows [start, end) that are answered between two looks."""
-
-    number: int  # from 1
-    start: int
-    end: int
-    at: str = ""  # time of its newest row, ISO 8601; "" where the table has none
-
-
-@dataclass(frozen=True, eq=False)
-class Course:
-    """What every policy is played over. `bench.rows` name their window as their batch."""
-
-    bench: Bench
-    windows: tuple[Window, ...]
-    label_delay: int = 0  # windows
-
-    @property
-    def start(self) -> int:
-        """Rows before the first window; their labels are known from the beginning."""
-        return self.windows[0].start
-
-    @property
-    def rows(self) -> int:
-        return self.windows[-1].end
-
-    def known(self, window: Window) -> int:
-        """Rows whose labels have arrived when `window` has been answered."""
-        arrived = window.number - self.label_delay
-        return self.windows[arrived - 1].end if arrived > 0 else self.start
-
-    def known_before(self, window: Window) -> int:
-        """The same at the look before."""
-        return self.known(self.windows[window.number - 2]) if window.number > 1 else self.start
-
-    def new_batches(self, known: int, judged: int) -> int:
-        """Windows whose labels arrived after the first `judged` rows' had."""
-        return sum(judged < window.end <= known for window in self.windows)
-
-
-@dataclass(frozen=True)
-class Champion:
-    """A model in service since the row `since`."""
-
-    model: Key
-    since: int
-    promise: Promise
-    previous: Key | None = None
 
 
 @dataclass(frozen=True)
@@ -155,14 +95,14 @@ class _Teller:
 def play(played: Played, course: Course) -> Story:
     """The story of one policy; `played` is filled on the way. Raises BadInput where no first model can be made."""
     params = played.policy.params(course.bench.params)
-    challenge = yield from _challenge(course, params, known=course.start, champion=None)
-    if challenge.problem:
-        raise BadInput(f"the rows before the first window make no model: {challenge.problem}")
-    champion = Champion(challenge.model, course.start, challenge.promise)
+    made = yield from challenge(course, params, known=course.start, champion=None)
+    if made.problem:
+        raise BadInput(f"the rows before the first window make no model: {made.problem}")
+    champion = Champion(made.model, course.start, made.promise)
     history, state, broken = History((Challenged("", True, course.start),)), drift.NO_DRIFT, 0
-    answers: list[Floats] = []
+    answered: list[Floats] = []
     for window in course.windows:
-        answers.append((yield from _answers(course, champion.model, window.start, window.end)))
+        answered.append((yield from answers(course, champion.model, window.start, window.end)))
         if window is course.windows[-1]:
             break
         evidence = yield from _look(course, params, champion, history, window, before=state)
@@ -173,14 +113,14 @@ def play(played: Played, course: Course) -> Story:
         if not decision.retrain:
             played.turns.append(Turn(window.number, decision))
             continue
-        challenge = yield from _challenge(course, params, known=course.known(window), champion=champion)
-        promote = challenge.promote or not (played.policy.gated or challenge.problem)
-        played.turns.append(Turn(window.number, decision, promote, challenge.reasons, challenge.last_batches))
+        made = yield from challenge(course, params, known=course.known(window), champion=champion)
+        promote = made.promote or not (played.policy.gated or made.problem)
+        played.turns.append(Turn(window.number, decision, promote, made.reasons, made.last_batches))
         history = _remember(history, evidence, promote=promote, rows=course.known(window))
         if promote:
-            champion = Champion(challenge.model, window.end, challenge.promise, champion.model)
+            champion = Champion(made.model, window.end, made.promise, champion.model)
             state = drift.NO_DRIFT
-    played.answers = np.concatenate(answers)
+    played.answers = np.concatenate(answered)
 
 
 def _remember(history: History, evidence: Evidence, *, promote: bool, rows: int) -> History:
@@ -190,12 +130,6 @@ def _remember(history: History, evidence: Evidence, *, promote: bool, rows: int)
     return History((*history.challenges[:-1], last, new))
 
 
-def _answers(course: Course, model: Key, start: int, end: int) -> Generator[list[Job], list[Done], Floats]:
-    (done,) = yield [Fit(*model, course.rows)]
-    found: Floats = done.value[start - model[1] : end - model[1]]
-    return found
-
-
 def _look(
     course: Course, params: Params, champion: Champion, history: History, window: Window, *, before: str
 ) -> Generator[list[Job], list[Done], Evidence]:
@@ -203,10 +137,10 @@ def _look(
     known, newest = course.known(window), params.monitor.window_rows
     look = Look(champion.model, max(champion.since, window.end - newest), window.end, before)
     start, end = max(champion.since, known - newest), max(champion.since, known)
-    kept = yield from _answers(course, champion.model, start, end)
+    kept = yield from answers(course, champion.model, start, end)
     payoff = yield from _payoff(course, params, champion, known)
     recent = max(champion.since, course.known_before(window))
-    newest_kept = yield from _answers(course, champion.model, recent, end)
+    newest_kept = yield from answers(course, champion.model, recent, end)
     done = yield [
         look,
         Keep(champion.model, start, end, champion.promise, kept),
@@ -232,78 +166,9 @@ def _payoff(
         return None
     if params.trigger.policy != trigger.AUTO:
         return None  # nobody asks
-    mine = yield from _answers(course, champion.model, champion.since, known)
-    others = yield from _answers(course, champion.previous, champion.since, known)
-    (done,) = yield [Pay(champion.model, champion.previous, champion.since, known, mine, others)]
+    start = max(champion.since, known - MOST_ROWS)
+    mine = yield from answers(course, champion.model, start, known)
+    others = yield from answers(course, champion.previous, start, known)
+    (done,) = yield [Pay(champion.model, champion.previous, start, known, mine, others)]
     found: Payoff | None = done.value
     return found
-
-
-@dataclass(frozen=True)
-class Challenge:
-    """A challenger and what the gate said of it; with a `problem` there is none."""
-
-    model: Key
-    promise: Promise
-    promote: bool
-    reasons: tuple[str, ...]
-    last_batches: int
-    problem: str = ""
-
-
-def _challenge(
-    course: Course, params: Params, *, known: int, champion: Champion | None
-) -> Generator[list[Job], list[Done], Challenge]:
-    """What the retrain flow does with `known` labelled rows: cut, choose the window, fit, judge."""
-    seen = champion.model[1] if champion else 0
-    folds = rolling_folds(known, seen=seen, **params.split.model_dump())
-    last = yield from _last_batches(course, params, folds)
-    models = tuple(_model(course, fold.start, last) for fold in folds)
-    fits: list[Job] = [Fit(*model, fold.end) for model, fold in zip(models, folds, strict=True)]
-    final = _model(course, known, last)
-    done = yield [*fits, Fit(*final, course.rows)]
-    if problem := next((each.problem for each in done if each.problem), ""):
-        return Challenge(final, NO_PROMISE, False, (f"it could not be made: {problem}",), last, problem)
-    answers = np.concatenate([each.value for each in done[:-1]])
-    others = None
-    if champion:
-        others = yield from _answers(course, champion.model, folds[0].start, folds[-1].end)
-    (judged,) = yield [Judge(models, champion.model if champion else None, folds, answers, others)]
-    if judged.problem:
-        return Challenge(final, NO_PROMISE, False, (judged.problem,), last, judged.problem)
-    decision = _gate(judged.value, params, has_champion=champion is not None)
-    found = headline(judged.value)
-    promise = Promise(found.metric, found.score.value, found.score.low, found.score.high, found.rows)
-    return Challenge(final, promise, decision.promote, decision.reasons, last)
-
-
-NO_PROMISE = Promise("accuracy", 0.0, 0.0, 0.0, 0)
-
-
-def _gate(evaluation: dict[str, Any], params: Params, *, has_champion: bool) -> gate.GateDecision:
-    """The latency of an answer is not measured in a replay: it says nothing of when to retrain."""
-    found = read_challenge(evaluation, None, has_champion=has_champion, latency_ms=0.0)
-    return gate.decide(found, params.gate, today=date.min)
-
-
-def _model(course: Course, end: int, last_batches: int) -> Key:
-    rows: pd.DataFrame = course.bench.rows[[BATCH]]
-    return end - len(learning.window(rows, end=end, last_batches=last_batches)), end
-
-
-def _last_batches(course: Course, params: Params, folds: Sequence[Fold]) -> Generator[list[Job], list[Done], int]:
-    """As params.yaml says; with `auto` the better of two on the rows right before the holdout."""
-    wanted = params.train.last_batches
-    if isinstance(wanted, int):
-        return wanted
-    block = learning.block_before(folds[0].start, rows=folds[-1].end - folds[0].start)
-    choices = (0, params.train.auto_batches)
-    done = yield [Fit(*_model(course, block.start, last), block.end) for last in choices]
-    bench = course.bench
-    scores = {
-        last: None
-        if each.problem
-        else score_or_none(bench.metric, bench.sheet(each.value[: block.end - block.start], block.start, block.end))
-        for last, each in zip(choices, done, strict=True)
-    }
-    return learning.better_window(scores, sign=METRICS[bench.metric].sign)

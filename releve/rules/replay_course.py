@@ -1,5 +1,6 @@
 """What a replay is played over: all labelled rows in time order, cut into windows."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,6 @@ from releve.errors import BadInput
 from releve.rules.metrics import resolve
 from releve.rules.own_columns import BATCH
 from releve.rules.params import Params
-from releve.rules.replay import Course, Window
 from releve.rules.replay_jobs import Bench
 from releve.rules.schema import Schema
 from releve.rules.search_spaces import Candidate
@@ -19,6 +19,47 @@ if TYPE_CHECKING:
 
 LEAST_WINDOWS = 2
 LEAST_ROWS = 10  # of a window
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows [start, end) that are answered between two looks."""
+
+    number: int  # from 1
+    start: int
+    end: int
+    at: str = ""  # time of its newest row, ISO 8601; "" where the table has none
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What every policy is played over. `bench.rows` name their window as their batch."""
+
+    bench: Bench
+    windows: tuple[Window, ...]
+    label_delay: int = 0  # windows
+
+    @property
+    def start(self) -> int:
+        """Rows before the first window; their labels are known from the beginning."""
+        return self.windows[0].start
+
+    @property
+    def rows(self) -> int:
+        return self.windows[-1].end
+
+    def known(self, window: Window) -> int:
+        """Rows whose labels have arrived when `window` has been answered."""
+        arrived = window.number - self.label_delay
+        return self.windows[arrived - 1].end if arrived > 0 else self.start
+
+    def known_before(self, window: Window) -> int:
+        """The same at the look before."""
+        return self.known(self.windows[window.number - 2]) if window.number > 1 else self.start
+
+    def new_batches(self, known: int, judged: int) -> int:
+        """Windows whose labels arrived after the first `judged` rows' had."""
+        return sum(judged < window.end <= known for window in self.windows)
 
 
 def course(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, params: Params) -> Course:

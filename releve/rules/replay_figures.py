@@ -14,7 +14,8 @@ import numpy as np
 from releve.rules import baselines, trigger
 from releve.rules.metrics import METRICS, score_or_none, score_sheet
 from releve.rules.paired import Doubt, bounds
-from releve.rules.replay import Course, Played, Window
+from releve.rules.replay import Played
+from releve.rules.replay_course import Course, Window
 from releve.rules.replay_jobs import Floats
 from releve.rules.resampling import block_weights
 from releve.rules.scores import Interval, rounded, told_interval

@@ -60,4 +60,4 @@ def _policy(each: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _naive(each: Mapping[str, Any]) -> tuple[str, ...]:
     score = "not defined" if each["score"] is None else told(each["score"])
-    return (f"without a model: {each['name']}", score, *([""] * (len(HEADS) - 2)))
+    return (f"naive: {each['name']}", score, *([""] * (len(HEADS) - 2)))

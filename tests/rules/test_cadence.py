@@ -62,3 +62,13 @@ def test_it_takes_surer_evidence_where_retraining_was_in_vain():
     assert not is_wary((FIRST,), None)
     assert not is_wary(a_history(PAID), None)
     assert is_wary(a_history(IN_VAIN), None)
+
+
+@pytest.mark.parametrize(("refused", "batches"), [(0, 4), (1, 8), (2, 16), (4, 32)])
+def test_a_challenger_that_is_refused_gained_nothing(refused, batches):
+    assert pace((FIRST, *[Challenged("", False, 100, 4)] * refused), None, RULE).batches == batches
+
+
+def test_refused_challengers_do_not_slow_down_what_is_known_to_pay():
+    assert pace((*a_history(PAID), Challenged("", False, 100, 2)), None, RULE).batches == 2
+    assert pace((*a_history(IN_VAIN), Challenged("", False, 100, 2)), None, RULE).batches == 16

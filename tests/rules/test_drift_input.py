@@ -225,3 +225,42 @@ def test_months_that_come_one_after_the_other_are_not_broken():
     verdict = compare(rows[:2700].assign(kind=month[:2700]), rows[2700:].assign(kind=month[2700:]), SCHEMA, RULE)
 
     assert verdict.state != BROKEN
+
+
+ONE_NUMBER = Schema.from_dict({"target": {"name": "y", "task": "regression"}, "columns": {"x": {"type": "number"}}})
+
+
+def looked_at(before, now):
+    return compare(pd.DataFrame({"x": before}), pd.DataFrame({"x": now}), ONE_NUMBER, RULE)
+
+
+@pytest.mark.parametrize("gap", [0, 100_000])
+def test_a_running_number_may_go_on_after_a_gap(gap):
+    assert looked_at(np.arange(2000.0), np.arange(300.0) + 2000 + gap).state != BROKEN
+
+
+def test_a_running_number_that_turns_back_is_broken():
+    assert looked_at(np.arange(2000.0), np.arange(300.0) - 100_000).state == BROKEN
+
+
+def test_a_number_that_stands_still_and_is_suddenly_far_away_is_broken():
+    still = np.random.default_rng(7).normal(size=2300)
+
+    assert looked_at(still[:2000], still[2000:] + 1000).state == BROKEN
+
+
+def test_a_new_level_is_not_broken_where_levels_came_one_after_the_other():
+    """Quarters of the year: no two adjacent windows differ entirely, as the step lies inside one."""
+    levels = np.repeat([1.0, 2.0, 3.0], [1400, 1300, 300])
+
+    assert looked_at(levels[:2700], levels[2700:]).state != BROKEN
+
+
+def test_a_recoding_is_broken_where_past_windows_brought_a_few_new_values():
+    cities = np.random.default_rng(7).zipf(1.5, size=3300).clip(max=400)
+    kind = pd.Series([f"city {number}" for number in cities])
+    rows = table(3300).assign(kind=kind)
+
+    verdict = compare(rows[:3000], rows[3000:].assign(kind=kind[3000:].str.upper()), SCHEMA, RULE)
+
+    assert verdict.state == BROKEN

@@ -289,3 +289,26 @@ def test_a_naive_baseline_may_hang_together_over_any_rows():
     sure = replace(a_gain(0.1), block_rows=11, wanted_block_rows=80)
 
     assert decided(a_challenge({MAJORITY: sure})).promote
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "better", "not_worse"),
+    [
+        (-0.2, -EPSILON, False, False),
+        (-0.2, 0.0, False, True),
+        (-0.1, 0.1, False, True),
+        (0.0, 0.2, False, True),
+        (EPSILON, 0.2, True, True),
+    ],
+)
+def test_a_refresh_need_not_be_shown_to_be_better_only_not_to_be_worse(low, high, better, not_worse):
+    challenge = a_challenge({CHAMPION: a_gain(low, high)})
+
+    assert decided(challenge, rule="better").promote is better
+    assert decided(challenge, rule="not_worse").promote is not_worse
+
+
+def test_a_refresh_has_to_beat_the_floors_as_any_other():
+    decision = decided(a_challenge({CHAMPION: a_gain(-0.1, 0.1), MAJORITY: a_gain(-0.1, 0.1)}), rule="not_worse")
+
+    assert not decision.promote

@@ -3,10 +3,11 @@ import pandas as pd
 import pytest
 
 from releve.errors import BadInput
-from releve.rules.learning import VALUE, answer, learn, window
+from releve.rules.learning import VALUE, answer, better_window, folds_before, learn, window
 from releve.rules.own_columns import BATCH
 from releve.rules.schema import Schema
 from releve.rules.search_spaces import Candidate
+from releve.rules.split import Fold
 from tests.tables import SHOP_TABLE, shop_rows, shop_schema
 from tests.values import priced_rows, priced_schema
 
@@ -103,3 +104,30 @@ def test_too_few_rows_of_a_class_are_told(recipe, rare, enough):
     with pytest.raises(BadInput, match=r"too few labels to learn from \(bought: no: 30"):
         learn(too_few, schema, Candidate(recipe, "standard"), seed=7)
     learn(just, schema, Candidate(recipe, "standard"), seed=7)
+
+
+@pytest.mark.parametrize(
+    ("all_past", "newest", "sign", "chosen"),
+    [
+        ((0.8, 0.8, 0.8), (0.9, 0.9, 0.9), 1, 5),
+        ((0.8, 0.8, 0.8), (0.8, 0.8, 0.8), 1, 0),
+        ((0.8, 0.8, 0.8), (0.9, 0.8, 0.8), 1, 0),  # a gain of one standard error is none
+        ((0.8, 0.8, 0.8), (0.9, 0.81, 0.81), 1, 5),
+        ((8.0, 8.0, 8.0), (9.0, 9.0, 9.0), -1, 0),
+        ((8.0, 8.0, 8.0), (7.0, 7.0, 7.0), -1, 5),
+        ((0.8,), (0.9,), 1, 5),  # a single block has no error to show
+        ((None, None), (0.5, None), 1, 5),  # all past rows could not be fitted
+        ((0.5, None), (None, None), 1, 0),
+        ((), (), 1, 0),
+    ],
+)
+def test_fewer_rows_are_learned_from_where_they_are_clearly_better(all_past, newest, sign, chosen):
+    assert better_window({0: all_past, 5: newest}, sign=sign) == chosen
+
+
+@pytest.mark.parametrize(
+    ("end", "rows", "blocks"),
+    [(100, 30, [(70, 80), (80, 90), (90, 100)]), (100, 80, [(50, 66), (66, 83), (83, 100)]), (3, 30, [(2, 3)])],
+)
+def test_a_training_window_is_chosen_on_blocks_right_before_the_holdout(end, rows, blocks):
+    assert folds_before(end, rows=rows) == tuple(Fold(*block) for block in blocks)

@@ -4,7 +4,8 @@ import pytest
 from releve.errors import BadInput
 from releve.rules import trigger
 from releve.rules.policies import Policy, policies
-from releve.rules.replay import Window, drive
+from releve.rules.replay import drive
+from releve.rules.replay_course import Window
 from releve.rules.replay_jobs import Fit
 from tests.streams import Here, abrupt, gradual, still, stream, stream_course, stream_params
 

@@ -79,5 +79,5 @@ def test_the_result_is_plain_json_with_a_line_per_policy_and_per_naive_baseline(
     assert (found["policies"][1]["retrainings"], found["policies"][1]["retrained_at"]) == (2, [1, 2])
     assert {"majority label", "previous label"} <= {each["name"] for each in found["baselines"]}
     page = markdown(found)
-    assert all(f"| {name} |" in page for name in ("static", "dear", "without a model: majority label"))
+    assert all(f"| {name} |" in page for name in ("static", "dear", "naive: majority label"))
     assert advice(found) in page

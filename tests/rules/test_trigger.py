@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from releve.rules import drift, quality
 from releve.rules.drift import Verdict
 from releve.rules.quality import Quality
-from releve.rules.scores import share
-from releve.rules.trigger import Evidence, History, decide
+from releve.rules.scores import Interval, share
+from releve.rules.trigger import Challenged, Evidence, History, Payoff, decide
 from tests.tables import make_params
 
 RULE = make_params(trigger={"min_new_rows": 250, "max_new_rows": 400}).trigger
@@ -76,3 +78,71 @@ def test_every_decision_gives_its_reasons_waiting_included(drifted, kept, new_ro
 
     assert decision.reasons
     assert any("what the table says" in each for each in decision.reasons)
+
+
+POLICIES = ("static", "every", "schedule", "drift", "quality", "two_key", "auto")
+ONE_BEFORE = History((Challenged("", True, 100), Challenged("", True, 200, batches=20)))
+
+
+def retrains(evidence, history=ONE_BEFORE, **rule):
+    """The policies that retrain on this, without a safety net."""
+    wide = {"min_new_rows": 1, "max_new_rows": 0, "every_batches": 4, **rule}
+    found = {
+        policy: decide(evidence, history, make_params(trigger={**wide, "policy": policy}).trigger)
+        for policy in POLICIES
+    }
+    return {policy for policy, decision in found.items() if decision.retrain}
+
+
+@pytest.mark.parametrize(
+    ("drifted", "kept", "asking"),
+    [
+        (drift.NO_DRIFT, quality.HOLDS, {"every"}),
+        (drift.NO_DRIFT, quality.UNCLEAR, {"every"}),
+        (drift.SUSPECTED, quality.UNKNOWN, {"every"}),
+        (drift.NO_DRIFT, quality.WORSE, {"every", "quality", "two_key", "auto"}),
+        (drift.DRIFT, quality.HOLDS, {"every", "drift"}),
+        (drift.DRIFT, quality.UNCLEAR, {"every", "drift", "two_key", "auto"}),
+        (drift.DRIFT, quality.UNKNOWN, {"every", "drift", "two_key", "auto"}),
+        (drift.DRIFT, quality.WORSE, {"every", "drift", "quality", "two_key", "auto"}),
+        (drift.BROKEN, quality.WORSE, set()),
+    ],
+)
+def test_each_policy_asks_what_it_is_named_after(drifted, kept, asking):
+    assert retrains(an_evidence(drifted=drifted, kept=kept)) == asking
+
+
+@pytest.mark.parametrize(("batches", "asking"), [(3, {"every"}), (4, {"every", "schedule", "auto"})])
+def test_a_schedule_counts_batches_and_so_does_auto_before_it_knows_more(batches, asking):
+    assert retrains(replace(an_evidence(), new_batches=batches)) == asking
+
+
+@pytest.mark.parametrize(
+    ("gain", "batches", "due"), [(0.05, 1, False), (0.05, 2, True), (0.0, 7, False), (0.0, 8, True)]
+)
+def test_auto_follows_what_the_last_promotion_brought(gain, batches, due):
+    payoff = Payoff(Interval(gain, gain - 0.02, gain + 0.02), 300)
+
+    assert ("auto" in retrains(replace(an_evidence(), new_batches=batches, payoff=payoff))) is due
+
+
+@pytest.mark.parametrize(("change", "asked"), [((-0.2, -0.3, -0.1), True), ((-0.04, -0.06, -0.02), False)])
+def test_auto_alone_asks_where_the_newest_answers_sag_by_more_than_is_tolerated(change, asked):
+    recent = Quality(quality.UNCLEAR, 50, 0.9, Interval(0.9 + change[0], 0.5, 0.9), Interval(*change))
+
+    assert ("auto" in retrains(replace(an_evidence(), recent=recent))) is asked
+    assert "quality" not in retrains(replace(an_evidence(), recent=recent))
+
+
+def test_auto_asks_nothing_beyond_its_budget():
+    spent = History((Challenged("", True, 100), Challenged("", True, 200, batches=1)))
+
+    assert "auto" not in retrains(an_evidence(kept=quality.WORSE), spent)
+
+
+@pytest.mark.parametrize(("looks", "asking"), [(1, set()), (2, set()), (3, {"every"})])
+def test_broken_data_are_the_new_normal_after_as_many_looks_as_the_owner_says(looks, asking):
+    evidence = replace(an_evidence(drifted=drift.BROKEN), broken_looks=looks)
+
+    assert retrains(evidence, broken_looks=2) == asking
+    assert retrains(evidence, broken_looks=0) == set()

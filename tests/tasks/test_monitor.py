@@ -1,12 +1,14 @@
 import json
+import shutil
 
 import pytest
 import yaml
 
 from releve.adapters.model_store import ModelStore
 from releve.errors import BadInput, NotFound
-from releve.rules import age, drift, estimates, quality
+from releve.rules import age, drift, estimates, quality, trigger
 from releve.rules.chain import MONITORED
+from tasks.history import challenges_of
 from tasks.monitor import count_new_rows, monitor
 from tasks.places import HOLDOUT
 from tasks.quality_windows import quality_windows
@@ -202,3 +204,53 @@ def test_quality_over_time_comes_from_one_reading_of_the_ledger(replaced):
     assert (first.answered, first.labelled, second.answered, second.labelled) == (300, 300, 50, 20)
     assert first.model == second.model == replaced.registry.current(SHOP).release.model
     assert first.score.value > first.naive
+
+
+AUTO = {"policy": "auto", "min_new_rows": 90, "every_batches": 30}
+
+
+def test_auto_asks_the_champion_before_it_what_the_last_promotion_brought(replaced):
+    replaced.override(trigger=AUTO)
+    asked(replaced, market_rows(300, seed=12), labelled=200)
+
+    found = monitor(replaced.settings, SHOP)
+
+    assert found.payoff.rows == 200
+    assert found.payoff.gain.low > 0  # a tree knows this market, a line does not
+    kept = replaced.registry.events(SHOP, kinds=[MONITORED])[-1].payload["payoff"]
+    assert kept["gain"]["value"] == found.payoff.gain.value
+    assert challenges_of(replaced.registry, SHOP).challenges[-1].payoff == found.payoff
+
+
+@pytest.mark.parametrize(
+    ("policy", "labelled", "known"), [("auto", 89, False), ("auto", 90, True), ("every", 90, False)]
+)
+def test_a_payoff_needs_labels_and_a_policy_that_asks(policy, labelled, known, replaced):
+    replaced.override(trigger={**AUTO, "policy": policy})
+    asked(replaced, market_rows(100, seed=12), labelled=labelled)
+
+    assert (monitor(replaced.settings, SHOP).payoff is not None) is known
+
+
+def test_a_champion_before_that_cannot_be_asked_is_told(replaced):
+    replaced.override(trigger=AUTO)
+    asked(replaced, market_rows(100, seed=12), labelled=100)
+    previous = replaced.registry.previous(SHOP).model
+    shutil.rmtree(ModelStore(replaced.settings.home).get(previous).path)
+
+    found = monitor(replaced.settings, SHOP)
+
+    assert found.payoff is None
+    assert any(f"as {previous} cannot be asked" in reason for reason in found.decision.reasons)
+
+
+def test_a_sag_of_the_newest_labels_is_seen_beside_the_older_ones(released):
+    released.override(trigger={**AUTO, "min_new_rows": 10})
+    answered(released, market_rows(260, seed=12), right=1.0)
+    assert not monitor(released.settings, SHOP).decision.retrain
+    answered(released, market_rows(40, seed=13), right=0.3)
+
+    found = monitor(released.settings, SHOP)
+
+    assert found.quality.state != quality.WORSE
+    assert trigger.SAG in found.decision.causes

@@ -50,6 +50,11 @@ def make_stage(
     return Stage(settings, make_params(**sections), schema, files)
 
 
+def cut_in_batches(stage: Stage, *, rows: int) -> None:
+    typed = pd.read_parquet(stage.files.rows)
+    write_parquet(stage.files.rows, typed.assign(_batch=typed.index // rows))
+
+
 def tuned(stage: Stage) -> dict[str, Any]:
     tune(stage)
     found: dict[str, Any] = json.loads(stage.files.recipe.read_text())
@@ -249,16 +254,30 @@ def test_training_learns_from_the_newest_batches_only_where_params_say_so(
 ) -> None:
     named = {"recipe": "linear", "last_batches": 1}
     stage = make_stage(tmp_path, train=named, tune={"trials": 0})
+    cut_in_batches(stage, rows=20)
 
     tune(stage)
     train(stage)
 
-    first = ROWS - HOLDOUT
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2:] == [
-        f"block {first}-{first + 30}: fitted on {first - 90} rows",
-        f"block {first + 30}-{ROWS}: fitted on {first - 60} rows",
-    ]
+    assert lines[-2:] == ["block 140-170: fitted on 20 rows", "block 170-200: fitted on 30 rows"]  # 10 of a cut batch
+
+
+@pytest.mark.parametrize(("turned", "chosen"), [(False, 0), (True, 2)])
+def test_auto_learns_from_the_newest_batches_alone_where_the_older_ones_say_the_opposite(
+    turned: bool, chosen: int, tmp_path: Path
+) -> None:
+    rows = shop_rows(ROWS)
+    other = rows["bought"].map({"yes": "no", "no": "yes"})
+    if turned:
+        rows["bought"] = rows["bought"].where(rows.index >= 40, other)
+    named = {"recipe": "linear", "last_batches": "auto", "auto_batches": 2}
+    stage = make_stage(tmp_path, rows=rows, train=named, tune={"trials": 0})
+    cut_in_batches(stage, rows=20)
+
+    tune(stage)
+
+    assert json.loads(stage.files.recipe.read_text())["window"] == {"last_batches": chosen}
 
 
 def test_training_uses_the_recipe_that_was_chosen(tmp_path: Path) -> None:
