@@ -308,7 +308,17 @@ def test_a_refresh_need_not_be_shown_to_be_better_only_not_to_be_worse(low, high
     assert decided(challenge, rule="not_worse").promote is not_worse
 
 
-def test_a_refresh_has_to_beat_the_floors_as_any_other():
-    decision = decided(a_challenge({CHAMPION: a_gain(-0.1, 0.1), MAJORITY: a_gain(-0.1, 0.1)}), rule="not_worse")
+@pytest.mark.parametrize(
+    ("low", "high", "promote"),
+    [(-0.3, 0.1, False), (-0.2, 0.2, False), (-0.2, 0.2 + 2 * EPSILON, True), (0.1, 0.3, True)],
+)
+def test_a_refresh_has_to_score_above_the_baselines(low, high, promote):
+    refresh = a_challenge({CHAMPION: a_gain(-0.1, 0.1), MAJORITY: a_gain(low, high)})
 
-    assert not decision.promote
+    assert decided(refresh, rule="not_worse").promote is promote
+
+
+def test_without_a_champion_there_is_nothing_to_refresh_and_the_baselines_have_to_be_beaten_for_sure():
+    first = a_challenge({MAJORITY: a_gain(-0.1, 0.3)}, has_champion=False)
+
+    assert not decided(first, rule="not_worse").promote
