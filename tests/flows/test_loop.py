@@ -83,11 +83,12 @@ def artifact(kind: str) -> str:
 
 
 def events_called(name: str, *, at_least: int) -> list[Any]:
-    """Events of that name, as soon as so many have reached the server."""
+    """Events of that name and of our scenario, as soon as so many have reached the server; others share it."""
     from prefect.client.orchestration import get_client
-    from prefect.events.filters import EventFilter, EventNameFilter
+    from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
 
-    wanted = EventFilter(event=EventNameFilter(name=[name]))
+    ours = EventResourceFilter(id=[f"releve.scenario.{SCENARIO}"])
+    wanted = EventFilter(event=EventNameFilter(name=[name]), resource=ours)
     deadline = time.monotonic() + EVENT_SECONDS
     with get_client(sync_client=True) as client:
         while len(found := client.read_events(wanted, limit=50).events) < at_least and time.monotonic() < deadline:
@@ -245,7 +246,7 @@ def test_every_look_and_every_alert_is_an_event_that_automations_can_act_on(loop
     drifted = events_called("releve.alert.drift.drift", at_least=1)
     promoted = events_called("releve.alert.retraining.promoted", at_least=1)
 
-    assert {event.resource.id for event in [*looks, *drifted, *promoted]} == {f"releve.scenario.{SCENARIO}"}
+    assert len(looks) >= 2
     assert drifted[0].payload["text"].startswith(f"{SCENARIO}: the table drifted (")
     assert promoted[0].payload["about"] == loop.challenged.result().challenger.model
     assert [each.payload["kind"] for each in (*drifted, *promoted)] == ["raised", "raised"]
