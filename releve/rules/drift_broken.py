@@ -20,6 +20,7 @@ FAR = 3.0  # ranges of the reference beyond its ends: no value of the same unit
 OUTSIDE = 0.9  # share 0-1 of cells outside the range of the reference that no drift explains
 MIN_PRESENT = 20  # present cells a side; fewer cannot be compared, whatever the window's size
 LEAST_STEPS = 3  # between past windows, below which nobody knows that a column only goes one way
+ONE_WAY = 0.75  # share 0-1 of the steps that go one way where a column does: a running number has its slips
 MOST_EQUAL = 0.5  # share 0-1 of the reference that one value may have where being constant is news
 
 
@@ -159,13 +160,14 @@ def _always_leaves(pair: Pair) -> bool:
 
 
 def _only_goes_on(pair: Pair) -> bool:
-    """Whether the column moved one way in every past window, mostly out of the range of the one before, and moves that
-    way now: a date or a running number, after a gap too. How far is no news then."""
+    """Whether the column moved one way in nearly every past window, mostly out of the range of the one before, and
+    moves that way now: a date or a running number, after a gap too. How far is no news then."""
     full = _full(pair)
     middles = [float(np.median(cells)) for cells in [*full, present_of(pair.now)]]
     steps = np.sign(np.diff(middles))
     leaving = [_outside_share(before, now) >= MOST_EQUAL for before, now in pairwise(full)]
-    return len(leaving) >= LEAST_STEPS and abs(steps.sum()) == len(steps) and float(np.mean(leaving)) > MOST_EQUAL
+    goes_on = bool(steps[-1] != 0) and float((steps == steps[-1]).mean()) >= ONE_WAY
+    return len(leaving) >= LEAST_STEPS and goes_on and float(np.mean(leaving)) > MOST_EQUAL
 
 
 def _always_renews(pair: Pair) -> bool:

@@ -239,6 +239,15 @@ def test_a_running_number_may_go_on_after_a_gap(gap):
     assert looked_at(np.arange(2000.0), np.arange(300.0) + 2000 + gap).state != BROKEN
 
 
+@pytest.mark.parametrize(("slips", "state"), [(1, NO_DRIFT), (3, BROKEN)])
+def test_a_running_number_may_have_had_its_slips_but_not_many(slips, state):
+    numbers = np.arange(3000.0)
+    for number in range(slips):
+        numbers[300 + 900 * number : 600 + 900 * number] += 5000  # a window of typing errors
+
+    assert looked_at(numbers, np.arange(300.0) + 100_000).state == state
+
+
 def test_a_running_number_that_turns_back_is_broken():
     assert looked_at(np.arange(2000.0), np.arange(300.0) - 100_000).state == BROKEN
 
