@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from releve.rules.params import AgeLimits
-from releve.rules.scores import told
+from releve.rules.spans import span
 
 FRESH, DUE = "fresh", "due"
 DAY = timedelta(days=1)
@@ -60,7 +60,7 @@ def assess(*, now: datetime, retrained_at: str, newest_row_at: str, labels: Labe
         *([] if median is None else _passed("labels late by", median, "max_label_days", limits.max_label_days)),
         *_overdue(overdue, limits),
     ]
-    reasons = passed or [f"retrained {_days(model)} ago, newest row {_days(idle)} ago{_told(median, late)}"]
+    reasons = passed or [f"retrained {span(model)} ago, newest row {span(idle)} ago{_told(median, late)}"]
     return Age(DUE if passed else FRESH, tuple(reasons), model, idle, median, late, overdue, bool(old))
 
 
@@ -81,7 +81,7 @@ def _quantiles(days: Sequence[float]) -> tuple[float | None, float | None]:
 
 
 def _passed(what: str, days: float, key: str, limit: float) -> list[str]:
-    return [f"{what} {_days(days)}, {limit:g} are allowed (params.yaml: age.{key})"] if limit and days > limit else []
+    return [f"{what} {span(days)}, {limit:g} are allowed (params.yaml: age.{key})"] if limit and days > limit else []
 
 
 def _overdue(share: float | None, limits: AgeLimits) -> list[str]:
@@ -94,8 +94,4 @@ def _overdue(share: float | None, limits: AgeLimits) -> list[str]:
 
 
 def _told(median: float | None, late: float | None) -> str:
-    return "" if median is None or late is None else f", labels after {_days(median)} (nine of ten in {_days(late)})"
-
-
-def _days(days: float) -> str:
-    return f"{told(days) if days < 1 else f'{days:.1f}'} days"
+    return "" if median is None or late is None else f", labels after {span(median)} (nine of ten in {span(late)})"

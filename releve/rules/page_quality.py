@@ -23,13 +23,13 @@ from releve.rules.pages.blocks import (
 from releve.rules.quality import Promise
 from releve.rules.quality_windows import QualityWindow
 from releve.rules.scores import Interval, told
+from releve.rules.spans import unit_of
 
 DRAWN = 400  # windows: with more, each would have less than two pixels
 BESIDE = 0.25  # of a window
 LISTED = 200  # rows of a table
 NO_ANSWERS = "Nothing is known of the quality yet: no answers are in the ledger."
 NO_LABELS = "Nothing is known of the quality yet: no window has labels enough for a score."
-UNITS = (("days", 1), ("hours", 24), ("minutes", 24 * 60), ("seconds", 24 * 60 * 60))  # and how many make a day
 STATES = {"off": ": labels contradicted the estimates, and so concept drift is suspected"}
 HEADS = ("window", "until (UTC)", "model", "answered", "labelled", "score", "naive", "promise")
 
@@ -65,7 +65,7 @@ def label_delay(evidence: PageEvidence) -> list[Block]:
         return [Words(("How late labels come is not known yet: none came back.",))]
     late = sorted(window.label_delay_days or 0.0 for _, window in known)
     usual, longest = late[len(late) // 2], late[-1]
-    unit, a_day = next((unit, a_day) for unit, a_day in UNITS if longest * a_day >= 1 or unit == UNITS[-1][0])
+    unit, a_day = unit_of(longest)
     points = tuple(
         Point(number, delay, note=f"{to_the_minute(window.last_at)}: {delay:.3g} {unit}, {_labelled(window)}")
         for number, window in known
