@@ -61,7 +61,9 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     registry, at = Registry(settings.registry_url), datetime.now(UTC)
     folder = ScenarioState(settings.home, scenario).reports / at.strftime(STAMP)
     known = gather(settings, scenario, registry)
-    new_rows, history = count_new_rows(settings, scenario, registry), challenges_of(registry, scenario)
+    waiting, batch_rows = waiting_rows(settings, scenario), known.params.trigger.min_new_rows
+    new_rows = count_new_rows(settings, scenario, registry, waiting=waiting)
+    history = challenges_of(registry, scenario, batch_rows=batch_rows)
     ingested = events_of(registry, scenario, INGESTED)
     looks = [event.payload for event in events_of(registry, scenario, MONITORED)]
 
@@ -88,7 +90,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
         new_rows,
         guess,
         aged,
-        new_batches=new_batches(registry, scenario),
+        new_batches=new_batches(registry, scenario, waiting=waiting, batch_rows=batch_rows),
         recent=judge_recent(known, since=looks[-1]["at"] if looks else None),
         broken_looks=broken_looks(registry, scenario) + 1,
         payoff=payoff,
@@ -119,12 +121,12 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     return observation
 
 
-def count_new_rows(settings: Settings, scenario: str, registry: Registry) -> int:
-    """Labelled rows, ingested or ready to be harvested, that no challenger was judged with yet."""
+def count_new_rows(settings: Settings, scenario: str, registry: Registry, *, waiting: int) -> int:
+    """Labelled rows, ingested or `waiting` to be harvested, that no challenger was judged with yet."""
     ingested = sum(batch.rows for batch in read_batches(ScenarioBranch(settings.project, scenario)))
     challenges = events_of(registry, scenario, CHALLENGED)
     judged = int(challenges[-1].payload["rows"]) if challenges else 0
-    return max(0, ingested - judged) + waiting_rows(settings, scenario)
+    return max(0, ingested - judged) + waiting
 
 
 def as_json(observation: Observation) -> dict[str, Any]:

@@ -124,10 +124,11 @@ def play(played: Played, course: Course) -> Story:
 
 
 def _remember(history: History, evidence: Evidence, *, promote: bool, rows: int) -> History:
-    """The new challenge, and what was known by then of the one before."""
-    last = replace(history.challenges[-1], payoff=evidence.payoff if history.challenges[-1].promoted else None)
-    new = Challenged(evidence.at, promote, rows, batches=evidence.new_batches)
-    return History((*history.challenges[:-1], last, new))
+    """The new challenge, and what was known by then of the last promotion."""
+    challenges = list(history.challenges)
+    last = max(place for place, each in enumerate(challenges) if each.promoted)  # the first champion's always is
+    challenges[last] = replace(challenges[last], payoff=evidence.payoff or challenges[last].payoff)
+    return History((*challenges, Challenged(evidence.at, promote, rows, batches=evidence.new_batches)))
 
 
 def _look(
