@@ -14,6 +14,7 @@ from releve.rules.age import Age
 from releve.rules.cadence import Payoff
 from releve.rules.drift import Verdict
 from releve.rules.estimates import Estimate
+from releve.rules.params import Params
 from releve.rules.quality import Quality
 from releve.rules.trigger import Evidence, TriggerDecision
 from releve.settings import Settings
@@ -61,7 +62,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     registry, at = Registry(settings.registry_url), datetime.now(UTC)
     folder = ScenarioState(settings.home, scenario).reports / at.strftime(STAMP)
     known = gather(settings, scenario, registry)
-    waiting, batch_rows = waiting_rows(settings, scenario), known.params.trigger.min_new_rows
+    waiting, batch_rows = waiting_rows(settings, scenario), answers_of_a_batch(known.params)
     new_rows = count_new_rows(settings, scenario, registry, waiting=waiting)
     history = challenges_of(registry, scenario, batch_rows=batch_rows)
     ingested = events_of(registry, scenario, INGESTED)
@@ -119,6 +120,11 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     reason = f"{kind}: {'; '.join(decision.reasons)}"
     registry.append(scenario, MONITORED, reason=reason, actor=actor, payload=as_json(observation))
     return observation
+
+
+def answers_of_a_batch(params: Params) -> int:
+    """Labelled answers that count as one batch: fewer make no challenge, or none that the gate could judge."""
+    return max(params.trigger.min_new_rows, params.gate.min_rows)
 
 
 def count_new_rows(settings: Settings, scenario: str, registry: Registry, *, waiting: int) -> int:
