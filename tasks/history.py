@@ -1,6 +1,7 @@
 """What the registry says of a scenario since it was last started over."""
 
 import re
+from itertools import takewhile
 
 from releve.adapters.registry import Registry
 from releve.rules.cadence import Challenged, Payoff
@@ -76,10 +77,12 @@ def _batches(ingested: list[Event], batch_rows: int) -> int:
     )
 
 
-def broken_looks(registry: Registry, scenario: str) -> int:
-    """The last looks running that found broken data."""
-    states = [look.payload["drift"]["state"] for look in events_of(registry, scenario, MONITORED)]
-    return next((count for count, state in enumerate(reversed(states)) if state != BROKEN), len(states))
+def broken_looks(registry: Registry, scenario: str, *, last_at: str | None) -> int:
+    """Looks running at broken data, with the one that is taken now at answers up to `last_at`; looks at the same answers
+    are one, so that looking again makes nothing normal."""
+    looks = [look.payload for look in reversed(events_of(registry, scenario, MONITORED))]
+    running = takewhile(lambda look: look["drift"]["state"] == BROKEN, looks)
+    return len({last_at, *((look.get("window") or {}).get("last_at") for look in running)})
 
 
 def _payoff(looks: list[Event]) -> Payoff | None:

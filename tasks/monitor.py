@@ -93,7 +93,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
         aged,
         new_batches=new_batches(registry, scenario, waiting=waiting, batch_rows=batch_rows),
         recent=judge_recent(known, since=looks[-1]["at"] if looks else None),
-        broken_looks=broken_looks(registry, scenario) + 1,
+        broken_looks=broken_looks(registry, scenario, last_at=known.window.last_at),
         payoff=payoff,
     )
     decision = trigger.decide(evidence, history, known.params.trigger)

@@ -1,7 +1,7 @@
 import pytest
 
 from releve.adapters.registry import Registry
-from tasks.history import CHALLENGED, INGESTED, MONITORED, challenges_of, new_batches
+from tasks.history import CHALLENGED, INGESTED, MONITORED, broken_looks, challenges_of, new_batches
 from tests.tables import SHOP
 
 LEAST = 100  # labelled answers that are one batch
@@ -50,6 +50,14 @@ def test_a_harvest_counts_as_many_batches_as_its_rows_did_before(rows, batches, 
     challenge(registry)
 
     assert challenges_of(registry, SHOP, batch_rows=LEAST).challenges[-1].batches == batches
+
+
+def test_looking_again_at_the_same_broken_answers_is_one_look(registry):
+    for state, last_at in [("broken data", "1"), ("no drift", "2"), ("broken data", "3"), ("broken data", "3")]:
+        tell(registry, MONITORED, drift={"state": state}, window={"last_at": last_at})
+
+    assert broken_looks(registry, SHOP, last_at="3") == 1
+    assert broken_looks(registry, SHOP, last_at="4") == 2
 
 
 def test_what_a_promotion_brought_is_not_told_of_a_refused_challenger(registry):
