@@ -78,8 +78,10 @@ def _batches(ingested: list[Event], batch_rows: int) -> int:
 
 
 def broken_looks(registry: Registry, scenario: str, *, last_at: str | None) -> int:
-    """Looks running at broken data, with the one that is taken now at answers up to `last_at`; looks at the same answers
-    are one, so that looking again makes nothing normal."""
+    """Looks running at broken data, with the one that is taken now at answers up to `last_at`.
+
+    Looks at the same answers are one, so that looking again makes nothing normal.
+    """
     looks = [look.payload for look in reversed(events_of(registry, scenario, MONITORED))]
     running = takewhile(lambda look: look["drift"]["state"] == BROKEN, looks)
     return len({last_at, *((look.get("window") or {}).get("last_at") for look in running)})

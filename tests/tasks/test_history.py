@@ -2,7 +2,8 @@ import pytest
 
 from releve.adapters.registry import Registry
 from tasks.history import CHALLENGED, INGESTED, MONITORED, broken_looks, challenges_of, new_batches
-from tests.tables import SHOP
+from tasks.monitor import answers_of_a_batch
+from tests.tables import SHOP, make_params
 
 LEAST = 100  # labelled answers that are one batch
 
@@ -50,6 +51,13 @@ def test_a_harvest_counts_as_many_batches_as_its_rows_did_before(rows, batches, 
     challenge(registry)
 
     assert challenges_of(registry, SHOP, batch_rows=LEAST).challenges[-1].batches == batches
+
+
+@pytest.mark.parametrize(("min_new_rows", "rows"), [(1, 90), (90, 90), (91, 91)])
+def test_fewer_answers_than_the_gate_can_judge_on_are_no_batch(min_new_rows, rows):
+    params = make_params(trigger={"min_new_rows": min_new_rows}, gate={"min_rows": 90})
+
+    assert answers_of_a_batch(params) == rows
 
 
 def test_looking_again_at_the_same_broken_answers_is_one_look(registry):
