@@ -1,5 +1,8 @@
 """What the registry says of a scenario since it was last started over."""
 
+import re
+from itertools import takewhile
+
 from releve.adapters.registry import Registry
 from releve.rules.cadence import Challenged, Payoff
 from releve.rules.chain import CHALLENGED, FORGOTTEN, INGESTED, MONITORED, Event
@@ -18,6 +21,8 @@ __all__ = [
     "new_batches",
 ]
 
+HARVESTED = re.compile(r"answers-\d+\.parquet")  # the source of a batch of answers whose labels came back
+
 
 def events_of(registry: Registry, scenario: str, *kinds: str) -> list[Event]:
     """Events of these kinds, oldest first, after the last time the scenario was forgotten."""
@@ -26,38 +31,60 @@ def events_of(registry: Registry, scenario: str, *kinds: str) -> list[Event]:
     return events[starts[-1] + 1 :] if starts else events
 
 
-def challenges_of(registry: Registry, scenario: str) -> History:
-    """Every challenge since then; what one brought is what the last look before the next one had seen."""
+def challenges_of(registry: Registry, scenario: str, *, batch_rows: int) -> History:
+    """Every challenge since then; what a promotion brought is what the last look before the next promotion had seen.
+
+    `batch_rows`: see `new_batches`.
+    """
     challenges = events_of(registry, scenario, CHALLENGED)
     looks = events_of(registry, scenario, MONITORED)
     ingested = events_of(registry, scenario, INGESTED)
     starts = [0, *(event.number for event in challenges)]
-    ends = [*(event.number for event in challenges[1:]), None]
+    promoted = [event.number for event in challenges if event.payload["promote"]]
+    ends = [next((number for number in promoted if number > event.number), None) for event in challenges]
     return History(
         tuple(
             Challenged(
                 event.at,
                 bool(event.payload["promote"]),
                 int(event.payload["rows"]),
-                batches=sum(start < batch.number < event.number for batch in ingested),
-                payoff=_payoff([look for look in looks if event.number < look.number < (end or look.number + 1)]),
+                batches=_batches([batch for batch in ingested if start < batch.number < event.number], batch_rows),
+                payoff=_payoff([look for look in looks if event.number < look.number < (end or look.number + 1)])
+                if event.payload["promote"]
+                else None,
             )
-            for event, start, end in zip(challenges, starts[:-1], ends, strict=True)
+            for event, start, end in zip(challenges, starts, ends, strict=False)
         )
     )
 
 
-def new_batches(registry: Registry, scenario: str) -> int:
-    """Batches ingested since the last challenge."""
+def new_batches(registry: Registry, scenario: str, *, waiting: int, batch_rows: int) -> int:
+    """Batches since the last challenge: every ingested file is one, and so are `batch_rows` labelled answers.
+
+    Answers are harvested when a challenge is due and not before, all into one file: counted as files they would make
+    no challenge due. `waiting`: labelled answers that are no batch yet.
+    """
     challenges = events_of(registry, scenario, CHALLENGED)
     last = challenges[-1].number if challenges else 0
-    return sum(event.number > last for event in events_of(registry, scenario, INGESTED))
+    ingested = [event for event in events_of(registry, scenario, INGESTED) if event.number > last]
+    return _batches(ingested, batch_rows) + waiting // max(1, batch_rows)
 
 
-def broken_looks(registry: Registry, scenario: str) -> int:
-    """The last looks running that found broken data."""
-    states = [look.payload["drift"]["state"] for look in events_of(registry, scenario, MONITORED)]
-    return next((count for count, state in enumerate(reversed(states)) if state != BROKEN), len(states))
+def _batches(ingested: list[Event], batch_rows: int) -> int:
+    return sum(
+        max(1, event.payload["rows"] // max(1, batch_rows)) if HARVESTED.fullmatch(event.payload["source"]) else 1
+        for event in ingested
+    )
+
+
+def broken_looks(registry: Registry, scenario: str, *, last_at: str | None) -> int:
+    """Looks running at broken data, with the one that is taken now at answers up to `last_at`.
+
+    Looks at the same answers are one, so that looking again makes nothing normal.
+    """
+    looks = [look.payload for look in reversed(events_of(registry, scenario, MONITORED))]
+    running = takewhile(lambda look: look["drift"]["state"] == BROKEN, looks)
+    return len({last_at, *((look.get("window") or {}).get("last_at") for look in running)})
 
 
 def _payoff(looks: list[Event]) -> Payoff | None:

@@ -14,6 +14,7 @@ from releve.rules.age import Age
 from releve.rules.cadence import Payoff
 from releve.rules.drift import Verdict
 from releve.rules.estimates import Estimate
+from releve.rules.params import Params
 from releve.rules.quality import Quality
 from releve.rules.trigger import Evidence, TriggerDecision
 from releve.settings import Settings
@@ -61,7 +62,9 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     registry, at = Registry(settings.registry_url), datetime.now(UTC)
     folder = ScenarioState(settings.home, scenario).reports / at.strftime(STAMP)
     known = gather(settings, scenario, registry)
-    new_rows, history = count_new_rows(settings, scenario, registry), challenges_of(registry, scenario)
+    waiting, batch_rows = waiting_rows(settings, scenario), answers_of_a_batch(known.params)
+    new_rows = count_new_rows(settings, scenario, registry, waiting=waiting)
+    history = challenges_of(registry, scenario, batch_rows=batch_rows)
     ingested = events_of(registry, scenario, INGESTED)
     looks = [event.payload for event in events_of(registry, scenario, MONITORED)]
 
@@ -88,9 +91,9 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
         new_rows,
         guess,
         aged,
-        new_batches=new_batches(registry, scenario),
+        new_batches=new_batches(registry, scenario, waiting=waiting, batch_rows=batch_rows),
         recent=judge_recent(known, since=looks[-1]["at"] if looks else None),
-        broken_looks=broken_looks(registry, scenario) + 1,
+        broken_looks=broken_looks(registry, scenario, last_at=known.window.last_at),
         payoff=payoff,
     )
     decision = trigger.decide(evidence, history, known.params.trigger)
@@ -119,12 +122,17 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     return observation
 
 
-def count_new_rows(settings: Settings, scenario: str, registry: Registry) -> int:
-    """Labelled rows, ingested or ready to be harvested, that no challenger was judged with yet."""
+def answers_of_a_batch(params: Params) -> int:
+    """Labelled answers that count as one batch: fewer make no challenge, or none that the gate could judge."""
+    return max(params.trigger.min_new_rows, params.gate.min_rows)
+
+
+def count_new_rows(settings: Settings, scenario: str, registry: Registry, *, waiting: int) -> int:
+    """Labelled rows, ingested or `waiting` to be harvested, that no challenger was judged with yet."""
     ingested = sum(batch.rows for batch in read_batches(ScenarioBranch(settings.project, scenario)))
     challenges = events_of(registry, scenario, CHALLENGED)
     judged = int(challenges[-1].payload["rows"]) if challenges else 0
-    return max(0, ingested - judged) + waiting_rows(settings, scenario)
+    return max(0, ingested - judged) + waiting
 
 
 def as_json(observation: Observation) -> dict[str, Any]:

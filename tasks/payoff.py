@@ -10,6 +10,7 @@ from releve.adapters.registry import Registry
 from releve.errors import BadInput, ReleveError
 from releve.rules import cadence, realised, trigger
 from releve.rules.cadence import MOST_ROWS, Payoff
+from releve.rules.chain import MOVES, ROLLED_BACK
 from releve.rules.ledger import Labelled
 from releve.rules.metrics import METRICS
 from releve.rules.sheets import Floats, in_classes, sheet
@@ -25,19 +26,24 @@ def measure_payoff(known: Gathered, registry: Registry, settings: Settings, scen
     """The payoff, and why there is none where the champion before could not be asked.
 
     Only `trigger.policy: auto` asks for it. Without words there is none before the second release, nor while fewer
-    than `trigger.min_labels` of the champion's answers are labelled.
+    than `trigger.min_labels` of the champion's answers are labelled, nor after a rollback: what is gained over the
+    model that was taken back says nothing for retraining.
     """
     rule, labelled = known.params.trigger, _newest(known)
     if rule.policy != trigger.AUTO or len(labelled) < max(1, rule.min_labels):
         return None, ""
     previous = registry.previous(scenario)
-    if previous is None:
+    if previous is None or _was_rolled_back(registry, scenario):
         return None, ""
     try:
         model = ModelStore(settings.home).load(previous.model, digest=previous.model_digest)
         return _measure(known, labelled, model), ""
     except ReleveError as error:
         return None, f"what the last promotion brought is unknown, as {previous.model} cannot be asked: {error}"
+
+
+def _was_rolled_back(registry: Registry, scenario: str) -> bool:
+    return registry.events(scenario, kinds=MOVES)[-1].kind == ROLLED_BACK
 
 
 def _newest(known: Gathered) -> Labelled:

@@ -36,7 +36,7 @@ class Payoff:
 
 @dataclass(frozen=True)
 class Challenged:
-    """A challenge, and what its promotion was seen to bring by the time of the next one; None where nobody knew."""
+    """A challenge, and what its promotion was seen to bring by the next promotion; None where nobody knew."""
 
     at: str  # ISO 8601, UTC; "" where nobody knows
     promoted: bool
@@ -83,9 +83,10 @@ def _doubled(in_vain: int, params: Trigger) -> int:
 
 
 def payoffs(challenges: Sequence[Challenged], payoff: Payoff | None) -> list[Payoff]:
-    """What is known of every promotion, oldest first."""
-    before = [each.payoff for each in challenges if each.payoff is not None]
-    return [*before, *([payoff] if payoff is not None else [])]
+    """What is known of every promotion, oldest first; each counts once, and `payoff` is the last one's by now."""
+    promoted = [each.payoff for each in challenges if each.promoted]
+    known = [*promoted[:-1], payoff or next(reversed(promoted), None)]
+    return [each for each in known if each is not None]
 
 
 def pool(known: Sequence[Payoff]) -> Payoff:

@@ -99,15 +99,16 @@ def play(played: Played, course: Course) -> Story:
     if made.problem:
         raise BadInput(f"the rows before the first window make no model: {made.problem}")
     champion = Champion(made.model, course.start, made.promise)
-    history, state, broken = History((Challenged("", True, course.start),)), drift.NO_DRIFT, 0
+    history, broken = History((Challenged("", True, course.start),)), 0
+    looks: list[tuple[int, str]] = []  # of this champion: the row that its window ended before, and its state
     answered: list[Floats] = []
     for window in course.windows:
         answered.append((yield from answers(course, champion.model, window.start, window.end)))
         if window is course.windows[-1]:
             break
-        evidence = yield from _look(course, params, champion, history, window, before=state)
-        state = evidence.drift.state
-        broken = broken + 1 if state == drift.BROKEN else 0
+        evidence = yield from _look(course, params, champion, history, window, looks)
+        looks.append((window.end, evidence.drift.state))
+        broken = broken + 1 if evidence.drift.state == drift.BROKEN else 0
         evidence = replace(evidence, broken_looks=broken)
         decision = trigger.decide(evidence, history, params.trigger)
         if not decision.retrain:
@@ -119,23 +120,25 @@ def play(played: Played, course: Course) -> Story:
         history = _remember(history, evidence, promote=promote, rows=course.known(window))
         if promote:
             champion = Champion(made.model, window.end, made.promise, champion.model)
-            state = drift.NO_DRIFT
+            looks = []
     played.answers = np.concatenate(answered)
 
 
 def _remember(history: History, evidence: Evidence, *, promote: bool, rows: int) -> History:
-    """The new challenge, and what was known by then of the one before."""
-    last = replace(history.challenges[-1], payoff=evidence.payoff if history.challenges[-1].promoted else None)
-    new = Challenged(evidence.at, promote, rows, batches=evidence.new_batches)
-    return History((*history.challenges[:-1], last, new))
+    """The new challenge, and what was known by then of the last promotion."""
+    challenges = list(history.challenges)
+    last = max(place for place, each in enumerate(challenges) if each.promoted)  # the first champion's always is
+    challenges[last] = replace(challenges[last], payoff=evidence.payoff or challenges[last].payoff)
+    return History((*challenges, Challenged(evidence.at, promote, rows, batches=evidence.new_batches)))
 
 
 def _look(
-    course: Course, params: Params, champion: Champion, history: History, window: Window, *, before: str
+    course: Course, params: Params, champion: Champion, history: History, window: Window, looks: list[tuple[int, str]]
 ) -> Generator[list[Job], list[Done], Evidence]:
     """Drift of the newest answered rows, quality of the newest labelled answers, payoff of the last promotion."""
     known, newest = course.known(window), params.monitor.window_rows
-    look = Look(champion.model, max(champion.since, window.end - newest), window.end, before)
+    first = max(champion.since, window.end - newest)
+    look = Look(champion.model, first, window.end, _state_before(looks, first))
     start, end = max(champion.since, known - newest), max(champion.since, known)
     kept = yield from answers(course, champion.model, start, end)
     payoff = yield from _payoff(course, params, champion, known)
@@ -156,6 +159,11 @@ def _look(
         recent=done[2].value,
         payoff=payoff,
     )
+
+
+def _state_before(looks: list[tuple[int, str]], first: int) -> str:
+    """Of the newest look at none of the rows from `first` on: two looks at one window are one alarm."""
+    return next((state for end, state in reversed(looks) if end <= first), drift.NO_DRIFT)
 
 
 def _payoff(

@@ -137,6 +137,8 @@ def naive(course: Course) -> dict[str, Floats]:
         )
         of_window = None if times is None else times.iloc[places].reset_index(drop=True)
         found = baselines.baselines(past, task=schema.target.task, label_delay_rows=0, times=of_window)
+        if course.label_delay:  # nobody knows it that early
+            found.pop(baselines.ROW_BEFORE)
         for name, answers in found.items():
             parts.setdefault(name, []).append(answers.answers)
     return {name: np.concatenate(each) for name, each in parts.items() if len(each) == len(course.windows)}

@@ -106,7 +106,8 @@ def _is_new_normal(evidence: Evidence, params: Trigger) -> bool:
 
 def _cooldown(evidence: Evidence, history: History, params: Trigger) -> Iterator[Cause]:
     since = _since(history.last, evidence)
-    if since is not None and since < timedelta(hours=params.cooldown_hours):
+    # 0 is no cooldown, also where the last challenge is dated later: rows of a late file go back in time.
+    if params.cooldown_hours and since is not None and since < timedelta(hours=params.cooldown_hours):
         hours = since / timedelta(hours=1)
         yield (
             COOLDOWN,
@@ -242,8 +243,15 @@ def _why_not(evidence: Evidence, history: History, params: Trigger) -> str:
             "(params.yaml: trigger.every_batches)"
         )
     if params.policy == AUTO:
-        pace = cadence.pace(history.challenges, evidence.payoff, params)
-        return f"{evidence.new_batches} batches since the last challenge; {pace}"
+        told = f"{evidence.new_batches} batches since the last challenge; "
+        if not cadence.has_budget(history.challenges, evidence.new_batches, params):
+            return (
+                f"{told}one more challenge would be more than one in {params.fastest_batches} batches, whatever the "
+                "evidence (params.yaml: trigger.fastest_batches)"
+            )
+        return f"{told}{cadence.pace(history.challenges, evidence.payoff, params)}"
+    if params.policy == DRIFT_ONLY:
+        return "the table is not shown to have drifted"
     if params.policy == TWO_KEY and evidence.drift.state == drift.DRIFT:
         return f"the table drifted, and {_witness(evidence)} that the champion copes"
     return "nothing shows that the champion has become worse"

@@ -1,6 +1,6 @@
 import pytest
 
-from releve.rules.cadence import MEMORY, Challenged, Payoff, has_budget, is_wary, pace, pool
+from releve.rules.cadence import MEMORY, Challenged, Payoff, has_budget, is_wary, pace, payoffs, pool
 from releve.rules.scores import Interval
 from tests.tables import make_params
 
@@ -29,6 +29,15 @@ def test_every_retraining_in_vain_doubles_the_wait_up_to_a_limit(in_vain, batche
 
 def test_one_retraining_in_vain_among_those_that_paid_changes_nothing():
     assert pace(a_history(PAID, PAID, IN_VAIN), None, RULE).batches == 2
+
+
+def test_a_promotion_counts_once_however_many_challengers_are_refused_after_it():
+    refused = Challenged("", False, 100, 2)
+
+    assert payoffs((*a_history(PAID), refused), IN_VAIN) == [IN_VAIN]
+    assert payoffs((*a_history(PAID), refused), None) == [PAID]
+    assert payoffs(a_history(PAID, None), IN_VAIN) == [PAID, IN_VAIN]
+    assert payoffs((), PAID) == [PAID]
 
 
 def test_what_paid_long_ago_is_forgotten():

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from releve.errors import BadInput
-from releve.rules import trigger
+from releve.rules import drift, trigger
 from releve.rules.policies import Policy, policies
 from releve.rules.replay import drive
 from releve.rules.replay_course import Window
-from releve.rules.replay_jobs import Fit
+from releve.rules.replay_jobs import Fit, Look
 from tests.streams import Here, abrupt, gradual, still, stream, stream_course, stream_params
 
 EVERY = {"trigger.policy": "every", "trigger.min_new_rows": 1, "trigger.max_new_rows": 0}
@@ -88,6 +88,17 @@ def test_a_look_counts_only_labels_that_have_arrived():
     assert [course.known(window) for window in windows[:4]] == [200, 200, 300, 400]
     assert [course.known_before(window) for window in windows[:4]] == [200, 200, 200, 300]
     assert course.new_batches(400, judged=300) == 1
+
+
+def test_two_looks_at_the_same_rows_are_one_alarm_as_in_production():
+    rows = stream(angle=still)
+    rows.loc[200:, "length"] += 2
+
+    _, _, here = play(rows, STATIC, monitor={"window_rows": 300, "min_rows": 200})
+
+    looks = [job for job in here.jobs if isinstance(job, Look)]
+    assert [(look.start, look.end) for look in looks] == [(200, 300), (200, 400), (200, 500), (300, 600), (400, 700)]
+    assert [look.before for look in looks] == [*[drift.NO_DRIFT] * 3, drift.INSUFFICIENT, drift.DRIFT]
 
 
 def test_windows_are_equal_parts_of_the_rows_after_the_first_or_the_batches_as_they_came():

@@ -5,7 +5,7 @@ import pytest
 
 from releve.rules.policies import Policy
 from releve.rules.replay import Played, Turn
-from releve.rules.replay_figures import BY_LUCK, figures
+from releve.rules.replay_figures import BY_LUCK, figures, naive
 from releve.rules.replay_text import advice, markdown, recommended_settings
 from releve.rules.trigger import TriggerDecision
 from tests.streams import still, stream, stream_course
@@ -81,3 +81,10 @@ def test_the_result_is_plain_json_with_a_line_per_policy_and_per_naive_baseline(
     page = markdown(found)
     assert all(f"| {name} |" in page for name in ("static", "dear", "naive: majority label"))
     assert advice(found) in page
+
+
+@pytest.mark.parametrize(("delay", "there"), [(0, True), (1, False)])
+def test_late_labels_leave_no_label_of_the_row_before_to_repeat(delay, there):
+    course = stream_course(stream(angle=still), replay={"label_delay_windows": delay})
+
+    assert ("label of the row before" in naive(course)) is there

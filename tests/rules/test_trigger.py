@@ -84,9 +84,12 @@ POLICIES = ("static", "every", "schedule", "drift", "quality", "two_key", "auto"
 ONE_BEFORE = History((Challenged("", True, 100), Challenged("", True, 200, batches=20)))
 
 
+WIDE = {"min_new_rows": 1, "max_new_rows": 0, "every_batches": 4}
+
+
 def retrains(evidence, history=ONE_BEFORE, **rule):
     """The policies that retrain on this, without a safety net."""
-    wide = {"min_new_rows": 1, "max_new_rows": 0, "every_batches": 4, **rule}
+    wide = {**WIDE, **rule}
     found = {
         policy: decide(evidence, history, make_params(trigger={**wide, "policy": policy}).trigger)
         for policy in POLICIES
@@ -138,6 +141,22 @@ def test_auto_asks_nothing_beyond_its_budget():
     spent = History((Challenged("", True, 100), Challenged("", True, 200, batches=1)))
 
     assert "auto" not in retrains(an_evidence(kept=quality.WORSE), spent)
+    told = decide(an_evidence(kept=quality.WORSE), spent, make_params(trigger={**WIDE, "policy": "auto"}).trigger)
+    assert "more than one in 2 batches, whatever the evidence" in told.reasons[0]
+
+
+def test_without_a_cooldown_a_challenge_that_is_dated_later_holds_nothing_back():
+    later = History((Challenged("2026-03-02T00:00:00+00:00", True, 100),))
+    evidence = replace(an_evidence(kept=quality.WORSE), at="2026-03-01T00:00:00+00:00")
+
+    assert "quality" in retrains(evidence, later)
+    assert "quality" not in retrains(evidence, later, cooldown_hours=1.0)
+
+
+def test_waiting_is_explained_by_what_the_policy_asks_for():
+    told = decide(an_evidence(kept=quality.WORSE), ONE_BEFORE, make_params(trigger={**WIDE, "policy": "drift"}).trigger)
+
+    assert told.reasons[0] == "the table is not shown to have drifted"
 
 
 @pytest.mark.parametrize(("looks", "asking"), [(1, set()), (2, set()), (3, {"every"})])

@@ -8,10 +8,12 @@ from releve.adapters.model_store import ModelStore
 from releve.errors import BadInput, NotFound
 from releve.rules import age, drift, estimates, quality, trigger
 from releve.rules.chain import MONITORED
+from tasks.harvest import waiting_rows
 from tasks.history import challenges_of
 from tasks.monitor import count_new_rows, monitor
 from tasks.places import HOLDOUT
 from tasks.quality_windows import quality_windows
+from tasks.rollback import rollback
 from tests.tables import SHOP
 from tests.tasks.shop import market_rows
 
@@ -147,11 +149,10 @@ def test_what_was_seen_is_in_the_folder_and_in_the_registry(released):
 
 
 def test_new_rows_are_those_that_no_challenger_was_judged_with(replaced):
-    assert count_new_rows(replaced.settings, SHOP, replaced.registry) == 0
-
     answered(replaced, market_rows(10, seed=12), labelled=7)
+    assert waiting_rows(replaced.settings, SHOP) == 7
 
-    assert count_new_rows(replaced.settings, SHOP, replaced.registry) == 7
+    assert count_new_rows(replaced.settings, SHOP, replaced.registry, waiting=7) == 7
 
 
 def asked(shop, rows, *, labelled=0, concept=False):
@@ -219,7 +220,7 @@ def test_auto_asks_the_champion_before_it_what_the_last_promotion_brought(replac
     assert found.payoff.gain.low > 0  # a tree knows this market, a line does not
     kept = replaced.registry.events(SHOP, kinds=[MONITORED])[-1].payload["payoff"]
     assert kept["gain"]["value"] == found.payoff.gain.value
-    assert challenges_of(replaced.registry, SHOP).challenges[-1].payoff == found.payoff
+    assert challenges_of(replaced.registry, SHOP, batch_rows=90).challenges[-1].payoff == found.payoff
 
 
 @pytest.mark.parametrize(
@@ -230,6 +231,14 @@ def test_a_payoff_needs_labels_and_a_policy_that_asks(policy, labelled, known, r
     asked(replaced, market_rows(100, seed=12), labelled=labelled)
 
     assert (monitor(replaced.settings, SHOP).payoff is not None) is known
+
+
+def test_after_a_rollback_there_is_no_payoff(replaced):
+    replaced.override(trigger=AUTO)
+    rollback(replaced.settings, SHOP, reason="it was the better one")
+    asked(replaced, market_rows(100, seed=12), labelled=100)
+
+    assert monitor(replaced.settings, SHOP).payoff is None
 
 
 def test_a_champion_before_that_cannot_be_asked_is_told(replaced):

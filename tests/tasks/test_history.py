@@ -1,0 +1,80 @@
+import pytest
+
+from releve.adapters.registry import Registry
+from tasks.history import CHALLENGED, INGESTED, MONITORED, broken_looks, challenges_of, new_batches
+from tasks.monitor import answers_of_a_batch
+from tests.tables import SHOP, make_params
+
+LEAST = 100  # labelled answers that are one batch
+
+
+@pytest.fixture
+def registry(tmp_path):
+    return Registry(f"sqlite:///{tmp_path}/registry.db")
+
+
+def tell(registry, kind, **payload):
+    registry.append(SHOP, kind, reason="as it went", actor="Ada", payload=payload)
+
+
+def ingest(registry, source, rows=100):
+    tell(registry, INGESTED, source=source, rows=rows)
+
+
+def challenge(registry, *, promote=True):
+    tell(registry, CHALLENGED, promote=promote, rows=100)
+
+
+def look(registry, gain):
+    value = {"value": gain, "low": gain - 0.1, "high": gain + 0.1}
+    tell(registry, MONITORED, payoff={"gain": value, "rows": 90})
+
+
+def test_before_the_first_challenge_there_is_no_history(registry):
+    assert challenges_of(registry, SHOP, batch_rows=LEAST).challenges == ()
+    assert new_batches(registry, SHOP, waiting=0, batch_rows=LEAST) == 0
+
+
+@pytest.mark.parametrize(("waiting", "batches"), [(0, 1), (99, 1), (100, 2), (450, 5)])
+def test_labelled_answers_are_batches_before_they_are_harvested(waiting, batches, registry):
+    """They are harvested when a challenge is due: counted as the one file they become, none would ever be."""
+    challenge(registry)
+    ingest(registry, "march.csv", rows=5000)
+
+    assert new_batches(registry, SHOP, waiting=waiting, batch_rows=LEAST) == batches
+
+
+@pytest.mark.parametrize(("rows", "batches"), [(20, 1), (100, 1), (450, 4)])
+def test_a_harvest_counts_as_many_batches_as_its_rows_did_before(rows, batches, registry):
+    challenge(registry)
+    ingest(registry, "answers-0001.parquet", rows=rows)
+    challenge(registry)
+
+    assert challenges_of(registry, SHOP, batch_rows=LEAST).challenges[-1].batches == batches
+
+
+@pytest.mark.parametrize(("min_new_rows", "rows"), [(1, 90), (90, 90), (91, 91)])
+def test_fewer_answers_than_the_gate_can_judge_on_are_no_batch(min_new_rows, rows):
+    params = make_params(trigger={"min_new_rows": min_new_rows}, gate={"min_rows": 90})
+
+    assert answers_of_a_batch(params) == rows
+
+
+def test_looking_again_at_the_same_broken_answers_is_one_look(registry):
+    for state, last_at in [("broken data", "1"), ("no drift", "2"), ("broken data", "3"), ("broken data", "3")]:
+        tell(registry, MONITORED, drift={"state": state}, window={"last_at": last_at})
+
+    assert broken_looks(registry, SHOP, last_at="3") == 1
+    assert broken_looks(registry, SHOP, last_at="4") == 2
+
+
+def test_what_a_promotion_brought_is_not_told_of_a_refused_challenger(registry):
+    challenge(registry)
+    look(registry, 0.2)
+    challenge(registry, promote=False)
+    look(registry, 0.3)
+    challenge(registry)
+    look(registry, 0.4)
+
+    known = [each.payoff and each.payoff.gain.value for each in challenges_of(registry, SHOP, batch_rows=1).challenges]
+    assert known == [0.3, None, 0.4]
