@@ -1,6 +1,6 @@
 """Which deployments Prefect gets: those of prefect.yaml, and the same for every other scenario that has a folder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 HOUR = 3600  # seconds
@@ -39,7 +39,7 @@ def _for_scenario(deployment: Mapping[str, Any], scenario: str) -> dict[str, Any
 
 def _watching(trigger: Mapping[str, Any], original: str, scenario: str) -> dict[str, Any]:
     """The same trigger for another scenario's events."""
-    made = {
+    made: dict[str, Callable[[Any], Any]] = {
         "name": lambda name: f"{name.removesuffix(f'-{original}')}-{scenario}",
         "description": lambda text: text.replace(original, scenario),
         "match": lambda labels: {label: _moved(value, original, scenario) for label, value in labels.items()},
