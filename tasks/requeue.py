@@ -1,9 +1,10 @@
 """Rejected rows of a batch as a file to mend: `python -m tasks.requeue SCENARIO BATCH`.
 
 The file holds the rejected rows alone, so that sending it brings no accepted row twice: CSV with the columns as they
-came, written as `ingest` in params.yaml says that files are, or JSON Lines where the cells came with types. Before its cells each row has the line that it came from, and the
-columns, values and reasons for which it was rejected. Mended, it is moved into the incoming folder like any file; these
-columns may stay, and while they do the rows are not held against whole batches (see `tasks.intake.for_mended`).
+came, written as `ingest` in params.yaml says that files are, or JSON Lines where the cells came with types. Before its
+cells each row has the line that it came from, and the columns, values and reasons for which it was rejected. Mended, it
+is moved into the incoming folder like any file; these columns may stay, and while they do the rows are not held against
+whole batches (see `tasks.intake.for_mended`).
 """
 
 import csv
@@ -94,7 +95,7 @@ def as_csv(rows: list[Rejected], params: Ingest) -> bytes | None:
     writer.writerow([*MENDING, *names])
     for row in rows:
         why = row.why | {VALUE: row.cells} if isinstance(row.cells, str) else row.why
-        writer.writerow([*why.values(), *_in_order(row.cells, names)])
+        writer.writerow([*why.values(), *(_written(cell, params) for cell in _in_order(row.cells, names))])
     try:
         return text.getvalue().encode(params.csv_encoding or "utf-8")
     except (LookupError, UnicodeEncodeError) as error:
@@ -102,6 +103,11 @@ def as_csv(rows: list[Rejected], params: Ingest) -> bytes | None:
             f"the rejected rows cannot be written as ingest.csv_encoding says: {error}; empty that key, so "
             "that encodings are found out"
         ) from None
+
+
+def _written(cell: Any, params: Ingest) -> Any:
+    """A number of a sheet with the decimal sign that is read again; what came as text is as it came."""
+    return str(cell).replace(".", params.csv_decimal) if isinstance(cell, float) else cell
 
 
 def _in_order(cells: Any, names: list[str]) -> list[Any]:
