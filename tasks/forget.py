@@ -25,7 +25,7 @@ class Forgotten:
     """What was set aside; "" where there was nothing."""
 
     archive: Path  # the folder that the state was moved to; made where there was any
-    moved: tuple[str, ...]  # names of its folders
+    moved: tuple[str, ...]  # names of its folders, and of its page
     branch: str  # the ref that keeps the branch
     withdrawn: str  # the model that served
 
@@ -46,12 +46,12 @@ def forget(settings: Settings, scenario: str, *, reason: str, actor: str = "forg
             registry.move(scenario, WITHDRAWN, expected=current.number, release=None, reason=reason, actor=actor)
         registry.append(scenario, FORGOTTEN, reason=reason, actor=actor, payload={"archive": archive.name})
         branch = ScenarioBranch(settings.project, scenario).set_aside(name)
-        moved = [folder for folder in _folders(state) if folder.is_dir()]
-        for folder in moved:
+        moved = {place: _kept_as(place) for place in (*_folders(state), state.page) if place.exists()}
+        for place, kept in moved.items():
             archive.mkdir(parents=True, exist_ok=True)
-            folder.replace(archive / folder.parent.name)
+            place.replace(archive / kept)
     withdrawn = current.release.model if current else ""
-    return Forgotten(archive, tuple(folder.parent.name for folder in moved), branch, withdrawn)
+    return Forgotten(archive, tuple(moved.values()), branch, withdrawn)
 
 
 def _check_known(settings: Settings, scenario: str) -> None:
@@ -77,7 +77,12 @@ def _folders(state: ScenarioState) -> tuple[Path, ...]:
         state.ledger,
         state.harvest,
         state.reports,
+        state.replay,
     )
+
+
+def _kept_as(place: Path) -> str:
+    return place.parent.name if place.is_dir() else place.name
 
 
 def report(found: Forgotten, settings: Settings, scenario: str) -> str:

@@ -1,9 +1,10 @@
 """Rejected rows of a batch as a file to mend: `python -m tasks.requeue SCENARIO BATCH`.
 
 The file holds the rejected rows alone, so that sending it brings no accepted row twice: CSV with the columns as they
-came, or JSON Lines where the cells came with types. Before its cells each row has the line that it came from, and the
-columns, values and reasons for which it was rejected. Mended, it is moved into the incoming folder like any file; these
-columns may stay, and while they do the rows are not held against whole batches (see `tasks.intake.for_mended`).
+came, written as `ingest` in params.yaml says that files are, or JSON Lines where the cells came with types. Before its
+cells each row has the line that it came from, and the columns, values and reasons for which it was rejected. Mended, it
+is moved into the incoming folder like any file; these columns may stay, and while they do the rows are not held against
+whole batches (see `tasks.intake.for_mended`).
 """
 
 import csv
@@ -17,9 +18,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from releve.adapters.files import read_scenario, write_bytes
+from releve.adapters.files import read_params, write_bytes
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.errors import BadInput, NotFound, ReleveError
+from releve.rules.params import Ingest
 from releve.settings import Settings
 from tasks.batches import read_batches
 from tasks.places import ScenarioState
@@ -43,15 +45,15 @@ def requeue(settings: Settings, scenario: str, batch: str) -> Path:
 
     Raises NotFound when the batch has none, BadInput when the file is there already: somebody may be at work on it.
     """
-    read_scenario(settings.project, scenario)
+    params = read_params(settings.project, scenario).ingest
     state = ScenarioState(settings.home, scenario)
     known = {each.batch: each for each in read_batches(ScenarioBranch(settings.project, scenario))}
     rows = _rejected(state, batch, known)
-    content = _as_csv(rows) if known[batch].source.lower().endswith(AS_TEXT) else None
+    content = as_csv(rows, params) if known[batch].source.lower().endswith(AS_TEXT) else None
     path = state.mend / f"{batch}-mended.{'jsonl' if content is None else 'csv'}"
     if path.exists():
         raise BadInput(f"{path} is there already; send or remove it first")
-    write_bytes(path, (_as_json_lines(rows) if content is None else content).encode())
+    write_bytes(path, _as_json_lines(rows).encode() if content is None else content)
     return path
 
 
@@ -77,19 +79,35 @@ def _with_reasons(row: int, problems: list[dict[str, Any]]) -> Rejected:
     return Rejected(cells, dict(zip(MENDING, [row, *said], strict=True)))
 
 
-def _as_csv(rows: list[Rejected]) -> str | None:
-    """A header and the cells; None where no row tells the columns. A line that could not be taken apart is a value."""
+def as_csv(rows: list[Rejected], params: Ingest) -> bytes | None:
+    """A header and the cells; None where no row tells the columns. A line that could not be taken apart is a value.
+
+    What params say of all CSV files holds for this one too. Raises BadInput where they name an encoding that has not
+    all of the characters.
+    """
     whole = [row.cells for row in rows if isinstance(row.cells, dict)]
     if not whole:
         return None
     names = list(dict.fromkeys(name for cells in whole for name in cells))
     text = io.StringIO()
-    writer: Any = csv.writer(text, lineterminator="\n")
+    text.write("\n" * (params.csv_header_line - 1))
+    writer: Any = csv.writer(text, delimiter=params.csv_delimiter or ",", lineterminator="\n")
     writer.writerow([*MENDING, *names])
     for row in rows:
         why = row.why | {VALUE: row.cells} if isinstance(row.cells, str) else row.why
-        writer.writerow([*why.values(), *_in_order(row.cells, names)])
-    return text.getvalue()
+        writer.writerow([*why.values(), *(_written(cell, params) for cell in _in_order(row.cells, names))])
+    try:
+        return text.getvalue().encode(params.csv_encoding or "utf-8")
+    except (LookupError, UnicodeEncodeError) as error:
+        raise BadInput(
+            f"the rejected rows cannot be written as ingest.csv_encoding says: {error}; empty that key, so "
+            "that encodings are found out"
+        ) from None
+
+
+def _written(cell: Any, params: Ingest) -> Any:
+    """A number of a sheet with the decimal sign that is read again; what came as text is as it came."""
+    return str(cell).replace(".", params.csv_decimal) if isinstance(cell, float) else cell
 
 
 def _in_order(cells: Any, names: list[str]) -> list[Any]:

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from releve.rules import age, drift, estimates, quality
-from releve.rules.chain import CHALLENGED, MONITORED, RELEASED, ROLLED_BACK, WITHDRAWN, Event
+from releve.rules.chain import CHALLENGED, MONITORED, RELEASED, ROLLED_BACK, Event
 from releve.rules.params import Alerts
 
-KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN)  # events that can say something
+KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK)  # events that can say something
 ALARM, CALM, NEWS = "alarm", "calm", "news"
 
 DATA, DRIFT, QUALITY, ESTIMATE, AGE = "data", "drift", "quality", "estimate", "age"
@@ -37,7 +37,6 @@ SENTENCES: Mapping[tuple[str, str], tuple[str, str]] = {
     (RETRAINING, "refused"): (NEWS, "the gate refused {about}"),
     (RETRAINING, "promoted"): (NEWS, "{about} serves now"),
     (RETRAINING, "rolled_back"): (NEWS, "rolled back, {about} serves again"),
-    (RETRAINING, "withdrawn"): (NEWS, "nothing serves any more"),
     (MONITORING, "silent"): (ALARM, "nobody looked for too long"),
     (MONITORING, "regular"): (CALM, "looks come in time again"),
 }
@@ -117,5 +116,3 @@ def _acted(event: Event) -> Iterator[Signal]:
         yield Signal(RETRAINING, "refused", said["model"], tuple(said["reasons"]))
     elif event.kind in MOVE_STATES:
         yield Signal(RETRAINING, MOVE_STATES[event.kind], said["release"]["model"], (event.reason,))
-    elif event.kind == WITHDRAWN:
-        yield Signal(RETRAINING, "withdrawn", "", (event.reason,))

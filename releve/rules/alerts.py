@@ -6,6 +6,7 @@ killed before that has its messages made again from the same events, with the sa
 once. See docs/decisions/0021-alerts.md.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ HARMLESS = {
     **{number: " " for number in (*range(32), 127)},
     **str.maketrans({"<": "‹", ">": "›", "@": "＠", "[": "(", "]": ")", "`": "'"}),  # noqa: RUF001
 }
+ADDRESS = re.compile(r"://|www\.", re.IGNORECASE)  # what chats make a link of by themselves
 
 
 @dataclass(frozen=True)
@@ -164,5 +166,5 @@ def _minute(at: str) -> str:
 
 
 def _harmless(text: str) -> str:
-    plain = text.translate(HARMLESS)
+    plain = ADDRESS.sub(lambda found: f"{found[0][:-1]} {found[0][-1]}", text.translate(HARMLESS))
     return plain if len(plain) <= REASON_LENGTH else f"{plain[: REASON_LENGTH - 3]}..."

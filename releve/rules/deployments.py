@@ -1,6 +1,6 @@
 """Which deployments Prefect gets: those of prefect.yaml, and the same for every other scenario that has a folder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 HOUR = 3600  # seconds
@@ -39,20 +39,32 @@ def _for_scenario(deployment: Mapping[str, Any], scenario: str) -> dict[str, Any
 
 def _watching(trigger: Mapping[str, Any], original: str, scenario: str) -> dict[str, Any]:
     """The same trigger for another scenario's events."""
-    return {
-        **trigger,
-        "name": f"{trigger['name'].removesuffix(f'-{original}')}-{scenario}",
-        "description": trigger["description"].replace(original, scenario),
-        "match": {label: f"{value.removesuffix(original)}{scenario}" for label, value in trigger["match"].items()},
+    made: dict[str, Callable[[Any], Any]] = {
+        "name": lambda name: f"{name.removesuffix(f'-{original}')}-{scenario}",
+        "description": lambda text: text.replace(original, scenario),
+        "match": lambda labels: {label: _moved(value, original, scenario) for label, value in labels.items()},
     }
+    return {key: made[key](value) if key in made else value for key, value in trigger.items()}
+
+
+def _moved(value: Any, original: str, scenario: str) -> Any:
+    """A label that ends with the original, or several; what names no scenario stays."""
+    if isinstance(value, list):
+        return [_moved(each, original, scenario) for each in value]
+    return f"{value.removesuffix(original)}{scenario}" if value.endswith(original) else value
 
 
 def _waiting(deployment: Mapping[str, Any], hours: float | None) -> dict[str, Any]:
     if "triggers" not in deployment or hours is None:
         return dict(deployment)
     kept = [
-        {**each, "within": max(LEAST_WAIT, round(hours * HOUR))} if each["posture"] == "Proactive" else each
+        {**each, "within": max(LEAST_WAIT, round(hours * HOUR))} if _waits(each) else each
         for each in deployment["triggers"]
-        if hours or each["posture"] != "Proactive"
+        if hours or not _waits(each)
     ]
     return {**deployment, "triggers": kept}
+
+
+def _waits(trigger: Mapping[str, Any]) -> bool:
+    """Whether it is raised by what does not happen; without a posture, Prefect's are raised by what does."""
+    return trigger.get("posture") == "Proactive"

@@ -134,13 +134,14 @@ def _moderated(own: Sequence[Normal]) -> list[Normal]:
     apart = float(np.var(logs, ddof=1)) - float(polygamma(1, degrees / 2)) if len(known) > 1 else inf
     prior = MOST_CERTAIN if apart <= 0 else min(MOST_CERTAIN, 2 * _trigamma_inverse(apart))
     level = float(np.exp(logs.mean()))
-    return [
-        Normal(
-            max(1.0, (prior * level + each.certainty * each.inflation) / (prior + each.certainty)),
-            max(1.0, prior + each.certainty),
-        )
-        for each in own
-    ]
+    return [_drawn(each, level, prior) for each in own]
+
+
+def _drawn(each: Normal, level: float, prior: float) -> Normal:
+    certainty = prior + each.certainty
+    if not certainty:  # no pairs of its own, and no column says how far it may be from the others
+        return Normal(max(1.0, level), 1.0)
+    return Normal(max(1.0, (prior * level + each.certainty * each.inflation) / certainty), max(1.0, certainty))
 
 
 def _trigamma_inverse(value: float) -> float:

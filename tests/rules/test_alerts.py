@@ -6,7 +6,7 @@ import pytest
 
 from releve.rules.alert_signals import SENTENCES, SUBJECTS
 from releve.rules.alerts import ENDED, RAISED, REPEATED, Book, first_book, look_through, read_book, told
-from releve.rules.chain import CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN
+from releve.rules.chain import CHALLENGED, RELEASED, ROLLED_BACK
 from releve.rules.params import Alerts
 from tests.page_histories import MODEL, RELEASE, drift, look_event, make_event, old_look_event
 from tests.tables import make_params
@@ -160,7 +160,6 @@ def test_each_judgement_and_move_is_news_told_once():
         make_event(RELEASED, release, day=0.4, reason="gain +0.1"),
         look_event(day=0.5),
         make_event(ROLLED_BACK, release, day=0.6, reason="too slow"),
-        make_event(WITHDRAWN, {"release": None}, day=0.7, reason="wrong table"),
     ]
 
     made = messages(*events)
@@ -170,8 +169,13 @@ def test_each_judgement_and_move_is_news_told_once():
         f"shop: the gate refused {OTHER} (no gain)",
         f"shop: {MODEL} serves now (gain +0.1)",
         f"shop: rolled back, {MODEL} serves again (too slow)",
-        "shop: nothing serves any more (wrong table)",
     ]
+
+
+def test_nightly_looks_tell_a_standing_alarm_every_night_though_one_comes_a_little_sooner():
+    nights = [look_event(day=day, drift=drift("drift")) for day in (0, 0.9999, 2.0001, 2.9999)]
+
+    assert [message.kind for message in messages(*nights)] == [RAISED, REPEATED, REPEATED, REPEATED]
 
 
 @pytest.mark.parametrize(("hours", "state"), [(24.9, None), (25, None), (25.1, "silent")])
@@ -230,12 +234,14 @@ def test_a_book_survives_its_event():
 
 
 def test_what_a_caller_sent_becomes_neither_a_link_nor_a_mention_nor_a_page_of_text():
-    rude = "<!channel> @here [free](http://x.example)\n`x`" + "y" * 400
+    rude = "<!channel> @here [free](http://x.example)\n`x` WWW.x.example" + "y" * 400
     look = look_event(drift={**drift("broken data"), "reasons": [rude] * 30})
 
     (made,) = messages(look)
 
     assert not set(made.text) & set("<>@[]`\n")
+    assert "://" not in made.text
+    assert "www." not in made.text.lower()
     assert len(made.reasons) == 10
     assert max(len(reason) for reason in made.reasons) == 300
     assert len(made.text) < 400

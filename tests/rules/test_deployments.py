@@ -73,6 +73,21 @@ def test_a_missing_look_is_waited_for_at_each_scenario_as_long_as_its_params_say
     assert digits["expect"] == churn["expect"] == ["releve.monitor.looked"]
 
 
+def test_a_trigger_that_a_person_wrote_in_few_words_goes_to_the_other_scenarios_as_it_is():
+    ours = {
+        "type": "event",
+        "expect": ["releve.alert.data.broken"],
+        "match": {"prefect.resource.id": ["a.digits", "b"]},
+    }
+    plain = {"type": "event", "expect": ["prefect.flow-run.Failed"]}
+    file = {**FILE, "deployments": [{**BUNDLED[0], "triggers": [ours, plain]}]}
+
+    found = deployments_for(file, {"churn": 0.0})
+
+    moved = {**ours, "match": {"prefect.resource.id": ["a.churn", "b"]}}
+    assert found["deployments"][0]["triggers"] == [moved, plain]
+
+
 def test_no_look_is_waited_for_where_silence_is_allowed():
     found = deployments_for(FILE, {"digits": 0.0, "churn": 0.001, "elec2": None})
 

@@ -273,3 +273,21 @@ def test_a_recoding_is_broken_where_past_windows_brought_a_few_new_values():
     verdict = compare(rows[:3000], rows[3000:].assign(kind=kind[3000:].str.upper()), SCHEMA, RULE)
 
     assert verdict.state == BROKEN
+
+
+def test_a_column_that_is_nearly_empty_beside_a_lone_season_is_judged():
+    """No pair of its windows can be compared, and one column alone lends no strength."""
+    schema = Schema.from_dict(
+        {
+            "target": {"name": "sold", "task": "binary", "classes": ["no", "yes"], "positive": "yes"},
+            "columns": {"warm": {"type": "number"}, "rare": {"type": "number", "nullable": True}},
+        },
+        source="a test",
+    )
+    before = pd.DataFrame({"warm": np.sin(np.arange(1200) / 100), "rare": np.nan, "sold": "no"})
+    before.loc[::50, "rare"] = np.arange(24.0)
+    now = before.iloc[:300].assign(rare=np.where(np.arange(300) % 12, np.nan, np.arange(300) % 24))
+
+    verdict = compare(before, now, schema, make_params().monitor)
+
+    assert {column.name for column in verdict.columns} == {"warm", "rare"}

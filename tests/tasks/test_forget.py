@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 
+from releve.adapters.files import write_bytes
 from releve.adapters.scenario_branch import git
 from releve.errors import NotFound
 from releve.rules.chain import FORGOTTEN, WITHDRAWN
@@ -47,6 +48,18 @@ def test_a_forgotten_scenario_starts_over_with_the_same_files(released):
     assert [batch.batch[:8] for batch in found.batches] == ["00000001"]
     assert len(events_of(released.registry, SHOP, "ingested")) == 1
     assert len(released.registry.events(SHOP, kinds=["ingested"])) == 3
+
+
+def test_what_was_shown_of_a_forgotten_scenario_is_set_aside_too(fresh):
+    write_bytes(fresh.state.page, b"a page")
+    write_bytes(fresh.state.replay / "replay.json", b"{}")
+
+    found = forget(fresh.settings, SHOP, reason="a demo")
+
+    assert {"replay", "shop.html"} <= set(found.moved)
+    assert (found.archive / "shop.html").read_bytes() == b"a page"
+    assert (found.archive / "replay" / "replay.json").is_file()
+    assert not fresh.state.page.exists()
 
 
 def test_a_scenario_that_never_ran_can_be_forgotten_too(fresh):
