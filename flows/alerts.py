@@ -1,4 +1,4 @@
-"""People are told what changed, at the end of whatever may have changed it."""
+"""People are told what changed: after every look and every loop. What was done by hand is told after the next look."""
 
 from prefect.events import emit_event
 

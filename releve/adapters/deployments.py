@@ -38,7 +38,8 @@ def forget_removed(settings: Settings) -> list[str]:
     known = scenario_names(settings.project)
     wanted = {"deployments": {"tags": {"all_": [TAG]}}}
     found = _ask(settings.prefect_port, "POST", "/api/deployments/filter", wanted)
-    gone = [each for each in found if each["parameters"].get("scenario") not in known]
+    ours = [each for each in found if "scenario" in each["parameters"]]
+    gone = [each for each in ours if each["parameters"]["scenario"] not in known]
     for each in gone:
         # first: Prefect keeps the automations of a deployment that is gone
         _ask(settings.prefect_port, "DELETE", f"/api/automations/owned-by/prefect.deployment.{each['id']}")
