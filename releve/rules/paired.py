@@ -80,10 +80,10 @@ def draw_gains(name: str, challenger: Sheet, other: Sheet, *, block: int, doubt:
 def bounds(draws: Floats, *, blocks: float, confidence: float) -> tuple[float, float]:
     """Percentiles of `draws`, at the levels that few blocks ask for: a percentile interval is too narrow by the step
     from the normal to Student's t, and by that from n to n - 1 (Hesterberg 2015, "expanded percentiles")."""
-    from scipy.stats import norm, t
+    from scipy.special import ndtr, stdtrit  # scipy.stats, which has them as `norm` and `t`, takes a second to import
 
     freedom = max(blocks - 1, 1.0)
-    tail = norm.cdf(t.ppf((1 - confidence) / 2, freedom) * np.sqrt(blocks / freedom))
+    tail = ndtr(stdtrit(freedom, (1 - confidence) / 2) * np.sqrt(blocks / freedom))
     low, high = np.quantile(draws, [tail, 1 - tail])
     return float(low), float(high)
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 SMALL, LARGE = 0.01, 100_000.0  # between them a figure has three places after the point
 
@@ -33,11 +34,13 @@ def rounded(value: float) -> float:
 
 
 def share(right: int, rows: int, *, confidence: float) -> Interval:
-    """`right` of `rows` with Wilson's score interval (Wilson 1927)."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(right, rows).proportion_ci(confidence, method="wilson")
-    return Interval(right / rows, float(interval.low), float(interval.high))
+    """`right` of `rows` (at least one) with Wilson's score interval (Wilson 1927)."""
+    # scipy.stats has it too, and takes a second of CPU time to be imported, in every process that tells a share.
+    found, z = right / rows, NormalDist().inv_cdf((1 + confidence) / 2)
+    middle = (found + z**2 / (2 * rows)) / (1 + z**2 / rows)
+    half = z * math.sqrt(found * (1 - found) / rows + (z / (2 * rows)) ** 2) / (1 + z**2 / rows)
+    low, high = 0.0 if right == 0 else middle - half, 1.0 if right == rows else middle + half
+    return Interval(found, low, high)
 
 
 def difference(first: Interval, second: Interval) -> Interval:
