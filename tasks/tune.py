@@ -93,7 +93,7 @@ def _last_batches(stage: Stage, candidate: Candidate) -> int:
     folds = json.loads(stage.files.folds.read_text())
     rows = pd.read_parquet(stage.files.rows).iloc[: folds[0]["start"]]
     blocks = folds_before(len(rows), rows=folds[-1]["end"] - folds[0]["start"])
-    quantile, choices = stage.params.gate.quantile, (0, train.auto_batches)
+    quantile, choices = stage.params.gate.quantile, (0, *train.auto_batches)
     tables = [Table(rows, stage.schema, blocks, metric, train.seed, last, quantile) for last in choices]
     scores = {table.last_batches: try_candidate(table, candidate).folds for table in tables}
     chosen = better_window(scores, sign=METRICS[metric].sign)

@@ -84,7 +84,7 @@ class Train(Section):
     scale: Literal["standard", "none"]
     options: dict[str, bool | int | float | str | None]
     last_batches: Annotated[int, Field(ge=0)] | Literal["auto"]
-    auto_batches: Count
+    auto_batches: Annotated[list[Count], Field(min_length=1)]
     seed: int
 
 

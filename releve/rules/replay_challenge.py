@@ -96,7 +96,7 @@ def _last_batches(course: Course, params: Params, folds: Sequence[Fold]) -> Gene
     if isinstance(wanted, int):
         return wanted
     blocks = learning.folds_before(folds[0].start, rows=folds[-1].end - folds[0].start)
-    choices = (0, params.train.auto_batches)
+    choices = (0, *params.train.auto_batches)
     asked = [(last, block) for last in choices for block in blocks]
     done = yield [Fit(*_model(course, block.start, last), block.end) for last, block in asked]
     scores: dict[int, list[float | None]] = {last: [] for last in choices}

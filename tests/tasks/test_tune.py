@@ -271,7 +271,7 @@ def test_auto_learns_from_the_newest_batches_alone_where_the_older_ones_say_the_
     other = rows["bought"].map({"yes": "no", "no": "yes"})
     if turned:
         rows["bought"] = rows["bought"].where(rows.index >= 40, other)
-    named = {"recipe": "linear", "last_batches": "auto", "auto_batches": 2}
+    named = {"recipe": "linear", "last_batches": "auto", "auto_batches": [2]}
     stage = make_stage(tmp_path, rows=rows, train=named, tune={"trials": 0})
     cut_in_batches(stage, rows=20)
 
