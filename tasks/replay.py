@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from releve.adapters.compute import open_workers
 from releve.adapters.data_history import DataHistory
-from releve.adapters.files import read_params, read_schema, write_bytes, write_json
+from releve.adapters.files import check_scenario_text, read_params, read_schema, write_bytes, write_json
 from releve.adapters.replay_picture import picture
 from releve.errors import BadInput, ReleveError
 from releve.rules import replay_jobs, search_spaces, trials
@@ -165,13 +165,22 @@ def choose_recipe(
 
 
 def write_recommended(settings: Settings, scenario: str, found: dict[str, Any]) -> None:
-    """Set what is recommended in the scenario's params.yaml; nothing else in it changes."""
+    """Set what is recommended in the scenario's params.yaml; nothing else in it changes.
+
+    Raises BadInput where the file is written in a way that keys cannot be set in; it stays as it was then.
+    """
     path = ScenarioFiles(settings.project, scenario).folder / "params.yaml"
-    text = path.read_text(encoding="utf-8")
-    write_bytes(
-        path, with_settings(text, recommended_settings(found), source=f"scenarios/{scenario}/params.yaml").encode()
-    )
-    read_params(settings.project, scenario)  # told at once, were it not one
+    wanted = recommended_settings(found)
+    text = with_settings(path.read_text(encoding="utf-8"), wanted, source=f"scenarios/{scenario}/params.yaml")
+    try:
+        check_scenario_text(settings.project, scenario, text)
+    except BadInput as error:
+        by_hand = ", ".join(f"{key}: {value}" for key, value in wanted.items())
+        raise BadInput(
+            f"what is recommended was not written: scenarios/{scenario}/params.yaml would be wrong with it: {error}; "
+            f"set it by hand: {by_hand}"
+        ) from None
+    write_bytes(path, text.encode())
 
 
 def show(done: Replayed) -> None:

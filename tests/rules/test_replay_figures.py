@@ -19,7 +19,7 @@ def played(name, *, wrong, retrainings, gated=True, first=0):
     truth = COURSE.bench.rows["kind"].iloc[COURSE.start :].eq("yes").to_numpy().astype(float)
     places = (first + np.arange(wrong) * 10) % ANSWERED
     truth[places] = 1 - truth[places]
-    settings = {"trigger.policy": "static" if name == "static" else "every"}
+    settings = {"trigger.policy": "static" if name == "static" else "every", "trigger.min_new_rows": 1}
     turns = [Turn(number, TriggerDecision(True, ()), promoted=True) for number in range(1, retrainings + 1)]
     return Played(Policy(name, settings, gated=gated), np.column_stack([1 - truth, truth]), turns, seconds=1.0)
 
@@ -55,7 +55,24 @@ def test_what_skips_the_gate_is_never_recommended():
     )
 
     assert found["recommended"]["policy"] == "gated"
-    assert recommended_settings(found) == {"trigger.policy": "every"}
+    assert recommended_settings(found)["trigger.policy"] == "every"
+
+
+@pytest.mark.parametrize(
+    ("policy", "rows"), [("every", 98), ("schedule", 98), ("static", 1), ("drift", 1), ("two_key", 1), ("auto", 1)]
+)
+def test_a_policy_by_the_window_waits_in_production_for_as_many_rows_as_the_smallest_window_had(policy, rows):
+    settings = {"trigger.policy": policy, "trigger.min_new_rows": 1}
+    found = {
+        "windows": [{"rows": 100}, {"rows": 98}, {"rows": 99}],
+        "policies": [{"name": "it", "settings": settings}],
+        "recommended": {"policy": "it"},
+    }
+
+    written = recommended_settings(found)
+
+    assert written == {"trigger.policy": policy, "trigger.min_new_rows": rows}
+    assert settings["trigger.min_new_rows"] == 1
 
 
 def test_gains_and_regrets_are_differences_of_the_same_rows():
