@@ -33,6 +33,7 @@ from releve.rules.search_spaces import AUTO, Candidate
 from releve.rules.trials import Score, Table, Trial, try_candidate
 from releve.settings import Settings
 from tasks.places import ScenarioFiles, ScenarioState
+from tasks.split import as_described
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,21 +79,11 @@ def replay(
 
 def read_rows(settings: Settings, scenario: str, schema: Schema, params: Params) -> "pd.DataFrame":
     """All rows on the scenario's branch in time order, typed as params.yaml describes them today."""
+    import pandas as pd
+
     history = DataHistory(settings.project, scenario, remote=params.data)
-    stored = history.read(history.find())
-    lacking = {column.name: None for column in schema.columns if column.name not in stored}
-    checked = schema.check_frame(stored.assign(**lacking))
-    if checked.problems:
-        raise BadInput(
-            f"{len(checked.rejected_rows)} ingested rows no longer fit scenarios/{scenario}/params.yaml: "
-            f"{checked.problems[0]}; change 'columns' back, or widen it to what the data hold"
-        )
-    rows = checked.accepted.assign(**{BATCH: stored[BATCH].to_numpy()})
-    if not schema.time:
-        return rows
-    places = rows.groupby(BATCH, sort=False).ngroup().rename("_place")
-    ordered = rows.assign(_place=places).sort_values(["_place", schema.time], kind="stable", ignore_index=True)
-    return ordered.drop(columns="_place")
+    batches = history.read(history.find()).groupby(BATCH, sort=False)
+    return pd.concat([as_described(part, schema, batch=str(name)) for name, part in batches], ignore_index=True)
 
 
 def play(

@@ -11,7 +11,7 @@ from releve.rules.replay_text import recommended_settings
 from releve.rules.search_spaces import Candidate
 from tasks.replay import choose_recipe, play, read_rows, replay, run, write_recommended
 from tests.streams import SCHEMA, abrupt, stream, stream_course, stream_params
-from tests.tables import SHOP
+from tests.tables import SHOP, shop_schema
 
 SMALL = {"windows": 3, "first": 0.5, "resamples": 100}
 STATIC = Policy("static", {"trigger.policy": "static"})
@@ -65,6 +65,13 @@ def test_a_replay_changes_no_params_unless_it_is_asked_to(replayed):
 
     assert path.read_bytes() == before
     assert len(rows) == 200
+
+
+def test_a_batch_that_no_longer_fits_is_named_as_in_the_pipeline(ingested):
+    narrower = shop_schema(kind={"categories": ["apple"]})
+
+    with pytest.raises(BadInput, match=r"batch 00000001-.* no longer fits scenarios/<name>/params.yaml"):
+        read_rows(ingested.settings, SHOP, narrower, read_params(ingested.root, SHOP))
 
 
 def test_a_scenario_without_a_batch_has_no_history_to_replay(fresh):
