@@ -10,7 +10,8 @@ from releve.rules import age, drift, estimates, quality, trigger
 from releve.rules.chain import MONITORED
 from tasks.harvest import waiting_rows
 from tasks.history import challenges_of
-from tasks.monitor import count_new_rows, monitor
+from tasks.monitor import monitor
+from tasks.past import count_new_rows
 from tasks.places import HOLDOUT
 from tasks.quality_windows import quality_windows
 from tasks.rollback import rollback
