@@ -1,4 +1,4 @@
-"""People are told what changed: after every look and every loop. What was done by hand is told after the next look."""
+"""People are told what changed: after every look, and after whatever judged or moved a model, by hand or not."""
 
 from prefect.events import emit_event
 
