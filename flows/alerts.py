@@ -20,8 +20,10 @@ def tell(settings: Settings, scenario: str) -> None:
         return
     for message in done.made:
         print(f"alert: {message.text}")
-    for problem in done.problems:
-        print(f"{len(done.waiting)} messages wait for the next look: {problem}")
+    for each in done.given_up:
+        print(f"not delivered, and given up: {each}")
+    if done.waiting:
+        print(f"{len(done.waiting)} messages wait for the next time: {done.away}")
 
 
 def emit(message: Message) -> None:

@@ -19,11 +19,12 @@ Post = Callable[[Message], None]
 
 @dataclass(frozen=True)
 class Told:
-    """What was made, what waits for the next time, and why it was not delivered."""
+    """What was made, what waits for the next time, and what no next time would help."""
 
-    made: tuple[Message, ...]
-    waiting: tuple[Message, ...]
-    problems: tuple[str, ...]
+    made: tuple[Message, ...] = ()
+    waiting: tuple[Message, ...] = ()
+    away: str = ""  # why they wait
+    given_up: tuple[str, ...] = ()  # each message that the receiver refused, and its answer
 
 
 def alert(
@@ -36,7 +37,8 @@ def alert(
 ) -> Told:
     """Send what changed since the last time, and what could not be delivered then. `emit` gets each new message too.
 
-    A receiver that is away is no error: its messages wait. Raises RegistryUnavailable, BadInput for wrong params.
+    A receiver that is away is no error: its messages wait. What it refuses is given up, and told. Raises
+    RegistryUnavailable, BadInput for wrong params.
     """
     # gather
     registry, params = Registry(settings.registry_url), read_params(settings.project, scenario).alerts
@@ -49,28 +51,23 @@ def alert(
     # apply: what is sent is written down afterwards, so that a killed process sends twice rather than never
     for message in made:
         emit(message)
-    waiting, problems = deliver(book.waiting, _receiver(params.webhook_env, environ))
-    done = Told(made, waiting, problems)
-    if made or before is None or before.waiting != waiting:
-        _record(registry, scenario, replace(book, waiting=waiting), done, actor=actor)
+    done = replace(deliver(book.waiting, _receiver(params.webhook_env, environ)), made=made)
+    if made or before is None or before.waiting != done.waiting:
+        _record(registry, scenario, replace(book, waiting=done.waiting), done, actor=actor)
     return done
 
 
-def deliver(messages: Sequence[Message], send: Post) -> tuple[tuple[Message, ...], tuple[str, ...]]:
-    """Send each, oldest first; those that were not delivered, and why. Once the receiver is away, the others wait."""
-    waiting: list[Message] = []
-    problems: list[str] = []
+def deliver(messages: Sequence[Message], send: Post) -> Told:
+    """Send each, oldest first. Once the receiver is away, the others wait; what it refuses is not sent again."""
+    given_up: list[str] = []
     for place, message in enumerate(messages):
         try:
             send(message)
         except MessageRefused as error:
-            waiting.append(message)
-            problems.append(str(error))
+            given_up.append(f"{message.text}: {error}")
         except WebhookAway as error:
-            waiting += messages[place:]
-            problems.append(str(error))
-            break
-    return tuple(waiting), tuple(dict.fromkeys(problems))
+            return Told(waiting=tuple(messages[place:]), away=str(error), given_up=tuple(given_up))
+    return Told(given_up=tuple(given_up))
 
 
 def as_json(message: Message) -> dict[str, Any]:
@@ -96,5 +93,7 @@ def _receiver(variable: str, environ: Mapping[str, str]) -> Post:
 
 
 def _record(registry: Registry, scenario: str, book: Book, done: Told, *, actor: str) -> None:
-    kept = f"; {len(done.waiting)} wait: {'; '.join(done.problems)}" if done.waiting else ""
-    registry.append(scenario, ALERTED, reason=told(done.made) + kept, actor=actor, payload=book.as_json())
+    kept = [f"{len(done.waiting)} wait: {done.away}"] if done.waiting else []
+    lost = [f"given up: {each}" for each in done.given_up]
+    reason = "; ".join([told(done.made), *lost, *kept])
+    registry.append(scenario, ALERTED, reason=reason, actor=actor, payload=book.as_json())
