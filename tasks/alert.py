@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from releve.adapters.files import read_params
+from releve.adapters.files import read_params, scenario_names
 from releve.adapters.registry import Registry
 from releve.adapters.webhook import MessageRefused, WebhookAway, post
 from releve.rules.alert_signals import KINDS
 from releve.rules.alerts import Book, Message, first_book, look_through, read_book, told
 from releve.rules.chain import ALERTED
+from releve.rules.params import Alerts
 from releve.settings import Settings
-from tasks.history import events_of
 
 Post = Callable[[Message], None]
 
@@ -41,8 +41,8 @@ def alert(
     RegistryUnavailable, BadInput for wrong params.
     """
     # gather
-    registry, params = Registry(settings.registry_url), read_params(settings.project, scenario).alerts
-    events, books = events_of(registry, scenario, *KINDS), events_of(registry, scenario, ALERTED)
+    registry, params = Registry(settings.registry_url), _params(settings, scenario)
+    events, books = registry.events(scenario, kinds=KINDS), registry.events(scenario, kinds=[ALERTED])
     before = read_book(books[-1].payload) if books else None
 
     # decide
@@ -55,6 +55,12 @@ def alert(
     if made or before is None or before.waiting != done.waiting:
         _record(registry, scenario, replace(book, waiting=done.waiting), done, actor=actor)
     return done
+
+
+def _params(settings: Settings, scenario: str) -> Alerts:
+    """A scenario that is forgotten may have no folder any more: then params.yaml alone says where messages go."""
+    known = scenario in scenario_names(settings.project)
+    return read_params(settings.project, scenario if known else None).alerts
 
 
 def deliver(messages: Sequence[Message], send: Post) -> Told:

@@ -145,13 +145,19 @@ def test_the_address_is_written_down_nowhere(settings):
     assert receiver.url.encode() not in kept
 
 
-def test_a_scenario_that_was_started_over_has_no_alarms(settings):
+def test_what_was_not_delivered_when_a_scenario_was_started_over_still_is_and_so_is_the_end_of_its_alarms(settings):
     look(settings, "drift")
     tell(settings, None)
     with closing(Registry(settings.registry_url)) as registry:
-        registry.append(SCENARIO, FORGOTTEN, reason="", actor="a test")
+        registry.append(SCENARIO, FORGOTTEN, reason="a demo", actor="a test")
 
-    assert tell(settings, None) == Told()
+    with receiving(Receiver()) as receiver:
+        tell(settings, receiver)
+        again = tell(settings, receiver)
+
+    sent = [(message["subject"], message["state"], message["kind"]) for _, message in receiver.heard]
+    assert sent == [("drift", "drift", "raised"), ("drift", "forgotten", "ended")]
+    assert again == Told()
 
 
 KILLED = """
