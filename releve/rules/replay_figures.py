@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from releve.errors import BadInput
 from releve.rules import baselines, trigger
 from releve.rules.metrics import METRICS, score_or_none, score_sheet
 from releve.rules.paired import Doubt, bounds
@@ -56,7 +57,11 @@ class Scored:
 
 
 def figures(scenario: str, course: Course, played: Sequence[Played]) -> dict[str, Any]:
-    """replay.json. Positive gains are better, and a regret is never below 0, whatever the metric."""
+    """replay.json. Positive gains are better, and a regret is never below 0, whatever the metric.
+
+    A window where the metric is not defined has no score, and no say in the means. Raises BadInput where all are so.
+    """
+    check_scorable(course)
     doubt = _doubt(course)
     sheets = [_sheet(course, each.answers) for each in played]
     scored = Scored(course.bench.metric, sheets, doubt)
@@ -95,6 +100,17 @@ def figures(scenario: str, course: Course, played: Sequence[Played]) -> dict[str
         "baselines": [_baseline(course, name, answers) for name, answers in naive(course).items()],
         "recommended": recommend(played, scored),
     }
+
+
+def check_scorable(course: Course) -> None:
+    """Raises BadInput where no window can be scored: known from the labels alone, before anything is played."""
+    bench = course.bench
+    nobodys = np.zeros((course.rows - course.start, max(1, len(bench.schema.target.classes))))
+    if not METRICS[bench.metric].is_defined(_sheet(course, nobodys)):
+        raise BadInput(
+            f"{bench.metric} is defined in none of the {len(course.windows)} windows, as each holds labels of one "
+            "class alone; replay fewer windows (params.yaml: replay.windows), or judge by another metric (gate.metric)"
+        )
 
 
 def recommend(played: Sequence[Played], scored: Scored) -> dict[str, str]:

@@ -28,9 +28,11 @@ def summary(found: Mapping[str, Any]) -> str:
     better = "higher" if found["sign"] > 0 else "lower"
     late = found["label_delay_windows"]
     delay = f"labels {late} windows late" if late else "labels known at the end of their window"
+    blank = sum(score is None for score in found["policies"][0]["scores"])
+    unscored = f" In {blank} windows {found['metric']} is not defined: they are in no score." if blank else ""
     return (
         f"{len(windows)} windows of about {windows[0]['rows']} rows after the first {windows[0]['first_row']}; "
-        f"{found['metric']}, {better} is better; recipe {found['recipe']['recipe']}; {delay}."
+        f"{found['metric']}, {better} is better; recipe {found['recipe']['recipe']}; {delay}.{unscored}"
     )
 
 

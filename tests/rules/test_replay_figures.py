@@ -3,20 +3,23 @@ import json
 import numpy as np
 import pytest
 
+from releve.errors import BadInput
+from releve.rules import replay_course
 from releve.rules.policies import Policy
 from releve.rules.replay import Played, Turn
-from releve.rules.replay_figures import BY_LUCK, figures, naive
+from releve.rules.replay_figures import BY_LUCK, check_scorable, figures, naive
 from releve.rules.replay_text import advice, markdown, recommended_settings
+from releve.rules.schema import Schema
 from releve.rules.trigger import TriggerDecision
-from tests.streams import still, stream, stream_course
+from tests.streams import LINEAR, still, stream, stream_course, stream_params
 
 COURSE = stream_course(stream(angle=still))
 ANSWERED = COURSE.rows - COURSE.start
 
 
-def played(name, *, wrong, retrainings, gated=True, first=0):
+def played(name, *, wrong, retrainings, gated=True, first=0, course=COURSE):
     """Answers of which `wrong` rows, every tenth from `first` on, are wrong."""
-    truth = COURSE.bench.rows["kind"].iloc[COURSE.start :].eq("yes").to_numpy().astype(float)
+    truth = course.bench.rows["kind"].iloc[COURSE.start :].eq("yes").to_numpy().astype(float)
     places = (first + np.arange(wrong) * 10) % ANSWERED
     truth[places] = 1 - truth[places]
     settings = {"trigger.policy": "static" if name == "static" else "every", "trigger.min_new_rows": 1}
@@ -98,6 +101,47 @@ def test_the_result_is_plain_json_with_a_line_per_policy_and_per_naive_baseline(
     page = markdown(found)
     assert all(f"| {name} |" in page for name in ("static", "dear", "naive: majority label"))
     assert advice(found) in page
+    assert "not defined" not in page
+
+
+def one_class_in(*windows):
+    """The stream, judged by AUC, with labels of one class alone in these windows."""
+    rows = stream(angle=still)
+    for number in windows:
+        window = COURSE.windows[number - 1]
+        rows.loc[window.start : window.end - 1, "kind"] = "no"
+    return stream_course(rows, gate={"metric": "auc"})
+
+
+def test_a_window_of_one_class_has_no_auc_and_no_say_and_the_summary_tells():
+    course = one_class_in(2)
+
+    found = figures("kinds", course, [played(name, wrong=55, retrainings=0, course=course) for name in ("static", "b")])
+
+    static = found["policies"][0]
+    said = [score for score in static["scores"] if score is not None]
+    assert [score is None for score in static["scores"]] == [False, True, False, False, False, False]
+    assert static["score"]["value"] == pytest.approx(np.mean(said), abs=1e-5)
+    assert all(each["scores"][1] is None for each in found["baselines"])
+    assert "In 1 windows auc is not defined: they are in no score." in markdown(found)
+
+
+def test_where_no_window_has_an_auc_that_is_said_before_anything_is_played():
+    course = one_class_in(1, 2, 3, 4, 5, 6)
+
+    with pytest.raises(BadInput, match="auc is defined in none of the 6 windows"):
+        check_scorable(course)
+    check_scorable(one_class_in(1, 2, 3, 4, 5))
+    check_scorable(COURSE)
+
+
+def test_values_are_always_scorable():
+    rows = stream(angle=still).assign(kind=lambda frame: frame["length"])
+    schema = Schema.from_dict(
+        {"target": {"name": "kind", "task": "regression"}, "columns": {"width": {"type": "number"}}}
+    )
+
+    check_scorable(replay_course.course(rows, schema, LINEAR, stream_params()))
 
 
 @pytest.mark.parametrize(("delay", "there"), [(0, True), (1, False)])
