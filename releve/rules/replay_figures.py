@@ -134,11 +134,15 @@ def recommend(played: Sequence[Played], scored: Scored) -> dict[str, str]:
 
 
 def naive(course: Course) -> dict[str, Floats]:
-    """What everybody could have answered to the windows, with the labels known before each; by name."""
+    """What everybody could have answered to the windows, with the labels known before each; by name.
+
+    Where params say that labels come some rows late, but in time for the next window, they come within a window too.
+    """
     bench, schema = course.bench, course.bench.schema
     truth = baselines.labels_as_places(bench.rows[schema.target.name].tolist(), schema.target)
     times = bench.rows[schema.time] if schema.time and bench.rows[schema.time].dtype.kind == "M" else None
     positive = None if len(schema.target.classes) != 2 else bench.sheet(np.zeros((0, 2)), 0, 0).positive
+    delay = 0 if course.label_delay else bench.params.gate.label_delay_rows
     parts: dict[str, list[Floats]] = {}
     for window in course.windows:
         known, rows = course.known_before(window), window.end - window.start
@@ -152,7 +156,7 @@ def naive(course: Course) -> dict[str, Floats]:
             positive,
         )
         of_window = None if times is None else times.iloc[places].reset_index(drop=True)
-        found = baselines.baselines(past, task=schema.target.task, label_delay_rows=0, times=of_window)
+        found = baselines.baselines(past, task=schema.target.task, label_delay_rows=delay, times=of_window)
         if course.label_delay:  # nobody knows it that early
             found.pop(baselines.ROW_BEFORE)
         for name, answers in found.items():

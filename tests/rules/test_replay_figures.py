@@ -144,8 +144,22 @@ def test_values_are_always_scorable():
     check_scorable(replay_course.course(rows, schema, LINEAR, stream_params()))
 
 
-@pytest.mark.parametrize(("delay", "there"), [(0, True), (1, False)])
-def test_late_labels_leave_no_label_of_the_row_before_to_repeat(delay, there):
-    course = stream_course(stream(angle=still), replay={"label_delay_windows": delay})
+@pytest.mark.parametrize(("windows", "rows", "there"), [(0, 0, True), (1, 0, False), (0, 5, False), (1, 5, False)])
+def test_late_labels_leave_no_label_of_the_row_before_to_repeat(windows, rows, there):
+    delays = {"replay": {"label_delay_windows": windows}, "gate": {"label_delay_rows": rows}}
 
-    assert ("label of the row before" in naive(course)) is there
+    assert ("label of the row before" in naive(stream_course(stream(angle=still), **delays))) is there
+
+
+@pytest.mark.parametrize(("windows", "rows"), [(0, 0), (0, 1), (0, 5), (1, 0), (1, 5)])
+def test_the_previous_label_is_the_newest_that_has_arrived(windows, rows):
+    delays = {"replay": {"label_delay_windows": windows}, "gate": {"label_delay_rows": rows}}
+    course = stream_course(stream(angle=still), **delays)
+    labels = course.bench.rows["kind"].eq("yes").to_numpy().astype(int)
+
+    answered = naive(course)["previous label"].argmax(axis=1)
+
+    last = course.windows[-1]
+    known = last.start - 1 - 100 * windows  # the newest label that had arrived when the window began
+    newest = [max(known, row - rows) if rows and not windows else known for row in range(last.start, last.end)]
+    assert answered[-100:].tolist() == labels[newest].tolist()
