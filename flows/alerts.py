@@ -1,4 +1,4 @@
-"""People are told what changed: after every look and every loop. What was done by hand is told after the next look."""
+"""People are told what changed: after every look, and after whatever judged or moved a model, by hand or not."""
 
 from prefect.events import emit_event
 
@@ -20,8 +20,10 @@ def tell(settings: Settings, scenario: str) -> None:
         return
     for message in done.made:
         print(f"alert: {message.text}")
-    for problem in done.problems:
-        print(f"{len(done.waiting)} messages wait for the next look: {problem}")
+    for each in done.given_up:
+        print(f"not delivered, and given up: {each}")
+    if done.waiting:
+        print(f"{len(done.waiting)} messages wait for the next time: {done.away}")
 
 
 def emit(message: Message) -> None:

@@ -3,6 +3,7 @@
 from prefect import flow
 from prefect.events import emit_event
 
+from flows.alerts import tell
 from flows.artifacts import show_release
 from flows.context import Scenario, read_settings, step
 from flows.pages import publish
@@ -18,6 +19,7 @@ def release(scenario: Scenario = "digits", model: str | None = None) -> Released
     """Release the challenger that was judged last, or `model`; refused unless the gate accepted it."""
     settings = read_settings()
     done = put_into_service(settings, scenario, model=model)
+    tell(settings, scenario)
     publish(settings, scenario)
     return done
 

@@ -6,6 +6,7 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed
 
+from flows.alerts import tell
 from flows.artifacts import show_card, show_challenge
 from flows.context import Scenario, read_settings, step
 from flows.ingest import take_in
@@ -35,6 +36,7 @@ def retrain(scenario: Scenario = "digits", reason: str = "started by hand", rele
     released = challenger.promote and release_accepted
     if released:
         put_into_service(settings, scenario, model=challenger.model)
+    tell(settings, scenario)
     publish(settings, scenario)
     check_refusals(found)
     return concluded(scenario, challenger, released=released, result=challenger)

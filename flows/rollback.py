@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+from flows.alerts import tell
 from flows.context import Scenario, read_settings, step
 from flows.pages import publish
 from flows.release import announce
@@ -17,5 +18,6 @@ def rollback(scenario: Scenario = "digits", reason: str = "started by hand") -> 
     settings = read_settings()
     done: Released = go_back(settings, scenario, reason=reason)
     announce(scenario, done)
+    tell(settings, scenario)
     publish(settings, scenario)
     return done

@@ -5,25 +5,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from releve.adapters.files import read_params
+from releve.adapters.files import read_params, scenario_names
 from releve.adapters.registry import Registry
 from releve.adapters.webhook import MessageRefused, WebhookAway, post
 from releve.rules.alert_signals import KINDS
 from releve.rules.alerts import Book, Message, first_book, look_through, read_book, told
 from releve.rules.chain import ALERTED
+from releve.rules.params import Alerts
 from releve.settings import Settings
-from tasks.history import events_of
 
 Post = Callable[[Message], None]
 
 
 @dataclass(frozen=True)
 class Told:
-    """What was made, what waits for the next time, and why it was not delivered."""
+    """What was made, what waits for the next time, and what no next time would help."""
 
-    made: tuple[Message, ...]
-    waiting: tuple[Message, ...]
-    problems: tuple[str, ...]
+    made: tuple[Message, ...] = ()
+    waiting: tuple[Message, ...] = ()
+    away: str = ""  # why they wait
+    given_up: tuple[str, ...] = ()  # each message that the receiver refused, and its answer
 
 
 def alert(
@@ -36,11 +37,12 @@ def alert(
 ) -> Told:
     """Send what changed since the last time, and what could not be delivered then. `emit` gets each new message too.
 
-    A receiver that is away is no error: its messages wait. Raises RegistryUnavailable, BadInput for wrong params.
+    A receiver that is away is no error: its messages wait. What it refuses is given up, and told. Raises
+    RegistryUnavailable, BadInput for wrong params.
     """
     # gather
-    registry, params = Registry(settings.registry_url), read_params(settings.project, scenario).alerts
-    events, books = events_of(registry, scenario, *KINDS), events_of(registry, scenario, ALERTED)
+    registry, params = Registry(settings.registry_url), _params(settings, scenario)
+    events, books = registry.events(scenario, kinds=KINDS), registry.events(scenario, kinds=[ALERTED])
     before = read_book(books[-1].payload) if books else None
 
     # decide
@@ -49,28 +51,29 @@ def alert(
     # apply: what is sent is written down afterwards, so that a killed process sends twice rather than never
     for message in made:
         emit(message)
-    waiting, problems = deliver(book.waiting, _receiver(params.webhook_env, environ))
-    done = Told(made, waiting, problems)
-    if made or before is None or before.waiting != waiting:
-        _record(registry, scenario, replace(book, waiting=waiting), done, actor=actor)
+    done = replace(deliver(book.waiting, _receiver(params.webhook_env, environ)), made=made)
+    if made or before is None or before.waiting != done.waiting:
+        _record(registry, scenario, replace(book, waiting=done.waiting), done, actor=actor)
     return done
 
 
-def deliver(messages: Sequence[Message], send: Post) -> tuple[tuple[Message, ...], tuple[str, ...]]:
-    """Send each, oldest first; those that were not delivered, and why. Once the receiver is away, the others wait."""
-    waiting: list[Message] = []
-    problems: list[str] = []
+def _params(settings: Settings, scenario: str) -> Alerts:
+    """A scenario that is forgotten may have no folder any more: then params.yaml alone says where messages go."""
+    known = scenario in scenario_names(settings.project)
+    return read_params(settings.project, scenario if known else None).alerts
+
+
+def deliver(messages: Sequence[Message], send: Post) -> Told:
+    """Send each, oldest first. Once the receiver is away, the others wait; what it refuses is not sent again."""
+    given_up: list[str] = []
     for place, message in enumerate(messages):
         try:
             send(message)
         except MessageRefused as error:
-            waiting.append(message)
-            problems.append(str(error))
+            given_up.append(f"{message.text}: {error}")
         except WebhookAway as error:
-            waiting += messages[place:]
-            problems.append(str(error))
-            break
-    return tuple(waiting), tuple(dict.fromkeys(problems))
+            return Told(waiting=tuple(messages[place:]), away=str(error), given_up=tuple(given_up))
+    return Told(given_up=tuple(given_up))
 
 
 def as_json(message: Message) -> dict[str, Any]:
@@ -96,5 +99,7 @@ def _receiver(variable: str, environ: Mapping[str, str]) -> Post:
 
 
 def _record(registry: Registry, scenario: str, book: Book, done: Told, *, actor: str) -> None:
-    kept = f"; {len(done.waiting)} wait: {'; '.join(done.problems)}" if done.waiting else ""
-    registry.append(scenario, ALERTED, reason=told(done.made) + kept, actor=actor, payload=book.as_json())
+    kept = [f"{len(done.waiting)} wait: {done.away}"] if done.waiting else []
+    lost = [f"given up: {each}" for each in done.given_up]
+    reason = "; ".join([told(done.made), *lost, *kept])
+    registry.append(scenario, ALERTED, reason=reason, actor=actor, payload=book.as_json())

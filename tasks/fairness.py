@@ -36,7 +36,7 @@ def find_unfairness(case: Case) -> tuple[list[dict[str, Any]], list[str]]:
             unknown.append(column)
             continue
         lines = _lines(case, column, names, small)
-        undefined = any(math.isnan(line["challenger"]) for line in lines)
+        undefined = any(math.isnan(line[figure]) for line in lines for figure in ("challenger", "low", "high"))
         unknown += [column] if undefined else []
         found += [] if undefined else lines
     return found, unknown

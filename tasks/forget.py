@@ -14,9 +14,10 @@ from releve.adapters.registry import Registry
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
 from releve.errors import ReleveError
-from releve.rules.chain import FORGOTTEN, WITHDRAWN
+from releve.rules.chain import ALERTED, FORGOTTEN, WITHDRAWN
 from releve.rules.names import check_scenario_name
 from releve.settings import Settings
+from tasks.alert import alert
 from tasks.places import ScenarioState
 
 
@@ -28,6 +29,7 @@ class Forgotten:
     moved: tuple[str, ...]  # names of its folders, and of its page
     branch: str  # the ref that keeps the branch
     withdrawn: str  # the model that served
+    told: tuple[str, ...] = ()  # to people: the ends of the alarms that stood, and what could not be told
 
 
 def forget(settings: Settings, scenario: str, *, reason: str, actor: str = "forget") -> Forgotten:
@@ -51,7 +53,19 @@ def forget(settings: Settings, scenario: str, *, reason: str, actor: str = "forg
             archive.mkdir(parents=True, exist_ok=True)
             place.replace(archive / kept)
     withdrawn = current.release.model if current else ""
-    return Forgotten(archive, tuple(moved.values()), branch, withdrawn)
+    return Forgotten(archive, tuple(moved.values()), branch, withdrawn, _tell(settings, scenario))
+
+
+def _tell(settings: Settings, scenario: str) -> tuple[str, ...]:
+    """End the alarms that people were told of. What cannot be told is said, and keeps nothing from being forgotten."""
+    if not Registry(settings.registry_url).events(scenario, kinds=[ALERTED]):
+        return ()
+    try:
+        done = alert(settings, scenario, actor="forget")
+    except ReleveError as error:
+        return (f"nobody was told that its alarms are over: {error}",)
+    waiting = [f"{len(done.waiting)} messages wait for the next time: {done.away}"] if done.waiting else []
+    return (*(message.text for message in done.made), *done.given_up, *waiting)
 
 
 def _check_known(settings: Settings, scenario: str) -> None:
@@ -93,6 +107,7 @@ def report(found: Forgotten, settings: Settings, scenario: str) -> str:
         f"  serves no longer: {found.withdrawn}" if found.withdrawn else "",
         f"  set aside in {found.archive}: {', '.join(found.moved)}" if found.moved else "  there were no files of it",
         f"  its branch is kept as {found.branch}" if found.branch else "",
+        *(f"  alert: {line}" for line in found.told),
         f"  kept as they were: its model versions, their cards, its index versions and its history in {settings.home}"
         + (f", and {folder}" if folder.is_dir() else ""),
     ]

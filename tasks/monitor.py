@@ -8,21 +8,27 @@ from typing import Any
 from releve.adapters.drift_report import Workspace
 from releve.adapters.files import write_json
 from releve.adapters.registry import Registry
-from releve.adapters.scenario_branch import ScenarioBranch
 from releve.rules import trigger
 from releve.rules.age import Age
 from releve.rules.cadence import Payoff
 from releve.rules.drift import Verdict
 from releve.rules.estimates import Estimate
-from releve.rules.params import Params
 from releve.rules.quality import Quality
 from releve.rules.trigger import Evidence, TriggerDecision
 from releve.settings import Settings
-from tasks.batches import read_batches
-from tasks.drift import STAMP, look_for_drift, state_before
-from tasks.evidence import Window, estimate_quality, gather, judge_age, judge_quality, judge_recent, predictions
-from tasks.harvest import waiting_rows
-from tasks.history import CHALLENGED, INGESTED, MONITORED, broken_looks, challenges_of, events_of, new_batches
+from tasks.drift import STAMP, look_for_drift
+from tasks.evidence import (
+    Gathered,
+    Window,
+    estimate_quality,
+    gather,
+    judge_age,
+    judge_quality,
+    judge_recent,
+    predictions,
+)
+from tasks.history import MONITORED
+from tasks.past import Past, gather_past
 from tasks.payoff import measure_payoff
 from tasks.places import ScenarioState
 
@@ -62,77 +68,67 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     registry, at = Registry(settings.registry_url), datetime.now(UTC)
     folder = ScenarioState(settings.home, scenario).reports / at.strftime(STAMP)
     known = gather(settings, scenario, registry)
-    waiting, batch_rows = waiting_rows(settings, scenario), answers_of_a_batch(known.params)
-    new_rows = count_new_rows(settings, scenario, registry, waiting=waiting)
-    history = challenges_of(registry, scenario, batch_rows=batch_rows)
-    ingested = events_of(registry, scenario, INGESTED)
-    looks = [event.payload for event in events_of(registry, scenario, MONITORED)]
+    past = gather_past(settings, scenario, registry, known)
+    payoff, not_asked = measure_payoff(known, registry, settings, scenario)
 
     # decide
-    verdict = look_for_drift(
+    evidence = Evidence(
+        at.isoformat(),
+        _drift(known, past, Workspace(settings.home / "evidently", scenario), folder),
+        judge_quality(known),
+        past.new_rows,
+        estimate_quality(known),
+        judge_age(known, now=at, retrained_at=past.retrained_at, ingested_at=past.ingested_at),
+        new_batches=past.new_batches,
+        recent=judge_recent(known, since=past.looked_at),
+        broken_looks=past.broken_looks,
+        payoff=payoff,
+    )
+    decision = trigger.decide(evidence, past.history, known.params.trigger)
+    if not_asked:
+        decision = replace(decision, reasons=(*decision.reasons, not_asked))
+    seen = _observation(scenario, known, evidence, decision, folder)
+
+    # apply
+    write_json(folder / "verdict.json", as_json(seen))
+    kind = "retrain" if decision.retrain else "wait"
+    reason = f"{kind}: {'; '.join(decision.reasons)}"
+    registry.append(scenario, MONITORED, reason=reason, actor=actor, payload=as_json(seen))
+    return seen
+
+
+def _drift(known: Gathered, past: Past, workspace: Workspace, folder: Path) -> Verdict:
+    """The verdict; its report is written into `folder`."""
+    return look_for_drift(
         known.reference,
         known.answers.features.tail(known.params.monitor.window_rows),
         known.schema,
         known.params.monitor,
-        before=state_before(looks, model=known.champion.release.model, first_at=known.window.first_at),
+        before=past.drift_before(known),
         folder=folder,
         predictions=predictions(known),
-        workspace=Workspace(settings.home / "evidently", scenario),
+        workspace=workspace,
     )
-    kept, guess = judge_quality(known), estimate_quality(known)
-    retrained_at = history.challenges[-1].at if history.challenges else known.champion.since
-    newest_at = max([known.champion.since, *(each.at for each in ingested[-1:])], key=datetime.fromisoformat)
-    aged = judge_age(known, now=at, retrained_at=retrained_at, ingested_at=newest_at)
-    payoff, not_asked = measure_payoff(known, registry, settings, scenario)
-    evidence = Evidence(
-        at.isoformat(),
-        verdict,
-        kept,
-        new_rows,
-        guess,
-        aged,
-        new_batches=new_batches(registry, scenario, waiting=waiting, batch_rows=batch_rows),
-        recent=judge_recent(known, since=looks[-1]["at"] if looks else None),
-        broken_looks=broken_looks(registry, scenario, last_at=known.window.last_at),
-        payoff=payoff,
-    )
-    decision = trigger.decide(evidence, history, known.params.trigger)
-    if not_asked:
-        decision = replace(decision, reasons=(*decision.reasons, not_asked))
 
-    # apply
-    observation = Observation(
+
+def _observation(
+    scenario: str, known: Gathered, evidence: Evidence, decision: TriggerDecision, folder: Path
+) -> Observation:
+    assert evidence.estimate is not None and evidence.age is not None, "a look asks for both"
+    return Observation(
         scenario=scenario,
         model=known.champion.release.model,
         at=evidence.at,
         window=known.window,
-        drift=verdict,
-        quality=kept,
-        estimate=guess,
-        age=aged,
-        new_rows=new_rows,
-        payoff=payoff,
+        drift=evidence.drift,
+        quality=evidence.quality,
+        estimate=evidence.estimate,
+        age=evidence.age,
+        new_rows=evidence.new_rows,
+        payoff=evidence.payoff,
         decision=decision,
         folder=folder,
     )
-    write_json(folder / "verdict.json", as_json(observation))
-    kind = "retrain" if decision.retrain else "wait"
-    reason = f"{kind}: {'; '.join(decision.reasons)}"
-    registry.append(scenario, MONITORED, reason=reason, actor=actor, payload=as_json(observation))
-    return observation
-
-
-def answers_of_a_batch(params: Params) -> int:
-    """Labelled answers that count as one batch: fewer make no challenge, or none that the gate could judge."""
-    return max(params.trigger.min_new_rows, params.gate.min_rows)
-
-
-def count_new_rows(settings: Settings, scenario: str, registry: Registry, *, waiting: int) -> int:
-    """Labelled rows, ingested or `waiting` to be harvested, that no challenger was judged with yet."""
-    ingested = sum(batch.rows for batch in read_batches(ScenarioBranch(settings.project, scenario)))
-    challenges = events_of(registry, scenario, CHALLENGED)
-    judged = int(challenges[-1].payload["rows"]) if challenges else 0
-    return max(0, ingested - judged) + waiting
 
 
 def as_json(observation: Observation) -> dict[str, Any]:

@@ -37,9 +37,11 @@ def measure_payoff(known: Gathered, registry: Registry, settings: Settings, scen
         return None, ""
     try:
         model = ModelStore(settings.home).load(previous.model, digest=previous.model_digest)
-        return _measure(known, labelled, model), ""
-    except ReleveError as error:
-        return None, f"what the last promotion brought is unknown, as {previous.model} cannot be asked: {error}"
+        answers = _answers(model, labelled.answers.features, known.schema.target)
+    except Exception as error:  # a model of an older release fails in ways of its own: files, runtime, keys, types
+        why = str(error) if isinstance(error, ReleveError) else f"{type(error).__name__}: {error}"
+        return None, f"what the last promotion brought is unknown, as {previous.model} cannot be asked: {why}"
+    return _measure(known, labelled, answers), ""
 
 
 def _was_rolled_back(registry: Registry, scenario: str) -> bool:
@@ -53,11 +55,12 @@ def _newest(known: Gathered) -> Labelled:
     return labelled.take(fit[-MOST_ROWS:])
 
 
-def _measure(known: Gathered, labelled: Labelled, model: Model) -> Payoff | None:
+def _measure(known: Gathered, labelled: Labelled, answers: Floats) -> Payoff | None:
+    """`answers`: what the champion before answered to the same rows."""
     target, quantile, metric = known.schema.target, known.params.gate.quantile, known.promise.metric
     mine = realised.as_sheet(labelled, target, rows=len(labelled), quantile=quantile)
     labels = [target.parse(label) for label in labelled.labels]
-    other = sheet(_answers(model, labelled.answers.features, target), labels, target, quantile=quantile)
+    other = sheet(answers, labels, target, quantile=quantile)
     if mine is None or not METRICS[metric].is_defined(mine):
         return None
     return cadence.measure(metric, mine, other, doubt=known.doubt)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from releve.adapters.compute import open_workers
 from releve.adapters.data_history import DataHistory
-from releve.adapters.files import read_params, read_schema, write_bytes, write_json
+from releve.adapters.files import check_scenario_text, read_params, read_schema, write_bytes, write_json
 from releve.adapters.replay_picture import picture
 from releve.errors import BadInput, ReleveError
 from releve.rules import replay_jobs, search_spaces, trials
@@ -33,6 +33,7 @@ from releve.rules.search_spaces import AUTO, Candidate
 from releve.rules.trials import Score, Table, Trial, try_candidate
 from releve.settings import Settings
 from tasks.places import ScenarioFiles, ScenarioState
+from tasks.split import as_described
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,21 +79,11 @@ def replay(
 
 def read_rows(settings: Settings, scenario: str, schema: Schema, params: Params) -> "pd.DataFrame":
     """All rows on the scenario's branch in time order, typed as params.yaml describes them today."""
+    import pandas as pd
+
     history = DataHistory(settings.project, scenario, remote=params.data)
-    stored = history.read(history.find())
-    lacking = {column.name: None for column in schema.columns if column.name not in stored}
-    checked = schema.check_frame(stored.assign(**lacking))
-    if checked.problems:
-        raise BadInput(
-            f"{len(checked.rejected_rows)} ingested rows no longer fit scenarios/{scenario}/params.yaml: "
-            f"{checked.problems[0]}; change 'columns' back, or widen it to what the data hold"
-        )
-    rows = checked.accepted.assign(**{BATCH: stored[BATCH].to_numpy()})
-    if not schema.time:
-        return rows
-    places = rows.groupby(BATCH, sort=False).ngroup().rename("_place")
-    ordered = rows.assign(_place=places).sort_values(["_place", schema.time], kind="stable", ignore_index=True)
-    return ordered.drop(columns="_place")
+    batches = history.read(history.find()).groupby(BATCH, sort=False)
+    return pd.concat([as_described(part, schema, batch=str(name)) for name, part in batches], ignore_index=True)
 
 
 def play(
@@ -165,13 +156,22 @@ def choose_recipe(
 
 
 def write_recommended(settings: Settings, scenario: str, found: dict[str, Any]) -> None:
-    """Set what is recommended in the scenario's params.yaml; nothing else in it changes."""
+    """Set what is recommended in the scenario's params.yaml; nothing else in it changes.
+
+    Raises BadInput where the file is written in a way that keys cannot be set in; it stays as it was then.
+    """
     path = ScenarioFiles(settings.project, scenario).folder / "params.yaml"
-    text = path.read_text(encoding="utf-8")
-    write_bytes(
-        path, with_settings(text, recommended_settings(found), source=f"scenarios/{scenario}/params.yaml").encode()
-    )
-    read_params(settings.project, scenario)  # told at once, were it not one
+    wanted = recommended_settings(found)
+    text = with_settings(path.read_text(encoding="utf-8"), wanted, source=f"scenarios/{scenario}/params.yaml")
+    try:
+        check_scenario_text(settings.project, scenario, text)
+    except BadInput as error:
+        by_hand = ", ".join(f"{key}: {value}" for key, value in wanted.items())
+        raise BadInput(
+            f"what is recommended was not written: scenarios/{scenario}/params.yaml would be wrong with it: {error}; "
+            f"set it by hand: {by_hand}"
+        ) from None
+    write_bytes(path, text.encode())
 
 
 def show(done: Replayed) -> None:

@@ -2,7 +2,7 @@
 
 Time order is batch after batch, as they were ingested, and within a batch by the schema's `time` column, or as the rows
 came where there is none. A late file is not sorted in among earlier ones: what the champion learned from would no
-longer come first. Batches are read as params.yaml describes the table today (see `_as_described`).
+longer come first. Batches are read as params.yaml describes the table today (see `as_described`).
 """
 
 import csv
@@ -47,7 +47,8 @@ def read_rows(folder: Path, schema: Schema, *, listed: Iterable[str] = ()) -> "p
         raise BadInput(
             f"there are no rows in {folder.name}/; put files into the incoming folder and run the ingest flow"
         )
-    return pd.concat([_read_batch(folder / f"{name}.parquet", schema) for name in names], ignore_index=True)
+    batches = (as_described(pd.read_parquet(folder / f"{name}.parquet"), schema, batch=name) for name in names)
+    return pd.concat(batches, ignore_index=True)
 
 
 def in_order(names: Iterable[str], listed: Iterable[str] = ()) -> list[str]:
@@ -69,22 +70,23 @@ def listed_batches(batch_list: Path) -> list[str]:
         return [line["batch"] for line in csv.DictReader(file)]
 
 
-def _read_batch(path: Path, schema: Schema) -> "pd.DataFrame":
-    import pandas as pd
+def as_described(frame: "pd.DataFrame", schema: Schema, *, batch: str) -> "pd.DataFrame":
+    """The rows of ONE batch, as ingested, typed and in time order: features, target, `_batch`, `_row`.
 
-    frame = _as_described(pd.read_parquet(path), schema, source=f"batch {path.name}")
-    checked = schema.check_frame(frame)
+    `batch`: its name. Raises BadInput where it does not fit what params.yaml describes today.
+    """
+    checked = schema.check_frame(_with_columns_of_today(frame, schema, source=f"batch {batch}"))
     if checked.problems:
         raise BadInput(
-            f"batch {path.name} no longer fits scenarios/<name>/params.yaml: {checked.problems[0]} "
+            f"batch {batch} no longer fits scenarios/<name>/params.yaml: {checked.problems[0]} "
             f"({len(checked.rejected_rows)} rows in all); change 'columns' back, or widen it to what the data hold"
         )
-    batch = checked.accepted
-    batch[BATCH], batch[ROW] = path.stem, range(len(batch))
-    return batch.sort_values(schema.time, kind="stable", ignore_index=True) if schema.time else batch
+    rows = checked.accepted
+    rows[BATCH], rows[ROW] = batch, range(len(rows))
+    return rows.sort_values(schema.time, kind="stable", ignore_index=True) if schema.time else rows
 
 
-def _as_described(frame: "pd.DataFrame", schema: Schema, *, source: str) -> "pd.DataFrame":
+def _with_columns_of_today(frame: "pd.DataFrame", schema: Schema, *, source: str) -> "pd.DataFrame":
     """An older batch with the columns that params.yaml describes today: removed ones left out, new ones missing.
 
     Raises BadInput where a new column may not be missing.

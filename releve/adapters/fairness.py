@@ -32,7 +32,10 @@ def _called_positive(answered: NDArray[np.bool_], groups: NDArray[Any]) -> float
 
 
 def score_difference(score: Callable[[NDArray[Any]], float], groups: Sequence[str]) -> float:
-    """Largest gap of a score between two groups. `score` is asked with the places of a group's rows."""
+    """Largest gap of a score between two groups. `score` is asked with the places of a group's rows.
+
+    nan where it is so of a group, which Fairlearn would leave out.
+    """
     from fairlearn.metrics import MetricFrame
 
     places = np.arange(len(groups))
@@ -42,4 +45,4 @@ def score_difference(score: Callable[[NDArray[Any]], float], groups: Sequence[st
         y_pred=places,
         sensitive_features=np.asarray(groups, dtype=object),
     )
-    return float(frame.difference())
+    return float("nan") if frame.by_group.isna().any() else float(frame.difference())

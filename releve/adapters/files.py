@@ -25,10 +25,19 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, largest file
 
 def read_params(project: Path, scenario: str | None = None) -> Params:
     """params.yaml with the scenario's overrides. Raises BadInput naming the file and the key."""
-    base = _read_yaml(project / "params.yaml")
     if scenario is None:
-        return parse(base, source="params.yaml")
-    overrides = {key: value for key, value in read_scenario(project, scenario).items() if key not in TABLE_KEYS}
+        return parse(_read_yaml(project / "params.yaml"), source="params.yaml")
+    return _overridden(project, scenario, read_scenario(project, scenario))
+
+
+def check_scenario_text(project: Path, scenario: str, text: str) -> None:
+    """Raises what `read_params` would raise, were `text` in scenarios/<scenario>/params.yaml."""
+    _overridden(project, scenario, _parse_yaml(text, project / "scenarios" / scenario / "params.yaml"))
+
+
+def _overridden(project: Path, scenario: str, said: dict[str, Any]) -> Params:
+    overrides = {key: value for key, value in said.items() if key not in TABLE_KEYS}
+    base = _read_yaml(project / "params.yaml")
     return parse(merge(base, overrides), source=f"params.yaml with scenarios/{scenario}/params.yaml")
 
 
@@ -187,8 +196,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"{path.name} is missing in {path.parent}. Commands run from the project's folder; "
             f"flows see only what is committed there: is {_named(path)} in git?"
         )
+    return _parse_yaml(path.read_text(encoding="utf-8"), path)
+
+
+def _parse_yaml(text: str, path: Path) -> dict[str, Any]:
+    """`path`: where it lies, or will."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise BadInput(f"{path.name} is not valid YAML: {error}") from None
     if not isinstance(values, dict):

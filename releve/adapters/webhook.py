@@ -18,17 +18,17 @@ from releve.errors import BadInput, Unavailable
 SCHEMES = ("http", "https")
 ANSWER_SECONDS = 5.0  # for a connection, and for each part of the answer
 WAITS = (0.5, 2.0)  # seconds before the second and the third attempt
-TOO_MANY_REQUESTS, FIRST_SERVER_ERROR = 429, 500
+MAY_PASS, FIRST_SERVER_ERROR = (408, 425, 429), 500  # timeout, too early, too many requests
 
 
 class MessageRefused(BadInput):
-    """The receiver does not take this message, or the address is none; the same attempt fails again."""
+    """The receiver answered that it does not take this message; the same attempt would fail again."""
 
     code = "message_refused"
 
 
 class WebhookAway(Unavailable):
-    """Nobody took the message, at none of the attempts; it may pass."""
+    """Nobody took the message, at none of the attempts, or the address is none; it may pass, or be mended."""
 
     code = "webhook_away"
 
@@ -59,7 +59,7 @@ def post(
 
 def _request(url: str, message: Mapping[str, Any]) -> urllib.request.Request:
     if not _is_address(url):
-        raise MessageRefused("the address of the webhook is none that starts with https:// or http:// and names a host")
+        raise WebhookAway("the address of the webhook is none that starts with https:// or http:// and names a host")
     content = json.dumps(message, ensure_ascii=False).encode()
     headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "releve"}
     return urllib.request.Request(url, data=content, headers=headers, method="POST")
@@ -87,7 +87,7 @@ def _send(request: urllib.request.Request, seconds: float) -> None:
 
 def _refusal(status: int) -> MessageRefused | WebhookAway:
     said = f"the webhook answered with {status}"
-    if status == TOO_MANY_REQUESTS or status >= FIRST_SERVER_ERROR:
+    if status in MAY_PASS or status >= FIRST_SERVER_ERROR:
         return WebhookAway(said)
     return MessageRefused(said)
 

@@ -10,14 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from releve.rules import age, drift, estimates, quality
-from releve.rules.chain import CHALLENGED, MONITORED, RELEASED, ROLLED_BACK, Event
+from releve.rules.chain import CHALLENGED, FORGOTTEN, MONITORED, RELEASED, ROLLED_BACK, Event
 from releve.rules.params import Alerts
 
-KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK)  # events that can say something
+KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, FORGOTTEN)  # events that can say something
 ALARM, CALM, NEWS = "alarm", "calm", "news"
 
 DATA, DRIFT, QUALITY, ESTIMATE, AGE = "data", "drift", "quality", "estimate", "age"
 RETRAINING, MONITORING = "retraining", "monitoring"
+SUBJECTS = (DATA, DRIFT, QUALITY, ESTIMATE, AGE, RETRAINING, MONITORING)
 
 # An alarm is repeated while it stands, and its end is told; news are told once. `{about}` is a model version.
 SENTENCES: Mapping[tuple[str, str], tuple[str, str]] = {
@@ -39,8 +40,8 @@ SENTENCES: Mapping[tuple[str, str], tuple[str, str]] = {
     (RETRAINING, "rolled_back"): (NEWS, "rolled back, {about} serves again"),
     (MONITORING, "silent"): (ALARM, "nobody looked for too long"),
     (MONITORING, "regular"): (CALM, "looks come in time again"),
+    **{(subject, FORGOTTEN): (CALM, f"started over, which ends the alarm of {subject}") for subject in SUBJECTS},
 }
-SUBJECTS = tuple(dict.fromkeys(subject for subject, _ in SENTENCES))
 
 DRIFT_STATES = {drift.DRIFT: "drift", drift.NO_DRIFT: "none"}
 QUALITY_STATES = {quality.WORSE: "worse", quality.HOLDS: "holds"}
@@ -112,7 +113,9 @@ def _silence(at: str, params: Alerts, looked_at: str) -> Iterator[Signal]:
 
 def _acted(event: Event) -> Iterator[Signal]:
     said = event.payload
-    if event.kind == CHALLENGED and not said["promote"]:
+    if event.kind == FORGOTTEN:
+        yield from (Signal(subject, FORGOTTEN, "", (event.reason,)) for subject in SUBJECTS)
+    elif event.kind == CHALLENGED and not said["promote"]:
         yield Signal(RETRAINING, "refused", said["model"], tuple(said["reasons"]))
     elif event.kind in MOVE_STATES:
         yield Signal(RETRAINING, MOVE_STATES[event.kind], said["release"]["model"], (event.reason,))

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from releve.rules.alert_signals import ALARM, CALM, RETRAINING, SENTENCES, Signal, signals
-from releve.rules.chain import MONITORED, Event
+from releve.rules.chain import FORGOTTEN, MONITORED, Event
 from releve.rules.params import Alerts
 
 RAISED, REPEATED, ENDED = "raised", "repeated", "ended"
@@ -85,8 +85,8 @@ def first_book(events: Sequence[Event]) -> Book:
 def look_through(book: Book, events: Sequence[Event], params: Alerts) -> tuple[Book, tuple[Message, ...]]:
     """The messages of the events after `book`, in order, and the book after them, with all of them waiting.
 
-    `events`: of ONE scenario since it was started over, oldest first. Only the newest event repeats an alarm, so that
-    a change of `repeat_hours` brings no messages of the past.
+    `events`: of ONE scenario, oldest first. Where it was forgotten, the alarms that stood end. Only the newest event
+    repeats an alarm, so that a change of `repeat_hours` brings no messages of the past.
     """
     made: list[Message] = []
     for event in [each for each in events if each.number > book.through]:
@@ -99,6 +99,8 @@ def look_through(book: Book, events: Sequence[Event], params: Alerts) -> tuple[B
                 waiting=(*book.waiting, message) if message else book.waiting,
             )
             made += [message] if message else []
+        if event.kind == FORGOTTEN:
+            book = Book(waiting=book.waiting)
         looked_at = event.at if event.kind == MONITORED else book.looked_at
         book = replace(book, through=event.number, looked_at=looked_at)
     return book, tuple(made)

@@ -24,7 +24,6 @@ POSITIVE_LABEL = "positive label"
 PREVIOUS_LABEL, SEASONAL, ROW_BEFORE = "previous label", "seasonal answer", "label of the row before"
 WITHOUT_CHANCE = ("accuracy", "f1")  # metrics that see only which class was answered
 NO_SEASON = -1
-SEASON_NAMES = {"hour": "weekday and hour", "weekday": "weekday", "month": "month"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +81,6 @@ def season_of(times: "pd.Series[Any]") -> str:
     if times.dt.hour.nunique() > 1:
         return "hour"
     return "weekday" if times.dt.weekday.nunique() > 1 else "month"
-
-
-def season_name(times: "pd.Series[Any]") -> str:
-    """The same for people."""
-    return SEASON_NAMES[season_of(times)]
 
 
 def _newest_known(rows: NDArray[Any], before: NDArray[Any], delay: int) -> NDArray[Any]:

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from releve.rules.card import Evidence, facts, figure, interval, nothing
-from releve.rules.challenge import CHAMPION
+from releve.rules.challenge import CHAMPION, slice_name
 from releve.rules.evaluation import headline, score_of
 from releve.rules.pages.blocks import MISSING, Bar, Block, Facts, Intervals, Reliability, Table, Words
 from releve.rules.target import REGRESSION
@@ -77,7 +77,7 @@ def _slice(part: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _slice_name(part: Mapping[str, Any]) -> str:
-    return f"{part['column']} = {part['value']}"
+    return slice_name(part["column"], part["value"])
 
 
 def fairness(evidence: Evidence) -> list[Block]:
@@ -93,7 +93,7 @@ def fairness(evidence: Evidence) -> list[Block]:
             one["metric"].replace("_", " "),
             _with_interval(one),
             figure(one["champion"]),
-            ", ".join(f"{name} ({size} rows)" for name, size in one.get("left_out", {}).items()),
+            ", ".join(f"{name or 'missing cells'} ({size} rows)" for name, size in one.get("left_out", {}).items()),
         )
         for one in found
     )

@@ -27,7 +27,7 @@ class Comparison:
 class SliceFound:
     """A part of the holdout; the champion's figures are None where there is no champion."""
 
-    name: str  # "column = value"
+    name: str  # see `slice_name`
     rows: int
     challenger: float | None
     champion: float | None
@@ -92,7 +92,12 @@ def _with_ends(found: Mapping[str, Any]) -> Interval:
     return Interval(found["challenger"], found["low"], found["high"])
 
 
+def slice_name(column: str, value: str) -> str:
+    """In words; the value of missing cells is "" (`releve.rules.slices.MISSING`)."""
+    return f"{column} = {value}" if value else f"{column} is missing"
+
+
 def _slice(found: Mapping[str, Any]) -> SliceFound:
     gain = Interval(**found["gain"]) if found["gain"] else None
-    name = f"{found['column']} = {found['value']}"
+    name = slice_name(found["column"], found["value"])
     return SliceFound(name, found["rows"], found["challenger"], found["champion"], gain)

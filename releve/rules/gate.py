@@ -170,14 +170,14 @@ def _most_luck(params: Gate) -> float:
 
 def _is_short(name: str, challenge: Challenge, params: Gate) -> bool:
     found = challenge.comparisons[name]
-    if _is_refresh(challenge, params):  # nan is no evidence
+    if _need_not_win(challenge, params):  # nan is no evidence
         return not (found.gain.high >= 0 if name == CHAMPION else found.gain.value > 0)
     margin = _margin(name, challenge, params)
     return not (found.gain.low > margin and found.p < _most_luck(params))
 
 
-def _is_refresh(challenge: Challenge, params: Gate) -> bool:
-    """Another fit of what serves already, which was shown to beat the baselines: it has to score above them."""
+def _need_not_win(challenge: Challenge, params: Gate) -> bool:
+    """Whatever recipe it is of: the champion was shown to beat the baselines, so that to score above them will do."""
     return challenge.has_champion and params.rule == NOT_WORSE
 
 
@@ -185,7 +185,7 @@ def _shortfall(name: str, challenge: Challenge, params: Gate) -> str:
     found = challenge.comparisons[name]
     verdict = "worse" if found.gain.high < 0 else "not shown to be better"
     luck = f"luck (p) to stay below {_most_luck(params):g}"
-    if _is_refresh(challenge, params):
+    if _need_not_win(challenge, params):
         worse = "worse than" if name == CHAMPION else "no better than"
         return f"{worse} the {name}: {_sentence(name, found, params)} (params.yaml: gate.rule)"
     margin = _margin(name, challenge, params)

@@ -20,13 +20,11 @@ class Life:
     reason: str  # of the event that brought it there; the gate's own where that was a challenge
 
 
-def states_of(events: Iterable[Event]) -> dict[str, str]:
-    """The state of every model version that ONE scenario's events, oldest first, tell of. Raises like `lives_of`."""
-    return {model: life.state for model, life in lives_of(events).items()}
-
-
 def lives_of(events: Iterable[Event]) -> dict[str, Life]:
-    """Model tag -> life, in the order of the first challenges. Raises Conflict, naming the event it cannot follow."""
+    """Model tag -> life, in the order of the first challenges, from ONE scenario's events, oldest first.
+
+    Raises Conflict, naming the event it cannot follow.
+    """
     lives: dict[str, Life] = {}
     for event in events:
         states = {model: life.state for model, life in lives.items()}

@@ -227,7 +227,6 @@ REGRESSORS: dict[str, Recipe] = {
     "hist_gradient_boosting": _boosting("HistGradientBoostingRegressor"),
     "k_neighbors": _k_neighbors("KNeighborsRegressor"),
 }
-RECIPES = tuple(CLASSIFIERS)
 # What a model file can hold, by recipe and option.
 KEPT: Mapping[tuple[str, str], tuple[Any, str]] = {
     ("hist_gradient_boosting", "scoring"): ("loss", "any other holds the validation rows, which no model file may"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from releve.errors import BadInput
 from releve.rules import baselines, trigger
 from releve.rules.metrics import METRICS, score_or_none, score_sheet
 from releve.rules.paired import Doubt, bounds
@@ -56,7 +57,11 @@ class Scored:
 
 
 def figures(scenario: str, course: Course, played: Sequence[Played]) -> dict[str, Any]:
-    """replay.json. Positive gains are better, and a regret is never below 0, whatever the metric."""
+    """replay.json. Positive gains are better, and a regret is never below 0, whatever the metric.
+
+    A window where the metric is not defined has no score, and no say in the means. Raises BadInput where all are so.
+    """
+    check_scorable(course)
     doubt = _doubt(course)
     sheets = [_sheet(course, each.answers) for each in played]
     scored = Scored(course.bench.metric, sheets, doubt)
@@ -97,6 +102,17 @@ def figures(scenario: str, course: Course, played: Sequence[Played]) -> dict[str
     }
 
 
+def check_scorable(course: Course) -> None:
+    """Raises BadInput where no window can be scored: known from the labels alone, before anything is played."""
+    bench = course.bench
+    nobodys = np.zeros((course.rows - course.start, max(1, len(bench.schema.target.classes))))
+    if not METRICS[bench.metric].is_defined(_sheet(course, nobodys)):
+        raise BadInput(
+            f"{bench.metric} is defined in none of the {len(course.windows)} windows, as each holds labels of one "
+            "class alone; replay fewer windows (params.yaml: replay.windows), or judge by another metric (gate.metric)"
+        )
+
+
 def recommend(played: Sequence[Played], scored: Scored) -> dict[str, str]:
     """The cheapest of those that cannot be told from the best; what skips the gate is not for production."""
     able = [place for place, each in enumerate(played) if each.policy.can_be_chosen]
@@ -118,11 +134,15 @@ def recommend(played: Sequence[Played], scored: Scored) -> dict[str, str]:
 
 
 def naive(course: Course) -> dict[str, Floats]:
-    """What everybody could have answered to the windows, with the labels known before each; by name."""
+    """What everybody could have answered to the windows, with the labels known before each; by name.
+
+    Where params say that labels come some rows late, but in time for the next window, they come within a window too.
+    """
     bench, schema = course.bench, course.bench.schema
     truth = baselines.labels_as_places(bench.rows[schema.target.name].tolist(), schema.target)
     times = bench.rows[schema.time] if schema.time and bench.rows[schema.time].dtype.kind == "M" else None
     positive = None if len(schema.target.classes) != 2 else bench.sheet(np.zeros((0, 2)), 0, 0).positive
+    delay = 0 if course.label_delay else bench.params.gate.label_delay_rows
     parts: dict[str, list[Floats]] = {}
     for window in course.windows:
         known, rows = course.known_before(window), window.end - window.start
@@ -136,7 +156,7 @@ def naive(course: Course) -> dict[str, Floats]:
             positive,
         )
         of_window = None if times is None else times.iloc[places].reset_index(drop=True)
-        found = baselines.baselines(past, task=schema.target.task, label_delay_rows=0, times=of_window)
+        found = baselines.baselines(past, task=schema.target.task, label_delay_rows=delay, times=of_window)
         if course.label_delay:  # nobody knows it that early
             found.pop(baselines.ROW_BEFORE)
         for name, answers in found.items():

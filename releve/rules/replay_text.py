@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from releve.rules import trigger
 from releve.rules.scores import Interval, told, told_interval
 
+BY_WINDOW = (trigger.EVERY, trigger.SCHEDULE)  # what these ask for is a window of new rows, whatever it holds
 HEADS = ("policy", "score", "over static", "retrainings", "promotions", "CPU s", "regret")
 
 
@@ -26,9 +28,11 @@ def summary(found: Mapping[str, Any]) -> str:
     better = "higher" if found["sign"] > 0 else "lower"
     late = found["label_delay_windows"]
     delay = f"labels {late} windows late" if late else "labels known at the end of their window"
+    blank = sum(score is None for score in found["policies"][0]["scores"])
+    unscored = f" In {blank} windows {found['metric']} is not defined: they are in no score." if blank else ""
     return (
         f"{len(windows)} windows of about {windows[0]['rows']} rows after the first {windows[0]['first_row']}; "
-        f"{found['metric']}, {better} is better; recipe {found['recipe']['recipe']}; {delay}."
+        f"{found['metric']}, {better} is better; recipe {found['recipe']['recipe']}; {delay}.{unscored}"
     )
 
 
@@ -39,10 +43,16 @@ def advice(found: Mapping[str, Any]) -> str:
 
 
 def recommended_settings(found: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of params.yaml that make production do what was recommended."""
+    """The keys of params.yaml that make production do what was recommended.
+
+    In the replay a window was new at every look. In production a look may find one new label, so that a policy by the
+    window waits for as many new rows as the smallest window had.
+    """
     name = found["recommended"]["policy"]
     settings: dict[str, Any] = next(each["settings"] for each in found["policies"] if each["name"] == name)
-    return settings
+    if settings["trigger.policy"] not in BY_WINDOW:
+        return settings
+    return settings | {"trigger.min_new_rows": min(window["rows"] for window in found["windows"])}
 
 
 def _policy(each: Mapping[str, Any]) -> tuple[str, ...]:

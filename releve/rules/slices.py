@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BANDS = 4  # of a number, each with as many of the training rows
-MISSING = "missing"
+MISSING = ""  # the value of missing cells: no category is called that, and one may be called "missing"
 USUAL_DIGITS, MOST_DIGITS = 6, 17  # of a number in the name of a slice
 
 
@@ -25,7 +25,7 @@ class Slice:
     """Holdout rows with something in common."""
 
     column: str
-    value: str
+    value: str  # MISSING of missing cells
     rows: NDArray[np.bool_]  # over the holdout
 
 

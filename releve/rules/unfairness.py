@@ -36,7 +36,7 @@ def binary_intervals(truth: Flags, answered: Flags, groups: Sequence[str], doubt
     sides = [_called_positive(answered[side], names[side], each) for side in (truth, ~truth)]
     return {
         DEMOGRAPHIC_PARITY: _called_positive(answered, names, doubt),
-        EQUALIZED_ODDS: UNKNOWN if UNKNOWN in sides else _largest(sides),
+        EQUALIZED_ODDS: _largest(sides),
     }
 
 
@@ -46,7 +46,10 @@ def score_difference_interval(metric: str, found: Sheet, groups: Sequence[str], 
 
 
 def widest(parts: Sequence[Interval]) -> Interval:
-    """The largest difference between two of them, and what is shown and what is possible of it; 0 at least."""
+    """The largest difference between two of them, and what is shown and what is possible of it; 0 at least.
+
+    nan where one of them is.
+    """
     return _largest([difference(one, other) for one, other in permutations(parts, 2)])
 
 
@@ -73,5 +76,6 @@ def _between(figure: Callable[[Flags, Doubt], Interval], names: NDArray[Any], do
 
 
 def _largest(found: Sequence[Interval]) -> Interval:
-    """End by end: where all of them hold, so does this."""
-    return Interval(*(max(0.0, *ends) for ends in zip(*((one.value, one.low, one.high) for one in found), strict=True)))
+    """End by end: where all of them hold, so does this. nan where one is not known: it may be the largest."""
+    ends = np.array([(0.0, 0.0, 0.0), *((one.value, one.low, one.high) for one in found)])
+    return Interval(*(float(end) for end in ends.max(axis=0)))

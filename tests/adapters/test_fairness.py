@@ -39,3 +39,8 @@ def test_a_difference_of_scores_is_that_of_the_best_and_the_worst_group():
     values = np.concatenate([np.full(100, 2.0), np.full(100, 5.0)])
 
     assert score_difference(lambda rows: float(values[rows].mean()), GROUPS) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("groups", [GROUPS, GROUPS + ["x"] * 50])
+def test_a_score_that_one_group_does_not_have_makes_the_difference_unknown(groups):
+    assert np.isnan(score_difference(lambda rows: float("nan") if 0 in rows else 0.5, groups))

@@ -7,7 +7,7 @@ from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
 from releve.adapters.model_runtime import onnx_runner, pipeline_runner
 from releve.adapters.onnx_export import ONNX, SKLEARN, TEXT_REASON, export, export_checked, parity_problem
-from releve.rules.pipeline import MOST_CATEGORIES, RECIPES, TREES, build, model_frame
+from releve.rules.pipeline import CLASSIFIERS, MOST_CATEGORIES, TREES, build, model_frame
 from releve.rules.schema import Schema
 from tests.mixed_tables import MIXES, mixed_table, small_options
 from tests.tables import SHOP_TABLE, shop_rows, shop_schema
@@ -32,7 +32,7 @@ def fitted(recipe="linear", *, schema=None, frame=None, scale="standard", **opti
     return learned(pipeline, schema, accepted(schema=schema) if frame is None else frame)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", CLASSIFIERS)
 @pytest.mark.parametrize("task", TASKS)
 def test_every_recipe_is_exported_for_every_task_and_answers_alike_on_hard_rows_too(recipe, task):
     schema, frame = mixed_table(task, TABULAR, colours=[f"colour {number}" for number in range(MOST_CATEGORIES + 20)])
@@ -44,7 +44,7 @@ def test_every_recipe_is_exported_for_every_task_and_answers_alike_on_hard_rows_
     assert (exported.runtime, exported.reason) == (ONNX, None)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", CLASSIFIERS)
 def test_unscaled_numbers_are_exported_too(recipe):
     frame = accepted()
 
@@ -145,7 +145,7 @@ def test_the_gap_itself_is_allowed_and_anything_below_it_is_not(task):
     assert " of 150 rows" in parity_problem(exported, pipeline, schema, frame, tolerance=gap / 1e6)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", CLASSIFIERS)
 def test_the_same_pipeline_gives_the_same_bytes_in_every_process(recipe):
     import onnx
 

@@ -15,7 +15,7 @@ from releve.adapters.files import write_bytes
 from releve.adapters.model_store import ModelStore
 from releve.adapters.prediction_ledger import LedgerWriter
 from releve.errors import BadInput, NotFound, Unavailable
-from releve.rules.chain import ALERTED, CHALLENGED, INGESTED, MONITORED, RELEASED
+from releve.rules.chain import ALERTED, CHALLENGED, INGESTED, MONITORED, RELEASED, ROLLED_BACK
 from tasks.seed import windows
 from tests import projects
 from tests.projects import SCENARIO, Project
@@ -55,9 +55,9 @@ def loop(prefect_server: None, room: Path, tmp_path_factory: pytest.TempPathFact
         yield Loop(project, ingested, retrained, run("lifecycle"), run("lifecycle"))
 
 
-def run(name: str, scenario: str = SCENARIO) -> Any:
+def run(name: str, scenario: str = SCENARIO, **more: Any) -> Any:
     """The final state of a run of that flow."""
-    return getattr(import_module(f"flows.{name}"), name)(scenario, return_state=True)
+    return getattr(import_module(f"flows.{name}"), name)(scenario, return_state=True, **more)
 
 
 def answer_windows(project: Project, numbers: tuple[int, ...]) -> None:
@@ -167,7 +167,7 @@ def test_without_new_answers_the_loop_waits_and_says_why(loop: Loop) -> None:
 def test_the_history_tells_the_loop_in_order_and_holds(loop: Loop) -> None:
     events = loop.project.registry.events(SCENARIO)
 
-    first = [INGESTED] * 3 + [CHALLENGED, RELEASED]
+    first = [INGESTED] * 3 + [CHALLENGED, RELEASED, ALERTED]
     challenge = [MONITORED, ALERTED, INGESTED, CHALLENGED, RELEASED, ALERTED]
     assert [event.kind for event in events] == [*first, *challenge, MONITORED]
     assert loop.project.registry.verify(SCENARIO) == len(events)
@@ -244,12 +244,13 @@ def test_the_ingestion_shows_a_line_per_file(loop: Loop) -> None:
 def test_every_look_and_every_alert_is_an_event_that_automations_can_act_on(loop: Loop) -> None:
     looks = events_called("releve.monitor.looked", at_least=2)
     drifted = events_called("releve.alert.drift.drift", at_least=1)
-    promoted = events_called("releve.alert.retraining.promoted", at_least=1)
+    promoted = events_called("releve.alert.retraining.promoted", at_least=2)
 
     assert len(looks) >= 2
     assert drifted[0].payload["text"].startswith(f"{SCENARIO}: the table drifted (")
-    assert promoted[0].payload["about"] == loop.challenged.result().challenger.model
-    assert [each.payload["kind"] for each in (*drifted, *promoted)] == ["raised", "raised"]
+    models = {loop.retrained.result().model, loop.challenged.result().challenger.model}
+    assert {each.payload["about"] for each in promoted} == models
+    assert [each.payload["kind"] for each in (*drifted, *promoted)] == ["raised"] * 3
 
 
 def test_drift_is_told_to_the_rest_of_prefect_once(loop: Loop) -> None:
@@ -276,6 +277,8 @@ def test_a_rollback_and_another_one_end_where_they_began(loop: Loop, work_in: Ca
 
     assert back.result().release.model == loop.retrained.result().model
     assert forth.result().release == before
+    done = [event.kind for event in loop.project.registry.events(SCENARIO)]
+    assert done[-4:] == [ROLLED_BACK, ALERTED] * 2  # told at once, and not at the next look
 
 
 @pytest.mark.parametrize("name", FLOWS)
@@ -324,12 +327,14 @@ def test_a_refused_file_fails_a_retraining_after_its_challenger_is_judged(
     work_in(ingested)
     (ingested.state.incoming / "broken.csv").write_text("pixel_0_0,digit\n0,1\n")
 
-    state = run("retrain")
+    state = run("retrain", release_accepted=False)
 
     assert state.is_failed()
     assert "1 of the incoming files were refused and set aside" in state.message
     assert ingested.registry.events(SCENARIO, kinds=[CHALLENGED])[0].payload["promote"]
     assert run("release").is_completed()
+    done = [event.kind for event in ingested.registry.events(SCENARIO)]
+    assert done[-4:] == [CHALLENGED, ALERTED, RELEASED, ALERTED]
 
 
 class Attempts:

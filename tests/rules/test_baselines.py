@@ -12,7 +12,7 @@ from releve.rules.baselines import (
     Past,
     baselines,
     required,
-    season_name,
+    season_of,
 )
 from releve.rules.split import Fold
 from releve.rules.target import BINARY, REGRESSION
@@ -89,9 +89,9 @@ def days(rows, step):
     return pd.Series(pd.date_range("2024-01-01", periods=rows, freq=step))
 
 
-@pytest.mark.parametrize(("step", "season"), [("h", "weekday and hour"), ("D", "weekday"), ("7D", "month")])
+@pytest.mark.parametrize(("step", "season"), [("h", "hour"), ("D", "weekday"), ("7D", "month")])
 def test_what_repeats_itself_follows_from_the_dates(step, season):
-    assert season_name(days(60, step)) == season
+    assert season_of(days(60, step)) == season
 
 
 def test_a_seasonal_answer_is_the_usual_one_of_the_same_season_before():

@@ -301,7 +301,7 @@ def test_a_naive_baseline_may_hang_together_over_any_rows():
         (EPSILON, 0.2, True, True),
     ],
 )
-def test_a_refresh_need_not_be_shown_to_be_better_only_not_to_be_worse(low, high, better, not_worse):
+def test_by_not_worse_a_challenger_need_not_be_shown_to_be_better_only_not_to_be_worse(low, high, better, not_worse):
     challenge = a_challenge({CHAMPION: a_gain(low, high)})
 
     assert decided(challenge, rule="better").promote is better
@@ -312,13 +312,13 @@ def test_a_refresh_need_not_be_shown_to_be_better_only_not_to_be_worse(low, high
     ("low", "high", "promote"),
     [(-0.3, 0.1, False), (-0.2, 0.2, False), (-0.2, 0.2 + 2 * EPSILON, True), (0.1, 0.3, True)],
 )
-def test_a_refresh_has_to_score_above_the_baselines(low, high, promote):
-    refresh = a_challenge({CHAMPION: a_gain(-0.1, 0.1), MAJORITY: a_gain(low, high)})
+def test_by_not_worse_it_has_to_score_above_the_baselines(low, high, promote):
+    challenge = a_challenge({CHAMPION: a_gain(-0.1, 0.1), MAJORITY: a_gain(low, high)})
 
-    assert decided(refresh, rule="not_worse").promote is promote
+    assert decided(challenge, rule="not_worse").promote is promote
 
 
-def test_without_a_champion_there_is_nothing_to_refresh_and_the_baselines_have_to_be_beaten_for_sure():
+def test_by_not_worse_too_a_first_champion_has_to_beat_the_baselines_for_sure():
     first = a_challenge({MAJORITY: a_gain(-0.1, 0.3)}, has_champion=False)
 
     assert not decided(first, rule="not_worse").promote

@@ -12,7 +12,7 @@ from releve.rules.chain import (
     WITHDRAWN,
     Event,
 )
-from releve.rules.lifecycle import MOVES_OF, Life, lives_of, states_of
+from releve.rules.lifecycle import MOVES_OF, Life, lives_of
 from releve.rules.release import CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED
 
 PAYLOADS = {
@@ -35,6 +35,10 @@ def an_event(number, kind, model="", promote=True):
 
 def accepted_and_released(*models):
     return [step for model in models for step in ((CHALLENGED, model), (RELEASED, model))]
+
+
+def states_of(events):
+    return {model: life.state for model, life in lives_of(events).items()}
 
 
 def test_nothing_happened_and_no_model_is_known():
@@ -116,7 +120,7 @@ def test_a_champion_that_is_released_once_more_stays_where_it_is():
 )
 def test_a_move_that_the_table_forbids_is_told_with_its_event(steps, told):
     with pytest.raises(Conflict, match=told):
-        states_of(story(*steps))
+        lives_of(story(*steps))
 
 
 def test_a_life_tells_since_when_and_why_in_the_gates_words_where_the_gate_decided():

@@ -219,9 +219,9 @@ def test_numbers_have_no_calibration_and_no_classes():
 
 
 def test_groups_too_small_to_be_compared_are_named_with_their_rows():
-    line = EVALUATION["fairness"][0] | {"left_out": {"x": 12}}
+    line = EVALUATION["fairness"][0] | {"left_out": {"x": 12, "": 3}}
 
-    assert "| 0.11 | 0.12 | x (12 rows) |" in said(with_evaluation(fairness=[line]), "Fairness")
+    assert "| 0.11 | 0.12 | x (12 rows), missing cells (3 rows) |" in said(with_evaluation(fairness=[line]), "Fairness")
 
 
 def test_an_unfairness_whose_interval_is_known_shows_it() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from releve.rules.pipeline import RECIPES, TEXT_OPTIONS, build
+from releve.rules.pipeline import CLASSIFIERS, TEXT_OPTIONS, build
 from releve.rules.schema import Schema
 from releve.rules.search_spaces import (
     CLASS_SPACES,
@@ -28,7 +28,7 @@ TASKS = [pytest.param(shop_schema(), CLASS_SPACES, id="classes"), pytest.param(V
 @pytest.mark.parametrize(("schema", "known"), TASKS)
 def test_every_recipe_has_a_space_for_every_task(schema, known):
     assert spaces(SIMPLEST_FIRST, schema) == known
-    assert sorted(known) == sorted(SIMPLEST_FIRST) == sorted(RECIPES)
+    assert sorted(known) == sorted(SIMPLEST_FIRST) == sorted(CLASSIFIERS)
 
 
 @pytest.mark.parametrize("recipe", SIMPLEST_FIRST)

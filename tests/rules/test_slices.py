@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 
 from releve.errors import BadInput
+from releve.rules.challenge import slice_name
 from releve.rules.schema import Schema
-from releve.rules.slices import check_slices, slices
+from releve.rules.slices import MISSING, check_slices, slices
 
 SCHEMA = Schema.from_dict(
     {
@@ -36,7 +37,7 @@ def test_a_number_is_cut_into_bands_with_as_many_training_rows_each():
         "25.75 to 50.5": 1,
         "50.5 to 75.25": 1,
         "above 75.25": 1,
-        "missing": 1,
+        MISSING: 1,
     }
 
 
@@ -78,13 +79,20 @@ def test_values_that_print_alike_are_told_apart_and_equal_ones_are_one(first, se
 
 
 def test_a_category_has_a_slice_per_value_and_one_for_missing_ones():
-    assert found("kind", ["x", "z", "", None, "x"]) == {"x": 2, "z": 1, "missing": 2}
+    assert found("kind", ["x", "z", "", None, "x"]) == {"x": 2, "z": 1, MISSING: 2}
+
+
+def test_a_category_called_missing_is_not_that_of_missing_cells():
+    parts = found("kind", ["missing", None, "missing"])
+
+    assert parts == {"missing": 2, MISSING: 1}
+    assert [slice_name("kind", value) for value in parts] == ["kind = missing", "kind is missing"]
 
 
 def test_dates_are_taken_by_month():
     cells = pd.to_datetime(["2024-02-01", "2024-01-31", None, "2024-01-01"])
 
-    assert found("at", cells) == {"2024-01": 2, "2024-02": 1, "missing": 1}
+    assert found("at", cells) == {"2024-01": 2, "2024-02": 1, MISSING: 1}
 
 
 def test_every_row_is_in_exactly_one_slice_of_a_column():

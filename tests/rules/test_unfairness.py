@@ -10,6 +10,7 @@ from releve.rules.sheets import Sheet
 from releve.rules.unfairness import (
     DEMOGRAPHIC_PARITY,
     EQUALIZED_ODDS,
+    UNKNOWN,
     binary_intervals,
     pairwise_confidence,
     score_difference_interval,
@@ -116,6 +117,16 @@ def test_the_largest_difference_is_shown_as_far_as_any_pair_shows_it():
 
     assert found.value == pytest.approx(0.8)  # of a few rows
     assert found.low == pytest.approx(difference(parts[0], parts[2]).low)  # of many
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_where_one_figure_is_not_known_the_largest_difference_is_not_either(place):
+    parts = [Interval(0.5, 0.45, 0.55), Interval(0.9, 0.2, 1.0)]
+    parts.insert(place, UNKNOWN)
+
+    found = widest(parts)
+
+    assert all(map(math.isnan, (found.value, found.low, found.high)))
 
 
 @pytest.mark.parametrize(("groups", "expected"), [(2, 0.95), (3, 0.9809), (10, 0.9985)])

@@ -81,7 +81,7 @@ def test_what_nobody_took_waits_in_order_and_is_delivered_at_the_next_look(setti
         again = tell(settings, receiver)
 
     assert (len(away.waiting), len(still_away.waiting)) == (1, 2)
-    assert f"alerts.webhook_env is '{VARIABLE}', and no environment variable of that name" in away.problems[0]
+    assert f"alerts.webhook_env is '{VARIABLE}', and no environment variable of that name" in away.away
     assert [message["kind"] for _, message in receiver.heard] == ["raised", "ended"]
     assert delivered.waiting == again.made == again.waiting == ()
     assert "1 wait: alerts.webhook_env" in books(settings)[0].reason
@@ -96,7 +96,7 @@ def test_an_attempt_that_changes_nothing_leaves_no_event(settings):
     assert len(books(settings)) == 1
 
 
-def test_a_message_that_is_refused_does_not_hold_up_the_others(settings):
+def test_a_message_that_is_refused_is_told_once_and_given_up_and_the_others_are_sent(settings):
     look(settings, "drift")
     tell(settings, None)
     look(settings, "no drift")
@@ -105,9 +105,23 @@ def test_a_message_that_is_refused_does_not_hold_up_the_others(settings):
         first = tell(settings, receiver)
         second = tell(settings, receiver)
 
-    assert [message["kind"] for _, message in receiver.heard] == ["raised", "ended", "raised"]
-    assert first.problems == ("the webhook answered with 400",)
+    refused = f"{SCENARIO}: the table drifted (drift!): the webhook answered with 400"
+    assert [message["kind"] for _, message in receiver.heard] == ["raised", "ended"]
+    assert (first.given_up, first.waiting) == ((refused,), ())
+    assert second == Told()
+    assert books(settings)[-1].reason.endswith(f"; given up: {refused}")
+
+
+def test_what_a_receiver_that_is_broken_did_not_take_is_kept(settings):
+    look(settings, "drift")
+
+    with receiving(Receiver(*[503] * 3)) as receiver:
+        first = tell(settings, receiver)
+        second = tell(settings, receiver)
+
+    assert (first.away, len(first.waiting), first.given_up) == ("the webhook answered with 503", 1, ())
     assert second.waiting == ()
+    assert len(receiver.heard) == 4
 
 
 def test_without_a_webhook_prefect_is_told_alone(settings):
@@ -118,7 +132,7 @@ def test_without_a_webhook_prefect_is_told_alone(settings):
     done = tell(settings, None, emit=lambda message: emitted.append(message.state))
 
     assert emitted == ["drift"]
-    assert (done.waiting, done.problems) == ((), ())
+    assert (done.waiting, done.away) == ((), "")
 
 
 def test_the_address_is_written_down_nowhere(settings):
@@ -131,13 +145,19 @@ def test_the_address_is_written_down_nowhere(settings):
     assert receiver.url.encode() not in kept
 
 
-def test_a_scenario_that_was_started_over_has_no_alarms(settings):
+def test_what_was_not_delivered_when_a_scenario_was_started_over_still_is_and_so_is_the_end_of_its_alarms(settings):
     look(settings, "drift")
     tell(settings, None)
     with closing(Registry(settings.registry_url)) as registry:
-        registry.append(SCENARIO, FORGOTTEN, reason="", actor="a test")
+        registry.append(SCENARIO, FORGOTTEN, reason="a demo", actor="a test")
 
-    assert tell(settings, None) == Told((), (), ())
+    with receiving(Receiver()) as receiver:
+        tell(settings, receiver)
+        again = tell(settings, receiver)
+
+    sent = [(message["subject"], message["state"], message["kind"]) for _, message in receiver.heard]
+    assert sent == [("drift", "drift", "raised"), ("drift", "forgotten", "ended")]
+    assert again == Told()
 
 
 KILLED = """

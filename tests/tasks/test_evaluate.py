@@ -100,6 +100,20 @@ def test_groups_of_too_few_rows_are_not_compared(tmp_path):
     assert (found["fairness"], found["unknown_groups"]) == ([], ["sex"])
 
 
+def test_groups_of_which_one_has_no_score_are_not_compared(tmp_path):
+    """Rows of one class alone rank nothing: an AUC that one group does not have is no difference of 0."""
+    sizes = ["small", "medium", "large"]
+    answers = pd.DataFrame(np.random.default_rng(8).dirichlet([1, 1, 1], ROWS - FIRST), columns=sizes)
+    stage = a_stage(tmp_path, {"name": "size", "classes": sizes}, answers, metric="auc", protected=["sex"])
+    rows = table()
+    size = np.where(rows["sex"] == "f", "small", np.random.default_rng(9).choice(sizes, ROWS))
+    write_parquet(stage.files.rows, rows.assign(size=size))
+
+    found = evaluated(stage)
+
+    assert (found["fairness"], found["unknown_groups"]) == ([], ["sex"])
+
+
 def test_the_same_rows_give_the_same_figures(tmp_path):
     assert evaluated(of_classes(tmp_path)) == evaluated(of_classes(tmp_path))
 

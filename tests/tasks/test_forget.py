@@ -5,10 +5,12 @@ import pytest
 from releve.adapters.files import write_bytes
 from releve.adapters.scenario_branch import git
 from releve.errors import NotFound
-from releve.rules.chain import FORGOTTEN, WITHDRAWN
+from releve.rules.chain import ALERTED, FORGOTTEN, MONITORED, WITHDRAWN
+from tasks.alert import alert
 from tasks.forget import forget, report
 from tasks.history import events_of
 from tasks.ingest import ingest
+from tests.page_histories import drift, look_event
 from tests.tables import SHOP, shop_rows
 
 pytestmark = pytest.mark.slow
@@ -85,6 +87,22 @@ def test_a_scenario_whose_folder_is_gone_is_forgotten_by_its_name_and_what_was_d
         f"  its branch is kept as refs/releve/archive/shop/{found.archive.name.removeprefix('shop-')}",
     ]
     assert told[4].startswith("  kept as they were: its model versions")
+
+
+@pytest.mark.parametrize("folder", ["there", "gone"])
+def test_the_end_of_an_alarm_that_stood_is_told(folder, fresh):
+    payload = {**look_event(drift=drift("drift")).payload, "scenario": SHOP}
+    fresh.registry.append(SHOP, MONITORED, reason="", actor="a test", payload=payload)
+    alert(fresh.settings, SHOP)
+    if folder == "gone":
+        shutil.rmtree(fresh.files.folder)
+
+    found = forget(fresh.settings, SHOP, reason="a demo")
+
+    (line,) = found.told
+    assert line.startswith("shop: started over, which ends the alarm of drift; the alarm stood since ")
+    assert f"  alert: {line}" in report(found, fresh.settings, SHOP).splitlines()
+    assert [event.kind for event in fresh.registry.events(SHOP)] == [MONITORED, ALERTED, FORGOTTEN, ALERTED]
 
 
 def test_a_file_that_waits_is_enough_to_be_known(fresh):

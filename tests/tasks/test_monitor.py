@@ -1,16 +1,19 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import yaml
 
+from releve.adapters.model_runtime import folder_digest
 from releve.adapters.model_store import ModelStore
 from releve.errors import BadInput, NotFound
 from releve.rules import age, drift, estimates, quality, trigger
-from releve.rules.chain import MONITORED
+from releve.rules.chain import MONITORED, RELEASED
 from tasks.harvest import waiting_rows
 from tasks.history import challenges_of
-from tasks.monitor import count_new_rows, monitor
+from tasks.monitor import monitor
+from tasks.past import count_new_rows
 from tasks.places import HOLDOUT
 from tasks.quality_windows import quality_windows
 from tasks.rollback import rollback
@@ -251,6 +254,24 @@ def test_a_champion_before_that_cannot_be_asked_is_told(replaced):
 
     assert found.payoff is None
     assert any(f"as {previous} cannot be asked" in reason for reason in found.decision.reasons)
+
+
+@pytest.mark.parametrize(("name", "why"), [("model.onnx", "InvalidProtobuf: "), ("model.json", "KeyError: 'schema'")])
+def test_nor_does_a_champion_before_that_its_runtime_does_not_take_fail_the_look(name, why, replaced):
+    replaced.override(trigger=AUTO)
+    previous, current = replaced.registry.previous(SHOP), replaced.registry.current(SHOP)
+    folder = ModelStore(replaced.settings.home).get(previous.model).path
+    (folder / name).write_text("{}")
+    broken = replace(previous, model_digest=folder_digest(folder))
+    for release in (broken, current.release):
+        expected = replaced.registry.current(SHOP).number
+        replaced.registry.move(SHOP, RELEASED, expected=expected, release=release, reason="", actor="a test")
+    asked(replaced, market_rows(100, seed=12), labelled=100)
+
+    found = monitor(replaced.settings, SHOP)
+
+    assert found.payoff is None
+    assert any(f"as {previous.model} cannot be asked: {why}" in reason for reason in found.decision.reasons)
 
 
 def test_a_sag_of_the_newest_labels_is_seen_beside_the_older_ones(released):

@@ -5,12 +5,13 @@ import pytest
 import yaml
 
 from releve.adapters.files import read_params, read_schema
-from releve.errors import NotFound
+from releve.errors import BadInput, NotFound
 from releve.rules.policies import Policy, policies
+from releve.rules.replay_text import recommended_settings
 from releve.rules.search_spaces import Candidate
-from tasks.replay import choose_recipe, play, read_rows, replay, run
+from tasks.replay import choose_recipe, play, read_rows, replay, run, write_recommended
 from tests.streams import SCHEMA, abrupt, stream, stream_course, stream_params
-from tests.tables import SHOP
+from tests.tables import SHOP, shop_schema
 
 SMALL = {"windows": 3, "first": 0.5, "resamples": 100}
 STATIC = Policy("static", {"trigger.policy": "static"})
@@ -35,11 +36,23 @@ def test_a_replay_of_ingested_batches_leaves_its_figures_a_page_and_a_picture(re
     assert sum(window["rows"] for window in found["windows"]) == 100
     assert (done.folder / "replay.md").read_text() == done.markdown
     assert (done.folder / "replay.png").read_bytes().startswith(b"\x89PNG")
-    chosen = next(each for each in found["policies"] if each["name"] == found["recommended"]["policy"])
+    chosen = recommended_settings(found)
     written = yaml.safe_load(path.read_text())
-    assert all(written[key.split(".")[0]][key.split(".")[1]] == value for key, value in chosen["settings"].items())
+    assert all(written[key.split(".")[0]][key.split(".")[1]] == value for key, value in chosen.items())
     assert path.read_text().startswith("# A comment of ours.\n")
-    assert params.trigger.policy == chosen["settings"]["trigger.policy"]
+    assert params.trigger.policy == chosen["trigger.policy"]
+
+
+def test_params_that_would_be_wrong_with_what_is_recommended_stay_as_they_were(fresh):
+    path = fresh.root / "scenarios" / SHOP / "params.yaml"
+    before = path.read_text() + "\ntrigger:  # of ours\n  {policy: two_key}\n"
+    path.write_text(before)
+    found = {"recommended": {"policy": "static"}, "policies": [{"name": "static", "settings": STATIC.settings}]}
+
+    with pytest.raises(BadInput, match=r"(?s)was not written.* not valid YAML.*set it by hand: trigger.policy: static"):
+        write_recommended(fresh.settings, SHOP, found)
+
+    assert path.read_text() == before
 
 
 def test_a_replay_changes_no_params_unless_it_is_asked_to(replayed):
@@ -52,6 +65,13 @@ def test_a_replay_changes_no_params_unless_it_is_asked_to(replayed):
 
     assert path.read_bytes() == before
     assert len(rows) == 200
+
+
+def test_a_batch_that_no_longer_fits_is_named_as_in_the_pipeline(ingested):
+    narrower = shop_schema(kind={"categories": ["apple"]})
+
+    with pytest.raises(BadInput, match=r"batch 00000001-.* no longer fits scenarios/<name>/params.yaml"):
+        read_rows(ingested.settings, SHOP, narrower, read_params(ingested.root, SHOP))
 
 
 def test_a_scenario_without_a_batch_has_no_history_to_replay(fresh):

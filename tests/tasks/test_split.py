@@ -87,7 +87,7 @@ def test_a_new_column_is_missing_in_the_rows_of_older_batches(tmp_path):
 def test_a_new_column_that_may_not_be_missing_says_what_to_edit(column, tmp_path):
     table(tmp_path, "0001-a", shop_rows(2).drop(columns=column))
 
-    with pytest.raises(BadInput, match=rf"0001-a.parquet has no '{column}'.* add `nullable: true` there"):
+    with pytest.raises(BadInput, match=rf"0001-a has no '{column}'.* add `nullable: true` there"):
         read_rows(tmp_path, shop_schema())
 
 

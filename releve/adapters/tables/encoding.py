@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from releve.adapters.tables.partings import lines_in, parting, readings
+from releve.adapters.tables.partings import Part, lines_in, parting, readings
 from releve.errors import BadInput
 
 MARKS = (
@@ -99,15 +99,15 @@ def _checked(path: Path, encoding: str, *, why: str) -> str:
 def _detected(path: Path, head: bytes, fault: Fault | None) -> str:
     from charset_normalizer import from_bytes
 
-    lines = [(1, head)] if b"\0" in head else list(_lines_beyond_ascii(path))
-    evidence = b"".join(line for _, line in lines)
+    parts = [Part(head, 1)] if b"\0" in head else list(_beyond_ascii(path))
+    evidence = b"".join(part.content for part in parts)
     matches = [match for match in from_bytes(evidence) if b"\0" in head or not match.encoding.startswith(WIDE)]
     best = max(matches, key=lambda match: match.coherence, default=None)
     if best is None or best.coherence < MIN_COHERENCE:
-        raise BadInput(_doubt(path, lines, [match.encoding for match in matches[:SHOWN_READINGS]], fault))
+        raise BadInput(_doubt(path, parts, [match.encoding for match in matches[:SHOWN_READINGS]], fault))
     rivals = [match for match in matches if str(match) != str(best) and match.coherence > RIVAL * best.coherence]
     if rivals:
-        raise BadInput(_doubt(path, lines, [match.encoding for match in [best, *rivals][:SHOWN_READINGS]], fault))
+        raise BadInput(_doubt(path, parts, [match.encoding for match in [best, *rivals][:SHOWN_READINGS]], fault))
     if len(evidence) >= EVIDENCE and b"\0" not in head:
         _check_twins(path, best)
     return str(best.encoding)
@@ -116,13 +116,13 @@ def _detected(path: Path, head: bytes, fault: Fault | None) -> str:
 def _check_twins(path: Path, best: Any) -> None:
     """Raises BadInput where encodings that read the evidence alike read a later line differently."""
     twins = [name for name in best.could_be_from_charset if name != best.encoding]
-    for number, line in _lines_beyond_ascii(path, most=None):
-        texts = {name: _decoded(line, name) for name in (best.encoding, *twins)}
+    for part in _beyond_ascii(path, most=None):
+        texts = {name: _decoded(part.content, name) for name in (best.encoding, *twins)}
         twins = [name for name in twins if texts[name] is not None]  # what cannot read a line is not the encoding
         if other := next((name for name in twins if texts[name] != texts[best.encoding]), None):
             raise BadInput(
                 f"{path.name}: its encoding is in doubt: {best.encoding} and {other} read it alike up to "
-                f"{parting(number, line, [best.encoding, other])}. "
+                f"{parting(part, [best.encoding, other])}. "
                 "Say which it is, as ingest.csv_encoding in the scenario's params.yaml, or save it as UTF-8"
             )
 
@@ -134,26 +134,28 @@ def _decoded(line: bytes, encoding: str) -> str | None:
         return None
 
 
-def _lines_beyond_ascii(path: Path, *, most: int | None = EVIDENCE) -> Iterator[tuple[int, bytes]]:
-    """Lines that tell encodings apart, up to `most` bytes of them, each with its number."""
-    size, number = 0, 1
+def _beyond_ascii(path: Path, *, most: int | None = EVIDENCE) -> Iterator[Part]:
+    """Lines of the whole file that tell encodings apart, up to `most` bytes of them; long lines in pieces."""
+    size, number, before = 0, 1, 0
     with open_bytes(path) as file:
         for line in iter(lambda: file.readline(PIECE), b""):
             if not line.isascii():
                 size += len(line)
-                yield number, line
+                yield Part(line, number, before)
             if most is not None and size > most:
                 return
+            ends = max(line.rfind(b"\n"), line.rfind(b"\r")) + 1
             number += max(line.count(b"\n"), line.count(b"\r"))
+            before = len(line) - ends if ends else before + len(line)
 
 
-def _doubt(path: Path, lines: list[tuple[int, bytes]], encodings: list[str], fault: Fault | None) -> str:
-    """lines: what the encodings were found from. encodings: that could be, the likeliest first; maybe none."""
+def _doubt(path: Path, parts: list[Part], encodings: list[str], fault: Fault | None) -> str:
+    """parts: what the encodings were found from. encodings: that could be, the likeliest first; maybe none."""
     where = (
         f"line {fault.line} holds the byte 0x{fault.byte:02X}, which is not UTF-8" if fault else "it holds zero bytes"
     )
-    parted = (parting(number, line, encodings) for number, line in lines if len(readings(line, encodings)) > 1)
-    said = next(parted, "") or next((parting(number, line, encodings) for number, line in lines if encodings), "")
+    parted = (parting(part, encodings) for part in parts if len(readings(part.content, encodings)) > 1)
+    said = next(parted, "") or next((parting(part, encodings) for part in parts if encodings), "")
     return (
         f"{path.name}: {where}, and its encoding is in doubt{f', first in {said}' if said else ''}. Say which it is, "
         "as ingest.csv_encoding in the scenario's params.yaml (for instance cp1252, which Windows writes in western "

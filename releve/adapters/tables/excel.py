@@ -7,9 +7,10 @@ process where they do not fit. So a workbook is measured before it is opened, in
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from releve.adapters.tables.chunks import Chunk, Line, Table, chunk_rows, frame_of, guarded, numbered, told_as
 from releve.errors import BadInput
@@ -18,9 +19,11 @@ from releve.rules.cells import names_of
 KIND = "XLSX"
 MOST_CELLS = 8_000_000  # of a sheet, from A1 to its last row and column: some 550 MB
 MOST_UNPACKED = 1 << 29  # bytes; cells take some 40 each
-PLACE = re.compile(rb'\br="([A-Z]{1,3})([0-9]{1,7})"')  # of a cell in a sheet's XML
+# A row or a cell in a sheet's XML, whatever the prefix of its name, and where it says that it stands: it need not.
+PLACE = rb"""\sr\s*=\s*["']([A-Za-z]{0,3})([0-9]{1,7})["']"""
+TAG = re.compile(rb"""<(?:\w+:)?(row|c)(?:%b)?(?=[\s/>])((?:[^<>"']|"[^"]*"|'[^']*')*+)>""" % PLACE)
+LATER_PLACE = re.compile(PLACE)  # among the other attributes
 PIECE = 1 << 20  # bytes read at a time
-LONGEST_PLACE = 16  # bytes, which two pieces may share
 
 
 def open_excel(path: Path) -> Table:
@@ -66,23 +69,43 @@ def _check_size(path: Path) -> None:
 
 def _check_cells(path: Path, packed: zipfile.ZipFile, name: str) -> None:
     """Raises BadInput where a sheet spans too many cells; one stray cell far below a table is enough for that."""
-    columns, last, before = {b"A"}, 1, b""
+    last, width = 1, 1
     with packed.open(name) as sheet:
-        for piece in iter(lambda: sheet.read(PIECE), b""):
-            places = PLACE.findall(before + piece)
-            columns.update(column for column, _ in places)
-            last = int(places[-1][1]) if places else last  # rows stand in their order
-            before = piece[-LONGEST_PLACE:]
-    width = max(map(_number, columns))
+        for row, column in _places(sheet):
+            last, width = max(last, row), max(width, column)
     if last * width > MOST_CELLS:
         spans = f"has a sheet that reaches to row {last:,} and column {width:,}, which makes {last * width:,} cells"
         raise _too_large(path, spans, f"{MOST_CELLS:,}; remove stray cells beside and below the table")
 
 
+def _places(sheet: IO[bytes]) -> Iterator[tuple[int, int]]:
+    """Row and column, from 1, of each cell. One that does not say stands beside the one before it, and a row below."""
+    row = column = 0
+    for kind, letters, digits, others in _tags(sheet):
+        if not digits and (said := LATER_PLACE.search(others)):
+            letters, digits = said.groups()
+        if kind == b"row":
+            row, column = int(digits) if digits else row + 1, 0
+        else:
+            column = _number(letters) if digits else column + 1
+            yield (int(digits) if digits else max(row, 1)), column
+
+
+def _tags(sheet: IO[bytes]) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
+    """Of the rows and cells: name, letters and digits of the place, other attributes."""
+    rest = b""
+    for piece in iter(lambda: sheet.read(PIECE), b""):
+        text = rest + piece
+        yield from TAG.findall(text)
+        begun = text.rfind(b"<")
+        rest = text[begun:] if begun > text.rfind(b">") else b""  # a tag that two pieces share
+
+
+@cache
 def _number(column: bytes) -> int:
     """Of a column: A is 1, Z 26, AA 27."""
     number = 0
-    for letter in column:
+    for letter in column.upper():
         number = 26 * number + letter - 64
     return number
 

@@ -1,8 +1,18 @@
 """Where encodings read the same bytes differently: the line, the byte, and how each of them reads it."""
 
 import codecs
+from dataclasses import dataclass
 
 SHOWN = 60  # characters of a line in a message
+
+
+@dataclass(frozen=True)
+class Part:
+    """Bytes of a file: whole lines, or a part of a line that is read in pieces."""
+
+    content: bytes
+    line: int  # of the first byte, from 1
+    before: int = 0  # bytes of that line before it
 
 
 def lines_in(text: str) -> int:
@@ -15,13 +25,14 @@ def readings(line: bytes, encodings: list[str]) -> set[str]:
     return {line.decode(name, "replace") for name in encodings}
 
 
-def parting(number: int, line: bytes, encodings: list[str]) -> str:
-    """Where encodings first read a line differently, and how each does; of one alone, its first byte beyond ASCII."""
+def parting(part: Part, encodings: list[str]) -> str:
+    """Where encodings first read it differently, and how each does; of one alone, its first byte beyond ASCII."""
+    line = part.content
     at = _first_parting(line, encodings)
     texts = [line[:at].decode(name, "ignore") for name in encodings]
-    number += lines_in(texts[0])
+    number = part.line + lines_in(texts[0])
     begins = max(texts[0].rfind("\n"), texts[0].rfind("\r")) + 1
-    byte = at - len(texts[0][:begins].encode(encodings[0])) + 1
+    byte = at + 1 - len(texts[0][:begins].encode(encodings[0])) if begins else at + 1 + part.before
     shown = [
         f"{_around(line.decode(name, 'replace'), len(text))!r} as {name}"
         for name, text in zip(encodings, texts, strict=True)

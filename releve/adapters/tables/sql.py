@@ -75,13 +75,16 @@ def _told() -> Iterator[None]:
     except (ArgumentError, NoSuchModuleError) as error:
         raise BadInput(f"the address of source.url_env is none that SQLAlchemy knows: {type(error).__name__}") from None
     except (OperationalError, InterfaceError) as error:
-        raise DatabaseUnavailable(f"the database of source.url_env did not answer the query: {_first(error)}") from None
+        raise DatabaseUnavailable(
+            f"the database of source.url_env did not answer the query: {what_was_said(error)}"
+        ) from None
     except SQLAlchemyError as error:
-        raise BadInput(f"the database refuses source.query: {_first(error)}") from None
+        raise BadInput(f"the database refuses source.query: {what_was_said(error)}") from None
     except ImportError as error:
         raise BadInput(f"the address of source.url_env needs a driver that is not installed: {error}") from None
 
 
-def _first(error: Exception) -> str:
-    """What the driver said, without the query and its values."""
-    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+def what_was_said(error: Exception) -> str:
+    """What the driver said, without the query and its values; the kind of its error where it said nothing."""
+    cause = getattr(error, "orig", None) or error
+    return next(iter(str(cause).strip().splitlines()), type(cause).__name__)

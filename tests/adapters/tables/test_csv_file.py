@@ -180,6 +180,21 @@ def test_encodings_that_part_late_in_a_file_are_doubted(last, doubted, tmp_path)
         assert len(read(path)[0]) == 800 * 60 - 1
 
 
+@pytest.mark.parametrize(
+    ("before", "line", "byte"),
+    [
+        (b"kind,price\n" + b"bread,1\n" * 200_000, 200_002, 6),
+        (b"kind,price\n" + b"x" * 1_500_000, 2, 1_500_006),
+        (b"kind,price\r" + b"bread,1\r" * 200_000, 200_002, 6),
+    ],
+)
+def test_a_doubt_megabytes_into_a_file_is_told_with_its_line_and_byte(before, line, byte, tmp_path):
+    path = written(tmp_path, before + b"bread\xe9,1")
+
+    with pytest.raises(BadInput, match=rf"line {line} holds .* first in line {line}, byte {byte} \(0xE9\)"):
+        read(path)
+
+
 @pytest.mark.parametrize("encoding", TEXTS)
 def test_an_encoding_that_is_said_is_taken(encoding, tmp_path):
     rows, _, said = read(written(tmp_path, TEXTS[encoding].encode(encoding)), encoding=encoding)

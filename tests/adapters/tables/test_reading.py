@@ -117,7 +117,7 @@ SHEET = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 def workbook(path, *sheets, corner=""):
-    """An Excel file, written by hand: each sheet is a list of rows of cells, None for an empty one.
+    """An Excel file, written by hand: each sheet is a list of rows of cells, None for an empty one; or its XML.
 
     corner: the place of one more cell, below all rows.
     """
@@ -136,7 +136,8 @@ def workbook(path, *sheets, corner=""):
         file.writestr("xl/workbook.xml", sheet_list)
         file.writestr("xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{packaged}">{parts}</Relationships>')
         for number, rows in zip(numbers, sheets, strict=True):
-            cells = "".join(row_xml(at, row) for at, row in enumerate(rows, start=1))
+            is_xml = isinstance(rows, str)
+            cells = rows if is_xml else "".join(row_xml(at, row) for at, row in enumerate(rows, start=1))
             cells += f"<row>{cell_xml(corner, 1)}</row>" if corner else ""
             file.writestr(f"xl/worksheets/s{number}.xml", SHEET.format(cells))
     return path
@@ -206,6 +207,24 @@ def test_one_stray_cell_in_the_last_corner_of_a_sheet_does_not_end_the_process(t
 
     with pytest.raises(BadInput, match="reaches to row 1,048,576 and column 16,384"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("cells", "row", "column"),
+    [
+        ("<row><c/><c/><c/></row><row><c/></row>", 2, 3),
+        ("<row r='9'><c/><c/></row><row><c r='E10' /><c/></row>", 10, 6),
+        ('<row r="2"><c s="1" r="b7"/><c/></row><row><c/></row>', 7, 3),
+        ('<x:row r="4"><x:c/></x:row><row spans="1:99"/>', 4, 1),
+        ('<row><c x=">" r="C5"/></row>', 5, 3),
+        ("<row>" + "<c/>" * (1 << 18) + "</row>", 1, 1 << 18),  # more than a piece
+    ],
+)
+def test_cells_that_do_not_say_where_they_stand_count_as_well(cells, row, column, tmp_path, monkeypatch):
+    monkeypatch.setattr("releve.adapters.tables.excel.MOST_CELLS", row * column - 1)
+
+    with pytest.raises(BadInput, match=f"reaches to row {row:,} and column {column:,}, "):
+        read(workbook(tmp_path / "today.xlsx", cells))
 
 
 def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):

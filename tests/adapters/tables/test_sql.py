@@ -2,8 +2,9 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from releve.adapters.tables.sql import DatabaseUnavailable, open_query
+from releve.adapters.tables.sql import DatabaseUnavailable, open_query, what_was_said
 from releve.errors import BadInput
 
 
@@ -55,6 +56,15 @@ def test_nothing_is_ever_written(query, database):
 def test_a_query_that_makes_no_table_is_refused(query, told, database):
     with pytest.raises(BadInput, match=told):
         read(database, query)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("", "OperationalError"), ("\n", "OperationalError"), ("gone\naway", "gone")]
+)
+def test_a_driver_that_says_nothing_is_told_by_the_kind_of_its_error(said, told):
+    error = OperationalError("select 1", {}, sqlite3.OperationalError(said))
+
+    assert what_was_said(error) == told
 
 
 @pytest.mark.parametrize("url", ["no address", "nosuchdb://user:secret@host/name"])
