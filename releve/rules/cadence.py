@@ -18,6 +18,8 @@ from releve.rules.sheets import Sheet
 
 MEMORY = 4  # retrainings that are pooled
 LEAST_RECENT = 30  # labels since the last look, below which nobody asks these answers alone
+RESERVE = 0.5  # of a challenge, which is kept for what is sure
+DUST = 1e-9  # of a challenge, that sums of fractions may be off by
 MOST_ROWS = 5000  # newest labelled rows that a payoff is measured on
 
 
@@ -99,12 +101,14 @@ def pool(known: Sequence[Payoff]) -> Payoff:
     return Payoff(Interval(value, value - below, value + above), rows)
 
 
-def has_budget(challenges: Sequence[Challenged], new_batches: int, params: Trigger) -> bool:
-    """Whether one more challenge is no more than one in `fastest_batches`, over all batches so far: what quiet times
-    did not spend is there when something happens. The first one may come early."""
+def has_budget(challenges: Sequence[Challenged], new_batches: int, params: Trigger, *, is_sure: bool) -> bool:
+    """Whether one more challenge can be paid for: some are in hand at the beginning, and so many batches earn one more
+    (a token bucket). What quiet times did not spend is there when something happens; what is not sure leaves RESERVE.
+    """
     made = challenges[1:]
     batches = new_batches + sum(challenge.batches for challenge in made)
-    return not made or (len(made) + 1) * params.fastest_batches <= batches
+    in_hand = params.budget_at_first + batches / params.budget_batches - len(made)
+    return in_hand >= 1 + (0 if is_sure else RESERVE) - DUST
 
 
 def is_wary(challenges: Sequence[Challenged], payoff: Payoff | None) -> bool:

@@ -19,7 +19,8 @@ from releve.rules.target import REGRESSION
 if TYPE_CHECKING:
     import pandas as pd
 
-WINDOW_FOLDS = 3  # blocks that a training window is chosen on
+WINDOW_FOLDS = 5  # blocks that a training window is chosen on
+WINDOW_ROWS = 2  # rows in them for each of the holdout: a window that is chosen by luck costs a whole release
 VALUE = "_value"  # column of the answers in a regression; no class is called so
 
 
@@ -85,9 +86,9 @@ def _check_labels(labels: list[Any], schema: Schema, *, calibrated: bool) -> Non
 
 
 def folds_before(end: int, *, rows: int) -> tuple[Fold, ...]:
-    """The newest rows before a holdout, as many as it has but no more than half, in three blocks or as many as there
-    are rows: `train.last_batches: auto` chooses on them, so that the holdout has no say."""
-    start = end - max(1, min(rows, end // 2))
+    """The newest rows before a holdout of `rows`: twice as many, but no more than half of those there are, in five
+    blocks or as many as there are rows. `train.last_batches: auto` chooses on them, so that the holdout has no say."""
+    start = end - max(1, min(WINDOW_ROWS * rows, end // 2))
     count = min(WINDOW_FOLDS, end - start)
     edges = [start + (end - start) * number // count for number in range(count + 1)]
     return tuple(Fold(*each) for each in pairwise(edges))

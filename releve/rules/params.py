@@ -185,6 +185,8 @@ class Trigger(Section):
     every_batches: Count
     fastest_batches: Count
     slowest_batches: Count
+    budget_batches: Annotated[float, Field(ge=1)]
+    budget_at_first: Annotated[float, Field(ge=0)]
     broken_looks: Annotated[int, Field(ge=0)]
     cooldown_hours: Annotated[float, Field(ge=0)]
     max_per_month: Annotated[int, Field(ge=0)]

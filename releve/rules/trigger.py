@@ -190,14 +190,20 @@ def _two_key(evidence: Evidence, history: History, params: Trigger) -> Iterator[
 
 
 def _auto(evidence: Evidence, history: History, params: Trigger) -> Iterator[Cause]:
-    """At once where evidence asks for it, else as often as retraining has been seen to pay; never above the budget."""
-    if not cadence.has_budget(history.challenges, evidence.new_batches, params):
+    """At once where evidence asks for it, else as often as retraining has been seen to pay; never above the budget,
+    the last of which is kept for a newest batch that is surely answered worse."""
+    if not _can_pay(evidence, history, params):
         return
     yield from _two_key(evidence, history, params)
     yield from _sag(evidence, history, params)
     pace = cadence.pace(history.challenges, evidence.payoff, params)
     if evidence.new_batches >= pace.batches:
         yield CADENCE, f"{evidence.new_batches} batches since the last challenge; {pace}"
+
+
+def _can_pay(evidence: Evidence, history: History, params: Trigger) -> bool:
+    is_sure = evidence.recent is not None and evidence.recent.state == quality.WORSE
+    return cadence.has_budget(history.challenges, evidence.new_batches, params, is_sure=is_sure)
 
 
 def _sag(evidence: Evidence, history: History, params: Trigger) -> Iterator[Cause]:
@@ -244,10 +250,10 @@ def _why_not(evidence: Evidence, history: History, params: Trigger) -> str:
         )
     if params.policy == AUTO:
         told = f"{evidence.new_batches} batches since the last challenge; "
-        if not cadence.has_budget(history.challenges, evidence.new_batches, params):
+        if not _can_pay(evidence, history, params):
             return (
-                f"{told}one more challenge would be more than one in {params.fastest_batches} batches, whatever the "
-                "evidence (params.yaml: trigger.fastest_batches)"
+                f"{told}the budget has none in hand, and {params.budget_batches:g} batches earn one "
+                "(params.yaml: trigger.budget_batches)"
             )
         return f"{told}{cadence.pace(history.challenges, evidence.payoff, params)}"
     if params.policy == DRIFT_ONLY:

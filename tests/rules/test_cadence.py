@@ -4,7 +4,8 @@ from releve.rules.cadence import MEMORY, Challenged, Payoff, has_budget, is_wary
 from releve.rules.scores import Interval
 from tests.tables import make_params
 
-RULE = make_params(trigger={"every_batches": 4, "fastest_batches": 2, "slowest_batches": 32}).trigger
+PACES = {"every_batches": 4, "fastest_batches": 2, "slowest_batches": 32}
+RULE = make_params(trigger=PACES | {"budget_batches": 2, "budget_at_first": 1}).trigger
 PAID = Payoff(Interval(0.05, 0.01, 0.09), 100)
 IN_VAIN = Payoff(Interval(0.0, -0.02, 0.02), 100)
 FIRST = Challenged("", True, 100)
@@ -52,19 +53,26 @@ def test_payoffs_are_pooled_by_their_rows():
     assert pooled.gain.high - pooled.gain.value == pytest.approx((0.1**2 / 9 + 0.1**2 * 4 / 9) ** 0.5)
 
 
-@pytest.mark.parametrize(("new_batches", "allowed"), [(1, False), (2, True), (3, True)])
-def test_at_most_one_batch_in_two_is_followed_by_a_challenge(new_batches, allowed):
-    assert has_budget(a_history(None, None, batches=2), new_batches, RULE) is allowed
+@pytest.mark.parametrize(
+    ("new_batches", "if_sure", "if_likely"), [(1, False, False), (2, True, False), (3, True, True)]
+)
+def test_so_many_batches_earn_a_challenge_and_half_of_one_is_kept_for_what_is_sure(new_batches, if_sure, if_likely):
+    spent = a_history(None, None, batches=1)
+
+    assert has_budget(spent, new_batches, RULE, is_sure=True) is if_sure
+    assert has_budget(spent, new_batches, RULE, is_sure=False) is if_likely
 
 
 def test_what_quiet_times_did_not_spend_is_there_when_something_happens():
-    assert has_budget(a_history(None, batches=10), 1, RULE)
+    assert has_budget(a_history(None, batches=10), 1, RULE, is_sure=False)
 
 
-def test_the_first_retraining_may_come_early():
-    assert has_budget((FIRST,), 1, RULE)
-    assert not has_budget(a_history(None, batches=1), 2, RULE)
-    assert has_budget(a_history(None, batches=1), 3, RULE)
+def test_what_is_in_hand_at_first_may_be_spent_at_once():
+    rule = RULE.model_copy(update={"budget_at_first": 2})
+
+    assert has_budget((FIRST,), 1, rule, is_sure=False)
+    assert has_budget(a_history(None, batches=1), 1, rule, is_sure=False)
+    assert not has_budget(a_history(None, None, None, batches=1), 1, rule, is_sure=False)
 
 
 def test_it_takes_surer_evidence_where_retraining_was_in_vain():

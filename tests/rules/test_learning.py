@@ -127,7 +127,11 @@ def test_fewer_rows_are_learned_from_where_they_are_clearly_better(all_past, new
 
 @pytest.mark.parametrize(
     ("end", "rows", "blocks"),
-    [(100, 30, [(70, 80), (80, 90), (90, 100)]), (100, 80, [(50, 66), (66, 83), (83, 100)]), (3, 30, [(2, 3)])],
+    [
+        (100, 20, [(60, 68), (68, 76), (76, 84), (84, 92), (92, 100)]),
+        (100, 80, [(50, 60), (60, 70), (70, 80), (80, 90), (90, 100)]),
+        (3, 30, [(2, 3)]),
+    ],
 )
 def test_a_training_window_is_chosen_on_blocks_right_before_the_holdout(end, rows, blocks):
     assert folds_before(end, rows=rows) == tuple(Fold(*block) for block in blocks)

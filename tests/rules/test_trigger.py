@@ -138,11 +138,11 @@ def test_auto_alone_asks_where_the_newest_answers_sag_by_more_than_is_tolerated(
 
 
 def test_auto_asks_nothing_beyond_its_budget():
-    spent = History((Challenged("", True, 100), Challenged("", True, 200, batches=1)))
+    spent = History((Challenged("", True, 100), *[Challenged("", True, 200, batches=1)] * 3))
 
     assert "auto" not in retrains(an_evidence(kept=quality.WORSE), spent)
     told = decide(an_evidence(kept=quality.WORSE), spent, make_params(trigger={**WIDE, "policy": "auto"}).trigger)
-    assert "more than one in 2 batches, whatever the evidence" in told.reasons[0]
+    assert "the budget has none in hand, and 2.5 batches earn one" in told.reasons[0]
 
 
 def test_without_a_cooldown_a_challenge_that_is_dated_later_holds_nothing_back():
