@@ -25,7 +25,7 @@ from releve.rules.params_edit import with_settings
 from releve.rules.policies import Policy, policies
 from releve.rules.replay import Played, drive
 from releve.rules.replay_course import Course, course, cut
-from releve.rules.replay_figures import figures
+from releve.rules.replay_figures import check_scorable, figures
 from releve.rules.replay_jobs import Bench, Done, Job
 from releve.rules.replay_text import HEADS, advice, lines, markdown, recommended_settings, summary
 from releve.rules.schema import Schema
@@ -99,6 +99,7 @@ def play(
     first = cut(rows, params)[0]
     candidate = choose_recipe(rows.iloc[:first].reset_index(drop=True), len(rows), schema, params, progress)
     found = course(rows.reset_index(drop=True), schema, candidate, params)
+    check_scorable(found)
     played = run(found, chosen or policies(params), progress=progress)
     return figures(scenario, found, played)
 
