@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 
 import pytest
 import yaml
@@ -10,6 +9,7 @@ from releve.rules.policies import Policy, policies
 from releve.rules.replay_text import recommended_settings
 from releve.rules.search_spaces import Candidate
 from tasks.replay import choose_recipe, play, read_rows, replay, run, write_recommended
+from tests.clusters import running_cluster
 from tests.streams import SCHEMA, abrupt, stream, stream_course, stream_params
 from tests.tables import SHOP, shop_schema
 
@@ -79,17 +79,28 @@ def test_a_scenario_without_a_batch_has_no_history_to_replay(fresh):
         replay(fresh.settings, SHOP)
 
 
-def test_one_worker_and_two_find_the_same():
-    course = stream_course(stream(angle=abrupt))
-    found = []
-    for workers in (1, 2):
-        compute = course.bench.params.compute.model_copy(update={"workers": workers})
-        params = course.bench.params.model_copy(update={"compute": compute})
-        found.append(run(replace(course, bench=replace(course.bench, params=params)), [STATIC, EVERY]))
+def played_by(**compute):
+    """Two policies over one stream, worked on as `compute` says."""
+    course = stream_course(stream(angle=abrupt), compute=compute)
+    return run(course, [STATIC, EVERY])
 
-    for one, two in zip(*found, strict=True):
-        assert (one.answers == two.answers).all()
-        assert one.turns == two.turns
+
+def is_the_same(found, other):
+    return all(
+        (one.answers == two.answers).all() and one.turns == two.turns for one, two in zip(found, other, strict=True)
+    )
+
+
+def test_one_worker_and_two_find_the_same():
+    assert is_the_same(played_by(workers=1), played_by(workers=2))
+
+
+@pytest.mark.slow
+def test_a_cluster_finds_what_this_machine_finds():
+    with running_cluster(workers=2) as cluster:
+        there = played_by(address=cluster.address)
+
+    assert is_the_same(there, played_by(workers=1))
 
 
 def test_the_recipe_is_the_one_named_or_the_best_default_before_the_first_window():

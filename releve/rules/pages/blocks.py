@@ -80,6 +80,11 @@ class Point:
     high: float | None = None
     note: str = ""  # said when it is pointed at
 
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """Of its interval; () where it has none."""
+        return () if self.low is None or self.high is None else (self.low, self.high)
+
 
 SCORES, ESTIMATES, LINE, BARS = "scores", "estimates", "line", "bars"  # how a series is drawn
 

@@ -44,7 +44,8 @@ svg .mark { stroke: var(--mark); fill: var(--mark); } svg .dot { fill: var(--mar
 svg .band { fill: var(--band); } svg .promise { stroke: var(--mark); stroke-dasharray: 6 3; fill: none; }
 svg .release { stroke: var(--good); fill: var(--good); } svg .refusal { stroke: var(--soft); fill: none; }
 svg .rollback { stroke: var(--bad); fill: var(--bad); } svg .event { stroke-width: 1; stroke-opacity: .55; }
-svg .open { fill: var(--paper); } svg .series { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
+svg .open { fill: var(--paper); } svg .doubt { fill-opacity: .22; }
+svg .series { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 @media print { :root { color-scheme: light; } details > * { display: block; } .figure { white-space: normal; }
   details::details-content { content-visibility: visible; display: block; height: auto; }
   table { font-size: .8rem; } svg, tr, .journal > li { break-inside: avoid; }

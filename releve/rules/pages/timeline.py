@@ -39,6 +39,7 @@ from releve.rules.pages.svg import (
 WIDEST, NARROWEST, ROOMY = 940, 420, 34  # pixels: a picture with many windows, with few, and room for each of few
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 10, 26  # pixels around the plot
 PLOT = 210  # pixels of height
+CROWDED = 10  # pixels between two windows, below which their intervals are drawn as one area
 STROKE = 8  # pixels to each side, of a figure that has no neighbours
 LABEL = 78  # pixels that the name of a moment takes
 LANES = {RELEASE: 7, BACK: 19, REFUSAL: 31}  # pixels from the top: signs of one day may not cover each other
@@ -73,7 +74,7 @@ def _reach(block: Timeline) -> tuple[float, float]:
     if not values:
         return 0.0, 1.0
     room = (max(values) - min(values)) or abs(values[0]) * 0.1 or 1.0
-    ends = [end for point in _points(block) for end in (point.low, point.high) if end is not None]
+    ends = [end for point in _points(block) for end in point.ends]
     ends += [end for band in block.bands for end in (band.low, band.high)]
     low = max(min([*values, *ends]), min(values) - room)
     high = min(max([*values, *ends]), max(values) + room)
@@ -115,7 +116,7 @@ def _band(band: Band, scales: Scales) -> str:
 
 
 def _scores(series: Series, scales: Scales) -> str:
-    """A dot each, its interval upright, and a line through the dots of windows that follow each other."""
+    """A dot each, its interval, and a line through the dots of windows that follow each other."""
     x, y = scales
     dot = _dot_radius(x)
     through = "".join(
@@ -123,19 +124,15 @@ def _scores(series: Series, scales: Scales) -> str:
         for run in _unbroken(series.points)
         if len(run) > 1
     )
-    return through + "".join(
-        _upright(point, scales, _colour(series))
-        + circle(x(point.x), y(point.value), dot, _fill(series), note=point.note)
-        for point in series.points
-    )
+    dots = "".join(circle(x(point.x), y(point.value), dot, _fill(series), note=point.note) for point in series.points)
+    return _intervals(series, scales) + through + dots
 
 
 def _estimates(series: Series, scales: Scales) -> str:
-    """A hollow diamond each, its interval upright."""
+    """A hollow diamond each, and its interval."""
     x, y = scales
-    return "".join(
-        _upright(point, scales, _colour(series))
-        + path(_diamond(x(point.x), y(point.value), _dot_radius(x) + 1.2), f"{_colour(series)} open", note=point.note)
+    return _intervals(series, scales) + "".join(
+        path(_diamond(x(point.x), y(point.value), _dot_radius(x) + 1.2), f"{_colour(series)} open", note=point.note)
         for point in series.points
     )
 
@@ -176,11 +173,30 @@ def _dot_radius(x: Scale) -> float:
     return max(1.6, min(4.0, 0.3 * (x(1) - x(0))))
 
 
+def _intervals(series: Series, scales: Scales) -> str:
+    """Upright lines, or areas where windows are so close that lines would cover the picture."""
+    x, _ = scales
+    known = [point for point in series.points if point.ends]
+    if x(1) - x(0) >= CROWDED:
+        return "".join(_upright(point, scales, _colour(series)) for point in known)
+    runs = _unbroken(known)
+    return "".join(
+        _area(run, scales, _fill(series)) if len(run) > 1 else _upright(run[0], scales, _colour(series)) for run in runs
+    )
+
+
 def _upright(point: Point, scales: Scales, kind: str) -> str:
-    if point.low is None or point.high is None:
-        return ""
     x, y = scales
-    return line(x(point.x), y(point.low), x(point.x), y(point.high), kind)
+    low, high = point.ends
+    return line(x(point.x), y(low), x(point.x), y(high), kind)
+
+
+def _area(points: Sequence[Point], scales: Scales, kind: str) -> str:
+    x, y = scales
+    above = [(x(point.x), y(point.ends[1])) for point in points]
+    below = [(x(point.x), y(point.ends[0])) for point in reversed(points)]
+    around = " ".join(f"{number(across)} {number(down)}" for across, down in (*above, *below))
+    return path(f"M{around}z", f"{kind} doubt")
 
 
 def _diamond(x: float, y: float, size: float) -> str:

@@ -70,6 +70,14 @@ def test_an_interval_of_a_few_rows_does_not_squeeze_the_others():
     assert (wide[0] - wide[1]) > 0.3 * (plain[0] - plain[1])
 
 
+def test_intervals_of_many_windows_are_one_area_for_each_unbroken_run():
+    few = drawn(scores(*[0.5] * 40, low=0.4, high=0.6), windows=40)
+    many = drawn(scores(*[0.5] * 100, None, *[0.5] * 99, low=0.4, high=0.6), windows=200)
+
+    assert (few.count('<line class="c0"'), few.count(" doubt")) == (40, 0)
+    assert (many.count('<line class="c0"'), many.count(" doubt")) == (0, 2)
+
+
 @pytest.mark.parametrize("windows", [1, 2, 200, 400])
 def test_a_picture_is_never_wider_than_a_page(windows):
     found = drawn(scores(*[0.5] * windows), windows=windows)
