@@ -28,7 +28,8 @@ QUICK_TRIES, TRIES = 4, 20
 def main() -> None:
     """Write the table and the plot, and say which figures are beyond the bars."""
     arguments = _arguments()
-    setup = Setup(read_params(Path.cwd()).monitor, read_tables(arguments.table, arguments.leave_out))
+    tables = read_tables(arguments.table, arguments.leave_out)
+    setup = Setup(read_params(Path.cwd()).monitor, tables, beside=not arguments.alone)
     cells = list(plan(setup.tables, arguments.tries or (QUICK_TRIES if arguments.quick else TRIES)))
     started, figures = time.monotonic(), []
     for found in measured(setup, cells, workers=arguments.workers):
@@ -69,6 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_TRIES} tries instead of {TRIES}")
     parser.add_argument("--tries", type=int, default=0, help="of 50 columns; twice as many of 10 and 16, half of 200")
+    parser.add_argument("--alone", action="store_true", help="without Evidently and ADWIN, which take most of the time")
     parser.add_argument("--workers", type=int, default=0, help="processes; 0: one per core")
     parser.add_argument("--out", type=Path, default=Path("docs/drift"), help="without its ending")
     parser.add_argument("--table", nargs="+", default=[], metavar="NAME=FILE", help="CSV files, in time order")

@@ -56,6 +56,7 @@ class Setup:
 
     params: Monitor
     tables: Mapping[str, Columns]
+    beside: bool = True  # whether Evidently's defaults and ADWIN look too
 
 
 def plan(tables: Iterable[str], tries: int) -> Iterator[Cell]:
@@ -102,7 +103,7 @@ def tried(setup: Setup, item: tuple[Cell, int]) -> dict[str, list[bool]]:
         SURE: [states[-1] == DRIFT],
         HELD: [state == BROKEN for state in states],
     }
-    for rival in rivals():
+    for rival in rivals() if setup.beside else ():
         said = rival(look.reference, look.windows[0], look.schema)
         found |= {method: [alarm] for method, alarm in said.items()}
     return found
