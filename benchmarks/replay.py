@@ -3,9 +3,10 @@
     python -m benchmarks.replay digits bike=bike.csv:cnt:dteday elec2=elec2.csv:class made
         [--leave-out casual,registered] [--set replay.windows=10] [--folder figures]
 
-Each table is NAME=FILE:TARGET[:TIME], rows oldest first; `digits` is the bundled scenario, `made` five made streams. A
-share of 1 is the gain over the static policy of the best policy in hindsight, over all that were replayed: those that
-learn from the newest windows alone and those that skip the gate included.
+Each table is NAME=FILE:TARGET[:TIME], rows oldest first; `digits` is the bundled scenario, `made` five made streams,
+`abrupt`, `gradual`, `recurring`, `still` and `noise` one of them. A share of 1 is the gain over the static policy of
+the best policy in hindsight, over all that were replayed: those that learn from the newest windows alone and those
+that skip the gate included.
 """
 
 import argparse
@@ -29,11 +30,17 @@ from releve.rules.replay_text import markdown
 from releve.rules.schema import Schema
 from tasks.replay import play
 from tasks.seed import windows
-from tests.streams import SCHEMA, abrupt, gradual, recurring, still, stream
+from tests.streams import NOISE, SCHEMA, abrupt, gradual, recurring, still, stream
 
 PROJECT = Path(__file__).parent.parent
 BUNDLED, MADE = "digits", "made"
-STREAMS = {"abrupt": abrupt, "gradual": gradual, "recurring": recurring, "still": still}
+STREAMS = {  # angle, noise
+    "abrupt": (abrupt, NOISE),
+    "gradual": (gradual, NOISE),
+    "recurring": (recurring, NOISE),
+    "still": (still, NOISE),
+    "noise": (still, 0.6),
+}
 HEAD = (
     "| table | metric | static | best policy | its score | auto | share of its gain | retrainings: every window, auto |"
     " recommended | CPU s |\n|---|---|---|---|---|---|---|---|---|---|"
@@ -69,11 +76,11 @@ def main() -> int:
 def read(text: str, arguments: argparse.Namespace) -> Iterator[Table]:
     """The tables that one argument names."""
     settings = tuple(read_override(each) for each in arguments.set)
-    if text == MADE:
+    if text == MADE or text in STREAMS:
         params = _params(read_params(PROJECT), as_sections(settings))
-        for name, angle in STREAMS.items():
-            yield Table(name, stream(angle=angle, rows=4000), SCHEMA, params)
-        yield Table("noise", stream(angle=still, rows=4000, noise=0.6), SCHEMA, params)
+        for name in STREAMS if text == MADE else (text,):
+            angle, noise = STREAMS[name]
+            yield Table(name, stream(angle=angle, rows=4000, noise=noise), SCHEMA, params)
     elif text == BUNDLED:
         params = _params(read_params(PROJECT, BUNDLED), as_sections(settings))
         yield Table(BUNDLED, pd.concat(list(windows()), ignore_index=True), read_schema(PROJECT, BUNDLED), params)
@@ -121,7 +128,9 @@ def _cpu() -> float:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("tables", nargs="+", metavar=f"NAME=FILE:TARGET[:TIME], {BUNDLED} or {MADE}")
+    parser.add_argument(
+        "tables", nargs="+", metavar=f"NAME=FILE:TARGET[:TIME], {BUNDLED}, {MADE}, {', '.join(STREAMS)}"
+    )
     parser.add_argument("--leave-out", type=lambda text: text.split(","), default=[], help="columns that give it away")
     parser.add_argument("--set", nargs="*", default=[], metavar="SECTION.KEY=VALUE", help="over params.yaml")
     parser.add_argument("--folder", type=Path, help="where each replay's JSON, table and picture go")
