@@ -1,4 +1,4 @@
-"""The whole loop, once: monitor, and when a challenge is due retrain, judge and release."""
+"""The whole loop, once: ingest, monitor, and when a challenge is due retrain, judge and release."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -30,21 +30,24 @@ class Round:
 
 @flow(name="lifecycle", flow_run_name="lifecycle-{scenario}", log_prints=True)
 def lifecycle(scenario: Scenario = "digits") -> Any:
-    """Evidence, decision, challenge, release: each only when the one before says so.
+    """Rows, evidence, decision, challenge, release: each of the last three only when the one before says so.
 
     Ends with the Round, in the state Refused where the gate refused the challenger. Fails, after all that, when one of
     the files that were waiting was refused.
     """
     settings = read_settings()
+    waiting = take_in(settings, scenario)
     seen = watch(settings, scenario)
     if not seen.decision.retrain:
         publish(settings, scenario)
+        check_refusals(waiting)
         return Completed(message=f"{seen.model} serves on: {seen.decision.reasons[0]}", data=Round(seen))
     found = take_in(settings, scenario, harvested=True)
     challenger = challenge(settings, scenario, reason="; ".join(seen.decision.reasons))
     released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
     tell(settings, scenario)
     publish(settings, scenario)
+    check_refusals(waiting)
     check_refusals(found)
     result = Round(seen, challenger, released)
     return concluded(scenario, challenger, released=released is not None, result=result)

@@ -106,16 +106,15 @@ def play(
 
 def run(found: Course, chosen: Sequence[Policy], *, progress: Progress = lambda line: None) -> list[Played]:
     """Side by side on the cores of this machine, or where compute.address says."""
-    compute, done = found.bench.params.compute, 0
+    compute, fitted = found.bench.params.compute, 0
     with open_workers(work, found.bench, address=compute.address, workers=compute.workers) as workers:
 
         def run_jobs(jobs: list[Job]) -> list[Done]:
-            nonlocal done
+            nonlocal fitted
             outcomes = [each.value or Done(None, 0.0, each.problem) for each in workers.run(jobs)]
-            done += len(jobs)
-            progress(
-                f"{done} jobs done, {sum(isinstance(job, replay_jobs.Fit) for job in jobs)} models in the last round"
-            )
+            if models := sum(isinstance(job, replay_jobs.Fit) for job in jobs):
+                fitted += models
+                progress(f"{done} models fitted")
             return outcomes
 
         return drive(chosen, found, run_jobs)

@@ -65,6 +65,8 @@ def _search(stage: Stage) -> dict[str, Any]:
     found = search(plan, clock=time.monotonic, progress=lambda line: print(line, flush=True))
     winner = trials.best(found.trials, metric=plan.table.metric)
     print(f"chosen: {winner.candidate}, {plan.table.metric} {winner.found.score:.4g}, trial {winner.number}")
+    if winner.origin != trials.SEARCH:
+        print("what the search found is not clearly better than this: by more than one standard error over the blocks")
     blocks = zip(plan.table.folds, winner.found.folds, strict=True)
     return {
         **winner.candidate.as_dict(),

@@ -124,7 +124,8 @@ def recommend(played: Sequence[Played], scored: Scored) -> dict[str, str]:
         others = [place for place in able if place != best]
         next_best = max(others, key=lambda place: scored.sign * scored.scores[place], default=best)
         lead = told_interval(scored.gain(best, next_best))
-        reason = f"the best score, and none that retrains less often is level with it; it leads by {lead}"
+        beside = f"it leads {played[next_best].policy.name!r} by {lead}"
+        reason = f"the best score, and none that retrains less often is level with it; {beside}"
     else:
         reason = (
             f"{BY_LUCK} from {its.policy.name!r}, the best, which gains {told_interval(scored.gain(best, chosen))} "

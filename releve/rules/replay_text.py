@@ -39,7 +39,7 @@ def summary(found: Mapping[str, Any]) -> str:
 def advice(found: Mapping[str, Any]) -> str:
     """The recommendation, with its uncertainty."""
     chosen = found["recommended"]
-    return f"Recommended: {chosen['policy']} ({chosen['reason']})"
+    return f"Recommended: {chosen['policy']} ({chosen['reason']}). What skips the gate is compared, never recommended."
 
 
 def recommended_settings(found: Mapping[str, Any]) -> dict[str, Any]:
