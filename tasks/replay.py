@@ -114,7 +114,7 @@ def run(found: Course, chosen: Sequence[Policy], *, progress: Progress = lambda 
             outcomes = [each.value or Done(None, 0.0, each.problem) for each in workers.run(jobs)]
             if models := sum(isinstance(job, replay_jobs.Fit) for job in jobs):
                 fitted += models
-                progress(f"{done} models fitted")
+                progress(f"{fitted} models fitted")
             return outcomes
 
         return drive(chosen, found, run_jobs)
