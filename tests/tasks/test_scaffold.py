@@ -284,6 +284,27 @@ def test_what_a_person_sets_is_heeded_and_written(
     assert schema.column("town").categories == ("Nîmes", "Orléans")
 
 
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        ("town,sold\nNîmes,yes\n".encode("cp1252"), "Say which it is, as SET=ingest.csv_encoding=cp1252, or save it"),
+        ("town,sold\nNîmes,yes\n".encode("utf-16")[:-1], "of the whole file as SET=ingest.csv_encoding=cp1252"),
+        (b"Sales, all towns\ntown,sold,price\nA,yes,1\n", "which line it is, as SET=ingest.csv_header_line=2"),
+    ],
+    ids=["encoding", "byte order mark", "header"],
+)
+def test_while_there_is_no_params_yaml_the_advice_is_for_the_command(
+    settings: Settings, tmp_path: Path, content: bytes, advice: str
+) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+
+    with pytest.raises(BadInput) as refused:
+        scaffold(settings, "t", data=tmp_path / "t.csv", roles=TARGET)
+
+    assert advice in str(refused.value)
+    assert "params.yaml" not in str(refused.value)
+
+
 @pytest.mark.parametrize("said", ["ingest.csv_encodign=utf-8", "holdout_rows=5", "split.holdout_rows=many"])
 def test_a_setting_that_there_is_not_is_refused(
     settings: Settings, data: Path, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
