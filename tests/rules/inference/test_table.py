@@ -44,7 +44,7 @@ def test_the_id_that_a_person_names_is_no_feature_and_its_faults_are_told() -> N
 
     assert found.table["id"] == "customer"
     assert no_features(found) == ["customer"]
-    assert "but 1 row repeat one and 1 are missing" in told(found, "id")
+    assert "but 1 row repeats one and 1 is missing" in told(found, "id")
 
 
 def test_an_id_without_faults_is_told_last_and_not_doubted_as_a_category() -> None:
@@ -97,8 +97,8 @@ def test_a_time_that_goes_back_repeats_or_is_missing_is_told() -> None:
 
     sentences = told(described(a_table(day=days), time="day"), "time")
 
-    assert "not in the order of day: 1 row go" in sentences
-    assert "1 row share their day with an earlier row" in told(described(a_table(day=days), time="day"), "hint")
+    assert "not in the order of day: 1 row goes back" in sentences
+    assert "1 row has the day of an earlier row" in told(described(a_table(day=days), time="day"), "hint")
     assert "day is missing in 1 row" in sentences
 
 
