@@ -181,6 +181,18 @@ def test_a_file_that_cannot_be_read_is_refused(
         scaffold(settings, "sales", data=tmp_path / name, roles=TARGET)
 
 
+def test_a_refusal_tells_the_lines_that_were_no_rows_too(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('length,width,sold\n1,27,,"too long"\n,"too short"\n0,mixed,17\n')
+
+    with pytest.raises(BadInput) as refused:
+        scaffold(settings, "t", data=tmp_path / "t.csv", roles=TARGET)
+
+    assert str(refused.value) == (
+        "the target 'sold' is always 17; there is nothing to tell apart. Besides, 2 lines could not be read as a row: "
+        "line 2: has 4 cells, expected 3; line 3: has 2 cells, expected 3"
+    )
+
+
 def test_another_file_that_waits_under_the_same_name_is_not_overwritten(settings: Settings, data: Path) -> None:
     waiting = settings.home / "incoming" / "sales" / "sales.csv"
     waiting.parent.mkdir(parents=True)

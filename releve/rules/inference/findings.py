@@ -60,8 +60,8 @@ def either(count: int, one: str, several: str) -> str:
     return one if count == 1 else several
 
 
-def listed(names: Iterable[str], *, most: int = 8) -> str:
+def listed(names: Iterable[str], *, most: int = 8, between: str = ", ") -> str:
     """Names for a sentence; the first of them, when there are many."""
     names = list(names)
     rest = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest
+    return between.join(names[:most]) + rest
