@@ -130,7 +130,12 @@ def repetition_findings(columns: Sequence[Profile]) -> list[Finding]:
     again = int(table.duplicated().sum()) if len(columns) else 0
     if not again:
         return []
-    return [Finding("duplicates", f"{counted(again, 'row')} of {len(table):,} repeat an earlier row in every column")]
+    text = (
+        f"{counted(again, 'row')} of {len(table):,} {either(again, 'repeats', 'repeat')} an earlier row in every column"
+        ": where a row is learned from and its like is in the holdout, the score flatters the model. To have files "
+        "refused for rows that are alike, ids too, put 'batch: {on_duplicate_rows: refuse, max_duplicate_rows: 0}'"
+    )
+    return [Finding("duplicates", text)]
 
 
 def mirror_findings(columns: Sequence[Profile]) -> list[Finding]:

@@ -10,6 +10,7 @@ from releve.rules.inference.findings import KINDS
 from releve.rules.inference.overrides import overrides_for
 from releve.rules.inference.table import Roles, Sample, describe
 from releve.rules.inference.writing import params_text
+from releve.rules.params import merge, parse
 from tests.rules.inference.tables import BASE, ROWS, a_table, described, no_features, told
 
 RANDOM = np.random.default_rng(5)
@@ -127,7 +128,10 @@ def test_rows_that_repeat_others_are_counted() -> None:
 
     found = described(pd.concat([frame, frame.head(3)], ignore_index=True))
 
-    assert told(found, "duplicates") == "3 rows of 203 repeat an earlier row in every column"
+    sentence = told(found, "duplicates")
+    assert sentence.startswith("3 rows of 203 repeat an earlier row in every column: where a row is learned from")
+    setting = sentence.partition(" put '")[2].rstrip("'")
+    assert parse(merge(BASE, yaml.safe_load(setting)), source="the advice").batch.on_duplicate_rows == "refuse"
 
 
 def test_columns_that_say_the_same_are_told() -> None:
