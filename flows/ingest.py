@@ -4,6 +4,7 @@ from prefect import flow
 
 from flows.artifacts import show_ingestion
 from flows.context import Scenario, read_settings, step
+from releve.rules.inference.findings import counted
 from releve.settings import Settings
 from tasks import harvest as harvest_step
 from tasks import ingest as ingest_step
@@ -30,7 +31,9 @@ def take_in(settings: Settings, scenario: str, *, harvested: bool = False) -> In
     if found:  # a retraining looks into the folder too, and would cover what the last ingestion showed
         show_ingestion(scenario, found)
     for batch in found.batches:
-        print(f"{batch.source}: {batch.rows} rows accepted, {batch.rejected} rejected -> batch {batch.batch}")
+        print(
+            f"{batch.source}: {counted(batch.rows, 'row')} accepted, {batch.rejected:,} rejected -> batch {batch.batch}"
+        )
         print(f"{batch.source} was read as {batch.read_as}")
         for warning in batch.warnings.splitlines():
             print(f"warning, {batch.source}: {warning}")

@@ -10,6 +10,7 @@ from releve.adapters.model_runtime import Model
 from releve.adapters.model_store import ModelStore
 from releve.errors import BadInput
 from releve.rules import judging
+from releve.rules.baselines import in_words
 from releve.rules.judging import Case
 from releve.rules.learning import VALUE
 from releve.rules.scores import rounded, told
@@ -33,7 +34,7 @@ def evaluate(stage: Stage) -> None:
 
     write_json(stage.files.evaluation, all_rounded(found))
     write_json(stage.files.metrics, all_rounded(_summary(found)))
-    others = ", ".join(f"{name} {told(other['score'])}" for name, other in found["against"].items())
+    others = ", ".join(f"{in_words(name)} {told(other['score'])}" for name, other in found["against"].items())
     print(f"{found['metric']} {told(found['challenger']['score'])} on {found['holdout_rows']} rows; {others}")
 
 

@@ -18,6 +18,7 @@ from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
 from releve.errors import BadInput
 from releve.rules.batch_checks import joined
+from releve.rules.inference.findings import counted
 from releve.rules.params import Params
 from releve.rules.release import SEED_VERSION
 from releve.rules.schema import Schema
@@ -148,8 +149,8 @@ def _record(settings: Settings, scenario: str, branch: ScenarioBranch, actor: st
     told = {event.payload["sha256"] for event in events_of(registry, scenario, INGESTED)}
     for batch in read_batches(branch):
         if batch.sha256 not in told:
-            reason = f"{batch.source}: {batch.rows} rows accepted, {batch.rejected} rejected"
-            reason += f", {len(batch.warnings.splitlines())} warnings" if batch.warnings else ""
+            reason = f"{batch.source}: {counted(batch.rows, 'row')} accepted, {batch.rejected:,} rejected"
+            reason += f", {counted(len(batch.warnings.splitlines()), 'warning')}" if batch.warnings else ""
             registry.append(scenario, INGESTED, reason=reason, actor=actor, payload=asdict(batch))
 
 

@@ -19,6 +19,7 @@ from releve.rules.batch_checks import IGNORE, Profile, Watch
 from releve.rules.columns import NUMBER
 from releve.rules.numerals import Numerals, advice, plain_numbers
 from releve.rules.params import Ingest, Params
+from releve.rules.saying import Say, in_params
 from releve.rules.schema import Problem, Schema
 from tasks.quarantine import MENDING, Quarantine
 
@@ -113,9 +114,9 @@ def _judged(
     return Intake(accepted, rows, quarantine, table.read_as, warnings, watch.profile)
 
 
-def csv_options(params: Ingest) -> CsvOptions:
-    """What params say of CSV files."""
-    return CsvOptions(params.csv_encoding, params.csv_delimiter, params.csv_header_line)
+def csv_options(params: Ingest, *, say: Say = in_params) -> CsvOptions:
+    """What params say of CSV files, and where a person does."""
+    return CsvOptions(params.csv_encoding, params.csv_delimiter, params.csv_header_line, say)
 
 
 def numerals(params: Ingest) -> Numerals:

@@ -26,6 +26,7 @@ from releve.rules.names import check_scenario_name
 from releve.rules.numerals import mostly_numbers, plain_numbers
 from releve.rules.params import Ingest, merge, parse
 from releve.rules.pipeline_file import pipeline_text
+from releve.rules.saying import on_command
 from releve.rules.schema import TABLE_KEYS, Schema
 from releve.settings import Settings
 from tasks.batches import as_text
@@ -100,7 +101,7 @@ def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
 
 
 def _sample(data: Path, params: Ingest) -> Sample:
-    found = read_sample(data, SAMPLE_ROWS, options=csv_options(params))
+    found = read_sample(data, SAMPLE_ROWS, options=csv_options(params, say=on_command))
     unread = tuple(f"line {line.row}: {line.reason}" for line in found.lines)
     frame = found.frame
     if found.is_text and frame.columns.is_unique:

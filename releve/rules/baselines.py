@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 MAJORITY, USUAL_VALUE = "majority label", "usual value"
 POSITIVE_LABEL = "positive label"
 PREVIOUS_LABEL, SEASONAL, ROW_BEFORE = "previous label", "seasonal answer", "label of the row before"
+KNOWING = {PREVIOUS_LABEL: "the newest that has arrived", ROW_BEFORE: "as if every label arrived at once"}
 WITHOUT_CHANCE = ("accuracy", "f1")  # metrics that see only which class was answered
 NO_SEASON = -1
 
@@ -49,6 +50,11 @@ class Past:
 def constant_name(task: str) -> str:
     """The baseline that always answers the same."""
     return USUAL_VALUE if task == REGRESSION else MAJORITY
+
+
+def in_words(name: str) -> str:
+    """A baseline's name for people: of two that repeat a label, with what each knows."""
+    return f"{name} ({KNOWING[name]})" if name in KNOWING else name
 
 
 def required(task: str) -> tuple[str, ...]:

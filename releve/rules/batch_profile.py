@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.rules.columns import CATEGORY, NUMBER
+from releve.rules.columns import CATEGORY, NUMBER, Column
 from releve.rules.schema import Schema
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def joined(profiles: Iterable[Profile]) -> Profile:
 
 
 def profile(frame: "pd.DataFrame", schema: Schema) -> Profile:
-    """Of checked rows. Ids and times are new in every batch: they have no range and no list of categories."""
-    same = [column for column in schema.columns if column.name not in (schema.id, schema.time)]
+    """Of checked rows."""
+    same = _alike(schema)
     open_lists = [column.name for column in same if column.type == CATEGORY and not column.categories]
     numbers = {column.name: frame[column.name].dropna() for column in same if column.type == NUMBER}
     times = _seconds(frame[schema.time]) if schema.time else np.empty(0)
@@ -71,8 +71,8 @@ def profile(frame: "pd.DataFrame", schema: Schema) -> Profile:
 
 
 def of_types(earlier: Profile, schema: Schema) -> Profile:
-    """What was seen of columns whose type is still the one it was seen of."""
-    kinds = {column.name: column.type for column in schema.columns}
+    """What was seen of columns that are held against it, and whose type is still the one it was seen of."""
+    kinds = {column.name: column.type for column in _alike(schema)}
     numbers = [name for name in earlier.low if kinds.get(name) == NUMBER]
     return replace(
         earlier,
@@ -80,6 +80,12 @@ def of_types(earlier: Profile, schema: Schema) -> Profile:
         high={name: earlier.high[name] for name in numbers},
         categories={name: known for name, known in earlier.categories.items() if kinds.get(name) == CATEGORY},
     )
+
+
+def _alike(schema: Schema) -> list[Column]:
+    """Columns whose values should be like those before. Ids and times are new in every batch, and what is no feature,
+    such as a running number, may be."""
+    return [column for column in schema.features if column.name not in (schema.id, schema.time)]
 
 
 def is_missing(cells: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from releve.rules.baselines import in_words
 from releve.rules.card import Evidence, facts, figure, interval, nothing
 from releve.rules.challenge import CHAMPION, slice_name
 from releve.rules.evaluation import headline, score_of
@@ -37,7 +38,7 @@ def quality(evidence: Evidence) -> list[Block]:
 
 def _compared(name: str, other: Mapping[str, Any]) -> tuple[str, ...]:
     beaten = "yes" if other.get("must_beat", True) else "no"
-    return name, figure(score_of(other)), _gain(other["gain"]), figure(other.get("p")), beaten
+    return in_words(name), figure(score_of(other)), _gain(other["gain"]), figure(other.get("p")), beaten
 
 
 def calibration(evidence: Evidence) -> list[Block]:

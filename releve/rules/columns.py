@@ -36,7 +36,7 @@ class Column:
     def problem(self, value: Any) -> str | None:
         """Why `value` may not stand in this column, as a sentence part; None when it may."""
         if is_missing(value) or (isinstance(value, str) and value == MISSING_TEXT and self.type in (CATEGORY, TEXT)):
-            return None if self.nullable or not self.feature else "is missing or NaN"
+            return None if self.nullable or not self.feature else f"is missing: it holds {_instead(value)}"
         return TYPES[self.type].problem(self, value)
 
     def typed(self, value: Any) -> Any:
@@ -63,6 +63,13 @@ def typed_date(value: Any) -> datetime | None:
 def typed_text(value: Any) -> str:
     """A missing one is empty."""
     return MISSING_TEXT if is_missing(value) else str(value)
+
+
+def _instead(value: Any) -> str:
+    """What stands in a missing cell."""
+    if isinstance(value, str):
+        return "an empty text"
+    return "NaN" if isinstance(value, float | np.floating) else "nothing"
 
 
 def _number_problem(column: Column, value: Any) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from releve.rules import trigger
+from releve.rules.baselines import in_words
 from releve.rules.scores import Interval, told, told_interval
 
 BY_WINDOW = (trigger.EVERY, trigger.SCHEDULE)  # what these ask for is a window of new rows, whatever it holds
@@ -70,4 +71,4 @@ def _policy(each: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _naive(each: Mapping[str, Any]) -> tuple[str, ...]:
     score = "not defined" if each["score"] is None else told(each["score"])
-    return (f"naive: {each['name']}", score, *([""] * (len(HEADS) - 2)))
+    return (f"naive: {in_words(each['name'])}", score, *([""] * (len(HEADS) - 2)))

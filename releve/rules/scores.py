@@ -18,6 +18,7 @@ class Interval:
 
 def told(value: float, *, sign: str = "") -> str:
     """A figure for people, in any unit: 0.912, but 0.000412 and 4.12e+06. `sign` "+": it has a direction."""
+    value += 0.0  # the zero below 0 is 0: nobody reads anything in -0.000
     usual = value == 0 or SMALL <= abs(value) < LARGE
     return f"{value:{sign}.3f}" if usual else f"{value:{sign}.3g}"
 

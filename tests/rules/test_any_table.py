@@ -221,7 +221,7 @@ def test_no_rows_give_blocks_of_no_rows():
         (rentals_row(casual=3, station="north"), []),
         (rentals_row(casual=None), []),
         (rentals_row(casual="x"), ["row 0: casual is 'x', expected a number"]),
-        (rentals_row(day=None), ["row 0: day is missing or NaN"]),
+        (rentals_row(day=None), ["row 0: day is missing: it holds nothing"]),
         (rentals_row(note=None), []),
         (rentals_row(nota=1), ["row 0: nota is not a feature; did you mean 'note'?"]),
         ({}, [f"row 0: {name} is missing" for name in FEATURES]),

@@ -127,6 +127,19 @@ def test_a_column_of_very_many_values_is_no_list_of_categories(values, kept):
     assert (found.categories["town"] is not None) is kept
 
 
+@pytest.mark.parametrize("before", [True, False], ids=["when it was a feature still", "as no feature"])
+@pytest.mark.parametrize(("name", "cell"), [("price", 900.0), ("town", "Nice")])
+def test_a_column_that_is_no_feature_may_hold_what_was_never_there(name, cell, before):
+    columns = SCHEMA.as_dict()["columns"]
+    columns[name] = columns[name] | {"feature": False}
+    schema = Schema.from_dict({**SCHEMA.as_dict(), "columns": columns})
+    watch = Watch(schema, profile(rows(), SCHEMA if before else schema), make_params().batch)
+
+    watch.add(rows().assign(**{name: cell}))
+
+    assert not [finding for finding in watch.findings(100) if name in finding.text]
+
+
 @pytest.mark.parametrize(("name", "kind", "cell"), [("price", "category", "1"), ("town", "number", 1.0)])
 def test_what_was_seen_of_a_column_of_another_type_is_not_held_against_it(name, kind, cell):
     earlier = profile(rows(), SCHEMA)

@@ -165,6 +165,16 @@ def test_a_first_champion_is_called_one():
     assert "this is a first one" in said(with_evaluation(against=against), "Quality on the holdout")
 
 
+def test_of_two_repeated_labels_the_card_says_what_each_knows():
+    one = EVALUATION["against"]["majority label"]
+    against = {"previous label": one, "label of the row before": one | {"must_beat": False}}
+
+    text = said(with_evaluation(against=against), "Quality on the holdout")
+
+    assert "| previous label (the newest that has arrived) | 0.55 |" in text
+    assert "| label of the row before (as if every label arrived at once) | 0.55 |" in text
+
+
 def test_an_evaluation_of_the_first_format_is_read_too():
     old = {"rows": 200, "holdout_rows": 100, "against": {"champion": {"accuracy": 0.8, "gain": GAIN}}}
     old |= {"challenger": {"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 0.95}}

@@ -227,7 +227,7 @@ def test_the_replay_shows_every_policy_and_what_it_recommends():
 
     assert "Recommended: two keys: not distinguishable from the schedule." in found.text
     assert "every window 0.740 [0.600, 0.800] +0.040 [-0.010, +0.050] 2 2 3.0" in found.text
-    assert "naive: previous label 0.600" in found.text
+    assert "naive: previous label (the newest that has arrived) 0.600" in found.text
 
 
 def test_of_a_loss_the_lowest_policies_are_drawn():

@@ -44,6 +44,7 @@ def test_swapping_the_two_turns_the_difference_around():
     [
         (0.9124, "0.912"),
         (0.0, "0.000"),
+        (-0.0, "0.000"),
         (0.01, "0.010"),
         (0.009991, "0.00999"),
         (0.000412, "0.000412"),
@@ -58,6 +59,7 @@ def test_a_figure_can_be_read_in_any_unit(value, expected):
 
 def test_a_gain_has_a_direction():
     assert told_interval(Interval(0.0, -0.00021, 0.25)) == "+0.000 [-0.00021, +0.250]"
+    assert told_interval(Interval(-0.0, -0.0, 0.25)) == "+0.000 [+0.000, +0.250]"
 
 
 @pytest.mark.parametrize(

@@ -184,11 +184,12 @@ def test_texts_are_told_apart(messages: Running):
     assert all(set(prediction["probabilities"]) == {"ham", "spam"} for prediction in found)
 
 
-@pytest.mark.parametrize("message", ["", None])
-def test_a_text_that_may_not_be_missing_is_told(messages: Running, message: str | None):
+@pytest.mark.parametrize(("message", "held"), [("", "an empty text"), (None, "nothing")])
+def test_a_text_that_may_not_be_missing_is_told(messages: Running, message: str | None, held: str):
     response = messages.post("/predict", rows=[{"message": message, "sent": None}])
 
-    assert error_of(response)["problems"] == [{"row": 0, "column": "message", "reason": "is missing or NaN"}]
+    (problem,) = error_of(response)["problems"]
+    assert problem == {"row": 0, "column": "message", "reason": f"is missing: it holds {held}"}
 
 
 def test_a_text_at_the_limit_is_answered_and_kept_whole(messages: Running):

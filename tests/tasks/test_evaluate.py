@@ -74,6 +74,15 @@ def test_values_are_judged_by_the_error_against_four_naive_answers(tmp_path):
     assert all(other["gain"]["low"] > 0 for other in found["against"].values())
 
 
+def test_the_log_tells_two_repeated_labels_apart_by_what_each_knows(tmp_path, capsys):
+    against = evaluated(of_values(tmp_path))["against"]
+
+    told = capsys.readouterr().out
+    for name in ("previous label (the newest that has arrived)", "label of the row before (as if every label arrived"):
+        assert name in told
+        assert name.partition(" (")[0] in against  # what is kept has the short name
+
+
 def test_classes_are_judged_with_their_calibration_and_by_every_metric(tmp_path):
     found = evaluated(of_classes(tmp_path, metric="auc"))
 

@@ -360,6 +360,16 @@ def test_every_batch_is_told_to_the_registry_once(fresh):
     assert (event.actor, event.reason) == ("Ada", "today.csv: 2 rows accepted, 0 rejected")
 
 
+def test_the_registry_is_told_of_one_row_and_one_warning_as_of_one(fresh):
+    fresh.receive_text(GOOD)
+    ingest(fresh.settings, SHOP)
+    fresh.receive_text("kind,price,weight,bought\nbread,99,2,yes\n")
+
+    ingest(fresh.settings, SHOP)
+
+    assert fresh.registry.events(SHOP)[-1].reason == "today.csv: 1 row accepted, 0 rejected, 1 warning"
+
+
 def test_an_empty_incoming_folder_is_no_error_and_is_made(fresh):
     found = ingest(fresh.settings, SHOP)
 

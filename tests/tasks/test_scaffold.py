@@ -181,6 +181,18 @@ def test_a_file_that_cannot_be_read_is_refused(
         scaffold(settings, "sales", data=tmp_path / name, roles=TARGET)
 
 
+def test_a_refusal_tells_the_lines_that_were_no_rows_too(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('length,width,sold\n1,27,,"too long"\n,"too short"\n0,mixed,17\n')
+
+    with pytest.raises(BadInput) as refused:
+        scaffold(settings, "t", data=tmp_path / "t.csv", roles=TARGET)
+
+    assert str(refused.value) == (
+        "the target 'sold' is always 17; there is nothing to tell apart. Besides, 2 lines could not be read as a row: "
+        "line 2: has 4 cells, expected 3; line 3: has 2 cells, expected 3"
+    )
+
+
 def test_another_file_that_waits_under_the_same_name_is_not_overwritten(settings: Settings, data: Path) -> None:
     waiting = settings.home / "incoming" / "sales" / "sales.csv"
     waiting.parent.mkdir(parents=True)
@@ -282,6 +294,27 @@ def test_what_a_person_sets_is_heeded_and_written(
     assert (params.ingest.csv_encoding, params.ingest.csv_decimal, params.split.holdout_rows) == ("cp1252", ",", 50)
     assert schema.column("length").type == "number"
     assert schema.column("town").categories == ("Nîmes", "Orléans")
+
+
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        ("town,sold\nNîmes,yes\n".encode("cp1252"), "Say which it is, as SET=ingest.csv_encoding=cp1252, or save it"),
+        ("town,sold\nNîmes,yes\n".encode("utf-16")[:-1], "of the whole file as SET=ingest.csv_encoding=cp1252"),
+        (b"Sales, all towns\ntown,sold,price\nA,yes,1\n", "which line it is, as SET=ingest.csv_header_line=2"),
+    ],
+    ids=["encoding", "byte order mark", "header"],
+)
+def test_while_there_is_no_params_yaml_the_advice_is_for_the_command(
+    settings: Settings, tmp_path: Path, content: bytes, advice: str
+) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+
+    with pytest.raises(BadInput) as refused:
+        scaffold(settings, "t", data=tmp_path / "t.csv", roles=TARGET)
+
+    assert advice in str(refused.value)
+    assert "params.yaml" not in str(refused.value)
 
 
 @pytest.mark.parametrize("said", ["ingest.csv_encodign=utf-8", "holdout_rows=5", "split.holdout_rows=many"])

@@ -23,23 +23,25 @@ from releve.adapters.tables.chunks import (
 from releve.adapters.tables.dialect import SAMPLE, Dialect, find_dialect
 from releve.adapters.tables.encoding import find_encoding, open_bytes
 from releve.errors import BadInput
+from releve.rules.saying import Say, in_params
 
 KIND = "CSV"
 
 
 @dataclass(frozen=True)
 class CsvOptions:
-    """What params say of a CSV file; "" and 0 leave it to be found out."""
+    """What params say of a CSV file; "" and 0 leave it to be found out. `say`: where a person says it."""
 
     encoding: str = ""
     delimiter: str = ""
     header_line: int = 0
+    say: Say = in_params
 
 
 def open_csv(path: Path, *, names: Sequence[str] = (), options: CsvOptions = CsvOptions()) -> Table:
     """The rows of a CSV file, all cells text. Raises BadInput naming what is in doubt."""
     with told_as(path, KIND):
-        encoding = find_encoding(path, said=options.encoding)
+        encoding = find_encoding(path, said=options.encoding, say=options.say)
         with open_bytes(path) as packed, io.TextIOWrapper(packed, encoding=encoding, newline="") as file:
             text = file.read(SAMPLE)
             whole = not file.read(1)
@@ -50,6 +52,7 @@ def open_csv(path: Path, *, names: Sequence[str] = (), options: CsvOptions = Csv
         delimiter=options.delimiter,
         header_line=options.header_line,
         whole=whole,
+        say=options.say,
     )
     reading = _Reading(path, encoding, dialect)
     return Table(guarded(reading.chunks(), path, KIND), f"{encoding}, {dialect}", is_text=True, place=reading.place)

@@ -14,6 +14,7 @@ from typing import Any
 
 from releve.adapters.tables.chunks import LONGEST_ROW
 from releve.errors import BadInput
+from releve.rules.saying import Say, in_params
 
 DELIMITERS = (",", ";", "\t", "|")
 NAMED = {"\t": "tab"}
@@ -54,11 +55,19 @@ def csv_reader(lines: Any, delimiter: str, quote: str, escape: str | None) -> An
 
 
 def find_dialect(
-    text: str, *, source: str, names: Sequence[str] = (), delimiter: str = "", header_line: int = 0, whole: bool = False
+    text: str,
+    *,
+    source: str,
+    names: Sequence[str] = (),
+    delimiter: str = "",
+    header_line: int = 0,
+    whole: bool = False,
+    say: Say = in_params,
 ) -> Dialect:
     """The dialect of the file that begins with `text`; `whole` when that is all of it.
 
-    names: the columns that are expected, where they are known. delimiter, header_line: what params say, or nothing.
+    names: the columns that are expected, where they are known. delimiter, header_line: what params say, or nothing;
+    say: where they do.
     Raises BadInput when a header cannot be found.
     """
     found, quote, escape = _sniff(text, delimiter)
@@ -66,7 +75,7 @@ def find_dialect(
     records = _records(text, found, quote, escape, whole=whole)
     if not records:
         raise BadInput(f"{source} is empty; expected a header line and rows")
-    place = _header(records, names=names, header_line=header_line, source=source)
+    place = _header(records, names=names, header_line=header_line, source=source, say=say)
     line, header = records[place]
     trailing = _ends_in_delimiter(header, _filled(records, place))
     columns = header[:-1] if trailing and header[-1] == "" else header
@@ -114,7 +123,9 @@ def _records(text: str, delimiter: str, quote: str, escape: str | None, *, whole
     return records if whole or len(records) < 2 else records[:-1]
 
 
-def _header(records: list[tuple[int, list[str]]], *, names: Sequence[str], header_line: int, source: str) -> int:
+def _header(
+    records: list[tuple[int, list[str]]], *, names: Sequence[str], header_line: int, source: str, say: Say
+) -> int:
     """The position of the header among the records."""
     if header_line:
         found = next((at for at, (line, _) in enumerate(records) if line == header_line), None)
@@ -126,19 +137,23 @@ def _header(records: list[tuple[int, list[str]]], *, names: Sequence[str], heade
         raise BadInput(f"{source} holds no text in its first lines; expected a header line and rows")
     if names:
         return next((at for at, record in near if set(names) <= set(record)), near[0][0])
-    return _likely_header(near, records, source)
+    return _likely_header(near, records, source, say)
 
 
-def _likely_header(near: list[tuple[int, list[str]]], records: list[tuple[int, list[str]]], source: str) -> int:
+def _likely_header(
+    near: list[tuple[int, list[str]]], records: list[tuple[int, list[str]]], source: str, say: Say
+) -> int:
     """The first record with two filled cells: notes above a table fill one. Raises BadInput when it fits no table."""
     at, header = next(((at, record) for at, record in near if sum(map(bool, map(str.strip, record))) > 1), near[0])
     width = Counter(len(record) for _, record in records[at:] if record).most_common(1)[0][0]
     if len(header) not in (width, width - 1) or (
         len(header) < width and not _ends_in_delimiter(header, _filled(records, at))
     ):
+        wide = next(line for line, record in records[at:] if len(record) == width)
         raise BadInput(
             f"{source}: line {records[at][0]} looks like the header and has {len(header)} names, but most lines below "
-            f"it have {width} cells; mend the file, or say which line it is as ingest.csv_header_line"
+            f"it have {width} cells; mend the file, or say which line it is, as "
+            f"{say('ingest.csv_header_line', wide)}"
         )
     return at
 

@@ -13,7 +13,9 @@ from typing import Any, BinaryIO
 
 from releve.adapters.tables.partings import Part, lines_in, parting, readings
 from releve.errors import BadInput
+from releve.rules.saying import Say, in_params
 
+KEY = "ingest.csv_encoding"
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -25,6 +27,7 @@ WIDE = ("utf_16", "utf_32")  # in which every delimiter is written with zero byt
 PIECE = 1 << 20  # bytes read at a time
 EVIDENCE = 1 << 18  # bytes of lines that are not ASCII; detection gains nothing from more
 MIN_COHERENCE = 0.1  # likeness 0-1 to a language that charset-normalizer must see
+USUAL = "cp1252"  # the commonest of those that are no UTF-8
 RIVAL = 0.5  # share of that likeness above which another reading is a rival
 SHOWN_READINGS = 3
 
@@ -42,22 +45,22 @@ def open_bytes(path: Path) -> BinaryIO:
     return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
-def find_encoding(path: Path, *, said: str = "") -> str:
-    """The encoding that decodes all of `path`. `said`: what params say it is, "" for nothing.
+def find_encoding(path: Path, *, said: str = "", say: Say = in_params) -> str:
+    """The encoding that decodes all of `path`. `said`: what params say it is, "" for nothing; `say`: where to.
 
     Raises BadInput naming the line that does not decode, or the readings that are possible.
     """
     with open_bytes(path) as file:
         head = file.read(PIECE)
     if said:
-        return _checked(path, _known(said), why="as ingest.csv_encoding says")
+        return _checked(path, _known(said), why="as ingest.csv_encoding says", say=say)
     mark = next((encoding for mark, encoding in MARKS if head.startswith(mark)), "")
     if mark:
-        return _checked(path, mark, why="as its byte order mark says")
+        return _checked(path, mark, why="as its byte order mark says", say=say)
     fault = first_fault(path, "utf-8")
     if fault is None and b"\0" not in head:
         return "utf-8"
-    return _checked(path, _detected(path, head, fault), why="as it seemed to be")
+    return _checked(path, _detected(path, head, fault, say), why="as it seemed to be", say=say)
 
 
 def first_fault(path: Path, encoding: str) -> Fault | None:
@@ -87,16 +90,16 @@ def _known(encoding: str) -> str:
         ) from None
 
 
-def _checked(path: Path, encoding: str, *, why: str) -> str:
+def _checked(path: Path, encoding: str, *, why: str, say: Say) -> str:
     if fault := first_fault(path, encoding):
         raise BadInput(
             f"{path.name}: line {fault.line} holds the byte 0x{fault.byte:02X}, which is not {encoding}, {why}; mend "
-            "that line, or say the encoding of the whole file as ingest.csv_encoding in the scenario's params.yaml"
+            f"that line, or say the encoding of the whole file as {say(KEY, USUAL)}"
         )
     return encoding
 
 
-def _detected(path: Path, head: bytes, fault: Fault | None) -> str:
+def _detected(path: Path, head: bytes, fault: Fault | None, say: Say) -> str:
     from charset_normalizer import from_bytes
 
     parts = [Part(head, 1)] if b"\0" in head else list(_beyond_ascii(path))
@@ -104,16 +107,16 @@ def _detected(path: Path, head: bytes, fault: Fault | None) -> str:
     matches = [match for match in from_bytes(evidence) if b"\0" in head or not match.encoding.startswith(WIDE)]
     best = max(matches, key=lambda match: match.coherence, default=None)
     if best is None or best.coherence < MIN_COHERENCE:
-        raise BadInput(_doubt(path, parts, [match.encoding for match in matches[:SHOWN_READINGS]], fault))
+        raise BadInput(_doubt(path, parts, [match.encoding for match in matches[:SHOWN_READINGS]], fault, say))
     rivals = [match for match in matches if str(match) != str(best) and match.coherence > RIVAL * best.coherence]
     if rivals:
-        raise BadInput(_doubt(path, parts, [match.encoding for match in [best, *rivals][:SHOWN_READINGS]], fault))
+        raise BadInput(_doubt(path, parts, [match.encoding for match in [best, *rivals][:SHOWN_READINGS]], fault, say))
     if len(evidence) >= EVIDENCE and b"\0" not in head:
-        _check_twins(path, best)
+        _check_twins(path, best, say)
     return str(best.encoding)
 
 
-def _check_twins(path: Path, best: Any) -> None:
+def _check_twins(path: Path, best: Any, say: Say) -> None:
     """Raises BadInput where encodings that read the evidence alike read a later line differently."""
     twins = [name for name in best.could_be_from_charset if name != best.encoding]
     for part in _beyond_ascii(path, most=None):
@@ -123,7 +126,7 @@ def _check_twins(path: Path, best: Any) -> None:
             raise BadInput(
                 f"{path.name}: its encoding is in doubt: {best.encoding} and {other} read it alike up to "
                 f"{parting(part, [best.encoding, other])}. "
-                "Say which it is, as ingest.csv_encoding in the scenario's params.yaml, or save it as UTF-8"
+                f"Say which it is, as {say(KEY, best.encoding)}, or save it as UTF-8"
             )
 
 
@@ -149,7 +152,7 @@ def _beyond_ascii(path: Path, *, most: int | None = EVIDENCE) -> Iterator[Part]:
             before = len(line) - ends if ends else before + len(line)
 
 
-def _doubt(path: Path, parts: list[Part], encodings: list[str], fault: Fault | None) -> str:
+def _doubt(path: Path, parts: list[Part], encodings: list[str], fault: Fault | None, say: Say) -> str:
     """parts: what the encodings were found from. encodings: that could be, the likeliest first; maybe none."""
     where = (
         f"line {fault.line} holds the byte 0x{fault.byte:02X}, which is not UTF-8" if fault else "it holds zero bytes"
@@ -158,6 +161,5 @@ def _doubt(path: Path, parts: list[Part], encodings: list[str], fault: Fault | N
     said = next(parted, "") or next((parting(part, encodings) for part in parts if encodings), "")
     return (
         f"{path.name}: {where}, and its encoding is in doubt{f', first in {said}' if said else ''}. Say which it is, "
-        "as ingest.csv_encoding in the scenario's params.yaml (for instance cp1252, which Windows writes in western "
-        "Europe), or save it as UTF-8"
+        f"as {say(KEY, USUAL)}, or save it as UTF-8; {USUAL} is what Windows writes in western Europe"
     )

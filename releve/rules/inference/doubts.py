@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.rules.columns import CATEGORY, DATE, NUMBER
-from releve.rules.inference.findings import Finding, counted, listed
+from releve.rules.inference.findings import Finding, counted, either, listed
 from releve.rules.inference.profiles import Profile
 
 FEWEST_IDS = 20  # rows; in fewer, all different is no surprise
@@ -29,8 +29,8 @@ def id_findings(columns: Sequence[Profile], *, id: str | None, time: str | None)
 def _id(column: Profile) -> Finding:
     again = column.present - column.distinct
     faults = [
-        counted(again, "row") + " repeat one" if again else "",
-        f"{column.missing} are missing" * bool(column.missing),
+        f"{counted(again, 'row')} {either(again, 'repeats', 'repeat')} one" if again else "",
+        f"{column.missing} {either(column.missing, 'is', 'are')} missing" * bool(column.missing),
     ]
     told = f"; but {' and '.join(filter(None, faults))}" if any(faults) else ""
     kind = "id" if told else "role"
@@ -68,7 +68,8 @@ def _time(column: Profile) -> list[Finding]:
         (
             "time",
             backwards,
-            f"the rows are not in the order of {column.name}: {counted(backwards, 'row')} go back in time",
+            f"the rows are not in the order of {column.name}: {counted(backwards, 'row')} "
+            f"{either(backwards, 'goes', 'go')} back in time",
         ),
         (
             "time",
@@ -78,7 +79,8 @@ def _time(column: Profile) -> list[Finding]:
         (
             "hint",
             shared,
-            f"{counted(shared, 'row')} share their {column.name} with an earlier row; such rows keep the file's order",
+            f"{counted(shared, 'row')} {either(shared, 'has', 'have')} the {column.name} of an earlier row; such rows "
+            "keep the file's order",
         ),
     )
     findings = [Finding(kind, text) for kind, count, text in told if count]
@@ -128,7 +130,12 @@ def repetition_findings(columns: Sequence[Profile]) -> list[Finding]:
     again = int(table.duplicated().sum()) if len(columns) else 0
     if not again:
         return []
-    return [Finding("duplicates", f"{counted(again, 'row')} of {len(table):,} repeat an earlier row in every column")]
+    text = (
+        f"{counted(again, 'row')} of {len(table):,} {either(again, 'repeats', 'repeat')} an earlier row in every column"
+        ": where a row is learned from and its like is in the holdout, the score flatters the model. To have files "
+        "refused for rows that are alike, ids too, put 'batch: {on_duplicate_rows: refuse, max_duplicate_rows: 0}'"
+    )
+    return [Finding("duplicates", text)]
 
 
 def mirror_findings(columns: Sequence[Profile]) -> list[Finding]:

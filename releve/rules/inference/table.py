@@ -61,8 +61,16 @@ class Described:
 def describe(sample: Sample, roles: Roles, *, base: Mapping[str, Any]) -> Described:
     """Infer everything from `sample`; `base` is the root params.yaml.
 
-    Raises BadInput when the target, time or id is no column, the time cannot be ordered, or nothing can be learned.
+    Raises BadInput when the target, time or id is no column, the time cannot be ordered, or nothing can be learned; it
+    tells the lines that are no rows too, which may be why.
     """
+    try:
+        return _described(sample, roles, base)
+    except BadInput as error:
+        raise BadInput(". Besides, ".join([str(error), *(finding.text for finding in _unread(sample))])) from None
+
+
+def _described(sample: Sample, roles: Roles, base: Mapping[str, Any]) -> Described:
     frame = sample.frame.rename(columns=str)
     _check_names([*frame.columns], roles)
     profiles = {name: profile(name, frame[name], as_text=sample.as_text) for name in frame.columns}
@@ -174,7 +182,8 @@ def _check_time(column: Profile | None) -> None:
 def _unread(sample: Sample) -> list[Finding]:
     if not sample.unread:
         return []
-    text = f"{counted(len(sample.unread), 'line')} could not be read as a row: {listed(sample.unread, most=3)}"
+    shown = listed(sample.unread, most=3, between="; ")  # a reason has commas
+    text = f"{counted(len(sample.unread), 'line')} could not be read as a row: {shown}"
     return [Finding("unread", text)]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from releve.errors import BadInput
 from releve.rules.columns import NUMBER
 from releve.rules.inference.columns import natural_bounds
-from releve.rules.inference.findings import Finding, counted, listed
+from releve.rules.inference.findings import Finding, counted, either, listed
 from releve.rules.inference.profiles import Profile
 from releve.rules.inference.spelling import cure, spelled
 from releve.rules.target import BINARY, MULTICLASS, REGRESSION, TASKS
@@ -104,11 +104,13 @@ def target_findings(profile: Profile, spec: dict[str, Any], *, max_rejected_shar
 def _without_label(profile: Profile, max_rejected_share: float) -> list[Finding]:
     if not profile.missing:
         return []
-    text = f"{profile.name} is missing in {counted(profile.missing, 'row')}: they will be rejected into quarantine"
+    it, them = either(profile.missing, "it", "they"), either(profile.missing, "it", "them")
+    text = f"{profile.name} is missing in {counted(profile.missing, 'row')}: {it} will be rejected into quarantine"
     if profile.missing > max_rejected_share * len(profile.cells):
         text += (
-            f", and being more than a share of {max_rejected_share:g} they get the whole file refused; "
-            "leave them out of the file, or raise ingest.max_rejected_share"
+            f", and being more than a share of {max_rejected_share:g} {it} "
+            f"{either(profile.missing, 'gets', 'get')} the whole file refused; leave {them} out of the file, or raise "
+            "ingest.max_rejected_share"
         )
     return [Finding("label", text)]
 

@@ -10,6 +10,7 @@ from releve.rules.inference.findings import KINDS
 from releve.rules.inference.overrides import overrides_for
 from releve.rules.inference.table import Roles, Sample, describe
 from releve.rules.inference.writing import params_text
+from releve.rules.params import merge, parse
 from tests.rules.inference.tables import BASE, ROWS, a_table, described, no_features, told
 
 RANDOM = np.random.default_rng(5)
@@ -44,7 +45,7 @@ def test_the_id_that_a_person_names_is_no_feature_and_its_faults_are_told() -> N
 
     assert found.table["id"] == "customer"
     assert no_features(found) == ["customer"]
-    assert "but 1 row repeat one and 1 are missing" in told(found, "id")
+    assert "but 1 row repeats one and 1 is missing" in told(found, "id")
 
 
 def test_an_id_without_faults_is_told_last_and_not_doubted_as_a_category() -> None:
@@ -97,8 +98,8 @@ def test_a_time_that_goes_back_repeats_or_is_missing_is_told() -> None:
 
     sentences = told(described(a_table(day=days), time="day"), "time")
 
-    assert "not in the order of day: 1 row go" in sentences
-    assert "1 row share their day with an earlier row" in told(described(a_table(day=days), time="day"), "hint")
+    assert "not in the order of day: 1 row goes back" in sentences
+    assert "1 row has the day of an earlier row" in told(described(a_table(day=days), time="day"), "hint")
     assert "day is missing in 1 row" in sentences
 
 
@@ -127,7 +128,10 @@ def test_rows_that_repeat_others_are_counted() -> None:
 
     found = described(pd.concat([frame, frame.head(3)], ignore_index=True))
 
-    assert told(found, "duplicates") == "3 rows of 203 repeat an earlier row in every column"
+    sentence = told(found, "duplicates")
+    assert sentence.startswith("3 rows of 203 repeat an earlier row in every column: where a row is learned from")
+    setting = sentence.partition(" put '")[2].rstrip("'")
+    assert parse(merge(BASE, yaml.safe_load(setting)), source="the advice").batch.on_duplicate_rows == "refuse"
 
 
 def test_columns_that_say_the_same_are_told() -> None:

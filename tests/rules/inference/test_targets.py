@@ -93,7 +93,10 @@ def test_names_of_classes_may_look_like_decimals_where_a_person_says_so() -> Non
 
 
 def test_rows_without_a_label_are_told() -> None:
-    assert sentences("a", "b", "", *"ab" * 50)[0] == "y is missing in 1 row: they will be rejected into quarantine"
+    one, two = (sentences("a", "b", *[""] * count, *"ab" * 50)[0] for count in (1, 2))
+
+    assert one == "y is missing in 1 row: it will be rejected into quarantine"
+    assert two == "y is missing in 2 rows: they will be rejected into quarantine"
 
 
 @pytest.mark.parametrize(("missing", "is_refused"), [(10, False), (11, True)])
