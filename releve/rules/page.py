@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from releve.rules.age import days_between
+from releve.rules.estimates import OFF
 from releve.rules.page_decisions import costs, decisions
 from releve.rules.page_drift import drift
 from releve.rules.page_evidence import PageEvidence
@@ -14,6 +15,7 @@ from releve.rules.page_replay import replay
 from releve.rules.pages.blocks import Block, Facts, Page, Section, Words
 from releve.rules.spans import span
 
+WITHOUT_SCORE = {OFF: "labels contradicted the estimate, which is switched off"}
 SECTIONS: dict[str, Callable[[PageEvidence], list[Block]]] = {
     "Quality over time": quality,
     "Estimates while labels are late": estimates,
@@ -40,13 +42,20 @@ def _unknown(evidence: PageEvidence) -> list[Block]:
         "nothing serves": evidence.release is None,
         "drift, as nobody has looked": not evidence.looks,
         "realised quality, as no window has labels enough": not any(one.score for one in evidence.windows),
-        "quality without labels, as no look has estimated it": not any(
+        f"quality without labels, as {_why_not_estimated(evidence)}": not any(
             look.estimate.get("score") for look in evidence.looks
         ),
         "what other policies would have been worth, as there is no replay": not evidence.replay,
     }
     said = [sentence for sentence, is_unknown in unknown.items() if is_unknown]
     return [Words((f"Not known yet: {'; '.join(said)}.",))] if said else []
+
+
+def _why_not_estimated(evidence: PageEvidence) -> str:
+    made = [look.estimate for look in evidence.looks if look.estimate]
+    if not made:
+        return "no look has estimated it"
+    return WITHOUT_SCORE.get(made[-1].get("state", ""), "no estimate could be made yet: see below")
 
 
 def _serving(evidence: PageEvidence) -> list[Block]:

@@ -55,10 +55,12 @@ def _described(looks: Sequence[Look]) -> str:
 
 
 def _left_out(looks: Sequence[Look]) -> list[Block]:
-    columns = len({column.name for look in looks[-DRAWN:] for column in look.columns})
+    seen = {column.name: column for look in looks[-DRAWN:] for column in look.columns}
+    answers = " (the champion's answers are counted as one)" if any(one.of_answers for one in seen.values()) else ""
+    most = "those most often in alarm, or moved farthest"
     said = []
-    if columns > SHOWN_COLUMNS:
-        said.append(f"Drawn are {SHOWN_COLUMNS} of {columns} columns: those most often in alarm, or moved farthest.")
+    if len(seen) > SHOWN_COLUMNS:
+        said.append(f"Drawn are {SHOWN_COLUMNS} of {len(seen)} columns{answers}: {most}.")
     if len(looks) > DRAWN:
         said.append(f"Drawn are the newest {DRAWN} of {len(looks)} looks.")
     return [Words(tuple(said))] if said else []

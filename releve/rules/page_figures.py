@@ -49,12 +49,13 @@ def _newest_quality(evidence: PageEvidence) -> Figure:
 def _last_known(evidence: PageEvidence, why: str) -> str:
     """What the newest window with labels enough was worth, and of which model where another one serves."""
     scored = [window for window in evidence.windows if window.score]
-    if not scored or scored[-1].score is None:
+    score = scored[-1].score if scored else None
+    if score is None:
         return "too few labels came back" if evidence.looks else ""
     newest = scored[-1]
     serves = evidence.release.model if evidence.release else ""
     of_whom = "" if newest.model == serves else f" (of {_version(newest.model)})"
-    return f"{why}; {told_score(newest.score)}{of_whom} was the last known, {to_the_minute(newest.last_at)}"
+    return f"{why}; {told_score(score)}{of_whom} was the last known, {to_the_minute(newest.last_at)}"
 
 
 def _newest_drift(evidence: PageEvidence) -> Figure:
@@ -66,8 +67,11 @@ def _newest_drift(evidence: PageEvidence) -> Figure:
 
 
 def _alarms(columns: Sequence[ColumnLook]) -> str:
-    alarms = sum(column.alarm for column in columns)
-    return f"{alarms} of {len(columns)} columns in alarm"
+    """Counted as the verdict counts: the champion's answers are no column of the table."""
+    features = [column for column in columns if not column.of_answers]
+    answers = any(column.alarm for column in columns if column.of_answers)
+    found = f"{sum(column.alarm for column in features)} of {len(features)} columns in alarm"
+    return f"{found}, and the champion's answers" if answers else found
 
 
 def _last_decision(evidence: PageEvidence) -> Figure:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
+from releve.rules.estimates import OFF
 from releve.rules.page_evidence import PageEvidence
 from releve.rules.page_history import Look, interval_of, marks_of, place, to_the_minute, told_score
 from releve.rules.pages.blocks import (
@@ -30,7 +31,7 @@ BESIDE = 0.25  # of a window
 LISTED = 200  # rows of a table
 NO_ANSWERS = "Nothing is known of the quality yet: no answers are in the ledger."
 NO_LABELS = "Nothing is known of the quality yet: no window has labels enough for a score."
-STATES = {"off": ": labels contradicted the estimates, and so concept drift is suspected"}
+STATES = {OFF: ": labels contradicted the estimates, and so concept drift is suspected"}
 HEADS = ("window", "until (UTC)", "model", "answered", "labelled", "score", "naive", "promise")
 
 

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from releve.rules.drift import OF_ANSWERS
 from releve.rules.page import SECTIONS, build
 from releve.rules.page_decisions import LISTED, entries_of
 from releve.rules.page_drift import SHOWN_COLUMNS
@@ -224,6 +225,13 @@ def test_costs_count_retrainings_and_say_how_much_is_not_recorded():
     assert "2026-02 1 0 not known" in found.text
 
 
+@pytest.mark.parametrize(
+    ("events", "said"), [((), "none yet"), ((challenge_event(promote=True),), "not known: they did not record it")]
+)
+def test_the_cpu_time_of_no_retraining_is_told_apart_from_one_that_was_not_recorded(events, said):
+    assert f"CPU time of retrainings {said}" in drawn(make_evidence(1, events=events)).text
+
+
 def test_the_replay_shows_every_policy_and_what_it_recommends():
     found = drawn(make_evidence(1, replay=make_replay()))
 
@@ -288,6 +296,31 @@ def test_what_was_seen_before_a_withdrawal_is_told_as_that_models():
     found = heads(make_evidence(1, release=None, since=""))
 
     assert all(note.startswith(f"of {'1' * 12}, which serves no more: ") for note in found)
+
+
+@pytest.mark.parametrize(
+    ("alarms", "said"),
+    [(1, "1 of 2 columns in alarm, 2026"), (3, "2 of 2 columns in alarm, and the champion's answers, 2026")],
+)
+def test_the_champions_answers_are_no_column_of_the_table(alarms, said):
+    seen = drift("drift", columns=3, alarms=alarms)
+    seen["columns"][2] |= {"name": "prediction", "method": f"KS{OF_ANSWERS}"}
+
+    assert heads(make_evidence(1, events=(release_event(), look_event(day=1, drift=seen))))[1].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "said"),
+    [
+        (None, "as no look has estimated it"),
+        (ESTIMATE | {"state": "off", "score": None}, "as labels contradicted the estimate, which is switched off"),
+        (ESTIMATE | {"state": "unknown", "score": None}, "as no estimate could be made yet: see below"),
+    ],
+)
+def test_an_estimate_without_a_figure_is_told_with_its_cause_at_the_head(estimate, said):
+    found = drawn(make_evidence(1, events=(release_event(), look_event(day=1, estimate=estimate))))
+
+    assert f"quality without labels, {said}" in found.text
 
 
 def test_a_score_last_known_of_another_model_is_told_as_that_ones():
