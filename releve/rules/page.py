@@ -8,7 +8,7 @@ from releve.rules.estimates import OFF
 from releve.rules.page_decisions import costs, decisions
 from releve.rules.page_drift import drift
 from releve.rules.page_evidence import PageEvidence
-from releve.rules.page_figures import figures, whose
+from releve.rules.page_figures import figures, told_look
 from releve.rules.page_history import Look, to_the_minute, told_score
 from releve.rules.page_quality import estimates, label_delay, quality
 from releve.rules.page_replay import replay
@@ -92,5 +92,4 @@ def _age(look: Look, evidence: PageEvidence) -> str:
     if not look.age:
         return ""
     said = "; ".join([str(look.age.get("state", "")), *look.age.get("reasons", ())])
-    of_whom = whose(look, evidence)
-    return f"at the look of {to_the_minute(look.at)}{f' ({of_whom})' if of_whom else ''}: {said}"
+    return f"at the look of {told_look(look, evidence)}: {said}"

@@ -27,6 +27,12 @@ def whose(look: Look, evidence: PageEvidence) -> str:
     return f"of {model}, before this release; nobody has looked since"
 
 
+def told_look(look: Look, evidence: PageEvidence) -> str:
+    """When it was, and whose where the model that serves is another one."""
+    of_whom = whose(look, evidence)
+    return f"{to_the_minute(look.at)}{f' ({of_whom})' if of_whom else ''}"
+
+
 def _champion(evidence: PageEvidence) -> Figure:
     if not evidence.release:
         return Figure("serves now", "nothing")

@@ -292,6 +292,16 @@ def test_what_was_seen_of_another_model_or_before_a_release_is_never_told_as_wha
     ]
 
 
+def test_the_newest_drift_and_estimate_say_whose_they_are_below_as_well():
+    events = (release_event(), look_event(day=1, estimate=ESTIMATE))
+
+    found = drawn(make_evidence(1, events=events, release=replace(RELEASE, model=YOUNGER)))
+
+    whose = f"2026-01-06 09:00 (of {'1' * 12}, before this release; nobody has looked since)"
+    assert f"Newest look, {whose}: no drift." in found.text
+    assert f"Newest, {whose}: holds." in found.text
+
+
 def test_what_was_seen_before_a_withdrawal_is_told_as_that_models():
     found = heads(make_evidence(1, release=None, since=""))
 
