@@ -1,12 +1,16 @@
 """Put an accepted challenger into service."""
 
+from typing import Any
+
 from prefect import flow
 from prefect.events import emit_event
+from prefect.states import Completed
 
 from flows.alerts import tell
 from flows.artifacts import show_release
 from flows.context import Scenario, read_settings, step
 from flows.pages import publish
+from releve.rules import verdicts
 from releve.settings import Settings
 from tasks import release as release_step
 from tasks.release import Released
@@ -15,13 +19,16 @@ move = step(release_step.release, name="release")
 
 
 @flow(name="release", flow_run_name="release-{scenario}", log_prints=True)
-def release(scenario: Scenario = "digits", model: str | None = None) -> Released:
-    """Release the challenger that was judged last, or `model`; refused unless the gate accepted it."""
+def release(scenario: Scenario = "digits", model: str | None = None) -> Any:
+    """Release the challenger that was judged last, or `model`; refused unless the gate accepted it.
+
+    Ends with the Released.
+    """
     settings = read_settings()
     done = put_into_service(settings, scenario, model=model)
     tell(settings, scenario)
     publish(settings, scenario)
-    return done
+    return Completed(message=verdicts.served(scenario, done.release.model, note=done.note), data=done)
 
 
 def put_into_service(settings: Settings, scenario: str, *, model: str | None = None) -> Released:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from releve.errors import BadInput, NotFound
 from releve.rules.chain import CHALLENGED, FORGOTTEN, WITHDRAWN, Event
 from releve.rules.evaluation import headline
-from releve.rules.lifecycle import lives_of
+from releve.rules.lifecycle import Life, lives_of
 from releve.rules.names import SCENARIO_NAME
 from releve.rules.scores import told
 from releve.rules.verdicts import nothing_serves, verdict
@@ -88,6 +88,7 @@ def list_models(events: Sequence[Event]) -> list[dict[str, Any]]:
             "rows": challenges[model]["rows"],
             "since": life.since,
             "reason": life.reason,
+            "gate": life.gate,
         }
         for model, life in lives_of(events).items()
     ]
@@ -266,7 +267,7 @@ def _model_row(model: dict[str, Any]) -> tuple[object, ...]:
         told(model["score"]),
         model["rows"],
         _to_the_second(model["since"]),
-        model["reason"],
+        Life(model["state"], model["since"], model["reason"], model["gate"]).told,
     )
 
 

@@ -35,13 +35,14 @@ class NotAccepted(Conflict):
 @dataclass(frozen=True)
 class Released:
     """A finished release. `index` is None and `bento` "" where none had to be made; `swapped` says whether a running
-    service was seen to answer with it; `note` what a person should know."""
+    service was seen to answer with it; `note` what a person should know; `left` what a rollback took out of service."""
 
     release: Release
     index: IndexCheck | None
     bento: str
     swapped: bool
     note: str = ""
+    left: str = ""
 
 
 def release(

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,6 +45,7 @@ class Challenger:
     reasons: tuple[str, ...]
     overrides: tuple[dict[str, str], ...] = ()  # without which the gate would have refused; `until` in ISO 8601
     latency_ms: float | None = None  # CPU time of one answer; None of challengers judged before it was measured
+    cpu_seconds: float | None = field(default=None, compare=False)  # that it took to make and judge; None as above
 
     @property
     def promise(self) -> float:
@@ -75,7 +77,7 @@ def retrain(
         if edited := branch.uncommitted():
             progress(f"not committed, and so no part of this run: {', '.join(edited[:NAMED_FILES])}")
         with branch.worktree(ScenarioState(settings.home, scenario).worktrees) as tree:
-            started_at = tree.tip
+            started_at, cpu = tree.tip, _cpu_seconds()
             data = DataVersions(
                 tree.path, project=settings.project, home=settings.home, lock_fd=held.fd, remote=params.data
             )
@@ -83,6 +85,7 @@ def retrain(
             stored = _store(settings, tree)
             latency = _latency(settings, registry, stored)
             challenger = _judge(tree, stored, champion, read_params(tree.path, scenario).gate, latency)
+            challenger = replace(challenger, cpu_seconds=round(_cpu_seconds() - cpu, 2))
             data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
             branch.move(challenger.revision, expected=started_at)
         _record(registry, scenario, challenger, reason=reason, actor=actor)
@@ -119,6 +122,11 @@ def _store(settings: Settings, tree: Worktree) -> StoredModel:
     version = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
     model = ScenarioFiles(tree.path, tree.scenario).model
     return ModelStore(settings.home).save(model, scenario=tree.scenario, version=version, labels={"project": "releve"})
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this process so far, and of the children that ended: DVC is one, and its stages are its own."""
+    return sum(os.times()[:4])
 
 
 def _latency(settings: Settings, registry: Registry, stored: StoredModel) -> float:
@@ -169,5 +177,5 @@ def _record(registry: Registry, scenario: str, challenger: Challenger, *, reason
 
 
 def _judgement(payload: dict[str, Any]) -> dict[str, Any]:
-    """A commit of the user's that changes nothing here is no other judgement."""
-    return {key: value for key, value in payload.items() if key != "revision"}
+    """A commit of the user's that changes nothing here is no other judgement, nor is one that took longer."""
+    return {key: value for key, value in payload.items() if key not in ("revision", "cpu_seconds")}

@@ -48,7 +48,7 @@ def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "ro
         tidy_indexes(settings, registry, previous)
     seconds = params.runs.swap_seconds
     swapped = wait_until_serving(settings.service_port, previous.model, scenario=scenario, seconds=seconds)
-    return Released(previous, index, "", swapped, note)
+    return Released(previous, index, "", swapped, note, left=current.release.model)
 
 
 def _bring_index(settings: Settings, params: Index, wanted: Release, model: Model) -> tuple[IndexCheck | None, str]:

@@ -242,7 +242,7 @@ def test_models_as_json_keeps_every_figure(lives, capsys):
     assert main(["models", "digits", "--json"], lives) == 0
 
     first, second = said_as_json(capsys)
-    assert (first["state"], first["reason"]) == ("champion", LONG)
+    assert (first["state"], first["reason"], first["gate"]) == ("champion", LONG, "a tie; keeps the champion")
     assert second == {
         "model": "digits:v2",
         "state": "refused",
@@ -251,6 +251,7 @@ def test_models_as_json_keeps_every_figure(lives, capsys):
         "rows": 900,
         "since": "2026-05-31T14:00:00.000000+00:00",
         "reason": "a tie; keeps the champion",
+        "gate": "a tie; keeps the champion",
     }
 
 

@@ -17,7 +17,13 @@ class Life:
 
     state: str
     since: str  # ISO 8601, UTC
-    reason: str  # of the event that brought it there; the gate's own where that was a challenge
+    reason: str  # what brought it there: the gate's words, or what was done
+    gate: str = ""  # what the gate said of this very version
+
+    @property
+    def told(self) -> str:
+        """The reason, and the gate's where that is another one."""
+        return self.reason if self.gate in ("", self.reason) else f"{self.reason}; the gate had said: {self.gate}"
 
 
 def lives_of(events: Iterable[Event]) -> dict[str, Life]:
@@ -30,7 +36,8 @@ def lives_of(events: Iterable[Event]) -> dict[str, Life]:
         states = {model: life.state for model, life in lives.items()}
         for model, state in _moves(event, states):
             _check_move(event, model, lives[model].state if model in lives else NEWCOMER, state)
-            lives[model] = Life(state, event.at, _reason(event))
+            champion = next((other for other, known in states.items() if known == CHAMPION), "nothing")
+            lives[model] = _life(event, state, lives.get(model), champion=champion)
     return lives
 
 
@@ -79,8 +86,28 @@ def _check_move(event: Event, model: str, state: str, new_state: str) -> None:
         raise Conflict(f"event {event.number} of {event.scenario!r} ({event.kind}) moves {model}: {error}") from None
 
 
-def _reason(event: Event) -> str:
-    return "; ".join(event.payload["reasons"]) if event.kind == CHALLENGED else event.reason
+def _life(event: Event, state: str, before: Life | None, *, champion: str) -> Life:
+    """The life that an event begins, every version's first one with a challenge; `champion` served before it."""
+    if event.kind == CHALLENGED or before is None:
+        said = "; ".join(event.payload["reasons"])
+        return Life(state, event.at, said, said)
+    model = (event.payload.get("release") or {}).get("model", "")
+    reason = REASONS[event.kind, state].format(why=event.reason, model=model, champion=champion).removesuffix(": ")
+    if (before.state, state) == (PREVIOUS, RETIRED):
+        reason = f"{before.reason}; {reason}"
+    return Life(state, event.at, reason, before.gate)
+
+
+REASONS = {  # what an event means for a version that takes this state: a successor's gain is not its own
+    (RELEASED, CHAMPION): "{why}",
+    (RELEASED, PREVIOUS): "replaced by {model}",
+    (RELEASED, RETIRED): "retired when {model} was released",
+    (ROLLED_BACK, CHAMPION): "brought back by a rollback from {champion}: {why}",
+    (ROLLED_BACK, PREVIOUS): "rolled back to {model}: {why}",
+    (ROLLED_BACK, RETIRED): "retired when {model} was brought back",
+    (WITHDRAWN, RETIRED): "withdrawn: {why}",
+    (FORGOTTEN, REFUSED): "the scenario was started over: {why}",
+}
 
 
 def mermaid(transitions: Mapping[str, Sequence[str]]) -> str:

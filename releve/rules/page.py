@@ -1,17 +1,21 @@
 """One page per scenario: what serves, how good it is, what was seen and decided, and what is not known yet."""
 
 from collections.abc import Callable
+from datetime import datetime
 
+from releve.rules.age import days_between
+from releve.rules.estimates import OFF
 from releve.rules.page_decisions import costs, decisions
 from releve.rules.page_drift import drift
 from releve.rules.page_evidence import PageEvidence
-from releve.rules.page_history import interval_of, to_the_minute, told_score
+from releve.rules.page_figures import figures, told_look
+from releve.rules.page_history import Look, to_the_minute, told_score
 from releve.rules.page_quality import estimates, label_delay, quality
 from releve.rules.page_replay import replay
-from releve.rules.pages.blocks import Block, Facts, Figure, Figures, Page, Section, Words
-from releve.rules.scores import told
+from releve.rules.pages.blocks import Block, Facts, Page, Section, Words
+from releve.rules.spans import span
 
-UNKNOWN = "not known yet"
+WITHOUT_SCORE = {OFF: "labels contradicted the estimate, which is switched off"}
 SECTIONS: dict[str, Callable[[PageEvidence], list[Block]]] = {
     "Quality over time": quality,
     "Estimates while labels are late": estimates,
@@ -26,59 +30,10 @@ SECTIONS: dict[str, Callable[[PageEvidence], list[Block]]] = {
 def build(evidence: PageEvidence) -> Page:
     """The page's words and figures; `pages.drawing` writes it."""
     sections = tuple(Section(title, tuple(write(evidence))) for title, write in SECTIONS.items())
-    head = Section("", (_figures(evidence), *_unknown(evidence)))
+    head = Section("", (figures(evidence), *_unknown(evidence)))
     serving = Section("What serves now", tuple(_serving(evidence)))
     summary = f"As of {to_the_minute(evidence.made_at)} UTC; all times are UTC."
     return Page(f"{evidence.scenario}: is the model still good?", summary, (head, serving, *sections))
-
-
-def _figures(evidence: PageEvidence) -> Figures:
-    return Figures((_champion(evidence), _newest_quality(evidence), _newest_drift(evidence), _last_decision(evidence)))
-
-
-def _champion(evidence: PageEvidence) -> Figure:
-    if not evidence.release:
-        return Figure("serves now", "nothing")
-    version = evidence.release.model.partition(":")[2]
-    return Figure("serves now", version, f"since {to_the_minute(evidence.since)}")
-
-
-def _newest_quality(evidence: PageEvidence) -> Figure:
-    """As the newest look knew it."""
-    said = evidence.looks[-1].quality if evidence.looks else {}
-    score = interval_of(said.get("score"))
-    if not score:
-        return Figure("realised quality", UNKNOWN, _last_known(evidence))
-    note = f"{said.get('metric', 'accuracy')} {told_score(score)}, {told(said['promise'])} was promised"
-    return Figure("realised quality", said["state"], note)
-
-
-def _last_known(evidence: PageEvidence) -> str:
-    """What the newest window with labels enough was worth."""
-    scored = [window for window in evidence.windows if window.score]
-    if not scored or scored[-1].score is None:
-        return "too few labels came back" if evidence.looks else ""
-    why = "too few new labels" if evidence.looks else "nobody has looked"
-    return f"{why}; {told_score(scored[-1].score)} was the last known, {to_the_minute(scored[-1].last_at)}"
-
-
-def _newest_drift(evidence: PageEvidence) -> Figure:
-    if not evidence.looks:
-        return Figure("drift", UNKNOWN)
-    newest = evidence.looks[-1]
-    if not newest.columns:
-        return Figure("drift", newest.state, f"no column was compared, {to_the_minute(newest.at)}")
-    alarms = sum(column.alarm for column in newest.columns)
-    return Figure(
-        "drift", newest.state, f"{alarms} of {len(newest.columns)} columns in alarm, {to_the_minute(newest.at)}"
-    )
-
-
-def _last_decision(evidence: PageEvidence) -> Figure:
-    if not evidence.looks:
-        return Figure("last decision", UNKNOWN)
-    newest = evidence.looks[-1]
-    return Figure("last decision", "retrain" if newest.retrain else "wait", newest.reasons[0] if newest.reasons else "")
 
 
 def _unknown(evidence: PageEvidence) -> list[Block]:
@@ -87,13 +42,20 @@ def _unknown(evidence: PageEvidence) -> list[Block]:
         "nothing serves": evidence.release is None,
         "drift, as nobody has looked": not evidence.looks,
         "realised quality, as no window has labels enough": not any(one.score for one in evidence.windows),
-        "quality without labels, as no look has estimated it": not any(
+        f"quality without labels, as {_why_not_estimated(evidence)}": not any(
             look.estimate.get("score") for look in evidence.looks
         ),
         "what other policies would have been worth, as there is no replay": not evidence.replay,
     }
     said = [sentence for sentence, is_unknown in unknown.items() if is_unknown]
     return [Words((f"Not known yet: {'; '.join(said)}.",))] if said else []
+
+
+def _why_not_estimated(evidence: PageEvidence) -> str:
+    made = [look.estimate for look in evidence.looks if look.estimate]
+    if not made:
+        return "no look has estimated it"
+    return WITHOUT_SCORE.get(made[-1].get("state", ""), "no estimate could be made yet: see below")
 
 
 def _serving(evidence: PageEvidence) -> list[Block]:
@@ -110,7 +72,24 @@ def _serving(evidence: PageEvidence) -> list[Block]:
         ("learned from", f"{release.rows} labelled rows, data version {release.data_version}"),
         ("index version", f"{release.index}, {release.index_rows} rows"),
         ("git revision", release.revision),
+        ("last retraining", _last_retraining(evidence)),
+        ("age", _age(evidence.looks[-1], evidence) if evidence.looks else ""),
     ]
-    age = evidence.looks[-1].age if evidence.looks else {}
-    lines += [("age", "; ".join([str(age.get("state", "")), *age.get("reasons", ())]))] if age else []
     return [Facts(tuple((name, value) for name, value in lines if value))]
+
+
+def _last_retraining(evidence: PageEvidence) -> str:
+    """Whether its challenger was accepted or not; as long ago as it is where the page is made."""
+    if not evidence.challenges:
+        return ""
+    judged_at = evidence.challenges[-1].at
+    days = max(0.0, days_between(judged_at, datetime.fromisoformat(evidence.made_at)))
+    return f"{to_the_minute(judged_at)}, {span(days)} before this page was made"
+
+
+def _age(look: Look, evidence: PageEvidence) -> str:
+    """What a look said holds for its own moment."""
+    if not look.age:
+        return ""
+    said = "; ".join([str(look.age.get("state", "")), *look.age.get("reasons", ())])
+    return f"at the look of {told_look(look, evidence)}: {said}"

@@ -78,7 +78,10 @@ def costs(evidence: PageEvidence) -> list[Block]:
         ("retrainings judged", f"{len(challenges)}: {promoted} promoted, {len(challenges) - promoted} refused"),
         ("releases", str(sum(event.kind == RELEASED for event in evidence.moves))),
         ("rollbacks and withdrawals", str(sum(event.kind != RELEASED for event in evidence.moves))),
-        ("CPU time of retrainings", _cpu(challenges) or "not known: no retraining has recorded it"),
+        (
+            "CPU time of retrainings",
+            _cpu(challenges) or ("not known: they did not record it" if challenges else "none yet"),
+        ),
     )
     return [Facts(lines), *_by_month(challenges)]
 

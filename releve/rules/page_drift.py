@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from releve.rules.page_evidence import PageEvidence
+from releve.rules.page_figures import told_look
 from releve.rules.page_history import ColumnLook, Look, to_the_minute
 from releve.rules.pages.blocks import Block, Cell, Folded, HeatMap, HeatRow, Table, Words
 
@@ -19,7 +20,7 @@ def drift(evidence: PageEvidence) -> list[Block]:
         return [Words(("Nothing is known of drift yet: nobody has looked (the flow `monitor`).",))]
     looks = evidence.looks[-DRAWN:]
     newest = looks[-1]
-    said = Words((f"Newest look, {to_the_minute(newest.at)}: {newest.state}.", *newest.drift_reasons))
+    said = Words((f"Newest look, {told_look(newest, evidence)}: {newest.state}.", *newest.drift_reasons))
     return [_picture(looks), said, *_left_out(evidence.looks), _table(evidence.looks)]
 
 
@@ -55,10 +56,12 @@ def _described(looks: Sequence[Look]) -> str:
 
 
 def _left_out(looks: Sequence[Look]) -> list[Block]:
-    columns = len({column.name for look in looks[-DRAWN:] for column in look.columns})
+    seen = {column.name: column for look in looks[-DRAWN:] for column in look.columns}
+    answers = " (the champion's answers are counted as one)" if any(one.of_answers for one in seen.values()) else ""
+    most = "those most often in alarm, or moved farthest"
     said = []
-    if columns > SHOWN_COLUMNS:
-        said.append(f"Drawn are {SHOWN_COLUMNS} of {columns} columns: those most often in alarm, or moved farthest.")
+    if len(seen) > SHOWN_COLUMNS:
+        said.append(f"Drawn are {SHOWN_COLUMNS} of {len(seen)} columns{answers}: {most}.")
     if len(looks) > DRAWN:
         said.append(f"Drawn are the newest {DRAWN} of {len(looks)} looks.")
     return [Words(tuple(said))] if said else []

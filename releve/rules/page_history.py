@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from releve.rules.chain import CHALLENGED, FORGOTTEN, MONITORED, MOVES, Event
+from releve.rules.drift import OF_ANSWERS
 from releve.rules.pages.blocks import BACK, REFUSAL, RELEASE, Mark
 from releve.rules.quality import Promise
 from releve.rules.quality_windows import QualityWindow
@@ -21,6 +22,7 @@ class ColumnLook:
     name: str
     effect: float
     alarm: bool
+    of_answers: bool = False  # the row of the champion's answers, and no column of the table
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,10 @@ def _look(event: Event) -> Look:
 
 def _column(said: Mapping[str, Any]) -> ColumnLook:
     return ColumnLook(
-        str(said["name"]), float((said.get("change") or {}).get("effect", 0.0)), bool(said.get("drifted"))
+        str(said["name"]),
+        float((said.get("change") or {}).get("effect", 0.0)),
+        bool(said.get("drifted")),
+        str(said.get("method", "")).endswith(OF_ANSWERS),
     )
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from itertools import groupby
 
+from releve.rules.estimates import OFF
 from releve.rules.page_evidence import PageEvidence
+from releve.rules.page_figures import told_look
 from releve.rules.page_history import Look, interval_of, marks_of, place, to_the_minute, told_score
 from releve.rules.pages.blocks import (
     BARS,
@@ -30,7 +32,7 @@ BESIDE = 0.25  # of a window
 LISTED = 200  # rows of a table
 NO_ANSWERS = "Nothing is known of the quality yet: no answers are in the ledger."
 NO_LABELS = "Nothing is known of the quality yet: no window has labels enough for a score."
-STATES = {"off": ": labels contradicted the estimates, and so concept drift is suspected"}
+STATES = {OFF: ": labels contradicted the estimates, and so concept drift is suspected"}
 HEADS = ("window", "until (UTC)", "model", "answered", "labelled", "score", "naive", "promise")
 
 
@@ -53,7 +55,7 @@ def estimates(evidence: PageEvidence) -> list[Block]:
     newest = made[-1]
     state = newest.estimate.get("state", "")
     meaning = STATES.get(state, "")
-    said = (f"Newest, {to_the_minute(newest.at)}: {state}{meaning}.", *newest.estimate.get("reasons", ()))
+    said = (f"Newest, {told_look(newest, evidence)}: {state}{meaning}.", *newest.estimate.get("reasons", ()))
     return [Words(said), Folded("All estimates beside realised quality, as a table", (Table(heads, rows),))]
 
 

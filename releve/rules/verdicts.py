@@ -34,10 +34,27 @@ def told(challenge: Mapping[str, Any]) -> str:
 def conclusion(scenario: str, challenge: Mapping[str, Any], *, released: bool) -> str:
     """The last line of a run: what happened, and what to do next."""
     if released:
-        return f"{challenge['model']} serves {scenario}; {HISTORY.format(scenario=scenario)}"
+        return served(scenario, challenge["model"])
     if challenge["promote"]:
         return f"{told(challenge)}. It waits: make release SCENARIO={scenario}"
     return f"{told(challenge)}. {remedy(scenario)}"
+
+
+def served(scenario: str, model: str, *, note: str = "") -> str:
+    """The last line of a release; `note`: what a person should know besides."""
+    return f"{model} serves {scenario}; {_noted(note)}{HISTORY.format(scenario=scenario)}"
+
+
+def rolled_back(scenario: str, model: str, left: str, *, note: str = "") -> str:
+    """The last line of a rollback: what serves, and how to undo it."""
+    return (
+        f"{model} serves {scenario} again, in the place of {left}; {_noted(note)}"
+        f"make rollback SCENARIO={scenario} once more brings {left} back"
+    )
+
+
+def _noted(note: str) -> str:
+    return f"{note}; " if note else ""
 
 
 def remedy(scenario: str) -> str:

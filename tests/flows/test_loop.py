@@ -277,6 +277,9 @@ def test_a_rollback_and_another_one_end_where_they_began(loop: Loop, work_in: Ca
 
     assert back.result().release.model == loop.retrained.result().model
     assert forth.result().release == before
+    assert back.message.startswith(
+        f"{loop.retrained.result().model} serves {SCENARIO} again, in the place of {before.model}"
+    )
     done = [event.kind for event in loop.project.registry.events(SCENARIO)]
     assert done[-4:] == [ROLLED_BACK, ALERTED] * 2  # told at once, and not at the next look
 

@@ -12,7 +12,7 @@ from releve.rules.chain import (
     WITHDRAWN,
     Event,
 )
-from releve.rules.lifecycle import MOVES_OF, Life, lives_of
+from releve.rules.lifecycle import MOVES_OF, REASONS, Life, lives_of
 from releve.rules.release import CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED
 
 PAYLOADS = {
@@ -127,10 +127,58 @@ def test_a_life_tells_since_when_and_why_in_the_gates_words_where_the_gate_decid
     lives = lives_of(story(*accepted_and_released("a", "b"), (CHALLENGED, "c", False)))
 
     assert lives == {
-        "a": Life(PREVIOUS, "at 4", "reason 4"),
-        "b": Life(CHAMPION, "at 4", "reason 4"),
-        "c": Life(REFUSED, "at 5", "better; surely"),
+        "a": Life(PREVIOUS, "at 4", "replaced by b", "better; surely"),
+        "b": Life(CHAMPION, "at 4", "reason 4", "better; surely"),
+        "c": Life(REFUSED, "at 5", "better; surely", "better; surely"),
     }
+
+
+@pytest.mark.parametrize(
+    ("steps", "reasons"),
+    [
+        ([], {"a": "replaced by b", "b": "reason 4"}),
+        (
+            accepted_and_released("c"),
+            {"a": "replaced by b; retired when c was released", "b": "replaced by c", "c": "reason 6"},
+        ),
+        (
+            [(ROLLED_BACK, "a")],
+            {"a": "brought back by a rollback from b: reason 5", "b": "rolled back to a: reason 5"},
+        ),
+        (
+            [(ROLLED_BACK, "a"), *accepted_and_released("c")],
+            {
+                "a": "replaced by c",
+                "b": "rolled back to a: reason 5; retired when c was released",
+                "c": "reason 7",
+            },
+        ),
+        ([(WITHDRAWN,)], {"a": "replaced by b; withdrawn: reason 5", "b": "withdrawn: reason 5"}),
+        (
+            [(CHALLENGED, "c"), (WITHDRAWN,), (FORGOTTEN,)],
+            {
+                "a": "replaced by b; withdrawn: reason 6",
+                "b": "withdrawn: reason 6",
+                "c": "the scenario was started over: reason 7",
+            },
+        ),
+    ],
+)
+def test_each_version_is_told_by_what_became_of_it_and_never_by_its_successors_gain(steps, reasons):
+    lives = lives_of(story(*accepted_and_released("a", "b"), *steps))
+
+    assert {model: life.reason for model, life in lives.items()} == reasons
+
+
+def test_a_life_repeats_the_gate_only_where_something_else_was_done():
+    lives = lives_of(story((CHALLENGED, "a"), (RELEASED, "a"), (CHALLENGED, "b", False)))
+
+    assert lives["a"].told == "reason 2; the gate had said: better; surely"
+    assert lives["b"].told == "better; surely"
+
+
+def test_every_move_of_an_event_has_its_sentence():
+    assert {kind for kind, _ in REASONS} == set(MOVES_OF) - {CHALLENGED}
 
 
 def test_every_event_that_moves_a_release_moves_a_life():

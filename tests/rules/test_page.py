@@ -1,9 +1,11 @@
 """A scenario's page: with no, one, two and two hundred windows, and with text that would be markup."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
+from releve.rules.drift import OF_ANSWERS
 from releve.rules.page import SECTIONS, build
 from releve.rules.page_decisions import LISTED, entries_of
 from releve.rules.page_drift import SHOWN_COLUMNS
@@ -26,6 +28,7 @@ from tests.page_histories import (
 )
 
 LARGEST = 500_000  # bytes of a page with 200 windows
+YOUNGER = f"{SCENARIO}:{'2' * 12}"
 NASTY = '<script>alert("x")</script><img src=x onerror=y>'
 ESTIMATE = {
     "state": "holds",
@@ -222,6 +225,13 @@ def test_costs_count_retrainings_and_say_how_much_is_not_recorded():
     assert "2026-02 1 0 not known" in found.text
 
 
+@pytest.mark.parametrize(
+    ("events", "said"), [((), "none yet"), ((challenge_event(promote=True),), "not known: they did not record it")]
+)
+def test_the_cpu_time_of_no_retraining_is_told_apart_from_one_that_was_not_recorded(events, said):
+    assert f"CPU time of retrainings {said}" in drawn(make_evidence(1, events=events)).text
+
+
 def test_the_replay_shows_every_policy_and_what_it_recommends():
     found = drawn(make_evidence(1, replay=make_replay()))
 
@@ -256,6 +266,87 @@ def test_what_serves_is_told_with_its_promise():
     assert f"model version {MODEL}" in found.text
     assert "accuracy 0.900 [0.830, 0.950] on 100 rows" in found.text
     assert RELEASE.index in found.text
+
+
+def heads(evidence):
+    """What the head says beside realised quality, drift and the last decision."""
+    _, *seen = build(evidence).sections[0].blocks[0].figures
+    return [figure.note for figure in seen]
+
+
+@pytest.mark.parametrize(
+    ("since", "serving", "said"),
+    [
+        (1.0, MODEL, ""),
+        (1.01, MODEL, f"of {'1' * 12}, before this release; nobody has looked since: "),
+        (0.5, YOUNGER, f"of {'1' * 12}, before this release; nobody has looked since: "),
+    ],
+)
+def test_what_was_seen_of_another_model_or_before_a_release_is_never_told_as_what_serves(since, serving, said):
+    found = heads(make_evidence(1, release=replace(RELEASE, model=serving), since=at(since)))
+
+    assert found == [
+        f"{said}accuracy 0.880 [0.810, 0.940], 0.900 was promised",
+        f"{said}0 of 2 columns in alarm, 2026-01-06 09:00",
+        f"{said}nothing shows that the champion is worse",
+    ]
+
+
+def test_the_newest_drift_and_estimate_say_whose_they_are_below_as_well():
+    events = (release_event(), look_event(day=1, estimate=ESTIMATE))
+
+    found = drawn(make_evidence(1, events=events, release=replace(RELEASE, model=YOUNGER)))
+
+    whose = f"2026-01-06 09:00 (of {'1' * 12}, before this release; nobody has looked since)"
+    assert f"Newest look, {whose}: no drift." in found.text
+    assert f"Newest, {whose}: holds." in found.text
+
+
+def test_what_was_seen_before_a_withdrawal_is_told_as_that_models():
+    found = heads(make_evidence(1, release=None, since=""))
+
+    assert all(note.startswith(f"of {'1' * 12}, which serves no more: ") for note in found)
+
+
+@pytest.mark.parametrize(
+    ("alarms", "said"),
+    [(1, "1 of 2 columns in alarm, 2026"), (3, "2 of 2 columns in alarm, and the champion's answers, 2026")],
+)
+def test_the_champions_answers_are_no_column_of_the_table(alarms, said):
+    seen = drift("drift", columns=3, alarms=alarms)
+    seen["columns"][2] |= {"name": "prediction", "method": f"KS{OF_ANSWERS}"}
+
+    assert heads(make_evidence(1, events=(release_event(), look_event(day=1, drift=seen))))[1].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "said"),
+    [
+        (None, "as no look has estimated it"),
+        (ESTIMATE | {"state": "off", "score": None}, "as labels contradicted the estimate, which is switched off"),
+        (ESTIMATE | {"state": "unknown", "score": None}, "as no estimate could be made yet: see below"),
+    ],
+)
+def test_an_estimate_without_a_figure_is_told_with_its_cause_at_the_head(estimate, said):
+    found = drawn(make_evidence(1, events=(release_event(), look_event(day=1, estimate=estimate))))
+
+    assert f"quality without labels, {said}" in found.text
+
+
+def test_a_score_last_known_of_another_model_is_told_as_that_ones():
+    unknown = {"state": "unknown", "labelled": 3, "promise": 0.9, "score": None, "metric": "accuracy"}
+    events = (release_event(), look_event(day=1, quality=unknown, model=YOUNGER))
+
+    quality = heads(make_evidence(1, events=events, release=replace(RELEASE, model=YOUNGER)))[0]
+
+    assert f"0.880 [0.810, 0.940] (of {'1' * 12}) was the last known" in quality
+
+
+def test_ages_are_told_for_the_moment_of_the_page_or_with_the_look_that_told_them():
+    found = drawn(make_evidence(1, made_at=at(9.5)))
+
+    assert "last retraining 2026-01-05 09:00, 9.5 days before this page was made" in found.text
+    assert "age at the look of 2026-01-06 09:00: fresh; retrained 3 days ago" in found.text
 
 
 @pytest.mark.parametrize(

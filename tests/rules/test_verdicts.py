@@ -2,7 +2,7 @@
 
 import pytest
 
-from releve.rules.verdicts import conclusion, is_note, main_reason, told
+from releve.rules.verdicts import conclusion, is_note, main_reason, rolled_back, served, told
 
 
 def challenge(*, promote: bool = False, champion: str = "", reasons: tuple[str, ...] = ("too few rows",)) -> dict:
@@ -42,3 +42,19 @@ def test_the_last_line_of_an_accepted_one_says_whether_it_serves() -> None:
 
     assert conclusion("churn", accepted, released=True).startswith("churn:2 serves churn")
     assert conclusion("churn", accepted, released=False).endswith("It waits: make release SCENARIO=churn")
+
+
+def test_the_last_line_of_a_rollback_says_what_serves_and_how_to_undo_it() -> None:
+    line = rolled_back("churn", "churn:1", "churn:2")
+
+    assert line == (
+        "churn:1 serves churn again, in the place of churn:2; "
+        "make rollback SCENARIO=churn once more brings churn:2 back"
+    )
+
+
+def test_what_a_person_should_know_stands_in_the_last_line() -> None:
+    note = "searches wait for Milvus"
+
+    assert f"; {note}; make rollback" in rolled_back("churn", "churn:1", "churn:2", note=note)
+    assert served("churn", "churn:1", note=note).startswith(f"churn:1 serves churn; {note}; `python")

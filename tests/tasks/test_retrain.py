@@ -57,6 +57,8 @@ def test_running_it_again_changes_nothing(challenged):
 
     again = retrain(challenged.settings, SHOP, reason="again", progress=lines.append)
 
+    assert last_challenger(challenged.registry, SHOP).cpu_seconds == before[0].cpu_seconds > 0  # the first one's own
+    assert again.cpu_seconds != before[0].cpu_seconds
     assert not [line for line in lines if line.startswith("Running stage")]  # all come from DVC's run cache
     assert (again, challenged.branch.tip(), len(challenges(challenged))) == before
     assert snapshot(challenged.root) == seen
