@@ -270,6 +270,6 @@ def _witness(evidence: Evidence) -> str:
 def _findings(evidence: Evidence) -> tuple[str, ...]:
     found = [f"drift: {evidence.drift.state} ({'; '.join(evidence.drift.reasons)})", f"quality: {evidence.quality}"]
     if evidence.new_rows and _is_unlabelled(evidence):
-        found.append("rows that came in files were never answered: they can be learned from, and judge nobody")
+        found.append("rows of files are learned from; only labels of its own answers (/feedback) judge the champion")
     found += [f"estimate: {evidence.estimate}"] if evidence.estimate else []
     return (*found, *([f"age: {evidence.age}"] if evidence.age else []))
