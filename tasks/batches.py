@@ -69,7 +69,7 @@ class OpenBatches:
     @property
     def room(self) -> Path:
         """A folder for what is being written; it goes when the worktree goes."""
-        return self._files.work / "intake"
+        return self._files.build / "intake"
 
     def next_name(self, digest: str) -> str:
         """What the next batch is called."""

@@ -40,7 +40,7 @@ class Golden:
 
 
 def package(stage: Stage) -> None:
-    """Write scenarios/<scenario>/work/model/."""
+    """Write scenarios/<scenario>/build/model/."""
     import pandas as pd
 
     # gather

@@ -36,32 +36,32 @@ class ScenarioFiles:
         return self.folder / "batches.json"
 
     @property
-    def work(self) -> Path:
-        return self.folder / "work"
+    def build(self) -> Path:  # what the stages make
+        return self.folder / "build"
 
     @property
     def rows(self) -> Path:  # all labelled rows in time order, with the batch and the row they came from
-        return self.work / "rows.parquet"
+        return self.build / "rows.parquet"
 
     @property
     def folds(self) -> Path:
-        return self.work / "folds.json"
+        return self.build / "folds.json"
 
     @property
     def recipe(self) -> Path:  # the chosen recipe, and the trials that it was chosen from
-        return self.work / "recipe.json"
+        return self.build / "recipe.json"
 
     @property
     def holdout(self) -> Path:  # per holdout row: its label and what the challenger answered
-        return self.work / "holdout.parquet"
+        return self.build / "holdout.parquet"
 
     @property
     def pipeline(self) -> Path:  # fitted on all labelled rows, holdout included
-        return self.work / "pipeline.skops"
+        return self.build / "pipeline.skops"
 
     @property
     def model(self) -> Path:
-        return self.work / "model"
+        return self.build / "model"
 
     @property
     def results(self) -> Path:

@@ -35,7 +35,7 @@ from tasks.places import ScenarioFiles, ScenarioState
 
 SAMPLE_ROWS = 50_000  # rows that are looked at, from the first on
 TEMPLATE = "digits"  # whose pipeline is copied, while it is there
-GIT_IGNORED = "/batches\n/work\n"  # DVC holds them
+GIT_IGNORED = "/batches\n/build\n"  # DVC holds them
 DVC_IGNORED = "dvc.yaml\n"  # on main: the rows lie on the scenario's branch alone
 
 

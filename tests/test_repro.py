@@ -31,7 +31,7 @@ def dvc(project: Project, *arguments: str) -> str:
 
 def written(project: Project) -> dict[str, int]:
     """When each artifact was last written."""
-    made = [*project.files.results.rglob("*"), *project.files.work.rglob("*"), project.files.folder / "dvc.lock"]
+    made = [*project.files.results.rglob("*"), *project.files.build.rglob("*"), project.files.folder / "dvc.lock"]
     return {str(path.relative_to(project.root)): path.stat().st_mtime_ns for path in made if path.is_file()}
 
 
