@@ -284,6 +284,18 @@ def test_a_rollback_and_another_one_end_where_they_began(loop: Loop, work_in: Ca
     assert done[-4:] == [ROLLED_BACK, ALERTED] * 2  # told at once, and not at the next look
 
 
+def test_the_loop_takes_in_the_files_that_wait_before_it_looks(loop: Loop, work_in: Callable[[Project], None]) -> None:
+    work_in(loop.project)
+    (name,) = loop.project.receive(7)
+
+    done = run("lifecycle")
+
+    seen = done.result().seen
+    assert not seen.decision.retrain
+    assert seen.new_rows == 89  # of that file
+    assert loop.project.batches[-1].source == name
+
+
 @pytest.mark.parametrize("name", FLOWS)
 def test_a_flow_of_an_unknown_scenario_fails_with_the_message(
     name: str, fresh: Project, work_in: Callable[[Project], None]
