@@ -252,7 +252,7 @@ def _why_not(evidence: Evidence, history: History, params: Trigger) -> str:
         told = f"{evidence.new_batches} batches since the last challenge; "
         if not _can_pay(evidence, history, params):
             return (
-                f"{told}the budget has none in hand, and {params.budget_batches:g} batches earn one "
+                f"{told}the budget has none to spend, and {params.budget_batches:g} batches earn one "
                 "(params.yaml: trigger.budget_batches)"
             )
         return f"{told}{cadence.pace(history.challenges, evidence.payoff, params)}"

@@ -142,7 +142,7 @@ def test_auto_asks_nothing_beyond_its_budget():
 
     assert "auto" not in retrains(an_evidence(kept=quality.WORSE), spent)
     told = decide(an_evidence(kept=quality.WORSE), spent, make_params(trigger={**WIDE, "policy": "auto"}).trigger)
-    assert "the budget has none in hand, and 2.5 batches earn one" in told.reasons[0]
+    assert "the budget has none to spend, and 2.5 batches earn one" in told.reasons[0]
 
 
 def test_without_a_cooldown_a_challenge_that_is_dated_later_holds_nothing_back():
