@@ -90,7 +90,7 @@ def _judged(
         params = for_mended(params) if is_mended else params
         watch = Watch(schema, earlier, params.batch)
         for chunk in _chunks(chunks, schema, path.name):
-            checked = schema.check_frame(_typed(chunk.frame, schema, params.ingest) if table.is_text else chunk.frame)
+            checked = schema.check_frame(typed(chunk.frame, schema, params.ingest, is_text=table.is_text))
             quarantine.add(chunk, checked.problems, checked.rejected_rows)
             if table.is_text and len(strange) < ENOUGH_STRANGE:
                 strange += _no_numbers(checked.problems, schema)
@@ -167,8 +167,13 @@ def _without_rows(chunk: Chunk, schema: Schema) -> Chunk:
     return Chunk(empty, chunk.rows, chunk.lines)
 
 
-def _typed(frame: "pd.DataFrame", schema: Schema, params: Ingest) -> "pd.DataFrame":
-    """Cells of text as numbers where the schema has numbers, written as params say."""
+def typed(frame: "pd.DataFrame", schema: Schema, params: Ingest, *, is_text: bool) -> "pd.DataFrame":
+    """Cells as `schema.check_frame` takes them, read as params say. `is_text`: all cells are text, as in CSV.
+
+    The one way from a file's cells to judged ones: ingestion takes it, and so does whatever foretells ingestion.
+    """
+    if not is_text:
+        return frame
     numbers = _number_columns(schema)
     return schema.from_text(plain_numbers(frame, numerals(params), is_number=numbers.__contains__))
 
