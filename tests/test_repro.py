@@ -1,6 +1,7 @@
 """`dvc repro` in a fresh copy, as the README begins: no server, no remote, no registry."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,7 @@ def dvc(project: Project, *arguments: str) -> str:
 
 def written(project: Project) -> dict[str, int]:
     """When each artifact was last written."""
-    made = [*project.files.results.rglob("*"), *project.files.build.rglob("*"), project.files.folder / "dvc.lock"]
+    made = [*project.files.results.rglob("*"), *project.files.build.glob("*"), *project.files.model.rglob("*")]
     return {str(path.relative_to(project.root)): path.stat().st_mtime_ns for path in made if path.is_file()}
 
 
@@ -54,14 +55,29 @@ def test_repro_changes_no_file_that_git_keeps(built: Project) -> None:
     assert changed == ""
 
 
-def test_repro_again_does_nothing(built: Project) -> None:
-    before = written(built)
+def stages_run(told: str) -> set[str]:
+    """The stages that DVC says it ran, beside those that look at the code."""
+    named = re.findall(r"Running stage '(?:scenarios/(.*?)/dvc.yaml:)?(\w+)'", told)
+    return {stage for _, stage in named} - {"code"}
+
+
+def test_repro_again_looks_at_the_code_and_does_nothing(built: Project) -> None:
+    lock = built.files.folder / "dvc.lock"
+    before, recorded = written(built), lock.read_text()
 
     told = dvc(built, "repro")
 
-    assert "Data and pipelines are up to date." in told
-    assert "Running stage" not in told
+    assert stages_run(told) == set()
     assert written(built) == before
+    assert lock.read_text() == recorded
+
+
+def test_a_file_that_changed_runs_the_steps_that_import_it_and_no_other(built: Project) -> None:
+    changed = built.root / "tasks/latency.py", built.root / "tasks/package.py"  # no step imports the first
+    for path in changed:
+        path.write_text(path.read_text() + "\n# changed\n")
+
+    assert stages_run(dvc(built, "repro")) == {"package"}
 
 
 def test_the_metrics_are_shown_by_name(built: Project) -> None:

@@ -237,7 +237,7 @@ def test_without_the_bundled_scenario_any_other_ones_pipeline_is_copied(settings
 def test_a_pipeline_that_fell_behind_is_written_anew(settings: Settings, data: Path) -> None:
     made = scaffold(settings, "sales", data=data, roles=TARGET)
     current = (made.folder / "dvc.yaml").read_text()
-    (made.folder / "dvc.yaml").write_text(current.replace("      - releve/errors.py\n", ""))
+    (made.folder / "dvc.yaml").write_text(current.replace("      - requirements.lock\n", ""))
 
     assert refresh(settings) == ["sales"]
     assert (made.folder / "dvc.yaml").read_text() == current
