@@ -26,6 +26,7 @@ class Settings:
     service_port: int = 3000
     milvus_port: int = 19530
     service_workers: int = 1  # processes of the service
+    revision: str = ""  # the commit whose params and schema this run goes by; "": HEAD, at every step anew
     model_pin: str = ""  # serve this model version and never look at the registry (a packed Bento)
 
     @classmethod

@@ -18,7 +18,8 @@ import yaml
 from releve.adapters.files import Inputs, file_digest, read_params, write_bytes, write_inputs
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.tables.reading import read_sample
-from releve.errors import BadInput, Conflict, NotFound, ReleveError
+from releve.door import run_command
+from releve.errors import BadInput, Conflict, NotFound
 from releve.rules.inference.overrides import as_sections, read_override
 from releve.rules.inference.table import Described, Roles, Sample, describe
 from releve.rules.inference.writing import params_text
@@ -177,13 +178,12 @@ def _short(path: Path, project: Path) -> Path:
 def main(arguments: Sequence[str]) -> int:
     """Exit code 0, or that of the error whose message went to stderr."""
     asked = _parser().parse_args(arguments)
-    try:
+
+    def run() -> None:
         settings = Settings.from_environ(os.environ, cwd=Path.cwd())
         print(_refreshed(refresh(settings)) if asked.refresh else _scaffolded(settings, asked))
-    except ReleveError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+
+    return run_command(run)
 
 
 def _scaffolded(settings: Settings, asked: argparse.Namespace) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from releve.adapters import stack_ports, stack_process
 from releve.adapters.deployments import forget_removed, write_deployments
-from releve.errors import BadInput, Conflict, Unavailable
+from releve.errors import BadInput, Conflict, ReleveError, Unavailable, storage_refusal
 from releve.rules.names import check_scenario_name
 from releve.settings import LOOPBACK, Settings
 
@@ -277,10 +277,16 @@ def _wait(home: Path, part: Part, time_limit: float) -> None:
     while not _answers(home, part):
         problem = _problem(home, part, late=time.monotonic() > deadline, time_limit=time_limit)
         if problem:
-            raise StartFailed(
-                f"{part.name} {problem}. {stack_process.last_words(stack_process.log_path(home, part.name))}"
-            )
+            raise _start_failed(f"{part.name} {problem}", stack_process.log_path(home, part.name))
         time.sleep(POLL_SECONDS)
+
+
+def _start_failed(what: str, log: Path) -> ReleveError:
+    """What the log ends with; a sentence alone where a disk refused."""
+    words = stack_process.last_words(log)
+    if refused := storage_refusal(words):
+        return type(refused)(f"{what}: {refused} (log: {log})")
+    return StartFailed(f"{what}. {words}")
 
 
 def _problem(home: Path, part: Part, *, late: bool, time_limit: float) -> str:
@@ -318,7 +324,7 @@ def _prefect(settings: Settings, environ: Mapping[str, str], time_limit: float, 
                 check=True,
             )
         except subprocess.SubprocessError as error:
-            raise StartFailed(f"'prefect {' '.join(arguments)}' failed. {stack_process.last_words(log)}") from error
+            raise _start_failed(f"'prefect {' '.join(arguments)}' failed", log) from error
 
 
 def _stop_all(home: Path, names: Collection[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
-from releve.errors import BadInput, Unavailable
+from releve.errors import NO_ROOM, BadInput, DiskFull, Unavailable
 
 SQLITE_WAIT_MS = 30_000  # how long a writer queues for the one write lock
 SQLITE_RETRY_SECONDS = 0.02
@@ -46,6 +46,12 @@ class RegistryUnavailable(Unavailable):
     """The registry's database cannot be reached or used now."""
 
     code = "registry_unavailable"
+
+
+class RegistryFull(RegistryUnavailable, DiskFull):
+    """There is no room for the registry."""
+
+    code, status = DiskFull.code, DiskFull.status
 
 
 def parse_url(url: str) -> sa.URL:
@@ -84,9 +90,21 @@ def explained(url: sa.URL) -> Iterator[None]:
     except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
         cause = _without_secrets(str(getattr(error, "orig", error)), url).strip()
         # `from None`: what the driver said in full may repeat the password
+        if _is_full(error):
+            raise RegistryFull(
+                f"there is no room for the registry at {shown(url)} ({cause}); make room on that disk, then run the "
+                "same again"
+            ) from None
         raise RegistryUnavailable(
             f"the registry at {shown(url)} cannot be used: {cause}. Is the database up, and RELEVE_REGISTRY_URL right?"
         ) from None
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in NO_ROOM
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_FULL
 
 
 def shown(url: sa.URL) -> str:
