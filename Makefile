@@ -6,8 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.releve-setup
 
-ifneq ($(findstring :,$(CURDIR)),)
-$(error the path of this folder, $(CURDIR), holds a ':', which separates folders in PATH: move the project elsewhere)
+# What truly cannot be: PATH has no way to write a colon, and setuptools takes `$x` for a variable.
+ifneq ($(findstring :,$(CURDIR))$(findstring $$,$(CURDIR)),)
+$(error the path of this folder, $(CURDIR), holds a ':' or a '$$', with which PATH or setuptools cannot work: move the project elsewhere)
 endif
 
 # The Python that makes .venv must not be the one in it, even where a shell has activated it.
