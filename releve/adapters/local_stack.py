@@ -18,7 +18,7 @@ from releve.adapters import stack_ports, stack_process
 from releve.adapters.deployments import forget_removed, write_deployments
 from releve.errors import BadInput, Conflict, ReleveError, Unavailable, storage_refusal
 from releve.rules.names import check_scenario_name
-from releve.settings import LOOPBACK, Settings
+from releve.settings import LOOPBACK, Settings, sqlite_url
 
 MILVUS, PREFECT, WORKER, SERVICE = "milvus", "prefect", "worker", "service"
 NAMES = (MILVUS, PREFECT, WORKER, SERVICE)  # in starting order; stopped in the opposite one
@@ -115,6 +115,7 @@ def prefect_env(settings: Settings) -> dict[str, str]:
     return {
         "PREFECT_API_URL": f"http://{LOOPBACK}:{settings.prefect_port}/api",
         "PREFECT_HOME": str(settings.home / "prefect"),
+        "PREFECT_API_DATABASE_CONNECTION_URL": sqlite_url(settings.home / "prefect" / "prefect.db", "sqlite+aiosqlite"),
         "PREFECT_LOGGING_LEVEL": "INFO",
         "PREFECT_LOGGING_COLORS": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

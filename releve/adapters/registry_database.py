@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
@@ -18,6 +19,7 @@ from releve.errors import NO_ROOM, BadInput, DiskFull, Unavailable
 SQLITE_WAIT_MS = 30_000  # how long a writer queues for the one write lock
 SQLITE_RETRY_SECONDS = 0.02
 POSTGRESQL_CONNECT_SECONDS = 5
+SQLITE_URI = "file:"  # begins a path that is written as a URI, percent-encoded
 SECRET_PARAMETERS = ("password", "sslpassword")
 
 METADATA = sa.MetaData()
@@ -57,7 +59,13 @@ class RegistryFull(RegistryUnavailable, DiskFull):
 def parse_url(url: str) -> sa.URL:
     """Raises BadInput, which does not repeat the URL: it may hold a password."""
     try:
-        return sa.make_url(url)
+        found = sa.make_url(url)
+        if found.get_backend_name() == "sqlite" and "/" in url.partition("?")[2]:
+            raise BadInput(
+                "the path in RELEVE_REGISTRY_URL has a '?', which begins the options of a URL; write it as a URI, such "
+                "as sqlite:///file:/home/me/what%3F/registry.db?uri=true"
+            )
+        return found
     except (sa.exc.ArgumentError, ValueError):
         raise BadInput(
             "RELEVE_REGISTRY_URL is not a database URL; expected one like sqlite:////home/me/registry.db or "
@@ -136,7 +144,9 @@ def _has_tables(engine: sa.Engine) -> bool:
 def _prepare_sqlite(engine: sa.Engine) -> sa.Engine:
     """One writer at a time, queued; readers never wait; what was committed survives a power cut."""
     if engine.url.database:
-        Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        path = engine.url.database
+        path = unquote(path.removeprefix(SQLITE_URI)) if path.startswith(SQLITE_URI) else path
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
