@@ -19,7 +19,7 @@ from releve.adapters.files import Inputs, file_digest, read_params, write_bytes,
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.tables.reading import read_sample
 from releve.door import run_command
-from releve.errors import BadInput, Conflict, NotFound
+from releve.errors import BadInput, Conflict, NotFound, explained_storage
 from releve.rules.inference.overrides import as_sections, read_override
 from releve.rules.inference.table import Described, Roles, Sample, describe
 from releve.rules.inference.writing import params_text
@@ -150,8 +150,9 @@ def _copy(data: Path, incoming: Path) -> None:
     incoming.parent.mkdir(parents=True, exist_ok=True)
     beside = incoming.with_name(f".{os.getpid()}.tmp")  # a longer name than the file's own may be too long
     try:
-        shutil.copyfile(data, beside)
-        beside.replace(incoming)
+        with explained_storage(incoming):
+            shutil.copyfile(data, beside)
+            beside.replace(incoming)
     finally:
         beside.unlink(missing_ok=True)
 

@@ -185,7 +185,7 @@ def _after(step: str, before: Callable[[Path], Project], folder: Path) -> Projec
 
 def _commit_the_checkout(folder: Path) -> None:
     root = folder / "project"
-    for name in files_of_the_checkout():
+    for name in _files_of_the_checkout():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(PROJECT / name, root / name)
     git(root, "init", "--quiet", "--initial-branch", "main")
@@ -193,8 +193,7 @@ def _commit_the_checkout(folder: Path) -> None:
     git(root, "commit", "--quiet", "-m", "the project")
 
 
-def files_of_the_checkout() -> list[str]:
-    """The project's own, as git names them; a new file that is not committed yet is one too."""
+def _files_of_the_checkout() -> list[str]:
     listed = git(PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
     return [name for name in listed if name and not _is_a_users(Path(name)) and (PROJECT / name).is_file()]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from releve.errors import BadInput, Conflict, NotFound, ReleveError, Unavailable, storage_refusal
+from releve.errors import BadInput, Conflict, DiskFull, NotFound, ReleveError, Unavailable, storage_refusal
 from releve.rules.names import check_scenario_name
 
 # Of scenarios/<name>/; and its results/ as a whole.
@@ -29,6 +29,7 @@ IDENTITY = {
 
 LANGUAGE = {"LC_ALL": "C.UTF-8"}
 LINES_OF_AN_ERROR = 5
+UNWRITTEN = "unable to write"
 NO_COMMIT = "has no commit yet; flows build what is committed: git add . && git commit"
 
 
@@ -110,9 +111,11 @@ def _failure(what: str, folder: Path, told: str) -> ReleveError:
         return BadInput(
             f"{folder} is no git checkout, and flows build what is committed: git init && git add . && git commit"
         )
+    if refused := storage_refusal(told):
+        return refused
     lines = told.strip().splitlines()
-    if refusal := storage_refusal(told):
-        return refusal
+    if unwritten := next((line for line in lines if UNWRITTEN in line), ""):  # git keeps the reason to itself
+        return DiskFull(f"git {what} found no room in {folder} ({unwritten}); make room there, then run the same again")
     return GitFailed(f"git {what} failed in {folder}: " + "\n".join(lines[-LINES_OF_AN_ERROR:]))
 
 
