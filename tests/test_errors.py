@@ -28,7 +28,9 @@ def test_the_sentence_names_the_file_the_reason_and_the_cure(code, kind, cure):
         raise OSError(code, os.strerror(code), "/a/b.txt")
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "gone"), ConnectionRefusedError(errno.ECONNREFUSED, "no")])
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(errno.ENOENT, "gone"), ConnectionRefusedError(errno.ECONNREFUSED, "no")]
+)
 def test_other_errors_of_the_system_stay_what_they_are(error):
     with pytest.raises(type(error)), explained_storage():
         raise error

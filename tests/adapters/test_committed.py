@@ -130,7 +130,7 @@ def test_a_project_without_git_or_without_a_commit_is_told_so(settings, tmp_path
     for name in ("params.yaml", OWN):
         (bare / name).write_text((settings.project / name).read_text())
 
-    with pytest.raises(BadInput, match="is no git checkout, .*git init"):
+    with pytest.raises(BadInput, match=r"is no git checkout, .*git init"):
         read_committed(replace(settings, project=bare), SCENARIO)
     git(bare, "init", "--quiet")
     with pytest.raises(BadInput, match="has no commit yet"):
