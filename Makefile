@@ -2,14 +2,20 @@
 
 PYTHON ?= python3
 VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
+# Relative, and programs are run by its Python: the path of this folder may hold spaces, quotes and the like.
+BIN := $(VENV)/bin
 STAMP := $(VENV)/.releve-setup
 
+# What truly cannot be: PATH has no way to write a colon, and setuptools takes `$x` for a variable.
+ifneq ($(findstring :,$(CURDIR))$(findstring $$,$(CURDIR)),)
+$(error the path of this folder, $(CURDIR), holds a ':' or a '$$', with which PATH or setuptools cannot work: move the project elsewhere)
+endif
+
 # The Python that makes .venv must not be the one in it, even where a shell has activated it.
-OUTER_PATH := $(subst $(BIN):,,$(PATH))
+OUTER_PATH := $(subst $(CURDIR)/$(BIN):,,$(PATH))
 
 # DVC stages, flows and services start `python`, `dvc` and `git`: they must find this project's first.
-export PATH := $(BIN):$(PATH)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export OMP_NUM_THREADS ?= 2
 
@@ -50,6 +56,10 @@ setup: $(STAMP)  ## Install everything, hash-checked, into .venv (a no-op when n
 
 $(STAMP): export PATH := $(OUTER_PATH)
 
+# A line every ten seconds while the recipe goes on, and none after it.
+TICK = { passed=0; while sleep 10 >/dev/null 2>&1 && kill -0 $$$$ 2>/dev/null; do \
+	passed=$$((passed + 10)); echo "setup: $$passed s"; done; } & tick=$$!; trap "kill $$tick 2>/dev/null" EXIT;
+
 # The stamp is written last: a setup that was interrupted or broken is begun again.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
@@ -60,10 +70,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "setup: a virtual environment in $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.requirement
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.requirement
+	@$(TICK) $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.requirement
 	@echo "setup: the packages of requirements.lock, each checked against its hash"
-	@$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
-	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(TICK) $(BIN)/python -m uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+	@$(BIN)/python -m uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 	@echo "setup: done"
 
@@ -86,10 +96,10 @@ PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadsco
 test: setup  ## Check everything: style, types, layers, tests
 	@failed=""; \
 	check() { name=$$1; shift; echo "== $$name"; "$$@" || failed="$$failed $$name"; }; \
-	check style $(BIN)/ruff check .; \
-	check format $(BIN)/ruff format --check .; \
-	check types $(BIN)/mypy; \
-	check layers $(BIN)/lint-imports; \
+	check style $(BIN)/python -m ruff check .; \
+	check format $(BIN)/python -m ruff format --check .; \
+	check types $(BIN)/python -m mypy; \
+	check layers $(BIN)/python $(BIN)/lint-imports; \
 	check tests $(PYTEST) $(PYTEST_ARGS); \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi; \
 	echo "All checks passed: style, format, types, layers, tests"
@@ -98,13 +108,13 @@ test-fast: setup  ## The tests that need neither a server nor minutes
 	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 lint: setup  ## Style, types and layers; mends what can be mended by itself
-	@$(BIN)/ruff check --fix .
-	@$(BIN)/ruff format .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/python -m ruff check --fix .
+	@$(BIN)/python -m ruff format .
+	@$(BIN)/python -m mypy
+	@$(BIN)/python $(BIN)/lint-imports
 
 evidently: setup  ## Show the drift reports that monitor.workspace keeps, in Evidently's own pages
-	$(BIN)/evidently ui --workspace $(RELEVE_HOME)/evidently --host 127.0.0.1 --port $(EVIDENTLY_PORT)
+	$(BIN)/python $(BIN)/evidently ui --workspace "$${RELEVE_HOME:-var}/evidently" --host 127.0.0.1 --port $(EVIDENTLY_PORT)
 
 up: setup  ## Start Milvus, Prefect, its worker and the service, on this machine only
 	@$(BIN)/python -m releve up $(UP_ARGS)
@@ -165,7 +175,7 @@ forget: setup  ## Start a scenario over, or forget one whose folder is gone; all
 	@$(BIN)/python -m tasks.forget $(SCENARIO)
 
 repro: setup  ## Build every artifact that is out of date (dvc repro)
-	@$(BIN)/dvc repro $(DVC_ARGS)
+	@$(BIN)/python -m dvc repro $(DVC_ARGS)
 
 lock:  ## Resolve the dependencies anew into the lock files
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_COMPILE) --all-extras --output-file requirements.lock

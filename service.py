@@ -14,7 +14,7 @@ import bentoml
 from bentoml.exceptions import BentoMLException
 from starlette.responses import Response
 
-from releve.errors import ReleveError
+from releve.errors import ReleveError, storage_error
 from releve.serving import replies
 from releve.serving.documents import (
     FeedbackAnswer,
@@ -103,7 +103,9 @@ def _reply(answer: Callable[[bytes], dict[str, Any]], body: bytes) -> Response:
         return replies.answer(answer(body))
     except ReleveError as error:
         return replies.error(error)
-    except Exception:
+    except Exception as failure:
+        if refused := storage_error(failure):
+            return replies.error(refused)
         request_id = replies.new_request_id()
         log.exception("request %s failed", request_id)
         return replies.internal_error(request_id)

@@ -24,9 +24,10 @@ from rich.table import Table
 from examples.comparison import Comparison, compare
 from examples.service_calls import ServiceCalls
 from releve.adapters import local_stack
-from releve.adapters.files import read_params, read_schema, write_parquet
+from releve.adapters.committed import read_committed
+from releve.adapters.files import write_parquet
 from releve.adapters.registry import Registry
-from releve.errors import ReleveError, Unavailable
+from releve.errors import ReleveError, Unavailable, explained_storage
 from releve.settings import LOOPBACK, Settings
 from tasks.forget import forget
 from tasks.places import ScenarioState
@@ -79,7 +80,7 @@ def main() -> int:
     console = Console(width=max(100, Console().width))
     settings = Settings.from_environ(os.environ, cwd=Path.cwd())
     try:
-        with running_stack(settings, console):
+        with explained_storage(), running_stack(settings, console):
             story = play(settings, console)
         finish(settings, story, console)
     except ReleveError as error:
@@ -141,9 +142,8 @@ def play(settings: Settings, console: Console) -> Story:
     live_table(settings, tables, service, story, console)
     search_example(settings, tables, service, story)
     roll_back_and_forth(settings, story, console)
-    story.comparison = compare(
-        tables, read_schema(settings.project, SCENARIO), read_params(settings.project, SCENARIO).train, SEED_WINDOWS
-    )
+    truth = read_committed(settings, SCENARIO)
+    story.comparison = compare(tables, truth.schema, truth.params.train, SEED_WINDOWS)
     story.seconds = time.monotonic() - started
     return story
 

@@ -8,10 +8,11 @@ import os
 import sys
 from pathlib import Path
 
-from releve.adapters.files import read_scenario
+from releve.adapters.committed import read_committed
 from releve.adapters.local_stack import prefect_env
 from releve.adapters.stack_ports import answers_http
-from releve.errors import BadInput, ReleveError, Unavailable
+from releve.door import run_command
+from releve.errors import BadInput, Unavailable
 from releve.settings import Settings
 
 FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "replay")
@@ -20,22 +21,26 @@ DEFAULT_SCENARIO = "digits"
 
 def main(arguments: list[str]) -> int:
     """Exit code 0, or that of the error whose message went to stderr; the run and its traceback are in the UI."""
-    try:
+
+    def run() -> None:
         name, scenario = _parse(arguments)
         settings = Settings.from_environ(os.environ, cwd=Path.cwd())
-        read_scenario(settings.project, scenario)  # before Prefect, which would refuse a bad name with a traceback
+        read_committed(settings, scenario)  # before Prefect, which would refuse a bad name with a traceback
         _connect(settings)
         print(_run(name, scenario), flush=True)
-    except ReleveError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+
+    return run_command(run)
 
 
 def _run(name: str, scenario: str) -> str:
     """What its final state says. Raises what the flow raised."""
-    state = getattr(importlib.import_module(f"flows.{name}"), name)(scenario, return_state=True)
-    state.result()
+    import httpx
+
+    try:
+        state = getattr(importlib.import_module(f"flows.{name}"), name)(scenario, return_state=True)
+        state.result()
+    except httpx.HTTPError as error:
+        raise Unavailable(f"the Prefect server did not do what a run asks of it: {error}; its log says why") from error
     return state.message or f"{name} of {scenario}: {state.name}"
 
 

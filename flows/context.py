@@ -2,6 +2,7 @@
 
 import logging
 import os
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
-from releve.errors import ReleveError, Unavailable
+from releve.adapters.committed import begin_run
+from releve.errors import ReleveError, Unavailable, explained_storage, storage_error
 from releve.rules.names import SCENARIO_NAME
 from releve.settings import Settings
 
@@ -24,16 +26,21 @@ Scenario = Annotated[
 RETRY_SECONDS = [5, 20]
 
 
-def read_settings() -> Settings:
-    """Where this run works: a worker starts it in the project's folder."""
+def begin(scenario: str) -> Settings:
+    """Where this run works, and the commit that it goes by to its end, which is told first.
+
+    A worker starts it in the project's folder.
+    """
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_without_traceback)  # the same function is added once
-    return Settings.from_environ(os.environ, cwd=Path.cwd())
+    with explained_storage():
+        return begin_run(Settings.from_environ(os.environ, cwd=Path.cwd()), scenario, tell=print)
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
     """An error that a person can fix is told in its words alone; any other keeps its traceback."""
-    if record.exc_info and isinstance(record.exc_info[1], ReleveError):
+    error = record.exc_info[1] if record.exc_info else None
+    if error and (isinstance(error, ReleveError) or storage_error(error)):
         record.exc_info = None
     return True
 
@@ -45,8 +52,14 @@ def may_pass(_task: Any, _run: Any, state: Any) -> bool:
 
 def step(function: Any, *, name: str | None = None) -> Any:
     """A step of `tasks/` as a Prefect task: visible, never cached, tried again when an outside system was away."""
+
+    @wraps(function)
+    def explained(*arguments: Any, **named: Any) -> Any:
+        with explained_storage():
+            return function(*arguments, **named)
+
     return task(
-        function,
+        explained,
         name=name or function.__name__,
         cache_policy=NO_CACHE,
         retries=len(RETRY_SECONDS),

@@ -3,7 +3,7 @@
 from prefect import flow
 
 from flows.artifacts import show_ingestion
-from flows.context import Scenario, read_settings, step
+from flows.context import Scenario, begin, step
 from releve.rules.inference.findings import counted
 from releve.settings import Settings
 from tasks import harvest as harvest_step
@@ -18,7 +18,7 @@ version_rows = step(ingest_step.ingest, name="ingest")
 @flow(name="ingest", flow_run_name="ingest-{scenario}", log_prints=True)
 def ingest(scenario: Scenario = "digits") -> Ingestion:
     """Version what waits in the incoming folder; fails, after the rest is ingested, when a file was refused."""
-    found = take_in(read_settings(), scenario)
+    found = take_in(begin(scenario), scenario)
     ingest_step.check_refusals(found)
     return found
 

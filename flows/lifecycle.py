@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.states import Completed
 
 from flows.alerts import tell
-from flows.context import Scenario, read_settings
+from flows.context import Scenario, begin
 from flows.ingest import take_in
 from flows.monitor import watch
 from flows.pages import publish
@@ -35,7 +35,7 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     Ends with the Round, in the state Refused where the gate refused the challenger. Fails, after all that, when one of
     the files that were waiting was refused.
     """
-    settings = read_settings()
+    settings = begin(scenario)
     waiting = take_in(settings, scenario)
     seen = watch(settings, scenario)
     if not seen.decision.retrain:

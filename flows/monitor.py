@@ -5,7 +5,7 @@ from prefect.events import emit_event
 
 from flows.alerts import resource_of, tell
 from flows.artifacts import show_observation
-from flows.context import Scenario, read_settings, step
+from flows.context import Scenario, begin, step
 from flows.pages import publish
 from releve.rules import drift
 from releve.settings import Settings
@@ -18,7 +18,7 @@ look = step(monitor_step.monitor, name="monitor")
 @flow(name="monitor", flow_run_name="monitor-{scenario}", log_prints=True)
 def monitor(scenario: Scenario = "digits") -> Observation:
     """Write the drift report, join the labels, decide; changes nothing."""
-    settings = read_settings()
+    settings = begin(scenario)
     seen = watch(settings, scenario)
     publish(settings, scenario)
     return seen

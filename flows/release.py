@@ -8,7 +8,7 @@ from prefect.states import Completed
 
 from flows.alerts import tell
 from flows.artifacts import show_release
-from flows.context import Scenario, read_settings, step
+from flows.context import Scenario, begin, step
 from flows.pages import publish
 from releve.rules import verdicts
 from releve.settings import Settings
@@ -24,7 +24,7 @@ def release(scenario: Scenario = "digits", model: str | None = None) -> Any:
 
     Ends with the Released.
     """
-    settings = read_settings()
+    settings = begin(scenario)
     done = put_into_service(settings, scenario, model=model)
     tell(settings, scenario)
     publish(settings, scenario)

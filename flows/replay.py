@@ -3,7 +3,7 @@
 from prefect import flow
 from prefect.artifacts import create_image_artifact, create_markdown_artifact
 
-from flows.context import Scenario, read_settings, step
+from flows.context import Scenario, begin, step
 from tasks import replay as replay_step
 from tasks.replay import Replayed
 
@@ -13,7 +13,7 @@ play = step(replay_step.replay, name="replay")
 @flow(name="replay", flow_run_name="replay-{scenario}", log_prints=True)
 def replay(scenario: Scenario = "digits", write: bool = False) -> Replayed:
     """Compare policies on the ingested rows; `write` sets the recommended one in the scenario's params.yaml."""
-    done: Replayed = play(read_settings(), scenario, write=write, progress=print)
+    done: Replayed = play(begin(scenario), scenario, write=write, progress=print)
     key = f"replay-{scenario.replace('_', '-').strip('-')}"
     create_markdown_artifact(done.markdown, key=key, description=done.found["recommended"]["policy"])
     create_image_artifact((done.folder / "replay.png").as_uri(), key=f"{key}-picture", description="Score per window")

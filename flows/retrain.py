@@ -8,7 +8,7 @@ from prefect.states import Completed
 
 from flows.alerts import tell
 from flows.artifacts import show_card, show_challenge
-from flows.context import Scenario, read_settings, step
+from flows.context import Scenario, begin, step
 from flows.ingest import take_in
 from flows.pages import publish
 from flows.release import put_into_service
@@ -30,7 +30,7 @@ def retrain(scenario: Scenario = "digits", reason: str = "started by hand", rele
     Ends with the Challenger, in the state Refused where the gate refused it. Fails, after all that, when one of the
     files that were waiting was refused.
     """
-    settings = read_settings()
+    settings = begin(scenario)
     found = take_in(settings, scenario, harvested=True)
     challenger = challenge(settings, scenario, reason=reason)
     released = challenger.promote and release_accepted

@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.states import Completed
 
 from flows.alerts import tell
-from flows.context import Scenario, read_settings, step
+from flows.context import Scenario, begin, step
 from flows.pages import publish
 from flows.release import announce
 from releve.rules import verdicts
@@ -19,7 +19,7 @@ go_back = step(rollback_step.rollback, name="rollback")
 @flow(name="rollback", flow_run_name="rollback-{scenario}", log_prints=True)
 def rollback(scenario: Scenario = "digits", reason: str = "started by hand") -> Any:
     """Move model and index back together; running it again returns to where it began. Ends with the Released."""
-    settings = read_settings()
+    settings = begin(scenario)
     done: Released = go_back(settings, scenario, reason=reason)
     announce(scenario, done)
     tell(settings, scenario)

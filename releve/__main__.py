@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from releve.commands import COMMANDS
-from releve.errors import ReleveError
+from releve.door import run_command
 from releve.settings import Settings
 
 
@@ -17,16 +17,12 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     Left out, the arguments and the environment are this process's own.
     """
     arguments = parser().parse_args(argv)
-    try:
+
+    def run() -> None:
         settings = Settings.from_environ(os.environ if environ is None else environ, cwd=Path.cwd())
         COMMANDS[arguments.command].run(arguments, settings)
-        sys.stdout.flush()
-    except ReleveError as error:
-        print(f"releve: {error}", file=sys.stderr)
-        return error.exit_code
-    except BrokenPipeError:
-        return _reader_left()
-    return 0
+
+    return run_command(run, name="releve")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,12 +32,6 @@ def parser() -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         command.declare(commands.add_parser(name, help=command.help, description=command.help))
     return top
-
-
-def _reader_left() -> int:
-    """`releve history | head` is no error; what Python still wants to write at exit goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from releve.errors import BadInput, NotFound
+from releve.progress import waiting
 from releve.rules.chain import CHALLENGED, FORGOTTEN, WITHDRAWN, Event
 from releve.rules.evaluation import headline
 from releve.rules.lifecycle import Life, lives_of
@@ -128,7 +129,8 @@ def up(arguments: argparse.Namespace, settings: Settings) -> None:
     """Start what does not run yet, and say where it is."""
     from releve.adapters import local_stack
 
-    started = local_stack.up(settings)
+    with waiting() as progress:
+        started = local_stack.up(settings, progress=progress)
     print(f"started {', '.join(started)}" if started else "everything runs already")
     statuses = local_stack.status(settings)
     print(local_stack.describe(statuses))

@@ -1,11 +1,12 @@
 """A scenario's rows from Python, at any version, without a checkout: `docs/data_versions.md` shows how."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from releve.adapters.committed import read_committed
 from releve.adapters.data_history import DataHistory, DataVersion
-from releve.adapters.files import read_params
 from releve.rules.schema import Schema
 from releve.settings import Settings
 
@@ -41,5 +42,7 @@ def read_schema(scenario: str, version: str | None = None, *, project: Path | st
 
 
 def _history(scenario: str, project: Path | str | None) -> DataHistory:
-    root = Settings.from_environ(os.environ, cwd=Path.cwd()).project if project is None else Path(project).resolve()
-    return DataHistory(root, scenario, remote=read_params(root, scenario).data)
+    settings = Settings.from_environ(os.environ, cwd=Path.cwd())
+    if project is not None:
+        settings = replace(settings, project=Path(project).resolve())
+    return DataHistory(settings.project, scenario, remote=read_committed(settings, scenario).params.data)

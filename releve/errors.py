@@ -5,6 +5,12 @@ their own form: the command line prints the message and exits with `exit_code`, 
 and `code`, a flow run fails with the message.
 """
 
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class ReleveError(Exception):
     """Base of all errors whose message is for a person; nothing else should reach one."""
@@ -55,3 +61,70 @@ class DiskFull(Unavailable):
 
     code = "disk_full"
     status = 507
+
+
+class StorageRefused(Unavailable):
+    """A disk, or the right to use it, refuses to read or write; once that is mended, the same call works."""
+
+    code = "storage_refused"
+
+
+MOST_LETTERS = 300  # of a line that another program printed
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, largest file: what a person does is the same
+REFUSALS = {
+    errno.EROFS: "make that file system writable, or choose another folder (RELEVE_HOME)",
+    errno.EACCES: "give this user the right to it, or choose another folder (RELEVE_HOME)",
+    errno.EPERM: "give this user the right to it, or choose another folder (RELEVE_HOME)",
+    errno.EMFILE: "raise the limit of open files of a process (ulimit -n)",
+    errno.ENFILE: "raise the limit of open files of this machine (fs.file-max)",
+    errno.EIO: "check the disk and the way to it",
+    errno.ESTALE: "mount that file system again",
+    errno.ENOTDIR: "move the file away that stands where a folder is expected",
+    errno.EEXIST: "move away what stands in its place",
+    errno.EISDIR: "move the folder away that stands where a file is expected",
+    errno.ENAMETOOLONG: "use shorter names",
+}  # what a person can do, by what the system answers
+SQLITE = {"database or disk is full": errno.ENOSPC, "attempt to write a readonly database": errno.EROFS}
+SAID_BY_OTHERS = {os.strerror(code): code for code in (*NO_ROOM, *list(REFUSALS)[:7])} | SQLITE
+
+
+def storage_error(error: BaseException, path: Path | None = None) -> ReleveError | None:
+    """The sentence for an error that a disk or its rights caused, however a library wrapped it; None for any other.
+
+    `path`: what was read or written, where the error itself does not know.
+    """
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, ReleveError):
+        if isinstance(seen, OSError) and (seen.errno in NO_ROOM or seen.errno in REFUSALS):
+            return _refusal(seen.errno, str(path or seen.filename2 or seen.filename or ""))
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return None
+
+
+def storage_refusal(printed: str) -> ReleveError | None:
+    """The same for what another program printed before it ended."""
+    for line in printed.splitlines():
+        for words, code in SAID_BY_OTHERS.items():
+            if words in line:
+                return _refusal(code, "", said=line.strip()[:MOST_LETTERS])
+    return None
+
+
+@contextmanager
+def explained_storage(path: Path | None = None) -> Iterator[None]:
+    """Raises DiskFull or StorageRefused, saying where, when a disk refuses what is done within."""
+    try:
+        yield
+    except Exception as error:
+        if refused := storage_error(error, path):
+            raise refused from error
+        raise
+
+
+def _refusal(code: int, name: str, *, said: str = "") -> ReleveError:
+    why = said or os.strerror(code)
+    if code in NO_ROOM:
+        where = f"{Path(name).name} in {Path(name).parent}" if name else "a file"
+        return DiskFull(f"there is no room for {where} ({why}); make room on that disk, then run the same again")
+    subject = f"{name} cannot be used" if name else "a file or folder cannot be used"
+    return StorageRefused(f"{subject} ({why}); {REFUSALS[code]}, then run the same again")

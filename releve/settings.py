@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from releve.errors import BadInput
 
@@ -26,6 +27,7 @@ class Settings:
     service_port: int = 3000
     milvus_port: int = 19530
     service_workers: int = 1  # processes of the service
+    revision: str = ""  # the commit whose params and schema this run goes by; "": HEAD, at every step anew
     model_pin: str = ""  # serve this model version and never look at the registry (a packed Bento)
 
     @classmethod
@@ -37,7 +39,7 @@ class Settings:
         return cls(
             project=project,
             home=home,
-            registry_url=environ.get("RELEVE_REGISTRY_URL") or f"sqlite:///{home / 'registry.db'}",
+            registry_url=environ.get("RELEVE_REGISTRY_URL") or sqlite_url(home / "registry.db"),
             milvus_uri=environ.get("RELEVE_MILVUS_URI") or f"http://{LOOPBACK}:{milvus_port}",
             milvus_token=environ.get("MILVUS_TOKEN", ""),
             prefect_port=_port(environ, "RELEVE_PREFECT_PORT", cls.prefect_port),
@@ -46,6 +48,11 @@ class Settings:
             service_workers=_whole_number(environ, "RELEVE_SERVICE_WORKERS", cls.service_workers, most=MOST_WORKERS),
             model_pin=environ.get("RELEVE_MODEL", ""),
         )
+
+
+def sqlite_url(path: Path, driver: str = "sqlite") -> str:
+    """A file as an SQLAlchemy URL. SQLite's own form of it where the path has a `?`, which would begin the options."""
+    return f"{driver}:///file:{quote(str(path))}?uri=true" if "?" in str(path) else f"{driver}:///{path}"
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

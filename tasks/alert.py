@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from releve.adapters.files import read_params, scenario_names
+from releve.adapters.committed import read_committed, read_committed_base
 from releve.adapters.registry import Registry
 from releve.adapters.webhook import MessageRefused, WebhookAway, post
+from releve.errors import NotFound
 from releve.rules.alert_signals import KINDS
 from releve.rules.alerts import Book, Message, first_book, look_through, read_book, told
 from releve.rules.chain import ALERTED
@@ -59,8 +60,10 @@ def alert(
 
 def _params(settings: Settings, scenario: str) -> Alerts:
     """A scenario that is forgotten may have no folder any more: then params.yaml alone says where messages go."""
-    known = scenario in scenario_names(settings.project)
-    return read_params(settings.project, scenario if known else None).alerts
+    try:
+        return read_committed(settings, scenario).params.alerts
+    except NotFound:
+        return read_committed_base(settings).alerts
 
 
 def deliver(messages: Sequence[Message], send: Post) -> Told:

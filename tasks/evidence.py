@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from releve.adapters.files import read_params, read_schema
+from releve.adapters.committed import read_committed
 from releve.adapters.prediction_ledger import LedgerReader
 from releve.adapters.registry import Current, Registry
 from releve.errors import BadInput
@@ -73,7 +73,8 @@ class Gathered:
 
 def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
     """Raises NotFound before the first release, BadInput when the target has changed since it."""
-    params, schema = read_params(settings.project, scenario), read_schema(settings.project, scenario)
+    truth = read_committed(settings, scenario)
+    params, schema = truth.params, truth.schema
     champion = check_released(registry.current(scenario), scenario)
     _check_promise(champion, schema)
     model, ledger = champion.release.model, LedgerReader(ScenarioState(settings.home, scenario).ledger)

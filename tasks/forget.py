@@ -13,6 +13,7 @@ from releve.adapters.files import read_scenario
 from releve.adapters.registry import Registry
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
+from releve.door import run_command
 from releve.errors import ReleveError
 from releve.rules.chain import ALERTED, FORGOTTEN, WITHDRAWN
 from releve.rules.names import check_scenario_name
@@ -114,17 +115,17 @@ def report(found: Forgotten, settings: Settings, scenario: str) -> str:
     return "\n".join(filter(None, lines))
 
 
-def main(arguments: list[str]) -> None:
-    """The command. An error a person can fix ends it without a traceback."""
-    try:
+def main(arguments: list[str]) -> int:
+    """Exit code 0, or that of the error whose message went to stderr."""
+
+    def run() -> None:
         if len(arguments) != 1:
             raise ReleveError("expected one argument, the scenario's name")
         settings = Settings.from_environ(os.environ, cwd=Path.cwd())
         print(report(forget(settings, arguments[0], reason="started over by hand"), settings, arguments[0]))
-    except ReleveError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+
+    return run_command(run)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

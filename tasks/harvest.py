@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from releve.adapters.files import file_digest, read_params, read_schema, write_bytes, write_parquet
+from releve.adapters.committed import read_committed
+from releve.adapters.files import file_digest, write_bytes, write_parquet
 from releve.adapters.prediction_ledger import LedgerReader
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
@@ -33,13 +34,13 @@ def harvest(settings: Settings, scenario: str) -> int:
 
     Raises ScenarioBusy: two runs at once would harvest the same answers, or overwrite each other's file.
     """
-    params, schema = read_params(settings.project, scenario), read_schema(settings.project, scenario)
+    truth = read_committed(settings, scenario)
     state = ScenarioState(settings.home, scenario)
-    with scenario_lock(settings.home, scenario, holder="harvest", wait_seconds=params.runs.wait_seconds):
+    with scenario_lock(settings.home, scenario, holder="harvest", wait_seconds=truth.params.runs.wait_seconds):
         fresh = unharvested(settings, scenario)
         if len(fresh):
             number = len(_harvests(state)) + 1
-            write_parquet(state.harvest / f"answers-{number:04d}.parquet", as_batch(fresh, schema))
+            write_parquet(state.harvest / f"answers-{number:04d}.parquet", as_batch(fresh, truth.schema))
         return sum(_deliver(path, state) for path in _undelivered(settings, state))
 
 

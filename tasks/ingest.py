@@ -11,17 +11,16 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 
+from releve.adapters.committed import Committed, read_committed
 from releve.adapters.data_versions import DataVersions
-from releve.adapters.files import read_params, read_schema, write_bytes
+from releve.adapters.files import write_bytes
 from releve.adapters.registry import Registry
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
 from releve.errors import BadInput
 from releve.rules.batch_checks import joined
 from releve.rules.inference.findings import counted
-from releve.rules.params import Params
 from releve.rules.release import SEED_VERSION
-from releve.rules.schema import Schema
 from releve.settings import Settings
 from tasks.batches import Batch, OpenBatches, as_text, read_batches
 from tasks.history import INGESTED, events_of
@@ -66,17 +65,17 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
     Raises NotFound for an unknown scenario, BadInput, ScenarioBusy, PipelineFailed when the remote is away (nothing has
     moved then: the same command resumes).
     """
-    params, schema = read_params(settings.project, scenario), read_schema(settings.project, scenario)
+    truth = read_committed(settings, scenario)
     state = ScenarioState(settings.home, scenario)
     state.incoming.mkdir(parents=True, exist_ok=True)
-    with scenario_lock(settings.home, scenario, holder="ingest", wait_seconds=params.runs.wait_seconds) as lock:
-        pull(params.source, state, environ=os.environ)
+    with scenario_lock(settings.home, scenario, holder="ingest", wait_seconds=truth.params.runs.wait_seconds) as lock:
+        pull(truth.params.source, state, environ=os.environ)
         there = [look(path) for path in sorted(state.incoming.iterdir()) if not path.name.startswith(".")]
         waiting = [file for file in there if not file.problem]
-        branch = ScenarioBranch(settings.project, scenario)
+        branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
         known = read_batches(branch)
         if any(_same(file, known) is None for file in waiting):
-            found = _version(settings, branch, waiting, schema, params, lock.fd)
+            found = _version(settings, branch, waiting, truth, lock.fd)
         else:
             found = Ingestion((), tuple(_duplicate(file, known) for file in waiting), (), state.refused)
         unread = tuple(Refusal(as_text(file.path.name), file.problem, file.path) for file in there if file.problem)
@@ -87,7 +86,7 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
 
 
 def _version(
-    settings: Settings, branch: ScenarioBranch, waiting: list[Waiting], schema: Schema, params: Params, lock_fd: int
+    settings: Settings, branch: ScenarioBranch, waiting: list[Waiting], truth: Committed, lock_fd: int
 ) -> Ingestion:
     """A batch for each file that can be used; all of them appear on the branch together, or none does."""
     state = ScenarioState(settings.home, branch.scenario)
@@ -96,7 +95,7 @@ def _version(
     refusals: list[Refusal] = []
     with branch.worktree(state.worktrees) as tree:
         data = DataVersions(
-            tree.path, project=settings.project, home=settings.home, lock_fd=lock_fd, remote=params.data
+            tree.path, project=settings.project, home=settings.home, lock_fd=lock_fd, remote=truth.params.data
         )
         there = OpenBatches(tree, data)
         seed = there.seed() if not there.known and _learned_from_seed(settings, branch.scenario) else []
@@ -105,18 +104,20 @@ def _version(
                 duplicates.append(_duplicate(file, there.known))
                 continue
             try:
-                batches.append(_add(there, file, schema, params, state))
+                batches.append(_add(there, file, truth, state))
             except BadInput as error:
                 refusals.append(Refusal(as_text(file.path.name), as_text(str(error)), file.path))
         there.publish(branch)
     return Ingestion(tuple(batches), tuple(duplicates), tuple(refusals), state.refused)
 
 
-def _add(there: OpenBatches, file: Waiting, schema: Schema, params: Params, state: ScenarioState) -> Batch:
+def _add(there: OpenBatches, file: Waiting, truth: Committed, state: ScenarioState) -> Batch:
     """A file becomes a batch, and its rejected rows go to quarantine. Raises BadInput when it cannot be used."""
     earlier = joined(there.profiles.values())
     with reading(as_text(file.path.name), file.size) as progress:
-        taken = take_in(file.path, schema, params=params, room=there.room, earlier=earlier, progress=progress)
+        taken = take_in(
+            file.path, truth.schema, params=truth.params, room=there.room, earlier=earlier, progress=progress
+        )
     if look(file.path).digest != file.digest:
         taken.rows.discard()
         taken.quarantine.discard()

@@ -1,9 +1,11 @@
 """One line per scenario: how its challenger compares with its champion and with the naive baselines."""
 
 import json
+import sys
 from pathlib import Path
 
 from releve.adapters.files import write_bytes, write_json
+from releve.door import run_command
 from releve.rules.page_leaderboard import HEADS, Result, build
 from releve.rules.pages.drawing import page
 
@@ -29,4 +31,4 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    leaderboard(Path.cwd())
+    sys.exit(run_command(lambda: leaderboard(Path.cwd())))

@@ -7,9 +7,11 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from releve.adapters.files import read_scenario, write_bytes
+from releve.adapters.committed import begin_run
+from releve.adapters.files import write_bytes
 from releve.adapters.registry import Registry
-from releve.errors import BadInput, ReleveError
+from releve.door import run_command, tell
+from releve.errors import BadInput
 from releve.rules.page import build
 from releve.rules.page_evidence import PageEvidence
 from releve.rules.page_history import since_start
@@ -27,8 +29,6 @@ def write_page(settings: Settings, scenario: str, *, path: Path | None = None) -
 
     Raises NotFound for a scenario that has no folder, BadInput for a replay that cannot be read.
     """
-    read_scenario(settings.project, scenario)
-
     evidence = gather(settings, scenario, now=datetime.now(UTC))
 
     place = path or ScenarioState(settings.home, scenario).page
@@ -65,15 +65,14 @@ def _replay(path: Path) -> dict[str, object] | None:
 
 def main(arguments: list[str]) -> int:
     """`python -m tasks.page SCENARIO [FILE]`; the page's path goes to stdout."""
-    try:
+
+    def run() -> None:
         if not 1 <= len(arguments) <= 2:
             raise BadInput(f"expected a scenario and perhaps a file to write, found {len(arguments)} arguments")
-        settings = Settings.from_environ(os.environ, cwd=Path.cwd())
+        settings = begin_run(Settings.from_environ(os.environ, cwd=Path.cwd()), arguments[0], tell=tell)
         print(write_page(settings, arguments[0], path=Path(arguments[1]) if len(arguments) == 2 else None))
-    except ReleveError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+
+    return run_command(run)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from releve.progress import EVERY_SECONDS
+
 SMALL = 20_000_000  # bytes; read in a second or two
-EVERY_SECONDS = 10.0
 MB = 1_000_000
 
 

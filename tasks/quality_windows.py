@@ -2,7 +2,7 @@
 
 from itertools import chain
 
-from releve.adapters.files import read_params, read_schema
+from releve.adapters.committed import read_committed
 from releve.adapters.prediction_ledger import LedgerReader
 from releve.errors import NotFound
 from releve.rules.metrics import resolve
@@ -20,7 +20,8 @@ RESAMPLES = 400  # draws per window at most: there may be thousands of windows
 
 def quality_windows(settings: Settings, scenario: str) -> tuple[QualityWindow, ...]:
     """Windows of `monitor.window_rows` answers in time order; () before the first answer. Reads the ledger once."""
-    params, schema = read_params(settings.project, scenario), read_schema(settings.project, scenario)
+    truth = read_committed(settings, scenario)
+    params, schema = truth.params, truth.schema
     ledger, gate = LedgerReader(ScenarioState(settings.home, scenario).ledger), params.gate
     how = Scoring(
         schema.target,

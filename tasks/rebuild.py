@@ -1,15 +1,18 @@
 """Build again what the scenario's branch holds, and say whether the same figures come out."""
 
+import os
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
+from releve.adapters.committed import begin_run, read_committed
 from releve.adapters.data_versions import DataVersions
-from releve.adapters.files import read_params
 from releve.adapters.scenario_branch import ScenarioBranch, git
 from releve.adapters.scenario_lock import scenario_lock
-from releve.errors import NotFound
+from releve.door import run_command, tell
+from releve.errors import BadInput, NotFound
 from releve.settings import Settings
 from tasks.places import ScenarioFiles, ScenarioState
-from tasks.stage import Stage, run
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ def rebuild(settings: Settings, scenario: str) -> Rebuilt:
 
     Raises NotFound while the branch has no challenger, ScenarioBusy, PipelineFailed.
     """
-    params = read_params(settings.project, scenario)
+    params = read_committed(settings, scenario).params
     with scenario_lock(settings.home, scenario, holder="rebuild", wait_seconds=params.runs.wait_seconds) as lock:
         branch = ScenarioBranch(settings.project, scenario)
         tip = branch.tip()
@@ -41,11 +44,19 @@ def rebuild(settings: Settings, scenario: str) -> Rebuilt:
             return Rebuilt(tip, ScenarioFiles(path, scenario).metrics.read_text(), tuple(changed))
 
 
-def _rebuild(stage: Stage) -> None:
-    found = rebuild(stage.settings, stage.files.scenario)
-    verdict = f"other than recorded: {', '.join(found.changed)}" if found.changed else "the same as recorded"
-    print(f"{found.metrics}{found.revision[:12]} built again from its rows: the figures are {verdict}")
+def main(arguments: list[str]) -> int:
+    """Exit code 0, or that of the error whose message went to stderr."""
+
+    def run() -> None:
+        if len(arguments) != 1:
+            raise BadInput("expected one argument, the scenario's name")
+        settings = begin_run(Settings.from_environ(os.environ, cwd=Path.cwd()), arguments[0], tell=tell)
+        found = rebuild(settings, arguments[0])
+        verdict = f"other than recorded: {', '.join(found.changed)}" if found.changed else "the same as recorded"
+        print(f"{found.metrics}{found.revision[:12]} built again from its rows: the figures are {verdict}")
+
+    return run_command(run)
 
 
 if __name__ == "__main__":
-    run(_rebuild)
+    sys.exit(main(sys.argv[1:]))

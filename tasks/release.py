@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from releve.adapters import bento_builds
-from releve.adapters.files import read_params
+from releve.adapters.committed import read_committed
 from releve.adapters.model_runtime import Model
 from releve.adapters.model_store import ModelStore
 from releve.adapters.registry import Registry
@@ -53,7 +53,7 @@ def release(
     Raises NotFound, NotAccepted, ModelAltered, GoldenMismatch, IndexMismatch, IndexUnavailable, StaleRelease, and
     SwapTimeout when a running service does not take the release over.
     """
-    params = read_params(settings.project, scenario)
+    params = read_committed(settings, scenario).params
     lock = scenario_lock(settings.home, scenario, holder="release", wait_seconds=params.runs.wait_seconds)
     with lock:
         registry = Registry(settings.registry_url)

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from releve.adapters.committed import begin_run, read_committed
 from releve.adapters.compute import open_workers
 from releve.adapters.data_history import DataHistory
-from releve.adapters.files import check_scenario_text, read_params, read_schema, write_bytes, write_json
+from releve.adapters.files import check_scenario_text, write_bytes, write_json
 from releve.adapters.replay_picture import picture
+from releve.door import run_command, tell
 from releve.errors import BadInput, ReleveError
 from releve.rules import replay_jobs, search_spaces, trials
 from releve.rules.metrics import resolve
@@ -61,7 +63,8 @@ def replay(
     Raises NotFound where nothing was ingested, BadInput where the rows are too few.
     """
     # gather
-    params, schema = read_params(settings.project, scenario), read_schema(settings.project, scenario)
+    truth = read_committed(settings, scenario)
+    params, schema = truth.params, truth.schema
     rows = read_rows(settings, scenario, schema, params)
 
     # decide
@@ -193,13 +196,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("scenario")
     parser.add_argument("--write", action="store_true", help="set what is recommended in the scenario's params.yaml")
     asked = parser.parse_args(arguments)
-    try:
-        settings = Settings.from_environ(os.environ, cwd=Path.cwd())
+
+    def run() -> None:
+        settings = begin_run(Settings.from_environ(os.environ, cwd=Path.cwd()), asked.scenario, tell=tell)
         show(replay(settings, asked.scenario, write=asked.write, progress=lambda line: print(line, flush=True)))
-    except ReleveError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+
+    return run_command(run)
 
 
 if __name__ == "__main__":

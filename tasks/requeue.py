@@ -18,9 +18,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from releve.adapters.files import read_params, write_bytes
+from releve.adapters.committed import begin_run, read_committed
+from releve.adapters.files import write_bytes
 from releve.adapters.scenario_branch import ScenarioBranch
-from releve.errors import BadInput, NotFound, ReleveError
+from releve.door import run_command, tell
+from releve.errors import BadInput, NotFound
 from releve.rules.params import Ingest
 from releve.settings import Settings
 from tasks.batches import read_batches
@@ -45,7 +47,7 @@ def requeue(settings: Settings, scenario: str, batch: str) -> Path:
 
     Raises NotFound when the batch has none, BadInput when the file is there already: somebody may be at work on it.
     """
-    params = read_params(settings.project, scenario).ingest
+    params = read_committed(settings, scenario).params.ingest
     state = ScenarioState(settings.home, scenario)
     known = {each.batch: each for each in read_batches(ScenarioBranch(settings.project, scenario))}
     rows = _rejected(state, batch, known)
@@ -121,18 +123,18 @@ def _as_json_lines(rows: list[Rejected]) -> str:
     return "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in objects)
 
 
-def main(arguments: list[str]) -> None:
-    """The command. An error a person can fix ends it without a traceback."""
-    try:
+def main(arguments: list[str]) -> int:
+    """Exit code 0, or that of the error whose message went to stderr."""
+
+    def run() -> None:
         if len(arguments) != 2:
-            raise ReleveError("expected two arguments: the scenario's name and the batch's, as batches.csv lists it")
-        settings = Settings.from_environ(os.environ, cwd=Path.cwd())
+            raise BadInput("expected two arguments: the scenario's name and the batch's, as batches.csv lists it")
+        settings = begin_run(Settings.from_environ(os.environ, cwd=Path.cwd()), arguments[0], tell=tell)
         path = requeue(settings, *arguments)
         print(f"mend {path}, then send it: mv {path} {ScenarioState(settings.home, arguments[0]).incoming}/")
-    except ReleveError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+
+    return run_command(run)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

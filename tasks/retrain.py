@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from releve.adapters.committed import read_committed
 from releve.adapters.data_versions import DataVersions, data_version, stage_record
-from releve.adapters.files import Inputs, read_inputs, read_params, read_schema, write_inputs
+from releve.adapters.files import Inputs, read_inputs, write_inputs
 from releve.adapters.model_store import ModelStore, StoredModel
 from releve.adapters.registry import Current, Registry
 from releve.adapters.scenario_branch import ScenarioBranch, Worktree
@@ -65,15 +66,15 @@ def retrain(
 
     Raises BadInput, ScenarioBusy, PipelineFailed, BranchMoved.
     """
-    params = read_params(settings.project, scenario)
-    read_schema(settings.project, scenario)  # a schema that cannot be read is told before anything starts
+    truth = read_committed(settings, scenario)
+    params = truth.params
     lock = scenario_lock(
         settings.home, scenario, holder="retrain", wait_seconds=params.runs.wait_seconds, on_wait=progress
     )
     with lock as held:
         registry = Registry(settings.registry_url)
         champion = registry.current(scenario)
-        branch = ScenarioBranch(settings.project, scenario)
+        branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
         if edited := branch.uncommitted():
             progress(f"not committed, and so no part of this run: {', '.join(edited[:NAMED_FILES])}")
         with branch.worktree(ScenarioState(settings.home, scenario).worktrees) as tree:
@@ -84,7 +85,7 @@ def retrain(
             _build(tree, data, champion, progress)
             stored = _store(settings, tree)
             latency = _latency(settings, registry, stored)
-            challenger = _judge(tree, stored, champion, read_params(tree.path, scenario).gate, latency)
+            challenger = _judge(tree, stored, champion, params.gate, latency)
             challenger = replace(challenger, cpu_seconds=round(_cpu_seconds() - cpu, 2))
             data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
             branch.move(challenger.revision, expected=started_at)

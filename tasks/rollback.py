@@ -1,6 +1,6 @@
 """Back to the release before, model and index together, after it proved that it still answers."""
 
-from releve.adapters.files import read_params
+from releve.adapters.committed import read_committed
 from releve.adapters.model_runtime import Model
 from releve.adapters.model_store import ModelStore
 from releve.adapters.registry import Registry
@@ -31,7 +31,7 @@ def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "ro
 
     Raises NotFound, NothingToRollBackTo, ModelAltered, GoldenMismatch, StaleRelease, SwapTimeout.
     """
-    params = read_params(settings.project, scenario)
+    params = read_committed(settings, scenario).params
     registry = Registry(settings.registry_url)
     current = check_released(registry.current(scenario), scenario)
     previous = registry.previous(scenario)

@@ -18,7 +18,8 @@ import yaml
 from releve.adapters.files import Inputs, file_digest, read_params, write_bytes, write_inputs
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.tables.reading import read_sample
-from releve.errors import BadInput, Conflict, NotFound, ReleveError
+from releve.door import run_command
+from releve.errors import BadInput, Conflict, NotFound, explained_storage
 from releve.rules.inference.overrides import as_sections, read_override
 from releve.rules.inference.table import Described, Roles, Sample, describe
 from releve.rules.inference.writing import params_text
@@ -149,8 +150,9 @@ def _copy(data: Path, incoming: Path) -> None:
     incoming.parent.mkdir(parents=True, exist_ok=True)
     beside = incoming.with_name(f".{os.getpid()}.tmp")  # a longer name than the file's own may be too long
     try:
-        shutil.copyfile(data, beside)
-        beside.replace(incoming)
+        with explained_storage(incoming):
+            shutil.copyfile(data, beside)
+            beside.replace(incoming)
     finally:
         beside.unlink(missing_ok=True)
 
@@ -177,13 +179,12 @@ def _short(path: Path, project: Path) -> Path:
 def main(arguments: Sequence[str]) -> int:
     """Exit code 0, or that of the error whose message went to stderr."""
     asked = _parser().parse_args(arguments)
-    try:
+
+    def run() -> None:
         settings = Settings.from_environ(os.environ, cwd=Path.cwd())
         print(_refreshed(refresh(settings)) if asked.refresh else _scaffolded(settings, asked))
-    except ReleveError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+
+    return run_command(run)
 
 
 def _scaffolded(settings: Settings, asked: argparse.Namespace) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from releve.adapters.files import read_params, read_schema
+from releve.door import run_command
 from releve.errors import ReleveError
 from releve.rules.params import Params
 from releve.rules.schema import Schema
@@ -26,7 +27,8 @@ class Stage:
 
 def run(step: Callable[[Stage], None]) -> None:
     """Run `step` for the scenario named on the command line; an error a person can fix ends it without a traceback."""
-    try:
+
+    def run_step() -> None:
         settings = Settings.from_environ(os.environ, cwd=Path.cwd())
         scenario = _scenario_argument(sys.argv[1:])
         project = settings.project
@@ -38,9 +40,9 @@ def run(step: Callable[[Stage], None]) -> None:
                 ScenarioFiles(project, scenario),
             )
         )
-    except ReleveError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+
+    if code := run_command(run_step):
+        sys.exit(code)
 
 
 def _scenario_argument(arguments: list[str]) -> str:

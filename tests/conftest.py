@@ -13,6 +13,20 @@ import pytest
 THREADS = "OMP_NUM_THREADS"  # read once, when scikit-learn is loaded: so it is set before any test module is
 os.environ[THREADS] = "1"
 
+# What a person has set for a project of their own leads no test to it; RELEVE_TEST_* is for the tests.
+OWN = (
+    "RELEVE_",
+    "MILVUS_",
+    "PREFECT_API_",
+    "PREFECT_HOME",
+    "BENTOML_HOME",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+)
+for name in [name for name in os.environ if name.startswith(OWN) and not name.startswith("RELEVE_TEST_")]:
+    del os.environ[name]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: the short ones then fill the time in which one worker still has a long one."""

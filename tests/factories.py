@@ -9,10 +9,12 @@ import numpy as np
 import yaml
 
 from releve.adapters.model_store import ModelStore, StoredModel
+from releve.adapters.scenario_branch import git
 from releve.rules.embedding import Embedder
 from releve.rules.release import Release
 from releve.rules.schema import Schema
 from releve.rules.vectors import Entries
+from tests.repositories import commit
 
 PROJECT = Path(__file__).parent.parent
 SCENARIO = "flowers"
@@ -78,12 +80,14 @@ def make_model_folder(parent: Path, *, scenario: str = SCENARIO, name: str = "mo
 
 
 def make_project(parent: Path, *, scenario: str = SCENARIO, **service: Any) -> Path:
-    """A project folder with this repository's params.yaml and one scenario; `service` overrides that section."""
+    """This repository's params.yaml and one scenario, committed; `service` overrides that section."""
     folder = parent / "project"
     (folder / "scenarios" / scenario).mkdir(parents=True)
     shutil.copy(PROJECT / "params.yaml", folder)
     described = {**TABLE, "service": {"poll_seconds": 0.1, **service}}
     (folder / "scenarios" / scenario / "params.yaml").write_text(yaml.safe_dump(described))
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    commit(folder, "the project")
     return folder
 
 

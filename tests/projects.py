@@ -152,7 +152,7 @@ def wait_for(seen: Callable[[], bool], *, during: "subprocess.Popen[str]", secon
 
 
 def fresh_project(room: Path) -> Project:
-    """The checkout as it stands, uncommitted work included, committed in a repository of its own; no state yet."""
+    """The project's own files as they stand, committed in a repository of its own; no state, and no other scenario."""
     return Project(made_once(room / "fresh", _commit_the_checkout) / "project")
 
 
@@ -195,4 +195,10 @@ def _commit_the_checkout(folder: Path) -> None:
 
 def _files_of_the_checkout() -> list[str]:
     listed = git(PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    return [name for name in listed if name and (PROJECT / name).is_file()]
+    return [name for name in listed if name and not _is_a_users(Path(name)) and (PROJECT / name).is_file()]
+
+
+def _is_a_users(name: Path) -> bool:
+    """Whether somebody who works with the project made it: another scenario, or what `make repro` leaves."""
+    top, *rest = name.parts
+    return top in ("results", "leaderboard") or name.name == "dvc.lock" or (top == "scenarios" and rest[0] != SCENARIO)

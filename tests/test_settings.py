@@ -1,7 +1,9 @@
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from releve.adapters.registry import Registry
 from releve.errors import BadInput
 from releve.settings import Settings
 
@@ -51,3 +53,14 @@ def test_secrets_are_not_in_what_a_log_or_traceback_shows():
     assert "sesame" not in repr(settings)
     assert "opensaysme" not in repr(settings)
     assert "/somewhere" in repr(settings)
+
+
+@pytest.mark.parametrize("name", ["plain", "a b", "what?", "50%", "%3F", "#1", 'it\'s "so"', "[x]", "ü", "$HOME"])
+def test_the_registry_lies_in_the_home_whatever_its_name_is(name, tmp_path):
+    settings = Settings.from_environ({"RELEVE_HOME": str(tmp_path / name)}, cwd=tmp_path)
+
+    with closing(Registry(settings.registry_url)) as registry:
+        registry.append("shop", "ingested", reason="", actor="a test")
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / "registry.db").is_file()

@@ -268,3 +268,28 @@ def test_recipes_find_this_projects_programs_first_and_tell_nobody() -> None:
     assert next(line for line in shown if line.startswith("PATH=")).startswith(f"PATH={ROOT}/.venv/bin:")
     assert {"DO_NOT_TRACK=1", "BENTOML_DO_NOT_TRACK=True", "PREFECT_SERVER_ANALYTICS_ENABLED=false"} <= set(shown)
     assert "OMP_NUM_THREADS=2" in shown
+
+
+@pytest.mark.parametrize("name", ["a:b", "a$b"])
+def test_a_path_that_cannot_be_used_is_refused_at_once(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "Makefile").write_text((ROOT / "Makefile").read_text())
+
+    done = subprocess.run(["make", "setup"], cwd=tmp_path / name, capture_output=True, text=True)
+
+    assert done.returncode != 0
+    assert f"{tmp_path / name}, holds a ':' or a '$'" in done.stderr
+
+
+def test_recipes_run_in_a_folder_of_any_other_name(tmp_path: Path) -> None:
+    folder = tmp_path / "a 'b' \"c\" #d [e] %41 ü"
+    (folder / ".venv/bin").mkdir(parents=True)
+    (folder / "Makefile").write_text((ROOT / "Makefile").read_text())
+    for name in ("requirements.lock", "pyproject.toml", ".venv/.releve-setup"):
+        (folder / name).touch()
+    (folder / ".venv/bin/python").symlink_to(sys.executable)
+    (folder / "releve.py").write_text("import shutil, sys\nprint(sys.argv[1:], shutil.which('python'))\n")
+
+    done = subprocess.run(["make", "status"], cwd=folder, capture_output=True, text=True)
+
+    assert done.stdout.strip() == f"['status'] {folder}/.venv/bin/python"

@@ -14,7 +14,7 @@ import yaml
 from releve.adapters.files import write_bytes
 from releve.adapters.model_runtime import DESCRIPTION
 from releve.adapters.model_store import ModelStore
-from releve.errors import BadInput, ReleveError
+from releve.errors import BadInput, ReleveError, storage_refusal
 
 NAME = "releve"  # the service's name, as service.py says it
 BUILD = (sys.executable, "-m", "bentoml", "build", "--output", "tag")
@@ -90,6 +90,8 @@ def _run_build(project: Path, home: Path, model_tag: str, version: str) -> None:
         options.write_text(yaml.safe_dump(_options(project, home, model_tag)), encoding="utf-8")
         run = _bentoml_build(project, room, "--bentofile", str(options), "--version", version)
         if run.returncode:
+            if refused := storage_refusal(run.stderr):
+                raise type(refused)(f"bentoml build of {NAME}:{version} failed: {refused}")
             raise BuildFailed(f"bentoml build of {NAME}:{version} failed: {_last_lines(run.stderr or run.stdout)}")
         _publish(room, store, version)
 

@@ -44,7 +44,9 @@ class DataCache:
         return [_set_aside(place) for place in map(self.place, wrong.values()) if place.is_file()]
 
     def absent(self, folder: Path, version: str) -> list[str]:
-        """Files of `folder` that this place does not have, or has in another length."""
+        """Files of `folder` that this place does not have, or has in another length; their list itself, if it is."""
+        if not self.place(version).is_file():
+            return [version]
         return [name for name, digest in self.listed(version).items() if not _same(folder / name, self.place(digest))]
 
     def sweep(self, *, older_seconds: float = DAY_SECONDS) -> list[Path]:

@@ -11,14 +11,13 @@ import yaml
 
 from releve.adapters.data_cache import DataCache
 from releve.adapters.dvc_configuration import configuration, remote_folder, write_configuration
-from releve.errors import DiskFull, ReleveError, Unavailable
+from releve.errors import DiskFull, ReleveError, StorageRefused, Unavailable, storage_refusal
 from releve.rules.params import Data
 
 PYTHON_FOLDER = str(Path(sys.executable).parent)  # stages call `python`: it must be the one that runs this
 LINES_OF_AN_ERROR = 15
 NAMED_FILES = 5  # of those that a message is about
 STEP_ERROR = "error: "  # how tasks.stage begins an error that a person can fix
-NO_ROOM = ("No space left on device", "Disk quota exceeded", "File too large")  # how DVC's errors tell of it
 ADVICE = ("To track the changes with git", "Use `dvc push`")
 
 
@@ -105,7 +104,7 @@ class DataVersions:
         """
         try:
             self._dvc("push", *targets)
-        except PipelineFailed as error:
+        except (PipelineFailed, StorageRefused) as error:
             raise RemoteUnavailable(
                 f"the rows could not be pushed to the DVC remote, so nothing has moved. {error}"
             ) from None
@@ -132,10 +131,11 @@ class DataVersions:
         )
         lines = _follow(process, progress)
         if process.returncode:
-            if full := next((line for line in lines if any(words in line for words in NO_ROOM)), ""):
-                raise DiskFull(f"DVC found no room on a disk; make room, then run the same again. It says: {full}")
             what = " ".join(word for word in arguments if not word.startswith("-"))
-            raise PipelineFailed(_reason(lines) or f"'dvc {what}' failed:\n" + "\n".join(lines[-LINES_OF_AN_ERROR:]))
+            said = _reason(lines)
+            if refused := storage_refusal(said or "\n".join(lines)):
+                raise type(refused)(said) if said else refused
+            raise PipelineFailed(said or f"'dvc {what}' failed:\n" + "\n".join(lines[-LINES_OF_AN_ERROR:]))
 
 
 def _without_advice(progress: Callable[[str], None]) -> Callable[[str], None]:

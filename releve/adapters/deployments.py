@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from releve.adapters.files import read_params, scenario_names, write_bytes
+from releve.adapters.committed import read_committed
+from releve.adapters.files import scenario_names, write_bytes
 from releve.errors import ReleveError, Unavailable
 from releve.rules.deployments import deployments_for
 from releve.settings import LOOPBACK, Settings
@@ -22,9 +23,7 @@ COMMENT = "# Made of prefect.yaml and the folders in scenarios/ by `make up`; ed
 def write_deployments(settings: Settings) -> Path:
     """prefect.yaml with the deployments of every scenario, below the home; returns its path."""
     file = yaml.safe_load((settings.project / "prefect.yaml").read_text(encoding="utf-8"))
-    made = deployments_for(
-        file, {name: _silence_hours(settings.project, name) for name in scenario_names(settings.project)}
-    )
+    made = deployments_for(file, {name: _silence_hours(settings, name) for name in scenario_names(settings.project)})
     path = settings.home / "run" / "prefect.yaml"
     write_bytes(path, (COMMENT + yaml.safe_dump(made, sort_keys=False)).encode())
     return path
@@ -47,10 +46,10 @@ def forget_removed(settings: Settings) -> list[str]:
     return [each["name"] for each in gone]
 
 
-def _silence_hours(project: Path, scenario: str) -> float | None:
+def _silence_hours(settings: Settings, scenario: str) -> float | None:
     """None where its params cannot be read: its own runs say what is wrong with them, the others start."""
     try:
-        return read_params(project, scenario).alerts.silence_hours
+        return read_committed(settings, scenario).params.alerts.silence_hours
     except ReleveError:
         return None
 

@@ -1,8 +1,10 @@
 """What DVC is told of this project's cache and remote, from `.dvc/config` and from params.yaml (`data`)."""
 
-import configparser
 from pathlib import Path
 
+from configobj import ConfigObj, ConfigObjError
+
+from releve.errors import BadInput
 from releve.rules.params import Data
 
 Configuration = dict[str, dict[str, str]]  # section -> key -> value, as .dvc/config writes them
@@ -17,13 +19,13 @@ def configuration(project: Path, remote: Data | None = None) -> Configuration:
     `remote` with a place replaces the default remote. Every remote is verified: a file that is not what its name
     says is refused instead of taken into the cache.
     """
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.read_dict({"core": {}, "cache": {"dir": "cache", "type": CACHE_LINKS}})
-    parser.read([project / ".dvc" / "config", project / ".dvc" / "config.local"], encoding="utf-8")
+    found: Configuration = {"core": {}, "cache": {"dir": "cache", "type": CACHE_LINKS}}
+    for path in (project / ".dvc" / "config", project / ".dvc" / "config.local"):
+        for section, values in _read(path).items():
+            found[section] = found.get(section, {}) | values
     if remote is not None and remote.remote:
-        parser["core"]["remote"] = PARAMS_REMOTE
-        parser[_section(PARAMS_REMOTE)] = _described(project, remote)
-    found = {section: dict(parser[section]) for section in parser.sections()}
+        found["core"]["remote"] = PARAMS_REMOTE
+        found[_section(PARAMS_REMOTE)] = _described(project, remote)
     return {section: _absolute(project, values) | _verified(section) for section, values in found.items()}
 
 
@@ -46,10 +48,25 @@ def remote_folder(found: Configuration) -> Path | None:
 
 def write_configuration(path: Path, found: Configuration) -> None:
     """Write it as a .dvc/config.local."""
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.read_dict(found)
-    with path.open("w", encoding="utf-8") as file:
-        parser.write(file)
+    written = ConfigObj(interpolation=False, encoding="utf-8")
+    written.merge(dict(found))
+    with path.open("wb") as file:
+        written.write(file)
+
+
+def _read(path: Path) -> Configuration:
+    """By the library that DVC reads it by: a `#`, a comma or a quote in a path is written in quotes."""
+    if not path.is_file():
+        return {}
+    try:
+        read = ConfigObj(str(path), interpolation=False, encoding="utf-8")
+    except ConfigObjError as error:
+        raise BadInput(f"{path} cannot be read: {error}") from None
+    return {section: {key: _text(value) for key, value in values.items()} for section, values in read.items()}
+
+
+def _text(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else ",".join(value)
 
 
 def _described(project: Path, remote: Data) -> dict[str, str]:
@@ -68,9 +85,9 @@ def _verified(section: str) -> dict[str, str]:
 
 
 def _section(name: str) -> str:
-    return f"'remote \"{name}\"'"
+    return f'remote "{name}"'
 
 
 def _remote_name(section: str) -> str:
-    start, end = "'remote \"", "\"'"
+    start, end = 'remote "', '"'
     return section[len(start) : -len(end)] if section.startswith(start) and section.endswith(end) else ""

@@ -1,18 +1,17 @@
 """Files and folders on this machine: params, JSON, Parquet."""
 
-import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from releve.errors import BadInput, DiskFull, NotFound
+from releve.errors import BadInput, DiskFull, NotFound, StorageRefused, explained_storage
 from releve.rules.names import check_scenario_name
 from releve.rules.params import Params, merge, parse
 from releve.rules.schema import TABLE_KEYS, Schema
@@ -20,30 +19,46 @@ from releve.rules.schema import TABLE_KEYS, Schema
 if TYPE_CHECKING:
     import pandas as pd
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, largest file: what a person does is the same
-
 
 def read_params(project: Path, scenario: str | None = None) -> Params:
     """params.yaml with the scenario's overrides. Raises BadInput naming the file and the key."""
     if scenario is None:
         return parse(_read_yaml(project / "params.yaml"), source="params.yaml")
-    return _overridden(project, scenario, read_scenario(project, scenario))
+    return _overridden(_read_yaml(project / "params.yaml"), read_scenario(project, scenario), scenario)
 
 
 def check_scenario_text(project: Path, scenario: str, text: str) -> None:
     """Raises what `read_params` would raise, were `text` in scenarios/<scenario>/params.yaml."""
-    _overridden(project, scenario, _parse_yaml(text, project / "scenarios" / scenario / "params.yaml"))
+    _overridden(_read_yaml(project / "params.yaml"), _parse_yaml(text, _own(scenario)), scenario)
 
 
-def _overridden(project: Path, scenario: str, said: dict[str, Any]) -> Params:
+def parse_base(text: str) -> Params:
+    """Read params.yaml from its text. Raises BadInput naming the key that is wrong."""
+    return parse(_parse_yaml(text, "params.yaml"), source="params.yaml")
+
+
+def parse_scenario(scenario: str, *, base: str, own: str) -> tuple[Params, Schema]:
+    """Read both from the texts of params.yaml and the scenario's own. Raises BadInput naming the file and the key."""
+    said = _parse_yaml(own, _own(scenario))
+    return _overridden(_parse_yaml(base, "params.yaml"), said, scenario), _as_schema(said, scenario)
+
+
+def _overridden(base: dict[str, Any], said: dict[str, Any], scenario: str) -> Params:
     overrides = {key: value for key, value in said.items() if key not in TABLE_KEYS}
-    base = _read_yaml(project / "params.yaml")
-    return parse(merge(base, overrides), source=f"params.yaml with scenarios/{scenario}/params.yaml")
+    return parse(merge(base, overrides), source=f"params.yaml with {_own(scenario)}")
 
 
 def read_schema(project: Path, scenario: str) -> Schema:
     """The scenario's feature schema. Raises BadInput naming the key that is wrong."""
-    return Schema.from_dict(read_scenario(project, scenario), source=f"scenarios/{scenario}/params.yaml")
+    return _as_schema(read_scenario(project, scenario), scenario)
+
+
+def _as_schema(said: dict[str, Any], scenario: str) -> Schema:
+    return Schema.from_dict(said, source=_own(scenario))
+
+
+def _own(scenario: str) -> str:
+    return f"scenarios/{scenario}/params.yaml"
 
 
 def read_scenario(project: Path, scenario: str) -> dict[str, Any]:
@@ -97,33 +112,24 @@ def _yaml_lines(inputs: Inputs) -> list[str]:
     return [f"{key}: {json.dumps(value)}" for key, value in vars(inputs).items()]
 
 
-@contextmanager
-def needing_room(path: Path) -> Iterator[None]:
-    """Raises DiskFull, saying where, when what is done within finds no room for `path`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        raise DiskFull(
-            f"there is no room for {path.name} in {path.parent} ({os.strerror(error.errno)}); make room on that disk, "
-            "then run the same again"
-        ) from error
-
-
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write beside, flush to disk, then rename: a reader sees the old file or the new one, whole. Raises DiskFull."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write beside, flush to disk, then rename: a reader sees the old file or the new one, whole.
+
+    Raises DiskFull, StorageRefused.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with needing_room(path), beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    with explained_storage(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with beside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
+            raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -153,30 +159,34 @@ class ParquetAppender:
 
         schema = self._writer.schema if self._writer else None
         table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
-        if self._writer is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pyarrow.parquet.ParquetWriter(self.path, table.schema)
-        with needing_room(self.path):
+        with explained_storage(self.path):
+            if self._writer is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._writer = pyarrow.parquet.ParquetWriter(self.path, table.schema)
             self._writer.write_table(table)
 
     def close(self) -> None:
         """End the file; without a single append there is none."""
         if self._writer is not None:
-            with needing_room(self.path):
+            with explained_storage(self.path):
                 self._writer.close()
 
     def move(self, path: Path) -> None:
         """Flush the closed file to disk and give it its name; nothing happens where nothing was appended."""
         if self._writer is not None:
-            with self.path.open("rb") as file:
-                os.fsync(file.fileno())
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.replace(path)
+            with explained_storage(path):
+                with self.path.open("rb") as file:
+                    os.fsync(file.fileno())
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.replace(path)
 
     def discard(self) -> None:
-        """Leave nothing behind."""
-        self.close()
-        self.path.unlink(missing_ok=True)
+        """Leave nothing behind, not even where the end of the file finds no room."""
+        try:
+            with suppress(DiskFull, StorageRefused):
+                self.close()
+        finally:
+            self.path.unlink(missing_ok=True)
 
 
 def file_digest(path: Path) -> str:
@@ -196,15 +206,15 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"{path.name} is missing in {path.parent}. Commands run from the project's folder; "
             f"flows see only what is committed there: is {_named(path)} in git?"
         )
-    return _parse_yaml(path.read_text(encoding="utf-8"), path)
+    return _parse_yaml(path.read_text(encoding="utf-8"), _named(path))
 
 
-def _parse_yaml(text: str, path: Path) -> dict[str, Any]:
-    """`path`: where it lies, or will."""
+def _parse_yaml(text: str, name: str) -> dict[str, Any]:
+    """`name`: of the file, for people."""
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise BadInput(f"{path.name} is not valid YAML: {error}") from None
+        raise BadInput(f"{name} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
-        raise BadInput(f"{path.name} holds {type(values).__name__}, expected keys and values")
+        raise BadInput(f"{name} holds {type(values).__name__}, expected keys and values")
     return values

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from releve.adapters import stack_ports, stack_process
 from releve.adapters.deployments import forget_removed, write_deployments
-from releve.errors import BadInput, Conflict, Unavailable
+from releve.errors import BadInput, Conflict, ReleveError, Unavailable, storage_refusal
+from releve.progress import Tell
 from releve.rules.names import check_scenario_name
-from releve.settings import LOOPBACK, Settings
+from releve.settings import LOOPBACK, Settings, sqlite_url
 
 MILVUS, PREFECT, WORKER, SERVICE = "milvus", "prefect", "worker", "service"
 NAMES = (MILVUS, PREFECT, WORKER, SERVICE)  # in starting order; stopped in the opposite one
@@ -68,25 +69,26 @@ def up(
     only: Collection[str] | None = None,
     environ: Mapping[str, str] | None = None,
     time_limit: float = START_SECONDS,
+    progress: Tell = lambda what: None,
 ) -> tuple[str, ...]:
     """Start what does not run yet, wait until all of it answers, and return the names of what was started.
 
-    `only`: some of NAMES; `environ`: passed on to the parts, else this process's; `time_limit`: seconds for each part.
+    `only`: some of NAMES; `environ`: passed on to the parts, else this process's; `time_limit`: seconds for each part;
+    `progress` is told, again and again, which parts are starting.
     Either everything missing comes up or none of it stays. Raises PortTaken, StartFailed, BadInput for an unknown name,
     Conflict when the service runs for another scenario than the one that `environ` names.
     """
     environ = os.environ if environ is None else environ
     table = parts(settings, environ)
     wanted = [table[name] for name in _chosen(only) if name in table]
-    with _one_caller_at_a_time(settings.home):
+    with _one_caller_at_a_time(settings.home, progress):
         if environ.get("RELEVE_SCENARIO"):
             _check_same_scenario(settings.home, wanted)
         missing = [part for part in wanted if stack_process.running(settings.home, part.name) is None]
         _clear_the_way(settings.home, missing)
         try:
-            _start_all(settings, missing, table=table, time_limit=time_limit)
-            for part in wanted:
-                _wait(settings.home, part, time_limit)
+            _start_all(settings, missing, table=table, time_limit=time_limit, progress=progress)
+            _wait(settings.home, wanted, time_limit, progress)
         except BaseException:
             _stop_all(settings.home, [part.name for part in missing])
             raise
@@ -115,6 +117,7 @@ def prefect_env(settings: Settings) -> dict[str, str]:
     return {
         "PREFECT_API_URL": f"http://{LOOPBACK}:{settings.prefect_port}/api",
         "PREFECT_HOME": str(settings.home / "prefect"),
+        "PREFECT_API_DATABASE_CONNECTION_URL": sqlite_url(settings.home / "prefect" / "prefect.db", "sqlite+aiosqlite"),
         "PREFECT_LOGGING_LEVEL": "INFO",
         "PREFECT_LOGGING_COLORS": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -243,13 +246,16 @@ def _clear_the_way(home: Path, missing: Collection[Part]) -> None:
             stack_ports.check_port_is_free(part.port, wanted_for=part.name, setting=part.port_setting)
 
 
-def _start_all(settings: Settings, missing: Collection[Part], *, table: Mapping[str, Part], time_limit: float) -> None:
+def _start_all(
+    settings: Settings, missing: Collection[Part], *, table: Mapping[str, Part], time_limit: float, progress: Tell
+) -> None:
     """Start everything at once, except the worker: its pool and deployments need a server that answers."""
     for part in missing:
         if part.name != WORKER:
             _start(settings, part)
     if WORKER in (part.name for part in missing):
-        _wait_for_server(settings.home, table[PREFECT], time_limit)
+        _wait_for_server(settings.home, table[PREFECT], time_limit, progress)
+        progress("prefect answers; giving it the deployments of every scenario")
         deploy(settings, environ=table[WORKER].environ)
         _start(settings, table[WORKER])
 
@@ -265,22 +271,31 @@ def _start(settings: Settings, part: Part) -> None:
     )
 
 
-def _wait_for_server(home: Path, server: Part, time_limit: float) -> None:
+def _wait_for_server(home: Path, server: Part, time_limit: float, progress: Tell) -> None:
     if stack_process.running(home, server.name) is None:
         raise BadInput(f"the worker needs the Prefect server: start {PREFECT} too")
-    _wait(home, server, time_limit)
+    _wait(home, [server], time_limit, progress)
 
 
-def _wait(home: Path, part: Part, time_limit: float) -> None:
-    """Return when `part` answers. Raises StartFailed when its process has ended or `time_limit` seconds are over."""
+def _wait(home: Path, starting: Collection[Part], time_limit: float, progress: Tell) -> None:
+    """Return when all answer. Raises StartFailed when a process has ended or `time_limit` seconds are over."""
     deadline = time.monotonic() + time_limit
-    while not _answers(home, part):
-        problem = _problem(home, part, late=time.monotonic() > deadline, time_limit=time_limit)
-        if problem:
-            raise StartFailed(
-                f"{part.name} {problem}. {stack_process.last_words(stack_process.log_path(home, part.name))}"
-            )
+    while starting := [part for part in starting if not _answers(home, part)]:
+        progress(f"waiting for {', '.join(part.name for part in starting)}")
+        late = time.monotonic() > deadline
+        failed = ((part, _problem(home, part, late=late, time_limit=time_limit)) for part in starting)
+        if found := next((each for each in failed if each[1]), None):
+            part, problem = found
+            raise _start_failed(f"{part.name} {problem}", stack_process.log_path(home, part.name))
         time.sleep(POLL_SECONDS)
+
+
+def _start_failed(what: str, log: Path) -> ReleveError:
+    """What the log ends with; a sentence alone where a disk refused."""
+    words = stack_process.last_words(log)
+    if refused := storage_refusal(words):
+        return type(refused)(f"{what}: {refused} (log: {log})")
+    return StartFailed(f"{what}. {words}")
 
 
 def _problem(home: Path, part: Part, *, late: bool, time_limit: float) -> str:
@@ -318,7 +333,7 @@ def _prefect(settings: Settings, environ: Mapping[str, str], time_limit: float, 
                 check=True,
             )
         except subprocess.SubprocessError as error:
-            raise StartFailed(f"'prefect {' '.join(arguments)}' failed. {stack_process.last_words(log)}") from error
+            raise _start_failed(f"'prefect {' '.join(arguments)}' failed", log) from error
 
 
 def _stop_all(home: Path, names: Collection[str]) -> tuple[str, ...]:
@@ -326,11 +341,15 @@ def _stop_all(home: Path, names: Collection[str]) -> tuple[str, ...]:
 
 
 @contextmanager
-def _one_caller_at_a_time(home: Path) -> Iterator[None]:
+def _one_caller_at_a_time(home: Path, progress: Tell = lambda what: None) -> Iterator[None]:
     """One `up` or `down` at a time, the next one waits. The kernel frees the lock of a caller that is killed."""
     (home / "run").mkdir(parents=True, exist_ok=True)
     with (home / "run" / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("waiting for another `make up` or `make down`")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

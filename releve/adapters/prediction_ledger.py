@@ -4,6 +4,7 @@ Every writer owns its segments, so that writers need no lock between them. A lin
 death of the process; against a power loss answers are flushed about every second, labels before `label` returns.
 """
 
+import errno
 import fcntl
 import logging
 import os
@@ -18,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from releve.errors import BadInput, Unavailable
+from releve.errors import NO_ROOM, BadInput, DiskFull, Unavailable
 from releve.rules.ledger import (
     AnsweredRow,
     Answers,
@@ -53,9 +54,15 @@ log = logging.getLogger(__name__)
 
 
 class LedgerUnavailable(Unavailable):
-    """The ledger's disk refuses: full, read-only or gone."""
+    """The ledger's disk refuses: read-only, gone or, see below, full."""
 
     code = "ledger_unavailable"
+
+
+class LedgerFull(LedgerUnavailable, DiskFull):
+    """There is no room for the ledger."""
+
+    code, status = DiskFull.code, DiskFull.status
 
 
 class LedgerWriter:
@@ -270,7 +277,7 @@ class _Segment:
             written = os.pwrite(self._fd, data, self.size)
             if written < len(data):
                 os.ftruncate(self._fd, self.size)
-                raise OSError(f"only {written} of {len(data)} bytes fitted")
+                raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes fitted")
         except OSError as error:
             raise _unavailable("write", self.path, error) from None
         self.size += len(data)
@@ -358,4 +365,5 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _unavailable(doing: str, path: Path, error: OSError) -> LedgerUnavailable:
-    return LedgerUnavailable(f"cannot {doing} the prediction ledger {path}: {error.strerror or error}; check the disk")
+    kind = LedgerFull if error.errno in NO_ROOM else LedgerUnavailable
+    return kind(f"cannot {doing} the prediction ledger {path}: {error.strerror or error}; check the disk")

@@ -4,20 +4,26 @@ The only SQL that knows which database it speaks to is in `_prepare_sqlite`.
 """
 
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
-from releve.errors import BadInput, Unavailable
+from releve.errors import BadInput, DiskFull, ReleveError, Unavailable, explained_storage, storage_error
 
 SQLITE_WAIT_MS = 30_000  # how long a writer queues for the one write lock
 SQLITE_RETRY_SECONDS = 0.02
 POSTGRESQL_CONNECT_SECONDS = 5
+OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+PRIMARY_CODE = 0xFF  # of an extended one
+PROBED_BYTES = 65536  # what a registry that is written to asks for at least
+SQLITE_URI = "file:"  # begins a path that is written as a URI, percent-encoded
 SECRET_PARAMETERS = ("password", "sslpassword")
 
 METADATA = sa.MetaData()
@@ -48,10 +54,22 @@ class RegistryUnavailable(Unavailable):
     code = "registry_unavailable"
 
 
+class RegistryFull(RegistryUnavailable, DiskFull):
+    """There is no room for the registry."""
+
+    code, status = DiskFull.code, DiskFull.status
+
+
 def parse_url(url: str) -> sa.URL:
     """Raises BadInput, which does not repeat the URL: it may hold a password."""
     try:
-        return sa.make_url(url)
+        found = sa.make_url(url)
+        if found.get_backend_name() == "sqlite" and "/" in url.partition("?")[2]:
+            raise BadInput(
+                "the path in RELEVE_REGISTRY_URL has a '?', which begins the options of a URL; write it as a URI, such "
+                "as sqlite:///file:/home/me/what%3F/registry.db?uri=true"
+            )
+        return found
     except (sa.exc.ArgumentError, ValueError):
         raise BadInput(
             "RELEVE_REGISTRY_URL is not a database URL; expected one like sqlite:////home/me/registry.db or "
@@ -84,9 +102,35 @@ def explained(url: sa.URL) -> Iterator[None]:
     except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
         cause = _without_secrets(str(getattr(error, "orig", error)), url).strip()
         # `from None`: what the driver said in full may repeat the password
+        if refused := storage_error(error) or _refused_by_disk(error, url):
+            kind = RegistryFull if isinstance(refused, DiskFull) else RegistryUnavailable
+            raise kind(f"the registry at {shown(url)} cannot be used: {refused}") from None
         raise RegistryUnavailable(
             f"the registry at {shown(url)} cannot be used: {cause}. Is the database up, and RELEVE_REGISTRY_URL right?"
         ) from None
+
+
+def _refused_by_disk(error: Exception, url: sa.URL) -> ReleveError | None:
+    """What the disk says where SQLite tells no more than "disk I/O error" or "unable to open database file"."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    if code is None or code & PRIMARY_CODE not in OF_THE_DISK or not url.database:
+        return None
+    path = _file_of(url)
+    try:
+        with explained_storage(path), tempfile.TemporaryFile(dir=path.parent) as file:
+            file.write(bytes(PROBED_BYTES))
+            file.flush()
+            with path.open("rb+"):
+                return None
+    except ReleveError as refused:
+        return refused
+    except FileNotFoundError:
+        return None
+
+
+def _file_of(url: sa.URL) -> Path:
+    path = url.database or ""
+    return Path(unquote(path.removeprefix(SQLITE_URI)) if path.startswith(SQLITE_URI) else path)
 
 
 def shown(url: sa.URL) -> str:
@@ -118,7 +162,7 @@ def _has_tables(engine: sa.Engine) -> bool:
 def _prepare_sqlite(engine: sa.Engine) -> sa.Engine:
     """One writer at a time, queued; readers never wait; what was committed survives a power cut."""
     if engine.url.database:
-        Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        _file_of(engine.url).parent.mkdir(parents=True, exist_ok=True)
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:

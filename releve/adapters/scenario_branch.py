@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from releve.errors import BadInput, Conflict, ReleveError
+from releve.errors import BadInput, Conflict, DiskFull, NotFound, ReleveError, Unavailable, storage_refusal
 from releve.rules.names import check_scenario_name
 
 # Of scenarios/<name>/; and its results/ as a whole.
@@ -25,6 +26,11 @@ IDENTITY = {
     for role in ("AUTHOR", "COMMITTER")
     for part, value in (("NAME", "releve"), ("EMAIL", "releve@localhost"))
 }
+
+LANGUAGE = {"LC_ALL": "C.UTF-8"}
+LINES_OF_AN_ERROR = 5
+UNWRITTEN = "unable to write"
+NO_COMMIT = "has no commit yet; flows build what is committed: git add . && git commit"
 
 
 class GitFailed(ReleveError):
@@ -41,37 +47,81 @@ class BranchMoved(Conflict):
 
 def git(folder: Path, *arguments: str, check: bool = True) -> str:
     """Run git in `folder` under the project's own identity, without hooks; its output without the last newline."""
-    done = subprocess.run(
-        ["git", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", *arguments],
-        cwd=folder,
-        env=_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", *arguments]
+    done = _run(command, folder, capture_output=True, text=True)
     if check and done.returncode:
-        raise GitFailed(f"git {arguments[0]} failed in {folder}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout.strip("\n") if done.returncode == 0 else ""
+        raise _failure(arguments[0], folder, done.stderr.strip() or done.stdout)
+    return str(done.stdout).strip("\n") if done.returncode == 0 else ""
 
 
-def git_texts(folder: Path, objects: Iterable[str]) -> list[str | None]:
-    """The text of each object ("<revision>:<path>", or a commit), None where there is none; one process for all."""
-    asked = "".join(f"{name}\n" for name in objects).encode()
-    done = subprocess.run(
-        ["git", "cat-file", "--batch"], cwd=folder, env=_environment(), input=asked, capture_output=True, check=True
-    )
-    stream, texts = io.BytesIO(done.stdout), list[str | None]()
+@dataclass(frozen=True)
+class GitObject:
+    """A blob or a commit, and its text."""
+
+    id: str
+    text: str
+
+
+def git_objects(folder: Path, names: Iterable[str]) -> list[GitObject | None]:
+    """Each object ("<revision>:<path>", or a commit), None where there is none; one process for all.
+
+    Raises BadInput where `folder` is no git checkout, GitFailed.
+    """
+    asked = "".join(f"{name}\n" for name in names).encode()
+    command = ["git", "cat-file", "--batch"]
+    done = _run(command, folder, input=asked, capture_output=True)
+    if done.returncode:
+        raise _failure("cat-file", folder, done.stderr.decode(errors="replace"))
+    stream, found = io.BytesIO(done.stdout), list[GitObject | None]()
     while head := stream.readline():
-        missing = head.endswith(b" missing\n")
-        texts.append(None if missing else stream.read(int(head.split()[-1])).decode())
+        missing = head.endswith((b" missing\n", b" ambiguous\n"))
+        name, *_, size = head.split()
+        found.append(None if missing else GitObject(name.decode(), stream.read(int(size)).decode(errors="replace")))
         if not missing:
             stream.readline()
-    return texts
+    return found
+
+
+def git_texts(folder: Path, names: Iterable[str]) -> list[str | None]:
+    """What `git_objects` finds, as text alone."""
+    return [each.text if each else None for each in git_objects(folder, names)]
+
+
+def not_committed(names: list[str]) -> str:
+    """What a person is told of files that no commit has, and so no run uses."""
+    folders = dict.fromkeys(name.rpartition("/")[0] or name for name in names)
+    return (
+        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not committed; flows build what is "
+        f"committed: git add {' '.join(folders)} && git commit"
+    )
+
+
+def _run(command: list[str], folder: Path, **options: Any) -> "subprocess.CompletedProcess[Any]":
+    try:
+        return subprocess.run(command, cwd=folder, env=_environment(), check=False, **options)
+    except FileNotFoundError:
+        if folder.is_dir():
+            raise Unavailable("git is not installed, or not on the PATH; install it, then run the same again") from None
+        raise NotFound(f"there is no folder {folder}; commands run from the project's folder") from None
+
+
+def _failure(what: str, folder: Path, told: str) -> ReleveError:
+    """One sentence, whatever git told: it has a line for each file that it could not write."""
+    if "not a git repository" in told:
+        return BadInput(
+            f"{folder} is no git checkout, and flows build what is committed: git init && git add . && git commit"
+        )
+    if refused := storage_refusal(told):
+        return refused
+    lines = told.strip().splitlines()
+    if unwritten := next((line for line in lines if UNWRITTEN in line), ""):  # git keeps the reason to itself
+        return DiskFull(f"git {what} found no room in {folder} ({unwritten}); make room there, then run the same again")
+    return GitFailed(f"git {what} failed in {folder}: " + "\n".join(lines[-LINES_OF_AN_ERROR:]))
 
 
 def _environment() -> dict[str, str]:
-    """This process's, without what would lead git elsewhere, and with the project's identity."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("GIT_")} | IDENTITY
+    """This process's, without what would lead git elsewhere, with the project's identity, in the language we read."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("GIT_")} | IDENTITY | LANGUAGE
 
 
 @dataclass
@@ -112,11 +162,13 @@ class Worktree:
 
 
 class ScenarioBranch:
-    """Reads and moves `releve/<scenario>` of the repository at `project`."""
+    """Reads and moves `releve/<scenario>` of the repository at `project`; worktrees have the user's files as
+    `revision` has them."""
 
-    def __init__(self, project: Path, scenario: str):
+    def __init__(self, project: Path, scenario: str, *, revision: str = "HEAD"):
         self.project = project
         self.scenario = check_scenario_name(scenario)
+        self.revision = revision
         self.name = f"releve/{scenario}"
         self._ref = f"refs/heads/{self.name}"
 
@@ -134,7 +186,7 @@ class ScenarioBranch:
 
     @contextmanager
     def worktree(self, room: Path) -> Iterator[Worktree]:
-        """A checkout of HEAD with the branch's own files, below `room`; gone afterwards.
+        """A checkout of `revision` with the branch's own files, below `room`; gone afterwards.
 
         One run per scenario at a time (see `scenario_lock`): what an earlier, killed run left is swept first.
         """
@@ -151,8 +203,8 @@ class ScenarioBranch:
         """The files of `revision`, in a folder below `room`; gone afterwards."""
         path = room / self.scenario
         self._sweep(path)
-        git(self.project, "worktree", "add", "--detach", "--force", str(path), revision)
         try:
+            git(self.project, "worktree", "add", "--detach", "--force", str(path), revision)
             yield path
         finally:
             self._sweep(path)
@@ -187,16 +239,13 @@ class ScenarioBranch:
         return [line[3:] for line in git(self.project, "status", "--porcelain").splitlines()]
 
     def _head(self) -> str:
-        head = git(self.project, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
+        head = git(self.project, "rev-parse", "--verify", "--quiet", self.revision, check=False)
         if not head:
-            raise BadInput(f"{self.project} has no commit yet; flows build what is committed: git add . && git commit")
+            raise BadInput(f"{self.project} {NO_COMMIT}")
         wanted = [f"scenarios/{self.scenario}/{name}" for name in WRITTEN_BY_USERS]
         committed = git(self.project, "ls-tree", "--name-only", head, "--", *wanted).splitlines()
         if missing := [name for name in wanted if name not in committed]:
-            raise BadInput(
-                f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not committed; flows build what is "
-                f"committed: git add scenarios/{self.scenario} && git commit"
-            )
+            raise BadInput(not_committed(missing))
         return head
 
     def _bring_owned_files(self, tree: Worktree) -> None:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from releve.errors import Conflict, Unavailable
+from releve.errors import Conflict, Unavailable, explained_storage
 from releve.rules.names import check_scenario_name
 
+TELL_SECONDS = 30.0  # between two lines about one wait
 POLL_SECONDS = 0.1
 HOLDER_BYTES = 500  # of the text that says who holds the lock
 
@@ -47,12 +48,13 @@ def scenario_lock(
     *,
     holder: str,
     wait_seconds: float = 0.0,
-    on_wait: Callable[[str], None] | None = None,
+    on_wait: Callable[[str], None] = lambda line: print(line, flush=True),
 ) -> Iterator[ScenarioLock]:
     """Hold the scenario; a run that holds it already may take it again and gets the same lock.
 
-    `holder` is what this run is called in the messages of others ("retrain"). `on_wait` is told once, in words, for
-    whom we wait. Raises ScenarioBusy after `wait_seconds`, Unavailable when the lock file cannot be opened.
+    `holder` is what this run is called in the messages of others ("retrain"). `on_wait` is told, in words, for whom
+    we wait, and again every half minute. Raises ScenarioBusy after `wait_seconds`, Unavailable when the lock file
+    cannot be opened.
     """
     path = home.resolve() / "locks" / f"{check_scenario_name(scenario)}.lock"
     mine = next((lock for lock in _held.get() if lock.path == path and lock.fd >= 0), None)
@@ -62,7 +64,8 @@ def scenario_lock(
     lock = ScenarioLock(scenario, path, _open(path))
     try:
         _acquire(lock, wait_seconds, on_wait)
-        _write_holder(lock.fd, f"{holder} of {scenario} (pid {os.getpid()}, since {_now()})")
+        with explained_storage(path):
+            _write_holder(lock.fd, f"{holder} of {scenario} (pid {os.getpid()}, since {_now()})")
         token = _held.set((*_held.get(), lock))
         try:
             yield lock
@@ -74,16 +77,17 @@ def scenario_lock(
         os.close(descriptor)
 
 
-def _acquire(lock: ScenarioLock, wait_seconds: float, on_wait: Callable[[str], None] | None) -> None:
-    deadline = time.monotonic() + wait_seconds
-    told = False
+def _acquire(lock: ScenarioLock, wait_seconds: float, on_wait: Callable[[str], None]) -> None:
+    began = time.monotonic()
+    deadline, tell_at = began + wait_seconds, began
     while not _try_lock(lock.fd):
         busy = f"{_read_holder(lock.fd)} is at work"
         if time.monotonic() >= deadline:
             raise ScenarioBusy(f"{busy}; waited {wait_seconds:g} s: try again when it, or a child it left, has ended")
-        if on_wait and not told:
-            on_wait(f"{busy}; waiting up to {wait_seconds:g} s")
-            told = True
+        if time.monotonic() >= tell_at:
+            waited = f", {time.monotonic() - began:.0f} s so far" if tell_at > began else ""
+            on_wait(f"{busy}; waiting up to {wait_seconds:g} s{waited}")
+            tell_at += TELL_SECONDS
         time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
 

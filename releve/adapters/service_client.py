@@ -15,6 +15,7 @@ from releve.settings import LOOPBACK
 
 ASK_SECONDS = 5.0
 POLL_SECONDS = 0.1
+TELL_SECONDS = 5.0  # between two lines about one wait
 AGREEMENTS = 3  # answers in a row that name the release, so that more than one worker is heard
 
 
@@ -55,7 +56,8 @@ def wait_until_serving(port: int, model: str, *, scenario: str, seconds: float) 
     False when no service here follows the releases of `scenario`: none runs, or it serves another scenario or is
     pinned to one model version.
     """
-    deadline, heard = time.monotonic() + seconds, 0
+    began = time.monotonic()
+    deadline, tell_at, heard = began + seconds, began + TELL_SECONDS, 0
     if not listens(port):
         return False
     while heard < AGREEMENTS:
@@ -68,6 +70,10 @@ def wait_until_serving(port: int, model: str, *, scenario: str, seconds: float) 
                 f"the service on port {port} does not answer with {model} after {seconds:g} s; the release stands in "
                 "the registry. Read the service's log for why it cannot load it, or roll back"
             )
+        if time.monotonic() > tell_at:
+            passed = time.monotonic() - began
+            print(f"waiting for the service on port {port} to answer with {model}, {passed:.0f} s so far", flush=True)
+            tell_at += TELL_SECONDS
         time.sleep(POLL_SECONDS)
     return True
 

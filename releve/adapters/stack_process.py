@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from releve.adapters.files import write_bytes
+
 STOP_SECONDS = 15.0  # for the leader to end after SIGTERM; its family gets a third of it; then SIGKILL
 POLL_SECONDS = 0.05
 # Setting the clock moves the creation times that the system reports; a pid used again is further away than this.
@@ -54,7 +56,11 @@ def start(
         )
     process.returncode = 0  # it outlives this object on purpose, which Popen would otherwise warn about
     started = Running(name, process.pid, psutil.Process(process.pid).create_time(), log_start, scenario)
-    _write_beside_then_rename(record, json.dumps(asdict(started)))
+    try:
+        write_bytes(record, json.dumps(asdict(started)).encode())
+    except BaseException:  # nobody would find it again
+        _end([psutil.Process(process.pid)], STOP_SECONDS / 3)
+        raise
     return started
 
 
@@ -175,9 +181,3 @@ def _remembered(home: Path, name: str) -> Running | None:
 
 def _record_path(home: Path, name: str) -> Path:
     return home / "run" / f"{name}.json"
-
-
-def _write_beside_then_rename(path: Path, text: str) -> None:
-    beside = path.with_suffix(".tmp")
-    beside.write_text(text)
-    beside.replace(path)

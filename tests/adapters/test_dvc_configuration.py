@@ -1,6 +1,7 @@
 import pytest
 
-from releve.adapters.dvc_configuration import as_nested, configuration, remote_folder
+from releve.adapters.dvc_configuration import as_nested, configuration, remote_folder, write_configuration
+from releve.errors import BadInput
 from releve.rules.params import Data
 from tests.repositories import DVC_CONFIG, write
 
@@ -56,3 +57,32 @@ def test_a_project_without_any_remote_has_none(tmp_path):
 
     assert remote_folder(found) is None
     assert as_nested(found)["remote"] == {}
+
+
+@pytest.mark.parametrize("name", ["a #b", "it's", 'so "said"', 'it\'s "both" #1, 2', "50%", "ü", "[x]", "a,b"])
+def test_dvc_reads_the_paths_that_are_written_whatever_is_in_them(name, tmp_path):
+    from dvc.config import Config
+
+    project, tree = tmp_path / name, tmp_path / "tree"
+    write(project / ".dvc/config", DVC_CONFIG)
+    found = configuration(project)
+    write(tree / ".dvc/config", "")
+
+    write_configuration(tree / ".dvc/config.local", found)
+
+    read = Config(dvc_dir=str(tree / ".dvc"), validate=False)
+    assert read["cache"]["dir"] == str(project / ".dvc/cache")
+    assert read["remote"]["local"]["url"] == str(project / "remote")
+
+
+def test_a_path_that_a_person_wrote_in_quotes_is_read_without_them(project):
+    write(project / ".dvc/config.local", '[\'remote "local"\']\n    url = "/mnt/a #b"\n')
+
+    assert default_remote(configuration(project))["url"] == "/mnt/a #b"
+
+
+def test_a_file_that_is_no_configuration_is_named(project):
+    write(project / ".dvc/config.local", "[core\n")
+
+    with pytest.raises(BadInput, match=r"config\.local cannot be read"):
+        configuration(project)

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import pandas as pd
 import pytest
+import yaml
 
 from releve.adapters.files import (
     Inputs,
@@ -160,7 +161,10 @@ def test_a_scenario_overrides_params_and_describes_its_table(tmp_path):
     project = make_project(tmp_path, max_rows=5)
 
     assert read_params(project, "flowers").service.max_rows == 5
-    assert read_params(project).service.max_rows == 1000
+    assert (
+        read_params(project).service.max_rows
+        == yaml.safe_load((project / "params.yaml").read_text())["service"]["max_rows"]
+    )
     assert read_schema(project, "flowers").target.name == "kind"
     assert scenario_names(project) == ["flowers"]
 

@@ -11,7 +11,7 @@ from releve.adapters.scenario_branch import (
     ScenarioBranch,
     git,
 )
-from releve.errors import BadInput
+from releve.errors import BadInput, Unavailable
 from tests.repositories import SCENARIO, anonymous_environment, commit, known_identity, make_repository, snapshot, write
 
 
@@ -327,9 +327,21 @@ def test_edits_that_no_run_will_see_are_listed(project):
     ]
 
 
-def test_what_git_says_reaches_the_person(tmp_path):
-    with pytest.raises(GitFailed, match=r"git rev-parse failed in .*not a git repository"):
+def test_what_git_says_reaches_the_person(project):
+    with pytest.raises(GitFailed, match=r"git rev-parse failed in .*Needed a single revision"):
+        git(project, "rev-parse", "--verify", "nothing")
+
+
+def test_a_folder_that_is_no_checkout_is_told_with_what_to_do(tmp_path):
+    with pytest.raises(BadInput, match=r"is no git checkout, .*git init && git add \. && git commit"):
         git(tmp_path, "rev-parse", "HEAD")
+
+
+def test_without_git_one_sentence_says_so(project, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(Unavailable, match="git is not installed"):
+        git(project, "rev-parse", "HEAD")
 
 
 def test_a_clone_with_detached_head_works_too(project, room):

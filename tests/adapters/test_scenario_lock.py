@@ -138,6 +138,18 @@ def test_a_waiting_run_says_once_for_whom_and_goes_on_when_it_is_free(tmp_path, 
     assert f"retrain of digits (pid {process.pid}" in messages[0]
 
 
+def test_a_long_wait_is_told_again(tmp_path, start, monkeypatch):
+    process, _ = start(HOLD)
+    monkeypatch.setattr("releve.adapters.scenario_lock.TELL_SECONDS", 0.3)
+    messages = []
+    threading.Timer(1.0, process.stdin.close).start()
+
+    take(tmp_path, wait_seconds=20, on_wait=messages.append)
+
+    assert len(messages) > 1
+    assert messages[-1].endswith(" s so far")
+
+
 def test_waiting_ends_after_the_time_given(tmp_path, start):
     start(HOLD)
     started = time.monotonic()

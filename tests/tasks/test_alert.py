@@ -16,6 +16,7 @@ from tasks.alert import Told, alert
 from tests.factories import SCENARIO, make_project
 from tests.page_histories import drift, look_event
 from tests.receivers import Receiver, receiving
+from tests.repositories import commit
 from tests.tables import ROOT
 
 VARIABLE = "FLOWERS_WEBHOOK"
@@ -32,6 +33,7 @@ def set_params(project, **changes):
     path = project / "scenarios" / SCENARIO / "params.yaml"
     values = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump({**values, "alerts": {**values.get("alerts", {}), **changes}}))
+    commit(project, "change the alerts")
 
 
 def look(settings, state):

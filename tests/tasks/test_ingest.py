@@ -6,6 +6,7 @@ from hashlib import sha256
 import pandas as pd
 import pytest
 
+from releve.adapters.committed import begin_run
 from releve.adapters.data_versions import PipelineFailed, data_version
 from releve.adapters.files import write_parquet
 from releve.adapters.registry import Registry
@@ -582,3 +583,31 @@ def test_what_was_seen_is_what_is_ingested_of_truth_values(tmp_path):
         taken.rows.close()
         assert pd.read_parquet(taken.rows.path)["new"].tolist() == ["True", "False"] * 5
     assert not schema.row_problems([{"new": True}, {"new": "True"}])
+
+
+def test_rows_are_judged_by_what_is_committed_and_by_an_edit_once_it_is(fresh):
+    params = fresh.files.folder / "params.yaml"
+    params.write_text(params.read_text().replace("- cheese", "- cheese\n    - dates"))
+    rows = shop_rows(rows=20).assign(kind="dates")
+    fresh.receive(pd.concat([shop_rows(rows=100), rows], ignore_index=True))
+
+    by_the_commit = ingest(fresh.settings, SHOP).batches[0]
+    commit(fresh.root, "a new category")
+    fresh.receive(rows, "again.parquet")
+    by_the_edit = ingest(fresh.settings, SHOP).batches[0]
+
+    assert (by_the_commit.rows, by_the_commit.rejected) == (100, 20)
+    assert (by_the_edit.rows, by_the_edit.rejected) == (20, 0)
+
+
+def test_a_run_that_began_keeps_its_commit_when_another_one_lands(fresh):
+    run = begin_run(fresh.settings, SHOP, tell=lambda line: None)
+    params = fresh.files.folder / "params.yaml"
+    params.write_text(params.read_text().replace("- cheese", "- cheese\n    - dates"))
+    commit(fresh.root, "a new category")
+    fresh.receive(pd.concat([shop_rows(rows=100), shop_rows(rows=20).assign(kind="dates")], ignore_index=True))
+
+    found = ingest(run, SHOP).batches[0]
+
+    assert (found.rows, found.rejected) == (100, 20)
+    assert "dates" not in fresh.branch.read("params.yaml")

@@ -1,0 +1,134 @@
+"""Real disks that are full or read-only: one sentence each, nothing half-written, and the same command works later."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from releve.errors import DiskFull, ReleveError
+from releve.settings import Settings, sqlite_url
+from tasks.ingest import ingest
+from tasks.retrain import retrain
+from tests.tables import ROOT, SHOP
+from tests.tasks.shop import NEWER, Shop
+
+pytestmark = [pytest.mark.slow, pytest.mark.system]
+SIZE = "16m"
+COMMANDS = {
+    "requeue": ("tasks.requeue", SHOP, "00000001"),
+    "page": ("tasks.page", SHOP),
+    "forget": ("tasks.forget", SHOP),
+    "scaffold": ("tasks.scaffold", "mine", "--data", "mine.csv", "--target", "bought"),
+    "up": ("releve", "up"),
+    "models": ("releve", "models", SHOP),
+}
+
+
+class Disk:
+    """A file system of its own, so small that it can be filled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._filling = folder / "filling"
+
+    def fill(self) -> None:
+        with self._filling.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                pass
+
+    def free(self) -> None:
+        self._filling.unlink()
+
+    def forbid(self) -> None:
+        subprocess.run(["mount", "-o", "remount,ro", str(self.folder)], check=True)
+
+    def files(self) -> set[str]:
+        """What lies there, but for locks and what SQLite keeps beside its file while it is open."""
+        found = {str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file()}
+        return {name for name in found if not name.endswith((".lock", "-wal", "-shm", "run/lock", "filling", ".log"))}
+
+
+@pytest.fixture
+def disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "none", str(folder)], capture_output=True)
+    if done.returncode:
+        pytest.skip(f"mounting is not allowed here: {done.stderr.decode().strip()}")
+    yield Disk(folder)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def on_disk(shop: Shop, disk: Disk) -> Settings:
+    """The shop's settings with its state on that disk."""
+    home = disk.folder / "var"
+    shop.settings.home.rename(shop.settings.home.with_name("moved"))
+    subprocess.run(["cp", "-r", str(shop.root / "moved"), str(home)], check=True)
+    return replace(shop.settings, home=home, registry_url=sqlite_url(home / "registry.db"))
+
+
+def run(settings: Settings, *command: str) -> "subprocess.CompletedProcess[str]":
+    environ = {"RELEVE_HOME": str(settings.home), "RELEVE_PROJECT": str(settings.project), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=settings.project,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_an_ingestion_without_room_takes_nothing_and_the_next_one_takes_all(ingested, disk):
+    ingested.receive(NEWER, "day-3.parquet")
+    settings = on_disk(ingested, disk)
+    before = disk.files()
+    disk.fill()
+
+    with pytest.raises(DiskFull) as told:
+        ingest(settings, SHOP)
+    there = disk.files()
+    disk.free()
+    found = ingest(settings, SHOP)
+
+    assert "\n" not in str(told.value)
+    assert there == before
+    assert [batch.rows for batch in found.batches] == [len(NEWER)]
+
+
+def test_a_retraining_without_room_ends_in_one_sentence_and_moves_nothing(ingested, disk):
+    settings, tip = on_disk(ingested, disk), ingested.branch.tip()
+    before = disk.files()
+    disk.fill()
+
+    with pytest.raises(ReleveError, match=r"No space left on device|no room") as told:
+        retrain(settings, SHOP, reason="a test")
+
+    assert "\n" not in str(told.value)
+    assert disk.files() == before
+    assert ingested.branch.tip() == tip
+
+
+@pytest.mark.parametrize("kind", ["full", "read-only"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_ends_in_one_sentence(name, kind, ingested, disk):
+    batch = ingested.batches[0].batch
+    (ingested.state.quarantine / f"{batch}.parquet").parent.mkdir(parents=True, exist_ok=True)
+    settings = on_disk(ingested, disk)
+    (settings.project / "mine.csv").write_text("kind,bought\n" + "apple,yes\nbread,no\n" * 50)
+    before = disk.files()
+    disk.fill() if kind == "full" else disk.forbid()
+
+    done = run(settings, *(batch if word == "00000001" else word for word in COMMANDS[name]))
+
+    errors = [line for line in done.stderr.splitlines() if not line.startswith("params and schema of commit")]
+    assert done.returncode != 0
+    assert len(errors) == 1, done.stderr
+    assert errors[0].startswith(("error: ", "releve: "))
+    assert disk.files() == before
