@@ -12,7 +12,7 @@ from releve.rules.inference.columns import column_findings, column_spec, open_fi
 from releve.rules.inference.findings import Finding, counted, in_order, left_out, listed
 from releve.rules.inference.leaks import leak_findings
 from releve.rules.inference.overrides import Override, overrides_for
-from releve.rules.inference.profiles import Profile, profile
+from releve.rules.inference.profiles import Profile, as_names, profile
 from releve.rules.inference.targets import class_counts, target_findings, target_spec
 from releve.rules.schema import RESERVED_PREFIX, Schema
 from releve.rules.target import REGRESSION
@@ -75,6 +75,8 @@ def _described(sample: Sample, roles: Roles, base: Mapping[str, Any]) -> Describ
     _check_names([*frame.columns], roles)
     profiles = {name: profile(name, frame[name], as_text=sample.as_text) for name in frame.columns}
     target = profiles.pop(roles.target)
+    if roles.id in profiles and roles.id != roles.time:
+        profiles[roles.id] = as_names(profiles[roles.id])
     columns = list(profiles.values())
     _check_time(profiles.get(roles.time or ""))
     spec = target_spec(target, task=roles.task)

@@ -1,13 +1,17 @@
 import gzip
 import json
+from decimal import Decimal
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from releve.adapters.files import write_parquet
 from releve.adapters.tables.chunks import LONGEST_ROW
 from releve.adapters.tables.reading import open_table, read_sample
 from releve.errors import BadInput
+from releve.rules.schema import Schema
 from tests.tables import shop_rows, shop_schema
 
 NAMES = ("kind", "price", "weight", "bought")
@@ -314,3 +318,36 @@ def test_a_year_names_a_column_of_a_sheet_as_it_is_shown(tmp_path):
     workbook(tmp_path / "today.xlsx", [["kind", 2020], ["bread", 1]])
 
     assert list(next(open_table(tmp_path / "today.xlsx").chunks).frame) == ["kind", "2020"]
+
+
+IDS = [2**53 + 1, None, -(2**53) - 1, 2**63 - 1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "ids"),
+    [
+        (pa.int64(), IDS),
+        (pa.dictionary(pa.int32(), pa.int64()), IDS),
+        (pa.uint64(), [2**64 - 1, None, 2**53 + 1, 0]),
+        (pa.decimal128(38, 0), [Decimal(10**37 + 1), None, Decimal(7), Decimal(2**53 + 1)]),
+        (pa.int8(), [-128, 127, None, 0]),
+    ],
+)
+def test_whole_numbers_of_a_parquet_file_keep_their_digits_beside_missing_cells(kind, ids, tmp_path):
+    pa.parquet.write_table(pa.table({"id": pa.array(ids, kind)}), tmp_path / "today.parquet")
+    schema = Schema.from_dict(
+        {"target": {"name": "y", "task": "regression"}, "columns": {"id": {"type": "category", "nullable": True}}}
+    )
+
+    (chunk,) = open_table(tmp_path / "today.parquet").chunks
+    accepted = schema.check_frame(chunk.frame.assign(y=1)).accepted
+
+    assert accepted["id"].tolist() == ["" if each is None else str(int(each)) for each in ids]
+
+
+def test_whole_numbers_of_json_lines_keep_their_digits_beside_missing_cells(tmp_path):
+    lines = [json.dumps({"id": each}) for each in [*IDS, 2**64 + 1]]
+
+    assert read(written(tmp_path, "\n".join(lines), "today.jsonl"))[0] == [
+        (line, [each]) for line, each in enumerate([*IDS, 2**64 + 1], start=1)
+    ]
