@@ -98,7 +98,7 @@ def as_csv(rows: list[Rejected], params: Ingest) -> bytes | None:
         return None
     names = list(dict.fromkeys(name for cells in whole for name in cells))
     text = io.StringIO()
-    text.write("\n" * (params.csv_header_line - 1))
+    text.write("\n" * (params.header_line - 1))
     writer: Any = csv.writer(text, delimiter=params.csv_delimiter or ",", lineterminator="\n")
     writer.writerow([*MENDING, *names])
     for row in rows:

@@ -22,8 +22,8 @@ ROWS = [Rejected({"kind": "café; crème", "price": "-1,5"}, WHY), Rejected(["th
         {"csv_delimiter": ";"},
         {"csv_encoding": "cp1252"},
         {"csv_encoding": "utf-16"},
-        {"csv_header_line": 3},
-        {"csv_delimiter": "\t", "csv_encoding": "cp1252", "csv_header_line": 2},
+        {"header_line": 3},
+        {"csv_delimiter": "\t", "csv_encoding": "cp1252", "header_line": 2},
     ],
 )
 def test_rejected_rows_are_written_as_the_scenario_reads_its_files(said, tmp_path):
