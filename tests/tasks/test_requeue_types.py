@@ -141,6 +141,19 @@ def test_a_row_of_a_sheet_comes_back_with_its_types(tmp_path):
     pd.testing.assert_frame_equal(resubmitted(*content, tmp_path), expected)
 
 
+def test_what_a_reader_did_to_a_file_is_a_warning_of_the_batch(tmp_path):
+    names = ["bad", "number", "code", "flag", "when", "note", "y"]
+    rows = [[1.5, 1, "a", "true", None, None, "yes"], [1.5, 1, None, "true", None, None, "no"]]
+    workbook(tmp_path / "today.xlsx", [names, *rows], [["no", "yes"]], merged=["C2:C3"], hidden=[2])
+
+    taken = take_in(tmp_path / "today.xlsx", SCHEMA, params=PARAMS, room=tmp_path)
+
+    assert taken.warnings == (
+        "the hidden sheet 'S2' is not read",
+        "code: 1 cell lies in a merged range, and is read as its first cell is (C2:C3)",
+    )
+
+
 def test_a_row_of_a_csv_file_comes_back_as_it_stood(tmp_path):
     rows = ',0.10,007,true,2024-02-29,"a ""b"", c",yes\n,1E5,10115.0,,,,no\n'
     for name, bad in (("spoiled", BAD), ("good", 1.5)):

@@ -27,10 +27,10 @@ MOST_CELLS = 8_000_000  # of a sheet, from A1 to its last row and column: some 5
 MOST_UNPACKED = 1 << 29  # bytes; cells take some 40 each
 MOST_LISTED = 1 << 20  # bytes of a workbook's list of sheets
 # A row, a cell, its formula or its value in a sheet's XML, whatever the prefix of its name, where it says that it
-# stands (it need not), and whether an end follows at once.
+# stands (it need not), and how the text in it begins.
 PLACE = rb"""\sr\s*=\s*["']([A-Za-z]{0,3})([0-9]{1,7})["']"""
 TAGS = rb"""<(?:\w+:)?(%b)(?:%b)?(?=[\s/>])((?:[^<>"']|"[^"]*"|'[^']*')*+)>(%b)"""
-CELLS, WITH_FORMULAS = (re.compile(TAGS % each) for each in ((b"row|c", PLACE, b""), (b"row|c|f|v", PLACE, b"(?:</)?")))
+CELLS, WITH_FORMULAS = (re.compile(TAGS % each) for each in ((b"row|c", PLACE, b""), (b"row|c|f|v", PLACE, b"[^<]?")))
 LATER_PLACE = re.compile(PLACE)  # among the other attributes
 IS_TEXT = re.compile(rb"""\st\s*=\s*["']str["']""")
 IS_HIDDEN = re.compile(rb"""\shidden\s*=\s*["'](1|true)["']""")
@@ -149,11 +149,11 @@ def _scan(sheet: IO[bytes]) -> Scan:
     row = column = at = last = width = 0
     attributes, waits = b"", False  # of the last cell; waits: it has a formula, and no result yet
     no_result, errors = scan.found[NO_RESULT], scan.found[ERROR]
-    for kind, letters, digits, others, ends in _tags(sheet):
+    for kind, letters, digits, others, text in _tags(sheet):
         if kind == b"f":
             waits = True
         elif kind == b"v":  # an empty one is a result where it is a text
-            waits = waits and bool(ends or others.endswith(b"/")) and not IS_TEXT.search(attributes)
+            waits = waits and (not text or others.endswith(b"/")) and not IS_TEXT.search(attributes)
         else:
             if waits:
                 no_result.append((at, column))
@@ -176,17 +176,16 @@ def _scan(sheet: IO[bytes]) -> Scan:
 
 
 def _tags(sheet: IO[bytes]) -> Iterator[tuple[bytes, bytes, bytes, bytes, bytes]]:
-    """Of rows and cells, and of formulas and values where there are formulas: name, letters and digits of the place,
-    other attributes, and whether an end follows."""
-    rest, had_formulas = b"", False
+    """Of rows and cells, and, from the first formula on, of formulas and values: name, letters and digits of the
+    place, other attributes, and what the text that follows begins with."""
+    rest, has_formulas = b"", False
     for piece in iter(lambda: sheet.read(PIECE), b""):
         text = rest + piece
         begun, end = text.rfind(b"<"), text.rfind(b">")
-        is_cut = begun > end or end == len(text) - 1  # a tag that two pieces share, or of which the next tells more
-        rest, text = (text[begun:], text[:begun]) if is_cut and begun >= 0 else (b"", text)
-        has_formulas = b"<f" in text or b":f" in text
-        yield from (WITH_FORMULAS if has_formulas or had_formulas else CELLS).findall(text)
-        had_formulas = has_formulas  # the value of the last one may be in the next piece
+        is_cut = begun > end or end == len(text) - 1  # a tag that two pieces share, or whose text may follow
+        text, rest = (text[:begun], text[begun:]) if is_cut and begun >= 0 else (text, b"")
+        has_formulas = has_formulas or b"<f" in text or b":f" in text
+        yield from (WITH_FORMULAS if has_formulas else CELLS).findall(text)
     yield from WITH_FORMULAS.findall(rest)
 
 
@@ -245,6 +244,7 @@ class _Reading:
         while taken := list(islice(self._rows, size)):
             self._last = taken[-1][0]
             yield self._chunk(taken)
+        self._last = max(self._last, self.scan.last)  # rows that hold nothing but formulas without a result
 
     def _chunk(self, rows: list[tuple[int, list[Any]]]) -> Chunk:
         """Rows without a single cell are no rows; a cell beside the table belongs to no column, and its row is told."""

@@ -117,13 +117,13 @@ def test_the_case_of_an_ending_does_not_matter(tmp_path):
 
 
 SHEET = """<?xml version="1.0" encoding="UTF-8"?>
-<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>"""
+<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData>{}</worksheet>"""
 
 
-def workbook(path, *sheets, corner=""):
+def workbook(path, *sheets, corner="", merged=(), hidden=()):
     """An Excel file, written by hand: each sheet is a list of rows of cells, None for an empty one; or its XML.
 
-    corner: the place of one more cell, below all rows.
+    corner: the place of one more cell, below all rows. merged: ranges. hidden: numbers of sheets, from 1.
     """
     import zipfile
 
@@ -131,7 +131,9 @@ def workbook(path, *sheets, corner=""):
     kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     packaged = "http://schemas.openxmlformats.org/package/2006/relationships"
     numbers = range(1, len(sheets) + 1)
-    listed = "".join(f'<sheet name="S{n}" sheetId="{n}" r:id="r{n}"/>' for n in numbers)
+    states = {n: ' state="hidden"' if n in hidden else "" for n in numbers}
+    listed = "".join(f'<sheet name="S{n}" sheetId="{n}"{states[n]} r:id="r{n}"/>' for n in numbers)
+    ranges = "".join(f'<mergeCell ref="{each}"/>' for each in merged)
     parts = "".join(f'<Relationship Id="r{n}" Type="{kind}/worksheet" Target="worksheets/s{n}.xml"/>' for n in numbers)
     whole = f'<Relationship Id="r1" Type="{kind}/officeDocument" Target="xl/workbook.xml"/>'
     sheet_list = f'<workbook xmlns="{main}" xmlns:r="{kind}"><sheets>{listed}</sheets></workbook>'
@@ -143,7 +145,10 @@ def workbook(path, *sheets, corner=""):
             is_xml = isinstance(rows, str)
             cells = rows if is_xml else "".join(row_xml(at, row) for at, row in enumerate(rows, start=1))
             cells += f"<row>{cell_xml(corner, 1)}</row>" if corner else ""
-            file.writestr(f"xl/worksheets/s{number}.xml", SHEET.format(cells))
+            file.writestr(
+                f"xl/worksheets/s{number}.xml",
+                SHEET.format(cells, f"<mergeCells>{ranges}</mergeCells>" if merged else ""),
+            )
     return path
 
 
