@@ -110,13 +110,17 @@ def _judged(
         first=quarantine.first,
         cure=advice(strange),
     )
-    warnings = (*_warnings(watch, total, source=path.name), *filter(None, [advice(strange)]))
+    warnings = (
+        *_warnings(watch, total, source=path.name),
+        *filter(None, [advice(strange)]),
+        *map(str, table.notes()),
+    )
     return Intake(accepted, rows, quarantine, table.read_as, warnings, watch.profile)
 
 
 def csv_options(params: Ingest, *, say: Say = in_params) -> CsvOptions:
-    """What params say of CSV files, and where a person does."""
-    return CsvOptions(params.csv_encoding, params.csv_delimiter, params.csv_header_line, say)
+    """What params say of CSV files and sheets, and where a person does."""
+    return CsvOptions(params.csv_encoding, params.csv_delimiter, params.header_line, params.sheet, say)
 
 
 def numerals(params: Ingest) -> Numerals:

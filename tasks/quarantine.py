@@ -3,12 +3,16 @@
 import json
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from releve.adapters.files import ParquetAppender
 from releve.adapters.tables.chunks import Chunk, Line
-from releve.rules.cells import is_missing
+from releve.rules.cells import is_missing, names_of
 from releve.rules.schema import Problem
 
 if TYPE_CHECKING:
@@ -23,7 +27,8 @@ class Quarantine:
     """Rejected rows of one file on their way to `path`, which appears with `keep` and not before.
 
     A line per problem: `row` as the file counts (see `Chunk.rows`), `column`, `value`, `reason`, and `cells`: the whole
-    row as a JSON object, or, of a line that is no row, its cells as a JSON list or its text.
+    row as a JSON object that says the same to the schema as the row did, or, of a line that is no row, its cells as a
+    JSON list or its text.
     """
 
     def __init__(self, path: Path):
@@ -61,16 +66,25 @@ def _problem(chunk: Chunk, problem: Problem, cells: dict[Any, Any]) -> dict[str,
         "column": problem.column,
         "value": str(problem.value)[:LONGEST_VALUE],
         "reason": problem.reason,
-        "cells": json.dumps(_plain(cells), default=str),
+        "cells": json.dumps(
+            {str(name): None if is_missing(cell) else cell for name, cell in cells.items()}, default=_plain
+        ),
     }
 
 
-def _plain(cells: dict[Any, Any]) -> dict[str, Any]:
-    return {str(name): None if is_missing(cell) else cell for name, cell in cells.items()}
+def _plain(cell: Any) -> Any:
+    """A cell that JSON has no type for as what the schema reads as the same: 12.50 as 12.5, a date as ISO 8601."""
+    if isinstance(cell, Decimal) and cell.is_finite():
+        return int(cell) if names_of(cell) else float(cell)
+    if isinstance(cell, datetime) and (offset := cell.utcoffset()) is not None and offset.seconds % 60:
+        return cell.astimezone(UTC).isoformat()  # zones before 1900 differ by seconds, which ISO 8601 has no sign for
+    if isinstance(cell, date):
+        return cell.isoformat()
+    return cell.tolist() if isinstance(cell, np.generic | np.ndarray) else str(cell)
 
 
 def _line(line: Line) -> dict[str, Any]:
-    cells = json.dumps(line.cells, default=str)
+    cells = json.dumps(line.cells, default=_plain)
     return {"row": line.row, "column": LINE, "value": cells[:LONGEST_VALUE], "reason": line.reason, "cells": cells}
 
 

@@ -1,7 +1,8 @@
 """Rejected rows of a batch as a file to mend: `python -m tasks.requeue SCENARIO BATCH`.
 
 The file holds the rejected rows alone, so that sending it brings no accepted row twice: CSV with the columns as they
-came, written as `ingest` in params.yaml says that files are, or JSON Lines where the cells came with types. Before its
+came, written as `ingest` in params.yaml says that files are, or JSON Lines where the cells came with types, as from
+Parquet or Excel: CSV has text alone, and 10115, true and a date would not come back as what they were. Before its
 cells each row has the line that it came from, and the columns, values and reasons for which it was rejected. Mended, it
 is moved into the incoming folder like any file; these columns may stay, and while they do the rows are not held against
 whole batches (see `tasks.intake.for_mended`).
@@ -31,7 +32,7 @@ from tasks.quarantine import MENDING
 
 AND = " | "  # between the problems of one row
 VALUE = MENDING[2]
-AS_TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".xlsx")  # what comes back as CSV; the others' cells have types
+AS_TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz")  # what comes back as CSV; the others' cells have types
 
 
 @dataclass(frozen=True)
@@ -50,22 +51,29 @@ def requeue(settings: Settings, scenario: str, batch: str) -> Path:
     params = read_committed(settings, scenario).params.ingest
     state = ScenarioState(settings.home, scenario)
     known = {each.batch: each for each in read_batches(ScenarioBranch(settings.project, scenario))}
-    rows = _rejected(state, batch, known)
-    content = as_csv(rows, params) if known[batch].source.lower().endswith(AS_TEXT) else None
-    path = state.mend / f"{batch}-mended.{'jsonl' if content is None else 'csv'}"
+    ending, content = as_file(_quarantined(state, batch, known), source=known[batch].source, params=params)
+    path = state.mend / f"{batch}-mended{ending}"
     if path.exists():
         raise BadInput(f"{path} is there already; send or remove it first")
-    write_bytes(path, _as_json_lines(rows).encode() if content is None else content)
+    write_bytes(path, content)
     return path
 
 
-def _rejected(state: ScenarioState, batch: str, known: Collection[str]) -> list[Rejected]:
-    """The rejected rows, once each, in the order of the file. A file that a killed run left is no batch's."""
+def as_file(quarantined: Path, *, source: str, params: Ingest) -> tuple[str, bytes]:
+    """The rejected rows of the file called `source`, once each and in its order: the ending and the bytes of a file."""
+    problems = groupby(_read(quarantined), lambda each: int(each["row"]))
+    rows = [_with_reasons(row, list(found)) for row, found in problems]
+    content = as_csv(rows, params) if source.lower().endswith(AS_TEXT) else None
+    return (".jsonl", _as_json_lines(rows).encode()) if content is None else (".csv", content)
+
+
+def _quarantined(state: ScenarioState, batch: str, known: Collection[str]) -> Path:
+    """The file of the batch's rejected rows. One that a killed run left is no batch's."""
     path = state.quarantine / f"{batch}.parquet"
     if batch not in known or not path.is_file():
         there = sorted(each.stem for each in state.quarantine.glob("*.parquet") if each.stem in known)
         raise NotFound(f"batch '{batch}' has no rejected rows; there are some of: {', '.join(there) or 'none'}")
-    return [_with_reasons(row, list(problems)) for row, problems in groupby(_read(path), lambda each: int(each["row"]))]
+    return path
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
@@ -92,12 +100,12 @@ def as_csv(rows: list[Rejected], params: Ingest) -> bytes | None:
         return None
     names = list(dict.fromkeys(name for cells in whole for name in cells))
     text = io.StringIO()
-    text.write("\n" * (params.csv_header_line - 1))
+    text.write("\n" * (params.header_line - 1))
     writer: Any = csv.writer(text, delimiter=params.csv_delimiter or ",", lineterminator="\n")
     writer.writerow([*MENDING, *names])
     for row in rows:
         why = row.why | {VALUE: row.cells} if isinstance(row.cells, str) else row.why
-        writer.writerow([*why.values(), *(_written(cell, params) for cell in _in_order(row.cells, names))])
+        writer.writerow([*why.values(), *_in_order(row.cells, names)])
     try:
         return text.getvalue().encode(params.csv_encoding or "utf-8")
     except (LookupError, UnicodeEncodeError) as error:
@@ -105,11 +113,6 @@ def as_csv(rows: list[Rejected], params: Ingest) -> bytes | None:
             f"the rejected rows cannot be written as ingest.csv_encoding says: {error}; empty that key, so "
             "that encodings are found out"
         ) from None
-
-
-def _written(cell: Any, params: Ingest) -> Any:
-    """A number of a sheet with the decimal sign that is read again; what came as text is as it came."""
-    return str(cell).replace(".", params.csv_decimal) if isinstance(cell, float) else cell
 
 
 def _in_order(cells: Any, names: list[str]) -> list[Any]:

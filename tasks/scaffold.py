@@ -108,7 +108,7 @@ def _sample(data: Path, params: Ingest) -> Sample:
     if found.is_text and frame.columns.is_unique:
         written = numerals(params)
         frame = plain_numbers(frame, written, is_number=lambda name: mostly_numbers(frame[name], written))
-    return Sample(as_text(data.name), found.read_as, frame, found.is_text, found.complete, unread)
+    return Sample(as_text(data.name), found.read_as, frame, found.is_text, found.complete, unread, found.notes)
 
 
 def _template(project: Path) -> str:

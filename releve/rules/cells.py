@@ -2,6 +2,7 @@
 
 import math
 import re
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,15 @@ def as_number(text: str) -> float | None:
 def names_of(value: Any) -> tuple[str, ...]:
     """How CSV files write a whole number or a truth value that Parquet and JSON hold as such; nothing of other values.
 
-    A float beyond EXACT has lost its last digits, and names nothing.
+    A float beyond EXACT has lost its last digits, and names nothing; an integer and a Decimal have all of them.
     """
     if isinstance(value, bool | np.bool_):
         name = str(bool(value))
         return name, name.lower(), name.upper()
     if isinstance(value, float | np.floating) and float(value).is_integer() and abs(float(value)) <= EXACT:
         return (str(int(value)),)
+    if isinstance(value, Decimal):
+        return (str(int(value)),) if value.is_finite() and value == value.to_integral_value() else ()
     return (str(int(value)),) if isinstance(value, int | np.integer) else ()
 
 

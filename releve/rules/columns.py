@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from releve.rules.cells import LARGEST_NUMBER, MISSING_TEXT, is_missing, names_of, shown
+from releve.rules.cells import EXACT, LARGEST_NUMBER, MISSING_TEXT, is_missing, names_of, shown
 from releve.rules.dates import as_date
 
 NUMBER, DATE, CATEGORY, TEXT = "number", "date", "category", "text"
@@ -44,9 +44,11 @@ class Column:
         return self.named_by(value) or TYPES[self.type].typed(value)
 
     def named_by(self, value: Any) -> str | None:
-        """The listed category that a whole number or a truth value names, as Parquet and JSON hold them, or None."""
-        if self.categories is None or isinstance(value, str):
+        """The category that a whole number of Parquet or JSON names; a truth value names one where it is listed."""
+        if self.type != CATEGORY or isinstance(value, str):
             return None
+        if self.categories is None:  # how other files would write a truth value, nobody knows
+            return None if isinstance(value, bool | np.bool_) else next(iter(names_of(value)), None)
         return next((name for name in names_of(value) if name in self.categories), None)
 
 
@@ -92,7 +94,13 @@ def _category_problem(column: Column, value: Any) -> str | None:
     if column.categories is not None:
         named = value in column.categories if isinstance(value, str) else column.named_by(value) is not None
         return None if named else f"is {shown(value)}, expected one of {', '.join(column.categories)}"
-    return _unwritable(value) if isinstance(value, str) else f"is {shown(value)}, expected text"
+    if isinstance(value, str):
+        return _unwritable(value)
+    if column.named_by(value) is not None:
+        return None
+    if isinstance(value, float | np.floating) and abs(float(value)) > EXACT:
+        return f"is {shown(value)}, a number that has lost its last digits; write names of more than 15 digits as text"
+    return f"is {shown(value)}, expected text or a whole number"
 
 
 def _text_problem(column: Column, value: Any) -> str | None:

@@ -24,9 +24,10 @@ class Section(BaseModel):
 
 class Ingest(Section):
     max_rejected_share: Share
+    header_line: Annotated[int, Field(ge=0)]
+    sheet: str
     csv_encoding: str
     csv_delimiter: Annotated[str, Field(max_length=1)]
-    csv_header_line: Annotated[int, Field(ge=0)]
     csv_thousands: Annotated[str, Field(max_length=1)]
     csv_decimal: Literal[".", ","]
 

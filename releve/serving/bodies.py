@@ -1,7 +1,9 @@
 """What may be asked: the bytes of a request become checked values, or an error that names each fault."""
 
+import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +19,8 @@ SHOWN = 60  # characters of a value or name that came from outside and goes back
 REASON_SHOWN = 400
 CHECKED_TOGETHER = 5  # rows; the check stops once the list of faults is full: suggesting names takes long
 DEFAULT_LIMIT = 10  # neighbours
+SPACES = (b" ", b"\t", b"\n", b"\r")  # of JSON
+NESTED = "the body is nested too deeply; expected plain values in rows, labels and vectors"
 LABELS_EXAMPLE = '{"labels": [{"id": row id, "label": class or number}, ...]}'
 
 Row = Mapping[str, Any]
@@ -44,7 +48,12 @@ def check_rows(rows: Sequence[Any], schema: Schema) -> None:
     faults: list[Fault] = []
     for start in range(0, len(rows), CHECKED_TOGETHER):
         piece = rows[start : start + CHECKED_TOGETHER]
-        faults += _oversized(piece, schema, start) or [_fault(problem, start) for problem in schema.row_problems(piece)]
+        try:
+            faults += _oversized(piece, schema, start) or [
+                _fault(problem, start) for problem in schema.row_problems(piece)
+            ]
+        except RecursionError:  # a value that is to be shown
+            raise BadInput(NESTED) from None
         if len(faults) >= MAX_PROBLEMS:
             break
     if faults:
@@ -70,12 +79,18 @@ def search_of(body: bytes, schema: Schema, *, dimension: int, max_neighbours: in
 
 
 def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[str, Label]]:
-    """Pairs of row id and class or number. Raises Refused with a fault per item that is wrong, BadInput, TooLarge."""
+    """Pairs of row id and class or number. A pair may be sent twice: a label that is written again changes nothing.
+
+    Raises Refused with a fault per item that is wrong or that gives an id another label, BadInput, TooLarge.
+    """
     items = _items(_object(body, {"labels"}), "labels", LABELS_EXAMPLE, max_items=max_rows)
     faults = [fault for position, item in enumerate(items) for fault in _label_faults(position, item, schema)]
     if faults:
         raise Refused(_summary(faults, "problem"), faults)
-    return [(item["id"], _parsed(item["label"], schema)) for item in items]
+    pairs = [(item["id"], _parsed(item["label"], schema)) for item in items]
+    if faults := _contradictions(pairs):
+        raise Refused(_summary(faults, "problem"), faults)
+    return pairs
 
 
 def unknown_ids(ids: Iterable[tuple[int, str]]) -> list[Fault]:
@@ -88,7 +103,10 @@ def unknown_ids(ids: Iterable[tuple[int, str]]) -> list[Fault]:
 
 def short(value: Any) -> str:
     """A value from outside as it may stand in a message."""
-    text = repr(value[: SHOWN + 1] if isinstance(value, str) else value)
+    try:
+        text = repr(value[: SHOWN + 1] if isinstance(value, str) else value)
+    except RecursionError:
+        raise BadInput(NESTED) from None
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
@@ -101,9 +119,67 @@ def _object(body: bytes, fields: AbstractSet[str]) -> dict[str, Any]:
         ) from None
     if not isinstance(values, dict):
         raise BadInput(f"the body is {_kind(values)}, expected an object with {_names(fields)}")
+    if not _has_each_key_once(body, values):
+        _check_keys(body)
     if unknown := [name for name in values if name not in fields]:
         raise BadInput(f"the body has the unknown field {short(unknown[0])}; expected {_names(fields)}")
     return values
+
+
+def _has_each_key_once(body: bytes, values: Mapping[str, Any]) -> bool:
+    """Whether a count is enough to know that orjson, which keeps the last of two equal keys, dropped none.
+
+    A colon right behind a quote ends a key, or stands in a text: where there are as many as keys were kept, and no key
+    has a space behind it, none stood twice. Some 3% of a request of 100 rows, where an exact parse takes 40%.
+    """
+    kept = len(values)
+    for value in values.values():
+        items = value if type(value) is list else [value]
+        kept += sum(len(item) for item in items if type(item) is dict)
+    return body.count(b'":') == kept and not any(space in body and space + b":" in body for space in SPACES)
+
+
+class _Twice(dict[str, Any]):
+    """An object in which `key` stands twice."""
+
+    key: str
+
+
+def _noticing(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    twice = _Twice(found)
+    twice.key = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+    return twice
+
+
+def _check_keys(body: bytes) -> None:
+    """Raises Refused naming each object in which a key stands twice: which of its values is meant, nobody can say."""
+    try:
+        values = json.loads(body, object_pairs_hook=_noticing)
+    except RecursionError:
+        raise BadInput(NESTED) from None
+    if faults := list(_repeated_keys(values)):
+        raise Refused(_summary(faults, "problem"), faults)
+
+
+def _repeated(row: int | None, found: _Twice) -> Fault:
+    return Fault(row, found.key[:SHOWN], "stands twice in one object; send each key once")
+
+
+def _repeated_keys(values: Mapping[str, Any]) -> Iterator[Fault]:
+    """A fault for each object with a key twice, with the row or item that holds it, however deep it lies in there."""
+    if isinstance(values, _Twice):
+        yield _repeated(None, values)
+    fields = [field if isinstance(field, list) else [field] for field in values.values()]
+    for row, item in [(row, item) for items in fields for row, item in enumerate(items)]:
+        waiting = [item]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, _Twice):
+                yield _repeated(row, value)
+            waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
 
 
 def _items(values: Mapping[str, Any], name: str, example: str, *, max_items: int) -> list[Any]:
@@ -148,7 +224,8 @@ def _summary(faults: Sequence[Fault], noun: str, *, checked: int | None = None, 
     where = f" in the first {checked} of {of} rows" if checked != of else ""
     listed = f"; the first {MAX_PROBLEMS} are listed" if len(faults) > MAX_PROBLEMS else ""
     first = faults[0]
-    named = " ".join(str(part) for part in (f"row {first.row}:", first.column, first.reason) if part)
+    where_it_is = "" if first.row is None else f"row {first.row}:"
+    named = " ".join(str(part) for part in (where_it_is, first.column, first.reason) if part)
     return f"{len(faults)} {noun}{'s' if len(faults) > 1 else ''}{where}{listed}: {named}"
 
 
@@ -193,6 +270,21 @@ def _label_faults(position: int, item: Any, schema: Schema) -> list[Fault]:
     if reason := _label_problem(item["label"], schema):
         faults.append(Fault(position, "label", reason))
     return faults
+
+
+def _contradictions(pairs: Sequence[tuple[str, Label]]) -> list[Fault]:
+    """A fault for each item that gives an id another label than an item before it."""
+    first: dict[str, tuple[int, Label]] = {}
+    known = [first.setdefault(row_id, (position, label)) for position, (row_id, label) in enumerate(pairs)]
+    return [
+        Fault(
+            at,
+            "label",
+            f"is {short(label)}, but item {before} gives {short(row_id)} {short(said)}; send one label an id",
+        )
+        for at, ((row_id, label), (before, said)) in enumerate(zip(pairs, known, strict=True))
+        if label != said
+    ]
 
 
 def _label_problem(label: Any, schema: Schema) -> str | None:

@@ -1,6 +1,7 @@
 """Texts, dates and columns that are no features; numbers and categories are in test_schema.py."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -197,5 +198,22 @@ def test_a_listed_category_is_named_in_any_form_that_files_and_requests_hold(val
         assert column.typed(value) == category
 
 
-def test_a_category_that_is_not_listed_is_text_alone():
-    assert Column("season", "category").problem(1) == "is 1, expected text"
+@pytest.mark.parametrize("value", [1, -(2**63), 2**64 - 1, 1.0, np.uint64(2**64 - 1), Decimal(10**30), Decimal("7.00")])
+def test_a_category_that_is_not_listed_takes_whole_numbers_by_all_their_digits(value):
+    column = Column("account", "category")
+
+    assert column.problem(value) is None
+    assert column.typed(value) == str(int(value))
+
+
+@pytest.mark.parametrize("value", [1.5, True, np.True_, Decimal("1.5"), Decimal("NaN"), float("inf")])
+def test_a_category_that_is_not_listed_takes_no_other_numbers(value):
+    assert Column("account", "category").problem(value) is not None
+
+
+@pytest.mark.parametrize(("value", "is_exact"), [(2.0**53, True), (2.0**53 + 2, False), (np.float64(1e20), False)])
+def test_a_number_that_has_lost_its_last_digits_names_nothing(value, is_exact):
+    problem = Column("account", "category").problem(value)
+
+    assert (problem is None) is is_exact
+    assert is_exact or "has lost its last digits; write names of more than 15 digits as text" in problem

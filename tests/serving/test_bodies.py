@@ -1,3 +1,6 @@
+import json
+
+import orjson
 import pytest
 
 from releve.errors import BadInput, TooLarge
@@ -144,3 +147,78 @@ def test_a_long_text_in_the_wrong_place_is_cut_in_the_answer():
 @pytest.mark.parametrize(("length", "shown"), [(58, 60), (59, 63)])
 def test_a_value_is_shown_whole_up_to_60_characters(length: int, shown: int):
     assert len(short("x" * length)) == shown
+
+
+ROW = '"length": 1, "width": 2.5, "weight": null, "colour": "red"'
+TWICE = "stands twice in one object; send each key once"
+
+
+@pytest.mark.parametrize(
+    ("body", "faults"),
+    [
+        (f'{{"rows": [{{{ROW}}}, {{{ROW}, "width": 3}}]}}', [(1, "width")]),
+        (f'{{"rows": [{{{ROW}, "w\\u0069dth": 3}}]}}', [(0, "width")]),
+        (f'{{"rows": [{{{ROW}, "width"  \n: 3}}]}}', [(0, "width")]),
+        (f'{{"rows": [{{{ROW}, "width"\t:3, "length" :1}}]}}', [(0, "length")]),
+        (f'{{"rows": [{{{ROW}, "colour": "\\":"}}]}}', [(0, "colour")]),
+        (f'{{"rows": [{{{ROW}, "x": {{"a": 1, "a": [2]}}}}]}}', [(0, "a")]),
+        (f'{{"rows": [{{{ROW}}}], "rows": [{{{ROW}}}]}}', [(None, "rows")]),
+        (f'{{"rows": [{{{ROW}, "length": 1}}], "rows": [{{{ROW}, "":1, "":2}}]}}', [(None, "rows"), (0, "")]),
+        (f'{{"rows": [{{{ROW}, "width": {"9" * 300}}}]}}', [(0, "width")]),
+        (f'{{"rows": [{{{ROW}, "{"k" * 70}": 1, "{"k" * 70}": 1}}]}}', [(0, "k" * 60)]),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_wherever_it_stands(body, faults):
+    with pytest.raises(Refused, match=TWICE) as refused:
+        rows_of(body.encode(), make_schema(), max_rows=2)
+
+    assert [(fault.row, fault.column) for fault in refused.value.faults] == faults
+
+
+@pytest.mark.parametrize(
+    "row", [f"{{{ROW}}}", f"{{{ROW.replace(':', ' :')}}}", f"{{{ROW.replace('red', 'white')}}}", f"{{\n{ROW}\t}}"]
+)
+def test_a_key_that_stands_once_is_fine_however_it_is_spaced(row):
+    assert len(rows_of(f'{{"rows" : [{row}, {row}]}}'.encode(), make_schema(), max_rows=2)) == 2
+
+
+@pytest.mark.parametrize("note", ["12:30", 'a \\":', "a :b", '{\\"a\\": 1, \\"a\\": 2}', "\\u003a", "\\u0022:"])
+def test_colons_and_quotes_inside_a_text_are_no_keys(note):
+    row = rentals_row()
+    body = orjson.dumps({"rows": [row, row]}).decode().replace(row["note"], note)
+
+    assert [each["note"] for each in rows_of(body.encode(), rentals_schema(), max_rows=2)] == [
+        json.loads(f'"{note}"')
+    ] * 2
+
+
+@pytest.mark.parametrize("row", ['{"a": %s}', '{"a": 1, "a": %s}', '{"length": %s}'])
+def test_deep_nesting_is_an_error_of_the_request(row):
+    row %= "[" * 980 + "]" * 980
+
+    with pytest.raises(BadInput, match="nested too deeply"):
+        rows_of(f'{{"rows": [{row}]}}'.encode(), make_schema(), max_rows=1)
+    with pytest.raises(BadInput, match="nested too deeply"):
+        labels_of(f'{{"labels": [{row}]}}'.encode(), make_schema(), max_rows=1)
+
+
+@pytest.mark.parametrize("body", ['{"vector": [0, 1], "limit": 3, "limit": 4}', '{"limit": 1, "limit": 1}'])
+def test_a_search_that_says_something_twice_is_refused(body):
+    with pytest.raises(Refused, match=f"limit {TWICE}"):
+        search_of(body.encode(), make_schema(), dimension=2, max_neighbours=10)
+
+
+def test_an_item_of_feedback_that_says_something_twice_is_named():
+    body = b'{"labels": [{"id": "a", "label": 1}, {"id": "b", "label": 1, "label": 2}]}'
+
+    with pytest.raises(Refused, match=f"row 1: label {TWICE}"):
+        labels_of(body, make_schema(), max_rows=2)
+
+
+def test_two_labels_for_one_id_are_refused_and_the_same_one_twice_is_not():
+    same = [{"id": "a", "label": 1}, {"id": "b", "label": 2}, {"id": "a", "label": 1.0}, {"id": "a", "label": "1"}]
+    body = orjson.dumps({"labels": [*same, {"id": "b", "label": 0}]})
+
+    assert labels_of(orjson.dumps({"labels": same}), make_schema(), max_rows=5)[2:] == [("a", 1), ("a", 1)]
+    with pytest.raises(Refused, match="1 problem: row 4: label is 0, but item 1 gives 'b' 2; send one label an id"):
+        labels_of(body, make_schema(), max_rows=5)

@@ -257,6 +257,31 @@ def test_a_label_that_is_no_class_refuses_all_labels(running: Running, label: ob
     assert labels_on_disk(running) == before
 
 
+def test_two_labels_for_one_id_write_none_and_the_same_label_twice_is_taken(running: Running):
+    row_id = running.post("/predict", rows=[make_row()]).json()["predictions"][0]["id"]
+    before = labels_on_disk(running)
+
+    refused = running.post("/feedback", labels=[{"id": row_id, "label": 1}, {"id": row_id, "label": 2}])
+    written = labels_on_disk(running)
+    taken = running.post("/feedback", labels=[{"id": row_id, "label": 1}] * 2)
+
+    assert (refused.status_code, written, taken.status_code) == (400, before, 200)
+    assert [(problem["row"], problem["column"]) for problem in error_of(refused)["problems"]] == [(1, "label")]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/search", "/feedback"])
+def test_a_key_twice_in_a_request_is_named(running: Running, path: str):
+    twice = b'{"length": 1, "length": 2}'
+    body = b'{"rows": [%s], "row": %s, "labels": [%s]}' % (twice, twice, twice)
+
+    response = running.client.post(path, content=body)
+
+    assert response.status_code == 400
+    assert {"row": 0, "column": "length", "reason": "stands twice in one object; send each key once"} in error_of(
+        response
+    )["problems"]
+
+
 @pytest.mark.parametrize("item", [{}, 3, {"id": "a"}, {"id": 3, "label": 1}, {"id": "a", "label": 1, "weight": 2}])
 def test_an_item_of_feedback_in_another_form_is_named(running: Running, item: object):
     response = running.post("/feedback", labels=[item])

@@ -6,8 +6,7 @@ import pytest
 
 from releve.adapters.tables.reading import open_table
 from releve.errors import BadInput
-from releve.rules.numerals import plain_numbers
-from tasks.intake import csv_options, numerals
+from tasks.intake import csv_options
 from tasks.quarantine import MENDING
 from tasks.requeue import Rejected, as_csv
 from tests.tables import make_params
@@ -23,8 +22,8 @@ ROWS = [Rejected({"kind": "café; crème", "price": "-1,5"}, WHY), Rejected(["th
         {"csv_delimiter": ";"},
         {"csv_encoding": "cp1252"},
         {"csv_encoding": "utf-16"},
-        {"csv_header_line": 3},
-        {"csv_delimiter": "\t", "csv_encoding": "cp1252", "csv_header_line": 2},
+        {"header_line": 3},
+        {"csv_delimiter": "\t", "csv_encoding": "cp1252", "header_line": 2},
     ],
 )
 def test_rejected_rows_are_written_as_the_scenario_reads_its_files(said, tmp_path):
@@ -38,19 +37,6 @@ def test_rejected_rows_are_written_as_the_scenario_reads_its_files(said, tmp_pat
         (chunk,) = table.chunks
     assert chunk.frame.to_dict("records") == [{**{name: str(said) for name, said in WHY.items()}, **ROWS[0].cells}]
     assert [line.cells[len(MENDING) :] for line in chunk.lines] == [["thé", "1", "2"]]
-
-
-def test_a_number_of_a_sheet_is_written_with_the_decimal_sign_that_is_read_again(tmp_path):
-    params = make_params(ingest={"csv_decimal": ",", "csv_thousands": "."}).ingest
-    path = tmp_path / "mended.csv"
-
-    path.write_bytes(as_csv([Rejected({"kind": "tea", "price": 1.234}, WHY)], params))
-
-    table = open_table(path, names=["kind", "price"], options=csv_options(params))
-    with closing(table.chunks):
-        (chunk,) = table.chunks
-    read = plain_numbers(chunk.frame, numerals(params), is_number={"price"}.__contains__)
-    assert [float(cell) for cell in read["price"]] == [1.234]
 
 
 def test_what_the_encoding_has_not_is_told():

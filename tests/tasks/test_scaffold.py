@@ -11,12 +11,14 @@ from releve.adapters.scenario_branch import git
 from releve.errors import BadInput, Conflict, NotFound
 from releve.rules.column_specs import COMMON_KEYS
 from releve.rules.columns import TYPES
+from releve.rules.inference.overrides import read_override
 from releve.rules.inference.table import Roles
 from releve.rules.pipeline_file import pipeline_text
 from releve.rules.schema import TABLE_KEYS, Schema
 from releve.settings import Settings
 from tasks.ingest import ingest
 from tasks.scaffold import main, refresh, report, scaffold
+from tests.adapters.tables.test_reading import row_xml, workbook
 from tests.repositories import commit, snapshot
 from tests.rules.inference.tables import a_table
 from tests.tables import ROOT, SHOP
@@ -70,6 +72,23 @@ def test_the_folder_holds_all_that_a_scenario_needs(settings: Settings, data: Pa
     )
     assert (made.folder / ".dvcignore").read_text() == "dvc.yaml\n"
     assert scenario_names(settings.project) == ["digits", "sales"]
+
+
+def test_what_a_reader_did_to_a_sheet_is_told_and_the_sheet_and_its_header_may_be_said(
+    settings: Settings, tmp_path: Path
+) -> None:
+    table = a_table()
+    rows = [["Sales", "2024"], [*table.columns], *table.to_numpy().tolist()]
+    spoiled = f'<row r="1"><c r="A1" t="inlineStr"><is><t>x</t></is></c></row>{row_xml(2, ["y"])}'
+    path = workbook(tmp_path / "sales.xlsx", spoiled, [*rows, [None, None, "yes"]], merged=["A202:A203"])
+    said = tuple(read_override(text) for text in ("ingest.sheet=S2", "ingest.header_line=2"))
+
+    made = scaffold(settings, "sales", data=path, roles=Roles("sold", settings=said))
+
+    told = [finding.text for finding in made.described.findings]
+    assert "length: 1 cell lies in a merged range, and is read as its first cell is (A202:A203)" in told
+    assert read_params(settings.project, "sales").ingest.sheet == "S2"
+    assert made.described.summary[0].startswith("sales.xlsx, sheet 'S2', header on row 2: 201 rows, 3 columns")
 
 
 def test_the_pipeline_is_the_bundled_one_without_the_stage_that_makes_rows(settings: Settings, data: Path) -> None:
@@ -301,7 +320,7 @@ def test_what_a_person_sets_is_heeded_and_written(
     [
         ("town,sold\nNîmes,yes\n".encode("cp1252"), "Say which it is, as SET=ingest.csv_encoding=cp1252, or save it"),
         ("town,sold\nNîmes,yes\n".encode("utf-16")[:-1], "of the whole file as SET=ingest.csv_encoding=cp1252"),
-        (b"Sales, all towns\ntown,sold,price\nA,yes,1\n", "which line it is, as SET=ingest.csv_header_line=2"),
+        (b"Sales, all towns\ntown,sold,price\nA,yes,1\n", "which line it is, as SET=ingest.header_line=2"),
     ],
     ids=["encoding", "byte order mark", "header"],
 )

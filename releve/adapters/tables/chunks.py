@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.errors import BadInput
+from releve.rules.reading_notes import ReadingNote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +51,7 @@ class Table:
     read_as: str  # what was found out about the file, in words
     is_text: bool = False  # cells are text whatever they mean, as in CSV
     place: Callable[[], int] = field(default=lambda: 0)  # bytes of the file that were read so far
+    notes: Callable[[], tuple[ReadingNote, ...]] = tuple  # what was done to the chunks so far that cells do not show
 
 
 def chunk_rows(columns: int) -> int:

@@ -30,11 +30,12 @@ KIND = "CSV"
 
 @dataclass(frozen=True)
 class CsvOptions:
-    """What params say of a CSV file; "" and 0 leave it to be found out. `say`: where a person says it."""
+    """What params say of a CSV file or a sheet; "" and 0 leave it to be found out. `say`: where a person says it."""
 
     encoding: str = ""
     delimiter: str = ""
     header_line: int = 0
+    sheet: str = ""
     say: Say = in_params
 
 

@@ -130,7 +130,7 @@ def _header(
     if header_line:
         found = next((at for at, (line, _) in enumerate(records) if line == header_line), None)
         if found is None:
-            raise BadInput(f"{source} has no line {header_line} to begin with, as ingest.csv_header_line says")
+            raise BadInput(f"{source} has no line {header_line} to begin with, as ingest.header_line says")
         return found
     near = [(at, record) for at, (_, record) in enumerate(records[:MOST_LINES_ABOVE]) if any(map(str.strip, record))]
     if not near:
@@ -153,7 +153,7 @@ def _likely_header(
         raise BadInput(
             f"{source}: line {records[at][0]} looks like the header and has {len(header)} names, but most lines below "
             f"it have {width} cells; mend the file, or say which line it is, as "
-            f"{say('ingest.csv_header_line', wide)}"
+            f"{say('ingest.header_line', wide)}"
         )
     return at
 

@@ -39,9 +39,31 @@ class _Reading:
     def chunks(self) -> Iterator[Chunk]:
         with self._file:
             for batch in self._file.iter_batches(batch_size=self._rows()):
-                frame = _without_row_numbers(batch).to_pandas(ignore_metadata=True)
+                frame = _decoded(_without_row_numbers(batch)).to_pandas(ignore_metadata=True, types_mapper=_integers())
                 yield Chunk(frame, numbered(range(self._read + 1, self._read + len(frame) + 1)))
                 self._read += len(frame)
+
+
+def _integers() -> Any:
+    """Integers as pandas' nullable ones: beside a missing cell its others become floats, which end at 2^53."""
+    import pandas as pd
+    import pyarrow
+
+    return {
+        getattr(pyarrow, name.lower())(): getattr(pd, f"{name}Dtype")()
+        for name in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
+    }.get
+
+
+def _decoded(batch: Any) -> Any:
+    """Values instead of their places in a dictionary: pandas makes floats of integers there, too."""
+    import pyarrow
+    import pyarrow.types
+
+    columns = [
+        column.dictionary_decode() if pyarrow.types.is_dictionary(column.type) else column for column in batch.columns
+    ]
+    return pyarrow.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _without_row_numbers(batch: Any) -> Any:

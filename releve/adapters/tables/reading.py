@@ -12,6 +12,7 @@ from releve.adapters.tables.excel import open_excel
 from releve.adapters.tables.jsonl import open_jsonl
 from releve.adapters.tables.parquet import open_parquet
 from releve.errors import BadInput
+from releve.rules.reading_notes import ReadingNote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,10 @@ def _jsonl(path: Path, names: Sequence[str], options: CsvOptions) -> Table:
     return open_jsonl(path)
 
 
+def _excel(path: Path, names: Sequence[str], options: CsvOptions) -> Table:
+    return open_excel(path, names=names, options=options)
+
+
 ENDINGS: dict[str, Open] = {
     ".csv": _csv,
     ".csv.gz": _csv,
@@ -39,19 +44,27 @@ ENDINGS: dict[str, Open] = {
     ".jsonl.gz": _jsonl,
     ".ndjson": _jsonl,
     ".ndjson.gz": _jsonl,
-    ".xlsx": lambda path, names, options: open_excel(path),
+    ".xlsx": _excel,
+    ".xlsm": _excel,
 }
+
+
+OTHER_SHEETS = (".xls", ".xlsb", ".ods", ".fods", ".numbers")  # their size cannot be told before they are opened
 
 
 def open_table(path: Path, *, names: Sequence[str] = (), options: CsvOptions | None = None) -> Table:
     """The rows of a file, in chunks. Raises BadInput for a file that cannot be read, at once or while it is read.
 
-    names: the columns that a CSV header must hold, where they are known; notes above the header are skipped then.
+    names: the columns that the header of a CSV file or a sheet must hold, where they are known; notes above it are
+    skipped then.
     """
     name = path.name.lower()
     ending = max((ending for ending in ENDINGS if name.endswith(ending) and name != ending), key=len, default=None)
     if ending is None:
-        raise BadInput(f"{path.name} is not a file that can be ingested; expected one ending in {', '.join(ENDINGS)}")
+        also = "; save it as .xlsx" if name.endswith(OTHER_SHEETS) else ""
+        raise BadInput(
+            f"{path.name} is not a file that can be ingested; expected one ending in {', '.join(ENDINGS)}{also}"
+        )
     with told_as(path, "a table"):
         size = path.stat().st_size
     if not size:
@@ -68,6 +81,7 @@ class Sample:
     read_as: str
     is_text: bool
     complete: bool  # the file holds no more rows than these
+    notes: tuple[ReadingNote, ...] = ()
 
 
 def read_sample(path: Path, rows: int, *, options: CsvOptions | None = None) -> Sample:
@@ -80,7 +94,7 @@ def read_sample(path: Path, rows: int, *, options: CsvOptions | None = None) -> 
     if frame is None or frame.empty:
         first = f": of {len(lines)} lines none is one; line {lines[0].row} {lines[0].reason}" if lines else ""
         raise BadInput(f"{path.name} has no rows{first}; put a file with at least one row in its place")
-    return Sample(frame.head(rows), lines, table.read_as, table.is_text, complete and len(frame) <= rows)
+    return Sample(frame.head(rows), lines, table.read_as, table.is_text, complete and len(frame) <= rows, table.notes())
 
 
 def _joined(frames: "list[pd.DataFrame]") -> "pd.DataFrame":

@@ -179,7 +179,7 @@ def code_findings(columns: Sequence[Profile]) -> list[Finding]:
         "holds few whole numbers, and stays a number" if len(names) == 1 else "hold few whole numbers, and stay numbers"
     )
     text = f"{listed(names)} {verb}; where they are names without an order"
-    return [Finding("hint", f"{text}, write {{type: category}} (CSV only: other files must hold them as text)")]
+    return [Finding("hint", f"{text}, write {{type: category}}")]
 
 
 def size_findings(rows: int, *, min_rows: int, holdout_share: float) -> list[Finding]:

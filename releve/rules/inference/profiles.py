@@ -7,7 +7,7 @@ something else. Values are judged once each, however many cells they fill.
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.rules.cells import EXACT, LARGEST_NUMBER, MISSING_TEXT, as_number, is_missing
+from releve.rules.cells import EXACT, LARGEST_NUMBER, MISSING_TEXT, as_number, is_missing, names_of
 from releve.rules.columns import CATEGORY, DATE, NUMBER, REAL, TEXT
 from releve.rules.dates import as_date
 from releve.rules.numerals import MOSTLY, is_grouped
@@ -114,6 +114,13 @@ def profile(name: str, cells: "pd.Series[Any]", *, as_text: bool) -> Profile:
     return Profile(name, pd.Series(cells_found, dtype=object), _counted(cells_found), kind, read, form)
 
 
+def as_names(profile: Profile) -> Profile:
+    """The same column with its whole numbers taken for names: what names a row is not counted with, nor rounded."""
+    if profile.type != NUMBER or not profile.is_whole or profile.strange:
+        return profile
+    return replace(profile, type=CATEGORY, read={})
+
+
 def _counted(cells: list[Any]) -> dict[Any, int]:
     return dict(Counter(cell for cell in cells if cell is not None).most_common())
 
@@ -136,7 +143,7 @@ def _type(counts: dict[Any, int], *, as_text: bool) -> tuple[str | None, str, di
     for kind, read in READ.items():
         numbers = {value: read(value, as_text) for value in counts}
         if _share(counts, numbers) >= MOSTLY:
-            return (CATEGORY, "code", {}) if kind == NUMBER and any(map(_is_code, counts)) else (kind, "", numbers)
+            return (CATEGORY, "code", {}) if kind == NUMBER and _are_codes(counts) else (kind, "", numbers)
     return _word_type(counts), _word_form(counts, as_text=as_text), {}
 
 
@@ -163,9 +170,22 @@ def _mostly(counts: dict[Any, int], fits: Callable[[Any], bool]) -> bool:
     return sum(count for value, count in counts.items() if fits(value)) >= MOSTLY * sum(counts.values())
 
 
-def _is_code(value: Any) -> bool:
+def _are_codes(counts: dict[Any, int]) -> bool:
+    """Some text with leading zeros or more digits than a number keeps, or whole numbers alone of which one has them."""
+    if any(isinstance(value, str) and _is_code(value) for value in counts):
+        return True
+    numbers = [value for value in counts if not isinstance(value, str)]
+    return any(_is_inexact(value) for value in numbers) and all(map(names_of, numbers))
+
+
+def _is_inexact(value: Any) -> bool:
+    """A whole number that as a float would lose its last digits; a float beyond has lost them already."""
+    return not isinstance(value, float | np.floating) and EXACT < abs(value) <= LARGEST_NUMBER
+
+
+def _is_code(value: str) -> bool:
     """Leading zeros, or digits that a number could not keep."""
-    text = value.strip() if isinstance(value, str) else ""
+    text = value.strip()
     return bool(CODE.fullmatch(text)) or (text.isdecimal() and int(text[:400]) > EXACT)
 
 

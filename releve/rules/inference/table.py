@@ -12,8 +12,9 @@ from releve.rules.inference.columns import column_findings, column_spec, open_fi
 from releve.rules.inference.findings import Finding, counted, in_order, left_out, listed
 from releve.rules.inference.leaks import leak_findings
 from releve.rules.inference.overrides import Override, overrides_for
-from releve.rules.inference.profiles import Profile, profile
+from releve.rules.inference.profiles import Profile, as_names, profile
 from releve.rules.inference.targets import class_counts, target_findings, target_spec
+from releve.rules.reading_notes import ReadingNote
 from releve.rules.schema import RESERVED_PREFIX, Schema
 from releve.rules.target import REGRESSION
 
@@ -34,6 +35,7 @@ class Sample:
     as_text: bool  # all cells are text, as in CSV
     is_whole: bool  # whether these are all its rows
     unread: tuple[str, ...]  # a reason for each line that is no row
+    notes: tuple[ReadingNote, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ def _described(sample: Sample, roles: Roles, base: Mapping[str, Any]) -> Describ
     _check_names([*frame.columns], roles)
     profiles = {name: profile(name, frame[name], as_text=sample.as_text) for name in frame.columns}
     target = profiles.pop(roles.target)
+    if roles.id in profiles and roles.id != roles.time:
+        profiles[roles.id] = as_names(profiles[roles.id])
     columns = list(profiles.values())
     _check_time(profiles.get(roles.time or ""))
     spec = target_spec(target, task=roles.task)
@@ -180,11 +184,13 @@ def _check_time(column: Profile | None) -> None:
 
 
 def _unread(sample: Sample) -> list[Finding]:
+    """Of the file: the lines that are no rows, and what the reader did that cells do not show."""
+    notes = [Finding("cells" if note.column else "role", str(note)) for note in sample.notes]
     if not sample.unread:
-        return []
+        return notes
     shown = listed(sample.unread, most=3, between="; ")  # a reason has commas
     text = f"{counted(len(sample.unread), 'line')} could not be read as a row: {shown}"
-    return [Finding("unread", text)]
+    return [Finding("unread", text), *notes]
 
 
 def _summary(sample: Sample, described: Mapping[str, Any], target: Profile) -> list[str]:

@@ -208,7 +208,7 @@ def test_an_encoding_that_is_said_is_taken(encoding, tmp_path):
     [
         ({"encoding": "latin-99"}, "ingest.csv_encoding is 'latin-99', which is no encoding"),
         ({"encoding": "ascii"}, "line 2 holds the byte 0xC3, which is not ascii, as ingest.csv_encoding says"),
-        ({"header_line": 9}, "has no line 9 to begin with, as ingest.csv_header_line says"),
+        ({"header_line": 9}, "has no line 9 to begin with, as ingest.header_line says"),
     ],
 )
 def test_what_params_say_wrongly_is_told(options, told, tmp_path):

@@ -1,13 +1,17 @@
 import gzip
 import json
+from decimal import Decimal
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from releve.adapters.files import write_parquet
 from releve.adapters.tables.chunks import LONGEST_ROW
 from releve.adapters.tables.reading import open_table, read_sample
 from releve.errors import BadInput
+from releve.rules.schema import Schema
 from tests.tables import shop_rows, shop_schema
 
 NAMES = ("kind", "price", "weight", "bought")
@@ -113,13 +117,13 @@ def test_the_case_of_an_ending_does_not_matter(tmp_path):
 
 
 SHEET = """<?xml version="1.0" encoding="UTF-8"?>
-<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>"""
+<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData>{}</worksheet>"""
 
 
-def workbook(path, *sheets, corner=""):
+def workbook(path, *sheets, corner="", merged=(), hidden=()):
     """An Excel file, written by hand: each sheet is a list of rows of cells, None for an empty one; or its XML.
 
-    corner: the place of one more cell, below all rows.
+    corner: the place of one more cell, below all rows. merged: ranges. hidden: numbers of sheets, from 1.
     """
     import zipfile
 
@@ -127,7 +131,9 @@ def workbook(path, *sheets, corner=""):
     kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     packaged = "http://schemas.openxmlformats.org/package/2006/relationships"
     numbers = range(1, len(sheets) + 1)
-    listed = "".join(f'<sheet name="S{n}" sheetId="{n}" r:id="r{n}"/>' for n in numbers)
+    states = {n: ' state="hidden"' if n in hidden else "" for n in numbers}
+    listed = "".join(f'<sheet name="S{n}" sheetId="{n}"{states[n]} r:id="r{n}"/>' for n in numbers)
+    ranges = "".join(f'<mergeCell ref="{each}"/>' for each in merged)
     parts = "".join(f'<Relationship Id="r{n}" Type="{kind}/worksheet" Target="worksheets/s{n}.xml"/>' for n in numbers)
     whole = f'<Relationship Id="r1" Type="{kind}/officeDocument" Target="xl/workbook.xml"/>'
     sheet_list = f'<workbook xmlns="{main}" xmlns:r="{kind}"><sheets>{listed}</sheets></workbook>'
@@ -139,7 +145,10 @@ def workbook(path, *sheets, corner=""):
             is_xml = isinstance(rows, str)
             cells = rows if is_xml else "".join(row_xml(at, row) for at, row in enumerate(rows, start=1))
             cells += f"<row>{cell_xml(corner, 1)}</row>" if corner else ""
-            file.writestr(f"xl/worksheets/s{number}.xml", SHEET.format(cells))
+            file.writestr(
+                f"xl/worksheets/s{number}.xml",
+                SHEET.format(cells, f"<mergeCells>{ranges}</mergeCells>" if merged else ""),
+            )
     return path
 
 
@@ -314,3 +323,36 @@ def test_a_year_names_a_column_of_a_sheet_as_it_is_shown(tmp_path):
     workbook(tmp_path / "today.xlsx", [["kind", 2020], ["bread", 1]])
 
     assert list(next(open_table(tmp_path / "today.xlsx").chunks).frame) == ["kind", "2020"]
+
+
+IDS = [2**53 + 1, None, -(2**53) - 1, 2**63 - 1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "ids"),
+    [
+        (pa.int64(), IDS),
+        (pa.dictionary(pa.int32(), pa.int64()), IDS),
+        (pa.uint64(), [2**64 - 1, None, 2**53 + 1, 0]),
+        (pa.decimal128(38, 0), [Decimal(10**37 + 1), None, Decimal(7), Decimal(2**53 + 1)]),
+        (pa.int8(), [-128, 127, None, 0]),
+    ],
+)
+def test_whole_numbers_of_a_parquet_file_keep_their_digits_beside_missing_cells(kind, ids, tmp_path):
+    pa.parquet.write_table(pa.table({"id": pa.array(ids, kind)}), tmp_path / "today.parquet")
+    schema = Schema.from_dict(
+        {"target": {"name": "y", "task": "regression"}, "columns": {"id": {"type": "category", "nullable": True}}}
+    )
+
+    (chunk,) = open_table(tmp_path / "today.parquet").chunks
+    accepted = schema.check_frame(chunk.frame.assign(y=1)).accepted
+
+    assert accepted["id"].tolist() == ["" if each is None else str(int(each)) for each in ids]
+
+
+def test_whole_numbers_of_json_lines_keep_their_digits_beside_missing_cells(tmp_path):
+    lines = [json.dumps({"id": each}) for each in [*IDS, 2**64 + 1]]
+
+    assert read(written(tmp_path, "\n".join(lines), "today.jsonl"))[0] == [
+        (line, [each]) for line, each in enumerate([*IDS, 2**64 + 1], start=1)
+    ]

@@ -1,9 +1,11 @@
 """What a column's cells say of its type, its bounds and its values."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -80,8 +82,18 @@ def test_digits_that_a_number_cannot_keep_are_names(number: int, kind: str) -> N
     assert column_spec(column(str(number), "17"))["type"] == kind
 
 
-@pytest.mark.parametrize(("number", "is_told"), [(2**53, False), (2**53 + 2, True)])
-def test_whole_numbers_that_are_not_kept_are_told(number: int, is_told: bool) -> None:
+@pytest.mark.parametrize("kind", [int, np.int64, Decimal])
+@pytest.mark.parametrize(("number", "type"), [(2**53, "number"), (2**53 + 1, "category"), (-(2**53) - 1, "category")])
+def test_whole_numbers_that_a_float_cannot_keep_are_names(number: int, type: str, kind: Callable[[int], Any]) -> None:
+    assert column_spec(column(kind(number), kind(17), as_text=False))["type"] == type
+
+
+def test_large_whole_numbers_among_fractions_are_numbers() -> None:
+    assert column_spec(column(2**70, 1.5, as_text=False)) == {"type": "number"}
+
+
+@pytest.mark.parametrize(("number", "is_told"), [(2.0**53, False), (2.0**53 + 2, True)])
+def test_whole_numbers_that_are_not_kept_are_told(number: float, is_told: bool) -> None:
     told = [finding.text for finding in column_findings(column(number, 17, as_text=False))]
 
     assert any("of more than 15 digits" in text for text in told) is is_told
