@@ -203,7 +203,7 @@ def _parse_yaml(text: str, path: Path) -> dict[str, Any]:
     """`path`: where it lies, or will."""
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-01
         raise BadInput(f"{path.name} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise BadInput(f"{path.name} holds {type(values).__name__}, expected keys and values")

@@ -82,7 +82,7 @@ def explained(url: sa.URL) -> Iterator[None]:
     except sa.exc.IntegrityError:
         raise
     except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
-        cause = _without_secrets(str(getattr(error, "orig", error)), url).strip()
+        cause = without_secrets(str(getattr(error, "orig", error)), url).strip()
         # `from None`: what the driver said in full may repeat the password
         raise RegistryUnavailable(
             f"the registry at {shown(url)} cannot be used: {cause}. Is the database up, and RELEVE_REGISTRY_URL right?"
@@ -91,10 +91,11 @@ def explained(url: sa.URL) -> Iterator[None]:
 
 def shown(url: sa.URL) -> str:
     """The URL for people: passwords hidden."""
-    return _without_secrets(url.render_as_string(hide_password=True), url)
+    return without_secrets(url.render_as_string(hide_password=True), url)
 
 
-def _without_secrets(text: str, url: sa.URL) -> str:
+def without_secrets(text: str, url: sa.URL) -> str:
+    """The text, with *** for every password of the URL."""
     for secret in [url.password, *(url.query.get(name) for name in SECRET_PARAMETERS)]:
         if secret:
             text = text.replace(str(secret), "***")
