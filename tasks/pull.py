@@ -153,6 +153,7 @@ def _seen_again(ask: Ask, source: Source, newest: Newest, since: Since) -> tuple
 
     With `>=` that is the newest watermark. With `>` it is the one below, which sees the newest rows again.
     """
+    carried = newest.rows
     for asked in (newest.mark, since if newest.below is None else newest.below):
         answer, there, older = ask(source.query, asked), 0, Counter[str]()
         for row in answer.rows:
@@ -160,8 +161,8 @@ def _seen_again(ask: Ask, source: Source, newest: Newest, since: Since) -> tuple
             there += mark == newest.mark
             if mark < newest.mark:
                 older[digest(_cells(answer, row))] += 1
-        if there >= newest.rows.total():
-            return asked, older + newest.rows
+        if there >= carried.total():
+            return asked, older + carried
     raise BadInput(
         f"source.query does not answer with the rows whose {newest.column} is {newest.mark}, the newest, when :since "
         f"is {newest.mark} or {newest.below}, so rows that come later would be missed; write "

@@ -65,8 +65,8 @@ def _not_finite(value: float | Decimal) -> str | None:
 
 
 def _number(value: Decimal) -> int | float | str:
-    whole = value == value.to_integral_value()
-    if whole and abs(value) < LARGEST_WHOLE and (abs(value) > EXACT or value.as_tuple().exponent == 0):
+    whole = value == value.to_integral_value() and -LARGEST_WHOLE < value < LARGEST_WHOLE  # exact, as abs() is not
+    if whole and (value.as_tuple().exponent == 0 or not -EXACT <= value <= EXACT):
         return int(value)
     number = float(value)
     return number if math.isfinite(number) else f"{value:.6E}"

@@ -90,7 +90,8 @@ class Newest:
     column: str
     mark: Any = None
     below: Any = None
-    rows: Counter[str] = field(default_factory=Counter)  # by digest
+    _first: Mapping[str, Any] = field(default_factory=dict)  # of the rows that carry it: most often the only one
+    _others: Counter[str] = field(default_factory=Counter)
 
     def see(self, value: Any, cells: Mapping[str, Any]) -> None:
         """Take a row and its watermark into account. Raises BadInput where watermarks cannot be compared."""
@@ -101,11 +102,16 @@ class Newest:
                 "order; leave one kind out in source.query, or cast the column to one type"
             )
         if self.mark is None or mark > self.mark:
-            self.below, self.mark, self.rows = self.mark, mark, Counter()
-        if mark == self.mark:
-            self.rows[digest(cells)] += 1
+            self.below, self.mark, self._first, self._others = self.mark, mark, cells, Counter()
+        elif mark == self.mark:
+            self._others[digest(cells)] += 1
         elif self.below is None or mark > self.below:
             self.below = mark
+
+    @property
+    def rows(self) -> Counter[str]:
+        """Digests of the rows that carry the newest watermark, and how often each is there."""
+        return self._others + Counter([digest(self._first)])
 
 
 def watermark(value: Any, column: str) -> Any:

@@ -6,7 +6,7 @@ the environment and is in no message.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -63,8 +63,8 @@ def reading(url: str) -> Iterator[Ask]:
     Raises DatabaseUnavailable, and BadInput when the database refuses a query, while rows are taken, too.
     """
     address = _address(url)
-    with _explained(address), _connection(address) as connection:
-        yield lambda query, since: _ask(connection, query, since)
+    with _explained(address), _connection(address) as connection, ExitStack() as answers:
+        yield lambda query, since: _ask(connection, query, since, answers)
 
 
 def _address(url: str) -> "sa.URL":
@@ -140,7 +140,7 @@ def _load_leniently(connection: Any) -> None:
     connection.adapters.register_loader("bpchar", UnpaddedLoader)
 
 
-def _ask(connection: "sa.Connection", query: str, since: Any) -> Answer:
+def _ask(connection: "sa.Connection", query: str, since: Any, answers: ExitStack) -> Answer:
     from sqlalchemy import bindparam, text
     from sqlalchemy.types import NullType
 
@@ -155,6 +155,7 @@ def _ask(connection: "sa.Connection", query: str, since: Any) -> Answer:
         result = connection.execute(statement, values, execution_options={"stream_results": True})
     except OverflowError:
         raise BadInput(f"source.query: :since is {since}, which is larger than any number of the database") from None
+    answers.callback(result.close)
     if not result.returns_rows:
         raise BadInput("source.query answers with no rows; expected a SELECT")
     names = list(result.keys())
