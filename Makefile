@@ -47,7 +47,7 @@ EVIDENTLY_PORT ?= 8001
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario requeue card page replay gate-aa drift-bench evidently
+.PHONY: help setup demo test test-fast test-system lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario requeue card page replay gate-aa drift-bench evidently
 
 help:  ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,7 +105,12 @@ test: setup  ## Check everything: style, types, layers, tests
 	echo "All checks passed: style, format, types, layers, tests"
 
 test-fast: setup  ## The tests that need neither a server nor minutes
-	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not slow and not system" $(PYTEST_ARGS)
+
+# Its test of memory wants a process to itself, and a worker more would be a server more.
+test-system: setup  ## The tests against a PostgreSQL server that the system has (apt-get install postgresql)
+	@$(BIN)/python -m tests.postgresql
+	@$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
 
 lint: setup  ## Style, types and layers; mends what can be mended by itself
 	@$(BIN)/python -m ruff check --fix .

@@ -1,26 +1,28 @@
 """A scenario's query becomes a file in its incoming folder, and is ingested like any other.
 
-With a watermark each run asks for what is newer than the run before; without one the whole result comes every time,
-and ingestion knows it again while it is the same. How far the query was followed is written after the file is there:
-a run that was killed in between asks for the same again, and replaces the file of the same name.
+With a watermark each run takes what is new since the run before; without one the whole result comes every time, and
+ingestion knows it again while it is the same. A file is written under a hidden name; then the record says that its rows
+are taken; then it gets its name. So a run that was killed before the record has taken nothing, and one that was killed
+after it is finished by the next.
 """
 
 import gzip
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from releve.adapters.files import write_json
-from releve.adapters.tables.sql import open_query
+from releve.adapters.files import needing_room, write_bytes
+from releve.adapters.tables.sql import Answer, Ask, reading, says_since
 from releve.errors import BadInput
 from releve.rules.params import Source
+from releve.rules.query_cells import as_json
+from releve.rules.watermark import Moment, Newest, Progress, Since, digest, parse_progress, watermark
 from tasks.places import ScenarioState
 
-RECORD = "query.json"  # how many files the query made, and what :since is next
+RECORD = "query.json"
 
 
 def pull(source: Source, state: ScenarioState, *, environ: Mapping[str, str]) -> int:
@@ -28,6 +30,9 @@ def pull(source: Source, state: ScenarioState, *, environ: Mapping[str, str]) ->
 
     Raises BadInput when the address is missing or the query is refused, DatabaseUnavailable when nobody answers.
     """
+    record = state.pulled / RECORD
+    before = parse_progress(record.read_text(), source=str(record)) if record.is_file() else Progress()
+    _give_name(state, before.files - 1)
     if not source.query:
         return 0
     url = environ.get(source.url_env, "")
@@ -36,77 +41,134 @@ def pull(source: Source, state: ScenarioState, *, environ: Mapping[str, str]) ->
             f"source.url_env is {source.url_env!r}, and no environment variable of that name holds an address; set it "
             "to the database's SQLAlchemy URL, such as postgresql+psycopg://user:password@host/name"
         )
-    since = _since(state, source)
-    path = state.incoming / f"query-{state.scenario}-{_pulls(state):08d}.jsonl.gz"
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _check(source, before, record)
+    hidden = _hidden(state, before.files)
     try:
-        rows, newest = _write(beside, open_query(url, source.query, _values(source, since)).chunks, source)
+        with reading(url) as ask:
+            rows, after = _take(ask, source, before, hidden, record)
         if rows:
-            beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+            write_bytes(record, (after.model_dump_json(indent=2) + "\n").encode())
+    except BaseException:
+        hidden.unlink(missing_ok=True)
+        raise
     if rows:
-        write_json(state.pulled / RECORD, {"pulls": _pulls(state) + 1, "since": newest if source.watermark else since})
+        _give_name(state, before.files)
+    else:
+        hidden.unlink()
     return rows
 
 
-def _values(source: Source, since: Any) -> dict[str, Any]:
-    """What fills the query's parameters: :since, where the query says it."""
-    says = ":since" in source.query
+def _hidden(state: ScenarioState, number: int) -> Path:
+    return state.incoming / f".query-{state.scenario}-{number:08d}.jsonl.gz"
+
+
+def _give_name(state: ScenarioState, number: int) -> None:
+    """The file of that number, whose rows are taken, is ingested from now on."""
+    hidden = _hidden(state, number)
+    if hidden.is_file():
+        hidden.replace(hidden.with_name(hidden.name.removeprefix(".")))
+
+
+def _check(source: Source, before: Progress, record: Path) -> None:
+    """Raises BadInput where source contradicts itself, or the runs before."""
+    says = says_since(source.query)
     if source.watermark and not says:
-        raise BadInput("source.watermark is set, but source.query does not say :since; add `where WATERMARK > :since`")
-    if source.watermark and since == "":
         raise BadInput(
-            "source.watermark is set and source.since is empty, which no number and no date is larger than; say where "
+            "source.watermark is set, but source.query does not say :since; add "
+            f"`where {source.watermark} >= :since order by {source.watermark}`"
+        )
+    if says and source.since == "":
+        raise BadInput(
+            "source.query says :since and source.since is empty, which no number and no date is larger than; say where "
             "the first run begins, such as 0 or 1970-01-01"
         )
-    return {"since": since} if says else {}
+    if before.watermark and source.watermark != before.watermark:
+        raise BadInput(
+            f"source.watermark was {before.watermark!r} in the runs before and is {source.watermark!r} now, so rows "
+            "would be taken again. Change it back; or set source.since to where the next run begins, and remove "
+            f"{record}"
+        )
 
 
-def _record(state: ScenarioState) -> dict[str, Any]:
-    path = state.pulled / RECORD
-    return dict(json.loads(path.read_text())) if path.is_file() else {}
+def _take(ask: Ask, source: Source, before: Progress, path: Path, record: Path) -> tuple[int, Progress]:
+    """Write the rows that no run before has taken; how many there are, and what is known of them for the next run."""
+    since = before.since.since if before.since else source.since
+    answer, left, newest = ask(source.query, since), Counter(before.taken), Newest(source.watermark)
+    if source.watermark and source.watermark not in answer.names:
+        raise BadInput(f"source.watermark is {source.watermark!r}, which is no column of source.query")
+    rows = _write(path, _new_rows(answer, before, left, newest), name=path.name if source.watermark else "")
+    if left and (source.query != before.query or not set(before.columns) <= set(answer.names)):
+        raise BadInput(
+            f"source.query or its columns were changed, and {left.total():,} of the {sum(before.taken.values()):,} "
+            f"rows that were taken last (:since is {since}) do not come again as they were, so nobody can tell which "
+            f"rows are new. Undo the change; or set source.since to where the new query begins, and remove {record}"
+        )
+    if not source.watermark:
+        return rows, Progress(files=before.files + 1)
+    if not rows:
+        return rows, before
+    since, taken = _seen_again(ask, source, newest, since)
+    return rows, Progress(
+        files=before.files + 1,
+        query=source.query,
+        watermark=source.watermark,
+        columns=answer.names,
+        since=Moment.of(since),
+        taken=dict(taken),
+    )
 
 
-def _since(state: ScenarioState, source: Source) -> Any:
-    return _record(state).get("since", source.since)
+def _new_rows(answer: Answer, before: Progress, left: Counter[str], newest: Newest) -> Iterator[dict[str, Any]]:
+    """The rows that were not taken before. `left` loses those that were; `newest` sees all."""
+    for row in answer.rows:
+        cells = _cells(answer, row)
+        if newest.column:
+            newest.see(row[answer.names.index(newest.column)], cells)
+        if left and left[key := digest({name: cells.get(name) for name in before.columns})]:
+            left[key] -= 1
+            if not left[key]:
+                del left[key]
+            continue
+        yield cells
 
 
-def _pulls(state: ScenarioState) -> int:
-    return int(_record(state).get("pulls", 0))
+def _write(path: Path, rows: Iterator[dict[str, Any]], *, name: str) -> int:
+    """JSON Lines, packed, and the same bytes for the same rows and name; how many.
 
-
-def _write(path: Path, chunks: Iterator[Any], source: Source) -> tuple[int, Any]:
-    """JSON Lines, packed, and the same bytes for the same rows; how many, and the largest watermark."""
-    rows, newest = 0, None
+    name: with a watermark two files of equal rows are two files to ingestion, since no row is taken twice.
+    """
+    count = 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as file:
-        for chunk in chunks:
-            if source.watermark and source.watermark not in chunk.frame:
-                raise BadInput(f"source.watermark is {source.watermark!r}, which is no column of source.query")
-            for row in chunk.frame.to_dict("records"):
-                values = {name: _plain(value) for name, value in row.items()}
-                file.write(json.dumps(values, ensure_ascii=False).encode() + b"\n")
-                if source.watermark:
-                    newest = _later(newest, values[source.watermark])
-            rows += len(chunk.frame)
-    return rows, newest
+    with needing_room(path), path.open("wb") as raw:
+        with gzip.GzipFile(filename=name, fileobj=raw, mode="wb", mtime=0) as file:
+            for count, cells in enumerate(rows, start=1):  # noqa: B007
+                file.write(json.dumps(cells, ensure_ascii=False).encode() + b"\n")
+        raw.flush()
+        os.fsync(raw.fileno())
+    return count
 
 
-def _later(newest: Any, value: Any) -> Any:
-    if value is None:
-        raise BadInput("a row of source.query has no watermark; leave such rows out, or choose another column")
-    return value if newest is None or value > newest else newest
+def _seen_again(ask: Ask, source: Source, newest: Newest, since: Since) -> tuple[Since, Counter[str]]:
+    """What :since is in the next run, and the rows taken by now that the query answers with then.
+
+    With `>=` that is the newest watermark. With `>` it is the one below, which sees the newest rows again.
+    """
+    carried = newest.rows
+    for asked in (newest.mark, since if newest.below is None else newest.below):
+        answer, there, older = ask(source.query, asked), 0, Counter[str]()
+        for row in answer.rows:
+            mark = watermark(row[answer.names.index(newest.column)], newest.column)
+            there += mark == newest.mark
+            if mark < newest.mark:
+                older[digest(_cells(answer, row))] += 1
+        if there >= carried.total():
+            return asked, older + carried
+    raise BadInput(
+        f"source.query does not answer with the rows whose {newest.column} is {newest.mark}, the newest, when :since "
+        f"is {newest.mark} or {newest.below}, so rows that come later would be missed; write "
+        f"`where {newest.column} >= :since order by {newest.column}`, and a larger LIMIT if there is one"
+    )
 
 
-def _plain(value: Any) -> Any:
-    """A database's value as JSON has it: a moment as ISO text (in UTC where it has a zone), a decimal as a number."""
-    if isinstance(value, datetime):
-        return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return float(value)
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise BadInput(f"source.query answers with {value!r}, which is no number, text or date; cast it in the query")
+def _cells(answer: Answer, row: tuple[Any, ...]) -> dict[str, Any]:
+    return {name: as_json(value, name) for name, value in zip(answer.names, row, strict=True)}

@@ -6,9 +6,14 @@ tests of how many threads compute say otherwise (`many_threads`).
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.postgresql import Server
 
 THREADS = "OMP_NUM_THREADS"  # read once, when scikit-learn is loaded: so it is set before any test module is
 os.environ[THREADS] = "1"
@@ -45,3 +50,15 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where prepared projects lie, for every worker of this run: its own folder is one below the run's."""
     own = tmp_path_factory.getbasetemp()
     return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "prepared"
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> "Iterator[Server]":
+    """A PostgreSQL server of this run; the run ends where the machine has none, as nothing may be skipped silently."""
+    from tests.postgresql import NoPostgresql, running
+
+    try:
+        with running() as server:
+            yield server
+    except NoPostgresql as error:
+        pytest.exit(str(error), returncode=1)

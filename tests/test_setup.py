@@ -13,6 +13,8 @@ import grimp
 import pytest
 import yaml
 
+from tests.postgresql import NoPostgresql, binaries
+
 ROOT = Path(__file__).parents[1]
 SERVICE_LOCKS = ("requirements-service.lock", "requirements-service-native.lock")
 LOCKS = ("requirements.lock", *SERVICE_LOCKS)
@@ -174,11 +176,17 @@ def setup_in(folder: Path, *, python: str, touched: float | None = None) -> subp
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
-def test_continuous_integration_runs_make_test() -> None:
+def test_continuous_integration_runs_all_tests() -> None:
     script = ROOT / ".ci" / "run"
 
     assert script.stat().st_mode & stat.S_IXUSR
-    assert script.read_text().endswith("exec make test\n")
+    assert "\nmake test\n" in script.read_text()
+    assert script.read_text().endswith("exec make test-system\n")
+
+
+def test_without_postgresql_its_tests_say_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(NoPostgresql, match="apt-get install postgresql"):
+        binaries((f"{tmp_path}/*/bin",))
 
 
 def test_dvc_tells_nobody_and_keeps_its_remote_in_the_ignored_folder() -> None:

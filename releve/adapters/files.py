@@ -213,7 +213,7 @@ def _parse_yaml(text: str, name: str) -> dict[str, Any]:
     """`name`: of the file, for people."""
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-01
         raise BadInput(f"{name} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise BadInput(f"{name} holds {type(values).__name__}, expected keys and values")

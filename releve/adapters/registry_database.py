@@ -100,7 +100,7 @@ def explained(url: sa.URL) -> Iterator[None]:
     except sa.exc.IntegrityError:
         raise
     except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
-        cause = _without_secrets(str(getattr(error, "orig", error)), url).strip()
+        cause = without_secrets(str(getattr(error, "orig", error)), url).strip()
         # `from None`: what the driver said in full may repeat the password
         if refused := storage_error(error) or _refused_by_disk(error, url):
             kind = RegistryFull if isinstance(refused, DiskFull) else RegistryUnavailable
@@ -135,10 +135,11 @@ def _file_of(url: sa.URL) -> Path:
 
 def shown(url: sa.URL) -> str:
     """The URL for people: passwords hidden."""
-    return _without_secrets(url.render_as_string(hide_password=True), url)
+    return without_secrets(url.render_as_string(hide_password=True), url)
 
 
-def _without_secrets(text: str, url: sa.URL) -> str:
+def without_secrets(text: str, url: sa.URL) -> str:
+    """The text, with *** for every password of the URL."""
     for secret in [url.password, *(url.query.get(name) for name in SECRET_PARAMETERS)]:
         if secret:
             text = text.replace(str(secret), "***")

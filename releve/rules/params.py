@@ -1,11 +1,13 @@
 """The knobs of params.yaml: their names, types and limits. Defaults live in the file alone."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from difflib import get_close_matches
+from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from releve.errors import BadInput
 
@@ -32,11 +34,20 @@ class Ingest(Section):
     csv_decimal: Literal[".", ","]
 
 
+def _check_since(value: Any) -> Any:
+    if type(value) in (str, int, date, datetime) or (type(value) is float and isfinite(value)):
+        return value
+    raise PydanticCustomError("since", "Input should be a number, a text or a date, such as 0 or 1970-01-01")
+
+
+Since = Annotated[Any, AfterValidator(_check_since)]  # YAML reads 1970-01-01 as a date
+
+
 class Source(Section):
     url_env: str
     query: str
     watermark: str
-    since: str | int | float
+    since: Since
 
 
 OnFinding = Literal["ignore", "warn", "refuse"]

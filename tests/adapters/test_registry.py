@@ -1,4 +1,4 @@
-"""Runs on SQLite; on PostgreSQL too when RELEVE_TEST_REGISTRY_URL names a database in which schemas may be made."""
+"""Runs on SQLite; `make test-system` runs it on PostgreSQL too."""
 
 import math
 import multiprocessing
@@ -22,7 +22,6 @@ from releve.rules.chain import GENESIS, INGESTED, MOVES, RELEASED, ROLLED_BACK, 
 from releve.rules.release import Release
 
 ROOT = Path(__file__).parents[2]
-POSTGRESQL = os.environ.get("RELEVE_TEST_REGISTRY_URL")
 NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
 PROCESSES = 8
 SECONDS = 60  # after which a process that should have answered is taken for stuck
@@ -40,15 +39,13 @@ class Clock:
         return now
 
 
-@pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRESQL else [])])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.system)])
 def url(request, tmp_path):
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/var/registry.db"
-        return
-    schema = f"test_{uuid.uuid4().hex}"
-    run_sql(POSTGRESQL, f"CREATE SCHEMA {schema}")
-    yield str(POSTGRESQL) + f"?options=-csearch_path%3D{schema}"
-    run_sql(POSTGRESQL, f"DROP SCHEMA {schema} CASCADE")
+        return f"sqlite:///{tmp_path}/var/registry.db"
+    server, schema = request.getfixturevalue("postgresql"), f"test_{uuid.uuid4().hex}"
+    server.run(f"CREATE SCHEMA {schema}")
+    return f"{server.url}?options=-csearch_path%3D{schema}"
 
 
 @pytest.fixture
