@@ -6,8 +6,8 @@ import pytest
 
 from releve.adapters.tables.reading import open_table
 from releve.errors import BadInput
-from releve.rules.numerals import plain_numbers
-from tasks.intake import csv_options, numerals
+from releve.rules.schema import Schema
+from tasks.intake import csv_options, typed
 from tasks.quarantine import MENDING
 from tasks.requeue import Rejected, as_csv
 from tests.tables import make_params
@@ -49,7 +49,9 @@ def test_a_number_of_a_sheet_is_written_with_the_decimal_sign_that_is_read_again
     table = open_table(path, names=["kind", "price"], options=csv_options(params))
     with closing(table.chunks):
         (chunk,) = table.chunks
-    read = plain_numbers(chunk.frame, numerals(params), is_number={"price"}.__contains__)
+    columns = {"kind": {"type": "category"}, "price": {"type": "number"}}
+    schema = Schema.from_dict({"columns": columns, "target": {"name": "y", "task": "regression"}})
+    read = typed(chunk.frame, schema, params, is_text=True)
     assert [float(cell) for cell in read["price"]] == [1.234]
 
 
