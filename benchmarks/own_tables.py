@@ -27,6 +27,7 @@ import pandas as pd
 from releve.adapters.model_store import ModelStore
 from releve.adapters.scenario_branch import git
 from releve.rules.metrics import METRICS, default_metric, score
+from releve.rules.reading import Reading, read_cells
 from releve.rules.schema import Schema
 from releve.rules.target import REGRESSION
 from tasks.places import ScenarioState
@@ -162,7 +163,7 @@ def champion(project: Project, name: str) -> str:
 
 def typed(schema: Schema, cells: pd.DataFrame) -> pd.DataFrame:
     """CSV cells as the pipeline sees them; rejected rows left out."""
-    return schema.check_frame(schema.from_text(cells.reset_index(drop=True))).accepted
+    return schema.check_frame(read_cells(cells.reset_index(drop=True), schema, Reading(), is_text=True).frame).accepted
 
 
 def scored(schema: Schema, answers: Any, rows: pd.DataFrame) -> float:

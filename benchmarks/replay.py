@@ -26,6 +26,7 @@ from releve.rules.inference.overrides import as_sections, read_override
 from releve.rules.inference.table import Roles, Sample, describe
 from releve.rules.params import Params, merge, parse
 from releve.rules.policies import AUTO_NAME
+from releve.rules.reading import Reading, read_cells
 from releve.rules.replay_text import markdown
 from releve.rules.schema import Schema
 from tasks.replay import play
@@ -96,7 +97,7 @@ def _from_file(text: str, arguments: argparse.Namespace, settings: Any) -> Table
     roles = Roles(target, time_column or None, None, None, settings)
     described = describe(sample, roles, base=read_params(PROJECT).model_dump())
     schema = Schema.from_dict(described.table)
-    rows = schema.check_frame(schema.from_text(frame)).accepted
+    rows = schema.check_frame(read_cells(frame, schema, Reading(), is_text=True).frame).accepted
     ordered = rows.sort_values(schema.time, kind="stable", ignore_index=True) if schema.time else rows
     return Table(name, ordered, schema, _params(read_params(PROJECT), as_sections(settings)))
 

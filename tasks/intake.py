@@ -17,8 +17,9 @@ from releve.adapters.tables.reading import CsvOptions, open_table
 from releve.errors import BadInput
 from releve.rules.batch_checks import IGNORE, Profile, Watch
 from releve.rules.columns import NUMBER
-from releve.rules.numerals import Numerals, advice, plain_numbers
+from releve.rules.numerals import advice
 from releve.rules.params import Ingest, Params
+from releve.rules.reading import Marked, Reading, read_cells, told_markers
 from releve.rules.saying import Say, in_params
 from releve.rules.schema import Problem, Schema
 from tasks.quarantine import MENDING, Quarantine
@@ -84,13 +85,17 @@ def _judged(
     progress: Progress,
 ) -> Intake:
     strange: list[str] = []
+    marked: Marked = Counter()
+    reading = Reading.of(params.ingest)
     table = open_table(path, names=[*schema.names, schema.target.name], options=csv_options(params.ingest))
     with closing(table.chunks):  # type: ignore[type-var]  # all of them are generators
         is_mended, chunks = _is_mended(table.chunks)
         params = for_mended(params) if is_mended else params
         watch = Watch(schema, earlier, params.batch)
         for chunk in _chunks(chunks, schema, path.name):
-            checked = schema.check_frame(typed(chunk.frame, schema, params.ingest, is_text=table.is_text))
+            read = read_cells(chunk.frame, schema, reading, is_text=table.is_text)
+            marked += read.marked
+            checked = schema.check_frame(read.frame)
             quarantine.add(chunk, checked.problems, checked.rejected_rows)
             if table.is_text and len(strange) < ENOUGH_STRANGE:
                 strange += _no_numbers(checked.problems, schema)
@@ -112,6 +117,7 @@ def _judged(
     )
     warnings = (
         *_warnings(watch, total, source=path.name),
+        *told_markers(marked),
         *filter(None, [advice(strange)]),
         *map(str, table.notes()),
     )
@@ -121,11 +127,6 @@ def _judged(
 def csv_options(params: Ingest, *, say: Say = in_params) -> CsvOptions:
     """What params say of CSV files and sheets, and where a person does."""
     return CsvOptions(params.csv_encoding, params.csv_delimiter, params.header_line, params.sheet, say)
-
-
-def numerals(params: Ingest) -> Numerals:
-    """What params say of the numbers in them. Raises BadInput where that contradicts itself."""
-    return Numerals(params.csv_thousands, params.csv_decimal)
 
 
 def for_mended(params: Params) -> Params:
@@ -176,10 +177,7 @@ def typed(frame: "pd.DataFrame", schema: Schema, params: Ingest, *, is_text: boo
 
     The one way from a file's cells to judged ones: ingestion takes it, and so does whatever foretells ingestion.
     """
-    if not is_text:
-        return frame
-    numbers = _number_columns(schema)
-    return schema.from_text(plain_numbers(frame, numerals(params), is_number=numbers.__contains__))
+    return read_cells(frame, schema, Reading.of(params), is_text=is_text).frame
 
 
 def _number_columns(schema: Schema) -> set[str]:

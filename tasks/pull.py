@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from releve.adapters.files import needing_room, write_bytes
+from releve.adapters.files import write_bytes
 from releve.adapters.tables.sql import Answer, Ask, reading, says_since
-from releve.errors import BadInput
+from releve.errors import BadInput, explained_storage
 from releve.rules.params import Source
 from releve.rules.query_cells import as_json
 from releve.rules.watermark import Moment, Newest, Progress, Since, digest, parse_progress, watermark
@@ -139,7 +139,7 @@ def _write(path: Path, rows: Iterator[dict[str, Any]], *, name: str) -> int:
     """
     count = 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    with needing_room(path), path.open("wb") as raw:
+    with explained_storage(path), path.open("wb") as raw:
         with gzip.GzipFile(filename=name, fileobj=raw, mode="wb", mtime=0) as file:
             for count, cells in enumerate(rows, start=1):  # noqa: B007
                 file.write(json.dumps(cells, ensure_ascii=False).encode() + b"\n")

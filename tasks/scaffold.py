@@ -24,14 +24,13 @@ from releve.rules.inference.overrides import as_sections, read_override
 from releve.rules.inference.table import Described, Roles, Sample, describe
 from releve.rules.inference.writing import params_text
 from releve.rules.names import check_scenario_name
-from releve.rules.numerals import mostly_numbers, plain_numbers
 from releve.rules.params import Ingest, merge, parse
 from releve.rules.pipeline_file import pipeline_text
 from releve.rules.saying import on_command
 from releve.rules.schema import TABLE_KEYS, Schema
 from releve.settings import Settings
 from tasks.batches import as_text
-from tasks.intake import csv_options, numerals
+from tasks.intake import csv_options
 from tasks.places import ScenarioFiles, ScenarioState
 
 SAMPLE_ROWS = 50_000  # rows that are looked at, from the first on
@@ -104,11 +103,7 @@ def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
 def _sample(data: Path, params: Ingest) -> Sample:
     found = read_sample(data, SAMPLE_ROWS, options=csv_options(params, say=on_command))
     unread = tuple(f"line {line.row}: {line.reason}" for line in found.lines)
-    frame = found.frame
-    if found.is_text and frame.columns.is_unique:
-        written = numerals(params)
-        frame = plain_numbers(frame, written, is_number=lambda name: mostly_numbers(frame[name], written))
-    return Sample(as_text(data.name), found.read_as, frame, found.is_text, found.complete, unread, found.notes)
+    return Sample(as_text(data.name), found.read_as, found.frame, found.is_text, found.complete, unread, found.notes)
 
 
 def _template(project: Path) -> str:

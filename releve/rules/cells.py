@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,13 @@ DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # fl
 MISSING_TEXT = ""  # how a missing category or text travels: models and vectors know no None
 LARGEST_NUMBER = float(np.finfo(np.float32).max)  # what the exported model, which computes in float32, can be asked
 EXACT = 2**53  # up to here every whole number is a float
+# What stands around a cell and is no part of it: spaces, also those that nobody sees. str.strip() alone leaves the
+# zero-width ones, byte order marks and marks of direction that exports bring.
+EDGES = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+)
+TRUTH = {"true": True, "false": False}  # by the text in lower case
 SHOWN = 60  # characters of a value that a reason repeats; a text may be a whole letter
 
 
@@ -21,6 +29,19 @@ def is_missing(value: Any) -> bool:
     if isinstance(value, np.datetime64):
         return bool(np.isnat(value))
     return value is None or type(value).__name__ in ("NAType", "NaTType")
+
+
+def trimmed(text: str) -> str:
+    """Without EDGES."""
+    return text.strip(EDGES)
+
+
+def fold(text: str) -> str:
+    """The same for spellings that differ in case, in spaces or in how Unicode composes a letter alone.
+
+    Case is folded as Unicode says, without a language: Straße is STRASSE, and a dotless i of Turkish is no i.
+    """
+    return " ".join(unicodedata.normalize("NFC", trimmed(text)).casefold().split())
 
 
 def as_number(text: str) -> float | None:

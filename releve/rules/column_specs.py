@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from releve.errors import BadInput
-from releve.rules.cells import MISSING_TEXT
+from releve.rules.cells import trimmed
 from releve.rules.columns import DATE, TYPES, Column
 from releve.rules.dates import as_date
 
@@ -77,9 +77,9 @@ def _flag(key: str, value: Any) -> bool:
 
 def _categories(key: str, value: Any) -> tuple[str, ...]:
     is_list = isinstance(value, list | tuple) and bool(value)
-    if not is_list or any(isinstance(each, bool) or each in (None, MISSING_TEXT) for each in value):
+    if not is_list or any(isinstance(each, bool) or each is None or not trimmed(str(each)) for each in value):
         raise ValueError(f"{key}: {value!r}; expected a list of texts (put yes, no, on and off in quotes)")
-    return tuple(map(str, value))
+    return tuple(dict.fromkeys(trimmed(str(each)) for each in value))
 
 
 def _check_limits(column: Column) -> None:
@@ -96,6 +96,7 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "min": _number,
     "max": _number,
     "categories": _categories,
+    "ignore_case": _flag,
     "max_length": _length,
     "nullable": _flag,
     "feature": _flag,

@@ -8,11 +8,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from releve.rules.cells import EXACT, LARGEST_NUMBER, MISSING_TEXT, is_missing, names_of, shown
+from releve.rules.cells import (
+    EXACT,
+    LARGEST_NUMBER,
+    MISSING_TEXT,
+    TRUTH,
+    fold,
+    is_missing,
+    names_of,
+    shown,
+    trimmed,
+)
 from releve.rules.dates import as_date
 
 NUMBER, DATE, CATEGORY, TEXT = "number", "date", "category", "text"
@@ -29,27 +40,45 @@ class Column:
     min: float | datetime | None = None  # of a number or a date
     max: float | datetime | None = None
     categories: tuple[str, ...] | None = None
+    ignore_case: bool = False  # of a category: whether spellings that differ in case or spaces alone are one
     max_length: int | None = None  # characters of a text
     nullable: bool = False
     feature: bool = True  # False: kept with the rows, never shown to the model, and never required
 
     def problem(self, value: Any) -> str | None:
         """Why `value` may not stand in this column, as a sentence part; None when it may."""
-        if is_missing(value) or (isinstance(value, str) and value == MISSING_TEXT and self.type in (CATEGORY, TEXT)):
+        if is_missing(value) or (isinstance(value, str) and self.type in (CATEGORY, TEXT) and not trimmed(value)):
             return None if self.nullable or not self.feature else f"is missing: it holds {_instead(value)}"
         return TYPES[self.type].problem(self, value)
 
     def typed(self, value: Any) -> Any:
         """A cell without problem as it is kept: float or NaN, datetime (UTC, no zone) or None, text or ""."""
-        return self.named_by(value) or TYPES[self.type].typed(value)
+        kept = self.named_by(value) or TYPES[self.type].typed(value)
+        return fold(kept) if self.ignore_case and self.categories is None else kept
 
     def named_by(self, value: Any) -> str | None:
-        """The category that a whole number of Parquet or JSON names; a truth value names one where it is listed."""
-        if self.type != CATEGORY or isinstance(value, str):
+        """The category that a text, a whole number or a truth value names, or None.
+
+        Whole numbers and truth values may come as CSV, Parquet and JSON hold them. An open list has every whole
+        number; how other files would write a truth value, nobody knows.
+        """
+        if self.type != CATEGORY:
             return None
-        if self.categories is None:  # how other files would write a truth value, nobody knows
-            return None if isinstance(value, bool | np.bool_) else next(iter(names_of(value)), None)
-        return next((name for name in names_of(value) if name in self.categories), None)
+        if self.categories is None:
+            return None if isinstance(value, str | bool | np.bool_) else next(iter(names_of(value)), None)
+        if not isinstance(value, str):
+            return next((name for name in names_of(value) if name in self.categories), None)
+        return value if value in self.categories else self._spelled(trimmed(value))
+
+    def _spelled(self, text: str) -> str | None:
+        names = (text, *names_of(TRUTH.get(text.lower())))
+        named = next((name for name in names if name in (self.categories or ())), None)
+        return self._folded.get(fold(text)) if named is None else named
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        """The first category of each spelling; none where spellings are told apart."""
+        return {fold(name): name for name in reversed(self.categories or ()) if self.ignore_case}
 
 
 def typed_number(value: Any) -> float:
@@ -64,7 +93,7 @@ def typed_date(value: Any) -> datetime | None:
 
 def typed_text(value: Any) -> str:
     """A missing one is empty."""
-    return MISSING_TEXT if is_missing(value) else str(value)
+    return MISSING_TEXT if is_missing(value) else trimmed(str(value))
 
 
 def _instead(value: Any) -> str:
@@ -92,8 +121,11 @@ def _date_problem(column: Column, value: Any) -> str | None:
 
 def _category_problem(column: Column, value: Any) -> str | None:
     if column.categories is not None:
-        named = value in column.categories if isinstance(value, str) else column.named_by(value) is not None
-        return None if named else f"is {shown(value)}, expected one of {', '.join(column.categories)}"
+        return (
+            None
+            if column.named_by(value) is not None
+            else f"is {shown(value)}, expected one of {', '.join(column.categories)}"
+        )
     if isinstance(value, str):
         return _unwritable(value)
     if column.named_by(value) is not None:
@@ -107,7 +139,7 @@ def _text_problem(column: Column, value: Any) -> str | None:
     if not isinstance(value, str):
         return f"is {shown(value)}, expected text"
     most = LONGEST_TEXT if column.max_length is None else column.max_length
-    if len(value) > most:
+    if len(value) > most and len(trimmed(value)) > most:
         return f"has {len(value)} characters, expected at most {most}"
     return _unwritable(value)
 
@@ -148,6 +180,6 @@ class Type:
 TYPES = {  # in the order of the models' input
     NUMBER: Type(_number_problem, typed_number, "float64", frozenset({"min", "max"})),
     DATE: Type(_date_problem, typed_date, "datetime64[us]", frozenset({"min", "max"}), repeats=True),
-    CATEGORY: Type(_category_problem, typed_text, "object", frozenset({"categories"}), repeats=True),
+    CATEGORY: Type(_category_problem, typed_text, "object", frozenset({"categories", "ignore_case"}), repeats=True),
     TEXT: Type(_text_problem, typed_text, "object", frozenset({"max_length"})),
 }

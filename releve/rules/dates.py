@@ -7,15 +7,23 @@ the day (14.5 is half past two). Models compute in float32, whose steps between 
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.rules.cells import trimmed
+
 PARTS = ("days", "month", "day", "weekday", "hour")
-# Only the written-out form: 20240131 could as well be a number, and 2024-W05 is seldom meant.
-ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?", re.ASCII)
+# Only the written-out form: 20240131 could as well be a number, and 2024-W05 is seldom meant. The zone may stand behind
+# a space, as databases write it, and its name behind the offset, as Go and Java do: +0100 CET, +01:00[Europe/Paris].
+ISO = re.compile(
+    r"(\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)?)"
+    r"( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)( [A-Z]{3,5}|\[[\w/+-]+\])?)?",
+    re.ASCII,
+)
 EXPECTED = "expected a date such as 2024-01-31 or 2024-01-31T12:00:00+01:00 (ISO 8601)"
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
@@ -36,6 +44,16 @@ def as_date(value: Any) -> datetime:
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day)
     raise ValueError(EXPECTED)
+
+
+def in_format(text: str, formats: Iterable[str]) -> datetime | None:
+    """The moment that `text` is in the first fitting one of `formats` (of strptime), in UTC; None where none fits."""
+    for each in formats:
+        try:
+            return _utc(datetime.strptime(text, each))  # what names no zone is taken as UTC
+        except ValueError:
+            continue
+    return None
 
 
 def date_parts(dates: NDArray[np.datetime64]) -> NDArray[np.float64]:
@@ -62,10 +80,12 @@ def part_names(name: str) -> list[str]:
 
 
 def _from_iso(text: str) -> datetime:
-    if not ISO.fullmatch(text):
+    found = ISO.fullmatch(text) or ISO.fullmatch(trimmed(text))
+    if found is None or (found[5] and not found[2]):  # a zone needs a time of day
         raise ValueError(EXPECTED)
+    zone = found[6] or ""
     try:
-        return _utc(datetime.fromisoformat(text))
+        return _utc(datetime.fromisoformat(found[1] + ("Z" if zone in ("UTC", "GMT") else zone)))
     except ValueError as error:
         raise ValueError(f"which is no date: {error}") from None
 

@@ -106,7 +106,7 @@ def _category(column: Column, value: Any) -> Any:
     if named := column.named_by(value):
         return named
     if isinstance(value, str):
-        return value if column.categories and value in column.categories else _written(value)
+        return _written(column.typed(value))
     if isinstance(value, bool | np.bool_):
         return str(int(value))
     return _written(str(value))

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from releve.errors import BadInput
@@ -24,6 +24,36 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def _as_written(values: Any) -> Any:
+    """YAML reads -999 as a number and null as none; a marker is the text that stands in the file."""
+    if not isinstance(values, list | tuple):
+        return values
+    return tuple("null" if each is None else each if isinstance(each, str) else str(each) for each in values)
+
+
+def _formats(values: Any) -> Any:
+    """One format or a list of them."""
+    if not isinstance(values, Mapping):
+        return values
+    return {name: (said,) if isinstance(said, str) else said for name, said in values.items()}
+
+
+def _date_format(text: str) -> str:
+    moment = datetime(2024, 1, 31, 13)
+    try:
+        read = datetime.strptime(moment.strftime(text), text)
+    except ValueError as error:
+        raise ValueError(f"input is no format of dates: {error}") from None
+    if read.year != moment.year:
+        raise ValueError("input has no year, such as in %d.%m.%Y")
+    return text
+
+
+Markers = Annotated[tuple[str, ...], BeforeValidator(_as_written)]
+DateFormat = Annotated[str, AfterValidator(_date_format)]
+DateFormats = Annotated[tuple[DateFormat, ...], Field(strict=False, min_length=1)]
+
+
 class Ingest(Section):
     max_rejected_share: Share
     header_line: Annotated[int, Field(ge=0)]
@@ -32,6 +62,9 @@ class Ingest(Section):
     csv_delimiter: Annotated[str, Field(max_length=1)]
     csv_thousands: Annotated[str, Field(max_length=1)]
     csv_decimal: Literal[".", ","]
+    missing: Markers
+    dates: Annotated[dict[str, DateFormats], BeforeValidator(_formats)]
+    units: dict[str, str]
 
 
 def _check_since(value: Any) -> Any:

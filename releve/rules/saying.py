@@ -1,7 +1,8 @@
 """Where a person says a setting: in the scenario's params.yaml, or on the command that brings a table, while there is
 none yet."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Say = Callable[[str, Any], str]  # a key and a value that it may have, as a part of a sentence
@@ -22,3 +23,16 @@ def all_on_command(settings: Sequence[str]) -> str:
     if all(mark not in each for each in settings for mark in " \u00a0\u202f'"):
         return f"SET='{' '.join(settings)}'"
     return "to `python -m tasks.scaffold`: " + " ".join(f'--set "{each}"' for each in settings)
+
+
+def typed_settings(settings: Mapping[str, Any]) -> str:
+    """SET='...' as it can be typed: `make` parts settings at spaces and takes $ for its own, the shell ends at '."""
+    return f"SET='{' '.join(f'{key}={_typed(value)}' for key, value in settings.items())}'"
+
+
+def _typed(value: Any) -> str:
+    """JSON, which is YAML too, with the characters escaped that do not come through."""
+    if isinstance(value, str) and value.strip(",.;|") == "":
+        return value
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return "".join(f"\\u{ord(letter):04x}" if letter in " $'#`\u00a0\u202f" else letter for letter in text)

@@ -12,7 +12,6 @@ from releve.rules import frame_checks, model_arrays, row_checks
 from releve.rules.column_specs import read_column, write_column
 from releve.rules.columns import CATEGORY, DATE, NUMBER, TEXT, TYPES, Column
 from releve.rules.dates import part_names
-from releve.rules.frames import from_text, with_columns
 from releve.rules.own_columns import RESERVED_PREFIX as RESERVED_PREFIX
 from releve.rules.row_checks import Checked as Checked
 from releve.rules.row_checks import Problem as Problem
@@ -134,15 +133,6 @@ class Schema:
         feature is filled with missing cells where it is absent.
         """
         return frame_checks.check_frame(self, frame)
-
-    def from_text(self, frame: "pd.DataFrame") -> "pd.DataFrame":
-        """A frame of text cells (CSV) with numbers where a number column's cell reads as one; the rest stays text.
-
-        An empty cell is missing. Nothing is dropped: a cell that does not read is left for `check_frame` to name.
-        """
-        return with_columns(
-            frame, {name: from_text(self.by_name[name], frame[name]) for name in frame if name in self.by_name}
-        )
 
     def model_input(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
         """Arrays as models take them, from checked rows: blocks of (rows, columns) where there are such columns.

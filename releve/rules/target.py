@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from releve.errors import BadInput
-from releve.rules.cells import LARGEST_NUMBER, as_number, is_missing, names_of, shown
+from releve.rules.cells import LARGEST_NUMBER, TRUTH, as_number, fold, is_missing, names_of, shown, trimmed
 from releve.rules.columns import REAL
 
 BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
 TASKS = (BINARY, MULTICLASS, REGRESSION)
-KEYS = frozenset({"name", "task", "classes", "positive", "min", "max"})
+KEYS = frozenset({"name", "task", "classes", "positive", "ignore_case", "min", "max"})
 
 Label = int | str | float  # a class, or the number of a regression
 
@@ -26,6 +26,7 @@ class Target:
     task: str
     classes: tuple[Label, ...] = ()  # none for a regression
     positive: Label | None = None  # of a binary task: the class that AUC, F1 and Brier score are about
+    ignore_case: bool = False  # whether classes are named by spellings that differ in case or spaces alone
     min: float | None = None  # of a regression
     max: float | None = None
 
@@ -36,7 +37,7 @@ class Target:
 
     def problem(self, value: Any) -> str | None:
         """Why `value` is not a label; None when it is."""
-        if is_missing(value):
+        if is_missing(value) or (isinstance(value, str) and not trimmed(value)):
             return "is missing: every ingested row needs its label"
         label = self.parse(value)
         return self._number_problem(value, label) if self.task == REGRESSION else self._class_problem(value, label)
@@ -52,18 +53,30 @@ class Target:
         """A label is met a million times: what it is named comes before what else it could be."""
         if isinstance(value, str):
             known = self._classes_by_name.get(value)
-            return self._whole(value) if known is None else known
+            return self._spelled(trimmed(value)) if known is None else known
+        return self._named(value)
+
+    def _spelled(self, text: str) -> Label | None:
+        """The class that a text names in another spelling: "3.0", as pandas writes whole numbers once one was missing,
+        TRUE beside true, and with `ignore_case` what differs in case and spaces alone."""
+        number = as_number(text) if self.is_number else None
+        if number is not None:
+            return self._named(number)
+        known = self._classes_by_name.get(text)
+        known = self._named(TRUTH.get(text.lower())) if known is None else known
+        return self._classes_by_fold.get(fold(text)) if known is None and self.ignore_case else known
+
+    def _named(self, value: Any) -> Label | None:
         named = (self._classes_by_name.get(name) for name in names_of(value))
         return next((label for label in named if label is not None), None)
-
-    def _whole(self, text: str) -> Label | None:
-        """The class that "3.0" names, as pandas writes whole numbers once one of them was missing."""
-        number = as_number(text) if self.is_number else None
-        return None if number is None else self._class(number)
 
     @cached_property
     def _classes_by_name(self) -> dict[str, Label]:
         return {str(label): label for label in self.classes}
+
+    @cached_property
+    def _classes_by_fold(self) -> dict[str, Label]:
+        return {fold(str(label)): label for label in self.classes}
 
     def _class_problem(self, value: Any, label: Label | None) -> str | None:
         return f"is {shown(value)}, expected {self.expected}" if label is None else None
@@ -96,7 +109,8 @@ def read_target(spec: Mapping[str, Any], *, source: str) -> Target:
 def write_target(target: Target) -> dict[str, Any]:
     """What `read_target` reads."""
     spec: dict[str, Any] = {"name": target.name, "task": target.task, "classes": list(target.classes) or None}
-    spec |= {"positive": target.positive, "min": target.min, "max": target.max}
+    spec |= {"positive": target.positive, "ignore_case": target.ignore_case or None}
+    spec |= {"min": target.min, "max": target.max}
     return {key: value for key, value in spec.items() if value is not None}
 
 
@@ -114,7 +128,7 @@ def _as_number(value: Any) -> float | None:
 
 
 def _regression(spec: Mapping[str, Any], source: str) -> Target:
-    if given := [key for key in ("classes", "positive") if spec.get(key) is not None]:
+    if given := [key for key in ("classes", "positive", "ignore_case") if spec.get(key) is not None]:
         raise BadInput(
             f"{source}: target.{given[0]} is given, and a {REGRESSION} has no classes; remove one of the two"
         )
@@ -138,7 +152,19 @@ def _classification(spec: Mapping[str, Any], source: str) -> Target:
         raise BadInput(f"{source}: target.task is {BINARY} with {len(classes)} classes; expected two, or {MULTICLASS}")
     if given := [key for key in ("min", "max") if spec.get(key) is not None]:
         raise BadInput(f"{source}: target.{given[0]} is given, and classes have no limits; remove it")
-    return Target(spec["name"], task, classes, _positive(spec.get("positive"), task, classes, source))
+    ignore_case = _ignore_case(spec.get("ignore_case", False), classes, source)
+    return Target(spec["name"], task, classes, _positive(spec.get("positive"), task, classes, source), ignore_case)
+
+
+def _ignore_case(said: Any, classes: tuple[Label, ...], source: str) -> bool:
+    if not isinstance(said, bool):
+        raise BadInput(f"{source}: target.ignore_case is {said!r}; expected true or false")
+    if said and len({fold(str(label)) for label in classes}) < len(classes):
+        raise BadInput(
+            f"{source}: target.ignore_case makes one of classes that differ in case or spaces alone, and "
+            f"target.classes lists them: {', '.join(map(str, classes))}; keep one spelling of each"
+        )
+    return said
 
 
 def _positive(positive: Any, task: str, classes: tuple[Label, ...], source: str) -> Label | None:
@@ -155,9 +181,10 @@ def _classes(classes: Any, source: str) -> tuple[Label, ...]:
     if not isinstance(classes, list | tuple) or len(classes) < 2:
         raise BadInput(f"{source}: 'target' needs a 'name' and at least two 'classes', or task: {REGRESSION}")
     kinds = {type(label) for label in classes}
-    if kinds not in ({int}, {str}) or len(set(classes)) < len(classes):
+    names = {label if isinstance(label, int) else trimmed(str(label)) for label in classes}
+    if kinds not in ({int}, {str}) or len(names) < len(classes):
         raise BadInput(
             f"{source}: target.classes is {list(classes)!r}; expected only whole numbers or only texts, all different "
             "(YAML reads yes, no, on and off as true and false: put them in quotes)"
         )
-    return tuple(classes)
+    return tuple(trimmed(label) if isinstance(label, str) else label for label in classes)

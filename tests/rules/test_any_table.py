@@ -10,6 +10,7 @@ import pytest
 
 from releve.errors import BadInput
 from releve.rules.columns import TYPES
+from releve.rules.reading import Reading, read_cells
 from releve.rules.schema import Schema
 from tests.tables import RENTALS_TABLE, rentals_row, rentals_rows, rentals_schema, shop_schema
 
@@ -88,7 +89,8 @@ def test_every_form_of_a_table_is_accepted_alike():
     expected = schema.check_frame(frame).accepted
     jsonl = frame.assign(day=frame["day"].map(lambda day: day.isoformat())).astype(object)
 
-    for form in (schema.from_text(as_csv(frame)), jsonl.where(frame.notna(), None), expected):
+    read = read_cells(as_csv(frame), schema, Reading(), is_text=True).frame
+    for form in (read, jsonl.where(frame.notna(), None), expected):
         checked = schema.check_frame(form)
 
         assert checked.problems == ()
@@ -238,14 +240,16 @@ def test_at_predict_only_features_are_required(row, problems):
         ("day", "", None),
         ("day", "  ", None),
         ("day", "soon", "soon"),
-        ("note", " a ", " a "),
+        ("note", " a\u00a0", "a"),
         ("note", "", None),
         ("note", "NA", "NA"),
         ("casual", "1.5", 1.5),
     ],
 )
 def test_cells_of_a_csv_file_are_read_by_their_columns_type(name, text, value):
-    found = rentals_schema().from_text(pd.DataFrame({name: [text]}, dtype=object))[name].tolist()
+    frame = pd.DataFrame({name: [text]}, dtype=object)
+
+    found = read_cells(frame, rentals_schema(), Reading(), is_text=True).frame[name].tolist()
 
     assert found == [value]
 

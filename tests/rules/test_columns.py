@@ -38,7 +38,7 @@ def test_a_text_without_a_length_is_limited_all_the_same(length, fits):
     assert (a_text().problem("a" * length) is None) is fits
 
 
-@pytest.mark.parametrize("text", ["a", " ", "\n", "\x00", "null", "日本", "👩‍🚀", "'; DROP TABLE"])
+@pytest.mark.parametrize("text", ["a", "\x00", "null", "日本", "👩‍🚀", "'; DROP TABLE"])
 def test_any_text_is_a_text(text):
     assert a_text().problem(text) is None
 
@@ -184,7 +184,9 @@ def test_a_column_that_is_described_wrongly_is_named(spec, said):
         ("1.0", None),
         (1.5, None),
         (2, None),
-        ("true", None),
+        ("true", "True"),
+        ("FALSE", "false"),
+        (" 1\u00a0", "1"),
         (2.0**60, None),
         (np.inf, None),
         ([1], None),

@@ -1,8 +1,7 @@
-import pandas as pd
 import pytest
 
 from releve.errors import BadInput
-from releve.rules.numerals import OTHERWISE, Numerals, mostly_numbers, plain_numbers
+from releve.rules.numerals import COMMA_FRACTION, COMMA_GROUPS, OTHERWISE, Numerals, likely
 
 GERMAN, INDIAN = Numerals(".", ","), Numerals(",", ".")
 
@@ -40,22 +39,30 @@ def test_one_character_cannot_mean_both(written: tuple[str, str]) -> None:
         Numerals(*written)
 
 
-def test_only_the_columns_of_numbers_are_touched() -> None:
-    frame = pd.DataFrame({"x": ["1,5"], "self": ["1,5"]}, dtype=object)
-
-    assert plain_numbers(frame, GERMAN, is_number=lambda name: name == "self").to_dict("list") == {
-        "x": ["1,5"],
-        "self": ["1.5"],
-    }
-    assert plain_numbers(frame, Numerals(), is_number=lambda name: True) is frame
+@pytest.mark.parametrize("cell", ["12\u00a0000", "12 000", "12\u202f000", "12\u2009000"])
+def test_a_space_between_groups_may_be_any_kind_of_space(cell: str) -> None:
+    assert Numerals(" ", ",").plain(cell) == "12000"
 
 
-@pytest.mark.parametrize(("others", "expected"), [(1, True), (2, False)])
-def test_nearly_all_filled_cells_make_numbers(others: int, expected: bool) -> None:
-    cells = ["1.234,5"] * (20 - others) + ["n/a"] * others + [" "] * 50
-
-    assert mostly_numbers(cells, GERMAN) is expected
+def test_an_apostrophe_may_be_straight_or_curled() -> None:
+    assert Numerals("'", ".").plain("1'234\u2019567.5") == "1234567.5"
 
 
-def test_no_cell_at_all_makes_no_numbers() -> None:
-    assert not mostly_numbers(["", " "], GERMAN)
+def test_a_number_that_begins_with_zero_has_no_groups() -> None:
+    assert GERMAN.plain("0.718") == f"0.718 {OTHERWISE}"
+
+
+@pytest.mark.parametrize(
+    ("cells", "ways"),
+    [
+        (["6,718", "1,234"], [COMMA_FRACTION, COMMA_GROUPS]),
+        (["6,718", "0,718"], [COMMA_FRACTION]),
+        (["6,718", "12,5"], [COMMA_FRACTION]),
+        (["6,718", "1,234,567"], [COMMA_GROUPS]),
+        (["1.234,5"] * 19 + ["n/a"], [GERMAN]),
+        (["1.234,5"] * 18 + ["n/a"] * 2, []),
+        (["", " "], []),
+    ],
+)
+def test_the_ways_that_read_most_cells_are_likely(cells: list[str], ways: list[Numerals]) -> None:
+    assert likely(cells) == ways

@@ -90,9 +90,7 @@ def test_a_number_is_a_label_of_a_regression_in_any_form(value):
     assert a_number().problem(value) is None
 
 
-@pytest.mark.parametrize(
-    "value", [True, np.True_, "three", "", "nan", "1_000", math.inf, [3], pd.Timestamp(0), 10**400]
-)
+@pytest.mark.parametrize("value", [True, np.True_, "three", "nan", "1_000", math.inf, [3], pd.Timestamp(0), 10**400])
 def test_another_label_of_a_regression_is_refused(value):
     assert a_number().parse(value) is None
     assert "expected a finite number" in a_number().problem(value)

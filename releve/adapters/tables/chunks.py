@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.errors import BadInput
+from releve.rules.cells import trimmed
 from releve.rules.reading_notes import ReadingNote
 
 if TYPE_CHECKING:
@@ -60,10 +61,10 @@ def chunk_rows(columns: int) -> int:
 
 
 def frame_of(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> "pd.DataFrame":
-    """Cells as they are: pandas guesses no types."""
+    """Cells as they are: pandas guesses no types. Names are trimmed."""
     import pandas as pd
 
-    return pd.DataFrame(list(rows), columns=list(names), dtype=object)
+    return pd.DataFrame(list(rows), columns=list(map(trimmed, names)), dtype=object)
 
 
 def numbered(numbers: Sequence[int]) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from releve.adapters.tables.chunks import LONGEST_ROW
 from releve.errors import BadInput
+from releve.rules.cells import trimmed
 from releve.rules.saying import Say, in_params
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -78,7 +79,7 @@ def find_dialect(
     place = _header(records, names=names, header_line=header_line, source=source, say=say)
     line, header = records[place]
     trailing = _ends_in_delimiter(header, _filled(records, place))
-    columns = header[:-1] if trailing and header[-1] == "" else header
+    columns = [*map(trimmed, header[:-1] if trailing and header[-1] == "" else header)]
     if not names and "" in columns:
         raise BadInput(
             f"{source}: line {line}, the header, has no name for column {columns.index('') + 1}; name it in the file"
@@ -104,7 +105,9 @@ def _separating(text: str, names: Sequence[str], sniffed: str) -> str:
     near = text.splitlines()[:MOST_LINES_ABOVE]
 
     def parts(delimiter: str) -> bool:
-        return any(set(names) <= {cell.strip("\"'") for cell in line.split(delimiter)} for line in near)
+        return any(
+            set(names) <= {trimmed(trimmed(cell).strip("\"'")) for cell in line.split(delimiter)} for line in near
+        )
 
     return next((each for each in (sniffed, *DELIMITERS) if names and parts(each)), sniffed)
 
@@ -136,7 +139,7 @@ def _header(
     if not near:
         raise BadInput(f"{source} holds no text in its first lines; expected a header line and rows")
     if names:
-        return next((at for at, record in near if set(names) <= set(record)), near[0][0])
+        return next((at for at, record in near if set(names) <= set(map(trimmed, record))), near[0][0])
     return _likely_header(near, records, source, say)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from releve.adapters.tables.chunks import CHARACTERS_PER_CHUNK, Chunk, Table, chunk_rows, guarded, numbered, told_as
+from releve.rules.cells import trimmed
 
 KIND = "PARQUET"
 UNNAMED_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls it in a file
@@ -40,6 +41,7 @@ class _Reading:
         with self._file:
             for batch in self._file.iter_batches(batch_size=self._rows()):
                 frame = _decoded(_without_row_numbers(batch)).to_pandas(ignore_metadata=True, types_mapper=_integers())
+                frame.columns = [*map(trimmed, frame.columns)]
                 yield Chunk(frame, numbered(range(self._read + 1, self._read + len(frame) + 1)))
                 self._read += len(frame)
 

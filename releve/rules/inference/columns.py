@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.rules.cells import EXACT, names_of
+from releve.rules.cells import EXACT, fold, names_of
 from releve.rules.columns import CATEGORY, NUMBER, TEXT
 from releve.rules.dates import as_date
 from releve.rules.inference.findings import Finding, counted, listed
@@ -30,7 +30,10 @@ def column_spec(profile: Profile) -> dict[str, Any]:
     if profile.type == NUMBER:
         spec |= natural_bounds(profile)
     if profile.type == CATEGORY and profile.form == "boolean":
-        spec["categories"] = TRUTH  # as pandas writes them into CSV, and as true and false of JSON are taken
+        spec["categories"] = [
+            *TRUTH,
+            *sorted(profile.kept),
+        ]  # as pandas writes them into CSV, and as true and false of JSON are taken
     elif profile.type == CATEGORY and profile.is_listable:
         spec["categories"] = sorted({(*names_of(value), str(value))[0] for value in profile.counts})
     if profile.type == TEXT:
@@ -77,10 +80,27 @@ def _day_or_moment(moment: datetime) -> str:
     return moment.isoformat(" ").removesuffix(" 00:00:00")
 
 
-def column_findings(profile: Profile) -> list[Finding]:
-    """What is odd about one column by itself."""
-    checks = (_nested, _strange, _inexact, _constant, _missing, _numerals, _other_form, _sentences)
-    return [finding for check in checks if (finding := check(profile)) is not None]
+def column_findings(profile: Profile, asked: Finding | None = None) -> list[Finding]:
+    """What is odd about one column by itself. `asked`: what is asked about its numbers or dates, as the file is."""
+    checks = (
+        _nested,
+        _strange,
+        _inexact,
+        _constant,
+        _missing,
+        _markers,
+        _numerals,
+        _other_form,
+        _spellings,
+        _sentences,
+    )
+    found = [finding for check in checks if (finding := check(profile)) is not None]
+    if asked is None:
+        return found
+    return [asked, *(finding for finding in found if profile.form not in ASKED or finding.kind not in ASKED_KINDS)]
+
+
+ASKED, ASKED_KINDS = ("grouped number", "other date"), ("numerals", "type")
 
 
 def _constant(profile: Profile) -> Finding | None:
@@ -131,6 +151,34 @@ def _missing(profile: Profile) -> Finding | None:
     return Finding("missing", f"{profile.name} is missing in {share:.0%} of the rows")
 
 
+def _markers(profile: Profile) -> Finding | None:
+    if not profile.markers:
+        return None
+    shown = listed((f"{marker!r} in {counted(count, 'cell')}" for marker, count in profile.markers.items()), most=4)
+    if not profile.kept:
+        return Finding("missing", f"{profile.name} holds {shown}: taken as missing (ingest.missing)")
+    return Finding("hint", f"{profile.name} holds {shown}: kept, as a {profile.type} like any other")
+
+
+def _spellings(profile: Profile) -> Finding | None:
+    """Categories that differ in case or spaces alone; which of them are one, a person knows."""
+    if profile.type != CATEGORY or profile.form in ("boolean", "nested", *ASKED):
+        return None
+    groups: dict[str, dict[str, int]] = {}
+    for value, count in profile.counts.items():
+        groups.setdefault(fold(str(value)), {})[str(value)] = count
+    several = [spellings for spellings in groups.values() if len(spellings) > 1]
+    if not several:
+        return None
+    shown = listed((", ".join(f"{name!r} {count:,} x" for name, count in each.items()) for each in several), most=3)
+    return Finding(
+        "type",
+        f"{profile.name} has categories that differ in case or spaces alone: {shown}. They are told apart; where they "
+        f"are one, put 'ignore_case: true' into columns.{profile.name} of params.yaml",
+        cures=({f"columns.{profile.name}": {**column_spec(profile), "ignore_case": True}},),
+    )
+
+
 def _numerals(profile: Profile) -> Finding | None:
     if profile.form != "grouped number":
         return None
@@ -150,6 +198,8 @@ def _other_form(profile: Profile) -> Finding | None:
 FORMS = {
     "code": "holds digits with leading zeros, or more than a number keeps ({example}): taken for names, so it is a "
     "category",
+    "exponent code": "holds {example}, as codes are written and numbers are not (1E5 and 10E4 would be one number): "
+    "taken for names, so it is a category; to have numbers, put {{type: number}}",
     "quoted number": "holds numbers written as text ({example}): taken for names; to have numbers, write them without "
     "quotes in the file and put {{type: number}}",
     "quoted grouped number": "holds numbers written as text ({example}): taken for names; to have numbers, write them "

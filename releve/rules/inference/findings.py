@@ -1,7 +1,8 @@
 """What a person is told of a table, the weightiest first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # In the order in which they are told: what loses rows or columns, what spoils a model or stops the gate, what was left
 # out and why, what deserves a look, and what was only done as one was told.
@@ -28,12 +29,16 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence about a table. `leaves_out` are columns that it makes `feature: false`, `why` is their comment."""
+    """One sentence about a table. `leaves_out` are columns that it makes `feature: false`, `why` is their comment.
+
+    `cures` are the settings that it suggests, by key (ingest.missing): one of them, where there are several.
+    """
 
     kind: str  # of KINDS
     text: str
     leaves_out: tuple[str, ...] = ()
     why: str = ""
+    cures: tuple[Mapping[str, Any], ...] = ()
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

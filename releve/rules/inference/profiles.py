@@ -7,7 +7,7 @@ something else. Values are judged once each, however many cells they fill.
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.rules.cells import EXACT, LARGEST_NUMBER, MISSING_TEXT, as_number, is_missing, names_of
+from releve.rules.cells import EXACT, LARGEST_NUMBER, TRUTH, as_number, is_missing, names_of, trimmed
 from releve.rules.columns import CATEGORY, DATE, NUMBER, REAL, TEXT
 from releve.rules.dates import as_date
 from releve.rules.numerals import MOSTLY, is_grouped
@@ -28,6 +28,7 @@ TEXT_WORDS = 3  # words a cell, on average: "New York" is a name, a message has 
 TEXT_DISTINCT = 0.5  # share of different values among the present ones; a category repeats itself
 PLAIN = str | REAL | bool | np.bool_ | date | datetime  # what a cell may be; all else is nested or unknown
 CODE = re.compile(r"[+-]?0[0-9]+", re.ASCII)  # 007 and 01234 are names that happen to be digits
+EXPONENT = re.compile(r"[0-9]+[eE][0-9]+", re.ASCII)
 # 31/12/2024, 12.31.24, 2024/12/31: told, not read, since 03/04/2024 is two days.
 OTHER_DATE = re.compile(r"(\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}[/.]\d{1,2}[/.]\d{1,2})([T ].*)?", re.ASCII)
 
@@ -42,6 +43,15 @@ class Profile:
     type: str | None
     read: dict[Any, float]  # a number per value, of numbers and dates; NaN for one that is neither
     form: str = ""  # what the values look like beside their type: one of FORMS, "boolean", "nested" or ""
+    markers: dict[str, int] = field(
+        default_factory=dict
+    )  # cells that mean missing among numbers and dates (see `kept`)
+    spellings: dict[str, dict[str, int]] = field(default_factory=dict)  # of a class, where there are several
+
+    @property
+    def kept(self) -> dict[str, int]:
+        """Markers that are values like any, as Namibia's NA among categories and texts."""
+        return {marker: count for marker, count in self.markers.items() if marker in self.counts}
 
     @property
     def present(self) -> int:
@@ -100,18 +110,29 @@ class Profile:
         return 0 < self.distinct <= MOST_LISTED and min(self.counts.values()) > 1
 
 
-def profile(name: str, cells: "pd.Series[Any]", *, as_text: bool) -> Profile:
-    """Look at one column. `as_text`: all cells are text as in CSV, so that digits are numbers."""
+def _is_no_marker(_: str) -> bool:
+    return False
+
+
+def profile(
+    name: str, cells: "pd.Series[Any]", *, as_text: bool, is_marker: Callable[[str], bool] = _is_no_marker
+) -> Profile:
+    """Look at one column. `as_text`: all cells are text as in CSV, so that digits are numbers.
+
+    is_marker: whether a text means missing, should the others be numbers or dates.
+    """
     import pandas as pd
 
     found = [None if _is_empty(cell) else cell for cell in cells.tolist()]
-    plain = [_plain(cell) for cell in found]
-    unblank = [None if isinstance(cell, str) and not cell.strip() else cell for cell in plain] if as_text else plain
-    kind, form, read = _type(_counted(unblank), as_text=as_text)
+    plain = [trimmed(cell) if isinstance(cell, str) else _plain(cell) for cell in found]
+    counts = _counted(plain)
+    markers = {value: count for value, count in counts.items() if isinstance(value, str) and is_marker(value)}
+    kind, form, read = _type({value: n for value, n in counts.items() if value not in markers}, as_text=as_text)
     if any(cell is not None and not isinstance(cell, PLAIN) for cell in found):
         kind, form, read = CATEGORY, "nested", {}
-    cells_found = unblank if kind in (None, *READ) else plain  # in a CSV a blank is missing there alone
-    return Profile(name, pd.Series(cells_found, dtype=object), _counted(cells_found), kind, read, form)
+    if kind in (None, *READ):
+        plain = [None if isinstance(cell, str) and cell in markers else cell for cell in plain]
+    return Profile(name, pd.Series(plain, dtype=object), _counted(plain), kind, read, form, markers)
 
 
 def as_names(profile: Profile) -> Profile:
@@ -131,19 +152,20 @@ def _plain(value: Any) -> Any:
 
 
 def _is_empty(cell: Any) -> bool:
-    return is_missing(cell) or (isinstance(cell, str) and cell == MISSING_TEXT)
+    return is_missing(cell) or (isinstance(cell, str) and not trimmed(cell))
 
 
 def _type(counts: dict[Any, int], *, as_text: bool) -> tuple[str | None, str, dict[Any, float]]:
     """Type, form, and each value as the number that it is; a value is read once for each type in question."""
     if not counts:
         return None, "", {}
-    if _mostly(counts, lambda value: isinstance(value, bool | np.bool_)):
+    if _mostly(counts, _is_truth):
         return CATEGORY, "boolean", {}
     for kind, read in READ.items():
         numbers = {value: read(value, as_text) for value in counts}
         if _share(counts, numbers) >= MOSTLY:
-            return (CATEGORY, "code", {}) if kind == NUMBER and _are_codes(counts) else (kind, "", numbers)
+            code = _code_form(counts) if kind == NUMBER else ""
+            return (CATEGORY, code, {}) if code else (kind, "", numbers)
     return _word_type(counts), _word_form(counts, as_text=as_text), {}
 
 
@@ -168,6 +190,23 @@ def _share(counts: dict[Any, int], numbers: dict[Any, float]) -> float:
 
 def _mostly(counts: dict[Any, int], fits: Callable[[Any], bool]) -> bool:
     return sum(count for value, count in counts.items() if fits(value)) >= MOSTLY * sum(counts.values())
+
+
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_) or (isinstance(value, str) and value.lower() in TRUTH)
+
+
+def _code_form(counts: dict[Any, int]) -> str:
+    if _are_codes(counts):
+        return "code"
+    return "exponent code" if _are_exponents(counts) else ""
+
+
+def _are_exponents(counts: dict[Any, int]) -> bool:
+    """1E5 beside 10E4: no program writes a number so (they write 1e+05 or 1.0E5), but codes are."""
+    texts = [value for value in counts if isinstance(value, str) and as_number(value) is not None]
+    exponents = [text for text in texts if EXPONENT.fullmatch(text)]
+    return bool(exponents) and all(text.isdecimal() or EXPONENT.fullmatch(text) for text in texts)
 
 
 def _are_codes(counts: dict[Any, int]) -> bool:

@@ -10,10 +10,13 @@ from releve.rules.columns import DATE, NUMBER
 from releve.rules.inference import doubts
 from releve.rules.inference.columns import column_findings, column_spec, open_finding, seen
 from releve.rules.inference.findings import Finding, counted, in_order, left_out, listed
+from releve.rules.inference.formats import Formats, find_formats
 from releve.rules.inference.leaks import leak_findings
-from releve.rules.inference.overrides import Override, overrides_for
+from releve.rules.inference.overrides import Override, as_sections, overrides_for
 from releve.rules.inference.profiles import Profile, as_names, profile
-from releve.rules.inference.targets import class_counts, target_findings, target_spec
+from releve.rules.inference.targets import class_counts, target_findings, target_profile, target_spec
+from releve.rules.params import merge, parse
+from releve.rules.reading import Reading
 from releve.rules.reading_notes import ReadingNote
 from releve.rules.schema import RESERVED_PREFIX, Schema
 from releve.rules.target import REGRESSION
@@ -75,14 +78,24 @@ def describe(sample: Sample, roles: Roles, *, base: Mapping[str, Any]) -> Descri
 def _described(sample: Sample, roles: Roles, base: Mapping[str, Any]) -> Described:
     frame = sample.frame.rename(columns=str)
     _check_names([*frame.columns], roles)
-    profiles = {name: profile(name, frame[name], as_text=sample.as_text) for name in frame.columns}
-    target = profiles.pop(roles.target)
+    formats = _formats(frame, sample, roles, base)
+    frame, reading = formats.frame, formats.reading
+    profiles = {
+        name: profile(name, frame[name], as_text=sample.as_text, is_marker=reading.is_marker)
+        for name in frame.columns
+        if name != roles.target
+    }
+    target = target_profile(roles.target, frame[roles.target], as_text=sample.as_text, reading=reading)
     if roles.id in profiles and roles.id != roles.time:
         profiles[roles.id] = as_names(profiles[roles.id])
     columns = list(profiles.values())
-    _check_time(profiles.get(roles.time or ""))
+    _check_time(profiles.get(roles.time or ""), formats.asked.get(roles.time or ""))
     spec = target_spec(target, task=roles.task)
-    findings = [*_unread(sample), *_findings(columns, target, spec, roles, base, rows=len(frame))]
+    findings = [
+        *_unread(sample),
+        *formats.findings,
+        *_findings(columns, target, spec, roles, base, rows=len(frame), formats=formats),
+    ]
     no_features = left_out(findings)
     if len(no_features) == len(columns):
         raise BadInput(f"no feature is left: {'; '.join(f'{name} ({why})' for name, why in no_features.items())}")
@@ -96,11 +109,36 @@ def _described(sample: Sample, roles: Roles, base: Mapping[str, Any]) -> Describ
     Schema.from_dict(described, source=sample.source)
     return Described(
         described,
-        {each.name: f"{seen(each)}{_comma(no_features.get(each.name))}" for each in columns},
-        [*overrides_for(len(frame), base=base, said=roles.settings), *roles.settings],
+        {each.name: f"{seen(each)}{_comma(no_features.get(each.name))}" for each in columns} | _joined(target),
+        _with_formats([*overrides_for(len(frame), base=base, said=roles.settings), *roles.settings], formats),
         _summary(sample, described, target),
         in_order(findings),
     )
+
+
+def _formats(frame: "pd.DataFrame", sample: Sample, roles: Roles, base: Mapping[str, Any]) -> Formats:
+    """How the file is read, in view of what the person said."""
+    params = parse(merge(base, as_sections(roles.settings)), source="params.yaml with what you set")
+    said = {each.key for each in roles.settings if each.section == "ingest"}
+    return find_formats(
+        frame,
+        Reading.of(params.ingest),
+        as_text=sample.as_text,
+        is_numerals_said=bool(said & {"csv_thousands", "csv_decimal"}),
+        time=roles.time,
+    )
+
+
+def _with_formats(overrides: list[Override], formats: Formats) -> list[Override]:
+    """What was found of a setting holds what was said of it."""
+    found = {(each.section, each.key) for each in formats.overrides}
+    return [*(each for each in overrides if (each.section, each.key) not in found), *formats.overrides]
+
+
+def _joined(target: Profile) -> dict[str, str]:
+    """A comment beside the target where spellings of its classes were joined."""
+    spellings = [listed(map(repr, each), between=" and ") for each in target.spellings.values()]
+    return {target.name: f"what is predicted; ignore_case, since {'; '.join(spellings)} are one"} if spellings else {}
 
 
 def _findings(
@@ -111,8 +149,9 @@ def _findings(
     base: Mapping[str, Any],
     *,
     rows: int,
+    formats: Formats,
 ) -> list[Finding]:
-    alone = [finding for column in columns for finding in column_findings(column)]
+    alone = [finding for column in columns for finding in column_findings(column, formats.asked.get(column.name))]
     ids = doubts.id_findings(columns, id=roles.id, time=roles.time)
     times = doubts.time_findings(columns, time=roles.time)
     kept = _without(columns, [*alone, *ids, *times])
@@ -121,7 +160,12 @@ def _findings(
     )
     features = [column for column in _without(kept, leaks) if column.name != roles.time]
     return [
-        *target_findings(target, dict(spec), max_rejected_share=base["ingest"]["max_rejected_share"]),
+        *target_findings(
+            target,
+            dict(spec),
+            max_rejected_share=base["ingest"]["max_rejected_share"],
+            missing=formats.reading.missing,
+        ),
         *alone,
         *ids,
         *leaks,
@@ -173,7 +217,9 @@ def _holds(one: str, other: str) -> bool:
     return one in other or other in one
 
 
-def _check_time(column: Profile | None) -> None:
+def _check_time(column: Profile | None, asked: Finding | None) -> None:
+    if column is not None and column.type not in (NUMBER, DATE) and asked is not None:
+        raise BadInput(f"the time {asked.text}")
     if column is not None and column.type not in (NUMBER, DATE):
         example = next(iter(column.counts), "nothing")
         raise BadInput(

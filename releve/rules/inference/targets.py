@@ -1,25 +1,70 @@
 """What there is to predict: the task, its classes or its limits, as a target column's values suggest."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from releve.errors import BadInput
+from releve.rules.cells import fold
 from releve.rules.columns import NUMBER
 from releve.rules.inference.columns import natural_bounds
 from releve.rules.inference.findings import Finding, counted, either, listed
-from releve.rules.inference.profiles import Profile
+from releve.rules.inference.profiles import Profile, profile
 from releve.rules.inference.spelling import cure, spelled
+from releve.rules.numerals import MOSTLY
+from releve.rules.reading import Reading
+from releve.rules.saying import typed_settings
 from releve.rules.target import BINARY, MULTICLASS, REGRESSION, TASKS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_NUMBER_CLASSES = 20  # different whole numbers; more of them are amounts
 MOST_CLASSES = 200  # different texts; more of them are names
 ROWS_A_CLASS = 5  # on average; classes repeat themselves, amounts hardly do
 FEW_ROWS = 20  # of one class; below that neither learned nor judged
 RARE = 0.01  # share of the rows
+# Markers that are words, and may be the class of those who have nothing; not beside an answer to yes or no.
+CLASS_WORDS = ("none", "nil")
+ANSWERS = {"yes", "no", "y", "n", "true", "false", "t", "f", "ja", "nein", "oui", "non", "si", "s\u00ed", "0", "1"}
 # Of two classes, the one that AUC, F1 and Brier score are about; else the rarer one.
 POSITIVE = ("yes", "y", "true", "t", "1", "positive", "pos", "spam", "fraud", "churned", "default", "up", "bad")
+
+
+def target_profile(name: str, cells: "pd.Series[Any]", *, as_text: bool, reading: Reading) -> Profile:
+    """The target, in which markers are no labels, and spellings that differ in case or spaces alone are one class."""
+    found = profile(name, cells, as_text=as_text, is_marker=reading.is_marker)
+    kept = found.kept
+    others = {fold(str(value)) for value in found.counts if value not in kept}
+    if found.markers and len(others) < 2:
+        return _one_spelling(profile(name, cells, as_text=as_text))
+    is_word = all(fold(marker) in CLASS_WORDS for marker in kept) and not others <= ANSWERS
+    if kept and not (is_word and sum(kept.values()) > (1 - MOSTLY) * found.present):
+        words = found.cells.map(lambda cell: None if isinstance(cell, str) and cell in kept else cell)
+        found = replace(profile(name, words, as_text=as_text), markers=found.markers)
+    return _one_spelling(found)
+
+
+def _one_spelling(found: Profile) -> Profile:
+    """Each class in its commonest spelling; `spellings` says what was joined."""
+    if found.type == NUMBER:
+        return found
+    groups: dict[str, dict[str, int]] = {}
+    for value, count in found.counts.items():
+        if isinstance(value, str | bool | np.bool_):
+            groups.setdefault(fold(str(value)), {})[str(value)] = count
+    several = {next(iter(each)): each for each in groups.values() if len(each) > 1}
+    if not several:
+        return found
+    names = {spelling: name for name, each in several.items() for spelling in each}
+    cells = found.cells.map(lambda cell: names.get(str(cell), cell) if cell is not None else None)
+    counts: dict[Any, int] = {}
+    for value, count in found.counts.items():
+        name = names.get(str(value), value)
+        counts[name] = counts.get(name, 0) + count
+    return replace(found, cells=cells, counts=counts, spellings=several)
 
 
 def target_spec(profile: Profile, *, task: str | None) -> dict[str, Any]:
@@ -67,7 +112,8 @@ def _classes(profile: Profile, task: str) -> dict[str, Any]:
     if task == BINARY and len(classes) != 2:
         raise BadInput(f"the target '{profile.name}' has {len(classes)} classes ({listed(map(str, classes))}), not two")
     positive = {"positive": _positive(profile, classes)} if task == BINARY else {}
-    return {"task": task, "classes": classes} | positive
+    ignore_case = {"ignore_case": True} if profile.spellings else {}
+    return {"task": task, "classes": classes} | positive | ignore_case
 
 
 def _class_names(profile: Profile) -> set[Any]:
@@ -92,9 +138,11 @@ def class_counts(profile: Profile) -> dict[str, int]:
     return counts
 
 
-def target_findings(profile: Profile, spec: dict[str, Any], *, max_rejected_share: float) -> list[Finding]:
-    """What is odd about the target."""
-    without = _without_label(profile, max_rejected_share)
+def target_findings(
+    profile: Profile, spec: dict[str, Any], *, max_rejected_share: float, missing: Sequence[str] = ()
+) -> list[Finding]:
+    """What is odd about the target. `missing`: ingest.missing."""
+    without = _without_label(profile, max_rejected_share) + _marked_labels(profile, missing) + _joined(profile)
     if spec["task"] == REGRESSION:
         return without
     checks: tuple[Callable[[Profile], list[Finding]], ...] = (_rare, _looks_like_amounts)
@@ -113,6 +161,34 @@ def _without_label(profile: Profile, max_rejected_share: float) -> list[Finding]
             "ingest.max_rejected_share"
         )
     return [Finding("label", text)]
+
+
+def _marked_labels(profile: Profile, missing: Sequence[str]) -> list[Finding]:
+    if not profile.markers:
+        return []
+    shown = listed(f"{marker!r} in {counted(count, 'row')}" for marker, count in profile.markers.items())
+    if profile.kept:
+        text = "a class; where it means that the label is missing, take it out of target.classes"
+        return [Finding("label", f"{profile.name} holds {shown}, taken for {text}")]
+    text = f"{profile.name} holds {shown}, which is no label (ingest.missing)"
+    if profile.type == NUMBER:
+        return [Finding("label", text)]
+    cure = {"ingest.missing": [each for each in missing if fold(each) not in map(fold, profile.markers)]}
+    return [Finding("label", f"{text}; where it is a class, add {typed_settings(cure)}", cures=(cure,))]
+
+
+def _joined(profile: Profile) -> list[Finding]:
+    if not profile.spellings:
+        return []
+    shown = listed(
+        (", ".join(f"{name!r} {count:,} x" for name, count in each.items()) for each in profile.spellings.values()),
+        most=3,
+    )
+    text = (
+        f"{profile.name} has classes that differ in case or spaces alone ({shown}): each is one class, which "
+        "'ignore_case: true' says; where they are different ones, remove it and list them in target.classes"
+    )
+    return [Finding("classes", text)]
 
 
 def _rare(profile: Profile) -> list[Finding]:

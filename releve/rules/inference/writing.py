@@ -18,7 +18,12 @@ def params_text(described: Described, *, scenario: str) -> str:
     roles = [_line({key: table[key]}, ROLES[key]) for key in ROLES if key in table]
     columns = [_line({name: spec}, described.seen[name], indent="  ") for name, spec in table["columns"].items()]
     blocks = [
-        [*_head(scenario, described), "", _line({"target": table["target"]}, TARGET), *roles],
+        [
+            *_head(scenario, described),
+            "",
+            _line({"target": table["target"]}, described.seen.get(table["target"]["name"], TARGET)),
+            *roles,
+        ],
         ["columns:" + " " * (COMMENT_AT - len("columns:")) + f"# {COLUMNS}", *columns],
         *_sections(described.overrides),
     ]

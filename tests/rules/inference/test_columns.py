@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.rules.columns import Column
-from releve.rules.frames import from_text
 from releve.rules.inference.columns import column_findings, column_spec, seen
 from releve.rules.inference.profiles import MOST_LISTED
+from releve.rules.reading import Reading, read_cells
+from releve.rules.schema import Schema
 from tests.rules.inference.tables import column
 
 
@@ -113,7 +113,8 @@ def test_categories_are_listed_as_ingestion_names_them() -> None:
 def test_a_blank_cell_is_missing_where_ingestion_takes_it_so(kind: str) -> None:
     cells = {"number": ["1", "2"], "date": ["2024-01-31", "2024-02-01"], "category": ["a", "b"]}[kind] + ["  "]
 
-    read = from_text(Column("x", kind), pd.Series(cells, dtype=object))
+    schema = Schema.from_dict({"columns": {"x": {"type": kind}}, "target": {"name": "y", "task": "regression"}})
+    read = read_cells(pd.DataFrame({"x": cells}, dtype=object), schema, Reading(), is_text=True).frame["x"]
 
     assert column_spec(column(*cells))["type"] == kind
     assert column(*cells).missing == read.isna().sum()

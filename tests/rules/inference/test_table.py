@@ -116,10 +116,17 @@ def test_a_number_that_grows_with_the_rows_is_told() -> None:
     assert "step grows with the rows like a clock" in told(found, "time")
 
 
-def test_a_time_in_another_form_is_refused_with_what_to_do() -> None:
-    frame = a_table(day=[f"{1 + n % 28}/01/2024" for n in range(ROWS)])
+def test_a_time_that_can_be_read_in_two_ways_is_asked_about_with_both_settings() -> None:
+    frame = a_table(day=[f"{1 + n % 12}/{1 + n % 12}/2024" for n in range(ROWS)])
 
-    with pytest.raises(BadInput, match=r"the time 'day' holds '1/01/2024'; expected dates such as 2024-12-31"):
+    with pytest.raises(BadInput, match=r"the time day looks like dates such as '1/1/2024'.* day first, SET=.* for mo"):
+        described(frame, time="day")
+
+
+def test_a_time_that_is_none_is_refused_with_what_to_do() -> None:
+    frame = a_table(day=[f"day {1 + n % 28}" for n in range(ROWS)])
+
+    with pytest.raises(BadInput, match=r"the time 'day' holds 'day 1'; expected dates such as 2024-12-31"):
         described(frame, time="day")
 
 

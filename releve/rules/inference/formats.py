@@ -1,0 +1,308 @@
+"""How a file writes its numbers and dates, as far as it shows: the settings of `ingest` that read it, with reasons.
+
+What the whole file leaves in one way is written into params.yaml and told. Where two ways remain (6,718, 03/04/2024),
+nothing is read: one sentence asks, and says the setting of each.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from releve.rules.cells import as_number, is_missing, names_of, trimmed
+from releve.rules.inference.amounts import amounts_of
+from releve.rules.inference.date_formats import Ways, date_ways, of_digits
+from releve.rules.inference.findings import Finding, listed
+from releve.rules.inference.markers import epoch_findings, marker_findings, marker_words, sentinel_findings
+from releve.rules.inference.overrides import Override
+from releve.rules.numerals import MOSTLY, WAYS, Numerals, is_grouped
+from releve.rules.reading import NO_UNIT, Reading
+from releve.rules.saying import typed_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_PLAIN = 2000  # different plain numbers of a column that are held against the ways of the others
+Counts = Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Formats:
+    """How the file is read. `frame` has plain cells; `asked` are columns whose reading only a person knows."""
+
+    reading: Reading
+    frame: "pd.DataFrame"
+    overrides: tuple[Override, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    asked: Mapping[str, Finding] = field(default_factory=dict)
+
+
+def find_formats(
+    frame: "pd.DataFrame", said: Reading, *, as_text: bool, is_numerals_said: bool = False, time: str | None = None
+) -> Formats:
+    """Find what `said`, the params as they are, leaves open; what is said already is kept."""
+    texts = {str(name): _texts(frame[name], said, as_text=as_text) for name in frame}
+    words = {name: marker_words(counts) for name, counts in texts.items()}
+    counts = {name: {text: n for text, n in each.items() if text not in words[name]} for name, each in texts.items()}
+    counts = {name: each for name, each in counts.items() if each}
+    dates = _dates(frame, {name: each for name, each in counts.items() if name not in {**said.dates, **said.units}})
+    written, asked, findings = _numbers(
+        {name: each for name, each in counts.items() if name not in {**said.dates, **dates}},
+        said,
+        as_text=as_text,
+        is_said=is_numerals_said,
+    )
+    formats = {name: ways.formats for name, ways in dates.items() if ways.formats}
+    reading = replace(written, dates={**formats, **said.dates})
+    findings += [_told_date(name, dates[name], counts[name]) for name in formats]
+    asked |= {name: _asked_date(name, ways, counts[name]) for name, ways in dates.items() if not ways.formats}
+    plain = _plain(frame, reading, texts, as_text=as_text)
+    findings += marker_findings(texts, words, reading) + sentinel_findings(plain, said) + epoch_findings(plain, time)
+    return Formats(reading, plain, _overrides(reading, said), tuple(findings), asked)
+
+
+def _texts(cells: "pd.Series[Any]", said: Reading, *, as_text: bool) -> dict[str, int]:
+    """The texts of a column and their counts, markers aside; of a file with types only where all cells are texts."""
+    if not as_text and cells.dtype.kind not in "Oiu":
+        return {}
+    present = [cell for cell in cells.tolist() if not is_missing(cell)]
+    if not as_text and present and all(isinstance(cell, int) and not isinstance(cell, bool) for cell in present):
+        return dict(Counter(map(str, present)))
+    found = Counter(trimmed(cell) for cell in present if isinstance(cell, str))
+    texts = {text: count for text, count in found.most_common() if text and not said.is_marker(text)}
+    is_typed = sum(not isinstance(cell, str) for cell in present) > (1 - MOSTLY) * len(present)
+    return {} if not as_text and is_typed else texts
+
+
+def _share(counts: Counts, fits: Iterable[str]) -> float:
+    return sum(counts[text] for text in fits) / max(sum(counts.values()), 1)
+
+
+def _dates(frame: "pd.DataFrame", columns: Mapping[str, Counts]) -> dict[str, Ways]:
+    found = {}
+    for name, counts in columns.items():
+        if _share(counts, (text for text in counts if as_number(text) is not None)) >= MOSTLY:
+            ways = date_ways(counts, ()) if of_digits(counts) else Ways()
+        else:
+            ways = date_ways(counts, [trimmed(cell) for cell in frame[name] if isinstance(cell, str)])
+        if ways.ways:
+            found[name] = ways
+    return found
+
+
+def _numbers(
+    columns: Mapping[str, Counts], said: Reading, *, as_text: bool, is_said: bool
+) -> tuple[Reading, dict[str, Finding], list[Finding]]:
+    """The reading with units and numerals, the columns that are asked about, and what is told."""
+    units, bare, findings = dict(said.units), dict[str, dict[str, str]](), list[Finding]()
+    grouped: list[str] = []
+    for name, counts in columns.items():
+        unit = units.get(name, NO_UNIT)
+        numbers = {text: number for text in counts if (number := unit.without(text)) is not None}
+        plain = [text for text, number in numbers.items() if as_number(number) is not None]
+        likely = [text for text, number in numbers.items() if is_grouped(number) or as_number(number) is not None]
+        if _share(counts, plain) >= MOSTLY and (as_text or name in units):
+            bare[name] = numbers
+        elif _share(counts, likely) >= MOSTLY and (as_text or name in units):
+            bare[name] = numbers
+            grouped.append(name)
+        elif name not in units and (found := amounts_of(counts)) is not None:
+            if found.mixed:
+                findings.append(_told_mixed(name, found.mixed, counts))
+                continue
+            units[name], bare[name] = found.unit, found.numbers
+            if _share(counts, (text for text, one in found.numbers.items() if as_number(one) is not None)) < MOSTLY:
+                grouped.append(name)
+    ways = _ways(bare, grouped, columns, said.numerals if is_said or not said.numerals.is_plain else None)
+    numerals = ways[0] if len(ways) == 1 else said.numerals
+    read = {
+        name: _share(columns[name], (text for text, one in bare[name].items() if _value(numerals, one) is not None))
+        for name in bare
+    }
+    kept = {name: unit for name, unit in units.items() if name in said.units or read.get(name, 0) >= MOSTLY}
+    asked = {}
+    for name in grouped:
+        if read[name] < MOSTLY or len(ways) > 1:
+            asked[name] = _asked_numbers(name, ways, bare[name], {each: bare[each] for each in grouped})
+    if numerals != said.numerals:
+        findings.append(_told_numerals(numerals, grouped, bare))
+    findings += [_told_unit(name, kept[name], bare[name], numerals) for name in kept if name not in said.units]
+    return replace(said, numerals=numerals, units=kept), asked, findings
+
+
+def _value(way: Numerals, number: str) -> float | None:
+    return as_number(way.plain(number))
+
+
+def _ways(
+    bare: Mapping[str, Mapping[str, str]], grouped: Sequence[str], columns: Mapping[str, Counts], said: Numerals | None
+) -> list[Numerals]:
+    """The ways that read all columns of numbers, and most of their cells: the simplest of those that mean the same."""
+    if said is not None:
+        return [said]
+    if not grouped:
+        return [Numerals()]
+    seen = {
+        name: numbers if name in grouped else dict(islice(numbers.items(), MOST_PLAIN))
+        for name, numbers in bare.items()
+    }
+    read: dict[Numerals, int] = {}
+    meant: dict[Numerals, tuple[float | None, ...]] = {}
+    for way in WAYS:
+        values = {name: {text: _value(way, number) for text, number in each.items()} for name, each in seen.items()}
+        cells = {
+            name: sum(columns[name][text] for text, value in each.items() if value is not None)
+            for name, each in values.items()
+        }
+        if all(cells[name] >= MOSTLY * sum(columns[name][text] for text in seen[name]) for name in seen):
+            read[way] = sum(cells.values())
+            meant[way] = tuple(value for name in grouped for value in values[name].values())
+    best = [way for way in read if read[way] == max(read.values())]
+    return list({meant[way]: way for way in reversed(best)}.values())[::-1]
+
+
+def _plain(frame: "pd.DataFrame", reading: Reading, texts: Mapping[str, Counts], *, as_text: bool) -> "pd.DataFrame":
+    """The frame with numbers and dates as they are read, where a column is one of them; all else as it is."""
+    changed = frame.copy(deep=False)
+    for name, counts in texts.items():
+        if name in reading.dates:
+            read: Any = partial(_moment, reading, name, as_text)
+        elif _share(counts, (t for t in counts if as_number(reading.number(name, t)) is not None)) >= MOSTLY and (
+            as_text or name in reading.units
+        ):
+            read = partial(_number, reading, name, as_text)
+        else:
+            continue
+        cells = frame[name].tolist()
+        if name in reading.dates:
+            cells = [(*names_of(cell), cell)[0] for cell in cells]
+        known = {cell: read(trimmed(cell)) for cell in {each for each in cells if isinstance(each, str)}}
+        changed[name] = _series([known[cell] if isinstance(cell, str) else cell for cell in cells], frame[name])
+    return changed
+
+
+def _series(cells: list[Any], like: "pd.Series[Any]") -> "pd.Series[Any]":
+    return type(like)(cells, index=like.index, dtype=object)
+
+
+def _moment(reading: Reading, name: str, as_text: bool, text: str) -> Any:
+    moment = reading.date(name, text)
+    if not isinstance(moment, datetime):
+        return text
+    return moment.isoformat() if as_text else moment
+
+
+def _number(reading: Reading, name: str, as_text: bool, text: str) -> Any:
+    plain = reading.number(name, text)
+    number = as_number(plain)
+    return text if number is None else plain if as_text else number
+
+
+def _overrides(reading: Reading, said: Reading) -> tuple[Override, ...]:
+    found = {
+        "csv_thousands": (reading.numerals.thousands, said.numerals.thousands, "between the groups of digits, as seen"),
+        "csv_decimal": (reading.numerals.decimal, said.numerals.decimal, "before the fraction, as seen"),
+        "dates": (
+            {name: formats[0] if len(formats) == 1 else list(formats) for name, formats in reading.dates.items()},
+            {name: formats[0] if len(formats) == 1 else list(formats) for name, formats in said.dates.items()},
+            "as seen; ISO 8601 is read beside it",
+        ),
+        "units": (
+            {name: str(unit) for name, unit in reading.units.items()},
+            {name: str(unit) for name, unit in said.units.items()},
+            "beside the numbers, as seen",
+        ),
+    }
+    return tuple(Override("ingest", key, new, why) for key, (new, old, why) in found.items() if new != old)
+
+
+def _told_numerals(way: Numerals, grouped: Sequence[str], bare: Mapping[str, Mapping[str, str]]) -> Finding:
+    shown = (f"{name} {_example(way, bare[name])}" for name in grouped)
+    return Finding(
+        "type",
+        f"The file writes numbers in one way alone, and they are read so ({_as_said(way)}, written into params.yaml): "
+        f"{listed(shown, most=4)}",
+    )
+
+
+def _example(way: Numerals, numbers: Mapping[str, str]) -> str:
+    text = next((text for text, number in numbers.items() if is_grouped(number)), next(iter(numbers)))
+    value = _value(way, numbers[text])
+    return f"{text!r}" if value is None else f"{text!r} is {value:.12g}"
+
+
+def _as_said(way: Numerals) -> str:
+    return " ".join(f"{key}={value!r}" for key, value in _settings(way).items())
+
+
+def _settings(way: Numerals) -> dict[str, str]:
+    said = {"ingest.csv_thousands": (way.thousands, ""), "ingest.csv_decimal": (way.decimal, ".")}
+    return {key: value for key, (value, usual) in said.items() if value != usual}
+
+
+def _told_unit(name: str, unit: Any, numbers: Mapping[str, str], way: Numerals) -> Finding:
+    negative = next((text for text, number in numbers.items() if number.startswith("-")), None)
+    shown = [text for text in (next(iter(numbers)), negative) if text is not None]
+    examples = " and ".join(f"{text!r} is read as {_value(way, numbers[text]):.12g}" for text in dict.fromkeys(shown))
+    return Finding(
+        "type", f"{name} writes its numbers with {str(unit)!r} (ingest.units, written into params.yaml): {examples}"
+    )
+
+
+def _told_mixed(name: str, signs: Sequence[str], counts: Counts) -> Finding:
+    return Finding(
+        "type",
+        f"{name} has numbers in several units ({listed(signs, most=3)}): {listed(map(repr, counts), most=2)}; they "
+        "are not read as numbers, and the column stays a category. Write one unit into the file",
+    )
+
+
+def _asked_numbers(
+    name: str, ways: Sequence[Numerals], numbers: Mapping[str, str], grouped: Mapping[str, Mapping[str, str]]
+) -> Finding:
+    shown = listed(map(repr, [text for text, one in numbers.items() if is_grouped(one)] or numbers), most=3)
+    text = f"{name} holds numbers such as {shown}; as they stand they are a category"
+    if not ways:
+        others = [each for each in grouped if each != name]
+        beside = f", beside {listed(others, most=3)}" if others else ""
+        return Finding(
+            "numerals",
+            f"{text}. No one setting reads all numbers of the file{beside}: some would be read wrongly. "
+            "Write them all in one way into the file",
+        )
+    cures = tuple(_settings(way) for way in ways)
+    asked = (f"{typed_settings(cure)} where {_example(way, numbers)}" for way, cure in zip(ways, cures, strict=True))
+    return Finding("numerals", f"{text}. To have numbers, add {' or '.join(asked)}", cures=cures)
+
+
+def _told_date(name: str, ways: Ways, counts: Counts) -> Finding:
+    (way,) = ways.ways
+    example = ways.decided_by or next(iter(counts))
+    why = ""
+    if ways.decided_by:
+        why = f", {way.order}, since this can be read in no other way"
+    if ways.by_order_of_rows:
+        why = f", {way.order}: no cell says so, but only so are the rows in the order of time; look whether it is right"
+    pivot = "; years 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to 2068" if "%y" in "".join(way.formats) else ""
+    formats = listed((f'"{each}"' for each in way.formats), most=4)
+    return Finding(
+        "type",
+        f"{name} holds {example!r}: read as the date {formats}{why} (ingest.dates, written into params.yaml){pivot}",
+    )
+
+
+def _asked_date(name: str, ways: Ways, counts: Counts) -> Finding:
+    formats = [way.formats[0] if len(way.formats) == 1 else list(way.formats) for way in ways.ways]
+    cures = tuple({"ingest.dates": {name: each}} for each in formats)
+    asked = (f"{typed_settings(cure)} for {way.order}" for cure, way in zip(cures, ways.ways, strict=True))
+    return Finding(
+        "type",
+        f"{name} looks like dates such as {next(iter(counts))!r}, which can be read in more than one way; it is no "
+        f"feature until it is said which: add {', '.join(asked)}",
+        (name,),
+        "a date that can be read in two ways",
+        cures,
+    )
