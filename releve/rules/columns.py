@@ -6,7 +6,7 @@ One table, TYPES, says it for every type; `releve.rules.frames` applies it to wh
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from releve.rules.dates import as_date
 NUMBER, DATE, CATEGORY, TEXT = "number", "date", "category", "text"
 LONGEST_TEXT = 100_000  # characters, where a text column names no max_length: some thirty pages
 REAL = int | float | np.integer | np.floating | Decimal
+SCALAR = REAL | bool | np.bool_ | date | np.datetime64
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ def _date_problem(column: Column, value: Any) -> str | None:
 
 
 def _category_problem(column: Column, value: Any) -> str | None:
+    if not column.feature and column.categories is None and isinstance(value, SCALAR):
+        return None  # kept as its text: a row is not rejected for what no model sees
     if column.categories is not None:
         named = value in column.categories if isinstance(value, str) else column.named_by(value) is not None
         return None if named else f"is {shown(value)}, expected one of {', '.join(column.categories)}"

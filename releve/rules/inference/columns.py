@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from releve.rules.cells import EXACT, names_of
 from releve.rules.columns import CATEGORY, NUMBER, TEXT
 from releve.rules.dates import as_date
-from releve.rules.inference.findings import Finding, counted, listed
+from releve.rules.inference.findings import Finding, counted
 from releve.rules.inference.profiles import Profile
 from releve.rules.inference.spelling import cure, spelled
 
@@ -79,12 +79,12 @@ def _day_or_moment(moment: datetime) -> str:
 
 def column_findings(profile: Profile) -> list[Finding]:
     """What is odd about one column by itself."""
-    checks = (_nested, _strange, _inexact, _constant, _missing, _numerals, _other_form, _sentences)
+    checks = (_nested, _inexact, _constant, _missing, _numerals, _other_form, _sentences)
     return [finding for check in checks if (finding := check(profile)) is not None]
 
 
 def _constant(profile: Profile) -> Finding | None:
-    if profile.distinct > 1:
+    if profile.distinct > 1 or (profile.counts and profile.missing):  # a mark in some rows says something
         return None
     what = f"is always {next(iter(profile.counts))!r}" if profile.counts else "is empty in every row"
     text = f"{profile.name} {what}: nothing to learn from it, so it is no feature"
@@ -96,8 +96,8 @@ def _nested(profile: Profile) -> Finding | None:
         return None
     return Finding(
         "cells",
-        f"{profile.name} holds {next(iter(profile.counts))}, which is no number, date or text: every row will be "
-        "rejected. Leave the column out of the file, or write what is needed of it into columns of their own",
+        f"{profile.name} holds lists or objects such as {next(iter(profile.counts))}, and a cell is a number, a date "
+        "or a text. Leave the column out of the file, or write what is needed of it into columns of their own",
     )
 
 
@@ -108,19 +108,6 @@ def _inexact(profile: Profile) -> Finding | None:
         "cells",
         f"{profile.name} holds whole numbers of more than 15 digits, of which a number keeps the first 15: two of them "
         "can become one. Where they are names, write them as text into the file and put {type: category}",
-    )
-
-
-def _strange(profile: Profile) -> Finding | None:
-    if not profile.strange:
-        return None
-    rows = sum(profile.strange.values())
-    shown = listed((f"{value!r} ({count} x)" for value, count in profile.strange.items()), most=3)
-    text = f"{profile.name}: {counted(rows, 'cell')} of {profile.present:,} {'is' if rows == 1 else 'are'} no"
-    return Finding(
-        "cells",
-        f"{text} {profile.type}: {shown}. These rows will be rejected into quarantine; "
-        "leave a cell empty to say that it is missing",
     )
 
 
