@@ -148,11 +148,12 @@ def code_findings(columns: Sequence[Profile]) -> list[Finding]:
     names = [column.name for column in columns if column.is_whole and column.distinct in FEW_CODES]
     if not names:
         return []
-    verb = (
-        "holds few whole numbers, and stays a number" if len(names) == 1 else "hold few whole numbers, and stay numbers"
+    text = (
+        f"{listed(names)} {either(len(names), 'holds', 'hold')} few different whole numbers and "
+        f"{either(len(names), 'is a number', 'are numbers')}, in their order; for codes without an order write "
+        "{type: category} (in other files than CSV the cells must be text then)"
     )
-    text = f"{listed(names)} {verb}; where they are names without an order"
-    return [Finding("hint", f"{text}, write {{type: category}} (CSV only: other files must hold them as text)")]
+    return [Finding("hint", text)]
 
 
 def size_findings(rows: int, *, min_rows: int, holdout_share: float) -> list[Finding]:
@@ -161,6 +162,8 @@ def size_findings(rows: int, *, min_rows: int, holdout_share: float) -> list[Fin
     if rows >= needed:
         return []
     text = (
-        f"{counted(rows, 'row')}: the gate promotes nothing below {min_rows} rows of holdout, which takes {needed} rows"
+        f"{counted(rows, 'row')} {either(rows, 'is', 'are')} too few: a model is judged on at least {min_rows} "
+        f"(gate.min_rows), which may be a share of {holdout_share:g} of all rows (split.holdout_share), so that "
+        f"{needed} are needed; put more files into the incoming folder before the first retraining"
     )
-    return [Finding("size", f"{text}; put more files into the incoming folder before the first retraining")]
+    return [Finding("size", text)]

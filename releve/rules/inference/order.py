@@ -277,8 +277,8 @@ def course_findings(target: str, found: Course | None) -> list[Finding]:
 def _sorted(target: str) -> Finding:
     return Finding(
         "order",
-        f"the rows are sorted by {target}: the newest ones, on which the model is judged, hold one class only. Say "
-        "which column is the TIME, or bring the file in the order in which its rows came about",
+        f"the rows are sorted by {target}: the last ones count as the newest, the model is judged on them, and they "
+        "hold one class only. Say which column is the TIME; where rows have no time, shuffle the file first",
     )
 
 

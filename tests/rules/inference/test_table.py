@@ -151,7 +151,7 @@ def test_whole_numbers_with_few_values_stay_numbers_and_are_told() -> None:
     found = described(a_table(weekday=[n % 7 for n in range(ROWS)]))
 
     assert found.table["columns"]["weekday"] == {"type": "number", "min": 0}
-    assert told(found, "hint").startswith("weekday holds few whole numbers, and stays a number")
+    assert told(found, "hint").startswith("weekday holds few different whole numbers and is a number")
 
 
 @pytest.mark.parametrize(("rows", "is_told"), [(179, True), (180, False)])
