@@ -146,8 +146,10 @@ def _rejections(found: TableSample, described: Described, special: dict[int, str
     schema = Schema.from_dict(described.table, source="the new params.yaml")
     schema.check_columns(list(found.frame.columns), source="the file")
     checked = schema.check_frame(typed(found.frame, schema, params, is_text=found.is_text))
-    looked_at = len(found.frame) + len(found.lines)
-    return rejections_of(checked, looked_at=looked_at, unread=len(found.lines), special=special)
+    unread = len(found.lines)
+    return rejections_of(
+        checked, looked_at=len(found.frame) + unread, is_whole=found.complete, unread=unread, special=special
+    )
 
 
 def _told(

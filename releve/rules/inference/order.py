@@ -59,7 +59,7 @@ def _turned(time: Profile) -> Finding:
         "order",
         f"the file stands newest first: {time.name} goes back from row to row. So that the newest rows count as the "
         f"newest, params.yaml says 'time: {time.name}', as {role} would; if another column tells when a row came "
-        "about, name that one",
+        "about, name that one, and if the last rows are the newest all the same, remove the line",
     )
 
 

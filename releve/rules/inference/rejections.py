@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ class Rejections:
     """Rows of a sample that a schema rejects, by position, and why; and lines that are no rows at all."""
 
     looked_at: int  # rows and lines
+    is_whole: bool = True  # whether the file holds no more than these
     rows: frozenset[int] = frozenset()
     unread: int = 0  # lines that are no rows
     reasons: Mapping[str, Counter[str]] = field(default_factory=dict)  # of each column, by cells
@@ -45,23 +46,21 @@ def no_rows(frame: "pd.DataFrame") -> dict[int, str]:
     names = [str(name).strip() for name in frame.columns]
     first = frame.iloc[:, 0].astype(str).str.strip().to_numpy()
     again = [int(place) for place in np.flatnonzero(first == names[0]) if _cells(frame, int(place)) == names]
-    last = range(max(0, len(frame) - LAST_ROWS), len(frame))
-    totals = [place for place in last if TOTALS & {cell.casefold().rstrip(":") for cell in _cells(frame, place)}]
-    common = {place for place in totals if not _is_rare(frame, place)}
-    return {place: "header" for place in again} | {place: "totals" for place in totals if place not in common}
+    above = max(0, len(frame) - LAST_ROWS)
+    totals = [place for place in range(above, len(frame)) if _adds_up(frame, place, above)]
+    return {place: "header" for place in again} | dict.fromkeys(totals, "totals")
 
 
 def _cells(frame: "pd.DataFrame", place: int) -> list[str]:
     return [str(cell).strip() for cell in frame.iloc[place].tolist()]
 
 
-def _is_rare(frame: "pd.DataFrame", place: int) -> bool:
-    """Whether the name of the totals stands nowhere above: elsewhere it is a category like any other."""
-    for column, cell in enumerate(frame.iloc[place].tolist()):
-        if str(cell).strip().casefold().rstrip(":") in TOTALS:
-            above: Any = frame.iloc[: max(0, len(frame) - LAST_ROWS), column]
-            return not (above.astype(str).str.strip() == str(cell).strip()).any()
-    return True
+def _adds_up(frame: "pd.DataFrame", place: int, above: int) -> bool:
+    """Whether a cell says so, and stands nowhere above: elsewhere it is a category like any other."""
+    return any(
+        cell.casefold().rstrip(":") in TOTALS and not (frame.iloc[:above, column].astype(str).str.strip() == cell).any()
+        for column, cell in enumerate(_cells(frame, place))
+    )
 
 
 def rejection_findings(
@@ -85,11 +84,13 @@ def rejection_findings(
 
 
 def _refused(found: Rejections, allowed: float) -> Finding:
+    rows = f"{found.total:,} of {'' if found.is_whole else 'the first '}{counted(found.looked_at, 'row')}"
+    when = "" if found.is_whole else ", where the rest is like its beginning"
     return Finding(
         "refused",
-        f"the file as it is will be refused whole: {found.total:,} of {counted(found.looked_at, 'row')} will be "
-        f"rejected, and a share of {allowed:g} may be (ingest.max_rejected_share). Correct the file, or what "
-        "params.yaml says of the columns below, before you ingest it",
+        f"the file as it is will be refused whole{when}: {rows} will be rejected, and a share of {allowed:g} may be "
+        "(ingest.max_rejected_share). Correct the file, or what params.yaml says of the columns below, before you "
+        "ingest it",
     )
 
 
@@ -133,7 +134,9 @@ def _column(name: str, found: Rejections, lines: NDArray[np.int64], target: str)
     )
 
 
-def rejections_of(checked: "Checked", *, looked_at: int, unread: int, special: Mapping[int, str]) -> Rejections:
+def rejections_of(
+    checked: "Checked", *, looked_at: int, is_whole: bool, unread: int, special: Mapping[int, str]
+) -> Rejections:
     """From what `Schema.check_frame` says of the sample. Rows that are none are told by themselves."""
     reasons: dict[str, Counter[str]] = {}
     by_column: dict[str, list[int]] = {}
@@ -141,7 +144,7 @@ def rejections_of(checked: "Checked", *, looked_at: int, unread: int, special: M
         if problem.row not in special:
             reasons.setdefault(problem.column, Counter())[problem.reason] += 1
             by_column.setdefault(problem.column, []).append(problem.row)
-    return Rejections(looked_at, frozenset(checked.rejected_rows), unread, reasons, by_column)
+    return Rejections(looked_at, is_whole, frozenset(checked.rejected_rows), unread, reasons, by_column)
 
 
 def rest(rows: int, without: frozenset[int]) -> NDArray[np.int64]:
