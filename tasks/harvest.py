@@ -15,7 +15,8 @@ from releve.adapters.files import file_digest, write_bytes, write_parquet
 from releve.adapters.prediction_ledger import LedgerReader
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.adapters.scenario_lock import scenario_lock
-from releve.rules.columns import DATE, NUMBER, Column
+from releve.rules.cells import is_missing
+from releve.rules.columns import CATEGORY, DATE, NUMBER, SCALAR, Column
 from releve.rules.frames import with_columns
 from releve.rules.ledger import Labelled
 from releve.rules.schema import Schema
@@ -86,7 +87,9 @@ def _as_sent(column: Column, cell: Any) -> Any:
     """The cell in the one form that a Parquet column has: JSON knows huge whole numbers, and 1 beside "1"."""
     if column.type == NUMBER and isinstance(cell, int) and not isinstance(cell, bool):
         return float(cell)
-    return column.named_by(cell) or cell
+    if column.type == CATEGORY and isinstance(cell, SCALAR) and not is_missing(cell):
+        return column.named_by(cell) or str(cell)
+    return cell
 
 
 def _undelivered(settings: Settings, state: ScenarioState) -> list[Path]:

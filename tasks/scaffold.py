@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,13 @@ import yaml
 
 from releve.adapters.files import Inputs, file_digest, read_params, write_bytes, write_inputs
 from releve.adapters.scenario_branch import ScenarioBranch
+from releve.adapters.tables.reading import Sample as TableSample
 from releve.adapters.tables.reading import read_sample
 from releve.door import run_command
 from releve.errors import BadInput, Conflict, NotFound, explained_storage
+from releve.rules.inference.findings import Finding, in_order
 from releve.rules.inference.overrides import as_sections, read_override
+from releve.rules.inference.rejections import Rejections, no_rows, rejection_findings, rejections_of
 from releve.rules.inference.table import Described, Roles, Sample, describe
 from releve.rules.inference.writing import params_text
 from releve.rules.names import check_scenario_name
@@ -30,9 +33,10 @@ from releve.rules.saying import on_command
 from releve.rules.schema import TABLE_KEYS, Schema
 from releve.settings import Settings
 from tasks.batches import as_text
-from tasks.intake import csv_options
+from tasks.intake import csv_options, typed
 from tasks.places import ScenarioFiles, ScenarioState
 
+ROUNDS = 5  # of inferring from what is accepted; two are the rule, one where nothing is rejected
 SAMPLE_ROWS = 50_000  # rows that are looked at, from the first on
 TEMPLATE = "digits"  # whose pipeline is copied, while it is there
 GIT_IGNORED = "/batches\n/build\n"  # DVC holds them
@@ -46,6 +50,7 @@ class Scaffolded:
     folder: Path
     incoming: Path
     described: Described
+    rejections: Rejections  # what ingestion will reject of the sample
 
 
 def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> Scaffolded:
@@ -62,7 +67,8 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
     _check_new(files, data=data, incoming=incoming)
     base = read_params(settings.project).model_dump()
     params = parse(merge(base, as_sections(roles.settings)), source="params.yaml with what you set")
-    described = describe(_sample(data, params.ingest), roles, base=base)
+    found = read_sample(data, SAMPLE_ROWS, options=csv_options(params.ingest, say=on_command))
+    described, rejections = _settled(found, _sample(found, data, params.ingest), roles, base=base, params=params.ingest)
     beside = files.folder.parent / ".new" / scenario  # deeper than any scenario, so that nobody takes it for one
     try:
         _write(beside, described, scenario, template=_template(settings.project), base=base)
@@ -70,7 +76,7 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
         beside.rename(files.folder)
     finally:
         shutil.rmtree(beside.parent, ignore_errors=True)
-    return Scaffolded(files.folder, incoming, described)
+    return Scaffolded(files.folder, incoming, described, rejections)
 
 
 def refresh(settings: Settings) -> list[str]:
@@ -100,10 +106,55 @@ def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
         raise Conflict(f"another file waits already as {incoming}; move it away, or give {data.name} another name")
 
 
-def _sample(data: Path, params: Ingest) -> Sample:
-    found = read_sample(data, SAMPLE_ROWS, options=csv_options(params, say=on_command))
+def _sample(found: TableSample, data: Path, params: Ingest) -> Sample:
     unread = tuple(f"line {line.row}: {line.reason}" for line in found.lines)
     return Sample(as_text(data.name), found.read_as, found.frame, found.is_text, found.complete, unread, found.notes)
+
+
+def _settled(
+    found: TableSample, sample: Sample, roles: Roles, *, base: dict[str, Any], params: Ingest
+) -> tuple[Described, Rejections]:
+    """Infer from the rows that ingestion will accept by what was inferred from them, and tell what it will reject.
+
+    A row that is rejected adds no class, category or bound. Without it another row may fit no more, or fit again, so
+    this is repeated until it settles; what is told is always what the schema that is written rejects.
+    """
+    special = no_rows(found.frame) if found.frame.columns.is_unique else {}
+    without: frozenset[int] = frozenset(special)
+    rejections = Rejections(0)
+    for _ in range(ROUNDS):
+        try:
+            described = describe(sample, roles, base=base, without=without)
+        except BadInput as error:
+            told = [finding.text for finding in _told(found, rejections, special, roles, params) if rejections.total]
+            raise BadInput(". Besides, ".join([str(error), *told])) from None
+        rejections = _rejections(found, described, special, base)
+        rejected = rejections.rows | special.keys()
+        if rejected == without or len(rejected) == len(found.frame):
+            break
+        without = rejected
+    findings = in_order([*_told(found, rejections, special, roles, params), *described.findings])
+    return replace(described, findings=findings), rejections
+
+
+def _rejections(found: TableSample, described: Described, special: dict[int, str], base: dict[str, Any]) -> Rejections:
+    """By ingestion's own functions, with the settings that are about to be written."""
+    schema = Schema.from_dict(described.table, source="the new params.yaml")
+    params = parse(merge(base, as_sections(described.overrides)), source="the new params.yaml").ingest
+    schema.check_columns(list(found.frame.columns), source="the file")
+    checked = schema.check_frame(typed(found.frame, schema, params, is_text=found.is_text))
+    unread = len(found.lines)
+    return rejections_of(
+        checked, looked_at=len(found.frame) + unread, is_whole=found.complete, unread=unread, special=special
+    )
+
+
+def _told(
+    found: TableSample, rejections: Rejections, special: dict[int, str], roles: Roles, params: Ingest
+) -> list[Finding]:
+    return rejection_findings(
+        rejections, special=special, lines=found.rows, target=roles.target, allowed=params.max_rejected_share
+    )
 
 
 def _template(project: Path) -> str:

@@ -98,7 +98,7 @@ class Watch:
         if not self._earlier.rows:
             return []
         known = {name: self._earlier.missing.get(name, 0) / self._earlier.rows for name in self._earlier.missing}
-        now = {name: self._share(count) for name, count in self.profile.missing.items()}
+        now = {name: self._share(self.profile.missing[name]) for name in self._schema.names if self.profile.rows}
         return [
             f"{name} is missing in {now[name]:.0%} of the rows, in {before:.0%} before"
             for name, before in ({name: known.get(name, 0.0) for name in now}).items()

@@ -6,7 +6,7 @@ One table, TYPES, says it for every type; `releve.rules.frames` applies it to wh
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -29,6 +29,7 @@ from releve.rules.dates import as_date
 NUMBER, DATE, CATEGORY, TEXT = "number", "date", "category", "text"
 LONGEST_TEXT = 100_000  # characters, where a text column names no max_length: some thirty pages
 REAL = int | float | np.integer | np.floating | Decimal
+SCALAR = REAL | bool | np.bool_ | date | np.datetime64
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,8 @@ def _date_problem(column: Column, value: Any) -> str | None:
 
 
 def _category_problem(column: Column, value: Any) -> str | None:
+    if not column.feature and column.categories is None and isinstance(value, SCALAR):
+        return None  # kept as its text: a row is not rejected for what no model sees
     if column.categories is not None:
         return (
             None

@@ -140,6 +140,12 @@ def test_a_column_that_is_no_feature_may_hold_what_was_never_there(name, cell, b
     assert not [finding for finding in watch.findings(100) if name in finding.text]
 
 
+def test_a_column_that_no_request_carries_is_not_missed():
+    frame = rows().assign(order=None).astype({"order": "float64"})
+
+    assert told(frame, on_duplicate_rows="ignore") == []
+
+
 @pytest.mark.parametrize(("name", "kind", "cell"), [("price", "category", "1"), ("town", "number", 1.0)])
 def test_what_was_seen_of_a_column_of_another_type_is_not_held_against_it(name, kind, cell):
     earlier = profile(rows(), SCHEMA)

@@ -10,6 +10,7 @@ import pytest
 from releve.adapters.files import write_parquet
 from releve.adapters.scenario_lock import scenario_lock
 from releve.rules.ledger import answers_from, join_labels
+from releve.rules.schema import Schema
 from tasks.harvest import as_batch, harvest, unharvested, waiting_rows
 from tasks.ingest import ingest
 from tests.tables import SHOP, rentals_row, rentals_schema, shop_rows
@@ -244,3 +245,15 @@ def test_a_category_that_was_sent_as_a_number_is_harvested_as_its_text(tmp_path)
     )
 
     assert checked.accepted["season"].tolist() == ["1", "1", "warm"]
+
+
+def test_a_category_that_is_no_feature_may_be_sent_as_anything(tmp_path):
+    columns = {"x": {"type": "number"}, "source": {"type": "category", "feature": False}}
+    schema = Schema.from_dict({"target": {"name": "rented", "task": "regression"}, "columns": columns})
+    rows = [{"x": 1.0, "source": source} for source in ("web", 5, 2.5, True, None)] + [{"x": 1.0}]
+
+    checked = harvested(tmp_path, *rows, labels=[1.0] * 6, schema=schema)
+
+    assert schema.row_problems(rows) == []
+    assert checked.problems == ()
+    assert checked.accepted["source"].tolist() == ["web", "5", "2.5", "True", "", ""]

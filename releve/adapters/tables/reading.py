@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from releve.adapters.tables.chunks import Chunk, Line, Table, told_as
 from releve.adapters.tables.csv_file import CsvOptions, open_csv
 from releve.adapters.tables.excel import open_excel
@@ -77,6 +80,7 @@ class Sample:
     """The first rows of a table, and the lines among them that are no rows. `is_text`: all cells are text."""
 
     frame: "pd.DataFrame"
+    rows: NDArray[np.int64]  # the number of each row in the file: see Chunk
     lines: tuple[Line, ...]
     read_as: str
     is_text: bool
@@ -94,7 +98,16 @@ def read_sample(path: Path, rows: int, *, options: CsvOptions | None = None) -> 
     if frame is None or frame.empty:
         first = f": of {len(lines)} lines none is one; line {lines[0].row} {lines[0].reason}" if lines else ""
         raise BadInput(f"{path.name} has no rows{first}; put a file with at least one row in its place")
-    return Sample(frame.head(rows), lines, table.read_as, table.is_text, complete and len(frame) <= rows, table.notes())
+    numbers = np.concatenate([chunk.rows for chunk in chunks])
+    return Sample(
+        frame.head(rows),
+        numbers[:rows],
+        lines,
+        table.read_as,
+        table.is_text,
+        complete and len(frame) <= rows,
+        table.notes(),
+    )
 
 
 def _joined(frames: "list[pd.DataFrame]") -> "pd.DataFrame":

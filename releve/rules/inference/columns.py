@@ -84,7 +84,6 @@ def column_findings(profile: Profile, asked: Finding | None = None) -> list[Find
     """What is odd about one column by itself. `asked`: what is asked about its numbers or dates, as the file is."""
     checks = (
         _nested,
-        _strange,
         _inexact,
         _constant,
         _missing,
@@ -104,7 +103,7 @@ ASKED, ASKED_KINDS = ("grouped number", "other date"), ("numerals", "type")
 
 
 def _constant(profile: Profile) -> Finding | None:
-    if profile.distinct > 1:
+    if profile.distinct > 1 or (profile.counts and profile.missing):  # a mark in some rows says something
         return None
     what = f"is always {next(iter(profile.counts))!r}" if profile.counts else "is empty in every row"
     text = f"{profile.name} {what}: nothing to learn from it, so it is no feature"
@@ -116,8 +115,8 @@ def _nested(profile: Profile) -> Finding | None:
         return None
     return Finding(
         "cells",
-        f"{profile.name} holds {next(iter(profile.counts))}, which is no number, date or text: every row will be "
-        "rejected. Leave the column out of the file, or write what is needed of it into columns of their own",
+        f"{profile.name} holds lists or objects such as {next(iter(profile.counts))}, and a cell is a number, a date "
+        "or a text. Leave the column out of the file, or write what is needed of it into columns of their own",
     )
 
 
@@ -128,19 +127,6 @@ def _inexact(profile: Profile) -> Finding | None:
         "cells",
         f"{profile.name} holds whole numbers of more than 15 digits, of which a number keeps the first 15: two of them "
         "can become one. Where they are names, write them as text into the file and put {type: category}",
-    )
-
-
-def _strange(profile: Profile) -> Finding | None:
-    if not profile.strange:
-        return None
-    rows = sum(profile.strange.values())
-    shown = listed((f"{value!r} ({count} x)" for value, count in profile.strange.items()), most=3)
-    text = f"{profile.name}: {counted(rows, 'cell')} of {profile.present:,} {'is' if rows == 1 else 'are'} no"
-    return Finding(
-        "cells",
-        f"{text} {profile.type}: {shown}. These rows will be rejected into quarantine; "
-        "leave a cell empty to say that it is missing",
     )
 
 

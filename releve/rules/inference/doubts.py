@@ -1,21 +1,24 @@
-"""What is odd about a table as a whole: ids, clocks, repetitions, columns that say the same, too few rows."""
+"""What is odd about a table as a whole: ids, repetitions, mixed cells, columns that say the same, too few rows."""
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.rules.columns import CATEGORY, DATE, NUMBER
-from releve.rules.inference.findings import Finding, counted, either, listed
+from releve.rules.cells import as_number
+from releve.rules.columns import CATEGORY, DATE, REAL
+from releve.rules.inference.findings import Finding, counted, either, listed, said
 from releve.rules.inference.profiles import Profile
 
+TOLD_FORMS = ("grouped number", "quoted grouped number", "other date", "nested")  # told as such, and no names
 FEWEST_IDS = 20  # rows; in fewer, all different is no surprise
 ID_NAME = re.compile(r"(^|[_. -])(id|key|uuid|guid|nr|no|number|index|row|instant)$", re.IGNORECASE)
 CAMEL_ID = re.compile(r"[a-z](Id|ID|Key|Nr|No)$")
-CLOCK = 0.99  # rank correlation with the row number, above which a column counts the rows
-CLOCK_VALUES = 0.01  # share of different values; a growing column of fewer is a code, such as the year
 FEW_CODES = range(3, 13)  # different whole numbers that may be names rather than amounts; months are 12
+MANY_REPEATED = 0.05  # share of the rows that repeat another one
+MOSTLY_MIXED = 0.5  # share of numbers among words; fewer are names that happen to be digits
 SAME = 0.9999  # rank correlation
 MOST_COMPARED = 300  # columns; all pairs of them are compared
 
@@ -40,7 +43,7 @@ def _id(column: Profile) -> Finding:
 def _id_like(column: Profile) -> Finding | None:
     if column.present < FEWEST_IDS or column.distinct < column.present or column.type == DATE:
         return None
-    if column.type == CATEGORY:
+    if column.type == CATEGORY and column.form not in TOLD_FORMS:
         why = "is different in every row"
     elif column.is_whole and (np.diff(column.numbers[~np.isnan(column.numbers)]) > 0).all():
         why = "counts the rows: a whole number that grows with every row"
@@ -48,78 +51,9 @@ def _id_like(column: Profile) -> Finding | None:
         why = "is a different whole number in every row, and is called like an id"
     else:
         return None
-    text = (
-        f"{column.name} {why}, so it is no feature; if it names the rows, say ID={column.name} (or id: in params.yaml)"
-    )
+    role = said("ID", column.name)
+    text = f"{column.name} {why}, so it is no feature; if it names the rows, say {role} (or id: in params.yaml)"
     return Finding("id", text, (column.name,), f"like an id: {why.partition(':')[0]}")
-
-
-def time_findings(columns: Sequence[Profile], *, time: str | None) -> list[Finding]:
-    """What is wrong with the column that orders the rows, or which one could."""
-    chosen = [column for column in columns if column.name == time]
-    return _time(chosen[0]) if chosen else _other_clocks(columns)
-
-
-def _time(column: Profile) -> list[Finding]:
-    known = column.numbers[~np.isnan(column.numbers)]
-    backwards = int((np.diff(known) < 0).sum())
-    shared = len(known) - len(np.unique(known))
-    told = (
-        (
-            "time",
-            backwards,
-            f"the rows are not in the order of {column.name}: {counted(backwards, 'row')} "
-            f"{either(backwards, 'goes', 'go')} back in time",
-        ),
-        (
-            "time",
-            column.missing,
-            f"{column.name} is missing in {counted(column.missing, 'row')}, whose place in time is unknown",
-        ),
-        (
-            "hint",
-            shared,
-            f"{counted(shared, 'row')} {either(shared, 'has', 'have')} the {column.name} of an earlier row; such rows "
-            "keep the file's order",
-        ),
-    )
-    findings = [Finding(kind, text) for kind, count, text in told if count]
-    if column.type == NUMBER:
-        text = f"{column.name} orders the rows; as a number that only grows it is no feature"
-        findings.append(Finding("role", text, (column.name,), "the time: only grows"))
-    return findings
-
-
-def _other_clocks(columns: Sequence[Profile]) -> list[Finding]:
-    clocks = [column.name for column in columns if column.type == DATE] + [
-        each.name for each in columns if _grows(each)
-    ]
-    if not clocks:
-        return [
-            Finding("time", "no column is a time: the rows count as ordered as they stand in the file, oldest first")
-        ]
-    text = f"{listed(clocks)} could be the time; say TIME={clocks[0]} to have rows ordered by it, and not as they stand"
-    return [Finding("time", text), *clock_findings(columns)]
-
-
-def _grows(column: Profile) -> bool:
-    if column.type != NUMBER or column.present < FEWEST_IDS or column.distinct <= max(2, CLOCK_VALUES * column.present):
-        return False
-    known = column.numbers[~np.isnan(column.numbers)]
-    return bool(np.corrcoef(_ranks(known), np.arange(len(known)))[0, 1] >= CLOCK)
-
-
-def clock_findings(columns: Sequence[Profile]) -> list[Finding]:
-    """Features that only grow: tomorrow's values were never seen, and drift is found for ever."""
-    names = [column.name for column in columns if _grows(column)]
-    if not names:
-        return []
-    text = f"{listed(names)} grow{'s' * (len(names) == 1)} with the rows like a clock: a model cannot know tomorrow's"
-    return [
-        Finding(
-            "time", f"{text} values, and drift will be found in every window; unless it helps, put 'feature: false'"
-        )
-    ]
 
 
 def repetition_findings(columns: Sequence[Profile]) -> list[Finding]:
@@ -131,19 +65,58 @@ def repetition_findings(columns: Sequence[Profile]) -> list[Finding]:
     if not again:
         return []
     text = (
-        f"{counted(again, 'row')} of {len(table):,} {either(again, 'repeats', 'repeat')} an earlier row in every column"
-        ": where a row is learned from and its like is in the holdout, the score flatters the model. To have files "
-        "refused for rows that are alike, ids too, put 'batch: {on_duplicate_rows: refuse, max_duplicate_rows: 0}'"
+        f"{counted(again, 'row')} of {len(table):,} {either(again, 'is', 'are')} the same as an earlier row in every "
+        "column: a model that learned the one and is judged on the other scores too well. To have files with such rows "
+        "refused, put 'batch: {on_duplicate_rows: refuse, max_duplicate_rows: 0}'"
     )
-    return [Finding("duplicates", text)]
+    return [Finding("repeated" if again > MANY_REPEATED * len(table) else "duplicates", text)]
+
+
+def mixed_findings(columns: Sequence[Profile]) -> list[Finding]:
+    """Columns of names in which numbers or dates stand beside words: one kind is often a mistake."""
+    return [finding for column in columns if (finding := _mixed(column)) is not None]
+
+
+def _mixed(column: Profile) -> Finding | None:
+    if column.is_ordered or column.form or column.present < FEWEST_IDS:
+        return None
+    is_machine = any(not isinstance(value, str) for value in column.counts)  # of other files than CSV
+    kinds: dict[str, list[Any]] = {}
+    for value in column.counts:  # the most frequent first
+        kinds.setdefault(_kind(value, digits_are_text=is_machine), []).append(value)
+    counts = {kind: sum(column.counts[value] for value in values) for kind, values in kinds.items()}
+    mostly = max((counts.get(kind, 0) for kind in ("number", "date")), default=0) / max(column.present, 1)
+    if len(counts) < 2 or not (is_machine or mostly >= MOSTLY_MIXED):
+        return None
+    ranked = sorted(counts, key=lambda kind: -counts[kind])
+    shown = " and ".join(f"{counted(counts[kind], kind)} (such as {kinds[kind][0]!r})" for kind in ranked)
+    text = f"{column.name} holds {shown}, and is taken for a {column.type}"
+    return Finding("mixed", f"{text}. If all of them should be {ranked[0]}s, correct the others in the file")
+
+
+def _kind(value: Any, *, digits_are_text: bool) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "truth value"
+    if isinstance(value, str):
+        return "text" if digits_are_text or as_number(value) is None else "number"
+    return "number" if isinstance(value, REAL) else "date"
 
 
 def mirror_findings(columns: Sequence[Profile]) -> list[Finding]:
     """Pairs of columns that say the same: equal order among numbers, one name for the other among categories."""
     ordered = [column for column in columns if column.is_ordered and column.distinct > 1][:MOST_COMPARED]
     named = [column for column in columns if not column.is_ordered and column.distinct > 1][:MOST_COMPARED]
-    pairs = [*_same_order(ordered), *_same_names(named)]
-    return [Finding("mirror", f"{one} and {other} say the same; one of them is enough") for one, other in pairs]
+    groups: list[list[str]] = []
+    for one, other in [*_same_order(ordered), *_same_names(named)]:
+        group = next((each for each in groups if one in each or other in each), None)
+        if group is None:
+            groups.append([one, other])
+        else:
+            group += [name for name in (one, other) if name not in group]
+    return [
+        Finding("mirror", f"{listed(group[:-1])} and {group[-1]} say the same; one of them is enough")
+        for group in groups
+    ]
 
 
 def _same_order(columns: Sequence[Profile]) -> list[tuple[str, str]]:
@@ -175,11 +148,12 @@ def code_findings(columns: Sequence[Profile]) -> list[Finding]:
     names = [column.name for column in columns if column.is_whole and column.distinct in FEW_CODES]
     if not names:
         return []
-    verb = (
-        "holds few whole numbers, and stays a number" if len(names) == 1 else "hold few whole numbers, and stay numbers"
+    text = (
+        f"{listed(names)} {either(len(names), 'holds', 'hold')} few different whole numbers and "
+        f"{either(len(names), 'is a number', 'are numbers')}, in their order; for codes without an order write "
+        "{type: category}"
     )
-    text = f"{listed(names)} {verb}; where they are names without an order"
-    return [Finding("hint", f"{text}, write {{type: category}}")]
+    return [Finding("hint", text)]
 
 
 def size_findings(rows: int, *, min_rows: int, holdout_share: float) -> list[Finding]:
@@ -188,6 +162,8 @@ def size_findings(rows: int, *, min_rows: int, holdout_share: float) -> list[Fin
     if rows >= needed:
         return []
     text = (
-        f"{counted(rows, 'row')}: the gate promotes nothing below {min_rows} rows of holdout, which takes {needed} rows"
+        f"{counted(rows, 'row')} {either(rows, 'is', 'are')} too few: a model is judged on at least {min_rows} "
+        f"(gate.min_rows), which may be a share of {holdout_share:g} of all rows (split.holdout_share), so that "
+        f"{needed} are needed; put more files into the incoming folder before the first retraining"
     )
-    return [Finding("size", f"{text}; put more files into the incoming folder before the first retraining")]
+    return [Finding("size", text)]

@@ -1,28 +1,37 @@
 """What a person is told of a table, the weightiest first."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# In the order in which they are told: what loses rows or columns, what spoils a model or stops the gate, what was left
-# out and why, what deserves a look, and what was only done as one was told.
+# By what they cost, the dearest first: the file or rows of it, the wrong rows taken for the newest, a model that knows
+# the answer, one that cannot be learned or judged, columns that are read otherwise than meant or left out, what
+# deserves a look, and what was only done as one was told.
 KINDS = (
+    "refused",
+    "rejected",
     "unread",
     "label",
     "cells",
-    "numerals",
+    "order",
     "leak",
+    "strong",
     "classes",
     "size",
-    "time",
-    "strong",
+    "shift",
+    "repeated",  # many rows
+    "numerals",
+    "mixed",
+    "type",
+    "clock",
     "id",
     "constant",
-    "type",
-    "duplicates",
-    "mirror",
     "missing",
+    "mirror",
+    "time",
     "hint",
+    "duplicates",  # few rows
     "role",
 )
 
@@ -53,6 +62,11 @@ def left_out(findings: Iterable[Finding]) -> dict[str, str]:
         for name in finding.leaves_out:
             reasons.setdefault(name, finding.why)
     return reasons
+
+
+def said(role: str, column: str) -> str:
+    """What to add to the command: TIME=day, TIME='signed up'."""
+    return f"{role}={shlex.quote(column)}"
 
 
 def counted(count: int, noun: str) -> str:

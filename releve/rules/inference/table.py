@@ -1,20 +1,23 @@
 """A sample of a table, put together: its schema, its findings and its overrides, and params.yaml that says so."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from releve.errors import BadInput
 from releve.rules.columns import DATE, NUMBER
-from releve.rules.inference import doubts
+from releve.rules.inference import doubts, order
 from releve.rules.inference.columns import column_findings, column_spec, open_finding, seen
 from releve.rules.inference.findings import Finding, counted, in_order, left_out, listed
 from releve.rules.inference.formats import Formats, find_formats
 from releve.rules.inference.leaks import leak_findings
 from releve.rules.inference.overrides import Override, as_sections, overrides_for
 from releve.rules.inference.profiles import Profile, as_names, profile
-from releve.rules.inference.targets import class_counts, target_findings, target_profile, target_spec
+from releve.rules.inference.rejections import rest
+from releve.rules.inference.targets import class_counts, positive_reason, target_findings, target_profile, target_spec
 from releve.rules.params import merge, parse
 from releve.rules.reading import Reading
 from releve.rules.reading_notes import ReadingNote
@@ -63,22 +66,24 @@ class Described:
     findings: Sequence[Finding]
 
 
-def describe(sample: Sample, roles: Roles, *, base: Mapping[str, Any]) -> Described:
-    """Infer everything from `sample`; `base` is the root params.yaml.
+def describe(
+    sample: Sample, roles: Roles, *, base: Mapping[str, Any], without: frozenset[int] = frozenset()
+) -> Described:
+    """Infer everything from the rows of `sample` that are not in `without`; `base` is the root params.yaml.
 
     Raises BadInput when the target, time or id is no column, the time cannot be ordered, or nothing can be learned; it
     tells the lines that are no rows too, which may be why.
     """
     try:
-        return _described(sample, roles, base)
+        return _described(sample, roles, base, without)
     except BadInput as error:
         raise BadInput(". Besides, ".join([str(error), *(finding.text for finding in _unread(sample))])) from None
 
 
-def _described(sample: Sample, roles: Roles, base: Mapping[str, Any]) -> Described:
-    frame = sample.frame.rename(columns=str)
-    _check_names([*frame.columns], roles)
-    formats = _formats(frame, sample, roles, base)
+def _described(sample: Sample, roles: Roles, base: Mapping[str, Any], without: frozenset[int]) -> Described:
+    whole = sample.frame.rename(columns=str)
+    _check_names([*whole.columns], roles)
+    formats = _formats(whole.iloc[rest(len(whole), without)].reset_index(drop=True), sample, roles, base)
     frame, reading = formats.frame, formats.reading
     profiles = {
         name: profile(name, frame[name], as_text=sample.as_text, is_marker=reading.is_marker)
@@ -91,9 +96,15 @@ def _described(sample: Sample, roles: Roles, base: Mapping[str, Any]) -> Describ
     columns = list(profiles.values())
     _check_time(profiles.get(roles.time or ""), formats.asked.get(roles.time or ""))
     spec = target_spec(target, task=roles.task)
+    found_time = None if roles.time else order.newest_first(columns)
+    roles = replace(roles, time=roles.time or found_time)
+    rows = order.time_order(profiles[roles.time]) if roles.time else np.arange(len(frame))
+    course = order.course(target, spec, rows)
     findings = [
         *_unread(sample),
         *formats.findings,
+        *order.time_findings(columns, time=roles.time, was_found=found_time is not None),
+        *order.course_findings(target.name, course),
         *_findings(columns, target, spec, roles, base, rows=len(frame), formats=formats),
     ]
     no_features = left_out(findings)
@@ -102,16 +113,15 @@ def _described(sample: Sample, roles: Roles, base: Mapping[str, Any]) -> Describ
     described = {
         "target": spec,
         **{key: name for key, name in (("time", roles.time), ("id", roles.id)) if name},
-        "columns": {
-            each.name: column_spec(each) | ({"feature": False} if each.name in no_features else {}) for each in columns
-        },
+        "columns": {each.name: _spec(each, is_feature=each.name not in no_features) for each in columns},
     }
     Schema.from_dict(described, source=sample.source)
+    labels = target_profile(roles.target, whole[roles.target], as_text=sample.as_text, reading=reading)
     return Described(
         described,
         {each.name: f"{seen(each)}{_comma(no_features.get(each.name))}" for each in columns} | _joined(target),
         _with_formats([*overrides_for(len(frame), base=base, said=roles.settings), *roles.settings], formats),
-        _summary(sample, described, target),
+        _summary(sample, described, target, course, unlabelled=labels.missing),
         in_order(findings),
     )
 
@@ -141,6 +151,12 @@ def _joined(target: Profile) -> dict[str, str]:
     return {target.name: f"what is predicted; ignore_case, since {'; '.join(spellings)} are one"} if spellings else {}
 
 
+def _spec(column: Profile, *, is_feature: bool) -> dict[str, Any]:
+    """A line of `columns`. What is no feature says its type alone: tomorrow's month is no reason to reject a row."""
+    spec = column_spec(column)
+    return spec if is_feature else {key: spec[key] for key in ("type", "nullable") if key in spec} | {"feature": False}
+
+
 def _findings(
     columns: list[Profile],
     target: Profile,
@@ -151,29 +167,24 @@ def _findings(
     rows: int,
     formats: Formats,
 ) -> list[Finding]:
-    alone = [finding for column in columns for finding in column_findings(column, formats.asked.get(column.name))]
+    by_column = {column.name: column_findings(column, formats.asked.get(column.name)) for column in columns}
+    alone = [finding for findings in by_column.values() for finding in findings]
     ids = doubts.id_findings(columns, id=roles.id, time=roles.time)
-    times = doubts.time_findings(columns, time=roles.time)
-    kept = _without(columns, [*alone, *ids, *times])
-    leaks = leak_findings(
-        [column for column in kept if column.name != roles.time], target, is_class=spec["task"] != REGRESSION
-    )
-    features = [column for column in _without(kept, leaks) if column.name != roles.time]
+    kept = [column for column in _without(columns, [*alone, *ids]) if column.name != roles.time]
+    leaks = leak_findings(kept, target, is_class=spec["task"] != REGRESSION)
+    features = _without(kept, leaks)
+    gone = left_out([*alone, *ids, *leaks])
+    alone = [finding for name in by_column for finding in by_column[name] if finding.leaves_out or name not in gone]
     return [
-        *target_findings(
-            target,
-            dict(spec),
-            max_rejected_share=base["ingest"]["max_rejected_share"],
-            missing=formats.reading.missing,
-        ),
+        *target_findings(target, dict(spec), missing=formats.reading.missing),
         *alone,
         *ids,
         *leaks,
-        *times,
-        *(doubts.clock_findings(features) if roles.time else []),
+        *order.clock_findings(features),
         *doubts.size_findings(rows, min_rows=base["gate"]["min_rows"], holdout_share=base["split"]["holdout_share"]),
         *doubts.repetition_findings([*_without(columns, ids), target]),
-        *(finding for column in kept if (finding := open_finding(column)) is not None),
+        *doubts.mixed_findings(features),
+        *(finding for column in features if (finding := open_finding(column)) is not None),
         *doubts.mirror_findings(features),
         *doubts.code_findings(features),
     ]
@@ -239,18 +250,26 @@ def _unread(sample: Sample) -> list[Finding]:
     return [Finding("unread", text), *notes]
 
 
-def _summary(sample: Sample, described: Mapping[str, Any], target: Profile) -> list[str]:
+def _summary(
+    sample: Sample, described: Mapping[str, Any], target: Profile, course: order.Course | None, *, unlabelled: int
+) -> list[str]:
     """What was seen, in a few lines."""
     first = "" if sample.is_whole else "the first "
     columns: Mapping[str, Mapping[str, Any]] = described["columns"]
-    features = {name: spec["type"] for name, spec in columns.items() if spec.get("feature", True)}
+    spec: Mapping[str, Any] = described["target"]
+    features = {name: each["type"] for name, each in columns.items() if each.get("feature", True)}
     kinds = (
         (kind, [name for name, type in features.items() if type == kind]) for kind in dict.fromkeys(features.values())
     )
+    positive = spec.get("positive")
+    share = unlabelled / max(len(sample.frame), 1)
     return [
         f"{sample.source}, {sample.read_as}: {first}{counted(len(sample.frame), 'row')}, "
         f"{counted(len(columns) + 1, 'column')}",
-        f"{described['target']['task']} of {target.name}: {_outcomes(target, described['target'])}",
+        f"{spec['task']} of {target.name}: {_outcomes(target, spec)}",
+        *([] if positive is None else [f"  positive class: {positive} ({positive_reason(target, spec['classes'])})"]),
+        *([f"  without a label: {counted(unlabelled, 'row')} ({share:.1%})"] if unlabelled else []),
+        *([] if course is None else [f"  {order.described_course(course, positive=positive)}"]),
         *(f"{counted(len(names), f'{kind} feature')}: {listed(names, most=12)}" for kind, names in kinds),
     ]
 

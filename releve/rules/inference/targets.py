@@ -1,6 +1,6 @@
 """What there is to predict: the task, its classes or its limits, as a target column's values suggest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from releve.errors import BadInput
 from releve.rules.cells import fold
 from releve.rules.columns import NUMBER
 from releve.rules.inference.columns import natural_bounds
-from releve.rules.inference.findings import Finding, counted, either, listed
+from releve.rules.inference.findings import Finding, counted, listed
 from releve.rules.inference.profiles import Profile, profile
 from releve.rules.inference.spelling import cure, spelled
 from releve.rules.numerals import MOSTLY
@@ -29,8 +29,12 @@ RARE = 0.01  # share of the rows
 # Markers that are words, and may be the class of those who have nothing; not beside an answer to yes or no.
 CLASS_WORDS = ("none", "nil")
 ANSWERS = {"yes", "no", "y", "n", "true", "false", "t", "f", "ja", "nein", "oui", "non", "si", "s\u00ed", "0", "1"}
-# Of two classes, the one that AUC, F1 and Brier score are about; else the rarer one.
-POSITIVE = ("yes", "y", "true", "t", "1", "positive", "pos", "spam", "fraud", "churned", "default", "up", "bad")
+# Of two classes, the one that AUC, F1 and Brier score are about: the one that is called so, else the other one of a
+# class that is called its opposite, else the rarer one. 1 is one of 1 and 2 as well, and called so beside 0 or -1 only.
+POSITIVE = {"yes", "y", "true", "t", "positive", "pos", "spam", "fraud", "churn", "churned", "default", "up", "bad"}
+POSITIVE |= {"ja", "j", "oui", "si", "sí", "sì", "sim", "wahr", "vrai", "+"}
+NEGATIVE = {"no", "n", "false", "f", "negative", "neg", "ham", "good", "down", "nein", "non", "não", "falsch", "faux"}
+NEGATIVE |= {"0", "-1", "-", "none", "never"}
 
 
 def target_profile(name: str, cells: "pd.Series[Any]", *, as_text: bool, reading: Reading) -> Profile:
@@ -124,43 +128,48 @@ def _class_names(profile: Profile) -> set[Any]:
 
 
 def _positive(profile: Profile, classes: list[Any]) -> Any:
-    known = [label for label in classes if str(label).lower() in POSITIVE]
+    named = _named(classes)
     counts = class_counts(profile)
-    return known[0] if len(known) == 1 else min(classes, key=lambda label: counts[str(label)])
+    return min(classes, key=lambda label: counts[str(label)]) if named is None else named
+
+
+def _named(classes: list[Any]) -> Any:
+    """Of two classes the one whose name says that it is the positive one; None where names do not tell."""
+    names = {str(label).strip().casefold(): label for label in classes}
+    if any(len(name) == 1 and name.isalpha() for name in names) and not names.keys() <= POSITIVE | NEGATIVE:
+        return None  # f and m are no false and true
+    for found in (names.keys() & POSITIVE, names.keys() - NEGATIVE):
+        if len(found) == 1:
+            return names[found.pop()]
+    return None
+
+
+def positive_reason(profile: Profile, classes: list[Any]) -> str:
+    """Why the positive class is the positive one, for the summary."""
+    if _named(classes) is not None:
+        return "by its name; target.positive in params.yaml changes it"
+    equal = len(set(class_counts(profile).values())) == 1
+    return f"{'of two equal ones' if equal else 'the rarer one'}; target.positive in params.yaml changes it"
+
+
+def class_of(profile: Profile, value: Any) -> str:
+    """The name of the class that a value is; 1 and 1.0 are one class."""
+    return f"{float(value):.0f}" if profile.is_whole and value not in profile.strange else str(value)
 
 
 def class_counts(profile: Profile) -> dict[str, int]:
-    """Rows by class, the most frequent first; 1 and 1.0 are one class."""
+    """Rows by class, the most frequent first."""
     counts: dict[str, int] = {}
     for value, count in profile.counts.items():
-        name = f"{float(value):.0f}" if profile.is_whole and value not in profile.strange else str(value)
+        name = class_of(profile, value)
         counts[name] = counts.get(name, 0) + count
     return counts
 
 
-def target_findings(
-    profile: Profile, spec: dict[str, Any], *, max_rejected_share: float, missing: Sequence[str] = ()
-) -> list[Finding]:
+def target_findings(profile: Profile, spec: dict[str, Any], *, missing: Sequence[str] = ()) -> list[Finding]:
     """What is odd about the target. `missing`: ingest.missing."""
-    without = _without_label(profile, max_rejected_share) + _marked_labels(profile, missing) + _joined(profile)
-    if spec["task"] == REGRESSION:
-        return without
-    checks: tuple[Callable[[Profile], list[Finding]], ...] = (_rare, _looks_like_amounts)
-    return without + [finding for check in checks for finding in check(profile)]
-
-
-def _without_label(profile: Profile, max_rejected_share: float) -> list[Finding]:
-    if not profile.missing:
-        return []
-    it, them = either(profile.missing, "it", "they"), either(profile.missing, "it", "them")
-    text = f"{profile.name} is missing in {counted(profile.missing, 'row')}: {it} will be rejected into quarantine"
-    if profile.missing > max_rejected_share * len(profile.cells):
-        text += (
-            f", and being more than a share of {max_rejected_share:g} {it} "
-            f"{either(profile.missing, 'gets', 'get')} the whole file refused; leave {them} out of the file, or raise "
-            "ingest.max_rejected_share"
-        )
-    return [Finding("label", text)]
+    told = [*_marked_labels(profile, missing), *_joined(profile)]
+    return told if spec["task"] == REGRESSION else [*told, *_rare(profile), *_looks_like_amounts(profile)]
 
 
 def _marked_labels(profile: Profile, missing: Sequence[str]) -> list[Finding]:
