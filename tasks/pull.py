@@ -8,18 +8,20 @@ after it is finished by the next.
 
 import gzip
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from releve.adapters.files import write_bytes
-from releve.adapters.tables.sql import Answer, Ask, reading, says_since
+from releve.adapters.tables.sql import Ask, QueryResult, reading, says_since
 from releve.errors import BadInput, explained_storage
 from releve.rules.params import Source
 from releve.rules.query_cells import as_json
-from releve.rules.watermark import Moment, Newest, Progress, Since, digest, parse_progress, watermark
+from releve.rules.watermark import Newest, QueryProgress, Since, SinceValue, digest, parse_progress, watermark
 from tasks.places import ScenarioState
 
 RECORD = "query.json"
@@ -31,7 +33,7 @@ def pull(source: Source, state: ScenarioState, *, environ: Mapping[str, str]) ->
     Raises BadInput when the address is missing or the query is refused, DatabaseUnavailable when nobody answers.
     """
     record = state.pulled / RECORD
-    before = parse_progress(record.read_text(), source=str(record)) if record.is_file() else Progress()
+    before = parse_progress(record.read_text(), source=str(record)) if record.is_file() else QueryProgress()
     _give_name(state, before.files - 1)
     if not source.query:
         return 0
@@ -46,6 +48,8 @@ def pull(source: Source, state: ScenarioState, *, environ: Mapping[str, str]) ->
     try:
         with reading(url) as ask:
             rows, after = _take(ask, source, before, hidden, record)
+            if not rows and not before.since and url.startswith("sqlite"):
+                _check_first(ask, source)
         if rows:
             write_bytes(record, (after.model_dump_json(indent=2) + "\n").encode())
     except BaseException:
@@ -69,7 +73,7 @@ def _give_name(state: ScenarioState, number: int) -> None:
         hidden.replace(hidden.with_name(hidden.name.removeprefix(".")))
 
 
-def _check(source: Source, before: Progress, record: Path) -> None:
+def _check(source: Source, before: QueryProgress, record: Path) -> None:
     """Raises BadInput where source contradicts itself, or the runs before."""
     says = says_since(source.query)
     if source.watermark and not says:
@@ -90,7 +94,20 @@ def _check(source: Source, before: Progress, record: Path) -> None:
         )
 
 
-def _take(ask: Ask, source: Source, before: Progress, path: Path, record: Path) -> tuple[int, Progress]:
+def _check_first(ask: Ask, source: Source) -> None:
+    """Raises BadInput where the first run finds nothing as SQLite takes every text to be larger than any number."""
+    if source.watermark and isinstance(source.since, str | date):
+        answer = ask(source.query, -math.inf)
+        for mark in (row[answer.names.index(source.watermark)] for row in answer.rows):
+            if isinstance(mark, int | float):
+                raise BadInput(
+                    f"source.since is {source.since}, and {source.watermark} holds numbers, such as {mark}, which "
+                    "SQLite takes to be smaller than any date or text; set source.since to a number, such as 0"
+                )
+            return
+
+
+def _take(ask: Ask, source: Source, before: QueryProgress, path: Path, record: Path) -> tuple[int, QueryProgress]:
     """Write the rows that no run before has taken; how many there are, and what is known of them for the next run."""
     since = before.since.since if before.since else source.since
     answer, left, newest = ask(source.query, since), Counter(before.taken), Newest(source.watermark)
@@ -104,21 +121,23 @@ def _take(ask: Ask, source: Source, before: Progress, path: Path, record: Path) 
             f"rows are new. Undo the change; or set source.since to where the new query begins, and remove {record}"
         )
     if not source.watermark:
-        return rows, Progress(files=before.files + 1)
+        return rows, QueryProgress(files=before.files + 1)
     if not rows:
         return rows, before
     since, taken = _seen_again(ask, source, newest, since)
-    return rows, Progress(
+    return rows, QueryProgress(
         files=before.files + 1,
         query=source.query,
         watermark=source.watermark,
         columns=answer.names,
-        since=Moment.of(since),
+        since=SinceValue.of(since),
         taken=dict(taken),
     )
 
 
-def _new_rows(answer: Answer, before: Progress, left: Counter[str], newest: Newest) -> Iterator[dict[str, Any]]:
+def _new_rows(
+    answer: QueryResult, before: QueryProgress, left: Counter[str], newest: Newest
+) -> Iterator[dict[str, Any]]:
     """The rows that were not taken before. `left` loses those that were; `newest` sees all."""
     for row in answer.rows:
         cells = _cells(answer, row)
@@ -170,5 +189,5 @@ def _seen_again(ask: Ask, source: Source, newest: Newest, since: Since) -> tuple
     )
 
 
-def _cells(answer: Answer, row: tuple[Any, ...]) -> dict[str, Any]:
+def _cells(answer: QueryResult, row: tuple[Any, ...]) -> dict[str, Any]:
     return {name: as_json(value, name) for name, value in zip(answer.names, row, strict=True)}

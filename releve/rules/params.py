@@ -73,14 +73,14 @@ def _check_since(value: Any) -> Any:
     raise PydanticCustomError("since", "Input should be a number, a text or a date, such as 0 or 1970-01-01")
 
 
-Since = Annotated[Any, AfterValidator(_check_since)]  # YAML reads 1970-01-01 as a date
+FirstSince = Annotated[Any, AfterValidator(_check_since)]  # YAML reads 1970-01-01 as a date
 
 
 class Source(Section):
     url_env: str
     query: str
     watermark: str
-    since: Since
+    since: FirstSince
 
 
 OnFinding = Literal["ignore", "warn", "refuse"]

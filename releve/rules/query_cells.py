@@ -3,14 +3,7 @@
 import math
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from ipaddress import (
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-)
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any
 from uuid import UUID
 
@@ -49,7 +42,7 @@ def as_json(value: Any, column: str) -> Any:
     if isinstance(value, Decimal):
         return _number(value) if value.is_finite() else _not_finite(value)
     if isinstance(value, datetime):
-        return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
+        return _in_utc(value).isoformat()
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, TEXTS):
@@ -58,6 +51,13 @@ def as_json(value: Any, column: str) -> Any:
         f"source.query: the column {column} holds {_shown(value)}, which is no number, text or date; cast it in the "
         f"query: {_cast(value, column)}"
     )
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value
+    except OverflowError:  # the first day of year 1, or the last of 9999
+        return value
 
 
 def _not_finite(value: float | Decimal) -> str | None:

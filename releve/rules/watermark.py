@@ -29,7 +29,7 @@ TYPES: dict[str, Callable[[str], Since]] = {
 }
 
 
-class Moment(BaseModel):
+class SinceValue(BaseModel):
     """What fills :since, with its type: a database compares numbers, texts and dates differently."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -38,7 +38,7 @@ class Moment(BaseModel):
     value: str
 
     @classmethod
-    def of(cls, since: Since) -> "Moment":
+    def of(cls, since: Since) -> "SinceValue":
         """The value, to be written down; `since` gives it back."""
         text = since.isoformat() if isinstance(since, date) else str(since)
         return cls.model_validate({"type": type(since).__name__, "value": text})
@@ -48,7 +48,7 @@ class Moment(BaseModel):
         return TYPES[self.type](self.value)
 
 
-class Progress(BaseModel):
+class QueryProgress(BaseModel):
     """What the runs before have taken, as it is kept between them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -58,14 +58,14 @@ class Progress(BaseModel):
     query: str = ""
     watermark: str = ""
     columns: list[str] = []
-    since: Moment | None = None
+    since: SinceValue | None = None
     taken: dict[str, int] = {}  # digests of the rows that the next run sees again, and how often each was taken
 
 
-def parse_progress(text: str, *, source: str) -> Progress:
-    """Raises BadInput, naming `source`, for what is no Progress."""
+def parse_progress(text: str, *, source: str) -> QueryProgress:
+    """Raises BadInput, naming `source`, for what is no QueryProgress."""
     try:
-        return Progress.model_validate_json(text)
+        return QueryProgress.model_validate_json(text)
     except ValidationError:
         raise BadInput(
             f"{source} does not say how far the query was followed, in a form that this version knows; set "

@@ -207,7 +207,13 @@ def test_inputs_that_a_checkout_lacks_are_looked_for_in_git(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("a: [", "is not valid YAML"), ("- a\n", "holds list"), ("", "holds NoneType")]
+    ("text", "said"),
+    [
+        ("a: [", "is not valid YAML"),
+        ("a: 2024-13-01", "is not valid YAML: month must be"),
+        ("- a\n", "holds list"),
+        ("", "holds NoneType"),
+    ],
 )
 def test_yaml_that_is_no_section_of_keys_is_refused(text, said, tmp_path):
     (tmp_path / "params.yaml").write_text(text)

@@ -1,7 +1,9 @@
 import copy
 import re
+from datetime import UTC, date, datetime
 
 import pytest
+import yaml
 
 from releve.errors import BadInput
 from releve.rules.params import known_keys, merge, parse
@@ -136,3 +138,28 @@ def test_params_cannot_be_changed_afterwards():
 
     with pytest.raises(ValueError, match="frozen"):
         params.gate.margin = 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0", 0),
+        ("1.5", 1.5),
+        ("'9'", "9"),
+        ("''", ""),
+        ("1970-01-01", date(1970, 1, 1)),
+        ("1970-01-01 12:00:00", datetime(1970, 1, 1, 12)),
+        ("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_query_may_begin_at_whatever_yaml_makes_of_a_number_a_text_or_a_date(text, value):
+    since = make_params(source=yaml.safe_load(f"since: {text}")).source.since
+
+    assert since == value
+    assert type(since) is type(value)
+
+
+@pytest.mark.parametrize("text", ["true", "", ".nan", ".inf", "[1]"])
+def test_what_no_watermark_is_larger_than_is_refused_in_one_sentence(text):
+    with pytest.raises(BadInput, match=r"'source.since' is .*, but it should be a number, a text or a date, such as 0"):
+        make_params(source=yaml.safe_load(f"since: {text}"))

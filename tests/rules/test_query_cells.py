@@ -30,6 +30,7 @@ from releve.rules.query_cells import as_json
         (datetime(2024, 2, 29, 12), "2024-02-29T12:00:00"),
         (datetime(2024, 2, 29, 12, tzinfo=timezone(timedelta(hours=5))), "2024-02-29T07:00:00+00:00"),
         (datetime(2024, 2, 29, 12, tzinfo=UTC), "2024-02-29T12:00:00+00:00"),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5))), "0001-01-01T00:00:00+05:00"),
         (time(12, 30), "12:30:00"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (None, None),

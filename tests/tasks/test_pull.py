@@ -161,6 +161,15 @@ def test_a_first_run_may_begin_at_a_date(tmp_path, database):
     assert pulled(tmp_path, database, query=query, since=date(1970, 1, 1)) == (2, [["1970-01-01", "2024-02-01"]])
 
 
+@pytest.mark.parametrize("since", [date(1970, 1, 1), "a"])
+def test_a_first_run_that_asks_numbers_from_a_date_on_is_told(since, tmp_path, database):
+    assert pulled(tmp_path, database, since=since) == (0, [])
+    sell(database, 1)
+
+    with pytest.raises(BadInput, match=r"source\.since is .*, and id holds numbers, such as 1, which SQLite takes"):
+        pulled(tmp_path, database, since=since)
+
+
 def test_rows_without_a_watermark_are_not_asked_for(tmp_path, database):
     sell(database, 1, None, 2)
 

@@ -46,14 +46,14 @@ class DatabaseUnavailable(Unavailable):
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class QueryResult:
     """What a query answers with. `rows` can be gone through once."""
 
     names: list[str]
     rows: Iterator[tuple[Any, ...]]
 
 
-Ask = Callable[[str, Any], Answer]  # a query, and what fills its :since
+Ask = Callable[[str, Any], QueryResult]  # a query, and what fills its :since
 
 
 @contextmanager
@@ -71,7 +71,9 @@ def _address(url: str) -> "sa.URL":
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
-    if url.partition("?")[0].count("@") > 1:  # what follows the first one would be taken for the host, and be shown
+    if (
+        not url.startswith("sqlite") and url.partition("?")[0].count("@") > 1
+    ):  # what follows the first one would be taken for the host, and be shown
         raise BadInput("the address of source.url_env has more than one @; write %40 for those in name and password")
     try:
         address = make_url(url)
@@ -140,13 +142,13 @@ def _load_leniently(connection: Any) -> None:
     connection.adapters.register_loader("bpchar", UnpaddedLoader)
 
 
-def _ask(connection: "sa.Connection", query: str, since: Any, answers: ExitStack) -> Answer:
+def _ask(connection: "sa.Connection", query: str, since: Any, answers: ExitStack) -> QueryResult:
     from sqlalchemy import bindparam, text
     from sqlalchemy.types import NullType
 
     first = re.search(r"\w+", TOKENS.sub(lambda token: token[0] if token["parameter"] else " ", query))
-    if first is None or first[0].lower() not in BEGINNINGS:  # of READ_ONLY not every database is
-        raise BadInput(f"source.query begins with {first and first[0]!r}; expected one SELECT")
+    if not first or first[0].lower() not in BEGINNINGS:  # not every database is one of READ_ONLY
+        raise BadInput(f"source.query begins with {first[0] if first else ''!r}; expected one SELECT")
     statement, values = text(_escaped(query)), {}
     if says_since(query):
         statement = statement.bindparams(bindparam("since", type_=NullType()))  # as the driver has it, without a cast
@@ -161,7 +163,7 @@ def _ask(connection: "sa.Connection", query: str, since: Any, answers: ExitStack
     names = list(result.keys())
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BadInput(f"source.query answers with two columns named {twice[0]!r}; rename one: ... AS another_name")
-    return Answer(names, _rows(result))
+    return QueryResult(names, _rows(result))
 
 
 def _rows(result: "sa.CursorResult[Any]") -> Iterator[tuple[Any, ...]]:
