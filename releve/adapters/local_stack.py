@@ -250,12 +250,14 @@ def _start_all(
     settings: Settings, missing: Collection[Part], *, table: Mapping[str, Part], time_limit: float, progress: Tell
 ) -> None:
     """Start everything at once, except the worker: its pool and deployments need a server that answers."""
+    if missing:
+        progress(f"starting {', '.join(part.name for part in missing)}")
     for part in missing:
         if part.name != WORKER:
             _start(settings, part)
     if WORKER in (part.name for part in missing):
-        _wait_for_server(settings.home, table[PREFECT], time_limit, progress)
-        progress("prefect answers; giving it the deployments of every scenario")
+        _wait_for_server(settings.home, table[PREFECT], time_limit)
+        progress("prefect answers, and is given the deployments of every scenario")
         deploy(settings, environ=table[WORKER].environ)
         _start(settings, table[WORKER])
 
@@ -271,13 +273,13 @@ def _start(settings: Settings, part: Part) -> None:
     )
 
 
-def _wait_for_server(home: Path, server: Part, time_limit: float, progress: Tell) -> None:
+def _wait_for_server(home: Path, server: Part, time_limit: float) -> None:
     if stack_process.running(home, server.name) is None:
         raise BadInput(f"the worker needs the Prefect server: start {PREFECT} too")
-    _wait(home, [server], time_limit, progress)
+    _wait(home, [server], time_limit)
 
 
-def _wait(home: Path, starting: Collection[Part], time_limit: float, progress: Tell) -> None:
+def _wait(home: Path, starting: Collection[Part], time_limit: float, progress: Tell = lambda what: None) -> None:
     """Return when all answer. Raises StartFailed when a process has ended or `time_limit` seconds are over."""
     deadline = time.monotonic() + time_limit
     while starting := [part for part in starting if not _answers(home, part)]:

@@ -30,6 +30,8 @@ IDENTITY = {
 LANGUAGE = {"LC_ALL": "C.UTF-8"}
 LINES_OF_AN_ERROR = 5
 UNWRITTEN = "unable to write"
+WITHOUT_CONTENT = (b" missing\n", b" ambiguous\n")  # end a line of `git cat-file --batch` that no content follows
+LEADS_NOWHERE = (b"symlink", b"dangling", b"loop", b"notdir")  # begin one of a link that is not in the commit
 NO_COMMIT = "has no commit yet; flows build what is committed: git add . && git commit"
 
 
@@ -65,20 +67,21 @@ class GitObject:
 def git_objects(folder: Path, names: Iterable[str]) -> list[GitObject | None]:
     """Each object ("<revision>:<path>", or a commit), None where there is none; one process for all.
 
-    Raises BadInput where `folder` is no git checkout, GitFailed.
+    A link within the commit is followed. Raises BadInput where `folder` is no git checkout, GitFailed.
     """
     asked = "".join(f"{name}\n" for name in names).encode()
-    command = ["git", "cat-file", "--batch"]
-    done = _run(command, folder, input=asked, capture_output=True)
+    done = _run(["git", "cat-file", "--batch", "--follow-symlinks"], folder, input=asked, capture_output=True)
     if done.returncode:
         raise _failure("cat-file", folder, done.stderr.decode(errors="replace"))
     stream, found = io.BytesIO(done.stdout), list[GitObject | None]()
     while head := stream.readline():
-        missing = head.endswith((b" missing\n", b" ambiguous\n"))
+        if head.endswith(WITHOUT_CONTENT):
+            found.append(None)
+            continue
         name, *_, size = head.split()
-        found.append(None if missing else GitObject(name.decode(), stream.read(int(size)).decode(errors="replace")))
-        if not missing:
-            stream.readline()
+        text = stream.read(int(size)).decode(errors="replace")
+        stream.readline()
+        found.append(None if name in LEADS_NOWHERE else GitObject(name.decode(), text))
     return found
 
 

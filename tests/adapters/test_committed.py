@@ -143,3 +143,15 @@ def test_a_wrong_key_in_a_commit_is_named_with_its_file(settings):
 
     with pytest.raises(BadInput, match=f"params.yaml with {OWN}: 'services'"):
         read_committed(settings, SCENARIO)
+
+
+def test_a_link_to_another_scenarios_params_is_followed_and_one_out_of_the_project_is_not(settings):
+    for name, target in (("twin", f"../{SCENARIO}/params.yaml"), ("stray", "/etc/hostname")):
+        (settings.project / "scenarios" / name).mkdir()
+        (settings.project / "scenarios" / name / "params.yaml").symlink_to(target)
+    commit(settings.project)
+
+    assert read_committed(settings, "twin").params.service.max_rows == 5
+    assert read_committed(settings, "twin").unused == ()
+    with pytest.raises(BadInput):
+        read_committed(settings, "stray")

@@ -129,7 +129,7 @@ def test_nothing_can_be_released_before_the_first_challenger(fresh: Project) -> 
 def test_a_scenario_that_is_not_committed_is_not_built(fresh: Project) -> None:
     shutil.copytree(fresh.files.folder, fresh.files.folder.with_name("birds"))
 
-    with pytest.raises(BadInput, match=r"scenarios/birds/dvc.yaml, .* are not committed; .* git add scenarios/birds"):
+    with pytest.raises(BadInput, match=r"scenarios/birds/params.yaml is not committed; .* git add scenarios/birds"):
         retrain(fresh.settings, "birds", reason="a test")
 
 

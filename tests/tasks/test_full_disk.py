@@ -17,8 +17,9 @@ from tests.tasks.shop import NEWER, Shop
 
 pytestmark = [pytest.mark.slow, pytest.mark.system]
 SIZE = "16m"
+REJECTED = "the batch that has rejected rows"
 COMMANDS = {
-    "requeue": ("tasks.requeue", SHOP, "00000001"),
+    "requeue": ("tasks.requeue", SHOP, REJECTED),
     "page": ("tasks.page", SHOP),
     "forget": ("tasks.forget", SHOP),
     "scaffold": ("tasks.scaffold", "mine", "--data", "mine.csv", "--target", "bought"),
@@ -118,14 +119,14 @@ def test_a_retraining_without_room_ends_in_one_sentence_and_moves_nothing(ingest
 @pytest.mark.parametrize("kind", ["full", "read-only"])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_ends_in_one_sentence(name, kind, ingested, disk):
-    batch = ingested.batches[0].batch
-    (ingested.state.quarantine / f"{batch}.parquet").parent.mkdir(parents=True, exist_ok=True)
+    ingested.receive_text(NEWER.to_csv(index=False) + "apple,-1,1,no\n")
+    batch = ingest(ingested.settings, SHOP).batches[0].batch
     settings = on_disk(ingested, disk)
     (settings.project / "mine.csv").write_text("kind,bought\n" + "apple,yes\nbread,no\n" * 50)
     before = disk.files()
     disk.fill() if kind == "full" else disk.forbid()
 
-    done = run(settings, *(batch if word == "00000001" else word for word in COMMANDS[name]))
+    done = run(settings, *(batch if word == REJECTED else word for word in COMMANDS[name]))
 
     errors = [line for line in done.stderr.splitlines() if not line.startswith("params and schema of commit")]
     assert done.returncode != 0
