@@ -1,5 +1,7 @@
 """A whole table: what is no feature, what is told, in which order, and what is refused."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
