@@ -14,7 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from releve.adapters.files import write_bytes
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.door import run_command, tell
 from releve.errors import BadInput, NotFound
+from releve.rules.cells import names_of
 from releve.rules.params import Ingest
 from releve.settings import Settings
 from tasks.batches import read_batches
@@ -33,6 +34,8 @@ from tasks.quarantine import MENDING
 AND = " | "  # between the problems of one row
 VALUE = MENDING[2]
 AS_TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz")  # what comes back as CSV; the others' cells have types
+
+SHEETS = (".xlsx", ".xlsm")
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,17 @@ def as_file(quarantined: Path, *, source: str, params: Ingest) -> tuple[str, byt
     """The rejected rows of the file called `source`, once each and in its order: the ending and the bytes of a file."""
     problems = groupby(_read(quarantined), lambda each: int(each["row"]))
     rows = [_with_reasons(row, list(found)) for row, found in problems]
+    if source.lower().endswith(SHEETS):
+        rows = [replace(row, cells=_as_shown(row.cells)) for row in rows]
     content = as_csv(rows, params) if source.lower().endswith(AS_TEXT) else None
     return (".jsonl", _as_json_lines(rows).encode()) if content is None else (".csv", content)
+
+
+def _as_shown(cells: Any) -> Any:
+    """The cells of a sheet, which holds 10115 as 10115.0 and shows it as 10115; the schema reads both as one."""
+    if not isinstance(cells, dict):
+        return cells
+    return {name: int(cell) if isinstance(cell, float) and names_of(cell) else cell for name, cell in cells.items()}
 
 
 def _quarantined(state: ScenarioState, batch: str, known: Collection[str]) -> Path:

@@ -133,7 +133,7 @@ def _category_problem(column: Column, value: Any) -> str | None:
         return _unwritable(value)
     if column.named_by(value) is not None:
         return None
-    if isinstance(value, float | np.floating) and abs(float(value)) > EXACT:
+    if isinstance(value, float | np.floating) and EXACT < abs(float(value)) < math.inf:
         return f"is {shown(value)}, a number that has lost its last digits; write names of more than 15 digits as text"
     return f"is {shown(value)}, expected text or a whole number"
 

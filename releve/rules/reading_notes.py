@@ -16,21 +16,26 @@ class ReadingNote:
     kind: str
     column: str = ""
     count: int = 1
-    places: tuple[str, ...] = ()  # cells or ranges of a sheet, or sheets
+    places: tuple[str, ...] = ()  # ranges of a sheet, or sheets, or the first cells
 
     def __str__(self) -> str:
         return SENTENCES[self.kind](self)
 
 
+def _first(note: ReadingNote) -> str:
+    more = f" and {note.count - len(note.places):,} more" if note.count > len(note.places) else ""
+    return f"{', '.join(note.places)}{more}"
+
+
 SENTENCES: dict[str, Callable[[ReadingNote], str]] = {
     NO_RESULT: lambda note: (
         f"{note.column}: {counted(note.count, 'formula')} {either(note.count, 'has', 'have')} no stored result "
-        f"({listed(note.places, most=SHOWN)}), and {either(note.count, 'is', 'are')} read as missing; open the file "
+        f"({_first(note)}), and {either(note.count, 'is', 'are')} read as missing; open the file "
         "in Excel or LibreOffice and save it, and they have one"
     ),
     ERROR: lambda note: (
         f"{note.column}: {counted(note.count, 'cell')} {either(note.count, 'shows', 'show')} an error such as #N/A or "
-        f"#DIV/0! ({listed(note.places, most=SHOWN)}), and {either(note.count, 'is', 'are')} read as missing"
+        f"#DIV/0! ({_first(note)}), and {either(note.count, 'is', 'are')} read as missing"
     ),
     MERGED: lambda note: (
         f"{note.column}: {counted(note.count, 'cell')} {either(note.count, 'lies', 'lie')} in a merged range, and "

@@ -105,7 +105,9 @@ def resubmitted(ending: str, content: bytes, folder: Path) -> pd.DataFrame:
 
 
 def _mended(line: str, ending: str) -> str:
-    return line.replace(f'"bad": {BAD}', '"bad": 1.5') if ending == ".jsonl" else line.replace(f",{BAD},", ",1.5,")
+    if ending == ".csv":
+        return line.replace(f",{BAD},", ",1.5,")
+    return line.replace(f'"bad": {BAD}', '"bad": 1.5').replace(f'"bad": {int(BAD)}', '"bad": 1.5')
 
 
 def test_a_row_of_json_lines_comes_back_with_its_types(tmp_path):
@@ -138,6 +140,7 @@ def test_a_row_of_a_sheet_comes_back_with_its_types(tmp_path):
 
     content = as_file(quarantined, source="spoiled.XLSX", params=PARAMS.ingest)
 
+    assert '"number": 0.1, "code": 10115, "flag": null' in content[1].decode()
     pd.testing.assert_frame_equal(resubmitted(*content, tmp_path), expected)
 
 

@@ -7,6 +7,7 @@ that calamine gives as empty and that are not: errors such as #N/A, and formulas
 
 import re
 import zipfile
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from releve.adapters.tables.chunks import Chunk, Line, Table, chunk_rows, frame_
 from releve.adapters.tables.csv_file import CsvOptions
 from releve.errors import BadInput
 from releve.rules.cells import names_of
-from releve.rules.reading_notes import ERROR, HIDDEN_ROWS, HIDDEN_SHEET, MERGED, NO_RESULT, ReadingNote
+from releve.rules.reading_notes import ERROR, HIDDEN_ROWS, HIDDEN_SHEET, MERGED, NO_RESULT, SHOWN, ReadingNote
 
 KIND = "XLSX"
 MOST_CELLS = 8_000_000  # of a sheet, from A1 to its last row and column: some 550 MB
@@ -39,8 +40,6 @@ MOST_ABOVE = 100  # filled rows in which a header is looked for
 
 FOUND_OUT = CsvOptions()
 
-Cell = tuple[int, int]  # row and column, from 1
-
 
 @dataclass
 class Scan:
@@ -48,7 +47,9 @@ class Scan:
 
     last: int = 1
     width: int = 1
-    found: dict[str, list[Cell]] = field(default_factory=lambda: {ERROR: [], NO_RESULT: []})
+    found: dict[str, dict[int, "array[int]"]] = field(
+        default_factory=lambda: {ERROR: {}, NO_RESULT: {}}
+    )  # rows by column
     hidden: list[int] = field(default_factory=list)  # rows
 
 
@@ -156,7 +157,7 @@ def _scan(sheet: IO[bytes]) -> Scan:
             waits = waits and (not text or others.endswith(b"/")) and not IS_TEXT.search(attributes)
         else:
             if waits:
-                no_result.append((at, column))
+                no_result.setdefault(column, array("L")).append(at)
                 waits = False
             if not digits and (said := LATER_PLACE.search(others)):
                 letters, digits = said.groups()
@@ -168,9 +169,9 @@ def _scan(sheet: IO[bytes]) -> Scan:
             column, at, attributes = _number(letters) if digits else column + 1, int(digits or row or 1), others
             last, width = at if at > last else last, column if column > width else width
             if b'"e"' in others or b"'e'" in others:  # the type of a cell; no other attribute can be that
-                errors.append((at, column))
+                errors.setdefault(column, array("L")).append(at)
     if waits:
-        no_result.append((at, column))
+        no_result.setdefault(column, array("L")).append(at)
     scan.last, scan.width = max(last, 1), max(width, 1)
     return scan
 
@@ -226,14 +227,10 @@ class _Reading:
         hidden = sum(self.line < row <= self._last for row in self.scan.hidden)
         notes = [*self.notes, *([ReadingNote(HIDDEN_ROWS, count=hidden)] if hidden else [])]
         for kind, cells in self.scan.found.items():
-            of_column: dict[int, list[Cell]] = {}
-            for row, column in cells:
-                if self.line < row <= self._last and 0 <= column - 1 - self._left < len(self._names):
-                    of_column.setdefault(column - 1 - self._left, []).append((row, column))
-            notes += [
-                ReadingNote(kind, self._names[at], len(found), tuple(_address(*cell) for cell in found))
-                for at, found in sorted(of_column.items())
-            ]
+            for column, name in enumerate(self._names, start=self._left + 1):
+                if rows := [row for row in cells.get(column, ()) if self.line < row <= self._last]:
+                    places = tuple(_address(row, column) for row in rows[:SHOWN])
+                    notes.append(ReadingNote(kind, name, len(rows), places))
         return *notes, *(
             ReadingNote(MERGED, self._names[at], self._counts[at], tuple(ranges))
             for at, ranges in sorted(self._ranges.items())
@@ -315,17 +312,29 @@ def _header(
         raise BadInput(f"{source} has no filled row {options.header_line} to begin with, as ingest.header_line says")
     if names:
         for line, row in rows:
-            if set(names) <= {_name(cell) for cell in row}:
+            if set(names) <= {_name(cell).strip() for cell in row}:
                 return line, row
     filled = {line: sum(cell != "" for cell in row) for line, row in rows}
     usual = Counter(filled.values()).most_common(1)[0][0]
-    return next(((line, row) for line, row in rows if filled[line] > 1), rows[0]) if usual > 1 else rows[0]
+    found = next((at for at, (line, _) in enumerate(rows) if filled[line] > 1), 0) if usual > 1 else 0
+    (line, header), below = rows[found], rows[found + 1 :]
+    width, wide = _width(header), Counter(_width(row) for _, row in below)
+    if sum(count for each, count in wide.items() if each > width) > len(below) / 2:
+        raise BadInput(
+            f"{source}: row {line} looks like the header and has {width} names, but most rows below it have more cells"
+            f"; name every column, or say which row it is, as {options.say('ingest.header_line', below[0][0])}"
+        )
+    return line, header
+
+
+def _width(row: Sequence[Any]) -> int:
+    """Cells up to the last filled one."""
+    return max(number for number, cell in enumerate(row, start=1) if cell != "")
 
 
 def _names(header: Sequence[Any], *, line: int, left: int, source: str, options: CsvOptions) -> list[str]:
     """left: the empty columns left of the table."""
-    width = max(number for number, cell in enumerate(header, start=1) if cell != "")
-    names = [_name(cell) for cell in header[:width]]
+    names = [_name(cell) for cell in header[: _width(header)]]
     if "" in names:
         column = left + names.index("") + 1
         raise BadInput(

@@ -40,32 +40,26 @@ class _Reading:
     def chunks(self) -> Iterator[Chunk]:
         with self._file:
             for batch in self._file.iter_batches(batch_size=self._rows()):
-                frame = _decoded(_without_row_numbers(batch)).to_pandas(ignore_metadata=True, types_mapper=_integers())
+                frame = _as_frame(_without_row_numbers(batch))
                 frame.columns = [*map(trimmed, frame.columns)]
                 yield Chunk(frame, numbered(range(self._read + 1, self._read + len(frame) + 1)))
                 self._read += len(frame)
 
 
-def _integers() -> Any:
-    """Integers as pandas' nullable ones: beside a missing cell its others become floats, which end at 2^53."""
+def _as_frame(batch: Any) -> Any:
+    """The same cells. pandas makes floats, which end at 2^53, of integers beside a missing cell: these it keeps as its
+    own nullable ones."""
     import pandas as pd
     import pyarrow
+    from pyarrow.types import is_dictionary, is_integer
 
-    return {
-        getattr(pyarrow, name.lower())(): getattr(pd, f"{name}Dtype")()
-        for name in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
-    }.get
-
-
-def _decoded(batch: Any) -> Any:
-    """Values instead of their places in a dictionary: pandas makes floats of integers there, too."""
-    import pyarrow
-    import pyarrow.types
-
-    columns = [
-        column.dictionary_decode() if pyarrow.types.is_dictionary(column.type) else column for column in batch.columns
-    ]
-    return pyarrow.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    columns = [each.dictionary_decode() if is_dictionary(each.type) else each for each in batch.columns]
+    frame = pyarrow.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pandas(ignore_metadata=True)
+    for place, column in enumerate(columns):
+        if is_integer(column.type) and column.null_count:
+            nullable = pd.api.types.pandas_dtype(str(column.type).replace("int", "Int").replace("uI", "UI"))
+            frame.isetitem(place, column.to_pandas(types_mapper={column.type: nullable}.get))
+    return frame
 
 
 def _without_row_numbers(batch: Any) -> Any:

@@ -219,7 +219,8 @@ def _are_codes(counts: dict[Any, int]) -> bool:
 
 def _is_inexact(value: Any) -> bool:
     """A whole number that as a float would lose its last digits; a float beyond has lost them already."""
-    return not isinstance(value, float | np.floating) and EXACT < abs(value) <= LARGEST_NUMBER
+    is_float = isinstance(value, float | np.floating)
+    return not is_float and bool(names_of(value)) and EXACT < abs(value) <= LARGEST_NUMBER
 
 
 def _is_code(value: str) -> bool:

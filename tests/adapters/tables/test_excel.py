@@ -183,7 +183,6 @@ TITLED = [["Sales of all towns"], [None], *ROWS]
         ([["kind"], ["bread"], ["tea"]], (), {}, 1),
         ([["Sales", "2024"], *ROWS], ["sold", "region"], {}, 2),
         ([["Sales", "2024"], *ROWS], (), {"header_line": 2}, 2),
-        ([["Sales", "2024"], *ROWS], (), {}, 1),
         (ROWS, ["unknown"], {}, 1),
     ],
 )
@@ -195,6 +194,13 @@ def test_the_header_is_found_below_a_title(rows, names, said, line, tmp_path):
     assert read_as == ("sheet 'S1'" if line == 1 else f"sheet 'S1', header on row {line}")
     assert found == [] or found[0][0] == line + 1
     assert notes == []
+
+
+def test_a_first_row_that_is_narrower_than_most_is_asked_about(tmp_path):
+    with pytest.raises(
+        BadInput, match=r"row 1 looks like the header and has 2 names, .* as ingest\.header_line .* 2\)"
+    ):
+        read(workbook(tmp_path / "today.xlsx", [["Sales", "2024"], *ROWS]))
 
 
 def test_a_header_line_that_is_empty_is_told(tmp_path):

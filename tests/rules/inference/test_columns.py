@@ -82,6 +82,11 @@ def test_whole_numbers_that_a_float_cannot_keep_are_names(number: int, type: str
     assert column_spec(column(kind(number), kind(17), as_text=False))["type"] == type
 
 
+@pytest.mark.parametrize("odd", [datetime(2024, 1, 1), Decimal("NaN"), True, "?", b"x"])
+def test_one_odd_cell_among_large_whole_numbers_is_no_error(odd: object) -> None:
+    assert column_spec(column(*[2**53 + 1, 17] * 20, odd, as_text=False))["type"] in ("number", "category")
+
+
 def test_large_whole_numbers_among_fractions_are_numbers() -> None:
     assert column_spec(column(2**70, 1.5, as_text=False)) == {"type": "number"}
 

@@ -1,5 +1,7 @@
 """A whole table: what is no feature, what is told, in which order, and what is refused."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -237,3 +239,19 @@ def test_a_column_may_have_any_other_name() -> None:
     found = described(a_table(**{name: ["a", "b"] * (ROWS // 2) for name in names}))
 
     assert set(yaml.safe_load(params_text(found, scenario="odd"))["columns"]) == {*names, "length", "width"}
+
+
+@pytest.mark.parametrize(
+    ("time", "ids", "type"),
+    [
+        (None, range(ROWS), "category"),
+        (None, [number / 2 for number in range(ROWS)], "number"),
+        ("row_id", range(ROWS), "number"),
+        (None, [f"2024-01-{1 + number % 28:02}" for number in range(ROWS)], "date"),
+    ],
+)
+def test_whole_numbers_that_name_the_rows_are_names(time: str | None, ids: Any, type: str) -> None:
+    found = described(a_table(row_id=ids), id="row_id", time=time)
+
+    assert found.table["columns"]["row_id"]["type"] == type
+    assert no_features(found) == ["row_id"]
