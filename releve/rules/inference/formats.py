@@ -19,7 +19,7 @@ from releve.rules.inference.findings import Finding, listed
 from releve.rules.inference.markers import epoch_findings, marker_findings, marker_words, sentinel_findings
 from releve.rules.inference.overrides import Override
 from releve.rules.numerals import MOSTLY, WAYS, Numerals, is_grouped
-from releve.rules.reading import NO_UNIT, Reading
+from releve.rules.reading import NO_UNIT, Reading, Unit
 from releve.rules.saying import typed_settings
 
 if TYPE_CHECKING:
@@ -118,19 +118,23 @@ def _numbers(
                 grouped.append(name)
     ways = _ways(bare, grouped, columns, said.numerals if is_said or not said.numerals.is_plain else None)
     numerals = ways[0] if len(ways) == 1 else said.numerals
+    asked = {}
+    for name in grouped:
+        fits = ways or _ways({name: bare[name]}, [name], columns, None)
+        if not ways and len(fits) == 1 and name in units and name not in said.units:
+            units[name] = replace(units[name], numerals=fits[0])  # what has a unit is an amount, whatever others are
+        elif len(fits) != 1 or not ways:
+            asked[name] = _asked_numbers(name, fits, bare[name], alone=not ways)
+    reading = replace(said, numerals=numerals, units=units)
     read = {
-        name: _share(columns[name], (text for text, one in bare[name].items() if _value(numerals, one) is not None))
+        name: _share(columns[name], (text for text in bare[name] if as_number(reading.number(name, text)) is not None))
         for name in bare
     }
     kept = {name: unit for name, unit in units.items() if name in said.units or read.get(name, 0) >= MOSTLY}
-    asked = {}
-    for name in grouped:
-        if read[name] < MOSTLY or len(ways) > 1:
-            asked[name] = _asked_numbers(name, ways, bare[name], {each: bare[each] for each in grouped})
     if numerals != said.numerals:
         findings.append(_told_numerals(numerals, grouped, bare))
-    findings += [_told_unit(name, kept[name], bare[name], numerals) for name in kept if name not in said.units]
-    return replace(said, numerals=numerals, units=kept), asked, findings
+    findings += [_told_unit(name, kept[name], bare[name], reading) for name in kept if name not in said.units]
+    return replace(reading, units=kept), asked, findings
 
 
 def _value(way: Numerals, number: str) -> float | None:
@@ -160,8 +164,10 @@ def _ways(
         if all(cells[name] >= MOSTLY * sum(columns[name][text] for text in seen[name]) for name in seen):
             read[way] = sum(cells.values())
             meant[way] = tuple(value for name in grouped for value in values[name].values())
-    best = [way for way in read if read[way] == max(read.values())]
-    return list({meant[way]: way for way in reversed(best)}.values())[::-1]
+    best: dict[tuple[float | None, ...], Numerals] = {}
+    for way in (way for way in read if read[way] == max(read.values())):
+        best.setdefault(meant[way], way)
+    return list(best.values())
 
 
 def _plain(frame: "pd.DataFrame", reading: Reading, texts: Mapping[str, Counts], *, as_text: bool) -> "pd.DataFrame":
@@ -243,10 +249,10 @@ def _settings(way: Numerals) -> dict[str, str]:
     return {key: value for key, (value, usual) in said.items() if value != usual}
 
 
-def _told_unit(name: str, unit: Any, numbers: Mapping[str, str], way: Numerals) -> Finding:
+def _told_unit(name: str, unit: Unit, numbers: Mapping[str, str], reading: Reading) -> Finding:
     negative = next((text for text, number in numbers.items() if number.startswith("-")), None)
-    shown = [text for text in (next(iter(numbers)), negative) if text is not None]
-    examples = " and ".join(f"{text!r} is read as {_value(way, numbers[text]):.12g}" for text in dict.fromkeys(shown))
+    values = {text: as_number(reading.number(name, text)) for text in (next(iter(numbers)), negative) if text}
+    examples = " and ".join(f"{text!r} is read as {value:.12g}" for text, value in values.items() if value is not None)
     return Finding(
         "type", f"{name} writes its numbers with {str(unit)!r} (ingest.units, written into params.yaml): {examples}"
     )
@@ -260,22 +266,16 @@ def _told_mixed(name: str, signs: Sequence[str], counts: Counts) -> Finding:
     )
 
 
-def _asked_numbers(
-    name: str, ways: Sequence[Numerals], numbers: Mapping[str, str], grouped: Mapping[str, Mapping[str, str]]
-) -> Finding:
+def _asked_numbers(name: str, ways: Sequence[Numerals], numbers: Mapping[str, str], *, alone: bool) -> Finding:
+    """`alone`: no one way reads the whole file, so that the column has to say its own."""
     shown = listed(map(repr, [text for text, one in numbers.items() if is_grouped(one)] or numbers), most=3)
     text = f"{name} holds numbers such as {shown}; as they stand they are a category"
     if not ways:
-        others = [each for each in grouped if each != name]
-        beside = f", beside {listed(others, most=3)}" if others else ""
-        return Finding(
-            "numerals",
-            f"{text}. No one setting reads all numbers of the file{beside}: some would be read wrongly. "
-            "Write them all in one way into the file",
-        )
-    cures = tuple(_settings(way) for way in ways)
+        return Finding("numerals", f"{text}. Write them all in one way into the file")
+    cures = tuple({"ingest.units": {name: str(Unit("", numerals=way))}} if alone else _settings(way) for way in ways)
     asked = (f"{typed_settings(cure)} where {_example(way, numbers)}" for way, cure in zip(ways, cures, strict=True))
-    return Finding("numerals", f"{text}. To have numbers, add {' or '.join(asked)}", cures=cures)
+    other = ", unlike other columns of the file" if alone else ""
+    return Finding("numerals", f"{text}{other}. To have numbers, add {' or '.join(asked)}", cures=cures)
 
 
 def _told_date(name: str, ways: Ways, counts: Counts) -> Finding:

@@ -1,7 +1,7 @@
 """A sample of a table, put together: its schema, its findings and its overrides, and params.yaml that says so."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from releve.rules.inference.columns import column_findings, column_spec, open_fi
 from releve.rules.inference.findings import Finding, counted, in_order, left_out, listed
 from releve.rules.inference.formats import Formats, find_formats
 from releve.rules.inference.leaks import leak_findings
-from releve.rules.inference.overrides import Override, as_sections, overrides_for
+from releve.rules.inference.overrides import Override, as_sections, joined, overrides_for
 from releve.rules.inference.profiles import Profile, profile
 from releve.rules.inference.targets import class_counts, target_findings, target_profile, target_spec
 from releve.rules.params import merge, parse
@@ -68,7 +68,7 @@ def describe(sample: Sample, roles: Roles, *, base: Mapping[str, Any]) -> Descri
     tells the lines that are no rows too, which may be why.
     """
     try:
-        return _described(sample, roles, base)
+        return _described(sample, replace(roles, settings=joined(roles.settings)), base)
     except BadInput as error:
         raise BadInput(". Besides, ".join([str(error), *(finding.text for finding in _unread(sample))])) from None
 
@@ -105,7 +105,7 @@ def _described(sample: Sample, roles: Roles, base: Mapping[str, Any]) -> Describ
     Schema.from_dict(described, source=sample.source)
     return Described(
         described,
-        {each.name: f"{seen(each)}{_comma(no_features.get(each.name))}" for each in columns} | _joined(target),
+        {each.name: f"{seen(each)}{_comma(no_features.get(each.name))}" for each in columns} | _comment_on(target),
         _with_formats([*overrides_for(len(frame), base=base, said=roles.settings), *roles.settings], formats),
         _summary(sample, described, target),
         in_order(findings),
@@ -131,7 +131,7 @@ def _with_formats(overrides: list[Override], formats: Formats) -> list[Override]
     return [*(each for each in overrides if (each.section, each.key) not in found), *formats.overrides]
 
 
-def _joined(target: Profile) -> dict[str, str]:
+def _comment_on(target: Profile) -> dict[str, str]:
     """A comment beside the target where spellings of its classes were joined."""
     spellings = [listed(map(repr, each), between=" and ") for each in target.spellings.values()]
     return {target.name: f"what is predicted; ignore_case, since {'; '.join(spellings)} are one"} if spellings else {}
@@ -148,7 +148,8 @@ def _findings(
     formats: Formats,
 ) -> list[Finding]:
     alone = [finding for column in columns for finding in column_findings(column, formats.asked.get(column.name))]
-    ids = doubts.id_findings(columns, id=roles.id, time=roles.time)
+    named = [column for column in columns if column.name not in formats.asked]  # numbers in doubt are no names
+    ids = doubts.id_findings(named, id=roles.id, time=roles.time)
     times = doubts.time_findings(columns, time=roles.time)
     kept = _without(columns, [*alone, *ids, *times])
     leaks = leak_findings(
