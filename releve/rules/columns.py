@@ -37,14 +37,16 @@ class Column:
 
     def problem(self, value: Any) -> str | None:
         """Why `value` may not stand in this column, as a sentence part; None when it may."""
-        if is_missing(value) or (isinstance(value, str) and self.type in (CATEGORY, TEXT) and not trimmed(value)):
+        if is_missing(value) or (self.type in (CATEGORY, TEXT) and isinstance(value, str) and not trimmed(value)):
             return None if self.nullable or not self.feature else f"is missing: it holds {_instead(value)}"
         return TYPES[self.type].problem(self, value)
 
     def typed(self, value: Any) -> Any:
         """A cell without problem as it is kept: float or NaN, datetime (UTC, no zone) or None, text or ""."""
-        kept = self.named_by(value) or TYPES[self.type].typed(value)
-        return fold(kept) if self.ignore_case and self.categories is None else kept
+        if self.categories is not None:
+            return self.named_by(value) or typed_text(value)
+        kept = TYPES[self.type].typed(value)
+        return fold(kept) if self.ignore_case else kept
 
     def named_by(self, value: Any) -> str | None:
         """The listed category that a text, a whole number or a truth value names, or None.

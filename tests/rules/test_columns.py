@@ -201,3 +201,37 @@ def test_a_listed_category_is_named_in_any_form_that_files_and_requests_hold(val
 
 def test_a_category_that_is_not_listed_is_text_alone():
     assert Column("season", "category").problem(1) == "is 1, expected text"
+
+
+@pytest.mark.parametrize("value", ["Paris", "paris", " PARIS\u00a0", "New  York", "new york"])
+def test_spellings_are_told_apart_unless_case_is_ignored(value):
+    names = ("Paris", "New York")
+    apart, one = (Column("city", "category", categories=names, ignore_case=each) for each in (False, True))
+
+    assert (apart.problem(value) is None) is (value.strip() in names)
+    assert one.problem(value) is None and one.typed(value) in names
+
+
+def test_the_first_listed_of_several_spellings_is_the_category():
+    city = Column("city", "category", categories=("Paris", "PARIS"), ignore_case=True)
+
+    assert (city.typed("paris"), city.typed("PARIS")) == ("Paris", "PARIS")
+
+
+def test_an_open_category_without_case_is_kept_folded():
+    city = Column("city", "category", ignore_case=True)
+
+    assert city.typed("Stra\u00dfe") == city.typed(" STRASSE") == "strasse"
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u200b\ufeff\u00a0"])
+@pytest.mark.parametrize("kind", ["category", "text"])
+def test_a_blank_text_is_a_missing_cell(kind, blank):
+    assert "is missing" in Column("x", kind).problem(blank)
+    assert Column("x", kind, nullable=True).problem(blank) is None
+    assert Column("x", kind, nullable=True).typed(blank) == ""
+
+
+@pytest.mark.parametrize("kind", ["category", "text"])
+def test_a_cell_is_kept_without_its_edges(kind):
+    assert Column("x", kind).typed("\ufeff a b\u00a0") == "a b"
