@@ -14,14 +14,16 @@ import os
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby, repeat
 from pathlib import Path
 from typing import Any
 
 from releve.adapters.files import read_params, write_bytes
 from releve.adapters.scenario_branch import ScenarioBranch
 from releve.errors import BadInput, NotFound, ReleveError
+from releve.rules.numerals import Numerals
 from releve.rules.params import Ingest
+from releve.rules.reading import Reading
 from releve.settings import Settings
 from tasks.batches import read_batches
 from tasks.places import ScenarioState
@@ -89,13 +91,15 @@ def as_csv(rows: list[Rejected], params: Ingest) -> bytes | None:
     if not whole:
         return None
     names = list(dict.fromkeys(name for cells in whole for name in cells))
+    reading = Reading.of(params)
     text = io.StringIO()
     text.write("\n" * (params.csv_header_line - 1))
     writer: Any = csv.writer(text, delimiter=params.csv_delimiter or ",", lineterminator="\n")
     writer.writerow([*MENDING, *names])
     for row in rows:
         why = row.why | {VALUE: row.cells} if isinstance(row.cells, str) else row.why
-        writer.writerow([*why.values(), *(_written(cell, params) for cell in _in_order(row.cells, names))])
+        cells = zip(_in_order(row.cells, names), chain(names, repeat("")), strict=False)
+        writer.writerow([*why.values(), *(_written(cell, reading.numerals_of(name)) for cell, name in cells)])
     try:
         return text.getvalue().encode(params.csv_encoding or "utf-8")
     except (LookupError, UnicodeEncodeError) as error:
@@ -105,9 +109,9 @@ def as_csv(rows: list[Rejected], params: Ingest) -> bytes | None:
         ) from None
 
 
-def _written(cell: Any, params: Ingest) -> Any:
+def _written(cell: Any, numerals: Numerals) -> Any:
     """A number of a sheet with the decimal sign that is read again; what came as text is as it came."""
-    return str(cell).replace(".", params.csv_decimal) if isinstance(cell, float) else cell
+    return str(cell).replace(".", numerals.decimal) if isinstance(cell, float) else cell
 
 
 def _in_order(cells: Any, names: list[str]) -> list[Any]:

@@ -40,8 +40,11 @@ def test_rejected_rows_are_written_as_the_scenario_reads_its_files(said, tmp_pat
     assert [line.cells[len(MENDING) :] for line in chunk.lines] == [["thé", "1", "2"]]
 
 
-def test_a_number_of_a_sheet_is_written_with_the_decimal_sign_that_is_read_again(tmp_path):
-    params = make_params(ingest={"csv_decimal": ",", "csv_thousands": "."}).ingest
+@pytest.mark.parametrize(
+    "said", [{"csv_decimal": ",", "csv_thousands": "."}, {"units": {"price": "1.234,5"}}], ids=["file", "column"]
+)
+def test_a_number_of_a_sheet_is_written_with_the_decimal_sign_that_is_read_again(said, tmp_path):
+    params = make_params(ingest=said).ingest
     path = tmp_path / "mended.csv"
 
     path.write_bytes(as_csv([Rejected({"kind": "tea", "price": 1.234}, WHY)], params))

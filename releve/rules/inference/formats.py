@@ -4,6 +4,7 @@ What the whole file leaves in one way is written into params.yaml and told. Wher
 nothing is read: one sentence asks, and says the setting of each.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_PLAIN = 2000  # different plain numbers of a column that are held against the ways of the others
+NAMED_MONTH = re.compile(r"\d{1,2}\.?(?: de)? [^\W\d_]{3,}\.?(?: de)? \d{4}")
 Counts = Mapping[str, int]
 
 
@@ -57,10 +59,20 @@ def find_formats(
     )
     formats = {name: ways.formats for name, ways in dates.items() if ways.formats}
     reading = replace(written, dates={**formats, **said.dates})
-    findings += [_told_date(name, dates[name], counts[name]) for name in formats]
+    markers = marker_findings(texts, words, reading)
+    # A column that becomes one of numbers only once a word in it is said to be missing has nothing written before.
+    held = {name for name in words if sum(words[name].values()) > (1 - MOSTLY) * sum(texts[name].values())}
+    reading = replace(
+        reading,
+        units={name: unit for name, unit in reading.units.items() if name in said.units or name not in held},
+        dates={name: each for name, each in reading.dates.items() if name in said.dates or name not in held},
+    )
+    findings += [_told_unit(name, counts[name], reading) for name in reading.units if name not in said.units]
+    findings += [_told_date(name, dates[name], counts[name]) for name in reading.dates if name not in said.dates]
+    findings += _other_languages(counts, reading)
     asked |= {name: _asked_date(name, ways, counts[name]) for name, ways in dates.items() if not ways.formats}
     plain = _plain(frame, reading, texts, as_text=as_text)
-    findings += marker_findings(texts, words, reading) + sentinel_findings(plain, said) + epoch_findings(plain, time)
+    findings += markers + sentinel_findings(plain, said) + epoch_findings(plain, time)
     return Formats(reading, plain, _overrides(reading, said), tuple(findings), asked)
 
 
@@ -133,7 +145,6 @@ def _numbers(
     kept = {name: unit for name, unit in units.items() if name in said.units or read.get(name, 0) >= MOSTLY}
     if numerals != said.numerals:
         findings.append(_told_numerals(numerals, grouped, bare))
-    findings += [_told_unit(name, kept[name], bare[name], reading) for name in kept if name not in said.units]
     return replace(reading, units=kept), asked, findings
 
 
@@ -249,12 +260,15 @@ def _settings(way: Numerals) -> dict[str, str]:
     return {key: value for key, (value, usual) in said.items() if value != usual}
 
 
-def _told_unit(name: str, unit: Unit, numbers: Mapping[str, str], reading: Reading) -> Finding:
-    negative = next((text for text, number in numbers.items() if number.startswith("-")), None)
-    values = {text: as_number(reading.number(name, text)) for text in (next(iter(numbers)), negative) if text}
-    examples = " and ".join(f"{text!r} is read as {value:.12g}" for text, value in values.items() if value is not None)
+def _told_unit(name: str, counts: Counts, reading: Reading) -> Finding:
+    values = {text: value for text in counts if (value := as_number(reading.number(name, text))) is not None}
+    first, negative = next(iter(values)), next((text for text, value in values.items() if value < 0), None)
+    shown = dict.fromkeys(text for text in (first, negative) if text is not None)
+    examples = " and ".join(f"{text!r} is read as {values[text]:.12g}" for text in shown)
     return Finding(
-        "type", f"{name} writes its numbers with {str(unit)!r} (ingest.units, written into params.yaml): {examples}"
+        "type",
+        f"{name} writes its numbers with {str(reading.units[name])!r} (ingest.units, written into params.yaml): "
+        f"{examples}",
     )
 
 
@@ -292,6 +306,18 @@ def _told_date(name: str, ways: Ways, counts: Counts) -> Finding:
         "type",
         f"{name} holds {example!r}: read as the date {formats}{why} (ingest.dates, written into params.yaml){pivot}",
     )
+
+
+def _other_languages(columns: Mapping[str, Counts], reading: Reading) -> list[Finding]:
+    return [
+        Finding(
+            "type",
+            f"{name} looks like dates ({next(iter(counts))!r}), and names of months are read in English alone; it "
+            "is a category until the file has them as 2024-12-31",
+        )
+        for name, counts in columns.items()
+        if name not in reading.dates and _share(counts, filter(NAMED_MONTH.fullmatch, counts)) >= MOSTLY
+    ]
 
 
 def _asked_date(name: str, ways: Ways, counts: Counts) -> Finding:

@@ -249,3 +249,19 @@ def test_seconds_since_1970_are_told_as_a_time() -> None:
     found = described(a_table(at=[1_700_000_000 + 60 * n for n in range(ROWS)]), time="at")
 
     assert "at looks like seconds since 1970" in told(found, "hint") and types(found)["at"] == "number"
+
+
+@pytest.mark.parametrize("day", ["1 mars 2024", "1. M\u00e4rz 2024", "1 de mayo de 2024"])
+def test_months_in_another_language_are_told(day: str) -> None:
+    assert "names of months are read in English alone" in told(described(a_table(day=[day] * ROWS)), "type")
+
+
+def test_nothing_is_written_for_a_column_that_a_word_keeps_from_being_numbers(tmp_path: Path) -> None:
+    frame = a_table(weight=["unknown" if n % 4 == 0 else f"{each} kg" for n, each in enumerate(AMOUNTS)])
+
+    found = described(frame)
+
+    assert written(found) == {} and types(found)["weight"] == "category"
+    again = with_cures(frame, [finding for finding in found.findings if finding.cures])
+    assert written(again)["units"] == {"weight": "kg"} and types(again)["weight"] == "number"
+    assert taken_in(frame, again, tmp_path).accepted == ROWS
