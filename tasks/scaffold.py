@@ -21,8 +21,8 @@ from releve.adapters.tables.reading import Sample as TableSample
 from releve.adapters.tables.reading import read_sample
 from releve.door import run_command
 from releve.errors import BadInput, Conflict, NotFound, explained_storage
-from releve.rules.inference.findings import Finding, in_order
 from releve.progress import waiting
+from releve.rules.inference.findings import Finding, in_order
 from releve.rules.inference.overrides import as_sections, read_override
 from releve.rules.inference.rejections import Rejections, no_rows, rejection_findings, rejections_of
 from releve.rules.inference.table import Described, Roles, Sample, describe

@@ -48,7 +48,7 @@ class Column:
 
     def problem(self, value: Any) -> str | None:
         """Why `value` may not stand in this column, as a sentence part; None when it may."""
-        if is_missing(value) or (isinstance(value, str) and self.type in (CATEGORY, TEXT) and not trimmed(value)):
+        if is_missing(value) or (self.type in (CATEGORY, TEXT) and isinstance(value, str) and not trimmed(value)):
             return None if self.nullable or not self.feature else f"is missing: it holds {_instead(value)}"
         return TYPES[self.type].problem(self, value)
 

@@ -1,7 +1,7 @@
 """The knobs of params.yaml: their names, types and limits. Defaults live in the file alone."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from math import isfinite
 from typing import Annotated, Any, Literal
@@ -39,7 +39,7 @@ def _formats(values: Any) -> Any:
 
 
 def _date_format(text: str) -> str:
-    moment = datetime(2024, 1, 31, 13)
+    moment = datetime(2024, 1, 31, 13, tzinfo=UTC)
     try:
         read = datetime.strptime(moment.strftime(text), text)
     except ValueError as error:

@@ -4,6 +4,7 @@ Ingestion reads every file so, and `make scenario` foretells by the same functio
 guessed here: what no setting reads stays as it was found, for the schema to reject with its reason.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from releve.errors import BadInput
 from releve.rules.cells import as_number, names_of, trimmed
 from releve.rules.columns import CATEGORY, DATE, NUMBER, TEXT
 from releve.rules.dates import as_date, in_format
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 MINUS = "-\u2212\u2013\uff0d"  # as a keyboard, a typesetter, a word processor and a Japanese one write it
 DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".", ",")  # what a number begins with
 NO_CENTS = (".-", ",-", ".\u2013", ",\u2013", ".\u2014", ",\u2014")  # 1'200.- is 1'200 francs
+EXAMPLE = re.compile(r"[0-9](?:[^\w()]*[0-9])*")
+THREE_DIGITS = re.compile(r"[0-9]{3}$")
 NOT_SO = "(not as ingest.dates says)"
 Marked = Counter[tuple[str, str]]  # cells by column and marker
 
@@ -38,17 +42,32 @@ class Unit:
     sign: str
     in_parentheses: bool = False  # (12.50) is -12.50
     trailing: bool = False  # 12.50- is -12.50
+    numerals: Numerals | None = None  # how this column writes numbers, where not as the file does
 
     @classmethod
     def read(cls, text: str) -> "Unit":
-        """A unit as params name it: "$", "($)" where ($12.50) is negative, "$-" where $12.50- is; also "()" and "-"."""
+        """A unit as params name it: "$", "($)" where ($12.50) is negative, "$-" where $12.50- is; also "()" and "-".
+
+        With digits it is an example of a number, which says how the column writes them all: "1.234,5 €".
+        Raises BadInput for an example that does not.
+        """
         text = trimmed(text)
-        if text.startswith("(") and text.endswith(")"):
-            return cls(trimmed(text[1:-1]), in_parentheses=True)
-        return cls(trimmed(text[:-1]), trailing=True) if text.endswith("-") else cls(text)
+        in_parentheses = text.startswith("(") and text.endswith(")")
+        trailing = not in_parentheses and text.endswith("-")
+        bare = text[1:-1] if in_parentheses else text.removesuffix("-")
+        example = EXAMPLE.search(bare)
+        if example is None:
+            return cls(trimmed(bare), in_parentheses, trailing)
+        marks = [letter for letter in example[0] if not letter.isdigit()]
+        if not marks or marks[-1] not in (".", ",") or (len(marks) == 1 and THREE_DIGITS.search(example[0])):
+            raise BadInput(f"ingest.units has the example {text!r}; expected one with a fraction, such as 1.234,5 €")
+        numerals = Numerals(marks[0] if len(marks) > 1 else "", marks[-1])
+        return cls(trimmed(bare.replace(example[0], "")), in_parentheses, trailing, numerals)
 
     def __str__(self) -> str:
-        return f"({self.sign})" if self.in_parentheses else f"{self.sign}{'-' * self.trailing}"
+        example = "" if self.numerals is None else f"1{self.numerals.thousands}234{self.numerals.decimal}5"
+        text = " ".join(filter(None, (example, self.sign)))
+        return f"({text})" if self.in_parentheses else f"{text}{'-' * self.trailing}"
 
     def without(self, text: str) -> str | None:
         """The number that stands beside the unit, with its sign before it; None where the cell is written otherwise."""
@@ -105,7 +124,11 @@ class Reading:
     def number(self, name: str, text: str) -> str:
         """A trimmed cell as a number is written plainly; what is none in the said way stays, or reads as none."""
         bare = self.units.get(name, NO_UNIT).without(text)
-        return text if bare is None else self.numerals.plain(bare)
+        return text if bare is None else self.numerals_of(name).plain(bare)
+
+    def numerals_of(self, name: str) -> Numerals:
+        """How a column writes numbers."""
+        return self.units.get(name, NO_UNIT).numerals or self.numerals
 
     def date(self, name: str, text: str) -> datetime | str:
         """The moment that a trimmed cell means in a form that params name, else the cell: ISO 8601 is read anyway."""

@@ -228,3 +228,37 @@ def test_a_number_that_has_lost_its_last_digits_names_nothing(value, is_exact):
 
     assert (problem is None) is is_exact
     assert is_exact or "has lost its last digits; write names of more than 15 digits as text" in problem
+
+
+@pytest.mark.parametrize("value", ["Paris", "paris", " PARIS\u00a0", "New  York", "new york"])
+def test_spellings_are_told_apart_unless_case_is_ignored(value):
+    names = ("Paris", "New York")
+    apart, one = (Column("city", "category", categories=names, ignore_case=each) for each in (False, True))
+
+    assert (apart.problem(value) is None) is (value.strip() in names)
+    assert one.problem(value) is None and one.typed(value) in names
+
+
+def test_the_first_listed_of_several_spellings_is_the_category():
+    city = Column("city", "category", categories=("Paris", "PARIS"), ignore_case=True)
+
+    assert (city.typed("paris"), city.typed("PARIS")) == ("Paris", "PARIS")
+
+
+def test_an_open_category_without_case_is_kept_folded():
+    city = Column("city", "category", ignore_case=True)
+
+    assert city.typed("Stra\u00dfe") == city.typed(" STRASSE") == "strasse"
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u200b\ufeff\u00a0"])
+@pytest.mark.parametrize("kind", ["category", "text"])
+def test_a_blank_text_is_a_missing_cell(kind, blank):
+    assert "is missing" in Column("x", kind).problem(blank)
+    assert Column("x", kind, nullable=True).problem(blank) is None
+    assert Column("x", kind, nullable=True).typed(blank) == ""
+
+
+@pytest.mark.parametrize("kind", ["category", "text"])
+def test_a_cell_is_kept_without_its_edges(kind):
+    assert Column("x", kind).typed("\ufeff a b\u00a0") == "a b"

@@ -124,3 +124,58 @@ def test_a_prediction_may_lie_outside_of_the_limits():
 @pytest.mark.parametrize(("value", "fits"), [(3.4e38, True), (3.5e38, False), (-3.5e38, False)])
 def test_a_label_has_to_fit_the_models_float32(value, fits):
     assert (a_number().problem(value) is None) is fits
+
+
+@pytest.mark.parametrize(
+    ("classes", "value", "label"),
+    [
+        (["no", "yes"], " yes\u00a0", "yes"),
+        (["no", "yes"], "YES", "yes"),
+        (["FALSE", "true"], "TRUE", "true"),
+        (["FALSE", "true"], False, "FALSE"),
+        (["Stra\u00dfe", "weg"], "STRASSE", "Stra\u00dfe"),
+        (["b\u0131r", "iki"], "BIR", None),  # a dotless i is no i
+        (["no", "yes"], "y e s", None),
+    ],
+)
+def test_classes_are_named_by_any_spelling_where_case_is_ignored(classes, value, label):
+    target = described(classes=classes, ignore_case=True)
+
+    assert target.parse(value) == label
+    assert (target.problem(value) is None) is (label is not None)
+
+
+def test_spellings_are_classes_of_their_own_where_case_matters():
+    target = described(classes=["no", "yes"])
+
+    assert target.parse("YES") is None and target.parse(" yes") == "yes"
+
+
+@pytest.mark.parametrize("value", ["True", "TRUE", "true", True, np.True_])
+def test_truth_values_name_their_class_in_every_form(value):
+    assert described(classes=["False", "True"]).parse(value) == "True"
+
+
+@pytest.mark.parametrize("value", ["", " ", "\ufeff"])
+def test_a_blank_label_is_a_missing_one(value):
+    assert described(classes=["a", "b"]).problem(value) == "is missing: every ingested row needs its label"
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"classes": ["yes", "Yes"], "ignore_case": True}, "ignore_case makes one of classes that differ in case"),
+        ({"classes": ["no", "yes"], "ignore_case": "on"}, "target.ignore_case is 'on'; expected true or false"),
+        ({"task": "regression", "ignore_case": True}, "ignore_case is given, and a regression has no classes"),
+        ({"classes": ["a", " a"]}, "all different"),
+    ],
+)
+def test_a_wrong_ignore_case_is_named(spec, message):
+    with pytest.raises(BadInput, match=message):
+        described(**spec)
+
+
+def test_ignore_case_is_written_as_it_is_read():
+    target = described(classes=["no", "yes"], ignore_case=True)
+
+    assert read_target(write_target(target), source="a test") == target

@@ -36,13 +36,23 @@ PLAIN = (  # that can be read in one way
 )
 TIMES = (
     *(" %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %H.%M", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p"),
-    *("T%H:%M", "T%H:%M:%S", "T%H:%M:%S.%f", ", %H:%M", ", %H:%M:%S", ", %I:%M %p", ", %I:%M:%S %p", ":%H:%M:%S %z"),
+    *(
+        "T%H:%M",
+        "T%H:%M:%S",
+        "T%H:%M:%S.%f",
+        ", %H:%M",
+        ", %H:%M:%S",
+        ", %I:%M %p",
+        ", %I:%M:%S %p",
+        ":%H:%M:%S",
+        ":%H:%M:%S %z",
+    ),
     *(f" {time} {zone}" for time in ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f") for zone in ("%z", "UTC", "GMT")),
     *(" %H:%M:%S %Y", " %H:%M:%S %z %Y", "T%H:%M:%S%z", "T%H:%M:%SZ", " %H:%M:%S%z", " %H:%M%z"),
 )
 # A date needs two of its parts beside each other, or a month's name and a number.
 LOOKS = re.compile(r"\d{1,4}[./ -]\d{1,4}([./ -]\d{2,4})?(?!\d)|\d.*[^\W\d_]{3}|[^\W\d_]{3}.*\d")
-TIME = re.compile(r"([T ]|, |:(?=\d\d:\d\d:\d\d ))\d{1,2}[:.]\d{2}(?![.\d]*\.\d{4}).*$")
+TIME = re.compile(r"([T ]|, |:(?=\d\d:\d\d:\d\d))\d{1,2}[:.]\d{2}(?![.\d]*\.\d{4}).*$")
 DIGITS = {  # of whole numbers, and of numbers such as 03.2024, which no writer of numbers writes
     "%Y%m%d": re.compile(r"(1[89]|2[01])\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"),
     "%Y%m%d%H%M%S": re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d[0-5]\d"),

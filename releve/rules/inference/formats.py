@@ -4,6 +4,7 @@ What the whole file leaves in one way is written into params.yaml and told. Wher
 nothing is read: one sentence asks, and says the setting of each.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,13 +20,14 @@ from releve.rules.inference.findings import Finding, listed
 from releve.rules.inference.markers import epoch_findings, marker_findings, marker_words, sentinel_findings
 from releve.rules.inference.overrides import Override
 from releve.rules.numerals import MOSTLY, WAYS, Numerals, is_grouped
-from releve.rules.reading import NO_UNIT, Reading
+from releve.rules.reading import NO_UNIT, Reading, Unit
 from releve.rules.saying import typed_settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_PLAIN = 2000  # different plain numbers of a column that are held against the ways of the others
+NAMED_MONTH = re.compile(r"\d{1,2}\.?(?: de)? [^\W\d_]{3,}\.?(?: de)? \d{4}")
 Counts = Mapping[str, int]
 
 
@@ -57,10 +59,20 @@ def find_formats(
     )
     formats = {name: ways.formats for name, ways in dates.items() if ways.formats}
     reading = replace(written, dates={**formats, **said.dates})
-    findings += [_told_date(name, dates[name], counts[name]) for name in formats]
+    markers = marker_findings(texts, words, reading)
+    # A column that becomes one of numbers only once a word in it is said to be missing has nothing written before.
+    held = {name for name in words if sum(words[name].values()) > (1 - MOSTLY) * sum(texts[name].values())}
+    reading = replace(
+        reading,
+        units={name: unit for name, unit in reading.units.items() if name in said.units or name not in held},
+        dates={name: each for name, each in reading.dates.items() if name in said.dates or name not in held},
+    )
+    findings += [_told_unit(name, counts[name], reading) for name in reading.units if name not in said.units]
+    findings += [_told_date(name, dates[name], counts[name]) for name in reading.dates if name not in said.dates]
+    findings += _other_languages(counts, reading)
     asked |= {name: _asked_date(name, ways, counts[name]) for name, ways in dates.items() if not ways.formats}
     plain = _plain(frame, reading, texts, as_text=as_text)
-    findings += marker_findings(texts, words, reading) + sentinel_findings(plain, said) + epoch_findings(plain, time)
+    findings += markers + sentinel_findings(plain, said) + epoch_findings(plain, time)
     return Formats(reading, plain, _overrides(reading, said), tuple(findings), asked)
 
 
@@ -118,19 +130,22 @@ def _numbers(
                 grouped.append(name)
     ways = _ways(bare, grouped, columns, said.numerals if is_said or not said.numerals.is_plain else None)
     numerals = ways[0] if len(ways) == 1 else said.numerals
+    asked = {}
+    for name in grouped:
+        fits = ways or _ways({name: bare[name]}, [name], columns, None)
+        if not ways and len(fits) == 1 and name in units and name not in said.units:
+            units[name] = replace(units[name], numerals=fits[0])  # what has a unit is an amount, whatever others are
+        elif len(fits) != 1 or not ways:
+            asked[name] = _asked_numbers(name, fits, bare[name], alone=not ways)
+    reading = replace(said, numerals=numerals, units=units)
     read = {
-        name: _share(columns[name], (text for text, one in bare[name].items() if _value(numerals, one) is not None))
+        name: _share(columns[name], (text for text in bare[name] if as_number(reading.number(name, text)) is not None))
         for name in bare
     }
     kept = {name: unit for name, unit in units.items() if name in said.units or read.get(name, 0) >= MOSTLY}
-    asked = {}
-    for name in grouped:
-        if read[name] < MOSTLY or len(ways) > 1:
-            asked[name] = _asked_numbers(name, ways, bare[name], {each: bare[each] for each in grouped})
     if numerals != said.numerals:
         findings.append(_told_numerals(numerals, grouped, bare))
-    findings += [_told_unit(name, kept[name], bare[name], numerals) for name in kept if name not in said.units]
-    return replace(said, numerals=numerals, units=kept), asked, findings
+    return replace(reading, units=kept), asked, findings
 
 
 def _value(way: Numerals, number: str) -> float | None:
@@ -160,8 +175,10 @@ def _ways(
         if all(cells[name] >= MOSTLY * sum(columns[name][text] for text in seen[name]) for name in seen):
             read[way] = sum(cells.values())
             meant[way] = tuple(value for name in grouped for value in values[name].values())
-    best = [way for way in read if read[way] == max(read.values())]
-    return list({meant[way]: way for way in reversed(best)}.values())[::-1]
+    best: dict[tuple[float | None, ...], Numerals] = {}
+    for way in (way for way in read if read[way] == max(read.values())):
+        best.setdefault(meant[way], way)
+    return list(best.values())
 
 
 def _plain(frame: "pd.DataFrame", reading: Reading, texts: Mapping[str, Counts], *, as_text: bool) -> "pd.DataFrame":
@@ -243,12 +260,15 @@ def _settings(way: Numerals) -> dict[str, str]:
     return {key: value for key, (value, usual) in said.items() if value != usual}
 
 
-def _told_unit(name: str, unit: Any, numbers: Mapping[str, str], way: Numerals) -> Finding:
-    negative = next((text for text, number in numbers.items() if number.startswith("-")), None)
-    shown = [text for text in (next(iter(numbers)), negative) if text is not None]
-    examples = " and ".join(f"{text!r} is read as {_value(way, numbers[text]):.12g}" for text in dict.fromkeys(shown))
+def _told_unit(name: str, counts: Counts, reading: Reading) -> Finding:
+    values = {text: value for text in counts if (value := as_number(reading.number(name, text))) is not None}
+    first, negative = next(iter(values)), next((text for text, value in values.items() if value < 0), None)
+    shown = dict.fromkeys(text for text in (first, negative) if text is not None)
+    examples = " and ".join(f"{text!r} is read as {values[text]:.12g}" for text in shown)
     return Finding(
-        "type", f"{name} writes its numbers with {str(unit)!r} (ingest.units, written into params.yaml): {examples}"
+        "type",
+        f"{name} writes its numbers with {str(reading.units[name])!r} (ingest.units, written into params.yaml): "
+        f"{examples}",
     )
 
 
@@ -260,22 +280,16 @@ def _told_mixed(name: str, signs: Sequence[str], counts: Counts) -> Finding:
     )
 
 
-def _asked_numbers(
-    name: str, ways: Sequence[Numerals], numbers: Mapping[str, str], grouped: Mapping[str, Mapping[str, str]]
-) -> Finding:
+def _asked_numbers(name: str, ways: Sequence[Numerals], numbers: Mapping[str, str], *, alone: bool) -> Finding:
+    """`alone`: no one way reads the whole file, so that the column has to say its own."""
     shown = listed(map(repr, [text for text, one in numbers.items() if is_grouped(one)] or numbers), most=3)
     text = f"{name} holds numbers such as {shown}; as they stand they are a category"
     if not ways:
-        others = [each for each in grouped if each != name]
-        beside = f", beside {listed(others, most=3)}" if others else ""
-        return Finding(
-            "numerals",
-            f"{text}. No one setting reads all numbers of the file{beside}: some would be read wrongly. "
-            "Write them all in one way into the file",
-        )
-    cures = tuple(_settings(way) for way in ways)
+        return Finding("numerals", f"{text}. Write them all in one way into the file")
+    cures = tuple({"ingest.units": {name: str(Unit("", numerals=way))}} if alone else _settings(way) for way in ways)
     asked = (f"{typed_settings(cure)} where {_example(way, numbers)}" for way, cure in zip(ways, cures, strict=True))
-    return Finding("numerals", f"{text}. To have numbers, add {' or '.join(asked)}", cures=cures)
+    other = ", unlike other columns of the file" if alone else ""
+    return Finding("numerals", f"{text}{other}. To have numbers, add {' or '.join(asked)}", cures=cures)
 
 
 def _told_date(name: str, ways: Ways, counts: Counts) -> Finding:
@@ -292,6 +306,18 @@ def _told_date(name: str, ways: Ways, counts: Counts) -> Finding:
         "type",
         f"{name} holds {example!r}: read as the date {formats}{why} (ingest.dates, written into params.yaml){pivot}",
     )
+
+
+def _other_languages(columns: Mapping[str, Counts], reading: Reading) -> list[Finding]:
+    return [
+        Finding(
+            "type",
+            f"{name} looks like dates ({next(iter(counts))!r}), and names of months are read in English alone; it "
+            "is a category until the file has them as 2024-12-31",
+        )
+        for name, counts in columns.items()
+        if name not in reading.dates and _share(counts, filter(NAMED_MONTH.fullmatch, counts)) >= MOSTLY
+    ]
 
 
 def _asked_date(name: str, ways: Ways, counts: Counts) -> Finding:

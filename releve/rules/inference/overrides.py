@@ -5,7 +5,7 @@ runs short on a large one: docs/decisions/0014-scaffold.md.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -68,6 +68,16 @@ def as_sections(overrides: Sequence[Override]) -> dict[str, dict[str, Any]]:
     for each in overrides:
         sections.setdefault(each.section, {})[each.key] = each.value
     return sections
+
+
+def joined(overrides: Sequence[Override]) -> tuple[Override, ...]:
+    """Each key once: of several values the last, and of mappings (ingest.dates, ingest.units) all of them."""
+    found: dict[tuple[str, str], Override] = {}
+    for each in overrides:
+        known = found.get((each.section, each.key))
+        both = known is not None and isinstance(known.value, Mapping) and isinstance(each.value, Mapping)
+        found[each.section, each.key] = replace(each, value={**known.value, **each.value}) if known and both else each
+    return tuple(found.values())
 
 
 def read_override(text: str) -> Override:

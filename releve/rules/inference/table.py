@@ -14,7 +14,7 @@ from releve.rules.inference.columns import column_findings, column_spec, open_fi
 from releve.rules.inference.findings import Finding, counted, in_order, left_out, listed
 from releve.rules.inference.formats import Formats, find_formats
 from releve.rules.inference.leaks import leak_findings
-from releve.rules.inference.overrides import Override, as_sections, overrides_for
+from releve.rules.inference.overrides import Override, as_sections, joined, overrides_for
 from releve.rules.inference.profiles import Profile, as_names, profile
 from releve.rules.inference.rejections import rest
 from releve.rules.inference.targets import class_counts, positive_reason, target_findings, target_profile, target_spec
@@ -75,7 +75,7 @@ def describe(
     tells the lines that are no rows too, which may be why.
     """
     try:
-        return _described(sample, roles, base, without)
+        return _described(sample, replace(roles, settings=joined(roles.settings)), base, without)
     except BadInput as error:
         raise BadInput(". Besides, ".join([str(error), *(finding.text for finding in _unread(sample))])) from None
 
@@ -119,7 +119,7 @@ def _described(sample: Sample, roles: Roles, base: Mapping[str, Any], without: f
     labels = target_profile(roles.target, whole[roles.target], as_text=sample.as_text, reading=reading)
     return Described(
         described,
-        {each.name: f"{seen(each)}{_comma(no_features.get(each.name))}" for each in columns} | _joined(target),
+        {each.name: f"{seen(each)}{_comma(no_features.get(each.name))}" for each in columns} | _comment_on(target),
         _with_formats([*overrides_for(len(frame), base=base, said=roles.settings), *roles.settings], formats),
         _summary(sample, described, target, course, unlabelled=labels.missing),
         in_order(findings),
@@ -145,7 +145,7 @@ def _with_formats(overrides: list[Override], formats: Formats) -> list[Override]
     return [*(each for each in overrides if (each.section, each.key) not in found), *formats.overrides]
 
 
-def _joined(target: Profile) -> dict[str, str]:
+def _comment_on(target: Profile) -> dict[str, str]:
     """A comment beside the target where spellings of its classes were joined."""
     spellings = [listed(map(repr, each), between=" and ") for each in target.spellings.values()]
     return {target.name: f"what is predicted; ignore_case, since {'; '.join(spellings)} are one"} if spellings else {}
@@ -169,7 +169,8 @@ def _findings(
 ) -> list[Finding]:
     by_column = {column.name: column_findings(column, formats.asked.get(column.name)) for column in columns}
     alone = [finding for findings in by_column.values() for finding in findings]
-    ids = doubts.id_findings(columns, id=roles.id, time=roles.time)
+    named = [column for column in columns if column.name not in formats.asked]  # numbers in doubt are no names
+    ids = doubts.id_findings(named, id=roles.id, time=roles.time)
     kept = [column for column in _without(columns, [*alone, *ids]) if column.name != roles.time]
     leaks = leak_findings(kept, target, is_class=spec["task"] != REGRESSION)
     features = _without(kept, leaks)

@@ -9,10 +9,11 @@ import yaml
 
 from releve.errors import BadInput
 from releve.rules.inference.findings import KINDS
-from releve.rules.inference.overrides import overrides_for
+from releve.rules.inference.overrides import Override, overrides_for
 from releve.rules.inference.table import Roles, Sample, describe
 from releve.rules.inference.writing import params_text
 from releve.rules.params import merge, parse
+from releve.rules.schema import Schema
 from tests.rules.inference.tables import BASE, ROWS, a_table, described, no_features, told
 
 RANDOM = np.random.default_rng(5)
@@ -255,3 +256,68 @@ def test_whole_numbers_that_name_the_rows_are_names(time: str | None, ids: Any, 
 
     assert found.table["columns"]["row_id"]["type"] == type
     assert no_features(found) == ["row_id"]
+
+
+def test_classes_that_differ_in_case_or_spaces_alone_are_one_and_told() -> None:
+    frame = a_table()
+    spellings = ["yes", " yes", "Yes", "YES", "yes"]
+    frame["sold"] = [spellings[n % 5] if sold == "yes" else sold for n, sold in enumerate(frame["sold"])]
+
+    found = described(frame)
+
+    assert found.table["target"]["classes"] == ["no", "yes"] and found.table["target"]["ignore_case"] is True
+    assert "each is one class, which 'ignore_case: true' says" in told(found, "classes")
+    assert "'yes' and" in found.seen["sold"] and "ignore_case: true" in params_text(found, scenario="x")
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["0", "1", "?"], [0, 1]),
+        (["0", "1", "NA", "NA", "NA"], [0, 1]),
+        (["yes", "no", "none"], ["no", "yes"]),
+        (["won", "lost", "N/A"], ["lost", "won"]),
+        (["+", "-"], ["+", "-"]),
+        (["0", "-"], ["-", "0"]),
+        (["none", "mild", "severe"], ["mild", "none", "severe"]),
+        (["ZA", "BW", "NA"], ["BW", "ZA"]),
+    ],
+)
+def test_a_marker_in_the_target_is_no_label_unless_it_must_be_a_class(labels: list[str], classes: list[Any]) -> None:
+    found = described(a_table().assign(sold=[labels[n % len(labels)] for n in range(ROWS)]))
+
+    assert found.table["target"]["classes"] == classes
+    assert ("no label" in told(found, "label")) is (len(classes) < len(set(labels)))
+
+
+def test_a_class_that_a_marker_spells_is_kept_with_the_setting_that_is_suggested() -> None:
+    frame = a_table().assign(sold=[["ZA", "BW", "NA"][n % 3] for n in range(ROWS)])
+    (asked,) = (finding for finding in described(frame).findings if finding.cures)
+
+    ((key, value),) = asked.cures[0].items()
+    again = described(frame, settings=(Override(*key.split(".", 1), value, "as asked"),))
+
+    assert again.table["target"]["classes"] == ["BW", "NA", "ZA"]
+
+
+def test_a_category_keeps_namibia_and_it_is_told() -> None:
+    found = described(a_table(country=[["NA", "ZA", "BW"][n % 3] for n in range(ROWS)]))
+
+    assert found.table["columns"]["country"] == {"type": "category", "categories": ["BW", "NA", "ZA"]}
+    assert "country holds 'NA' in 67 cells: kept, as a category like any other" in told(found, "hint")
+
+
+def test_categories_that_differ_in_case_alone_are_told_with_a_line_that_works() -> None:
+    found = described(a_table(city=[["Paris", "paris ", "PARIS", "Lyon"][n % 4] for n in range(ROWS)]))
+
+    (asked,) = (finding for finding in found.findings if finding.cures)
+    assert "'Paris' 50 x, 'paris' 50 x, 'PARIS' 50 x" in asked.text
+    (spec,) = asked.cures[0].values()
+    city = Schema.from_dict({**found.table, "columns": {**found.table["columns"], "city": spec}}).column("city")
+    assert len({city.typed(name.title()) for name in ("PARIS", "paris", "Paris")}) == 1
+
+
+def test_truth_values_of_any_case_are_two_categories() -> None:
+    found = described(a_table(member=[["TRUE", "true", "False", "FALSE"][n % 4] for n in range(ROWS)]))
+
+    assert found.table["columns"]["member"] == {"type": "category", "categories": ["False", "True"]}
