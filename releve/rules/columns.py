@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from releve.rules.cells import LARGEST_NUMBER, MISSING_TEXT, is_missing, names_of, shown
+from releve.rules.cells import EXACT, LARGEST_NUMBER, MISSING_TEXT, is_missing, names_of, shown
 from releve.rules.dates import as_date
 
 NUMBER, DATE, CATEGORY, TEXT = "number", "date", "category", "text"
@@ -90,7 +90,8 @@ def _date_problem(column: Column, value: Any) -> str | None:
 
 
 def _category_problem(column: Column, value: Any) -> str | None:
-    if not column.feature and column.categories is None and isinstance(value, SCALAR):
+    is_exact = not isinstance(value, float | np.floating) or abs(float(value)) <= EXACT
+    if not column.feature and column.categories is None and isinstance(value, SCALAR) and is_exact:
         return None  # kept as its text: a row is not rejected for what no model sees
     if column.categories is not None:
         named = value in column.categories if isinstance(value, str) else column.named_by(value) is not None

@@ -151,7 +151,7 @@ def code_findings(columns: Sequence[Profile]) -> list[Finding]:
     text = (
         f"{listed(names)} {either(len(names), 'holds', 'hold')} few different whole numbers and "
         f"{either(len(names), 'is a number', 'are numbers')}, in their order; for codes without an order write "
-        "{type: category} (in other files than CSV the cells must be text then)"
+        "{type: category}"
     )
     return [Finding("hint", text)]
 

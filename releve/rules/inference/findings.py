@@ -11,6 +11,7 @@ KINDS = (
     "refused",
     "rejected",
     "unread",
+    "label",
     "cells",
     "order",
     "leak",
