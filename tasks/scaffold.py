@@ -129,7 +129,8 @@ def _settled(
         except BadInput as error:
             told = [finding.text for finding in _told(found, rejections, special, roles, params) if rejections.total]
             raise BadInput(". Besides, ".join([str(error), *told])) from None
-        rejections = _rejections(found, described, special, base)
+        written = parse(merge(base, as_sections(described.overrides)), source="the new params.yaml").ingest
+        rejections = _rejections(found, described, special, written)
         rejected = rejections.rows | special.keys()
         if rejected == without or len(rejected) == len(found.frame):
             break

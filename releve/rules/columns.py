@@ -121,7 +121,8 @@ def _date_problem(column: Column, value: Any) -> str | None:
 
 
 def _category_problem(column: Column, value: Any) -> str | None:
-    if not column.feature and column.categories is None and isinstance(value, SCALAR):
+    is_exact = not isinstance(value, float | np.floating) or abs(float(value)) <= EXACT
+    if not column.feature and column.categories is None and isinstance(value, SCALAR) and is_exact:
         return None  # kept as its text: a row is not rejected for what no model sees
     if column.categories is not None:
         return (

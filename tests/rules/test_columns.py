@@ -123,13 +123,18 @@ def test_a_column_that_is_no_feature_is_judged_where_it_is_present(kind):
     assert Column("casual", kind, feature=False).problem([1]) is not None
 
 
-@pytest.mark.parametrize("value", [1, 2.5, True, np.float64(2.5), datetime(2024, 1, 31)])
+@pytest.mark.parametrize("value", [1, 2.5, True, np.float64(3.5), datetime(2024, 1, 31)])
 def test_a_category_that_is_no_feature_and_lists_nothing_keeps_any_value_as_its_text(value):
     column = Column("source", "category", feature=False)
 
     assert column.problem(value) is None
     assert column.typed(value) == str(value)
     assert Column("source", "category", feature=False, categories=("web",)).problem(value) is not None
+
+
+@pytest.mark.parametrize(("value", "fits"), [(2.0**53, True), (2.0**53 + 2, False), (2**60 + 1, True)])
+def test_it_takes_no_number_that_has_lost_its_last_digits(value, fits):
+    assert (Column("account", "category", feature=False).problem(value) is None) is fits
 
 
 def test_a_long_value_is_cut_in_its_reason():

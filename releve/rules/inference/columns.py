@@ -213,7 +213,8 @@ def open_finding(profile: Profile) -> Finding | None:
     told = profile.form in ("other date", "grouped number") or profile.words >= SENTENCE_WORDS
     if profile.type != CATEGORY or profile.distinct <= OPEN_VALUES or told:
         return None
-    return Finding("type", f"{profile.name} is a category of {profile.distinct:,} values, most of them rare")
+    text = f"{profile.name} has {profile.distinct:,} different values, most of them rare"
+    return Finding("type", f"{text}; if they name single things, put 'feature: false'")
 
 
 def _longest(profile: Profile) -> int:

@@ -32,8 +32,8 @@ def id_findings(columns: Sequence[Profile], *, id: str | None, time: str | None)
 def _id(column: Profile) -> Finding:
     again = column.present - column.distinct
     faults = [
-        f"{counted(again, 'row')} {either(again, 'repeats', 'repeat')} one" if again else "",
-        f"{column.missing} {either(column.missing, 'is', 'are')} missing" * bool(column.missing),
+        f"{counted(again, 'row')} {either(again, 'has', 'have')} the id of an earlier row" if again else "",
+        f"{counted(column.missing, 'row')} {either(column.missing, 'has', 'have')} none" * bool(column.missing),
     ]
     told = f"; but {' and '.join(filter(None, faults))}" if any(faults) else ""
     kind = "id" if told else "role"

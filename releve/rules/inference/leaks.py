@@ -118,9 +118,12 @@ def _alone(column: Profile, outcome: Outcome, rows: Rows, power: Power) -> Findi
         else f"it alone explains {power.whole:.1%} of the variance"
     )
     why = f"a leak: gives {target} away"
+    filled = _filled(column, outcome, rows) if outcome.is_class else None
+    if filled is not None and filled.leaves_out:
+        return filled
     if power.whole >= LEAK[outcome.is_class]:
         return Finding("leak", f"{name} gives {target} away: {how}. It is no feature; {KEEP}", (name,), why)
-    if outcome.is_class and (filled := _filled(column, outcome, rows)) is not None:
+    if filled is not None:
         return filled
     ask = f"Is it known before the outcome is? If not, put 'feature: false' beside {name} in params.yaml"
     if power.whole >= STRONG:

@@ -262,8 +262,11 @@ def course_findings(target: str, found: Course | None) -> list[Finding]:
         moved = (max(found.means) - min(found.means)) / found.deviation
         if moved < SHIFT_SIZE:
             return []
-        text = f"the mean of {target} changes with time, from {found.means[0]:.3g} in the oldest fifth of the rows to "
-        return [_moves(f"{text}{found.means[-1]:.3g} in the newest ({described_means(found)})")]
+        oldest, newest = _figure(found.means[0]), _figure(found.means[-1])
+        text = (
+            f"the mean of {target} changes with time, from {oldest} in the oldest fifth of the rows to {newest} in the"
+        )
+        return [_moves(f"{text} newest ({described_means(found)})")]
     name, shares = max(found.shares.items(), key=lambda each: max(each[1]) - min(each[1]))
     if max(shares) - min(shares) < SHIFT or found.luck > LUCK:
         return []
@@ -292,7 +295,11 @@ def _moves(text: str) -> Finding:
 
 def described_means(found: Course) -> str:
     """The means of the parts, oldest first."""
-    return ", ".join(f"{mean:.3g}" for mean in found.means)
+    return ", ".join(map(_figure, found.means))
+
+
+def _figure(mean: float) -> str:
+    return f"{mean:,.0f}" if 100 <= abs(mean) < 1e9 else f"{mean:.3g}"
 
 
 def described_course(found: Course, *, positive: Any) -> str:

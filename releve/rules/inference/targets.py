@@ -205,14 +205,14 @@ def _rare(profile: Profile) -> list[Finding]:
     rare = {name: count for name, count in counts.items() if count < max(FEW_ROWS, RARE * profile.present)}
     if not rare:
         return []
-    shown = listed(f"{name} {counted(count, 'row')}" for name, count in rare.items())
+    shown = listed(f"{name} ({counted(count, 'row')})" for name, count in rare.items())
     few = any(count < FEW_ROWS for count in rare.values())
-    advice = "too few to learn from or to judge by; collect more, or merge classes" if few else "a rare class"
-    return [Finding("classes", f"rare classes of {profile.name}: {shown}; {advice}")]
+    advice = "too few to learn from or to judge by; collect more, or merge classes" if few else "hard to learn"
+    return [Finding("classes", f"{profile.name} has classes with few rows: {shown}; {advice}")]
 
 
 def _looks_like_amounts(profile: Profile) -> list[Finding]:
     if not profile.is_whole or profile.distinct <= 2:
         return []
-    advice = f"taken for {profile.distinct} classes; if their distances mean something, say TASK={REGRESSION}"
-    return [Finding("hint", f"{profile.name} holds a few whole numbers, {advice}")]
+    advice = f"taken for classes; if they are amounts or grades, say TASK={REGRESSION}"
+    return [Finding("hint", f"{profile.name} holds {profile.distinct} different whole numbers, {advice}")]

@@ -48,7 +48,7 @@ def test_the_id_that_a_person_names_is_no_feature_and_its_faults_are_told() -> N
 
     assert found.table["id"] == "customer"
     assert no_features(found) == ["customer"]
-    assert "but 1 row repeats one and 1 is missing" in told(found, "id")
+    assert "but 1 row has the id of an earlier row and 1 row has none" in told(found, "id")
 
 
 def test_an_id_without_faults_is_told_last_and_not_doubted_as_a_category() -> None:
@@ -65,7 +65,10 @@ def test_an_id_without_faults_is_told_last_and_not_doubted_as_a_category() -> No
 def test_a_category_of_many_values_that_is_a_feature_is_told() -> None:
     found = described(a_table(town=[f"town {n // 2}" for n in range(2 * 101)], rows=2 * 101))
 
-    assert told(found, "type") == "town is a category of 101 values, most of them rare"
+    assert (
+        told(found, "type")
+        == "town has 101 different values, most of them rare; if they name single things, put 'feature: false'"
+    )
 
 
 def test_rows_that_share_their_time_are_told_after_what_spoils_a_model() -> None:
