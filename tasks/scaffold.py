@@ -139,10 +139,9 @@ def _settled(
     return replace(described, findings=findings), rejections
 
 
-def _rejections(found: TableSample, described: Described, special: dict[int, str], base: dict[str, Any]) -> Rejections:
-    """By ingestion's own functions, with the settings that are about to be written."""
+def _rejections(found: TableSample, described: Described, special: dict[int, str], params: Ingest) -> Rejections:
+    """By ingestion's own functions."""
     schema = Schema.from_dict(described.table, source="the new params.yaml")
-    params = parse(merge(base, as_sections(described.overrides)), source="the new params.yaml").ingest
     schema.check_columns(list(found.frame.columns), source="the file")
     checked = schema.check_frame(typed(found.frame, schema, params, is_text=found.is_text))
     unread = len(found.lines)
