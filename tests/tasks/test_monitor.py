@@ -17,6 +17,7 @@ from tasks.past import count_new_rows
 from tasks.places import HOLDOUT
 from tasks.quality_windows import quality_windows
 from tasks.rollback import rollback
+from tests.repositories import commit
 from tests.tables import SHOP
 from tests.tasks.shop import market_rows
 
@@ -46,6 +47,7 @@ def test_a_target_of_another_kind_than_the_champion_promised_is_told(released):
     values = yaml.safe_load(path.read_text())
     values["columns"].pop("price")
     path.write_text(yaml.safe_dump({**values, "target": {"name": "price", "task": "regression"}}))
+    commit(released.root, "another target")
 
     with pytest.raises(BadInput, match=r"promised accuracy, which is no metric of a regression target"):
         monitor(released.settings, SHOP)

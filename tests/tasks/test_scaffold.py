@@ -359,6 +359,7 @@ def test_what_it_wrote_is_ingested_and_once_the_folder_is_gone_the_scenario_is(t
     assert 'rows: "batches"' in git(shop.root, "show", "releve/sales:scenarios/sales/inputs.yaml")
 
     shutil.rmtree(made.folder)
+    commit(shop.root, "Remove the scenario sales")
 
     assert scenario_names(shop.root) == [SHOP]
     with pytest.raises(NotFound, match=r"there is no scenario 'sales' .*there are: shop"):
