@@ -22,6 +22,7 @@ MEASURES = re.compile(  # that also stand right behind a number
     "%|‰|°|°C|°F|k?g|mg|t|lbs?|oz|[kcm]?m|mi|ft|in|yd|k?m[²2]|ha|[mc]?l|h|min|m?s|d|k?J|kcal|k?W|MW|[kM]?Wh|m?A|V|[kMG]?Hz|"
     "h?Pa|m?bar|[kKMGT]?B|km/h|mph|bpm|ppm|dB|px|pt|K|F"
 )
+LONGEST = 60  # characters of an amount
 SIGNS = re.escape(MINUS)
 NUMBER = r"[0-9](?:[0-9.,'\u2019 \u00a0\u202f\u2009]*[0-9])?(?:[.,](?=[-\u2013\u2014]))?"
 AMOUNT = re.compile(
@@ -65,6 +66,8 @@ def amounts_of(counts: Mapping[str, int]) -> Amounts | None:
 
 def _parts(text: str) -> Unit | None:
     """The unit of one cell, with how it writes a minus; None where the cell is no amount."""
+    if len(text) > LONGEST:
+        return None
     in_parentheses = text.startswith("(") and text.endswith(")")
     found = AMOUNT.fullmatch(trimmed(text[1:-1]) if in_parentheses else text)
     if found is None:

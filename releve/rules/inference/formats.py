@@ -237,12 +237,20 @@ def _overrides(reading: Reading, said: Reading) -> tuple[Override, ...]:
 
 
 def _told_numerals(way: Numerals, grouped: Sequence[str], bare: Mapping[str, Mapping[str, str]]) -> Finding:
-    shown = (f"{name} {_example(way, bare[name])}" for name in grouped)
+    """Also of the columns whose numbers programs would read otherwise: 1.234 beside 1.234,50."""
+    changed = {name: _changed(way, numbers) for name, numbers in bare.items() if name not in grouped}
+    shown = [f"{name} {_example(way, bare[name])}" for name in grouped]
+    shown += [f"{name} {_example(way, {text: text})}" for name, text in changed.items() if text]
     return Finding(
         "type",
         f"The file writes numbers in one way alone, and they are read so ({_as_said(way)}, written into params.yaml): "
-        f"{listed(shown, most=4)}",
+        f"{listed(shown, most=6)}",
     )
+
+
+def _changed(way: Numerals, numbers: Mapping[str, str]) -> str:
+    """A number that `way` reads as another one than programs do; "" where there is none."""
+    return next((one for one in numbers.values() if _value(way, one) not in (None, as_number(one))), "")
 
 
 def _example(way: Numerals, numbers: Mapping[str, str]) -> str:

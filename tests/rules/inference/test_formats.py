@@ -265,3 +265,14 @@ def test_nothing_is_written_for_a_column_that_a_word_keeps_from_being_numbers(tm
     again = with_cures(frame, [finding for finding in found.findings if finding.cures])
     assert written(again)["units"] == {"weight": "kg"} and types(again)["weight"] == "number"
     assert taken_in(frame, again, tmp_path).accepted == ROWS
+
+
+def test_numbers_that_the_way_of_others_changes_are_told() -> None:
+    frame = a_table()[["sold"]].assign(
+        price=[german(each) for each in AMOUNTS], visits=[f"{1 + n % 9}.{100 + n}" for n in range(ROWS)]
+    )
+
+    found = described(frame)
+
+    assert written(found) == {"csv_thousands": ".", "csv_decimal": ","}
+    assert "visits '1.100' is 1100" in told(found, "type")
