@@ -163,7 +163,7 @@ def _type(counts: dict[Any, int], *, as_text: bool) -> tuple[str | None, str, di
         return CATEGORY, "boolean", {}
     for kind, read in READ.items():
         numbers = {value: read(value, as_text) for value in counts}
-        if _share(counts, numbers) >= MOSTLY:
+        if _share(counts, numbers) >= MOSTLY or (kind == NUMBER and _are_measured(counts)):
             code = _code_form(counts) if kind == NUMBER else ""
             return (CATEGORY, code, {}) if code else (kind, "", numbers)
     return _word_type(counts), _word_form(counts, as_text=as_text), {}
@@ -190,6 +190,12 @@ def _share(counts: dict[Any, int], numbers: dict[Any, float]) -> float:
 
 def _mostly(counts: dict[Any, int], fits: Callable[[Any], bool]) -> bool:
     return sum(count for value, count in counts.items() if fits(value)) >= MOSTLY * sum(counts.values())
+
+
+def _are_measured(counts: dict[Any, int]) -> bool:
+    """Numbers as JSON and Parquet hold them, fractions among them: those too large for a model are numbers as well."""
+    is_number = _mostly(counts, lambda value: isinstance(value, REAL) and not isinstance(value, bool | np.bool_))
+    return is_number and not all(map(names_of, counts))
 
 
 def _is_truth(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from releve.errors import BadInput
-from releve.rules.columns import DATE, NUMBER
+from releve.rules.columns import CATEGORY, DATE, NUMBER
 from releve.rules.inference import doubts, order
 from releve.rules.inference.columns import column_findings, column_spec, open_finding, seen
 from releve.rules.inference.findings import Finding, counted, in_order, left_out, listed
@@ -113,7 +113,7 @@ def _described(sample: Sample, roles: Roles, base: Mapping[str, Any], without: f
     described = {
         "target": spec,
         **{key: name for key, name in (("time", roles.time), ("id", roles.id)) if name},
-        "columns": {each.name: _spec(each, is_feature=each.name not in no_features) for each in columns},
+        "columns": {each.name: _spec(each, no_features, roles) for each in columns},
     }
     Schema.from_dict(described, source=sample.source)
     labels = target_profile(roles.target, whole[roles.target], as_text=sample.as_text, reading=reading)
@@ -151,10 +151,15 @@ def _comment_on(target: Profile) -> dict[str, str]:
     return {target.name: f"what is predicted; ignore_case, since {'; '.join(spellings)} are one"} if spellings else {}
 
 
-def _spec(column: Profile, *, is_feature: bool) -> dict[str, Any]:
-    """A line of `columns`. What is no feature says its type alone: tomorrow's month is no reason to reject a row."""
+def _spec(column: Profile, no_features: Mapping[str, str], roles: Roles) -> dict[str, Any]:
+    """A line of `columns`. What is no feature says its type alone, and one value tells no type: what stands in such a
+    column tomorrow is no reason to reject a row."""
     spec = column_spec(column)
-    return spec if is_feature else {key: spec[key] for key in ("type", "nullable") if key in spec} | {"feature": False}
+    if column.name not in no_features:
+        return spec
+    if column.distinct <= 1 and column.name not in (roles.time, roles.id):
+        spec["type"] = CATEGORY
+    return {key: spec[key] for key in ("type", "nullable") if key in spec} | {"feature": False}
 
 
 def _findings(

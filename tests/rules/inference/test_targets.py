@@ -34,7 +34,7 @@ def test_two_words_are_two_classes_and_the_positive_one_is_known_by_its_name() -
         ("1", "-1", 1),
         ("2", "0", 2),
         ("yes", "no", "yes"),
-        (" Yes", "no", "Yes"),
+        ("Yes", "no", "Yes"),
         ("True", "False", "True"),
         ("t", "f", "t"),
         ("ja", "nein", "ja"),
