@@ -64,11 +64,9 @@ def sentinel_findings(frame: "pd.DataFrame", said: Reading) -> list[Finding]:
     """-999 far beyond all other numbers of a column."""
     findings = []
     for name in map(str, frame):
-        if frame[name].dtype == bool:
-            continue
-        counts = Counter(frame[name].tolist())
+        counts = Counter(cell for cell in frame[name].tolist() if _number(cell) is not None)
         for text in (text for text in SENTINELS if text in counts or float(text) in counts):
-            numbers = [number for cell in counts if (number := _number(cell)) is not None and number != float(text)]
+            numbers = [number for cell in counts if (number := float(cell)) != float(text)]
             count = counts[text] + counts[float(text)]
             if count >= FEWEST_SENTINELS and len(numbers) >= FEWEST_NUMBERS and not said.is_marker(text):
                 low, high = min(numbers), max(numbers)
