@@ -14,7 +14,7 @@ import numpy as np
 
 from releve.adapters.embedder_files import text_files
 from releve.adapters.files import write_bytes, write_json, write_parquet
-from releve.adapters.model_runtime import DESCRIPTION, ONNX_FILE, SKOPS_FILE, load, load_pipeline
+from releve.adapters.model_runtime import DESCRIPTION, ONNX_FILE, SKOPS_FILE, Model, load, load_pipeline
 from releve.adapters.onnx_export import Export, export_checked
 from releve.adapters.sentence_model import SentenceModel, import_model
 from releve.rules.embedding import Embedder
@@ -23,6 +23,7 @@ from releve.rules.learning import window
 from releve.rules.target import REGRESSION
 from releve.rules.text_vectors import NgramVectors, TextEncoder
 from tasks.places import HOLDOUT, POSITION, REFERENCE, ScenarioFiles
+from tasks.sanity import try_slight_changes
 from tasks.stage import Stage, run
 
 if TYPE_CHECKING:
@@ -80,7 +81,10 @@ def package(stage: Stage) -> None:
         "golden": {"rows": [], "labels": []},
     }
     write_json(stage.files.model / DESCRIPTION, description)
-    golden = _ask(stage.files.model, schema.as_rows(_spread(rows, stage.params.package.golden_rows)))
+    model = load(stage.files.model, tag="the packaged model")
+    sanity = try_slight_changes(model, learned)
+    description |= {"sanity": sanity.as_dict()}
+    golden = _ask(model, schema.as_rows(_spread(rows, stage.params.package.golden_rows)))
     write_json(
         stage.files.model / DESCRIPTION, description | {"golden": {"rows": golden.rows, "labels": golden.labels}}
     )
@@ -91,7 +95,7 @@ def package(stage: Stage) -> None:
 def _summary(description: dict[str, Any]) -> dict[str, Any]:
     """What people compare; the trials of the search stay with the model."""
     recipe = {name: value for name, value in description["recipe"].items() if name != "trials"}
-    kept = ("task", "runtime", "parity", "rows", "learned_rows", "classes")
+    kept = ("task", "runtime", "parity", "sanity", "rows", "learned_rows", "classes")
     return {name: description[name] for name in kept} | {"recipe": recipe}
 
 
@@ -108,8 +112,7 @@ def _write_model(files: ScenarioFiles, exported: Export, *, pipeline_file: Path)
         write_bytes(files.model / SKOPS_FILE, pipeline_file.read_bytes())
 
 
-def _ask(folder: Path, rows: list[dict[str, Any]]) -> Golden:
-    model = load(folder, tag="the packaged model")
+def _ask(model: Model, rows: list[dict[str, Any]]) -> Golden:
     return Golden(rows, model.answer(model.schema.model_input(rows)).labels)
 
 

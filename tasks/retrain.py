@@ -22,6 +22,7 @@ from releve.rules.evaluation import headline
 from releve.rules.gate import GateDecision
 from releve.rules.params import Gate
 from releve.rules.release import SEED_VERSION
+from releve.rules.sanity import Sanity
 from releve.settings import Settings
 from tasks.history import CHALLENGED, events_of
 from tasks.latency import answer_milliseconds
@@ -46,6 +47,7 @@ class Challenger:
     reasons: tuple[str, ...]
     overrides: tuple[dict[str, str], ...] = ()  # without which the gate would have refused; `until` in ISO 8601
     latency_ms: float | None = None  # CPU time of one answer; None of challengers judged before it was measured
+    sanity: dict[str, Any] | None = None  # what slight changes of rows did to the served model's answers; None as above
     cpu_seconds: float | None = field(default=None, compare=False)  # that it took to make and judge; None as above
 
     @property
@@ -145,7 +147,14 @@ def _judge(
     files = ScenarioFiles(tree.path, tree.scenario)
     evaluation = json.loads(files.evaluation.read_text())
     summary = json.loads(files.model_summary.read_text())
-    challenge = read_challenge(evaluation, summary["parity"], has_champion=champion is not None, latency_ms=latency_ms)
+    sanity = summary.get("sanity")
+    challenge = read_challenge(
+        evaluation,
+        summary["parity"],
+        has_champion=champion is not None,
+        latency_ms=latency_ms,
+        sanity=Sanity.from_dict(sanity) if sanity else None,
+    )
     decision = gate.decide(challenge, params, today=datetime.now(UTC).date())
     batches = files.folder / "batches.dvc"
     version = data_version(batches.read_text()) if batches.is_file() else SEED_VERSION
@@ -161,6 +170,7 @@ def _judge(
         reasons=decision.reasons,
         overrides=tuple(one.model_dump(mode="json") for one in decision.overrides),
         latency_ms=latency_ms,
+        sanity=sanity,
     )
 
 

@@ -29,6 +29,9 @@ PROBABILITIES, VALUES = "probabilities", "values"  # what an exported model's ou
 TRUSTED_TYPES = frozenset(
     {
         "numpy.dtype",
+        "releve.rules.transformers.BoundedScaler",
+        "releve.rules.transformers.KnownTfidf",
+        "releve.rules.transformers.TextFolder",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",

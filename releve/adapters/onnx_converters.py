@@ -1,7 +1,7 @@
 """Conversions to ONNX that skl2onnx lacks or does otherwise: used by `onnx_export`.
 
 - Rare and unseen categories share one column (`infrequent_if_exist`): skl2onnx refuses that.
-- Scaled numbers are kept within FAR, so that float32 sums of the largest numbers do not become NaN.
+- Numbers are kept within the bounds of `BoundedScaler`, so that float32 sums of the largest numbers stay finite too.
 - Names come in the order of the graph: skl2onnx counts in a way that depends on what was exported before.
 - A regressor of a scaled target is folded into the regressor: skl2onnx has no conversion of the wrapper.
 """
@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-FAR = 1e15  # deviations from the mean; every model has long saturated, and float32 can still square and add it
-
 
 def conversions() -> tuple[dict[Any, Any], dict[Any, Any]]:
     """Converters and shape calculators by scikit-learn class."""
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import OneHotEncoder
 
-    return {OneHotEncoder: _one_hot, StandardScaler: _scale}, {
+    from releve.rules.transformers import BoundedScaler
+
+    return {OneHotEncoder: _one_hot, BoundedScaler: _scale}, {
         OneHotEncoder: _one_hot_shape,
-        StandardScaler: _same_shape,
+        BoundedScaler: _same_shape,
     }
 
 
@@ -106,12 +106,10 @@ def _same_shape(operator: Any) -> None:
 def _scale(scope: Any, operator: Any, container: Any) -> None:
     scaler, source = operator.raw_operator, operator.inputs[0].full_name
     graph = _Graph(scope, container)
-    centred = graph.node("Sub", source, graph.numbers(scaler.mean_))
-    scaled = graph.node("Div", centred, graph.numbers(scaler.scale_))
-    bounds = [graph.number(-FAR), graph.number(FAR)]
-    container.add_node(
-        "Clip", [scaled, *bounds], operator.outputs[0].full_name, name=scope.get_unique_operator_name("Clip")
-    )
+    above = graph.node("Max", source, graph.numbers(scaler.low_))
+    bounded = graph.node("Min", above, graph.numbers(scaler.high_))
+    centred = [graph.node("Sub", bounded, graph.numbers(scaler.mean_)), graph.numbers(scaler.scale_)]
+    container.add_node("Div", centred, operator.outputs[0].full_name, name=scope.get_unique_operator_name("Div"))
 
 
 class _Graph:

@@ -5,6 +5,7 @@ from typing import Any
 
 from releve.rules.card import Evidence, facts, figure, nothing, said
 from releve.rules.pages.blocks import MISSING, Block, Facts, Table, Words
+from releve.rules.sanity import Sanity
 
 LINEAGE = ("git revision", "model digest", "data version", "params digest", "requirements.lock digest")
 HAPPENED = ("at", "what", "by", "why")
@@ -93,6 +94,7 @@ def serving(evidence: Evidence) -> list[Block]:
         "parity": parity if "parity" in description else None,
         "latency": None if latency is None else f"{latency:.3g} ms of CPU time for one answer, 95 of 100 times",
         "golden rows": len(description["golden"]["rows"]) if description.get("golden") else None,
+        "slightly altered rows": str(Sanity.from_dict(description["sanity"])) if description.get("sanity") else None,
     }
     return [Facts(facts(told))]
 

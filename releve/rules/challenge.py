@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from releve.rules.sanity import Sanity
 from releve.rules.scores import Interval
+from releve.rules.too_good import TooGood
 
 CHAMPION = "champion"  # the name of its comparison
 
@@ -59,10 +61,17 @@ class Challenge:
     fairness: tuple[Unfairness, ...] = ()
     unknown_groups: tuple[str, ...] = ()  # protected columns of which too few groups were large enough to compare
     latency_ms: float | None = None  # CPU time of one row
+    sanity: Sanity | None = None  # what slight changes of rows did to the answers
+    too_good: TooGood | None = None
 
 
 def read_challenge(
-    evaluation: Mapping[str, Any], parity: str | None, *, has_champion: bool, latency_ms: float | None
+    evaluation: Mapping[str, Any],
+    parity: str | None,
+    *,
+    has_champion: bool,
+    latency_ms: float | None,
+    sanity: Sanity | None,
 ) -> Challenge:
     """evaluation.json, and what was measured beside it, as the gate takes them."""
     return Challenge(
@@ -80,6 +89,8 @@ def read_challenge(
         ),
         unknown_groups=tuple(evaluation["unknown_groups"]),
         latency_ms=latency_ms,
+        sanity=sanity,
+        too_good=TooGood.from_dict(evaluation["too_good"]) if evaluation.get("too_good") else None,
     )
 
 

@@ -4,7 +4,7 @@ After Gower (1971), "A general coefficient of similarity and some of its propert
 its range, each category counts as the same or different, so that no unit outweighs another. The squared
 Euclidean distance between two vectors is then the sum over the columns, each of which gives 0 to 1:
 
-- a number (or a part of a date): the square of the difference, in ranges;
+- a number (or a part of a date): the square of the difference, in ranges, of which it stands at most one outside;
 - a category: 0 when the same, 1 when another, 1/2 beside one that was never seen;
 - a text: 1 - the cosine of the two texts' own vectors, which is 0 for the same and 1 for texts that share nothing
   (seldom a little more: folded vectors may point apart); 1/2 beside a text that is empty or says nothing known.
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from releve.rules.text_vectors import TextEncoder
 
 Arrays = Mapping[str, NDArray[Any]]
+ROUNDING = float(np.finfo(np.float32).eps)  # a range that is less, relative to its ends, is none
 SAME_OR_DIFFERENT = np.sqrt(0.5)  # two different categories, or texts, are then at squared distance 1: a full range
 
 
@@ -85,9 +86,10 @@ class Embedder:
 
     def _scaled(self, numbers: NDArray[Any]) -> NDArray[Any]:
         low, high = np.array(self.low), np.array(self.high)
-        width = np.where(high > low, high - low, 1.0)
-        scaled: NDArray[Any] = np.nan_to_num((numbers - low) / width, nan=0.5)
-        return scaled
+        varies = high - low > ROUNDING * np.maximum(np.abs(low), np.abs(high))
+        in_ranges = (numbers - low) / np.where(varies, high - low, 1.0)
+        bounded: NDArray[Any] = np.clip(np.nan_to_num(in_ranges, nan=0.5), -1.0, 2.0)
+        return bounded
 
 
 def _columns(arrays: Arrays, block: str) -> NDArray[Any]:

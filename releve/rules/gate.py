@@ -11,8 +11,8 @@ from releve.rules.overrides import NOTE, FailedCheck, override
 from releve.rules.params import Gate, Override
 from releve.rules.scores import told, told_interval
 
-BASELINE, SLICE, FAIRNESS, LATENCY = "baseline", "slice", "fairness", "latency"
-FLOORS = (BASELINE, SLICE, FAIRNESS, LATENCY)  # what a named person may override
+BASELINE, SLICE, FAIRNESS, LATENCY, SANITY = "baseline", "slice", "fairness", "latency", "sanity"
+FLOORS = (BASELINE, SLICE, FAIRNESS, LATENCY, SANITY)  # what a named person may override
 BETTER, NOT_WORSE = "better", "not_worse"  # params.yaml: gate.rule
 MISSING = ""  # no floor: missing evidence and a champion that is not beaten cannot be overridden
 
@@ -135,7 +135,15 @@ def _slow(challenge: Challenge, params: Gate) -> Iterator[FailedCheck]:
         )
 
 
-CHECKS = (_few_rows, _few_blocks, _not_beaten, _bad_slices, _unfair, _slow)
+def _insane(challenge: Challenge, params: Gate) -> Iterator[FailedCheck]:
+    if challenge.sanity is None:
+        yield FailedCheck(MISSING, "nobody tried how it answers slightly altered rows; run the retrain flow again")
+        return
+    for found in challenge.sanity.broken:
+        yield FailedCheck(SANITY, f"slightly altered rows are answered unlike the real ones: {found}")
+
+
+CHECKS = (_few_rows, _few_blocks, _not_beaten, _bad_slices, _unfair, _slow, _insane)
 
 
 def _notes(challenge: Challenge, params: Gate) -> Iterator[str]:
@@ -152,6 +160,8 @@ def _notes(challenge: Challenge, params: Gate) -> Iterator[str]:
             f"repeating the label of the row before scores {told(before.other)}, above the challenger's "
             f"{told(challenge.score)}; if labels really arrive that fast, set gate.label_delay_rows"
         )
+    if challenge.too_good is not None:
+        yield str(challenge.too_good)
     if challenge.parity is not None:
         yield f"it is served by scikit-learn: {challenge.parity}"
 

@@ -3,7 +3,7 @@
 Pure, so that the retrain flow and a replay judge by the same rule.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from releve.rules.sheets import Sheet
 from releve.rules.slices import Slice, slices
 from releve.rules.split import Fold
 from releve.rules.target import REGRESSION
+from releve.rules.too_good import telling_columns, too_good
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,21 @@ def judge(case: Case) -> dict[str, Any]:
         "slices": [_slice(case, part) for part in _slices(case)],
         "fairness": [],
         "unknown_groups": [],
+        "too_good": _too_good(case),
     }
+
+
+def _too_good(case: Case) -> dict[str, Any]:
+    """Nothing where the score is believable; the columns are looked at only where it is not."""
+    mine = case.challenger
+    naive = {name: other.answers for name, other in _baselines(case).items() if other.must_beat}
+    found = too_good(mine.truth, mine.answers, naive)
+    if found is None:
+        return {}
+    truth = baselines.labels_as_places(case.rows[case.schema.target.name].tolist(), case.schema.target)
+    parts = truth[: case.first], truth[case.first :]
+    columns = telling_columns(case.rows.iloc[: case.first], case.holdout, case.schema, truths=parts)
+    return replace(found, columns=columns).as_dict()
 
 
 def _own(case: Case, found: Sheet) -> dict[str, Any]:

@@ -163,7 +163,7 @@ class Package(Section):
 class Override(Section):
     """A floor that a named person lets a challenger break, until the end of a day."""
 
-    floor: Literal["baseline", "slice", "fairness", "latency"]
+    floor: Literal["baseline", "slice", "fairness", "latency", "sanity"]
     by: Annotated[str, Field(min_length=1)]
     reason: Annotated[str, Field(min_length=1)]
     until: date

@@ -89,28 +89,22 @@ def _prepare(schema: Schema, *, recipe: str, scale: str, text: dict[str, Any], s
     if schema.categories:
         blocks.append(("categories", _categories(), places[len(schema.model_numbers) : first_text]))
     # One number, not a list: the vectoriser takes a single column of texts.
-    blocks += [
-        (f"text_{place - first_text}", _text(text, seed, scaled=_is_scaled(recipe, scale)), place)
-        for place in places[first_text:]
-    ]
+    blocks += [(f"text_{place - first_text}", _text(text, seed), place) for place in places[first_text:]]
     return ColumnTransformer(blocks, sparse_threshold=0.0)
 
 
 def _numbers(schema: Schema, recipe: str, scale: str) -> Any:
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+
+    from releve.rules.transformers import BoundedScaler
 
     steps: list[Any] = []
     if recipe not in KNOWS_MISSING and any(schema.column(name).nullable for name in schema.numbers + schema.dates):
         steps.append(SimpleImputer(strategy="median", keep_empty_features=True))
-    if _is_scaled(recipe, scale):
-        steps.append(StandardScaler())
+    if scale == "standard" and recipe not in TREES:
+        steps.append(BoundedScaler())
     return make_pipeline(*steps) if steps else "passthrough"
-
-
-def _is_scaled(recipe: str, scale: str) -> bool:
-    return scale == "standard" and recipe not in TREES
 
 
 def _categories() -> Any:
@@ -121,11 +115,11 @@ def _categories() -> Any:
     )
 
 
-def _text(options: Mapping[str, Any], seed: int, *, scaled: bool) -> Any:
-    from sklearn.decomposition import TruncatedSVD
-    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+def _text(options: Mapping[str, Any], seed: int) -> Any:
+    from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+
+    from releve.rules.transformers import KnownTfidf, TextFolder
 
     shortest = 2 if options["text_analyzer"] != "word" else 1
     counter = HashingVectorizer(
@@ -135,9 +129,8 @@ def _text(options: Mapping[str, Any], seed: int, *, scaled: bool) -> Any:
         alternate_sign=False,
         norm=None,
     )
-    folder = TruncatedSVD(options["text_dimensions"], random_state=seed)
-    # Folded numbers are small: unscaled, a regularised linear model hardly dares to use them.
-    return make_pipeline(counter, TfidfTransformer(sublinear_tf=True), folder, *([StandardScaler()] if scaled else []))
+    folder = TextFolder(options["text_dimensions"], random_state=seed)
+    return make_pipeline(counter, KnownTfidf(sublinear_tf=True), folder)
 
 
 def _estimator(kind: Any, defaults: dict[str, Any], options: dict[str, Any]) -> Any:

@@ -16,6 +16,7 @@ from releve.rules.params import Params
 from releve.rules.quality import Promise
 from releve.rules.replay_course import Course
 from releve.rules.replay_jobs import Bench, Done, Fit, Floats, Job, Judge, Key
+from releve.rules.sanity import Sanity
 from releve.rules.split import Fold, rolling_folds
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ NO_PROMISE = Promise("accuracy", 0.0, 0.0, 0.0, 0)
 
 
 def _gate(evaluation: dict[str, Any], params: Params, *, has_champion: bool) -> gate.GateDecision:
-    """The latency of an answer is not measured in a replay: it says nothing of when to retrain."""
-    found = read_challenge(evaluation, None, has_champion=has_champion, latency_ms=0.0)
+    """Neither latency nor slight changes are tried in a replay: they say nothing of when to retrain."""
+    found = read_challenge(evaluation, None, has_champion=has_champion, latency_ms=0.0, sanity=Sanity(0, 0))
     return gate.decide(found, params.gate, today=date.min)
 
 

@@ -201,3 +201,23 @@ def test_the_largest_numbers_are_answered_and_not_with_nan(recipe):
     answers = onnx_runner(export(fitted(recipe, schema=schema, frame=frame), schema))(arrays)
 
     assert np.isfinite(answers).all()
+
+
+@pytest.mark.parametrize("recipe", ["linear", "svm", "k_neighbors"])
+def test_columns_of_rounding_and_of_one_value_are_exported_and_say_nothing_whatever_is_asked(recipe):
+    random = np.random.default_rng(7)
+    schema = Schema.from_dict(
+        {"columns": {name: {"type": "number"} for name in ("x", "same", "noise")}, "target": SHOP_TABLE["target"]}
+    )
+    x = random.normal(0, 1, 200)
+    rows = pd.DataFrame(
+        {"x": x, "same": 5.0, "noise": 1.0 + (x > 0) * 2.0**-23, "bought": np.where(x > 0, "yes", "no")}
+    )
+    frame = schema.check_frame(rows).accepted
+    pipeline = fitted(recipe, schema=schema, frame=frame)
+    exported = export_checked(pipeline, schema, frame, tolerance=TOLERANCE)
+
+    asked, other = (schema.frame_input(rows) for rows in (frame, frame.assign(same=-1e6, noise=3.0)))
+
+    assert (exported.runtime, exported.reason) == (ONNX, None)
+    np.testing.assert_array_equal(onnx_runner(exported.onnx)(asked), onnx_runner(exported.onnx)(other))

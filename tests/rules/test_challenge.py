@@ -1,7 +1,9 @@
 from releve.rules.baselines import MAJORITY
 from releve.rules.challenge import Comparison, SliceFound, Unfairness, read_challenge
+from releve.rules.sanity import Sanity
 from releve.rules.scores import Interval
 from releve.rules.target import BINARY
+from releve.rules.too_good import TooGood
 
 
 def test_an_evaluation_is_read_as_it_is_written():
@@ -20,11 +22,14 @@ def test_an_evaluation_is_read_as_it_is_written():
         "slices": [part],
         "fairness": [unfair],
         "unknown_groups": [],
+        "too_good": {"rows": 300, "baseline": MAJORITY, "left": 0.01, "columns": [["closed", 0.98]]},
     }
 
-    found = read_challenge(evaluation, None, has_champion=False, latency_ms=2.0)
+    found = read_challenge(evaluation, None, has_champion=False, latency_ms=2.0, sanity=Sanity(200, 4))
 
     assert found.comparisons == {MAJORITY: Comparison(0.7, Interval(**gain), 0.01, 6, 2, False, 4, 9)}
     assert found.slices == (SliceFound("kind = bread", 60, 0.8, None, None),)
     assert found.fairness == (Unfairness("sex", "mae difference", Interval(0.1, 0.0, 0.3), None),)
+    assert found.too_good == TooGood(300, MAJORITY, 0.01, (("closed", 0.98),))
+    assert found.sanity == Sanity(200, 4)
     assert (found.metric, found.rows, found.latency_ms) == ("auc", 300, 2.0)

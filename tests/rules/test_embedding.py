@@ -163,3 +163,11 @@ def test_what_texts_teach_is_in_the_version_and_not_in_the_description():
     assert embedder.as_dict()["texts"] == [learn(TITLES).version]
     assert embedder.version != Embedder.fit(with_texts([*TITLES[:3], "slow car"]), encoder=learn).version
     assert embedder.dimension == 1 + 3
+
+
+def test_a_number_far_outside_its_range_counts_as_one_range_outside():
+    embedder = Embedder.fit(shop_schema().model_input([shop_row(price=5.0), shop_row(price=5.0 + 1e-6)]))
+
+    vectors = embedder.embed(shop_schema().model_input([shop_row(price=1e30), shop_row(price=-1e30)]))
+
+    assert vectors[:, 0].tolist() == [2.0, -1.0]

@@ -6,12 +6,21 @@ import pytest
 from releve.rules.baselines import MAJORITY, PREVIOUS_LABEL, ROW_BEFORE, SEASONAL, USUAL_VALUE
 from releve.rules.challenge import CHAMPION, Challenge, Comparison, SliceFound, Unfairness
 from releve.rules.gate import decide
+from releve.rules.sanity import Found, Sanity
 from releve.rules.scores import Interval
 from releve.rules.target import BINARY, REGRESSION
+from releve.rules.too_good import TooGood
 from tests.tables import make_params
 
 TODAY = date(2026, 1, 31)
 EPSILON = 1e-9
+
+
+def slight_change(lost, *, shift=0.1):
+    return Found("note", "one word more", lost, 0.5, shift, ("'all well'", "'all well so'"), "no", (0.9, 0.2))
+
+
+SANE, INSANE = Sanity(200, 4, (slight_change(0.1),)), Sanity(200, 4, (slight_change(0.9),), (slight_change(0.9),))
 
 
 def a_rule(**changes):
@@ -33,6 +42,7 @@ def a_challenge(comparisons=(), **changes):
         parity=None,
         has_champion=True,
         latency_ms=1.0,
+        sanity=SANE,
     )
     return replace(challenge, **changes)
 
@@ -230,6 +240,7 @@ BROKEN = {
     "slice": {"slices": (a_slice(-0.2),)},
     "fairness": {"fairness": (Unfairness("sex", "equalized odds difference", Interval(0.5, 0.4, 0.6), None),)},
     "latency": {"latency_ms": 90.0},
+    "sanity": {"sanity": INSANE},
 }
 
 
@@ -253,6 +264,7 @@ def test_a_broken_floor_can_be_overridden_until_a_day_and_the_decision_says_so(f
         {"comparisons": {CHAMPION: a_gain(-0.1)}},
         {"comparisons": {MAJORITY: None}},
         {"latency_ms": None},
+        {"sanity": None},
         {"unknown_groups": ("sex",)},
     ],
 )
@@ -260,6 +272,28 @@ def test_nobody_overrides_a_champion_that_is_not_beaten_or_evidence_that_is_miss
     everything = [{"floor": floor, "by": "Ada", "reason": "all of it", "until": date(2099, 1, 1)} for floor in BROKEN]
 
     assert not decided(a_challenge(**changes), overrides=everything).promote
+
+
+def test_a_model_that_slight_changes_of_a_row_upset_is_refused_with_column_and_example():
+    decision = decided(a_challenge(sanity=INSANE))
+
+    assert not decision.promote
+    assert decision.reasons == (
+        "slightly altered rows are answered unlike the real ones: one word more in note changes how rows rank by 90% "
+        "of what another row's cell would (at most 50% is allowed), and answers by 0.1 times the mean difference "
+        "between two rows (at most 4); for example, 'all well' is no with a probability of 0.9, 'all well so' 0.2",
+    )
+
+
+def test_a_score_that_is_too_good_to_be_true_is_told_and_refuses_nobody():
+    decision = decided(a_challenge(too_good=TooGood(915, MAJORITY, 0.0, (("closed", 0.98),))))
+
+    assert decision.promote
+    assert decision.reasons[-1] == (
+        "note: this may be too good to be true: on 915 rows the model makes 0.00% of the error of the majority label. "
+        "Check for a column that is known only after the outcome, and give it feature: false (params.yaml: columns); "
+        "alone, these take away most of the error: closed (98%)"
+    )
 
 
 def test_every_failed_check_is_told():

@@ -86,6 +86,7 @@ DESCRIPTION = {
         "trials": TRIALS,
     },
     "golden": {"rows": [{}, {}], "labels": ["no", "yes"]},
+    "sanity": {"rows": 200, "tried": 4, "worst": [], "broken": []},
     "environment": {"python": "3.11.7", "platform": "Linux"},
 }
 DRIFT = {

@@ -69,3 +69,18 @@ def test_the_same_texts_are_the_same_version_and_other_texts_another():
     assert fitted().version == fitted().version
     assert fitted([*TEXTS, "one more"]).version != fitted().version
     assert fitted(dimensions=3).version != fitted().version
+
+
+def test_few_templates_leave_no_directions_of_rounding():
+    texts = ["all is well", "price is too high", "wants to cancel"] * 20
+
+    learned = NgramVectors.fit(texts, dimensions=64, max_features=1000)
+
+    assert learned.dimension == 3
+
+
+def test_a_text_of_which_only_rounding_is_left_says_nothing():
+    axes = np.array([[1.0], [1e-9]], dtype=np.float32)
+    vectors = NgramVectors((" a", "b "), np.ones(2, dtype=np.float32), axes)
+
+    assert vectors.encode(["a", "b"]).tolist() == [[1.0], [0.0]]

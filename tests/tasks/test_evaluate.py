@@ -178,3 +178,18 @@ def test_a_champion_that_learned_a_column_as_another_type_cannot_be_compared(tmp
 
     with pytest.raises(BadInput, match="learned price as a category and the scenario calls it a number"):
         evaluate(stage)
+
+
+def test_a_perfect_score_is_told_with_the_column_that_explains_it_and_a_good_one_is_not(tmp_path):
+    rows = table().assign(price=lambda all_rows: all_rows["price"].where(all_rows["bought"] == "yes"))
+    perfect = pd.get_dummies(rows["bought"].iloc[FIRST:]).astype(float).reset_index(drop=True)
+    leaking = a_stage(tmp_path / "leaking", {"name": "bought", "classes": ["no", "yes"]}, perfect)
+    write_parquet(leaking.files.rows, rows)
+
+    assert evaluated(of_classes(tmp_path / "good"))["too_good"] == {}
+    assert evaluated(leaking)["too_good"] == {
+        "rows": 200,
+        "baseline": "majority label",
+        "left": 0.0,
+        "columns": [["price", 1.0]],
+    }

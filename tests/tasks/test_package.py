@@ -12,6 +12,7 @@ from releve.errors import BadInput
 from releve.rules.holdout import answers_of, truth_of
 from releve.rules.learning import answer
 from releve.rules.pipeline import build, model_frame
+from releve.rules.sanity import Sanity
 from releve.settings import Settings
 from tasks.champion import check_golden
 from tasks.index import as_entries
@@ -58,6 +59,9 @@ def test_the_folder_answers_alone_and_says_how_and_why(task, kinds, runtime, rea
     summary = json.loads(stage.files.model_summary.read_text())
     assert (summary["task"], summary["runtime"], summary["parity"]) == (task, runtime, reason)
     assert summary["recipe"]["recipe"] == "linear"
+    assert Sanity.from_dict(summary["sanity"]) == Sanity.from_dict(model.description["sanity"])
+    assert summary["sanity"]["tried"] >= 4
+    assert summary["sanity"]["broken"] == []
     assert "trials" not in summary["recipe"]
     assert {path.suffix for path in stage.files.model.glob("model.*")} == {
         ".json",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from releve.rules.cells import as_number, is_missing
+from releve.rules.cells import LARGEST_NUMBER, as_number, is_missing
 from releve.rules.dates import as_date
 from releve.rules.inference.findings import Finding, counted, listed
 from releve.rules.numerals import MOSTLY
@@ -80,7 +80,7 @@ def _number(cell: Any) -> float | None:
     if isinstance(cell, str):
         return as_number(cell)
     is_number = isinstance(cell, int | float) and not isinstance(cell, bool) and not is_missing(cell)
-    return float(cell) if is_number else None
+    return float(cell) if is_number and abs(cell) <= LARGEST_NUMBER else None
 
 
 def epoch_findings(frame: "pd.DataFrame", time: str | None) -> list[Finding]:

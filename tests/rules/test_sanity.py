@@ -1,0 +1,139 @@
+"""Sane models pass whatever their recipe and task; one that amplifies noise is found, with column and example."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.decomposition import TruncatedSVD
+from sklearn.preprocessing import StandardScaler
+
+from releve.rules import transformers
+from releve.rules.pipeline import CLASSIFIERS, TREES, build, model_frame
+from releve.rules.sanity import Sanity, check
+from releve.rules.schema import Schema
+from tests.mixed_tables import MIXES, SMALL, mixed_table
+from tests.templates import templates
+
+TASKS = ("binary", "multiclass", "regression")
+
+
+def asker(schema, frame, recipe, **options):
+    options = SMALL.get(recipe, {}) | options
+    pipeline = build(schema, recipe=recipe, scale="standard", options=options, seed=7)
+    pipeline.fit(model_frame(schema.frame_input(frame), schema), frame[schema.target.name])
+
+    def ask(rows):
+        features = model_frame(schema.frame_input(rows), schema)
+        return pipeline.predict(features)[:, None] if not schema.target.classes else pipeline.predict_proba(features)
+
+    return ask
+
+
+class Whitened(TruncatedSVD):
+    """Folds texts and divides every direction by its deviation, noise too: what scikit-learn's own scaler does."""
+
+    def fit_transform(self, X, y=None):
+        folded = super().fit_transform(X, y)
+        self.scaler_ = StandardScaler().fit(folded)
+        return self.scaler_.transform(folded)
+
+    def transform(self, X):
+        return self.scaler_.transform(super().transform(X))
+
+
+@pytest.mark.parametrize("recipe", CLASSIFIERS)
+@pytest.mark.parametrize("task", TASKS)
+def test_one_word_moves_the_answers_to_templated_texts_a_little_and_the_model_is_sane(recipe, task):
+    schema, frame = templates(task)
+    ask = asker(schema, frame, recipe)
+    before, after = ask(frame), ask(frame.assign(note=frame["note"] + " please"))
+
+    found = check(frame, schema, ask)
+
+    usual = np.abs(before - before[::-1]).mean()
+    assert np.abs(after - before).mean() < (0.75 if recipe in TREES else 0.3) * usual  # forests know rows by heart
+    assert found.broken == (), str(found)
+    assert (found.rows, found.tried) == (200, 5)
+
+
+@pytest.mark.parametrize("recipe", ["linear", "svm", "k_neighbors"])
+@pytest.mark.parametrize(
+    ("task", "share"), [("binary", 0.1), ("binary", 0.8), ("multiclass", 0.4), ("regression", 0.4)]
+)
+def test_a_model_that_amplifies_the_noise_of_such_texts_is_found(recipe, task, share, monkeypatch):
+    monkeypatch.setattr(transformers, "TextFolder", Whitened)
+    schema, frame = templates(task, share=share)
+
+    found = check(frame, schema, asker(schema, frame, recipe))
+
+    assert {each.column for each in found.broken} == {"note"}
+    assert Sanity.from_dict(found.as_dict()) == found
+
+
+@pytest.mark.parametrize("recipe", CLASSIFIERS)
+@pytest.mark.parametrize("kinds", ["tabular", "texts"])
+def test_every_type_of_column_is_altered(recipe, kinds):
+    schema, frame = mixed_table("binary", MIXES[kinds])
+
+    found = check(frame, schema, asker(schema, frame, recipe))
+
+    assert found.broken == (), str(found)
+    # A listed category has no unseen value, and in texts of three words another real word is no slight change.
+    assert found.tried == {"tabular": 4, "texts": 1}[kinds]
+
+
+def numbers(**columns):
+    schema = Schema.from_dict(
+        {"columns": {name: {"type": "number"} for name in columns}, "target": {"name": "y", "classes": [0, 1]}}
+    )
+    return schema, pd.DataFrame({**columns, "y": np.arange(300) % 2})
+
+
+def test_a_column_of_rounding_noise_that_a_model_divides_by_is_found(monkeypatch):
+    random = np.random.default_rng(7)
+    label = np.arange(300) % 2
+    noise = 1.0 + (label ^ (random.random(300) < 0.1)) * 2.0**-23
+    schema, frame = numbers(x=label + random.normal(0, 0.5, 300), noise=noise)
+    assert not check(frame, schema, asker(schema, frame, "linear")).broken
+
+    monkeypatch.setattr(transformers, "BoundedScaler", StandardScaler)
+
+    assert [each.column for each in check(frame, schema, asker(schema, frame, "linear")).broken] == ["noise"]
+
+
+@pytest.mark.parametrize("recipe", CLASSIFIERS)
+def test_a_flag_that_decides_everything_is_no_fault(recipe):
+    random = np.random.default_rng(7)
+    schema, frame = numbers(flag=(np.arange(300) % 2).astype(float), x=random.normal(0, 1, 300))
+
+    assert not check(frame, schema, asker(schema, frame, recipe)).broken
+
+
+def test_one_nearest_row_jumps_and_is_sane():
+    schema, frame = mixed_table("binary", MIXES["all"], rows=300)
+
+    assert not check(frame, schema, asker(schema, frame, "k_neighbors", n_neighbors=1)).broken
+
+
+@pytest.mark.parametrize("answer", [np.nan, np.inf, 1e300])
+def test_answers_that_are_no_numbers_any_more_are_found_and_can_be_written_down(answer):
+    schema, frame = mixed_table("regression", MIXES["texts"])
+
+    def ask(rows):
+        return np.where(rows["title"].isin(set(frame["title"])), rows["title"].str.len(), answer).astype(float)[:, None]
+
+    found = check(frame, schema, ask)
+
+    assert found.broken
+    assert all(np.isfinite([each.lost, each.shift, *each.answers]).all() for each in found.broken)
+
+
+def test_a_wide_table_is_tried_on_fewer_rows_and_a_small_one_on_all_that_there_are():
+    columns = {f"x{number}": np.random.default_rng(number).normal(0, 1, 300) for number in range(120)}
+    schema, frame = numbers(**columns)
+
+    def ask(rows):
+        share = 1 / (1 + np.exp(-rows["x0"].to_numpy()))
+        return np.column_stack([1 - share, share])
+
+    assert check(frame, schema, ask).rows == 55
+    assert check(frame.head(12), schema, ask).rows == 12
