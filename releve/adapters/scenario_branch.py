@@ -28,7 +28,7 @@ IDENTITY = {
 }
 
 LANGUAGE = {"LC_ALL": "C.UTF-8"}
-LINES_OF_AN_ERROR = 5
+MOST_LINES = 12  # of what git told
 UNWRITTEN = "unable to write"
 WITHOUT_CONTENT = (b" missing\n", b" ambiguous\n")  # end a line of `git cat-file --batch` that no content follows
 LEADS_NOWHERE = (b"symlink", b"dangling", b"loop", b"notdir")  # begin one of a link that is not in the commit
@@ -119,7 +119,8 @@ def _failure(what: str, folder: Path, told: str) -> ReleveError:
     lines = told.strip().splitlines()
     if unwritten := next((line for line in lines if UNWRITTEN in line), ""):  # git keeps the reason to itself
         return DiskFull(f"git {what} found no room in {folder} ({unwritten}); make room there, then run the same again")
-    return GitFailed(f"git {what} failed in {folder}: " + "\n".join(lines[-LINES_OF_AN_ERROR:]))
+    kept = lines if len(lines) <= MOST_LINES else [*lines[:3], "...", *lines[-3:]]
+    return GitFailed(f"git {what} failed in {folder}: " + "\n".join(kept))
 
 
 def _environment() -> dict[str, str]:
