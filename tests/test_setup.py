@@ -298,6 +298,6 @@ def test_recipes_run_in_a_folder_of_any_other_name(tmp_path: Path) -> None:
     (folder / ".venv/bin/python").symlink_to(sys.executable)
     (folder / "releve.py").write_text("import shutil, sys\nprint(sys.argv[1:], shutil.which('python'))\n")
 
-    done = subprocess.run(["make", "status"], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(["make", "--no-print-directory", "status"], cwd=folder, capture_output=True, text=True)
 
     assert done.stdout.strip() == f"['status'] {folder}/.venv/bin/python"

@@ -637,7 +637,7 @@ def test_a_new_file_that_another_process_is_setting_up_is_waited_for(tmp_path, o
 def test_a_directory_in_the_way_is_told_to_the_person(tmp_path, open_registry):
     (tmp_path / "registry.db").mkdir()
 
-    with pytest.raises(RegistryUnavailable, match="unable to open database file"):
+    with pytest.raises(RegistryUnavailable, match="Is a directory"):
         open_registry(f"sqlite:///{tmp_path}/registry.db").scenarios()
 
 

@@ -120,4 +120,4 @@ def test_alerts_that_cannot_be_made_are_told_and_fail_nothing(
     done = flow(tell)(Settings.from_environ({}, cwd=tmp_path), QUIET, return_state=True)
 
     assert done.is_completed()
-    assert "nobody was told what changed: params.yaml is missing" in capsys.readouterr().out
+    assert f"nobody was told what changed: {tmp_path} is no git checkout" in capsys.readouterr().out
