@@ -29,15 +29,14 @@ def imported_files(project: Path, module: str) -> set[str]:
 
     Imports inside functions count, those for type checkers alone do not.
     """
-    start = _file_of(project, module)
-    if start is None:
+    if _file_of(project, module) is None:
         raise FileNotFoundError(f"{module} is no module of {project}")
-    seen, waiting = set(), [start]
+    seen, waiting = set(), [*_with_packages(module)]
     while waiting:
-        path = waiting.pop()
-        if path not in seen:
+        path = _file_of(project, waiting.pop())
+        if path and path not in seen:
             seen.add(path)
-            waiting += [file for name in _imports(project, path) if (file := _file_of(project, name))]
+            waiting += _imports(project, path)
     return seen
 
 
@@ -53,10 +52,14 @@ def _file_of(project: Path, module: str) -> str | None:
 
 @cache
 def _imports(project: Path, path: str) -> frozenset[str]:
-    """What a file imports, and the packages that these lie in: importing a module runs their __init__ too."""
-    names = frozenset(_imported_names(ast.parse((project / path).read_text(encoding="utf-8"))))
-    parents = {name.rsplit(".", depth)[0] for name in names for depth in range(1, name.count(".") + 1)}
-    return names | parents
+    names = _imported_names(ast.parse((project / path).read_text(encoding="utf-8")))
+    return frozenset(each for name in names for each in _with_packages(name))
+
+
+def _with_packages(name: str) -> Iterator[str]:
+    """A module, and the packages that it lies in: importing it runs their __init__ too."""
+    parts = name.split(".")
+    return (".".join(parts[: count + 1]) for count in range(len(parts)))
 
 
 def _imported_names(tree: ast.AST) -> Iterator[str]:
