@@ -95,7 +95,7 @@ def _described(sample: Sample, roles: Roles, base: Mapping[str, Any], without: f
         profiles[roles.id] = as_names(profiles[roles.id])
     columns = list(profiles.values())
     _check_time(profiles.get(roles.time or ""), formats.asked.get(roles.time or ""))
-    spec = target_spec(target, task=roles.task)
+    spec = target_spec(target, task=roles.task, asked=formats.asked.get(roles.target))
     found_time = None if roles.time else order.newest_first(columns)
     roles = replace(roles, time=roles.time or found_time)
     rows = order.time_order(profiles[roles.time]) if roles.time else np.arange(len(frame))

@@ -12,7 +12,6 @@ from releve.rules.columns import NUMBER
 from releve.rules.inference.columns import natural_bounds
 from releve.rules.inference.findings import Finding, counted, listed
 from releve.rules.inference.profiles import Profile, profile
-from releve.rules.inference.spelling import cure, spelled
 from releve.rules.numerals import MOSTLY
 from releve.rules.reading import Reading
 from releve.rules.saying import typed_settings
@@ -71,17 +70,17 @@ def _one_spelling(found: Profile) -> Profile:
     return replace(found, cells=cells, counts=counts, spellings=several)
 
 
-def target_spec(profile: Profile, *, task: str | None) -> dict[str, Any]:
-    """The keys of `target`. Raises BadInput when the values cannot be what `task` says, or no task fits them."""
+def target_spec(profile: Profile, *, task: str | None, asked: Finding | None = None) -> dict[str, Any]:
+    """The keys of `target`. `asked`: what is asked about its numbers, as the file is.
+
+    Raises BadInput when the values cannot be what `task` says, or no task fits them.
+    """
     if not profile.counts:
         raise BadInput(f"the target '{profile.name}' is empty in every row; nothing can be learned from such a file")
     if task not in (None, *TASKS):
         raise BadInput(f"the task is {task!r}; expected {', '.join(TASKS)}")
-    if profile.form == "grouped number" and task in (None, REGRESSION):
-        raise BadInput(
-            f"the target '{profile.name}' holds numbers such as {spelled(profile)}, which are none as they stand. "
-            f"{cure(profile)}; if they are names of classes, say TASK={MULTICLASS}"
-        )
+    if asked is not None and asked.kind == "numerals" and task in (None, REGRESSION):
+        raise BadInput(f"the target {asked.text}; if they are names of classes, say TASK={MULTICLASS}")
     task = task or _likely_task(profile)
     return {"name": profile.name} | (_regression(profile) if task == REGRESSION else _classes(profile, task))
 
