@@ -65,6 +65,9 @@ def names_of(value: Any) -> tuple[str, ...]:
 
 
 def shown(value: Any) -> str:
-    """A value as it stands in a reason."""
-    text = repr(value[: SHOWN + 1] if isinstance(value, str) else value)
-    return text if not isinstance(value, str) or len(value) <= SHOWN else f"{text[: SHOWN + 1]}...{text[0]}"
+    """A value as it stands in a reason; of a long text, list or object the beginning."""
+    if isinstance(value, str):
+        text = repr(value[: SHOWN + 1])
+        return text if len(value) <= SHOWN else f"{text[: SHOWN + 1]}...{text[0]}"
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

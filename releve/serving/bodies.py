@@ -209,10 +209,8 @@ def _oversized(rows: Sequence[Any], schema: Schema, start: int) -> list[Fault]:
 
 
 def _fault(problem: Problem, start: int) -> Fault:
-    reason = problem.reason
-    if isinstance(problem.value, str | list | dict):
-        reason = reason.replace(repr(problem.value), short(problem.value))
-    return Fault(start + problem.row, problem.column[:SHOWN], _cut(reason))
+    short(problem.value)  # nested too deeply is an error of the request, whatever else is wrong with the value
+    return Fault(start + problem.row, problem.column[:SHOWN], _cut(problem.reason))
 
 
 def _cut(reason: str) -> str:
