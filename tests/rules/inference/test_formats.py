@@ -224,6 +224,15 @@ def test_dates_that_no_one_form_reads_are_told_so(cells: list[str]) -> None:
     assert "no one form reads nearly all of its cells" in told(found, "type")
 
 
+def test_a_unit_may_hold_a_digit(tmp_path: Path) -> None:
+    frame = a_table(area=[f"{each} m2" for each in AMOUNTS])
+
+    found = described(frame)
+
+    assert written(found) == {"units": {"area": "m2"}}
+    assert pd.read_parquet(_kept(taken_in(frame, found, tmp_path)))["area"].tolist() == AMOUNTS
+
+
 def test_several_units_are_told_and_not_read() -> None:
     found = described(a_table(weight=["5 kg", "500 g", "2.5 kg", "1 kg"] * (ROWS // 4)))
 
