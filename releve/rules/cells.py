@@ -11,6 +11,7 @@ import numpy as np
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # float() would also take 1_000 or nan
 MISSING_TEXT = ""  # how a missing category or text travels: models and vectors know no None
 LARGEST_NUMBER = float(np.finfo(np.float32).max)  # what the exported model, which computes in float32, can be asked
+ROUNDING = float(np.finfo(np.float32).eps)  # of such a model: what is smaller, relative to the numbers, is rounding
 EXACT = 2**53  # up to here every whole number is a float
 # What stands around a cell and is no part of it: spaces, also those that nobody sees. str.strip() alone leaves the
 # zero-width ones, byte order marks and marks of direction that exports bring.

@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 
 from releve.errors import BadInput, TooLarge
+from releve.rules.cells import SHOWN
 from releve.rules.schema import Problem, Schema
 from releve.rules.target import REGRESSION, Label
 from releve.serving.replies import MAX_PROBLEMS, Fault, Refused
 
-SHOWN = 60  # characters of a value or name that came from outside and goes back in a message
 REASON_SHOWN = 400
 CHECKED_TOGETHER = 5  # rows; the check stops once the list of faults is full: suggesting names takes long
 DEFAULT_LIMIT = 10  # neighbours
