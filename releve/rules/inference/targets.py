@@ -27,13 +27,13 @@ FEW_ROWS = 20  # of one class; below that neither learned nor judged
 RARE = 0.01  # share of the rows
 # Markers that are words, and may be the class of those who have nothing; not beside an answer to yes or no.
 CLASS_WORDS = ("none", "nil")
-ANSWERS = {"yes", "no", "y", "n", "true", "false", "t", "f", "ja", "nein", "oui", "non", "si", "s\u00ed", "0", "1"}
+YES = {"yes", "y", "true", "t", "ja", "j", "oui", "si", "sí", "sì", "sim", "wahr", "vrai"}
+NO = {"no", "n", "false", "f", "nein", "non", "não", "falsch", "faux"}
+ANSWERS = YES | NO | {"0", "1"}
 # Of two classes, the one that AUC, F1 and Brier score are about: the one that is called so, else the other one of a
 # class that is called its opposite, else the rarer one. 1 is one of 1 and 2 as well, and called so beside 0 or -1 only.
-POSITIVE = {"yes", "y", "true", "t", "positive", "pos", "spam", "fraud", "churn", "churned", "default", "up", "bad"}
-POSITIVE |= {"ja", "j", "oui", "si", "sí", "sì", "sim", "wahr", "vrai", "+"}
-NEGATIVE = {"no", "n", "false", "f", "negative", "neg", "ham", "good", "down", "nein", "non", "não", "falsch", "faux"}
-NEGATIVE |= {"0", "-1", "-", "none", "never"}
+POSITIVE = YES | {"positive", "pos", "spam", "fraud", "churn", "churned", "default", "up", "bad", "+"}
+NEGATIVE = NO | {"negative", "neg", "ham", "good", "down", "0", "-1", "-", "none", "never"}
 
 
 def target_profile(name: str, cells: "pd.Series[Any]", *, as_text: bool, reading: Reading) -> Profile:
@@ -134,7 +134,7 @@ def _positive(profile: Profile, classes: list[Any]) -> Any:
 
 def _named(classes: list[Any]) -> Any:
     """Of two classes the one whose name says that it is the positive one; None where names do not tell."""
-    names = {str(label).strip().casefold(): label for label in classes}
+    names = {fold(str(label)): label for label in classes}
     if any(len(name) == 1 and name.isalpha() for name in names) and not names.keys() <= POSITIVE | NEGATIVE:
         return None  # f and m are no false and true
     for found in (names.keys() & POSITIVE, names.keys() - NEGATIVE):
