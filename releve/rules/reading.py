@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from releve.errors import BadInput
 from releve.rules.cells import as_number, names_of, trimmed
-from releve.rules.columns import CATEGORY, DATE, NUMBER, TEXT
+from releve.rules.columns import CATEGORY, DATE, NUMBER, REAL, TEXT
 from releve.rules.dates import as_date, in_format
 from releve.rules.frames import all_numbers, with_columns
 from releve.rules.inference.findings import counted
@@ -242,9 +242,13 @@ def _texts(
 
 
 def _without_numbers(cells: "pd.Series[Any]", numbers: tuple[float, ...], marked: Marked) -> "pd.Series[Any]":
-    """Missing where one of `numbers`, such as -999, stands."""
+    """Missing where one of `numbers`, such as -999, stands; what is no number, such as a list, is left alone."""
+    if numbers and cells.dtype.kind == "O":
+        plain = _series((cell if isinstance(cell, REAL) else None for cell in cells.tolist()), cells)
+    else:
+        plain = cells
     for number in numbers:
-        is_marker = (cells == number).fillna(False).to_numpy(bool)
+        is_marker = (plain == number).fillna(False).to_numpy(bool)
         if is_marker.any():
             marked[str(cells.name), f"{number:g}"] += int(is_marker.sum())
             cells = cells.mask(is_marker)

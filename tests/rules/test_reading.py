@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -56,6 +57,15 @@ def test_a_marker_that_is_a_number_is_missing_in_any_form() -> None:
     assert read("n", "-999", "-999.0", "5", missing=[-999]) == [None, None, 5.0]
     assert read("n", -999, 5, is_text=False, missing=[-999]) == [None, 5]
     assert read("n", "-999", "NA", "5", missing=[-999, "NA"]) == [None, None, 5.0]
+
+
+@pytest.mark.parametrize("other", [[1, 2], np.array([1, 2]), {"a": 1}, "x", True], ids=str)
+def test_a_marker_that_is_a_number_is_looked_for_among_numbers_alone(other: Any) -> None:
+    schema, reading = Schema.from_dict(TABLE), Reading.of(make_params(ingest={"missing": [-999]}).ingest)
+
+    found = read_cells(pd.DataFrame({"n": pd.Series([other, -999], dtype=object)}), schema, reading, is_text=False)
+
+    assert found.frame["n"].iloc[0] is other and pd.isna(found.frame["n"].iloc[1])
 
 
 def test_markers_are_counted_by_column() -> None:
