@@ -241,8 +241,7 @@ def _check_time(column: Profile | None, asked: Finding | None) -> None:
         example = next(iter(column.counts), "nothing")
         raise BadInput(
             f"the time '{column.name}' holds {example!r}; expected dates such as 2024-12-31 or 2024-12-31T14:00:00 "
-            "(ISO 8601), or numbers. Rewrite the column, for example with pandas: "
-            "pd.to_datetime(column, format='%d/%m/%Y')"
+            "(ISO 8601), dates that are all written in one form, or numbers. Write the column so into the file"
         )
 
 
