@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.decomposition import TruncatedSVD
 from sklearn.preprocessing import StandardScaler
 
 from releve.rules import transformers
@@ -11,7 +10,7 @@ from releve.rules.pipeline import CLASSIFIERS, TREES, build, model_frame
 from releve.rules.sanity import Sanity, check
 from releve.rules.schema import Schema
 from tests.mixed_tables import MIXES, SMALL, mixed_table
-from tests.templates import templates
+from tests.templates import Whitened, templates
 
 TASKS = ("binary", "multiclass", "regression")
 
@@ -26,18 +25,6 @@ def asker(schema, frame, recipe, **options):
         return pipeline.predict(features)[:, None] if not schema.target.classes else pipeline.predict_proba(features)
 
     return ask
-
-
-class Whitened(TruncatedSVD):
-    """Folds texts and divides every direction by its deviation, noise too: what scikit-learn's own scaler does."""
-
-    def fit_transform(self, X, y=None):
-        folded = super().fit_transform(X, y)
-        self.scaler_ = StandardScaler().fit(folded)
-        return self.scaler_.transform(folded)
-
-    def transform(self, X):
-        return self.scaler_.transform(super().transform(X))
 
 
 @pytest.mark.parametrize("recipe", CLASSIFIERS)
