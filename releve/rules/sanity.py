@@ -73,16 +73,20 @@ class Found:
     def is_sane(self) -> bool:
         return self.lost <= self.most_lost and self.shift <= MOST_SHIFT
 
-    def __str__(self) -> str:
-        """What was altered, by how much that is too much, and an example."""
-        before, after = self.answers
-        answer = "is answered" if self.label is None else f"is {self.label} with a probability of"
+    @property
+    def measured(self) -> str:
+        """What was altered, and by how much that changed the answers, beside the limits."""
         return (
             f"{self.what} in {self.column} changes how rows rank by {self.lost:.0%} of what another row's cell would "
             f"(at most {self.most_lost:.0%} is allowed), and answers by {self.shift:.3g} times the mean difference "
-            f"between two rows (at most {MOST_SHIFT:g}); for example, {self.cells[0]} {answer} {before:.3g}, "
-            f"{self.cells[1]} {after:.3g}"
+            f"between two rows (at most {MOST_SHIFT:g})"
         )
+
+    def __str__(self) -> str:
+        """The same with an example, which shows a cell of a real row."""
+        before, after = self.answers
+        answer = "is answered" if self.label is None else f"is {self.label} with a probability of"
+        return f"{self.measured}; for example, {self.cells[0]} {answer} {before:.3g}, {self.cells[1]} {after:.3g}"
 
     @property
     def share_of_limit(self) -> float:
@@ -100,12 +104,13 @@ class Sanity:
     broken: tuple[Found, ...] = ()
 
     def __str__(self) -> str:
-        """What was tried, and what was worst."""
+        """What was tried, and what was worst; nobody's cell is shown of a model that nothing is wrong with."""
         tried = f"{self.tried} slight changes, each of {self.rows} rows"
         if not self.worst:
             return f"{tried}: this table allows none"
-        verdict = "answered unlike the real rows" if self.broken else "answered much as the real rows"
-        return f"{tried}: {verdict}; worst: {self.worst[0]}"
+        if self.broken:
+            return f"{tried}: answered unlike the real rows; worst: {self.worst[0]}"
+        return f"{tried}: answered much as the real rows; worst: {self.worst[0].measured}"
 
     def as_dict(self) -> dict[str, Any]:
         """For model.json, and for the event of a judgement."""

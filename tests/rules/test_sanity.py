@@ -40,6 +40,7 @@ def test_one_word_moves_the_answers_to_templated_texts_a_little_and_the_model_is
     assert np.abs(after - before).mean() < (0.75 if recipe in TREES else 0.3) * usual  # forests know rows by heart
     assert found.broken == (), str(found)
     assert (found.rows, found.tried) == (200, 5)
+    assert not any(cell in str(found) for cell in found.worst[0].cells)  # the model card shows it
 
 
 @pytest.mark.parametrize("recipe", ["linear", "svm", "k_neighbors"])
@@ -53,6 +54,7 @@ def test_a_model_that_amplifies_the_noise_of_such_texts_is_found(recipe, task, s
     found = check(frame, schema, asker(schema, frame, recipe))
 
     assert {each.column for each in found.broken} == {"note"}
+    assert found.worst[0].cells[0] in str(found)
     assert Sanity.from_dict(found.as_dict()) == found
 
 
