@@ -8,7 +8,7 @@ same cell is taken from another real row.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,7 @@ class Found:
     lost: float  # of the order of the rows; 1: as much as by another row's cell
     most_lost: float
     shift: float  # mean change, in mean differences between two real rows
-    cells: tuple[str, str]  # of the row whose answer changed most: before and after
+    cells: tuple[str, ...]  # of the row whose answer changed most, before and after; () where it is sane
     label: Label | None  # what that row was answered; None of a regression
     answers: tuple[float, float]  # the probability of that label, or the value, before and after
 
@@ -83,7 +83,9 @@ class Found:
         )
 
     def __str__(self) -> str:
-        """The same with an example, which shows a cell of a real row."""
+        """The same, and an example where the answers changed too much."""
+        if not self.cells:
+            return self.measured
         before, after = self.answers
         answer = "is answered" if self.label is None else f"is {self.label} with a probability of"
         return f"{self.measured}; for example, {self.cells[0]} {answer} {before:.3g}, {self.cells[1]} {after:.3g}"
@@ -104,13 +106,12 @@ class Sanity:
     broken: tuple[Found, ...] = ()
 
     def __str__(self) -> str:
-        """What was tried, and what was worst; nobody's cell is shown of a model that nothing is wrong with."""
+        """What was tried, and what was worst."""
         tried = f"{self.tried} slight changes, each of {self.rows} rows"
         if not self.worst:
             return f"{tried}: this table allows none"
-        if self.broken:
-            return f"{tried}: answered unlike the real rows; worst: {self.worst[0]}"
-        return f"{tried}: answered much as the real rows; worst: {self.worst[0].measured}"
+        verdict = "answered unlike the real rows" if self.broken else "answered much as the real rows"
+        return f"{tried}: {verdict}; worst: {self.worst[0]}"
 
     def as_dict(self) -> dict[str, Any]:
         """For model.json, and for the event of a judgement."""
@@ -153,7 +154,9 @@ def check(known: "pd.DataFrame", schema: Schema, ask: Ask) -> Sanity:
         _judged(each, rows, answers, after, schema, usual=usual, swapped=swapped[each.column])
         for each, after in zip(alterations, altered, strict=True)
     ]
-    worst = sorted(found, key=lambda each: -each.share_of_limit)
+    # Git and the registry keep what is found, and no rows: a cell is shown only where something is wrong.
+    told = (replace(each, cells=()) if each.is_sane else each for each in found)
+    worst = sorted(told, key=lambda each: -each.share_of_limit)
     return Sanity(count, len(found), tuple(worst[:SHOWN]), tuple(each for each in worst if not each.is_sane)[:SHOWN])
 
 
