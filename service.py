@@ -105,6 +105,7 @@ def _reply(answer: Callable[[bytes], dict[str, Any]], body: bytes) -> Response:
         return replies.error(error)
     except Exception as failure:
         if refused := storage_error(failure):
+            log.exception("a disk refuses what a request needs")  # the client is told in one sentence
             return replies.error(refused)
         request_id = replies.new_request_id()
         log.exception("request %s failed", request_id)

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from releve.adapters.files import read_params
 from releve.adapters.model_store import ModelStore
 from releve.adapters.scenario_branch import git
 from releve.rules.metrics import METRICS, default_metric, score
@@ -124,7 +125,8 @@ def scaffold(project: Project, wanted: Wanted, oldest: pd.DataFrame, settings: l
 
 def one_turn(project: Project, name: str, schema: Schema, table: pd.DataFrame, start: int, end: int) -> Turn:
     """Champion and defaults answer rows [start, end); then these come in, and a challenger is made."""
-    known, new = typed(schema, table.iloc[:start]), typed(schema, table.iloc[start:end])
+    reading = Reading.of(read_params(project.root, name).ingest)
+    known, new = (typed(schema, reading, cells) for cells in (table.iloc[:start], table.iloc[start:end]))
     model = ModelStore(project.settings.home).load(champion(project, name))
     answers = model.run(model.schema.frame_input(new))
     began = time.process_time()
@@ -161,9 +163,9 @@ def champion(project: Project, name: str) -> str:
     return current.release.model
 
 
-def typed(schema: Schema, cells: pd.DataFrame) -> pd.DataFrame:
+def typed(schema: Schema, reading: Reading, cells: pd.DataFrame) -> pd.DataFrame:
     """CSV cells as the pipeline sees them; rejected rows left out."""
-    return schema.check_frame(read_cells(cells.reset_index(drop=True), schema, Reading(), is_text=True).frame).accepted
+    return schema.check_frame(read_cells(cells.reset_index(drop=True), schema, reading, is_text=True).frame).accepted
 
 
 def scored(schema: Schema, answers: Any, rows: pd.DataFrame) -> float:

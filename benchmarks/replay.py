@@ -97,7 +97,8 @@ def _from_file(text: str, arguments: argparse.Namespace, settings: Any) -> Table
     roles = Roles(target, time_column or None, None, None, settings)
     described = describe(sample, roles, base=read_params(PROJECT).model_dump())
     schema = Schema.from_dict(described.table)
-    rows = schema.check_frame(read_cells(frame, schema, Reading(), is_text=True).frame).accepted
+    reading = Reading.of(_params(read_params(PROJECT), as_sections(described.overrides)).ingest)
+    rows = schema.check_frame(read_cells(frame, schema, reading, is_text=True).frame).accepted
     ordered = rows.sort_values(schema.time, kind="stable", ignore_index=True) if schema.time else rows
     return Table(name, ordered, schema, _params(read_params(PROJECT), as_sections(settings)))
 

@@ -12,11 +12,8 @@ import argparse
 import sys
 import time
 from types import SimpleNamespace
-from typing import Any
 
 import pandas as pd
-from sklearn.decomposition import TruncatedSVD
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from benchmarks.replay import read
@@ -28,25 +25,11 @@ from releve.rules.pipeline import TREES
 from releve.rules.sanity import Sanity, check
 from releve.rules.schema import Schema
 from releve.rules.search_spaces import SCALED, SIMPLEST_FIRST, Candidate
-from tests.templates import templates
+from tests.templates import Whitened, templates
 
 TEMPLATES = "templates"
 TOLERANCE, SEED = 1e-4, 7
 HEAD = "| table | recipe | runtime | changes x rows | worst | order lost | shift | share of the limit | CPU s |"
-
-
-class Whitened(TruncatedSVD):  # type: ignore[misc]
-    """Every direction divided by its deviation, noise too."""
-
-    def fit_transform(self, X: Any, y: Any = None) -> Any:
-        """As scikit-learn's pipeline of both would."""
-        folded = super().fit_transform(X, y)
-        self.scaler_ = StandardScaler().fit(folded)
-        return self.scaler_.transform(folded)
-
-    def transform(self, X: Any) -> Any:
-        """Noise of a new text is divided as well."""
-        return self.scaler_.transform(super().transform(X))
 
 
 def main() -> int:

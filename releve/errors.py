@@ -85,7 +85,8 @@ REFUSALS = {
     errno.ENAMETOOLONG: "use shorter names",
 }  # what a person can do, by what the system answers
 SQLITE = {"database or disk is full": errno.ENOSPC, "attempt to write a readonly database": errno.EROFS}
-SAID_BY_OTHERS = {os.strerror(code): code for code in (*NO_ROOM, *list(REFUSALS)[:7])} | SQLITE
+AMBIGUOUS = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG)  # of another program: no fault of the disk
+SAID_BY_OTHERS = {os.strerror(code): code for code in (*NO_ROOM, *REFUSALS) if code not in AMBIGUOUS} | SQLITE
 
 
 def storage_error(error: BaseException, path: Path | None = None) -> ReleveError | None:

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from releve.adapters.files import ParquetAppender
 from releve.adapters.tables.chunks import Chunk, Line
@@ -23,9 +23,6 @@ from releve.rules.reading import Marked, Reading, read_cells, told_markers
 from releve.rules.saying import Say, in_params
 from releve.rules.schema import Problem, Schema
 from tasks.quarantine import MENDING, Quarantine
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ENOUGH_STRANGE = 1000  # cells, to see how a file writes its numbers
 RESERVED = "_answer_id"  # names the answer that a harvested row was; no feature
@@ -170,14 +167,6 @@ def _without_rows(chunk: Chunk, schema: Schema) -> Chunk:
     """A chunk in which no line is a row: its frame has the schema's columns, and nothing in them."""
     empty = chunk.frame.reindex(columns=[*schema.names, schema.target.name])
     return Chunk(empty, chunk.rows, chunk.lines)
-
-
-def typed(frame: "pd.DataFrame", schema: Schema, params: Ingest, *, is_text: bool) -> "pd.DataFrame":
-    """Cells as `schema.check_frame` takes them, read as params say. `is_text`: all cells are text, as in CSV.
-
-    The one way from a file's cells to judged ones: ingestion takes it, and so does whatever foretells ingestion.
-    """
-    return read_cells(frame, schema, Reading.of(params), is_text=is_text).frame
 
 
 def _number_columns(schema: Schema) -> set[str]:

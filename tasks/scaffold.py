@@ -30,11 +30,12 @@ from releve.rules.inference.writing import params_text
 from releve.rules.names import check_scenario_name
 from releve.rules.params import Ingest, merge, parse
 from releve.rules.pipeline_file import pipeline_text
+from releve.rules.reading import Reading, read_cells
 from releve.rules.saying import on_command
 from releve.rules.schema import TABLE_KEYS, Schema
 from releve.settings import Settings
 from tasks.batches import as_text
-from tasks.intake import csv_options, typed
+from tasks.intake import csv_options
 from tasks.places import ScenarioFiles, ScenarioState
 
 ROUNDS = 5  # of inferring from what is accepted; two are the rule, one where nothing is rejected
@@ -143,7 +144,8 @@ def _rejections(found: TableSample, described: Described, special: dict[int, str
     """By ingestion's own functions."""
     schema = Schema.from_dict(described.table, source="the new params.yaml")
     schema.check_columns(list(found.frame.columns), source="the file")
-    checked = schema.check_frame(typed(found.frame, schema, params, is_text=found.is_text))
+    read = read_cells(found.frame, schema, Reading.of(params), is_text=found.is_text)
+    checked = schema.check_frame(read.frame)
     unread = len(found.lines)
     return rejections_of(
         checked, looked_at=len(found.frame) + unread, is_whole=found.complete, unread=unread, special=special

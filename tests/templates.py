@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.decomposition import TruncatedSVD
+from sklearn.preprocessing import StandardScaler
 
 from releve.rules.schema import Schema
 
@@ -14,6 +16,20 @@ TARGETS: dict[str, dict[str, Any]] = {
     "multiclass": {"name": "left", "classes": ["no", "yes", "perhaps"]},
     "regression": {"name": "left", "task": "regression"},
 }
+
+
+class Whitened(TruncatedSVD):  # type: ignore[misc]
+    """Folds texts and divides every direction by its deviation, noise too: what scikit-learn's own scaler does."""
+
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
+        """As scikit-learn's pipeline of both would."""
+        folded = super().fit_transform(X, y)
+        self.scaler_ = StandardScaler().fit(folded)
+        return self.scaler_.transform(folded)
+
+    def transform(self, X: Any) -> Any:
+        """Noise of a new text is divided as well."""
+        return self.scaler_.transform(super().transform(X))
 
 
 def templates(

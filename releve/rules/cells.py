@@ -11,6 +11,7 @@ import numpy as np
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # float() would also take 1_000 or nan
 MISSING_TEXT = ""  # how a missing category or text travels: models and vectors know no None
 LARGEST_NUMBER = float(np.finfo(np.float32).max)  # what the exported model, which computes in float32, can be asked
+ROUNDING = float(np.finfo(np.float32).eps)  # of such a model: what is smaller, relative to the numbers, is rounding
 EXACT = 2**53  # up to here every whole number is a float
 # What stands around a cell and is no part of it: spaces, also those that nobody sees. str.strip() alone leaves the
 # zero-width ones, byte order marks and marks of direction that exports bring.
@@ -65,6 +66,9 @@ def names_of(value: Any) -> tuple[str, ...]:
 
 
 def shown(value: Any) -> str:
-    """A value as it stands in a reason."""
-    text = repr(value[: SHOWN + 1] if isinstance(value, str) else value)
-    return text if not isinstance(value, str) or len(value) <= SHOWN else f"{text[: SHOWN + 1]}...{text[0]}"
+    """A value as it stands in a reason; of a long text, list or object the beginning."""
+    if isinstance(value, str):
+        text = repr(value[: SHOWN + 1])
+        return text if len(value) <= SHOWN else f"{text[: SHOWN + 1]}...{text[0]}"
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -72,7 +72,7 @@ def _each(column: Column, values: NDArray[Any]) -> Cells:
             continue
         cell = None if _is_absent(value) else read(column, value)
         if cell is UNREADABLE:
-            unreadable, example, cell = unreadable + 1, example or shown(value)[:60], None
+            unreadable, example, cell = unreadable + 1, example or shown(value), None
         elif type(value) is str:
             known[value] = cell
         found.append(cell)

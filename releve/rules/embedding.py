@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.rules.cells import ROUNDING
 from releve.rules.text_vectors import TextEncoder
 
 Arrays = Mapping[str, NDArray[Any]]
-ROUNDING = float(np.finfo(np.float32).eps)  # a range that is less, relative to its ends, is none
 SAME_OR_DIFFERENT = np.sqrt(0.5)  # two different categories, or texts, are then at squared distance 1: a full range
 
 

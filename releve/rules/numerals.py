@@ -81,12 +81,12 @@ def likely(cells: Iterable[str]) -> list[Numerals]:
 def advice(rejected: Iterable[str]) -> str:
     """How to have cells read that people wrote as numbers, in a sentence; "" where there are none."""
     written = [cell for cell in rejected if is_grouped(cell)]
-    ways = " or ".join(" ".join(settings_of(way)) for way in likely(written))
+    ways = " or ".join(" ".join(f"{key}={value}" for key, value in settings_of(way).items()) for way in likely(written))
     example = f"{written[0]!r} is a number as people write it" if ways else ""
     return f"{example}; to have such cells read, set {ways} (params.yaml)" if ways else ""
 
 
-def settings_of(written: Numerals) -> list[str]:
-    """What differs from plain numbers, as `ingest.csv_decimal=,`."""
+def settings_of(written: Numerals) -> dict[str, str]:
+    """What differs from plain numbers, by key of params.yaml."""
     said = {"ingest.csv_thousands": (written.thousands, ""), "ingest.csv_decimal": (written.decimal, ".")}
-    return [f"{key}={value}" for key, (value, usual) in said.items() if value != usual]
+    return {key: value for key, (value, usual) in said.items() if value != usual}

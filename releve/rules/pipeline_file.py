@@ -1,7 +1,6 @@
 """A scenario's dvc.yaml: the bundled scenario's pipeline under another name, without the stage that makes its rows.
 
-DVC has no includes, so each scenario holds a copy; a test keeps all copies equal, and
-`python -m tasks.scaffold --refresh` writes them anew.
+DVC has no includes, so each scenario holds a copy, which `python -m tasks.scaffold --refresh` writes anew.
 """
 
 import io

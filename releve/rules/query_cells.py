@@ -8,10 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from releve.errors import BadInput
+from releve.rules.cells import EXACT, SHOWN
 
-EXACT = 2**53  # beyond it a float skips whole numbers
 LARGEST_WHOLE = 10**38  # as most databases have it; what is larger is a measurement, not a name
-SHOWN = 60  # characters of a value in a message
 TEXTS = (UUID, IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network)
 CASTS: tuple[tuple[type[Any] | tuple[type[Any], ...], str, str], ...] = (
     (dict, "an object", "{column} ->> 'key' AS key, or {column}::text AS {column}"),

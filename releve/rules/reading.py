@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from releve.errors import BadInput
 from releve.rules.cells import as_number, names_of, trimmed
-from releve.rules.columns import CATEGORY, DATE, NUMBER, TEXT
+from releve.rules.columns import CATEGORY, DATE, NUMBER, REAL, TEXT
 from releve.rules.dates import as_date, in_format
 from releve.rules.frames import all_numbers, with_columns
+from releve.rules.inference.findings import counted
 from releve.rules.numerals import Numerals
 from releve.rules.schema import Schema
 from releve.rules.target import REGRESSION, Target
@@ -30,6 +31,7 @@ MINUS = "-\u2212\u2013\uff0d"  # as a keyboard, a typesetter, a word processor a
 DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".", ",")  # what a number begins with
 NO_CENTS = (".-", ",-", ".\u2013", ",\u2013", ".\u2014", ",\u2014")  # 1'200.- is 1'200 francs
 EXAMPLE = re.compile(r"[0-9](?:[^\w()]*[0-9])*")
+IN_A_NAME = re.compile(r"[^\W\d_]/?[0-9]")  # digits of the unit itself, as in m2 and l/100km
 THREE_DIGITS = re.compile(r"[0-9]{3}$")
 NOT_SO = "(not as ingest.dates says)"
 Marked = Counter[tuple[str, str]]  # cells by column and marker
@@ -56,9 +58,9 @@ class Unit:
         trailing = not in_parentheses and text.endswith("-")
         bare = text[1:-1] if in_parentheses else text.removesuffix("-")
         example = EXAMPLE.search(bare)
-        if example is None:
+        marks = [letter for letter in example[0] if not letter.isdigit()] if example else []
+        if example is None or (not marks and IN_A_NAME.search(bare)):
             return cls(trimmed(bare), in_parentheses, trailing)
-        marks = [letter for letter in example[0] if not letter.isdigit()]
         if not marks or marks[-1] not in (".", ",") or (len(marks) == 1 and THREE_DIGITS.search(example[0])):
             raise BadInput(f"ingest.units has the example {text!r}; expected one with a fraction, such as 1.234,5 €")
         numerals = Numerals(marks[0] if len(marks) > 1 else "", marks[-1])
@@ -163,7 +165,7 @@ def read_cells(frame: "pd.DataFrame", schema: Schema, reading: Reading, *, is_te
 def told_markers(marked: Marked) -> list[str]:
     """A sentence for each column and marker, the commonest first."""
     return [
-        f"{name} holds {marker!r} in {count:,} cell{'s' * (count > 1)}: taken as missing (params.yaml: ingest.missing)"
+        f"{name} holds {marker!r} in {counted(count, 'cell')}: taken as missing (params.yaml: ingest.missing)"
         for (name, marker), count in marked.most_common()
     ]
 
@@ -176,10 +178,11 @@ def _numbers(cells: "pd.Series[Any]", reading: Reading, is_text: bool, marked: M
     is_plain = reading.numerals.is_plain and name not in reading.units
     numbers = all_numbers(found) if is_text and is_plain else None
     if numbers is None:
-        plain = _texts(cells, partial(reading.number, name), reading.is_marker, marked)
+        is_read = is_text or name in reading.units  # a text among typed cells is none of their numbers, unless said
+        plain = _texts(cells, partial(reading.number, name) if is_read else _same, reading.is_marker, marked)
         numbers = all_numbers(["" if cell is None else cell for cell in plain]) if is_text else None
         if numbers is None:
-            read = _as_number if is_text or name in reading.units else _same
+            read = _as_number if is_read else _same
             return _without_numbers(_series(map(read, plain), cells), reading.missing_numbers, marked)
     return _without_numbers(type(cells)(numbers, index=cells.index, name=name), reading.missing_numbers, marked)
 
@@ -239,9 +242,13 @@ def _texts(
 
 
 def _without_numbers(cells: "pd.Series[Any]", numbers: tuple[float, ...], marked: Marked) -> "pd.Series[Any]":
-    """Missing where one of `numbers`, such as -999, stands."""
+    """Missing where one of `numbers`, such as -999, stands; what is no number, such as a list, is left alone."""
+    if numbers and cells.dtype.kind == "O":
+        plain = _series((cell if isinstance(cell, REAL) else None for cell in cells.tolist()), cells)
+    else:
+        plain = cells
     for number in numbers:
-        is_marker = (cells == number).fillna(False).to_numpy(bool)
+        is_marker = (plain == number).fillna(False).to_numpy(bool)
         if is_marker.any():
             marked[str(cells.name), f"{number:g}"] += int(is_marker.sum())
             cells = cells.mask(is_marker)

@@ -8,7 +8,7 @@ same cell is taken from another real row.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,7 @@ class Found:
     lost: float  # of the order of the rows; 1: as much as by another row's cell
     most_lost: float
     shift: float  # mean change, in mean differences between two real rows
-    cells: tuple[str, str]  # of the row whose answer changed most: before and after
+    cells: tuple[str, ...]  # of the row whose answer changed most, before and after; () where it is sane
     label: Label | None  # what that row was answered; None of a regression
     answers: tuple[float, float]  # the probability of that label, or the value, before and after
 
@@ -73,16 +73,22 @@ class Found:
     def is_sane(self) -> bool:
         return self.lost <= self.most_lost and self.shift <= MOST_SHIFT
 
-    def __str__(self) -> str:
-        """What was altered, by how much that is too much, and an example."""
-        before, after = self.answers
-        answer = "is answered" if self.label is None else f"is {self.label} with a probability of"
+    @property
+    def measured(self) -> str:
+        """What was altered, and by how much that changed the answers, beside the limits."""
         return (
             f"{self.what} in {self.column} changes how rows rank by {self.lost:.0%} of what another row's cell would "
             f"(at most {self.most_lost:.0%} is allowed), and answers by {self.shift:.3g} times the mean difference "
-            f"between two rows (at most {MOST_SHIFT:g}); for example, {self.cells[0]} {answer} {before:.3g}, "
-            f"{self.cells[1]} {after:.3g}"
+            f"between two rows (at most {MOST_SHIFT:g})"
         )
+
+    def __str__(self) -> str:
+        """The same, and an example where the answers changed too much."""
+        if not self.cells:
+            return self.measured
+        before, after = self.answers
+        answer = "is answered" if self.label is None else f"is {self.label} with a probability of"
+        return f"{self.measured}; for example, {self.cells[0]} {answer} {before:.3g}, {self.cells[1]} {after:.3g}"
 
     @property
     def share_of_limit(self) -> float:
@@ -148,7 +154,9 @@ def check(known: "pd.DataFrame", schema: Schema, ask: Ask) -> Sanity:
         _judged(each, rows, answers, after, schema, usual=usual, swapped=swapped[each.column])
         for each, after in zip(alterations, altered, strict=True)
     ]
-    worst = sorted(found, key=lambda each: -each.share_of_limit)
+    # Git and the registry keep what is found, and no rows: a cell is shown only where something is wrong.
+    told = (replace(each, cells=()) if each.is_sane else each for each in found)
+    worst = sorted(told, key=lambda each: -each.share_of_limit)
     return Sanity(count, len(found), tuple(worst[:SHOWN]), tuple(each for each in worst if not each.is_sane)[:SHOWN])
 
 

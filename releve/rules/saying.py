@@ -2,7 +2,7 @@
 none yet."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Say = Callable[[str, Any], str]  # a key and a value that it may have, as a part of a sentence
@@ -16,13 +16,6 @@ def in_params(key: str, example: Any) -> str:
 def on_command(key: str, example: Any) -> str:
     """For `make scenario`."""
     return f"SET={key}={example}"
-
-
-def all_on_command(settings: Sequence[str]) -> str:
-    """Each as key=value. `make` parts settings at spaces; what holds one goes to the command behind it."""
-    if all(mark not in each for each in settings for mark in " \u00a0\u202f'"):
-        return f"SET='{' '.join(settings)}'"
-    return "to `python -m tasks.scaffold`: " + " ".join(f'--set "{each}"' for each in settings)
 
 
 def typed_settings(settings: Mapping[str, Any]) -> str:

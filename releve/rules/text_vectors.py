@@ -16,10 +16,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.rules.cells import ROUNDING
+
 LENGTHS = (2, 3)  # characters in an n-gram; four more than triple the time and found no better neighbours
 LEAST_LEFT = 1e-5  # of a text's length once it is folded: less is rounding, a hundred float32 steps
 SEED = 7  # of the randomised decomposition
-ROUNDING = float(np.finfo(np.float32).eps)
 ROWS_AT_ONCE = 1024  # texts that are multiplied together: bounds the memory of a batch
 
 

@@ -12,7 +12,8 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.preprocessing import StandardScaler
 
-ROUNDING = float(np.finfo(np.float32).eps)  # numbers come as float32: what is smaller, relative to them, is rounding
+from releve.rules.cells import ROUNDING
+
 FARTHEST = 1e38  # the difference of two such numbers is a float32 still
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 
 from releve.errors import BadInput, TooLarge
+from releve.rules.cells import SHOWN
 from releve.rules.schema import Problem, Schema
 from releve.rules.target import REGRESSION, Label
 from releve.serving.replies import MAX_PROBLEMS, Fault, Refused
 
-SHOWN = 60  # characters of a value or name that came from outside and goes back in a message
 REASON_SHOWN = 400
 CHECKED_TOGETHER = 5  # rows; the check stops once the list of faults is full: suggesting names takes long
 DEFAULT_LIMIT = 10  # neighbours
@@ -209,10 +209,8 @@ def _oversized(rows: Sequence[Any], schema: Schema, start: int) -> list[Fault]:
 
 
 def _fault(problem: Problem, start: int) -> Fault:
-    reason = problem.reason
-    if isinstance(problem.value, str | list | dict):
-        reason = reason.replace(repr(problem.value), short(problem.value))
-    return Fault(start + problem.row, problem.column[:SHOWN], _cut(reason))
+    short(problem.value)  # nested too deeply is an error of the request, whatever else is wrong with the value
+    return Fault(start + problem.row, problem.column[:SHOWN], _cut(problem.reason))
 
 
 def _cut(reason: str) -> str:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -48,10 +49,23 @@ def test_a_category_and_a_text_keep_their_markers_and_lose_their_edges(name: str
     assert read(name, *cells, is_text=is_text) == ["NA", "a", None, "-"]
 
 
+def test_a_text_among_typed_numbers_is_told_as_it_came() -> None:
+    assert read("n", "1,5", "1.5", 2.5, is_text=False, csv_decimal=",") == ["1,5", "1.5", 2.5]
+
+
 def test_a_marker_that_is_a_number_is_missing_in_any_form() -> None:
     assert read("n", "-999", "-999.0", "5", missing=[-999]) == [None, None, 5.0]
     assert read("n", -999, 5, is_text=False, missing=[-999]) == [None, 5]
     assert read("n", "-999", "NA", "5", missing=[-999, "NA"]) == [None, None, 5.0]
+
+
+@pytest.mark.parametrize("other", [[1, 2], np.array([1, 2]), {"a": 1}, "x", True], ids=str)
+def test_a_marker_that_is_a_number_is_looked_for_among_numbers_alone(other: Any) -> None:
+    schema, reading = Schema.from_dict(TABLE), Reading.of(make_params(ingest={"missing": [-999]}).ingest)
+
+    found = read_cells(pd.DataFrame({"n": pd.Series([other, -999], dtype=object)}), schema, reading, is_text=False)
+
+    assert found.frame["n"].iloc[0] is other and pd.isna(found.frame["n"].iloc[1])
 
 
 def test_markers_are_counted_by_column() -> None:
@@ -104,6 +118,8 @@ def test_in_the_target_a_marker_is_no_label_unless_it_is_a_class(
         ("$", "($12.50)", "($12.50)"),
         ("$", "12 $ 5", "12 $ 5"),
         ("$", "$", "$"),
+        ("m2", "12 m2", 12.0),
+        ("l/100km", "5.5 l/100km", 5.5),
     ],
 )
 @pytest.mark.parametrize("is_text", [True, False])
@@ -111,7 +127,9 @@ def test_numbers_beside_a_unit(unit: str, cell: str, number: Any, is_text: bool)
     assert read("n", cell, is_text=is_text, csv_thousands=",", units={"n": unit}) == [number]
 
 
-@pytest.mark.parametrize("text", ["$", "%", "()", "($)", "-", "$-", "1.234,5 €", "1234,5", "(1,234.5 $)"])
+@pytest.mark.parametrize(
+    "text", ["$", "%", "()", "($)", "-", "$-", "1.234,5 €", "1234,5", "(1,234.5 $)", "m2", "kg/m3", "1234,5 m2"]
+)
 def test_a_unit_is_written_as_it_is_read(text: str) -> None:
     assert str(Unit.read(text)) == text
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.decomposition import TruncatedSVD
 from sklearn.preprocessing import StandardScaler
 
 from releve.rules import transformers
@@ -11,7 +10,7 @@ from releve.rules.pipeline import CLASSIFIERS, TREES, build, model_frame
 from releve.rules.sanity import Sanity, check
 from releve.rules.schema import Schema
 from tests.mixed_tables import MIXES, SMALL, mixed_table
-from tests.templates import templates
+from tests.templates import Whitened, templates
 
 TASKS = ("binary", "multiclass", "regression")
 
@@ -28,18 +27,6 @@ def asker(schema, frame, recipe, **options):
     return ask
 
 
-class Whitened(TruncatedSVD):
-    """Folds texts and divides every direction by its deviation, noise too: what scikit-learn's own scaler does."""
-
-    def fit_transform(self, X, y=None):
-        folded = super().fit_transform(X, y)
-        self.scaler_ = StandardScaler().fit(folded)
-        return self.scaler_.transform(folded)
-
-    def transform(self, X):
-        return self.scaler_.transform(super().transform(X))
-
-
 @pytest.mark.parametrize("recipe", CLASSIFIERS)
 @pytest.mark.parametrize("task", TASKS)
 def test_one_word_moves_the_answers_to_templated_texts_a_little_and_the_model_is_sane(recipe, task):
@@ -53,6 +40,8 @@ def test_one_word_moves_the_answers_to_templated_texts_a_little_and_the_model_is
     assert np.abs(after - before).mean() < (0.75 if recipe in TREES else 0.3) * usual  # forests know rows by heart
     assert found.broken == (), str(found)
     assert (found.rows, found.tried) == (200, 5)
+    assert not any(each.cells for each in found.worst)  # git keeps what is found, and no rows
+    assert Sanity.from_dict(found.as_dict()) == found
 
 
 @pytest.mark.parametrize("recipe", ["linear", "svm", "k_neighbors"])
@@ -66,6 +55,7 @@ def test_a_model_that_amplifies_the_noise_of_such_texts_is_found(recipe, task, s
     found = check(frame, schema, asker(schema, frame, recipe))
 
     assert {each.column for each in found.broken} == {"note"}
+    assert found.worst[0].cells[0] in str(found)
     assert Sanity.from_dict(found.as_dict()) == found
 
 

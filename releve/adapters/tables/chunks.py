@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.errors import BadInput
+from releve.errors import BadInput, storage_error
 from releve.rules.cells import trimmed
 from releve.rules.reading_notes import ReadingNote
 
@@ -83,12 +83,17 @@ def too_long(path: Path, *, first: int, last: int, unit: str) -> BadInput:
 
 @contextmanager
 def told_as(path: Path, kind: str) -> Iterator[None]:
-    """Whatever a library raises about a file becomes BadInput: each raises its own kinds, and all mean the same."""
+    """Whatever a library raises about a file becomes BadInput: each raises its own kinds, and all mean the same.
+
+    What a disk or its rights refuse is no fault of the file: that is StorageRefused.
+    """
     try:
         yield
     except (BadInput, MemoryError, GeneratorExit):
         raise
     except Exception as error:
+        if refused := storage_error(error, path):
+            raise refused from error
         raise BadInput(f"{path.name} cannot be read as {kind}: {str(error).strip() or repr(error)}") from error
 
 

@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from releve.adapters.tables.chunks import Chunk, Line, Table, chunk_rows, frame_of, guarded, numbered, told_as
 from releve.adapters.tables.csv_file import CsvOptions
 from releve.errors import BadInput
-from releve.rules.cells import names_of
+from releve.rules.cells import names_of, trimmed
 from releve.rules.reading_notes import ERROR, HIDDEN_ROWS, HIDDEN_SHEET, MERGED, NO_RESULT, SHOWN, ReadingNote
 
 KIND = "XLSX"
@@ -312,7 +312,7 @@ def _header(
         raise BadInput(f"{source} has no filled row {options.header_line} to begin with, as ingest.header_line says")
     if names:
         for line, row in rows:
-            if set(names) <= {_name(cell).strip() for cell in row}:
+            if set(names) <= {trimmed(_name(cell)) for cell in row}:
                 return line, row
     filled = {line: sum(cell != "" for cell in row) for line, row in rows}
     usual = Counter(filled.values()).most_common(1)[0][0]

@@ -22,9 +22,9 @@ from releve.adapters.tables.chunks import (
     too_long,
 )
 from releve.adapters.tables.encoding import open_bytes
+from releve.rules.cells import SHOWN
 
 KIND = "JSON Lines"
-SHOWN = 60  # characters of a line in a reason
 
 
 def open_jsonl(path: Path) -> Table:

@@ -19,7 +19,7 @@ CURRENCIES = re.compile(  # codes of ISO 4217 and how people shorten some
     "PEN|PHP|PKR|PLN|RON|RSD|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR|S?Fr\\.?|Kč|kr\\.?|Ft|zł|lei|Rs\\.?|TL)"
 )
 MEASURES = re.compile(  # that also stand right behind a number
-    "%|‰|°|°C|°F|k?g|mg|t|lbs?|oz|[kcm]?m|mi|ft|in|yd|k?m[²2]|ha|[mc]?l|h|min|m?s|d|k?J|kcal|k?W|MW|[kM]?Wh|m?A|V|[kMG]?Hz|"
+    "%|‰|°|°C|°F|k?g|mg|t|lbs?|oz|[kcm]?m|mi|ft|in|yd|[cdkm]?m[²³23]|ha|[mc]?l|h|min|m?s|d|k?J|kcal|k?W|MW|[kM]?Wh|m?A|V|[kMG]?Hz|"
     "h?Pa|m?bar|[kKMGT]?B|km/h|mph|bpm|ppm|dB|px|pt|K|F"
 )
 LONGEST = 60  # characters of an amount
@@ -27,7 +27,7 @@ SIGNS = re.escape(MINUS)
 NUMBER = r"[0-9](?:[0-9.,'\u2019 \u00a0\u202f\u2009]*[0-9])?(?:[.,](?=[-\u2013\u2014]))?"
 AMOUNT = re.compile(
     rf"(?P<before>[^\d(){SIGNS}+.,]*)(?P<sign>[{SIGNS}+]?)(?P<more>[^\d(){SIGNS}+.,]*)"
-    rf"(?P<number>{NUMBER}(?:[eE][+-]?[0-9]+)?)(?P<end>[-\u2013\u2014]?)(?P<after>[^\d()]*)"
+    rf"(?P<number>{NUMBER}(?:[eE][+-]?[0-9]+)?)(?P<end>[-\u2013\u2014]?)(?P<after>[^\d()]*[23]?)"
 )
 
 

@@ -15,7 +15,6 @@ from releve.rules.columns import CATEGORY, NUMBER, TEXT
 from releve.rules.dates import as_date
 from releve.rules.inference.findings import Finding, counted, listed
 from releve.rules.inference.profiles import Profile
-from releve.rules.inference.spelling import cure, spelled
 
 MUCH_MISSING = 0.5  # share of the cells
 OPEN_VALUES = 100  # different categories beyond which each is rare
@@ -88,7 +87,6 @@ def column_findings(profile: Profile, asked: Finding | None = None) -> list[Find
         _constant,
         _missing,
         _markers,
-        _numerals,
         _other_form,
         _spellings,
         _sentences,
@@ -96,10 +94,10 @@ def column_findings(profile: Profile, asked: Finding | None = None) -> list[Find
     found = [finding for check in checks if (finding := check(profile)) is not None]
     if asked is None:
         return found
-    return [asked, *(finding for finding in found if profile.form not in ASKED or finding.kind not in ASKED_KINDS)]
+    return [asked, *(finding for finding in found if profile.form not in ASKED or finding.kind != "type")]
 
 
-ASKED, ASKED_KINDS = ("grouped number", "other date"), ("numerals", "type")
+ASKED = ("grouped number", "other date")  # forms whose reading only the whole file, or a person, knows
 
 
 def _constant(profile: Profile) -> Finding | None:
@@ -165,13 +163,6 @@ def _spellings(profile: Profile) -> Finding | None:
     )
 
 
-def _numerals(profile: Profile) -> Finding | None:
-    if profile.form != "grouped number":
-        return None
-    text = f"{profile.name} holds numbers such as {spelled(profile)}; as they stand they are a category"
-    return Finding("numerals", f"{text}. {cure(profile)}")
-
-
 def _other_form(profile: Profile) -> Finding | None:
     text = FORMS.get(profile.form)
     if text is None:
@@ -190,9 +181,8 @@ FORMS = {
     "quotes in the file and put {{type: number}}",
     "quoted grouped number": "holds numbers written as text ({example}): taken for names; to have numbers, write them "
     "as numbers into the file and put {{type: number}}",
-    "other date": "looks like dates such as {example}, which can be read in more than one way; it is no feature until "
-    "the file has them as 2024-12-31 (pandas: pd.to_datetime(column, dayfirst=True) or format='%m/%d/%Y') and "
-    "params.yaml says {{type: date}}",
+    "other date": "looks like dates such as {example}, but no one form reads nearly all of its cells; it is no feature "
+    "until the file has them in one form, best as 2024-12-31, and params.yaml says {{type: date}}",
 }
 
 

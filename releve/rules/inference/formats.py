@@ -19,7 +19,7 @@ from releve.rules.inference.date_formats import Ways, date_ways, of_digits
 from releve.rules.inference.findings import Finding, listed
 from releve.rules.inference.markers import epoch_findings, marker_findings, marker_words, sentinel_findings
 from releve.rules.inference.overrides import Override
-from releve.rules.numerals import MOSTLY, WAYS, Numerals, is_grouped
+from releve.rules.numerals import MOSTLY, WAYS, Numerals, is_grouped, settings_of
 from releve.rules.reading import NO_UNIT, Reading, Unit
 from releve.rules.saying import typed_settings
 
@@ -132,11 +132,14 @@ def _numbers(
     numerals = ways[0] if len(ways) == 1 else said.numerals
     asked = {}
     for name in grouped:
-        fits = ways or _ways({name: bare[name]}, [name], columns, None)
-        if not ways and len(fits) == 1 and name in units and name not in said.units:
+        if len(ways) == 1 and _are_read_by(ways[0], bare[name], columns[name]):
+            continue
+        alone = len(ways) < 2  # the way of the others, or the one that a person said, is not that of this column
+        fits = _ways({name: bare[name]}, [name], columns, None) if alone else ways
+        if alone and len(fits) == 1 and name in units and name not in said.units:
             units[name] = replace(units[name], numerals=fits[0])  # what has a unit is an amount, whatever others are
-        elif len(fits) != 1 or not ways:
-            asked[name] = _asked_numbers(name, fits, bare[name], alone=not ways)
+        else:
+            asked[name] = _asked_numbers(name, fits, bare[name], alone=alone)
     reading = replace(said, numerals=numerals, units=units)
     read = {
         name: _share(columns[name], (text for text in bare[name] if as_number(reading.number(name, text)) is not None))
@@ -146,6 +149,10 @@ def _numbers(
     if numerals != said.numerals:
         findings.append(_told_numerals(numerals, grouped, bare))
     return replace(reading, units=kept), asked, findings
+
+
+def _are_read_by(way: Numerals, numbers: Mapping[str, str], counts: Counts) -> bool:
+    return _share(counts, (text for text, number in numbers.items() if _value(way, number) is not None)) >= MOSTLY
 
 
 def _value(way: Numerals, number: str) -> float | None:
@@ -260,12 +267,7 @@ def _example(way: Numerals, numbers: Mapping[str, str]) -> str:
 
 
 def _as_said(way: Numerals) -> str:
-    return " ".join(f"{key}={value!r}" for key, value in _settings(way).items())
-
-
-def _settings(way: Numerals) -> dict[str, str]:
-    said = {"ingest.csv_thousands": (way.thousands, ""), "ingest.csv_decimal": (way.decimal, ".")}
-    return {key: value for key, (value, usual) in said.items() if value != usual}
+    return " ".join(f"{key}={value!r}" for key, value in settings_of(way).items())
 
 
 def _told_unit(name: str, counts: Counts, reading: Reading) -> Finding:
@@ -289,15 +291,15 @@ def _told_mixed(name: str, signs: Sequence[str], counts: Counts) -> Finding:
 
 
 def _asked_numbers(name: str, ways: Sequence[Numerals], numbers: Mapping[str, str], *, alone: bool) -> Finding:
-    """`alone`: no one way reads the whole file, so that the column has to say its own."""
+    """`alone`: the column has to say its own way, since no one way reads the whole file, or the said one not this."""
     shown = listed(map(repr, [text for text, one in numbers.items() if is_grouped(one)] or numbers), most=3)
-    text = f"{name} holds numbers such as {shown}; as they stand they are a category"
+    other = " in another way than the rest of the file or params.yaml" if alone else ""
+    text = f"{name} writes numbers such as {shown}{other}; as they stand they are a category"
     if not ways:
         return Finding("numerals", f"{text}. Write them all in one way into the file")
-    cures = tuple({"ingest.units": {name: str(Unit("", numerals=way))}} if alone else _settings(way) for way in ways)
+    cures = tuple({"ingest.units": {name: str(Unit("", numerals=way))}} if alone else settings_of(way) for way in ways)
     asked = (f"{typed_settings(cure)} where {_example(way, numbers)}" for way, cure in zip(ways, cures, strict=True))
-    other = ", unlike other columns of the file" if alone else ""
-    return Finding("numerals", f"{text}{other}. To have numbers, add {' or '.join(asked)}", cures=cures)
+    return Finding("numerals", f"{text}. To have numbers, add {' or '.join(asked)}", cures=cures)
 
 
 def _told_date(name: str, ways: Ways, counts: Counts) -> Finding:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.rules.cells import fold, trimmed
 from releve.rules.columns import CATEGORY, NUMBER
 from releve.rules.inference.findings import Finding, counted
 from releve.rules.inference.profiles import MOST_LISTED, Profile
@@ -97,10 +98,10 @@ def _folded(column: Profile) -> tuple[Rows, tuple[str, ...]]:
     places: dict[str, int] = {}
     names = []
     for value in column.counts:  # the most frequent first
-        if (folded := str(value).strip().casefold()) not in places:
+        if (folded := fold(str(value))) not in places:
             places[folded] = len(places)
-            names.append(str(value).strip())
-    place_of = np.array([*(places[str(value).strip().casefold()] for value in column.counts), -1], dtype=np.int64)
+            names.append(trimmed(str(value)))
+    place_of = np.array([*(places[fold(str(value))] for value in column.counts), -1], dtype=np.int64)
     return place_of[column.codes], tuple(names)
 
 

@@ -1,7 +1,7 @@
 """The order of the rows: which one is claimed, whether the dates agree with it, and how the target changes along it.
 
 A model is judged on the newest rows. Where no TIME is said the last rows of the file count as the newest, so that with
-a file that stands newest first a model would be judged on the oldest rows, and know the future.
+a file that is sorted newest first a model would be judged on the oldest rows, and know the future.
 """
 
 import re
@@ -35,7 +35,7 @@ SHIFT_SIZE = 1.0  # standard deviations, the same of the mean of a regression
 
 
 def newest_first(columns: Sequence[Profile]) -> str | None:
-    """The date by which the rows stand newest first; None where some date grows with them, or none goes back."""
+    """The date by which the rows are sorted newest first; None where some date grows with them, or none goes back."""
     found = _directions(columns)
     falling = sorted(
         (column.missing, correlation, column.name) for column, correlation in found if correlation <= -IN_ORDER
@@ -57,7 +57,7 @@ def _turned(time: Profile) -> Finding:
     role = said("TIME", time.name)
     return Finding(
         "order",
-        f"the file stands newest first: {time.name} goes back from row to row. So that the newest rows count as the "
+        f"the file is sorted newest first: {time.name} decreases from row to row. So that the newest rows count as the "
         f"newest, params.yaml says 'time: {time.name}', as {role} would; if another column tells when a row came "
         "about, name that one, and if the last rows are the newest all the same, remove the line",
     )
@@ -76,7 +76,7 @@ def _against(columns: Sequence[Profile], time: Profile) -> list[Finding]:
     return [
         Finding(
             "order",
-            f"in the order of {time.name} the rows stand newest first by {listed(names)}; to have the newest rows "
+            f"in the order of {time.name}, the rows are newest first by {listed(names)}; to have the newest rows "
             f"count as the newest, say {said('TIME', names[0])}",
         )
     ]
@@ -123,7 +123,7 @@ def _as_they_stand(columns: Sequence[Profile]) -> list[Finding]:
 def _shuffled(names: list[str]) -> Finding:
     return Finding(
         "order",
-        f"the rows stand in no order of time: {listed(names)} {either(len(names), 'goes', 'go')} back and forth. "
+        f"the rows are in no order of time: {listed(names)} {either(len(names), 'goes', 'go')} back and forth. "
         "Without TIME the last rows of the file count as the newest, and the model is judged on them; if "
         f"{names[0]} tells when a row came about, say {said('TIME', names[0])}",
     )
@@ -133,7 +133,7 @@ def _pair(names: str, correlation: float) -> Finding:
     how = "newest first" if correlation <= -IN_ORDER else "in no order of time"
     return Finding(
         "order",
-        f"by {names} the rows stand {how}, and the last rows of the file count as the newest. Write the file oldest "
+        f"by {names} the rows are {how}, and the last rows of the file count as the newest. Write the file oldest "
         "first, or give it one column of dates (such as 2024-03-01) and name that as TIME",
     )
 

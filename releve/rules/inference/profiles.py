@@ -231,12 +231,11 @@ def _is_inexact(value: Any) -> bool:
 
 def _is_code(value: str) -> bool:
     """Leading zeros, or digits that a number could not keep."""
-    text = value.strip()
-    return bool(CODE.fullmatch(text)) or (text.isdecimal() and int(text[:400]) > EXACT)
+    return bool(CODE.fullmatch(value)) or (value.isdecimal() and int(value[:400]) > EXACT)
 
 
 def _is_other_date(value: Any) -> bool:
-    return isinstance(value, str) and bool(OTHER_DATE.fullmatch(value.strip()))
+    return isinstance(value, str) and bool(OTHER_DATE.fullmatch(value))
 
 
 def _is_quoted_number(value: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.rules.cells import EDGES, trimmed
 from releve.rules.inference.findings import Finding, counted, either, listed
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Rejections:
 
 def no_rows(frame: "pd.DataFrame") -> dict[int, str]:
     """Rows from which nothing is inferred, by position, and what each is: the header again, or the totals."""
-    names = [str(name).strip() for name in frame.columns]
-    first = frame.iloc[:, 0].astype(str).str.strip().to_numpy()
+    names = [trimmed(str(name)) for name in frame.columns]
+    first = frame.iloc[:, 0].astype(str).str.strip(EDGES).to_numpy()
     again = [int(place) for place in np.flatnonzero(first == names[0]) if _cells(frame, int(place)) == names]
     above = max(0, len(frame) - LAST_ROWS)
     totals = [place for place in range(above, len(frame)) if _adds_up(frame, place, above)]
@@ -52,13 +53,14 @@ def no_rows(frame: "pd.DataFrame") -> dict[int, str]:
 
 
 def _cells(frame: "pd.DataFrame", place: int) -> list[str]:
-    return [str(cell).strip() for cell in frame.iloc[place].tolist()]
+    return [trimmed(str(cell)) for cell in frame.iloc[place].tolist()]
 
 
 def _adds_up(frame: "pd.DataFrame", place: int, above: int) -> bool:
     """Whether a cell says so, and stands nowhere above: elsewhere it is a category like any other."""
     return any(
-        cell.casefold().rstrip(":") in TOTALS and not (frame.iloc[:above, column].astype(str).str.strip() == cell).any()
+        cell.casefold().rstrip(":") in TOTALS
+        and not (frame.iloc[:above, column].astype(str).str.strip(EDGES) == cell).any()
         for column, cell in enumerate(_cells(frame, place))
     )
 

@@ -95,7 +95,7 @@ def _described(sample: Sample, roles: Roles, base: Mapping[str, Any], without: f
         profiles[roles.id] = as_names(profiles[roles.id])
     columns = list(profiles.values())
     _check_time(profiles.get(roles.time or ""), formats.asked.get(roles.time or ""))
-    spec = target_spec(target, task=roles.task)
+    spec = target_spec(target, task=roles.task, asked=formats.asked.get(roles.target))
     found_time = None if roles.time else order.newest_first(columns)
     roles = replace(roles, time=roles.time or found_time)
     rows = order.time_order(profiles[roles.time]) if roles.time else np.arange(len(frame))
@@ -241,8 +241,7 @@ def _check_time(column: Profile | None, asked: Finding | None) -> None:
         example = next(iter(column.counts), "nothing")
         raise BadInput(
             f"the time '{column.name}' holds {example!r}; expected dates such as 2024-12-31 or 2024-12-31T14:00:00 "
-            "(ISO 8601), or numbers. Rewrite the column, for example with pandas: "
-            "pd.to_datetime(column, format='%d/%m/%Y')"
+            "(ISO 8601), dates that are all written in one form, or numbers. Write the column so into the file"
         )
 
 

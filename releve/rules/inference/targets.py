@@ -12,7 +12,6 @@ from releve.rules.columns import NUMBER
 from releve.rules.inference.columns import natural_bounds
 from releve.rules.inference.findings import Finding, counted, listed
 from releve.rules.inference.profiles import Profile, profile
-from releve.rules.inference.spelling import cure, spelled
 from releve.rules.numerals import MOSTLY
 from releve.rules.reading import Reading
 from releve.rules.saying import typed_settings
@@ -28,13 +27,13 @@ FEW_ROWS = 20  # of one class; below that neither learned nor judged
 RARE = 0.01  # share of the rows
 # Markers that are words, and may be the class of those who have nothing; not beside an answer to yes or no.
 CLASS_WORDS = ("none", "nil")
-ANSWERS = {"yes", "no", "y", "n", "true", "false", "t", "f", "ja", "nein", "oui", "non", "si", "s\u00ed", "0", "1"}
+YES = {"yes", "y", "true", "t", "ja", "j", "oui", "si", "sí", "sì", "sim", "wahr", "vrai"}
+NO = {"no", "n", "false", "f", "nein", "non", "não", "falsch", "faux"}
+ANSWERS = YES | NO | {"0", "1"}
 # Of two classes, the one that AUC, F1 and Brier score are about: the one that is called so, else the other one of a
 # class that is called its opposite, else the rarer one. 1 is one of 1 and 2 as well, and called so beside 0 or -1 only.
-POSITIVE = {"yes", "y", "true", "t", "positive", "pos", "spam", "fraud", "churn", "churned", "default", "up", "bad"}
-POSITIVE |= {"ja", "j", "oui", "si", "sí", "sì", "sim", "wahr", "vrai", "+"}
-NEGATIVE = {"no", "n", "false", "f", "negative", "neg", "ham", "good", "down", "nein", "non", "não", "falsch", "faux"}
-NEGATIVE |= {"0", "-1", "-", "none", "never"}
+POSITIVE = YES | {"positive", "pos", "spam", "fraud", "churn", "churned", "default", "up", "bad", "+"}
+NEGATIVE = NO | {"negative", "neg", "ham", "good", "down", "0", "-1", "-", "none", "never"}
 
 
 def target_profile(name: str, cells: "pd.Series[Any]", *, as_text: bool, reading: Reading) -> Profile:
@@ -71,17 +70,17 @@ def _one_spelling(found: Profile) -> Profile:
     return replace(found, cells=cells, counts=counts, spellings=several)
 
 
-def target_spec(profile: Profile, *, task: str | None) -> dict[str, Any]:
-    """The keys of `target`. Raises BadInput when the values cannot be what `task` says, or no task fits them."""
+def target_spec(profile: Profile, *, task: str | None, asked: Finding | None = None) -> dict[str, Any]:
+    """The keys of `target`. `asked`: what is asked about its numbers, as the file is.
+
+    Raises BadInput when the values cannot be what `task` says, or no task fits them.
+    """
     if not profile.counts:
         raise BadInput(f"the target '{profile.name}' is empty in every row; nothing can be learned from such a file")
     if task not in (None, *TASKS):
         raise BadInput(f"the task is {task!r}; expected {', '.join(TASKS)}")
-    if profile.form == "grouped number" and task in (None, REGRESSION):
-        raise BadInput(
-            f"the target '{profile.name}' holds numbers such as {spelled(profile)}, which are none as they stand. "
-            f"{cure(profile)}; if they are names of classes, say TASK={MULTICLASS}"
-        )
+    if asked is not None and asked.kind == "numerals" and task in (None, REGRESSION):
+        raise BadInput(f"the target {asked.text}; if they are names of classes, say TASK={MULTICLASS}")
     task = task or _likely_task(profile)
     return {"name": profile.name} | (_regression(profile) if task == REGRESSION else _classes(profile, task))
 
@@ -135,7 +134,7 @@ def _positive(profile: Profile, classes: list[Any]) -> Any:
 
 def _named(classes: list[Any]) -> Any:
     """Of two classes the one whose name says that it is the positive one; None where names do not tell."""
-    names = {str(label).strip().casefold(): label for label in classes}
+    names = {fold(str(label)): label for label in classes}
     if any(len(name) == 1 and name.isalpha() for name in names) and not names.keys() <= POSITIVE | NEGATIVE:
         return None  # f and m are no false and true
     for found in (names.keys() & POSITIVE, names.keys() - NEGATIVE):

@@ -1,5 +1,7 @@
 import gzip
 import json
+import os
+import resource
 from decimal import Decimal
 
 import pandas as pd
@@ -10,7 +12,7 @@ import pytest
 from releve.adapters.files import write_parquet
 from releve.adapters.tables.chunks import LONGEST_ROW
 from releve.adapters.tables.reading import open_table, read_sample
-from releve.errors import BadInput
+from releve.errors import BadInput, StorageRefused
 from releve.rules.reading import Reading, read_cells
 from releve.rules.schema import Schema
 from tests.tables import shop_rows, shop_schema
@@ -358,3 +360,18 @@ def test_whole_numbers_of_json_lines_keep_their_digits_beside_missing_cells(tmp_
     assert read(written(tmp_path, "\n".join(lines), "today.jsonl"))[0] == [
         (line, [each]) for line, each in enumerate([*IDS, 2**64 + 1], start=1)
     ]
+
+
+def test_what_the_system_refuses_is_no_fault_of_the_file(tmp_path):
+    path = written(tmp_path, "kind,price\nbread,1\n", "today.csv")
+    read(path)  # with all that is imported on the way
+    next_free = os.dup(0)
+    os.close(next_free)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_free, limits[1]))
+    try:
+        with pytest.raises(StorageRefused, match=r"today\.csv cannot be used \(Too many open files\)"):
+            read(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

@@ -194,6 +194,45 @@ def test_a_comma_that_may_mean_either_is_asked_about(pick: int, value: float, tm
     assert pd.read_parquet(_kept(taken_in(frame, again, tmp_path)))["v"].iloc[0] == value
 
 
+@pytest.mark.parametrize("said", ["csv_decimal", "csv_thousands"])
+def test_a_column_that_is_not_written_as_params_say_is_asked_about_with_its_own_way(said: str, tmp_path: Path) -> None:
+    other = {"csv_decimal": german, "csv_thousands": lambda each: f"{each:,.2f}"}[said]
+    own = {"csv_decimal": lambda each: f"{each:,.2f}", "csv_thousands": german}[said]
+    frame = a_table()[["sold"]].assign(price=list(map(other, AMOUNTS)), cost=list(map(own, AMOUNTS)))
+    settings = {"csv_decimal": ("csv_thousands=.", "csv_decimal=,"), "csv_thousands": ("csv_thousands=,",)}[said]
+    roles = tuple(Override("ingest", *each.split("="), "as said") for each in settings)
+
+    (asked,) = (finding for finding in described(frame, settings=roles).findings if finding.kind == "numerals")
+
+    assert asked.text.startswith("cost writes numbers such as")
+    own_way = [Override(*key.split(".", 1), value, "as asked") for key, value in asked.cures[0].items()]
+    again = described(frame, settings=(*roles, *own_way))
+    rows = pd.read_parquet(_kept(taken_in(frame, again, tmp_path)))
+    assert rows["price"].tolist() == rows["cost"].tolist() == AMOUNTS
+
+
+def test_a_column_that_no_way_reads_is_to_be_written_in_one_way() -> None:
+    found = described(a_table(v=["1,5", "1.234,567,8"] * (ROWS // 2)))
+
+    assert "Write them all in one way into the file" in told(found, "numerals")
+
+
+@pytest.mark.parametrize("cells", [["1/28/2024", "28/1/2024"], ["1.38.47", "1.40.10"]])
+def test_dates_that_no_one_form_reads_are_told_so(cells: list[str]) -> None:
+    found = described(a_table(d=cells * (ROWS // 2)))
+
+    assert "no one form reads nearly all of its cells" in told(found, "type")
+
+
+def test_a_unit_may_hold_a_digit(tmp_path: Path) -> None:
+    frame = a_table(area=[f"{each} m2" for each in AMOUNTS])
+
+    found = described(frame)
+
+    assert written(found) == {"units": {"area": "m2"}}
+    assert pd.read_parquet(_kept(taken_in(frame, found, tmp_path)))["area"].tolist() == AMOUNTS
+
+
 def test_several_units_are_told_and_not_read() -> None:
     found = described(a_table(weight=["5 kg", "500 g", "2.5 kg", "1 kg"] * (ROWS // 4)))
 

@@ -18,7 +18,7 @@ def test_a_file_that_is_newest_first_is_ordered_by_its_date() -> None:
 
     assert found.table["time"] == "listed"
     assert found.findings[0].kind == "order"
-    assert found.findings[0].text.startswith("the file stands newest first: listed goes back from row to row.")
+    assert found.findings[0].text.startswith("the file is sorted newest first: listed decreases from row to row.")
     assert "as TIME=listed would" in found.findings[0].text
 
 
@@ -44,7 +44,7 @@ def test_dates_in_no_order_are_asked_about() -> None:
     found = described(a_table(**{"listed on": MIXED}))
 
     assert "time" not in found.table
-    assert told(found, "order").startswith("the rows stand in no order of time: listed on goes back and forth.")
+    assert told(found, "order").startswith("the rows are in no order of time: listed on goes back and forth.")
     assert told(found, "order").endswith("if listed on tells when a row came about, say TIME='listed on'")
 
 
@@ -58,7 +58,7 @@ def test_once_the_time_is_said_there_is_nothing_to_find(days: list[str]) -> None
 def test_a_time_that_runs_against_a_date_is_told() -> None:
     found = described(a_table(step=range(ROWS), listed=DAYS[::-1]), time="step")
 
-    assert told(found, "order").startswith("in the order of step the rows stand newest first by listed;")
+    assert told(found, "order").startswith("in the order of step, the rows are newest first by listed;")
 
 
 def test_a_number_that_counts_down_is_asked_about() -> None:
@@ -69,7 +69,7 @@ def test_a_number_that_counts_down_is_asked_about() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "how"), [(1, ""), (-1, "by year and month the rows stand newest first"), (7, "stand in no order of time")]
+    ("step", "how"), [(1, ""), (-1, "by year and month the rows are newest first"), (7, "are in no order of time")]
 )
 def test_a_year_and_a_month_are_a_time_together(step: int, how: str) -> None:
     months = [(n * step) % ROWS for n in range(ROWS)]

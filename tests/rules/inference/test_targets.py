@@ -4,7 +4,7 @@ import pytest
 
 from releve.errors import BadInput
 from releve.rules.inference.targets import MOST_CLASSES, MOST_NUMBER_CLASSES, target_findings, target_spec
-from tests.rules.inference.tables import column
+from tests.rules.inference.tables import ROWS, a_table, column, described
 
 
 def spec(*cells: object, task: str | None = None, as_text: bool = True) -> dict[str, object]:
@@ -104,12 +104,12 @@ def test_a_target_that_cannot_be_learned_is_refused(cells: list[str], task: str 
 
 
 @pytest.mark.parametrize("task", [None, "regression"])
-def test_a_target_with_decimal_commas_is_refused_with_the_setting_that_reads_it(task: str | None) -> None:
+def test_a_target_of_numbers_in_two_readings_is_refused_with_the_settings_that_read_it(task: str | None) -> None:
     with pytest.raises(BadInput) as refused:
-        spec("1,5", "2,75", *["3,25"] * 20, task=task)
+        described(a_table()[["sold"]].assign(v=[f"6,{718 - n}" for n in range(ROWS)]), target="v", task=task)
 
-    assert "holds numbers such as '3,25', '1,5', '2,75'" in str(refused.value)
-    assert "add SET='ingest.csv_decimal=,'" in str(refused.value)
+    assert "the target v writes numbers such as '6,718', '6,717', '6,716'" in str(refused.value)
+    assert "SET='ingest.csv_decimal=,' where '6,718' is 6.718 or SET='ingest.csv_thousands=,'" in str(refused.value)
 
 
 def test_names_of_classes_may_look_like_decimals_where_a_person_says_so() -> None:
