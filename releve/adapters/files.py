@@ -15,6 +15,7 @@ from releve.errors import BadInput, DiskFull, NotFound, StorageRefused, explaine
 from releve.rules.names import check_scenario_name
 from releve.rules.params import Params, merge, parse
 from releve.rules.schema import TABLE_KEYS, Schema
+from releve.rules.schema_names import check_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,10 @@ def parse_base(text: str) -> Params:
 def parse_scenario(scenario: str, *, base: str, own: str) -> tuple[Params, Schema]:
     """Read both from the texts of params.yaml and the scenario's own. Raises BadInput naming the file and the key."""
     said = _parse_yaml(own, _own(scenario))
-    return _overridden(_parse_yaml(base, "params.yaml"), said, scenario), _as_schema(said, scenario)
+    params, schema = _overridden(_parse_yaml(base, "params.yaml"), said, scenario), _as_schema(said, scenario)
+    for setting in ("dates", "units"):
+        check_known(schema, f"ingest.{setting}", getattr(params.ingest, setting), source=_own(scenario))
+    return params, schema
 
 
 def _overridden(base: dict[str, Any], said: dict[str, Any], scenario: str) -> Params:

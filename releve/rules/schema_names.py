@@ -1,6 +1,7 @@
 """Names that a feature schema may use: none that clashes with another, with a date part, or with our own columns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from releve.errors import BadInput
@@ -37,3 +38,13 @@ def _check_roles(schema: "Schema", names: Sequence[str], source: str) -> None:
     if schema.time is not None and schema.column(schema.time).type not in (NUMBER, DATE):
         kind = schema.column(schema.time).type
         raise BadInput(f"{source}: 'time' is the {kind} column '{schema.time}'; expected a date or a number")
+
+
+def check_known(schema: "Schema", setting: str, names: Iterable[str], *, source: str) -> None:
+    """Raises BadInput where `setting` of params.yaml is about a column that the table does not have."""
+    known = [*(column.name for column in schema.columns), schema.target.name]
+    for name in names:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            meant = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known)}"
+            raise BadInput(f"{source}: {setting} names '{name}', which is no column of the table; {meant}")

@@ -155,3 +155,13 @@ def test_a_link_to_another_scenarios_params_is_followed_and_one_out_of_the_proje
     assert read_committed(settings, "twin").unused == ()
     with pytest.raises(BadInput):
         read_committed(settings, "stray")
+
+
+@pytest.mark.parametrize("setting", [{"dates": {"lenght": "%d.%m.%Y"}}, {"units": {"lenght": "kg"}}])
+def test_a_setting_about_a_column_that_is_none_is_refused_with_the_column_that_is_meant(settings, setting):
+    path = settings.project / OWN
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "ingest": setting}))
+    commit(settings.project)
+
+    with pytest.raises(BadInput, match=r"ingest\.(dates|units) names 'lenght', .* did you mean 'length'"):
+        read_committed(settings, SCENARIO)
