@@ -32,9 +32,9 @@ ANSWERS = {"yes", "no", "y", "n", "true", "false", "t", "f", "ja", "nein", "oui"
 # Of two classes, the one that AUC, F1 and Brier score are about: the one that is called so, else the other one of a
 # class that is called its opposite, else the rarer one. 1 is one of 1 and 2 as well, and called so beside 0 or -1 only.
 POSITIVE = {"yes", "y", "true", "t", "positive", "pos", "spam", "fraud", "churn", "churned", "default", "up", "bad"}
-POSITIVE |= {"ja", "j", "oui", "si", "sí", "sì", "sim", "wahr", "vrai", "+"}
+POSITIVE |= {"on", "ja", "j", "oui", "si", "sí", "sì", "sim", "wahr", "vrai", "+"}
 NEGATIVE = {"no", "n", "false", "f", "negative", "neg", "ham", "good", "down", "nein", "non", "não", "falsch", "faux"}
-NEGATIVE |= {"0", "-1", "-", "none", "never"}
+NEGATIVE |= {"off", "0", "-1", "-", "none", "never"}
 
 
 def target_profile(name: str, cells: "pd.Series[Any]", *, as_text: bool, reading: Reading) -> Profile:
@@ -91,7 +91,7 @@ def _likely_task(profile: Profile) -> str:
     few_numbers = profile.is_whole and profile.distinct <= MOST_NUMBER_CLASSES and repeats
     if profile.type == NUMBER and profile.distinct > 2 and not few_numbers:
         return REGRESSION
-    return BINARY if profile.distinct == 2 else MULTICLASS
+    return BINARY if len(_class_names(profile)) == 2 else MULTICLASS  # 1 and "1" are one class
 
 
 def _regression(profile: Profile) -> dict[str, Any]:
