@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 
 MOST_PLAIN = 2000  # different plain numbers of a column that are held against the ways of the others
 NAMED_MONTH = re.compile(r"\d{1,2}\.?(?: de)? [^\W\d_]{3,}\.?(?: de)? \d{4}")
+DAY_WITH_MORE = re.compile(  # a zone's short name, a calendar week, the 3rd of March: no format of strptime reads them
+    r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d.* ?[A-Z][A-Za-z]{1,4}|\d{4}[- ]?(?:W|KW)\d\d?|"
+    r"[^\W\d_]{3,9} \d{1,2}(?:st|nd|rd|th),? \d{4}.*|\d{1,2}(?:st|nd|rd|th) (?:of )?[^\W\d_]{3,9},? \d{4}.*"
+)
+LIKE_A_NUMBER = re.compile(r"[^\w\s#@/]{0,3}\s?\d[\d.,]*\s?(?:[kKMBT]|[Mm]io\.?|[Mm]ln\.?|[Bb]n|Tsd\.?)?")
+BESIDE = re.compile(r"['~<>=\u2264\u2265\u2248\u00b1].*\d|.*\d\s?(?:[kKMBT]|[Mm]io\.?|[Mm]ln\.?|[Bb]n|Tsd\.?)")
+FEWEST_ALIKE = 20  # different cells that look like numbers; fewer are names of groups
 Counts = Mapping[str, int]
 
 
@@ -70,6 +77,7 @@ def find_formats(
     findings += [_told_unit(name, counts[name], reading) for name in reading.units if name not in said.units]
     findings += [_told_date(name, dates[name], counts[name]) for name in reading.dates if name not in said.dates]
     findings += _other_languages(counts, reading)
+    findings += _unread(counts, reading) if as_text else []
     asked |= {name: _asked_date(name, ways, counts[name]) for name, ways in dates.items() if not ways.formats}
     plain = _plain(frame, reading, texts, as_text=as_text)
     findings += markers + sentinel_findings(plain, said) + epoch_findings(plain, time)
@@ -326,6 +334,42 @@ def _other_languages(columns: Mapping[str, Counts], reading: Reading) -> list[Fi
         for name, counts in columns.items()
         if name not in reading.dates and _share(counts, filter(NAMED_MONTH.fullmatch, counts)) >= MOSTLY
     ]
+
+
+def _unread(columns: Mapping[str, Counts], reading: Reading) -> list[Finding]:
+    """Columns that look like dates or numbers, and that no setting reads."""
+    read = {*reading.dates, *reading.units}
+    words = {name: counts for name, counts in columns.items() if name not in read}
+    dates = {name for name, each in words.items() if _share(each, filter(DAY_WITH_MORE.fullmatch, each)) >= MOSTLY}
+    return [
+        *(
+            Finding(
+                "type",
+                f"{name} looks like dates ({next(iter(words[name]))!r}), written in a form that is not read: zones "
+                "are read as UTC or +01:00, weeks with a day of theirs. It is no date until the file has 2024-12-31 or "
+                "2024-12-31T14:00:00+01:00",
+            )
+            for name in words
+            if name in dates
+        ),
+        *(
+            Finding(
+                "type",
+                f"{name} looks like numbers with more beside them than a unit ({listed(map(repr, each), most=2)}), "
+                "and is not read: it is no number until the file has plain ones, of one size",
+            )
+            for name, each in words.items()
+            if name not in dates and _are_alike(each)
+        ),
+    ]
+
+
+def _are_alike(counts: Counts) -> bool:
+    """9.4k and 1.2M, <0.5, '12.5; one of these among a column of plain numbers is rejected, and told so."""
+    is_marked = _share(counts, filter(BESIDE.fullmatch, counts)) > 1 - MOSTLY
+    return (
+        is_marked and len(counts) >= FEWEST_ALIKE and _share(counts, filter(LIKE_A_NUMBER.fullmatch, counts)) >= MOSTLY
+    )
 
 
 def _asked_date(name: str, ways: Ways, counts: Counts) -> Finding:
