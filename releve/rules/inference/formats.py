@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ DAY_WITH_MORE = re.compile(  # a zone's short name, a calendar week, the 3rd of 
 )
 LIKE_A_NUMBER = re.compile(r"[^\w\s#@/]{0,3}\s?\d[\d.,]*\s?(?:[kKMBT]|[Mm]io\.?|[Mm]ln\.?|[Bb]n|Tsd\.?)?")
 BESIDE = re.compile(r"['~<>=\u2264\u2265\u2248\u00b1].*\d|.*\d\s?(?:[kKMBT]|[Mm]io\.?|[Mm]ln\.?|[Bb]n|Tsd\.?)")
+FRACTION = re.compile(r"[+-]?(?:0|[1-9][0-9]*)?\.[0-9]+")
 FEWEST_ALIKE = 20  # different cells that look like numbers; fewer are names of groups
 Counts = Mapping[str, int]
 
@@ -93,7 +94,10 @@ def _texts(cells: "pd.Series[Any]", said: Reading, *, as_text: bool) -> dict[str
         return dict(Counter(map(str, present)))
     found = Counter(trimmed(cell) for cell in present if isinstance(cell, str))
     texts = {text: count for text, count in found.most_common() if text and not said.is_marker(text)}
-    is_typed = sum(not isinstance(cell, str) for cell in present) > (1 - MOSTLY) * len(present)
+    others = [cell for cell in present if not isinstance(cell, str)]
+    if not as_text and others and texts and all(isinstance(cell, date) for cell in others):
+        return texts  # dates, some of them written as text
+    is_typed = len(others) > (1 - MOSTLY) * len(present)
     return {} if not as_text and is_typed else texts
 
 
@@ -108,7 +112,8 @@ def _dates(frame: "pd.DataFrame", columns: Mapping[str, Counts]) -> dict[str, Wa
             ways = date_ways(counts, ()) if of_digits(counts) else Ways()
         else:
             ways = date_ways(counts, [trimmed(cell) for cell in frame[name] if isinstance(cell, str)])
-        if ways.ways:
+        has_others = any(isinstance(cell, date) for cell in frame[name])
+        if ways.formats or (ways.ways and not has_others):
             found[name] = ways
     return found
 
@@ -118,6 +123,8 @@ def _numbers(
 ) -> tuple[Reading, dict[str, Finding], list[Finding]]:
     """The reading with units and numerals, the columns that are asked about, and what is told."""
     units, bare, findings = dict(said.units), dict[str, dict[str, str]](), list[Finding]()
+    if not as_text:  # Parquet, JSON and Excel keep numbers as such; those that were stored as text need a word
+        units |= {name: NO_UNIT for name, counts in columns.items() if name not in units and _are_fractions(counts)}
     grouped: list[str] = []
     for name, counts in columns.items():
         unit = units.get(name, NO_UNIT)
@@ -154,6 +161,13 @@ def _numbers(
     if numerals != said.numerals:
         findings.append(_told_numerals(numerals, grouped, bare))
     return replace(reading, units=kept), asked, findings
+
+
+def _are_fractions(counts: Counts) -> bool:
+    """Decimal numbers, mostly with a fraction, as no names are written."""
+    numbers = [text for text in counts if as_number(text) is not None]
+    fractions = [text for text in numbers if FRACTION.fullmatch(text)]
+    return _share(counts, numbers) >= MOSTLY and 2 * _share(counts, fractions) > 1 and len(fractions) >= FEWEST_ALIKE
 
 
 def _value(way: Numerals, number: str) -> float | None:
@@ -280,6 +294,12 @@ def _told_unit(name: str, counts: Counts, reading: Reading) -> Finding:
     values = {text: value for text in counts if (value := as_number(reading.number(name, text))) is not None}
     first, negative = next(iter(values)), next((text for text, value in values.items() if value < 0), None)
     shown = dict.fromkeys(text for text in (first, negative) if text is not None)
+    if reading.units[name] == NO_UNIT:
+        return Finding(
+            "type",
+            f"{name} holds numbers that are stored as text, such as {first!r}: they are read as numbers (ingest.units, "
+            "written into params.yaml)",
+        )
     examples = " and ".join(f"{text!r} is read as {values[text]:.12g}" for text in shown)
     return Finding(
         "type",

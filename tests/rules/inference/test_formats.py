@@ -142,6 +142,38 @@ def test_signs_of_minus_and_units_of_accounts_are_read(form: str, minus: str, se
     assert taken.accepted == ROWS and pd.read_parquet(taken.rows.path)["v"].tolist() == wanted
 
 
+def test_numbers_stored_as_text_are_numbers_in_files_with_types_and_whole_ones_names() -> None:
+    texts = ["NA" if n % 10 == 0 else str(amount) for n, amount in enumerate(AMOUNTS)]
+    frame = pd.DataFrame(a_table()).assign(v=texts, code=[str(10000 + n % 7) for n in range(ROWS)])
+
+    found = described(frame, as_text=False)
+
+    assert types(found)["v"] == "number" and found.table["columns"]["v"]["nullable"]
+    assert types(found)["code"] == "category"
+    assert written(found)["units"]["v"] == ""
+    assert "v holds numbers that are stored as text, such as" in told(found, "type")
+
+
+def test_dates_of_which_some_are_stored_as_text_are_dates_all(tmp_path: Path) -> None:
+    moments = [DAY + timedelta(days=n) for n in range(ROWS)]
+    frame = pd.DataFrame(a_table()).assign(
+        day=pd.Series([f"{day:%d.%m.%Y}" if n % 3 == 0 else day for n, day in enumerate(moments)], dtype=object),
+        other=pd.Series(["03/04/2024" if n == 5 else day for n, day in enumerate(moments)], dtype=object),
+    )
+
+    found = described(frame, as_text=False)
+
+    assert written(found)["dates"] == {"day": "%d.%m.%Y"}
+    assert (types(found)["day"], types(found)["other"]) == ("date", "date")
+
+
+@pytest.mark.parametrize("marker", ["#N/A N/A", "#NV", "-nan", "1.#QNAN", "-1.#IND"])
+def test_what_programs_print_for_no_number_is_missing(marker: str) -> None:
+    found = described(a_table(v=[marker if n % 9 == 0 else str(amount) for n, amount in enumerate(AMOUNTS)]))
+
+    assert found.table["columns"]["v"] == {"type": "number", "nullable": True}
+
+
 def test_groups_of_two_as_in_india_are_read(tmp_path: Path) -> None:
     frame = a_table(v=[f"{n % 90 + 1},{n % 90 + 10},{n % 900 + 100}.50" for n in range(ROWS)])
 
