@@ -40,6 +40,7 @@ ASKED_AT_ONCE = 2000  # altered rows: each call costs some models more than its 
 STEP, WRITTEN = 0.01, 1e-6  # of a number: shares of its deviation, and of its size, beyond which none is written
 NEAREST = 0.25  # share of the way to the nearest other number of the column: halfway there is the next row's answer
 SMALLEST = 1e-12
+LEAST_HARM = 0.05  # mean change of a probability; below it a model that tells rows hardly apart still says the same
 FEWEST_WORDS = 6  # of a text that gets, loses or swaps a real word: in a shorter one that is no slight change
 FEWEST_CHANGED = 10  # rows that an alteration changes; fewer say nothing of an order
 LARGEST = 1e9
@@ -151,7 +152,9 @@ def check(known: "pd.DataFrame", schema: Schema, ask: Ask) -> Sanity:
         for each, after in zip(alterations, altered, strict=True)
     ]
     worst = sorted(found, key=lambda each: -each.share_of_limit)
-    return Sanity(count, len(found), tuple(worst[:SHOWN]), tuple(each for each in worst if not each.is_sane)[:SHOWN])
+    harm = LEAST_HARM if schema.target.classes else 0.0
+    broken = [each for each in worst if not each.is_sane and each.shift * usual >= harm]
+    return Sanity(count, len(found), tuple(worst[:SHOWN]), tuple(broken[:SHOWN]))
 
 
 def _judged(

@@ -144,6 +144,17 @@ def test_one_nearest_row_jumps_and_is_sane():
     assert not check(frame, schema, asker(schema, frame, "k_neighbors", n_neighbors=1)).broken
 
 
+@pytest.mark.parametrize("recipe", ["linear", "svm"])
+def test_a_model_that_tells_rows_hardly_apart_is_sane(recipe):
+    random = np.random.default_rng(3)
+    spec = {"t": {"type": "text", "max_length": 200, "nullable": True}, "x": {"type": "number"}}
+    schema = Schema.from_dict({"columns": spec, "target": {"name": "y", "classes": [0, 1]}})
+    texts = ["" if n < 195 else "a few words here" for n in range(200)]
+    frame = pd.DataFrame({"t": texts, "x": random.normal(size=200), "y": np.arange(200) % 2})
+
+    assert check(frame, schema, asker(schema, frame, recipe)).broken == ()
+
+
 @pytest.mark.parametrize("answer", [np.nan, np.inf, 1e300])
 def test_answers_that_are_no_numbers_any_more_are_found_and_can_be_written_down(answer):
     schema, frame = mixed_table("regression", MIXES["texts"])
