@@ -8,8 +8,10 @@ from functools import cached_property
 from releve.errors import BadInput
 from releve.rules.cells import as_number, trimmed
 
-# 6,718 or 1.234,5 or 12 000: digits in groups of three; 1,5: a comma before the fraction.
-GROUPED = re.compile(r"[+-]?(\d{1,3}([,.'\u2019 \u00a0\u202f\u2009]\d{3})+([.,]\d+)?|\d+,\d+)", re.ASCII)
+# 6,718 or 1.234,5 or 12 000: digits in groups of three (12,34,567 in India); 1,5: a comma before the fraction.
+GROUPED = re.compile(
+    r"[+-]?(\d{1,3}([,.'\u2019 \u00a0\u202f\u2009]\d{3})+([.,]\d+)?|\d{1,2}(,\d{2})+,\d{3}(\.\d+)?|\d+,\d+)", re.ASCII
+)
 MOSTLY = 0.95  # share of the filled cells that make a column one of numbers
 ALIKE = (" \u00a0\u202f\u2009", "'\u2019")
 OTHERWISE = "(not as ingest.csv_thousands and ingest.csv_decimal say)"

@@ -73,8 +73,9 @@ class Unit:
 
     def without(self, text: str) -> str | None:
         """The number that stands beside the unit, with its sign before it; None where the cell is written otherwise."""
-        is_negative = self.in_parentheses and text.startswith("(") and text.endswith(")")
-        core = self._bare(text[1:-1] if is_negative else text)
+        core = self._bare(text)
+        is_negative = self.in_parentheses and core.startswith("(") and core.endswith(")")  # $ (12.50) is ($12.50)
+        core = self._bare(core[1:-1]) if is_negative else core
         sign = "-" if is_negative else ""
         if core[:1] and core[0] in f"+{MINUS}":
             sign, core = f"{sign}{'+' if core[0] == '+' else '-'}", self._bare(core[1:])

@@ -38,6 +38,9 @@ MOST_SHIFT = 4.0  # mean change, in mean differences between two real rows
 LEAST_CHANGE = 1e-7  # share of the largest answer, below which a change is rounding
 ASKED_AT_ONCE = 2000  # altered rows: each call costs some models more than its rows do, and memory has an end
 STEP, WRITTEN = 0.01, 1e-6  # of a number: shares of its deviation, and of its size, beyond which none is written
+NEAREST = 0.25  # share of the way to the nearest other number of the column: halfway there is the next row's answer
+SMALLEST = 1e-12
+LEAST_HARM = 0.05  # mean change of a probability; below it a model that tells rows hardly apart still says the same
 FEWEST_WORDS = 6  # of a text that gets, loses or swaps a real word: in a shorter one that is no slight change
 FEWEST_CHANGED = 10  # rows that an alteration changes; fewer say nothing of an order
 LARGEST = 1e9
@@ -154,10 +157,12 @@ def check(known: "pd.DataFrame", schema: Schema, ask: Ask) -> Sanity:
         _judged(each, rows, answers, after, schema, usual=usual, swapped=swapped[each.column])
         for each, after in zip(alterations, altered, strict=True)
     ]
+    worst = sorted(found, key=lambda each: -each.share_of_limit)
+    harm = LEAST_HARM if schema.target.classes else 0.0
+    broken = [each for each in worst if not each.is_sane and each.shift * usual >= harm]
     # Git and the registry keep what is found, and no rows: a cell is shown only where something is wrong.
-    told = (replace(each, cells=()) if each.is_sane else each for each in found)
-    worst = sorted(told, key=lambda each: -each.share_of_limit)
-    return Sanity(count, len(found), tuple(worst[:SHOWN]), tuple(each for each in worst if not each.is_sane)[:SHOWN])
+    told = (each if each in broken else replace(each, cells=()) for each in worst[:SHOWN])
+    return Sanity(count, len(found), tuple(told), tuple(broken[:SHOWN]))
 
 
 def _judged(
@@ -242,15 +247,28 @@ def _everywhere(cells: "pd.Series[Any]", cell: Any) -> "pd.Series[Any]":
 
 def _moved_numbers(cells: Any, known: Any, random: np.random.Generator) -> Iterator[Way]:
     """Inwards from the ends, so that a limit of the column is kept."""
-    step = max(STEP * float(np.nan_to_num(known.std())), WRITTEN * float(np.nan_to_num(known.abs().max())), WRITTEN**2)
+    step = np.minimum(STEP * float(np.nan_to_num(known.std())), _room(cells, known))
+    step = np.maximum(step, WRITTEN * np.nan_to_num(np.abs(cells.to_numpy(np.float64))) + SMALLEST)
     middle = float(np.nan_to_num(known.median()))
     yield "a number moved a little", cells + np.where(cells > middle, -step, step), SLIGHT
 
 
+def _room(cells: Any, known: Any) -> Floats:
+    """How far each number may move before it is another row's: where numbers lie close, a little is less."""
+    values = np.unique(known.dropna().to_numpy(np.float64))
+    if (values == np.round(values)).all():
+        return np.ones(len(cells))
+    edges = np.concatenate([[-np.inf], values, [np.inf]])
+    at = np.searchsorted(values, np.nan_to_num(cells.to_numpy(np.float64))) + 1
+    at = np.minimum(at, len(values))
+    return np.asarray(NEAREST * np.minimum(edges[at] - edges[at - 1], edges[at + 1] - edges[at]))
+
+
 def _moved_dates(cells: Any, known: Any, random: np.random.Generator) -> Iterator[Way]:
     is_day = bool((known.dropna() == known.dropna().dt.normalize()).all())
-    sign = random.choice([-1, 1], len(cells))
-    yield ("a day" if is_day else "an hour") + " more or less", cells + sign * (DAY if is_day else HOUR), SLIGHT
+    sign, step = random.choice([-1, 1], len(cells)), DAY if is_day else HOUR
+    sign = np.where(cells - step < known.min(), 1, np.where(cells + step > known.max(), -1, sign))  # no new month
+    yield ("a day" if is_day else "an hour") + " more or less", cells + sign * step, SLIGHT
 
 
 def _other_words(cells: Any, known: Any, random: np.random.Generator) -> Iterator[Way]:

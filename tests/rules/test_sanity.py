@@ -90,6 +90,36 @@ def test_a_column_of_rounding_noise_that_a_model_divides_by_is_found(monkeypatch
     assert [each.column for each in check(frame, schema, asker(schema, frame, "linear")).broken] == ["noise"]
 
 
+HONEST = {
+    "one column that hardly matters": lambda random, x: {"x": x, "y": 0.2 * x + random.normal(size=300) > 0},
+    "one column and twenty rows of a class": lambda random, x: {"x": x, "y": np.argsort(np.argsort(x)) < 20},
+    "a heavy tail and nothing to learn": lambda random, x: {"x": np.exp(3 * x), "y": np.exp(random.normal(0, 3, 300))},
+    "a spike beside noise": lambda random, x: {
+        "s": np.where(np.arange(300) < 290, 0, 1e6 * x),
+        "x": x,
+        "y": x * random.normal(size=300) > 0,
+    },
+    "dates from new year on": lambda random, x: {
+        "d": pd.date_range("2024-01-01", periods=300, freq="7h"),
+        "y": 10 * np.sin(np.arange(300) / 20) + random.normal(size=300),
+    },
+}
+
+
+@pytest.mark.parametrize("recipe", ["linear", "extra_trees", "random_forest", "hist_gradient_boosting", "svm"])
+@pytest.mark.parametrize("table", HONEST.values(), ids=HONEST.keys())
+def test_an_honest_model_of_a_small_odd_table_is_sane(recipe, table):
+    random = np.random.default_rng(3)
+    frame = pd.DataFrame(table(random, random.normal(size=300)))
+    if frame["y"].dtype == bool:
+        frame["y"] = frame["y"].astype(int)
+    target = {"name": "y", "classes": [0, 1]} if frame["y"].dtype.kind == "i" else {"name": "y", "task": "regression"}
+    columns = {name: {"type": "date" if name == "d" else "number"} for name in frame if name != "y"}
+    schema = Schema.from_dict({"columns": columns, "target": target})
+
+    assert check(frame, schema, asker(schema, frame, recipe)).broken == ()
+
+
 @pytest.mark.parametrize("recipe", CLASSIFIERS)
 def test_a_flag_that_decides_everything_is_no_fault(recipe):
     random = np.random.default_rng(7)
@@ -102,6 +132,17 @@ def test_one_nearest_row_jumps_and_is_sane():
     schema, frame = mixed_table("binary", MIXES["all"], rows=300)
 
     assert not check(frame, schema, asker(schema, frame, "k_neighbors", n_neighbors=1)).broken
+
+
+@pytest.mark.parametrize("recipe", ["linear", "svm"])
+def test_a_model_that_tells_rows_hardly_apart_is_sane(recipe):
+    random = np.random.default_rng(3)
+    spec = {"t": {"type": "text", "max_length": 200, "nullable": True}, "x": {"type": "number"}}
+    schema = Schema.from_dict({"columns": spec, "target": {"name": "y", "classes": [0, 1]}})
+    texts = ["" if n < 195 else "a few words here" for n in range(200)]
+    frame = pd.DataFrame({"t": texts, "x": random.normal(size=200), "y": np.arange(200) % 2})
+
+    assert check(frame, schema, asker(schema, frame, recipe)).broken == ()
 
 
 @pytest.mark.parametrize("answer", [np.nan, np.inf, 1e300])

@@ -24,9 +24,10 @@ MEASURES = re.compile(  # that also stand right behind a number
 )
 LONGEST = 60  # characters of an amount
 SIGNS = re.escape(MINUS)
+INSIDE = re.compile(r"([^\d()]*)\(([^()]*)\)([^\d()]*)")  # $ (12.50), as spreadsheets write what they account for
 NUMBER = r"[0-9](?:[0-9.,'\u2019 \u00a0\u202f\u2009]*[0-9])?(?:[.,](?=[-\u2013\u2014]))?"
 AMOUNT = re.compile(
-    rf"(?P<before>[^\d(){SIGNS}+.,]*)(?P<sign>[{SIGNS}+]?)(?P<more>[^\d(){SIGNS}+.,]*)"
+    rf"(?P<before>(?:[^\d(){SIGNS}+.,]|(?<=[^\W\d_])\.)*)(?P<sign>[{SIGNS}+]?)(?P<more>(?:[^\d(){SIGNS}+.,]|(?<=[^\W\d_])\.)*)"
     rf"(?P<number>{NUMBER}(?:[eE][+-]?[0-9]+)?)(?P<end>[-\u2013\u2014]?)(?P<after>[^\d()]*[23]?)"
 )
 
@@ -68,12 +69,14 @@ def _parts(text: str) -> Unit | None:
     """The unit of one cell, with how it writes a minus; None where the cell is no amount."""
     if len(text) > LONGEST:
         return None
-    in_parentheses = text.startswith("(") and text.endswith(")")
-    found = AMOUNT.fullmatch(trimmed(text[1:-1]) if in_parentheses else text)
+    inside = INSIDE.fullmatch(text)
+    found = AMOUNT.fullmatch(trimmed("".join(map(trimmed, inside.groups()))) if inside else text)
     if found is None:
         return None
     before, after = trimmed(found["before"] + found["more"]), found["after"]
     trailing = bool(found["end"]) and not any((found["number"] + found["end"]).endswith(end) for end in NO_CENTS)
+    if not found["end"] and after[-1:] and after[-1] in MINUS:  # 12.50 - and 12.50 €-
+        trailing, after = True, after[:-1].rstrip()
     sign = before or trimmed(after)
     if before and trimmed(after):
         return None
@@ -81,7 +84,7 @@ def _parts(text: str) -> Unit | None:
         return None
     if after and not _is_unit_behind(after, found["number"]):
         return None
-    return Unit(sign, in_parentheses, trailing)
+    return Unit(sign, inside is not None, trailing)
 
 
 def _is_currency(sign: str) -> bool:
@@ -90,7 +93,7 @@ def _is_currency(sign: str) -> bool:
 
 def _is_unit_behind(after: str, number: str) -> bool:
     sign = trimmed(after)
-    is_word = sign.replace(".", "").replace("/", "").isalpha() and 1 < len(sign) <= 12
+    is_word = sign.replace(".", "").replace("/", "").replace(" ", "", 1).isalpha() and 1 < len(sign) <= 12  # sq ft
     is_apart = after != after.lstrip()
     is_measure = MEASURES.fullmatch(sign) is not None and (
         is_apart or not (len(sign) == 1 and sign.isupper())

@@ -32,6 +32,7 @@ PLAIN = (  # that can be read in one way
     *("%d/%b/%Y", "%d %b %y", "%d%b%Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%b. %d, %Y"),
     *("%a, %d %b %Y", "%A, %d %B %Y", "%A, %B %d, %Y", "%a, %b %d, %Y", "%a %b %d %Y", "%a %d %b %Y", "%a %d.%m.%Y"),
     *("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%Y-%b-%d", "%Y %b %d"),
+    *("%Y%m%d", "%G-W%V-%u"),  # digits alone are read as DIGITS says
     *("%a %b %d",),  # before " 13:07:00 2024", as C writes moments
 )
 TIMES = (
@@ -48,11 +49,14 @@ TIMES = (
         ":%H:%M:%S %z",
     ),
     *(f" {time} {zone}" for time in ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f") for zone in ("%z", "UTC", "GMT")),
+    *(f"{comma} {time} Uhr" for comma in ("", ",") for time in ("%H:%M", "%H:%M:%S", "%H.%M")),
+    *(f" {time}" for time in ("%H.%M.%S", "%H.%M.%S.%f", "%I.%M.%S %p", "%I.%M.%S.%f %p")),
+    *(f"{sign}{time}{zone}" for sign in "T " for time in ("%H%M%S", "%H%M") for zone in ("", "Z", "%z")),
     *(" %H:%M:%S %Y", " %H:%M:%S %z %Y", "T%H:%M:%S%z", "T%H:%M:%SZ", " %H:%M:%S%z", " %H:%M%z"),
 )
 # A date needs two of its parts beside each other, or a month's name and a number.
-LOOKS = re.compile(r"\d{1,4}[./ -]\d{1,4}([./ -]\d{2,4})?(?!\d)|\d.*[^\W\d_]{3}|[^\W\d_]{3}.*\d")
-TIME = re.compile(r"([T ]|, |:(?=\d\d:\d\d:\d\d))\d{1,2}[:.]\d{2}(?![.\d]*\.\d{4}).*$")
+LOOKS = re.compile(r"\d{8}[T ]\d|\d{4}-W\d|\d{1,4}[./ -]\d{1,4}([./ -]\d{2,4})?(?!\d)|\d.*[^\W\d_]{3}|[^\W\d_]{3}.*\d")
+TIME = re.compile(r"([T ]|, |:(?=\d\d:\d\d:\d\d))\d{1,2}[:.]\d{2}(?![.\d]*\.\d{4}(?!\d)).*$|(?<=^\d{8})[T ]\d{4}.*$")
 DIGITS = {  # of whole numbers, and of numbers such as 03.2024, which no writer of numbers writes
     "%Y%m%d": re.compile(r"(1[89]|2[01])\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"),
     "%Y%m%d%H%M%S": re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d[0-5]\d"),
@@ -142,7 +146,7 @@ def _way(order: str, counts: Mapping[str, int], total: int) -> Way:
     for text, (head, tail) in parts.items():
         if head in date_of and tail in time_of:
             found[date_of[head] + time_of[tail]] += counts[text]
-    chosen = [name for name, _ in found.most_common(MOST_FORMATS) if "%y" in name.lower()]
+    chosen = [name for name, _ in found.most_common(MOST_FORMATS) if "%y" in name.lower() or "%G" in name]
     iso = total - sum(counts.values())
     return Way(order, tuple(chosen), iso + sum(found[name] for name in chosen))
 

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 
 MOST_PLAIN = 2000  # different plain numbers of a column that are held against the ways of the others
 NAMED_MONTH = re.compile(r"\d{1,2}\.?(?: de)? [^\W\d_]{3,}\.?(?: de)? \d{4}")
+DAY_WITH_MORE = re.compile(  # a zone's short name, a calendar week, the 3rd of March: no format of strptime reads them
+    r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d.* ?[A-Z][A-Za-z]{1,4}|\d{4}[- ]?(?:W|KW)\d\d?|"
+    r"[^\W\d_]{3,9} \d{1,2}(?:st|nd|rd|th),? \d{4}.*|\d{1,2}(?:st|nd|rd|th) (?:of )?[^\W\d_]{3,9},? \d{4}.*"
+)
+LIKE_A_NUMBER = re.compile(r"[^\w\s#@/]{0,3}\s?\d[\d.,]*\s?(?:[kKMBT]|[Mm]io\.?|[Mm]ln\.?|[Bb]n|Tsd\.?)?")
+BESIDE = re.compile(r"['~<>=\u2264\u2265\u2248\u00b1].*\d|.*\d\s?(?:[kKMBT]|[Mm]io\.?|[Mm]ln\.?|[Bb]n|Tsd\.?)")
+FRACTION = re.compile(r"[+-]?(?:0|[1-9][0-9]*)?\.[0-9]+")
+FEWEST_ALIKE = 20  # different cells that look like numbers; fewer are names of groups
 Counts = Mapping[str, int]
 
 
@@ -70,6 +78,7 @@ def find_formats(
     findings += [_told_unit(name, counts[name], reading) for name in reading.units if name not in said.units]
     findings += [_told_date(name, dates[name], counts[name]) for name in reading.dates if name not in said.dates]
     findings += _other_languages(counts, reading)
+    findings += _unread(counts, reading) if as_text else []
     asked |= {name: _asked_date(name, ways, counts[name]) for name, ways in dates.items() if not ways.formats}
     plain = _plain(frame, reading, texts, as_text=as_text)
     findings += markers + sentinel_findings(plain, said) + epoch_findings(plain, time)
@@ -85,7 +94,10 @@ def _texts(cells: "pd.Series[Any]", said: Reading, *, as_text: bool) -> dict[str
         return dict(Counter(map(str, present)))
     found = Counter(trimmed(cell) for cell in present if isinstance(cell, str))
     texts = {text: count for text, count in found.most_common() if text and not said.is_marker(text)}
-    is_typed = sum(not isinstance(cell, str) for cell in present) > (1 - MOSTLY) * len(present)
+    others = [cell for cell in present if not isinstance(cell, str)]
+    if not as_text and others and texts and all(isinstance(cell, date) for cell in others):
+        return texts  # dates, some of them written as text
+    is_typed = len(others) > (1 - MOSTLY) * len(present)
     return {} if not as_text and is_typed else texts
 
 
@@ -100,7 +112,8 @@ def _dates(frame: "pd.DataFrame", columns: Mapping[str, Counts]) -> dict[str, Wa
             ways = date_ways(counts, ()) if of_digits(counts) else Ways()
         else:
             ways = date_ways(counts, [trimmed(cell) for cell in frame[name] if isinstance(cell, str)])
-        if ways.ways:
+        has_others = any(isinstance(cell, date) for cell in frame[name])
+        if ways.formats or (ways.ways and not has_others):
             found[name] = ways
     return found
 
@@ -110,6 +123,8 @@ def _numbers(
 ) -> tuple[Reading, dict[str, Finding], list[Finding]]:
     """The reading with units and numerals, the columns that are asked about, and what is told."""
     units, bare, findings = dict(said.units), dict[str, dict[str, str]](), list[Finding]()
+    if not as_text:  # Parquet, JSON and Excel keep numbers as such; those that were stored as text need a word
+        units |= {name: NO_UNIT for name, counts in columns.items() if name not in units and _are_fractions(counts)}
     grouped: list[str] = []
     for name, counts in columns.items():
         unit = units.get(name, NO_UNIT)
@@ -153,6 +168,13 @@ def _numbers(
 
 def _are_read_by(way: Numerals, numbers: Mapping[str, str], counts: Counts) -> bool:
     return _share(counts, (text for text, number in numbers.items() if _value(way, number) is not None)) >= MOSTLY
+
+
+def _are_fractions(counts: Counts) -> bool:
+    """Decimal numbers, mostly with a fraction, as no names are written."""
+    numbers = [text for text in counts if as_number(text) is not None]
+    fractions = [text for text in numbers if FRACTION.fullmatch(text)]
+    return _share(counts, numbers) >= MOSTLY and 2 * _share(counts, fractions) > 1 and len(fractions) >= FEWEST_ALIKE
 
 
 def _value(way: Numerals, number: str) -> float | None:
@@ -274,6 +296,12 @@ def _told_unit(name: str, counts: Counts, reading: Reading) -> Finding:
     values = {text: value for text in counts if (value := as_number(reading.number(name, text))) is not None}
     first, negative = next(iter(values)), next((text for text, value in values.items() if value < 0), None)
     shown = dict.fromkeys(text for text in (first, negative) if text is not None)
+    if reading.units[name] == NO_UNIT:
+        return Finding(
+            "type",
+            f"{name} holds numbers that are stored as text, such as {first!r}: they are read as numbers (ingest.units, "
+            "written into params.yaml)",
+        )
     examples = " and ".join(f"{text!r} is read as {values[text]:.12g}" for text in shown)
     return Finding(
         "type",
@@ -328,6 +356,42 @@ def _other_languages(columns: Mapping[str, Counts], reading: Reading) -> list[Fi
         for name, counts in columns.items()
         if name not in reading.dates and _share(counts, filter(NAMED_MONTH.fullmatch, counts)) >= MOSTLY
     ]
+
+
+def _unread(columns: Mapping[str, Counts], reading: Reading) -> list[Finding]:
+    """Columns that look like dates or numbers, and that no setting reads."""
+    read = {*reading.dates, *reading.units}
+    words = {name: counts for name, counts in columns.items() if name not in read}
+    dates = {name for name, each in words.items() if _share(each, filter(DAY_WITH_MORE.fullmatch, each)) >= MOSTLY}
+    return [
+        *(
+            Finding(
+                "type",
+                f"{name} looks like dates ({next(iter(words[name]))!r}), written in a form that is not read: zones "
+                "are read as UTC or +01:00, weeks with a day of theirs. It is no date until the file has 2024-12-31 or "
+                "2024-12-31T14:00:00+01:00",
+            )
+            for name in words
+            if name in dates
+        ),
+        *(
+            Finding(
+                "type",
+                f"{name} looks like numbers with more beside them than a unit ({listed(map(repr, each), most=2)}), "
+                "and is not read: it is no number until the file has plain ones, of one size",
+            )
+            for name, each in words.items()
+            if name not in dates and _are_alike(each)
+        ),
+    ]
+
+
+def _are_alike(counts: Counts) -> bool:
+    """9.4k and 1.2M, <0.5, '12.5; one of these among a column of plain numbers is rejected, and told so."""
+    is_marked = _share(counts, filter(BESIDE.fullmatch, counts)) > 1 - MOSTLY
+    return (
+        is_marked and len(counts) >= FEWEST_ALIKE and _share(counts, filter(LIKE_A_NUMBER.fullmatch, counts)) >= MOSTLY
+    )
 
 
 def _asked_date(name: str, ways: Ways, counts: Counts) -> Finding:

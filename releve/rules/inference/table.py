@@ -21,6 +21,7 @@ from releve.rules.inference.targets import class_counts, positive_reason, target
 from releve.rules.params import merge, parse
 from releve.rules.reading import Reading
 from releve.rules.reading_notes import ReadingNote
+from releve.rules.saying import typed_settings
 from releve.rules.schema import RESERVED_PREFIX, Schema
 from releve.rules.target import REGRESSION
 
@@ -241,7 +242,8 @@ def _check_time(column: Profile | None, asked: Finding | None) -> None:
         example = next(iter(column.counts), "nothing")
         raise BadInput(
             f"the time '{column.name}' holds {example!r}; expected dates such as 2024-12-31 or 2024-12-31T14:00:00 "
-            "(ISO 8601), dates that are all written in one form, or numbers. Write the column so into the file"
+            "(ISO 8601), or numbers. Write them so into the file, or say in which format of Python's strptime they "
+            f"are: {typed_settings({'ingest.dates': {column.name: '%d/%m/%Y'}})} reads 31/12/2024"
         )
 
 

@@ -32,8 +32,8 @@ NO = {"no", "n", "false", "f", "nein", "non", "não", "falsch", "faux"}
 ANSWERS = YES | NO | {"0", "1"}
 # Of two classes, the one that AUC, F1 and Brier score are about: the one that is called so, else the other one of a
 # class that is called its opposite, else the rarer one. 1 is one of 1 and 2 as well, and called so beside 0 or -1 only.
-POSITIVE = YES | {"positive", "pos", "spam", "fraud", "churn", "churned", "default", "up", "bad", "+"}
-NEGATIVE = NO | {"negative", "neg", "ham", "good", "down", "0", "-1", "-", "none", "never"}
+POSITIVE = YES | {"on", "positive", "pos", "spam", "fraud", "churn", "churned", "default", "up", "bad", "+"}
+NEGATIVE = NO | {"off", "negative", "neg", "ham", "good", "down", "0", "-1", "-", "none", "never"}
 
 
 def target_profile(name: str, cells: "pd.Series[Any]", *, as_text: bool, reading: Reading) -> Profile:
@@ -90,7 +90,7 @@ def _likely_task(profile: Profile) -> str:
     few_numbers = profile.is_whole and profile.distinct <= MOST_NUMBER_CLASSES and repeats
     if profile.type == NUMBER and profile.distinct > 2 and not few_numbers:
         return REGRESSION
-    return BINARY if profile.distinct == 2 else MULTICLASS
+    return BINARY if len(_class_names(profile)) == 2 else MULTICLASS  # 1 and "1" are one class
 
 
 def _regression(profile: Profile) -> dict[str, Any]:

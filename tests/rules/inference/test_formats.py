@@ -65,6 +65,11 @@ def with_cures(frame: pd.DataFrame, findings: list[Finding], pick: int = 0, **ro
         ("%a, %d %b %Y %H:%M:%S +0000", "%a, %d %b %Y %H:%M:%S %z"),
         ("%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %Y"),
         ("%d/%b/%Y:%H:%M:%S +0000", "%d/%b/%Y:%H:%M:%S %z"),
+        ("%d.%m.%Y, %H:%M Uhr", "%d.%m.%Y, %H:%M Uhr"),
+        ("%d-%b-%y %I.%M.%S.%f %p", "%d-%b-%y %I.%M.%S.%f %p"),
+        ("%Y%m%dT%H%M%SZ", "%Y%m%dT%H%M%SZ"),
+        ("%Y%m%d %H:%M", "%Y%m%d %H:%M"),
+        ("%G-W%V-%u", "%G-W%V-%u"),
     ],
 )
 def test_dates_in_another_form_are_read_where_the_column_decides(form: str, setting: str, tmp_path: Path) -> None:
@@ -85,6 +90,96 @@ def test_an_iso_date_with_a_zone_behind_a_space_needs_no_setting(form: str, tmp_
     found = described(frame, time="day")
 
     assert (types(found)["day"], written(found)) == ("date", {})
+    assert taken_in(frame, found, tmp_path).accepted == ROWS
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S CET", "%Y-%m-%d %H:%M EST", "%G-W%V", "%B %dth, %Y"])
+def test_dates_that_no_setting_reads_are_told(form: str) -> None:
+    found = described(a_table(day=dates(form)))
+
+    assert written(found) == {} and types(found)["day"] != "date"
+    assert "day looks like dates ('" in told(found, "type") and "a form that is not read" in told(found, "type")
+
+
+@pytest.mark.parametrize(
+    ("cells", "told_so"),
+    [
+        ([f"{amount / 1000:.2f}{'kM'[n % 2]}" for n, amount in enumerate(AMOUNTS)], True),
+        ([f"{'<' * (n % 5 == 0)}{amount}" for n, amount in enumerate(AMOUNTS)], True),
+        ([f"'{amount}" for amount in AMOUNTS], True),
+        ([f"#{n}" for n in range(ROWS)], False),
+        ([f"A{n}" for n in range(ROWS)], False),
+        ([f"{n}B" for n in range(3)] * 70, False),
+    ],
+)
+def test_numbers_that_no_setting_reads_are_told(cells: list[str], told_so: bool) -> None:
+    found = described(a_table(v=cells[:ROWS]))
+
+    assert written(found) == {} and types(found)["v"] == "category"
+    assert ("v looks like numbers with more beside them than a unit" in told(found, "type")) is told_so
+
+
+@pytest.mark.parametrize(
+    ("form", "minus", "setting"),
+    [
+        ("$ {}", "$ ({})", "($)"),
+        ("{} \u20ac", "({}) \u20ac", "(\u20ac)"),
+        ("{}", "{} -", "-"),
+        ("{} \u20ac", "{} \u20ac-", "\u20ac-"),
+        ("Rs. {}", "-Rs. {}", "Rs."),
+        ("{} sq ft", "-{} sq ft", "sq ft"),
+    ],
+)
+def test_signs_of_minus_and_units_of_accounts_are_read(form: str, minus: str, setting: str, tmp_path: Path) -> None:
+    wanted = [amount if n % 4 else -amount for n, amount in enumerate(AMOUNTS)]
+    frame = a_table(v=[(form if each > 0 else minus).format(f"{abs(each):.2f}") for each in wanted])
+
+    found = described(frame)
+
+    assert written(found) == {"units": {"v": setting}}
+    taken = taken_in(frame, found, tmp_path)
+    taken.rows.close()
+    assert taken.accepted == ROWS and pd.read_parquet(taken.rows.path)["v"].tolist() == wanted
+
+
+def test_numbers_stored_as_text_are_numbers_in_files_with_types_and_whole_ones_names() -> None:
+    texts = ["NA" if n % 10 == 0 else str(amount) for n, amount in enumerate(AMOUNTS)]
+    frame = pd.DataFrame(a_table()).assign(v=texts, code=[str(10000 + n % 7) for n in range(ROWS)])
+
+    found = described(frame, as_text=False)
+
+    assert types(found)["v"] == "number" and found.table["columns"]["v"]["nullable"]
+    assert types(found)["code"] == "category"
+    assert written(found)["units"]["v"] == ""
+    assert "v holds numbers that are stored as text, such as" in told(found, "type")
+
+
+def test_dates_of_which_some_are_stored_as_text_are_dates_all(tmp_path: Path) -> None:
+    moments = [DAY + timedelta(days=n) for n in range(ROWS)]
+    frame = pd.DataFrame(a_table()).assign(
+        day=pd.Series([f"{day:%d.%m.%Y}" if n % 3 == 0 else day for n, day in enumerate(moments)], dtype=object),
+        other=pd.Series(["03/04/2024" if n == 5 else day for n, day in enumerate(moments)], dtype=object),
+    )
+
+    found = described(frame, as_text=False)
+
+    assert written(found)["dates"] == {"day": "%d.%m.%Y"}
+    assert (types(found)["day"], types(found)["other"]) == ("date", "date")
+
+
+@pytest.mark.parametrize("marker", ["#N/A N/A", "#NV", "-nan", "1.#QNAN", "-1.#IND"])
+def test_what_programs_print_for_no_number_is_missing(marker: str) -> None:
+    found = described(a_table(v=[marker if n % 9 == 0 else str(amount) for n, amount in enumerate(AMOUNTS)]))
+
+    assert found.table["columns"]["v"] == {"type": "number", "nullable": True}
+
+
+def test_groups_of_two_as_in_india_are_read(tmp_path: Path) -> None:
+    frame = a_table(v=[f"{n % 90 + 1},{n % 90 + 10},{n % 900 + 100}.50" for n in range(ROWS)])
+
+    found = described(frame)
+
+    assert written(found) == {"csv_thousands": ","}
     assert taken_in(frame, found, tmp_path).accepted == ROWS
 
 

@@ -55,6 +55,15 @@ def test_zero_and_one_are_classes() -> None:
     assert spec("0.0", "1.0", "1") == {"task": "binary", "classes": [0, 1], "positive": 1}
 
 
+def test_a_number_and_its_text_are_one_class_of_two() -> None:
+    mixed = spec(1, "1", 0, "0", 1.0, as_text=False)
+    assert mixed == {"task": "binary", "classes": ["0", "1"], "positive": "1"}
+
+
+def test_of_on_and_off_on_is_positive_however_common() -> None:
+    assert spec("on", "on", "off")["positive"] == "on"
+
+
 def test_true_and_false_are_the_texts_that_name_them() -> None:
     assert spec(True, False, as_text=False) == {"task": "binary", "classes": ["False", "True"], "positive": "True"}
 
