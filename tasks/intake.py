@@ -17,6 +17,7 @@ from releve.adapters.tables.reading import CsvOptions, open_table
 from releve.errors import BadInput
 from releve.rules.batch_checks import IGNORE, Profile, Watch
 from releve.rules.columns import NUMBER
+from releve.rules.inference.findings import counted
 from releve.rules.numerals import advice
 from releve.rules.params import Ingest, Params
 from releve.rules.reading import Marked, Reading, read_cells, told_markers
@@ -187,9 +188,15 @@ def check_share(
     if rejected <= allowed * rows and rejected < rows:
         return
     common = "; ".join(f"{reason} ({count} x)" for reason, count in reasons.most_common(3))
+    if rejected == rows:
+        what = f"none of {counted(rows, 'row')} fits the schema"
+    else:
+        what = (
+            f"{rejected:,} of {counted(rows, 'row')} do not fit the schema, more than a share of {allowed:g} "
+            "(params.yaml: ingest.max_rejected_share)"
+        )
     raise BadInput(
-        f"{source}: {rejected} of {rows} rows do not fit the schema, more than a share of {allowed:g} "
-        f"(params.yaml: ingest.max_rejected_share), so the file is refused whole. Most frequent: {common}. "
+        f"{source}: {what}, so the file is refused whole. Most frequent: {common}. "
         f"The first: {first}{cure and '. '}{cure}"
     )
 

@@ -206,13 +206,13 @@ def _distinct(proposals: tuple[Proposal, ...]) -> list[Proposal]:
 
 
 def _line(done: list[Trial], plan: Plan) -> str:
-    """A trial and the best so far, as a plain line."""
+    """A trial, and what would be chosen so far, as a plain line."""
     last = done[-1]
     number = f"trial {last.number}/{plan.tune.trials}"
     if last.found.score is None:
         return f"{number} {last.candidate}: failed, {last.found.reason}"
     winner = trials.best(done, metric=plan.table.metric)
-    so_far = f"best {winner.found.score:.4g}, trial {winner.number} {winner.candidate.recipe}"
+    so_far = f"chosen so far: {winner.found.score:.4g}, trial {winner.number} {winner.candidate.recipe}"
     return f"{number} {last.candidate}: {plan.table.metric} {last.found.score:.4g} ({so_far})"
 
 

@@ -35,7 +35,7 @@ def data(evidence: Evidence) -> list[Block]:
         "newest batch": data.get("batch"),
         "ingested at": data.get("at"),
         "window": {None: None, 0: "all rows"}.get(window, f"the newest {window} batches"),
-        "holdout": _of(challenge, "holdout_rows", " rows, the newest; the champion learned from none of them"),
+        "holdout": _of(challenge, "holdout_rows", " rows, the newest; what was judged had not learned from them"),
     }
     return [Facts(facts(told)), *_features(evidence.description.get("schema", {}))]
 

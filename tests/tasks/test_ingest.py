@@ -118,12 +118,12 @@ REFUSED = {
     "missing.csv": ("kind,price,bought\nbread,1,yes\n", "missing.csv is missing 'weight'"),
     "extra.csv": ("kind,price,weight,bought,colour\nbread,1,2,yes,red\n", "extra.csv has the unknown 'colour'"),
     "renamed.csv": ("kind,prize,weight,bought\nbread,1,2,yes\n", "is missing 'price' and has the unknown 'prize'"),
-    "shifted.csv": ("kind,price,weight,bought\n1,bread,1,2,yes\n", "1 of 1 rows do not fit the schema"),
+    "shifted.csv": ("kind,price,weight,bought\n1,bread,1,2,yes\n", "none of 1 row fits the schema"),
     "ragged.csv": (
         f"{GOOD}bread,1,2,yes,surplus\n",
         "Most frequent: (line) has 5 cells, expected 4 (1 x). The first: row 4",
     ),
-    "bad.csv": ("kind,price,weight,bought\nbread,x,2,yes\n", "1 of 1 rows do not fit the schema"),
+    "bad.csv": ("kind,price,weight,bought\nbread,x,2,yes\n", "none of 1 row fits the schema"),
     "table.xlsx": ("PK", "table.xlsx cannot be read as XLSX"),
     "table.txt": ("PK", "table.txt is not a file that can be ingested"),
     "broken.parquet": ("PAR1", "broken.parquet cannot be read as PARQUET"),
@@ -231,7 +231,7 @@ def test_a_file_whose_name_is_not_utf_8_is_refused_and_found_known_like_any(fres
     assert [batch.source for batch in found.batches][:1] == ["good.csv"]
     assert found.duplicates[0].reason.startswith("\N{REPLACEMENT CHARACTER}-again.csv holds exactly")
     note = (fresh.state.refused / f"{CAFE}.reason.txt").read_text()
-    assert note.startswith("caf\N{REPLACEMENT CHARACTER}.csv: 1 of 1 rows do not fit the schema")
+    assert note.startswith("caf\N{REPLACEMENT CHARACTER}.csv: none of 1 row fits the schema")
     assert names_in(fresh.state.incoming) == []
 
 
@@ -273,7 +273,7 @@ def test_a_second_refused_file_of_one_name_has_a_note_of_its_own(fresh):
 
     empty = f"{sha256(b'').hexdigest()[:8]}-today.csv"
     assert names_in(fresh.state.refused) == sorted(["today.csv", "today.csv.reason.txt", empty, f"{empty}.reason.txt"])
-    assert "do not fit the schema" in (fresh.state.refused / "today.csv.reason.txt").read_text()
+    assert "fits the schema" in (fresh.state.refused / "today.csv.reason.txt").read_text()
     assert "today.csv is empty" in (fresh.state.refused / f"{empty}.reason.txt").read_text()
 
 

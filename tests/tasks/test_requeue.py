@@ -73,7 +73,7 @@ def test_a_mended_file_in_which_nothing_fits_is_refused(fresh):
 
     found = ingest(fresh.settings, SHOP)
 
-    assert "1 of 1 rows do not fit the schema" in found.refusals[0].reason
+    assert "none of 1 row fits the schema" in found.refusals[0].reason
 
 
 def test_json_lines_come_back_as_json_lines(fresh):

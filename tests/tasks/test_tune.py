@@ -119,7 +119,7 @@ def test_the_best_of_the_trials_is_chosen_and_all_are_told(tmp_path: Path, capsy
     assert (found["searched_rows"], [fold["rows"] for fold in found["folds"]]) == (ROWS - HOLDOUT, [28, 28])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("trial 1/5 linear C=1: accuracy 0.")
-    assert "(best 0." in lines[4] and lines[5].startswith("chosen: ")
+    assert "(chosen so far: 0." in lines[4] and lines[5].startswith("chosen: ")
 
 
 @pytest.mark.slow

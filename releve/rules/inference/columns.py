@@ -14,11 +14,10 @@ from releve.rules.cells import EXACT, fold, names_of
 from releve.rules.columns import CATEGORY, NUMBER, TEXT
 from releve.rules.dates import as_date
 from releve.rules.inference.findings import Finding, counted, listed
-from releve.rules.inference.profiles import Profile
+from releve.rules.inference.profiles import SENTENCE_WORDS, Profile
 
 MUCH_MISSING = 0.5  # share of the cells
 OPEN_VALUES = 100  # different categories beyond which each is rare
-SENTENCE_WORDS = 5  # words a cell, on average: names are shorter
 TRUTH = ["False", "True"]
 LENGTHS = (200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)  # characters
 

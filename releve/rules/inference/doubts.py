@@ -13,6 +13,7 @@ from releve.rules.inference.findings import Finding, counted, either, listed, sa
 from releve.rules.inference.profiles import Profile
 
 TOLD_FORMS = ("grouped number", "quoted grouped number", "other date", "nested")  # told as such, and no names
+FEW_AGAIN = 0.02  # share of the rows whose name stood in an earlier one: customers who came back
 FEWEST_IDS = 20  # rows; in fewer, all different is no surprise
 ID_NAME = re.compile(r"(^|[_. -])(id|key|uuid|guid|nr|no|number|index|row|instant)$", re.IGNORECASE)
 CAMEL_ID = re.compile(r"[a-z](Id|ID|Key|Nr|No)$")
@@ -41,10 +42,13 @@ def _id(column: Profile) -> Finding:
 
 
 def _id_like(column: Profile) -> Finding | None:
-    if column.present < FEWEST_IDS or column.distinct < column.present or column.type == DATE:
+    again = column.present - column.distinct
+    if column.present < FEWEST_IDS or again > FEW_AGAIN * column.present or column.type == DATE:
         return None
     if column.type == CATEGORY and column.form not in TOLD_FORMS:
-        why = "is different in every row"
+        why = "is different in every row" if not again else f"is different in all rows but {again:,}"
+    elif again:
+        return None
     elif column.is_whole and (np.diff(column.numbers[~np.isnan(column.numbers)]) > 0).all():
         why = "counts the rows: a whole number that grows with every row"
     elif column.is_whole and (ID_NAME.search(column.name) or CAMEL_ID.search(column.name)):
@@ -66,7 +70,8 @@ def repetition_findings(columns: Sequence[Profile]) -> list[Finding]:
         return []
     text = (
         f"{counted(again, 'row')} of {len(table):,} {either(again, 'is', 'are')} the same as an earlier row in every "
-        "column: a model that learned the one and is judged on the other scores too well. To have files with such rows "
+        "column: a model that learned the one and is judged on the other scores too well. Where one thing was "
+        "written twice, remove the second from the file (pandas: drop_duplicates); to have later files with such rows "
         "refused, put 'batch: {on_duplicate_rows: refuse, max_duplicate_rows: 0}'"
     )
     return [Finding("repeated" if again > MANY_REPEATED * len(table) else "duplicates", text)]

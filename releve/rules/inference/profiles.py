@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_LISTED = 30  # different values; a longer list is nobody's to keep up to date
 TEXT_WORDS = 3  # words a cell, on average: "New York" is a name, a message has more
+SENTENCE_WORDS = 5  # words a cell, on average: whole sentences, of which there are more than can be listed
 TEXT_DISTINCT = 0.5  # share of different values among the present ones; a category repeats itself
 PLAIN = str | REAL | bool | np.bool_ | date | datetime  # what a cell may be; all else is nested or unknown
 CODE = re.compile(r"[+-]?0[0-9]+", re.ASCII)  # 007 and 01234 are names that happen to be digits
@@ -173,7 +174,10 @@ def _word_type(counts: dict[Any, int]) -> str:
     texts = {str(value): count for value, count in counts.items()}
     present = sum(texts.values())
     words = sum(len(text.split()) * count for text, count in texts.items()) / present
-    return TEXT if words >= TEXT_WORDS and len(texts) > TEXT_DISTINCT * present else CATEGORY
+    is_text = (words >= TEXT_WORDS and len(texts) > TEXT_DISTINCT * present) or (
+        words >= SENTENCE_WORDS and len(texts) > MOST_LISTED
+    )
+    return TEXT if is_text else CATEGORY
 
 
 def _word_form(counts: dict[Any, int], *, as_text: bool) -> str:

@@ -324,3 +324,18 @@ def test_truth_values_of_any_case_are_two_categories() -> None:
     found = described(a_table(member=[["TRUE", "true", "False", "FALSE"][n % 4] for n in range(ROWS)]))
 
     assert found.table["columns"]["member"] == {"type": "category", "categories": ["False", "True"]}
+
+
+def test_sentences_that_repeat_are_texts_where_there_are_more_than_can_be_listed() -> None:
+    days = [f"please call me back on day {n} of the month" for n in range(40)]
+    found = described(a_table(note=[days[n % 40] for n in range(ROWS)], short=[days[n % 20] for n in range(ROWS)]))
+
+    assert found.table["columns"]["note"]["type"] == "text"
+    assert found.table["columns"]["short"]["type"] == "category"
+
+
+@pytest.mark.parametrize(("again", "is_named"), [(0, True), (4, True), (5, False)])
+def test_names_of_which_hardly_one_comes_back_are_no_feature(again: int, is_named: bool) -> None:
+    found = described(a_table(customer=[f"K-{max(n, again)}" for n in range(ROWS)]))
+
+    assert (no_features(found) == ["customer"]) is is_named
