@@ -84,7 +84,7 @@ SCAFFOLD_OPTIONS = $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TAR
 	$(foreach setting,$(SET),--set '$(setting)')
 
 scenario: setup  ## Bring a table: NAME=churn DATA=churn.csv TARGET=churned, and TIME=, ID=, TASK= where they help
-	@$(BIN)/python -m tasks.scaffold $(NAME) $(SCAFFOLD_OPTIONS)
+	@$(BIN)/python -m tasks.onboarding $(NAME) $(SCAFFOLD_OPTIONS)
 
 demo: setup  ## The whole life of a model, in about three minutes
 	@$(BIN)/python -m examples.demo $(DEMO_ARGS)
@@ -152,10 +152,10 @@ lifecycle: setup  ## Run a flow: the whole loop, once
 	$(RUN_FLOW)
 
 rebuild: setup  ## Build again what the scenario's branch holds: do the same figures come out? (SCENARIO=digits)
-	@$(BIN)/python -m tasks.rebuild $(SCENARIO)
+	@$(BIN)/python -m tasks.release.rebuild $(SCENARIO)
 
 requeue: setup  ## Rejected rows as a file to mend and send again: SCENARIO=churn BATCH=00000002-f682ea4c
-	@$(BIN)/python -m tasks.requeue $(SCENARIO) $(BATCH)
+	@$(BIN)/python -m tasks.ingestion.requeue $(SCENARIO) $(BATCH)
 
 # A page without a folder of its own goes to the others.
 CARD_PAGE = $(if $(findstring /,$(HTML)),$(HTML),$(or $(RELEVE_HOME),var)/cards/$(HTML))
@@ -165,10 +165,10 @@ card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html
 	@$(BIN)/python -m releve card $(MODEL) $(if $(HTML),--html '$(CARD_PAGE)')
 
 page: setup  ## Write the page of SCENARIO to var/pages: quality, drift, decisions, costs; or to HTML=page.html
-	@$(BIN)/python -m tasks.page $(SCENARIO) $(if $(HTML),'$(HTML)')
+	@$(BIN)/python -m tasks.reporting.page $(SCENARIO) $(if $(HTML),'$(HTML)')
 
 replay: setup  ## When should it retrain? Policies over its own history; WRITE=1 sets the recommended one (SCENARIO=digits)
-	@$(BIN)/python -m tasks.replay $(SCENARIO) $(if $(WRITE),--write)
+	@$(BIN)/python -m tasks.backtest $(SCENARIO) $(if $(WRITE),--write)
 
 gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: writes docs/gate_aa.* (eight minutes)
 	@$(BIN)/python -m benchmarks.gate_aa $(GATE_AA_ARGS)

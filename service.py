@@ -14,7 +14,8 @@ import bentoml
 from bentoml.exceptions import BentoMLException
 from starlette.responses import Response
 
-from releve.errors import ReleveError, storage_error
+from releve.core.errors import ReleveError, storage_error
+from releve.core.settings import LOOPBACK, Settings
 from releve.serving import replies
 from releve.serving.documents import (
     FeedbackAnswer,
@@ -28,7 +29,6 @@ from releve.serving.documents import (
 )
 from releve.serving.guard import SECONDS, InstallGuard
 from releve.serving.start import start
-from releve.settings import LOOPBACK, Settings
 
 SMALL_BODY_BYTES = 16_384  # a small request is answered faster than it would be handed to a thread
 PROJECT = Path(__file__).parent

@@ -3,9 +3,9 @@
     python -m benchmarks.drift_report                # 50 columns, a million rows a side, three scenarios
     python -m benchmarks.drift_report 100000 20      # rows a side, and scenarios
 
-Each scenario is looked at by tasks.drift.look_for_drift: the verdict, Evidently's report, and the page. The first
-look pays for the imports. Memory is what the process held at most (VmHWM, so Linux only) above what it held with the
-data made.
+Each scenario is looked at by tasks.monitoring.drift.look_for_drift: the verdict, Evidently's report, and the page. The
+first look pays for the imports. Memory is what the process held at most (VmHWM, so Linux only) above what it held with
+the data made.
 """
 
 import sys
@@ -18,8 +18,8 @@ import pandas as pd
 
 from benchmarks.drift_worlds import KINDS, schema_of
 from releve.adapters.files import read_params
-from releve.rules.drift import NO_DRIFT
-from tasks.drift import look_for_drift
+from releve.domain.drift.drift import NO_DRIFT
+from tasks.monitoring.drift import look_for_drift
 
 COLUMNS, ROWS, SCENARIOS = 50, 1_000_000, 3
 LIMIT_SECONDS, LIMIT_MB = 15, 500

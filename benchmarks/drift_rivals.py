@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from releve.rules.columns import NUMBER
-from releve.rules.schema import Schema
+from releve.domain.schema.columns import NUMBER
+from releve.domain.schema.schema import Schema
 
 EVIDENTLY, EVIDENTLY_ANY, ADWIN_ANY = "Evidently, half of the columns", "Evidently, any column", "ADWIN, any column"
 DRIFT_SHARE = 0.5  # Evidently's default

@@ -11,9 +11,9 @@ import pandas as pd
 from benchmarks.drift_rivals import rivals
 from benchmarks.drift_worlds import MADE, MIXED, NORMAL, REFERENCE, RESAMPLED, Columns, draw, schema_of
 from releve.adapters.compute import open_workers
-from releve.rules.drift import ALARMS, BROKEN, DRIFT, NO_DRIFT, compare
-from releve.rules.params import Monitor
-from releve.rules.scores import Interval, share
+from releve.core.params import Monitor
+from releve.domain.drift.drift import ALARMS, BROKEN, DRIFT, NO_DRIFT, compare
+from releve.domain.evaluation.scores import Interval, share
 
 COLUMNS, ROWS = (10, 50, 200), (200, 1_000, 10_000)
 POWER_COLUMNS, POWER_ROWS, SHIFTS = 16, (200, 1_000), (0.25, 0.5)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from releve.rules.schema import Schema
+from releve.domain.schema.schema import Schema
 
 Columns = Mapping[str, NDArray[Any]]  # float64: numbers; object: categories
 Random = np.random.Generator

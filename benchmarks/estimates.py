@@ -17,15 +17,15 @@ import pandas as pd
 
 from benchmarks.search_gain import described
 from releve.adapters.files import read_params
-from releve.rules import estimates
-from releve.rules.learning import answer, learn
-from releve.rules.metrics import METRICS, default_metric, score_sheet, sheet
-from releve.rules.paired import Doubt
-from releve.rules.realised import Answered
-from releve.rules.schema import Schema
-from releve.rules.scores import share
-from releve.rules.search_spaces import Candidate
-from releve.rules.target import REGRESSION
+from releve.domain.evaluation.metrics import METRICS, default_metric, score_sheet, sheet
+from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.scores import share
+from releve.domain.quality import estimates
+from releve.domain.quality.realised import Answered
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import REGRESSION
+from releve.domain.training.learning import answer, learn
+from releve.domain.training.search_spaces import Candidate
 from tests.rules.test_estimates import HARD, SCHEMAS, answered, task_of
 
 HOLDOUT, WINDOW, TRIES = 300, 300, 200

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from releve.adapters.files import read_params
-from releve.rules.metrics import BINARY, METRICS, REGRESSION
-from releve.rules.paired import Doubt, compare
-from releve.rules.params import Gate
-from releve.rules.scores import Interval, share
-from releve.rules.sheets import Sheet
+from releve.core.params import Gate
+from releve.domain.evaluation.metrics import BINARY, METRICS, REGRESSION
+from releve.domain.evaluation.paired import Doubt, compare
+from releve.domain.evaluation.scores import Interval, share
+from releve.domain.evaluation.sheets import Sheet
 
 Floats = NDArray[np.float64]
 

@@ -61,8 +61,8 @@ def _lines(random: Any, first: int) -> list[str]:
 def judge(path: Path, room: Path) -> dict[str, Any]:
     """In the child: take the file in, and say what it took."""
     from releve.adapters.files import file_digest
-    from releve.rules.schema import Schema
-    from tasks.intake import take_in
+    from releve.domain.schema.schema import Schema
+    from tasks.ingestion.intake import take_in
     from tasks.progress import reading
     from tests.tables import make_params
 

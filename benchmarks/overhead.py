@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.own_tables import run
-from releve.adapters import local_stack
+from releve.adapters.local_stack import stack as local_stack
 from tests.projects import Project, ingested_project
 from tests.serving.process import free_port
 
@@ -47,7 +47,7 @@ def _round(prepared: Project, room: Path, number: int, settings: local_stack.Set
     """CPU seconds of the flow and of the script, each on a copy of its own."""
     flow, script = (prepared.copy(room / f"{kind}-{number}") for kind in ("flow", "script"))
     by_flow = run(flow, ["-c", FLOW], local_stack.prefect_env(settings)).seconds
-    run(script, ["-m", "tasks.seed", "digits"])  # the rows that the flow has in its batches
+    run(script, ["-m", "tasks.pipeline.seed", "digits"])  # the rows that the flow has in its batches
     return by_flow, run(script, ["-c", SCRIPT]).seconds
 
 

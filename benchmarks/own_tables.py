@@ -25,19 +25,21 @@ import numpy as np
 import pandas as pd
 
 from releve.adapters.files import read_params
-from releve.adapters.model_store import ModelStore
-from releve.adapters.scenario_branch import git
-from releve.rules.metrics import METRICS, default_metric, score
-from releve.rules.reading import Reading, read_cells
-from releve.rules.schema import Schema
-from releve.rules.target import REGRESSION
+from releve.adapters.git_dvc.scenario_branch import git
+from releve.adapters.models.model_store import ModelStore
+from releve.domain.evaluation.metrics import METRICS, default_metric, score
+from releve.domain.ingestion.reading import Reading, read_cells
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import REGRESSION
 from tasks.places import ScenarioState
 from tests.projects import SETTINGS, Project, fresh_project
 
-INGEST = "from tasks.ingest import check_refusals, ingest\nfound = ingest(settings, {name!r})\ncheck_refusals(found)"
+INGEST = """from tasks.ingestion.ingest import check_refusals, ingest
+check_refusals(ingest(settings, {name!r}))
+"""
 RETRAIN = """import json
-from tasks.retrain import retrain
-from tasks.release import release
+from tasks.release.retrain import retrain
+from tasks.release.release import release
 made = retrain(settings, {name!r}, reason='benchmark')
 if made.promote:
     release(settings, {name!r})
@@ -117,7 +119,7 @@ def scaffold(project: Project, wanted: Wanted, oldest: pd.DataFrame, settings: l
     oldest.to_csv(data, index=False)
     options = ["--data", str(data), "--target", wanted.target, *(["--time", wanted.time] if wanted.time else [])]
     options += [word for setting in settings for word in ("--set", setting)]
-    said = run(project, ["-m", "tasks.scaffold", wanted.name, *options]).output
+    said = run(project, ["-m", "tasks.onboarding", wanted.name, *options]).output
     print("\n".join(f"    {line}" for line in said.splitlines()), "\n", flush=True)
     git(project.root, "add", f"scenarios/{wanted.name}")
     git(project.root, "commit", "--quiet", "-m", f"the scenario {wanted.name}")

@@ -22,15 +22,15 @@ import pandas as pd
 
 from releve.adapters.files import read_params, read_schema, write_bytes, write_json
 from releve.adapters.replay_picture import picture
-from releve.rules.inference.overrides import as_sections, read_override
-from releve.rules.inference.table import Roles, Sample, describe
-from releve.rules.params import Params, merge, parse
-from releve.rules.policies import AUTO_NAME
-from releve.rules.reading import Reading, read_cells
-from releve.rules.replay_text import markdown
-from releve.rules.schema import Schema
-from tasks.replay import play
-from tasks.seed import windows
+from releve.core.params import Params, merge, parse
+from releve.domain.ingestion.reading import Reading, read_cells
+from releve.domain.onboarding.settings import as_sections, read_override
+from releve.domain.onboarding.table import Roles, Sample, describe
+from releve.domain.schema.schema import Schema
+from releve.domain.trigger.policies import AUTO_NAME
+from releve.reporting.replay_text import markdown
+from tasks.backtest import play
+from tasks.pipeline.seed import windows
 from tests.streams import NOISE, SCHEMA, abrupt, gradual, recurring, still, stream
 
 PROJECT = Path(__file__).parent.parent

@@ -17,14 +17,14 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from benchmarks.replay import read
-from releve.adapters.model_runtime import onnx_runner, pipeline_runner
-from releve.adapters.onnx_export import export_checked
-from releve.rules import transformers
-from releve.rules.learning import learn
-from releve.rules.pipeline import TREES
-from releve.rules.sanity import Sanity, check
-from releve.rules.schema import Schema
-from releve.rules.search_spaces import SCALED, SIMPLEST_FIRST, Candidate
+from releve.adapters.models.model_runtime import onnx_runner, pipeline_runner
+from releve.adapters.models.onnx_export import export_checked
+from releve.domain.gate.sanity import Sanity, check
+from releve.domain.schema.schema import Schema
+from releve.domain.training import transformers
+from releve.domain.training.learning import learn
+from releve.domain.training.pipeline import TREES
+from releve.domain.training.search_spaces import SCALED, SIMPLEST_FIRST, Candidate
 from tests.templates import Whitened, templates
 
 TEMPLATES = "templates"

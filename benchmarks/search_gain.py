@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from releve.errors import ReleveError
-from releve.rules import search_spaces, trials
-from releve.rules.learning import answer, learn
-from releve.rules.metrics import METRICS, resolve, score
-from releve.rules.schema import Schema
-from releve.rules.search_spaces import Candidate
-from releve.rules.trials import Table, validation_folds
-from tasks.tune import Found, Plan, search
+from releve.core.errors import ReleveError
+from releve.domain.evaluation.metrics import METRICS, resolve, score
+from releve.domain.schema.schema import Schema
+from releve.domain.training import search_spaces, trials
+from releve.domain.training.learning import answer, learn
+from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.trials import Table, validation_folds
+from tasks.pipeline.tune import Found, Plan, search
 from tests.tables import make_params
 
 HOLDOUT_SHARE = 0.2

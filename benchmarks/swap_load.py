@@ -18,9 +18,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from releve.adapters.registry import Registry
-from releve.rules.release import Release
-from releve.settings import LOOPBACK
+from releve.adapters.registry.registry import Registry
+from releve.core.settings import LOOPBACK
+from releve.domain.registry.release import Release
 from tests.factories import SCENARIO, make_project, make_release, make_row, make_stored_model
 from tests.serving.process import serving, wait_until
 

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from releve.rules.params import Train
-from releve.rules.pipeline import build, model_frame
-from releve.rules.schema import Schema
+from releve.core.params import Train
+from releve.domain.schema.schema import Schema
+from releve.domain.training.pipeline import build, model_frame
 
 
 @dataclass(frozen=True)

@@ -23,16 +23,16 @@ from rich.table import Table
 
 from examples.comparison import Comparison, compare
 from examples.service_calls import ServiceCalls
-from releve.adapters import local_stack
-from releve.adapters.committed import read_committed
 from releve.adapters.files import write_parquet
-from releve.adapters.registry import Registry
-from releve.errors import ReleveError, Unavailable, explained_storage
-from releve.progress import waiting
-from releve.settings import LOOPBACK, Settings
+from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.local_stack import stack as local_stack
+from releve.adapters.registry.registry import Registry
+from releve.core.errors import ReleveError, Unavailable, explained_storage
+from releve.core.progress import waiting
+from releve.core.settings import LOOPBACK, Settings
 from tasks.forget import forget
+from tasks.pipeline.seed import SEED_WINDOWS, windows
 from tasks.places import ScenarioState
-from tasks.seed import SEED_WINDOWS, windows
 
 SCENARIO = "digits"
 NEIGHBOURS = 6
@@ -253,7 +253,7 @@ def finish(settings: Settings, story: Story, console: Console) -> None:
 
 
 def _start_over(settings: Settings, console: Console) -> None:
-    from releve.adapters.scenario_branch import ScenarioBranch
+    from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 
     if ScenarioBranch(settings.project, SCENARIO).tip():
         archive = forget(settings, SCENARIO, reason="the demo starts over").archive
@@ -268,7 +268,7 @@ def _wait(done: Callable[[], bool], *, seconds: float) -> None:
 
 
 def _labelled_rows(settings: Settings, model: str) -> pd.DataFrame:
-    from tasks.champion import read_reference
+    from tasks.monitoring.champion import read_reference
 
     return read_reference(settings, model)
 

@@ -10,7 +10,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader
 
 from releve.adapters.files import write_bytes
-from releve.rules.pages.style import STYLE
+from releve.reporting.drawing.style import STYLE
 
 STATIC, LOOP, EVERY = "#9a8c98", "#c1440e", "#3d5a80"  # told apart in grey print too: light, strong, dark
 TEMPLATE = "demo_report.html.jinja"

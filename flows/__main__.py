@@ -8,12 +8,12 @@ import os
 import sys
 from pathlib import Path
 
-from releve.adapters.committed import read_committed
-from releve.adapters.local_stack import prefect_env
-from releve.adapters.stack_ports import answers_http
-from releve.door import run_command
-from releve.errors import BadInput, Unavailable
-from releve.settings import Settings
+from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.local_stack.ports import answers_http
+from releve.adapters.local_stack.stack import prefect_env
+from releve.core.door import run_command
+from releve.core.errors import BadInput, Unavailable
+from releve.core.settings import Settings
 
 FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "replay")
 DEFAULT_SCENARIO = "digits"

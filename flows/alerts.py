@@ -3,10 +3,10 @@
 from prefect.events import emit_event
 
 from flows.context import step
-from releve.errors import ReleveError
-from releve.rules.alerts import Message
-from releve.settings import Settings
-from tasks import alert as alert_step
+from releve.core.errors import ReleveError
+from releve.core.settings import Settings
+from releve.domain.alerting.alerts import Message
+from tasks.monitoring import alert as alert_step
 
 send = step(alert_step.alert, name="alert")
 

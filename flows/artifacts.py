@@ -5,18 +5,18 @@ from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from releve.rules import verdicts
-from releve.rules.card import Card
-from releve.rules.card_text import markdown
-from releve.rules.drift import by_effect
-from releve.rules.estimates import Audit
-from releve.rules.evaluation import headline, score_of
-from releve.rules.release import Release
-from releve.rules.scores import Interval, told, told_interval
-from tasks.ingest import Ingestion
-from tasks.monitor import Observation
-from tasks.release import Released
-from tasks.retrain import Challenger
+from releve.domain.drift.drift import by_effect
+from releve.domain.evaluation.evaluation import headline, score_of
+from releve.domain.evaluation.scores import Interval, told, told_interval
+from releve.domain.gate import verdicts
+from releve.domain.quality.estimates import Audit
+from releve.domain.registry.release import Release
+from releve.reporting.card.card import Card
+from releve.reporting.card.markdown import markdown
+from tasks.ingestion.ingest import Ingestion
+from tasks.monitoring.monitor import Observation
+from tasks.release.release import Released
+from tasks.release.retrain import Challenger
 
 SHOWN_COLUMNS = 50  # of a wide table, the most changed first
 

@@ -10,10 +10,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
-from releve.adapters.committed import begin_run
-from releve.errors import ReleveError, Unavailable, explained_storage, storage_error
-from releve.rules.names import SCENARIO_NAME
-from releve.settings import Settings
+from releve.adapters.git_dvc.committed import begin_run
+from releve.core.errors import ReleveError, Unavailable, explained_storage, storage_error
+from releve.core.names import SCENARIO_NAME
+from releve.core.settings import Settings
 
 Scenario = Annotated[
     str,

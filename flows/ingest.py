@@ -4,11 +4,11 @@ from prefect import flow
 
 from flows.artifacts import show_ingestion
 from flows.context import Scenario, begin, step
-from releve.rules.inference.findings import counted
-from releve.settings import Settings
-from tasks import harvest as harvest_step
-from tasks import ingest as ingest_step
-from tasks.ingest import Ingestion
+from releve.core.settings import Settings
+from releve.core.wording import counted
+from tasks.ingestion import harvest as harvest_step
+from tasks.ingestion import ingest as ingest_step
+from tasks.ingestion.ingest import Ingestion
 from tasks.places import ScenarioState
 
 harvest = step(harvest_step.harvest)

@@ -13,10 +13,10 @@ from flows.monitor import watch
 from flows.pages import publish
 from flows.release import put_into_service
 from flows.retrain import challenge, concluded
-from tasks.ingest import check_refusals
-from tasks.monitor import Observation
-from tasks.release import Released
-from tasks.retrain import Challenger
+from tasks.ingestion.ingest import check_refusals
+from tasks.monitoring.monitor import Observation
+from tasks.release.release import Released
+from tasks.release.retrain import Challenger
 
 
 @dataclass(frozen=True)

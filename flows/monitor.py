@@ -7,10 +7,10 @@ from flows.alerts import resource_of, tell
 from flows.artifacts import show_observation
 from flows.context import Scenario, begin, step
 from flows.pages import publish
-from releve.rules import drift
-from releve.settings import Settings
-from tasks import monitor as monitor_step
-from tasks.monitor import Observation
+from releve.core.settings import Settings
+from releve.domain.drift import drift
+from tasks.monitoring import monitor as monitor_step
+from tasks.monitoring.monitor import Observation
 
 look = step(monitor_step.monitor, name="monitor")
 

@@ -2,9 +2,9 @@
 
 from flows.artifacts import show_page
 from flows.context import step
-from releve.errors import ReleveError
-from releve.settings import Settings
-from tasks import page as page_step
+from releve.core.errors import ReleveError
+from releve.core.settings import Settings
+from tasks.reporting import page as page_step
 
 write_page = step(page_step.write_page, name="page")
 

@@ -10,10 +10,10 @@ from flows.alerts import tell
 from flows.artifacts import show_release
 from flows.context import Scenario, begin, step
 from flows.pages import publish
-from releve.rules import verdicts
-from releve.settings import Settings
-from tasks import release as release_step
-from tasks.release import Released
+from releve.core.settings import Settings
+from releve.domain.gate import verdicts
+from tasks.release import release as release_step
+from tasks.release.release import Released
 
 move = step(release_step.release, name="release")
 

@@ -4,8 +4,8 @@ from prefect import flow
 from prefect.artifacts import create_image_artifact, create_markdown_artifact
 
 from flows.context import Scenario, begin, step
-from tasks import replay as replay_step
-from tasks.replay import Replayed
+from tasks import backtest as replay_step
+from tasks.backtest import Replayed
 
 play = step(replay_step.replay, name="replay")
 

@@ -12,12 +12,12 @@ from flows.context import Scenario, begin, step
 from flows.ingest import take_in
 from flows.pages import publish
 from flows.release import put_into_service
-from releve.cards import card_of, write_card
-from releve.rules import verdicts
-from releve.settings import Settings
-from tasks import retrain as retrain_step
-from tasks.ingest import check_refusals
-from tasks.retrain import Challenger
+from releve.core.settings import Settings
+from releve.domain.gate import verdicts
+from tasks.ingestion.ingest import check_refusals
+from tasks.release import retrain as retrain_step
+from tasks.release.retrain import Challenger
+from tasks.reporting.cards import card_of, write_card
 
 REFUSED = "Refused"  # the name of the state that a run ends in when the gate refused its challenger
 make_challenger = step(retrain_step.retrain, name="retrain")

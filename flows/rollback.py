@@ -9,9 +9,9 @@ from flows.alerts import tell
 from flows.context import Scenario, begin, step
 from flows.pages import publish
 from flows.release import announce
-from releve.rules import verdicts
-from tasks import rollback as rollback_step
-from tasks.release import Released
+from releve.domain.gate import verdicts
+from tasks.release import rollback as rollback_step
+from tasks.release.release import Released
 
 go_back = step(rollback_step.rollback, name="rollback")
 

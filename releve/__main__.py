@@ -6,9 +6,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from releve.commands import COMMANDS
-from releve.door import run_command
-from releve.settings import Settings
+from releve.cli.commands import COMMANDS
+from releve.core.door import run_command
+from releve.core.settings import Settings
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:

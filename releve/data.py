@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from releve.adapters.committed import read_committed
-from releve.adapters.data_history import DataHistory, DataVersion
-from releve.rules.schema import Schema
-from releve.settings import Settings
+from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.git_dvc.data_history import DataHistory, DataVersion
+from releve.core.settings import Settings
+from releve.domain.schema.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from releve.adapters.files import read_scenario
-from releve.adapters.registry import Registry
-from releve.adapters.scenario_branch import ScenarioBranch
+from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
+from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
-from releve.door import run_command
-from releve.errors import ReleveError
-from releve.rules.chain import ALERTED, FORGOTTEN, WITHDRAWN
-from releve.rules.names import check_scenario_name
-from releve.settings import Settings
-from tasks.alert import alert
+from releve.core.door import run_command
+from releve.core.errors import ReleveError
+from releve.core.names import check_scenario_name
+from releve.core.settings import Settings
+from releve.domain.registry.chain import ALERTED, FORGOTTEN, WITHDRAWN
+from tasks.monitoring.alert import alert
 from tasks.places import ScenarioState
 
 

@@ -3,12 +3,12 @@
 import re
 from itertools import takewhile
 
-from releve.adapters.registry import Registry
-from releve.rules.cadence import Challenged, Payoff
-from releve.rules.chain import CHALLENGED, FORGOTTEN, INGESTED, MONITORED, Event
-from releve.rules.drift import BROKEN
-from releve.rules.scores import Interval
-from releve.rules.trigger import History
+from releve.adapters.registry.registry import Registry
+from releve.domain.drift.drift import BROKEN
+from releve.domain.evaluation.scores import Interval
+from releve.domain.registry.chain import CHALLENGED, FORGOTTEN, INGESTED, MONITORED, Event
+from releve.domain.trigger.cadence import Challenged, Payoff
+from releve.domain.trigger.trigger import History
 
 __all__ = [
     "CHALLENGED",

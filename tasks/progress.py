@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from releve.progress import EVERY_SECONDS
+from releve.core.progress import EVERY_SECONDS
 
 SMALL = 20_000_000  # bytes; read in a second or two
 MB = 1_000_000

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from releve.settings import LOOPBACK
+from releve.core.settings import LOOPBACK
 from tests.serving.process import START_SECONDS, free_port, listens, wait_until
 from tests.tables import ROOT
 

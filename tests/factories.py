@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import yaml
 
-from releve.adapters.model_store import ModelStore, StoredModel
-from releve.adapters.scenario_branch import git
-from releve.rules.embedding import Embedder
-from releve.rules.release import Release
-from releve.rules.schema import Schema
-from releve.rules.vectors import Entries
+from releve.adapters.git_dvc.scenario_branch import git
+from releve.adapters.models.model_store import ModelStore, StoredModel
+from releve.domain.neighbours.embedding import Embedder
+from releve.domain.neighbours.vectors import Entries
+from releve.domain.registry.release import Release
+from releve.domain.schema.schema import Schema
 from tests.repositories import commit
 
 PROJECT = Path(__file__).parent.parent
@@ -56,8 +56,8 @@ def make_table(rows: int = 120, *, seed: int = 7) -> tuple[list[dict[str, Any]],
 
 def make_model_folder(parent: Path, *, scenario: str = SCENARIO, name: str = "model", seed: int = 7) -> Path:
     """A fitted and exported logistic regression, in the form that `model_runtime.load` reads."""
-    from releve.adapters.onnx_export import export
-    from releve.rules.pipeline import build, model_frame
+    from releve.adapters.models.onnx_export import export
+    from releve.domain.training.pipeline import build, model_frame
 
     schema = make_schema()
     rows, labels = make_table(seed=seed)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from releve.rules.schema import Schema
+from releve.domain.schema.schema import Schema
 
 TARGETS: dict[str, dict[str, Any]] = {
     "binary": {"name": "y", "classes": ["no", "yes"]},

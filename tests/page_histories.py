@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from releve.rules.chain import CHALLENGED, MONITORED, RELEASED, Event
-from releve.rules.page_evidence import PageEvidence
-from releve.rules.quality_windows import QualityWindow
-from releve.rules.release import Release
-from releve.rules.scores import Interval
+from releve.domain.evaluation.scores import Interval
+from releve.domain.quality.quality_windows import QualityWindow
+from releve.domain.registry.chain import CHALLENGED, MONITORED, RELEASED, Event
+from releve.domain.registry.release import Release
+from releve.reporting.page.evidence import PageEvidence
 
 SCENARIO = "shop"
 SCORE = Interval(0.88, 0.81, 0.94)

@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from releve.settings import LOOPBACK
+from releve.core.settings import LOOPBACK
 from tests.serving.process import free_port
 
 PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql*/bin")

@@ -14,12 +14,12 @@ from functools import cached_property
 from pathlib import Path
 
 from releve.adapters.files import write_bytes, write_parquet
-from releve.adapters.registry import Registry
-from releve.adapters.scenario_branch import ScenarioBranch, git
-from releve.settings import Settings
-from tasks.ingest import Batch, read_batches
+from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git
+from releve.adapters.registry.registry import Registry
+from releve.core.settings import Settings
+from tasks.ingestion.ingest import Batch, read_batches
+from tasks.pipeline.seed import windows
 from tasks.places import ScenarioFiles, ScenarioState
-from tasks.seed import windows
 from tests.once import made_once
 from tests.serving.process import free_port
 
@@ -29,13 +29,13 @@ NEW_WINDOW = 4  # the first that is no part of the prepared projects
 STEP_SECONDS = 240.0
 
 # What `python -c` runs in the project's folder: a step as a flow would call it.
-SETTINGS = "import os\nfrom pathlib import Path\nfrom releve.settings import Settings\n"
+SETTINGS = "import os\nfrom pathlib import Path\nfrom releve.core.settings import Settings\n"
 SETTINGS += "settings = Settings.from_environ(os.environ, cwd=Path.cwd())\n"
 STEPS = {
-    "ingest": "from tasks.ingest import ingest\nprint(ingest(settings, 'digits'))",
-    "retrain": "from tasks.retrain import retrain\n"
+    "ingest": "from tasks.ingestion.ingest import ingest\nprint(ingest(settings, 'digits'))",
+    "retrain": "from tasks.release.retrain import retrain\n"
     "print(retrain(settings, 'digits', reason='a test', progress=lambda line: print(line, flush=True)))",
-    "release": "from tasks.release import release\nprint(release(settings, 'digits'))",
+    "release": "from tasks.release.release import release\nprint(release(settings, 'digits'))",
 }
 
 

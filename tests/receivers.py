@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from releve.settings import LOOPBACK
+from releve.core.settings import LOOPBACK
 
 SECRET = "xoxb-secret"  # part of every address
 

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from releve.adapters.scenario_branch import git
+from releve.adapters.git_dvc.scenario_branch import git
 
 SCENARIO = "shop"
 DVC_CONFIG = """[core]

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from releve.rules.params import Params
-from releve.rules.replay_course import Course, course
-from releve.rules.replay_jobs import Bench, Done, Job, work
-from releve.rules.schema import Schema
-from releve.rules.search_spaces import Candidate
+from releve.core.params import Params
+from releve.domain.backtest.replay_course import Course, course
+from releve.domain.backtest.replay_jobs import Bench, Done, Job, work
+from releve.domain.schema.schema import Schema
+from releve.domain.training.search_spaces import Candidate
 from tests.tables import make_params
 
 ROWS, NOISE = 800, 0.1

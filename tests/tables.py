@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from releve.rules.params import Params, merge, parse
-from releve.rules.schema import Schema
+from releve.core.params import Params, merge, parse
+from releve.domain.schema.schema import Schema
 
 ROOT = Path(__file__).parent.parent
 SHOP = "shop"

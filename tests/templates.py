@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.decomposition import TruncatedSVD
 from sklearn.preprocessing import StandardScaler
 
-from releve.rules.schema import Schema
+from releve.domain.schema.schema import Schema
 
 BAD = ("wants to cancel", "price is too high", "competitor is cheaper", "bill is wrong again")
 GOOD = ("all is well", "nice contact", "bill is fine", "nobody called back")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from releve.__main__ import main, parser
-from releve.adapters.registry import Registry
-from releve.commands import COMMANDS, WIDTH_WITHOUT_TERMINAL, standing
-from releve.rules.release import Release
-from releve.settings import Settings
+from releve.adapters.registry.registry import Registry
+from releve.cli.commands import COMMANDS, WIDTH_WITHOUT_TERMINAL, standing
+from releve.core.settings import Settings
+from releve.domain.registry.release import Release
 
 ROOT = Path(__file__).parents[1]
 NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)

@@ -8,8 +8,8 @@ import pytest
 from examples import demo
 from examples.comparison import Comparison
 from examples.service_calls import ServiceCalls
-from releve.errors import BadInput
-from releve.settings import LOOPBACK
+from releve.core.errors import BadInput
+from releve.core.settings import LOOPBACK
 from tests.serving.process import free_port
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from benchmarks.gate_aa import draw, noise, of_table, read_table, tried, write
-from releve.rules.target import REGRESSION
+from releve.domain.schema.target import REGRESSION
 from tests.tables import make_params
 
 GATE = make_params().gate

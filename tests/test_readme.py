@@ -16,15 +16,15 @@ import pytest
 import yaml
 
 from releve.adapters.files import read_schema
-from releve.adapters.scenario_branch import git
-from releve.rules.inference.table import Roles
-from releve.rules.params import merge, parse
-from releve.rules.schema import TABLE_KEYS, Schema
-from releve.settings import Settings
-from tasks.ingest import ingest
-from tasks.rebuild import rebuild
-from tasks.retrain import retrain
-from tasks.scaffold import Scaffolded, report, scaffold
+from releve.adapters.git_dvc.scenario_branch import git
+from releve.core.params import merge, parse
+from releve.core.settings import Settings
+from releve.domain.onboarding.table import Roles
+from releve.domain.schema.schema import TABLE_KEYS, Schema
+from tasks.ingestion.ingest import ingest
+from tasks.onboarding import Scaffolded, report, scaffold
+from tasks.release.rebuild import rebuild
+from tasks.release.retrain import retrain
 from tests.projects import Project, fresh_project
 from tests.repositories import commit
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from releve.adapters.scenario_branch import git
+from releve.adapters.git_dvc.scenario_branch import git
 from tests.projects import SCENARIO, Project, challenged_project, fresh_project
 
 pytestmark = pytest.mark.slow
@@ -73,8 +73,8 @@ def test_repro_again_looks_at_the_code_and_does_nothing(built: Project) -> None:
 
 
 def test_a_file_that_changed_runs_the_steps_that_import_it_and_no_other(built: Project) -> None:
-    changed = built.root / "tasks/latency.py", built.root / "tasks/package.py"  # no step imports the first
-    for path in changed:
+    for changed in ("tasks/release/latency.py", "tasks/pipeline/package.py"):  # no step imports the first
+        path = built.root / changed
         path.write_text(path.read_text() + "\n# changed\n")
 
     assert stages_run(dvc(built, "repro")) == {"package"}

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from benchmarks import swap_load
-from releve.adapters import model_runtime
-from releve.adapters.vector_index import VectorIndex
-from releve.settings import LOOPBACK
+from releve.adapters.models import model_runtime
+from releve.adapters.vectors.vector_index import VectorIndex
+from releve.core.settings import LOOPBACK
 from tests.factories import PROJECT, SCENARIO, make_entries, make_project, make_row, make_stored_model
 from tests.serving.conftest import COLLECTION, release_first
 from tests.serving.process import free_port, milvus_serving, serving, wait_until

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from releve.rules.schema import Schema
+from releve.domain.schema.schema import Schema
 from tests.tables import SHOP_TABLE, shop_rows
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from typing import Any, Protocol
 
-from releve.errors import Unavailable
+from releve.core.errors import Unavailable
 
 CONNECT_SECONDS = 10.0  # for a scheduler to answer, and for a first worker to be there
 POLL_SECONDS = 2.0  # how often a waiting call looks whether any worker is left

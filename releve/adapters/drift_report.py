@@ -14,12 +14,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from releve.errors import ReleveError
-from releve.rules.columns import CATEGORY
-from releve.rules.drift import ColumnDrift, Look, by_effect, has_drifted
-from releve.rules.drift_columns import Pair, as_series
-from releve.rules.drift_tests import Measured, categories, most_changed, numbers
-from releve.rules.params import Monitor
+from releve.core.errors import ReleveError
+from releve.core.params import Monitor
+from releve.domain.drift.drift import ColumnDrift, Look, by_effect, has_drifted
+from releve.domain.drift.drift_columns import Pair, as_series
+from releve.domain.drift.drift_tests import Measured, categories, most_changed, numbers
+from releve.domain.schema.columns import CATEGORY
 
 if TYPE_CHECKING:
     import pandas as pd

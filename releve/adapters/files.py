@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from releve.errors import BadInput, DiskFull, NotFound, StorageRefused, explained_storage
-from releve.rules.names import check_scenario_name
-from releve.rules.params import Params, merge, parse
-from releve.rules.schema import TABLE_KEYS, Schema
-from releve.rules.schema_names import check_known
+from releve.core.errors import BadInput, DiskFull, NotFound, StorageRefused, explained_storage
+from releve.core.names import check_scenario_name
+from releve.core.params import Params, merge, parse
+from releve.domain.schema.schema import TABLE_KEYS, Schema
+from releve.domain.schema.schema_names import check_known
 
 if TYPE_CHECKING:
     import pandas as pd

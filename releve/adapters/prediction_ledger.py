@@ -19,8 +19,9 @@ from typing import Any
 
 import orjson
 
-from releve.errors import NO_ROOM, BadInput, DiskFull, Unavailable
-from releve.rules.ledger import (
+from releve.core.errors import NO_ROOM, BadInput, DiskFull, Unavailable
+from releve.core.names import check_scenario_name
+from releve.domain.prediction_log.ledger import (
     AnsweredRow,
     Answers,
     Labelled,
@@ -43,7 +44,6 @@ from releve.rules.ledger import (
     request_id,
     timestamp,
 )
-from releve.rules.names import check_scenario_name
 
 ANSWERS, LABELS, SEARCHES = "answers", "labels", "searches"
 SEGMENT = re.compile(r"(answers|labels|searches)-([0-9]{8})-([0-9a-f]{8})\.jsonl")

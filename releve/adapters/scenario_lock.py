@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from releve.errors import Conflict, Unavailable, explained_storage
-from releve.rules.names import check_scenario_name
+from releve.core.errors import Conflict, Unavailable, explained_storage
+from releve.core.names import check_scenario_name
 
 TELL_SECONDS = 30.0  # between two lines about one wait
 POLL_SECONDS = 0.1

@@ -8,7 +8,7 @@ knob (`multivariate=False`), which is what a space where each recipe has its own
 from collections.abc import Mapping
 from typing import Any
 
-from releve.rules.search_spaces import Candidate, Number, Space, from_knobs, knobs_of
+from releve.domain.training.search_spaces import Candidate, Number, Space, from_knobs, knobs_of
 
 RECIPE = "recipe"
 STARTUP_TRIALS = 10  # scored candidates, defaults included, before the model of the scores is asked

@@ -10,8 +10,8 @@ from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 
-from releve.errors import Unavailable
-from releve.settings import LOOPBACK
+from releve.core.errors import Unavailable
+from releve.core.settings import LOOPBACK
 
 ASK_SECONDS = 5.0
 POLL_SECONDS = 0.1

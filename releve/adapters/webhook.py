@@ -13,7 +13,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from releve.errors import BadInput, Unavailable
+from releve.core.errors import BadInput, Unavailable
 
 SCHEMES = ("http", "https")
 ANSWER_SECONDS = 5.0  # for a connection, and for each part of the answer

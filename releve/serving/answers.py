@@ -7,15 +7,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.adapters.model_runtime import Answers as ModelAnswers
+from releve.adapters.models.model_runtime import Answers as ModelAnswers
 from releve.adapters.prediction_ledger import LedgerWriter
-from releve.adapters.vector_index import IndexUnavailable, VectorIndex
-from releve.errors import ReleveError
-from releve.rules.ledger import UnknownAnswer
-from releve.rules.params import Service as Limits
-from releve.rules.schema import Schema
-from releve.rules.target import Label
-from releve.rules.vectors import Neighbour
+from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
+from releve.core.errors import ReleveError
+from releve.core.params import Service as Limits
+from releve.domain.neighbours.vectors import Neighbour
+from releve.domain.prediction_log.ledger import UnknownAnswer
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import Label
 from releve.serving import bodies
 from releve.serving.current import Served
 from releve.serving.replies import Fault, Refused, new_request_id

@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from releve.errors import BadInput, TooLarge
-from releve.rules.cells import SHOWN
-from releve.rules.schema import Problem, Schema
-from releve.rules.target import REGRESSION, Label
+from releve.core.errors import BadInput, TooLarge
+from releve.domain.schema.cells import SHOWN
+from releve.domain.schema.schema import Problem, Schema
+from releve.domain.schema.target import REGRESSION, Label
 from releve.serving.replies import MAX_PROBLEMS, Fault, Refused
 
 REASON_SHOWN = 400

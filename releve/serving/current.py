@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from releve.adapters.model_runtime import Model
-from releve.adapters.model_store import ModelStore
-from releve.adapters.registry import Current, Registry, RegistryUnavailable
-from releve.adapters.vector_index import VectorIndex
-from releve.errors import ReleveError, Unavailable
-from releve.rules import verdicts
-from releve.rules.chain import CHALLENGED, FORGOTTEN, WITHDRAWN, Event
-from releve.rules.columns import CATEGORY, DATE, NUMBER, TEXT, Column
-from releve.rules.release import Release
+from releve.adapters.models.model_runtime import Model
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.registry.registry import Current, Registry, RegistryUnavailable
+from releve.adapters.vectors.vector_index import VectorIndex
+from releve.core.errors import ReleveError, Unavailable
+from releve.domain.gate import verdicts
+from releve.domain.registry.chain import CHALLENGED, FORGOTTEN, WITHDRAWN, Event
+from releve.domain.registry.release import Release
+from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
 
 RETRY_SECONDS = 5.0  # after a release that could not be loaded: each try reads and hashes the whole model
 log = logging.getLogger("releve.serving")

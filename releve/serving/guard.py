@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Mount
 
-from releve.errors import TooLarge
+from releve.core.errors import TooLarge
 from releve.serving import replies
 
 Message = MutableMapping[str, Any]

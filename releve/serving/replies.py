@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from releve.errors import BadInput, ReleveError
+from releve.core.errors import BadInput, ReleveError
 
 MAX_PROBLEMS = 20  # listed in one error; the message says how many there are
 ERROR_HEADER = "x-releve-error"  # carries the code; an error without it was made elsewhere and is rewritten

@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from releve.adapters import bento_builds, files, model_runtime
-from releve.adapters.model_store import ModelStore
+from releve.adapters import files
+from releve.adapters.models import bento_builds, model_runtime
+from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger import LedgerWriter
-from releve.adapters.registry import Registry
-from releve.adapters.vector_index import VectorIndex
-from releve.rules.names import check_scenario_name
+from releve.adapters.registry.registry import Registry
+from releve.adapters.vectors.vector_index import VectorIndex
+from releve.core.names import check_scenario_name
+from releve.core.settings import Settings
 from releve.serving.answers import Answers
 from releve.serving.current import Follower, Pinned, Served, warm_up
-from releve.settings import Settings
 
 DEFAULT_SCENARIO = "digits"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from releve.settings import LOOPBACK
+from releve.core.settings import LOOPBACK
 from tests.serving.process import free_port, listens
 
 START_SECONDS = 60.0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from releve.adapters.compute import DIED, Outcome, cores, open_workers, versions
-from releve.errors import Unavailable
+from releve.core.errors import Unavailable
 from tests.adapters import work
 from tests.clusters import Cluster, running_cluster
 from tests.serving.process import free_port

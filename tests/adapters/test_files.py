@@ -18,7 +18,7 @@ from releve.adapters.files import (
     write_inputs,
     write_json,
 )
-from releve.errors import BadInput, DiskFull, NotFound
+from releve.core.errors import BadInput, DiskFull, NotFound
 from tests.factories import make_project
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from releve.adapters.prediction_ledger import LedgerReader, LedgerUnavailable, LedgerWriter
-from releve.errors import BadInput
-from releve.rules.ledger import UnknownAnswer, row_ids
+from releve.core.errors import BadInput
+from releve.domain.prediction_log.ledger import UnknownAnswer, row_ids
 
 WORKER = "0000000a"
 

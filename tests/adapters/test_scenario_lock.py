@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from releve.adapters.scenario_lock import ScenarioBusy, scenario_lock
-from releve.errors import BadInput, Unavailable
+from releve.core.errors import BadInput, Unavailable
 
 HOLD = """
 import sys

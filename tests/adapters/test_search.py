@@ -3,7 +3,7 @@ import math
 import pytest
 
 from releve.adapters.search import STARTUP_TRIALS, Search
-from releve.rules.search_spaces import CLASS_SPACES, Candidate, default, knobs_of
+from releve.domain.training.search_spaces import CLASS_SPACES, Candidate, default, knobs_of
 
 RECIPES = ("linear", "hist_gradient_boosting", "svm")
 SPACES = {recipe: CLASS_SPACES[recipe] for recipe in RECIPES}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from releve.adapters.service_client import ServiceStatus, SwapTimeout, service_status, wait_until_serving
-from releve.settings import LOOPBACK
+from releve.core.settings import LOOPBACK
 from tests.factories import SCENARIO, make_project, make_stored_model
 from tests.serving.conftest import release_first
 from tests.serving.process import free_port, serving, wait_until

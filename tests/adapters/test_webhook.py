@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from releve.adapters.webhook import MessageRefused, WebhookAway, post
-from releve.settings import LOOPBACK
+from releve.core.settings import LOOPBACK
 from tests.receivers import SECRET, Receiver, receiving
 from tests.serving.process import free_port
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from releve.adapters.data_versions import PipelineFailed
-from releve.adapters.registry import RegistryUnavailable
-from releve.adapters.vector_index import IndexUnavailable
-from releve.errors import BadInput, NotFound
-from releve.settings import LOOPBACK, Settings
-from tasks.harvest import harvest
-from tasks.ingest import ingest
-from tasks.monitor import monitor
-from tasks.release import release
-from tasks.retrain import retrain
-from tasks.rollback import NothingToRollBackTo, rollback
+from releve.adapters.git_dvc.data_versions import PipelineFailed
+from releve.adapters.registry.registry import RegistryUnavailable
+from releve.adapters.vectors.vector_index import IndexUnavailable
+from releve.core.errors import BadInput, NotFound
+from releve.core.settings import LOOPBACK, Settings
+from tasks.ingestion.harvest import harvest
+from tasks.ingestion.ingest import ingest
+from tasks.monitoring.monitor import monitor
+from tasks.release.release import release
+from tasks.release.retrain import retrain
+from tasks.release.rollback import NothingToRollBackTo, rollback
 from tests.projects import SCENARIO, Project
 from tests.serving.process import free_port, milvus_serving
 

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from releve.adapters.scenario_branch import git
-from releve.rules.chain import CHALLENGED, INGESTED, MOVES
+from releve.adapters.git_dvc.scenario_branch import git
+from releve.domain.registry.chain import CHALLENGED, INGESTED, MOVES
 from tests.projects import SCENARIO, Project, finish, wait_for
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ def test_the_second_of_two_retrainings_waits_and_then_changes_nothing(ingested: 
     assert (first_code, second_code) == (0, 0), told
     assert f"retrain of {SCENARIO} (pid {first.pid}, since" in told
     assert "is at work; waiting up to 600 s" in told
-    assert "python -m tasks.train" not in told
+    assert "python -m tasks.pipeline.train" not in told
     assert len(revisions(ingested)) == before + 1
     assert len(ingested.registry.events(SCENARIO, kinds=[CHALLENGED])) == 1
     assert ingested.registry.verify(SCENARIO) > 0

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 from releve import data
-from releve.adapters.data_versions import PipelineFailed
 from releve.adapters.files import write_parquet
-from releve.adapters.scenario_branch import GitFailed, git
-from tasks.ingest import ingest
-from tasks.seed import windows
+from releve.adapters.git_dvc.data_versions import PipelineFailed
+from releve.adapters.git_dvc.scenario_branch import GitFailed, git
+from tasks.ingestion.ingest import ingest
+from tasks.pipeline.seed import windows
 from tests.failures.test_kill import kill
 from tests.projects import SCENARIO, SETTINGS, STEPS, Project, wait_for
 

@@ -12,13 +12,13 @@ import pandas as pd
 import psutil
 import pytest
 
-from releve.adapters.data_versions import DataVersions
-from releve.adapters.model_store import ModelStore
-from releve.adapters.scenario_branch import git
-from releve.adapters.vector_index import VectorIndex
-from releve.rules.chain import MOVES, RELEASED
+from releve.adapters.git_dvc.data_versions import DataVersions
+from releve.adapters.git_dvc.scenario_branch import git
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.vectors.vector_index import VectorIndex
+from releve.domain.registry.chain import MOVES, RELEASED
 from tasks.history import CHALLENGED, INGESTED
-from tasks.retrain import last_challenger
+from tasks.release.retrain import last_challenger
 from tests.projects import SCENARIO, Project, challenged_project, fresh_project, ingested_project, wait_for
 
 pytestmark = pytest.mark.slow
@@ -79,9 +79,9 @@ INGEST = (
 )
 RETRAIN = (
     Moment("the worktree exists", WORKTREE),
-    Moment("a stage runs", runs("tasks.split")),
-    Moment("a stage runs, and is killed with it", runs("tasks.train"), children_too=True),
-    Moment("dvc ran the last stage", runs("tasks.package")),
+    Moment("a stage runs", runs("tasks.pipeline.split")),
+    Moment("a stage runs, and is killed with it", runs("tasks.pipeline.train"), children_too=True),
+    Moment("dvc ran the last stage", runs("tasks.pipeline.package")),
     Moment("the first file of the model is stored", holds("var", "bentoml", "models", SCENARIO, "*", "*")),
     Moment("the branch has moved", branch_moved),
 )

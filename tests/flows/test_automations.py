@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from releve.rules.alerts import Message
-from releve.rules.deployments import deployments_for
-from releve.settings import Settings
+from releve.core.settings import Settings
+from releve.domain.alerting.alerts import Message
+from releve.domain.scheduling.deployments import deployments_for
 from tests.receivers import Receiver, receiving
 from tests.tables import ROOT
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from releve.adapters.files import write_bytes
-from releve.adapters.model_store import ModelStore
+from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger import LedgerWriter
-from releve.errors import BadInput, NotFound, Unavailable
-from releve.rules.chain import ALERTED, CHALLENGED, INGESTED, MONITORED, RELEASED, ROLLED_BACK
-from tasks.seed import windows
+from releve.core.errors import BadInput, NotFound, Unavailable
+from releve.domain.registry.chain import ALERTED, CHALLENGED, INGESTED, MONITORED, RELEASED, ROLLED_BACK
+from tasks.pipeline.seed import windows
 from tests import projects
 from tests.projects import SCENARIO, Project
 

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from releve.adapters import model_runtime
-from releve.adapters.model_store import StoredModel
-from releve.adapters.registry import Registry
-from releve.adapters.vector_index import VectorIndex
-from releve.settings import LOOPBACK
+from releve.adapters.models import model_runtime
+from releve.adapters.models.model_store import StoredModel
+from releve.adapters.registry.registry import Registry
+from releve.adapters.vectors.vector_index import VectorIndex
+from releve.core.settings import LOOPBACK
 from tests.factories import SCENARIO, make_entries, make_project, make_release, make_stored_model
 from tests.serving.process import free_port, milvus_serving, serving, wait_until
 

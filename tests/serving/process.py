@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from releve.settings import LOOPBACK
+from releve.core.settings import LOOPBACK
 from tests.factories import PROJECT, SCENARIO
 
 START_SECONDS = 120.0

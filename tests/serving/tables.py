@@ -12,20 +12,20 @@ import pandas as pd
 import skops.io
 import yaml
 
-from releve.adapters import model_runtime
-from releve.adapters.embedder_files import text_files
 from releve.adapters.files import write_bytes, write_json
-from releve.adapters.model_store import ModelStore, StoredModel
-from releve.adapters.onnx_export import export_checked
-from releve.adapters.vector_index import VectorIndex
-from releve.rules.embedding import Embedder
-from releve.rules.own_columns import BATCH, ROW
-from releve.rules.pipeline import build, model_frame
-from releve.rules.schema import Schema
-from releve.rules.target import REGRESSION
-from releve.rules.text_vectors import NgramVectors
-from releve.settings import LOOPBACK
-from tasks.index import as_entries
+from releve.adapters.models import model_runtime
+from releve.adapters.models.model_store import ModelStore, StoredModel
+from releve.adapters.models.onnx_export import export_checked
+from releve.adapters.vectors.embedder_files import text_files
+from releve.adapters.vectors.vector_index import VectorIndex
+from releve.core.settings import LOOPBACK
+from releve.domain.neighbours.embedding import Embedder
+from releve.domain.neighbours.text_vectors import NgramVectors
+from releve.domain.schema.own_columns import BATCH, ROW
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import REGRESSION
+from releve.domain.training.pipeline import build, model_frame
+from tasks.release.index import as_entries
 from tests.factories import PROJECT, make_release
 from tests.serving.conftest import Running, registry_of
 from tests.serving.process import serving, wait_until

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pandas as pd
 import pytest
 
-from releve.adapters import model_runtime
-from releve.adapters.model_store import ModelStore
+from releve.adapters.models import model_runtime
+from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger import LedgerReader, find_answer
-from releve.rules.drift_cells import clean
+from releve.domain.drift.drift_cells import clean
 from tests.serving.conftest import Running
 from tests.serving.process import free_port, milvus_serving
 from tests.serving.tables import packed, table_served

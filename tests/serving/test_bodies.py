@@ -3,8 +3,8 @@ import json
 import orjson
 import pytest
 
-from releve.errors import BadInput, TooLarge
-from releve.rules.schema import Schema
+from releve.core.errors import BadInput, TooLarge
+from releve.domain.schema.schema import Schema
 from releve.serving.bodies import check_rows, labels_of, rows_of, search_of, short
 from releve.serving.replies import Refused
 from tests.factories import make_row, make_schema

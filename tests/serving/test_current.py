@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from releve.adapters.model_store import ModelStore
-from releve.adapters.registry import Registry
-from releve.adapters.vector_index import VectorIndex
-from releve.rules.chain import CHALLENGED, FORGOTTEN
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.registry.registry import Registry
+from releve.adapters.vectors.vector_index import VectorIndex
+from releve.core.settings import LOOPBACK
+from releve.domain.registry.chain import CHALLENGED, FORGOTTEN
 from releve.serving.current import RETRY_SECONDS, Follower, NoRelease
-from releve.settings import LOOPBACK
 from tests.factories import SCENARIO, make_stored_model
 from tests.serving.conftest import registry_of, release_first
 from tests.serving.process import free_port, wait_until

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from releve.core.settings import LOOPBACK
 from releve.serving.guard import InstallGuard
-from releve.settings import LOOPBACK
 from tests.serving.process import free_port, wait_until
 
 LIMIT = 100

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.ingest import ingest
-from tasks.release import release
-from tasks.retrain import retrain
+from tasks.ingestion.ingest import ingest
+from tasks.release.release import release
+from tasks.release.retrain import retrain
 from tests.once import made_once
 from tests.tables import SHOP
 from tests.tasks.shop import BETTER_RECIPE, NEWER, TRAINING, Shop, make_shop

@@ -11,12 +11,12 @@ import pandas as pd
 import yaml
 
 from releve.adapters.files import write_parquet
+from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git
 from releve.adapters.prediction_ledger import LedgerWriter
-from releve.adapters.registry import Registry
-from releve.adapters.scenario_branch import ScenarioBranch, git
-from releve.rules.pipeline_file import pipeline_text
-from releve.settings import Settings
-from tasks.batches import Batch, read_batches
+from releve.adapters.registry.registry import Registry
+from releve.core.settings import Settings
+from releve.domain.onboarding.pipeline_file import pipeline_text
+from tasks.ingestion.batches import Batch, read_batches
 from tasks.places import ScenarioFiles, ScenarioState
 from tests.repositories import commit, write
 from tests.serving.process import free_port

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from releve import data
-from releve.adapters.data_versions import PipelineFailed, RemoteUnavailable
-from releve.adapters.scenario_branch import git
-from releve.errors import BadInput, NotFound
-from tasks.ingest import ingest
+from releve.adapters.git_dvc.data_versions import PipelineFailed, RemoteUnavailable
+from releve.adapters.git_dvc.scenario_branch import git
+from releve.core.errors import BadInput, NotFound
+from tasks.ingestion.ingest import ingest
 from tests.repositories import commit, snapshot
 from tests.tables import ROOT, SHOP
 from tests.tasks.shop import NEWER, TRAINING, Shop

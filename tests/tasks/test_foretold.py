@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from releve.adapters.files import read_params, read_schema
-from releve.errors import BadInput
-from releve.rules.inference.table import Roles
-from releve.settings import Settings
-from tasks.intake import take_in
-from tasks.scaffold import Scaffolded, scaffold
+from releve.core.errors import BadInput
+from releve.core.settings import Settings
+from releve.domain.onboarding.table import Roles
+from tasks.ingestion.intake import take_in
+from tasks.onboarding import Scaffolded, scaffold
 from tests.adapters.tables.test_reading import workbook
 from tests.tables import ROOT
 

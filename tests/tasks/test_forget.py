@@ -3,13 +3,13 @@ import shutil
 import pytest
 
 from releve.adapters.files import write_bytes
-from releve.adapters.scenario_branch import git
-from releve.errors import NotFound
-from releve.rules.chain import ALERTED, FORGOTTEN, MONITORED, WITHDRAWN
-from tasks.alert import alert
+from releve.adapters.git_dvc.scenario_branch import git
+from releve.core.errors import NotFound
+from releve.domain.registry.chain import ALERTED, FORGOTTEN, MONITORED, WITHDRAWN
 from tasks.forget import forget, report
 from tasks.history import events_of
-from tasks.ingest import ingest
+from tasks.ingestion.ingest import ingest
+from tasks.monitoring.alert import alert
 from tests.page_histories import drift, look_event
 from tests.tables import SHOP, shop_rows
 

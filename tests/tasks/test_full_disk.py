@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from releve.errors import DiskFull, ReleveError
-from releve.settings import Settings, sqlite_url
-from tasks.ingest import ingest
-from tasks.retrain import retrain
+from releve.core.errors import DiskFull, ReleveError
+from releve.core.settings import Settings, sqlite_url
+from tasks.ingestion.ingest import ingest
+from tasks.release.retrain import retrain
 from tests.tables import ROOT, SHOP
 from tests.tasks.shop import NEWER, Shop
 
@@ -19,10 +19,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.system]
 SIZE = "16m"
 REJECTED = "the batch that has rejected rows"
 COMMANDS = {
-    "requeue": ("tasks.requeue", SHOP, REJECTED),
-    "page": ("tasks.page", SHOP),
+    "requeue": ("tasks.ingestion.requeue", SHOP, REJECTED),
+    "page": ("tasks.reporting.page", SHOP),
     "forget": ("tasks.forget", SHOP),
-    "scaffold": ("tasks.scaffold", "mine", "--data", "mine.csv", "--target", "bought"),
+    "scaffold": ("tasks.onboarding", "mine", "--data", "mine.csv", "--target", "bought"),
     "up": ("releve", "up"),
     "models": ("releve", "models", SHOP),
 }

@@ -1,8 +1,8 @@
 import pytest
 
-from releve.adapters.registry import Registry
+from releve.adapters.registry.registry import Registry
 from tasks.history import CHALLENGED, INGESTED, MONITORED, broken_looks, challenges_of, new_batches
-from tasks.past import answers_of_a_batch
+from tasks.monitoring.past import answers_of_a_batch
 from tests.tables import SHOP, make_params
 
 LEAST = 100  # labelled answers that are one batch

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.errors import BadInput, storage_error
-from releve.rules.cells import trimmed
-from releve.rules.reading_notes import ReadingNote
+from releve.core.errors import BadInput, storage_error
+from releve.domain.ingestion.reading_notes import ReadingNote
+from releve.domain.schema.cells import trimmed
 
 if TYPE_CHECKING:
     import pandas as pd

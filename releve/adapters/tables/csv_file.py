@@ -22,8 +22,8 @@ from releve.adapters.tables.chunks import (
 )
 from releve.adapters.tables.dialect import SAMPLE, Dialect, find_dialect
 from releve.adapters.tables.encoding import find_encoding, open_bytes
-from releve.errors import BadInput
-from releve.rules.saying import Say, in_params
+from releve.core.errors import BadInput
+from releve.core.saying import Say, in_params
 
 KIND = "CSV"
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from releve.adapters.tables.chunks import LONGEST_ROW
-from releve.errors import BadInput
-from releve.rules.cells import trimmed
-from releve.rules.saying import Say, in_params
+from releve.core.errors import BadInput
+from releve.core.saying import Say, in_params
+from releve.domain.schema.cells import trimmed
 
 DELIMITERS = (",", ";", "\t", "|")
 NAMED = {"\t": "tab"}

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from releve.adapters.tables.partings import Part, lines_in, parting, readings
-from releve.errors import BadInput
-from releve.rules.saying import Say, in_params
+from releve.core.errors import BadInput
+from releve.core.saying import Say, in_params
 
 KEY = "ingest.csv_encoding"
 MARKS = (

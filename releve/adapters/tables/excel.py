@@ -19,9 +19,17 @@ from xml.etree import ElementTree
 
 from releve.adapters.tables.chunks import Chunk, Line, Table, chunk_rows, frame_of, guarded, numbered, told_as
 from releve.adapters.tables.csv_file import CsvOptions
-from releve.errors import BadInput
-from releve.rules.cells import names_of, trimmed
-from releve.rules.reading_notes import ERROR, HIDDEN_ROWS, HIDDEN_SHEET, MERGED, NO_RESULT, SHOWN, ReadingNote
+from releve.core.errors import BadInput
+from releve.domain.ingestion.reading_notes import (
+    ERROR,
+    HIDDEN_ROWS,
+    HIDDEN_SHEET,
+    MERGED,
+    NO_RESULT,
+    SHOWN,
+    ReadingNote,
+)
+from releve.domain.schema.cells import names_of, trimmed
 
 KIND = "XLSX"
 MOST_CELLS = 8_000_000  # of a sheet, from A1 to its last row and column: some 550 MB

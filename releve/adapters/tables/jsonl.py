@@ -22,7 +22,7 @@ from releve.adapters.tables.chunks import (
     too_long,
 )
 from releve.adapters.tables.encoding import open_bytes
-from releve.rules.cells import SHOWN
+from releve.domain.schema.cells import SHOWN
 
 KIND = "JSON Lines"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from releve.adapters.tables.chunks import CHARACTERS_PER_CHUNK, Chunk, Table, chunk_rows, guarded, numbered, told_as
-from releve.rules.cells import trimmed
+from releve.domain.schema.cells import trimmed
 
 KIND = "PARQUET"
 UNNAMED_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls it in a file

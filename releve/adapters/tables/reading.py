@@ -14,8 +14,8 @@ from releve.adapters.tables.csv_file import CsvOptions, open_csv
 from releve.adapters.tables.excel import open_excel
 from releve.adapters.tables.jsonl import open_jsonl
 from releve.adapters.tables.parquet import open_parquet
-from releve.errors import BadInput
-from releve.rules.reading_notes import ReadingNote
+from releve.core.errors import BadInput
+from releve.domain.ingestion.reading_notes import ReadingNote
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from releve.adapters.registry_database import without_secrets
-from releve.errors import BadInput, Unavailable
+from releve.adapters.registry.database import without_secrets
+from releve.core.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

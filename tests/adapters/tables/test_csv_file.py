@@ -10,7 +10,7 @@ import pytest
 from releve.adapters.tables.chunks import LONGEST_ROW
 from releve.adapters.tables.csv_file import CsvOptions
 from releve.adapters.tables.reading import open_table, read_sample
-from releve.errors import BadInput
+from releve.core.errors import BadInput
 
 NAMES = ("kind", "price")
 

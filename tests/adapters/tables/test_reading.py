@@ -12,9 +12,9 @@ import pytest
 from releve.adapters.files import write_parquet
 from releve.adapters.tables.chunks import LONGEST_ROW
 from releve.adapters.tables.reading import open_table, read_sample
-from releve.errors import BadInput, StorageRefused
-from releve.rules.reading import Reading, read_cells
-from releve.rules.schema import Schema
+from releve.core.errors import BadInput, StorageRefused
+from releve.domain.ingestion.reading import Reading, read_cells
+from releve.domain.schema.schema import Schema
 from tests.tables import shop_rows, shop_schema
 
 NAMES = ("kind", "price", "weight", "bought")

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from releve.adapters.tables.sql import DatabaseUnavailable, reading, says_since, what_was_said
-from releve.errors import BadInput
+from releve.core.errors import BadInput
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pytest
 
 from releve.adapters.tables.sql import DatabaseUnavailable, reading
-from releve.errors import BadInput
-from releve.rules.query_cells import as_json
+from releve.core.errors import BadInput
+from releve.domain.ingestion.query_cells import as_json
 
 pytestmark = pytest.mark.system
 

@@ -1,0 +1,1 @@
+"""Git and DVC: branches, data versions, committed settings."""

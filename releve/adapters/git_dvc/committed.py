@@ -1,0 +1,89 @@
+"""What a run goes by: params and schema as one commit of the project has them, whatever the working tree holds.
+
+Retraining builds what is committed, so rows are judged, and everything else is decided, by the same files.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from releve.adapters.files import parse_base, parse_scenario, read_scenario
+from releve.adapters.git_dvc.scenario_branch import NO_COMMIT, git_objects, not_committed
+from releve.core.errors import BadInput
+from releve.core.names import check_scenario_name
+from releve.core.params import Params
+from releve.core.settings import Settings
+from releve.domain.schema.schema import Schema
+
+BASE = "params.yaml"
+
+
+@dataclass(frozen=True)
+class Committed:
+    """Params and schema of one commit; `unused` are those of its files that the working tree has otherwise."""
+
+    revision: str
+    params: Params
+    schema: Schema
+    unused: tuple[str, ...]
+
+    @property
+    def first_line(self) -> str:
+        """What a run says first."""
+        line = f"params and schema of commit {self.revision[:12]}"
+        return f"{line}; edits that are not committed are not used: {', '.join(self.unused)}" if self.unused else line
+
+
+def read_committed(settings: Settings, scenario: str) -> Committed:
+    """What `settings.revision` has, or HEAD where none is named.
+
+    Raises NotFound for an unknown scenario, BadInput naming what is not committed or the key that is wrong.
+    """
+    scenario = check_scenario_name(scenario)
+    if settings.revision:  # a commit never changes
+        return _read_commit(settings.project, scenario, settings.revision)
+    return _read(settings.project, scenario, "HEAD")
+
+
+def begin_run(settings: Settings, scenario: str, *, tell: Callable[[str], None]) -> Settings:
+    """The settings of a run that goes by what is committed now, even if more is committed meanwhile; tells so."""
+    found = read_committed(settings, scenario)
+    tell(found.first_line)
+    return replace(settings, revision=found.revision)
+
+
+def read_committed_base(settings: Settings) -> Params:
+    """params.yaml of the same commit, without any scenario's overrides."""
+    return parse_base(_texts(settings.project, settings.revision or "HEAD", [BASE])[1][BASE])
+
+
+def _read(project: Path, scenario: str, revision: str) -> Committed:
+    own = f"scenarios/{scenario}/params.yaml"
+    try:
+        commit, texts = _texts(project, revision, [BASE, own])
+    except BadInput:
+        read_scenario(project, scenario)  # which may be unknown altogether
+        raise
+    params, schema = parse_scenario(scenario, base=texts[BASE], own=texts[own])
+    unused = tuple(name for name, text in texts.items() if _in_tree(project / name) != text)
+    return Committed(commit, params, schema, unused)
+
+
+_read_commit = lru_cache(maxsize=64)(_read)
+
+
+def _texts(project: Path, revision: str, names: list[str]) -> tuple[str, dict[str, str]]:
+    """The commit's id and what these files hold there; one call of git."""
+    commit, *found = git_objects(project, [revision, *(f"{revision}:./{name}" for name in names)])
+    if commit is None:
+        raise BadInput(f"{project} {NO_COMMIT}")
+    if missing := [name for name, blob in zip(names, found, strict=True) if blob is None]:
+        raise BadInput(not_committed(missing))
+    texts = [blob.text.replace("\r\n", "\n") for blob in found if blob]
+    return commit.id, dict(zip(names, texts, strict=True))
+
+
+def _in_tree(path: Path) -> str | None:
+    """With the line ends that git keeps."""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None

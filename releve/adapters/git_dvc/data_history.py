@@ -1,0 +1,194 @@
+"""Every data version that a scenario ever had, read without a checkout: git says which, DVC has the rows."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from releve.adapters.git_dvc.data_versions import PipelineFailed, RemoteUnavailable, data_version
+from releve.adapters.git_dvc.dvc_configuration import as_nested, configuration
+from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git, git_texts
+from releve.core.errors import BadInput, NotFound
+from releve.core.params import Data
+from releve.domain.schema.own_columns import BATCH, ROW
+from releve.domain.schema.schema import Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 5  # versions that a message names
+CACHE_NOWHERE = "nowhere"  # a cache folder that does not exist, so that DVC asks the remote
+
+
+@dataclass(frozen=True)
+class DataVersion:
+    """All rows up to and including one batch."""
+
+    batch: str  # the newest batch in it
+    batch_rows: int
+    batches: int
+    rows: int  # of all batches in it
+    data_version: str  # DVC's md5 of the batches together, "<md5>.dir"
+    revision: str  # git commit
+    at: str  # of that commit, ISO 8601, UTC
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON output."""
+        return asdict(self)
+
+
+class DataHistory:
+    """The data versions of one scenario of the repository at `project`; nothing there is changed or checked out."""
+
+    def __init__(self, project: Path, scenario: str, *, remote: Data | None = None):
+        self._project, self._branch, self._remote = project, ScenarioBranch(project, scenario), remote
+
+    def versions(self) -> list[DataVersion]:
+        """Oldest first. Raises NotFound where the repository has no branch of this scenario."""
+        self._tip()
+        listed = f"--first-parent --reverse --format=%H {self._branch.name} --".split()
+        revisions = git(self._project, "log", *listed, self._path("batches.dvc")).splitlines()
+        return [version for version in self._described(revisions) if version is not None]
+
+    def find(self, version: str | None = None) -> DataVersion:
+        """By batch (name or the beginning of one), data version, or any git revision; None is the newest.
+
+        Raises NotFound, and BadInput where the beginning fits several.
+        """
+        if version is None:
+            return self._at(self._tip())
+        known = self.versions()
+        found = [one for one in known if one.batch.startswith(version) or one.data_version.startswith(version)]
+        if len(found) > 1:
+            raise BadInput(f"{version!r} fits {_named(found)}; give more of the name")
+        return found[0] if found else self._at(version, known=known)
+
+    def schema(self, version: DataVersion) -> Schema:
+        """The feature schema of that time."""
+        return Schema.from_dict(
+            yaml.safe_load(self._text(version, "params.yaml")), source=f"params.yaml at {version.revision[:12]}"
+        )
+
+    def read(self, version: DataVersion) -> "pd.DataFrame":
+        """All rows, oldest batch first, as they were ingested: features, target, other columns, `_batch`, `_row`.
+
+        A column that a batch does not have is missing in its rows. Raises PipelineFailed for a file that neither the
+        cache nor the remote has as it was, RemoteUnavailable where the remote is needed and away.
+        """
+        import pandas as pd
+
+        schema = self.schema(version)
+        sources = self._sources(version)
+        frames: list[pd.DataFrame] = []
+        for batch in (line["batch"] for line in _lines(self._text(version, "batches.csv"))):
+            frame = pd.read_parquet(io.BytesIO(self._content(f"batches/{batch}.parquet", version, sources)))
+            frame[BATCH], frame[ROW] = batch, range(len(frame))
+            frames.append(frame)
+        rows = pd.concat(frames, ignore_index=True)
+        first = [name for name in (*(column.name for column in schema.columns), schema.target.name) if name in rows]
+        return rows[[*first, *(name for name in rows if name not in (*first, BATCH, ROW)), BATCH, ROW]]
+
+    def _sources(self, version: DataVersion) -> list["_Files"]:
+        """The cache, or the remote where a file is not in it; then the remote alone."""
+        found = configuration(self._project, self._remote)
+        alone = found | {"cache": found["cache"] | {"dir": str(self._project / ".dvc" / CACHE_NOWHERE)}}
+        return [_Files(self._project, version, as_nested(config)) for config in (found, alone)]
+
+    def _content(self, name: str, version: DataVersion, sources: list["_Files"]) -> bytes:
+        """A file's bytes, from the first source that has it as it was."""
+        for source in sources:
+            content, digest = source.fetch(self._path(name))
+            if hashlib.md5(content, usedforsecurity=False).hexdigest() == digest:
+                return content
+        raise PipelineFailed(
+            f"{name} of data version {version.data_version} was altered in the cache and in the remote; push it from "
+            "a clone that has it whole"
+        )
+
+    def _described(self, revisions: Iterable[str]) -> list[DataVersion | None]:
+        asked = [f"{revision}:{self._path(name)}" for revision in revisions for name in ("batches.dvc", "batches.csv")]
+        texts, commits = git_texts(self._project, asked), git_texts(self._project, revisions)
+        return [
+            _describe(revision, dvc_file, batch_list, commit)
+            for revision, dvc_file, batch_list, commit in zip(revisions, texts[::2], texts[1::2], commits, strict=True)
+        ]
+
+    def _at(self, revision: str, *, known: list[DataVersion] | None = None) -> DataVersion:
+        named = f"{revision}^{{commit}}"
+        commit = git(self._project, "rev-parse", "--verify", "--quiet", "--end-of-options", named, check=False)
+        found = self._described([commit])[0] if commit else None
+        if found is None:
+            what = "holds no batches" if commit else "is no batch, data version or git revision"
+            raise NotFound(f"{revision!r} {what} of {self._branch.scenario}; there are {_named(known or [])}")
+        return found
+
+    def _tip(self) -> str:
+        if tip := self._branch.tip():
+            return tip
+        name = self._branch.name
+        raise NotFound(
+            f"this repository has no branch {name}: nothing was ingested here yet. To read what another clone "
+            f"ingested, fetch its branch: git fetch origin {name}:{name}"
+        )
+
+    def _text(self, version: DataVersion, name: str) -> str:
+        return git(self._project, "show", f"{version.revision}:{self._path(name)}")
+
+    def _path(self, name: str) -> str:
+        return f"scenarios/{self._branch.scenario}/{name}"
+
+
+class _Files:
+    """DVC's files of one version, opened when the first is asked for."""
+
+    def __init__(self, project: Path, version: DataVersion, config: dict[str, dict[str, object]]):
+        self._project, self._version, self._config = project, version, config
+
+    @cached_property
+    def _system(self) -> Any:
+        from dvc.api import DVCFileSystem
+
+        return DVCFileSystem(str(self._project), rev=self._version.revision, config=self._config)
+
+    def fetch(self, path: str) -> tuple[bytes, str]:
+        """The bytes that DVC gives for a file, and the md5 that they should have."""
+        try:
+            return self._system.read_bytes(f"/{path}"), str(self._system.info(f"/{path}")["md5"])
+        except Exception as error:  # each kind of remote raises its own
+            raise RemoteUnavailable(
+                f"{path} of data version {self._version.data_version} is not in the cache, and the remote does not "
+                f"give it: {type(error).__name__}: {error}. Is the remote there (docs/data_versions.md), and was this "
+                "version pushed from the machine that ingested it?"
+            ) from error
+
+
+def _describe(revision: str, dvc_file: str | None, batch_list: str | None, commit: str | None) -> DataVersion | None:
+    if dvc_file is None or batch_list is None or commit is None:
+        return None
+    lines = _lines(batch_list)
+    rows = [int(line["rows"]) for line in lines]
+    return DataVersion(
+        lines[-1]["batch"], rows[-1], len(rows), sum(rows), data_version(dvc_file), revision, _committed(commit)
+    )
+
+
+def _lines(batch_list: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(batch_list)))
+
+
+def _committed(commit: str) -> str:
+    """The time in a commit object's line "committer NAME <EMAIL> SECONDS ZONE"."""
+    line = next(line for line in commit.splitlines() if line.startswith("committer "))
+    return datetime.fromtimestamp(int(line.split()[-2]), UTC).isoformat()
+
+
+def _named(versions: list[DataVersion]) -> str:
+    names = [version.batch for version in versions[-SHOWN:]]
+    return ", ".join(["...", *names] if len(versions) > SHOWN else names) or "none yet"

@@ -1,0 +1,195 @@
+"""Data and pipelines by version: DVC, run as its own process in a worktree that shares the project's cache."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from releve.adapters.git_dvc.data_cache import DataCache
+from releve.adapters.git_dvc.dvc_configuration import configuration, remote_folder, write_configuration
+from releve.core.errors import DiskFull, ReleveError, StorageRefused, Unavailable, storage_refusal
+from releve.core.params import Data
+
+PYTHON_FOLDER = str(Path(sys.executable).parent)  # stages call `python`: it must be the one that runs this
+LINES_OF_AN_ERROR = 15
+NAMED_FILES = 5  # of those that a message is about
+STEP_ERROR = "error: "  # how tasks.pipeline.stage begins an error that a person can fix
+ADVICE = ("To track the changes with git", "Use `dvc push`")
+
+
+class PipelineFailed(ReleveError):
+    """`dvc` ended with an error; the message carries its last lines."""
+
+    code = "pipeline_failed"
+
+
+class RemoteUnavailable(PipelineFailed, Unavailable):
+    """The DVC remote is away, or refuses."""
+
+    code = "remote_unavailable"
+    status, exit_code = Unavailable.status, Unavailable.exit_code
+
+
+class DataVersions:
+    """DVC in one worktree of `project`; `remote` is where params.yaml (`data`) wants rows to be pushed."""
+
+    def __init__(
+        self, worktree: Path, *, project: Path, home: Path, lock_fd: int | None = None, remote: Data | None = None
+    ):
+        self._worktree = worktree
+        self._environment = {
+            **os.environ,
+            "PATH": f"{PYTHON_FOLDER}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "RELEVE_HOME": str(home),
+            "RELEVE_PROJECT": str(worktree),
+            "DVC_NO_ANALYTICS": "1",
+        }
+        self._kept_open = () if lock_fd is None else (lock_fd,)
+        found = configuration(project, remote)
+        self._cache = DataCache(Path(found["cache"]["dir"]))
+        self._remote_folder = remote_folder(found)
+        write_configuration(worktree / ".dvc" / "config.local", found)
+
+    def checkout(self, target: str) -> None:
+        """Link the data of `target` (a .dvc file) in from the cache, from the remote where the cache lost it.
+
+        Every file is checked against its hash: DVC links an altered cache file in without a word. Such a file is set
+        aside and fetched anew; raises PipelineFailed when neither the cache nor the remote has it as it was.
+        """
+        version = data_version((self._worktree / target).read_text())
+        folder = (self._worktree / target).with_suffix("")
+        altered = self._cache.set_list_aside(version)
+        if self._cache.place(version).is_file():
+            self._checkout_or_pull(target)
+        else:  # DVC may check out without the list, from an index of its own; what it then links cannot be checked
+            self._pull(target, altered)
+        if altered := self._cache.set_altered_aside(folder, version):
+            self._pull(target, altered)
+
+    def _checkout_or_pull(self, target: str) -> None:
+        try:
+            self._dvc("checkout", target)
+        except PipelineFailed:
+            self._dvc("pull", target)
+
+    def _pull(self, target: str, altered: list[Path]) -> None:
+        try:
+            self._dvc("pull", "--force", target)
+        except PipelineFailed as error:
+            raise _lost(target, altered, error) if altered else error from None
+
+    def add(self, target: str) -> None:
+        """Take a new version of a folder into the cache and write its .dvc file. Raises DiskFull.
+
+        DVC ends well even when a file did not fit into the cache (tried with 3.67 and a full disk), and a push then
+        leaves that file out without a word. So the cache is looked at.
+        """
+        self._dvc("add", target)
+        version = data_version((self._worktree / f"{target}.dvc").read_text())
+        if absent := self._cache.absent(self._worktree / target, version):
+            raise DiskFull(
+                f"DVC added {target}, but this did not get into its cache ({self._cache.root}): "
+                f"{', '.join(absent[:NAMED_FILES])}. Is its disk full? Make room, then run the same again"
+            )
+        self._cache.sweep()
+
+    def push(self, *targets: str) -> None:
+        """Copy what these targets need to the remote. Raises RemoteUnavailable; trying again later is safe.
+
+        What an earlier push left half-written, because it was killed or the disk was full, goes after a day.
+        """
+        try:
+            self._dvc("push", *targets)
+        except (PipelineFailed, StorageRefused) as error:
+            raise RemoteUnavailable(
+                f"the rows could not be pushed to the DVC remote, so nothing has moved. {error}"
+            ) from None
+        if self._remote_folder is not None:
+            DataCache(self._remote_folder).sweep()
+
+    def repro(self, target: str, *, anew: bool = False, progress: Callable[[str], None] = lambda line: None) -> None:
+        """Run the stages that `target` needs and that are out of date, or all of them; `progress` gets each line."""
+        options = ["--force"] if anew else []
+        self._dvc("--wait-for-lock", "repro", *options, target, progress=_without_advice(progress))
+
+    def _dvc(self, *arguments: str, progress: Callable[[str], None] = lambda line: None) -> None:
+        # The scenario's lock stays open in the child: should this process be killed, the child's work is still
+        # guarded until it ends.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dvc", *arguments],
+            cwd=self._worktree,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            pass_fds=self._kept_open,
+            start_new_session=True,
+        )
+        lines = _follow(process, progress)
+        if process.returncode:
+            what = " ".join(word for word in arguments if not word.startswith("-"))
+            said = _reason(lines)
+            if refused := storage_refusal(said or "\n".join(lines)):
+                raise type(refused)(said) if said else refused
+            raise PipelineFailed(said or f"'dvc {what}' failed:\n" + "\n".join(lines[-LINES_OF_AN_ERROR:]))
+
+
+def _without_advice(progress: Callable[[str], None]) -> Callable[[str], None]:
+    """DVC ends with what a person should type next; in a worktree that is about to go, nobody should."""
+    advice = False
+
+    def tell(line: str) -> None:
+        nonlocal advice
+        advice = advice or line.startswith(ADVICE)
+        if line and not advice:
+            progress(line)
+
+    return tell
+
+
+def data_version(dvc_file: str) -> str:
+    """The content hash that a .dvc file's text names."""
+    return str(yaml.safe_load(dvc_file)["outs"][0]["md5"])
+
+
+def _lost(target: str, altered: list[Path], error: PipelineFailed) -> PipelineFailed:
+    return PipelineFailed(
+        f"files of {target} were altered in the cache, and the remote does not give them back. What they hold now is "
+        f"kept as {', '.join(map(str, altered))}. Bring the remote back, or push from a clone that has them whole, and "
+        f"run the same again. {error}"
+    )
+
+
+def stage_record(lock_file: str, stage: str) -> dict[str, Any]:
+    """What dvc.lock's text says of a stage: its command, dependencies, parameters and outputs."""
+    return dict(yaml.safe_load(lock_file)["stages"][stage])
+
+
+def _reason(lines: list[str]) -> str:
+    """What a step of ours said a person can do (`tasks.pipeline.stage`), or nothing."""
+    return next((line.removeprefix(STEP_ERROR) for line in reversed(lines) if line.startswith(STEP_ERROR)), "")
+
+
+def _follow(process: "subprocess.Popen[str]", progress: Callable[[str], None]) -> list[str]:
+    lines = []
+    with process:
+        try:
+            for line in process.stdout or ():
+                lines.append(line.rstrip())
+                progress(lines[-1])
+        except BaseException:  # a cancelled run takes its stages along, whatever cancelled it
+            _end(process)
+            raise
+    return [line for line in lines if line]
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """End DVC and its stages. Nobody has waited for DVC yet, so its number still names its group, even if it died."""
+    import signal
+
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

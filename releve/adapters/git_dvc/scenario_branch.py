@@ -1,0 +1,266 @@
+"""The git branch `releve/<scenario>`, which only flows write; the user's tree, index and branch stay as they are.
+
+Every commit on it holds the user's committed code (HEAD) and the files that flows own. Taking those files from
+the branch and everything else from HEAD is why there is never a merge conflict.
+"""
+
+import io
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from releve.core.errors import BadInput, Conflict, DiskFull, NotFound, ReleveError, Unavailable, storage_refusal
+from releve.core.names import check_scenario_name
+
+# Of scenarios/<name>/; and its results/ as a whole.
+OWNED_BY_FLOWS = ("batches.dvc", "batches.csv", "batches.json", "inputs.yaml", "dvc.lock")
+WRITTEN_BY_USERS = ("dvc.yaml", "inputs.yaml", "params.yaml")  # of scenarios/<name>/; no run works without them
+NOT_THERE_YET = "0" * 40  # git's word for "this ref must not exist"
+IDENTITY = {
+    f"GIT_{role}_{part}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for part, value in (("NAME", "releve"), ("EMAIL", "releve@localhost"))
+}
+
+LANGUAGE = {"LC_ALL": "C.UTF-8"}
+MOST_LINES = 12  # of what git told
+UNWRITTEN = "unable to write"
+WITHOUT_CONTENT = (b" missing\n", b" ambiguous\n")  # end a line of `git cat-file --batch` that no content follows
+LEADS_NOWHERE = (b"symlink", b"dangling", b"loop", b"notdir")  # begin one of a link that is not in the commit
+NO_COMMIT = "has no commit yet; flows build what is committed: git add . && git commit"
+
+
+class GitFailed(ReleveError):
+    """git ended with an error; the message carries its own."""
+
+    code = "git_failed"
+
+
+class BranchMoved(Conflict):
+    """Another run moved the scenario branch first."""
+
+    code = "branch_moved"
+
+
+def git(folder: Path, *arguments: str, check: bool = True) -> str:
+    """Run git in `folder` under the project's own identity, without hooks; its output without the last newline."""
+    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", *arguments]
+    done = _run(command, folder, capture_output=True, text=True)
+    if check and done.returncode:
+        raise _failure(arguments[0], folder, done.stderr.strip() or done.stdout)
+    return str(done.stdout).strip("\n") if done.returncode == 0 else ""
+
+
+@dataclass(frozen=True)
+class GitObject:
+    """A blob or a commit, and its text."""
+
+    id: str
+    text: str
+
+
+def git_objects(folder: Path, names: Iterable[str]) -> list[GitObject | None]:
+    """Each object ("<revision>:<path>", or a commit), None where there is none; one process for all.
+
+    A link within the commit is followed. Raises BadInput where `folder` is no git checkout, GitFailed.
+    """
+    asked = "".join(f"{name}\n" for name in names).encode()
+    done = _run(["git", "cat-file", "--batch", "--follow-symlinks"], folder, input=asked, capture_output=True)
+    if done.returncode:
+        raise _failure("cat-file", folder, done.stderr.decode(errors="replace"))
+    stream, found = io.BytesIO(done.stdout), list[GitObject | None]()
+    while head := stream.readline():
+        if head.endswith(WITHOUT_CONTENT):
+            found.append(None)
+            continue
+        name, *_, size = head.split()
+        text = stream.read(int(size)).decode(errors="replace")
+        stream.readline()
+        found.append(None if name in LEADS_NOWHERE else GitObject(name.decode(), text))
+    return found
+
+
+def git_texts(folder: Path, names: Iterable[str]) -> list[str | None]:
+    """What `git_objects` finds, as text alone."""
+    return [each.text if each else None for each in git_objects(folder, names)]
+
+
+def not_committed(names: list[str]) -> str:
+    """What a person is told of files that no commit has, and so no run uses."""
+    folders = dict.fromkeys(name.rpartition("/")[0] or name for name in names)
+    return (
+        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not committed; flows build what is "
+        f"committed: git add {' '.join(folders)} && git commit"
+    )
+
+
+def _run(command: list[str], folder: Path, **options: Any) -> "subprocess.CompletedProcess[Any]":
+    try:
+        return subprocess.run(command, cwd=folder, env=_environment(), check=False, **options)
+    except FileNotFoundError:
+        if folder.is_dir():
+            raise Unavailable("git is not installed, or not on the PATH; install it, then run the same again") from None
+        raise NotFound(f"there is no folder {folder}; commands run from the project's folder") from None
+
+
+def _failure(what: str, folder: Path, told: str) -> ReleveError:
+    """One sentence, whatever git told: it has a line for each file that it could not write."""
+    if "not a git repository" in told:
+        return BadInput(
+            f"{folder} is no git checkout, and flows build what is committed: git init && git add . && git commit"
+        )
+    if refused := storage_refusal(told):
+        return refused
+    lines = told.strip().splitlines()
+    if unwritten := next((line for line in lines if UNWRITTEN in line), ""):  # git keeps the reason to itself
+        return DiskFull(f"git {what} found no room in {folder} ({unwritten}); make room there, then run the same again")
+    kept = lines if len(lines) <= MOST_LINES else [*lines[:3], "...", *lines[-3:]]
+    return GitFailed(f"git {what} failed in {folder}: " + "\n".join(kept))
+
+
+def _environment() -> dict[str, str]:
+    """This process's, without what would lead git elsewhere, with the project's identity, in the language we read."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("GIT_")} | IDENTITY | LANGUAGE
+
+
+@dataclass
+class Worktree:
+    """A throw-away checkout in which one run works."""
+
+    path: Path
+    scenario: str
+    head: str  # the user's commit that the code comes from
+    tip: str | None  # the branch when the run began, or after this run's last commit
+
+    @property
+    def folder(self) -> Path:
+        """scenarios/<scenario> in this checkout."""
+        return self.path / "scenarios" / self.scenario
+
+    def commit(self, message: str) -> str:
+        """Record the scenario's files on top of the branch, without moving it; returns the revision.
+
+        Nothing changed: the branch's own revision. Publish with `ScenarioBranch.move`.
+        """
+        written = [
+            name for name in (f"scenarios/{self.scenario}", f"results/{self.scenario}") if (self.path / name).exists()
+        ]
+        git(self.path, "add", "-A", "--", *written)
+        tree = git(self.path, "write-tree")
+        if self.tip and git(self.path, "rev-parse", f"{self.tip}^{{tree}}") == tree:
+            return self.tip
+        parents = [f"-p{revision}" for revision in self._parents()]
+        self.tip = git(self.path, "commit-tree", tree, *parents, "-m", message)
+        return self.tip
+
+    def _parents(self) -> list[str]:
+        if self.tip is None:
+            return [self.head]
+        known = git(self.path, "merge-base", self.head, self.tip, check=False) == self.head
+        return [self.tip] if known else [self.tip, self.head]
+
+
+class ScenarioBranch:
+    """Reads and moves `releve/<scenario>` of the repository at `project`; worktrees have the user's files as
+    `revision` has them."""
+
+    def __init__(self, project: Path, scenario: str, *, revision: str = "HEAD"):
+        self.project = project
+        self.scenario = check_scenario_name(scenario)
+        self.revision = revision
+        self.name = f"releve/{scenario}"
+        self._ref = f"refs/heads/{self.name}"
+
+    def tip(self) -> str | None:
+        """The branch's newest revision, or None before the first batch."""
+        return git(self.project, "rev-parse", "--verify", "--quiet", self._ref, check=False) or None
+
+    def read(self, name: str) -> str | None:
+        """A file of scenarios/<scenario>/ as the branch has it, or None."""
+        tip = self.tip()
+        path = f"{tip}:scenarios/{self.scenario}/{name}"
+        if tip is None or not git(self.project, "rev-parse", "--verify", "--quiet", path, check=False):
+            return None
+        return git(self.project, "show", path)
+
+    @contextmanager
+    def worktree(self, room: Path) -> Iterator[Worktree]:
+        """A checkout of `revision` with the branch's own files, below `room`; gone afterwards.
+
+        One run per scenario at a time (see `scenario_lock`): what an earlier, killed run left is swept first.
+        """
+        head = self._head()
+        with self.checkout(head, room) as path:
+            tree = Worktree(path, self.scenario, head, self.tip())
+            self._bring_owned_files(tree)
+            # A scenario whose rows lie on its branch alone is hidden from `dvc repro` in the user's tree alone.
+            (tree.folder / ".dvcignore").unlink(missing_ok=True)
+            yield tree
+
+    @contextmanager
+    def checkout(self, revision: str, room: Path) -> Iterator[Path]:
+        """The files of `revision`, in a folder below `room`; gone afterwards."""
+        path = room / self.scenario
+        self._sweep(path)
+        try:
+            git(self.project, "worktree", "add", "--detach", "--force", str(path), revision)
+            yield path
+        finally:
+            self._sweep(path)
+
+    def move(self, revision: str, *, expected: str | None) -> None:
+        """Compare-and-swap: point the branch at `revision`. Raises BranchMoved when it is no longer at `expected`."""
+        if revision == expected:
+            return
+        try:
+            git(self.project, "update-ref", "-m", "releve", self._ref, revision, expected or NOT_THERE_YET)
+        except GitFailed as error:
+            if self.tip() == expected:  # nobody moved it: git could not write, or found the lock of a killed git
+                raise GitFailed(f"{error}\nThe branch {self.name} is where it was; run the same again then") from None
+            raise BranchMoved(
+                f"the branch {self.name} was moved by another run meanwhile; nothing was lost, run the same again"
+            ) from None
+
+    def set_aside(self, name: str) -> str:
+        """Keep the branch's history as refs/releve/archive/<scenario>/<name> and start over without a branch.
+
+        Returns that ref, "" where there is no branch.
+        """
+        tip, kept = self.tip(), f"refs/releve/archive/{self.scenario}/{name}"
+        if not tip:
+            return ""
+        git(self.project, "update-ref", kept, tip)
+        git(self.project, "update-ref", "-d", self._ref, tip)
+        return kept
+
+    def uncommitted(self) -> list[str]:
+        """Files of the user's tree whose edits are not committed, and so no part of any run."""
+        return [line[3:] for line in git(self.project, "status", "--porcelain").splitlines()]
+
+    def _head(self) -> str:
+        head = git(self.project, "rev-parse", "--verify", "--quiet", self.revision, check=False)
+        if not head:
+            raise BadInput(f"{self.project} {NO_COMMIT}")
+        wanted = [f"scenarios/{self.scenario}/{name}" for name in WRITTEN_BY_USERS]
+        committed = git(self.project, "ls-tree", "--name-only", head, "--", *wanted).splitlines()
+        if missing := [name for name in wanted if name not in committed]:
+            raise BadInput(not_committed(missing))
+        return head
+
+    def _bring_owned_files(self, tree: Worktree) -> None:
+        if tree.tip is None:
+            return
+        wanted = [f"scenarios/{self.scenario}/{name}" for name in OWNED_BY_FLOWS] + [f"results/{self.scenario}"]
+        there = git(tree.path, "ls-tree", "-r", "--name-only", tree.tip, "--", *wanted).splitlines()
+        if there:
+            git(tree.path, "checkout", tree.tip, "--", *there)
+
+    def _sweep(self, path: Path) -> None:
+        git(self.project, "worktree", "remove", "--force", str(path), check=False)
+        shutil.rmtree(path, ignore_errors=True)
+        git(self.project, "worktree", "prune")

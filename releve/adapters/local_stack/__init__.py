@@ -1,0 +1,1 @@
+"""The servers of `make up`, on this machine."""

@@ -1,0 +1,374 @@
+"""The programs Relève works beside, run on this machine for a laptop, the demo and the tests.
+
+Milvus Lite, the Prefect server, a Prefect worker and the service, each bound to 127.0.0.1. In production a service
+manager and servers of your own take this file's place.
+"""
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from releve.adapters.local_stack import ports as stack_ports
+from releve.adapters.local_stack import process as stack_process
+from releve.adapters.local_stack.deployments import forget_removed, write_deployments
+from releve.core.errors import BadInput, Conflict, ReleveError, Unavailable, storage_refusal
+from releve.core.names import check_scenario_name
+from releve.core.progress import Tell
+from releve.core.settings import LOOPBACK, Settings, sqlite_url
+
+MILVUS, PREFECT, WORKER, SERVICE = "milvus", "prefect", "worker", "service"
+NAMES = (MILVUS, PREFECT, WORKER, SERVICE)  # in starting order; stopped in the opposite one
+WORK_POOL = "local"
+DEFAULT_SCENARIO = "digits"
+
+START_SECONDS = 180.0  # a fresh Prefect database takes 15 s on a quiet machine and far longer on a busy one
+DEPLOY_SECONDS = 180.0
+POLL_SECONDS = 0.2
+
+
+class StartFailed(Unavailable):
+    """A part ended, or did not answer in time; the message ends with its last log lines."""
+
+    code = "start_failed"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One program of the stack: how to start it and how to know that it answers."""
+
+    name: str
+    command: tuple[str, ...]
+    environ: Mapping[str, str]  # all of it, not only what is added
+    port: int | None = None
+    port_setting: str = ""  # the environment variable that moves the port
+    health_path: str = ""  # HTTP path that answers 200; without one a TCP connection is enough
+    ready_line: str = ""  # for a part without a port: what it prints once it is ready
+    scenario: str = ""  # the one that it serves; "" for a part that serves all of them
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """What a person wants to know of a part."""
+
+    name: str
+    state: str  # "answering", "not answering" (starting, or stuck), "stopped" or "elsewhere" (a server of your own)
+    address: str
+    pid: int | None
+    log: Path
+    scenario: str = ""  # that a running part was started for
+
+
+def up(
+    settings: Settings,
+    *,
+    only: Collection[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    time_limit: float = START_SECONDS,
+    progress: Tell = lambda what: None,
+) -> tuple[str, ...]:
+    """Start what does not run yet, wait until all of it answers, and return the names of what was started.
+
+    `only`: some of NAMES; `environ`: passed on to the parts, else this process's; `time_limit`: seconds for each part;
+    `progress` is told, again and again, which parts are starting.
+    Either everything missing comes up or none of it stays. Raises PortTaken, StartFailed, BadInput for an unknown name,
+    Conflict when the service runs for another scenario than the one that `environ` names.
+    """
+    environ = os.environ if environ is None else environ
+    table = parts(settings, environ)
+    wanted = [table[name] for name in _chosen(only) if name in table]
+    with _one_caller_at_a_time(settings.home, progress):
+        if environ.get("RELEVE_SCENARIO"):
+            _check_same_scenario(settings.home, wanted)
+        missing = [part for part in wanted if stack_process.running(settings.home, part.name) is None]
+        _clear_the_way(settings.home, missing)
+        try:
+            _start_all(settings, missing, table=table, time_limit=time_limit, progress=progress)
+            _wait(settings.home, wanted, time_limit, progress)
+        except BaseException:
+            _stop_all(settings.home, [part.name for part in missing])
+            raise
+    return tuple(part.name for part in missing)
+
+
+def down(settings: Settings, *, only: Collection[str] | None = None) -> tuple[str, ...]:
+    """Stop what `up` started, with everything that started in turn, and return the names of the parts that ran."""
+    with _one_caller_at_a_time(settings.home):
+        return _stop_all(settings.home, _chosen(only))
+
+
+def status(settings: Settings) -> tuple[PartStatus, ...]:
+    """How each part is doing, in starting order. Asks the parts, changes nothing."""
+    table = parts(settings, {})
+    return tuple(_status(settings, table.get(name), name) for name in NAMES)
+
+
+def describe(statuses: Collection[PartStatus]) -> str:
+    """States and addresses for a person, one line for each part."""
+    return "\n".join(_line(each) for each in statuses)
+
+
+def prefect_env(settings: Settings) -> dict[str, str]:
+    """The environment in which a Prefect client or flow reaches this stack's server."""
+    return {
+        "PREFECT_API_URL": f"http://{LOOPBACK}:{settings.prefect_port}/api",
+        "PREFECT_HOME": str(settings.home / "prefect"),
+        "PREFECT_API_DATABASE_CONNECTION_URL": sqlite_url(settings.home / "prefect" / "prefect.db", "sqlite+aiosqlite"),
+        "PREFECT_LOGGING_LEVEL": "INFO",
+        "PREFECT_LOGGING_COLORS": "false",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # With the default, memory, a server killed while somebody holds a lock never frees it.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def deploy(settings: Settings, *, environ: Mapping[str, str] | None = None, time_limit: float = DEPLOY_SECONDS) -> None:
+    """Give the running Prefect server the work pool, and the deployments of prefect.yaml for every scenario.
+
+    May be repeated: a pool that is there already keeps its limits, and the deployments of a scenario whose folder is
+    gone go. Raises StartFailed with what Prefect said.
+    """
+    variables = _shared_environ(settings, os.environ if environ is None else environ) | prefect_env(settings)
+    if not stack_ports.answers_http(settings.prefect_port, f"/api/work_pools/{WORK_POOL}"):
+        _prefect(settings, variables, time_limit, "work-pool", "create", WORK_POOL, "--type", "process")
+    _prefect(settings, variables, time_limit, "deploy", "--all", "--prefect-file", str(write_deployments(settings)))
+    forget_removed(settings)
+
+
+def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, Part]:
+    """Every part that belongs on this machine, by name: Milvus does not when the settings name one elsewhere."""
+    shared = _shared_environ(settings, environ)
+    found = [_prefect_server(settings, shared), _worker(settings, shared), _service(settings, shared)]
+    if settings.milvus_uri == f"http://{LOOPBACK}:{settings.milvus_port}":
+        found.insert(0, _milvus(settings, shared))
+    return {part.name: part for part in found}
+
+
+def _milvus(settings: Settings, shared: Mapping[str, str]) -> Part:
+    where = ("--host", LOOPBACK, "--port", str(settings.milvus_port))  # it has no password and would listen everywhere
+    return Part(
+        name=MILVUS,
+        command=_module("milvus_lite", "server", "--data-dir", str(settings.home / "milvus"), *where),
+        environ=shared,
+        port=settings.milvus_port,
+        port_setting="RELEVE_MILVUS_PORT",
+    )
+
+
+def _prefect_server(settings: Settings, shared: Mapping[str, str]) -> Part:
+    return Part(
+        name=PREFECT,
+        command=_module("prefect", "server", "start", "--host", LOOPBACK, "--port", str(settings.prefect_port)),
+        environ={**shared, **prefect_env(settings)},
+        port=settings.prefect_port,
+        port_setting="RELEVE_PREFECT_PORT",
+        health_path="/api/health",
+    )
+
+
+def _worker(settings: Settings, shared: Mapping[str, str]) -> Part:
+    return Part(
+        name=WORKER,
+        command=_module("prefect", "--no-prompt", "worker", "start", "--pool", WORK_POOL, "--type", "process"),
+        environ={**shared, **prefect_env(settings), "PREFECT_WORKER_QUERY_SECONDS": "2"},
+        ready_line="started!",
+    )
+
+
+def _service(settings: Settings, shared: Mapping[str, str]) -> Part:
+    scenario = check_scenario_name(shared.get("RELEVE_SCENARIO") or DEFAULT_SCENARIO)
+    own = {
+        "BENTOML_HOME": str(settings.home / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "RELEVE_SCENARIO": scenario,
+        "OMP_NUM_THREADS": "1",  # a worker is one core; on one row, more threads only wait for each other
+    }
+    where = ("--host", LOOPBACK, "--port", str(settings.service_port))
+    return Part(
+        name=SERVICE,
+        command=_module("bentoml", "serve", "service:Releve", *where),
+        environ={**shared, **own},
+        port=settings.service_port,
+        port_setting="RELEVE_SERVICE_PORT",
+        health_path="/livez",
+        scenario=scenario,
+    )
+
+
+def _shared_environ(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment, in which a part reads the same settings and finds this Python's programs first."""
+    return {
+        **environ,
+        "RELEVE_PROJECT": str(settings.project),
+        "RELEVE_HOME": str(settings.home),
+        "RELEVE_REGISTRY_URL": settings.registry_url,
+        "RELEVE_MILVUS_URI": settings.milvus_uri,
+        "RELEVE_MILVUS_PORT": str(settings.milvus_port),
+        "RELEVE_PREFECT_PORT": str(settings.prefect_port),
+        "RELEVE_SERVICE_PORT": str(settings.service_port),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH") or os.defpath]),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _module(name: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", name, *arguments)
+
+
+def _chosen(only: Collection[str] | None) -> tuple[str, ...]:
+    unknown = set(only or ()) - set(NAMES)
+    if unknown:
+        raise BadInput(f"no part of the stack is called {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
+    return tuple(name for name in NAMES if only is None or name in only)
+
+
+def _check_same_scenario(home: Path, wanted: Collection[Part]) -> None:
+    for part in wanted:
+        found = stack_process.running(home, part.name)
+        if found and found.scenario and found.scenario != part.scenario:
+            raise Conflict(
+                f"the {part.name} runs for {found.scenario}, not for {part.scenario}, and one service serves one "
+                "scenario; `make down` first, or ask without RELEVE_SCENARIO"
+            )
+
+
+def _clear_the_way(home: Path, missing: Collection[Part]) -> None:
+    """What a killed part left behind goes first: it may still hold the port."""
+    for part in missing:
+        stack_process.clear_remains(home, part.name)
+    for part in missing:
+        if part.port is not None:
+            stack_ports.check_port_is_free(part.port, wanted_for=part.name, setting=part.port_setting)
+
+
+def _start_all(
+    settings: Settings, missing: Collection[Part], *, table: Mapping[str, Part], time_limit: float, progress: Tell
+) -> None:
+    """Start everything at once, except the worker: its pool and deployments need a server that answers."""
+    if missing:
+        progress(f"starting {', '.join(part.name for part in missing)}")
+    for part in missing:
+        if part.name != WORKER:
+            _start(settings, part)
+    if WORKER in (part.name for part in missing):
+        _wait_for_server(settings.home, table[PREFECT], time_limit)
+        progress("prefect answers, and is given the deployments of every scenario")
+        deploy(settings, environ=table[WORKER].environ)
+        _start(settings, table[WORKER])
+
+
+def _start(settings: Settings, part: Part) -> None:
+    stack_process.start(
+        settings.home,
+        part.name,
+        part.command,
+        cwd=settings.project,
+        environ=part.environ,
+        scenario=part.scenario,
+    )
+
+
+def _wait_for_server(home: Path, server: Part, time_limit: float) -> None:
+    if stack_process.running(home, server.name) is None:
+        raise BadInput(f"the worker needs the Prefect server: start {PREFECT} too")
+    _wait(home, [server], time_limit)
+
+
+def _wait(home: Path, starting: Collection[Part], time_limit: float, progress: Tell = lambda what: None) -> None:
+    """Return when all answer. Raises StartFailed when a process has ended or `time_limit` seconds are over."""
+    deadline = time.monotonic() + time_limit
+    while starting := [part for part in starting if not _answers(home, part)]:
+        progress(f"waiting for {', '.join(part.name for part in starting)}")
+        late = time.monotonic() > deadline
+        failed = ((part, _problem(home, part, late=late, time_limit=time_limit)) for part in starting)
+        if found := next((each for each in failed if each[1]), None):
+            part, problem = found
+            raise _start_failed(f"{part.name} {problem}", stack_process.log_path(home, part.name))
+        time.sleep(POLL_SECONDS)
+
+
+def _start_failed(what: str, log: Path) -> ReleveError:
+    """What the log ends with; a sentence alone where a disk refused."""
+    words = stack_process.last_words(log)
+    if refused := storage_refusal(words):
+        return type(refused)(f"{what}: {refused} (log: {log})")
+    return StartFailed(f"{what}. {words}")
+
+
+def _problem(home: Path, part: Part, *, late: bool, time_limit: float) -> str:
+    if stack_process.running(home, part.name) is None:
+        return "ended while starting"
+    return f"did not answer in {time_limit:g} s" if late else ""
+
+
+def _answers(home: Path, part: Part) -> bool:
+    if part.port is None:
+        found = stack_process.running(home, part.name)
+        return found is not None and part.ready_line in stack_process.first_words(home, found)
+    return (
+        stack_ports.answers_http(part.port, part.health_path)
+        if part.health_path
+        else stack_ports.answers_tcp(part.port)
+    )
+
+
+def _prefect(settings: Settings, environ: Mapping[str, str], time_limit: float, *arguments: str) -> None:
+    """Run one Prefect command in the project folder; what it prints goes to deploy.log."""
+    log = stack_process.log_path(settings.home, "deploy")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = _module("prefect", "--no-prompt", *arguments)
+    with log.open("wb") as output:
+        try:
+            subprocess.run(
+                command,
+                cwd=settings.project,
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=time_limit,
+                check=True,
+            )
+        except subprocess.SubprocessError as error:
+            raise _start_failed(f"'prefect {' '.join(arguments)}' failed", log) from error
+
+
+def _stop_all(home: Path, names: Collection[str]) -> tuple[str, ...]:
+    return tuple(name for name in reversed(NAMES) if name in names and stack_process.stop(home, name))
+
+
+@contextmanager
+def _one_caller_at_a_time(home: Path, progress: Tell = lambda what: None) -> Iterator[None]:
+    """One `up` or `down` at a time, the next one waits. The kernel frees the lock of a caller that is killed."""
+    (home / "run").mkdir(parents=True, exist_ok=True)
+    with (home / "run" / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("waiting for another `make up` or `make down`")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _status(settings: Settings, part: Part | None, name: str) -> PartStatus:
+    log = stack_process.log_path(settings.home, name)
+    if part is None:
+        return PartStatus(name, "elsewhere", settings.milvus_uri, None, log)
+    found = stack_process.running(settings.home, name)
+    address = f"http://{LOOPBACK}:{part.port}" if part.port else f"work pool {WORK_POOL}"
+    if found is None:
+        return PartStatus(name, "stopped", address, None, log)
+    state = "answering" if _answers(settings.home, part) else "not answering"
+    return PartStatus(name, state, address, found.pid, log, found.scenario)
+
+
+def _line(each: PartStatus) -> str:
+    process = f"pid {each.pid}, log {each.log}" if each.pid else ""
+    scenario = f"scenario {each.scenario}, " if each.scenario else ""
+    return f"{each.name:<8} {each.state:<14} {each.address:<24} {scenario}{process}".rstrip()

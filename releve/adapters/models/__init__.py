@@ -1,0 +1,1 @@
+"""Models as files: stored, exported, run, packed."""

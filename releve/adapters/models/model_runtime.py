@@ -1,0 +1,180 @@
+"""The model that answers: a folder written by `tasks.pipeline.package`, run by ONNX Runtime (or scikit-learn where the
+export failed its parity check).
+
+The folder holds `model.json` (what it is) and `model.onnx` or `model.skops` (what runs).
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.adapters.vectors.embedder_files import load_embedder
+from releve.core.errors import Conflict, NotFound, Unavailable
+from releve.domain.neighbours.embedding import Arrays, Embedder
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import REGRESSION, Label
+from releve.domain.training.pipeline import model_frame
+
+DESCRIPTION, ONNX_FILE, SKOPS_FILE = "model.json", "model.onnx", "model.skops"
+PROBABILITIES, VALUES = "probabilities", "values"  # what an exported model's output is called, by its task
+# What the recipes write beyond the estimators that skops knows. Named one by one: a whole module would let in
+# functions that run anything (builtins.eval).
+TRUSTED_TYPES = frozenset(
+    {
+        "numpy.dtype",
+        "releve.domain.training.transformers.BoundedScaler",
+        "releve.domain.training.transformers.KnownTfidf",
+        "releve.domain.training.transformers.TextFolder",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.tree._tree.Tree",
+    }
+)
+
+
+class ModelAltered(Conflict):
+    """A model's files are not the ones that were registered."""
+
+    code = "model_altered"
+
+
+class RuntimeMissing(Unavailable):
+    """What a model runs on is not installed here."""
+
+    code = "runtime_missing"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One label per row, and the probability of every class of the target, in its order: float (rows, classes).
+
+    A regression has no probabilities; its labels are floats, not finite where the model could not answer.
+    """
+
+    labels: list[Label]
+    probabilities: NDArray[np.float64] | None
+
+
+class _Runner(Protocol):
+    def __call__(self, arrays: Arrays) -> NDArray[Any]:
+        """Probabilities (rows, classes), or the values (rows, 1) of a regression."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model and everything it takes to ask it."""
+
+    tag: str
+    schema: Schema
+    embedder: Embedder
+    description: dict[str, Any]
+    run: _Runner
+
+    def answer(self, arrays: Arrays) -> Answers:
+        """Predict rows given as `Schema.model_input` or `Schema.frame_input` makes them."""
+        found = self.run(arrays)
+        if self.schema.target.task == REGRESSION:
+            return Answers([float(value) for value in found.reshape(-1)], None)
+        probabilities = found if self._places is None else self._placed(found, self._places)
+        classes = self.schema.target.classes
+        return Answers([classes[best] for best in probabilities.argmax(axis=1)], probabilities)
+
+    @cached_property
+    def _places(self) -> list[int] | None:
+        """Where each class that the model learned stands among the target's; None when they are the same."""
+        learned, classes = self.description["classes"], self.schema.target.classes
+        return None if tuple(learned) == classes else [classes.index(label) for label in learned]
+
+    def _placed(self, found: NDArray[Any], places: list[int]) -> NDArray[Any]:
+        """A class that no row of the training had is never answered."""
+        placed = np.zeros((len(found), len(self.schema.target.classes)), dtype=found.dtype)
+        placed[:, places] = found
+        return placed
+
+
+def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:
+    """Load the model in `folder`. Raises NotFound, or ModelAltered when its bytes do not match `digest`."""
+    if not (folder / DESCRIPTION).is_file():
+        raise NotFound(f"there is no model in {folder}: {DESCRIPTION} is missing")
+    if digest is not None and (found := folder_digest(folder)) != digest:
+        raise ModelAltered(
+            f"the files of model {tag} have the digest {found[:12]}, but {digest[:12]} was registered; "
+            "nothing was loaded. Restore the model store from its backup, or roll back"
+        )
+    description = json.loads((folder / DESCRIPTION).read_text())
+    schema = Schema.from_dict(description["schema"], source=f"model {tag}")
+    runner = RUNTIMES[description["runtime"]](folder, schema)
+    return Model(tag, schema, load_embedder(folder, description["embedder"]), description, runner)
+
+
+def folder_digest(folder: Path) -> str:
+    """sha256 over names and contents of the model's own files; what BentoML adds does not count."""
+    total = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and path.name != "model.yaml"):
+        total.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _onnx(folder: Path, schema: Schema) -> _Runner:
+    return onnx_runner((folder / ONNX_FILE).read_bytes())
+
+
+def onnx_runner(exported: bytes) -> _Runner:
+    """A runner over an exported model's bytes; one thread, as one worker is one core."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
+
+    wanted = [VALUES if VALUES in {each.name for each in session.get_outputs()} else PROBABILITIES]
+
+    def run(arrays: Arrays) -> NDArray[Any]:
+        return np.asarray(session.run(wanted, dict(arrays))[0])
+
+    return run
+
+
+def _sklearn(folder: Path, schema: Schema) -> _Runner:
+    return pipeline_runner(load_pipeline(folder / SKOPS_FILE), schema)
+
+
+def load_pipeline(path: Path) -> Any:
+    """A pipeline that the stage `train` wrote. Raises ModelAltered for types that no recipe writes, RuntimeMissing."""
+    try:
+        import pandas  # noqa: F401 - pipelines are asked with frames
+        import sklearn  # noqa: F401 - the file names it where it is needed
+        import skops.io
+    except ImportError as error:
+        raise RuntimeMissing(
+            f"{path} is a scikit-learn pipeline, and {error.name} is not installed here: install releve[native] "
+            "(the service alone needs it only for such models; model.json says at 'parity' why this is one)"
+        ) from None
+
+    types = skops.io.get_untrusted_types(file=path)
+    if foreign := sorted(set(types) - TRUSTED_TYPES):
+        raise ModelAltered(f"{path} holds types that no recipe writes: {', '.join(foreign)}; nothing was loaded")
+    return skops.io.load(path, trusted=types)
+
+
+def pipeline_runner(pipeline: Any, schema: Schema) -> _Runner:
+    """A runner over a fitted scikit-learn pipeline, which takes all blocks side by side."""
+
+    def classify(arrays: Arrays) -> NDArray[Any]:
+        return np.asarray(pipeline.predict_proba(model_frame(arrays, schema)))
+
+    def estimate(arrays: Arrays) -> NDArray[Any]:
+        return np.asarray(pipeline.predict(model_frame(arrays, schema)), dtype=np.float64).reshape(-1, 1)
+
+    return estimate if schema.target.task == REGRESSION else classify
+
+
+RUNTIMES: Mapping[str, Callable[[Path, Schema], _Runner]] = {"onnx": _onnx, "sklearn": _sklearn}

@@ -1,0 +1,81 @@
+"""Models by version: BentoML's model store, where a version is written once and never changed."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from releve.adapters.files import write_bytes
+from releve.adapters.models import model_runtime
+from releve.core.errors import NotFound
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model version in the store."""
+
+    tag: str  # "<scenario>:<version>"
+    digest: str
+    path: Path
+
+
+class ModelStore:
+    """The store below BENTOML_HOME (`<home>/bentoml`)."""
+
+    def __init__(self, home: Path):
+        self._root = home / "bentoml"
+
+    def save(self, folder: Path, *, scenario: str, version: str, labels: dict[str, str]) -> StoredModel:
+        """Copy the files of `folder` in as `<scenario>:<version>`; a version that is there already stays as it is."""
+        tag = f"{scenario}:{version}"
+        try:
+            return self.get(tag)
+        except NotFound:
+            pass
+        with self._room() as room:
+            with _create(room, tag, labels) as model:
+                for source in sorted(folder.iterdir()):
+                    Path(model.path_of(source.name)).write_bytes(source.read_bytes())
+            self._publish(room, scenario, version)
+        return self.get(tag)
+
+    def get(self, tag: str) -> StoredModel:
+        """Where a version lies. Raises NotFound."""
+        name, _, version = tag.partition(":")
+        path = self._root / "models" / name / version
+        if not version or not (path / "model.yaml").is_file():
+            raise NotFound(
+                f"there is no model {tag} in {self._root}; `python -m releve history` lists those that were released"
+            )
+        return StoredModel(tag, model_runtime.folder_digest(path), path)
+
+    def load(self, tag: str, *, digest: str | None = None) -> model_runtime.Model:
+        """Load a version; `digest` (from the registry) must match its files."""
+        return model_runtime.load(self.get(tag).path, tag=tag, digest=digest)
+
+    @contextmanager
+    def _room(self) -> Iterator[Path]:
+        """A store beside ours, where BentoML may be killed while it writes."""
+        beside = self._root / "tmp"
+        beside.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=beside) as room:
+            yield Path(room)
+
+    def _publish(self, room: Path, scenario: str, version: str) -> None:
+        """Rename the version into our store: it is there whole or not at all."""
+        models = self._root / "models" / scenario
+        models.mkdir(parents=True, exist_ok=True)
+        (room / scenario / version).replace(models / version)
+        write_bytes(models / "latest", version.encode())
+
+
+def _create(store: Path, tag: str, labels: dict[str, str]) -> Any:
+    os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+    import bentoml
+    from bentoml._internal.models.model import ModelStore as Folder
+
+    # Named outright: BENTOML_HOME is read once per process, and a test has many homes.
+    return bentoml.models.create(tag, labels=labels, metadata={}, _model_store=Folder(store))

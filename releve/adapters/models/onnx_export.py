@@ -1,0 +1,112 @@
+"""Fitted pipelines as ONNX, and the check that the exported model answers like the one it came from.
+
+Some conversions are silently wrong, so none is trusted: answers must be equal (but for ties) within a tolerance, on
+real rows and on rows made to be hard, or the scikit-learn pipeline is served and the reason recorded.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.adapters.models.model_runtime import VALUES, onnx_runner, pipeline_runner
+from releve.adapters.models.onnx_converters import conversions, folded, name_in_order
+from releve.domain.neighbours.embedding import Arrays
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import REGRESSION
+from releve.domain.training.parity import made_rows, probabilities_problem, values_problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OPSET = 18
+ONNX, SKLEARN = "onnx", "sklearn"
+TEXT_REASON = "the table has texts: hashed n-grams have no ONNX form, so scikit-learn turns texts into numbers"
+
+
+@dataclass(frozen=True)
+class Export:
+    """The runtime that will serve. `onnx` is None and `reason` says why where the conversion was not good enough."""
+
+    runtime: str
+    onnx: bytes | None
+    reason: str | None
+
+
+def export_checked(pipeline: Any, schema: Schema, frame: "pd.DataFrame", *, tolerance: float) -> Export:
+    """Export, and compare on `frame` (checked rows) and on `made_rows`. No export is no error."""
+    if schema.texts:
+        return Export(SKLEARN, None, TEXT_REASON)
+    try:
+        exported = export(pipeline, schema)
+        reason = parity_problem(exported, pipeline, schema, frame, tolerance=tolerance)
+    except Exception as error:  # the converter raises its own kinds, one per unsupported operator
+        return Export(SKLEARN, None, f"it cannot be exported: {_first_line(error)}")
+    return Export(ONNX, exported, None) if reason is None else Export(SKLEARN, None, reason)
+
+
+def export(pipeline: Any, schema: Schema) -> bytes:
+    """An ONNX model with the inputs `numbers` and `categories` (where there are any).
+
+    Its output is `probabilities` (rows, classes), or `values` (rows, 1) of a regression.
+    """
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    blocks = [("numbers", FloatTensorType, schema.model_numbers), ("categories", StringTensorType, schema.categories)]
+    inputs = [(name, kind([None, len(columns)])) for name, kind, columns in blocks if columns]
+    pipeline, (converters, shapes) = folded(pipeline), conversions()
+    is_regression = schema.target.task == REGRESSION
+    outputs = {"final_types": [(VALUES, FloatTensorType([None, 1]))]} if is_regression else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the converter reads attributes that scikit-learn is about to rename
+        converted: Any = convert_sklearn(
+            pipeline,
+            name="pipeline",  # else a name of chance
+            initial_types=inputs,
+            target_opset=OPSET,
+            options=None if is_regression else {id(pipeline): {"zipmap": False}},
+            custom_conversion_functions=converters,
+            custom_shape_calculators=shapes,
+            **outputs,
+        )
+    name_in_order(converted.graph)
+    # The converter lists them in the order of a set, which differs between processes: the same model, other bytes.
+    converted.opset_import.sort(key=lambda each: each.domain)
+    return bytes(converted.SerializeToString())
+
+
+def parity_problem(
+    exported: bytes, pipeline: Any, schema: Schema, frame: "pd.DataFrame", *, tolerance: float
+) -> str | None:
+    """How the exported model differs on `frame` or on rows made from it, as a sentence part; None when it does not."""
+    ask_exported, ask_pipeline = onnx_runner(exported), pipeline_runner(pipeline, schema)
+    real = schema.frame_input(frame)
+    usual = ask_pipeline(real)
+    cases: list[tuple[str, Arrays]] = [("", real), (", for extreme, missing or unseen values,", _made(frame, schema))]
+    for where, arrays in cases:
+        with np.errstate(over="ignore", invalid="ignore"):  # the largest numbers are meant to be too much
+            expected, found = ask_pipeline(arrays), ask_exported(arrays)
+        if problem := _difference(schema, found, expected, usual=usual, tolerance=tolerance):
+            return (
+                f"the exported model{where} {problem}; {tolerance:g} is allowed (params.yaml: package.parity_tolerance)"
+            )
+    return None
+
+
+def _made(frame: "pd.DataFrame", schema: Schema) -> dict[str, NDArray[Any]]:
+    return schema.model_input(made_rows(frame, schema))
+
+
+def _difference(
+    schema: Schema, found: NDArray[Any], expected: NDArray[Any], *, usual: NDArray[Any], tolerance: float
+) -> str | None:
+    if schema.target.task == REGRESSION:
+        return values_problem(found, expected, usual=usual, tolerance=tolerance)
+    return probabilities_problem(found, expected, tolerance=tolerance)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,194 @@
+"""The registry's database: its two tables, how it is opened, and what a person is told when it is away.
+
+The only SQL that knows which database it speaks to is in `_prepare_sqlite`.
+"""
+
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
+
+from releve.core.errors import BadInput, DiskFull, ReleveError, Unavailable, explained_storage, storage_error
+
+SQLITE_WAIT_MS = 30_000  # how long a writer queues for the one write lock
+SQLITE_RETRY_SECONDS = 0.02
+POSTGRESQL_CONNECT_SECONDS = 5
+OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+PRIMARY_CODE = 0xFF  # of an extended one
+PROBED_BYTES = 65536  # what a registry that is written to asks for at least
+SQLITE_URI = "file:"  # begins a path that is written as a URI, percent-encoded
+SECRET_PARAMETERS = ("password", "sslpassword")
+
+METADATA = sa.MetaData()
+EVENTS = sa.Table(
+    "events",
+    METADATA,
+    sa.Column("scenario", sa.String(63), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),  # canonical JSON
+    sa.Column("previous_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+POINTERS = sa.Table(  # a scenario without a row has no release
+    "pointers",
+    METADATA,
+    sa.Column("scenario", sa.String(63), primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),  # of the event that put the release there
+)
+
+
+class RegistryUnavailable(Unavailable):
+    """The registry's database cannot be reached or used now."""
+
+    code = "registry_unavailable"
+
+
+class RegistryFull(RegistryUnavailable, DiskFull):
+    """There is no room for the registry."""
+
+    code, status = DiskFull.code, DiskFull.status
+
+
+def parse_url(url: str) -> sa.URL:
+    """Raises BadInput, which does not repeat the URL: it may hold a password."""
+    try:
+        found = sa.make_url(url)
+        if found.get_backend_name() == "sqlite" and "/" in url.partition("?")[2]:
+            raise BadInput(
+                "the path in RELEVE_REGISTRY_URL has a '?', which begins the options of a URL; write it as a URI, such "
+                "as sqlite:///file:/home/me/what%3F/registry.db?uri=true"
+            )
+        return found
+    except (sa.exc.ArgumentError, ValueError):
+        raise BadInput(
+            "RELEVE_REGISTRY_URL is not a database URL; expected one like sqlite:////home/me/registry.db or "
+            "postgresql+psycopg://user:password@host:5432/database"
+        ) from None
+
+
+def open_engine(url: sa.URL) -> sa.Engine:
+    """Connect, and make the tables that are missing. `execution_options(writes=True)` gives an engine that writes."""
+    if url.get_backend_name() == "sqlite":
+        engine = _prepare_sqlite(sa.create_engine(url))
+    else:
+        seconds = {"connect_timeout": POSTGRESQL_CONNECT_SECONDS}
+        engine = sa.create_engine(url, connect_args=seconds, pool_pre_ping=True)
+    try:
+        _create_tables(engine)
+    except sa.exc.SQLAlchemyError:
+        engine.dispose()
+        raise
+    return engine
+
+
+@contextmanager
+def explained(url: sa.URL) -> Iterator[None]:
+    """Raises RegistryUnavailable, without secrets, for whatever the database cannot do; lets IntegrityError through."""
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise
+    except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
+        cause = without_secrets(str(getattr(error, "orig", error)), url).strip()
+        # `from None`: what the driver said in full may repeat the password
+        if refused := storage_error(error) or _refused_by_disk(error, url):
+            kind = RegistryFull if isinstance(refused, DiskFull) else RegistryUnavailable
+            raise kind(f"the registry at {shown(url)} cannot be used: {refused}") from None
+        raise RegistryUnavailable(
+            f"the registry at {shown(url)} cannot be used: {cause}. Is the database up, and RELEVE_REGISTRY_URL right?"
+        ) from None
+
+
+def _refused_by_disk(error: Exception, url: sa.URL) -> ReleveError | None:
+    """What the disk says where SQLite tells no more than "disk I/O error" or "unable to open database file"."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    if code is None or code & PRIMARY_CODE not in OF_THE_DISK or not url.database:
+        return None
+    path = _file_of(url)
+    try:
+        with explained_storage(path), tempfile.TemporaryFile(dir=path.parent) as file:
+            file.write(bytes(PROBED_BYTES))
+            file.flush()
+            with path.open("rb+"):
+                return None
+    except ReleveError as refused:
+        return refused
+    except FileNotFoundError:
+        return None
+
+
+def _file_of(url: sa.URL) -> Path:
+    path = url.database or ""
+    return Path(unquote(path.removeprefix(SQLITE_URI)) if path.startswith(SQLITE_URI) else path)
+
+
+def shown(url: sa.URL) -> str:
+    """The URL for people: passwords hidden."""
+    return without_secrets(url.render_as_string(hide_password=True), url)
+
+
+def without_secrets(text: str, url: sa.URL) -> str:
+    """The text, with *** for every password of the URL."""
+    for secret in [url.password, *(url.query.get(name) for name in SECRET_PARAMETERS)]:
+        if secret:
+            text = text.replace(str(secret), "***")
+    return text
+
+
+def _create_tables(engine: sa.Engine) -> None:
+    while not _has_tables(engine):
+        try:
+            with engine.execution_options(writes=True).begin() as connection:
+                for table in METADATA.sorted_tables:
+                    connection.execute(CreateTable(table, if_not_exists=True))
+        except sa.exc.IntegrityError:
+            continue  # PostgreSQL, when another process makes the same table at the same moment
+
+
+def _has_tables(engine: sa.Engine) -> bool:
+    return {*METADATA.tables} <= {*sa.inspect(engine).get_table_names()}
+
+
+def _prepare_sqlite(engine: sa.Engine) -> sa.Engine:
+    """One writer at a time, queued; readers never wait; what was committed survives a power cut."""
+    if engine.url.database:
+        _file_of(engine.url).parent.mkdir(parents=True, exist_ok=True)
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # else the driver opens transactions of its own, too late to be IMMEDIATE
+        connection.execute(f"PRAGMA busy_timeout = {SQLITE_WAIT_MS}")
+        _switch_to_wal(connection)
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A transaction that reads first and locks later can be refused; this one queues for the lock at once.
+        if connection.get_execution_options().get("writes"):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """busy_timeout does not cover this switch: of processes that open a new file at once, some are refused at once."""
+    deadline = time.monotonic() + SQLITE_WAIT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(SQLITE_RETRY_SECONDS)

@@ -1,0 +1,342 @@
+"""The registry: which release serves, since when, by whom and why. SQLite by default, PostgreSQL by URL.
+
+Events are append-only, one hash chain per scenario (`releve.domain.registry.chain`). A pointer per scenario says which
+event put its current release there; it is moved by compare-and-swap, in the transaction that writes the event.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import groupby, takewhile
+from typing import Any
+
+import sqlalchemy as sa
+
+from releve.adapters.registry.database import EVENTS, POINTERS, RegistryUnavailable, explained, open_engine, parse_url
+from releve.core.errors import BadInput, Conflict
+from releve.core.names import check_scenario_name
+from releve.domain.registry.chain import GENESIS, MOVES, WITHDRAWN, Event, canonical_json, event_hash, first_break
+from releve.domain.registry.release import Release
+
+__all__ = ["ChainBroken", "Current", "Registry", "RegistryUnavailable", "StaleRelease"]
+
+ATTEMPTS = 100  # to take the next number; each one lost means that somebody else's event was written
+
+
+class StaleRelease(Conflict):
+    """The release moved since the caller looked."""
+
+    code = "stale_release"
+
+
+class ChainBroken(Conflict):
+    """The history does not fit together: the database was changed by something else than the registry."""
+
+    code = "chain_broken"
+
+
+@dataclass(frozen=True)
+class Current:
+    """What serves, and the event that put it there."""
+
+    release: Release
+    number: int
+    since: str  # ISO 8601, UTC
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON output."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """An event that has no place in its chain yet."""
+
+    scenario: str
+    kind: str
+    actor: str
+    reason: str
+    payload: dict[str, Any]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Registry:
+    """Opens, and makes its tables, at the first call. Many threads and processes may use it at once, also after a fork.
+
+    Every method raises RegistryUnavailable when the database cannot be used.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], datetime] = _utc_now) -> None:
+        """`url`: as SQLAlchemy spells it. Raises BadInput when it is not one."""
+        self._url = parse_url(url)
+        self._clock = clock
+        self._engines: dict[int, sa.Engine] = {}  # by process id: a database connection must not cross a fork
+
+    def append(
+        self, scenario: str, kind: str, *, reason: str, actor: str, payload: Mapping[str, Any] | None = None
+    ) -> Event:
+        """Write one event that moves nothing. Raises BadInput for what JSON cannot hold, and for a kind that moves."""
+        if kind in MOVES:
+            raise BadInput(f"a {kind!r} event moves the release: write it with `move`, not with `append`")
+        return self._write(_draft(scenario, kind, reason=reason, actor=actor, payload=payload or {}))
+
+    def move(
+        self,
+        scenario: str,
+        kind: str,
+        *,
+        expected: int | None,
+        release: Release | None,
+        reason: str,
+        actor: str,
+        payload: Mapping[str, Any] | None = None,
+    ) -> Event:
+        """Put `release` in service, or withdraw the current one (None), unless somebody moved it meanwhile.
+
+        `expected` is `current(scenario).number` as the caller saw it, None for "no release".
+        Raises StaleRelease when another release serves now; then nothing is written.
+        """
+        _check_move(scenario, kind, release)
+        said = {**(payload or {}), "release": release.as_dict() if release else None}
+        draft = _draft(scenario, kind, reason=reason, actor=actor, payload=said)
+        return self._write(draft, swap=lambda connection, number: _swap(connection, draft, expected, number))
+
+    def current(self, scenario: str) -> Current | None:
+        """What serves now: one SELECT by primary key, cheap enough to ask twice a second."""
+        with self._reading() as connection:
+            row = connection.execute(_CURRENT, {"scenario": scenario}).first()
+        return _current(row)
+
+    def previous(self, scenario: str) -> Release | None:
+        """What a rollback returns to: the other release that served last. Rolling back twice ends where it began.
+
+        None when no release serves now, or when none did between the last withdrawal and the current one.
+        """
+        with self._reading() as connection:
+            moves = [_event(row) for row in connection.execute(_MOVES_UP_TO_CURRENT, {"scenario": scenario})]
+        served = [_release(move) for move in takewhile(lambda move: move.kind != WITHDRAWN, moves)]
+        return next((release for release in served if release != served[0]), None)
+
+    def at(self, scenario: str, when: datetime) -> Current | None:
+        """What served at `when`, by the clocks of those who moved it. Raises BadInput for a time without a zone."""
+        with self._reading() as connection:
+            row = connection.execute(_LAST_MOVE_UNTIL, {"scenario": scenario, "until": _stamp(when)}).first()
+        return _current(row)
+
+    def events(self, scenario: str | None = None, *, kinds: Sequence[str] | None = None) -> list[Event]:
+        """Of one scenario or of all, oldest first."""
+        query = sa.select(EVENTS)
+        if scenario is None:
+            query = query.order_by(EVENTS.c.at, EVENTS.c.scenario, EVENTS.c.number)
+        else:
+            query = query.where(EVENTS.c.scenario == scenario).order_by(EVENTS.c.number)
+        if kinds is not None:
+            query = query.where(EVENTS.c.kind.in_(kinds))
+        with self._reading() as connection:
+            return [_event(row) for row in connection.execute(query)]
+
+    def scenarios(self) -> list[str]:
+        """Those that have events, sorted."""
+        with self._reading() as connection:
+            return sorted(connection.scalars(sa.select(EVENTS.c.scenario).distinct()))
+
+    def verify(self, scenario: str | None = None) -> int:
+        """Check every hash, and that each pointer stands at its last move. Returns how many events were checked.
+
+        Raises ChainBroken for the first that is wrong. Blind to events cut off the end, unless a move was among them.
+        """
+        events, pointers = _EVENTS_WITH_POINTER, _POINTERS_WITHOUT_EVENTS
+        if scenario is not None:
+            events, pointers = events.where(EVENTS.c.scenario == scenario), pointers.where(_STANDS.scenario == scenario)
+        with self._reading() as connection:
+            rows = connection.execute(events).all()
+            orphan = connection.scalars(pointers).first()
+        if orphan is not None:
+            raise ChainBroken(f"{orphan!r} has a current release in the registry, but no events: they were deleted")
+        for name, chain in groupby(rows, key=lambda row: str(row.scenario)):
+            _check_chain(name, list(chain))
+        return len(rows)
+
+    def close(self) -> None:
+        """Let go of this process's database connections; the next call opens new ones."""
+        engine = self._engines.pop(os.getpid(), None)
+        if engine is not None:
+            engine.dispose()
+
+    def _write(self, draft: _Draft, *, swap: Callable[[sa.Connection, int], None] | None = None) -> Event:
+        """Add the draft after the tail of its chain; once more whenever another writer took that place first."""
+        for _ in range(ATTEMPTS):
+            try:
+                with self._writing() as connection:
+                    tail = connection.execute(_TAIL, {"scenario": draft.scenario}).first()
+                    event = _after(tail, draft, at=_stamp(self._clock()))
+                    if swap is not None:
+                        swap(connection, event.number)
+                    connection.execute(EVENTS.insert().values(_row(event)))
+                return event
+            except sa.exc.IntegrityError:
+                continue
+        raise RegistryUnavailable(
+            f"{ATTEMPTS} other events of {draft.scenario!r} came first and this one was not written: try again"
+        )
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        """No transaction over several statements: each sees one moment, and is written so that this is enough."""
+        with explained(self._url), self._engine().connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with explained(self._url), self._engine().execution_options(writes=True).begin() as connection:
+            yield connection
+
+    def _engine(self) -> sa.Engine:
+        engine = self._engines.get(os.getpid())
+        return engine if engine is not None else self._open()
+
+    def _open(self) -> sa.Engine:
+        """Without a lock, which a fork could leave locked for ever: of two threads here, the later one's goes."""
+        opened = open_engine(self._url)
+        kept = self._engines.setdefault(os.getpid(), opened)
+        if kept is not opened:
+            opened.dispose()
+        return kept
+
+
+_SAYS, _STANDS = EVENTS.c, POINTERS.c
+_SCENARIO: sa.BindParameter[str] = sa.bindparam("scenario")
+
+_TAIL = sa.select(_SAYS.number, _SAYS.hash).where(_SAYS.scenario == _SCENARIO).order_by(_SAYS.number.desc()).limit(1)
+_POINTER = sa.select(_STANDS.number).where(_STANDS.scenario == _SCENARIO)
+_CURRENT = (
+    sa.select(EVENTS)
+    .join(POINTERS, (_SAYS.scenario == _STANDS.scenario) & (_SAYS.number == _STANDS.number))
+    .where(_STANDS.scenario == _SCENARIO)
+)
+_MOVES_UP_TO_CURRENT = (  # newest first
+    sa.select(EVENTS)
+    .join(POINTERS, (_SAYS.scenario == _STANDS.scenario) & (_SAYS.number <= _STANDS.number))
+    .where(_STANDS.scenario == _SCENARIO, _SAYS.kind.in_(MOVES))
+    .order_by(_SAYS.number.desc())
+)
+_LAST_MOVE_UNTIL = (
+    sa.select(EVENTS)
+    .where(_SAYS.scenario == _SCENARIO, _SAYS.kind.in_(MOVES), _SAYS.at <= sa.bindparam("until"))
+    .order_by(_SAYS.number.desc())
+    .limit(1)
+)
+_EVENTS_WITH_POINTER = (
+    sa.select(EVENTS, _STANDS.number.label("pointer"))
+    .join(POINTERS, _SAYS.scenario == _STANDS.scenario, isouter=True)
+    .order_by(_SAYS.scenario, _SAYS.number)
+)
+_POINTERS_WITHOUT_EVENTS = sa.select(_STANDS.scenario).where(_STANDS.scenario.not_in(sa.select(_SAYS.scenario)))
+
+
+def _swap(connection: sa.Connection, draft: _Draft, expected: int | None, number: int) -> None:
+    """Compare and swap the pointer. The WHERE decides; the look before it is for the words and for the first row."""
+    here = {"scenario": draft.scenario}
+    if connection.scalar(_POINTER, here) != expected:
+        raise _stale(connection, draft.scenario, expected)
+    if expected is None:
+        _place_first(connection, draft, number)
+        return
+    stands = (_STANDS.scenario == draft.scenario) & (_STANDS.number == expected)
+    withdraw, advance = POINTERS.delete().where(stands), POINTERS.update().where(stands).values(number=number)
+    if connection.execute(withdraw if draft.kind == WITHDRAWN else advance).rowcount != 1:
+        raise _stale(connection, draft.scenario, expected)
+
+
+def _place_first(connection: sa.Connection, draft: _Draft, number: int) -> None:
+    if draft.kind == WITHDRAWN:
+        raise Conflict(f"no release of {draft.scenario!r} serves: there is nothing to withdraw")
+    connection.execute(POINTERS.insert().values(scenario=draft.scenario, number=number))
+
+
+def _stale(connection: sa.Connection, scenario: str, expected: int | None) -> StaleRelease:
+    current = _current(connection.execute(_CURRENT, {"scenario": scenario}).first())
+    now = f"{current.release.model}, since {current.since} (event {current.number})" if current else "no release"
+    seen = f"event {expected}" if expected else "no release"
+    return StaleRelease(f"what serves {scenario!r} is now {now}, and no longer {seen}: look again and decide afresh")
+
+
+def _check_move(scenario: str, kind: str, release: Release | None) -> None:
+    if kind not in MOVES:
+        raise BadInput(f"a {kind!r} event does not move the release; the kinds that do are {', '.join(MOVES)}")
+    if (release is None) != (kind == WITHDRAWN):
+        raise BadInput(f"a {kind!r} event {'carries no' if kind == WITHDRAWN else 'needs a'} release")
+    if release is not None and release.scenario != scenario:
+        raise BadInput(f"{release.model} is a release of {release.scenario!r}, it cannot serve {scenario!r}")
+
+
+def _draft(scenario: str, kind: str, *, reason: str, actor: str, payload: Mapping[str, Any]) -> _Draft:
+    """Checked before a transaction opens. The payload becomes what JSON keeps of it: tuples turn into lists."""
+    if "\0" in kind + actor + reason:
+        raise BadInput("an event's kind, actor and reason cannot hold the character NUL")
+    plain = json.loads(canonical_json(dict(payload)))
+    return _Draft(check_scenario_name(scenario), kind, actor=actor, reason=reason, payload=plain)
+
+
+def _after(tail: Any, draft: _Draft, *, at: str) -> Event:
+    said = {
+        **asdict(draft),
+        "number": tail.number + 1 if tail else 1,
+        "at": at,
+        "previous_hash": tail.hash if tail else GENESIS,
+    }
+    return Event(**said, hash=event_hash(**said))
+
+
+def _row(event: Event) -> dict[str, Any]:
+    return {**event.as_dict(), "payload": canonical_json(event.payload)}
+
+
+def _event(row: Any) -> Event:
+    said = {column.name: getattr(row, column.name) for column in EVENTS.c}
+    try:
+        return Event(**{**said, "payload": json.loads(row.payload)})
+    except ValueError as error:
+        raise ChainBroken(f"event {row.number} of {row.scenario!r} was changed: its payload is no JSON") from error
+
+
+def _release(move: Event) -> Release | None:
+    said = move.payload["release"]
+    return Release(**said) if said else None
+
+
+def _current(row: Any) -> Current | None:
+    move = _event(row) if row else None
+    release = _release(move) if move else None
+    return Current(release=release, number=move.number, since=move.at) if move and release else None
+
+
+def _stamp(when: datetime) -> str:
+    if when.tzinfo is None:
+        raise BadInput(f"the time {when.isoformat()} has no zone; expected one like {when.isoformat()}+00:00")
+    return when.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _check_chain(scenario: str, rows: Sequence[Any]) -> None:
+    """`rows`: events in order, each with where the scenario's pointer stands."""
+    events = [_event(row) for row in rows]
+    broken = first_break(events)
+    if broken:
+        raise ChainBroken(f"event {broken.number} of {scenario!r} {broken.problem}")
+    last_move = next((event for event in reversed(events) if event.kind in MOVES), None)
+    stands = last_move.number if last_move and last_move.kind != WITHDRAWN else None
+    if rows[0].pointer != stands:
+        raise ChainBroken(
+            f"the pointer of {scenario!r} stands at {_named(rows[0].pointer)}, but its last move leaves it at "
+            f"{_named(stands)}"
+        )
+
+
+def _named(number: int | None) -> str:
+    return "no event" if number is None else f"event {number}"

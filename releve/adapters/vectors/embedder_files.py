@@ -1,0 +1,73 @@
+"""What an embedder learned from texts, as files beside a model's description: arrays, never pickles."""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.adapters.vectors.sentence_model import NETWORK, SentenceModel
+from releve.core.errors import Conflict
+from releve.domain.neighbours.embedding import Embedder
+from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the same arrays are the same bytes, whenever they are written
+
+
+class EmbedderAltered(Conflict):
+    """What embeds texts is not what the model's description names."""
+
+    code = "embedder_altered"
+
+
+def ngrams_file(column: int) -> str:
+    """Where the n-grams of the text column at `column`, counted from 0, are kept."""
+    return f"ngrams_{column}.npz"
+
+
+def text_files(embedder: Embedder) -> dict[str, bytes]:
+    """Files to put beside the description, by name. A sentence model's are copied by `import_model`."""
+    return {
+        ngrams_file(column): _packed(encoder)
+        for column, encoder in enumerate(embedder.texts)
+        if isinstance(encoder, NgramVectors)
+    }
+
+
+def load_embedder(folder: Path, values: dict[str, Any]) -> Embedder:
+    """The embedder that `values` (`Embedder.as_dict`) describes. Raises EmbedderAltered when the files are others."""
+    named = values.get("texts", [])
+    shared = SentenceModel(folder) if (folder / NETWORK).is_file() else None
+    encoders = [shared or _read(folder / ngrams_file(column)) for column in range(len(named))]
+    if (found := [encoder.version for encoder in encoders]) != named:
+        raise EmbedderAltered(
+            f"the text encoders in {folder} have the versions {', '.join(each[:12] for each in found)}, but the model "
+            f"was packaged with {', '.join(each[:12] for each in named)}; restore the folder from its backup"
+        )
+    return Embedder.from_dict(values, encoders)
+
+
+def _packed(encoder: NgramVectors) -> bytes:
+    letters = "\0".join(encoder.ngrams).encode("utf-8", "surrogatepass")
+    arrays: dict[str, NDArray[Any]] = {
+        "ngrams": np.frombuffer(letters, np.uint8),
+        "weights": encoder.weights,
+        "axes": encoder.axes,
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            one = io.BytesIO()
+            np.lib.format.write_array(one, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), one.getvalue(), zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def _read(path: Path) -> TextEncoder:
+    if not path.is_file():
+        raise EmbedderAltered(f"{path} is missing; restore the model's folder from its backup")
+    with np.load(path, allow_pickle=False) as arrays:
+        letters = arrays["ngrams"].tobytes().decode("utf-8", "surrogatepass")
+        return NgramVectors(tuple(letters.split("\0")) if letters else (), arrays["weights"], arrays["axes"])

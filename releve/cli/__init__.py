@@ -1,0 +1,1 @@
+"""The command `releve`: what people ask and steer from a shell."""

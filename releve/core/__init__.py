@@ -1,0 +1,1 @@
+"""What every layer needs: settings, parameters, errors, names and words."""

@@ -1,0 +1,68 @@
+"""What differs between machines: read once at the door from the environment, then passed in."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from releve.core.errors import BadInput
+
+LOOPBACK = "127.0.0.1"
+SHORT_NUMBER = re.compile(r"[0-9]{1,6}")
+LARGEST_PORT = 65535
+MOST_WORKERS = 256
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Places, addresses and secrets. Everything else is in params.yaml."""
+
+    project: Path  # the git checkout: scenarios/, dvc.yaml, params.yaml
+    home: Path  # state that git does not hold: registry, ledger, vectors, models, reports
+    registry_url: str = field(repr=False)  # SQLAlchemy URL; may hold a password
+    milvus_uri: str  # http(s)://host:port, or a path ending in .db for the embedded form
+    milvus_token: str = field(default="", repr=False)
+    prefect_port: int = 4200
+    service_port: int = 3000
+    milvus_port: int = 19530
+    service_workers: int = 1  # processes of the service
+    revision: str = ""  # the commit whose params and schema this run goes by; "": HEAD, at every step anew
+    model_pin: str = ""  # serve this model version and never look at the registry (a packed Bento)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], *, cwd: Path) -> "Settings":
+        """Read RELEVE_* and MILVUS_TOKEN. Raises BadInput for a port or a number of workers that is not one."""
+        project = Path(environ.get("RELEVE_PROJECT") or cwd).resolve()
+        home = Path(environ.get("RELEVE_HOME") or project / "var").resolve()
+        milvus_port = _port(environ, "RELEVE_MILVUS_PORT", cls.milvus_port)
+        return cls(
+            project=project,
+            home=home,
+            registry_url=environ.get("RELEVE_REGISTRY_URL") or sqlite_url(home / "registry.db"),
+            milvus_uri=environ.get("RELEVE_MILVUS_URI") or f"http://{LOOPBACK}:{milvus_port}",
+            milvus_token=environ.get("MILVUS_TOKEN", ""),
+            prefect_port=_port(environ, "RELEVE_PREFECT_PORT", cls.prefect_port),
+            service_port=_port(environ, "RELEVE_SERVICE_PORT", cls.service_port),
+            milvus_port=milvus_port,
+            service_workers=_whole_number(environ, "RELEVE_SERVICE_WORKERS", cls.service_workers, most=MOST_WORKERS),
+            model_pin=environ.get("RELEVE_MODEL", ""),
+        )
+
+
+def sqlite_url(path: Path, driver: str = "sqlite") -> str:
+    """A file as an SQLAlchemy URL. SQLite's own form of it where the path has a `?`, which would begin the options."""
+    return f"{driver}:///file:{quote(str(path))}?uri=true" if "?" in str(path) else f"{driver}:///{path}"
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    return _whole_number(environ, name, default, most=LARGEST_PORT, noun="a port number")
+
+
+def _whole_number(
+    environ: Mapping[str, str], name: str, default: int, *, most: int, noun: str = "a whole number"
+) -> int:
+    value = environ.get(name) or str(default)
+    if not SHORT_NUMBER.fullmatch(value) or not 1 <= int(value) <= most:
+        raise BadInput(f"{name} is {value!r}; expected {noun} between 1 and {most}")
+    return int(value)

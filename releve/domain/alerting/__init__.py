@@ -1,0 +1,1 @@
+"""Which changes of state are told, and in which words."""

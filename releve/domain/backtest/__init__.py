@@ -1,0 +1,1 @@
+"""Policies of retraining, played over a scenario's own history."""

@@ -1,0 +1,183 @@
+"""Policies over a scenario's own history, window after window, by the very rules that production runs.
+
+Each policy is played as a story: answer a window, look, decide, challenge, judge, promote. Whatever it has to compute
+it asks for as a job, so that policies that need the same share it, and what all of them need next is done side by side.
+A label is known only when it has arrived: nothing in a story reads one that lies beyond `Course.known`.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from releve.core.errors import BadInput
+from releve.core.params import Params
+from releve.domain.backtest.replay_challenge import Champion, answers, challenge
+from releve.domain.backtest.replay_course import Course, Window
+from releve.domain.backtest.replay_jobs import Done, Fit, Floats, Job, Judge, Keep, Look, Pay, Run
+from releve.domain.drift import drift
+from releve.domain.trigger import trigger
+from releve.domain.trigger.cadence import LEAST_RECENT, MOST_ROWS, Challenged, Payoff
+from releve.domain.trigger.policies import Policy
+from releve.domain.trigger.trigger import Evidence, History, TriggerDecision
+
+Story = Generator[list[Job], list[Done], Any]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What happened at the look after a window."""
+
+    window: int
+    decision: TriggerDecision
+    promoted: bool | None = None  # None where nothing was retrained
+    reasons: tuple[str, ...] = ()  # of the gate
+    last_batches: int = 0  # that the challenger learned from; 0: all past
+
+
+@dataclass
+class Played:
+    """A policy to its end: what was answered (rows, classes), and every turn."""
+
+    policy: Policy
+    answers: Floats
+    turns: list[Turn] = field(default_factory=list)
+    seconds: float = 0.0  # CPU, as if it had been played alone
+
+    @property
+    def retrained_at(self) -> list[int]:
+        """Numbers of the windows after which a challenger was made."""
+        return [turn.window for turn in self.turns if turn.promoted is not None]
+
+    @property
+    def promoted_at(self) -> list[int]:
+        return [turn.window for turn in self.turns if turn.promoted]
+
+
+def drive(
+    policies: Sequence[Policy], course: Course, run: Run, *, ledger: dict[Job, Done] | None = None
+) -> list[Played]:
+    """Play all policies; each job is done once. `ledger`: what was done before, which grows."""
+    ledger = {} if ledger is None else ledger
+    stories = [_Teller(policy, course) for policy in policies]
+    while asking := [story for story in stories if story.wanted is not None]:
+        jobs = [
+            job for job in dict.fromkeys(job for story in asking for job in story.wanted or ()) if job not in ledger
+        ]
+        for job, done in zip(jobs, run(jobs), strict=True):
+            if done.problem and not isinstance(job, Fit | Judge):  # without a model there is no challenge; without
+                raise BadInput(f"a replay could not go on: {done.problem}")  # evidence there is no decision
+            ledger[job] = done
+        for story in asking:
+            story.go_on(ledger)
+    return [story.played for story in stories]
+
+
+class _Teller:
+    """One policy's story, as far as it has been told."""
+
+    def __init__(self, policy: Policy, course: Course):
+        self.played = Played(policy, np.empty(0))
+        self._used: set[Job] = set()
+        self._story = play(self.played, course)
+        self.wanted: list[Job] | None = next(self._story)
+
+    def go_on(self, ledger: dict[Job, Done]) -> None:
+        asked = self.wanted or []
+        self.played.seconds += sum(ledger[job].seconds for job in set(asked) - self._used)
+        self._used.update(asked)
+        try:
+            self.wanted = self._story.send([ledger[job] for job in asked])
+        except StopIteration:
+            self.wanted = None
+
+
+def play(played: Played, course: Course) -> Story:
+    """The story of one policy; `played` is filled on the way. Raises BadInput where no first model can be made."""
+    params = played.policy.params(course.bench.params)
+    made = yield from challenge(course, params, known=course.start, champion=None)
+    if made.problem:
+        raise BadInput(f"the rows before the first window make no model: {made.problem}")
+    champion = Champion(made.model, course.start, made.promise)
+    history, broken = History((Challenged("", True, course.start),)), 0
+    looks: list[tuple[int, str]] = []  # of this champion: the row that its window ended before, and its state
+    answered: list[Floats] = []
+    for window in course.windows:
+        answered.append((yield from answers(course, champion.model, window.start, window.end)))
+        if window is course.windows[-1]:
+            break
+        evidence = yield from _look(course, params, champion, history, window, looks)
+        looks.append((window.end, evidence.drift.state))
+        broken = broken + 1 if evidence.drift.state == drift.BROKEN else 0
+        evidence = replace(evidence, broken_looks=broken)
+        decision = trigger.decide(evidence, history, params.trigger)
+        if not decision.retrain:
+            played.turns.append(Turn(window.number, decision))
+            continue
+        made = yield from challenge(course, params, known=course.known(window), champion=champion)
+        promote = made.promote or not (played.policy.gated or made.problem)
+        played.turns.append(Turn(window.number, decision, promote, made.reasons, made.last_batches))
+        history = _remember(history, evidence, promote=promote, rows=course.known(window))
+        if promote:
+            champion = Champion(made.model, window.end, made.promise, champion.model)
+            looks = []
+    played.answers = np.concatenate(answered)
+
+
+def _remember(history: History, evidence: Evidence, *, promote: bool, rows: int) -> History:
+    """The new challenge, and what was known by then of the last promotion."""
+    challenges = list(history.challenges)
+    last = max(place for place, each in enumerate(challenges) if each.promoted)  # the first champion's always is
+    challenges[last] = replace(challenges[last], payoff=evidence.payoff or challenges[last].payoff)
+    return History((*challenges, Challenged(evidence.at, promote, rows, batches=evidence.new_batches)))
+
+
+def _look(
+    course: Course, params: Params, champion: Champion, history: History, window: Window, looks: list[tuple[int, str]]
+) -> Generator[list[Job], list[Done], Evidence]:
+    """Drift of the newest answered rows, quality of the newest labelled answers, payoff of the last promotion."""
+    known, newest = course.known(window), params.monitor.window_rows
+    first = max(champion.since, window.end - newest)
+    look = Look(champion.model, first, window.end, _state_before(looks, first))
+    start, end = max(champion.since, known - newest), max(champion.since, known)
+    kept = yield from answers(course, champion.model, start, end)
+    payoff = yield from _payoff(course, params, champion, known)
+    recent = max(champion.since, course.known_before(window))
+    newest_kept = yield from answers(course, champion.model, recent, end)
+    done = yield [
+        look,
+        Keep(champion.model, start, end, champion.promise, kept),
+        Keep(champion.model, recent, end, champion.promise, newest_kept, least=LEAST_RECENT),
+    ]
+    judged = history.challenges[-1].rows
+    return Evidence(
+        window.at,
+        done[0].value,
+        done[1].value,
+        known - judged,
+        new_batches=course.new_batches(known, judged),
+        recent=done[2].value,
+        payoff=payoff,
+    )
+
+
+def _state_before(looks: list[tuple[int, str]], first: int) -> str:
+    """Of the newest look at none of the rows from `first` on: two looks at one window are one alarm."""
+    return next((state for end, state in reversed(looks) if end <= first), drift.NO_DRIFT)
+
+
+def _payoff(
+    course: Course, params: Params, champion: Champion, known: int
+) -> Generator[list[Job], list[Done], Payoff | None]:
+    """None before the second promotion, and while too few labels are there."""
+    if champion.previous is None or known - champion.since < params.trigger.min_labels:
+        return None
+    if params.trigger.policy != trigger.AUTO:
+        return None  # nobody asks
+    start = max(champion.since, known - MOST_ROWS)
+    mine = yield from answers(course, champion.model, start, known)
+    others = yield from answers(course, champion.previous, start, known)
+    (done,) = yield [Pay(champion.model, champion.previous, start, known, mine, others)]
+    found: Payoff | None = done.value
+    return found

@@ -1,0 +1,107 @@
+"""What a replay is played over: all labelled rows in time order, cut into windows."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from releve.core.errors import BadInput
+from releve.core.params import Params
+from releve.domain.backtest.replay_jobs import Bench
+from releve.domain.evaluation.metrics import resolve
+from releve.domain.schema.own_columns import BATCH
+from releve.domain.schema.schema import Schema
+from releve.domain.training.search_spaces import Candidate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEAST_WINDOWS = 2
+LEAST_ROWS = 10  # of a window
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows [start, end) that are answered between two looks."""
+
+    number: int  # from 1
+    start: int
+    end: int
+    at: str = ""  # time of its newest row, ISO 8601; "" where the table has none
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What every policy is played over. `bench.rows` name their window as their batch."""
+
+    bench: Bench
+    windows: tuple[Window, ...]
+    label_delay: int = 0  # windows
+
+    @property
+    def start(self) -> int:
+        """Rows before the first window; their labels are known from the beginning."""
+        return self.windows[0].start
+
+    @property
+    def rows(self) -> int:
+        return self.windows[-1].end
+
+    def known(self, window: Window) -> int:
+        """Rows whose labels have arrived when `window` has been answered."""
+        arrived = window.number - self.label_delay
+        return self.windows[arrived - 1].end if arrived > 0 else self.start
+
+    def known_before(self, window: Window) -> int:
+        """The same at the look before."""
+        return self.known(self.windows[window.number - 2]) if window.number > 1 else self.start
+
+    def new_batches(self, known: int, judged: int) -> int:
+        """Windows whose labels arrived after the first `judged` rows' had."""
+        return sum(judged < window.end <= known for window in self.windows)
+
+
+def course(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, params: Params) -> Course:
+    """The rows (features, target, `_batch`) cut as params.yaml: replay says. Raises BadInput where they are too few."""
+    edges = cut(rows, params)
+    first = edges[0]
+    size = max(1, (edges[-1] - first) // (len(edges) - 1))
+    warm = [*range(first, 0, -size), 0][::-1]  # the rows before, in windows of the same size
+    marked = rows.assign(**{BATCH: np.repeat(np.arange(len(warm) + len(edges) - 2), np.diff([*warm, *edges[1:]]))})
+    windows = tuple(
+        Window(number, start, end, _time(rows, schema, end))
+        for number, (start, end) in enumerate(pairwise(edges), start=1)
+    )
+    bench = Bench(marked, schema, candidate, params, resolve(params.gate.metric, schema.target.task))
+    return Course(bench, windows, params.replay.label_delay_windows)
+
+
+def cut(rows: "pd.DataFrame", params: Params) -> list[int]:
+    """The first row of every window, and the end of the last one."""
+    total, wanted = len(rows), params.replay.windows
+    first = int(total * params.replay.first)
+    if wanted:
+        edges = [first + (total - first) * number // wanted for number in range(wanted + 1)]
+    else:
+        ends = rows[BATCH].ne(rows[BATCH].shift(-1)).to_numpy().nonzero()[0] + 1
+        edges = [int(end) for end in ends if end >= max(first, 1)]
+    least = min(np.diff(edges), default=0)
+    if len(edges) <= LEAST_WINDOWS or least < LEAST_ROWS or edges[0] < params.gate.min_rows:
+        raise BadInput(
+            f"{total} labelled rows make {max(0, len(edges) - 1)} windows of at least {least} rows after the first "
+            f"{edges[0] if edges else 0}; a replay needs {LEAST_WINDOWS} of {LEAST_ROWS} after the first "
+            f"{params.gate.min_rows} (params.yaml: gate.min_rows). Ingest more rows, or change replay.windows or "
+            "replay.first"
+        )
+    return edges
+
+
+def _time(rows: "pd.DataFrame", schema: Schema, end: int) -> str:
+    """Of the window's newest row."""
+    if not schema.time or rows[schema.time].dtype.kind != "M":
+        return ""
+    import pandas as pd
+
+    newest = rows[schema.time].iloc[end - 1]
+    return "" if pd.isna(newest) else newest.tz_localize("UTC").isoformat() if newest.tz is None else newest.isoformat()

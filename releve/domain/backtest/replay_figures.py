@@ -1,0 +1,211 @@
+"""What a replay showed: scores with doubt, paired between policies, what they cost, and which one to run.
+
+All policies answered the same rows, so that one draw of blocks of rows serves all of them: differences between two
+policies are surer than either (paired block bootstrap, as in `releve/domain/evaluation/paired.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from releve.core.errors import BadInput
+from releve.domain.backtest.replay import Played
+from releve.domain.backtest.replay_course import Course, Window
+from releve.domain.backtest.replay_jobs import Floats
+from releve.domain.evaluation import baselines
+from releve.domain.evaluation.metrics import METRICS, score_or_none, score_sheet
+from releve.domain.evaluation.paired import Doubt, bounds
+from releve.domain.evaluation.resampling import block_weights
+from releve.domain.evaluation.scores import Interval, rounded, told_interval
+from releve.domain.evaluation.sheets import Sheet
+from releve.domain.evaluation.split import Fold
+from releve.domain.trigger import trigger
+
+FORMAT = 1  # of replay.json; raise it when a key changes its meaning
+BY_LUCK = "not distinguishable"
+
+
+class Scored:
+    """Scores of several answers to the same rows, with draws (answers, draws) that belong together."""
+
+    def __init__(self, metric: str, sheets: Sequence[Sheet], doubt: Doubt):
+        found, self._doubt = METRICS[metric], doubt
+        self.sign, self._rows = found.sign, len(sheets[0])
+        first = found.losses(sheets[0])
+        gaps = [first - found.losses(other) for other in sheets]
+        self._block = max((doubt.block_of(gap) for gap in gaps if np.ptp(gap)), default=1)
+        statistics = [found.statistics(each) for each in sheets]
+        weights = block_weights(self._rows, block=self._block, draws=doubt.resamples, seed=doubt.seed)
+        drawn = [[found.scores(each, some) for each in statistics] for some in weights]
+        self.draws = np.array([np.concatenate(each) for each in zip(*drawn, strict=True)])
+        self.scores = [score_sheet(metric, each) for each in sheets]
+
+    def score(self, place: int) -> Interval:
+        """One's own."""
+        return self._interval(self.scores[place], self.draws[place])
+
+    def gain(self, place: int, other: int) -> Interval:
+        """Of one over another; positive is better, whatever the metric."""
+        drawn = self.sign * (self.draws[place] - self.draws[other])
+        return self._interval(self.sign * (self.scores[place] - self.scores[other]), drawn)
+
+    def _interval(self, value: float, drawn: Floats) -> Interval:
+        blocks = self._rows / self._block
+        return Interval(value, *bounds(drawn, blocks=blocks, confidence=self._doubt.confidence))
+
+
+def figures(scenario: str, course: Course, played: Sequence[Played]) -> dict[str, Any]:
+    """replay.json. Positive gains are better, and a regret is never below 0, whatever the metric.
+
+    A window where the metric is not defined has no score, and no say in the means. Raises BadInput where all are so.
+    """
+    check_scorable(course)
+    doubt = _doubt(course)
+    sheets = [_sheet(course, each.answers) for each in played]
+    scored = Scored(course.bench.metric, sheets, doubt)
+    per_window = [_in_window(course, sheets, window) for window in course.windows]
+    best = max(range(len(played)), key=lambda place: scored.sign * scored.scores[place])
+    static = next((place for place, each in enumerate(played) if _is_static(each)), 0)
+    return {
+        "format": FORMAT,
+        "scenario": scenario,
+        "metric": course.bench.metric,
+        "sign": scored.sign,
+        "recipe": course.bench.candidate.as_dict(),
+        "label_delay_windows": course.label_delay,
+        "windows": [
+            {"number": each.number, "first_row": each.start, "rows": each.end - each.start, "at": each.at or None}
+            for each in course.windows
+        ],
+        "policies": [
+            {
+                "name": each.policy.name,
+                "settings": dict(each.policy.settings),
+                "gated": each.policy.gated,
+                "scores": [window[place][0] for window in per_window],
+                "intervals": [window[place][1] for window in per_window],
+                "score": _rounded(scored.score(place)),
+                "gain_over_static": _rounded(scored.gain(place, static)),
+                "retrainings": len(each.retrained_at),
+                "promotions": len(each.promoted_at),
+                "retrained_at": each.retrained_at,
+                "promoted_at": each.promoted_at,
+                "cpu_seconds": round(each.seconds, 2),
+                "regret": _rounded(scored.gain(best, place)),
+            }
+            for place, each in enumerate(played)
+        ],
+        "baselines": [_baseline(course, name, answers) for name, answers in naive(course).items()],
+        "recommended": recommend(played, scored),
+    }
+
+
+def check_scorable(course: Course) -> None:
+    """Raises BadInput where no window can be scored: known from the labels alone, before anything is played."""
+    bench = course.bench
+    nobodys = np.zeros((course.rows - course.start, max(1, len(bench.schema.target.classes))))
+    if not METRICS[bench.metric].is_defined(_sheet(course, nobodys)):
+        raise BadInput(
+            f"{bench.metric} is defined in none of the {len(course.windows)} windows, as each holds labels of one "
+            "class alone; replay fewer windows (params.yaml: replay.windows), or judge by another metric (gate.metric)"
+        )
+
+
+def recommend(played: Sequence[Played], scored: Scored) -> dict[str, str]:
+    """The cheapest of those that cannot be told from the best; what skips the gate is not for production."""
+    able = [place for place, each in enumerate(played) if each.policy.can_be_chosen]
+    best = max(able, key=lambda place: scored.sign * scored.scores[place])
+    equals = [place for place in able if place == best or scored.gain(best, place).low <= 0]
+    chosen = min(equals, key=lambda place: (len(played[place].retrained_at), -scored.sign * scored.scores[place]))
+    mine, its = played[chosen], played[best]
+    if chosen == best:
+        others = [place for place in able if place != best]
+        next_best = max(others, key=lambda place: scored.sign * scored.scores[place], default=best)
+        lead = told_interval(scored.gain(best, next_best))
+        beside = f"it leads {played[next_best].policy.name!r} by {lead}"
+        reason = f"the best score, and none that retrains less often is level with it; {beside}"
+    else:
+        reason = (
+            f"{BY_LUCK} from {its.policy.name!r}, the best, which gains {told_interval(scored.gain(best, chosen))} "
+            f"over it with {len(its.retrained_at)} retrainings; it takes {len(mine.retrained_at)}, so the cheaper one"
+        )
+    return {"policy": mine.policy.name, "reason": reason}
+
+
+def naive(course: Course) -> dict[str, Floats]:
+    """What everybody could have answered to the windows, with the labels known before each; by name.
+
+    Where params say that labels come some rows late, but in time for the next window, they come within a window too.
+    """
+    bench, schema = course.bench, course.bench.schema
+    truth = baselines.labels_as_places(bench.rows[schema.target.name].tolist(), schema.target)
+    times = bench.rows[schema.time] if schema.time and bench.rows[schema.time].dtype.kind == "M" else None
+    positive = None if len(schema.target.classes) != 2 else bench.sheet(np.zeros((0, 2)), 0, 0).positive
+    delay = 0 if course.label_delay else bench.params.gate.label_delay_rows
+    parts: dict[str, list[Floats]] = {}
+    for window in course.windows:
+        known, rows = course.known_before(window), window.end - window.start
+        places = [*range(known), *range(window.start, window.end)]
+        past = baselines.Past(
+            truth[places],
+            (Fold(known, known + rows),),
+            len(schema.target.classes),
+            bench.metric,
+            bench.params.gate.quantile,
+            positive,
+        )
+        of_window = None if times is None else times.iloc[places].reset_index(drop=True)
+        found = baselines.baselines(past, task=schema.target.task, label_delay_rows=delay, times=of_window)
+        if course.label_delay:  # nobody knows it that early
+            found.pop(baselines.ROW_BEFORE)
+        for name, answers in found.items():
+            parts.setdefault(name, []).append(answers.answers)
+    return {name: np.concatenate(each) for name, each in parts.items() if len(each) == len(course.windows)}
+
+
+def _doubt(course: Course) -> Doubt:
+    replay, gate = course.bench.params.replay, course.bench.params.gate
+    return Doubt(replay.confidence, replay.resamples, gate.block_rows, gate.seed)
+
+
+def _sheet(course: Course, answers: Floats) -> Sheet:
+    """Windows are the blocks within which rows are ranked: several models answered."""
+    sizes = [window.end - window.start for window in course.windows]
+    return course.bench.sheet(answers, course.start, course.rows, np.repeat(np.arange(len(sizes)), sizes))
+
+
+def _in_window(
+    course: Course, sheets: Sequence[Sheet], window: Window
+) -> list[tuple[float | None, list[float] | None]]:
+    """Score and interval of every policy; None where the metric is not defined."""
+    rows = slice(window.start - course.start, window.end - course.start)
+    parts = [each.take(rows) for each in sheets]
+    if not METRICS[course.bench.metric].is_defined(parts[0]):
+        return [(None, None)] * len(sheets)
+    scored = Scored(course.bench.metric, parts, _doubt(course))
+    intervals = [scored.score(place) for place in range(len(sheets))]
+    return [(rounded(each.value), [rounded(each.low), rounded(each.high)]) for each in intervals]
+
+
+def _baseline(course: Course, name: str, answers: Floats) -> dict[str, Any]:
+    found = _sheet(course, answers)
+    edges = [window.start - course.start for window in course.windows] + [len(found)]
+    metric = course.bench.metric
+    scores = [score_or_none(metric, found.take(slice(start, end))) for start, end in pairwise(edges)]
+    score = score_or_none(metric, found)
+    return {
+        "name": name,
+        "scores": [None if each is None else rounded(each) for each in scores],
+        "score": None if score is None else rounded(score),
+    }
+
+
+def _is_static(played: Played) -> bool:
+    return played.policy.settings.get("trigger.policy") == trigger.STATIC
+
+
+def _rounded(found: Interval) -> Mapping[str, float]:
+    return {name: rounded(value) for name, value in asdict(found).items()}

@@ -1,0 +1,186 @@
+"""What a replay computes, as jobs: each by itself, in any order, on any worker, once for all policies that need it.
+
+A job is equal to another that would find the same; what it is given beside (`Given`) follows from its fields.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.core.errors import BadInput
+from releve.core.params import Params
+from releve.domain.drift import drift
+from releve.domain.drift.drift import Verdict
+from releve.domain.evaluation.metrics import METRICS
+from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.sheets import Sheet, sheet
+from releve.domain.evaluation.split import Fold, numbered
+from releve.domain.gate import judging
+from releve.domain.gate.judging import Case
+from releve.domain.quality import quality
+from releve.domain.quality.quality import Promise, Quality
+from releve.domain.schema.schema import Schema
+from releve.domain.training.learning import answer, learn
+from releve.domain.training.search_spaces import Candidate
+from releve.domain.trigger import cadence
+from releve.domain.trigger.cadence import Payoff
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+Key = tuple[int, int]  # a model, by the rows [first, end) that it learned from
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What all jobs share. `params` are the scenario's: of these, no policy changes what a job reads."""
+
+    rows: "pd.DataFrame"  # in time order
+    schema: Schema
+    candidate: Candidate
+    params: Params
+    metric: str
+
+    def sheet(self, answers: Floats, start: int, end: int, blocks: NDArray[np.int64] | None = None) -> Sheet:
+        """Answers to rows [start, end) beside their labels."""
+        labels = self.rows[self.schema.target.name].iloc[start:end].tolist()
+        return sheet(answers, labels, self.schema.target, quantile=self.params.gate.quantile, blocks=blocks)
+
+    @property
+    def doubt(self) -> Doubt:
+        return judging.doubt_of(self.params.gate)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Learn from rows [first, end), answer rows [end, upto): (rows, classes) or (rows, 1)."""
+
+    first: int
+    end: int
+    upto: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """The drift verdict on rows [start, end) beside the newest rows that a model learned from."""
+
+    model: Key
+    start: int
+    end: int
+    before: str  # state of the look before
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Realised quality of a model on its labelled answers [start, end)."""
+
+    model: Key
+    start: int
+    end: int
+    promise: Promise
+    answers: Floats = field(compare=False, repr=False)
+    least: int = 0  # labels; 0: trigger.min_labels
+
+
+@dataclass(frozen=True)
+class Pay:
+    """What a model gains over another on the labelled rows [start, end)."""
+
+    model: Key
+    previous: Key
+    start: int
+    end: int
+    answers: Floats = field(compare=False, repr=False)
+    others: Floats = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A challenger and a champion on the blocks of a holdout; None where there is no champion yet."""
+
+    models: tuple[Key, ...]  # of the challenger, one for each block
+    champion: Key | None
+    folds: tuple[Fold, ...]
+    answers: Floats = field(compare=False, repr=False)
+    others: Floats | None = field(compare=False, repr=False)
+
+
+Job = Fit | Look | Keep | Pay | Judge
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a job found, and the CPU seconds it took; `problem` where there was nothing to find."""
+
+    value: Any
+    seconds: float
+    problem: str = ""
+
+
+Run = Callable[[list[Job]], list[Done]]  # in the order asked
+
+
+@singledispatch
+def work(job: Any, bench: Bench) -> Any:
+    """Do a job. Raises BadInput where rows hold too few labels to learn from."""
+    raise TypeError(type(job))
+
+
+@work.register
+def _fit(job: Fit, bench: Bench) -> Floats:
+    rows = bench.rows
+    model = learn(rows.iloc[job.first : job.end], bench.schema, bench.candidate, seed=bench.params.train.seed)
+    if job.end == job.upto:
+        return np.empty((0, max(1, len(bench.schema.target.classes))))
+    found = answer(model, rows.iloc[job.end : job.upto], bench.schema).to_numpy(dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise BadInput(f"the model of rows {job.first} to {job.end} answers what is no number")
+    return found
+
+
+@work.register
+def _look(job: Look, bench: Bench) -> Verdict:
+    first, end = job.model
+    reference = bench.rows.iloc[first:end].tail(bench.params.package.reference_rows)
+    current = bench.rows.iloc[job.start : job.end]
+    return drift.compare(reference, current, bench.schema, bench.params.monitor, before=job.before)
+
+
+@work.register
+def _keep(job: Keep, bench: Bench) -> Quality:
+    rule = bench.params.trigger
+    return quality.assess(
+        bench.sheet(job.answers, job.start, job.end) if job.end > job.start else None,
+        promise=job.promise,
+        tolerance=rule.quality_tolerance,
+        min_labels=job.least or rule.min_labels,
+        doubt=_doubt(bench),
+    )
+
+
+@work.register
+def _pay(job: Pay, bench: Bench) -> Payoff | None:
+    mine, other = (bench.sheet(answers, job.start, job.end) for answers in (job.answers, job.others))
+    if not METRICS[bench.metric].is_defined(mine):
+        return None
+    return cadence.measure(bench.metric, mine, other, doubt=_doubt(bench))
+
+
+@work.register
+def _judge(job: Judge, bench: Bench) -> dict[str, Any]:
+    start, end = job.folds[0].start, job.folds[-1].end
+    blocks = numbered(job.folds)
+    mine = bench.sheet(job.answers, start, end, blocks)
+    champion = None if job.others is None else bench.sheet(job.others, start, end, blocks)
+    # Only rows whose label has arrived: baselines look at all that they are given.
+    return judging.judge(Case(bench.rows.iloc[:end], job.folds, mine, champion, bench.schema, bench.params.gate))
+
+
+def _doubt(bench: Bench) -> Doubt:
+    gate = bench.params.gate
+    return Doubt(bench.params.trigger.confidence, gate.resamples, gate.block_rows, gate.seed)

@@ -1,0 +1,1 @@
+"""Whether newer rows differ from the reference, and by how much."""

@@ -1,0 +1,160 @@
+"""Two-sample tests: how unlikely a column's change is, and how large.
+
+Numbers, and each part of a text's vector: Kolmogorov-Smirnov, which sees any change, beside the rank sum (Mann &
+Whitney 1947), which sees the commonest one, a shift, in half the rows. Categories: chi-square, the rare ones pooled.
+The tests assume rows that do not depend on each other; `releve.domain.drift.drift_normal` says by which factor the
+statistics are larger where they do, and how surely that is known.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import inf, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.domain.schema.columns import CATEGORY, NUMBER, TEXT
+
+MIN_EXPECTED = 5  # cells of a contingency table below this expectation are pooled, as chi-square needs (Cochran 1954)
+KOLMOGOROV = 0  # degrees of freedom that stand for the law of D instead of chi-square's
+SMALLEST = 1e-300
+
+
+@dataclass(frozen=True)
+class Change:
+    """How one column differs: probability of at least this much where nothing but the normal happens, and its size."""
+
+    p_value: float
+    effect: float  # 0-1: Kolmogorov-Smirnov D, or total variation
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One test's statistic, which grows with the rows: chi-square, or the square of Kolmogorov's."""
+
+    value: float
+    freedom: int = KOLMOGOROV
+
+    def p_value(self, inflation: float = 1.0, certainty: float = inf) -> float:
+        """Probability of so large a statistic by chance, where chance makes it `inflation` times larger.
+
+        `certainty` are the degrees of freedom that the inflation is known with: few make p-values larger, as Student
+        says of a mean whose variance is estimated.
+        """
+        from scipy import special
+
+        scaled = self.value / inflation
+        plain = float(special.chdtrc(self.freedom, scaled) if self.freedom else special.kolmogorov(sqrt(scaled)))
+        if certainty == inf or plain >= 1:
+            return plain
+        return float(special.fdtrc(1, certainty, special.chdtri(1, max(plain, SMALLEST))))
+
+    @property
+    def excess(self) -> float:
+        """The statistic over its median among independent rows that did not change."""
+        from scipy import special
+
+        median = special.chdtri(self.freedom, 0.5) if self.freedom else special.kolmogi(0.5) ** 2
+        return self.value / float(median)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One comparison of two samples: what each test says, and the size of the change."""
+
+    statistics: tuple[Statistic, ...]
+    effect: float  # 0-1, whatever the number of rows: D, or total variation
+    tries: int = 1  # parts of a vector that this is the most changed of
+
+    def times(self, factor: float) -> "Measured":
+        """A change whose statistics are so many times larger."""
+        return replace(self, statistics=tuple(replace(each, value=each.value * factor) for each in self.statistics))
+
+
+def together(p_values: list[float], tries: int = 1) -> float:
+    """One p-value from those of tests that look at the same rows: their harmonic mean, Bonferroni over the tries.
+
+    In the tail this is the Cauchy combination, which holds whatever the tests' dependence (Liu & Xie 2020).
+    """
+    mean = len(p_values) / sum(1 / max(p, SMALLEST) for p in p_values)
+    return min(1.0, mean * tries)
+
+
+NOTHING = Measured((Statistic(0.0),), 0.0)
+
+
+def numbers(before: NDArray[Any], now: NDArray[Any]) -> Measured:
+    """Kolmogorov-Smirnov and the rank sum over present cells (NaN is missing); the effect is D."""
+    before, now = np.sort(before[~np.isnan(before)]), np.sort(now[~np.isnan(now)])
+    if not len(before) or not len(now):
+        return NOTHING
+    places = np.concatenate([before, now])
+    shares = [np.searchsorted(side, places, side="right") / len(side) for side in (before, now)]
+    effect = float(np.abs(shares[0] - shares[1]).max())
+    root = sqrt(len(before) * len(now) / (len(before) + len(now)))
+    kolmogorov = Statistic(((root + 0.12 + 0.11 / root) * effect) ** 2)  # Stephens (1970): good from 20 rows on
+    return Measured((kolmogorov, _rank_sum(before, now, np.sort(places))), effect)
+
+
+def _rank_sum(before: NDArray[Any], now: NDArray[Any], both: NDArray[Any]) -> Statistic:
+    """The square of the rank sum's normal score, corrected for ties; all three arrays are sorted."""
+    rows = len(both)
+    below = np.searchsorted(before, now, side="left") + np.searchsorted(before, now, side="right")
+    ends = np.flatnonzero(np.append(both[1:] != both[:-1], True))
+    ties = np.diff(ends, prepend=-1).astype(float)
+    variance = len(before) * len(now) / 12 * (rows + 1 - float((ties**3 - ties).sum()) / (rows * (rows - 1)))
+    if variance <= 0:
+        return Statistic(0.0, 1)
+    return Statistic((float(below.sum()) / 2 - len(before) * len(now) / 2) ** 2 / variance, 1)
+
+
+def categories(before: NDArray[Any], now: NDArray[Any]) -> Measured:
+    """Chi-square over codes (whole numbers, NaN is missing), the rare ones pooled; the effect is total variation."""
+    before, now = (side[~np.isnan(side)].astype(np.intp) for side in (before, now))
+    if not len(before) or not len(now):
+        return NOTHING
+    length = int(max(before.max(), now.max())) + 1
+    table = pooled(np.array([np.bincount(side, minlength=length) for side in (before, now)], dtype=float))
+    if table.shape[1] < 2:
+        return NOTHING
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    shares = table / table.sum(axis=1, keepdims=True)
+    chi_square = Statistic(float(((table - expected) ** 2 / expected).sum()), table.shape[1] - 1)
+    return Measured((chi_square,), float(np.abs(shares[0] - shares[1]).sum() / 2))
+
+
+def pooled(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A table (2, categories) with the rare categories in one last column, and without the empty ones."""
+    expected = table.sum(axis=0) * table.sum(axis=1).min() / table.sum()
+    rare = expected < MIN_EXPECTED
+    joined = np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)]) if rare.any() else table
+    return np.asarray(joined[:, joined.sum(axis=0) > 0])
+
+
+def vectors(before: NDArray[Any], now: NDArray[Any]) -> Measured:
+    """As `numbers`, for each part of vectors (rows, parts; a row of NaN is missing): the most changed part."""
+    return most_changed(before, now)[1]
+
+
+def most_changed(before: NDArray[Any], now: NDArray[Any]) -> tuple[int, Measured]:
+    """Which part of the vectors changed most, and by how much."""
+    parts = before.shape[1]
+    found = [numbers(before[:, part], now[:, part]) for part in range(parts)]
+    best = min(range(parts), key=lambda part: together([each.p_value() for each in found[part].statistics]))
+    return best, Measured(found[best].statistics, found[best].effect, parts)
+
+
+@dataclass(frozen=True)
+class Method:
+    """How columns of one type are compared."""
+
+    name: str  # as the report shows it
+    measure: Callable[[NDArray[Any], NDArray[Any]], Measured]
+
+
+METHODS = {  # by type; a type that is not named is not compared
+    NUMBER: Method("KS and rank sum", numbers),
+    CATEGORY: Method("chi-square", categories),
+    TEXT: Method("KS of text vectors", vectors),
+}

@@ -1,0 +1,125 @@
+"""Two models on the same rows: how much better is one, how sure is that, and could it be luck?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.domain.evaluation.metrics import METRICS, Metric, score_sheet
+from releve.domain.evaluation.resampling import block_rows, block_weights, dependent_rows, swaps
+from releve.domain.evaluation.scores import Interval, share
+from releve.domain.evaluation.sheets import Sheet
+
+Floats = NDArray[np.float64]
+
+TIE = 1e-12  # share of a score below which two scores are the same figure
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """How doubt is measured. `block` 0: as many neighbours as the losses show to hang together."""
+
+    confidence: float
+    resamples: int
+    block: int
+    seed: int
+
+    def block_of(self, series: Floats) -> int:
+        return min(self.block or block_rows(series), max(1, len(series)))
+
+    def wanted_of(self, series: Floats) -> int:
+        """The block that the series asks for, which may be longer than any that can be drawn; else the one given."""
+        return self.block_of(series) if self.block else dependent_rows(series)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What the challenger gains over another on the same rows; positive is better, whatever the metric."""
+
+    other: float  # the other's score
+    gain: Interval
+    p: float  # chance of so large a gain, or a larger one, if both were equally good
+    wins: int  # rows where the challenger's loss is the smaller one
+    losses: int
+    block: int  # neighbouring rows that were drawn and swapped together
+    wanted_block: int  # that hang together: where it is longer, these rows are too few to know the doubt
+
+
+def compare(name: str, challenger: Sheet, other: Sheet, doubt: Doubt) -> Gain:
+    """By the metric `name`, with a paired interval and the chance that it is luck.
+
+    challenger, other: answers to the same rows, in time order. See docs/decisions/0010-paired-doubt.md.
+    """
+    metric = METRICS[name]
+    gap = metric.losses(other) - metric.losses(challenger)
+    block = doubt.block_of(gap)
+    mine, theirs = score_sheet(name, challenger), score_sheet(name, other)
+    drawn = draw_gains(name, challenger, other, block=block, doubt=doubt)
+    low, high = bounds(drawn, blocks=len(challenger) / block, confidence=doubt.confidence)
+    dust = TIE * max(1.0, abs(theirs))
+    return Gain(
+        other=theirs,
+        gain=Interval(*(0.0 if abs(each) <= dust else each for each in (metric.sign * (mine - theirs), low, high))),
+        p=luck(name, challenger, other, block=block, doubt=doubt),
+        wins=int((gap > 0).sum()),
+        losses=int((gap < 0).sum()),
+        block=block,
+        wanted_block=doubt.wanted_of(gap),
+    )
+
+
+def draw_gains(name: str, challenger: Sheet, other: Sheet, *, block: int, doubt: Doubt) -> Floats:
+    """The gain in each resample (resamples,): both models' answers to a row are drawn together (Efron 1979)."""
+    metric = METRICS[name]
+    mine, theirs = metric.statistics(challenger), metric.statistics(other)
+    weights = block_weights(len(challenger), block=block, draws=doubt.resamples, seed=doubt.seed)
+    gains = [metric.scores(mine, some) - metric.scores(theirs, some) for some in weights]
+    return metric.sign * np.concatenate(gains)
+
+
+def bounds(draws: Floats, *, blocks: float, confidence: float) -> tuple[float, float]:
+    """Percentiles of `draws`, at the levels that few blocks ask for: a percentile interval is too narrow by the step
+    from the normal to Student's t, and by that from n to n - 1 (Hesterberg 2015, "expanded percentiles")."""
+    from scipy.special import ndtr, stdtrit  # scipy.stats, which has them as `norm` and `t`, takes a second to import
+
+    freedom = max(blocks - 1, 1.0)
+    tail = ndtr(stdtrit(freedom, (1 - confidence) / 2) * np.sqrt(blocks / freedom))
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def luck(name: str, challenger: Sheet, other: Sheet, *, block: int, doubt: Doubt) -> float:
+    """Chance of at least this gain when answers change hands at random (Noreen 1989), a tie counting half (mid-p).
+
+    For accuracy and independent rows this is McNemar's mid-p test (Fagerland, Lydersen & Laake 2013).
+    """
+    metric, rows = METRICS[name], len(challenger)
+    both = metric.statistics(metric.align(challenger).beside(metric.align(other)))
+    differs = np.asarray((both[:rows] != both[rows:]).any(axis=1))
+    exchanges = swaps(differs, block=block, draws=doubt.resamples, seed=doubt.seed)
+    gains = np.concatenate([_swapped(metric, both, keep) for keep in exchanges])
+    found = _swapped(metric, both, np.ones((1, rows)))[0]
+    close = TIE * max(1.0, abs(score_sheet(name, other)))
+    above, level = (gains > found + close).sum(), (np.abs(gains - found) <= close).sum()
+    return float((above + level / 2) / len(gains))
+
+
+def _swapped(metric: Metric, both: Floats, keep: Floats) -> Floats:
+    """The first model's gain over the second (draws,) after the exchange."""
+    first, second = np.hstack([keep, 1 - keep]), np.hstack([1 - keep, keep])
+    return metric.sign * (metric.scores(both, first) - metric.scores(both, second))
+
+
+def score_interval(name: str, found: Sheet, doubt: Doubt) -> Interval:
+    """A model's own score. A share of right answers is never surer than Wilson's interval (1927) has it: where nearly
+    all are right, resamples know no doubt."""
+    metric = METRICS[name]
+    block = doubt.block_of(metric.losses(found))
+    weights = block_weights(len(found), block=block, draws=doubt.resamples, seed=doubt.seed)
+    statistics = metric.statistics(found)
+    drawn = np.concatenate([metric.scores(statistics, some) for some in weights])
+    low, high = bounds(drawn, blocks=len(found) / block, confidence=doubt.confidence)
+    if name == "accuracy":
+        wilson = share(int(found.right.sum()), len(found), confidence=doubt.confidence)
+        low, high = min(low, wilson.low), max(high, wilson.high)
+    return Interval(score_sheet(name, found), low, high)

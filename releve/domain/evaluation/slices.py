@@ -1,0 +1,105 @@
+"""Parts of the holdout that are looked at one by one: the rows of each category, or of each band of a number."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.core.errors import BadInput
+from releve.domain.schema.columns import CATEGORY, DATE, NUMBER
+from releve.domain.schema.schema import Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BANDS = 4  # of a number, each with as many of the training rows
+MISSING = ""  # the value of missing cells: no category is called that, and one may be called "missing"
+USUAL_DIGITS, MOST_DIGITS = 6, 17  # of a number in the name of a slice
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """Holdout rows with something in common."""
+
+    column: str
+    value: str  # MISSING of missing cells
+    rows: NDArray[np.bool_]  # over the holdout
+
+
+def check_slices(names: tuple[str, ...], schema: Schema, *, key: str) -> None:
+    """Raises BadInput for a column that the table does not have, or that is no number, category or date."""
+    types = {column.name: column.type for column in schema.columns}
+    for name in names:
+        if types.get(name) not in BY_TYPE:
+            found = f"a {types[name]} column" if name in types else "no column of this scenario"
+            able = ", ".join(column for column, kind in types.items() if kind in BY_TYPE)
+            raise BadInput(f"{key} names {name!r}, which is {found}; expected some of {able}")
+
+
+def slices(before: "pd.DataFrame", holdout: "pd.DataFrame", names: tuple[str, ...], schema: Schema) -> Iterator[Slice]:
+    """The slices of the columns `names`. Bands of numbers are cut where the rows `before` the holdout have their
+    quantiles; every holdout row is in exactly one slice of each column."""
+    types = {column.name: column.type for column in schema.columns}
+    for name in names:
+        values = groups(before[name], holdout[name], types[name])
+        named = np.array(values, dtype=object)
+        for value in dict.fromkeys(sorted(values, key=_in_order)):
+            yield Slice(name, value, np.asarray(named == value))
+
+
+def groups(before: "pd.Series[Any]", column: "pd.Series[Any]", kind: str) -> list[str]:
+    """The name of each row's group."""
+    return BY_TYPE[kind](before, column)
+
+
+def _bands(before: "pd.Series[Any]", column: "pd.Series[Any]") -> list[str]:
+    import pandas as pd
+
+    known = pd.unique(before.dropna())
+    if len(known) <= BANDS:
+        printed = _told_apart(column.dropna().to_numpy(float))
+        return [MISSING if pd.isna(value) else printed[float(value)] for value in column]
+    edges = np.unique(np.quantile(before.dropna(), np.arange(1, BANDS) / BANDS))
+    told = list(_told_apart(edges).values())
+    names = [f"up to {told[0]}", *(f"{low} to {high}" for low, high in pairwise(told)), f"above {told[-1]}"]
+    places = np.searchsorted(edges, column.to_numpy(float))
+    return [MISSING if pd.isna(value) else names[place] for value, place in zip(column, places, strict=True)]
+
+
+def _told_apart(values: NDArray[np.float64]) -> dict[float, str]:
+    """Each different value with as few digits, six or more, as tell all of them apart."""
+    different = [float(value) + 0.0 for value in np.unique(values)]  # no -0
+    for digits in range(USUAL_DIGITS, MOST_DIGITS):
+        printed = [f"{value:.{digits}g}" for value in different]
+        if len(set(printed)) == len(different):
+            return dict(zip(different, printed, strict=True))
+    return {value: repr(value) for value in different}
+
+
+def _categories(before: "pd.Series[Any]", column: "pd.Series[Any]") -> list[str]:
+    return [str(value) if isinstance(value, str) and value else MISSING for value in column]
+
+
+def _months(before: "pd.Series[Any]", column: "pd.Series[Any]") -> list[str]:
+    return [str(month) for month in column.dt.strftime("%Y-%m").fillna(MISSING)]
+
+
+BY_TYPE = {NUMBER: _bands, CATEGORY: _categories, DATE: _months}
+
+
+def _in_order(name: str) -> tuple[int, float, str]:
+    """Bands from low to high, others by name, missing ones last."""
+    head, _, tail = name.partition(" ")
+    if name == MISSING:
+        return (3, 0.0, name)
+    if name.startswith("up to "):
+        return (0, 0.0, name)
+    if head == "above":
+        return (2, 0.0, name)
+    try:
+        return (1, float(head), tail)
+    except ValueError:
+        return (1, 0.0, name)

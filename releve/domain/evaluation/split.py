@@ -1,0 +1,47 @@
+"""Which rows a challenger learns from and which it is judged on: a rolling origin, never a shuffle.
+
+After Tashman (2000), "Out-of-sample tests of forecasting accuracy": the holdout is cut into blocks in time
+order, and each block is scored by a model fitted on everything before it. One model fitted before the whole
+holdout would be judged at its oldest; measured in docs/decisions/0003-rolling-origin.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.core.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Learn from rows [0, start), judge on rows [start, end)."""
+
+    start: int
+    end: int
+
+
+def rolling_folds(
+    rows: int, *, seen: int, holdout_rows: int, holdout_share: float, folds: int, min_fold_rows: int
+) -> tuple[Fold, ...]:
+    """Blocks over the newest of `rows` rows, oldest block first.
+
+    `seen` rows are known to the champion and never judged on. Raises BadInput when no row is left for a holdout.
+    """
+    size = min(holdout_rows, rows - seen, int(rows * holdout_share))
+    if size < 1:
+        raise BadInput(
+            f"there are {rows} labelled rows and the champion learned from {seen} of them, so none is left to judge a "
+            "challenger on; ingest newer labelled rows first"
+        )
+    count = min(folds, max(1, size // min_fold_rows))
+    first = rows - size
+    edges = [first + size * number // count for number in range(count + 1)]
+    return tuple(Fold(start, end) for start, end in pairwise(edges))
+
+
+def numbered(folds: Sequence[Fold]) -> NDArray[np.int64]:
+    """The number of the block, from 0, of each row that is judged on."""
+    return np.repeat(np.arange(len(folds)), [fold.end - fold.start for fold in folds])

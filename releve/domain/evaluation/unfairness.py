@@ -1,0 +1,81 @@
+"""How differently groups are treated, and how sure that is: an interval around the largest difference between two.
+
+Of many groups two always differ, and of few rows a share is extreme, so the largest difference found is too large.
+Each group's figure has an interval at the level that a comparison of all pairs asks for (Tukey 1953, Kramer 1956), two
+of them give the interval of their difference (MOVER: Zou & Donner 2008), and the largest difference is shown as far as
+some pair's low end reaches: docs/decisions/0017-fairness-interval.md.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.domain.evaluation.paired import Doubt, score_interval
+from releve.domain.evaluation.scores import Interval, difference
+from releve.domain.evaluation.sheets import Sheet
+
+DEMOGRAPHIC_PARITY = "demographic parity difference"  # largest gap between groups in the share answered positive
+EQUALIZED_ODDS = "equalized odds difference"  # largest gap in the share of true, or of false, positives
+UNKNOWN = Interval(math.nan, math.nan, math.nan)
+
+Flags = NDArray[np.bool_]
+
+
+def binary_intervals(truth: Flags, answered: Flags, groups: Sequence[str], doubt: Doubt) -> dict[str, Interval]:
+    """Both differences (0-1, 0 is equal): (rows,) is it, and was it called, positive, in time order.
+
+    A group without a positive is compared by its false positives alone. nan where fewer than two can be compared.
+    """
+    names = np.asarray(groups, dtype=object)
+    each = replace(doubt, confidence=(1 + doubt.confidence) / 2)  # of two sides, by Bonferroni
+    sides = [_called_positive(answered[side], names[side], each) for side in (truth, ~truth)]
+    return {
+        DEMOGRAPHIC_PARITY: _called_positive(answered, names, doubt),
+        EQUALIZED_ODDS: _largest(sides),
+    }
+
+
+def score_difference_interval(metric: str, found: Sheet, groups: Sequence[str], doubt: Doubt) -> Interval:
+    """The largest difference of a metric that is defined in each group, in its own unit."""
+    return _between(lambda rows, each: score_interval(metric, found.take(rows), each), np.asarray(groups), doubt)
+
+
+def widest(parts: Sequence[Interval]) -> Interval:
+    """The largest difference between two of them, and what is shown and what is possible of it; 0 at least.
+
+    nan where one of them is.
+    """
+    return _largest([difference(one, other) for one, other in permutations(parts, 2)])
+
+
+def pairwise_confidence(groups: int, *, confidence: float) -> float:
+    """That one comparison needs for all comparisons of so many groups to hold together."""
+    from scipy.stats import norm, studentized_range
+
+    reach = studentized_range.ppf(confidence, groups, np.inf) / math.sqrt(2)
+    return float(2 * norm.cdf(reach) - 1)
+
+
+def _called_positive(answered: Flags, names: NDArray[Any], doubt: Doubt) -> Interval:
+    """Of the share called positive: the accuracy of "positive", where being called so were the truth."""
+    always = Sheet(np.tile([0.0, 1.0], (len(answered), 1)), answered.astype(np.int64))
+    return _between(lambda rows, each: score_interval("accuracy", always.take(rows), each), names, doubt)
+
+
+def _between(figure: Callable[[Flags, Doubt], Interval], names: NDArray[Any], doubt: Doubt) -> Interval:
+    known = dict.fromkeys(names.tolist())
+    if len(known) < 2:
+        return UNKNOWN
+    each = replace(doubt, confidence=pairwise_confidence(len(known), confidence=doubt.confidence))
+    return widest([figure(np.asarray(names == name), each) for name in known])
+
+
+def _largest(found: Sequence[Interval]) -> Interval:
+    """End by end: where all of them hold, so does this. nan where one is not known: it may be the largest."""
+    ends = np.array([(0.0, 0.0, 0.0), *((one.value, one.low, one.high) for one in found)])
+    return Interval(*(float(end) for end in ends.max(axis=0)))

@@ -1,0 +1,1 @@
+"""Whether a challenger may take over, and why."""

@@ -1,0 +1,1 @@
+"""How files and queries are read into cells, and what a batch should be like."""

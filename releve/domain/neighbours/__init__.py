@@ -1,0 +1,1 @@
+"""Vectors of rows and texts, and the index that finds neighbours."""

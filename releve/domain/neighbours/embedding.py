@@ -1,0 +1,109 @@
+"""Rows as vectors for neighbour search.
+
+After Gower (1971), "A general coefficient of similarity and some of its properties": each number is scaled by
+its range, each category counts as the same or different, so that no unit outweighs another. The squared
+Euclidean distance between two vectors is then the sum over the columns, each of which gives 0 to 1:
+
+- a number (or a part of a date): the square of the difference, in ranges, of which it stands at most one outside;
+- a category: 0 when the same, 1 when another, 1/2 beside one that was never seen;
+- a text: 1 - the cosine of the two texts' own vectors, which is 0 for the same and 1 for texts that share nothing
+  (seldom a little more: folded vectors may point apart); 1/2 beside a text that is empty or says nothing known.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.domain.neighbours.text_vectors import TextEncoder
+from releve.domain.schema.cells import ROUNDING
+
+Arrays = Mapping[str, NDArray[Any]]
+SAME_OR_DIFFERENT = np.sqrt(0.5)  # two different categories, or texts, are then at squared distance 1: a full range
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """How rows become vectors: per number its range, per category its known values, per text its encoder."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    categories: tuple[tuple[str, ...], ...]
+    texts: tuple[TextEncoder, ...] = ()
+
+    @classmethod
+    def fit(cls, arrays: Arrays, *, encoder: Callable[[list[str]], TextEncoder] | None = None) -> "Embedder":
+        """Learn from `Schema.frame_input` of the rows to be searched; `encoder` learns from a column of texts."""
+        categories, texts = arrays.get("categories"), arrays.get("texts")
+        low, high = _ranges(arrays["numbers"]) if "numbers" in arrays else ((), ())
+        return cls(
+            low=low,
+            high=high,
+            categories=() if categories is None else tuple(tuple(sorted(set(column))) for column in categories.T),
+            texts=() if texts is None or encoder is None else tuple(encoder(column.tolist()) for column in texts.T),
+        )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], texts: Sequence[TextEncoder] = ()) -> "Embedder":
+        """Read what `as_dict` wrote, beside the encoders, which it only names."""
+        return cls(tuple(values["low"]), tuple(values["high"]), tuple(map(tuple, values["categories"])), tuple(texts))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the model's description: encoders by their versions alone, as what they learned is large."""
+        return {
+            "low": list(self.low),
+            "high": list(self.high),
+            "categories": [list(column) for column in self.categories],
+            "texts": [encoder.version for encoder in self.texts],
+        }
+
+    @property
+    def version(self) -> str:
+        """12 hex digits; vectors of two versions are never comparable."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return len(self.low) + sum(map(len, self.categories)) + sum(encoder.dimension for encoder in self.texts)
+
+    def embed(self, arrays: Arrays) -> NDArray[np.float32]:
+        """Vectors, float32 (rows, dimension). A missing number stands in the middle of its range."""
+        blocks = [self._scaled(arrays["numbers"])] if self.low else []
+        blocks += [
+            _one_hot(column, known)
+            for column, known in zip(_columns(arrays, "categories"), self.categories, strict=True)
+        ]
+        blocks += [
+            encoder.encode(column.tolist()) * float(SAME_OR_DIFFERENT)
+            for column, encoder in zip(_columns(arrays, "texts"), self.texts, strict=True)
+        ]
+        return np.hstack(blocks).astype(np.float32)
+
+    def _scaled(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        low, high = np.array(self.low), np.array(self.high)
+        varies = high - low > ROUNDING * np.maximum(np.abs(low), np.abs(high))
+        in_ranges = (numbers - low) / np.where(varies, high - low, 1.0)
+        bounded: NDArray[Any] = np.clip(np.nan_to_num(in_ranges, nan=0.5), -1.0, 2.0)
+        return bounded
+
+
+def _columns(arrays: Arrays, block: str) -> NDArray[Any]:
+    return arrays.get(block, np.empty((0, 0))).T
+
+
+def _ranges(numbers: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Lowest and highest present number per column; 0 and 0 where none is present."""
+    absent = np.isnan(numbers)
+    low, high = np.where(absent, np.inf, numbers).min(axis=0), np.where(absent, -np.inf, numbers).max(axis=0)
+    empty = absent.all(axis=0)
+    return tuple(np.where(empty, 0.0, low).tolist()), tuple(np.where(empty, 0.0, high).tolist())
+
+
+def _one_hot(column: NDArray[Any], known: tuple[str, ...]) -> NDArray[Any]:
+    same: NDArray[np.float64] = np.asarray(column[:, None] == np.array(known, dtype=object)[None, :], dtype=float)
+    return same * float(SAME_OR_DIFFERENT)

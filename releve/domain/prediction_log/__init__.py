@@ -1,0 +1,1 @@
+"""Answers and labels, as the ledger keeps them."""

@@ -1,0 +1,278 @@
+"""The prediction ledger's records: one line per request, one id per answered row, labels that come when they come.
+
+A request id says where its line is, "<YYYYMMDD>-<worker>.<offset>.<random>", so that one seek finds it again.
+A row id is the request id and the row's position: "20240131-9f2c01ab.1a40.5e77c0.0".
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from releve.core.errors import BadInput, NotFound
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Scalar = str | int | float | bool
+
+WORKER = re.compile(r"[0-9a-f]{8}")
+ROW_ID = re.compile(r"([0-9]{8})-([0-9a-f]{8})\.([0-9a-f]{1,12})\.([0-9a-f]{6})\.(0|[1-9][0-9]{0,8})")
+EXAMPLE_ID = "20240131-9f2c01ab.1a40.5e77c0.0"
+ANSWER_KEYS = frozenset({"id", "at", "scenario", "model", "index", "arm", "rows", "labels", "probabilities"})
+LABEL_KEYS = frozenset({"id", "label", "at"})
+
+
+class UnknownAnswer(NotFound):
+    """Feedback for answers that this ledger never gave; `ids` are the row ids that it does not know."""
+
+    code = "unknown_answer"
+
+    def __init__(self, message: str, ids: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.ids = frozenset(ids)
+
+
+@dataclass(frozen=True)
+class RowId:
+    """The parts of a row id; see the module's docstring."""
+
+    day: str  # YYYYMMDD, UTC
+    worker: str
+    offset: int  # bytes into the segment
+    random: str
+    position: int  # of the row in its request
+
+    @property
+    def request(self) -> str:
+        return request_id(self.day, self.worker, self.offset, self.random)
+
+
+@dataclass(frozen=True)
+class AnsweredRow:
+    """One row of one request, as it was answered."""
+
+    id: str
+    at: str
+    model: str
+    index: str | None
+    arm: str
+    features: Mapping[str, Any]
+    predicted: Scalar
+    probabilities: Sequence[float] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Answered rows in time order; all columns are of one length."""
+
+    ids: Sequence[str]
+    at: Sequence[str]
+    models: Sequence[str]
+    arms: Sequence[str]
+    predicted: Sequence[Scalar]  # classes, or numbers of a regression
+    probabilities: Sequence[Sequence[float] | None]  # per class of the target, in its order; None of a regression
+    features: "pd.DataFrame"  # rows x features, index 0..n-1; apart, for a feature may be called "id" or "label"
+    torn_lines: int = 0  # lines that could not be read, such as the last one before a power loss
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, positions: Sequence[int]) -> "Answers":
+        """The rows at `positions`, in that order."""
+        return Answers(
+            ids=[self.ids[position] for position in positions],
+            at=[self.at[position] for position in positions],
+            models=[self.models[position] for position in positions],
+            arms=[self.arms[position] for position in positions],
+            predicted=[self.predicted[position] for position in positions],
+            probabilities=[self.probabilities[position] for position in positions],
+            features=self.features.iloc[list(positions)].reset_index(drop=True),
+            torn_lines=self.torn_lines,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Answered rows whose label has come, with that label; both of one length, in the answers' time order."""
+
+    answers: Answers
+    labels: Sequence[Scalar]
+    labelled_at: Sequence[str]
+    torn_lines: int = 0  # of the labels; the answers count their own
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, positions: Sequence[int]) -> "Labelled":
+        """The rows at `positions`, in that order."""
+        labels = [self.labels[row] for row in positions]
+        times = [self.labelled_at[row] for row in positions]
+        return replace(self, answers=self.answers.take(positions), labels=labels, labelled_at=times)
+
+
+def timestamp(moment: datetime) -> str:
+    """UTC with microseconds, of one width, so that text order is time order. Raises ValueError without a time zone."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment in the ledger needs a time zone")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def parse_since(since: str) -> str:
+    """A date or ISO time (UTC when it names no zone) as a ledger timestamp. Raises BadInput."""
+    try:
+        moment = datetime.fromisoformat(since)
+    except (TypeError, ValueError):
+        raise BadInput(
+            f"since is {since!r}; expected a date or time such as 2024-01-31 or 2024-01-31T12:00:00Z"
+        ) from None
+    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def day_of(at: str) -> str:
+    """The YYYYMMDD that the segment of a timestamp is named after."""
+    return at[:10].replace("-", "")
+
+
+def request_id(day: str, worker: str, offset: int, random: str) -> str:
+    """The id of one request, as sent back to the caller."""
+    return f"{day}-{worker}.{offset:x}.{random}"
+
+
+def row_ids(request: str, rows: int) -> list[str]:
+    """The ids of a request's rows; feedback names these."""
+    return [f"{request}.{position}" for position in range(rows)]
+
+
+def parse_row_id(row_id: str) -> RowId:
+    """Take a row id apart. Raises BadInput before anything of it can become a path."""
+    match = ROW_ID.fullmatch(row_id) if isinstance(row_id, str) else None
+    if not match:
+        raise BadInput(f"{str(row_id)[:80]!r} is not the id of an answered row; expected one like {EXAMPLE_ID}")
+    day, worker, offset, random, position = match.groups()
+    return RowId(day=day, worker=worker, offset=int(offset, 16), random=random, position=int(position))
+
+
+def by_request(row_ids: Iterable[str]) -> dict[str, list[str]]:
+    """Request id -> the row ids that name its rows. What is no row id at all names none and is left out."""
+    grouped: dict[str, list[str]] = {}
+    for row_id in row_ids:
+        if isinstance(row_id, str) and ROW_ID.fullmatch(row_id):
+            grouped.setdefault(row_id.rpartition(".")[0], []).append(row_id)
+    return grouped
+
+
+def check_worker(worker: str) -> str:
+    """Return `worker` unchanged. Raises BadInput when it is not 8 hexadecimal digits."""
+    if not WORKER.fullmatch(worker):
+        raise BadInput(f"the ledger worker {worker!r} is not 8 hexadecimal digits")
+    return worker
+
+
+def check_answer(rows: Sequence[Any], labels: Sequence[Any], probabilities: Sequence[Any] | None) -> None:
+    """Raises BadInput unless there is one answer per row, and at least one row."""
+    if not rows:
+        raise BadInput("an answer has at least one row; found none")
+    if len(labels) != len(rows) or (probabilities is not None and len(probabilities) != len(rows)):
+        found = f"{len(labels)} labels and {'no' if probabilities is None else len(probabilities)} probabilities"
+        raise BadInput(f"an answer has one label per row; found {len(rows)} rows, {found}")
+
+
+def check_label(label: Any) -> Scalar:
+    """The label as a plain text or number. Raises BadInput for what no row can be labelled with."""
+    label = label.item() if hasattr(label, "item") else label  # numpy's scalars
+    if not isinstance(label, (str, int, float)) or label != label or label in (float("inf"), float("-inf")):
+        raise BadInput(f"the label {str(label)[:80]!r} is not a text or a finite number")
+    return label
+
+
+def is_answer(record: Any) -> bool:
+    """Whether a parsed line is a whole answer."""
+    return (
+        isinstance(record, dict)
+        and record.keys() >= ANSWER_KEYS
+        and isinstance(record["at"], str)
+        and isinstance(record["rows"], list)
+        and isinstance(record["labels"], list)
+        and len(record["rows"]) == len(record["labels"])
+        and _fits(record["probabilities"], len(record["rows"]))
+    )
+
+
+def _fits(probabilities: Any, rows: int) -> bool:
+    return probabilities is None or (isinstance(probabilities, list) and len(probabilities) == rows)
+
+
+def is_label(record: Any) -> bool:
+    """Whether a parsed line is a whole label."""
+    return isinstance(record, dict) and record.keys() >= LABEL_KEYS and isinstance(record["at"], str)
+
+
+def answered_row(record: Mapping[str, Any], row_id: str) -> AnsweredRow | None:
+    """The row of an answer that `row_id` names; None when it names another request or no row of this one."""
+    parsed = parse_row_id(row_id)
+    if record["id"] != parsed.request or parsed.position >= len(record["rows"]):
+        return None
+    position, probabilities = parsed.position, record["probabilities"]
+    return AnsweredRow(
+        id=row_id,
+        at=record["at"],
+        model=record["model"],
+        index=record["index"],
+        arm=record["arm"],
+        features=record["rows"][position],
+        predicted=record["labels"][position],
+        probabilities=None if probabilities is None else probabilities[position],
+    )
+
+
+def answers_from(records: Iterable[Mapping[str, Any]], *, torn_lines: int = 0, featureless: bool = False) -> Answers:
+    """One entry per row of every record, in time order; records of one moment keep theirs. `featureless`: the frame
+    of features has no columns, for who only counts and scores."""
+    import pandas as pd
+
+    ordered = sorted(records, key=lambda record: record["at"])
+    rows = [row for record in ordered for row in record["rows"]]
+    return Answers(
+        ids=[row_id for record in ordered for row_id in row_ids(record["id"], len(record["rows"]))],
+        at=_per_row(ordered, "at"),
+        models=_per_row(ordered, "model"),
+        arms=_per_row(ordered, "arm"),
+        predicted=[label for record in ordered for label in record["labels"]],
+        probabilities=[found for record in ordered for found in _probabilities(record)],
+        features=pd.DataFrame(None if featureless else rows, index=range(len(rows))),
+        torn_lines=torn_lines,
+    )
+
+
+def newest_labels(records: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Scalar, str]]:
+    """Row id -> (label, at). Of several labels for one row the newest `at` wins, of one moment the later record."""
+    newest: dict[str, tuple[Scalar, str]] = {}
+    for record in records:
+        known = newest.get(record["id"])
+        if known is None or record["at"] >= known[1]:
+            newest[record["id"]] = (record["label"], record["at"])
+    return newest
+
+
+def join_labels(answers: Answers, labels: Mapping[str, tuple[Scalar, str]], *, torn_lines: int = 0) -> Labelled:
+    """The answers that have a label. Labels of other answers are left out."""
+    positions = [position for position, row_id in enumerate(answers.ids) if row_id in labels]
+    joined = answers.take(positions)
+    found = [labels[row_id] for row_id in joined.ids]
+    return Labelled(
+        answers=joined,
+        labels=[label for label, _ in found],
+        labelled_at=[at for _, at in found],
+        torn_lines=torn_lines,
+    )
+
+
+def _probabilities(record: Mapping[str, Any]) -> Sequence[Any]:
+    found: Sequence[Any] | None = record["probabilities"]
+    return [None] * len(record["rows"]) if found is None else found
+
+
+def _per_row(records: Sequence[Mapping[str, Any]], key: str) -> list[str]:
+    return [record[key] for record in records for _ in record["rows"]]

@@ -1,0 +1,1 @@
+"""How good the champion is in production: realised, estimated, aged."""

@@ -1,0 +1,172 @@
+"""The score that calibrated probabilities promise, without a single label: confidence-based performance estimation
+(CBPE: Bialek, Kuberski, Perrakis & Bifet 2024, "Estimating Model Performance Under Covariate Shift Without Labels",
+arXiv 2401.08348).
+
+If of the answers given with 80% certainty 80% are right, the certainties alone say how many are. A model's own
+probabilities are rarely so good: they are calibrated first, with answers out of sample, class by class (Platt 1999).
+Where the link between features and target changed, the estimate is wrong and cannot know: hence the audit
+(`releve.domain.quality.estimates`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.domain.evaluation.metrics import METRICS, Sheet, score_sheet
+from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.resampling import drawn_rows
+from releve.domain.quality.realised import Answered
+
+Floats = NDArray[np.float64]
+
+LEAST_CHANCE = 1e-4  # 0 and 1 have no finite log odds
+STEPS, LONGEST_STEP = 30, 1.0  # of Newton's method; far from the solution a whole step may overshoot
+RIDGE = 1.0  # pull towards "as it is", worth about one row: a class without rows stays as the model has it
+
+
+@dataclass(frozen=True, eq=False)
+class ChanceEstimator:
+    """`lines`: (1 + draws, classes, 2) intercept and slope of each class's log odds; the first by all holdout rows,
+    the others by resamples, which is the doubt of the calibration. `dependence`: by how much the variance of a mean
+    loss exceeds what independent labels would have; 1 where they are."""
+
+    name: str
+    lines: Floats
+    dependence: float
+
+    @property
+    def method(self) -> str:
+        return "calibrated probabilities (CBPE)"
+
+    def value(self, asked: Answered) -> float:
+        """The expected score of these answers."""
+        found = asked.sheet
+        return self._expected(found, _statistics(self.name, found), self._chances(found, 0), np.ones(len(found)))
+
+    def draws(self, asked: Answered, doubt: Doubt) -> Floats:
+        """Scores that could be realised on such rows: other rows, other labels, another calibration each time."""
+        found, scores = asked.sheet, []
+        random, every = np.random.default_rng(doubt.seed), _statistics(self.name, found)
+        for number, weights in enumerate(self._rows(self.losses(asked), doubt), start=1):
+            chances, rows = self._chances(found, number), np.repeat(np.arange(len(found)), weights.astype(int))
+            drawn = Sheet(found.answers[rows], _labels(chances[rows], random), found.positive)
+            if METRICS[self.name].is_defined(drawn):
+                middle = self._expected(found, every, chances, weights)
+                scores.append(middle + np.sqrt(self.dependence) * (score_sheet(self.name, drawn) - middle))
+        return np.array(scores)
+
+    def gaps(self, labelled: Answered, doubt: Doubt) -> Floats:
+        """Realised minus expected score on the same labelled rows, in each resample."""
+        found, metric = labelled.sheet, METRICS[self.name]
+        every, realised, gaps = _statistics(self.name, found), metric.statistics(found), []
+        for number, weights in enumerate(self._rows(self.residuals(labelled), doubt), start=1):
+            expected = self._expected(found, every, self._chances(found, number), weights)
+            gaps.append(float(metric.scores(realised, weights[None])[0]) - expected)
+        return np.array(gaps)
+
+    def losses(self, asked: Answered) -> Floats:
+        """Expected loss of each row."""
+        return expected_losses(self.name, asked.sheet, self._chances(asked.sheet, 0))
+
+    def residuals(self, labelled: Answered) -> Floats:
+        """Realised minus expected loss of each row."""
+        return np.asarray(METRICS[self.name].losses(labelled.sheet) - self.losses(labelled))
+
+    def _rows(self, series: Floats, doubt: Doubt) -> Floats:
+        return drawn_rows(len(series), block=doubt.block_of(series), draws=len(self.lines) - 1, seed=doubt.seed)
+
+    def _chances(self, found: Sheet, draw: int) -> Floats:
+        return calibrated(found.answers, self.lines[draw])
+
+    def _expected(self, found: Sheet, every: Floats, chances: Floats, weights: Floats) -> float:
+        if self.name == "auc":
+            return float(np.mean([_auc(found.answers[:, k], chances[:, k], weights) for k in found.asked]))
+        return float(METRICS[self.name].scores(every, (weights[:, None] * chances).reshape(1, -1))[0])
+
+
+def fit_chances(name: str, holdout: Answered, doubt: Doubt) -> ChanceEstimator:
+    """Calibrate with the answers to the holdout, in time order, and their labels."""
+    block = doubt.block_of(METRICS[name].losses(holdout.sheet))
+    resampled = drawn_rows(len(holdout), block=block, draws=doubt.resamples, seed=doubt.seed)
+    lines = calibrate(holdout.sheet, np.vstack([np.ones((1, len(holdout))), resampled]))
+    residuals = ChanceEstimator(name, lines, 1.0).residuals(holdout)
+    return ChanceEstimator(name, lines, dependence_of(residuals, doubt))
+
+
+def dependence_of(residuals: Floats, doubt: Doubt) -> float:
+    """Variance of the mean by blocks over that by single rows; at least 1."""
+    block, spread = doubt.block_of(residuals), float(residuals.var())
+    if block == 1 or not spread:
+        return 1.0
+    weights = drawn_rows(len(residuals), block=block, draws=doubt.resamples, seed=doubt.seed)
+    return max(1.0, float((weights @ residuals / len(residuals)).var() * len(residuals) / spread))
+
+
+def calibrate(found: Sheet, weights: Floats) -> Floats:
+    """Intercept and slope per class by logistic regression of "is it this class" on its log odds (Platt 1999), for
+    each of `weights` (draws, rows): (draws, classes, 2)."""
+    classes = found.answers.shape[1]
+    fitted = [
+        _line(_log_odds(found.answers[:, k]), (found.truth == k).astype(np.float64), weights) for k in range(classes)
+    ]
+    return np.stack(fitted, axis=1)
+
+
+def calibrated(answers: Floats, lines: Floats) -> Floats:
+    """Probabilities (rows, classes) after `lines` (classes, 2), summing to 1 in each row."""
+    odds = lines[:, 0] + lines[:, 1] * _log_odds(answers)
+    chances = 1 / (1 + np.exp(-odds))
+    return np.asarray(chances / chances.sum(axis=1, keepdims=True))
+
+
+def expected_losses(name: str, asked: Sheet, chances: Floats) -> Floats:
+    """Per row, the metric's loss under each label, weighed by the label's chance."""
+    losses = METRICS[name].losses(_every_label(asked)).reshape(chances.shape)
+    return np.asarray((losses * chances).sum(axis=1))
+
+
+def _every_label(asked: Sheet) -> Sheet:
+    """Each row as often as there are classes, once with each label."""
+    rows, classes = asked.answers.shape
+    return Sheet(np.repeat(asked.answers, classes, axis=0), np.tile(np.arange(classes), rows), asked.positive)
+
+
+def _statistics(name: str, asked: Sheet) -> Floats:
+    """Of each row with each label. An AUC has none that are a row's own."""
+    return np.zeros((0, 0)) if name == "auc" else METRICS[name].statistics(_every_label(asked))
+
+
+def _auc(scores: Floats, chances: Floats, weights: Floats) -> float:
+    """Chance that a row of the class stands above one of the rest, a tie counting half, when each row is of the class
+    with its chance; no row is compared with itself. One half where there is but one side."""
+    places = np.unique(scores, return_inverse=True)[1]
+    ups, downs = (np.bincount(places, weights * each) for each in (chances, 1 - chances))
+    itself = float((weights * chances * (1 - chances)).sum())
+    above = float((ups * (downs.cumsum() - downs / 2)).sum()) - itself / 2
+    pairs = float(ups.sum() * downs.sum()) - itself
+    return above / pairs if pairs > 0 else 0.5
+
+
+def _labels(chances: Floats, random: np.random.Generator) -> NDArray[np.int64]:
+    above = chances.cumsum(axis=1) < random.random((len(chances), 1))
+    return np.asarray(np.minimum(above.sum(axis=1), chances.shape[1] - 1))
+
+
+def _log_odds(chances: Floats) -> Floats:
+    clipped = np.clip(chances, LEAST_CHANCE, 1 - LEAST_CHANCE)
+    return np.asarray(np.log(clipped / (1 - clipped)))
+
+
+def _line(odds: Floats, truth: Floats, weights: Floats) -> Floats:
+    """Newton's method for all draws at once: (draws, 2)."""
+    line = np.tile([0.0, 1.0], (len(weights), 1))
+    for _ in range(STEPS):
+        chances = 1 / (1 + np.exp(-(line[:, :1] + line[:, 1:] * odds)))
+        errors, curves = weights * (chances - truth), weights * chances * (1 - chances)
+        slope = np.stack([errors.sum(axis=1), errors @ odds], axis=1) + RIDGE * (line - [0.0, 1.0])
+        a, b, c = curves.sum(axis=1) + RIDGE, curves @ odds, curves @ odds**2 + RIDGE
+        determinant = a * c - b * b
+        step = np.stack([c * slope[:, 0] - b * slope[:, 1], a * slope[:, 1] - b * slope[:, 0]], axis=1)
+        line = line - np.clip(step / determinant[:, None], -LONGEST_STEP, LONGEST_STEP)
+    return line

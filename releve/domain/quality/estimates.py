@@ -1,0 +1,178 @@
+"""The champion's quality before its labels are there: an estimate, judged against the promise, and audited by the
+labels once they come.
+
+An estimate believes that answers mean what they meant on the holdout. Where rows changed and their link to the target
+did not, it follows; where the link changed it is blind, and only labels show it: then the audit fails, the estimate is
+switched off, and that it failed is evidence of concept drift. An estimate never promotes a model: the gate reads none.
+See docs/decisions/0019-estimates.md.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.core.params import Estimation
+from releve.domain.evaluation.metrics import METRICS, in_units, score_sheet
+from releve.domain.evaluation.paired import Doubt, bounds
+from releve.domain.evaluation.scores import Interval, told, told_interval
+from releve.domain.quality.chances import fit_chances
+from releve.domain.quality.expected_losses import fit_losses
+from releve.domain.quality.quality import UNKNOWN, Promise, judged
+from releve.domain.quality.realised import Answered
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import REGRESSION
+
+Floats = NDArray[np.float64]
+
+OFF = "off"  # the audit failed; the other states are those of `releve.domain.quality.quality`
+NOT_KEPT = "this model version has no answers to its holdout for the classes of today; the next retraining keeps them"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The estimate held against the labels of the same rows."""
+
+    rows: int
+    expected: float
+    realised: float
+    gap: Interval  # from expected to realised; positive is better, whatever the metric
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """`state` is one of unknown, holds, unclear, worse, off; `score` and `change` are None when unknown or off."""
+
+    state: str
+    method: str
+    metric: str
+    rows: int
+    score: Interval | None = None
+    change: Interval | None = None  # from the promise to the estimate; positive is better, whatever the metric
+    audit: Audit | None = None  # None: too few labels yet
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def concept_drift_suspected(self) -> bool:
+        """Answers no longer mean what they meant on the holdout."""
+        return self.state == OFF
+
+    def __str__(self) -> str:
+        return f"{self.state} ({'; '.join(self.reasons)})"
+
+
+class Estimator(Protocol):
+    """What was learned from the answers to the holdout."""
+
+    @property
+    def name(self) -> str:
+        """Of the metric."""
+
+    @property
+    def method(self) -> str:
+        """As people know it."""
+
+    def value(self, asked: Answered) -> float:
+        """The expected score."""
+
+    def draws(self, asked: Answered, doubt: Doubt) -> Floats:
+        """Scores that could be realised."""
+
+    def gaps(self, labelled: Answered, doubt: Doubt) -> Floats:
+        """Realised minus expected score, in each resample."""
+
+    def losses(self, asked: Answered) -> Floats:
+        """Expected loss of each row."""
+
+    def residuals(self, labelled: Answered) -> Floats:
+        """Realised minus expected loss of each row."""
+
+
+def fit(name: str, holdout: Answered, schema: Schema, doubt: Doubt) -> Estimator:
+    """Learn from answers out of sample, in time order, and their labels."""
+    values = schema.target.task == REGRESSION
+    return fit_losses(name, holdout, schema, doubt) if values else fit_chances(name, holdout, doubt)
+
+
+def estimate(
+    holdout: Answered | None,
+    window: Answered | None,
+    labelled: Answered | None,
+    *,
+    schema: Schema,
+    promise: Promise,
+    tolerance: float,
+    params: Estimation,
+    doubt: Doubt,
+) -> Estimate:
+    """Estimate the score of `window`, newest answers whatever their labels, and audit it with `labelled` ones.
+
+    `holdout`: what the model version answered out of sample; None where it was not kept. `tolerance`: as for realised
+    quality. `doubt`: the gate's; how sure and how many draws is said by `params`.
+    """
+    doubt = replace(doubt, confidence=params.confidence, resamples=params.resamples)
+    too_few = _too_few(holdout, window, promise, params)
+    if holdout is None or window is None or too_few:
+        return Estimate(UNKNOWN, "", promise.metric, len(window or ()), reasons=(too_few,))
+    fitted = fit(promise.metric, holdout, schema, doubt)
+    found = audit(fitted, labelled, params, doubt)
+    told_of = _audit_told(found, labelled, promise.metric, params)
+    known = Estimate(UNKNOWN, fitted.method, promise.metric, len(window), audit=found, reasons=(told_of,))
+    if found and not found.passed:
+        return replace(known, state=OFF)
+    score = interval(fitted, window, doubt)
+    if score is None:
+        return replace(known, reasons=(f"{promise.metric} is not defined on labels that could come of it", told_of))
+    state, change = judged(score, promise, tolerance)
+    figures = f"{promise.metric} {told(score.value)} [{told(score.low)}, {told(score.high)}] without labels"
+    compared = f"{figures}, {told(promise.value)} was promised, a change of {told_interval(change)}"
+    return replace(known, state=state, score=score, change=change, reasons=(compared, told_of))
+
+
+def audit(fitted: Estimator, labelled: Answered | None, params: Estimation, doubt: Doubt) -> Audit | None:
+    """Hold the estimate against the labels of the same rows; None where they are too few, or all of one class for an
+    AUC. It fails when the whole interval of the gap lies beyond what is tolerated."""
+    metric = METRICS[fitted.name]
+    if labelled is None or len(labelled) < params.min_audit_rows or not metric.is_defined(labelled.sheet):
+        return None
+    expected, realised = fitted.value(labelled), score_sheet(fitted.name, labelled.sheet)
+    drawn = metric.sign * fitted.gaps(labelled, doubt)
+    blocks = len(labelled) / doubt.block_of(fitted.residuals(labelled))
+    low, high = bounds(drawn, blocks=blocks, confidence=params.audit_confidence)
+    allowed = in_units(fitted.name, params.audit_tolerance, expected)
+    gap = Interval(metric.sign * (realised - expected), low, high)
+    return Audit(len(labelled), expected, realised, gap, passed=low <= allowed and high >= -allowed)
+
+
+def interval(fitted: Estimator, window: Answered, doubt: Doubt) -> Interval | None:
+    """Where the realised score will lie; None where most draws have none, as an AUC of a single class."""
+    drawn = fitted.draws(window, doubt)
+    if len(drawn) < doubt.resamples / 2:
+        return None
+    blocks = len(window) / doubt.block_of(fitted.losses(window))
+    return Interval(fitted.value(window), *bounds(drawn, blocks=blocks, confidence=doubt.confidence))
+
+
+def _too_few(holdout: Answered | None, window: Answered | None, promise: Promise, params: Estimation) -> str:
+    if holdout is None:
+        return NOT_KEPT
+    needed = f"an estimate needs {params.min_rows} (params.yaml: estimate.min_rows)"
+    for rows, what in ((holdout, "answers to the holdout"), (window, "answers that an estimate can be made of")):
+        count = 0 if rows is None else len(rows)
+        if count < params.min_rows:
+            return f"{count} {what}; {needed}"
+    return "" if METRICS[promise.metric].is_defined(holdout.sheet) else f"the holdout does not define {promise.metric}"
+
+
+def _audit_told(found: Audit | None, labelled: Answered | None, metric: str, params: Estimation) -> str:
+    if found is None:
+        count = 0 if labelled is None else len(labelled)
+        return f"not audited: {count} labels, {params.min_audit_rows} are needed (params.yaml: estimate.min_audit_rows)"
+    figures = (
+        f"on {found.rows} labelled answers {metric} {told(found.realised)} came true and {told(found.expected)} was "
+        f"estimated, a gap of {told_interval(found.gap)}"
+    )
+    verdict = "" if found.passed else "; answers no longer mean what they meant on the holdout: concept drift suspected"
+    return f"audit {'passed' if found.passed else 'failed'}: {figures}{verdict}"

@@ -1,0 +1,155 @@
+"""The score of a regression without labels: a small model of the champion's loss, learned from answers out of sample
+(direct loss estimation, as NannyML's documentation calls it).
+
+What the loss model misses is a factor per row, realised over expected loss, whose spread and mean are doubt.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.domain.evaluation.metrics import METRICS
+from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.resampling import drawn_rows
+from releve.domain.quality.realised import Answered
+from releve.domain.schema.schema import Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+FOLDS = 3  # neighbouring blocks of the holdout, each with losses expected by a model of the others
+CODED = 30  # most frequent categories that the loss model tells apart
+OPTIONS = {"loss": "poisson", "max_iter": 40, "max_depth": 3, "min_samples_leaf": 20, "early_stopping": False}
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What the loss model sees: the numbers, the frequent categories as numbers, lengths of texts, the answer."""
+
+    schema: Schema
+    codes: tuple[dict[str, int], ...]  # per category column
+
+    @classmethod
+    def of(cls, features: "pd.DataFrame", schema: Schema) -> "Inputs":
+        """Learn the frequent categories."""
+        found = _blocks(features, schema).get("categories")
+        return cls(schema, () if found is None else tuple(map(_codes, found.T)))
+
+    def table(self, features: "pd.DataFrame", answers: Floats) -> Floats:
+        """(rows, inputs)."""
+        blocks = _blocks(features, self.schema)
+        parts = [np.asarray(answers)[:, None]]
+        if "numbers" in blocks:
+            parts.append(blocks["numbers"])
+        if "categories" in blocks:
+            columns = zip(self.codes, blocks["categories"].T, strict=True)
+            parts.append(np.column_stack([[codes.get(str(cell), -1) for cell in cells] for codes, cells in columns]))
+        if "texts" in blocks:
+            parts.append(np.vectorize(len, otypes=[float])(blocks["texts"]))
+        return np.hstack(parts).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class LossEstimator:
+    """`scale` corrects the mean of what the loss model expects, and `scales` do so in each resample of the holdout:
+    that is the doubt of the correction. `factors`: what is left of each holdout row, in time order, with mean 1."""
+
+    name: str
+    inputs: Inputs
+    model: Any
+    scale: float
+    scales: Floats
+    factors: Floats
+
+    @property
+    def method(self) -> str:
+        return "direct loss estimation"
+
+    def value(self, asked: Answered) -> float:
+        """The expected score of these answers."""
+        return float(_finish(self.name, self.losses(asked)[None])[0])
+
+    def draws(self, asked: Answered, doubt: Doubt) -> Floats:
+        """Scores that could be realised on such rows: other rows, other factors, another scale each time."""
+        expected = self._unscaled(asked)
+        rows = drawn_rows(len(asked), block=doubt.block_of(expected), draws=len(self.scales), seed=doubt.seed)
+        losses = rows * expected * self._drawn_factors(len(asked), doubt)
+        return _finish(self.name, losses * self.scales[:, None])
+
+    def gaps(self, labelled: Answered, doubt: Doubt) -> Floats:
+        """Realised minus expected score on the same labelled rows, in each resample."""
+        expected, realised = self._unscaled(labelled), METRICS[self.name].losses(labelled.sheet)
+        block = doubt.block_of(realised - self.scale * expected)
+        rows = drawn_rows(len(labelled), block=block, draws=len(self.scales), seed=doubt.seed) / len(labelled)
+        mean_expected = (rows @ expected * self.scales)[:, None]
+        return _finish(self.name, (rows @ realised)[:, None]) - _finish(self.name, mean_expected)
+
+    def losses(self, asked: Answered) -> Floats:
+        """Expected loss of each row."""
+        return self.scale * self._unscaled(asked)
+
+    def residuals(self, labelled: Answered) -> Floats:
+        """Realised minus expected loss of each row."""
+        return np.asarray(METRICS[self.name].losses(labelled.sheet) - self.losses(labelled))
+
+    def _unscaled(self, asked: Answered) -> Floats:
+        return np.asarray(self.model.predict(self.inputs.table(asked.features, asked.sheet.answers)))
+
+    def _drawn_factors(self, rows: int, doubt: Doubt) -> Floats:
+        """(draws, rows): neighbours of the holdout stay together."""
+        random, block = np.random.default_rng(doubt.seed), doubt.block_of(self.factors)
+        starts = random.integers(len(self.factors), size=(len(self.scales), -(-rows // block), 1))
+        places = (starts + np.arange(block)).reshape(len(self.scales), -1)[:, :rows]
+        return np.asarray(self.factors[places % len(self.factors)])
+
+
+def fit_losses(name: str, holdout: Answered, schema: Schema, doubt: Doubt) -> LossEstimator:
+    """Learn the losses of the answers to the holdout, in time order."""
+    inputs, losses = Inputs.of(holdout.features, schema), METRICS[name].losses(holdout.sheet)
+    table = inputs.table(holdout.features, holdout.sheet.answers)
+    expected = _cross_expected(table, losses, seed=doubt.seed)
+    factors = losses / expected
+    factors = factors / factors.mean() if losses.any() else np.ones(len(losses))
+    rows = drawn_rows(len(losses), block=doubt.block_of(factors), draws=doubt.resamples, seed=doubt.seed)
+    model = _learn(table, losses, seed=doubt.seed)
+    return LossEstimator(
+        name, inputs, model, float(losses.sum() / expected.sum()), (rows @ losses) / (rows @ expected), factors
+    )
+
+
+def _cross_expected(table: Floats, losses: Floats, *, seed: int) -> Floats:
+    """Each row's loss as a model of the other blocks expects it."""
+    found, rows = np.empty(len(losses)), np.arange(len(losses))
+    for block in np.array_split(rows, FOLDS):
+        others = np.setdiff1d(rows, block)
+        found[block] = _learn(table[others], losses[others], seed=seed).predict(table[block])
+    return found
+
+
+def _learn(table: Floats, losses: Floats, *, seed: int) -> Any:
+    """A model of positive values. Losses that are all 0 have no log: one of nothing to speak of takes their place."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    shown = losses if losses.any() else np.full(len(losses), np.finfo(np.float64).tiny)
+    return HistGradientBoostingRegressor(**OPTIONS, random_state=seed).fit(table, shown)
+
+
+def _finish(name: str, losses: Floats) -> Floats:
+    """Losses (draws, rows), or their means (draws, 1), as scores (draws,)."""
+    return METRICS[name].finish(losses.mean(axis=1, keepdims=True))
+
+
+def _blocks(features: "pd.DataFrame", schema: Schema) -> dict[str, NDArray[Any]]:
+    """The arrays of `Schema.model_input`, of cells in whatever form they travelled; what is not there is missing."""
+    cells = features.reindex(columns=schema.names).astype(object)
+    rows: list[dict[Any, Any]] = cells.where(cells.notna(), None).to_dict("records")
+    return schema.model_input(rows)
+
+
+def _codes(cells: NDArray[Any]) -> dict[str, int]:
+    names, counts = np.unique(cells.astype(str), return_counts=True)
+    return {str(names[place]): code for code, place in enumerate(np.argsort(-counts, kind="stable")[:CODED])}

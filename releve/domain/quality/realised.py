@@ -1,0 +1,98 @@
+"""Answers of the ledger as a sheet that any metric can score, with their labels or before these have come."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.domain.evaluation.metrics import Sheet, sheet
+from releve.domain.prediction_log.ledger import Answers, Labelled
+from releve.domain.schema.target import REGRESSION, Target
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Answers in time order, with the features that they answer. Where no label is known the truth of `sheet` is all
+    zero, and nobody may read it."""
+
+    sheet: Sheet
+    features: "pd.DataFrame"
+
+    def __len__(self) -> int:
+        return len(self.sheet)
+
+
+def as_answered(answers: Answers, target: Target, *, rows: int, quantile: float = 0.5) -> Answered | None:
+    """The newest `rows` answers that an estimate can be made of; None where there is none.
+
+    Answers to classes without fitting probabilities are left out.
+    """
+    fit = _estimable(answers, target)[-rows:]
+    if not fit:
+        return None
+    found = answers.take(fit)
+    unknown = target.classes[0] if target.classes else 0.0
+    nobody_knows = sheet(_given(found, target), [unknown] * len(found), target, quantile=quantile)
+    return Answered(nobody_knows, found.features)
+
+
+def as_labelled(labelled: Labelled, target: Target, *, rows: int, quantile: float = 0.5) -> Answered | None:
+    """The newest `rows` of the same whose label has come."""
+    fit = [place for place in _estimable(labelled.answers, target) if target.parse(labelled.labels[place]) is not None]
+    newest = labelled.take(fit[-rows:])
+    found = as_sheet(newest, target, rows=rows, quantile=quantile)
+    return None if found is None else Answered(found, newest.answers.features)
+
+
+def _estimable(answers: Answers, target: Target) -> list[int]:
+    """Positions of the answers that say how sure they are, or are numbers."""
+    if target.task == REGRESSION:
+        return [place for place, value in enumerate(answers.predicted) if target.parse(value) is not None]
+    fits = (chances is not None and len(chances) == len(target.classes) for chances in answers.probabilities)
+    return [place for place, fit in enumerate(fits) if fit]
+
+
+def as_sheet(labelled: Labelled, target: Target, *, rows: int, quantile: float = 0.5) -> Sheet | None:
+    """The newest `rows` labelled answers, oldest first; None where there is none.
+
+    A class that the target no longer has is a wrong answer (no probability at all); a label that it no longer has
+    cannot be scored and is left out.
+    """
+    labels = [target.parse(label) for label in labelled.labels]
+    known = [place for place, label in enumerate(labels) if label is not None][-rows:]
+    if not known:
+        return None
+    answers = labelled.answers.take(known)
+    return sheet(_given(answers, target), [labels[place] for place in known], target, quantile=quantile)
+
+
+def _given(answers: Answers, target: Target) -> NDArray[np.float64]:
+    return _values(answers, target) if target.task == REGRESSION else _chances(answers, target)
+
+
+def _values(answers: Any, target: Target) -> NDArray[np.float64]:
+    return np.array([target.parse(value) for value in answers.predicted], dtype=np.float64)
+
+
+def _chances(answers: Any, target: Target) -> NDArray[np.float64]:
+    """Per row the probabilities in the order of the classes; where none were kept, all on the class answered."""
+    return np.array(
+        [
+            _certain(target.parse(label), target) if chances is None else _fitting(chances, label, target)
+            for label, chances in zip(answers.predicted, answers.probabilities, strict=True)
+        ],
+        dtype=np.float64,
+    )
+
+
+def _fitting(chances: Any, label: Any, target: Target) -> list[float]:
+    """The probabilities, unless the classes have changed since."""
+    return list(chances) if len(chances) == len(target.classes) else _certain(target.parse(label), target)
+
+
+def _certain(label: Any, target: Target) -> list[float]:
+    return [float(label == other) for other in target.classes]

@@ -1,0 +1,124 @@
+"""The life of a model version: read from its scenario's events, and drawn from the table of transitions."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from releve.core.errors import Conflict
+from releve.domain.registry.chain import CHALLENGED, FORGOTTEN, RELEASED, ROLLED_BACK, WITHDRAWN, Event
+from releve.domain.registry.release import CHALLENGER, CHAMPION, NEWCOMER, PREVIOUS, REFUSED, RETIRED, check_can_become
+
+Move = tuple[str, str]  # a model's tag, and the state that it takes
+STEP_DOWN = {CHAMPION: PREVIOUS, PREVIOUS: RETIRED}  # when another model takes over
+
+
+@dataclass(frozen=True)
+class Life:
+    """Where a model version stands."""
+
+    state: str
+    since: str  # ISO 8601, UTC
+    reason: str  # what brought it there: the gate's words, or what was done
+    gate: str = ""  # what the gate said of this very version
+
+    @property
+    def told(self) -> str:
+        """The reason, and the gate's where that is another one."""
+        return self.reason if self.gate in ("", self.reason) else f"{self.reason}; the gate had said: {self.gate}"
+
+
+def lives_of(events: Iterable[Event]) -> dict[str, Life]:
+    """Model tag -> life, in the order of the first challenges, from ONE scenario's events, oldest first.
+
+    Raises Conflict, naming the event it cannot follow.
+    """
+    lives: dict[str, Life] = {}
+    for event in events:
+        states = {model: life.state for model, life in lives.items()}
+        for model, state in _moves(event, states):
+            _check_move(event, model, lives[model].state if model in lives else NEWCOMER, state)
+            champion = next((other for other, known in states.items() if known == CHAMPION), "nothing")
+            lives[model] = _life(event, state, lives.get(model), champion=champion)
+    return lives
+
+
+def _moves(event: Event, states: Mapping[str, str]) -> list[Move]:
+    return MOVES_OF[event.kind](event, states) if event.kind in MOVES_OF else []
+
+
+def _judged(event: Event, states: Mapping[str, str]) -> list[Move]:
+    model, state = event.payload["model"], states.get(event.payload["model"], NEWCOMER)
+    if state in STEP_DOWN:
+        return []  # judged once more, it keeps its place in service
+    judged = [] if state == CHALLENGER else [(model, CHALLENGER)]
+    return judged if event.payload["promote"] else [*judged, (model, REFUSED)]
+
+
+def _takes_over(event: Event, states: Mapping[str, str]) -> list[Move]:
+    model = event.payload["release"]["model"]
+    if states.get(model) == CHAMPION:
+        return []
+    others = [(other, STEP_DOWN[state]) for other, state in states.items() if state in STEP_DOWN and other != model]
+    return [(model, CHAMPION), *others]
+
+
+def _none_serves(event: Event, states: Mapping[str, str]) -> list[Move]:
+    return [(model, RETIRED) for model, state in states.items() if state in STEP_DOWN]
+
+
+def _starts_over(event: Event, states: Mapping[str, str]) -> list[Move]:
+    """A challenger that still waited cannot be released any more."""
+    return [(model, REFUSED) for model, state in states.items() if state == CHALLENGER]
+
+
+MOVES_OF: dict[str, Callable[[Event, Mapping[str, str]], list[Move]]] = {
+    CHALLENGED: _judged,
+    RELEASED: _takes_over,
+    ROLLED_BACK: _takes_over,
+    WITHDRAWN: _none_serves,
+    FORGOTTEN: _starts_over,
+}
+
+
+def _check_move(event: Event, model: str, state: str, new_state: str) -> None:
+    try:
+        check_can_become(state, new_state)
+    except Conflict as error:
+        raise Conflict(f"event {event.number} of {event.scenario!r} ({event.kind}) moves {model}: {error}") from None
+
+
+def _life(event: Event, state: str, before: Life | None, *, champion: str) -> Life:
+    """The life that an event begins, every version's first one with a challenge; `champion` served before it."""
+    if event.kind == CHALLENGED or before is None:
+        said = "; ".join(event.payload["reasons"])
+        return Life(state, event.at, said, said)
+    model = (event.payload.get("release") or {}).get("model", "")
+    reason = REASONS[event.kind, state].format(why=event.reason, model=model, champion=champion).removesuffix(": ")
+    if (before.state, state) == (PREVIOUS, RETIRED):
+        reason = f"{before.reason}; {reason}"
+    return Life(state, event.at, reason, before.gate)
+
+
+REASONS = {  # what an event means for a version that takes this state: a successor's gain is not its own
+    (RELEASED, CHAMPION): "{why}",
+    (RELEASED, PREVIOUS): "replaced by {model}",
+    (RELEASED, RETIRED): "retired when {model} was released",
+    (ROLLED_BACK, CHAMPION): "brought back by a rollback from {champion}: {why}",
+    (ROLLED_BACK, PREVIOUS): "rolled back to {model}: {why}",
+    (ROLLED_BACK, RETIRED): "retired when {model} was brought back",
+    (WITHDRAWN, RETIRED): "withdrawn: {why}",
+    (FORGOTTEN, REFUSED): "the scenario was started over: {why}",
+}
+
+
+def mermaid(transitions: Mapping[str, Sequence[str]]) -> str:
+    """A mermaid state diagram. The first state is where a life begins; a state without a next one is final."""
+    lines = ["stateDiagram-v2"]
+    lines += [f'    state "{state}" as {_id(state)}' for state in transitions if _id(state) != state]
+    lines += [f"    [*] --> {_id(state)}" for state in list(transitions)[:1]]
+    for state, next_states in transitions.items():
+        lines += [f"    {_id(state)} --> {_id(next_state)}" for next_state in next_states or ["[*]"]]
+    return "\n".join(lines)
+
+
+def _id(state: str) -> str:
+    return state.replace(" ", "_")

@@ -1,0 +1,56 @@
+"""A release: ONE model version and ONE index version, moved and rolled back together."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from releve.core.errors import Conflict
+
+NEWCOMER, CHALLENGER, CHAMPION = "newcomer", "challenger", "champion"
+PREVIOUS, RETIRED, REFUSED = "previous champion", "retired", "refused"
+
+SEED_VERSION = "seed"  # the data version where the rows come out of the pipeline itself
+
+# The life of a model version. docs/lifecycle.md is generated from this table.
+TRANSITIONS: dict[str, tuple[str, ...]] = {
+    NEWCOMER: (CHALLENGER,),
+    CHALLENGER: (CHAMPION, REFUSED),
+    CHAMPION: (PREVIOUS, RETIRED),  # retired at once when it is withdrawn: no rollback reaches past a withdrawal
+    PREVIOUS: (CHAMPION, RETIRED),
+    REFUSED: (CHALLENGER,),  # the same rows, params and opponent make the same version, and another gate may judge it
+    RETIRED: (CHALLENGER,),  # the same, after a rollback or a start from scratch brought its opponent back
+}
+
+
+def can_become(state: str, new_state: str) -> bool:
+    """Whether a model version in `state` may move to `new_state`."""
+    return new_state in TRANSITIONS[state]
+
+
+def check_can_become(state: str, new_state: str) -> None:
+    """Raises Conflict, with the moves that are open, when `state` may not become `new_state`."""
+    if not can_become(state, new_state):
+        open_moves = ", ".join(TRANSITIONS[state]) or "nothing: it is final"
+        raise Conflict(f"a {state} cannot become a {new_state}; from {state} it can become {open_moves}")
+
+
+@dataclass(frozen=True)
+class Release:
+    """What serves: everything needed to answer "which model, which vectors, from which data"."""
+
+    scenario: str
+    model: str  # model store tag, "<scenario>:<version>"
+    model_digest: str  # sha256 over the model's files
+    index: str  # Milvus collection
+    index_rows: int
+    data_version: str  # md5 of the rows, as DVC names it, or SEED_VERSION
+    revision: str  # git commit on releve/<scenario>
+    rows: int  # labelled rows the model learned from
+    promise: float  # score on the holdout when it was promoted
+    promise_rows: int  # of that holdout
+    metric: str = "accuracy"  # of the promise; this and its interval are younger than the first releases
+    promise_low: float | None = None
+    promise_high: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the registry; `Release(**release.as_dict())` gives it back."""
+        return asdict(self)

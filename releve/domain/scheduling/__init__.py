@@ -1,0 +1,1 @@
+"""Which deployments every scenario gets."""

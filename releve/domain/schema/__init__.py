@@ -1,0 +1,1 @@
+"""What a row may hold: columns, target, and the arrays that models take."""

@@ -1,0 +1,1 @@
+"""Recipes, their search, and whether the exported model answers alike."""

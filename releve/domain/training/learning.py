@@ -1,0 +1,116 @@
+"""Fit a recipe to rows in time order, and answer the rows after them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from releve.core.errors import BadInput
+from releve.domain.evaluation.split import Fold
+from releve.domain.schema.own_columns import BATCH
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import REGRESSION
+from releve.domain.training.pipeline import CALIBRATION_FOLDS, build, model_frame
+from releve.domain.training.search_spaces import Candidate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WINDOW_FOLDS = 5  # blocks that a training window is chosen on
+WINDOW_ROWS = 2  # rows in them for each of the holdout: a window that is chosen by luck costs a whole release
+VALUE = "_value"  # column of the answers in a regression; no class is called so
+
+
+def window(rows: "pd.DataFrame", *, end: int, last_batches: int) -> "pd.DataFrame":
+    """The rows before `end` that a model learns from: of the newest `last_batches` batches, or all when it is 0.
+
+    Where `end` lies inside a batch, that batch's rows before it come on top: what is released learns from so many
+    whole batches, and the model of a block that begins a row later than a batch must not be judged on that one row.
+    """
+    before = rows.iloc[:end]
+    if last_batches == 0:
+        return before
+    cut = set(before[BATCH].tail(1)) & set(rows[BATCH].iloc[end : end + 1])
+    newest = before[BATCH].drop_duplicates().tail(last_batches + len(cut))
+    return before[before[BATCH].isin(set(newest))]
+
+
+def learn(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, *, seed: int) -> Any:
+    """A fitted pipeline. Raises BadInput when the rows hold too few labels, or the recipe knows no such option."""
+    labels = rows[schema.target.name]
+    if schema.target.task != REGRESSION:
+        _check_labels(labels.tolist(), schema, calibrated=candidate.recipe == "svm")
+    pipeline = build(schema, recipe=candidate.recipe, scale=candidate.scale, options=dict(candidate.options), seed=seed)
+    # Where all texts are alike, the decomposition divides what it explains of their variance by nothing: nobody reads
+    # that share.
+    quiet: Any = {"divide": "ignore", "invalid": "ignore"} if schema.texts else {}
+    with np.errstate(**quiet):
+        return pipeline.fit(_with_values(_features(rows, schema)), labels)
+
+
+def answer(model: Any, rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
+    """What `learn`'s model says of `rows`: a probability per class of the schema, in its order; or VALUE."""
+    import pandas as pd
+
+    features = _features(rows, schema)
+    if schema.target.task == REGRESSION:
+        return pd.DataFrame({VALUE: model.predict(features)})
+    found = pd.DataFrame(model.predict_proba(features), columns=model.classes_.tolist())
+    return found.reindex(columns=list(schema.target.classes), fill_value=0.0).rename(columns=str)
+
+
+def _features(rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
+    return model_frame(schema.frame_input(rows), schema)
+
+
+def _with_values(features: "pd.DataFrame") -> "pd.DataFrame":
+    """A column without any value, as a new one is in old rows, as a constant: no tree splits one, and histogram
+    gradient boosting fails where there is nothing at all."""
+    empty = features.columns[features.isna().all()]
+    return features.assign(**dict.fromkeys(empty, 0.0))
+
+
+def _check_labels(labels: list[Any], schema: Schema, *, calibrated: bool) -> None:
+    counts = {label: labels.count(label) for label in set(labels)}
+    needed = CALIBRATION_FOLDS if calibrated else 1
+    rare = {label: count for label, count in counts.items() if count < needed}
+    if len(counts) < 2 or rare:
+        found = ", ".join(f"{label}: {count}" for label, count in sorted(counts.items(), key=str))
+        raise BadInput(
+            f"the first {len(labels)} rows hold too few labels to learn from ({schema.target.name}: {found}); at least "
+            f"two classes with {needed} rows each are needed. Ingest more rows, or lower split.holdout_share"
+        )
+
+
+def folds_before(end: int, *, rows: int) -> tuple[Fold, ...]:
+    """The newest rows before a holdout of `rows`: twice as many, but no more than half of those there are, in five
+    blocks or as many as there are rows. `train.last_batches: auto` chooses on them, so that the holdout has no say."""
+    start = end - max(1, min(WINDOW_ROWS * rows, end // 2))
+    count = min(WINDOW_FOLDS, end - start)
+    edges = [start + (end - start) * number // count for number in range(count + 1)]
+    return tuple(Fold(*each) for each in pairwise(edges))
+
+
+def better_window(scores: Mapping[int, Sequence[float | None]], *, sign: int) -> int:
+    """The `last_batches` to learn from, by each one's scores on the same blocks; 0 is all past rows.
+
+    Fewer rows have to be better by more than one standard error over the blocks (Breiman et al. 1984): what happens to
+    lie in the newest batches decides otherwise. Where all past rows have no score, whatever has one is taken.
+    """
+    gains = {last: _gains(found, scores[0], sign=sign) for last, found in scores.items() if last}
+    clear = {last: mean(gain) for last, gain in gains.items() if gain and mean(gain) > _error(gain)}
+    return max(clear, key=lambda last: clear[last], default=0)
+
+
+def _gains(found: Sequence[float | None], other: Sequence[float | None], *, sign: int) -> list[float]:
+    if found and not any(score is not None for score in other):
+        return [1.0] if any(score is not None for score in found) else []
+    pairs = zip(found, other, strict=False)
+    return [sign * (one - another) for one, another in pairs if one is not None and another is not None]
+
+
+def _error(gains: Sequence[float]) -> float:
+    return stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0

@@ -1,0 +1,147 @@
+"""A candidate's trial: fitted before each block of some validation rows, and scored on the block.
+
+The blocks are cut in time order like those of the holdout (releve/domain/evaluation/split.py), and lie before it: the
+holdout, which the gate judges on, has no say in what is chosen.
+"""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any
+
+from releve.core.errors import BadInput, ReleveError
+from releve.domain.evaluation.metrics import METRICS, score
+from releve.domain.evaluation.scores import rounded
+from releve.domain.evaluation.split import Fold, numbered
+from releve.domain.schema.schema import Schema
+from releve.domain.training.learning import answer, learn, window
+from releve.domain.training.search_spaces import SIMPLEST_FIRST, Candidate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MIN_ROWS = 20  # that a search can be made of; half of so many are learned from at least
+CHAMPION, PARAMS, DEFAULTS, SEARCH = "champion", "params", "defaults", "search"  # where a candidate came from
+
+
+@dataclass(frozen=True)
+class Table:
+    """What every trial of a search is given."""
+
+    rows: "pd.DataFrame"  # in time order, none of the holdout
+    schema: Schema
+    folds: tuple[Fold, ...]
+    metric: str
+    seed: int
+    last_batches: int
+    quantile: float = 0.5  # of the pinball loss
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of all validation rows together, and of each block; None and a `reason` when the trial failed."""
+
+    score: float | None
+    folds: tuple[float | None, ...] = ()
+    reason: str = ""  # why it failed, or what the estimator warned of
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One candidate with its score."""
+
+    number: int  # from 1, in the order asked
+    origin: str
+    candidate: Candidate
+    found: Score
+
+    def as_dict(self) -> dict[str, Any]:
+        """For recipe.json."""
+        return {"number": self.number, "origin": self.origin, **self.candidate.as_dict(), **asdict(self.found)}
+
+
+def validation_folds(rows: int, *, share: float, folds: int) -> tuple[Fold, ...]:
+    """Blocks over the newest `share` (0-1) of the rows, oldest first. Raises BadInput below MIN_ROWS."""
+    if rows < MIN_ROWS:
+        raise BadInput(
+            f"there are {rows} labelled rows before the holdout, and a search needs {MIN_ROWS}; ingest more rows, "
+            "lower split.holdout_share, or name a recipe and set tune.trials to 0 in params.yaml"
+        )
+    size = min(max(folds, int(rows * share)), rows - MIN_ROWS // 2)
+    count = min(folds, size)
+    edges = [rows - size + size * number // count for number in range(count + 1)]
+    return tuple(Fold(start, end) for start, end in pairwise(edges))
+
+
+def try_candidate(table: Table, candidate: Candidate) -> Score:
+    """Score a candidate. A candidate that cannot be fitted to this table is an answer, not an error."""
+    import pandas as pd
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            blocks = [_answers(table, candidate, fold) for fold in table.folds]
+        except (ReleveError, MemoryError) as error:
+            return Score(None, reason=str(error) or "not enough memory")
+        except Exception as error:  # every estimator has its own ways to fail, and the other candidates go on
+            return Score(None, reason=f"{type(error).__name__}: {error}"[:500])
+    pooled = _score(table, pd.concat(blocks, ignore_index=True), table.folds)
+    scores = tuple(_score(table, block, (fold,)) for block, fold in zip(blocks, table.folds, strict=True))
+    notes = sorted({str(warning.message).split("\n")[0] for warning in warned})
+    reason = "; ".join(notes) if pooled is not None else f"{table.metric} of its answers is not defined on these rows"
+    return Score(pooled, scores, reason)
+
+
+def _answers(table: Table, candidate: Candidate, fold: Fold) -> "pd.DataFrame":
+    known = window(table.rows, end=fold.start, last_batches=table.last_batches)
+    model = learn(known, table.schema, candidate, seed=table.seed)
+    return answer(model, table.rows.iloc[fold.start : fold.end], table.schema)
+
+
+def _score(table: Table, answers: "pd.DataFrame", folds: tuple[Fold, ...]) -> float | None:
+    """None where the metric has no value, as AUC on rows of one class."""
+    target, values = table.schema.target, answers.to_numpy(dtype=float)
+    labels = table.rows[target.name].iloc[folds[0].start : folds[-1].end].tolist()
+    answered = values if target.classes else values[:, 0]
+    try:
+        found = score(table.metric, answered, labels, target, quantile=table.quantile, blocks=numbered(folds))
+    except BadInput:
+        return None
+    return rounded(found) if math.isfinite(found) else None  # two that agree so far are the same
+
+
+def best(trials: Sequence[Trial], *, metric: str) -> Trial:
+    """The trial with the best score; of several, the simplest recipe's, then the earliest.
+
+    What was searched for has to beat the best of the others by more than one standard error over the folds, since the
+    best of many scores is partly luck (Breiman et al. 1984, the rule of one standard error). Raises BadInput when none
+    has a score.
+    """
+    scored = [trial for trial in trials if trial.found.score is not None]
+    if not scored:
+        raise BadInput(
+            f"none of {len(trials)} candidates could be fitted and scored; the first, {trials[0].candidate}: "
+            f"{trials[0].found.reason}"
+        )
+    sign = METRICS[metric].sign
+    ranked = sorted(scored, key=lambda trial: (-sign * _figure(trial), _complexity(trial), trial.number))
+    known = next((trial for trial in ranked if trial.origin != SEARCH), ranked[0])
+    return ranked[0] if _is_clear(ranked[0], known, sign=sign) else known
+
+
+def _is_clear(winner: Trial, other: Trial, *, sign: int) -> bool:
+    """Whether the mean gain over the folds exceeds its standard error; also where fewer than two can be compared."""
+    pairs = zip(winner.found.folds, other.found.folds, strict=True)
+    gains = [sign * (one - another) for one, another in pairs if one is not None and another is not None]
+    return len(gains) < 2 or mean(gains) > stdev(gains) / math.sqrt(len(gains))
+
+
+def _figure(trial: Trial) -> float:
+    return 0.0 if trial.found.score is None else trial.found.score
+
+
+def _complexity(trial: Trial) -> int:
+    return SIMPLEST_FIRST.index(trial.candidate.recipe)

@@ -1,0 +1,1 @@
+"""When a challenge is due, and why not."""

@@ -1,0 +1,127 @@
+"""How often `trigger.policy: auto` retrains: as often as retraining has been seen to pay.
+
+After a promotion the champion before it is asked the new rows as well, which takes no training. What the last few
+promotions gained on the labelled rows since, pooled, says whether retraining pays: then the next one comes at the
+fastest pace. Where it does not, the pace is halved with every retraining in vain. So a table that stands still is left
+alone, and one that moves is followed (doubling is the back-off of Metcalfe & Boggs 1976).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from releve.core.params import Trigger
+from releve.domain.evaluation.metrics import METRICS, score_sheet
+from releve.domain.evaluation.paired import Doubt, bounds, draw_gains
+from releve.domain.evaluation.scores import Interval, told_interval
+from releve.domain.evaluation.sheets import Sheet
+
+MEMORY = 4  # retrainings that are pooled
+LEAST_RECENT = 30  # labels since the last look, below which nobody asks these answers alone
+RESERVE = 0.5  # of a challenge, which is kept for what is sure
+DUST = 1e-9  # of a challenge, that sums of fractions may be off by
+MOST_ROWS = 5000  # newest labelled rows that a payoff is measured on
+
+
+@dataclass(frozen=True)
+class Payoff:
+    """What the last promotion brought: the champion's gain over the one before on the same labelled rows since."""
+
+    gain: Interval  # paired; positive is better, whatever the metric
+    rows: int
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is more than luck."""
+        return self.gain.low > 0
+
+
+@dataclass(frozen=True)
+class Challenged:
+    """A challenge, and what its promotion was seen to bring by the next promotion; None where nobody knew."""
+
+    at: str  # ISO 8601, UTC; "" where nobody knows
+    promoted: bool
+    rows: int  # labelled rows there were
+    batches: int = 0  # of labelled rows, since the challenge before
+    payoff: Payoff | None = None
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Batches between two challenges, and why so many."""
+
+    batches: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"one is due after {self.batches}: {self.reason}"
+
+
+def pace(challenges: Sequence[Challenged], payoff: Payoff | None, params: Trigger) -> Pace:
+    """From the challenges, the first champion's included; `payoff` is what is known of the last promotion by now."""
+    known, refused = payoffs(challenges, payoff), _refused(challenges)
+    if not known:
+        told = "nobody knows yet whether retraining pays (params.yaml: trigger.every_batches)"
+        if refused:
+            told = f"{refused} challengers running were refused, and no retraining is known to pay"
+        return Pace(_doubled(refused, params), told)
+    pooled = pool(known[-MEMORY:])
+    told = f"of the last {len(known[-MEMORY:])} retrainings that are known, each gained {told_interval(pooled.gain)}"
+    if pooled.is_shown:
+        return Pace(params.fastest_batches, told)
+    in_vain = next((place for place, each in enumerate(reversed(known)) if each.is_shown), len(known))
+    return Pace(_doubled(in_vain + refused, params), told)
+
+
+def _refused(challenges: Sequence[Challenged]) -> int:
+    """The last challenges running whose challenger was refused: they gained nothing."""
+    made = [each.promoted for each in reversed(challenges[1:])]
+    return next((place for place, promoted in enumerate(made) if promoted), len(made))
+
+
+def _doubled(in_vain: int, params: Trigger) -> int:
+    return int(min(params.every_batches * 2**in_vain, params.slowest_batches))
+
+
+def payoffs(challenges: Sequence[Challenged], payoff: Payoff | None) -> list[Payoff]:
+    """What is known of every promotion, oldest first; each counts once, and `payoff` is the last one's by now."""
+    promoted = [each.payoff for each in challenges if each.promoted]
+    known = [*promoted[:-1], payoff or next(reversed(promoted), None)]
+    return [each for each in known if each is not None]
+
+
+def pool(known: Sequence[Payoff]) -> Payoff:
+    """The mean gain over all rows of independent payoffs, with its interval."""
+    rows = sum(each.rows for each in known)
+    shares = [each.rows / rows for each in known]
+    value = sum(share * each.gain.value for share, each in zip(shares, known, strict=True))
+    below = math.hypot(*(share * (each.gain.value - each.gain.low) for share, each in zip(shares, known, strict=True)))
+    above = math.hypot(*(share * (each.gain.high - each.gain.value) for share, each in zip(shares, known, strict=True)))
+    return Payoff(Interval(value, value - below, value + above), rows)
+
+
+def has_budget(challenges: Sequence[Challenged], new_batches: int, params: Trigger, *, is_sure: bool) -> bool:
+    """Whether one more challenge can be paid for: some are in hand at the beginning, and so many batches earn one more
+    (a token bucket). What quiet times did not spend is there when something happens; what is not sure leaves RESERVE.
+    """
+    made = challenges[1:]
+    batches = new_batches + sum(challenge.batches for challenge in made)
+    in_hand = params.budget_at_first + batches / params.budget_batches - len(made)
+    return in_hand >= 1 + (0 if is_sure else RESERVE) - DUST
+
+
+def is_wary(challenges: Sequence[Challenged], payoff: Payoff | None) -> bool:
+    """Whether retraining is known, and not known to pay."""
+    known = payoffs(challenges, payoff)
+    return bool(known) and not pool(known[-MEMORY:]).is_shown
+
+
+def measure(metric: str, champion: Sheet, previous: Sheet, *, doubt: Doubt) -> Payoff:
+    """The payoff of a promotion, from both models' answers to the same labelled rows in time order."""
+    losses = METRICS[metric].losses
+    block = doubt.block_of(losses(previous) - losses(champion))
+    drawn = draw_gains(metric, champion, previous, block=block, doubt=doubt)
+    low, high = bounds(drawn, blocks=len(champion) / block, confidence=doubt.confidence)
+    gain = METRICS[metric].sign * (score_sheet(metric, champion) - score_sheet(metric, previous))
+    return Payoff(Interval(gain, low, high), len(champion))

@@ -1,0 +1,78 @@
+"""The policies that a replay compares: when to retrain, on which rows, and whether the gate has a say.
+
+A policy is some keys of params.yaml, so that the one that is recommended can be written there as it was replayed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from releve.core.params import Params, merge, parse
+from releve.domain.trigger import trigger
+
+Settings = Mapping[str, Any]  # "section.key": value
+
+ALL_PAST = {"train.last_batches": 0}
+AUTO_NAME = "auto"
+GATE_OFF = ", gate off"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`settings` are put over the scenario's params; without the gate every challenger is promoted."""
+
+    name: str
+    settings: Settings
+    gated: bool = True
+
+    @property
+    def can_be_chosen(self) -> bool:
+        """What skips the gate is replayed for comparison: no setting of production skips it."""
+        return self.gated
+
+    def params(self, base: Params) -> Params:
+        """The scenario's params as this policy has them."""
+        return parse(merge(base.model_dump(), _sections(self.settings)), source=f"the policy {self.name!r}")
+
+
+def policies(params: Params) -> tuple[Policy, ...]:
+    """The ones compared, the simplest first. Each rule of `trigger.policy`; the newest windows alone; no gate.
+
+    A rule of evidence asks for as few new rows as the gate can judge on, and has no safety net, which would be a second
+    policy inside it.
+    """
+    replay, least = params.replay, params.gate.min_rows
+    newest = {"train.last_batches": replay.last_windows}
+    every = _rule(trigger.EVERY, least=1)
+    schedule = _rule(trigger.SCHEDULE, least=1) | {"trigger.every_batches": replay.every_windows}
+    drift, quality, keys, auto = (
+        _rule(policy, least=least)
+        for policy in (trigger.DRIFT_ONLY, trigger.QUALITY_ONLY, trigger.TWO_KEY, trigger.AUTO)
+    )
+    last, each = f"last {replay.last_windows}", f"every {replay.every_windows} windows"
+    return (
+        Policy("static", _rule(trigger.STATIC, least=1) | ALL_PAST),
+        Policy("every window", every | ALL_PAST),
+        Policy(each, schedule | ALL_PAST),
+        Policy("drift", drift | ALL_PAST),
+        Policy("quality", quality | ALL_PAST),
+        Policy("two keys", keys | ALL_PAST),
+        Policy(f"every window, {last}", every | newest),
+        Policy(f"two keys, {last}", keys | newest),
+        Policy(f"every window{GATE_OFF}", every | ALL_PAST, gated=False),
+        Policy(f"{each}{GATE_OFF}", schedule | ALL_PAST, gated=False),
+        Policy(f"every window, {last}{GATE_OFF}", every | newest, gated=False),
+        Policy(AUTO_NAME, auto | {"train.last_batches": "auto", "gate.rule": "not_worse"}),
+    )
+
+
+def _rule(policy: str, *, least: int) -> dict[str, Any]:
+    return {"trigger.policy": policy, "trigger.min_new_rows": least, "trigger.max_new_rows": 0, "trigger.max_days": 0}
+
+
+def _sections(settings: Settings) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for key, value in settings.items():
+        section, _, name = key.partition(".")
+        found.setdefault(section, {})[name] = value
+    return found

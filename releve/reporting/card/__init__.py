@@ -1,0 +1,1 @@
+"""The model card, as HTML and as Markdown."""

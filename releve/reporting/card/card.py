@@ -1,0 +1,86 @@
+"""A model card: its evidence, and how it says what is known and what is not.
+
+What it holds: `card_made` and `card_judged`. How it is written down: `card_text` and `card_page`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from releve.reporting.drawing.blocks import MISSING, Block, Facts, Section, Words
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that is known of a model version. A mapping is empty where there is nothing."""
+
+    model: str  # "<scenario>:<version>"
+    today: date  # decides which overrides are in force
+    state: str = ""  # in its life: challenger, champion, ...
+    challenge: Mapping[str, Any] = field(default_factory=dict)  # payload of the event of its last judgement
+    judged: Mapping[str, Any] = field(default_factory=dict)  # that event's at, actor, reason
+    description: Mapping[str, Any] = field(default_factory=dict)  # model.json in the store
+    params: Mapping[str, Any] = field(default_factory=dict)  # of the revision, the scenario's overrides included
+    data: Mapping[str, Any] = field(default_factory=dict)  # batch, batches, at: of its data version
+    drift: Mapping[str, Any] = field(default_factory=dict)  # payload of the last look before the judgement
+    lineage: Mapping[str, str] = field(default_factory=dict)  # what it was made of, each by name
+    life: Sequence[Sequence[str]] = ()  # at, what, by whom, why; oldest first
+
+    @property
+    def evaluation(self) -> Mapping[str, Any]:
+        """What its last judgement rests on: evaluation.json."""
+        return dict(self.challenge.get("evaluation", {}))
+
+    @property
+    def sign(self) -> int:
+        """+1 where a higher score is better, -1 where a lower one is."""
+        return int(self.evaluation.get("sign", 1))
+
+
+@dataclass(frozen=True)
+class Card:
+    """What `card_text` writes as Markdown and `card_page` as HTML."""
+
+    title: str
+    summary: str
+    sections: tuple[Section, ...]
+
+    @property
+    def missing(self) -> int:
+        """How many things are missing."""
+        return sum(_count(block) for section in self.sections for block in section.blocks)
+
+
+def facts(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Names and values, MISSING where there is none."""
+    return tuple((name, said(value)) for name, value in values.items())
+
+
+def said(value: Any) -> str:
+    """A value as text, MISSING where there is none."""
+    return MISSING if value is None or value == "" else str(value)
+
+
+def nothing() -> Words:
+    """A block that says so."""
+    return Words((MISSING,))
+
+
+def figure(value: Any) -> str:
+    """Four digits are enough to compare; "" where there is none."""
+    return "" if value is None else f"{value:.4g}"
+
+
+def interval(value: float, low: float, high: float, *, sign: str = "") -> str:
+    """A figure and its interval; with `sign` "+" it has a direction."""
+    return f"{value:{sign}.4g} [{low:{sign}.4g}, {high:{sign}.4g}]"
+
+
+def _count(block: Block) -> int:
+    match block:
+        case Facts(lines):
+            return sum(value == MISSING for _, value in lines)
+        case Words(lines):
+            return sum(line.startswith(MISSING) for line in lines)
+    return 0

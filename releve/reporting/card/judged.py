@@ -1,0 +1,165 @@
+"""What a model card says of how good a model version is, and who let it in."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from releve.domain.evaluation.baselines import in_words
+from releve.domain.evaluation.evaluation import headline, score_of
+from releve.domain.gate.challenge import CHAMPION, slice_name
+from releve.domain.schema.target import REGRESSION
+from releve.reporting.card.card import Evidence, facts, figure, interval, nothing
+from releve.reporting.drawing.blocks import MISSING, Bar, Block, Facts, Intervals, Reliability, Table, Words
+
+OVERRIDE = ("floor", "by", "reason", "until")
+SHOWN_COLUMNS = 40  # drifted ones that a table names
+
+
+def quality(evidence: Evidence) -> list[Block]:
+    """The score, its interval, and whom it was compared with."""
+    evaluation = evidence.evaluation
+    if not evaluation:
+        return [nothing()]
+    known, confidence = headline(evaluation), f"{evaluation.get('confidence', 0.95):.0%}"
+    own = interval(known.score.value, known.score.low, known.score.high)
+    figures = evaluation["challenger"].get("metrics", {}).items()
+    lines = ((f"{known.metric}, the gate's", f"{own} at {confidence} confidence, on {known.rows} rows"),)
+    against = evaluation.get("against", {})
+    first = [] if CHAMPION in against else [Words(("There was no champion to compare with: this is a first one.",))]
+    heads = ("compared with", known.metric, f"gain [{confidence} interval]", "p", "must be beaten")
+    bars = tuple(_bar(f"over the {name}", other["gain"]) for name, other in against.items())
+    return [
+        Facts((*lines, *((name, figure(value)) for name, value in figures if name != known.metric))),
+        *first,
+        Table(heads, tuple(_compared(name, other) for name, other in against.items())),
+        Intervals("Gain: right of the line, this model is better", bars),
+    ]
+
+
+def _compared(name: str, other: Mapping[str, Any]) -> tuple[str, ...]:
+    beaten = "yes" if other.get("must_beat", True) else "no"
+    return in_words(name), figure(score_of(other)), _gain(other["gain"]), figure(other.get("p")), beaten
+
+
+def calibration(evidence: Evidence) -> list[Block]:
+    """Whether its probabilities are to be believed."""
+    if evidence.description.get("task") == REGRESSION:
+        return [Words(("Numbers carry no certainty, so there is nothing to calibrate.",))]
+    found = evidence.evaluation.get("challenger", {}).get("calibration", {})
+    if not found:
+        return [nothing()]
+    bins = found["bins"]
+    rows = tuple(
+        (f"{one['from']:.1f} to {one['to']:.1f}", str(one["rows"]), figure(one["certainty"]), figure(one["right"]))
+        for one in bins
+    )
+    return [
+        Facts((("expected calibration error", figure(found["error"])),)),
+        Table(("certainty", "rows", "mean certainty", "share right"), rows),
+        Reliability(tuple((one["certainty"], one["right"], one["rows"]) for one in bins)),
+    ]
+
+
+def slices(evidence: Evidence) -> list[Block]:
+    """The same in the parts of the table that params.yaml names."""
+    if not evidence.evaluation:
+        return [nothing()]
+    parts = evidence.evaluation.get("slices", [])
+    if not parts:
+        return [Words(("No slices are named in params.yaml (gate.slices).",))]
+    bars = tuple(_bar(_slice_name(part), part["gain"]) for part in parts if part.get("gain"))
+    picture = [Intervals("Gain over the champion, slice by slice", bars)] if bars else []
+    return [Table(("slice", "rows", "this model", "champion", "gain"), tuple(map(_slice, parts))), *picture]
+
+
+def _slice(part: Mapping[str, Any]) -> tuple[str, ...]:
+    gain = _gain(part["gain"]) if part.get("gain") else ""
+    return _slice_name(part), str(part["rows"]), figure(part["challenger"]), figure(part["champion"]), gain
+
+
+def _slice_name(part: Mapping[str, Any]) -> str:
+    return slice_name(part["column"], part["value"])
+
+
+def fairness(evidence: Evidence) -> list[Block]:
+    """How differently the groups of protected columns are treated."""
+    if not evidence.evaluation:
+        return [nothing()]
+    found, unknown = (evidence.evaluation.get(key, []) for key in ("fairness", "unknown_groups"))
+    if not found and not unknown:
+        return [Words(("No protected columns are named in params.yaml (gate.protected).",))]
+    rows = tuple(
+        (
+            one["attribute"],
+            one["metric"].replace("_", " "),
+            _with_interval(one),
+            figure(one["champion"]),
+            ", ".join(f"{name or 'missing cells'} ({size} rows)" for name, size in one.get("left_out", {}).items()),
+        )
+        for one in found
+    )
+    few = f"{MISSING}: too few groups were large enough to compare: {', '.join(map(str, unknown))}."
+    told = [Words((few,))] if unknown else []
+    return [Table(("protected column", "difference in", "this model", "champion", "left out, too few"), rows), *told]
+
+
+def _with_interval(one: Mapping[str, Any]) -> str:
+    """Models judged before the interval was kept have the figure alone."""
+    if "low" not in one:
+        return figure(one["challenger"])
+    return interval(one["challenger"], one["low"], one["high"])
+
+
+def drift(evidence: Evidence) -> list[Block]:
+    """How the table had changed when the model was made."""
+    if not evidence.drift:
+        return [Words((f"{MISSING}: nobody looked at a champion's answers before this model was judged.",))]
+    verdict = evidence.drift["drift"]
+    told = {
+        "looked at": evidence.drift.get("at"),
+        "champion then": evidence.drift.get("model"),
+        "verdict": verdict.get("state"),
+        "rows": verdict.get("rows"),
+    }
+    drifted = [column for column in verdict.get("columns", []) if column.get("drifted")][:SHOWN_COLUMNS]
+    rows = tuple(
+        (one["name"], one["method"], figure(one["change"]["effect"]), figure(one["change"]["p_value"]))
+        for one in drifted
+    )
+    table = [Table(("drifted column", "test", "effect", "p"), rows)] if rows else []
+    return [Facts(facts(told)), Words(tuple(verdict.get("reasons", ())), points=True), *table]
+
+
+def gate(evidence: Evidence) -> list[Block]:
+    """The decision, its reasons, and who let it pass a floor that it broke."""
+    challenge = evidence.challenge
+    if "promote" not in challenge:
+        return [nothing()]
+    told = {
+        "decision": "promote" if challenge["promote"] else "keep the champion",
+        "judged against": challenge.get("champion") or "no champion",
+        "at": evidence.judged.get("at"),
+        "started by": evidence.judged.get("actor"),
+        "because": evidence.judged.get("reason"),
+    }
+    return [Facts(facts(told)), Words(tuple(challenge.get("reasons", ())), points=True), _overrides(evidence)]
+
+
+def _overrides(evidence: Evidence) -> Block:
+    overrides = evidence.challenge.get("overrides", ())
+    if not overrides:
+        return Words(("No floor was overridden.",))
+    rows = tuple((*(one[key] for key in OVERRIDE), _standing(one["until"], evidence.today)) for one in overrides)
+    return Table(("overridden floor", "by", "reason", "until", "today"), rows)
+
+
+def _standing(until: str, today: date) -> str:
+    return "in force" if date.fromisoformat(until) >= today else "EXPIRED"
+
+
+def _gain(gain: Mapping[str, float]) -> str:
+    return interval(gain["value"], gain["low"], gain["high"], sign="+")
+
+
+def _bar(name: str, gain: Mapping[str, float]) -> Bar:
+    return Bar(name, gain["value"], gain["low"], gain["high"])

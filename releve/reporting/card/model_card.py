@@ -1,0 +1,42 @@
+"""The model card: what a version is for, what it was made of, how good it is, and who let it in.
+
+After Mitchell et al. 2019, "Model Cards for Model Reporting". Everything comes from evidence; what there is none of is
+MISSING, in its place. A card is written anew whenever it is asked for: overrides run out, and models retire.
+"""
+
+from collections.abc import Callable
+
+from releve.domain.evaluation.evaluation import headline
+from releve.reporting.card import judged as card_judged
+from releve.reporting.card import made as card_made
+from releve.reporting.card.card import Card, Evidence, interval, said
+from releve.reporting.drawing.blocks import MISSING, Block, Section
+
+SECTIONS: dict[str, Callable[[Evidence], list[Block]]] = {
+    "What it is for": card_made.purpose,
+    "Data": card_made.data,
+    "Recipe": card_made.recipe,
+    "Quality on the holdout": card_judged.quality,
+    "Calibration": card_judged.calibration,
+    "Slices": card_judged.slices,
+    "Fairness": card_judged.fairness,
+    "Drift at the time": card_judged.drift,
+    "Gate": card_judged.gate,
+    "Serving": card_made.serving,
+    "Life": card_made.life,
+    "Lineage and environment": card_made.lineage,
+}
+
+
+def build(evidence: Evidence) -> Card:
+    """The card of a model version."""
+    sections = tuple(Section(title, tuple(blocks(evidence))) for title, blocks in SECTIONS.items())
+    return Card(f"Model card: {evidence.model}", _summary(evidence), sections)
+
+
+def _summary(evidence: Evidence) -> str:
+    score = f"score {MISSING}"
+    if evidence.evaluation:
+        known = headline(evidence.evaluation)
+        score = f"{known.metric} {interval(known.score.value, known.score.low, known.score.high)}"
+    return f"{said(evidence.state)}; {score}; {said(evidence.challenge.get('rows'))} rows; as of {evidence.today}"

@@ -1,0 +1,1 @@
+"""Blocks of a page and charts in SVG."""

@@ -1,0 +1,42 @@
+"""Everything that a scenario's page is made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from releve.domain.quality.quality import Promise
+from releve.domain.quality.quality_windows import QualityWindow
+from releve.domain.registry.chain import CHALLENGED, MOVES, Event
+from releve.domain.registry.release import Release
+from releve.reporting.page.history import Look, looks_of, promises_of
+
+
+@dataclass(frozen=True)
+class PageEvidence:
+    """`events`: since the scenario was last started over, oldest first. `replay`: replay.json, None where there is
+    none. `release`: what serves, since `since` (ISO 8601, UTC)."""
+
+    scenario: str
+    made_at: str  # ISO 8601, UTC
+    events: tuple[Event, ...] = ()
+    windows: tuple[QualityWindow, ...] = ()
+    release: Release | None = None
+    since: str = ""
+    replay: Mapping[str, Any] | None = None
+
+    @cached_property
+    def looks(self) -> tuple[Look, ...]:
+        return looks_of(self.events)
+
+    @cached_property
+    def challenges(self) -> tuple[Event, ...]:
+        return tuple(event for event in self.events if event.kind == CHALLENGED)
+
+    @cached_property
+    def moves(self) -> tuple[Event, ...]:
+        return tuple(event for event in self.events if event.kind in MOVES)
+
+    @cached_property
+    def promises(self) -> dict[str, Promise]:
+        return promises_of(self.events)

@@ -1,1 +1,0 @@
-"""What is decided: pure functions. No file, clock, network or vendor system."""

@@ -1,0 +1,209 @@
+"""Play policies over a scenario's own history, and say which one suits: docs/replay.md.
+
+`python -m tasks.backtest churn [--write]`; the second writes what is recommended into scenarios/churn/params.yaml.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from releve.adapters.compute import open_workers
+from releve.adapters.files import check_scenario_text, write_bytes, write_json
+from releve.adapters.git_dvc.committed import begin_run, read_committed
+from releve.adapters.git_dvc.data_history import DataHistory
+from releve.adapters.replay_picture import picture
+from releve.core.door import run_command, tell
+from releve.core.errors import BadInput, ReleveError
+from releve.core.params import Params
+from releve.core.settings import Settings
+from releve.domain.backtest import replay_jobs
+from releve.domain.backtest.replay import Played, drive
+from releve.domain.backtest.replay_course import Course, course, cut
+from releve.domain.backtest.replay_figures import check_scorable, figures
+from releve.domain.backtest.replay_jobs import Bench, Done, Job
+from releve.domain.evaluation.metrics import resolve
+from releve.domain.onboarding.params_edit import with_settings
+from releve.domain.schema.own_columns import BATCH
+from releve.domain.schema.schema import Schema
+from releve.domain.training import search_spaces, trials
+from releve.domain.training.search_spaces import AUTO, Candidate
+from releve.domain.training.trials import Score, Table, Trial, try_candidate
+from releve.domain.trigger.policies import Policy, policies
+from releve.reporting.replay_text import HEADS, advice, lines, markdown, recommended_settings, summary
+from tasks.pipeline.split import as_described
+from tasks.places import ScenarioFiles, ScenarioState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What was found, and where it lies."""
+
+    found: dict[str, Any]  # replay.json
+    folder: Path  # replay.json, replay.md, replay.png
+
+    @property
+    def markdown(self) -> str:
+        return markdown(self.found)
+
+
+def replay(
+    settings: Settings, scenario: str, *, write: bool = False, progress: Progress = lambda line: None
+) -> Replayed:
+    """Replay the rows on the scenario's branch. `write`: set what is recommended in the scenario's params.yaml.
+
+    Raises NotFound where nothing was ingested, BadInput where the rows are too few.
+    """
+    # gather
+    truth = read_committed(settings, scenario)
+    params, schema = truth.params, truth.schema
+    rows = read_rows(settings, scenario, schema, params)
+
+    # decide
+    found = play(scenario, rows, schema, params, progress=progress)
+
+    # apply
+    folder = ScenarioState(settings.home, scenario).replay
+    write_json(folder / "replay.json", found)
+    write_bytes(folder / "replay.md", markdown(found).encode())
+    write_bytes(folder / "replay.png", picture(found))
+    if write:
+        write_recommended(settings, scenario, found)
+    return Replayed(found, folder)
+
+
+def read_rows(settings: Settings, scenario: str, schema: Schema, params: Params) -> "pd.DataFrame":
+    """All rows on the scenario's branch in time order, typed as params.yaml describes them today."""
+    import pandas as pd
+
+    history = DataHistory(settings.project, scenario, remote=params.data)
+    batches = history.read(history.find()).groupby(BATCH, sort=False)
+    return pd.concat([as_described(part, schema, batch=str(name)) for name, part in batches], ignore_index=True)
+
+
+def play(
+    scenario: str,
+    rows: "pd.DataFrame",
+    schema: Schema,
+    params: Params,
+    *,
+    chosen: Sequence[Policy] | None = None,
+    progress: Progress = lambda line: None,
+) -> dict[str, Any]:
+    """replay.json of the policies, all of them unless some are `chosen`, over rows in time order."""
+    first = cut(rows, params)[0]
+    candidate = choose_recipe(rows.iloc[:first].reset_index(drop=True), len(rows), schema, params, progress)
+    found = course(rows.reset_index(drop=True), schema, candidate, params)
+    check_scorable(found)
+    played = run(found, chosen or policies(params), progress=progress)
+    return figures(scenario, found, played)
+
+
+def run(found: Course, chosen: Sequence[Policy], *, progress: Progress = lambda line: None) -> list[Played]:
+    """Side by side on the cores of this machine, or where compute.address says."""
+    compute, fitted = found.bench.params.compute, 0
+    with open_workers(work, found.bench, address=compute.address, workers=compute.workers) as workers:
+
+        def run_jobs(jobs: list[Job]) -> list[Done]:
+            nonlocal fitted
+            outcomes = [each.value or Done(None, 0.0, each.problem) for each in workers.run(jobs)]
+            if models := sum(isinstance(job, replay_jobs.Fit) for job in jobs):
+                fitted += models
+                progress(f"{fitted} models fitted")
+            return outcomes
+
+        return drive(chosen, found, run_jobs)
+
+
+def work(bench: Bench, job: Job) -> Done:
+    """Do a job, and say what it took. Rows that cannot be learned from are an answer, not an error."""
+    began = time.process_time()
+    value, problem = None, ""
+    try:
+        value = replay_jobs.work(job, bench)
+    except ReleveError as error:
+        problem = str(error)
+    return Done(value, time.process_time() - began, problem)
+
+
+def choose_recipe(
+    before: "pd.DataFrame", total: int, schema: Schema, params: Params, progress: Progress = lambda line: None
+) -> Candidate:
+    """The recipe that params.yaml names, or the best of their defaults on rows `before` the first window: none that is
+    replayed has a say."""
+    if params.train.recipe != AUTO:
+        return Candidate.from_dict(params.train.model_dump())
+    recipes, left_out = search_spaces.fitting(tuple(params.tune.recipes), rows=total)
+    for line in left_out:
+        progress(line)
+    spaces = search_spaces.spaces(recipes, schema)
+    candidates = [search_spaces.default(recipe, space) for recipe, space in spaces.items()]
+    folds = trials.validation_folds(len(before), share=params.tune.validation_share, folds=params.tune.folds)
+    metric = resolve(params.gate.metric, schema.target.task)
+    table = Table(before, schema, folds, metric, params.train.seed, 0, params.gate.quantile)
+    compute = params.compute
+    with open_workers(try_candidate, table, address=compute.address, workers=compute.workers) as workers:
+        scores = [each.value or Score(None, reason=each.problem) for each in workers.run(candidates)]
+    tried = [Trial(number, trials.DEFAULTS, *each) for number, each in enumerate(zip(candidates, scores, strict=True))]
+    best = trials.best(tried, metric=metric)
+    progress(f"recipe: {best.candidate}, {metric} {best.found.score:.4g} before the first window")
+    return best.candidate
+
+
+def write_recommended(settings: Settings, scenario: str, found: dict[str, Any]) -> None:
+    """Set what is recommended in the scenario's params.yaml; nothing else in it changes.
+
+    Raises BadInput where the file is written in a way that keys cannot be set in; it stays as it was then.
+    """
+    path = ScenarioFiles(settings.project, scenario).folder / "params.yaml"
+    wanted = recommended_settings(found)
+    text = with_settings(path.read_text(encoding="utf-8"), wanted, source=f"scenarios/{scenario}/params.yaml")
+    try:
+        check_scenario_text(settings.project, scenario, text)
+    except BadInput as error:
+        by_hand = ", ".join(f"{key}: {value}" for key, value in wanted.items())
+        raise BadInput(
+            f"what is recommended was not written: scenarios/{scenario}/params.yaml would be wrong with it: {error}; "
+            f"set it by hand: {by_hand}"
+        ) from None
+    write_bytes(path, text.encode())
+
+
+def show(done: Replayed) -> None:
+    """The table on the terminal."""
+    from rich.console import Console
+    from rich.table import Table as Shown
+
+    table = Shown(*HEADS, title=f"Replay of {done.found['scenario']}", caption=summary(done.found))
+    for cells in lines(done.found):
+        table.add_row(*cells)
+    console = Console()
+    console.print(table)
+    console.print(advice(done.found), f"\nWritten: {done.folder}", markup=False)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code 0, or that of the error whose message went to stderr."""
+    parser = argparse.ArgumentParser(prog="python -m tasks.backtest", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("scenario")
+    parser.add_argument("--write", action="store_true", help="set what is recommended in the scenario's params.yaml")
+    asked = parser.parse_args(arguments)
+
+    def run() -> None:
+        settings = begin_run(Settings.from_environ(os.environ, cwd=Path.cwd()), asked.scenario, tell=tell)
+        show(replay(settings, asked.scenario, write=asked.write, progress=lambda line: print(line, flush=True)))
+
+    return run_command(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

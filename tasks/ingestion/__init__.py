@@ -1,0 +1,1 @@
+"""Rows in: files, queries, harvested labels, and what was rejected."""

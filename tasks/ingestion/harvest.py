@@ -1,0 +1,109 @@
+"""The label loop: answers whose label came in become a batch like any other.
+
+Harvest files are kept, and they are the record of what was harvested: a run that was killed is made up for by
+delivering again whatever is not ingested yet. One that ingestion refused is not sent again by itself: the note beside
+it in the refused folder says what a person can do.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from releve.adapters.files import file_digest, write_bytes, write_parquet
+from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
+from releve.adapters.prediction_ledger import LedgerReader
+from releve.adapters.scenario_lock import scenario_lock
+from releve.core.settings import Settings
+from releve.domain.prediction_log.ledger import Labelled
+from releve.domain.schema.cells import is_missing
+from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, SCALAR, Column
+from releve.domain.schema.frames import with_columns
+from releve.domain.schema.schema import Schema
+from tasks.ingestion.batches import read_batches
+from tasks.ingestion.ingest import refused_digests
+from tasks.ingestion.intake import RESERVED
+from tasks.places import ScenarioState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def harvest(settings: Settings, scenario: str) -> int:
+    """Put newly labelled answers into the incoming folder as one file; returns how many rows are waiting there.
+
+    Raises ScenarioBusy: two runs at once would harvest the same answers, or overwrite each other's file.
+    """
+    truth = read_committed(settings, scenario)
+    state = ScenarioState(settings.home, scenario)
+    with scenario_lock(settings.home, scenario, holder="harvest", wait_seconds=truth.params.runs.wait_seconds):
+        fresh = unharvested(settings, scenario)
+        if len(fresh):
+            number = len(_harvests(state)) + 1
+            write_parquet(state.harvest / f"answers-{number:04d}.parquet", as_batch(fresh, truth.schema))
+        return sum(_deliver(path, state) for path in _undelivered(settings, state))
+
+
+def waiting_rows(settings: Settings, scenario: str) -> int:
+    """Labelled answers that are no batch yet: not harvested, or harvested and neither ingested nor refused."""
+    state = ScenarioState(settings.home, scenario)
+    return len(unharvested(settings, scenario)) + sum(map(_rows_in, _undelivered(settings, state)))
+
+
+def unharvested(settings: Settings, scenario: str) -> Labelled:
+    """Labelled answers that no harvest file holds yet, oldest answer first."""
+    state = ScenarioState(settings.home, scenario)
+    labelled = LedgerReader(state.ledger).labelled()
+    known = _harvested_ids(state)
+    return labelled.take([row for row, name in enumerate(labelled.answers.ids) if name not in known])
+
+
+def _harvested_ids(state: ScenarioState) -> set[str]:
+    import pandas as pd
+
+    return {name for path in _harvests(state) for name in pd.read_parquet(path, columns=[RESERVED])[RESERVED]}
+
+
+def _harvests(state: ScenarioState) -> list[Path]:
+    return sorted(state.harvest.glob("*.parquet"))
+
+
+def as_batch(labelled: Labelled, schema: Schema) -> "pd.DataFrame":
+    """Rows as a file brings them: dates as the text they were sent as, a missing time is when the row was answered."""
+    batch = labelled.answers.features.reindex(columns=[column.name for column in schema.columns])
+    batch = with_columns(
+        batch, {each.name: [_as_sent(each, cell) for cell in batch[each.name]] for each in schema.columns}
+    )
+    if schema.time is not None and schema.column(schema.time).type == DATE:
+        times = batch[schema.time].astype(object)
+        batch[schema.time] = times.where(times.notna(), np.array(labelled.answers.at, dtype=object))
+    batch[schema.target.name] = [schema.target.parse(label) for label in labelled.labels]
+    batch[RESERVED] = list(labelled.answers.ids)
+    return batch
+
+
+def _as_sent(column: Column, cell: Any) -> Any:
+    """The cell in the one form that a Parquet column has: JSON knows huge whole numbers, and 1 beside "1"."""
+    if column.type == NUMBER and isinstance(cell, int) and not isinstance(cell, bool):
+        return float(cell)
+    if column.type == CATEGORY and isinstance(cell, SCALAR) and not is_missing(cell):
+        return column.named_by(cell) or str(cell)
+    return cell
+
+
+def _undelivered(settings: Settings, state: ScenarioState) -> list[Path]:
+    ingested = {batch.sha256 for batch in read_batches(ScenarioBranch(settings.project, state.scenario))}
+    settled = ingested | refused_digests(state)
+    return [path for path in _harvests(state) if file_digest(path) not in settled]
+
+
+def _deliver(path: Path, state: ScenarioState) -> int:
+    write_bytes(state.incoming / path.name, path.read_bytes())
+    return _rows_in(path)
+
+
+def _rows_in(path: Path) -> int:
+    import pyarrow.parquet
+
+    return int(pyarrow.parquet.read_metadata(path).num_rows)

@@ -1,0 +1,170 @@
+"""What the ledger and the store know of the champion, and what the rules make of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.prediction_ledger import LedgerReader
+from releve.adapters.registry.registry import Current, Registry
+from releve.core.errors import BadInput
+from releve.core.params import Params
+from releve.core.settings import Settings
+from releve.domain.drift.drift import Predictions
+from releve.domain.evaluation.metrics import metrics_of
+from releve.domain.evaluation.paired import Doubt
+from releve.domain.prediction_log.ledger import Answers, Labelled, join_labels
+from releve.domain.quality import age, estimates, quality, realised
+from releve.domain.quality.age import Age
+from releve.domain.quality.estimates import Estimate
+from releve.domain.quality.quality import Promise, Quality, promise_of
+from releve.domain.quality.realised import Answered
+from releve.domain.schema.schema import Schema
+from releve.domain.trigger.cadence import LEAST_RECENT
+from tasks.monitoring.champion import check_released, read_holdout, read_reference
+from tasks.places import ScenarioState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Window:
+    """The newest answers, which drift and estimate look at."""
+
+    rows: int
+    first_at: str | None  # ISO 8601, UTC; None where there is no answer
+    last_at: str | None
+    labelled: int  # of the rows
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """What the ledger and the store know of the champion; one reading of the ledger."""
+
+    params: Params
+    schema: Schema
+    champion: Current
+    answers: Answers
+    labelled: Labelled
+    reference: "pd.DataFrame"
+    holdout: Answered | None
+
+    @property
+    def newest(self) -> range:
+        """Positions of the newest answers: batches are pooled until a verdict has enough of them."""
+        return range(max(0, len(self.answers) - self.params.monitor.window_rows), len(self.answers))
+
+    @property
+    def window(self) -> Window:
+        at, known = [self.answers.at[row] for row in self.newest], set(self.labelled.answers.ids)
+        there = sum(self.answers.ids[row] in known for row in self.newest)
+        return Window(len(at), at[0] if at else None, at[-1] if at else None, there)
+
+    @property
+    def promise(self) -> Promise:
+        return promise_of(self.champion.release, confidence=self.params.trigger.confidence)
+
+    @property
+    def doubt(self) -> Doubt:
+        gate = self.params.gate
+        return Doubt(self.params.trigger.confidence, gate.resamples, gate.block_rows, gate.seed)
+
+
+def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
+    """Raises NotFound before the first release, BadInput when the target has changed since it."""
+    truth = read_committed(settings, scenario)
+    params, schema = truth.params, truth.schema
+    champion = check_released(registry.current(scenario), scenario)
+    _check_promise(champion, schema)
+    model, ledger = champion.release.model, LedgerReader(ScenarioState(settings.home, scenario).ledger)
+    answers = ledger.answers(since=champion.since, model=model)
+    return Gathered(
+        params,
+        schema,
+        champion,
+        answers,
+        join_labels(answers, ledger.labels()),
+        read_reference(settings, model),
+        read_holdout(settings, model, schema, quantile=params.gate.quantile),
+    )
+
+
+def judge_quality(known: Gathered) -> Quality:
+    """The newest labelled answers against the promise."""
+    found = realised.as_sheet(known.labelled, known.schema.target, **_newest(known))
+    rule = known.params.trigger
+    return quality.assess(
+        found,
+        promise=known.promise,
+        tolerance=rule.quality_tolerance,
+        min_labels=rule.min_labels,
+        doubt=known.doubt,
+        answered=len(known.answers),
+    )
+
+
+def judge_recent(known: Gathered, *, since: str | None) -> Quality:
+    """The answers whose label came after `since` (ISO 8601; None: ever), alone: what sags is seen at once."""
+    labelled, rule = known.labelled, known.params.trigger
+    after = None if since is None else datetime.fromisoformat(since)
+    new = [
+        place for place, at in enumerate(labelled.labelled_at) if after is None or datetime.fromisoformat(at) > after
+    ]
+    return quality.assess(
+        realised.as_sheet(labelled.take(new), known.schema.target, **_newest(known)),
+        promise=known.promise,
+        tolerance=rule.quality_tolerance,
+        min_labels=LEAST_RECENT,
+        doubt=known.doubt,
+    )
+
+
+def predictions(known: Gathered) -> Predictions | None:
+    """What was answered to the holdout, and to the newest rows; None with a model that was packaged without."""
+    if known.holdout is None:
+        return None
+    held_out, classes = known.holdout.sheet.answers, known.schema.target.classes
+    reference = [classes[place] for place in held_out.argmax(axis=1)] if classes else held_out.tolist()
+    parse = known.schema.target.parse
+    return Predictions(reference, [parse(known.answers.predicted[row]) for row in known.newest])
+
+
+def estimate_quality(known: Gathered) -> Estimate:
+    """The newest answers, whatever their labels, against the promise."""
+    target = known.schema.target
+    return estimates.estimate(
+        known.holdout,
+        realised.as_answered(known.answers, target, **_newest(known)),
+        realised.as_labelled(known.labelled, target, **_newest(known)),
+        schema=known.schema,
+        promise=known.promise,
+        tolerance=known.params.trigger.quality_tolerance,
+        params=known.params.estimate,
+        doubt=known.doubt,
+    )
+
+
+def judge_age(known: Gathered, *, now: datetime, retrained_at: str, ingested_at: str) -> Age:
+    """What time alone says. `ingested_at`: when a row came last, answers aside."""
+    answers, labelled = known.answers, known.labelled
+    there = set(labelled.answers.ids)
+    waiting = [at for name, at in zip(answers.ids, answers.at, strict=True) if name not in there]
+    labels = age.labelling(waiting, list(zip(labelled.answers.at, labelled.labelled_at, strict=True)), now=now)
+    newest = max([ingested_at, *answers.at[-1:]], key=datetime.fromisoformat)
+    limits = known.params.age
+    return age.assess(now=now, retrained_at=retrained_at, newest_row_at=newest, labels=labels, limits=limits)
+
+
+def _newest(known: Gathered) -> dict[str, Any]:
+    return {"rows": known.params.monitor.window_rows, "quantile": known.params.gate.quantile}
+
+
+def _check_promise(champion: Current, schema: Schema) -> None:
+    """Raises BadInput when the target's task has changed since the champion made its promise."""
+    metric, task = champion.release.metric, schema.target.task
+    if metric not in metrics_of(task):
+        raise BadInput(
+            f"the champion {champion.release.model} promised {metric}, which is no metric of a {task} target: the "
+            "scenario's target has changed since. Change it back, or start the scenario from scratch (`make forget`)"
+        )

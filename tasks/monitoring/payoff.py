@@ -1,0 +1,82 @@
+"""What the last promotion brought: the champion before it is asked the rows that the present one answered."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from releve.adapters.models.model_runtime import Model
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.registry.registry import Registry
+from releve.core.errors import BadInput, ReleveError
+from releve.core.settings import Settings
+from releve.domain.evaluation.metrics import METRICS
+from releve.domain.evaluation.sheets import Floats, in_classes, sheet
+from releve.domain.prediction_log.ledger import Labelled
+from releve.domain.quality import realised
+from releve.domain.registry.chain import MOVES, ROLLED_BACK
+from releve.domain.schema.target import REGRESSION, Target
+from releve.domain.trigger import cadence, trigger
+from releve.domain.trigger.cadence import MOST_ROWS, Payoff
+from tasks.monitoring.evidence import Gathered
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def measure_payoff(known: Gathered, registry: Registry, settings: Settings, scenario: str) -> tuple[Payoff | None, str]:
+    """The payoff, and why there is none where the champion before could not be asked.
+
+    Only `trigger.policy: auto` asks for it. Without words there is none before the second release, nor while fewer
+    than `trigger.min_labels` of the champion's answers are labelled, nor after a rollback: what is gained over the
+    model that was taken back says nothing for retraining.
+    """
+    rule, labelled = known.params.trigger, _newest(known)
+    if rule.policy != trigger.AUTO or len(labelled) < max(1, rule.min_labels):
+        return None, ""
+    previous = registry.previous(scenario)
+    if previous is None or _was_rolled_back(registry, scenario):
+        return None, ""
+    try:
+        model = ModelStore(settings.home).load(previous.model, digest=previous.model_digest)
+        answers = _answers(model, labelled.answers.features, known.schema.target)
+    except Exception as error:  # a model of an older release fails in ways of its own: files, runtime, keys, types
+        why = str(error) if isinstance(error, ReleveError) else f"{type(error).__name__}: {error}"
+        return None, f"what the last promotion brought is unknown, as {previous.model} cannot be asked: {why}"
+    return _measure(known, labelled, answers), ""
+
+
+def _was_rolled_back(registry: Registry, scenario: str) -> bool:
+    return registry.events(scenario, kinds=MOVES)[-1].kind == ROLLED_BACK
+
+
+def _newest(known: Gathered) -> Labelled:
+    """The newest answers whose label is one of the target's."""
+    labelled, target = known.labelled, known.schema.target
+    fit = [place for place, label in enumerate(labelled.labels) if target.parse(label) is not None]
+    return labelled.take(fit[-MOST_ROWS:])
+
+
+def _measure(known: Gathered, labelled: Labelled, answers: Floats) -> Payoff | None:
+    """`answers`: what the champion before answered to the same rows."""
+    target, quantile, metric = known.schema.target, known.params.gate.quantile, known.promise.metric
+    mine = realised.as_sheet(labelled, target, rows=len(labelled), quantile=quantile)
+    labels = [target.parse(label) for label in labelled.labels]
+    other = sheet(answers, labels, target, quantile=quantile)
+    if mine is None or not METRICS[metric].is_defined(mine):
+        return None
+    return cadence.measure(metric, mine, other, doubt=known.doubt)
+
+
+def _answers(model: Model, features: "pd.DataFrame", target: Target) -> Floats:
+    """In the order of the target's classes. Raises BadInput where the model takes other rows, or answers another
+    question."""
+    if (model.schema.target.task == REGRESSION) != (target.task == REGRESSION):
+        raise BadInput(f"it answers a {model.schema.target.task} question, and this is a {target.task} one")
+    wanted = features[[name for name in model.schema.names if name in features]]
+    rows: list[dict[Any, Any]] = wanted.astype(object).where(wanted.notna(), None).to_dict("records")
+    if problems := model.schema.row_problems(rows):
+        raise BadInput(f"it takes other rows: {problems[0]}")
+    found = model.answer(model.schema.model_input(rows))
+    if found.probabilities is None:
+        return np.asarray(found.labels, dtype=np.float64)
+    return in_classes(found.probabilities, model.schema.target.classes, target.classes)

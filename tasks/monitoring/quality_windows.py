@@ -1,0 +1,48 @@
+"""Quality over time, of every champion since the ledger began."""
+
+from itertools import chain
+
+from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.prediction_ledger import LedgerReader
+from releve.core.errors import NotFound
+from releve.core.settings import Settings
+from releve.domain.evaluation.metrics import resolve
+from releve.domain.evaluation.paired import Doubt
+from releve.domain.quality.quality_windows import QualityWindow, Scoring
+from releve.domain.quality.quality_windows import quality_windows as cut_windows
+from releve.domain.schema.schema import Schema
+from tasks.monitoring.champion import read_reference
+from tasks.places import ScenarioState
+
+CHAMPION = "champion"  # the arm whose answers callers got
+RESAMPLES = 400  # draws per window at most: there may be thousands of windows
+
+
+def quality_windows(settings: Settings, scenario: str) -> tuple[QualityWindow, ...]:
+    """Windows of `monitor.window_rows` answers in time order; () before the first answer. Reads the ledger once."""
+    truth = read_committed(settings, scenario)
+    params, schema = truth.params, truth.schema
+    ledger, gate = LedgerReader(ScenarioState(settings.home, scenario).ledger), params.gate
+    how = Scoring(
+        schema.target,
+        resolve(gate.metric, schema.target.task),
+        gate.quantile,
+        params.monitor.window_rows,
+        Doubt(params.trigger.confidence, min(gate.resamples, RESAMPLES), gate.block_rows, gate.seed),
+    )
+    days = ledger.days(arm=CHAMPION)
+    first = next((day for day in days if len(day)), None)
+    if first is None:
+        return ()
+    known = _learned_labels(settings, first.models[0], schema)
+    return tuple(cut_windows(chain([first], days), ledger.labels(), how, known=known))
+
+
+def _learned_labels(settings: Settings, model: str, schema: Schema) -> list[object]:
+    """What the first model learned from, as far as it travels with it; nothing where that model is gone."""
+    try:
+        labels = read_reference(settings, model)[schema.target.name]
+    except (NotFound, KeyError):  # another target then
+        return []
+    parsed = (schema.target.parse(label) for label in labels)
+    return [label for label in parsed if label is not None]

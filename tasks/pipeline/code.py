@@ -1,0 +1,83 @@
+"""Write down what the code of each step is, so that DVC runs a stage again when code that it imports has changed.
+
+`python -m tasks.pipeline.code FOLDER STEP...` writes FOLDER/STEP.json for each step: every file of this project
+that `tasks.pipeline.STEP` imports, however far away, with its SHA-256. A stage depends on its own manifest, and no list
+of files has to be kept by hand. The stage `code` of a dvc.yaml calls this at every `dvc repro`.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from releve.adapters.files import write_json
+
+PACKAGES = ("releve", "tasks")
+
+
+def write_manifests(project: Path, folder: Path, steps: list[str]) -> None:
+    """Write `folder`/<step>.json for each of `steps`. Raises FileNotFoundError for a step that does not exist."""
+    for step in steps:
+        paths = imported_files(project, f"tasks.pipeline.{step}")
+        write_json(folder / f"{step}.json", {path: _digest(project / path) for path in sorted(paths)})
+
+
+def imported_files(project: Path, module: str) -> set[str]:
+    """Files of the project's own packages that running `module` may import, itself included.
+
+    Imports inside functions count, those for type checkers alone do not.
+    """
+    if _file_of(project, module) is None:
+        raise FileNotFoundError(f"{module} is no module of {project}")
+    seen, waiting = set(), [*_with_packages(module)]
+    while waiting:
+        path = _file_of(project, waiting.pop())
+        if path and path not in seen:
+            seen.add(path)
+            waiting += _imports(project, path)
+    return seen
+
+
+@cache
+def _file_of(project: Path, module: str) -> str | None:
+    """The file of a module or package of ours; None for another's, and for a name that is no module."""
+    base = Path(*module.split("."))
+    if base.parts[0] not in PACKAGES:
+        return None
+    found = (path for path in (base.with_suffix(".py"), base / "__init__.py") if (project / path).is_file())
+    return next((path.as_posix() for path in found), None)
+
+
+@cache
+def _imports(project: Path, path: str) -> frozenset[str]:
+    names = _imported_names(ast.parse((project / path).read_text(encoding="utf-8")))
+    return frozenset(each for name in names for each in _with_packages(name))
+
+
+def _with_packages(name: str) -> Iterator[str]:
+    """A module, and the packages that it lies in: importing it runs their __init__ too."""
+    parts = name.split(".")
+    return (".".join(parts[: count + 1]) for count in range(len(parts)))
+
+
+def _imported_names(tree: ast.AST) -> Iterator[str]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+        elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            yield from (name for branch in node.orelse for name in _imported_names(branch))
+        else:
+            yield from _imported_names(node)
+
+
+@cache
+def _digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    write_manifests(Path.cwd(), Path(sys.argv[1]), sys.argv[2:])

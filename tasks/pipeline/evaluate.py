@@ -1,0 +1,120 @@
+"""Challenger, champion and naive baselines on the same holdout rows: by the gate's metric, over all and per slice."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from releve.adapters.files import read_inputs, write_json
+from releve.adapters.models.model_runtime import Model
+from releve.adapters.models.model_store import ModelStore
+from releve.core.errors import BadInput
+from releve.domain.evaluation.baselines import in_words
+from releve.domain.evaluation.scores import rounded, told
+from releve.domain.evaluation.sheets import Sheet, in_classes, sheet
+from releve.domain.evaluation.slices import check_slices
+from releve.domain.evaluation.split import Fold, numbered
+from releve.domain.gate import judging
+from releve.domain.gate.judging import Case
+from releve.domain.schema.target import REGRESSION
+from releve.domain.training.learning import VALUE
+from tasks.pipeline.fairness import find_unfairness
+from tasks.pipeline.stage import Stage, run
+from tasks.places import POSITION
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def evaluate(stage: Stage) -> None:
+    """Write results/<scenario>/evaluation.json for the gate and metrics.json for people."""
+    case = gather(stage)
+
+    found = judge(case)
+
+    write_json(stage.files.evaluation, all_rounded(found))
+    write_json(stage.files.metrics, all_rounded(_summary(found)))
+    others = ", ".join(f"{in_words(name)} {told(other['score'])}" for name, other in found["against"].items())
+    print(f"{found['metric']} {told(found['challenger']['score'])} on {found['holdout_rows']} rows; {others}")
+
+
+def gather(stage: Stage) -> Case:
+    """Raises BadInput for params that do not fit the table, and for a champion that cannot be asked."""
+    import pandas as pd
+
+    gate, schema = stage.params.gate, stage.schema
+    check_slices(gate.slices, schema, key="gate.slices")
+    check_slices(gate.protected, schema, key="gate.protected")
+    rows, holdout = pd.read_parquet(stage.files.rows), pd.read_parquet(stage.files.holdout)
+    folds = tuple(Fold(**fold) for fold in json.loads(stage.files.folds.read_text()))
+    newest = rows.iloc[int(holdout[POSITION].iloc[0]) :]
+    blocks = numbered(folds)
+    mine = _sheet(stage, newest, holdout[_answer_columns(stage)].to_numpy(), blocks)
+    tag = read_inputs(stage.files.inputs).champion
+    champion = _sheet(stage, newest, _champion_answers(stage, tag, newest), blocks) if tag else None
+    return Case(rows, folds, mine, champion, schema, gate)
+
+
+def judge(case: Case) -> dict[str, Any]:
+    """evaluation.json; `releve.domain.gate.challenge.read_challenge` reads it."""
+    fairness, unknown = find_unfairness(case)
+    return {**judging.judge(case), "fairness": fairness, "unknown_groups": unknown}
+
+
+def _answer_columns(stage: Stage) -> list[str]:
+    return [str(label) for label in stage.schema.target.classes] or [VALUE]
+
+
+def _sheet(stage: Stage, rows: "pd.DataFrame", answers: Any, blocks: Any) -> Sheet:
+    """The champion is one model, and is yet asked what the challenger is: to rank the rows of a block."""
+    target = stage.schema.target
+    return sheet(answers, rows[target.name].tolist(), target, quantile=stage.params.gate.quantile, blocks=blocks)
+
+
+def _champion_answers(stage: Stage, tag: str, rows: "pd.DataFrame") -> Any:
+    """In the order of the schema's classes, of which the champion may know fewer, or others."""
+    model, target = ModelStore(stage.settings.home).load(tag), stage.schema.target
+    _check_askable(model, stage, rows)
+    answers = model.answer(model.schema.frame_input(rows))
+    if answers.probabilities is None:
+        return np.asarray(answers.labels, dtype=np.float64)
+    return in_classes(answers.probabilities, model.schema.target.classes, target.classes)
+
+
+def _check_askable(model: Model, stage: Stage, rows: "pd.DataFrame") -> None:
+    start_over = "Change the scenario back, or start it from scratch (`make forget`)"
+    if (model.schema.target.task == REGRESSION) != (stage.schema.target.task == REGRESSION):
+        raise BadInput(
+            f"the champion {model.tag} answers a {model.schema.target.task} question and the scenario asks a "
+            f"{stage.schema.target.task} one, so they cannot be compared. {start_over}"
+        )
+    if missing := [name for name in model.schema.names if name not in rows]:
+        raise BadInput(
+            f"the champion {model.tag} needs the columns {', '.join(missing)}, which the scenario no longer has, so it "
+            f"cannot be compared. {start_over}"
+        )
+    types = {column.name: column.type for column in stage.schema.columns}
+    for column in model.schema.features:
+        if column.type != types[column.name]:
+            raise BadInput(
+                f"the champion {model.tag} learned {column.name} as a {column.type} and the scenario calls it a "
+                f"{types[column.name]}, so they cannot be compared. {start_over}"
+            )
+
+
+def _summary(found: dict[str, Any]) -> dict[str, Any]:
+    others = {name.replace(" ", "_"): other["score"] for name, other in found["against"].items()}
+    return {**found["challenger"]["metrics"], **others, "holdout_rows": found["holdout_rows"], "rows": found["rows"]}
+
+
+def all_rounded(value: Any) -> Any:
+    """Every figure in it."""
+    if isinstance(value, dict):
+        return {key: all_rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [all_rounded(inner) for inner in value]
+    return rounded(value) if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    run(evaluate)

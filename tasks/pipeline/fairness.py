@@ -1,0 +1,106 @@
+"""How differently challenger and champion treat the groups of a protected column."""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from releve.adapters import fairness
+from releve.domain.evaluation import unfairness
+from releve.domain.evaluation.metrics import METRICS, score_or_none
+from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.sheets import Sheet
+from releve.domain.evaluation.slices import groups
+from releve.domain.gate.judging import Case
+from releve.domain.schema.target import BINARY
+
+
+def find_unfairness(case: Case) -> tuple[list[dict[str, Any]], list[str]]:
+    """A line per protected column and measure; and the columns whose groups cannot be compared: fewer than two of
+    them are large enough, or the metric is not defined in one.
+
+    Groups of fewer than gate.min_slice_rows rows are named in the line and left out of the difference: of few rows
+    every share is extreme.
+    """
+    found, unknown = [], []
+    for column in case.gate.protected:
+        kind = case.schema.column(column).type
+        names = groups(case.rows[column].iloc[: case.first], case.holdout[column], kind)
+        counts = Counter(names)
+        small = sorted(name for name, rows in counts.items() if rows < case.gate.min_slice_rows)
+        if len(counts) - len(small) < 2:
+            unknown.append(column)
+            continue
+        lines = _lines(case, column, names, small)
+        undefined = any(math.isnan(line[figure]) for line in lines for figure in ("challenger", "low", "high"))
+        unknown += [column] if undefined else []
+        found += [] if undefined else lines
+    return found, unknown
+
+
+def _lines(case: Case, column: str, names: list[str], small: list[str]) -> list[dict[str, Any]]:
+    kept = np.array([name not in small for name in names])
+    large = [name for name, keep in zip(names, kept, strict=True) if keep]
+    measure = OF_TWO_CLASSES if case.schema.target.task == BINARY else _of_scores(case.metric)
+    mine, theirs = case.challenger.take(kept), case.champion.take(kept) if case.champion else None
+    values, others = measure.values(mine, large), measure.values(theirs, large) if theirs else {}
+    defined = not any(math.isnan(value) for value in values.values())
+    doubts = measure.doubts(mine, large, case.doubt) if defined else {}
+    return [
+        {
+            "attribute": column,
+            "metric": metric,
+            "challenger": value,
+            "low": doubts[metric].low if defined else math.nan,
+            "high": doubts[metric].high if defined else math.nan,
+            "champion": None if math.isnan(others.get(metric, math.nan)) else others[metric],
+            "left_out": {name: names.count(name) for name in small},
+        }
+        for metric, value in values.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """By name, how differently groups are treated, and how sure that is."""
+
+    values: Callable[[Sheet, list[str]], dict[str, float]]
+    doubts: Callable[[Sheet, list[str], Doubt], dict[str, Interval]]
+
+
+def _answered(found: Sheet) -> tuple[Any, Any]:
+    """Per row: is it, and was it called, positive."""
+    return found.truth == found.positive, found.named == found.positive
+
+
+OF_TWO_CLASSES = Measure(
+    lambda found, names: fairness.binary_differences(*_answered(found), names),
+    lambda found, names, doubt: unfairness.binary_intervals(*_answered(found), names, doubt),
+)
+
+
+def _of_scores(metric: str) -> Measure:
+    """The largest difference of the metric; of one without an upper end, as a share of the score over all."""
+
+    def unit(found: Sheet) -> float:
+        return (METRICS[metric].relative and abs(_known(metric, found))) or 1.0
+
+    def values(found: Sheet, names: list[str]) -> dict[str, float]:
+        gap = fairness.score_difference(lambda rows: _known(metric, found.take(rows)), names)
+        return {f"{metric} difference": gap / unit(found)}
+
+    def doubts(found: Sheet, names: list[str], doubt: Doubt) -> dict[str, Interval]:
+        gap = unfairness.score_difference_interval(metric, found, names, doubt)
+        return {f"{metric} difference": Interval(*(end / unit(found) for end in (gap.value, gap.low, gap.high)))}
+
+    return Measure(values, doubts)
+
+
+def _known(metric: str, found: Sheet) -> float:
+    """nan where the metric is not defined, which no difference is above or below."""
+    value = score_or_none(metric, found)
+    return float("nan") if value is None else value

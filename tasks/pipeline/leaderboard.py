@@ -1,0 +1,34 @@
+"""One line per scenario: how its challenger compares with its champion and with the naive baselines."""
+
+import json
+import sys
+from pathlib import Path
+
+from releve.adapters.files import write_bytes, write_json
+from releve.core.door import run_command
+from releve.reporting.drawing.page import page
+from releve.reporting.leaderboard import HEADS, Result, build
+
+RESULTS, BOARD = Path("results"), Path("leaderboard")
+
+
+def leaderboard(project: Path) -> None:
+    """Write leaderboard/metrics.json, README.md and index.html from results/*/evaluation.json."""
+    found = tuple(
+        Result(path.parent.name, json.loads(path.read_text()))
+        for path in sorted((project / RESULTS).glob("*/evaluation.json"))
+    )
+
+    lines = ["# Leaderboard", "", _row(HEADS), "|---" * len(HEADS) + "|", *(_row(result.line) for result in found)]
+
+    write_json(project / BOARD / "metrics.json", {result.scenario: result.known.score.value for result in found})
+    write_bytes(project / BOARD / "README.md", ("\n".join(lines) + "\n").encode())
+    write_bytes(project / BOARD / "index.html", page(build(found)).encode())
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(lambda: leaderboard(Path.cwd())))

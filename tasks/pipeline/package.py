@@ -1,0 +1,140 @@
+"""Turn the fitted pipeline into what is served: a folder that answers alone and says what it is."""
+
+import json
+import platform
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from releve.adapters.files import write_bytes, write_json, write_parquet
+from releve.adapters.models.model_runtime import DESCRIPTION, ONNX_FILE, SKOPS_FILE, Model, load, load_pipeline
+from releve.adapters.models.onnx_export import Export, export_checked
+from releve.adapters.vectors.embedder_files import text_files
+from releve.adapters.vectors.sentence_model import SentenceModel, import_model
+from releve.domain.neighbours.embedding import Embedder
+from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
+from releve.domain.schema.target import REGRESSION
+from releve.domain.training.holdout import as_kept
+from releve.domain.training.learning import window
+from tasks.pipeline.sanity import try_slight_changes
+from tasks.pipeline.stage import Stage, run
+from tasks.places import HOLDOUT, POSITION, REFERENCE, ScenarioFiles
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MADE_WITH = ("scikit-learn", "numpy", "pandas", "onnxruntime", "skl2onnx")
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Rows with the answers the model gives, asked again before every release."""
+
+    rows: list[dict[str, Any]]
+    labels: list[Any]
+
+
+def package(stage: Stage) -> None:
+    """Write scenarios/<scenario>/build/model/."""
+    import pandas as pd
+
+    # gather
+    schema = stage.schema
+    rows = pd.read_parquet(stage.files.rows)
+    holdout = pd.read_parquet(stage.files.holdout)
+    pipeline = load_pipeline(stage.files.pipeline)
+    evaluation = json.loads(stage.files.evaluation.read_text())
+    chosen = json.loads(stage.files.recipe.read_text())
+    learned = window(rows, end=len(rows), last_batches=chosen["window"]["last_batches"])
+    reference = learned.tail(stage.params.package.reference_rows)
+
+    # decide
+    kept = as_kept(rows.iloc[holdout[POSITION].to_numpy()], holdout, stage.schema)
+    exported = export_checked(pipeline, schema, reference, tolerance=stage.params.package.parity_tolerance)
+
+    # apply
+    shutil.rmtree(stage.files.model, ignore_errors=True)
+    _write_model(stage.files, exported, pipeline_file=stage.files.pipeline)
+    embedder = Embedder.fit(schema.frame_input(reference), encoder=_text_encoder(stage))
+    _write_all(stage.files.model, text_files(embedder))
+    write_parquet(stage.files.model / REFERENCE, reference)
+    write_parquet(stage.files.model / HOLDOUT, kept)
+    description = {
+        "scenario": stage.files.scenario,
+        "runtime": exported.runtime,
+        "parity": exported.reason,
+        "task": schema.target.task,
+        "classes": [] if schema.target.task == REGRESSION else pipeline.classes_.tolist(),
+        "schema": schema.as_dict(),
+        "embedder": embedder.as_dict(),
+        "recipe": chosen,
+        "environment": _environment(),
+        "rows": len(rows),
+        "learned_rows": len(learned),  # the holdout included: what was judged on it was fitted on the rows before
+        "evaluation": evaluation,
+        "golden": {"rows": [], "labels": []},
+    }
+    write_json(stage.files.model / DESCRIPTION, description)
+    model = load(stage.files.model, tag="the packaged model")
+    sanity = try_slight_changes(model, learned)
+    description |= {"sanity": sanity.as_dict()}
+    golden = _ask(model, schema.as_rows(_spread(rows, stage.params.package.golden_rows)))
+    write_json(
+        stage.files.model / DESCRIPTION, description | {"golden": {"rows": golden.rows, "labels": golden.labels}}
+    )
+    write_json(stage.files.model_summary, _summary(description))
+    print(f"served by {exported.runtime}" + (f": {exported.reason}" if exported.reason else ""))
+
+
+def _summary(description: dict[str, Any]) -> dict[str, Any]:
+    """What people compare; the trials of the search stay with the model."""
+    recipe = {name: value for name, value in description["recipe"].items() if name != "trials"}
+    kept = ("task", "runtime", "parity", "sanity", "rows", "learned_rows", "classes")
+    return {name: description[name] for name in kept} | {"recipe": recipe}
+
+
+def _environment() -> dict[str, str]:
+    """Where the model was made; in the model alone, since results are the same everywhere."""
+    packages = {name: version(name) for name in MADE_WITH}
+    return {"python": platform.python_version(), "platform": platform.platform(), **packages}
+
+
+def _write_model(files: ScenarioFiles, exported: Export, *, pipeline_file: Path) -> None:
+    if exported.onnx is not None:
+        write_bytes(files.model / ONNX_FILE, exported.onnx)
+    else:
+        write_bytes(files.model / SKOPS_FILE, pipeline_file.read_bytes())
+
+
+def _ask(model: Model, rows: list[dict[str, Any]]) -> Golden:
+    return Golden(rows, model.answer(model.schema.model_input(rows)).labels)
+
+
+def _spread(rows: "pd.DataFrame", count: int) -> "pd.DataFrame":
+    """`count` rows, or all where there are fewer, spread evenly over time."""
+    return rows.iloc[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+
+
+def _text_encoder(stage: Stage) -> Callable[[list[str]], TextEncoder]:
+    """What learns from a column of texts; a sentence model has learned, and its files are put beside the model."""
+    knobs = stage.params.embedding
+    if not knobs.model or not stage.schema.texts:
+        return partial(NgramVectors.fit, dimensions=knobs.dimensions, max_features=knobs.max_features)
+    _write_all(stage.files.model, import_model(stage.settings.home / knobs.model))
+    model = SentenceModel(stage.files.model)
+    return lambda _: model
+
+
+def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        write_bytes(folder / name, content)
+
+
+if __name__ == "__main__":
+    run(package)

@@ -1,0 +1,111 @@
+"""All labelled rows in time order, and the blocks of the holdout.
+
+Time order is batch after batch, as they were ingested, and within a batch by the schema's `time` column, or as the rows
+came where there is none. A late file is not sorted in among earlier ones: what the champion learned from would no
+longer come first. Batches are read as params.yaml describes the table today (see `as_described`).
+"""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from releve.adapters.files import read_inputs, write_json, write_parquet
+from releve.core.errors import BadInput
+from releve.domain.evaluation.split import rolling_folds
+from releve.domain.schema.columns import Column
+from releve.domain.schema.frames import with_columns
+from releve.domain.schema.own_columns import BATCH, ROW
+from releve.domain.schema.schema import Schema
+from tasks.pipeline.stage import Stage, run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def split(stage: Stage) -> None:
+    """Check every row once more, join the batches, cut the holdout."""
+    inputs = read_inputs(stage.files.inputs)
+    rows = read_rows(stage.files.folder / inputs.rows, stage.schema, listed=listed_batches(stage.files.batch_list))
+
+    folds = rolling_folds(len(rows), seen=inputs.seen_rows, **stage.params.split.model_dump())
+
+    write_parquet(stage.files.rows, rows)
+    write_json(stage.files.folds, [{"start": fold.start, "end": fold.end} for fold in folds])
+    print(f"{len(rows)} labelled rows; the newest {len(rows) - folds[0].start} are the holdout, in {len(folds)} blocks")
+
+
+def read_rows(folder: Path, schema: Schema, *, listed: Iterable[str] = ()) -> "pd.DataFrame":
+    """The batches of `folder` in order, typed: features, target, `_batch`, `_row`. Raises BadInput for a bad row.
+
+    `listed`: names of batches, oldest first (see `in_order`).
+    """
+    import pandas as pd
+
+    names = in_order((path.stem for path in folder.glob("*.parquet")), listed)
+    if not names:
+        raise BadInput(
+            f"there are no rows in {folder.name}/; put files into the incoming folder and run the ingest flow"
+        )
+    batches = (as_described(pd.read_parquet(folder / f"{name}.parquet"), schema, batch=name) for name in names)
+    return pd.concat(batches, ignore_index=True)
+
+
+def in_order(names: Iterable[str], listed: Iterable[str] = ()) -> list[str]:
+    """Batches, oldest first: as `listed`, then the others by the number that their names begin with, then by name."""
+    place = {name: number for number, name in enumerate(listed)}
+    return sorted(names, key=lambda name: (place.get(name, len(place)), _number(name), name))
+
+
+def _number(name: str) -> int:
+    digits = name.partition("-")[0]
+    return int(digits) if digits.isdecimal() else 0
+
+
+def listed_batches(batch_list: Path) -> list[str]:
+    """The names in batches.csv, oldest first; none where flows have not written it."""
+    if not batch_list.is_file():
+        return []
+    with batch_list.open(encoding="utf-8", newline="") as file:
+        return [line["batch"] for line in csv.DictReader(file)]
+
+
+def as_described(frame: "pd.DataFrame", schema: Schema, *, batch: str) -> "pd.DataFrame":
+    """The rows of ONE batch, as ingested, typed and in time order: features, target, `_batch`, `_row`.
+
+    `batch`: its name. Raises BadInput where it does not fit what params.yaml describes today.
+    """
+    checked = schema.check_frame(_with_columns_of_today(frame, schema, source=f"batch {batch}"))
+    if checked.problems:
+        raise BadInput(
+            f"batch {batch} no longer fits scenarios/<name>/params.yaml: {checked.problems[0]} "
+            f"({len(checked.rejected_rows)} rows in all); change 'columns' back, or widen it to what the data hold"
+        )
+    rows = checked.accepted
+    rows[BATCH], rows[ROW] = batch, range(len(rows))
+    return rows.sort_values(schema.time, kind="stable", ignore_index=True) if schema.time else rows
+
+
+def _with_columns_of_today(frame: "pd.DataFrame", schema: Schema, *, source: str) -> "pd.DataFrame":
+    """An older batch with the columns that params.yaml describes today: removed ones left out, new ones missing.
+
+    Raises BadInput where a new column may not be missing.
+    """
+    described = [column.name for column in schema.columns] + [schema.target.name]
+    new = [name for name in described if name not in frame]
+    needed = [name for name in new if name == schema.target.name or not _may_be_missing(schema.column(name))]
+    if needed:
+        names = ", ".join(map(repr, needed))
+        raise BadInput(
+            f"{source} has no {names}, which scenarios/<name>/params.yaml describes today; add `nullable: true` there, "
+            "so that the rows of older batches count as missing it, or take the column out again"
+        )
+    return with_columns(frame, dict.fromkeys(new)).loc[:, described]
+
+
+def _may_be_missing(column: Column) -> bool:
+    return column.nullable or not column.feature
+
+
+if __name__ == "__main__":
+    run(split)

@@ -1,0 +1,51 @@
+"""How a DVC stage starts a step: `python -m tasks.<step> <scenario>`."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from releve.adapters.files import read_params, read_schema
+from releve.core.door import run_command
+from releve.core.errors import ReleveError
+from releve.core.params import Params
+from releve.core.settings import Settings
+from releve.domain.schema.schema import Schema
+from tasks.places import ScenarioFiles
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What every step of the pipeline is given."""
+
+    settings: Settings
+    params: Params
+    schema: Schema
+    files: ScenarioFiles
+
+
+def run(step: Callable[[Stage], None]) -> None:
+    """Run `step` for the scenario named on the command line; an error a person can fix ends it without a traceback."""
+
+    def run_step() -> None:
+        settings = Settings.from_environ(os.environ, cwd=Path.cwd())
+        scenario = _scenario_argument(sys.argv[1:])
+        project = settings.project
+        step(
+            Stage(
+                settings,
+                read_params(project, scenario),
+                read_schema(project, scenario),
+                ScenarioFiles(project, scenario),
+            )
+        )
+
+    if code := run_command(run_step):
+        sys.exit(code)
+
+
+def _scenario_argument(arguments: list[str]) -> str:
+    if len(arguments) != 1:
+        raise ReleveError("expected one argument, the scenario's name")
+    return arguments[0]

@@ -1,0 +1,220 @@
+"""Choose the recipe: of a search in a budget, on the rows before the holdout, or as params.yaml names it."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from releve.adapters.compute import open_workers
+from releve.adapters.files import read_inputs, write_json
+from releve.adapters.models.model_runtime import DESCRIPTION
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.search import Search
+from releve.core.errors import BadInput
+from releve.core.params import Compute, Tune
+from releve.domain.evaluation.metrics import METRICS, resolve
+from releve.domain.training import search_spaces, trials
+from releve.domain.training.learning import better_window, folds_before, window
+from releve.domain.training.search_spaces import AUTO, Candidate
+from releve.domain.training.trials import Score, Table, Trial, try_candidate, validation_folds
+from tasks.pipeline.stage import Stage, run
+
+Proposal = tuple[str, Candidate]  # where a candidate comes from, and what it is
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a search is about to do: `first` is tried before anything is searched for."""
+
+    table: Table
+    recipes: tuple[str, ...]
+    first: tuple[Proposal, ...]
+    tune: Tune
+    compute: Compute
+
+
+@dataclass
+class Found:
+    """What a search has found so far."""
+
+    trials: list[Trial] = field(default_factory=list)
+    stopped_by: str = "trials"
+
+
+def tune(stage: Stage) -> None:
+    """Write recipe.json: the recipe, its scale and options, and why these."""
+    recipe, trials_asked = stage.params.train.recipe, stage.params.tune.trials
+    if recipe == AUTO and not trials_asked:
+        raise BadInput("train.recipe is auto and tune.trials is 0: allow some trials, or name a recipe in params.yaml")
+
+    chosen = _search(stage) if trials_asked else _named(stage)
+
+    common = _common(stage)
+    common["window"] = {"last_batches": _last_batches(stage, Candidate.from_dict(chosen))}
+    write_json(stage.files.recipe, common | chosen)
+
+
+def _named(stage: Stage) -> dict[str, Any]:
+    print(f"{stage.params.train.recipe}, as train.recipe names it; tune.trials is 0, so nothing is searched for")
+    return {**_params_candidate(stage).as_dict(), "score": None, "folds": [], "asked": 0, "done": 0, "trials": []}
+
+
+def _search(stage: Stage) -> dict[str, Any]:
+    plan = _plan(stage)
+    found = search(plan, clock=time.monotonic, progress=lambda line: print(line, flush=True))
+    winner = trials.best(found.trials, metric=plan.table.metric)
+    print(f"chosen: {winner.candidate}, {plan.table.metric} {winner.found.score:.4g}, trial {winner.number}")
+    if winner.origin != trials.SEARCH:
+        print("what the search found is not clearly better than this: by more than one standard error over the blocks")
+    blocks = zip(plan.table.folds, winner.found.folds, strict=True)
+    return {
+        **winner.candidate.as_dict(),
+        "score": winner.found.score,
+        "folds": [{"rows": fold.end - fold.start, "score": score} for fold, score in blocks],
+        "searched_rows": len(plan.table.rows),
+        "asked": plan.tune.trials,
+        "done": len(found.trials),
+        "stopped_by": found.stopped_by,
+        "trials": [trial.as_dict() for trial in found.trials],
+    }
+
+
+def _common(stage: Stage) -> dict[str, Any]:
+    train = stage.params.train
+    return {"seed": train.seed, "metric": _metric(stage)}
+
+
+def _last_batches(stage: Stage, candidate: Candidate) -> int:
+    """As params.yaml says; with `auto` the better of all past rows and the newest batches, right before the holdout."""
+    import pandas as pd
+
+    train, metric = stage.params.train, _metric(stage)
+    if isinstance(train.last_batches, int):
+        return train.last_batches
+    folds = json.loads(stage.files.folds.read_text())
+    rows = pd.read_parquet(stage.files.rows).iloc[: folds[0]["start"]]
+    blocks = folds_before(len(rows), rows=folds[-1]["end"] - folds[0]["start"])
+    quantile, choices = stage.params.gate.quantile, (0, *train.auto_batches)
+    tables = [Table(rows, stage.schema, blocks, metric, train.seed, last, quantile) for last in choices]
+    scores = {table.last_batches: try_candidate(table, candidate).folds for table in tables}
+    chosen = better_window(scores, sign=METRICS[metric].sign)
+    print(f"learns from {f'the newest {chosen} batches' if chosen else 'all past rows'}: {metric} {scores}")
+    return chosen
+
+
+def _metric(stage: Stage) -> str:
+    return resolve(stage.params.gate.metric, stage.schema.target.task)
+
+
+def _plan(stage: Stage) -> Plan:
+    import pandas as pd
+
+    tune, train = stage.params.tune, stage.params.train
+    first_of_holdout = json.loads(stage.files.folds.read_text())[0]["start"]
+    known = pd.read_parquet(stage.files.rows)
+    rows = known.iloc[:first_of_holdout].tail(tune.rows).reset_index(drop=True)
+    folds = validation_folds(len(rows), share=tune.validation_share, folds=tune.folds)
+    quantile = stage.params.gate.quantile
+    table = Table(rows, stage.schema, folds, _metric(stage), train.seed, _searched(stage), quantile)
+    # Searched on few rows, released after a fit on all of the window: it is the latter that has to be bearable.
+    recipes = _recipes(stage, rows=len(window(known, end=len(known), last_batches=_searched(stage))))
+    return Plan(table, recipes, tuple(_first(stage, recipes)), tune, stage.params.compute)
+
+
+def _searched(stage: Stage) -> int:
+    """The batches that candidates learn from; with `auto`, which is decided once the recipe is known, all past rows."""
+    last = stage.params.train.last_batches
+    return last if isinstance(last, int) else 0
+
+
+def _recipes(stage: Stage, *, rows: int) -> tuple[str, ...]:
+    """Those to search among: the one that is named, or those of tune.recipes that so many rows allow."""
+    if stage.params.train.recipe != AUTO:
+        return (stage.params.train.recipe,)
+    recipes, left_out = search_spaces.fitting(tuple(stage.params.tune.recipes), rows=rows)
+    for line in left_out:
+        print(line)
+    if not recipes:
+        raise BadInput(
+            f"tune.recipes has none that learns from {rows} rows; name another one, or learn from fewer "
+            "(train.last_batches)"
+        )
+    return recipes
+
+
+def _first(stage: Stage, recipes: tuple[str, ...]) -> Iterator[Proposal]:
+    """What is tried before anything is searched for: the champion's recipe, the one named, each recipe's defaults."""
+    spaces = search_spaces.spaces(recipes, stage.schema)
+    champion = _champion(stage)
+    if champion and champion.recipe in recipes:
+        yield trials.CHAMPION, champion
+    if stage.params.train.recipe != AUTO:
+        yield trials.PARAMS, _params_candidate(stage)
+    for recipe, space in spaces.items():
+        yield trials.DEFAULTS, search_spaces.default(recipe, space)
+
+
+def _params_candidate(stage: Stage) -> Candidate:
+    return Candidate.from_dict(stage.params.train.model_dump())
+
+
+def _champion(stage: Stage) -> Candidate | None:
+    """The champion's recipe with its options; None when there is no champion."""
+    tag = read_inputs(stage.files.inputs).champion
+    if not tag:
+        return None
+    path = ModelStore(stage.settings.home).get(tag).path / DESCRIPTION
+    return Candidate.from_dict(json.loads(path.read_text())["recipe"])
+
+
+def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], None]) -> Found:
+    """Try candidates in rounds of a fixed size until the budget is spent.
+
+    A round is asked for whole, computed side by side, and told in the order asked: so how many workers there are
+    changes nothing. The clock is looked at between rounds: it may end a search early, and changes no score.
+    """
+    found, started = Found(), clock()
+    spaces = search_spaces.spaces(plan.recipes, plan.table.schema)
+    searcher = Search(spaces, sign=METRICS[plan.table.metric].sign, seed=plan.table.seed)
+    waiting = _distinct(plan.first)
+    with open_workers(try_candidate, plan.table, address=plan.compute.address, workers=plan.compute.workers) as workers:
+        while (left := plan.tune.trials - len(found.trials)) > 0:
+            if found.trials and clock() - started >= plan.tune.seconds:
+                found.stopped_by = "seconds"
+                progress(f"tune.seconds is over after {len(found.trials)} of {plan.tune.trials} trials")
+                break
+            size = min(plan.tune.together, left)
+            asked, waiting = waiting[:size], waiting[size:]
+            asked += [(trials.SEARCH, searcher.ask()) for _ in range(size - len(asked))]
+            for (origin, candidate), outcome in zip(asked, workers.run([one for _, one in asked]), strict=True):
+                score = Score(None, reason=outcome.problem) if outcome.problem else outcome.value
+                found.trials.append(Trial(len(found.trials) + 1, origin, candidate, score))
+                progress(_line(found.trials, plan))
+            for trial in found.trials[-size:]:
+                searcher.tell(trial.candidate, trial.found.score)
+    return found
+
+
+def _distinct(proposals: tuple[Proposal, ...]) -> list[Proposal]:
+    """Without those that an earlier one is the same as."""
+    kept: list[Proposal] = []
+    for origin, candidate in proposals:
+        if candidate not in [other for _, other in kept]:
+            kept.append((origin, candidate))
+    return kept
+
+
+def _line(done: list[Trial], plan: Plan) -> str:
+    """A trial, and what would be chosen so far, as a plain line."""
+    last = done[-1]
+    number = f"trial {last.number}/{plan.tune.trials}"
+    if last.found.score is None:
+        return f"{number} {last.candidate}: failed, {last.found.reason}"
+    winner = trials.best(done, metric=plan.table.metric)
+    so_far = f"chosen so far: {winner.found.score:.4g}, trial {winner.number} {winner.candidate.recipe}"
+    return f"{number} {last.candidate}: {plan.table.metric} {last.found.score:.4g} ({so_far})"
+
+
+if __name__ == "__main__":
+    run(tune)

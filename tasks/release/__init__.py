@@ -1,0 +1,1 @@
+"""A challenger made and judged, released, rolled back, rebuilt."""

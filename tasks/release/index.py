@@ -1,0 +1,76 @@
+"""The vectors of a release: built and checked before it serves, tidied up after."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from releve.adapters.models.model_runtime import Model
+from releve.adapters.registry.registry import Registry
+from releve.adapters.vectors.vector_index import VectorIndex
+from releve.core.params import Index
+from releve.core.settings import Settings
+from releve.domain.neighbours.vectors import Entries, IndexCheck, fitting_text
+from releve.domain.registry.release import Release
+from releve.domain.schema.cells import is_missing, names_of
+from releve.domain.schema.own_columns import BATCH, ROW
+from tasks.monitoring.champion import read_reference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECALL_SEED = 7
+
+
+def build_index(settings: Settings, params: Index, wanted: Release, model: Model) -> IndexCheck:
+    """Build the release's collection from the rows that travel with its model, unless it is there; check it.
+
+    Raises IndexMismatch, IndexUnavailable.
+    """
+    entries = as_entries(read_reference(settings, wanted.model), model)
+    with _index(settings) as index:
+        index.build(wanted.index, entries, scenario=wanted.scenario)
+        return index.check(
+            wanted.index, entries, min_recall=params.min_recall, sample=params.sample_rows, seed=RECALL_SEED
+        )
+
+
+def tidy_indexes(settings: Settings, registry: Registry, current: Release) -> None:
+    """Point the alias at the current index; drop all but it and the previous release's. Any can be built again."""
+    previous = registry.previous(current.scenario)
+    kept = {current.index, previous.index if previous else current.index}
+    with _index(settings) as index:
+        index.alias(current.scenario, current.index)
+        for name in set(index.collections(current.scenario)) - kept:
+            index.drop(name)
+
+
+def as_entries(reference: "pd.DataFrame", model: Model) -> Entries:
+    """The rows a model learned from as they are searched."""
+    target = model.schema.target.name
+    return Entries(
+        ids=np.arange(len(reference), dtype=np.int64),
+        vectors=model.embedder.embed(model.schema.frame_input(reference)),
+        labels=[str(label) for label in reference[target]],
+        batches=reference[BATCH].tolist(),
+        rows=reference[ROW].to_numpy(np.int64),
+        row_ids=row_ids(reference, model.schema.id),
+    )
+
+
+def row_ids(reference: "pd.DataFrame", name: str | None) -> list[str]:
+    """What the table calls each row, "" where it does not or where no index could hold it."""
+    if name is None or name not in reference:
+        return []
+    cells = reference[name].tolist()
+    return ["" if is_missing(cell) else fitting_text((*names_of(cell), str(cell))[0]) for cell in cells]
+
+
+@contextmanager
+def _index(settings: Settings) -> Iterator[VectorIndex]:
+    index = VectorIndex(settings.milvus_uri, settings.milvus_token)
+    try:
+        yield index
+    finally:
+        index.close()

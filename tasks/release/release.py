@@ -1,0 +1,132 @@
+"""Put an accepted challenger into service: model, Bento and index first, then one move of the pointer."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
+from releve.adapters.models import bento_builds
+from releve.adapters.models.model_runtime import Model
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.registry.registry import Registry
+from releve.adapters.scenario_lock import scenario_lock
+from releve.adapters.service_client import wait_until_serving
+from releve.core.errors import Conflict
+from releve.core.params import Params
+from releve.core.settings import Settings
+from releve.domain.evaluation.evaluation import headline
+from releve.domain.neighbours.index_names import collection_name
+from releve.domain.neighbours.vectors import IndexCheck
+from releve.domain.registry.chain import RELEASED
+from releve.domain.registry.release import Release
+from tasks.monitoring.champion import check_golden, read_reference
+from tasks.places import ScenarioState
+from tasks.release.index import build_index, tidy_indexes
+from tasks.release.retrain import Challenger, last_challenger
+
+
+class NotAccepted(Conflict):
+    """The gate did not accept this challenger for the champion that serves now."""
+
+    code = "not_accepted"
+
+
+@dataclass(frozen=True)
+class Released:
+    """A finished release. `index` is None and `bento` "" where none had to be made; `swapped` says whether a running
+    service was seen to answer with it; `note` what a person should know; `left` what a rollback took out of service."""
+
+    release: Release
+    index: IndexCheck | None
+    bento: str
+    swapped: bool
+    note: str = ""
+    left: str = ""
+
+
+def release(
+    settings: Settings, scenario: str, *, model: str | None = None, reason: str = "", actor: str = "release"
+) -> Released:
+    """Release the challenger judged last, or the one named by `model`. Running it again changes nothing.
+
+    Raises NotFound, NotAccepted, ModelAltered, GoldenMismatch, IndexMismatch, IndexUnavailable, StaleRelease, and
+    SwapTimeout when a running service does not take the release over.
+    """
+    params = read_committed(settings, scenario).params
+    lock = scenario_lock(settings.home, scenario, holder="release", wait_seconds=params.runs.wait_seconds)
+    with lock:
+        registry = Registry(settings.registry_url)
+        challenger = last_challenger(registry, scenario, model=model)
+        current = registry.current(scenario)
+        if current and current.release.model == challenger.model:
+            tidy_indexes(settings, registry, current.release)
+            return Released(current.release, None, "", _wait(settings, params, current.release))
+        check_accepted(challenger, current.release.model if current else "", today=datetime.now(UTC).date())
+
+        loaded = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
+        check_golden(loaded)
+        bento = _pack(settings, challenger)
+        prepared = _as_release(scenario, challenger, loaded, len(read_reference(settings, loaded.tag)))
+        index = build_index(settings, params.index, prepared, loaded)
+
+        why = reason or "; ".join(challenger.reasons)
+        registry.move(
+            scenario, RELEASED, expected=current.number if current else None, release=prepared, reason=why, actor=actor
+        )
+        tidy_indexes(settings, registry, prepared)
+        swapped = _wait(settings, params, prepared)
+    return Released(prepared, index, bento.tag, swapped)
+
+
+def check_accepted(challenger: Challenger, champion: str, *, today: date) -> None:
+    """Raises NotAccepted unless the gate accepted it against the champion that serves now, and the overrides that it
+    took still stand."""
+    if not challenger.promote:
+        raise NotAccepted(f"the gate refused {challenger.model}: {'; '.join(challenger.reasons)}")
+    if challenger.champion != champion:
+        raise NotAccepted(
+            f"{challenger.model} was judged against {challenger.champion or 'no champion'}, but "
+            f"{champion or 'nothing'} serves now; run the retrain flow again"
+        )
+    for one in challenger.overrides:
+        if date.fromisoformat(one["until"]) < today:
+            raise NotAccepted(
+                f"{challenger.model} was accepted by an override of the {one['floor']} floor by {one['by']} that "
+                f"expired on {one['until']}; renew it (params.yaml: gate.overrides) and run the retrain flow again"
+            )
+
+
+def _pack(settings: Settings, challenger: Challenger) -> bento_builds.BuiltBento:
+    """A Bento of the model with the very code that made it: that of its own revision."""
+    scenario, _, version = challenger.model.partition(":")
+    branch, room = ScenarioBranch(settings.project, scenario), ScenarioState(settings.home, scenario).worktrees
+    with branch.checkout(challenger.revision, room) as source:
+        return bento_builds.build(source, settings.home, challenger.model, version=version)
+
+
+def _as_release(scenario: str, challenger: Challenger, model: Model, index_rows: int) -> Release:
+    known = headline(challenger.evaluation)
+    named = f" {model.schema.id}" if model.schema.id else ""  # the index holds what this column calls the rows
+    identity = f"{challenger.data_version} {model.embedder.version} {index_rows}{named}"
+    return Release(
+        scenario=scenario,
+        model=challenger.model,
+        model_digest=challenger.model_digest,
+        index=collection_name(scenario, hashlib.sha256(identity.encode()).hexdigest()[:12]),
+        index_rows=index_rows,
+        data_version=challenger.data_version,
+        revision=challenger.revision,
+        rows=challenger.rows,
+        promise=known.score.value,
+        promise_rows=known.rows,
+        metric=known.metric,
+        promise_low=known.score.low,
+        promise_high=known.score.high,
+    )
+
+
+def _wait(settings: Settings, params: Params, wanted: Release) -> bool:
+    return wait_until_serving(
+        settings.service_port, wanted.model, scenario=wanted.scenario, seconds=params.runs.swap_seconds
+    )

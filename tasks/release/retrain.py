@@ -1,0 +1,192 @@
+"""Make a challenger with `dvc repro` in a throw-away worktree, and let the gate judge it."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from releve.adapters.files import Inputs, read_inputs, write_inputs
+from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.git_dvc.data_versions import DataVersions, data_version, stage_record
+from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
+from releve.adapters.models.model_store import ModelStore, StoredModel
+from releve.adapters.registry.registry import Current, Registry
+from releve.adapters.scenario_lock import scenario_lock
+from releve.core.errors import NotFound
+from releve.core.params import Gate
+from releve.core.settings import Settings
+from releve.domain.evaluation.evaluation import headline
+from releve.domain.gate import gate
+from releve.domain.gate.challenge import read_challenge
+from releve.domain.gate.gate import GateDecision
+from releve.domain.gate.sanity import Sanity
+from releve.domain.registry.release import SEED_VERSION
+from tasks.history import CHALLENGED, events_of
+from tasks.places import ScenarioFiles, ScenarioState
+from tasks.release.latency import answer_milliseconds
+
+STAGES = ("split", "tune", "train", "package")  # whose artifacts the remote keeps; the seed makes itself
+NAMED_FILES = 5  # of the uncommitted ones
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A challenger and its judgement, as the registry keeps it; everything a release needs."""
+
+    model: str  # model store tag
+    model_digest: str
+    revision: str
+    data_version: str
+    rows: int
+    champion: str  # the tag it was judged against, "" for a first champion
+    evaluation: dict[str, Any]
+    promote: bool
+    reasons: tuple[str, ...]
+    overrides: tuple[dict[str, str], ...] = ()  # without which the gate would have refused; `until` in ISO 8601
+    latency_ms: float | None = None  # CPU time of one answer; None of challengers judged before it was measured
+    sanity: dict[str, Any] | None = None  # what slight changes of rows did to the served model's answers; None as above
+    cpu_seconds: float | None = field(default=None, compare=False)  # that it took to make and judge; None as above
+
+    @property
+    def promise(self) -> float:
+        """Score on the holdout."""
+        return headline(self.evaluation).score.value
+
+
+def retrain(
+    settings: Settings,
+    scenario: str,
+    *,
+    reason: str,
+    actor: str = "retrain",
+    progress: Callable[[str], None] = lambda line: None,
+) -> Challenger:
+    """Build, store and judge a challenger. Running it again on the same rows, params and code changes nothing.
+
+    Raises BadInput, ScenarioBusy, PipelineFailed, BranchMoved.
+    """
+    truth = read_committed(settings, scenario)
+    params = truth.params
+    lock = scenario_lock(
+        settings.home, scenario, holder="retrain", wait_seconds=params.runs.wait_seconds, on_wait=progress
+    )
+    with lock as held:
+        registry = Registry(settings.registry_url)
+        champion = registry.current(scenario)
+        branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
+        if edited := branch.uncommitted():
+            progress(f"not committed, and so no part of this run: {', '.join(edited[:NAMED_FILES])}")
+        with branch.worktree(ScenarioState(settings.home, scenario).worktrees) as tree:
+            started_at, cpu = tree.tip, _cpu_seconds()
+            data = DataVersions(
+                tree.path, project=settings.project, home=settings.home, lock_fd=held.fd, remote=params.data
+            )
+            _build(tree, data, champion, progress)
+            stored = _store(settings, tree)
+            latency = _latency(settings, registry, stored)
+            challenger = _judge(tree, stored, champion, params.gate, latency)
+            challenger = replace(challenger, cpu_seconds=round(_cpu_seconds() - cpu, 2))
+            data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
+            branch.move(challenger.revision, expected=started_at)
+        _record(registry, scenario, challenger, reason=reason, actor=actor)
+    return challenger
+
+
+def last_challenger(registry: Registry, scenario: str, *, model: str | None = None) -> Challenger:
+    """The challenger judged last, or the one named. Raises NotFound."""
+    for event in reversed(events_of(registry, scenario, CHALLENGED)):
+        if model in (None, event.payload["model"]):
+            return _read_challenger(event.payload)
+    raise NotFound(f"{scenario} has no challenger{f' {model}' if model else ''}; run the retrain flow first")
+
+
+def _read_challenger(payload: dict[str, Any]) -> Challenger:
+    lists = {key: tuple(payload.get(key, ())) for key in ("reasons", "overrides")}
+    return Challenger(**{**payload, **lists})
+
+
+def _build(tree: Worktree, data: DataVersions, champion: Current | None, progress: Callable[[str], None]) -> None:
+    files = ScenarioFiles(tree.path, tree.scenario)
+    rows = read_inputs(files.inputs).rows
+    tag, seen = (champion.release.model, champion.release.rows) if champion else ("", 0)
+    write_inputs(files.inputs, Inputs(rows, champion=tag, seen_rows=seen))
+    if (files.folder / "batches.dvc").is_file():
+        data.checkout(f"scenarios/{tree.scenario}/batches.dvc")
+    data.repro(f"scenarios/{tree.scenario}/dvc.yaml:package", progress=progress)
+
+
+def _store(settings: Settings, tree: Worktree) -> StoredModel:
+    """Put the model into the store under a version that names its data, params, code and opponent."""
+    record = stage_record((tree.folder / "dvc.lock").read_text(), "package")
+    identity = {key: record[key] for key in ("cmd", "deps", "params")}
+    version = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    model = ScenarioFiles(tree.path, tree.scenario).model
+    return ModelStore(settings.home).save(model, scenario=tree.scenario, version=version, labels={"project": "releve"})
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this process so far, and of the children that ended: DVC is one, and its stages are its own."""
+    return sum(os.times()[:4])
+
+
+def _latency(settings: Settings, registry: Registry, stored: StoredModel) -> float:
+    """CPU milliseconds of one answer: measured once per model, so that judging it again finds the same."""
+    for event in reversed(events_of(registry, stored.tag.partition(":")[0], CHALLENGED)):
+        known = event.payload.get("latency_ms")
+        if known is not None and event.payload["model_digest"] == stored.digest:
+            return float(known)
+    return answer_milliseconds(ModelStore(settings.home).load(stored.tag, digest=stored.digest))
+
+
+def _judge(
+    tree: Worktree, stored: StoredModel, champion: Current | None, params: Gate, latency_ms: float
+) -> Challenger:
+    files = ScenarioFiles(tree.path, tree.scenario)
+    evaluation = json.loads(files.evaluation.read_text())
+    summary = json.loads(files.model_summary.read_text())
+    sanity = summary.get("sanity")
+    challenge = read_challenge(
+        evaluation,
+        summary["parity"],
+        has_champion=champion is not None,
+        latency_ms=latency_ms,
+        sanity=Sanity.from_dict(sanity) if sanity else None,
+    )
+    decision = gate.decide(challenge, params, today=datetime.now(UTC).date())
+    batches = files.folder / "batches.dvc"
+    version = data_version(batches.read_text()) if batches.is_file() else SEED_VERSION
+    return Challenger(
+        model=stored.tag,
+        model_digest=stored.digest,
+        revision=tree.commit(_message(tree.scenario, stored.tag, decision, version)),
+        data_version=version,
+        rows=evaluation["rows"],
+        champion=champion.release.model if champion else "",
+        evaluation=evaluation,
+        promote=decision.promote,
+        reasons=decision.reasons,
+        overrides=tuple(one.model_dump(mode="json") for one in decision.overrides),
+        latency_ms=latency_ms,
+        sanity=sanity,
+    )
+
+
+def _message(scenario: str, tag: str, decision: GateDecision, version: str) -> str:
+    verdict = "promote" if decision.promote else "keep the champion"
+    return f"{scenario}: challenger {tag}, {verdict}\n\ndata version {version}\n" + "\n".join(decision.reasons)
+
+
+def _record(registry: Registry, scenario: str, challenger: Challenger, *, reason: str, actor: str) -> None:
+    """One event per judgement; the same one is not told twice. Another gate judges the same challenger anew."""
+    events = events_of(registry, scenario, CHALLENGED)
+    payload = {**asdict(challenger), "reasons": list(challenger.reasons), "overrides": list(challenger.overrides)}
+    if not events or _judgement(events[-1].payload) != _judgement(payload):
+        registry.append(scenario, CHALLENGED, reason=reason, actor=actor, payload=payload)
+
+
+def _judgement(payload: dict[str, Any]) -> dict[str, Any]:
+    """A commit of the user's that changes nothing here is no other judgement, nor is one that took longer."""
+    return {key: value for key, value in payload.items() if key not in ("revision", "cpu_seconds")}

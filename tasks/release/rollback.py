@@ -1,0 +1,58 @@
+"""Back to the release before, model and index together, after it proved that it still answers."""
+
+from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.models.model_runtime import Model
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.registry.registry import Registry
+from releve.adapters.service_client import wait_until_serving
+from releve.adapters.vectors.vector_index import IndexUnavailable
+from releve.core.errors import Conflict
+from releve.core.params import Index
+from releve.core.settings import Settings
+from releve.domain.neighbours.vectors import IndexCheck
+from releve.domain.registry.chain import ROLLED_BACK
+from releve.domain.registry.release import Release
+from tasks.monitoring.champion import check_golden, check_released
+from tasks.release.index import build_index, tidy_indexes
+from tasks.release.release import Released
+
+
+class NothingToRollBackTo(Conflict):
+    """There is no release before the current one."""
+
+    code = "nothing_to_roll_back_to"
+
+
+def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "rollback") -> Released:
+    """Move back to the previous release; rolling back again returns to the current one.
+
+    It waits for nobody: a training that runs meanwhile is told by the registry's compare-and-swap. And it does not
+    need Milvus: predictions come back at once, searches as soon as it answers.
+
+    Raises NotFound, NothingToRollBackTo, ModelAltered, GoldenMismatch, StaleRelease, SwapTimeout.
+    """
+    params = read_committed(settings, scenario).params
+    registry = Registry(settings.registry_url)
+    current = check_released(registry.current(scenario), scenario)
+    previous = registry.previous(scenario)
+    if previous is None:
+        raise NothingToRollBackTo(
+            f"{current.release.model} is the first release of {scenario}; there is none before it"
+        )
+    model = ModelStore(settings.home).load(previous.model, digest=previous.model_digest)
+    check_golden(model)
+    index, note = _bring_index(settings, params.index, previous, model)
+
+    registry.move(scenario, ROLLED_BACK, expected=current.number, release=previous, reason=reason, actor=actor)
+    if index:
+        tidy_indexes(settings, registry, previous)
+    seconds = params.runs.swap_seconds
+    swapped = wait_until_serving(settings.service_port, previous.model, scenario=scenario, seconds=seconds)
+    return Released(previous, index, "", swapped, note, left=current.release.model)
+
+
+def _bring_index(settings: Settings, params: Index, wanted: Release, model: Model) -> tuple[IndexCheck | None, str]:
+    try:
+        return build_index(settings, params, wanted, model), ""
+    except IndexUnavailable as error:
+        return None, f"searches wait for Milvus: {error}"

@@ -1,0 +1,79 @@
+"""Write a scenario's page: everything that people ask of it, in one file that needs no network."""
+
+import json
+import os
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from releve.adapters.files import write_bytes
+from releve.adapters.git_dvc.committed import begin_run
+from releve.adapters.registry.registry import Registry
+from releve.core.door import run_command, tell
+from releve.core.errors import BadInput
+from releve.core.settings import Settings
+from releve.reporting.drawing.page import page
+from releve.reporting.page.evidence import PageEvidence
+from releve.reporting.page.history import since_start
+from releve.reporting.page.page import build
+from tasks.monitoring.quality_windows import quality_windows
+from tasks.places import ScenarioState
+
+REPLAY_FORMAT = 1
+MEND_REPLAY = "make it again with `make replay`, or take it away"
+
+
+def write_page(settings: Settings, scenario: str, *, path: Path | None = None) -> Path:
+    """To <home>/pages/<scenario>.html unless told otherwise; where it lies.
+
+    Raises NotFound for a scenario that has no folder, BadInput for a replay that cannot be read.
+    """
+    evidence = gather(settings, scenario, now=datetime.now(UTC))
+
+    place = path or ScenarioState(settings.home, scenario).page
+    write_bytes(place, page(build(evidence)).encode())
+    return place
+
+
+def gather(settings: Settings, scenario: str, *, now: datetime) -> PageEvidence:
+    """What registry, ledger and replay know of a scenario since it was last started over."""
+    with closing(Registry(settings.registry_url)) as registry:
+        events, current = registry.events(scenario), registry.current(scenario)
+    return PageEvidence(
+        scenario=scenario,
+        made_at=now.isoformat(),
+        events=since_start(events),
+        windows=quality_windows(settings, scenario),
+        release=current.release if current else None,
+        since=current.since if current else "",
+        replay=_replay(ScenarioState(settings.home, scenario).replay / "replay.json"),
+    )
+
+
+def _replay(path: Path) -> dict[str, object] | None:
+    if not path.is_file():
+        return None
+    try:
+        found = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{path} is no JSON object ({error}); {MEND_REPLAY}") from None
+    if found.get("format") != REPLAY_FORMAT:
+        raise BadInput(f"{path} has format {found.get('format')!r}, expected {REPLAY_FORMAT}; {MEND_REPLAY}")
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m tasks.reporting.page SCENARIO [FILE]`; the page's path goes to stdout."""
+
+    def run() -> None:
+        if not 1 <= len(arguments) <= 2:
+            raise BadInput(f"expected a scenario and perhaps a file to write, found {len(arguments)} arguments")
+        settings = begin_run(Settings.from_environ(os.environ, cwd=Path.cwd()), arguments[0], tell=tell)
+        print(write_page(settings, arguments[0], path=Path(arguments[1]) if len(arguments) == 2 else None))
+
+    return run_command(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

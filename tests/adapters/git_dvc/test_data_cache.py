@@ -1,0 +1,82 @@
+import json
+import os
+import time
+
+import pytest
+
+from releve.adapters.git_dvc.data_cache import DAY_SECONDS, DataCache, md5
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A folder of two files, its cache, and its data version."""
+    folder, cache = tmp_path / "batches", DataCache(tmp_path / "cache")
+    folder.mkdir()
+    entries = []
+    for name in ("bread", "cheese"):
+        (folder / name).write_text(f"rows of {name}")
+        digest = md5(folder / name)
+        put(cache.place(digest), (folder / name).read_bytes())
+        entries.append({"md5": digest, "relpath": name})
+    put(tmp_path / "list", json.dumps(entries).encode())
+    version = f"{md5(tmp_path / 'list')}.dir"
+    put(cache.place(version), (tmp_path / "list").read_bytes())
+    return folder, cache, version
+
+
+def put(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_a_cache_that_is_as_it_was_is_left_alone(stored):
+    folder, cache, version = stored
+
+    assert cache.set_list_aside(version) == cache.set_altered_aside(folder, version) == []
+    assert cache.absent(folder, version) == []
+    assert cache.listed(version).keys() == {"bread", "cheese"}
+
+
+def test_an_altered_file_leaves_the_folder_and_is_kept_beside_its_place(stored):
+    folder, cache, version = stored
+    place = cache.place(cache.listed(version)["bread"])
+    place.write_text("garbage")
+    (folder / "bread").write_text("garbage")
+
+    kept = cache.set_altered_aside(folder, version)
+
+    assert kept == [place.with_name(f"{place.name}.altered")]
+    assert kept[0].read_text() == "garbage"
+    assert [path.name for path in folder.iterdir()] == ["cheese"]
+    assert not place.exists()
+
+
+def test_a_list_that_is_not_what_its_name_says_is_kept_beside_its_place(stored):
+    _, cache, version = stored
+    cache.place(version).write_text("[]")
+
+    (kept,) = cache.set_list_aside(version)
+
+    assert kept.read_text() == "[]"
+    assert cache.set_list_aside(version) == []
+
+
+@pytest.mark.parametrize("content", [None, b"ro"], ids=["not there", "half there"])
+def test_a_file_that_did_not_get_in_whole_is_absent(content, stored):
+    folder, cache, version = stored
+    place = cache.place(cache.listed(version)["cheese"])
+    place.unlink() if content is None else place.write_bytes(content)
+
+    assert cache.absent(folder, version) == ["cheese"]
+
+
+@pytest.mark.parametrize(("age", "goes"), [(DAY_SECONDS + 60, True), (DAY_SECONDS - 60, False)])
+def test_what_is_half_written_is_swept_when_it_is_a_day_old(age, goes, stored):
+    _, cache, version = stored
+    left = put(cache.place(version).parent / ".half.tmp", b"half")
+    os.utime(left, (time.time() - age, time.time() - age))
+
+    assert cache.sweep() == ([left] if goes else [])
+    assert left.exists() is not goes
+    assert cache.listed(version)

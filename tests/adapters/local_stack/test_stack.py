@@ -1,0 +1,399 @@
+"""The stack itself. The slow tests start every part for real, on a project small enough to read here."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from releve.adapters.local_stack import process as stack_process
+from releve.adapters.local_stack import stack as local_stack
+from releve.adapters.local_stack.ports import PortTaken
+from releve.adapters.local_stack.stack import MILVUS, NAMES, PREFECT, SERVICE, WORKER, StartFailed
+from releve.core.errors import BadInput, Conflict
+from releve.core.settings import LOOPBACK, Settings
+from tests.serving.process import free_port
+
+ROOT = Path(__file__).parents[3]
+FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "replay")
+FLOW = """
+import os
+from pathlib import Path
+
+from prefect import flow
+
+from tasks.words import WORD
+
+
+@flow
+def {name}(scenario: str = "digits") -> None:
+    Path("ran-{name}").write_text(f"{{WORD}} {{scenario}} {{os.getcwd()}} {{os.environ['RELEVE_HOME']}}")
+"""
+A_SERVICE = """
+import os
+
+import bentoml
+
+
+@bentoml.service
+class Releve:
+    @bentoml.api
+    def scenario(self) -> str:
+        return os.environ["RELEVE_SCENARIO"]
+"""
+
+
+@pytest.fixture(scope="module")
+def small_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with the real prefect.yaml and, for each deployment in it, a flow that writes one line."""
+    project = tmp_path_factory.mktemp("project")
+    shutil.copy(ROOT / "prefect.yaml", project)
+    add_scenario(project, "digits")
+    for folder in ("flows", "tasks"):
+        (project / folder).mkdir()
+        (project / folder / "__init__.py").touch()
+    for name in FLOWS:
+        (project / "flows" / f"{name}.py").write_text(FLOW.format(name=name))
+    (project / "tasks" / "words.py").write_text("WORD = 'imported'\n")
+    (project / "service.py").write_text(A_SERVICE)
+    return project
+
+
+def add_scenario(project: Path, name: str) -> Path:
+    """A folder that makes a scenario; what is in it matters to no part of the stack."""
+    folder = project / "scenarios" / name
+    folder.mkdir(parents=True)
+    (folder / "params.yaml").write_text("target: {}\n")
+    return folder
+
+
+def free_settings(project: Path) -> Settings:
+    """Settings whose ports are free now."""
+    names = ("RELEVE_PREFECT_PORT", "RELEVE_SERVICE_PORT", "RELEVE_MILVUS_PORT")
+    return Settings.from_environ({name: str(free_port()) for name in names}, cwd=project)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    found = free_settings(tmp_path)
+    yield found
+    local_stack.down(found)
+
+
+@pytest.fixture(scope="module")
+def stack(small_project: Path) -> Iterator[Settings]:
+    """All four parts, up."""
+    found = free_settings(small_project)
+    assert local_stack.up(found, environ=clean_environ()) == NAMES
+    yield found
+    local_stack.down(found)
+
+
+def clean_environ() -> dict[str, str]:
+    """This process's environment without what could point at somebody else's stack."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "RELEVE_", "BENTOML_"))}
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def pid_of(settings: Settings, name: str) -> int:
+    found = stack_process.running(settings.home, name)
+    assert found is not None
+    return found.pid
+
+
+def ask(port: int, method: str, path: str, body: object = None) -> object:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
+    connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
+    answer = connection.getresponse().read().decode()
+    connection.close()
+    return json.loads(answer) if answer.startswith(("[", "{")) else answer
+
+
+def states(settings: Settings) -> dict[str, str]:
+    return {each.name: each.state for each in local_stack.status(settings)}
+
+
+def test_every_part_is_in_the_table(settings: Settings) -> None:
+    assert set(local_stack.parts(settings, {})) == set(NAMES)
+
+
+def test_every_part_that_listens_does_so_on_the_loopback_only_and_names_its_setting(settings: Settings) -> None:
+    for part in local_stack.parts(settings, {}).values():
+        if part.port is not None:
+            command = " ".join(part.command)
+            assert f"--host 127.0.0.1 --port {part.port}" in command
+            assert part.port_setting in part.environ
+            assert part.environ[part.port_setting] == str(part.port)
+
+
+def test_parts_see_the_callers_settings_and_this_pythons_programs_first(settings: Settings) -> None:
+    for part in local_stack.parts(settings, {"PATH": "/bin", "MILVUS_TOKEN": "t"}).values():
+        assert part.environ["RELEVE_HOME"] == str(settings.home)
+        assert part.environ["RELEVE_PROJECT"] == str(settings.project)
+        assert part.environ["MILVUS_TOKEN"] == "t"
+        assert part.environ["PATH"] == f"{Path(sys.executable).parent}:/bin"
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "digits"), ({"RELEVE_SCENARIO": "bike"}, "bike")])
+def test_the_service_serves_the_scenario_it_is_told(settings: Settings, given: dict[str, str], expected: str) -> None:
+    service = local_stack.parts(settings, given)[SERVICE]
+
+    assert service.environ["RELEVE_SCENARIO"] == expected
+
+
+def test_a_scenario_name_that_is_not_one_is_refused(settings: Settings) -> None:
+    with pytest.raises(BadInput, match="scenario name"):
+        local_stack.parts(settings, {"RELEVE_SCENARIO": "../x"})
+
+
+@pytest.mark.parametrize("uri", ["http://milvus.example:19530", "vectors.db"])
+def test_a_milvus_of_your_own_is_neither_started_nor_called_stopped(tmp_path: Path, uri: str) -> None:
+    settings = Settings.from_environ({"RELEVE_MILVUS_URI": uri}, cwd=tmp_path)
+
+    statuses = local_stack.status(settings)
+
+    assert MILVUS not in local_stack.parts(settings, {})
+    assert (statuses[0].name, statuses[0].state, statuses[0].address) == (MILVUS, "elsewhere", uri)
+
+
+def test_an_unknown_part_is_refused_with_the_names_there_are(settings: Settings) -> None:
+    with pytest.raises(BadInput, match="called redis: there are milvus, prefect, worker, service"):
+        local_stack.up(settings, only=("redis",))
+
+
+def test_a_worker_without_a_server_is_refused(settings: Settings) -> None:
+    with pytest.raises(BadInput, match="needs the Prefect server"):
+        local_stack.up(settings, only=(WORKER,))
+
+
+def test_nothing_runs_before_up(settings: Settings) -> None:
+    assert set(states(settings).values()) == {"stopped"}
+    assert local_stack.down(settings) == ()
+
+
+def test_up_starts_what_it_is_asked_for_and_down_stops_it(settings: Settings) -> None:
+    started = local_stack.up(settings, only=(MILVUS,))
+    while_up = states(settings)
+
+    stopped = local_stack.down(settings, only=started)
+
+    assert started == stopped == (MILVUS,)
+    assert while_up == {MILVUS: "answering", PREFECT: "stopped", WORKER: "stopped", SERVICE: "stopped"}
+    assert states(settings)[MILVUS] == "stopped"
+
+
+def test_a_second_up_starts_nothing_and_a_killed_part_is_started_again(settings: Settings) -> None:
+    local_stack.up(settings, only=(MILVUS,))
+    first = pid_of(settings, MILVUS)
+
+    again = local_stack.up(settings, only=(MILVUS,))
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: stack_process.running(settings.home, MILVUS) is None)
+    after_kill = local_stack.up(settings, only=(MILVUS,))
+
+    assert again == ()
+    assert after_kill == (MILVUS,)
+    assert pid_of(settings, MILVUS) != first
+
+
+def test_two_ups_at_once_start_one(settings: Settings) -> None:
+    started: list[tuple[str, ...]] = []
+    callers = [
+        threading.Thread(target=lambda: started.append(local_stack.up(settings, only=(MILVUS,)))) for _ in range(3)
+    ]
+
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+
+    assert sorted(started) == [(), (), (MILVUS,)]
+
+
+def test_a_taken_port_is_refused_before_anything_starts(settings: Settings) -> None:
+    with (
+        socket.create_server((LOOPBACK, settings.service_port)),
+        pytest.raises(PortTaken, match=r"wanted for service.*RELEVE_SERVICE_PORT"),
+    ):
+        local_stack.up(settings, only=(MILVUS, SERVICE))
+
+    assert set(states(settings).values()) == {"stopped"}
+
+
+def test_a_part_that_ends_while_starting_is_reported_with_its_last_words_and_nothing_stays(settings: Settings) -> None:
+    (settings.home / "milvus").parent.mkdir(parents=True)
+    (settings.home / "milvus").write_text("a file where the data folder should be")
+
+    with pytest.raises(StartFailed, match=r"milvus ended while starting. The end of .*milvus.log:\n") as caught:
+        local_stack.up(settings, only=(MILVUS,))
+
+    assert "Error" in str(caught.value)
+    assert caught.value.exit_code == 2
+    assert states(settings)[MILVUS] == "stopped"
+
+
+def test_a_part_that_does_not_answer_in_time_is_stopped(settings: Settings) -> None:
+    with pytest.raises(StartFailed, match=r"prefect did not answer in 0.1 s"):
+        local_stack.up(settings, only=(PREFECT,), time_limit=0.1)
+
+    assert states(settings)[PREFECT] == "stopped"
+
+
+def test_what_was_up_before_a_failed_up_stays_up(settings: Settings) -> None:
+    local_stack.up(settings, only=(MILVUS,))
+
+    with pytest.raises(StartFailed):
+        local_stack.up(settings, only=(MILVUS, PREFECT), time_limit=0.1)
+
+    assert states(settings)[MILVUS] == "answering"
+
+
+@pytest.fixture
+def a_service_for_bike(small_project: Path) -> Iterator[Settings]:
+    found = free_settings(small_project)
+    local_stack.up(found, only=(SERVICE,), environ={**clean_environ(), "RELEVE_SCENARIO": "bike"})
+    yield found
+    local_stack.down(found, only=(SERVICE,))
+
+
+def test_a_service_that_runs_for_another_scenario_is_not_taken_for_the_one_asked_for(
+    a_service_for_bike: Settings,
+) -> None:
+    def up(**scenario: str) -> tuple[str, ...]:
+        return local_stack.up(a_service_for_bike, only=(SERVICE,), environ=clean_environ() | scenario)
+
+    with pytest.raises(Conflict, match=r"the service runs for bike, not for churn.*`make down` first, or ask without"):
+        up(RELEVE_SCENARIO="churn")
+
+    assert up(RELEVE_SCENARIO="bike") == up() == up(RELEVE_SCENARIO="") == ()
+    assert "scenario bike, pid" in local_stack.describe(local_stack.status(a_service_for_bike)).splitlines()[-1]
+
+
+def test_description_has_one_line_for_each_part(settings: Settings) -> None:
+    lines = local_stack.describe(local_stack.status(settings)).splitlines()
+
+    assert [line.split()[0] for line in lines] == list(NAMES)
+    assert f"http://127.0.0.1:{settings.prefect_port}" in lines[1]
+
+
+@pytest.mark.slow
+def test_the_whole_stack_answers(stack: Settings) -> None:
+    assert set(states(stack).values()) == {"answering"}
+
+
+@pytest.mark.slow
+def test_it_listens_on_the_loopback_only(stack: Settings) -> None:
+    family = [psutil.Process(pid_of(stack, name)) for name in NAMES]
+    family += [child for process in family for child in process.children(recursive=True)]
+
+    listening = [each for process in family for each in process.net_connections("tcp") if each.status == "LISTEN"]
+
+    assert {each.laddr.ip.removeprefix("::ffff:") for each in listening} == {LOOPBACK}
+    assert {stack.milvus_port, stack.prefect_port, stack.service_port} <= {each.laddr.port for each in listening}
+
+
+@pytest.mark.slow
+def test_every_deployment_of_prefect_yaml_is_there(stack: Settings) -> None:
+    deployments = ask(stack.prefect_port, "POST", "/api/deployments/filter", {})
+
+    assert isinstance(deployments, list)
+    assert {each["name"] for each in deployments} == set(FLOWS)
+    for each in deployments:
+        assert each["enforce_parameter_schema"]
+        assert each["parameters"] == {"scenario": "digits"}
+        assert each["global_concurrency_limit"]["limit"] == 1
+        assert each["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+        assert each["description"]
+    schedules = {each["name"]: [one["slug"] for one in each["schedules"]] for each in deployments if each["schedules"]}
+    assert schedules == {"ingest": ["hourly"], "lifecycle": ["nightly"]}
+
+
+@pytest.mark.slow
+def test_the_schedules_make_runs_of_their_own(stack: Settings) -> None:
+    scheduled = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}, "tags": {"all_": ["auto-scheduled"]}}}
+
+    def flows() -> set[str]:
+        runs = ask(stack.prefect_port, "POST", "/api/flow_runs/filter", scheduled)
+        assert isinstance(runs, list)
+        return {run["deployment_id"] for run in runs}
+
+    wait_until(lambda: len(flows()) == 2)  # the hourly ingestion and the nightly lifecycle
+
+
+@pytest.mark.slow
+def test_the_worker_runs_a_flow_in_the_project_folder(stack: Settings) -> None:
+    ask_for_run = (sys.executable, "-m", "prefect", "deployment", "run", "monitor/monitor", "-p", "scenario=bike")
+    result = stack.project / "ran-monitor"
+
+    subprocess.run(ask_for_run, env=clean_environ() | local_stack.prefect_env(stack), check=True, capture_output=True)
+    wait_until(result.exists)
+
+    assert result.read_text() == f"imported bike {stack.project} {stack.home}"
+
+
+@pytest.mark.slow
+def test_the_service_is_served(stack: Settings) -> None:
+    assert ask(stack.service_port, "POST", "/scenario", {}) == "digits"
+
+
+@pytest.mark.slow
+def test_deploying_again_changes_nothing(stack: Settings) -> None:
+    before = ask(stack.prefect_port, "POST", "/api/deployments/count", {})
+
+    local_stack.deploy(stack, environ=clean_environ())
+
+    assert ask(stack.prefect_port, "POST", "/api/deployments/count", {}) == before
+    assert automations(stack) == ["silence-digits"]
+
+
+def automations(settings: Settings) -> list[str]:
+    found = ask(settings.prefect_port, "POST", "/api/automations/filter", {})
+    assert isinstance(found, list)
+    return sorted(each["name"] for each in found)
+
+
+@pytest.mark.slow
+def test_a_new_scenario_is_deployed_and_a_removed_one_is_no_longer(stack: Settings) -> None:
+    folder = add_scenario(stack.project, "churn")
+
+    local_stack.deploy(stack, environ=clean_environ())
+    with_churn = ask(stack.prefect_port, "POST", "/api/deployments/filter", {})
+    watched = automations(stack)
+    shutil.rmtree(folder)
+    local_stack.deploy(stack, environ=clean_environ())
+    without = ask(stack.prefect_port, "POST", "/api/deployments/filter", {})
+
+    assert isinstance(with_churn, list) and isinstance(without, list)
+    added = [each for each in with_churn if each["parameters"] == {"scenario": "churn"}]
+    assert {each["name"] for each in added} == {f"{name}-churn" for name in FLOWS}
+    assert {each["name"] for each in added if each["schedules"]} == {"ingest-churn", "lifecycle-churn"}
+    assert {each["name"] for each in without} == set(FLOWS)
+    assert watched == ["silence-churn", "silence-digits"]
+    assert automations(stack) == ["silence-digits"]
+
+
+@pytest.mark.slow
+def test_a_deployment_whose_flow_is_missing_is_reported_in_prefects_words(stack: Settings) -> None:
+    flow, aside = stack.project / "flows" / "retrain.py", stack.project / "retrain.aside"
+    flow.rename(aside)
+
+    with pytest.raises(StartFailed, match=r"(?s)'prefect deploy --all .*' failed.*retrain.py"):
+        local_stack.deploy(stack, environ=clean_environ())
+
+    aside.rename(flow)

@@ -1,0 +1,88 @@
+import os
+
+import pytest
+
+from releve.adapters.models.model_runtime import ModelAltered, folder_digest
+from releve.adapters.models.model_store import ModelStore
+from releve.core.errors import NotFound
+from tests.factories import make_model_folder, make_row, make_schema
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return make_model_folder(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ModelStore(tmp_path / "home")
+
+
+def saved(store, folder, version="one"):
+    return store.save(folder, scenario="flowers", version=version, labels={"project": "releve"})
+
+
+def test_a_saved_model_is_found_with_its_digest_and_answers(store, folder):
+    stored = saved(store, folder)
+
+    assert stored.tag == "flowers:one"
+    assert stored.digest == folder_digest(folder)
+    assert store.get("flowers:one") == stored
+    model = store.load("flowers:one", digest=stored.digest)
+    assert len(model.answer(make_schema().model_input([make_row()])).labels) == 1
+
+
+def test_two_stores_in_one_process_keep_apart(tmp_path, folder):
+    saved(ModelStore(tmp_path / "one"), folder)
+
+    with pytest.raises(NotFound):
+        ModelStore(tmp_path / "two").get("flowers:one")
+
+
+def test_a_version_that_is_there_stays_as_it_is(store, folder, tmp_path):
+    first = saved(store, folder)
+    other = make_model_folder(tmp_path, name="other", seed=8)
+    assert folder_digest(other) != first.digest
+
+    assert saved(store, other) == first
+    assert saved(store, other, "two").digest == folder_digest(other)
+
+
+@pytest.mark.parametrize("tag", ["flowers:two", "flowers", "", ":", "flowers:", "weeds:one", "flowers:one:more"])
+def test_a_model_that_is_not_there_is_told(store, folder, tag):
+    saved(store, folder)
+
+    with pytest.raises(NotFound, match=f"there is no model {tag} in .*releve history"):
+        store.get(tag)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.json"])
+def test_a_model_whose_file_was_changed_is_not_loaded(store, folder, name):
+    stored = saved(store, folder)
+    path = stored.path / name
+    os.chmod(path, 0o644)
+    path.write_bytes(path.read_bytes() + b" ")
+
+    with pytest.raises(ModelAltered, match=f"but {stored.digest[:12]} was registered; nothing was loaded"):
+        store.load(stored.tag, digest=stored.digest)
+
+
+@pytest.mark.parametrize("change", ["added", "removed", "renamed"])
+def test_a_model_with_other_files_is_not_loaded(store, folder, change):
+    stored = saved(store, folder)
+    if change == "added":
+        (stored.path / "more.txt").write_text("x")
+    elif change == "removed":
+        (stored.path / "model.onnx").unlink()
+    else:
+        (stored.path / "model.onnx").rename(stored.path / "other.onnx")
+
+    with pytest.raises(ModelAltered):
+        store.load(stored.tag, digest=stored.digest)
+
+
+def test_what_bentoml_notes_beside_the_model_does_not_change_its_digest(store, folder):
+    stored = saved(store, folder)
+
+    assert (stored.path / "model.yaml").is_file()
+    assert stored.digest == folder_digest(folder)

@@ -1,0 +1,165 @@
+import copy
+import re
+from datetime import UTC, date, datetime
+
+import pytest
+import yaml
+
+from releve.core.errors import BadInput
+from releve.core.params import known_keys, merge, parse
+from tests.tables import ROOT, base_params, make_params
+
+
+def test_the_keys_of_params_yaml_are_exactly_the_known_ones_in_their_order():
+    in_the_file = [f"{section}.{key}" for section, values in base_params().items() for key in values]
+
+    assert in_the_file == known_keys()
+
+
+def test_every_key_of_params_yaml_says_what_it_means():
+    lines = [line for line in (ROOT / "params.yaml").read_text().splitlines() if re.match(r"  \w", line)]
+
+    without = [line for line in lines if not re.search(r" # .{10,}", line)]
+
+    assert len(lines) == len(known_keys())
+    assert without == []
+
+
+@pytest.mark.parametrize(
+    ("change", "suggestion"),
+    [
+        ({"gate": {"min_row": 1}}, "'gate.min_row' is not a known key; did you mean 'gate.min_rows'?"),
+        ({"gates": {}}, "'gates' is not a known key; did you mean 'gate'?"),
+        ({"monitor": {"alfa": 0.1}}, "'monitor.alfa' is not a known key; did you mean 'monitor.alpha'?"),
+    ],
+)
+def test_an_unknown_key_is_refused_and_the_closest_known_one_suggested(change, suggestion):
+    with pytest.raises(BadInput, match=re.escape(suggestion)):
+        make_params(**change)
+
+
+def test_a_key_that_resembles_none_is_refused_without_a_guess():
+    with pytest.raises(BadInput, match=r"'zzzzzz' is not a known key$"):
+        make_params(zzzzzz={})
+
+
+@pytest.mark.parametrize("key", known_keys())
+def test_every_key_has_to_be_there(key):
+    section, name = key.split(".")
+    values = base_params()
+    del values[section][name]
+
+    with pytest.raises(BadInput, match=f"shop.yaml: '{key}' is missing"):
+        parse(values, source="shop.yaml")
+
+
+def test_every_section_has_to_be_there():
+    values = base_params()
+    del values["gate"]
+
+    with pytest.raises(BadInput, match="'gate' is missing"):
+        parse(values, source="a test")
+
+
+@pytest.mark.parametrize("value", ["300", 300.5, None, True, [300]])
+def test_a_value_of_another_type_is_not_converted(value):
+    with pytest.raises(BadInput, match=re.escape(f"'split.holdout_rows' is {value!r}")):
+        make_params(split={"holdout_rows": value})
+
+
+def test_several_mistakes_are_told_at_once():
+    with pytest.raises(BadInput) as caught:
+        make_params(gate={"margin": 2.0, "seed": "x"}, index={"min_recal": 0.5})
+
+    assert "gate.margin" in str(caught.value)
+    assert "gate.seed" in str(caught.value)
+    assert "did you mean 'index.min_recall'?" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "allowed", "refused"),
+    [
+        ("split", "holdout_rows", [1, 2], [0, -1]),
+        ("split", "holdout_share", [0.001, 0.999], [0.0, 1.0, 1.1]),
+        ("ingest", "max_rejected_share", [0, 0.5, 1], [-0.001, 1.001]),
+        ("gate", "resamples", [100, 101], [99]),
+        ("monitor", "min_rows", [200, 201], [199]),
+        ("monitor", "alpha", [0.01, 0.99], [0.0, 1.0]),
+        ("package", "parity_tolerance", [1e-9, 1.0], [0.0, -1.0]),
+        ("service", "max_neighbours", [1, 1000], [0, 1001]),
+        ("service", "poll_seconds", [0.01], [0.0]),
+        ("runs", "wait_seconds", [0, 0.1], [-0.1]),
+        ("train", "recipe", ["auto", "svm", "extra_trees"], ["SVM", "svc", "forest", ""]),
+        ("train", "last_batches", [0, 1], [-1]),
+        ("tune", "trials", [0, 1], [-1]),
+        ("tune", "together", [1, 2], [0]),
+        ("tune", "recipes", [["linear"], ["linear", "svm"]], [[], ["auto"], ["forest"], "linear"]),
+        ("tune", "validation_share", [0.001, 0.999], [0.0, 1.0]),
+        ("compute", "address", ["", "tcp://127.0.0.1:8786"], ["127.0.0.1:8786", "tcp://", None]),
+        ("compute", "workers", [0, 1], [-1]),
+        ("train", "scale", ["standard", "none"], ["minmax"]),
+        ("train", "options", [{}, {"C": 1.0, "x": None, "y": True}], [{"x": [1]}, [], None]),
+    ],
+)
+def test_limits_hold_at_their_boundaries(section, key, allowed, refused):
+    for value in allowed:
+        assert getattr(getattr(make_params(**{section: {key: value}}), section), key) == value
+
+    for value in refused:
+        with pytest.raises(BadInput, match=rf"'{section}\.{key}"):
+            make_params(**{section: {key: value}})
+
+
+def test_a_scenario_overrides_single_keys_and_keeps_the_others():
+    params = make_params(train={"recipe": "svm", "options": {"gamma": 0.001}})
+
+    assert params.train.recipe == "svm"
+    assert params.train.options == {"gamma": 0.001}
+    assert params.train.seed == base_params()["train"]["seed"]
+
+
+def test_merging_leaves_both_arguments_alone():
+    base, override = {"gate": {"margin": 0.0, "seed": 7}, "x": 1}, {"gate": {"margin": 0.1}, "new": {"a": 1}}
+    before = copy.deepcopy((base, override))
+
+    merged = merge(base, override)
+
+    assert merged == {"gate": {"margin": 0.1, "seed": 7}, "x": 1, "new": {"a": 1}}
+    assert (base, override) == before
+
+
+def test_a_section_that_is_no_section_replaces_it_and_is_refused_by_name():
+    with pytest.raises(BadInput, match="'gate' is 5"):
+        parse(merge(base_params(), {"gate": 5}), source="a test")
+
+
+def test_params_cannot_be_changed_afterwards():
+    params = make_params()
+
+    with pytest.raises(ValueError, match="frozen"):
+        params.gate.margin = 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0", 0),
+        ("1.5", 1.5),
+        ("'9'", "9"),
+        ("''", ""),
+        ("1970-01-01", date(1970, 1, 1)),
+        ("1970-01-01 12:00:00", datetime(1970, 1, 1, 12)),
+        ("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_query_may_begin_at_whatever_yaml_makes_of_a_number_a_text_or_a_date(text, value):
+    since = make_params(source=yaml.safe_load(f"since: {text}")).source.since
+
+    assert since == value
+    assert type(since) is type(value)
+
+
+@pytest.mark.parametrize("text", ["true", "", ".nan", ".inf", "[1]"])
+def test_what_no_watermark_is_larger_than_is_refused_in_one_sentence(text):
+    with pytest.raises(BadInput, match=r"'source.since' is .*, but it should be a number, a text or a date, such as 0"):
+        make_params(source=yaml.safe_load(f"since: {text}"))

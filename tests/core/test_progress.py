@@ -1,0 +1,52 @@
+"""Waiting is told: what for, and since when."""
+
+import io
+import re
+import sys
+import time
+
+import pytest
+
+from releve.core import progress
+from releve.core.progress import waiting
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    monkeypatch.setattr(progress, "EVERY_SECONDS", 0.2)
+
+
+def test_without_a_terminal_what_is_new_is_told_at_once_and_what_lasts_now_and_then(capsys):
+    with waiting() as tell:
+        tell("a and b")
+        tell("a and b")
+        time.sleep(0.5)
+        tell("b")
+
+    told = capsys.readouterr().err.splitlines()
+    assert all(re.fullmatch(r"(a and b|b) \(\d s\)", line) for line in told)
+    assert 3 <= len(told) <= 4
+    assert told[-1].startswith("b ")
+
+
+def test_what_may_be_over_soon_is_told_of_only_when_it_is_not(capsys):
+    with waiting(at_once=False) as tell:
+        tell("looking")
+    assert capsys.readouterr().err == ""
+
+    with waiting(at_once=False) as tell:
+        tell("looking")
+        time.sleep(0.3)
+    assert capsys.readouterr().err == "looking (0 s)\n"
+
+
+def test_on_a_terminal_one_line_counts_and_is_gone_in_the_end(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with waiting() as tell:
+        tell("waiting for prefect [here]")
+
+    assert "waiting for prefect [here]" in sys.stderr.getvalue()

@@ -1,0 +1,66 @@
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from releve.adapters.registry.registry import Registry
+from releve.core.errors import BadInput
+from releve.core.settings import Settings
+
+CWD = Path("/somewhere")
+PORTS = ["RELEVE_PREFECT_PORT", "RELEVE_SERVICE_PORT", "RELEVE_MILVUS_PORT"]
+NUMBERS = [*PORTS, "RELEVE_SERVICE_WORKERS"]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["many", "0", "-1", "1.5", "²", "\u0661", "1_0", " 1", "9" * 5000])
+def test_what_is_no_number_is_refused_with_its_name(name, value):
+    with pytest.raises(BadInput, match=rf"^{name} is '.*'; expected a .*number between 1 and"):
+        Settings.from_environ({name: value}, cwd=CWD)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("RELEVE_SERVICE_PORT", "1", True),
+        ("RELEVE_SERVICE_PORT", "65535", True),
+        ("RELEVE_SERVICE_PORT", "65536", False),
+        ("RELEVE_SERVICE_WORKERS", "1", True),
+        ("RELEVE_SERVICE_WORKERS", "256", True),
+        ("RELEVE_SERVICE_WORKERS", "257", False),
+    ],
+)
+def test_the_limits_belong_to_what_is_allowed(name, value, allowed):
+    if allowed:
+        settings = Settings.from_environ({name: value}, cwd=CWD)
+        assert int(value) in (settings.service_port, settings.service_workers)
+    else:
+        with pytest.raises(BadInput):
+            Settings.from_environ({name: value}, cwd=CWD)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_an_empty_variable_counts_as_not_set(name):
+    assert Settings.from_environ({name: ""}, cwd=CWD) == Settings.from_environ({}, cwd=CWD)
+
+
+def test_secrets_are_not_in_what_a_log_or_traceback_shows():
+    environ = {"MILVUS_TOKEN": "sesame", "RELEVE_REGISTRY_URL": "postgresql://ana:opensaysme@db/releve"}
+
+    settings = Settings.from_environ(environ, cwd=CWD)
+
+    assert (settings.milvus_token, settings.registry_url) == tuple(environ.values())
+    assert "sesame" not in repr(settings)
+    assert "opensaysme" not in repr(settings)
+    assert "/somewhere" in repr(settings)
+
+
+@pytest.mark.parametrize("name", ["plain", "a b", "what?", "50%", "%3F", "#1", 'it\'s "so"', "[x]", "ü", "$HOME"])
+def test_the_registry_lies_in_the_home_whatever_its_name_is(name, tmp_path):
+    settings = Settings.from_environ({"RELEVE_HOME": str(tmp_path / name)}, cwd=tmp_path)
+
+    with closing(Registry(settings.registry_url)) as registry:
+        registry.append("shop", "ingested", reason="", actor="a test")
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / "registry.db").is_file()

@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+
+from releve.core.errors import BadInput
+from releve.domain.backtest.replay import drive
+from releve.domain.backtest.replay_course import Window
+from releve.domain.backtest.replay_jobs import Fit, Look
+from releve.domain.drift import drift
+from releve.domain.trigger import trigger
+from releve.domain.trigger.policies import Policy, policies
+from tests.streams import Here, abrupt, gradual, still, stream, stream_course, stream_params
+
+EVERY = {"trigger.policy": "every", "trigger.min_new_rows": 1, "trigger.max_new_rows": 0}
+STATIC = Policy("static", {"trigger.policy": "static"})
+EVERY_FREELY = Policy("every window, gate off", EVERY, gated=False)
+EVERY_GATED = Policy("every window", EVERY)
+
+
+def play(rows, *chosen, **sections):
+    course = stream_course(rows, **sections)
+    here = Here(course.bench)
+    return drive(chosen, course, here), course, here
+
+
+def auto(params):
+    return next(policy for policy in policies(params) if policy.name == "auto")
+
+
+def right(played, course):
+    """Share of right answers in each window."""
+    found = course.bench.sheet(played.answers, course.start, course.rows).right
+    return [found[window.start - course.start : window.end - course.start].mean() for window in course.windows]
+
+
+def test_a_static_policy_never_retrains_and_the_others_do():
+    (static, every), course, _ = play(stream(angle=abrupt), STATIC, EVERY_FREELY)
+
+    assert (static.retrained_at, every.retrained_at) == ([], [1, 2, 3, 4, 5])
+    assert every.promoted_at == every.retrained_at
+    assert np.mean(right(every, course)) > np.mean(right(static, course)) + 0.05
+    assert all(turn.decision.causes == (trigger.NEVER,) for turn in static.turns)
+
+
+def test_the_gate_refuses_what_is_not_shown_to_be_better():
+    (gated, freely), _, _ = play(stream(angle=still), EVERY_GATED, EVERY_FREELY)
+
+    assert gated.retrained_at == freely.retrained_at == [1, 2, 3, 4, 5]
+    assert len(gated.promoted_at) <= 1
+    assert any("than the champion" in reason for turn in gated.turns for reason in turn.reasons)
+
+
+def test_a_model_of_the_same_rows_is_fitted_once_whatever_policies_need_it():
+    rows = stream(angle=abrupt)
+    _, _, alone = play(rows, EVERY_FREELY)
+    played, _, together = play(rows, STATIC, EVERY_FREELY, Policy("again", EVERY, gated=False))
+
+    assert len(together.jobs) == len(set(together.jobs))
+    fits = [job for job in together.jobs if isinstance(job, Fit)]
+    assert set(fits) == {job for job in alone.jobs if isinstance(job, Fit)}
+    assert played[1].seconds == played[2].seconds > played[0].seconds  # as if each had been played alone
+
+
+@pytest.mark.parametrize(("delay", "unchanged"), [(0, 3), (1, 4), (2, 5)])
+def test_no_policy_sees_a_label_before_it_arrives(delay, unchanged):
+    """Labels from window 3 on are others: with a delay of 0 the first answer that may differ is to window 4."""
+    rows = stream(angle=abrupt)
+    course = stream_course(rows)
+    start = course.windows[2].start
+    other = rows.assign(kind=rows["kind"].where(rows.index < start, rows["kind"].map({"no": "yes", "yes": "no"})))
+    late = {"replay": {"windows": 6, "first": 0.25, "resamples": 200, "label_delay_windows": delay}}
+    chosen = [*policies(stream_params(**late))]
+
+    first, course, _ = play(rows, *chosen, **late)
+    second, _, _ = play(other, *chosen, **late)
+
+    known = course.windows[unchanged - 1].end - course.start
+    for one, another in zip(first, second, strict=True):
+        assert (one.answers[:known] == another.answers[:known]).all(), one.policy.name
+        seen = [[turn.decision for turn in each.turns if turn.window < unchanged] for each in (one, another)]
+        assert seen[0] == seen[1], one.policy.name
+    every = next(place for place, policy in enumerate(chosen) if policy.name == EVERY_FREELY.name)
+    assert (first[every].answers[known:] != second[every].answers[known:]).any()
+
+
+def test_a_look_counts_only_labels_that_have_arrived():
+    course = stream_course(stream(angle=still), replay={"label_delay_windows": 2})
+    windows = course.windows
+
+    assert [course.known(window) for window in windows[:4]] == [200, 200, 300, 400]
+    assert [course.known_before(window) for window in windows[:4]] == [200, 200, 200, 300]
+    assert course.new_batches(400, judged=300) == 1
+
+
+def test_two_looks_at_the_same_rows_are_one_alarm_as_in_production():
+    rows = stream(angle=still)
+    rows.loc[200:, "length"] += 2
+
+    _, _, here = play(rows, STATIC, monitor={"window_rows": 300, "min_rows": 200})
+
+    looks = [job for job in here.jobs if isinstance(job, Look)]
+    assert [(look.start, look.end) for look in looks] == [(200, 300), (200, 400), (200, 500), (300, 600), (400, 700)]
+    assert [look.before for look in looks] == [*[drift.NO_DRIFT] * 3, drift.INSUFFICIENT, drift.DRIFT]
+
+
+def test_windows_are_equal_parts_of_the_rows_after_the_first_or_the_batches_as_they_came():
+    rows = stream(angle=still)
+    equal = stream_course(rows)
+    batches = stream_course(
+        rows.assign(_batch=np.repeat(["a", "b", "c", "d"], [250, 150, 100, 300])), replay={"windows": 0}
+    )
+
+    assert equal.windows[0] == Window(1, 200, 300)
+    assert [(window.start, window.end) for window in batches.windows] == [(250, 400), (400, 500), (500, 800)]
+
+
+@pytest.mark.parametrize(("rows", "windows"), [(60, 6), (800, 1), (800, 70)])
+def test_too_few_rows_are_refused_with_what_to_do(rows, windows):
+    with pytest.raises(BadInput, match=r"Ingest more rows, or change replay\.windows or replay\.first"):
+        stream_course(stream(angle=still, rows=rows), replay={"windows": windows})
+
+
+def test_rows_of_one_class_make_no_first_model():
+    rows = stream(angle=still)
+    rows.loc[:399, "kind"] = "no"
+    course = stream_course(rows)
+
+    with pytest.raises(BadInput, match="at least two classes"):
+        drive([STATIC], course, Here(course.bench))
+
+
+@pytest.mark.slow
+def test_auto_leaves_a_table_alone_that_stands_still():
+    rows = stream(angle=still, rows=2000)
+    params = stream_params(replay={"windows": 20, "first": 0.15})
+
+    (played,), _, _ = play(rows, auto(params), replay={"windows": 20, "first": 0.15})
+
+    assert len(played.retrained_at) <= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("angle", [abrupt, gradual])
+def test_auto_follows_a_table_that_moves_with_at_most_half_the_retrainings(angle):
+    rows = stream(angle=angle, rows=2000)
+    sections = {"replay": {"windows": 20, "first": 0.15}}
+    params = stream_params(**sections)
+
+    (static, every, chosen), course, _ = play(rows, STATIC, EVERY_FREELY, auto(params), **sections)
+
+    scores = [np.mean(right(each, course)) for each in (static, every, chosen)]
+    assert scores[2] - scores[0] > 0.7 * (scores[1] - scores[0])
+    assert len(chosen.retrained_at) <= len(every.retrained_at) / 2

@@ -1,0 +1,165 @@
+import json
+
+import numpy as np
+import pytest
+
+from releve.core.errors import BadInput
+from releve.domain.backtest import replay_course
+from releve.domain.backtest.replay import Played, Turn
+from releve.domain.backtest.replay_figures import BY_LUCK, check_scorable, figures, naive
+from releve.domain.schema.schema import Schema
+from releve.domain.trigger.policies import Policy
+from releve.domain.trigger.trigger import TriggerDecision
+from releve.reporting.replay_text import advice, markdown, recommended_settings
+from tests.streams import LINEAR, still, stream, stream_course, stream_params
+
+COURSE = stream_course(stream(angle=still))
+ANSWERED = COURSE.rows - COURSE.start
+
+
+def played(name, *, wrong, retrainings, gated=True, first=0, course=COURSE):
+    """Answers of which `wrong` rows, every tenth from `first` on, are wrong."""
+    truth = course.bench.rows["kind"].iloc[COURSE.start :].eq("yes").to_numpy().astype(float)
+    places = (first + np.arange(wrong) * 10) % ANSWERED
+    truth[places] = 1 - truth[places]
+    settings = {"trigger.policy": "static" if name == "static" else "every", "trigger.min_new_rows": 1}
+    turns = [Turn(number, TriggerDecision(True, ()), promoted=True) for number in range(1, retrainings + 1)]
+    return Played(Policy(name, settings, gated=gated), np.column_stack([1 - truth, truth]), turns, seconds=1.0)
+
+
+def found_of(*each):
+    return figures("kinds", COURSE, each)
+
+
+def test_what_cannot_be_told_from_the_best_and_is_cheaper_is_recommended():
+    found = found_of(
+        played("static", wrong=55, retrainings=0),
+        played("dear", wrong=20, retrainings=5),
+        played("cheap", wrong=21, retrainings=2, first=3),
+    )
+
+    assert found["recommended"]["policy"] == "cheap"
+    assert BY_LUCK in found["recommended"]["reason"]
+    assert "'dear'" in found["recommended"]["reason"]
+
+
+def test_what_is_clearly_the_best_is_recommended_whatever_it_costs():
+    found = found_of(played("static", wrong=59, retrainings=0), played("dear", wrong=5, retrainings=5))
+
+    assert found["recommended"]["policy"] == "dear"
+    assert BY_LUCK not in found["recommended"]["reason"]
+
+
+def test_what_skips_the_gate_is_never_recommended():
+    found = found_of(
+        played("static", wrong=59, retrainings=0),
+        played("gated", wrong=30, retrainings=5),
+        played("freely", wrong=0, retrainings=5, gated=False),
+    )
+
+    assert found["recommended"]["policy"] == "gated"
+    assert recommended_settings(found)["trigger.policy"] == "every"
+
+
+@pytest.mark.parametrize(
+    ("policy", "rows"), [("every", 98), ("schedule", 98), ("static", 1), ("drift", 1), ("two_key", 1), ("auto", 1)]
+)
+def test_a_policy_by_the_window_waits_in_production_for_as_many_rows_as_the_smallest_window_had(policy, rows):
+    settings = {"trigger.policy": policy, "trigger.min_new_rows": 1}
+    found = {
+        "windows": [{"rows": 100}, {"rows": 98}, {"rows": 99}],
+        "policies": [{"name": "it", "settings": settings}],
+        "recommended": {"policy": "it"},
+    }
+
+    written = recommended_settings(found)
+
+    assert written == {"trigger.policy": policy, "trigger.min_new_rows": rows}
+    assert settings["trigger.min_new_rows"] == 1
+
+
+def test_gains_and_regrets_are_differences_of_the_same_rows():
+    found = found_of(played("static", wrong=55, retrainings=0), played("dear", wrong=20, retrainings=5))
+    static, dear = found["policies"]
+
+    assert dear["score"]["value"] == pytest.approx(1 - 20 / ANSWERED, abs=1e-5)
+    assert dear["gain_over_static"]["value"] == pytest.approx(35 / ANSWERED, abs=1e-5)
+    assert static["regret"] == dear["gain_over_static"]
+    assert dear["regret"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert dear["gain_over_static"]["low"] > 0
+    assert np.mean(dear["scores"]) == pytest.approx(dear["score"]["value"], abs=1e-5)
+
+
+def test_the_result_is_plain_json_with_a_line_per_policy_and_per_naive_baseline():
+    found = found_of(played("static", wrong=55, retrainings=0), played("dear", wrong=20, retrainings=2))
+
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["format"] == 1
+    assert [window["number"] for window in found["windows"]] == [1, 2, 3, 4, 5, 6]
+    assert (found["policies"][1]["retrainings"], found["policies"][1]["retrained_at"]) == (2, [1, 2])
+    assert {"majority label", "previous label"} <= {each["name"] for each in found["baselines"]}
+    page = markdown(found)
+    assert all(f"| {name} |" in page for name in ("static", "dear", "naive: majority label"))
+    assert advice(found) in page
+    assert "not defined" not in page
+
+
+def one_class_in(*windows):
+    """The stream, judged by AUC, with labels of one class alone in these windows."""
+    rows = stream(angle=still)
+    for number in windows:
+        window = COURSE.windows[number - 1]
+        rows.loc[window.start : window.end - 1, "kind"] = "no"
+    return stream_course(rows, gate={"metric": "auc"})
+
+
+def test_a_window_of_one_class_has_no_auc_and_no_say_and_the_summary_tells():
+    course = one_class_in(2)
+
+    found = figures("kinds", course, [played(name, wrong=55, retrainings=0, course=course) for name in ("static", "b")])
+
+    static = found["policies"][0]
+    said = [score for score in static["scores"] if score is not None]
+    assert [score is None for score in static["scores"]] == [False, True, False, False, False, False]
+    assert static["score"]["value"] == pytest.approx(np.mean(said), abs=1e-5)
+    assert all(each["scores"][1] is None for each in found["baselines"])
+    assert "In 1 windows auc is not defined: they are in no score." in markdown(found)
+
+
+def test_where_no_window_has_an_auc_that_is_said_before_anything_is_played():
+    course = one_class_in(1, 2, 3, 4, 5, 6)
+
+    with pytest.raises(BadInput, match="auc is defined in none of the 6 windows"):
+        check_scorable(course)
+    check_scorable(one_class_in(1, 2, 3, 4, 5))
+    check_scorable(COURSE)
+
+
+def test_values_are_always_scorable():
+    rows = stream(angle=still).assign(kind=lambda frame: frame["length"])
+    schema = Schema.from_dict(
+        {"target": {"name": "kind", "task": "regression"}, "columns": {"width": {"type": "number"}}}
+    )
+
+    check_scorable(replay_course.course(rows, schema, LINEAR, stream_params()))
+
+
+@pytest.mark.parametrize(("windows", "rows", "there"), [(0, 0, True), (1, 0, False), (0, 5, False), (1, 5, False)])
+def test_late_labels_leave_no_label_of_the_row_before_to_repeat(windows, rows, there):
+    delays = {"replay": {"label_delay_windows": windows}, "gate": {"label_delay_rows": rows}}
+
+    assert ("label of the row before" in naive(stream_course(stream(angle=still), **delays))) is there
+
+
+@pytest.mark.parametrize(("windows", "rows"), [(0, 0), (0, 1), (0, 5), (1, 0), (1, 5)])
+def test_the_previous_label_is_the_newest_that_has_arrived(windows, rows):
+    delays = {"replay": {"label_delay_windows": windows}, "gate": {"label_delay_rows": rows}}
+    course = stream_course(stream(angle=still), **delays)
+    labels = course.bench.rows["kind"].eq("yes").to_numpy().astype(int)
+
+    answered = naive(course)["previous label"].argmax(axis=1)
+
+    last = course.windows[-1]
+    known = last.start - 1 - 100 * windows  # the newest label that had arrived when the window began
+    newest = [max(known, row - rows) if rows and not windows else known for row in range(last.start, last.end)]
+    assert answered[-100:].tolist() == labels[newest].tolist()

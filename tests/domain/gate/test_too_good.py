@@ -1,0 +1,80 @@
+"""A score that hardly leaves an error is told with what to look at, and a good one is not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from releve.domain.evaluation.baselines import MAJORITY
+from releve.domain.gate.too_good import TooGood, telling_columns, too_good
+from releve.domain.schema.schema import Schema
+
+
+def binary(rows, *, wrong, share=0.4):
+    truth = (np.arange(rows) % 10 < 10 * share).astype(int)
+    named = truth.copy()
+    named[:wrong] = 1 - named[:wrong]
+    return truth, np.eye(2)[named], {MAJORITY: np.tile([0.6, 0.4], (rows, 1))}
+
+
+def test_915_rows_without_an_error_are_told():
+    assert too_good(*binary(915, wrong=0)) == TooGood(915, MAJORITY, 0.0)
+
+
+@pytest.mark.parametrize(("wrong", "told"), [(0, True), (4, True), (5, False), (40, False)])
+def test_more_than_a_hundredth_of_the_baselines_errors_is_a_good_model(wrong, told):
+    assert (too_good(*binary(1000, wrong=wrong)) is not None) is told
+
+
+@pytest.mark.parametrize(("rows", "told"), [(70, False), (75, True), (80, True)])
+def test_few_errors_of_the_baseline_may_be_avoided_by_luck(rows, told):
+    assert (too_good(*binary(rows, wrong=0)) is not None) is told
+
+
+def test_digits_at_96_in_100_are_not_told():
+    truth = np.arange(300) % 10
+    named = np.where(np.arange(300) % 25 == 0, (truth + 1) % 10, truth)
+
+    assert too_good(truth, np.eye(10)[named], {MAJORITY: np.full((300, 10), 0.1)}) is None
+
+
+def test_a_baseline_that_knows_it_too_makes_nothing_suspicious():
+    truth, answers, naive = binary(1000, wrong=0)
+
+    assert too_good(truth, answers, {**naive, "seasonal answer": answers}) is None
+
+
+@pytest.mark.parametrize(("noise", "told"), [(0.05, True), (0.09, True), (0.12, False), (0.5, False)])
+def test_of_a_number_a_hundredth_of_the_squared_error_is_what_may_be_left(noise, told):
+    truth = np.tile([-1.0, 1.0], 200)
+
+    assert (too_good(truth, truth + np.tile([noise, -noise], 200), {"usual value": np.zeros(400)}) is not None) is told
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_the_columns_that_explain_it_are_named_with_the_share_that_each_takes_away(task):
+    random = np.random.default_rng(7)
+    label = random.integers(0, 2, 400)
+    columns = {"x": "number", "ended": "date", "state": "category", "kind": "category"}
+    target = {"name": "y", "classes": [0, 1]} if task == "binary" else {"name": "y", "task": "regression"}
+    schema = Schema.from_dict({"columns": {name: {"type": kind} for name, kind in columns.items()}, "target": target})
+    frame = pd.DataFrame(
+        {
+            "x": random.normal(0, 1, 400),
+            "ended": pd.Series([pd.Timestamp("2024-01-01")] * 400).where(label == 1),
+            "state": np.where(label ^ (random.random(400) < 0.05), "closed", "open"),
+            "kind": random.choice(["a", "b"], 400),
+        }
+    )
+    truths = (label[:300], label[300:]) if task == "binary" else (label[:300] * 1.0, label[300:] * 1.0)
+
+    found = telling_columns(frame[:300], frame[300:], schema, truths=truths)
+
+    assert [name for name, _ in found] == ["ended", "state"]
+    assert found[0][1] == 1.0
+    assert 0.7 < found[1][1] < 1.0
+
+
+def test_it_is_read_as_it_is_written():
+    found = TooGood(915, MAJORITY, 0.0, (("closed", 0.98),))
+
+    assert TooGood.from_dict(found.as_dict()) == found

@@ -1,0 +1,173 @@
+import json
+
+import numpy as np
+import pytest
+
+from releve.domain.neighbours.embedding import Embedder
+from releve.domain.neighbours.text_vectors import NgramVectors
+from tests.tables import shop_row, shop_rows, shop_schema
+
+ROWS = [
+    shop_row(price=0.0, weight=1.0, kind="apple"),
+    shop_row(price=50.0, weight=3.0, kind="bread"),
+    shop_row(price=100.0, weight=2.0, kind="apple"),
+]
+
+
+def fitted(rows=ROWS):
+    return Embedder.fit(shop_schema().model_input(rows))
+
+
+def distance(one, other, *, embedder=None):
+    first, second = (embedder or fitted()).embed(shop_schema().model_input([one, other]))
+    return float(((first - second) ** 2).sum())
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, 0.0),
+        ({"price": 70.0}, 0.5**2),  # 50 of a range of 100
+        ({"weight": 2.0}, 0.25**2),  # 0.5 of a range of 2
+        ({"kind": "apple"}, 1.0),  # another category is as far as a full range
+        ({"price": 70.0, "weight": 2.0, "kind": "apple"}, 0.5**2 + 0.25**2 + 1.0),
+    ],
+)
+def test_the_squared_distance_is_the_sum_over_the_columns(change, expected):
+    assert distance(shop_row(), shop_row(**change)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_missing_number_stands_in_the_middle_of_its_range():
+    assert distance(shop_row(weight=None), shop_row(weight=2.0)) == pytest.approx(0.0, abs=1e-6)
+    assert distance(shop_row(weight=None), shop_row(weight=3.0)) == pytest.approx(0.25, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["cheese", None])
+def test_an_unseen_category_is_like_none_of_the_known_and_like_another_unseen_one(kind):
+    assert distance(shop_row(kind=kind), shop_row(kind="apple")) == pytest.approx(0.5, abs=1e-6)
+    assert distance(shop_row(kind=kind), shop_row(kind="bread")) == pytest.approx(0.5, abs=1e-6)
+    assert distance(shop_row(kind=kind), shop_row(kind="unheard of")) == 0.0
+
+
+def test_a_constant_column_divides_by_no_zero():
+    embedder = fitted([shop_row(price=5.0), shop_row(price=5.0, weight=9.0)])
+
+    vectors = embedder.embed(shop_schema().model_input([shop_row(price=5.0), shop_row(price=6.0)]))
+
+    assert np.isfinite(vectors).all()
+    assert vectors[:, 0].tolist() == [0.0, 1.0]
+
+
+def test_numbers_outside_the_known_range_go_on_in_proportion():
+    vector = fitted().embed(shop_schema().model_input([shop_row(price=200.0)]))[0]
+
+    assert vector[0] == pytest.approx(2.0)
+
+
+def test_missing_numbers_do_not_change_the_range():
+    assert fitted([*ROWS, shop_row(weight=None)]).low == fitted().low
+    assert fitted([*ROWS, shop_row(weight=None)]).high == fitted().high
+
+
+def test_a_column_without_any_number_stands_in_the_middle_and_still_goes_through_json():
+    embedder = fitted([shop_row(weight=None), shop_row(weight=None, price=9.0)])
+
+    json.dumps(embedder.as_dict(), allow_nan=False)
+    vectors = embedder.embed(shop_schema().model_input([shop_row(weight=None)]))
+
+    assert (embedder.low[1], embedder.high[1]) == (0.0, 0.0)
+    assert vectors[0, 1] == 0.5
+
+
+@pytest.mark.parametrize("block", ["numbers", "categories"])
+def test_a_table_of_one_type_alone_has_vectors_too(block):
+    arrays = {block: shop_schema().frame_input(shop_schema().check_frame(shop_rows(50)).accepted)[block]}
+
+    embedder = Embedder.fit(arrays)
+    vectors = embedder.embed(arrays)
+
+    assert vectors.shape == (50, embedder.dimension)
+    assert vectors.dtype == np.float32
+
+
+def test_a_vector_has_one_place_per_number_and_one_per_known_category():
+    embedder = fitted()
+
+    assert embedder.dimension == 2 + 2
+    assert embedder.embed(shop_schema().model_input(ROWS)).shape == (3, 4)
+
+
+def test_an_embedder_survives_json_with_its_version_and_its_vectors():
+    embedder = fitted()
+
+    again = Embedder.from_dict(json.loads(json.dumps(embedder.as_dict())))
+
+    assert again == embedder
+    assert again.version == embedder.version
+    arrays = shop_schema().model_input(ROWS)
+    assert (again.embed(arrays) == embedder.embed(arrays)).all()
+
+
+@pytest.mark.parametrize("other", [shop_row(price=100.1), shop_row(kind="cheese"), shop_row(weight=0.9)])
+def test_another_range_or_category_is_another_version(other):
+    assert fitted([*ROWS, other]).version != fitted().version
+
+
+@pytest.mark.parametrize("same", [shop_row(price=50.0), shop_row(kind="apple"), shop_row(weight=1.0)])
+def test_rows_that_teach_nothing_new_keep_the_version(same):
+    assert fitted([*ROWS, same]).version == fitted().version
+    assert len(fitted().version) == 12
+
+
+TITLES = ["red apple", "green apple", "fast car", ""]
+
+
+def with_texts(titles=TITLES, *, columns=1):
+    numbers = np.zeros((len(titles), 1), np.float32)
+    return {"numbers": numbers, "texts": np.array([[title] * columns for title in titles], dtype=object)}
+
+
+def learn(texts):
+    return NgramVectors.fit(texts, dimensions=3, max_features=200)
+
+
+def text_distance(one, other, *, columns=1):
+    embedder = Embedder.fit(with_texts(columns=columns), encoder=learn)
+    first, second = embedder.embed(with_texts([one, other], columns=columns))
+    return float(((first - second) ** 2).sum())
+
+
+def test_the_distance_of_texts_is_one_less_their_cosine():
+    one, other = learn(TITLES).encode(["red apple", "green apple"])
+
+    assert text_distance("red apple", "green apple") == pytest.approx(1 - float(one @ other), abs=1e-6)
+    assert text_distance("red apple", "red apple") == pytest.approx(0.0, abs=1e-6)
+
+
+def test_texts_that_share_nothing_are_as_far_apart_as_two_categories():
+    assert text_distance("red apple", "fast car") == pytest.approx(1.0, abs=0.2)
+
+
+@pytest.mark.parametrize("nothing", ["", "   "])
+def test_an_empty_text_stands_between_all_others(nothing):
+    assert text_distance("red apple", nothing) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_each_text_weighs_as_one_column():
+    assert text_distance("red apple", "", columns=2) == pytest.approx(2 * 0.5, abs=1e-6)
+
+
+def test_what_texts_teach_is_in_the_version_and_not_in_the_description():
+    embedder = Embedder.fit(with_texts(), encoder=learn)
+
+    assert embedder.as_dict()["texts"] == [learn(TITLES).version]
+    assert embedder.version != Embedder.fit(with_texts([*TITLES[:3], "slow car"]), encoder=learn).version
+    assert embedder.dimension == 1 + 3
+
+
+def test_a_number_far_outside_its_range_counts_as_one_range_outside():
+    embedder = Embedder.fit(shop_schema().model_input([shop_row(price=5.0), shop_row(price=5.0 + 1e-6)]))
+
+    vectors = embedder.embed(shop_schema().model_input([shop_row(price=1e30), shop_row(price=-1e30)]))
+
+    assert vectors[:, 0].tolist() == [2.0, -1.0]

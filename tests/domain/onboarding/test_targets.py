@@ -1,0 +1,133 @@
+"""Which task a target column suggests."""
+
+import pytest
+
+from releve.core.errors import BadInput
+from releve.domain.onboarding.targets import MOST_CLASSES, MOST_NUMBER_CLASSES, target_findings, target_spec
+from tests.domain.onboarding.tables import ROWS, a_table, column, described
+
+
+def spec(*cells: object, task: str | None = None, as_text: bool = True) -> dict[str, object]:
+    found = target_spec(column(*cells, name="y", as_text=as_text), task=task)
+    return {key: value for key, value in found.items() if key != "name"}
+
+
+def sentences(*cells: object) -> list[str]:
+    profile = column(*cells, name="y")
+    return [finding.text for finding in target_findings(profile, target_spec(profile, task=None))]
+
+
+def test_two_words_are_two_classes_and_the_positive_one_is_known_by_its_name() -> None:
+    assert spec("no", "yes", "yes", "yes") == {"task": "binary", "classes": ["no", "yes"], "positive": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("common", "rare", "positive"),
+    [
+        ("blue", "red", "red"),  # the rarer one, where names do not tell
+        ("1", "2", 2),
+        ("2", "1", 1),
+        ("f", "m", "m"),
+        ("m", "f", "f"),
+        ("x", "o", "o"),
+        ("1", "0", 1),  # else the one that is called so, however common it is
+        ("1", "-1", 1),
+        ("2", "0", 2),
+        ("yes", "no", "yes"),
+        ("Yes", "no", "Yes"),
+        ("True", "False", "True"),
+        ("t", "f", "t"),
+        ("ja", "nein", "ja"),
+        ("bad", "good", "bad"),
+        ("maybe", "no", "maybe"),
+        ("yes", "true", "true"),  # two of them: the rarer one
+        ("no", "false", "false"),
+    ],
+)
+def test_the_positive_class_is_the_one_that_is_called_so_else_the_rarer_one(
+    common: str, rare: str, positive: object
+) -> None:
+    assert spec(common, common, rare)["positive"] == positive
+
+
+def test_zero_and_one_are_classes() -> None:
+    assert spec("0", "1", "1", "0") == {"task": "binary", "classes": [0, 1], "positive": 1}
+    assert spec("0.0", "1.0", "1") == {"task": "binary", "classes": [0, 1], "positive": 1}
+
+
+def test_a_number_and_its_text_are_one_class_of_two() -> None:
+    mixed = spec(1, "1", 0, "0", 1.0, as_text=False)
+    assert mixed == {"task": "binary", "classes": ["0", "1"], "positive": "1"}
+
+
+def test_of_on_and_off_on_is_positive_however_common() -> None:
+    assert spec("on", "on", "off")["positive"] == "on"
+
+
+def test_true_and_false_are_the_texts_that_name_them() -> None:
+    assert spec(True, False, as_text=False) == {"task": "binary", "classes": ["False", "True"], "positive": "True"}
+
+
+@pytest.mark.parametrize(
+    ("values", "task"), [(MOST_NUMBER_CLASSES, "multiclass"), (MOST_NUMBER_CLASSES + 1, "regression")]
+)
+def test_a_few_whole_numbers_are_classes_and_more_of_them_amounts(values: int, task: str) -> None:
+    assert spec(*[str(number) for number in range(values)] * 5)["task"] == task
+
+
+@pytest.mark.parametrize(("rows", "task"), [(15, "multiclass"), (14, "regression")])
+def test_whole_numbers_that_hardly_repeat_are_amounts(rows: int, task: str) -> None:
+    assert spec(*["1", "2", "3"] * 5, task=None)["task"] == "multiclass"
+    assert spec(*(["1", "2", "3"] * 5)[:rows])["task"] == task
+
+
+def test_broken_numbers_are_a_regression() -> None:
+    assert spec("1.5", "2.5", "-3") == {"task": "regression"}
+
+
+def test_amounts_that_cannot_be_negative_are_bounded_below_only() -> None:
+    assert spec(*map(str, range(50))) == {"task": "regression", "min": 0}
+
+
+def test_a_person_may_say_the_task() -> None:
+    assert spec("1", "2", "3", "4", "5" * 1, *"12345" * 5, task="regression") == {"task": "regression", "min": 0}
+    assert spec("1.5", "2.5", task="binary")["classes"] == ["1.5", "2.5"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "task", "message"),
+    [
+        (["", ""], None, "is empty in every row"),
+        (["yes", "yes"], None, "always 'yes'"),
+        (["a", "b"], "regression", "a regression needs numbers"),
+        (["a", "b", "c"], "binary", "has 3 classes (a, b, c), not two"),
+        (["a", "b"], "clustering", "expected binary, multiclass, regression"),
+        ([f"name {number}" for number in range(MOST_CLASSES + 1)], None, "201 different values"),
+    ],
+)
+def test_a_target_that_cannot_be_learned_is_refused(cells: list[str], task: str | None, message: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        spec(*cells, task=task)
+
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("task", [None, "regression"])
+def test_a_target_of_numbers_in_two_readings_is_refused_with_the_settings_that_read_it(task: str | None) -> None:
+    with pytest.raises(BadInput) as refused:
+        described(a_table()[["sold"]].assign(v=[f"6,{718 - n}" for n in range(ROWS)]), target="v", task=task)
+
+    assert "the target v writes numbers such as '6,718', '6,717', '6,716'" in str(refused.value)
+    assert "SET='ingest.csv_decimal=,' where '6,718' is 6.718 or SET='ingest.csv_thousands=,'" in str(refused.value)
+
+
+def test_names_of_classes_may_look_like_decimals_where_a_person_says_so() -> None:
+    assert spec("1,5", "2,5", "1,5", task="binary")["classes"] == ["1,5", "2,5"]
+
+
+@pytest.mark.parametrize(("rare", "is_told"), [(19, True), (20, False)])
+def test_a_class_of_few_rows_is_told(rare: int, is_told: bool) -> None:
+    found = sentences(*["a"] * 100, *["b"] * rare)
+
+    advice = "too few to learn from or to judge by; collect more, or merge classes"
+    assert found == [f"y has classes with few rows: b ({rare} rows); {advice}"] * is_told

@@ -1,0 +1,81 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from releve.domain.quality.age import DUE, FRESH, assess, labelling
+from tests.tables import make_params
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def before(days):
+    return (NOW - timedelta(days=days)).isoformat()
+
+
+def assessed(*, model=1.0, idle=1.0, unlabelled=(), labelled=(), **limits):
+    """`unlabelled`: ages in days; `labelled`: ages and how long the label took."""
+    known = {"max_model_days": 90.0, "max_idle_days": 30.0, "max_label_days": 10.0, "max_unlabelled_share": 0.5}
+    return assess(
+        now=NOW,
+        retrained_at=before(model),
+        newest_row_at=before(idle),
+        labels=labelling(
+            [before(age) for age in unlabelled],
+            [(before(age), before(age - delay)) for age, delay in labelled],
+            now=NOW,
+        ),
+        limits=make_params(age={**known, **limits}).age,
+    )
+
+
+@pytest.mark.parametrize(("key", "limit"), [("model", "max_model_days"), ("idle", "max_idle_days")])
+@pytest.mark.parametrize(("days", "state"), [(9.9, FRESH), (10.0, FRESH), (10.1, DUE)])
+def test_a_limit_in_days_is_passed_beyond_it(key, limit, days, state):
+    found = assessed(**{key: days, limit: 10.0})
+
+    assert found.state == state
+    assert any(f"10 are allowed (params.yaml: age.{limit})" in each for each in found.reasons) == (state == DUE)
+
+
+@pytest.mark.parametrize("key", ["model", "idle"])
+def test_a_limit_of_nothing_is_switched_off(key):
+    assert assessed(**{key: 10_000.0, f"max_{key}_days": 0.0}).state == FRESH
+
+
+def test_only_an_old_model_is_what_a_retraining_mends():
+    assert assessed(model=91.0).model_due
+    assert not assessed(idle=91.0).model_due
+
+
+@pytest.mark.parametrize(("delay", "state"), [(9.9, FRESH), (10.1, DUE)])
+def test_labels_that_usually_come_late_are_told(delay, state):
+    found = assessed(labelled=[(50, 1), (40, delay), (30, delay + 5)])
+
+    assert found.state == state
+    assert found.label_delay_days == pytest.approx(delay)
+    assert found.late_label_days == pytest.approx(delay + 4)
+
+
+@pytest.mark.parametrize(("waiting", "state"), [([11, 11, 11], DUE), ([11, 11], FRESH), ([9, 9, 9], FRESH)])
+def test_answers_old_enough_to_have_a_label_and_without_one_are_counted(waiting, state):
+    found = assessed(unlabelled=waiting, labelled=[(50, 1), (40, 1), (2, 1)])
+
+    assert found.state == state
+    assert found.overdue_share == pytest.approx({DUE: 3 / 5, FRESH: 2 / 4}[state] if 11 in waiting else 0)
+
+
+def test_where_labels_have_no_limit_none_is_overdue():
+    found = assessed(unlabelled=[1000] * 9, max_label_days=0.0)
+
+    assert (found.state, found.overdue_share) == (FRESH, None)
+
+
+def test_without_answers_nothing_is_said_of_labels():
+    found = assessed()
+
+    assert (found.label_delay_days, found.late_label_days, found.overdue_share) == (None, None, None)
+    assert found.reasons == ("retrained 1.0 days ago, newest row 1.0 days ago",)
+
+
+def test_several_limits_are_told_at_once():
+    assert len(assessed(model=100.0, idle=40.0, unlabelled=[50]).reasons) == 3

@@ -1,0 +1,224 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from releve.domain.evaluation.metrics import METRICS, Sheet, score_sheet
+from releve.domain.evaluation.paired import Doubt
+from releve.domain.quality import estimates
+from releve.domain.quality.chances import calibrate, calibrated, expected_losses
+from releve.domain.quality.estimates import OFF, audit, estimate, fit
+from releve.domain.quality.quality import HOLDS, UNCLEAR, UNKNOWN, WORSE, Promise
+from releve.domain.quality.realised import Answered
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import BINARY, MULTICLASS, REGRESSION
+from tests.tables import make_params
+
+SEED = 7
+PARAMS = make_params().estimate
+DOUBT = Doubt(PARAMS.confidence, PARAMS.resamples, 0, SEED)
+COLUMNS = {"x": {"type": "number"}, "kind": {"type": "category"}, "note": {"type": "text"}}
+SCHEMAS = {
+    BINARY: Schema.from_dict({"target": {"name": "y", "classes": [0, 1]}, "columns": COLUMNS}),
+    MULTICLASS: Schema.from_dict({"target": {"name": "y", "classes": [0, 1, 2]}, "columns": COLUMNS}),
+    REGRESSION: Schema.from_dict({"target": {"name": "y", "task": REGRESSION}, "columns": COLUMNS}),
+}
+HARD = {BINARY: -2.0, MULTICLASS: -2.0, REGRESSION: 2.0}  # shifts of x that make the question harder
+
+
+def answered(task, rows=300, *, seed=SEED, shift=0.0, concept=False):
+    """Answers of a model that is too sure of itself, to a question that is harder for some x than for others; with
+    `concept` x no longer says what it said."""
+    random = np.random.default_rng([seed, rows])
+    x = random.normal(size=rows) + shift
+    features = pd.DataFrame({"x": x, "kind": random.choice(["a", "b"], rows), "note": "a note"})
+    if task == REGRESSION:
+        spread = np.exp(x / 2) * (2 if concept else 1)
+        return Answered(Sheet(3 * x, 3 * x + spread * random.normal(size=rows)), features)
+    odds = random.normal(size=(rows, 3 if task == MULTICLASS else 2)) * np.exp(x / 2)[:, None]
+    chances = softmax(odds * (0.2 if concept else 1))
+    truth = (random.random((rows, 1)) > chances.cumsum(axis=1)).sum(axis=1)
+    return Answered(Sheet(softmax(2 * odds), truth), features)
+
+
+def softmax(odds):
+    powers = np.exp(odds - odds.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def task_of(metric):
+    return METRICS[metric].tasks[0]
+
+
+EVERY = [
+    *((name, task_of(name)) for name in METRICS),
+    ("accuracy", MULTICLASS),
+    ("auc", MULTICLASS),
+    ("f1", MULTICLASS),
+]
+
+
+def promised(metric, task, better=0.0):
+    """What the model scores on many rows like the holdout, or better by that share."""
+    value = score_sheet(metric, answered(task, 5000, seed=1).sheet) * (1 + METRICS[metric].sign * better)
+    return Promise(metric, value, value - 0.01, value + 0.01, 300)
+
+
+def estimated(metric="accuracy", task=BINARY, *, holdout=300, window=None, labelled=None, promise=None, **params):
+    return estimate(
+        answered(task, holdout, seed=2) if holdout else None,
+        answered(task, seed=3) if window is None else window,
+        labelled,
+        schema=SCHEMAS[task],
+        promise=promise or promised(metric, task),
+        tolerance=0.15,
+        params=PARAMS.model_copy(update=params),
+        doubt=DOUBT,
+    )
+
+
+@pytest.mark.parametrize(("metric", "task"), EVERY)
+def test_the_realised_score_lies_in_the_interval_where_rows_are_alike_and_where_they_became_harder(metric, task):
+    fitted = fit(metric, answered(task, 500, seed=4), SCHEMAS[task], DOUBT)
+
+    for shift in (0.0, HARD[task]):
+        if task == REGRESSION and shift:
+            continue  # no tree knows rows that it has never seen: see the test of the audit
+        many = answered(task, 1500, seed=5, shift=shift)
+        interval = estimates.interval(fitted, many, replace(DOUBT, confidence=0.995))  # one seed is no coverage
+        assert interval.low <= score_sheet(metric, many.sheet) <= interval.high
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_estimate_follows_rows_that_became_harder(metric):
+    task = task_of(metric)
+    window = answered(task, seed=3, shift=HARD[task] / 2)
+
+    found, before = estimated(metric, task, window=window), estimated(metric, task)
+
+    assert METRICS[metric].sign * (found.score.value - before.score.value) < -0.01
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_an_audit_fails_where_answers_no_longer_mean_what_they_meant(metric):
+    task = task_of(metric)
+
+    found = estimated(metric, task, labelled=answered(task, seed=6, concept=True))
+
+    assert (found.state, found.score, found.change) == (OFF, None, None)
+    assert found.concept_drift_suspected
+    assert found.audit.gap.high < 0
+    assert "concept drift suspected" in str(found)
+
+
+@pytest.mark.parametrize(("metric", "shift"), [("accuracy", 0.0), ("log_loss", -1.0), ("mae", 0.0)])
+def test_audits_fail_in_at_most_one_of_twenty_looks_where_only_the_rows_changed(metric, shift):
+    task, doubt = task_of(metric), Doubt(0.95, 100, 0, SEED)
+    looks = 40
+
+    failed = [
+        not audit(
+            fit(metric, answered(task, seed=100 + look), SCHEMAS[task], doubt),
+            answered(task, seed=1000 + look, shift=shift),
+            PARAMS,
+            doubt,
+        ).passed
+        for look in range(looks)
+    ]
+
+    assert sum(failed) <= 0.05 * looks
+
+
+@pytest.mark.parametrize(("better", "states"), [(0.0, (HOLDS, UNCLEAR)), (0.4, (WORSE,))])
+@pytest.mark.parametrize("metric", ["accuracy", "mae"])
+def test_the_estimate_is_judged_against_the_promise(metric, better, states):
+    found = estimated(metric, task_of(metric), promise=promised(metric, task_of(metric), better))
+
+    assert found.state in states
+    assert found.reasons[0].startswith(f"{metric} ")
+    assert "was promised" in found.reasons[0]
+
+
+@pytest.mark.parametrize(("rows", "known"), [(0, False), (89, False), (90, True), (91, True)])
+def test_an_estimate_needs_answers_to_the_holdout_and_answers_to_be_estimated(rows, known):
+    few_kept = estimated(holdout=rows)
+    few_asked = estimated(window=answered(BINARY, rows)) if rows else estimated(holdout=None)
+
+    assert (few_kept.state != UNKNOWN) is known
+    assert (few_asked.state != UNKNOWN) is known
+    assert (few_kept.score is not None) is known
+    assert few_kept.reasons
+
+
+@pytest.mark.parametrize(("rows", "audited"), [(0, False), (89, False), (90, True), (91, True)])
+def test_few_labels_audit_nothing(rows, audited):
+    found = estimated(labelled=answered(BINARY, rows, seed=6) if rows else None)
+
+    assert (found.audit is not None) is audited
+    assert ("90 are needed (params.yaml: estimate.min_audit_rows)" in str(found)) is not audited
+
+
+def test_a_gap_that_is_tolerated_switches_nothing_off():
+    labelled = answered(BINARY, seed=6, concept=True)
+
+    assert estimated(labelled=labelled, audit_tolerance=0.02).state == OFF
+    assert estimated(labelled=labelled, audit_tolerance=0.5).state != OFF
+
+
+def test_answers_that_are_all_of_one_class_have_no_audit_by_auc():
+    labelled = answered(BINARY, seed=6)
+    one_class = Answered(Sheet(labelled.sheet.answers, np.ones(len(labelled), dtype=int)), labelled.features)
+
+    assert estimated("auc", labelled=one_class).audit is None
+
+
+def test_calibration_takes_back_what_a_model_is_too_sure_of():
+    found = answered(BINARY, 4000).sheet
+
+    chances = calibrated(found.answers, calibrate(found, np.ones((1, len(found))))[0])
+
+    sure = chances.max(axis=1)
+    assert abs(sure.mean() - found.right.mean()) < 0.01 < abs(found.answers.max(axis=1).mean() - found.right.mean())
+    assert chances.sum(axis=1) == pytest.approx(np.ones(len(found)))
+
+
+def test_a_class_without_rows_stays_as_the_model_has_it():
+    found = answered(MULTICLASS, 300).sheet
+    seldom = Sheet(np.column_stack([found.answers[:, :2] * 0.995, np.full(300, 0.005)]), np.minimum(found.truth, 1))
+
+    chances = calibrated(seldom.answers, calibrate(seldom, np.ones((1, 300)))[0])
+
+    assert 0 < chances[:, 2].mean() < 0.01
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss", "brier"])
+def test_expected_losses_weigh_each_label_by_its_chance(metric):
+    asked = Sheet(np.array([[0.3, 0.7]]), np.array([0]))
+    losses = [METRICS[metric].losses(Sheet(asked.answers, np.array([label])))[0] for label in (0, 1)]
+
+    found = expected_losses(metric, asked, np.array([[0.4, 0.6]]))
+
+    assert found == pytest.approx([0.4 * losses[0] + 0.6 * losses[1]])
+
+
+def test_a_model_without_any_loss_has_an_estimate_of_nothing():
+    found = answered(REGRESSION)
+    perfect = Answered(Sheet(found.sheet.answers, found.sheet.answers), found.features)
+
+    fitted = fit("mae", perfect, SCHEMAS[REGRESSION], DOUBT)
+
+    assert fitted.value(found) == pytest.approx(0, abs=1e-9)
+
+
+def test_columns_that_are_gone_and_categories_never_seen_are_no_error():
+    holdout, window = answered(REGRESSION), answered(REGRESSION, seed=3)
+    changed = Answered(window.sheet, window.features.drop(columns="note").assign(kind="new"))
+
+    fitted = fit("mae", holdout, SCHEMAS[REGRESSION], DOUBT)
+
+    assert np.isfinite(fitted.value(changed))
+
+
+def test_the_same_rows_and_seed_give_the_same_estimate():
+    assert estimated("f1") == estimated("f1")

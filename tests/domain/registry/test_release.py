@@ -1,0 +1,111 @@
+from dataclasses import FrozenInstanceError, replace
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from releve.core.errors import Conflict
+from releve.domain.registry.lifecycle import mermaid
+from releve.domain.registry.release import (
+    CHALLENGER,
+    CHAMPION,
+    NEWCOMER,
+    PREVIOUS,
+    REFUSED,
+    RETIRED,
+    TRANSITIONS,
+    Release,
+    can_become,
+    check_can_become,
+)
+
+LIFECYCLE = Path(__file__).parents[3] / "docs" / "lifecycle.md"
+
+
+def a_release(**changes):
+    release = Release(
+        scenario="digits",
+        model="digits:v1",
+        model_digest="ab" * 32,
+        index="digits_v1",
+        index_rows=900,
+        data_version="cd" * 16,
+        revision="ef" * 20,
+        rows=900,
+        promise=0.951,
+        promise_rows=300,
+    )
+    return replace(release, **changes)
+
+
+def test_every_state_has_its_line_in_the_table():
+    named = {state for next_states in TRANSITIONS.values() for state in next_states}
+
+    assert set(TRANSITIONS) == named | {NEWCOMER} == {NEWCOMER, CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED}
+
+
+@pytest.mark.parametrize(("state", "new_state"), list(product(TRANSITIONS, repeat=2)))
+def test_asking_and_checking_agree_on_every_pair_of_states(state, new_state):
+    if can_become(state, new_state):
+        check_can_become(state, new_state)
+        return
+
+    with pytest.raises(Conflict, match=f"a {state} cannot become a {new_state}"):
+        check_can_become(state, new_state)
+
+
+def test_a_previous_champion_can_come_back():
+    assert can_become(CHAMPION, PREVIOUS)
+    assert can_become(PREVIOUS, CHAMPION)
+
+
+def test_nothing_serves_without_having_been_a_challenger():
+    assert [state for state in TRANSITIONS if can_become(state, CHAMPION)] == [CHALLENGER, PREVIOUS]
+    assert not can_become(NEWCOMER, CHAMPION)
+
+
+@pytest.mark.parametrize("state", [REFUSED, RETIRED])
+def test_what_was_refused_or_retired_serves_only_after_another_challenge(state):
+    assert can_become(state, CHALLENGER)
+    with pytest.raises(Conflict, match=rf"a {state} cannot become a champion; .* it can become challenger$"):
+        check_can_become(state, CHAMPION)
+
+
+def test_a_refusal_names_the_moves_that_are_open():
+    with pytest.raises(Conflict, match=r"it can become champion, retired$"):
+        check_can_become(PREVIOUS, CHALLENGER)
+
+
+def test_a_release_survives_the_way_into_the_registry_and_back():
+    release = a_release()
+
+    assert Release(**release.as_dict()) == release
+
+
+def test_a_release_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        a_release().model = "digits:v2"
+
+
+def test_the_lifecycle_page_shows_the_table_of_transitions():
+    expected = f"```mermaid\n{mermaid(TRANSITIONS)}\n```"
+
+    assert expected in LIFECYCLE.read_text(encoding="utf-8"), f"put this into docs/lifecycle.md:\n{expected}"
+
+
+def test_the_diagram_starts_at_the_first_state_and_ends_at_the_final_ones():
+    diagram = mermaid({"new": ("in use", "broken"), "in use": ("broken",), "broken": ()})
+
+    assert diagram.splitlines() == [
+        "stateDiagram-v2",
+        '    state "in use" as in_use',
+        "    [*] --> new",
+        "    new --> in_use",
+        "    new --> broken",
+        "    in_use --> broken",
+        "    broken --> [*]",
+    ]
+
+
+def test_no_states_make_an_empty_diagram():
+    assert mermaid({}) == "stateDiagram-v2"

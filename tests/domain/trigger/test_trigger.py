@@ -1,0 +1,168 @@
+from dataclasses import replace
+
+import pytest
+
+from releve.domain.drift import drift
+from releve.domain.drift.drift import Verdict
+from releve.domain.evaluation.scores import Interval, share
+from releve.domain.quality import quality
+from releve.domain.quality.quality import Quality
+from releve.domain.trigger.trigger import Challenged, Evidence, History, Payoff, decide
+from tests.tables import make_params
+
+RULE = make_params(trigger={"min_new_rows": 250, "max_new_rows": 400}).trigger
+STATES = (drift.INSUFFICIENT, drift.NO_DRIFT, drift.DRIFT, drift.BROKEN)
+QUALITIES = (quality.UNKNOWN, quality.HOLDS, quality.UNCLEAR, quality.WORSE)
+
+
+def an_evidence(*, drifted=drift.NO_DRIFT, kept=quality.HOLDS, new_rows=300):
+    score = None if kept == quality.UNKNOWN else share(100, 100, confidence=0.95)
+    return Evidence("", Verdict(drifted, ("what the table says",), 300, 300), Quality(kept, 100, 0.9, score), new_rows)
+
+
+@pytest.mark.parametrize(
+    ("drifted", "kept", "retrains"),
+    [
+        (drift.NO_DRIFT, quality.HOLDS, False),
+        (drift.NO_DRIFT, quality.UNCLEAR, False),
+        (drift.NO_DRIFT, quality.UNKNOWN, False),
+        (drift.NO_DRIFT, quality.WORSE, True),
+        (drift.DRIFT, quality.HOLDS, False),  # the champion copes, and the labels show it
+        (drift.DRIFT, quality.UNCLEAR, True),
+        (drift.DRIFT, quality.UNKNOWN, True),
+        (drift.DRIFT, quality.WORSE, True),
+        (drift.INSUFFICIENT, quality.HOLDS, False),
+        (drift.INSUFFICIENT, quality.UNCLEAR, False),
+        (drift.INSUFFICIENT, quality.UNKNOWN, False),
+        (drift.INSUFFICIENT, quality.WORSE, True),
+        (drift.BROKEN, quality.HOLDS, False),
+        (drift.BROKEN, quality.UNCLEAR, False),
+        (drift.BROKEN, quality.UNKNOWN, False),
+        (drift.BROKEN, quality.WORSE, False),  # nothing is learned from broken data
+    ],
+)
+def test_drift_and_quality_decide_when_there_are_enough_new_rows(drifted, kept, retrains):
+    decision = decide(an_evidence(drifted=drifted, kept=kept), History(), RULE)
+
+    assert decision.retrain is retrains
+
+
+@pytest.mark.parametrize(("new_rows", "retrains"), [(0, False), (249, False), (250, True), (251, True)])
+def test_too_few_new_rows_hold_everything_back(new_rows, retrains):
+    decision = decide(an_evidence(drifted=drift.DRIFT, kept=quality.WORSE, new_rows=new_rows), History(), RULE)
+
+    assert decision.retrain is retrains
+    assert any("250 are needed (params.yaml: trigger.min_new_rows)" in each for each in decision.reasons) != retrains
+
+
+@pytest.mark.parametrize(("new_rows", "retrains"), [(399, False), (400, True), (401, True)])
+def test_many_new_rows_make_a_challenge_due_without_any_drift(new_rows, retrains):
+    decision = decide(an_evidence(new_rows=new_rows), History(), RULE)
+
+    assert decision.retrain is retrains
+    assert any("trigger.max_new_rows" in each for each in decision.reasons) == retrains
+
+
+@pytest.mark.parametrize("new_rows", [0, 250, 400, 10_000])
+def test_broken_data_outweigh_any_number_of_rows(new_rows):
+    decision = decide(an_evidence(drifted=drift.BROKEN, new_rows=new_rows), History(), RULE)
+
+    assert decision.retrain is False
+    assert decision.reasons == ("the data look broken, and a model must not learn that", "what the table says")
+
+
+@pytest.mark.parametrize("drifted", STATES)
+@pytest.mark.parametrize("kept", QUALITIES)
+@pytest.mark.parametrize("new_rows", [0, 250, 400])
+def test_every_decision_gives_its_reasons_waiting_included(drifted, kept, new_rows):
+    decision = decide(an_evidence(drifted=drifted, kept=kept, new_rows=new_rows), History(), RULE)
+
+    assert decision.reasons
+    assert any("what the table says" in each for each in decision.reasons)
+
+
+POLICIES = ("static", "every", "schedule", "drift", "quality", "two_key", "auto")
+ONE_BEFORE = History((Challenged("", True, 100), Challenged("", True, 200, batches=20)))
+
+
+WIDE = {"min_new_rows": 1, "max_new_rows": 0, "every_batches": 4}
+
+
+def retrains(evidence, history=ONE_BEFORE, **rule):
+    """The policies that retrain on this, without a safety net."""
+    wide = {**WIDE, **rule}
+    found = {
+        policy: decide(evidence, history, make_params(trigger={**wide, "policy": policy}).trigger)
+        for policy in POLICIES
+    }
+    return {policy for policy, decision in found.items() if decision.retrain}
+
+
+@pytest.mark.parametrize(
+    ("drifted", "kept", "asking"),
+    [
+        (drift.NO_DRIFT, quality.HOLDS, {"every"}),
+        (drift.NO_DRIFT, quality.UNCLEAR, {"every"}),
+        (drift.SUSPECTED, quality.UNKNOWN, {"every"}),
+        (drift.NO_DRIFT, quality.WORSE, {"every", "quality", "two_key", "auto"}),
+        (drift.DRIFT, quality.HOLDS, {"every", "drift"}),
+        (drift.DRIFT, quality.UNCLEAR, {"every", "drift", "two_key", "auto"}),
+        (drift.DRIFT, quality.UNKNOWN, {"every", "drift", "two_key", "auto"}),
+        (drift.DRIFT, quality.WORSE, {"every", "drift", "quality", "two_key", "auto"}),
+        (drift.BROKEN, quality.WORSE, set()),
+    ],
+)
+def test_each_policy_asks_what_it_is_named_after(drifted, kept, asking):
+    assert retrains(an_evidence(drifted=drifted, kept=kept)) == asking
+
+
+@pytest.mark.parametrize(("batches", "asking"), [(3, {"every"}), (4, {"every", "schedule", "auto"})])
+def test_a_schedule_counts_batches_and_so_does_auto_before_it_knows_more(batches, asking):
+    assert retrains(replace(an_evidence(), new_batches=batches)) == asking
+
+
+@pytest.mark.parametrize(
+    ("gain", "batches", "due"), [(0.05, 1, False), (0.05, 2, True), (0.0, 7, False), (0.0, 8, True)]
+)
+def test_auto_follows_what_the_last_promotion_brought(gain, batches, due):
+    payoff = Payoff(Interval(gain, gain - 0.02, gain + 0.02), 300)
+
+    assert ("auto" in retrains(replace(an_evidence(), new_batches=batches, payoff=payoff))) is due
+
+
+@pytest.mark.parametrize(("change", "asked"), [((-0.2, -0.3, -0.1), True), ((-0.04, -0.06, -0.02), False)])
+def test_auto_alone_asks_where_the_newest_answers_sag_by_more_than_is_tolerated(change, asked):
+    recent = Quality(quality.UNCLEAR, 50, 0.9, Interval(0.9 + change[0], 0.5, 0.9), Interval(*change))
+
+    assert ("auto" in retrains(replace(an_evidence(), recent=recent))) is asked
+    assert "quality" not in retrains(replace(an_evidence(), recent=recent))
+
+
+def test_auto_asks_nothing_beyond_its_budget():
+    spent = History((Challenged("", True, 100), *[Challenged("", True, 200, batches=1)] * 3))
+
+    assert "auto" not in retrains(an_evidence(kept=quality.WORSE), spent)
+    told = decide(an_evidence(kept=quality.WORSE), spent, make_params(trigger={**WIDE, "policy": "auto"}).trigger)
+    assert "the budget has none to spend, and 2.5 batches earn one" in told.reasons[0]
+
+
+def test_without_a_cooldown_a_challenge_that_is_dated_later_holds_nothing_back():
+    later = History((Challenged("2026-03-02T00:00:00+00:00", True, 100),))
+    evidence = replace(an_evidence(kept=quality.WORSE), at="2026-03-01T00:00:00+00:00")
+
+    assert "quality" in retrains(evidence, later)
+    assert "quality" not in retrains(evidence, later, cooldown_hours=1.0)
+
+
+def test_waiting_is_explained_by_what_the_policy_asks_for():
+    told = decide(an_evidence(kept=quality.WORSE), ONE_BEFORE, make_params(trigger={**WIDE, "policy": "drift"}).trigger)
+
+    assert told.reasons[0] == "the table is not shown to have drifted"
+
+
+@pytest.mark.parametrize(("looks", "asking"), [(1, set()), (2, set()), (3, {"every"})])
+def test_broken_data_are_the_new_normal_after_as_many_looks_as_the_owner_says(looks, asking):
+    evidence = replace(an_evidence(drifted=drift.BROKEN), broken_looks=looks)
+
+    assert retrains(evidence, broken_looks=2) == asking
+    assert retrains(evidence, broken_looks=0) == set()

@@ -1,0 +1,308 @@
+"""A card says what there is evidence of, and MISSING where there is none."""
+
+from dataclasses import replace
+from datetime import date
+from html.parser import HTMLParser
+
+import pytest
+
+from releve.reporting.card.card import Card, Evidence
+from releve.reporting.card.html import page
+from releve.reporting.card.markdown import markdown
+from releve.reporting.card.model_card import SECTIONS, build
+from releve.reporting.drawing.blocks import MISSING, Bar, Intervals, Section, Table, Words
+
+TODAY = date(2026, 6, 1)
+GAIN = {"value": 0.1, "low": 0.02, "high": 0.18}
+EVALUATION = {
+    "task": "binary",
+    "metric": "accuracy",
+    "sign": 1,
+    "rows": 320,
+    "holdout_rows": 120,
+    "confidence": 0.95,
+    "challenger": {
+        "score": 0.9,
+        "low": 0.83,
+        "high": 0.95,
+        "metrics": {"accuracy": 0.9, "auc": 0.95},
+        "calibration": {
+            "error": 0.04,
+            "bins": [
+                {"from": 0.5, "to": 0.6, "rows": 20, "certainty": 0.55, "right": 0.6},
+                {"from": 0.9, "to": 1.0, "rows": 100, "certainty": 0.97, "right": 0.95},
+            ],
+        },
+    },
+    "against": {
+        "champion": {"score": 0.8, "gain": GAIN, "p": 0.01, "must_beat": True},
+        "majority label": {"score": 0.55, "gain": GAIN, "p": 0.001, "must_beat": True},
+    },
+    "slices": [{"column": "kind", "value": "apple", "rows": 26, "challenger": 0.96, "champion": 0.6, "gain": GAIN}],
+    "fairness": [{"attribute": "sex", "metric": "demographic_parity", "challenger": 0.11, "champion": 0.12}],
+    "unknown_groups": [],
+}
+CHALLENGE = {
+    "model": "shop:1",
+    "model_digest": "ab" * 32,
+    "revision": "cd" * 20,
+    "data_version": "ef" * 16 + ".dir",
+    "rows": 320,
+    "champion": "shop:0",
+    "evaluation": EVALUATION,
+    "promote": True,
+    "reasons": ["gain over the champion is +0.1"],
+    "overrides": [{"floor": "fairness", "by": "Ana", "reason": "a pilot", "until": "2026-06-01"}],
+    "latency_ms": 0.02,
+}
+TRIALS = [
+    {"number": 1, "origin": "default", "recipe": "linear", "options": {"C": 1.0}, "score": 0.7},
+    {"number": 2, "origin": "search", "recipe": "svm", "options": {"C": 0.123456}, "score": 0.8},
+    {"number": 3, "origin": "search", "recipe": "svm", "options": {}, "score": None},
+]
+DESCRIPTION = {
+    "task": "binary",
+    "runtime": "onnx",
+    "parity": None,
+    "rows": 320,
+    "schema": {
+        "target": {"name": "bought", "classes": ["no", "yes"], "positive": "yes"},
+        "columns": {
+            "price": {"type": "number", "min": 0, "max": 100},
+            "sex": {"type": "category", "categories": ["f", "m"], "nullable": True, "feature": False},
+        },
+    },
+    "recipe": {
+        "recipe": "svm",
+        "scale": "standard",
+        "options": {"C": 0.123456},
+        "seed": 7,
+        "metric": "accuracy",
+        "score": 0.8,
+        "asked": 30,
+        "done": 3,
+        "stopped_by": "seconds",
+        "window": {"last_batches": 5},
+        "trials": TRIALS,
+    },
+    "golden": {"rows": [{}, {}], "labels": ["no", "yes"]},
+    "sanity": {"rows": 200, "tried": 4, "worst": [], "broken": []},
+    "environment": {"python": "3.11.7", "platform": "Linux"},
+}
+DRIFT = {
+    "at": "2026-05-31T12:00:00+00:00",
+    "model": "shop:0",
+    "drift": {
+        "state": "drift",
+        "rows": 300,
+        "reasons": ["2 columns drifted"],
+        "columns": [
+            {"name": "price", "method": "ks", "drifted": True, "change": {"effect": 0.3, "p_value": 0.001}},
+            {"name": "weight", "method": "ks", "drifted": False, "change": {"effect": 0.01, "p_value": 0.9}},
+        ],
+    },
+}
+FULL = Evidence(
+    model="shop:1",
+    today=TODAY,
+    state="champion",
+    challenge=CHALLENGE,
+    judged={"at": "2026-05-31T13:00:00+00:00", "actor": "retrain", "reason": "drift"},
+    description=DESCRIPTION,
+    params={"card": {"purpose": "say who buys", "limits": "adults only", "owner": "the shop", "contact": "shop@x.org"}},
+    data={"batch": "00000002-df90e63e", "batches": 2, "at": "2026-05-31T11:00:00+00:00"},
+    drift=DRIFT,
+    lineage={
+        "git revision": "cd" * 20,
+        "model digest": "ab" * 32,
+        "data version": "ef" * 16 + ".dir",
+        "params digest": "12" * 32,
+        "requirements.lock digest": "34" * 32,
+    },
+    life=[("2026-05-31T13:00:00+00:00", "challenged", "retrain", "drift")],
+)
+
+
+def said(evidence: Evidence, section: str) -> str:
+    """A section of the card as Markdown."""
+    return markdown(build(evidence)).split(f"## {section}\n")[1].split("\n## ")[0]
+
+
+def with_evaluation(**changes: object) -> Evidence:
+    return replace(FULL, challenge=CHALLENGE | {"evaluation": EVALUATION | changes})
+
+
+def test_where_everything_is_known_nothing_is_missing():
+    card = build(FULL)
+
+    assert card.missing == 0
+    assert MISSING not in markdown(card) + page(card)
+    assert [section.title for section in card.sections] == list(SECTIONS)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_where_nothing_is_known_every_section_is_there_and_says_so(section):
+    assert MISSING in said(Evidence("shop:1", TODAY), section)
+
+
+@pytest.mark.parametrize("name", ["purpose", "limits", "owner", "contact"])
+def test_what_a_person_did_not_say_is_missing_in_its_place(name):
+    params = {"card": FULL.params["card"] | {name: ""}}
+
+    assert f"| {name} | {MISSING} |" in said(replace(FULL, params=params), "What it is for")
+
+
+def test_the_score_stands_with_its_interval_and_beside_whom_it_was_compared_with():
+    text = said(FULL, "Quality on the holdout")
+
+    assert "0.9 [0.83, 0.95] at 95% confidence, on 120 rows" in text
+    assert "| champion | 0.8 | +0.1 [+0.02, +0.18] | 0.01 | yes |" in text
+    assert "| auc | 0.95 |" in text
+
+
+def test_a_first_champion_is_called_one():
+    against = {"majority label": EVALUATION["against"]["majority label"]}
+
+    assert "this is a first one" in said(with_evaluation(against=against), "Quality on the holdout")
+
+
+def test_of_two_repeated_labels_the_card_says_what_each_knows():
+    one = EVALUATION["against"]["majority label"]
+    against = {"previous label": one, "label of the row before": one | {"must_beat": False}}
+
+    text = said(with_evaluation(against=against), "Quality on the holdout")
+
+    assert "| previous label (the newest that has arrived) | 0.55 |" in text
+    assert "| label of the row before (as if every label arrived at once) | 0.55 |" in text
+
+
+def test_an_evaluation_of_the_first_format_is_read_too():
+    old = {"rows": 200, "holdout_rows": 100, "against": {"champion": {"accuracy": 0.8, "gain": GAIN}}}
+    old |= {"challenger": {"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 0.95}}
+
+    text = said(replace(FULL, challenge=CHALLENGE | {"evaluation": old}), "Quality on the holdout")
+
+    assert "0.9 [0.8, 0.95]" in text
+    assert "| champion | 0.8 | +0.1" in text
+
+
+@pytest.mark.parametrize(("sign", "first"), [(1, "| 2 | search"), (-1, "| 1 | default")])
+def test_the_best_trial_stands_first_whatever_the_metrics_sign(sign, first):
+    table = said(with_evaluation(sign=sign), "Recipe").split("| --- | --- | --- | --- | --- |\n")[1]
+
+    assert table.startswith(first)
+    assert "0.1235" in table and "| 3 |" not in table
+
+
+def test_the_card_says_how_the_recipe_was_found_and_that_it_was_refitted():
+    text = said(FULL, "Recipe")
+
+    assert "3 of 30 trials, stopped by seconds; the chosen one has accuracy 0.8 on blocks before the holdout" in text
+    assert "refitted on all labelled rows of its window, the holdout included" in text
+    assert "| window | the newest 5 batches |" in said(FULL, "Data")
+
+
+def test_a_column_that_the_model_does_not_see_is_told():
+    assert "| sex | category | f, m; may be missing | no |" in said(FULL, "Data")
+
+
+@pytest.mark.parametrize(("today", "standing"), [("2026-06-01", "in force"), ("2026-06-02", "EXPIRED")])
+def test_an_override_is_in_force_until_the_end_of_its_last_day(today, standing):
+    text = said(replace(FULL, today=date.fromisoformat(today)), "Gate")
+
+    assert f"| fairness | Ana | a pilot | 2026-06-01 | {standing} |" in text
+
+
+def test_only_drifted_columns_are_named():
+    text = said(FULL, "Drift at the time")
+
+    assert "| price | ks | 0.3 | 0.001 |" in text
+    assert "weight" not in text
+
+
+def test_numbers_have_no_calibration_and_no_classes():
+    target = {"name": "price", "task": "regression", "min": 0}
+    description = DESCRIPTION | {"task": "regression", "schema": DESCRIPTION["schema"] | {"target": target}}
+    evidence = replace(FULL, description=description)
+
+    assert "nothing to calibrate" in said(evidence, "Calibration")
+    assert "| range | 0 to any |" in said(evidence, "What it is for")
+
+
+def test_groups_too_small_to_be_compared_are_named_with_their_rows():
+    line = EVALUATION["fairness"][0] | {"left_out": {"x": 12, "": 3}}
+
+    assert "| 0.11 | 0.12 | x (12 rows), missing cells (3 rows) |" in said(with_evaluation(fairness=[line]), "Fairness")
+
+
+def test_an_unfairness_whose_interval_is_known_shows_it() -> None:
+    line = EVALUATION["fairness"][0] | {"low": 0.05, "high": 0.19}
+
+    assert "| 0.11 [0.05, 0.19] | 0.12 |" in said(with_evaluation(fairness=[line]), "Fairness")
+
+
+def test_groups_too_small_to_compare_are_missing_evidence():
+    text = said(with_evaluation(unknown_groups=["sex"], fairness=[]), "Fairness")
+
+    assert f"{MISSING}: too few groups were large enough to compare: sex." in text
+
+
+class Parts(HTMLParser):
+    """What a browser would find: tags, and their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+
+def test_text_of_users_is_never_markup():
+    nasty = '<script>alert("x")</script><img src=x onerror=y>'
+    words = Section("S", (Words((nasty,)), Table((nasty,), ((nasty,),)), Intervals(nasty, (Bar(nasty, 1, 0, 2),))))
+    card = Card(nasty, nasty, (words,))
+
+    found = Parts(page(card))
+
+    assert not {"script", "img"} & set(found.tags)
+    assert "<script" not in markdown(card)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("[here](http://x)", "\\[here](http://x)"),
+        ("[here][1] [1]: x", "\\[here][1] \\[1]: x"),
+        ("+0.1 [+0.02, +0.18] (p 0.01)", "+0.1 [+0.02, +0.18] (p 0.01)"),
+        ("R&D &lt; <b> x < 3", "R&D &amp;lt; &lt;b> x < 3"),
+        ("a * b ` \\", "a \\* b \\` \\\\"),
+    ],
+)
+def test_what_would_be_markup_is_escaped_and_nothing_else(text, written):
+    assert f"\n{written}\n" in markdown(Card("c", "s", (Section("S", (Words((text,)),)),)))
+
+
+def test_a_cell_of_markdown_stays_one_cell():
+    card = Card("c", "s", (Section("S", (Table(("a", "b"), (("x | y", "two\nlines"),)),)),))
+
+    assert "| x \\| y | two lines |" in markdown(card)
+
+
+def test_the_page_loads_nothing_from_elsewhere_and_draws_its_pictures():
+    found = Parts(page(build(FULL)))
+
+    assert not {"link", "script", "iframe", "img"} & set(found.tags)
+    assert not {"src", "href"} & {name for name, _ in found.attributes}
+    assert found.tags.count("svg") == 3
+
+
+@pytest.mark.parametrize("bars", [(), (Bar("same", 0.0, 0.0, 0.0),), (Bar("far", -5.0, -9.0, -1.0),)])
+def test_intervals_without_a_width_or_on_one_side_can_be_drawn(bars):
+    card = Card("c", "s", (Section("S", (Intervals("gain", bars),)),))
+
+    assert ("<svg" in page(card)) is bool(bars)
+    assert "nan" not in page(card)

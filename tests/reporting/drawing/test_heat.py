@@ -1,0 +1,61 @@
+"""Columns x looks, drawn."""
+
+import re
+
+import pytest
+
+from releve.domain.drift.drift import BROKEN, DRIFT, INSUFFICIENT, NO_DRIFT
+from releve.reporting.drawing.blocks import Cell, HeatMap, HeatRow
+from releve.reporting.drawing.heat import STATES, heat_map, shade
+
+CALM, ALARM = Cell(0.01, alarm=False), Cell(0.5, alarm=True)
+
+
+def drawn(*rows, looks=3, state=NO_DRIFT):
+    times = tuple(f"2026-01-01T{hour % 24:02d}:00:00Z" for hour in range(looks))
+    named = tuple(HeatRow(f"column {place}", cells) for place, cells in enumerate(rows))
+    return heat_map(HeatMap("a title", "in words", times, ((state, "said"),) * looks, named))
+
+
+def shapes(found, kind):
+    """How many rectangles of a shade the columns have."""
+    picture = found[found.index('role="img"') :]
+    return sum(path.count("M") for path in re.findall(rf'<path class="{kind}" d="([^"]*)"', picture))
+
+
+@pytest.mark.parametrize(
+    ("effect", "expected"), [(0.0, 0), (0.049, 0), (0.05, 1), (0.1, 2), (0.2, 3), (0.39, 3), (0.4, 4)]
+)
+def test_a_larger_effect_is_darker(effect, expected):
+    assert shade(effect) == expected
+
+
+def test_neighbours_that_are_alike_are_one_rectangle():
+    found = drawn((CALM, CALM, ALARM), (CALM, ALARM, CALM))
+
+    assert shapes(found, "e0") == 3
+    assert shapes(found, "a4") == 2
+
+
+def test_what_was_not_compared_is_left_empty():
+    assert shapes(drawn((None, CALM, None)), "e0") == 1
+    assert shapes(drawn((None, None, None)), "e0") == 0
+
+
+def test_every_state_of_a_verdict_has_a_shade_and_a_sign_of_its_own():
+    signs = [sign for _, sign in STATES.values()]
+
+    assert {BROKEN, DRIFT, INSUFFICIENT, NO_DRIFT} <= set(STATES)
+    assert len(set(signs)) == len(signs)
+
+
+def test_a_state_that_nobody_knows_is_drawn_too():
+    assert "<title>said</title>" in drawn(state="something new")
+
+
+@pytest.mark.parametrize("looks", [0, 1, 2, 200])
+def test_any_number_of_looks_can_be_drawn(looks):
+    found = drawn((CALM,) * looks, looks=looks)
+
+    assert shapes(found, "e0") == min(looks, 1)
+    assert "nan" not in found

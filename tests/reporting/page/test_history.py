@@ -1,0 +1,82 @@
+"""What a page reads from the registry's events, of every format."""
+
+import pytest
+
+from releve.domain.registry.chain import FORGOTTEN, RELEASED, ROLLED_BACK, WITHDRAWN
+from releve.reporting.drawing.blocks import BACK, REFUSAL, RELEASE
+from releve.reporting.page.history import looks_of, marks_of, place, promises_of, since_start
+from tests.page_histories import (
+    MODEL,
+    at,
+    challenge_event,
+    drift,
+    look_event,
+    make_event,
+    make_window,
+    old_look_event,
+    release_event,
+)
+from tests.page_histories import RELEASE as FIRST
+
+WINDOWS = tuple(map(make_window, range(3)))  # each from a tenth of its day to nine tenths
+
+
+def test_a_look_of_either_format_is_read():
+    old, new = looks_of([old_look_event(day=1), look_event(day=2, drift=drift("drift", alarms=1))])
+
+    assert (old.state, old.estimate, old.age, old.until) == ("no drift", {}, {}, at(1))
+    assert (new.state, new.until, new.age["state"]) == ("drift", at(1.9), "fresh")
+    assert [column.alarm for column in new.columns] == [True, False]
+
+
+def test_a_look_at_nothing_is_read():
+    (look,) = looks_of([look_event(drift=drift("insufficient data", columns=0), quality=None, window=None)])
+
+    assert look.columns == ()
+    assert look.until == at(0)
+
+
+def test_what_was_before_a_start_from_scratch_is_left_out():
+    events = [release_event(), make_event(FORGOTTEN, {}), look_event(day=1)]
+
+    assert [event.kind for event in since_start(events)] == ["monitored"]
+    assert since_start(events[:1]) == tuple(events[:1])
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [(-3, -0.5), (0.1, -0.5), (0.5, 0.0), (0.9, 0.5), (0.95, 0.5), (1.5, 1.0), (2.9, 2.5), (40, 2.5)],
+)
+def test_a_moment_has_a_place_within_a_window_or_between_two(day, expected):
+    assert place(at(day), WINDOWS) == pytest.approx(expected)
+
+
+def test_without_windows_every_moment_is_at_the_edge():
+    assert place(at(1), ()) == -0.5
+
+
+def test_releases_rollbacks_and_refusals_are_marked_and_promotions_are_not():
+    events = [
+        challenge_event(promote=True),
+        release_event(kind=RELEASED),
+        challenge_event(promote=False, day=1.5),
+        release_event(kind=ROLLED_BACK, day=2),
+        make_event(WITHDRAWN, {"release": None}, day=2.5, reason="wrong labels"),
+    ]
+
+    marks = marks_of(events, WINDOWS)
+
+    assert [mark.kind for mark in marks] == [RELEASE, REFUSAL, BACK, BACK]
+    assert "refused" in marks[1].note
+    assert marks[3].note.endswith("withdrawn: wrong labels")
+
+
+def test_a_promise_made_before_intervals_were_kept_is_its_own_interval():
+    young, old = FIRST.as_dict(), FIRST.as_dict() | {"model": "shop:0"}
+    for key in ("metric", "promise_low", "promise_high"):
+        del old[key]
+
+    found = promises_of([make_event(RELEASED, {"release": said}) for said in (young, old)])
+
+    assert (found[MODEL].low, found[MODEL].value, found[MODEL].high) == (0.83, 0.9, 0.95)
+    assert (found["shop:0"].low, found["shop:0"].value, found["shop:0"].high) == (0.9, 0.9, 0.9)

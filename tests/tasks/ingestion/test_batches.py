@@ -1,0 +1,78 @@
+import shutil
+from hashlib import sha256
+
+import pytest
+
+from releve import data
+from releve.adapters.files import ParquetAppender, read_schema
+from releve.adapters.git_dvc.data_versions import DataVersions
+from releve.adapters.git_dvc.scenario_branch import git
+from releve.domain.ingestion.batch_profile import Profile
+from releve.domain.schema.own_columns import BATCH
+from tasks.ingestion.batches import Batch, OpenBatches, as_text
+from tasks.pipeline.split import listed_batches, read_rows
+from tests.tables import SHOP, shop_rows
+
+pytestmark = pytest.mark.slow
+
+
+def add_to(there, frame):
+    digest = sha256(frame.to_csv().encode()).hexdigest()
+    rows = ParquetAppender(there.room / "rows.parquet")
+    rows.append(frame)
+    batch = Batch(there.next_name(digest), len(frame), 0, f"{len(frame)}.csv", digest)
+    return there.add(batch, rows, Profile(rows=len(frame)))
+
+
+def add(shop, *frames):
+    """Frames become batches of the shop's branch in one run."""
+    with shop.branch.worktree(shop.state.worktrees) as tree:
+        there = OpenBatches(tree, DataVersions(tree.path, project=shop.root, home=shop.settings.home))
+        added = [add_to(there, frame) for frame in frames]
+        there.publish(shop.branch)
+    return added
+
+
+def test_batches_of_one_run_are_a_commit_each_with_a_data_version_of_its_own(fresh):
+    added = add(fresh, shop_rows(5), shop_rows(6))
+
+    log = git(fresh.root, "log", "--reverse", "--format=%s %b", f"main..{fresh.branch.name}").splitlines()
+
+    told = [line for line in log if line.strip()]
+    assert [batch.batch[:9] for batch in added] == ["00000001-", "00000002-"]
+    assert [batch.batch in line for batch, line in zip(added, told, strict=True)] == [True, True]
+    assert len({line.partition("data version ")[2] for line in told}) == 2
+
+
+def test_batches_numbered_with_four_digits_stay_before_newer_ones(fresh):
+    first, second = add(fresh, shop_rows(5), shop_rows(6))
+    old = first.batch[4:]
+
+    with fresh.branch.worktree(fresh.state.worktrees) as tree:
+        data = DataVersions(tree.path, project=fresh.root, home=fresh.settings.home)
+        there = OpenBatches(tree, data)
+        folder, batch_list = tree.folder / "batches", tree.folder / "batches.csv"
+        (folder / f"{first.batch}.parquet").rename(folder / f"{old}.parquet")
+        batch_list.write_text(batch_list.read_text().replace(first.batch, old))
+        add_to(there, shop_rows(7))
+        rows = read_rows(folder, read_schema(fresh.root, SHOP), listed=listed_batches(batch_list))
+
+    assert rows[BATCH].value_counts(sort=False).tolist() == [5, 6, 7]
+    assert rows[BATCH].unique().tolist()[:2] == [old, second.batch]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("day.csv", "day.csv"), ("caf\udce9.csv", "caf\N{REPLACEMENT CHARACTER}.csv"), ("é.csv", "é.csv"), ("", "")],
+)
+def test_a_name_is_shown_with_a_replacement_for_what_is_not_utf_8(name, shown):
+    assert as_text(name) == shown
+
+
+def test_every_version_of_one_run_is_in_the_remote(fresh):
+    first, second = add(fresh, shop_rows(5), shop_rows(6))
+    shutil.rmtree(fresh.root / ".dvc/cache")
+
+    rows = [len(data.read_version(SHOP, batch.batch, project=fresh.root)) for batch in (first, second)]
+
+    assert rows == [5, 11]

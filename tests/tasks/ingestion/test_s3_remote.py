@@ -1,0 +1,176 @@
+"""The remote in S3, by params alone: a real server of that protocol, on this machine."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from releve import data
+from releve.adapters.git_dvc.data_versions import RemoteUnavailable
+from releve.adapters.git_dvc.scenario_branch import git
+from tasks.ingestion.ingest import ingest
+from tests.repositories import commit, write
+from tests.serving.process import free_port
+from tests.tables import SHOP
+from tests.tasks.shop import TRAINING, Shop
+
+pytestmark = pytest.mark.slow
+
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@dataclass(frozen=True)
+class Store:
+    """An S3 service with one bucket."""
+
+    endpoint: str
+    bucket: str
+
+    @property
+    def params(self) -> dict[str, str]:
+        return {"remote": f"s3://{self.bucket}/releve", "endpoint": self.endpoint}
+
+    @property
+    def files(self) -> list[str]:
+        with self._client() as client:
+            return [entry["Key"] for entry in client.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
+
+    def put(self, key: str, content: bytes) -> None:
+        with self._client() as client:
+            client.put_object(Bucket=self.bucket, Key=key, Body=content)
+
+    def empty(self) -> None:
+        for key in self.files:
+            with self._client() as client:
+                client.delete_object(Bucket=self.bucket, Key=key)
+
+    def make(self) -> None:
+        with self._client() as client:
+            client.create_bucket(Bucket=self.bucket)
+
+    def _client(self) -> Any:
+        """Closed after use: an open connection would be another test's warning."""
+        import boto3
+
+        return closing(boto3.client("s3", endpoint_url=self.endpoint))
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    from moto.server import ThreadedMotoServer
+
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    port = free_port()
+    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+    server.start()
+    made = Store(f"http://127.0.0.1:{port}", bucket=f"bucket-{port}")
+    made.make()
+    yield made
+    server.stop()
+
+
+def clone(shop: Shop, parent: Path) -> Path:
+    """The repository as another machine has it: its branches, and no cache."""
+    subprocess.run(["git", "clone", "--quiet", shop.root, parent / "clone"], check=True)
+    git(parent / "clone", "fetch", "--quiet", "origin", f"{shop.branch.name}:{shop.branch.name}")
+    return parent / "clone"
+
+
+def test_rows_go_to_s3_by_params_alone_and_come_back_in_a_clone_without_a_cache(fresh, store, tmp_path):
+    fresh.override(data=store.params)
+    fresh.receive(TRAINING[:100], "day-1.parquet")
+    fresh.receive(TRAINING[100:], "day-2.csv")
+
+    ingest(fresh.settings, SHOP)
+    elsewhere = clone(fresh, tmp_path)
+    first, _ = data.list_versions(SHOP, project=elsewhere)
+
+    assert data.read_version(SHOP, project=elsewhere)["price"].tolist() == TRAINING["price"].tolist()
+    assert not (fresh.settings.home / "dvc-remote").exists()
+    assert not (elsewhere / ".dvc/cache").exists()
+    assert len(data.read_version(SHOP, first.batch, project=fresh.root)) == 100
+
+
+def test_the_next_ingestion_fetches_what_its_cache_lost_from_s3(fresh, store):
+    fresh.override(data=store.params)
+    fresh.receive(TRAINING[:100], "day-1.parquet")
+    ingest(fresh.settings, SHOP)
+    shutil.rmtree(fresh.root / ".dvc/cache")
+    fresh.receive(TRAINING[100:], "day-2.parquet")
+
+    ingest(fresh.settings, SHOP)
+
+    assert len(data.read_version(SHOP, project=fresh.root)) == 200
+
+
+def test_a_file_that_was_altered_in_s3_is_refused(fresh, store):
+    fresh.override(data=store.params)
+    fresh.receive(TRAINING[:100], "day-1.parquet")
+    ingest(fresh.settings, SHOP)
+    shutil.rmtree(fresh.root / ".dvc/cache")
+    for key in store.files:
+        if not key.endswith(".dir"):
+            store.put(key, b"garbage")
+
+    with pytest.raises(Exception, match="altered in the cache and in the remote"):
+        data.read_version(SHOP, project=fresh.root)
+    fresh.receive(TRAINING[100:], "day-2.parquet")
+    with pytest.raises(Exception, match=r"'dvc pull scenarios/shop/batches.dvc' failed"):
+        ingest(fresh.settings, SHOP)
+
+
+def test_an_s3_service_that_is_away_stops_the_ingestion_and_the_same_command_completes_it(fresh, store):
+    fresh.override(data=store.params | {"endpoint": f"http://127.0.0.1:{free_port()}"})
+    fresh.receive(TRAINING[:100], "day-1.parquet")
+    with pytest.raises(RemoteUnavailable, match="the rows could not be pushed to the DVC remote, so nothing has moved"):
+        ingest(fresh.settings, SHOP)
+    before = fresh.branch.tip()
+
+    fresh.override(data=store.params)
+    found = ingest(fresh.settings, SHOP)
+
+    assert before is None
+    assert [batch.rows for batch in found.batches] == [100]
+    assert len(store.files) == 2
+
+
+def test_what_a_folder_held_is_copied_to_s3_file_by_file(ingested, store, tmp_path):
+    folder = ingested.settings.home / "dvc-remote"
+    for path in folder.rglob("*"):
+        if path.is_file():
+            store.put(f"releve/{path.relative_to(folder)}", path.read_bytes())
+    ingested.override(data=store.params)
+
+    elsewhere = clone(ingested, tmp_path)
+
+    versions = data.list_versions(SHOP, project=elsewhere)
+    assert [len(data.read_version(SHOP, version.batch, project=elsewhere)) for version in versions] == [100, 200]
+
+
+def test_a_bucket_that_was_emptied_gets_the_newest_version_again_with_the_next_push(fresh, store):
+    fresh.override(data=store.params)
+    fresh.receive(TRAINING[:100], "day-1.parquet")
+    ingest(fresh.settings, SHOP)
+    store.empty()
+    fresh.receive(TRAINING[100:], "day-2.parquet")
+
+    ingest(fresh.settings, SHOP)
+    shutil.rmtree(fresh.root / ".dvc/cache")
+
+    assert len(data.read_version(SHOP, project=fresh.root)) == 200
+
+
+def test_an_older_version_asks_the_remote_of_today_not_that_of_its_commit(ingested, tmp_path):
+    shutil.rmtree(ingested.root / ".dvc/cache")
+    shutil.move(ingested.settings.home / "dvc-remote", tmp_path / "moved")
+    text = (ingested.root / ".dvc/config").read_text()
+    write(ingested.root / ".dvc/config", text.replace("../var/dvc-remote", str(tmp_path / "moved")))
+    commit(ingested.root, "the remote has moved")
+
+    assert len(data.read_version(SHOP, project=ingested.root)) == 200

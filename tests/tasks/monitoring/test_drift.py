@@ -1,0 +1,56 @@
+import pytest
+
+from releve.domain.drift.drift import DRIFT, INSUFFICIENT, NO_DRIFT, SUSPECTED
+from tasks.monitoring.drift import PAGE, look_for_drift, state_before
+from tests.tables import make_params, shop_rows, shop_schema
+
+RULE = make_params().monitor
+MONDAY, TUESDAY, MONDAY_AFTER = "20240101T080000.000000Z", "20240102T080000.000000Z", "20240108T080000.000000Z"
+
+
+def looked(folder, *, rows=300, shift=0.0):
+    current = shop_rows(rows, seed=3, price_shift=shift)
+    return look_for_drift(shop_rows(500), current, shop_schema(), RULE, before=NO_DRIFT, folder=folder)
+
+
+def written(folder):
+    return {path.name for path in folder.glob("*")}
+
+
+@pytest.mark.slow
+def test_a_page_is_made_weekly_and_at_every_alarm(tmp_path):
+    assert looked(tmp_path / MONDAY).state == NO_DRIFT
+    assert looked(tmp_path / TUESDAY).state == NO_DRIFT
+    assert looked(tmp_path / MONDAY_AFTER).state == NO_DRIFT
+    assert looked(tmp_path / "20240109T080000.000000Z", shift=50.0).state == DRIFT
+
+    assert written(tmp_path / MONDAY) == {PAGE, "evidently.json"}
+    assert written(tmp_path / TUESDAY) == {"evidently.json"}
+    assert written(tmp_path / MONDAY_AFTER) == {PAGE, "evidently.json"}
+    assert written(tmp_path / "20240109T080000.000000Z") == {PAGE, "evidently.json"}
+
+
+def test_where_nothing_can_be_compared_nothing_is_written(tmp_path):
+    assert looked(tmp_path / MONDAY, rows=199).state == INSUFFICIENT
+
+    assert not (tmp_path / MONDAY).exists()
+
+
+def a_look(state, last_at, *, model="shop:1"):
+    return {"model": model, "drift": {"state": state}, "window": {"last_at": last_at}}
+
+
+@pytest.mark.parametrize(
+    ("looks", "state"),
+    [
+        ([], NO_DRIFT),
+        ([a_look(SUSPECTED, "2024-01-01")], SUSPECTED),
+        ([a_look(SUSPECTED, "2024-01-02")], NO_DRIFT),  # a row that is looked at now was in that window too
+        ([a_look(SUSPECTED, "2024-01-01"), a_look(DRIFT, "2024-01-03")], SUSPECTED),
+        ([a_look(SUSPECTED, "2024-01-01", model="shop:0")], NO_DRIFT),
+        ([{"model": "shop:1", "drift": {"state": SUSPECTED}}], NO_DRIFT),  # format 1 names no window
+        ([a_look(INSUFFICIENT, None)], NO_DRIFT),
+    ],
+)
+def test_only_the_newest_look_at_other_rows_is_remembered(looks, state):
+    assert state_before(looks, model="shop:1", first_at="2024-01-02") == state

@@ -1,0 +1,290 @@
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from releve.adapters.models.model_runtime import folder_digest
+from releve.adapters.models.model_store import ModelStore
+from releve.core.errors import BadInput, NotFound
+from releve.domain.drift import drift
+from releve.domain.quality import age, estimates, quality
+from releve.domain.registry.chain import MONITORED, RELEASED
+from releve.domain.trigger import trigger
+from tasks.history import challenges_of
+from tasks.ingestion.harvest import waiting_rows
+from tasks.monitoring.monitor import monitor
+from tasks.monitoring.past import count_new_rows
+from tasks.monitoring.quality_windows import quality_windows
+from tasks.places import HOLDOUT
+from tasks.release.rollback import rollback
+from tests.repositories import commit
+from tests.tables import SHOP
+from tests.tasks.shop import market_rows
+
+pytestmark = pytest.mark.slow
+
+
+def answered(shop, rows, *, right=1.0, labelled=None):
+    """The champion answers; a share of its answers is right, as the labels of the first `labelled` rows show."""
+    labels = rows["bought"].tolist()
+    wrong = {"yes": "no", "no": "yes"}
+    predicted = [label if place < right * len(labels) else wrong[label] for place, label in enumerate(labels)]
+    shop.answer(rows, predicted=predicted, labels=labels[: len(labels) if labelled is None else labelled])
+
+
+def dearer(rows):
+    """The same market after an inflation, and without bread."""
+    return rows.assign(price=50 + rows["price"] / 2, kind=rows["kind"].replace("bread", "cheese"))
+
+
+def test_before_the_first_release_there_is_nothing_to_look_at(challenged):
+    with pytest.raises(NotFound, match="shop has no release yet; run the retrain flow"):
+        monitor(challenged.settings, SHOP)
+
+
+def test_a_target_of_another_kind_than_the_champion_promised_is_told(released):
+    path = released.files.folder / "params.yaml"
+    values = yaml.safe_load(path.read_text())
+    values["columns"].pop("price")
+    path.write_text(yaml.safe_dump({**values, "target": {"name": "price", "task": "regression"}}))
+    commit(released.root, "another target")
+
+    with pytest.raises(BadInput, match=r"promised accuracy, which is no metric of a regression target"):
+        monitor(released.settings, SHOP)
+
+
+def test_without_answers_it_waits_and_says_why(released):
+    found = monitor(released.settings, SHOP)
+
+    assert (found.drift.state, found.quality.state, found.new_rows) == (drift.INSUFFICIENT, quality.UNKNOWN, 0)
+    assert not found.decision.retrain
+    assert "0 new labelled rows; 250 are needed (params.yaml: trigger.min_new_rows)" in found.decision.reasons
+    assert found.html is None
+
+
+@pytest.mark.parametrize(("rows", "state"), [(199, drift.INSUFFICIENT), (200, drift.NO_DRIFT), (201, drift.NO_DRIFT)])
+def test_a_verdict_needs_two_hundred_answers(rows, state, released):
+    answered(released, market_rows(rows, seed=12), labelled=0)
+
+    assert monitor(released.settings, SHOP).drift.state == state
+
+
+def test_answers_like_the_reference_have_not_drifted_even_where_cells_are_missing(released):
+    answered(released, market_rows(300, seed=12), right=0.95)
+
+    found = monitor(released.settings, SHOP)
+
+    assert found.drift.state == drift.NO_DRIFT
+    assert found.quality.state == quality.HOLDS
+    assert not found.decision.retrain
+    assert (found.drift.rows, found.drift.reference_rows, found.new_rows) == (300, 200, 300)
+
+
+def test_drift_without_labels_that_show_the_champion_copes_asks_for_a_challenge(released):
+    released.override(trigger={"min_labels": 90, "min_new_rows": 10})
+    answered(released, dearer(market_rows(300, seed=12)), labelled=50)
+
+    found = monitor(released.settings, SHOP)
+
+    assert found.drift.state == drift.DRIFT
+    assert [column.name for column in found.drift.drifted][:2] == ["price", "kind"]
+    assert found.quality.state == quality.UNKNOWN
+    assert found.decision.retrain
+
+
+def test_labels_that_show_the_promise_broken_ask_for_a_challenge(released):
+    answered(released, market_rows(260, seed=12), right=0.3)
+
+    found = monitor(released.settings, SHOP)
+
+    assert found.quality.state == quality.WORSE
+    assert found.decision.retrain
+    assert found.decision.reasons[0] == "the champion is worse than promised"
+
+
+def test_answers_that_are_other_ones_than_on_the_holdout_are_a_row_of_the_verdict(released):
+    released.answer(market_rows(300, seed=12), predicted=["yes"] * 300, labels=[])
+
+    found = monitor(released.settings, SHOP)
+
+    assert [column.name for column in found.drift.drifted] == ["prediction"]
+    assert any(reason.startswith("the champion's answers changed") for reason in found.drift.reasons)
+
+
+def test_cells_that_went_missing_hold_everything_back(released):
+    answered(released, market_rows(300, seed=12).assign(kind=None), right=0.1)
+
+    found = monitor(released.settings, SHOP)
+
+    assert found.drift.state == drift.BROKEN
+    assert not found.decision.retrain
+
+
+def test_only_the_newest_answers_are_looked_at(released):
+    answered(released, dearer(market_rows(300, seed=12)), labelled=0)
+    answered(released, market_rows(300, seed=13), labelled=0)
+
+    assert monitor(released.settings, SHOP).drift.state == drift.NO_DRIFT
+
+
+def test_answers_of_an_earlier_champion_do_not_count(replaced):
+    found = monitor(replaced.settings, SHOP)
+
+    assert found.model == replaced.registry.current(SHOP).release.model
+    assert found.drift.rows == 0
+
+
+def test_what_was_seen_is_in_the_folder_and_in_the_registry(released):
+    answered(released, market_rows(300, seed=12))
+
+    found = monitor(released.settings, SHOP, actor="Ada")
+
+    kept = json.loads((found.folder / "verdict.json").read_text())
+    event = released.registry.events(SHOP, kinds=[MONITORED])[-1]
+    assert kept == event.payload
+    assert (event.actor, kept["format"], kept["report"]) == ("Ada", 2, found.folder.name)
+    assert kept["window"]["rows"] == kept["drift"]["rows"] == 300
+    assert kept["window"]["first_at"] <= kept["window"]["last_at"] <= kept["at"]
+    assert kept["estimate"]["state"] == estimates.UNKNOWN
+    assert kept["age"]["state"] == age.FRESH
+    assert kept["decision"]["causes"] == []
+    assert event.reason.startswith("wait: ")
+    assert found.html.read_text().lstrip()[:1] == "<"
+    assert (found.folder / "evidently.json").is_file()
+
+
+def test_new_rows_are_those_that_no_challenger_was_judged_with(replaced):
+    answered(replaced, market_rows(10, seed=12), labelled=7)
+    assert waiting_rows(replaced.settings, SHOP) == 7
+
+    assert count_new_rows(replaced.settings, SHOP, replaced.registry, waiting=7) == 7
+
+
+def asked(shop, rows, *, labelled=0, concept=False):
+    """The champion really answers, as sure as it is; labels of the first rows come in, or their opposite."""
+    model = ModelStore(shop.settings.home).load(shop.registry.current(SHOP).release.model)
+    found = model.answer(model.schema.frame_input(rows.assign(kind=rows["kind"].fillna(""))))
+    other = {"yes": "no", "no": "yes"}
+    labels = [other[label] if concept else label for label in rows["bought"]]
+    shop.answer(rows, predicted=found.labels, labels=labels[:labelled], probabilities=found.probabilities.tolist())
+
+
+def test_before_labels_come_the_quality_is_estimated(released):
+    asked(released, market_rows(300, seed=12))
+
+    found = monitor(released.settings, SHOP)
+
+    assert found.quality.state == quality.UNKNOWN
+    assert found.estimate.state in (quality.HOLDS, quality.UNCLEAR)
+    assert found.estimate.audit is None
+    assert found.estimate.score.low <= released.registry.current(SHOP).release.promise <= found.estimate.score.high
+
+
+def test_labels_that_contradict_the_estimate_switch_it_off(released):
+    asked(released, market_rows(300, seed=12), labelled=100, concept=True)
+
+    found = monitor(released.settings, SHOP)
+
+    assert found.estimate.state == estimates.OFF
+    assert found.estimate.concept_drift_suspected
+    assert found.estimate.score is None
+    assert any("concept drift suspected" in reason for reason in found.decision.reasons)
+
+
+def test_a_model_that_was_packaged_without_its_holdout_answers_has_no_estimate(released):
+    tag = released.registry.current(SHOP).release.model
+    (ModelStore(released.settings.home).get(tag).path / HOLDOUT).unlink()
+    asked(released, market_rows(300, seed=12))
+
+    found = monitor(released.settings, SHOP)
+
+    assert (found.estimate.state, found.estimate.reasons) == (quality.UNKNOWN, (estimates.NOT_KEPT,))
+
+
+def test_quality_over_time_comes_from_one_reading_of_the_ledger(replaced):
+    assert quality_windows(replaced.settings, SHOP) == ()
+
+    asked(replaced, market_rows(350, seed=12), labelled=320)
+
+    first, second = quality_windows(replaced.settings, SHOP)
+    assert (first.answered, first.labelled, second.answered, second.labelled) == (300, 300, 50, 20)
+    assert first.model == second.model == replaced.registry.current(SHOP).release.model
+    assert first.score.value > first.naive
+
+
+AUTO = {"policy": "auto", "min_new_rows": 90, "every_batches": 30}
+
+
+def test_auto_asks_the_champion_before_it_what_the_last_promotion_brought(replaced):
+    replaced.override(trigger=AUTO)
+    asked(replaced, market_rows(300, seed=12), labelled=200)
+
+    found = monitor(replaced.settings, SHOP)
+
+    assert found.payoff.rows == 200
+    assert found.payoff.gain.low > 0  # a tree knows this market, a line does not
+    kept = replaced.registry.events(SHOP, kinds=[MONITORED])[-1].payload["payoff"]
+    assert kept["gain"]["value"] == found.payoff.gain.value
+    assert challenges_of(replaced.registry, SHOP, batch_rows=90).challenges[-1].payoff == found.payoff
+
+
+@pytest.mark.parametrize(
+    ("policy", "labelled", "known"), [("auto", 89, False), ("auto", 90, True), ("every", 90, False)]
+)
+def test_a_payoff_needs_labels_and_a_policy_that_asks(policy, labelled, known, replaced):
+    replaced.override(trigger={**AUTO, "policy": policy})
+    asked(replaced, market_rows(100, seed=12), labelled=labelled)
+
+    assert (monitor(replaced.settings, SHOP).payoff is not None) is known
+
+
+def test_after_a_rollback_there_is_no_payoff(replaced):
+    replaced.override(trigger=AUTO)
+    rollback(replaced.settings, SHOP, reason="it was the better one")
+    asked(replaced, market_rows(100, seed=12), labelled=100)
+
+    assert monitor(replaced.settings, SHOP).payoff is None
+
+
+def test_a_champion_before_that_cannot_be_asked_is_told(replaced):
+    replaced.override(trigger=AUTO)
+    asked(replaced, market_rows(100, seed=12), labelled=100)
+    previous = replaced.registry.previous(SHOP).model
+    shutil.rmtree(ModelStore(replaced.settings.home).get(previous).path)
+
+    found = monitor(replaced.settings, SHOP)
+
+    assert found.payoff is None
+    assert any(f"as {previous} cannot be asked" in reason for reason in found.decision.reasons)
+
+
+@pytest.mark.parametrize(("name", "why"), [("model.onnx", "InvalidProtobuf: "), ("model.json", "KeyError: 'schema'")])
+def test_nor_does_a_champion_before_that_its_runtime_does_not_take_fail_the_look(name, why, replaced):
+    replaced.override(trigger=AUTO)
+    previous, current = replaced.registry.previous(SHOP), replaced.registry.current(SHOP)
+    folder = ModelStore(replaced.settings.home).get(previous.model).path
+    (folder / name).write_text("{}")
+    broken = replace(previous, model_digest=folder_digest(folder))
+    for release in (broken, current.release):
+        expected = replaced.registry.current(SHOP).number
+        replaced.registry.move(SHOP, RELEASED, expected=expected, release=release, reason="", actor="a test")
+    asked(replaced, market_rows(100, seed=12), labelled=100)
+
+    found = monitor(replaced.settings, SHOP)
+
+    assert found.payoff is None
+    assert any(f"as {previous.model} cannot be asked: {why}" in reason for reason in found.decision.reasons)
+
+
+def test_a_sag_of_the_newest_labels_is_seen_beside_the_older_ones(released):
+    released.override(trigger={**AUTO, "min_new_rows": 10})
+    answered(released, market_rows(260, seed=12), right=1.0)
+    assert not monitor(released.settings, SHOP).decision.retrain
+    answered(released, market_rows(40, seed=13), right=0.3)
+
+    found = monitor(released.settings, SHOP)
+
+    assert found.quality.state != quality.WORSE
+    assert trigger.SAG in found.decision.causes

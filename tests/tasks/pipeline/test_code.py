@@ -1,0 +1,53 @@
+import json
+
+import pytest
+
+from tasks.pipeline.code import imported_files, write_manifests
+from tests.repositories import write
+
+FILES = {
+    "tasks/__init__.py": "",
+    "tasks/pipeline/__init__.py": "",
+    "tasks/pipeline/step.py": "def step():\n    from tasks.far import x\n",
+    "tasks/far.py": "import typing\nif TYPE_CHECKING:\n    from tasks.types import T\nimport tasks.near\n",
+    "tasks/near.py": "import json\nfrom releve import deep\n",
+    "tasks/types.py": "",
+    "tasks/pipeline/other.py": "",
+    "releve/deep/__init__.py": "",
+}
+
+
+def a_project(root, **changed):
+    """FILES below `root`; `changed` are other texts of modules of `tasks`."""
+    for path, text in (FILES | {f"tasks/{name}.py": text for name, text in changed.items()}).items():
+        write(root / path, text)
+    return root
+
+
+def manifest(project, step):
+    write_manifests(project, project / "out", [step])
+    return json.loads((project / f"out/{step}.json").read_text())
+
+
+def test_an_import_inside_a_function_counts_and_one_for_type_checkers_does_not(tmp_path):
+    found = imported_files(a_project(tmp_path), "tasks.pipeline.step")
+
+    assert found == {*FILES} - {"tasks/types.py", "tasks/pipeline/other.py"}
+
+
+def test_a_manifest_changes_with_a_file_that_its_step_imports_and_with_no_other(tmp_path):
+    before, after = a_project(tmp_path / "before"), a_project(tmp_path / "after", near=FILES["tasks/near.py"] + "X = 1")
+
+    assert manifest(before, "step") != manifest(after, "step")
+    assert manifest(before, "other") == manifest(after, "other")
+
+
+def test_a_new_import_adds_its_file_to_the_manifest(tmp_path):
+    project = a_project(tmp_path, near="import tasks.types\n")
+
+    assert "tasks/types.py" in manifest(project, "step")
+
+
+def test_a_step_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"tasks\.nothing is no module"):
+        imported_files(a_project(tmp_path), "tasks.nothing")

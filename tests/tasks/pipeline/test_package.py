@@ -1,0 +1,139 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+
+from releve.adapters.files import write_bytes, write_json, write_parquet
+from releve.adapters.models.model_runtime import load
+from releve.adapters.models.onnx_export import TEXT_REASON
+from releve.core.errors import BadInput
+from releve.core.settings import Settings
+from releve.domain.gate.sanity import Sanity
+from releve.domain.training.holdout import answers_of, truth_of
+from releve.domain.training.learning import answer
+from releve.domain.training.pipeline import build, model_frame
+from tasks.monitoring.champion import check_golden
+from tasks.pipeline.package import package
+from tasks.pipeline.stage import Stage
+from tasks.places import HOLDOUT, POSITION, ScenarioFiles
+from tasks.release.index import as_entries
+from tests.mixed_tables import MIXES, mixed_table, small_options
+from tests.sentence_models import WIDTH, make_sentence_model
+from tests.tables import make_params
+
+RECIPE = {"recipe": "linear", "scale": "standard", "options": {}, "seed": 7, "score": None, "trials": [{"number": 0}]}
+
+
+def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0, embedding=None):
+    """A stage whose earlier steps have run."""
+    schema, frame = mixed_table(task, kinds)
+    rows = frame.assign(_batch=["first"] * 90 + ["second"] * 60, _row=range(150))
+    options = small_options("linear", schema)
+    pipeline = build(schema, recipe="linear", scale="standard", options=options, seed=7)
+    pipeline.fit(model_frame(schema.frame_input(rows), schema), rows["y"])
+    files = ScenarioFiles(folder, "mixed")
+    write_parquet(files.rows, rows)
+    write_parquet(files.holdout, answer(pipeline, rows.iloc[100:], schema).assign(**{POSITION: range(100, 150)}))
+    write_bytes(files.pipeline, skops.io.dumps(pipeline))
+    write_json(files.recipe, RECIPE | {"window": {"last_batches": last_batches}})
+    write_json(files.evaluation, {"rows": 150})
+    settings = Settings(project=folder, home=folder / "var", registry_url="", milvus_uri="")
+    return Stage(settings, make_params(embedding=embedding or {}), schema, files)
+
+
+def packaged(stage):
+    package(stage)
+    return load(stage.files.model, tag="mixed:one")
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize(("kinds", "runtime", "reason"), [("tabular", "onnx", None), ("all", "sklearn", TEXT_REASON)])
+def test_the_folder_answers_alone_and_says_how_and_why(task, kinds, runtime, reason, tmp_path):
+    stage = make_stage(tmp_path, task=task, kinds=MIXES[kinds])
+
+    model = packaged(stage)
+
+    check_golden(model)
+    summary = json.loads(stage.files.model_summary.read_text())
+    assert (summary["task"], summary["runtime"], summary["parity"]) == (task, runtime, reason)
+    assert summary["recipe"]["recipe"] == "linear"
+    assert Sanity.from_dict(summary["sanity"]) == Sanity.from_dict(model.description["sanity"])
+    assert summary["sanity"]["tried"] >= 4
+    assert summary["sanity"]["broken"] == []
+    assert "trials" not in summary["recipe"]
+    assert {path.suffix for path in stage.files.model.glob("model.*")} == {
+        ".json",
+        f".{'onnx' if reason is None else 'skops'}",
+    }
+
+
+def test_golden_rows_are_rows_as_predict_receives_them(tmp_path):
+    model = packaged(make_stage(tmp_path, kinds=MIXES["all"]))
+
+    rows = model.description["golden"]["rows"]
+
+    assert model.schema.row_problems(rows) == []
+    assert {type(row["day"]) for row in rows} <= {str, type(None)}
+    assert len(model.description["golden"]["labels"]) == len(rows) == 5
+
+
+@pytest.mark.parametrize(("last_batches", "rows"), [(0, 150), (1, 60), (2, 150)])
+def test_the_reference_is_what_the_model_learned_from(last_batches, rows, tmp_path):
+    stage = make_stage(tmp_path, last_batches=last_batches)
+
+    model = packaged(stage)
+
+    assert len(pd.read_parquet(stage.files.model / "reference.parquet")) == rows
+    assert (model.description["rows"], model.description["learned_rows"]) == (150, rows)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_the_answers_to_the_holdout_and_their_labels_travel_with_the_model(task, tmp_path):
+    stage = make_stage(tmp_path, task=task, kinds=MIXES["all"])
+
+    model = packaged(stage)
+
+    kept, rows = pd.read_parquet(stage.files.model / HOLDOUT), pd.read_parquet(stage.files.rows).iloc[100:]
+    truth, answers = truth_of(kept), answers_of(kept, task=task)
+    classes = model.schema.target.classes
+    assert (list(truth) if task == "regression" else [classes[place] for place in truth]) == rows["y"].tolist()
+    assert answers.shape == ((50,) if task == "regression" else (50, len(classes)))
+    assert set(model.schema.names) <= set(kept) or task != "regression"
+
+
+def test_texts_are_searched_by_their_ngrams(tmp_path):
+    stage = make_stage(tmp_path, kinds=MIXES["texts"], embedding={"dimensions": 5})
+
+    model = packaged(stage)
+
+    entries = as_entries(pd.read_parquet(stage.files.model / "reference.parquet"), model)
+    one = model.embedder.embed(model.schema.model_input([{"title": "red apple car"}]))
+    nearest = pd.read_parquet(stage.files.rows)["title"][((entries.vectors - one) ** 2).sum(axis=1).argmin()]
+    assert entries.vectors.shape == (150, 5)
+    assert set(nearest.split()) & {"red", "apple", "car"}
+
+
+def test_a_sentence_model_travels_with_the_model_and_is_part_of_its_version(tmp_path):
+    make_sentence_model(tmp_path / "var" / "sentences")
+    stage = make_stage(tmp_path, kinds=MIXES["all"], embedding={"model": "sentences"})
+    plain = packaged(make_stage(tmp_path / "plain", kinds=MIXES["all"]))
+
+    model = packaged(stage)
+
+    assert model.embedder.texts[0].dimension == WIDTH
+    assert {"sentence.onnx", "sentence_tokenizer.json"} <= {path.name for path in stage.files.model.iterdir()}
+    assert model.embedder.version != plain.embedder.version
+    assert np.isfinite(model.embedder.embed(model.schema.model_input(model.description["golden"]["rows"]))).all()
+
+
+def test_a_sentence_model_that_is_not_there_is_told(tmp_path):
+    stage = make_stage(tmp_path, kinds=MIXES["texts"], embedding={"model": "sentences"})
+
+    with pytest.raises(BadInput, match=r"embedding\.model is .*sentences, and there is no such folder"):
+        package(stage)
+
+
+def test_a_table_without_texts_needs_no_sentence_model(tmp_path):
+    assert packaged(make_stage(tmp_path, embedding={"model": "sentences"})).embedder.texts == ()

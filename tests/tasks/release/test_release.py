@@ -1,0 +1,142 @@
+import subprocess
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
+from releve.core.errors import NotFound
+from releve.domain.registry.chain import RELEASED
+from tasks.monitoring.champion import GoldenMismatch, check_golden
+from tasks.release.release import NotAccepted, check_accepted, release
+from tasks.release.retrain import last_challenger
+from tests.serving.process import free_port
+from tests.tables import SHOP
+from tests.tasks.shop import moved
+
+pytestmark = pytest.mark.slow
+
+TODAY = date(2026, 1, 31)
+
+
+def collections(shop):
+    index = VectorIndex(shop.settings.milvus_uri)
+    try:
+        return set(index.collections(SHOP))
+    finally:
+        index.close()
+
+
+def test_a_release_names_one_model_one_index_and_the_rows_they_come_from(released):
+    serving = released.registry.current(SHOP).release
+    challenger = last_challenger(released.registry, SHOP)
+
+    assert (serving.model, serving.model_digest) == (challenger.model, challenger.model_digest)
+    assert (serving.data_version, serving.revision) == (challenger.data_version, challenger.revision)
+    assert (serving.rows, serving.index_rows, serving.promise) == (200, 200, challenger.promise)
+    assert collections(released) == {serving.index}
+
+
+def test_a_release_says_why_with_the_gates_words(released):
+    event = released.registry.events(SHOP, kinds=[RELEASED])[0]
+
+    assert event.reason == "; ".join(last_challenger(released.registry, SHOP).reasons)
+
+
+def test_a_release_leaves_a_bento_that_packs_its_model(released):
+    version = released.registry.current(SHOP).release.model.partition(":")[2]
+
+    bento = released.settings.home / "bentoml" / "bentos" / "releve" / version
+
+    assert f"tag: shop:{version}" in (bento / "bento.yaml").read_text()
+    assert (bento / "src" / "service.py").is_file()
+
+
+def test_releasing_it_again_changes_nothing(released):
+    before = released.registry.events(SHOP)
+
+    again = release(released.settings, SHOP)
+
+    assert (again.index, again.bento, again.swapped) == (None, "", False)
+    assert released.registry.events(SHOP) == before
+
+
+def test_the_indexes_of_this_and_the_previous_release_are_kept(replaced):
+    current, previous = replaced.registry.current(SHOP).release, replaced.registry.previous(SHOP)
+
+    assert current.index != previous.index
+    assert collections(replaced) == {current.index, previous.index}
+
+
+def test_without_a_challenger_there_is_nothing_to_release(ingested):
+    with pytest.raises(NotFound, match="shop has no challenger; run the retrain flow first"):
+        release(ingested.settings, SHOP)
+
+
+def test_a_challenger_that_was_judged_against_another_champion_is_not_released(replaced):
+    first = replaced.registry.previous(SHOP)
+
+    with pytest.raises(NotAccepted, match=f"{first.model} was judged against no champion, but .* serves now"):
+        release(replaced.settings, SHOP, model=first.model)
+
+
+def test_a_challenger_that_the_gate_refused_is_not_released(challenged):
+    accepted = last_challenger(challenged.registry, SHOP)
+    refused = type(accepted)(**{**vars(accepted), "promote": False, "reasons": ("worse",)})
+
+    with pytest.raises(NotAccepted, match=f"the gate refused {refused.model}: worse"):
+        check_accepted(refused, "", today=TODAY)
+    check_accepted(accepted, "", today=TODAY)
+
+
+@pytest.mark.parametrize(("until", "released"), [("2026-01-30", False), ("2026-01-31", True), ("2026-02-01", True)])
+def test_a_challenger_that_an_override_let_pass_is_released_while_it_stands(until, released, challenged):
+    accepted = last_challenger(challenged.registry, SHOP)
+    override = {"floor": "fairness", "by": "Ada", "reason": "a trial", "until": until}
+    overridden = replace(accepted, overrides=(override,))
+
+    with nullcontext() if released else pytest.raises(NotAccepted, match="fairness floor by Ada that expired on"):
+        check_accepted(overridden, "", today=TODAY)
+
+
+def test_a_vector_store_that_is_away_moves_nothing_and_the_same_command_resumes(challenged):
+    away = moved(challenged.settings, milvus_uri=f"http://127.0.0.1:{free_port()}")
+
+    with pytest.raises(IndexUnavailable):
+        release(away, SHOP)
+
+    assert challenged.registry.current(SHOP) is None
+    assert release(challenged.settings, SHOP).index.rows == 200
+
+
+def test_a_model_that_was_altered_since_it_was_judged_is_not_released(challenged):
+    tag = last_challenger(challenged.registry, SHOP).model
+    path = ModelStore(challenged.settings.home).get(tag).path / "model.onnx"
+    path.write_bytes(path.read_bytes() + b"x")
+
+    with pytest.raises(Exception, match="nothing was loaded"):
+        release(challenged.settings, SHOP)
+
+    assert challenged.registry.current(SHOP) is None
+
+
+def test_a_model_that_answers_its_golden_rows_otherwise_is_not_released(challenged):
+    model = ModelStore(challenged.settings.home).load(last_challenger(challenged.registry, SHOP).model)
+    check_golden(model)
+    labels = model.description["golden"]["labels"]
+    labels[0] = "no" if labels[0] == "yes" else "yes"
+
+    with pytest.raises(GoldenMismatch, match="it is not released"):
+        check_golden(model)
+
+
+def test_importing_the_release_step_starts_nothing():
+    heavy = {"prefect", "evidently", "sklearn", "pandas"}
+    code = f"import sys, tasks.release.release; print(sorted({heavy} & set(sys.modules)))"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

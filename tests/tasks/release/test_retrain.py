@@ -1,0 +1,177 @@
+import json
+
+import pytest
+
+from releve.adapters.git_dvc.data_versions import PipelineFailed, data_version
+from releve.adapters.git_dvc.scenario_branch import git
+from releve.adapters.models.model_store import ModelStore
+from releve.core.errors import BadInput, NotFound
+from releve.domain.registry.chain import CHALLENGED
+from releve.domain.registry.release import SEED_VERSION
+from tasks.ingestion.ingest import ingest
+from tasks.release.retrain import last_challenger, retrain
+from tests.repositories import commit, snapshot
+from tests.tables import SHOP, shop_rows
+
+pytestmark = pytest.mark.slow
+
+
+def challenges(shop):
+    return shop.registry.events(SHOP, kinds=[CHALLENGED])
+
+
+def test_a_first_challenger_has_beaten_the_baselines_and_is_accepted(challenged):
+    found = last_challenger(challenged.registry, SHOP)
+
+    assert found.promote
+    assert found.champion == ""
+    assert (found.rows, found.evaluation["holdout_rows"]) == (200, 100)
+    assert found.evaluation["against"].keys() == {"majority label", "previous label", "label of the row before"}
+    assert found.sanity["tried"] == 2  # of what a listed category and missing weights allow
+    assert found.sanity["broken"] == []
+    assert found.promise == found.evaluation["challenger"]["score"] > 0.6
+    assert found.data_version == data_version(challenged.branch.read("batches.dvc")) != SEED_VERSION
+
+
+def test_a_challenger_is_stored_with_its_digest_and_answers_alone(challenged):
+    found = last_challenger(challenged.registry, SHOP)
+
+    model = ModelStore(challenged.settings.home).load(found.model, digest=found.model_digest)
+
+    assert found.model.startswith("shop:")
+    assert model.description["runtime"] == "onnx"
+    assert len(model.description["golden"]["rows"]) == 5
+
+
+def test_its_revision_is_the_branchs_and_holds_the_evaluation_and_the_reasons(challenged):
+    found = last_challenger(challenged.registry, SHOP)
+
+    assert found.revision == challenged.branch.tip()
+    assert json.loads(challenged.branch_text(f"results/{SHOP}/evaluation.json")) == found.evaluation
+    message = git(challenged.root, "log", "-1", "--format=%B", found.revision)
+    assert message.startswith(f"shop: challenger {found.model}, promote")
+    assert found.reasons[0] in message
+
+
+def test_running_it_again_changes_nothing(challenged):
+    before = (last_challenger(challenged.registry, SHOP), challenged.branch.tip(), len(challenges(challenged)))
+    seen, lines = snapshot(challenged.root), []
+
+    again = retrain(challenged.settings, SHOP, reason="again", progress=lines.append)
+
+    assert last_challenger(challenged.registry, SHOP).cpu_seconds == before[0].cpu_seconds > 0  # the first one's own
+    assert again.cpu_seconds != before[0].cpu_seconds
+    ran = [line for line in lines if line.startswith("Running stage")]
+    assert ran == [f"Running stage 'scenarios/{SHOP}/dvc.yaml:code':"]  # the others come from DVC's run cache
+    assert (again, challenged.branch.tip(), len(challenges(challenged))) == before
+    assert snapshot(challenged.root) == seen
+
+
+def test_a_challenger_is_judged_against_the_champion_on_rows_that_it_never_saw(replaced):
+    found = last_challenger(replaced.registry, SHOP)
+    first = replaced.registry.previous(SHOP)
+
+    assert found.promote
+    assert found.champion == first.model
+    assert (found.rows, found.evaluation["holdout_rows"]) == (320, 120)
+    assert found.evaluation["against"]["champion"]["gain"]["low"] > 0
+    inputs = replaced.branch.read("inputs.yaml")
+    assert f'champion: "{first.model}"' in inputs
+    assert "seen_rows: 200" in inputs
+
+
+def test_without_newer_rows_than_the_champions_there_is_nothing_to_judge_on(released):
+    before = released.branch.tip()
+
+    with pytest.raises(PipelineFailed, match="the champion learned from 200 of them, so none is left to judge"):
+        retrain(released.settings, SHOP, reason="too early")
+
+    assert released.branch.tip() == before
+    assert len(challenges(released)) == 1
+
+
+def test_a_challenger_that_is_not_better_is_refused_and_its_reasons_are_kept(released):
+    released.receive(shop_rows(30, seed=9), "few.parquet")
+    ingest(released.settings, SHOP)
+
+    found = retrain(released.settings, SHOP, reason="a few rows")
+
+    assert not found.promote
+    assert "the holdout has 30 rows, the gate needs 90 (params.yaml: gate.min_rows)" in found.reasons
+    assert last_challenger(released.registry, SHOP) == found
+    assert challenges(released)[-1].reason == "a few rows"
+
+
+def test_rows_with_one_label_alone_cannot_be_learned_from(fresh):
+    fresh.receive(shop_rows(150).assign(bought="no"))
+    ingest(fresh.settings, SHOP)
+
+    with pytest.raises(PipelineFailed, match=r"too few labels to learn from .*no: 75.*two classes"):
+        retrain(fresh.settings, SHOP, reason="a test")
+
+    assert challenges(fresh) == []
+
+
+def test_before_the_first_batch_there_are_no_rows(fresh):
+    with pytest.raises(PipelineFailed):
+        retrain(fresh.settings, SHOP, reason="a test")
+
+    assert fresh.branch.tip() is None
+
+
+def test_a_schema_that_cannot_be_read_is_told_before_anything_starts(ingested):
+    ingested.override(target={"classes": ["yes"]})
+
+    with pytest.raises(BadInput, match="at least two 'classes'"):
+        retrain(ingested.settings, SHOP, reason="a test")
+
+
+def test_rows_that_no_longer_fit_a_narrowed_schema_are_told(ingested):
+    ingested.override(columns={"price": {"type": "number", "min": 50, "max": 100}})
+
+    with pytest.raises(PipelineFailed, match=r"no longer fits scenarios/<name>/params.yaml: row \d+: price is"):
+        retrain(ingested.settings, SHOP, reason="a test")
+
+
+def test_the_progress_of_the_stages_is_told(told_while_challenging):
+    assert "200 labelled rows; the newest 100 are the holdout, in 1 blocks" in told_while_challenging
+    assert "served by onnx" in told_while_challenging
+
+
+def test_without_any_challenger_the_way_to_one_is_told(ingested):
+    with pytest.raises(NotFound, match="shop has no challenger; run the retrain flow first"):
+        last_challenger(ingested.registry, SHOP)
+
+
+def test_a_challenger_is_found_by_its_name(replaced):
+    first = replaced.registry.previous(SHOP)
+
+    assert last_challenger(replaced.registry, SHOP, model=first.model).model == first.model
+    with pytest.raises(NotFound, match="shop has no challenger shop:none"):
+        last_challenger(replaced.registry, SHOP, model="shop:none")
+
+
+def test_another_gate_judges_the_same_challenger_anew_and_the_new_judgement_counts(challenged):
+    first = last_challenger(challenged.registry, SHOP)
+    params = challenged.root / "params.yaml"
+    params.write_text(params.read_text().replace("min_rows: 90 ", "min_rows: 9000 "))
+    commit(challenged.root, "a stricter gate")
+
+    again = retrain(challenged.settings, SHOP, reason="a stricter gate")
+
+    assert again.model == first.model
+    assert (first.promote, again.promote) == (True, False)
+    assert last_challenger(challenged.registry, SHOP).reasons == again.reasons
+    assert len(challenges(challenged)) == 2
+
+
+def test_a_gate_that_is_not_committed_judges_nobody(challenged):
+    params = challenged.root / "params.yaml"
+    params.write_text(params.read_text().replace("min_rows: 90 ", "min_rows: 9000 "))
+    told = []
+
+    found = retrain(challenged.settings, SHOP, reason="an experiment", progress=told.append)
+
+    assert found.promote
+    assert len(challenges(challenged)) == 1
+    assert told[0] == "not committed, and so no part of this run: params.yaml"

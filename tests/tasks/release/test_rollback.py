@@ -1,0 +1,124 @@
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from releve.adapters.models.model_runtime import ModelAltered
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.vectors.vector_index import VectorIndex
+from releve.core.errors import NotFound
+from releve.domain.registry.chain import ROLLED_BACK
+from tasks.release.rollback import NothingToRollBackTo, rollback
+from tests.serving.process import free_port
+from tests.tables import ROOT, SHOP
+from tests.tasks.shop import moved
+
+pytestmark = pytest.mark.slow
+
+
+def serving(shop):
+    return shop.registry.current(SHOP).release
+
+
+def test_model_and_index_go_back_together(replaced):
+    second, first = serving(replaced), replaced.registry.previous(SHOP)
+
+    done = rollback(replaced.settings, SHOP, reason="complaints")
+
+    assert done.release == serving(replaced) == first
+    assert (first.model, first.index) != (second.model, second.index)
+    assert done.index.rows == first.index_rows == 200
+    assert done.swapped is False  # no service runs
+
+
+def test_who_rolled_back_and_why_is_in_the_registry(replaced):
+    rollback(replaced.settings, SHOP, reason="complaints", actor="Ada")
+
+    event = replaced.registry.events(SHOP)[-1]
+    assert (event.kind, event.reason, event.actor) == (ROLLED_BACK, "complaints", "Ada")
+
+
+def test_rolling_back_twice_ends_where_it_began(replaced):
+    before = serving(replaced)
+
+    rollback(replaced.settings, SHOP, reason="there")
+    rollback(replaced.settings, SHOP, reason="and back")
+
+    assert serving(replaced) == before
+
+
+def test_an_index_that_was_lost_is_built_again_on_the_way_back(replaced):
+    first = replaced.registry.previous(SHOP)
+    index = VectorIndex(replaced.settings.milvus_uri)
+    index.drop(first.index)
+    index.close()
+
+    done = rollback(replaced.settings, SHOP, reason="complaints")
+
+    assert done.index.rows == 200
+    assert done.index.recall >= 0.99
+
+
+def test_the_first_release_has_nothing_before_it(released):
+    with pytest.raises(NothingToRollBackTo, match="is the first release of shop; there is none before it"):
+        rollback(released.settings, SHOP, reason="complaints")
+
+    assert serving(released)
+
+
+def test_without_any_release_there_is_nothing_to_roll_back(challenged):
+    with pytest.raises(NotFound, match="shop has no release yet; run the retrain flow"):
+        rollback(challenged.settings, SHOP, reason="complaints")
+
+
+@pytest.mark.parametrize("damage", ["altered", "gone"])
+def test_a_previous_model_that_is_not_what_it_was_does_not_come_back(damage, replaced):
+    before, previous = serving(replaced), replaced.registry.previous(SHOP)
+    path = ModelStore(replaced.settings.home).get(previous.model).path
+    if damage == "altered":
+        (path / "reference.parquet").write_bytes(b"other rows")
+    else:
+        shutil.rmtree(path)
+
+    with pytest.raises(ModelAltered if damage == "altered" else NotFound):
+        rollback(replaced.settings, SHOP, reason="complaints")
+
+    assert serving(replaced) == before
+
+
+def test_a_rollback_does_not_wait_for_a_training(replaced):
+    first = replaced.registry.previous(SHOP)
+
+    with holding_the_lock(replaced.settings.home):
+        done = rollback(replaced.settings, SHOP, reason="complaints")
+
+    assert done.release == serving(replaced) == first
+
+
+def test_a_rollback_does_not_need_the_vector_store(replaced):
+    first = replaced.registry.previous(SHOP)
+    away = moved(replaced.settings, milvus_uri=f"http://127.0.0.1:{free_port()}")
+
+    done = rollback(away, SHOP, reason="complaints")
+
+    assert serving(replaced) == first
+    assert done.index is None
+    assert done.note.startswith("searches wait for Milvus")
+
+
+@contextmanager
+def holding_the_lock(home):
+    """Another process holds the scenario, as a training does."""
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom releve.adapters.scenario_lock import scenario_lock\n"
+        "with scenario_lock(Path(sys.argv[1]), 'shop', holder='retrain'):\n"
+        "    print('held', flush=True)\n    time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(home)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        yield
+        other.kill()

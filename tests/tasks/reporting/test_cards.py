@@ -1,0 +1,110 @@
+"""Cards of real model versions."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from releve.__main__ import main
+from releve.adapters.git_dvc.data_history import DataHistory
+from releve.core.errors import BadInput, NotFound
+from releve.reporting.card.markdown import markdown
+from tasks.release.retrain import last_challenger
+from tasks.reporting.cards import card_of, gather, write_card
+from tests.tables import SHOP
+
+pytestmark = pytest.mark.slow
+
+TODAY = datetime.now(UTC).date()
+
+
+def environ(shop):
+    return {"RELEVE_PROJECT": str(shop.root), "RELEVE_HOME": str(shop.settings.home)}
+
+
+def test_a_card_holds_the_lineage_that_makes_the_model_again(challenged):
+    found = last_challenger(challenged.registry, SHOP)
+
+    evidence = gather(challenged.settings, found.model, today=TODAY)
+
+    assert evidence.lineage["data version"] == found.data_version
+    assert evidence.lineage["git revision"] == found.revision == challenged.branch.tip()
+    assert all(evidence.lineage.values())
+    assert evidence.data["batches"] == 2
+    assert evidence.data["at"] == DataHistory(challenged.root, SHOP).versions()[-1].at
+    assert evidence.description["environment"].keys() >= {"python", "platform", "scikit-learn"}
+    assert evidence.state == "challenger"
+
+
+def test_the_recipe_on_the_card_is_the_one_that_was_fitted(challenged):
+    found = last_challenger(challenged.registry, SHOP)
+
+    recipe = gather(challenged.settings, found.model, today=TODAY).description["recipe"]
+
+    assert recipe["recipe"] != "auto"
+    assert {"scale", "options", "seed", "trials"} <= recipe.keys()
+
+
+def test_the_card_of_a_previous_champion_tells_of_its_life(replaced):
+    first, second = (event.payload["model"] for event in replaced.registry.events(SHOP, kinds=["challenged"]))
+
+    old, new = (gather(replaced.settings, model, today=TODAY) for model in (first, second))
+
+    assert (old.state, new.state) == ("previous champion", "champion")
+    assert [line[1] for line in new.life] == ["challenged", "released"]
+    assert "champion" in new.evaluation["against"] and "champion" not in old.evaluation["against"]
+
+
+def test_the_card_says_what_the_params_of_its_own_revision_said(challenged):
+    model = last_challenger(challenged.registry, SHOP).model
+    challenged.override(card={"purpose": "a later thought"})
+
+    assert "a later thought" not in markdown(card_of(challenged.settings, model))
+
+
+def test_a_card_is_written_as_markdown_and_as_a_page(challenged):
+    model = last_challenger(challenged.registry, SHOP).model
+
+    paths = write_card(challenged.settings, model)
+
+    assert [path.suffix for path in paths] == [".md", ".html"]
+    assert {path.parent for path in paths} == {challenged.settings.home / "cards" / SHOP}
+    assert all(model in path.read_text() for path in paths)
+
+
+def test_the_command_prints_the_card_or_writes_the_page(challenged, tmp_path, capsys):
+    model = last_challenger(challenged.registry, SHOP).model
+
+    assert main(["card", model], environ(challenged)) == 0
+    printed = capsys.readouterr().out
+    assert main(["card", model, "--html", str(tmp_path / "card.html")], environ(challenged)) == 0
+
+    assert printed.startswith(f"# Model card: {model}\n")
+    assert (tmp_path / "card.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_page_for_which_no_file_is_named_lies_with_the_cards_and_is_told(challenged, capsys):
+    model = last_challenger(challenged.registry, SHOP).model
+
+    assert main(["card", model, "--html"], environ(challenged)) == 0
+
+    path = challenged.settings.home / "cards" / SHOP / f"{model.removeprefix('shop:')}.html"
+    assert capsys.readouterr().out.startswith(f"written to {path}; ")
+    assert path.is_file()
+
+
+def test_a_model_whose_files_are_gone_has_a_card_that_says_so(challenged):
+    import shutil
+
+    model = last_challenger(challenged.registry, SHOP).model
+    shutil.rmtree(challenged.settings.home / "bentoml")
+
+    card = card_of(challenged.settings, model)
+
+    assert card.missing > 0
+    assert model in card.title
+
+
+@pytest.mark.parametrize(("model", "error"), [("shop:none", NotFound), ("../shop:1", BadInput), ("", BadInput)])
+def test_there_is_no_card_of_what_nobody_knows(model, error, challenged):
+    with pytest.raises(error):
+        card_of(challenged.settings, model)

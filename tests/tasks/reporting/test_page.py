@@ -1,0 +1,84 @@
+"""The page of a scenario, from a real registry."""
+
+from contextlib import closing
+
+import pytest
+
+from releve.adapters.files import write_json
+from releve.adapters.registry.registry import Registry
+from releve.core.errors import BadInput, NotFound
+from releve.core.settings import Settings
+from releve.domain.registry.chain import FORGOTTEN, MONITORED, RELEASED
+from tasks.reporting.page import main, write_page
+from tests.factories import SCENARIO, make_project
+from tests.page_histories import RELEASE, look_event, make_replay
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings.from_environ({}, cwd=make_project(tmp_path))
+
+
+def tell(settings, *, looks):
+    """A release, and so many looks at it."""
+    with closing(Registry(settings.registry_url)) as registry:
+        release = type(RELEASE)(**{**RELEASE.as_dict(), "scenario": SCENARIO, "model": f"{SCENARIO}:abc"})
+        registry.move(SCENARIO, RELEASED, expected=None, release=release, reason="the first", actor="a test")
+        for day in range(looks):
+            registry.append(SCENARIO, MONITORED, reason="", actor="a test", payload=look_event(day=day).payload)
+
+
+def test_the_page_lies_below_the_home_and_tells_what_the_registry_knows(settings):
+    tell(settings, looks=2)
+
+    path = write_page(settings, SCENARIO)
+
+    assert path == settings.home / "pages" / f"{SCENARIO}.html"
+    assert f"{SCENARIO}:abc" in path.read_text()
+    assert "2 looks: 2 no drift." in path.read_text()
+
+
+def test_a_scenario_of_which_nothing_is_known_has_a_page(settings):
+    assert "Nothing serves." in write_page(settings, SCENARIO).read_text()
+
+
+def test_a_page_begins_where_the_scenario_was_started_over(settings):
+    tell(settings, looks=2)
+    with closing(Registry(settings.registry_url)) as registry:
+        registry.append(SCENARIO, FORGOTTEN, reason="", actor="a test")
+
+    assert "nobody has looked" in write_page(settings, SCENARIO).read_text()
+
+
+def test_a_replay_is_shown_where_there_is_one(settings):
+    write_json(settings.home / "replay" / SCENARIO / "replay.json", make_replay())
+
+    assert "Recommended: two keys" in write_page(settings, SCENARIO).read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("[1", "no JSON object"), ("[1]", "no JSON object"), ('{"format": 2}', "format 2")]
+)
+def test_a_replay_that_cannot_be_read_is_told(settings, text, said):
+    path = settings.home / "replay" / SCENARIO / "replay.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+
+    with pytest.raises(BadInput, match=said):
+        write_page(settings, SCENARIO)
+
+
+def test_a_scenario_without_a_folder_has_no_page(settings):
+    with pytest.raises(NotFound, match="there is no scenario 'other'"):
+        write_page(settings, "other")
+
+
+def test_the_command_prints_where_the_page_lies(settings, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(settings.project)
+
+    codes = [main([SCENARIO]), main([SCENARIO, str(tmp_path / "mine.html")]), main([]), main(["other"])]
+
+    said = capsys.readouterr()
+    assert codes == [0, 0, BadInput.exit_code, NotFound.exit_code]
+    assert said.out.splitlines() == [str(settings.home / "pages" / f"{SCENARIO}.html"), str(tmp_path / "mine.html")]
+    assert said.err.count("error: ") == 2

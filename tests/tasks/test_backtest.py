@@ -1,0 +1,112 @@
+import json
+
+import pytest
+import yaml
+
+from releve.adapters.files import read_params, read_schema
+from releve.core.errors import BadInput, NotFound
+from releve.domain.training.search_spaces import Candidate
+from releve.domain.trigger.policies import Policy, policies
+from releve.reporting.replay_text import recommended_settings
+from tasks.backtest import choose_recipe, play, read_rows, replay, run, write_recommended
+from tests.clusters import running_cluster
+from tests.streams import SCHEMA, abrupt, stream, stream_course, stream_params
+from tests.tables import SHOP, shop_schema
+
+SMALL = {"windows": 3, "first": 0.5, "resamples": 100}
+STATIC = Policy("static", {"trigger.policy": "static"})
+EVERY = Policy("every window", {"trigger.policy": "every", "trigger.min_new_rows": 1})
+
+
+@pytest.fixture
+def replayed(ingested):
+    ingested.override(replay=SMALL, gate={"resamples": 200}, compute={"workers": 1})
+    return ingested
+
+
+def test_a_replay_of_ingested_batches_leaves_its_figures_a_page_and_a_picture(replayed):
+    path = replayed.root / "scenarios" / SHOP / "params.yaml"
+    path.write_text("# A comment of ours.\n" + path.read_text())
+
+    done = replay(replayed.settings, SHOP, write=True)
+
+    found = json.loads((done.folder / "replay.json").read_text())
+    params = read_params(replayed.root, SHOP)
+    assert [policy["name"] for policy in found["policies"]] == [policy.name for policy in policies(params)]
+    assert sum(window["rows"] for window in found["windows"]) == 100
+    assert (done.folder / "replay.md").read_text() == done.markdown
+    assert (done.folder / "replay.png").read_bytes().startswith(b"\x89PNG")
+    chosen = recommended_settings(found)
+    written = yaml.safe_load(path.read_text())
+    assert all(written[key.split(".")[0]][key.split(".")[1]] == value for key, value in chosen.items())
+    assert path.read_text().startswith("# A comment of ours.\n")
+    assert params.trigger.policy == chosen["trigger.policy"]
+
+
+def test_params_that_would_be_wrong_with_what_is_recommended_stay_as_they_were(fresh):
+    path = fresh.root / "scenarios" / SHOP / "params.yaml"
+    before = path.read_text() + "\ntrigger:  # of ours\n  {policy: two_key}\n"
+    path.write_text(before)
+    found = {"recommended": {"policy": "static"}, "policies": [{"name": "static", "settings": STATIC.settings}]}
+
+    with pytest.raises(BadInput, match=r"(?s)was not written.* not valid YAML.*set it by hand: trigger.policy: static"):
+        write_recommended(fresh.settings, SHOP, found)
+
+    assert path.read_text() == before
+
+
+def test_a_replay_changes_no_params_unless_it_is_asked_to(replayed):
+    path = replayed.root / "scenarios" / SHOP / "params.yaml"
+    before = path.read_bytes()
+    params, schema = read_params(replayed.root, SHOP), read_schema(replayed.root, SHOP)
+
+    rows = read_rows(replayed.settings, SHOP, schema, params)
+    play(SHOP, rows, schema, params, chosen=[STATIC, EVERY])
+
+    assert path.read_bytes() == before
+    assert len(rows) == 200
+
+
+def test_a_batch_that_no_longer_fits_is_named_as_in_the_pipeline(ingested):
+    narrower = shop_schema(kind={"categories": ["apple"]})
+
+    with pytest.raises(BadInput, match=r"batch 00000001-.* no longer fits scenarios/<name>/params.yaml"):
+        read_rows(ingested.settings, SHOP, narrower, read_params(ingested.root, SHOP))
+
+
+def test_a_scenario_without_a_batch_has_no_history_to_replay(fresh):
+    with pytest.raises(NotFound, match="nothing was ingested here yet"):
+        replay(fresh.settings, SHOP)
+
+
+def played_by(**compute):
+    """Two policies over one stream, worked on as `compute` says."""
+    course = stream_course(stream(angle=abrupt), compute=compute)
+    return run(course, [STATIC, EVERY])
+
+
+def is_the_same(found, other):
+    return all(
+        (one.answers == two.answers).all() and one.turns == two.turns for one, two in zip(found, other, strict=True)
+    )
+
+
+def test_one_worker_and_two_find_the_same():
+    assert is_the_same(played_by(workers=1), played_by(workers=2))
+
+
+@pytest.mark.slow
+def test_a_cluster_finds_what_this_machine_finds():
+    with running_cluster(workers=2) as cluster:
+        there = played_by(address=cluster.address)
+
+    assert is_the_same(there, played_by(workers=1))
+
+
+def test_the_recipe_is_the_one_named_or_the_best_default_before_the_first_window():
+    rows = stream(angle=abrupt, rows=200)
+    named = {"recipe": "linear", "options": {"C": 0.5}}
+    asked = {"tune": {"recipes": ["linear", "k_neighbors"]}, "compute": {"workers": 1}}
+
+    assert choose_recipe(rows, 800, SCHEMA, stream_params(train=named)) == Candidate("linear", "standard", {"C": 0.5})
+    assert choose_recipe(rows, 800, SCHEMA, stream_params(**asked)).recipe == "linear"
