@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from releve.adapters.files import read_inputs, write_json
-from releve.adapters.models.model_runtime import Model
 from releve.adapters.models.model_store import ModelStore
-from releve.core.errors import BadInput
 from releve.domain.evaluation.baselines import in_words
 from releve.domain.evaluation.scores import rounded, told
 from releve.domain.evaluation.sheets import Sheet, in_classes, sheet
 from releve.domain.evaluation.slices import check_slices
 from releve.domain.evaluation.split import Fold, numbered
 from releve.domain.gate import judging
+from releve.domain.gate.comparable import check_comparable
 from releve.domain.gate.judging import Case
-from releve.domain.schema.target import REGRESSION
 from releve.domain.training.learning import VALUE
 from tasks.pipeline.fairness import find_unfairness
 from tasks.pipeline.stage import Stage, run
@@ -74,32 +72,11 @@ def _sheet(stage: Stage, rows: "pd.DataFrame", answers: Any, blocks: Any) -> She
 def _champion_answers(stage: Stage, tag: str, rows: "pd.DataFrame") -> Any:
     """In the order of the schema's classes, of which the champion may know fewer, or others."""
     model, target = ModelStore(stage.settings.home).load(tag), stage.schema.target
-    _check_askable(model, stage, rows)
+    check_comparable(model.schema, stage.schema, champion=tag)
     answers = model.answer(model.schema.frame_input(rows))
     if answers.probabilities is None:
         return np.asarray(answers.labels, dtype=np.float64)
     return in_classes(answers.probabilities, model.schema.target.classes, target.classes)
-
-
-def _check_askable(model: Model, stage: Stage, rows: "pd.DataFrame") -> None:
-    start_over = "Change the scenario back, or start it from scratch (`make forget`)"
-    if (model.schema.target.task == REGRESSION) != (stage.schema.target.task == REGRESSION):
-        raise BadInput(
-            f"the champion {model.tag} answers a {model.schema.target.task} question and the scenario asks a "
-            f"{stage.schema.target.task} one, so they cannot be compared. {start_over}"
-        )
-    if missing := [name for name in model.schema.names if name not in rows]:
-        raise BadInput(
-            f"the champion {model.tag} needs the columns {', '.join(missing)}, which the scenario no longer has, so it "
-            f"cannot be compared. {start_over}"
-        )
-    types = {column.name: column.type for column in stage.schema.columns}
-    for column in model.schema.features:
-        if column.type != types[column.name]:
-            raise BadInput(
-                f"the champion {model.tag} learned {column.name} as a {column.type} and the scenario calls it a "
-                f"{types[column.name]}, so they cannot be compared. {start_over}"
-            )
 
 
 def _summary(found: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from releve.adapters.files import Inputs, read_inputs, write_inputs
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions, data_version, stage_record
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
+from releve.adapters.models.model_runtime import schema_of
 from releve.adapters.models.model_store import ModelStore, StoredModel
 from releve.adapters.registry.registry import Current, Registry
 from releve.adapters.scenario_lock import scenario_lock
@@ -21,6 +22,7 @@ from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import headline
 from releve.domain.gate import gate
 from releve.domain.gate.challenge import read_challenge
+from releve.domain.gate.comparable import check_comparable
 from releve.domain.gate.gate import GateDecision
 from releve.domain.gate.sanity import Sanity
 from releve.domain.registry.release import SEED_VERSION
@@ -76,6 +78,9 @@ def retrain(
     with lock as held:
         registry = Registry(settings.registry_url)
         champion = registry.current(scenario)
+        if champion:  # the pipeline would find out as well, once it has searched and trained
+            model = ModelStore(settings.home).get(champion.release.model)
+            check_comparable(schema_of(model.path, tag=model.tag), truth.schema, champion=model.tag)
         branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
         if edited := branch.uncommitted():
             progress(f"not committed, and so no part of this run: {', '.join(edited[:NAMED_FILES])}")

@@ -109,10 +109,19 @@ def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:
             f"the files of model {tag} have the digest {found[:12]}, but {digest[:12]} was registered; "
             "nothing was loaded. Restore the model store from its backup, or roll back"
         )
-    description = json.loads((folder / DESCRIPTION).read_text())
-    schema = Schema.from_dict(description["schema"], source=f"model {tag}")
+    description, schema = _described(folder, tag)
     runner = RUNTIMES[description["runtime"]](folder, schema)
     return Model(tag, schema, load_embedder(folder, description["embedder"]), description, runner)
+
+
+def schema_of(folder: Path, *, tag: str) -> Schema:
+    """The schema that the model in `folder` learned by."""
+    return _described(folder, tag)[1]
+
+
+def _described(folder: Path, tag: str) -> tuple[dict[str, Any], Schema]:
+    description = json.loads((folder / DESCRIPTION).read_text())
+    return description, Schema.from_dict(description["schema"], source=f"model {tag}")
 
 
 def folder_digest(folder: Path) -> str:

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import yaml
 
 from releve.adapters.git_dvc.data_versions import PipelineFailed, data_version
 from releve.adapters.git_dvc.scenario_branch import git
@@ -88,6 +89,20 @@ def test_without_newer_rows_than_the_champions_there_is_nothing_to_judge_on(rele
 
     assert released.branch.tip() == before
     assert len(challenges(released)) == 1
+
+
+def test_a_column_of_another_type_than_the_champion_learned_is_told_before_anything_is_built(released):
+    params = released.files.folder / "params.yaml"
+    values = yaml.safe_load(params.read_text())
+    values["columns"]["kind"] = {"type": "text", "nullable": True}
+    params.write_text(yaml.safe_dump(values))
+    commit(released.root)
+    lines = []
+
+    with pytest.raises(BadInput, match="learned kind as a category and the scenario calls it a text"):
+        retrain(released.settings, SHOP, reason="a test", progress=lines.append)
+
+    assert lines == []
 
 
 def test_a_challenger_that_is_not_better_is_refused_and_its_reasons_are_kept(released):
