@@ -135,7 +135,7 @@ def _slow(challenge: Challenge, params: Gate) -> Iterator[FailedCheck]:
         )
 
 
-def _insane(challenge: Challenge, params: Gate) -> Iterator[FailedCheck]:
+def _unstable(challenge: Challenge, params: Gate) -> Iterator[FailedCheck]:
     if challenge.sanity is None:
         yield FailedCheck(MISSING, "nobody tried how it answers slightly altered rows; run the retrain flow again")
         return
@@ -143,7 +143,7 @@ def _insane(challenge: Challenge, params: Gate) -> Iterator[FailedCheck]:
         yield FailedCheck(SANITY, f"slightly altered rows are answered unlike the real ones: {found}")
 
 
-CHECKS = (_few_rows, _few_blocks, _not_beaten, _bad_slices, _unfair, _slow, _insane)
+CHECKS = (_few_rows, _few_blocks, _not_beaten, _bad_slices, _unfair, _slow, _unstable)
 
 
 def _notes(challenge: Challenge, params: Gate) -> Iterator[str]:
