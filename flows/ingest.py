@@ -1,17 +1,16 @@
 """Incoming files become versioned batches."""
 
 from prefect import flow
+from prefect.artifacts import create_markdown_artifact
 
-from flows.artifacts import show_ingestion
+from flows.artifacts import key_of, plain
 from flows.context import Scenario, begin, step
 from releve.core.settings import Settings
 from releve.core.wording import counted
-from tasks.ingestion import harvest as harvest_step
 from tasks.ingestion import ingest as ingest_step
 from tasks.ingestion.ingest import Ingestion
 from tasks.places import ScenarioState
 
-harvest = step(harvest_step.harvest)
 version_rows = step(ingest_step.ingest, name="ingest")
 
 
@@ -23,10 +22,8 @@ def ingest(scenario: Scenario = "digits") -> Ingestion:
     return found
 
 
-def take_in(settings: Settings, scenario: str, *, harvested: bool = False) -> Ingestion:
-    """Ingest the incoming folder; `harvested` puts newly labelled answers into it first."""
-    if harvested:
-        print(f"{harvest(settings, scenario)} labelled answers wait to be ingested")
+def take_in(settings: Settings, scenario: str) -> Ingestion:
+    """Ingest the incoming folder."""
     found: Ingestion = version_rows(settings, scenario)
     if found:  # a retraining looks into the folder too, and would cover what the last ingestion showed
         show_ingestion(scenario, found)
@@ -46,3 +43,18 @@ def take_in(settings: Settings, scenario: str, *, harvested: bool = False) -> In
     if found.refusals:
         print(f"the refused files, each beside its reason: {found.refused}")
     return found
+
+
+def show_ingestion(scenario: str, found: Ingestion) -> None:
+    """A line per file: what became of it."""
+    lines = [f"| {b.source} | batch {b.batch} | {b.rows} | {b.rejected} | {plain(b.read_as)} |" for b in found.batches]
+    lines += [f"| {d.source} | already there | | | |" for d in found.duplicates]
+    lines += [f"| {r.source} | **refused** | | | |" for r in found.refusals]
+    table = "\n".join(["| file | became | rows | in quarantine | read as |", "|---|---|---|---|---|", *lines])
+    told = [f"{b.source}: {plain(warning)}" for b in found.batches for warning in b.warnings.splitlines()]
+    told += [plain(refusal.reason) for refusal in found.refusals]
+    told += [f"Refused files lie in `{found.refused}`, each beside its reason"] if found.refusals else []
+    create_markdown_artifact(
+        f"# {scenario}: {len(found.batches)} new batches\n\n{table}\n" + "".join(f"\n- {line}" for line in told),
+        key=key_of("ingest", scenario),
+    )

@@ -12,7 +12,7 @@ from flows.ingest import take_in
 from flows.monitor import watch
 from flows.pages import publish
 from flows.release import put_into_service
-from flows.retrain import challenge, concluded
+from flows.retrain import challenge, concluded, take_in_with_answers
 from tasks.ingestion.ingest import check_refusals
 from tasks.monitoring.monitor import Observation
 from tasks.release.release import Released
@@ -42,7 +42,7 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
         publish(settings, scenario)
         check_refusals(waiting)
         return Completed(message=f"{seen.model} serves on: {seen.decision.reasons[0]}", data=Round(seen))
-    found = take_in(settings, scenario, harvested=True)
+    found = take_in_with_answers(settings, scenario)
     challenger = challenge(settings, scenario, reason="; ".join(seen.decision.reasons))
     released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
     tell(settings, scenario)

@@ -1,20 +1,25 @@
 """The scenario's page is brought up to date at the end of whatever changed what it says."""
 
-from flows.artifacts import show_page
+from prefect.artifacts import create_markdown_artifact
+
+from flows.artifacts import key_of
 from flows.context import step
 from releve.core.errors import ReleveError
 from releve.core.settings import Settings
-from tasks.reporting import page as page_step
-
-write_page = step(page_step.write_page, name="page")
 
 
 def publish(settings: Settings, scenario: str) -> None:
     """Write the page and say where it lies. A page that cannot be written is told, and fails nothing else."""
+    from tasks.reporting.page import write_page
+
     try:
-        path = write_page(settings, scenario)
+        path = step(write_page, name="page")(settings, scenario)
     except ReleveError as error:
         print(f"the page of {scenario} was not written: {error}")
         return
-    show_page(scenario, path)
+    create_markdown_artifact(
+        f"# {scenario}: the page\n\nQuality, drift, decisions and costs in one file: `{path}`",
+        key=key_of("page", scenario),
+        description=path.name,
+    )
     print(f"the page of {scenario}: {path}")

@@ -3,15 +3,17 @@
 from typing import Any
 
 from prefect import flow
+from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 from prefect.states import Completed
 
 from flows.alerts import tell
-from flows.artifacts import show_release
+from flows.artifacts import key_of, plain
 from flows.context import Scenario, begin, step
 from flows.pages import publish
 from releve.core.settings import Settings
 from releve.domain.gate import verdicts
+from releve.domain.registry.release import Release
 from tasks.release import release as release_step
 from tasks.release.release import Released
 
@@ -47,3 +49,26 @@ def announce(scenario: str, done: Released) -> None:
         resource={"prefect.resource.id": f"releve.scenario.{scenario}", "prefect.resource.name": scenario},
         payload={"scenario": scenario, "model": done.release.model, "index": done.release.index},
     )
+
+
+def show_release(scenario: str, done: Released) -> None:
+    """What serves now."""
+    create_markdown_artifact(
+        f"# {scenario}: {done.release.model} serves\n\n{_release_table(done.release)}\n\n{_checks(done)}",
+        key=key_of("release", scenario),
+        description=done.release.model,
+    )
+
+
+def _release_table(release: Release) -> str:
+    rows = "\n".join(f"| {name.replace('_', ' ')} | `{value}` |" for name, value in release.as_dict().items())
+    return f"| | |\n|---|---|\n{rows}"
+
+
+def _checks(done: Released) -> str:
+    index = f"index: {done.index.rows} rows, recall@10 {done.index.recall:.3f}. " if done.index else ""
+    bento = f"Bento: `{done.bento}`. " if done.bento else ""
+    swapped = (
+        "The running service answers with it." if done.swapped else "No service of this scenario was running here."
+    )
+    return index + bento + swapped + (f" {plain(done.note)}" if done.note else "")

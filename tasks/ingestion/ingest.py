@@ -21,8 +21,9 @@ from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.core.wording import counted
 from releve.domain.ingestion.batch_checks import joined
+from releve.domain.registry.chain import INGESTED
 from releve.domain.registry.release import SEED_VERSION
-from tasks.history import INGESTED, events_of
+from tasks.history import events_of
 from tasks.ingestion.batches import Batch, OpenBatches, as_text, read_batches
 from tasks.ingestion.incoming import Waiting, look
 from tasks.ingestion.intake import take_in

@@ -13,10 +13,10 @@ from releve.domain.drift.drift import Verdict
 from releve.domain.quality.age import Age
 from releve.domain.quality.estimates import Estimate
 from releve.domain.quality.quality import Quality
+from releve.domain.registry.chain import MONITORED
 from releve.domain.trigger import trigger
 from releve.domain.trigger.cadence import Payoff
 from releve.domain.trigger.trigger import Evidence, TriggerDecision
-from tasks.history import MONITORED
 from tasks.monitoring.drift import STAMP, look_for_drift
 from tasks.monitoring.evidence import (
     Gathered,

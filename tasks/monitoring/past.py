@@ -9,10 +9,12 @@ from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.registry.registry import Registry
 from releve.core.params import Params
 from releve.core.settings import Settings
+from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED
 from releve.domain.trigger.trigger import History
-from tasks.history import CHALLENGED, INGESTED, MONITORED, broken_looks, challenges_of, events_of, new_batches
+from tasks.history import events_of
 from tasks.ingestion.batches import read_batches
 from tasks.ingestion.harvest import waiting_rows
+from tasks.monitoring.challenge_history import broken_looks, challenges_of, new_batches
 from tasks.monitoring.drift import state_before
 from tasks.monitoring.evidence import Gathered
 

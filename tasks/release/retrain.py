@@ -25,8 +25,9 @@ from releve.domain.gate.challenge import read_challenge
 from releve.domain.gate.comparable import check_comparable
 from releve.domain.gate.gate import GateDecision
 from releve.domain.gate.sanity import Sanity
+from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.release import SEED_VERSION
-from tasks.history import CHALLENGED, events_of
+from tasks.history import events_of
 from tasks.places import ScenarioFiles, ScenarioState
 from tasks.release.latency import answer_milliseconds
 

@@ -16,8 +16,7 @@ from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.vectors.vector_index import VectorIndex
-from releve.domain.registry.chain import MOVES, RELEASED
-from tasks.history import CHALLENGED, INGESTED
+from releve.domain.registry.chain import CHALLENGED, INGESTED, MOVES, RELEASED
 from tasks.release.retrain import last_challenger
 from tests.projects import SCENARIO, Project, challenged_project, fresh_project, ingested_project, wait_for
 

@@ -12,8 +12,8 @@ from releve.domain.drift import drift
 from releve.domain.quality import age, estimates, quality
 from releve.domain.registry.chain import MONITORED, RELEASED
 from releve.domain.trigger import trigger
-from tasks.history import challenges_of
 from tasks.ingestion.harvest import waiting_rows
+from tasks.monitoring.challenge_history import challenges_of
 from tasks.monitoring.monitor import monitor
 from tasks.monitoring.past import count_new_rows
 from tasks.monitoring.quality_windows import quality_windows

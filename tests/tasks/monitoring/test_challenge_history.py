@@ -1,7 +1,8 @@
 import pytest
 
 from releve.adapters.registry.registry import Registry
-from tasks.history import CHALLENGED, INGESTED, MONITORED, broken_looks, challenges_of, new_batches
+from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED
+from tasks.monitoring.challenge_history import broken_looks, challenges_of, new_batches
 from tasks.monitoring.past import answers_of_a_batch
 from tests.tables import SHOP, make_params
 
