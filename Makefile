@@ -47,7 +47,7 @@ EVIDENTLY_PORT ?= 8001
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast test-system lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle forget scenario requeue card page replay gate-aa drift-bench evidently
+.PHONY: help setup demo test test-fast test-system lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle archive scenario requeue card page replay gate-aa drift-bench evidently
 
 help:  ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -176,8 +176,8 @@ gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: 
 drift-bench: setup  ## How often drift is called where there is none, and a known shift is seen: writes docs/drift.* (DRIFT_BENCH_ARGS="--table rent=rent.csv")
 	@$(BIN)/python -m benchmarks.drift $(DRIFT_BENCH_ARGS)
 
-forget: setup  ## Start a scenario over, or forget one whose folder is gone; all is set aside (SCENARIO=digits)
-	@$(BIN)/python -m tasks.forget $(SCENARIO)
+archive: setup  ## Start a scenario over, or archive one whose folder is gone: its state is kept aside (SCENARIO=digits)
+	@$(BIN)/python -m tasks.archive $(SCENARIO)
 
 repro: setup  ## Build every artifact that is out of date (dvc repro)
 	@$(BIN)/python -m dvc repro $(DVC_ARGS)

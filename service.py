@@ -16,8 +16,9 @@ from starlette.responses import Response
 
 from releve.core.errors import ReleveError, storage_error
 from releve.core.settings import LOOPBACK, Settings
-from releve.serving import replies
-from releve.serving.documents import (
+from releve.serving import responses
+from releve.serving.guard import SECONDS, InstallGuard
+from releve.serving.openapi import (
     FeedbackAnswer,
     FeedbackRequest,
     PredictAnswer,
@@ -27,7 +28,6 @@ from releve.serving.documents import (
     StatusAnswer,
     StatusRequest,
 )
-from releve.serving.guard import SECONDS, InstallGuard
 from releve.serving.start import start
 
 SMALL_BODY_BYTES = 16_384  # a small request is answered faster than it would be handed to a thread
@@ -64,7 +64,7 @@ class Releve:
         self._serving = start(os.environ, project=PROJECT, bento=Releve.bento)
 
     async def __is_ready__(self) -> bool:
-        return self._serving.answers.ready
+        return self._serving.endpoints.ready
 
     @bentoml.on_shutdown
     def close(self) -> None:
@@ -75,23 +75,23 @@ class Releve:
     async def predict(self, body: bytes) -> Response:
         """Predict rows. Every answered row has an `id`, by which /feedback names it."""
         if len(body) <= SMALL_BODY_BYTES:
-            return _reply(self._serving.answers.predict, body)
-        return await asyncio.to_thread(_reply, self._serving.answers.predict, body)
+            return _reply(self._serving.endpoints.predict, body)
+        return await asyncio.to_thread(_reply, self._serving.endpoints.predict, body)
 
     @bentoml.api(input_spec=SearchRequest, output_spec=SearchAnswer)
     async def search(self, body: bytes) -> Response:
         """Find the training rows nearest to a row or a vector."""
-        return await asyncio.to_thread(_reply, self._serving.answers.search, body)
+        return await asyncio.to_thread(_reply, self._serving.endpoints.search, body)
 
     @bentoml.api(input_spec=FeedbackRequest, output_spec=FeedbackAnswer)
     async def feedback(self, body: bytes) -> Response:
         """Tell what the right labels were. One wrong item refuses them all."""
-        return await asyncio.to_thread(_reply, self._serving.answers.feedback, body)
+        return await asyncio.to_thread(_reply, self._serving.endpoints.feedback, body)
 
     @bentoml.api(input_spec=StatusRequest, output_spec=StatusAnswer)
     async def status(self, body: bytes) -> Response:
         """What serves, and what can be reached. GET answers the same."""
-        return await asyncio.to_thread(_reply, lambda _: self._serving.answers.status(), body)
+        return await asyncio.to_thread(_reply, lambda _: self._serving.endpoints.status(), body)
 
 
 Releve.add_asgi_middleware(InstallGuard)
@@ -100,13 +100,13 @@ Releve.add_asgi_middleware(InstallGuard)
 def _reply(answer: Callable[[bytes], dict[str, Any]], body: bytes) -> Response:
     """The answer, or its error in our form."""
     try:
-        return replies.answer(answer(body))
+        return responses.answer(answer(body))
     except ReleveError as error:
-        return replies.error(error)
+        return responses.error(error)
     except Exception as failure:
         if refused := storage_error(failure):
             log.exception("a disk refuses what a request needs")  # the client is told in one sentence
-            return replies.error(refused)
-        request_id = replies.new_request_id()
+            return responses.error(refused)
+        request_id = responses.new_request_id()
         log.exception("request %s failed", request_id)
-        return replies.internal_error(request_id)
+        return responses.internal_error(request_id)

@@ -30,7 +30,7 @@ from releve.adapters.registry.registry import Registry
 from releve.core.errors import ReleveError, Unavailable, explained_storage
 from releve.core.progress import waiting
 from releve.core.settings import LOOPBACK, Settings
-from tasks.forget import forget
+from tasks.archive import archive_scenario
 from tasks.pipeline.seed import SEED_WINDOWS, windows
 from tasks.places import ScenarioState
 
@@ -256,7 +256,7 @@ def _start_over(settings: Settings, console: Console) -> None:
     from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 
     if ScenarioBranch(settings.project, SCENARIO).tip():
-        archive = forget(settings, SCENARIO, reason="the demo starts over").archive
+        archive = archive_scenario(settings, SCENARIO, reason="the demo starts over").archive
         console.print(f"An earlier {SCENARIO} was there; it is kept in {archive}", soft_wrap=True)
         _wait(lambda: not ServiceCalls(f"http://{LOOPBACK}:{settings.service_port}").ready(), seconds=10)
 

@@ -266,7 +266,7 @@ def test_models_of_a_scenario_that_never_ran_says_so(environ, capsys):
 def test_models_names_the_event_that_no_life_can_contain(history, capsys):
     assert main(["models", "digits"], history) == 1
 
-    assert "event 2 of 'digits' (released) moves digits:v1: a newcomer cannot become" in capsys.readouterr().err
+    assert "event 2 of 'digits' (released) moves digits:v1: 'unevaluated' cannot become" in capsys.readouterr().err
 
 
 def test_verify_counts_what_it_checked(history, capsys):

@@ -21,10 +21,10 @@ import orjson
 
 from releve.core.errors import NO_ROOM, BadInput, DiskFull, Unavailable
 from releve.core.names import check_scenario_name
-from releve.domain.prediction_log.ledger import (
+from releve.domain.prediction_log.records import (
     AnsweredRow,
-    Answers,
-    Labelled,
+    AnsweredRows,
+    LabelledRows,
     RowId,
     Scalar,
     UnknownAnswer,
@@ -180,36 +180,36 @@ class LedgerReader:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def answers(self, *, since: str | None = None, model: str | None = None) -> Answers:
+    def answers(self, *, since: str | None = None, model: str | None = None) -> AnsweredRows:
         """Answered rows in time order, from `since` (ISO date or time, inclusive) on and of one model.
 
         Raises BadInput for a `since` that is no time.
         """
         start = parse_since(since) if since else ""
-        lines = _Lines(_segments(self._folder, ANSWERS, day_of(start)), is_answer)
+        lines = _Records(_segments(self._folder, ANSWERS, day_of(start)), is_answer)
         wanted = [record for record in lines if record["at"] >= start and (model is None or record["model"] == model)]
         return answers_from(wanted, torn_lines=lines.torn)
 
-    def days(self, *, arm: str) -> Iterator[Answers]:
+    def days(self, *, arm: str) -> Iterator[AnsweredRows]:
         """One arm's answers of every model in time order, a day (UTC) at a time and without features: a ledger of any
         length, read once."""
         segments = _segments(self._folder, ANSWERS)
         for _, paths in groupby(segments, key=lambda path: path.name.split("-")[1]):
-            lines = _Lines(paths, is_answer)
+            lines = _Records(paths, is_answer)
             yield answers_from([record for record in lines if record["arm"] == arm], featureless=True)
 
     def labels(self) -> dict[str, tuple[Scalar, str]]:
         """Row id -> (label, at); the newest label of a row counts."""
         return newest_labels(self._label_lines())
 
-    def labelled(self, *, since: str | None = None, model: str | None = None) -> Labelled:
+    def labelled(self, *, since: str | None = None, model: str | None = None) -> LabelledRows:
         """The answers, chosen as by `answers`, whose label has come."""
         lines = self._label_lines()
         labels = newest_labels(lines)
         return join_labels(self.answers(since=since, model=model), labels, torn_lines=lines.torn)
 
-    def _label_lines(self) -> "_Lines":
-        return _Lines(_segments(self._folder, LABELS), is_label)
+    def _label_lines(self) -> "_Records":
+        return _Records(_segments(self._folder, LABELS), is_label)
 
 
 def find_answer(folder: Path, row_id: str) -> AnsweredRow | None:
@@ -265,7 +265,7 @@ class _Segment:
             self.append(b"\n")  # a line that was torn by a power loss ends here
 
     def in_place(self) -> bool:
-        """Whether its path still leads to it: `forget` moves the whole folder into the archive."""
+        """Whether its path still leads to it: `archive` moves the whole folder into the archive."""
         try:
             return os.stat(self.path).st_ino == self._inode
         except OSError:  # whatever else it is, opening anew will say so
@@ -304,7 +304,7 @@ class _Segment:
                 self._fd = -1
 
 
-class _Lines:
+class _Records:
     """The records of segments, one file after the other; counts the lines that are none."""
 
     def __init__(self, paths: Iterable[Path], is_record: Callable[[Any], bool]) -> None:

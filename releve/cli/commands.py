@@ -16,8 +16,8 @@ from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import headline
 from releve.domain.evaluation.scores import told
 from releve.domain.gate.verdicts import nothing_serves, verdict
-from releve.domain.registry.chain import CHALLENGED, FORGOTTEN, WITHDRAWN, Event
-from releve.domain.registry.lifecycle import Life, lives_of
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN, Event
+from releve.domain.registry.lifecycle import ModelVersionStatus, model_version_statuses
 
 if TYPE_CHECKING:
     from releve.adapters.registry.registry import Current, Registry
@@ -91,7 +91,7 @@ def list_models(events: Sequence[Event]) -> list[dict[str, Any]]:
             "reason": life.reason,
             "gate": life.gate,
         }
-        for model, life in lives_of(events).items()
+        for model, life in model_version_statuses(events).items()
     ]
 
 
@@ -244,7 +244,7 @@ def standing(scenario: str, settings: Settings) -> str:
     with closing(_registry(settings)) as registry:
         if current := registry.current(scenario):
             return f"{current.release.model} serves {scenario}"
-        return nothing_serves(scenario, registry.events(scenario, kinds=(CHALLENGED, FORGOTTEN, WITHDRAWN)))
+        return nothing_serves(scenario, registry.events(scenario, kinds=(CHALLENGED, ARCHIVED, WITHDRAWN)))
 
 
 def _history_row(event: Event) -> tuple[object, ...]:
@@ -269,7 +269,7 @@ def _model_row(model: dict[str, Any]) -> tuple[object, ...]:
         told(model["score"]),
         model["rows"],
         _to_the_second(model["since"]),
-        Life(model["state"], model["since"], model["reason"], model["gate"]).told,
+        ModelVersionStatus(model["state"], model["since"], model["reason"], model["gate"]).told,
     )
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 
 from releve.core.errors import TooLarge
-from releve.serving import replies
+from releve.serving import responses
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -75,7 +75,7 @@ class Guard:
                 inner, scope = self._route(scope)
                 await inner(scope, _replayed(body, receive), sender)
         except TooLarge as error:
-            await sender.finish(replies.error(error))
+            await sender.finish(responses.error(error))
         except TimeoutError:
             await sender.fail(504)
         except HTTPException as error:  # of static files, which are asked outside Starlette's own handler
@@ -100,7 +100,7 @@ class _Sender:
     """Sends on what the application sends, but an error that is not in our shape in our shape."""
 
     def __init__(self, send: Send) -> None:
-        self.request_id = replies.new_request_id()  # of an error; an answer has the ledger's
+        self.request_id = responses.new_request_id()  # of an error; an answer has the ledger's
         self._send = send
         self._started = False
         self._finished = False
@@ -142,15 +142,15 @@ def _kept_at_home(message: Message) -> Message:
 
 
 def _is_foreign_error(message: Message) -> bool:
-    name = replies.ERROR_HEADER.encode()
+    name = responses.ERROR_HEADER.encode()
     return message["status"] >= 400 and all(header != name for header, _ in message["headers"])
 
 
 def _reply(status: int, request_id: str) -> Response:
     if status >= 500 and status not in ERRORS:
-        return replies.internal_error(request_id)
+        return responses.internal_error(request_id)
     code, message = ERRORS.get(status, UNREADABLE)
-    return replies.error_of(status, code, message, request_id=request_id)
+    return responses.error_of(status, code, message, request_id=request_id)
 
 
 async def _read(receive: Receive, scope: Message, most: int) -> bytes:

@@ -14,8 +14,8 @@ from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.names import check_scenario_name
 from releve.core.settings import Settings
-from releve.serving.answers import Answers
-from releve.serving.current import Follower, Pinned, Served, warm_up
+from releve.serving.endpoints import Endpoints
+from releve.serving.releases import Follower, Pinned, Served, warm_up
 
 DEFAULT_SCENARIO = "digits"
 
@@ -24,14 +24,14 @@ DEFAULT_SCENARIO = "digits"
 class Serving:
     """Everything that one worker process holds open."""
 
-    answers: Answers
-    standing: Follower | Pinned
+    endpoints: Endpoints
+    releases: Follower | Pinned
     ledger: LedgerWriter
     index: VectorIndex | None = None
 
     def close(self) -> None:
         """Let go of it; every answer is on disk afterwards."""
-        self.standing.stop()
+        self.releases.stop()
         self.ledger.close()
         if self.index is not None:
             self.index.close()
@@ -58,10 +58,10 @@ def _pinned(settings: Settings, tag: str, folder: Path) -> Serving:
     model = model_runtime.load(folder, tag=tag)
     warm_up(model)
     scenario = check_scenario_name(model.description["scenario"])
-    standing = Pinned(scenario, Served(model, since=_now().isoformat()))
+    pinned = Pinned(scenario, Served(model, since=_now().isoformat()))
     limits = files.read_params(settings.project, scenario).service
     ledger = _ledger(settings, scenario)
-    return Serving(Answers(standing=standing, index=None, ledger=ledger, limits=limits), standing, ledger)
+    return Serving(Endpoints(releases=pinned, index=None, ledger=ledger, limits=limits), pinned, ledger)
 
 
 def _following(settings: Settings, scenario: str) -> Serving:
@@ -76,7 +76,7 @@ def _following(settings: Settings, scenario: str) -> Serving:
     )
     ledger = _ledger(settings, scenario)
     follower.start()
-    return Serving(Answers(standing=follower, index=index, ledger=ledger, limits=limits), follower, ledger, index)
+    return Serving(Endpoints(releases=follower, index=index, ledger=ledger, limits=limits), follower, ledger, index)
 
 
 def _ledger(settings: Settings, scenario: str) -> LedgerWriter:

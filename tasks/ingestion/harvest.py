@@ -16,7 +16,7 @@ from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.prediction_ledger import LedgerReader
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.settings import Settings
-from releve.domain.prediction_log.ledger import Labelled
+from releve.domain.prediction_log.records import LabelledRows
 from releve.domain.schema.cells import is_missing
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, SCALAR, Column
 from releve.domain.schema.frames import with_columns
@@ -51,7 +51,7 @@ def waiting_rows(settings: Settings, scenario: str) -> int:
     return len(unharvested(settings, scenario)) + sum(map(_rows_in, _undelivered(settings, state)))
 
 
-def unharvested(settings: Settings, scenario: str) -> Labelled:
+def unharvested(settings: Settings, scenario: str) -> LabelledRows:
     """Labelled answers that no harvest file holds yet, oldest answer first."""
     state = ScenarioState(settings.home, scenario)
     labelled = LedgerReader(state.ledger).labelled()
@@ -69,7 +69,7 @@ def _harvests(state: ScenarioState) -> list[Path]:
     return sorted(state.harvest.glob("*.parquet"))
 
 
-def as_batch(labelled: Labelled, schema: Schema) -> "pd.DataFrame":
+def as_batch(labelled: LabelledRows, schema: Schema) -> "pd.DataFrame":
     """Rows as a file brings them: dates as the text they were sent as, a missing time is when the row was answered."""
     batch = labelled.answers.features.reindex(columns=[column.name for column in schema.columns])
     batch = with_columns(

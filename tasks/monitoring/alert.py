@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from releve.adapters.git_dvc.committed import read_committed, read_committed_base
+from releve.adapters.http.webhook import MessageRefused, WebhookAway, post
 from releve.adapters.registry.registry import Registry
-from releve.adapters.webhook import MessageRefused, WebhookAway, post
 from releve.core.errors import NotFound
 from releve.core.params import Alerts
 from releve.core.settings import Settings
@@ -59,7 +59,7 @@ def alert(
 
 
 def _params(settings: Settings, scenario: str) -> Alerts:
-    """A scenario that is forgotten may have no folder any more: then params.yaml alone says where messages go."""
+    """A scenario that is archived may have no folder any more: then params.yaml alone says where messages go."""
     try:
         return read_committed(settings, scenario).params.alerts
     except NotFound:

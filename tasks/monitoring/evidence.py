@@ -13,7 +13,7 @@ from releve.core.settings import Settings
 from releve.domain.drift.drift import Predictions
 from releve.domain.evaluation.metrics import metrics_of
 from releve.domain.evaluation.paired import Doubt
-from releve.domain.prediction_log.ledger import Answers, Labelled, join_labels
+from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, join_labels
 from releve.domain.quality import age, estimates, quality, realised
 from releve.domain.quality.age import Age
 from releve.domain.quality.estimates import Estimate
@@ -45,8 +45,8 @@ class Gathered:
     params: Params
     schema: Schema
     champion: Current
-    answers: Answers
-    labelled: Labelled
+    answers: AnsweredRows
+    labelled: LabelledRows
     reference: "pd.DataFrame"
     holdout: Answered | None
 
@@ -166,5 +166,5 @@ def _check_promise(champion: Current, schema: Schema) -> None:
     if metric not in metrics_of(task):
         raise BadInput(
             f"the champion {champion.release.model} promised {metric}, which is no metric of a {task} target: the "
-            "scenario's target has changed since. Change it back, or start the scenario from scratch (`make forget`)"
+            "scenario's target has changed since. Change it back, or start the scenario from scratch (`make archive`)"
         )

@@ -11,7 +11,7 @@ from releve.core.errors import BadInput, ReleveError
 from releve.core.settings import Settings
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.sheets import Floats, in_classes, sheet
-from releve.domain.prediction_log.ledger import Labelled
+from releve.domain.prediction_log.records import LabelledRows
 from releve.domain.quality import realised
 from releve.domain.registry.chain import MOVES, ROLLED_BACK
 from releve.domain.schema.target import REGRESSION, Target
@@ -49,14 +49,14 @@ def _was_rolled_back(registry: Registry, scenario: str) -> bool:
     return registry.events(scenario, kinds=MOVES)[-1].kind == ROLLED_BACK
 
 
-def _newest(known: Gathered) -> Labelled:
+def _newest(known: Gathered) -> LabelledRows:
     """The newest answers whose label is one of the target's."""
     labelled, target = known.labelled, known.schema.target
     fit = [place for place, label in enumerate(labelled.labels) if target.parse(label) is not None]
     return labelled.take(fit[-MOST_ROWS:])
 
 
-def _measure(known: Gathered, labelled: Labelled, answers: Floats) -> Payoff | None:
+def _measure(known: Gathered, labelled: LabelledRows, answers: Floats) -> Payoff | None:
     """`answers`: what the champion before answered to the same rows."""
     target, quantile, metric = known.schema.target, known.params.gate.quantile, known.promise.metric
     mine = realised.as_sheet(labelled, target, rows=len(labelled), quantile=quantile)

@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime
 
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
+from releve.adapters.http.service import wait_until_serving
 from releve.adapters.models import bento_builds
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
-from releve.adapters.service_client import wait_until_serving
 from releve.core.errors import Conflict
 from releve.core.params import Params
 from releve.core.settings import Settings

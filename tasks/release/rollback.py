@@ -1,10 +1,10 @@
 """Back to the release before, model and index together, after it proved that it still answers."""
 
 from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.http.service import wait_until_serving
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
-from releve.adapters.service_client import wait_until_serving
 from releve.adapters.vectors.vector_index import IndexUnavailable
 from releve.core.errors import Conflict
 from releve.core.params import Index

@@ -20,7 +20,7 @@ from releve.core.names import check_scenario_name
 from releve.core.params import merge
 from releve.core.settings import Settings
 from releve.domain.registry.chain import CHALLENGED, MONITORED, Event
-from releve.domain.registry.lifecycle import lives_of
+from releve.domain.registry.lifecycle import model_version_statuses
 from releve.domain.registry.release import SEED_VERSION
 from releve.reporting.card import model_card
 from releve.reporting.card.card import Card, Evidence
@@ -60,7 +60,7 @@ def gather(settings: Settings, model: str, *, today: date) -> Evidence:
     if judged is None and not description:
         raise NotFound(f"there is no model {model}; `python -m releve models {scenario}` lists those that were judged")
     challenge = judged.payload if judged else {}
-    life = lives_of(events).get(model)
+    life = model_version_statuses(events).get(model)
     return Evidence(
         model=model,
         today=today,

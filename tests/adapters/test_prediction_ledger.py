@@ -13,7 +13,7 @@ import pytest
 
 from releve.adapters.prediction_ledger import LedgerReader, LedgerUnavailable, LedgerWriter
 from releve.core.errors import BadInput
-from releve.domain.prediction_log.ledger import UnknownAnswer, row_ids
+from releve.domain.prediction_log.records import UnknownAnswer, row_ids
 
 WORKER = "0000000a"
 

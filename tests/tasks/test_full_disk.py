@@ -23,7 +23,7 @@ REJECTED = "the batch that has rejected rows"
 COMMANDS = {
     "requeue": ("tasks.ingestion.requeue", SHOP, REJECTED),
     "page": ("tasks.reporting.page", SHOP),
-    "forget": ("tasks.forget", SHOP),
+    "archive": ("tasks.archive", SHOP),
     "scaffold": ("tasks.onboarding", "mine", "--data", "mine.csv", "--target", "bought"),
     "up": ("releve", "up"),
     "models": ("releve", "models", SHOP),

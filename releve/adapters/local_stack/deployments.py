@@ -1,4 +1,4 @@
-"""What the running Prefect server is told of the scenarios, and made to forget of those that are gone."""
+"""What the running Prefect server is told of the scenarios, and what it has of scenarios that are gone, deleted."""
 
 import http.client
 import json
@@ -29,7 +29,7 @@ def write_deployments(settings: Settings) -> Path:
     return path
 
 
-def forget_removed(settings: Settings) -> list[str]:
+def delete_removed(settings: Settings) -> list[str]:
     """Delete our deployments of scenarios that have no folder any more, with schedules and triggers; their names.
 
     Raises Unavailable when the server does not do it.

@@ -85,7 +85,7 @@ def stop(home: Path, name: str) -> bool:
 
 
 def clear_remains(home: Path, name: str, *, also: Collection[psutil.Process] = ()) -> None:
-    """End the processes that a leader left behind, in its session and those in `also`, and forget the leader."""
+    """End the processes that a leader left behind, in its session and those in `also`, and delete its record."""
     remembered = _remembered(home, name)
     if remembered is not None:
         _end([*also, *_session(remembered)], STOP_SECONDS / 3)

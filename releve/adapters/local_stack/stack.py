@@ -16,7 +16,7 @@ from pathlib import Path
 
 from releve.adapters.local_stack import ports as stack_ports
 from releve.adapters.local_stack import process as stack_process
-from releve.adapters.local_stack.deployments import forget_removed, write_deployments
+from releve.adapters.local_stack.deployments import delete_removed, write_deployments
 from releve.core.errors import BadInput, Conflict, ReleveError, Unavailable, storage_refusal
 from releve.core.names import check_scenario_name
 from releve.core.progress import Tell
@@ -39,7 +39,7 @@ class StartFailed(Unavailable):
 
 
 @dataclass(frozen=True)
-class Part:
+class StackPart:
     """One program of the stack: how to start it and how to know that it answers."""
 
     name: str
@@ -138,10 +138,10 @@ def deploy(settings: Settings, *, environ: Mapping[str, str] | None = None, time
     if not stack_ports.answers_http(settings.prefect_port, f"/api/work_pools/{WORK_POOL}"):
         _prefect(settings, variables, time_limit, "work-pool", "create", WORK_POOL, "--type", "process")
     _prefect(settings, variables, time_limit, "deploy", "--all", "--prefect-file", str(write_deployments(settings)))
-    forget_removed(settings)
+    delete_removed(settings)
 
 
-def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, Part]:
+def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, StackPart]:
     """Every part that belongs on this machine, by name: Milvus does not when the settings name one elsewhere."""
     shared = _shared_environ(settings, environ)
     found = [_prefect_server(settings, shared), _worker(settings, shared), _service(settings, shared)]
@@ -150,9 +150,9 @@ def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, Part]:
     return {part.name: part for part in found}
 
 
-def _milvus(settings: Settings, shared: Mapping[str, str]) -> Part:
+def _milvus(settings: Settings, shared: Mapping[str, str]) -> StackPart:
     where = ("--host", LOOPBACK, "--port", str(settings.milvus_port))  # it has no password and would listen everywhere
-    return Part(
+    return StackPart(
         name=MILVUS,
         command=_module("milvus_lite", "server", "--data-dir", str(settings.home / "milvus"), *where),
         environ=shared,
@@ -161,8 +161,8 @@ def _milvus(settings: Settings, shared: Mapping[str, str]) -> Part:
     )
 
 
-def _prefect_server(settings: Settings, shared: Mapping[str, str]) -> Part:
-    return Part(
+def _prefect_server(settings: Settings, shared: Mapping[str, str]) -> StackPart:
+    return StackPart(
         name=PREFECT,
         command=_module("prefect", "server", "start", "--host", LOOPBACK, "--port", str(settings.prefect_port)),
         environ={**shared, **prefect_env(settings)},
@@ -172,8 +172,8 @@ def _prefect_server(settings: Settings, shared: Mapping[str, str]) -> Part:
     )
 
 
-def _worker(settings: Settings, shared: Mapping[str, str]) -> Part:
-    return Part(
+def _worker(settings: Settings, shared: Mapping[str, str]) -> StackPart:
+    return StackPart(
         name=WORKER,
         command=_module("prefect", "--no-prompt", "worker", "start", "--pool", WORK_POOL, "--type", "process"),
         environ={**shared, **prefect_env(settings), "PREFECT_WORKER_QUERY_SECONDS": "2"},
@@ -181,7 +181,7 @@ def _worker(settings: Settings, shared: Mapping[str, str]) -> Part:
     )
 
 
-def _service(settings: Settings, shared: Mapping[str, str]) -> Part:
+def _service(settings: Settings, shared: Mapping[str, str]) -> StackPart:
     scenario = check_scenario_name(shared.get("RELEVE_SCENARIO") or DEFAULT_SCENARIO)
     own = {
         "BENTOML_HOME": str(settings.home / "bentoml"),
@@ -190,7 +190,7 @@ def _service(settings: Settings, shared: Mapping[str, str]) -> Part:
         "OMP_NUM_THREADS": "1",  # a worker is one core; on one row, more threads only wait for each other
     }
     where = ("--host", LOOPBACK, "--port", str(settings.service_port))
-    return Part(
+    return StackPart(
         name=SERVICE,
         command=_module("bentoml", "serve", "service:Releve", *where),
         environ={**shared, **own},
@@ -228,7 +228,7 @@ def _chosen(only: Collection[str] | None) -> tuple[str, ...]:
     return tuple(name for name in NAMES if only is None or name in only)
 
 
-def _check_same_scenario(home: Path, wanted: Collection[Part]) -> None:
+def _check_same_scenario(home: Path, wanted: Collection[StackPart]) -> None:
     for part in wanted:
         found = stack_process.running(home, part.name)
         if found and found.scenario and found.scenario != part.scenario:
@@ -238,7 +238,7 @@ def _check_same_scenario(home: Path, wanted: Collection[Part]) -> None:
             )
 
 
-def _clear_the_way(home: Path, missing: Collection[Part]) -> None:
+def _clear_the_way(home: Path, missing: Collection[StackPart]) -> None:
     """What a killed part left behind goes first: it may still hold the port."""
     for part in missing:
         stack_process.clear_remains(home, part.name)
@@ -248,7 +248,12 @@ def _clear_the_way(home: Path, missing: Collection[Part]) -> None:
 
 
 def _start_all(
-    settings: Settings, missing: Collection[Part], *, table: Mapping[str, Part], time_limit: float, progress: Tell
+    settings: Settings,
+    missing: Collection[StackPart],
+    *,
+    table: Mapping[str, StackPart],
+    time_limit: float,
+    progress: Tell,
 ) -> None:
     """Start everything at once, except the worker: its pool and deployments need a server that answers."""
     if missing:
@@ -263,7 +268,7 @@ def _start_all(
         _start(settings, table[WORKER])
 
 
-def _start(settings: Settings, part: Part) -> None:
+def _start(settings: Settings, part: StackPart) -> None:
     stack_process.start(
         settings.home,
         part.name,
@@ -274,13 +279,13 @@ def _start(settings: Settings, part: Part) -> None:
     )
 
 
-def _wait_for_server(home: Path, server: Part, time_limit: float) -> None:
+def _wait_for_server(home: Path, server: StackPart, time_limit: float) -> None:
     if stack_process.running(home, server.name) is None:
         raise BadInput(f"the worker needs the Prefect server: start {PREFECT} too")
     _wait(home, [server], time_limit)
 
 
-def _wait(home: Path, starting: Collection[Part], time_limit: float, progress: Tell = lambda what: None) -> None:
+def _wait(home: Path, starting: Collection[StackPart], time_limit: float, progress: Tell = lambda what: None) -> None:
     """Return when all answer. Raises StartFailed when a process has ended or `time_limit` seconds are over."""
     deadline = time.monotonic() + time_limit
     while starting := [part for part in starting if not _answers(home, part)]:
@@ -301,13 +306,13 @@ def _start_failed(what: str, log: Path) -> ReleveError:
     return StartFailed(f"{what}. {words}")
 
 
-def _problem(home: Path, part: Part, *, late: bool, time_limit: float) -> str:
+def _problem(home: Path, part: StackPart, *, late: bool, time_limit: float) -> str:
     if stack_process.running(home, part.name) is None:
         return "ended while starting"
     return f"did not answer in {time_limit:g} s" if late else ""
 
 
-def _answers(home: Path, part: Part) -> bool:
+def _answers(home: Path, part: StackPart) -> bool:
     if part.port is None:
         found = stack_process.running(home, part.name)
         return found is not None and part.ready_line in stack_process.first_words(home, found)
@@ -356,7 +361,7 @@ def _one_caller_at_a_time(home: Path, progress: Tell = lambda what: None) -> Ite
         yield
 
 
-def _status(settings: Settings, part: Part | None, name: str) -> PartStatus:
+def _status(settings: Settings, part: StackPart | None, name: str) -> PartStatus:
     log = stack_process.log_path(settings.home, name)
     if part is None:
         return PartStatus(name, "elsewhere", settings.milvus_uri, None, log)

@@ -53,7 +53,7 @@ class RuntimeMissing(Unavailable):
 
 
 @dataclass(frozen=True)
-class Answers:
+class ModelOutput:
     """One label per row, and the probability of every class of the target, in its order: float (rows, classes).
 
     A regression has no probabilities; its labels are floats, not finite where the model could not answer.
@@ -78,14 +78,14 @@ class Model:
     description: dict[str, Any]
     run: _Runner
 
-    def answer(self, arrays: Arrays) -> Answers:
+    def answer(self, arrays: Arrays) -> ModelOutput:
         """Predict rows given as `Schema.model_input` or `Schema.frame_input` makes them."""
         found = self.run(arrays)
         if self.schema.target.task == REGRESSION:
-            return Answers([float(value) for value in found.reshape(-1)], None)
+            return ModelOutput([float(value) for value in found.reshape(-1)], None)
         probabilities = found if self._places is None else self._placed(found, self._places)
         classes = self.schema.target.classes
-        return Answers([classes[best] for best in probabilities.argmax(axis=1)], probabilities)
+        return ModelOutput([classes[best] for best in probabilities.argmax(axis=1)], probabilities)
 
     @cached_property
     def _places(self) -> list[int] | None:

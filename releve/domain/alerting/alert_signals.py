@@ -12,9 +12,9 @@ from typing import Any
 from releve.core.params import Alerts
 from releve.domain.drift import drift
 from releve.domain.quality import age, estimates, quality
-from releve.domain.registry.chain import CHALLENGED, FORGOTTEN, MONITORED, RELEASED, ROLLED_BACK, Event
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, RELEASED, ROLLED_BACK, Event
 
-KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, FORGOTTEN)  # events that can say something
+KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, ARCHIVED)  # events that can say something
 ALARM, CALM, NEWS = "alarm", "calm", "news"
 
 DATA, DRIFT, QUALITY, ESTIMATE, AGE = "data", "drift", "quality", "estimate", "age"
@@ -41,7 +41,7 @@ SENTENCES: Mapping[tuple[str, str], tuple[str, str]] = {
     (RETRAINING, "rolled_back"): (NEWS, "rolled back, {about} serves again"),
     (MONITORING, "silent"): (ALARM, "nobody looked for too long"),
     (MONITORING, "regular"): (CALM, "looks come in time again"),
-    **{(subject, FORGOTTEN): (CALM, f"started over, which ends the alarm of {subject}") for subject in SUBJECTS},
+    **{(subject, ARCHIVED): (CALM, f"started over, which ends the alarm of {subject}") for subject in SUBJECTS},
 }
 
 DRIFT_STATES = {drift.DRIFT: "drift", drift.NO_DRIFT: "none"}
@@ -114,8 +114,8 @@ def _silence(at: str, params: Alerts, looked_at: str) -> Iterator[Signal]:
 
 def _acted(event: Event) -> Iterator[Signal]:
     said = event.payload
-    if event.kind == FORGOTTEN:
-        yield from (Signal(subject, FORGOTTEN, "", (event.reason,)) for subject in SUBJECTS)
+    if event.kind == ARCHIVED:
+        yield from (Signal(subject, ARCHIVED, "", (event.reason,)) for subject in SUBJECTS)
     elif event.kind == CHALLENGED and not said["promote"]:
         yield Signal(RETRAINING, "refused", said["model"], tuple(said["reasons"]))
     elif event.kind in MOVE_STATES:

@@ -14,7 +14,7 @@ from typing import Any
 
 from releve.core.params import Alerts
 from releve.domain.alerting.alert_signals import ALARM, CALM, RETRAINING, SENTENCES, Signal, signals
-from releve.domain.registry.chain import FORGOTTEN, MONITORED, Event
+from releve.domain.registry.chain import ARCHIVED, MONITORED, Event
 
 RAISED, REPEATED, ENDED = "raised", "repeated", "ended"
 BOOK_FORMAT = 1
@@ -85,7 +85,7 @@ def first_book(events: Sequence[Event]) -> Book:
 def look_through(book: Book, events: Sequence[Event], params: Alerts) -> tuple[Book, tuple[Message, ...]]:
     """The messages of the events after `book`, in order, and the book after them, with all of them waiting.
 
-    `events`: of ONE scenario, oldest first. Where it was forgotten, the alarms that stood end. Only the newest event
+    `events`: of ONE scenario, oldest first. Where it was archived, the alarms that stood end. Only the newest event
     repeats an alarm, so that a change of `repeat_hours` brings no messages of the past.
     """
     made: list[Message] = []
@@ -99,7 +99,7 @@ def look_through(book: Book, events: Sequence[Event], params: Alerts) -> tuple[B
                 waiting=(*book.waiting, message) if message else book.waiting,
             )
             made += [message] if message else []
-        if event.kind == FORGOTTEN:
+        if event.kind == ARCHIVED:
             book = Book(waiting=book.waiting)
         looked_at = event.at if event.kind == MONITORED else book.looked_at
         book = replace(book, through=event.number, looked_at=looked_at)

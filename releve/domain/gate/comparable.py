@@ -4,7 +4,7 @@ from releve.core.errors import BadInput
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 
-START_OVER = "Change the scenario back, or start it from scratch (`make forget`)"
+START_OVER = "Change the scenario back, or start it from scratch (`make archive`)"
 
 
 def check_comparable(learned: Schema, now: Schema, *, champion: str) -> None:

@@ -17,7 +17,7 @@ from releve.domain.evaluation.baselines import PREVIOUS_LABEL, constant_name, re
 from releve.domain.evaluation.metrics import METRICS, Sheet, score_sheet
 from releve.domain.evaluation.paired import Doubt, score_interval
 from releve.domain.evaluation.scores import Interval
-from releve.domain.prediction_log.ledger import Answers, Labelled, Scalar
+from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, Scalar
 from releve.domain.quality.age import days_between
 from releve.domain.quality.realised import as_sheet
 from releve.domain.schema.target import REGRESSION, Target
@@ -88,7 +88,7 @@ class Known:
 
 
 def quality_windows(
-    days: Iterable[Answers], labels: Labels, how: Scoring, *, known: Sequence[Any] = ()
+    days: Iterable[AnsweredRows], labels: Labels, how: Scoring, *, known: Sequence[Any] = ()
 ) -> Iterator[QualityWindow]:
     """Cut answers in time order, as they are read, into windows of one model each; linear in their number.
 
@@ -99,9 +99,9 @@ def quality_windows(
         yield _scored(model, window, labels, how, so_far)
 
 
-def _cut(days: Iterable[Answers], rows: int) -> Iterator[tuple[str, list[Answers]]]:
+def _cut(days: Iterable[AnsweredRows], rows: int) -> Iterator[tuple[str, list[AnsweredRows]]]:
     """Model and pieces of each window: it ends when it is full, or when another model has taken over."""
-    unfinished: dict[str, list[Answers]] = {}
+    unfinished: dict[str, list[AnsweredRows]] = {}
     for model, run in _runs(days):
         for other in [name for name in unfinished if name != model and _is_over(unfinished[name], run.at[0])]:
             yield other, unfinished.pop(other)
@@ -116,11 +116,11 @@ def _cut(days: Iterable[Answers], rows: int) -> Iterator[tuple[str, list[Answers
     yield from unfinished.items()
 
 
-def _is_over(pieces: list[Answers], at: str) -> bool:
+def _is_over(pieces: list[AnsweredRows], at: str) -> bool:
     return days_between(pieces[-1].at[-1], datetime.fromisoformat(at)) > SWAP_DAYS
 
 
-def _runs(days: Iterable[Answers]) -> Iterator[tuple[str, Answers]]:
+def _runs(days: Iterable[AnsweredRows]) -> Iterator[tuple[str, AnsweredRows]]:
     """Neighbouring answers of one model."""
     for day in days:
         ends = [place for place in range(1, len(day)) if day.models[place] != day.models[place - 1]]
@@ -129,7 +129,7 @@ def _runs(days: Iterable[Answers]) -> Iterator[tuple[str, Answers]]:
                 yield day.models[start], day.take(range(start, end))
 
 
-def _scored(model: str, pieces: list[Answers], labels: Labels, how: Scoring, so_far: Known) -> QualityWindow:
+def _scored(model: str, pieces: list[AnsweredRows], labels: Labels, how: Scoring, so_far: Known) -> QualityWindow:
     answers = _joined(pieces)
     labelled = _usable(answers, labels, how.target)
     found = as_sheet(labelled, how.target, rows=how.rows, quantile=how.quantile)
@@ -150,14 +150,14 @@ def _scored(model: str, pieces: list[Answers], labels: Labels, how: Scoring, so_
     )
 
 
-def _joined(pieces: list[Answers]) -> Answers:
+def _joined(pieces: list[AnsweredRows]) -> AnsweredRows:
     """Pieces of one window as one; features are not looked at."""
     import pandas as pd
 
     def column(name: str) -> list[Any]:
         return [each for piece in pieces for each in getattr(piece, name)]
 
-    return Answers(
+    return AnsweredRows(
         ids=column("ids"),
         at=column("at"),
         models=column("models"),
@@ -168,15 +168,15 @@ def _joined(pieces: list[Answers]) -> Answers:
     )
 
 
-def _usable(answers: Answers, labels: Labels, target: Target) -> Labelled:
+def _usable(answers: AnsweredRows, labels: Labels, target: Target) -> LabelledRows:
     """Answers whose label came and is one of the target's."""
     came = {name: labels[name] for name in answers.ids if name in labels}
     parsed = {name: target.parse(label) for name, (label, _) in came.items()}
     joined = answers.take([row for row, name in enumerate(answers.ids) if parsed.get(name) is not None])
-    return Labelled(joined, [parsed[name] for name in joined.ids], [came[name][1] for name in joined.ids])  # type: ignore[misc]
+    return LabelledRows(joined, [parsed[name] for name in joined.ids], [came[name][1] for name in joined.ids])  # type: ignore[misc]
 
 
-def _previous(labelled: Labelled, so_far: Known) -> list[float | None]:
+def _previous(labelled: LabelledRows, so_far: Known) -> list[float | None]:
     """Per labelled row the label that had come last when it was answered; its own comes later."""
     found = []
     for at, label, came in zip(labelled.answers.at, labelled.labels, labelled.labelled_at, strict=True):
@@ -203,7 +203,7 @@ def _naive(
     return scores[best], best
 
 
-def _delay(labelled: Labelled) -> float | None:
+def _delay(labelled: LabelledRows) -> float | None:
     if not len(labelled):
         return None
     times = zip(labelled.answers.at, labelled.labelled_at, strict=True)

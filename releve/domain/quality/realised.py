@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.domain.evaluation.metrics import Sheet, sheet
-from releve.domain.prediction_log.ledger import Answers, Labelled
+from releve.domain.prediction_log.records import AnsweredRows, LabelledRows
 from releve.domain.schema.target import REGRESSION, Target
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Answered:
         return len(self.sheet)
 
 
-def as_answered(answers: Answers, target: Target, *, rows: int, quantile: float = 0.5) -> Answered | None:
+def as_answered(answers: AnsweredRows, target: Target, *, rows: int, quantile: float = 0.5) -> Answered | None:
     """The newest `rows` answers that an estimate can be made of; None where there is none.
 
     Answers to classes without fitting probabilities are left out.
@@ -40,7 +40,7 @@ def as_answered(answers: Answers, target: Target, *, rows: int, quantile: float 
     return Answered(nobody_knows, found.features)
 
 
-def as_labelled(labelled: Labelled, target: Target, *, rows: int, quantile: float = 0.5) -> Answered | None:
+def as_labelled(labelled: LabelledRows, target: Target, *, rows: int, quantile: float = 0.5) -> Answered | None:
     """The newest `rows` of the same whose label has come."""
     fit = [place for place in _estimable(labelled.answers, target) if target.parse(labelled.labels[place]) is not None]
     newest = labelled.take(fit[-rows:])
@@ -48,7 +48,7 @@ def as_labelled(labelled: Labelled, target: Target, *, rows: int, quantile: floa
     return None if found is None else Answered(found, newest.answers.features)
 
 
-def _estimable(answers: Answers, target: Target) -> list[int]:
+def _estimable(answers: AnsweredRows, target: Target) -> list[int]:
     """Positions of the answers that say how sure they are, or are numbers."""
     if target.task == REGRESSION:
         return [place for place, value in enumerate(answers.predicted) if target.parse(value) is not None]
@@ -56,7 +56,7 @@ def _estimable(answers: Answers, target: Target) -> list[int]:
     return [place for place, fit in enumerate(fits) if fit]
 
 
-def as_sheet(labelled: Labelled, target: Target, *, rows: int, quantile: float = 0.5) -> Sheet | None:
+def as_sheet(labelled: LabelledRows, target: Target, *, rows: int, quantile: float = 0.5) -> Sheet | None:
     """The newest `rows` labelled answers, oldest first; None where there is none.
 
     A class that the target no longer has is a wrong answer (no probability at all); a label that it no longer has
@@ -70,7 +70,7 @@ def as_sheet(labelled: Labelled, target: Target, *, rows: int, quantile: float =
     return sheet(_given(answers, target), [labels[place] for place in known], target, quantile=quantile)
 
 
-def _given(answers: Answers, target: Target) -> NDArray[np.float64]:
+def _given(answers: AnsweredRows, target: Target) -> NDArray[np.float64]:
     return _values(answers, target) if target.task == REGRESSION else _chances(answers, target)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from releve.core.errors import BadInput
 
-INGESTED, MONITORED, CHALLENGED, FORGOTTEN = "ingested", "monitored", "challenged", "forgotten"
+INGESTED, MONITORED, CHALLENGED, ARCHIVED = "ingested", "monitored", "challenged", "archived"
 ALERTED = "alerted"  # people were told of the events before it
 RELEASED, ROLLED_BACK, WITHDRAWN = "released", "rolled_back", "withdrawn"
 MOVES = (RELEASED, ROLLED_BACK, WITHDRAWN)  # the kinds that change what serves

@@ -4,15 +4,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from releve.core.errors import Conflict
-from releve.domain.registry.chain import CHALLENGED, FORGOTTEN, RELEASED, ROLLED_BACK, WITHDRAWN, Event
-from releve.domain.registry.release import CHALLENGER, CHAMPION, NEWCOMER, PREVIOUS, REFUSED, RETIRED, check_can_become
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN, Event
+from releve.domain.registry.release import (
+    CHALLENGER,
+    CHAMPION,
+    PREVIOUS,
+    REFUSED,
+    RETIRED,
+    UNEVALUATED,
+    check_can_become,
+)
 
 Move = tuple[str, str]  # a model's tag, and the state that it takes
 STEP_DOWN = {CHAMPION: PREVIOUS, PREVIOUS: RETIRED}  # when another model takes over
 
 
 @dataclass(frozen=True)
-class Life:
+class ModelVersionStatus:
     """Where a model version stands."""
 
     state: str
@@ -26,16 +34,16 @@ class Life:
         return self.reason if self.gate in ("", self.reason) else f"{self.reason}; the gate had said: {self.gate}"
 
 
-def lives_of(events: Iterable[Event]) -> dict[str, Life]:
+def model_version_statuses(events: Iterable[Event]) -> dict[str, ModelVersionStatus]:
     """Model tag -> life, in the order of the first challenges, from ONE scenario's events, oldest first.
 
     Raises Conflict, naming the event it cannot follow.
     """
-    lives: dict[str, Life] = {}
+    lives: dict[str, ModelVersionStatus] = {}
     for event in events:
         states = {model: life.state for model, life in lives.items()}
         for model, state in _moves(event, states):
-            _check_move(event, model, lives[model].state if model in lives else NEWCOMER, state)
+            _check_move(event, model, lives[model].state if model in lives else UNEVALUATED, state)
             champion = next((other for other, known in states.items() if known == CHAMPION), "nothing")
             lives[model] = _life(event, state, lives.get(model), champion=champion)
     return lives
@@ -46,7 +54,7 @@ def _moves(event: Event, states: Mapping[str, str]) -> list[Move]:
 
 
 def _judged(event: Event, states: Mapping[str, str]) -> list[Move]:
-    model, state = event.payload["model"], states.get(event.payload["model"], NEWCOMER)
+    model, state = event.payload["model"], states.get(event.payload["model"], UNEVALUATED)
     if state in STEP_DOWN:
         return []  # judged once more, it keeps its place in service
     judged = [] if state == CHALLENGER else [(model, CHALLENGER)]
@@ -75,7 +83,7 @@ MOVES_OF: dict[str, Callable[[Event, Mapping[str, str]], list[Move]]] = {
     RELEASED: _takes_over,
     ROLLED_BACK: _takes_over,
     WITHDRAWN: _none_serves,
-    FORGOTTEN: _starts_over,
+    ARCHIVED: _starts_over,
 }
 
 
@@ -86,16 +94,16 @@ def _check_move(event: Event, model: str, state: str, new_state: str) -> None:
         raise Conflict(f"event {event.number} of {event.scenario!r} ({event.kind}) moves {model}: {error}") from None
 
 
-def _life(event: Event, state: str, before: Life | None, *, champion: str) -> Life:
+def _life(event: Event, state: str, before: ModelVersionStatus | None, *, champion: str) -> ModelVersionStatus:
     """The life that an event begins, every version's first one with a challenge; `champion` served before it."""
     if event.kind == CHALLENGED or before is None:
         said = "; ".join(event.payload["reasons"])
-        return Life(state, event.at, said, said)
+        return ModelVersionStatus(state, event.at, said, said)
     model = (event.payload.get("release") or {}).get("model", "")
     reason = REASONS[event.kind, state].format(why=event.reason, model=model, champion=champion).removesuffix(": ")
     if (before.state, state) == (PREVIOUS, RETIRED):
         reason = f"{before.reason}; {reason}"
-    return Life(state, event.at, reason, before.gate)
+    return ModelVersionStatus(state, event.at, reason, before.gate)
 
 
 REASONS = {  # what an event means for a version that takes this state: a successor's gain is not its own
@@ -106,7 +114,7 @@ REASONS = {  # what an event means for a version that takes this state: a succes
     (ROLLED_BACK, PREVIOUS): "rolled back to {model}: {why}",
     (ROLLED_BACK, RETIRED): "retired when {model} was brought back",
     (WITHDRAWN, RETIRED): "withdrawn: {why}",
-    (FORGOTTEN, REFUSED): "the scenario was started over: {why}",
+    (ARCHIVED, REFUSED): "the scenario was started over: {why}",
 }
 
 

@@ -5,14 +5,14 @@ from typing import Any
 
 from releve.core.errors import Conflict
 
-NEWCOMER, CHALLENGER, CHAMPION = "newcomer", "challenger", "champion"
+UNEVALUATED, CHALLENGER, CHAMPION = "unevaluated", "challenger", "champion"
 PREVIOUS, RETIRED, REFUSED = "previous champion", "retired", "refused"
 
 SEED_VERSION = "seed"  # the data version where the rows come out of the pipeline itself
 
 # The life of a model version. docs/lifecycle.md is generated from this table.
 TRANSITIONS: dict[str, tuple[str, ...]] = {
-    NEWCOMER: (CHALLENGER,),
+    UNEVALUATED: (CHALLENGER,),
     CHALLENGER: (CHAMPION, REFUSED),
     CHAMPION: (PREVIOUS, RETIRED),  # retired at once when it is withdrawn: no rollback reaches past a withdrawal
     PREVIOUS: (CHAMPION, RETIRED),
@@ -30,7 +30,7 @@ def check_can_become(state: str, new_state: str) -> None:
     """Raises Conflict, with the moves that are open, when `state` may not become `new_state`."""
     if not can_become(state, new_state):
         open_moves = ", ".join(TRANSITIONS[state]) or "nothing: it is final"
-        raise Conflict(f"a {state} cannot become a {new_state}; from {state} it can become {open_moves}")
+        raise Conflict(f"{state!r} cannot become {new_state!r}; it can become {open_moves}")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from releve.domain.drift.drift import OF_ANSWERS
 from releve.domain.evaluation.scores import Interval, told
 from releve.domain.quality.quality import Promise
 from releve.domain.quality.quality_windows import QualityWindow
-from releve.domain.registry.chain import CHALLENGED, FORGOTTEN, MONITORED, MOVES, Event
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, Event
 from releve.reporting.drawing.blocks import BACK, REFUSAL, RELEASE, Mark
 
 MARKS = {"released": RELEASE, "rolled_back": BACK, "withdrawn": BACK}
@@ -51,7 +51,7 @@ class Look:
 
 def since_start(events: Sequence[Event]) -> tuple[Event, ...]:
     """The events after the scenario was last started over."""
-    starts = [place for place, event in enumerate(events) if event.kind == FORGOTTEN]
+    starts = [place for place, event in enumerate(events) if event.kind == ARCHIVED]
     return tuple(events[starts[-1] + 1 :] if starts else events)
 
 

@@ -7,7 +7,7 @@ import pytest
 from releve.core.params import Alerts
 from releve.domain.alerting.alert_signals import SENTENCES, SUBJECTS
 from releve.domain.alerting.alerts import ENDED, RAISED, REPEATED, Book, first_book, look_through, read_book, told
-from releve.domain.registry.chain import CHALLENGED, FORGOTTEN, RELEASED, ROLLED_BACK
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK
 from tests.page_histories import MODEL, RELEASE, drift, look_event, make_event, old_look_event
 from tests.tables import make_params
 
@@ -69,12 +69,12 @@ def test_a_change_is_told_once_and_so_is_its_end(subject, state, calm, alarm, ov
 
 
 @pytest.mark.parametrize(("subject", "state", "alarm"), [(case[0], case[1], case[3]) for case in CASES])
-def test_an_alarm_ends_where_its_scenario_is_forgotten_and_is_none_of_the_new_one(subject, state, alarm):
-    forgotten = make_event(FORGOTTEN, {"archive": "shop-1"}, day=0.1, reason="a demo")
+def test_an_alarm_ends_where_its_scenario_is_archived_and_is_none_of_the_new_one(subject, state, alarm):
+    archived = make_event(ARCHIVED, {"archive": "shop-1"}, day=0.1, reason="a demo")
 
-    made = messages(look_event(day=0, **alarm), forgotten, look_event(day=9), look_event(day=9.1, **alarm))
+    made = messages(look_event(day=0, **alarm), archived, look_event(day=9), look_event(day=9.1, **alarm))
 
-    assert shown(made) == [(subject, state, RAISED), (subject, "forgotten", ENDED), (subject, state, RAISED)]
+    assert shown(made) == [(subject, state, RAISED), (subject, "archived", ENDED), (subject, state, RAISED)]
     assert made[1].text == (
         f"shop: started over, which ends the alarm of {subject}; the alarm stood since 2026-01-05 09:00 UTC"
     )
@@ -84,7 +84,7 @@ def test_an_alarm_ends_where_its_scenario_is_forgotten_and_is_none_of_the_new_on
 def test_every_subject_can_be_muted_and_has_a_case_here():
     assert params(muted=list(SUBJECTS)).muted == SUBJECTS
     tried = {(subject, state) for subject, *states, _, _ in CASES for state in states}
-    others = {subject for subject, state in set(SENTENCES) - tried if state != FORGOTTEN}
+    others = {subject for subject, state in set(SENTENCES) - tried if state != ARCHIVED}
     assert others == {"retraining", "monitoring"}
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from releve.domain.evaluation.paired import Doubt
-from releve.domain.prediction_log.ledger import Answers
+from releve.domain.prediction_log.records import AnsweredRows
 from releve.domain.quality.quality_windows import Scoring, quality_windows
 from releve.domain.schema.target import BINARY, MULTICLASS, REGRESSION, Target
 
@@ -27,7 +27,7 @@ def answers(labels, *, models=None, first=0, metric="accuracy", every=10):
     sure = [
         [0.8 if label == other else 0.2 / (len(target.classes) - 1) for other in target.classes] for label in labels
     ]
-    return Answers(
+    return AnsweredRows(
         ids=[str(first + row) for row in range(rows)],
         at=[moment(every * (first + row)) for row in range(rows)],
         models=models or ["shop:1"] * rows,

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from releve.domain.prediction_log.ledger import Answers, Labelled
+from releve.domain.prediction_log.records import AnsweredRows, LabelledRows
 from releve.domain.quality.realised import as_sheet
 from releve.domain.schema.target import BINARY, REGRESSION, Target
 
@@ -11,7 +11,7 @@ TWO, VALUE = Target("bought", BINARY, ("no", "yes"), "yes"), Target("cnt", REGRE
 def labelled(predicted, labels, probabilities=None):
     rows = len(predicted)
     names = [str(row) for row in range(rows)]
-    answers = Answers(
+    answers = AnsweredRows(
         ids=names,
         at=names,
         models=names,
@@ -20,7 +20,7 @@ def labelled(predicted, labels, probabilities=None):
         probabilities=probabilities or [None] * rows,
         features=pd.DataFrame(index=range(rows)),
     )
-    return Labelled(answers, labels, names)
+    return LabelledRows(answers, labels, names)
 
 
 def test_probabilities_of_the_ledger_are_scored():

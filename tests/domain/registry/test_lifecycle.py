@@ -2,8 +2,8 @@ import pytest
 
 from releve.core.errors import Conflict
 from releve.domain.registry.chain import (
+    ARCHIVED,
     CHALLENGED,
-    FORGOTTEN,
     INGESTED,
     MONITORED,
     MOVES,
@@ -12,7 +12,7 @@ from releve.domain.registry.chain import (
     WITHDRAWN,
     Event,
 )
-from releve.domain.registry.lifecycle import MOVES_OF, REASONS, Life, lives_of
+from releve.domain.registry.lifecycle import MOVES_OF, REASONS, ModelVersionStatus, model_version_statuses
 from releve.domain.registry.release import CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED
 
 PAYLOADS = {
@@ -38,7 +38,7 @@ def accepted_and_released(*models):
 
 
 def states_of(events):
-    return {model: life.state for model, life in lives_of(events).items()}
+    return {model: life.state for model, life in model_version_statuses(events).items()}
 
 
 def test_nothing_happened_and_no_model_is_known():
@@ -47,7 +47,7 @@ def test_nothing_happened_and_no_model_is_known():
 
 
 @pytest.mark.parametrize(("promote", "state"), [(True, CHALLENGER), (False, REFUSED)])
-def test_a_judged_newcomer_is_a_challenger_or_refused(promote, state):
+def test_a_judged_model_is_a_challenger_or_refused(promote, state):
     assert states_of(story((CHALLENGED, "a", promote))) == {"a": state}
 
 
@@ -79,13 +79,13 @@ def test_a_withdrawal_retires_champion_and_previous_champion():
 
 
 def test_starting_over_leaves_no_challenger_that_could_be_released():
-    events = story(*accepted_and_released("a"), (CHALLENGED, "b"), (WITHDRAWN,), (FORGOTTEN,))
+    events = story(*accepted_and_released("a"), (CHALLENGED, "b"), (WITHDRAWN,), (ARCHIVED,))
 
     assert states_of(events) == {"a": RETIRED, "b": REFUSED}
 
 
 def test_the_same_version_made_again_after_starting_over_is_judged_and_released_like_any():
-    events = story(*accepted_and_released("a"), (WITHDRAWN,), (FORGOTTEN,), *accepted_and_released("a"))
+    events = story(*accepted_and_released("a"), (WITHDRAWN,), (ARCHIVED,), *accepted_and_released("a"))
 
     assert states_of(events) == {"a": CHAMPION}
 
@@ -110,26 +110,29 @@ def test_a_champion_that_is_released_once_more_stays_where_it_is():
 @pytest.mark.parametrize(
     ("steps", "told"),
     [
-        ([(RELEASED, "a")], r"event 1 of 'shop' \(released\) moves a: a newcomer cannot become a champion"),
-        ([(CHALLENGED, "a", False), (RELEASED, "a")], "event 2 .* moves a: a refused cannot become a champion"),
+        (
+            [(RELEASED, "a")],
+            r"event 1 of 'shop' \(released\) moves a: 'unevaluated' cannot become",
+        ),
+        ([(CHALLENGED, "a", False), (RELEASED, "a")], "event 2 .* moves a: 'refused' cannot become 'champion'"),
         (
             [*accepted_and_released("a", "b", "c"), (ROLLED_BACK, "a")],
-            "event 7 .* moves a: a retired cannot become a champion",
+            "event 7 .* moves a: 'retired' cannot become 'champion'",
         ),
     ],
 )
 def test_a_move_that_the_table_forbids_is_told_with_its_event(steps, told):
     with pytest.raises(Conflict, match=told):
-        lives_of(story(*steps))
+        model_version_statuses(story(*steps))
 
 
 def test_a_life_tells_since_when_and_why_in_the_gates_words_where_the_gate_decided():
-    lives = lives_of(story(*accepted_and_released("a", "b"), (CHALLENGED, "c", False)))
+    lives = model_version_statuses(story(*accepted_and_released("a", "b"), (CHALLENGED, "c", False)))
 
     assert lives == {
-        "a": Life(PREVIOUS, "at 4", "replaced by b", "better; surely"),
-        "b": Life(CHAMPION, "at 4", "reason 4", "better; surely"),
-        "c": Life(REFUSED, "at 5", "better; surely", "better; surely"),
+        "a": ModelVersionStatus(PREVIOUS, "at 4", "replaced by b", "better; surely"),
+        "b": ModelVersionStatus(CHAMPION, "at 4", "reason 4", "better; surely"),
+        "c": ModelVersionStatus(REFUSED, "at 5", "better; surely", "better; surely"),
     }
 
 
@@ -155,7 +158,7 @@ def test_a_life_tells_since_when_and_why_in_the_gates_words_where_the_gate_decid
         ),
         ([(WITHDRAWN,)], {"a": "replaced by b; withdrawn: reason 5", "b": "withdrawn: reason 5"}),
         (
-            [(CHALLENGED, "c"), (WITHDRAWN,), (FORGOTTEN,)],
+            [(CHALLENGED, "c"), (WITHDRAWN,), (ARCHIVED,)],
             {
                 "a": "replaced by b; withdrawn: reason 6",
                 "b": "withdrawn: reason 6",
@@ -165,13 +168,13 @@ def test_a_life_tells_since_when_and_why_in_the_gates_words_where_the_gate_decid
     ],
 )
 def test_each_version_is_told_by_what_became_of_it_and_never_by_its_successors_gain(steps, reasons):
-    lives = lives_of(story(*accepted_and_released("a", "b"), *steps))
+    lives = model_version_statuses(story(*accepted_and_released("a", "b"), *steps))
 
     assert {model: life.reason for model, life in lives.items()} == reasons
 
 
 def test_a_life_repeats_the_gate_only_where_something_else_was_done():
-    lives = lives_of(story((CHALLENGED, "a"), (RELEASED, "a"), (CHALLENGED, "b", False)))
+    lives = model_version_statuses(story((CHALLENGED, "a"), (RELEASED, "a"), (CHALLENGED, "b", False)))
 
     assert lives["a"].told == "reason 2; the gate had said: better; surely"
     assert lives["b"].told == "better; surely"

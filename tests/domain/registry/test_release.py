@@ -9,11 +9,11 @@ from releve.domain.registry.lifecycle import mermaid
 from releve.domain.registry.release import (
     CHALLENGER,
     CHAMPION,
-    NEWCOMER,
     PREVIOUS,
     REFUSED,
     RETIRED,
     TRANSITIONS,
+    UNEVALUATED,
     Release,
     can_become,
     check_can_become,
@@ -41,7 +41,7 @@ def a_release(**changes):
 def test_every_state_has_its_line_in_the_table():
     named = {state for next_states in TRANSITIONS.values() for state in next_states}
 
-    assert set(TRANSITIONS) == named | {NEWCOMER} == {NEWCOMER, CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED}
+    assert set(TRANSITIONS) == named | {UNEVALUATED} == {UNEVALUATED, CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED}
 
 
 @pytest.mark.parametrize(("state", "new_state"), list(product(TRANSITIONS, repeat=2)))
@@ -50,7 +50,7 @@ def test_asking_and_checking_agree_on_every_pair_of_states(state, new_state):
         check_can_become(state, new_state)
         return
 
-    with pytest.raises(Conflict, match=f"a {state} cannot become a {new_state}"):
+    with pytest.raises(Conflict, match=f"'{state}' cannot become '{new_state}'"):
         check_can_become(state, new_state)
 
 
@@ -61,13 +61,13 @@ def test_a_previous_champion_can_come_back():
 
 def test_nothing_serves_without_having_been_a_challenger():
     assert [state for state in TRANSITIONS if can_become(state, CHAMPION)] == [CHALLENGER, PREVIOUS]
-    assert not can_become(NEWCOMER, CHAMPION)
+    assert not can_become(UNEVALUATED, CHAMPION)
 
 
 @pytest.mark.parametrize("state", [REFUSED, RETIRED])
 def test_what_was_refused_or_retired_serves_only_after_another_challenge(state):
     assert can_become(state, CHALLENGER)
-    with pytest.raises(Conflict, match=rf"a {state} cannot become a champion; .* it can become challenger$"):
+    with pytest.raises(Conflict, match=rf"'{state}' cannot become 'champion'; .* it can become challenger$"):
         check_can_become(state, CHAMPION)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from releve.domain.registry.chain import FORGOTTEN, RELEASED, ROLLED_BACK, WITHDRAWN
+from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK, WITHDRAWN
 from releve.reporting.drawing.blocks import BACK, REFUSAL, RELEASE
 from releve.reporting.page.history import looks_of, marks_of, place, promises_of, since_start
 from tests.page_histories import (
@@ -37,7 +37,7 @@ def test_a_look_at_nothing_is_read():
 
 
 def test_what_was_before_a_start_from_scratch_is_left_out():
-    events = [release_event(), make_event(FORGOTTEN, {}), look_event(day=1)]
+    events = [release_event(), make_event(ARCHIVED, {}), look_event(day=1)]
 
     assert [event.kind for event in since_start(events)] == ["monitored"]
     assert since_start(events[:1]) == tuple(events[:1])

@@ -9,7 +9,7 @@ import pytest
 
 from releve.adapters.files import write_parquet
 from releve.adapters.scenario_lock import scenario_lock
-from releve.domain.prediction_log.ledger import answers_from, join_labels
+from releve.domain.prediction_log.records import answers_from, join_labels
 from releve.domain.schema.schema import Schema
 from tasks.ingestion.harvest import as_batch, harvest, unharvested, waiting_rows
 from tasks.ingestion.ingest import ingest

@@ -11,7 +11,7 @@ import yaml
 
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings
-from releve.domain.registry.chain import ALERTED, FORGOTTEN, MONITORED
+from releve.domain.registry.chain import ALERTED, ARCHIVED, MONITORED
 from tasks.monitoring.alert import Told, alert
 from tests.factories import SCENARIO, make_project
 from tests.page_histories import drift, look_event
@@ -151,14 +151,14 @@ def test_what_was_not_delivered_when_a_scenario_was_started_over_still_is_and_so
     look(settings, "drift")
     tell(settings, None)
     with closing(Registry(settings.registry_url)) as registry:
-        registry.append(SCENARIO, FORGOTTEN, reason="a demo", actor="a test")
+        registry.append(SCENARIO, ARCHIVED, reason="a demo", actor="a test")
 
     with receiving(Receiver()) as receiver:
         tell(settings, receiver)
         again = tell(settings, receiver)
 
     sent = [(message["subject"], message["state"], message["kind"]) for _, message in receiver.heard]
-    assert sent == [("drift", "drift", "raised"), ("drift", "forgotten", "ended")]
+    assert sent == [("drift", "drift", "raised"), ("drift", "archived", "ended")]
     assert again == Told()
 
 

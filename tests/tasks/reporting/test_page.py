@@ -8,7 +8,7 @@ from releve.adapters.files import write_json
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput, NotFound
 from releve.core.settings import Settings
-from releve.domain.registry.chain import FORGOTTEN, MONITORED, RELEASED
+from releve.domain.registry.chain import ARCHIVED, MONITORED, RELEASED
 from tasks.reporting.page import main, write_page
 from tests.factories import SCENARIO, make_project
 from tests.page_histories import RELEASE, look_event, make_replay
@@ -45,7 +45,7 @@ def test_a_scenario_of_which_nothing_is_known_has_a_page(settings):
 def test_a_page_begins_where_the_scenario_was_started_over(settings):
     tell(settings, looks=2)
     with closing(Registry(settings.registry_url)) as registry:
-        registry.append(SCENARIO, FORGOTTEN, reason="", actor="a test")
+        registry.append(SCENARIO, ARCHIVED, reason="", actor="a test")
 
     assert "nobody has looked" in write_page(settings, SCENARIO).read_text()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from releve.adapters.service_client import ServiceStatus, SwapTimeout, service_status, wait_until_serving
+from releve.adapters.http.service import ServiceStatus, SwapTimeout, service_status, wait_until_serving
 from releve.core.settings import LOOPBACK
 from tests.factories import SCENARIO, make_project, make_stored_model
 from tests.serving.conftest import release_first

@@ -13,7 +13,7 @@ from releve.adapters.registry.registry import Current, Registry, RegistryUnavail
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import ReleveError, Unavailable
 from releve.domain.gate import verdicts
-from releve.domain.registry.chain import CHALLENGED, FORGOTTEN, WITHDRAWN, Event
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN, Event
 from releve.domain.registry.release import Release
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
 
@@ -102,7 +102,7 @@ class Follower:
         if not self.registry_reachable:
             return []
         try:
-            return self._registry.events(self.scenario, kinds=(CHALLENGED, FORGOTTEN, WITHDRAWN))
+            return self._registry.events(self.scenario, kinds=(CHALLENGED, ARCHIVED, WITHDRAWN))
         except RegistryUnavailable:
             return []
 

@@ -10,8 +10,8 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
-from releve.domain.registry.chain import CHALLENGED, FORGOTTEN
-from releve.serving.current import RETRY_SECONDS, Follower, NoRelease
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED
+from releve.serving.releases import RETRY_SECONDS, Follower, NoRelease
 from tests.factories import SCENARIO, make_stored_model
 from tests.serving.conftest import registry_of, release_first
 from tests.serving.process import free_port, wait_until
@@ -54,10 +54,10 @@ def test_where_no_challenger_was_released_the_error_says_what_became_of_the_newe
         follower.served_now()
 
 
-def test_what_was_challenged_before_the_scenario_was_forgotten_is_not_told(follower: Follower, tmp_path: Path):
+def test_what_was_challenged_before_the_scenario_was_archived_is_not_told(follower: Follower, tmp_path: Path):
     challenge = {"model": "flowers:one", "promote": False, "champion": "", "reasons": ["too few rows"]}
     registry_of(tmp_path).append(SCENARIO, CHALLENGED, reason="a test", actor="tests", payload=challenge)
-    registry_of(tmp_path).append(SCENARIO, FORGOTTEN, reason="a test", actor="tests")
+    registry_of(tmp_path).append(SCENARIO, ARCHIVED, reason="a test", actor="tests")
 
     follower.look()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.prediction_log.ledger import (
+from releve.domain.prediction_log.records import (
     EXAMPLE_ID,
     answered_row,
     answers_from,

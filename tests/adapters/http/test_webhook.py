@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from releve.adapters.webhook import MessageRefused, WebhookAway, post
+from releve.adapters.http.webhook import MessageRefused, WebhookAway, post
 from releve.core.settings import LOOPBACK
 from tests.receivers import SECRET, Receiver, receiving
 from tests.serving.process import free_port

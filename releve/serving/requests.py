@@ -14,7 +14,7 @@ from releve.core.errors import BadInput, TooLarge
 from releve.domain.schema.cells import SHOWN
 from releve.domain.schema.schema import Problem, Schema
 from releve.domain.schema.target import REGRESSION, Label
-from releve.serving.replies import MAX_PROBLEMS, Fault, Refused
+from releve.serving.responses import MAX_PROBLEMS, Fault, Refused
 
 REASON_SHOWN = 400
 CHECKED_TOGETHER = 5  # rows; the check stops once the list of faults is full: suggesting names takes long

@@ -1,6 +1,6 @@
 """What requests and answers look like, for the OpenAPI page and BentoML's clients.
 
-Requests are not parsed by these: `JsonRequest` hands the bytes on, and `releve.serving.bodies` checks them.
+Requests are not parsed by these: `JsonRequest` hands the bytes on, and `releve.serving.requests` checks them.
 """
 
 from typing import Any
@@ -13,17 +13,17 @@ ROW_ID = "20260102-0a1b2c3d.4f.9e8d7c.0"
 REQUEST_ID = ROW_ID.rpartition(".")[0]
 
 
-class Described(bentoml.IODescriptor):  # type: ignore[misc]  # BentoML's types do not reach here
+class EndpointModel(bentoml.IODescriptor):  # type: ignore[misc]  # BentoML's types do not reach here
     """What an endpoint takes or gives."""
 
 
-class Body(Described):
+class Body(EndpointModel):
     """The bytes of a request, as they came."""
 
     body: bytes
 
 
-class JsonRequest(Described):
+class JsonRequest(EndpointModel):
     """A request whose fields are documented here and checked by Relève."""
 
     @classmethod
@@ -57,7 +57,7 @@ class NumberPrediction(BaseModel):
     value: float = Field(description="the predicted number, in the unit of the target")
 
 
-class PredictAnswer(Described):
+class PredictAnswer(EndpointModel):
     """One prediction per row, in the order of the rows: classes with probabilities, or numbers for a regression."""
 
     model_config = ConfigDict(
@@ -94,7 +94,7 @@ class SearchRequest(JsonRequest):
     label: int | str | None = Field(default=None, description="only neighbours of this class; not for a regression")
 
 
-class Neighbour(BaseModel):
+class FoundRow(BaseModel):
     """One row that the model learned from."""
 
     label: int | float | str
@@ -105,13 +105,13 @@ class Neighbour(BaseModel):
     row_id: str | None = Field(description="what the table's own `id` column calls it; null where there is none")
 
 
-class SearchAnswer(Described):
+class SearchAnswer(EndpointModel):
     """Neighbours, nearest first."""
 
     request_id: str
     model_version: str
     index_version: str
-    neighbours: list[Neighbour]
+    neighbours: list[FoundRow]
 
 
 class FeedbackRequest(JsonRequest):
@@ -128,7 +128,7 @@ class FeedbackRequest(JsonRequest):
     )
 
 
-class FeedbackAnswer(Described):
+class FeedbackAnswer(EndpointModel):
     """All labels are on disk; none is when the answer is an error."""
 
     request_id: str
@@ -139,7 +139,7 @@ class StatusRequest(JsonRequest):
     """Nothing is asked for; the body may be empty."""
 
 
-class StatusAnswer(Described):
+class StatusAnswer(EndpointModel):
     """What this worker serves."""
 
     scenario: str

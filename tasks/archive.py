@@ -1,6 +1,6 @@
 """Start a scenario over: nothing serves, and its rows, answers and branch are set aside, not deleted.
 
-`python -m tasks.forget SCENARIO`; the scenario's folder may be gone already.
+`python -m tasks.archive SCENARIO`; the scenario's folder may be gone already.
 """
 
 import os
@@ -17,13 +17,13 @@ from releve.core.door import run_command
 from releve.core.errors import ReleveError
 from releve.core.names import check_scenario_name
 from releve.core.settings import Settings
-from releve.domain.registry.chain import ALERTED, FORGOTTEN, WITHDRAWN
+from releve.domain.registry.chain import ALERTED, ARCHIVED, WITHDRAWN
 from tasks.monitoring.alert import alert
 from tasks.places import ScenarioState
 
 
 @dataclass(frozen=True)
-class Forgotten:
+class ArchivedScenario:
     """What was set aside; "" where there was nothing."""
 
     archive: Path  # the folder that the state was moved to; made where there was any
@@ -33,7 +33,7 @@ class Forgotten:
     told: tuple[str, ...] = ()  # to people: the ends of the alarms that stood, and what could not be told
 
 
-def forget(settings: Settings, scenario: str, *, reason: str, actor: str = "forget") -> Forgotten:
+def archive_scenario(settings: Settings, scenario: str, *, reason: str, actor: str = "archive") -> ArchivedScenario:
     """Withdraw the release, keep the branch under refs/releve/archive, move the state below <home>/archive.
 
     The registry's history stays. Raises NotFound for a scenario that has no folder and left nothing behind.
@@ -42,27 +42,27 @@ def forget(settings: Settings, scenario: str, *, reason: str, actor: str = "forg
     state = ScenarioState(settings.home, scenario)
     name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     archive = settings.home / "archive" / f"{scenario}-{name}"
-    with scenario_lock(settings.home, scenario, holder="forget"):
+    with scenario_lock(settings.home, scenario, holder="archive"):
         registry = Registry(settings.registry_url)
         current = registry.current(scenario)
         if current:
             registry.move(scenario, WITHDRAWN, expected=current.number, release=None, reason=reason, actor=actor)
-        registry.append(scenario, FORGOTTEN, reason=reason, actor=actor, payload={"archive": archive.name})
+        registry.append(scenario, ARCHIVED, reason=reason, actor=actor, payload={"archive": archive.name})
         branch = ScenarioBranch(settings.project, scenario).set_aside(name)
         moved = {place: _kept_as(place) for place in (*_folders(state), state.page) if place.exists()}
         for place, kept in moved.items():
             archive.mkdir(parents=True, exist_ok=True)
             place.replace(archive / kept)
     withdrawn = current.release.model if current else ""
-    return Forgotten(archive, tuple(moved.values()), branch, withdrawn, _tell(settings, scenario))
+    return ArchivedScenario(archive, tuple(moved.values()), branch, withdrawn, _tell(settings, scenario))
 
 
 def _tell(settings: Settings, scenario: str) -> tuple[str, ...]:
-    """End the alarms that people were told of. What cannot be told is said, and keeps nothing from being forgotten."""
+    """End the alarms that people were told of. What cannot be told is said, and keeps nothing from being archived."""
     if not Registry(settings.registry_url).events(scenario, kinds=[ALERTED]):
         return ()
     try:
-        done = alert(settings, scenario, actor="forget")
+        done = alert(settings, scenario, actor="archive")
     except ReleveError as error:
         return (f"nobody was told that its alarms are over: {error}",)
     waiting = [f"{len(done.waiting)} messages wait for the next time: {done.away}"] if done.waiting else []
@@ -100,11 +100,11 @@ def _kept_as(place: Path) -> str:
     return place.parent.name if place.is_dir() else place.name
 
 
-def report(found: Forgotten, settings: Settings, scenario: str) -> str:
+def report(found: ArchivedScenario, settings: Settings, scenario: str) -> str:
     """What was set aside, and what is as it was."""
     folder = settings.project / "scenarios" / scenario
     lines = [
-        f"{scenario} starts over" if folder.is_dir() else f"{scenario}, whose folder is gone, is forgotten",
+        f"{scenario} starts over" if folder.is_dir() else f"{scenario}, whose folder is gone, is archived",
         f"  serves no longer: {found.withdrawn}" if found.withdrawn else "",
         f"  set aside in {found.archive}: {', '.join(found.moved)}" if found.moved else "  there were no files of it",
         f"  its branch is kept as {found.branch}" if found.branch else "",
@@ -122,7 +122,7 @@ def main(arguments: list[str]) -> int:
         if len(arguments) != 1:
             raise ReleveError("expected one argument, the scenario's name")
         settings = Settings.from_environ(os.environ, cwd=Path.cwd())
-        print(report(forget(settings, arguments[0], reason="started over by hand"), settings, arguments[0]))
+        print(report(archive_scenario(settings, arguments[0], reason="started over by hand"), settings, arguments[0]))
 
     return run_command(run)
 

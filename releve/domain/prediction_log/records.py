@@ -64,7 +64,7 @@ class AnsweredRow:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class AnsweredRows:
     """Answered rows in time order; all columns are of one length."""
 
     ids: Sequence[str]
@@ -79,9 +79,9 @@ class Answers:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, positions: Sequence[int]) -> "Answers":
+    def take(self, positions: Sequence[int]) -> "AnsweredRows":
         """The rows at `positions`, in that order."""
-        return Answers(
+        return AnsweredRows(
             ids=[self.ids[position] for position in positions],
             at=[self.at[position] for position in positions],
             models=[self.models[position] for position in positions],
@@ -94,10 +94,10 @@ class Answers:
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class LabelledRows:
     """Answered rows whose label has come, with that label; both of one length, in the answers' time order."""
 
-    answers: Answers
+    answers: AnsweredRows
     labels: Sequence[Scalar]
     labelled_at: Sequence[str]
     torn_lines: int = 0  # of the labels; the answers count their own
@@ -105,7 +105,7 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, positions: Sequence[int]) -> "Labelled":
+    def take(self, positions: Sequence[int]) -> "LabelledRows":
         """The rows at `positions`, in that order."""
         labels = [self.labels[row] for row in positions]
         times = [self.labelled_at[row] for row in positions]
@@ -227,14 +227,16 @@ def answered_row(record: Mapping[str, Any], row_id: str) -> AnsweredRow | None:
     )
 
 
-def answers_from(records: Iterable[Mapping[str, Any]], *, torn_lines: int = 0, featureless: bool = False) -> Answers:
+def answers_from(
+    records: Iterable[Mapping[str, Any]], *, torn_lines: int = 0, featureless: bool = False
+) -> AnsweredRows:
     """One entry per row of every record, in time order; records of one moment keep theirs. `featureless`: the frame
     of features has no columns, for who only counts and scores."""
     import pandas as pd
 
     ordered = sorted(records, key=lambda record: record["at"])
     rows = [row for record in ordered for row in record["rows"]]
-    return Answers(
+    return AnsweredRows(
         ids=[row_id for record in ordered for row_id in row_ids(record["id"], len(record["rows"]))],
         at=_per_row(ordered, "at"),
         models=_per_row(ordered, "model"),
@@ -256,12 +258,14 @@ def newest_labels(records: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Scala
     return newest
 
 
-def join_labels(answers: Answers, labels: Mapping[str, tuple[Scalar, str]], *, torn_lines: int = 0) -> Labelled:
+def join_labels(
+    answers: AnsweredRows, labels: Mapping[str, tuple[Scalar, str]], *, torn_lines: int = 0
+) -> LabelledRows:
     """The answers that have a label. Labels of other answers are left out."""
     positions = [position for position, row_id in enumerate(answers.ids) if row_id in labels]
     joined = answers.take(positions)
     found = [labels[row_id] for row_id in joined.ids]
-    return Labelled(
+    return LabelledRows(
         answers=joined,
         labels=[label for label, _ in found],
         labelled_at=[at for _, at in found],

@@ -7,18 +7,18 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.adapters.models.model_runtime import Answers as ModelAnswers
+from releve.adapters.models.model_runtime import ModelOutput
 from releve.adapters.prediction_ledger import LedgerWriter
 from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
 from releve.core.errors import ReleveError
 from releve.core.params import Service as Limits
 from releve.domain.neighbours.vectors import Neighbour
-from releve.domain.prediction_log.ledger import UnknownAnswer
+from releve.domain.prediction_log.records import UnknownAnswer
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
-from releve.serving import bodies
-from releve.serving.current import Served
-from releve.serving.replies import Fault, Refused, new_request_id
+from releve.serving import requests
+from releve.serving.releases import Served
+from releve.serving.responses import Fault, Refused, new_request_id
 
 DECIMALS = 6  # of a probability
 DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
@@ -32,7 +32,7 @@ class UnknownRows(UnknownAnswer):
         self.faults = tuple(faults)
 
 
-class Standing(Protocol):
+class ReleaseProvider(Protocol):
     """What `current` offers: which release serves now."""
 
     @property
@@ -47,11 +47,13 @@ class Standing(Protocol):
     def served_now(self) -> Served: ...
 
 
-class Answers:
-    """Safe to call from several threads: each call reads `standing.served` once and stays with it."""
+class Endpoints:
+    """Safe to call from several threads: each call reads `releases.served` once and stays with it."""
 
-    def __init__(self, *, standing: Standing, index: VectorIndex | None, ledger: LedgerWriter, limits: Limits) -> None:
-        self._standing = standing
+    def __init__(
+        self, *, releases: ReleaseProvider, index: VectorIndex | None, ledger: LedgerWriter, limits: Limits
+    ) -> None:
+        self._releases = releases
         self._index = index
         self._ledger = ledger
         self._limits = limits
@@ -60,13 +62,13 @@ class Answers:
     @property
     def ready(self) -> bool:
         """Whether there is a release to answer with."""
-        return self._standing.served is not None
+        return self._releases.served is not None
 
     def predict(self, body: bytes) -> dict[str, Any]:
         """One prediction per row, in the ledger before it is returned. Raises ReleveError."""
         served = self._served()
         model = served.model
-        rows = bodies.rows_of(body, model.schema, max_rows=self._limits.max_rows)
+        rows = requests.rows_of(body, model.schema, max_rows=self._limits.max_rows)
         found = model.answer(model.schema.model_input(rows))
         check_answered(found)
         probabilities = None if found.probabilities is None else _rounded(found.probabilities)
@@ -77,7 +79,7 @@ class Answers:
         classes = [str(label) for label in model.schema.target.classes]
         return {
             "request_id": request_id,
-            "scenario": self._standing.scenario,
+            "scenario": self._releases.scenario,
             "model_version": model.tag,
             "index_version": served.index,
             "predictions": [
@@ -93,7 +95,7 @@ class Answers:
         """
         served = self._served()
         model = served.model
-        question = bodies.search_of(
+        question = requests.search_of(
             body, model.schema, dimension=model.embedder.dimension, max_neighbours=self._limits.max_neighbours
         )
         if self._index is None or served.index is None:
@@ -119,7 +121,7 @@ class Answers:
     def feedback(self, body: bytes) -> dict[str, Any]:
         """Write the labels of answered rows, all or none. Raises UnknownRows, Refused, other ReleveErrors."""
         schema = self._served().model.schema
-        pairs = bodies.labels_of(body, schema, max_rows=self._limits.max_rows)
+        pairs = requests.labels_of(body, schema, max_rows=self._limits.max_rows)
         try:
             self._ledger.label(pairs)
         except UnknownAnswer as error:
@@ -128,19 +130,19 @@ class Answers:
 
     def status(self) -> dict[str, Any]:
         """What serves, and what can be reached; never an error."""
-        served = self._standing.served
+        served = self._releases.served
         return {
-            "scenario": self._standing.scenario,
+            "scenario": self._releases.scenario,
             "release": asdict(served.release) if served and served.release else None,
             "model_version": served.model.tag if served else None,
             "since": served.since if served else None,
-            "registry_reachable": self._standing.registry_reachable,
+            "registry_reachable": self._releases.registry_reachable,
             "index_reachable": self._index_reachable(served),
             "rows_answered": self._rows_answered,
         }
 
     def _served(self) -> Served:
-        return self._standing.served_now()
+        return self._releases.served_now()
 
     def _index_reachable(self, served: Served | None) -> bool | None:
         if self._index is None or served is None or served.index is None:
@@ -152,12 +154,12 @@ class Answers:
 
 
 def _unknown_rows(row_ids: Sequence[str], error: UnknownAnswer) -> UnknownRows:
-    faults = bodies.unknown_ids((at, row_id) for at, row_id in enumerate(row_ids) if row_id in error.ids)
+    faults = requests.unknown_ids((at, row_id) for at, row_id in enumerate(row_ids) if row_id in error.ids)
     message = f"{len(faults)} of {len(row_ids)} ids {faults[0].reason}; nothing was written"
     return UnknownRows(message, error.ids, faults)
 
 
-def check_answered(found: ModelAnswers) -> None:
+def check_answered(found: ModelOutput) -> None:
     """Raises Refused for rows whose answer is not finite: a number too large for the model."""
     answers = np.array(found.labels)[:, None] if found.probabilities is None else found.probabilities
     if np.isfinite(answers).all():

@@ -1,0 +1,1 @@
+"""HTTP: the clients, the service of this machine, and webhooks."""
