@@ -67,7 +67,7 @@ def test_nothing_serves_without_having_been_a_challenger():
 @pytest.mark.parametrize("state", [REFUSED, RETIRED])
 def test_what_was_refused_or_retired_serves_only_after_another_challenge(state):
     assert can_become(state, CHALLENGER)
-    with pytest.raises(Conflict, match=rf"'{state}' cannot become 'champion'; .* it can become challenger$"):
+    with pytest.raises(Conflict, match=rf"'{state}' cannot become 'champion'; it can become challenger$"):
         check_can_become(state, CHAMPION)
 
 
