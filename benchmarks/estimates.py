@@ -11,6 +11,7 @@ answers window after window to the end, in time order; and the same with rows sh
 import argparse
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -87,12 +88,15 @@ def walk(rows: pd.DataFrame, schema: Schema, window: int) -> Looks:
 
 def told(name: str, metric: str, schema: Schema, looks: Looks) -> None:
     """A line: coverage, and failed audits."""
-    params = read_params(Path.cwd()).estimate
+    statistics = read_params(Path.cwd()).statistics
     inside, failed, fit = [], [], _remembered(metric, schema)
     for number, (holdout, window) in enumerate(looks):
-        doubt = Doubt(params.confidence, params.resamples, 0, number)
+        doubt = replace(Doubt.of(statistics, resamples=estimates.RESAMPLES), seed=number)
         fitted, realised = fit(holdout, doubt), score_sheet(metric, window.sheet)
-        interval, audit = estimates.interval(fitted, window, doubt), estimates.audit(fitted, window, params, doubt)
+        interval, audit = (
+            estimates.interval(fitted, window, doubt),
+            estimates.audit(fitted, window, statistics.min_rows, doubt),
+        )
         inside.append(interval is not None and interval.low <= realised <= interval.high)
         failed.append(audit is not None and not audit.passed)
     print(f"| {name} | {metric} | {len(inside)} | {_share(inside)} | {_share(failed)} |", flush=True)

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from releve.adapters.files import read_params
-from releve.core.params import Gate
+from releve.core.params import Params
 from releve.domain.evaluation.metrics import BINARY, METRICS, REGRESSION
-from releve.domain.evaluation.paired import Doubt, compare
+from releve.domain.evaluation.paired import ESTIMATED, Doubt, compare
 from releve.domain.evaluation.scores import Interval, share
 from releve.domain.evaluation.sheets import Sheet
 
@@ -54,12 +54,12 @@ def main() -> None:
     """Write the table and the plot, and say which figures lie above the limit."""
     arguments = _arguments()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    started, gate = time.process_time(), read_params(Path.cwd()).gate
+    started, params = time.process_time(), read_params(Path.cwd())
     tries = arguments.tries or (QUICK_TRIES if arguments.quick else TRIES)
     if arguments.table:
-        cells = [of_table(read_table(path), gate, tries, arguments.task) for path in arguments.table]
+        cells = [of_table(read_table(path), params, tries, arguments.task) for path in arguments.table]
     else:
-        cells = [*equals(gate, tries), *power(gate, tries)]
+        cells = [*equals(params, tries), *power(params, tries)]
         draw(cells, arguments.out.with_suffix(".png"))
     write(cells, arguments.out)
     above = [cell for cell in cells if not cell.more_noise and cell.promoted.low > LIMIT]
@@ -67,32 +67,32 @@ def main() -> None:
     print(f"false promotions shown to be above {LIMIT:.0%}: {above or 'none'}")
 
 
-def equals(gate: Gate, tries: int) -> Iterator[Cell]:
+def equals(params: Params, tries: int) -> Iterator[Cell]:
     """A figure per metric, dependence and size."""
     for metric in METRICS:
         for phi in PHIS:
             for rows in SIZES:
-                yield tried(metric, gate, tries, phi=phi, rows=rows, more_noise=0.0)
+                yield tried(metric, params, tries, phi=phi, rows=rows, more_noise=0.0)
 
 
-def power(gate: Gate, tries: int) -> Iterator[Cell]:
+def power(params: Params, tries: int) -> Iterator[Cell]:
     """A curve per metric and dependence, at one size."""
     for metric in METRICS:
         for phi in (PHIS[0], PHIS[-1]):
             for more in POWER_STEPS[1:]:
-                yield tried(metric, gate, tries, phi=phi, rows=POWER_ROWS, more_noise=more)
+                yield tried(metric, params, tries, phi=phi, rows=POWER_ROWS, more_noise=more)
 
 
-def tried(metric: str, gate: Gate, tries: int, *, phi: float, rows: int, more_noise: float) -> Cell:
+def tried(metric: str, params: Params, tries: int, *, phi: float, rows: int, more_noise: float) -> Cell:
     """Promotions among `tries` pairs of models over fresh rows."""
-    random = np.random.default_rng([gate.seed, rows, int(100 * phi), int(100 * more_noise)])
+    random = np.random.default_rng([params.statistics.seed, rows, int(100 * phi), int(100 * more_noise)])
     pair = WORLDS[METRICS[metric].tasks[0]]
-    return _cell(metric, gate, tries, lambda: pair(random, rows, phi, more_noise), phi, rows, more_noise)
+    return _cell(metric, params, tries, lambda: pair(random, rows, phi, more_noise), phi, rows, more_noise)
 
 
 def _cell(
     metric: str,
-    gate: Gate,
+    params: Params,
     tries: int,
     pair: Callable[[], tuple[Sheet, Sheet]],
     phi: float,
@@ -101,11 +101,11 @@ def _cell(
 ) -> Cell:
     found = []
     for seed in range(tries):
-        result = compare(metric, *pair(), Doubt(gate.confidence, RESAMPLES, gate.block_rows, seed))
-        sure = result.gain.low > gate.margin and result.p < (1 - gate.confidence) / 2
+        result = compare(metric, *pair(), Doubt(params.statistics.confidence, RESAMPLES, ESTIMATED, seed))
+        sure = result.gain.low > params.gate.margin and result.p < (1 - params.statistics.confidence) / 2
         found.append((result.gain.value, sure and result.wanted_block <= result.block))
     gains, promoted = np.array(found, dtype=float).T
-    interval = share(int(promoted.sum()), tries, confidence=gate.confidence)
+    interval = share(int(promoted.sum()), tries, confidence=params.statistics.confidence)
     return Cell(metric, phi, rows, more_noise, float(gains.mean()), interval, tries)
 
 
@@ -148,10 +148,10 @@ def read_table(path: Path) -> tuple[Floats, Floats]:
     return lines["truth"], np.column_stack([lines["one"], lines["other"]])
 
 
-def of_table(table: tuple[Floats, Floats], gate: Gate, tries: int, task: str) -> Cell:
+def of_table(table: tuple[Floats, Floats], params: Params, tries: int, task: str) -> Cell:
     """Equals made of real answers: blocks of rows in which both models' answers change hands by the toss of a coin."""
     truth, answers = table
-    random = np.random.default_rng(gate.seed)
+    random = np.random.default_rng(params.statistics.seed)
     metric = "brier" if task == BINARY else "mae"
     length = max(1, int(np.sqrt(len(truth))))
 
@@ -160,7 +160,7 @@ def of_table(table: tuple[Floats, Floats], gate: Gate, tries: int, task: str) ->
         mine, other = (_as_sheet(answers[np.arange(len(truth)), side], truth, task) for side in (first, 1 - first))
         return mine, other
 
-    return _cell(metric, gate, tries, pair, float("nan"), len(truth), 0.0)
+    return _cell(metric, params, tries, pair, float("nan"), len(truth), 0.0)
 
 
 def _as_sheet(answers: Floats, truth: Floats, task: str) -> Sheet:

@@ -1,7 +1,7 @@
 """Does the automatic policy find what the best policy finds, with at most half the retrainings? Table by table.
 
     python -m benchmarks.replay digits bike=bike.csv:cnt:dteday elec2=elec2.csv:class made
-        [--leave-out casual,registered] [--set replay.windows=10] [--folder figures]
+        [--leave-out casual,registered] [--set backtest.windows=10] [--folder figures]
 
 Each table is NAME=FILE:TARGET[:TIME], rows oldest first; `digits` is the bundled scenario, `made` five made streams,
 `abrupt`, `gradual`, `recurring`, `still` and `noise` one of them. A share of 1 is the gain over the static policy of

@@ -57,7 +57,7 @@ def _is_date(cells: "pd.Series[Any]") -> bool:
 def plan_of(rows: pd.DataFrame, schema: Schema, *, trials_asked: int, workers: int, seed: int) -> Plan:
     """What the tune stage would plan, with no budget of time."""
     params = make_params(
-        tune={"trials": trials_asked, "seconds": 1e6}, compute={"workers": workers}, train={"seed": seed}
+        tune={"trials": trials_asked, "seconds": 1e6}, compute={"workers": workers}, statistics={"seed": seed}
     )
     seen = rows.tail(params.tune.rows).reset_index(drop=True)
     folds = validation_folds(len(seen), share=params.tune.validation_share, folds=params.tune.folds)

@@ -21,13 +21,13 @@ class Comparison:
     every_by_window: tuple[float, ...]
 
 
-def compare(tables: list[pd.DataFrame], schema: Schema, train: Train, seed_windows: int) -> Comparison:
+def compare(tables: list[pd.DataFrame], schema: Schema, train: Train, seed_windows: int, *, seed: int) -> Comparison:
     """Fit on all earlier windows, score the next one; both policies see the same rows in the same order."""
-    first = _fit(tables[:seed_windows], schema, train)
+    first = _fit(tables[:seed_windows], schema, train, seed)
     static, every = [], []
     for number in range(seed_windows, len(tables)):
         static.append(_right(first, tables[number], schema))
-        every.append(_right(_fit(tables[:number], schema, train), tables[number], schema))
+        every.append(_right(_fit(tables[:number], schema, train, seed), tables[number], schema))
     return Comparison(
         np.concatenate(static),
         np.concatenate(every),
@@ -36,9 +36,9 @@ def compare(tables: list[pd.DataFrame], schema: Schema, train: Train, seed_windo
     )
 
 
-def _fit(tables: list[pd.DataFrame], schema: Schema, train: Train) -> object:
+def _fit(tables: list[pd.DataFrame], schema: Schema, train: Train, seed: int) -> object:
     rows = pd.concat(tables)
-    model = build(schema, recipe=train.recipe, scale=train.scale, options=train.options, seed=train.seed)
+    model = build(schema, recipe=train.recipe, scale=train.scale, options=train.options, seed=seed)
     return model.fit(_features(rows, schema), rows[schema.target.name])
 
 

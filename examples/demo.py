@@ -146,7 +146,9 @@ def play(settings: Settings, console: Console) -> Story:
     search_example(settings, tables, service, story)
     roll_back_and_forth(settings, story, console)
     truth = read_committed(settings, SCENARIO)
-    story.comparison = compare(tables, truth.schema, truth.params.train, SEED_WINDOWS)
+    story.comparison = compare(
+        tables, truth.schema, truth.params.train, SEED_WINDOWS, seed=truth.params.statistics.seed
+    )
     story.seconds = time.monotonic() - started
     return story
 

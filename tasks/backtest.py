@@ -149,7 +149,7 @@ def choose_recipe(
     candidates = [search_spaces.default(recipe, space) for recipe, space in spaces.items()]
     folds = trials.validation_folds(len(before), share=params.tune.validation_share, folds=params.tune.folds)
     metric = resolve(params.gate.metric, schema.target.task)
-    table = Table(before, schema, folds, metric, params.train.seed, 0, params.gate.quantile)
+    table = Table(before, schema, folds, metric, params.statistics.seed, 0, params.gate.quantile)
     compute = params.compute
     with open_workers(try_candidate, table, address=compute.address, workers=compute.workers) as workers:
         scores = [each.value or Score(None, reason=each.problem) for each in workers.run(candidates)]

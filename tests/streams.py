@@ -54,7 +54,7 @@ def recurring(share: float) -> float:
 
 def stream_params(**sections: dict[str, Any]) -> Params:
     """Six windows of 100 rows after the first 200, with cheap doubt; `sections` replaces keys."""
-    small = {"replay": {"windows": 6, "first": 0.25, "resamples": 200}, "gate": {"resamples": 400}}
+    small = {"backtest": {"windows": 6, "first_share": 0.25}}
     return make_params(**{name: {**small.get(name, {}), **sections.get(name, {})} for name in {*small, *sections}})
 
 

@@ -5,7 +5,7 @@ from benchmarks.gate_aa import draw, noise, of_table, read_table, tried, write
 from releve.domain.schema.target import REGRESSION
 from tests.tables import make_params
 
-GATE = make_params().gate
+PARAMS = make_params()
 
 
 @pytest.mark.parametrize("phi", [0.0, 0.9])
@@ -17,7 +17,7 @@ def test_noise_has_deviation_one_and_hangs_together_as_asked(phi):
 
 
 def test_a_large_gain_is_seen_and_equals_are_not_told_apart():
-    equal, better = (tried("mae", GATE, 30, phi=0.0, rows=200, more_noise=more) for more in (0.0, 2.0))
+    equal, better = (tried("mae", PARAMS, 30, phi=0.0, rows=200, more_noise=more) for more in (0.0, 2.0))
 
     assert equal.promoted.value <= 0.1
     assert better.promoted.value >= 0.9
@@ -25,7 +25,7 @@ def test_a_large_gain_is_seen_and_equals_are_not_told_apart():
 
 
 def test_the_table_and_the_plot_are_written(tmp_path):
-    cells = [tried("mae", GATE, 5, phi=0.5, rows=90, more_noise=0.0)]
+    cells = [tried("mae", PARAMS, 5, phi=0.5, rows=90, more_noise=0.0)]
 
     write(cells, tmp_path / "found")
     draw(cells, tmp_path / "found.png")
@@ -42,7 +42,7 @@ def test_answers_of_ones_own_are_made_equals(tmp_path):
     path = tmp_path / "rows.csv"
     np.savetxt(path, columns, delimiter=",", header="truth,one,other", comments="")
 
-    found = of_table(read_table(path), GATE, 40, REGRESSION)
+    found = of_table(read_table(path), PARAMS, 40, REGRESSION)
 
     assert (found.rows, found.tries) == (200, 40)
     assert found.promoted.value <= 0.15

@@ -18,7 +18,7 @@ Seconds = Annotated[float, Field(gt=0)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]  # YAML has lists
 
 
-class Section(BaseModel):
+class ParamsSection(BaseModel):
     """One block of params.yaml: every key is known, typed and present."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -54,7 +54,13 @@ DateFormat = Annotated[str, AfterValidator(_date_format)]
 DateFormats = Annotated[tuple[DateFormat, ...], Field(strict=False, min_length=1)]
 
 
-class Ingest(Section):
+class Statistics(ParamsSection):
+    confidence: OpenShare
+    seed: int
+    min_rows: Count
+
+
+class Ingest(ParamsSection):
     max_rejected_share: Share
     header_line: Annotated[int, Field(ge=0)]
     sheet: str
@@ -76,7 +82,7 @@ def _check_since(value: Any) -> Any:
 FirstSince = Annotated[Any, AfterValidator(_check_since)]  # YAML reads 1970-01-01 as a date
 
 
-class Source(Section):
+class Source(ParamsSection):
     url_env: str
     query: str
     watermark: str
@@ -86,7 +92,7 @@ class Source(Section):
 OnFinding = Literal["ignore", "warn", "refuse"]
 
 
-class Batch(Section):
+class BatchLimits(ParamsSection):
     min_rows: Count
     max_rows: Annotated[int, Field(ge=0)]
     max_missing_rise: Share
@@ -102,19 +108,19 @@ class Batch(Section):
     on_time_back: OnFinding
 
 
-class Data(Section):
+class Data(ParamsSection):
     remote: str
     endpoint: str
 
 
-class Card(Section):
+class CardTexts(ParamsSection):
     purpose: str
     limits: str
     owner: str
     contact: str
 
 
-class Split(Section):
+class Split(ParamsSection):
     holdout_rows: Count
     holdout_share: OpenShare
     folds: Count
@@ -124,16 +130,15 @@ class Split(Section):
 Recipe = Literal["linear", "svm", "extra_trees", "random_forest", "hist_gradient_boosting", "k_neighbors"]
 
 
-class Train(Section):
+class Train(ParamsSection):
     recipe: Literal[Recipe, "auto"]
     scale: Literal["standard", "none"]
     options: dict[str, bool | int | float | str | None]
     last_batches: Annotated[int, Field(ge=0)] | Literal["auto"]
     auto_batches: Annotated[list[Count], Field(min_length=1)]
-    seed: int
 
 
-class Tune(Section):
+class Tune(ParamsSection):
     trials: Annotated[int, Field(ge=0)]
     seconds: Seconds
     together: Count
@@ -143,24 +148,23 @@ class Tune(Section):
     folds: Count
 
 
-class Compute(Section):
+class Compute(ParamsSection):
     address: Annotated[str, Field(pattern="^(tcp://[^ ]+|)$")]
     workers: Annotated[int, Field(ge=0)]
 
 
-class Embedding(Section):
+class Search(ParamsSection):
     model: str
-    dimensions: Annotated[int, Field(ge=1, le=1024)]
-    max_features: Annotated[int, Field(ge=100)]
+    min_recall: Share
 
 
-class Package(Section):
+class Package(ParamsSection):
     parity_tolerance: Annotated[float, Field(gt=0)]
     golden_rows: Count
     reference_rows: Count
 
 
-class Override(Section):
+class GateOverride(ParamsSection):
     """A floor that a named person lets a challenger break, until the end of a day."""
 
     floor: Literal["baseline", "slice", "fairness", "latency", "sanity"]
@@ -169,27 +173,21 @@ class Override(Section):
     until: date
 
 
-class Gate(Section):
+class Gate(ParamsSection):
     metric: Literal["auto", "accuracy", "log_loss", "auc", "f1", "brier", "mae", "rmse", "pinball"]
     quantile: OpenShare
-    min_rows: Count
     margin: Share
-    confidence: OpenShare
-    resamples: Annotated[int, Field(ge=100)]
-    block_rows: Annotated[int, Field(ge=0)]
-    seed: int
     label_delay_rows: Annotated[int, Field(ge=0)]
     slices: Names
-    min_slice_rows: Count
     max_slice_loss: Share
     protected: Names
     max_unfairness: Share
     rule: Literal["better", "not_worse"]
     max_latency_ms: Annotated[float, Field(gt=0)]
-    overrides: Annotated[tuple[Override, ...], Field(strict=False)]
+    overrides: Annotated[tuple[GateOverride, ...], Field(strict=False)]
 
 
-class Monitor(Section):
+class Monitor(ParamsSection):
     window_rows: Count
     min_rows: Annotated[int, Field(ge=200)]  # under 200 rows a verdict is noise: docs/decisions/0018-drift.md
     alpha: OpenShare
@@ -203,26 +201,17 @@ class Monitor(Section):
     workspace: bool
 
 
-class Estimation(Section):
-    min_rows: Count
-    min_audit_rows: Count
-    confidence: OpenShare
-    audit_confidence: OpenShare
-    audit_tolerance: Share
-    resamples: Annotated[int, Field(ge=100)]
-
-
 Days = Annotated[float, Field(ge=0)]  # 0: no limit
 
 
-class AgeLimits(Section):
+class AgeLimits(ParamsSection):
     max_model_days: Days
     max_idle_days: Days
     max_label_days: Days
     max_unlabelled_share: Share
 
 
-class Trigger(Section):
+class Trigger(ParamsSection):
     policy: Literal["static", "every", "schedule", "drift", "quality", "two_key", "auto"]
     min_new_rows: Count
     max_new_rows: Annotated[int, Field(ge=0)]
@@ -235,70 +224,58 @@ class Trigger(Section):
     broken_looks: Annotated[int, Field(ge=0)]
     cooldown_hours: Annotated[float, Field(ge=0)]
     max_per_month: Annotated[int, Field(ge=0)]
-    min_labels: Count
     quality_tolerance: Share
-    confidence: OpenShare
 
 
 Subject = Literal["data", "drift", "quality", "estimate", "age", "retraining", "monitoring"]
 EnvironmentName = Annotated[str, Field(pattern="^([A-Za-z_][A-Za-z0-9_]*|)$")]
 
 
-class Alerts(Section):
+class Alerts(ParamsSection):
     webhook_env: EnvironmentName
     repeat_hours: Annotated[float, Field(ge=0)]
     silence_hours: Annotated[float, Field(ge=0)]
     muted: Annotated[tuple[Subject, ...], Field(strict=False)]
 
 
-class Replay(Section):
+class Backtest(ParamsSection):
     windows: Annotated[int, Field(ge=0)]
-    first: OpenShare
-    every_windows: Count
-    last_windows: Count
+    first_share: OpenShare
     label_delay_windows: Annotated[int, Field(ge=0)]
-    confidence: OpenShare
-    resamples: Annotated[int, Field(ge=100)]
 
 
-class Index(Section):
-    min_recall: Share
-    sample_rows: Count
-
-
-class Service(Section):
+class Service(ParamsSection):
     max_rows: Count
     max_neighbours: Annotated[int, Field(ge=1, le=1000)]
     poll_seconds: Seconds
 
 
-class Runs(Section):
+class Runs(ParamsSection):
     wait_seconds: Annotated[float, Field(ge=0)]
     swap_seconds: Seconds
 
 
-class Params(Section):
+class Params(ParamsSection):
     """All sections of params.yaml, after a scenario's overrides."""
 
+    statistics: Statistics
     ingest: Ingest
     source: Source
-    batch: Batch
+    batch: BatchLimits
     data: Data
-    card: Card
+    card: CardTexts
     split: Split
     train: Train
     tune: Tune
     compute: Compute
-    embedding: Embedding
+    search: Search
     package: Package
     gate: Gate
     monitor: Monitor
-    estimate: Estimation
     age: AgeLimits
     trigger: Trigger
     alerts: Alerts
-    replay: Replay
-    index: Index
+    backtest: Backtest
     service: Service
     runs: Runs
 

@@ -63,12 +63,11 @@ class Gathered:
 
     @property
     def promise(self) -> Promise:
-        return promise_of(self.champion.release, confidence=self.params.trigger.confidence)
+        return promise_of(self.champion.release, confidence=self.params.statistics.confidence)
 
     @property
     def doubt(self) -> Doubt:
-        gate = self.params.gate
-        return Doubt(self.params.trigger.confidence, gate.resamples, gate.block_rows, gate.seed)
+        return Doubt.of(self.params.statistics)
 
 
 def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
@@ -98,7 +97,7 @@ def judge_quality(known: Gathered) -> Quality:
         found,
         promise=known.promise,
         tolerance=rule.quality_tolerance,
-        min_labels=rule.min_labels,
+        min_labels=known.params.statistics.min_rows,
         doubt=known.doubt,
         answered=len(known.answers),
     )
@@ -140,7 +139,7 @@ def estimate_quality(known: Gathered) -> Estimate:
         schema=known.schema,
         promise=known.promise,
         tolerance=known.params.trigger.quality_tolerance,
-        params=known.params.estimate,
+        min_rows=known.params.statistics.min_rows,
         doubt=known.doubt,
     )
 

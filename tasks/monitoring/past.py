@@ -59,7 +59,7 @@ def gather_past(settings: Settings, scenario: str, registry: Registry, known: Ga
 
 def answers_of_a_batch(params: Params) -> int:
     """Labelled answers that count as one batch: fewer make no challenge, or none that the gate could judge."""
-    return max(params.trigger.min_new_rows, params.gate.min_rows)
+    return max(params.trigger.min_new_rows, params.statistics.min_rows)
 
 
 def count_new_rows(settings: Settings, scenario: str, registry: Registry, *, waiting: int) -> int:

@@ -27,11 +27,11 @@ def measure_payoff(known: Gathered, registry: Registry, settings: Settings, scen
     """The payoff, and why there is none where the champion before could not be asked.
 
     Only `trigger.policy: auto` asks for it. Without words there is none before the second release, nor while fewer
-    than `trigger.min_labels` of the champion's answers are labelled, nor after a rollback: what is gained over the
+    than `statistics.min_rows` of the champion's answers are labelled, nor after a rollback: what is gained over the
     model that was taken back says nothing for retraining.
     """
     rule, labelled = known.params.trigger, _newest(known)
-    if rule.policy != trigger.AUTO or len(labelled) < max(1, rule.min_labels):
+    if rule.policy != trigger.AUTO or len(labelled) < max(1, known.params.statistics.min_rows):
         return None, ""
     previous = registry.previous(scenario)
     if previous is None or _was_rolled_back(registry, scenario):

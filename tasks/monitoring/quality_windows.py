@@ -28,7 +28,7 @@ def quality_windows(settings: Settings, scenario: str) -> tuple[QualityWindow, .
         resolve(gate.metric, schema.target.task),
         gate.quantile,
         params.monitor.window_rows,
-        Doubt(params.trigger.confidence, min(gate.resamples, RESAMPLES), gate.block_rows, gate.seed),
+        Doubt.of(params.statistics, resamples=RESAMPLES),
     )
     days = ledger.days(arm=CHAMPION)
     first = next((day for day in days if len(day)), None)

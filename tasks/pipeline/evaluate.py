@@ -8,6 +8,7 @@ import numpy as np
 from releve.adapters.files import read_inputs, write_json
 from releve.adapters.models.model_store import ModelStore
 from releve.domain.evaluation.baselines import in_words
+from releve.domain.evaluation.paired import Doubt
 from releve.domain.evaluation.scores import rounded, told
 from releve.domain.evaluation.sheets import Sheet, in_classes, sheet
 from releve.domain.evaluation.slices import check_slices
@@ -50,7 +51,7 @@ def gather(stage: Stage) -> Case:
     mine = _sheet(stage, newest, holdout[_answer_columns(stage)].to_numpy(), blocks)
     tag = read_inputs(stage.files.inputs).champion
     champion = _sheet(stage, newest, _champion_answers(stage, tag, newest), blocks) if tag else None
-    return Case(rows, folds, mine, champion, schema, gate)
+    return Case(rows, folds, mine, champion, schema, gate, Doubt.of(stage.params.statistics))
 
 
 def judge(case: Case) -> dict[str, Any]:

@@ -14,16 +14,16 @@ from releve.domain.evaluation.metrics import METRICS, score_or_none
 from releve.domain.evaluation.paired import Doubt
 from releve.domain.evaluation.scores import Interval
 from releve.domain.evaluation.sheets import Sheet
-from releve.domain.evaluation.slices import groups
+from releve.domain.evaluation.slices import MIN_SLICE_ROWS, groups
 from releve.domain.gate.judging import Case
 from releve.domain.schema.target import BINARY
 
 
-def find_unfairness(case: Case) -> tuple[list[dict[str, Any]], list[str]]:
+def find_unfairness(case: Case, *, min_rows: int = MIN_SLICE_ROWS) -> tuple[list[dict[str, Any]], list[str]]:
     """A line per protected column and measure; and the columns whose groups cannot be compared: fewer than two of
     them are large enough, or the metric is not defined in one.
 
-    Groups of fewer than gate.min_slice_rows rows are named in the line and left out of the difference: of few rows
+    Groups of fewer than `min_rows` are named in the line and left out of the difference: of few rows
     every share is extreme.
     """
     found, unknown = [], []
@@ -31,7 +31,7 @@ def find_unfairness(case: Case) -> tuple[list[dict[str, Any]], list[str]]:
         kind = case.schema.column(column).type
         names = groups(case.rows[column].iloc[: case.first], case.holdout[column], kind)
         counts = Counter(names)
-        small = sorted(name for name, rows in counts.items() if rows < case.gate.min_slice_rows)
+        small = sorted(name for name, rows in counts.items() if rows < min_rows)
         if len(counts) - len(small) < 2:
             unknown.append(column)
             continue

@@ -5,7 +5,6 @@ import platform
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,10 +122,10 @@ def _spread(rows: "pd.DataFrame", count: int) -> "pd.DataFrame":
 
 def _text_encoder(stage: Stage) -> Callable[[list[str]], TextEncoder]:
     """What learns from a column of texts; a sentence model has learned, and its files are put beside the model."""
-    knobs = stage.params.embedding
-    if not knobs.model or not stage.schema.texts:
-        return partial(NgramVectors.fit, dimensions=knobs.dimensions, max_features=knobs.max_features)
-    _write_all(stage.files.model, import_model(stage.settings.home / knobs.model))
+    source = stage.params.search.model
+    if not source or not stage.schema.texts:
+        return NgramVectors.fit
+    _write_all(stage.files.model, import_model(stage.settings.home / source))
     model = SentenceModel(stage.files.model)
     return lambda _: model
 

@@ -24,7 +24,7 @@ def train(stage: Stage) -> None:
     candidate, last = Candidate.from_dict(recipe), recipe["window"]["last_batches"]
 
     answers = [_answers(stage, rows, candidate, last, **fold) for fold in folds]
-    final = learn(_known(rows, last, end=len(rows)), stage.schema, candidate, seed=stage.params.train.seed)
+    final = learn(_known(rows, last, end=len(rows)), stage.schema, candidate, seed=stage.params.statistics.seed)
 
     write_parquet(stage.files.holdout, pd.concat(answers, ignore_index=True))
     write_bytes(stage.files.pipeline, skops.io.dumps(final))
@@ -35,7 +35,7 @@ def _answers(
 ) -> "pd.DataFrame":
     """Rows [start, end): position, and what a model of the rows before says of them."""
     known = _known(rows, last, end=start)
-    model = learn(known, stage.schema, candidate, seed=stage.params.train.seed)
+    model = learn(known, stage.schema, candidate, seed=stage.params.statistics.seed)
     print(f"block {start}-{end}: fitted on {len(known)} rows")
     return answer(model, rows.iloc[start:end], stage.schema).assign(**{POSITION: range(start, end)})
 

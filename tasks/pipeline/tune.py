@@ -81,8 +81,7 @@ def _search(stage: Stage) -> dict[str, Any]:
 
 
 def _common(stage: Stage) -> dict[str, Any]:
-    train = stage.params.train
-    return {"seed": train.seed, "metric": _metric(stage)}
+    return {"seed": stage.params.statistics.seed, "metric": _metric(stage)}
 
 
 def _last_batches(stage: Stage, candidate: Candidate) -> int:
@@ -95,8 +94,8 @@ def _last_batches(stage: Stage, candidate: Candidate) -> int:
     folds = json.loads(stage.files.folds.read_text())
     rows = pd.read_parquet(stage.files.rows).iloc[: folds[0]["start"]]
     blocks = folds_before(len(rows), rows=folds[-1]["end"] - folds[0]["start"])
-    quantile, choices = stage.params.gate.quantile, (0, *train.auto_batches)
-    tables = [Table(rows, stage.schema, blocks, metric, train.seed, last, quantile) for last in choices]
+    quantile, choices, seed = stage.params.gate.quantile, (0, *train.auto_batches), stage.params.statistics.seed
+    tables = [Table(rows, stage.schema, blocks, metric, seed, last, quantile) for last in choices]
     scores = {table.last_batches: try_candidate(table, candidate).folds for table in tables}
     chosen = better_window(scores, sign=METRICS[metric].sign)
     print(f"learns from {f'the newest {chosen} batches' if chosen else 'all past rows'}: {metric} {scores}")
@@ -110,13 +109,13 @@ def _metric(stage: Stage) -> str:
 def _plan(stage: Stage) -> Plan:
     import pandas as pd
 
-    tune, train = stage.params.tune, stage.params.train
+    tune = stage.params.tune
     first_of_holdout = json.loads(stage.files.folds.read_text())[0]["start"]
     known = pd.read_parquet(stage.files.rows)
     rows = known.iloc[:first_of_holdout].tail(tune.rows).reset_index(drop=True)
     folds = validation_folds(len(rows), share=tune.validation_share, folds=tune.folds)
     quantile = stage.params.gate.quantile
-    table = Table(rows, stage.schema, folds, _metric(stage), train.seed, _searched(stage), quantile)
+    table = Table(rows, stage.schema, folds, _metric(stage), stage.params.statistics.seed, _searched(stage), quantile)
     # Searched on few rows, released after a fit on all of the window: it is the latter that has to be bearable.
     recipes = _recipes(stage, rows=len(window(known, end=len(known), last_batches=_searched(stage))))
     return Plan(table, recipes, tuple(_first(stage, recipes)), tune, stage.params.compute)

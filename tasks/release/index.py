@@ -9,7 +9,7 @@ import numpy as np
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
-from releve.core.params import Index
+from releve.core.params import Search
 from releve.core.settings import Settings
 from releve.domain.neighbours.vectors import Entries, IndexCheck, fitting_text
 from releve.domain.registry.release import Release
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RECALL_SEED = 7
 
 
-def build_index(settings: Settings, params: Index, wanted: Release, model: Model) -> IndexCheck:
+def build_index(settings: Settings, params: Search, wanted: Release, model: Model) -> IndexCheck:
     """Build the release's collection from the rows that travel with its model, unless it is there; check it.
 
     Raises IndexMismatch, IndexUnavailable.
@@ -31,9 +31,7 @@ def build_index(settings: Settings, params: Index, wanted: Release, model: Model
     entries = as_entries(read_reference(settings, wanted.model), model)
     with _index(settings) as index:
         index.build(wanted.index, entries, scenario=wanted.scenario)
-        return index.check(
-            wanted.index, entries, min_recall=params.min_recall, sample=params.sample_rows, seed=RECALL_SEED
-        )
+        return index.check(wanted.index, entries, min_recall=params.min_recall, seed=RECALL_SEED)
 
 
 def tidy_indexes(settings: Settings, registry: Registry, current: Release) -> None:

@@ -68,7 +68,7 @@ def release(
         check_golden(loaded)
         bento = _pack(settings, challenger)
         prepared = _as_release(scenario, challenger, loaded, len(read_reference(settings, loaded.tag)))
-        index = build_index(settings, params.index, prepared, loaded)
+        index = build_index(settings, params.search, prepared, loaded)
 
         why = reason or "; ".join(challenger.reasons)
         registry.move(

@@ -17,7 +17,7 @@ from releve.adapters.models.model_store import ModelStore, StoredModel
 from releve.adapters.registry.registry import Current, Registry
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import NotFound
-from releve.core.params import Gate
+from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import headline
 from releve.domain.gate import gate
@@ -93,7 +93,7 @@ def retrain(
             _build(tree, data, champion, progress)
             stored = _store(settings, tree)
             latency = _latency(settings, registry, stored)
-            challenger = _judge(tree, stored, champion, params.gate, latency)
+            challenger = _judge(tree, stored, champion, params, latency)
             challenger = replace(challenger, cpu_seconds=round(_cpu_seconds() - cpu, 2))
             data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
             branch.move(challenger.revision, expected=started_at)
@@ -148,7 +148,7 @@ def _latency(settings: Settings, registry: Registry, stored: StoredModel) -> flo
 
 
 def _judge(
-    tree: Worktree, stored: StoredModel, champion: Current | None, params: Gate, latency_ms: float
+    tree: Worktree, stored: StoredModel, champion: Current | None, params: Params, latency_ms: float
 ) -> Challenger:
     files = ScenarioFiles(tree.path, tree.scenario)
     evaluation = json.loads(files.evaluation.read_text())

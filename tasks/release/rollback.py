@@ -7,7 +7,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import IndexUnavailable
 from releve.core.errors import Conflict
-from releve.core.params import Index
+from releve.core.params import Search
 from releve.core.settings import Settings
 from releve.domain.neighbours.vectors import IndexCheck
 from releve.domain.registry.chain import ROLLED_BACK
@@ -41,7 +41,7 @@ def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "ro
         )
     model = ModelStore(settings.home).load(previous.model, digest=previous.model_digest)
     check_golden(model)
-    index, note = _bring_index(settings, params.index, previous, model)
+    index, note = _bring_index(settings, params.search, previous, model)
 
     registry.move(scenario, ROLLED_BACK, expected=current.number, release=previous, reason=reason, actor=actor)
     if index:
@@ -51,7 +51,7 @@ def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "ro
     return Released(previous, index, "", swapped, note, left=current.release.model)
 
 
-def _bring_index(settings: Settings, params: Index, wanted: Release, model: Model) -> tuple[IndexCheck | None, str]:
+def _bring_index(settings: Settings, params: Search, wanted: Release, model: Model) -> tuple[IndexCheck | None, str]:
     try:
         return build_index(settings, params, wanted, model), ""
     except IndexUnavailable as error:

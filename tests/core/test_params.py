@@ -28,7 +28,7 @@ def test_every_key_of_params_yaml_says_what_it_means():
 @pytest.mark.parametrize(
     ("change", "suggestion"),
     [
-        ({"gate": {"min_row": 1}}, "'gate.min_row' is not a known key; did you mean 'gate.min_rows'?"),
+        ({"gate": {"margins": 1}}, "'gate.margins' is not a known key; did you mean 'gate.margin'?"),
         ({"gates": {}}, "'gates' is not a known key; did you mean 'gate'?"),
         ({"monitor": {"alfa": 0.1}}, "'monitor.alfa' is not a known key; did you mean 'monitor.alpha'?"),
     ],
@@ -69,11 +69,11 @@ def test_a_value_of_another_type_is_not_converted(value):
 
 def test_several_mistakes_are_told_at_once():
     with pytest.raises(BadInput) as caught:
-        make_params(gate={"margin": 2.0, "seed": "x"}, index={"min_recal": 0.5})
+        make_params(gate={"margin": 2.0}, statistics={"seed": "x"}, search={"min_recal": 0.5})
 
     assert "gate.margin" in str(caught.value)
-    assert "gate.seed" in str(caught.value)
-    assert "did you mean 'index.min_recall'?" in str(caught.value)
+    assert "statistics.seed" in str(caught.value)
+    assert "did you mean 'search.min_recall'?" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,6 @@ def test_several_mistakes_are_told_at_once():
         ("split", "holdout_rows", [1, 2], [0, -1]),
         ("split", "holdout_share", [0.001, 0.999], [0.0, 1.0, 1.1]),
         ("ingest", "max_rejected_share", [0, 0.5, 1], [-0.001, 1.001]),
-        ("gate", "resamples", [100, 101], [99]),
         ("monitor", "min_rows", [200, 201], [199]),
         ("monitor", "alpha", [0.01, 0.99], [0.0, 1.0]),
         ("package", "parity_tolerance", [1e-9, 1.0], [0.0, -1.0]),
@@ -115,7 +114,7 @@ def test_a_scenario_overrides_single_keys_and_keeps_the_others():
 
     assert params.train.recipe == "svm"
     assert params.train.options == {"gamma": 0.001}
-    assert params.train.seed == base_params()["train"]["seed"]
+    assert params.train.last_batches == base_params()["train"]["last_batches"]
 
 
 def test_merging_leaves_both_arguments_alone():

@@ -83,9 +83,9 @@ def test_a_params_key_that_does_not_exist_is_named_with_the_one_that_was_meant(s
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ("many", "'gate.min_rows' is 'many', but it should be a valid integer"),
-        ("1.5", "'gate.min_rows' is 1.5, but it should be a valid integer"),
-        ("0", "'gate.min_rows' is 0, but it should be greater than or equal to 1"),
+        ("many", "'statistics.min_rows' is 'many', but it should be a valid integer"),
+        ("1.5", "'statistics.min_rows' is 1.5, but it should be a valid integer"),
+        ("0", "'statistics.min_rows' is 0, but it should be greater than or equal to 1"),
     ],
 )
 def test_a_params_value_of_the_wrong_type_is_named(step: Step, value: str, told: str, fresh: Project) -> None:

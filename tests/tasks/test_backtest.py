@@ -13,14 +13,14 @@ from tests.clusters import running_cluster
 from tests.streams import SCHEMA, abrupt, stream, stream_course, stream_params
 from tests.tables import SHOP, shop_schema
 
-SMALL = {"windows": 3, "first": 0.5, "resamples": 100}
+SMALL = {"windows": 3, "first_share": 0.5}
 STATIC = Policy("static", {"trigger.policy": "static"})
 EVERY = Policy("every window", {"trigger.policy": "every", "trigger.min_new_rows": 1})
 
 
 @pytest.fixture
 def replayed(ingested):
-    ingested.override(replay=SMALL, gate={"resamples": 200}, compute={"workers": 1})
+    ingested.override(backtest=SMALL, compute={"workers": 1})
     return ingested
 
 

@@ -92,8 +92,8 @@ def import_model(source: Path) -> dict[str, bytes]:
     """
     if not source.is_dir():
         raise BadInput(
-            f"embedding.model is {source}, and there is no such folder. Download a sentence-transformers model with "
-            "its ONNX export and name its folder, or set embedding.model to '' for character n-grams"
+            f"search.model is {source}, and there is no such folder. Download a sentence-transformers model with "
+            "its ONNX export and name its folder, or set search.model to '' for character n-grams"
         )
     _check_modules(source)
     network = _network_file(source)

@@ -171,7 +171,7 @@ def _payoff(
     course: Course, params: Params, champion: Champion, known: int
 ) -> Generator[list[Job], list[Done], Payoff | None]:
     """None before the second promotion, and while too few labels are there."""
-    if champion.previous is None or known - champion.since < params.trigger.min_labels:
+    if champion.previous is None or known - champion.since < params.statistics.min_rows:
         return None
     if params.trigger.policy != trigger.AUTO:
         return None  # nobody asks

@@ -84,7 +84,7 @@ NO_PROMISE = Promise("accuracy", 0.0, 0.0, 0.0, 0)
 def _gate(evaluation: dict[str, Any], params: Params, *, has_champion: bool) -> gate.GateDecision:
     """Neither latency nor slight changes are tried in a replay: they say nothing of when to retrain."""
     found = read_challenge(evaluation, None, has_champion=has_champion, latency_ms=0.0, sanity=Sanity(0, 0))
-    return gate.decide(found, params.gate, today=date.min)
+    return gate.decide(found, params, today=date.min)
 
 
 def _model(course: Course, end: int, last_batches: int) -> Key:

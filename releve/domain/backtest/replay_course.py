@@ -63,7 +63,7 @@ class Course:
 
 
 def course(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, params: Params) -> Course:
-    """The rows (features, target, `_batch`) cut as params.yaml: replay says. Raises BadInput where they are too few."""
+    """Cut the rows (features, target, `_batch`) as `backtest` says. Raises BadInput where they are too few."""
     edges = cut(rows, params)
     first = edges[0]
     size = max(1, (edges[-1] - first) // (len(edges) - 1))
@@ -74,25 +74,25 @@ def course(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, params: P
         for number, (start, end) in enumerate(pairwise(edges), start=1)
     )
     bench = Bench(marked, schema, candidate, params, resolve(params.gate.metric, schema.target.task))
-    return Course(bench, windows, params.replay.label_delay_windows)
+    return Course(bench, windows, params.backtest.label_delay_windows)
 
 
 def cut(rows: "pd.DataFrame", params: Params) -> list[int]:
     """The first row of every window, and the end of the last one."""
-    total, wanted = len(rows), params.replay.windows
-    first = int(total * params.replay.first)
+    total, wanted = len(rows), params.backtest.windows
+    first = int(total * params.backtest.first_share)
     if wanted:
         edges = [first + (total - first) * number // wanted for number in range(wanted + 1)]
     else:
         ends = rows[BATCH].ne(rows[BATCH].shift(-1)).to_numpy().nonzero()[0] + 1
         edges = [int(end) for end in ends if end >= max(first, 1)]
     least = min(np.diff(edges), default=0)
-    if len(edges) <= LEAST_WINDOWS or least < LEAST_ROWS or edges[0] < params.gate.min_rows:
+    if len(edges) <= LEAST_WINDOWS or least < LEAST_ROWS or edges[0] < params.statistics.min_rows:
         raise BadInput(
             f"{total} labelled rows make {max(0, len(edges) - 1)} windows of at least {least} rows after the first "
             f"{edges[0] if edges else 0}; a replay needs {LEAST_WINDOWS} of {LEAST_ROWS} after the first "
-            f"{params.gate.min_rows} (params.yaml: gate.min_rows). Ingest more rows, or change replay.windows or "
-            "replay.first"
+            f"{params.statistics.min_rows} (params.yaml: statistics.min_rows). Ingest more rows, or change "
+            "backtest.windows or backtest.first_share"
         )
     return edges
 

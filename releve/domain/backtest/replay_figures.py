@@ -25,6 +25,7 @@ from releve.domain.evaluation.split import Fold
 from releve.domain.trigger import trigger
 
 FORMAT = 1  # of replay.json; raise it when a key changes its meaning
+RESAMPLES = 1000  # draws of the bootstrap: every policy is compared with every other one
 BY_LUCK = "not distinguishable"
 
 
@@ -110,7 +111,7 @@ def check_scorable(course: Course) -> None:
     if not METRICS[bench.metric].is_defined(_sheet(course, nobodys)):
         raise BadInput(
             f"{bench.metric} is defined in none of the {len(course.windows)} windows, as each holds labels of one "
-            "class alone; replay fewer windows (params.yaml: replay.windows), or judge by another metric (gate.metric)"
+            "class alone; replay fewer windows (backtest.windows), or judge by another metric (gate.metric)"
         )
 
 
@@ -167,8 +168,7 @@ def naive(course: Course) -> dict[str, Floats]:
 
 
 def _doubt(course: Course) -> Doubt:
-    replay, gate = course.bench.params.replay, course.bench.params.gate
-    return Doubt(replay.confidence, replay.resamples, gate.block_rows, gate.seed)
+    return Doubt.of(course.bench.params.statistics, resamples=RESAMPLES)
 
 
 def _sheet(course: Course, answers: Floats) -> Sheet:

@@ -53,7 +53,7 @@ class Bench:
 
     @property
     def doubt(self) -> Doubt:
-        return judging.doubt_of(self.params.gate)
+        return Doubt.of(self.params.statistics)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Keep:
     end: int
     promise: Promise
     answers: Floats = field(compare=False, repr=False)
-    least: int = 0  # labels; 0: trigger.min_labels
+    least: int = 0  # labels; 0: statistics.min_rows
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def work(job: Any, bench: Bench) -> Any:
 @work.register
 def _fit(job: Fit, bench: Bench) -> Floats:
     rows = bench.rows
-    model = learn(rows.iloc[job.first : job.end], bench.schema, bench.candidate, seed=bench.params.train.seed)
+    model = learn(rows.iloc[job.first : job.end], bench.schema, bench.candidate, seed=bench.params.statistics.seed)
     if job.end == job.upto:
         return np.empty((0, max(1, len(bench.schema.target.classes))))
     found = answer(model, rows.iloc[job.end : job.upto], bench.schema).to_numpy(dtype=np.float64)
@@ -158,8 +158,8 @@ def _keep(job: Keep, bench: Bench) -> Quality:
         bench.sheet(job.answers, job.start, job.end) if job.end > job.start else None,
         promise=job.promise,
         tolerance=rule.quality_tolerance,
-        min_labels=job.least or rule.min_labels,
-        doubt=_doubt(bench),
+        min_labels=job.least or bench.params.statistics.min_rows,
+        doubt=bench.doubt,
     )
 
 
@@ -168,7 +168,7 @@ def _pay(job: Pay, bench: Bench) -> Payoff | None:
     mine, other = (bench.sheet(answers, job.start, job.end) for answers in (job.answers, job.others))
     if not METRICS[bench.metric].is_defined(mine):
         return None
-    return cadence.measure(bench.metric, mine, other, doubt=_doubt(bench))
+    return cadence.measure(bench.metric, mine, other, doubt=bench.doubt)
 
 
 @work.register
@@ -178,9 +178,5 @@ def _judge(job: Judge, bench: Bench) -> dict[str, Any]:
     mine = bench.sheet(job.answers, start, end, blocks)
     champion = None if job.others is None else bench.sheet(job.others, start, end, blocks)
     # Only rows whose label has arrived: baselines look at all that they are given.
-    return judging.judge(Case(bench.rows.iloc[:end], job.folds, mine, champion, bench.schema, bench.params.gate))
-
-
-def _doubt(bench: Bench) -> Doubt:
-    gate = bench.params.gate
-    return Doubt(bench.params.trigger.confidence, gate.resamples, gate.block_rows, gate.seed)
+    rows, gate = bench.rows.iloc[:end], bench.params.gate
+    return judging.judge(Case(rows, job.folds, mine, champion, bench.schema, gate, bench.doubt))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.core.params import Statistics
 from releve.domain.evaluation.metrics import METRICS, Metric, score_sheet
 from releve.domain.evaluation.resampling import block_rows, block_weights, dependent_rows, swaps
 from releve.domain.evaluation.scores import Interval, share
@@ -12,6 +13,8 @@ from releve.domain.evaluation.sheets import Sheet
 
 Floats = NDArray[np.float64]
 
+RESAMPLES = 4000  # draws of the bootstrap, and exchanges of answers in the test for luck: p is known to within 1/4000
+ESTIMATED = 0  # as many neighbouring rows together as the losses show; a person knows no better
 TIE = 1e-12  # share of a score below which two scores are the same figure
 
 
@@ -23,6 +26,11 @@ class Doubt:
     resamples: int
     block: int
     seed: int
+
+    @classmethod
+    def of(cls, statistics: Statistics, *, resamples: int = RESAMPLES) -> "Doubt":
+        """As params.yaml says."""
+        return cls(statistics.confidence, resamples, ESTIMATED, statistics.seed)
 
     def block_of(self, series: Floats) -> int:
         return min(self.block or block_rows(series), max(1, len(series)))

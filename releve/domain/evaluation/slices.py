@@ -15,6 +15,7 @@ from releve.domain.schema.schema import Schema
 if TYPE_CHECKING:
     import pandas as pd
 
+MIN_SLICE_ROWS = 50  # of a slice or a protected group that may refuse a model: of fewer, every share is extreme
 BANDS = 4  # of a number, each with as many of the training rows
 MISSING = ""  # the value of missing cells: no category is called that, and one may be called "missing"
 USUAL_DIGITS, MOST_DIGITS = 6, 17  # of a number in the name of a slice

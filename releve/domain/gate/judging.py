@@ -34,6 +34,7 @@ class Case:
     champion: Sheet | None
     schema: Schema
     gate: Gate
+    doubt: Doubt
 
     @cached_property
     def metric(self) -> str:
@@ -47,15 +48,6 @@ class Case:
     @property
     def holdout(self) -> "pd.DataFrame":
         return self.rows.iloc[self.first :]
-
-    @property
-    def doubt(self) -> Doubt:
-        return doubt_of(self.gate)
-
-
-def doubt_of(gate: Gate) -> Doubt:
-    """How the gate measures doubt."""
-    return Doubt(gate.confidence, gate.resamples, gate.block_rows, gate.seed)
 
 
 def judge(case: Case) -> dict[str, Any]:

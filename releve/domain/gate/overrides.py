@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from releve.core.params import Override
+from releve.core.params import GateOverride
 
 NOTE = "note: "  # begins a sentence that is worth knowing and decided nothing
 
@@ -22,11 +22,11 @@ class Overridden:
     """What is left of the failed checks, and which overrides stood in for the others."""
 
     refusals: tuple[str, ...]
-    in_force: tuple[Override, ...]
+    in_force: tuple[GateOverride, ...]
     notes: tuple[str, ...]  # a sentence per failed check that was overridden
 
 
-def override(failed: Iterable[FailedCheck], overrides: Iterable[Override], *, today: date) -> Overridden:
+def override(failed: Iterable[FailedCheck], overrides: Iterable[GateOverride], *, today: date) -> Overridden:
     """Each failed check is a refusal, unless an override of its floor is in force today (its last day included)."""
     known = tuple(overrides)
     refusals, used, notes = [], [], []
@@ -42,5 +42,5 @@ def override(failed: Iterable[FailedCheck], overrides: Iterable[Override], *, to
     return Overridden(tuple(refusals), tuple(dict.fromkeys(used)), tuple(notes))
 
 
-def _who(one: Override) -> str:
+def _who(one: GateOverride) -> str:
     return f"the override of the {one.floor} floor by {one.by}"

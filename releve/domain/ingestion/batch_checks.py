@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.core.params import Batch as BatchParams
+from releve.core.params import BatchLimits
 from releve.domain.ingestion.batch_profile import Profile as Profile
 from releve.domain.ingestion.batch_profile import is_missing, of_types, profile
 from releve.domain.ingestion.batch_profile import joined as joined
@@ -36,7 +36,7 @@ class Finding:
 class Watch:
     """What is seen of one file while its chunks go by; memory: 8 bytes a row for each check of duplicates."""
 
-    def __init__(self, schema: Schema, earlier: Profile, params: BatchParams):
+    def __init__(self, schema: Schema, earlier: Profile, params: BatchLimits):
         self._schema, self._earlier, self._params = schema, of_types(earlier, schema), params
         self.profile = Profile()
         self._new: dict[str, Counter[str]] = {}

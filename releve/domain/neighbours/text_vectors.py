@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from releve.domain.schema.cells import ROUNDING
 
+DIMENSIONS = 64  # of the vector of one column, at most
+MAX_FEATURES = 20_000  # most frequent n-grams that are known, at most
 LENGTHS = (2, 3)  # characters in an n-gram; four more than triple the time and found no better neighbours
 LEAST_LEFT = 1e-5  # of a text's length once it is folded: less is rounding, a hundred float32 steps
 SEED = 7  # of the randomised decomposition
@@ -48,7 +50,9 @@ class NgramVectors:
     axes: NDArray[np.float32]  # (ngrams, dimension)
 
     @classmethod
-    def fit(cls, texts: Sequence[str], *, dimensions: int, max_features: int) -> "NgramVectors":
+    def fit(
+        cls, texts: Sequence[str], *, dimensions: int = DIMENSIONS, max_features: int = MAX_FEATURES
+    ) -> "NgramVectors":
         """Learn the `max_features` most frequent n-grams and at most `dimensions` axes. Texts without one are fine."""
         known = [text for text in texts if any(True for _ in ngrams_of(text))]
         if not known:

@@ -169,7 +169,7 @@ def size_findings(rows: int, *, min_rows: int, holdout_share: float) -> list[Fin
         return []
     text = (
         f"{counted(rows, 'row')} {either(rows, 'is', 'are')} too few: a model is judged on at least {min_rows} "
-        f"(gate.min_rows), which may be a share of {holdout_share:g} of all rows (split.holdout_share), so that "
+        f"(statistics.min_rows), which may be a share of {holdout_share:g} of all rows (split.holdout_share), so that "
         f"{needed} are needed; put more files into the incoming folder before the first retraining"
     )
     return [Finding("size", text)]

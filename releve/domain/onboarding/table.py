@@ -189,7 +189,9 @@ def _findings(
         *ids,
         *leaks,
         *order.clock_findings(features),
-        *doubts.size_findings(rows, min_rows=base["gate"]["min_rows"], holdout_share=base["split"]["holdout_share"]),
+        *doubts.size_findings(
+            rows, min_rows=base["statistics"]["min_rows"], holdout_share=base["split"]["holdout_share"]
+        ),
         *doubts.repetition_findings([*_without(columns, ids), target]),
         *doubts.mixed_findings(features),
         *(finding for column in features if (finding := open_finding(column)) is not None),

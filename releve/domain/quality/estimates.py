@@ -13,7 +13,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.core.params import Estimation
 from releve.domain.evaluation.metrics import METRICS, in_units, score_sheet
 from releve.domain.evaluation.paired import Doubt, bounds
 from releve.domain.evaluation.scores import Interval, told, told_interval
@@ -25,6 +24,10 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 
 Floats = NDArray[np.float64]
+
+RESAMPLES = 200  # of rows, labels and calibrations: each draw fits a calibration anew
+AUDIT_CONFIDENCE = 0.99  # that an estimate is wrong before it is switched off: it is audited in every monitoring run
+AUDIT_TOLERANCE = 0.02  # a gap that is too small to matter, in the unit of gate.margin
 
 OFF = "off"  # the audit failed; the other states are those of `releve.domain.quality.quality`
 NOT_KEPT = "this model version has no answers to its holdout for the classes of today; the next retraining keeps them"
@@ -104,21 +107,21 @@ def estimate(
     schema: Schema,
     promise: Promise,
     tolerance: float,
-    params: Estimation,
+    min_rows: int,
     doubt: Doubt,
 ) -> Estimate:
     """Estimate the score of `window`, newest answers whatever their labels, and audit it with `labelled` ones.
 
     `holdout`: what the model version answered out of sample; None where it was not kept. `tolerance`: as for realised
-    quality. `doubt`: the gate's; how sure and how many draws is said by `params`.
+    quality. `min_rows`: of the holdout, of the window, and with labels for the audit.
     """
-    doubt = replace(doubt, confidence=params.confidence, resamples=params.resamples)
-    too_few = _too_few(holdout, window, promise, params)
+    doubt = replace(doubt, resamples=RESAMPLES)
+    too_few = _too_few(holdout, window, promise, min_rows)
     if holdout is None or window is None or too_few:
         return Estimate(UNKNOWN, "", promise.metric, len(window or ()), reasons=(too_few,))
     fitted = fit(promise.metric, holdout, schema, doubt)
-    found = audit(fitted, labelled, params, doubt)
-    told_of = _audit_told(found, labelled, promise.metric, params)
+    found = audit(fitted, labelled, min_rows, doubt)
+    told_of = _audit_told(found, labelled, promise.metric, min_rows)
     known = Estimate(UNKNOWN, fitted.method, promise.metric, len(window), audit=found, reasons=(told_of,))
     if found and not found.passed:
         return replace(known, state=OFF)
@@ -131,17 +134,24 @@ def estimate(
     return replace(known, state=state, score=score, change=change, reasons=(compared, told_of))
 
 
-def audit(fitted: Estimator, labelled: Answered | None, params: Estimation, doubt: Doubt) -> Audit | None:
+def audit(
+    fitted: Estimator,
+    labelled: Answered | None,
+    min_rows: int,
+    doubt: Doubt,
+    *,
+    tolerance: float = AUDIT_TOLERANCE,
+) -> Audit | None:
     """Hold the estimate against the labels of the same rows; None where they are too few, or all of one class for an
     AUC. It fails when the whole interval of the gap lies beyond what is tolerated."""
     metric = METRICS[fitted.name]
-    if labelled is None or len(labelled) < params.min_audit_rows or not metric.is_defined(labelled.sheet):
+    if labelled is None or len(labelled) < min_rows or not metric.is_defined(labelled.sheet):
         return None
     expected, realised = fitted.value(labelled), score_sheet(fitted.name, labelled.sheet)
     drawn = metric.sign * fitted.gaps(labelled, doubt)
     blocks = len(labelled) / doubt.block_of(fitted.residuals(labelled))
-    low, high = bounds(drawn, blocks=blocks, confidence=params.audit_confidence)
-    allowed = in_units(fitted.name, params.audit_tolerance, expected)
+    low, high = bounds(drawn, blocks=blocks, confidence=AUDIT_CONFIDENCE)
+    allowed = in_units(fitted.name, tolerance, expected)
     gap = Interval(metric.sign * (realised - expected), low, high)
     return Audit(len(labelled), expected, realised, gap, passed=low <= allowed and high >= -allowed)
 
@@ -155,21 +165,21 @@ def interval(fitted: Estimator, window: Answered, doubt: Doubt) -> Interval | No
     return Interval(fitted.value(window), *bounds(drawn, blocks=blocks, confidence=doubt.confidence))
 
 
-def _too_few(holdout: Answered | None, window: Answered | None, promise: Promise, params: Estimation) -> str:
+def _too_few(holdout: Answered | None, window: Answered | None, promise: Promise, min_rows: int) -> str:
     if holdout is None:
         return NOT_KEPT
-    needed = f"an estimate needs {params.min_rows} (params.yaml: estimate.min_rows)"
+    needed = f"an estimate needs {min_rows} (params.yaml: statistics.min_rows)"
     for rows, what in ((holdout, "answers to the holdout"), (window, "answers that an estimate can be made of")):
         count = 0 if rows is None else len(rows)
-        if count < params.min_rows:
+        if count < min_rows:
             return f"{count} {what}; {needed}"
     return "" if METRICS[promise.metric].is_defined(holdout.sheet) else f"the holdout does not define {promise.metric}"
 
 
-def _audit_told(found: Audit | None, labelled: Answered | None, metric: str, params: Estimation) -> str:
+def _audit_told(found: Audit | None, labelled: Answered | None, metric: str, min_rows: int) -> str:
     if found is None:
         count = 0 if labelled is None else len(labelled)
-        return f"not audited: {count} labels, {params.min_audit_rows} are needed (params.yaml: estimate.min_audit_rows)"
+        return f"not audited: {count} labels, {min_rows} are needed (params.yaml: statistics.min_rows)"
     figures = (
         f"on {found.rows} labelled answers {metric} {told(found.realised)} came true and {told(found.expected)} was "
         f"estimated, a gap of {told_interval(found.gap)}"

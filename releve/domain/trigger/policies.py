@@ -15,6 +15,7 @@ Settings = Mapping[str, Any]  # "section.key": value
 ALL_PAST = {"train.last_batches": 0}
 AUTO_NAME = "auto"
 GATE_OFF = ", gate off"
+LAST_WINDOWS = 5  # that the policies without all past rows learn from: a quarter of the 20 windows that are played
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,15 @@ def policies(params: Params) -> tuple[Policy, ...]:
     A rule of evidence asks for as few new rows as the gate can judge on, and has no safety net, which would be a second
     policy inside it.
     """
-    replay, least = params.replay, params.gate.min_rows
-    newest = {"train.last_batches": replay.last_windows}
+    least, apart = params.statistics.min_rows, params.trigger.every_batches
+    newest = {"train.last_batches": LAST_WINDOWS}
     every = _rule(trigger.EVERY, least=1)
-    schedule = _rule(trigger.SCHEDULE, least=1) | {"trigger.every_batches": replay.every_windows}
+    schedule = _rule(trigger.SCHEDULE, least=1) | {"trigger.every_batches": apart}
     drift, quality, keys, auto = (
         _rule(policy, least=least)
         for policy in (trigger.DRIFT_ONLY, trigger.QUALITY_ONLY, trigger.TWO_KEY, trigger.AUTO)
     )
-    last, each = f"last {replay.last_windows}", f"every {replay.every_windows} windows"
+    last, each = f"last {LAST_WINDOWS}", f"every {apart} windows"
     return (
         Policy("static", _rule(trigger.STATIC, least=1) | ALL_PAST),
         Policy("every window", every | ALL_PAST),

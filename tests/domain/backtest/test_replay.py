@@ -67,7 +67,7 @@ def test_no_policy_sees_a_label_before_it_arrives(delay, unchanged):
     course = stream_course(rows)
     start = course.windows[2].start
     other = rows.assign(kind=rows["kind"].where(rows.index < start, rows["kind"].map({"no": "yes", "yes": "no"})))
-    late = {"replay": {"windows": 6, "first": 0.25, "resamples": 200, "label_delay_windows": delay}}
+    late = {"backtest": {"windows": 6, "first_share": 0.25, "label_delay_windows": delay}}
     chosen = [*policies(stream_params(**late))]
 
     first, course, _ = play(rows, *chosen, **late)
@@ -83,7 +83,7 @@ def test_no_policy_sees_a_label_before_it_arrives(delay, unchanged):
 
 
 def test_a_look_counts_only_labels_that_have_arrived():
-    course = stream_course(stream(angle=still), replay={"label_delay_windows": 2})
+    course = stream_course(stream(angle=still), backtest={"label_delay_windows": 2})
     windows = course.windows
 
     assert [course.known(window) for window in windows[:4]] == [200, 200, 300, 400]
@@ -95,7 +95,7 @@ def test_two_looks_at_the_same_rows_are_one_alarm_as_in_production():
     rows = stream(angle=still)
     rows.loc[200:, "length"] += 2
 
-    _, _, here = play(rows, STATIC, monitor={"window_rows": 300, "min_rows": 200})
+    _, _, here = play(rows, STATIC, monitor={"window_rows": 300})
 
     looks = [job for job in here.jobs if isinstance(job, Look)]
     assert [(look.start, look.end) for look in looks] == [(200, 300), (200, 400), (200, 500), (300, 600), (400, 700)]
@@ -106,7 +106,7 @@ def test_windows_are_equal_parts_of_the_rows_after_the_first_or_the_batches_as_t
     rows = stream(angle=still)
     equal = stream_course(rows)
     batches = stream_course(
-        rows.assign(_batch=np.repeat(["a", "b", "c", "d"], [250, 150, 100, 300])), replay={"windows": 0}
+        rows.assign(_batch=np.repeat(["a", "b", "c", "d"], [250, 150, 100, 300])), backtest={"windows": 0}
     )
 
     assert equal.windows[0] == Window(1, 200, 300)
@@ -115,8 +115,8 @@ def test_windows_are_equal_parts_of_the_rows_after_the_first_or_the_batches_as_t
 
 @pytest.mark.parametrize(("rows", "windows"), [(60, 6), (800, 1), (800, 70)])
 def test_too_few_rows_are_refused_with_what_to_do(rows, windows):
-    with pytest.raises(BadInput, match=r"Ingest more rows, or change replay\.windows or replay\.first"):
-        stream_course(stream(angle=still, rows=rows), replay={"windows": windows})
+    with pytest.raises(BadInput, match=r"Ingest more rows, or change backtest\.windows or backtest\.first_share"):
+        stream_course(stream(angle=still, rows=rows), backtest={"windows": windows})
 
 
 def test_rows_of_one_class_make_no_first_model():
@@ -131,9 +131,9 @@ def test_rows_of_one_class_make_no_first_model():
 @pytest.mark.slow
 def test_auto_leaves_a_table_alone_that_stands_still():
     rows = stream(angle=still, rows=2000)
-    params = stream_params(replay={"windows": 20, "first": 0.15})
+    params = stream_params(backtest={"windows": 20, "first_share": 0.15})
 
-    (played,), _, _ = play(rows, auto(params), replay={"windows": 20, "first": 0.15})
+    (played,), _, _ = play(rows, auto(params), backtest={"windows": 20, "first_share": 0.15})
 
     assert len(played.retrained_at) <= 3
 
@@ -142,7 +142,7 @@ def test_auto_leaves_a_table_alone_that_stands_still():
 @pytest.mark.parametrize("angle", [abrupt, gradual])
 def test_auto_follows_a_table_that_moves_with_at_most_half_the_retrainings(angle):
     rows = stream(angle=angle, rows=2000)
-    sections = {"replay": {"windows": 20, "first": 0.15}}
+    sections = {"backtest": {"windows": 20, "first_share": 0.15}}
     params = stream_params(**sections)
 
     (static, every, chosen), course, _ = play(rows, STATIC, EVERY_FREELY, auto(params), **sections)

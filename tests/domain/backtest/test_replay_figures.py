@@ -146,14 +146,14 @@ def test_values_are_always_scorable():
 
 @pytest.mark.parametrize(("windows", "rows", "there"), [(0, 0, True), (1, 0, False), (0, 5, False), (1, 5, False)])
 def test_late_labels_leave_no_label_of_the_row_before_to_repeat(windows, rows, there):
-    delays = {"replay": {"label_delay_windows": windows}, "gate": {"label_delay_rows": rows}}
+    delays = {"backtest": {"label_delay_windows": windows}, "gate": {"label_delay_rows": rows}}
 
     assert ("label of the row before" in naive(stream_course(stream(angle=still), **delays))) is there
 
 
 @pytest.mark.parametrize(("windows", "rows"), [(0, 0), (0, 1), (0, 5), (1, 0), (1, 5)])
 def test_the_previous_label_is_the_newest_that_has_arrived(windows, rows):
-    delays = {"replay": {"label_delay_windows": windows}, "gate": {"label_delay_rows": rows}}
+    delays = {"backtest": {"label_delay_windows": windows}, "gate": {"label_delay_rows": rows}}
     course = stream_course(stream(angle=still), **delays)
     labels = course.bench.rows["kind"].eq("yes").to_numpy().astype(int)
 

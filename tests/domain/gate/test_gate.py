@@ -24,7 +24,7 @@ SANE, INSANE = Sanity(200, 4, (slight_change(0.1),)), Sanity(200, 4, (slight_cha
 
 
 def a_rule(**changes):
-    return make_params(gate={"min_rows": 90, "margin": 0.0, "max_latency_ms": 50.0, **changes}).gate
+    return make_params(gate={"margin": 0.0, "max_latency_ms": 50.0, **changes})
 
 
 def a_gain(low, high=0.3, *, p=0.001, other=0.7, must_beat=True):
@@ -128,7 +128,7 @@ def test_a_small_holdout_promotes_nobody(rows, promoted):
     decision = decided(a_challenge(rows=rows))
 
     assert decision.promote is promoted
-    assert any("(params.yaml: gate.min_rows)" in reason for reason in decision.reasons) != promoted
+    assert any("(params.yaml: statistics.min_rows)" in reason for reason in decision.reasons) != promoted
 
 
 @pytest.mark.parametrize(("low", "promoted"), [(0.1, True), (-0.1, False)])
@@ -165,7 +165,7 @@ def test_a_slice_that_is_shown_to_lose_more_than_allowed_refuses(step, promoted)
 
 @pytest.mark.parametrize(("rows", "promoted"), [(49, True), (50, False)])
 def test_a_slice_of_few_rows_cannot_refuse(rows, promoted):
-    assert decided(a_challenge(slices=(a_slice(-0.2, rows=rows),)), min_slice_rows=50).promote is promoted
+    assert decided(a_challenge(slices=(a_slice(-0.2, rows=rows),))).promote is promoted
 
 
 def test_without_a_champion_a_slice_has_nothing_to_be_compared_with():
@@ -178,7 +178,7 @@ def test_without_a_champion_a_slice_has_nothing_to_be_compared_with():
 def test_a_slice_where_the_metric_is_not_defined_refuses_unless_it_is_small(rows, promoted):
     unknown = SliceFound("kind = bread", rows, None, None, None)
 
-    decision = decided(a_challenge(slices=(unknown,)), min_slice_rows=50)
+    decision = decided(a_challenge(slices=(unknown,)))
 
     assert decision.promote is promoted
     assert promoted or "where kind = bread (50 rows) accuracy is not defined" in decision.reasons[0]

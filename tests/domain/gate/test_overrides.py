@@ -3,13 +3,13 @@ from datetime import date, timedelta
 import pytest
 
 from releve.core.errors import BadInput
-from releve.core.params import Override
+from releve.core.params import GateOverride
 from releve.domain.gate.gate import FLOORS
 from releve.domain.gate.overrides import FailedCheck, override
 from tests.tables import make_params
 
 UNTIL = date(2026, 1, 31)
-ADA = Override(floor="fairness", by="Ada", reason="a trial of four weeks", until=UNTIL)
+ADA = GateOverride(floor="fairness", by="Ada", reason="a trial of four weeks", until=UNTIL)
 UNFAIR = FailedCheck("fairness", "the groups differ")
 
 

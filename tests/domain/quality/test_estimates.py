@@ -16,8 +16,8 @@ from releve.domain.schema.target import BINARY, MULTICLASS, REGRESSION
 from tests.tables import make_params
 
 SEED = 7
-PARAMS = make_params().estimate
-DOUBT = Doubt(PARAMS.confidence, PARAMS.resamples, 0, SEED)
+STATISTICS = make_params().statistics
+DOUBT = Doubt.of(STATISTICS, resamples=estimates.RESAMPLES)
 COLUMNS = {"x": {"type": "number"}, "kind": {"type": "category"}, "note": {"type": "text"}}
 SCHEMAS = {
     BINARY: Schema.from_dict({"target": {"name": "y", "classes": [0, 1]}, "columns": COLUMNS}),
@@ -65,7 +65,7 @@ def promised(metric, task, better=0.0):
     return Promise(metric, value, value - 0.01, value + 0.01, 300)
 
 
-def estimated(metric="accuracy", task=BINARY, *, holdout=300, window=None, labelled=None, promise=None, **params):
+def estimated(metric="accuracy", task=BINARY, *, holdout=300, window=None, labelled=None, promise=None):
     return estimate(
         answered(task, holdout, seed=2) if holdout else None,
         answered(task, seed=3) if window is None else window,
@@ -73,7 +73,7 @@ def estimated(metric="accuracy", task=BINARY, *, holdout=300, window=None, label
         schema=SCHEMAS[task],
         promise=promise or promised(metric, task),
         tolerance=0.15,
-        params=PARAMS.model_copy(update=params),
+        min_rows=STATISTICS.min_rows,
         doubt=DOUBT,
     )
 
@@ -121,7 +121,7 @@ def test_audits_fail_in_at_most_one_of_twenty_looks_where_only_the_rows_changed(
         not audit(
             fit(metric, answered(task, seed=100 + look), SCHEMAS[task], doubt),
             answered(task, seed=1000 + look, shift=shift),
-            PARAMS,
+            STATISTICS.min_rows,
             doubt,
         ).passed
         for look in range(looks)
@@ -156,14 +156,16 @@ def test_few_labels_audit_nothing(rows, audited):
     found = estimated(labelled=answered(BINARY, rows, seed=6) if rows else None)
 
     assert (found.audit is not None) is audited
-    assert ("90 are needed (params.yaml: estimate.min_audit_rows)" in str(found)) is not audited
+    assert ("90 are needed (params.yaml: statistics.min_rows)" in str(found)) is not audited
 
 
 def test_a_gap_that_is_tolerated_switches_nothing_off():
     labelled = answered(BINARY, seed=6, concept=True)
 
-    assert estimated(labelled=labelled, audit_tolerance=0.02).state == OFF
-    assert estimated(labelled=labelled, audit_tolerance=0.5).state != OFF
+    fitted = fit("accuracy", answered(BINARY, seed=2), SCHEMAS[BINARY], DOUBT)
+
+    assert not audit(fitted, labelled, STATISTICS.min_rows, DOUBT, tolerance=0.02).passed
+    assert audit(fitted, labelled, STATISTICS.min_rows, DOUBT, tolerance=0.5).passed
 
 
 def test_answers_that_are_all_of_one_class_have_no_audit_by_auc():

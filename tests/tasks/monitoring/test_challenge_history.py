@@ -56,7 +56,7 @@ def test_a_harvest_counts_as_many_batches_as_its_rows_did_before(rows, batches, 
 
 @pytest.mark.parametrize(("min_new_rows", "rows"), [(1, 90), (90, 90), (91, 91)])
 def test_fewer_answers_than_the_gate_can_judge_on_are_no_batch(min_new_rows, rows):
-    params = make_params(trigger={"min_new_rows": min_new_rows}, gate={"min_rows": 90})
+    params = make_params(trigger={"min_new_rows": min_new_rows}, statistics={"min_rows": 90})
 
     assert answers_of_a_batch(params) == rows
 

@@ -83,7 +83,7 @@ def test_answers_like_the_reference_have_not_drifted_even_where_cells_are_missin
 
 
 def test_drift_without_labels_that_show_the_champion_copes_asks_for_a_challenge(released):
-    released.override(trigger={"min_labels": 90, "min_new_rows": 10})
+    released.override(trigger={"min_new_rows": 10})
     answered(released, dearer(market_rows(300, seed=12)), labelled=50)
 
     found = monitor(released.settings, SHOP)

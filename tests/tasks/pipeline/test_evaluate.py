@@ -45,7 +45,7 @@ def a_stage(root, target, answers, **gate):
     write_json(files.folds, [{"start": FIRST, "end": 300}, {"start": 300, "end": ROWS}])
     write_inputs(files.inputs, Inputs("batches", champion="", seen_rows=0))
     settings = Settings.from_environ({}, cwd=root)
-    return Stage(settings, make_params(gate={"resamples": 200, **gate}), Schema.from_dict(values), files)
+    return Stage(settings, make_params(gate=gate), Schema.from_dict(values), files)
 
 
 def of_values(root, **gate):

@@ -26,7 +26,7 @@ from tests.tables import make_params
 RECIPE = {"recipe": "linear", "scale": "standard", "options": {}, "seed": 7, "score": None, "trials": [{"number": 0}]}
 
 
-def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0, embedding=None):
+def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0, search=None):
     """A stage whose earlier steps have run."""
     schema, frame = mixed_table(task, kinds)
     rows = frame.assign(_batch=["first"] * 90 + ["second"] * 60, _row=range(150))
@@ -40,7 +40,7 @@ def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0,
     write_json(files.recipe, RECIPE | {"window": {"last_batches": last_batches}})
     write_json(files.evaluation, {"rows": 150})
     settings = Settings(project=folder, home=folder / "var", registry_url="", milvus_uri="")
-    return Stage(settings, make_params(embedding=embedding or {}), schema, files)
+    return Stage(settings, make_params(search=search or {}), schema, files)
 
 
 def packaged(stage):
@@ -104,7 +104,7 @@ def test_the_answers_to_the_holdout_and_their_labels_travel_with_the_model(task,
 
 
 def test_texts_are_searched_by_their_ngrams(tmp_path):
-    stage = make_stage(tmp_path, kinds=MIXES["texts"], embedding={"dimensions": 5})
+    stage = make_stage(tmp_path, kinds=MIXES["texts"], search={})
 
     model = packaged(stage)
 
@@ -117,7 +117,7 @@ def test_texts_are_searched_by_their_ngrams(tmp_path):
 
 def test_a_sentence_model_travels_with_the_model_and_is_part_of_its_version(tmp_path):
     make_sentence_model(tmp_path / "var" / "sentences")
-    stage = make_stage(tmp_path, kinds=MIXES["all"], embedding={"model": "sentences"})
+    stage = make_stage(tmp_path, kinds=MIXES["all"], search={"model": "sentences"})
     plain = packaged(make_stage(tmp_path / "plain", kinds=MIXES["all"]))
 
     model = packaged(stage)
@@ -129,11 +129,11 @@ def test_a_sentence_model_travels_with_the_model_and_is_part_of_its_version(tmp_
 
 
 def test_a_sentence_model_that_is_not_there_is_told(tmp_path):
-    stage = make_stage(tmp_path, kinds=MIXES["texts"], embedding={"model": "sentences"})
+    stage = make_stage(tmp_path, kinds=MIXES["texts"], search={"model": "sentences"})
 
-    with pytest.raises(BadInput, match=r"embedding\.model is .*sentences, and there is no such folder"):
+    with pytest.raises(BadInput, match=r"search\.model is .*sentences, and there is no such folder"):
         package(stage)
 
 
 def test_a_table_without_texts_needs_no_sentence_model(tmp_path):
-    assert packaged(make_stage(tmp_path, embedding={"model": "sentences"})).embedder.texts == ()
+    assert packaged(make_stage(tmp_path, search={"model": "sentences"})).embedder.texts == ()

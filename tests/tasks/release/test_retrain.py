@@ -112,7 +112,7 @@ def test_a_challenger_that_is_not_better_is_refused_and_its_reasons_are_kept(rel
     found = retrain(released.settings, SHOP, reason="a few rows")
 
     assert not found.promote
-    assert "the holdout has 30 rows, the gate needs 90 (params.yaml: gate.min_rows)" in found.reasons
+    assert "the holdout has 30 rows, the gate needs 90 (params.yaml: statistics.min_rows)" in found.reasons
     assert last_challenger(released.registry, SHOP) == found
     assert challenges(released)[-1].reason == "a few rows"
 
