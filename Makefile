@@ -47,7 +47,7 @@ EVIDENTLY_PORT ?= 8001
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast test-system lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle archive scenario requeue card page replay gate-aa drift-bench evidently
+.PHONY: help setup demo test test-fast test-system lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle archive scenario requeue card page backtest gate-aa drift-bench evidently
 
 help:  ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -167,7 +167,7 @@ card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html
 page: setup  ## Write the page of SCENARIO to var/pages: quality, drift, decisions, costs; or to HTML=page.html
 	@$(BIN)/python -m tasks.reporting.page $(SCENARIO) $(if $(HTML),'$(HTML)')
 
-replay: setup  ## When should it retrain? Policies over its own history; WRITE=1 sets the recommended one (SCENARIO=digits)
+backtest: setup  ## When should it retrain? Policies over its own history; WRITE=1 sets the recommended one (SCENARIO=digits)
 	@$(BIN)/python -m tasks.backtest $(SCENARIO) $(if $(WRITE),--write)
 
 gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: writes docs/gate_aa.* (eight minutes)

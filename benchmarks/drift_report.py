@@ -18,7 +18,7 @@ import pandas as pd
 
 from benchmarks.drift_worlds import KINDS, schema_of
 from releve.adapters.files import read_params
-from releve.domain.drift.drift import NO_DRIFT
+from releve.domain.drift.verdict import NO_DRIFT
 from tasks.monitoring.drift import look_for_drift
 
 COLUMNS, ROWS, SCENARIOS = 50, 1_000_000, 3

@@ -12,7 +12,7 @@ from benchmarks.drift_rivals import rivals
 from benchmarks.drift_worlds import MADE, MIXED, NORMAL, REFERENCE, RESAMPLED, Columns, draw, schema_of
 from releve.adapters.compute import open_workers
 from releve.core.params import Monitor
-from releve.domain.drift.drift import ALARMS, BROKEN, DRIFT, NO_DRIFT, compare
+from releve.domain.drift.verdict import ALARMS, BROKEN, DRIFT, NO_DRIFT, compare
 from releve.domain.evaluation.scores import Interval, share
 
 COLUMNS, ROWS = (10, 50, 200), (200, 1_000, 10_000)

@@ -21,7 +21,7 @@ from releve.adapters.files import read_params
 from releve.domain.evaluation.metrics import METRICS, default_metric, score_sheet, sheet
 from releve.domain.evaluation.paired import Doubt
 from releve.domain.evaluation.scores import share
-from releve.domain.quality import estimates
+from releve.domain.quality import estimate as estimates
 from releve.domain.quality.realised import Answered
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from benchmarks.replay import read
+from benchmarks.backtest import read
 from releve.adapters.models.model_runtime import onnx_runner, pipeline_runner
 from releve.adapters.models.onnx_export import export_checked
 from releve.domain.gate.sanity import Sanity, check

@@ -15,7 +15,7 @@ from releve.core.door import run_command
 from releve.core.errors import BadInput, Unavailable
 from releve.core.settings import Settings
 
-FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "replay")
+FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "backtest")
 DEFAULT_SCENARIO = "digits"
 
 

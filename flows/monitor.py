@@ -9,10 +9,10 @@ from flows.artifacts import key_of, plain
 from flows.context import Scenario, begin, step
 from flows.pages import publish
 from releve.core.settings import Settings
-from releve.domain.drift import drift
-from releve.domain.drift.drift import by_effect
+from releve.domain.drift import verdict as drift
+from releve.domain.drift.verdict import by_effect
 from releve.domain.evaluation.scores import Interval, told, told_interval
-from releve.domain.quality.estimates import Audit
+from releve.domain.quality.estimate import Audit
 from tasks.monitoring import monitor as monitor_step
 from tasks.monitoring.monitor import Observation
 

@@ -92,7 +92,7 @@ def _folders(state: ScenarioState) -> tuple[Path, ...]:
         state.ledger,
         state.harvest,
         state.reports,
-        state.replay,
+        state.backtest,
     )
 
 

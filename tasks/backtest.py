@@ -1,4 +1,4 @@
-"""Play policies over a scenario's own history, and say which one suits: docs/replay.md.
+"""Play policies over a scenario's own history, and say which one suits: docs/backtest.md.
 
 `python -m tasks.backtest churn [--write]`; the second writes what is recommended into scenarios/churn/params.yaml.
 """
@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from releve.adapters.backtest_picture import picture
 from releve.adapters.compute import open_workers
 from releve.adapters.files import check_scenario_text, write_bytes, write_json
 from releve.adapters.git_dvc.committed import begin_run, read_committed
 from releve.adapters.git_dvc.data_history import DataHistory
-from releve.adapters.replay_picture import picture
 from releve.core.door import run_command, tell
 from releve.core.errors import BadInput, ReleveError
 from releve.core.params import Params
 from releve.core.settings import Settings
-from releve.domain.backtest import replay_jobs
-from releve.domain.backtest.replay import Played, drive
-from releve.domain.backtest.replay_course import Course, course, cut
-from releve.domain.backtest.replay_figures import check_scorable, figures
-from releve.domain.backtest.replay_jobs import Bench, Done, Job
+from releve.domain.backtest import jobs as backtest_jobs
+from releve.domain.backtest.engine import Played, drive
+from releve.domain.backtest.jobs import Bench, Done, Job
+from releve.domain.backtest.results import check_scorable, figures
+from releve.domain.backtest.variants import Policy, policies
+from releve.domain.backtest.walk_forward import Course, course, cut
 from releve.domain.evaluation.metrics import resolve
 from releve.domain.onboarding.params_edit import with_settings
 from releve.domain.schema.own_columns import BATCH
@@ -33,8 +34,7 @@ from releve.domain.schema.schema import Schema
 from releve.domain.training import search_spaces, trials
 from releve.domain.training.search_spaces import AUTO, Candidate
 from releve.domain.training.trials import Score, Table, Trial, try_candidate
-from releve.domain.trigger.policies import Policy, policies
-from releve.reporting.replay_text import HEADS, advice, lines, markdown, recommended_settings, summary
+from releve.reporting.backtest_text import HEADS, advice, lines, markdown, recommended_settings, summary
 from tasks.pipeline.split import as_described
 from tasks.places import ScenarioFiles, ScenarioState
 
@@ -45,21 +45,21 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Replayed:
+class Backtest:
     """What was found, and where it lies."""
 
-    found: dict[str, Any]  # replay.json
-    folder: Path  # replay.json, replay.md, replay.png
+    found: dict[str, Any]  # backtest.json
+    folder: Path  # backtest.json, backtest.md, backtest.png
 
     @property
     def markdown(self) -> str:
         return markdown(self.found)
 
 
-def replay(
+def backtest(
     settings: Settings, scenario: str, *, write: bool = False, progress: Progress = lambda line: None
-) -> Replayed:
-    """Replay the rows on the scenario's branch. `write`: set what is recommended in the scenario's params.yaml.
+) -> Backtest:
+    """Backtest the rows on the scenario's branch. `write`: set what is recommended in the scenario's params.yaml.
 
     Raises NotFound where nothing was ingested, BadInput where the rows are too few.
     """
@@ -72,13 +72,13 @@ def replay(
     found = play(scenario, rows, schema, params, progress=progress)
 
     # apply
-    folder = ScenarioState(settings.home, scenario).replay
-    write_json(folder / "replay.json", found)
-    write_bytes(folder / "replay.md", markdown(found).encode())
-    write_bytes(folder / "replay.png", picture(found))
+    folder = ScenarioState(settings.home, scenario).backtest
+    write_json(folder / "backtest.json", found)
+    write_bytes(folder / "backtest.md", markdown(found).encode())
+    write_bytes(folder / "backtest.png", picture(found))
     if write:
         write_recommended(settings, scenario, found)
-    return Replayed(found, folder)
+    return Backtest(found, folder)
 
 
 def read_rows(settings: Settings, scenario: str, schema: Schema, params: Params) -> "pd.DataFrame":
@@ -99,7 +99,7 @@ def play(
     chosen: Sequence[Policy] | None = None,
     progress: Progress = lambda line: None,
 ) -> dict[str, Any]:
-    """replay.json of the policies, all of them unless some are `chosen`, over rows in time order."""
+    """backtest.json of the policies, all of them unless some are `chosen`, over rows in time order."""
     first = cut(rows, params)[0]
     candidate = choose_recipe(rows.iloc[:first].reset_index(drop=True), len(rows), schema, params, progress)
     found = course(rows.reset_index(drop=True), schema, candidate, params)
@@ -116,7 +116,7 @@ def run(found: Course, chosen: Sequence[Policy], *, progress: Progress = lambda 
         def run_jobs(jobs: list[Job]) -> list[Done]:
             nonlocal fitted
             outcomes = [each.value or Done(None, 0.0, each.problem) for each in workers.run(jobs)]
-            if models := sum(isinstance(job, replay_jobs.Fit) for job in jobs):
+            if models := sum(isinstance(job, backtest_jobs.Fit) for job in jobs):
                 fitted += models
                 progress(f"{fitted} models fitted")
             return outcomes
@@ -129,7 +129,7 @@ def work(bench: Bench, job: Job) -> Done:
     began = time.process_time()
     value, problem = None, ""
     try:
-        value = replay_jobs.work(job, bench)
+        value = backtest_jobs.work(job, bench)
     except ReleveError as error:
         problem = str(error)
     return Done(value, time.process_time() - began, problem)
@@ -139,7 +139,7 @@ def choose_recipe(
     before: "pd.DataFrame", total: int, schema: Schema, params: Params, progress: Progress = lambda line: None
 ) -> Candidate:
     """The recipe that params.yaml names, or the best of their defaults on rows `before` the first window: none that is
-    replayed has a say."""
+    backtested has a say."""
     if params.train.recipe != AUTO:
         return Candidate.from_dict(params.train.model_dump())
     recipes, left_out = search_spaces.fitting(tuple(params.tune.recipes), rows=total)
@@ -178,12 +178,12 @@ def write_recommended(settings: Settings, scenario: str, found: dict[str, Any]) 
     write_bytes(path, text.encode())
 
 
-def show(done: Replayed) -> None:
+def show(done: Backtest) -> None:
     """The table on the terminal."""
     from rich.console import Console
     from rich.table import Table as Shown
 
-    table = Shown(*HEADS, title=f"Replay of {done.found['scenario']}", caption=summary(done.found))
+    table = Shown(*HEADS, title=f"Backtest of {done.found['scenario']}", caption=summary(done.found))
     for cells in lines(done.found):
         table.add_row(*cells)
     console = Console()
@@ -200,7 +200,7 @@ def main(arguments: Sequence[str]) -> int:
 
     def run() -> None:
         settings = begin_run(Settings.from_environ(os.environ, cwd=Path.cwd()), asked.scenario, tell=tell)
-        show(replay(settings, asked.scenario, write=asked.write, progress=lambda line: print(line, flush=True)))
+        show(backtest(settings, asked.scenario, write=asked.write, progress=lambda line: print(line, flush=True)))
 
     return run_command(run)
 

@@ -128,8 +128,8 @@ class ScenarioState:
         return self.home / "pages" / f"{self.scenario}.html"
 
     @property
-    def replay(self) -> Path:  # what other policies would have been worth: replay.json, its table and its picture
-        return self.home / "replay" / self.scenario
+    def backtest(self) -> Path:  # what other policies would have been worth: backtest.json, its table and its picture
+        return self.home / "backtest" / self.scenario
 
     @property
     def worktrees(self) -> Path:

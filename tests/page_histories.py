@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from releve.domain.evaluation.scores import Interval
-from releve.domain.quality.quality_windows import QualityWindow
+from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import CHALLENGED, MONITORED, RELEASED, Event
 from releve.domain.registry.release import Release
 from releve.reporting.page.evidence import PageEvidence
@@ -127,10 +127,10 @@ def make_evidence(windows: int, /, **changes: Any) -> PageEvidence:
     return PageEvidence(**{**said, **changes})
 
 
-def make_replay(
+def make_backtest(
     *, windows: int = 4, policies: tuple[str, ...] = ("static", "two keys", "every window")
 ) -> dict[str, Any]:
-    """replay.json; each policy is better than the one before."""
+    """backtest.json; each policy is better than the one before."""
     found = [
         {
             "name": name,

@@ -1,4 +1,4 @@
-"""Made streams to replay: rows in time order whose rule changes, or does not."""
+"""Made streams to backtest: rows in time order whose rule changes, or does not."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from releve.core.params import Params
-from releve.domain.backtest.replay_course import Course, course
-from releve.domain.backtest.replay_jobs import Bench, Done, Job, work
+from releve.domain.backtest.jobs import Bench, Done, Job, work
+from releve.domain.backtest.walk_forward import Course, course
 from releve.domain.schema.schema import Schema
 from releve.domain.training.search_spaces import Candidate
 from tests.tables import make_params
@@ -59,7 +59,7 @@ def stream_params(**sections: dict[str, Any]) -> Params:
 
 
 def stream_course(rows: pd.DataFrame, **sections: dict[str, Any]) -> Course:
-    """The stream, ready to be replayed."""
+    """The stream, ready to be backtested."""
     return course(rows, SCHEMA, LINEAR, stream_params(**sections))
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from releve.core.errors import ReleveError
 from releve.core.params import Monitor
-from releve.domain.drift.drift import ColumnDrift, Look, by_effect, has_drifted
-from releve.domain.drift.drift_columns import Pair, as_series
-from releve.domain.drift.drift_tests import Measured, categories, most_changed, numbers
+from releve.domain.drift.preprocessing import Pair, as_series
+from releve.domain.drift.two_sample_tests import Measured, categories, most_changed, numbers
+from releve.domain.drift.verdict import ColumnDrift, Look, by_effect, has_drifted
 from releve.domain.schema.columns import CATEGORY
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from releve.adapters.registry.registry import Registry
 from releve.core.errors import NotFound
 from releve.core.params import Alerts
 from releve.core.settings import Settings
-from releve.domain.alerting.alert_signals import KINDS
 from releve.domain.alerting.alerts import Book, Message, first_book, look_through, read_book, told
+from releve.domain.alerting.signals import KINDS
 from releve.domain.registry.chain import ALERTED
 
 Post = Callable[[Message], None]

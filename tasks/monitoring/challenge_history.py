@@ -4,7 +4,7 @@ import re
 from itertools import takewhile
 
 from releve.adapters.registry.registry import Registry
-from releve.domain.drift.drift import BROKEN
+from releve.domain.drift.verdict import BROKEN
 from releve.domain.evaluation.scores import Interval
 from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, Event
 from releve.domain.trigger.cadence import Challenged, Payoff

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from releve.adapters.drift_report import Workspace, drift_report
 from releve.adapters.files import write_bytes
 from releve.core.params import Monitor
-from releve.domain.drift import drift
-from releve.domain.drift.drift import Predictions, Verdict
+from releve.domain.drift import verdict as drift
+from releve.domain.drift.verdict import Predictions, Verdict
 from releve.domain.schema.schema import Schema
 
 if TYPE_CHECKING:

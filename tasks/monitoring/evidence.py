@@ -10,15 +10,17 @@ from releve.adapters.registry.registry import Current, Registry
 from releve.core.errors import BadInput
 from releve.core.params import Params
 from releve.core.settings import Settings
-from releve.domain.drift.drift import Predictions
+from releve.domain.drift.verdict import Predictions
 from releve.domain.evaluation.metrics import metrics_of
 from releve.domain.evaluation.paired import Doubt
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, join_labels
-from releve.domain.quality import age, estimates, quality, realised
-from releve.domain.quality.age import Age
-from releve.domain.quality.estimates import Estimate
-from releve.domain.quality.quality import Promise, Quality, promise_of
-from releve.domain.quality.realised import Answered
+from releve.domain.quality import estimate as estimates
+from releve.domain.quality import realised
+from releve.domain.quality import realised as quality
+from releve.domain.quality import staleness as age
+from releve.domain.quality.estimate import Estimate
+from releve.domain.quality.realised import Answered, Promise, Quality, promise_of
+from releve.domain.quality.staleness import Age
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger.cadence import LEAST_RECENT
 from tasks.monitoring.champion import check_released, read_holdout, read_reference

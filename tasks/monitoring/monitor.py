@@ -9,10 +9,10 @@ from releve.adapters.drift_report import Workspace
 from releve.adapters.files import write_json
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings
-from releve.domain.drift.drift import Verdict
-from releve.domain.quality.age import Age
-from releve.domain.quality.estimates import Estimate
-from releve.domain.quality.quality import Quality
+from releve.domain.drift.verdict import Verdict
+from releve.domain.quality.estimate import Estimate
+from releve.domain.quality.realised import Quality
+from releve.domain.quality.staleness import Age
 from releve.domain.registry.chain import MONITORED
 from releve.domain.trigger import trigger
 from releve.domain.trigger.cadence import Payoff

@@ -8,8 +8,8 @@ from releve.core.errors import NotFound
 from releve.core.settings import Settings
 from releve.domain.evaluation.metrics import resolve
 from releve.domain.evaluation.paired import Doubt
-from releve.domain.quality.quality_windows import QualityWindow, Scoring
-from releve.domain.quality.quality_windows import quality_windows as cut_windows
+from releve.domain.quality.windows import QualityWindow, Scoring
+from releve.domain.quality.windows import quality_windows as cut_windows
 from releve.domain.schema.schema import Schema
 from tasks.monitoring.champion import read_reference
 from tasks.places import ScenarioState

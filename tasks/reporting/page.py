@@ -20,14 +20,14 @@ from releve.reporting.page.page import build
 from tasks.monitoring.quality_windows import quality_windows
 from tasks.places import ScenarioState
 
-REPLAY_FORMAT = 1
-MEND_REPLAY = "make it again with `make replay`, or take it away"
+BACKTEST_FORMAT = 1
+MEND_BACKTEST = "make it again with `make backtest`, or take it away"
 
 
 def write_page(settings: Settings, scenario: str, *, path: Path | None = None) -> Path:
     """To <home>/pages/<scenario>.html unless told otherwise; where it lies.
 
-    Raises NotFound for a scenario that has no folder, BadInput for a replay that cannot be read.
+    Raises NotFound for a scenario that has no folder, BadInput for a backtest that cannot be read.
     """
     evidence = gather(settings, scenario, now=datetime.now(UTC))
 
@@ -37,7 +37,7 @@ def write_page(settings: Settings, scenario: str, *, path: Path | None = None) -
 
 
 def gather(settings: Settings, scenario: str, *, now: datetime) -> PageEvidence:
-    """What registry, ledger and replay know of a scenario since it was last started over."""
+    """What registry, ledger and backtest know of a scenario since it was last started over."""
     with closing(Registry(settings.registry_url)) as registry:
         events, current = registry.events(scenario), registry.current(scenario)
     return PageEvidence(
@@ -47,19 +47,19 @@ def gather(settings: Settings, scenario: str, *, now: datetime) -> PageEvidence:
         windows=quality_windows(settings, scenario),
         release=current.release if current else None,
         since=current.since if current else "",
-        replay=_replay(ScenarioState(settings.home, scenario).replay / "replay.json"),
+        backtest=_backtest(ScenarioState(settings.home, scenario).backtest / "backtest.json"),
     )
 
 
-def _replay(path: Path) -> dict[str, object] | None:
+def _backtest(path: Path) -> dict[str, object] | None:
     if not path.is_file():
         return None
     try:
         found = dict(json.loads(path.read_text(encoding="utf-8")))
     except (TypeError, ValueError) as error:
-        raise BadInput(f"{path} is no JSON object ({error}); {MEND_REPLAY}") from None
-    if found.get("format") != REPLAY_FORMAT:
-        raise BadInput(f"{path} has format {found.get('format')!r}, expected {REPLAY_FORMAT}; {MEND_REPLAY}")
+        raise BadInput(f"{path} is no JSON object ({error}); {MEND_BACKTEST}") from None
+    if found.get("format") != BACKTEST_FORMAT:
+        raise BadInput(f"{path} has format {found.get('format')!r}, expected {BACKTEST_FORMAT}; {MEND_BACKTEST}")
     return found
 
 

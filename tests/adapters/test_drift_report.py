@@ -7,8 +7,8 @@ import pytest
 
 from releve.adapters import drift_report as adapter
 from releve.adapters.drift_report import ReportMismatch, Workspace, drift_report
-from releve.domain.drift import drift
-from releve.domain.drift.drift import Predictions
+from releve.domain.drift import verdict as drift
+from releve.domain.drift.verdict import Predictions
 from tests.tables import make_params, rentals_rows, rentals_schema, shop_rows, shop_schema
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ import yaml
 
 from releve.core.settings import Settings
 from releve.domain.alerting.alerts import Message
-from releve.domain.scheduling.deployments import deployments_for
+from releve.domain.scheduling.prefect_yaml import deployments_for
 from tests.receivers import Receiver, receiving
 from tests.tables import ROOT
 

@@ -28,7 +28,7 @@ pytestmark = [
 
 ANSWERED_WINDOWS = (4, 5, 6)
 EVENT_SECONDS = 30
-FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "replay")
+FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "backtest")
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def test_a_page_that_cannot_be_written_is_told_and_fails_nothing(
     from prefect import flow
 
     work_in(fresh)
-    write_bytes(fresh.state.replay / "replay.json", b"[")
+    write_bytes(fresh.state.backtest / "backtest.json", b"[")
 
     done = flow(import_module("flows.pages").publish)(fresh.settings, SCENARIO, return_state=True)
 

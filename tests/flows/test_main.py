@@ -61,4 +61,4 @@ def test_another_question_is_answered_with_the_flows_that_there_are(tmp_path: Pa
     done = run(make_project(tmp_path), *arguments)
 
     assert done.returncode == 1
-    assert "expected one of ingest, monitor, retrain, release, rollback, lifecycle, replay" in done.stderr
+    assert "expected one of ingest, monitor, retrain, release, rollback, lifecycle, backtest" in done.stderr

@@ -9,7 +9,7 @@ import pytest
 from releve.adapters.models import model_runtime
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger import LedgerReader, find_answer
-from releve.domain.drift.drift_cells import clean
+from releve.domain.drift.preprocessing import clean
 from tests.serving.conftest import Running
 from tests.serving.process import free_port, milvus_serving
 from tests.serving.tables import packed, table_served

@@ -54,13 +54,13 @@ def test_a_archived_scenario_starts_over_with_the_same_files(released):
 
 def test_what_was_shown_of_a_archived_scenario_is_set_aside_too(fresh):
     write_bytes(fresh.state.page, b"a page")
-    write_bytes(fresh.state.replay / "replay.json", b"{}")
+    write_bytes(fresh.state.backtest / "backtest.json", b"{}")
 
     found = archive_scenario(fresh.settings, SHOP, reason="a demo")
 
-    assert {"replay", "shop.html"} <= set(found.moved)
+    assert {"backtest", "shop.html"} <= set(found.moved)
     assert (found.archive / "shop.html").read_bytes() == b"a page"
-    assert (found.archive / "replay" / "replay.json").is_file()
+    assert (found.archive / "backtest" / "backtest.json").is_file()
     assert not fresh.state.page.exists()
 
 

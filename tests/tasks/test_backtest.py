@@ -5,10 +5,10 @@ import yaml
 
 from releve.adapters.files import read_params, read_schema
 from releve.core.errors import BadInput, NotFound
+from releve.domain.backtest.variants import Policy, policies
 from releve.domain.training.search_spaces import Candidate
-from releve.domain.trigger.policies import Policy, policies
-from releve.reporting.replay_text import recommended_settings
-from tasks.backtest import choose_recipe, play, read_rows, replay, run, write_recommended
+from releve.reporting.backtest_text import recommended_settings
+from tasks.backtest import backtest, choose_recipe, play, read_rows, run, write_recommended
 from tests.clusters import running_cluster
 from tests.streams import SCHEMA, abrupt, stream, stream_course, stream_params
 from tests.tables import SHOP, shop_schema
@@ -19,23 +19,23 @@ EVERY = Policy("every window", {"trigger.policy": "every", "trigger.min_new_rows
 
 
 @pytest.fixture
-def replayed(ingested):
+def backtested(ingested):
     ingested.override(backtest=SMALL, compute={"workers": 1})
     return ingested
 
 
-def test_a_replay_of_ingested_batches_leaves_its_figures_a_page_and_a_picture(replayed):
-    path = replayed.root / "scenarios" / SHOP / "params.yaml"
+def test_a_backtest_of_ingested_batches_leaves_its_figures_a_page_and_a_picture(backtested):
+    path = backtested.root / "scenarios" / SHOP / "params.yaml"
     path.write_text("# A comment of ours.\n" + path.read_text())
 
-    done = replay(replayed.settings, SHOP, write=True)
+    done = backtest(backtested.settings, SHOP, write=True)
 
-    found = json.loads((done.folder / "replay.json").read_text())
-    params = read_params(replayed.root, SHOP)
+    found = json.loads((done.folder / "backtest.json").read_text())
+    params = read_params(backtested.root, SHOP)
     assert [policy["name"] for policy in found["policies"]] == [policy.name for policy in policies(params)]
     assert sum(window["rows"] for window in found["windows"]) == 100
-    assert (done.folder / "replay.md").read_text() == done.markdown
-    assert (done.folder / "replay.png").read_bytes().startswith(b"\x89PNG")
+    assert (done.folder / "backtest.md").read_text() == done.markdown
+    assert (done.folder / "backtest.png").read_bytes().startswith(b"\x89PNG")
     chosen = recommended_settings(found)
     written = yaml.safe_load(path.read_text())
     assert all(written[key.split(".")[0]][key.split(".")[1]] == value for key, value in chosen.items())
@@ -55,12 +55,12 @@ def test_params_that_would_be_wrong_with_what_is_recommended_stay_as_they_were(f
     assert path.read_text() == before
 
 
-def test_a_replay_changes_no_params_unless_it_is_asked_to(replayed):
-    path = replayed.root / "scenarios" / SHOP / "params.yaml"
+def test_a_backtest_changes_no_params_unless_it_is_asked_to(backtested):
+    path = backtested.root / "scenarios" / SHOP / "params.yaml"
     before = path.read_bytes()
-    params, schema = read_params(replayed.root, SHOP), read_schema(replayed.root, SHOP)
+    params, schema = read_params(backtested.root, SHOP), read_schema(backtested.root, SHOP)
 
-    rows = read_rows(replayed.settings, SHOP, schema, params)
+    rows = read_rows(backtested.settings, SHOP, schema, params)
     play(SHOP, rows, schema, params, chosen=[STATIC, EVERY])
 
     assert path.read_bytes() == before
@@ -74,9 +74,9 @@ def test_a_batch_that_no_longer_fits_is_named_as_in_the_pipeline(ingested):
         read_rows(ingested.settings, SHOP, narrower, read_params(ingested.root, SHOP))
 
 
-def test_a_scenario_without_a_batch_has_no_history_to_replay(fresh):
+def test_a_scenario_without_a_batch_has_no_history_to_backtest(fresh):
     with pytest.raises(NotFound, match="nothing was ingested here yet"):
-        replay(fresh.settings, SHOP)
+        backtest(fresh.settings, SHOP)
 
 
 def played_by(**compute):

@@ -12,7 +12,7 @@ from releve.adapters.files import scenario_names, write_bytes
 from releve.adapters.git_dvc.committed import read_committed
 from releve.core.errors import ReleveError, Unavailable
 from releve.core.settings import LOOPBACK, Settings
-from releve.domain.scheduling.deployments import deployments_for
+from releve.domain.scheduling.prefect_yaml import deployments_for
 
 TAG = "releve"  # that every deployment of prefect.yaml carries
 HTTP_SECONDS = 30.0

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from releve.core.params import Alerts
-from releve.domain.alerting.alert_signals import ALARM, CALM, RETRAINING, SENTENCES, Signal, signals
+from releve.domain.alerting.signals import ALARM, CALM, RETRAINING, SENTENCES, Signal, signals
 from releve.domain.registry.chain import ARCHIVED, MONITORED, Event
 
 RAISED, REPEATED, ENDED = "raised", "repeated", "ended"

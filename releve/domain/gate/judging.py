@@ -1,6 +1,6 @@
 """Challenger, champion and naive baselines on the same holdout rows: by the gate's metric, over all and per slice.
 
-Pure, so that the retrain flow and a replay judge by the same rule.
+Pure, so that the retrain flow and a backtest judge by the same rule.
 """
 
 from dataclasses import asdict, dataclass, replace

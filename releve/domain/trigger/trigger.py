@@ -1,4 +1,4 @@
-"""Retrain or wait, with reasons for both. Evidence, what was done before, and a policy: docs/replay.md.
+"""Retrain or wait, with reasons for both. Evidence, what was done before, and a policy: docs/backtest.md.
 
 What holds back is asked first: broken data, too few new rows, a cooldown, a month's budget. Then the policy of
 params.yaml names its causes. The safety net (many new rows, many days, an age that is due) is part of every policy but
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from releve.core.params import Trigger
-from releve.domain.drift import drift
-from releve.domain.drift.drift import Verdict
+from releve.domain.drift import verdict as drift
+from releve.domain.drift.verdict import Verdict
 from releve.domain.evaluation.metrics import in_units
 from releve.domain.evaluation.scores import told_interval
-from releve.domain.quality import quality
-from releve.domain.quality.age import Age
-from releve.domain.quality.estimates import Estimate
-from releve.domain.quality.quality import Quality
+from releve.domain.quality import realised as quality
+from releve.domain.quality.estimate import Estimate
+from releve.domain.quality.realised import Quality
+from releve.domain.quality.staleness import Age
 from releve.domain.trigger import cadence
 from releve.domain.trigger.cadence import Challenged, Payoff
 

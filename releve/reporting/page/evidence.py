@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from releve.domain.quality.quality import Promise
-from releve.domain.quality.quality_windows import QualityWindow
+from releve.domain.quality.realised import Promise
+from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import CHALLENGED, MOVES, Event
 from releve.domain.registry.release import Release
 from releve.reporting.page.history import Look, looks_of, promises_of
@@ -14,7 +14,7 @@ from releve.reporting.page.history import Look, looks_of, promises_of
 
 @dataclass(frozen=True)
 class PageEvidence:
-    """`events`: since the scenario was last started over, oldest first. `replay`: replay.json, None where there is
+    """`events`: since the scenario was last started over, oldest first. `backtest`: backtest.json, None where there is
     none. `release`: what serves, since `since` (ISO 8601, UTC)."""
 
     scenario: str
@@ -23,7 +23,7 @@ class PageEvidence:
     windows: tuple[QualityWindow, ...] = ()
     release: Release | None = None
     since: str = ""
-    replay: Mapping[str, Any] | None = None
+    backtest: Mapping[str, Any] | None = None
 
     @cached_property
     def looks(self) -> tuple[Look, ...]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from releve.domain.drift.drift import OF_ANSWERS
+from releve.domain.drift.verdict import OF_ANSWERS
 from releve.domain.evaluation.scores import Interval, told
-from releve.domain.quality.quality import Promise
-from releve.domain.quality.quality_windows import QualityWindow
+from releve.domain.quality.realised import Promise
+from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, Event
 from releve.reporting.drawing.blocks import BACK, REFUSAL, RELEASE, Mark
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from releve.core.spans import span
-from releve.domain.quality.age import days_between
-from releve.domain.quality.estimates import OFF
+from releve.domain.quality.estimate import OFF
+from releve.domain.quality.staleness import days_between
+from releve.reporting.backtest_page import backtest
 from releve.reporting.drawing.blocks import Block, Facts, Page, Section, Words
 from releve.reporting.page.decisions import costs, decisions
 from releve.reporting.page.drift import drift
@@ -13,7 +14,6 @@ from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.figures import figures, told_look
 from releve.reporting.page.history import Look, to_the_minute, told_score
 from releve.reporting.page.quality import estimates, label_delay, quality
-from releve.reporting.replay_page import replay
 
 WITHOUT_SCORE = {OFF: "labels contradicted the estimate, which is switched off"}
 SECTIONS: dict[str, Callable[[PageEvidence], list[Block]]] = {
@@ -23,7 +23,7 @@ SECTIONS: dict[str, Callable[[PageEvidence], list[Block]]] = {
     "Drift": drift,
     "Decisions, newest first": decisions,
     "What it cost": costs,
-    "Replay: what other policies would have been worth": replay,
+    "Backtest: what other policies would have been worth": backtest,
 }
 
 
@@ -45,7 +45,7 @@ def _unknown(evidence: PageEvidence) -> list[Block]:
         f"quality without labels, as {_why_not_estimated(evidence)}": not any(
             look.estimate.get("score") for look in evidence.looks
         ),
-        "what other policies would have been worth, as there is no replay": not evidence.replay,
+        "what other policies would have been worth, as there is no backtest": not evidence.backtest,
     }
     said = [sentence for sentence, is_unknown in unknown.items() if is_unknown]
     return [Words((f"Not known yet: {'; '.join(said)}.",))] if said else []

@@ -5,9 +5,9 @@ from itertools import groupby
 
 from releve.core.spans import unit_of
 from releve.domain.evaluation.scores import Interval, told
-from releve.domain.quality.estimates import OFF
-from releve.domain.quality.quality import Promise
-from releve.domain.quality.quality_windows import QualityWindow
+from releve.domain.quality.estimate import OFF
+from releve.domain.quality.realised import Promise
+from releve.domain.quality.windows import QualityWindow
 from releve.reporting.drawing.blocks import (
     BARS,
     ESTIMATES,

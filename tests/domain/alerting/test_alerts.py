@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from releve.core.params import Alerts
-from releve.domain.alerting.alert_signals import SENTENCES, SUBJECTS
 from releve.domain.alerting.alerts import ENDED, RAISED, REPEATED, Book, first_book, look_through, read_book, told
+from releve.domain.alerting.signals import SENTENCES, SUBJECTS
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK
 from tests.page_histories import MODEL, RELEASE, drift, look_event, make_event, old_look_event
 from tests.tables import make_params

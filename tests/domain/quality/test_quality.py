@@ -4,7 +4,7 @@ import pytest
 from releve.domain.evaluation.paired import Doubt
 from releve.domain.evaluation.scores import share
 from releve.domain.evaluation.sheets import Sheet
-from releve.domain.quality.quality import HOLDS, UNCLEAR, UNKNOWN, WORSE, Promise, assess, promise_of
+from releve.domain.quality.realised import HOLDS, UNCLEAR, UNKNOWN, WORSE, Promise, assess, promise_of
 from releve.domain.registry.release import Release
 
 SEED = 7

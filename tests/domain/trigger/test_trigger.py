@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from releve.domain.drift import drift
-from releve.domain.drift.drift import Verdict
+from releve.domain.drift import verdict as drift
+from releve.domain.drift.verdict import Verdict
 from releve.domain.evaluation.scores import Interval, share
-from releve.domain.quality import quality
-from releve.domain.quality.quality import Quality
+from releve.domain.quality import realised as quality
+from releve.domain.quality.realised import Quality
 from releve.domain.trigger.trigger import Challenged, Evidence, History, Payoff, decide
 from tests.tables import make_params
 

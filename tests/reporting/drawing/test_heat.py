@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from releve.domain.drift.drift import BROKEN, DRIFT, INSUFFICIENT, NO_DRIFT
+from releve.domain.drift.verdict import BROKEN, DRIFT, INSUFFICIENT, NO_DRIFT
 from releve.reporting.drawing.blocks import Cell, HeatMap, HeatRow
 from releve.reporting.drawing.heat import STATES, heat_map, shade
 

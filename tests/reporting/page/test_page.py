@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from releve.domain.drift.drift import OF_ANSWERS
+from releve.domain.drift.verdict import OF_ANSWERS
 from releve.reporting.drawing.page import page
 from releve.reporting.page.decisions import LISTED, entries_of
 from releve.reporting.page.drift import SHOWN_COLUMNS
@@ -20,8 +20,8 @@ from tests.page_histories import (
     challenge_event,
     drift,
     look_event,
+    make_backtest,
     make_evidence,
-    make_replay,
     make_window,
     old_look_event,
     release_event,
@@ -81,12 +81,12 @@ def test_a_page_of_nothing_says_what_is_not_known():
     assert "svg" not in found.tags
     assert "Not known yet: nothing serves; drift, as nobody has looked; realised quality" in found.text
     assert "Nothing was decided yet." in found.text
-    assert "`make replay SCENARIO=shop` tries them" in found.text
+    assert "`make backtest SCENARIO=shop` tries them" in found.text
 
 
 @pytest.mark.parametrize("windows", [1, 2, 200])
 def test_every_section_is_there_whatever_the_number_of_windows(windows):
-    found = drawn(make_evidence(windows, replay=make_replay(windows=windows)))
+    found = drawn(make_evidence(windows, backtest=make_backtest(windows=windows)))
 
     assert all(title in found.text for title in SECTIONS)
     assert found.text.count("not known yet") == 0
@@ -98,13 +98,13 @@ def test_a_page_of_200_windows_and_many_columns_stays_small():
         look_event(day=number + 1.0, drift=drift("drift", columns=60, alarms=number % 50), estimate=ESTIMATE)
         for number in range(200)
     )
-    evidence = make_evidence(200, events=(release_event(), *looks), replay=make_replay(windows=200))
+    evidence = make_evidence(200, events=(release_event(), *looks), backtest=make_backtest(windows=200))
 
     assert len(page(build(evidence)).encode()) < LARGEST
 
 
 def test_nothing_is_loaded_from_elsewhere_and_every_picture_has_words():
-    found = drawn(make_evidence(2, replay=make_replay()))
+    found = drawn(make_evidence(2, backtest=make_backtest()))
 
     assert not {"link", "script", "iframe", "img"} & set(found.tags)
     assert not {"src", "href", "onclick"} & {name for name, _ in found.attributes}
@@ -124,9 +124,9 @@ def test_text_of_users_is_never_markup():
         look_event(day=3, drift=drift(NASTY)),
     )
     windows = (make_window(0, model=NASTY, naive_name=NASTY, metric=NASTY),)
-    replay = make_replay(policies=("static", NASTY)) | {"recommended": {"policy": NASTY, "reason": NASTY}}
+    backtest = make_backtest(policies=("static", NASTY)) | {"recommended": {"policy": NASTY, "reason": NASTY}}
 
-    found = drawn(make_evidence(1, events=events, windows=windows, replay=replay))
+    found = drawn(make_evidence(1, events=events, windows=windows, backtest=backtest))
 
     assert not {"script", "img"} & set(found.tags)
 
@@ -232,8 +232,8 @@ def test_the_cpu_time_of_no_retraining_is_told_apart_from_one_that_was_not_recor
     assert f"CPU time of retrainings {said}" in drawn(make_evidence(1, events=events)).text
 
 
-def test_the_replay_shows_every_policy_and_what_it_recommends():
-    found = drawn(make_evidence(1, replay=make_replay()))
+def test_the_backtest_shows_every_policy_and_what_it_recommends():
+    found = drawn(make_evidence(1, backtest=make_backtest()))
 
     assert "Recommended: two keys: not distinguishable from the schedule." in found.text
     assert "every window 0.740 [0.600, 0.800] +0.040 [-0.010, +0.050] 2 2 3.0" in found.text
@@ -242,19 +242,19 @@ def test_the_replay_shows_every_policy_and_what_it_recommends():
 
 def test_of_a_loss_the_lowest_policies_are_drawn():
     names = ("static", "worst", "worse", "good", "best")
-    replay = make_replay(policies=names) | {"sign": -1, "recommended": None}
-    for place, policy in enumerate(replay["policies"]):
+    backtest = make_backtest(policies=names) | {"sign": -1, "recommended": None}
+    for place, policy in enumerate(backtest["policies"]):
         policy["score"] = {"value": 1.0 - 0.1 * place, "low": 0.0, "high": 1.0}
 
-    found = drawn(make_evidence(1, replay=replay))
+    found = drawn(make_evidence(1, backtest=backtest))
 
     assert "lines: static, best, good, previous label." in found.text
 
 
 def test_a_baseline_without_a_score_is_named_and_not_drawn():
-    replay = make_replay() | {"baselines": [{"name": "the usual value", "scores": [None] * 4, "score": None}]}
+    backtest = make_backtest() | {"baselines": [{"name": "the usual value", "scores": [None] * 4, "score": None}]}
 
-    found = drawn(make_evidence(1, replay=replay))
+    found = drawn(make_evidence(1, backtest=backtest))
 
     assert "naive: the usual value" in found.text
     assert "lines: two keys, static, every window." in found.text

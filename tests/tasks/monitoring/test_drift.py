@@ -1,6 +1,6 @@
 import pytest
 
-from releve.domain.drift.drift import DRIFT, INSUFFICIENT, NO_DRIFT, SUSPECTED
+from releve.domain.drift.verdict import DRIFT, INSUFFICIENT, NO_DRIFT, SUSPECTED
 from tasks.monitoring.drift import PAGE, look_for_drift, state_before
 from tests.tables import make_params, shop_rows, shop_schema
 

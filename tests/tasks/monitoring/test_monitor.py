@@ -8,8 +8,10 @@ import yaml
 from releve.adapters.models.model_runtime import folder_digest
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput, NotFound
-from releve.domain.drift import drift
-from releve.domain.quality import age, estimates, quality
+from releve.domain.drift import verdict as drift
+from releve.domain.quality import estimate as estimates
+from releve.domain.quality import realised as quality
+from releve.domain.quality import staleness as age
 from releve.domain.registry.chain import MONITORED, RELEASED
 from releve.domain.trigger import trigger
 from tasks.ingestion.harvest import waiting_rows

@@ -11,7 +11,7 @@ from releve.core.settings import Settings
 from releve.domain.registry.chain import ARCHIVED, MONITORED, RELEASED
 from tasks.reporting.page import main, write_page
 from tests.factories import SCENARIO, make_project
-from tests.page_histories import RELEASE, look_event, make_replay
+from tests.page_histories import RELEASE, look_event, make_backtest
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def test_a_page_begins_where_the_scenario_was_started_over(settings):
     assert "nobody has looked" in write_page(settings, SCENARIO).read_text()
 
 
-def test_a_replay_is_shown_where_there_is_one(settings):
-    write_json(settings.home / "replay" / SCENARIO / "replay.json", make_replay())
+def test_a_backtest_is_shown_where_there_is_one(settings):
+    write_json(settings.home / "backtest" / SCENARIO / "backtest.json", make_backtest())
 
     assert "Recommended: two keys" in write_page(settings, SCENARIO).read_text()
 
@@ -59,8 +59,8 @@ def test_a_replay_is_shown_where_there_is_one(settings):
 @pytest.mark.parametrize(
     ("text", "said"), [("[1", "no JSON object"), ("[1]", "no JSON object"), ('{"format": 2}', "format 2")]
 )
-def test_a_replay_that_cannot_be_read_is_told(settings, text, said):
-    path = settings.home / "replay" / SCENARIO / "replay.json"
+def test_a_backtest_that_cannot_be_read_is_told(settings, text, said):
+    path = settings.home / "backtest" / SCENARIO / "backtest.json"
     path.parent.mkdir(parents=True)
     path.write_text(text)
 

@@ -3,9 +3,18 @@ import pandas as pd
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.drift import drift
-from releve.domain.drift.drift import BROKEN, DRIFT, INSUFFICIENT, NO_DRIFT, SUSPECTED, Predictions, compare, corrected
-from releve.domain.drift.drift_tests import Change
+from releve.domain.drift import verdict as drift
+from releve.domain.drift.two_sample_tests import Change
+from releve.domain.drift.verdict import (
+    BROKEN,
+    DRIFT,
+    INSUFFICIENT,
+    NO_DRIFT,
+    SUSPECTED,
+    Predictions,
+    compare,
+    corrected,
+)
 from tests.tables import (
     make_params,
     messages_rows,

@@ -1,4 +1,4 @@
-"""A replay for people: one table, and what follows from it."""
+"""A backtest for people: one table, and what follows from it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ def lines(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def markdown(found: Mapping[str, Any]) -> str:
     """As a page."""
     rows = ["| " + " | ".join(cells) + " |" for cells in (HEADS, ("---",) * len(HEADS), *lines(found))]
-    return "\n".join([f"# Replay of {found['scenario']}", "", summary(found), "", *rows, "", advice(found), ""])
+    return "\n".join([f"# Backtest of {found['scenario']}", "", summary(found), "", *rows, "", advice(found), ""])
 
 
 def summary(found: Mapping[str, Any]) -> str:
@@ -46,7 +46,7 @@ def advice(found: Mapping[str, Any]) -> str:
 def recommended_settings(found: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of params.yaml that make production do what was recommended.
 
-    In the replay a window was new at every look. In production a look may find one new label, so that a policy by the
+    In the backtest a window was new at every look. In production a look may find one new label, so that a policy by the
     window waits for as many new rows as the smallest window had.
     """
     name = found["recommended"]["policy"]

@@ -1,4 +1,4 @@
-"""What a replay showed: scores with doubt, paired between policies, what they cost, and which one to run.
+"""What a backtest showed: scores with doubt, paired between policies, what they cost, and which one to run.
 
 All policies answered the same rows, so that one draw of blocks of rows serves all of them: differences between two
 policies are surer than either (paired block bootstrap, as in `releve/domain/evaluation/paired.py`).
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from releve.core.errors import BadInput
-from releve.domain.backtest.replay import Played
-from releve.domain.backtest.replay_course import Course, Window
-from releve.domain.backtest.replay_jobs import Floats
+from releve.domain.backtest.engine import Played
+from releve.domain.backtest.jobs import Floats
+from releve.domain.backtest.walk_forward import Course, Window
 from releve.domain.evaluation import baselines
 from releve.domain.evaluation.metrics import METRICS, score_or_none, score_sheet
 from releve.domain.evaluation.paired import Doubt, bounds
@@ -24,7 +24,7 @@ from releve.domain.evaluation.sheets import Sheet
 from releve.domain.evaluation.split import Fold
 from releve.domain.trigger import trigger
 
-FORMAT = 1  # of replay.json; raise it when a key changes its meaning
+FORMAT = 1  # of backtest.json; raise it when a key changes its meaning
 RESAMPLES = 1000  # draws of the bootstrap: every policy is compared with every other one
 BY_LUCK = "not distinguishable"
 
@@ -59,7 +59,7 @@ class Scored:
 
 
 def figures(scenario: str, course: Course, played: Sequence[Played]) -> dict[str, Any]:
-    """replay.json. Positive gains are better, and a regret is never below 0, whatever the metric.
+    """backtest.json. Positive gains are better, and a regret is never below 0, whatever the metric.
 
     A window where the metric is not defined has no score, and no say in the means. Raises BadInput where all are so.
     """
@@ -111,7 +111,7 @@ def check_scorable(course: Course) -> None:
     if not METRICS[bench.metric].is_defined(_sheet(course, nobodys)):
         raise BadInput(
             f"{bench.metric} is defined in none of the {len(course.windows)} windows, as each holds labels of one "
-            "class alone; replay fewer windows (backtest.windows), or judge by another metric (gate.metric)"
+            "class alone; backtest fewer windows (backtest.windows), or judge by another metric (gate.metric)"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a replay computes, as jobs: each by itself, in any order, on any worker, once for all policies that need it.
+"""What a backtest computes, as jobs: each by itself, in any order, on any worker, once for all policies that need it.
 
 A job is equal to another that would find the same; what it is given beside (`Given`) follows from its fields.
 """
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
 from releve.core.params import Params
-from releve.domain.drift import drift
-from releve.domain.drift.drift import Verdict
+from releve.domain.drift import verdict as drift
+from releve.domain.drift.verdict import Verdict
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.paired import Doubt
 from releve.domain.evaluation.sheets import Sheet, sheet
 from releve.domain.evaluation.split import Fold, numbered
 from releve.domain.gate import judging
 from releve.domain.gate.judging import Case
-from releve.domain.quality import quality
-from releve.domain.quality.quality import Promise, Quality
+from releve.domain.quality import realised as quality
+from releve.domain.quality.realised import Promise, Quality
 from releve.domain.schema.schema import Schema
 from releve.domain.training.learning import answer, learn
 from releve.domain.training.search_spaces import Candidate

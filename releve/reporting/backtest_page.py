@@ -1,27 +1,27 @@
-"""The replay of a scenario's history under several policies: its table, its pictures and what it recommends."""
+"""The backtest of a scenario's history under several policies: its table, its pictures and what it recommends."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from releve.domain.evaluation.scores import told
+from releve.reporting.backtest_text import HEADS, lines
 from releve.reporting.drawing.blocks import LINE, Bar, Block, Folded, Intervals, Point, Series, Table, Timeline, Words
 from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.history import interval_of
-from releve.reporting.replay_text import HEADS, lines
 
 STATIC = "static"
 DRAWN = 3  # policies that are drawn window by window: more lines cannot be told apart
 
 
-def replay(evidence: PageEvidence) -> list[Block]:
+def backtest(evidence: PageEvidence) -> list[Block]:
     """What other policies would have been worth."""
-    found = evidence.replay
+    found = evidence.backtest
     if not found:
         return [
             Words(
                 (
                     "It is not known yet what other policies would have been worth: "
-                    f"`make replay SCENARIO={evidence.scenario}` tries them on the scenario's own history.",
+                    f"`make backtest SCENARIO={evidence.scenario}` tries them on the scenario's own history.",
                 )
             )
         ]
@@ -35,7 +35,7 @@ def replay(evidence: PageEvidence) -> list[Block]:
 
 def _recommended(said: Mapping[str, Any]) -> Words:
     if not said.get("policy"):
-        return Words(("The replay recommends no policy.",))
+        return Words(("The backtest recommends no policy.",))
     because = f": {said['reason']}" if said.get("reason") else ""
     return Words((f"Recommended: {said['policy']}{because}.",))
 

@@ -1,11 +1,11 @@
 """Does the automatic policy find what the best policy finds, with at most half the retrainings? Table by table.
 
-    python -m benchmarks.replay digits bike=bike.csv:cnt:dteday elec2=elec2.csv:class made
+    python -m benchmarks.backtest digits bike=bike.csv:cnt:dteday elec2=elec2.csv:class made
         [--leave-out casual,registered] [--set backtest.windows=10] [--folder figures]
 
 Each table is NAME=FILE:TARGET[:TIME], rows oldest first; `digits` is the bundled scenario, `made` five made streams,
 `abrupt`, `gradual`, `recurring`, `still` and `noise` one of them. A share of 1 is the gain over the static policy of
-the best policy in hindsight, over all that were replayed: those that learn from the newest windows alone and those
+the best policy in hindsight, over all that were backtested: those that learn from the newest windows alone and those
 that skip the gate included.
 """
 
@@ -20,15 +20,15 @@ from typing import Any
 
 import pandas as pd
 
+from releve.adapters.backtest_picture import picture
 from releve.adapters.files import read_params, read_schema, write_bytes, write_json
-from releve.adapters.replay_picture import picture
 from releve.core.params import Params, merge, parse
+from releve.domain.backtest.variants import AUTO_NAME
 from releve.domain.ingestion.reading import Reading, read_cells
 from releve.domain.onboarding.settings import as_sections, read_override
 from releve.domain.onboarding.table import Roles, Sample, describe
 from releve.domain.schema.schema import Schema
-from releve.domain.trigger.policies import AUTO_NAME
-from releve.reporting.replay_text import markdown
+from releve.reporting.backtest_text import markdown
 from tasks.backtest import play
 from tasks.pipeline.seed import windows
 from tests.streams import NOISE, SCHEMA, abrupt, gradual, recurring, still, stream
@@ -59,7 +59,7 @@ class Table:
 
 
 def main() -> int:
-    """Print a line per table, and write each replay where asked."""
+    """Print a line per table, and write each backtest where asked."""
     arguments = _arguments()
     print(HEAD, flush=True)
     for table in (table for text in arguments.tables for table in read(text, arguments)):
@@ -135,7 +135,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--leave-out", type=lambda text: text.split(","), default=[], help="columns that give it away")
     parser.add_argument("--set", nargs="*", default=[], metavar="SECTION.KEY=VALUE", help="over params.yaml")
-    parser.add_argument("--folder", type=Path, help="where each replay's JSON, table and picture go")
+    parser.add_argument("--folder", type=Path, help="where each backtest's JSON, table and picture go")
     return parser.parse_args()
 
 

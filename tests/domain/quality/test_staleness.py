@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from releve.domain.quality.age import DUE, FRESH, assess, labelling
+from releve.domain.quality.staleness import DUE, FRESH, assess, labelling
 from tests.tables import make_params
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

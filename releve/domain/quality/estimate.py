@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from releve.domain.evaluation.metrics import METRICS, in_units, score_sheet
 from releve.domain.evaluation.paired import Doubt, bounds
 from releve.domain.evaluation.scores import Interval, told, told_interval
-from releve.domain.quality.chances import fit_chances
-from releve.domain.quality.expected_losses import fit_losses
-from releve.domain.quality.quality import UNKNOWN, Promise, judged
-from releve.domain.quality.realised import Answered
+from releve.domain.quality.cbpe import fit_chances
+from releve.domain.quality.direct_loss_estimation import fit_losses
+from releve.domain.quality.realised import UNKNOWN, Answered, Promise, judged
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 
@@ -29,7 +28,7 @@ RESAMPLES = 200  # of rows, labels and calibrations: each draw fits a calibratio
 AUDIT_CONFIDENCE = 0.99  # that an estimate is wrong before it is switched off: it is audited in every monitoring run
 AUDIT_TOLERANCE = 0.02  # a gap that is too small to matter, in the unit of gate.margin
 
-OFF = "off"  # the audit failed; the other states are those of `releve.domain.quality.quality`
+OFF = "off"  # the audit failed; the other states are those of `releve.domain.quality.realised`
 NOT_KEPT = "this model version has no answers to its holdout for the classes of today; the next retraining keeps them"
 
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from releve.core.errors import BadInput
 from releve.core.params import Monitor
-from releve.domain.drift.drift_broken import MIN_PRESENT, broken, odd, own_each
-from releve.domain.drift.drift_columns import Pair, pair_of
-from releve.domain.drift.drift_normal import Normal, normals, pairs_of
-from releve.domain.drift.drift_tests import METHODS, Change, Measured
+from releve.domain.drift.data_quality import MIN_PRESENT, broken, odd, own_each
+from releve.domain.drift.preprocessing import Pair, pair_of
+from releve.domain.drift.two_sample_tests import METHODS, Change, Measured
+from releve.domain.drift.variance_inflation import Normal, normals, pairs_of
 from releve.domain.schema.columns import CATEGORY, NUMBER, Column
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION

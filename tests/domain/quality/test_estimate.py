@@ -6,11 +6,10 @@ import pytest
 
 from releve.domain.evaluation.metrics import METRICS, Sheet, score_sheet
 from releve.domain.evaluation.paired import Doubt
-from releve.domain.quality import estimates
-from releve.domain.quality.chances import calibrate, calibrated, expected_losses
-from releve.domain.quality.estimates import OFF, audit, estimate, fit
-from releve.domain.quality.quality import HOLDS, UNCLEAR, UNKNOWN, WORSE, Promise
-from releve.domain.quality.realised import Answered
+from releve.domain.quality import estimate as estimates
+from releve.domain.quality.cbpe import calibrate, calibrated, expected_losses
+from releve.domain.quality.estimate import OFF, audit, estimate, fit
+from releve.domain.quality.realised import HOLDS, UNCLEAR, UNKNOWN, WORSE, Answered, Promise
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import BINARY, MULTICLASS, REGRESSION
 from tests.tables import make_params

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.backtest.replay import drive
-from releve.domain.backtest.replay_course import Window
-from releve.domain.backtest.replay_jobs import Fit, Look
-from releve.domain.drift import drift
+from releve.domain.backtest.engine import drive
+from releve.domain.backtest.jobs import Fit, Look
+from releve.domain.backtest.variants import Policy, policies
+from releve.domain.backtest.walk_forward import Window
+from releve.domain.drift import verdict as drift
 from releve.domain.trigger import trigger
-from releve.domain.trigger.policies import Policy, policies
 from tests.streams import Here, abrupt, gradual, still, stream, stream_course, stream_params
 
 EVERY = {"trigger.policy": "every", "trigger.min_new_rows": 1, "trigger.max_new_rows": 0}

@@ -1,4 +1,4 @@
-"""A replay as a picture: score per window, and when each policy retrained. The only drawing of a replay."""
+"""A backtest as a picture: score per window, and when each policy retrained. The only drawing of a backtest."""
 
 import io
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ FAINT = "0.6"
 
 
 def picture(found: Mapping[str, Any]) -> bytes:
-    """PNG of what replay.json says."""
+    """PNG of what backtest.json says."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -48,7 +48,7 @@ def _draw_scores(axes: Any, ranked: list[dict[str, Any]], found: Mapping[str, An
         axes.plot(numbers, _floats(each["scores"]), color=FAINT, linewidth=0.8, linestyle=":")
     axes.set_ylim(limits)
     axes.set_ylabel(f"{found['metric']} ({'higher' if found['sign'] > 0 else 'lower'} is better)")
-    axes.set_title(f"{found['scenario']}: policies replayed; dotted: naive baselines; band: of the recommended one")
+    axes.set_title(f"{found['scenario']}: policies backtested; dotted: naive baselines; band: of the recommended one")
     axes.legend(fontsize="small", ncols=2)
 
 

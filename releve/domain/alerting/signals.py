@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from releve.core.params import Alerts
-from releve.domain.drift import drift
-from releve.domain.quality import age, estimates, quality
+from releve.domain.drift import verdict as drift
+from releve.domain.quality import estimate as estimates
+from releve.domain.quality import realised as quality
+from releve.domain.quality import staleness as age
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, RELEASED, ROLLED_BACK, Event
 
 KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, ARCHIVED)  # events that can say something

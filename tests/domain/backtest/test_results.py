@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.backtest import replay_course
-from releve.domain.backtest.replay import Played, Turn
-from releve.domain.backtest.replay_figures import BY_LUCK, check_scorable, figures, naive
+from releve.domain.backtest import walk_forward as backtest_course
+from releve.domain.backtest.engine import Played, Turn
+from releve.domain.backtest.results import BY_LUCK, check_scorable, figures, naive
+from releve.domain.backtest.variants import Policy
 from releve.domain.schema.schema import Schema
-from releve.domain.trigger.policies import Policy
 from releve.domain.trigger.trigger import TriggerDecision
-from releve.reporting.replay_text import advice, markdown, recommended_settings
+from releve.reporting.backtest_text import advice, markdown, recommended_settings
 from tests.streams import LINEAR, still, stream, stream_course, stream_params
 
 COURSE = stream_course(stream(angle=still))
@@ -141,7 +141,7 @@ def test_values_are_always_scorable():
         {"target": {"name": "kind", "task": "regression"}, "columns": {"width": {"type": "number"}}}
     )
 
-    check_scorable(replay_course.course(rows, schema, LINEAR, stream_params()))
+    check_scorable(backtest_course.course(rows, schema, LINEAR, stream_params()))
 
 
 @pytest.mark.parametrize(("windows", "rows", "there"), [(0, 0, True), (1, 0, False), (0, 5, False), (1, 5, False)])

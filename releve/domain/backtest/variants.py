@@ -1,6 +1,6 @@
-"""The policies that a replay compares: when to retrain, on which rows, and whether the gate has a say.
+"""The policies that a backtest compares: when to retrain, on which rows, and whether the gate has a say.
 
-A policy is some keys of params.yaml, so that the one that is recommended can be written there as it was replayed.
+A policy is some keys of params.yaml, so that the one that is recommended can be written there as it was backtested.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Policy:
 
     @property
     def can_be_chosen(self) -> bool:
-        """What skips the gate is replayed for comparison: no setting of production skips it."""
+        """What skips the gate is backtested for comparison: no setting of production skips it."""
         return self.gated
 
     def params(self, base: Params) -> Params:

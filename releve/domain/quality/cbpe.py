@@ -5,7 +5,7 @@ arXiv 2401.08348).
 If of the answers given with 80% certainty 80% are right, the certainties alone say how many are. A model's own
 probabilities are rarely so good: they are calibrated first, with answers out of sample, class by class (Platt 1999).
 Where the link between features and target changed, the estimate is wrong and cannot know: hence the audit
-(`releve.domain.quality.estimates`).
+(`releve.domain.quality.estimate`).
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.domain.drift.drift import ALARMS, BROKEN, DRIFT, INSUFFICIENT, NO_DRIFT, compare
+from releve.domain.drift.verdict import ALARMS, BROKEN, DRIFT, INSUFFICIENT, NO_DRIFT, compare
 from releve.domain.schema.schema import Schema
 from tests.tables import make_params
 

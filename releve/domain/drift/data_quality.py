@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.params import Monitor
-from releve.domain.drift.drift_columns import Pair, present_of
+from releve.domain.drift.preprocessing import Pair, present_of
 from releve.domain.schema.columns import CATEGORY, NUMBER
 
 FACTORS = (10, 60, 100, 1000, 3600, 10_000, 1_000_000)  # between units: tenths, minutes, cents, milli, hours, ...

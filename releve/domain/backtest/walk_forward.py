@@ -1,4 +1,4 @@
-"""What a replay is played over: all labelled rows in time order, cut into windows."""
+"""What a backtest is played over: all labelled rows in time order, cut into windows."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,7 +8,7 @@ import numpy as np
 
 from releve.core.errors import BadInput
 from releve.core.params import Params
-from releve.domain.backtest.replay_jobs import Bench
+from releve.domain.backtest.jobs import Bench
 from releve.domain.evaluation.metrics import resolve
 from releve.domain.schema.own_columns import BATCH
 from releve.domain.schema.schema import Schema
@@ -90,7 +90,7 @@ def cut(rows: "pd.DataFrame", params: Params) -> list[int]:
     if len(edges) <= LEAST_WINDOWS or least < LEAST_ROWS or edges[0] < params.statistics.min_rows:
         raise BadInput(
             f"{total} labelled rows make {max(0, len(edges) - 1)} windows of at least {least} rows after the first "
-            f"{edges[0] if edges else 0}; a replay needs {LEAST_WINDOWS} of {LEAST_ROWS} after the first "
+            f"{edges[0] if edges else 0}; a backtest needs {LEAST_WINDOWS} of {LEAST_ROWS} after the first "
             f"{params.statistics.min_rows} (params.yaml: statistics.min_rows). Ingest more rows, or change "
             "backtest.windows or backtest.first_share"
         )

@@ -2,7 +2,7 @@ from copy import deepcopy
 
 import yaml
 
-from releve.domain.scheduling.deployments import deployments_for
+from releve.domain.scheduling.prefect_yaml import deployments_for
 from tests.tables import ROOT
 
 FILE = yaml.safe_load((ROOT / "prefect.yaml").read_text())

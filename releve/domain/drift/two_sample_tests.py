@@ -2,8 +2,8 @@
 
 Numbers, and each part of a text's vector: Kolmogorov-Smirnov, which sees any change, beside the rank sum (Mann &
 Whitney 1947), which sees the commonest one, a shift, in half the rows. Categories: chi-square, the rare ones pooled.
-The tests assume rows that do not depend on each other; `releve.domain.drift.drift_normal` says by which factor the
-statistics are larger where they do, and how surely that is known.
+The tests assume rows that do not depend on each other; `releve.domain.drift.variance_inflation` says by which factor
+the statistics are larger where they do, and how surely that is known.
 """
 
 from collections.abc import Callable

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.drift.drift_tests import Change, Measured, together
+from releve.domain.drift.two_sample_tests import Change, Measured, together
 
 MOST_ROWS = 20_000  # of a side, and of a window, that are looked at: an effect of 0.05 shows in far fewer
 MOST_WINDOWS = 13

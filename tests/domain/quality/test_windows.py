@@ -6,7 +6,7 @@ import pytest
 
 from releve.domain.evaluation.paired import Doubt
 from releve.domain.prediction_log.records import AnsweredRows
-from releve.domain.quality.quality_windows import Scoring, quality_windows
+from releve.domain.quality.windows import Scoring, quality_windows
 from releve.domain.schema.target import BINARY, MULTICLASS, REGRESSION, Target
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -18,8 +18,8 @@ from releve.domain.evaluation.metrics import METRICS, Sheet, score_sheet
 from releve.domain.evaluation.paired import Doubt, score_interval
 from releve.domain.evaluation.scores import Interval
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, Scalar
-from releve.domain.quality.age import days_between
 from releve.domain.quality.realised import as_sheet
+from releve.domain.quality.staleness import days_between
 from releve.domain.schema.target import REGRESSION, Target
 
 KNOWN_LABELS = 20_000  # newest ones that naive answers are made of: every window looks at them
