@@ -28,6 +28,7 @@ from releve.domain.ingestion.reading import Reading, read_cells
 from releve.domain.onboarding.settings import as_sections, read_override
 from releve.domain.onboarding.table import Roles, Sample, describe
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import check_frame
 from releve.reporting.backtest_text import markdown
 from tasks.backtest import play
 from tasks.pipeline.seed import windows
@@ -98,7 +99,7 @@ def _from_file(text: str, arguments: argparse.Namespace, settings: Any) -> Table
     described = describe(sample, roles, base=read_params(PROJECT).model_dump())
     schema = Schema.from_dict(described.table)
     reading = Reading.of(_params(read_params(PROJECT), as_sections(described.overrides)).ingest)
-    rows = schema.check_frame(read_cells(frame, schema, reading, is_text=True).frame).accepted
+    rows = check_frame(schema, read_cells(frame, schema, reading, is_text=True).frame).accepted
     ordered = rows.sort_values(schema.time, kind="stable", ignore_index=True) if schema.time else rows
     return Table(name, ordered, schema, _params(read_params(PROJECT), as_sections(settings)))
 

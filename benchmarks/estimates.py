@@ -25,6 +25,7 @@ from releve.domain.quality import estimate as estimates
 from releve.domain.quality.realised import Answered
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
+from releve.domain.schema.validation import check_frame
 from releve.domain.training.learning import answer, learn
 from releve.domain.training.search_spaces import Candidate
 from tests.rules.test_estimates import HARD, SCHEMAS, answered, task_of
@@ -63,7 +64,7 @@ def of_made_tables(tries: int) -> None:
 def of_table(table: pd.DataFrame, target: str, metric: str, rows: int, *, name: str) -> None:
     """In time order, and shuffled."""
     schema = described(table, target)
-    found = schema.check_frame(table).accepted
+    found = check_frame(schema, table).accepted
     metric = metric or default_metric(schema.target.task)
     shuffled = found.sample(frac=1, random_state=7).reset_index(drop=True)
     for order, some in {"in time order": found, "shuffled": shuffled}.items():

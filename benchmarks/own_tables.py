@@ -29,8 +29,10 @@ from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore
 from releve.domain.evaluation.metrics import METRICS, default_metric, score
 from releve.domain.ingestion.reading import Reading, read_cells
+from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
+from releve.domain.schema.validation import check_frame
 from tasks.places import ScenarioState
 from tests.projects import SETTINGS, Project, fresh_project
 
@@ -130,7 +132,7 @@ def one_turn(project: Project, name: str, schema: Schema, table: pd.DataFrame, s
     reading = Reading.of(read_params(project.root, name).ingest)
     known, new = (typed(schema, reading, cells) for cells in (table.iloc[:start], table.iloc[start:end]))
     model = ModelStore(project.settings.home).load(champion(project, name))
-    answers = model.run(model.schema.frame_input(new))
+    answers = model.run(arrays_of_frame(model.schema, new))
     began = time.process_time()
     by_default = defaults_answers(schema, known, new)
     defaults_seconds = time.process_time() - began
@@ -167,7 +169,7 @@ def champion(project: Project, name: str) -> str:
 
 def typed(schema: Schema, reading: Reading, cells: pd.DataFrame) -> pd.DataFrame:
     """CSV cells as the pipeline sees them; rejected rows left out."""
-    return schema.check_frame(read_cells(cells.reset_index(drop=True), schema, reading, is_text=True).frame).accepted
+    return check_frame(schema, read_cells(cells.reset_index(drop=True), schema, reading, is_text=True).frame).accepted
 
 
 def scored(schema: Schema, answers: Any, rows: pd.DataFrame) -> float:

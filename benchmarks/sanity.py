@@ -20,6 +20,7 @@ from benchmarks.backtest import read
 from releve.adapters.models.model_runtime import onnx_runner, pipeline_runner
 from releve.adapters.models.onnx_export import export_checked
 from releve.domain.gate.sanity import Sanity, check
+from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.training import transformers
 from releve.domain.training.learning import learn
@@ -67,7 +68,7 @@ def _line(name: str, recipe: str, schema: Schema, known: pd.DataFrame, *, amplif
     run = pipeline_runner(pipeline, schema) if exported.onnx is None else onnx_runner(exported.onnx)
     began = time.process_time()
     with threadpool_limits(limits=1):
-        found = check(known, schema, lambda rows: run(schema.frame_input(rows)))
+        found = check(known, schema, lambda rows: run(arrays_of_frame(schema, rows)))
     seconds = time.process_time() - began
     worst = found.worst[0]
     print(

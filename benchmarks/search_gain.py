@@ -20,6 +20,7 @@ import pandas as pd
 from releve.core.errors import ReleveError
 from releve.domain.evaluation.metrics import METRICS, resolve, score
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import check_frame
 from releve.domain.training import search_spaces, trials
 from releve.domain.training.learning import answer, learn
 from releve.domain.training.search_spaces import Candidate
@@ -87,7 +88,7 @@ def timed_search(plan: Plan) -> tuple[Found, float]:
 def compare(table: pd.DataFrame, target: str, *, trials_asked: int, workers: Sequence[int], seed: int) -> None:
     """Print one table in Markdown: the search, each recipe's defaults, and the seconds of each."""
     schema = described(table, target)
-    rows = schema.check_frame(table).accepted.assign(_batch="one")
+    rows = check_frame(schema, table).accepted.assign(_batch="one")
     first = int(len(rows) * (1 - HOLDOUT_SHARE))
     plans = {
         count: plan_of(rows.iloc[:first], schema, trials_asked=trials_asked, workers=count, seed=seed)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from releve.core.params import Train
+from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.training.pipeline import build, model_frame
 
@@ -48,4 +49,4 @@ def _right(model: object, table: pd.DataFrame, schema: Schema) -> npt.NDArray[np
 
 
 def _features(rows: pd.DataFrame, schema: Schema) -> pd.DataFrame:
-    return model_frame(schema.frame_input(rows), schema)
+    return model_frame(arrays_of_frame(schema, rows), schema)

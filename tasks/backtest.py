@@ -29,8 +29,7 @@ from releve.domain.backtest.variants import Policy, policies
 from releve.domain.backtest.walk_forward import Course, course, cut
 from releve.domain.evaluation.metrics import resolve
 from releve.domain.onboarding.params_edit import with_settings
-from releve.domain.schema.own_columns import BATCH
-from releve.domain.schema.schema import Schema
+from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.training import search_spaces, trials
 from releve.domain.training.search_spaces import AUTO, Candidate
 from releve.domain.training.trials import Score, Table, Trial, try_candidate

@@ -34,6 +34,7 @@ from releve.domain.onboarding.settings import as_sections, read_override
 from releve.domain.onboarding.table import Described, Roles, Sample, describe
 from releve.domain.onboarding.writing import params_text
 from releve.domain.schema.schema import TABLE_KEYS, Schema
+from releve.domain.schema.validation import check_columns, check_frame
 from tasks.ingestion.batches import as_text
 from tasks.ingestion.intake import csv_options
 from tasks.places import ScenarioFiles, ScenarioState
@@ -143,9 +144,9 @@ def _settled(
 def _rejections(found: TableSample, described: Described, special: dict[int, str], params: Ingest) -> Rejections:
     """By ingestion's own functions."""
     schema = Schema.from_dict(described.table, source="the new params.yaml")
-    schema.check_columns(list(found.frame.columns), source="the file")
+    check_columns(schema, list(found.frame.columns), source="the file")
     read = read_cells(found.frame, schema, Reading.of(params), is_text=found.is_text)
-    checked = schema.check_frame(read.frame)
+    checked = check_frame(schema, read.frame)
     unread = len(found.lines)
     return rejections_of(
         checked, looked_at=len(found.frame) + unread, is_whole=found.complete, unread=unread, special=special

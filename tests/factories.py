@@ -13,6 +13,7 @@ from releve.adapters.models.model_store import ModelStore, StoredModel
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.vectors import Entries
 from releve.domain.registry.release import Release
+from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema
 from tests.repositories import commit
 
@@ -61,7 +62,7 @@ def make_model_folder(parent: Path, *, scenario: str = SCENARIO, name: str = "mo
 
     schema = make_schema()
     rows, labels = make_table(seed=seed)
-    arrays = schema.model_input(rows)
+    arrays = arrays_of_rows(schema, rows)
     pipeline = build(schema, recipe="linear", scale="standard", options={}, seed=seed)
     pipeline.fit(model_frame(arrays, schema), labels)
     description = {
@@ -121,7 +122,7 @@ def make_entries(embedder: Embedder, *, rows: int = 120, seed: int = 7) -> Entri
     table, labels = make_table(rows, seed=seed)
     return Entries(
         ids=np.arange(rows, dtype=np.int64),
-        vectors=embedder.embed(make_schema().model_input(table)),
+        vectors=embedder.embed(arrays_of_rows(make_schema(), table)),
         labels=[str(label) for label in labels],
         batches=["first.csv"] * rows,
         rows=np.arange(rows, dtype=np.int64),

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import check_frame
 
 TARGETS: dict[str, dict[str, Any]] = {
     "binary": {"name": "y", "classes": ["no", "yes"]},
@@ -68,7 +69,7 @@ def mixed_table(task: str, kinds: tuple[str, ...], **rows: Any) -> tuple[Schema,
     """A schema and its checked rows."""
     schema = mixed_schema(task, kinds)
     frame = mixed_rows(task, **rows)
-    return schema, schema.check_frame(frame[[*schema.names, "y"]]).accepted
+    return schema, check_frame(schema, frame[[*schema.names, "y"]]).accepted
 
 
 def small_options(recipe: str, schema: Schema) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from releve.core.params import merge, parse
 from releve.core.settings import Settings
 from releve.domain.onboarding.table import Roles
 from releve.domain.schema.schema import TABLE_KEYS, Schema
+from releve.domain.schema.validation import row_problems
 from tasks.ingestion.ingest import ingest
 from tasks.onboarding import Scaffolded, report, scaffold
 from tasks.release.rebuild import rebuild
@@ -92,7 +93,7 @@ def test_the_table_it_describes_is_a_valid_scenario() -> None:
 def test_the_row_it_asks_about_fits_the_table_it_describes() -> None:
     question = json.loads(re.search(r"-d '(\{\"rows\": \[\s.*?\})'", README, re.DOTALL).group(1))
 
-    assert Schema.from_dict(described()).row_problems(question["rows"]) == []
+    assert row_problems(Schema.from_dict(described()), question["rows"]) == []
 
 
 def test_a_number_to_predict_is_described_as_it_says() -> None:
@@ -202,4 +203,4 @@ def run(project: Project, program: str, *arguments: str) -> str:
 def test_the_digit_it_asks_about_fits_the_schema() -> None:
     question = json.loads((ROOT / "examples" / "one_digit.json").read_text())
 
-    assert read_schema(ROOT, "digits").row_problems(question["rows"]) == []
+    assert row_problems(read_schema(ROOT, "digits"), question["rows"]) == []

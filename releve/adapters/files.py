@@ -15,7 +15,6 @@ from releve.core.errors import BadInput, DiskFull, NotFound, StorageRefused, exp
 from releve.core.names import check_scenario_name
 from releve.core.params import Params, merge, parse
 from releve.domain.schema.schema import TABLE_KEYS, Schema
-from releve.domain.schema.schema_names import check_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +42,7 @@ def parse_scenario(scenario: str, *, base: str, own: str) -> tuple[Params, Schem
     said = _parse_yaml(own, _own(scenario))
     params, schema = _overridden(_parse_yaml(base, "params.yaml"), said, scenario), _as_schema(said, scenario)
     for setting in ("dates", "units"):
-        check_known(schema, f"ingest.{setting}", getattr(params.ingest, setting), source=_own(scenario))
+        schema.check_settings(f"ingest.{setting}", getattr(params.ingest, setting), source=_own(scenario))
     return params, schema
 
 

@@ -14,6 +14,7 @@ from releve.core.errors import ReleveError
 from releve.core.params import Service as Limits
 from releve.domain.neighbours.vectors import Neighbour
 from releve.domain.prediction_log.records import UnknownAnswer
+from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
 from releve.serving import requests
@@ -69,7 +70,7 @@ class Endpoints:
         served = self._served()
         model = served.model
         rows = requests.rows_of(body, model.schema, max_rows=self._limits.max_rows)
-        found = model.answer(model.schema.model_input(rows))
+        found = model.answer(arrays_of_rows(model.schema, rows))
         check_answered(found)
         probabilities = None if found.probabilities is None else _rounded(found.probabilities)
         request_id = self._ledger.answer(
@@ -104,7 +105,7 @@ class Endpoints:
             )
         vector = question.vector
         if question.row is not None:
-            vector = model.embedder.embed(model.schema.model_input([question.row]))[0]
+            vector = model.embedder.embed(arrays_of_rows(model.schema, [question.row]))[0]
         label = None if question.label is None else str(question.label)
         hits = self._index.search(served.index, vector, limit=question.limit, label=label)[0]
         neighbours = [_neighbour(hit, model.schema) for hit in hits]

@@ -15,6 +15,7 @@ from releve.core.errors import ReleveError, Unavailable
 from releve.domain.gate import verdicts
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN, Event
 from releve.domain.registry.release import Release
+from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
 
 RETRY_SECONDS = 5.0  # after a release that could not be loaded: each try reads and hashes the whole model
@@ -161,7 +162,7 @@ class Follower:
 def warm_up(model: Model) -> None:
     """Answer one harmless row, so that no request pays for the first run."""
     row = {column.name: HARMLESS[column.type](column) for column in model.schema.features}
-    model.answer(model.schema.model_input([row]))
+    model.answer(arrays_of_rows(model.schema, [row]))
 
 
 HARMLESS: dict[str, Callable[[Column], Any]] = {

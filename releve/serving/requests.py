@@ -12,8 +12,9 @@ import orjson
 
 from releve.core.errors import BadInput, TooLarge
 from releve.domain.schema.cells import SHOWN
-from releve.domain.schema.schema import Problem, Schema
+from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
+from releve.domain.schema.validation import Problem, row_problems
 from releve.serving.responses import MAX_PROBLEMS, Fault, Refused
 
 REASON_SHOWN = 400
@@ -50,7 +51,7 @@ def check_rows(rows: Sequence[Any], schema: Schema) -> None:
         piece = rows[start : start + CHECKED_TOGETHER]
         try:
             faults += _oversized(piece, schema, start) or [
-                _fault(problem, start) for problem in schema.row_problems(piece)
+                _fault(problem, start) for problem in row_problems(schema, piece)
             ]
         except RecursionError:  # a value that is to be shown
             raise BadInput(NESTED) from None

@@ -19,8 +19,8 @@ from releve.core.settings import Settings
 from releve.domain.prediction_log.records import LabelledRows
 from releve.domain.schema.cells import is_missing
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, SCALAR, Column
-from releve.domain.schema.frames import with_columns
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import with_columns
 from tasks.ingestion.batches import read_batches
 from tasks.ingestion.ingest import refused_digests
 from tasks.ingestion.intake import RESERVED

@@ -22,7 +22,8 @@ from releve.domain.ingestion.batch_checks import IGNORE, Profile, Watch
 from releve.domain.ingestion.numerals import advice
 from releve.domain.ingestion.reading import Marked, Reading, read_cells, told_markers
 from releve.domain.schema.columns import NUMBER
-from releve.domain.schema.schema import Problem, Schema
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import Problem, check_columns, check_frame
 from tasks.ingestion.quarantine import MENDING, Quarantine
 
 ENOUGH_STRANGE = 1000  # cells, to see how a file writes its numbers
@@ -93,7 +94,7 @@ def _judged(
         for chunk in _chunks(chunks, schema, path.name):
             read = read_cells(chunk.frame, schema, reading, is_text=table.is_text)
             marked += read.marked
-            checked = schema.check_frame(read.frame)
+            checked = check_frame(schema, read.frame)
             quarantine.add(chunk, checked.problems, checked.rejected_rows)
             if table.is_text and len(strange) < ENOUGH_STRANGE:
                 strange += _no_numbers(checked.problems, schema)
@@ -153,7 +154,7 @@ def _chunks(chunks: Iterator[Chunk], schema: Schema, source: str) -> Iterator[Ch
         frame = chunk.frame.drop(columns=OWN, errors="ignore")
         if list(frame.columns) != names:
             if len(frame) or not chunk.lines or len(frame.columns):
-                schema.check_columns(list(frame.columns), source=source)
+                check_columns(schema, list(frame.columns), source=source)
             names = list(frame.columns)
         yield Chunk(frame, chunk.rows, chunk.lines) if len(frame) else _without_rows(chunk, schema)
 

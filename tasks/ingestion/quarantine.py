@@ -13,7 +13,7 @@ import numpy as np
 from releve.adapters.files import ParquetAppender
 from releve.adapters.tables.chunks import Chunk, Line
 from releve.domain.schema.cells import is_missing, names_of
-from releve.domain.schema.schema import Problem
+from releve.domain.schema.validation import Problem
 
 if TYPE_CHECKING:
     import pandas as pd

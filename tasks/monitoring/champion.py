@@ -10,6 +10,7 @@ from releve.core.errors import NotFound, ReleveError
 from releve.core.settings import Settings
 from releve.domain.evaluation.metrics import sheet
 from releve.domain.quality.realised import Answered
+from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 from releve.domain.training.holdout import answers_of, truth_of
@@ -64,7 +65,7 @@ def read_holdout(settings: Settings, tag: str, schema: Schema, *, quantile: floa
 def check_golden(model: Model) -> None:
     """Ask a loaded model its golden rows. Raises GoldenMismatch when an answer differs."""
     expected = model.description["golden"]
-    found = model.answer(model.schema.model_input(expected["rows"])).labels
+    found = model.answer(arrays_of_rows(model.schema, expected["rows"])).labels
     same = _close if model.schema.target.task == REGRESSION else operator.eq
     if not same(found, expected["labels"]):
         raise GoldenMismatch(

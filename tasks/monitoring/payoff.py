@@ -14,7 +14,9 @@ from releve.domain.evaluation.sheets import Floats, in_classes, sheet
 from releve.domain.prediction_log.records import LabelledRows
 from releve.domain.quality import realised
 from releve.domain.registry.chain import MOVES, ROLLED_BACK
+from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.target import REGRESSION, Target
+from releve.domain.schema.validation import row_problems
 from releve.domain.trigger import cadence, trigger
 from releve.domain.trigger.cadence import MOST_ROWS, Payoff
 from tasks.monitoring.evidence import Gathered
@@ -74,9 +76,9 @@ def _answers(model: Model, features: "pd.DataFrame", target: Target) -> Floats:
         raise BadInput(f"it answers a {model.schema.target.task} question, and this is a {target.task} one")
     wanted = features[[name for name in model.schema.names if name in features]]
     rows: list[dict[Any, Any]] = wanted.astype(object).where(wanted.notna(), None).to_dict("records")
-    if problems := model.schema.row_problems(rows):
+    if problems := row_problems(model.schema, rows):
         raise BadInput(f"it takes other rows: {problems[0]}")
-    found = model.answer(model.schema.model_input(rows))
+    found = model.answer(arrays_of_rows(model.schema, rows))
     if found.probabilities is None:
         return np.asarray(found.labels, dtype=np.float64)
     return in_classes(found.probabilities, model.schema.target.classes, target.classes)

@@ -16,6 +16,7 @@ from releve.domain.evaluation.split import Fold, numbered
 from releve.domain.gate import judging
 from releve.domain.gate.comparable import check_comparable
 from releve.domain.gate.judging import Case
+from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.training.learning import VALUE
 from tasks.pipeline.fairness import find_unfairness
 from tasks.pipeline.stage import Stage, run
@@ -74,7 +75,7 @@ def _champion_answers(stage: Stage, tag: str, rows: "pd.DataFrame") -> Any:
     """In the order of the schema's classes, of which the champion may know fewer, or others."""
     model, target = ModelStore(stage.settings.home).load(tag), stage.schema.target
     check_comparable(model.schema, stage.schema, champion=tag)
-    answers = model.answer(model.schema.frame_input(rows))
+    answers = model.answer(arrays_of_frame(model.schema, rows))
     if answers.probabilities is None:
         return np.asarray(answers.labels, dtype=np.float64)
     return in_classes(answers.probabilities, model.schema.target.classes, target.classes)

@@ -18,6 +18,7 @@ from releve.adapters.vectors.embedder_files import text_files
 from releve.adapters.vectors.sentence_model import SentenceModel, import_model
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
+from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.target import REGRESSION
 from releve.domain.training.holdout import as_kept
 from releve.domain.training.learning import window
@@ -60,7 +61,7 @@ def package(stage: Stage) -> None:
     # apply
     shutil.rmtree(stage.files.model, ignore_errors=True)
     _write_model(stage.files, exported, pipeline_file=stage.files.pipeline)
-    embedder = Embedder.fit(schema.frame_input(reference), encoder=_text_encoder(stage))
+    embedder = Embedder.fit(arrays_of_frame(schema, reference), encoder=_text_encoder(stage))
     _write_all(stage.files.model, text_files(embedder))
     write_parquet(stage.files.model / REFERENCE, reference)
     write_parquet(stage.files.model / HOLDOUT, kept)
@@ -83,7 +84,7 @@ def package(stage: Stage) -> None:
     model = load(stage.files.model, tag="the packaged model")
     sanity = try_slight_changes(model, learned)
     description |= {"sanity": sanity.as_dict()}
-    golden = _ask(model, schema.as_rows(_spread(rows, stage.params.package.golden_rows)))
+    golden = _ask(model, rows_of_frame(schema, _spread(rows, stage.params.package.golden_rows)))
     write_json(
         stage.files.model / DESCRIPTION, description | {"golden": {"rows": golden.rows, "labels": golden.labels}}
     )
@@ -112,7 +113,7 @@ def _write_model(files: ScenarioFiles, exported: Export, *, pipeline_file: Path)
 
 
 def _ask(model: Model, rows: list[dict[str, Any]]) -> Golden:
-    return Golden(rows, model.answer(model.schema.model_input(rows)).labels)
+    return Golden(rows, model.answer(arrays_of_rows(model.schema, rows)).labels)
 
 
 def _spread(rows: "pd.DataFrame", count: int) -> "pd.DataFrame":

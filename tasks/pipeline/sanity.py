@@ -10,6 +10,7 @@ import numpy as np
 
 from releve.adapters.models.model_runtime import Model
 from releve.domain.gate.sanity import Sanity, check
+from releve.domain.schema.arrays import arrays_of_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ def try_slight_changes(model: Model, known: "pd.DataFrame") -> Sanity:
 
 
 def _answers(model: Model, rows: "pd.DataFrame") -> Any:
-    answers = model.answer(model.schema.frame_input(rows))
+    answers = model.answer(arrays_of_frame(model.schema, rows))
     if answers.probabilities is None:
         return np.array(answers.labels, dtype=np.float64)[:, None]
     return answers.probabilities

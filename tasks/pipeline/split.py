@@ -14,9 +14,8 @@ from releve.adapters.files import read_inputs, write_json, write_parquet
 from releve.core.errors import BadInput
 from releve.domain.evaluation.split import rolling_folds
 from releve.domain.schema.columns import Column
-from releve.domain.schema.frames import with_columns
-from releve.domain.schema.own_columns import BATCH, ROW
-from releve.domain.schema.schema import Schema
+from releve.domain.schema.schema import BATCH, ROW, Schema
+from releve.domain.schema.validation import check_frame, with_columns
 from tasks.pipeline.stage import Stage, run
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def as_described(frame: "pd.DataFrame", schema: Schema, *, batch: str) -> "pd.Da
 
     `batch`: its name. Raises BadInput where it does not fit what params.yaml describes today.
     """
-    checked = schema.check_frame(_with_columns_of_today(frame, schema, source=f"batch {batch}"))
+    checked = check_frame(schema, _with_columns_of_today(frame, schema, source=f"batch {batch}"))
     if checked.problems:
         raise BadInput(
             f"batch {batch} no longer fits scenarios/<name>/params.yaml: {checked.problems[0]} "

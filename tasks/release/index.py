@@ -13,8 +13,9 @@ from releve.core.params import Search
 from releve.core.settings import Settings
 from releve.domain.neighbours.vectors import Entries, IndexCheck, fitting_text
 from releve.domain.registry.release import Release
+from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.cells import is_missing, names_of
-from releve.domain.schema.own_columns import BATCH, ROW
+from releve.domain.schema.schema import BATCH, ROW
 from tasks.monitoring.champion import read_reference
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def as_entries(reference: "pd.DataFrame", model: Model) -> Entries:
     target = model.schema.target.name
     return Entries(
         ids=np.arange(len(reference), dtype=np.int64),
-        vectors=model.embedder.embed(model.schema.frame_input(reference)),
+        vectors=model.embedder.embed(arrays_of_frame(model.schema, reference)),
         labels=[str(label) for label in reference[target]],
         batches=reference[BATCH].tolist(),
         rows=reference[ROW].to_numpy(np.int64),

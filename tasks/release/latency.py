@@ -8,6 +8,7 @@ import math
 import time
 
 from releve.adapters.models.model_runtime import Model
+from releve.domain.schema.arrays import arrays_of_rows
 
 WARM_UP, TIMES, ROUNDS = 5, 40, 3
 SLOW_SHARE = 0.95  # the answer that 95 of 100 are faster than
@@ -30,5 +31,5 @@ def _rounds(model: Model, row: list[dict[str, object]], times: int) -> float:
 
 def _once(model: Model, row: list[dict[str, object]]) -> float:
     started = time.process_time()
-    model.answer(model.schema.model_input(row))
+    model.answer(arrays_of_rows(model.schema, row))
     return (time.process_time() - started) * 1000

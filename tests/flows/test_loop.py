@@ -16,6 +16,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger import LedgerWriter
 from releve.core.errors import BadInput, NotFound, Unavailable
 from releve.domain.registry.chain import ALERTED, CHALLENGED, INGESTED, MONITORED, RELEASED, ROLLED_BACK
+from releve.domain.schema.arrays import arrays_of_rows
 from tasks.pipeline.seed import windows
 from tests import projects
 from tests.projects import SCENARIO, Project
@@ -67,7 +68,7 @@ def answer_windows(project: Project, numbers: tuple[int, ...]) -> None:
     writer = LedgerWriter(project.state.ledger, SCENARIO, clock=lambda: datetime.now(UTC))
     for table in [table for number, table in enumerate(windows(), start=1) if number in numbers]:
         rows = table.drop(columns="digit").to_dict("records")
-        labels = model.answer(model.schema.model_input(rows)).labels
+        labels = model.answer(arrays_of_rows(model.schema, rows)).labels
         request = writer.answer(model=model.tag, index=release.index, rows=rows, labels=labels, probabilities=None)
         writer.label((f"{request}.{position}", label) for position, label in enumerate(table["digit"].tolist()))
     writer.close()

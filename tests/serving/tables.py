@@ -21,9 +21,10 @@ from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.text_vectors import NgramVectors
-from releve.domain.schema.own_columns import BATCH, ROW
-from releve.domain.schema.schema import Schema
+from releve.domain.schema.arrays import arrays_of_frame
+from releve.domain.schema.schema import BATCH, ROW, Schema
 from releve.domain.schema.target import REGRESSION
+from releve.domain.schema.validation import check_frame
 from releve.domain.training.pipeline import build, model_frame
 from tasks.release.index import as_entries
 from tests.factories import PROJECT, make_release
@@ -34,7 +35,7 @@ from tests.serving.process import serving, wait_until
 def packed(folder: Path, table: dict[str, Any], frame: pd.DataFrame, *, recipe: str = "linear") -> Path:
     """A model folder for a table, fitted on checked rows, in the form that `model_runtime.load` reads."""
     schema = Schema.from_dict(table)
-    arrays = schema.frame_input(frame)
+    arrays = arrays_of_frame(schema, frame)
     pipeline = build(schema, recipe=recipe, scale="standard", options={}, seed=7)
     pipeline.fit(model_frame(arrays, schema), frame[schema.target.name])
     exported = export_checked(pipeline, schema, frame, tolerance=1e-4)
@@ -58,7 +59,7 @@ def packed(folder: Path, table: dict[str, Any], frame: pd.DataFrame, *, recipe: 
 @contextmanager
 def table_served(home: Path, name: str, table: dict[str, Any], rows: pd.DataFrame, *, milvus: int) -> Iterator[Running]:
     """A running service whose first release knows `rows`."""
-    frame = Schema.from_dict(table).check_frame(rows).accepted
+    frame = check_frame(Schema.from_dict(table), rows).accepted
     stored = ModelStore(home).save(packed(home / "made" / name, table, frame), scenario=name, version="one", labels={})
     indexed = frame.assign(**{BATCH: "first.csv", ROW: range(len(frame))})
     collection = f"releve_{name}_one"

@@ -10,6 +10,8 @@ from releve.adapters.models import model_runtime
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger import LedgerReader, find_answer
 from releve.domain.drift.preprocessing import clean
+from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
+from releve.domain.schema.validation import check_frame
 from tests.serving.conftest import Running
 from tests.serving.process import free_port, milvus_serving
 from tests.serving.tables import packed, table_served
@@ -68,12 +70,12 @@ def test_a_regression_answers_a_number_per_row(rentals: Running):
 
 
 def test_the_service_answers_as_the_model_that_was_packed(rentals: Running):
-    rows = rentals_schema().as_rows(rentals_schema().check_frame(rentals_rows(5, seed=9)).accepted)
+    rows = rows_of_frame(rentals_schema(), check_frame(rentals_schema(), rentals_rows(5, seed=9)).accepted)
     model = ModelStore(rentals.home).load(f"{RENTALS}:one")
 
     found = [prediction["value"] for prediction in answered(rentals, *rows)]
 
-    assert found == pytest.approx(model.answer(model.schema.model_input(rows)).labels, rel=1e-5)
+    assert found == pytest.approx(model.answer(arrays_of_rows(model.schema, rows)).labels, rel=1e-5)
 
 
 @pytest.mark.parametrize("day", ["2024-07-06T08:30:00Z", "2024-07-06 08:30", "2024-07-06T10:30:00+02:00"])
@@ -132,7 +134,7 @@ def test_answers_come_back_from_the_ledger_as_the_schema_types_them(rentals: Run
     notes = clean(rentals_schema().column("note"), answers.features["note"])
     assert notes.values[-2:].tolist() == ["sunny", None]
     rows = answers.features[rentals_schema().names].tail(2).to_dict("records")
-    assert rentals_schema().model_input(rows)["numbers"].shape == (2, 6)
+    assert arrays_of_rows(rentals_schema(), rows)["numbers"].shape == (2, 6)
 
 
 @pytest.mark.parametrize(
@@ -230,11 +232,11 @@ def test_the_page_describes_classes_and_numbers(rentals: Running):
 
 @pytest.mark.parametrize("recipe", ["linear", "extra_trees"])
 def test_a_regression_is_exported_and_answers_alone(recipe: str, tmp_path):
-    frame = rentals_schema().check_frame(rentals_rows()).accepted
+    frame = check_frame(rentals_schema(), rentals_rows()).accepted
     folder = packed(tmp_path / RENTALS, WITHOUT_TEXT, frame, recipe=recipe)
 
     model = model_runtime.load(folder, tag="rentals:two")
-    answers = model.answer(model.schema.frame_input(frame))
+    answers = model.answer(arrays_of_frame(model.schema, frame))
 
     assert model.description["runtime"] == "onnx"
     assert answers.probabilities is None

@@ -14,6 +14,7 @@ from releve.adapters.files import read_params, read_schema
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.onboarding.table import Roles
+from releve.domain.schema.validation import row_problems
 from tasks.ingestion.intake import take_in
 from tasks.onboarding import Scaffolded, scaffold
 from tests.adapters.tables.test_reading import workbook
@@ -245,4 +246,4 @@ def test_what_is_no_feature_refuses_nothing_next_month(settings: Settings, tmp_p
     assert ingested(settings, tmp_path / "next.jsonl", tmp_path / "room") == (ROWS, 0)
     schema = read_schema(settings.project, "t")
     row = february.to_dict("records")[0]
-    assert schema.row_problems([{name: row[name] for name in schema.by_name}]) == []
+    assert row_problems(schema, [{name: row[name] for name in schema.by_name}]) == []

@@ -13,8 +13,7 @@ from releve.core.settings import Settings
 from releve.domain.onboarding.pipeline_file import pipeline_text
 from releve.domain.onboarding.settings import read_override
 from releve.domain.onboarding.table import Roles
-from releve.domain.schema.column_specs import COMMON_KEYS
-from releve.domain.schema.columns import TYPES
+from releve.domain.schema.columns import COMMON_KEYS, TYPES
 from releve.domain.schema.schema import TABLE_KEYS, Schema
 from tasks.ingestion.ingest import ingest
 from tasks.onboarding import main, refresh, report, scaffold

@@ -17,8 +17,7 @@ from releve.adapters.git_dvc.dvc_configuration import as_nested, configuration
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git, git_texts
 from releve.core.errors import BadInput, NotFound
 from releve.core.params import Data
-from releve.domain.schema.own_columns import BATCH, ROW
-from releve.domain.schema.schema import Schema
+from releve.domain.schema.schema import BATCH, ROW, Schema
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -79,7 +79,7 @@ class Model:
     run: _Runner
 
     def answer(self, arrays: Arrays) -> ModelOutput:
-        """Predict rows given as `Schema.model_input` or `Schema.frame_input` makes them."""
+        """Predict rows given as `arrays_of_rows` or `arrays_of_frame` makes them."""
         found = self.run(arrays)
         if self.schema.target.task == REGRESSION:
             return ModelOutput([float(value) for value in found.reshape(-1)], None)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from releve.adapters.models.model_runtime import VALUES, onnx_runner, pipeline_runner
 from releve.adapters.models.onnx_converters import conversions, folded, name_in_order
 from releve.domain.neighbours.embedding import Arrays
+from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 from releve.domain.training.parity import made_rows, probabilities_problem, values_problem
@@ -83,7 +84,7 @@ def parity_problem(
 ) -> str | None:
     """How the exported model differs on `frame` or on rows made from it, as a sentence part; None when it does not."""
     ask_exported, ask_pipeline = onnx_runner(exported), pipeline_runner(pipeline, schema)
-    real = schema.frame_input(frame)
+    real = arrays_of_frame(schema, frame)
     usual = ask_pipeline(real)
     cases: list[tuple[str, Arrays]] = [("", real), (", for extreme, missing or unseen values,", _made(frame, schema))]
     for where, arrays in cases:
@@ -97,7 +98,7 @@ def parity_problem(
 
 
 def _made(frame: "pd.DataFrame", schema: Schema) -> dict[str, NDArray[Any]]:
-    return schema.model_input(made_rows(frame, schema))
+    return arrays_of_rows(schema, made_rows(frame, schema))
 
 
 def _difference(

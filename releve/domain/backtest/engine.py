@@ -25,7 +25,7 @@ from releve.domain.gate import gate
 from releve.domain.gate.challenge import read_challenge
 from releve.domain.gate.sanity import Sanity
 from releve.domain.quality.realised import Promise
-from releve.domain.schema.own_columns import BATCH
+from releve.domain.schema.schema import BATCH
 from releve.domain.training import learning
 from releve.domain.trigger import trigger
 from releve.domain.trigger.cadence import LEAST_RECENT, MOST_ROWS, Challenged, Payoff

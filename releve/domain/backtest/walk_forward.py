@@ -10,8 +10,7 @@ from releve.core.errors import BadInput
 from releve.core.params import Params
 from releve.domain.backtest.jobs import Bench
 from releve.domain.evaluation.metrics import resolve
-from releve.domain.schema.own_columns import BATCH
-from releve.domain.schema.schema import Schema
+from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.training.search_spaces import Candidate
 
 if TYPE_CHECKING:

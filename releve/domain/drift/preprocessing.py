@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from releve.domain.drift.text_features import MOST_TEXTS, TextVectors, choose_fitted
 from releve.domain.drift.variance_inflation import MOST_ROWS, Places, choose_places
-from releve.domain.schema.cells import MISSING_TEXT, as_number, is_missing, shown
+from releve.domain.schema.cells import MISSING_TEXT, as_date, as_number, is_missing, shown
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
-from releve.domain.schema.dates import as_date
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 from releve.core.errors import BadInput
 from releve.core.wording import counted
 from releve.domain.ingestion.numerals import Numerals
-from releve.domain.schema.cells import as_number, names_of, trimmed
+from releve.domain.schema.cells import as_date, as_number, in_format, names_of, trimmed
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, REAL, TEXT
-from releve.domain.schema.dates import as_date, in_format
-from releve.domain.schema.frames import all_numbers, with_columns
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Target
+from releve.domain.schema.validation import all_numbers, with_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +146,7 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """A frame as `Schema.check_frame` takes it, and the markers that were found."""
+    """A frame as `check_frame` takes it, and the markers that were found."""
 
     frame: "pd.DataFrame"
     marked: Marked

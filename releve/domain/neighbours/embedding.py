@@ -37,7 +37,7 @@ class Embedder:
 
     @classmethod
     def fit(cls, arrays: Arrays, *, encoder: Callable[[list[str]], TextEncoder] | None = None) -> "Embedder":
-        """Learn from `Schema.frame_input` of the rows to be searched; `encoder` learns from a column of texts."""
+        """Learn from `arrays_of_frame` of the rows to be searched; `encoder` learns from a column of texts."""
         categories, texts = arrays.get("categories"), arrays.get("texts")
         low, high = _ranges(arrays["numbers"]) if "numbers" in arrays else ((), ())
         return cls(

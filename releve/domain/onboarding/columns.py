@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from releve.core.wording import counted, listed
 from releve.domain.onboarding.findings import Finding
 from releve.domain.onboarding.profiles import SENTENCE_WORDS, Profile
-from releve.domain.schema.cells import EXACT, fold, names_of
+from releve.domain.schema.cells import EXACT, as_date, fold, names_of
 from releve.domain.schema.columns import CATEGORY, NUMBER, TEXT
-from releve.domain.schema.dates import as_date
 
 MUCH_MISSING = 0.5  # share of the cells
 OPEN_VALUES = 100  # different categories beyond which each is rare

@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from releve.domain.ingestion.numerals import MOSTLY
-from releve.domain.schema.dates import as_date, in_format
+from releve.domain.schema.cells import as_date, in_format
 
 YEARS = range(1800, 2201)  # that a date of four digits lies in; elsewhere digits are something else
 FEWEST_DIGITS = 10  # different whole numbers, all of them dates such as 20240131, that are no amounts

@@ -10,8 +10,7 @@ from releve.core.wording import counted, listed
 from releve.domain.ingestion.numerals import MOSTLY
 from releve.domain.ingestion.reading import Reading
 from releve.domain.onboarding.findings import Finding
-from releve.domain.schema.cells import LARGEST_NUMBER, as_number, is_missing
-from releve.domain.schema.dates import as_date
+from releve.domain.schema.cells import LARGEST_NUMBER, as_date, as_number, is_missing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.domain.ingestion.numerals import MOSTLY, is_grouped
-from releve.domain.schema.cells import EXACT, LARGEST_NUMBER, TRUTH, as_number, is_missing, names_of, trimmed
+from releve.domain.schema.cells import EXACT, LARGEST_NUMBER, TRUTH, as_date, as_number, is_missing, names_of, trimmed
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, REAL, TEXT
-from releve.domain.schema.dates import as_date
 
 if TYPE_CHECKING:
     import pandas as pd

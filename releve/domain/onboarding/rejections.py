@@ -15,7 +15,7 @@ from releve.domain.schema.cells import EDGES, trimmed
 if TYPE_CHECKING:
     import pandas as pd
 
-    from releve.domain.schema.schema import Checked
+    from releve.domain.schema.validation import Checked
 
 SHOWN_LINES = 5
 # What the last row of an export is called where it adds up the others.
@@ -140,7 +140,7 @@ def _column(name: str, found: Rejections, lines: NDArray[np.int64], target: str)
 def rejections_of(
     checked: "Checked", *, looked_at: int, is_whole: bool, unread: int, special: Mapping[int, str]
 ) -> Rejections:
-    """From what `Schema.check_frame` says of the sample. Rows that are none are told by themselves."""
+    """From what `check_frame` says of the sample. Rows that are none are told by themselves."""
     reasons: dict[str, Counter[str]] = {}
     by_column: dict[str, list[int]] = {}
     for problem in checked.problems:

@@ -14,6 +14,7 @@ from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.paired import Doubt
 from releve.domain.evaluation.resampling import drawn_rows
 from releve.domain.quality.realised import Answered
+from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -144,10 +145,10 @@ def _finish(name: str, losses: Floats) -> Floats:
 
 
 def _blocks(features: "pd.DataFrame", schema: Schema) -> dict[str, NDArray[Any]]:
-    """The arrays of `Schema.model_input`, of cells in whatever form they travelled; what is not there is missing."""
+    """The arrays of `arrays_of_rows`, of cells in whatever form they travelled; what is not there is missing."""
     cells = features.reindex(columns=schema.names).astype(object)
     rows: list[dict[Any, Any]] = cells.where(cells.notna(), None).to_dict("records")
-    return schema.model_input(rows)
+    return arrays_of_rows(schema, rows)
 
 
 def _codes(cells: NDArray[Any]) -> dict[str, int]:

@@ -1,8 +1,10 @@
-"""Single cells: what is missing, and what a cell of text reads as."""
+"""Single cells: what is missing, and what a text reads as: a number, a date, a name."""
 
 import math
 import re
 import unicodedata
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +23,15 @@ EDGES = (
 )
 TRUTH = {"true": True, "false": False}  # by the text in lower case
 SHOWN = 60  # characters of a value that a reason repeats; a text may be a whole letter
+# Only the written-out form: 20240131 could as well be a number, and 2024-W05 is seldom meant. The zone may stand behind
+# a space, as databases write it, and its name behind the offset, as Go and Java do: +0100 CET, +01:00[Europe/Paris].
+ISO = re.compile(
+    r"(\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)?)"
+    r"( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)( [A-Z]{3,5}|\[[\w/+-]+\])?)?",
+    re.ASCII,
+)
+EXPECTED = "expected a date such as 2024-01-31 or 2024-01-31T12:00:00+01:00 (ISO 8601)"
+FIRST, LAST = (np.datetime64(text, "s") for text in ("0001-01-01T00:00:00", "9999-12-31T23:59:59"))  # Python's range
 
 
 def is_missing(value: Any) -> bool:
@@ -72,3 +83,49 @@ def shown(value: Any) -> str:
         return text if len(value) <= SHOWN else f"{text[: SHOWN + 1]}...{text[0]}"
     text = repr(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def as_date(value: Any) -> datetime:
+    """A moment in UTC, without a zone, to the microsecond; what names no zone is taken as UTC.
+
+    Raises ValueError with the reason, as a sentence part.
+    """
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[us]").item()
+    if isinstance(value, str):
+        return _from_iso(value)
+    if isinstance(value, datetime):
+        return _utc(value)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day)
+    raise ValueError(EXPECTED)
+
+
+def in_format(text: str, formats: Iterable[str]) -> datetime | None:
+    """The moment that `text` is in the first fitting one of `formats` (of strptime), in UTC; None where none fits."""
+    for each in formats:
+        try:
+            return _utc(datetime.strptime(text, each))  # what names no zone is taken as UTC
+        except ValueError:
+            continue
+    return None
+
+
+def _from_iso(text: str) -> datetime:
+    found = ISO.fullmatch(text) or ISO.fullmatch(trimmed(text))
+    if found is None or (found[5] and not found[2]):  # a zone needs a time of day
+        raise ValueError(EXPECTED)
+    zone = found[6] or ""
+    try:
+        return _utc(datetime.fromisoformat(found[1] + ("Z" if zone in ("UTC", "GMT") else zone)))
+    except ValueError as error:
+        raise ValueError(f"which is no date: {error}") from None
+
+
+def _utc(moment: datetime) -> datetime:
+    """Also makes pandas' Timestamps, which are datetimes of a finer kind, plain ones."""
+    try:
+        plain = moment.to_pydatetime(warn=False) if hasattr(moment, "to_pydatetime") else moment
+        return plain.astimezone(UTC).replace(tzinfo=None) if plain.tzinfo else plain
+    except OverflowError:
+        raise ValueError("which lies outside of the years 1 to 9999") from None

@@ -1,11 +1,11 @@
-"""Columns: what a cell of each type may hold, and how it is kept once it may.
+"""Columns: what a cell of each type may hold, how it is kept, and how params.yaml describes it.
 
-One table, TYPES, says it for every type; `releve.domain.schema.frames` applies it to whole columns.
+TYPES has one entry for each type; `releve.domain.schema.validation` applies it to rows and to whole columns.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -13,18 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from releve.core.errors import BadInput
 from releve.domain.schema.cells import (
     EXACT,
     LARGEST_NUMBER,
     MISSING_TEXT,
     TRUTH,
+    as_date,
     fold,
     is_missing,
     names_of,
     shown,
     trimmed,
 )
-from releve.domain.schema.dates import as_date
 
 NUMBER, DATE, CATEGORY, TEXT = "number", "date", "category", "text"
 LONGEST_TEXT = 100_000  # characters, where a text column names no max_length: some thirty pages
@@ -47,21 +48,24 @@ class Column:
     feature: bool = True  # False: kept with the rows, never shown to the model, and never required
 
     def problem(self, value: Any) -> str | None:
-        """Why `value` may not stand in this column, as a sentence part; None when it may."""
+        """Return why `value` may not stand in this column, as a sentence part; None when it may."""
         if is_missing(value) or (self.type in (CATEGORY, TEXT) and isinstance(value, str) and not trimmed(value)):
-            return None if self.nullable or not self.feature else f"is missing: it holds {_instead(value)}"
+            if self.nullable or not self.feature:
+                return None
+            empty = "NaN" if isinstance(value, float | np.floating) else "nothing"
+            return f"is missing: it holds {'an empty text' if isinstance(value, str) else empty}"
         return TYPES[self.type].problem(self, value)
 
     def typed(self, value: Any) -> Any:
-        """A cell without problem as it is kept: float or NaN, datetime (UTC, no zone) or None, text or ""."""
+        """Convert a cell without problem to what is kept: float or NaN, datetime (UTC, no zone) or None, text or ""."""
         kept = self.named_by(value) or TYPES[self.type].typed(value)
         return fold(kept) if self.ignore_case and self.categories is None else kept
 
     def named_by(self, value: Any) -> str | None:
-        """The category that a text, a whole number or a truth value names, or None.
+        """Return the category that a text, a whole number or a truth value names, or None.
 
-        Whole numbers and truth values may come as CSV, Parquet and JSON hold them. An open list has every whole
-        number; how other files would write a truth value, nobody knows.
+        Whole numbers and truth values may come as CSV, Parquet and JSON hold them. Without a list of categories every
+        whole number is one, and a truth value is none: files write it in several ways.
         """
         if self.type != CATEGORY:
             return None
@@ -69,39 +73,31 @@ class Column:
             return None if isinstance(value, str | bool | np.bool_) else next(iter(names_of(value)), None)
         if not isinstance(value, str):
             return next((name for name in names_of(value) if name in self.categories), None)
-        return value if value in self.categories else self._spelled(trimmed(value))
-
-    def _spelled(self, text: str) -> str | None:
-        names = (text, *names_of(TRUTH.get(text.lower())))
-        named = next((name for name in names if name in (self.categories or ())), None)
+        if value in self.categories:
+            return value
+        text = trimmed(value)
+        named = next((name for name in (text, *names_of(TRUTH.get(text.lower()))) if name in self.categories), None)
         return self._folded.get(fold(text)) if named is None else named
 
     @cached_property
     def _folded(self) -> dict[str, str]:
-        """The first category of each spelling; none where spellings are told apart."""
+        """Map each folded spelling to its first category; empty unless case is ignored."""
         return {fold(name): name for name in reversed(self.categories or ()) if self.ignore_case}
 
 
 def typed_number(value: Any) -> float:
-    """NaN where it is missing."""
+    """Return NaN for a missing cell."""
     return math.nan if is_missing(value) else float(value)
 
 
 def typed_date(value: Any) -> datetime | None:
-    """UTC, without a zone. Raises ValueError for what is no date."""
+    """Return a moment in UTC, without a zone. Raise ValueError for what is no date."""
     return None if is_missing(value) else as_date(value)
 
 
 def typed_text(value: Any) -> str:
-    """A missing one is empty."""
+    """Return "" for a missing cell."""
     return MISSING_TEXT if is_missing(value) else trimmed(str(value))
-
-
-def _instead(value: Any) -> str:
-    """What stands in a missing cell."""
-    if isinstance(value, str):
-        return "an empty text"
-    return "NaN" if isinstance(value, float | np.floating) else "nothing"
 
 
 def _number_problem(column: Column, value: Any) -> str | None:
@@ -125,11 +121,8 @@ def _category_problem(column: Column, value: Any) -> str | None:
     if not column.feature and column.categories is None and isinstance(value, SCALAR) and is_exact:
         return None  # kept as its text: a row is not rejected for what no model sees
     if column.categories is not None:
-        return (
-            None
-            if column.named_by(value) is not None
-            else f"is {shown(value)}, expected one of {', '.join(column.categories)}"
-        )
+        is_one = column.named_by(value) is not None
+        return None if is_one else f"is {shown(value)}, expected one of {', '.join(column.categories)}"
     if isinstance(value, str):
         return _unwritable(value)
     if column.named_by(value) is not None:
@@ -148,21 +141,19 @@ def _text_problem(column: Column, value: Any) -> str | None:
     return _unwritable(value)
 
 
-def _outside(column: Column, value: Any, found: Any) -> str | None:
-    """`value` is compared, `found` is how it came."""
+def _outside(column: Column, value: Any, original: Any) -> str | None:
+    """Compare `value` with the limits; the sentence shows `original`, the cell as it came."""
     if column.min is not None and value < column.min:
-        return f"is {found}, expected at least {_limit(column.min)}"
-    if column.max is not None and value > column.max:
-        return f"is {found}, expected at most {_limit(column.max)}"
-    return None
-
-
-def _limit(limit: float | datetime) -> str:
-    return f"{limit:g}" if isinstance(limit, int | float) else limit.isoformat()
+        side, limit = "least", column.min
+    elif column.max is not None and value > column.max:
+        side, limit = "most", column.max
+    else:
+        return None
+    return f"is {original}, expected at {side} {limit.isoformat() if isinstance(limit, datetime) else f'{limit:g}'}"
 
 
 def _unwritable(text: str) -> str | None:
-    """JSON can escape half a character (a lone surrogate); no file can hold it."""
+    """Check for half a character (a lone surrogate), which JSON can escape and no file can hold."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -172,7 +163,7 @@ def _unwritable(text: str) -> str | None:
 
 @dataclass(frozen=True)
 class Type:
-    """What makes a column's type: the rule for a present cell, and how it is kept."""
+    """The rule for a present cell of a type, and how it is kept."""
 
     problem: Callable[[Column, Any], str | None]
     typed: Callable[[Any], Any]  # of a missing cell too
@@ -187,3 +178,62 @@ TYPES = {  # in the order of the models' input
     CATEGORY: Type(_category_problem, typed_text, "object", frozenset({"categories", "ignore_case"}), repeats=True),
     TEXT: Type(_text_problem, typed_text, "object", frozenset({"max_length"})),
 }
+
+
+COMMON_KEYS = frozenset({"type", "nullable", "feature"})
+DEFAULTS = {field.name: field.default for field in fields(Column)}
+
+
+def read_column(name: Any, spec: Any, *, source: str) -> Column:
+    """Read one entry of `columns` in params.yaml. Raise BadInput naming `source`, the column and the key."""
+    if not isinstance(name, str) or not isinstance(spec, Mapping) or spec.get("type") not in TYPES:
+        expected = " or ".join(f"{{type: {known}}}" for known in TYPES)
+        raise BadInput(f"{source}: columns.{name} is {spec!r}; expected {expected}")
+    allowed = TYPES[spec["type"]].keys | COMMON_KEYS
+    if unknown := sorted(set(map(str, spec)) - allowed):
+        kind = f"for type {spec['type']}"
+        raise BadInput(f"{source}: columns.{name} has the unknown {unknown}; known are {sorted(allowed)} {kind}")
+    try:
+        column = Column(**{key: _read(spec["type"], key, value) for key, value in spec.items()}, name=name)
+        if column.min is not None and column.max is not None and column.min > column.max:  # type: ignore[operator]
+            raise ValueError(f"min {column.min} above max {column.max}; no {column.type} fits")
+    except ValueError as error:
+        raise BadInput(f"{source}: columns.{name} has {error}") from None
+    return column
+
+
+def write_column(column: Column) -> dict[str, object]:
+    """Write what `read_column` reads, as JSON and YAML can hold it; defaults are left out."""
+    spec = {key: getattr(column, key) for key in DEFAULTS if key != "name" and getattr(column, key) != DEFAULTS[key]}
+    return {
+        key: value.isoformat() if isinstance(value, datetime) else list(value) if isinstance(value, tuple) else value
+        for key, value in spec.items()
+    }
+
+
+def _read(kind: str, key: str, value: Any) -> Any:
+    """Return the value of one key. Raise ValueError with the rest of the sentence "columns.x has ..."."""
+    if value is None and key in DEFAULTS:
+        return DEFAULTS[key]
+    match key:
+        case "type":
+            return value
+        case "min" | "max" if kind == DATE:
+            try:
+                return as_date(value)
+            except ValueError as error:
+                raise ValueError(f"{key}: {value!r}; {error}") from None
+        case "min" | "max":
+            fits, expected = isinstance(value, int | float) and not isinstance(value, bool), "a number"
+        case "max_length":
+            fits, expected = type(value) is int and value >= 1, "a whole number of characters, 1 or more"
+        case "categories":
+            fits = isinstance(value, list | tuple) and bool(value)
+            fits = fits and all(not isinstance(each, bool | None) and trimmed(str(each)) for each in value)
+            value = tuple(dict.fromkeys(trimmed(str(each)) for each in value)) if fits else value
+            expected = "a list of texts (put yes, no, on and off in quotes)"
+        case _:  # ignore_case, nullable, feature
+            fits, expected = isinstance(value, bool), "true or false"
+    if not fits:
+        raise ValueError(f"{key}: {value!r}; expected {expected}")
+    return value

@@ -1,27 +1,19 @@
 """The feature schema: one rule for what a row may hold, at ingest, in the pipeline and at predict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
-
-from numpy.typing import NDArray
+from typing import Any
 
 from releve.core.errors import BadInput
-from releve.domain.schema import frame_checks, model_arrays, row_checks
-from releve.domain.schema.column_specs import read_column, write_column
-from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, TYPES, Column
-from releve.domain.schema.dates import part_names
-from releve.domain.schema.own_columns import RESERVED_PREFIX as RESERVED_PREFIX
-from releve.domain.schema.row_checks import Checked as Checked
-from releve.domain.schema.row_checks import Problem as Problem
-from releve.domain.schema.schema_names import check_names
+from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, TYPES, Column, read_column, write_column
 from releve.domain.schema.target import Target, read_target, write_target
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 TABLE_KEYS = ("columns", "target", "time", "id")  # of a scenario's params.yaml; the rest are overrides
+RESERVED_PREFIX = "_"  # of Relève's own columns beside a table's; no name of a table begins so
+BATCH, ROW = "_batch", "_row"  # where a row came from: its batch, and its position in it from 0
+DATE_PARTS = ("days", "month", "day", "weekday", "hour")  # numbers that a model sees of a date: see `arrays.py`
 
 
 @dataclass(frozen=True)
@@ -35,24 +27,22 @@ class Schema:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, source: str = "the scenario") -> "Schema":
-        """Read TABLE_KEYS as params.yaml writes them. Raises BadInput naming `source` and the key."""
-        described = _mapping(values, "columns", source)
-        columns = [read_column(name, spec, source=source) for name, spec in described.items()]
+        """Read TABLE_KEYS as params.yaml writes them. Raise BadInput naming `source` and the key."""
+        for key in ("columns", "target"):
+            if not isinstance(values.get(key), Mapping) or not values[key]:
+                raise BadInput(f"{source}: '{key}' is missing; it describes the table (see README, 'Your own table')")
+        columns = [read_column(name, spec, source=source) for name, spec in values["columns"].items()]
         order = list(TYPES)
         columns.sort(key=lambda column: (not column.feature, order.index(column.type)))
-        target = read_target(_mapping(values, "target", source), source=source)
+        target = read_target(values["target"], source=source)
         schema = cls(tuple(columns), target, time=values.get("time"), id=values.get("id"))
-        check_names(schema, source=source)
+        schema._check_names(source)
         return schema
 
     def as_dict(self) -> dict[str, Any]:
-        """The form that `from_dict` reads; JSON and YAML can hold it."""
-        spec: dict[str, Any] = {
-            "target": write_target(self.target),
-            "time": self.time,
-            "id": self.id,
-            "columns": {column.name: write_column(column) for column in self.columns},
-        }
+        """Write the form that `from_dict` reads; JSON and YAML can hold it."""
+        columns = {column.name: write_column(column) for column in self.columns}
+        spec = {"target": write_target(self.target), "time": self.time, "id": self.id, "columns": columns}
         return {key: value for key, value in spec.items() if value is not None}
 
     @cached_property
@@ -87,12 +77,12 @@ class Schema:
 
     @cached_property
     def model_numbers(self) -> list[str]:
-        """What the columns of the numbers block are called: the numbers, then the parts of each date."""
-        return [*self.numbers, *(part for name in self.dates for part in part_names(name))]
+        """Names of the columns of the numbers block: the numbers, then the parts of each date."""
+        return [*self.numbers, *(f"{name}.{part}" for name in self.dates for part in DATE_PARTS)]
 
     @cached_property
     def model_names(self) -> list[str]:
-        """What a model's input columns are called, block after block."""
+        """Names of a model's input columns, block after block."""
         return [*self.model_numbers, *self.categories, *self.texts]
 
     def _of_type(self, kind: str) -> list[str]:
@@ -115,43 +105,36 @@ class Schema:
         return {block: [self.by_name[name] for name in names] for block, names in self.text_blocks.items()}
 
     def column(self, name: str) -> Column:
-        """The column of that name; KeyError for one that is not described."""
+        """Return the column of that name. Raise KeyError for one that is not described."""
         return self.by_name[name]
 
-    def row_problems(self, rows: Sequence[Any]) -> list[Problem]:
-        """Every problem in `rows` (mappings of column name to value), as `predict` receives them."""
-        return row_checks.row_problems(self, rows)
+    def check_settings(self, setting: str, names: Iterable[str], *, source: str) -> None:
+        """Raise BadInput where `setting` of params.yaml names a column that the table does not have."""
+        known = [*self.by_name, self.target.name]
+        for name in names:
+            if name not in known:
+                close = get_close_matches(name, known, n=1)
+                hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known)}"
+                raise BadInput(f"{source}: {setting} names '{name}', which is no column of the table; {hint}")
 
-    def check_columns(self, names: Sequence[str], *, source: str) -> None:
-        """Raises BadInput when the columns of `source` are not the described ones; only features and target must be."""
-        frame_checks.check_columns(self, names, source=source)
-
-    def check_frame(self, frame: "pd.DataFrame") -> Checked:
-        """Take `frame` apart: accepted rows, typed (see `columns.TYPES`), and problems for the rest.
-
-        The caller's frame is left alone. Columns are expected to be right: see `check_columns`. A column that is no
-        feature is filled with missing cells where it is absent.
-        """
-        return frame_checks.check_frame(self, frame)
-
-    def model_input(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
-        """Arrays as models take them, from checked rows: blocks of (rows, columns) where there are such columns.
-
-        "numbers" float32 (`model_numbers`; NaN is missing), "categories" and "texts" object ("" is missing).
-        """
-        return model_arrays.of_rows(self, rows)
-
-    def frame_input(self, frame: "pd.DataFrame") -> dict[str, NDArray[Any]]:
-        """The same arrays from a checked frame."""
-        return model_arrays.of_frame(self, frame)
-
-    def as_rows(self, frame: "pd.DataFrame") -> list[dict[str, Any]]:
-        """The features of a checked frame as rows that `predict` receives: dates as ISO text, missing cells as None."""
-        return model_arrays.as_rows(self, frame)
-
-
-def _mapping(values: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
-    found = values.get(key)
-    if not isinstance(found, Mapping) or not found:
-        raise BadInput(f"{source}: '{key}' is missing; it describes the table (see README, 'Your own table')")
-    return found
+    def _check_names(self, source: str) -> None:
+        """Raise BadInput for names that clash with others, with Relève's own columns, or that name no column."""
+        names, target = list(self.by_name), self.target
+        for name in [*names, target.name, *target.classes]:
+            # Features, the target and the classes become columns of tables that have columns of ours too.
+            if str(name).startswith(RESERVED_PREFIX):
+                raise BadInput(
+                    f"{source}: the name '{name}' begins with '{RESERVED_PREFIX}', as Relève's own columns do; "
+                    "choose another name for the feature, target or class, and use it in the data too"
+                )
+        if target.name in names:
+            raise BadInput(f"{source}: the target '{target.name}' is also among the columns; remove it there")
+        if not self.features:
+            raise BadInput(f"{source}: every column has feature: false; a model needs one that it may see")
+        if clash := sorted(set(self.model_numbers[len(self.numbers) :]) & {*names, target.name}):
+            raise BadInput(f"{source}: '{clash[0]}' is also what a part of a date is called; choose another name")
+        for role, column in (("time", self.time), ("id", self.id)):
+            if column is not None and column not in names:
+                raise BadInput(f"{source}: '{role}' is {column!r}, which is none of the columns: {', '.join(names)}")
+        if self.time is not None and (kind := self.by_name[self.time].type) not in (NUMBER, DATE):
+            raise BadInput(f"{source}: 'time' is the {kind} column '{self.time}'; expected a date or a number")

@@ -10,8 +10,8 @@ import numpy as np
 
 from releve.core.errors import BadInput
 from releve.domain.evaluation.split import Fold
-from releve.domain.schema.own_columns import BATCH
-from releve.domain.schema.schema import Schema
+from releve.domain.schema.arrays import arrays_of_frame
+from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.schema.target import REGRESSION
 from releve.domain.training.pipeline import CALIBRATION_FOLDS, build, model_frame
 from releve.domain.training.search_spaces import Candidate
@@ -63,7 +63,7 @@ def answer(model: Any, rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
 
 
 def _features(rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
-    return model_frame(schema.frame_input(rows), schema)
+    return model_frame(arrays_of_frame(schema, rows), schema)
 
 
 def _with_values(features: "pd.DataFrame") -> "pd.DataFrame":

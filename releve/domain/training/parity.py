@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.domain.schema.arrays import rows_of_frame
 from releve.domain.schema.cells import LARGEST_NUMBER
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
 from releve.domain.schema.schema import Schema
@@ -28,7 +29,7 @@ def made_rows(frame: "pd.DataFrame", schema: Schema) -> list[dict[str, Any]]:
 
     First one column at a time, then all columns at once.
     """
-    base = schema.as_rows(frame.iloc[np.linspace(0, len(frame) - 1, min(BASE_ROWS, len(frame))).astype(int)])
+    base = rows_of_frame(schema, frame.iloc[np.linspace(0, len(frame) - 1, min(BASE_ROWS, len(frame))).astype(int)])
     changes = [{}, *_one_at_a_time(schema), *_all_at_once(schema)]
     return [{**row, **change} for change in changes for row in base]
 

@@ -19,6 +19,8 @@ from releve.adapters.models.model_runtime import (
 from releve.adapters.models.onnx_export import export
 from releve.core.errors import NotFound
 from releve.domain.neighbours.embedding import Embedder
+from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
+from releve.domain.schema.validation import check_frame
 from releve.domain.training.pipeline import CLASSIFIERS, build, model_frame
 from tests.mixed_tables import MIXES, mixed_table, small_options
 from tests.tables import shop_row, shop_rows, shop_schema
@@ -28,17 +30,17 @@ TASKS = ("binary", "multiclass", "regression")
 
 def learned(recipe, schema, frame):
     pipeline = build(schema, recipe=recipe, scale="standard", options=small_options(recipe, schema), seed=7)
-    return pipeline.fit(model_frame(schema.frame_input(frame), schema), frame[schema.target.name])
+    return pipeline.fit(model_frame(arrays_of_frame(schema, frame), schema), frame[schema.target.name])
 
 
 def fitted(recipe="linear"):
-    return learned(recipe, shop_schema(), shop_schema().check_frame(shop_rows(200)).accepted)
+    return learned(recipe, shop_schema(), check_frame(shop_schema(), shop_rows(200)).accepted)
 
 
 def packed(folder, *, runtime="sklearn", recipe="linear"):
     """A model folder as `tasks.pipeline.package` leaves it."""
     pipeline, schema = fitted(recipe), shop_schema()
-    arrays = schema.frame_input(schema.check_frame(shop_rows(200)).accepted)
+    arrays = arrays_of_frame(schema, check_frame(schema, shop_rows(200)).accepted)
     description = {
         "scenario": "shop",
         "runtime": runtime,
@@ -61,7 +63,7 @@ def test_scikit_learn_answers_as_the_exported_model_does(recipe, tmp_path):
     native = load(packed(tmp_path / "native", recipe=recipe), tag="shop:one")
     exported = load(packed(tmp_path / "exported", runtime="onnx", recipe=recipe), tag="shop:two")
     rows = [shop_row(), shop_row(weight=None), shop_row(kind=None), shop_row(kind="unheard of"), shop_row(price=99.5)]
-    arrays = shop_schema().model_input(rows)
+    arrays = arrays_of_rows(shop_schema(), rows)
 
     expected, found = native.answer(arrays), exported.answer(arrays)
 
@@ -74,7 +76,7 @@ def test_scikit_learn_answers_as_the_exported_model_does(recipe, tmp_path):
 def test_an_answer_is_a_label_and_all_probabilities_per_row(runtime, rows, tmp_path):
     model = load(packed(tmp_path / "model", runtime=runtime), tag="shop:one")
 
-    answers = model.answer(model.schema.model_input([shop_row()] * rows))
+    answers = model.answer(arrays_of_rows(model.schema, [shop_row()] * rows))
 
     assert set(answers.labels) <= {"no", "yes"}
     assert len(answers.labels) == rows
@@ -86,7 +88,7 @@ def test_an_answer_is_a_label_and_all_probabilities_per_row(runtime, rows, tmp_p
 def test_a_cheap_thing_is_bought_and_a_dear_one_is_not(runtime, tmp_path):
     model = load(packed(tmp_path / "model", runtime=runtime), tag="shop:one")
 
-    answers = model.answer(model.schema.model_input([shop_row(price=1.0), shop_row(price=99.0)]))
+    answers = model.answer(arrays_of_rows(model.schema, [shop_row(price=1.0), shop_row(price=99.0)]))
 
     assert answers.labels == ["yes", "no"]
 
@@ -113,7 +115,7 @@ def test_every_recipe_task_and_mix_of_columns_is_kept_without_a_foreign_type(rec
 
     again = load_pipeline(tmp_path / "pipeline.skops")
 
-    ask, arrays = pipeline_runner(again, schema), schema.frame_input(frame)
+    ask, arrays = pipeline_runner(again, schema), arrays_of_frame(schema, frame)
     assert (ask(arrays) == pipeline_runner(pipeline, schema)(arrays)).all()
 
 
@@ -132,7 +134,7 @@ def test_no_type_is_trusted_that_no_recipe_needs():
 def test_boosting_that_stops_early_is_kept_too(task, options, tmp_path):
     schema, frame = mixed_table(task, MIXES["numbers"])
     pipeline = build(schema, recipe="hist_gradient_boosting", scale="none", options={"max_iter": 5, **options}, seed=7)
-    pipeline.fit(model_frame(schema.frame_input(frame), schema), frame["y"])
+    pipeline.fit(model_frame(arrays_of_frame(schema, frame), schema), frame["y"])
     (tmp_path / "pipeline.skops").write_bytes(skops.io.dumps(pipeline))
 
     assert load_pipeline(tmp_path / "pipeline.skops").n_features_in_ == 2
@@ -146,17 +148,17 @@ def test_a_regression_answers_numbers_without_probabilities(runtime, tmp_path):
         "runtime": runtime,
         "classes": [],
         "schema": schema.as_dict(),
-        "embedder": Embedder.fit(schema.frame_input(frame)).as_dict(),
+        "embedder": Embedder.fit(arrays_of_frame(schema, frame)).as_dict(),
     }
     (tmp_path / DESCRIPTION).write_text(json.dumps(description))
     (tmp_path / "model.onnx").write_bytes(export(pipeline, schema))
     (tmp_path / "model.skops").write_bytes(skops.io.dumps(pipeline))
 
-    answers = load(tmp_path, tag="mixed:one").answer(schema.model_input(schema.as_rows(frame)))
+    answers = load(tmp_path, tag="mixed:one").answer(arrays_of_rows(schema, rows_of_frame(schema, frame)))
 
     assert answers.probabilities is None
     assert all(type(label) is float for label in answers.labels)
-    expected = pipeline.predict(model_frame(schema.frame_input(frame), schema))
+    expected = pipeline.predict(model_frame(arrays_of_frame(schema, frame), schema))
     np.testing.assert_allclose(answers.labels, expected, rtol=1e-4)
 
 

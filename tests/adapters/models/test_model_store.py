@@ -5,6 +5,7 @@ import pytest
 from releve.adapters.models.model_runtime import ModelAltered, folder_digest
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import NotFound
+from releve.domain.schema.arrays import arrays_of_rows
 from tests.factories import make_model_folder, make_row, make_schema
 
 
@@ -29,7 +30,7 @@ def test_a_saved_model_is_found_with_its_digest_and_answers(store, folder):
     assert stored.digest == folder_digest(folder)
     assert store.get("flowers:one") == stored
     model = store.load("flowers:one", digest=stored.digest)
-    assert len(model.answer(make_schema().model_input([make_row()])).labels) == 1
+    assert len(model.answer(arrays_of_rows(make_schema(), [make_row()])).labels) == 1
 
 
 def test_two_stores_in_one_process_keep_apart(tmp_path, folder):

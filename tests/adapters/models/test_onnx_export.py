@@ -7,7 +7,9 @@ from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
 from releve.adapters.models.model_runtime import onnx_runner, pipeline_runner
 from releve.adapters.models.onnx_export import ONNX, SKLEARN, TEXT_REASON, export, export_checked, parity_problem
+from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import check_frame
 from releve.domain.training.pipeline import CLASSIFIERS, MOST_CATEGORIES, TREES, build, model_frame
 from tests.mixed_tables import MIXES, mixed_table, small_options
 from tests.tables import SHOP_TABLE, shop_rows, shop_schema
@@ -18,11 +20,11 @@ TABULAR = MIXES["tabular"]
 
 
 def accepted(rows=200, *, schema=None):
-    return (schema or shop_schema()).check_frame(shop_rows(rows)).accepted
+    return check_frame(schema or shop_schema(), shop_rows(rows)).accepted
 
 
 def learned(pipeline, schema, frame):
-    return pipeline.fit(model_frame(schema.frame_input(frame), schema), frame[schema.target.name])
+    return pipeline.fit(model_frame(arrays_of_frame(schema, frame), schema), frame[schema.target.name])
 
 
 def fitted(recipe="linear", *, schema=None, frame=None, scale="standard", **options):
@@ -36,7 +38,7 @@ def fitted(recipe="linear", *, schema=None, frame=None, scale="standard", **opti
 @pytest.mark.parametrize("task", TASKS)
 def test_every_recipe_is_exported_for_every_task_and_answers_alike_on_hard_rows_too(recipe, task):
     schema, frame = mixed_table(task, TABULAR, colours=[f"colour {number}" for number in range(MOST_CATEGORIES + 20)])
-    arrays = schema.frame_input(frame)
+    arrays = arrays_of_frame(schema, frame)
     assert np.isnan(arrays["numbers"]).any()
 
     exported = export_checked(fitted(recipe, schema=schema, frame=frame), schema, frame, tolerance=TOLERANCE)
@@ -58,7 +60,7 @@ def test_a_difference_that_only_missing_numbers_show_is_found_without_any_in_the
     whole = frame.assign(width=frame["width"].fillna(0.0))
     other = fitted("linear", schema=schema, frame=whole)
     other["prepare"].transformers_[0][1]["simpleimputer"].statistics_[1] = 1e3
-    real = schema.frame_input(whole)
+    real = arrays_of_frame(schema, whole)
     assert not np.isnan(real["numbers"]).any()
 
     problem = parity_problem(
@@ -125,9 +127,9 @@ def test_a_model_that_cannot_be_exported_is_served_by_scikit_learn_with_the_reas
 def test_a_tie_that_falls_the_other_way_is_no_difference():
     """Two trees that disagree: both classes have 0.5, and the last bit decides."""
     forest = fitted("extra_trees", n_estimators=2)
-    frame = shop_schema().check_frame(shop_rows(500, seed=8)).accepted
+    frame = check_frame(shop_schema(), shop_rows(500, seed=8)).accepted
     exported = export(forest, shop_schema())
-    assert (onnx_runner(exported)(shop_schema().frame_input(frame)) == 0.5).any()
+    assert (onnx_runner(exported)(arrays_of_frame(shop_schema(), frame)) == 0.5).any()
 
     assert parity_problem(exported, forest, shop_schema(), frame, tolerance=TOLERANCE) is None
 
@@ -135,7 +137,7 @@ def test_a_tie_that_falls_the_other_way_is_no_difference():
 @pytest.mark.parametrize("task", ["binary", "regression"])
 def test_the_gap_itself_is_allowed_and_anything_below_it_is_not(task):
     schema, frame = mixed_table(task, TABULAR)
-    pipeline, arrays = fitted("svm", schema=schema, frame=frame), schema.frame_input(frame)
+    pipeline, arrays = fitted("svm", schema=schema, frame=frame), arrays_of_frame(schema, frame)
     exported = export(pipeline, schema)
     gap = float(np.abs(onnx_runner(exported)(arrays) - pipeline_runner(pipeline, schema)(arrays)).max())
     assert gap > 0
@@ -189,13 +191,13 @@ def test_a_regression_gives_values():
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
 
     assert [(each.name, each.shape) for each in session.get_outputs()] == [("values", [None, 1])]
-    assert onnx_runner(exported)(schema.frame_input(frame)).shape == (len(frame), 1)
+    assert onnx_runner(exported)(arrays_of_frame(schema, frame)).shape == (len(frame), 1)
 
 
 @pytest.mark.parametrize("recipe", ["linear", "svm"])
 def test_the_largest_numbers_are_answered_and_not_with_nan(recipe):
     schema, frame = mixed_table("multiclass", MIXES["numbers"])
-    arrays = {"numbers": schema.frame_input(frame)["numbers"].copy()}
+    arrays = {"numbers": arrays_of_frame(schema, frame)["numbers"].copy()}
     arrays["numbers"][:, 0] = np.finfo(np.float32).max
 
     answers = onnx_runner(export(fitted(recipe, schema=schema, frame=frame), schema))(arrays)
@@ -213,11 +215,11 @@ def test_columns_of_rounding_and_of_one_value_are_exported_and_say_nothing_whate
     rows = pd.DataFrame(
         {"x": x, "same": 5.0, "noise": 1.0 + (x > 0) * 2.0**-23, "bought": np.where(x > 0, "yes", "no")}
     )
-    frame = schema.check_frame(rows).accepted
+    frame = check_frame(schema, rows).accepted
     pipeline = fitted(recipe, schema=schema, frame=frame)
     exported = export_checked(pipeline, schema, frame, tolerance=TOLERANCE)
 
-    asked, other = (schema.frame_input(rows) for rows in (frame, frame.assign(same=-1e6, noise=3.0)))
+    asked, other = (arrays_of_frame(schema, rows) for rows in (frame, frame.assign(same=-1e6, noise=3.0)))
 
     assert (exported.runtime, exported.reason) == (ONNX, None)
     np.testing.assert_array_equal(onnx_runner(exported.onnx)(asked), onnx_runner(exported.onnx)(other))

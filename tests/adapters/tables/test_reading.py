@@ -15,6 +15,7 @@ from releve.adapters.tables.reading import open_table, read_sample
 from releve.core.errors import BadInput, StorageRefused
 from releve.domain.ingestion.reading import Reading, read_cells
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import check_frame
 from tests.tables import shop_rows, shop_schema
 
 NAMES = ("kind", "price", "weight", "bought")
@@ -261,7 +262,7 @@ def test_every_reader_gives_the_same_rows(tmp_path):
         table = open_table(tmp_path / f"today.{ending}", names=NAMES)
         frame = next(table.chunks).frame
         read = read_cells(frame, shop_schema(), Reading(), is_text=table.is_text).frame
-        accepted.append(shop_schema().check_frame(read).accepted)
+        accepted.append(check_frame(shop_schema(), read).accepted)
 
     for other in accepted[1:]:
         pd.testing.assert_frame_equal(accepted[0], other)
@@ -349,7 +350,7 @@ def test_whole_numbers_of_a_parquet_file_keep_their_digits_beside_missing_cells(
     )
 
     (chunk,) = open_table(tmp_path / "today.parquet").chunks
-    accepted = schema.check_frame(chunk.frame.assign(y=1)).accepted
+    accepted = check_frame(schema, chunk.frame.assign(y=1)).accepted
 
     assert accepted["id"].tolist() == ["" if each is None else str(int(each)) for each in ids]
 

@@ -6,6 +6,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from releve.domain.gate.sanity import Sanity, check
+from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.training import transformers
 from releve.domain.training.pipeline import CLASSIFIERS, TREES, build, model_frame
@@ -18,10 +19,10 @@ TASKS = ("binary", "multiclass", "regression")
 def asker(schema, frame, recipe, **options):
     options = SMALL.get(recipe, {}) | options
     pipeline = build(schema, recipe=recipe, scale="standard", options=options, seed=7)
-    pipeline.fit(model_frame(schema.frame_input(frame), schema), frame[schema.target.name])
+    pipeline.fit(model_frame(arrays_of_frame(schema, frame), schema), frame[schema.target.name])
 
     def ask(rows):
-        features = model_frame(schema.frame_input(rows), schema)
+        features = model_frame(arrays_of_frame(schema, rows), schema)
         return pipeline.predict(features)[:, None] if not schema.target.classes else pipeline.predict_proba(features)
 
     return ask

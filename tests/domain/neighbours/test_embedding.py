@@ -5,6 +5,8 @@ import pytest
 
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.text_vectors import NgramVectors
+from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
+from releve.domain.schema.validation import check_frame
 from tests.tables import shop_row, shop_rows, shop_schema
 
 ROWS = [
@@ -15,11 +17,11 @@ ROWS = [
 
 
 def fitted(rows=ROWS):
-    return Embedder.fit(shop_schema().model_input(rows))
+    return Embedder.fit(arrays_of_rows(shop_schema(), rows))
 
 
 def distance(one, other, *, embedder=None):
-    first, second = (embedder or fitted()).embed(shop_schema().model_input([one, other]))
+    first, second = (embedder or fitted()).embed(arrays_of_rows(shop_schema(), [one, other]))
     return float(((first - second) ** 2).sum())
 
 
@@ -52,14 +54,14 @@ def test_an_unseen_category_is_like_none_of_the_known_and_like_another_unseen_on
 def test_a_constant_column_divides_by_no_zero():
     embedder = fitted([shop_row(price=5.0), shop_row(price=5.0, weight=9.0)])
 
-    vectors = embedder.embed(shop_schema().model_input([shop_row(price=5.0), shop_row(price=6.0)]))
+    vectors = embedder.embed(arrays_of_rows(shop_schema(), [shop_row(price=5.0), shop_row(price=6.0)]))
 
     assert np.isfinite(vectors).all()
     assert vectors[:, 0].tolist() == [0.0, 1.0]
 
 
 def test_numbers_outside_the_known_range_go_on_in_proportion():
-    vector = fitted().embed(shop_schema().model_input([shop_row(price=200.0)]))[0]
+    vector = fitted().embed(arrays_of_rows(shop_schema(), [shop_row(price=200.0)]))[0]
 
     assert vector[0] == pytest.approx(2.0)
 
@@ -73,7 +75,7 @@ def test_a_column_without_any_number_stands_in_the_middle_and_still_goes_through
     embedder = fitted([shop_row(weight=None), shop_row(weight=None, price=9.0)])
 
     json.dumps(embedder.as_dict(), allow_nan=False)
-    vectors = embedder.embed(shop_schema().model_input([shop_row(weight=None)]))
+    vectors = embedder.embed(arrays_of_rows(shop_schema(), [shop_row(weight=None)]))
 
     assert (embedder.low[1], embedder.high[1]) == (0.0, 0.0)
     assert vectors[0, 1] == 0.5
@@ -81,7 +83,7 @@ def test_a_column_without_any_number_stands_in_the_middle_and_still_goes_through
 
 @pytest.mark.parametrize("block", ["numbers", "categories"])
 def test_a_table_of_one_type_alone_has_vectors_too(block):
-    arrays = {block: shop_schema().frame_input(shop_schema().check_frame(shop_rows(50)).accepted)[block]}
+    arrays = {block: arrays_of_frame(shop_schema(), check_frame(shop_schema(), shop_rows(50)).accepted)[block]}
 
     embedder = Embedder.fit(arrays)
     vectors = embedder.embed(arrays)
@@ -94,7 +96,7 @@ def test_a_vector_has_one_place_per_number_and_one_per_known_category():
     embedder = fitted()
 
     assert embedder.dimension == 2 + 2
-    assert embedder.embed(shop_schema().model_input(ROWS)).shape == (3, 4)
+    assert embedder.embed(arrays_of_rows(shop_schema(), ROWS)).shape == (3, 4)
 
 
 def test_an_embedder_survives_json_with_its_version_and_its_vectors():
@@ -104,7 +106,7 @@ def test_an_embedder_survives_json_with_its_version_and_its_vectors():
 
     assert again == embedder
     assert again.version == embedder.version
-    arrays = shop_schema().model_input(ROWS)
+    arrays = arrays_of_rows(shop_schema(), ROWS)
     assert (again.embed(arrays) == embedder.embed(arrays)).all()
 
 
@@ -166,8 +168,8 @@ def test_what_texts_teach_is_in_the_version_and_not_in_the_description():
 
 
 def test_a_number_far_outside_its_range_counts_as_one_range_outside():
-    embedder = Embedder.fit(shop_schema().model_input([shop_row(price=5.0), shop_row(price=5.0 + 1e-6)]))
+    embedder = Embedder.fit(arrays_of_rows(shop_schema(), [shop_row(price=5.0), shop_row(price=5.0 + 1e-6)]))
 
-    vectors = embedder.embed(shop_schema().model_input([shop_row(price=1e30), shop_row(price=-1e30)]))
+    vectors = embedder.embed(arrays_of_rows(shop_schema(), [shop_row(price=1e30), shop_row(price=-1e30)]))
 
     assert vectors[:, 0].tolist() == [2.0, -1.0]

@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.schema.column_specs import read_column, write_column
-from releve.domain.schema.columns import LONGEST_TEXT, TYPES, Column
+from releve.domain.schema.columns import LONGEST_TEXT, TYPES, Column, read_column, write_column
 
 START = datetime(2024, 1, 1)
 

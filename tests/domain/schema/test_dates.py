@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.domain.schema.dates import PARTS, as_date, date_parts, part_names
+from releve.domain.schema.arrays import date_parts
+from releve.domain.schema.cells import as_date
+from releve.domain.schema.schema import DATE_PARTS, Schema
 
 NOON = datetime(2024, 1, 31, 12)
 
@@ -117,7 +119,7 @@ def test_a_missing_date_has_missing_parts():
 
 
 def test_no_dates_have_no_parts():
-    assert date_parts(np.array([], dtype="datetime64[us]")).shape == (0, len(PARTS))
+    assert date_parts(np.array([], dtype="datetime64[us]")).shape == (0, len(DATE_PARTS))
 
 
 @pytest.mark.parametrize(("minutes", "told_apart"), [(1, False), (3, True), (4, True)])
@@ -130,4 +132,6 @@ def test_days_tell_moments_apart_by_three_minutes_in_float32(minutes, told_apart
 
 
 def test_parts_are_named_after_their_column():
-    assert part_names("day") == ["day.days", "day.month", "day.day", "day.weekday", "day.hour"]
+    schema = Schema.from_dict({"columns": {"day": {"type": "date"}}, "target": {"name": "y", "task": "regression"}})
+
+    assert schema.model_numbers == ["day.days", "day.month", "day.day", "day.weekday", "day.hour"]

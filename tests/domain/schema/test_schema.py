@@ -6,9 +6,11 @@ import pytest
 
 from releve.core.errors import BadInput
 from releve.domain.ingestion.reading import Reading, read_cells
+from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
 from releve.domain.schema.cells import LARGEST_NUMBER, is_missing
 from releve.domain.schema.columns import Column
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import check_columns, check_frame, row_problems
 from tests.tables import SHOP_TABLE, shop_row, shop_rows, shop_schema
 
 NOTHING = [None, math.nan, np.nan, np.float32("nan"), pd.NA, pd.NaT]
@@ -159,7 +161,7 @@ def test_whole_columns_get_the_same_verdict_as_single_cells(dtype, seed):
     with np.errstate(over="ignore"):
         frame = frame.astype({"price": dtype, "weight": dtype})
 
-    checked = schema.check_frame(frame)
+    checked = check_frame(schema, frame)
 
     assert len(checked.problems) > 40
     assert sorted((problem.row, problem.column) for problem in checked.problems) == sorted(cellwise(schema, frame))
@@ -170,7 +172,7 @@ def test_whole_numbers_and_nullable_columns_are_judged_alike(dtype):
     cells = [0, 50, 100, 101, 127] + ([None] if dtype[0].isupper() else [])
     frame = frame_of(*({} for _ in cells)).assign(price=pd.array(cells, dtype=dtype))
 
-    checked = shop_schema().check_frame(frame)
+    checked = check_frame(shop_schema(), frame)
 
     assert checked.rejected_rows == [3, 4] + ([5] if len(cells) > 5 else [])
     assert checked.accepted["price"].tolist() == [0.0, 50.0, 100.0]
@@ -182,7 +184,7 @@ def test_accepted_and_rejected_rows_add_up(seed):
     frame = shop_rows(400, seed=seed).assign(price=random_cells(random))
     frame.loc[random.random(400) < 0.1, "bought"] = "perhaps"
 
-    checked = shop_schema().check_frame(frame)
+    checked = check_frame(shop_schema(), frame)
 
     assert len(checked.accepted) + len(checked.rejected_rows) == 400
     assert 0 < len(checked.rejected_rows) < 400
@@ -191,7 +193,7 @@ def test_accepted_and_rejected_rows_add_up(seed):
 
 
 def test_a_row_with_several_problems_is_one_rejected_row():
-    checked = shop_schema().check_frame(frame_of({}, {"price": -1, "kind": "stone", "bought": None}))
+    checked = check_frame(shop_schema(), frame_of({}, {"price": -1, "kind": "stone", "bought": None}))
 
     assert checked.rejected_rows == [1]
     assert [str(problem) for problem in checked.problems] == [
@@ -202,7 +204,7 @@ def test_a_row_with_several_problems_is_one_rejected_row():
 
 
 def test_problems_come_in_the_order_of_the_rows():
-    checked = shop_schema().check_frame(frame_of({"bought": "x"}, {"price": -1}, {"kind": "x"}))
+    checked = check_frame(shop_schema(), frame_of({"bought": "x"}, {"price": -1}, {"kind": "x"}))
 
     assert [problem.row for problem in checked.problems] == [0, 1, 2]
 
@@ -210,7 +212,7 @@ def test_problems_come_in_the_order_of_the_rows():
 def test_rows_are_counted_from_0_whatever_index_the_frame_has():
     frame = frame_of({}, {"price": -1}, {}).set_index(pd.Index([7, 7, 7]))
 
-    checked = shop_schema().check_frame(frame)
+    checked = check_frame(shop_schema(), frame)
 
     assert checked.rejected_rows == [1]
     assert list(checked.accepted.index) == [0, 1]
@@ -220,7 +222,7 @@ def test_a_checked_frame_is_typed_and_the_callers_is_left_alone():
     frame = frame_of({"price": 3, "kind": None, "weight": None})
     before = frame.copy()
 
-    accepted = shop_schema().check_frame(frame).accepted
+    accepted = check_frame(shop_schema(), frame).accepted
 
     assert list(accepted.columns) == ["price", "weight", "kind", "bought"]
     assert accepted["price"].dtype == accepted["weight"].dtype == "float64"
@@ -230,16 +232,16 @@ def test_a_checked_frame_is_typed_and_the_callers_is_left_alone():
 
 def test_what_was_accepted_once_is_accepted_again():
     schema = shop_schema()
-    accepted = schema.check_frame(shop_rows(200)).accepted
+    accepted = check_frame(schema, shop_rows(200)).accepted
 
-    again = schema.check_frame(accepted)
+    again = check_frame(schema, accepted)
 
     assert again.problems == ()
     pd.testing.assert_frame_equal(again.accepted, accepted)
 
 
 def test_a_frame_of_bad_rows_alone_leaves_an_empty_one():
-    checked = shop_schema().check_frame(frame_of({"price": -1}, {"price": -2}))
+    checked = check_frame(shop_schema(), frame_of({"price": -1}, {"price": -2}))
 
     assert len(checked.accepted) == 0
     assert checked.rejected_rows == [0, 1]
@@ -258,13 +260,13 @@ def test_a_frame_of_bad_rows_alone_leaves_an_empty_one():
 )
 def test_columns_that_are_not_the_described_ones_are_named(names, said):
     with pytest.raises(BadInput) as caught:
-        shop_schema().check_columns(names, source="today.csv")
+        check_columns(shop_schema(), names, source="today.csv")
 
     assert str(caught.value).startswith(f"{said}; expected the columns of scenarios/<name>/params.yaml")
 
 
 def test_the_described_columns_may_come_in_any_order():
-    shop_schema().check_columns(["bought", "weight", "kind", "price"], source="today.csv")
+    check_columns(shop_schema(), ["bought", "weight", "kind", "price"], source="today.csv")
 
 
 @pytest.mark.parametrize(
@@ -332,13 +334,13 @@ def test_reading_text_leaves_the_callers_frame_and_unknown_columns_alone():
     ],
 )
 def test_the_problems_of_a_row_are_told_as_predict_receives_it(row, problems):
-    assert [str(problem) for problem in shop_schema().row_problems([row])] == problems
+    assert [str(problem) for problem in row_problems(shop_schema(), [row])] == problems
 
 
 def test_a_misspelt_feature_is_both_missing_and_unknown():
     row = {"kind": "bread", "weight": 1.0, "prise": 1.0}
 
-    problems = [str(problem) for problem in shop_schema().row_problems([shop_row(), row])]
+    problems = [str(problem) for problem in row_problems(shop_schema(), [shop_row(), row])]
 
     assert problems == ["row 1: price is missing", "row 1: prise is not a feature; did you mean 'price'?"]
 
@@ -348,8 +350,8 @@ def test_rows_and_frames_give_the_model_the_same_input(kept):
     schema = described(columns={name: SHOP_TABLE["columns"][name] for name in kept})
     frame = shop_rows(50)
 
-    from_rows = schema.model_input(frame[kept].to_dict("records"))
-    from_frame = schema.frame_input(schema.check_frame(frame).accepted)
+    from_rows = arrays_of_rows(schema, frame[kept].to_dict("records"))
+    from_frame = arrays_of_frame(schema, check_frame(schema, frame).accepted)
 
     assert from_rows.keys() == from_frame.keys()
     for name, block in from_rows.items():
@@ -358,7 +360,7 @@ def test_rows_and_frames_give_the_model_the_same_input(kept):
 
 
 def test_no_rows_give_blocks_of_no_rows():
-    blocks = shop_schema().model_input([])
+    blocks = arrays_of_rows(shop_schema(), [])
 
     assert {name: block.shape for name, block in blocks.items()} == {"numbers": (0, 2), "categories": (0, 1)}
 

@@ -10,8 +10,10 @@ import pytest
 
 from releve.core.errors import BadInput
 from releve.domain.ingestion.reading import Reading, read_cells
+from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.columns import TYPES
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import check_columns, check_frame, row_problems
 from tests.tables import RENTALS_TABLE, rentals_row, rentals_rows, rentals_schema, shop_schema
 
 FEATURES = ["temperature", "day", "season", "note"]
@@ -52,7 +54,7 @@ def test_a_schema_is_read_back_from_json_as_it_was_written(schema):
 
 
 def test_a_checked_frame_is_typed():
-    accepted = rentals_schema().check_frame(rentals_rows(50)).accepted
+    accepted = check_frame(rentals_schema(), rentals_rows(50)).accepted
 
     assert accepted.dtypes.astype(str).to_dict() == {
         "temperature": "float64",
@@ -70,7 +72,7 @@ def test_a_checked_frame_is_typed():
 def test_a_date_column_of_any_unit_is_accepted_alike(form):
     frame = rentals_rows(50)
 
-    checked = rentals_schema().check_frame(frame.astype({"day": form}))
+    checked = check_frame(rentals_schema(), frame.astype({"day": form}))
 
     assert checked.problems == ()
     assert checked.accepted["day"].tolist() == frame["day"].tolist()
@@ -81,17 +83,17 @@ def test_a_date_column_with_a_zone_becomes_utc():
 
     zoned = frame.assign(day=frame["day"].dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"))
 
-    assert rentals_schema().check_frame(zoned).accepted["day"].tolist() == frame["day"].tolist()
+    assert check_frame(rentals_schema(), zoned).accepted["day"].tolist() == frame["day"].tolist()
 
 
 def test_every_form_of_a_table_is_accepted_alike():
     schema, frame = rentals_schema(), rentals_rows(200)
-    expected = schema.check_frame(frame).accepted
+    expected = check_frame(schema, frame).accepted
     jsonl = frame.assign(day=frame["day"].map(lambda day: day.isoformat())).astype(object)
 
     read = read_cells(as_csv(frame), schema, Reading(), is_text=True).frame
     for form in (read, jsonl.where(frame.notna(), None), expected):
-        checked = schema.check_frame(form)
+        checked = check_frame(schema, form)
 
         assert checked.problems == ()
         pd.testing.assert_frame_equal(checked.accepted, expected)
@@ -100,17 +102,17 @@ def test_every_form_of_a_table_is_accepted_alike():
 def test_absent_columns_that_are_no_features_are_filled_with_missing_cells():
     schema, frame = rentals_schema(), rentals_rows(30).drop(columns=["casual", "station"])
 
-    schema.check_columns(list(frame.columns), source="today.csv")
-    accepted = schema.check_frame(frame).accepted
+    check_columns(schema, list(frame.columns), source="today.csv")
+    accepted = check_frame(schema, frame).accepted
 
     assert accepted["casual"].isna().all() and accepted["casual"].dtype == "float64"
     assert accepted["station"].tolist() == [""] * 30
-    assert schema.check_frame(accepted).problems == ()
+    assert check_frame(schema, accepted).problems == ()
 
 
 def test_an_absent_feature_and_an_unknown_column_are_still_told():
     with pytest.raises(BadInput, match=r"today.csv is missing 'day', 'rented' and has the unknown 'other'; expected"):
-        rentals_schema().check_columns(["temperature", "season", "note", "other"], source="today.csv")
+        check_columns(rentals_schema(), ["temperature", "season", "note", "other"], source="today.csv")
 
 
 ODD = {
@@ -137,7 +139,7 @@ def spoiled(frame, seed):
 def test_whole_columns_get_the_verdict_and_the_words_of_single_cells(seed):
     schema, frame = rentals_schema(), spoiled(rentals_rows(200), seed)
 
-    found = [(each.row, each.column, each.reason) for each in schema.check_frame(frame).problems]
+    found = [(each.row, each.column, each.reason) for each in check_frame(schema, frame).problems]
 
     expected = [
         (row, column.name, reason)
@@ -153,9 +155,9 @@ def test_whole_columns_get_the_verdict_and_the_words_of_single_cells(seed):
 def test_predict_and_ingest_judge_a_row_alike(seed):
     schema, frame = rentals_schema(), spoiled(rentals_rows(200), seed)
 
-    at_predict = schema.row_problems(frame.drop(columns="rented").to_dict("records"))
+    at_predict = row_problems(schema, frame.drop(columns="rented").to_dict("records"))
 
-    at_ingest = schema.check_frame(frame).problems
+    at_ingest = check_frame(schema, frame).problems
     assert sorted((each.row, each.column, each.reason) for each in at_predict) == sorted(
         (each.row, each.column, each.reason) for each in at_ingest
     )
@@ -168,7 +170,7 @@ def test_columns_of_machine_dates_are_judged_as_single_ones(moments):
     schema = rentals_schema(day={"max": "2020-01-02", "nullable": False})
     frame = rentals_rows(3).assign(day=np.array(moments, dtype="datetime64[us]"))
 
-    found = [each.row for each in schema.check_frame(frame).problems]
+    found = [each.row for each in check_frame(schema, frame).problems]
 
     assert found == [row for row in range(3) if schema.column("day").problem(frame["day"].to_numpy(object)[row])]
 
@@ -176,17 +178,17 @@ def test_columns_of_machine_dates_are_judged_as_single_ones(moments):
 def test_years_beyond_pythons_calendar_are_refused_not_wrapped():
     frame = rentals_rows(2).assign(day=np.array(["20000-01-01", "2024-01-01"], dtype="datetime64[s]"))
 
-    checked = rentals_schema().check_frame(frame)
+    checked = check_frame(rentals_schema(), frame)
 
     assert [each.row for each in checked.problems] == [0]
 
 
 def test_rows_and_frames_give_the_model_the_same_input():
     schema = rentals_schema()
-    accepted = schema.check_frame(rentals_rows(60)).accepted
+    accepted = check_frame(schema, rentals_rows(60)).accepted
 
-    from_frame = schema.frame_input(accepted)
-    from_rows = schema.model_input(schema.as_rows(accepted))
+    from_frame = arrays_of_frame(schema, accepted)
+    from_rows = arrays_of_rows(schema, rows_of_frame(schema, accepted))
 
     assert from_rows.keys() == from_frame.keys() == {"numbers", "categories", "texts"}
     for name, block in from_rows.items():
@@ -199,15 +201,15 @@ def test_rows_of_a_frame_can_be_sent_and_are_accepted_at_predict():
     schema = rentals_schema(day={"nullable": True})
     frame = rentals_rows(20).assign(day=lambda frame: frame["day"].where(frame.index > 2))
 
-    rows = json.loads(json.dumps(schema.as_rows(schema.check_frame(frame).accepted), allow_nan=False))
+    rows = json.loads(json.dumps(rows_of_frame(schema, check_frame(schema, frame).accepted), allow_nan=False))
 
     assert rows[0]["day"] is None
     assert rows[3]["day"] == "2024-01-01T03:00:00"
-    assert schema.row_problems(rows) == []
+    assert row_problems(schema, rows) == []
 
 
 def test_no_rows_give_blocks_of_no_rows():
-    blocks = rentals_schema().model_input([])
+    blocks = arrays_of_rows(rentals_schema(), [])
 
     assert {name: block.shape for name, block in blocks.items()} == {
         "numbers": (0, 6),
@@ -230,7 +232,7 @@ def test_no_rows_give_blocks_of_no_rows():
     ],
 )
 def test_at_predict_only_features_are_required(row, problems):
-    assert [str(problem) for problem in rentals_schema().row_problems([row])] == problems
+    assert [str(problem) for problem in row_problems(rentals_schema(), [row])] == problems
 
 
 @pytest.mark.parametrize(
@@ -282,7 +284,7 @@ def test_texts_that_repeat_are_judged_once_and_all_their_rows_named():
     day = "2019-01-01"
     frame = rentals_rows(100).assign(day=[day] * 100)
 
-    checked = rentals_schema().check_frame(frame)
+    checked = check_frame(rentals_schema(), frame)
 
     assert checked.rejected_rows == list(range(100))
     assert {each.reason for each in checked.problems} == {f"is {day}, expected at least 2020-01-01T00:00:00"}
@@ -293,7 +295,7 @@ def test_many_rows_are_judged_in_seconds():
     text = frame.assign(day=frame["day"].map(lambda day: day.isoformat()))
     start = time.process_time()
 
-    checked = rentals_schema().check_frame(text)
+    checked = check_frame(rentals_schema(), text)
 
     assert len(checked.accepted) == 100_000
     assert time.process_time() - start < 20

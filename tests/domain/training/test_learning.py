@@ -4,8 +4,8 @@ import pytest
 
 from releve.core.errors import BadInput
 from releve.domain.evaluation.split import Fold
-from releve.domain.schema.own_columns import BATCH
-from releve.domain.schema.schema import Schema
+from releve.domain.schema.schema import BATCH, Schema
+from releve.domain.schema.validation import check_frame
 from releve.domain.training.learning import VALUE, answer, better_window, folds_before, learn, window
 from releve.domain.training.search_spaces import Candidate
 from tests.tables import SHOP_TABLE, shop_rows, shop_schema
@@ -39,7 +39,7 @@ def test_a_window_holds_the_newest_batches_before_its_end(end, last_batches, exp
 
 def test_probabilities_stand_in_the_order_of_the_classes_of_the_schema():
     schema = shop_schema()
-    rows = schema.check_frame(shop_rows(200)).accepted
+    rows = check_frame(schema, shop_rows(200)).accepted
     model = learn(rows, schema, LINEAR, seed=7)
 
     found = answer(model, rows.tail(20), schema)
@@ -52,8 +52,8 @@ def test_probabilities_stand_in_the_order_of_the_classes_of_the_schema():
 @pytest.mark.parametrize("recipe", ["linear", "hist_gradient_boosting"])
 def test_a_column_without_any_value_yet_keeps_no_recipe_from_learning(recipe):
     schema = shop_schema()
-    rows = schema.check_frame(shop_rows(200).assign(weight=None)).accepted
-    weighed = schema.check_frame(shop_rows(20, seed=8)).accepted
+    rows = check_frame(schema, shop_rows(200).assign(weight=None)).accepted
+    weighed = check_frame(schema, shop_rows(20, seed=8)).accepted
 
     found = answer(learn(rows, schema, Candidate(recipe, "standard"), seed=7), weighed, schema)
 
@@ -63,7 +63,7 @@ def test_a_column_without_any_value_yet_keeps_no_recipe_from_learning(recipe):
 @pytest.mark.parametrize("text", [None, "the same words"])
 def test_texts_that_say_nothing_or_all_the_same_are_learned_from_without_a_warning(text):
     schema = Schema.from_dict({**SHOP_TABLE, "columns": {**SHOP_TABLE["columns"], "note": NOTE}})
-    rows = schema.check_frame(shop_rows(100).assign(note=text)).accepted
+    rows = check_frame(schema, shop_rows(100).assign(note=text)).accepted
 
     found = answer(learn(rows, schema, LINEAR, seed=7), rows, schema)
 
@@ -72,7 +72,7 @@ def test_texts_that_say_nothing_or_all_the_same_are_learned_from_without_a_warni
 
 def test_a_class_that_was_not_there_to_learn_has_no_probability():
     schema = Schema.from_dict({**SHOP_TABLE, "target": {"name": "bought", "classes": ["maybe", "no", "yes"]}})
-    rows = schema.check_frame(shop_rows(100)).accepted
+    rows = check_frame(schema, shop_rows(100)).accepted
 
     found = answer(learn(rows, schema, LINEAR, seed=7), rows, schema)
 
@@ -82,7 +82,7 @@ def test_a_class_that_was_not_there_to_learn_has_no_probability():
 
 def test_a_regression_answers_values():
     schema = priced_schema()
-    rows = schema.check_frame(priced_rows(200)).accepted
+    rows = check_frame(schema, priced_rows(200)).accepted
     model = learn(rows.head(150), schema, LINEAR, seed=7)
 
     found = answer(model, rows.tail(50), schema)
@@ -97,7 +97,7 @@ def test_too_few_rows_of_a_class_are_told(recipe, rare, enough):
     rows = shop_rows(200)
     bought, left = rows[rows["bought"] == "yes"], rows[rows["bought"] == "no"].head(30)
     too_few, just = (
-        schema.check_frame(pd.concat([left, bought.head(count)], ignore_index=True)).accepted
+        check_frame(schema, pd.concat([left, bought.head(count)], ignore_index=True)).accepted
         for count in (rare, enough)
     )
 

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from releve.core.errors import BadInput
+from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import check_frame
 from releve.domain.training.pipeline import CLASSIFIERS, MOST_CATEGORIES, REGRESSORS, build, model_frame
 from tests.mixed_tables import MIXES, mixed_rows, mixed_schema, mixed_table, small_options
 from tests.tables import SHOP_TABLE, shop_rows, shop_schema
@@ -13,17 +15,17 @@ TASKS = ("binary", "multiclass", "regression")
 def fitted(recipe, schema, frame, *, scale="standard", seed=7, **options):
     options = small_options(recipe, schema) | options
     pipeline = build(schema, recipe=recipe, scale=scale, options=options, seed=seed)
-    return pipeline.fit(model_frame(schema.frame_input(frame), schema), frame[schema.target.name])
+    return pipeline.fit(model_frame(arrays_of_frame(schema, frame), schema), frame[schema.target.name])
 
 
 def asked(pipeline, schema, frame):
-    features = model_frame(schema.frame_input(frame), schema)
+    features = model_frame(arrays_of_frame(schema, frame), schema)
     return pipeline.predict(features) if schema.target.task == "regression" else pipeline.predict_proba(features)
 
 
 def shop(rows=120, *, recipe="linear", scale="standard", **options):
     schema = shop_schema()
-    return fitted(recipe, schema, schema.check_frame(shop_rows(rows)).accepted, scale=scale, **options)
+    return fitted(recipe, schema, check_frame(schema, shop_rows(rows)).accepted, scale=scale, **options)
 
 
 @pytest.mark.parametrize("recipe", CLASSIFIERS)
@@ -119,7 +121,9 @@ def test_options_of_texts_shape_the_texts_and_are_refused_where_there_is_none():
     schema, frame = mixed_table("binary", ("texts",))
     options = {"text_dimensions": 3, "text_analyzer": "word", "text_ngrams": 1}
 
-    prepared = fitted("linear", schema, frame, **options)[:-1].transform(model_frame(schema.frame_input(frame), schema))
+    prepared = fitted("linear", schema, frame, **options)[:-1].transform(
+        model_frame(arrays_of_frame(schema, frame), schema)
+    )
 
     assert prepared.shape == (len(frame), 3)
     with pytest.raises(BadInput, match="has text_dimensions, and the table has no text column"):
@@ -137,10 +141,11 @@ def test_letters_are_counted_from_pairs_on_unless_less_is_asked_for(shortest, op
 def test_two_columns_of_texts_are_learned_apart():
     columns = {"one": {"type": "text"}, "two": {"type": "text"}}
     schema = Schema.from_dict({"columns": columns, "target": SHOP_TABLE["target"]})
-    frame = schema.check_frame(
+    frame = check_frame(
+        schema,
         mixed_rows("binary").assign(one="same", two=lambda rows: rows["title"].fillna("none"), bought="no")[
             ["one", "two", "bought"]
-        ]
+        ],
     ).accepted
     frame["bought"] = np.where(frame["two"].str.contains("red"), "yes", "no")
     frame["one"] = frame["two"].str[::-1]
@@ -153,14 +158,14 @@ def test_two_columns_of_texts_are_learned_apart():
 @pytest.mark.parametrize("names", [["price"], ["price", "weight"], ["kind"]])
 def test_a_table_of_one_type_alone_is_learned_too(names):
     schema = Schema.from_dict({**SHOP_TABLE, "columns": {name: SHOP_TABLE["columns"][name] for name in names}})
-    frame = schema.check_frame(shop_rows(120)).accepted
+    frame = check_frame(schema, shop_rows(120)).accepted
 
     assert asked(fitted("linear", schema, frame), schema, frame).shape == (120, 2)
 
 
 def test_a_column_without_a_single_number_does_not_stop_it():
     schema = shop_schema()
-    frame = schema.check_frame(shop_rows(120).assign(weight=np.nan)).accepted
+    frame = check_frame(schema, shop_rows(120).assign(weight=np.nan)).accepted
 
     assert np.isfinite(asked(fitted("linear", schema, frame), schema, frame)).all()
 
@@ -183,7 +188,7 @@ def test_a_category_of_many_values_becomes_no_more_columns_than_allowed(known, c
     frame = mixed_rows("binary", rows=known).assign(colour=[f"c{n}" for n in range(known)])
     pipeline = build(schema, recipe="linear", scale="none", options={}, seed=7)
 
-    prepared = pipeline["prepare"].fit_transform(model_frame(schema.frame_input(frame), schema))
+    prepared = pipeline["prepare"].fit_transform(model_frame(arrays_of_frame(schema, frame), schema))
 
     assert prepared.shape == (known, columns)
 
@@ -192,7 +197,7 @@ def test_boosting_learns_from_a_number_being_missing():
     schema = Schema.from_dict({"columns": {"x": {"type": "number", "nullable": True}}, "target": SHOP_TABLE["target"]})
     gone = np.arange(300) % 2 == 0
     rows = mixed_rows("binary", rows=300).assign(x=np.where(gone, np.nan, 1.0), bought=np.where(gone, "yes", "no"))
-    frame = schema.check_frame(rows[["x", "bought"]]).accepted
+    frame = check_frame(schema, rows[["x", "bought"]]).accepted
 
     answers = asked(fitted("hist_gradient_boosting", schema, frame), schema, frame)
 
@@ -212,7 +217,7 @@ def test_a_support_vector_regression_does_not_depend_on_the_unit_of_the_target(u
 def test_the_frame_of_a_model_has_the_numbers_first_and_as_exact_as_float32():
     schema, frame = mixed_table("binary", MIXES["all"])
 
-    features = model_frame(schema.frame_input(frame), schema)
+    features = model_frame(arrays_of_frame(schema, frame), schema)
 
     assert features.columns.tolist() == schema.model_names
     assert features["length"].dtype == np.float64

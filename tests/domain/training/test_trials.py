@@ -4,6 +4,7 @@ import pytest
 
 from releve.core.errors import BadInput
 from releve.domain.evaluation.split import Fold
+from releve.domain.schema.validation import check_frame
 from releve.domain.training.search_spaces import SIMPLEST_FIRST, Candidate
 from releve.domain.training.trials import (
     DEFAULTS,
@@ -24,7 +25,7 @@ LINEAR, TREES = Candidate("linear", "standard"), Candidate("extra_trees", "none"
 
 def shop_table(rows=240, *, metric="accuracy", **changes):
     schema = shop_schema()
-    accepted = schema.check_frame(shop_rows(rows)).accepted.assign(_batch="a")
+    accepted = check_frame(schema, shop_rows(rows)).accepted.assign(_batch="a")
     return replace(Table(accepted, schema, validation_folds(rows, share=0.4, folds=3), metric, 7, 0), **changes)
 
 
@@ -68,7 +69,7 @@ def test_a_candidate_is_scored_on_each_block_and_on_all_together():
 
 def test_a_value_is_scored_as_a_value():
     schema = priced_schema()
-    rows = schema.check_frame(priced_rows(200)).accepted.assign(_batch="a")
+    rows = check_frame(schema, priced_rows(200)).accepted.assign(_batch="a")
     table = Table(rows, schema, validation_folds(200, share=0.4, folds=2), "mae", 7, 0)
 
     assert 0 < try_candidate(table, LINEAR).score < 3
@@ -76,7 +77,7 @@ def test_a_value_is_scored_as_a_value():
 
 def test_a_quantile_is_scored_as_the_gate_will_score_it():
     schema = priced_schema()
-    rows = schema.check_frame(priced_rows(200)).accepted.assign(_batch="a")
+    rows = check_frame(schema, priced_rows(200)).accepted.assign(_batch="a")
     table = Table(rows, schema, validation_folds(200, share=0.4, folds=2), "pinball", 7, 0)
 
     middle, high = (try_candidate(replace(table, quantile=quantile), LINEAR).score for quantile in (0.5, 0.9))
@@ -104,7 +105,7 @@ def test_a_block_that_the_metric_is_not_defined_on_has_no_score():
     rows = shop_rows(240)
     rows.loc[144:175, "bought"] = "no"
     table = shop_table(metric="auc")
-    table = replace(table, rows=table.schema.check_frame(rows).accepted.assign(_batch="a"))
+    table = replace(table, rows=check_frame(table.schema, rows).accepted.assign(_batch="a"))
 
     found = try_candidate(table, LINEAR)
 
@@ -116,7 +117,7 @@ def test_a_metric_that_is_defined_nowhere_is_a_failure_with_its_reason():
     rows = shop_rows(240)
     rows.loc[144:, "bought"] = "no"
     table = shop_table(metric="auc")
-    table = replace(table, rows=table.schema.check_frame(rows).accepted.assign(_batch="a"))
+    table = replace(table, rows=check_frame(table.schema, rows).accepted.assign(_batch="a"))
 
     found = try_candidate(table, LINEAR)
 

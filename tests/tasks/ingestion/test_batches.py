@@ -8,7 +8,7 @@ from releve.adapters.files import ParquetAppender, read_schema
 from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.domain.ingestion.batch_profile import Profile
-from releve.domain.schema.own_columns import BATCH
+from releve.domain.schema.schema import BATCH
 from tasks.ingestion.batches import Batch, OpenBatches, as_text
 from tasks.pipeline.split import listed_batches, read_rows
 from tests.tables import SHOP, shop_rows

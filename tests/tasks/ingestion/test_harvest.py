@@ -11,6 +11,7 @@ from releve.adapters.files import write_parquet
 from releve.adapters.scenario_lock import scenario_lock
 from releve.domain.prediction_log.records import answers_from, join_labels
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import check_frame, row_problems
 from tasks.ingestion.harvest import as_batch, harvest, unharvested, waiting_rows
 from tasks.ingestion.ingest import ingest
 from tests.tables import SHOP, rentals_row, rentals_schema, shop_rows
@@ -200,7 +201,7 @@ def harvested(tmp_path, *rows, labels, schema=None):
     answers = answers_from([record | {"probabilities": None}])
     found = {f"{REQUEST}.{row}": (label, AT) for row, label in enumerate(labels)}
     write_parquet(tmp_path / "answers.parquet", as_batch(join_labels(answers, found), schema))
-    return schema.check_frame(pd.read_parquet(tmp_path / "answers.parquet"))
+    return check_frame(schema, pd.read_parquet(tmp_path / "answers.parquet"))
 
 
 def test_texts_dates_and_numbers_come_back_as_the_schema_types_them(tmp_path):
@@ -254,6 +255,6 @@ def test_a_category_that_is_no_feature_may_be_sent_as_anything(tmp_path):
 
     checked = harvested(tmp_path, *rows, labels=[1.0] * 6, schema=schema)
 
-    assert schema.row_problems(rows) == []
+    assert row_problems(schema, rows) == []
     assert checked.problems == ()
     assert checked.accepted["source"].tolist() == ["web", "5", "2.5", "True", "", ""]

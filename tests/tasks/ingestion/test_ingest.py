@@ -14,6 +14,7 @@ from releve.core.errors import BadInput, NotFound
 from releve.domain.registry.chain import INGESTED, RELEASED
 from releve.domain.registry.release import SEED_VERSION, Release
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import row_problems
 from tasks.ingestion.incoming import look
 from tasks.ingestion.ingest import check_refusals, ingest, refused_digests
 from tasks.ingestion.intake import take_in
@@ -582,7 +583,7 @@ def test_what_was_seen_is_what_is_ingested_of_truth_values(tmp_path):
         taken = take_in(tmp_path / name, schema, params=make_params(), room=tmp_path / str(number))
         taken.rows.close()
         assert pd.read_parquet(taken.rows.path)["new"].tolist() == ["True", "False"] * 5
-    assert not schema.row_problems([{"new": True}, {"new": "True"}])
+    assert not row_problems(schema, [{"new": True}, {"new": "True"}])
 
 
 def test_rows_are_judged_by_what_is_committed_and_by_an_edit_once_it_is(fresh):

@@ -13,6 +13,7 @@ from releve.domain.quality import estimate as estimates
 from releve.domain.quality import realised as quality
 from releve.domain.quality import staleness as age
 from releve.domain.registry.chain import MONITORED, RELEASED
+from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.trigger import trigger
 from tasks.ingestion.harvest import waiting_rows
 from tasks.monitoring.challenge_history import challenges_of
@@ -167,7 +168,7 @@ def test_new_rows_are_those_that_no_challenger_was_judged_with(replaced):
 def asked(shop, rows, *, labelled=0, concept=False):
     """The champion really answers, as sure as it is; labels of the first rows come in, or their opposite."""
     model = ModelStore(shop.settings.home).load(shop.registry.current(SHOP).release.model)
-    found = model.answer(model.schema.frame_input(rows.assign(kind=rows["kind"].fillna(""))))
+    found = model.answer(arrays_of_frame(model.schema, rows.assign(kind=rows["kind"].fillna(""))))
     other = {"yes": "no", "no": "yes"}
     labels = [other[label] if concept else label for label in rows["bought"]]
     shop.answer(rows, predicted=found.labels, labels=labels[:labelled], probabilities=found.probabilities.tolist())

@@ -9,6 +9,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import check_frame
 from tasks.pipeline.evaluate import evaluate
 from tasks.pipeline.stage import Stage
 from tasks.places import POSITION, ScenarioFiles
@@ -151,7 +152,7 @@ def test_params_that_do_not_fit_the_table_are_refused(gate, what, tmp_path):
 
 def crown(stage, root, described, rows):
     """A champion that learned from these rows."""
-    learned = packed(root / "made" / "shop", described, Schema.from_dict(described).check_frame(rows).accepted)
+    learned = packed(root / "made" / "shop", described, check_frame(Schema.from_dict(described), rows).accepted)
     champion = ModelStore(stage.settings.home).save(learned, scenario="shop", version="one", labels={})
     write_inputs(stage.files.inputs, Inputs("batches", champion=champion.tag, seen_rows=0))
 

@@ -11,6 +11,8 @@ from releve.adapters.models.onnx_export import TEXT_REASON
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.gate.sanity import Sanity
+from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
+from releve.domain.schema.validation import row_problems
 from releve.domain.training.holdout import answers_of, truth_of
 from releve.domain.training.learning import answer
 from releve.domain.training.pipeline import build, model_frame
@@ -32,7 +34,7 @@ def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0,
     rows = frame.assign(_batch=["first"] * 90 + ["second"] * 60, _row=range(150))
     options = small_options("linear", schema)
     pipeline = build(schema, recipe="linear", scale="standard", options=options, seed=7)
-    pipeline.fit(model_frame(schema.frame_input(rows), schema), rows["y"])
+    pipeline.fit(model_frame(arrays_of_frame(schema, rows), schema), rows["y"])
     files = ScenarioFiles(folder, "mixed")
     write_parquet(files.rows, rows)
     write_parquet(files.holdout, answer(pipeline, rows.iloc[100:], schema).assign(**{POSITION: range(100, 150)}))
@@ -74,7 +76,7 @@ def test_golden_rows_are_rows_as_predict_receives_them(tmp_path):
 
     rows = model.description["golden"]["rows"]
 
-    assert model.schema.row_problems(rows) == []
+    assert row_problems(model.schema, rows) == []
     assert {type(row["day"]) for row in rows} <= {str, type(None)}
     assert len(model.description["golden"]["labels"]) == len(rows) == 5
 
@@ -109,7 +111,7 @@ def test_texts_are_searched_by_their_ngrams(tmp_path):
     model = packaged(stage)
 
     entries = as_entries(pd.read_parquet(stage.files.model / "reference.parquet"), model)
-    one = model.embedder.embed(model.schema.model_input([{"title": "red apple car"}]))
+    one = model.embedder.embed(arrays_of_rows(model.schema, [{"title": "red apple car"}]))
     nearest = pd.read_parquet(stage.files.rows)["title"][((entries.vectors - one) ** 2).sum(axis=1).argmin()]
     assert entries.vectors.shape == (150, 5)
     assert set(nearest.split()) & {"red", "apple", "car"}
@@ -125,7 +127,7 @@ def test_a_sentence_model_travels_with_the_model_and_is_part_of_its_version(tmp_
     assert model.embedder.texts[0].dimension == WIDTH
     assert {"sentence.onnx", "sentence_tokenizer.json"} <= {path.name for path in stage.files.model.iterdir()}
     assert model.embedder.version != plain.embedder.version
-    assert np.isfinite(model.embedder.embed(model.schema.model_input(model.description["golden"]["rows"]))).all()
+    assert np.isfinite(model.embedder.embed(arrays_of_rows(model.schema, model.description["golden"]["rows"]))).all()
 
 
 def test_a_sentence_model_that_is_not_there_is_told(tmp_path):

@@ -14,6 +14,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import check_frame
 from releve.domain.training.search_spaces import CLASS_SPACES, LARGEST_TABLE, Candidate, default
 from releve.domain.training.trials import DEFAULTS, Table, try_candidate, validation_folds
 from tasks.pipeline.stage import Stage
@@ -37,7 +38,7 @@ def make_stage(
     schema = schema or shop_schema()
     sections = {"compute": {"workers": 1}, "train": AUTO, "tune": SEARCHED} | sections
     files = ScenarioFiles(root, SHOP)
-    typed = schema.check_frame(shop_rows(ROWS) if rows is None else rows).accepted
+    typed = check_frame(schema, shop_rows(ROWS) if rows is None else rows).accepted
     write_parquet(files.rows, typed.assign(_batch=["old"] * 90 + ["new"] * (len(typed) - 90)))
     first = len(typed) - HOLDOUT
     folds = [{"start": first, "end": first + HOLDOUT // 2}, {"start": first + HOLDOUT // 2, "end": len(typed)}]
@@ -73,7 +74,7 @@ def make_plan(
 ) -> Plan:
     """Quick recipes, or with `boosted` also one that computes in many threads where it may."""
     schema = shop_schema()
-    rows = schema.check_frame(shop_rows(160)).accepted.assign(_batch="a")
+    rows = check_frame(schema, shop_rows(160)).accepted.assign(_batch="a")
     params = make_params(tune={"trials": trials, "together": 3, "seconds": seconds}, compute={"workers": workers})
     recipes = ("linear", "k_neighbors", *(("hist_gradient_boosting",) if boosted else ()))
     first = tuple((DEFAULTS, default(recipe, CLASS_SPACES[recipe])) for recipe in recipes)
