@@ -5,8 +5,8 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.artifacts import key_of, plain
 from flows.context import Scenario, begin, step
+from releve.core.formatting import counted
 from releve.core.settings import Settings
-from releve.core.wording import counted
 from tasks.ingestion import ingest as ingest_step
 from tasks.ingestion.ingest import Ingestion
 from tasks.places import ScenarioState

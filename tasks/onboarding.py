@@ -19,12 +19,12 @@ from releve.adapters.files import Inputs, file_digest, read_params, write_bytes,
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.tables.reading import Sample as TableSample
 from releve.adapters.tables.reading import read_sample
+from releve.core.config_hint import command_hint
 from releve.core.door import run_command
 from releve.core.errors import BadInput, Conflict, NotFound, explained_storage
 from releve.core.names import check_scenario_name
 from releve.core.params import Ingest, merge, parse
 from releve.core.progress import waiting
-from releve.core.saying import on_command
 from releve.core.settings import Settings
 from releve.domain.ingestion.reading import Reading, read_cells
 from releve.domain.onboarding.findings import Finding, in_order
@@ -70,7 +70,7 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
     _check_new(files, data=data, incoming=incoming)
     base = read_params(settings.project).model_dump()
     params = parse(merge(base, as_sections(roles.settings)), source="params.yaml with what you set")
-    found = read_sample(data, SAMPLE_ROWS, options=csv_options(params.ingest, say=on_command))
+    found = read_sample(data, SAMPLE_ROWS, options=csv_options(params.ingest, say=command_hint))
     described, rejections = _settled(found, _sample(found, data, params.ingest), roles, base=base, params=params.ingest)
     beside = files.folder.parent / ".new" / scenario  # deeper than any scenario, so that nobody takes it for one
     try:

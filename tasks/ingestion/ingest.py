@@ -18,8 +18,8 @@ from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import BadInput
+from releve.core.formatting import counted
 from releve.core.settings import Settings
-from releve.core.wording import counted
 from releve.domain.ingestion.batch_checks import joined
 from releve.domain.registry.chain import INGESTED
 from releve.domain.registry.release import SEED_VERSION

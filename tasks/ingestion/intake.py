@@ -14,10 +14,10 @@ from typing import Any
 from releve.adapters.files import ParquetAppender
 from releve.adapters.tables.chunks import Chunk, Line
 from releve.adapters.tables.reading import CsvOptions, open_table
+from releve.core.config_hint import ConfigHint, params_hint
 from releve.core.errors import BadInput
+from releve.core.formatting import counted
 from releve.core.params import Ingest, Params
-from releve.core.saying import Say, in_params
-from releve.core.wording import counted
 from releve.domain.ingestion.batch_checks import IGNORE, Profile, Watch
 from releve.domain.ingestion.numerals import advice
 from releve.domain.ingestion.reading import Marked, Reading, read_cells, told_markers
@@ -123,7 +123,7 @@ def _judged(
     return Intake(accepted, rows, quarantine, table.read_as, warnings, watch.profile)
 
 
-def csv_options(params: Ingest, *, say: Say = in_params) -> CsvOptions:
+def csv_options(params: Ingest, *, say: ConfigHint = params_hint) -> CsvOptions:
     """What params say of CSV files and sheets, and where a person does."""
     return CsvOptions(params.csv_encoding, params.csv_delimiter, params.header_line, params.sheet, say)
 

@@ -22,8 +22,8 @@ from releve.adapters.tables.chunks import (
 )
 from releve.adapters.tables.dialect import SAMPLE, Dialect, find_dialect
 from releve.adapters.tables.encoding import find_encoding, open_bytes
+from releve.core.config_hint import ConfigHint, params_hint
 from releve.core.errors import BadInput
-from releve.core.saying import Say, in_params
 
 KIND = "CSV"
 
@@ -36,7 +36,7 @@ class CsvOptions:
     delimiter: str = ""
     header_line: int = 0
     sheet: str = ""
-    say: Say = in_params
+    say: ConfigHint = params_hint
 
 
 def open_csv(path: Path, *, names: Sequence[str] = (), options: CsvOptions = CsvOptions()) -> Table:

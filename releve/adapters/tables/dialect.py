@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from releve.adapters.tables.chunks import LONGEST_ROW
+from releve.core.config_hint import ConfigHint, params_hint
 from releve.core.errors import BadInput
-from releve.core.saying import Say, in_params
 from releve.domain.schema.cells import trimmed
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -63,7 +63,7 @@ def find_dialect(
     delimiter: str = "",
     header_line: int = 0,
     whole: bool = False,
-    say: Say = in_params,
+    say: ConfigHint = params_hint,
 ) -> Dialect:
     """The dialect of the file that begins with `text`; `whole` when that is all of it.
 
@@ -127,7 +127,7 @@ def _records(text: str, delimiter: str, quote: str, escape: str | None, *, whole
 
 
 def _header(
-    records: list[tuple[int, list[str]]], *, names: Sequence[str], header_line: int, source: str, say: Say
+    records: list[tuple[int, list[str]]], *, names: Sequence[str], header_line: int, source: str, say: ConfigHint
 ) -> int:
     """The position of the header among the records."""
     if header_line:
@@ -144,7 +144,7 @@ def _header(
 
 
 def _likely_header(
-    near: list[tuple[int, list[str]]], records: list[tuple[int, list[str]]], source: str, say: Say
+    near: list[tuple[int, list[str]]], records: list[tuple[int, list[str]]], source: str, say: ConfigHint
 ) -> int:
     """The first record with two filled cells: notes above a table fill one. Raises BadInput when it fits no table."""
     at, header = next(((at, record) for at, record in near if sum(map(bool, map(str.strip, record))) > 1), near[0])

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from releve.adapters.tables.partings import Part, lines_in, parting, readings
+from releve.core.config_hint import ConfigHint, params_hint
 from releve.core.errors import BadInput
-from releve.core.saying import Say, in_params
 
 KEY = "ingest.csv_encoding"
 MARKS = (
@@ -45,7 +45,7 @@ def open_bytes(path: Path) -> BinaryIO:
     return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
-def find_encoding(path: Path, *, said: str = "", say: Say = in_params) -> str:
+def find_encoding(path: Path, *, said: str = "", say: ConfigHint = params_hint) -> str:
     """The encoding that decodes all of `path`. `said`: what params say it is, "" for nothing; `say`: where to.
 
     Raises BadInput naming the line that does not decode, or the readings that are possible.
@@ -90,7 +90,7 @@ def _known(encoding: str) -> str:
         ) from None
 
 
-def _checked(path: Path, encoding: str, *, why: str, say: Say) -> str:
+def _checked(path: Path, encoding: str, *, why: str, say: ConfigHint) -> str:
     if fault := first_fault(path, encoding):
         raise BadInput(
             f"{path.name}: line {fault.line} holds the byte 0x{fault.byte:02X}, which is not {encoding}, {why}; mend "
@@ -99,7 +99,7 @@ def _checked(path: Path, encoding: str, *, why: str, say: Say) -> str:
     return encoding
 
 
-def _detected(path: Path, head: bytes, fault: Fault | None, say: Say) -> str:
+def _detected(path: Path, head: bytes, fault: Fault | None, say: ConfigHint) -> str:
     from charset_normalizer import from_bytes
 
     parts = [Part(head, 1)] if b"\0" in head else list(_beyond_ascii(path))
@@ -116,7 +116,7 @@ def _detected(path: Path, head: bytes, fault: Fault | None, say: Say) -> str:
     return str(best.encoding)
 
 
-def _check_twins(path: Path, best: Any, say: Say) -> None:
+def _check_twins(path: Path, best: Any, say: ConfigHint) -> None:
     """Raises BadInput where encodings that read the evidence alike read a later line differently."""
     twins = [name for name in best.could_be_from_charset if name != best.encoding]
     for part in _beyond_ascii(path, most=None):
@@ -152,7 +152,7 @@ def _beyond_ascii(path: Path, *, most: int | None = EVIDENCE) -> Iterator[Part]:
             before = len(line) - ends if ends else before + len(line)
 
 
-def _doubt(path: Path, parts: list[Part], encodings: list[str], fault: Fault | None, say: Say) -> str:
+def _doubt(path: Path, parts: list[Part], encodings: list[str], fault: Fault | None, say: ConfigHint) -> str:
     """parts: what the encodings were found from. encodings: that could be, the likeliest first; maybe none."""
     where = (
         f"line {fault.line} holds the byte 0x{fault.byte:02X}, which is not UTF-8" if fault else "it holds zero bytes"

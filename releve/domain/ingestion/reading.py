@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from releve.core.errors import BadInput
-from releve.core.wording import counted
+from releve.core.formatting import counted
 from releve.domain.ingestion.numerals import Numerals
 from releve.domain.schema.cells import as_date, as_number, in_format, names_of, trimmed
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, REAL, TEXT

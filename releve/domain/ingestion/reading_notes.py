@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from releve.core.wording import counted, either, listed
+from releve.core.formatting import counted, listed, plural
 
 SHOWN = 3  # places in a sentence
 NO_RESULT, ERROR, MERGED, HIDDEN_SHEET, HIDDEN_ROWS = "no result", "error", "merged", "hidden sheet", "hidden rows"
@@ -29,24 +29,24 @@ def _first(note: ReadingNote) -> str:
 
 SENTENCES: dict[str, Callable[[ReadingNote], str]] = {
     NO_RESULT: lambda note: (
-        f"{note.column}: {counted(note.count, 'formula')} {either(note.count, 'has', 'have')} no stored result "
-        f"({_first(note)}), and {either(note.count, 'is', 'are')} read as missing; open the file "
+        f"{note.column}: {counted(note.count, 'formula')} {plural(note.count, 'has', 'have')} no stored result "
+        f"({_first(note)}), and {plural(note.count, 'is', 'are')} read as missing; open the file "
         "in Excel or LibreOffice and save it, and they have one"
     ),
     ERROR: lambda note: (
-        f"{note.column}: {counted(note.count, 'cell')} {either(note.count, 'shows', 'show')} an error such as #N/A or "
-        f"#DIV/0! ({_first(note)}), and {either(note.count, 'is', 'are')} read as missing"
+        f"{note.column}: {counted(note.count, 'cell')} {plural(note.count, 'shows', 'show')} an error such as #N/A or "
+        f"#DIV/0! ({_first(note)}), and {plural(note.count, 'is', 'are')} read as missing"
     ),
     MERGED: lambda note: (
-        f"{note.column}: {counted(note.count, 'cell')} {either(note.count, 'lies', 'lie')} in a merged range, and "
-        f"{either(note.count, 'is', 'are')} read as its first cell is ({listed(note.places, most=SHOWN)})"
+        f"{note.column}: {counted(note.count, 'cell')} {plural(note.count, 'lies', 'lie')} in a merged range, and "
+        f"{plural(note.count, 'is', 'are')} read as its first cell is ({listed(note.places, most=SHOWN)})"
     ),
     HIDDEN_SHEET: lambda note: (
-        f"{either(note.count, 'the hidden sheet', 'the hidden sheets')} {listed(map(repr, note.places))} "
-        f"{either(note.count, 'is', 'are')} not read"
+        f"{plural(note.count, 'the hidden sheet', 'the hidden sheets')} {listed(map(repr, note.places))} "
+        f"{plural(note.count, 'is', 'are')} not read"
     ),
     HIDDEN_ROWS: lambda note: (
-        f"{counted(note.count, 'row')} {either(note.count, 'is', 'are')} hidden in the sheet, by a filter perhaps, and "
-        f"{either(note.count, 'is', 'are')} read like the others"
+        f"{counted(note.count, 'row')} {plural(note.count, 'is', 'are')} hidden in the sheet, by a filter perhaps, and "
+        f"{plural(note.count, 'is', 'are')} read like the others"
     ),
 }

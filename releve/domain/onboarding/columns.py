@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.core.wording import counted, listed
+from releve.core.formatting import counted, listed
 from releve.domain.onboarding.findings import Finding
 from releve.domain.onboarding.profiles import SENTENCE_WORDS, Profile
 from releve.domain.schema.cells import EXACT, as_date, fold, names_of

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.core.wording import counted, either, listed
+from releve.core.formatting import counted, listed, plural
 from releve.domain.onboarding.findings import Finding, said
 from releve.domain.onboarding.profiles import Profile
 from releve.domain.schema.cells import as_number
@@ -34,8 +34,8 @@ def id_findings(columns: Sequence[Profile], *, id: str | None, time: str | None)
 def _id(column: Profile) -> Finding:
     again = column.present - column.distinct
     faults = [
-        f"{counted(again, 'row')} {either(again, 'has', 'have')} the id of an earlier row" if again else "",
-        f"{counted(column.missing, 'row')} {either(column.missing, 'has', 'have')} none" * bool(column.missing),
+        f"{counted(again, 'row')} {plural(again, 'has', 'have')} the id of an earlier row" if again else "",
+        f"{counted(column.missing, 'row')} {plural(column.missing, 'has', 'have')} none" * bool(column.missing),
     ]
     told = f"; but {' and '.join(filter(None, faults))}" if any(faults) else ""
     kind = "id" if told else "role"
@@ -70,7 +70,7 @@ def repetition_findings(columns: Sequence[Profile]) -> list[Finding]:
     if not again:
         return []
     text = (
-        f"{counted(again, 'row')} of {len(table):,} {either(again, 'is', 'are')} the same as an earlier row in every "
+        f"{counted(again, 'row')} of {len(table):,} {plural(again, 'is', 'are')} the same as an earlier row in every "
         "column: a model that learned the one and is judged on the other scores too well. Where one thing was "
         "written twice, remove the second from the file (pandas: drop_duplicates); to have later files with such rows "
         "refused, put 'batch: {on_duplicate_rows: refuse, max_duplicate_rows: 0}'"
@@ -155,8 +155,8 @@ def code_findings(columns: Sequence[Profile]) -> list[Finding]:
     if not names:
         return []
     text = (
-        f"{listed(names)} {either(len(names), 'holds', 'hold')} few different whole numbers and "
-        f"{either(len(names), 'is a number', 'are numbers')}, in their order; for codes without an order write "
+        f"{listed(names)} {plural(len(names), 'holds', 'hold')} few different whole numbers and "
+        f"{plural(len(names), 'is a number', 'are numbers')}, in their order; for codes without an order write "
         "{type: category}"
     )
     return [Finding("hint", text)]
@@ -168,7 +168,7 @@ def size_findings(rows: int, *, min_rows: int, holdout_share: float) -> list[Fin
     if rows >= needed:
         return []
     text = (
-        f"{counted(rows, 'row')} {either(rows, 'is', 'are')} too few: a model is judged on at least {min_rows} "
+        f"{counted(rows, 'row')} {plural(rows, 'is', 'are')} too few: a model is judged on at least {min_rows} "
         f"(statistics.min_rows), which may be a share of {holdout_share:g} of all rows (split.holdout_share), so that "
         f"{needed} are needed; put more files into the incoming folder before the first retraining"
     )

@@ -13,8 +13,8 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from releve.core.saying import typed_settings
-from releve.core.wording import listed
+from releve.core.config_hint import settings_hint
+from releve.core.formatting import listed
 from releve.domain.ingestion.numerals import MOSTLY, WAYS, Numerals, is_grouped, settings_of
 from releve.domain.ingestion.reading import NO_UNIT, Reading, Unit
 from releve.domain.onboarding.amounts import amounts_of
@@ -327,7 +327,7 @@ def _asked_numbers(name: str, ways: Sequence[Numerals], numbers: Mapping[str, st
     if not ways:
         return Finding("numerals", f"{text}. Write them all in one way into the file")
     cures = tuple({"ingest.units": {name: str(Unit("", numerals=way))}} if alone else settings_of(way) for way in ways)
-    asked = (f"{typed_settings(cure)} where {_example(way, numbers)}" for way, cure in zip(ways, cures, strict=True))
+    asked = (f"{settings_hint(cure)} where {_example(way, numbers)}" for way, cure in zip(ways, cures, strict=True))
     return Finding("numerals", f"{text}. To have numbers, add {' or '.join(asked)}", cures=cures)
 
 
@@ -398,7 +398,7 @@ def _are_alike(counts: Counts) -> bool:
 def _asked_date(name: str, ways: Ways, counts: Counts) -> Finding:
     formats = [way.formats[0] if len(way.formats) == 1 else list(way.formats) for way in ways.ways]
     cures = tuple({"ingest.dates": {name: each}} for each in formats)
-    asked = (f"{typed_settings(cure)} for {way.order}" for cure, way in zip(cures, ways.ways, strict=True))
+    asked = (f"{settings_hint(cure)} for {way.order}" for cure, way in zip(cures, ways.ways, strict=True))
     return Finding(
         "type",
         f"{name} looks like dates such as {next(iter(counts))!r}, which can be read in more than one way; it is no "

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.core.wording import counted
+from releve.core.formatting import counted
 from releve.domain.onboarding.findings import Finding
 from releve.domain.onboarding.profiles import MOST_LISTED, Profile
 from releve.domain.onboarding.sums import sum_findings

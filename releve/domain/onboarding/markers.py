@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from releve.core.saying import typed_settings
-from releve.core.wording import counted, listed
+from releve.core.config_hint import settings_hint
+from releve.core.formatting import counted, listed
 from releve.domain.ingestion.numerals import MOSTLY
 from releve.domain.ingestion.reading import Reading
 from releve.domain.onboarding.findings import Finding
@@ -43,7 +43,7 @@ def marker_findings(texts: Mapping[str, Counts], words: Mapping[str, Counts], re
 
 def _suggestion(name: str, what: str, reading: Reading, markers: list[str]) -> Finding:
     cure = {"ingest.missing": [*reading.missing, *markers]}
-    return Finding("cells", f"{name} holds {what}; if that means missing, add {typed_settings(cure)}", cures=(cure,))
+    return Finding("cells", f"{name} holds {what}; if that means missing, add {settings_hint(cure)}", cures=(cure,))
 
 
 def _are_read(name: str, counts: Counts, reading: Reading) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.core.wording import counted, either, listed
+from releve.core.formatting import counted, listed, plural
 from releve.domain.onboarding.findings import Finding, said
 from releve.domain.onboarding.profiles import Profile
 from releve.domain.onboarding.targets import class_of
@@ -91,12 +91,12 @@ def _time(column: Profile) -> list[Finding]:
             "time",
             column.missing,
             f"{column.name} is missing in {counted(column.missing, 'row')}, whose place in time is unknown: "
-            f"{either(column.missing, 'it counts', 'they count')} as the newest",
+            f"{plural(column.missing, 'it counts', 'they count')} as the newest",
         ),
         (
             "hint",
             shared,
-            f"{counted(shared, 'row')} {either(shared, 'has', 'have')} the {column.name} of an earlier row; such rows "
+            f"{counted(shared, 'row')} {plural(shared, 'has', 'have')} the {column.name} of an earlier row; such rows "
             "keep the file's order",
         ),
     )
@@ -124,7 +124,7 @@ def _as_they_stand(columns: Sequence[Profile]) -> list[Finding]:
 def _shuffled(names: list[str]) -> Finding:
     return Finding(
         "order",
-        f"the rows are in no order of time: {listed(names)} {either(len(names), 'goes', 'go')} back and forth. "
+        f"the rows are in no order of time: {listed(names)} {plural(len(names), 'goes', 'go')} back and forth. "
         "Without TIME the last rows of the file count as the newest, and the model is judged on them; if "
         f"{names[0]} tells when a row came about, say {said('TIME', names[0])}",
     )
@@ -142,7 +142,7 @@ def _pair(names: str, correlation: float) -> Finding:
 def _countdown(names: list[str]) -> Finding:
     return Finding(
         "order",
-        f"{listed(names)} {either(len(names), 'counts', 'count')} down with the rows, as in a file that is newest "
+        f"{listed(names)} {plural(len(names), 'counts', 'count')} down with the rows, as in a file that is newest "
         f"first, and the last rows count as the newest; if it is, say {said('TIME', names[0])}",
     )
 
@@ -157,7 +157,7 @@ def _by_rows(clocks: list[str]) -> Finding:
     return Finding(
         "time",
         f"the rows count as they stand in the file, the last as the newest, and {listed(clocks)} "
-        f"{either(len(clocks), 'grows', 'grow')} with them; to have the rows of every file ordered by it, say "
+        f"{plural(len(clocks), 'grows', 'grow')} with them; to have the rows of every file ordered by it, say "
         f"{said('TIME', clocks[0])}",
     )
 
@@ -170,7 +170,7 @@ def clock_findings(columns: Sequence[Profile]) -> list[Finding]:
     return [
         Finding(
             "clock",
-            f"{listed(names)} only {either(len(names), 'grows', 'grow')} from row to row: tomorrow's values are always "
+            f"{listed(names)} only {plural(len(names), 'grows', 'grow')} from row to row: tomorrow's values are always "
             "larger than those that the model knows, and every window shows drift; unless needed, put 'feature: false'",
         )
     ]

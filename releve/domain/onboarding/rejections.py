@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.core.wording import counted, either, listed
+from releve.core.formatting import counted, listed, plural
 from releve.domain.onboarding.findings import Finding
 from releve.domain.schema.cells import EDGES, trimmed
 
@@ -108,20 +108,20 @@ def _specials(found: Rejections, special: Mapping[int, str], lines: NDArray[np.i
         if places:
             accepted = len([place for place in places if place not in found.rows])
             then = (
-                f"nothing was inferred from {either(len(places), 'it', 'them')}, but {accepted} will be accepted as "
-                f"{either(accepted, 'a row', 'rows')}: delete {either(accepted, 'it', 'them')} from the file"
+                f"nothing was inferred from {plural(len(places), 'it', 'them')}, but {accepted} will be accepted as "
+                f"{plural(accepted, 'a row', 'rows')}: delete {plural(accepted, 'it', 'them')} from the file"
                 if accepted
-                else f"{either(len(places), 'it', 'they')} will be rejected, and nothing was inferred from "
-                f"{either(len(places), 'it', 'them')}"
+                else f"{plural(len(places), 'it', 'they')} will be rejected, and nothing was inferred from "
+                f"{plural(len(places), 'it', 'them')}"
             )
-            text = f"{_lines([int(lines[place]) for place in places])} {either(len(places), one, several)}: {then}"
+            text = f"{_lines([int(lines[place]) for place in places])} {plural(len(places), one, several)}: {then}"
             findings.append(Finding("rejected", text))
     return findings
 
 
 def _lines(numbers: Sequence[int]) -> str:
     shown = listed(map(str, numbers), most=SHOWN_LINES)
-    return f"{either(len(numbers), 'line', 'lines')} {shown}"
+    return f"{plural(len(numbers), 'line', 'lines')} {shown}"
 
 
 def _column(name: str, found: Rejections, lines: NDArray[np.int64], target: str) -> Finding:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.core.wording import listed
+from releve.core.formatting import listed
 from releve.domain.onboarding.findings import Finding
 from releve.domain.onboarding.profiles import Profile
 from releve.domain.schema.columns import NUMBER

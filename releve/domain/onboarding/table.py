@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from releve.core.config_hint import settings_hint
 from releve.core.errors import BadInput
+from releve.core.formatting import counted, listed
 from releve.core.params import merge, parse
-from releve.core.saying import typed_settings
-from releve.core.wording import counted, listed
 from releve.domain.ingestion.reading import Reading
 from releve.domain.ingestion.reading_notes import ReadingNote
 from releve.domain.onboarding import doubts, order
@@ -246,7 +246,7 @@ def _check_time(column: Profile | None, asked: Finding | None) -> None:
         raise BadInput(
             f"the time '{column.name}' holds {example!r}; expected dates such as 2024-12-31 or 2024-12-31T14:00:00 "
             "(ISO 8601), or numbers. Write them so into the file, or say in which format of Python's strptime they "
-            f"are: {typed_settings({'ingest.dates': {column.name: '%d/%m/%Y'}})} reads 31/12/2024"
+            f"are: {settings_hint({'ingest.dates': {column.name: '%d/%m/%Y'}})} reads 31/12/2024"
         )
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from releve.core.config_hint import settings_hint
 from releve.core.errors import BadInput
-from releve.core.saying import typed_settings
-from releve.core.wording import counted, listed
+from releve.core.formatting import counted, listed
 from releve.domain.ingestion.numerals import MOSTLY
 from releve.domain.ingestion.reading import Reading
 from releve.domain.onboarding.columns import natural_bounds
@@ -183,7 +183,7 @@ def _marked_labels(profile: Profile, missing: Sequence[str]) -> list[Finding]:
     if profile.type == NUMBER:
         return [Finding("label", text)]
     cure = {"ingest.missing": [each for each in missing if fold(each) not in map(fold, profile.markers)]}
-    return [Finding("label", f"{text}; where it is a class, add {typed_settings(cure)}", cures=(cure,))]
+    return [Finding("label", f"{text}; where it is a class, add {settings_hint(cure)}", cures=(cure,))]
 
 
 def _joined(profile: Profile) -> list[Finding]:

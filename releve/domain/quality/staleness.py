@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from releve.core.formatting import span
 from releve.core.params import AgeLimits
-from releve.core.spans import span
 
 FRESH, DUE = "fresh", "due"
 DAY = timedelta(days=1)

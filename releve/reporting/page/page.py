@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from releve.core.spans import span
+from releve.core.formatting import span
 from releve.domain.quality.estimate import OFF
 from releve.domain.quality.staleness import days_between
 from releve.reporting.backtest_page import backtest

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from releve.core.spans import unit_of
+from releve.core.formatting import unit_of
 from releve.domain.evaluation.scores import Interval, told
 from releve.domain.quality.estimate import OFF
 from releve.domain.quality.realised import Promise

@@ -1,6 +1,6 @@
 import pytest
 
-from releve.core.spans import span
+from releve.core.formatting import span
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,20 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Say = Callable[[str, Any], str]  # a key and a value that it may have, as a part of a sentence
+ConfigHint = Callable[[str, Any], str]  # a key and a value that it may have, as a part of a sentence
 
 
-def in_params(key: str, example: Any) -> str:
+def params_hint(key: str, example: Any) -> str:
     """For a scenario that is there."""
     return f"{key} in the scenario's params.yaml (for instance {example})"
 
 
-def on_command(key: str, example: Any) -> str:
+def command_hint(key: str, example: Any) -> str:
     """For `make scenario`."""
     return f"SET={key}={example}"
 
 
-def typed_settings(settings: Mapping[str, Any]) -> str:
+def settings_hint(settings: Mapping[str, Any]) -> str:
     """SET='...' as it can be typed: `make` parts settings at spaces and takes $ for its own, the shell ends at '."""
     return f"SET='{' '.join(f'{key}={_typed(value)}' for key, value in settings.items())}'"
 

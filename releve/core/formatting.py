@@ -1,0 +1,38 @@
+"""Counts, lists and durations as parts of a sentence."""
+
+from collections.abc import Iterable
+
+DURATION_UNITS = (
+    ("days", 1),
+    ("hours", 24),
+    ("minutes", 24 * 60),
+    ("seconds", 24 * 60 * 60),
+)  # how many make a day
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count such as "1 row" or "1,200 rows"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def plural(count: int, one: str, many: str) -> str:
+    """Choose the words that go with a count: 1 row repeats, 2 rows repeat."""
+    return one if count == 1 else many
+
+
+def listed(names: Iterable[str], *, most: int = 8, between: str = ", ") -> str:
+    """Join names for a sentence; the first of them, when there are many."""
+    names = list(names)
+    rest = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return between.join(names[:most]) + rest
+
+
+def unit_of(days: float) -> tuple[str, int]:
+    """Return the largest unit of which there is one at least, and how many of it make a day."""
+    return next((unit, a_day) for unit, a_day in DURATION_UNITS if days * a_day >= 1 or unit == DURATION_UNITS[-1][0])
+
+
+def span(days: float) -> str:
+    """Write days such as "3.2 days", "40.0 minutes" or "0.0 seconds"."""
+    unit, a_day = unit_of(days)
+    return f"{days * a_day:.1f} {unit}"
