@@ -18,8 +18,8 @@ import pandas as pd
 
 from benchmarks.search_gain import described
 from releve.adapters.files import read_params
-from releve.domain.evaluation.metrics import METRICS, default_metric, score_sheet, sheet
-from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, compute_score, default_metric
+from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.scores import share
 from releve.domain.quality import estimate as estimates
 from releve.domain.quality.realised import Answered
@@ -80,7 +80,7 @@ def walk(rows: pd.DataFrame, schema: Schema, window: int) -> Looks:
         some = rows.iloc[start:end]
         given = answer(model, some, schema).to_numpy()
         given = given[:, 0] if schema.target.task == REGRESSION else given
-        return Answered(sheet(given, some[schema.target.name].tolist(), schema.target), some)
+        return Answered(ScoredPredictions.of(given, some[schema.target.name].tolist(), schema.target), some)
 
     holdout = asked(first, first + kept)
     for start in range(first + kept, len(rows) - window + 1, window):
@@ -92,25 +92,25 @@ def told(name: str, metric: str, schema: Schema, looks: Looks) -> None:
     statistics = read_params(Path.cwd()).statistics
     inside, failed, fit = [], [], _remembered(metric, schema)
     for number, (holdout, window) in enumerate(looks):
-        doubt = replace(Doubt.of(statistics, resamples=estimates.RESAMPLES), seed=number)
-        fitted, realised = fit(holdout, doubt), score_sheet(metric, window.sheet)
+        bootstrap = replace(BootstrapConfig.of(statistics, resamples=estimates.RESAMPLES), seed=number)
+        fitted, realised = fit(holdout, bootstrap), compute_score(metric, window.scored)
         interval, audit = (
-            estimates.interval(fitted, window, doubt),
-            estimates.audit(fitted, window, statistics.min_rows, doubt),
+            estimates.interval(fitted, window, bootstrap),
+            estimates.audit(fitted, window, statistics.min_rows, bootstrap),
         )
         inside.append(interval is not None and interval.low <= realised <= interval.high)
         failed.append(audit is not None and not audit.passed)
     print(f"| {name} | {metric} | {len(inside)} | {_share(inside)} | {_share(failed)} |", flush=True)
 
 
-def _remembered(metric: str, schema: Schema) -> Callable[[Answered, Doubt], estimates.Estimator]:
+def _remembered(metric: str, schema: Schema) -> Callable[[Answered, BootstrapConfig], estimates.Estimator]:
     """Fits a holdout once, however many windows it is asked for."""
     known: dict[int, tuple[Answered, estimates.Estimator]] = {}
 
-    def fit(holdout: Answered, doubt: Doubt) -> estimates.Estimator:
+    def fit(holdout: Answered, bootstrap: BootstrapConfig) -> estimates.Estimator:
         if id(holdout) not in known:
             known.clear()
-            known[id(holdout)] = holdout, estimates.fit(metric, holdout, schema, doubt)
+            known[id(holdout)] = holdout, estimates.fit(metric, holdout, schema, bootstrap)
         return known[id(holdout)][1]
 
     return fit

@@ -23,9 +23,9 @@ from scipy.signal import lfilter
 from releve.adapters.files import read_params
 from releve.core.params import Params
 from releve.domain.evaluation.metrics import BINARY, METRICS, REGRESSION
-from releve.domain.evaluation.paired import ESTIMATED, Doubt, compare
+from releve.domain.evaluation.paired import ESTIMATED, BootstrapConfig, compare
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.evaluation.scores import Interval, share
-from releve.domain.evaluation.sheets import Sheet
 
 Floats = NDArray[np.float64]
 
@@ -94,14 +94,14 @@ def _cell(
     metric: str,
     params: Params,
     tries: int,
-    pair: Callable[[], tuple[Sheet, Sheet]],
+    pair: Callable[[], tuple[ScoredPredictions, ScoredPredictions]],
     phi: float,
     rows: int,
     more_noise: float,
 ) -> Cell:
     found = []
     for seed in range(tries):
-        result = compare(metric, *pair(), Doubt(params.statistics.confidence, RESAMPLES, ESTIMATED, seed))
+        result = compare(metric, *pair(), BootstrapConfig(params.statistics.confidence, RESAMPLES, ESTIMATED, seed))
         sure = result.gain.low > params.gate.margin and result.p < (1 - params.statistics.confidence) / 2
         found.append((result.gain.value, sure and result.wanted_block <= result.block))
     gains, promoted = np.array(found, dtype=float).T
@@ -109,21 +109,25 @@ def _cell(
     return Cell(metric, phi, rows, more_noise, float(gains.mean()), interval, tries)
 
 
-def two_classes(random: np.random.Generator, rows: int, phi: float, more_noise: float) -> tuple[Sheet, Sheet]:
+def two_classes(
+    random: np.random.Generator, rows: int, phi: float, more_noise: float
+) -> tuple[ScoredPredictions, ScoredPredictions]:
     """Challenger and other, both calibrated but for their noise."""
     odds = SIGNAL * random.normal(size=rows)
     truth = (random.random(rows) < _chance(odds)).astype(np.int64)
     chances = [_chance(odds + size * noise(random, rows, phi)) for size in (NOISE, NOISE * (1 + more_noise))]
-    mine, other = (Sheet(np.column_stack([1 - chance, chance]), truth) for chance in chances)
+    mine, other = (ScoredPredictions(np.column_stack([1 - chance, chance]), truth) for chance in chances)
     return mine, other
 
 
-def values(random: np.random.Generator, rows: int, phi: float, more_noise: float) -> tuple[Sheet, Sheet]:
+def values(
+    random: np.random.Generator, rows: int, phi: float, more_noise: float
+) -> tuple[ScoredPredictions, ScoredPredictions]:
     """Challenger and other; what neither can know hangs together too."""
     signal = SIGNAL * random.normal(size=rows)
     truth = signal + noise(random, rows, phi)
     sizes = (NOISE, NOISE * (1 + more_noise))
-    mine, other = (Sheet(signal + size * noise(random, rows, phi), truth) for size in sizes)
+    mine, other = (ScoredPredictions(signal + size * noise(random, rows, phi), truth) for size in sizes)
     return mine, other
 
 
@@ -155,7 +159,7 @@ def of_table(table: tuple[Floats, Floats], params: Params, tries: int, task: str
     metric = "brier" if task == BINARY else "mae"
     length = max(1, int(np.sqrt(len(truth))))
 
-    def pair() -> tuple[Sheet, Sheet]:
+    def pair() -> tuple[ScoredPredictions, ScoredPredictions]:
         first = np.repeat(random.integers(0, 2, len(truth) // length + 1), length)[: len(truth)]
         mine, other = (_as_sheet(answers[np.arange(len(truth)), side], truth, task) for side in (first, 1 - first))
         return mine, other
@@ -163,11 +167,11 @@ def of_table(table: tuple[Floats, Floats], params: Params, tries: int, task: str
     return _cell(metric, params, tries, pair, float("nan"), len(truth), 0.0)
 
 
-def _as_sheet(answers: Floats, truth: Floats, task: str) -> Sheet:
+def _as_sheet(answers: Floats, truth: Floats, task: str) -> ScoredPredictions:
     return (
-        Sheet(np.column_stack([1 - answers, answers]), truth.astype(np.int64))
+        ScoredPredictions(np.column_stack([1 - answers, answers]), truth.astype(np.int64))
         if task == BINARY
-        else Sheet(answers, truth)
+        else ScoredPredictions(answers, truth)
     )
 
 

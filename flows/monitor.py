@@ -8,10 +8,11 @@ from flows.alerts import resource_of, tell
 from flows.artifacts import key_of, plain
 from flows.context import Scenario, begin, step
 from flows.pages import publish
+from releve.core.formatting import format_score
 from releve.core.settings import Settings
 from releve.domain.drift import verdict as drift
 from releve.domain.drift.verdict import by_effect
-from releve.domain.evaluation.scores import Interval, told, told_interval
+from releve.domain.evaluation.scores import Interval, format_interval
 from releve.domain.quality.estimate import Audit
 from tasks.monitoring import monitor as monitor_step
 from tasks.monitoring.monitor import Observation
@@ -86,7 +87,7 @@ def _evidence(seen: Observation) -> str:
         ("drift", seen.drift.state, f"{seen.window.rows} answers, {seen.window.labelled} of them labelled"),
         ("quality with labels", kept.state, _figure(kept.metric, kept.score)),
         ("quality without labels", guess.state, _figure(guess.metric, guess.score)),
-        ("its audit", _passed(guess.audit), "" if guess.audit is None else told_interval(guess.audit.gap)),
+        ("its audit", _passed(guess.audit), "" if guess.audit is None else format_interval(guess.audit.gap)),
         ("age", aged.state, f"{aged.model_days:.1f} days since a retraining, {aged.idle_days:.1f} since a row"),
     ]
     table = "\n".join(f"| {what} | {state} | {plain(found)} |" for what, state, found in lines)
@@ -94,7 +95,11 @@ def _evidence(seen: Observation) -> str:
 
 
 def _figure(metric: str, score: Interval | None) -> str:
-    return "" if score is None else f"{metric} {told(score.value)} [{told(score.low)}, {told(score.high)}]"
+    return (
+        ""
+        if score is None
+        else f"{metric} {format_score(score.value)} [{format_score(score.low)}, {format_score(score.high)}]"
+    )
 
 
 def _passed(audit: Audit | None) -> str:

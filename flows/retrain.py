@@ -13,9 +13,10 @@ from flows.context import Scenario, begin, step
 from flows.ingest import take_in
 from flows.pages import publish
 from flows.release import put_into_service
+from releve.core.formatting import format_score
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import headline, score_of
-from releve.domain.evaluation.scores import Interval, told, told_interval
+from releve.domain.evaluation.scores import Interval, format_interval
 from releve.domain.gate import verdicts
 from tasks.ingestion import harvest as harvest_step
 from tasks.ingestion.ingest import Ingestion, check_refusals
@@ -73,10 +74,10 @@ def show_challenge(scenario: str, challenger: Challenger) -> None:
     """What the gate decided, with its figures."""
     verdict = verdicts.verdict(asdict(challenger))
     known = headline(challenger.evaluation)
-    lines = [f"| **challenger** `{challenger.model}` | {told(known.score.value)} | |"]
+    lines = [f"| **challenger** `{challenger.model}` | {format_score(known.score.value)} | |"]
     for name, other in challenger.evaluation["against"].items():
         gain = other["gain"]
-        lines.append(f"| {name} | {told(score_of(other))} | {told_interval(Interval(**gain))} |")
+        lines.append(f"| {name} | {format_score(score_of(other))} | {format_interval(Interval(**gain))} |")
     table = "\n".join([f"| model | {known.metric} | gain over it |", "|---|---|---|", *lines])
     reasons = "\n".join(f"- {plain(reason)}" for reason in challenger.reasons)
     create_markdown_artifact(

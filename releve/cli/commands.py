@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from releve.core.errors import BadInput, NotFound
+from releve.core.formatting import format_score
 from releve.core.names import SCENARIO_NAME
 from releve.core.progress import waiting
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import headline
-from releve.domain.evaluation.scores import told
 from releve.domain.gate.verdicts import nothing_serves, verdict
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN, Event
 from releve.domain.registry.lifecycle import ModelVersionStatus, model_version_statuses
@@ -266,7 +266,7 @@ def _model_row(model: dict[str, Any]) -> tuple[object, ...]:
         model["model"],
         model["state"],
         model["metric"],
-        told(model["score"]),
+        format_score(model["score"]),
         model["rows"],
         _to_the_second(model["since"]),
         ModelVersionStatus(model["state"], model["since"], model["reason"], model["gate"]).told,

@@ -9,6 +9,8 @@ DURATION_UNITS = (
     ("seconds", 24 * 60 * 60),
 )  # how many make a day
 
+SMALL, LARGE = 0.01, 100_000.0  # between them a figure has three places after the point
+
 
 def counted(count: int, noun: str) -> str:
     """Write a count such as "1 row" or "1,200 rows"."""
@@ -36,3 +38,10 @@ def span(days: float) -> str:
     """Write days such as "3.2 days", "40.0 minutes" or "0.0 seconds"."""
     unit, a_day = unit_of(days)
     return f"{days * a_day:.1f} {unit}"
+
+
+def format_score(value: float, *, sign: str = "") -> str:
+    """Format a figure in any unit: 0.912, but 0.000412 and 4.12e+06. With `sign` "+" a positive one shows it."""
+    value += 0.0  # -0.0 is shown as 0.000
+    fixed = value == 0 or SMALL <= abs(value) < LARGE
+    return f"{value:{sign}.3f}" if fixed else f"{value:{sign}.3g}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from releve.domain.evaluation.scores import told
+from releve.core.formatting import format_score
 from releve.reporting.backtest_text import HEADS, lines
 from releve.reporting.drawing.blocks import LINE, Bar, Block, Folded, Intervals, Point, Series, Table, Timeline, Words
 from releve.reporting.page.evidence import PageEvidence
@@ -90,6 +90,6 @@ def _scores(windows: Sequence[Mapping[str, Any]], chosen: Sequence[Mapping[str, 
         [str(window.get("number", "")) for window in windows],
         [str(window.get("rows", "")) for window in windows],
     ]
-    columns += [["" if score is None else told(score) for score in said.get("scores", ())] for said in chosen]
+    columns += [["" if score is None else format_score(score) for score in said.get("scores", ())] for said in chosen]
     heads = ("window", "rows", *(said["name"] for said in chosen))
     return Table(heads, tuple(zip(*columns, strict=False)))

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from releve.domain.evaluation.baselines import in_words
-from releve.domain.evaluation.scores import Interval, told, told_interval
+from releve.core.formatting import format_score
+from releve.domain.evaluation.baselines import describe_baseline
+from releve.domain.evaluation.scores import Interval, format_interval
 from releve.domain.trigger import trigger
 
 BY_WINDOW = (trigger.EVERY, trigger.SCHEDULE)  # what these ask for is a window of new rows, whatever it holds
@@ -60,15 +61,15 @@ def _policy(each: Mapping[str, Any]) -> tuple[str, ...]:
     score = each["score"]
     return (
         each["name"],
-        f"{told(score['value'])} [{told(score['low'])}, {told(score['high'])}]",
-        told_interval(Interval(**each["gain_over_static"])),
+        f"{format_score(score['value'])} [{format_score(score['low'])}, {format_score(score['high'])}]",
+        format_interval(Interval(**each["gain_over_static"])),
         str(each["retrainings"]),
         str(each["promotions"]),
         f"{each['cpu_seconds']:.1f}",
-        told_interval(Interval(**each["regret"])),
+        format_interval(Interval(**each["regret"])),
     )
 
 
 def _naive(each: Mapping[str, Any]) -> tuple[str, ...]:
-    score = "not defined" if each["score"] is None else told(each["score"])
-    return (f"naive: {in_words(each['name'])}", score, *([""] * (len(HEADS) - 2)))
+    score = "not defined" if each["score"] is None else format_score(each["score"])
+    return (f"naive: {describe_baseline(each['name'])}", score, *([""] * (len(HEADS) - 2)))

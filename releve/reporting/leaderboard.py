@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from releve.core.formatting import format_score
 from releve.domain.evaluation.evaluation import Headline, headline, score_of
-from releve.domain.evaluation.scores import Interval, told, told_interval
+from releve.domain.evaluation.scores import Interval, format_interval
 from releve.domain.gate.challenge import CHAMPION
 from releve.reporting.drawing.blocks import Bar, Block, Intervals, Page, Section, Table, Words
 
@@ -35,16 +36,16 @@ class Result:
     def line(self) -> tuple[str, ...]:
         """A cell per head."""
         known = self.known
-        interval = f"{told(known.score.low)} to {told(known.score.high)}"
+        interval = f"{format_score(known.score.low)} to {format_score(known.score.high)}"
         rows = (str(self.evaluation["rows"]), str(known.rows))
-        return self.scenario, *rows, known.metric, told(known.score.value), interval, self.best_baseline
+        return self.scenario, *rows, known.metric, format_score(known.score.value), interval, self.best_baseline
 
     @property
     def best_baseline(self) -> str:
         """Its name and its score; "" where there is none to beat."""
         naive = {name: score_of(other) for name, other in self.others if self._is_to_beat(name, other)}
         best = max(naive, key=lambda name: self.evaluation.get("sign", 1) * naive[name], default="")
-        return f"{best} {told(naive[best])}" if best else ""
+        return f"{best} {format_score(naive[best])}" if best else ""
 
     @property
     def others(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -70,8 +71,8 @@ def _section(result: Result) -> Section:
     rows = tuple(
         (
             name,
-            told(score_of(other)),
-            told_interval(gain) if (gain := _gain(other)) else "",
+            format_score(score_of(other)),
+            format_interval(gain) if (gain := _gain(other)) else "",
             "" if name == CHAMPION or result._is_to_beat(name, other) else "for comparison only",
         )
         for name, other in result.others
@@ -79,7 +80,7 @@ def _section(result: Result) -> Section:
     first = [] if CHAMPION in dict(result.others) else [Words(("There was no champion to compare with.",))]
     heads = ("compared with", known.metric, "gain over it", "")
     blocks: list[Block] = [*first, Table(heads, rows), _picture(result)]
-    return Section(f"{result.scenario}: {known.metric} {told(known.score.value)}", tuple(blocks))
+    return Section(f"{result.scenario}: {known.metric} {format_score(known.score.value)}", tuple(blocks))
 
 
 def _picture(result: Result) -> Intervals:

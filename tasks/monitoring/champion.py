@@ -8,7 +8,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Current
 from releve.core.errors import NotFound, ReleveError
 from releve.core.settings import Settings
-from releve.domain.evaluation.metrics import sheet
+from releve.domain.evaluation.metrics import ScoredPredictions
 from releve.domain.quality.realised import Answered
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema
@@ -59,7 +59,7 @@ def read_holdout(settings: Settings, tag: str, schema: Schema, *, quantile: floa
         return None
     truth = truth_of(kept)
     labels = truth.tolist() if target.task == REGRESSION else [target.classes[place] for place in truth]
-    return Answered(sheet(answers, labels, target, quantile=quantile), kept)
+    return Answered(ScoredPredictions.of(answers, labels, target, quantile=quantile), kept)
 
 
 def check_golden(model: Model) -> None:

@@ -12,7 +12,7 @@ from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.drift.verdict import Predictions
 from releve.domain.evaluation.metrics import metrics_of
-from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, join_labels
 from releve.domain.quality import estimate as estimates
 from releve.domain.quality import realised
@@ -68,8 +68,8 @@ class Gathered:
         return promise_of(self.champion.release, confidence=self.params.statistics.confidence)
 
     @property
-    def doubt(self) -> Doubt:
-        return Doubt.of(self.params.statistics)
+    def bootstrap(self) -> BootstrapConfig:
+        return BootstrapConfig.of(self.params.statistics)
 
 
 def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
@@ -93,14 +93,14 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
 
 def judge_quality(known: Gathered) -> Quality:
     """The newest labelled answers against the promise."""
-    found = realised.as_sheet(known.labelled, known.schema.target, **_newest(known))
+    found = realised.as_scored(known.labelled, known.schema.target, **_newest(known))
     rule = known.params.trigger
     return quality.assess(
         found,
         promise=known.promise,
         tolerance=rule.quality_tolerance,
         min_labels=known.params.statistics.min_rows,
-        doubt=known.doubt,
+        bootstrap=known.bootstrap,
         answered=len(known.answers),
     )
 
@@ -113,11 +113,11 @@ def judge_recent(known: Gathered, *, since: str | None) -> Quality:
         place for place, at in enumerate(labelled.labelled_at) if after is None or datetime.fromisoformat(at) > after
     ]
     return quality.assess(
-        realised.as_sheet(labelled.take(new), known.schema.target, **_newest(known)),
+        realised.as_scored(labelled.take(new), known.schema.target, **_newest(known)),
         promise=known.promise,
         tolerance=rule.quality_tolerance,
         min_labels=LEAST_RECENT,
-        doubt=known.doubt,
+        bootstrap=known.bootstrap,
     )
 
 
@@ -125,7 +125,7 @@ def predictions(known: Gathered) -> Predictions | None:
     """What was answered to the holdout, and to the newest rows; None with a model that was packaged without."""
     if known.holdout is None:
         return None
-    held_out, classes = known.holdout.sheet.answers, known.schema.target.classes
+    held_out, classes = known.holdout.scored.outputs, known.schema.target.classes
     reference = [classes[place] for place in held_out.argmax(axis=1)] if classes else held_out.tolist()
     parse = known.schema.target.parse
     return Predictions(reference, [parse(known.answers.predicted[row]) for row in known.newest])
@@ -142,7 +142,7 @@ def estimate_quality(known: Gathered) -> Estimate:
         promise=known.promise,
         tolerance=known.params.trigger.quality_tolerance,
         min_rows=known.params.statistics.min_rows,
-        doubt=known.doubt,
+        bootstrap=known.bootstrap,
     )
 
 

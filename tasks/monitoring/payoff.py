@@ -10,7 +10,7 @@ from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput, ReleveError
 from releve.core.settings import Settings
 from releve.domain.evaluation.metrics import METRICS
-from releve.domain.evaluation.sheets import Floats, in_classes, sheet
+from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions, in_classes
 from releve.domain.prediction_log.records import LabelledRows
 from releve.domain.quality import realised
 from releve.domain.registry.chain import MOVES, ROLLED_BACK
@@ -61,12 +61,12 @@ def _newest(known: Gathered) -> LabelledRows:
 def _measure(known: Gathered, labelled: LabelledRows, answers: Floats) -> Payoff | None:
     """`answers`: what the champion before answered to the same rows."""
     target, quantile, metric = known.schema.target, known.params.gate.quantile, known.promise.metric
-    mine = realised.as_sheet(labelled, target, rows=len(labelled), quantile=quantile)
+    mine = realised.as_scored(labelled, target, rows=len(labelled), quantile=quantile)
     labels = [target.parse(label) for label in labelled.labels]
-    other = sheet(answers, labels, target, quantile=quantile)
+    other = ScoredPredictions.of(answers, labels, target, quantile=quantile)
     if mine is None or not METRICS[metric].is_defined(mine):
         return None
-    return cadence.measure(metric, mine, other, doubt=known.doubt)
+    return cadence.measure(metric, mine, other, bootstrap=known.bootstrap)
 
 
 def _answers(model: Model, features: "pd.DataFrame", target: Target) -> Floats:

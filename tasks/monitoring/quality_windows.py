@@ -7,7 +7,7 @@ from releve.adapters.prediction_ledger import LedgerReader
 from releve.core.errors import NotFound
 from releve.core.settings import Settings
 from releve.domain.evaluation.metrics import resolve
-from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.quality.windows import QualityWindow, Scoring
 from releve.domain.quality.windows import quality_windows as cut_windows
 from releve.domain.schema.schema import Schema
@@ -28,7 +28,7 @@ def quality_windows(settings: Settings, scenario: str) -> tuple[QualityWindow, .
         resolve(gate.metric, schema.target.task),
         gate.quantile,
         params.monitor.window_rows,
-        Doubt.of(params.statistics, resamples=RESAMPLES),
+        BootstrapConfig.of(params.statistics, resamples=RESAMPLES),
     )
     days = ledger.days(arm=CHAMPION)
     first = next((day for day in days if len(day)), None)

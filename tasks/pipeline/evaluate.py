@@ -7,10 +7,11 @@ import numpy as np
 
 from releve.adapters.files import read_inputs, write_json
 from releve.adapters.models.model_store import ModelStore
-from releve.domain.evaluation.baselines import in_words
-from releve.domain.evaluation.paired import Doubt
-from releve.domain.evaluation.scores import rounded, told
-from releve.domain.evaluation.sheets import Sheet, in_classes, sheet
+from releve.core.formatting import format_score
+from releve.domain.evaluation.baselines import describe_baseline
+from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.scored_predictions import ScoredPredictions, in_classes
+from releve.domain.evaluation.scores import rounded
 from releve.domain.evaluation.slices import check_slices
 from releve.domain.evaluation.split import Fold, numbered
 from releve.domain.gate import judging
@@ -34,8 +35,10 @@ def evaluate(stage: Stage) -> None:
 
     write_json(stage.files.evaluation, all_rounded(found))
     write_json(stage.files.metrics, all_rounded(_summary(found)))
-    others = ", ".join(f"{in_words(name)} {told(other['score'])}" for name, other in found["against"].items())
-    print(f"{found['metric']} {told(found['challenger']['score'])} on {found['holdout_rows']} rows; {others}")
+    others = ", ".join(
+        f"{describe_baseline(name)} {format_score(other['score'])}" for name, other in found["against"].items()
+    )
+    print(f"{found['metric']} {format_score(found['challenger']['score'])} on {found['holdout_rows']} rows; {others}")
 
 
 def gather(stage: Stage) -> Case:
@@ -52,7 +55,7 @@ def gather(stage: Stage) -> Case:
     mine = _sheet(stage, newest, holdout[_answer_columns(stage)].to_numpy(), blocks)
     tag = read_inputs(stage.files.inputs).champion
     champion = _sheet(stage, newest, _champion_answers(stage, tag, newest), blocks) if tag else None
-    return Case(rows, folds, mine, champion, schema, gate, Doubt.of(stage.params.statistics))
+    return Case(rows, folds, mine, champion, schema, gate, BootstrapConfig.of(stage.params.statistics))
 
 
 def judge(case: Case) -> dict[str, Any]:
@@ -65,10 +68,12 @@ def _answer_columns(stage: Stage) -> list[str]:
     return [str(label) for label in stage.schema.target.classes] or [VALUE]
 
 
-def _sheet(stage: Stage, rows: "pd.DataFrame", answers: Any, blocks: Any) -> Sheet:
+def _sheet(stage: Stage, rows: "pd.DataFrame", answers: Any, blocks: Any) -> ScoredPredictions:
     """The champion is one model, and is yet asked what the challenger is: to rank the rows of a block."""
     target = stage.schema.target
-    return sheet(answers, rows[target.name].tolist(), target, quantile=stage.params.gate.quantile, blocks=blocks)
+    return ScoredPredictions.of(
+        answers, rows[target.name].tolist(), target, quantile=stage.params.gate.quantile, blocks=blocks
+    )
 
 
 def _champion_answers(stage: Stage, tag: str, rows: "pd.DataFrame") -> Any:

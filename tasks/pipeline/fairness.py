@@ -11,9 +11,9 @@ import numpy as np
 from releve.adapters import fairness
 from releve.domain.evaluation import unfairness
 from releve.domain.evaluation.metrics import METRICS, score_or_none
-from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.evaluation.scores import Interval
-from releve.domain.evaluation.sheets import Sheet
 from releve.domain.evaluation.slices import MIN_SLICE_ROWS, groups
 from releve.domain.gate.judging import Case
 from releve.domain.schema.target import BINARY
@@ -49,7 +49,7 @@ def _lines(case: Case, column: str, names: list[str], small: list[str]) -> list[
     mine, theirs = case.challenger.take(kept), case.champion.take(kept) if case.champion else None
     values, others = measure.values(mine, large), measure.values(theirs, large) if theirs else {}
     defined = not any(math.isnan(value) for value in values.values())
-    doubts = measure.doubts(mine, large, case.doubt) if defined else {}
+    doubts = measure.doubts(mine, large, case.bootstrap) if defined else {}
     return [
         {
             "attribute": column,
@@ -68,39 +68,39 @@ def _lines(case: Case, column: str, names: list[str], small: list[str]) -> list[
 class Measure:
     """By name, how differently groups are treated, and how sure that is."""
 
-    values: Callable[[Sheet, list[str]], dict[str, float]]
-    doubts: Callable[[Sheet, list[str], Doubt], dict[str, Interval]]
+    values: Callable[[ScoredPredictions, list[str]], dict[str, float]]
+    doubts: Callable[[ScoredPredictions, list[str], BootstrapConfig], dict[str, Interval]]
 
 
-def _answered(found: Sheet) -> tuple[Any, Any]:
+def _answered(found: ScoredPredictions) -> tuple[Any, Any]:
     """Per row: is it, and was it called, positive."""
-    return found.truth == found.positive, found.named == found.positive
+    return found.y_true == found.positive, found.y_pred == found.positive
 
 
 OF_TWO_CLASSES = Measure(
     lambda found, names: fairness.binary_differences(*_answered(found), names),
-    lambda found, names, doubt: unfairness.binary_intervals(*_answered(found), names, doubt),
+    lambda found, names, bootstrap: unfairness.binary_intervals(*_answered(found), names, bootstrap),
 )
 
 
 def _of_scores(metric: str) -> Measure:
     """The largest difference of the metric; of one without an upper end, as a share of the score over all."""
 
-    def unit(found: Sheet) -> float:
+    def unit(found: ScoredPredictions) -> float:
         return (METRICS[metric].relative and abs(_known(metric, found))) or 1.0
 
-    def values(found: Sheet, names: list[str]) -> dict[str, float]:
+    def values(found: ScoredPredictions, names: list[str]) -> dict[str, float]:
         gap = fairness.score_difference(lambda rows: _known(metric, found.take(rows)), names)
         return {f"{metric} difference": gap / unit(found)}
 
-    def doubts(found: Sheet, names: list[str], doubt: Doubt) -> dict[str, Interval]:
-        gap = unfairness.score_difference_interval(metric, found, names, doubt)
+    def doubts(found: ScoredPredictions, names: list[str], bootstrap: BootstrapConfig) -> dict[str, Interval]:
+        gap = unfairness.score_difference_interval(metric, found, names, bootstrap)
         return {f"{metric} difference": Interval(*(end / unit(found) for end in (gap.value, gap.low, gap.high)))}
 
     return Measure(values, doubts)
 
 
-def _known(metric: str, found: Sheet) -> float:
+def _known(metric: str, found: ScoredPredictions) -> float:
     """nan where the metric is not defined, which no difference is above or below."""
     value = score_or_none(metric, found)
     return float("nan") if value is None else value

@@ -279,4 +279,4 @@ def _last_batches(course: Course, params: Params, folds: Sequence[Fold]) -> Gene
 
 
 def _score(bench: Bench, answers: Floats, block: Fold) -> float | None:
-    return score_or_none(bench.metric, bench.sheet(answers[: block.end - block.start], block.start, block.end))
+    return score_or_none(bench.metric, bench.scored(answers[: block.end - block.start], block.start, block.end))

@@ -16,8 +16,8 @@ from releve.core.params import Params
 from releve.domain.drift import verdict as drift
 from releve.domain.drift.verdict import Verdict
 from releve.domain.evaluation.metrics import METRICS
-from releve.domain.evaluation.paired import Doubt
-from releve.domain.evaluation.sheets import Sheet, sheet
+from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.evaluation.split import Fold, numbered
 from releve.domain.gate import judging
 from releve.domain.gate.judging import Case
@@ -46,14 +46,18 @@ class Bench:
     params: Params
     metric: str
 
-    def sheet(self, answers: Floats, start: int, end: int, blocks: NDArray[np.int64] | None = None) -> Sheet:
+    def scored(
+        self, answers: Floats, start: int, end: int, blocks: NDArray[np.int64] | None = None
+    ) -> ScoredPredictions:
         """Answers to rows [start, end) beside their labels."""
         labels = self.rows[self.schema.target.name].iloc[start:end].tolist()
-        return sheet(answers, labels, self.schema.target, quantile=self.params.gate.quantile, blocks=blocks)
+        return ScoredPredictions.of(
+            answers, labels, self.schema.target, quantile=self.params.gate.quantile, blocks=blocks
+        )
 
     @property
-    def doubt(self) -> Doubt:
-        return Doubt.of(self.params.statistics)
+    def bootstrap(self) -> BootstrapConfig:
+        return BootstrapConfig.of(self.params.statistics)
 
 
 @dataclass(frozen=True)
@@ -155,28 +159,28 @@ def _look(job: Look, bench: Bench) -> Verdict:
 def _keep(job: Keep, bench: Bench) -> Quality:
     rule = bench.params.trigger
     return quality.assess(
-        bench.sheet(job.answers, job.start, job.end) if job.end > job.start else None,
+        bench.scored(job.answers, job.start, job.end) if job.end > job.start else None,
         promise=job.promise,
         tolerance=rule.quality_tolerance,
         min_labels=job.least or bench.params.statistics.min_rows,
-        doubt=bench.doubt,
+        bootstrap=bench.bootstrap,
     )
 
 
 @work.register
 def _pay(job: Pay, bench: Bench) -> Payoff | None:
-    mine, other = (bench.sheet(answers, job.start, job.end) for answers in (job.answers, job.others))
+    mine, other = (bench.scored(answers, job.start, job.end) for answers in (job.answers, job.others))
     if not METRICS[bench.metric].is_defined(mine):
         return None
-    return cadence.measure(bench.metric, mine, other, doubt=bench.doubt)
+    return cadence.measure(bench.metric, mine, other, bootstrap=bench.bootstrap)
 
 
 @work.register
 def _judge(job: Judge, bench: Bench) -> dict[str, Any]:
     start, end = job.folds[0].start, job.folds[-1].end
     blocks = numbered(job.folds)
-    mine = bench.sheet(job.answers, start, end, blocks)
-    champion = None if job.others is None else bench.sheet(job.others, start, end, blocks)
+    mine = bench.scored(job.answers, start, end, blocks)
+    champion = None if job.others is None else bench.scored(job.others, start, end, blocks)
     # Only rows whose label has arrived: baselines look at all that they are given.
     rows, gate = bench.rows.iloc[:end], bench.params.gate
-    return judging.judge(Case(rows, job.folds, mine, champion, bench.schema, gate, bench.doubt))
+    return judging.judge(Case(rows, job.folds, mine, champion, bench.schema, gate, bench.bootstrap))

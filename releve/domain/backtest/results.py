@@ -16,11 +16,11 @@ from releve.domain.backtest.engine import Played
 from releve.domain.backtest.jobs import Floats
 from releve.domain.backtest.walk_forward import Course, Window
 from releve.domain.evaluation import baselines
-from releve.domain.evaluation.metrics import METRICS, score_or_none, score_sheet
-from releve.domain.evaluation.paired import Doubt, bounds
+from releve.domain.evaluation.metrics import METRICS, compute_score, score_or_none
+from releve.domain.evaluation.paired import BootstrapConfig, bounds
 from releve.domain.evaluation.resampling import block_weights
-from releve.domain.evaluation.scores import Interval, rounded, told_interval
-from releve.domain.evaluation.sheets import Sheet
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
+from releve.domain.evaluation.scores import Interval, format_interval, rounded
 from releve.domain.evaluation.split import Fold
 from releve.domain.trigger import trigger
 
@@ -32,17 +32,17 @@ BY_LUCK = "not distinguishable"
 class Scored:
     """Scores of several answers to the same rows, with draws (answers, draws) that belong together."""
 
-    def __init__(self, metric: str, sheets: Sequence[Sheet], doubt: Doubt):
-        found, self._doubt = METRICS[metric], doubt
+    def __init__(self, metric: str, sheets: Sequence[ScoredPredictions], bootstrap: BootstrapConfig):
+        found, self._bootstrap = METRICS[metric], bootstrap
         self.sign, self._rows = found.sign, len(sheets[0])
         first = found.losses(sheets[0])
         gaps = [first - found.losses(other) for other in sheets]
-        self._block = max((doubt.block_of(gap) for gap in gaps if np.ptp(gap)), default=1)
+        self._block = max((bootstrap.block_of(gap) for gap in gaps if np.ptp(gap)), default=1)
         statistics = [found.statistics(each) for each in sheets]
-        weights = block_weights(self._rows, block=self._block, draws=doubt.resamples, seed=doubt.seed)
+        weights = block_weights(self._rows, block=self._block, draws=bootstrap.resamples, seed=bootstrap.seed)
         drawn = [[found.scores(each, some) for each in statistics] for some in weights]
         self.draws = np.array([np.concatenate(each) for each in zip(*drawn, strict=True)])
-        self.scores = [score_sheet(metric, each) for each in sheets]
+        self.scores = [compute_score(metric, each) for each in sheets]
 
     def score(self, place: int) -> Interval:
         """One's own."""
@@ -55,7 +55,7 @@ class Scored:
 
     def _interval(self, value: float, drawn: Floats) -> Interval:
         blocks = self._rows / self._block
-        return Interval(value, *bounds(drawn, blocks=blocks, confidence=self._doubt.confidence))
+        return Interval(value, *bounds(drawn, blocks=blocks, confidence=self._bootstrap.confidence))
 
 
 def figures(scenario: str, course: Course, played: Sequence[Played]) -> dict[str, Any]:
@@ -64,9 +64,9 @@ def figures(scenario: str, course: Course, played: Sequence[Played]) -> dict[str
     A window where the metric is not defined has no score, and no say in the means. Raises BadInput where all are so.
     """
     check_scorable(course)
-    doubt = _doubt(course)
+    bootstrap = _bootstrap(course)
     sheets = [_sheet(course, each.answers) for each in played]
-    scored = Scored(course.bench.metric, sheets, doubt)
+    scored = Scored(course.bench.metric, sheets, bootstrap)
     per_window = [_in_window(course, sheets, window) for window in course.windows]
     best = max(range(len(played)), key=lambda place: scored.sign * scored.scores[place])
     static = next((place for place, each in enumerate(played) if _is_static(each)), 0)
@@ -125,12 +125,12 @@ def recommend(played: Sequence[Played], scored: Scored) -> dict[str, str]:
     if chosen == best:
         others = [place for place in able if place != best]
         next_best = max(others, key=lambda place: scored.sign * scored.scores[place], default=best)
-        lead = told_interval(scored.gain(best, next_best))
+        lead = format_interval(scored.gain(best, next_best))
         beside = f"it leads {played[next_best].policy.name!r} by {lead}"
         reason = f"the best score, and none that retrains less often is level with it; {beside}"
     else:
         reason = (
-            f"{BY_LUCK} from {its.policy.name!r}, the best, which gains {told_interval(scored.gain(best, chosen))} "
+            f"{BY_LUCK} from {its.policy.name!r}, the best, which gains {format_interval(scored.gain(best, chosen))} "
             f"over it with {len(its.retrained_at)} retrainings; it takes {len(mine.retrained_at)}, so the cheaper one"
         )
     return {"policy": mine.policy.name, "reason": reason}
@@ -144,13 +144,13 @@ def naive(course: Course) -> dict[str, Floats]:
     bench, schema = course.bench, course.bench.schema
     truth = baselines.labels_as_places(bench.rows[schema.target.name].tolist(), schema.target)
     times = bench.rows[schema.time] if schema.time and bench.rows[schema.time].dtype.kind == "M" else None
-    positive = None if len(schema.target.classes) != 2 else bench.sheet(np.zeros((0, 2)), 0, 0).positive
+    positive = None if len(schema.target.classes) != 2 else bench.scored(np.zeros((0, 2)), 0, 0).positive
     delay = 0 if course.label_delay else bench.params.gate.label_delay_rows
     parts: dict[str, list[Floats]] = {}
     for window in course.windows:
         known, rows = course.known_before(window), window.end - window.start
         places = [*range(known), *range(window.start, window.end)]
-        past = baselines.Past(
+        past = baselines.LabelHistory(
             truth[places],
             (Fold(known, known + rows),),
             len(schema.target.classes),
@@ -167,25 +167,25 @@ def naive(course: Course) -> dict[str, Floats]:
     return {name: np.concatenate(each) for name, each in parts.items() if len(each) == len(course.windows)}
 
 
-def _doubt(course: Course) -> Doubt:
-    return Doubt.of(course.bench.params.statistics, resamples=RESAMPLES)
+def _bootstrap(course: Course) -> BootstrapConfig:
+    return BootstrapConfig.of(course.bench.params.statistics, resamples=RESAMPLES)
 
 
-def _sheet(course: Course, answers: Floats) -> Sheet:
+def _sheet(course: Course, answers: Floats) -> ScoredPredictions:
     """Windows are the blocks within which rows are ranked: several models answered."""
     sizes = [window.end - window.start for window in course.windows]
-    return course.bench.sheet(answers, course.start, course.rows, np.repeat(np.arange(len(sizes)), sizes))
+    return course.bench.scored(answers, course.start, course.rows, np.repeat(np.arange(len(sizes)), sizes))
 
 
 def _in_window(
-    course: Course, sheets: Sequence[Sheet], window: Window
+    course: Course, sheets: Sequence[ScoredPredictions], window: Window
 ) -> list[tuple[float | None, list[float] | None]]:
     """Score and interval of every policy; None where the metric is not defined."""
     rows = slice(window.start - course.start, window.end - course.start)
     parts = [each.take(rows) for each in sheets]
     if not METRICS[course.bench.metric].is_defined(parts[0]):
         return [(None, None)] * len(sheets)
-    scored = Scored(course.bench.metric, parts, _doubt(course))
+    scored = Scored(course.bench.metric, parts, _bootstrap(course))
     intervals = [scored.score(place) for place in range(len(sheets))]
     return [(rounded(each.value), [rounded(each.low), rounded(each.high)]) for each in intervals]
 

@@ -72,7 +72,7 @@ class Measured:
         return replace(self, statistics=tuple(replace(each, value=each.value * factor) for each in self.statistics))
 
 
-def together(p_values: list[float], tries: int = 1) -> float:
+def combine_p_values(p_values: list[float], tries: int = 1) -> float:
     """One p-value from those of tests that look at the same rows: their harmonic mean, Bonferroni over the tries.
 
     In the tail this is the Cauchy combination, which holds whatever the tests' dependence (Liu & Xie 2020).
@@ -141,7 +141,7 @@ def most_changed(before: NDArray[Any], now: NDArray[Any]) -> tuple[int, Measured
     """Which part of the vectors changed most, and by how much."""
     parts = before.shape[1]
     found = [numbers(before[:, part], now[:, part]) for part in range(parts)]
-    best = min(range(parts), key=lambda part: together([each.p_value() for each in found[part].statistics]))
+    best = min(range(parts), key=lambda part: combine_p_values([each.p_value() for each in found[part].statistics]))
     return best, Measured(found[best].statistics, found[best].effect, parts)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.drift.two_sample_tests import Change, Measured, together
+from releve.domain.drift.two_sample_tests import Change, Measured, combine_p_values
 
 MOST_ROWS = 20_000  # of a side, and of a window, that are looked at: an effect of 0.05 shows in far fewer
 MOST_WINDOWS = 13
@@ -67,7 +67,9 @@ class Normal:
 
     def p_value(self, found: Measured) -> float:
         """Of a change, beside what is normal."""
-        return together([each.p_value(self.inflation, self.certainty) for each in found.statistics], found.tries)
+        return combine_p_values(
+            [each.p_value(self.inflation, self.certainty) for each in found.statistics], found.tries
+        )
 
     def change(self, found: Measured) -> Change:
         """What was found, judged beside what is normal."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.evaluation.sheets import Sheet
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 
 Floats = NDArray[np.float64]
 
@@ -20,22 +20,22 @@ NO_SKILL = 0.5  # where all rows are of one class: nobody can be told apart
 COLUMNS = 6  # of `placements`, per class and block
 
 
-def has_areas(found: Sheet) -> bool:
+def has_areas(found: ScoredPredictions) -> bool:
     """Whether some block holds rows of a class and rows of another."""
-    return any(len(np.unique(found.truth[block])) > 1 for block in _blocks(found))
+    return any(len(np.unique(found.y_true[block])) > 1 for block in _blocks(found))
 
 
-def placements(found: Sheet) -> Floats:
+def placements(found: ScoredPredictions) -> Floats:
     """Per class that is asked and block that holds it and others, six columns: is it this class, that times its
     placement, the same of the rest, the AUC, and how much of the whole that is. A row's placement is the share of the
     other side's rows that it stands on the right side of, a tie counting half (DeLong, DeLong & Clarke-Pearson 1988);
     the mean placement of either side is the AUC."""
     columns: list[Floats] = []
-    for place in found.asked:
-        ups = found.truth == place
+    for place in found.scored_classes:
+        ups = found.y_true == place
         shown = [block for block in _blocks(found) if 0 < ups[block].sum() < block.sum()]
         rows = sum(block.sum() for block in shown)
-        columns += [_of_block(found.answers[:, place], ups, block, block.sum() / rows) for block in shown]
+        columns += [_of_block(found.outputs[:, place], ups, block, block.sum() / rows) for block in shown]
     return np.hstack([*columns]) if columns else np.zeros((len(found), 0))
 
 
@@ -50,16 +50,16 @@ def areas(means: Floats) -> Floats:
     return np.asarray(((either[0] + either[1] - area) * worth).sum(axis=1) / worth.sum(axis=1))
 
 
-def as_ranks(found: Sheet) -> Sheet:
+def as_ranks(found: ScoredPredictions) -> ScoredPredictions:
     """Each class's probabilities as shares of the block's rows below: AUC knows no scale, and two models may have
     two."""
-    ranks = np.empty_like(found.answers)
+    ranks = np.empty_like(found.outputs)
     for block in _blocks(found):
-        ranks[block] = _ranks(found.answers[block]) / block.sum()
-    return replace(found, answers=ranks)
+        ranks[block] = _ranks(found.outputs[block]) / block.sum()
+    return replace(found, outputs=ranks)
 
 
-def _blocks(found: Sheet) -> Iterator[NDArray[np.bool_]]:
+def _blocks(found: ScoredPredictions) -> Iterator[NDArray[np.bool_]]:
     numbers = found.block_of_rows
     return (numbers == number for number in np.unique(numbers))
 

@@ -36,7 +36,7 @@ class Baseline:
 
 
 @dataclass(frozen=True, eq=False)
-class Past:
+class LabelHistory:
     """All labels in time order, by place among the classes or by value, and what may be known of them when."""
 
     truth: NDArray[Any]
@@ -52,7 +52,7 @@ def constant_name(task: str) -> str:
     return USUAL_VALUE if task == REGRESSION else MAJORITY
 
 
-def in_words(name: str) -> str:
+def describe_baseline(name: str) -> str:
     """A baseline's name for people: of two that repeat a label, with what each knows."""
     return f"{name} ({KNOWING[name]})" if name in KNOWING else name
 
@@ -63,7 +63,7 @@ def required(task: str) -> tuple[str, ...]:
 
 
 def baselines(
-    past: Past, *, task: str, label_delay_rows: int, times: "pd.Series[Any] | None" = None
+    past: LabelHistory, *, task: str, label_delay_rows: int, times: "pd.Series[Any] | None" = None
 ) -> dict[str, Baseline]:
     """By name. `times`: the date of every row, where the table has one; then there is a seasonal answer too."""
     first, last = past.folds[0].start, past.folds[-1].end
@@ -94,11 +94,11 @@ def _newest_known(rows: NDArray[Any], before: NDArray[Any], delay: int) -> NDArr
     return np.maximum(rows - delay, before) if delay else before
 
 
-def _per_block(past: Past, answer: Any) -> Floats:
+def _per_block(past: LabelHistory, answer: Any) -> Floats:
     return np.concatenate([np.repeat(answer(fold)[None], fold.end - fold.start, axis=0) for fold in past.folds])
 
 
-def _usual(past: Past, known: NDArray[Any]) -> Floats:
+def _usual(past: LabelHistory, known: NDArray[Any]) -> Floats:
     return usual_answer(known, classes=past.classes, metric=past.metric, quantile=past.quantile)
 
 
@@ -122,13 +122,13 @@ def repeated_answers(labels: NDArray[Any], known: NDArray[Any], usual: Floats, *
     return np.asarray(repeats * certain + (1 - repeats) * usual)
 
 
-def _repeated(past: Past, places: NDArray[Any]) -> Floats:
+def _repeated(past: LabelHistory, places: NDArray[Any]) -> Floats:
     """The labels at `places` again. Where chances count, only as sure as labels repeated themselves in the past."""
     known = past.truth[: past.folds[0].start]
     return repeated_answers(past.truth[places], known, _usual(past, known), metric=past.metric)
 
 
-def _seasonal(past: Past, times: "pd.Series[Any]") -> Floats:
+def _seasonal(past: LabelHistory, times: "pd.Series[Any]") -> Floats:
     """Per row, the usual answer of the past rows of the same season; of all past rows where there was none."""
     blocks = []
     for fold in past.folds:
@@ -140,7 +140,7 @@ def _seasonal(past: Past, times: "pd.Series[Any]") -> Floats:
     return np.array(blocks)
 
 
-def _in_season(past: Past, known: NDArray[Any], everywhere: Floats) -> Floats:
+def _in_season(past: LabelHistory, known: NDArray[Any], everywhere: Floats) -> Floats:
     """Chances count all past rows as one more row: a class that few rows of a season had not seen is not impossible."""
     usual = _usual(past, known)
     return (len(known) * usual + everywhere) / (len(known) + 1) if past.classes else usual

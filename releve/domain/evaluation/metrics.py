@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
 from releve.domain.evaluation.auc import areas, as_ranks, has_areas, placements
-from releve.domain.evaluation.sheets import Sheet as Sheet
-from releve.domain.evaluation.sheets import sheet as sheet
+from releve.domain.evaluation.scored_predictions import ScoredPredictions as ScoredPredictions
 from releve.domain.schema.target import BINARY, MULTICLASS, REGRESSION, Target
 
 Floats = NDArray[np.float64]
@@ -23,7 +22,7 @@ AUTO = "auto"  # params.yaml: the task's default metric
 SMALLEST_PROBABILITY = 1e-15  # keeps the log finite where a model was certain and wrong
 
 
-def _any_rows(found: Sheet) -> bool:
+def _any_rows(found: ScoredPredictions) -> bool:
     return len(found) > 0
 
 
@@ -40,12 +39,16 @@ class Metric:
 
     tasks: tuple[str, ...]
     sign: int  # +1: higher is better, -1: lower is better
-    losses: Callable[[Sheet], Floats]  # per row, lower is better: who won which row, and how rows hang together
-    statistics: Callable[[Sheet], Floats]  # (rows, k)
+    losses: Callable[
+        [ScoredPredictions], Floats
+    ]  # per row, lower is better: who won which row, and how rows hang together
+    statistics: Callable[[ScoredPredictions], Floats]  # (rows, k)
     finish: Callable[[Floats], Floats] = _first  # means (draws, k) -> scores (draws,)
     relative: bool = False
-    is_defined: Callable[[Sheet], bool] = _any_rows  # whether these rows can be scored
-    align: Callable[[Sheet], Sheet] = lambda found: found  # makes the answers of two models comparable row by row
+    is_defined: Callable[[ScoredPredictions], bool] = _any_rows  # whether these rows can be scored
+    align: Callable[[ScoredPredictions], ScoredPredictions] = lambda found: (
+        found
+    )  # makes the answers of two models comparable row by row
 
     def scores(self, statistics: Floats, weights: Floats) -> Floats:
         """Scores (draws,) when the rows count as `weights` (draws, rows) say."""
@@ -61,11 +64,11 @@ def score(
     quantile: float = 0.5,
     blocks: NDArray[np.int64] | None = None,
 ) -> float:
-    """The metric `name` over all rows alike. Raises BadInput where it is not defined. `blocks`: see Sheet."""
-    return score_sheet(name, sheet(answers, labels, target, quantile=quantile, blocks=blocks))
+    """The metric `name`. Raises BadInput where it is not defined. `blocks`: see ScoredPredictions."""
+    return compute_score(name, ScoredPredictions.of(answers, labels, target, quantile=quantile, blocks=blocks))
 
 
-def score_sheet(name: str, found: Sheet) -> float:
+def compute_score(name: str, found: ScoredPredictions) -> float:
     """Raises BadInput for no rows at all, and for an AUC of one class."""
     metric = METRICS[name]
     if not metric.is_defined(found):
@@ -78,9 +81,9 @@ def score_sheet(name: str, found: Sheet) -> float:
     return float(metric.scores(metric.statistics(found), np.ones((1, len(found))))[0])
 
 
-def score_or_none(name: str, found: Sheet) -> float | None:
+def score_or_none(name: str, found: ScoredPredictions) -> float | None:
     """None where the metric is not defined."""
-    return score_sheet(name, found) if METRICS[name].is_defined(found) else None
+    return compute_score(name, found) if METRICS[name].is_defined(found) else None
 
 
 def default_metric(task: str) -> str:
@@ -110,44 +113,44 @@ def in_units(name: str, threshold: float, reference: float) -> float:
     return threshold * abs(reference) if METRICS[name].relative else threshold
 
 
-def _column(losses: Callable[[Sheet], Floats]) -> Callable[[Sheet], Floats]:
+def _column(losses: Callable[[ScoredPredictions], Floats]) -> Callable[[ScoredPredictions], Floats]:
     return lambda found: losses(found)[:, None]
 
 
-def _misses(found: Sheet) -> Floats:
-    return (~found.right).astype(np.float64)
+def _misses(found: ScoredPredictions) -> Floats:
+    return np.asarray(~found.is_correct, dtype=np.float64)
 
 
-def _surprises(found: Sheet) -> Floats:
-    given = found.answers[np.arange(len(found)), found.truth]
+def _surprises(found: ScoredPredictions) -> Floats:
+    given = found.outputs[np.arange(len(found)), found.y_true]
     return np.asarray(-np.log(np.clip(given, SMALLEST_PROBABILITY, 1.0)))
 
 
-def _squared_gaps(found: Sheet) -> Floats:
+def _squared_gaps(found: ScoredPredictions) -> Floats:
     """Of the positive class's probability, or summed over more than two classes (Brier 1950)."""
-    places = np.arange(found.answers.shape[1])
-    gaps = (found.answers - (found.truth[:, None] == places)) ** 2
-    return np.asarray(gaps[:, found.asked].sum(axis=1))
+    places = np.arange(found.outputs.shape[1])
+    gaps = (found.outputs - (found.y_true[:, None] == places)) ** 2
+    return np.asarray(gaps[:, found.scored_classes].sum(axis=1))
 
 
-def _absolute_errors(found: Sheet) -> Floats:
-    return np.asarray(np.abs(found.answers - found.truth))
+def _absolute_errors(found: ScoredPredictions) -> Floats:
+    return np.asarray(np.abs(found.outputs - found.y_true))
 
 
-def _squared_errors(found: Sheet) -> Floats:
-    return np.asarray((found.answers - found.truth) ** 2)
+def _squared_errors(found: ScoredPredictions) -> Floats:
+    return np.asarray((found.outputs - found.y_true) ** 2)
 
 
-def _pinball_losses(found: Sheet) -> Floats:
+def _pinball_losses(found: ScoredPredictions) -> Floats:
     """Koenker & Bassett (1978): too low costs `quantile`, too high 1 - `quantile`."""
-    gap = found.truth - found.answers
-    return np.maximum(found.quantile * gap, (found.quantile - 1) * gap)
+    gap = found.y_true - found.outputs
+    return np.asarray(np.maximum(found.quantile * gap, (found.quantile - 1) * gap))
 
 
-def _hits_and_names(found: Sheet) -> Floats:
+def _hits_and_names(found: ScoredPredictions) -> Floats:
     """Per class that is asked: named rightly; and named plus there."""
-    predicted = found.named[:, None] == found.asked
-    actual = found.truth[:, None] == found.asked
+    predicted = found.y_pred[:, None] == found.scored_classes
+    actual = found.y_true[:, None] == found.scored_classes
     return np.hstack([predicted & actual, predicted.astype(np.int8) + actual]).astype(np.float64)
 
 
@@ -160,7 +163,7 @@ def _f1(means: Floats) -> Floats:
 CLASSES = (BINARY, MULTICLASS)
 VALUES = (REGRESSION,)
 METRICS: dict[str, Metric] = {
-    "accuracy": Metric(CLASSES, +1, _misses, _column(lambda found: found.right.astype(np.float64))),
+    "accuracy": Metric(CLASSES, +1, _misses, _column(lambda found: found.is_correct.astype(np.float64))),
     "log_loss": Metric(CLASSES, -1, _surprises, _column(_surprises), relative=True),
     "auc": Metric(CLASSES, +1, _squared_gaps, placements, areas, is_defined=has_areas, align=as_ranks),
     "f1": Metric(CLASSES, +1, _misses, _hits_and_names, _f1),

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.params import Statistics
-from releve.domain.evaluation.metrics import METRICS, Metric, score_sheet
+from releve.domain.evaluation.metrics import METRICS, Metric, compute_score
 from releve.domain.evaluation.resampling import block_rows, block_weights, dependent_rows, swaps
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.evaluation.scores import Interval, share
-from releve.domain.evaluation.sheets import Sheet
 
 Floats = NDArray[np.float64]
 
@@ -19,7 +19,7 @@ TIE = 1e-12  # share of a score below which two scores are the same figure
 
 
 @dataclass(frozen=True)
-class Doubt:
+class BootstrapConfig:
     """How doubt is measured. `block` 0: as many neighbours as the losses show to hang together."""
 
     confidence: float
@@ -28,7 +28,7 @@ class Doubt:
     seed: int
 
     @classmethod
-    def of(cls, statistics: Statistics, *, resamples: int = RESAMPLES) -> "Doubt":
+    def of(cls, statistics: Statistics, *, resamples: int = RESAMPLES) -> "BootstrapConfig":
         """As params.yaml says."""
         return cls(statistics.confidence, resamples, ESTIMATED, statistics.seed)
 
@@ -53,34 +53,36 @@ class Gain:
     wanted_block: int  # that hang together: where it is longer, these rows are too few to know the doubt
 
 
-def compare(name: str, challenger: Sheet, other: Sheet, doubt: Doubt) -> Gain:
+def compare(name: str, challenger: ScoredPredictions, other: ScoredPredictions, bootstrap: BootstrapConfig) -> Gain:
     """By the metric `name`, with a paired interval and the chance that it is luck.
 
     challenger, other: answers to the same rows, in time order. See docs/decisions/0010-paired-doubt.md.
     """
     metric = METRICS[name]
     gap = metric.losses(other) - metric.losses(challenger)
-    block = doubt.block_of(gap)
-    mine, theirs = score_sheet(name, challenger), score_sheet(name, other)
-    drawn = draw_gains(name, challenger, other, block=block, doubt=doubt)
-    low, high = bounds(drawn, blocks=len(challenger) / block, confidence=doubt.confidence)
+    block = bootstrap.block_of(gap)
+    mine, theirs = compute_score(name, challenger), compute_score(name, other)
+    drawn = draw_gains(name, challenger, other, block=block, bootstrap=bootstrap)
+    low, high = bounds(drawn, blocks=len(challenger) / block, confidence=bootstrap.confidence)
     dust = TIE * max(1.0, abs(theirs))
     return Gain(
         other=theirs,
         gain=Interval(*(0.0 if abs(each) <= dust else each for each in (metric.sign * (mine - theirs), low, high))),
-        p=luck(name, challenger, other, block=block, doubt=doubt),
+        p=permutation_p_value(name, challenger, other, block=block, bootstrap=bootstrap),
         wins=int((gap > 0).sum()),
         losses=int((gap < 0).sum()),
         block=block,
-        wanted_block=doubt.wanted_of(gap),
+        wanted_block=bootstrap.wanted_of(gap),
     )
 
 
-def draw_gains(name: str, challenger: Sheet, other: Sheet, *, block: int, doubt: Doubt) -> Floats:
+def draw_gains(
+    name: str, challenger: ScoredPredictions, other: ScoredPredictions, *, block: int, bootstrap: BootstrapConfig
+) -> Floats:
     """The gain in each resample (resamples,): both models' answers to a row are drawn together (Efron 1979)."""
     metric = METRICS[name]
     mine, theirs = metric.statistics(challenger), metric.statistics(other)
-    weights = block_weights(len(challenger), block=block, draws=doubt.resamples, seed=doubt.seed)
+    weights = block_weights(len(challenger), block=block, draws=bootstrap.resamples, seed=bootstrap.seed)
     gains = [metric.scores(mine, some) - metric.scores(theirs, some) for some in weights]
     return metric.sign * np.concatenate(gains)
 
@@ -96,18 +98,20 @@ def bounds(draws: Floats, *, blocks: float, confidence: float) -> tuple[float, f
     return float(low), float(high)
 
 
-def luck(name: str, challenger: Sheet, other: Sheet, *, block: int, doubt: Doubt) -> float:
+def permutation_p_value(
+    name: str, challenger: ScoredPredictions, other: ScoredPredictions, *, block: int, bootstrap: BootstrapConfig
+) -> float:
     """Chance of at least this gain when answers change hands at random (Noreen 1989), a tie counting half (mid-p).
 
     For accuracy and independent rows this is McNemar's mid-p test (Fagerland, Lydersen & Laake 2013).
     """
     metric, rows = METRICS[name], len(challenger)
-    both = metric.statistics(metric.align(challenger).beside(metric.align(other)))
+    both = metric.statistics(metric.align(challenger).stacked_on(metric.align(other)))
     differs = np.asarray((both[:rows] != both[rows:]).any(axis=1))
-    exchanges = swaps(differs, block=block, draws=doubt.resamples, seed=doubt.seed)
+    exchanges = swaps(differs, block=block, draws=bootstrap.resamples, seed=bootstrap.seed)
     gains = np.concatenate([_swapped(metric, both, keep) for keep in exchanges])
     found = _swapped(metric, both, np.ones((1, rows)))[0]
-    close = TIE * max(1.0, abs(score_sheet(name, other)))
+    close = TIE * max(1.0, abs(compute_score(name, other)))
     above, level = (gains > found + close).sum(), (np.abs(gains - found) <= close).sum()
     return float((above + level / 2) / len(gains))
 
@@ -118,16 +122,16 @@ def _swapped(metric: Metric, both: Floats, keep: Floats) -> Floats:
     return metric.sign * (metric.scores(both, first) - metric.scores(both, second))
 
 
-def score_interval(name: str, found: Sheet, doubt: Doubt) -> Interval:
+def score_interval(name: str, found: ScoredPredictions, bootstrap: BootstrapConfig) -> Interval:
     """A model's own score. A share of right answers is never surer than Wilson's interval (1927) has it: where nearly
     all are right, resamples know no doubt."""
     metric = METRICS[name]
-    block = doubt.block_of(metric.losses(found))
-    weights = block_weights(len(found), block=block, draws=doubt.resamples, seed=doubt.seed)
+    block = bootstrap.block_of(metric.losses(found))
+    weights = block_weights(len(found), block=block, draws=bootstrap.resamples, seed=bootstrap.seed)
     statistics = metric.statistics(found)
     drawn = np.concatenate([metric.scores(statistics, some) for some in weights])
-    low, high = bounds(drawn, blocks=len(found) / block, confidence=doubt.confidence)
+    low, high = bounds(drawn, blocks=len(found) / block, confidence=bootstrap.confidence)
     if name == "accuracy":
-        wilson = share(int(found.right.sum()), len(found), confidence=doubt.confidence)
+        wilson = share(int(found.is_correct.sum()), len(found), confidence=bootstrap.confidence)
         low, high = min(low, wilson.low), max(high, wilson.high)
-    return Interval(score_sheet(name, found), low, high)
+    return Interval(compute_score(name, found), low, high)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-SMALL, LARGE = 0.01, 100_000.0  # between them a figure has three places after the point
+from releve.core.formatting import format_score
 
 
 @dataclass(frozen=True)
@@ -16,16 +16,9 @@ class Interval:
     high: float
 
 
-def told(value: float, *, sign: str = "") -> str:
-    """A figure for people, in any unit: 0.912, but 0.000412 and 4.12e+06. `sign` "+": it has a direction."""
-    value += 0.0  # the zero below 0 is 0: nobody reads anything in -0.000
-    usual = value == 0 or SMALL <= abs(value) < LARGE
-    return f"{value:{sign}.3f}" if usual else f"{value:{sign}.3g}"
-
-
-def told_interval(gain: Interval) -> str:
+def format_interval(gain: Interval) -> str:
     """A gain or a change with its interval."""
-    value, low, high = (told(each, sign="+") for each in (gain.value, gain.low, gain.high))
+    value, low, high = (format_score(each, sign="+") for each in (gain.value, gain.low, gain.high))
     return f"{value} [{low}, {high}]"
 
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.evaluation.paired import Doubt, score_interval
+from releve.domain.evaluation.paired import BootstrapConfig, score_interval
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.evaluation.scores import Interval, difference
-from releve.domain.evaluation.sheets import Sheet
 
 DEMOGRAPHIC_PARITY = "demographic parity difference"  # largest gap between groups in the share answered positive
 EQUALIZED_ODDS = "equalized odds difference"  # largest gap in the share of true, or of false, positives
@@ -26,23 +26,27 @@ UNKNOWN = Interval(math.nan, math.nan, math.nan)
 Flags = NDArray[np.bool_]
 
 
-def binary_intervals(truth: Flags, answered: Flags, groups: Sequence[str], doubt: Doubt) -> dict[str, Interval]:
+def binary_intervals(
+    truth: Flags, answered: Flags, groups: Sequence[str], bootstrap: BootstrapConfig
+) -> dict[str, Interval]:
     """Both differences (0-1, 0 is equal): (rows,) is it, and was it called, positive, in time order.
 
     A group without a positive is compared by its false positives alone. nan where fewer than two can be compared.
     """
     names = np.asarray(groups, dtype=object)
-    each = replace(doubt, confidence=(1 + doubt.confidence) / 2)  # of two sides, by Bonferroni
+    each = replace(bootstrap, confidence=(1 + bootstrap.confidence) / 2)  # of two sides, by Bonferroni
     sides = [_called_positive(answered[side], names[side], each) for side in (truth, ~truth)]
     return {
-        DEMOGRAPHIC_PARITY: _called_positive(answered, names, doubt),
+        DEMOGRAPHIC_PARITY: _called_positive(answered, names, bootstrap),
         EQUALIZED_ODDS: _largest(sides),
     }
 
 
-def score_difference_interval(metric: str, found: Sheet, groups: Sequence[str], doubt: Doubt) -> Interval:
+def score_difference_interval(
+    metric: str, found: ScoredPredictions, groups: Sequence[str], bootstrap: BootstrapConfig
+) -> Interval:
     """The largest difference of a metric that is defined in each group, in its own unit."""
-    return _between(lambda rows, each: score_interval(metric, found.take(rows), each), np.asarray(groups), doubt)
+    return _between(lambda rows, each: score_interval(metric, found.take(rows), each), np.asarray(groups), bootstrap)
 
 
 def widest(parts: Sequence[Interval]) -> Interval:
@@ -61,17 +65,19 @@ def pairwise_confidence(groups: int, *, confidence: float) -> float:
     return float(2 * norm.cdf(reach) - 1)
 
 
-def _called_positive(answered: Flags, names: NDArray[Any], doubt: Doubt) -> Interval:
+def _called_positive(answered: Flags, names: NDArray[Any], bootstrap: BootstrapConfig) -> Interval:
     """Of the share called positive: the accuracy of "positive", where being called so were the truth."""
-    always = Sheet(np.tile([0.0, 1.0], (len(answered), 1)), answered.astype(np.int64))
-    return _between(lambda rows, each: score_interval("accuracy", always.take(rows), each), names, doubt)
+    always = ScoredPredictions(np.tile([0.0, 1.0], (len(answered), 1)), answered.astype(np.int64))
+    return _between(lambda rows, each: score_interval("accuracy", always.take(rows), each), names, bootstrap)
 
 
-def _between(figure: Callable[[Flags, Doubt], Interval], names: NDArray[Any], doubt: Doubt) -> Interval:
+def _between(
+    figure: Callable[[Flags, BootstrapConfig], Interval], names: NDArray[Any], bootstrap: BootstrapConfig
+) -> Interval:
     known = dict.fromkeys(names.tolist())
     if len(known) < 2:
         return UNKNOWN
-    each = replace(doubt, confidence=pairwise_confidence(len(known), confidence=doubt.confidence))
+    each = replace(bootstrap, confidence=pairwise_confidence(len(known), confidence=bootstrap.confidence))
     return widest([figure(np.asarray(names == name), each) for name in known])
 
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from releve.core.formatting import format_score
 from releve.core.params import GateOverride, Params
 from releve.domain.evaluation.baselines import ROW_BEFORE, required
 from releve.domain.evaluation.metrics import in_units
-from releve.domain.evaluation.scores import told, told_interval
+from releve.domain.evaluation.scores import format_interval
 from releve.domain.evaluation.slices import MIN_SLICE_ROWS
 from releve.domain.gate.challenge import CHAMPION, Challenge, Comparison, Unfairness
 from releve.domain.gate.overrides import NOTE, FailedCheck, override
@@ -96,8 +97,8 @@ def _bad_slices(challenge: Challenge, params: Params) -> Iterator[FailedCheck]:
             yield FailedCheck(
                 SLICE,
                 f"where {found.name} ({found.rows} rows) it is worse than the champion, whose score is "
-                f"{told(found.champion)}: a gain of {told_interval(found.gain)}; a loss of at most {allowed:.3g} is "
-                "allowed (params.yaml: gate.max_slice_loss)",
+                f"{format_score(found.champion)}: a gain of {format_interval(found.gain)}; a loss of at most "
+                f"{allowed:.3g} is allowed (params.yaml: gate.max_slice_loss)",
             )
 
 
@@ -118,8 +119,10 @@ def _unfair(challenge: Challenge, params: Params) -> Iterator[FailedCheck]:
 
 
 def _difference(found: Unfairness, params: Params) -> str:
-    before = "" if found.champion is None else f" (the champion's is {told(found.champion)})"
-    value, low, high = (told(end) for end in (found.challenger.value, found.challenger.low, found.challenger.high))
+    before = "" if found.champion is None else f" (the champion's is {format_score(found.champion)})"
+    value, low, high = (
+        format_score(end) for end in (found.challenger.value, found.challenger.low, found.challenger.high)
+    )
     return (
         f"the {found.metric} between the groups of {found.attribute} is {value} [{low}, {high}] at "
         f"{params.statistics.confidence:.0%} confidence{before}"
@@ -159,8 +162,8 @@ def _notes(challenge: Challenge, params: Params) -> Iterator[str]:
     before = challenge.comparisons.get(ROW_BEFORE)
     if before is not None and not before.must_beat and before.gain.value < 0:
         yield (
-            f"repeating the label of the row before scores {told(before.other)}, above the challenger's "
-            f"{told(challenge.score)}; if labels really arrive that fast, set gate.label_delay_rows"
+            f"repeating the label of the row before scores {format_score(before.other)}, above the challenger's "
+            f"{format_score(challenge.score)}; if labels really arrive that fast, set gate.label_delay_rows"
         )
     if challenge.too_good is not None:
         yield str(challenge.too_good)
@@ -202,14 +205,14 @@ def _shortfall(name: str, challenge: Challenge, params: Params) -> str:
         return f"{worse} the {name}: {_sentence(name, found, params)} (params.yaml: gate.rule)"
     margin = _margin(name, challenge, params)
     return (
-        f"{verdict} than the {name}: {_sentence(name, found, params)}; it has to exceed {told(margin, sign='+')} at "
-        f"its low end, and {luck}"
+        f"{verdict} than the {name}: {_sentence(name, found, params)}; it has to exceed "
+        f"{format_score(margin, sign='+')} at its low end, and {luck}"
     )
 
 
 def _sentence(name: str, found: Comparison, params: Params) -> str:
     return (
-        f"gain over the {name} ({told(found.other)}) is {told_interval(found.gain)} at "
+        f"gain over the {name} ({format_score(found.other)}) is {format_interval(found.gain)} at "
         f"{params.statistics.confidence:.0%} confidence, {found.wins} rows won and {found.losses} lost "
         f"(p {found.p:.2g})"
     )

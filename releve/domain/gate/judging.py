@@ -11,8 +11,8 @@ from releve.core.params import Gate
 from releve.domain.evaluation import baselines, paired
 from releve.domain.evaluation.calibration import calibration
 from releve.domain.evaluation.metrics import METRICS, metrics_of, resolve, score_or_none
-from releve.domain.evaluation.paired import Doubt
-from releve.domain.evaluation.sheets import Sheet
+from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.evaluation.slices import Slice, slices
 from releve.domain.evaluation.split import Fold
 from releve.domain.gate.challenge import CHAMPION
@@ -30,11 +30,11 @@ class Case:
 
     rows: "pd.DataFrame"
     folds: tuple[Fold, ...]
-    challenger: Sheet
-    champion: Sheet | None
+    challenger: ScoredPredictions
+    champion: ScoredPredictions | None
     schema: Schema
     gate: Gate
-    doubt: Doubt
+    bootstrap: BootstrapConfig
 
     @cached_property
     def metric(self) -> str:
@@ -60,7 +60,7 @@ def judge(case: Case) -> dict[str, Any]:
         "rows": len(case.rows),
         "holdout_rows": len(mine),
         "block_rows": max((other["block_rows"] for other in against.values()), default=1),
-        "confidence": case.doubt.confidence,
+        "confidence": case.bootstrap.confidence,
         "challenger": _own(case, mine),
         "against": against,
         "slices": [_slice(case, part) for part in _slices(case)],
@@ -74,7 +74,7 @@ def _too_good(case: Case) -> dict[str, Any]:
     """Nothing where the score is believable; the columns are looked at only where it is not."""
     mine = case.challenger
     naive = {name: other.answers for name, other in _baselines(case).items() if other.must_beat}
-    found = too_good(mine.truth, mine.answers, naive)
+    found = too_good(mine.y_true, mine.outputs, naive)
     if found is None:
         return {}
     truth = baselines.labels_as_places(case.rows[case.schema.target.name].tolist(), case.schema.target)
@@ -83,9 +83,9 @@ def _too_good(case: Case) -> dict[str, Any]:
     return replace(found, columns=columns).as_dict()
 
 
-def _own(case: Case, found: Sheet) -> dict[str, Any]:
+def _own(case: Case, found: ScoredPredictions) -> dict[str, Any]:
     """A model's own figures, by every metric of the task that is defined on these rows."""
-    interval = paired.score_interval(case.metric, found, case.doubt)
+    interval = paired.score_interval(case.metric, found, case.bootstrap)
     task = case.schema.target.task
     scores = {name: score_or_none(name, found) for name in metrics_of(task)}
     return {
@@ -101,7 +101,7 @@ def _against(case: Case) -> dict[str, Any]:
     champion = {CHAMPION: _compare(case, case.champion, must_beat=True)} if case.champion else {}
     naive = _baselines(case).items()
     return champion | {
-        name: _compare(case, case.challenger.answered(other.answers), must_beat=other.must_beat)
+        name: _compare(case, case.challenger.with_outputs(other.answers), must_beat=other.must_beat)
         for name, other in naive
     }
 
@@ -109,14 +109,14 @@ def _against(case: Case) -> dict[str, Any]:
 def _baselines(case: Case) -> dict[str, baselines.Baseline]:
     schema, gate = case.schema, case.gate
     truth = baselines.labels_as_places(case.rows[schema.target.name].tolist(), schema.target)
-    positive = None if case.challenger.multiclass else case.challenger.positive
-    past = baselines.Past(truth, case.folds, len(schema.target.classes), case.metric, gate.quantile, positive)
+    positive = None if case.challenger.is_multiclass else case.challenger.positive
+    past = baselines.LabelHistory(truth, case.folds, len(schema.target.classes), case.metric, gate.quantile, positive)
     times = case.rows[schema.time] if schema.time and case.rows[schema.time].dtype.kind == "M" else None
     return baselines.baselines(past, task=schema.target.task, label_delay_rows=gate.label_delay_rows, times=times)
 
 
-def _compare(case: Case, other: Sheet, *, must_beat: bool) -> dict[str, Any]:
-    gain = paired.compare(case.metric, case.challenger, other, case.doubt)
+def _compare(case: Case, other: ScoredPredictions, *, must_beat: bool) -> dict[str, Any]:
+    gain = paired.compare(case.metric, case.challenger, other, case.bootstrap)
     return {
         "score": gain.other,
         "gain": asdict(gain.gain),
@@ -140,7 +140,9 @@ def _slice(case: Case, part: Slice) -> dict[str, Any]:
     score = score_or_none(case.metric, mine)
     other = None if theirs is None else score_or_none(case.metric, theirs)
     known = theirs is not None and score is not None
-    gain = asdict(paired.compare(case.metric, mine, theirs, case.doubt).gain) if theirs is not None and known else {}
+    gain = (
+        asdict(paired.compare(case.metric, mine, theirs, case.bootstrap).gain) if theirs is not None and known else {}
+    )
     return {
         "column": part.column,
         "value": part.value,

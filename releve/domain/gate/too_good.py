@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.evaluation.baselines import in_words
+from releve.domain.evaluation.baselines import describe_baseline
 from releve.domain.schema.columns import CATEGORY, TEXT
 from releve.domain.schema.schema import Schema
 
@@ -48,13 +48,13 @@ class TooGood:
         first = f"; alone, these take away most of the error: {named}" if named else ""
         return (
             f"this may be too good to be true: on {self.rows} rows the model makes {self.left:.2%} of the error of the "
-            f"{in_words(self.baseline)}. Check for a column that is known only after the outcome, and give it "
+            f"{describe_baseline(self.baseline)}. Check for a column that is known only after the outcome, and give it "
             f"feature: false (params.yaml: columns){first}"
         )
 
 
 def too_good(truth: NDArray[Any], answers: Floats, baselines: Mapping[str, Floats]) -> TooGood | None:
-    """None where the score is believable. `truth`: places of classes, or values; `answers` as in `Sheet`."""
+    """None where the score is believable. `truth`: class indices or values; `answers`: as outputs."""
     errors = {name: _errors(truth, other) for name, other in baselines.items()}
     if not errors:
         return None

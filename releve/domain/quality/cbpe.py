@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.evaluation.metrics import METRICS, Sheet, score_sheet
-from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, compute_score
+from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.resampling import drawn_rows
 from releve.domain.quality.realised import Answered
 
@@ -41,74 +41,74 @@ class ChanceEstimator:
 
     def value(self, asked: Answered) -> float:
         """The expected score of these answers."""
-        found = asked.sheet
+        found = asked.scored
         return self._expected(found, _statistics(self.name, found), self._chances(found, 0), np.ones(len(found)))
 
-    def draws(self, asked: Answered, doubt: Doubt) -> Floats:
+    def draws(self, asked: Answered, bootstrap: BootstrapConfig) -> Floats:
         """Scores that could be realised on such rows: other rows, other labels, another calibration each time."""
-        found, scores = asked.sheet, []
-        random, every = np.random.default_rng(doubt.seed), _statistics(self.name, found)
-        for number, weights in enumerate(self._rows(self.losses(asked), doubt), start=1):
+        found, scores = asked.scored, []
+        random, every = np.random.default_rng(bootstrap.seed), _statistics(self.name, found)
+        for number, weights in enumerate(self._rows(self.losses(asked), bootstrap), start=1):
             chances, rows = self._chances(found, number), np.repeat(np.arange(len(found)), weights.astype(int))
-            drawn = Sheet(found.answers[rows], _labels(chances[rows], random), found.positive)
+            drawn = ScoredPredictions(found.outputs[rows], _labels(chances[rows], random), found.positive)
             if METRICS[self.name].is_defined(drawn):
                 middle = self._expected(found, every, chances, weights)
-                scores.append(middle + np.sqrt(self.dependence) * (score_sheet(self.name, drawn) - middle))
+                scores.append(middle + np.sqrt(self.dependence) * (compute_score(self.name, drawn) - middle))
         return np.array(scores)
 
-    def gaps(self, labelled: Answered, doubt: Doubt) -> Floats:
+    def gaps(self, labelled: Answered, bootstrap: BootstrapConfig) -> Floats:
         """Realised minus expected score on the same labelled rows, in each resample."""
-        found, metric = labelled.sheet, METRICS[self.name]
+        found, metric = labelled.scored, METRICS[self.name]
         every, realised, gaps = _statistics(self.name, found), metric.statistics(found), []
-        for number, weights in enumerate(self._rows(self.residuals(labelled), doubt), start=1):
+        for number, weights in enumerate(self._rows(self.residuals(labelled), bootstrap), start=1):
             expected = self._expected(found, every, self._chances(found, number), weights)
             gaps.append(float(metric.scores(realised, weights[None])[0]) - expected)
         return np.array(gaps)
 
     def losses(self, asked: Answered) -> Floats:
         """Expected loss of each row."""
-        return expected_losses(self.name, asked.sheet, self._chances(asked.sheet, 0))
+        return expected_losses(self.name, asked.scored, self._chances(asked.scored, 0))
 
     def residuals(self, labelled: Answered) -> Floats:
         """Realised minus expected loss of each row."""
-        return np.asarray(METRICS[self.name].losses(labelled.sheet) - self.losses(labelled))
+        return np.asarray(METRICS[self.name].losses(labelled.scored) - self.losses(labelled))
 
-    def _rows(self, series: Floats, doubt: Doubt) -> Floats:
-        return drawn_rows(len(series), block=doubt.block_of(series), draws=len(self.lines) - 1, seed=doubt.seed)
+    def _rows(self, series: Floats, bootstrap: BootstrapConfig) -> Floats:
+        return drawn_rows(len(series), block=bootstrap.block_of(series), draws=len(self.lines) - 1, seed=bootstrap.seed)
 
-    def _chances(self, found: Sheet, draw: int) -> Floats:
-        return calibrated(found.answers, self.lines[draw])
+    def _chances(self, found: ScoredPredictions, draw: int) -> Floats:
+        return calibrated(found.outputs, self.lines[draw])
 
-    def _expected(self, found: Sheet, every: Floats, chances: Floats, weights: Floats) -> float:
+    def _expected(self, found: ScoredPredictions, every: Floats, chances: Floats, weights: Floats) -> float:
         if self.name == "auc":
-            return float(np.mean([_auc(found.answers[:, k], chances[:, k], weights) for k in found.asked]))
+            return float(np.mean([_auc(found.outputs[:, k], chances[:, k], weights) for k in found.scored_classes]))
         return float(METRICS[self.name].scores(every, (weights[:, None] * chances).reshape(1, -1))[0])
 
 
-def fit_chances(name: str, holdout: Answered, doubt: Doubt) -> ChanceEstimator:
+def fit_chances(name: str, holdout: Answered, bootstrap: BootstrapConfig) -> ChanceEstimator:
     """Calibrate with the answers to the holdout, in time order, and their labels."""
-    block = doubt.block_of(METRICS[name].losses(holdout.sheet))
-    resampled = drawn_rows(len(holdout), block=block, draws=doubt.resamples, seed=doubt.seed)
-    lines = calibrate(holdout.sheet, np.vstack([np.ones((1, len(holdout))), resampled]))
+    block = bootstrap.block_of(METRICS[name].losses(holdout.scored))
+    resampled = drawn_rows(len(holdout), block=block, draws=bootstrap.resamples, seed=bootstrap.seed)
+    lines = calibrate(holdout.scored, np.vstack([np.ones((1, len(holdout))), resampled]))
     residuals = ChanceEstimator(name, lines, 1.0).residuals(holdout)
-    return ChanceEstimator(name, lines, dependence_of(residuals, doubt))
+    return ChanceEstimator(name, lines, dependence_of(residuals, bootstrap))
 
 
-def dependence_of(residuals: Floats, doubt: Doubt) -> float:
+def dependence_of(residuals: Floats, bootstrap: BootstrapConfig) -> float:
     """Variance of the mean by blocks over that by single rows; at least 1."""
-    block, spread = doubt.block_of(residuals), float(residuals.var())
+    block, spread = bootstrap.block_of(residuals), float(residuals.var())
     if block == 1 or not spread:
         return 1.0
-    weights = drawn_rows(len(residuals), block=block, draws=doubt.resamples, seed=doubt.seed)
+    weights = drawn_rows(len(residuals), block=block, draws=bootstrap.resamples, seed=bootstrap.seed)
     return max(1.0, float((weights @ residuals / len(residuals)).var() * len(residuals) / spread))
 
 
-def calibrate(found: Sheet, weights: Floats) -> Floats:
+def calibrate(found: ScoredPredictions, weights: Floats) -> Floats:
     """Intercept and slope per class by logistic regression of "is it this class" on its log odds (Platt 1999), for
     each of `weights` (draws, rows): (draws, classes, 2)."""
-    classes = found.answers.shape[1]
+    classes = found.outputs.shape[1]
     fitted = [
-        _line(_log_odds(found.answers[:, k]), (found.truth == k).astype(np.float64), weights) for k in range(classes)
+        _line(_log_odds(found.outputs[:, k]), (found.y_true == k).astype(np.float64), weights) for k in range(classes)
     ]
     return np.stack(fitted, axis=1)
 
@@ -120,19 +120,21 @@ def calibrated(answers: Floats, lines: Floats) -> Floats:
     return np.asarray(chances / chances.sum(axis=1, keepdims=True))
 
 
-def expected_losses(name: str, asked: Sheet, chances: Floats) -> Floats:
+def expected_losses(name: str, asked: ScoredPredictions, chances: Floats) -> Floats:
     """Per row, the metric's loss under each label, weighed by the label's chance."""
     losses = METRICS[name].losses(_every_label(asked)).reshape(chances.shape)
     return np.asarray((losses * chances).sum(axis=1))
 
 
-def _every_label(asked: Sheet) -> Sheet:
+def _every_label(asked: ScoredPredictions) -> ScoredPredictions:
     """Each row as often as there are classes, once with each label."""
-    rows, classes = asked.answers.shape
-    return Sheet(np.repeat(asked.answers, classes, axis=0), np.tile(np.arange(classes), rows), asked.positive)
+    rows, classes = asked.outputs.shape
+    return ScoredPredictions(
+        np.repeat(asked.outputs, classes, axis=0), np.tile(np.arange(classes), rows), asked.positive
+    )
 
 
-def _statistics(name: str, asked: Sheet) -> Floats:
+def _statistics(name: str, asked: ScoredPredictions) -> Floats:
     """Of each row with each label. An AUC has none that are a row's own."""
     return np.zeros((0, 0)) if name == "auc" else METRICS[name].statistics(_every_label(asked))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.domain.evaluation.metrics import METRICS
-from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.resampling import drawn_rows
 from releve.domain.quality.realised import Answered
 from releve.domain.schema.arrays import arrays_of_rows
@@ -74,18 +74,18 @@ class LossEstimator:
         """The expected score of these answers."""
         return float(_finish(self.name, self.losses(asked)[None])[0])
 
-    def draws(self, asked: Answered, doubt: Doubt) -> Floats:
+    def draws(self, asked: Answered, bootstrap: BootstrapConfig) -> Floats:
         """Scores that could be realised on such rows: other rows, other factors, another scale each time."""
         expected = self._unscaled(asked)
-        rows = drawn_rows(len(asked), block=doubt.block_of(expected), draws=len(self.scales), seed=doubt.seed)
-        losses = rows * expected * self._drawn_factors(len(asked), doubt)
+        rows = drawn_rows(len(asked), block=bootstrap.block_of(expected), draws=len(self.scales), seed=bootstrap.seed)
+        losses = rows * expected * self._drawn_factors(len(asked), bootstrap)
         return _finish(self.name, losses * self.scales[:, None])
 
-    def gaps(self, labelled: Answered, doubt: Doubt) -> Floats:
+    def gaps(self, labelled: Answered, bootstrap: BootstrapConfig) -> Floats:
         """Realised minus expected score on the same labelled rows, in each resample."""
-        expected, realised = self._unscaled(labelled), METRICS[self.name].losses(labelled.sheet)
-        block = doubt.block_of(realised - self.scale * expected)
-        rows = drawn_rows(len(labelled), block=block, draws=len(self.scales), seed=doubt.seed) / len(labelled)
+        expected, realised = self._unscaled(labelled), METRICS[self.name].losses(labelled.scored)
+        block = bootstrap.block_of(realised - self.scale * expected)
+        rows = drawn_rows(len(labelled), block=block, draws=len(self.scales), seed=bootstrap.seed) / len(labelled)
         mean_expected = (rows @ expected * self.scales)[:, None]
         return _finish(self.name, (rows @ realised)[:, None]) - _finish(self.name, mean_expected)
 
@@ -95,28 +95,28 @@ class LossEstimator:
 
     def residuals(self, labelled: Answered) -> Floats:
         """Realised minus expected loss of each row."""
-        return np.asarray(METRICS[self.name].losses(labelled.sheet) - self.losses(labelled))
+        return np.asarray(METRICS[self.name].losses(labelled.scored) - self.losses(labelled))
 
     def _unscaled(self, asked: Answered) -> Floats:
-        return np.asarray(self.model.predict(self.inputs.table(asked.features, asked.sheet.answers)))
+        return np.asarray(self.model.predict(self.inputs.table(asked.features, asked.scored.outputs)))
 
-    def _drawn_factors(self, rows: int, doubt: Doubt) -> Floats:
+    def _drawn_factors(self, rows: int, bootstrap: BootstrapConfig) -> Floats:
         """(draws, rows): neighbours of the holdout stay together."""
-        random, block = np.random.default_rng(doubt.seed), doubt.block_of(self.factors)
+        random, block = np.random.default_rng(bootstrap.seed), bootstrap.block_of(self.factors)
         starts = random.integers(len(self.factors), size=(len(self.scales), -(-rows // block), 1))
         places = (starts + np.arange(block)).reshape(len(self.scales), -1)[:, :rows]
         return np.asarray(self.factors[places % len(self.factors)])
 
 
-def fit_losses(name: str, holdout: Answered, schema: Schema, doubt: Doubt) -> LossEstimator:
+def fit_losses(name: str, holdout: Answered, schema: Schema, bootstrap: BootstrapConfig) -> LossEstimator:
     """Learn the losses of the answers to the holdout, in time order."""
-    inputs, losses = Inputs.of(holdout.features, schema), METRICS[name].losses(holdout.sheet)
-    table = inputs.table(holdout.features, holdout.sheet.answers)
-    expected = _cross_expected(table, losses, seed=doubt.seed)
+    inputs, losses = Inputs.of(holdout.features, schema), METRICS[name].losses(holdout.scored)
+    table = inputs.table(holdout.features, holdout.scored.outputs)
+    expected = _cross_expected(table, losses, seed=bootstrap.seed)
     factors = losses / expected
     factors = factors / factors.mean() if losses.any() else np.ones(len(losses))
-    rows = drawn_rows(len(losses), block=doubt.block_of(factors), draws=doubt.resamples, seed=doubt.seed)
-    model = _learn(table, losses, seed=doubt.seed)
+    rows = drawn_rows(len(losses), block=bootstrap.block_of(factors), draws=bootstrap.resamples, seed=bootstrap.seed)
+    model = _learn(table, losses, seed=bootstrap.seed)
     return LossEstimator(
         name, inputs, model, float(losses.sum() / expected.sum()), (rows @ losses) / (rows @ expected), factors
     )

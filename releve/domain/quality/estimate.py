@@ -13,9 +13,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.evaluation.metrics import METRICS, in_units, score_sheet
-from releve.domain.evaluation.paired import Doubt, bounds
-from releve.domain.evaluation.scores import Interval, told, told_interval
+from releve.core.formatting import format_score
+from releve.domain.evaluation.metrics import METRICS, compute_score, in_units
+from releve.domain.evaluation.paired import BootstrapConfig, bounds
+from releve.domain.evaluation.scores import Interval, format_interval
 from releve.domain.quality.cbpe import fit_chances
 from releve.domain.quality.direct_loss_estimation import fit_losses
 from releve.domain.quality.realised import UNKNOWN, Answered, Promise, judged
@@ -79,10 +80,10 @@ class Estimator(Protocol):
     def value(self, asked: Answered) -> float:
         """The expected score."""
 
-    def draws(self, asked: Answered, doubt: Doubt) -> Floats:
+    def draws(self, asked: Answered, bootstrap: BootstrapConfig) -> Floats:
         """Scores that could be realised."""
 
-    def gaps(self, labelled: Answered, doubt: Doubt) -> Floats:
+    def gaps(self, labelled: Answered, bootstrap: BootstrapConfig) -> Floats:
         """Realised minus expected score, in each resample."""
 
     def losses(self, asked: Answered) -> Floats:
@@ -92,10 +93,10 @@ class Estimator(Protocol):
         """Realised minus expected loss of each row."""
 
 
-def fit(name: str, holdout: Answered, schema: Schema, doubt: Doubt) -> Estimator:
+def fit(name: str, holdout: Answered, schema: Schema, bootstrap: BootstrapConfig) -> Estimator:
     """Learn from answers out of sample, in time order, and their labels."""
     values = schema.target.task == REGRESSION
-    return fit_losses(name, holdout, schema, doubt) if values else fit_chances(name, holdout, doubt)
+    return fit_losses(name, holdout, schema, bootstrap) if values else fit_chances(name, holdout, bootstrap)
 
 
 def estimate(
@@ -107,29 +108,30 @@ def estimate(
     promise: Promise,
     tolerance: float,
     min_rows: int,
-    doubt: Doubt,
+    bootstrap: BootstrapConfig,
 ) -> Estimate:
     """Estimate the score of `window`, newest answers whatever their labels, and audit it with `labelled` ones.
 
     `holdout`: what the model version answered out of sample; None where it was not kept. `tolerance`: as for realised
     quality. `min_rows`: of the holdout, of the window, and with labels for the audit.
     """
-    doubt = replace(doubt, resamples=RESAMPLES)
+    bootstrap = replace(bootstrap, resamples=RESAMPLES)
     too_few = _too_few(holdout, window, promise, min_rows)
     if holdout is None or window is None or too_few:
         return Estimate(UNKNOWN, "", promise.metric, len(window or ()), reasons=(too_few,))
-    fitted = fit(promise.metric, holdout, schema, doubt)
-    found = audit(fitted, labelled, min_rows, doubt)
+    fitted = fit(promise.metric, holdout, schema, bootstrap)
+    found = audit(fitted, labelled, min_rows, bootstrap)
     told_of = _audit_told(found, labelled, promise.metric, min_rows)
     known = Estimate(UNKNOWN, fitted.method, promise.metric, len(window), audit=found, reasons=(told_of,))
     if found and not found.passed:
         return replace(known, state=OFF)
-    score = interval(fitted, window, doubt)
+    score = interval(fitted, window, bootstrap)
     if score is None:
         return replace(known, reasons=(f"{promise.metric} is not defined on labels that could come of it", told_of))
     state, change = judged(score, promise, tolerance)
-    figures = f"{promise.metric} {told(score.value)} [{told(score.low)}, {told(score.high)}] without labels"
-    compared = f"{figures}, {told(promise.value)} was promised, a change of {told_interval(change)}"
+    low, high = format_score(score.low), format_score(score.high)
+    figures = f"{promise.metric} {format_score(score.value)} [{low}, {high}] without labels"
+    compared = f"{figures}, {format_score(promise.value)} was promised, a change of {format_interval(change)}"
     return replace(known, state=state, score=score, change=change, reasons=(compared, told_of))
 
 
@@ -137,31 +139,31 @@ def audit(
     fitted: Estimator,
     labelled: Answered | None,
     min_rows: int,
-    doubt: Doubt,
+    bootstrap: BootstrapConfig,
     *,
     tolerance: float = AUDIT_TOLERANCE,
 ) -> Audit | None:
     """Hold the estimate against the labels of the same rows; None where they are too few, or all of one class for an
     AUC. It fails when the whole interval of the gap lies beyond what is tolerated."""
     metric = METRICS[fitted.name]
-    if labelled is None or len(labelled) < min_rows or not metric.is_defined(labelled.sheet):
+    if labelled is None or len(labelled) < min_rows or not metric.is_defined(labelled.scored):
         return None
-    expected, realised = fitted.value(labelled), score_sheet(fitted.name, labelled.sheet)
-    drawn = metric.sign * fitted.gaps(labelled, doubt)
-    blocks = len(labelled) / doubt.block_of(fitted.residuals(labelled))
+    expected, realised = fitted.value(labelled), compute_score(fitted.name, labelled.scored)
+    drawn = metric.sign * fitted.gaps(labelled, bootstrap)
+    blocks = len(labelled) / bootstrap.block_of(fitted.residuals(labelled))
     low, high = bounds(drawn, blocks=blocks, confidence=AUDIT_CONFIDENCE)
     allowed = in_units(fitted.name, tolerance, expected)
     gap = Interval(metric.sign * (realised - expected), low, high)
     return Audit(len(labelled), expected, realised, gap, passed=low <= allowed and high >= -allowed)
 
 
-def interval(fitted: Estimator, window: Answered, doubt: Doubt) -> Interval | None:
+def interval(fitted: Estimator, window: Answered, bootstrap: BootstrapConfig) -> Interval | None:
     """Where the realised score will lie; None where most draws have none, as an AUC of a single class."""
-    drawn = fitted.draws(window, doubt)
-    if len(drawn) < doubt.resamples / 2:
+    drawn = fitted.draws(window, bootstrap)
+    if len(drawn) < bootstrap.resamples / 2:
         return None
-    blocks = len(window) / doubt.block_of(fitted.losses(window))
-    return Interval(fitted.value(window), *bounds(drawn, blocks=blocks, confidence=doubt.confidence))
+    blocks = len(window) / bootstrap.block_of(fitted.losses(window))
+    return Interval(fitted.value(window), *bounds(drawn, blocks=blocks, confidence=bootstrap.confidence))
 
 
 def _too_few(holdout: Answered | None, window: Answered | None, promise: Promise, min_rows: int) -> str:
@@ -172,7 +174,7 @@ def _too_few(holdout: Answered | None, window: Answered | None, promise: Promise
         count = 0 if rows is None else len(rows)
         if count < min_rows:
             return f"{count} {what}; {needed}"
-    return "" if METRICS[promise.metric].is_defined(holdout.sheet) else f"the holdout does not define {promise.metric}"
+    return "" if METRICS[promise.metric].is_defined(holdout.scored) else f"the holdout does not define {promise.metric}"
 
 
 def _audit_told(found: Audit | None, labelled: Answered | None, metric: str, min_rows: int) -> str:
@@ -180,8 +182,8 @@ def _audit_told(found: Audit | None, labelled: Answered | None, metric: str, min
         count = 0 if labelled is None else len(labelled)
         return f"not audited: {count} labels, {min_rows} are needed (params.yaml: statistics.min_rows)"
     figures = (
-        f"on {found.rows} labelled answers {metric} {told(found.realised)} came true and {told(found.expected)} was "
-        f"estimated, a gap of {told_interval(found.gap)}"
+        f"on {found.rows} labelled answers {metric} {format_score(found.realised)} came true and "
+        f"{format_score(found.expected)} was estimated, a gap of {format_interval(found.gap)}"
     )
     verdict = "" if found.passed else "; answers no longer mean what they meant on the holdout: concept drift suspected"
     return f"audit {'passed' if found.passed else 'failed'}: {figures}{verdict}"

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.evaluation.metrics import METRICS, Sheet, in_units, sheet
-from releve.domain.evaluation.paired import Doubt, score_interval
-from releve.domain.evaluation.scores import Interval, difference, share, told, told_interval
+from releve.core.formatting import format_score
+from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, in_units
+from releve.domain.evaluation.paired import BootstrapConfig, score_interval
+from releve.domain.evaluation.scores import Interval, difference, format_interval, share
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows
 from releve.domain.registry.release import Release
 from releve.domain.schema.target import REGRESSION, Target
@@ -22,11 +23,11 @@ class Answered:
     """Answers in time order, with the features that they answer. Where no label is known the truth of `sheet` is all
     zero, and nobody may read it."""
 
-    sheet: Sheet
+    scored: ScoredPredictions
     features: "pd.DataFrame"
 
     def __len__(self) -> int:
-        return len(self.sheet)
+        return len(self.scored)
 
 
 def as_answered(answers: AnsweredRows, target: Target, *, rows: int, quantile: float = 0.5) -> Answered | None:
@@ -39,7 +40,7 @@ def as_answered(answers: AnsweredRows, target: Target, *, rows: int, quantile: f
         return None
     found = answers.take(fit)
     unknown = target.classes[0] if target.classes else 0.0
-    nobody_knows = sheet(_given(found, target), [unknown] * len(found), target, quantile=quantile)
+    nobody_knows = ScoredPredictions.of(_given(found, target), [unknown] * len(found), target, quantile=quantile)
     return Answered(nobody_knows, found.features)
 
 
@@ -47,7 +48,7 @@ def as_labelled(labelled: LabelledRows, target: Target, *, rows: int, quantile: 
     """The newest `rows` of the same whose label has come."""
     fit = [place for place in _estimable(labelled.answers, target) if target.parse(labelled.labels[place]) is not None]
     newest = labelled.take(fit[-rows:])
-    found = as_sheet(newest, target, rows=rows, quantile=quantile)
+    found = as_scored(newest, target, rows=rows, quantile=quantile)
     return None if found is None else Answered(found, newest.answers.features)
 
 
@@ -59,7 +60,7 @@ def _estimable(answers: AnsweredRows, target: Target) -> list[int]:
     return [place for place, fit in enumerate(fits) if fit]
 
 
-def as_sheet(labelled: LabelledRows, target: Target, *, rows: int, quantile: float = 0.5) -> Sheet | None:
+def as_scored(labelled: LabelledRows, target: Target, *, rows: int, quantile: float = 0.5) -> ScoredPredictions | None:
     """The newest `rows` labelled answers, oldest first; None where there is none.
 
     A class that the target no longer has is a wrong answer (no probability at all); a label that it no longer has
@@ -70,7 +71,7 @@ def as_sheet(labelled: LabelledRows, target: Target, *, rows: int, quantile: flo
     if not known:
         return None
     answers = labelled.answers.take(known)
-    return sheet(_given(answers, target), [labels[place] for place in known], target, quantile=quantile)
+    return ScoredPredictions.of(_given(answers, target), [labels[place] for place in known], target, quantile=quantile)
 
 
 def _given(answers: AnsweredRows, target: Target) -> NDArray[np.float64]:
@@ -145,9 +146,9 @@ class Quality:
         if self.score is None or self.change is None:
             return f"{self.labelled} labelled answers{self._share} are too few to know the quality"
         return (
-            f"{self.metric} {told(self.score.value)} on {self.labelled} labelled answers{self._share}, "
-            f"{told(self.promise)} was "
-            f"promised, a change of {told_interval(self.change)}"
+            f"{self.metric} {format_score(self.score.value)} on {self.labelled} labelled answers{self._share}, "
+            f"{format_score(self.promise)} was "
+            f"promised, a change of {format_interval(self.change)}"
             f"{'' if METRICS[self.metric].sign > 0 else ' (positive is better)'}: {self.state}"
         )
 
@@ -170,12 +171,12 @@ def judged(score: Interval, promise: Promise, tolerance: float) -> tuple[str, In
 
 
 def assess(
-    found: Sheet | None,
+    found: ScoredPredictions | None,
     *,
     promise: Promise,
     tolerance: float,
     min_labels: int,
-    doubt: Doubt,
+    bootstrap: BootstrapConfig,
     answered: int | None = None,
 ) -> Quality:
     """Compare the realised score with the promised one, both with their doubt.
@@ -185,6 +186,6 @@ def assess(
     labelled = 0 if found is None else len(found)
     if found is None or labelled < max(min_labels, 1) or not METRICS[promise.metric].is_defined(found):
         return Quality(UNKNOWN, labelled, promise.value, metric=promise.metric, answered=answered)
-    score = score_interval(promise.metric, found, doubt)
+    score = score_interval(promise.metric, found, bootstrap)
     state, change = judged(score, promise, tolerance)
     return Quality(state, labelled, promise.value, score, change, promise.metric, answered)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from releve.domain.evaluation.baselines import PREVIOUS_LABEL, constant_name, repeated_answers, usual_answer
-from releve.domain.evaluation.metrics import METRICS, Sheet, score_sheet
-from releve.domain.evaluation.paired import Doubt, score_interval
+from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, compute_score
+from releve.domain.evaluation.paired import BootstrapConfig, score_interval
 from releve.domain.evaluation.scores import Interval
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, Scalar
-from releve.domain.quality.realised import as_sheet
+from releve.domain.quality.realised import as_scored
 from releve.domain.quality.staleness import days_between
 from releve.domain.schema.target import REGRESSION, Target
 
@@ -54,7 +54,7 @@ class Scoring:
     metric: str
     quantile: float
     rows: int  # of a window
-    doubt: Doubt
+    bootstrap: BootstrapConfig
 
 
 class Known:
@@ -132,7 +132,7 @@ def _runs(days: Iterable[AnsweredRows]) -> Iterator[tuple[str, AnsweredRows]]:
 def _scored(model: str, pieces: list[AnsweredRows], labels: Labels, how: Scoring, so_far: Known) -> QualityWindow:
     answers = _joined(pieces)
     labelled = _usable(answers, labels, how.target)
-    found = as_sheet(labelled, how.target, rows=how.rows, quantile=how.quantile)
+    found = as_scored(labelled, how.target, rows=how.rows, quantile=how.quantile)
     so_far.last(answers.at[0])
     naive, name = _naive(found, so_far.labels(), _previous(labelled, so_far), how)
     scorable = found is not None and len(found) >= LEAST_SCORED and METRICS[how.metric].is_defined(found)
@@ -143,7 +143,7 @@ def _scored(model: str, pieces: list[AnsweredRows], labels: Labels, how: Scoring
         answered=len(answers),
         labelled=len(labelled),
         metric=how.metric,
-        score=score_interval(how.metric, found, how.doubt) if found is not None and scorable else None,
+        score=score_interval(how.metric, found, how.bootstrap) if found is not None and scorable else None,
         naive=naive if scorable else None,
         naive_name=name if scorable else "",
         label_delay_days=_delay(labelled),
@@ -186,7 +186,7 @@ def _previous(labelled: LabelledRows, so_far: Known) -> list[float | None]:
 
 
 def _naive(
-    found: Sheet | None, known: np.ndarray[Any, Any], previous: list[float | None], how: Scoring
+    found: ScoredPredictions | None, known: np.ndarray[Any, Any], previous: list[float | None], how: Scoring
 ) -> tuple[float | None, str]:
     """The better naive score on the same rows, and whose it is."""
     metric = METRICS[how.metric]
@@ -198,7 +198,7 @@ def _naive(
         constant_name(how.target.task): np.repeat(usual[None], len(found), axis=0),
         PREVIOUS_LABEL: repeated_answers(before, known, usual, metric=how.metric),
     }
-    scores = {name: score_sheet(how.metric, found.answered(given)) for name, given in answers.items()}
+    scores = {name: compute_score(how.metric, found.with_outputs(given)) for name, given in answers.items()}
     best = max(scores, key=lambda name: metric.sign * scores[name])
     return scores[best], best
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from releve.core.params import Trigger
-from releve.domain.evaluation.metrics import METRICS, score_sheet
-from releve.domain.evaluation.paired import Doubt, bounds, draw_gains
-from releve.domain.evaluation.scores import Interval, told_interval
-from releve.domain.evaluation.sheets import Sheet
+from releve.domain.evaluation.metrics import METRICS, compute_score
+from releve.domain.evaluation.paired import BootstrapConfig, bounds, draw_gains
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
+from releve.domain.evaluation.scores import Interval, format_interval
 
 MEMORY = 4  # retrainings that are pooled
 LEAST_RECENT = 30  # labels since the last look, below which nobody asks these answers alone
@@ -67,7 +67,7 @@ def pace(challenges: Sequence[Challenged], payoff: Payoff | None, params: Trigge
             told = f"{refused} challengers running were refused, and no retraining is known to pay"
         return Pace(_doubled(refused, params), told)
     pooled = pool(known[-MEMORY:])
-    told = f"of the last {len(known[-MEMORY:])} retrainings that are known, each gained {told_interval(pooled.gain)}"
+    told = f"of the last {len(known[-MEMORY:])} retrainings that are known, each gained {format_interval(pooled.gain)}"
     if pooled.is_shown:
         return Pace(params.fastest_batches, told)
     in_vain = next((place for place, each in enumerate(reversed(known)) if each.is_shown), len(known))
@@ -117,11 +117,13 @@ def is_wary(challenges: Sequence[Challenged], payoff: Payoff | None) -> bool:
     return bool(known) and not pool(known[-MEMORY:]).is_shown
 
 
-def measure(metric: str, champion: Sheet, previous: Sheet, *, doubt: Doubt) -> Payoff:
+def measure(
+    metric: str, champion: ScoredPredictions, previous: ScoredPredictions, *, bootstrap: BootstrapConfig
+) -> Payoff:
     """The payoff of a promotion, from both models' answers to the same labelled rows in time order."""
     losses = METRICS[metric].losses
-    block = doubt.block_of(losses(previous) - losses(champion))
-    drawn = draw_gains(metric, champion, previous, block=block, doubt=doubt)
-    low, high = bounds(drawn, blocks=len(champion) / block, confidence=doubt.confidence)
-    gain = METRICS[metric].sign * (score_sheet(metric, champion) - score_sheet(metric, previous))
+    block = bootstrap.block_of(losses(previous) - losses(champion))
+    drawn = draw_gains(metric, champion, previous, block=block, bootstrap=bootstrap)
+    low, high = bounds(drawn, blocks=len(champion) / block, confidence=bootstrap.confidence)
+    gain = METRICS[metric].sign * (compute_score(metric, champion) - compute_score(metric, previous))
     return Payoff(Interval(gain, low, high), len(champion))

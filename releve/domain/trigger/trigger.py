@@ -13,7 +13,7 @@ from releve.core.params import Trigger
 from releve.domain.drift import verdict as drift
 from releve.domain.drift.verdict import Verdict
 from releve.domain.evaluation.metrics import in_units
-from releve.domain.evaluation.scores import told_interval
+from releve.domain.evaluation.scores import format_interval
 from releve.domain.quality import realised as quality
 from releve.domain.quality.estimate import Estimate
 from releve.domain.quality.realised import Quality
@@ -218,7 +218,7 @@ def _sag(evidence: Evidence, history: History, params: Trigger) -> Iterator[Caus
     likely = change.value < -allowed and change.value + doubt / 2 < 0
     is_wary = cadence.is_wary(history.challenges, evidence.payoff)
     if recent.state == quality.WORSE or (likely and not is_wary):
-        yield SAG, f"the newest batch is answered worse than promised: a change of {told_interval(change)}"
+        yield SAG, f"the newest batch is answered worse than promised: a change of {format_interval(change)}"
 
 
 Policy = Callable[[Evidence, History, Trigger], Iterator[Cause]]

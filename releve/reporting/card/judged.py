@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from releve.domain.evaluation.baselines import in_words
+from releve.domain.evaluation.baselines import describe_baseline
 from releve.domain.evaluation.evaluation import headline, score_of
 from releve.domain.gate.challenge import CHAMPION, slice_name
 from releve.domain.schema.target import REGRESSION
@@ -38,7 +38,7 @@ def quality(evidence: Evidence) -> list[Block]:
 
 def _compared(name: str, other: Mapping[str, Any]) -> tuple[str, ...]:
     beaten = "yes" if other.get("must_beat", True) else "no"
-    return in_words(name), figure(score_of(other)), _gain(other["gain"]), figure(other.get("p")), beaten
+    return describe_baseline(name), figure(score_of(other)), _gain(other["gain"]), figure(other.get("p")), beaten
 
 
 def calibration(evidence: Evidence) -> list[Block]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from releve.domain.evaluation.scores import told
+from releve.core.formatting import format_score
 from releve.reporting.drawing.blocks import Figure, Figures
 from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.history import ColumnLook, Look, interval_of, to_the_minute, told_score
@@ -48,7 +48,7 @@ def _newest_quality(evidence: PageEvidence) -> Figure:
     said, score = newest.quality, interval_of(newest.quality.get("score"))
     if not score:
         return _of(newest, evidence, name, UNKNOWN, _last_known(evidence, "too few new labels"))
-    note = f"{said.get('metric', 'accuracy')} {told_score(score)}, {told(said['promise'])} was promised"
+    note = f"{said.get('metric', 'accuracy')} {told_score(score)}, {format_score(said['promise'])} was promised"
     return _of(newest, evidence, name, said["state"], note)
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from releve.core.formatting import format_score
 from releve.domain.drift.verdict import OF_ANSWERS
-from releve.domain.evaluation.scores import Interval, told
+from releve.domain.evaluation.scores import Interval
 from releve.domain.quality.realised import Promise
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, Event
@@ -96,7 +97,7 @@ def interval_of(said: Mapping[str, Any] | None) -> Interval | None:
 
 def told_score(found: Interval) -> str:
     """0.912 [0.887, 0.931]."""
-    return f"{told(found.value)} [{told(found.low)}, {told(found.high)}]"
+    return f"{format_score(found.value)} [{format_score(found.low)}, {format_score(found.high)}]"
 
 
 def promises_of(events: Iterable[Event]) -> dict[str, Promise]:

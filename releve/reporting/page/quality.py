@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from releve.core.formatting import unit_of
-from releve.domain.evaluation.scores import Interval, told
+from releve.core.formatting import format_score, unit_of
+from releve.domain.evaluation.scores import Interval
 from releve.domain.quality.estimate import OFF
 from releve.domain.quality.realised import Promise
 from releve.domain.quality.windows import QualityWindow
@@ -164,7 +164,7 @@ def _described(evidence: PageEvidence, windows: Sequence[QualityWindow]) -> str:
         return f"{len(windows)} windows, none with a score."
     newest = scored[-1]
     promise = evidence.promises.get(newest.model)
-    beside = f", {told(promise.value)} was promised" if promise else ""
+    beside = f", {format_score(promise.value)} was promised" if promise else ""
     return (
         f"{len(scored)} of {len(windows)} windows have a score; the newest is {told_score(scored[-1].score)}{beside}."
     )
@@ -195,8 +195,8 @@ def _row(number: int, window: QualityWindow, promises: dict[str, Promise]) -> tu
         str(window.answered),
         str(window.labelled),
         told_score(window.score) if window.score else "not known yet",
-        told(window.naive) if window.naive is not None else "",
-        told(promise.value) if promise else "",
+        format_score(window.naive) if window.naive is not None else "",
+        format_score(promise.value) if promise else "",
     )
 
 
@@ -218,4 +218,5 @@ def _audit(look: Look) -> str:
     if not said:
         return "too few labels yet"
     verdict = "passed" if said.get("passed") else "failed"
-    return f"{verdict}: {told(said['expected'])} expected, {told(said['realised'])} realised on {said['rows']} rows"
+    expected, realised = format_score(said["expected"]), format_score(said["realised"])
+    return f"{verdict}: {expected} expected, {realised} realised on {said['rows']} rows"

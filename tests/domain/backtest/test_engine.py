@@ -28,7 +28,7 @@ def auto(params):
 
 def right(played, course):
     """Share of right answers in each window."""
-    found = course.bench.sheet(played.answers, course.start, course.rows).right
+    found = course.bench.scored(played.answers, course.start, course.rows).is_correct
     return [found[window.start - course.start : window.end - course.start].mean() for window in course.windows]
 
 

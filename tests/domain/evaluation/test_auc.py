@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from releve.domain.evaluation.metrics import METRICS, score_or_none, score_sheet
-from releve.domain.evaluation.paired import Doubt, compare
-from releve.domain.evaluation.sheets import Sheet
+from releve.domain.evaluation.metrics import METRICS, compute_score, score_or_none
+from releve.domain.evaluation.paired import BootstrapConfig, compare
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 
 ROWS, BLOCKS = 300, np.repeat([0, 1, 2], 100)
 
@@ -22,31 +22,31 @@ def two_classes(seed=3, *, blocks=BLOCKS):
 
 def as_sheet(odds, truth, blocks):
     chance = 1 / (1 + np.exp(-odds))
-    return Sheet(np.column_stack([1 - chance, chance]), truth, blocks=blocks)
+    return ScoredPredictions(np.column_stack([1 - chance, chance]), truth, blocks=blocks)
 
 
 def by_block(found, *, blocks=(0, 1, 2)):
-    return [roc_auc_score(found.truth[block == BLOCKS], found.answers[block == BLOCKS, 1]) for block in blocks]
+    return [roc_auc_score(found.y_true[block == BLOCKS], found.outputs[block == BLOCKS, 1]) for block in blocks]
 
 
 def test_it_is_the_mean_over_the_blocks_by_their_rows():
     found = two_classes()
     some = found.take(np.r_[0:50, 100:300])
 
-    assert score_sheet("auc", found) == pytest.approx(np.mean(by_block(found)))
-    first = roc_auc_score(found.truth[:50], found.answers[:50, 1])
-    assert score_sheet("auc", some) == pytest.approx(np.average([first, *by_block(found)[1:]], weights=[1, 2, 2]))
+    assert compute_score("auc", found) == pytest.approx(np.mean(by_block(found)))
+    first = roc_auc_score(found.y_true[:50], found.outputs[:50, 1])
+    assert compute_score("auc", some) == pytest.approx(np.average([first, *by_block(found)[1:]], weights=[1, 2, 2]))
 
 
 def test_a_block_of_one_class_has_no_say():
     found = two_classes()
-    found.truth[:100] = 1
+    found.y_true[:100] = 1
 
-    assert score_sheet("auc", found) == pytest.approx(np.mean(by_block(found, blocks=(1, 2))))
+    assert compute_score("auc", found) == pytest.approx(np.mean(by_block(found, blocks=(1, 2))))
 
 
 def test_where_every_block_is_of_one_class_it_is_not_defined():
-    found = Sheet(np.full((4, 2), 0.5), np.array([0, 0, 1, 1]), blocks=np.array([0, 0, 1, 1]))
+    found = ScoredPredictions(np.full((4, 2), 0.5), np.array([0, 0, 1, 1]), blocks=np.array([0, 0, 1, 1]))
 
     assert score_or_none("auc", found) is None
     assert score_or_none("auc", replace(found, blocks=None)) == 0.5
@@ -57,17 +57,17 @@ def test_models_without_skill_that_follow_the_share_of_each_block_have_none():
     truth = np.concatenate([np.arange(100) < ups for ups in (30, 50, 70)]).astype(np.int64)
     against_the_share = as_sheet(np.repeat([1.0, 0.0, -1.0], 100), truth, BLOCKS)
 
-    assert score_sheet("auc", replace(against_the_share, blocks=None)) < 0.4
-    assert score_sheet("auc", against_the_share) == 0.5
+    assert compute_score("auc", replace(against_the_share, blocks=None)) < 0.4
+    assert compute_score("auc", against_the_share) == 0.5
 
 
 @pytest.mark.parametrize("shift", [0.0, 3.0])
 def test_a_scale_of_its_own_for_each_block_is_no_gain_and_no_loss(shift):
     mine = two_classes()
-    odds = np.log(mine.answers[:, 1] / mine.answers[:, 0])
-    other = as_sheet(odds * (1 + BLOCKS) + shift * BLOCKS, mine.truth, BLOCKS)
+    odds = np.log(mine.outputs[:, 1] / mine.outputs[:, 0])
+    other = as_sheet(odds * (1 + BLOCKS) + shift * BLOCKS, mine.y_true, BLOCKS)
 
-    found = compare("auc", mine, other, Doubt(0.95, 200, 1, 7))
+    found = compare("auc", mine, other, BootstrapConfig(0.95, 200, 1, 7))
 
     assert found.gain.value == pytest.approx(0.0)
     assert found.p == 0.5
@@ -78,7 +78,7 @@ def test_a_reweighted_area_is_that_of_the_repeated_rows_but_for_little():
     weights = np.random.default_rng(1).multinomial(ROWS, np.full(ROWS, 1 / ROWS), size=50)
 
     weighted = metric.scores(metric.statistics(found), weights.astype(float))
-    repeated = [score_sheet("auc", found.take(np.repeat(np.arange(ROWS), counts))) for counts in weights]
+    repeated = [compute_score("auc", found.take(np.repeat(np.arange(ROWS), counts))) for counts in weights]
 
     assert np.corrcoef(weighted, repeated)[0, 1] > 0.98
     assert np.std(weighted) == pytest.approx(np.std(repeated), rel=0.07)
@@ -89,9 +89,11 @@ def test_equals_fitted_block_by_block_are_rarely_taken_for_better():
     for seed in range(200):
         random = np.random.default_rng([seed, 1])
         mine = two_classes(seed)
-        odds = np.log(mine.answers[:, 1] / mine.answers[:, 0])
+        odds = np.log(mine.outputs[:, 1] / mine.outputs[:, 0])
         pair = [odds + 0.5 * random.normal(size=ROWS) + random.normal(size=3)[BLOCKS] for _ in range(2)]
-        found = compare("auc", *(as_sheet(each, mine.truth, BLOCKS) for each in pair), Doubt(0.95, 200, 0, seed))
+        found = compare(
+            "auc", *(as_sheet(each, mine.y_true, BLOCKS) for each in pair), BootstrapConfig(0.95, 200, 0, seed)
+        )
         promoted.append(found.gain.low > 0 and found.p < 0.025)
 
     assert np.mean(promoted) <= 0.05

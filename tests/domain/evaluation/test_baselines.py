@@ -9,7 +9,7 @@ from releve.domain.evaluation.baselines import (
     ROW_BEFORE,
     SEASONAL,
     USUAL_VALUE,
-    Past,
+    LabelHistory,
     baselines,
     required,
     season_of,
@@ -23,12 +23,12 @@ VALUES = np.array([1.0, 2.0, 3.0, 10.0, 5.0, 6.0, 7.0, 8.0, 9.0])
 
 
 def of_classes(metric="accuracy", **options):
-    past = Past(CLASSES, FOLDS, classes=2, metric=metric, quantile=0.5)
+    past = LabelHistory(CLASSES, FOLDS, classes=2, metric=metric, quantile=0.5)
     return baselines(past, task=BINARY, **{"label_delay_rows": 0, **options})
 
 
 def of_values(metric="mae", quantile=0.5, **options):
-    past = Past(VALUES, FOLDS, classes=0, metric=metric, quantile=quantile)
+    past = LabelHistory(VALUES, FOLDS, classes=0, metric=metric, quantile=quantile)
     return baselines(past, task=REGRESSION, **{"label_delay_rows": 0, **options})
 
 
@@ -121,7 +121,7 @@ def test_a_class_that_a_season_has_not_seen_yet_is_unlikely_and_not_impossible()
     ("metric", "positive", "is_there"), [("f1", 1, True), ("f1", None, False), ("accuracy", 1, False)]
 )
 def test_by_f1_the_positive_class_every_time_has_to_be_beaten(metric, positive, is_there):
-    past = Past(CLASSES, FOLDS, classes=2, metric=metric, quantile=0.5, positive=positive)
+    past = LabelHistory(CLASSES, FOLDS, classes=2, metric=metric, quantile=0.5, positive=positive)
 
     found = baselines(past, task=BINARY, label_delay_rows=0)
 

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from releve.domain.evaluation.calibration import calibration
-from releve.domain.evaluation.sheets import Sheet
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 
 
 def certain(chance, right, rows=100):
     answers = np.tile([1 - chance, chance], (rows, 1))
-    return Sheet(answers, (np.arange(rows) < right).astype(np.int64))
+    return ScoredPredictions(answers, (np.arange(rows) < right).astype(np.int64))
 
 
 @pytest.mark.parametrize(("right", "error"), [(80, 0.0), (60, 0.2), (100, 0.2)])
@@ -18,7 +18,7 @@ def test_the_error_is_the_distance_between_certainty_and_share_of_right_answers(
 def test_the_table_counts_every_row_once_and_names_its_bins():
     random = np.random.default_rng(7)
     chance = random.random(500)
-    found = calibration(Sheet(np.column_stack([1 - chance, chance]), random.integers(0, 2, 500)))
+    found = calibration(ScoredPredictions(np.column_stack([1 - chance, chance]), random.integers(0, 2, 500)))
 
     assert sum(line["rows"] for line in found["bins"]) == 500
     assert all(line["from"] <= line["certainty"] <= line["to"] for line in found["bins"])

@@ -14,7 +14,7 @@ from releve.domain.evaluation.metrics import (
     score,
     score_or_none,
 )
-from releve.domain.evaluation.sheets import Sheet, sheet
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.schema.target import BINARY, MULTICLASS, REGRESSION, TASKS, Target
 
 TWO = Target("class", BINARY, ("down", "up"), "up")
@@ -78,7 +78,7 @@ def test_a_row_of_weight_two_counts_as_two_rows(name):
     target = VALUE if REGRESSION in METRICS[name].tasks else TWO
     answers, labels = answers_of(target, rows=40)
     weights = np.random.default_rng(1).integers(0, 3, 40)
-    found, metric = sheet(answers, labels, target), METRICS[name]
+    found, metric = ScoredPredictions.of(answers, labels, target), METRICS[name]
 
     weighted = metric.scores(metric.statistics(found), weights[None].astype(float))[0]
 
@@ -88,7 +88,7 @@ def test_a_row_of_weight_two_counts_as_two_rows(name):
 @pytest.mark.parametrize("target", [TWO, THREE])
 def test_a_reweighted_auc_is_that_of_the_repeated_rows_but_for_little(target):
     answers, labels = answers_of(target, rows=400)
-    found, metric = sheet(answers, labels, target), METRICS["auc"]
+    found, metric = ScoredPredictions.of(answers, labels, target), METRICS["auc"]
     weights = np.random.default_rng(1).multinomial(400, np.full(400, 1 / 400), size=50)
 
     weighted = metric.scores(metric.statistics(found), weights.astype(float))
@@ -118,7 +118,7 @@ def test_an_auc_of_one_class_is_not_defined_and_the_way_out_is_told():
     with pytest.raises(BadInput, match=r"auc is not defined where all labels are one class.*gate.metric"):
         score("auc", [[0.5, 0.5]] * 3, ["up"] * 3, TWO)
 
-    assert score_or_none("auc", Sheet(np.full((3, 2), 0.5), np.ones(3, dtype=int))) is None
+    assert score_or_none("auc", ScoredPredictions(np.full((3, 2), 0.5), np.ones(3, dtype=int))) is None
 
 
 def test_no_rows_have_no_score():
@@ -127,8 +127,8 @@ def test_no_rows_have_no_score():
 
 
 def test_there_is_one_answer_per_label():
-    with pytest.raises(BadInput, match="2 answers to 3 labelled rows"):
-        sheet([0.5, 0.5], [1.0, 2.0, 3.0], VALUE)
+    with pytest.raises(BadInput, match="2 predictions for 3 labelled rows"):
+        ScoredPredictions.of([0.5, 0.5], [1.0, 2.0, 3.0], VALUE)
 
 
 @pytest.mark.parametrize(("task", "metric"), [(BINARY, "accuracy"), (MULTICLASS, "accuracy"), (REGRESSION, "mae")])

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from releve.domain.evaluation.metrics import METRICS, score_sheet
-from releve.domain.evaluation.paired import Doubt, bounds, compare, score_interval
-from releve.domain.evaluation.sheets import Sheet
+from releve.domain.evaluation.metrics import METRICS, compute_score
+from releve.domain.evaluation.paired import BootstrapConfig, bounds, compare, score_interval
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 
-DOUBT = Doubt(confidence=0.95, resamples=4000, block=1, seed=7)
+DOUBT = BootstrapConfig(confidence=0.95, resamples=4000, block=1, seed=7)
 
 
 def flags(right, wrong):
     """Answers to rows of class 1, of which `right` are right."""
     chance = np.array([0.9] * right + [0.1] * wrong)
-    return Sheet(np.column_stack([1 - chance, chance]), np.ones(right + wrong, dtype=np.int64))
+    return ScoredPredictions(np.column_stack([1 - chance, chance]), np.ones(right + wrong, dtype=np.int64))
 
 
 def pair(rows=300, *, seed=3, more_noise=0.0, values=False):
@@ -23,10 +23,10 @@ def pair(rows=300, *, seed=3, more_noise=0.0, values=False):
     answers = [signal + size * random.normal(size=rows) for size in (0.5, 0.5 + more_noise)]
     if values:
         truth = signal + random.normal(size=rows)
-        return tuple(Sheet(answer, truth) for answer in answers)
+        return tuple(ScoredPredictions(answer, truth) for answer in answers)
     truth = (random.random(rows) < 1 / (1 + np.exp(-2 * signal))).astype(np.int64)
     chances = [1 / (1 + np.exp(-2 * answer)) for answer in answers]
-    return tuple(Sheet(np.column_stack([1 - chance, chance]), truth) for chance in chances)
+    return tuple(ScoredPredictions(np.column_stack([1 - chance, chance]), truth) for chance in chances)
 
 
 def rowwise(name, mine, other, resamples=2000):
@@ -34,7 +34,9 @@ def rowwise(name, mine, other, resamples=2000):
     random, gains = np.random.default_rng(2), []
     for _ in range(resamples):
         rows = random.integers(0, len(mine), len(mine))
-        gains.append(METRICS[name].sign * (score_sheet(name, mine.take(rows)) - score_sheet(name, other.take(rows))))
+        gains.append(
+            METRICS[name].sign * (compute_score(name, mine.take(rows)) - compute_score(name, other.take(rows)))
+        )
     return np.quantile(gains, [0.025, 0.975])
 
 
@@ -45,16 +47,18 @@ def test_the_interval_of_a_gain_is_that_of_a_rowwise_bootstrap(name):
     found = compare(name, mine, other, DOUBT)
     low, high = rowwise(name, mine, other)
 
-    assert found.gain.value == pytest.approx(METRICS[name].sign * (score_sheet(name, mine) - score_sheet(name, other)))
+    assert found.gain.value == pytest.approx(
+        METRICS[name].sign * (compute_score(name, mine) - compute_score(name, other))
+    )
     assert (found.gain.low, found.gain.high) == pytest.approx((low, high), abs=0.1 * (high - low))
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_gain_is_positive_where_the_challenger_is_better_whatever_the_metric(name):
     better, worse = pair(2000, more_noise=1.0, values="regression" in METRICS[name].tasks)
-    doubt = replace(DOUBT, resamples=1000)
+    bootstrap = replace(DOUBT, resamples=1000)
 
-    gain, loss = compare(name, better, worse, doubt), compare(name, worse, better, doubt)
+    gain, loss = compare(name, better, worse, bootstrap), compare(name, worse, better, bootstrap)
 
     assert gain.gain.low > 0 and gain.p < 0.025
     assert loss.gain.high < 0 and loss.p > 0.975
@@ -73,7 +77,7 @@ def test_for_accuracy_luck_is_mcnemars_mid_p(wins, losses):
     rows = np.arange(wins + losses + 20)
     alone, others = rows < wins, (rows >= wins) & (rows < wins + losses)
     mine, other = (flags(1, 0).take(np.zeros(len(rows), dtype=int)) for _ in range(2))
-    mine.answers[others], other.answers[alone] = [0.9, 0.1], [0.9, 0.1]
+    mine.outputs[others], other.outputs[alone] = [0.9, 0.1], [0.9, 0.1]
     between = wins + losses
 
     found = compare("accuracy", mine, other, DOUBT)
@@ -93,7 +97,7 @@ def test_a_gain_is_paired_so_errors_in_common_do_not_widen_it():
 
 def test_another_scale_of_the_same_ranks_is_no_gain_in_auc():
     mine, _ = pair()
-    flat = Sheet(0.4 + 0.2 * mine.answers, mine.truth)
+    flat = ScoredPredictions(0.4 + 0.2 * mine.outputs, mine.y_true)
 
     found = compare("auc", flat, mine, DOUBT)
 
@@ -116,10 +120,10 @@ def test_few_blocks_widen_the_interval_and_many_leave_it():
 
 def test_longer_blocks_make_rows_that_hang_together_less_sure():
     errors = np.repeat(np.random.default_rng(5).normal(size=20), 10)
-    mine, other = Sheet(np.zeros(200), np.zeros(200)), Sheet(errors, np.zeros(200))
+    mine, other = ScoredPredictions(np.zeros(200), np.zeros(200)), ScoredPredictions(errors, np.zeros(200))
 
     alone = compare("mae", mine, other, DOUBT)
-    together = compare("mae", mine, other, Doubt(0.95, 4000, 0, 7))
+    together = compare("mae", mine, other, BootstrapConfig(0.95, 4000, 0, 7))
 
     assert together.block > 5
     assert together.gain.high - together.gain.low > 2 * (alone.gain.high - alone.gain.low)
@@ -128,9 +132,9 @@ def test_longer_blocks_make_rows_that_hang_together_less_sure():
 @pytest.mark.parametrize(("block", "is_enough"), [(0, False), (5, True)])
 def test_rows_too_few_for_how_they_hang_together_are_told_unless_the_block_is_given(block, is_enough):
     errors = np.repeat(np.random.default_rng(5).normal(size=6), 15)
-    mine, other = Sheet(np.zeros(90), np.zeros(90)), Sheet(errors, np.zeros(90))
+    mine, other = ScoredPredictions(np.zeros(90), np.zeros(90)), ScoredPredictions(errors, np.zeros(90))
 
-    found = compare("mae", mine, other, Doubt(0.95, 200, block, 7))
+    found = compare("mae", mine, other, BootstrapConfig(0.95, 200, block, 7))
 
     assert found.block == (block or 90 // 8)
     assert (found.wanted_block <= found.block) is is_enough
@@ -144,9 +148,9 @@ def test_equally_good_models_are_rarely_taken_for_better(name, hang_together):
         if hang_together:
             noise = [np.convolve(random.normal(size=91), [1, hang_together], "valid") for _ in range(2)]
             mine, other = (
-                sheet.answered(sheet.answers + shift) for sheet, shift in zip((mine, other), noise, strict=True)
+                sheet.with_outputs(sheet.outputs + shift) for sheet, shift in zip((mine, other), noise, strict=True)
             )
-        found = compare(name, mine, other, Doubt(0.95, 200, 0, seed))
+        found = compare(name, mine, other, BootstrapConfig(0.95, 200, 0, seed))
         promoted.append(found.gain.low > 0 and found.p < 0.025)
 
     assert np.mean(promoted) <= 0.05
@@ -171,8 +175,10 @@ def test_what_floats_lose_is_no_gain_and_a_small_unit_is_none_the_less_one(unit)
     truth = np.arange(60.0) * unit
     errors = np.tile([1.0, 3.0], 30) * unit
 
-    level = compare("mae", Sheet(truth + errors, truth), Sheet(truth - errors, truth), DOUBT)
-    better = compare("mae", Sheet(truth + errors / 2, truth), Sheet(truth + errors, truth), DOUBT)
+    level = compare("mae", ScoredPredictions(truth + errors, truth), ScoredPredictions(truth - errors, truth), DOUBT)
+    better = compare(
+        "mae", ScoredPredictions(truth + errors / 2, truth), ScoredPredictions(truth + errors, truth), DOUBT
+    )
 
     assert (level.gain.value, level.gain.low, level.gain.high) == (0.0, 0.0, 0.0)
     assert better.gain.low == pytest.approx(better.gain.value, rel=0.3) and better.gain.low > 0

@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from releve.domain.evaluation.scores import Interval, difference, rounded, share, told, told_interval
+from releve.core.formatting import format_score
+from releve.domain.evaluation.scores import Interval, difference, format_interval, rounded, share
 
 
 def test_wilsons_interval_has_the_value_of_his_formula():
@@ -54,12 +55,12 @@ def test_swapping_the_two_turns_the_difference_around():
     ],
 )
 def test_a_figure_can_be_read_in_any_unit(value, expected):
-    assert told(value) == expected
+    assert format_score(value) == expected
 
 
 def test_a_gain_has_a_direction():
-    assert told_interval(Interval(0.0, -0.00021, 0.25)) == "+0.000 [-0.00021, +0.250]"
-    assert told_interval(Interval(-0.0, -0.0, 0.25)) == "+0.000 [+0.000, +0.250]"
+    assert format_interval(Interval(0.0, -0.00021, 0.25)) == "+0.000 [-0.00021, +0.250]"
+    assert format_interval(Interval(-0.0, -0.0, 0.25)) == "+0.000 [+0.000, +0.250]"
 
 
 @pytest.mark.parametrize(

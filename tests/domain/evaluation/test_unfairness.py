@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from releve.adapters.fairness import binary_differences
-from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.evaluation.scores import Interval, difference, share
-from releve.domain.evaluation.sheets import Sheet
 from releve.domain.evaluation.unfairness import (
     DEMOGRAPHIC_PARITY,
     EQUALIZED_ODDS,
@@ -17,7 +17,7 @@ from releve.domain.evaluation.unfairness import (
     widest,
 )
 
-DOUBT = Doubt(confidence=0.95, resamples=500, block=1, seed=7)
+DOUBT = BootstrapConfig(confidence=0.95, resamples=500, block=1, seed=7)
 
 
 def called(shares, *, rows=100, seed=None):
@@ -29,8 +29,8 @@ def called(shares, *, rows=100, seed=None):
     return answered, [f"g{number}" for number in range(len(shares)) for _ in range(rows)]
 
 
-def parity(answered, groups, doubt=DOUBT):
-    return binary_intervals(np.zeros(len(groups), dtype=bool), answered, groups, doubt)[DEMOGRAPHIC_PARITY]
+def parity(answered, groups, bootstrap=DOUBT):
+    return binary_intervals(np.zeros(len(groups), dtype=bool), answered, groups, bootstrap)[DEMOGRAPHIC_PARITY]
 
 
 def test_of_two_groups_it_is_the_interval_of_the_difference_of_two_shares():
@@ -65,7 +65,7 @@ def test_of_many_groups_that_are_treated_alike_the_largest_difference_is_not_tak
 
 @pytest.mark.parametrize("shares", [(0.6, 0.5, 0.4), (0.22, 0.02)])
 def test_a_difference_that_is_just_allowed_is_rarely_shown_to_be_larger(shares):
-    found = [parity(*called(shares, rows=60, seed=seed), Doubt(0.95, 200, 1, seed)) for seed in range(100)]
+    found = [parity(*called(shares, rows=60, seed=seed), BootstrapConfig(0.95, 200, 1, seed)) for seed in range(100)]
 
     assert np.mean([one.low > 0.2 for one in found]) <= 0.05
 
@@ -91,14 +91,14 @@ def test_rows_that_hang_together_show_less():
     answered = np.repeat(np.random.default_rng(4).random(20) < np.repeat([0.8, 0.3], 10), 10)
     groups = ["f"] * 100 + ["m"] * 100
 
-    alone, together = (parity(answered, groups, Doubt(0.95, 500, block, 7)) for block in (1, 10))
+    alone, together = (parity(answered, groups, BootstrapConfig(0.95, 500, block, 7)) for block in (1, 10))
 
     assert together.low < alone.low - 0.1
 
 
 def test_a_difference_of_scores_has_an_interval_in_the_unit_of_the_score():
     errors = np.concatenate([np.tile([1.0, 3.0], 50), np.tile([4.0, 6.0], 50)])
-    found = Sheet(errors, np.zeros(200))
+    found = ScoredPredictions(errors, np.zeros(200))
 
     gap = score_difference_interval("mae", found, ["f"] * 100 + ["m"] * 100, DOUBT)
 

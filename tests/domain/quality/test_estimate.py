@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.domain.evaluation.metrics import METRICS, Sheet, score_sheet
-from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, compute_score
+from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.quality import estimate as estimates
 from releve.domain.quality.cbpe import calibrate, calibrated, expected_losses
 from releve.domain.quality.estimate import OFF, audit, estimate, fit
@@ -16,7 +16,7 @@ from tests.tables import make_params
 
 SEED = 7
 STATISTICS = make_params().statistics
-DOUBT = Doubt.of(STATISTICS, resamples=estimates.RESAMPLES)
+DOUBT = BootstrapConfig.of(STATISTICS, resamples=estimates.RESAMPLES)
 COLUMNS = {"x": {"type": "number"}, "kind": {"type": "category"}, "note": {"type": "text"}}
 SCHEMAS = {
     BINARY: Schema.from_dict({"target": {"name": "y", "classes": [0, 1]}, "columns": COLUMNS}),
@@ -34,11 +34,11 @@ def answered(task, rows=300, *, seed=SEED, shift=0.0, concept=False):
     features = pd.DataFrame({"x": x, "kind": random.choice(["a", "b"], rows), "note": "a note"})
     if task == REGRESSION:
         spread = np.exp(x / 2) * (2 if concept else 1)
-        return Answered(Sheet(3 * x, 3 * x + spread * random.normal(size=rows)), features)
+        return Answered(ScoredPredictions(3 * x, 3 * x + spread * random.normal(size=rows)), features)
     odds = random.normal(size=(rows, 3 if task == MULTICLASS else 2)) * np.exp(x / 2)[:, None]
     chances = softmax(odds * (0.2 if concept else 1))
     truth = (random.random((rows, 1)) > chances.cumsum(axis=1)).sum(axis=1)
-    return Answered(Sheet(softmax(2 * odds), truth), features)
+    return Answered(ScoredPredictions(softmax(2 * odds), truth), features)
 
 
 def softmax(odds):
@@ -60,7 +60,7 @@ EVERY = [
 
 def promised(metric, task, better=0.0):
     """What the model scores on many rows like the holdout, or better by that share."""
-    value = score_sheet(metric, answered(task, 5000, seed=1).sheet) * (1 + METRICS[metric].sign * better)
+    value = compute_score(metric, answered(task, 5000, seed=1).scored) * (1 + METRICS[metric].sign * better)
     return Promise(metric, value, value - 0.01, value + 0.01, 300)
 
 
@@ -73,7 +73,7 @@ def estimated(metric="accuracy", task=BINARY, *, holdout=300, window=None, label
         promise=promise or promised(metric, task),
         tolerance=0.15,
         min_rows=STATISTICS.min_rows,
-        doubt=DOUBT,
+        bootstrap=DOUBT,
     )
 
 
@@ -86,7 +86,7 @@ def test_the_realised_score_lies_in_the_interval_where_rows_are_alike_and_where_
             continue  # no tree knows rows that it has never seen: see the test of the audit
         many = answered(task, 1500, seed=5, shift=shift)
         interval = estimates.interval(fitted, many, replace(DOUBT, confidence=0.995))  # one seed is no coverage
-        assert interval.low <= score_sheet(metric, many.sheet) <= interval.high
+        assert interval.low <= compute_score(metric, many.scored) <= interval.high
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -113,15 +113,15 @@ def test_an_audit_fails_where_answers_no_longer_mean_what_they_meant(metric):
 
 @pytest.mark.parametrize(("metric", "shift"), [("accuracy", 0.0), ("log_loss", -1.0), ("mae", 0.0)])
 def test_audits_fail_in_at_most_one_of_twenty_looks_where_only_the_rows_changed(metric, shift):
-    task, doubt = task_of(metric), Doubt(0.95, 100, 0, SEED)
+    task, bootstrap = task_of(metric), BootstrapConfig(0.95, 100, 0, SEED)
     looks = 40
 
     failed = [
         not audit(
-            fit(metric, answered(task, seed=100 + look), SCHEMAS[task], doubt),
+            fit(metric, answered(task, seed=100 + look), SCHEMAS[task], bootstrap),
             answered(task, seed=1000 + look, shift=shift),
             STATISTICS.min_rows,
-            doubt,
+            bootstrap,
         ).passed
         for look in range(looks)
     ]
@@ -169,34 +169,42 @@ def test_a_gap_that_is_tolerated_switches_nothing_off():
 
 def test_answers_that_are_all_of_one_class_have_no_audit_by_auc():
     labelled = answered(BINARY, seed=6)
-    one_class = Answered(Sheet(labelled.sheet.answers, np.ones(len(labelled), dtype=int)), labelled.features)
+    one_class = Answered(
+        ScoredPredictions(labelled.scored.outputs, np.ones(len(labelled), dtype=int)), labelled.features
+    )
 
     assert estimated("auc", labelled=one_class).audit is None
 
 
 def test_calibration_takes_back_what_a_model_is_too_sure_of():
-    found = answered(BINARY, 4000).sheet
+    found = answered(BINARY, 4000).scored
 
-    chances = calibrated(found.answers, calibrate(found, np.ones((1, len(found))))[0])
+    chances = calibrated(found.outputs, calibrate(found, np.ones((1, len(found))))[0])
 
     sure = chances.max(axis=1)
-    assert abs(sure.mean() - found.right.mean()) < 0.01 < abs(found.answers.max(axis=1).mean() - found.right.mean())
+    assert (
+        abs(sure.mean() - found.is_correct.mean())
+        < 0.01
+        < abs(found.outputs.max(axis=1).mean() - found.is_correct.mean())
+    )
     assert chances.sum(axis=1) == pytest.approx(np.ones(len(found)))
 
 
 def test_a_class_without_rows_stays_as_the_model_has_it():
-    found = answered(MULTICLASS, 300).sheet
-    seldom = Sheet(np.column_stack([found.answers[:, :2] * 0.995, np.full(300, 0.005)]), np.minimum(found.truth, 1))
+    found = answered(MULTICLASS, 300).scored
+    seldom = ScoredPredictions(
+        np.column_stack([found.outputs[:, :2] * 0.995, np.full(300, 0.005)]), np.minimum(found.y_true, 1)
+    )
 
-    chances = calibrated(seldom.answers, calibrate(seldom, np.ones((1, 300)))[0])
+    chances = calibrated(seldom.outputs, calibrate(seldom, np.ones((1, 300)))[0])
 
     assert 0 < chances[:, 2].mean() < 0.01
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss", "brier"])
 def test_expected_losses_weigh_each_label_by_its_chance(metric):
-    asked = Sheet(np.array([[0.3, 0.7]]), np.array([0]))
-    losses = [METRICS[metric].losses(Sheet(asked.answers, np.array([label])))[0] for label in (0, 1)]
+    asked = ScoredPredictions(np.array([[0.3, 0.7]]), np.array([0]))
+    losses = [METRICS[metric].losses(ScoredPredictions(asked.outputs, np.array([label])))[0] for label in (0, 1)]
 
     found = expected_losses(metric, asked, np.array([[0.4, 0.6]]))
 
@@ -205,7 +213,7 @@ def test_expected_losses_weigh_each_label_by_its_chance(metric):
 
 def test_a_model_without_any_loss_has_an_estimate_of_nothing():
     found = answered(REGRESSION)
-    perfect = Answered(Sheet(found.sheet.answers, found.sheet.answers), found.features)
+    perfect = Answered(ScoredPredictions(found.scored.outputs, found.scored.outputs), found.features)
 
     fitted = fit("mae", perfect, SCHEMAS[REGRESSION], DOUBT)
 
@@ -214,7 +222,7 @@ def test_a_model_without_any_loss_has_an_estimate_of_nothing():
 
 def test_columns_that_are_gone_and_categories_never_seen_are_no_error():
     holdout, window = answered(REGRESSION), answered(REGRESSION, seed=3)
-    changed = Answered(window.sheet, window.features.drop(columns="note").assign(kind="new"))
+    changed = Answered(window.scored, window.features.drop(columns="note").assign(kind="new"))
 
     fitted = fit("mae", holdout, SCHEMAS[REGRESSION], DOUBT)
 

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.evaluation.scores import share
-from releve.domain.evaluation.sheets import Sheet
 from releve.domain.quality.realised import HOLDS, UNCLEAR, UNKNOWN, WORSE, Promise, assess, promise_of
 from releve.domain.registry.release import Release
 
 SEED = 7
-DOUBT = Doubt(confidence=0.95, resamples=400, block=0, seed=SEED)
+DOUBT = BootstrapConfig(confidence=0.95, resamples=400, block=0, seed=SEED)
 
 
 def promised(value=0.9, rows=300):
@@ -22,11 +22,11 @@ PROMISE = promised()
 def flags(right, rows=200):
     """Labelled answers in a random order, of which some are right."""
     is_right = np.random.default_rng(SEED).permutation(rows) < right
-    return Sheet(np.column_stack([~is_right, is_right]).astype(float), np.ones(rows, dtype=np.int64))
+    return ScoredPredictions(np.column_stack([~is_right, is_right]).astype(float), np.ones(rows, dtype=np.int64))
 
 
 def assessed(right, *, rows=200, **changes):
-    rule = {"promise": PROMISE, "tolerance": 0.05, "min_labels": 90, "doubt": DOUBT}
+    rule = {"promise": PROMISE, "tolerance": 0.05, "min_labels": 90, "bootstrap": DOUBT}
     return assess(flags(right, rows) if rows else None, **{**rule, **changes})
 
 
@@ -93,11 +93,11 @@ def test_of_values_a_larger_error_is_worse(error, state):
     mean = np.sqrt(2 / np.pi)
 
     found = assess(
-        Sheet(answers, truth),
+        ScoredPredictions(answers, truth),
         promise=Promise("mae", mean, mean - 0.05, mean + 0.05, 300),
         tolerance=0.3,
         min_labels=90,
-        doubt=DOUBT,
+        bootstrap=DOUBT,
     )
 
     assert found.state == state

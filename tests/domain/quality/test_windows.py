@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.domain.evaluation.paired import Doubt
+from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.prediction_log.records import AnsweredRows
 from releve.domain.quality.windows import Scoring, quality_windows
 from releve.domain.schema.target import BINARY, MULTICLASS, REGRESSION, Target
@@ -45,7 +45,7 @@ def labels_of(found, labels, *, delay=30):
 
 
 def cut(days, labels, *, rows=50, metric="accuracy", known=()):
-    how = Scoring(TARGETS[metric], metric, 0.5, rows, Doubt(0.95, 200, 0, 7))
+    how = Scoring(TARGETS[metric], metric, 0.5, rows, BootstrapConfig(0.95, 200, 0, 7))
     return list(quality_windows(days, labels, how, known=known))
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from releve.domain.evaluation.sheets import Sheet, in_classes
+from releve.domain.evaluation.scored_predictions import ScoredPredictions, in_classes
 
 CHANCES = np.array([[0.5, 0.3, 0.2], [0.0, 0.0, 1.0]])
 
@@ -21,12 +21,12 @@ def test_what_a_class_that_is_gone_was_given_is_shared_out_over_those_that_are_l
 
 
 def test_rows_keep_their_block_when_some_are_taken_or_another_answers():
-    found = Sheet(CHANCES, np.array([0, 2]), blocks=np.array([4, 5]))
+    found = ScoredPredictions(CHANCES, np.array([0, 2]), blocks=np.array([4, 5]))
 
     assert found.take([1]).block_of_rows.tolist() == [5]
-    assert found.answered(CHANCES[::-1]).block_of_rows.tolist() == [4, 5]
-    assert found.beside(found).block_of_rows.tolist() == [4, 5, 4, 5]
+    assert found.with_outputs(CHANCES[::-1]).block_of_rows.tolist() == [4, 5]
+    assert found.stacked_on(found).block_of_rows.tolist() == [4, 5, 4, 5]
 
 
 def test_without_blocks_all_rows_are_one():
-    assert Sheet(CHANCES, np.array([0, 2])).block_of_rows.tolist() == [0, 0]
+    assert ScoredPredictions(CHANCES, np.array([0, 2])).block_of_rows.tolist() == [0, 0]
