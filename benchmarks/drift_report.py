@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.drift_worlds import KINDS, schema_of
+from releve.adapters.drift_report import ReportSubject
 from releve.adapters.files import read_params
 from releve.domain.drift.verdict import NO_DRIFT
 from tasks.monitoring.drift import look_for_drift
@@ -42,7 +43,10 @@ def main(rows: int, scenarios: int) -> None:
         for number in range(scenarios):
             started = time.process_time()
             folder = Path(room) / f"scenario_{number}" / "20260101T000000.000000Z"
-            verdict = look_for_drift(reference, current, schema, params, before=NO_DRIFT, folder=folder)
+            subject = ReportSubject(folder.parent.name, "", "2026-01-01T00:00:00+00:00", None, None)
+            verdict = look_for_drift(
+                reference, current, schema, params, subject=subject, before=NO_DRIFT, folder=folder
+            )
             print(
                 f"scenario {number + 1}: {verdict.state}, {time.process_time() - started:.1f} s CPU, "
                 f"at most {memory('VmHWM') - held:.0f} MB above the data, {len(list(folder.iterdir()))} files",

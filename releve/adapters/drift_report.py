@@ -8,13 +8,16 @@ and test them all.
 import json
 import os
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from html import escape
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from releve.core.errors import ReleveError
+from releve.core.formatting import utc_minute
 from releve.core.params import Monitor
 from releve.domain.drift.preprocessing import Pair, as_series
 from releve.domain.drift.two_sample_tests import Measured, categories, most_changed, numbers
@@ -27,56 +30,70 @@ if TYPE_CHECKING:
 NUMBER_TEST, CATEGORY_TEST = "releve_numbers", "releve_categories"
 COUNT_METRIC = "evidently:metric_v2:DriftedColumnsCount"
 KEPT_RUNS = 200  # of a project in the workspace; beyond, Evidently's pages take many seconds to open
-MIN_SHARE = 1e-9  # of drifted columns that Evidently calls a drifted table: any
 
 Measure = Callable[[Any, Any], Measured]
 
 
 class ReportMismatch(ReleveError):
-    """Evidently counts other columns as drifted than the rules do; neither is to be trusted then."""
+    """Evidently counts other columns as drifted than our tests do; neither is to be trusted then."""
 
     code = "report_mismatch"
 
 
 @dataclass(frozen=True)
+class ReportSubject:
+    """What a report is about: it stands in the report's title and metadata."""
+
+    scenario: str
+    model: str
+    at: str  # of the monitoring run, ISO 8601, UTC
+    first_at: str | None  # of the window's answers, ISO 8601, UTC
+    last_at: str | None
+
+    @property
+    def title(self) -> str:
+        return f"Drift of {self.scenario}, {utc_minute(self.at)}"
+
+
+@dataclass(frozen=True)
 class DriftReport:
-    """Evidently's report on a look: its own JSON, and a page for people where one was asked for."""
+    """Evidently's report on a monitoring run: its JSON, and a page for people where one was asked for."""
 
     json: str
     html: str | None
 
 
-def drift_report(look: Look, params: Monitor, *, page: bool, workspace: "Workspace | None" = None) -> DriftReport:
-    """Draw a look that compared columns. Raises ReportMismatch when Evidently and the rules disagree."""
+def drift_report(
+    look: Look, params: Monitor, subject: ReportSubject, *, page: bool, workspace: Path | None = None
+) -> DriftReport:
+    """Draw a comparison of columns with Evidently, headed by the verdict's own figures.
+
+    `workspace`: the folder in which `evidently ui` finds the runs. Raises ReportMismatch when Evidently counts other
+    columns as drifted than the verdict does.
+    """
     os.environ.setdefault("DO_NOT_TRACK", "1")  # Evidently's pages report their use otherwise
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Evidently's own: pydantic's and numpy's deprecations, nothing about the data
-        snapshot = _run(look, params)
-        found = str(snapshot.json())
-        _check_count(json.loads(found), look.verdict.columns)
+        snapshot = _run(look, params, subject)
+        found = json.loads(snapshot.json())
+        _check_count(found, look.verdict.columns)
         if workspace:
-            _keep(snapshot, workspace)
-        return DriftReport(found, str(snapshot.get_html_str(as_iframe=False)) if page else None)
+            _keep(snapshot, workspace, project=subject.scenario)
+        html = str(snapshot.get_html_str(as_iframe=False)) if page else None
+    titled = html and html.replace("</head>", f"<title>{escape(subject.title)}</title>\n</head>", 1)
+    return DriftReport(json.dumps({"metadata": _metadata(look, subject), **found}), titled)
 
 
-@dataclass(frozen=True)
-class Workspace:
-    """Where `evidently ui` finds the runs of a scenario."""
-
-    folder: Path
-    project: str
-
-
-def _run(look: Look, params: Monitor) -> Any:
+def _run(look: Look, params: Monitor, subject: ReportSubject) -> Any:
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import DriftedColumnsCount, ValueDrift
 
     columns, pairs = look.verdict.columns, {pair.column.name: pair for pair in look.pairs}
     _register_tests(look, params)
     tests = {name: CATEGORY_TEST if pair.column.type == CATEGORY else NUMBER_TEST for name, pair in pairs.items()}
-    count = DriftedColumnsCount(
-        drift_share=MIN_SHARE, num_method=NUMBER_TEST, cat_method=CATEGORY_TEST, threshold=columns[0].threshold
-    )
+    features = [column.name for column in columns if not column.of_answers]
+    methods: Any = {"num_method": NUMBER_TEST, "cat_method": CATEGORY_TEST, "threshold": columns[0].threshold}
+    count = [DriftedColumnsCount(columns=features, **methods)] if features else []  # to Evidently, [] is every column
     drawn = by_effect(columns)[: params.drawn_columns]
     details = [ValueDrift(column=each.name, method=tests[each.name], threshold=each.threshold) for each in drawn]
     definition = DataDefinition(
@@ -84,7 +101,56 @@ def _run(look: Look, params: Monitor) -> Any:
         categorical_columns=[name for name, test in tests.items() if test == CATEGORY_TEST],
     )
     datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in _frames(look.pairs)]
-    return Report([count, *details], include_tests=True).run(*datasets)
+    # Without Evidently's own tests: their texts say "Drift score is 0.00", and a share of columns is no verdict of ours
+    snapshot = Report([*count, *details], include_tests=False).run(
+        *datasets,
+        timestamp=datetime.fromisoformat(subject.at),
+        name=subject.title,
+        metadata=_metadata(look, subject),
+        tags=[subject.scenario, look.verdict.state],
+    )
+    plots = [snapshot.metric_results[each.metric_id].get_widgets()[1:] for each in details]  # [0]: a rounded p-value
+    snapshot._widgets = _widgets(look, subject, zip(drawn, plots, strict=True), min_effect=params.min_effect)
+    return snapshot
+
+
+def _metadata(look: Look, subject: ReportSubject) -> dict[str, Any]:
+    """The run's identity and the verdict's own figures."""
+    features = [column for column in look.verdict.columns if not column.of_answers]
+    return {
+        **asdict(subject),
+        "verdict": look.verdict.state,
+        "rows": look.verdict.rows,
+        "reference_rows": look.verdict.reference_rows,
+        "columns": len(features),
+        "drifted_columns": [column.name for column in features if column.drifted],
+    }
+
+
+def _widgets(
+    look: Look, subject: ReportSubject, drawn: Iterable[tuple[ColumnDrift, list[Any]]], *, min_effect: float
+) -> list[Any]:
+    """The verdict first, then each column under the figures that decided on it."""
+    from evidently.legacy.renderers.html_widgets import CounterData, counter
+
+    def headed(value: str, label: str) -> Any:
+        return counter(counters=[CounterData(label, value)])
+
+    verdict = look.verdict
+    window = " to ".join(utc_minute(at) for at in (subject.first_at, subject.last_at) if at)
+    about = (
+        f"Window: {window}, {verdict.rows} rows, compared with {verdict.reference_rows} rows of reference. "
+        f"Champion: {subject.model}."
+    )
+    widgets = [headed(subject.title, about), headed(f"Verdict: {verdict.state}", "; ".join(verdict.reasons))]
+    for column, plots in drawn:
+        change, name = column.change, "the champion's answers" if column.of_answers else column.name
+        figures = (
+            f"{column.method}: effect {change.effect:.3g} (drift from {min_effect:g}), "
+            f"p-value {change.p_value:.2g} (drift up to {column.threshold:.2g})"
+        )
+        widgets += [headed(f"{name}: {'drifted' if column.drifted else 'not drifted'}", figures), *plots]
+    return widgets
 
 
 def _frames(pairs: Sequence[Pair]) -> "tuple[pd.DataFrame, pd.DataFrame]":
@@ -132,24 +198,21 @@ def _named_categories(before: "pd.Series[Any]", now: "pd.Series[Any]") -> Measur
 
 
 def _check_count(found: dict[str, Any], columns: Sequence[ColumnDrift]) -> None:
-    counted = next(m["value"]["count"] for m in found["metrics"] if m["config"]["type"] == COUNT_METRIC)
-    drifted = sum(column.drifted for column in columns)
+    counted = sum(m["value"]["count"] for m in found["metrics"] if m["config"]["type"] == COUNT_METRIC)
+    drifted = sum(column.drifted for column in columns if not column.of_answers)
     if int(counted) != drifted:
         raise ReportMismatch(
-            f"Evidently counts {int(counted)} drifted columns, the rules {drifted}; nothing was decided. "
+            f"Evidently counts {int(counted)} drifted columns, our tests {drifted}; nothing was decided. "
             "Compare the installed evidently with the one in requirements.lock"
         )
 
 
-def _keep(snapshot: Any, workspace: Workspace) -> None:
-    from evidently.ui import workspace as evidently_runs
+def _keep(snapshot: Any, folder: Path, *, project: str) -> None:
+    from evidently.ui.workspace import Workspace
 
-    runs: Any = evidently_runs.Workspace.create(str(workspace.folder))
-    known = [project for project in runs.list_projects() if project.name == workspace.project]
-    project: Any = known[0] if known else runs.create_project(workspace.project)
-    runs.add_run(project.id, snapshot, include_data=False)
-    kept = sorted(
-        (workspace.folder / str(project.id) / "snapshots").glob("*.json"), key=lambda run: run.stat().st_mtime
-    )
+    runs: Any = Workspace.create(str(folder))
+    known = next((each for each in runs.list_projects() if each.name == project), None) or runs.create_project(project)
+    runs.add_run(known.id, snapshot, include_data=False)
+    kept = sorted((folder / str(known.id) / "snapshots").glob("*.json"), key=lambda run: run.stat().st_mtime)
     for run in kept[:-KEPT_RUNS]:
         run.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Counts, lists and durations as parts of a sentence."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 DURATION_UNITS = (
     ("days", 1),
@@ -45,3 +46,8 @@ def format_score(value: float, *, sign: str = "") -> str:
     value += 0.0  # -0.0 is shown as 0.000
     fixed = value == 0 or SMALL <= abs(value) < LARGE
     return f"{value:{sign}.3f}" if fixed else f"{value:{sign}.3g}"
+
+
+def utc_minute(at: str) -> str:
+    """Format an ISO 8601 time of UTC for people: "2026-01-05 09:00 UTC"."""
+    return datetime.fromisoformat(at).strftime("%Y-%m-%d %H:%M UTC")

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from releve.adapters.drift_report import Workspace, drift_report
+from releve.adapters.drift_report import ReportSubject, drift_report
 from releve.adapters.files import write_bytes
 from releve.core.params import Monitor
 from releve.domain.drift import verdict as drift
@@ -25,10 +25,11 @@ def look_for_drift(
     schema: Schema,
     params: Monitor,
     *,
+    subject: ReportSubject,
     before: str,
     folder: Path,
     predictions: Predictions | None = None,
-    workspace: Workspace | None = None,
+    workspace: Path | None = None,
 ) -> Verdict:
     """Compare, and leave evidently.json in `folder`; report.html too at an alarm, or when the newest is old.
 
@@ -38,7 +39,7 @@ def look_for_drift(
     look = drift.look(reference, current, schema, params, before=before, predictions=predictions)
     if look.verdict.columns:
         page = look.verdict.state in drift.ALARMS or _page_is_due(folder, params)
-        report = drift_report(look, params, page=page, workspace=workspace if params.workspace else None)
+        report = drift_report(look, params, subject, page=page, workspace=workspace if params.workspace else None)
         write_bytes(folder / "evidently.json", report.json.encode())
         if report.html:
             write_bytes(folder / PAGE, report.html.encode())

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from releve.adapters.drift_report import Workspace
+from releve.adapters.drift_report import ReportSubject
 from releve.adapters.files import write_json
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings
@@ -69,12 +69,14 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     folder = ScenarioState(settings.home, scenario).reports / at.strftime(STAMP)
     known = gather(settings, scenario, registry)
     past = gather_past(settings, scenario, registry, known)
+    window = known.window
+    subject = ReportSubject(scenario, known.champion.release.model, at.isoformat(), window.first_at, window.last_at)
     payoff, not_asked = measure_payoff(known, registry, settings, scenario)
 
     # decide
     evidence = Evidence(
         at.isoformat(),
-        _drift(known, past, Workspace(settings.home / "evidently", scenario), folder),
+        _drift(known, past, subject, folder, workspace=settings.home / "evidently"),
         judge_quality(known),
         past.new_rows,
         estimate_quality(known),
@@ -97,13 +99,14 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     return seen
 
 
-def _drift(known: Gathered, past: Past, workspace: Workspace, folder: Path) -> Verdict:
+def _drift(known: Gathered, past: Past, subject: ReportSubject, folder: Path, *, workspace: Path) -> Verdict:
     """The verdict; its report is written into `folder`."""
     return look_for_drift(
         known.reference,
         known.answers.features.tail(known.params.monitor.window_rows),
         known.schema,
         known.params.monitor,
+        subject=subject,
         before=past.drift_before(known),
         folder=folder,
         predictions=predictions(known),

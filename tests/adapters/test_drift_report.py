@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from releve.adapters import drift_report as adapter
-from releve.adapters.drift_report import ReportMismatch, Workspace, drift_report
+from releve.adapters.drift_report import ReportMismatch, ReportSubject, drift_report
 from releve.domain.drift import verdict as drift
 from releve.domain.drift.verdict import Predictions
 from tests.tables import make_params, rentals_rows, rentals_schema, shop_rows, shop_schema
@@ -14,6 +14,13 @@ from tests.tables import make_params, rentals_rows, rentals_schema, shop_rows, s
 pytestmark = pytest.mark.slow
 
 RULE = make_params().monitor
+SUBJECT = ReportSubject(
+    "shop",
+    "shop:8a09f25a39b0-7",
+    at="2026-05-31T12:00:00+00:00",
+    first_at="2026-05-30T08:00:00+00:00",
+    last_at="2026-05-31T11:30:00+00:00",
+)
 ANSWERS = Predictions(["yes", "no"] * 150, ["yes"] * 250 + ["no"] * 50)
 
 
@@ -30,29 +37,49 @@ def changed(**options):
 
 
 def reported(look, *, page=False, rule=RULE, **options):
-    report = drift_report(look, rule, page=page, **options)
+    report = drift_report(look, rule, SUBJECT, page=page, **options)
     return report, json.loads(report.json)["metrics"]
 
 
-def test_evidently_counts_the_columns_that_the_rules_count_and_the_answers_too():
-    report, metrics = reported(changed(predictions=ANSWERS))
+def test_evidently_counts_what_the_verdict_counts_and_shows_the_answers_beside_it():
+    look = changed(predictions=ANSWERS)
+
+    report, metrics = reported(look)
 
     counted = next(metric for metric in metrics if "Count" in metric["config"]["type"])
-    assert counted["value"]["count"] == 3
+    assert counted["value"]["count"] == 2
+    assert look.verdict.reasons[0].startswith("2 of 3 columns drifted")
+    assert {metric["config"].get("column") for metric in metrics} >= {"prediction", "price", "kind"}
     assert report.html is None
 
 
-def test_a_page_for_people_is_made_where_one_is_asked_for():
+def test_the_report_says_which_scenario_window_and_time_it_is_about():
     report, _ = reported(changed(), page=True)
 
-    assert report.html.lstrip().lower().startswith(("<!doctype", "<html", "<head", "\n<"))
-    assert "price" in report.html
+    about = json.loads(report.json)["metadata"]
+    assert report.html.lstrip().lower().startswith("<!doctype html>")
+    assert "<title>Drift of shop, 2026-05-31 12:00 UTC</title>" in report.html
+    assert "Window: 2026-05-30 08:00 UTC to 2026-05-31 11:30 UTC, 300 rows" in report.html
+    assert SUBJECT.model in report.html
+    assert about | vars(SUBJECT) == about
+    assert (about["verdict"], about["columns"], about["drifted_columns"]) == ("drift", 3, ["price", "kind"])
+
+
+def test_the_page_shows_the_verdicts_own_figures_and_none_that_evidently_rounded():
+    look = changed()
+
+    report, _ = reported(look, page=True)
+
+    assert "2 of 3 columns drifted" in report.html
+    assert "price: drifted" in report.html
+    assert all(f"effect {column.change.effect:.3g} (drift from" in report.html for column in look.verdict.columns)
+    assert not any(words in report.html for words in ("Drift score: ", "Data drift detected", "Drifted Columns"))
 
 
 def test_evidently_counting_otherwise_is_refused():
     found = {"metrics": [{"config": {"type": adapter.COUNT_METRIC}, "value": {"count": 1.0}}]}
 
-    with pytest.raises(ReportMismatch, match="Evidently counts 1 drifted columns, the rules 0; nothing was decided"):
+    with pytest.raises(ReportMismatch, match="Evidently counts 1 drifted columns, our tests 0; nothing was decided"):
         adapter._check_count(found, ())
 
 
@@ -92,7 +119,7 @@ def test_runs_are_kept_for_evidentlys_own_pages_the_newest_alone(tmp_path, monke
     monkeypatch.setattr(adapter, "KEPT_RUNS", 2)
 
     for _ in range(3):
-        reported(changed(), workspace=Workspace(tmp_path, "shop"))
+        reported(changed(), workspace=tmp_path)
 
     projects = [folder for folder in tmp_path.iterdir() if (folder / "metadata.json").is_file()]
     assert len(projects) == 1

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from releve.core.formatting import utc_minute
 from releve.core.params import Alerts
 from releve.domain.alerting.signals import ALARM, CALM, RETRAINING, SENTENCES, Signal, signals
 from releve.domain.registry.chain import ARCHIVED, MONITORED, Event
@@ -154,17 +155,13 @@ def _message(signal: Signal, event: Event, kind: str, *, since: str) -> Message:
         about=signal.about,
         at=event.at,
         since=since,
-        text=f"{event.scenario}: {PREFIX[kind]}{sentence}{SUFFIX[kind].format(since=_minute(since))}{first}",
+        text=f"{event.scenario}: {PREFIX[kind]}{sentence}{SUFFIX[kind].format(since=utc_minute(since))}{first}",
         reasons=reasons,
     )
 
 
 PREFIX = {RAISED: "", REPEATED: "still: ", ENDED: ""}
 SUFFIX = {RAISED: "", REPEATED: ", since {since}", ENDED: "; the alarm stood since {since}"}
-
-
-def _minute(at: str) -> str:
-    return datetime.fromisoformat(at).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _harmless(text: str) -> str:

@@ -1,16 +1,18 @@
 import pytest
 
+from releve.adapters.drift_report import ReportSubject
 from releve.domain.drift.verdict import DRIFT, INSUFFICIENT, NO_DRIFT, SUSPECTED
 from tasks.monitoring.drift import PAGE, look_for_drift, state_before
 from tests.tables import make_params, shop_rows, shop_schema
 
 RULE = make_params().monitor
+SUBJECT = ReportSubject("shop", "shop:1", "2024-01-01T08:00:00+00:00", first_at=None, last_at=None)
 MONDAY, TUESDAY, MONDAY_AFTER = "20240101T080000.000000Z", "20240102T080000.000000Z", "20240108T080000.000000Z"
 
 
 def looked(folder, *, rows=300, shift=0.0):
     current = shop_rows(rows, seed=3, price_shift=shift)
-    return look_for_drift(shop_rows(500), current, shop_schema(), RULE, before=NO_DRIFT, folder=folder)
+    return look_for_drift(shop_rows(500), current, shop_schema(), RULE, subject=SUBJECT, before=NO_DRIFT, folder=folder)
 
 
 def written(folder):
