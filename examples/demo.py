@@ -89,11 +89,11 @@ def main() -> int:
     except httpx.HTTPError as error:
         log = settings.home / "logs" / "service.log"
         return _fail(console, f"the service did not answer as expected: {error}; see {log}", Unavailable.exit_code)
-    missed = missed_promise(story)
+    missed = missed_expectation(story)
     return _fail(console, missed, 1) if missed else 0
 
 
-def missed_promise(story: Story) -> str:
+def missed_expectation(story: Story) -> str:
     """What the loop did less well than the README says, in a sentence; "" when it kept its word."""
     assert story.comparison is not None
     gain, every = round(story.accuracy - float(story.comparison.static.mean()), 6), len(story.turns) - 1
@@ -167,7 +167,7 @@ def first_champion(settings: Settings, tables: list[pd.DataFrame], story: Story,
     challenger = retrain(SCENARIO, reason="the first champion")
     story.champions.append(challenger.model)
     console.print(
-        f"First champion {challenger.model}: accuracy {challenger.promise:.3f} on its holdout; {challenger.reasons[0]}"
+        f"First champion {challenger.model}: accuracy {challenger.score:.3f} on its holdout; {challenger.reasons[0]}"
     )
 
 

@@ -10,9 +10,10 @@ import yaml
 
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore, StoredModel
+from releve.domain.evaluation.scores import Interval
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.vectors import Entries
-from releve.domain.registry.release import Release
+from releve.domain.registry.release import ExpectedPerformance, Release
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema
 from tests.repositories import commit
@@ -110,8 +111,7 @@ def make_release(model: StoredModel, /, **changes: Any) -> Release:
             "data_version": "d" * 32,
             "revision": "r" * 40,
             "rows": 120,
-            "promise": 0.9,
-            "promise_rows": 100,
+            "expected": ExpectedPerformance("accuracy", Interval(0.9, 0.83, 0.95), 100),
             **changes,
         }
     )

@@ -6,7 +6,7 @@ from typing import Any
 from releve.domain.evaluation.scores import Interval
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import CHALLENGED, MONITORED, RELEASED, Event
-from releve.domain.registry.release import Release
+from releve.domain.registry.release import ExpectedPerformance, Release
 from releve.reporting.page.evidence import PageEvidence
 
 SCENARIO = "shop"
@@ -22,10 +22,7 @@ RELEASE = Release(
     data_version="d" * 32,
     revision="r" * 40,
     rows=320,
-    promise=0.9,
-    promise_rows=100,
-    promise_low=0.83,
-    promise_high=0.95,
+    expected=ExpectedPerformance("accuracy", Interval(0.9, 0.83, 0.95), 100),
 )
 
 
@@ -72,7 +69,13 @@ def look_event(*, day: float = 0.0, retrain: bool = False, **changes: Any) -> Ev
         "at": at(day),
         "window": {"rows": 200, "first_at": at(day - 0.9), "last_at": at(day - 0.1), "labelled": 180},
         "drift": drift(),
-        "quality": {"state": "holds", "labelled": 180, "promise": 0.9, "score": score, "metric": "accuracy"},
+        "quality": {
+            "state": "within tolerance",
+            "labelled": 180,
+            "expected": 0.9,
+            "score": score,
+            "metric": "accuracy",
+        },
         "estimate": None,
         "age": {"state": "fresh", "reasons": ["retrained 3 days ago"]},
         "new_rows": 40,

@@ -11,7 +11,7 @@ from releve.__main__ import main, parser
 from releve.adapters.registry.registry import Registry
 from releve.cli.commands import COMMANDS, WIDTH_WITHOUT_TERMINAL, standing
 from releve.core.settings import Settings
-from releve.domain.registry.release import Release
+from tests.page_histories import RELEASE
 
 ROOT = Path(__file__).parents[1]
 NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
@@ -32,7 +32,7 @@ def history(environ, tmp_path):
     times = iter([NOON, NOON + timedelta(hours=1)])
     registry = Registry(f"sqlite:///{tmp_path}/var/registry.db", clock=lambda: next(times))
     registry.append("digits", "ingested", reason="batch 1", actor="flow", payload={"rows": 100})
-    release = Release("digits", "digits:v1", "ab" * 32, "digits_v1", 900, "cd" * 16, "ef" * 20, 900, 0.951, 300)
+    release = RELEASE.model_copy(update={"scenario": "digits", "model": "digits:v1", "model_digest": "ab" * 32})
     registry.move("digits", "released", expected=None, release=release, reason=LONG, actor="ana")
     registry.close()
     return environ
@@ -199,7 +199,7 @@ def lives(environ, tmp_path):
     times = iter([NOON, NOON + timedelta(hours=1), NOON + timedelta(hours=2)])
     registry = Registry(f"sqlite:///{tmp_path}/var/registry.db", clock=lambda: next(times))
     registry.append("digits", "challenged", reason="by hand", actor="flow", payload=a_challenge("v1", 0.951, True))
-    release = Release("digits", "digits:v1", "ab" * 32, "digits_v1", 900, "cd" * 16, "ef" * 20, 900, 0.951, 300)
+    release = RELEASE.model_copy(update={"scenario": "digits", "model": "digits:v1", "model_digest": "ab" * 32})
     registry.move("digits", "released", expected=None, release=release, reason=LONG, actor="ana")
     registry.append("digits", "challenged", reason="drift", actor="flow", payload=a_challenge("v2", 0.9, False))
     registry.close()

@@ -25,7 +25,7 @@ def story_of(*, right: int = 90, static: int = 80, retrainings: int = 2, windows
 
 @pytest.mark.parametrize(("right", "kept"), [(87, False), (88, True), (89, True)])
 def test_the_loop_has_to_gain_eight_points(right, kept):
-    missed = demo.missed_promise(story_of(right=right))
+    missed = demo.missed_expectation(story_of(right=right))
 
     assert (missed == "") is kept
     assert kept or "7.0 points of accuracy above the model that is never retrained, expected at least 8" in missed
@@ -33,7 +33,7 @@ def test_the_loop_has_to_gain_eight_points(right, kept):
 
 @pytest.mark.parametrize(("retrainings", "kept"), [(0, True), (2, True), (3, False), (4, False)])
 def test_the_loop_has_to_retrain_less_often_than_after_every_window(retrainings, kept):
-    missed = demo.missed_promise(story_of(retrainings=retrainings))
+    missed = demo.missed_expectation(story_of(retrainings=retrainings))
 
     assert (missed == "") is kept
     assert kept or f"the loop retrained {retrainings} times, expected fewer than the 3" in missed

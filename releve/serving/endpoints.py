@@ -134,7 +134,7 @@ class Endpoints:
         served = self._releases.served
         return {
             "scenario": self._releases.scenario,
-            "release": asdict(served.release) if served and served.release else None,
+            "release": served.release.as_dict() if served and served.release else None,
             "model_version": served.model.tag if served else None,
             "since": served.since if served else None,
             "registry_reachable": self._releases.registry_reachable,

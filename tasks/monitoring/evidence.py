@@ -19,8 +19,9 @@ from releve.domain.quality import realised
 from releve.domain.quality import realised as quality
 from releve.domain.quality import staleness as age
 from releve.domain.quality.estimate import Estimate
-from releve.domain.quality.realised import Answered, Promise, Quality, promise_of
+from releve.domain.quality.realised import Answered, Quality
 from releve.domain.quality.staleness import Age
+from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger.cadence import LEAST_RECENT
 from tasks.monitoring.champion import check_released, read_holdout, read_reference
@@ -64,8 +65,8 @@ class Gathered:
         return Window(len(at), at[0] if at else None, at[-1] if at else None, there)
 
     @property
-    def promise(self) -> Promise:
-        return promise_of(self.champion.release, confidence=self.params.statistics.confidence)
+    def expected(self) -> ExpectedPerformance:
+        return self.champion.release.expected
 
     @property
     def bootstrap(self) -> BootstrapConfig:
@@ -77,7 +78,7 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
     truth = read_committed(settings, scenario)
     params, schema = truth.params, truth.schema
     champion = check_released(registry.current(scenario), scenario)
-    _check_promise(champion, schema)
+    _check_metric(champion, schema)
     model, ledger = champion.release.model, LedgerReader(ScenarioState(settings.home, scenario).ledger)
     answers = ledger.answers(since=champion.since, model=model)
     return Gathered(
@@ -92,12 +93,12 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
 
 
 def judge_quality(known: Gathered) -> Quality:
-    """The newest labelled answers against the promise."""
+    """The newest labelled answers against the expected performance."""
     found = realised.as_scored(known.labelled, known.schema.target, **_newest(known))
     rule = known.params.trigger
     return quality.assess(
         found,
-        promise=known.promise,
+        expected=known.expected,
         tolerance=rule.quality_tolerance,
         min_labels=known.params.statistics.min_rows,
         bootstrap=known.bootstrap,
@@ -114,7 +115,7 @@ def judge_recent(known: Gathered, *, since: str | None) -> Quality:
     ]
     return quality.assess(
         realised.as_scored(labelled.take(new), known.schema.target, **_newest(known)),
-        promise=known.promise,
+        expected=known.expected,
         tolerance=rule.quality_tolerance,
         min_labels=LEAST_RECENT,
         bootstrap=known.bootstrap,
@@ -132,14 +133,14 @@ def predictions(known: Gathered) -> Predictions | None:
 
 
 def estimate_quality(known: Gathered) -> Estimate:
-    """The newest answers, whatever their labels, against the promise."""
+    """The newest answers, whatever their labels, against the expected performance."""
     target = known.schema.target
     return estimates.estimate(
         known.holdout,
         realised.as_answered(known.answers, target, **_newest(known)),
         realised.as_labelled(known.labelled, target, **_newest(known)),
         schema=known.schema,
-        promise=known.promise,
+        expected=known.expected,
         tolerance=known.params.trigger.quality_tolerance,
         min_rows=known.params.statistics.min_rows,
         bootstrap=known.bootstrap,
@@ -161,11 +162,11 @@ def _newest(known: Gathered) -> dict[str, Any]:
     return {"rows": known.params.monitor.window_rows, "quantile": known.params.gate.quantile}
 
 
-def _check_promise(champion: Current, schema: Schema) -> None:
-    """Raises BadInput when the target's task has changed since the champion made its promise."""
-    metric, task = champion.release.metric, schema.target.task
+def _check_metric(champion: Current, schema: Schema) -> None:
+    """Raises BadInput when the target's task has changed since the champion was promoted."""
+    metric, task = champion.release.expected.metric, schema.target.task
     if metric not in metrics_of(task):
         raise BadInput(
-            f"the champion {champion.release.model} promised {metric}, which is no metric of a {task} target: the "
-            "scenario's target has changed since. Change it back, or start the scenario from scratch (`make archive`)"
+            f"the champion {champion.release.model} was promoted by {metric}, which is no metric of a {task} target: "
+            "the target has changed since. Change it back, or start the scenario from scratch (`make archive`)"
         )

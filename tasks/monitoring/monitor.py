@@ -1,4 +1,4 @@
-"""Look at what the champion answered: has the table changed, does it keep its promise, is a challenge due?"""
+"""Look at what the champion answered: has the table changed, does it perform as expected, is a challenge due?"""
 
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime

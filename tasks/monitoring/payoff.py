@@ -60,7 +60,7 @@ def _newest(known: Gathered) -> LabelledRows:
 
 def _measure(known: Gathered, labelled: LabelledRows, answers: Floats) -> Payoff | None:
     """`answers`: what the champion before answered to the same rows."""
-    target, quantile, metric = known.schema.target, known.params.gate.quantile, known.promise.metric
+    target, quantile, metric = known.schema.target, known.params.gate.quantile, known.expected.metric
     mine = realised.as_scored(labelled, target, rows=len(labelled), quantile=quantile)
     labels = [target.parse(label) for label in labelled.labels]
     other = ScoredPredictions.of(answers, labels, target, quantile=quantile)

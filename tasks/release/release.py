@@ -19,7 +19,7 @@ from releve.domain.evaluation.evaluation import headline
 from releve.domain.neighbours.index_names import collection_name
 from releve.domain.neighbours.vectors import IndexCheck
 from releve.domain.registry.chain import RELEASED
-from releve.domain.registry.release import Release
+from releve.domain.registry.release import ExpectedPerformance, Release
 from tasks.monitoring.champion import check_golden, read_reference
 from tasks.places import ScenarioState
 from tasks.release.index import build_index, tidy_indexes
@@ -118,11 +118,7 @@ def _as_release(scenario: str, challenger: Challenger, model: Model, index_rows:
         data_version=challenger.data_version,
         revision=challenger.revision,
         rows=challenger.rows,
-        promise=known.score.value,
-        promise_rows=known.rows,
-        metric=known.metric,
-        promise_low=known.score.low,
-        promise_high=known.score.high,
+        expected=ExpectedPerformance(known.metric, known.score, known.rows),
     )
 
 

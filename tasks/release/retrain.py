@@ -54,7 +54,7 @@ class Challenger:
     cpu_seconds: float | None = field(default=None, compare=False)  # that it took to make and judge; None as above
 
     @property
-    def promise(self) -> float:
+    def score(self) -> float:
         """Score on the holdout."""
         return headline(self.evaluation).score.value
 

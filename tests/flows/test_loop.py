@@ -198,7 +198,7 @@ def test_the_gate_shows_its_figures(loop: Loop) -> None:
 
     challenger = loop.challenged.result().challenger
     assert shown.startswith("# digits: accepted")
-    assert f"**challenger** `{challenger.model}` | {challenger.promise:.3f}" in shown
+    assert f"**challenger** `{challenger.model}` | {challenger.score:.3f}" in shown
     assert all(name in shown for name in ("champion", "majority label", "previous label"))
 
 

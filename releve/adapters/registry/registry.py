@@ -308,7 +308,7 @@ def _event(row: Any) -> Event:
 
 def _release(move: Event) -> Release | None:
     said = move.payload["release"]
-    return Release(**said) if said else None
+    return Release.model_validate(said) if said else None
 
 
 def _current(row: Any) -> Current | None:

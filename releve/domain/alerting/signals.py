@@ -11,9 +11,8 @@ from typing import Any
 
 from releve.core.params import Alerts
 from releve.domain.drift import verdict as drift
-from releve.domain.quality import estimate as estimates
-from releve.domain.quality import realised as quality
 from releve.domain.quality import staleness as age
+from releve.domain.quality.realised import QualityState
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, RELEASED, ROLLED_BACK, Event
 
 KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, ARCHIVED)  # events that can say something
@@ -29,11 +28,11 @@ SENTENCES: Mapping[tuple[str, str], tuple[str, str]] = {
     (DATA, "sound"): (CALM, "the data look sound again"),
     (DRIFT, "drift"): (ALARM, "the table drifted"),
     (DRIFT, "none"): (CALM, "the table has not drifted any more"),
-    (QUALITY, "worse"): (ALARM, "{about} is worse than promised"),
-    (QUALITY, "holds"): (CALM, "quality holds again"),
-    (ESTIMATE, "worse"): (ALARM, "{about} is estimated to be worse than promised"),
-    (ESTIMATE, "off"): (ALARM, "concept drift is suspected: the labels contradict the estimate"),
-    (ESTIMATE, "holds"): (CALM, "quality is estimated to hold again"),
+    (QUALITY, QualityState.DEGRADED): (ALARM, "{about} is worse than expected"),
+    (QUALITY, QualityState.WITHIN_TOLERANCE): (CALM, "{about} performs as expected again"),
+    (ESTIMATE, QualityState.DEGRADED): (ALARM, "{about} is estimated to be worse than expected"),
+    (ESTIMATE, QualityState.AUDIT_FAILED): (ALARM, "concept drift is suspected: the labels contradict the estimate"),
+    (ESTIMATE, QualityState.WITHIN_TOLERANCE): (CALM, "{about} is estimated to perform as expected again"),
     (AGE, "due"): (ALARM, "a limit of age is passed"),
     (AGE, "fresh"): (CALM, "no limit of age is passed any more"),
     (RETRAINING, "due"): (ALARM, "a retraining is due"),
@@ -47,8 +46,8 @@ SENTENCES: Mapping[tuple[str, str], tuple[str, str]] = {
 }
 
 DRIFT_STATES = {drift.DRIFT: "drift", drift.NO_DRIFT: "none"}
-QUALITY_STATES = {quality.WORSE: "worse", quality.HOLDS: "holds"}
-ESTIMATE_STATES = {**QUALITY_STATES, estimates.OFF: "off"}
+QUALITY_STATES = {state: str(state) for state in (QualityState.DEGRADED, QualityState.WITHIN_TOLERANCE)}
+ESTIMATE_STATES = {**QUALITY_STATES, QualityState.AUDIT_FAILED: str(QualityState.AUDIT_FAILED)}
 AGE_STATES = {age.DUE: "due", age.FRESH: "fresh"}
 LIMIT = re.compile(r"params\.yaml: age\.(\w+)")
 MOVE_STATES = {RELEASED: "promoted", ROLLED_BACK: "rolled_back"}
@@ -94,7 +93,7 @@ def _looked(event: Event, params: Alerts, looked_at: str) -> Iterator[Signal]:
     yield Signal(RETRAINING, "due" if decision["retrain"] else "waits", "", tuple(decision["reasons"]))
 
 
-def _known(subject: str, states: Mapping[str, str], found: Mapping[str, Any] | None, about: str) -> Iterator[Signal]:
+def _known(subject: str, states: Mapping[Any, str], found: Mapping[str, Any] | None, about: str) -> Iterator[Signal]:
     if found and found["state"] in states:
         yield Signal(subject, states[found["state"]], about, tuple(found.get("reasons", ())))
 

@@ -20,11 +20,12 @@ from releve.domain.backtest.walk_forward import Course, Window
 from releve.domain.drift import verdict as drift
 from releve.domain.evaluation.evaluation import headline
 from releve.domain.evaluation.metrics import METRICS, score_or_none
+from releve.domain.evaluation.scores import Interval
 from releve.domain.evaluation.split import Fold, rolling_folds
 from releve.domain.gate import gate
 from releve.domain.gate.challenge import read_challenge
 from releve.domain.gate.sanity import Sanity
-from releve.domain.quality.realised import Promise
+from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import BATCH
 from releve.domain.training import learning
 from releve.domain.trigger import trigger
@@ -43,7 +44,7 @@ class Champion:
 
     model: Key
     since: int
-    promise: Promise
+    expected: ExpectedPerformance
     previous: Key | None = None
 
 
@@ -52,7 +53,7 @@ class Challenge:
     """A challenger and what the gate said of it; with a `problem` there is none."""
 
     model: Key
-    promise: Promise
+    expected: ExpectedPerformance
     promote: bool
     reasons: tuple[str, ...]
     last_batches: int
@@ -133,7 +134,7 @@ def play(played: Played, course: Course) -> Story:
     made = yield from challenge(course, params, known=course.start, champion=None)
     if made.problem:
         raise BadInput(f"the rows before the first window make no model: {made.problem}")
-    champion = Champion(made.model, course.start, made.promise)
+    champion = Champion(made.model, course.start, made.expected)
     history, broken = History((Challenged("", True, course.start),)), 0
     looks: list[tuple[int, str]] = []  # of this champion: the row that its window ended before, and its state
     answered: list[Floats] = []
@@ -154,7 +155,7 @@ def play(played: Played, course: Course) -> Story:
         played.turns.append(Turn(window.number, decision, promote, made.reasons, made.last_batches))
         history = _remember(history, evidence, promote=promote, rows=course.known(window))
         if promote:
-            champion = Champion(made.model, window.end, made.promise, champion.model)
+            champion = Champion(made.model, window.end, made.expected, champion.model)
             looks = []
     played.answers = np.concatenate(answered)
 
@@ -181,8 +182,8 @@ def _look(
     newest_kept = yield from answers(course, champion.model, recent, end)
     done = yield [
         look,
-        Keep(champion.model, start, end, champion.promise, kept),
-        Keep(champion.model, recent, end, champion.promise, newest_kept, least=LEAST_RECENT),
+        Keep(champion.model, start, end, champion.expected, kept),
+        Keep(champion.model, recent, end, champion.expected, newest_kept, least=LEAST_RECENT),
     ]
     judged = history.challenges[-1].rows
     return Evidence(
@@ -235,21 +236,21 @@ def challenge(
     final = _model(course, known, last)
     done = yield [*fits, Fit(*final, course.rows)]
     if problem := next((each.problem for each in done if each.problem), ""):
-        return Challenge(final, NO_PROMISE, False, (f"it could not be made: {problem}",), last, problem)
+        return Challenge(final, NO_EXPECTATION, False, (f"it could not be made: {problem}",), last, problem)
     mine = np.concatenate([each.value for each in done[:-1]])
     others = None
     if champion:
         others = yield from answers(course, champion.model, folds[0].start, folds[-1].end)
     (judged,) = yield [Judge(models, champion.model if champion else None, folds, mine, others)]
     if judged.problem:
-        return Challenge(final, NO_PROMISE, False, (judged.problem,), last, judged.problem)
+        return Challenge(final, NO_EXPECTATION, False, (judged.problem,), last, judged.problem)
     decision = _gate(judged.value, params, has_champion=champion is not None)
     found = headline(judged.value)
-    promise = Promise(found.metric, found.score.value, found.score.low, found.score.high, found.rows)
-    return Challenge(final, promise, decision.promote, decision.reasons, last)
+    expected = ExpectedPerformance(found.metric, found.score, found.rows)
+    return Challenge(final, expected, decision.promote, decision.reasons, last)
 
 
-NO_PROMISE = Promise("accuracy", 0.0, 0.0, 0.0, 0)
+NO_EXPECTATION = ExpectedPerformance("accuracy", Interval(0.0, 0.0, 0.0), 0)
 
 
 def _gate(evaluation: dict[str, Any], params: Params, *, has_champion: bool) -> gate.GateDecision:

@@ -22,7 +22,8 @@ from releve.domain.evaluation.split import Fold, numbered
 from releve.domain.gate import judging
 from releve.domain.gate.judging import Case
 from releve.domain.quality import realised as quality
-from releve.domain.quality.realised import Promise, Quality
+from releve.domain.quality.realised import Quality
+from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
 from releve.domain.training.learning import answer, learn
 from releve.domain.training.search_spaces import Candidate
@@ -86,7 +87,7 @@ class Keep:
     model: Key
     start: int
     end: int
-    promise: Promise
+    expected: ExpectedPerformance
     answers: Floats = field(compare=False, repr=False)
     least: int = 0  # labels; 0: statistics.min_rows
 
@@ -160,7 +161,7 @@ def _keep(job: Keep, bench: Bench) -> Quality:
     rule = bench.params.trigger
     return quality.assess(
         bench.scored(job.answers, job.start, job.end) if job.end > job.start else None,
-        promise=job.promise,
+        expected=job.expected,
         tolerance=rule.quality_tolerance,
         min_labels=job.least or bench.params.statistics.min_rows,
         bootstrap=bench.bootstrap,

@@ -1,4 +1,4 @@
-"""The score that calibrated probabilities promise, without a single label: confidence-based performance estimation
+"""Estimate a score from calibrated probabilities, without a single label: confidence-based performance estimation
 (CBPE: Bialek, Kuberski, Perrakis & Bifet 2024, "Estimating Model Performance Under Covariate Shift Without Labels",
 arXiv 2401.08348).
 

@@ -1,5 +1,5 @@
-"""The champion's quality before its labels are there: an estimate, judged against the promise, and audited by the
-labels once they come.
+"""The champion's quality before its labels are there: an estimate, judged against the expected performance, and audited
+by the labels once they come.
 
 An estimate believes that answers mean what they meant on the holdout. Where rows changed and their link to the target
 did not, it follows; where the link changed it is blind, and only labels show it: then the audit fails, the estimate is
@@ -19,7 +19,8 @@ from releve.domain.evaluation.paired import BootstrapConfig, bounds
 from releve.domain.evaluation.scores import Interval, format_interval
 from releve.domain.quality.cbpe import fit_chances
 from releve.domain.quality.direct_loss_estimation import fit_losses
-from releve.domain.quality.realised import UNKNOWN, Answered, Promise, judged
+from releve.domain.quality.realised import Answered, QualityState, judged
+from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 
@@ -29,7 +30,6 @@ RESAMPLES = 200  # of rows, labels and calibrations: each draw fits a calibratio
 AUDIT_CONFIDENCE = 0.99  # that an estimate is wrong before it is switched off: it is audited in every monitoring run
 AUDIT_TOLERANCE = 0.02  # a gap that is too small to matter, in the unit of gate.margin
 
-OFF = "off"  # the audit failed; the other states are those of `releve.domain.quality.realised`
 NOT_KEPT = "this model version has no answers to its holdout for the classes of today; the next retraining keeps them"
 
 
@@ -46,21 +46,21 @@ class Audit:
 
 @dataclass(frozen=True)
 class Estimate:
-    """`state` is one of unknown, holds, unclear, worse, off; `score` and `change` are None when unknown or off."""
+    """`score` and `change` are None where the state is unknown or the audit failed."""
 
-    state: str
+    state: QualityState
     method: str
     metric: str
     rows: int
     score: Interval | None = None
-    change: Interval | None = None  # from the promise to the estimate; positive is better, whatever the metric
+    change: Interval | None = None  # from the expected score to the estimate; positive is better, whatever the metric
     audit: Audit | None = None  # None: too few labels yet
     reasons: tuple[str, ...] = ()
 
     @property
     def concept_drift_suspected(self) -> bool:
         """Answers no longer mean what they meant on the holdout."""
-        return self.state == OFF
+        return self.state == QualityState.AUDIT_FAILED
 
     def __str__(self) -> str:
         return f"{self.state} ({'; '.join(self.reasons)})"
@@ -105,7 +105,7 @@ def estimate(
     labelled: Answered | None,
     *,
     schema: Schema,
-    promise: Promise,
+    expected: ExpectedPerformance,
     tolerance: float,
     min_rows: int,
     bootstrap: BootstrapConfig,
@@ -116,22 +116,22 @@ def estimate(
     quality. `min_rows`: of the holdout, of the window, and with labels for the audit.
     """
     bootstrap = replace(bootstrap, resamples=RESAMPLES)
-    too_few = _too_few(holdout, window, promise, min_rows)
+    too_few = _too_few(holdout, window, expected, min_rows)
     if holdout is None or window is None or too_few:
-        return Estimate(UNKNOWN, "", promise.metric, len(window or ()), reasons=(too_few,))
-    fitted = fit(promise.metric, holdout, schema, bootstrap)
+        return Estimate(QualityState.UNKNOWN, "", expected.metric, len(window or ()), reasons=(too_few,))
+    fitted = fit(expected.metric, holdout, schema, bootstrap)
     found = audit(fitted, labelled, min_rows, bootstrap)
-    told_of = _audit_told(found, labelled, promise.metric, min_rows)
-    known = Estimate(UNKNOWN, fitted.method, promise.metric, len(window), audit=found, reasons=(told_of,))
+    told_of = _audit_told(found, labelled, expected.metric, min_rows)
+    known = Estimate(QualityState.UNKNOWN, fitted.method, expected.metric, len(window), audit=found, reasons=(told_of,))
     if found and not found.passed:
-        return replace(known, state=OFF)
+        return replace(known, state=QualityState.AUDIT_FAILED)
     score = interval(fitted, window, bootstrap)
     if score is None:
-        return replace(known, reasons=(f"{promise.metric} is not defined on labels that could come of it", told_of))
-    state, change = judged(score, promise, tolerance)
+        return replace(known, reasons=(f"{expected.metric} is not defined on labels that could come of it", told_of))
+    state, change = judged(score, expected, tolerance)
     low, high = format_score(score.low), format_score(score.high)
-    figures = f"{promise.metric} {format_score(score.value)} [{low}, {high}] without labels"
-    compared = f"{figures}, {format_score(promise.value)} was promised, a change of {format_interval(change)}"
+    figures = f"{expected.metric} {format_score(score.value)} [{low}, {high}] without labels"
+    compared = f"{figures}, {format_score(expected.score.value)} was expected, a change of {format_interval(change)}"
     return replace(known, state=state, score=score, change=change, reasons=(compared, told_of))
 
 
@@ -166,7 +166,7 @@ def interval(fitted: Estimator, window: Answered, bootstrap: BootstrapConfig) ->
     return Interval(fitted.value(window), *bounds(drawn, blocks=blocks, confidence=bootstrap.confidence))
 
 
-def _too_few(holdout: Answered | None, window: Answered | None, promise: Promise, min_rows: int) -> str:
+def _too_few(holdout: Answered | None, window: Answered | None, expected: ExpectedPerformance, min_rows: int) -> str:
     if holdout is None:
         return NOT_KEPT
     needed = f"an estimate needs {min_rows} (params.yaml: statistics.min_rows)"
@@ -174,7 +174,11 @@ def _too_few(holdout: Answered | None, window: Answered | None, promise: Promise
         count = 0 if rows is None else len(rows)
         if count < min_rows:
             return f"{count} {what}; {needed}"
-    return "" if METRICS[promise.metric].is_defined(holdout.scored) else f"the holdout does not define {promise.metric}"
+    return (
+        ""
+        if METRICS[expected.metric].is_defined(holdout.scored)
+        else f"{expected.metric} is not defined on the holdout"
+    )
 
 
 def _audit_told(found: Audit | None, labelled: Answered | None, metric: str, min_rows: int) -> str:

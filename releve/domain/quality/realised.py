@@ -1,6 +1,7 @@
 """Answers of the ledger as a sheet that any metric can score, with their labels or before these have come."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,9 +10,9 @@ from numpy.typing import NDArray
 from releve.core.formatting import format_score
 from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, in_units
 from releve.domain.evaluation.paired import BootstrapConfig, score_interval
-from releve.domain.evaluation.scores import Interval, difference, format_interval, share
+from releve.domain.evaluation.scores import Interval, difference, format_interval
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows
-from releve.domain.registry.release import Release
+from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.target import REGRESSION, Target
 
 if TYPE_CHECKING:
@@ -102,43 +103,25 @@ def _certain(label: Any, target: Target) -> list[float]:
     return [float(label == other) for other in target.classes]
 
 
-UNKNOWN, HOLDS, UNCLEAR, WORSE = "unknown", "holds", "unclear", "worse"
+class QualityState(StrEnum):
+    """What a score, realised or estimated, says of the expected performance."""
 
-
-@dataclass(frozen=True)
-class Promise:
-    """The score at promotion and its interval, on so many rows of holdout: a promise is no exact figure either."""
-
-    metric: str
-    value: float
-    low: float
-    high: float
-    rows: int
-
-    @property
-    def interval(self) -> Interval:
-        """As sure as those rows made it."""
-        return Interval(self.value, self.low, self.high)
-
-
-def promise_of(release: Release, *, confidence: float) -> Promise:
-    """The promise of a release; of one made before its interval was kept, with Wilson's interval of a share."""
-    low, high = release.promise_low, release.promise_high
-    if low is None or high is None:
-        known = share(round(release.promise * release.promise_rows), release.promise_rows, confidence=confidence)
-        low, high = known.low, known.high
-    return Promise(release.metric, release.promise, low, high, release.promise_rows)
+    UNKNOWN = "unknown"  # too few rows
+    WITHIN_TOLERANCE = "within tolerance"
+    INCONCLUSIVE = "inconclusive"  # more rows will tell
+    DEGRADED = "degraded"
+    AUDIT_FAILED = "audit failed"  # of an estimate alone: labels contradict it, and it is not used
 
 
 @dataclass(frozen=True)
 class Quality:
-    """`state` is one of unknown (too few labels), holds, unclear, worse; the figures are None when unknown."""
+    """The figures are None where the state is unknown: too few labels."""
 
-    state: str
+    state: QualityState
     labelled: int
-    promise: float
+    expected: float
     score: Interval | None = None
-    change: Interval | None = None  # from the promise to now; positive is better, whatever the metric
+    change: Interval | None = None  # from the expected performance to now; positive is better, whatever the metric
     metric: str = "accuracy"
     answered: int | None = None  # answers that could have been labelled; events of earlier versions do not say
 
@@ -147,8 +130,8 @@ class Quality:
             return f"{self.labelled} labelled answers{self._share} are too few to know the quality"
         return (
             f"{self.metric} {format_score(self.score.value)} on {self.labelled} labelled answers{self._share}, "
-            f"{format_score(self.promise)} was "
-            f"promised, a change of {format_interval(self.change)}"
+            f"{format_score(self.expected)} was "
+            f"expected, a change of {format_interval(self.change)}"
             f"{'' if METRICS[self.metric].sign > 0 else ' (positive is better)'}: {self.state}"
         )
 
@@ -158,34 +141,36 @@ class Quality:
         return f" (of {self.answered} answers)" if self.answered and self.answered > self.labelled else ""
 
 
-def judged(score: Interval, promise: Promise, tolerance: float) -> tuple[str, Interval]:
-    """The state, and the change from the promise; positive is better, whatever the metric.
+def judged(score: Interval, expected: ExpectedPerformance, tolerance: float) -> tuple[QualityState, Interval]:
+    """The state, and the change from the expected performance; positive is better, whatever the metric.
 
-    worse: the whole interval of the change lies below 0. holds: it lies above -tolerance (in the metric's unit, or a
-    share of the promise: `metrics.in_units`). unclear: neither; more rows will tell.
+    degraded: the whole interval of the change lies below 0. within tolerance: it lies above -tolerance (in the metric's
+    unit, or a share of the expected score: `metrics.in_units`). inconclusive: neither.
     """
-    better = METRICS[promise.metric].sign > 0
-    change = difference(score, promise.interval) if better else difference(promise.interval, score)
-    allowed = in_units(promise.metric, tolerance, promise.value)
-    return (WORSE if change.high < 0 else HOLDS if change.low >= -allowed else UNCLEAR), change
+    better = METRICS[expected.metric].sign > 0
+    change = difference(score, expected.score) if better else difference(expected.score, score)
+    allowed = in_units(expected.metric, tolerance, expected.score.value)
+    if change.high < 0:
+        return QualityState.DEGRADED, change
+    return QualityState.WITHIN_TOLERANCE if change.low >= -allowed else QualityState.INCONCLUSIVE, change
 
 
 def assess(
     found: ScoredPredictions | None,
     *,
-    promise: Promise,
+    expected: ExpectedPerformance,
     tolerance: float,
     min_labels: int,
     bootstrap: BootstrapConfig,
     answered: int | None = None,
 ) -> Quality:
-    """Compare the realised score with the promised one, both with their doubt.
+    """Compare the realised score with the expected one, both with their doubt.
 
     `found`: labelled answers in time order; None where there is none. `answered`: those without a label included.
     """
     labelled = 0 if found is None else len(found)
-    if found is None or labelled < max(min_labels, 1) or not METRICS[promise.metric].is_defined(found):
-        return Quality(UNKNOWN, labelled, promise.value, metric=promise.metric, answered=answered)
-    score = score_interval(promise.metric, found, bootstrap)
-    state, change = judged(score, promise, tolerance)
-    return Quality(state, labelled, promise.value, score, change, promise.metric, answered)
+    if found is None or labelled < max(min_labels, 1) or not METRICS[expected.metric].is_defined(found):
+        return Quality(QualityState.UNKNOWN, labelled, expected.score.value, metric=expected.metric, answered=answered)
+    score = score_interval(expected.metric, found, bootstrap)
+    state, change = judged(score, expected, tolerance)
+    return Quality(state, labelled, expected.score.value, score, change, expected.metric, answered)

@@ -1,9 +1,12 @@
 """A release: ONE model version and ONE index version, moved and rolled back together."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from releve.core.errors import Conflict
+from releve.domain.evaluation.scores import Interval
 
 UNEVALUATED, CHALLENGER, CHAMPION = "unevaluated", "challenger", "champion"
 PREVIOUS, RETIRED, REFUSED = "previous champion", "retired", "refused"
@@ -34,8 +37,18 @@ def check_can_become(state: str, new_state: str) -> None:
 
 
 @dataclass(frozen=True)
-class Release:
+class ExpectedPerformance:
+    """The score on the holdout at promotion, which the champion is held to."""
+
+    metric: str
+    score: Interval
+    rows: int  # of holdout
+
+
+class Release(BaseModel):
     """What serves: everything needed to answer "which model, which vectors, from which data"."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     scenario: str
     model: str  # model store tag, "<scenario>:<version>"
@@ -45,12 +58,8 @@ class Release:
     data_version: str  # md5 of the rows, as DVC names it, or SEED_VERSION
     revision: str  # git commit on releve/<scenario>
     rows: int  # labelled rows the model learned from
-    promise: float  # score on the holdout when it was promoted
-    promise_rows: int  # of that holdout
-    metric: str = "accuracy"  # of the promise; this and its interval are younger than the first releases
-    promise_low: float | None = None
-    promise_high: float | None = None
+    expected: ExpectedPerformance
 
     def as_dict(self) -> dict[str, Any]:
-        """For the registry; `Release(**release.as_dict())` gives it back."""
-        return asdict(self)
+        """For the registry; `Release.model_validate` gives it back."""
+        return self.model_dump(mode="json")

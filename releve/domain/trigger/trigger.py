@@ -14,9 +14,8 @@ from releve.domain.drift import verdict as drift
 from releve.domain.drift.verdict import Verdict
 from releve.domain.evaluation.metrics import in_units
 from releve.domain.evaluation.scores import format_interval
-from releve.domain.quality import realised as quality
 from releve.domain.quality.estimate import Estimate
-from releve.domain.quality.realised import Quality
+from releve.domain.quality.realised import Quality, QualityState
 from releve.domain.quality.staleness import Age
 from releve.domain.trigger import cadence
 from releve.domain.trigger.cadence import Challenged, Payoff
@@ -176,10 +175,12 @@ def _drift(evidence: Evidence, history: History, params: Trigger) -> Iterator[Ca
 
 
 def _quality(evidence: Evidence, history: History, params: Trigger) -> Iterator[Cause]:
-    if evidence.quality.state == quality.WORSE:
-        yield QUALITY, "the champion is worse than promised"
-    elif _is_unlabelled(evidence) and evidence.estimate is not None and evidence.estimate.state == quality.WORSE:
-        yield ESTIMATE, "labels are late, and the champion is estimated to be worse than promised"
+    if evidence.quality.state == QualityState.DEGRADED:
+        yield QUALITY, "the champion is worse than expected"
+    elif (
+        _is_unlabelled(evidence) and evidence.estimate is not None and evidence.estimate.state == QualityState.DEGRADED
+    ):
+        yield ESTIMATE, "labels are late, and the champion is estimated to be worse than expected"
     if evidence.estimate is not None and evidence.estimate.concept_drift_suspected:
         yield CONCEPT, "the estimate of the quality was wrong where labels came in: what is to be learned has changed"
 
@@ -204,7 +205,7 @@ def _auto(evidence: Evidence, history: History, params: Trigger) -> Iterator[Cau
 
 
 def _can_pay(evidence: Evidence, history: History, params: Trigger) -> bool:
-    is_sure = evidence.recent is not None and evidence.recent.state == quality.WORSE
+    is_sure = evidence.recent is not None and evidence.recent.state == QualityState.DEGRADED
     return cadence.has_budget(history.challenges, evidence.new_batches, params, is_sure=is_sure)
 
 
@@ -214,11 +215,11 @@ def _sag(evidence: Evidence, history: History, params: Trigger) -> Iterator[Caus
     if recent is None or recent.change is None:
         return
     change, doubt = recent.change, recent.change.high - recent.change.value
-    allowed = in_units(recent.metric, params.quality_tolerance, recent.promise)
+    allowed = in_units(recent.metric, params.quality_tolerance, recent.expected)
     likely = change.value < -allowed and change.value + doubt / 2 < 0
     is_wary = cadence.is_wary(history.challenges, evidence.payoff)
-    if recent.state == quality.WORSE or (likely and not is_wary):
-        yield SAG, f"the newest batch is answered worse than promised: a change of {format_interval(change)}"
+    if recent.state == QualityState.DEGRADED or (likely and not is_wary):
+        yield SAG, f"the newest batch is answered worse than expected: a change of {format_interval(change)}"
 
 
 Policy = Callable[[Evidence, History, Trigger], Iterator[Cause]]
@@ -234,14 +235,14 @@ POLICIES: dict[str, Policy] = {
 
 
 def _is_unlabelled(evidence: Evidence) -> bool:
-    return evidence.quality.state == quality.UNKNOWN
+    return evidence.quality.state == QualityState.UNKNOWN
 
 
 def _copes(evidence: Evidence) -> bool:
     """By labels, or by the estimate while there are too few: never by an estimate against labels."""
     if _is_unlabelled(evidence):
-        return evidence.estimate is not None and evidence.estimate.state == quality.HOLDS
-    return evidence.quality.state == quality.HOLDS
+        return evidence.estimate is not None and evidence.estimate.state == QualityState.WITHIN_TOLERANCE
+    return evidence.quality.state == QualityState.WITHIN_TOLERANCE
 
 
 def _why_not(evidence: Evidence, history: History, params: Trigger) -> str:

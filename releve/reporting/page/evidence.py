@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from releve.domain.quality.realised import Promise
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import CHALLENGED, MOVES, Event
-from releve.domain.registry.release import Release
-from releve.reporting.page.history import Look, looks_of, promises_of
+from releve.domain.registry.release import ExpectedPerformance, Release
+from releve.reporting.page.history import Look, expectations_of, looks_of
 
 
 @dataclass(frozen=True)
@@ -38,5 +37,5 @@ class PageEvidence:
         return tuple(event for event in self.events if event.kind in MOVES)
 
     @cached_property
-    def promises(self) -> dict[str, Promise]:
-        return promises_of(self.events)
+    def expectations(self) -> dict[str, ExpectedPerformance]:
+        return expectations_of(self.events)

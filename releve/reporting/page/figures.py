@@ -48,7 +48,7 @@ def _newest_quality(evidence: PageEvidence) -> Figure:
     said, score = newest.quality, interval_of(newest.quality.get("score"))
     if not score:
         return _of(newest, evidence, name, UNKNOWN, _last_known(evidence, "too few new labels"))
-    note = f"{said.get('metric', 'accuracy')} {told_score(score)}, {format_score(said['promise'])} was promised"
+    note = f"{said.get('metric', 'accuracy')} {told_score(score)}, {format_score(said['expected'])} was expected"
     return _of(newest, evidence, name, said["state"], note)
 
 

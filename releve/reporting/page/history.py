@@ -8,9 +8,9 @@ from typing import Any
 from releve.core.formatting import format_score
 from releve.domain.drift.verdict import OF_ANSWERS
 from releve.domain.evaluation.scores import Interval
-from releve.domain.quality.realised import Promise
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, Event
+from releve.domain.registry.release import ExpectedPerformance, Release
 from releve.reporting.drawing.blocks import BACK, REFUSAL, RELEASE, Mark
 
 MARKS = {"released": RELEASE, "rolled_back": BACK, "withdrawn": BACK}
@@ -100,16 +100,11 @@ def told_score(found: Interval) -> str:
     return f"{format_score(found.value)} [{format_score(found.low)}, {format_score(found.high)}]"
 
 
-def promises_of(events: Iterable[Event]) -> dict[str, Promise]:
-    """By model; a promise made before intervals were kept is its own interval."""
+def expectations_of(events: Iterable[Event]) -> dict[str, ExpectedPerformance]:
+    """By model."""
     releases = [event.payload["release"] for event in events if event.kind in MOVES and event.payload.get("release")]
-    return {said["model"]: _promise(said) for said in releases}
-
-
-def _promise(said: Mapping[str, Any]) -> Promise:
-    value = float(said["promise"])
-    low, high = (value if said.get(key) is None else float(said[key]) for key in ("promise_low", "promise_high"))
-    return Promise(said.get("metric", "accuracy"), value, low, high, int(said["promise_rows"]))
+    found = [Release.model_validate(said) for said in releases]
+    return {release.model: release.expected for release in found}
 
 
 def marks_of(events: Iterable[Event], windows: Sequence[QualityWindow]) -> tuple[Mark, ...]:

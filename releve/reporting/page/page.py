@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from releve.core.formatting import span
-from releve.domain.quality.estimate import OFF
+from releve.domain.quality.realised import QualityState
 from releve.domain.quality.staleness import days_between
 from releve.reporting.backtest_page import backtest
 from releve.reporting.drawing.blocks import Block, Facts, Page, Section, Words
@@ -15,7 +15,7 @@ from releve.reporting.page.figures import figures, told_look
 from releve.reporting.page.history import Look, to_the_minute, told_score
 from releve.reporting.page.quality import estimates, label_delay, quality
 
-WITHOUT_SCORE = {OFF: "labels contradicted the estimate, which is switched off"}
+WITHOUT_SCORE = {QualityState.AUDIT_FAILED: "labels contradicted the estimate, which is switched off"}
 SECTIONS: dict[str, Callable[[PageEvidence], list[Block]]] = {
     "Quality over time": quality,
     "Estimates while labels are late": estimates,
@@ -64,11 +64,14 @@ def _serving(evidence: PageEvidence) -> list[Block]:
         return [
             Words(("Nothing serves. The retrain flow makes a challenger, and releases it when the gate accepts it.",))
         ]
-    promise = evidence.promises.get(release.model)
+    expected = evidence.expectations.get(release.model)
     lines = [
         ("model version", release.model),
         ("since", to_the_minute(evidence.since)),
-        ("promise", f"{release.metric} {told_score(promise.interval)} on {promise.rows} rows" if promise else ""),
+        (
+            "expected performance",
+            f"{expected.metric} {told_score(expected.score)} on {expected.rows} rows" if expected else "",
+        ),
         ("learned from", f"{release.rows} labelled rows, data version {release.data_version}"),
         ("index version", f"{release.index}, {release.index_rows} rows"),
         ("git revision", release.revision),

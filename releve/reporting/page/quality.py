@@ -1,13 +1,13 @@
-"""Quality over time: what each window was worth, beside the promise, the naive answer and the estimates."""
+"""Quality over time: each window beside the expected performance, the naive answer and the estimates."""
 
 from collections.abc import Sequence
 from itertools import groupby
 
 from releve.core.formatting import format_score, unit_of
 from releve.domain.evaluation.scores import Interval
-from releve.domain.quality.estimate import OFF
-from releve.domain.quality.realised import Promise
+from releve.domain.quality.realised import QualityState
 from releve.domain.quality.windows import QualityWindow
+from releve.domain.registry.release import ExpectedPerformance
 from releve.reporting.drawing.blocks import (
     BARS,
     ESTIMATES,
@@ -32,8 +32,8 @@ BESIDE = 0.25  # of a window
 LISTED = 200  # rows of a table
 NO_ANSWERS = "Nothing is known of the quality yet: no answers are in the ledger."
 NO_LABELS = "Nothing is known of the quality yet: no window has labels enough for a score."
-STATES = {OFF: ": labels contradicted the estimates, and so concept drift is suspected"}
-HEADS = ("window", "until (UTC)", "model", "answered", "labelled", "score", "naive", "promise")
+STATES = {QualityState.AUDIT_FAILED: ": labels contradicted the estimates, and so concept drift is suspected"}
+HEADS = ("window", "until (UTC)", "model", "answered", "labelled", "score", "naive", "expected")
 
 
 def quality(evidence: PageEvidence) -> list[Block]:
@@ -101,7 +101,7 @@ def _picture(evidence: PageEvidence) -> Timeline:
         _described(evidence, windows),
         _times(windows),
         tuple(each for each in series if each.points),
-        _bands(windows, evidence.promises),
+        _bands(windows, evidence.expectations),
         _marks(evidence, windows),
     )
 
@@ -147,15 +147,16 @@ def _estimated(look: Look) -> Interval | None:
     return interval_of(look.estimate.get("score"))
 
 
-def _bands(windows: Sequence[QualityWindow], promises: dict[str, Promise]) -> tuple[Band, ...]:
+def _bands(windows: Sequence[QualityWindow], expectations: dict[str, ExpectedPerformance]) -> tuple[Band, ...]:
     """One per stretch of windows that one model answered."""
     runs = [(model, list(run)) for model, run in groupby(enumerate(windows), key=lambda each: each[1].model)]
-    return tuple(_band(run[0][0], run[-1][0], model, promises[model]) for model, run in runs if model in promises)
+    known = [(model, run) for model, run in runs if model in expectations]
+    return tuple(_band(run[0][0], run[-1][0], model, expectations[model]) for model, run in known)
 
 
-def _band(first: int, last: int, model: str, promise: Promise) -> Band:
-    note = f"{model} promised {told_score(promise.interval)}"
-    return Band(first - 0.5, last + 0.5, promise.value, promise.low, promise.high, note)
+def _band(first: int, last: int, model: str, expected: ExpectedPerformance) -> Band:
+    note = f"{model}, expected performance {told_score(expected.score)}"
+    return Band(first - 0.5, last + 0.5, expected.score.value, expected.score.low, expected.score.high, note)
 
 
 def _described(evidence: PageEvidence, windows: Sequence[QualityWindow]) -> str:
@@ -163,8 +164,8 @@ def _described(evidence: PageEvidence, windows: Sequence[QualityWindow]) -> str:
     if not scored or scored[-1].score is None:
         return f"{len(windows)} windows, none with a score."
     newest = scored[-1]
-    promise = evidence.promises.get(newest.model)
-    beside = f", {format_score(promise.value)} was promised" if promise else ""
+    expected = evidence.expectations.get(newest.model)
+    beside = f", {format_score(expected.score.value)} was expected" if expected else ""
     return (
         f"{len(scored)} of {len(windows)} windows have a score; the newest is {told_score(scored[-1].score)}{beside}."
     )
@@ -182,12 +183,12 @@ def _left_out(windows: int) -> str:
 def _table(evidence: PageEvidence) -> Folded:
     numbered = list(enumerate(evidence.windows, start=1))[-LISTED:]
     title = f"The newest {LISTED} windows as a table" if len(evidence.windows) > LISTED else "As a table"
-    rows = tuple(_row(number, window, evidence.promises) for number, window in reversed(numbered))
+    rows = tuple(_row(number, window, evidence.expectations) for number, window in reversed(numbered))
     return Folded(title, (Table(HEADS, rows),))
 
 
-def _row(number: int, window: QualityWindow, promises: dict[str, Promise]) -> tuple[str, ...]:
-    promise = promises.get(window.model)
+def _row(number: int, window: QualityWindow, expectations: dict[str, ExpectedPerformance]) -> tuple[str, ...]:
+    expected = expectations.get(window.model)
     return (
         str(number),
         to_the_minute(window.last_at),
@@ -196,7 +197,7 @@ def _row(number: int, window: QualityWindow, promises: dict[str, Promise]) -> tu
         str(window.labelled),
         told_score(window.score) if window.score else "not known yet",
         format_score(window.naive) if window.naive is not None else "",
-        format_score(promise.value) if promise else "",
+        format_score(expected.score.value) if expected else "",
     )
 
 

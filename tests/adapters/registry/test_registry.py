@@ -18,8 +18,9 @@ import sqlalchemy as sa
 
 from releve.adapters.registry.registry import ChainBroken, Registry, RegistryUnavailable, StaleRelease
 from releve.core.errors import BadInput, Conflict
+from releve.domain.evaluation.scores import Interval
 from releve.domain.registry.chain import GENESIS, INGESTED, MOVES, RELEASED, ROLLED_BACK, WITHDRAWN
-from releve.domain.registry.release import Release
+from releve.domain.registry.release import ExpectedPerformance, Release
 
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
@@ -79,8 +80,7 @@ def a_release(version, scenario="digits"):
         data_version="cd" * 16,
         revision="ef" * 20,
         rows=900,
-        promise=0.951,
-        promise_rows=300,
+        expected=ExpectedPerformance("accuracy", Interval(0.951, 0.92, 0.97), 300),
     )
 
 

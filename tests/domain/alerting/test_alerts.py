@@ -37,19 +37,38 @@ def shown(made):
 
 
 def quality(state):
-    return {"state": state, "labelled": 120, "promise": 0.9, "score": None, "metric": "accuracy"}
+    return {"state": state, "labelled": 120, "expected": 0.9, "score": None, "metric": "accuracy"}
 
 
 def estimate(state):
     return {"state": state, "method": "", "metric": "accuracy", "rows": 200, "reasons": [f"{state}!"]}
 
 
+FINE = "within tolerance"
 CASES = [  # what a look says in an alarm, and when it is over
     ("data", "broken", "sound", {"drift": drift("broken data")}, {"drift": drift("no drift")}),
     ("drift", "drift", "none", {"drift": drift("drift")}, {"drift": drift("no drift")}),
-    ("quality", "worse", "holds", {"quality": quality("worse")}, {"quality": quality("holds")}),
-    ("estimate", "worse", "holds", {"estimate": estimate("worse")}, {"estimate": estimate("holds")}),
-    ("estimate", "off", "holds", {"estimate": estimate("off")}, {"estimate": estimate("holds")}),
+    (
+        "quality",
+        "degraded",
+        "within tolerance",
+        {"quality": quality("degraded")},
+        {"quality": quality("within tolerance")},
+    ),
+    (
+        "estimate",
+        "degraded",
+        "within tolerance",
+        {"estimate": estimate("degraded")},
+        {"estimate": estimate("within tolerance")},
+    ),
+    (
+        "estimate",
+        "audit failed",
+        "within tolerance",
+        {"estimate": estimate("audit failed")},
+        {"estimate": estimate("within tolerance")},
+    ),
     ("age", "due", "fresh", {"age": {"state": "due", "reasons": ["idle"]}}, {"age": {"state": "fresh", "reasons": []}}),
     ("retraining", "due", "waits", {"retrain": True}, {"retrain": False}),
 ]
@@ -92,15 +111,15 @@ def test_every_subject_can_be_muted_and_has_a_case_here():
     "unsure",
     [
         {"drift": drift("insufficient data"), "quality": quality("unknown")},
-        {"drift": drift("drift suspected"), "quality": quality("unclear"), "estimate": estimate("unknown")},
+        {"drift": drift("drift suspected"), "quality": quality("inconclusive"), "estimate": estimate("unknown")},
     ],
 )
 def test_a_look_that_cannot_tell_neither_ends_an_alarm_nor_repeats_it(unsure):
-    alarm = {"drift": drift("drift"), "quality": quality("worse")}
+    alarm = {"drift": drift("drift"), "quality": quality("degraded")}
 
     made = messages(look_event(**alarm), look_event(day=2, **unsure), repeat_hours=24.0, silence_hours=0.0)
 
-    assert shown(made) == [("drift", "drift", RAISED), ("quality", "worse", RAISED)]
+    assert shown(made) == [("drift", "drift", RAISED), ("quality", "degraded", RAISED)]
 
 
 @pytest.mark.parametrize(("hours", "told"), [(23.9, 1), (24, 2), (24.1, 2)])
@@ -141,7 +160,7 @@ def test_more_repeats_wanted_from_today_bring_none_of_the_past():
 
 
 def test_the_same_alarm_of_another_model_is_a_change():
-    looks = [look_event(quality=quality("worse"), day=day, model=model) for day, model in ((0, MODEL), (0.1, OTHER))]
+    looks = [look_event(quality=quality("degraded"), day=day, model=model) for day, model in ((0, MODEL), (0.1, OTHER))]
 
     made = messages(*looks)
 
@@ -216,7 +235,7 @@ def test_what_was_never_looked_through_is_told_later_in_order_with_the_same_ids(
 
 
 def test_a_scenario_with_a_past_but_no_book_tells_its_newest_event_alone():
-    looks = numbered(look_event(quality=quality("worse")), look_event(drift=drift("drift"), day=0.1))
+    looks = numbered(look_event(quality=quality("degraded")), look_event(drift=drift("drift"), day=0.1))
 
     _, made = look_through(first_book(looks), looks, params())
 

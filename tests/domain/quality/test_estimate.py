@@ -6,10 +6,12 @@ import pytest
 
 from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, compute_score
 from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.scores import Interval
 from releve.domain.quality import estimate as estimates
 from releve.domain.quality.cbpe import calibrate, calibrated, expected_losses
-from releve.domain.quality.estimate import OFF, audit, estimate, fit
-from releve.domain.quality.realised import HOLDS, UNCLEAR, UNKNOWN, WORSE, Answered, Promise
+from releve.domain.quality.estimate import audit, estimate, fit
+from releve.domain.quality.realised import Answered, QualityState
+from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import BINARY, MULTICLASS, REGRESSION
 from tests.tables import make_params
@@ -58,19 +60,19 @@ EVERY = [
 ]
 
 
-def promised(metric, task, better=0.0):
+def expected_performance(metric, task, better=0.0):
     """What the model scores on many rows like the holdout, or better by that share."""
     value = compute_score(metric, answered(task, 5000, seed=1).scored) * (1 + METRICS[metric].sign * better)
-    return Promise(metric, value, value - 0.01, value + 0.01, 300)
+    return ExpectedPerformance(metric, Interval(value, value - 0.01, value + 0.01), 300)
 
 
-def estimated(metric="accuracy", task=BINARY, *, holdout=300, window=None, labelled=None, promise=None):
+def estimated(metric="accuracy", task=BINARY, *, holdout=300, window=None, labelled=None, expected=None):
     return estimate(
         answered(task, holdout, seed=2) if holdout else None,
         answered(task, seed=3) if window is None else window,
         labelled,
         schema=SCHEMAS[task],
-        promise=promise or promised(metric, task),
+        expected=expected or expected_performance(metric, task),
         tolerance=0.15,
         min_rows=STATISTICS.min_rows,
         bootstrap=DOUBT,
@@ -105,7 +107,7 @@ def test_an_audit_fails_where_answers_no_longer_mean_what_they_meant(metric):
 
     found = estimated(metric, task, labelled=answered(task, seed=6, concept=True))
 
-    assert (found.state, found.score, found.change) == (OFF, None, None)
+    assert (found.state, found.score, found.change) == (QualityState.AUDIT_FAILED, None, None)
     assert found.concept_drift_suspected
     assert found.audit.gap.high < 0
     assert "concept drift suspected" in str(found)
@@ -129,14 +131,17 @@ def test_audits_fail_in_at_most_one_of_twenty_looks_where_only_the_rows_changed(
     assert sum(failed) <= 0.05 * looks
 
 
-@pytest.mark.parametrize(("better", "states"), [(0.0, (HOLDS, UNCLEAR)), (0.4, (WORSE,))])
+@pytest.mark.parametrize(
+    ("better", "states"),
+    [(0.0, ("within tolerance", "inconclusive")), (0.4, ("degraded",))],
+)
 @pytest.mark.parametrize("metric", ["accuracy", "mae"])
-def test_the_estimate_is_judged_against_the_promise(metric, better, states):
-    found = estimated(metric, task_of(metric), promise=promised(metric, task_of(metric), better))
+def test_the_estimate_is_judged_against_the_expected_performance(metric, better, states):
+    found = estimated(metric, task_of(metric), expected=expected_performance(metric, task_of(metric), better))
 
     assert found.state in states
     assert found.reasons[0].startswith(f"{metric} ")
-    assert "was promised" in found.reasons[0]
+    assert "was expected" in found.reasons[0]
 
 
 @pytest.mark.parametrize(("rows", "known"), [(0, False), (89, False), (90, True), (91, True)])
@@ -144,8 +149,8 @@ def test_an_estimate_needs_answers_to_the_holdout_and_answers_to_be_estimated(ro
     few_kept = estimated(holdout=rows)
     few_asked = estimated(window=answered(BINARY, rows)) if rows else estimated(holdout=None)
 
-    assert (few_kept.state != UNKNOWN) is known
-    assert (few_asked.state != UNKNOWN) is known
+    assert (few_kept.state != QualityState.UNKNOWN) is known
+    assert (few_asked.state != QualityState.UNKNOWN) is known
     assert (few_kept.score is not None) is known
     assert few_kept.reasons
 

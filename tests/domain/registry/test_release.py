@@ -1,10 +1,11 @@
-from dataclasses import FrozenInstanceError, replace
 from itertools import product
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from releve.core.errors import Conflict
+from releve.domain.evaluation.scores import Interval
 from releve.domain.registry.lifecycle import mermaid
 from releve.domain.registry.release import (
     CHALLENGER,
@@ -14,6 +15,7 @@ from releve.domain.registry.release import (
     RETIRED,
     TRANSITIONS,
     UNEVALUATED,
+    ExpectedPerformance,
     Release,
     can_become,
     check_can_become,
@@ -32,10 +34,9 @@ def a_release(**changes):
         data_version="cd" * 16,
         revision="ef" * 20,
         rows=900,
-        promise=0.951,
-        promise_rows=300,
+        expected=ExpectedPerformance("accuracy", Interval(0.951, 0.92, 0.97), 300),
     )
-    return replace(release, **changes)
+    return release.model_copy(update=changes)
 
 
 def test_every_state_has_its_line_in_the_table():
@@ -79,11 +80,11 @@ def test_a_refusal_names_the_moves_that_are_open():
 def test_a_release_survives_the_way_into_the_registry_and_back():
     release = a_release()
 
-    assert Release(**release.as_dict()) == release
+    assert Release.model_validate(release.as_dict()) == release
 
 
 def test_a_release_cannot_be_changed():
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(ValidationError, match="frozen"):
         a_release().model = "digits:v2"
 
 

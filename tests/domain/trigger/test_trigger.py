@@ -5,40 +5,39 @@ import pytest
 from releve.domain.drift import verdict as drift
 from releve.domain.drift.verdict import Verdict
 from releve.domain.evaluation.scores import Interval, share
-from releve.domain.quality import realised as quality
-from releve.domain.quality.realised import Quality
+from releve.domain.quality.realised import Quality, QualityState
 from releve.domain.trigger.trigger import Challenged, Evidence, History, Payoff, decide
 from tests.tables import make_params
 
 RULE = make_params(trigger={"min_new_rows": 250, "max_new_rows": 400}).trigger
 STATES = (drift.INSUFFICIENT, drift.NO_DRIFT, drift.DRIFT, drift.BROKEN)
-QUALITIES = (quality.UNKNOWN, quality.HOLDS, quality.UNCLEAR, quality.WORSE)
+QUALITIES = tuple(QualityState)[:4]
 
 
-def an_evidence(*, drifted=drift.NO_DRIFT, kept=quality.HOLDS, new_rows=300):
-    score = None if kept == quality.UNKNOWN else share(100, 100, confidence=0.95)
+def an_evidence(*, drifted=drift.NO_DRIFT, kept="within tolerance", new_rows=300):
+    score = None if kept == "unknown" else share(100, 100, confidence=0.95)
     return Evidence("", Verdict(drifted, ("what the table says",), 300, 300), Quality(kept, 100, 0.9, score), new_rows)
 
 
 @pytest.mark.parametrize(
     ("drifted", "kept", "retrains"),
     [
-        (drift.NO_DRIFT, quality.HOLDS, False),
-        (drift.NO_DRIFT, quality.UNCLEAR, False),
-        (drift.NO_DRIFT, quality.UNKNOWN, False),
-        (drift.NO_DRIFT, quality.WORSE, True),
-        (drift.DRIFT, quality.HOLDS, False),  # the champion copes, and the labels show it
-        (drift.DRIFT, quality.UNCLEAR, True),
-        (drift.DRIFT, quality.UNKNOWN, True),
-        (drift.DRIFT, quality.WORSE, True),
-        (drift.INSUFFICIENT, quality.HOLDS, False),
-        (drift.INSUFFICIENT, quality.UNCLEAR, False),
-        (drift.INSUFFICIENT, quality.UNKNOWN, False),
-        (drift.INSUFFICIENT, quality.WORSE, True),
-        (drift.BROKEN, quality.HOLDS, False),
-        (drift.BROKEN, quality.UNCLEAR, False),
-        (drift.BROKEN, quality.UNKNOWN, False),
-        (drift.BROKEN, quality.WORSE, False),  # nothing is learned from broken data
+        (drift.NO_DRIFT, "within tolerance", False),
+        (drift.NO_DRIFT, "inconclusive", False),
+        (drift.NO_DRIFT, "unknown", False),
+        (drift.NO_DRIFT, "degraded", True),
+        (drift.DRIFT, "within tolerance", False),  # the champion copes, and the labels show it
+        (drift.DRIFT, "inconclusive", True),
+        (drift.DRIFT, "unknown", True),
+        (drift.DRIFT, "degraded", True),
+        (drift.INSUFFICIENT, "within tolerance", False),
+        (drift.INSUFFICIENT, "inconclusive", False),
+        (drift.INSUFFICIENT, "unknown", False),
+        (drift.INSUFFICIENT, "degraded", True),
+        (drift.BROKEN, "within tolerance", False),
+        (drift.BROKEN, "inconclusive", False),
+        (drift.BROKEN, "unknown", False),
+        (drift.BROKEN, "degraded", False),  # nothing is learned from broken data
     ],
 )
 def test_drift_and_quality_decide_when_there_are_enough_new_rows(drifted, kept, retrains):
@@ -49,7 +48,7 @@ def test_drift_and_quality_decide_when_there_are_enough_new_rows(drifted, kept, 
 
 @pytest.mark.parametrize(("new_rows", "retrains"), [(0, False), (249, False), (250, True), (251, True)])
 def test_too_few_new_rows_hold_everything_back(new_rows, retrains):
-    decision = decide(an_evidence(drifted=drift.DRIFT, kept=quality.WORSE, new_rows=new_rows), History(), RULE)
+    decision = decide(an_evidence(drifted=drift.DRIFT, kept="degraded", new_rows=new_rows), History(), RULE)
 
     assert decision.retrain is retrains
     assert any("250 are needed (params.yaml: trigger.min_new_rows)" in each for each in decision.reasons) != retrains
@@ -101,15 +100,15 @@ def retrains(evidence, history=ONE_BEFORE, **rule):
 @pytest.mark.parametrize(
     ("drifted", "kept", "asking"),
     [
-        (drift.NO_DRIFT, quality.HOLDS, {"every"}),
-        (drift.NO_DRIFT, quality.UNCLEAR, {"every"}),
-        (drift.SUSPECTED, quality.UNKNOWN, {"every"}),
-        (drift.NO_DRIFT, quality.WORSE, {"every", "quality", "two_key", "auto"}),
-        (drift.DRIFT, quality.HOLDS, {"every", "drift"}),
-        (drift.DRIFT, quality.UNCLEAR, {"every", "drift", "two_key", "auto"}),
-        (drift.DRIFT, quality.UNKNOWN, {"every", "drift", "two_key", "auto"}),
-        (drift.DRIFT, quality.WORSE, {"every", "drift", "quality", "two_key", "auto"}),
-        (drift.BROKEN, quality.WORSE, set()),
+        (drift.NO_DRIFT, "within tolerance", {"every"}),
+        (drift.NO_DRIFT, "inconclusive", {"every"}),
+        (drift.SUSPECTED, "unknown", {"every"}),
+        (drift.NO_DRIFT, "degraded", {"every", "quality", "two_key", "auto"}),
+        (drift.DRIFT, "within tolerance", {"every", "drift"}),
+        (drift.DRIFT, "inconclusive", {"every", "drift", "two_key", "auto"}),
+        (drift.DRIFT, "unknown", {"every", "drift", "two_key", "auto"}),
+        (drift.DRIFT, "degraded", {"every", "drift", "quality", "two_key", "auto"}),
+        (drift.BROKEN, "degraded", set()),
     ],
 )
 def test_each_policy_asks_what_it_is_named_after(drifted, kept, asking):
@@ -132,7 +131,7 @@ def test_auto_follows_what_the_last_promotion_brought(gain, batches, due):
 
 @pytest.mark.parametrize(("change", "asked"), [((-0.2, -0.3, -0.1), True), ((-0.04, -0.06, -0.02), False)])
 def test_auto_alone_asks_where_the_newest_answers_sag_by_more_than_is_tolerated(change, asked):
-    recent = Quality(quality.UNCLEAR, 50, 0.9, Interval(0.9 + change[0], 0.5, 0.9), Interval(*change))
+    recent = Quality("inconclusive", 50, 0.9, Interval(0.9 + change[0], 0.5, 0.9), Interval(*change))
 
     assert ("auto" in retrains(replace(an_evidence(), recent=recent))) is asked
     assert "quality" not in retrains(replace(an_evidence(), recent=recent))
@@ -141,21 +140,21 @@ def test_auto_alone_asks_where_the_newest_answers_sag_by_more_than_is_tolerated(
 def test_auto_asks_nothing_beyond_its_budget():
     spent = History((Challenged("", True, 100), *[Challenged("", True, 200, batches=1)] * 3))
 
-    assert "auto" not in retrains(an_evidence(kept=quality.WORSE), spent)
-    told = decide(an_evidence(kept=quality.WORSE), spent, make_params(trigger={**WIDE, "policy": "auto"}).trigger)
+    assert "auto" not in retrains(an_evidence(kept="degraded"), spent)
+    told = decide(an_evidence(kept="degraded"), spent, make_params(trigger={**WIDE, "policy": "auto"}).trigger)
     assert "the budget has none to spend, and 2.5 batches earn one" in told.reasons[0]
 
 
 def test_without_a_cooldown_a_challenge_that_is_dated_later_holds_nothing_back():
     later = History((Challenged("2026-03-02T00:00:00+00:00", True, 100),))
-    evidence = replace(an_evidence(kept=quality.WORSE), at="2026-03-01T00:00:00+00:00")
+    evidence = replace(an_evidence(kept="degraded"), at="2026-03-01T00:00:00+00:00")
 
     assert "quality" in retrains(evidence, later)
     assert "quality" not in retrains(evidence, later, cooldown_hours=1.0)
 
 
 def test_waiting_is_explained_by_what_the_policy_asks_for():
-    told = decide(an_evidence(kept=quality.WORSE), ONE_BEFORE, make_params(trigger={**WIDE, "policy": "drift"}).trigger)
+    told = decide(an_evidence(kept="degraded"), ONE_BEFORE, make_params(trigger={**WIDE, "policy": "drift"}).trigger)
 
     assert told.reasons[0] == "the table is not shown to have drifted"
 

@@ -4,9 +4,8 @@ import pytest
 
 from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK, WITHDRAWN
 from releve.reporting.drawing.blocks import BACK, REFUSAL, RELEASE
-from releve.reporting.page.history import looks_of, marks_of, place, promises_of, since_start
+from releve.reporting.page.history import looks_of, marks_of, place, since_start
 from tests.page_histories import (
-    MODEL,
     at,
     challenge_event,
     drift,
@@ -16,7 +15,6 @@ from tests.page_histories import (
     old_look_event,
     release_event,
 )
-from tests.page_histories import RELEASE as FIRST
 
 WINDOWS = tuple(map(make_window, range(3)))  # each from a tenth of its day to nine tenths
 
@@ -69,14 +67,3 @@ def test_releases_rollbacks_and_refusals_are_marked_and_promotions_are_not():
     assert [mark.kind for mark in marks] == [RELEASE, REFUSAL, BACK, BACK]
     assert "refused" in marks[1].note
     assert marks[3].note.endswith("withdrawn: wrong labels")
-
-
-def test_a_promise_made_before_intervals_were_kept_is_its_own_interval():
-    young, old = FIRST.as_dict(), FIRST.as_dict() | {"model": "shop:0"}
-    for key in ("metric", "promise_low", "promise_high"):
-        del old[key]
-
-    found = promises_of([make_event(RELEASED, {"release": said}) for said in (young, old)])
-
-    assert (found[MODEL].low, found[MODEL].value, found[MODEL].high) == (0.83, 0.9, 0.95)
-    assert (found["shop:0"].low, found["shop:0"].value, found["shop:0"].high) == (0.9, 0.9, 0.9)

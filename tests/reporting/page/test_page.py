@@ -31,12 +31,12 @@ LARGEST = 500_000  # bytes of a page with 200 windows
 YOUNGER = f"{SCENARIO}:{'2' * 12}"
 NASTY = '<script>alert("x")</script><img src=x onerror=y>'
 ESTIMATE = {
-    "state": "holds",
+    "state": "within tolerance",
     "method": "calibrated probabilities",
     "rows": 200,
     "score": {"value": 0.87, "low": 0.8, "high": 0.93},
     "audit": {"rows": 60, "expected": 0.88, "realised": 0.87, "passed": True},
-    "reasons": ["the estimate lies within the promise"],
+    "reasons": ["the estimate lies within tolerance"],
 }
 
 
@@ -151,16 +151,16 @@ def test_windows_without_labels_are_told_and_estimates_stand_in():
 
 
 def test_an_estimate_that_labels_contradicted_is_told_as_suspected_concept_drift():
-    off = ESTIMATE | {"state": "off", "score": None, "audit": ESTIMATE["audit"] | {"passed": False}}
+    off = ESTIMATE | {"state": "audit failed", "score": None, "audit": ESTIMATE["audit"] | {"passed": False}}
 
     found = drawn(make_evidence(1, events=(release_event(), look_event(day=1, estimate=off))))
 
-    assert "off: labels contradicted the estimates, and so concept drift is suspected." in found.text
+    assert "audit failed: labels contradicted the estimates, and so concept drift is suspected." in found.text
     assert "failed: 0.880 expected" in found.text
 
 
 def test_the_newest_look_that_lacks_labels_does_not_hide_what_was_known():
-    unknown = {"state": "unknown", "labelled": 3, "promise": 0.9, "score": None, "metric": "accuracy"}
+    unknown = {"state": "unknown", "labelled": 3, "expected": 0.9, "score": None, "metric": "accuracy"}
 
     found = drawn(make_evidence(1, events=(release_event(), look_event(day=1, quality=unknown))))
 
@@ -260,7 +260,7 @@ def test_a_baseline_without_a_score_is_named_and_not_drawn():
     assert "lines: two keys, static, every window." in found.text
 
 
-def test_what_serves_is_told_with_its_promise():
+def test_what_serves_is_told_with_its_expected():
     found = drawn(make_evidence(1))
 
     assert f"model version {MODEL}" in found.text
@@ -286,7 +286,7 @@ def test_what_was_seen_of_another_model_or_before_a_release_is_never_told_as_wha
     found = heads(make_evidence(1, release=replace(RELEASE, model=serving), since=at(since)))
 
     assert found == [
-        f"{said}accuracy 0.880 [0.810, 0.940], 0.900 was promised",
+        f"{said}accuracy 0.880 [0.810, 0.940], 0.900 was expected",
         f"{said}0 of 2 columns in alarm, 2026-01-06 09:00",
         f"{said}nothing shows that the champion is worse",
     ]
@@ -323,7 +323,10 @@ def test_the_champions_answers_are_no_column_of_the_table(alarms, said):
     ("estimate", "said"),
     [
         (None, "as no look has estimated it"),
-        (ESTIMATE | {"state": "off", "score": None}, "as labels contradicted the estimate, which is switched off"),
+        (
+            ESTIMATE | {"state": "audit failed", "score": None},
+            "as labels contradicted the estimate, which is switched off",
+        ),
         (ESTIMATE | {"state": "unknown", "score": None}, "as no estimate could be made yet: see below"),
     ],
 )
@@ -334,7 +337,7 @@ def test_an_estimate_without_a_figure_is_told_with_its_cause_at_the_head(estimat
 
 
 def test_a_score_last_known_of_another_model_is_told_as_that_ones():
-    unknown = {"state": "unknown", "labelled": 3, "promise": 0.9, "score": None, "metric": "accuracy"}
+    unknown = {"state": "unknown", "labelled": 3, "expected": 0.9, "score": None, "metric": "accuracy"}
     events = (release_event(), look_event(day=1, quality=unknown, model=YOUNGER))
 
     quality = heads(make_evidence(1, events=events, release=replace(RELEASE, model=YOUNGER)))[0]

@@ -12,13 +12,14 @@ from releve.adapters.git_dvc.data_versions import PipelineFailed, data_version
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput, NotFound
 from releve.domain.registry.chain import INGESTED, RELEASED
-from releve.domain.registry.release import SEED_VERSION, Release
+from releve.domain.registry.release import SEED_VERSION
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import row_problems
 from tasks.ingestion.incoming import look
 from tasks.ingestion.ingest import check_refusals, ingest, refused_digests
 from tasks.ingestion.intake import take_in
 from tasks.ingestion.requeue import requeue
+from tests.page_histories import RELEASE
 from tests.repositories import commit, snapshot, write
 from tests.tables import SHOP, make_params, shop_rows, shop_schema
 
@@ -475,7 +476,7 @@ def bundle_seed(shop):
 
 def release_champion_of(shop, data_version):
     """A release as the registry knows it; only where its rows came from matters here."""
-    champion = Release(SHOP, "shop:one", "0" * 64, "releve_shop_one", 20, data_version, "0" * 40, 20, 0.9, 10)
+    champion = RELEASE.model_copy(update={"scenario": SHOP, "data_version": data_version})
     shop.registry.move(SHOP, RELEASED, expected=None, release=champion, reason="a test", actor="a test")
 
 

@@ -10,8 +10,8 @@ from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput, NotFound
 from releve.domain.drift import verdict as drift
 from releve.domain.quality import estimate as estimates
-from releve.domain.quality import realised as quality
 from releve.domain.quality import staleness as age
+from releve.domain.quality.realised import QualityState
 from releve.domain.registry.chain import MONITORED, RELEASED
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.trigger import trigger
@@ -47,21 +47,21 @@ def test_before_the_first_release_there_is_nothing_to_look_at(challenged):
         monitor(challenged.settings, SHOP)
 
 
-def test_a_target_of_another_kind_than_the_champion_promised_is_told(released):
+def test_a_target_of_another_kind_than_at_promotion_is_told(released):
     path = released.files.folder / "params.yaml"
     values = yaml.safe_load(path.read_text())
     values["columns"].pop("price")
     path.write_text(yaml.safe_dump({**values, "target": {"name": "price", "task": "regression"}}))
     commit(released.root, "another target")
 
-    with pytest.raises(BadInput, match=r"promised accuracy, which is no metric of a regression target"):
+    with pytest.raises(BadInput, match=r"promoted by accuracy, which is no metric of a regression target"):
         monitor(released.settings, SHOP)
 
 
 def test_without_answers_it_waits_and_says_why(released):
     found = monitor(released.settings, SHOP)
 
-    assert (found.drift.state, found.quality.state, found.new_rows) == (drift.INSUFFICIENT, quality.UNKNOWN, 0)
+    assert (found.drift.state, found.quality.state, found.new_rows) == (drift.INSUFFICIENT, QualityState.UNKNOWN, 0)
     assert not found.decision.retrain
     assert "0 new labelled rows; 250 are needed (params.yaml: trigger.min_new_rows)" in found.decision.reasons
     assert found.html is None
@@ -80,7 +80,7 @@ def test_answers_like_the_reference_have_not_drifted_even_where_cells_are_missin
     found = monitor(released.settings, SHOP)
 
     assert found.drift.state == drift.NO_DRIFT
-    assert found.quality.state == quality.HOLDS
+    assert found.quality.state == QualityState.WITHIN_TOLERANCE
     assert not found.decision.retrain
     assert (found.drift.rows, found.drift.reference_rows, found.new_rows) == (300, 200, 300)
 
@@ -93,18 +93,18 @@ def test_drift_without_labels_that_show_the_champion_copes_asks_for_a_challenge(
 
     assert found.drift.state == drift.DRIFT
     assert [column.name for column in found.drift.drifted][:2] == ["price", "kind"]
-    assert found.quality.state == quality.UNKNOWN
+    assert found.quality.state == QualityState.UNKNOWN
     assert found.decision.retrain
 
 
-def test_labels_that_show_the_promise_broken_ask_for_a_challenge(released):
+def test_labels_that_show_a_degraded_champion_ask_for_a_challenge(released):
     answered(released, market_rows(260, seed=12), right=0.3)
 
     found = monitor(released.settings, SHOP)
 
-    assert found.quality.state == quality.WORSE
+    assert found.quality.state == QualityState.DEGRADED
     assert found.decision.retrain
-    assert found.decision.reasons[0] == "the champion is worse than promised"
+    assert found.decision.reasons[0] == "the champion is worse than expected"
 
 
 def test_answers_that_are_other_ones_than_on_the_holdout_are_a_row_of_the_verdict(released):
@@ -179,10 +179,14 @@ def test_before_labels_come_the_quality_is_estimated(released):
 
     found = monitor(released.settings, SHOP)
 
-    assert found.quality.state == quality.UNKNOWN
-    assert found.estimate.state in (quality.HOLDS, quality.UNCLEAR)
+    assert found.quality.state == QualityState.UNKNOWN
+    assert found.estimate.state in (QualityState.WITHIN_TOLERANCE, QualityState.INCONCLUSIVE)
     assert found.estimate.audit is None
-    assert found.estimate.score.low <= released.registry.current(SHOP).release.promise <= found.estimate.score.high
+    assert (
+        found.estimate.score.low
+        <= released.registry.current(SHOP).release.expected.score.value
+        <= found.estimate.score.high
+    )
 
 
 def test_labels_that_contradict_the_estimate_switch_it_off(released):
@@ -190,7 +194,7 @@ def test_labels_that_contradict_the_estimate_switch_it_off(released):
 
     found = monitor(released.settings, SHOP)
 
-    assert found.estimate.state == estimates.OFF
+    assert found.estimate.state == QualityState.AUDIT_FAILED
     assert found.estimate.concept_drift_suspected
     assert found.estimate.score is None
     assert any("concept drift suspected" in reason for reason in found.decision.reasons)
@@ -203,7 +207,7 @@ def test_a_model_that_was_packaged_without_its_holdout_answers_has_no_estimate(r
 
     found = monitor(released.settings, SHOP)
 
-    assert (found.estimate.state, found.estimate.reasons) == (quality.UNKNOWN, (estimates.NOT_KEPT,))
+    assert (found.estimate.state, found.estimate.reasons) == (QualityState.UNKNOWN, (estimates.NOT_KEPT,))
 
 
 def test_quality_over_time_comes_from_one_reading_of_the_ledger(replaced):
@@ -289,5 +293,5 @@ def test_a_sag_of_the_newest_labels_is_seen_beside_the_older_ones(released):
 
     found = monitor(released.settings, SHOP)
 
-    assert found.quality.state != quality.WORSE
+    assert found.quality.state != QualityState.DEGRADED
     assert trigger.SAG in found.decision.causes

@@ -26,7 +26,7 @@ def test_a_challenge_told_before_there_were_overrides_and_latencies_is_still_rea
     found = last_challenger(registry, "shop")
     registry.close()
 
-    assert (found.promise, found.overrides, found.latency_ms) == (0.9, (), None)
+    assert (found.score, found.overrides, found.latency_ms) == (0.9, (), None)
 
 
 def test_overrides_come_back_as_they_were_told(tmp_path):

@@ -17,7 +17,7 @@ def test_what_was_built_comes_out_again_with_the_same_figures_and_nothing_moves(
     again = rebuild(challenged.settings, SHOP)
 
     assert (again.revision, again.changed) == (made.revision, ())
-    assert json.loads(again.metrics)["accuracy"] == pytest.approx(made.promise)
+    assert json.loads(again.metrics)["accuracy"] == pytest.approx(made.score)
     assert snapshot(challenged.root) == before
     assert challenged.branch.tip() == made.revision
 

@@ -36,7 +36,7 @@ def test_a_release_names_one_model_one_index_and_the_rows_they_come_from(release
 
     assert (serving.model, serving.model_digest) == (challenger.model, challenger.model_digest)
     assert (serving.data_version, serving.revision) == (challenger.data_version, challenger.revision)
-    assert (serving.rows, serving.index_rows, serving.promise) == (200, 200, challenger.promise)
+    assert (serving.rows, serving.index_rows, serving.expected.score.value) == (200, 200, challenger.score)
     assert collections(released) == {serving.index}
 
 

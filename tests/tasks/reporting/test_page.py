@@ -22,7 +22,7 @@ def settings(tmp_path):
 def tell(settings, *, looks):
     """A release, and so many looks at it."""
     with closing(Registry(settings.registry_url)) as registry:
-        release = type(RELEASE)(**{**RELEASE.as_dict(), "scenario": SCENARIO, "model": f"{SCENARIO}:abc"})
+        release = RELEASE.model_copy(update={"scenario": SCENARIO, "model": f"{SCENARIO}:abc"})
         registry.move(SCENARIO, RELEASED, expected=None, release=release, reason="the first", actor="a test")
         for day in range(looks):
             registry.append(SCENARIO, MONITORED, reason="", actor="a test", payload=look_event(day=day).payload)
