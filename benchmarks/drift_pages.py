@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.drift_rivals import ADWIN_ANY, EVIDENTLY, EVIDENTLY_ANY
 from benchmarks.drift_tries import ALARM, COLUMNS, HELD, POWER_COLUMNS, POWER_ROWS, ROWS, SHIFTS, SURE, Figure
 from releve.domain.drift.verdict import BROKEN, DRIFT, INSUFFICIENT, NO_DRIFT, SUSPECTED
-from releve.domain.evaluation.scores import Interval, share
+from releve.domain.evaluation.intervals import Interval, share
 
 FALSE_LIMIT = 0.05  # of windows
 POWER_LIMITS = {200: 0.8, 1_000: 0.99}  # by rows of a window

@@ -13,7 +13,7 @@ from benchmarks.drift_worlds import MADE, MIXED, NORMAL, REFERENCE, RESAMPLED, C
 from releve.adapters.compute import open_workers
 from releve.core.params import Monitor
 from releve.domain.drift.verdict import ALARMS, BROKEN, DRIFT, NO_DRIFT, compare
-from releve.domain.evaluation.scores import Interval, share
+from releve.domain.evaluation.intervals import Interval, share
 
 COLUMNS, ROWS = (10, 50, 200), (200, 1_000, 10_000)
 POWER_COLUMNS, POWER_ROWS, SHIFTS = 16, (200, 1_000), (0.25, 0.5)

@@ -22,10 +22,10 @@ from scipy.signal import lfilter
 
 from releve.adapters.files import read_params
 from releve.core.params import Params
+from releve.domain.evaluation.intervals import Interval, share
 from releve.domain.evaluation.metrics import BINARY, METRICS, REGRESSION
 from releve.domain.evaluation.paired import ESTIMATED, BootstrapConfig, compare
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.evaluation.scores import Interval, share
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from releve.core.formatting import format_score
 from releve.core.settings import Settings
 from releve.domain.drift import verdict as drift
 from releve.domain.drift.verdict import by_effect
-from releve.domain.evaluation.scores import Interval, format_interval
+from releve.domain.evaluation.intervals import Interval, format_interval
 from releve.domain.quality.estimate import Audit
 from tasks.monitoring import monitor as monitor_step
 from tasks.monitoring.monitor import Observation

@@ -16,7 +16,7 @@ from flows.release import put_into_service
 from releve.core.formatting import format_score
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import headline, score_of
-from releve.domain.evaluation.scores import Interval, format_interval
+from releve.domain.evaluation.intervals import Interval, format_interval
 from releve.domain.gate import verdicts
 from tasks.ingestion import harvest as harvest_step
 from tasks.ingestion.ingest import Ingestion, check_refusals

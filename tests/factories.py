@@ -10,7 +10,7 @@ import yaml
 
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore, StoredModel
-from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.vectors import Entries
 from releve.domain.registry.release import ExpectedPerformance, Release

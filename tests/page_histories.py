@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import CHALLENGED, MONITORED, RELEASED, Event
 from releve.domain.registry.release import ExpectedPerformance, Release

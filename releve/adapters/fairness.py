@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.evaluation.unfairness import DEMOGRAPHIC_PARITY, EQUALIZED_ODDS
+from releve.domain.evaluation.fairness import DEMOGRAPHIC_PARITY, EQUALIZED_ODDS
 
 
 def binary_differences(

@@ -5,7 +5,7 @@ from typing import Any
 
 from releve.core.formatting import format_score
 from releve.domain.evaluation.baselines import describe_baseline
-from releve.domain.evaluation.scores import Interval, format_interval
+from releve.domain.evaluation.intervals import Interval, format_interval
 from releve.domain.trigger import trigger
 
 BY_WINDOW = (trigger.EVERY, trigger.SCHEDULE)  # what these ask for is a window of new rows, whatever it holds

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from releve.core.formatting import format_score
-from releve.domain.evaluation.evaluation import Headline, headline, score_of
-from releve.domain.evaluation.scores import Interval, format_interval
-from releve.domain.gate.challenge import CHAMPION
+from releve.domain.evaluation.evaluation import CHAMPION, Headline, headline, score_of
+from releve.domain.evaluation.intervals import Interval, format_interval
 from releve.reporting.drawing.blocks import Bar, Block, Intervals, Page, Section, Table, Words
 
 HEADS = (

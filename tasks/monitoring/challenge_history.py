@@ -5,7 +5,7 @@ from itertools import takewhile
 
 from releve.adapters.registry.registry import Registry
 from releve.domain.drift.verdict import BROKEN
-from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, Event
 from releve.domain.trigger.cadence import Challenged, Payoff
 from releve.domain.trigger.trigger import History

@@ -8,15 +8,15 @@ import numpy as np
 from releve.adapters.files import read_inputs, write_json
 from releve.adapters.models.model_store import ModelStore
 from releve.core.formatting import format_score
+from releve.domain.evaluation import judging
 from releve.domain.evaluation.baselines import describe_baseline
+from releve.domain.evaluation.intervals import rounded
+from releve.domain.evaluation.judging import Case
 from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.rolling_origin import Fold, numbered
 from releve.domain.evaluation.scored_predictions import ScoredPredictions, in_classes
-from releve.domain.evaluation.scores import rounded
 from releve.domain.evaluation.slices import check_slices
-from releve.domain.evaluation.split import Fold, numbered
-from releve.domain.gate import judging
 from releve.domain.gate.comparable import check_comparable
-from releve.domain.gate.judging import Case
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.training.learning import VALUE
 from tasks.pipeline.fairness import find_unfairness

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from releve.adapters import fairness
-from releve.domain.evaluation import unfairness
+from releve.domain.evaluation import fairness as group_fairness
+from releve.domain.evaluation.intervals import Interval
+from releve.domain.evaluation.judging import Case
 from releve.domain.evaluation.metrics import METRICS, score_or_none
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.evaluation.scores import Interval
 from releve.domain.evaluation.slices import MIN_SLICE_ROWS, groups
-from releve.domain.gate.judging import Case
 from releve.domain.schema.target import BINARY
 
 
@@ -79,7 +79,7 @@ def _answered(found: ScoredPredictions) -> tuple[Any, Any]:
 
 OF_TWO_CLASSES = Measure(
     lambda found, names: fairness.binary_differences(*_answered(found), names),
-    lambda found, names, bootstrap: unfairness.binary_intervals(*_answered(found), names, bootstrap),
+    lambda found, names, bootstrap: group_fairness.binary_intervals(*_answered(found), names, bootstrap),
 )
 
 
@@ -94,7 +94,7 @@ def _of_scores(metric: str) -> Measure:
         return {f"{metric} difference": gap / unit(found)}
 
     def doubts(found: ScoredPredictions, names: list[str], bootstrap: BootstrapConfig) -> dict[str, Interval]:
-        gap = unfairness.score_difference_interval(metric, found, names, bootstrap)
+        gap = group_fairness.score_difference_interval(metric, found, names, bootstrap)
         return {f"{metric} difference": Interval(*(end / unit(found) for end in (gap.value, gap.low, gap.high)))}
 
     return Measure(values, doubts)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from releve.adapters.files import read_inputs, write_json, write_parquet
 from releve.core.errors import BadInput
-from releve.domain.evaluation.split import rolling_folds
+from releve.domain.evaluation.rolling_origin import rolling_folds
 from releve.domain.schema.columns import Column
 from releve.domain.schema.schema import BATCH, ROW, Schema
 from releve.domain.schema.validation import check_frame, with_columns

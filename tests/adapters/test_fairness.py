@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from releve.adapters.fairness import binary_differences, score_difference
-from releve.domain.evaluation.unfairness import DEMOGRAPHIC_PARITY, EQUALIZED_ODDS
+from releve.domain.evaluation.fairness import DEMOGRAPHIC_PARITY, EQUALIZED_ODDS
 
 GROUPS = ["f"] * 100 + ["m"] * 100
 TRUTH = np.tile(np.arange(100) < 50, 2)

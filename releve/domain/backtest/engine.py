@@ -19,9 +19,9 @@ from releve.domain.backtest.variants import Policy
 from releve.domain.backtest.walk_forward import Course, Window
 from releve.domain.drift import verdict as drift
 from releve.domain.evaluation.evaluation import headline
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS, score_or_none
-from releve.domain.evaluation.scores import Interval
-from releve.domain.evaluation.split import Fold, rolling_folds
+from releve.domain.evaluation.rolling_origin import Fold, rolling_folds
 from releve.domain.gate import gate
 from releve.domain.gate.challenge import read_challenge
 from releve.domain.gate.sanity import Sanity

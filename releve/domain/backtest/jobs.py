@@ -15,12 +15,12 @@ from releve.core.errors import BadInput
 from releve.core.params import Params
 from releve.domain.drift import verdict as drift
 from releve.domain.drift.verdict import Verdict
+from releve.domain.evaluation import judging
+from releve.domain.evaluation.judging import Case
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.rolling_origin import Fold, numbered
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.evaluation.split import Fold, numbered
-from releve.domain.gate import judging
-from releve.domain.gate.judging import Case
 from releve.domain.quality import realised as quality
 from releve.domain.quality.realised import Quality
 from releve.domain.registry.release import ExpectedPerformance

@@ -16,12 +16,12 @@ from releve.domain.backtest.engine import Played
 from releve.domain.backtest.jobs import Floats
 from releve.domain.backtest.walk_forward import Course, Window
 from releve.domain.evaluation import baselines
+from releve.domain.evaluation.intervals import Interval, format_interval, rounded
 from releve.domain.evaluation.metrics import METRICS, compute_score, score_or_none
 from releve.domain.evaluation.paired import BootstrapConfig, bounds
 from releve.domain.evaluation.resampling import block_weights
+from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.evaluation.scores import Interval, format_interval, rounded
-from releve.domain.evaluation.split import Fold
 from releve.domain.trigger import trigger
 
 FORMAT = 1  # of backtest.json; raise it when a key changes its meaning

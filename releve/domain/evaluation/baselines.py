@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.evaluation.split import Fold
+from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.target import REGRESSION, Target
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.intervals import Interval
 
+CHAMPION = "champion"  # the name of its comparison
 FIRST_METRIC = "accuracy"  # the only one, before there were others
 
 

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.params import Statistics
+from releve.domain.evaluation.intervals import Interval, share
 from releve.domain.evaluation.metrics import METRICS, Metric, compute_score
 from releve.domain.evaluation.resampling import block_rows, block_weights, dependent_rows, swaps
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.evaluation.scores import Interval, share
 
 Floats = NDArray[np.float64]
 

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.evaluation import CHAMPION as CHAMPION
+from releve.domain.evaluation.intervals import Interval
+from releve.domain.evaluation.too_good import TooGood
 from releve.domain.gate.sanity import Sanity
-from releve.domain.gate.too_good import TooGood
-
-CHAMPION = "champion"  # the name of its comparison
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from datetime import date
 from releve.core.formatting import format_score
 from releve.core.params import GateOverride, Params
 from releve.domain.evaluation.baselines import ROW_BEFORE, required
+from releve.domain.evaluation.intervals import format_interval
 from releve.domain.evaluation.metrics import in_units
-from releve.domain.evaluation.scores import format_interval
 from releve.domain.evaluation.slices import MIN_SLICE_ROWS
 from releve.domain.gate.challenge import CHAMPION, Challenge, Comparison, Unfairness
 from releve.domain.gate.overrides import NOTE, FailedCheck, override

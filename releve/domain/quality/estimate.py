@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.formatting import format_score
+from releve.domain.evaluation.intervals import Interval, format_interval
 from releve.domain.evaluation.metrics import METRICS, compute_score, in_units
 from releve.domain.evaluation.paired import BootstrapConfig, bounds
-from releve.domain.evaluation.scores import Interval, format_interval
 from releve.domain.quality.cbpe import fit_chances
 from releve.domain.quality.direct_loss_estimation import fit_losses
 from releve.domain.quality.realised import Answered, QualityState, judged

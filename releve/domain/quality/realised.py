@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.formatting import format_score
+from releve.domain.evaluation.intervals import Interval, difference, format_interval
 from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, in_units
 from releve.domain.evaluation.paired import BootstrapConfig, score_interval
-from releve.domain.evaluation.scores import Interval, difference, format_interval
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.target import REGRESSION, Target

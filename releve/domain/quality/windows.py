@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from releve.domain.evaluation.baselines import PREVIOUS_LABEL, constant_name, repeated_answers, usual_answer
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, compute_score
 from releve.domain.evaluation.paired import BootstrapConfig, score_interval
-from releve.domain.evaluation.scores import Interval
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, Scalar
 from releve.domain.quality.realised import as_scored
 from releve.domain.quality.staleness import days_between

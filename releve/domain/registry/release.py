@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from releve.core.errors import Conflict
-from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.intervals import Interval
 
 UNEVALUATED, CHALLENGER, CHAMPION = "unevaluated", "challenger", "champion"
 PREVIOUS, RETIRED, REFUSED = "previous champion", "retired", "refused"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from releve.core.errors import BadInput
-from releve.domain.evaluation.split import Fold
+from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.schema.target import REGRESSION

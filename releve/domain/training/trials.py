@@ -1,6 +1,6 @@
 """A candidate's trial: fitted before each block of some validation rows, and scored on the block.
 
-The blocks are cut in time order like those of the holdout (releve/domain/evaluation/split.py), and lie before it: the
+The blocks are cut in time order like those of the holdout (`rolling_origin`), and lie before it: the
 holdout, which the gate judges on, has no say in what is chosen.
 """
 
@@ -13,9 +13,9 @@ from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from releve.core.errors import BadInput, ReleveError
+from releve.domain.evaluation.intervals import rounded
 from releve.domain.evaluation.metrics import METRICS, score
-from releve.domain.evaluation.scores import rounded
-from releve.domain.evaluation.split import Fold, numbered
+from releve.domain.evaluation.rolling_origin import Fold, numbered
 from releve.domain.schema.schema import Schema
 from releve.domain.training.learning import answer, learn, window
 from releve.domain.training.search_spaces import SIMPLEST_FIRST, Candidate

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from releve.core.params import Trigger
+from releve.domain.evaluation.intervals import Interval, format_interval
 from releve.domain.evaluation.metrics import METRICS, compute_score
 from releve.domain.evaluation.paired import BootstrapConfig, bounds, draw_gains
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.evaluation.scores import Interval, format_interval
 
 MEMORY = 4  # retrainings that are pooled
 LEAST_RECENT = 30  # labels since the last look, below which nobody asks these answers alone

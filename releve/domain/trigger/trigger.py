@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from releve.core.params import Trigger
 from releve.domain.drift import verdict as drift
 from releve.domain.drift.verdict import Verdict
+from releve.domain.evaluation.intervals import format_interval
 from releve.domain.evaluation.metrics import in_units
-from releve.domain.evaluation.scores import format_interval
 from releve.domain.quality.estimate import Estimate
 from releve.domain.quality.realised import Quality, QualityState
 from releve.domain.quality.staleness import Age

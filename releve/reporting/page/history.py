@@ -7,7 +7,7 @@ from typing import Any
 
 from releve.core.formatting import format_score
 from releve.domain.drift.verdict import OF_ANSWERS
-from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, Event
 from releve.domain.registry.release import ExpectedPerformance, Release

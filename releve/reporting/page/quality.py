@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from releve.core.formatting import format_score, unit_of
-from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.realised import QualityState
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.release import ExpectedPerformance

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from releve.adapters.registry.registry import ChainBroken, Registry, RegistryUnavailable, StaleRelease
 from releve.core.errors import BadInput, Conflict
-from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.chain import GENESIS, INGESTED, MOVES, RELEASED, ROLLED_BACK, WITHDRAWN
 from releve.domain.registry.release import ExpectedPerformance, Release
 

@@ -14,7 +14,7 @@ from releve.domain.evaluation.baselines import (
     required,
     season_of,
 )
-from releve.domain.evaluation.split import Fold
+from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.target import BINARY, REGRESSION
 
 FOLDS = (Fold(4, 6), Fold(6, 9))

@@ -1,7 +1,7 @@
 import pytest
 
 from releve.domain.evaluation.evaluation import Headline, headline, score_of
-from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.intervals import Interval
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 from releve.domain.evaluation.baselines import MAJORITY
-from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.intervals import Interval
+from releve.domain.evaluation.too_good import TooGood
 from releve.domain.gate.challenge import Comparison, SliceFound, Unfairness, read_challenge
 from releve.domain.gate.sanity import Sanity
-from releve.domain.gate.too_good import TooGood
 from releve.domain.schema.target import BINARY
 
 

@@ -4,11 +4,11 @@ from datetime import date
 import pytest
 
 from releve.domain.evaluation.baselines import MAJORITY, PREVIOUS_LABEL, ROW_BEFORE, SEASONAL, USUAL_VALUE
-from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.intervals import Interval
+from releve.domain.evaluation.too_good import TooGood
 from releve.domain.gate.challenge import CHAMPION, Challenge, Comparison, SliceFound, Unfairness
 from releve.domain.gate.gate import decide
 from releve.domain.gate.sanity import Found, Sanity
-from releve.domain.gate.too_good import TooGood
 from releve.domain.schema.target import BINARY, REGRESSION
 from tests.tables import make_params
 

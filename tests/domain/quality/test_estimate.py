@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, compute_score
 from releve.domain.evaluation.paired import BootstrapConfig
-from releve.domain.evaluation.scores import Interval
 from releve.domain.quality import estimate as estimates
 from releve.domain.quality.cbpe import calibrate, calibrated, expected_losses
 from releve.domain.quality.estimate import audit, estimate, fit

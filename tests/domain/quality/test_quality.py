@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from releve.domain.evaluation.intervals import Interval, share
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.evaluation.scores import Interval, share
 from releve.domain.quality.realised import assess
 from releve.domain.registry.release import ExpectedPerformance
 

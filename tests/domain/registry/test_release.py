@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from releve.core.errors import Conflict
-from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.lifecycle import mermaid
 from releve.domain.registry.release import (
     CHALLENGER,

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.evaluation.split import Fold
+from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.learning import VALUE, answer, better_window, folds_before, learn, window

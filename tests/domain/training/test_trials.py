@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.evaluation.split import Fold
+from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.search_spaces import SIMPLEST_FIRST, Candidate
 from releve.domain.training.trials import (

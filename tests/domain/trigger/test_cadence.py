@@ -1,6 +1,6 @@
 import pytest
 
-from releve.domain.evaluation.scores import Interval
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.trigger.cadence import MEMORY, Challenged, Payoff, has_budget, is_wary, pace, payoffs, pool
 from tests.tables import make_params
 

@@ -4,7 +4,7 @@ import pytest
 
 from releve.domain.drift import verdict as drift
 from releve.domain.drift.verdict import Verdict
-from releve.domain.evaluation.scores import Interval, share
+from releve.domain.evaluation.intervals import Interval, share
 from releve.domain.quality.realised import Quality, QualityState
 from releve.domain.trigger.trigger import Challenged, Evidence, History, Payoff, decide
 from tests.tables import make_params

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.domain.evaluation.intervals import Interval, difference
 from releve.domain.evaluation.paired import BootstrapConfig, score_interval
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.evaluation.scores import Interval, difference
 
 DEMOGRAPHIC_PARITY = "demographic parity difference"  # largest gap between groups in the share answered positive
 EQUALIZED_ODDS = "equalized odds difference"  # largest gap in the share of true, or of false, positives

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from releve.domain.evaluation.baselines import MAJORITY
-from releve.domain.gate.too_good import TooGood, telling_columns, too_good
+from releve.domain.evaluation.too_good import TooGood, telling_columns, too_good
 from releve.domain.schema.schema import Schema
 
 

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from releve.core.formatting import format_score
-from releve.domain.evaluation.scores import Interval, difference, format_interval, rounded, share
+from releve.domain.evaluation.intervals import Interval, difference, format_interval, rounded, share
 
 
 def test_wilsons_interval_has_the_value_of_his_formula():

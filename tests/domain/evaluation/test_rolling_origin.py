@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.evaluation.split import Fold, numbered, rolling_folds
+from releve.domain.evaluation.rolling_origin import Fold, numbered, rolling_folds
 
 
 def folds_of(rows, **changes):

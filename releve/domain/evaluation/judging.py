@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from releve.core.params import Gate
 from releve.domain.evaluation import baselines, paired
 from releve.domain.evaluation.calibration import calibration
+from releve.domain.evaluation.evaluation import CHAMPION
 from releve.domain.evaluation.metrics import METRICS, metrics_of, resolve, score_or_none
 from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.evaluation.slices import Slice, slices
-from releve.domain.evaluation.split import Fold
-from releve.domain.gate.challenge import CHAMPION
-from releve.domain.gate.too_good import telling_columns, too_good
+from releve.domain.evaluation.too_good import telling_columns, too_good
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 

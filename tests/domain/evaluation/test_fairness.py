@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 
 from releve.adapters.fairness import binary_differences
-from releve.domain.evaluation.paired import BootstrapConfig
-from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.evaluation.scores import Interval, difference, share
-from releve.domain.evaluation.unfairness import (
+from releve.domain.evaluation.fairness import (
     DEMOGRAPHIC_PARITY,
     EQUALIZED_ODDS,
     UNKNOWN,
@@ -16,6 +13,9 @@ from releve.domain.evaluation.unfairness import (
     score_difference_interval,
     widest,
 )
+from releve.domain.evaluation.intervals import Interval, difference, share
+from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 
 DOUBT = BootstrapConfig(confidence=0.95, resamples=500, block=1, seed=7)
 
