@@ -47,7 +47,7 @@ EVIDENTLY_PORT ?= 8001
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast test-system lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle archive scenario requeue card page backtest gate-aa drift-bench evidently
+.PHONY: help setup demo test test-fast test-system lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle archive scenario resubmit card page backtest gate-aa drift-bench evidently
 
 help:  ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -154,8 +154,8 @@ lifecycle: setup  ## Run a flow: the whole loop, once
 rebuild: setup  ## Build again what the scenario's branch holds: do the same figures come out? (SCENARIO=digits)
 	@$(BIN)/python -m tasks.release.rebuild $(SCENARIO)
 
-requeue: setup  ## Rejected rows as a file to mend and send again: SCENARIO=churn BATCH=00000002-f682ea4c
-	@$(BIN)/python -m tasks.ingestion.requeue $(SCENARIO) $(BATCH)
+resubmit: setup  ## Rejected rows as a file to fix and send again: SCENARIO=churn BATCH=00000002-f682ea4c
+	@$(BIN)/python -m tasks.ingestion.resubmit $(SCENARIO) $(BATCH)
 
 # A page without a folder of its own goes to the others.
 CARD_PAGE = $(if $(findstring /,$(HTML)),$(HTML),$(or $(RELEVE_HOME),var)/cards/$(HTML))

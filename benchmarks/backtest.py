@@ -24,7 +24,7 @@ from releve.adapters.backtest_picture import picture
 from releve.adapters.files import read_params, read_schema, write_bytes, write_json
 from releve.core.params import Params, merge, parse
 from releve.domain.backtest.variants import AUTO_NAME
-from releve.domain.ingestion.reading import Reading, read_cells
+from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.onboarding.settings import as_sections, read_override
 from releve.domain.onboarding.table import Roles, Sample, describe
 from releve.domain.schema.schema import Schema
@@ -98,7 +98,7 @@ def _from_file(text: str, arguments: argparse.Namespace, settings: Any) -> Table
     roles = Roles(target, time_column or None, None, None, settings)
     described = describe(sample, roles, base=read_params(PROJECT).model_dump())
     schema = Schema.from_dict(described.table)
-    reading = Reading.of(_params(read_params(PROJECT), as_sections(described.overrides)).ingest)
+    reading = CellFormats.of(_params(read_params(PROJECT), as_sections(described.overrides)).ingest)
     rows = check_frame(schema, read_cells(frame, schema, reading, is_text=True).frame).accepted
     ordered = rows.sort_values(schema.time, kind="stable", ignore_index=True) if schema.time else rows
     return Table(name, ordered, schema, _params(read_params(PROJECT), as_sections(settings)))

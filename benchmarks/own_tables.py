@@ -28,7 +28,7 @@ from releve.adapters.files import read_params
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore
 from releve.domain.evaluation.metrics import METRICS, default_metric, score
-from releve.domain.ingestion.reading import Reading, read_cells
+from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
@@ -129,7 +129,7 @@ def scaffold(project: Project, wanted: Wanted, oldest: pd.DataFrame, settings: l
 
 def one_turn(project: Project, name: str, schema: Schema, table: pd.DataFrame, start: int, end: int) -> Turn:
     """Champion and defaults answer rows [start, end); then these come in, and a challenger is made."""
-    reading = Reading.of(read_params(project.root, name).ingest)
+    reading = CellFormats.of(read_params(project.root, name).ingest)
     known, new = (typed(schema, reading, cells) for cells in (table.iloc[:start], table.iloc[start:end]))
     model = ModelStore(project.settings.home).load(champion(project, name))
     answers = model.run(arrays_of_frame(model.schema, new))
@@ -167,7 +167,7 @@ def champion(project: Project, name: str) -> str:
     return current.release.model
 
 
-def typed(schema: Schema, reading: Reading, cells: pd.DataFrame) -> pd.DataFrame:
+def typed(schema: Schema, reading: CellFormats, cells: pd.DataFrame) -> pd.DataFrame:
     """CSV cells as the pipeline sees them; rejected rows left out."""
     return check_frame(schema, read_cells(cells.reset_index(drop=True), schema, reading, is_text=True).frame).accepted
 

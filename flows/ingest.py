@@ -37,7 +37,7 @@ def take_in(settings: Settings, scenario: str) -> Ingestion:
         if batch.rejected:
             folder = ScenarioState(settings.home, scenario).quarantine
             print(f"the rejected rows and their reasons: {folder / batch.batch}.parquet")
-            print(f"to mend them and send them again: make requeue SCENARIO={scenario} BATCH={batch.batch}")
+            print(f"to fix them and send them again: make resubmit SCENARIO={scenario} BATCH={batch.batch}")
     for refusal in (*found.duplicates, *found.refusals):
         print(refusal.reason)
     if found.refusals:

@@ -87,7 +87,7 @@ def _folders(state: ScenarioState) -> tuple[Path, ...]:
         state.ingested,
         state.refused,
         state.quarantine,
-        state.mend,
+        state.resubmit,
         state.pulled,
         state.ledger,
         state.harvest,

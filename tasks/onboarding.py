@@ -15,10 +15,9 @@ from typing import Any
 
 import yaml
 
-from releve.adapters.files import Inputs, file_digest, read_params, write_bytes, write_inputs
+from releve.adapters.files import PipelineInputs, file_digest, read_params, write_bytes, write_inputs
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
-from releve.adapters.tables.reading import Sample as TableSample
-from releve.adapters.tables.reading import read_sample
+from releve.adapters.tables.file_types import TableSample, read_sample
 from releve.core.config_hint import command_hint
 from releve.core.door import run_command
 from releve.core.errors import BadInput, Conflict, NotFound, explained_storage
@@ -26,7 +25,7 @@ from releve.core.names import check_scenario_name
 from releve.core.params import Ingest, merge, parse
 from releve.core.progress import waiting
 from releve.core.settings import Settings
-from releve.domain.ingestion.reading import Reading, read_cells
+from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.onboarding.findings import Finding, in_order
 from releve.domain.onboarding.pipeline_file import pipeline_text
 from releve.domain.onboarding.rejections import Rejections, no_rows, rejection_findings, rejections_of
@@ -145,7 +144,7 @@ def _rejections(found: TableSample, described: Described, special: dict[int, str
     """By ingestion's own functions."""
     schema = Schema.from_dict(described.table, source="the new params.yaml")
     check_columns(schema, list(found.frame.columns), source="the file")
-    read = read_cells(found.frame, schema, Reading.of(params), is_text=found.is_text)
+    read = read_cells(found.frame, schema, CellFormats.of(params), is_text=found.is_text)
     checked = check_frame(schema, read.frame)
     unread = len(found.lines)
     return rejections_of(
@@ -181,7 +180,7 @@ def _write(folder: Path, described: Described, scenario: str, *, template: str, 
         ".dvcignore": DVC_IGNORED,
     }.items():
         write_bytes(folder / name, content.encode())
-    write_inputs(folder / "inputs.yaml", Inputs("batches", "", 0))
+    write_inputs(folder / "inputs.yaml", PipelineInputs("batches", "", 0))
 
 
 def _check(values: dict[str, Any], described: Described, base: dict[str, Any]) -> None:

@@ -104,8 +104,8 @@ class ScenarioState:
         return self.home / "quarantine" / self.scenario
 
     @property
-    def mend(self) -> Path:  # rejected rows that a person asked for, to mend and send again
-        return self.home / "mend" / self.scenario
+    def resubmit(self) -> Path:  # rejected rows that a person asked for, to mend and send again
+        return self.home / "resubmit" / self.scenario
 
     @property
     def pulled(self) -> Path:  # how far the scenario's query was followed

@@ -79,7 +79,7 @@ def scenario_names(project: Path) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class PipelineInputs:
     """What the pipeline starts from. Flows write it on the scenario's branch; the user's tree keeps the seed."""
 
     rows: str  # folder below the scenario's: "seed" or "batches"
@@ -94,7 +94,7 @@ INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }  # of inputs.yaml: what each key may be, and that in words
 
 
-def read_inputs(path: Path) -> Inputs:
+def read_inputs(path: Path) -> PipelineInputs:
     """Read inputs.yaml. Raises BadInput naming the key that is missing or wrong."""
     values = _read_yaml(path)
     for key, (fits, expected) in INPUTS.items():
@@ -102,16 +102,16 @@ def read_inputs(path: Path) -> Inputs:
             raise BadInput(f"{_named(path)} has no '{key}'; expected {expected}")
         if not fits(values[key]):
             raise BadInput(f"{_named(path)}: '{key}' is {values[key]!r}; expected {expected}")
-    return Inputs(values["rows"], values["champion"] or "", values["seen_rows"])
+    return PipelineInputs(values["rows"], values["champion"] or "", values["seen_rows"])
 
 
-def write_inputs(path: Path, inputs: Inputs) -> None:
+def write_inputs(path: Path, inputs: PipelineInputs) -> None:
     """Write inputs.yaml, comment included."""
     lines = ["# What the pipeline starts from. Flows write this file on the scenario's branch.", *_yaml_lines(inputs)]
     write_bytes(path, ("\n".join(lines) + "\n").encode())
 
 
-def _yaml_lines(inputs: Inputs) -> list[str]:
+def _yaml_lines(inputs: PipelineInputs) -> list[str]:
     return [f"{key}: {json.dumps(value)}" for key, value in vars(inputs).items()]
 
 

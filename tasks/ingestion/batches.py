@@ -8,17 +8,17 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from releve.adapters.files import Inputs, ParquetAppender, read_inputs, write_bytes, write_inputs, write_json
+from releve.adapters.files import ParquetAppender, PipelineInputs, read_inputs, write_bytes, write_inputs, write_json
 from releve.adapters.git_dvc.data_versions import DataVersions, data_version
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
-from releve.domain.ingestion.batch_profile import Profile
+from releve.domain.ingestion.batch_profile import BatchProfile
 from tasks.places import ScenarioFiles
 
 KEPT_PROFILES = 50  # newest batches that the next ones are held against
 
 
 @dataclass(frozen=True)
-class Batch:
+class IngestedBatch:
     """One ingested file, as batches.csv lists it: rows in the file = rows + rejected."""
 
     batch: str
@@ -30,7 +30,7 @@ class Batch:
     warnings: str = ""  # what is odd about it as a whole; one sentence a line
 
 
-def read_batches(branch: ScenarioBranch) -> list[Batch]:
+def read_batches(branch: ScenarioBranch) -> list[IngestedBatch]:
     """The batches on the scenario's branch, oldest first."""
     return _parse(branch.read("batches.csv") or "")
 
@@ -47,10 +47,10 @@ class OpenBatches:
             data.checkout(self._dvc_file)
         self._files.batches.mkdir(exist_ok=True)
         inputs = read_inputs(self._files.inputs)
-        write_inputs(self._files.inputs, Inputs("batches", inputs.champion, inputs.seen_rows))
+        write_inputs(self._files.inputs, PipelineInputs("batches", inputs.champion, inputs.seen_rows))
 
     @property
-    def known(self) -> list[Batch]:
+    def known(self) -> list[IngestedBatch]:
         """All batches, those added here included."""
         return _parse(self._files.batch_list.read_text()) if self._files.batch_list.is_file() else []
 
@@ -60,11 +60,11 @@ class OpenBatches:
         return sorted((self._files.folder / "seed").glob("*.parquet"))
 
     @property
-    def profiles(self) -> dict[str, Profile]:
+    def profiles(self) -> dict[str, BatchProfile]:
         """What the newest batches are like, by name; of KEPT_PROFILES at most."""
         path = self._files.batch_profiles
         values = json.loads(path.read_text()) if path.is_file() else {}
-        return {name: Profile.from_dict(value) for name, value in values.items()}
+        return {name: BatchProfile.from_dict(value) for name, value in values.items()}
 
     @property
     def room(self) -> Path:
@@ -75,7 +75,7 @@ class OpenBatches:
         """What the next batch is called."""
         return f"{len(self.known) + 1:08d}-{digest[:8]}"
 
-    def add(self, batch: Batch, accepted: ParquetAppender, profile: Profile) -> Batch:
+    def add(self, batch: IngestedBatch, accepted: ParquetAppender, profile: BatchProfile) -> IngestedBatch:
         """Version the accepted rows of a file as the newest batch, and push them.
 
         Each batch is a commit with a data version of its own, so that any of them can be returned to. DVC pushes what
@@ -106,9 +106,9 @@ def as_text(name: str) -> str:
     return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", name)
 
 
-def _parse(text: str) -> list[Batch]:
+def _parse(text: str) -> list[IngestedBatch]:
     return [
-        Batch(
+        IngestedBatch(
             line["batch"],
             int(line["rows"]),
             int(line["rejected"]),
@@ -121,9 +121,9 @@ def _parse(text: str) -> list[Batch]:
     ]
 
 
-def _format(batches: list[Batch]) -> str:
+def _format(batches: list[IngestedBatch]) -> str:
     text = io.StringIO()
-    writer: Any = csv.DictWriter(text, [field.name for field in fields(Batch)], lineterminator="\n")
+    writer: Any = csv.DictWriter(text, [field.name for field in fields(IngestedBatch)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(batch) for batch in batches)
     return text.getvalue()

@@ -9,7 +9,7 @@ from tasks.ingestion.batches import as_text
 
 
 @dataclass(frozen=True)
-class Waiting:
+class IncomingFile:
     """A file that is to be ingested, its sha256 and its bytes; or, of what cannot be read, why not."""
 
     path: Path
@@ -18,16 +18,16 @@ class Waiting:
     problem: str = ""
 
 
-def look(path: Path) -> Waiting:
+def inspect_file(path: Path) -> IncomingFile:
     """Read a file once. Whatever else stands there is not opened: a pipe would wait for its writer for ever."""
     name = as_text(path.name)
     try:
         if problem := _no_file(path):
-            return Waiting(path, problem=f"{name} {problem}")
-        return Waiting(path, file_digest(path), path.stat().st_size)
+            return IncomingFile(path, problem=f"{name} {problem}")
+        return IncomingFile(path, file_digest(path), path.stat().st_size)
     except OSError as error:
         told = f"{name} cannot be read: {error.strerror}; see whether whoever runs the ingestion may read it"
-        return Waiting(path, problem=told)
+        return IncomingFile(path, problem=told)
 
 
 def _no_file(path: Path) -> str:

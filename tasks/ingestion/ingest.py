@@ -24,8 +24,8 @@ from releve.domain.ingestion.batch_checks import joined
 from releve.domain.registry.chain import INGESTED
 from releve.domain.registry.release import SEED_VERSION
 from tasks.history import events_of
-from tasks.ingestion.batches import Batch, OpenBatches, as_text, read_batches
-from tasks.ingestion.incoming import Waiting, look
+from tasks.ingestion.batches import IngestedBatch, OpenBatches, as_text, read_batches
+from tasks.ingestion.incoming import IncomingFile, inspect_file
 from tasks.ingestion.intake import take_in
 from tasks.ingestion.pull import pull
 from tasks.places import ScenarioState
@@ -48,7 +48,7 @@ class Refusal:
 class Ingestion:
     """What one run did with the incoming folder."""
 
-    batches: tuple[Batch, ...]
+    batches: tuple[IngestedBatch, ...]
     duplicates: tuple[Refusal, ...]
     refusals: tuple[Refusal, ...]
     refused: Path | None = None  # the folder of the files that were refused
@@ -71,7 +71,7 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
     state.incoming.mkdir(parents=True, exist_ok=True)
     with scenario_lock(settings.home, scenario, holder="ingest", wait_seconds=truth.params.runs.wait_seconds) as lock:
         pull(truth.params.source, state, environ=os.environ)
-        there = [look(path) for path in sorted(state.incoming.iterdir()) if not path.name.startswith(".")]
+        there = [inspect_file(path) for path in sorted(state.incoming.iterdir()) if not path.name.startswith(".")]
         waiting = [file for file in there if not file.problem]
         branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
         known = read_batches(branch)
@@ -87,11 +87,11 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
 
 
 def _version(
-    settings: Settings, branch: ScenarioBranch, waiting: list[Waiting], truth: Committed, lock_fd: int
+    settings: Settings, branch: ScenarioBranch, waiting: list[IncomingFile], truth: Committed, lock_fd: int
 ) -> Ingestion:
     """A batch for each file that can be used; all of them appear on the branch together, or none does."""
     state = ScenarioState(settings.home, branch.scenario)
-    batches: list[Batch] = []
+    batches: list[IngestedBatch] = []
     duplicates: list[Refusal] = []
     refusals: list[Refusal] = []
     with branch.worktree(state.worktrees) as tree:
@@ -100,7 +100,7 @@ def _version(
         )
         there = OpenBatches(tree, data)
         seed = there.seed() if not there.known and _learned_from_seed(settings, branch.scenario) else []
-        for file in [*map(look, seed), *waiting]:
+        for file in [*map(inspect_file, seed), *waiting]:
             if _same(file, there.known):
                 duplicates.append(_duplicate(file, there.known))
                 continue
@@ -112,21 +112,21 @@ def _version(
     return Ingestion(tuple(batches), tuple(duplicates), tuple(refusals), state.refused)
 
 
-def _add(there: OpenBatches, file: Waiting, truth: Committed, state: ScenarioState) -> Batch:
+def _add(there: OpenBatches, file: IncomingFile, truth: Committed, state: ScenarioState) -> IngestedBatch:
     """A file becomes a batch, and its rejected rows go to quarantine. Raises BadInput when it cannot be used."""
     earlier = joined(there.profiles.values())
     with reading(as_text(file.path.name), file.size) as progress:
         taken = take_in(
             file.path, truth.schema, params=truth.params, room=there.room, earlier=earlier, progress=progress
         )
-    if look(file.path).digest != file.digest:
+    if inspect_file(file.path).digest != file.digest:
         taken.rows.discard()
         taken.quarantine.discard()
         raise BadInput(
             f"{as_text(file.path.name)} changed while it was read; write a file under a name that begins with a dot, "
             "and rename it once it is whole"
         )
-    batch = Batch(
+    batch = IngestedBatch(
         there.next_name(file.digest),
         taken.accepted,
         taken.quarantine.rows,
@@ -156,7 +156,7 @@ def _record(settings: Settings, scenario: str, branch: ScenarioBranch, actor: st
             registry.append(scenario, INGESTED, reason=reason, actor=actor, payload=asdict(batch))
 
 
-def _clear(state: ScenarioState, waiting: list[Waiting], found: Ingestion) -> None:
+def _clear(state: ScenarioState, waiting: list[IncomingFile], found: Ingestion) -> None:
     reasons = {refusal.path: refusal.reason for refusal in found.refusals}
     for file in waiting:
         folder = state.refused if file.path in reasons else state.ingested
@@ -168,7 +168,7 @@ def _clear(state: ScenarioState, waiting: list[Waiting], found: Ingestion) -> No
             file.path.replace(kept)
 
 
-def _free_place(folder: Path, file: Waiting) -> Path:
+def _free_place(folder: Path, file: IncomingFile) -> Path:
     """Where a file is kept under its name, or, when another one or its note is there already, under a longer one."""
     whole = file.path.name
     end = re.sub(r"^\.", "_", whole[-LONGEST_NAME // 4 :])  # a name that begins with a dot would hide it
@@ -187,7 +187,7 @@ def _note_of(kept: Path) -> Path:
     return kept.with_name(f"{kept.name}{NOTE}")
 
 
-def _note(reason: str, file: Waiting, kept: Path) -> str:
+def _note(reason: str, file: IncomingFile, kept: Path) -> str:
     return (
         f"{reason}\n\nTo send the file again, mended or reconsidered, move {as_text(kept.name)} from here to "
         f"{file.path.parent}, and leave this note: labelled answers that were refused are not sent again by themselves "
@@ -211,12 +211,12 @@ def check_refusals(found: Ingestion) -> None:
         )
 
 
-def _same(file: Waiting, batches: list[Batch]) -> Batch | None:
+def _same(file: IncomingFile, batches: list[IngestedBatch]) -> IngestedBatch | None:
     """The batch that holds exactly this file, if there is one."""
     return next((batch for batch in batches if batch.sha256 == file.digest), None)
 
 
-def _duplicate(file: Waiting, known: list[Batch]) -> Refusal:
+def _duplicate(file: IncomingFile, known: list[IngestedBatch]) -> Refusal:
     name, same = as_text(file.path.name), _same(file, known)
     came = f"what batch {same.batch} ({same.source}) brought" if same else "what is there"
     return Refusal(name, f"{name} holds exactly {came} already; nothing to do", file.path)

@@ -13,22 +13,22 @@ from typing import Any
 
 from releve.adapters.files import ParquetAppender
 from releve.adapters.tables.chunks import Chunk, Line
-from releve.adapters.tables.reading import CsvOptions, open_table
+from releve.adapters.tables.file_types import CsvOptions, open_table
 from releve.core.config_hint import ConfigHint, params_hint
 from releve.core.errors import BadInput
 from releve.core.formatting import counted
 from releve.core.params import Ingest, Params
-from releve.domain.ingestion.batch_checks import IGNORE, Profile, Watch
+from releve.domain.ingestion.batch_checks import IGNORE, BatchChecks, BatchProfile
+from releve.domain.ingestion.cell_formats import CellFormats, MarkerCounts, describe_markers, read_cells
 from releve.domain.ingestion.numerals import advice
-from releve.domain.ingestion.reading import Marked, Reading, read_cells, told_markers
 from releve.domain.schema.columns import NUMBER
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import Problem, check_columns, check_frame
-from tasks.ingestion.quarantine import MENDING, Quarantine
+from tasks.ingestion.quarantine import REJECTION_COLUMNS, Quarantine
 
 ENOUGH_STRANGE = 1000  # cells, to see how a file writes its numbers
 RESERVED = "_answer_id"  # names the answer that a harvested row was; no feature
-OWN = [RESERVED, *MENDING]  # columns of ours beside a table's
+OWN = [RESERVED, *REJECTION_COLUMNS]  # columns of ours beside a table's
 AS_A_WHOLE = (
     "row_count",
     "missing",
@@ -49,7 +49,7 @@ class Intake:
     quarantine: Quarantine
     read_as: str
     warnings: tuple[str, ...]
-    profile: Profile
+    profile: BatchProfile
 
 
 def take_in(
@@ -58,7 +58,7 @@ def take_in(
     *,
     params: Params,
     room: Path,
-    earlier: Profile = Profile(),  # noqa: B008
+    earlier: BatchProfile = BatchProfile(),  # noqa: B008
     progress: Progress = lambda place: None,
 ) -> Intake:
     """Read a file and judge its rows; both halves wait below `room` until they are kept or discarded.
@@ -80,17 +80,17 @@ def _judged(
     params: Params,
     rows: ParquetAppender,
     quarantine: Quarantine,
-    earlier: Profile,
+    earlier: BatchProfile,
     progress: Progress,
 ) -> Intake:
     strange: list[str] = []
-    marked: Marked = Counter()
-    reading = Reading.of(params.ingest)
+    marked: MarkerCounts = Counter()
+    reading = CellFormats.of(params.ingest)
     table = open_table(path, names=[*schema.names, schema.target.name], options=csv_options(params.ingest))
     with closing(table.chunks):  # type: ignore[type-var]  # all of them are generators
-        is_mended, chunks = _is_mended(table.chunks)
-        params = for_mended(params) if is_mended else params
-        watch = Watch(schema, earlier, params.batch)
+        is_resubmitted, chunks = _is_resubmitted(table.chunks)
+        params = for_resubmitted(params) if is_resubmitted else params
+        watch = BatchChecks(schema, earlier, params.batch)
         for chunk in _chunks(chunks, schema, path.name):
             read = read_cells(chunk.frame, schema, reading, is_text=table.is_text)
             marked += read.marked
@@ -116,7 +116,7 @@ def _judged(
     )
     warnings = (
         *_warnings(watch, total, source=path.name),
-        *told_markers(marked),
+        *describe_markers(marked),
         *filter(None, [advice(strange)]),
         *map(str, table.notes()),
     )
@@ -128,7 +128,7 @@ def csv_options(params: Ingest, *, say: ConfigHint = params_hint) -> CsvOptions:
     return CsvOptions(params.csv_encoding, params.csv_delimiter, params.header_line, params.sheet, say)
 
 
-def for_mended(params: Params) -> Params:
+def for_resubmitted(params: Params) -> Params:
     """What is asked of rows that were rejected and mended: a handful, of an old batch, that need not look like one.
 
     Those that still do not fit go to quarantine again, with new reasons, and do not take the others along.
@@ -138,11 +138,11 @@ def for_mended(params: Params) -> Params:
     return params.model_copy(update={"batch": params.batch.model_copy(update=ignored), "ingest": ingest})
 
 
-def _is_mended(chunks: Iterator[Chunk]) -> tuple[bool, Iterator[Chunk]]:
-    """Whether these are requeued rows, as the columns beside them tell, and the same chunks."""
+def _is_resubmitted(chunks: Iterator[Chunk]) -> tuple[bool, Iterator[Chunk]]:
+    """Whether these are resubmitted rows, as the columns beside them tell, and the same chunks."""
     first = list(islice(chunks, 1))
-    is_mended = any(set(MENDING) & set(chunk.frame.columns) for chunk in first)
-    return is_mended, chain(iter(first), chunks)  # an iterator lets go of what it has given
+    is_resubmitted = any(set(REJECTION_COLUMNS) & set(chunk.frame.columns) for chunk in first)
+    return is_resubmitted, chain(iter(first), chunks)  # an iterator lets go of what it has given
 
 
 def _chunks(chunks: Iterator[Chunk], schema: Schema, source: str) -> Iterator[Chunk]:
@@ -202,7 +202,7 @@ def check_share(
     )
 
 
-def _warnings(watch: Watch, rows: int, *, source: str) -> tuple[str, ...]:
+def _warnings(watch: BatchChecks, rows: int, *, source: str) -> tuple[str, ...]:
     """What is odd about the file. Raises BadInput when params say that it is to be refused for it."""
     findings = watch.findings(rows)
     if refusals := [finding.text for finding in findings if finding.refuse]:

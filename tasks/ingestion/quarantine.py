@@ -18,7 +18,12 @@ from releve.domain.schema.validation import Problem
 if TYPE_CHECKING:
     import pandas as pd
 
-MENDING = ("_line", "_column", "_value", "_reason")  # columns beside requeued rows: where and why each was rejected
+REJECTION_COLUMNS = (
+    "_line",
+    "_column",
+    "_value",
+    "_reason",
+)  # columns beside resubmitted rows: where and why each was rejected
 LINE = "(line)"  # stands for the column where a whole line is no row
 LONGEST_VALUE = 1000  # characters of a cell that are shown; `cells` holds it whole
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from releve.adapters.files import Inputs, read_inputs, write_inputs
+from releve.adapters.files import PipelineInputs, read_inputs, write_inputs
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions, data_version, stage_record
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
@@ -118,7 +118,7 @@ def _build(tree: Worktree, data: DataVersions, champion: Current | None, progres
     files = ScenarioFiles(tree.path, tree.scenario)
     rows = read_inputs(files.inputs).rows
     tag, seen = (champion.release.model, champion.release.rows) if champion else ("", 0)
-    write_inputs(files.inputs, Inputs(rows, champion=tag, seen_rows=seen))
+    write_inputs(files.inputs, PipelineInputs(rows, champion=tag, seen_rows=seen))
     if (files.folder / "batches.dvc").is_file():
         data.checkout(f"scenarios/{tree.scenario}/batches.dvc")
     data.repro(f"scenarios/{tree.scenario}/dvc.yaml:package", progress=progress)

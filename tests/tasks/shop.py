@@ -16,7 +16,7 @@ from releve.adapters.prediction_ledger import LedgerWriter
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings
 from releve.domain.onboarding.pipeline_file import pipeline_text
-from tasks.ingestion.batches import Batch, read_batches
+from tasks.ingestion.batches import IngestedBatch, read_batches
 from tasks.places import ScenarioFiles, ScenarioState
 from tests.repositories import commit, write
 from tests.serving.process import free_port
@@ -84,7 +84,7 @@ class Shop:
         return Registry(self.settings.registry_url)
 
     @property
-    def batches(self) -> list[Batch]:
+    def batches(self) -> list[IngestedBatch]:
         return read_batches(self.branch)
 
     def copy(self, parent: Path) -> "Shop":

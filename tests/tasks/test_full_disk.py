@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.system]
 SIZE = "16m"
 REJECTED = "the batch that has rejected rows"
 COMMANDS = {
-    "requeue": ("tasks.ingestion.requeue", SHOP, REJECTED),
+    "resubmit": ("tasks.ingestion.resubmit", SHOP, REJECTED),
     "page": ("tasks.reporting.page", SHOP),
     "archive": ("tasks.archive", SHOP),
     "scaffold": ("tasks.onboarding", "mine", "--data", "mine.csv", "--target", "bought"),

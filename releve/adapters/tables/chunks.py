@@ -45,7 +45,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class TableChunks:
     """An open table. `chunks` can be gone through once; closing it early lets go of the file."""
 
     chunks: Iterator[Chunk]

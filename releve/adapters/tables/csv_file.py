@@ -12,7 +12,7 @@ from releve.adapters.tables.chunks import (
     LONGEST_ROW,
     Chunk,
     Line,
-    Table,
+    TableChunks,
     chunk_rows,
     frame_of,
     guarded,
@@ -39,7 +39,7 @@ class CsvOptions:
     say: ConfigHint = params_hint
 
 
-def open_csv(path: Path, *, names: Sequence[str] = (), options: CsvOptions = CsvOptions()) -> Table:
+def open_csv(path: Path, *, names: Sequence[str] = (), options: CsvOptions = CsvOptions()) -> TableChunks:
     """The rows of a CSV file, all cells text. Raises BadInput naming what is in doubt."""
     with told_as(path, KIND):
         encoding = find_encoding(path, said=options.encoding, say=options.say)
@@ -55,11 +55,13 @@ def open_csv(path: Path, *, names: Sequence[str] = (), options: CsvOptions = Csv
         whole=whole,
         say=options.say,
     )
-    reading = _Reading(path, encoding, dialect)
-    return Table(guarded(reading.chunks(), path, KIND), f"{encoding}, {dialect}", is_text=True, place=reading.place)
+    reading = _CsvReader(path, encoding, dialect)
+    return TableChunks(
+        guarded(reading.chunks(), path, KIND), f"{encoding}, {dialect}", is_text=True, place=reading.place
+    )
 
 
-class _Lines:
+class _CsvLines:
     """The lines of a file; the last one that was given is kept, to be shown when it is no row.
 
     Raises BadInput once a row, of one line or of several, is longer than LONGEST_ROW; memory holds no more than that.
@@ -70,7 +72,7 @@ class _Lines:
         self.last, self.characters = "", 0
         self._number, self._row_number, self._row_characters = 0, 1, 0
 
-    def __iter__(self) -> "_Lines":
+    def __iter__(self) -> "_CsvLines":
         return self
 
     def __next__(self) -> str:
@@ -89,7 +91,7 @@ class _Lines:
         self._row_number, self._row_characters = self._number + 1, 0
 
 
-class _Reading:
+class _CsvReader:
     """One pass over a file."""
 
     def __init__(self, path: Path, encoding: str, dialect: Dialect):
@@ -106,9 +108,9 @@ class _Reading:
             _unpacked(self._raw, self._path) as plain,
             io.TextIOWrapper(plain, encoding=self._encoding, newline="") as text,
         ):
-            yield from self._parsed(_Lines(text, self._path))
+            yield from self._parsed(_CsvLines(text, self._path))
 
-    def _parsed(self, lines: _Lines) -> Iterator[Chunk]:
+    def _parsed(self, lines: _CsvLines) -> Iterator[Chunk]:
         reader, before = self._dialect.reader(lines), 0
         for _ in range(self._dialect.skipped):
             before = self._skip(reader, lines)
@@ -141,7 +143,7 @@ class _Reading:
         if rows or odd:
             yield self._chunk(rows, numbers, odd)
 
-    def _skip(self, reader: Any, lines: _Lines) -> int:
+    def _skip(self, reader: Any, lines: _CsvLines) -> int:
         """Read one record above the rows; returns the line on which it ended."""
         try:
             next(reader, None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from releve.adapters.tables.partings import Part, lines_in, parting, readings
+from releve.adapters.tables.partings import BytePiece, lines_in, parting, readings
 from releve.core.config_hint import ConfigHint, params_hint
 from releve.core.errors import BadInput
 
@@ -33,7 +33,7 @@ SHOWN_READINGS = 3
 
 
 @dataclass(frozen=True)
-class Fault:
+class UndecodableByte:
     """The first byte that an encoding cannot decode."""
 
     line: int
@@ -63,7 +63,7 @@ def find_encoding(path: Path, *, said: str = "", say: ConfigHint = params_hint) 
     return _checked(path, _detected(path, head, fault, say), why="as it seemed to be", say=say)
 
 
-def first_fault(path: Path, encoding: str) -> Fault | None:
+def first_fault(path: Path, encoding: str) -> UndecodableByte | None:
     """Where `encoding` fails to decode `path`, if it does. Reads all of the file, a piece at a time."""
     decoder, line = codecs.getincrementaldecoder(encoding)(), 1
     with open_bytes(path) as file:
@@ -72,11 +72,11 @@ def first_fault(path: Path, encoding: str) -> Fault | None:
                 line += lines_in(decoder.decode(piece))
             except UnicodeDecodeError as error:
                 before = error.object[: error.start].decode(encoding, "ignore")
-                return Fault(line + lines_in(before), error.object[error.start])
+                return UndecodableByte(line + lines_in(before), error.object[error.start])
         try:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
-            return Fault(line, error.object[error.start])
+            return UndecodableByte(line, error.object[error.start])
     return None
 
 
@@ -99,10 +99,10 @@ def _checked(path: Path, encoding: str, *, why: str, say: ConfigHint) -> str:
     return encoding
 
 
-def _detected(path: Path, head: bytes, fault: Fault | None, say: ConfigHint) -> str:
+def _detected(path: Path, head: bytes, fault: UndecodableByte | None, say: ConfigHint) -> str:
     from charset_normalizer import from_bytes
 
-    parts = [Part(head, 1)] if b"\0" in head else list(_beyond_ascii(path))
+    parts = [BytePiece(head, 1)] if b"\0" in head else list(_beyond_ascii(path))
     evidence = b"".join(part.content for part in parts)
     matches = [match for match in from_bytes(evidence) if b"\0" in head or not match.encoding.startswith(WIDE)]
     best = max(matches, key=lambda match: match.coherence, default=None)
@@ -137,14 +137,14 @@ def _decoded(line: bytes, encoding: str) -> str | None:
         return None
 
 
-def _beyond_ascii(path: Path, *, most: int | None = EVIDENCE) -> Iterator[Part]:
+def _beyond_ascii(path: Path, *, most: int | None = EVIDENCE) -> Iterator[BytePiece]:
     """Lines of the whole file that tell encodings apart, up to `most` bytes of them; long lines in pieces."""
     size, number, before = 0, 1, 0
     with open_bytes(path) as file:
         for line in iter(lambda: file.readline(PIECE), b""):
             if not line.isascii():
                 size += len(line)
-                yield Part(line, number, before)
+                yield BytePiece(line, number, before)
             if most is not None and size > most:
                 return
             ends = max(line.rfind(b"\n"), line.rfind(b"\r")) + 1
@@ -152,7 +152,9 @@ def _beyond_ascii(path: Path, *, most: int | None = EVIDENCE) -> Iterator[Part]:
             before = len(line) - ends if ends else before + len(line)
 
 
-def _doubt(path: Path, parts: list[Part], encodings: list[str], fault: Fault | None, say: ConfigHint) -> str:
+def _doubt(
+    path: Path, parts: list[BytePiece], encodings: list[str], fault: UndecodableByte | None, say: ConfigHint
+) -> str:
     """parts: what the encodings were found from. encodings: that could be, the likeliest first; maybe none."""
     where = (
         f"line {fault.line} holds the byte 0x{fault.byte:02X}, which is not UTF-8" if fault else "it holds zero bytes"

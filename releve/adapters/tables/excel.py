@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from xml.etree import ElementTree
 
-from releve.adapters.tables.chunks import Chunk, Line, Table, chunk_rows, frame_of, guarded, numbered, told_as
+from releve.adapters.tables.chunks import Chunk, Line, TableChunks, chunk_rows, frame_of, guarded, numbered, told_as
 from releve.adapters.tables.csv_file import CsvOptions
 from releve.core.errors import BadInput
 from releve.domain.ingestion.reading_notes import (
@@ -61,7 +61,7 @@ class Scan:
     hidden: list[int] = field(default_factory=list)  # rows
 
 
-def open_excel(path: Path, *, names: Sequence[str] = (), options: CsvOptions = FOUND_OUT) -> Table:
+def open_excel(path: Path, *, names: Sequence[str] = (), options: CsvOptions = FOUND_OUT) -> TableChunks:
     """The rows below the header: the row that holds `names`, or the first one that looks like a header.
 
     Raises BadInput where it is in doubt which sheet or row is meant, or where the workbook is too large to be read.
@@ -72,12 +72,12 @@ def open_excel(path: Path, *, names: Sequence[str] = (), options: CsvOptions = F
         scans = _check_size(path)
         book = python_calamine.CalamineWorkbook.from_path(path)
         name, sheet, hidden = _chosen(book, options, path)
-        reading = _Reading(sheet, path, names, options)
+        reading = _SheetReader(sheet, path, names, options)
         if hidden:
             reading.notes.append(ReadingNote(HIDDEN_SHEET, count=len(hidden), places=tuple(hidden)))
         reading.scan = scans.get(_part_of(path, name), Scan())
     read_as = f"sheet '{name}'" + (f", header on row {reading.line}" if reading.line > 1 else "")
-    return Table(guarded(reading.chunks(), path, KIND), read_as, notes=reading.told)
+    return TableChunks(guarded(reading.chunks(), path, KIND), read_as, notes=reading.told)
 
 
 def _chosen(book: Any, options: CsvOptions, path: Path) -> tuple[str, Any, list[str]]:
@@ -211,7 +211,7 @@ def _too_large(path: Path, found: str, most: str) -> BadInput:
     return BadInput(f"{path.name} {found}; it is read whole, so expected at most {most}, or save the sheet as CSV")
 
 
-class _Reading:
+class _SheetReader:
     """One pass over a sheet."""
 
     def __init__(self, sheet: Any, path: Path, names: Sequence[str], options: CsvOptions):

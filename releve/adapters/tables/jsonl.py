@@ -14,7 +14,7 @@ from releve.adapters.tables.chunks import (
     LONGEST_ROW,
     Chunk,
     Line,
-    Table,
+    TableChunks,
     chunk_rows,
     frame_of,
     guarded,
@@ -27,13 +27,13 @@ from releve.domain.schema.cells import SHOWN
 KIND = "JSON Lines"
 
 
-def open_jsonl(path: Path) -> Table:
+def open_jsonl(path: Path) -> TableChunks:
     """The rows of a JSON Lines file, values with the types that JSON gives them. UTF-8, as JSON is."""
-    reading = _Reading(path)
-    return Table(guarded(reading.chunks(), path, KIND), "utf-8", place=reading.place)
+    reading = _JsonLinesReader(path)
+    return TableChunks(guarded(reading.chunks(), path, KIND), "utf-8", place=reading.place)
 
 
-class _Reading:
+class _JsonLinesReader:
     """One pass over a file. A column that a row lacks is missing there (None), from the first row that has it on."""
 
     def __init__(self, path: Path):

@@ -5,24 +5,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from releve.adapters.tables.chunks import CHARACTERS_PER_CHUNK, Chunk, Table, chunk_rows, guarded, numbered, told_as
+from releve.adapters.tables.chunks import (
+    CHARACTERS_PER_CHUNK,
+    Chunk,
+    TableChunks,
+    chunk_rows,
+    guarded,
+    numbered,
+    told_as,
+)
 from releve.domain.schema.cells import trimmed
 
 KIND = "PARQUET"
 UNNAMED_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls it in a file
 
 
-def open_parquet(path: Path) -> Table:
+def open_parquet(path: Path) -> TableChunks:
     """The rows of a Parquet file with the types that it gives them."""
     import pyarrow.parquet
 
     with told_as(path, KIND):
         file = pyarrow.parquet.ParquetFile(path)
-    reading = _Reading(file, path.stat().st_size)
-    return Table(guarded(reading.chunks(), path, KIND), "parquet", place=reading.place)
+    reading = _ParquetReader(file, path.stat().st_size)
+    return TableChunks(guarded(reading.chunks(), path, KIND), "parquet", place=reading.place)
 
 
-class _Reading:
+class _ParquetReader:
     """One pass over a file; its place is the share of its rows that were read."""
 
     def __init__(self, file: Any, size: int):

@@ -7,7 +7,7 @@ SHOWN = 60  # characters of a line in a message
 
 
 @dataclass(frozen=True)
-class Part:
+class BytePiece:
     """Bytes of a file: whole lines, or a part of a line that is read in pieces."""
 
     content: bytes
@@ -25,7 +25,7 @@ def readings(line: bytes, encodings: list[str]) -> set[str]:
     return {line.decode(name, "replace") for name in encodings}
 
 
-def parting(part: Part, encodings: list[str]) -> str:
+def parting(part: BytePiece, encodings: list[str]) -> str:
     """Where encodings first read it differently, and how each does; of one alone, its first byte beyond ASCII."""
     line = part.content
     at = _first_parting(line, encodings)

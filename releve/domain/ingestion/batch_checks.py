@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.params import BatchLimits
-from releve.domain.ingestion.batch_profile import Profile as Profile
+from releve.domain.ingestion.batch_profile import BatchProfile as BatchProfile
 from releve.domain.ingestion.batch_profile import is_missing, of_types, profile
 from releve.domain.ingestion.batch_profile import joined as joined
 from releve.domain.schema.columns import NUMBER
@@ -26,19 +26,19 @@ IGNORE, WARN, REFUSE = "ignore", "warn", "refuse"
 
 
 @dataclass(frozen=True)
-class Finding:
+class BatchFinding:
     """Something odd about a batch, in words, and whether it stops the batch."""
 
     text: str
     refuse: bool
 
 
-class Watch:
+class BatchChecks:
     """What is seen of one file while its chunks go by; memory: 8 bytes a row for each check of duplicates."""
 
-    def __init__(self, schema: Schema, earlier: Profile, params: BatchLimits):
+    def __init__(self, schema: Schema, earlier: BatchProfile, params: BatchLimits):
         self._schema, self._earlier, self._params = schema, of_types(earlier, schema), params
-        self.profile = Profile()
+        self.profile = BatchProfile()
         self._new: dict[str, Counter[str]] = {}
         self._outside: Counter[str] = Counter()
         self._rows: list[NDArray[np.uint64]] = []
@@ -54,7 +54,7 @@ class Watch:
         if self._schema.id and self._params.on_duplicate_ids != IGNORE:
             self._ids.append(_hashes(accepted[[self._schema.id]][~is_missing(accepted[self._schema.id])]))
 
-    def findings(self, rows: int) -> list[Finding]:
+    def findings(self, rows: int) -> list[BatchFinding]:
         """What is odd about the file as a whole; `rows`: those that it holds, rejected ones included."""
         told = {
             "row_count": self._row_count(rows),
@@ -67,7 +67,7 @@ class Watch:
         }
         wanted = {name: getattr(self._params, f"on_{name}") for name in told}
         return [
-            Finding(f"{text} (params.yaml: batch.on_{name})", wanted[name] == REFUSE)
+            BatchFinding(f"{text} (params.yaml: batch.on_{name})", wanted[name] == REFUSE)
             for name, texts in told.items()
             for text in texts
             if wanted[name] != IGNORE

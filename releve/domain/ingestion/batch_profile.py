@@ -18,7 +18,7 @@ MOST_CATEGORIES = 200  # values of a column that are remembered; one with more i
 
 
 @dataclass(frozen=True)
-class Profile:
+class BatchProfile:
     """Of checked rows. JSON can hold it."""
 
     rows: int = 0
@@ -33,15 +33,15 @@ class Profile:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Profile":
+    def from_dict(cls, values: Mapping[str, Any]) -> "BatchProfile":
         return cls(**values)
 
 
-def joined(profiles: Iterable[Profile]) -> Profile:
+def joined(profiles: Iterable[BatchProfile]) -> BatchProfile:
     """What several batches are like together."""
-    total = Profile()
+    total = BatchProfile()
     for other in profiles:
-        total = Profile(
+        total = BatchProfile(
             total.rows + other.rows,
             _merged(total.missing, other.missing, add),
             _merged(total.low, other.low, min),
@@ -53,13 +53,13 @@ def joined(profiles: Iterable[Profile]) -> Profile:
     return total
 
 
-def profile(frame: "pd.DataFrame", schema: Schema) -> Profile:
+def profile(frame: "pd.DataFrame", schema: Schema) -> BatchProfile:
     """Of checked rows."""
     same = _alike(schema)
     open_lists = [column.name for column in same if column.type == CATEGORY and not column.categories]
     numbers = {column.name: frame[column.name].dropna() for column in same if column.type == NUMBER}
     times = _seconds(frame[schema.time]) if schema.time else np.empty(0)
-    return Profile(
+    return BatchProfile(
         rows=len(frame),
         missing={column.name: int(is_missing(frame[column.name]).sum()) for column in schema.columns},
         low={name: float(cells.min()) for name, cells in numbers.items() if len(cells)},
@@ -70,7 +70,7 @@ def profile(frame: "pd.DataFrame", schema: Schema) -> Profile:
     )
 
 
-def of_types(earlier: Profile, schema: Schema) -> Profile:
+def of_types(earlier: BatchProfile, schema: Schema) -> BatchProfile:
     """What was seen of columns that are held against it, and whose type is still the one it was seen of."""
     kinds = {column.name: column.type for column in _alike(schema)}
     numbers = [name for name in earlier.low if kinds.get(name) == NUMBER]

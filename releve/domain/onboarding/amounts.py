@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from releve.domain.ingestion.cell_formats import MINUS, NO_CENTS, Unit
 from releve.domain.ingestion.numerals import MOSTLY
-from releve.domain.ingestion.reading import MINUS, NO_CENTS, Unit
 from releve.domain.schema.cells import trimmed
 
 CURRENCIES = re.compile(  # codes of ISO 4217 and how people shorten some

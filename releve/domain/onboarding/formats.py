@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from releve.core.config_hint import settings_hint
 from releve.core.formatting import listed
+from releve.domain.ingestion.cell_formats import NO_UNIT, CellFormats, Unit
 from releve.domain.ingestion.numerals import MOSTLY, WAYS, Numerals, is_grouped, settings_of
-from releve.domain.ingestion.reading import NO_UNIT, Reading, Unit
 from releve.domain.onboarding.amounts import amounts_of
 from releve.domain.onboarding.date_formats import Ways, date_ways, of_digits
 from releve.domain.onboarding.findings import Finding
@@ -44,7 +44,7 @@ Counts = Mapping[str, int]
 class Formats:
     """How the file is read. `frame` has plain cells; `asked` are columns whose reading only a person knows."""
 
-    reading: Reading
+    reading: CellFormats
     frame: "pd.DataFrame"
     overrides: tuple[Override, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -52,7 +52,7 @@ class Formats:
 
 
 def find_formats(
-    frame: "pd.DataFrame", said: Reading, *, as_text: bool, is_numerals_said: bool = False, time: str | None = None
+    frame: "pd.DataFrame", said: CellFormats, *, as_text: bool, is_numerals_said: bool = False, time: str | None = None
 ) -> Formats:
     """Find what `said`, the params as they are, leaves open; what is said already is kept."""
     texts = {str(name): _texts(frame[name], said, as_text=as_text) for name in frame}
@@ -86,7 +86,7 @@ def find_formats(
     return Formats(reading, plain, _overrides(reading, said), tuple(findings), asked)
 
 
-def _texts(cells: "pd.Series[Any]", said: Reading, *, as_text: bool) -> dict[str, int]:
+def _texts(cells: "pd.Series[Any]", said: CellFormats, *, as_text: bool) -> dict[str, int]:
     """The texts of a column and their counts, markers aside; of a file with types only where all cells are texts."""
     if not as_text and cells.dtype.kind not in "Oiu":
         return {}
@@ -120,8 +120,8 @@ def _dates(frame: "pd.DataFrame", columns: Mapping[str, Counts]) -> dict[str, Wa
 
 
 def _numbers(
-    columns: Mapping[str, Counts], said: Reading, *, as_text: bool, is_said: bool
-) -> tuple[Reading, dict[str, Finding], list[Finding]]:
+    columns: Mapping[str, Counts], said: CellFormats, *, as_text: bool, is_said: bool
+) -> tuple[CellFormats, dict[str, Finding], list[Finding]]:
     """The reading with units and numerals, the columns that are asked about, and what is told."""
     units, bare, findings = dict(said.units), dict[str, dict[str, str]](), list[Finding]()
     if not as_text:  # Parquet, JSON and Excel keep numbers as such; those that were stored as text need a word
@@ -211,7 +211,9 @@ def _ways(
     return list(best.values())
 
 
-def _plain(frame: "pd.DataFrame", reading: Reading, texts: Mapping[str, Counts], *, as_text: bool) -> "pd.DataFrame":
+def _plain(
+    frame: "pd.DataFrame", reading: CellFormats, texts: Mapping[str, Counts], *, as_text: bool
+) -> "pd.DataFrame":
     """The frame with numbers and dates as they are read, where a column is one of them; all else as it is."""
     changed = frame.copy(deep=False)
     for name, counts in texts.items():
@@ -235,20 +237,20 @@ def _series(cells: list[Any], like: "pd.Series[Any]") -> "pd.Series[Any]":
     return type(like)(cells, index=like.index, dtype=object)
 
 
-def _moment(reading: Reading, name: str, as_text: bool, text: str) -> Any:
+def _moment(reading: CellFormats, name: str, as_text: bool, text: str) -> Any:
     moment = reading.date(name, text)
     if not isinstance(moment, datetime):
         return text
     return moment.isoformat() if as_text else moment
 
 
-def _number(reading: Reading, name: str, as_text: bool, text: str) -> Any:
+def _number(reading: CellFormats, name: str, as_text: bool, text: str) -> Any:
     plain = reading.number(name, text)
     number = as_number(plain)
     return text if number is None else plain if as_text else number
 
 
-def _overrides(reading: Reading, said: Reading) -> tuple[Override, ...]:
+def _overrides(reading: CellFormats, said: CellFormats) -> tuple[Override, ...]:
     found = {
         "csv_thousands": (reading.numerals.thousands, said.numerals.thousands, "between the groups of digits, as seen"),
         "csv_decimal": (reading.numerals.decimal, said.numerals.decimal, "before the fraction, as seen"),
@@ -293,7 +295,7 @@ def _as_said(way: Numerals) -> str:
     return " ".join(f"{key}={value!r}" for key, value in settings_of(way).items())
 
 
-def _told_unit(name: str, counts: Counts, reading: Reading) -> Finding:
+def _told_unit(name: str, counts: Counts, reading: CellFormats) -> Finding:
     values = {text: value for text in counts if (value := as_number(reading.number(name, text))) is not None}
     first, negative = next(iter(values)), next((text for text, value in values.items() if value < 0), None)
     shown = dict.fromkeys(text for text in (first, negative) if text is not None)
@@ -347,7 +349,7 @@ def _told_date(name: str, ways: Ways, counts: Counts) -> Finding:
     )
 
 
-def _other_languages(columns: Mapping[str, Counts], reading: Reading) -> list[Finding]:
+def _other_languages(columns: Mapping[str, Counts], reading: CellFormats) -> list[Finding]:
     return [
         Finding(
             "type",
@@ -359,7 +361,7 @@ def _other_languages(columns: Mapping[str, Counts], reading: Reading) -> list[Fi
     ]
 
 
-def _unread(columns: Mapping[str, Counts], reading: Reading) -> list[Finding]:
+def _unread(columns: Mapping[str, Counts], reading: CellFormats) -> list[Finding]:
     """Columns that look like dates or numbers, and that no setting reads."""
     read = {*reading.dates, *reading.units}
     words = {name: counts for name, counts in columns.items() if name not in read}

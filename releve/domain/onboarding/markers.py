@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from releve.core.config_hint import settings_hint
 from releve.core.formatting import counted, listed
+from releve.domain.ingestion.cell_formats import CellFormats
 from releve.domain.ingestion.numerals import MOSTLY
-from releve.domain.ingestion.reading import Reading
 from releve.domain.onboarding.findings import Finding
 from releve.domain.schema.cells import LARGEST_NUMBER, as_date, as_number, is_missing
 
@@ -31,7 +31,7 @@ def marker_words(counts: Counts) -> dict[str, int]:
     return words if is_few and sum(words.values()) <= (1 - LEAST_NUMBERS) * sum(counts.values()) else {}
 
 
-def marker_findings(texts: Mapping[str, Counts], words: Mapping[str, Counts], reading: Reading) -> list[Finding]:
+def marker_findings(texts: Mapping[str, Counts], words: Mapping[str, Counts], reading: CellFormats) -> list[Finding]:
     """Words that stand among numbers or dates, with the setting that makes them missing."""
     return [
         _suggestion(name, f"{shown} among numbers or dates", reading, list(found))
@@ -41,12 +41,12 @@ def marker_findings(texts: Mapping[str, Counts], words: Mapping[str, Counts], re
     ]
 
 
-def _suggestion(name: str, what: str, reading: Reading, markers: list[str]) -> Finding:
+def _suggestion(name: str, what: str, reading: CellFormats, markers: list[str]) -> Finding:
     cure = {"ingest.missing": [*reading.missing, *markers]}
     return Finding("cells", f"{name} holds {what}; if that means missing, add {settings_hint(cure)}", cures=(cure,))
 
 
-def _are_read(name: str, counts: Counts, reading: Reading) -> bool:
+def _are_read(name: str, counts: Counts, reading: CellFormats) -> bool:
     """Whether nearly all of these cells are numbers, or nearly all are dates."""
     numbers = sum(n for text, n in counts.items() if as_number(reading.number(name, text)) is not None)
     dates = sum(n for text, n in counts.items() if _is_date(reading.date(name, text)))
@@ -60,7 +60,7 @@ def _is_date(cell: datetime | str) -> bool:
         return False
 
 
-def sentinel_findings(frame: "pd.DataFrame", said: Reading) -> list[Finding]:
+def sentinel_findings(frame: "pd.DataFrame", said: CellFormats) -> list[Finding]:
     """-999 far beyond all other numbers of a column."""
     findings = []
     for name in map(str, frame):

@@ -11,7 +11,7 @@ from releve.core.config_hint import settings_hint
 from releve.core.errors import BadInput
 from releve.core.formatting import counted, listed
 from releve.core.params import merge, parse
-from releve.domain.ingestion.reading import Reading
+from releve.domain.ingestion.cell_formats import CellFormats
 from releve.domain.ingestion.reading_notes import ReadingNote
 from releve.domain.onboarding import doubts, order
 from releve.domain.onboarding.columns import column_findings, column_spec, open_finding, seen
@@ -134,7 +134,7 @@ def _formats(frame: "pd.DataFrame", sample: Sample, roles: Roles, base: Mapping[
     said = {each.key for each in roles.settings if each.section == "ingest"}
     return find_formats(
         frame,
-        Reading.of(params.ingest),
+        CellFormats.of(params.ingest),
         as_text=sample.as_text,
         is_numerals_said=bool(said & {"csv_thousands", "csv_decimal"}),
         time=roles.time,

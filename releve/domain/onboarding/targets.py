@@ -9,8 +9,8 @@ import numpy as np
 from releve.core.config_hint import settings_hint
 from releve.core.errors import BadInput
 from releve.core.formatting import counted, listed
+from releve.domain.ingestion.cell_formats import CellFormats
 from releve.domain.ingestion.numerals import MOSTLY
-from releve.domain.ingestion.reading import Reading
 from releve.domain.onboarding.columns import natural_bounds
 from releve.domain.onboarding.findings import Finding
 from releve.domain.onboarding.profiles import Profile, profile
@@ -37,7 +37,7 @@ POSITIVE = YES | {"on", "positive", "pos", "spam", "fraud", "churn", "churned", 
 NEGATIVE = NO | {"off", "negative", "neg", "ham", "good", "down", "0", "-1", "-", "none", "never"}
 
 
-def target_profile(name: str, cells: "pd.Series[Any]", *, as_text: bool, reading: Reading) -> Profile:
+def target_profile(name: str, cells: "pd.Series[Any]", *, as_text: bool, reading: CellFormats) -> Profile:
     """The target, in which markers are no labels, and spellings that differ in case or spaces alone are one class."""
     found = profile(name, cells, as_text=as_text, is_marker=reading.is_marker)
     kept = found.kept

@@ -9,7 +9,7 @@ import pytest
 
 from releve.adapters.tables.chunks import LONGEST_ROW
 from releve.adapters.tables.csv_file import CsvOptions
-from releve.adapters.tables.reading import open_table, read_sample
+from releve.adapters.tables.file_types import open_table, read_sample
 from releve.core.errors import BadInput
 
 NAMES = ("kind", "price")

@@ -3,7 +3,7 @@
 import pytest
 
 from releve.adapters.tables import excel
-from releve.adapters.tables.reading import CsvOptions, open_table
+from releve.adapters.tables.file_types import CsvOptions, open_table
 from releve.core.errors import BadInput
 from tests.adapters.tables.test_reading import cell_xml, row_xml, workbook
 

@@ -3,7 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from releve.domain.ingestion.batch_checks import Profile, Watch, joined, profile
+from releve.domain.ingestion.batch_checks import BatchChecks, BatchProfile, joined, profile
 from releve.domain.schema.schema import Schema
 from tests.tables import make_params
 
@@ -42,7 +42,7 @@ EARLIER = profile(rows(first=1000), SCHEMA)
 
 
 def told(frame, *, earlier=EARLIER, chunks=1, total=None, **params):
-    watch = Watch(SCHEMA, earlier, make_params(batch=params).batch)
+    watch = BatchChecks(SCHEMA, earlier, make_params(batch=params).batch)
     size = -(-len(frame) // chunks)
     for start in range(0, len(frame), size):
         watch.add(frame.iloc[start : start + size].reset_index(drop=True))
@@ -54,7 +54,7 @@ def test_a_batch_like_those_before_is_not_odd():
 
 
 def test_the_first_batch_is_held_against_nothing():
-    assert told(rows(town=["Nice"] * 50, price=[900.0] * 50), earlier=Profile()) == []
+    assert told(rows(town=["Nice"] * 50, price=[900.0] * 50), earlier=BatchProfile()) == []
 
 
 @pytest.mark.parametrize(("total", "odd"), [(9, True), (10, False), (20, False), (21, True)])
@@ -112,7 +112,7 @@ def test_params_say_what_an_odd_batch_means(said, refused):
 
 def test_a_profile_survives_json_and_joins_with_others():
     other = profile(rows(50, town=["Nice"], price=[None, 70.0]), SCHEMA)
-    read = Profile.from_dict(json.loads(json.dumps(other.as_dict())))
+    read = BatchProfile.from_dict(json.loads(json.dumps(other.as_dict())))
 
     together = joined([EARLIER, read])
 
@@ -133,7 +133,7 @@ def test_a_column_that_is_no_feature_may_hold_what_was_never_there(name, cell, b
     columns = SCHEMA.as_dict()["columns"]
     columns[name] = columns[name] | {"feature": False}
     schema = Schema.from_dict({**SCHEMA.as_dict(), "columns": columns})
-    watch = Watch(schema, profile(rows(), SCHEMA if before else schema), make_params().batch)
+    watch = BatchChecks(schema, profile(rows(), SCHEMA if before else schema), make_params().batch)
 
     watch.add(rows().assign(**{name: cell}))
 
@@ -152,7 +152,7 @@ def test_what_was_seen_of_a_column_of_another_type_is_not_held_against_it(name, 
     columns = {column.name: {"type": column.type, "nullable": True} for column in SCHEMA.columns}
     columns[name] = {"type": kind}
     schema = Schema.from_dict({**SCHEMA.as_dict(), "columns": columns})
-    watch = Watch(schema, earlier, make_params().batch)
+    watch = BatchChecks(schema, earlier, make_params().batch)
 
     watch.add(rows().assign(**{name: cell}))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.domain.ingestion.reading import Reading, read_cells
+from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.onboarding.columns import column_findings, column_spec, seen
 from releve.domain.onboarding.profiles import MOST_LISTED
 from releve.domain.schema.schema import Schema
@@ -113,7 +113,7 @@ def test_a_blank_cell_is_missing_where_ingestion_takes_it_so(kind: str) -> None:
     cells = {"number": ["1", "2"], "date": ["2024-01-31", "2024-02-01"], "category": ["a", "b"]}[kind] + ["  "]
 
     schema = Schema.from_dict({"columns": {"x": {"type": kind}}, "target": {"name": "y", "task": "regression"}})
-    read = read_cells(pd.DataFrame({"x": cells}, dtype=object), schema, Reading(), is_text=True).frame["x"]
+    read = read_cells(pd.DataFrame({"x": cells}, dtype=object), schema, CellFormats(), is_text=True).frame["x"]
 
     assert column_spec(column(*cells))["type"] == kind
     assert column(*cells).missing == read.isna().sum()

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.ingestion.reading import Reading, read_cells
+from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
 from releve.domain.schema.cells import LARGEST_NUMBER, is_missing
 from releve.domain.schema.columns import Column
@@ -294,7 +294,7 @@ def test_the_described_columns_may_come_in_any_order():
 def test_text_becomes_a_number_where_it_reads_as_one_and_stays_otherwise(text, value):
     frame = pd.DataFrame({"price": [text]}, dtype=object)
 
-    found = read_cells(frame, shop_schema(), Reading(), is_text=True).frame["price"].tolist()
+    found = read_cells(frame, shop_schema(), CellFormats(), is_text=True).frame["price"].tolist()
 
     assert found == [value] or (value is None and is_missing(found[0]))
 
@@ -303,7 +303,7 @@ def test_text_becomes_a_number_where_it_reads_as_one_and_stays_otherwise(text, v
 def test_only_an_empty_text_is_a_missing_category(text, value):
     frame = pd.DataFrame({"kind": [text]}, dtype=object)
 
-    found = read_cells(frame, shop_schema(), Reading(), is_text=True).frame["kind"].tolist()
+    found = read_cells(frame, shop_schema(), CellFormats(), is_text=True).frame["kind"].tolist()
 
     assert found == [value] or (value is None and is_missing(found[0]))
 
@@ -311,7 +311,7 @@ def test_only_an_empty_text_is_a_missing_category(text, value):
 def test_reading_text_leaves_the_callers_frame_and_unknown_columns_alone():
     frame = pd.DataFrame({"price": ["1"], "other": ["2"]}, dtype=object)
 
-    found = read_cells(frame, shop_schema(), Reading(), is_text=True).frame
+    found = read_cells(frame, shop_schema(), CellFormats(), is_text=True).frame
 
     assert found["other"].tolist() == ["2"]
     assert frame["price"].tolist() == ["1"]

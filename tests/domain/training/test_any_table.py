@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.ingestion.reading import Reading, read_cells
+from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.columns import TYPES
 from releve.domain.schema.schema import Schema
@@ -91,7 +91,7 @@ def test_every_form_of_a_table_is_accepted_alike():
     expected = check_frame(schema, frame).accepted
     jsonl = frame.assign(day=frame["day"].map(lambda day: day.isoformat())).astype(object)
 
-    read = read_cells(as_csv(frame), schema, Reading(), is_text=True).frame
+    read = read_cells(as_csv(frame), schema, CellFormats(), is_text=True).frame
     for form in (read, jsonl.where(frame.notna(), None), expected):
         checked = check_frame(schema, form)
 
@@ -251,7 +251,7 @@ def test_at_predict_only_features_are_required(row, problems):
 def test_cells_of_a_csv_file_are_read_by_their_columns_type(name, text, value):
     frame = pd.DataFrame({name: [text]}, dtype=object)
 
-    found = read_cells(frame, rentals_schema(), Reading(), is_text=True).frame[name].tolist()
+    found = read_cells(frame, rentals_schema(), CellFormats(), is_text=True).frame[name].tolist()
 
     assert found == [value]
 

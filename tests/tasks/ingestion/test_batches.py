@@ -7,9 +7,9 @@ from releve import data
 from releve.adapters.files import ParquetAppender, read_schema
 from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.scenario_branch import git
-from releve.domain.ingestion.batch_profile import Profile
+from releve.domain.ingestion.batch_profile import BatchProfile
 from releve.domain.schema.schema import BATCH
-from tasks.ingestion.batches import Batch, OpenBatches, as_text
+from tasks.ingestion.batches import IngestedBatch, OpenBatches, as_text
 from tasks.pipeline.split import listed_batches, read_rows
 from tests.tables import SHOP, shop_rows
 
@@ -20,8 +20,8 @@ def add_to(there, frame):
     digest = sha256(frame.to_csv().encode()).hexdigest()
     rows = ParquetAppender(there.room / "rows.parquet")
     rows.append(frame)
-    batch = Batch(there.next_name(digest), len(frame), 0, f"{len(frame)}.csv", digest)
-    return there.add(batch, rows, Profile(rows=len(frame)))
+    batch = IngestedBatch(there.next_name(digest), len(frame), 0, f"{len(frame)}.csv", digest)
+    return there.add(batch, rows, BatchProfile(rows=len(frame)))
 
 
 def add(shop, *frames):

@@ -179,11 +179,11 @@ def test_refused_answers_that_a_person_moves_back_are_ingested_once_the_schema_a
     assert harvest(fresh.settings, SHOP) == 0
 
 
-def test_refused_answers_that_a_person_mends_are_ingested_instead_of_the_first_ones(fresh):
+def test_refused_answers_that_a_person_fixes_are_ingested_instead_of_the_first_ones(fresh):
     refuse_harvest(fresh)
-    mended = pd.read_parquet(fresh.state.refused / "answers-0001.parquet").assign(price=0.0)
+    fixed = pd.read_parquet(fresh.state.refused / "answers-0001.parquet").assign(price=0.0)
     (fresh.state.refused / "answers-0001.parquet").unlink()
-    fresh.receive(mended, "answers-0001.parquet")
+    fresh.receive(fixed, "answers-0001.parquet")
 
     assert harvest(fresh.settings, SHOP) == 0
     ingest(fresh.settings, SHOP)

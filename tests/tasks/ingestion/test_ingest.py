@@ -15,10 +15,10 @@ from releve.domain.registry.chain import INGESTED, RELEASED
 from releve.domain.registry.release import SEED_VERSION
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import row_problems
-from tasks.ingestion.incoming import look
+from tasks.ingestion.incoming import inspect_file
 from tasks.ingestion.ingest import check_refusals, ingest, refused_digests
 from tasks.ingestion.intake import take_in
-from tasks.ingestion.requeue import requeue
+from tasks.ingestion.resubmit import resubmit
 from tests.page_histories import RELEASE
 from tests.repositories import commit, snapshot, write
 from tests.tables import SHOP, make_params, shop_rows, shop_schema
@@ -188,7 +188,9 @@ def test_a_second_folder_of_one_name_is_set_aside_beside_the_first(fresh):
 
 
 def test_a_file_that_is_gone_when_it_is_looked_at_is_told(tmp_path):
-    assert look(tmp_path / "gone.csv").problem == "gone.csv was taken away before it could be read; send it again"
+    assert (
+        inspect_file(tmp_path / "gone.csv").problem == "gone.csv was taken away before it could be read; send it again"
+    )
 
 
 def test_a_file_that_is_taken_away_while_it_is_read_stops_no_other(fresh, monkeypatch):
@@ -452,7 +454,7 @@ def test_the_quarantine_of_a_failed_run_belongs_to_no_batch_when_another_file_ca
     batch = ingest(fresh.settings, SHOP).batches[0].batch
 
     with pytest.raises(NotFound, match=f"batch '{left}' has no rejected rows; there are some of: {batch}$"):
-        requeue(fresh.settings, SHOP, left)
+        resubmit(fresh.settings, SHOP, left)
     assert len(pd.read_parquet(fresh.state.quarantine / f"{batch}.parquet")) == 2
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.adapters.files import Inputs, write_inputs, write_json, write_parquet
+from releve.adapters.files import PipelineInputs, write_inputs, write_json, write_parquet
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
@@ -44,7 +44,7 @@ def a_stage(root, target, answers, **gate):
     write_parquet(files.rows, table())
     write_parquet(files.holdout, answers.assign(**{POSITION: range(FIRST, ROWS)}))
     write_json(files.folds, [{"start": FIRST, "end": 300}, {"start": 300, "end": ROWS}])
-    write_inputs(files.inputs, Inputs("batches", champion="", seen_rows=0))
+    write_inputs(files.inputs, PipelineInputs("batches", champion="", seen_rows=0))
     settings = Settings.from_environ({}, cwd=root)
     return Stage(settings, make_params(gate=gate), Schema.from_dict(values), files)
 
@@ -154,7 +154,7 @@ def crown(stage, root, described, rows):
     """A champion that learned from these rows."""
     learned = packed(root / "made" / "shop", described, check_frame(Schema.from_dict(described), rows).accepted)
     champion = ModelStore(stage.settings.home).save(learned, scenario="shop", version="one", labels={})
-    write_inputs(stage.files.inputs, Inputs("batches", champion=champion.tag, seen_rows=0))
+    write_inputs(stage.files.inputs, PipelineInputs("batches", champion=champion.tag, seen_rows=0))
 
 
 def test_what_a_champion_gave_to_a_class_that_is_gone_is_shared_out_over_the_others(tmp_path):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.ingestion.reading import Reading, Unit, read_cells
+from releve.domain.ingestion.cell_formats import CellFormats, Unit, read_cells
 from releve.domain.schema.schema import Schema
 from tests.tables import make_params
 
@@ -27,7 +27,7 @@ DEFAULT = make_params().ingest.missing
 def read(name: str, *cells: Any, is_text: bool = True, target: Any = None, **ingest: Any) -> list[Any]:
     """The plain cells of one column; missing ones are None."""
     schema = Schema.from_dict(TABLE | ({"target": target} if target else {}))
-    reading = Reading.of(make_params(ingest=ingest).ingest)
+    reading = CellFormats.of(make_params(ingest=ingest).ingest)
     found = read_cells(pd.DataFrame({name: list(cells)}, dtype=object), schema, reading, is_text=is_text).frame[name]
     return [None if pd.isna(cell) else cell for cell in found.tolist()]
 
@@ -61,7 +61,7 @@ def test_a_marker_that_is_a_number_is_missing_in_any_form() -> None:
 
 @pytest.mark.parametrize("other", [[1, 2], np.array([1, 2]), {"a": 1}, "x", True], ids=str)
 def test_a_marker_that_is_a_number_is_looked_for_among_numbers_alone(other: Any) -> None:
-    schema, reading = Schema.from_dict(TABLE), Reading.of(make_params(ingest={"missing": [-999]}).ingest)
+    schema, reading = Schema.from_dict(TABLE), CellFormats.of(make_params(ingest={"missing": [-999]}).ingest)
 
     found = read_cells(pd.DataFrame({"n": pd.Series([other, -999], dtype=object)}), schema, reading, is_text=False)
 
@@ -70,7 +70,7 @@ def test_a_marker_that_is_a_number_is_looked_for_among_numbers_alone(other: Any)
 
 def test_markers_are_counted_by_column() -> None:
     frame = pd.DataFrame({"n": ["1", "NA", " na", "?"], "c": ["NA"] * 4, "y": ["no", "NA", "yes", "NA"]}, dtype=object)
-    reading = Reading.of(make_params().ingest)
+    reading = CellFormats.of(make_params().ingest)
 
     read = read_cells(frame, Schema.from_dict(TABLE), reading, is_text=True)
 

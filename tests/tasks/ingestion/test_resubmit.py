@@ -5,7 +5,7 @@ import pytest
 
 from releve.core.errors import BadInput, NotFound
 from tasks.ingestion.ingest import ingest
-from tasks.ingestion.requeue import requeue
+from tasks.ingestion.resubmit import resubmit
 from tests.tables import SHOP, shop_rows
 
 pytestmark = pytest.mark.slow
@@ -18,7 +18,7 @@ def test_rejected_rows_come_back_once_each_as_they_were_with_line_column_value_a
     fresh.receive_text(SPOILED)
     batch = ingest(fresh.settings, SHOP).batches[0]
 
-    path = requeue(fresh.settings, SHOP, batch.batch)
+    path = resubmit(fresh.settings, SHOP, batch.batch)
 
     assert (batch.rows, batch.rejected) == (20, 4)
     with path.open(newline="") as file:
@@ -36,9 +36,9 @@ def test_rejected_rows_come_back_once_each_as_they_were_with_line_column_value_a
 def test_mended_rows_are_ingested_and_no_accepted_row_comes_twice(fresh):
     fresh.receive_text(SPOILED)
     first = ingest(fresh.settings, SHOP).batches[0]
-    path = requeue(fresh.settings, SHOP, first.batch)
-    mended = path.read_text().replace(",-1,2", ",1,2").replace("tea,-2,,maybe", "cheese,2,,no").replace(",surplus", "")
-    fresh.receive_text(mended.replace(",,,,\n", ",apple,1,2,yes\n"), path.name)
+    path = resubmit(fresh.settings, SHOP, first.batch)
+    fixed = path.read_text().replace(",-1,2", ",1,2").replace("tea,-2,,maybe", "cheese,2,,no").replace(",surplus", "")
+    fresh.receive_text(fixed.replace(",,,,\n", ",apple,1,2,yes\n"), path.name)
 
     second = ingest(fresh.settings, SHOP).batches[0]
 
@@ -62,7 +62,7 @@ def test_a_mended_file_is_held_against_no_batch_and_what_is_wrong_still_goes_bac
     batch = ingest(fresh.settings, SHOP).batches[0]
 
     assert (batch.rows, batch.rejected, batch.warnings) == (2, 2, "")
-    again = requeue(fresh.settings, SHOP, batch.batch).read_text().splitlines()
+    again = resubmit(fresh.settings, SHOP, batch.batch).read_text().splitlines()
     assert again[0] == MENDED.strip()
     assert again[1] == '4,price,-1.0,"is -1.0, expected at least 0",tea,-1,,yes'
     assert again[2].endswith('"has 9 cells, expected 8",a,b,c,d,e')
@@ -82,9 +82,9 @@ def test_json_lines_come_back_as_json_lines(fresh):
     fresh.receive_text("\n".join(lines) + "\n", "today.jsonl")
     batch = ingest(fresh.settings, SHOP).batches[0].batch
 
-    path = requeue(fresh.settings, SHOP, batch)
+    path = resubmit(fresh.settings, SHOP, batch)
 
-    assert path.name == f"{batch}-mended.jsonl"
+    assert path.name == f"{batch}-fixed.jsonl"
     first, second = map(json.loads, path.read_text().splitlines())
     assert {name: first[name] for name in good} == {**good, "price": -1}
     assert (first["_line"], first["_column"], first["_reason"]) == (21, "price", "is -1, expected at least 0")
@@ -94,16 +94,16 @@ def test_json_lines_come_back_as_json_lines(fresh):
 @pytest.mark.parametrize("batch", ["00000009-x", "../00000001", ""])
 def test_a_batch_without_rejected_rows_is_told(batch, fresh):
     with pytest.raises(NotFound, match="has no rejected rows; there are some of: none"):
-        requeue(fresh.settings, SHOP, batch)
+        resubmit(fresh.settings, SHOP, batch)
 
 
-def test_a_file_that_somebody_may_be_mending_is_not_written_over(fresh):
+def test_a_file_that_somebody_may_be_editing_is_not_written_over(fresh):
     fresh.receive_text(SPOILED)
     batch = ingest(fresh.settings, SHOP).batches[0].batch
-    requeue(fresh.settings, SHOP, batch).write_text("half mended")
+    resubmit(fresh.settings, SHOP, batch).write_text("half fixed")
 
     with pytest.raises(BadInput, match="is there already"):
-        requeue(fresh.settings, SHOP, batch)
+        resubmit(fresh.settings, SHOP, batch)
 
 
 def test_typed_cells_come_back_with_their_types(fresh):
@@ -112,7 +112,7 @@ def test_typed_cells_come_back_with_their_types(fresh):
     fresh.receive(frame)
     batch = ingest(fresh.settings, SHOP).batches[0].batch
 
-    path = requeue(fresh.settings, SHOP, batch)
+    path = resubmit(fresh.settings, SHOP, batch)
 
     assert path.suffix == ".jsonl"
     assert json.loads(path.read_text())["price"] == -1
@@ -122,4 +122,4 @@ def test_a_text_that_begins_like_json_comes_back_as_csv_where_it_came_so(fresh):
     fresh.receive_text(f'kind,price,weight,bought\n{ROWS}"{{a""b",1,2,yes\n"{{"b,1,2,yes\n')
     batch = ingest(fresh.settings, SHOP).batches[0].batch
 
-    assert requeue(fresh.settings, SHOP, batch).suffix == ".csv"
+    assert resubmit(fresh.settings, SHOP, batch).suffix == ".csv"

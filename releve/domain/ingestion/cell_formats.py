@@ -33,7 +33,7 @@ EXAMPLE = re.compile(r"[0-9](?:[^\w()]*[0-9])*")
 IN_A_NAME = re.compile(r"[^\W\d_]/?[0-9]")  # digits of the unit itself, as in m2 and l/100km
 THREE_DIGITS = re.compile(r"[0-9]{3}$")
 NOT_SO = "(not as ingest.dates says)"
-Marked = Counter[tuple[str, str]]  # cells by column and marker
+MarkerCounts = Counter[tuple[str, str]]  # cells by column and marker
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ NO_UNIT = Unit("")
 
 
 @dataclass(frozen=True)
-class Reading:
+class CellFormats:
     """What params say of cells: markers that mean missing, how numbers are written, formats and units by column."""
 
     missing: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ class Reading:
     units: Mapping[str, Unit] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, params: "Ingest") -> "Reading":
+    def of(cls, params: "Ingest") -> "CellFormats":
         """Raises BadInput where params contradict themselves."""
         units = {trimmed(name): Unit.read(text) for name, text in params.units.items()}
         dates = {trimmed(name): formats for name, formats in params.dates.items()}
@@ -149,12 +149,12 @@ class Read:
     """A frame as `check_frame` takes it, and the markers that were found."""
 
     frame: "pd.DataFrame"
-    marked: Marked
+    marked: MarkerCounts
 
 
-def read_cells(frame: "pd.DataFrame", schema: Schema, reading: Reading, *, is_text: bool) -> Read:
+def read_cells(frame: "pd.DataFrame", schema: Schema, reading: CellFormats, *, is_text: bool) -> Read:
     """Found cells as plain ones; the caller's frame is left alone. `is_text`: all of them are text, as in CSV."""
-    marked: Marked = Counter()
+    marked: MarkerCounts = Counter()
     readers = {column.name: READERS[column.type] for column in schema.columns if column.name in frame}
     read = {name: reader(frame[name], reading, is_text, marked) for name, reader in readers.items()}
     if schema.target.name in frame:
@@ -162,7 +162,7 @@ def read_cells(frame: "pd.DataFrame", schema: Schema, reading: Reading, *, is_te
     return Read(with_columns(frame, read), marked)
 
 
-def told_markers(marked: Marked) -> list[str]:
+def describe_markers(marked: MarkerCounts) -> list[str]:
     """A sentence for each column and marker, the commonest first."""
     return [
         f"{name} holds {marker!r} in {counted(count, 'cell')}: taken as missing (params.yaml: ingest.missing)"
@@ -170,7 +170,7 @@ def told_markers(marked: Marked) -> list[str]:
     ]
 
 
-def _numbers(cells: "pd.Series[Any]", reading: Reading, is_text: bool, marked: Marked) -> "pd.Series[Any]":
+def _numbers(cells: "pd.Series[Any]", reading: CellFormats, is_text: bool, marked: MarkerCounts) -> "pd.Series[Any]":
     name = str(cells.name)
     if cells.dtype.kind != "O":
         return _without_numbers(cells, reading.missing_numbers, marked)
@@ -187,7 +187,7 @@ def _numbers(cells: "pd.Series[Any]", reading: Reading, is_text: bool, marked: M
     return _without_numbers(type(cells)(numbers, index=cells.index, name=name), reading.missing_numbers, marked)
 
 
-def _dates(cells: "pd.Series[Any]", reading: Reading, is_text: bool, marked: Marked) -> "pd.Series[Any]":
+def _dates(cells: "pd.Series[Any]", reading: CellFormats, is_text: bool, marked: MarkerCounts) -> "pd.Series[Any]":
     name = str(cells.name)
     if cells.dtype.kind != "O" and (cells.dtype.kind not in "iuf" or name not in reading.dates):
         return cells
@@ -196,13 +196,13 @@ def _dates(cells: "pd.Series[Any]", reading: Reading, is_text: bool, marked: Mar
     return _series(_texts(cells, partial(reading.date, name), reading.is_marker, marked), cells)
 
 
-def _words(cells: "pd.Series[Any]", reading: Reading, is_text: bool, marked: Marked) -> "pd.Series[Any]":
+def _words(cells: "pd.Series[Any]", reading: CellFormats, is_text: bool, marked: MarkerCounts) -> "pd.Series[Any]":
     if cells.dtype.kind != "O":
         return cells
     return _series((trimmed(cell) or None if isinstance(cell, str) else cell for cell in cells.tolist()), cells)
 
 
-READERS: dict[str, Callable[["pd.Series[Any]", Reading, bool, Marked], "pd.Series[Any]"]] = {
+READERS: dict[str, Callable[["pd.Series[Any]", CellFormats, bool, MarkerCounts], "pd.Series[Any]"]] = {
     NUMBER: _numbers,
     DATE: _dates,
     CATEGORY: _words,
@@ -210,7 +210,7 @@ READERS: dict[str, Callable[["pd.Series[Any]", Reading, bool, Marked], "pd.Serie
 }
 
 
-def _labels(cells: "pd.Series[Any]", target: Target, reading: Reading, marked: Marked) -> "pd.Series[Any]":
+def _labels(cells: "pd.Series[Any]", target: Target, reading: CellFormats, marked: MarkerCounts) -> "pd.Series[Any]":
     """A class keeps its label, also where a marker spells it."""
     is_class = target.task != REGRESSION
 
@@ -224,7 +224,7 @@ def _labels(cells: "pd.Series[Any]", target: Target, reading: Reading, marked: M
 
 
 def _texts(
-    cells: "pd.Series[Any]", read: Callable[[str], Any], is_marker: Callable[[str], bool], marked: Marked
+    cells: "pd.Series[Any]", read: Callable[[str], Any], is_marker: Callable[[str], bool], marked: MarkerCounts
 ) -> list[Any]:
     """Texts as `read` reads them, each once, None where they are empty or a marker; other cells as they are."""
     known: dict[str, Any] = {}
@@ -241,7 +241,7 @@ def _texts(
     return [known[cell] if type(cell) is str else cell for cell in found]
 
 
-def _without_numbers(cells: "pd.Series[Any]", numbers: tuple[float, ...], marked: Marked) -> "pd.Series[Any]":
+def _without_numbers(cells: "pd.Series[Any]", numbers: tuple[float, ...], marked: MarkerCounts) -> "pd.Series[Any]":
     """Missing where one of `numbers`, such as -999, stands; what is no number, such as a list, is left alone."""
     if numbers and cells.dtype.kind == "O":
         plain = _series((cell if isinstance(cell, REAL) else None for cell in cells.tolist()), cells)

@@ -11,9 +11,9 @@ import pytest
 
 from releve.adapters.files import write_parquet
 from releve.adapters.tables.chunks import LONGEST_ROW
-from releve.adapters.tables.reading import open_table, read_sample
+from releve.adapters.tables.file_types import open_table, read_sample
 from releve.core.errors import BadInput, StorageRefused
-from releve.domain.ingestion.reading import Reading, read_cells
+from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from tests.tables import shop_rows, shop_schema
@@ -261,7 +261,7 @@ def test_every_reader_gives_the_same_rows(tmp_path):
     for ending in ("parquet", "csv", "jsonl", "xlsx"):
         table = open_table(tmp_path / f"today.{ending}", names=NAMES)
         frame = next(table.chunks).frame
-        read = read_cells(frame, shop_schema(), Reading(), is_text=table.is_text).frame
+        read = read_cells(frame, shop_schema(), CellFormats(), is_text=table.is_text).frame
         accepted.append(check_frame(shop_schema(), read).accepted)
 
     for other in accepted[1:]:

@@ -1,4 +1,4 @@
-"""A rejected row whose bad cell alone is mended is accepted as the row that it would have been in the first place."""
+"""A rejected row whose bad cell alone is fixed is accepted as the row that it would have been in the first place."""
 
 import json
 from datetime import date, datetime
@@ -13,8 +13,8 @@ import pytest
 
 from releve.domain.schema.schema import Schema
 from tasks.ingestion.intake import take_in
-from tasks.ingestion.requeue import as_file
-from tests.adapters.tables.test_reading import workbook
+from tasks.ingestion.resubmit import as_file
+from tests.adapters.tables.test_file_types import workbook
 from tests.tables import make_params
 
 BAD = 1e6  # the one cell that the schema refuses
@@ -94,17 +94,17 @@ def test_a_row_of_a_parquet_file_comes_back_with_its_types(column, kind, tmp_pat
 
 
 def resubmitted(ending: str, content: bytes, folder: Path) -> pd.DataFrame:
-    """What is accepted once the bad cell alone is mended, as in an editor; every row is expected to be."""
+    """What is accepted once the bad cell alone is fixed, as in an editor; every row is expected to be."""
     lines = content.decode().split("\n")
-    mended = [_mended(line, ending) for line in lines]
-    path = folder / f"mended{ending}"
-    path.write_bytes("\n".join(mended).encode())
+    fixed = [_fixed(line, ending) for line in lines]
+    path = folder / f"fixed{ending}"
+    path.write_bytes("\n".join(fixed).encode())
     accepted, quarantined, first = taken_in(path)
     assert not quarantined.exists(), first
     return accepted
 
 
-def _mended(line: str, ending: str) -> str:
+def _fixed(line: str, ending: str) -> str:
     if ending == ".csv":
         return line.replace(f",{BAD},", ",1.5,")
     return line.replace(f'"bad": {BAD}', '"bad": 1.5').replace(f'"bad": {int(BAD)}', '"bad": 1.5')

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.adapters.tables.chunks import Chunk, Line, Table, told_as
+from releve.adapters.tables.chunks import Chunk, Line, TableChunks, told_as
 from releve.adapters.tables.csv_file import CsvOptions, open_csv
 from releve.adapters.tables.excel import open_excel
 from releve.adapters.tables.jsonl import open_jsonl
@@ -20,20 +20,20 @@ from releve.domain.ingestion.reading_notes import ReadingNote
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ENDINGS", "Chunk", "CsvOptions", "Line", "Sample", "Table", "open_table", "read_sample"]
+__all__ = ["ENDINGS", "Chunk", "CsvOptions", "Line", "TableChunks", "TableSample", "open_table", "read_sample"]
 
-Open = Callable[[Path, Sequence[str], CsvOptions], Table]
+Open = Callable[[Path, Sequence[str], CsvOptions], TableChunks]
 
 
-def _csv(path: Path, names: Sequence[str], options: CsvOptions) -> Table:
+def _csv(path: Path, names: Sequence[str], options: CsvOptions) -> TableChunks:
     return open_csv(path, names=names, options=options)
 
 
-def _jsonl(path: Path, names: Sequence[str], options: CsvOptions) -> Table:
+def _jsonl(path: Path, names: Sequence[str], options: CsvOptions) -> TableChunks:
     return open_jsonl(path)
 
 
-def _excel(path: Path, names: Sequence[str], options: CsvOptions) -> Table:
+def _excel(path: Path, names: Sequence[str], options: CsvOptions) -> TableChunks:
     return open_excel(path, names=names, options=options)
 
 
@@ -55,7 +55,7 @@ ENDINGS: dict[str, Open] = {
 OTHER_SHEETS = (".xls", ".xlsb", ".ods", ".fods", ".numbers")  # their size cannot be told before they are opened
 
 
-def open_table(path: Path, *, names: Sequence[str] = (), options: CsvOptions | None = None) -> Table:
+def open_table(path: Path, *, names: Sequence[str] = (), options: CsvOptions | None = None) -> TableChunks:
     """The rows of a file, in chunks. Raises BadInput for a file that cannot be read, at once or while it is read.
 
     names: the columns that the header of a CSV file or a sheet must hold, where they are known; notes above it are
@@ -76,7 +76,7 @@ def open_table(path: Path, *, names: Sequence[str] = (), options: CsvOptions | N
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class TableSample:
     """The first rows of a table, and the lines among them that are no rows. `is_text`: all cells are text."""
 
     frame: "pd.DataFrame"
@@ -88,7 +88,7 @@ class Sample:
     notes: tuple[ReadingNote, ...] = ()
 
 
-def read_sample(path: Path, rows: int, *, options: CsvOptions | None = None) -> Sample:
+def read_sample(path: Path, rows: int, *, options: CsvOptions | None = None) -> TableSample:
     """Up to `rows` rows of a table of which nothing is known yet. Raises BadInput for one that cannot be read."""
     table = open_table(path, options=options)
     with closing(table.chunks):  # type: ignore[type-var]  # all of them are generators
@@ -99,7 +99,7 @@ def read_sample(path: Path, rows: int, *, options: CsvOptions | None = None) -> 
         first = f": of {len(lines)} lines none is one; line {lines[0].row} {lines[0].reason}" if lines else ""
         raise BadInput(f"{path.name} has no rows{first}; put a file with at least one row in its place")
     numbers = np.concatenate([chunk.rows for chunk in chunks])
-    return Sample(
+    return TableSample(
         frame.head(rows),
         numbers[:rows],
         lines,

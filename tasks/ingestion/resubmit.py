@@ -1,11 +1,11 @@
-"""Rejected rows of a batch as a file to mend: `python -m tasks.ingestion.requeue SCENARIO BATCH`.
+"""Rejected rows of a batch as a file to mend: `python -m tasks.ingestion.resubmit SCENARIO BATCH`.
 
 The file holds the rejected rows alone, so that sending it brings no accepted row twice: CSV with the columns as they
 came, written as `ingest` in params.yaml says that files are, or JSON Lines where the cells came with types, as from
 Parquet or Excel: CSV has text alone, and 10115, true and a date would not come back as what they were. Before its
 cells each row has the line that it came from, and the columns, values and reasons for which it was rejected. Mended, it
 is moved into the incoming folder like any file; these columns may stay, and while they do the rows are not held against
-whole batches (see `tasks.ingestion.intake.for_mended`).
+whole batches (see `tasks.ingestion.intake.for_resubmitted`).
 """
 
 import csv
@@ -28,11 +28,11 @@ from releve.core.params import Ingest
 from releve.core.settings import Settings
 from releve.domain.schema.cells import names_of
 from tasks.ingestion.batches import read_batches
-from tasks.ingestion.quarantine import MENDING
+from tasks.ingestion.quarantine import REJECTION_COLUMNS
 from tasks.places import ScenarioState
 
 AND = " | "  # between the problems of one row
-VALUE = MENDING[2]
+VALUE = REJECTION_COLUMNS[2]
 AS_TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz")  # what comes back as CSV; the others' cells have types
 
 SHEETS = (".xlsx", ".xlsm")
@@ -40,13 +40,13 @@ SHEETS = (".xlsx", ".xlsm")
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that did not fit: its cells, or those or the text of a line that was no row, and `why`: see MENDING."""
+    """A row that did not fit: its cells, or those or the text of a line that was no row, and why."""
 
     cells: Any
-    why: dict[str, Any]
+    why: dict[str, Any]  # by REJECTION_COLUMNS
 
 
-def requeue(settings: Settings, scenario: str, batch: str) -> Path:
+def resubmit(settings: Settings, scenario: str, batch: str) -> Path:
     """Write the rejected rows of a batch to a file below <home>/mend; returns its path.
 
     Raises NotFound when the batch has none, BadInput when the file is there already: somebody may be at work on it.
@@ -55,7 +55,7 @@ def requeue(settings: Settings, scenario: str, batch: str) -> Path:
     state = ScenarioState(settings.home, scenario)
     known = {each.batch: each for each in read_batches(ScenarioBranch(settings.project, scenario))}
     ending, content = as_file(_quarantined(state, batch, known), source=known[batch].source, params=params)
-    path = state.mend / f"{batch}-mended{ending}"
+    path = state.resubmit / f"{batch}-fixed{ending}"
     if path.exists():
         raise BadInput(f"{path} is there already; send or remove it first")
     write_bytes(path, content)
@@ -98,7 +98,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
 def _with_reasons(row: int, problems: list[dict[str, Any]]) -> Rejected:
     said = [AND.join(problem[name] for problem in problems) for name in ("column", "value", "reason")]
     cells = json.loads(problems[0]["cells"])
-    return Rejected(cells, dict(zip(MENDING, [row, *said], strict=True)))
+    return Rejected(cells, dict(zip(REJECTION_COLUMNS, [row, *said], strict=True)))
 
 
 def as_csv(rows: list[Rejected], params: Ingest) -> bytes | None:
@@ -114,7 +114,7 @@ def as_csv(rows: list[Rejected], params: Ingest) -> bytes | None:
     text = io.StringIO()
     text.write("\n" * (params.header_line - 1))
     writer: Any = csv.writer(text, delimiter=params.csv_delimiter or ",", lineterminator="\n")
-    writer.writerow([*MENDING, *names])
+    writer.writerow([*REJECTION_COLUMNS, *names])
     for row in rows:
         why = row.why | {VALUE: row.cells} if isinstance(row.cells, str) else row.why
         writer.writerow([*why.values(), *_in_order(row.cells, names)])
@@ -145,7 +145,7 @@ def main(arguments: list[str]) -> int:
         if len(arguments) != 2:
             raise BadInput("expected two arguments: the scenario's name and the batch's, as batches.csv lists it")
         settings = begin_run(Settings.from_environ(os.environ, cwd=Path.cwd()), arguments[0], tell=tell)
-        path = requeue(settings, *arguments)
+        path = resubmit(settings, *arguments)
         print(f"mend {path}, then send it: mv {path} {ScenarioState(settings.home, arguments[0]).incoming}/")
 
     return run_command(run)

@@ -1,17 +1,17 @@
-"""A mended CSV file is read as every other one of its scenario."""
+"""A fixed CSV file is read as every other one of its scenario."""
 
 from contextlib import closing
 
 import pytest
 
-from releve.adapters.tables.reading import open_table
+from releve.adapters.tables.file_types import open_table
 from releve.core.errors import BadInput
 from tasks.ingestion.intake import csv_options
-from tasks.ingestion.quarantine import MENDING
-from tasks.ingestion.requeue import Rejected, as_csv
+from tasks.ingestion.quarantine import REJECTION_COLUMNS
+from tasks.ingestion.resubmit import Rejected, as_csv
 from tests.tables import make_params
 
-WHY = dict(zip(MENDING, [7, "price", "-1", "is -1, expected at least 0"], strict=True))
+WHY = dict(zip(REJECTION_COLUMNS, [7, "price", "-1", "is -1, expected at least 0"], strict=True))
 ROWS = [Rejected({"kind": "café; crème", "price": "-1,5"}, WHY), Rejected(["thé", "1", "2"], WHY)]
 
 
@@ -28,7 +28,7 @@ ROWS = [Rejected({"kind": "café; crème", "price": "-1,5"}, WHY), Rejected(["th
 )
 def test_rejected_rows_are_written_as_the_scenario_reads_its_files(said, tmp_path):
     params = make_params(ingest=said).ingest
-    path = tmp_path / "mended.csv"
+    path = tmp_path / "fixed.csv"
 
     path.write_bytes(as_csv(ROWS, params))
 
@@ -36,7 +36,7 @@ def test_rejected_rows_are_written_as_the_scenario_reads_its_files(said, tmp_pat
     with closing(table.chunks):
         (chunk,) = table.chunks
     assert chunk.frame.to_dict("records") == [{**{name: str(said) for name, said in WHY.items()}, **ROWS[0].cells}]
-    assert [line.cells[len(MENDING) :] for line in chunk.lines] == [["thé", "1", "2"]]
+    assert [line.cells[len(REJECTION_COLUMNS) :] for line in chunk.lines] == [["thé", "1", "2"]]
 
 
 def test_what_the_encoding_has_not_is_told():
