@@ -17,7 +17,7 @@ from releve.adapters.files import write_bytes, write_parquet
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings
-from tasks.ingestion.ingest import Batch, read_batches
+from tasks.ingestion.batches import IngestedBatch, read_batches
 from tasks.pipeline.seed import windows
 from tasks.places import ScenarioFiles, ScenarioState
 from tests.once import made_once
@@ -73,7 +73,7 @@ class Project:
         return Registry(self.settings.registry_url)
 
     @property
-    def batches(self) -> list[Batch]:
+    def batches(self) -> list[IngestedBatch]:
         return read_batches(self.branch)
 
     @property

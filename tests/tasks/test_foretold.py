@@ -17,7 +17,7 @@ from releve.domain.onboarding.table import Roles
 from releve.domain.schema.validation import row_problems
 from tasks.ingestion.intake import take_in
 from tasks.onboarding import Scaffolded, scaffold
-from tests.adapters.tables.test_reading import workbook
+from tests.adapters.tables.test_file_types import workbook
 from tests.tables import ROOT
 
 ROWS = 120

@@ -17,7 +17,7 @@ from releve.domain.schema.columns import COMMON_KEYS, TYPES
 from releve.domain.schema.schema import TABLE_KEYS, Schema
 from tasks.ingestion.ingest import ingest
 from tasks.onboarding import main, refresh, report, scaffold
-from tests.adapters.tables.test_reading import row_xml, workbook
+from tests.adapters.tables.test_file_types import row_xml, workbook
 from tests.domain.onboarding.tables import a_table
 from tests.repositories import commit, snapshot
 from tests.tables import ROOT, SHOP

@@ -5,7 +5,7 @@ import pytest
 from releve.adapters.tables import excel
 from releve.adapters.tables.file_types import CsvOptions, open_table
 from releve.core.errors import BadInput
-from tests.adapters.tables.test_reading import cell_xml, row_xml, workbook
+from tests.adapters.tables.test_file_types import cell_xml, row_xml, workbook
 
 
 def read(path, *, names=(), **said):
