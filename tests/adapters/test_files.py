@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from releve.adapters.files import (
-    Inputs,
     ParquetAppender,
+    PipelineInputs,
     file_digest,
     read_inputs,
     read_params,
@@ -108,7 +108,8 @@ def test_the_digest_is_that_of_the_bytes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "inputs", [Inputs("seed", "", 0), Inputs("batches", "shop:1a2b", 261), Inputs('"a: b" #', "é", 1)]
+    "inputs",
+    [PipelineInputs("seed", "", 0), PipelineInputs("batches", "shop:1a2b", 261), PipelineInputs('"a: b" #', "é", 1)],
 )
 def test_inputs_are_read_back_as_they_were_written(inputs, tmp_path):
     write_inputs(tmp_path / "inputs.yaml", inputs)
@@ -154,7 +155,7 @@ def test_inputs_of_another_type_are_refused(key, value, tmp_path):
 
 
 def test_a_champion_of_nothing_is_none(tmp_path):
-    assert inputs_of(tmp_path, {**GOOD_INPUTS, "champion": None}) == Inputs("seed", "", 0)
+    assert inputs_of(tmp_path, {**GOOD_INPUTS, "champion": None}) == PipelineInputs("seed", "", 0)
 
 
 def test_a_scenario_overrides_params_and_describes_its_table(tmp_path):
