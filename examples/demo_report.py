@@ -1,109 +1,137 @@
 """The demo on one self-contained page: pictures, decisions, history."""
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader
 
 from releve.adapters.files import write_bytes
-from releve.reporting.drawing.style import STYLE
+from releve.reporting.blocks import (
+    Block,
+    ChartMark,
+    ChartPoint,
+    ChartSeries,
+    ImageRow,
+    LinkList,
+    MarkKind,
+    PixelImage,
+    ReportPage,
+    ReportSection,
+    SeriesStyle,
+    TableBlock,
+    TextBlock,
+    Tile,
+    TileRow,
+    TimelineChart,
+)
+from releve.reporting.html import render_html, render_svg
 
-STATIC, LOOP, EVERY = "#9a8c98", "#c1440e", "#3d5a80"  # told apart in grey print too: light, strong, dark
-TEMPLATE = "demo_report.html.jinja"
+INK = 16  # of a pixel that is wholly black
 
 
 def write_report(folder: Path, story: Any, *, events: Sequence[Any]) -> Path:
-    """Write report.html and loop.png into `folder`; returns the page's path."""
-    picture = loop_picture(story)
-    write_bytes(folder / "loop.png", picture)
-    templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
-    page = templates.get_template(TEMPLATE).render(
-        style=STYLE,
-        story=story,
-        loop=sum(turn.right for turn in story.turns) / sum(turn.rows for turn in story.turns),
-        static=story.comparison.static.mean(),
-        every=story.comparison.every.mean(),
-        picture=_data_url(picture),
-        digits=_data_url(digits_picture(story)),
-        reports=[path.as_uri() for path in story.reports],
-        events=events,
-    )
-    write_bytes(folder / "report.html", page.encode())
+    """Write report.html and loop.svg into `folder`; return the path of the page."""
+    page = demo_page(story, events)
+    picture = render_svg("A model that stays fresh, and one that does not", [loop_chart(story)])
+    write_bytes(folder / "loop.svg", picture.encode())
+    write_bytes(folder / "report.html", render_html(page).encode())
     return folder / "report.html"
 
 
-def loop_picture(story: Any) -> bytes:
-    """Accuracy per window of the three policies, with what the loop decided."""
-    numbers = [turn.number for turn in story.turns]
-    with _figure(width=10, height=5) as (figure, axes):
-        axes.plot(numbers, story.comparison.static_by_window, color=STATIC, lw=2, label="never retrained")
-        axes.plot(
-            numbers, story.comparison.every_by_window, color=EVERY, lw=1.5, ls="--", label="retrained every window"
+def demo_page(story: Any, events: Sequence[Any]) -> ReportPage:
+    """Put together what the demo saw."""
+    summary = (
+        "Thirteen people wrote these digits, one after the other. A model that has seen the first of them gets worse "
+        f"on the others. The loop watched, retrained {story.retrainings} times and released "
+        f"{len(story.champions) - 1} new champions, in {story.seconds:.0f} seconds."
+    )
+    return ReportPage(
+        f"Relève: the changing of the guard, {len(story.turns)} windows",
+        summary,
+        (
+            ReportSection("", (_accuracies(story), loop_chart(story))),
+            ReportSection("Window by window", (_windows(story),)),
+            ReportSection("Search: the labelled digits nearest to the newest one", (_digits(story),)),
+            ReportSection("Rollback", (TextBlock((_rollback(story),)),)),
+            ReportSection("What served when, and why", (_history(events),)),
+            *([ReportSection("Drift reports", (_reports(story),))] if story.reports else []),
+        ),
+    )
+
+
+def loop_chart(story: Any) -> TimelineChart:
+    """Draw the accuracy per window of the three policies, with what the loop decided."""
+    policies = {
+        "never retrained": (story.comparison.static_by_window, 2),
+        "retrained after every window": (story.comparison.every_by_window, 0),
+        "this loop": ([turn.accuracy for turn in story.turns], 1),
+    }
+    series = [
+        ChartSeries(
+            name,
+            SeriesStyle.SCORES if name == "this loop" else SeriesStyle.LINE,
+            tuple(ChartPoint(place, float(accuracy)) for place, accuracy in enumerate(accuracies)),
+            colour,
         )
-        axes.plot(
-            numbers, [turn.accuracy for turn in story.turns], color=LOOP, lw=2.5, marker="o", ms=4, label="this loop"
-        )
-        for turn in story.turns:
-            if turn.decision != "wait":
-                released = "released" in turn.decision
-                axes.axvline(
-                    turn.number + 0.5, color=LOOP if released else "#bbbbbb", lw=1, ls="-" if released else ":"
-                )
-        axes.plot([], [], color=LOOP, lw=1, label="challenger released")
-        axes.plot([], [], color="#bbbbbb", lw=1, ls=":", label="challenger refused")
-        axes.set(xlabel="window (about 90 digits each, in the order they were written)", ylabel="accuracy")
-        axes.set_xticks(numbers)
-        figure.legend(loc="outside lower center", frameon=False, ncols=5)
-        axes.set_title("A model that stays fresh, and one that does not", loc="left")
-        return _png(figure)
-
-
-def digits_picture(story: Any) -> bytes:
-    """The digit that was asked, and the labelled digits nearest to it."""
-    import matplotlib.pyplot as plt
-
-    shown = [("asked", story.query)] + [
-        (f"{label}  ({distance:.1f})", pixels) for label, distance, pixels in story.neighbours
+        for name, (accuracies, colour) in policies.items()
     ]
-    figure, axes = plt.subplots(1, len(shown), figsize=(1.4 * len(shown), 1.8), layout="constrained")
-    for place, (title, pixels) in zip(axes, shown, strict=True):
-        place.imshow(np.asarray(pixels, dtype=float).reshape(8, 8), cmap="gray_r", vmin=0, vmax=16)
-        place.set_title(title, fontsize=10)
-        place.axis("off")
-    return _png(figure)
+    marks = [
+        ChartMark(
+            place + 0.5, MarkKind.RELEASE if "released" in turn.decision else MarkKind.REFUSAL, f"window {turn.number}"
+        )
+        for place, turn in enumerate(story.turns)
+        if turn.decision != "wait"
+    ]
+    described = "The first model gets worse; the loop stays near the model that is retrained after every window."
+    windows = tuple(str(turn.number) for turn in story.turns)
+    title = "Accuracy per window of about 90 digits, in the order they were written"
+    return TimelineChart(title, described, windows, tuple(series), marks=tuple(marks))
 
 
-class _figure:
-    """A figure with quiet axes, closed afterwards."""
-
-    def __init__(self, *, width: float, height: float):
-        import matplotlib
-
-        matplotlib.use("Agg")
-        import matplotlib.pyplot as plt
-
-        self._figure, self._axes = plt.subplots(figsize=(width, height), layout="constrained")
-        self._axes.spines[["top", "right"]].set_visible(False)
-        self._axes.grid(axis="y", color="#e5e5e5")
-
-    def __enter__(self) -> tuple[Any, Any]:
-        return self._figure, self._axes
-
-    def __exit__(self, *_: object) -> None:
-        import matplotlib.pyplot as plt
-
-        plt.close(self._figure)
+def _accuracies(story: Any) -> Block:
+    return TileRow(
+        (
+            Tile("the first model, never retrained", f"{story.comparison.static.mean():.3f}"),
+            Tile(f"this loop, {story.retrainings} retrainings", f"{story.accuracy:.3f}"),
+            Tile(f"retrained after every window, {len(story.turns) - 1} times", f"{story.comparison.every.mean():.3f}"),
+        )
+    )
 
 
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    return buffer.getvalue()
+def _windows(story: Any) -> Block:
+    heads = ("window", "rows", "accuracy", "drift", "decision", "champion afterwards")
+    rows = [
+        (str(turn.number), str(turn.rows), f"{turn.accuracy:.3f}", turn.drift, turn.decision, turn.champion)
+        for turn in story.turns
+    ]
+    released = frozenset(place for place, turn in enumerate(story.turns) if "released" in turn.decision)
+    return TableBlock(heads, tuple(rows), released)
 
 
-def _data_url(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+def _digits(story: Any) -> Block:
+    shown = [("asked", story.query)]
+    shown += [(f"{label} ({distance:.1f})", pixels) for label, distance, pixels in story.neighbours]
+    images = (
+        PixelImage(title, tuple(map(tuple, (np.asarray(pixels, dtype=float) / INK).reshape(8, 8).tolist())))
+        for title, pixels in shown
+    )
+    return ImageRow("The digit that was asked, and its nearest labelled digits with their distances", tuple(images))
+
+
+def _rollback(story: Any) -> str:
+    back, forth = story.rollbacks
+    return (
+        f"Rolled back to {back} and forward again to {forth}: model and index together, after each of them answered "
+        "its golden rows."
+    )
+
+
+def _history(events: Sequence[Any]) -> Block:
+    rows = [(str(event.number), event.at[11:19], event.kind.replace("_", " "), event.reason) for event in events]
+    released = frozenset(place for place, event in enumerate(events) if event.kind == "released")
+    return TableBlock(("event", "at (UTC)", "what", "why"), tuple(rows), released)
+
+
+def _reports(story: Any) -> Block:
+    return LinkList(tuple((path.parent.name, path.as_uri()) for path in story.reports))

@@ -89,12 +89,12 @@ def show_challenge(scenario: str, challenger: Challenger) -> None:
 
 def show_card(settings: Settings, scenario: str, model: str) -> None:
     """Write the model card, show it, and name the file of its page."""
-    from releve.reporting.card.markdown import markdown
+    from releve.reporting.markdown import render_markdown
     from tasks.reporting.cards import card_of, write_card
 
     card, html = card_of(settings, model), write_card(settings, model)[-1]
     create_markdown_artifact(
-        f"{markdown(card)}\n\nAs a page, with pictures: `{html}`",
+        f"{render_markdown(card)}\n\nAs a page, with pictures: `{html}`",
         key=key_of("card", scenario),
         description=f"{model}: {card.missing} things missing",
     )

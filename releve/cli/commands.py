@@ -112,17 +112,17 @@ def show_card(arguments: argparse.Namespace, settings: Settings) -> None:
     from pathlib import Path
 
     from releve.adapters.files import write_bytes
-    from releve.reporting.card.html import page
-    from releve.reporting.card.markdown import markdown
+    from releve.reporting.html import render_html
+    from releve.reporting.markdown import render_markdown
     from tasks.reporting.cards import card_of, card_path
 
     card = card_of(settings, arguments.model)
     if arguments.html is not None:
         path = Path(arguments.html or card_path(settings, arguments.model, ".html")).resolve()
-        write_bytes(path, page(card).encode())
+        write_bytes(path, render_html(card).encode())
         print(f"written to {path}; {card.missing} things are MISSING")
     else:
-        print(markdown(card))
+        print(render_markdown(card))
 
 
 def up(arguments: argparse.Namespace, settings: Settings) -> None:

@@ -5,7 +5,18 @@ from typing import Any
 
 from releve.core.formatting import format_score
 from releve.reporting.backtest_text import HEADS, lines
-from releve.reporting.drawing.blocks import LINE, Bar, Block, Folded, Intervals, Point, Series, Table, Timeline, Words
+from releve.reporting.blocks import (
+    Block,
+    ChartPoint,
+    ChartSeries,
+    FoldedBlock,
+    IntervalBar,
+    IntervalChart,
+    SeriesStyle,
+    TableBlock,
+    TextBlock,
+    TimelineChart,
+)
 from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.history import interval_of
 
@@ -18,7 +29,7 @@ def backtest(evidence: PageEvidence) -> list[Block]:
     found = evidence.backtest
     if not found:
         return [
-            Words(
+            TextBlock(
                 (
                     "It is not known yet what other policies would have been worth: "
                     f"`make backtest SCENARIO={evidence.scenario}` tries them on the scenario's own history.",
@@ -27,23 +38,23 @@ def backtest(evidence: PageEvidence) -> list[Block]:
         ]
     return [
         _recommended(found.get("recommended") or {}),
-        Table(HEADS, tuple(lines(found))),
+        TableBlock(HEADS, tuple(lines(found))),
         _gains(found),
         *_by_window(found),
     ]
 
 
-def _recommended(said: Mapping[str, Any]) -> Words:
+def _recommended(said: Mapping[str, Any]) -> TextBlock:
     if not said.get("policy"):
-        return Words(("The backtest recommends no policy.",))
+        return TextBlock(("The backtest recommends no policy.",))
     because = f": {said['reason']}" if said.get("reason") else ""
-    return Words((f"Recommended: {said['policy']}{because}.",))
+    return TextBlock((f"Recommended: {said['policy']}{because}.",))
 
 
-def _gains(found: Mapping[str, Any]) -> Intervals:
+def _gains(found: Mapping[str, Any]) -> IntervalChart:
     known = [(said["name"], interval_of(said.get("gain_over_static"))) for said in found.get("policies", ())]
-    bars = tuple(Bar(name, gain.value, gain.low, gain.high) for name, gain in known if gain and name != STATIC)
-    return Intervals("Gain of each policy over the model that is never retrained; positive is better", bars)
+    bars = tuple(IntervalBar(name, gain.value, gain.low, gain.high) for name, gain in known if gain and name != STATIC)
+    return IntervalChart("Gain of each policy over the model that is never retrained; positive is better", bars)
 
 
 def _by_window(found: Mapping[str, Any]) -> list[Block]:
@@ -55,8 +66,8 @@ def _by_window(found: Mapping[str, Any]) -> list[Block]:
     series = tuple(_series(said, colour) for colour, said in enumerate(chosen))
     times = tuple(str(window.get("at") or window.get("number", "")) for window in windows)
     described = f"{len(windows)} windows; lines: {', '.join(each.name for each in series)}. The table has all figures."
-    picture = Timeline(f"{found.get('metric', 'score')} window by window", described, times, series)
-    return [picture, Folded("Window by window as a table", (_scores(windows, chosen),))]
+    picture = TimelineChart(f"{found.get('metric', 'score')} window by window", described, times, series)
+    return [picture, FoldedBlock("Window by window as a table", (_scores(windows, chosen),))]
 
 
 def _chosen(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -80,16 +91,16 @@ def _worth(said: Mapping[str, Any]) -> float:
     return float(score["value"] if isinstance(score, Mapping) else score)
 
 
-def _series(said: Mapping[str, Any], colour: int) -> Series:
-    points = (Point(number, score) for number, score in enumerate(said.get("scores", ())) if score is not None)
-    return Series(said["name"], LINE, tuple(points), colour)
+def _series(said: Mapping[str, Any], colour: int) -> ChartSeries:
+    points = (ChartPoint(number, score) for number, score in enumerate(said.get("scores", ())) if score is not None)
+    return ChartSeries(said["name"], SeriesStyle.LINE, tuple(points), colour)
 
 
-def _scores(windows: Sequence[Mapping[str, Any]], chosen: Sequence[Mapping[str, Any]]) -> Table:
+def _scores(windows: Sequence[Mapping[str, Any]], chosen: Sequence[Mapping[str, Any]]) -> TableBlock:
     columns = [
         [str(window.get("number", "")) for window in windows],
         [str(window.get("rows", "")) for window in windows],
     ]
     columns += [["" if score is None else format_score(score) for score in said.get("scores", ())] for said in chosen]
     heads = ("window", "rows", *(said["name"] for said in chosen))
-    return Table(heads, tuple(zip(*columns, strict=False)))
+    return TableBlock(heads, tuple(zip(*columns, strict=False)))

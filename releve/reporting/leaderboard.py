@@ -7,7 +7,7 @@ from typing import Any
 from releve.core.formatting import format_score
 from releve.domain.evaluation.evaluation import CHAMPION, Headline, headline, score_of
 from releve.domain.evaluation.intervals import Interval, format_interval
-from releve.reporting.drawing.blocks import Bar, Block, Intervals, Page, Section, Table, Words
+from releve.reporting.blocks import Block, IntervalBar, IntervalChart, ReportPage, ReportSection, TableBlock, TextBlock
 
 HEADS = (
     "scenario",
@@ -56,16 +56,16 @@ class Result:
         return name != CHAMPION and bool(other.get("must_beat", True))
 
 
-def build(results: tuple[Result, ...]) -> Page:
+def build(results: tuple[Result, ...]) -> ReportPage:
     """The page over all scenarios; says nothing of when it was made, so that the same results make the same page."""
     if not results:
-        return Page("Leaderboard", "No scenario has a result yet.", ())
+        return ReportPage("Leaderboard", "No scenario has a result yet.", ())
     summary = "The newest challenger of each scenario, on its own holdout."
-    board = Section("All scenarios", (Table(HEADS, tuple(result.line for result in results)),))
-    return Page("Leaderboard", summary, (board, *map(_section, results)))
+    board = ReportSection("All scenarios", (TableBlock(HEADS, tuple(result.line for result in results)),))
+    return ReportPage("Leaderboard", summary, (board, *map(_section, results)))
 
 
-def _section(result: Result) -> Section:
+def _section(result: Result) -> ReportSection:
     known = result.known
     rows = tuple(
         (
@@ -76,16 +76,16 @@ def _section(result: Result) -> Section:
         )
         for name, other in result.others
     )
-    first = [] if CHAMPION in dict(result.others) else [Words(("There was no champion to compare with.",))]
+    first = [] if CHAMPION in dict(result.others) else [TextBlock(("There was no champion to compare with.",))]
     heads = ("compared with", known.metric, "gain over it", "")
-    blocks: list[Block] = [*first, Table(heads, rows), _picture(result)]
-    return Section(f"{result.scenario}: {known.metric} {format_score(known.score.value)}", tuple(blocks))
+    blocks: list[Block] = [*first, TableBlock(heads, rows), _picture(result)]
+    return ReportSection(f"{result.scenario}: {known.metric} {format_score(known.score.value)}", tuple(blocks))
 
 
-def _picture(result: Result) -> Intervals:
+def _picture(result: Result) -> IntervalChart:
     known = [(name, _gain(other)) for name, other in result.others]
-    bars = tuple(Bar(name, gain.value, gain.low, gain.high) for name, gain in known if gain)
-    return Intervals(f"Gain in {result.known.metric} over each; positive is better", bars)
+    bars = tuple(IntervalBar(name, gain.value, gain.low, gain.high) for name, gain in known if gain)
+    return IntervalChart(f"Gain in {result.known.metric} over each; positive is better", bars)
 
 
 def _gain(other: Mapping[str, Any]) -> Interval | None:

@@ -27,7 +27,7 @@ def write_manifests(project: Path, folder: Path, steps: list[str]) -> None:
 def imported_files(project: Path, module: str) -> set[str]:
     """Files of the project's own packages that running `module` may import, itself included.
 
-    Imports inside functions count, those for type checkers alone do not.
+    Imports inside functions count, those for type checkers alone do not. The templates beside a file are its code too.
     """
     if _file_of(project, module) is None:
         raise FileNotFoundError(f"{module} is no module of {project}")
@@ -37,7 +37,8 @@ def imported_files(project: Path, module: str) -> set[str]:
         if path and path not in seen:
             seen.add(path)
             waiting += _imports(project, path)
-    return seen
+    templates = {each for path in seen for each in (project / path).parent.glob("templates/*")}
+    return seen | {path.relative_to(project).as_posix() for path in templates}
 
 
 @cache

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from releve.adapters.files import write_bytes, write_json
 from releve.core.door import run_command
-from releve.reporting.drawing.page import page
+from releve.reporting.html import render_html
 from releve.reporting.leaderboard import HEADS, Result, build
 
 RESULTS, BOARD = Path("results"), Path("leaderboard")
@@ -23,7 +23,7 @@ def leaderboard(project: Path) -> None:
 
     write_json(project / BOARD / "metrics.json", {result.scenario: result.known.score.value for result in found})
     write_bytes(project / BOARD / "README.md", ("\n".join(lines) + "\n").encode())
-    write_bytes(project / BOARD / "index.html", page(build(found)).encode())
+    write_bytes(project / BOARD / "index.html", render_html(build(found)).encode())
 
 
 def _row(cells: tuple[str, ...]) -> str:

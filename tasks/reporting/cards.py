@@ -22,15 +22,16 @@ from releve.core.settings import Settings
 from releve.domain.registry.chain import CHALLENGED, MONITORED, Event
 from releve.domain.registry.lifecycle import model_version_statuses
 from releve.domain.registry.release import SEED_VERSION
+from releve.reporting.blocks import ReportPage
 from releve.reporting.card import model_card
-from releve.reporting.card.card import Card, Evidence
-from releve.reporting.card.html import page
-from releve.reporting.card.markdown import markdown
+from releve.reporting.card.card import Evidence
+from releve.reporting.html import render_html
+from releve.reporting.markdown import render_markdown
 
-FORMS = {".md": markdown, ".html": page}  # of a card, by the end of its file's name
+FORMS = {".md": render_markdown, ".html": render_html}  # of a card, by the end of its file's name
 
 
-def card_of(settings: Settings, model: str, *, today: date | None = None) -> Card:
+def card_of(settings: Settings, model: str, *, today: date | None = None) -> ReportPage:
     """The card of "<scenario>:<version>", as things stand today. Raises NotFound for a model nobody knows."""
     return model_card.build(gather(settings, model, today=today or datetime.now(UTC).date()))
 

@@ -13,7 +13,7 @@ from releve.adapters.registry.registry import Registry
 from releve.core.door import run_command, tell
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
-from releve.reporting.drawing.page import page
+from releve.reporting.html import render_html
 from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.history import since_start
 from releve.reporting.page.page import build
@@ -32,7 +32,7 @@ def write_page(settings: Settings, scenario: str, *, path: Path | None = None) -
     evidence = gather(settings, scenario, now=datetime.now(UTC))
 
     place = path or ScenarioState(settings.home, scenario).page
-    write_bytes(place, page(build(evidence)).encode())
+    write_bytes(place, render_html(build(evidence)).encode())
     return place
 
 

@@ -1,6 +1,6 @@
 """A model card: its evidence, and how it says what is known and what is not.
 
-What it holds: `card_made` and `card_judged`. How it is written down: `card_text` and `card_page`.
+What it holds: `made` and `judged`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from releve.reporting.drawing.blocks import MISSING, Block, Facts, Section, Words
+from releve.reporting.blocks import MISSING, TextBlock
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,6 @@ class Evidence:
         return int(self.evaluation.get("sign", 1))
 
 
-@dataclass(frozen=True)
-class Card:
-    """What `card_text` writes as Markdown and `card_page` as HTML."""
-
-    title: str
-    summary: str
-    sections: tuple[Section, ...]
-
-    @property
-    def missing(self) -> int:
-        """How many things are missing."""
-        return sum(_count(block) for section in self.sections for block in section.blocks)
-
-
 def facts(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """Names and values, MISSING where there is none."""
     return tuple((name, said(value)) for name, value in values.items())
@@ -62,9 +48,9 @@ def said(value: Any) -> str:
     return MISSING if value is None or value == "" else str(value)
 
 
-def nothing() -> Words:
+def nothing() -> TextBlock:
     """A block that says so."""
-    return Words((MISSING,))
+    return TextBlock((MISSING,))
 
 
 def figure(value: Any) -> str:
@@ -75,12 +61,3 @@ def figure(value: Any) -> str:
 def interval(value: float, low: float, high: float, *, sign: str = "") -> str:
     """A figure and its interval; with `sign` "+" it has a direction."""
     return f"{value:{sign}.4g} [{low:{sign}.4g}, {high:{sign}.4g}]"
-
-
-def _count(block: Block) -> int:
-    match block:
-        case Facts(lines):
-            return sum(value == MISSING for _, value in lines)
-        case Words(lines):
-            return sum(line.startswith(MISSING) for line in lines)
-    return 0

@@ -8,8 +8,17 @@ from releve.domain.evaluation.baselines import describe_baseline
 from releve.domain.evaluation.evaluation import headline, score_of
 from releve.domain.gate.challenge import CHAMPION, slice_name
 from releve.domain.schema.target import REGRESSION
+from releve.reporting.blocks import (
+    MISSING,
+    Block,
+    FactList,
+    IntervalBar,
+    IntervalChart,
+    ReliabilityChart,
+    TableBlock,
+    TextBlock,
+)
 from releve.reporting.card.card import Evidence, facts, figure, interval, nothing
-from releve.reporting.drawing.blocks import MISSING, Bar, Block, Facts, Intervals, Reliability, Table, Words
 
 OVERRIDE = ("floor", "by", "reason", "until")
 SHOWN_COLUMNS = 40  # drifted ones that a table names
@@ -25,14 +34,14 @@ def quality(evidence: Evidence) -> list[Block]:
     figures = evaluation["challenger"].get("metrics", {}).items()
     lines = ((f"{known.metric}, the gate's", f"{own} at {confidence} confidence, on {known.rows} rows"),)
     against = evaluation.get("against", {})
-    first = [] if CHAMPION in against else [Words(("There was no champion to compare with: this is a first one.",))]
+    first = [] if CHAMPION in against else [TextBlock(("There was no champion to compare with: this is a first one.",))]
     heads = ("compared with", known.metric, f"gain [{confidence} interval]", "p", "must be beaten")
     bars = tuple(_bar(f"over the {name}", other["gain"]) for name, other in against.items())
     return [
-        Facts((*lines, *((name, figure(value)) for name, value in figures if name != known.metric))),
+        FactList((*lines, *((name, figure(value)) for name, value in figures if name != known.metric))),
         *first,
-        Table(heads, tuple(_compared(name, other) for name, other in against.items())),
-        Intervals("Gain: right of the line, this model is better", bars),
+        TableBlock(heads, tuple(_compared(name, other) for name, other in against.items())),
+        IntervalChart("Gain: right of the line, this model is better", bars),
     ]
 
 
@@ -44,7 +53,7 @@ def _compared(name: str, other: Mapping[str, Any]) -> tuple[str, ...]:
 def calibration(evidence: Evidence) -> list[Block]:
     """Whether its probabilities are to be believed."""
     if evidence.description.get("task") == REGRESSION:
-        return [Words(("Numbers carry no certainty, so there is nothing to calibrate.",))]
+        return [TextBlock(("Numbers carry no certainty, so there is nothing to calibrate.",))]
     found = evidence.evaluation.get("challenger", {}).get("calibration", {})
     if not found:
         return [nothing()]
@@ -54,9 +63,9 @@ def calibration(evidence: Evidence) -> list[Block]:
         for one in bins
     )
     return [
-        Facts((("expected calibration error", figure(found["error"])),)),
-        Table(("certainty", "rows", "mean certainty", "share right"), rows),
-        Reliability(tuple((one["certainty"], one["right"], one["rows"]) for one in bins)),
+        FactList((("expected calibration error", figure(found["error"])),)),
+        TableBlock(("certainty", "rows", "mean certainty", "share right"), rows),
+        ReliabilityChart(tuple((one["certainty"], one["right"], one["rows"]) for one in bins)),
     ]
 
 
@@ -66,10 +75,10 @@ def slices(evidence: Evidence) -> list[Block]:
         return [nothing()]
     parts = evidence.evaluation.get("slices", [])
     if not parts:
-        return [Words(("No slices are named in params.yaml (gate.slices).",))]
+        return [TextBlock(("No slices are named in params.yaml (gate.slices).",))]
     bars = tuple(_bar(_slice_name(part), part["gain"]) for part in parts if part.get("gain"))
-    picture = [Intervals("Gain over the champion, slice by slice", bars)] if bars else []
-    return [Table(("slice", "rows", "this model", "champion", "gain"), tuple(map(_slice, parts))), *picture]
+    picture = [IntervalChart("Gain over the champion, slice by slice", bars)] if bars else []
+    return [TableBlock(("slice", "rows", "this model", "champion", "gain"), tuple(map(_slice, parts))), *picture]
 
 
 def _slice(part: Mapping[str, Any]) -> tuple[str, ...]:
@@ -87,7 +96,7 @@ def fairness(evidence: Evidence) -> list[Block]:
         return [nothing()]
     found, unknown = (evidence.evaluation.get(key, []) for key in ("fairness", "unknown_groups"))
     if not found and not unknown:
-        return [Words(("No protected columns are named in params.yaml (gate.protected).",))]
+        return [TextBlock(("No protected columns are named in params.yaml (gate.protected).",))]
     rows = tuple(
         (
             one["attribute"],
@@ -99,8 +108,11 @@ def fairness(evidence: Evidence) -> list[Block]:
         for one in found
     )
     few = f"{MISSING}: too few groups were large enough to compare: {', '.join(map(str, unknown))}."
-    told = [Words((few,))] if unknown else []
-    return [Table(("protected column", "difference in", "this model", "champion", "left out, too few"), rows), *told]
+    told = [TextBlock((few,))] if unknown else []
+    return [
+        TableBlock(("protected column", "difference in", "this model", "champion", "left out, too few"), rows),
+        *told,
+    ]
 
 
 def _with_interval(one: Mapping[str, Any]) -> str:
@@ -113,7 +125,7 @@ def _with_interval(one: Mapping[str, Any]) -> str:
 def drift(evidence: Evidence) -> list[Block]:
     """How the table had changed when the model was made."""
     if not evidence.drift:
-        return [Words((f"{MISSING}: nobody looked at a champion's answers before this model was judged.",))]
+        return [TextBlock((f"{MISSING}: nobody looked at a champion's answers before this model was judged.",))]
     verdict = evidence.drift["drift"]
     told = {
         "looked at": evidence.drift.get("at"),
@@ -126,8 +138,8 @@ def drift(evidence: Evidence) -> list[Block]:
         (one["name"], one["method"], figure(one["change"]["effect"]), figure(one["change"]["p_value"]))
         for one in drifted
     )
-    table = [Table(("drifted column", "test", "effect", "p"), rows)] if rows else []
-    return [Facts(facts(told)), Words(tuple(verdict.get("reasons", ())), points=True), *table]
+    table = [TableBlock(("drifted column", "test", "effect", "p"), rows)] if rows else []
+    return [FactList(facts(told)), TextBlock(tuple(verdict.get("reasons", ())), points=True), *table]
 
 
 def gate(evidence: Evidence) -> list[Block]:
@@ -142,15 +154,15 @@ def gate(evidence: Evidence) -> list[Block]:
         "started by": evidence.judged.get("actor"),
         "because": evidence.judged.get("reason"),
     }
-    return [Facts(facts(told)), Words(tuple(challenge.get("reasons", ())), points=True), _overrides(evidence)]
+    return [FactList(facts(told)), TextBlock(tuple(challenge.get("reasons", ())), points=True), _overrides(evidence)]
 
 
 def _overrides(evidence: Evidence) -> Block:
     overrides = evidence.challenge.get("overrides", ())
     if not overrides:
-        return Words(("No floor was overridden.",))
+        return TextBlock(("No floor was overridden.",))
     rows = tuple((*(one[key] for key in OVERRIDE), _standing(one["until"], evidence.today)) for one in overrides)
-    return Table(("overridden floor", "by", "reason", "until", "today"), rows)
+    return TableBlock(("overridden floor", "by", "reason", "until", "today"), rows)
 
 
 def _standing(until: str, today: date) -> str:
@@ -161,5 +173,5 @@ def _gain(gain: Mapping[str, float]) -> str:
     return interval(gain["value"], gain["low"], gain["high"], sign="+")
 
 
-def _bar(name: str, gain: Mapping[str, float]) -> Bar:
-    return Bar(name, gain["value"], gain["low"], gain["high"])
+def _bar(name: str, gain: Mapping[str, float]) -> IntervalBar:
+    return IntervalBar(name, gain["value"], gain["low"], gain["high"])

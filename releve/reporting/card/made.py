@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from releve.domain.gate.sanity import Sanity
+from releve.reporting.blocks import MISSING, Block, FactList, TableBlock, TextBlock
 from releve.reporting.card.card import Evidence, facts, figure, nothing, said
-from releve.reporting.drawing.blocks import MISSING, Block, Facts, Table, Words
 
 LINEAGE = ("git revision", "model digest", "data version", "params digest", "requirements.lock digest")
 HAPPENED = ("at", "what", "by", "why")
@@ -21,7 +21,7 @@ def purpose(evidence: Evidence) -> list[Block]:
     classes = target.get("classes")
     allowed = (("classes", ", ".join(map(str, classes))),) if classes else (("range", _range(target)),)
     positive = (("positive class", str(target["positive"])),) if target.get("positive") is not None else ()
-    return [Facts((*told, *question, *allowed, *positive))]
+    return [FactList((*told, *question, *allowed, *positive))]
 
 
 def data(evidence: Evidence) -> list[Block]:
@@ -37,7 +37,7 @@ def data(evidence: Evidence) -> list[Block]:
         "window": {None: None, 0: "all rows"}.get(window, f"the newest {window} batches"),
         "holdout": _of(challenge, "holdout_rows", " rows, the newest; what was judged had not learned from them"),
     }
-    return [Facts(facts(told)), *_features(evidence.description.get("schema", {}))]
+    return [FactList(facts(told)), *_features(evidence.description.get("schema", {}))]
 
 
 def _features(schema: Mapping[str, Any]) -> list[Block]:
@@ -46,8 +46,8 @@ def _features(schema: Mapping[str, Any]) -> list[Block]:
         (name, str(spec.get("type")), _allowed(spec), "yes" if spec.get("feature", True) else "no")
         for name, spec in list(columns.items())[:SHOWN_COLUMNS]
     ]
-    more = [Words((f"and {len(columns) - SHOWN_COLUMNS} more columns",))] if len(columns) > SHOWN_COLUMNS else []
-    return [Table(("column", "type", "allowed", "seen by the model"), tuple(rows)), *more] if rows else [nothing()]
+    more = [TextBlock((f"and {len(columns) - SHOWN_COLUMNS} more columns",))] if len(columns) > SHOWN_COLUMNS else []
+    return [TableBlock(("column", "type", "allowed", "seen by the model"), tuple(rows)), *more] if rows else [nothing()]
 
 
 def recipe(evidence: Evidence) -> list[Block]:
@@ -64,7 +64,7 @@ def recipe(evidence: Evidence) -> list[Block]:
         "The recipe was refitted on all labelled rows of its window, the holdout included: that refit is this model. "
         "The figures below are those of the same recipe, fitted without the rows it was judged on."
     )
-    return [Facts(facts(told)), Words((refit,)), *_trials(evidence)]
+    return [FactList(facts(told)), TextBlock((refit,)), *_trials(evidence)]
 
 
 def _trials(evidence: Evidence) -> list[Block]:
@@ -82,7 +82,9 @@ def _trials(evidence: Evidence) -> list[Block]:
         )
         for trial in best
     ]
-    return [Table(("trial", "origin", "recipe", "options", said(recipe.get("metric"))), tuple(rows))] if rows else []
+    return (
+        [TableBlock(("trial", "origin", "recipe", "options", said(recipe.get("metric"))), tuple(rows))] if rows else []
+    )
 
 
 def serving(evidence: Evidence) -> list[Block]:
@@ -96,20 +98,20 @@ def serving(evidence: Evidence) -> list[Block]:
         "golden rows": len(description["golden"]["rows"]) if description.get("golden") else None,
         "slightly altered rows": str(Sanity.from_dict(description["sanity"])) if description.get("sanity") else None,
     }
-    return [Facts(facts(told))]
+    return [FactList(facts(told))]
 
 
 def life(evidence: Evidence) -> list[Block]:
     """Where it stands, and how it came there."""
     rows = tuple(tuple(map(str, line)) for line in evidence.life)
-    return [Facts((("state", said(evidence.state)),)), Table(HAPPENED, rows) if rows else nothing()]
+    return [FactList((("state", said(evidence.state)),)), TableBlock(HAPPENED, rows) if rows else nothing()]
 
 
 def lineage(evidence: Evidence) -> list[Block]:
     """What it can be made of again."""
     made = evidence.description.get("environment", {})
     lines = tuple((name, said(evidence.lineage.get(name))) for name in LINEAGE)
-    return [Facts((*lines, *((name, said(made.get(name))) for name in (made or ("python", "platform")))))]
+    return [FactList((*lines, *((name, said(made.get(name))) for name in (made or ("python", "platform")))))]
 
 
 def _of(challenge: Mapping[str, Any], key: str, unit: str) -> str | None:

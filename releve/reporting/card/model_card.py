@@ -7,10 +7,10 @@ MISSING, in its place. A card is written anew whenever it is asked for: override
 from collections.abc import Callable
 
 from releve.domain.evaluation.evaluation import headline
+from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection
 from releve.reporting.card import judged as card_judged
 from releve.reporting.card import made as card_made
-from releve.reporting.card.card import Card, Evidence, interval, said
-from releve.reporting.drawing.blocks import MISSING, Block, Section
+from releve.reporting.card.card import Evidence, interval, said
 
 SECTIONS: dict[str, Callable[[Evidence], list[Block]]] = {
     "What it is for": card_made.purpose,
@@ -28,10 +28,10 @@ SECTIONS: dict[str, Callable[[Evidence], list[Block]]] = {
 }
 
 
-def build(evidence: Evidence) -> Card:
+def build(evidence: Evidence) -> ReportPage:
     """The card of a model version."""
-    sections = tuple(Section(title, tuple(blocks(evidence))) for title, blocks in SECTIONS.items())
-    return Card(f"Model card: {evidence.model}", _summary(evidence), sections)
+    sections = tuple(ReportSection(title, tuple(blocks(evidence))) for title, blocks in SECTIONS.items())
+    return ReportPage(f"Model card: {evidence.model}", _summary(evidence), sections)
 
 
 def _summary(evidence: Evidence) -> str:

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, RELEASED, Event
-from releve.reporting.drawing.blocks import Block, Entry, Facts, Folded, Journal, Table, Words
+from releve.reporting.blocks import Block, FactList, FoldedBlock, Journal, JournalEntry, TableBlock, TextBlock, Tone
 from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.history import Look, looks_of, to_the_minute
 
 LISTED = 120  # entries of the journal
 OPEN = 15  # of them are not folded away
 MONTHS = 24  # rows of the table of costs
-TONES = {"released": "good", "rolled_back": "bad", "withdrawn": "bad"}
+TONES = {"released": Tone.GOOD, "rolled_back": Tone.BAD, "withdrawn": Tone.BAD}
 TITLES = {"released": "released", "rolled_back": "rolled back to", "withdrawn": "withdrawn: nothing serves"}
 
 
@@ -20,13 +20,13 @@ def decisions(evidence: PageEvidence) -> list[Block]:
     """Each retrain, gate, release and rollback by itself; waiting time and again is one entry."""
     entries = list(entries_of(evidence.events))[::-1]
     if not entries:
-        return [Words(("Nothing was decided yet.",))]
+        return [TextBlock(("Nothing was decided yet.",))]
     left = len(entries) - LISTED
     said = f"{left} older ones are left out here; `python -m releve history {evidence.scenario}` lists every event."
-    return [Journal(tuple(entries[:LISTED]), OPEN), *([Words((said,))] if left > 0 else [])]
+    return [Journal(tuple(entries[:LISTED]), OPEN), *([TextBlock((said,))] if left > 0 else [])]
 
 
-def entries_of(events: Iterable[Event]) -> Iterator[Entry]:
+def entries_of(events: Iterable[Event]) -> Iterator[JournalEntry]:
     """Oldest first. Waits that follow each other in one state of drift and quality are told once, by their newest."""
     told = [event for event in events if event.kind in (MONITORED, CHALLENGED, *MOVES)]
     reasons = {"; ".join(event.payload.get("reasons", ())) for event in told if event.kind == CHALLENGED}
@@ -42,7 +42,7 @@ def _alike(numbered: tuple[int, Event]) -> tuple[object, ...]:
     return (number,) if look.retrain else (look.model, look.state, look.quality.get("state"))
 
 
-def _entry(events: Sequence[Event], gate_said: set[str]) -> Entry:
+def _entry(events: Sequence[Event], gate_said: set[str]) -> JournalEntry:
     """`gate_said`: reasons that the gate gave, which a release need not repeat."""
     newest = events[-1]
     if newest.kind == MONITORED:
@@ -51,22 +51,24 @@ def _entry(events: Sequence[Event], gate_said: set[str]) -> Entry:
         return _judged(newest)
     model = (newest.payload.get("release") or {}).get("model", "")
     why = "for the gate's reasons" if newest.reason in gate_said else newest.reason
-    return Entry(to_the_minute(newest.at), f"{TITLES[newest.kind]} {model}", (why,), TONES[newest.kind])
+    return JournalEntry(to_the_minute(newest.at), f"{TITLES[newest.kind]} {model}", (why,), TONES[newest.kind])
 
 
-def _looked(looks: Sequence[Look]) -> Entry:
+def _looked(looks: Sequence[Look]) -> JournalEntry:
     newest, times = looks[-1], len(looks)
     if newest.retrain:
-        return Entry(to_the_minute(newest.at), "retrain", newest.reasons)
+        return JournalEntry(to_the_minute(newest.at), "retrain", newest.reasons)
     again = f", {times} looks since {to_the_minute(looks[0].at)}" if times > 1 else ""
-    return Entry(to_the_minute(newest.at), f"wait{again}", newest.reasons)
+    return JournalEntry(to_the_minute(newest.at), f"wait{again}", newest.reasons)
 
 
-def _judged(event: Event) -> Entry:
+def _judged(event: Event) -> JournalEntry:
     said = event.payload
-    verdict, tone = ("the gate promotes", "good") if said.get("promote") else ("the gate refuses", "bad")
+    verdict, tone = ("the gate promotes", Tone.GOOD) if said.get("promote") else ("the gate refuses", Tone.BAD)
     against = f" against {said['champion']}" if said.get("champion") else ", the first one"
-    return Entry(to_the_minute(event.at), f"{verdict} {said['model']}{against}", tuple(said.get("reasons", ())), tone)
+    return JournalEntry(
+        to_the_minute(event.at), f"{verdict} {said['model']}{against}", tuple(said.get("reasons", ())), tone
+    )
 
 
 def costs(evidence: PageEvidence) -> list[Block]:
@@ -83,7 +85,7 @@ def costs(evidence: PageEvidence) -> list[Block]:
             _cpu(challenges) or ("not known: they did not record it" if challenges else "none yet"),
         ),
     )
-    return [Facts(lines), *_by_month(challenges)]
+    return [FactList(lines), *_by_month(challenges)]
 
 
 def _by_month(challenges: Sequence[Event]) -> list[Block]:
@@ -101,7 +103,7 @@ def _by_month(challenges: Sequence[Event]) -> list[Block]:
         )
         for month, events in sorted(months.items(), reverse=True)[:MONTHS]
     )
-    return [Folded("By month", (Table(("month", "retrainings", "promoted", "CPU time"), rows),))]
+    return [FoldedBlock("By month", (TableBlock(("month", "retrainings", "promoted", "CPU time"), rows),))]
 
 
 def _cpu(challenges: Sequence[Event]) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from releve.reporting.drawing.blocks import Block, Cell, Folded, HeatMap, HeatRow, Table, Words
+from releve.reporting.blocks import Block, FoldedBlock, HeatCell, HeatMapChart, HeatRow, TableBlock, TextBlock
 from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.figures import told_look
 from releve.reporting.page.history import ColumnLook, Look, to_the_minute
@@ -17,17 +17,17 @@ HEADS = ("look (UTC)", "state", "rows new", "columns in alarm", "the most moved 
 def drift(evidence: PageEvidence) -> list[Block]:
     """The picture, what the newest look says, and a table of all."""
     if not evidence.looks:
-        return [Words(("Nothing is known of drift yet: nobody has looked (the flow `monitor`).",))]
+        return [TextBlock(("Nothing is known of drift yet: nobody has looked (the flow `monitor`).",))]
     looks = evidence.looks[-DRAWN:]
     newest = looks[-1]
-    said = Words((f"Newest look, {told_look(newest, evidence)}: {newest.state}.", *newest.drift_reasons))
+    said = TextBlock((f"Newest look, {told_look(newest, evidence)}: {newest.state}.", *newest.drift_reasons))
     return [_picture(looks), said, *_left_out(evidence.looks), _table(evidence.looks)]
 
 
-def _picture(looks: Sequence[Look]) -> HeatMap:
+def _picture(looks: Sequence[Look]) -> HeatMapChart:
     by_name = [{column.name: column for column in look.columns} for look in looks]
     rows = tuple(HeatRow(name, tuple(_cell(columns.get(name)) for columns in by_name)) for name in _names(looks))
-    return HeatMap(
+    return HeatMapChart(
         "How far each column had moved from what the champion learned from, look by look",
         _described(looks),
         tuple(look.at for look in looks),
@@ -36,8 +36,8 @@ def _picture(looks: Sequence[Look]) -> HeatMap:
     )
 
 
-def _cell(column: ColumnLook | None) -> Cell | None:
-    return Cell(column.effect, column.alarm) if column else None
+def _cell(column: ColumnLook | None) -> HeatCell | None:
+    return HeatCell(column.effect, column.alarm) if column else None
 
 
 def _names(looks: Sequence[Look]) -> tuple[str, ...]:
@@ -64,12 +64,12 @@ def _left_out(looks: Sequence[Look]) -> list[Block]:
         said.append(f"Drawn are {SHOWN_COLUMNS} of {len(seen)} columns{answers}: {most}.")
     if len(looks) > DRAWN:
         said.append(f"Drawn are the newest {DRAWN} of {len(looks)} looks.")
-    return [Words(tuple(said))] if said else []
+    return [TextBlock(tuple(said))] if said else []
 
 
-def _table(looks: Sequence[Look]) -> Folded:
+def _table(looks: Sequence[Look]) -> FoldedBlock:
     title = f"The newest {LISTED} looks as a table" if len(looks) > LISTED else "As a table"
-    return Folded(title, (Table(HEADS, tuple(map(_row, reversed(looks[-LISTED:])))),))
+    return FoldedBlock(title, (TableBlock(HEADS, tuple(map(_row, reversed(looks[-LISTED:])))),))
 
 
 def _row(look: Look) -> tuple[str, ...]:

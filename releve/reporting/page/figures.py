@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from releve.core.formatting import format_score
-from releve.reporting.drawing.blocks import Figure, Figures
+from releve.reporting.blocks import Tile, TileRow
 from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.history import ColumnLook, Look, interval_of, to_the_minute, told_score
 
 UNKNOWN = "not known yet"
 
 
-def figures(evidence: PageEvidence) -> Figures:
+def figures(evidence: PageEvidence) -> TileRow:
     """Side by side: what serves now may be younger than what was last seen."""
-    return Figures((_champion(evidence), _newest_quality(evidence), _newest_drift(evidence), _last_decision(evidence)))
+    return TileRow((_champion(evidence), _newest_quality(evidence), _newest_drift(evidence), _last_decision(evidence)))
 
 
 def whose(look: Look, evidence: PageEvidence) -> str:
@@ -33,17 +33,17 @@ def told_look(look: Look, evidence: PageEvidence) -> str:
     return f"{to_the_minute(look.at)}{f' ({of_whom})' if of_whom else ''}"
 
 
-def _champion(evidence: PageEvidence) -> Figure:
+def _champion(evidence: PageEvidence) -> Tile:
     if not evidence.release:
-        return Figure("serves now", "nothing")
-    return Figure("serves now", _version(evidence.release.model), f"since {to_the_minute(evidence.since)}")
+        return Tile("serves now", "nothing")
+    return Tile("serves now", _version(evidence.release.model), f"since {to_the_minute(evidence.since)}")
 
 
-def _newest_quality(evidence: PageEvidence) -> Figure:
+def _newest_quality(evidence: PageEvidence) -> Tile:
     """As the newest look knew it."""
     name = "realised quality"
     if not evidence.looks:
-        return Figure(name, UNKNOWN, _last_known(evidence, "nobody has looked"))
+        return Tile(name, UNKNOWN, _last_known(evidence, "nobody has looked"))
     newest = evidence.looks[-1]
     said, score = newest.quality, interval_of(newest.quality.get("score"))
     if not score:
@@ -64,9 +64,9 @@ def _last_known(evidence: PageEvidence, why: str) -> str:
     return f"{why}; {told_score(score)}{of_whom} was the last known, {to_the_minute(newest.last_at)}"
 
 
-def _newest_drift(evidence: PageEvidence) -> Figure:
+def _newest_drift(evidence: PageEvidence) -> Tile:
     if not evidence.looks:
-        return Figure("drift", UNKNOWN)
+        return Tile("drift", UNKNOWN)
     newest = evidence.looks[-1]
     found = _alarms(newest.columns) if newest.columns else "no column was compared"
     return _of(newest, evidence, "drift", newest.state, f"{found}, {to_the_minute(newest.at)}")
@@ -80,17 +80,17 @@ def _alarms(columns: Sequence[ColumnLook]) -> str:
     return f"{found}, and the champion's answers" if answers else found
 
 
-def _last_decision(evidence: PageEvidence) -> Figure:
+def _last_decision(evidence: PageEvidence) -> Tile:
     if not evidence.looks:
-        return Figure("last decision", UNKNOWN)
+        return Tile("last decision", UNKNOWN)
     newest = evidence.looks[-1]
     decided = "retrain" if newest.retrain else "wait"
     return _of(newest, evidence, "last decision", decided, newest.reasons[0] if newest.reasons else "")
 
 
-def _of(look: Look, evidence: PageEvidence, name: str, value: str, note: str) -> Figure:
+def _of(look: Look, evidence: PageEvidence, name: str, value: str, note: str) -> Tile:
     """A figure of that look, beginning with whose it is where the model that serves is another one."""
-    return Figure(name, value, ": ".join(filter(None, (whose(look, evidence), note))))
+    return Tile(name, value, ": ".join(filter(None, (whose(look, evidence), note))))
 
 
 def _version(model: str) -> str:

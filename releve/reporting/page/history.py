@@ -11,9 +11,9 @@ from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, Event
 from releve.domain.registry.release import ExpectedPerformance, Release
-from releve.reporting.drawing.blocks import BACK, REFUSAL, RELEASE, Mark
+from releve.reporting.blocks import ChartMark, MarkKind
 
-MARKS = {"released": RELEASE, "rolled_back": BACK, "withdrawn": BACK}
+MARKS = {"released": MarkKind.RELEASE, "rolled_back": MarkKind.ROLLBACK, "withdrawn": MarkKind.ROLLBACK}
 
 
 @dataclass(frozen=True)
@@ -107,19 +107,19 @@ def expectations_of(events: Iterable[Event]) -> dict[str, ExpectedPerformance]:
     return {release.model: release.expected for release in found}
 
 
-def marks_of(events: Iterable[Event], windows: Sequence[QualityWindow]) -> tuple[Mark, ...]:
+def marks_of(events: Iterable[Event], windows: Sequence[QualityWindow]) -> tuple[ChartMark, ...]:
     """Releases, rollbacks and refusals, each where it happened among the windows."""
     return tuple(
-        Mark(place(event.at, windows), kind, f"{to_the_minute(event.at)} {_what(event)}")
+        ChartMark(place(event.at, windows), kind, f"{to_the_minute(event.at)} {_what(event)}")
         for event in events
         if (kind := _mark_kind(event))
     )
 
 
-def _mark_kind(event: Event) -> str:
+def _mark_kind(event: Event) -> MarkKind | None:
     if event.kind == CHALLENGED:
-        return "" if event.payload.get("promote") else REFUSAL
-    return MARKS.get(event.kind, "")
+        return None if event.payload.get("promote") else MarkKind.REFUSAL
+    return MARKS.get(event.kind)
 
 
 def _what(event: Event) -> str:

@@ -7,7 +7,7 @@ from releve.core.formatting import span
 from releve.domain.quality.realised import QualityState
 from releve.domain.quality.staleness import days_between
 from releve.reporting.backtest_page import backtest
-from releve.reporting.drawing.blocks import Block, Facts, Page, Section, Words
+from releve.reporting.blocks import Block, FactList, ReportPage, ReportSection, TextBlock
 from releve.reporting.page.decisions import costs, decisions
 from releve.reporting.page.drift import drift
 from releve.reporting.page.evidence import PageEvidence
@@ -27,13 +27,13 @@ SECTIONS: dict[str, Callable[[PageEvidence], list[Block]]] = {
 }
 
 
-def build(evidence: PageEvidence) -> Page:
-    """The page's words and figures; `pages.drawing` writes it."""
-    sections = tuple(Section(title, tuple(write(evidence))) for title, write in SECTIONS.items())
-    head = Section("", (figures(evidence), *_unknown(evidence)))
-    serving = Section("What serves now", tuple(_serving(evidence)))
+def build(evidence: PageEvidence) -> ReportPage:
+    """The page's words and figures; `html.render_html` writes it."""
+    sections = tuple(ReportSection(title, tuple(write(evidence))) for title, write in SECTIONS.items())
+    head = ReportSection("", (figures(evidence), *_unknown(evidence)))
+    serving = ReportSection("What serves now", tuple(_serving(evidence)))
     summary = f"As of {to_the_minute(evidence.made_at)} UTC; all times are UTC."
-    return Page(f"{evidence.scenario}: is the model still good?", summary, (head, serving, *sections))
+    return ReportPage(f"{evidence.scenario}: is the model still good?", summary, (head, serving, *sections))
 
 
 def _unknown(evidence: PageEvidence) -> list[Block]:
@@ -48,7 +48,7 @@ def _unknown(evidence: PageEvidence) -> list[Block]:
         "what other policies would have been worth, as there is no backtest": not evidence.backtest,
     }
     said = [sentence for sentence, is_unknown in unknown.items() if is_unknown]
-    return [Words((f"Not known yet: {'; '.join(said)}.",))] if said else []
+    return [TextBlock((f"Not known yet: {'; '.join(said)}.",))] if said else []
 
 
 def _why_not_estimated(evidence: PageEvidence) -> str:
@@ -62,7 +62,9 @@ def _serving(evidence: PageEvidence) -> list[Block]:
     release = evidence.release
     if not release:
         return [
-            Words(("Nothing serves. The retrain flow makes a challenger, and releases it when the gate accepts it.",))
+            TextBlock(
+                ("Nothing serves. The retrain flow makes a challenger, and releases it when the gate accepts it.",)
+            )
         ]
     expected = evidence.expectations.get(release.model)
     lines = [
@@ -78,7 +80,7 @@ def _serving(evidence: PageEvidence) -> list[Block]:
         ("last retraining", _last_retraining(evidence)),
         ("age", _age(evidence.looks[-1], evidence) if evidence.looks else ""),
     ]
-    return [Facts(tuple((name, value) for name, value in lines if value))]
+    return [FactList(tuple((name, value) for name, value in lines if value))]
 
 
 def _last_retraining(evidence: PageEvidence) -> str:

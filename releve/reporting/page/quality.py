@@ -8,20 +8,17 @@ from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.realised import QualityState
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.release import ExpectedPerformance
-from releve.reporting.drawing.blocks import (
-    BARS,
-    ESTIMATES,
-    LINE,
-    SCORES,
-    Band,
+from releve.reporting.blocks import (
     Block,
-    Folded,
-    Mark,
-    Point,
-    Series,
-    Table,
-    Timeline,
-    Words,
+    ChartBand,
+    ChartMark,
+    ChartPoint,
+    ChartSeries,
+    FoldedBlock,
+    SeriesStyle,
+    TableBlock,
+    TextBlock,
+    TimelineChart,
 )
 from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.figures import told_look
@@ -39,24 +36,27 @@ HEADS = ("window", "until (UTC)", "model", "answered", "labelled", "score", "nai
 def quality(evidence: PageEvidence) -> list[Block]:
     """The picture, and its figures as a table."""
     if not evidence.windows:
-        return [Words((NO_ANSWERS,))]
-    blocks: list[Block] = [_picture(evidence)] if _any_score(evidence) else [Words((NO_LABELS,))]
+        return [TextBlock((NO_ANSWERS,))]
+    blocks: list[Block] = [_picture(evidence)] if _any_score(evidence) else [TextBlock((NO_LABELS,))]
     said = [sentence for sentence in (_unlabelled(evidence.windows), _left_out(len(evidence.windows))) if sentence]
-    return [*blocks, *([Words(tuple(said))] if said else []), _table(evidence)]
+    return [*blocks, *([TextBlock(tuple(said))] if said else []), _table(evidence)]
 
 
 def estimates(evidence: PageEvidence) -> list[Block]:
     """What was estimated while labels were late, and what became of it."""
     made = [look for look in evidence.looks if look.estimate]
     if not made:
-        return [Words(("No look has estimated the quality without labels yet.",))]
+        return [TextBlock(("No look has estimated the quality without labels yet.",))]
     rows = tuple(_estimate_row(look) for look in reversed(made[-LISTED:]))
     heads = ("look (UTC)", "method", "rows", "estimated", "realised at that look", "says", "held against labels")
     newest = made[-1]
     state = newest.estimate.get("state", "")
     meaning = STATES.get(state, "")
     said = (f"Newest, {told_look(newest, evidence)}: {state}{meaning}.", *newest.estimate.get("reasons", ()))
-    return [Words(said), Folded("All estimates beside realised quality, as a table", (Table(heads, rows),))]
+    return [
+        TextBlock(said),
+        FoldedBlock("All estimates beside realised quality, as a table", (TableBlock(heads, rows),)),
+    ]
 
 
 def label_delay(evidence: PageEvidence) -> list[Block]:
@@ -64,19 +64,19 @@ def label_delay(evidence: PageEvidence) -> list[Block]:
     windows = evidence.windows[-DRAWN:]
     known = [(number, window) for number, window in enumerate(windows) if window.label_delay_days is not None]
     if not known:
-        return [Words(("How late labels come is not known yet: none came back.",))]
+        return [TextBlock(("How late labels come is not known yet: none came back.",))]
     late = sorted(window.label_delay_days or 0.0 for _, window in known)
     usual, longest = late[len(late) // 2], late[-1]
     unit, a_day = unit_of(longest)
     points = tuple(
-        Point(number, delay, note=f"{to_the_minute(window.last_at)}: {delay:.3g} {unit}, {_labelled(window)}")
+        ChartPoint(number, delay, note=f"{to_the_minute(window.last_at)}: {delay:.3g} {unit}, {_labelled(window)}")
         for number, window in known
         for delay in ((window.label_delay_days or 0.0) * a_day,)
     )
     described = f"The usual window waits {usual * a_day:.3g} {unit} for its labels, the slowest {longest * a_day:.3g}."
     title = f"From the answer to its label, in {unit}, per window"
-    series = (Series(unit, BARS, points, colour=4),)
-    return [Words((described,)), Timeline(title, described, _times(windows), series, from_zero=True)]
+    series = (ChartSeries(unit, SeriesStyle.BARS, points, colour=4),)
+    return [TextBlock((described,)), TimelineChart(title, described, _times(windows), series, from_zero=True)]
 
 
 def _labelled(window: QualityWindow) -> str:
@@ -87,16 +87,16 @@ def _any_score(evidence: PageEvidence) -> bool:
     return any(window.score for window in evidence.windows) or any(_estimated(look) for look in evidence.looks)
 
 
-def _picture(evidence: PageEvidence) -> Timeline:
+def _picture(evidence: PageEvidence) -> TimelineChart:
     windows = evidence.windows[-DRAWN:]
     metric = windows[-1].metric
     naive = " or ".join(sorted({window.naive_name for window in windows if window.naive_name}))
     series = (
-        Series(f"naive: {naive}", LINE, _naive(windows), colour=2),
-        Series("estimated without labels", ESTIMATES, _estimates(evidence.looks, windows), colour=1),
-        Series(f"realised {metric}", SCORES, _scores(windows), colour=0),
+        ChartSeries(f"naive: {naive}", SeriesStyle.LINE, _naive(windows), colour=2),
+        ChartSeries("estimated without labels", SeriesStyle.ESTIMATES, _estimates(evidence.looks, windows), colour=1),
+        ChartSeries(f"realised {metric}", SeriesStyle.SCORES, _scores(windows), colour=0),
     )
-    return Timeline(
+    return TimelineChart(
         f"{metric} per window, with its interval",
         _described(evidence, windows),
         _times(windows),
@@ -106,7 +106,7 @@ def _picture(evidence: PageEvidence) -> Timeline:
     )
 
 
-def _marks(evidence: PageEvidence, windows: Sequence[QualityWindow]) -> tuple[Mark, ...]:
+def _marks(evidence: PageEvidence, windows: Sequence[QualityWindow]) -> tuple[ChartMark, ...]:
     """What happened before the first window is told at the left edge, unless windows are left out there."""
     marks = marks_of(evidence.events, windows)
     return marks if len(windows) == len(evidence.windows) else tuple(mark for mark in marks if mark.x > -0.5)
@@ -116,22 +116,22 @@ def _times(windows: Sequence[QualityWindow]) -> tuple[str, ...]:
     return tuple(window.last_at for window in windows)
 
 
-def _scores(windows: Sequence[QualityWindow]) -> tuple[Point, ...]:
+def _scores(windows: Sequence[QualityWindow]) -> tuple[ChartPoint, ...]:
     return tuple(
-        Point(number, found.value, found.low, found.high, f"{to_the_minute(window.last_at)} {told_score(found)}")
+        ChartPoint(number, found.value, found.low, found.high, f"{to_the_minute(window.last_at)} {told_score(found)}")
         for number, window in enumerate(windows)
         if (found := window.score)
     )
 
 
-def _naive(windows: Sequence[QualityWindow]) -> tuple[Point, ...]:
-    return tuple(Point(number, one.naive) for number, one in enumerate(windows) if one.naive is not None)
+def _naive(windows: Sequence[QualityWindow]) -> tuple[ChartPoint, ...]:
+    return tuple(ChartPoint(number, one.naive) for number, one in enumerate(windows) if one.naive is not None)
 
 
-def _estimates(looks: Sequence[Look], windows: Sequence[QualityWindow]) -> tuple[Point, ...]:
+def _estimates(looks: Sequence[Look], windows: Sequence[QualityWindow]) -> tuple[ChartPoint, ...]:
     """Beside the window that a look saw last, so that both can be seen."""
     return tuple(
-        Point(
+        ChartPoint(
             at - BESIDE,
             found.value,
             found.low,
@@ -147,16 +147,16 @@ def _estimated(look: Look) -> Interval | None:
     return interval_of(look.estimate.get("score"))
 
 
-def _bands(windows: Sequence[QualityWindow], expectations: dict[str, ExpectedPerformance]) -> tuple[Band, ...]:
+def _bands(windows: Sequence[QualityWindow], expectations: dict[str, ExpectedPerformance]) -> tuple[ChartBand, ...]:
     """One per stretch of windows that one model answered."""
     runs = [(model, list(run)) for model, run in groupby(enumerate(windows), key=lambda each: each[1].model)]
     known = [(model, run) for model, run in runs if model in expectations]
     return tuple(_band(run[0][0], run[-1][0], model, expectations[model]) for model, run in known)
 
 
-def _band(first: int, last: int, model: str, expected: ExpectedPerformance) -> Band:
+def _band(first: int, last: int, model: str, expected: ExpectedPerformance) -> ChartBand:
     note = f"{model}, expected performance {told_score(expected.score)}"
-    return Band(first - 0.5, last + 0.5, expected.score.value, expected.score.low, expected.score.high, note)
+    return ChartBand(first - 0.5, last + 0.5, expected.score.value, expected.score.low, expected.score.high, note)
 
 
 def _described(evidence: PageEvidence, windows: Sequence[QualityWindow]) -> str:
@@ -180,11 +180,11 @@ def _left_out(windows: int) -> str:
     return f"Drawn are the newest {DRAWN} of {windows} windows." if windows > DRAWN else ""
 
 
-def _table(evidence: PageEvidence) -> Folded:
+def _table(evidence: PageEvidence) -> FoldedBlock:
     numbered = list(enumerate(evidence.windows, start=1))[-LISTED:]
     title = f"The newest {LISTED} windows as a table" if len(evidence.windows) > LISTED else "As a table"
     rows = tuple(_row(number, window, evidence.expectations) for number, window in reversed(numbered))
-    return Folded(title, (Table(HEADS, rows),))
+    return FoldedBlock(title, (TableBlock(HEADS, rows),))
 
 
 def _row(number: int, window: QualityWindow, expectations: dict[str, ExpectedPerformance]) -> tuple[str, ...]:

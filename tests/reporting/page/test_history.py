@@ -3,7 +3,7 @@
 import pytest
 
 from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK, WITHDRAWN
-from releve.reporting.drawing.blocks import BACK, REFUSAL, RELEASE
+from releve.reporting.blocks import MarkKind
 from releve.reporting.page.history import looks_of, marks_of, place, since_start
 from tests.page_histories import (
     at,
@@ -64,6 +64,6 @@ def test_releases_rollbacks_and_refusals_are_marked_and_promotions_are_not():
 
     marks = marks_of(events, WINDOWS)
 
-    assert [mark.kind for mark in marks] == [RELEASE, REFUSAL, BACK, BACK]
+    assert [mark.kind for mark in marks] == [MarkKind.RELEASE, MarkKind.REFUSAL, MarkKind.ROLLBACK, MarkKind.ROLLBACK]
     assert "refused" in marks[1].note
     assert marks[3].note.endswith("withdrawn: wrong labels")

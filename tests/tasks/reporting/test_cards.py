@@ -7,7 +7,7 @@ import pytest
 from releve.__main__ import main
 from releve.adapters.git_dvc.data_history import DataHistory
 from releve.core.errors import BadInput, NotFound
-from releve.reporting.card.markdown import markdown
+from releve.reporting.markdown import render_markdown
 from tasks.release.retrain import last_challenger
 from tasks.reporting.cards import card_of, gather, write_card
 from tests.tables import SHOP
@@ -58,7 +58,7 @@ def test_the_card_says_what_the_params_of_its_own_revision_said(challenged):
     model = last_challenger(challenged.registry, SHOP).model
     challenged.override(card={"purpose": "a later thought"})
 
-    assert "a later thought" not in markdown(card_of(challenged.settings, model))
+    assert "a later thought" not in render_markdown(card_of(challenged.settings, model))
 
 
 def test_a_card_is_written_as_markdown_and_as_a_page(challenged):

@@ -1,26 +1,26 @@
-"""Columns x looks, drawn."""
+"""Columns x monitoring runs, drawn."""
 
 import re
 
 import pytest
 
 from releve.domain.drift.verdict import BROKEN, DRIFT, INSUFFICIENT, NO_DRIFT
-from releve.reporting.drawing.blocks import Cell, HeatMap, HeatRow
-from releve.reporting.drawing.heat import STATES, heat_map, shade
+from releve.reporting.blocks import HeatCell, HeatMapChart, HeatRow
+from releve.reporting.charts.heat_map import STATES, draw_heat_map, shade
 
-CALM, ALARM = Cell(0.01, alarm=False), Cell(0.5, alarm=True)
+CALM, ALARM = HeatCell(0.01, alarm=False), HeatCell(0.5, alarm=True)
 
 
 def drawn(*rows, looks=3, state=NO_DRIFT):
     times = tuple(f"2026-01-01T{hour % 24:02d}:00:00Z" for hour in range(looks))
     named = tuple(HeatRow(f"column {place}", cells) for place, cells in enumerate(rows))
-    return heat_map(HeatMap("a title", "in words", times, ((state, "said"),) * looks, named))
+    chart = HeatMapChart("a title", "in words", times, ((state, "said"),) * looks, named)
+    return draw_heat_map(chart, 900).__html__()
 
 
 def shapes(found, kind):
     """How many rectangles of a shade the columns have."""
-    picture = found[found.index('role="img"') :]
-    return sum(path.count("M") for path in re.findall(rf'<path class="{kind}" d="([^"]*)"', picture))
+    return sum(path.count("M") for path in re.findall(rf'<path class="{kind}" d="([^"]*)"', found))
 
 
 @pytest.mark.parametrize(

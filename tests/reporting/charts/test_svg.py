@@ -2,7 +2,7 @@
 
 import pytest
 
-from releve.reporting.drawing.svg import Scale, moments, picture, shortened, spread, ticks
+from releve.reporting.charts.svg import Drawing, Scale, shorten, spread, text, ticks, time_labels
 
 
 @pytest.mark.parametrize(("value", "expected"), [(-1, 100), (0, 100), (5, 150), (10, 200), (11, 200)])
@@ -40,20 +40,27 @@ def test_never_more_places_than_there_is_room_for(count, expected):
         (("2026-01-05T09:00:00+00:00",), ("2026-01-05",)),
         (("2026-01-05T09:00:00Z", "2026-01-05T17:30:00Z"), ("09:00", "17:30")),
         (("2026-01-05T09:00:00Z", "2026-01-06T09:00:00Z"), ("2026-01-05", "2026-01-06")),
+        (("2026-01-05T09:00:01Z", "2026-01-05T09:00:31Z"), ("09:00:01", "09:00:31")),
+        (
+            ("2026-01-05T09:00:00Z", "2026-01-05T17:30:00Z", "2026-01-06T09:00:00Z"),
+            ("01-05 09:00", "01-05 17:30", "01-06 09:00"),
+        ),
+        (("2026-01-05T09:00:00.1Z", "2026-01-05T09:00:00.2Z"), ("01-05 09:00:00",)),
         (("1", "2"), ("1", "2")),
     ],
 )
 def test_a_moment_is_named_by_what_tells_it_apart(times, expected):
-    assert moments(times) == expected
+    assert time_labels(times, range(len(times))) == dict(enumerate(expected))
 
 
 @pytest.mark.parametrize(("name", "expected"), [("abcd", "abcd"), ("abcde", "abc…")])
 def test_long_names_are_cut(name, expected):
-    assert shortened(name, most=4) == expected
+    assert shorten(name, most=4) == expected
 
 
 def test_a_picture_says_in_words_what_it_shows():
-    drawn = picture("", width=10, height=20, title="a < b", description="c & d")
+    drawn = Drawing(10, 20, "a < b", "c & d", (text(1, 2, "<e>"),)).__html__()
 
     assert "<title>a &lt; b</title><desc>c &amp; d</desc>" in drawn
     assert 'aria-label="a &lt; b. c &amp; d"' in drawn
+    assert ">&lt;e&gt;</text>" in drawn

@@ -1,1 +1,0 @@
-"""Blocks of a page and charts in SVG."""

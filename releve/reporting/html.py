@@ -1,0 +1,111 @@
+"""A report page as one HTML file that needs no network and no script.
+
+Templates escape all text; charts are SVG whose text is escaped too (`charts.svg`). A chart is drawn twice, for a wide
+and for a narrow window, and the style sheet shows the one that fits.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup, escape
+
+from releve.reporting.blocks import (
+    MISSING,
+    Block,
+    Chart,
+    HeatMapChart,
+    ImageRow,
+    IntervalChart,
+    ReliabilityChart,
+    ReportPage,
+    TimelineChart,
+)
+from releve.reporting.charts.heat_map import draw_heat_map, heat_map_legend
+from releve.reporting.charts.intervals import draw_images, draw_intervals, draw_reliability
+from releve.reporting.charts.svg import Drawing
+from releve.reporting.charts.timeline import draw_timeline, timeline_legend
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+WIDE, NARROW = 1100, 350  # pixels of a chart on a page of 1400 and of 390
+CHARACTER = 6.5  # pixels
+FIGURE = re.compile(r"[-+]?[0-9][-+0-9.,e:\[\]% ]*")
+CHARTS: dict[type, Callable[[Any, float], Drawing]] = {
+    TimelineChart: draw_timeline,
+    HeatMapChart: draw_heat_map,
+    IntervalChart: draw_intervals,
+    ReliabilityChart: draw_reliability,
+    ImageRow: draw_images,
+}
+LEGENDS: dict[type, Callable[[Any], list[tuple[Markup, str]]]] = {
+    TimelineChart: timeline_legend,
+    HeatMapChart: heat_map_legend,
+}
+
+
+def render_html(page: ReportPage) -> str:
+    """Write the whole page; how much is MISSING stands below its title."""
+    return _environment().get_template("page.html.jinja").render(page=page)
+
+
+def render_svg(title: str, charts: Sequence[Chart]) -> str:
+    """Write charts below each other as one SVG file, with their legends and style, for light and dark."""
+    parts, height = [], 28.0
+    for chart in charts:
+        drawn, entries = CHARTS[type(chart)](chart, WIDE), []
+        x, below = 0.0, height + 22
+        for sample, name in _legend(chart):
+            space = 40 + CHARACTER * len(name)
+            x, below = (0.0, below + 18) if x + space > WIDE else (x, below)
+            entries.append((x, below, sample, name))
+            x += space
+        parts.append((height + 12, chart.title, entries, below + 24, drawn))
+        height = below + 24 + drawn.height + 16
+    return _environment().get_template("charts.svg.jinja").render(title=title, parts=parts, width=WIDE, height=height)
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("releve.reporting"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"marked": _marked, "cell_class": _cell_class}
+    environment.globals |= {"render": _render, "charts": _charts, "legend": _legend}
+    return environment
+
+
+def _render(block: Block) -> Markup:
+    """Write a block by the macro that has its name; charts share one."""
+    if isinstance(block, IntervalChart) and not block.bars:
+        return Markup()
+    name = "chart" if type(block) in CHARTS else type(block).__name__
+    macro = getattr(_environment().get_template("blocks.html.jinja").module, name)
+    return Markup(macro(block))
+
+
+def _charts(chart: Chart) -> list[tuple[str, Drawing]]:
+    draw = CHARTS[type(chart)]
+    return [("wide", draw(chart, WIDE)), ("narrow", draw(chart, NARROW))]
+
+
+def _legend(chart: Chart) -> list[tuple[Markup, str]]:
+    return LEGENDS[type(chart)](chart) if type(chart) in LEGENDS else []
+
+
+def _marked(text: str) -> Markup:
+    """Escape, and highlight MISSING."""
+    return escape(text).replace(MISSING, Markup('<span class="missing">{}</span>').format(MISSING))
+
+
+def _cell_class(text: str) -> str:
+    """Figures, with their intervals too, and times stay on one line."""
+    return "figure" if FIGURE.fullmatch(text) else ""
