@@ -24,7 +24,7 @@ from releve.domain.schema.validation import check_frame
 from releve.domain.training import search_spaces, trials
 from releve.domain.training.learning import answer, learn
 from releve.domain.training.search_spaces import Candidate
-from releve.domain.training.trials import Table, validation_folds
+from releve.domain.training.trials import SIZES, Table, validation_folds
 from tasks.pipeline.tune import Found, Plan, search
 from tests.tables import make_params
 
@@ -60,9 +60,9 @@ def plan_of(rows: pd.DataFrame, schema: Schema, *, trials_asked: int, workers: i
     params = make_params(
         tune={"trials": trials_asked, "seconds": 1e6}, compute={"workers": workers}, statistics={"seed": seed}
     )
-    seen = rows.tail(params.tune.rows).reset_index(drop=True)
-    folds = validation_folds(len(seen), share=params.tune.validation_share, folds=params.tune.folds)
-    recipes, left_out = search_spaces.fitting(tuple(params.tune.recipes), rows=len(seen))
+    seen = rows.tail(SIZES.rows).reset_index(drop=True)
+    folds = validation_folds(len(seen), share=SIZES.validation_share, folds=SIZES.folds)
+    recipes, left_out = search_spaces.fitting(params.train.recipes, rows=len(seen))
     print(*left_out, sep="\n")
     spaces = search_spaces.spaces(recipes, schema)
     first = tuple((trials.DEFAULTS, search_spaces.default(recipe, space)) for recipe, space in spaces.items())

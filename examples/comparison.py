@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from releve.core.params import Train
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.training.pipeline import build, model_frame
+from releve.domain.training.search_spaces import Candidate
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,15 @@ class Comparison:
     every_by_window: tuple[float, ...]
 
 
-def compare(tables: list[pd.DataFrame], schema: Schema, train: Train, seed_windows: int, *, seed: int) -> Comparison:
+def compare(
+    tables: list[pd.DataFrame], schema: Schema, candidate: Candidate, seed_windows: int, *, seed: int
+) -> Comparison:
     """Fit on all earlier windows, score the next one; both policies see the same rows in the same order."""
-    first = _fit(tables[:seed_windows], schema, train, seed)
+    first = _fit(tables[:seed_windows], schema, candidate, seed)
     static, every = [], []
     for number in range(seed_windows, len(tables)):
         static.append(_right(first, tables[number], schema))
-        every.append(_right(_fit(tables[:number], schema, train, seed), tables[number], schema))
+        every.append(_right(_fit(tables[:number], schema, candidate, seed), tables[number], schema))
     return Comparison(
         np.concatenate(static),
         np.concatenate(every),
@@ -37,9 +39,10 @@ def compare(tables: list[pd.DataFrame], schema: Schema, train: Train, seed_windo
     )
 
 
-def _fit(tables: list[pd.DataFrame], schema: Schema, train: Train, seed: int) -> object:
+def _fit(tables: list[pd.DataFrame], schema: Schema, candidate: Candidate, seed: int) -> object:
     rows = pd.concat(tables)
-    model = build(schema, recipe=train.recipe, scale=train.scale, options=train.options, seed=seed)
+    recipe, scale, options = candidate.recipe, candidate.scale, candidate.options
+    model = build(schema, recipe=recipe, scale=scale, options=options, seed=seed)
     return model.fit(_features(rows, schema), rows[schema.target.name])
 
 

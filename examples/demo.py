@@ -30,6 +30,7 @@ from releve.adapters.registry.registry import Registry
 from releve.core.errors import ReleveError, Unavailable, explained_storage
 from releve.core.progress import waiting
 from releve.core.settings import LOOPBACK, Settings
+from releve.domain.training.search_spaces import Candidate
 from tasks.archive import archive_scenario
 from tasks.pipeline.seed import SEED_WINDOWS, windows
 from tasks.places import ScenarioState
@@ -146,9 +147,8 @@ def play(settings: Settings, console: Console) -> Story:
     search_example(settings, tables, service, story)
     roll_back_and_forth(settings, story, console)
     truth = read_committed(settings, SCENARIO)
-    story.comparison = compare(
-        tables, truth.schema, truth.params.train, SEED_WINDOWS, seed=truth.params.statistics.seed
-    )
+    candidate = Candidate.of(truth.params.train)
+    story.comparison = compare(tables, truth.schema, candidate, SEED_WINDOWS, seed=truth.params.statistics.seed)
     story.seconds = time.monotonic() - started
     return story
 

@@ -31,7 +31,7 @@ from releve.domain.evaluation.metrics import resolve
 from releve.domain.onboarding.params_edit import with_settings
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.training import search_spaces, trials
-from releve.domain.training.search_spaces import AUTO, Candidate
+from releve.domain.training.search_spaces import Candidate
 from releve.domain.training.trials import Score, Table, Trial, try_candidate
 from releve.reporting.backtest_text import HEADS, advice, lines, markdown, recommended_settings, summary
 from tasks.pipeline.split import as_described
@@ -139,14 +139,14 @@ def choose_recipe(
 ) -> Candidate:
     """The recipe that params.yaml names, or the best of their defaults on rows `before` the first window: none that is
     backtested has a say."""
-    if params.train.recipe != AUTO:
-        return Candidate.from_dict(params.train.model_dump())
-    recipes, left_out = search_spaces.fitting(tuple(params.tune.recipes), rows=total)
+    if params.train.named:
+        return Candidate.of(params.train)
+    recipes, left_out = search_spaces.fitting(params.train.recipes, rows=total)
     for line in left_out:
         progress(line)
     spaces = search_spaces.spaces(recipes, schema)
     candidates = [search_spaces.default(recipe, space) for recipe, space in spaces.items()]
-    folds = trials.validation_folds(len(before), share=params.tune.validation_share, folds=params.tune.folds)
+    folds = trials.validation_folds(len(before), share=trials.SIZES.validation_share, folds=trials.SIZES.folds)
     metric = resolve(params.gate.metric, schema.target.task)
     table = Table(before, schema, folds, metric, params.statistics.seed, 0, params.gate.quantile)
     compute = params.compute

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NUMBER_TEST, CATEGORY_TEST = "releve_numbers", "releve_categories"
 COUNT_METRIC = "evidently:metric_v2:DriftedColumnsCount"
 KEPT_RUNS = 200  # of a project in the workspace; beyond, Evidently's pages take many seconds to open
+DRAWN_COLUMNS = 12  # most changed columns that are drawn, at most: a page of a hundred is read by nobody
 
 Measure = Callable[[Any, Any], Measured]
 
@@ -64,7 +65,13 @@ class DriftReport:
 
 
 def drift_report(
-    look: Look, params: Monitor, subject: ReportSubject, *, page: bool, workspace: Path | None = None
+    look: Look,
+    params: Monitor,
+    subject: ReportSubject,
+    *,
+    page: bool,
+    workspace: Path | None = None,
+    drawn_columns: int = DRAWN_COLUMNS,
 ) -> DriftReport:
     """Draw a comparison of columns with Evidently, headed by the verdict's own figures.
 
@@ -74,7 +81,7 @@ def drift_report(
     os.environ.setdefault("DO_NOT_TRACK", "1")  # Evidently's pages report their use otherwise
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Evidently's own: pydantic's and numpy's deprecations, nothing about the data
-        snapshot = _run(look, params, subject)
+        snapshot = _run(look, params, subject, drawn_columns)
         found = json.loads(snapshot.json())
         _check_count(found, look.verdict.columns)
         if workspace:
@@ -84,7 +91,7 @@ def drift_report(
     return DriftReport(json.dumps({"metadata": _metadata(look, subject), **found}), titled)
 
 
-def _run(look: Look, params: Monitor, subject: ReportSubject) -> Any:
+def _run(look: Look, params: Monitor, subject: ReportSubject, drawn_columns: int) -> Any:
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import DriftedColumnsCount, ValueDrift
 
@@ -94,7 +101,7 @@ def _run(look: Look, params: Monitor, subject: ReportSubject) -> Any:
     features = [column.name for column in columns if not column.of_answers]
     methods: Any = {"num_method": NUMBER_TEST, "cat_method": CATEGORY_TEST, "threshold": columns[0].threshold}
     count = [DriftedColumnsCount(columns=features, **methods)] if features else []  # to Evidently, [] is every column
-    drawn = by_effect(columns)[: params.drawn_columns]
+    drawn = by_effect(columns)[:drawn_columns]
     details = [ValueDrift(column=each.name, method=tests[each.name], threshold=each.threshold) for each in drawn]
     definition = DataDefinition(
         numerical_columns=[name for name, test in tests.items() if test == NUMBER_TEST],

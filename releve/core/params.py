@@ -1,12 +1,21 @@
-"""The knobs of params.yaml: their names, types and limits. Defaults live in the file alone."""
+"""The settings of params.yaml: their names, types and limits. Defaults live in the file alone."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from math import isfinite
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from releve.core.errors import BadInput
@@ -89,23 +98,27 @@ class Source(ParamsSection):
     since: FirstSince
 
 
-OnFinding = Literal["ignore", "warn", "refuse"]
+BatchCheck = Literal[
+    "row_count", "missing", "new_categories", "out_of_range", "duplicate_rows", "duplicate_ids", "time_back"
+]
+BatchChecks = Annotated[tuple[BatchCheck, ...], Field(strict=False)]
 
 
 class BatchLimits(ParamsSection):
     min_rows: Count
     max_rows: Annotated[int, Field(ge=0)]
     max_missing_rise: Share
-    max_new_categories: Share
-    max_out_of_range: Share
-    max_duplicate_rows: Share
-    on_row_count: OnFinding
-    on_missing: OnFinding
-    on_new_categories: OnFinding
-    on_out_of_range: OnFinding
-    on_duplicate_rows: OnFinding
-    on_duplicate_ids: OnFinding
-    on_time_back: OnFinding
+    max_unusual_share: Share
+    refuse: BatchChecks
+    ignore: BatchChecks
+
+    @field_validator("ignore")
+    @classmethod
+    def _not_both(cls, ignore: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        both = sorted({*ignore} & {*info.data.get("refuse", ())})
+        if both:
+            raise PydanticCustomError("both", "batch.refuse lists {names}, too", {"names": ", ".join(both)})
+        return ignore
 
 
 class Data(ParamsSection):
@@ -117,35 +130,47 @@ class CardTexts(ParamsSection):
     purpose: str
     limits: str
     owner: str
-    contact: str
 
 
 class Split(ParamsSection):
     holdout_rows: Count
     holdout_share: OpenShare
-    folds: Count
-    min_fold_rows: Count
 
 
-Recipe = Literal["linear", "svm", "extra_trees", "random_forest", "hist_gradient_boosting", "k_neighbors"]
+Recipe = Literal["linear", "hist_gradient_boosting", "random_forest", "extra_trees", "svm", "k_neighbors"]
+
+
+Recipes = Annotated[tuple[Recipe, ...], Field(strict=False, min_length=1)]
+OptionValue = bool | int | float | str | None
+
+
+def _check_scale(options: dict[str, OptionValue]) -> dict[str, OptionValue]:
+    if options.get("scale", "none") not in ("none", "standard"):
+        raise PydanticCustomError("scale", "Input should have the scale standard or none")
+    return options
 
 
 class Train(ParamsSection):
-    recipe: Literal[Recipe, "auto"]
-    scale: Literal["standard", "none"]
-    options: dict[str, bool | int | float | str | None]
+    recipe: Literal[Recipe, "auto"] | Recipes
     last_batches: Annotated[int, Field(ge=0)] | Literal["auto"]
-    auto_batches: Annotated[list[Count], Field(min_length=1)]
+    options: Annotated[dict[str, OptionValue], AfterValidator(_check_scale)]
+
+    @property
+    def named(self) -> Recipe | None:
+        """The recipe that is to be used; None where a search chooses."""
+        return None if self.recipe == "auto" or isinstance(self.recipe, tuple) else self.recipe
+
+    @property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """Those that a search may choose among; the named one alone."""
+        if self.recipe == "auto":
+            return get_args(Recipe)
+        return self.recipe if isinstance(self.recipe, tuple) else (self.recipe,)
 
 
 class Tune(ParamsSection):
     trials: Annotated[int, Field(ge=0)]
     seconds: Seconds
-    together: Count
-    recipes: Annotated[list[Recipe], Field(min_length=1)]
-    rows: Count
-    validation_share: OpenShare
-    folds: Count
 
 
 class Compute(ParamsSection):
@@ -156,12 +181,6 @@ class Compute(ParamsSection):
 class Search(ParamsSection):
     model: str
     min_recall: Share
-
-
-class Package(ParamsSection):
-    parity_tolerance: Annotated[float, Field(gt=0)]
-    golden_rows: Count
-    reference_rows: Count
 
 
 class GateOverride(ParamsSection):
@@ -175,29 +194,22 @@ class GateOverride(ParamsSection):
 
 class Gate(ParamsSection):
     metric: Literal["auto", "accuracy", "log_loss", "auc", "f1", "brier", "mae", "rmse", "pinball"]
-    quantile: OpenShare
     margin: Share
-    label_delay_rows: Annotated[int, Field(ge=0)]
     slices: Names
-    max_slice_loss: Share
     protected: Names
-    max_unfairness: Share
+    label_delay_rows: Annotated[int, Field(ge=0)]
     rule: Literal["better", "not_worse"]
+    quantile: OpenShare
+    max_slice_loss: Share
+    max_unfairness: Share
     max_latency_ms: Annotated[float, Field(gt=0)]
     overrides: Annotated[tuple[GateOverride, ...], Field(strict=False)]
 
 
 class Monitor(ParamsSection):
     window_rows: Count
-    min_rows: Annotated[int, Field(ge=200)]  # under 200 rows a verdict is noise: docs/decisions/0018-drift.md
     alpha: OpenShare
     min_effect: Share
-    strong_effect: Share
-    max_missing_rise: Share
-    max_new_categories: Share
-    max_far_outside: Share
-    drawn_columns: Count
-    html_days: Annotated[int, Field(ge=0)]
     workspace: bool
 
 
@@ -208,7 +220,6 @@ class AgeLimits(ParamsSection):
     max_model_days: Days
     max_idle_days: Days
     max_label_days: Days
-    max_unlabelled_share: Share
 
 
 class Trigger(ParamsSection):
@@ -217,14 +228,10 @@ class Trigger(ParamsSection):
     max_new_rows: Annotated[int, Field(ge=0)]
     max_days: Annotated[int, Field(ge=0)]
     every_batches: Count
-    fastest_batches: Count
-    slowest_batches: Count
-    budget_batches: Annotated[float, Field(ge=1)]
-    budget_at_first: Annotated[float, Field(ge=0)]
-    broken_looks: Annotated[int, Field(ge=0)]
+    quality_tolerance: Share
+    max_invalid_runs: Annotated[int, Field(ge=0)]
     cooldown_hours: Annotated[float, Field(ge=0)]
     max_per_month: Annotated[int, Field(ge=0)]
-    quality_tolerance: Share
 
 
 Subject = Literal["data", "drift", "quality", "estimate", "age", "retraining", "monitoring"]
@@ -233,9 +240,9 @@ EnvironmentName = Annotated[str, Field(pattern="^([A-Za-z_][A-Za-z0-9_]*|)$")]
 
 class Alerts(ParamsSection):
     webhook_env: EnvironmentName
+    muted: Annotated[tuple[Subject, ...], Field(strict=False)]
     repeat_hours: Annotated[float, Field(ge=0)]
     silence_hours: Annotated[float, Field(ge=0)]
-    muted: Annotated[tuple[Subject, ...], Field(strict=False)]
 
 
 class Backtest(ParamsSection):
@@ -246,35 +253,31 @@ class Backtest(ParamsSection):
 
 class Service(ParamsSection):
     max_rows: Count
-    max_neighbours: Annotated[int, Field(ge=1, le=1000)]
-    poll_seconds: Seconds
 
 
 class Runs(ParamsSection):
     wait_seconds: Annotated[float, Field(ge=0)]
-    swap_seconds: Seconds
 
 
 class Params(ParamsSection):
     """All sections of params.yaml, after a scenario's overrides."""
 
-    statistics: Statistics
+    card: CardTexts
+    gate: Gate
+    train: Train
+    trigger: Trigger
+    alerts: Alerts
+    data: Data
     ingest: Ingest
     source: Source
     batch: BatchLimits
-    data: Data
-    card: CardTexts
+    statistics: Statistics
     split: Split
-    train: Train
     tune: Tune
     compute: Compute
     search: Search
-    package: Package
-    gate: Gate
     monitor: Monitor
     age: AgeLimits
-    trigger: Trigger
-    alerts: Alerts
     backtest: Backtest
     service: Service
     runs: Runs

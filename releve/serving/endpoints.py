@@ -21,6 +21,7 @@ from releve.serving import requests
 from releve.serving.releases import Served
 from releve.serving.responses import Fault, Refused, new_request_id
 
+MAX_NEIGHBOURS = 100  # of one search
 DECIMALS = 6  # of a probability
 DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
 
@@ -97,7 +98,7 @@ class Endpoints:
         served = self._served()
         model = served.model
         question = requests.search_of(
-            body, model.schema, dimension=model.embedder.dimension, max_neighbours=self._limits.max_neighbours
+            body, model.schema, dimension=model.embedder.dimension, max_neighbours=MAX_NEIGHBOURS
         )
         if self._index is None or served.index is None:
             raise IndexUnavailable(

@@ -241,9 +241,7 @@ def _vector(vector: Any, dimension: int) -> list[float]:
 
 def _limit(limit: Any, most: int) -> int:
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= most:
-        raise BadInput(
-            f"'limit' is {short(limit)}, expected a whole number from 1 to {most} (params.yaml: service.max_neighbours)"
-        )
+        raise BadInput(f"'limit' is {short(limit)}, expected a whole number from 1 to {most}")
     return limit
 
 

@@ -18,6 +18,7 @@ from releve.serving.endpoints import Endpoints
 from releve.serving.releases import Follower, Pinned, Served, warm_up
 
 DEFAULT_SCENARIO = "digits"
+POLL_SECONDS = 0.5  # between two looks at the registry, for a release that has become current
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def _following(settings: Settings, scenario: str) -> Serving:
         registry=Registry(settings.registry_url),
         models=ModelStore(settings.home),
         index=index,
-        poll_seconds=limits.poll_seconds,
+        poll_seconds=POLL_SECONDS,
     )
     ledger = _ledger(settings, scenario)
     follower.start()

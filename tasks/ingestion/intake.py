@@ -18,7 +18,7 @@ from releve.core.config_hint import ConfigHint, params_hint
 from releve.core.errors import BadInput
 from releve.core.formatting import counted
 from releve.core.params import Ingest, Params
-from releve.domain.ingestion.batch_checks import IGNORE, BatchChecks, BatchProfile
+from releve.domain.ingestion.batch_checks import BatchChecks, BatchProfile
 from releve.domain.ingestion.cell_formats import CellFormats, MarkerCounts, describe_markers, read_cells
 from releve.domain.ingestion.numerals import advice
 from releve.domain.schema.columns import NUMBER
@@ -133,9 +133,10 @@ def for_resubmitted(params: Params) -> Params:
 
     Those that still do not fit go to quarantine again, with new reasons, and do not take the others along.
     """
-    ignored = {f"on_{name}": IGNORE for name in AS_A_WHOLE}
+    asked = params.batch
+    ignored = {"ignore": (*asked.ignore, *AS_A_WHOLE), "refuse": tuple({*asked.refuse} - {*AS_A_WHOLE})}
     ingest = params.ingest.model_copy(update={"max_rejected_share": 1.0})
-    return params.model_copy(update={"batch": params.batch.model_copy(update=ignored), "ingest": ingest})
+    return params.model_copy(update={"batch": asked.model_copy(update=ignored), "ingest": ingest})
 
 
 def _is_resubmitted(chunks: Iterator[Chunk]) -> tuple[bool, Iterator[Chunk]]:

@@ -9,6 +9,7 @@ from releve.adapters.drift_report import ReportSubject, drift_report
 from releve.adapters.files import write_bytes
 from releve.core.params import Monitor
 from releve.domain.drift import verdict as drift
+from releve.domain.drift.data_quality import MAX_MISSING_RISE
 from releve.domain.drift.verdict import Predictions, Verdict
 from releve.domain.schema.schema import Schema
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAGE = "report.html"
+PAGE_DAYS = 7  # without an alarm the page for people is made this often
 STAMP = "%Y%m%dT%H%M%S.%fZ"  # what a look's folder is called
 
 
@@ -26,6 +28,7 @@ def look_for_drift(
     params: Monitor,
     *,
     subject: ReportSubject,
+    max_missing_rise: float = MAX_MISSING_RISE,
     before: str,
     folder: Path,
     predictions: Predictions | None = None,
@@ -36,9 +39,17 @@ def look_for_drift(
     `folder` is named by the time of the look (STAMP) and lies beside those of earlier looks. `before`: see
     `state_before`. Nothing is written where nothing could be compared.
     """
-    look = drift.look(reference, current, schema, params, before=before, predictions=predictions)
+    look = drift.look(
+        reference,
+        current,
+        schema,
+        params,
+        max_missing_rise=max_missing_rise,
+        before=before,
+        predictions=predictions,
+    )
     if look.verdict.columns:
-        page = look.verdict.state in drift.ALARMS or _page_is_due(folder, params)
+        page = look.verdict.state in drift.ALARMS or _page_is_due(folder)
         report = drift_report(look, params, subject, page=page, workspace=workspace if params.workspace else None)
         write_bytes(folder / "evidently.json", report.json.encode())
         if report.html:
@@ -59,11 +70,11 @@ def state_before(looks: Iterable[Mapping[str, Any]], *, model: str, first_at: st
     return drift.NO_DRIFT
 
 
-def _page_is_due(folder: Path, params: Monitor) -> bool:
+def _page_is_due(folder: Path) -> bool:
     pages = [_time_of(page.parent.name) for page in folder.parent.glob(f"*/{PAGE}")]
     newest = max((time for time in pages if time), default=None)
     now = _time_of(folder.name)
-    return newest is None or now is None or now - newest >= timedelta(days=params.html_days)
+    return newest is None or now is None or now - newest >= timedelta(days=PAGE_DAYS)
 
 
 def _time_of(name: str) -> datetime | None:

@@ -21,7 +21,7 @@ from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.target import REGRESSION
 from releve.domain.training.holdout import as_kept
-from releve.domain.training.learning import window
+from releve.domain.training.learning import REFERENCE_ROWS, window
 from tasks.pipeline.sanity import try_slight_changes
 from tasks.pipeline.stage import Stage, run
 from tasks.places import HOLDOUT, POSITION, REFERENCE, ScenarioFiles
@@ -29,6 +29,8 @@ from tasks.places import HOLDOUT, POSITION, REFERENCE, ScenarioFiles
 if TYPE_CHECKING:
     import pandas as pd
 
+PARITY_TOLERANCE = 1e-4  # between exported and trained model: of a probability, or of a value in standard deviations
+GOLDEN_ROWS = 5  # rows with known answers that travel with the model and are asked before every release
 MADE_WITH = ("scikit-learn", "numpy", "pandas", "onnxruntime", "skl2onnx")
 
 
@@ -52,11 +54,11 @@ def package(stage: Stage) -> None:
     evaluation = json.loads(stage.files.evaluation.read_text())
     chosen = json.loads(stage.files.recipe.read_text())
     learned = window(rows, end=len(rows), last_batches=chosen["window"]["last_batches"])
-    reference = learned.tail(stage.params.package.reference_rows)
+    reference = learned.tail(REFERENCE_ROWS)
 
     # decide
     kept = as_kept(rows.iloc[holdout[POSITION].to_numpy()], holdout, stage.schema)
-    exported = export_checked(pipeline, schema, reference, tolerance=stage.params.package.parity_tolerance)
+    exported = export_checked(pipeline, schema, reference, tolerance=PARITY_TOLERANCE)
 
     # apply
     shutil.rmtree(stage.files.model, ignore_errors=True)
@@ -84,7 +86,7 @@ def package(stage: Stage) -> None:
     model = load(stage.files.model, tag="the packaged model")
     sanity = try_slight_changes(model, learned)
     description |= {"sanity": sanity.as_dict()}
-    golden = _ask(model, rows_of_frame(schema, _spread(rows, stage.params.package.golden_rows)))
+    golden = _ask(model, rows_of_frame(schema, _spread(rows, GOLDEN_ROWS)))
     write_json(
         stage.files.model / DESCRIPTION, description | {"golden": {"rows": golden.rows, "labels": golden.labels}}
     )

@@ -27,7 +27,10 @@ def split(stage: Stage) -> None:
     inputs = read_inputs(stage.files.inputs)
     rows = read_rows(stage.files.folder / inputs.rows, stage.schema, listed=listed_batches(stage.files.batch_list))
 
-    folds = rolling_folds(len(rows), seen=inputs.seen_rows, **stage.params.split.model_dump())
+    split = stage.params.split
+    folds = rolling_folds(
+        len(rows), seen=inputs.seen_rows, holdout_rows=split.holdout_rows, holdout_share=split.holdout_share
+    )
 
     write_parquet(stage.files.rows, rows)
     write_json(stage.files.folds, [{"start": fold.start, "end": fold.end} for fold in folds])

@@ -15,9 +15,9 @@ from releve.core.errors import BadInput
 from releve.core.params import Compute, Tune
 from releve.domain.evaluation.metrics import METRICS, resolve
 from releve.domain.training import search_spaces, trials
-from releve.domain.training.learning import better_window, folds_before, window
-from releve.domain.training.search_spaces import AUTO, Candidate
-from releve.domain.training.trials import Score, Table, Trial, try_candidate, validation_folds
+from releve.domain.training.learning import AUTO_BATCHES, better_window, folds_before, window
+from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.trials import SIZES, Score, SearchSizes, Table, Trial, try_candidate, validation_folds
 from tasks.pipeline.stage import Stage, run
 
 Proposal = tuple[str, Candidate]  # where a candidate comes from, and what it is
@@ -32,6 +32,7 @@ class Plan:
     first: tuple[Proposal, ...]
     tune: Tune
     compute: Compute
+    together: int = SIZES.together
 
 
 @dataclass
@@ -42,16 +43,18 @@ class Found:
     stopped_by: str = "trials"
 
 
-def tune(stage: Stage) -> None:
+def tune(stage: Stage, *, sizes: SearchSizes = SIZES, auto_batches: tuple[int, ...] = AUTO_BATCHES) -> None:
     """Write recipe.json: the recipe, its scale and options, and why these."""
-    recipe, trials_asked = stage.params.train.recipe, stage.params.tune.trials
-    if recipe == AUTO and not trials_asked:
-        raise BadInput("train.recipe is auto and tune.trials is 0: allow some trials, or name a recipe in params.yaml")
+    train, trials_asked = stage.params.train, stage.params.tune.trials
+    if not (train.named or trials_asked):
+        raise BadInput(
+            "train.recipe names no single recipe and tune.trials is 0: allow some trials, or name one recipe"
+        )
 
-    chosen = _search(stage) if trials_asked else _named(stage)
+    chosen = _search(stage, sizes) if trials_asked else _named(stage)
 
     common = _common(stage)
-    common["window"] = {"last_batches": _last_batches(stage, Candidate.from_dict(chosen))}
+    common["window"] = {"last_batches": _last_batches(stage, Candidate.from_dict(chosen), auto_batches)}
     write_json(stage.files.recipe, common | chosen)
 
 
@@ -60,8 +63,8 @@ def _named(stage: Stage) -> dict[str, Any]:
     return {**_params_candidate(stage).as_dict(), "score": None, "folds": [], "asked": 0, "done": 0, "trials": []}
 
 
-def _search(stage: Stage) -> dict[str, Any]:
-    plan = _plan(stage)
+def _search(stage: Stage, sizes: SearchSizes) -> dict[str, Any]:
+    plan = _plan(stage, sizes)
     found = search(plan, clock=time.monotonic, progress=lambda line: print(line, flush=True))
     winner = trials.best(found.trials, metric=plan.table.metric)
     print(f"chosen: {winner.candidate}, {plan.table.metric} {winner.found.score:.4g}, trial {winner.number}")
@@ -84,7 +87,7 @@ def _common(stage: Stage) -> dict[str, Any]:
     return {"seed": stage.params.statistics.seed, "metric": _metric(stage)}
 
 
-def _last_batches(stage: Stage, candidate: Candidate) -> int:
+def _last_batches(stage: Stage, candidate: Candidate, auto_batches: tuple[int, ...]) -> int:
     """As params.yaml says; with `auto` the better of all past rows and the newest batches, right before the holdout."""
     import pandas as pd
 
@@ -94,7 +97,7 @@ def _last_batches(stage: Stage, candidate: Candidate) -> int:
     folds = json.loads(stage.files.folds.read_text())
     rows = pd.read_parquet(stage.files.rows).iloc[: folds[0]["start"]]
     blocks = folds_before(len(rows), rows=folds[-1]["end"] - folds[0]["start"])
-    quantile, choices, seed = stage.params.gate.quantile, (0, *train.auto_batches), stage.params.statistics.seed
+    quantile, choices, seed = stage.params.gate.quantile, (0, *auto_batches), stage.params.statistics.seed
     tables = [Table(rows, stage.schema, blocks, metric, seed, last, quantile) for last in choices]
     scores = {table.last_batches: try_candidate(table, candidate).folds for table in tables}
     chosen = better_window(scores, sign=METRICS[metric].sign)
@@ -106,19 +109,18 @@ def _metric(stage: Stage) -> str:
     return resolve(stage.params.gate.metric, stage.schema.target.task)
 
 
-def _plan(stage: Stage) -> Plan:
+def _plan(stage: Stage, sizes: SearchSizes) -> Plan:
     import pandas as pd
 
-    tune = stage.params.tune
     first_of_holdout = json.loads(stage.files.folds.read_text())[0]["start"]
     known = pd.read_parquet(stage.files.rows)
-    rows = known.iloc[:first_of_holdout].tail(tune.rows).reset_index(drop=True)
-    folds = validation_folds(len(rows), share=tune.validation_share, folds=tune.folds)
+    rows = known.iloc[:first_of_holdout].tail(sizes.rows).reset_index(drop=True)
+    folds = validation_folds(len(rows), share=sizes.validation_share, folds=sizes.folds)
     quantile = stage.params.gate.quantile
     table = Table(rows, stage.schema, folds, _metric(stage), stage.params.statistics.seed, _searched(stage), quantile)
     # Searched on few rows, released after a fit on all of the window: it is the latter that has to be bearable.
     recipes = _recipes(stage, rows=len(window(known, end=len(known), last_batches=_searched(stage))))
-    return Plan(table, recipes, tuple(_first(stage, recipes)), tune, stage.params.compute)
+    return Plan(table, recipes, tuple(_first(stage, recipes)), stage.params.tune, stage.params.compute, sizes.together)
 
 
 def _searched(stage: Stage) -> int:
@@ -128,15 +130,16 @@ def _searched(stage: Stage) -> int:
 
 
 def _recipes(stage: Stage, *, rows: int) -> tuple[str, ...]:
-    """Those to search among: the one that is named, or those of tune.recipes that so many rows allow."""
-    if stage.params.train.recipe != AUTO:
-        return (stage.params.train.recipe,)
-    recipes, left_out = search_spaces.fitting(tuple(stage.params.tune.recipes), rows=rows)
+    """Those to search among: the one that is named, or those of train.recipe that so many rows allow."""
+    train = stage.params.train
+    if train.named:
+        return (train.named,)
+    recipes, left_out = search_spaces.fitting(train.recipes, rows=rows)
     for line in left_out:
         print(line)
     if not recipes:
         raise BadInput(
-            f"tune.recipes has none that learns from {rows} rows; name another one, or learn from fewer "
+            f"train.recipe has none that learns from {rows} rows; name another one, or learn from fewer "
             "(train.last_batches)"
         )
     return recipes
@@ -148,14 +151,14 @@ def _first(stage: Stage, recipes: tuple[str, ...]) -> Iterator[Proposal]:
     champion = _champion(stage)
     if champion and champion.recipe in recipes:
         yield trials.CHAMPION, champion
-    if stage.params.train.recipe != AUTO:
+    if stage.params.train.named:
         yield trials.PARAMS, _params_candidate(stage)
     for recipe, space in spaces.items():
         yield trials.DEFAULTS, search_spaces.default(recipe, space)
 
 
 def _params_candidate(stage: Stage) -> Candidate:
-    return Candidate.from_dict(stage.params.train.model_dump())
+    return Candidate.of(stage.params.train)
 
 
 def _champion(stage: Stage) -> Candidate | None:
@@ -183,7 +186,7 @@ def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], 
                 found.stopped_by = "seconds"
                 progress(f"tune.seconds is over after {len(found.trials)} of {plan.tune.trials} trials")
                 break
-            size = min(plan.tune.together, left)
+            size = min(plan.together, left)
             asked, waiting = waiting[:size], waiting[size:]
             asked += [(trials.SEARCH, searcher.ask()) for _ in range(size - len(asked))]
             for (origin, candidate), outcome in zip(asked, workers.run([one for _, one in asked]), strict=True):

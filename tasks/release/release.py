@@ -13,7 +13,6 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import Conflict
-from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import headline
 from releve.domain.neighbours.index_names import collection_name
@@ -61,7 +60,7 @@ def release(
         current = registry.current(scenario)
         if current and current.release.model == challenger.model:
             tidy_indexes(settings, registry, current.release)
-            return Released(current.release, None, "", _wait(settings, params, current.release))
+            return Released(current.release, None, "", _wait(settings, current.release))
         check_accepted(challenger, current.release.model if current else "", today=datetime.now(UTC).date())
 
         loaded = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
@@ -75,7 +74,7 @@ def release(
             scenario, RELEASED, expected=current.number if current else None, release=prepared, reason=why, actor=actor
         )
         tidy_indexes(settings, registry, prepared)
-        swapped = _wait(settings, params, prepared)
+        swapped = _wait(settings, prepared)
     return Released(prepared, index, bento.tag, swapped)
 
 
@@ -122,7 +121,5 @@ def _as_release(scenario: str, challenger: Challenger, model: Model, index_rows:
     )
 
 
-def _wait(settings: Settings, params: Params, wanted: Release) -> bool:
-    return wait_until_serving(
-        settings.service_port, wanted.model, scenario=wanted.scenario, seconds=params.runs.swap_seconds
-    )
+def _wait(settings: Settings, wanted: Release) -> bool:
+    return wait_until_serving(settings.service_port, wanted.model, scenario=wanted.scenario)

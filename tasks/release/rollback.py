@@ -46,8 +46,7 @@ def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "ro
     registry.move(scenario, ROLLED_BACK, expected=current.number, release=previous, reason=reason, actor=actor)
     if index:
         tidy_indexes(settings, registry, previous)
-    seconds = params.runs.swap_seconds
-    swapped = wait_until_serving(settings.service_port, previous.model, scenario=scenario, seconds=seconds)
+    swapped = wait_until_serving(settings.service_port, previous.model, scenario=scenario)
     return Released(previous, index, "", swapped, note, left=current.release.model)
 
 

@@ -87,7 +87,7 @@ def test_evidently_counting_otherwise_is_refused():
 def test_only_the_most_changed_columns_are_drawn_and_all_are_tested(drawn, widgets):
     look = changed()
 
-    _, metrics = reported(look, rule=make_params(monitor={"drawn_columns": drawn}).monitor)
+    _, metrics = reported(look, drawn_columns=drawn)
 
     drawn_columns = [metric["config"]["column"] for metric in metrics if "column" in metric["config"]]
     assert drawn_columns == [column.name for column in drift.by_effect(look.verdict.columns)][:widgets]

@@ -106,7 +106,7 @@ def test_a_cluster_finds_what_this_machine_finds():
 def test_the_recipe_is_the_one_named_or_the_best_default_before_the_first_window():
     rows = stream(angle=abrupt, rows=200)
     named = {"recipe": "linear", "options": {"C": 0.5}}
-    asked = {"tune": {"recipes": ["linear", "k_neighbors"]}, "compute": {"workers": 1}}
+    asked = {"train": {"recipe": ["linear", "k_neighbors"]}, "compute": {"workers": 1}}
 
     assert choose_recipe(rows, 800, SCHEMA, stream_params(train=named)) == Candidate("linear", "standard", {"C": 0.5})
     assert choose_recipe(rows, 800, SCHEMA, stream_params(**asked)).recipe == "linear"

@@ -15,6 +15,7 @@ from releve.core.settings import LOOPBACK
 
 ASK_SECONDS = 5.0
 POLL_SECONDS = 0.1
+SWAP_SECONDS = 30.0  # that a release waits for the running service to take it over
 TELL_SECONDS = 5.0  # between two lines about one wait
 AGREEMENTS = 3  # answers in a row that name the release, so that more than one worker is heard
 
@@ -50,7 +51,7 @@ def service_status(port: int) -> ServiceStatus | None:
         return None
 
 
-def wait_until_serving(port: int, model: str, *, scenario: str, seconds: float) -> bool:
+def wait_until_serving(port: int, model: str, *, scenario: str, seconds: float = SWAP_SECONDS) -> bool:
     """Wait until the service answers with `model`. Raises SwapTimeout.
 
     False when no service here follows the releases of `scenario`: none runs, or it serves another scenario or is

@@ -91,9 +91,7 @@ def parity_problem(
         with np.errstate(over="ignore", invalid="ignore"):  # the largest numbers are meant to be too much
             expected, found = ask_pipeline(arrays), ask_exported(arrays)
         if problem := _difference(schema, found, expected, usual=usual, tolerance=tolerance):
-            return (
-                f"the exported model{where} {problem}; {tolerance:g} is allowed (params.yaml: package.parity_tolerance)"
-            )
+            return f"the exported model{where} {problem}; {tolerance:g} is allowed"
     return None
 
 

@@ -229,7 +229,8 @@ def challenge(
 ) -> Generator[list[Job], list[Done], Challenge]:
     """What the retrain flow does with `known` labelled rows: cut, choose the window, fit, judge."""
     seen = champion.model[1] if champion else 0
-    folds = rolling_folds(known, seen=seen, **params.split.model_dump())
+    split = params.split
+    folds = rolling_folds(known, seen=seen, holdout_rows=split.holdout_rows, holdout_share=split.holdout_share)
     last = yield from _last_batches(course, params, folds)
     models = tuple(_model(course, fold.start, last) for fold in folds)
     fits: list[Job] = [Fit(*model, fold.end) for model, fold in zip(models, folds, strict=True)]
@@ -270,7 +271,7 @@ def _last_batches(course: Course, params: Params, folds: Sequence[Fold]) -> Gene
     if isinstance(wanted, int):
         return wanted
     blocks = learning.folds_before(folds[0].start, rows=folds[-1].end - folds[0].start)
-    choices = (0, *params.train.auto_batches)
+    choices = (0, *learning.AUTO_BATCHES)
     asked = [(last, block) for last in choices for block in blocks]
     done = yield [Fit(*_model(course, block.start, last), block.end) for last, block in asked]
     scores: dict[int, list[float | None]] = {last: [] for last in choices}

@@ -25,7 +25,7 @@ from releve.domain.quality import realised as quality
 from releve.domain.quality.realised import Quality
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
-from releve.domain.training.learning import answer, learn
+from releve.domain.training.learning import REFERENCE_ROWS, answer, learn
 from releve.domain.training.search_spaces import Candidate
 from releve.domain.trigger import cadence
 from releve.domain.trigger.cadence import Payoff
@@ -151,9 +151,11 @@ def _fit(job: Fit, bench: Bench) -> Floats:
 @work.register
 def _look(job: Look, bench: Bench) -> Verdict:
     first, end = job.model
-    reference = bench.rows.iloc[first:end].tail(bench.params.package.reference_rows)
-    current = bench.rows.iloc[job.start : job.end]
-    return drift.compare(reference, current, bench.schema, bench.params.monitor, before=job.before)
+    reference = bench.rows.iloc[first:end].tail(REFERENCE_ROWS)
+    current, rise = bench.rows.iloc[job.start : job.end], bench.params.batch.max_missing_rise
+    return drift.compare(
+        reference, current, bench.schema, bench.params.monitor, max_missing_rise=rise, before=job.before
+    )
 
 
 @work.register

@@ -10,13 +10,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.core.params import Monitor
 from releve.domain.drift.preprocessing import Pair, present_of
 from releve.domain.schema.columns import CATEGORY, NUMBER
 
 FACTORS = (10, 60, 100, 1000, 3600, 10_000, 1_000_000)  # between units: tenths, minutes, cents, milli, hours, ...
 FACTOR_TOLERANCE = 0.1  # of the median and of the spread, both of which a change of unit multiplies
 FAR = 3.0  # ranges of the reference beyond its ends: no value of the same unit
+MAX_MISSING_RISE = 0.2  # share 0-1 of the cells, where batch.max_missing_rise says nothing else
+MAX_NEW_CATEGORIES = 0.5  # share 0-1 of the cells with categories that the reference never had: more is a recoding
+MAX_FAR_OUTSIDE = 0.05  # share 0-1 of the cells that lie FAR outside: more is another unit or a broken sensor
 OUTSIDE = 0.9  # share 0-1 of cells outside the range of the reference that no drift explains
 MIN_PRESENT = 20  # present cells a side; fewer cannot be compared, whatever the window's size
 LEAST_STEPS = 3  # between past windows, below which nobody knows that a column only goes one way
@@ -24,11 +26,11 @@ ONE_WAY = 0.75  # share 0-1 of the steps that go one way where a column does: a 
 MOST_EQUAL = 0.5  # share 0-1 of the reference that one value may have where being constant is news
 
 
-def broken(pair: Pair, params: Monitor) -> str | None:
+def broken(pair: Pair, max_missing_rise: float) -> str | None:
     """Why the column's cells look broken, and nothing where they do not."""
     if min(len(pair.before), len(pair.now)) < 1:
         return None
-    found = next((found for rule in RULES if (found := rule(pair, params))), None)
+    found = next((found for rule in RULES if (found := rule(pair, max_missing_rise))), None)
     return f"{pair.column.name}: {found}" if found else None
 
 
@@ -49,30 +51,27 @@ def odd(pair: Pair) -> list[str]:
     return [f"{pair.column.name}: {each}" for each in told]
 
 
-def _went_missing(pair: Pair, params: Monitor) -> str | None:
+def _went_missing(pair: Pair, max_missing_rise: float) -> str | None:
     before, now = pair.missing
-    if now - before <= params.max_missing_rise:
+    if now - before <= max_missing_rise:
         return None
     unreadable = pair.unreadable[1]
     how = f" or cannot be read as a {pair.column.type}, such as {unreadable.example}" if unreadable.unreadable else ""
-    return f"{now:.0%} of the cells are missing{how}; {before:.0%} were before (params.yaml: monitor.max_missing_rise)"
+    return f"{now:.0%} of the cells are missing{how}; {before:.0%} were before (params.yaml: batch.max_missing_rise)"
 
 
-def _new_categories(pair: Pair, params: Monitor) -> str | None:
+def _new_categories(pair: Pair, _: float) -> str | None:
     if pair.column.type != CATEGORY or pair.present < MIN_PRESENT or own_each(pair):
         return None
     known, now = np.unique(present_of(pair.before)), present_of(pair.now)
     new = now[~np.isin(now, known)]
     share = len(new) / len(now)
-    if share <= params.max_new_categories or _always_renews(pair):
+    if share <= MAX_NEW_CATEGORIES or _always_renews(pair):
         return None
-    return (
-        f"{share:.0%} of the cells hold categories that the reference never had, such as '{pair.names[int(new[0])]}' "
-        "(params.yaml: monitor.max_new_categories)"
-    )
+    return f"{share:.0%} of the cells hold categories that the reference never had, such as '{pair.names[int(new[0])]}'"
 
 
-def _other_units(pair: Pair, _: Monitor) -> str | None:
+def _other_units(pair: Pair, _: float) -> str | None:
     if not _comparable_numbers(pair):
         return None
     before, now = _middle(present_of(pair.before)), _middle(present_of(pair.now))
@@ -86,7 +85,7 @@ def _other_units(pair: Pair, _: Monitor) -> str | None:
     return None
 
 
-def _out_of_range(pair: Pair, params: Monitor) -> str | None:
+def _out_of_range(pair: Pair, _: float) -> str | None:
     if not _comparable_numbers(pair):
         return None
     before, now = present_of(pair.before), present_of(pair.now)
@@ -94,15 +93,12 @@ def _out_of_range(pair: Pair, params: Monitor) -> str | None:
     if share >= OUTSIDE and not _always_leaves(pair):
         return f"{share:.0%} of the values lie outside the {before.min():.4g} to {before.max():.4g} of the reference"
     far = float(_far(pair).mean())
-    if far > params.max_far_outside and not _only_goes_on(pair):
-        return (
-            f"{far:.0%} of the values lie far outside the {before.min():.4g} to {before.max():.4g} of the reference "
-            "(params.yaml: monitor.max_far_outside)"
-        )
+    if far > MAX_FAR_OUTSIDE and not _only_goes_on(pair):
+        return f"{far:.0%} of the values lie far outside the {before.min():.4g} to {before.max():.4g} of the reference"
     return None
 
 
-def _became_constant(pair: Pair, _: Monitor) -> str | None:
+def _became_constant(pair: Pair, _: float) -> str | None:
     if pair.column.type not in (NUMBER, CATEGORY) or pair.present < MIN_PRESENT:
         return None
     now, before = present_of(pair.now), present_of(pair.before)
@@ -114,7 +110,7 @@ def _became_constant(pair: Pair, _: Monitor) -> str | None:
     return f"every cell is {value} now, and no window of the reference was like that; the source seems stuck"
 
 
-Rule = Callable[[Pair, Monitor], str | None]
+Rule = Callable[[Pair, float], str | None]
 RULES: tuple[Rule, ...] = (_went_missing, _new_categories, _other_units, _out_of_range, _became_constant)
 
 

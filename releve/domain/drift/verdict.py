@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from releve.core.errors import BadInput
 from releve.core.params import Monitor
-from releve.domain.drift.data_quality import MIN_PRESENT, broken, odd, own_each
+from releve.domain.drift.data_quality import MAX_MISSING_RISE, MIN_PRESENT, broken, odd, own_each
 from releve.domain.drift.preprocessing import Pair, pair_of
 from releve.domain.drift.two_sample_tests import METHODS, Change, Measured
 from releve.domain.drift.variance_inflation import Normal, normals, pairs_of
@@ -28,6 +28,8 @@ NO_DRIFT, SUSPECTED, DRIFT = "no drift", "drift suspected", "drift"
 ALARMS = (SUSPECTED, DRIFT)
 PREDICTION = "prediction"  # the row of the answers; "_prediction" where a feature has that name
 OF_ANSWERS = " of the answers"  # how that row's method ends
+MIN_ROWS = 200  # of the reference and of the window; with fewer a verdict is noise: docs/decisions/0018-drift.md
+STRONG_EFFECT = 0.2  # distance 0-1 from which one alarm is drift; a smaller change has to be seen twice running
 STRONG_P = 50  # times smaller than the threshold: the p-value of a strong alarm
 MEND = "mend the source before anything is retrained on it; where the change is real, retrain by hand"
 SHOWN = 5  # columns that a sentence names
@@ -101,6 +103,7 @@ def compare(
     schema: Schema,
     params: Monitor,
     *,
+    max_missing_rise: float = MAX_MISSING_RISE,
     before: str = NO_DRIFT,
     predictions: Predictions | None = None,
 ) -> Verdict:
@@ -109,7 +112,9 @@ def compare(
     Frames may be as they came: cells are cleaned here, and columns that are no feature of `schema` are not compared.
     `before` is the state of the look before, over other rows. Raises BadInput unless each of its rows has a prediction.
     """
-    return look(reference, current, schema, params, before=before, predictions=predictions).verdict
+    return look(
+        reference, current, schema, params, max_missing_rise=max_missing_rise, before=before, predictions=predictions
+    ).verdict
 
 
 def look(
@@ -118,14 +123,15 @@ def look(
     schema: Schema,
     params: Monitor,
     *,
+    max_missing_rise: float = MAX_MISSING_RISE,
     before: str = NO_DRIFT,
     predictions: Predictions | None = None,
 ) -> Look:
     """As `compare`, with the cells that the verdict rests on."""
     sizes = (len(current), len(reference))
     for count, side in zip(sizes, ("answered rows", "rows of reference"), strict=True):
-        if count < params.min_rows:
-            reason = f"{count} {side}; a drift verdict needs {params.min_rows} (params.yaml: monitor.min_rows)"
+        if count < MIN_ROWS:
+            reason = f"{count} {side}; a drift verdict needs {MIN_ROWS}"
             return Look(Verdict(INSUFFICIENT, (reason,), *sizes))
     reference, current = _with_text_names(reference), _with_text_names(current)
     absent = {name: told for name in schema.names if (told := _absent(name, reference, current))}
@@ -134,7 +140,7 @@ def look(
     if predictions:
         pairs.append(_prediction_pair(predictions, schema, rows=len(current)))
     wrong = [told.text for told in absent.values() if told.broken]
-    wrong += [text for pair in pairs if not pair.of_answers and (text := broken(pair, params))]
+    wrong += [text for pair in pairs if not pair.of_answers and (text := broken(pair, max_missing_rise))]
     notes = [*_notes(pairs, current, schema), *(told.text for told in absent.values() if not told.broken)]
     if wrong:
         return Look(Verdict(BROKEN, (*wrong, MEND, *notes), *sizes))
@@ -174,7 +180,7 @@ def _past(pair: Pair) -> list[Measured]:
 def _result(pair: Pair, found: Measured, normal: Normal, threshold: float, params: Monitor) -> ColumnDrift:
     change = normal.change(found)
     drifted = has_drifted(change, threshold=threshold, min_effect=params.min_effect)
-    strong = drifted and change.p_value <= threshold / STRONG_P and change.effect >= params.strong_effect
+    strong = drifted and change.p_value <= threshold / STRONG_P and change.effect >= STRONG_EFFECT
     return ColumnDrift(
         pair.column.name,
         METHODS[pair.column.type].name + (OF_ANSWERS if pair.of_answers else ""),

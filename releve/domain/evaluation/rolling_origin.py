@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
 
+FOLDS = 3  # models that are fitted to judge a challenger: enough for it to be judged at most a third of a holdout old
+MIN_FOLD_ROWS = 60  # fewer blocks rather than smaller ones
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -24,7 +27,13 @@ class Fold:
 
 
 def rolling_folds(
-    rows: int, *, seen: int, holdout_rows: int, holdout_share: float, folds: int, min_fold_rows: int
+    rows: int,
+    *,
+    seen: int,
+    holdout_rows: int,
+    holdout_share: float,
+    folds: int = FOLDS,
+    min_fold_rows: int = MIN_FOLD_ROWS,
 ) -> tuple[Fold, ...]:
     """Blocks over the newest of `rows` rows, oldest block first.
 

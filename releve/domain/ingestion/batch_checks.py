@@ -1,7 +1,7 @@
 """What is odd about a batch as a whole, beside the batches before.
 
 A row can be right cell by cell and its file wrong: half of it sent twice, a column that stopped being filled, last
-month's export. Each check is ignored, warned of or refused, as params.yaml says (`batch`).
+month's export. Each check warns, unless params.yaml (`batch`) refuses or ignores it.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 3  # values in a sentence
-IGNORE, WARN, REFUSE = "ignore", "warn", "refuse"
+DUPLICATE_ROWS, DUPLICATE_IDS = "duplicate_rows", "duplicate_ids"
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class BatchChecks:
         self.profile = joined([self.profile, profile(accepted, self._schema)])
         self._count_new(accepted)
         self._count_outside(accepted)
-        if self._params.on_duplicate_rows != IGNORE:
+        if DUPLICATE_ROWS not in self._params.ignore:
             self._rows.append(_hashes(accepted))
-        if self._schema.id and self._params.on_duplicate_ids != IGNORE:
+        if self._schema.id and DUPLICATE_IDS not in self._params.ignore:
             self._ids.append(_hashes(accepted[[self._schema.id]][~is_missing(accepted[self._schema.id])]))
 
     def findings(self, rows: int) -> list[BatchFinding]:
@@ -61,16 +61,15 @@ class BatchChecks:
             "missing": self._missing_rise(),
             "new_categories": self._new_categories(),
             "out_of_range": self._out_of_range(),
-            "duplicate_rows": self._duplicate_rows(),
-            "duplicate_ids": self._duplicate_ids(),
+            DUPLICATE_ROWS: self._duplicate_rows(),
+            DUPLICATE_IDS: self._duplicate_ids(),
             "time_back": self._time_back(),
         }
-        wanted = {name: getattr(self._params, f"on_{name}") for name in told}
         return [
-            BatchFinding(f"{text} (params.yaml: batch.on_{name})", wanted[name] == REFUSE)
+            BatchFinding(f"{text} (check {name}; params.yaml: batch)", name in self._params.refuse)
             for name, texts in told.items()
             for text in texts
-            if wanted[name] != IGNORE
+            if name not in self._params.ignore
         ]
 
     def _count_new(self, accepted: "pd.DataFrame") -> None:
@@ -110,7 +109,7 @@ class BatchChecks:
             f"{name} has values that were never there before in {self._share(counts.total()):.1%} of the rows: "
             + ", ".join(repr(value) for value, _ in counts.most_common(SHOWN))
             for name, counts in self._new.items()
-            if self._share(counts.total()) > self._params.max_new_categories
+            if self._share(counts.total()) > self._params.max_unusual_share
         ]
 
     def _out_of_range(self) -> list[str]:
@@ -118,12 +117,12 @@ class BatchChecks:
             f"{name} lies outside {self._earlier.low[name]:g} to {self._earlier.high[name]:g}, where it always was "
             f"before, in {self._share(count):.1%} of the rows"
             for name, count in self._outside.items()
-            if self._share(count) > self._params.max_out_of_range
+            if self._share(count) > self._params.max_unusual_share
         ]
 
     def _duplicate_rows(self) -> list[str]:
         repeated = _repeated(self._rows)
-        if self._share(repeated) <= self._params.max_duplicate_rows:
+        if self._share(repeated) <= self._params.max_unusual_share:
             return []
         return [f"{repeated} rows ({self._share(repeated):.1%}) repeat another row of the file"]
 

@@ -73,7 +73,7 @@ def repetition_findings(columns: Sequence[Profile]) -> list[Finding]:
         f"{counted(again, 'row')} of {len(table):,} {plural(again, 'is', 'are')} the same as an earlier row in every "
         "column: a model that learned the one and is judged on the other scores too well. Where one thing was "
         "written twice, remove the second from the file (pandas: drop_duplicates); to have later files with such rows "
-        "refused, put 'batch: {on_duplicate_rows: refuse, max_duplicate_rows: 0}'"
+        "refused, put 'batch: {refuse: [duplicate_rows], max_unusual_share: 0}'"
     )
     return [Finding("repeated" if again > MANY_REPEATED * len(table) else "duplicates", text)]
 

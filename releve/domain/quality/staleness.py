@@ -12,6 +12,7 @@ from releve.core.params import AgeLimits
 FRESH, DUE = "fresh", "due"
 DAY = timedelta(days=1)
 LATE_QUANTILE = 0.9
+MAX_UNLABELLED_SHARE = 0.9  # of the answers that are old enough to have a label: labels do not come at all
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,11 @@ def _passed(what: str, days: float, key: str, limit: float) -> list[str]:
 
 
 def _overdue(share: float | None, limits: AgeLimits) -> list[str]:
-    if share is None or share <= limits.max_unlabelled_share:
+    if share is None or share <= MAX_UNLABELLED_SHARE:
         return []
     return [
         f"{share:.0%} of the answers older than {limits.max_label_days:g} days have no label, "
-        f"{limits.max_unlabelled_share:.0%} may (params.yaml: age.max_unlabelled_share)"
+        f"{MAX_UNLABELLED_SHARE:.0%} may (params.yaml: age.max_label_days)"
     ]
 
 

@@ -19,6 +19,8 @@ from releve.domain.training.search_spaces import Candidate
 if TYPE_CHECKING:
     import pandas as pd
 
+REFERENCE_ROWS = 20_000  # newest rows that travel with a model, at most: for drift, and for neighbours
+AUTO_BATCHES = (10, 5, 2)  # newest batches that `train.last_batches: auto` compares with all past rows
 WINDOW_FOLDS = 5  # blocks that a training window is chosen on
 WINDOW_ROWS = 2  # rows in them for each of the holdout: a window that is chosen by luck costs a whole release
 VALUE = "_value"  # column of the answers in a regression; no class is called so

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from releve.core.params import Train
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 
-AUTO = "auto"  # as train.recipe: the search chooses
+STANDARD = "standard"  # mean 0, deviation 1
 SCALE = "scale"  # the one knob that is an argument of the pipeline, not an option of its estimator
 Value = bool | int | float | str | None
 
@@ -55,6 +56,14 @@ class Candidate:
     recipe: str
     scale: str
     options: Mapping[str, Value] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, train: Train) -> "Candidate":
+        """The recipe that params.yaml names. Raises ValueError where it names none."""
+        if train.named is None:
+            raise ValueError("train.recipe names no single recipe")
+        options = dict(train.options)
+        return cls(train.named, str(options.pop(SCALE, STANDARD)), options)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Candidate":

@@ -28,6 +28,19 @@ CHAMPION, PARAMS, DEFAULTS, SEARCH = "champion", "params", "defaults", "search" 
 
 
 @dataclass(frozen=True)
+class SearchSizes:
+    """What a search looks at; measured once (docs/decisions/0012-search.md), so that nobody has to choose."""
+
+    together: int = 4  # trials per round, suggested before any result of the round is reported: it stays repeatable
+    rows: int = 20_000  # newest rows before the holdout, at most
+    validation_share: float = 0.4  # share 0-1 of these, the newest, that candidates are scored on
+    folds: int = 3  # blocks of the validation rows, each scored by a model fitted on everything before it
+
+
+SIZES = SearchSizes()
+
+
+@dataclass(frozen=True)
 class Table:
     """What every trial of a search is given."""
 

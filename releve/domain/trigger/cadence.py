@@ -18,6 +18,9 @@ from releve.domain.evaluation.scored_predictions import ScoredPredictions
 
 MEMORY = 4  # retrainings that are pooled
 LEAST_RECENT = 30  # labels since the last look, below which nobody asks these answers alone
+FASTEST_BATCHES, SLOWEST_BATCHES = 2, 32  # between challenges
+BUDGET_BATCHES = 2.5  # that earn one more challenge, whatever the evidence
+BUDGET_AT_FIRST = 2  # challenges in hand when the first champion is made
 RESERVE = 0.5  # of a challenge, which is kept for what is sure
 DUST = 1e-9  # of a challenge, that sums of fractions may be off by
 MOST_ROWS = 5000  # newest labelled rows that a payoff is measured on
@@ -69,7 +72,7 @@ def pace(challenges: Sequence[Challenged], payoff: Payoff | None, params: Trigge
     pooled = pool(known[-MEMORY:])
     told = f"of the last {len(known[-MEMORY:])} retrainings that are known, each gained {format_interval(pooled.gain)}"
     if pooled.is_shown:
-        return Pace(params.fastest_batches, told)
+        return Pace(FASTEST_BATCHES, told)
     in_vain = next((place for place, each in enumerate(reversed(known)) if each.is_shown), len(known))
     return Pace(_doubled(in_vain + refused, params), told)
 
@@ -81,7 +84,7 @@ def _refused(challenges: Sequence[Challenged]) -> int:
 
 
 def _doubled(in_vain: int, params: Trigger) -> int:
-    return int(min(params.every_batches * 2**in_vain, params.slowest_batches))
+    return int(min(params.every_batches * 2**in_vain, SLOWEST_BATCHES))
 
 
 def payoffs(challenges: Sequence[Challenged], payoff: Payoff | None) -> list[Payoff]:
@@ -101,13 +104,20 @@ def pool(known: Sequence[Payoff]) -> Payoff:
     return Payoff(Interval(value, value - below, value + above), rows)
 
 
-def has_budget(challenges: Sequence[Challenged], new_batches: int, params: Trigger, *, is_sure: bool) -> bool:
+def has_budget(
+    challenges: Sequence[Challenged],
+    new_batches: int,
+    *,
+    is_sure: bool,
+    budget_batches: float = BUDGET_BATCHES,
+    budget_at_first: float = BUDGET_AT_FIRST,
+) -> bool:
     """Whether one more challenge can be paid for: some are in hand at the beginning, and so many batches earn one more
     (a token bucket). What quiet times did not spend is there when something happens; what is not sure leaves RESERVE.
     """
     made = challenges[1:]
     batches = new_batches + sum(challenge.batches for challenge in made)
-    in_hand = params.budget_at_first + batches / params.budget_batches - len(made)
+    in_hand = budget_at_first + batches / budget_batches - len(made)
     return in_hand >= 1 + (0 if is_sure else RESERVE) - DUST
 
 

@@ -102,7 +102,7 @@ def _holds(evidence: Evidence, history: History, params: Trigger) -> Iterator[Ca
 
 def _is_new_normal(evidence: Evidence, params: Trigger) -> bool:
     """Nobody mended it, and labelled rows go on coming in: from now on the gate says what a model makes of them."""
-    return 0 < params.broken_looks < evidence.broken_looks
+    return 0 < params.max_invalid_runs < evidence.broken_looks
 
 
 def _cooldown(evidence: Evidence, history: History, params: Trigger) -> Iterator[Cause]:
@@ -206,7 +206,7 @@ def _auto(evidence: Evidence, history: History, params: Trigger) -> Iterator[Cau
 
 def _can_pay(evidence: Evidence, history: History, params: Trigger) -> bool:
     is_sure = evidence.recent is not None and evidence.recent.state == QualityState.DEGRADED
-    return cadence.has_budget(history.challenges, evidence.new_batches, params, is_sure=is_sure)
+    return cadence.has_budget(history.challenges, evidence.new_batches, is_sure=is_sure)
 
 
 def _sag(evidence: Evidence, history: History, params: Trigger) -> Iterator[Cause]:
@@ -254,10 +254,7 @@ def _why_not(evidence: Evidence, history: History, params: Trigger) -> str:
     if params.policy == AUTO:
         told = f"{evidence.new_batches} batches since the last challenge; "
         if not _can_pay(evidence, history, params):
-            return (
-                f"{told}the budget has none to spend, and {params.budget_batches:g} batches earn one "
-                "(params.yaml: trigger.budget_batches)"
-            )
+            return f"{told}the budget has none to spend, and {cadence.BUDGET_BATCHES:g} batches earn one"
         return f"{told}{cadence.pace(history.challenges, evidence.payoff, params)}"
     if params.policy == DRIFT_ONLY:
         return "the table is not shown to have drifted"

@@ -16,7 +16,7 @@ SHOWN_COLUMNS = 40  # that the table of columns names
 def purpose(evidence: Evidence) -> list[Block]:
     """What only a person can say, and the question."""
     card, target = evidence.params.get("card", {}), evidence.description.get("schema", {}).get("target", {})
-    told = tuple((name, said(card.get(name))) for name in ("purpose", "limits", "owner", "contact"))
+    told = tuple((name, said(card.get(name))) for name in ("purpose", "limits", "owner"))
     question = (("predicts", said(target.get("name"))), ("task", said(evidence.description.get("task"))))
     classes = target.get("classes")
     allowed = (("classes", ", ".join(map(str, classes))),) if classes else (("range", _range(target)),)

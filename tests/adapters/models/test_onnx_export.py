@@ -107,7 +107,7 @@ def test_a_model_that_exports_wrong_is_served_by_scikit_learn_with_the_reason():
 
     assert (exported.runtime, exported.onnx) == (SKLEARN, None)
     assert "the exported model gives another label on" in exported.reason
-    assert "0.0001 is allowed (params.yaml: package.parity_tolerance)" in exported.reason
+    assert "0.0001 is allowed" in exported.reason
 
 
 def test_a_model_that_cannot_be_exported_is_served_by_scikit_learn_with_the_reason():

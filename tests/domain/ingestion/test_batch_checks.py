@@ -68,8 +68,12 @@ def test_too_few_or_too_many_rows_are_odd_and_rejected_rows_count(total, odd):
     ("count", "columns", "text"),
     [
         (20, {"price": [None]}, None),
-        (21, {"price": [None]}, "price is missing in 21% of the rows, in 0% before (params.yaml: batch.on_missing)"),
-        (21, {"town": [""]}, "town is missing in 21% of the rows, in 0% before (params.yaml: batch.on_missing)"),
+        (
+            21,
+            {"price": [None]},
+            "price is missing in 21% of the rows, in 0% before (check missing; params.yaml: batch)",
+        ),
+        (21, {"town": [""]}, "town is missing in 21% of the rows, in 0% before (check missing; params.yaml: batch)"),
         (5, {"town": ["Nice"]}, None),
         (6, {"town": ["Nice"]}, "town has values that were never there before in 6.0% of the rows: 'Nice'"),
         (5, {"price": [9.5]}, None),
@@ -100,14 +104,17 @@ def test_rows_that_repeat_are_odd_wherever_in_the_file_they_are(copies, odd):
     frame["price"] = [float(number) for number in range(100)]
     frame.loc[99 - copies : 98, "price"] = 0.0
 
-    found = told(frame, chunks=4, on_out_of_range="ignore", on_missing="ignore")
+    found = told(frame, chunks=4, ignore=["out_of_range", "missing"])
 
     assert [finding.text.startswith(f"{copies} rows ({copies}.0%) repeat") for finding in found] == [True] * odd
 
 
-@pytest.mark.parametrize(("said", "refused"), [("ignore", []), ("warn", [False]), ("refuse", [True])])
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [({"ignore": ["new_categories"]}, []), ({}, [False]), ({"refuse": ["new_categories"]}, [True])],
+)
 def test_params_say_what_an_odd_batch_means(said, refused):
-    assert [finding.refuse for finding in told(rows(town=["Nice"] * 50), on_new_categories=said)] == refused
+    assert [finding.refuse for finding in told(rows(town=["Nice"] * 50), **said)] == refused
 
 
 def test_a_profile_survives_json_and_joins_with_others():
@@ -143,7 +150,7 @@ def test_a_column_that_is_no_feature_may_hold_what_was_never_there(name, cell, b
 def test_a_column_that_no_request_carries_is_not_missed():
     frame = rows().assign(order=None).astype({"order": "float64"})
 
-    assert told(frame, on_duplicate_rows="ignore") == []
+    assert told(frame, ignore=["duplicate_rows"]) == []
 
 
 @pytest.mark.parametrize(("name", "kind", "cell"), [("price", "category", "1"), ("town", "number", 1.0)])

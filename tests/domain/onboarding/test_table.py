@@ -147,7 +147,7 @@ def test_rows_that_repeat_others_are_counted() -> None:
         "3 rows of 203 are the same as an earlier row in every column: a model that learned the one"
     )
     setting = sentence.partition(" put '")[2].rstrip("'")
-    assert parse(merge(BASE, yaml.safe_load(setting)), source="the advice").batch.on_duplicate_rows == "refuse"
+    assert parse(merge(BASE, yaml.safe_load(setting)), source="the advice").batch.refuse == ("duplicate_rows",)
 
 
 def test_columns_that_say_the_same_are_told() -> None:

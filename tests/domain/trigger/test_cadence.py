@@ -4,8 +4,9 @@ from releve.domain.evaluation.intervals import Interval
 from releve.domain.trigger.cadence import MEMORY, Challenged, Payoff, has_budget, is_wary, pace, payoffs, pool
 from tests.tables import make_params
 
-PACES = {"every_batches": 4, "fastest_batches": 2, "slowest_batches": 32}
-RULE = make_params(trigger=PACES | {"budget_batches": 2, "budget_at_first": 1}).trigger
+RULE = make_params(trigger={"every_batches": 4}).trigger
+BUDGET = {"budget_batches": 2, "budget_at_first": 1}
+TWO_AT_FIRST = {"budget_batches": 2, "budget_at_first": 2}
 PAID = Payoff(Interval(0.05, 0.01, 0.09), 100)
 IN_VAIN = Payoff(Interval(0.0, -0.02, 0.02), 100)
 FIRST = Challenged("", True, 100)
@@ -59,20 +60,18 @@ def test_payoffs_are_pooled_by_their_rows():
 def test_so_many_batches_earn_a_challenge_and_half_of_one_is_kept_for_what_is_sure(new_batches, if_sure, if_likely):
     spent = a_history(None, None, batches=1)
 
-    assert has_budget(spent, new_batches, RULE, is_sure=True) is if_sure
-    assert has_budget(spent, new_batches, RULE, is_sure=False) is if_likely
+    assert has_budget(spent, new_batches, is_sure=True, **BUDGET) is if_sure
+    assert has_budget(spent, new_batches, is_sure=False, **BUDGET) is if_likely
 
 
 def test_what_quiet_times_did_not_spend_is_there_when_something_happens():
-    assert has_budget(a_history(None, batches=10), 1, RULE, is_sure=False)
+    assert has_budget(a_history(None, batches=10), 1, is_sure=False, **BUDGET)
 
 
 def test_what_is_in_hand_at_first_may_be_spent_at_once():
-    rule = RULE.model_copy(update={"budget_at_first": 2})
-
-    assert has_budget((FIRST,), 1, rule, is_sure=False)
-    assert has_budget(a_history(None, batches=1), 1, rule, is_sure=False)
-    assert not has_budget(a_history(None, None, None, batches=1), 1, rule, is_sure=False)
+    assert has_budget((FIRST,), 1, is_sure=False, **TWO_AT_FIRST)
+    assert has_budget(a_history(None, batches=1), 1, is_sure=False, **TWO_AT_FIRST)
+    assert not has_budget(a_history(None, None, None, batches=1), 1, is_sure=False, **TWO_AT_FIRST)
 
 
 def test_it_takes_surer_evidence_where_retraining_was_in_vain():

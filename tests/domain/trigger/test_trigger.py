@@ -163,5 +163,5 @@ def test_waiting_is_explained_by_what_the_policy_asks_for():
 def test_broken_data_are_the_new_normal_after_as_many_looks_as_the_owner_says(looks, asking):
     evidence = replace(an_evidence(drifted=drift.BROKEN), broken_looks=looks)
 
-    assert retrains(evidence, broken_looks=2) == asking
-    assert retrains(evidence, broken_looks=0) == set()
+    assert retrains(evidence, max_invalid_runs=2) == asking
+    assert retrains(evidence, max_invalid_runs=0) == set()

@@ -117,7 +117,7 @@ FULL = Evidence(
     challenge=CHALLENGE,
     judged={"at": "2026-05-31T13:00:00+00:00", "actor": "retrain", "reason": "drift"},
     description=DESCRIPTION,
-    params={"card": {"purpose": "say who buys", "limits": "adults only", "owner": "the shop", "contact": "shop@x.org"}},
+    params={"card": {"purpose": "say who buys", "limits": "adults only", "owner": "the shop, shop@x.org"}},
     data={"batch": "00000002-df90e63e", "batches": 2, "at": "2026-05-31T11:00:00+00:00"},
     drift=DRIFT,
     lineage={
@@ -153,7 +153,7 @@ def test_where_nothing_is_known_every_section_is_there_and_says_so(section):
     assert MISSING in said(Evidence("shop:1", TODAY), section)
 
 
-@pytest.mark.parametrize("name", ["purpose", "limits", "owner", "contact"])
+@pytest.mark.parametrize("name", ["purpose", "limits", "owner"])
 def test_what_a_person_did_not_say_is_missing_in_its_place(name):
     params = {"card": FULL.params["card"] | {name: ""}}
 

@@ -51,7 +51,7 @@ MENDED = "_line,_column,_value,_reason,kind,price,weight,bought\n"
 
 def test_a_mended_file_is_held_against_no_batch_and_what_is_wrong_still_goes_back_alone(fresh):
     fresh.override(
-        batch={"min_rows": 10, "on_row_count": "refuse"},
+        batch={"min_rows": 10, "refuse": ["row_count"]},
         columns={"kind": {"type": "category", "nullable": True}},
     )
     fresh.receive_text(f"kind,price,weight,bought\n{ROWS}")

@@ -31,7 +31,7 @@ SCHEMA = Schema.from_dict(
         },
     }
 )
-PARAMS = make_params(ingest={"max_rejected_share": 1.0}, batch={"on_missing": "ignore"})
+PARAMS = make_params(ingest={"max_rejected_share": 1.0}, batch={"ignore": ["missing"]})
 BERLIN = ZoneInfo("Europe/Berlin")
 FOLD = datetime(2024, 10, 27, 2, 30, tzinfo=BERLIN)  # an hour that comes twice
 CELLS = {

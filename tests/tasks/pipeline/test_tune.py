@@ -16,7 +16,7 @@ from releve.core.settings import Settings
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.search_spaces import CLASS_SPACES, LARGEST_TABLE, Candidate, default
-from releve.domain.training.trials import DEFAULTS, Table, try_candidate, validation_folds
+from releve.domain.training.trials import DEFAULTS, SearchSizes, Table, try_candidate, validation_folds
 from tasks.pipeline.stage import Stage
 from tasks.pipeline.train import train
 from tasks.pipeline.tune import Found, Plan, search, tune
@@ -27,8 +27,9 @@ from tests.values import priced_rows, priced_schema
 
 ROWS, HOLDOUT = 200, 60
 QUICK = ["linear", "k_neighbors"]
-SEARCHED = {"trials": 5, "together": 2, "recipes": QUICK, "folds": 2}
-AUTO = {"recipe": "auto"}
+SEARCHED = {"trials": 5}
+FEW = SearchSizes(together=2, folds=2)
+AUTO = {"recipe": QUICK}
 
 
 def make_stage(
@@ -56,8 +57,8 @@ def cut_in_batches(stage: Stage, *, rows: int) -> None:
     write_parquet(stage.files.rows, typed.assign(_batch=typed.index // rows))
 
 
-def tuned(stage: Stage) -> dict[str, Any]:
-    tune(stage)
+def tuned(stage: Stage, *, rows: int = FEW.rows) -> dict[str, Any]:
+    tune(stage, sizes=replace(FEW, rows=rows))
     found: dict[str, Any] = json.loads(stage.files.recipe.read_text())
     return found
 
@@ -75,11 +76,11 @@ def make_plan(
     """Quick recipes, or with `boosted` also one that computes in many threads where it may."""
     schema = shop_schema()
     rows = check_frame(schema, shop_rows(160)).accepted.assign(_batch="a")
-    params = make_params(tune={"trials": trials, "together": 3, "seconds": seconds}, compute={"workers": workers})
+    params = make_params(tune={"trials": trials, "seconds": seconds}, compute={"workers": workers})
     recipes = ("linear", "k_neighbors", *(("hist_gradient_boosting",) if boosted else ()))
     first = tuple((DEFAULTS, default(recipe, CLASS_SPACES[recipe])) for recipe in recipes)
     table = Table(rows, schema, validation_folds(160, share=0.4, folds=2), "log_loss", 7, last_batches=0)
-    return Plan(table, recipes, first, params.tune, params.compute)
+    return Plan(table, recipes, first, params.tune, params.compute, together)
 
 
 def searched(plan: Plan, *, clock: Any = lambda: 0.0) -> Found:
@@ -94,8 +95,9 @@ def alone() -> Found:
 
 def test_a_named_recipe_without_trials_is_written_as_it_is(tmp_path: Path) -> None:
     named = {"recipe": "svm", "scale": "none", "options": {"gamma": 0.001}}
+    written = {"recipe": "svm", "options": {"scale": "none", "gamma": 0.001}}
 
-    found = tuned(make_stage(tmp_path, train=named, tune={"trials": 0}))
+    found = tuned(make_stage(tmp_path, train=written, tune={"trials": 0}))
 
     assert {key: found[key] for key in named} == named
     assert (found["trials"], found["asked"], found["done"], found["score"]) == ([], 0, 0, None)
@@ -103,7 +105,7 @@ def test_a_named_recipe_without_trials_is_written_as_it_is(tmp_path: Path) -> No
 
 
 def test_auto_without_trials_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"train\.recipe is auto and tune\.trials is 0"):
+    with pytest.raises(BadInput, match=r"train\.recipe names no single recipe and tune\.trials is 0"):
         tune(make_stage(tmp_path, tune={"trials": 0}))
 
 
@@ -138,21 +140,20 @@ def test_the_search_looks_at_the_newest_rows_only(tmp_path: Path) -> None:
     rows = shop_rows(ROWS)
     other = rows.copy()
     other.loc[: ROWS - HOLDOUT - 81, "bought"] = "no"
-    few = {"tune": SEARCHED | {"rows": 80}}
 
-    one = tuned(make_stage(tmp_path / "one", rows=rows, **few))
+    one = tuned(make_stage(tmp_path / "one", rows=rows), rows=80)
 
     assert one["searched_rows"] == 80
-    assert one == tuned(make_stage(tmp_path / "other", rows=other, **few))
+    assert one == tuned(make_stage(tmp_path / "other", rows=other), rows=80)
 
 
 def test_a_recipe_has_to_bear_the_rows_it_is_fitted_on_in_the_end_not_only_those_of_the_search(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = LARGEST_TABLE["svm"] + 1
-    few = SEARCHED | {"rows": 80, "trials": 2, "recipes": ["linear", "svm"]}
+    stage = make_stage(tmp_path, rows=shop_rows(rows), tune={"trials": 2}, train={"recipe": ["linear", "svm"]})
 
-    found = tuned(make_stage(tmp_path, rows=shop_rows(rows), tune=few))
+    found = tuned(stage, rows=80)
 
     assert {trial["recipe"] for trial in found["trials"]} == {"linear"}
     assert f"svm is left out: {rows} rows" in capsys.readouterr().out
@@ -171,7 +172,7 @@ def test_the_quantile_of_the_gate_is_the_one_that_is_searched_for(tmp_path: Path
 
 def test_too_few_rows_to_search_on_are_told(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="19 labelled rows before the holdout"):
-        tune(make_stage(tmp_path, rows=shop_rows(HOLDOUT + 91)[:], tune=SEARCHED | {"rows": 19}))
+        tuned(make_stage(tmp_path, rows=shop_rows(HOLDOUT + 91)), rows=19)
 
 
 def test_a_named_recipe_with_trials_is_tried_as_it_is_first_and_is_the_only_one(tmp_path: Path) -> None:
@@ -219,7 +220,7 @@ def test_a_trial_that_fails_is_told_and_does_not_end_the_search(
     rows.loc[: ROWS - HOLDOUT - 1, "bought"] = "no"
     rows.loc[[5, 60], "bought"] = "yes"  # two are too few for a calibrated machine
 
-    found = tuned(make_stage(tmp_path, rows=rows, tune=SEARCHED | {"recipes": ["svm", "linear"], "trials": 2}))
+    found = tuned(make_stage(tmp_path, rows=rows, tune={"trials": 2}, train={"recipe": ["svm", "linear"]}))
 
     failed, fitted = found["trials"]
     assert (failed["score"], failed["folds"]) == (None, [])
@@ -272,11 +273,11 @@ def test_auto_learns_from_the_newest_batches_alone_where_the_older_ones_say_the_
     other = rows["bought"].map({"yes": "no", "no": "yes"})
     if turned:
         rows["bought"] = rows["bought"].where(rows.index >= 40, other)
-    named = {"recipe": "linear", "last_batches": "auto", "auto_batches": [2]}
+    named = {"recipe": "linear", "last_batches": "auto"}
     stage = make_stage(tmp_path, rows=rows, train=named, tune={"trials": 0})
     cut_in_batches(stage, rows=20)
 
-    tune(stage)
+    tune(stage, auto_batches=(2,))
 
     assert json.loads(stage.files.recipe.read_text())["window"] == {"last_batches": chosen}
 
