@@ -7,6 +7,7 @@ import yaml
 
 from releve.core.errors import BadInput
 from releve.core.params import known_keys, merge, parse
+from releve.domain.training.search_spaces import SIMPLEST_FIRST
 from tests.tables import ROOT, base_params, make_params
 
 
@@ -82,22 +83,14 @@ def test_several_mistakes_are_told_at_once():
         ("split", "holdout_rows", [1, 2], [0, -1]),
         ("split", "holdout_share", [0.001, 0.999], [0.0, 1.0, 1.1]),
         ("ingest", "max_rejected_share", [0, 0.5, 1], [-0.001, 1.001]),
-        ("monitor", "min_rows", [200, 201], [199]),
         ("monitor", "alpha", [0.01, 0.99], [0.0, 1.0]),
-        ("package", "parity_tolerance", [1e-9, 1.0], [0.0, -1.0]),
-        ("service", "max_neighbours", [1, 1000], [0, 1001]),
-        ("service", "poll_seconds", [0.01], [0.0]),
         ("runs", "wait_seconds", [0, 0.1], [-0.1]),
-        ("train", "recipe", ["auto", "svm", "extra_trees"], ["SVM", "svc", "forest", ""]),
+        ("train", "recipe", ["auto", "svm", "extra_trees"], ["SVM", "svc", "forest", "", [], ["auto"], ["forest"]]),
         ("train", "last_batches", [0, 1], [-1]),
         ("tune", "trials", [0, 1], [-1]),
-        ("tune", "together", [1, 2], [0]),
-        ("tune", "recipes", [["linear"], ["linear", "svm"]], [[], ["auto"], ["forest"], "linear"]),
-        ("tune", "validation_share", [0.001, 0.999], [0.0, 1.0]),
         ("compute", "address", ["", "tcp://127.0.0.1:8786"], ["127.0.0.1:8786", "tcp://", None]),
         ("compute", "workers", [0, 1], [-1]),
-        ("train", "scale", ["standard", "none"], ["minmax"]),
-        ("train", "options", [{}, {"C": 1.0, "x": None, "y": True}], [{"x": [1]}, [], None]),
+        ("train", "options", [{}, {"C": 1.0, "x": None, "scale": "none"}], [{"x": [1]}, [], None, {"scale": "minmax"}]),
     ],
 )
 def test_limits_hold_at_their_boundaries(section, key, allowed, refused):
@@ -115,6 +108,21 @@ def test_a_scenario_overrides_single_keys_and_keeps_the_others():
     assert params.train.recipe == "svm"
     assert params.train.options == {"gamma": 0.001}
     assert params.train.last_batches == base_params()["train"]["last_batches"]
+
+
+def test_recipes_are_one_by_name_a_list_to_choose_among_or_all():
+    assert make_params(train={"recipe": "svm"}).train.named == "svm"
+    assert make_params(train={"recipe": ["svm", "linear"]}).train.recipes == ("svm", "linear")
+    assert set(make_params().train.recipes) == set(SIMPLEST_FIRST)
+
+
+def test_a_check_cannot_both_refuse_a_file_and_be_ignored():
+    with pytest.raises(BadInput, match=r"'batch.ignore' is \['missing'\], but batch.refuse lists missing, too"):
+        make_params(batch={"refuse": ["missing", "time_back"], "ignore": ["missing"]})
+
+
+def test_there_are_at_most_75_settings():
+    assert len(known_keys()) <= 75
 
 
 def test_merging_leaves_both_arguments_alone():

@@ -10,6 +10,7 @@ from releve.domain.drift.verdict import (
     DRIFT,
     INSUFFICIENT,
     NO_DRIFT,
+    STRONG_EFFECT,
     SUSPECTED,
     Predictions,
     compare,
@@ -46,7 +47,7 @@ def test_a_verdict_needs_enough_rows_on_both_sides(rows, side):
 
     if rows < 200:
         assert verdict.state == INSUFFICIENT
-        assert verdict.reasons == (f"199 {side}; a drift verdict needs 200 (params.yaml: monitor.min_rows)",)
+        assert verdict.reasons == (f"199 {side}; a drift verdict needs 200",)
         assert verdict.columns == ()
     else:
         assert verdict.state != INSUFFICIENT
@@ -87,11 +88,12 @@ def test_a_strong_alarm_is_drift_at_once_and_named():
     assert "a strong alarm: price" in verdict.reasons
 
 
-@pytest.mark.parametrize(("strong_effect", "state"), [(0.1, DRIFT), (0.5, SUSPECTED)])
-def test_how_large_a_strong_alarm_is_can_be_set(strong_effect, state):
-    rule = make_params(monitor={"strong_effect": strong_effect}).monitor
+@pytest.mark.parametrize(("by", "state"), [(15.0, SUSPECTED), (30.0, DRIFT)])
+def test_a_sure_but_small_change_is_no_strong_alarm(by, state):
+    verdict = seen(shop_rows(1000), shifted(by=by))
 
-    assert seen(shop_rows(1000), shifted(by=20.0), params=rule).state == state
+    assert verdict.state == state
+    assert (verdict.drifted[0].change.effect >= STRONG_EFFECT) == (state == DRIFT)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ def before(days):
 
 def assessed(*, model=1.0, idle=1.0, unlabelled=(), labelled=(), **limits):
     """`unlabelled`: ages in days; `labelled`: ages and how long the label took."""
-    known = {"max_model_days": 90.0, "max_idle_days": 30.0, "max_label_days": 10.0, "max_unlabelled_share": 0.5}
+    known = {"max_model_days": 90.0, "max_idle_days": 30.0, "max_label_days": 10.0}
     return assess(
         now=NOW,
         retrained_at=before(model),
@@ -56,12 +56,12 @@ def test_labels_that_usually_come_late_are_told(delay, state):
     assert found.late_label_days == pytest.approx(delay + 4)
 
 
-@pytest.mark.parametrize(("waiting", "state"), [([11, 11, 11], DUE), ([11, 11], FRESH), ([9, 9, 9], FRESH)])
+@pytest.mark.parametrize(("waiting", "state"), [([11] * 19, DUE), ([11] * 18, FRESH), ([9] * 19, FRESH)])
 def test_answers_old_enough_to_have_a_label_and_without_one_are_counted(waiting, state):
     found = assessed(unlabelled=waiting, labelled=[(50, 1), (40, 1), (2, 1)])
 
     assert found.state == state
-    assert found.overdue_share == pytest.approx({DUE: 3 / 5, FRESH: 2 / 4}[state] if 11 in waiting else 0)
+    assert found.overdue_share == pytest.approx({DUE: 19 / 21, FRESH: 0.9}[state] if 11 in waiting else 0)
 
 
 def test_where_labels_have_no_limit_none_is_overdue():
