@@ -37,21 +37,26 @@ PYTEST_ARGS ?=
 TEST_WORKERS ?= 2
 DVC_ARGS ?=
 DEMO_ARGS ?=
-UP_ARGS ?=
-DOWN_ARGS ?=
 GATE_AA_ARGS ?= --tries 400
 DRIFT_BENCH_ARGS ?=
 SCENARIO ?= digits
-RELEVE_HOME ?= var
 EVIDENTLY_PORT ?= 8001
+
+# What people give arrives as they typed it: make expands nothing in it, and recipes read it as a shell variable in
+# quotes, "$$TARGET". Without this `make scenario TARGET='price ($)'` would bring a column called "price (".
+GIVEN := NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH MODEL HTML WRITE RELEVE_HOME RELEVE_SCENARIO
+$(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override export $(name) := $$(value $(name)))))
+
+RELEVE = $(BIN)/python -m releve
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test test-fast test-system lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle archive scenario resubmit card page backtest gate-aa drift-bench evidently
 
-help:  ## Say what there is to do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help:  ## Show this list
+	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+##@ Start
 setup: $(STAMP)  ## Install everything, hash-checked, into .venv (a no-op when nothing has changed)
 
 $(STAMP): export PATH := $(OUTER_PATH)
@@ -77,18 +82,69 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 	@echo "setup: done"
 
-# make scenario NAME=churn DATA=churn.csv TARGET=churned TIME=signed_up ID=customer TASK=binary SET=ingest.csv_encoding=cp1252
-# All after TARGET may be left out; SET may hold several settings of params.yaml, with spaces between them.
-SCAFFOLD_OPTIONS = $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TARGET)') \
-	$(if $(TIME),--time '$(TIME)') $(if $(ID),--id '$(ID)') $(if $(TASK),--task '$(TASK)') \
-	$(foreach setting,$(SET),--set '$(setting)')
-
-scenario: setup  ## Bring a table: NAME=churn DATA=churn.csv TARGET=churned, and TIME=, ID=, TASK= where they help
-	@$(BIN)/python -m tasks.onboarding $(NAME) $(SCAFFOLD_OPTIONS)
-
 demo: setup  ## The whole life of a model, in about three minutes
 	@$(BIN)/python -m examples.demo $(DEMO_ARGS)
 
+##@ Your table
+# make scenario NAME=churn DATA=churn.csv TARGET=churned TIME=signed_up ID=customer TASK=binary SET=ingest.csv_encoding=cp1252
+# All after TARGET may be left out; SET may hold several settings of params.yaml, with spaces between them.
+scenario: setup  ## Describe a table as a scenario: NAME=churn DATA=churn.csv TARGET=churned, and TIME=, ID=, TASK=, SET=
+	@$(RELEVE) scenario --data="$$DATA" --target="$$TARGET" --time="$$TIME" --id="$$ID" --task="$$TASK" --set="$$SET" -- "$$NAME"
+
+ingest: setup  ## Version the files that wait in var/incoming/SCENARIO (SCENARIO=digits, here and below)
+	@$(RELEVE) $@ -- "$$SCENARIO"
+
+resubmit: setup  ## Write rejected rows to a file, to fix and send again: SCENARIO=churn BATCH=00000002-f682ea4c
+	@$(RELEVE) $@ -- "$$SCENARIO" "$$BATCH"
+
+##@ Run
+# A flow runs now, and is seen by the Prefect server that `make up` started:  make retrain SCENARIO=churn
+monitor: setup  ## Drift report, realised quality, is a retraining due?
+	@$(RELEVE) $@ -- "$$SCENARIO"
+
+retrain: setup  ## Train a challenger, judge it, and release it when it is accepted
+	@$(RELEVE) $@ -- "$$SCENARIO"
+
+release: setup  ## Release the accepted challenger
+	@$(RELEVE) $@ -- "$$SCENARIO"
+
+rollback: setup  ## Go back to the release before
+	@$(RELEVE) $@ -- "$$SCENARIO"
+
+lifecycle: setup  ## The whole loop, once
+	@$(RELEVE) $@ -- "$$SCENARIO"
+
+backtest: setup  ## When should it retrain? Policies over its own history; WRITE=1 sets the recommended one
+	@$(RELEVE) $@ $${WRITE:+--write} -- "$$SCENARIO"
+
+##@ Look
+page: setup  ## Write the page of SCENARIO to var/pages, or to HTML=page.html: quality, drift, decisions, costs
+	@$(RELEVE) $@ $${HTML:+--html="$$HTML"} -- "$$SCENARIO"
+
+# A page without a folder of its own goes to the others.
+card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html writes var/cards/card.html instead
+	@case "$$HTML" in ''|*/*) ;; *) HTML="$${RELEVE_HOME:-var}/cards/$$HTML" ;; esac; $(RELEVE) $@ $${HTML:+--html="$$HTML"} -- "$$MODEL"
+
+evidently: setup  ## Show the drift reports that monitor.workspace keeps, in Evidently's own pages
+	$(BIN)/python $(BIN)/evidently ui --workspace "$${RELEVE_HOME:-var}/evidently" --host 127.0.0.1 --port $(EVIDENTLY_PORT)
+
+##@ Operate
+up: setup  ## Start Milvus, Prefect, its worker and the service, on this machine only
+	@$(RELEVE) $@
+
+down: setup  ## Stop what `make up` started
+	@$(RELEVE) $@
+
+status: setup  ## Show what runs, and where
+	@$(RELEVE) $@
+
+rebuild: setup  ## Build the newest model again from its rows: do the same figures come out?
+	@$(RELEVE) $@ -- "$$SCENARIO"
+
+archive: setup  ## Start a scenario over, or archive one whose folder is gone: its state is kept aside
+	@$(RELEVE) $@ -- "$$SCENARIO"
+
+##@ Develop
 # A file's tests stay in one process, which makes what they share once; files with slow tests begin (tests/conftest.py).
 PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
@@ -118,66 +174,11 @@ lint: setup  ## Style, types and layers; mends what can be mended by itself
 	@$(BIN)/python -m mypy
 	@$(BIN)/python $(BIN)/lint-imports
 
-evidently: setup  ## Show the drift reports that monitor.workspace keeps, in Evidently's own pages
-	$(BIN)/python $(BIN)/evidently ui --workspace "$${RELEVE_HOME:-var}/evidently" --host 127.0.0.1 --port $(EVIDENTLY_PORT)
-
-up: setup  ## Start Milvus, Prefect, its worker and the service, on this machine only
-	@$(BIN)/python -m releve up $(UP_ARGS)
-
-down: setup  ## Stop what `make up` started
-	@$(BIN)/python -m releve down $(DOWN_ARGS)
-
-status: setup  ## Say what runs, and where
-	@$(BIN)/python -m releve status
-
-# One flow, now, seen by the Prefect server that `make up` started:  make retrain SCENARIO=churn
-RUN_FLOW = @$(BIN)/python -m flows $@ $(SCENARIO)
-
-ingest: setup  ## Run a flow: version what waits in var/incoming/SCENARIO
-	$(RUN_FLOW)
-
-monitor: setup  ## Run a flow: drift report, realised quality, is a challenge due?
-	$(RUN_FLOW)
-
-retrain: setup  ## Run a flow: a challenger, the gate, and a release when it is accepted
-	$(RUN_FLOW)
-
-release: setup  ## Run a flow: release the accepted challenger
-	$(RUN_FLOW)
-
-rollback: setup  ## Run a flow: back to the release before
-	$(RUN_FLOW)
-
-lifecycle: setup  ## Run a flow: the whole loop, once
-	$(RUN_FLOW)
-
-rebuild: setup  ## Build again what the scenario's branch holds: do the same figures come out? (SCENARIO=digits)
-	@$(BIN)/python -m tasks.release.rebuild $(SCENARIO)
-
-resubmit: setup  ## Rejected rows as a file to fix and send again: SCENARIO=churn BATCH=00000002-f682ea4c
-	@$(BIN)/python -m tasks.ingestion.resubmit $(SCENARIO) $(BATCH)
-
-# A page without a folder of its own goes to the others.
-CARD_PAGE = $(if $(findstring /,$(HTML)),$(HTML),$(or $(RELEVE_HOME),var)/cards/$(HTML))
-
-card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html writes var/cards/card.html instead
-	@[ -n "$(MODEL)" ] || { echo "error: name a model version, as 'python -m releve models SCENARIO' lists them: make card MODEL=churn:1a2b3c4d5e6f" >&2; exit 1; }
-	@$(BIN)/python -m releve card $(MODEL) $(if $(HTML),--html '$(CARD_PAGE)')
-
-page: setup  ## Write the page of SCENARIO to var/pages: quality, drift, decisions, costs; or to HTML=page.html
-	@$(BIN)/python -m tasks.reporting.page $(SCENARIO) $(if $(HTML),'$(HTML)')
-
-backtest: setup  ## When should it retrain? Policies over its own history; WRITE=1 sets the recommended one (SCENARIO=digits)
-	@$(BIN)/python -m tasks.backtest $(SCENARIO) $(if $(WRITE),--write)
-
 gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: writes docs/gate_aa.* (eight minutes)
 	@$(BIN)/python -m benchmarks.gate_aa $(GATE_AA_ARGS)
 
 drift-bench: setup  ## How often drift is called where there is none, and a known shift is seen: writes docs/drift.* (DRIFT_BENCH_ARGS="--table rent=rent.csv")
 	@$(BIN)/python -m benchmarks.drift $(DRIFT_BENCH_ARGS)
-
-archive: setup  ## Start a scenario over, or archive one whose folder is gone: its state is kept aside (SCENARIO=digits)
-	@$(BIN)/python -m tasks.archive $(SCENARIO)
 
 repro: setup  ## Build every artifact that is out of date (dvc repro)
 	@$(BIN)/python -m dvc repro $(DVC_ARGS)
@@ -193,6 +194,6 @@ UV_COMPILE = uv pip compile pyproject.toml --quiet --universal --python-version 
 	--no-emit-index-url --no-emit-find-links
 
 clean:  ## Remove .venv and caches; var/, which holds your state, stays
-	@[ ! -x $(BIN)/python ] || $(BIN)/python -m releve down || true
+	@[ ! -x $(BIN)/python ] || $(RELEVE) down || true
 	@rm -rf $(VENV) build dist releve.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +

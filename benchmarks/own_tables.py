@@ -121,7 +121,7 @@ def scaffold(project: Project, wanted: Wanted, oldest: pd.DataFrame, settings: l
     oldest.to_csv(data, index=False)
     options = ["--data", str(data), "--target", wanted.target, *(["--time", wanted.time] if wanted.time else [])]
     options += [word for setting in settings for word in ("--set", setting)]
-    said = run(project, ["-m", "tasks.onboarding", wanted.name, *options]).output
+    said = run(project, ["-m", "releve", "scenario", wanted.name, *options]).output
     print("\n".join(f"    {line}" for line in said.splitlines()), "\n", flush=True)
     git(project.root, "add", f"scenarios/{wanted.name}")
     git(project.root, "commit", "--quiet", "-m", f"the scenario {wanted.name}")

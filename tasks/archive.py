@@ -1,10 +1,8 @@
 """Start a scenario over: nothing serves, and its rows, answers and branch are set aside, not deleted.
 
-`python -m tasks.archive SCENARIO`; the scenario's folder may be gone already.
+The scenario's folder may be gone already.
 """
 
-import os
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +11,6 @@ from releve.adapters.files import read_scenario
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
-from releve.core.door import run_command
 from releve.core.errors import ReleveError
 from releve.core.names import check_scenario_name
 from releve.core.settings import Settings
@@ -113,19 +110,3 @@ def report(found: ArchivedScenario, settings: Settings, scenario: str) -> str:
         + (f", and {folder}" if folder.is_dir() else ""),
     ]
     return "\n".join(filter(None, lines))
-
-
-def main(arguments: list[str]) -> int:
-    """Exit code 0, or that of the error whose message went to stderr."""
-
-    def run() -> None:
-        if len(arguments) != 1:
-            raise ReleveError("expected one argument, the scenario's name")
-        settings = Settings.from_environ(os.environ, cwd=Path.cwd())
-        print(report(archive_scenario(settings, arguments[0], reason="started over by hand"), settings, arguments[0]))
-
-    return run_command(run)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,11 +1,5 @@
-"""Play policies over a scenario's own history, and say which one suits: docs/backtest.md.
+"""Play policies over a scenario's own history, and say which one suits: docs/backtest.md."""
 
-`python -m tasks.backtest churn [--write]`; the second writes what is recommended into scenarios/churn/params.yaml.
-"""
-
-import argparse
-import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from releve.adapters.backtest_picture import picture
 from releve.adapters.compute import open_workers
 from releve.adapters.files import check_scenario_text, write_bytes, write_json
-from releve.adapters.git_dvc.committed import begin_run, read_committed
+from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_history import DataHistory
-from releve.core.door import run_command, tell
 from releve.core.errors import BadInput, ReleveError
 from releve.core.params import Params
 from releve.core.settings import Settings
@@ -33,7 +26,7 @@ from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.training import search_spaces, trials
 from releve.domain.training.search_spaces import Candidate
 from releve.domain.training.trials import Score, Table, Trial, try_candidate
-from releve.reporting.backtest_text import HEADS, advice, lines, markdown, recommended_settings, summary
+from releve.reporting.backtest_text import markdown, recommended_settings
 from tasks.pipeline.split import as_described
 from tasks.places import ScenarioFiles, ScenarioState
 
@@ -175,34 +168,3 @@ def write_recommended(settings: Settings, scenario: str, found: dict[str, Any]) 
             f"set it by hand: {by_hand}"
         ) from None
     write_bytes(path, text.encode())
-
-
-def show(done: Backtest) -> None:
-    """The table on the terminal."""
-    from rich.console import Console
-    from rich.table import Table as Shown
-
-    table = Shown(*HEADS, title=f"Backtest of {done.found['scenario']}", caption=summary(done.found))
-    for cells in lines(done.found):
-        table.add_row(*cells)
-    console = Console()
-    console.print(table)
-    console.print(advice(done.found), f"\nWritten: {done.folder}", markup=False)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Exit code 0, or that of the error whose message went to stderr."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.backtest", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("scenario")
-    parser.add_argument("--write", action="store_true", help="set what is recommended in the scenario's params.yaml")
-    asked = parser.parse_args(arguments)
-
-    def run() -> None:
-        settings = begin_run(Settings.from_environ(os.environ, cwd=Path.cwd()), asked.scenario, tell=tell)
-        show(backtest(settings, asked.scenario, write=asked.write, progress=lambda line: print(line, flush=True)))
-
-    return run_command(run)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

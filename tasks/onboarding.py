@@ -1,14 +1,7 @@
-"""Bring a table: look at a file, and write the scenario that describes it, for a person to correct.
+"""Bring a table: look at a file, and write the scenario that describes it, for a person to correct."""
 
-`python -m tasks.onboarding churn --data churn.csv --target churned [--time ..] [--id ..] [--task ..]`;
-`python -m tasks.onboarding --refresh` gives every scenario the pipeline of this checkout instead.
-"""
-
-import argparse
 import os
 import shutil
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,17 +12,15 @@ from releve.adapters.files import PipelineInputs, file_digest, read_params, writ
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.tables.file_types import TableSample, read_sample
 from releve.core.config_hint import command_hint
-from releve.core.door import run_command
 from releve.core.errors import BadInput, Conflict, NotFound, explained_storage
 from releve.core.names import check_scenario_name
 from releve.core.params import Ingest, merge, parse
-from releve.core.progress import waiting
 from releve.core.settings import Settings
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.onboarding.findings import Finding, in_order
 from releve.domain.onboarding.pipeline_file import pipeline_text
 from releve.domain.onboarding.rejections import Rejections, no_rows, rejection_findings, rejections_of
-from releve.domain.onboarding.settings import as_sections, read_override
+from releve.domain.onboarding.settings import as_sections
 from releve.domain.onboarding.table import Described, Roles, Sample, describe
 from releve.domain.onboarding.writing import params_text
 from releve.domain.schema.schema import TABLE_KEYS, Schema
@@ -223,47 +214,3 @@ def report(made: Scaffolded, *, project: Path) -> str:
 
 def _short(path: Path, project: Path) -> Path:
     return path.relative_to(project) if path.is_relative_to(project) else path
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Exit code 0, or that of the error whose message went to stderr."""
-    asked = _parser().parse_args(arguments)
-
-    def run() -> None:
-        settings = Settings.from_environ(os.environ, cwd=Path.cwd())
-        print(_refreshed(refresh(settings)) if asked.refresh else _scaffolded(settings, asked))
-
-    return run_command(run)
-
-
-def _scaffolded(settings: Settings, asked: argparse.Namespace) -> str:
-    if lacking := [f"{key.upper()}=..." for key in ("name", "data", "target") if not getattr(asked, key)]:
-        raise BadInput(f"{' '.join(lacking)} missing; expected: make scenario NAME=churn DATA=churn.csv TARGET=churned")
-    said = tuple(read_override(text) for text in asked.set)
-    roles = Roles(asked.target, asked.time or None, asked.id or None, asked.task or None, said)
-    data = Path(asked.data).expanduser()
-    with waiting(at_once=False) as tell:
-        tell(f"looking at {data.name}")
-        made = scaffold(settings, asked.name, data=data, roles=roles)
-    return report(made, project=settings.project)
-
-
-def _refreshed(changed: list[str]) -> str:
-    return f"wrote dvc.yaml anew for: {', '.join(changed)}" if changed else "every scenario has this pipeline already"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tasks.onboarding", description="Bring a table.")
-    parser.add_argument("name", nargs="?", help="of the scenario: lower-case letters, digits, '_' and '-'")
-    parser.add_argument("--data", help="a file with labelled rows, oldest first")
-    parser.add_argument("--target", help="the column to predict")
-    parser.add_argument("--time", help="the column that orders the rows: dates or numbers")
-    parser.add_argument("--id", help="the column that names a row")
-    parser.add_argument("--task", help="binary, multiclass or regression; found out when left out")
-    parser.add_argument("--set", action="append", default=[], help="section.key=value of params.yaml; may be repeated")
-    parser.add_argument("--refresh", action="store_true", help="give every scenario the pipeline of this checkout")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -113,11 +113,20 @@ def imports(path: Path, *, full: bool = False) -> set[str]:
     return names if full else {name.split(".")[0] for name in names}
 
 
-def test_help_names_every_target() -> None:
+def test_help_names_every_target_below_its_group() -> None:
     targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
-    listed = re.findall(r"^  make (\S+)", make("help").stdout, re.MULTILINE)
+    shown = make("help").stdout
+    listed = re.findall(r"^  make (\S+)", shown, re.MULTILINE)
 
+    assert re.findall(r"^(\w.*)$", shown, re.MULTILINE) == [
+        "Start",
+        "Your table",
+        "Run",
+        "Look",
+        "Operate",
+        "Develop",
+    ]
     assert targets
     assert sorted(listed) == sorted(targets[1].split())
 
@@ -258,8 +267,9 @@ def test_the_licence_is_the_one_that_is_declared() -> None:
     assert "END OF TERMS AND CONDITIONS" in text
 
 
-def test_only_releve_is_installed() -> None:
-    assert PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"] == ["releve*"]
+def test_the_command_finds_what_it_calls_from_any_folder() -> None:
+    assert PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"] == ["releve*", "tasks*", "flows*"]
+    assert PYPROJECT["project"]["scripts"] == {"releve": "releve.cli.app:main"}
 
 
 def test_recipes_find_this_projects_programs_first_and_tell_nobody() -> None:

@@ -1,1 +1,1 @@
-"""The command `releve`: what people ask and steer from a shell."""
+"""The command `releve`: the whole command line, above flows and tasks."""

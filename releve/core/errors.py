@@ -1,13 +1,13 @@
 """Errors that a user can fix.
 
-Each says what was found, what was expected and what to do, in the user's own names. Doors turn them into
-their own form: the command line prints the message and exits with `exit_code`, HTTP answers with `status`
-and `code`, a flow run fails with the message.
+Each says what was found, what was expected and what to do, in the user's own names. The command line prints the
+message and exits with `exit_code` (`run_command`), HTTP answers with `status` and `code`, a flow run fails with it.
 """
 
 import errno
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -129,3 +129,29 @@ def _refusal(code: int, name: str, *, said: str = "") -> ReleveError:
         return DiskFull(f"there is no room for {where} ({why}); make room on that disk, then run the same again")
     subject = f"{name} cannot be used" if name else "a file or folder cannot be used"
     return StorageRefused(f"{subject} ({why}); {REFUSALS[code]}, then run the same again")
+
+
+def run_command(command: Callable[[], object]) -> int:
+    """Run it and return the exit code; an error that a person can fix becomes one line on stderr."""
+    try:
+        command()
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:  # `releve history | head` is no error
+        _discard_stdout()
+        return 0
+    except Exception as error:
+        known = error if isinstance(error, ReleveError) else storage_error(error)
+        if known is None:
+            raise
+    try:
+        sys.stdout.flush()
+    except OSError:  # it is the very file that has no room
+        _discard_stdout()
+    print(f"error: {known}", file=sys.stderr)
+    return known.exit_code
+
+
+def _discard_stdout() -> None:
+    """Send what Python still wants to write at exit nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

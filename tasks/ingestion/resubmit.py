@@ -1,4 +1,4 @@
-"""Rejected rows of a batch as a file to mend: `python -m tasks.ingestion.resubmit SCENARIO BATCH`.
+"""Rejected rows of a batch as a file to fix: `releve resubmit SCENARIO BATCH`.
 
 The file holds the rejected rows alone, so that sending it brings no accepted row twice: CSV with the columns as they
 came, written as `ingest` in params.yaml says that files are, or JSON Lines where the cells came with types, as from
@@ -11,8 +11,6 @@ whole batches (see `tasks.ingestion.intake.for_resubmitted`).
 import csv
 import io
 import json
-import os
-import sys
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -20,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from releve.adapters.files import write_bytes
-from releve.adapters.git_dvc.committed import begin_run, read_committed
+from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
-from releve.core.door import run_command, tell
 from releve.core.errors import BadInput, NotFound
 from releve.core.params import Ingest
 from releve.core.settings import Settings
@@ -47,7 +44,7 @@ class Rejected:
 
 
 def resubmit(settings: Settings, scenario: str, batch: str) -> Path:
-    """Write the rejected rows of a batch to a file below <home>/mend; returns its path.
+    """Write the rejected rows of a batch to a file below <home>/resubmit; returns its path.
 
     Raises NotFound when the batch has none, BadInput when the file is there already: somebody may be at work on it.
     """
@@ -136,20 +133,3 @@ def _in_order(cells: Any, names: list[str]) -> list[Any]:
 def _as_json_lines(rows: list[Rejected]) -> str:
     objects = [row.why | (row.cells if isinstance(row.cells, dict) else {VALUE: row.cells}) for row in rows]
     return "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in objects)
-
-
-def main(arguments: list[str]) -> int:
-    """Exit code 0, or that of the error whose message went to stderr."""
-
-    def run() -> None:
-        if len(arguments) != 2:
-            raise BadInput("expected two arguments: the scenario's name and the batch's, as batches.csv lists it")
-        settings = begin_run(Settings.from_environ(os.environ, cwd=Path.cwd()), arguments[0], tell=tell)
-        path = resubmit(settings, *arguments)
-        print(f"mend {path}, then send it: mv {path} {ScenarioState(settings.home, arguments[0]).incoming}/")
-
-    return run_command(run)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

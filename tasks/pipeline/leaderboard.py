@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from releve.adapters.files import write_bytes, write_json
-from releve.core.door import run_command
+from releve.core.errors import run_command
 from releve.reporting.html import render_html
 from releve.reporting.leaderboard import HEADS, Result, build
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from releve.adapters.files import read_params, read_schema
-from releve.core.door import run_command
-from releve.core.errors import ReleveError
+from releve.core.errors import ReleveError, run_command
 from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.schema.schema import Schema

@@ -1,16 +1,12 @@
 """Build again what the scenario's branch holds, and say whether the same figures come out."""
 
-import os
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-from releve.adapters.git_dvc.committed import begin_run, read_committed
+from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git
 from releve.adapters.scenario_lock import scenario_lock
-from releve.core.door import run_command, tell
-from releve.core.errors import BadInput, NotFound
+from releve.core.errors import NotFound
 from releve.core.settings import Settings
 from tasks.places import ScenarioFiles, ScenarioState
 
@@ -42,21 +38,3 @@ def rebuild(settings: Settings, scenario: str) -> Rebuilt:
             data.repro(f"scenarios/{scenario}/dvc.yaml:package", anew=True, progress=print)
             changed = git(path, "diff", "--name-only", "--", "results").splitlines()
             return Rebuilt(tip, ScenarioFiles(path, scenario).metrics.read_text(), tuple(changed))
-
-
-def main(arguments: list[str]) -> int:
-    """Exit code 0, or that of the error whose message went to stderr."""
-
-    def run() -> None:
-        if len(arguments) != 1:
-            raise BadInput("expected one argument, the scenario's name")
-        settings = begin_run(Settings.from_environ(os.environ, cwd=Path.cwd()), arguments[0], tell=tell)
-        found = rebuild(settings, arguments[0])
-        verdict = f"other than recorded: {', '.join(found.changed)}" if found.changed else "the same as recorded"
-        print(f"{found.metrics}{found.revision[:12]} built again from its rows: the figures are {verdict}")
-
-    return run_command(run)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

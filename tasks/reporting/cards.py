@@ -59,7 +59,7 @@ def gather(settings: Settings, model: str, *, today: date) -> Evidence:
     judged = next((event for event in reversed(events) if _is_judgement(event, model)), None)
     description = _description(settings, model)
     if judged is None and not description:
-        raise NotFound(f"there is no model {model}; `python -m releve models {scenario}` lists those that were judged")
+        raise NotFound(f"there is no model {model}; `releve models {scenario}` lists those that were judged")
     challenge = judged.payload if judged else {}
     life = model_version_statuses(events).get(model)
     return Evidence(

@@ -1,16 +1,12 @@
 """Write a scenario's page: everything that people ask of it, in one file that needs no network."""
 
 import json
-import os
-import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 from releve.adapters.files import write_bytes
-from releve.adapters.git_dvc.committed import begin_run
 from releve.adapters.registry.registry import Registry
-from releve.core.door import run_command, tell
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.reporting.html import render_html
@@ -61,19 +57,3 @@ def _backtest(path: Path) -> dict[str, object] | None:
     if found.get("format") != BACKTEST_FORMAT:
         raise BadInput(f"{path} has format {found.get('format')!r}, expected {BACKTEST_FORMAT}; {MEND_BACKTEST}")
     return found
-
-
-def main(arguments: list[str]) -> int:
-    """`python -m tasks.reporting.page SCENARIO [FILE]`; the page's path goes to stdout."""
-
-    def run() -> None:
-        if not 1 <= len(arguments) <= 2:
-            raise BadInput(f"expected a scenario and perhaps a file to write, found {len(arguments)} arguments")
-        settings = begin_run(Settings.from_environ(os.environ, cwd=Path.cwd()), arguments[0], tell=tell)
-        print(write_page(settings, arguments[0], path=Path(arguments[1]) if len(arguments) == 2 else None))
-
-    return run_command(run)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

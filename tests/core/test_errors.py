@@ -70,7 +70,7 @@ def test_what_no_disk_refused_is_not_taken_for_it():
 
 
 def end_of(code: str, **streams) -> "subprocess.CompletedProcess[str]":
-    program = f"import sys\nfrom releve.core.door import run_command\n{code}\nsys.exit(run_command(command))"
+    program = f"import sys\nfrom releve.core.errors import run_command\n{code}\nsys.exit(run_command(command))"
     return subprocess.run([sys.executable, "-c", program], text=True, stderr=subprocess.PIPE, **streams)
 
 

@@ -8,6 +8,7 @@ import yaml
 
 from releve.adapters.files import read_inputs, read_params, read_schema, scenario_names
 from releve.adapters.git_dvc.scenario_branch import git
+from releve.cli.app import main
 from releve.core.errors import BadInput, Conflict, NotFound
 from releve.core.settings import Settings
 from releve.domain.onboarding.pipeline_file import pipeline_text
@@ -16,7 +17,7 @@ from releve.domain.onboarding.table import Roles
 from releve.domain.schema.columns import COMMON_KEYS, TYPES
 from releve.domain.schema.schema import TABLE_KEYS, Schema
 from tasks.ingestion.ingest import ingest
-from tasks.onboarding import main, refresh, report, scaffold
+from tasks.onboarding import refresh, report, scaffold
 from tests.adapters.tables.test_file_types import row_xml, workbook
 from tests.domain.onboarding.tables import a_table
 from tests.repositories import commit, snapshot
@@ -279,8 +280,8 @@ def test_the_command_says_what_is_missing(
 ) -> None:
     monkeypatch.chdir(settings.project)
 
-    assert main(["sales", "--target", "sold"]) == 1
-    assert capsys.readouterr().err.startswith("error: DATA=... missing; expected: make scenario NAME=churn")
+    assert main(["scenario", "sales", "--target", "sold"]) == 1
+    assert capsys.readouterr().err.startswith("error: DATA missing; expected: make scenario NAME=churn")
 
 
 def test_the_command_writes_and_tells(
@@ -290,9 +291,9 @@ def test_the_command_writes_and_tells(
     monkeypatch.delenv("RELEVE_HOME", raising=False)
     monkeypatch.delenv("RELEVE_PROJECT", raising=False)
 
-    assert main(["sales", "--data", str(data), "--target", "sold", "--time", ""]) == 0
+    assert main(["scenario", "sales", "--data", str(data), "--target", "sold", "--time", ""]) == 0
     assert "Written: scenarios/sales/" in capsys.readouterr().out
-    assert main(["--refresh"]) == 0
+    assert main(["scenario", "--refresh"]) == 0
     assert capsys.readouterr().out == "every scenario has this pipeline already\n"
 
 
@@ -305,7 +306,9 @@ def test_what_a_person_sets_is_heeded_and_written(
     (tmp_path / "t.csv").write_bytes(table.to_csv(index=False, sep=";").encode("cp1252"))
     said = ("ingest.csv_encoding=cp1252", "ingest.csv_decimal=,", "split.holdout_rows=50")
 
-    code = main(["t", "--data", str(tmp_path / "t.csv"), "--target", "sold", *(f"--set={each}" for each in said)])
+    code = main(
+        ["scenario", "t", "--data", str(tmp_path / "t.csv"), "--target=sold", *(f"--set={each}" for each in said)]
+    )
 
     assert code == 0
     params, schema = read_params(settings.project, "t"), read_schema(settings.project, "t")
@@ -341,7 +344,7 @@ def test_a_setting_that_there_is_not_is_refused(
 ) -> None:
     monkeypatch.chdir(settings.project)
 
-    assert main(["sales", "--data", str(data), "--target", "sold", "--set", said]) == 1
+    assert main(["scenario", "sales", "--data", str(data), "--target", "sold", "--set", said]) == 1
     assert said.partition("=")[0] in capsys.readouterr().err
     assert scenario_names(settings.project) == ["digits"]
 

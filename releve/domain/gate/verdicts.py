@@ -6,7 +6,7 @@ from typing import Any
 from releve.domain.gate.overrides import NOTE
 from releve.domain.registry.chain import CHALLENGED, Event
 
-HISTORY = "`python -m releve history {scenario}` has every reason"
+HISTORY = "`releve history {scenario}` has every reason"
 
 
 def is_note(sentence: str) -> bool:
@@ -76,6 +76,6 @@ def nothing_serves(scenario: str, events: Sequence[Event]) -> str:
     if last.payload["promote"]:
         return f"{start} yet: {model} was accepted and waits (make release SCENARIO={scenario})"
     return (
-        f"{start}: the gate refused the newest challenger, {model} (`python -m releve history {scenario}` says why); "
+        f"{start}: the gate refused the newest challenger, {model} (`releve history {scenario}` says why); "
         f"mend that and run make retrain SCENARIO={scenario}"
     )

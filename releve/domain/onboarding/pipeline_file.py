@@ -1,6 +1,6 @@
 """A scenario's dvc.yaml: the bundled scenario's pipeline under another name, without the stage that makes its rows.
 
-DVC has no includes, so each scenario holds a copy, which `python -m tasks.onboarding --refresh` writes anew.
+DVC has no includes, so each scenario holds a copy, which `releve scenario --refresh` writes anew.
 """
 
 import io

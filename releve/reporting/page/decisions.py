@@ -22,7 +22,7 @@ def decisions(evidence: PageEvidence) -> list[Block]:
     if not entries:
         return [TextBlock(("Nothing was decided yet.",))]
     left = len(entries) - LISTED
-    said = f"{left} older ones are left out here; `python -m releve history {evidence.scenario}` lists every event."
+    said = f"{left} older ones are left out here; `releve history {evidence.scenario}` lists every event."
     return [Journal(tuple(entries[:LISTED]), OPEN), *([TextBlock((said,))] if left > 0 else [])]
 
 

@@ -1,41 +1,40 @@
 import json
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from releve.__main__ import main, parser
 from releve.adapters.registry.registry import Registry
-from releve.cli.commands import COMMANDS, WIDTH_WITHOUT_TERMINAL, standing
+from releve.cli.app import main
+from releve.cli.output import WIDTH_WITHOUT_TERMINAL
+from releve.cli.show import serving_model
 from releve.core.settings import Settings
 from tests.page_histories import RELEASE
 
-ROOT = Path(__file__).parents[1]
 NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
 LONG = (
     "accuracy 0.951 [0.930, 0.967] beats the champion's " + "0.912 and every naive baseline, " * 8 + "so it takes over"
 )
 
 
-@pytest.fixture
-def environ(tmp_path):
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
     (tmp_path / "scenarios" / "moons").mkdir(parents=True)
-    return {"RELEVE_PROJECT": str(tmp_path)}
+    monkeypatch.setenv("RELEVE_PROJECT", str(tmp_path))
+    monkeypatch.delenv("RELEVE_HOME", raising=False)
+    return tmp_path
 
 
 @pytest.fixture
-def history(environ, tmp_path):
+def history(project):
     """digits: 1 ingested at noon, 2 released at one."""
     times = iter([NOON, NOON + timedelta(hours=1)])
-    registry = Registry(f"sqlite:///{tmp_path}/var/registry.db", clock=lambda: next(times))
+    registry = Registry(f"sqlite:///{project}/var/registry.db", clock=lambda: next(times))
     registry.append("digits", "ingested", reason="batch 1", actor="flow", payload={"rows": 100})
     release = RELEASE.model_copy(update={"scenario": "digits", "model": "digits:v1", "model_digest": "ab" * 32})
     registry.move("digits", "released", expected=None, release=release, reason=LONG, actor="ana")
     registry.close()
-    return environ
 
 
 def said_as_json(capsys):
@@ -48,7 +47,7 @@ def as_words(text):
 
 
 def test_current_tells_what_serves(history, capsys):
-    assert main(["current", "digits"], history) == 0
+    assert main(["current", "digits"]) == 0
 
     printed = capsys.readouterr().out
     assert "digits:v1" in printed
@@ -57,18 +56,18 @@ def test_current_tells_what_serves(history, capsys):
 
 
 def test_current_as_json_is_the_release_and_its_event(history, capsys):
-    assert main(["current", "digits", "--json"], history) == 0
+    assert main(["current", "digits", "--json"]) == 0
 
     said = said_as_json(capsys)
     assert said["release"]["model"] == "digits:v1"
     assert (said["number"], said["since"]) == (2, "2026-05-31T13:00:00.000000+00:00")
 
 
-def test_a_scenario_without_a_release_is_no_error(environ, capsys):
-    assert main(["current", "moons"], environ) == 0
+def test_a_scenario_without_a_release_is_no_error(capsys):
+    assert main(["current", "moons"]) == 0
     assert capsys.readouterr().out == "no release of 'moons' serves now\n"
 
-    assert main(["current", "moons", "--json"], environ) == 0
+    assert main(["current", "moons", "--json"]) == 0
     assert said_as_json(capsys) is None
 
 
@@ -76,39 +75,41 @@ def test_a_scenario_without_a_release_is_no_error(environ, capsys):
 def test_an_unknown_scenario_is_answered_with_those_that_exist(history, capsys, command):
     time = ["2026-05-31"] if command == ["at"] else []
 
-    assert main([*command, "digit", *time], history) == 1
+    assert main([*command, "digit", *time]) == 1
 
     printed = capsys.readouterr()
-    assert printed.err == "releve: there is no scenario 'digit'; there are digits, moons\n"
+    assert printed.err == "error: there is no scenario 'digit'; there are digits, moons\n"
     assert printed.out == ""
 
 
-def test_a_folder_that_is_no_scenario_is_not_offered(environ, tmp_path, capsys):
-    (tmp_path / "scenarios" / "__pycache__").mkdir()
-    (tmp_path / "scenarios" / "notes.md").touch()
+def test_a_folder_that_is_no_scenario_is_not_offered(project, capsys):
+    (project / "scenarios" / "__pycache__").mkdir()
+    (project / "scenarios" / "notes.md").touch()
 
-    main(["current", "digits"], environ)
+    main(["current", "digits"])
 
     assert capsys.readouterr().err.endswith("there are moons\n")
 
 
 def test_what_serves_or_why_nothing_does_is_said_where_the_service_starts(history):
-    settings = Settings.from_environ(history, cwd=Path.cwd())
+    settings = Settings.from_environ(os.environ, cwd=Path.cwd())
 
-    assert standing("digits", settings) == "digits:v1 serves digits"
-    assert standing("moons", settings) == (
+    assert serving_model("digits", settings) == "digits:v1 serves digits"
+    assert serving_model("moons", settings) == (
         "no release of moons is served yet: train and release one (make retrain SCENARIO=moons)"
     )
 
 
-def test_a_project_without_scenarios_says_how_to_begin(tmp_path, capsys):
-    assert main(["current", "digits"], {"RELEVE_PROJECT": str(tmp_path)}) == 1
+def test_a_project_without_scenarios_says_how_to_begin(project, capsys):
+    (project / "scenarios" / "moons").rmdir()
 
-    assert "add a folder to scenarios/" in capsys.readouterr().err
+    assert main(["current", "digits"]) == 1
+
+    assert "there are none yet: `make scenario` adds one" in capsys.readouterr().err
 
 
 def test_history_gives_every_reason_in_full(history, capsys):
-    assert main(["history"], history) == 0
+    assert main(["history"]) == 0
 
     printed = capsys.readouterr().out
     assert max(map(len, printed.splitlines())) <= WIDTH_WITHOUT_TERMINAL
@@ -117,13 +118,13 @@ def test_history_gives_every_reason_in_full(history, capsys):
     assert "2026-05-31T12:00:00Z ingested flow batch 1" in as_words(printed).replace(" | ", " ")
 
 
-def test_history_says_what_became_of_a_challenge_and_why(environ, tmp_path, capsys):
-    registry = Registry(f"sqlite:///{tmp_path}/var/registry.db")
+def test_history_says_what_became_of_a_challenge_and_why(project, capsys):
+    registry = Registry(f"sqlite:///{project}/var/registry.db")
     payload = {"model": "moons:v1", "promote": False, "champion": "", "reasons": ["too slow", "note: served natively"]}
     registry.append("moons", "challenged", reason="started by hand", actor="retrain", payload=payload)
     registry.close()
 
-    assert main(["history", "moons"], environ) == 0
+    assert main(["history", "moons"]) == 0
 
     said = as_words(capsys.readouterr().out)
     assert "moons:v1 refused, so nothing serves yet, started because: started by hand" in said
@@ -131,15 +132,15 @@ def test_history_says_what_became_of_a_challenge_and_why(environ, tmp_path, caps
 
 
 def test_history_can_be_narrowed(history, capsys):
-    assert main(["history", "digits", "--kind", "ingested", "--json"], history) == 0
+    assert main(["history", "digits", "--kind", "ingested", "--json"]) == 0
     assert [event["reason"] for event in said_as_json(capsys)] == ["batch 1"]
 
-    assert main(["history", "--kind", "ingested", "--kind", "released", "--json"], history) == 0
+    assert main(["history", "--kind", "ingested", "--kind", "released", "--json"]) == 0
     assert [event["number"] for event in said_as_json(capsys)] == [1, 2]
 
 
 def test_history_as_json_is_the_events(history, capsys):
-    main(["history", "--json"], history)
+    main(["history", "--json"])
 
     said = said_as_json(capsys)
     assert said[0]["payload"] == {"rows": 100}
@@ -147,16 +148,16 @@ def test_history_as_json_is_the_events(history, capsys):
     assert said[1]["previous_hash"] == said[0]["hash"]
 
 
-def test_a_history_without_events_says_so(environ, capsys):
-    assert main(["history", "moons"], environ) == 0
+def test_a_history_without_events_says_so(capsys):
+    assert main(["history", "moons"]) == 0
     assert capsys.readouterr().out == "no such events\n"
 
 
-def test_a_reason_is_neither_markup_nor_an_order_to_the_terminal(environ, tmp_path, capsys):
-    registry = Registry(f"sqlite:///{tmp_path}/var/registry.db")
+def test_a_reason_is_neither_markup_nor_an_order_to_the_terminal(project, capsys):
+    registry = Registry(f"sqlite:///{project}/var/registry.db")
     registry.append("digits", "ingested", reason="[bold]loud[/bold] :smile: \x1b[2Jgone", actor="flow")
 
-    main(["history"], environ)
+    main(["history"])
 
     printed = capsys.readouterr().out
     assert "[bold]loud[/bold] :smile:" in as_words(printed)
@@ -175,35 +176,34 @@ def test_a_reason_is_neither_markup_nor_an_order_to_the_terminal(environ, tmp_pa
     ],
 )
 def test_at_tells_what_served_then(history, capsys, time, model):
-    assert main(["at", "digits", time, "--json"], history) == 0
+    assert main(["at", "digits", time, "--json"]) == 0
 
     said = said_as_json(capsys)
     assert (said and said["release"]["model"]) == model
 
 
 def test_at_names_the_time_when_nothing_served(history, capsys):
-    main(["at", "digits", "2026-05-31"], history)
+    main(["at", "digits", "2026-05-31"])
 
     assert capsys.readouterr().out == "no release of 'digits' serves at 2026-05-31T00:00:00+00:00\n"
 
 
 def test_a_time_that_is_none_is_answered_with_an_example(history, capsys):
-    assert main(["at", "digits", "yesterday"], history) == 1
+    assert main(["at", "digits", "yesterday"]) == 1
 
-    assert capsys.readouterr().err.startswith("releve: 'yesterday' is not a time; expected ISO 8601, for example 2026-")
+    assert capsys.readouterr().err.startswith("error: 'yesterday' is not a time; expected ISO 8601, for example 2026-")
 
 
 @pytest.fixture
-def lives(environ, tmp_path):
+def judged(project):
     """digits: v1 was accepted and released, v2 refused."""
     times = iter([NOON, NOON + timedelta(hours=1), NOON + timedelta(hours=2)])
-    registry = Registry(f"sqlite:///{tmp_path}/var/registry.db", clock=lambda: next(times))
+    registry = Registry(f"sqlite:///{project}/var/registry.db", clock=lambda: next(times))
     registry.append("digits", "challenged", reason="by hand", actor="flow", payload=a_challenge("v1", 0.951, True))
     release = RELEASE.model_copy(update={"scenario": "digits", "model": "digits:v1", "model_digest": "ab" * 32})
     registry.move("digits", "released", expected=None, release=release, reason=LONG, actor="ana")
     registry.append("digits", "challenged", reason="drift", actor="flow", payload=a_challenge("v2", 0.9, False))
     registry.close()
-    return environ
 
 
 EVALUATIONS = {
@@ -229,8 +229,8 @@ def a_challenge(version, accuracy, promote):
     }
 
 
-def test_models_tells_the_state_of_every_version_since_when_and_why(lives, capsys):
-    assert main(["models", "digits"], lives) == 0
+def test_models_tells_the_state_of_every_version_since_when_and_why(judged, capsys):
+    assert main(["models", "digits"]) == 0
 
     lines = capsys.readouterr().out
     assert "digits:v1 champion accuracy 0.951 900 2026-05-31T13:00:00Z" in as_words(lines)
@@ -238,8 +238,8 @@ def test_models_tells_the_state_of_every_version_since_when_and_why(lives, capsy
     assert max(map(len, lines.splitlines())) <= WIDTH_WITHOUT_TERMINAL
 
 
-def test_models_as_json_keeps_every_figure(lives, capsys):
-    assert main(["models", "digits", "--json"], lives) == 0
+def test_models_as_json_keeps_every_figure(judged, capsys):
+    assert main(["models", "digits", "--json"]) == 0
 
     first, second = said_as_json(capsys)
     assert (first["state"], first["reason"], first["gate"]) == ("champion", LONG, "a tie; keeps the champion")
@@ -255,25 +255,25 @@ def test_models_as_json_keeps_every_figure(lives, capsys):
     }
 
 
-def test_models_of_a_scenario_that_never_ran_says_so(environ, capsys):
-    assert main(["models", "moons"], environ) == 0
+def test_models_of_a_scenario_that_never_ran_says_so(capsys):
+    assert main(["models", "moons"]) == 0
     assert capsys.readouterr().out == "no model of 'moons' was judged yet\n"
 
-    assert main(["models", "moons", "--json"], environ) == 0
+    assert main(["models", "moons", "--json"]) == 0
     assert said_as_json(capsys) == []
 
 
 def test_models_names_the_event_that_no_life_can_contain(history, capsys):
-    assert main(["models", "digits"], history) == 1
+    assert main(["models", "digits"]) == 1
 
     assert "event 2 of 'digits' (released) moves digits:v1: 'unevaluated' cannot become" in capsys.readouterr().err
 
 
 def test_verify_counts_what_it_checked(history, capsys):
-    assert main(["verify"], history) == 0
+    assert main(["verify"]) == 0
     assert capsys.readouterr().out.startswith("2 events checked")
 
-    assert main(["verify", "digits", "--json"], history) == 0
+    assert main(["verify", "digits", "--json"]) == 0
     assert said_as_json(capsys) == {"events": 2}
 
 
@@ -283,75 +283,22 @@ def test_verify_fails_for_a_history_that_was_edited(history, tmp_path, capsys):
     with sqlite3.connect(tmp_path / "var" / "registry.db") as connection:
         connection.execute("UPDATE events SET reason = 'other' WHERE number = 1")
 
-    assert main(["verify"], history) == 1
-    assert capsys.readouterr().err.startswith("releve: event 1 of 'digits' was changed")
+    assert main(["verify"]) == 1
+    assert capsys.readouterr().err.startswith("error: event 1 of 'digits' was changed")
 
 
-def test_an_unavailable_registry_has_an_exit_code_of_its_own(environ, capsys):
-    away = {**environ, "RELEVE_REGISTRY_URL": "unheardof://ana:sesame@127.0.0.1/releve"}
+def test_an_unavailable_registry_has_an_exit_code_of_its_own(monkeypatch, capsys):
+    monkeypatch.setenv("RELEVE_REGISTRY_URL", "unheardof://ana:sesame@127.0.0.1/releve")
 
-    assert main(["verify"], away) == 2
+    assert main(["verify"]) == 2
 
     printed = capsys.readouterr().err
-    assert printed.startswith("releve: the registry at unheardof://ana:***@127.0.0.1/releve cannot be used")
+    assert printed.startswith("error: the registry at unheardof://ana:***@127.0.0.1/releve cannot be used")
 
 
-def test_a_bad_setting_is_a_message_too(environ, capsys):
-    assert main(["verify"], {**environ, "RELEVE_PREFECT_PORT": "many"}) == 1
+def test_a_bad_setting_is_a_message_too(monkeypatch, capsys):
+    monkeypatch.setenv("RELEVE_PREFECT_PORT", "many")
+
+    assert main(["verify"]) == 1
 
     assert "RELEVE_PREFECT_PORT is 'many'" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("argv", [[], ["unknown"], ["current"], ["at", "digits"]])
-def test_a_command_that_is_not_understood_explains_the_usage(environ, capsys, argv):
-    with pytest.raises(SystemExit) as stop:
-        main(argv, environ)
-
-    assert stop.value.code == 2
-    assert "usage: releve" in capsys.readouterr().err
-
-
-def test_the_help_names_every_command():
-    text = parser().format_help()
-
-    assert all(f"{name} " in text and command.help in " ".join(text.split()) for name, command in COMMANDS.items())
-
-
-def run(*argv, environ, **options):
-    command = [sys.executable, "-m", "releve", *argv]
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **environ}, capture_output=True, timeout=60, **options)
-
-
-def test_it_runs_as_a_module_without_a_terminal_and_without_a_traceback(history):
-    told = run("history", environ=history, text=True)
-    refused = run("current", "digit", environ=history, text=True)
-
-    assert (told.returncode, told.stderr) == (0, "")
-    assert all(word in told.stdout for word in LONG.split())
-    assert refused.returncode == 1
-    assert refused.stderr.splitlines() == ["releve: there is no scenario 'digit'; there are digits, moons"]
-
-
-@pytest.mark.parametrize("options", [[], ["--json"]])
-def test_a_reader_that_leaves_early_gets_no_traceback(history, options):
-    reading, writing = os.pipe()
-    os.close(reading)
-    command = [sys.executable, "-m", "releve", "history", *options]
-
-    left = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **history}, stdout=writing, stderr=subprocess.PIPE, timeout=60
-    )
-    os.close(writing)
-
-    assert left.stderr == b""
-
-
-def test_help_brings_no_heavy_library():
-    code = (
-        "import sys; from releve.__main__ import parser; parser().format_help(); "
-        "print({'sqlalchemy', 'rich', 'pandas', 'prefect', 'bentoml'} & set(sys.modules))"
-    )
-
-    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
-
-    assert answer.stdout.strip() == "set()"

@@ -1,0 +1,58 @@
+"""The table of commands, and how each of them ends: an error is one line on stderr and an exit code."""
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from releve.cli import onboard, operate, run, show
+from releve.core.errors import run_command
+
+USAGE_EXIT_CODE = 2
+
+COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Bring a table": (onboard.scenario, run.ingest, onboard.resubmit),
+    "Run": (run.monitor, run.retrain, run.release, run.rollback, run.lifecycle, run.backtest),
+    "Look": (show.page, show.card, show.current, show.at, show.history, show.models, show.verify),
+    "Operate": (operate.up, operate.down, operate.status, operate.rebuild, operate.archive),
+}  # by the panel of `releve --help` that lists them
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Without `arguments` they are those of the process."""
+    try:
+        return application()(args=arguments, prog_name="releve", standalone_mode=False) or 0
+    except Abort:
+        return 1
+    except TyperException as error:  # Typer's own words, in the form of every other error
+        message = error.format_message().rstrip(".")
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "releve"
+        print(f"error: {message[:1].lower()}{message[1:]}; see `{command} --help`", file=sys.stderr)
+        return USAGE_EXIT_CODE
+
+
+def application() -> typer.Typer:
+    """Build the Typer application. Its tracebacks are Python's own: Rich's would print locals, which hold secrets."""
+    app = typer.Typer(
+        help="Train, judge, release and watch models, and ask what happened.",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(lambda: None)
+    for panel, commands in COMMANDS.items():
+        for command in commands:
+            app.command(rich_help_panel=panel)(_ending_in_one_line(command))
+    return app
+
+
+def _ending_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def wrapped(*arguments: object, **options: object) -> None:
+        if code := run_command(lambda: command(*arguments, **options)):
+            raise typer.Exit(code)
+
+    return wrapped

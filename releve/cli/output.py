@@ -1,0 +1,52 @@
+"""What commands share: the settings of this process, tables for people, JSON for machines."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from releve.core.settings import Settings
+
+WIDTH_WITHOUT_TERMINAL = 120  # columns, in a log or a pipe
+
+ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A folder of scenarios/.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def read_settings() -> Settings:
+    """Read the environment of this process."""
+    return Settings.from_environ(os.environ, cwd=Path.cwd())
+
+
+def begin(scenario: str) -> Settings:
+    """Read the settings, and fix the commit whose params and schema this command uses; stderr names it."""
+    from releve.adapters.git_dvc.committed import begin_run
+
+    return begin_run(read_settings(), scenario, tell=lambda line: print(line, file=sys.stderr, flush=True))
+
+
+def print_json(value: object) -> None:
+    """Print a value that JSON can hold."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows below `heads`. Long text is wrapped, never cut, and never read as markup or terminal control."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*heads)
+    for column in table.columns:
+        column.overflow = "fold"
+    for row in rows:
+        table.add_row(*(Text(_printable(str(cell))) for cell in row))
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL).print(table)
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)

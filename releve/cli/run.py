@@ -1,0 +1,111 @@
+"""Commands that run a flow now, seen by the running Prefect server, and the backtest, which needs no server."""
+
+import importlib
+import logging
+import os
+from typing import Annotated
+
+import typer
+
+from releve.cli.output import ScenarioName, begin, read_settings
+from releve.core.errors import Unavailable
+from releve.core.settings import Settings
+
+BY_HAND = "started by hand"
+Reason = Annotated[str, typer.Option(help="Why, for the history.")]
+
+
+def ingest(scenario: ScenarioName) -> None:
+    """Version the files that wait in var/incoming/SCENARIO."""
+    run_flow("ingest", scenario)
+
+
+def monitor(scenario: ScenarioName) -> None:
+    """Compare new answers with the champion's data: drift, realised quality, is a retraining due?"""
+    run_flow("monitor", scenario)
+
+
+def retrain(scenario: ScenarioName, reason: Reason = BY_HAND) -> None:
+    """Train a challenger, let the gate judge it, and release it when it is accepted."""
+    run_flow("retrain", scenario, reason=reason)
+
+
+def release(
+    scenario: ScenarioName,
+    model: Annotated[str | None, typer.Option(help="The newest challenger where left out.", show_default=False)] = None,
+) -> None:
+    """Release a challenger that the gate accepted."""
+    run_flow("release", scenario, model=model)
+
+
+def rollback(scenario: ScenarioName, reason: Reason = BY_HAND) -> None:
+    """Go back to the release before."""
+    run_flow("rollback", scenario, reason=reason)
+
+
+def lifecycle(scenario: ScenarioName) -> None:
+    """Run the whole loop once: ingest, monitor, and where it is due retrain and release."""
+    run_flow("lifecycle", scenario)
+
+
+def backtest(
+    scenario: ScenarioName,
+    write: Annotated[
+        bool, typer.Option("--write", help="Set the recommended policy in the scenario's params.yaml.")
+    ] = False,
+) -> None:
+    """Play retraining policies over the scenario's own history, and recommend one."""
+    settings = begin(scenario)
+    from rich.console import Console
+    from rich.table import Table
+
+    from releve.reporting.backtest_text import HEADS, advice, lines, summary
+    from tasks.backtest import backtest as run_backtest
+
+    done = run_backtest(settings, scenario, write=write, progress=lambda line: print(line, flush=True))
+    table = Table(*HEADS, title=f"Backtest of {done.found['scenario']}", caption=summary(done.found))
+    for cells in lines(done.found):
+        table.add_row(*cells)
+    console = Console()
+    console.print(table)
+    console.print(advice(done.found), f"\nWritten: {done.folder}", markup=False)
+
+
+def run_flow(name: str, scenario: str, **parameters: object) -> None:
+    """Run a flow here and now, and print what its final state says.
+
+    A challenger that the gate refused is no failure. Raises what the flow raised, Unavailable without a server.
+    """
+    from releve.adapters.git_dvc.committed import read_committed
+
+    settings = read_settings()
+    read_committed(settings, scenario)  # before Prefect, which would refuse a bad name with a traceback
+    _connect(settings)
+    import httpx
+
+    try:
+        flow = getattr(importlib.import_module(f"flows.{name}"), name)
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_not_an_error_of_a_run)
+        state = flow(scenario, **parameters, return_state=True)
+        state.result()
+    except httpx.HTTPError as error:
+        raise Unavailable(f"the Prefect server did not do what a run asks of it: {error}; its log says why") from error
+    print(state.message or f"{name} of {scenario}: {state.name}", flush=True)
+
+
+def _connect(settings: Settings) -> None:
+    """Point Prefect at the server: the one of PREFECT_API_URL, or the local stack's."""
+    from releve.adapters.local_stack.ports import answers_http
+    from releve.adapters.local_stack.stack import prefect_env
+
+    if not os.environ.get("PREFECT_API_URL"):
+        if not answers_http(settings.prefect_port, "/api/health"):
+            raise Unavailable(f"no Prefect server answers on port {settings.prefect_port}; start it with `make up`")
+        os.environ.update(prefect_env(settings))
+    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "INFO"
+
+
+def _not_an_error_of_a_run(record: logging.LogRecord) -> bool:
+    """Leave errors of flow and task runs to the Prefect UI: the command prints the one that ends it, once."""
+    return record.levelno < logging.ERROR or not record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))

@@ -1,0 +1,206 @@
+"""Commands that ask: which release serves, what happened and why. Tables for people, `--json` for machines."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from releve.cli.output import AsJson, ScenarioName, begin, print_json, print_table, read_settings
+from releve.core.errors import BadInput, NotFound
+from releve.core.names import SCENARIO_NAME
+from releve.core.settings import Settings
+
+if TYPE_CHECKING:
+    from releve.adapters.registry.registry import Current, Registry
+    from releve.domain.registry.chain import Event
+
+AnyScenario = Annotated[str | None, typer.Argument(metavar="[SCENARIO]", help="All if left out.", show_default=False)]
+
+
+def current(scenario: ScenarioName, json: AsJson = False) -> None:
+    """Which release serves now."""
+    with _registry(scenario) as registry:
+        _print_release(registry.current(scenario), scenario, moment="now", json=json)
+
+
+def at(
+    scenario: ScenarioName,
+    time: Annotated[str, typer.Argument(metavar="TIME", help="Such as 2026-05-31T14:00:00+02:00; UTC without a zone.")],
+    json: AsJson = False,
+) -> None:
+    """Which release served at a time."""
+    try:
+        when = datetime.fromisoformat(time)
+    except ValueError:
+        raise BadInput(f"{time!r} is not a time; expected ISO 8601, for example 2026-05-31T14:00:00+02:00") from None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    with _registry(scenario) as registry:
+        _print_release(registry.at(scenario, when), scenario, moment=f"at {when.isoformat()}", json=json)
+
+
+def history(
+    scenario: AnyScenario = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Only events of this kind; may be repeated.")] = None,
+    json: AsJson = False,
+) -> None:
+    """What happened, by whom and why, oldest first."""
+    with _registry(scenario) as registry:
+        events = registry.events(scenario, kinds=kind or None)
+    if json:
+        print_json([event.as_dict() for event in events])
+    elif not events:
+        print("no such events")
+    else:
+        rows = [
+            (event.scenario, event.number, _to_the_second(event.at), event.kind, event.actor, _what_happened(event))
+            for event in events
+        ]
+        print_table(("scenario", "event", "at", "kind", "actor", "reason"), rows)
+
+
+def models(scenario: ScenarioName, json: AsJson = False) -> None:
+    """Every model version that was judged, and its state."""
+    from releve.core.formatting import format_score
+    from releve.domain.registry.lifecycle import ModelVersionStatus
+
+    with _registry(scenario) as registry:
+        known = list_models(registry.events(scenario))
+    if json:
+        print_json(known)
+    elif not known:
+        print(f"no model of {scenario!r} was judged yet")
+    else:
+        rows = [
+            (
+                model["model"],
+                model["state"],
+                model["metric"],
+                format_score(model["score"]),
+                model["rows"],
+                _to_the_second(model["since"]),
+                ModelVersionStatus(model["state"], model["since"], model["reason"], model["gate"]).told,
+            )
+            for model in known
+        ]
+        print_table(("model", "state", "metric", "score", "rows", "since", "reason"), rows)
+
+
+def list_models(events: "Sequence[Event]") -> list[dict[str, Any]]:
+    """Return a line per model version, in the order of their first challenges. Raises Conflict for a forbidden move."""
+    from releve.domain.evaluation.evaluation import headline
+    from releve.domain.registry.chain import CHALLENGED
+    from releve.domain.registry.lifecycle import model_version_statuses
+
+    challenges = {event.payload["model"]: event.payload for event in events if event.kind == CHALLENGED}
+    return [
+        {
+            "model": model,
+            "state": status.state,
+            "metric": (known := headline(challenges[model]["evaluation"])).metric,
+            "score": known.score.value,
+            "rows": challenges[model]["rows"],
+            "since": status.since,
+            "reason": status.reason,
+            "gate": status.gate,
+        }
+        for model, status in model_version_statuses(events).items()
+    ]
+
+
+def verify(scenario: AnyScenario = None, json: AsJson = False) -> None:
+    """Check that the history is as it was written."""
+    with _registry(scenario) as registry:
+        checked = registry.verify(scenario)
+    if json:
+        print_json({"events": checked})
+    else:
+        print(f"{checked} events checked: every hash holds, every release is where its last move put it")
+
+
+def card(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="SCENARIO:VERSION, as `releve models` lists them.")],
+    html: Annotated[Path | None, typer.Option(help="Write an HTML page to this file instead.")] = None,
+) -> None:
+    """Print what a model version is for, made of and worth: its model card, as Markdown."""
+    from releve.adapters.files import write_bytes
+    from releve.reporting.html import render_html
+    from releve.reporting.markdown import render_markdown
+    from tasks.reporting.cards import card_of
+
+    found = card_of(read_settings(), model)
+    if html is None:
+        print(render_markdown(found))
+    else:
+        write_bytes(html.resolve(), render_html(found).encode())
+        print(f"written to {html.resolve()}; {found.missing} things are MISSING")
+
+
+def page(
+    scenario: ScenarioName,
+    html: Annotated[Path | None, typer.Option(help="Write to this file instead of var/pages/SCENARIO.html.")] = None,
+) -> None:
+    """Write the scenario's page: quality, drift, decisions, costs."""
+    from tasks.reporting.page import write_page
+
+    print(write_page(begin(scenario), scenario, path=html))
+
+
+def serving_model(scenario: str, settings: Settings) -> str:
+    """Say which model serves, or why none does and what to do."""
+    from releve.domain.gate.verdicts import nothing_serves
+    from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN
+
+    with _registry(None, settings) as registry:
+        if serving := registry.current(scenario):
+            return f"{serving.release.model} serves {scenario}"
+        return nothing_serves(scenario, registry.events(scenario, kinds=(CHALLENGED, ARCHIVED, WITHDRAWN)))
+
+
+@contextmanager
+def _registry(scenario: str | None, settings: Settings | None = None) -> "Iterator[Registry]":
+    """Open the registry. Raises NotFound for a scenario with neither a folder in the project nor events."""
+    from releve.adapters.registry.registry import Registry
+
+    settings = settings or read_settings()
+    registry = Registry(settings.registry_url)
+    try:
+        if scenario is not None:
+            folders = {path.name for path in (settings.project / "scenarios").glob("*/")}
+            known = {name for name in folders if SCENARIO_NAME.fullmatch(name)} | set(registry.scenarios())
+            if scenario not in known:
+                there = (
+                    f"there are {', '.join(sorted(known))}" if known else "there are none yet: `make scenario` adds one"
+                )
+                raise NotFound(f"there is no scenario {scenario!r}; {there}")
+        yield registry
+    finally:
+        registry.close()
+
+
+def _print_release(current: "Current | None", scenario: str, *, moment: str, json: bool) -> None:
+    if json:
+        print_json(current.as_dict() if current else None)
+    elif current is None:
+        print(f"no release of {scenario!r} serves {moment}")
+    else:
+        rows = [*current.release.as_dict().items(), ("since", current.since), ("event", current.number)]
+        print_table((current.release.scenario, moment), [row for row in rows if row[0] != "scenario"])
+
+
+def _what_happened(event: "Event") -> str:
+    """The reason; for a challenge the gate's verdict and reasons too."""
+    from releve.domain.gate.verdicts import verdict
+    from releve.domain.registry.chain import CHALLENGED
+
+    if event.kind != CHALLENGED:
+        return event.reason
+    challenge = event.payload
+    reasons = "\n".join(f"- {reason}" for reason in challenge["reasons"])
+    return f"{challenge['model']} {verdict(challenge)}, started because: {event.reason}\n{reasons}"
+
+
+def _to_the_second(at: str) -> str:
+    return at[:19] + "Z"

@@ -1,0 +1,98 @@
+"""How every command is found, and how it ends."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from releve.cli.app import COMMANDS, main
+from tests.tables import ROOT
+
+HEAVY = {"pandas", "numpy", "sklearn", "prefect", "dvc", "evidently", "bentoml"}
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    (tmp_path / "scenarios" / "moons").mkdir(parents=True)
+    monkeypatch.setenv("RELEVE_PROJECT", str(tmp_path))
+    monkeypatch.delenv("RELEVE_HOME", raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_the_help_lists_every_command_in_its_panel(capsys):
+    assert main(["--help"]) == 0
+
+    panels = capsys.readouterr().out.split("╭")[2:]
+    assert len(panels) == len(COMMANDS)
+    for (panel, commands), text in zip(COMMANDS.items(), panels, strict=True):
+        assert panel in text.splitlines()[0]
+        for command in commands:
+            assert f"│ {command.__name__} " in text
+            assert command.__doc__.partition("\n")[0] in text
+
+
+@pytest.mark.parametrize("command", [command for commands in COMMANDS.values() for command in commands])
+def test_every_command_says_what_it_takes(command, capsys):
+    assert main([command.__name__, "--help"]) == 0
+
+    assert f"Usage: releve {command.__name__}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "missing command; see `releve --help`"),
+        (["curent"], "no such command 'curent'. Did you mean 'current'?; see `releve --help`"),
+        (["current"], "missing argument 'SCENARIO'; see `releve current --help`"),
+        (["at", "moons"], "missing argument 'TIME'; see `releve at --help`"),
+        (["retrain", "moons", "again"], "got unexpected extra argument(s) (again); see `releve retrain --help`"),
+        (
+            ["current", "moons", "--jsn"],
+            "no such option: --jsn (Possible options: --json); see `releve current --help`",
+        ),
+    ],
+)
+def test_a_command_that_is_not_understood_is_told_in_one_line(arguments, message, capsys):
+    assert main(arguments) == 2
+
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", f"error: {message}\n")
+
+
+def run(*argv, **options):
+    options = {"capture_output": True, "text": True} | options
+    return subprocess.run([sys.executable, "-m", "releve", *argv], cwd=ROOT, timeout=60, **options)
+
+
+def test_it_runs_as_a_module_without_a_terminal_and_without_a_traceback():
+    known, unknown = run("history"), run("current", "digit")
+
+    assert (known.returncode, known.stdout, known.stderr) == (0, "no such events\n", "")
+    assert unknown.returncode == 1
+    assert unknown.stderr.splitlines() == ["error: there is no scenario 'digit'; there are moons"]
+
+
+@pytest.mark.parametrize("options", [["history"], ["history", "--json"], ["--help"]])
+def test_a_reader_that_leaves_early_gets_no_traceback(options):
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    left = run(*options, capture_output=False, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+
+    assert left.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["current", "moons"], ["scenario"]])
+def test_a_question_loads_no_heavy_library(arguments):
+    code = f"""
+import sys
+from releve.cli.app import main
+main({arguments!r})
+print("loaded:", sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)
+"""
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert done.stderr.splitlines()[-1] == "loaded: []"

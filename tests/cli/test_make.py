@@ -1,0 +1,96 @@
+"""What people give to make arrives at the command as they typed it, whatever letters it has."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.tables import ROOT
+
+ODD = [
+    "price ($)",
+    "$(shell touch made)",
+    "a$$b $x ${HOME} $(HOME) $@ $(unclosed",
+    "it's",
+    'say "so"',
+    "a;touch made",
+    "back\\slash \\",
+    "`touch made` & | > < * ? [x] ~ ! # %",
+    "-dash",
+    "ü 名",
+    "two\nlines",
+    "two  spaces ",
+]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder in which make finds everything set up, and `releve` prints what it was given."""
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("requirements.lock", "pyproject.toml", ".venv/.releve-setup"):
+        (tmp_path / name).touch()
+    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    (tmp_path / "releve.py").write_text("import json, os, sys\nprint(json.dumps([sys.argv[1:], dict(os.environ)]))\n")
+    return tmp_path
+
+
+def make(folder, target, *, environ=None, **variables):
+    """The arguments and the environment of the command that `make target` runs."""
+    given = [f"{name}={value}" for name, value in variables.items()]
+    done = subprocess.run(
+        ["make", "--no-print-directory", target, *given],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": "/home/somebody"} | (environ or {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize("how", ["as a variable", "in the environment"])
+def test_every_letter_arrives(folder, value, how):
+    given = dict.fromkeys(("NAME", "DATA", "TARGET", "TIME", "ID", "SET"), value)
+
+    variables, environ = (given, {}) if how == "as a variable" else ({}, given)
+    arguments, _ = make(folder, "scenario", environ=environ, **variables)
+
+    options = [f"--{name.lower()}={value}" for name in ("DATA", "TARGET", "TIME", "ID")]
+    assert arguments == ["scenario", *options, "--task=", f"--set={value}", "--", value]
+    assert not (folder / "made").exists()
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_every_letter_arrives_at_the_other_commands_too(folder, value):
+    assert make(folder, "resubmit", SCENARIO=value, BATCH=value)[0] == ["resubmit", "--", value, value]
+    assert make(folder, "page", SCENARIO=value, HTML=value)[0] == ["page", f"--html={value}", "--", value]
+    assert make(folder, "retrain", SCENARIO=value)[0] == ["retrain", "--", value]
+    assert make(folder, "card", MODEL=value, HTML=f"./{value}")[0] == ["card", f"--html=./{value}", "--", value]
+    assert make(folder, "archive", SCENARIO="x", RELEVE_HOME=value)[1]["RELEVE_HOME"] == value
+
+
+@pytest.mark.parametrize("target", ["monitor", "retrain", "release", "rollback", "lifecycle", "rebuild", "backtest"])
+def test_the_bundled_scenario_is_meant_where_none_is_named(folder, target):
+    assert make(folder, target)[0] == [target, "--", "digits"]
+
+
+def test_what_is_left_out_stays_out(folder):
+    arguments, environ = make(folder, "backtest", WRITE="1")
+
+    assert arguments == ["backtest", "--write", "--", "digits"]
+    assert environ.keys().isdisjoint({"NAME", "TARGET", "TIME", "ID", "SET", "HTML", "RELEVE_HOME"})
+
+
+@pytest.mark.parametrize(
+    ("home", "html", "file"),
+    [({}, "a b.html", "var/cards/a b.html"), ({"RELEVE_HOME": "/x"}, "c.html", "/x/cards/c.html"), ({}, "./c", "./c")],
+)
+def test_a_card_without_a_folder_of_its_own_goes_to_the_others(folder, home, html, file):
+    assert make(folder, "card", MODEL="churn:1", HTML=html, **home)[0] == ["card", f"--html={file}", "--", "churn:1"]
+    assert make(folder, "card", MODEL="churn:1")[0] == ["card", "--", "churn:1"]
