@@ -55,9 +55,13 @@ def learn(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, *, seed: i
 
 def answer(model: Any, rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
     """What `learn`'s model says of `rows`: a probability per class of the schema, in its order; or VALUE."""
+    return answer_features(model, _features(rows, schema), schema)
+
+
+def answer_features(model: Any, features: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
+    """Answer the rows of a `model_frame` as `answer` does."""
     import pandas as pd
 
-    features = _features(rows, schema)
     if schema.target.task == REGRESSION:
         return pd.DataFrame({VALUE: model.predict(features)})
     found = pd.DataFrame(model.predict_proba(features), columns=model.classes_.tolist())
