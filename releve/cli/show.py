@@ -182,7 +182,7 @@ def _registry(scenario: str | None, settings: Settings | None = None) -> "Iterat
 
 def _print_release(current: "Current | None", scenario: str, *, moment: str, json: bool) -> None:
     if json:
-        print_json(current.as_dict() if current else None)
+        print_json(current and {"release": current.release.as_dict(), "number": current.number, "since": current.since})
     elif current is None:
         print(f"no release of {scenario!r} serves {moment}")
     else:

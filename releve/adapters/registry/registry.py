@@ -46,10 +46,6 @@ class Current:
     number: int
     since: str  # ISO 8601, UTC
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON output."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class _Draft:
