@@ -11,6 +11,7 @@ from releve.adapters.compute import open_workers
 from releve.adapters.files import check_scenario_text, write_bytes, write_json
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_history import DataHistory
+from releve.adapters.yaml_files import with_settings
 from releve.core.errors import BadInput, ReleveError
 from releve.core.params import Params
 from releve.core.settings import Settings
@@ -21,7 +22,6 @@ from releve.domain.backtest.results import check_scorable, figures
 from releve.domain.backtest.variants import Policy, policies
 from releve.domain.backtest.walk_forward import Course, course, cut
 from releve.domain.evaluation.metrics import resolve
-from releve.domain.onboarding.params_edit import with_settings
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.training import search_spaces, trials
 from releve.domain.training.search_spaces import Candidate
@@ -158,8 +158,8 @@ def write_recommended(settings: Settings, scenario: str, found: dict[str, Any]) 
     """
     path = ScenarioFiles(settings.project, scenario).folder / "params.yaml"
     wanted = recommended_settings(found)
-    text = with_settings(path.read_text(encoding="utf-8"), wanted, source=f"scenarios/{scenario}/params.yaml")
     try:
+        text = with_settings(path.read_text(encoding="utf-8"), wanted, source=f"scenarios/{scenario}/params.yaml")
         check_scenario_text(settings.project, scenario, text)
     except BadInput as error:
         by_hand = ", ".join(f"{key}: {value}" for key, value in wanted.items())

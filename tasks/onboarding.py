@@ -11,6 +11,7 @@ import yaml
 from releve.adapters.files import PipelineInputs, file_digest, read_params, write_bytes, write_inputs
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.tables.file_types import TableSample, read_sample
+from releve.adapters.yaml_files import pipeline_text
 from releve.core.config_hint import command_hint
 from releve.core.errors import BadInput, Conflict, NotFound, explained_storage
 from releve.core.names import check_scenario_name
@@ -18,7 +19,6 @@ from releve.core.params import Ingest, merge, parse
 from releve.core.settings import Settings
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.onboarding.findings import Finding, in_order
-from releve.domain.onboarding.pipeline_file import pipeline_text
 from releve.domain.onboarding.rejections import Rejections, no_rows, rejection_findings, rejections_of
 from releve.domain.onboarding.settings import as_sections
 from releve.domain.onboarding.table import Described, Roles, Sample, describe

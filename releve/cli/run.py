@@ -108,4 +108,6 @@ def _connect(settings: Settings) -> None:
 
 def _not_an_error_of_a_run(record: logging.LogRecord) -> bool:
     """Leave errors of flow and task runs to the Prefect UI: the command prints the one that ends it, once."""
-    return record.levelno < logging.ERROR or not record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
+    if not record.name.startswith(("prefect.flow_runs", "prefect.task_runs")):
+        return True
+    return record.levelno < logging.ERROR and not record.getMessage().startswith("Finished in state Failed")

@@ -14,8 +14,8 @@ from releve.adapters.files import write_parquet
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git
 from releve.adapters.prediction_ledger import LedgerWriter
 from releve.adapters.registry.registry import Registry
+from releve.adapters.yaml_files import pipeline_text
 from releve.core.settings import Settings
-from releve.domain.onboarding.pipeline_file import pipeline_text
 from tasks.ingestion.batches import IngestedBatch, read_batches
 from tasks.places import ScenarioFiles, ScenarioState
 from tests.repositories import commit, write

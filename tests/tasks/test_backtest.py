@@ -45,7 +45,7 @@ def test_a_backtest_of_ingested_batches_leaves_its_figures_a_page_and_a_picture(
 
 def test_params_that_would_be_wrong_with_what_is_recommended_stay_as_they_were(fresh):
     path = fresh.root / "scenarios" / SHOP / "params.yaml"
-    before = path.read_text() + "\ntrigger:  # of ours\n  {policy: two_key}\n"
+    before = path.read_text() + "\ntrigger: [two_key]  # of ours\n"
     path.write_text(before)
     found = {"recommended": {"policy": "static"}, "policies": [{"name": "static", "settings": STATIC.settings}]}
 

@@ -8,10 +8,10 @@ import yaml
 
 from releve.adapters.files import read_inputs, read_params, read_schema, scenario_names
 from releve.adapters.git_dvc.scenario_branch import git
+from releve.adapters.yaml_files import pipeline_text
 from releve.cli.app import main
 from releve.core.errors import BadInput, Conflict, NotFound
 from releve.core.settings import Settings
-from releve.domain.onboarding.pipeline_file import pipeline_text
 from releve.domain.onboarding.settings import read_override
 from releve.domain.onboarding.table import Roles
 from releve.domain.schema.columns import COMMON_KEYS, TYPES
