@@ -15,8 +15,8 @@ from flows.pages import publish
 from flows.release import put_into_service
 from releve.core.formatting import format_score
 from releve.core.settings import Settings
-from releve.domain.evaluation.evaluation import headline, score_of
-from releve.domain.evaluation.intervals import Interval, format_interval
+from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.evaluation.intervals import format_interval
 from releve.domain.gate import verdicts
 from tasks.ingestion import harvest as harvest_step
 from tasks.ingestion.ingest import Ingestion, check_refusals
@@ -73,15 +73,14 @@ def concluded(scenario: str, challenger: Challenger, *, released: bool, result: 
 def show_challenge(scenario: str, challenger: Challenger) -> None:
     """What the gate decided, with its figures."""
     verdict = verdicts.verdict(asdict(challenger))
-    known = headline(challenger.evaluation)
-    lines = [f"| **challenger** `{challenger.model}` | {format_score(known.score.value)} | |"]
-    for name, other in challenger.evaluation["against"].items():
-        gain = other["gain"]
-        lines.append(f"| {name} | {format_score(score_of(other))} | {format_interval(Interval(**gain))} |")
-    table = "\n".join([f"| model | {known.metric} | gain over it |", "|---|---|---|", *lines])
+    found = Evaluation.model_validate(challenger.evaluation)
+    lines = [f"| **challenger** `{challenger.model}` | {format_score(found.score.value)} | |"]
+    for name, other in found.against.items():
+        lines.append(f"| {name} | {format_score(other.score)} | {format_interval(other.gain)} |")
+    table = "\n".join([f"| model | {found.metric} | gain over it |", "|---|---|---|", *lines])
     reasons = "\n".join(f"- {plain(reason)}" for reason in challenger.reasons)
     create_markdown_artifact(
-        f"# {scenario}: {verdict}\n\n{challenger.evaluation['holdout_rows']} rows of holdout\n\n{table}\n\n{reasons}",
+        f"# {scenario}: {verdict}\n\n{found.holdout_rows} rows of holdout\n\n{table}\n\n{reasons}",
         key=key_of("gate", scenario),
         description=verdict,
     )

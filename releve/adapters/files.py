@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from pydantic import BaseModel
 
+from releve.core.documents import D, parse_document
 from releve.core.errors import BadInput, DiskFull, NotFound, StorageRefused, explained_storage
 from releve.core.names import check_scenario_name
 from releve.core.params import Params, merge, parse
@@ -133,6 +135,16 @@ def write_bytes(path: Path, content: bytes) -> None:
             with suppress(OSError):
                 beside.unlink(missing_ok=True)
             raise
+
+
+def read_document(path: Path, model: type[D]) -> D:
+    """Read a JSON document. Raises BadInput naming the file and the key that is missing, unknown or wrong."""
+    return parse_document(path.read_text(encoding="utf-8"), model, source=_named(path))
+
+
+def write_document(path: Path, document: BaseModel) -> None:
+    """Write a document as indented JSON."""
+    write_json(path, document.model_dump(mode="json"))
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -90,7 +90,7 @@ def models(scenario: ScenarioName, json: AsJson = False) -> None:
 
 def list_models(events: "Sequence[Event]") -> list[dict[str, Any]]:
     """Return a line per model version, in the order of their first challenges. Raises Conflict for a forbidden move."""
-    from releve.domain.evaluation.evaluation import headline
+    from releve.domain.evaluation.evaluation import Evaluation
     from releve.domain.registry.chain import CHALLENGED
     from releve.domain.registry.lifecycle import model_version_statuses
 
@@ -99,7 +99,7 @@ def list_models(events: "Sequence[Event]") -> list[dict[str, Any]]:
         {
             "model": model,
             "state": status.state,
-            "metric": (known := headline(challenges[model]["evaluation"])).metric,
+            "metric": (known := Evaluation.model_validate(challenges[model]["evaluation"])).metric,
             "score": known.score.value,
             "rows": challenges[model]["rows"],
             "since": status.since,

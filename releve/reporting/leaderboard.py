@@ -1,12 +1,10 @@
 """The leaderboard: a line per scenario, and by how much each challenger beats whom."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from releve.core.formatting import format_score
-from releve.domain.evaluation.evaluation import CHAMPION, Headline, headline, score_of
-from releve.domain.evaluation.intervals import Interval, format_interval
+from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.evaluation.intervals import format_interval
 from releve.reporting.blocks import Block, IntervalBar, IntervalChart, ReportPage, ReportSection, TableBlock, TextBlock
 
 HEADS = (
@@ -25,35 +23,24 @@ class Result:
     """What evaluation.json says of a scenario's newest challenger."""
 
     scenario: str
-    evaluation: Mapping[str, Any]
-
-    @property
-    def known(self) -> Headline:
-        return headline(self.evaluation)
+    evaluation: Evaluation
 
     @property
     def line(self) -> tuple[str, ...]:
         """A cell per head."""
-        known = self.known
-        interval = f"{format_score(known.score.low)} to {format_score(known.score.high)}"
-        rows = (str(self.evaluation["rows"]), str(known.rows))
-        return self.scenario, *rows, known.metric, format_score(known.score.value), interval, self.best_baseline
+        found = self.evaluation
+        interval = f"{format_score(found.score.low)} to {format_score(found.score.high)}"
+        rows = (str(found.rows), str(found.holdout_rows))
+        return self.scenario, *rows, found.metric, format_score(found.score.value), interval, self.best_baseline
 
     @property
     def best_baseline(self) -> str:
         """Its name and its score; "" where there is none to beat."""
-        naive = {name: score_of(other) for name, other in self.others if self._is_to_beat(name, other)}
-        best = max(naive, key=lambda name: self.evaluation.get("sign", 1) * naive[name], default="")
-        return f"{best} {format_score(naive[best])}" if best else ""
-
-    @property
-    def others(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Whom it was compared with, by name."""
-        yield from self.evaluation["against"].items()
-
-    @staticmethod
-    def _is_to_beat(name: str, other: Mapping[str, Any]) -> bool:
-        return name != CHAMPION and bool(other.get("must_beat", True))
+        naive = {name: other.score for name, other in self.evaluation.baselines_to_beat}
+        if not naive:
+            return ""
+        best = max(naive, key=lambda name: self.evaluation.sign * naive[name])
+        return f"{best} {format_score(naive[best])}"
 
 
 def build(results: tuple[Result, ...]) -> ReportPage:
@@ -66,28 +53,19 @@ def build(results: tuple[Result, ...]) -> ReportPage:
 
 
 def _section(result: Result) -> ReportSection:
-    known = result.known
+    found = result.evaluation
     rows = tuple(
         (
             name,
-            format_score(score_of(other)),
-            format_interval(gain) if (gain := _gain(other)) else "",
-            "" if name == CHAMPION or result._is_to_beat(name, other) else "for comparison only",
+            format_score(other.score),
+            format_interval(other.gain),
+            "" if other.must_beat else "for comparison only",
         )
-        for name, other in result.others
+        for name, other in found.against.items()
     )
-    first = [] if CHAMPION in dict(result.others) else [TextBlock(("There was no champion to compare with.",))]
-    heads = ("compared with", known.metric, "gain over it", "")
-    blocks: list[Block] = [*first, TableBlock(heads, rows), _picture(result)]
-    return ReportSection(f"{result.scenario}: {known.metric} {format_score(known.score.value)}", tuple(blocks))
-
-
-def _picture(result: Result) -> IntervalChart:
-    known = [(name, _gain(other)) for name, other in result.others]
-    bars = tuple(IntervalBar(name, gain.value, gain.low, gain.high) for name, gain in known if gain)
-    return IntervalChart(f"Gain in {result.known.metric} over each; positive is better", bars)
-
-
-def _gain(other: Mapping[str, Any]) -> Interval | None:
-    said = other.get("gain")
-    return Interval(said["value"], said["low"], said["high"]) if said else None
+    first = [] if found.champion else [TextBlock(("There was no champion to compare with.",))]
+    heads = ("compared with", found.metric, "gain over it", "")
+    bars = tuple(IntervalBar(name, one.gain.value, one.gain.low, one.gain.high) for name, one in found.against.items())
+    picture = IntervalChart(f"Gain in {found.metric} over each; positive is better", bars)
+    blocks: list[Block] = [*first, TableBlock(heads, rows), picture]
+    return ReportSection(f"{result.scenario}: {found.metric} {format_score(found.score.value)}", tuple(blocks))

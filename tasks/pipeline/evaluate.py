@@ -10,13 +10,13 @@ from releve.adapters.models.model_store import ModelStore
 from releve.core.formatting import format_score
 from releve.domain.evaluation import judging
 from releve.domain.evaluation.baselines import describe_baseline
+from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import rounded
-from releve.domain.evaluation.judging import Case
+from releve.domain.evaluation.judging import Case, check_comparable
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.rolling_origin import Fold, numbered
 from releve.domain.evaluation.scored_predictions import ScoredPredictions, in_classes
 from releve.domain.evaluation.slices import check_slices
-from releve.domain.gate.comparable import check_comparable
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.training.learning import VALUE
 from tasks.pipeline.fairness import find_unfairness
@@ -33,12 +33,10 @@ def evaluate(stage: Stage) -> None:
 
     found = judge(case)
 
-    write_json(stage.files.evaluation, all_rounded(found))
+    write_json(stage.files.evaluation, all_rounded(found.model_dump(mode="json")))
     write_json(stage.files.metrics, all_rounded(_summary(found)))
-    others = ", ".join(
-        f"{describe_baseline(name)} {format_score(other['score'])}" for name, other in found["against"].items()
-    )
-    print(f"{found['metric']} {format_score(found['challenger']['score'])} on {found['holdout_rows']} rows; {others}")
+    others = ", ".join(f"{describe_baseline(name)} {format_score(one.score)}" for name, one in found.against.items())
+    print(f"{found.metric} {format_score(found.score.value)} on {found.holdout_rows} rows; {others}")
 
 
 def gather(stage: Stage) -> Case:
@@ -58,10 +56,10 @@ def gather(stage: Stage) -> Case:
     return Case(rows, folds, mine, champion, schema, gate, BootstrapConfig.of(stage.params.statistics))
 
 
-def judge(case: Case) -> dict[str, Any]:
-    """evaluation.json; `releve.domain.gate.challenge.read_challenge` reads it."""
+def judge(case: Case) -> Evaluation:
+    """The whole evaluation, fairness included."""
     fairness, unknown = find_unfairness(case)
-    return {**judging.judge(case), "fairness": fairness, "unknown_groups": unknown}
+    return judging.judge(case).model_copy(update={"fairness": fairness, "unknown_groups": unknown})
 
 
 def _answer_columns(stage: Stage) -> list[str]:
@@ -86,9 +84,9 @@ def _champion_answers(stage: Stage, tag: str, rows: "pd.DataFrame") -> Any:
     return in_classes(answers.probabilities, model.schema.target.classes, target.classes)
 
 
-def _summary(found: dict[str, Any]) -> dict[str, Any]:
-    others = {name.replace(" ", "_"): other["score"] for name, other in found["against"].items()}
-    return {**found["challenger"]["metrics"], **others, "holdout_rows": found["holdout_rows"], "rows": found["rows"]}
+def _summary(found: Evaluation) -> dict[str, Any]:
+    others = {name.replace(" ", "_"): one.score for name, one in found.against.items()}
+    return {**found.challenger.metrics, **others, "holdout_rows": found.holdout_rows, "rows": found.rows}
 
 
 def all_rounded(value: Any) -> Any:

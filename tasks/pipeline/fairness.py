@@ -10,6 +10,7 @@ import numpy as np
 
 from releve.adapters import fairness
 from releve.domain.evaluation import fairness as group_fairness
+from releve.domain.evaluation.evaluation import GroupDifference
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.judging import Case
 from releve.domain.evaluation.metrics import METRICS, score_or_none
@@ -19,14 +20,17 @@ from releve.domain.evaluation.slices import MIN_SLICE_ROWS, groups
 from releve.domain.schema.target import BINARY
 
 
-def find_unfairness(case: Case, *, min_rows: int = MIN_SLICE_ROWS) -> tuple[list[dict[str, Any]], list[str]]:
+def find_unfairness(
+    case: Case, *, min_rows: int = MIN_SLICE_ROWS
+) -> tuple[tuple[GroupDifference, ...], tuple[str, ...]]:
     """A line per protected column and measure; and the columns whose groups cannot be compared: fewer than two of
     them are large enough, or the metric is not defined in one.
 
     Groups of fewer than `min_rows` are named in the line and left out of the difference: of few rows
     every share is extreme.
     """
-    found, unknown = [], []
+    found: list[GroupDifference] = []
+    unknown: list[str] = []
     for column in case.gate.protected:
         kind = case.schema.column(column).type
         names = groups(case.rows[column].iloc[: case.first], case.holdout[column], kind)
@@ -36,30 +40,31 @@ def find_unfairness(case: Case, *, min_rows: int = MIN_SLICE_ROWS) -> tuple[list
             unknown.append(column)
             continue
         lines = _lines(case, column, names, small)
-        undefined = any(math.isnan(line[figure]) for line in lines for figure in ("challenger", "low", "high"))
+        ends = [end for line in lines for end in (line.challenger.value, line.challenger.low, line.challenger.high)]
+        undefined = any(map(math.isnan, ends))
         unknown += [column] if undefined else []
         found += [] if undefined else lines
-    return found, unknown
+    return tuple(found), tuple(unknown)
 
 
-def _lines(case: Case, column: str, names: list[str], small: list[str]) -> list[dict[str, Any]]:
+def _lines(case: Case, column: str, names: list[str], small: list[str]) -> list[GroupDifference]:
     kept = np.array([name not in small for name in names])
     large = [name for name, keep in zip(names, kept, strict=True) if keep]
     measure = OF_TWO_CLASSES if case.schema.target.task == BINARY else _of_scores(case.metric)
     mine, theirs = case.challenger.take(kept), case.champion.take(kept) if case.champion else None
     values, others = measure.values(mine, large), measure.values(theirs, large) if theirs else {}
     defined = not any(math.isnan(value) for value in values.values())
-    doubts = measure.doubts(mine, large, case.bootstrap) if defined else {}
+    intervals = measure.intervals(mine, large, case.bootstrap) if defined else {}
     return [
-        {
-            "attribute": column,
-            "metric": metric,
-            "challenger": value,
-            "low": doubts[metric].low if defined else math.nan,
-            "high": doubts[metric].high if defined else math.nan,
-            "champion": None if math.isnan(others.get(metric, math.nan)) else others[metric],
-            "left_out": {name: names.count(name) for name in small},
-        }
+        GroupDifference(
+            attribute=column,
+            metric=metric,
+            challenger=Interval(value, intervals[metric].low, intervals[metric].high)
+            if defined
+            else group_fairness.UNKNOWN,
+            champion=None if math.isnan(others.get(metric, math.nan)) else others[metric],
+            left_out={name: names.count(name) for name in small},
+        )
         for metric, value in values.items()
     ]
 
@@ -69,7 +74,7 @@ class Measure:
     """By name, how differently groups are treated, and how sure that is."""
 
     values: Callable[[ScoredPredictions, list[str]], dict[str, float]]
-    doubts: Callable[[ScoredPredictions, list[str], BootstrapConfig], dict[str, Interval]]
+    intervals: Callable[[ScoredPredictions, list[str], BootstrapConfig], dict[str, Interval]]
 
 
 def _answered(found: ScoredPredictions) -> tuple[Any, Any]:
@@ -93,11 +98,11 @@ def _of_scores(metric: str) -> Measure:
         gap = fairness.score_difference(lambda rows: _known(metric, found.take(rows)), names)
         return {f"{metric} difference": gap / unit(found)}
 
-    def doubts(found: ScoredPredictions, names: list[str], bootstrap: BootstrapConfig) -> dict[str, Interval]:
+    def intervals(found: ScoredPredictions, names: list[str], bootstrap: BootstrapConfig) -> dict[str, Interval]:
         gap = group_fairness.score_difference_interval(metric, found, names, bootstrap)
         return {f"{metric} difference": Interval(*(end / unit(found) for end in (gap.value, gap.low, gap.high)))}
 
-    return Measure(values, doubts)
+    return Measure(values, intervals)
 
 
 def _known(metric: str, found: ScoredPredictions) -> float:

@@ -1,11 +1,11 @@
 """One line per scenario: how its challenger compares with its champion and with the naive baselines."""
 
-import json
 import sys
 from pathlib import Path
 
-from releve.adapters.files import write_bytes, write_json
+from releve.adapters.files import read_document, write_bytes, write_json
 from releve.core.errors import run_command
+from releve.domain.evaluation.evaluation import Evaluation
 from releve.reporting.html import render_html
 from releve.reporting.leaderboard import HEADS, Result, build
 
@@ -15,13 +15,13 @@ RESULTS, BOARD = Path("results"), Path("leaderboard")
 def leaderboard(project: Path) -> None:
     """Write leaderboard/metrics.json, README.md and index.html from results/*/evaluation.json."""
     found = tuple(
-        Result(path.parent.name, json.loads(path.read_text()))
+        Result(path.parent.name, read_document(path, Evaluation))
         for path in sorted((project / RESULTS).glob("*/evaluation.json"))
     )
 
     lines = ["# Leaderboard", "", _row(HEADS), "|---" * len(HEADS) + "|", *(_row(result.line) for result in found)]
 
-    write_json(project / BOARD / "metrics.json", {result.scenario: result.known.score.value for result in found})
+    write_json(project / BOARD / "metrics.json", {result.scenario: result.evaluation.score.value for result in found})
     write_bytes(project / BOARD / "README.md", ("\n".join(lines) + "\n").encode())
     write_bytes(project / BOARD / "index.html", render_html(build(found)).encode())
 

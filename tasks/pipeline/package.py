@@ -85,7 +85,7 @@ def package(stage: Stage) -> None:
     write_json(stage.files.model / DESCRIPTION, description)
     model = load(stage.files.model, tag="the packaged model")
     sanity = try_slight_changes(model, learned)
-    description |= {"sanity": sanity.as_dict()}
+    description |= {"sanity": sanity.model_dump(mode="json")}
     golden = _ask(model, rows_of_frame(schema, _spread(rows, GOLDEN_ROWS)))
     write_json(
         stage.files.model / DESCRIPTION, description | {"golden": {"rows": golden.rows, "labels": golden.labels}}

@@ -14,7 +14,7 @@ from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import Conflict
 from releve.core.settings import Settings
-from releve.domain.evaluation.evaluation import headline
+from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.neighbours.index_names import collection_name
 from releve.domain.neighbours.vectors import IndexCheck
 from releve.domain.registry.chain import RELEASED
@@ -105,7 +105,7 @@ def _pack(settings: Settings, challenger: Challenger) -> bento_builds.BuiltBento
 
 
 def _as_release(scenario: str, challenger: Challenger, model: Model, index_rows: int) -> Release:
-    known = headline(challenger.evaluation)
+    known = Evaluation.model_validate(challenger.evaluation)
     named = f" {model.schema.id}" if model.schema.id else ""  # the index holds what this column calls the rows
     identity = f"{challenger.data_version} {model.embedder.version} {index_rows}{named}"
     return Release(
@@ -117,7 +117,7 @@ def _as_release(scenario: str, challenger: Challenger, model: Model, index_rows:
         data_version=challenger.data_version,
         revision=challenger.revision,
         rows=challenger.rows,
-        expected=ExpectedPerformance(known.metric, known.score, known.rows),
+        expected=ExpectedPerformance(known.metric, known.score, known.holdout_rows),
     )
 
 

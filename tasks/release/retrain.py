@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from releve.adapters.files import PipelineInputs, read_inputs, write_inputs
+from releve.adapters.files import PipelineInputs, read_document, read_inputs, write_inputs
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions, data_version, stage_record
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
@@ -19,11 +19,10 @@ from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import NotFound
 from releve.core.params import Params
 from releve.core.settings import Settings
-from releve.domain.evaluation.evaluation import headline
+from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.evaluation.judging import check_comparable
 from releve.domain.gate import gate
-from releve.domain.gate.challenge import read_challenge
-from releve.domain.gate.comparable import check_comparable
-from releve.domain.gate.gate import GateDecision
+from releve.domain.gate.gate import GateDecision, GateInputs
 from releve.domain.gate.sanity import Sanity
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.release import SEED_VERSION
@@ -56,7 +55,7 @@ class Challenger:
     @property
     def score(self) -> float:
         """Score on the holdout."""
-        return headline(self.evaluation).score.value
+        return Evaluation.model_validate(self.evaluation).score.value
 
 
 def retrain(
@@ -151,17 +150,17 @@ def _judge(
     tree: Worktree, stored: StoredModel, champion: Current | None, params: Params, latency_ms: float
 ) -> Challenger:
     files = ScenarioFiles(tree.path, tree.scenario)
-    evaluation = json.loads(files.evaluation.read_text())
+    evaluation = read_document(files.evaluation, Evaluation)
     summary = json.loads(files.model_summary.read_text())
     sanity = summary.get("sanity")
-    challenge = read_challenge(
+    found = GateInputs(
         evaluation,
-        summary["parity"],
         has_champion=champion is not None,
+        parity=summary["parity"],
         latency_ms=latency_ms,
-        sanity=Sanity.from_dict(sanity) if sanity else None,
+        sanity=Sanity.model_validate(sanity) if sanity else None,
     )
-    decision = gate.decide(challenge, params, today=datetime.now(UTC).date())
+    decision = gate.decide(found, params, today=datetime.now(UTC).date())
     batches = files.folder / "batches.dvc"
     version = data_version(batches.read_text()) if batches.is_file() else SEED_VERSION
     return Challenger(
@@ -169,11 +168,11 @@ def _judge(
         model_digest=stored.digest,
         revision=tree.commit(_message(tree.scenario, stored.tag, decision, version)),
         data_version=version,
-        rows=evaluation["rows"],
+        rows=evaluation.rows,
         champion=champion.release.model if champion else "",
-        evaluation=evaluation,
+        evaluation=evaluation.model_dump(mode="json"),
         promote=decision.promote,
-        reasons=decision.reasons,
+        reasons=decision.sentences,
         overrides=tuple(one.model_dump(mode="json") for one in decision.overrides),
         latency_ms=latency_ms,
         sanity=sanity,
@@ -182,7 +181,7 @@ def _judge(
 
 def _message(scenario: str, tag: str, decision: GateDecision, version: str) -> str:
     verdict = "promote" if decision.promote else "keep the champion"
-    return f"{scenario}: challenger {tag}, {verdict}\n\ndata version {version}\n" + "\n".join(decision.reasons)
+    return f"{scenario}: challenger {tag}, {verdict}\n\ndata version {version}\n" + "\n".join(decision.sentences)
 
 
 def _record(registry: Registry, scenario: str, challenger: Challenger, *, reason: str, actor: str) -> None:

@@ -10,6 +10,7 @@ from releve.cli.app import main
 from releve.cli.output import WIDTH_WITHOUT_TERMINAL
 from releve.cli.show import serving_model
 from releve.core.settings import Settings
+from tests.evaluations import make_evaluation
 from tests.page_histories import RELEASE
 
 NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
@@ -206,24 +207,14 @@ def judged(project):
     registry.close()
 
 
-EVALUATIONS = {
-    "v1": lambda score: {
-        "holdout_rows": 300,
-        "challenger": {"accuracy": score, "accuracy_low": score - 0.02, "accuracy_high": score + 0.02},
-    },  # as it was written before there were other metrics
-    "v2": lambda score: {
-        "metric": "auc",
-        "holdout_rows": 300,
-        "challenger": {"score": score, "low": score - 0.02, "high": score + 0.02},
-    },
-}
+METRICS = {"v1": "accuracy", "v2": "auc"}
 
 
 def a_challenge(version, accuracy, promote):
     return {
         "model": f"digits:{version}",
         "rows": 900,
-        "evaluation": EVALUATIONS[version](accuracy),
+        "evaluation": make_evaluation(accuracy, metric=METRICS[version]).model_dump(mode="json"),
         "promote": promote,
         "reasons": ["a tie", "keeps the champion"],
     }

@@ -18,12 +18,11 @@ from releve.domain.backtest.jobs import Bench, Done, Fit, Floats, Job, Judge, Ke
 from releve.domain.backtest.variants import Policy
 from releve.domain.backtest.walk_forward import Course, Window
 from releve.domain.drift import verdict as drift
-from releve.domain.evaluation.evaluation import headline
+from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS, score_or_none
 from releve.domain.evaluation.rolling_origin import Fold, rolling_folds
 from releve.domain.gate import gate
-from releve.domain.gate.challenge import read_challenge
 from releve.domain.gate.sanity import Sanity
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import BATCH
@@ -246,17 +245,18 @@ def challenge(
     if judged.problem:
         return Challenge(final, NO_EXPECTATION, False, (judged.problem,), last, judged.problem)
     decision = _gate(judged.value, params, has_champion=champion is not None)
-    found = headline(judged.value)
-    expected = ExpectedPerformance(found.metric, found.score, found.rows)
-    return Challenge(final, expected, decision.promote, decision.reasons, last)
+    found: Evaluation = judged.value
+    expected = ExpectedPerformance(found.metric, found.score, found.holdout_rows)
+    return Challenge(final, expected, decision.promote, decision.sentences, last)
 
 
 NO_EXPECTATION = ExpectedPerformance("accuracy", Interval(0.0, 0.0, 0.0), 0)
 
 
-def _gate(evaluation: dict[str, Any], params: Params, *, has_champion: bool) -> gate.GateDecision:
+def _gate(evaluation: Evaluation, params: Params, *, has_champion: bool) -> gate.GateDecision:
     """Neither latency nor slight changes are tried in a backtest: they say nothing of when to retrain."""
-    found = read_challenge(evaluation, None, has_champion=has_champion, latency_ms=0.0, sanity=Sanity(0, 0))
+    sane = Sanity(rows=0, tried=0)
+    found = gate.GateInputs(evaluation, has_champion=has_champion, parity=None, latency_ms=0.0, sanity=sane)
     return gate.decide(found, params, today=date.min)
 
 

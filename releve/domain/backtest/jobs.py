@@ -16,6 +16,7 @@ from releve.core.params import Params
 from releve.domain.drift import verdict as drift
 from releve.domain.drift.verdict import Verdict
 from releve.domain.evaluation import judging
+from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.judging import Case
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.paired import BootstrapConfig
@@ -179,7 +180,7 @@ def _pay(job: Pay, bench: Bench) -> Payoff | None:
 
 
 @work.register
-def _judge(job: Judge, bench: Bench) -> dict[str, Any]:
+def _judge(job: Judge, bench: Bench) -> Evaluation:
     start, end = job.folds[0].start, job.folds[-1].end
     blocks = numbered(job.folds)
     mine = bench.scored(job.answers, start, end, blocks)

@@ -16,6 +16,7 @@ from releve.domain.backtest.engine import Played
 from releve.domain.backtest.jobs import Floats
 from releve.domain.backtest.walk_forward import Course, Window
 from releve.domain.evaluation import baselines
+from releve.domain.evaluation.evaluation import Opponent
 from releve.domain.evaluation.intervals import Interval, format_interval, rounded
 from releve.domain.evaluation.metrics import METRICS, compute_score, score_or_none
 from releve.domain.evaluation.paired import BootstrapConfig, bounds
@@ -161,9 +162,9 @@ def naive(course: Course) -> dict[str, Floats]:
         of_window = None if times is None else times.iloc[places].reset_index(drop=True)
         found = baselines.baselines(past, task=schema.target.task, label_delay_rows=delay, times=of_window)
         if course.label_delay:  # nobody knows it that early
-            found.pop(baselines.ROW_BEFORE)
+            found.pop(Opponent.ROW_BEFORE)
         for name, answers in found.items():
-            parts.setdefault(name, []).append(answers.answers)
+            parts.setdefault(name, []).append(answers.outputs)
     return {name: np.concatenate(each) for name, each in parts.items() if len(each) == len(course.windows)}
 
 

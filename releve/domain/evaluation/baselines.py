@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.domain.evaluation.evaluation import Opponent
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.target import REGRESSION, Target
 
@@ -19,19 +20,19 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-MAJORITY, USUAL_VALUE = "majority label", "usual value"
-POSITIVE_LABEL = "positive label"
-PREVIOUS_LABEL, SEASONAL, ROW_BEFORE = "previous label", "seasonal answer", "label of the row before"
-KNOWING = {PREVIOUS_LABEL: "the newest that has arrived", ROW_BEFORE: "as if every label arrived at once"}
+KNOWING = {
+    Opponent.PREVIOUS_LABEL: "the newest that has arrived",
+    Opponent.ROW_BEFORE: "as if every label arrived at once",
+}
 WITHOUT_CHANCE = ("accuracy", "f1")  # metrics that see only which class was answered
 NO_SEASON = -1
 
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """Answers to all holdout rows, as a model gives them: (rows, classes) or (rows,)."""
+    """Predictions for all holdout rows, as a model's outputs: (rows, classes) or (rows,)."""
 
-    answers: Floats
+    outputs: Floats
     must_beat: bool
 
 
@@ -47,38 +48,39 @@ class LabelHistory:
     positive: int | None = None  # place of the class that F1 is about; None where it is about all
 
 
-def constant_name(task: str) -> str:
-    """The baseline that always answers the same."""
-    return USUAL_VALUE if task == REGRESSION else MAJORITY
+def constant_name(task: str) -> Opponent:
+    """Name the baseline that always gives the same answer."""
+    return Opponent.USUAL_VALUE if task == REGRESSION else Opponent.MAJORITY_LABEL
 
 
 def describe_baseline(name: str) -> str:
-    """A baseline's name for people: of two that repeat a label, with what each knows."""
-    return f"{name} ({KNOWING[name]})" if name in KNOWING else name
+    """Name a baseline for people: of two that repeat a label, with what each knows."""
+    knowing = next((text for known, text in KNOWING.items() if known == name), "")
+    return f"{name} ({knowing})" if knowing else str(name)
 
 
-def required(task: str) -> tuple[str, ...]:
-    """Baselines without which there is no judgement."""
-    return constant_name(task), PREVIOUS_LABEL
+def required(task: str) -> tuple[Opponent, ...]:
+    """Name the baselines without which there is no judgement."""
+    return constant_name(task), Opponent.PREVIOUS_LABEL
 
 
 def baselines(
     past: LabelHistory, *, task: str, label_delay_rows: int, times: "pd.Series[Any] | None" = None
-) -> dict[str, Baseline]:
-    """By name. `times`: the date of every row, where the table has one; then there is a seasonal answer too."""
+) -> dict[Opponent, Baseline]:
+    """Predict the holdout without a model. `times`: the date of every row, for the seasonal baseline."""
     first, last = past.folds[0].start, past.folds[-1].end
     before = np.concatenate([np.full(fold.end - fold.start, fold.start - 1) for fold in past.folds])
     rows = np.arange(first, last)
     found = {
         constant_name(task): Baseline(_per_block(past, lambda fold: _usual(past, past.truth[: fold.start])), True),
-        PREVIOUS_LABEL: Baseline(_repeated(past, _newest_known(rows, before, label_delay_rows)), True),
+        Opponent.PREVIOUS_LABEL: Baseline(_repeated(past, _newest_known(rows, before, label_delay_rows)), True),
     }
     if past.metric == "f1" and past.positive is not None:  # the constant answer that this metric likes best
-        found[POSITIVE_LABEL] = Baseline(np.tile(np.eye(past.classes)[past.positive], (last - first, 1)), True)
+        found[Opponent.POSITIVE_LABEL] = Baseline(np.tile(np.eye(past.classes)[past.positive], (last - first, 1)), True)
     if not label_delay_rows:
-        found[ROW_BEFORE] = Baseline(_repeated(past, rows - 1), False)
+        found[Opponent.ROW_BEFORE] = Baseline(_repeated(past, rows - 1), False)
     if times is not None:
-        found[SEASONAL] = Baseline(_seasonal(past, times), True)
+        found[Opponent.SEASONAL] = Baseline(_seasonal(past, times), True)
     return found
 
 

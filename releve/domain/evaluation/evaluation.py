@@ -1,34 +1,132 @@
-"""What evaluation.json says, whatever version of Relève wrote it: registry events are never rewritten."""
+"""The evaluation of a challenger: evaluation.json, which the gate, the cards, the pages and the leaderboard read.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+It holds figures alone. What they mean in words is written where people read them.
+"""
 
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Literal
+
+from releve.core.documents import DocumentPart
 from releve.domain.evaluation.intervals import Interval
 
-CHAMPION = "champion"  # the name of its comparison
-FIRST_METRIC = "accuracy"  # the only one, before there were others
+
+class Opponent(StrEnum):
+    """What a challenger is compared with: the champion, or a naive baseline."""
+
+    CHAMPION = "champion"
+    MAJORITY_LABEL = "majority label"
+    USUAL_VALUE = "usual value"
+    POSITIVE_LABEL = "positive label"
+    PREVIOUS_LABEL = "previous label"  # the newest that has arrived
+    SEASONAL = "seasonal answer"
+    ROW_BEFORE = "label of the row before"  # as if every label arrived at once
 
 
-@dataclass(frozen=True)
-class Headline:
-    """The figure that a model version is known by."""
+class Comparison(DocumentPart):
+    """The challenger against an opponent on the same rows. Gains are positive where the challenger is better."""
 
+    score: float  # the opponent's
+    gain: Interval
+    p: float  # probability of at least this gain, if both were equally good
+    wins: int  # rows where the challenger's loss is the smaller one
+    losses: int
+    block_rows: int = 1  # block length of the bootstrap
+    wanted_block_rows: int = 1  # block length that the autocorrelation asks for; where it is more, p is too small
+    must_beat: bool = True
+
+
+class CalibrationBin(DocumentPart):
+    """Rows whose most probable class has a probability in [low, high)."""
+
+    low: float
+    high: float
+    rows: int
+    probability: float  # mean over the rows
+    accuracy: float
+
+
+class Calibration(DocumentPart):
+    """The reliability table and the expected calibration error."""
+
+    error: float
+    bins: tuple[CalibrationBin, ...]
+
+
+class OwnScores(DocumentPart):
+    """The challenger's own figures on the holdout."""
+
+    score: Interval  # by the gate's metric
+    metrics: dict[str, float]  # by every metric of the task that is defined on these rows
+    calibration: Calibration | None  # None of a regression
+
+
+class SliceComparison(DocumentPart):
+    """A part of the holdout. A score is None where the metric is not defined there, or there is no champion."""
+
+    column: str
+    value: str  # "" of missing cells
+    rows: int
+    challenger: float | None
+    champion: float | None
+    gain: Interval | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.column} = {self.value}" if self.value else f"{self.column} is missing"
+
+
+class GroupDifference(DocumentPart):
+    """How differently the groups of a protected column are treated: 0 is equal."""
+
+    attribute: str
     metric: str
-    score: Interval
-    rows: int  # of holdout
+    challenger: Interval
+    champion: float | None
+    left_out: dict[str, int]  # groups that are too small to compare, with their rows
 
 
-def headline(evaluation: Mapping[str, Any]) -> Headline:
-    """The challenger's score with its interval."""
-    mine = evaluation["challenger"]
-    if "metric" not in evaluation:
-        interval = Interval(*(float(mine[key]) for key in ("accuracy", "accuracy_low", "accuracy_high")))
-        return Headline(FIRST_METRIC, interval, evaluation["holdout_rows"])
-    interval = Interval(mine["score"], mine["low"], mine["high"])
-    return Headline(evaluation["metric"], interval, evaluation["holdout_rows"])
+class ColumnShare(DocumentPart):
+    """A column, and the share 0-1 of the baseline's error that it removes alone."""
+
+    column: str
+    share: float
 
 
-def score_of(other: Mapping[str, Any]) -> float:
-    """The score of one that the challenger was compared with."""
-    return float(other["score"] if "score" in other else other["accuracy"])
+class TooGood(DocumentPart):
+    """A score that is too good to be true: how little error is left, beside which baseline, and what explains it."""
+
+    rows: int
+    baseline: Opponent
+    left: float  # share 0-1 of the baseline's error
+    columns: tuple[ColumnShare, ...] = ()
+
+
+class Evaluation(DocumentPart):
+    """What was measured on the holdout. `against` has the champion first, where there is one."""
+
+    format: Literal[1] = 1
+    task: str
+    metric: str
+    sign: int  # -1 or 1: a higher score is better
+    rows: int  # all labelled rows
+    holdout_rows: int
+    confidence: float  # of all intervals
+    challenger: OwnScores
+    against: dict[Opponent, Comparison]
+    slices: tuple[SliceComparison, ...] = ()
+    fairness: tuple[GroupDifference, ...] = ()
+    unknown_groups: tuple[str, ...] = ()  # protected columns of which fewer than two groups can be compared
+    too_good: TooGood | None = None
+
+    @property
+    def score(self) -> Interval:
+        return self.challenger.score
+
+    @property
+    def champion(self) -> Comparison | None:
+        return self.against.get(Opponent.CHAMPION)
+
+    @property
+    def baselines_to_beat(self) -> Iterator[tuple[Opponent, Comparison]]:
+        return ((name, one) for name, one in self.against.items() if one.must_beat and name != Opponent.CHAMPION)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.params import Statistics
+from releve.domain.evaluation.evaluation import Comparison
 from releve.domain.evaluation.intervals import Interval, share
 from releve.domain.evaluation.metrics import METRICS, Metric, compute_score
 from releve.domain.evaluation.resampling import block_rows, block_weights, dependent_rows, swaps
@@ -40,20 +41,9 @@ class BootstrapConfig:
         return self.block_of(series) if self.block else dependent_rows(series)
 
 
-@dataclass(frozen=True)
-class Gain:
-    """What the challenger gains over another on the same rows; positive is better, whatever the metric."""
-
-    other: float  # the other's score
-    gain: Interval
-    p: float  # chance of so large a gain, or a larger one, if both were equally good
-    wins: int  # rows where the challenger's loss is the smaller one
-    losses: int
-    block: int  # neighbouring rows that were drawn and swapped together
-    wanted_block: int  # that hang together: where it is longer, these rows are too few to know the doubt
-
-
-def compare(name: str, challenger: ScoredPredictions, other: ScoredPredictions, bootstrap: BootstrapConfig) -> Gain:
+def compare(
+    name: str, challenger: ScoredPredictions, other: ScoredPredictions, bootstrap: BootstrapConfig
+) -> Comparison:
     """By the metric `name`, with a paired interval and the chance that it is luck.
 
     challenger, other: answers to the same rows, in time order. See docs/decisions/0010-paired-doubt.md.
@@ -65,14 +55,14 @@ def compare(name: str, challenger: ScoredPredictions, other: ScoredPredictions, 
     drawn = draw_gains(name, challenger, other, block=block, bootstrap=bootstrap)
     low, high = bounds(drawn, blocks=len(challenger) / block, confidence=bootstrap.confidence)
     dust = TIE * max(1.0, abs(theirs))
-    return Gain(
-        other=theirs,
+    return Comparison(
+        score=theirs,
         gain=Interval(*(0.0 if abs(each) <= dust else each for each in (metric.sign * (mine - theirs), low, high))),
         p=permutation_p_value(name, challenger, other, block=block, bootstrap=bootstrap),
         wins=int((gap > 0).sum()),
         losses=int((gap < 0).sum()),
-        block=block,
-        wanted_block=bootstrap.wanted_of(gap),
+        block_rows=block,
+        wanted_block_rows=bootstrap.wanted_of(gap),
     )
 
 

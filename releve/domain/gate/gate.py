@@ -1,218 +1,278 @@
 """May the challenger take over? Every failed check is a reason; anything missing refuses; a tie keeps the champion."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 
 from releve.core.formatting import format_score
 from releve.core.params import GateOverride, Params
-from releve.domain.evaluation.baselines import ROW_BEFORE, required
+from releve.domain.evaluation.baselines import describe_baseline, required
+from releve.domain.evaluation.evaluation import Comparison, Evaluation, GroupDifference, Opponent, TooGood
 from releve.domain.evaluation.intervals import format_interval
 from releve.domain.evaluation.metrics import in_units
 from releve.domain.evaluation.slices import MIN_SLICE_ROWS
-from releve.domain.gate.challenge import CHAMPION, Challenge, Comparison, Unfairness
-from releve.domain.gate.overrides import NOTE, FailedCheck, override
+from releve.domain.gate.sanity import Sanity
 
-BASELINE, SLICE, FAIRNESS, LATENCY, SANITY = "baseline", "slice", "fairness", "latency", "sanity"
-FLOORS = (BASELINE, SLICE, FAIRNESS, LATENCY, SANITY)  # what a named person may override
 BETTER, NOT_WORSE = "better", "not_worse"  # params.yaml: gate.rule
-MISSING = ""  # no floor: missing evidence and a champion that is not beaten cannot be overridden
+
+
+class Floor(StrEnum):
+    """A floor that every challenger has to keep, and that a named person may override (params.yaml: gate.overrides)."""
+
+    BASELINE = "baseline"
+    SLICE = "slice"
+    FAIRNESS = "fairness"
+    LATENCY = "latency"
+    SANITY = "sanity"
+
+
+@dataclass(frozen=True)
+class GateInputs:
+    """What the gate decides by: the evaluation, and what was measured beside it; None of what was not measured."""
+
+    evaluation: Evaluation
+    has_champion: bool
+    parity: str | None  # None: the exported model predicts as the trained one; else why it does not
+    latency_ms: float | None  # CPU time of one row
+    sanity: Sanity | None  # effect of slight changes of rows on the predictions
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """Why a challenger may not take over. `floor` None: evidence is missing or the champion not beaten: no override."""
+
+    floor: Floor | None
+    reason: str
 
 
 @dataclass(frozen=True)
 class GateDecision:
-    """What the gate decided, and why in words a person can act on."""
+    """What the gate decided, why, and what else is worth knowing."""
 
     promote: bool
     reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     overrides: tuple[GateOverride, ...] = ()  # without which it would have been refused
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Reasons and notes, for people."""
+        return (*self.reasons, *(f"note: {note}" for note in self.notes))
 
-def decide(challenge: Challenge, params: Params, *, today: date) -> GateDecision:
+
+def decide(found: GateInputs, params: Params, *, today: date) -> GateDecision:
     """Judge a challenger; a first champion has to beat the naive baselines alone. `today` is for the overrides."""
-    failed = [one for check in CHECKS for one in check(challenge, params)]
-    left = override(failed, params.gate.overrides, today=today)
-    notes = tuple(f"{NOTE}{note}" for note in _notes(challenge, params))
-    if left.refusals:
-        overridden = (f"{NOTE}{note}" for note in left.notes)
-        return GateDecision(False, (*left.refusals, *overridden, *notes), left.in_force)
-    wins = (
-        _sentence(name, challenge.comparisons[name], params)
-        for name in opponents(challenge)
-        if not _is_short(name, challenge, params)
-    )
-    return GateDecision(True, (*wins, *left.notes, *notes), left.in_force)
+    failed = [one for check in CHECKS for one in check(found, params)]
+    refusals, overridden, in_force = _override(failed, params.gate.overrides, today=today)
+    notes = tuple(_notes(found, params))
+    if refusals:
+        return GateDecision(False, refusals, (*overridden, *notes), in_force)
+    against = found.evaluation.against
+    wins = (_gain(name, against[name], params) for name in opponents(found) if not _is_short(name, found, params))
+    return GateDecision(True, (*wins, *overridden), notes, in_force)
 
 
-def opponents(challenge: Challenge) -> list[str]:
-    """Whom the challenger has to beat: the champion, what no judgement goes without, and what else must be beaten."""
-    hard = [name for name, other in challenge.comparisons.items() if other.must_beat and name != CHAMPION]
-    champion = [CHAMPION] if challenge.has_champion else []
-    return list(dict.fromkeys([*champion, *required(challenge.task), *hard]))
+def opponents(found: GateInputs) -> list[Opponent]:
+    """List whom the challenger has to beat: the champion, the required baselines, and what else must be beaten."""
+    champion = [Opponent.CHAMPION] if found.has_champion else []
+    hard = [name for name, _ in found.evaluation.baselines_to_beat]
+    return list(dict.fromkeys([*champion, *required(found.evaluation.task), *hard]))
 
 
-def _few_rows(challenge: Challenge, params: Params) -> Iterator[FailedCheck]:
-    if challenge.rows < params.statistics.min_rows:
+def _override(
+    failed: Iterable[FailedCheck], overrides: tuple[GateOverride, ...], *, today: date
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[GateOverride, ...]]:
+    """Return refusals, what was overridden, and the overrides in force (their last day included)."""
+    refusals, overridden, used = [], [], []
+    for check in failed:
+        named = [one for one in overrides if one.floor == check.floor]
+        if in_force := [one for one in named if one.until >= today]:
+            one = in_force[0]
+            used.append(one)
+            overridden.append(f"{_override_name(one)} until {one.until}: {one.reason} ({check.reason})")
+        else:
+            expired = "".join(f"; {_override_name(one)} expired on {one.until}" for one in named)
+            refusals.append(check.reason + expired)
+    return tuple(refusals), tuple(overridden), tuple(dict.fromkeys(used))
+
+
+def _override_name(one: GateOverride) -> str:
+    return f"the override of the {one.floor} floor by {one.by}"
+
+
+def _few_rows(found: GateInputs, params: Params) -> Iterator[FailedCheck]:
+    rows, needed = found.evaluation.holdout_rows, params.statistics.min_rows
+    if rows < needed:
         yield FailedCheck(
-            MISSING,
-            f"the holdout has {challenge.rows} rows, the gate needs {params.statistics.min_rows} "
-            "(params.yaml: statistics.min_rows)",
+            None, f"the holdout has {rows} rows, the gate needs {needed} (params.yaml: statistics.min_rows)"
         )
 
 
-def _few_blocks(challenge: Challenge, params: Params) -> Iterator[FailedCheck]:
-    """Of the champion alone: only between near equals does a doubt that is too small decide."""
-    found = challenge.comparisons.get(CHAMPION)
-    if found is not None and params.gate.rule == BETTER and found.wanted_block_rows > found.block_rows:
+def _few_blocks(found: GateInputs, params: Params) -> Iterator[FailedCheck]:
+    """Of the champion alone: only between near equals does an interval that is too narrow decide."""
+    champion = found.evaluation.champion
+    if champion is not None and params.gate.rule == BETTER and champion.wanted_block_rows > champion.block_rows:
         yield FailedCheck(
-            MISSING,
-            f"about {found.wanted_block_rows} neighbouring rows hang together, so that {challenge.rows} rows of "
-            "holdout are worth too few independent ones to tell a gain over the champion from luck; judge on more rows "
-            "(params.yaml: split.holdout_rows)",
+            None,
+            f"the losses are autocorrelated (block length {champion.wanted_block_rows}), so that "
+            f"{found.evaluation.holdout_rows} rows of holdout are too few to tell a gain over the champion from "
+            "chance; judge on more rows (params.yaml: split.holdout_rows)",
         )
 
 
-def _not_beaten(challenge: Challenge, params: Params) -> Iterator[FailedCheck]:
-    for name in opponents(challenge):
-        if name not in challenge.comparisons:
-            yield FailedCheck(MISSING, f"there is no comparison with the {name}; evaluate again")
-        elif _is_short(name, challenge, params):
-            floor = MISSING if name == CHAMPION else BASELINE
-            yield FailedCheck(floor, _shortfall(name, challenge, params))
+def _not_beaten(found: GateInputs, params: Params) -> Iterator[FailedCheck]:
+    for name in opponents(found):
+        if name not in found.evaluation.against:
+            yield FailedCheck(None, f"there is no comparison with the {name}; evaluate again")
+        elif _is_short(name, found, params):
+            floor = None if name == Opponent.CHAMPION else Floor.BASELINE
+            yield FailedCheck(floor, _shortfall(name, found, params))
 
 
-def _bad_slices(challenge: Challenge, params: Params) -> Iterator[FailedCheck]:
-    for found in challenge.slices:
-        if not challenge.has_champion or found.rows < MIN_SLICE_ROWS:
+def _bad_slices(found: GateInputs, params: Params) -> Iterator[FailedCheck]:
+    metric = found.evaluation.metric
+    for part in found.evaluation.slices:
+        if not found.has_champion or part.rows < MIN_SLICE_ROWS:
             continue
-        if found.gain is None or found.champion is None:
+        where = f"where {part.name} ({part.rows} rows)"
+        if part.gain is None or part.champion is None:
             yield FailedCheck(
-                SLICE,
-                f"where {found.name} ({found.rows} rows) {challenge.metric} is not defined, so that nobody knows "
-                "whether it is worse than the champion (params.yaml: gate.slices, gate.metric)",
+                Floor.SLICE,
+                f"{where} {metric} is not defined, so that nobody knows whether it is worse than the champion "
+                "(params.yaml: gate.slices, gate.metric)",
             )
             continue
-        allowed = in_units(challenge.metric, params.gate.max_slice_loss, found.champion)
-        if not found.gain.high >= -allowed:  # nan is no evidence
+        allowed = in_units(metric, params.gate.max_slice_loss, part.champion)
+        if not part.gain.high >= -allowed:  # nan is no evidence
             yield FailedCheck(
-                SLICE,
-                f"where {found.name} ({found.rows} rows) it is worse than the champion, whose score is "
-                f"{format_score(found.champion)}: a gain of {format_interval(found.gain)}; a loss of at most "
-                f"{allowed:.3g} is allowed (params.yaml: gate.max_slice_loss)",
+                Floor.SLICE,
+                f"{where} it is worse than the champion, whose score is {format_score(part.champion)}: a gain of "
+                f"{format_interval(part.gain)}; a loss of at most {allowed:.3g} is allowed "
+                "(params.yaml: gate.max_slice_loss)",
             )
 
 
-def _unfair(challenge: Challenge, params: Params) -> Iterator[FailedCheck]:
-    for column in challenge.unknown_groups:
+def _unfair(found: GateInputs, params: Params) -> Iterator[FailedCheck]:
+    for column in found.evaluation.unknown_groups:
         yield FailedCheck(
-            MISSING,
+            None,
             f"fairness by {column} is not known: fewer than two of its groups have {MIN_SLICE_ROWS} rows of "
-            f"holdout, or what is compared is not defined there",
+            "holdout, or what is compared is not defined there",
         )
-    for found in challenge.fairness:
-        if not found.challenger.low <= params.gate.max_unfairness:  # nan is no evidence
+    for group in found.evaluation.fairness:
+        if not group.challenger.low <= params.gate.max_unfairness:  # nan is no evidence
             yield FailedCheck(
-                FAIRNESS,
-                f"{_difference(found, params)}: even the low end of its interval is above the "
+                Floor.FAIRNESS,
+                f"{_difference(group, params)}: even the low end of its interval is above the "
                 f"{params.gate.max_unfairness:g} that is allowed (params.yaml: gate.max_unfairness)",
             )
 
 
-def _difference(found: Unfairness, params: Params) -> str:
-    before = "" if found.champion is None else f" (the champion's is {format_score(found.champion)})"
-    value, low, high = (
-        format_score(end) for end in (found.challenger.value, found.challenger.low, found.challenger.high)
-    )
+def _difference(group: GroupDifference, params: Params) -> str:
+    before = "" if group.champion is None else f" (the champion's is {format_score(group.champion)})"
+    mine = group.challenger
+    value, low, high = (format_score(end) for end in (mine.value, mine.low, mine.high))
     return (
-        f"the {found.metric} between the groups of {found.attribute} is {value} [{low}, {high}] at "
+        f"the {group.metric} between the groups of {group.attribute} is {value} [{low}, {high}] at "
         f"{params.statistics.confidence:.0%} confidence{before}"
     )
 
 
-def _slow(challenge: Challenge, params: Params) -> Iterator[FailedCheck]:
-    if challenge.latency_ms is None:
-        yield FailedCheck(MISSING, "the latency of one answer was not measured; run the retrain flow again")
-    elif not challenge.latency_ms <= params.gate.max_latency_ms:
+def _slow(found: GateInputs, params: Params) -> Iterator[FailedCheck]:
+    if found.latency_ms is None:
+        yield FailedCheck(None, "the latency of one answer was not measured; run the retrain flow again")
+    elif not found.latency_ms <= params.gate.max_latency_ms:
         yield FailedCheck(
-            LATENCY,
-            f"one answer takes {challenge.latency_ms:.3g} ms of CPU time in 95 of 100 cases, and at most "
+            Floor.LATENCY,
+            f"one answer takes {found.latency_ms:.3g} ms of CPU time in 95 of 100 cases, and at most "
             f"{params.gate.max_latency_ms:g} ms are allowed (params.yaml: gate.max_latency_ms)",
         )
 
 
-def _unstable(challenge: Challenge, params: Params) -> Iterator[FailedCheck]:
-    if challenge.sanity is None:
-        yield FailedCheck(MISSING, "nobody tried how it answers slightly altered rows; run the retrain flow again")
+def _unstable(found: GateInputs, params: Params) -> Iterator[FailedCheck]:
+    if found.sanity is None:
+        yield FailedCheck(None, "nobody tried how it answers slightly altered rows; run the retrain flow again")
         return
-    for found in challenge.sanity.broken:
-        yield FailedCheck(SANITY, f"slightly altered rows are answered unlike the real ones: {found}")
+    for change in found.sanity.broken:
+        yield FailedCheck(Floor.SANITY, f"slightly altered rows are answered unlike the real ones: {change}")
 
 
 CHECKS = (_few_rows, _few_blocks, _not_beaten, _bad_slices, _unfair, _slow, _unstable)
 
 
-def _notes(challenge: Challenge, params: Params) -> Iterator[str]:
-    for found in challenge.fairness:
-        if found.challenger.low <= params.gate.max_unfairness < found.challenger.value:
+def _notes(found: GateInputs, params: Params) -> Iterator[str]:
+    for group in found.evaluation.fairness:
+        if group.challenger.low <= params.gate.max_unfairness < group.challenger.value:
             yield (
-                f"{_difference(found, params)}: more than the {params.gate.max_unfairness:g} that is allowed, "
+                f"{_difference(group, params)}: more than the {params.gate.max_unfairness:g} that is allowed, "
                 "though so few rows do not show it; look at these groups, and judge on more rows "
                 "(params.yaml: gate.max_unfairness, split.holdout_rows)"
             )
-    before = challenge.comparisons.get(ROW_BEFORE)
+    before = found.evaluation.against.get(Opponent.ROW_BEFORE)
     if before is not None and not before.must_beat and before.gain.value < 0:
         yield (
-            f"repeating the label of the row before scores {format_score(before.other)}, above the challenger's "
-            f"{format_score(challenge.score)}; if labels really arrive that fast, set gate.label_delay_rows"
+            f"repeating the label of the row before scores {format_score(before.score)}, above the challenger's "
+            f"{format_score(found.evaluation.score.value)}; if labels really arrive that fast, set "
+            "gate.label_delay_rows"
         )
-    if challenge.too_good is not None:
-        yield str(challenge.too_good)
-    if challenge.parity is not None:
-        yield f"it is served by scikit-learn: {challenge.parity}"
+    if found.evaluation.too_good is not None:
+        yield _describe_too_good(found.evaluation.too_good)
+    if found.parity is not None:
+        yield f"it is served by scikit-learn: {found.parity}"
 
 
-def _margin(name: str, challenge: Challenge, params: Params) -> float:
-    """The margin is for the champion alone; a baseline has only to be beaten."""
-    if name != CHAMPION:
-        return 0.0
-    return in_units(challenge.metric, params.gate.margin, challenge.comparisons[name].other)
-
-
-def _most_luck(params: Params) -> float:
-    """One side of what the interval leaves out, without the dust of binary fractions."""
-    return round((1 - params.statistics.confidence) / 2, 12)
-
-
-def _is_short(name: str, challenge: Challenge, params: Params) -> bool:
-    found = challenge.comparisons[name]
-    if _need_not_win(challenge, params):  # nan is no evidence
-        return not (found.gain.high >= 0 if name == CHAMPION else found.gain.value > 0)
-    margin = _margin(name, challenge, params)
-    return not (found.gain.low > margin and found.p < _most_luck(params))
-
-
-def _need_not_win(challenge: Challenge, params: Params) -> bool:
-    """Whatever recipe it is of: the champion was shown to beat the baselines, so that to score above them will do."""
-    return challenge.has_champion and params.gate.rule == NOT_WORSE
-
-
-def _shortfall(name: str, challenge: Challenge, params: Params) -> str:
-    found = challenge.comparisons[name]
-    verdict = "worse" if found.gain.high < 0 else "not shown to be better"
-    luck = f"luck (p) to stay below {_most_luck(params):g}"
-    if _need_not_win(challenge, params):
-        worse = "worse than" if name == CHAMPION else "no better than"
-        return f"{worse} the {name}: {_sentence(name, found, params)} (params.yaml: gate.rule)"
-    margin = _margin(name, challenge, params)
+def _describe_too_good(found: TooGood) -> str:
+    named = ", ".join(f"{each.column} ({each.share:.0%})" for each in found.columns)
+    columns = f"; alone, these take away most of the error: {named}" if named else ""
     return (
-        f"{verdict} than the {name}: {_sentence(name, found, params)}; it has to exceed "
-        f"{format_score(margin, sign='+')} at its low end, and {luck}"
+        f"this may be too good to be true: on {found.rows} rows the model makes {found.left:.2%} of the error of the "
+        f"{describe_baseline(found.baseline)}. Check for a column that is known only after the outcome, and give it "
+        f"feature: false (params.yaml: columns){columns}"
     )
 
 
-def _sentence(name: str, found: Comparison, params: Params) -> str:
+def _margin(name: Opponent, found: GateInputs, params: Params) -> float:
+    """The margin is for the champion alone; a baseline has only to be beaten."""
+    if name != Opponent.CHAMPION:
+        return 0.0
+    return in_units(found.evaluation.metric, params.gate.margin, found.evaluation.against[name].score)
+
+
+def _largest_p(params: Params) -> float:
+    """One side of what the interval leaves out, rounded since 1 - 0.95 is not 0.05 in binary."""
+    return round((1 - params.statistics.confidence) / 2, 12)
+
+
+def _need_not_win(found: GateInputs, params: Params) -> bool:
+    """Whatever its recipe: the champion was shown to beat the baselines, so that a score above theirs is enough."""
+    return found.has_champion and params.gate.rule == NOT_WORSE
+
+
+def _is_short(name: Opponent, found: GateInputs, params: Params) -> bool:
+    other = found.evaluation.against[name]
+    if _need_not_win(found, params):  # nan is no evidence
+        return not (other.gain.high >= 0 if name == Opponent.CHAMPION else other.gain.value > 0)
+    return not (other.gain.low > _margin(name, found, params) and other.p < _largest_p(params))
+
+
+def _shortfall(name: Opponent, found: GateInputs, params: Params) -> str:
+    other = found.evaluation.against[name]
+    gain = _gain(name, other, params)
+    if _need_not_win(found, params):
+        worse = "worse than" if name == Opponent.CHAMPION else "no better than"
+        return f"{worse} the {name}: {gain} (params.yaml: gate.rule)"
+    verdict = "worse" if other.gain.high < 0 else "not shown to be better"
     return (
-        f"gain over the {name} ({format_score(found.other)}) is {format_interval(found.gain)} at "
-        f"{params.statistics.confidence:.0%} confidence, {found.wins} rows won and {found.losses} lost "
-        f"(p {found.p:.2g})"
+        f"{verdict} than the {name}: {gain}; it has to exceed "
+        f"{format_score(_margin(name, found, params), sign='+')} at its low end, and p to stay below "
+        f"{_largest_p(params):g}"
+    )
+
+
+def _gain(name: Opponent, other: Comparison, params: Params) -> str:
+    return (
+        f"gain over the {name} ({format_score(other.score)}) is {format_interval(other.gain)} at "
+        f"{params.statistics.confidence:.0%} confidence, {other.wins} rows won and {other.losses} lost "
+        f"(p {other.p:.2g})"
     )

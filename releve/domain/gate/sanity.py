@@ -8,13 +8,14 @@ same cell is taken from another real row.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.core.documents import DocumentPart
 from releve.domain.schema.cells import MISSING_TEXT, is_missing, shown
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
 from releve.domain.schema.schema import Schema
@@ -59,17 +60,16 @@ class Alteration:
     most_lost: float
 
 
-@dataclass(frozen=True)
-class Found:
-    """What an alteration did to the answers."""
+class AlterationEffect(DocumentPart):
+    """What an alteration did to the predictions."""
 
     column: str
     what: str
     lost: float  # of the order of the rows; 1: as much as by another row's cell
     most_lost: float
     shift: float  # mean change, in mean differences between two real rows
-    cells: tuple[str, ...]  # of the row whose answer changed most, before and after; () where it is sane
-    label: Label | None  # what that row was answered; None of a regression
+    cells: tuple[str, ...]  # of the row whose prediction changed most, before and after; () where it is sane
+    label: bool | Label | None  # predicted for that row; None of a regression
     answers: tuple[float, float]  # the probability of that label, or the value, before and after
 
     @property
@@ -99,14 +99,13 @@ class Found:
         return max(self.lost / self.most_lost, self.shift / MOST_SHIFT)
 
 
-@dataclass(frozen=True)
-class Sanity:
+class Sanity(DocumentPart):
     """All alterations that were tried: how many, the worst ones, and those that changed too much."""
 
     rows: int
     tried: int
-    worst: tuple[Found, ...] = ()
-    broken: tuple[Found, ...] = ()
+    worst: tuple[AlterationEffect, ...] = ()
+    broken: tuple[AlterationEffect, ...] = ()
 
     def __str__(self) -> str:
         """What was tried, and what was worst."""
@@ -115,20 +114,6 @@ class Sanity:
             return f"{tried}: this table allows none"
         verdict = "answered unlike the real rows" if self.broken else "answered much as the real rows"
         return f"{tried}: {verdict}; worst: {self.worst[0]}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """For model.json, and for the event of a judgement."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Sanity":
-        """Read `as_dict`."""
-        worst, broken = (tuple(_found(each) for each in values[key]) for key in ("worst", "broken"))
-        return cls(values["rows"], values["tried"], worst, broken)
-
-
-def _found(values: Mapping[str, Any]) -> Found:
-    return Found(**{**values, **{key: tuple(values[key]) for key in ("cells", "answers")}})
 
 
 def check(known: "pd.DataFrame", schema: Schema, ask: Ask) -> Sanity:
@@ -161,8 +146,8 @@ def check(known: "pd.DataFrame", schema: Schema, ask: Ask) -> Sanity:
     harm = LEAST_HARM if schema.target.classes else 0.0
     broken = [each for each in worst if not each.is_sane and each.shift * usual >= harm]
     # Git and the registry keep what is found, and no rows: a cell is shown only where something is wrong.
-    told = (each if each in broken else replace(each, cells=()) for each in worst[:SHOWN])
-    return Sanity(count, len(found), tuple(told), tuple(broken[:SHOWN]))
+    shown = tuple(each if each in broken else each.model_copy(update={"cells": ()}) for each in worst[:SHOWN])
+    return Sanity(rows=count, tried=len(found), worst=shown, broken=tuple(broken[:SHOWN]))
 
 
 def _judged(
@@ -174,14 +159,14 @@ def _judged(
     *,
     usual: float,
     swapped: float,
-) -> Found:
+) -> AlterationEffect:
     changed = each.changed
     altered, answers = altered[changed], answers[changed]
     change = np.minimum(np.nan_to_num(_change(answers, altered), nan=np.inf), LARGEST * usual)
     lost = _order_lost(answers, altered) / max(swapped, LEAST_SWAP)
     most = int(change.argmax())
     place, classes = int(answers[most].argmax()), schema.target.classes
-    return Found(
+    return AlterationEffect(
         column=each.column,
         what=each.what,
         lost=_figure(lost),

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from releve.domain.gate.overrides import NOTE
 from releve.domain.registry.chain import CHALLENGED, Event
 
+NOTE = "note: "  # begins a sentence that is worth knowing and decided nothing
 HISTORY = "`releve history {scenario}` has every reason"
 
 

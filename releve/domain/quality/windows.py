@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from releve.domain.evaluation.baselines import PREVIOUS_LABEL, constant_name, repeated_answers, usual_answer
+from releve.domain.evaluation.baselines import constant_name, repeated_answers, usual_answer
+from releve.domain.evaluation.evaluation import Opponent
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, compute_score
 from releve.domain.evaluation.paired import BootstrapConfig, score_interval
@@ -196,7 +197,7 @@ def _naive(
     before = np.array(previous, dtype=known.dtype)
     answers = {
         constant_name(how.target.task): np.repeat(usual[None], len(found), axis=0),
-        PREVIOUS_LABEL: repeated_answers(before, known, usual, metric=how.metric),
+        Opponent.PREVIOUS_LABEL: repeated_answers(before, known, usual, metric=how.metric),
     }
     scores = {name: compute_score(how.metric, found.with_outputs(given)) for name, given in answers.items()}
     best = max(scores, key=lambda name: metric.sign * scores[name])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from releve.domain.evaluation.evaluation import Evaluation
 from releve.reporting.blocks import MISSING, TextBlock
 
 
@@ -28,14 +29,15 @@ class Evidence:
     life: Sequence[Sequence[str]] = ()  # at, what, by whom, why; oldest first
 
     @property
-    def evaluation(self) -> Mapping[str, Any]:
-        """What its last judgement rests on: evaluation.json."""
-        return dict(self.challenge.get("evaluation", {}))
+    def evaluation(self) -> Evaluation | None:
+        """What its last judgement rests on."""
+        found = self.challenge.get("evaluation")
+        return Evaluation.model_validate(found) if found else None
 
     @property
     def sign(self) -> int:
         """+1 where a higher score is better, -1 where a lower one is."""
-        return int(self.evaluation.get("sign", 1))
+        return self.evaluation.sign if self.evaluation else 1
 
 
 def facts(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -1,12 +1,10 @@
 """What a model card says of how good a model version is, and who let it in."""
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 from releve.domain.evaluation.baselines import describe_baseline
-from releve.domain.evaluation.evaluation import headline, score_of
-from releve.domain.gate.challenge import CHAMPION, slice_name
+from releve.domain.evaluation.evaluation import Comparison, SliceComparison
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.schema.target import REGRESSION
 from releve.reporting.blocks import (
     MISSING,
@@ -29,43 +27,45 @@ def quality(evidence: Evidence) -> list[Block]:
     evaluation = evidence.evaluation
     if not evaluation:
         return [nothing()]
-    known, confidence = headline(evaluation), f"{evaluation.get('confidence', 0.95):.0%}"
-    own = interval(known.score.value, known.score.low, known.score.high)
-    figures = evaluation["challenger"].get("metrics", {}).items()
-    lines = ((f"{known.metric}, the gate's", f"{own} at {confidence} confidence, on {known.rows} rows"),)
-    against = evaluation.get("against", {})
-    first = [] if CHAMPION in against else [TextBlock(("There was no champion to compare with: this is a first one.",))]
-    heads = ("compared with", known.metric, f"gain [{confidence} interval]", "p", "must be beaten")
-    bars = tuple(_bar(f"over the {name}", other["gain"]) for name, other in against.items())
+    confidence, metric, score = f"{evaluation.confidence:.0%}", evaluation.metric, evaluation.score
+    own = interval(score.value, score.low, score.high)
+    lines = ((f"{metric}, the gate's", f"{own} at {confidence} confidence, on {evaluation.holdout_rows} rows"),)
+    figures = evaluation.challenger.metrics.items()
+    first = (
+        [TextBlock(("There was no champion to compare with: this is a first one.",))]
+        if evaluation.champion is None
+        else []
+    )
+    heads = ("compared with", metric, f"gain [{confidence} interval]", "p", "must be beaten")
+    bars = tuple(_bar(f"over the {name}", other.gain) for name, other in evaluation.against.items())
     return [
-        FactList((*lines, *((name, figure(value)) for name, value in figures if name != known.metric))),
+        FactList((*lines, *((name, figure(value)) for name, value in figures if name != metric))),
         *first,
-        TableBlock(heads, tuple(_compared(name, other) for name, other in against.items())),
+        TableBlock(heads, tuple(_compared(name, other) for name, other in evaluation.against.items())),
         IntervalChart("Gain: right of the line, this model is better", bars),
     ]
 
 
-def _compared(name: str, other: Mapping[str, Any]) -> tuple[str, ...]:
-    beaten = "yes" if other.get("must_beat", True) else "no"
-    return describe_baseline(name), figure(score_of(other)), _gain(other["gain"]), figure(other.get("p")), beaten
+def _compared(name: str, other: Comparison) -> tuple[str, ...]:
+    beaten = "yes" if other.must_beat else "no"
+    return describe_baseline(name), figure(other.score), _gain(other.gain), figure(other.p), beaten
 
 
 def calibration(evidence: Evidence) -> list[Block]:
     """Whether its probabilities are to be believed."""
     if evidence.description.get("task") == REGRESSION:
         return [TextBlock(("Numbers carry no certainty, so there is nothing to calibrate.",))]
-    found = evidence.evaluation.get("challenger", {}).get("calibration", {})
+    found = evidence.evaluation.challenger.calibration if evidence.evaluation else None
     if not found:
         return [nothing()]
-    bins = found["bins"]
     rows = tuple(
-        (f"{one['from']:.1f} to {one['to']:.1f}", str(one["rows"]), figure(one["certainty"]), figure(one["right"]))
-        for one in bins
+        (f"{one.low:.1f} to {one.high:.1f}", str(one.rows), figure(one.probability), figure(one.accuracy))
+        for one in found.bins
     )
     return [
-        FactList((("expected calibration error", figure(found["error"])),)),
+        FactList((("expected calibration error", figure(found.error)),)),
         TableBlock(("certainty", "rows", "mean certainty", "share right"), rows),
-        ReliabilityChart(tuple((one["certainty"], one["right"], one["rows"]) for one in bins)),
+        ReliabilityChart(tuple((one.probability, one.accuracy, one.rows) for one in found.bins)),
     ]
 
 
@@ -73,53 +73,41 @@ def slices(evidence: Evidence) -> list[Block]:
     """The same in the parts of the table that params.yaml names."""
     if not evidence.evaluation:
         return [nothing()]
-    parts = evidence.evaluation.get("slices", [])
+    parts = evidence.evaluation.slices
     if not parts:
         return [TextBlock(("No slices are named in params.yaml (gate.slices).",))]
-    bars = tuple(_bar(_slice_name(part), part["gain"]) for part in parts if part.get("gain"))
+    bars = tuple(_bar(part.name, part.gain) for part in parts if part.gain)
     picture = [IntervalChart("Gain over the champion, slice by slice", bars)] if bars else []
     return [TableBlock(("slice", "rows", "this model", "champion", "gain"), tuple(map(_slice, parts))), *picture]
 
 
-def _slice(part: Mapping[str, Any]) -> tuple[str, ...]:
-    gain = _gain(part["gain"]) if part.get("gain") else ""
-    return _slice_name(part), str(part["rows"]), figure(part["challenger"]), figure(part["champion"]), gain
-
-
-def _slice_name(part: Mapping[str, Any]) -> str:
-    return slice_name(part["column"], part["value"])
+def _slice(part: SliceComparison) -> tuple[str, ...]:
+    gain = _gain(part.gain) if part.gain else ""
+    return part.name, str(part.rows), figure(part.challenger), figure(part.champion), gain
 
 
 def fairness(evidence: Evidence) -> list[Block]:
     """How differently the groups of protected columns are treated."""
     if not evidence.evaluation:
         return [nothing()]
-    found, unknown = (evidence.evaluation.get(key, []) for key in ("fairness", "unknown_groups"))
+    found, unknown = evidence.evaluation.fairness, evidence.evaluation.unknown_groups
     if not found and not unknown:
         return [TextBlock(("No protected columns are named in params.yaml (gate.protected).",))]
     rows = tuple(
         (
-            one["attribute"],
-            one["metric"].replace("_", " "),
-            _with_interval(one),
-            figure(one["champion"]),
-            ", ".join(f"{name or 'missing cells'} ({size} rows)" for name, size in one.get("left_out", {}).items()),
+            one.attribute,
+            one.metric.replace("_", " "),
+            interval(one.challenger.value, one.challenger.low, one.challenger.high),
+            figure(one.champion),
+            ", ".join(f"{name or 'missing cells'} ({size} rows)" for name, size in one.left_out.items()),
         )
         for one in found
     )
-    few = f"{MISSING}: too few groups were large enough to compare: {', '.join(map(str, unknown))}."
-    told = [TextBlock((few,))] if unknown else []
+    few = f"{MISSING}: too few groups were large enough to compare: {', '.join(unknown)}."
     return [
         TableBlock(("protected column", "difference in", "this model", "champion", "left out, too few"), rows),
-        *told,
+        *([TextBlock((few,))] if unknown else []),
     ]
-
-
-def _with_interval(one: Mapping[str, Any]) -> str:
-    """Models judged before the interval was kept have the figure alone."""
-    if "low" not in one:
-        return figure(one["challenger"])
-    return interval(one["challenger"], one["low"], one["high"])
 
 
 def drift(evidence: Evidence) -> list[Block]:
@@ -169,9 +157,9 @@ def _standing(until: str, today: date) -> str:
     return "in force" if date.fromisoformat(until) >= today else "EXPIRED"
 
 
-def _gain(gain: Mapping[str, float]) -> str:
-    return interval(gain["value"], gain["low"], gain["high"], sign="+")
+def _gain(gain: Interval) -> str:
+    return interval(gain.value, gain.low, gain.high, sign="+")
 
 
-def _bar(name: str, gain: Mapping[str, float]) -> IntervalBar:
-    return IntervalBar(name, gain["value"], gain["low"], gain["high"])
+def _bar(name: str, gain: Interval) -> IntervalBar:
+    return IntervalBar(name, gain.value, gain.low, gain.high)

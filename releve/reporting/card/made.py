@@ -96,7 +96,9 @@ def serving(evidence: Evidence) -> list[Block]:
         "parity": parity if "parity" in description else None,
         "latency": None if latency is None else f"{latency:.3g} ms of CPU time for one answer, 95 of 100 times",
         "golden rows": len(description["golden"]["rows"]) if description.get("golden") else None,
-        "slightly altered rows": str(Sanity.from_dict(description["sanity"])) if description.get("sanity") else None,
+        "slightly altered rows": str(Sanity.model_validate(description["sanity"]))
+        if description.get("sanity")
+        else None,
     }
     return [FactList(facts(told))]
 

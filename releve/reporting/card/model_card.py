@@ -6,7 +6,6 @@ MISSING, in its place. A card is written anew whenever it is asked for: override
 
 from collections.abc import Callable
 
-from releve.domain.evaluation.evaluation import headline
 from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection
 from releve.reporting.card import judged as card_judged
 from releve.reporting.card import made as card_made
@@ -37,6 +36,6 @@ def build(evidence: Evidence) -> ReportPage:
 def _summary(evidence: Evidence) -> str:
     score = f"score {MISSING}"
     if evidence.evaluation:
-        known = headline(evidence.evaluation)
-        score = f"{known.metric} {interval(known.score.value, known.score.low, known.score.high)}"
+        own = evidence.evaluation.score
+        score = f"{evidence.evaluation.metric} {interval(own.value, own.low, own.high)}"
     return f"{said(evidence.state)}; {score}; {said(evidence.challenge.get('rows'))} rows; as of {evidence.today}"

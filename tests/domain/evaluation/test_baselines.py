@@ -3,17 +3,12 @@ import pandas as pd
 import pytest
 
 from releve.domain.evaluation.baselines import (
-    MAJORITY,
-    POSITIVE_LABEL,
-    PREVIOUS_LABEL,
-    ROW_BEFORE,
-    SEASONAL,
-    USUAL_VALUE,
     LabelHistory,
     baselines,
     required,
     season_of,
 )
+from releve.domain.evaluation.evaluation import Opponent
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.target import BINARY, REGRESSION
 
@@ -33,35 +28,35 @@ def of_values(metric="mae", quantile=0.5, **options):
 
 
 def named(baseline):
-    return baseline.answers.argmax(axis=1).tolist()
+    return baseline.outputs.argmax(axis=1).tolist()
 
 
 def test_the_majority_is_that_of_the_rows_before_each_block():
-    found = of_classes()[MAJORITY]
+    found = of_classes()[Opponent.MAJORITY_LABEL]
 
-    assert found.answers[0] == pytest.approx([0.25, 0.75])
-    assert found.answers[2] == pytest.approx([0.5, 0.5])
-    assert len(found.answers) == 5
+    assert found.outputs[0] == pytest.approx([0.25, 0.75])
+    assert found.outputs[2] == pytest.approx([0.5, 0.5])
+    assert len(found.outputs) == 5
 
 
 @pytest.mark.parametrize(
     ("metric", "quantile", "first"), [("mae", 0.9, 2.5), ("rmse", 0.9, 4.0), ("pinball", 0.75, 4.75)]
 )
 def test_the_usual_value_is_the_one_that_the_metric_likes_best(metric, quantile, first):
-    assert of_values(metric, quantile)[USUAL_VALUE].answers[0] == pytest.approx(first)
+    assert of_values(metric, quantile)[Opponent.USUAL_VALUE].outputs[0] == pytest.approx(first)
 
 
 def test_without_a_delay_the_previous_label_is_the_last_one_that_the_model_knew():
     found = of_values()
 
-    assert found[PREVIOUS_LABEL].answers.tolist() == [10.0, 10.0, 6.0, 6.0, 6.0]
-    assert found[PREVIOUS_LABEL].must_beat
+    assert found[Opponent.PREVIOUS_LABEL].outputs.tolist() == [10.0, 10.0, 6.0, 6.0, 6.0]
+    assert found[Opponent.PREVIOUS_LABEL].must_beat
 
 
 def test_the_label_of_the_row_before_is_told_and_has_not_to_be_beaten():
-    found = of_values()[ROW_BEFORE]
+    found = of_values()[Opponent.ROW_BEFORE]
 
-    assert found.answers.tolist() == [10.0, 5.0, 6.0, 7.0, 8.0]
+    assert found.outputs.tolist() == [10.0, 5.0, 6.0, 7.0, 8.0]
     assert not found.must_beat
 
 
@@ -72,13 +67,13 @@ def test_the_label_of_the_row_before_is_told_and_has_not_to_be_beaten():
 def test_with_a_delay_the_newest_label_that_is_known_has_to_be_beaten(delay, answers):
     found = of_values(label_delay_rows=delay)
 
-    assert found[PREVIOUS_LABEL].answers.tolist() == answers
-    assert found[PREVIOUS_LABEL].must_beat
-    assert ROW_BEFORE not in found
+    assert found[Opponent.PREVIOUS_LABEL].outputs.tolist() == answers
+    assert found[Opponent.PREVIOUS_LABEL].must_beat
+    assert Opponent.ROW_BEFORE not in found
 
 
 def test_a_repeated_class_is_certain_where_chances_do_not_count_and_as_sure_as_the_past_where_they_do():
-    certain, unsure = (of_classes(metric)[PREVIOUS_LABEL].answers for metric in ("accuracy", "log_loss"))
+    certain, unsure = (of_classes(metric)[Opponent.PREVIOUS_LABEL].outputs for metric in ("accuracy", "log_loss"))
 
     assert certain[0].tolist() == [0.0, 1.0]
     assert unsure.sum(axis=1) == pytest.approx(np.ones(5))
@@ -99,22 +94,22 @@ def test_a_seasonal_answer_is_the_usual_one_of_the_same_season_before():
     times[4] = times[1]  # the weekday of the second row
     times[7] = times[0]
 
-    found = of_values(times=times)[SEASONAL]
+    found = of_values(times=times)[Opponent.SEASONAL]
 
     assert found.must_beat
-    assert found.answers[0] == 2.0  # the same weekday
-    assert found.answers[1] == 2.5  # a weekday that was never seen: the median of all before
-    assert found.answers[3] == 1.0
+    assert found.outputs[0] == 2.0  # the same weekday
+    assert found.outputs[1] == 2.5  # a weekday that was never seen: the median of all before
+    assert found.outputs[3] == 1.0
 
 
 def test_a_class_that_a_season_has_not_seen_yet_is_unlikely_and_not_impossible():
     times = days(9, "D")
     times[4] = times[1]  # the weekday of the second row, which was of class 1
 
-    found = of_classes("log_loss", times=times)[SEASONAL]
+    found = of_classes("log_loss", times=times)[Opponent.SEASONAL]
 
-    assert found.answers[0] == pytest.approx([(0 + 0.25) / 2, (1 + 0.75) / 2])  # all rows before count as one more
-    assert found.answers.sum(axis=1) == pytest.approx(1.0)
+    assert found.outputs[0] == pytest.approx([(0 + 0.25) / 2, (1 + 0.75) / 2])  # all rows before count as one more
+    assert found.outputs.sum(axis=1) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -125,21 +120,23 @@ def test_by_f1_the_positive_class_every_time_has_to_be_beaten(metric, positive, 
 
     found = baselines(past, task=BINARY, label_delay_rows=0)
 
-    assert (POSITIVE_LABEL in found) is is_there
-    assert not is_there or (found[POSITIVE_LABEL].must_beat and named(found[POSITIVE_LABEL]) == [1] * 5)
+    assert (Opponent.POSITIVE_LABEL in found) is is_there
+    assert not is_there or (
+        found[Opponent.POSITIVE_LABEL].must_beat and named(found[Opponent.POSITIVE_LABEL]) == [1] * 5
+    )
 
 
 def test_a_row_without_a_date_still_has_an_answer():
     times = days(9, "D")
     times[[0, 8]] = pd.NaT
 
-    found = of_classes(times=times)[SEASONAL]
+    found = of_classes(times=times)[Opponent.SEASONAL]
 
     assert named(found)[4] == 0
-    assert np.isfinite(found.answers).all()
+    assert np.isfinite(found.outputs).all()
 
 
 @pytest.mark.parametrize(("task", "found"), [(BINARY, of_classes), (REGRESSION, of_values)])
 def test_what_no_judgement_goes_without_is_always_there(task, found):
     assert set(required(task)) <= found().keys()
-    assert SEASONAL not in found()
+    assert Opponent.SEASONAL not in found()

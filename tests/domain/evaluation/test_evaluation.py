@@ -1,22 +1,39 @@
+import json
+
 import pytest
 
-from releve.domain.evaluation.evaluation import Headline, headline, score_of
-from releve.domain.evaluation.intervals import Interval
+from releve.core.documents import parse_document
+from releve.core.errors import BadInput
+from releve.domain.evaluation.evaluation import Evaluation, Opponent, SliceComparison
+from tests.evaluations import make_comparison, make_evaluation
+
+
+def test_an_evaluation_is_read_as_it_is_written():
+    found = make_evaluation(too_good={"rows": 300, "baseline": Opponent.MAJORITY_LABEL, "left": 0.01})
+
+    assert parse_document(found.model_dump_json(), Evaluation, source="evaluation.json") == found
 
 
 @pytest.mark.parametrize(
-    ("evaluation", "metric"),
-    [
-        ({"challenger": {"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 0.95}}, "accuracy"),
-        ({"metric": "mae", "challenger": {"score": 0.9, "low": 0.8, "high": 0.95}}, "mae"),
-    ],
+    ("change", "key"), [({"format": 2}, "format"), ({"metric": None}, "metric"), ({"luck": 0.1}, "luck")]
 )
-def test_evaluations_of_every_age_have_a_headline(evaluation, metric):
-    found = headline({"holdout_rows": 300, **evaluation})
+def test_an_evaluation_of_another_version_is_rejected_by_the_key_that_differs(change, key):
+    text = json.dumps(make_evaluation().model_dump(mode="json") | change)
 
-    assert found == Headline(metric, Interval(0.9, 0.8, 0.95), 300)
+    with pytest.raises(BadInput, match=f"results/shop/evaluation.json: {key}: "):
+        parse_document(text, Evaluation, source="results/shop/evaluation.json")
 
 
-@pytest.mark.parametrize("other", [{"score": 0.5}, {"accuracy": 0.5}])
-def test_the_others_have_a_score_in_every_age(other):
-    assert score_of(other) == 0.5
+def test_the_champion_is_no_baseline_and_neither_is_what_need_not_be_beaten():
+    easy = make_comparison(must_beat=False)
+    found = make_evaluation(against={Opponent.CHAMPION: make_comparison(), Opponent.ROW_BEFORE: easy})
+
+    assert found.champion == make_comparison()
+    assert list(found.baselines_to_beat) == []
+
+
+@pytest.mark.parametrize(("value", "name"), [("missing", "kind = missing"), ("", "kind is missing")])
+def test_a_slice_of_missing_cells_has_a_name_of_its_own(value, name):
+    found = SliceComparison(column="kind", value=value, rows=9, challenger=0.5, champion=None, gain=None)
+
+    assert found.name == name

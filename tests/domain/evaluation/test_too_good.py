@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.domain.evaluation.baselines import MAJORITY
-from releve.domain.evaluation.too_good import TooGood, telling_columns, too_good
+from releve.domain.evaluation.evaluation import Opponent, TooGood
+from releve.domain.evaluation.too_good import telling_columns, too_good
 from releve.domain.schema.schema import Schema
 
 
@@ -13,16 +13,16 @@ def binary(rows, *, wrong, share=0.4):
     truth = (np.arange(rows) % 10 < 10 * share).astype(int)
     named = truth.copy()
     named[:wrong] = 1 - named[:wrong]
-    return truth, np.eye(2)[named], {MAJORITY: np.tile([0.6, 0.4], (rows, 1))}
+    return truth, np.eye(2)[named], {Opponent.MAJORITY_LABEL: np.tile([0.6, 0.4], (rows, 1))}
 
 
 def test_915_rows_without_an_error_are_told():
-    assert too_good(*binary(915, wrong=0)) == TooGood(915, MAJORITY, 0.0)
+    assert too_good(*binary(915, wrong=0)) == TooGood(rows=915, baseline=Opponent.MAJORITY_LABEL, left=0.0)
 
 
-@pytest.mark.parametrize(("wrong", "told"), [(0, True), (4, True), (5, False), (40, False)])
-def test_more_than_a_hundredth_of_the_baselines_errors_is_a_good_model(wrong, told):
-    assert (too_good(*binary(1000, wrong=wrong)) is not None) is told
+@pytest.mark.parametrize(("wrong", "reported"), [(0, True), (4, True), (5, False), (40, False)])
+def test_more_than_a_hundredth_of_the_baselines_errors_is_a_good_model(wrong, reported):
+    assert (too_good(*binary(1000, wrong=wrong)) is not None) is reported
 
 
 @pytest.mark.parametrize(("rows", "told"), [(70, False), (75, True), (80, True)])
@@ -34,20 +34,22 @@ def test_digits_at_96_in_100_are_not_told():
     truth = np.arange(300) % 10
     named = np.where(np.arange(300) % 25 == 0, (truth + 1) % 10, truth)
 
-    assert too_good(truth, np.eye(10)[named], {MAJORITY: np.full((300, 10), 0.1)}) is None
+    assert too_good(truth, np.eye(10)[named], {Opponent.MAJORITY_LABEL: np.full((300, 10), 0.1)}) is None
 
 
 def test_a_baseline_that_knows_it_too_makes_nothing_suspicious():
     truth, answers, naive = binary(1000, wrong=0)
 
-    assert too_good(truth, answers, {**naive, "seasonal answer": answers}) is None
+    assert too_good(truth, answers, {**naive, Opponent.SEASONAL: answers}) is None
 
 
 @pytest.mark.parametrize(("noise", "told"), [(0.05, True), (0.09, True), (0.12, False), (0.5, False)])
 def test_of_a_number_a_hundredth_of_the_squared_error_is_what_may_be_left(noise, told):
     truth = np.tile([-1.0, 1.0], 200)
 
-    assert (too_good(truth, truth + np.tile([noise, -noise], 200), {"usual value": np.zeros(400)}) is not None) is told
+    assert (
+        too_good(truth, truth + np.tile([noise, -noise], 200), {Opponent.USUAL_VALUE: np.zeros(400)}) is not None
+    ) is told
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
@@ -69,12 +71,6 @@ def test_the_columns_that_explain_it_are_named_with_the_share_that_each_takes_aw
 
     found = telling_columns(frame[:300], frame[300:], schema, truths=truths)
 
-    assert [name for name, _ in found] == ["ended", "state"]
-    assert found[0][1] == 1.0
-    assert 0.7 < found[1][1] < 1.0
-
-
-def test_it_is_read_as_it_is_written():
-    found = TooGood(915, MAJORITY, 0.0, (("closed", 0.98),))
-
-    assert TooGood.from_dict(found.as_dict()) == found
+    assert [each.column for each in found] == ["ended", "state"]
+    assert found[0].share == 1.0
+    assert 0.7 < found[1].share < 1.0

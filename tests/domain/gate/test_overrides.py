@@ -3,54 +3,53 @@ from datetime import date, timedelta
 import pytest
 
 from releve.core.errors import BadInput
-from releve.core.params import GateOverride
-from releve.domain.gate.gate import FLOORS
-from releve.domain.gate.overrides import FailedCheck, override
+from releve.domain.gate.gate import Floor, decide
+from tests.domain.gate.test_gate import a_challenge
 from tests.tables import make_params
 
 UNTIL = date(2026, 1, 31)
-ADA = GateOverride(floor="fairness", by="Ada", reason="a trial of four weeks", until=UNTIL)
-UNFAIR = FailedCheck("fairness", "the groups differ")
+ADA = {"floor": "fairness", "by": "Ada", "reason": "a trial of four weeks", "until": UNTIL}
+SLOW = "one answer takes 90 ms of CPU time in 95 of 100 cases"
 
 
-@pytest.mark.parametrize(("days", "stands"), [(-1, True), (0, True), (1, False)])
-def test_an_override_stands_until_the_end_of_its_last_day(days, stands):
-    found = override([UNFAIR], [ADA], today=UNTIL + timedelta(days=days))
+def decided(*, today, floor="latency"):
+    params = make_params(gate={"max_latency_ms": 50.0, "overrides": [ADA | {"floor": floor}]})
+    return decide(a_challenge(latency_ms=90.0), params, today=today)
 
-    assert (found.in_force == (ADA,)) is stands
-    assert (found.refusals == ()) is stands
+
+@pytest.mark.parametrize(("days", "in_force"), [(-1, True), (0, True), (1, False)])
+def test_an_override_is_in_force_until_the_end_of_its_last_day(days, in_force):
+    found = decided(today=UNTIL + timedelta(days=days))
+
+    assert (len(found.overrides) == 1) is found.promote is in_force
 
 
 def test_an_override_in_force_says_who_why_until_when_and_what_was_overridden():
-    found = override([UNFAIR], [ADA], today=UNTIL)
+    found = decided(today=UNTIL)
 
-    assert found.notes == (
-        "the override of the fairness floor by Ada until 2026-01-31: a trial of four weeks (the groups differ)",
-    )
+    start = f"the override of the latency floor by Ada until 2026-01-31: a trial of four weeks ({SLOW}"
+    assert found.reasons[-1].startswith(start)
 
 
 def test_an_expired_one_refuses_and_says_so():
-    found = override([UNFAIR], [ADA], today=UNTIL + timedelta(days=1))
+    (reason,) = decided(today=UNTIL + timedelta(days=1)).reasons
 
-    assert found.refusals == ("the groups differ; the override of the fairness floor by Ada expired on 2026-01-31",)
-
-
-@pytest.mark.parametrize("floor", ["slice", ""])
-def test_an_override_is_for_its_own_floor_alone(floor):
-    found = override([FailedCheck(floor, "something else")], [ADA], today=UNTIL)
-
-    assert (found.refusals, found.in_force) == (("something else",), ())
+    assert reason.startswith(SLOW) and reason.endswith(
+        "; the override of the latency floor by Ada expired on 2026-01-31"
+    )
 
 
-def test_what_was_not_broken_needs_no_override():
-    assert override([], [ADA], today=UNTIL).in_force == ()
+def test_an_override_is_for_its_own_floor_alone():
+    found = decided(today=UNTIL, floor="slice")
+
+    assert (len(found.reasons), found.overrides) == (1, ())
 
 
 def written(**changes):
     return {"floor": "fairness", "by": "Ada", "reason": "a trial", "until": UNTIL, **changes}
 
 
-@pytest.mark.parametrize("floor", FLOORS)
+@pytest.mark.parametrize("floor", Floor)
 def test_every_floor_can_be_overridden_in_params_yaml(floor):
     params = make_params(gate={"overrides": [written(floor=floor)]})
 

@@ -42,7 +42,7 @@ def test_one_word_moves_the_answers_to_templated_texts_a_little_and_the_model_is
     assert found.broken == (), str(found)
     assert (found.rows, found.tried) == (200, 5)
     assert not any(each.cells for each in found.worst)  # git keeps what is found, and no rows
-    assert Sanity.from_dict(found.as_dict()) == found
+    assert Sanity.model_validate_json(found.model_dump_json()) == found
 
 
 @pytest.mark.parametrize("recipe", ["linear", "svm", "k_neighbors"])
@@ -57,7 +57,7 @@ def test_a_model_that_amplifies_the_noise_of_such_texts_is_found(recipe, task, s
 
     assert {each.column for each in found.broken} == {"note"}
     assert found.worst[0].cells[0] in str(found)
-    assert Sanity.from_dict(found.as_dict()) == found
+    assert Sanity.model_validate_json(found.model_dump_json()) == found
 
 
 @pytest.mark.parametrize("recipe", CLASSIFIERS)

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from releve.domain.evaluation.evaluation import Opponent
 from releve.reporting.blocks import (
     MISSING,
     IntervalBar,
@@ -19,37 +20,30 @@ from releve.reporting.card.card import Evidence
 from releve.reporting.card.model_card import SECTIONS, build
 from releve.reporting.html import render_html
 from releve.reporting.markdown import render_markdown
+from tests.evaluations import GAIN, make_comparison, make_evaluation
 
 TODAY = date(2026, 6, 1)
-GAIN = {"value": 0.1, "low": 0.02, "high": 0.18}
-EVALUATION = {
-    "task": "binary",
-    "metric": "accuracy",
-    "sign": 1,
-    "rows": 320,
-    "holdout_rows": 120,
-    "confidence": 0.95,
-    "challenger": {
-        "score": 0.9,
-        "low": 0.83,
-        "high": 0.95,
-        "metrics": {"accuracy": 0.9, "auc": 0.95},
-        "calibration": {
-            "error": 0.04,
-            "bins": [
-                {"from": 0.5, "to": 0.6, "rows": 20, "certainty": 0.55, "right": 0.6},
-                {"from": 0.9, "to": 1.0, "rows": 100, "certainty": 0.97, "right": 0.95},
-            ],
-        },
-    },
-    "against": {
-        "champion": {"score": 0.8, "gain": GAIN, "p": 0.01, "must_beat": True},
-        "majority label": {"score": 0.55, "gain": GAIN, "p": 0.001, "must_beat": True},
-    },
-    "slices": [{"column": "kind", "value": "apple", "rows": 26, "challenger": 0.96, "champion": 0.6, "gain": GAIN}],
-    "fairness": [{"attribute": "sex", "metric": "demographic_parity", "challenger": 0.11, "champion": 0.12}],
-    "unknown_groups": [],
+BINS = [
+    {"low": 0.5, "high": 0.6, "rows": 20, "probability": 0.55, "accuracy": 0.6},
+    {"low": 0.9, "high": 1.0, "rows": 100, "probability": 0.97, "accuracy": 0.95},
+]
+DIFFERENCE = {
+    "attribute": "sex",
+    "metric": "demographic_parity",
+    "challenger": {"value": 0.11, "low": 0.05, "high": 0.19},
+    "champion": 0.12,
+    "left_out": {},
 }
+EVALUATION = make_evaluation(
+    challenger={
+        "score": {"value": 0.9, "low": 0.83, "high": 0.95},
+        "metrics": {"accuracy": 0.9, "auc": 0.95},
+        "calibration": {"error": 0.04, "bins": BINS},
+    },
+    against={Opponent.CHAMPION: make_comparison(0.8, p=0.01), Opponent.MAJORITY_LABEL: make_comparison(0.55)},
+    slices=[{"column": "kind", "value": "apple", "rows": 26, "challenger": 0.96, "champion": 0.6, "gain": GAIN}],
+    fairness=[DIFFERENCE],
+).model_dump(mode="json")
 CHALLENGE = {
     "model": "shop:1",
     "model_digest": "ab" * 32,
@@ -184,16 +178,6 @@ def test_of_two_repeated_labels_the_card_says_what_each_knows():
     assert "| label of the row before (as if every label arrived at once) | 0.55 |" in text
 
 
-def test_an_evaluation_of_the_first_format_is_read_too():
-    old = {"rows": 200, "holdout_rows": 100, "against": {"champion": {"accuracy": 0.8, "gain": GAIN}}}
-    old |= {"challenger": {"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 0.95}}
-
-    text = said(replace(FULL, challenge=CHALLENGE | {"evaluation": old}), "Quality on the holdout")
-
-    assert "0.9 [0.8, 0.95]" in text
-    assert "| champion | 0.8 | +0.1" in text
-
-
 @pytest.mark.parametrize(("sign", "first"), [(1, "| 2 | search"), (-1, "| 1 | default")])
 def test_the_best_trial_stands_first_whatever_the_metrics_sign(sign, first):
     table = said(with_evaluation(sign=sign), "Recipe").split("| --- | --- | --- | --- | --- |\n")[1]
@@ -238,15 +222,13 @@ def test_numbers_have_no_calibration_and_no_classes():
 
 
 def test_groups_too_small_to_be_compared_are_named_with_their_rows():
-    line = EVALUATION["fairness"][0] | {"left_out": {"x": 12, "": 3}}
+    line = DIFFERENCE | {"left_out": {"x": 12, "": 3}}
 
-    assert "| 0.11 | 0.12 | x (12 rows), missing cells (3 rows) |" in said(with_evaluation(fairness=[line]), "Fairness")
+    assert "| 0.12 | x (12 rows), missing cells (3 rows) |" in said(with_evaluation(fairness=[line]), "Fairness")
 
 
-def test_an_unfairness_whose_interval_is_known_shows_it() -> None:
-    line = EVALUATION["fairness"][0] | {"low": 0.05, "high": 0.19}
-
-    assert "| 0.11 [0.05, 0.19] | 0.12 |" in said(with_evaluation(fairness=[line]), "Fairness")
+def test_an_unfairness_is_shown_with_its_interval() -> None:
+    assert "| 0.11 [0.05, 0.19] | 0.12 |" in said(FULL, "Fairness")
 
 
 def test_groups_too_small_to_compare_are_missing_evidence():

@@ -70,7 +70,8 @@ def test_values_are_judged_by_the_error_against_four_naive_answers(tmp_path):
 
     assert (found["task"], found["metric"], found["sign"], found["holdout_rows"]) == ("regression", "mae", -1, 200)
     assert found["challenger"]["metrics"].keys() == {"mae", "rmse", "pinball"}
-    assert found["challenger"]["low"] < found["challenger"]["score"] < found["challenger"]["high"]
+    score = found["challenger"]["score"]
+    assert score["low"] < score["value"] < score["high"]
     assert found["against"].keys() == {"usual value", "previous label", "label of the row before", "seasonal answer"}
     assert all(other["gain"]["low"] > 0 for other in found["against"].values())
 
@@ -100,7 +101,9 @@ def test_slices_and_groups_that_no_model_sees_are_looked_at(made, tmp_path):
     assert {part["column"] for part in found["slices"]} == {"price", "at", "sex"}
     assert sum(part["rows"] for part in found["slices"]) == 3 * 200
     assert found["fairness"] and all(line["attribute"] == "sex" for line in found["fairness"])
-    assert all(0 <= line["low"] <= line["challenger"] <= line["high"] for line in found["fairness"])
+    assert all(
+        0 <= one["low"] <= one["value"] <= one["high"] for one in (line["challenger"] for line in found["fairness"])
+    )
     assert found["unknown_groups"] == []
 
 
@@ -187,10 +190,10 @@ def test_a_perfect_score_is_told_with_the_column_that_explains_it_and_a_good_one
     leaking = a_stage(tmp_path / "leaking", {"name": "bought", "classes": ["no", "yes"]}, perfect)
     write_parquet(leaking.files.rows, rows)
 
-    assert evaluated(of_classes(tmp_path / "good"))["too_good"] == {}
+    assert evaluated(of_classes(tmp_path / "good"))["too_good"] is None
     assert evaluated(leaking)["too_good"] == {
         "rows": 200,
         "baseline": "majority label",
         "left": 0.0,
-        "columns": [["price", 1.0]],
+        "columns": [{"column": "price", "share": 1.0}],
     }

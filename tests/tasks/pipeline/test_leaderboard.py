@@ -1,24 +1,26 @@
 import json
 
-from releve.adapters.files import write_json
+from releve.adapters.files import write_document
+from releve.domain.evaluation.evaluation import Opponent
+from releve.domain.evaluation.intervals import Interval
 from tasks.pipeline.leaderboard import leaderboard
+from tests.evaluations import make_comparison, make_evaluation
 
 
-def an_evaluation(accuracy):
+def board(root, name="shop", **changes):
     against = {
-        "champion": {"score": 0.95, "must_beat": True},
-        "majority label": {"score": 0.5, "must_beat": True},
-        "previous label": {"score": 0.6, "must_beat": True},
-        "label of the row before": {"score": 0.7, "must_beat": False},
+        Opponent.CHAMPION: make_comparison(0.95),
+        Opponent.MAJORITY_LABEL: make_comparison(0.5, Interval(0.3, 0.2, 0.4)),
+        Opponent.PREVIOUS_LABEL: make_comparison(0.6),
+        Opponent.ROW_BEFORE: make_comparison(0.7, must_beat=False),
     }
-    mine = {"score": accuracy, "low": accuracy - 0.05, "high": accuracy + 0.05}
-    known = {"metric": "accuracy", "sign": 1, "rows": 200, "holdout_rows": 100}
-    return {**known, "challenger": mine, "against": against}
+    found = make_evaluation(**{"rows": 200, "holdout_rows": 100, "against": against} | changes)
+    write_document(root / "results" / name / "evaluation.json", found)
 
 
 def test_there_is_a_line_per_scenario_in_the_order_of_their_names(tmp_path):
     for name, accuracy in (("shop", 0.9), ("digits", 0.8)):
-        write_json(tmp_path / "results" / name / "evaluation.json", an_evaluation(accuracy))
+        board(tmp_path, name, score=accuracy)
 
     leaderboard(tmp_path)
 
@@ -39,8 +41,7 @@ def test_without_results_the_board_is_empty(tmp_path):
 
 
 def test_of_a_loss_the_lowest_baseline_is_the_best(tmp_path):
-    evaluation = an_evaluation(0.8) | {"metric": "log_loss", "sign": -1}
-    write_json(tmp_path / "results" / "shop" / "evaluation.json", evaluation)
+    board(tmp_path, metric="log_loss", sign=-1)
 
     leaderboard(tmp_path)
 
@@ -48,9 +49,7 @@ def test_of_a_loss_the_lowest_baseline_is_the_best(tmp_path):
 
 
 def test_the_page_tells_each_comparison_with_its_gain_and_is_the_same_for_the_same_results(tmp_path):
-    evaluation = an_evaluation(0.8)
-    evaluation["against"]["majority label"]["gain"] = {"value": 0.3, "low": 0.2, "high": 0.4}
-    write_json(tmp_path / "results" / "shop" / "evaluation.json", evaluation)
+    board(tmp_path)
 
     pages = []
     for _ in range(2):

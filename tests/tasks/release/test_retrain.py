@@ -30,7 +30,7 @@ def test_a_first_challenger_has_beaten_the_baselines_and_is_accepted(challenged)
     assert found.evaluation["against"].keys() == {"majority label", "previous label", "label of the row before"}
     assert found.sanity["tried"] == 2  # of what a listed category and missing weights allow
     assert found.sanity["broken"] == []
-    assert found.score == found.evaluation["challenger"]["score"] > 0.6
+    assert found.score == found.evaluation["challenger"]["score"]["value"] > 0.6
     assert found.data_version == data_version(challenged.branch.read("batches.dvc")) != SEED_VERSION
 
 
