@@ -62,7 +62,7 @@ def plan_of(rows: pd.DataFrame, schema: Schema, *, trials_asked: int, workers: i
     )
     seen = rows.tail(SIZES.rows).reset_index(drop=True)
     folds = validation_folds(len(seen), share=SIZES.validation_share, folds=SIZES.folds)
-    recipes, left_out = search_spaces.fitting(params.train.recipes, rows=len(seen))
+    recipes, left_out = search_spaces.fitting(params.train.recipe, rows=len(seen))
     print(*left_out, sep="\n")
     spaces = search_spaces.spaces(recipes, schema)
     first = tuple((trials.DEFAULTS, search_spaces.default(recipe, space)) for recipe, space in spaces.items())

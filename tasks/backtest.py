@@ -134,7 +134,7 @@ def choose_recipe(
     backtested has a say."""
     if params.train.named:
         return Candidate.of(params.train)
-    recipes, left_out = search_spaces.fitting(params.train.recipes, rows=total)
+    recipes, left_out = search_spaces.fitting(params.train.recipe, rows=total)
     for line in left_out:
         progress(line)
     spaces = search_spaces.spaces(recipes, schema)

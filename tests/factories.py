@@ -86,7 +86,7 @@ def make_project(parent: Path, *, scenario: str = SCENARIO, **service: Any) -> P
     folder = parent / "project"
     (folder / "scenarios" / scenario).mkdir(parents=True)
     shutil.copy(PROJECT / "params.yaml", folder)
-    described = {**TABLE, "service": {"poll_seconds": 0.1, **service}}
+    described = {**TABLE, "service": service}
     (folder / "scenarios" / scenario / "params.yaml").write_text(yaml.safe_dump(described))
     git(folder, "init", "--quiet", "--initial-branch=main")
     commit(folder, "the project")

@@ -87,7 +87,7 @@ def test_the_table_it_describes_is_a_valid_scenario() -> None:
     assert schema.names == ["tenure_months", "last_login_days", "signed_up", "plan", "comment"]
     assert (schema.time, schema.id) == ("signed_up", "customer")
     assert schema.target.positive == "yes"
-    assert params.train.recipe == "auto"
+    assert params.train.named is None
 
 
 def test_the_row_it_asks_about_fits_the_table_it_describes() -> None:

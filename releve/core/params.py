@@ -140,7 +140,21 @@ class Split(ParamsSection):
 Recipe = Literal["linear", "hist_gradient_boosting", "random_forest", "extra_trees", "svm", "k_neighbors"]
 
 
-Recipes = Annotated[tuple[Recipe, ...], Field(strict=False, min_length=1)]
+RECIPES: tuple[Recipe, ...] = get_args(Recipe)
+
+
+def _read_recipes(value: Any) -> Any:
+    """One name, a list of names, or auto for all."""
+    if value == "auto":
+        return RECIPES
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not names or not all(name in RECIPES for name in names):
+        raise PydanticCustomError(
+            "recipe", "Input should be auto, {names}, or a list of these", {"names": ", ".join(RECIPES)}
+        )
+    return tuple(names)
+
+
 OptionValue = bool | int | float | str | None
 
 
@@ -151,21 +165,14 @@ def _check_scale(options: dict[str, OptionValue]) -> dict[str, OptionValue]:
 
 
 class Train(ParamsSection):
-    recipe: Literal[Recipe, "auto"] | Recipes
+    recipe: Annotated[tuple[Recipe, ...], BeforeValidator(_read_recipes)]
     last_batches: Annotated[int, Field(ge=0)] | Literal["auto"]
     options: Annotated[dict[str, OptionValue], AfterValidator(_check_scale)]
 
     @property
     def named(self) -> Recipe | None:
-        """The recipe that is to be used; None where a search chooses."""
-        return None if self.recipe == "auto" or isinstance(self.recipe, tuple) else self.recipe
-
-    @property
-    def recipes(self) -> tuple[Recipe, ...]:
-        """Those that a search may choose among; the named one alone."""
-        if self.recipe == "auto":
-            return get_args(Recipe)
-        return self.recipe if isinstance(self.recipe, tuple) else (self.recipe,)
+        """The one recipe that is asked for; None where a search chooses among several."""
+        return self.recipe[0] if len(self.recipe) == 1 else None
 
 
 class Tune(ParamsSection):

@@ -59,7 +59,7 @@ def tune(stage: Stage, *, sizes: SearchSizes = SIZES, auto_batches: tuple[int, .
 
 
 def _named(stage: Stage) -> dict[str, Any]:
-    print(f"{stage.params.train.recipe}, as train.recipe names it; tune.trials is 0, so nothing is searched for")
+    print(f"{stage.params.train.named}, as train.recipe names it; tune.trials is 0, so nothing is searched for")
     return {**_params_candidate(stage).as_dict(), "score": None, "folds": [], "asked": 0, "done": 0, "trials": []}
 
 
@@ -134,7 +134,7 @@ def _recipes(stage: Stage, *, rows: int) -> tuple[str, ...]:
     train = stage.params.train
     if train.named:
         return (train.named,)
-    recipes, left_out = search_spaces.fitting(train.recipes, rows=rows)
+    recipes, left_out = search_spaces.fitting(train.recipe, rows=rows)
     for line in left_out:
         print(line)
     if not recipes:

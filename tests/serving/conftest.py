@@ -36,7 +36,7 @@ class Running:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home = tmp_path_factory.mktemp("serving")
-    project = make_project(home, max_rows=5, max_neighbours=20)
+    project = make_project(home, max_rows=5)
     stored = make_stored_model(home, "one")
     port = free_port()
     with milvus_serving(home / "milvus", port):

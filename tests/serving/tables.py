@@ -87,6 +87,6 @@ def _project(home: Path, name: str, table: dict[str, Any]) -> Path:
     folder = home / "project"
     (folder / "scenarios" / name).mkdir(parents=True)
     shutil.copy(PROJECT / "params.yaml", folder)
-    described = {**table, "service": {"poll_seconds": 0.1, "max_rows": 5}}
+    described = {**table, "service": {"max_rows": 5}}
     (folder / "scenarios" / name / "params.yaml").write_text(yaml.safe_dump(described))
     return folder

@@ -206,7 +206,7 @@ def test_search_by_vector_and_label_finds_only_that_label(running: Running):
         ({"vector": [0.5] * 5}, "'vector' has 5 numbers, the index holds vectors of 6"),
         ({"vector": [0.5] * 5 + ["a"]}, "'vector' holds 'a' at position 5"),
         ({"vector": "abc"}, "'vector' is text"),
-        ({"row": make_row(), "limit": 0}, "'limit' is 0, expected a whole number from 1 to 20"),
+        ({"row": make_row(), "limit": 0}, "'limit' is 0, expected a whole number from 1 to 100"),
         ({"row": make_row(), "limit": 21}, "'limit' is 21"),
         ({"row": make_row(), "limit": True}, "'limit' is True"),
         ({"row": make_row(), "limit": 2.5}, "'limit' is 2.5"),

@@ -10,7 +10,8 @@ from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
-from tasks.pipeline.evaluate import evaluate
+from tasks.pipeline.evaluate import evaluate, gather
+from tasks.pipeline.fairness import find_unfairness
 from tasks.pipeline.stage import Stage
 from tasks.places import POSITION, ScenarioFiles
 from tests.serving.tables import packed
@@ -108,9 +109,9 @@ def test_slices_and_groups_that_no_model_sees_are_looked_at(made, tmp_path):
 
 
 def test_groups_of_too_few_rows_are_not_compared(tmp_path):
-    found = evaluated(of_values(tmp_path, protected=["sex"], min_slice_rows=150))
+    case = gather(of_values(tmp_path, protected=["sex"]))
 
-    assert (found["fairness"], found["unknown_groups"]) == ([], ["sex"])
+    assert find_unfairness(case, min_rows=150) == ([], ["sex"])
 
 
 def test_groups_of_which_one_has_no_score_are_not_compared(tmp_path):
