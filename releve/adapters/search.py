@@ -2,13 +2,13 @@
 
 Ask and tell, in memory, seeded: what is asked depends on the seed and on what was told, in the order it was told,
 and on nothing else. TPE after Bergstra et al. (2011), "Algorithms for Hyper-Parameter Optimization"; one density per
-knob (`multivariate=False`), which is what a space where each recipe has its own knobs allows.
+parameter (`multivariate=False`), which is what a space where each recipe has its own parameters allows.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from releve.domain.training.search_spaces import Candidate, Number, Space, from_knobs, knobs_of
+from releve.domain.training.search_spaces import Candidate, Number, Space, from_parameters, parameters_of
 
 RECIPE = "recipe"
 STARTUP_TRIALS = 10  # scored candidates, defaults included, before the model of the scores is asked
@@ -33,8 +33,8 @@ class Search:
         trial = self._study.ask()
         recipe = trial.suggest_categorical(RECIPE, list(self._spaces))
         space = self._spaces[recipe]
-        knobs = {name: _suggest(trial, f"{recipe}.{name}", knob) for name, knob in space.items()}
-        candidate = from_knobs(recipe, knobs, space)
+        parameters = {name: _suggest(trial, f"{recipe}.{name}", parameter) for name, parameter in space.items()}
+        candidate = from_parameters(recipe, parameters, space)
         self._open[id(candidate)] = (trial, candidate)
         return candidate
 
@@ -45,21 +45,23 @@ class Search:
         trial, _ = self._open.pop(id(candidate), (None, None))
         if trial is not None:
             self._study.tell(trial, self._worst() if score is None else score)
-        elif score is not None and (knobs := self._knobs(candidate)) is not None:
-            distributions = {name: _distribution(self._knob(name)) for name in knobs}
+        elif score is not None and (parameters := self._parameters(candidate)) is not None:
+            distributions = {name: _distribution(self._parameter(name)) for name in parameters}
             distributions[RECIPE] = optuna.distributions.CategoricalDistribution(list(self._spaces))
-            params = {RECIPE: candidate.recipe, **knobs}
+            params = {RECIPE: candidate.recipe, **parameters}
             self._study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=score))
 
-    def _knobs(self, candidate: Candidate) -> dict[str, Any] | None:
-        """Knobs under their names in the study; None when the candidate lies outside of what is searched."""
+    def _parameters(self, candidate: Candidate) -> dict[str, Any] | None:
+        """Parameters under their names in the study; None when the candidate lies outside of what is searched."""
         space = self._spaces.get(candidate.recipe)
-        knobs = None if space is None else knobs_of(candidate, space)
-        return None if knobs is None else {f"{candidate.recipe}.{name}": value for name, value in knobs.items()}
+        parameters = None if space is None else parameters_of(candidate, space)
+        return (
+            None if parameters is None else {f"{candidate.recipe}.{name}": value for name, value in parameters.items()}
+        )
 
-    def _knob(self, name: str) -> Any:
-        recipe, _, knob = name.partition(".")
-        return self._spaces[recipe][knob]
+    def _parameter(self, name: str) -> Any:
+        recipe, _, parameter = name.partition(".")
+        return self._spaces[recipe][parameter]
 
     def _worst(self) -> float:
         """No better than the worst score yet: a huge number would drown the differences between good ones."""
@@ -70,19 +72,19 @@ class Search:
         return float((max if lowest_is_best else min)(scores, default=0.0))
 
 
-def _suggest(trial: Any, name: str, knob: Any) -> Any:
-    if not isinstance(knob, Number):
-        return trial.suggest_categorical(name, list(knob.values))
-    if knob.whole:
-        return trial.suggest_int(name, int(knob.low), int(knob.high), log=knob.log)
-    return trial.suggest_float(name, knob.low, knob.high, log=knob.log)
+def _suggest(trial: Any, name: str, parameter: Any) -> Any:
+    if not isinstance(parameter, Number):
+        return trial.suggest_categorical(name, list(parameter.values))
+    if parameter.whole:
+        return trial.suggest_int(name, int(parameter.low), int(parameter.high), log=parameter.log)
+    return trial.suggest_float(name, parameter.low, parameter.high, log=parameter.log)
 
 
-def _distribution(knob: Any) -> Any:
+def _distribution(parameter: Any) -> Any:
     from optuna import distributions
 
-    if not isinstance(knob, Number):
-        return distributions.CategoricalDistribution(list(knob.values))
-    if knob.whole:
-        return distributions.IntDistribution(int(knob.low), int(knob.high), log=knob.log)
-    return distributions.FloatDistribution(knob.low, knob.high, log=knob.log)
+    if not isinstance(parameter, Number):
+        return distributions.CategoricalDistribution(list(parameter.values))
+    if parameter.whole:
+        return distributions.IntDistribution(int(parameter.low), int(parameter.high), log=parameter.log)
+    return distributions.FloatDistribution(parameter.low, parameter.high, log=parameter.log)

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from releve.adapters.search import STARTUP_TRIALS, Search
-from releve.domain.training.search_spaces import CLASS_SPACES, Candidate, default, knobs_of
+from releve.domain.training.search_spaces import CLASS_SPACES, Candidate, default, parameters_of
 
 RECIPES = ("linear", "hist_gradient_boosting", "svm")
 SPACES = {recipe: CLASS_SPACES[recipe] for recipe in RECIPES}
@@ -35,7 +35,7 @@ def test_another_seed_asks_for_something_else() -> None:
 
 
 def test_everything_that_is_asked_for_lies_in_its_space() -> None:
-    assert all(knobs_of(candidate, SPACES[candidate.recipe]) is not None for candidate in searched())
+    assert all(parameters_of(candidate, SPACES[candidate.recipe]) is not None for candidate in searched())
 
 
 @pytest.mark.parametrize("sign", [1, -1])

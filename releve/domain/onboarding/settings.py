@@ -1,6 +1,6 @@
-"""Which knobs of params.yaml a table's size moves, and where to.
+"""Which settings of params.yaml a table's size moves, and where to.
 
-A share of the rows brought is what a knob should be, within limits that keep verdicts possible on a small table and
+A share of the rows brought is what a setting should be, within limits that keep verdicts possible on a small table and
 runs short on a large one: docs/decisions/0014-scaffold.md.
 """
 
@@ -15,7 +15,7 @@ from releve.core.errors import BadInput
 
 @dataclass(frozen=True)
 class Sizing:
-    """One knob: its share of the rows brought, its limits in rows, and why, for the comment."""
+    """One setting: its share of the rows brought, its limits in rows, and why, for the comment."""
 
     section: str
     key: str

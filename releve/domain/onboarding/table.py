@@ -54,7 +54,7 @@ class Roles:
     time: str | None = None
     id: str | None = None
     task: str | None = None
-    settings: tuple[Override, ...] = ()  # knobs of params.yaml
+    settings: tuple[Override, ...] = ()  # settings of params.yaml
 
 
 @dataclass(frozen=True)

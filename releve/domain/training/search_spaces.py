@@ -1,7 +1,7 @@
 """What a search may choose: for every recipe and kind of task, the options that matter most and their ranges.
 
-Few dimensions on purpose: a budget of twenty trials learns nothing about ten options. Every knob has the default of
-scikit-learn, or of the recipe, so that a recipe's defaults are a point of its own space.
+Few dimensions on purpose: a budget of twenty trials learns nothing about ten options. Every parameter has the default
+of scikit-learn, or of the recipe, so that a recipe's defaults are a point of its own space.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 
 STANDARD = "standard"  # mean 0, deviation 1
-SCALE = "scale"  # the one knob that is an argument of the pipeline, not an option of its estimator
+SCALE = "scale"  # the one parameter that is an argument of the pipeline, not an option of its estimator
 Value = bool | int | float | str | None
 
 
@@ -28,7 +28,7 @@ class Number:
     whole: bool = False
 
     def holds(self, value: Any) -> bool:
-        """Whether the knob may stand at `value`."""
+        """Whether the parameter may be `value`."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         return self.low <= value <= self.high and (not self.whole or float(value).is_integer())
@@ -42,7 +42,7 @@ class Choice:
     default: Value
 
     def holds(self, value: Any) -> bool:
-        """Whether the knob may stand at `value`; True is not 1."""
+        """Whether the parameter may be `value`; True is not 1."""
         return any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in self.values)
 
 
@@ -142,22 +142,22 @@ def spaces(recipes: tuple[str, ...], schema: Schema) -> dict[str, Space]:
 
 
 def default(recipe: str, space: Space) -> Candidate:
-    """The recipe with every knob at its default."""
-    return from_knobs(recipe, {name: knob.default for name, knob in space.items()}, space)
+    """The recipe with every parameter at its default."""
+    return from_parameters(recipe, {name: parameter.default for name, parameter in space.items()}, space)
 
 
-def from_knobs(recipe: str, knobs: Mapping[str, Any], space: Space) -> Candidate:
+def from_parameters(recipe: str, parameters: Mapping[str, Any], space: Space) -> Candidate:
     """The candidate at a point of the space."""
-    options = {name: _exact(value, space[name]) for name, value in knobs.items() if name != SCALE}
-    return Candidate(recipe, str(knobs.get(SCALE, "standard" if recipe in SCALED else "none")), options)
+    options = {name: _exact(value, space[name]) for name, value in parameters.items() if name != SCALE}
+    return Candidate(recipe, str(parameters.get(SCALE, "standard" if recipe in SCALED else "none")), options)
 
 
-def knobs_of(candidate: Candidate, space: Space) -> dict[str, Value] | None:
+def parameters_of(candidate: Candidate, space: Space) -> dict[str, Value] | None:
     """Where in the space a candidate lies, an option that it leaves out at its default; None when it lies outside."""
     set_by_hand = {**candidate.options, **({SCALE: candidate.scale} if SCALE in space else {})}
     if any(name not in space or not space[name].holds(value) for name, value in set_by_hand.items()):
         return None
-    return {name: set_by_hand.get(name, knob.default) for name, knob in space.items()}
+    return {name: set_by_hand.get(name, parameter.default) for name, parameter in space.items()}
 
 
 def fitting(recipes: tuple[str, ...], *, rows: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -167,12 +167,12 @@ def fitting(recipes: tuple[str, ...], *, rows: int) -> tuple[tuple[str, ...], tu
     return tuple(recipe for recipe in recipes if recipe not in small), tuple(told)
 
 
-def _exact(value: Any, knob: Number | Choice) -> Value:
-    """Six digits are enough for a knob, and are the same in JSON and in the model."""
-    if isinstance(knob, Choice):
+def _exact(value: Any, parameter: Number | Choice) -> Value:
+    """Six digits are enough for a parameter, and are the same in JSON and in the model."""
+    if isinstance(parameter, Choice):
         chosen: Value = value
         return chosen
-    return int(value) if knob.whole else float(f"{value:.6g}")
+    return int(value) if parameter.whole else float(f"{value:.6g}")
 
 
 def _short(value: Value) -> str:

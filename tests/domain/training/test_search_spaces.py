@@ -13,8 +13,8 @@ from releve.domain.training.search_spaces import (
     Number,
     default,
     fitting,
-    from_knobs,
-    knobs_of,
+    from_parameters,
+    parameters_of,
     spaces,
 )
 from tests.tables import SHOP_TABLE, shop_schema
@@ -45,43 +45,43 @@ def test_a_table_with_texts_has_their_options_too(recipe):
 def test_the_defaults_of_a_recipe_are_a_point_of_its_space_that_can_be_built(schema, known, recipe):
     found = default(recipe, known[recipe])
 
-    assert knobs_of(found, known[recipe]) == {name: knob.default for name, knob in known[recipe].items()}
+    assert parameters_of(found, known[recipe]) == {name: parameter.default for name, parameter in known[recipe].items()}
     build(schema, **found.as_dict(), seed=7)
 
 
 @pytest.mark.parametrize(("schema", "known"), TASKS)
 @pytest.mark.parametrize("recipe", SIMPLEST_FIRST)
-def test_every_end_of_every_knob_can_be_built(schema, known, recipe):
-    for name, knob in known[recipe].items():
-        for value in knob.values if isinstance(knob, Choice) else (knob.low, knob.high):
-            candidate = from_knobs(recipe, {name: value}, known[recipe])
+def test_every_end_of_every_parameter_can_be_built(schema, known, recipe):
+    for name, parameter in known[recipe].items():
+        for value in parameter.values if isinstance(parameter, Choice) else (parameter.low, parameter.high):
+            candidate = from_parameters(recipe, {name: value}, known[recipe])
 
-            assert knobs_of(candidate, known[recipe])[name] == value
+            assert parameters_of(candidate, known[recipe])[name] == value
             build(schema, **candidate.as_dict(), seed=7)
 
 
 @pytest.mark.parametrize(
-    ("knob", "inside", "outside"),
+    ("parameter", "inside", "outside"),
     [
         (Number(1, 32, 1, whole=True), [1, 32, 7.0], [0, 33, 1.5, True, "7", None]),
         (Number(0.1, 10, 1.0), [0.1, 10, 3], [0.0999, 10.1, float("nan")]),
         (Choice(("sqrt", 0.3, 1.0), "sqrt"), ["sqrt", 0.3, 1], ["log2", 0.31, True, None]),
     ],
 )
-def test_a_knob_holds_its_ends_and_not_what_is_beyond_them(knob, inside, outside):
-    assert [value for value in inside if not knob.holds(value)] == []
-    assert [value for value in outside if knob.holds(value)] == []
+def test_a_parameter_holds_its_ends_and_not_what_is_beyond_them(parameter, inside, outside):
+    assert [value for value in inside if not parameter.holds(value)] == []
+    assert [value for value in outside if parameter.holds(value)] == []
 
 
 def test_an_option_that_a_candidate_leaves_out_stands_at_its_default():
     by_hand = Candidate("svm", "none", {"gamma": 0.001})
 
-    assert knobs_of(by_hand, CLASS_SPACES["svm"]) == {"C": 1.0, "gamma": 0.001, "scale": "none"}
+    assert parameters_of(by_hand, CLASS_SPACES["svm"]) == {"C": 1.0, "gamma": 0.001, "scale": "none"}
 
 
 @pytest.mark.parametrize("options", [{"gamma": 0.5}, {"kernel": "linear"}, {"C": 1e6}])
 def test_a_candidate_with_an_option_that_is_not_searched_lies_outside(options):
-    assert knobs_of(Candidate("svm", "standard", options), CLASS_SPACES["svm"]) is None
+    assert parameters_of(Candidate("svm", "standard", options), CLASS_SPACES["svm"]) is None
 
 
 def test_a_candidate_survives_json():
@@ -90,8 +90,8 @@ def test_a_candidate_survives_json():
     assert Candidate.from_dict({**candidate.as_dict(), "seed": 7}) == candidate
 
 
-def test_a_knob_has_six_digits():
-    found = from_knobs("linear", {"C": 0.123456789}, CLASS_SPACES["linear"])
+def test_a_parameter_has_six_digits():
+    found = from_parameters("linear", {"C": 0.123456789}, CLASS_SPACES["linear"])
 
     assert found.options == {"C": 0.123457}
 
