@@ -3,8 +3,8 @@
 from prefect import flow
 from prefect.artifacts import create_image_artifact, create_markdown_artifact
 
-from flows.artifacts import key_of
 from flows.context import Scenario, begin, step
+from flows.context import artifact_key as key_of
 from tasks import backtest as backtest_step
 from tasks.backtest import Backtest
 

@@ -1,10 +1,10 @@
-"""What every flow shares: its settings, the type of its parameter, and which failures are worth a retry."""
+"""What every flow shares: settings, the type of its parameter, retries, events and artifacts."""
 
 import logging
 import os
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -14,6 +14,9 @@ from releve.adapters.git_dvc.committed import begin_run
 from releve.core.errors import ReleveError, Unavailable, explained_storage, storage_error
 from releve.core.names import SCENARIO_NAME
 from releve.core.settings import Settings
+
+if TYPE_CHECKING:
+    from releve.reporting.blocks import ReportPage
 
 Scenario = Annotated[
     str,
@@ -66,3 +69,22 @@ def step(function: Any, *, name: str | None = None) -> Any:
         retry_delay_seconds=RETRY_SECONDS,
         retry_condition_fn=may_pass,
     )
+
+
+def show(kind: str, scenario: str, page: "ReportPage", *, description: str = "") -> None:
+    """Show a report page in the Prefect UI; pages of the same kind and scenario are one history there."""
+    from prefect.artifacts import create_markdown_artifact
+
+    from releve.reporting.markdown import render_markdown
+
+    create_markdown_artifact(render_markdown(page), key=artifact_key(kind, scenario), description=description)
+
+
+def artifact_key(kind: str, scenario: str) -> str:
+    """Name an artifact with the characters that Prefect allows in a key."""
+    return f"{kind}-{scenario.replace('_', '-').strip('-')}"
+
+
+def resource_of(scenario: str) -> dict[str, str]:
+    """Name what our events are about, as Prefect's events do."""
+    return {"prefect.resource.id": f"releve.scenario.{scenario}", "prefect.resource.name": scenario}

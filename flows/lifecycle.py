@@ -6,13 +6,12 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed
 
-from flows.alerts import tell
 from flows.context import Scenario, begin
-from flows.ingest import take_in
-from flows.monitor import watch
-from flows.pages import publish
+from flows.ingest import ingest_files
+from flows.monitor import monitor_champion
+from flows.publish import publish, update_page
 from flows.release import put_into_service
-from flows.retrain import challenge, concluded, take_in_with_answers
+from flows.retrain import challenge, final_state, harvest_and_ingest
 from tasks.ingestion.ingest import check_refusals
 from tasks.monitoring.monitor import Observation
 from tasks.release.release import Released
@@ -28,7 +27,7 @@ class Round:
     released: Released | None = None
 
 
-@flow(name="lifecycle", flow_run_name="lifecycle-{scenario}", log_prints=True)
+@flow(name="lifecycle", flow_run_name="lifecycle {scenario}", log_prints=True)
 def lifecycle(scenario: Scenario = "digits") -> Any:
     """Rows, evidence, decision, challenge, release: each of the last three only when the one before says so.
 
@@ -36,18 +35,17 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     the files that were waiting was refused.
     """
     settings = begin(scenario)
-    waiting = take_in(settings, scenario)
-    seen = watch(settings, scenario)
+    waiting = ingest_files(settings, scenario)
+    seen = monitor_champion(settings, scenario)
     if not seen.decision.retrain:
-        publish(settings, scenario)
+        update_page(settings, scenario)
         check_refusals(waiting)
         return Completed(message=f"{seen.model} serves on: {seen.decision.reasons[0]}", data=Round(seen))
-    found = take_in_with_answers(settings, scenario)
+    found = harvest_and_ingest(settings, scenario)
     challenger = challenge(settings, scenario, reason="; ".join(seen.decision.reasons))
     released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
-    tell(settings, scenario)
     publish(settings, scenario)
     check_refusals(waiting)
     check_refusals(found)
     result = Round(seen, challenger, released)
-    return concluded(scenario, challenger, released=released is not None, result=result)
+    return final_state(scenario, challenger, released=released is not None, result=result)

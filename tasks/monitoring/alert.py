@@ -19,7 +19,7 @@ Post = Callable[[Message], None]
 
 
 @dataclass(frozen=True)
-class Told:
+class AlertDelivery:
     """What was made, what waits for the next time, and what no next time would help."""
 
     made: tuple[Message, ...] = ()
@@ -35,7 +35,7 @@ def alert(
     emit: Callable[[Message], None] = lambda message: None,
     environ: Mapping[str, str] = os.environ,
     actor: str = "alert",
-) -> Told:
+) -> AlertDelivery:
     """Send what changed since the last time, and what could not be delivered then. `emit` gets each new message too.
 
     A receiver that is away is no error: its messages wait. What it refuses is given up, and told. Raises
@@ -66,7 +66,7 @@ def _params(settings: Settings, scenario: str) -> Alerts:
         return read_committed_base(settings).alerts
 
 
-def deliver(messages: Sequence[Message], send: Post) -> Told:
+def deliver(messages: Sequence[Message], send: Post) -> AlertDelivery:
     """Send each, oldest first. Once the receiver is away, the others wait; what it refuses is not sent again."""
     given_up: list[str] = []
     for place, message in enumerate(messages):
@@ -75,8 +75,8 @@ def deliver(messages: Sequence[Message], send: Post) -> Told:
         except MessageRefused as error:
             given_up.append(f"{message.text}: {error}")
         except WebhookAway as error:
-            return Told(waiting=tuple(messages[place:]), away=str(error), given_up=tuple(given_up))
-    return Told(given_up=tuple(given_up))
+            return AlertDelivery(waiting=tuple(messages[place:]), away=str(error), given_up=tuple(given_up))
+    return AlertDelivery(given_up=tuple(given_up))
 
 
 def as_json(message: Message) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _receiver(variable: str, environ: Mapping[str, str]) -> Post:
     return unknown
 
 
-def _record(registry: Registry, scenario: str, book: Book, done: Told, *, actor: str) -> None:
+def _record(registry: Registry, scenario: str, book: Book, done: AlertDelivery, *, actor: str) -> None:
     kept = [f"{len(done.waiting)} wait: {done.away}"] if done.waiting else []
     lost = [f"given up: {each}" for each in done.given_up]
     reason = "; ".join([told(done.made), *lost, *kept])

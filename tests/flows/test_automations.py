@@ -68,12 +68,12 @@ def runs_of(deployment: Any) -> list[Any]:
 def test_a_look_is_started_where_none_ended_in_time_and_only_there() -> None:
     from prefect.events import emit_event
 
-    from flows.alerts import resource_of
+    from flows.context import resource_of
 
     quiet, busy = deploy_monitor(QUIET), deploy_monitor(BUSY)
     deadline = time.monotonic() + SECONDS
     while not runs_of(quiet) and time.monotonic() < deadline:
-        emit_event(event="releve.monitor.looked", resource=resource_of(BUSY))
+        emit_event(event="releve.monitor.completed", resource=resource_of(BUSY))
         time.sleep(1)
 
     (started,) = runs_of(quiet)
@@ -97,7 +97,7 @@ def notify_by(block: Any) -> None:
 def test_the_automations_of_the_example_notify_people_of_an_alert() -> None:
     from prefect.blocks.notifications import CustomWebhookNotificationBlock
 
-    from flows.alerts import emit
+    from flows.publish import emit
 
     with receiving(Receiver()) as receiver:
         said = {"title": "{{subject}}", "text": "{{body}}"}
@@ -115,9 +115,9 @@ def test_alerts_that_cannot_be_made_are_told_and_fail_nothing(
 ) -> None:
     from prefect import flow
 
-    from flows.alerts import tell
+    from flows.publish import send_alerts
 
-    done = flow(tell)(Settings.from_environ({}, cwd=tmp_path), QUIET, return_state=True)
+    done = flow(send_alerts)(Settings.from_environ({}, cwd=tmp_path), QUIET, return_state=True)
 
     assert done.is_completed()
-    assert f"nobody was told what changed: {tmp_path} is no git checkout" in capsys.readouterr().out
+    assert f"no alert was sent: {tmp_path} is no git checkout" in capsys.readouterr().out

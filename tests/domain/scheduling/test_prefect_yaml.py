@@ -70,7 +70,7 @@ def test_a_missing_look_is_waited_for_at_each_scenario_as_long_as_its_params_say
     assert churn["match"] == {"prefect.resource.id": "releve.scenario.churn"}
     assert churn["name"] == "silence-churn"
     assert churn["description"].startswith("No look at churn ended in time")
-    assert digits["expect"] == churn["expect"] == ["releve.monitor.looked"]
+    assert digits["expect"] == churn["expect"] == ["releve.monitor.completed"]
 
 
 def test_a_trigger_that_a_person_wrote_in_few_words_goes_to_the_other_scenarios_as_it_is():

@@ -12,7 +12,7 @@ import yaml
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings
 from releve.domain.registry.chain import ALERTED, ARCHIVED, MONITORED
-from tasks.monitoring.alert import Told, alert
+from tasks.monitoring.alert import AlertDelivery, alert
 from tests.factories import SCENARIO, make_project
 from tests.page_histories import drift, look_event
 from tests.receivers import Receiver, receiving
@@ -47,7 +47,7 @@ def books(settings):
         return registry.events(SCENARIO, kinds=[ALERTED])
 
 
-def tell(settings, receiver: Receiver | None, **more) -> Told:
+def tell(settings, receiver: Receiver | None, **more) -> AlertDelivery:
     return alert(settings, SCENARIO, environ={VARIABLE: receiver.url} if receiver else {}, **more)
 
 
@@ -110,7 +110,7 @@ def test_a_message_that_is_refused_is_told_once_and_given_up_and_the_others_are_
     refused = f"{SCENARIO}: the table drifted (drift!): the webhook answered with 400"
     assert [message["kind"] for _, message in receiver.heard] == ["raised", "ended"]
     assert (first.given_up, first.waiting) == ((refused,), ())
-    assert second == Told()
+    assert second == AlertDelivery()
     assert books(settings)[-1].reason.endswith(f"; given up: {refused}")
 
 
@@ -159,7 +159,7 @@ def test_what_was_not_delivered_when_a_scenario_was_started_over_still_is_and_so
 
     sent = [(message["subject"], message["state"], message["kind"]) for _, message in receiver.heard]
     assert sent == [("drift", "drift", "raised"), ("drift", "archived", "ended")]
-    assert again == Told()
+    assert again == AlertDelivery()
 
 
 KILLED = """

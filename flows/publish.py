@@ -1,0 +1,56 @@
+"""What follows every change of a model: people and Prefect hear of it, and the scenario's page shows it."""
+
+from prefect.events import emit_event
+
+from flows.context import resource_of, show, step
+from releve.core.errors import ReleveError
+from releve.core.settings import Settings
+from releve.domain.alerting.alerts import Message
+from tasks.monitoring import alert as alert_step
+
+send = step(alert_step.alert, name="alert")
+
+
+def publish(settings: Settings, scenario: str) -> None:
+    """Send alerts, then write the page."""
+    send_alerts(settings, scenario)
+    update_page(settings, scenario)
+
+
+def send_alerts(settings: Settings, scenario: str) -> None:
+    """Send what changed to Prefect and to the webhook. A message that cannot be sent is printed and fails nothing."""
+    try:
+        done: alert_step.AlertDelivery = send(settings, scenario, emit=emit)
+    except ReleveError as error:
+        print(f"no alert was sent: {error}")
+        return
+    for message in done.made:
+        print(f"alert: {message.text}")
+    for each in done.given_up:
+        print(f"not delivered, and given up: {each}")
+    if done.waiting:
+        print(f"{len(done.waiting)} alerts wait to be sent again: {done.away}")
+
+
+def emit(message: Message) -> None:
+    """Emit `releve.alert.<subject>.<state>`, for automations to act on."""
+    emit_event(
+        event=f"releve.alert.{message.subject}.{message.state}",
+        resource=resource_of(message.scenario),
+        payload=alert_step.as_json(message),
+    )
+
+
+def update_page(settings: Settings, scenario: str) -> None:
+    """Write the scenario's page and name its file. A page that cannot be written is reported and fails nothing."""
+    from releve.reporting.blocks import ReportPage
+    from tasks.reporting.page import write_page
+
+    try:
+        path = step(write_page, name="page")(settings, scenario)
+    except ReleveError as error:
+        print(f"the page of {scenario} was not written: {error}")
+        return
+    page = ReportPage(f"{scenario}: the page", f"Quality, drift, decisions and costs in one file: {path}", ())
+    show("page", scenario, page, description=path.name)
+    print(f"the page of {scenario}: {path}")
