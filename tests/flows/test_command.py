@@ -1,0 +1,39 @@
+"""What a person sees of a run that the command `releve` started."""
+
+import subprocess
+import sys
+
+import pytest
+from prefect.settings import PREFECT_API_URL
+
+from tests.projects import Project
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+
+
+def run(project: Project, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "releve", *arguments],
+        cwd=project.root,
+        env=project.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_a_run_that_fails_says_why_once(fresh: Project) -> None:
+    done = run(fresh, "release", "digits")
+
+    assert done.returncode == 1
+    assert [line for line in done.stderr.splitlines() if "challenger" in line] == [
+        "error: digits has no challenger; run the retrain flow first"
+    ]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_that_ends_well_says_so_last(fresh: Project) -> None:
+    done = run(fresh, "ingest", "digits")
+
+    assert (done.returncode, done.stdout) == (0, "ingest of digits: Completed\n")
+    assert "error" not in done.stderr
