@@ -20,7 +20,6 @@ from typing import Any
 
 import pandas as pd
 
-from releve.adapters.backtest_picture import picture
 from releve.adapters.files import read_params, read_schema, write_bytes, write_json
 from releve.core.params import Params, merge, parse
 from releve.domain.backtest.variants import AUTO_NAME
@@ -29,7 +28,9 @@ from releve.domain.onboarding.settings import as_sections, read_override
 from releve.domain.onboarding.table import Roles, Sample, describe
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
-from releve.reporting.backtest_text import markdown
+from releve.reporting.backtest import backtest_page, score_chart
+from releve.reporting.html import render_svg
+from releve.reporting.markdown import render_markdown
 from tasks.backtest import play
 from tasks.pipeline.seed import windows
 from tests.streams import NOISE, SCHEMA, abrupt, gradual, recurring, still, stream
@@ -70,8 +71,11 @@ def main() -> int:
         print(f"{table.name}: {time.monotonic() - wall:.0f} s", file=sys.stderr, flush=True)
         if arguments.folder:
             write_json(arguments.folder / f"{table.name}.json", found)
-            write_bytes(arguments.folder / f"{table.name}.md", markdown(found).encode())
-            write_bytes(arguments.folder / f"{table.name}.png", picture(found))
+            write_bytes(arguments.folder / f"{table.name}.md", render_markdown(backtest_page(found)).encode())
+            write_bytes(
+                arguments.folder / f"{table.name}.svg",
+                render_svg(f"Backtest of {table.name}", [score_chart(found)]).encode(),
+            )
     return 0
 
 

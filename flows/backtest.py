@@ -17,6 +17,6 @@ def backtest(scenario: Scenario = "digits", write: bool = False) -> Backtest:
     done: Backtest = play(begin(scenario), scenario, write=write, progress=print)
     key = key_of("backtest", scenario)
     create_markdown_artifact(done.markdown, key=key, description=done.found["recommended"]["policy"])
-    create_image_artifact((done.folder / "backtest.png").as_uri(), key=f"{key}-picture", description="Score per window")
+    create_image_artifact((done.folder / "backtest.svg").as_uri(), key=f"{key}-picture", description="Score per window")
     print(f"recommended: {done.found['recommended']['policy']}: {done.found['recommended']['reason']}")
     return done

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from releve.adapters.backtest_picture import picture
 from releve.adapters.compute import open_workers
 from releve.adapters.files import check_scenario_text, write_bytes, write_json
 from releve.adapters.git_dvc.committed import read_committed
@@ -26,7 +25,9 @@ from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.training import search_spaces, trials
 from releve.domain.training.search_spaces import Candidate
 from releve.domain.training.trials import Score, Table, Trial, try_candidate
-from releve.reporting.backtest_text import markdown, recommended_settings
+from releve.reporting.backtest import backtest_page, recommended_settings, score_chart
+from releve.reporting.html import render_svg
+from releve.reporting.markdown import render_markdown
 from tasks.pipeline.split import as_described
 from tasks.places import ScenarioFiles, ScenarioState
 
@@ -41,11 +42,11 @@ class Backtest:
     """What was found, and where it lies."""
 
     found: dict[str, Any]  # backtest.json
-    folder: Path  # backtest.json, backtest.md, backtest.png
+    folder: Path  # backtest.json, backtest.md, backtest.svg
 
     @property
     def markdown(self) -> str:
-        return markdown(self.found)
+        return render_markdown(backtest_page(self.found))
 
 
 def backtest(
@@ -66,8 +67,8 @@ def backtest(
     # apply
     folder = ScenarioState(settings.home, scenario).backtest
     write_json(folder / "backtest.json", found)
-    write_bytes(folder / "backtest.md", markdown(found).encode())
-    write_bytes(folder / "backtest.png", picture(found))
+    write_bytes(folder / "backtest.md", render_markdown(backtest_page(found)).encode())
+    write_bytes(folder / "backtest.svg", render_svg(f"Backtest of {scenario}", [score_chart(found)]).encode())
     if write:
         write_recommended(settings, scenario, found)
     return Backtest(found, folder)

@@ -1,13 +1,18 @@
 """Histories of a scenario to make pages from: so many windows, each looked at once."""
 
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.quality.estimate import Audit, Estimate
+from releve.domain.quality.realised import Quality, QualityState
+from releve.domain.quality.staleness import FRESH, Age
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import CHALLENGED, MONITORED, RELEASED, Event
 from releve.domain.registry.release import ExpectedPerformance, Release
-from releve.reporting.page.evidence import PageEvidence
+from releve.reporting.page.history import PageEvidence
 
 SCENARIO = "shop"
 SCORE = Interval(0.88, 0.81, 0.94)
@@ -59,9 +64,24 @@ def drift(state: str = "no drift", *, columns: int = 2, alarms: int = 0) -> dict
     return {"state": state, "reasons": [f"{state}!"], "rows": 200, "reference_rows": 900, "columns": found}
 
 
+def make_quality(state: QualityState = QualityState.WITHIN_TOLERANCE, **changes: Any) -> dict[str, Any]:
+    """As events keep it; what is unknown has no score."""
+    score = None if state == QualityState.UNKNOWN else SCORE
+    return asdict(replace(Quality(state, 180, RELEASE.expected.score.value, score), **changes))
+
+
+def make_estimate(state: QualityState = QualityState.WITHIN_TOLERANCE, **changes: Any) -> dict[str, Any]:
+    """As events keep it; one whose audit failed has no score."""
+    failed = state == QualityState.AUDIT_FAILED
+    audit = Audit(60, 0.88, 0.87, Interval(-0.01, -0.1, 0.08), passed=not failed)
+    score = None if failed or state == QualityState.UNKNOWN else Interval(0.87, 0.8, 0.93)
+    reasons = ("the estimate lies within the expected performance",)
+    known = Estimate(state, "calibrated probabilities", "accuracy", 200, score, audit=audit, reasons=reasons)
+    return asdict(replace(known, **changes))
+
+
 def look_event(*, day: float = 0.0, retrain: bool = False, **changes: Any) -> Event:
-    """Format 2, unless `changes` say otherwise."""
-    score = {"value": 0.88, "low": 0.81, "high": 0.94}
+    """A monitoring run."""
     said = {
         "format": 2,
         "scenario": SCENARIO,
@@ -69,15 +89,9 @@ def look_event(*, day: float = 0.0, retrain: bool = False, **changes: Any) -> Ev
         "at": at(day),
         "window": {"rows": 200, "first_at": at(day - 0.9), "last_at": at(day - 0.1), "labelled": 180},
         "drift": drift(),
-        "quality": {
-            "state": "within tolerance",
-            "labelled": 180,
-            "expected": 0.9,
-            "score": score,
-            "metric": "accuracy",
-        },
+        "quality": make_quality(),
         "estimate": None,
-        "age": {"state": "fresh", "reasons": ["retrained 3 days ago"]},
+        "age": asdict(Age(FRESH, ("retrained 3 days ago",), 3.0, 0.5)),
         "new_rows": 40,
         "decision": {"retrain": retrain, "reasons": ["nothing shows that the champion is worse"], "causes": []},
         "report": "20260105T090000Z",
@@ -143,8 +157,9 @@ def make_backtest(
             "gain_over_static": {"value": 0.02 * place, "low": -0.01, "high": 0.05},
             "retrainings": place,
             "promotions": place,
-            "retrained_at": [],
-            "promoted_at": [],
+            "retrained_at": [2, 3],
+            "promoted_at": [3],
+            "intervals": [[0.6, 0.8]] * windows,
             "cpu_seconds": 1.5 * place,
             "regret": {"value": 0.04 - 0.02 * place, "low": 0.0, "high": 0.05},
         }
@@ -155,8 +170,76 @@ def make_backtest(
         "scenario": SCENARIO,
         "metric": "accuracy",
         "sign": 1,
+        "label_delay_windows": 0,
+        "recipe": {"recipe": "forest"},
         "windows": [{"number": n + 1, "first_row": 100 * n, "rows": 100, "at": None} for n in range(windows)],
         "policies": found,
         "baselines": [{"name": "previous label", "scores": [0.6] * windows, "score": 0.6}],
         "recommended": {"policy": "two keys", "reason": "not distinguishable from the schedule"},
     }
+
+
+# States of a page, by the number of windows.
+
+
+def _fresh_release(windows: int) -> PageEvidence:
+    """A second champion, after a first one that was degraded; nobody has monitored it yet."""
+    before = _degraded(windows)
+    released = at(windows + 1.5)
+    young = RELEASE.model_copy(update={"model": f"{SCENARIO}:{'2' * 12}"})
+    events = (
+        *before.events,
+        challenge_event(promote=True, day=windows + 1.4, model=young.model, champion=MODEL),
+        release_event(young, day=windows + 1.5),
+    )
+    return replace(before, events=events, release=young, since=released, made_at=at(windows + 1.6))
+
+
+def _degraded(windows: int) -> PageEvidence:
+    """Good at first, then below the majority label; a challenger was refused."""
+    bad = Interval(0.483, 0.41, 0.55)
+    degraded = {"state": QualityState.DEGRADED, "score": bad}
+    good_until = windows // 2
+    events = (
+        challenge_event(promote=True),
+        release_event(),
+        *(
+            look_event(
+                day=number + 1.0,
+                retrain=number >= good_until,
+                quality=make_quality() if number < good_until else make_quality(**degraded),
+                drift=drift() if number < good_until else drift("drift", columns=6, alarms=2),
+                estimate=make_estimate() if number < good_until else make_estimate(QualityState.AUDIT_FAILED),
+            )
+            for number in range(windows)
+        ),
+        challenge_event(promote=False, day=windows + 0.5),
+    )
+    scores = [make_window(n, naive_name="majority label", naive=0.587) for n in range(windows)]
+    scores[good_until:] = [replace(one, score=bad) for one in scores[good_until:]]
+    return make_evidence(windows, events=events, windows=tuple(scores))
+
+
+def _watched(windows: int) -> PageEvidence:
+    drifted = [look_event(day=n + 1.0, drift=drift("drift", columns=30, alarms=n % 9 + 1)) for n in range(windows)]
+    late = [make_window(n, score=None if n > windows - 3 else SCORE) for n in range(windows)]
+    events = (challenge_event(promote=True), release_event(), *drifted)
+    return make_evidence(windows, events=events, windows=tuple(late))
+
+
+def _unknown(windows: int) -> PageEvidence:
+    runs = [look_event(day=n + 1.0, quality=make_quality(QualityState.UNKNOWN, labelled=3)) for n in range(windows)]
+    unlabelled = [make_window(n, score=None, naive=None, label_delay_days=None, labelled=3) for n in range(windows)]
+    events = (challenge_event(promote=True), release_event(), *runs)
+    return make_evidence(windows, events=events, windows=tuple(unlabelled))
+
+
+PAGE_STATES: dict[str, Callable[[int], PageEvidence]] = {
+    "no model": lambda windows: PageEvidence(SCENARIO, at(0)),
+    "refused first model": lambda windows: PageEvidence(SCENARIO, at(1), (challenge_event(promote=False),)),
+    "fresh release": _fresh_release,
+    "degraded": _degraded,
+    "watch": _watched,
+    "unknown": _unknown,
+    "healthy": lambda windows: make_evidence(windows, backtest=make_backtest()),
+}

@@ -16,6 +16,7 @@ class Tone(StrEnum):
     WATCH = "watch"
     BAD = "bad"
     NEUTRAL = "neutral"
+    ABSENT = "absent"
 
 
 class SeriesStyle(StrEnum):

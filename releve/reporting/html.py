@@ -30,7 +30,7 @@ from releve.reporting.charts.timeline import draw_timeline, timeline_legend
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-WIDE, NARROW = 1100, 350  # pixels of a chart on a page of 1400 and of 390
+WIDE, NARROW = 1134, 358  # pixels of a chart on a page of 1400 and of 390
 CHARACTER = 6.5  # pixels
 FIGURE = re.compile(r"[-+]?[0-9][-+0-9.,e:\[\]% ]*")
 CHARTS: dict[type, Callable[[Any, float], Drawing]] = {

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from releve.adapters.files import write_bytes
+from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.reporting.html import render_html
-from releve.reporting.page.evidence import PageEvidence
-from releve.reporting.page.history import since_start
+from releve.reporting.page.history import PageEvidence, since_start
 from releve.reporting.page.page import build
 from tasks.monitoring.quality_windows import quality_windows
 from tasks.places import ScenarioState
@@ -21,7 +21,7 @@ MEND_BACKTEST = "make it again with `make backtest`, or take it away"
 
 
 def write_page(settings: Settings, scenario: str, *, path: Path | None = None) -> Path:
-    """To <home>/pages/<scenario>.html unless told otherwise; where it lies.
+    """Write it to <home>/pages/<scenario>.html, or to `path`; return where it lies.
 
     Raises NotFound for a scenario that has no folder, BadInput for a backtest that cannot be read.
     """
@@ -33,9 +33,10 @@ def write_page(settings: Settings, scenario: str, *, path: Path | None = None) -
 
 
 def gather(settings: Settings, scenario: str, *, now: datetime) -> PageEvidence:
-    """What registry, ledger and backtest know of a scenario since it was last started over."""
+    """Gather what registry, ledger and backtest know of a scenario since it was last started over."""
     with closing(Registry(settings.registry_url)) as registry:
         events, current = registry.events(scenario), registry.current(scenario)
+    params = read_committed(settings, scenario).params
     return PageEvidence(
         scenario=scenario,
         made_at=now.isoformat(),
@@ -44,6 +45,8 @@ def gather(settings: Settings, scenario: str, *, now: datetime) -> PageEvidence:
         release=current.release if current else None,
         since=current.since if current else "",
         backtest=_backtest(ScenarioState(settings.home, scenario).backtest / "backtest.json"),
+        tolerance=params.trigger.quality_tolerance,
+        min_rows=params.statistics.min_rows,
     )
 
 

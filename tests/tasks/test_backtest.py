@@ -7,7 +7,7 @@ from releve.adapters.files import read_params, read_schema
 from releve.core.errors import BadInput, NotFound
 from releve.domain.backtest.variants import Policy, policies
 from releve.domain.training.search_spaces import Candidate
-from releve.reporting.backtest_text import recommended_settings
+from releve.reporting.backtest import recommended_settings
 from tasks.backtest import backtest, choose_recipe, play, read_rows, run, write_recommended
 from tests.clusters import running_cluster
 from tests.streams import SCHEMA, abrupt, stream, stream_course, stream_params
@@ -35,7 +35,7 @@ def test_a_backtest_of_ingested_batches_leaves_its_figures_a_page_and_a_picture(
     assert [policy["name"] for policy in found["policies"]] == [policy.name for policy in policies(params)]
     assert sum(window["rows"] for window in found["windows"]) == 100
     assert (done.folder / "backtest.md").read_text() == done.markdown
-    assert (done.folder / "backtest.png").read_bytes().startswith(b"\x89PNG")
+    assert (done.folder / "backtest.svg").read_text().startswith("<svg")
     chosen = recommended_settings(found)
     written = yaml.safe_load(path.read_text())
     assert all(written[key.split(".")[0]][key.split(".")[1]] == value for key, value in chosen.items())

@@ -11,9 +11,9 @@ from releve.reporting.charts.svg import Drawing
 
 LABELS, RIGHT = 0.19, 10  # the names of the columns, as a share of the width; the edge in pixels
 LINE, GAP, BELOW = 18, 8, 22  # pixels: a line, between the states and the columns, the labels of moments
-WIDEST_CELL = 48.0  # pixels
 LABEL = 84  # pixels that the label of a moment takes
 CHARACTER = 7  # pixels
+OVERLAP = -0.4  # pixels, so that narrow neighbours leave no seam
 NARROW = 7.0  # pixels below which a cell has no space for a sign
 EDGES = (0.05, 0.1, 0.2, 0.4)  # effects (0-1) at which a cell takes the next darker shade
 STATES = {  # of a monitoring run: its shade, and its sign, so that nobody has to tell colours apart
@@ -30,13 +30,13 @@ def draw_heat_map(chart: HeatMapChart, width: float) -> Drawing:
     """Draw a line for the states of the runs, then one per column."""
     left = max(110.0, LABELS * width)
     count = max(len(chart.times), 1)
-    cell = min(WIDEST_CELL, (width - left - RIGHT) / count)
+    cell = (width - left - RIGHT) / count
     seam = 1.0 if cell >= NARROW else 0.0
     height = LINE + GAP + LINE * len(chart.rows) + BELOW
-    shapes = [svg.text(left - 8, LINE - 5, "verdict of the run", anchor="end")]
+    shapes = [svg.text(left - 8, LINE - 5, "verdict", anchor="end")]
     for place, (state, note) in enumerate(chart.states):
         kind, sign = STATES.get(state, OTHER)
-        shapes.append(svg.rectangle(left + place * cell, 2, cell - seam, LINE - 4, kind, note=note))
+        shapes.append(svg.rectangle(left + place * cell, 2, cell - (seam or OVERLAP), LINE - 4, kind, note=note))
         if sign and cell >= NARROW:
             shapes.append(svg.text(left + (place + 0.5) * cell, LINE - 5, sign, anchor="middle", kind=f"on-{kind}"))
     for number, row in enumerate(chart.rows):

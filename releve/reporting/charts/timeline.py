@@ -10,7 +10,6 @@ from releve.reporting.charts.svg import PALETTE, Drawing, Scale
 
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 10, 26  # pixels around the plot
 HEIGHT = 230  # pixels of the plot
-MOST_SPACE = 120  # pixels between two windows: with few of them, half the plot would be empty
 CROWDED = 10  # pixels between two windows, below which their intervals are drawn as one area
 STROKE = 8  # pixels to each side, of a figure that has no neighbours
 LABEL = 84  # pixels that the label of a moment takes
@@ -52,9 +51,9 @@ def timeline_legend(chart: TimelineChart) -> list[tuple[Markup, str]]:
 
 
 def _sample(series: ChartSeries) -> Markup:
-    point = ChartPoint(13, 7) if series.style == SeriesStyle.LINE else ChartPoint(13, 7, 1, 13)
+    point = ChartPoint(1, 7) if series.style == SeriesStyle.LINE else ChartPoint(1, 7, 1, 13)
     alone = ChartSeries("", series.style, (point,), series.colour)
-    return svg.joined(*DRAWN[series.style](alone, Scale(0, 26, 0, 26), Scale(0, 14, 14, 0)))
+    return svg.joined(*DRAWN[series.style](alone, Scale(0, 2, 0, 26), Scale(0, 14, 14, 0)))
 
 
 def _reach(chart: TimelineChart) -> tuple[float, float]:
@@ -76,7 +75,7 @@ def _reach(chart: TimelineChart) -> tuple[float, float]:
 
 def _frame(chart: TimelineChart, x: Scale, y: Scale) -> Iterator[Markup]:
     """Lines across at round figures, and the times of some windows below."""
-    for tick in svg.ticks(y.low, y.high, about=6):
+    for tick in svg.ticks(y.low, y.high, about=8):
         yield svg.line(x.start, y(tick), x.end, y(tick), "axis")
         yield svg.text(LEFT - 8, y(tick) + 4, f"{tick:.4g}", anchor="end")
     shown = svg.spread(len(chart.times), most=int((x.end - x.start) // LABEL))

@@ -1,109 +1,97 @@
 """Decisions with their reasons, newest first, and what they cost."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, RELEASED, Event
-from releve.reporting.blocks import Block, FactList, FoldedBlock, Journal, JournalEntry, TableBlock, TextBlock, Tone
-from releve.reporting.page.evidence import PageEvidence
-from releve.reporting.page.history import Look, looks_of, to_the_minute
+from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, RELEASED, ROLLED_BACK, WITHDRAWN, Event
+from releve.reporting.blocks import Block, FactList, Journal, JournalEntry, TableBlock, TextBlock, Tone
+from releve.reporting.page.history import PageEvidence, SeenRun, to_the_minute
 
 LISTED = 120  # entries of the journal
-OPEN = 15  # of them are not folded away
+OPEN = 8  # of them are not folded
 MONTHS = 24  # rows of the table of costs
-TONES = {"released": Tone.GOOD, "rolled_back": Tone.BAD, "withdrawn": Tone.BAD}
-TITLES = {"released": "released", "rolled_back": "rolled back to", "withdrawn": "withdrawn: nothing serves"}
+TITLES = {  # of a move
+    RELEASED: ("released", Tone.GOOD),
+    ROLLED_BACK: ("rolled back to", Tone.BAD),
+    WITHDRAWN: ("withdrawn: nothing serves", Tone.BAD),
+}
 
 
 def decisions(evidence: PageEvidence) -> list[Block]:
-    """Each retrain, gate, release and rollback by itself; waiting time and again is one entry."""
+    """List each retraining, judgement, release and rollback by itself; waiting time and again is one entry."""
     entries = list(entries_of(evidence.events))[::-1]
     if not entries:
         return [TextBlock(("Nothing was decided yet.",))]
     left = len(entries) - LISTED
-    said = f"{left} older ones are left out here; `releve history {evidence.scenario}` lists every event."
-    return [Journal(tuple(entries[:LISTED]), OPEN), *([TextBlock((said,))] if left > 0 else [])]
+    note = f"{left} older ones are left out here; `releve history {evidence.scenario}` lists every event."
+    return [Journal(tuple(entries[:LISTED]), OPEN), *([TextBlock((note,))] if left > 0 else [])]
 
 
-def entries_of(events: Iterable[Event]) -> Iterator[JournalEntry]:
-    """Oldest first. Waits that follow each other in one state of drift and quality are told once, by their newest."""
-    told = [event for event in events if event.kind in (MONITORED, CHALLENGED, *MOVES)]
-    reasons = {"; ".join(event.payload.get("reasons", ())) for event in told if event.kind == CHALLENGED}
-    for _, run in groupby(enumerate(told), key=_alike):
-        yield _entry([event for _, event in run], reasons)
+def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
+    """Yield the oldest first. Runs that follow each other, decide to wait and find the same are one entry."""
+    decided = [event for event in events if event.kind in (MONITORED, CHALLENGED, *MOVES)]
+    by_gate = {"; ".join(event.payload["reasons"]) for event in decided if event.kind == CHALLENGED}
 
+    def alike(numbered: tuple[int, Event]) -> tuple[object, ...]:
+        number, event = numbered
+        if event.kind != MONITORED:
+            return (number,)
+        run = SeenRun.model_validate(event.payload)
+        return (number,) if run.decision.retrain else (run.model, run.drift.state, run.quality.state)
 
-def _alike(numbered: tuple[int, Event]) -> tuple[object, ...]:
-    number, event = numbered
-    if event.kind != MONITORED:
-        return (number,)
-    (look,) = looks_of([event])
-    return (number,) if look.retrain else (look.model, look.state, look.quality.get("state"))
-
-
-def _entry(events: Sequence[Event], gate_said: set[str]) -> JournalEntry:
-    """`gate_said`: reasons that the gate gave, which a release need not repeat."""
-    newest = events[-1]
-    if newest.kind == MONITORED:
-        return _looked(looks_of(events))
-    if newest.kind == CHALLENGED:
-        return _judged(newest)
-    model = (newest.payload.get("release") or {}).get("model", "")
-    why = "for the gate's reasons" if newest.reason in gate_said else newest.reason
-    return JournalEntry(to_the_minute(newest.at), f"{TITLES[newest.kind]} {model}", (why,), TONES[newest.kind])
-
-
-def _looked(looks: Sequence[Look]) -> JournalEntry:
-    newest, times = looks[-1], len(looks)
-    if newest.retrain:
-        return JournalEntry(to_the_minute(newest.at), "retrain", newest.reasons)
-    again = f", {times} looks since {to_the_minute(looks[0].at)}" if times > 1 else ""
-    return JournalEntry(to_the_minute(newest.at), f"wait{again}", newest.reasons)
-
-
-def _judged(event: Event) -> JournalEntry:
-    said = event.payload
-    verdict, tone = ("the gate promotes", Tone.GOOD) if said.get("promote") else ("the gate refuses", Tone.BAD)
-    against = f" against {said['champion']}" if said.get("champion") else ", the first one"
-    return JournalEntry(
-        to_the_minute(event.at), f"{verdict} {said['model']}{against}", tuple(said.get("reasons", ())), tone
-    )
+    for _, group in groupby(enumerate(decided), key=alike):
+        same = [event for _, event in group]
+        newest, at = same[-1], to_the_minute(same[-1].at)
+        if newest.kind == MONITORED:
+            decision = SeenRun.model_validate(newest.payload).decision
+            again = f", {len(same)} monitoring runs since {to_the_minute(same[0].at)}" if len(same) > 1 else ""
+            yield JournalEntry(at, "retrain" if decision.retrain else f"wait{again}", decision.reasons)
+        elif newest.kind == CHALLENGED:
+            yield _judgement(newest)
+        else:
+            title, tone = TITLES[newest.kind]
+            model = (newest.payload.get("release") or {}).get("model", "")
+            why = "for the gate's reasons" if newest.reason in by_gate else newest.reason
+            yield JournalEntry(at, f"{title} {model}".strip(), (why,), tone)
 
 
 def costs(evidence: PageEvidence) -> list[Block]:
-    """Retrainings and what came of them, in all and by month."""
+    """Count retrainings and their outcomes, in all and by month."""
     challenges = evidence.challenges
-    promoted = sum(bool(event.payload.get("promote")) for event in challenges)
-    lines = (
-        ("looks", str(len(evidence.looks))),
-        ("retrainings judged", f"{len(challenges)}: {promoted} promoted, {len(challenges) - promoted} refused"),
-        ("releases", str(sum(event.kind == RELEASED for event in evidence.moves))),
-        ("rollbacks and withdrawals", str(sum(event.kind != RELEASED for event in evidence.moves))),
+    promoted = _promoted(challenges)
+    unknown = "not known: they did not record it" if challenges else "none yet"
+    facts = FactList(
         (
-            "CPU time of retrainings",
-            _cpu(challenges) or ("not known: they did not record it" if challenges else "none yet"),
-        ),
+            ("monitoring runs", str(len(evidence.runs))),
+            ("retrainings judged", f"{len(challenges)}: {promoted} promoted, {len(challenges) - promoted} refused"),
+            ("releases", str(sum(event.kind == RELEASED for event in evidence.moves))),
+            ("rollbacks and withdrawals", str(sum(event.kind != RELEASED for event in evidence.moves))),
+            ("CPU time of retrainings", _cpu(challenges) or unknown),
+        )
     )
-    return [FactList(lines), *_by_month(challenges)]
-
-
-def _by_month(challenges: Sequence[Event]) -> list[Block]:
     months: dict[str, list[Event]] = defaultdict(list)
     for event in challenges:
         months[event.at[:7]].append(event)
     if len(months) < 2:
-        return []
+        return [facts]
     rows = tuple(
-        (
-            month,
-            str(len(events)),
-            str(sum(bool(event.payload.get("promote")) for event in events)),
-            _cpu(events) or "not known",
-        )
+        (month, str(len(events)), str(_promoted(events)), _cpu(events) or "not known")
         for month, events in sorted(months.items(), reverse=True)[:MONTHS]
     )
-    return [FoldedBlock("By month", (TableBlock(("month", "retrainings", "promoted", "CPU time"), rows),))]
+    return [facts, TableBlock(("month", "retrainings", "promoted", "CPU time"), rows)]
+
+
+def _judgement(event: Event) -> JournalEntry:
+    said = event.payload
+    verdict, tone = ("the gate promotes", Tone.GOOD) if said["promote"] else ("the gate refuses", Tone.BAD)
+    against = f" against {said['champion']}" if said["champion"] else ", the first one"
+    title = f"{verdict} {said['model']}{against}"
+    return JournalEntry(to_the_minute(event.at), title, tuple(said["reasons"]), tone)
+
+
+def _promoted(challenges: Sequence[Event]) -> int:
+    return sum(bool(event.payload["promote"]) for event in challenges)
 
 
 def _cpu(challenges: Sequence[Event]) -> str:

@@ -1,136 +1,139 @@
-"""What the registry's events say of a scenario, read for its page. Events of every format that was ever written."""
+"""What a scenario's page is made from: events of the registry, windows of quality, and the release that serves."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from releve.core.formatting import format_score
-from releve.domain.drift.verdict import OF_ANSWERS
+from releve.domain.drift.verdict import OF_ANSWERS, ColumnDrift, Verdict
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.quality.estimate import Estimate
+from releve.domain.quality.realised import Quality
+from releve.domain.quality.staleness import Age
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, Event
 from releve.domain.registry.release import ExpectedPerformance, Release
+from releve.domain.trigger.trigger import TriggerDecision
 from releve.reporting.blocks import ChartMark, MarkKind
 
-MARKS = {"released": MarkKind.RELEASE, "rolled_back": MarkKind.ROLLBACK, "withdrawn": MarkKind.ROLLBACK}
+MARKS = {
+    "released": MarkKind.RELEASE,
+    "rolled_back": MarkKind.ROLLBACK,
+    "withdrawn": MarkKind.ROLLBACK,
+}
 
 
-@dataclass(frozen=True)
-class ColumnLook:
-    """One column at one look: how far it had moved (0-1), and whether that was an alarm."""
+class SeenRun(BaseModel):
+    """A monitoring run, as its event keeps it."""
 
-    name: str
-    effect: float
-    alarm: bool
-    of_answers: bool = False  # the row of the champion's answers, and no column of the table
-
-
-@dataclass(frozen=True)
-class Look:
-    """One MONITORED event. What its format did not say yet is None, 0 or empty."""
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     at: str
     model: str
-    state: str  # of drift
-    drift_reasons: tuple[str, ...]
-    columns: tuple[ColumnLook, ...]
-    quality: Mapping[str, Any]
-    estimate: Mapping[str, Any]
-    age: Mapping[str, Any]
-    window: Mapping[str, Any]
+    window: dict[str, Any]
+    drift: Verdict
+    quality: Quality
+    estimate: Estimate | None
+    age: Age | None
     new_rows: int
-    retrain: bool
-    reasons: tuple[str, ...]
+    decision: TriggerDecision
     report: str
 
     @property
     def until(self) -> str:
-        """Up to when the answers go that it looked at."""
+        """When the newest answer was given that it looked at."""
         return str(self.window.get("last_at") or self.at)
+
+    @property
+    def features(self) -> tuple[ColumnDrift, ...]:
+        """The columns that were compared, without the champion's predictions."""
+        return tuple(column for column in self.drift.columns if not column.method.endswith(OF_ANSWERS))
+
+
+@dataclass(frozen=True)
+class PageEvidence:
+    """Everything that a scenario's page is made from.
+
+    `events`: since the scenario was last started over, oldest first. `release`: what serves, since `since` (ISO 8601,
+    UTC). `backtest`: backtest.json, None where there is none. A window's score is judged like a monitoring run's, by
+    `tolerance`, where at least `min_rows` of it have labels.
+    """
+
+    scenario: str
+    made_at: str  # ISO 8601, UTC
+    events: tuple[Event, ...] = ()
+    windows: tuple[QualityWindow, ...] = ()
+    release: Release | None = None
+    since: str = ""
+    backtest: Mapping[str, Any] | None = None
+    tolerance: float = 0.0
+    min_rows: int = field(default=90)
+
+    @cached_property
+    def runs(self) -> tuple[SeenRun, ...]:
+        """Monitoring runs, oldest first."""
+        return tuple(SeenRun.model_validate(event.payload) for event in self.events if event.kind == MONITORED)
+
+    @cached_property
+    def own_runs(self) -> tuple[SeenRun, ...]:
+        """Runs that looked at the model that serves, since its release."""
+        return tuple(run for run in self.runs if self._is_own(run.model, run.at))
+
+    @cached_property
+    def own_windows(self) -> tuple[QualityWindow, ...]:
+        """Windows that the model that serves answered since its release."""
+        return tuple(window for window in self.windows if self._is_own(window.model, window.last_at))
+
+    @cached_property
+    def challenges(self) -> tuple[Event, ...]:
+        return tuple(event for event in self.events if event.kind == CHALLENGED)
+
+    @cached_property
+    def moves(self) -> tuple[Event, ...]:
+        return tuple(event for event in self.events if event.kind in MOVES)
+
+    @cached_property
+    def expectations(self) -> dict[str, ExpectedPerformance]:
+        """The expected performance of each model that was released."""
+        releases = [Release.model_validate(said) for event in self.moves if (said := event.payload.get("release"))]
+        return {release.model: release.expected for release in releases}
+
+    def _is_own(self, model: str, at: str) -> bool:
+        if self.release is None or model != self.release.model:
+            return False
+        return not self.since or datetime.fromisoformat(at) >= datetime.fromisoformat(self.since)
 
 
 def since_start(events: Sequence[Event]) -> tuple[Event, ...]:
-    """The events after the scenario was last started over."""
+    """Keep the events after the scenario was last started over."""
     starts = [place for place, event in enumerate(events) if event.kind == ARCHIVED]
     return tuple(events[starts[-1] + 1 :] if starts else events)
 
 
-def looks_of(events: Iterable[Event]) -> tuple[Look, ...]:
-    """Oldest first."""
-    return tuple(_look(event) for event in events if event.kind == MONITORED)
-
-
-def _look(event: Event) -> Look:
-    said = event.payload
-    drift, decision = said.get("drift") or {}, said.get("decision") or {}
-    return Look(
-        at=said.get("at") or event.at,
-        model=said.get("model", ""),
-        state=drift.get("state", ""),
-        drift_reasons=tuple(drift.get("reasons", ())),
-        columns=tuple(map(_column, drift.get("columns", ()))),
-        quality=said.get("quality") or {},
-        estimate=said.get("estimate") or {},
-        age=said.get("age") or {},
-        window=said.get("window") or {},
-        new_rows=int(said.get("new_rows", 0)),
-        retrain=bool(decision.get("retrain")),
-        reasons=tuple(decision.get("reasons", ())),
-        report=said.get("report") or "",
-    )
-
-
-def _column(said: Mapping[str, Any]) -> ColumnLook:
-    return ColumnLook(
-        str(said["name"]),
-        float((said.get("change") or {}).get("effect", 0.0)),
-        bool(said.get("drifted")),
-        str(said.get("method", "")).endswith(OF_ANSWERS),
-    )
-
-
-def interval_of(said: Mapping[str, Any] | None) -> Interval | None:
-    """An interval as an event keeps it; None where it keeps none."""
-    return Interval(float(said["value"]), float(said["low"]), float(said["high"])) if said else None
-
-
-def told_score(found: Interval) -> str:
-    """0.912 [0.887, 0.931]."""
-    return f"{format_score(found.value)} [{format_score(found.low)}, {format_score(found.high)}]"
-
-
-def expectations_of(events: Iterable[Event]) -> dict[str, ExpectedPerformance]:
-    """By model."""
-    releases = [event.payload["release"] for event in events if event.kind in MOVES and event.payload.get("release")]
-    found = [Release.model_validate(said) for said in releases]
-    return {release.model: release.expected for release in found}
-
-
 def marks_of(events: Iterable[Event], windows: Sequence[QualityWindow]) -> tuple[ChartMark, ...]:
-    """Releases, rollbacks and refusals, each where it happened among the windows."""
-    return tuple(
-        ChartMark(place(event.at, windows), kind, f"{to_the_minute(event.at)} {_what(event)}")
-        for event in events
-        if (kind := _mark_kind(event))
-    )
+    """Mark releases, rollbacks and refusals, each where it happened among the windows."""
 
+    def mark(event: Event, kind: MarkKind, note: str) -> ChartMark:
+        return ChartMark(place(event.at, windows), kind, f"{to_the_minute(event.at)} {note}")
 
-def _mark_kind(event: Event) -> MarkKind | None:
-    if event.kind == CHALLENGED:
-        return None if event.payload.get("promote") else MarkKind.REFUSAL
-    return MARKS.get(event.kind)
-
-
-def _what(event: Event) -> str:
-    if event.kind == CHALLENGED:
-        return f"refused {event.payload['model']}: {'; '.join(event.payload.get('reasons', ()))}"
-    model = (event.payload.get("release") or {}).get("model", "")
-    return " ".join(filter(None, [event.kind.replace("_", " "), model])) + f": {event.reason}"
+    marks = []
+    for event in events:
+        if event.kind == CHALLENGED and not event.payload["promote"]:
+            note = f"refused {event.payload['model']}: {'; '.join(event.payload['reasons'])}"
+            marks.append(mark(event, MarkKind.REFUSAL, note))
+        elif event.kind in MARKS:
+            model = (event.payload.get("release") or {}).get("model", "")
+            what = " ".join(filter(None, [event.kind.replace("_", " "), model]))
+            marks.append(mark(event, MARKS[event.kind], f"{what}: {event.reason}"))
+    return tuple(marks)
 
 
 def place(at: str, windows: Sequence[QualityWindow]) -> float:
-    """Where a moment lies among windows numbered from 0: within the one that it falls in, or between two."""
+    """Find where a moment lies among windows numbered from 0: within the one that it falls in, or between two."""
     when = datetime.fromisoformat(at)
     passed = sum(datetime.fromisoformat(window.last_at) < when for window in windows)
     if passed == len(windows):
@@ -140,6 +143,16 @@ def place(at: str, windows: Sequence[QualityWindow]) -> float:
     return passed - 0.5 + max(0.0, share)
 
 
+def version_of(model: str) -> str:
+    """Return the version of a model's tag "<scenario>:<version>"."""
+    return model.partition(":")[2] or model
+
+
+def with_ends(score: Interval) -> str:
+    """Format 0.912 [0.887, 0.931]."""
+    return f"{format_score(score.value)} [{format_score(score.low)}, {format_score(score.high)}]"
+
+
 def to_the_minute(at: str) -> str:
-    """2026-05-31 12:00, UTC as all times here."""
+    """Format 2026-05-31 12:00, UTC as all times here."""
     return at[:16].replace("T", " ")

@@ -10,7 +10,8 @@ from releve.domain.backtest.results import BY_LUCK, check_scorable, figures, nai
 from releve.domain.backtest.variants import Policy
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger.trigger import TriggerDecision
-from releve.reporting.backtest_text import advice, markdown, recommended_settings
+from releve.reporting.backtest import advice, backtest_page, recommended_settings
+from releve.reporting.markdown import render_markdown
 from tests.streams import LINEAR, still, stream, stream_course, stream_params
 
 COURSE = stream_course(stream(angle=still))
@@ -98,7 +99,7 @@ def test_the_result_is_plain_json_with_a_line_per_policy_and_per_naive_baseline(
     assert [window["number"] for window in found["windows"]] == [1, 2, 3, 4, 5, 6]
     assert (found["policies"][1]["retrainings"], found["policies"][1]["retrained_at"]) == (2, [1, 2])
     assert {"majority label", "previous label"} <= {each["name"] for each in found["baselines"]}
-    page = markdown(found)
+    page = render_markdown(backtest_page(found))
     assert all(f"| {name} |" in page for name in ("static", "dear", "naive: majority label"))
     assert advice(found) in page
     assert "not defined" not in page
@@ -123,7 +124,7 @@ def test_a_window_of_one_class_has_no_auc_and_no_say_and_the_summary_tells():
     assert [score is None for score in static["scores"]] == [False, True, False, False, False, False]
     assert static["score"]["value"] == pytest.approx(np.mean(said), abs=1e-5)
     assert all(each["scores"][1] is None for each in found["baselines"])
-    assert "In 1 windows auc is not defined: they are in no score." in markdown(found)
+    assert "In 1 windows auc is not defined: they are in no score." in render_markdown(backtest_page(found))
 
 
 def test_where_no_window_has_an_auc_that_is_said_before_anything_is_played():

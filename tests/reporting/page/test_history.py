@@ -1,37 +1,44 @@
-"""What a page reads from the registry's events, of every format."""
+"""What a page reads from the registry's events."""
+
+from dataclasses import replace
 
 import pytest
 
 from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK, WITHDRAWN
 from releve.reporting.blocks import MarkKind
-from releve.reporting.page.history import looks_of, marks_of, place, since_start
+from releve.reporting.page.history import marks_of, place, since_start
 from tests.page_histories import (
+    RELEASE,
     at,
     challenge_event,
     drift,
     look_event,
     make_event,
+    make_evidence,
     make_window,
-    old_look_event,
     release_event,
 )
 
 WINDOWS = tuple(map(make_window, range(3)))  # each from a tenth of its day to nine tenths
 
 
-def test_a_look_of_either_format_is_read():
-    old, new = looks_of([old_look_event(day=1), look_event(day=2, drift=drift("drift", alarms=1))])
+def test_a_run_at_nothing_is_read():
+    empty = drift("insufficient data", columns=0)
+    unseen = {"rows": 0, "first_at": None, "last_at": None, "labelled": 0}
 
-    assert (old.state, old.estimate, old.age, old.until) == ("no drift", {}, {}, at(1))
-    assert (new.state, new.until, new.age["state"]) == ("drift", at(1.9), "fresh")
-    assert [column.alarm for column in new.columns] == [True, False]
+    (run,) = make_evidence(0, events=(look_event(drift=empty, window=unseen),)).runs
+
+    assert run.drift.columns == ()
+    assert run.until == at(0)
 
 
-def test_a_look_at_nothing_is_read():
-    (look,) = looks_of([look_event(drift=drift("insufficient data", columns=0), quality=None, window=None)])
+def test_only_runs_and_windows_of_the_release_that_serves_are_its_own():
+    evidence = make_evidence(3, since=at(1.5))
 
-    assert look.columns == ()
-    assert look.until == at(0)
+    assert [run.at for run in evidence.own_runs] == [at(2), at(3)]
+    assert [window.last_at for window in evidence.own_windows] == [at(1.9), at(2.9)]
+    assert replace(evidence, release=RELEASE.model_copy(update={"model": "shop:other"})).own_runs == ()
+    assert replace(evidence, release=None).own_windows == ()
 
 
 def test_what_was_before_a_start_from_scratch_is_left_out():

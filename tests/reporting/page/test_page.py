@@ -1,18 +1,29 @@
 """A scenario's page: with no, one, two and two hundred windows, and with text that would be markup."""
 
+import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
+import releve.reporting
 from releve.domain.drift.verdict import OF_ANSWERS
+from releve.domain.evaluation.intervals import Interval
+from releve.domain.health.health import Health, HealthCause
+from releve.domain.quality.realised import QualityState
+from releve.domain.registry.chain import INGESTED, ROLLED_BACK, WITHDRAWN
 from releve.reporting.html import render_html
+from releve.reporting.markdown import render_markdown
 from releve.reporting.page.decisions import LISTED, entries_of
 from releve.reporting.page.drift import SHOWN_COLUMNS
-from releve.reporting.page.evidence import PageEvidence
-from releve.reporting.page.page import SECTIONS, build
+from releve.reporting.page.history import PageEvidence
+from releve.reporting.page.page import build
 from releve.reporting.page.quality import DRAWN
+from releve.reporting.page.verdict import ACTIONS, SENTENCES, TONES, HealthAction, realised_quality, verdict_block
 from tests.page_histories import (
     MODEL,
+    PAGE_STATES,
     RELEASE,
     SCENARIO,
     at,
@@ -20,23 +31,19 @@ from tests.page_histories import (
     drift,
     look_event,
     make_backtest,
+    make_estimate,
+    make_event,
     make_evidence,
+    make_quality,
     make_window,
-    old_look_event,
     release_event,
 )
 
 LARGEST = 500_000  # bytes of a page with 200 windows
-YOUNGER = f"{SCENARIO}:{'2' * 12}"
+YOUNGER = RELEASE.model_copy(update={"model": f"{SCENARIO}:{'2' * 12}"})
 NASTY = '<script>alert("x")</script><img src=x onerror=y>'
-ESTIMATE = {
-    "state": "within tolerance",
-    "method": "calibrated probabilities",
-    "rows": 200,
-    "score": {"value": 0.87, "low": 0.8, "high": 0.93},
-    "audit": {"rows": 60, "expected": 0.88, "realised": 0.87, "passed": True},
-    "reasons": ["the estimate lies within tolerance"],
-}
+UNLABELLED = make_quality(QualityState.UNKNOWN, labelled=3)
+HEADINGS = ("Quality over time", "Drift", "Decisions, newest first", "Details")
 
 
 class Parts(HTMLParser):
@@ -74,30 +81,162 @@ def drawn(evidence):
     return found
 
 
+def seen(*events, windows=1, **changes):
+    """A page after the first release and these events."""
+    return drawn(make_evidence(windows, events=(release_event(), *events), **changes))
+
+
+# The verdict
+
+
+@pytest.mark.parametrize("windows", [2, 200])
+@pytest.mark.parametrize(
+    ("state", "word", "command"),
+    [
+        ("no model", "no model", "make ingest SCENARIO=shop"),
+        ("refused first model", "no model", "make ingest SCENARIO=shop\nmake retrain SCENARIO=shop"),
+        ("fresh release", "unknown", "make monitor SCENARIO=shop"),
+        ("degraded", "degraded", "make ingest SCENARIO=shop\nmake retrain SCENARIO=shop"),
+        ("watch", "watch", "make monitor SCENARIO=shop"),
+        ("unknown", "unknown", "make monitor SCENARIO=shop"),
+        ("healthy", "healthy", ""),
+    ],
+)
+def test_a_page_opens_with_one_word_and_the_next_command_then_the_sections_in_order(state, windows, word, command):
+    evidence = PAGE_STATES[state](windows)
+
+    block = verdict_block(evidence)
+    text = drawn(evidence).text
+
+    assert (block.word, block.command) == (word, command)
+    assert text.index(block.reason) < min(text.index(title) for title in HEADINGS)
+    assert [text.index(title) for title in HEADINGS] == sorted(text.index(title) for title in HEADINGS)
+    assert len(render_html(build(evidence)).encode()) < LARGEST
+
+
+def test_every_word_cause_and_action_can_be_written():
+    assert set(TONES) == set(Health)
+    assert set(SENTENCES) == set(HealthCause)
+    assert set(ACTIONS) == set(HealthAction)
+
+
+def test_a_degraded_champion_is_told_with_its_figures_the_expected_one_and_the_baseline():
+    reason = verdict_block(PAGE_STATES["degraded"](2)).reason
+
+    assert "Accuracy is 0.483 [0.410, 0.550] on 180 labelled answers; 0.900 was expected." in reason
+    assert "The naive baseline (majority label) reaches 0.587 on the newest labelled window, the model 0.483." in reason
+
+
+@pytest.mark.parametrize("since", [3.5, 400.0])
+def test_a_fresh_champion_never_wears_the_figures_of_its_predecessor(since):
+    before = PAGE_STATES["degraded"](3)
+    same_model = replace(before, events=(*before.events, release_event(day=since)), since=at(since))
+    another = replace(same_model, release=YOUNGER, events=(*before.events, release_event(YOUNGER, day=since)))
+
+    for evidence in (same_model, another):
+        block = verdict_block(evidence)
+        assert block.word == "unknown"
+        assert "was not monitored yet" in block.reason
+        assert "0.483" not in block.reason
+
+
+def test_a_champion_that_never_met_its_expectation_is_rolled_back_where_another_served_before():
+    bad = look_event(day=3, model=YOUNGER.model, quality=make_quality(QualityState.DEGRADED))
+    events = (release_event(), release_event(YOUNGER, day=2), bad)
+    evidence = make_evidence(1, events=events, release=YOUNGER, since=at(2))
+
+    moved_back = (release_event(), release_event(YOUNGER, day=2, kind=ROLLED_BACK), bad)
+
+    assert verdict_block(evidence).command == "make rollback SCENARIO=shop"
+    assert verdict_block(replace(evidence, events=moved_back)).command == "make retrain SCENARIO=shop"
+
+
+def test_labels_that_came_after_the_last_run_are_judged_as_a_run_would():
+    events = (release_event(), look_event(day=1, quality=UNLABELLED))
+    bad = make_window(0, score=Interval(0.48, 0.41, 0.55), naive=0.4)
+    evidence = make_evidence(1, events=events, windows=(bad,), tolerance=0.02, min_rows=180)
+
+    assert realised_quality(evidence).state == QualityState.DEGRADED
+    assert verdict_block(evidence).word == "degraded"
+    assert realised_quality(replace(evidence, min_rows=181)) is None
+    assert verdict_block(replace(evidence, min_rows=181)).word == "unknown"
+
+
+def test_a_batch_with_many_rejected_rows_is_resubmitted():
+    batch = {"batch": "00000002-f682ea4c", "rows": 90, "rejected": 10}
+
+    block = verdict_block(make_evidence(1, events=(release_event(), look_event(day=1), make_event(INGESTED, batch))))
+
+    assert (block.word, block.command) == ("watch", "make resubmit SCENARIO=shop BATCH=00000002-f682ea4c")
+    assert "10 of 100 rows of the newest batch (00000002-f682ea4c) were rejected." in block.reason
+
+
+def test_a_withdrawal_is_told_with_its_reason():
+    withdrawn = make_event(WITHDRAWN, {"release": None}, day=2, reason="wrong labels")
+
+    block = verdict_block(make_evidence(1, events=(release_event(), withdrawn), release=None, since=""))
+
+    assert (block.word, block.reason) == ("no model", "Nothing serves: the champion was withdrawn (wrong labels).")
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ({"drift": drift("drift", columns=3, alarms=1)}, "The newest rows drifted: 1 of 3 columns."),
+        ({"drift": drift("broken data")}, "The newest rows are broken data: broken data!."),
+        ({"estimate": make_estimate(QualityState.AUDIT_FAILED)}, "Labels contradict the estimate of quality"),
+        (
+            {"estimate": make_estimate(QualityState.DEGRADED), "quality": UNLABELLED},
+            "Without labels, accuracy is estimated at 0.870 [0.800, 0.930]; 0.900 was expected.",
+        ),
+        (
+            {"quality": make_quality(QualityState.INCONCLUSIVE)},
+            "0.900 was expected, and more labels are needed to tell.",
+        ),
+    ],
+)
+def test_what_asks_for_attention_is_told_in_a_sentence(run, said):
+    block = verdict_block(make_evidence(1, events=(release_event(), look_event(day=1, **run))))
+
+    assert block.word == "watch"
+    assert said in block.reason
+
+
+def test_the_champions_predictions_are_no_column_of_the_table():
+    verdict = drift("drift", columns=3, alarms=3)
+    verdict["columns"][0] |= {"name": "answers", "method": f"KS{OF_ANSWERS}"}
+
+    reason = verdict_block(make_evidence(1, events=(release_event(), look_event(day=1, drift=verdict)))).reason
+
+    assert "The newest rows drifted: 2 of 2 columns, and the champion's predictions." in reason
+
+
+# The whole page
+
+
 def test_a_page_of_nothing_says_what_is_not_known():
     found = drawn(PageEvidence(SCENARIO, at(0)))
 
     assert "svg" not in found.tags
-    assert "Not known yet: nothing serves; drift, as nobody has looked; realised quality" in found.text
+    assert "Not known yet: drift, as no monitoring run was made; realised quality" in found.text
     assert "Nothing was decided yet." in found.text
-    assert "`make backtest SCENARIO=shop` tries them" in found.text
+    assert "make backtest SCENARIO=shop" in found.text
 
 
 @pytest.mark.parametrize("windows", [1, 2, 200])
-def test_every_section_is_there_whatever_the_number_of_windows(windows):
-    found = drawn(make_evidence(windows, backtest=make_backtest(windows=windows)))
+def test_windows_are_counted_whatever_their_number(windows):
+    found = drawn(make_evidence(windows, backtest=make_backtest(windows=max(windows, 3))))
 
-    assert all(title in found.text for title in SECTIONS)
-    assert found.text.count("not known yet") == 0
+    assert "not known yet" not in found.text
     assert f"{windows} of {windows} windows have a score; the newest is 0.880 [0.810, 0.940], 0.900 was" in found.text
 
 
 def test_a_page_of_200_windows_and_many_columns_stays_small():
-    looks = tuple(
-        look_event(day=number + 1.0, drift=drift("drift", columns=60, alarms=number % 50), estimate=ESTIMATE)
-        for number in range(200)
+    runs = tuple(
+        look_event(day=n + 1.0, drift=drift("drift", columns=60, alarms=n % 50), estimate=make_estimate())
+        for n in range(200)
     )
-    evidence = make_evidence(200, events=(release_event(), *looks), backtest=make_backtest(windows=200))
+    evidence = make_evidence(200, events=(release_event(), *runs), backtest=make_backtest(windows=200))
 
     assert len(render_html(build(evidence)).encode()) < LARGEST
 
@@ -107,8 +246,9 @@ def test_nothing_is_loaded_from_elsewhere_and_every_picture_has_words():
 
     assert not {"link", "script", "iframe", "img"} & set(found.tags)
     assert not {"src", "href", "onclick"} & {name for name, _ in found.attributes}
-    assert found.tags.count("desc") == 2 * 4
-    assert sum(name == "tabindex" for name, _ in found.attributes) == found.tags.count("table") - 2
+    named = [value for name, value in found.attributes if name == "aria-label" and value]
+    assert found.tags.count("svg") - found.tags.count("li") < len(named)
+    assert found.tags.count("desc") == 2 * 4  # each chart for a wide and for a narrow window
 
 
 def test_text_of_users_is_never_markup():
@@ -119,30 +259,23 @@ def test_text_of_users_is_never_markup():
         challenge_event(promote=False, model=NASTY, reasons=[NASTY]),
         release_event(),
         look_event(day=1, drift=columns, decision={"retrain": True, "reasons": [NASTY]}),
-        look_event(day=2, estimate=ESTIMATE | {"method": NASTY, "reasons": [NASTY], "state": NASTY}),
+        look_event(day=2, estimate=make_estimate(method=NASTY, reasons=(NASTY,))),
         look_event(day=3, drift=drift(NASTY)),
     )
-    windows = (make_window(0, model=NASTY, naive_name=NASTY, metric=NASTY),)
+    windows = (make_window(0, naive_name=NASTY),)
     backtest = make_backtest(policies=("static", NASTY)) | {"recommended": {"policy": NASTY, "reason": NASTY}}
+    evidence = make_evidence(1, events=events, windows=windows, backtest=backtest)
 
-    found = drawn(make_evidence(1, events=events, windows=windows, backtest=backtest))
-
-    assert not {"script", "img"} & set(found.tags)
-
-
-def test_a_history_of_the_first_format_makes_a_page():
-    events = (release_event(), old_look_event(day=1), old_look_event(day=2))
-
-    found = drawn(make_evidence(2, events=events))
-
-    assert "No look has estimated the quality without labels yet." in found.text
-    assert "2 looks: 2 no drift." in found.text
+    assert not {"script", "img"} & set(drawn(evidence).tags)
+    assert "<script" not in render_markdown(build(evidence))
 
 
-def test_windows_without_labels_are_told_and_estimates_stand_in():
+def test_windows_without_labels_are_counted_and_estimates_stand_in():
     windows = (make_window(0), make_window(1, score=None, naive=None, naive_name="", label_delay_days=None))
 
-    found = drawn(make_evidence(2, windows=windows, events=(release_event(), look_event(day=2, estimate=ESTIMATE))))
+    found = drawn(
+        make_evidence(2, windows=windows, events=(release_event(), look_event(day=2, estimate=make_estimate())))
+    )
 
     assert "1 of 2 windows have too few labels for a score yet." in found.text
     assert "estimated without labels" in found.text
@@ -150,20 +283,10 @@ def test_windows_without_labels_are_told_and_estimates_stand_in():
 
 
 def test_an_estimate_that_labels_contradicted_is_told_as_suspected_concept_drift():
-    off = ESTIMATE | {"state": "audit failed", "score": None, "audit": ESTIMATE["audit"] | {"passed": False}}
-
-    found = drawn(make_evidence(1, events=(release_event(), look_event(day=1, estimate=off))))
+    found = seen(look_event(day=1, estimate=make_estimate(QualityState.AUDIT_FAILED)))
 
     assert "audit failed: labels contradicted the estimates, and so concept drift is suspected." in found.text
     assert "failed: 0.880 expected" in found.text
-
-
-def test_the_newest_look_that_lacks_labels_does_not_hide_what_was_known():
-    unknown = {"state": "unknown", "labelled": 3, "expected": 0.9, "score": None, "metric": "accuracy"}
-
-    found = drawn(make_evidence(1, events=(release_event(), look_event(day=1, quality=unknown))))
-
-    assert "too few new labels; 0.880 [0.810, 0.940] was the last known" in found.text
 
 
 def test_waiting_time_and_again_is_one_entry_and_everything_else_one_each():
@@ -182,7 +305,7 @@ def test_waiting_time_and_again_is_one_entry_and_everything_else_one_each():
     assert titles == [
         f"the gate promotes {MODEL}, the first one",
         f"released {MODEL}",
-        "wait, 3 looks since 2026-01-06 09:00",
+        "wait, 3 monitoring runs since 2026-01-06 09:00",
         "wait",
         "retrain",
         "retrain",
@@ -190,28 +313,32 @@ def test_waiting_time_and_again_is_one_entry_and_everything_else_one_each():
     ]
 
 
+def test_a_release_does_not_repeat_what_the_gate_said():
+    events = [challenge_event(promote=True, reasons=["gain +0.1"]), release_event()]
+
+    assert [entry.reasons for entry in entries_of(events)] == [("gain +0.1",), ("for the gate's reasons",)]
+
+
 @pytest.mark.parametrize(("more", "said"), [(0, False), (1, True)])
 def test_decisions_beyond_the_list_are_counted(more, said):
     events = tuple(look_event(day=day, retrain=True) for day in range(LISTED + more))
 
-    found = drawn(make_evidence(1, events=events))
-
-    assert ("1 older ones are left out here" in found.text) is said
+    assert ("1 older ones are left out here" in drawn(make_evidence(1, events=events)).text) is said
 
 
 @pytest.mark.parametrize(("columns", "said"), [(SHOWN_COLUMNS, False), (SHOWN_COLUMNS + 1, True)])
 def test_columns_that_are_not_drawn_are_counted(columns, said):
-    found = drawn(make_evidence(1, events=(release_event(), look_event(drift=drift(columns=columns)))))
+    found = seen(look_event(drift=drift(columns=columns)))
 
     assert (f"Drawn are {SHOWN_COLUMNS} of {columns} columns" in found.text) is said
 
 
 @pytest.mark.parametrize(("windows", "said"), [(DRAWN, False), (DRAWN + 1, True)])
-def test_windows_and_looks_that_are_not_drawn_are_counted(windows, said):
+def test_windows_and_runs_that_are_not_drawn_are_counted(windows, said):
     found = drawn(make_evidence(windows))
 
     assert (f"Drawn are the newest {DRAWN} of {windows} windows." in found.text) is said
-    assert (f"Drawn are the newest {DRAWN} of {windows} looks." in found.text) is said
+    assert (f"Drawn are the newest {DRAWN} of {windows} runs." in found.text) is said
 
 
 def test_costs_count_retrainings_and_say_how_much_is_not_recorded():
@@ -234,20 +361,21 @@ def test_the_cpu_time_of_no_retraining_is_told_apart_from_one_that_was_not_recor
 def test_the_backtest_shows_every_policy_and_what_it_recommends():
     found = drawn(make_evidence(1, backtest=make_backtest()))
 
-    assert "Recommended: two keys: not distinguishable from the schedule." in found.text
+    assert "Recommended: two keys (not distinguishable from the schedule)." in found.text
     assert "every window 0.740 [0.600, 0.800] +0.040 [-0.010, +0.050] 2 2 3.0" in found.text
     assert "naive: previous label (the newest that has arrived) 0.600" in found.text
+    assert "two keys 2, 3 3" in found.text
 
 
 def test_of_a_loss_the_lowest_policies_are_drawn():
-    names = ("static", "worst", "worse", "good", "best")
-    backtest = make_backtest(policies=names) | {"sign": -1, "recommended": None}
+    backtest = make_backtest(policies=("static", "worst", "worse", "good", "best")) | {
+        "sign": -1,
+        "recommended": {"policy": "static", "reason": "nothing is better"},
+    }
     for place, policy in enumerate(backtest["policies"]):
         policy["score"] = {"value": 1.0 - 0.1 * place, "low": 0.0, "high": 1.0}
 
-    found = drawn(make_evidence(1, backtest=backtest))
-
-    assert "lines: static, best, good, previous label." in found.text
+    assert "lines: static, best, good, previous label." in drawn(make_evidence(1, backtest=backtest)).text
 
 
 def test_a_baseline_without_a_score_is_named_and_not_drawn():
@@ -259,96 +387,35 @@ def test_a_baseline_without_a_score_is_named_and_not_drawn():
     assert "lines: two keys, static, every window." in found.text
 
 
-def test_what_serves_is_told_with_its_expected():
+def test_what_serves_is_told_with_its_expected_performance():
     found = drawn(make_evidence(1))
 
     assert f"model version {MODEL}" in found.text
-    assert "accuracy 0.900 [0.830, 0.950] on 100 rows" in found.text
+    assert "accuracy 0.900 [0.830, 0.950] on 100 rows of holdout" in found.text
     assert RELEASE.index in found.text
 
 
-def heads(evidence):
-    """What the head says beside realised quality, drift and the last decision."""
-    _, *seen = build(evidence).sections[0].blocks[0].tiles
-    return [figure.note for figure in seen]
-
-
 @pytest.mark.parametrize(
-    ("since", "serving", "said"),
+    ("changes", "whose"),
     [
-        (1.0, MODEL, ""),
-        (1.01, MODEL, f"of {'1' * 12}, before this release; nobody has looked since: "),
-        (0.5, YOUNGER, f"of {'1' * 12}, before this release; nobody has looked since: "),
+        ({}, "2026-01-06 09:00"),
+        ({"release": YOUNGER}, f"2026-01-06 09:00 (of {'1' * 12}, before this release; not monitored since)"),
+        ({"since": at(1.01)}, f"2026-01-06 09:00 (of {'1' * 12}, before this release; not monitored since)"),
+        ({"release": None, "since": ""}, f"2026-01-06 09:00 (of {'1' * 12}, which serves no more)"),
     ],
 )
-def test_what_was_seen_of_another_model_or_before_a_release_is_never_told_as_what_serves(since, serving, said):
-    found = heads(make_evidence(1, release=RELEASE.model_copy(update={"model": serving}), since=at(since)))
+def test_the_newest_drift_and_estimate_say_whose_they_are(changes, whose):
+    found = seen(look_event(day=1, estimate=make_estimate()), **changes)
 
-    assert found == [
-        f"{said}accuracy 0.880 [0.810, 0.940], 0.900 was expected",
-        f"{said}0 of 2 columns in alarm, 2026-01-06 09:00",
-        f"{said}nothing shows that the champion is worse",
-    ]
+    assert f"Newest run, {whose}: no drift." in found.text
+    assert f"Newest, {whose}: within tolerance." in found.text
 
 
-def test_the_newest_drift_and_estimate_say_whose_they_are_below_as_well():
-    events = (release_event(), look_event(day=1, estimate=ESTIMATE))
-
-    found = drawn(make_evidence(1, events=events, release=RELEASE.model_copy(update={"model": YOUNGER})))
-
-    whose = f"2026-01-06 09:00 (of {'1' * 12}, before this release; nobody has looked since)"
-    assert f"Newest look, {whose}: no drift." in found.text
-    assert f"Newest, {whose}: holds." in found.text
-
-
-def test_what_was_seen_before_a_withdrawal_is_told_as_that_models():
-    found = heads(make_evidence(1, release=None, since=""))
-
-    assert all(note.startswith(f"of {'1' * 12}, which serves no more: ") for note in found)
-
-
-@pytest.mark.parametrize(
-    ("alarms", "said"),
-    [(1, "1 of 2 columns in alarm, 2026"), (3, "2 of 2 columns in alarm, and the champion's answers, 2026")],
-)
-def test_the_champions_answers_are_no_column_of_the_table(alarms, said):
-    seen = drift("drift", columns=3, alarms=alarms)
-    seen["columns"][2] |= {"name": "prediction", "method": f"KS{OF_ANSWERS}"}
-
-    assert heads(make_evidence(1, events=(release_event(), look_event(day=1, drift=seen))))[1].startswith(said)
-
-
-@pytest.mark.parametrize(
-    ("estimate", "said"),
-    [
-        (None, "as no look has estimated it"),
-        (
-            ESTIMATE | {"state": "audit failed", "score": None},
-            "as labels contradicted the estimate, which is switched off",
-        ),
-        (ESTIMATE | {"state": "unknown", "score": None}, "as no estimate could be made yet: see below"),
-    ],
-)
-def test_an_estimate_without_a_figure_is_told_with_its_cause_at_the_head(estimate, said):
-    found = drawn(make_evidence(1, events=(release_event(), look_event(day=1, estimate=estimate))))
-
-    assert f"quality without labels, {said}" in found.text
-
-
-def test_a_score_last_known_of_another_model_is_told_as_that_ones():
-    unknown = {"state": "unknown", "labelled": 3, "expected": 0.9, "score": None, "metric": "accuracy"}
-    events = (release_event(), look_event(day=1, quality=unknown, model=YOUNGER))
-
-    quality = heads(make_evidence(1, events=events, release=RELEASE.model_copy(update={"model": YOUNGER})))[0]
-
-    assert f"0.880 [0.810, 0.940] (of {'1' * 12}) was the last known" in quality
-
-
-def test_ages_are_told_for_the_moment_of_the_page_or_with_the_look_that_told_them():
+def test_ages_are_told_for_the_moment_of_the_page_or_with_the_run_that_told_them():
     found = drawn(make_evidence(1, made_at=at(9.5)))
 
     assert "last retraining 2026-01-05 09:00, 9.5 days before this page was made" in found.text
-    assert "age at the look of 2026-01-06 09:00: fresh; retrained 3 days ago" in found.text
+    assert "age at the run of 2026-01-06 09:00: fresh; retrained 3 days ago" in found.text
 
 
 @pytest.mark.parametrize(
@@ -360,7 +427,28 @@ def test_how_late_labels_come_is_told_in_a_unit_that_fits(days, said):
     assert f"The usual window waits {said} for its labels" in found.text
 
 
-def test_a_release_does_not_repeat_what_the_gate_said():
-    events = [challenge_event(promote=True, reasons=["gain +0.1"]), release_event()]
+# Colours
 
-    assert [entry.reasons for entry in entries_of(events)] == [("gain +0.1",), ("for the gate's reasons",)]
+
+def test_text_has_enough_contrast_in_light_and_in_dark():
+    """WCAG 2 AA: 4.5 to 1, on every background that text of that colour stands on."""
+    style = (Path(releve.reporting.__file__).parent / "templates" / "colours.css").read_text()
+    light, dark = (dict(re.findall(r"--([\w-]+): (#\w+)", part)) for part in style.split("@media"))
+    pairs = [("ink", "paper"), ("ink", "fill"), ("soft", "paper"), ("soft", "fill"), ("mark", "paper")]
+    pairs += [("bad", "paper"), ("good", "good-fill"), ("bad", "bad-fill")]
+    pairs += [("warn", "warn-fill"), *(("ink", f"{tone}-fill") for tone in ("good", "bad", "warn"))]
+
+    for colours in (light, light | dark):
+        for text, background in pairs:
+            assert _contrast(colours[text], colours[background]) >= 4.5, (text, background)
+
+
+def _contrast(one, other):
+    def luminance(colour):
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+        parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)

@@ -1,0 +1,1 @@
+"""Is the model that serves still good?"""

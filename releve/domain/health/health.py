@@ -1,0 +1,173 @@
+"""One word on the champion: is it still good, why, and what to do next.
+
+Only what is known of the model that serves now counts, since its own release: a predecessor's figures say nothing of
+it. Labels count more than estimates, and estimates more than drift: rows may change without harm.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from releve.domain.quality.realised import QualityState
+
+
+class Health(StrEnum):
+    """The word."""
+
+    HEALTHY = "healthy"
+    WATCH = "watch"
+    DEGRADED = "degraded"
+    NO_MODEL = "no model"
+    UNKNOWN = "unknown"
+
+
+class HealthCause(StrEnum):
+    """What the word rests on."""
+
+    NOTHING_INGESTED = "nothing ingested"
+    NOTHING_RELEASED = "nothing released"
+    REFUSED = "the newest challenger was refused"
+    WITHDRAWN = "withdrawn"
+    NOT_MONITORED = "not monitored since its release"
+    NO_LABELS = "too few labels, and no estimate"
+    BELOW_EXPECTED = "realised quality is degraded"
+    BELOW_BASELINE = "a naive baseline is better"
+    CONCEPT_DRIFT = "labels contradict the estimate"
+    ESTIMATED_BELOW_EXPECTED = "estimated quality is degraded"
+    INCONCLUSIVE = "realised quality is inconclusive"
+    BROKEN_DATA = "broken data"
+    DRIFT = "drift"
+    DUE = "a limit of age is passed"
+    REJECTED_ROWS = "rows of the newest batch were rejected"
+    WITHIN_TOLERANCE = "realised quality is within tolerance"
+    ESTIMATED_WITHIN_TOLERANCE = "estimated quality is within tolerance"
+
+
+class HealthAction(StrEnum):
+    """What to do next."""
+
+    NOTHING = "nothing"
+    INGEST = "ingest"
+    RETRAIN = "retrain"
+    INGEST_AND_RETRAIN = "ingest newer rows, then retrain"
+    ROLL_BACK = "roll back"
+    MONITOR = "monitor"
+    RESUBMIT = "resubmit"
+
+
+@dataclass(frozen=True)
+class HealthEvidence:
+    """What is known of the model that serves, since it was released. Scores are signed: higher is better."""
+
+    serves: bool = True
+    ingested: bool = True  # any batch at all
+    withdrawn: bool = False  # the last move took the model out of service
+    refused: bool = False  # the newest challenger since the last move was refused
+    can_roll_back: bool = False
+    monitored: bool = True  # at least one monitoring run
+    realised: QualityState = QualityState.UNKNOWN  # the newest that is known
+    has_met_expectation: bool = False  # any monitoring run found the realised quality within tolerance
+    score: float | None = None  # of the newest window with labels
+    score_high: float | None = None  # the upper end of its interval
+    baseline: float | None = None  # the best naive answer to the same rows
+    estimated: QualityState = QualityState.UNKNOWN
+    broken_data: bool = False
+    drift: bool = False
+    due: bool = False  # a limit of age is passed
+    retraining_due: bool = False  # the newest monitoring run asks for a challenger
+    rejected_rows: bool = False  # notably many of the newest batch
+
+    @property
+    def is_beaten(self) -> bool:
+        """A naive answer to the same rows is better."""
+        return self.baseline is not None and self.score is not None and self.score < self.baseline
+
+
+@dataclass(frozen=True)
+class HealthVerdict:
+    """The word, what it rests on (the gravest cause first), and what to do next."""
+
+    health: Health
+    causes: tuple[HealthCause, ...]
+    action: HealthAction
+
+
+def assess_health(evidence: HealthEvidence) -> HealthVerdict:
+    """Judge the model that serves.
+
+    no model: nothing serves. degraded: labels show that it is worse than expected, or than a naive baseline. watch:
+    something else asks for attention. unknown: nothing does, but there is no figure of its quality either. healthy:
+    realised or estimated quality is within tolerance, and nothing asks for attention.
+    """
+    if not evidence.serves:
+        return _without_model(evidence)
+    if degraded := _degraded(evidence):
+        return HealthVerdict(Health.DEGRADED, (*degraded, *_warnings(evidence)), _repair(evidence))
+    if warnings := _warnings(evidence):
+        shown_by_quality = {HealthCause.INCONCLUSIVE, HealthCause.ESTIMATED_BELOW_EXPECTED} & set(warnings)
+        causes = warnings if shown_by_quality else (*warnings, _known(evidence))
+        return HealthVerdict(Health.WATCH, causes, _attend(evidence, warnings))
+    if (known := _known(evidence)) in (HealthCause.WITHIN_TOLERANCE, HealthCause.ESTIMATED_WITHIN_TOLERANCE):
+        return HealthVerdict(Health.HEALTHY, (known,), HealthAction.NOTHING)
+    return HealthVerdict(Health.UNKNOWN, (known,), HealthAction.MONITOR)
+
+
+def _without_model(evidence: HealthEvidence) -> HealthVerdict:
+    causes = {
+        HealthCause.REFUSED: (evidence.refused, HealthAction.INGEST_AND_RETRAIN),
+        HealthCause.WITHDRAWN: (evidence.withdrawn, HealthAction.RETRAIN),
+        HealthCause.NOTHING_INGESTED: (not evidence.ingested, HealthAction.INGEST),
+        HealthCause.NOTHING_RELEASED: (True, HealthAction.RETRAIN),
+    }
+    cause, action = next((cause, action) for cause, (holds, action) in causes.items() if holds)
+    return HealthVerdict(Health.NO_MODEL, (cause,), action)
+
+
+def _known(evidence: HealthEvidence) -> HealthCause:
+    """What is known of the quality, where nothing is bad about it."""
+    if evidence.realised == QualityState.WITHIN_TOLERANCE:
+        return HealthCause.WITHIN_TOLERANCE
+    if evidence.estimated == QualityState.WITHIN_TOLERANCE:
+        return HealthCause.ESTIMATED_WITHIN_TOLERANCE
+    return HealthCause.NO_LABELS if evidence.monitored else HealthCause.NOT_MONITORED
+
+
+def _degraded(evidence: HealthEvidence) -> tuple[HealthCause, ...]:
+    """What labels show. A score below the baseline degrades a model where its whole interval is, or where labels do not
+    confirm the expected performance either."""
+    surely = evidence.is_beaten and evidence.score_high is not None and evidence.score_high < (evidence.baseline or 0.0)
+    causes = {
+        HealthCause.BELOW_EXPECTED: evidence.realised == QualityState.DEGRADED,
+        HealthCause.BELOW_BASELINE: surely
+        or (evidence.is_beaten and evidence.realised in (QualityState.DEGRADED, QualityState.INCONCLUSIVE)),
+    }
+    return tuple(cause for cause, holds in causes.items() if holds)
+
+
+def _warnings(evidence: HealthEvidence) -> tuple[HealthCause, ...]:
+    """What asks for attention beside labels that show a degraded model, the gravest first."""
+    causes = {
+        HealthCause.BROKEN_DATA: evidence.broken_data,
+        HealthCause.CONCEPT_DRIFT: evidence.estimated == QualityState.AUDIT_FAILED,
+        HealthCause.ESTIMATED_BELOW_EXPECTED: evidence.estimated == QualityState.DEGRADED,
+        HealthCause.BELOW_BASELINE: evidence.is_beaten and not _degraded(evidence),
+        HealthCause.INCONCLUSIVE: evidence.realised == QualityState.INCONCLUSIVE,
+        HealthCause.DRIFT: evidence.drift,
+        HealthCause.DUE: evidence.due,
+        HealthCause.REJECTED_ROWS: evidence.rejected_rows,
+    }
+    return tuple(cause for cause, holds in causes.items() if holds)
+
+
+def _repair(evidence: HealthEvidence) -> HealthAction:
+    """A model that never met what was expected of it goes; one that did once is made anew, of newer rows if the newest
+    challenger was refused."""
+    if evidence.can_roll_back and not evidence.has_met_expectation:
+        return HealthAction.ROLL_BACK
+    return HealthAction.INGEST_AND_RETRAIN if evidence.refused else HealthAction.RETRAIN
+
+
+def _attend(evidence: HealthEvidence, causes: tuple[HealthCause, ...]) -> HealthAction:
+    """Retrain where monitoring asks for it; otherwise look again once more rows and labels have come."""
+    if evidence.retraining_due:
+        return HealthAction.INGEST_AND_RETRAIN if evidence.refused else HealthAction.RETRAIN
+    return HealthAction.RESUBMIT if causes[0] == HealthCause.REJECTED_ROWS else HealthAction.MONITOR

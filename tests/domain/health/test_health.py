@@ -1,0 +1,118 @@
+"""One word on the champion, from what is known of it."""
+
+import pytest
+
+from releve.domain.health.health import Health, HealthAction, HealthCause, HealthEvidence, assess_health
+from releve.domain.quality.realised import QualityState
+
+WITHIN, INCONCLUSIVE, DEGRADED = QualityState.WITHIN_TOLERANCE, QualityState.INCONCLUSIVE, QualityState.DEGRADED
+
+
+def word(**known):
+    return assess_health(HealthEvidence(**known)).health
+
+
+def action(**known):
+    return assess_health(HealthEvidence(**known)).action
+
+
+@pytest.mark.parametrize(
+    ("known", "cause", "action"),
+    [
+        ({"ingested": False}, HealthCause.NOTHING_INGESTED, HealthAction.INGEST),
+        ({}, HealthCause.NOTHING_RELEASED, HealthAction.RETRAIN),
+        ({"refused": True}, HealthCause.REFUSED, HealthAction.INGEST_AND_RETRAIN),
+        ({"withdrawn": True}, HealthCause.WITHDRAWN, HealthAction.RETRAIN),
+    ],
+)
+def test_without_a_release_there_is_no_model_whatever_is_known_beside_it(known, cause, action):
+    found = assess_health(HealthEvidence(serves=False, realised=WITHIN, drift=True, **known))
+
+    assert (found.health, found.causes, found.action) == (Health.NO_MODEL, (cause,), action)
+
+
+@pytest.mark.parametrize(
+    ("realised", "estimated", "expected"),
+    [
+        (WITHIN, QualityState.UNKNOWN, Health.HEALTHY),
+        (QualityState.UNKNOWN, WITHIN, Health.HEALTHY),
+        (QualityState.UNKNOWN, QualityState.UNKNOWN, Health.UNKNOWN),
+        (INCONCLUSIVE, WITHIN, Health.WATCH),
+        (WITHIN, DEGRADED, Health.WATCH),
+        (WITHIN, QualityState.AUDIT_FAILED, Health.WATCH),
+        (QualityState.UNKNOWN, DEGRADED, Health.WATCH),
+        (DEGRADED, WITHIN, Health.DEGRADED),
+        (DEGRADED, QualityState.UNKNOWN, Health.DEGRADED),
+    ],
+)
+def test_labels_count_more_than_estimates(realised, estimated, expected):
+    assert word(realised=realised, estimated=estimated) == expected
+
+
+@pytest.mark.parametrize("warning", ["broken_data", "drift", "due", "rejected_rows"])
+def test_what_asks_for_attention_is_watched_and_never_degrades_a_model(warning):
+    assert word(realised=WITHIN, **{warning: True}) == Health.WATCH
+    assert word(realised=QualityState.UNKNOWN, **{warning: True}) == Health.WATCH
+
+
+def test_a_fresh_release_is_unknown_until_it_is_monitored():
+    found = assess_health(HealthEvidence(monitored=False))
+
+    assert (found.health, found.causes) == (Health.UNKNOWN, (HealthCause.NOT_MONITORED,))
+    assert found.action == HealthAction.MONITOR
+
+
+@pytest.mark.parametrize(
+    ("realised", "score", "high", "expected"),
+    [
+        (WITHIN, 0.60, 0.65, Health.HEALTHY),
+        (WITHIN, 0.58, 0.65, Health.WATCH),  # below the baseline, but as expected, and it may still be better
+        (WITHIN, 0.50, 0.58, Health.DEGRADED),  # its whole interval is below the baseline
+        (INCONCLUSIVE, 0.60, 0.65, Health.WATCH),
+        (INCONCLUSIVE, 0.58, 0.65, Health.DEGRADED),
+        (QualityState.UNKNOWN, 0.58, 0.65, Health.WATCH),  # a few labels
+    ],
+)
+def test_a_model_below_a_naive_baseline_is_not_healthy(realised, score, high, expected):
+    assert word(realised=realised, score=score, score_high=high, baseline=0.587) == expected
+
+
+def test_a_degraded_model_names_every_cause_the_gravest_first():
+    found = assess_health(
+        HealthEvidence(realised=DEGRADED, score=0.483, score_high=0.55, baseline=0.587, drift=True, due=True)
+    )
+
+    assert found.causes == (
+        HealthCause.BELOW_EXPECTED,
+        HealthCause.BELOW_BASELINE,
+        HealthCause.DRIFT,
+        HealthCause.DUE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({}, HealthAction.RETRAIN),
+        ({"refused": True}, HealthAction.INGEST_AND_RETRAIN),
+        ({"can_roll_back": True}, HealthAction.ROLL_BACK),
+        ({"can_roll_back": True, "has_met_expectation": True}, HealthAction.RETRAIN),
+    ],
+)
+def test_a_degraded_model_is_rolled_back_if_it_was_never_good_and_retrained_otherwise(known, expected):
+    assert action(realised=DEGRADED, **known) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"drift": True}, HealthAction.MONITOR),
+        ({"drift": True, "retraining_due": True}, HealthAction.RETRAIN),
+        ({"drift": True, "retraining_due": True, "refused": True}, HealthAction.INGEST_AND_RETRAIN),
+        ({"drift": True, "rejected_rows": True}, HealthAction.MONITOR),
+        ({"rejected_rows": True}, HealthAction.RESUBMIT),
+        ({}, HealthAction.NOTHING),
+    ],
+)
+def test_a_watched_model_is_retrained_only_where_monitoring_asks_for_it(known, expected):
+    assert action(realised=WITHIN, **known) == expected
