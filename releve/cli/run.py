@@ -59,7 +59,7 @@ def backtest(
     from rich.console import Console
     from rich.table import Table
 
-    from releve.reporting.backtest_text import HEADS, advice, lines, summary
+    from releve.reporting.backtest import HEADS, advice, lines, summary
     from tasks.backtest import backtest as run_backtest
 
     done = run_backtest(settings, scenario, write=write, progress=lambda line: print(line, flush=True))

@@ -20,23 +20,23 @@ def settings(tmp_path):
     return Settings.from_environ({}, cwd=make_project(tmp_path))
 
 
-def tell(settings, *, looks):
-    """A release, and so many looks at it."""
+def tell(settings, *, runs):
+    """A release, and so many monitoring runs."""
     with closing(Registry(settings.registry_url)) as registry:
         release = RELEASE.model_copy(update={"scenario": SCENARIO, "model": f"{SCENARIO}:abc"})
         registry.move(SCENARIO, RELEASED, expected=None, release=release, reason="the first", actor="a test")
-        for day in range(looks):
+        for day in range(runs):
             registry.append(SCENARIO, MONITORED, reason="", actor="a test", payload=look_event(day=day).payload)
 
 
 def test_the_page_lies_below_the_home_and_tells_what_the_registry_knows(settings):
-    tell(settings, looks=2)
+    tell(settings, runs=2)
 
     path = write_page(settings, SCENARIO)
 
     assert path == settings.home / "pages" / f"{SCENARIO}.html"
     assert f"{SCENARIO}:abc" in path.read_text()
-    assert "2 looks: 2 no drift." in path.read_text()
+    assert "2 monitoring runs: 2 no drift." in path.read_text()
 
 
 def test_a_scenario_of_which_nothing_is_known_has_a_page(settings):
@@ -44,11 +44,11 @@ def test_a_scenario_of_which_nothing_is_known_has_a_page(settings):
 
 
 def test_a_page_begins_where_the_scenario_was_started_over(settings):
-    tell(settings, looks=2)
+    tell(settings, runs=2)
     with closing(Registry(settings.registry_url)) as registry:
         registry.append(SCENARIO, ARCHIVED, reason="", actor="a test")
 
-    assert "nobody has looked" in write_page(settings, SCENARIO).read_text()
+    assert "no monitoring run was made" in write_page(settings, SCENARIO).read_text()
 
 
 def test_a_backtest_is_shown_where_there_is_one(settings):
