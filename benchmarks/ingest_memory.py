@@ -69,7 +69,7 @@ def judge(path: Path, room: Path) -> dict[str, Any]:
     start, cpu = time.perf_counter(), time.process_time()
     file_digest(path)
     with reading(path.name, path.stat().st_size) as progress:
-        taken = take_in(path, Schema.from_dict(TABLE), params=make_params(), room=room, progress=progress)
+        taken = take_in(path, Schema.from_dict(TABLE), params=make_params(), work_dir=room, progress=progress)
     taken.rows.close()
     taken.quarantine.keep(room / "quarantine.parquet")
     return {

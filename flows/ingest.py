@@ -33,6 +33,8 @@ def ingest_files(settings: Settings, scenario: str) -> Ingestion:
         for warning in batch.warnings.splitlines():
             print(f"warning, {batch.source}: {warning}")
         if batch.rejected:
+            rows = counted(batch.rows + batch.rejected, "row")
+            print(f"{batch.source}: {batch.rejected:,} of {rows} rejected, most often {batch.most_rejected}")
             folder = ScenarioState(settings.home, scenario).quarantine
             print(f"the rejected rows and their reasons: {folder / batch.batch}.parquet")
             print(f"to correct them and send them again: make resubmit SCENARIO={scenario} BATCH={batch.batch}")

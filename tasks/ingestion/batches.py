@@ -2,47 +2,60 @@
 
 import csv
 import io
-import json
 import re
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from releve.adapters.files import ParquetAppender, PipelineInputs, read_inputs, write_bytes, write_inputs, write_json
+from pydantic import BaseModel, ConfigDict
+
+from releve.adapters.files import ParquetAppender, PipelineInputs, read_inputs, write_bytes, write_inputs
 from releve.adapters.git_dvc.data_versions import DataVersions, data_version
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
-from releve.domain.ingestion.batch_profile import BatchProfile
+from releve.domain.ingestion.batch_checks import BatchProfile
 from tasks.places import ScenarioFiles
 
-KEPT_PROFILES = 50  # newest batches that the next ones are held against
+KEPT_PROFILES = 50  # newest batches that the next ones are compared with
 
 
-@dataclass(frozen=True)
-class IngestedBatch:
-    """One ingested file, as batches.csv lists it: rows in the file = rows + rejected."""
+class IngestedBatch(BaseModel):
+    """One ingested file, as batches.csv lists it and the registry keeps it: rows in the file = rows + rejected."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     batch: str
     rows: int
     rejected: int
-    source: str
+    source: str  # the file's name
     sha256: str
-    read_as: str = ""  # what was found out about the file: its encoding, its delimiter
-    warnings: str = ""  # what is odd about it as a whole; one sentence a line
+    read_as: str = ""  # what was detected about the file, for people: its encoding, its dialect
+    delimiter: str = ""  # of a CSV file
+    most_rejected: str = ""  # the column that most rows were rejected for, with an example; for people
+    warnings: str = ""  # of the checks of the file as a whole; one sentence a line
+
+
+class BatchProfiles(BaseModel):
+    """batches.json: the profiles of the newest batches, by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    profiles: dict[str, BatchProfile] = {}
 
 
 def read_batches(branch: ScenarioBranch) -> list[IngestedBatch]:
-    """The batches on the scenario's branch, oldest first."""
+    """Read the batches on the scenario's branch, oldest first."""
     return _parse(branch.read("batches.csv") or "")
 
 
 class OpenBatches:
-    """The batches in a worktree, where others can be added; the branch names them once `publish` is through."""
+    """The batches in a worktree, where others can be added; they are on the branch once `publish` is through."""
 
     def __init__(self, tree: Worktree, data: DataVersions):
         self._tree, self._data = tree, data
         self._files = ScenarioFiles(tree.path, tree.scenario)
         self._dvc_file = f"scenarios/{tree.scenario}/batches.dvc"
         self._published = tree.tip
+        self.work_dir = self._files.build / "intake"  # for what is being written; it goes when the worktree goes
         if (tree.path / self._dvc_file).is_file():
             data.checkout(self._dvc_file)
         self._files.batches.mkdir(exist_ok=True)
@@ -55,75 +68,56 @@ class OpenBatches:
         return _parse(self._files.batch_list.read_text()) if self._files.batch_list.is_file() else []
 
     def seed(self) -> list[Path]:
-        """The files that the scenario's first stage makes."""
+        """Run the scenario's first stage; returns the files that it makes."""
         self._data.repro(f"scenarios/{self._tree.scenario}/dvc.yaml:seed")
         return sorted((self._files.folder / "seed").glob("*.parquet"))
 
     @property
     def profiles(self) -> dict[str, BatchProfile]:
-        """What the newest batches are like, by name; of KEPT_PROFILES at most."""
+        """Profiles of the newest batches, by name; KEPT_PROFILES at most."""
         path = self._files.batch_profiles
-        values = json.loads(path.read_text()) if path.is_file() else {}
-        return {name: BatchProfile.from_dict(value) for name, value in values.items()}
-
-    @property
-    def room(self) -> Path:
-        """A folder for what is being written; it goes when the worktree goes."""
-        return self._files.build / "intake"
+        return BatchProfiles.model_validate_json(path.read_text()).profiles if path.is_file() else {}
 
     def next_name(self, digest: str) -> str:
-        """What the next batch is called."""
+        """Name the next batch."""
         return f"{len(self.known) + 1:08d}-{digest[:8]}"
 
-    def add(self, batch: IngestedBatch, accepted: ParquetAppender, profile: BatchProfile) -> IngestedBatch:
-        """Version the accepted rows of a file as the newest batch, and push them.
+    def add(self, batch: IngestedBatch, accepted: ParquetAppender, profile: BatchProfile) -> None:
+        """Version the accepted rows of a file as the newest batch, and push them. Raise RemoteUnavailable.
 
-        Each batch is a commit with a data version of its own, so that any of them can be returned to. DVC pushes what
-        the newest version needs alone, so each one is pushed before the next is made: one `dvc add` and one
-        `dvc push` a file, about a second each. Raises RemoteUnavailable.
+        Each batch is a commit with a data version of its own, so that any of them can be returned to. `dvc push` sends
+        what the newest version needs alone, so each one is pushed before the next is made: one `dvc add` and one
+        `dvc push` a file, about a second each.
         """
         accepted.close()
         accepted.move(self._files.batches / f"{batch.batch}.parquet")
-        profiles = {**self.profiles, batch.batch: profile}
-        kept = {name: profiles[name].as_dict() for name in list(profiles)[-KEPT_PROFILES:]}
-        write_json(self._files.batch_profiles, kept)
+        newest = dict(list({**self.profiles, batch.batch: profile}.items())[-KEPT_PROFILES:])
+        write_bytes(self._files.batch_profiles, BatchProfiles(profiles=newest).model_dump_json(indent=2).encode())
         write_bytes(self._files.batch_list, _format([*self.known, batch]).encode())
         self._data.add(str(self._files.batches.relative_to(self._tree.path)))
         self._data.push(self._dvc_file)
         version = data_version((self._tree.path / self._dvc_file).read_text())
-        told = f"{self._tree.scenario}: batch {batch.batch}, {batch.rows} rows from {batch.source}"
-        self._tree.commit(f"{told}\n\ndata version {version}")
-        return batch
+        title = f"{self._tree.scenario}: batch {batch.batch}, {batch.rows} rows from {batch.source}"
+        self._tree.commit(f"{title}\n\ndata version {version}")
 
     def publish(self, branch: ScenarioBranch) -> None:
-        """Move the branch: what it names then was pushed before."""
+        """Move the branch; everything on it was pushed before."""
         if self._tree.tip and self._tree.tip != self._published:
             branch.move(self._tree.tip, expected=self._published)
 
 
 def as_text(name: str) -> str:
-    """A file's name, or what is said of it, with a replacement character for every byte of it that is not UTF-8."""
+    """Replace every byte of a file's name, or of a message about it, that is not UTF-8."""
     return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", name)
 
 
 def _parse(text: str) -> list[IngestedBatch]:
-    return [
-        IngestedBatch(
-            line["batch"],
-            int(line["rows"]),
-            int(line["rejected"]),
-            line["source"],
-            line["sha256"],
-            line.get("read_as") or "",  # lists of earlier versions have no such column
-            line.get("warnings") or "",
-        )
-        for line in csv.DictReader(io.StringIO(text))
-    ]
+    return [IngestedBatch.model_validate(line) for line in csv.DictReader(io.StringIO(text))]
 
 
 def _format(batches: list[IngestedBatch]) -> str:
     text = io.StringIO()
-    writer: Any = csv.DictWriter(text, [field.name for field in fields(IngestedBatch)], lineterminator="\n")
+    writer: Any = csv.DictWriter(text, list(IngestedBatch.model_fields), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(batch) for batch in batches)
+    writer.writerows(batch.model_dump() for batch in batches)
     return text.getvalue()

@@ -23,7 +23,7 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import with_columns
 from tasks.ingestion.batches import read_batches
 from tasks.ingestion.ingest import refused_digests
-from tasks.ingestion.intake import RESERVED
+from tasks.ingestion.intake import ANSWER_ID
 from tasks.places import ScenarioState
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def unharvested(settings: Settings, scenario: str) -> LabelledRows:
 def _harvested_ids(state: ScenarioState) -> set[str]:
     import pandas as pd
 
-    return {name for path in _harvests(state) for name in pd.read_parquet(path, columns=[RESERVED])[RESERVED]}
+    return {name for path in _harvests(state) for name in pd.read_parquet(path, columns=[ANSWER_ID])[ANSWER_ID]}
 
 
 def _harvests(state: ScenarioState) -> list[Path]:
@@ -79,7 +79,7 @@ def as_batch(labelled: LabelledRows, schema: Schema) -> "pd.DataFrame":
         times = batch[schema.time].astype(object)
         batch[schema.time] = times.where(times.notna(), np.array(labelled.answers.at, dtype=object))
     batch[schema.target.name] = [schema.target.parse(label) for label in labelled.labels]
-    batch[RESERVED] = list(labelled.answers.ids)
+    batch[ANSWER_ID] = list(labelled.answers.ids)
     return batch
 
 

@@ -1,17 +1,20 @@
 """Incoming files become versioned batches; rows that do not fit go to quarantine, each with its reason.
 
-Rows in = rows accepted + rows rejected, for every file. A file that cannot be used as a whole is set aside
-beside its reason, and so is what is no file at all; the others are ingested all the same.
+Rows in = rows accepted + rows rejected, for every file. A file that cannot be used as a whole is moved to another
+folder, beside its reason, and so is what is no file at all; the others are ingested all the same.
 """
 
 import os
 import re
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
+from typing import Literal
 
-from releve.adapters.files import write_bytes
+from pydantic import BaseModel, ConfigDict
+
+from releve.adapters.files import file_digest, write_bytes
 from releve.adapters.git_dvc.committed import Committed, read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
@@ -20,19 +23,28 @@ from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import BadInput
 from releve.core.formatting import counted
 from releve.core.settings import Settings
-from releve.domain.ingestion.batch_checks import joined
+from releve.domain.ingestion.batch_checks import BatchProfile
 from releve.domain.registry.chain import INGESTED
 from releve.domain.registry.release import SEED_VERSION
 from tasks.history import events_of
 from tasks.ingestion.batches import IngestedBatch, OpenBatches, as_text, read_batches
-from tasks.ingestion.incoming import IncomingFile, inspect_file
 from tasks.ingestion.intake import take_in
 from tasks.ingestion.pull import pull
 from tasks.places import ScenarioState
 from tasks.progress import reading
 
-NOTE = ".reason.txt"  # ends the name of the note beside a refused file
+NOTE = ".reason.json"  # ends the name of the RefusalNote beside a refused file
 LONGEST_NAME = 180  # bytes of a name that is kept whole; file systems end at 255, and a note's name is longer
+
+
+@dataclass(frozen=True)
+class IncomingFile:
+    """A file that is to be ingested; or, of what cannot be read, why not."""
+
+    path: Path
+    digest: str = ""  # sha256
+    size: int = 0  # bytes
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,9 +56,20 @@ class Refusal:
     path: Path  # where it waited
 
 
+class RefusalNote(BaseModel):
+    """The document beside a refused file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    reason: str
+    to_do: str
+    sha256: str  # of the file; "" for what is no file
+
+
 @dataclass(frozen=True)
 class Ingestion:
-    """What one run did with the incoming folder."""
+    """The results of one run over the incoming folder."""
 
     batches: tuple[IngestedBatch, ...]
     duplicates: tuple[Refusal, ...]
@@ -63,7 +86,7 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
 
     "Newest" means ingested last from then on; within a file, the scenario's `time` orders the rows where it has one.
 
-    Raises NotFound for an unknown scenario, BadInput, ScenarioBusy, PipelineFailed when the remote is away (nothing has
+    Raise NotFound for an unknown scenario, BadInput, ScenarioBusy, PipelineFailed when the remote is away (nothing has
     moved then: the same command resumes).
     """
     truth = read_committed(settings, scenario)
@@ -71,25 +94,25 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
     state.incoming.mkdir(parents=True, exist_ok=True)
     with scenario_lock(settings.home, scenario, holder="ingest", wait_seconds=truth.params.runs.wait_seconds) as lock:
         pull(truth.params.source, state, environ=os.environ)
-        there = [inspect_file(path) for path in sorted(state.incoming.iterdir()) if not path.name.startswith(".")]
-        waiting = [file for file in there if not file.problem]
+        incoming = [inspect_file(path) for path in sorted(state.incoming.iterdir()) if not path.name.startswith(".")]
+        readable = [file for file in incoming if not file.problem]
         branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
         known = read_batches(branch)
-        if any(_same(file, known) is None for file in waiting):
-            found = _version(settings, branch, waiting, truth, lock.fd)
+        if any(_same(file, known) is None for file in readable):
+            done = _version(settings, branch, readable, truth, lock.fd)
         else:
-            found = Ingestion((), tuple(_duplicate(file, known) for file in waiting), (), state.refused)
-        unread = tuple(Refusal(as_text(file.path.name), file.problem, file.path) for file in there if file.problem)
-        found = replace(found, refusals=(*unread, *found.refusals))
+            done = Ingestion((), tuple(_duplicate(file, known) for file in readable), (), state.refused)
+        unread = tuple(Refusal(as_text(file.path.name), file.problem, file.path) for file in incoming if file.problem)
+        done = replace(done, refusals=(*unread, *done.refusals))
         _record(settings, scenario, branch, actor)
-        _clear(state, there, found)
-    return found
+        _clear(state, incoming, done)
+    return done
 
 
 def _version(
-    settings: Settings, branch: ScenarioBranch, waiting: list[IncomingFile], truth: Committed, lock_fd: int
+    settings: Settings, branch: ScenarioBranch, files: list[IncomingFile], truth: Committed, lock_fd: int
 ) -> Ingestion:
-    """A batch for each file that can be used; all of them appear on the branch together, or none does."""
+    """Make a batch of each file that can be used; all of them appear on the branch together, or none does."""
     state = ScenarioState(settings.home, branch.scenario)
     batches: list[IngestedBatch] = []
     duplicates: list[Refusal] = []
@@ -98,125 +121,141 @@ def _version(
         data = DataVersions(
             tree.path, project=settings.project, home=settings.home, lock_fd=lock_fd, remote=truth.params.data
         )
-        there = OpenBatches(tree, data)
-        seed = there.seed() if not there.known and _learned_from_seed(settings, branch.scenario) else []
-        for file in [*map(inspect_file, seed), *waiting]:
-            if _same(file, there.known):
-                duplicates.append(_duplicate(file, there.known))
+        opened = OpenBatches(tree, data)
+        current = Registry(settings.registry_url).current(branch.scenario)
+        learned_from_seed = current is not None and current.release.data_version == SEED_VERSION
+        seed = opened.seed() if learned_from_seed and not opened.known else []  # then these are the first batches
+        for file in [*map(inspect_file, seed), *files]:
+            if _same(file, opened.known):
+                duplicates.append(_duplicate(file, opened.known))
                 continue
             try:
-                batches.append(_add(there, file, truth, state))
+                batches.append(_add(opened, file, truth, state))
             except BadInput as error:
                 refusals.append(Refusal(as_text(file.path.name), as_text(str(error)), file.path))
-        there.publish(branch)
+        opened.publish(branch)
     return Ingestion(tuple(batches), tuple(duplicates), tuple(refusals), state.refused)
 
 
-def _add(there: OpenBatches, file: IncomingFile, truth: Committed, state: ScenarioState) -> IngestedBatch:
-    """A file becomes a batch, and its rejected rows go to quarantine. Raises BadInput when it cannot be used."""
-    earlier = joined(there.profiles.values())
+def _add(opened: OpenBatches, file: IncomingFile, truth: Committed, state: ScenarioState) -> IngestedBatch:
+    """Make a batch of a file and keep its rejected rows in quarantine. Raise BadInput when it cannot be used."""
+    earlier = BatchProfile.joined(opened.profiles.values())
     with reading(as_text(file.path.name), file.size) as progress:
         taken = take_in(
-            file.path, truth.schema, params=truth.params, room=there.room, earlier=earlier, progress=progress
+            file.path, truth.schema, params=truth.params, work_dir=opened.work_dir, earlier=earlier, progress=progress
         )
     if inspect_file(file.path).digest != file.digest:
-        taken.rows.discard()
-        taken.quarantine.discard()
+        taken.discard()
         raise BadInput(
             f"{as_text(file.path.name)} changed while it was read; write a file under a name that begins with a dot, "
             "and rename it once it is whole"
         )
     batch = IngestedBatch(
-        there.next_name(file.digest),
-        taken.accepted,
-        taken.quarantine.rows,
-        as_text(file.path.name),
-        file.digest,
-        taken.read_as,
-        "\n".join(taken.warnings),
+        batch=opened.next_name(file.digest),
+        rows=taken.accepted,
+        rejected=taken.quarantine.rows,
+        source=as_text(file.path.name),
+        sha256=file.digest,
+        read_as=taken.read_as,
+        delimiter=taken.delimiter,
+        most_rejected=taken.quarantine.most_rejected,
+        warnings="\n".join(taken.warnings),
     )
     taken.quarantine.keep(state.quarantine / f"{batch.batch}.parquet")
-    return there.add(batch, taken.rows, taken.profile)
-
-
-def _learned_from_seed(settings: Settings, scenario: str) -> bool:
-    """Whether the champion's rows came out of the pipeline itself; then they are the first batches."""
-    current = Registry(settings.registry_url).current(scenario)
-    return current is not None and current.release.data_version == SEED_VERSION
+    opened.add(batch, taken.rows, taken.profile)
+    return batch
 
 
 def _record(settings: Settings, scenario: str, branch: ScenarioBranch, actor: str) -> None:
-    """One registry event per batch; a run that was killed before this is made up for by the next."""
+    """Append one registry event per batch, those included that an earlier, killed run did not get to."""
     registry = Registry(settings.registry_url)
-    told = {event.payload["sha256"] for event in events_of(registry, scenario, INGESTED)}
+    recorded = {event.payload["sha256"] for event in events_of(registry, scenario, INGESTED)}
     for batch in read_batches(branch):
-        if batch.sha256 not in told:
+        if batch.sha256 not in recorded:
             reason = f"{batch.source}: {counted(batch.rows, 'row')} accepted, {batch.rejected:,} rejected"
             reason += f", {counted(len(batch.warnings.splitlines()), 'warning')}" if batch.warnings else ""
-            registry.append(scenario, INGESTED, reason=reason, actor=actor, payload=asdict(batch))
+            registry.append(scenario, INGESTED, reason=reason, actor=actor, payload=batch.model_dump())
 
 
-def _clear(state: ScenarioState, waiting: list[IncomingFile], found: Ingestion) -> None:
-    reasons = {refusal.path: refusal.reason for refusal in found.refusals}
-    for file in waiting:
+def _clear(state: ScenarioState, files: list[IncomingFile], done: Ingestion) -> None:
+    """Move every file out of the incoming folder, a refused one beside its note."""
+    reasons = {refusal.path: refusal.reason for refusal in done.refusals}
+    for file in files:
         folder = state.refused if file.path in reasons else state.ingested
         folder.mkdir(parents=True, exist_ok=True)
         kept = _free_place(folder, file)
         if file.path in reasons and os.path.lexists(file.path):
-            write_bytes(_note_of(kept), _note(reasons[file.path], file, kept).encode())
+            to_do = (
+                f"To send the file again, fixed or as it is, move {as_text(kept.name)} from here to "
+                f"{file.path.parent}, and leave this note: labelled answers that were refused are not sent again by "
+                "themselves while it is here."
+            )
+            note = RefusalNote(reason=reasons[file.path], to_do=to_do, sha256=file.digest)
+            write_bytes(_note_of(kept), (note.model_dump_json(indent=2) + "\n").encode())
         with suppress(FileNotFoundError):  # somebody took it away meanwhile
             file.path.replace(kept)
 
 
 def _free_place(folder: Path, file: IncomingFile) -> Path:
-    """Where a file is kept under its name, or, when another one or its note is there already, under a longer one."""
+    """Choose where a file is kept: under its name, or a longer one where another file or its note is there already."""
+
+    def is_taken(kept: Path) -> bool:
+        return os.path.lexists(kept) or _note_of(kept).exists()
+
     whole = file.path.name
     end = re.sub(r"^\.", "_", whole[-LONGEST_NAME // 4 :])  # a name that begins with a dot would hide it
     kept = folder / (whole if len(os.fsencode(whole)) <= LONGEST_NAME else end)
     if file.digest:
-        return kept.with_name(f"{file.digest[:8]}-{kept.name}") if _is_taken(kept) else kept
+        return kept.with_name(f"{file.digest[:8]}-{kept.name}") if is_taken(kept) else kept
     others = (kept.with_name(f"{number}-{kept.name}") for number in count(2))
-    return next(place for place in chain([kept], others) if not _is_taken(place))
-
-
-def _is_taken(kept: Path) -> bool:
-    return os.path.lexists(kept) or _note_of(kept).exists()
+    return next(place for place in chain([kept], others) if not is_taken(place))
 
 
 def _note_of(kept: Path) -> Path:
     return kept.with_name(f"{kept.name}{NOTE}")
 
 
-def _note(reason: str, file: IncomingFile, kept: Path) -> str:
-    return (
-        f"{reason}\n\nTo send the file again, mended or reconsidered, move {as_text(kept.name)} from here to "
-        f"{file.path.parent}, and leave this note: labelled answers that were refused are not sent again by themselves "
-        f"while it is here.\n" + (f"sha256 {file.digest}\n" if file.digest else "")
-    )
-
-
 def refused_digests(state: ScenarioState) -> set[str]:
-    """sha256 of every file that was refused, those included that a person has moved away from their notes since."""
-    notes = (path.read_text(errors="replace") for path in state.refused.glob(f"*{NOTE}"))
-    return {digest for note in notes for digest in re.findall(r"^sha256 ([0-9a-f]{64})$", note, re.MULTILINE)}
+    """Return the sha256 of every refused file, those included that a person has moved away from their notes since."""
+    notes = (RefusalNote.model_validate_json(path.read_text()) for path in state.refused.glob(f"*{NOTE}"))
+    return {note.sha256 for note in notes if note.sha256}
 
 
-def check_refusals(found: Ingestion) -> None:
-    """Raises BadInput naming every file that was refused, after the others were ingested."""
-    if found.refusals:
-        told = "\n".join(f"- {refusal.reason}" for refusal in found.refusals)
+def check_refusals(done: Ingestion) -> None:
+    """Raise BadInput naming every file that was refused, after the others were ingested."""
+    if done.refusals:
+        reasons = "\n".join(f"- {refusal.reason}" for refusal in done.refusals)
         raise BadInput(
-            f"{len(found.refusals)} of the incoming files were refused and set aside in {found.refused}, each "
-            f"beside its reason:\n{told}"
+            f"{len(done.refusals)} of the incoming files were refused and set aside in {done.refused}, each beside its "
+            f"reason:\n{reasons}"
         )
 
 
 def _same(file: IncomingFile, batches: list[IngestedBatch]) -> IngestedBatch | None:
-    """The batch that holds exactly this file, if there is one."""
+    """Return the batch that holds exactly this file, if there is one."""
     return next((batch for batch in batches if batch.sha256 == file.digest), None)
 
 
 def _duplicate(file: IncomingFile, known: list[IngestedBatch]) -> Refusal:
     name, same = as_text(file.path.name), _same(file, known)
-    came = f"what batch {same.batch} ({same.source}) brought" if same else "what is there"
-    return Refusal(name, f"{name} holds exactly {came} already; nothing to do", file.path)
+    content = f"what batch {same.batch} ({same.source}) brought" if same else "what is there"
+    return Refusal(name, f"{name} holds exactly {content} already; nothing to do", file.path)
+
+
+def inspect_file(path: Path) -> IncomingFile:
+    """Read a file once. Whatever else has its name is not opened: a pipe would wait for its writer for ever."""
+    name = as_text(path.name)
+    try:
+        if path.is_file():
+            return IncomingFile(path, file_digest(path), path.stat().st_size)
+        if not os.path.lexists(path):
+            problem = "was taken away before it could be read; send it again"
+        elif path.is_dir():
+            problem = "is a folder; put the files that are in it into the incoming folder one by one"
+        elif path.is_symlink():
+            problem = f"is a link to {as_text(os.readlink(path))}, where no file is; send the file itself"
+        else:
+            problem = "is a pipe, a socket or a device; send a file"
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}; check that whoever runs the ingestion may read it"
+    return IncomingFile(path, problem=f"{name} {problem}")

@@ -20,12 +20,12 @@ from releve.adapters.files import write_bytes
 from releve.adapters.tables.sql import Ask, QueryResult, reading, says_since
 from releve.core.errors import BadInput, explained_storage
 from releve.core.params import Source
-from releve.domain.ingestion.query_cells import as_json
-from releve.domain.ingestion.watermark import (
+from releve.domain.ingestion.queries import (
     Newest,
     QueryProgress,
     Since,
     SinceValue,
+    as_json,
     digest,
     parse_progress,
     watermark,

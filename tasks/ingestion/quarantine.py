@@ -3,59 +3,92 @@
 import json
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from releve.adapters.files import ParquetAppender
-from releve.adapters.tables.chunks import Chunk, Line
+from releve.adapters.tables.chunks import Chunk
+from releve.core.formatting import counted
 from releve.domain.schema.cells import is_missing, names_of
 from releve.domain.schema.validation import Problem
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-REJECTION_COLUMNS = (
-    "_line",
-    "_column",
-    "_value",
-    "_reason",
-)  # columns beside resubmitted rows: where and why each was rejected
+REJECTION_COLUMNS = ("_line", "_column", "_value", "_reason")  # beside rejected rows: where and why each was rejected
 LINE = "(line)"  # stands for the column where a whole line is no row
 LONGEST_VALUE = 1000  # characters of a cell that are shown; `cells` holds it whole
+
+
+@dataclass(frozen=True)
+class RejectedCell:
+    """One line of a quarantine file. A rejected row has a line for each of its problems."""
+
+    row: int  # as the file counts (see `Chunk.rows`)
+    column: str  # LINE where the line is no row
+    value: str
+    reason: str
+    cells: str  # the whole row as a JSON object; of a line that is no row its cells as a JSON list, or its text
 
 
 class Quarantine:
     """Rejected rows of one file on their way to `path`, which appears with `keep` and not before.
 
-    A line per problem: `row` as the file counts (see `Chunk.rows`), `column`, `value`, `reason`, and `cells`: the whole
-    row as a JSON object that says the same to the schema as the row did, or, of a line that is no row, its cells as a
-    JSON list or its text.
+    The cells of a row, as JSON, mean the same to the schema as the row did.
     """
 
     def __init__(self, path: Path):
         self._file = ParquetAppender(path)
         self.rows = 0
         self.reasons: Counter[str] = Counter()
-        self.first = ""  # the first problem of the file, in words
+        self._columns: dict[str, Counter[str]] = {}  # reasons by column
+        self.first = ""  # the first problem of the file, as a sentence part
 
     def add(self, chunk: Chunk, problems: Iterable[Problem], rejected: list[int]) -> None:
         """Take the rejected rows of a chunk, by position in it, and its lines that are no rows."""
-        cells = dict(zip(rejected, chunk.frame.iloc[rejected].to_dict("records"), strict=True))
-        told = [_problem(chunk, problem, cells[problem.row]) for problem in problems]
-        told += [_line(line) for line in chunk.lines]
-        told.sort(key=lambda each: int(each["row"]))
+        import pandas as pd
+
+        rows = {
+            position: _as_json({str(name): None if is_missing(cell) else cell for name, cell in cells.items()})
+            for position, cells in zip(rejected, chunk.frame.iloc[rejected].to_dict("records"), strict=True)
+        }
+        cells = [
+            RejectedCell(
+                row=int(chunk.rows[each.row]),
+                column=each.column,
+                value=str(each.value)[:LONGEST_VALUE],
+                reason=each.reason,
+                cells=rows[each.row],
+            )
+            for each in problems
+        ]
+        for line in chunk.lines:
+            text = _as_json(line.cells)
+            cells.append(RejectedCell(line.row, LINE, text[:LONGEST_VALUE], line.reason, text))
+        cells.sort(key=lambda each: each.row)
         self.rows += len(rejected) + len(chunk.lines)
-        self.reasons.update(f"{each['column']} {each['reason']}" for each in told)
-        if told:
-            self.first = self.first or f"row {told[0]['row']}: {told[0]['column']} {told[0]['reason']}"
-            self._file.append(_frame(told))
+        for each in cells:
+            self.reasons[f"{each.column} {each.reason}"] += 1
+            self._columns.setdefault(each.column, Counter())[each.reason] += 1
+        if cells:
+            self.first = self.first or f"row {cells[0].row}: {cells[0].column} {cells[0].reason}"
+            self._file.append(pd.DataFrame([asdict(each) for each in cells]))
+
+    @property
+    def most_rejected(self) -> str:
+        """Name the column that most rows were rejected for, with its commonest reason; "" where none was."""
+        if not self._columns:
+            return ""
+        column, reasons = max(self._columns.items(), key=lambda each: each[1].total())
+        name = "lines that are no rows" if column == LINE else f"column {column}"
+        ((reason, count),) = reasons.most_common(1)
+        example = "" if count == reasons.total() else "for instance "
+        return f"{name}: {example}{reason} ({counted(reasons.total(), 'row')})"
 
     def keep(self, path: Path) -> None:
-        """Put what was rejected in its place; where nothing was, what a killed run left there goes."""
+        """Move the file to its place; without a rejected row, remove what a killed run left there."""
         self._file.close()
         self._file.move(path)
         if not self.rows:
@@ -65,35 +98,15 @@ class Quarantine:
         self._file.discard()
 
 
-def _problem(chunk: Chunk, problem: Problem, cells: dict[Any, Any]) -> dict[str, Any]:
-    return {
-        "row": int(chunk.rows[problem.row]),
-        "column": problem.column,
-        "value": str(problem.value)[:LONGEST_VALUE],
-        "reason": problem.reason,
-        "cells": json.dumps(
-            {str(name): None if is_missing(cell) else cell for name, cell in cells.items()}, default=_plain
-        ),
-    }
+def _as_json(cells: Any) -> str:
+    def plain(cell: Any) -> Any:
+        """Convert a cell that JSON has no type for to what the schema reads as the same: 12.50 to 12.5."""
+        if isinstance(cell, Decimal) and cell.is_finite():
+            return int(cell) if names_of(cell) else float(cell)
+        if isinstance(cell, datetime) and (offset := cell.utcoffset()) is not None and offset.seconds % 60:
+            return cell.astimezone(UTC).isoformat()  # zones before 1900 differ by seconds; ISO 8601 cannot say so
+        if isinstance(cell, date):
+            return cell.isoformat()
+        return cell.tolist() if isinstance(cell, np.generic | np.ndarray) else str(cell)
 
-
-def _plain(cell: Any) -> Any:
-    """A cell that JSON has no type for as what the schema reads as the same: 12.50 as 12.5, a date as ISO 8601."""
-    if isinstance(cell, Decimal) and cell.is_finite():
-        return int(cell) if names_of(cell) else float(cell)
-    if isinstance(cell, datetime) and (offset := cell.utcoffset()) is not None and offset.seconds % 60:
-        return cell.astimezone(UTC).isoformat()  # zones before 1900 differ by seconds, which ISO 8601 has no sign for
-    if isinstance(cell, date):
-        return cell.isoformat()
-    return cell.tolist() if isinstance(cell, np.generic | np.ndarray) else str(cell)
-
-
-def _line(line: Line) -> dict[str, Any]:
-    cells = json.dumps(line.cells, default=_plain)
-    return {"row": line.row, "column": LINE, "value": cells[:LONGEST_VALUE], "reason": line.reason, "cells": cells}
-
-
-def _frame(lines: list[dict[str, Any]]) -> "pd.DataFrame":
-    import pandas as pd
-
-    return pd.DataFrame(lines)
+    return json.dumps(cells, default=plain)

@@ -333,7 +333,7 @@ def test_a_refused_file_fails_the_flow_after_the_others_are_ingested(
     assert isinstance(state.result(raise_on_failure=False), BadInput)
     assert "1 of the incoming files were refused and set aside" in state.message
     assert [batch.source for batch in fresh.batches] == ["window-01.parquet"]
-    assert (fresh.state.refused / "broken.csv.reason.txt").read_text().startswith("broken.csv")
+    assert '"reason": "broken.csv' in (fresh.state.refused / "broken.csv.reason.json").read_text()
     assert "| broken.csv | refused |" in artifact("ingest")
 
 

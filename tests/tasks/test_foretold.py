@@ -142,7 +142,9 @@ ZOO: dict[str, Make] = {
 def ingested(settings: Settings, path: Path, room: Path) -> tuple[int, int] | str:
     """Accepted and rejected rows; or the reason why the file is refused."""
     try:
-        taken = take_in(path, read_schema(settings.project, "t"), params=read_params(settings.project, "t"), room=room)
+        taken = take_in(
+            path, read_schema(settings.project, "t"), params=read_params(settings.project, "t"), work_dir=room
+        )
     except BadInput as error:
         return str(error)
     taken.rows.discard()

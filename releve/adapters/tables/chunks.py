@@ -51,6 +51,7 @@ class TableChunks:
     chunks: Iterator[Chunk]
     read_as: str  # what was found out about the file, in words
     is_text: bool = False  # cells are text whatever they mean, as in CSV
+    delimiter: str = ""  # of a CSV file
     place: Callable[[], int] = field(default=lambda: 0)  # bytes of the file that were read so far
     notes: Callable[[], tuple[ReadingNote, ...]] = tuple  # what was done to the chunks so far that cells do not show
 

@@ -57,7 +57,11 @@ def open_csv(path: Path, *, names: Sequence[str] = (), options: CsvOptions = Csv
     )
     reading = _CsvReader(path, encoding, dialect)
     return TableChunks(
-        guarded(reading.chunks(), path, KIND), f"{encoding}, {dialect}", is_text=True, place=reading.place
+        guarded(reading.chunks(), path, KIND),
+        f"{encoding}, {dialect}",
+        is_text=True,
+        delimiter=dialect.delimiter,
+        place=reading.place,
     )
 
 

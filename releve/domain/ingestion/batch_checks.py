@@ -1,43 +1,114 @@
-"""What is odd about a batch as a whole, beside the batches before.
+"""Checks of a batch as a whole, against a profile of the batches before.
 
 A row can be right cell by cell and its file wrong: half of it sent twice, a column that stopped being filled, last
 month's export. Each check warns, unless params.yaml (`batch`) refuses or ignores it.
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import add
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
 from releve.core.params import BatchLimits
-from releve.domain.ingestion.batch_profile import BatchProfile as BatchProfile
-from releve.domain.ingestion.batch_profile import is_missing, of_types, profile
-from releve.domain.ingestion.batch_profile import joined as joined
-from releve.domain.schema.columns import NUMBER
+from releve.domain.schema.columns import CATEGORY, NUMBER, Column
 from releve.domain.schema.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 3  # values in a sentence
+MOST_CATEGORIES = 200  # values of a column that are remembered; one with more is no list of categories
 DUPLICATE_ROWS, DUPLICATE_IDS = "duplicate_rows", "duplicate_ids"
+
+
+class BatchProfile(BaseModel):
+    """Figures of the accepted rows of a batch, or of several together, that later batches are compared with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: int = 0
+    missing: dict[str, int] = {}  # cells, by column
+    low: dict[str, float] = {}  # by number column
+    high: dict[str, float] = {}
+    categories: dict[str, list[str] | None] = {}  # None: more than MOST_CATEGORIES
+    oldest: float | None = None  # of the time column; dates as seconds since 1970
+    newest: float | None = None
+
+    @classmethod
+    def of_frame(cls, frame: "pd.DataFrame", schema: Schema) -> "BatchProfile":
+        """Profile checked rows."""
+        comparable = _comparable(schema)
+        open_lists = [column.name for column in comparable if column.type == CATEGORY and not column.categories]
+        numbers = {column.name: frame[column.name].dropna() for column in comparable if column.type == NUMBER}
+        times = frame[schema.time].dropna() if schema.time else frame.iloc[:0, 0]
+        if times.dtype.kind == "M":
+            times = times.astype("datetime64[us]").astype(np.int64) / 1e6
+        return cls(
+            rows=len(frame),
+            missing={column.name: int(_is_missing(frame[column.name]).sum()) for column in schema.columns},
+            low={name: float(cells.min()) for name, cells in numbers.items() if len(cells)},
+            high={name: float(cells.max()) for name, cells in numbers.items() if len(cells)},
+            categories={name: _listed({str(value) for value in frame[name].unique()} - {""}) for name in open_lists},
+            oldest=float(times.min()) if len(times) else None,
+            newest=float(times.max()) if len(times) else None,
+        )
+
+    @classmethod
+    def joined(cls, profiles: Iterable["BatchProfile"]) -> "BatchProfile":
+        """Profile several batches together."""
+
+        def merged(first: Mapping[str, Any], second: Mapping[str, Any], join: Callable[[Any, Any], Any]) -> Any:
+            return {**first, **second, **{name: join(first[name], second[name]) for name in first if name in second}}
+
+        def union(first: list[str] | None, second: list[str] | None) -> list[str] | None:
+            return None if first is None or second is None else _listed({*first, *second})
+
+        total = cls()
+        for other in profiles:
+            oldest = [each.oldest for each in (total, other) if each.oldest is not None]
+            newest = [each.newest for each in (total, other) if each.newest is not None]
+            total = cls(
+                rows=total.rows + other.rows,
+                missing=merged(total.missing, other.missing, add),
+                low=merged(total.low, other.low, min),
+                high=merged(total.high, other.high, max),
+                categories=merged(total.categories, other.categories, union),
+                oldest=min(oldest, default=None),
+                newest=max(newest, default=None),
+            )
+        return total
+
+    def of_types(self, schema: Schema) -> "BatchProfile":
+        """Keep what is known of columns that are compared, and whose type has not changed since."""
+        types = {column.name: column.type for column in _comparable(schema)}
+        numbers = [name for name in self.low if types.get(name) == NUMBER]
+        return self.model_copy(
+            update={
+                "low": {name: self.low[name] for name in numbers},
+                "high": {name: self.high[name] for name in numbers},
+                "categories": {name: known for name, known in self.categories.items() if types.get(name) == CATEGORY},
+            }
+        )
 
 
 @dataclass(frozen=True)
 class BatchFinding:
-    """Something odd about a batch, in words, and whether it stops the batch."""
+    """A sentence about a batch that is unlike those before, and whether it stops the batch."""
 
     text: str
     refuse: bool
 
 
-class BatchChecks:
-    """What is seen of one file while its chunks go by; memory: 8 bytes a row for each check of duplicates."""
+class BatchInspector:
+    """Collects figures of one file while its chunks go by; memory: 8 bytes a row for each check of duplicates."""
 
-    def __init__(self, schema: Schema, earlier: BatchProfile, params: BatchLimits):
-        self._schema, self._earlier, self._params = schema, of_types(earlier, schema), params
+    def __init__(self, schema: Schema, earlier: BatchProfile, limits: BatchLimits):
+        self._schema, self._earlier, self._limits = schema, earlier.of_types(schema), limits
         self.profile = BatchProfile()
         self._new: dict[str, Counter[str]] = {}
         self._outside: Counter[str] = Counter()
@@ -45,106 +116,81 @@ class BatchChecks:
         self._ids: list[NDArray[np.uint64]] = []
 
     def add(self, accepted: "pd.DataFrame") -> None:
-        """Take notice of checked rows."""
-        self.profile = joined([self.profile, profile(accepted, self._schema)])
-        self._count_new(accepted)
-        self._count_outside(accepted)
-        if DUPLICATE_ROWS not in self._params.ignore:
-            self._rows.append(_hashes(accepted))
-        if self._schema.id and DUPLICATE_IDS not in self._params.ignore:
-            self._ids.append(_hashes(accepted[[self._schema.id]][~is_missing(accepted[self._schema.id])]))
-
-    def findings(self, rows: int) -> list[BatchFinding]:
-        """What is odd about the file as a whole; `rows`: those that it holds, rejected ones included."""
-        told = {
-            "row_count": self._row_count(rows),
-            "missing": self._missing_rise(),
-            "new_categories": self._new_categories(),
-            "out_of_range": self._out_of_range(),
-            DUPLICATE_ROWS: self._duplicate_rows(),
-            DUPLICATE_IDS: self._duplicate_ids(),
-            "time_back": self._time_back(),
-        }
-        return [
-            BatchFinding(f"{text} (check {name}; params.yaml: batch)", name in self._params.refuse)
-            for name, texts in told.items()
-            for text in texts
-            if name not in self._params.ignore
-        ]
-
-    def _count_new(self, accepted: "pd.DataFrame") -> None:
+        """Take checked rows into account."""
+        self.profile = BatchProfile.joined([self.profile, BatchProfile.of_frame(accepted, self._schema)])
         for name, known in self._earlier.categories.items():
             if known is not None and name in accepted:
                 counts = Counter(accepted[name].tolist())
                 fresh = Counter({str(value): n for value, n in counts.items() if value != "" and value not in known})
                 self._new[name] = self._new.get(name, Counter()) + fresh
-
-    def _count_outside(self, accepted: "pd.DataFrame") -> None:
         for name, low in self._earlier.low.items():
             if name in accepted:
                 cells = accepted[name]
                 self._outside[name] += int(((cells < low) | (cells > self._earlier.high[name])).sum())
+        if DUPLICATE_ROWS not in self._limits.ignore:
+            self._rows.append(_hashes(accepted))
+        if self._schema.id and DUPLICATE_IDS not in self._limits.ignore:
+            self._ids.append(_hashes(accepted[[self._schema.id]][~_is_missing(accepted[self._schema.id])]))
 
-    def _row_count(self, rows: int) -> list[str]:
-        params = self._params
-        if rows < params.min_rows:
-            return [f"it has {rows} rows, expected at least {params.min_rows}"]
-        if params.max_rows and rows > params.max_rows:
-            return [f"it has {rows} rows, expected at most {params.max_rows}"]
-        return []
-
-    def _missing_rise(self) -> list[str]:
-        if not self._earlier.rows:
-            return []
-        known = {name: self._earlier.missing.get(name, 0) / self._earlier.rows for name in self._earlier.missing}
-        now = {name: self._share(self.profile.missing[name]) for name in self._schema.names if self.profile.rows}
+    def findings(self, rows: int) -> list[BatchFinding]:
+        """Compare the file as a whole with what was before; `rows`: those of the file, rejected ones included."""
         return [
-            f"{name} is missing in {now[name]:.0%} of the rows, in {before:.0%} before"
-            for name, before in ({name: known.get(name, 0.0) for name in now}).items()
-            if now[name] - before > self._params.max_missing_rise
+            BatchFinding(f"{text} (check {check}; params.yaml: batch)", check in self._limits.refuse)
+            for check, text in self._deviations(rows)
+            if check not in self._limits.ignore
         ]
 
-    def _new_categories(self) -> list[str]:
-        return [
-            f"{name} has values that were never there before in {self._share(counts.total()):.1%} of the rows: "
-            + ", ".join(repr(value) for value, _ in counts.most_common(SHOWN))
-            for name, counts in self._new.items()
-            if self._share(counts.total()) > self._params.max_unusual_share
-        ]
+    def _deviations(self, rows: int) -> Iterator[tuple[str, str]]:
+        """Yield a check of `batch` and a sentence for whatever is unlike before."""
+        limits, earlier, now, schema = self._limits, self._earlier, self.profile, self._schema
 
-    def _out_of_range(self) -> list[str]:
-        return [
-            f"{name} lies outside {self._earlier.low[name]:g} to {self._earlier.high[name]:g}, where it always was "
-            f"before, in {self._share(count):.1%} of the rows"
-            for name, count in self._outside.items()
-            if self._share(count) > self._params.max_unusual_share
-        ]
+        def share(count: int) -> float:
+            return count / max(now.rows, 1)
 
-    def _duplicate_rows(self) -> list[str]:
-        repeated = _repeated(self._rows)
-        if self._share(repeated) <= self._params.max_unusual_share:
-            return []
-        return [f"{repeated} rows ({self._share(repeated):.1%}) repeat another row of the file"]
+        if rows < limits.min_rows:
+            yield "row_count", f"it has {rows} rows, expected at least {limits.min_rows}"
+        elif limits.max_rows and rows > limits.max_rows:
+            yield "row_count", f"it has {rows} rows, expected at most {limits.max_rows}"
+        for name in schema.names if earlier.rows and now.rows else []:
+            before = earlier.missing.get(name, 0) / earlier.rows
+            if (missing := share(now.missing[name])) - before > limits.max_missing_rise:
+                yield "missing", f"{name} is missing in {missing:.0%} of the rows, in {before:.0%} before"
+        for name, counts in self._new.items():
+            if share(counts.total()) > limits.max_unusual_share:
+                values = ", ".join(repr(value) for value, _ in counts.most_common(SHOWN))
+                what = f"{name} has values that were never there before in {share(counts.total()):.1%} of the rows"
+                yield "new_categories", f"{what}: {values}"
+        for name, count in self._outside.items():
+            if share(count) > limits.max_unusual_share:
+                span = (
+                    f"{name} lies outside {earlier.low[name]:g} to {earlier.high[name]:g}, where it always was before"
+                )
+                yield "out_of_range", f"{span}, in {share(count):.1%} of the rows"
+        if share(repeated := _repeated(self._rows)) > limits.max_unusual_share:
+            yield DUPLICATE_ROWS, f"{repeated} rows ({share(repeated):.1%}) repeat another row of the file"
+        if repeated := _repeated(self._ids):
+            yield DUPLICATE_IDS, f"{repeated} rows have the {schema.id} of another row of the file"
+        if now.oldest is not None and earlier.newest is not None and now.oldest < earlier.newest:
+            is_number = schema.column(str(schema.time)).type == NUMBER
+            oldest, newest = (
+                f"{each:g}" if is_number else str(np.datetime64(round(each * 1e6), "us").astype("datetime64[s]"))
+                for each in (now.oldest, earlier.newest)
+            )
+            yield "time_back", f"{schema.time} begins at {oldest}, before the newest known, {newest}"
 
-    def _duplicate_ids(self) -> list[str]:
-        repeated = _repeated(self._ids)
-        return [f"{repeated} rows have the {self._schema.id} of another row of the file"] if repeated else []
 
-    def _time_back(self) -> list[str]:
-        oldest, newest = self.profile.oldest, self._earlier.newest
-        if oldest is None or newest is None or oldest >= newest:
-            return []
-        kind = self._schema.column(str(self._schema.time)).type
-        return [
-            f"{self._schema.time} begins at {_moment(oldest, kind)}, before the newest known, {_moment(newest, kind)}"
-        ]
-
-    def _share(self, count: int) -> float:
-        return count / max(self.profile.rows, 1)
+def _comparable(schema: Schema) -> list[Column]:
+    """Return columns whose values should be like those before: not ids and times, which are new in every batch, and
+    not what is no feature, such as a running number."""
+    return [column for column in schema.features if column.name not in (schema.id, schema.time)]
 
 
-def _moment(value: float, kind: str) -> str:
-    return f"{value:g}" if kind == NUMBER else str(np.datetime64(round(value * 1e6), "us").astype("datetime64[s]"))
+def _is_missing(cells: "pd.Series[Any]") -> "pd.Series[Any]":
+    return cells.isna() | (cells == "") if cells.dtype.kind == "O" else cells.isna()
+
+
+def _listed(values: set[str]) -> list[str] | None:
+    return sorted(values) if len(values) <= MOST_CATEGORIES else None
 
 
 def _hashes(frame: "pd.DataFrame") -> NDArray[np.uint64]:
@@ -154,8 +200,6 @@ def _hashes(frame: "pd.DataFrame") -> NDArray[np.uint64]:
 
 
 def _repeated(hashes: list[NDArray[np.uint64]]) -> int:
-    """How many of them were there before."""
-    if not hashes:
-        return 0
-    together = np.sort(np.concatenate(hashes))
+    """Count the rows that were there before."""
+    together = np.sort(np.concatenate(hashes)) if hashes else np.empty(0)
     return int((together[1:] == together[:-1]).sum())

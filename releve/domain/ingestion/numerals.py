@@ -1,7 +1,8 @@
-"""Numbers written for people: 6,718 and 1,5. Read as params say, never guessed; what looks like one is told."""
+"""Numbers written for people, 6,718 and 1,5: read as params.yaml says, never guessed; others get a hint."""
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +20,7 @@ OTHERWISE = "(not as ingest.csv_thousands and ingest.csv_decimal say)"
 
 @dataclass(frozen=True)
 class Numerals:
-    """How a file writes numbers: the character between groups of digits ("" for none), and before the fraction."""
+    """The character that a file writes between groups of digits ("" for none), and the one before the fraction."""
 
     thousands: str = ""
     decimal: str = "."
@@ -27,7 +28,7 @@ class Numerals:
     def __post_init__(self) -> None:
         if self.thousands == self.decimal:
             raise BadInput(
-                f"ingest.csv_thousands and ingest.csv_decimal are both {self.decimal!r}; say both, as they differ: "
+                f"ingest.csv_thousands and ingest.csv_decimal are both {self.decimal!r}; set two different ones: "
                 "csv_thousands=. csv_decimal=, reads 1.234,5"
             )
 
@@ -37,7 +38,7 @@ class Numerals:
         return self == Numerals()
 
     def plain(self, cell: str) -> str:
-        """1.234,5 as 1234.5. What is another number (1.5 where groups are parted by dots) reads as none any more."""
+        """Write 1.234,5 as 1234.5. What is another number (1.5 where dots separate groups) becomes no number at all."""
         text = trimmed(cell)
         if self._number.fullmatch(text):
             return "".join(sign for sign in text if sign not in self._marks).replace(self.decimal, ".")
@@ -45,12 +46,12 @@ class Numerals:
 
     @cached_property
     def _marks(self) -> str:
-        """Between groups: a space may be any kind of space, an apostrophe a straight or a curled one."""
+        """Characters between groups: a space may be any kind of space, an apostrophe a straight or a curled one."""
         return next((alike for alike in ALIKE if self.thousands and self.thousands in alike), self.thousands)
 
     @cached_property
     def _number(self) -> re.Pattern[str]:
-        """Groups are of three digits, and in India of two before the last; 0,718 has no groups."""
+        """Match groups of three digits, in India of two before the last; 0,718 has no groups."""
         mark, fraction = f"[{re.escape(self._marks)}]", rf"({re.escape(self.decimal)}[0-9]*)?([eE][+-]?[0-9]+)?"
         whole = rf"([1-9][0-9]{{0,2}}({mark}[0-9]{{2,3}})*{mark}[0-9]{{3}}|[0-9]+)" if self.thousands else "[0-9]+"
         return re.compile(rf"[+-]?({whole}{fraction}|{re.escape(self.decimal)}[0-9]+)")
@@ -71,24 +72,40 @@ WAYS = (
 )
 
 
-def likely(cells: Iterable[str]) -> list[Numerals]:
-    """The simplest way in which nearly all filled cells are numbers; two of them for 6,718, which can be either."""
-    filled = [cell for cell in cells if trimmed(cell)]
-    enough = max(1.0, MOSTLY * len(filled))
-    read = {written: sum(as_number(written.plain(cell)) is not None for cell in filled) for written in WAYS}
-    fits = [written for written in WAYS if read[written] >= max(enough, *read.values())]
-    return fits[:2] if fits[:2] == [COMMA_FRACTION, COMMA_GROUPS] else fits[:1]
+def fitting_numerals(grouped: Sequence[Mapping[str, int]], plain: Sequence[Mapping[str, int]] = ()) -> list[Numerals]:
+    """Find the ways to write numbers that read nearly all cells of every column: texts and how often each occurs.
+
+    `plain`: columns whose numbers have no groups and no comma, which may rule out a way. Of the ways that read most
+    cells, one is kept for each meaning of the `grouped` columns, the simplest first: two for 6,718 alone.
+    """
+    columns = (*grouped, *plain)
+    best: dict[tuple[float | None, ...], Numerals] = {}
+    most = 1
+    for way in WAYS:
+        meaning = [{cell: as_number(way.plain(cell)) for cell in column} for column in columns]
+        read = [
+            sum(column[cell] for cell, value in values.items() if value is not None)
+            for column, values in zip(columns, meaning, strict=True)
+        ]
+        fits = all(cells >= MOSTLY * sum(column.values()) for cells, column in zip(read, columns, strict=True))
+        if not fits or sum(read) < most:
+            continue
+        if sum(read) > most:
+            best, most = {}, sum(read)
+        best.setdefault(tuple(value for values in meaning[: len(grouped)] for value in values.values()), way)
+    return list(best.values())
 
 
-def advice(rejected: Iterable[str]) -> str:
-    """How to have cells read that people wrote as numbers, in a sentence; "" where there are none."""
+def numerals_hint(rejected: Iterable[str]) -> str:
+    """Say how to have rejected cells read that people wrote as numbers; "" where there are none."""
     written = [cell for cell in rejected if is_grouped(cell)]
-    ways = " or ".join(" ".join(f"{key}={value}" for key, value in settings_of(way).items()) for way in likely(written))
+    ways = fitting_numerals([Counter(written)]) if written else []
+    choices = " or ".join(" ".join(f"{key}={value}" for key, value in settings_of(way).items()) for way in ways)
     example = f"{written[0]!r} is a number as people write it" if ways else ""
-    return f"{example}; to have such cells read, set {ways} (params.yaml)" if ways else ""
+    return f"{example}; to have such cells read, set {choices} (params.yaml)" if ways else ""
 
 
 def settings_of(written: Numerals) -> dict[str, str]:
-    """What differs from plain numbers, by key of params.yaml."""
-    said = {"ingest.csv_thousands": (written.thousands, ""), "ingest.csv_decimal": (written.decimal, ".")}
-    return {key: value for key, (value, usual) in said.items() if value != usual}
+    """Return what differs from plain numbers, by key of params.yaml."""
+    settings = {"ingest.csv_thousands": (written.thousands, ""), "ingest.csv_decimal": (written.decimal, ".")}
+    return {key: value for key, (value, usual) in settings.items() if value != usual}

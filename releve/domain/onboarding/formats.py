@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from releve.core.config_hint import settings_hint
 from releve.core.formatting import listed
 from releve.domain.ingestion.cell_formats import NO_UNIT, CellFormats, Unit
-from releve.domain.ingestion.numerals import MOSTLY, WAYS, Numerals, is_grouped, settings_of
+from releve.domain.ingestion.numerals import MOSTLY, Numerals, fitting_numerals, is_grouped, settings_of
 from releve.domain.onboarding.amounts import amounts_of
 from releve.domain.onboarding.date_formats import Ways, date_ways, of_digits
 from releve.domain.onboarding.findings import Finding
@@ -190,25 +190,17 @@ def _ways(
         return [said]
     if not grouped:
         return [Numerals()]
-    seen = {
-        name: numbers if name in grouped else dict(islice(numbers.items(), MOST_PLAIN))
-        for name, numbers in bare.items()
-    }
-    read: dict[Numerals, int] = {}
-    meant: dict[Numerals, tuple[float | None, ...]] = {}
-    for way in WAYS:
-        values = {name: {text: _value(way, number) for text, number in each.items()} for name, each in seen.items()}
-        cells = {
-            name: sum(columns[name][text] for text, value in each.items() if value is not None)
-            for name, each in values.items()
-        }
-        if all(cells[name] >= MOSTLY * sum(columns[name][text] for text in seen[name]) for name in seen):
-            read[way] = sum(cells.values())
-            meant[way] = tuple(value for name in grouped for value in values[name].values())
-    best: dict[tuple[float | None, ...], Numerals] = {}
-    for way in (way for way in read if read[way] == max(read.values())):
-        best.setdefault(meant[way], way)
-    return list(best.values())
+
+    def cells(name: str, numbers: Iterable[tuple[str, str]]) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for text, number in numbers:
+            counts[number] += columns[name][text]
+        return counts
+
+    return fitting_numerals(
+        [cells(name, bare[name].items()) for name in grouped],
+        [cells(name, islice(each.items(), MOST_PLAIN)) for name, each in bare.items() if name not in grouped],
+    )
 
 
 def _plain(

@@ -4,7 +4,7 @@ import pytest
 
 from releve.adapters.tables.sql import DatabaseUnavailable, reading
 from releve.core.errors import BadInput
-from releve.domain.ingestion.query_cells import as_json
+from releve.domain.ingestion.queries import as_json
 
 pytestmark = pytest.mark.system
 

@@ -1,9 +1,7 @@
-import json
-
 import pandas as pd
 import pytest
 
-from releve.domain.ingestion.batch_checks import BatchChecks, BatchProfile, joined, profile
+from releve.domain.ingestion.batch_checks import BatchInspector, BatchProfile
 from releve.domain.schema.schema import Schema
 from tests.tables import make_params
 
@@ -38,11 +36,11 @@ def rows(count=100, *, first=0, **columns):
     return frame.astype({"day": "datetime64[us]"})
 
 
-EARLIER = profile(rows(first=1000), SCHEMA)
+EARLIER = BatchProfile.of_frame(rows(first=1000), SCHEMA)
 
 
 def told(frame, *, earlier=EARLIER, chunks=1, total=None, **params):
-    watch = BatchChecks(SCHEMA, earlier, make_params(batch=params).batch)
+    watch = BatchInspector(SCHEMA, earlier, make_params(batch=params).batch)
     size = -(-len(frame) // chunks)
     for start in range(0, len(frame), size):
         watch.add(frame.iloc[start : start + size].reset_index(drop=True))
@@ -118,10 +116,10 @@ def test_params_say_what_an_odd_batch_means(said, refused):
 
 
 def test_a_profile_survives_json_and_joins_with_others():
-    other = profile(rows(50, town=["Nice"], price=[None, 70.0]), SCHEMA)
-    read = BatchProfile.from_dict(json.loads(json.dumps(other.as_dict())))
+    other = BatchProfile.of_frame(rows(50, town=["Nice"], price=[None, 70.0]), SCHEMA)
+    read = BatchProfile.model_validate_json(other.model_dump_json())
 
-    together = joined([EARLIER, read])
+    together = BatchProfile.joined([EARLIER, read])
 
     assert (together.rows, together.missing["price"], together.high["price"]) == (150, 1, 70.0)
     assert together.categories == {"town": ["Lyon", "Nice"]}
@@ -129,7 +127,7 @@ def test_a_profile_survives_json_and_joins_with_others():
 
 @pytest.mark.parametrize(("values", "kept"), [(200, True), (201, False)])
 def test_a_column_of_very_many_values_is_no_list_of_categories(values, kept):
-    found = profile(rows(250, town=[f"t{number % values}" for number in range(250)]), SCHEMA)
+    found = BatchProfile.of_frame(rows(250, town=[f"t{number % values}" for number in range(250)]), SCHEMA)
 
     assert (found.categories["town"] is not None) is kept
 
@@ -140,7 +138,7 @@ def test_a_column_that_is_no_feature_may_hold_what_was_never_there(name, cell, b
     columns = SCHEMA.as_dict()["columns"]
     columns[name] = columns[name] | {"feature": False}
     schema = Schema.from_dict({**SCHEMA.as_dict(), "columns": columns})
-    watch = BatchChecks(schema, profile(rows(), SCHEMA if before else schema), make_params().batch)
+    watch = BatchInspector(schema, BatchProfile.of_frame(rows(), SCHEMA if before else schema), make_params().batch)
 
     watch.add(rows().assign(**{name: cell}))
 
@@ -155,11 +153,11 @@ def test_a_column_that_no_request_carries_is_not_missed():
 
 @pytest.mark.parametrize(("name", "kind", "cell"), [("price", "category", "1"), ("town", "number", 1.0)])
 def test_what_was_seen_of_a_column_of_another_type_is_not_held_against_it(name, kind, cell):
-    earlier = profile(rows(), SCHEMA)
+    earlier = BatchProfile.of_frame(rows(), SCHEMA)
     columns = {column.name: {"type": column.type, "nullable": True} for column in SCHEMA.columns}
     columns[name] = {"type": kind}
     schema = Schema.from_dict({**SCHEMA.as_dict(), "columns": columns})
-    watch = BatchChecks(schema, earlier, make_params().batch)
+    watch = BatchInspector(schema, earlier, make_params().batch)
 
     watch.add(rows().assign(**{name: cell}))
 

@@ -1,7 +1,16 @@
+from collections import Counter
+
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.ingestion.numerals import COMMA_FRACTION, COMMA_GROUPS, OTHERWISE, Numerals, likely
+from releve.domain.ingestion.numerals import (
+    COMMA_FRACTION,
+    COMMA_GROUPS,
+    OTHERWISE,
+    Numerals,
+    fitting_numerals,
+    numerals_hint,
+)
 
 GERMAN, INDIAN = Numerals(".", ","), Numerals(",", ".")
 
@@ -61,8 +70,17 @@ def test_a_number_that_begins_with_zero_has_no_groups() -> None:
         (["6,718", "1,234,567"], [COMMA_GROUPS]),
         (["1.234,5"] * 19 + ["n/a"], [GERMAN]),
         (["1.234,5"] * 18 + ["n/a"] * 2, []),
-        (["", " "], []),
+        ([], []),
     ],
 )
-def test_the_ways_that_read_most_cells_are_likely(cells: list[str], ways: list[Numerals]) -> None:
-    assert likely(cells) == ways
+def test_the_ways_that_read_most_cells_fit(cells: list[str], ways: list[Numerals]) -> None:
+    assert fitting_numerals([Counter(cells)]) == ways
+
+
+def test_a_plain_column_may_rule_out_a_way() -> None:
+    assert fitting_numerals([Counter(["6,718"])], [Counter(["1.5"])]) == [COMMA_GROUPS]
+
+
+def test_rejected_cells_get_the_settings_that_would_read_them() -> None:
+    assert numerals_hint(["abc", "1.234,5"]).endswith("set ingest.csv_thousands=. ingest.csv_decimal=, (params.yaml)")
+    assert numerals_hint(["abc", "-1"]) == ""

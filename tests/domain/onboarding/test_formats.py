@@ -33,7 +33,7 @@ def taken_in(frame: pd.DataFrame, found: Described, folder: Path) -> Intake:
     path = folder / "table.csv"
     frame.to_csv(path, index=False)
     params = parse(merge(BASE, as_sections(found.overrides)), source="a test")
-    return take_in(path, Schema.from_dict(found.table), params=params, room=folder)
+    return take_in(path, Schema.from_dict(found.table), params=params, work_dir=folder)
 
 
 def written(found: Described) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from releve import data
 from releve.adapters.files import ParquetAppender, read_schema
 from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.scenario_branch import git
-from releve.domain.ingestion.batch_profile import BatchProfile
+from releve.domain.ingestion.batch_checks import BatchProfile
 from releve.domain.schema.schema import BATCH
 from tasks.ingestion.batches import IngestedBatch, OpenBatches, as_text
 from tasks.pipeline.split import listed_batches, read_rows
@@ -18,10 +18,13 @@ pytestmark = pytest.mark.slow
 
 def add_to(there, frame):
     digest = sha256(frame.to_csv().encode()).hexdigest()
-    rows = ParquetAppender(there.room / "rows.parquet")
+    rows = ParquetAppender(there.work_dir / "rows.parquet")
     rows.append(frame)
-    batch = IngestedBatch(there.next_name(digest), len(frame), 0, f"{len(frame)}.csv", digest)
-    return there.add(batch, rows, BatchProfile(rows=len(frame)))
+    batch = IngestedBatch(
+        batch=there.next_name(digest), rows=len(frame), rejected=0, source=f"{len(frame)}.csv", sha256=digest
+    )
+    there.add(batch, rows, BatchProfile(rows=len(frame)))
+    return batch
 
 
 def add(shop, *frames):

@@ -15,8 +15,7 @@ from releve.domain.registry.chain import INGESTED, RELEASED
 from releve.domain.registry.release import SEED_VERSION
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import row_problems
-from tasks.ingestion.incoming import inspect_file
-from tasks.ingestion.ingest import check_refusals, ingest, refused_digests
+from tasks.ingestion.ingest import RefusalNote, check_refusals, ingest, inspect_file, refused_digests
 from tasks.ingestion.intake import take_in
 from tasks.ingestion.resubmit import resubmit
 from tests.page_histories import RELEASE
@@ -32,6 +31,10 @@ def spoiled(rows=90, *, bad=3, **cells):
     for name, value in (cells or {"price": -1}).items():
         frame.loc[: bad - 1, name] = value
     return frame
+
+
+def note_of(project, name):
+    return RefusalNote.model_validate_json((project.state.refused / f"{name}.reason.json").read_text())
 
 
 def names_in(folder):
@@ -142,10 +145,10 @@ def test_files_that_cannot_be_used_are_set_aside_beside_their_reasons_and_stop_n
 
     assert [(batch.source, batch.rows) for batch in found.batches] == [("good.csv", 2)]
     assert {refusal.source for refusal in found.refusals} == set(REFUSED)
-    assert names_in(fresh.state.refused) == sorted([*REFUSED, *(f"{name}.reason.txt" for name in REFUSED)])
+    assert names_in(fresh.state.refused) == sorted([*REFUSED, *(f"{name}.reason.json" for name in REFUSED)])
     for name, (text, reason) in REFUSED.items():
         assert (fresh.state.refused / name).read_text() == text
-        assert reason in (fresh.state.refused / f"{name}.reason.txt").read_text()
+        assert reason in note_of(fresh, name).reason
     assert names_in(fresh.state.incoming) == []
     told = f"{len(REFUSED)} of the incoming files were refused and set aside in .*refused/shop, each beside"
     with pytest.raises(BadInput, match=told):
@@ -171,7 +174,7 @@ def test_what_is_no_file_is_told_by_its_name_set_aside_and_stops_no_other(fresh)
     assert reasons["pipe.csv"].startswith("pipe.csv is a pipe, a socket or a device")
     assert reasons["unreadable.csv"].startswith("unreadable.csv cannot be read: Input/output error")
     assert names_in(incoming) == [".hidden.csv"]
-    assert names_in(fresh.state.refused) == sorted([*reasons, *(f"{name}.reason.txt" for name in reasons)])
+    assert names_in(fresh.state.refused) == sorted([*reasons, *(f"{name}.reason.json" for name in reasons)])
     assert (fresh.state.refused / "folder.csv" / "within.csv").read_text() == GOOD
     assert refused_digests(fresh.state) == set()
     with pytest.raises(BadInput, match="4 of the incoming files were refused"):
@@ -184,7 +187,7 @@ def test_a_second_folder_of_one_name_is_set_aside_beside_the_first(fresh):
         ingest(fresh.settings, SHOP)
 
     kept = ["2-folder.csv", "3-folder.csv", "folder.csv"]
-    assert [name for name in names_in(fresh.state.refused) if not name.endswith(".txt")] == kept
+    assert [name for name in names_in(fresh.state.refused) if not name.endswith(".json")] == kept
 
 
 def test_a_file_that_is_gone_when_it_is_looked_at_is_told(tmp_path):
@@ -234,8 +237,7 @@ def test_a_file_whose_name_is_not_utf_8_is_refused_and_found_known_like_any(fres
 
     assert [batch.source for batch in found.batches][:1] == ["good.csv"]
     assert found.duplicates[0].reason.startswith("\N{REPLACEMENT CHARACTER}-again.csv holds exactly")
-    note = (fresh.state.refused / f"{CAFE}.reason.txt").read_text()
-    assert note.startswith("caf\N{REPLACEMENT CHARACTER}.csv: none of 1 row fits the schema")
+    assert note_of(fresh, CAFE).reason.startswith("caf\N{REPLACEMENT CHARACTER}.csv: none of 1 row fits the schema")
     assert names_in(fresh.state.incoming) == []
 
 
@@ -257,7 +259,7 @@ def test_a_refused_file_with_a_very_long_name_is_set_aside_too(length, fresh):
     ingest(fresh.settings, SHOP)
 
     kept = name if length <= 180 else name[-45:]
-    assert names_in(fresh.state.refused) == [kept, f"{kept}.reason.txt"]
+    assert names_in(fresh.state.refused) == [kept, f"{kept}.reason.json"]
 
 
 def test_a_long_name_is_not_shortened_to_a_hidden_one(fresh):
@@ -276,23 +278,25 @@ def test_a_second_refused_file_of_one_name_has_a_note_of_its_own(fresh):
     ingest(fresh.settings, SHOP)
 
     empty = f"{sha256(b'').hexdigest()[:8]}-today.csv"
-    assert names_in(fresh.state.refused) == sorted(["today.csv", "today.csv.reason.txt", empty, f"{empty}.reason.txt"])
-    assert "fits the schema" in (fresh.state.refused / "today.csv.reason.txt").read_text()
-    assert "today.csv is empty" in (fresh.state.refused / f"{empty}.reason.txt").read_text()
+    assert names_in(fresh.state.refused) == sorted(
+        ["today.csv", "today.csv.reason.json", empty, f"{empty}.reason.json"]
+    )
+    assert "fits the schema" in note_of(fresh, "today.csv").reason
+    assert "today.csv is empty" in note_of(fresh, empty).reason
 
 
 def test_a_note_says_how_to_send_the_file_again_and_doing_so_works(fresh):
     fresh.receive_text(BAD)
     ingest(fresh.settings, SHOP)
-    note = (fresh.state.refused / "today.csv.reason.txt").read_text()
+    note = note_of(fresh, "today.csv")
     (fresh.state.refused / "today.csv").unlink()
     fresh.receive_text(GOOD)
 
     found = ingest(fresh.settings, SHOP)
 
-    assert f"move today.csv from here to {fresh.state.incoming}" in note
+    assert f"move today.csv from here to {fresh.state.incoming}" in note.to_do
     assert [batch.rows for batch in found.batches] == [2]
-    assert (fresh.state.refused / "today.csv.reason.txt").read_text() == note
+    assert note_of(fresh, "today.csv") == note
 
 
 def test_a_file_that_is_refused_once_more_leaves_the_first_note_alone(fresh):
@@ -502,7 +506,7 @@ def test_a_harvested_rows_answer_id_is_no_unknown_column(tmp_path):
     path = tmp_path / "answers.csv"
     write(path, "kind,price,weight,bought,_answer_id\nbread,1,2,yes,x\n")
 
-    assert take_in(path, shop_schema(), params=make_params(), room=tmp_path).accepted == 1
+    assert take_in(path, shop_schema(), params=make_params(), work_dir=tmp_path).accepted == 1
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(fresh, monkeypatch):
@@ -533,7 +537,7 @@ def test_numbers_are_read_as_params_say_in_the_target_too(case, tmp_path):
     params = make_params(ingest={"csv_thousands": ".", "csv_decimal": ","})
     path = write(tmp_path / "today.csv", f'self;sum\n"7,25";{cell}\n' * 1 + f'"7.250";{cell}\n' * 9)
 
-    taken = take_in(path, schema, params=params, room=tmp_path)
+    taken = take_in(path, schema, params=params, work_dir=tmp_path)
     taken.rows.close()
 
     found = pd.read_parquet(tmp_path / "accepted.parquet")
@@ -555,7 +559,7 @@ COMMA_TOLD = "'12,5' is a number as people write it; to have such cells read, se
 def test_rejected_numbers_with_a_decimal_comma_are_told_with_the_setting_that_reads_them(tmp_path):
     path = prices(tmp_path / "prices.csv", commas=1)
 
-    taken = take_in(path, shop_schema(), params=make_params(), room=tmp_path)
+    taken = take_in(path, shop_schema(), params=make_params(), work_dir=tmp_path)
 
     assert taken.quarantine.rows == 1
     assert COMMA_TOLD in taken.warnings
@@ -565,7 +569,7 @@ def test_a_file_that_is_refused_for_its_decimal_commas_is_told_the_setting_that_
     path = prices(tmp_path / "prices.csv", commas=10)
 
     with pytest.raises(BadInput, match="file is refused whole") as refused:
-        take_in(path, shop_schema(), params=make_params(), room=tmp_path)
+        take_in(path, shop_schema(), params=make_params(), work_dir=tmp_path)
 
     assert COMMA_TOLD in str(refused.value)
 
@@ -583,7 +587,7 @@ def test_what_was_seen_is_what_is_ingested_of_truth_values(tmp_path):
     frame.to_json(tmp_path / "c.jsonl", orient="records", lines=True)
 
     for number, name in enumerate(("a.parquet", "b.csv", "c.jsonl")):
-        taken = take_in(tmp_path / name, schema, params=make_params(), room=tmp_path / str(number))
+        taken = take_in(tmp_path / name, schema, params=make_params(), work_dir=tmp_path / str(number))
         taken.rows.close()
         assert pd.read_parquet(taken.rows.path)["new"].tolist() == ["True", "False"] * 5
     assert not row_problems(schema, [{"new": True}, {"new": "True"}])
@@ -615,3 +619,24 @@ def test_a_run_that_began_keeps_its_commit_when_another_one_lands(fresh):
 
     assert (found.rows, found.rejected) == (100, 20)
     assert "dates" not in fresh.branch.read("params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("bread,1,2,yes\n" * 4, ""),
+        ("bread,x,2,yes\nbread,x,2,yes\nbread,1,2,no\n", "column price: is 'x', expected a number (2 rows)"),
+        (
+            "bread,x,2,yes\nbread,y,2,yes\nbread,1,2,perhaps\nbread,1,2,no\n",
+            "column price: for instance is 'x', expected a number (2 rows)",
+        ),
+        ("bread,1,2\nbread,1,2,no\n", "lines that are no rows: has 3 cells, expected 4 (1 row)"),
+    ],
+)
+def test_the_column_that_most_rows_were_rejected_for_is_named(rows, said, tmp_path):
+    path = write(tmp_path / "today.csv", f"kind,price,weight,bought\n{rows}")
+
+    params = make_params(ingest={"max_rejected_share": 1.0})
+    taken = take_in(path, shop_schema(), params=params, work_dir=tmp_path)
+
+    assert taken.quarantine.most_rejected == said

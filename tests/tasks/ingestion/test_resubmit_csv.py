@@ -8,11 +8,11 @@ from releve.adapters.tables.file_types import open_table
 from releve.core.errors import BadInput
 from tasks.ingestion.intake import csv_options
 from tasks.ingestion.quarantine import REJECTION_COLUMNS
-from tasks.ingestion.resubmit import Rejected, as_csv
+from tasks.ingestion.resubmit import RejectedRow, as_csv
 from tests.tables import make_params
 
 WHY = dict(zip(REJECTION_COLUMNS, [7, "price", "-1", "is -1, expected at least 0"], strict=True))
-ROWS = [Rejected({"kind": "café; crème", "price": "-1,5"}, WHY), Rejected(["thé", "1", "2"], WHY)]
+ROWS = [RejectedRow({"kind": "café; crème", "price": "-1,5"}, WHY), RejectedRow(["thé", "1", "2"], WHY)]
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,10 @@ def test_rejected_rows_are_written_as_the_scenario_reads_its_files(said, tmp_pat
 def test_what_the_encoding_has_not_is_told():
     with pytest.raises(BadInput, match=r"as ingest\.csv_encoding says: 'ascii' codec"):
         as_csv(ROWS, make_params(ingest={"csv_encoding": "ascii"}).ingest)
+
+
+@pytest.mark.parametrize(("said", "delimiter"), [("", ";"), ("|", "|")])
+def test_a_file_to_fix_has_the_delimiter_of_its_batch_unless_params_name_one(said, delimiter):
+    content = as_csv(ROWS, make_params(ingest={"csv_delimiter": said}).ingest, delimiter=";")
+
+    assert content.decode().splitlines()[0] == delimiter.join([*REJECTION_COLUMNS, "kind", "price"])

@@ -64,7 +64,7 @@ CELLS = {
 
 def taken_in(path: Path) -> tuple[pd.DataFrame, Path, str]:
     """The accepted rows, the file of the rejected ones, and the first reason."""
-    taken = take_in(path, SCHEMA, params=PARAMS, room=path.parent / path.stem)
+    taken = take_in(path, SCHEMA, params=PARAMS, work_dir=path.parent / path.stem)
     taken.rows.close()
     quarantined = path.with_suffix(".rejected")
     taken.quarantine.keep(quarantined)
@@ -149,7 +149,7 @@ def test_what_a_reader_did_to_a_file_is_a_warning_of_the_batch(tmp_path):
     rows = [[1.5, 1, "a", "true", None, None, "yes"], [1.5, 1, None, "true", None, None, "no"]]
     workbook(tmp_path / "today.xlsx", [names, *rows], [["no", "yes"]], merged=["C2:C3"], hidden=[2])
 
-    taken = take_in(tmp_path / "today.xlsx", SCHEMA, params=PARAMS, room=tmp_path)
+    taken = take_in(tmp_path / "today.xlsx", SCHEMA, params=PARAMS, work_dir=tmp_path)
 
     assert taken.warnings == (
         "the hidden sheet 'S2' is not read",

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.ingestion.query_cells import as_json
+from releve.domain.ingestion.queries import as_json
 
 
 @pytest.mark.parametrize(
