@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.domain.evaluation.evaluation import Opponent
+from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.target import REGRESSION, Target
 
@@ -24,7 +25,6 @@ KNOWING = {
     Opponent.PREVIOUS_LABEL: "the newest that has arrived",
     Opponent.ROW_BEFORE: "as if every label arrived at once",
 }
-WITHOUT_CHANCE = ("accuracy", "f1")  # metrics that see only which class was answered
 NO_SEASON = -1
 
 
@@ -75,7 +75,7 @@ def baselines(
         constant_name(task): Baseline(_per_block(past, lambda fold: _usual(past, past.truth[: fold.start])), True),
         Opponent.PREVIOUS_LABEL: Baseline(_repeated(past, _newest_known(rows, before, label_delay_rows)), True),
     }
-    if past.metric == "f1" and past.positive is not None:  # the constant answer that this metric likes best
+    if METRICS[past.metric].rewards_positive and past.positive is not None:
         found[Opponent.POSITIVE_LABEL] = Baseline(np.tile(np.eye(past.classes)[past.positive], (last - first, 1)), True)
     if not label_delay_rows:
         found[Opponent.ROW_BEFORE] = Baseline(_repeated(past, rows - 1), False)
@@ -108,9 +108,7 @@ def usual_answer(known: NDArray[Any], *, classes: int, metric: str, quantile: fl
     """Shares of the classes, whose largest is the majority; or the value that the metric likes best."""
     if classes:
         return np.asarray(np.bincount(known, minlength=classes) / len(known))
-    levels = {"mae": 0.5, "pinball": quantile}
-    middle = np.quantile(known, levels[metric]) if metric in levels else known.mean()
-    return np.asarray(middle, dtype=np.float64)
+    return np.asarray(METRICS[metric].best_constant(known, quantile), dtype=np.float64)
 
 
 def repeated_answers(labels: NDArray[Any], known: NDArray[Any], usual: Floats, *, metric: str) -> Floats:
@@ -118,7 +116,7 @@ def repeated_answers(labels: NDArray[Any], known: NDArray[Any], usual: Floats, *
     if not usual.ndim:
         return np.asarray(labels, dtype=np.float64)
     certain = np.eye(len(usual))[labels]
-    if metric in WITHOUT_CHANCE:
+    if not METRICS[metric].reads_probabilities:
         return np.asarray(certain)
     repeats = (np.sum(known[1:] == known[:-1]) + 1) / (len(known) + 1)  # one more of each: never quite sure
     return np.asarray(repeats * certain + (1 - repeats) * usual)

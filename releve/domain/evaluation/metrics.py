@@ -1,75 +1,69 @@
-"""What an answer is worth: one table of metrics, each a function of the weights that the rows are given.
+"""Metrics: one entry of METRICS says all that the product has to know of a metric.
 
-A weight says how often a row counts. With every weight 1 a metric is the usual one; a resample of the rows is another
-vector of weights, so that thousands of resamples are one product of matrices (`resampling.py`).
+A score is a function of the weights of the rows: with every weight 1 a metric is the usual one, and a resample of the
+rows is another vector of weights, so that thousands of resamples are one product of matrices (`resampling`).
+
+AUC: a score of one fitted model says nothing beside a score of another, so rows are ranked within their block alone,
+and the blocks' areas are averaged by their rows. Areas over the pooled predictions of several fits are too low (Parker,
+Gunter & Bedo 2007; Forman & Scholz 2010): docs/decisions/0010-paired-doubt.md.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
-from releve.domain.evaluation.auc import areas, as_ranks, has_areas, placements
+from releve.domain.evaluation.scored_predictions import Floats
 from releve.domain.evaluation.scored_predictions import ScoredPredictions as ScoredPredictions
 from releve.domain.schema.target import BINARY, MULTICLASS, REGRESSION, Target
 
-Floats = NDArray[np.float64]
-
 AUTO = "auto"  # params.yaml: the task's default metric
 SMALLEST_PROBABILITY = 1e-15  # keeps the log finite where a model was certain and wrong
-
-
-def _any_rows(found: ScoredPredictions) -> bool:
-    return len(found) > 0
-
-
-def _first(means: Floats) -> Floats:
-    return means[:, 0]
+NO_SKILL = 0.5  # AUC where all rows are of one class
+AUC_COLUMNS = 6  # of `_placements`, per class and block
 
 
 @dataclass(frozen=True)
 class Metric:
-    """How answers are scored: weighted means of per-row statistics, and what follows from them.
-
-    `relative`: the metric has no upper end, so thresholds are shares of the other's score (see `in_units`).
-    """
+    """How predictions are scored: weighted means of per-row statistics, and what follows from them."""
 
     tasks: tuple[str, ...]
     sign: int  # +1: higher is better, -1: lower is better
-    losses: Callable[
-        [ScoredPredictions], Floats
-    ]  # per row, lower is better: who won which row, and how rows hang together
+    losses: Callable[[ScoredPredictions], Floats]  # per row, lower is better: who won which row, and autocorrelation
     statistics: Callable[[ScoredPredictions], Floats]  # (rows, k)
-    finish: Callable[[Floats], Floats] = _first  # means (draws, k) -> scores (draws,)
-    relative: bool = False
-    is_defined: Callable[[ScoredPredictions], bool] = _any_rows  # whether these rows can be scored
-    align: Callable[[ScoredPredictions], ScoredPredictions] = lambda found: (
-        found
-    )  # makes the answers of two models comparable row by row
+    finish: Callable[[Floats], Floats] = lambda means: means[:, 0]  # means (draws, k) -> scores (draws,)
+    relative: bool = False  # has no upper end, so thresholds are shares of the other's score (`in_units`)
+    is_defined: Callable[[ScoredPredictions], bool] = lambda found: len(found) > 0
+    align: Callable[[ScoredPredictions], ScoredPredictions] = lambda found: found  # makes two models comparable by row
+    reads_probabilities: bool = False  # else it sees only the class that is predicted
+    is_share: bool = False  # of rows, so that Wilson's interval holds
+    rewards_positive: bool = False  # predicting the positive class for every row is the best constant
+    is_per_row: bool = True  # the statistics of a row do not depend on the other rows
+    best_constant: Callable[[Floats, float], Any] = lambda values, quantile: values.mean()  # of a regression
 
     def scores(self, statistics: Floats, weights: Floats) -> Floats:
-        """Scores (draws,) when the rows count as `weights` (draws, rows) say."""
+        """Compute scores (draws,) when the rows count as `weights` (draws, rows) say."""
         return self.finish(weights @ statistics / weights.sum(axis=1, keepdims=True))
 
 
 def score(
     name: str,
-    answers: Any,
+    outputs: Any,
     labels: Sequence[Any],
     target: Target,
     *,
     quantile: float = 0.5,
     blocks: NDArray[np.int64] | None = None,
 ) -> float:
-    """The metric `name`. Raises BadInput where it is not defined. `blocks`: see ScoredPredictions."""
-    return compute_score(name, ScoredPredictions.of(answers, labels, target, quantile=quantile, blocks=blocks))
+    """Compute the metric `name`. Raises BadInput where it is not defined. `blocks`: see ScoredPredictions."""
+    return compute_score(name, ScoredPredictions.of(outputs, labels, target, quantile=quantile, blocks=blocks))
 
 
 def compute_score(name: str, found: ScoredPredictions) -> float:
-    """Raises BadInput for no rows at all, and for an AUC of one class."""
+    """Compute the metric `name`. Raises BadInput for no rows at all, and for an AUC of one class."""
     metric = METRICS[name]
     if not metric.is_defined(found):
         what = "of no rows" if not len(found) else "where all labels are one class"
@@ -82,17 +76,17 @@ def compute_score(name: str, found: ScoredPredictions) -> float:
 
 
 def score_or_none(name: str, found: ScoredPredictions) -> float | None:
-    """None where the metric is not defined."""
+    """Compute the metric `name`, or None where it is not defined."""
     return compute_score(name, found) if METRICS[name].is_defined(found) else None
 
 
 def default_metric(task: str) -> str:
-    """accuracy for classes, mae for values."""
-    return "mae" if task == REGRESSION else "accuracy"
+    """Name the first metric of the task: accuracy for classes, mae for values."""
+    return metrics_of(task)[0]
 
 
 def resolve(name: str, task: str) -> str:
-    """gate.metric as params.yaml writes it: 'auto', or a metric of the task. Raises BadInput."""
+    """Resolve gate.metric as params.yaml writes it: 'auto', or a metric of the task. Raises BadInput."""
     if name == AUTO:
         return default_metric(task)
     if name not in METRICS or task not in METRICS[name].tasks:
@@ -104,12 +98,12 @@ def resolve(name: str, task: str) -> str:
 
 
 def metrics_of(task: str) -> list[str]:
-    """Names of the metrics that a task can be judged by."""
+    """Name the metrics that a task can be judged by."""
     return [name for name, metric in METRICS.items() if task in metric.tasks]
 
 
 def in_units(name: str, threshold: float, reference: float) -> float:
-    """A threshold of params.yaml in the metric's own unit: as it is, or a share of `reference` (see `Metric`)."""
+    """Give a threshold of params.yaml in the metric's unit: as it is, or a share of `reference` (see `Metric`)."""
     return threshold * abs(reference) if METRICS[name].relative else threshold
 
 
@@ -118,59 +112,141 @@ def _column(losses: Callable[[ScoredPredictions], Floats]) -> Callable[[ScoredPr
 
 
 def _misses(found: ScoredPredictions) -> Floats:
-    return np.asarray(~found.is_correct, dtype=np.float64)
+    return (~found.is_correct).astype(np.float64)
 
 
-def _surprises(found: ScoredPredictions) -> Floats:
-    given = found.outputs[np.arange(len(found)), found.y_true]
+def _hits(found: ScoredPredictions) -> Floats:
+    return found.is_correct.astype(np.float64)
+
+
+def _log_losses(found: ScoredPredictions) -> Floats:
+    given = found.y_proba[np.arange(len(found)), found.y_true]
     return np.asarray(-np.log(np.clip(given, SMALLEST_PROBABILITY, 1.0)))
 
 
-def _squared_gaps(found: ScoredPredictions) -> Floats:
+def _brier_losses(found: ScoredPredictions) -> Floats:
     """Of the positive class's probability, or summed over more than two classes (Brier 1950)."""
-    places = np.arange(found.outputs.shape[1])
-    gaps = (found.outputs - (found.y_true[:, None] == places)) ** 2
+    gaps = (found.y_proba - (found.y_true[:, None] == np.arange(found.y_proba.shape[1]))) ** 2
     return np.asarray(gaps[:, found.scored_classes].sum(axis=1))
 
 
 def _absolute_errors(found: ScoredPredictions) -> Floats:
-    return np.asarray(np.abs(found.outputs - found.y_true))
+    return np.asarray(np.abs(found.y_pred - found.y_true))
 
 
 def _squared_errors(found: ScoredPredictions) -> Floats:
-    return np.asarray((found.outputs - found.y_true) ** 2)
+    return np.asarray((found.y_pred - found.y_true) ** 2)
 
 
 def _pinball_losses(found: ScoredPredictions) -> Floats:
     """Koenker & Bassett (1978): too low costs `quantile`, too high 1 - `quantile`."""
-    gap = found.y_true - found.outputs
+    gap = found.y_true - found.y_pred
     return np.asarray(np.maximum(found.quantile * gap, (found.quantile - 1) * gap))
 
 
-def _hits_and_names(found: ScoredPredictions) -> Floats:
-    """Per class that is asked: named rightly; and named plus there."""
+def _f1_counts(found: ScoredPredictions) -> Floats:
+    """Per scored class: true positives; and predicted plus actual positives."""
     predicted = found.y_pred[:, None] == found.scored_classes
     actual = found.y_true[:, None] == found.scored_classes
     return np.hstack([predicted & actual, predicted.astype(np.int8) + actual]).astype(np.float64)
 
 
 def _f1(means: Floats) -> Floats:
-    """Of the positive class, or the mean over more than two; 0 for a class that is neither there nor named."""
+    """Of the positive class, or the mean over more than two; 0 for a class that neither occurs nor is predicted."""
     hits, named = np.hsplit(means, 2)
     return np.asarray(np.divide(2 * hits, named, out=np.zeros_like(hits), where=named > 0).mean(axis=1))
 
 
+def _has_auc(found: ScoredPredictions) -> bool:
+    """Whether some block holds rows of a class and rows of another."""
+    return any(len(np.unique(found.y_true[block])) > 1 for block in _blocks(found))
+
+
+def _placements(found: ScoredPredictions) -> Floats:
+    """Per scored class and block that holds it and others, six columns: is it this class, that times its placement,
+    the same of the rest, the AUC, and the block's weight. A row's placement is the share of the other side's rows that
+    it stands on the right side of, a tie counting half (DeLong, DeLong & Clarke-Pearson 1988); the mean placement of
+    either side is the AUC."""
+    columns: list[Floats] = []
+    for index in found.scored_classes:
+        positives = found.y_true == index
+        used = [block for block in _blocks(found) if 0 < positives[block].sum() < block.sum()]
+        rows = sum(block.sum() for block in used)
+        columns += [_block_placements(found.y_proba[:, index], positives, block, block.sum() / rows) for block in used]
+    return np.hstack([*columns]) if columns else np.zeros((len(found), 0))
+
+
+def _auc(means: Floats) -> Floats:
+    """Mean over the classes of one against the rest, over the blocks by their rows. To first order a reweighted AUC
+    moves by what the mean placement of either side moves, which turns sorting every draw into one product:
+    docs/decisions/0010-paired-doubt.md."""
+    if not means.shape[1]:
+        return np.full(len(means), NO_SKILL)
+    up, ups, down, downs, area, weight = (means[:, start::AUC_COLUMNS] for start in range(AUC_COLUMNS))
+    either = [np.divide(total, share, out=area.copy(), where=share > 0) for total, share in ((ups, up), (downs, down))]
+    return np.asarray(((either[0] + either[1] - area) * weight).sum(axis=1) / weight.sum(axis=1))
+
+
+def _as_ranks(found: ScoredPredictions) -> ScoredPredictions:
+    """Each class's probabilities as shares of the block's rows below: AUC knows no scale, two models may have two."""
+    ranks = np.empty_like(found.y_proba)
+    for block in _blocks(found):
+        ranks[block] = _ranks(found.y_proba[block]) / block.sum()
+    return replace(found, outputs=ranks)
+
+
+def _blocks(found: ScoredPredictions) -> Iterator[NDArray[np.bool_]]:
+    return (found.block_of_rows == number for number in np.unique(found.block_of_rows))
+
+
+def _block_placements(
+    scores: Floats, positives: NDArray[np.bool_], block: NDArray[np.bool_], block_weight: float
+) -> Floats:
+    up, down = positives & block, ~positives & block
+    placement: Any = np.zeros(len(scores))
+    ranks = np.zeros(len(scores))
+    ranks[block] = _ranks(scores[block])
+    placement[up] = (ranks[up] - _ranks(scores[up])) / down.sum()
+    placement[down] = (up.sum() - ranks[down] + _ranks(scores[down])) / up.sum()
+    area, weight = np.full(len(scores), placement[up].mean()), np.full(len(scores), block_weight)
+    return np.column_stack([up, up * placement, down, down * placement, area, weight])
+
+
+def _ranks(scores: Floats) -> Floats:
+    """From 1, in each column by itself; ties share the mean of theirs."""
+    import pandas as pd  # not scipy.stats: that takes another second to import
+
+    return pd.DataFrame(scores).rank().to_numpy().reshape(scores.shape)
+
+
 CLASSES = (BINARY, MULTICLASS)
 VALUES = (REGRESSION,)
-METRICS: dict[str, Metric] = {
-    "accuracy": Metric(CLASSES, +1, _misses, _column(lambda found: found.is_correct.astype(np.float64))),
-    "log_loss": Metric(CLASSES, -1, _surprises, _column(_surprises), relative=True),
-    "auc": Metric(CLASSES, +1, _squared_gaps, placements, areas, is_defined=has_areas, align=as_ranks),
-    "f1": Metric(CLASSES, +1, _misses, _hits_and_names, _f1),
-    "brier": Metric(CLASSES, -1, _squared_gaps, _column(_squared_gaps)),
-    "mae": Metric(VALUES, -1, _absolute_errors, _column(_absolute_errors), relative=True),
+METRICS: dict[str, Metric] = {  # the first of a task is its default; params.yaml: gate.metric
+    "accuracy": Metric(CLASSES, +1, _misses, _column(_hits), is_share=True),
+    "log_loss": Metric(CLASSES, -1, _log_losses, _column(_log_losses), relative=True, reads_probabilities=True),
+    "auc": Metric(
+        CLASSES,
+        +1,
+        _brier_losses,
+        _placements,
+        _auc,
+        is_defined=_has_auc,
+        align=_as_ranks,
+        reads_probabilities=True,
+        is_per_row=False,
+    ),
+    "f1": Metric(CLASSES, +1, _misses, _f1_counts, _f1, rewards_positive=True),
+    "brier": Metric(CLASSES, -1, _brier_losses, _column(_brier_losses), reads_probabilities=True),
+    "mae": Metric(
+        VALUES,
+        -1,
+        _absolute_errors,
+        _column(_absolute_errors),
+        relative=True,
+        best_constant=lambda values, quantile: np.quantile(values, 0.5),
+    ),
     "rmse": Metric(
         VALUES, -1, _squared_errors, _column(_squared_errors), lambda means: np.sqrt(means[:, 0]), relative=True
     ),
-    "pinball": Metric(VALUES, -1, _pinball_losses, _column(_pinball_losses), relative=True),
+    "pinball": Metric(VALUES, -1, _pinball_losses, _column(_pinball_losses), relative=True, best_constant=np.quantile),
 }

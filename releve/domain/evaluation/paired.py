@@ -121,7 +121,7 @@ def score_interval(name: str, found: ScoredPredictions, bootstrap: BootstrapConf
     statistics = metric.statistics(found)
     drawn = np.concatenate([metric.scores(statistics, some) for some in weights])
     low, high = bounds(drawn, blocks=len(found) / block, confidence=bootstrap.confidence)
-    if name == "accuracy":
+    if metric.is_share:
         wilson = share(int(found.is_correct.sum()), len(found), confidence=bootstrap.confidence)
         low, high = min(low, wilson.low), max(high, wilson.high)
     return Interval(compute_score(name, found), low, high)

@@ -80,7 +80,7 @@ class ChanceEstimator:
         return calibrated(found.outputs, self.lines[draw])
 
     def _expected(self, found: ScoredPredictions, every: Floats, chances: Floats, weights: Floats) -> float:
-        if self.name == "auc":
+        if not METRICS[self.name].is_per_row:
             return float(np.mean([_auc(found.outputs[:, k], chances[:, k], weights) for k in found.scored_classes]))
         return float(METRICS[self.name].scores(every, (weights[:, None] * chances).reshape(1, -1))[0])
 
@@ -136,7 +136,8 @@ def _every_label(asked: ScoredPredictions) -> ScoredPredictions:
 
 def _statistics(name: str, asked: ScoredPredictions) -> Floats:
     """Of each row with each label. An AUC has none that are a row's own."""
-    return np.zeros((0, 0)) if name == "auc" else METRICS[name].statistics(_every_label(asked))
+    metric = METRICS[name]
+    return metric.statistics(_every_label(asked)) if metric.is_per_row else np.zeros((0, 0))
 
 
 def _auc(scores: Floats, chances: Floats, weights: Floats) -> float:

@@ -1,11 +1,11 @@
-"""Recipes: scikit-learn pipelines by name, seeded, for every task and every type of column.
+"""Build scikit-learn pipelines by the recipe's name, seeded, for every task and every type of column.
 
 The input is a frame of `Schema.model_names`: numbers (and the parts of dates), categories, texts, picked by position,
 which is what survives the export to ONNX. Categories are encoded before any model sees them: histogram gradient
 boosting with native categories exports silently wrong. Figures: docs/decisions/0009-recipes.md
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 from releve.core.errors import BadInput
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
+from releve.domain.training.recipes import RECIPES
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
-CALIBRATION_FOLDS = 3  # a support vector machine has no probabilities; Platt scaling over three folds gives them
-TREES = ("extra_trees", "random_forest", "hist_gradient_boosting")  # scale means nothing to them
-KNOWS_MISSING = ("hist_gradient_boosting",)  # learns from a number being missing; the others see the median there
 MOST_CATEGORIES = 64  # columns that one category may become; the rarer ones, and unseen ones, share the last
 HASHES = 2**14  # n-grams of texts are told apart up to chance collisions: no vocabulary to keep, none to be empty
 TEXT_OPTIONS: Mapping[str, Any] = {"text_analyzer": "char_wb", "text_ngrams": 4, "text_dimensions": 64}
@@ -36,12 +34,15 @@ def build(schema: Schema, *, recipe: str, scale: str, options: Mapping[str, Any]
     from sklearn.pipeline import Pipeline
 
     text, own = _split_options(schema, options)
-    _check_kept(recipe, own)
-    task = REGRESSORS if schema.target.task == REGRESSION else CLASSIFIERS
+    for name, (needed, reason) in RECIPES[recipe].fixed.items():
+        if own.get(name, needed) != needed:
+            raise BadInput(f"train.options has {name}: {own[name]!r}, expected {needed!r} for {recipe}: {reason}")
+    known = RECIPES[recipe]
+    make = known.regressor if schema.target.task == REGRESSION else known.classifier
     return Pipeline(
         [
             ("prepare", _prepare(schema, recipe=recipe, scale=scale, text=text, seed=seed)),
-            ("model", task[recipe](own, seed)),
+            ("model", make(own, seed)),
         ]
     )
 
@@ -71,13 +72,6 @@ def _split_options(schema: Schema, options: Mapping[str, Any]) -> tuple[dict[str
     return {**TEXT_OPTIONS, **text}, {name: value for name, value in options.items() if name not in TEXT_OPTIONS}
 
 
-def _check_kept(recipe: str, options: Mapping[str, Any]) -> None:
-    for name, value in options.items():
-        allowed, reason = KEPT.get((recipe, name), (value, ""))
-        if value != allowed:
-            raise BadInput(f"train.options has {name}: {value!r}, expected {allowed!r} for {recipe}: {reason}")
-
-
 def _prepare(schema: Schema, *, recipe: str, scale: str, text: dict[str, Any], seed: int) -> Any:
     from sklearn.compose import ColumnTransformer
 
@@ -100,9 +94,9 @@ def _numbers(schema: Schema, recipe: str, scale: str) -> Any:
     from releve.domain.training.transformers import BoundedScaler
 
     steps: list[Any] = []
-    if recipe not in KNOWS_MISSING and any(schema.column(name).nullable for name in schema.numbers + schema.dates):
+    if not RECIPES[recipe].knows_missing and any(schema.column(name).nullable for name in schema.numbers + schema.dates):
         steps.append(SimpleImputer(strategy="median", keep_empty_features=True))
-    if scale == "standard" and recipe not in TREES:
+    if scale == "standard" and RECIPES[recipe].scaled:
         steps.append(BoundedScaler())
     return make_pipeline(*steps) if steps else "passthrough"
 
@@ -131,98 +125,3 @@ def _text(options: Mapping[str, Any], seed: int) -> Any:
     )
     folder = TextFolder(options["text_dimensions"], random_state=seed)
     return make_pipeline(counter, KnownTfidf(sublinear_tf=True), folder)
-
-
-def _estimator(kind: Any, defaults: dict[str, Any], options: dict[str, Any]) -> Any:
-    known = kind().get_params()
-    if unknown := sorted(set(options) - set(known)):
-        raise BadInput(
-            f"train.options has {', '.join(unknown)}, which {kind.__name__} does not know; "
-            f"it knows {', '.join(sorted(known))}"
-        )
-    return kind(**{**defaults, **options})
-
-
-def _logistic_regression(options: dict[str, Any], seed: int) -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    return _estimator(LogisticRegression, {"max_iter": 1000, "random_state": seed}, options)
-
-
-def _ridge(options: dict[str, Any], seed: int) -> Any:
-    from sklearn.linear_model import Ridge
-
-    return _estimator(Ridge, {"random_state": seed}, options)
-
-
-def _svc(options: dict[str, Any], seed: int) -> Any:
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.svm import SVC
-
-    machine = _estimator(SVC, {"random_state": seed}, options)
-    return CalibratedClassifierCV(machine, cv=CALIBRATION_FOLDS, ensemble=False)
-
-
-def _svr(options: dict[str, Any], seed: int) -> Any:
-    """The target is scaled too: C and epsilon are in its units, and no default suits both cents and millions."""
-    from sklearn.compose import TransformedTargetRegressor
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import SVR
-
-    return TransformedTargetRegressor(_estimator(SVR, {}, options), transformer=StandardScaler())
-
-
-def _forest(kind: str) -> Callable[[dict[str, Any], int], Any]:
-    def make(options: dict[str, Any], seed: int) -> Any:
-        from sklearn import ensemble
-
-        defaults = {"n_estimators": 200, "random_state": seed, "n_jobs": 1}
-        return _estimator(getattr(ensemble, kind), defaults, options)
-
-    return make
-
-
-def _boosting(kind: str) -> Callable[[dict[str, Any], int], Any]:
-    def make(options: dict[str, Any], seed: int) -> Any:
-        from sklearn import ensemble
-
-        # Left alone, it stops early on tables of more than 10,000 rows, judged by rows drawn at random: by no future,
-        # and by other rows for every seed. How long it learns is for the search to say.
-        defaults = {"random_state": seed, "early_stopping": False}
-        return _estimator(getattr(ensemble, kind), defaults, options)
-
-    return make
-
-
-def _k_neighbors(kind: str) -> Callable[[dict[str, Any], int], Any]:
-    def make(options: dict[str, Any], seed: int) -> Any:
-        from sklearn import neighbors
-
-        return _estimator(getattr(neighbors, kind), {"algorithm": "brute"}, options)
-
-    return make
-
-
-Recipe = Callable[[dict[str, Any], int], Any]
-CLASSIFIERS: dict[str, Recipe] = {
-    "linear": _logistic_regression,
-    "svm": _svc,
-    "extra_trees": _forest("ExtraTreesClassifier"),
-    "random_forest": _forest("RandomForestClassifier"),
-    "hist_gradient_boosting": _boosting("HistGradientBoostingClassifier"),
-    "k_neighbors": _k_neighbors("KNeighborsClassifier"),
-}
-REGRESSORS: dict[str, Recipe] = {
-    "linear": _ridge,
-    "svm": _svr,
-    "extra_trees": _forest("ExtraTreesRegressor"),
-    "random_forest": _forest("RandomForestRegressor"),
-    "hist_gradient_boosting": _boosting("HistGradientBoostingRegressor"),
-    "k_neighbors": _k_neighbors("KNeighborsRegressor"),
-}
-# What a model file can hold, by recipe and option.
-KEPT: Mapping[tuple[str, str], tuple[Any, str]] = {
-    ("hist_gradient_boosting", "scoring"): ("loss", "any other holds the validation rows, which no model file may"),
-    ("hist_gradient_boosting", "categorical_features"): (None, "categories are encoded before the model sees them"),
-    ("k_neighbors", "algorithm"): ("brute", "search trees are compiled objects, which no model file may hold"),
-}

@@ -1,0 +1,287 @@
+"""Recipes: one entry of RECIPES says all that the product has to know of a recipe.
+
+An entry has, per kind of task, the estimator and its search space: the options that matter most and their ranges. Few
+dimensions on purpose: a budget of twenty trials learns nothing about ten options. Every parameter has the default of
+scikit-learn, or of the recipe, so that a recipe's defaults are a point of its own space. Figures:
+docs/decisions/0009-recipes.md
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from releve.core.errors import BadInput
+from releve.core.params import Train
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import REGRESSION
+
+STANDARD = "standard"  # mean 0, deviation 1
+SCALE = "scale"  # the one parameter that is an argument of the pipeline, not an option of its estimator
+CALIBRATION_FOLDS = 3  # a support vector machine has no probabilities; Platt scaling over three folds gives them
+Value = bool | int | float | str | None
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number in [low, high]; `log`: a factor matters, not a distance; `whole`: without fraction."""
+
+    low: float
+    high: float
+    default: float
+    log: bool = True
+    whole: bool = False
+
+    def holds(self, value: Any) -> bool:
+        """Whether the parameter may stand at `value`."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return self.low <= value <= self.high and (not self.whole or float(value).is_integer())
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values."""
+
+    values: tuple[Value, ...]
+    default: Value
+
+    def holds(self, value: Any) -> bool:
+        """Whether the parameter may stand at `value`; True is not 1."""
+        return any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in self.values)
+
+
+Space = Mapping[str, Number | Choice]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe with its options, not fitted to anything."""
+
+    recipe: str
+    scale: str
+    options: Mapping[str, Value] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, train: Train) -> "Candidate":
+        """The recipe that params.yaml names. Raises ValueError where it names none."""
+        if train.named is None:
+            raise ValueError("train.recipe names no single recipe")
+        options = dict(train.options)
+        return cls(train.named, str(options.pop(SCALE, STANDARD)), options)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Candidate":
+        """Read `as_dict`, or any mapping with these keys, such as recipe.json."""
+        return cls(values["recipe"], values["scale"], dict(values["options"]))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For recipe.json."""
+        return {"recipe": self.recipe, "scale": self.scale, "options": dict(self.options)}
+
+    def __str__(self) -> str:
+        shown = [f"{name}={_short(value)}" for name, value in sorted(self.options.items())]
+        return " ".join([self.recipe, *shown, *(["unscaled"] if self.scale == "none" and RECIPES[recipe].scaled else [])])
+
+
+MakeEstimator = Callable[[dict[str, Any], int], Any]  # options and seed to an unfitted estimator
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A kind of model, for classes and for values."""
+
+    classifier: MakeEstimator
+    regressor: MakeEstimator
+    class_space: Space
+    value_space: Space
+    scaled: bool = False  # whether the unit of a number matters to it; not to a tree
+    knows_missing: bool = False  # learns from a number being missing; the others see the median there
+    max_rows: int | None = None  # that it is fitted on: the cost of these grows with the square of the rows or worse
+    fixed: Mapping[str, tuple[Value, str]] = field(default_factory=dict)  # options that a model file needs so, and why
+    least_per_class: int = 1  # rows
+
+
+def _estimator(kind: Any, defaults: dict[str, Any], options: dict[str, Any]) -> Any:
+    known = kind().get_params()
+    if unknown := sorted(set(options) - set(known)):
+        raise BadInput(
+            f"train.options has {', '.join(unknown)}, which {kind.__name__} does not know; "
+            f"it knows {', '.join(sorted(known))}"
+        )
+    return kind(**{**defaults, **options})
+
+
+def _logistic_regression(options: dict[str, Any], seed: int) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return _estimator(LogisticRegression, {"max_iter": 1000, "random_state": seed}, options)
+
+
+def _ridge(options: dict[str, Any], seed: int) -> Any:
+    from sklearn.linear_model import Ridge
+
+    return _estimator(Ridge, {"random_state": seed}, options)
+
+
+def _svc(options: dict[str, Any], seed: int) -> Any:
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.svm import SVC
+
+    machine = _estimator(SVC, {"random_state": seed}, options)
+    return CalibratedClassifierCV(machine, cv=CALIBRATION_FOLDS, ensemble=False)
+
+
+def _svr(options: dict[str, Any], seed: int) -> Any:
+    """The target is scaled too: C and epsilon are in its units, and no default suits both cents and millions."""
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVR
+
+    return TransformedTargetRegressor(_estimator(SVR, {}, options), transformer=StandardScaler())
+
+
+def _forest(kind: str) -> Callable[[dict[str, Any], int], Any]:
+    def make(options: dict[str, Any], seed: int) -> Any:
+        from sklearn import ensemble
+
+        defaults = {"n_estimators": 200, "random_state": seed, "n_jobs": 1}
+        return _estimator(getattr(ensemble, kind), defaults, options)
+
+    return make
+
+
+def _boosting(kind: str) -> Callable[[dict[str, Any], int], Any]:
+    def make(options: dict[str, Any], seed: int) -> Any:
+        from sklearn import ensemble
+
+        # Left alone, it stops early on tables of more than 10,000 rows, judged by rows drawn at random: by no future,
+        # and by other rows for every seed. How long it learns is for the search to say.
+        defaults = {"random_state": seed, "early_stopping": False}
+        return _estimator(getattr(ensemble, kind), defaults, options)
+
+    return make
+
+
+def _k_neighbors(kind: str) -> Callable[[dict[str, Any], int], Any]:
+    def make(options: dict[str, Any], seed: int) -> Any:
+        from sklearn import neighbors
+
+        return _estimator(getattr(neighbors, kind), {"algorithm": "brute"}, options)
+
+    return make
+
+
+_SCALE = Choice(("standard", "none"), "standard")
+_FOREST: dict[str, Number | Choice] = {
+    "min_samples_leaf": Number(1, 32, 1, whole=True),
+    "max_features": Choice(("sqrt", 0.3, 0.6, 1.0), "sqrt"),
+}
+_BOOSTING: dict[str, Number | Choice] = {
+    "learning_rate": Number(0.02, 0.3, 0.1),
+    "max_iter": Number(50, 500, 100, whole=True),
+    "max_leaf_nodes": Number(7, 127, 31, whole=True),
+    "min_samples_leaf": Number(5, 100, 20, whole=True),
+    "l2_regularization": Choice((0.0, 0.1, 1.0, 10.0), 0.0),
+}
+_NEIGHBORS: dict[str, Number | Choice] = {
+    "n_neighbors": Number(1, 64, 5, whole=True),
+    "weights": Choice(("uniform", "distance"), "uniform"),
+    SCALE: _SCALE,
+}
+_MACHINE: dict[str, Number | Choice] = {
+    "C": Number(0.01, 1000, 1.0),
+    "gamma": Choice(("scale", 0.0001, 0.001, 0.01, 0.1, 1.0), "scale"),
+    SCALE: _SCALE,
+}
+_VALUE_FOREST = {**_FOREST, "max_features": Choice(("sqrt", 0.3, 0.6, 1.0), 1.0)}  # by default it looks at all features
+
+# From simple to complicated, and from fast to answer to slow: of two that score the same, the first is chosen.
+RECIPES: dict[str, Recipe] = {
+    "linear": Recipe(
+        _logistic_regression,
+        _ridge,
+        {"C": Number(0.001, 100, 1.0)},
+        {"alpha": Number(0.001, 1000, 1.0)},
+        scaled=True,
+    ),
+    "hist_gradient_boosting": Recipe(
+        _boosting("HistGradientBoostingClassifier"),
+        _boosting("HistGradientBoostingRegressor"),
+        _BOOSTING,
+        {**_BOOSTING, "loss": Choice(("squared_error", "absolute_error"), "squared_error")},
+        knows_missing=True,
+        fixed={
+            "scoring": ("loss", "any other holds the validation rows, which no model file may"),
+            "categorical_features": (None, "categories are encoded before the model sees them"),
+        },
+    ),
+    "random_forest": Recipe(
+        _forest("RandomForestClassifier"), _forest("RandomForestRegressor"), _FOREST, _VALUE_FOREST
+    ),
+    "extra_trees": Recipe(_forest("ExtraTreesClassifier"), _forest("ExtraTreesRegressor"), _FOREST, _VALUE_FOREST),
+    "svm": Recipe(
+        _svc, _svr, _MACHINE, _MACHINE, scaled=True, max_rows=5_000, least_per_class=CALIBRATION_FOLDS
+    ),
+    "k_neighbors": Recipe(
+        _k_neighbors("KNeighborsClassifier"),
+        _k_neighbors("KNeighborsRegressor"),
+        _NEIGHBORS,
+        _NEIGHBORS,
+        scaled=True,
+        max_rows=50_000,
+        fixed={"algorithm": ("brute", "search trees are compiled objects, which no model file may hold")},
+    ),
+}
+
+TEXT_SPACE: Space = {  # of every recipe, where the table has texts
+    "text_analyzer": Choice(("char_wb", "word"), "char_wb"),
+    "text_ngrams": Number(2, 5, 4, log=False, whole=True),
+    "text_dimensions": Choice((32, 64, 128), 64),
+}
+
+
+def spaces(recipes: tuple[str, ...], schema: Schema) -> dict[str, Space]:
+    """The space of each of `recipes`, for the task of the schema's target and the types of its columns."""
+    texts = TEXT_SPACE if schema.texts else {}
+    is_value = schema.target.task == REGRESSION
+    known = {name: RECIPES[name].value_space if is_value else RECIPES[name].class_space for name in recipes}
+    return {name: {**space, **texts} for name, space in known.items()}
+
+
+def default(recipe: str, space: Space) -> Candidate:
+    """The recipe with every parameter at its default."""
+    return from_parameters(recipe, {name: parameter.default for name, parameter in space.items()}, space)
+
+
+def from_parameters(recipe: str, parameters: Mapping[str, Any], space: Space) -> Candidate:
+    """The candidate at a point of the space."""
+    options = {name: _exact(value, space[name]) for name, value in parameters.items() if name != SCALE}
+    return Candidate(recipe, str(parameters.get(SCALE, "standard" if RECIPES[recipe].scaled else "none")), options)
+
+
+def parameters_of(candidate: Candidate, space: Space) -> dict[str, Value] | None:
+    """Where in the space a candidate lies, an option that it leaves out at its default; None when it lies outside."""
+    set_by_hand = {**candidate.options, **({SCALE: candidate.scale} if SCALE in space else {})}
+    if any(name not in space or not space[name].holds(value) for name, value in set_by_hand.items()):
+        return None
+    return {name: set_by_hand.get(name, parameter.default) for name, parameter in space.items()}
+
+
+def fitting(recipes: tuple[str, ...], *, rows: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Those of `recipes` that learn from so many rows in bearable time, and a sentence for every other one."""
+    limits = {name: RECIPES[name].max_rows for name in recipes}
+    small = {name: limit for name, limit in limits.items() if limit is not None and rows > limit}
+    left_out = [f"{name} is left out: {rows} rows, it learns from {limit} at most" for name, limit in small.items()]
+    return tuple(name for name in recipes if name not in small), tuple(left_out)
+
+
+def _exact(value: Any, parameter: Number | Choice) -> Value:
+    """Six digits are enough for a parameter, and are the same in JSON and in the model."""
+    if isinstance(parameter, Choice):
+        chosen: Value = value
+        return chosen
+    return int(value) if parameter.whole else float(f"{value:.6g}")
+
+
+def _short(value: Value) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
