@@ -27,7 +27,7 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.learning import answer, learn
-from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.recipes import Candidate
 from tests.rules.test_estimates import HARD, SCHEMAS, answered, task_of
 
 HOLDOUT, WINDOW, TRIES = 300, 300, 200

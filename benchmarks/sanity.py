@@ -24,8 +24,7 @@ from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.training import transformers
 from releve.domain.training.learning import learn
-from releve.domain.training.pipeline import TREES
-from releve.domain.training.search_spaces import SCALED, SIMPLEST_FIRST, Candidate
+from releve.domain.training.recipes import RECIPES, Candidate
 from tests.templates import Whitened, templates
 
 TEMPLATES = "templates"
@@ -41,9 +40,9 @@ def main() -> int:
     for text in arguments.tables:
         for name, schema, rows in _tables(text, arguments.leave_out):
             known = rows.tail(arguments.rows).reset_index(drop=True)
-            for recipe in SIMPLEST_FIRST:
+            for recipe in RECIPES:
                 wrong += bool(_line(name, recipe, schema, known).broken)
-            for recipe in SCALED if name.startswith(TEMPLATES) else ():
+            for recipe in [name for name, one in RECIPES.items() if one.scaled] if name.startswith(TEMPLATES) else ():
                 wrong += not _line(name, recipe, schema, known, amplified=True).broken
     return wrong
 
@@ -59,7 +58,7 @@ def _line(name: str, recipe: str, schema: Schema, known: pd.DataFrame, *, amplif
     kept = transformers.TextFolder
     transformers.TextFolder = Whitened if amplified else kept  # type: ignore[misc]
     try:
-        scale = "none" if name == "digits" or recipe in TREES else "standard"
+        scale = "none" if name == "digits" or not RECIPES[recipe].scaled else "standard"
         options = {"gamma": 0.001} if name == "digits" and recipe == "svm" else {}
         pipeline = learn(known, schema, Candidate(recipe, scale, options), seed=SEED)
     finally:

@@ -21,9 +21,9 @@ from releve.core.errors import ReleveError
 from releve.domain.evaluation.metrics import METRICS, resolve, score
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
-from releve.domain.training import search_spaces, trials
+from releve.domain.training import trials
 from releve.domain.training.learning import answer, learn
-from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
 from releve.domain.training.trials import SIZES, Table, validation_folds
 from tasks.pipeline.tune import Found, Plan, search
 from tests.tables import make_params
@@ -62,10 +62,10 @@ def plan_of(rows: pd.DataFrame, schema: Schema, *, trials_asked: int, workers: i
     )
     seen = rows.tail(SIZES.rows).reset_index(drop=True)
     folds = validation_folds(len(seen), share=SIZES.validation_share, folds=SIZES.folds)
-    recipes, left_out = search_spaces.fitting(params.train.recipe, rows=len(seen))
+    recipes, left_out = fitting_recipes(params.train.recipe, rows=len(seen))
     print(*left_out, sep="\n")
-    spaces = search_spaces.spaces(recipes, schema)
-    first = tuple((trials.DEFAULTS, search_spaces.default(recipe, space)) for recipe, space in spaces.items())
+    spaces = search_spaces(recipes, schema)
+    first = tuple((trials.DEFAULTS, default_candidate(recipe, space)) for recipe, space in spaces.items())
     table = Table(seen, schema, folds, resolve("auto", schema.target.task), seed, last_batches=0)
     return Plan(table, recipes, first, params.tune, params.compute)
 
@@ -103,10 +103,10 @@ def compare(table: pd.DataFrame, target: str, *, trials_asked: int, workers: Seq
     )
     cost = ", ".join(f"{seconds:.0f} with {count}" for count, (_, seconds) in runs.items())
     print(f"| search: {winner} | {later_score(rows, first, schema, winner, seed=seed):.4f} | {cost} |")
-    for recipe, space in search_spaces.spaces(plan.recipes, schema).items():
+    for recipe, space in search_spaces(plan.recipes, schema).items():
         start = time.perf_counter()
         try:
-            told = f"{later_score(rows, first, schema, search_spaces.default(recipe, space), seed=seed):.4f}"
+            told = f"{later_score(rows, first, schema, default_candidate(recipe, space), seed=seed):.4f}"
         except ReleveError as error:
             told = str(error)
         print(f"| {recipe}, defaults | {told} | {time.perf_counter() - start:.1f} |")

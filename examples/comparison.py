@@ -9,7 +9,7 @@ import pandas as pd
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.training.pipeline import build, model_frame
-from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.recipes import Candidate
 
 
 @dataclass(frozen=True)

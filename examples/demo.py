@@ -30,7 +30,7 @@ from releve.adapters.registry.registry import Registry
 from releve.core.errors import ReleveError, Unavailable, explained_storage
 from releve.core.progress import waiting
 from releve.core.settings import LOOPBACK, Settings
-from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.recipes import Candidate
 from tasks.archive import archive_scenario
 from tasks.pipeline.seed import SEED_WINDOWS, windows
 from tasks.places import ScenarioState

@@ -22,8 +22,8 @@ from releve.domain.backtest.variants import Policy, policies
 from releve.domain.backtest.walk_forward import Course, course, cut
 from releve.domain.evaluation.metrics import resolve
 from releve.domain.schema.schema import BATCH, Schema
-from releve.domain.training import search_spaces, trials
-from releve.domain.training.search_spaces import Candidate
+from releve.domain.training import trials
+from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
 from releve.domain.training.trials import Score, Table, Trial, try_candidate
 from releve.reporting.backtest import backtest_page, recommended_settings, score_chart
 from releve.reporting.html import render_svg
@@ -135,11 +135,11 @@ def choose_recipe(
     backtested has a say."""
     if params.train.named:
         return Candidate.of(params.train)
-    recipes, left_out = search_spaces.fitting(params.train.recipe, rows=total)
+    recipes, left_out = fitting_recipes(params.train.recipe, rows=total)
     for line in left_out:
         progress(line)
-    spaces = search_spaces.spaces(recipes, schema)
-    candidates = [search_spaces.default(recipe, space) for recipe, space in spaces.items()]
+    spaces = search_spaces(recipes, schema)
+    candidates = [default_candidate(recipe, space) for recipe, space in spaces.items()]
     folds = trials.validation_folds(len(before), share=trials.SIZES.validation_share, folds=trials.SIZES.folds)
     metric = resolve(params.gate.metric, schema.target.task)
     table = Table(before, schema, folds, metric, params.statistics.seed, 0, params.gate.quantile)

@@ -9,7 +9,7 @@ from releve.core.params import Params
 from releve.domain.backtest.jobs import Bench, Done, Job, work
 from releve.domain.backtest.walk_forward import Course, course
 from releve.domain.schema.schema import Schema
-from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.recipes import Candidate
 from tests.tables import make_params
 
 ROWS, NOISE = 800, 0.1

@@ -8,7 +8,7 @@ parameter (`multivariate=False`), which is what a space where each recipe has it
 from collections.abc import Mapping
 from typing import Any
 
-from releve.domain.training.search_spaces import Candidate, Number, Space, from_parameters, parameters_of
+from releve.domain.training.recipes import Candidate, Number, Space, from_parameters, parameters_of
 
 RECIPE = "recipe"
 STARTUP_TRIALS = 10  # scored candidates, defaults included, before the model of the scores is asked

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from releve.adapters.files import write_bytes, write_parquet
 from releve.domain.training.learning import answer, learn, window
-from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.recipes import Candidate
 from tasks.pipeline.stage import Stage, run
 from tasks.places import POSITION
 

@@ -14,9 +14,9 @@ from releve.adapters.search import Search
 from releve.core.errors import BadInput
 from releve.core.params import Compute, Tune
 from releve.domain.evaluation.metrics import METRICS, resolve
-from releve.domain.training import search_spaces, trials
+from releve.domain.training import trials
 from releve.domain.training.learning import AUTO_BATCHES, better_window, folds_before, window
-from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
 from releve.domain.training.trials import SIZES, Score, SearchSizes, Table, Trial, try_candidate, validation_folds
 from tasks.pipeline.stage import Stage, run
 
@@ -134,7 +134,7 @@ def _recipes(stage: Stage, *, rows: int) -> tuple[str, ...]:
     train = stage.params.train
     if train.named:
         return (train.named,)
-    recipes, left_out = search_spaces.fitting(train.recipe, rows=rows)
+    recipes, left_out = fitting_recipes(train.recipe, rows=rows)
     for line in left_out:
         print(line)
     if not recipes:
@@ -147,14 +147,14 @@ def _recipes(stage: Stage, *, rows: int) -> tuple[str, ...]:
 
 def _first(stage: Stage, recipes: tuple[str, ...]) -> Iterator[Proposal]:
     """What is tried before anything is searched for: the champion's recipe, the one named, each recipe's defaults."""
-    spaces = search_spaces.spaces(recipes, stage.schema)
+    spaces = search_spaces(recipes, stage.schema)
     champion = _champion(stage)
     if champion and champion.recipe in recipes:
         yield trials.CHAMPION, champion
     if stage.params.train.named:
         yield trials.PARAMS, _params_candidate(stage)
     for recipe, space in spaces.items():
-        yield trials.DEFAULTS, search_spaces.default(recipe, space)
+        yield trials.DEFAULTS, default_candidate(recipe, space)
 
 
 def _params_candidate(stage: Stage) -> Candidate:
@@ -177,7 +177,7 @@ def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], 
     changes nothing. The clock is looked at between rounds: it may end a search early, and changes no score.
     """
     found, started = Found(), clock()
-    spaces = search_spaces.spaces(plan.recipes, plan.table.schema)
+    spaces = search_spaces(plan.recipes, plan.table.schema)
     searcher = Search(spaces, sign=METRICS[plan.table.metric].sign, seed=plan.table.seed)
     waiting = _distinct(plan.first)
     with open_workers(try_candidate, plan.table, address=plan.compute.address, workers=plan.compute.workers) as workers:

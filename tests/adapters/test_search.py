@@ -3,10 +3,11 @@ import math
 import pytest
 
 from releve.adapters.search import STARTUP_TRIALS, Search
-from releve.domain.training.search_spaces import CLASS_SPACES, Candidate, default, parameters_of
+from releve.domain.training.recipes import RECIPES as KNOWN
+from releve.domain.training.recipes import Candidate, default_candidate, parameters_of
 
 RECIPES = ("linear", "hist_gradient_boosting", "svm")
-SPACES = {recipe: CLASS_SPACES[recipe] for recipe in RECIPES}
+SPACES = {recipe: KNOWN[recipe].class_space for recipe in RECIPES}
 
 
 def worth(candidate: Candidate) -> float:
@@ -50,7 +51,7 @@ def test_what_scores_well_is_asked_for_more(sign: int) -> None:
 def test_a_candidate_brought_along_is_learned_from() -> None:
     first, second = Search(SPACES, sign=1, seed=7), Search(SPACES, sign=1, seed=7)
     for recipe in RECIPES * 4:
-        second.tell(default(recipe, SPACES[recipe]), float(recipe == "svm"))
+        second.tell(default_candidate(recipe, SPACES[recipe]), float(recipe == "svm"))
 
     without, informed = ([search.ask().recipe for _ in range(20)] for search in (first, second))
 

@@ -7,7 +7,7 @@ import yaml
 
 from releve.core.errors import BadInput
 from releve.core.params import known_keys, merge, parse
-from releve.domain.training.search_spaces import SIMPLEST_FIRST
+from releve.domain.training.recipes import RECIPES
 from tests.tables import ROOT, base_params, make_params
 
 
@@ -113,7 +113,7 @@ def test_recipes_are_one_by_name_a_list_to_choose_among_or_all():
     assert make_params(train={"recipe": "svm"}).train.named == "svm"
     assert make_params(train={"recipe": ["svm", "linear"]}).train.recipe == ("svm", "linear")
     assert make_params(train={"recipe": ["svm", "linear"]}).train.named is None
-    assert make_params().train.recipe == SIMPLEST_FIRST
+    assert make_params().train.recipe == tuple(RECIPES)
 
 
 @pytest.mark.parametrize("value", ["SVM", "forest", "", [], ["auto"], ["forest"], None, {"svm": 1}])

@@ -6,7 +6,7 @@ import yaml
 from releve.adapters.files import read_params, read_schema
 from releve.core.errors import BadInput, NotFound
 from releve.domain.backtest.variants import Policy, policies
-from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.recipes import Candidate
 from releve.reporting.backtest import recommended_settings
 from tasks.backtest import backtest, choose_recipe, play, read_rows, run, write_recommended
 from tests.clusters import running_cluster

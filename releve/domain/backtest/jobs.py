@@ -27,7 +27,7 @@ from releve.domain.quality.realised import Quality
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
 from releve.domain.training.learning import REFERENCE_ROWS, answer, learn
-from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.recipes import Candidate
 from releve.domain.trigger import cadence
 from releve.domain.trigger.cadence import Payoff
 

@@ -11,7 +11,7 @@ from releve.core.params import Params
 from releve.domain.backtest.jobs import Bench
 from releve.domain.evaluation.metrics import resolve
 from releve.domain.schema.schema import BATCH, Schema
-from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.recipes import Candidate
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,8 @@ from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.schema.target import REGRESSION
-from releve.domain.training.pipeline import CALIBRATION_FOLDS, build, model_frame
-from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.pipeline import build, model_frame
+from releve.domain.training.recipes import RECIPES, Candidate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ def learn(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, *, seed: i
     """A fitted pipeline. Raises BadInput when the rows hold too few labels, or the recipe knows no such option."""
     labels = rows[schema.target.name]
     if schema.target.task != REGRESSION:
-        _check_labels(labels.tolist(), schema, calibrated=candidate.recipe == "svm")
+        _check_labels(labels.tolist(), schema, needed=RECIPES[candidate.recipe].least_per_class)
     pipeline = build(schema, recipe=candidate.recipe, scale=candidate.scale, options=dict(candidate.options), seed=seed)
     # Where all texts are alike, the decomposition divides what it explains of their variance by nothing: nobody reads
     # that share.
@@ -79,9 +79,8 @@ def _with_values(features: "pd.DataFrame") -> "pd.DataFrame":
     return features.assign(**dict.fromkeys(empty, 0.0))
 
 
-def _check_labels(labels: list[Any], schema: Schema, *, calibrated: bool) -> None:
+def _check_labels(labels: list[Any], schema: Schema, *, needed: int) -> None:
     counts = {label: labels.count(label) for label in set(labels)}
-    needed = CALIBRATION_FOLDS if calibrated else 1
     rare = {label: count for label, count in counts.items() if count < needed}
     if len(counts) < 2 or rare:
         found = ", ".join(f"{label}: {count}" for label, count in sorted(counts.items(), key=str))

@@ -94,7 +94,9 @@ def _numbers(schema: Schema, recipe: str, scale: str) -> Any:
     from releve.domain.training.transformers import BoundedScaler
 
     steps: list[Any] = []
-    if not RECIPES[recipe].knows_missing and any(schema.column(name).nullable for name in schema.numbers + schema.dates):
+    if not RECIPES[recipe].knows_missing and any(
+        schema.column(name).nullable for name in schema.numbers + schema.dates
+    ):
         steps.append(SimpleImputer(strategy="median", keep_empty_features=True))
     if scale == "standard" and RECIPES[recipe].scaled:
         steps.append(BoundedScaler())

@@ -80,7 +80,9 @@ class Candidate:
 
     def __str__(self) -> str:
         shown = [f"{name}={_short(value)}" for name, value in sorted(self.options.items())]
-        return " ".join([self.recipe, *shown, *(["unscaled"] if self.scale == "none" and RECIPES[recipe].scaled else [])])
+        return " ".join(
+            [self.recipe, *shown, *(["unscaled"] if self.scale == "none" and RECIPES[self.recipe].scaled else [])]
+        )
 
 
 MakeEstimator = Callable[[dict[str, Any], int], Any]  # options and seed to an unfitted estimator
@@ -219,9 +221,7 @@ RECIPES: dict[str, Recipe] = {
         _forest("RandomForestClassifier"), _forest("RandomForestRegressor"), _FOREST, _VALUE_FOREST
     ),
     "extra_trees": Recipe(_forest("ExtraTreesClassifier"), _forest("ExtraTreesRegressor"), _FOREST, _VALUE_FOREST),
-    "svm": Recipe(
-        _svc, _svr, _MACHINE, _MACHINE, scaled=True, max_rows=5_000, least_per_class=CALIBRATION_FOLDS
-    ),
+    "svm": Recipe(_svc, _svr, _MACHINE, _MACHINE, scaled=True, max_rows=5_000, least_per_class=CALIBRATION_FOLDS),
     "k_neighbors": Recipe(
         _k_neighbors("KNeighborsClassifier"),
         _k_neighbors("KNeighborsRegressor"),
@@ -240,7 +240,7 @@ TEXT_SPACE: Space = {  # of every recipe, where the table has texts
 }
 
 
-def spaces(recipes: tuple[str, ...], schema: Schema) -> dict[str, Space]:
+def search_spaces(recipes: tuple[str, ...], schema: Schema) -> dict[str, Space]:
     """The space of each of `recipes`, for the task of the schema's target and the types of its columns."""
     texts = TEXT_SPACE if schema.texts else {}
     is_value = schema.target.task == REGRESSION
@@ -248,7 +248,7 @@ def spaces(recipes: tuple[str, ...], schema: Schema) -> dict[str, Space]:
     return {name: {**space, **texts} for name, space in known.items()}
 
 
-def default(recipe: str, space: Space) -> Candidate:
+def default_candidate(recipe: str, space: Space) -> Candidate:
     """The recipe with every parameter at its default."""
     return from_parameters(recipe, {name: parameter.default for name, parameter in space.items()}, space)
 
@@ -267,7 +267,7 @@ def parameters_of(candidate: Candidate, space: Space) -> dict[str, Value] | None
     return {name: set_by_hand.get(name, parameter.default) for name, parameter in space.items()}
 
 
-def fitting(recipes: tuple[str, ...], *, rows: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def fitting_recipes(recipes: tuple[str, ...], *, rows: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Those of `recipes` that learn from so many rows in bearable time, and a sentence for every other one."""
     limits = {name: RECIPES[name].max_rows for name in recipes}
     small = {name: limit for name, limit in limits.items() if limit is not None and rows > limit}

@@ -18,7 +18,7 @@ from releve.domain.evaluation.metrics import METRICS, score
 from releve.domain.evaluation.rolling_origin import Fold, numbered
 from releve.domain.schema.schema import Schema
 from releve.domain.training.learning import answer, learn, window
-from releve.domain.training.search_spaces import SIMPLEST_FIRST, Candidate
+from releve.domain.training.recipes import RECIPES, Candidate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,4 +157,4 @@ def _figure(trial: Trial) -> float:
 
 
 def _complexity(trial: Trial) -> int:
-    return SIMPLEST_FIRST.index(trial.candidate.recipe)
+    return list(RECIPES).index(trial.candidate.recipe)

@@ -21,7 +21,8 @@ from releve.core.errors import NotFound
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.validation import check_frame
-from releve.domain.training.pipeline import CLASSIFIERS, build, model_frame
+from releve.domain.training.pipeline import build, model_frame
+from releve.domain.training.recipes import RECIPES
 from tests.mixed_tables import MIXES, mixed_table, small_options
 from tests.tables import shop_row, shop_rows, shop_schema
 
@@ -58,7 +59,7 @@ def packed(folder, *, runtime="sklearn", recipe="linear"):
     return folder
 
 
-@pytest.mark.parametrize("recipe", CLASSIFIERS)
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_scikit_learn_answers_as_the_exported_model_does(recipe, tmp_path):
     native = load(packed(tmp_path / "native", recipe=recipe), tag="shop:one")
     exported = load(packed(tmp_path / "exported", runtime="onnx", recipe=recipe), tag="shop:two")
@@ -105,7 +106,7 @@ def test_a_digest_that_does_not_match_is_refused_before_anything_is_read(tmp_pat
         load(tmp_path, tag="shop:one", digest="0" * 64)
 
 
-@pytest.mark.parametrize("recipe", CLASSIFIERS)
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("kinds", MIXES.values(), ids=MIXES)
 def test_every_recipe_task_and_mix_of_columns_is_kept_without_a_foreign_type(recipe, task, kinds, tmp_path):
@@ -123,7 +124,7 @@ def test_no_type_is_trusted_that_no_recipe_needs():
     needed = set()
     for task in TASKS:
         schema, frame = mixed_table(task, MIXES["all"], rows=60)
-        for recipe in CLASSIFIERS:
+        for recipe in RECIPES:
             needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(learned(recipe, schema, frame))))
 
     assert needed == TRUSTED_TYPES

@@ -10,7 +10,8 @@ from releve.adapters.models.onnx_export import ONNX, SKLEARN, TEXT_REASON, expor
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
-from releve.domain.training.pipeline import CLASSIFIERS, MOST_CATEGORIES, TREES, build, model_frame
+from releve.domain.training.pipeline import MOST_CATEGORIES, build, model_frame
+from releve.domain.training.recipes import RECIPES
 from tests.mixed_tables import MIXES, mixed_table, small_options
 from tests.tables import SHOP_TABLE, shop_rows, shop_schema
 
@@ -34,7 +35,7 @@ def fitted(recipe="linear", *, schema=None, frame=None, scale="standard", **opti
     return learned(pipeline, schema, accepted(schema=schema) if frame is None else frame)
 
 
-@pytest.mark.parametrize("recipe", CLASSIFIERS)
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("task", TASKS)
 def test_every_recipe_is_exported_for_every_task_and_answers_alike_on_hard_rows_too(recipe, task):
     schema, frame = mixed_table(task, TABULAR, colours=[f"colour {number}" for number in range(MOST_CATEGORIES + 20)])
@@ -46,7 +47,7 @@ def test_every_recipe_is_exported_for_every_task_and_answers_alike_on_hard_rows_
     assert (exported.runtime, exported.reason) == (ONNX, None)
 
 
-@pytest.mark.parametrize("recipe", CLASSIFIERS)
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_unscaled_numbers_are_exported_too(recipe):
     frame = accepted()
 
@@ -147,7 +148,7 @@ def test_the_gap_itself_is_allowed_and_anything_below_it_is_not(task):
     assert " of 150 rows" in parity_problem(exported, pipeline, schema, frame, tolerance=gap / 1e6)
 
 
-@pytest.mark.parametrize("recipe", CLASSIFIERS)
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_the_same_pipeline_gives_the_same_bytes_in_every_process(recipe):
     import onnx
 
@@ -169,7 +170,7 @@ def test_the_export_takes_the_blocks_of_the_schema_and_gives_probabilities():
     assert "probabilities" in [each.name for each in session.get_outputs()]
 
 
-@pytest.mark.parametrize("recipe", TREES)
+@pytest.mark.parametrize("recipe", [name for name, recipe in RECIPES.items() if not recipe.scaled])
 def test_a_tree_answers_alike_on_continuous_numbers_where_every_threshold_is_a_value(recipe):
     schema = Schema.from_dict(
         {"target": {"name": "y", "classes": [0, 1]}, "columns": {f"x{n}": {"type": "number"} for n in range(4)}}

@@ -9,7 +9,7 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.importance import STRONGEST, permutation_importances
 from releve.domain.training.learning import learn
-from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.recipes import Candidate
 from tests.tables import rentals_rows, rentals_schema, shop_rows, shop_schema
 
 BOOTSTRAP = BootstrapConfig(confidence=0.95, resamples=200, block=1, seed=7)

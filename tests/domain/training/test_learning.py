@@ -7,7 +7,7 @@ from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.learning import VALUE, answer, better_window, folds_before, learn, window
-from releve.domain.training.search_spaces import Candidate
+from releve.domain.training.recipes import Candidate
 from tests.tables import SHOP_TABLE, shop_rows, shop_schema
 from tests.values import priced_rows, priced_schema
 

@@ -5,7 +5,8 @@ from releve.core.errors import BadInput
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
-from releve.domain.training.pipeline import CLASSIFIERS, MOST_CATEGORIES, REGRESSORS, build, model_frame
+from releve.domain.training.pipeline import MOST_CATEGORIES, build, model_frame
+from releve.domain.training.recipes import RECIPES
 from tests.mixed_tables import MIXES, mixed_rows, mixed_schema, mixed_table, small_options
 from tests.tables import SHOP_TABLE, shop_rows, shop_schema
 
@@ -28,7 +29,7 @@ def shop(rows=120, *, recipe="linear", scale="standard", **options):
     return fitted(recipe, schema, check_frame(schema, shop_rows(rows)).accepted, scale=scale, **options)
 
 
-@pytest.mark.parametrize("recipe", CLASSIFIERS)
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("task", TASKS)
 def test_every_recipe_learns_every_type_of_column_for_every_task(recipe, task):
     schema, frame = mixed_table(task, MIXES["all"], rows=400)
@@ -45,7 +46,7 @@ def test_every_recipe_learns_every_type_of_column_for_every_task(recipe, task):
         assert right.mean() > 1.4 / len(schema.target.classes)
 
 
-@pytest.mark.parametrize("recipe", CLASSIFIERS)
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("kinds", MIXES.values(), ids=MIXES)
 def test_every_mix_of_columns_is_learned_with_missing_values(recipe, kinds):
     schema, frame = mixed_table("binary", kinds)
@@ -55,7 +56,7 @@ def test_every_mix_of_columns_is_learned_with_missing_values(recipe, kinds):
     assert np.isfinite(answers).all()
 
 
-@pytest.mark.parametrize("recipe", CLASSIFIERS)
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("task", TASKS)
 def test_the_same_seed_gives_the_same_answers(recipe, task):
     schema, frame = mixed_table(task, MIXES["all"])
@@ -72,11 +73,7 @@ def test_another_seed_is_another_forest():
     assert not (first == second).all()
 
 
-def test_both_kinds_of_task_have_the_same_recipes():
-    assert tuple(CLASSIFIERS) == tuple(REGRESSORS)
-
-
-@pytest.mark.parametrize("recipe", CLASSIFIERS)
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("task", TASKS)
 def test_an_option_that_the_estimator_does_not_have_is_refused_by_name(recipe, task):
     with pytest.raises(BadInput, match=r"train\.options has depht, which \w+ does not know; it knows .*"):
@@ -170,7 +167,7 @@ def test_a_column_without_a_single_number_does_not_stop_it():
     assert np.isfinite(asked(fitted("linear", schema, frame), schema, frame)).all()
 
 
-@pytest.mark.parametrize("recipe", CLASSIFIERS)
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_an_unseen_category_is_no_error(recipe):
     schema, frame = mixed_table("binary", MIXES["categories"])
 

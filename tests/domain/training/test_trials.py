@@ -5,7 +5,7 @@ import pytest
 from releve.core.errors import BadInput
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.validation import check_frame
-from releve.domain.training.search_spaces import SIMPLEST_FIRST, Candidate
+from releve.domain.training.recipes import RECIPES, Candidate
 from releve.domain.training.trials import (
     DEFAULTS,
     MIN_ROWS,
@@ -176,9 +176,7 @@ def test_of_equal_scores_the_simpler_recipe_wins_and_then_the_earlier():
 
 
 def test_every_recipe_has_a_place_among_the_simple_ones():
-    assert {best([trial(1, 0.5, recipe)], metric="accuracy").candidate.recipe for recipe in SIMPLEST_FIRST} == set(
-        SIMPLEST_FIRST
-    )
+    assert {best([trial(1, 0.5, recipe)], metric="accuracy").candidate.recipe for recipe in RECIPES} == set(RECIPES)
 
 
 def test_a_search_in_which_all_fail_says_why():

@@ -15,7 +15,7 @@ from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
-from releve.domain.training.search_spaces import CLASS_SPACES, LARGEST_TABLE, Candidate, default
+from releve.domain.training.recipes import RECIPES, Candidate, default_candidate
 from releve.domain.training.trials import DEFAULTS, SearchSizes, Table, try_candidate, validation_folds
 from tasks.pipeline.stage import Stage
 from tasks.pipeline.train import train
@@ -78,7 +78,7 @@ def make_plan(
     rows = check_frame(schema, shop_rows(160)).accepted.assign(_batch="a")
     params = make_params(tune={"trials": trials, "seconds": seconds}, compute={"workers": workers})
     recipes = ("linear", "k_neighbors", *(("hist_gradient_boosting",) if boosted else ()))
-    first = tuple((DEFAULTS, default(recipe, CLASS_SPACES[recipe])) for recipe in recipes)
+    first = tuple((DEFAULTS, default_candidate(recipe, RECIPES[recipe].class_space)) for recipe in recipes)
     table = Table(rows, schema, validation_folds(160, share=0.4, folds=2), "log_loss", 7, last_batches=0)
     return Plan(table, recipes, first, params.tune, params.compute, together)
 
@@ -150,7 +150,7 @@ def test_the_search_looks_at_the_newest_rows_only(tmp_path: Path) -> None:
 def test_a_recipe_has_to_bear_the_rows_it_is_fitted_on_in_the_end_not_only_those_of_the_search(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = LARGEST_TABLE["svm"] + 1
+    rows = RECIPES["svm"].max_rows + 1
     stage = make_stage(tmp_path, rows=shop_rows(rows), tune={"trials": 2}, train={"recipe": ["linear", "svm"]})
 
     found = tuned(stage, rows=80)

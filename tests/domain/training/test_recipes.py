@@ -1,56 +1,55 @@
 import pytest
 
 from releve.domain.schema.schema import Schema
-from releve.domain.training.pipeline import CLASSIFIERS, TEXT_OPTIONS, build
-from releve.domain.training.search_spaces import (
-    CLASS_SPACES,
-    LARGEST_TABLE,
-    SIMPLEST_FIRST,
+from releve.domain.training.pipeline import TEXT_OPTIONS, build
+from releve.domain.training.recipes import (
+    RECIPES,
     TEXT_SPACE,
-    VALUE_SPACES,
     Candidate,
     Choice,
     Number,
-    default,
-    fitting,
+    default_candidate,
+    fitting_recipes,
     from_parameters,
     parameters_of,
-    spaces,
+    search_spaces,
 )
 from tests.tables import SHOP_TABLE, shop_schema
 from tests.values import priced_schema
 
 VALUES = priced_schema()
 TEXTS = Schema.from_dict({**SHOP_TABLE, "columns": {**SHOP_TABLE["columns"], "words": {"type": "text"}}})
-TASKS = [pytest.param(shop_schema(), CLASS_SPACES, id="classes"), pytest.param(VALUES, VALUE_SPACES, id="values")]
+SPACES = [
+    pytest.param(shop_schema(), {name: recipe.class_space for name, recipe in RECIPES.items()}, id="classes"),
+    pytest.param(VALUES, {name: recipe.value_space for name, recipe in RECIPES.items()}, id="values"),
+]
 
 
-@pytest.mark.parametrize(("schema", "known"), TASKS)
+@pytest.mark.parametrize(("schema", "known"), SPACES)
 def test_every_recipe_has_a_space_for_every_task(schema, known):
-    assert spaces(SIMPLEST_FIRST, schema) == known
-    assert sorted(known) == sorted(SIMPLEST_FIRST) == sorted(CLASSIFIERS)
+    assert search_spaces(RECIPES, schema) == known
 
 
-@pytest.mark.parametrize("recipe", SIMPLEST_FIRST)
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_a_table_with_texts_has_their_options_too(recipe):
-    space = spaces((recipe,), TEXTS)[recipe]
+    space = search_spaces((recipe,), TEXTS)[recipe]
 
-    assert set(space) == {*CLASS_SPACES[recipe], *TEXT_SPACE} == {*CLASS_SPACES[recipe], *TEXT_OPTIONS}
-    assert {name: default(recipe, space).options[name] for name in TEXT_SPACE} == TEXT_OPTIONS
-    build(TEXTS, **default(recipe, space).as_dict(), seed=7)
+    assert set(space) == {*RECIPES[recipe].class_space, *TEXT_SPACE} == {*RECIPES[recipe].class_space, *TEXT_OPTIONS}
+    assert {name: default_candidate(recipe, space).options[name] for name in TEXT_SPACE} == TEXT_OPTIONS
+    build(TEXTS, **default_candidate(recipe, space).as_dict(), seed=7)
 
 
-@pytest.mark.parametrize(("schema", "known"), TASKS)
-@pytest.mark.parametrize("recipe", SIMPLEST_FIRST)
+@pytest.mark.parametrize(("schema", "known"), SPACES)
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_the_defaults_of_a_recipe_are_a_point_of_its_space_that_can_be_built(schema, known, recipe):
-    found = default(recipe, known[recipe])
+    found = default_candidate(recipe, known[recipe])
 
     assert parameters_of(found, known[recipe]) == {name: parameter.default for name, parameter in known[recipe].items()}
     build(schema, **found.as_dict(), seed=7)
 
 
-@pytest.mark.parametrize(("schema", "known"), TASKS)
-@pytest.mark.parametrize("recipe", SIMPLEST_FIRST)
+@pytest.mark.parametrize(("schema", "known"), SPACES)
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_every_end_of_every_parameter_can_be_built(schema, known, recipe):
     for name, parameter in known[recipe].items():
         for value in parameter.values if isinstance(parameter, Choice) else (parameter.low, parameter.high):
@@ -76,12 +75,12 @@ def test_a_parameter_holds_its_ends_and_not_what_is_beyond_them(parameter, insid
 def test_an_option_that_a_candidate_leaves_out_stands_at_its_default():
     by_hand = Candidate("svm", "none", {"gamma": 0.001})
 
-    assert parameters_of(by_hand, CLASS_SPACES["svm"]) == {"C": 1.0, "gamma": 0.001, "scale": "none"}
+    assert parameters_of(by_hand, RECIPES["svm"].class_space) == {"C": 1.0, "gamma": 0.001, "scale": "none"}
 
 
 @pytest.mark.parametrize("options", [{"gamma": 0.5}, {"kernel": "linear"}, {"C": 1e6}])
 def test_a_candidate_with_an_option_that_is_not_searched_lies_outside(options):
-    assert parameters_of(Candidate("svm", "standard", options), CLASS_SPACES["svm"]) is None
+    assert parameters_of(Candidate("svm", "standard", options), RECIPES["svm"].class_space) is None
 
 
 def test_a_candidate_survives_json():
@@ -91,16 +90,16 @@ def test_a_candidate_survives_json():
 
 
 def test_a_parameter_has_six_digits():
-    found = from_parameters("linear", {"C": 0.123456789}, CLASS_SPACES["linear"])
+    found = from_parameters("linear", {"C": 0.123456789}, RECIPES["linear"].class_space)
 
     assert found.options == {"C": 0.123457}
 
 
 def test_a_recipe_whose_cost_explodes_is_left_out_of_a_large_table_and_says_so():
-    most = LARGEST_TABLE["svm"]
+    most = RECIPES["svm"].max_rows
 
-    assert fitting(("linear", "svm"), rows=most) == (("linear", "svm"), ())
-    recipes, told = fitting(("linear", "svm"), rows=most + 1)
+    assert fitting_recipes(("linear", "svm"), rows=most) == (("linear", "svm"), ())
+    recipes, told = fitting_recipes(("linear", "svm"), rows=most + 1)
     assert recipes == ("linear",)
     assert told == (f"svm is left out: {most + 1} rows, it learns from {most} at most",)
 
