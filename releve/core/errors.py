@@ -6,6 +6,7 @@ message and exits with `exit_code` (`run_command`), HTTP answers with `status` a
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,6 +87,7 @@ REFUSALS = {
 }  # what a person can do, by what the system answers
 SQLITE = {"database or disk is full": errno.ENOSPC, "attempt to write a readonly database": errno.EROFS}
 AMBIGUOUS = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG)  # of another program: no fault of the disk
+DENIED = (errno.EACCES, errno.EPERM)  # networks and services print the same words: only the system's own form counts
 SAID_BY_OTHERS = {os.strerror(code): code for code in (*NO_ROOM, *REFUSALS) if code not in AMBIGUOUS} | SQLITE
 
 
@@ -103,10 +105,11 @@ def storage_error(error: BaseException, path: Path | None = None) -> ReleveError
 
 
 def storage_refusal(printed: str) -> ReleveError | None:
-    """The same for what another program printed before it ended."""
-    for line in printed.splitlines():
+    """Find the same in what another program printed before it ended; its warnings did not end it."""
+    for line in (line for line in printed.splitlines() if not line.lower().lstrip().startswith("warning")):
         for words, code in SAID_BY_OTHERS.items():
-            if words in line:
+            by_system = rf"\[errno {code}\]|\(os error {code}\)|: {re.escape(words)}[.'\"]?$"  # Python, Rust, C
+            if re.search(by_system, line, re.IGNORECASE) if code in DENIED else words in line:
                 return _refusal(code, "", said=line.strip()[:MOST_LETTERS])
     return None
 

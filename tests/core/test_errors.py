@@ -65,8 +65,29 @@ def test_what_another_program_printed_is_understood(code, kind, cure):
     assert "fatal: cannot write '/a/b'" in str(found) and "\n" not in str(found)
 
 
-def test_what_no_disk_refused_is_not_taken_for_it():
-    assert storage_refusal("error: the column 'price' is missing") is None
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ERROR: unexpected error - [Errno 13] Permission denied: '/a/b'",
+        "thread panicked: Permission denied (os error 13)",
+        "fatal: Unable to create '/a/index.lock': Permission denied",
+    ],
+)
+def test_a_denied_file_is_known_by_the_form_that_the_system_gives_it(line):
+    assert isinstance(storage_refusal(line), StorageRefused)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "error: the column 'price' is missing",
+        "git@example.org: Permission denied (publickey).",
+        "Permission denied to push to bucket rows: ask its owner",
+        "warning: unable to access '/root/.config/git/attributes': Permission denied",
+    ],
+)
+def test_what_no_disk_refused_is_not_taken_for_it(line):
+    assert storage_refusal(line) is None
 
 
 def end_of(code: str, **streams) -> "subprocess.CompletedProcess[str]":
