@@ -7,14 +7,20 @@ from typing import Any
 
 from benchmarks.drift_rivals import ADWIN_ANY, EVIDENTLY, EVIDENTLY_ANY
 from benchmarks.drift_tries import ALARM, COLUMNS, HELD, POWER_COLUMNS, POWER_ROWS, ROWS, SHIFTS, SURE, Figure
-from releve.domain.drift.verdict import BROKEN, DRIFT, INSUFFICIENT, NO_DRIFT, SUSPECTED
+from releve.domain.drift.verdict import DriftState
 from releve.domain.evaluation.intervals import Interval, share
 
 FALSE_LIMIT = 0.05  # of windows
 POWER_LIMITS = {200: 0.8, 1_000: 0.99}  # by rows of a window
 OURS = (ALARM, SURE, HELD)
 METHODS = (*OURS, EVIDENTLY_ANY, EVIDENTLY, ADWIN_ANY)
-STATES = (NO_DRIFT, SUSPECTED, DRIFT, BROKEN, INSUFFICIENT)
+STATES = (
+    DriftState.NO_DRIFT,
+    DriftState.SUSPECTED,
+    DriftState.DRIFT,
+    DriftState.BROKEN_DATA,
+    DriftState.INSUFFICIENT_DATA,
+)
 COLOURS = dict(zip(METHODS, ("#2f74a8", "#12324c", "#8a8a8a", "#d98b3a", "#b3402a", "#6a9a4a"), strict=True))
 SHORT = {10_000: "10k", 1_000: "1k"}
 

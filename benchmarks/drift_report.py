@@ -3,8 +3,8 @@
     python -m benchmarks.drift_report                # 50 columns, a million rows a side, three scenarios
     python -m benchmarks.drift_report 100000 20      # rows a side, and scenarios
 
-Each scenario is looked at by tasks.monitoring.drift.look_for_drift: the verdict, Evidently's report, and the page. The
-first look pays for the imports. Memory is what the process held at most (VmHWM, so Linux only) above what it held with
+Each scenario goes through tasks.monitoring.monitor.compare_and_report: the verdict, Evidently's report, the page. The
+first run pays for the imports. Memory is what the process held at most (VmHWM, so Linux only) above what it held with
 the data made.
 """
 
@@ -19,8 +19,8 @@ import pandas as pd
 from benchmarks.drift_worlds import KINDS, schema_of
 from releve.adapters.drift_report import ReportSubject
 from releve.adapters.files import read_params
-from releve.domain.drift.verdict import NO_DRIFT
-from tasks.monitoring.drift import look_for_drift
+from releve.domain.drift.verdict import DriftState
+from tasks.monitoring.monitor import compare_and_report
 
 COLUMNS, ROWS, SCENARIOS = 50, 1_000_000, 3
 LIMIT_SECONDS, LIMIT_MB = 15, 500
@@ -44,8 +44,8 @@ def main(rows: int, scenarios: int) -> None:
             started = time.process_time()
             folder = Path(room) / f"scenario_{number}" / "20260101T000000.000000Z"
             subject = ReportSubject(folder.parent.name, "", "2026-01-01T00:00:00+00:00", None, None)
-            verdict = look_for_drift(
-                reference, current, schema, params, subject=subject, before=NO_DRIFT, folder=folder
+            verdict = compare_and_report(
+                reference, current, schema, params, subject=subject, before=DriftState.NO_DRIFT, folder=folder
             )
             print(
                 f"scenario {number + 1}: {verdict.state}, {time.process_time() - started:.1f} s CPU, "

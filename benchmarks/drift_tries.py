@@ -12,7 +12,7 @@ from benchmarks.drift_rivals import rivals
 from benchmarks.drift_worlds import MADE, MIXED, NORMAL, REFERENCE, RESAMPLED, Columns, draw, schema_of
 from releve.adapters.compute import open_workers
 from releve.core.params import Monitor
-from releve.domain.drift.verdict import ALARMS, BROKEN, DRIFT, NO_DRIFT, compare
+from releve.domain.drift.verdict import ALARMS, DriftState, compare
 from releve.domain.evaluation.intervals import Interval, share
 
 COLUMNS, ROWS = (10, 50, 200), (200, 1_000, 10_000)
@@ -94,14 +94,14 @@ def tried(setup: Setup, item: tuple[Cell, int]) -> dict[str, list[bool]]:
     cell, number = item
     random = np.random.default_rng([SEED, number, *cell.world.encode(), cell.columns, cell.rows])
     look = draw(cell.world, setup.tables, random, columns=cell.columns, rows=cell.rows, shift=cell.shift)
-    state, states = NO_DRIFT, []
+    state, states = DriftState.NO_DRIFT, []
     for window in look.windows:
-        state = compare(look.reference, window, look.schema, setup.params, before=state).state
+        state = compare(look.reference, window, look.schema, setup.params, before=state).verdict.state
         states.append(state)
     found = {
         ALARM: [state in ALARMS for state in states],  # memory makes drift of a suspicion, and no alarm of none
-        SURE: [states[-1] == DRIFT],
-        HELD: [state == BROKEN for state in states],
+        SURE: [states[-1] == DriftState.DRIFT],
+        HELD: [state == DriftState.BROKEN_DATA for state in states],
     }
     for rival in rivals() if setup.beside else ():
         said = rival(look.reference, look.windows[0], look.schema)
@@ -115,11 +115,11 @@ def in_order(name: str, table: Columns, params: Monitor) -> Iterator[dict[str, A
     schema, third = schema_of(frame), len(frame) // OLDEST
     for rows in POWER_ROWS:
         for kind in (FIXED, MOVING):
-            state, states = NO_DRIFT, []
+            state, states = DriftState.NO_DRIFT, []
             for start in range(third, len(frame) - rows + 1, rows):
                 reference = frame.iloc[:third] if kind == FIXED else frame.iloc[max(0, start - REFERENCE) : start]
                 window = frame.iloc[start : start + rows].reset_index(drop=True)
-                state = compare(reference.reset_index(drop=True), window, schema, params, before=state).state
+                state = compare(reference.reset_index(drop=True), window, schema, params, before=state).verdict.state
                 states.append(state)
             counted = Counter(states)
             yield {"table": name, "rows": rows, "reference": kind, "windows": len(states), **counted}

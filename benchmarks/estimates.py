@@ -28,7 +28,7 @@ from releve.domain.schema.target import REGRESSION
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.learning import answer, learn
 from releve.domain.training.recipes import Candidate
-from tests.rules.test_estimates import HARD, SCHEMAS, answered, task_of
+from tests.domain.quality.test_estimate import HARD, SCHEMAS, answered, task_of
 
 HOLDOUT, WINDOW, TRIES = 300, 300, 200
 LEARNED, KEPT = 0.1, 0.05  # shares of a table: the oldest rows, and the holdout after them

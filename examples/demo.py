@@ -190,6 +190,7 @@ def live_table(
 def take_turn(number: int, table: pd.DataFrame, service: ServiceCalls, story: Story) -> Turn:
     """Ask, wait for the labels, let the loop look at it."""
     from flows.lifecycle import lifecycle
+    from tasks.monitoring.monitor import drift_page
 
     labels = table["digit"].tolist()
     answers = service.predict(table.drop(columns="digit").to_dict("records"))
@@ -197,8 +198,8 @@ def take_turn(number: int, table: pd.DataFrame, service: ServiceCalls, story: St
     done = lifecycle(SCENARIO)
 
     right = sum(answer.label == label for answer, label in zip(answers, labels, strict=True))
-    if done.seen.html:
-        story.reports.append(done.seen.html)
+    if page := drift_page(Settings.from_environ(os.environ, cwd=Path.cwd()), done.seen):
+        story.reports.append(page)
     story.retrainings += done.challenger is not None
     if done.released:
         story.champions.append(done.released.release.model)

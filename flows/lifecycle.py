@@ -12,8 +12,9 @@ from flows.monitor import monitor_champion
 from flows.publish import publish, update_page
 from flows.release import put_into_service
 from flows.retrain import challenge, final_state, harvest_and_ingest
+from releve.domain.trigger.monitoring_run import MonitoringRun
+from releve.reporting.messages import describe_cause, describe_decision
 from tasks.ingestion.ingest import check_refusals
-from tasks.monitoring.monitor import Observation
 from tasks.release.release import Released
 from tasks.release.retrain import Challenger
 
@@ -22,7 +23,7 @@ from tasks.release.retrain import Challenger
 class Round:
     """One turn of the loop; what did not happen is None."""
 
-    seen: Observation
+    seen: MonitoringRun
     challenger: Challenger | None = None
     released: Released | None = None
 
@@ -40,9 +41,9 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     if not seen.decision.retrain:
         update_page(settings, scenario)
         check_refusals(waiting)
-        return Completed(message=f"{seen.model} serves on: {seen.decision.reasons[0]}", data=Round(seen))
+        return Completed(message=f"{seen.model} serves on: {describe_cause(seen.decision.causes[0])}", data=Round(seen))
     found = harvest_and_ingest(settings, scenario)
-    challenger = challenge(settings, scenario, reason="; ".join(seen.decision.reasons))
+    challenger = challenge(settings, scenario, reason="; ".join(describe_decision(seen)))
     released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
     publish(settings, scenario)
     check_refusals(waiting)

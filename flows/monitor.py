@@ -1,5 +1,7 @@
 """Monitor the champion: drift, quality, and whether a retraining is due."""
 
+from pathlib import Path
+
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.events import emit_event
@@ -8,17 +10,19 @@ from flows.context import Scenario, artifact_key, begin, resource_of, show, step
 from flows.publish import send_alerts, update_page
 from releve.core.formatting import format_score
 from releve.core.settings import Settings
-from releve.domain.drift import verdict as drift
+from releve.domain.drift.verdict import DriftState, by_effect
 from releve.domain.evaluation.intervals import Interval, format_interval
+from releve.domain.trigger.monitoring_run import MonitoringRun
+from releve.reporting.messages import describe_decision
 from tasks.monitoring import monitor as monitor_step
-from tasks.monitoring.monitor import Observation
+from tasks.monitoring.monitor import drift_page
 
 SHOWN_COLUMNS = 50  # of a wide table, the most changed first
 run_monitor = step(monitor_step.monitor, name="monitor")
 
 
 @flow(name="monitor", flow_run_name="monitor {scenario}", log_prints=True)
-def monitor(scenario: Scenario = "digits") -> Observation:
+def monitor(scenario: Scenario = "digits") -> MonitoringRun:
     """Compare the newest answers with what the champion learned from, and decide whether to retrain."""
     settings = begin(scenario)
     seen = monitor_champion(settings, scenario)
@@ -26,16 +30,16 @@ def monitor(scenario: Scenario = "digits") -> Observation:
     return seen
 
 
-def monitor_champion(settings: Settings, scenario: str) -> Observation:
+def monitor_champion(settings: Settings, scenario: str) -> MonitoringRun:
     """Monitor once, show the verdict, and report what changed to people and to Prefect."""
-    seen: Observation = run_monitor(settings, scenario)
-    show_observation(seen)
-    for reason in seen.decision.reasons:
+    seen: MonitoringRun = run_monitor(settings, scenario)
+    show_monitoring_run(seen, drift_page(settings, seen))
+    for reason in describe_decision(seen):
         print(f"{'retrain' if seen.decision.retrain else 'wait'}: {reason}")
     # Prefect starts a run where this event does not come in time: prefect.yaml, triggers
     emit_event(event="releve.monitor.completed", resource=resource_of(scenario), payload={"at": seen.at})
     send_alerts(settings, scenario)
-    if seen.drift.state == drift.DRIFT:
+    if seen.drift.state == DriftState.DRIFT:
         emit_event(
             event="releve.drift.detected",
             resource=resource_of(scenario),
@@ -49,7 +53,7 @@ def monitor_champion(settings: Settings, scenario: str) -> Observation:
     return seen
 
 
-def show_observation(seen: Observation) -> None:
+def show_monitoring_run(seen: MonitoringRun, page: Path | None) -> None:
     """Show the verdict, its reasons and its evidence, and the columns as a table."""
     from releve.reporting.blocks import FactList, ReportPage, ReportSection, TableBlock, TextBlock
 
@@ -57,7 +61,7 @@ def show_observation(seen: Observation) -> None:
         ends = "" if score is None else f" [{format_score(score.low)}, {format_score(score.high)}]"
         return "" if score is None else f"{metric} {format_score(score.value)}{ends}"
 
-    realised, estimate, age, audit = seen.quality, seen.estimate, seen.age, seen.estimate.audit
+    realised, estimate, age, audit = seen.quality, seen.estimate, seen.staleness, seen.estimate.audit
     audited = ("not yet", "") if audit is None else ("passed" if audit.passed else "failed", format_interval(audit.gap))
     evidence = (
         ("drift", seen.drift.state, f"{seen.window.rows} answers, {seen.window.labelled} of them labelled"),
@@ -68,12 +72,12 @@ def show_observation(seen: Observation) -> None:
     )
     verdict = f"{seen.drift.state}, {'retrain' if seen.decision.retrain else 'wait'}"
     blocks = (
-        TextBlock(seen.decision.reasons, points=True),
+        TextBlock(describe_decision(seen), points=True),
         TableBlock(("evidence", "state", "figures"), evidence),
-        FactList((("champion", seen.model), *([("report", str(seen.html))] if seen.html else []))),
+        FactList((("champion", seen.model), *([("report", str(page))] if page else []))),
     )
-    page = ReportPage(f"{seen.scenario}: {verdict}", "", (ReportSection("", blocks),))
-    show("monitor", seen.scenario, page, description=verdict)
+    shown = ReportPage(f"{seen.scenario}: {verdict}", "", (ReportSection("", blocks),))
+    show("monitor", seen.scenario, shown, description=verdict)
     rows = [
         {
             "column": column.name,
@@ -83,7 +87,7 @@ def show_observation(seen: Observation) -> None:
             "threshold": f"{column.threshold:.2g}",
             "drifted": "yes" if column.drifted else "",
         }
-        for column in drift.by_effect(seen.drift.columns)[:SHOWN_COLUMNS]
+        for column in by_effect(seen.drift.columns)[:SHOWN_COLUMNS]
     ]
     if rows:
         key = artifact_key("columns", seen.scenario)

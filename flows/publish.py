@@ -5,7 +5,7 @@ from prefect.events import emit_event
 from flows.context import resource_of, show, step
 from releve.core.errors import ReleveError
 from releve.core.settings import Settings
-from releve.domain.alerting.alerts import Message
+from releve.reporting.alert_messages import AlertMessage
 from tasks.monitoring import alert as alert_step
 
 send = step(alert_step.alert, name="alert")
@@ -32,12 +32,12 @@ def send_alerts(settings: Settings, scenario: str) -> None:
         print(f"{len(done.waiting)} alerts wait to be sent again: {done.away}")
 
 
-def emit(message: Message) -> None:
+def emit(message: AlertMessage) -> None:
     """Emit `releve.alert.<subject>.<state>`, for automations to act on."""
     emit_event(
         event=f"releve.alert.{message.subject}.{message.state}",
         resource=resource_of(message.scenario),
-        payload=alert_step.as_json(message),
+        payload=message.model_dump(mode="json"),
     )
 
 

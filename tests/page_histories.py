@@ -1,17 +1,22 @@
 """Histories of a scenario to make pages from: so many windows, each looked at once."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from releve.domain.drift.two_sample_tests import Change
+from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVerdict
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.quality.estimate import Audit, Estimate
+from releve.domain.quality.estimate import Audit, Estimate, NoEstimate
 from releve.domain.quality.realised import Quality, QualityState
-from releve.domain.quality.staleness import FRESH, Age
+from releve.domain.quality.staleness import ExceededLimit, Staleness
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import CHALLENGED, MONITORED, RELEASED, Event
 from releve.domain.registry.release import ExpectedPerformance, Release
+from releve.domain.trigger.monitoring_run import AnsweredWindow, MonitoringRun
+from releve.domain.trigger.policies import Cause, CauseKind
+from releve.domain.trigger.trigger import TriggerDecision
 from releve.reporting.page.history import PageEvidence
 
 SCENARIO = "shop"
@@ -49,64 +54,82 @@ def challenge_event(*, promote: bool, day: float = 0.0, model: str = MODEL, **mo
     return make_event(CHALLENGED, said, day=day)
 
 
-def drift(state: str = "no drift", *, columns: int = 2, alarms: int = 0) -> dict[str, Any]:
-    """A verdict as events keep it."""
+def drift(
+    state: DriftState | str = DriftState.NO_DRIFT, *, columns: int = 2, alarms: int | None = None
+) -> DriftVerdict:
+    """A verdict; one that compared nothing says so in its first sentence."""
+    alarms = int(state in ALARMS) if alarms is None else alarms
     found = [
-        {
-            "name": f"column {number}",
-            "method": "KS",
-            "change": {"p_value": 0.5, "effect": 0.3 if number < alarms else 0.02},
-            "threshold": 0.01,
-            "drifted": number < alarms,
-        }
+        ColumnDrift(
+            f"column {number}",
+            method="KS",
+            change=Change(0.5, 0.3 if number < alarms else 0.02),
+            threshold=0.01,
+            drifted=number < alarms,
+        )
         for number in range(columns)
     ]
-    return {"state": state, "reasons": [f"{state}!"], "rows": 200, "reference_rows": 900, "columns": found}
+    return DriftVerdict(DriftState(state), 200, 900, tuple(found), problems=(f"{state}!",))
 
 
-def make_quality(state: QualityState = QualityState.WITHIN_TOLERANCE, **changes: Any) -> dict[str, Any]:
-    """As events keep it; what is unknown has no score."""
-    score = None if state == QualityState.UNKNOWN else SCORE
-    return asdict(replace(Quality(state, 180, RELEASE.expected.score.value, score), **changes))
-
-
-def make_estimate(state: QualityState = QualityState.WITHIN_TOLERANCE, **changes: Any) -> dict[str, Any]:
-    """As events keep it; one whose audit failed has no score."""
-    failed = state == QualityState.AUDIT_FAILED
-    audit = Audit(60, 0.88, 0.87, Interval(-0.01, -0.1, 0.08), passed=not failed)
-    score = None if failed or state == QualityState.UNKNOWN else Interval(0.87, 0.8, 0.93)
-    reasons = ("the estimate lies within the expected performance",)
-    known = Estimate(state, "calibrated probabilities", "accuracy", 200, score, audit=audit, reasons=reasons)
-    return asdict(replace(known, **changes))
-
-
-def look_event(*, day: float = 0.0, retrain: bool = False, **changes: Any) -> Event:
-    """A monitoring run."""
+def make_quality(state: QualityState | str = QualityState.WITHIN_TOLERANCE, **changes: Any) -> Quality:
+    known = state != QualityState.UNKNOWN
     said = {
-        "format": 2,
+        "state": QualityState(state),
+        "metric": "accuracy",
+        "labelled": 180,
+        "expected": 0.9,
+        "score": SCORE if known else None,
+        "change": Interval(-0.02, -0.09, 0.04) if known else None,
+    }
+    return Quality(**{**said, **changes})
+
+
+def make_estimate(state: QualityState | str = QualityState.WITHIN_TOLERANCE, **changes: Any) -> Estimate:
+    """One whose audit failed, or that is unknown, has no score."""
+    failed, unknown = state == QualityState.AUDIT_FAILED, state == QualityState.UNKNOWN
+    said = {
+        "state": QualityState(state),
+        "metric": "accuracy",
+        "rows": 200,
+        "expected": 0.9,
+        "min_rows": 90,
+        "labelled": 60,
+        "method": "" if unknown else "calibrated probabilities",
+        "score": None if failed or unknown else Interval(0.87, 0.8, 0.93),
+        "change": None if failed or unknown else Interval(-0.03, -0.1, 0.04),
+        "audit": None if unknown else Audit(60, 0.88, 0.87, Interval(-0.01, -0.1, 0.08), passed=not failed),
+        "missing": NoEstimate.NO_HOLDOUT if unknown else None,
+    }
+    return Estimate(**{**said, **changes})
+
+
+def make_staleness(*exceeded: ExceededLimit) -> Staleness:
+    return Staleness(exceeded, model_days=3.0, idle_days=0.5)
+
+
+def make_run(*, day: float = 0.0, retrain: bool = False, **changes: Any) -> MonitoringRun:
+    """A monitoring run that sees nothing amiss."""
+    cause = Cause(CauseKind.NEW_ROWS, 40) if retrain else Cause(CauseKind.NOT_DEGRADED)
+    said = {
         "scenario": SCENARIO,
         "model": MODEL,
         "at": at(day),
-        "window": {"rows": 200, "first_at": at(day - 0.9), "last_at": at(day - 0.1), "labelled": 180},
+        "window": AnsweredWindow(200, at(day - 0.9), at(day - 0.1), 180),
         "drift": drift(),
         "quality": make_quality(),
-        "estimate": None,
-        "age": asdict(Age(FRESH, ("retrained 3 days ago",), 3.0, 0.5)),
+        "estimate": make_estimate(QualityState.UNKNOWN),
+        "staleness": make_staleness(),
         "new_rows": 40,
-        "decision": {"retrain": retrain, "reasons": ["nothing shows that the champion is worse"], "causes": []},
+        "payoff": None,
+        "decision": TriggerDecision(retrain, (cause,)),
         "report": "20260105T090000Z",
-        **changes,
     }
-    return make_event(MONITORED, said, day=day)
+    return MonitoringRun(**{**said, **changes})
 
 
-def old_look_event(*, day: float = 0.0) -> Event:
-    """As format 1 had it."""
-    said = dict(look_event(day=day).payload)
-    for younger in ("window", "estimate", "age"):
-        del said[younger]
-    said["decision"] = {key: value for key, value in said["decision"].items() if key != "causes"}
-    return make_event(MONITORED, {**said, "format": 1}, day=day)
+def monitored_event(*, day: float = 0.0, **changes: Any) -> Event:
+    return make_event(MONITORED, make_run(day=day, **changes).model_dump(mode="json"), day=day)
 
 
 def make_window(number: int, *, score: Interval | None = SCORE, **changes: Any) -> QualityWindow:
@@ -131,7 +154,7 @@ def make_evidence(windows: int, /, **changes: Any) -> PageEvidence:
     events = (
         challenge_event(promote=True),
         release_event(),
-        *(look_event(day=number + 1.0) for number in range(windows)),
+        *(monitored_event(day=number + 1.0) for number in range(windows)),
     )
     said = {
         "scenario": SCENARIO,
@@ -198,13 +221,13 @@ def _fresh_release(windows: int) -> PageEvidence:
 def _degraded(windows: int) -> PageEvidence:
     """Good at first, then below the majority label; a challenger was refused."""
     bad = Interval(0.483, 0.41, 0.55)
-    degraded = {"state": QualityState.DEGRADED, "score": bad}
+    degraded = {"state": QualityState.DEGRADED, "score": bad, "change": Interval(-0.42, -0.5, -0.34)}
     good_until = windows // 2
     events = (
         challenge_event(promote=True),
         release_event(),
         *(
-            look_event(
+            monitored_event(
                 day=number + 1.0,
                 retrain=number >= good_until,
                 quality=make_quality() if number < good_until else make_quality(**degraded),
@@ -221,14 +244,16 @@ def _degraded(windows: int) -> PageEvidence:
 
 
 def _watched(windows: int) -> PageEvidence:
-    drifted = [look_event(day=n + 1.0, drift=drift("drift", columns=30, alarms=n % 9 + 1)) for n in range(windows)]
+    drifted = [monitored_event(day=n + 1.0, drift=drift("drift", columns=30, alarms=n % 9 + 1)) for n in range(windows)]
     late = [make_window(n, score=None if n > windows - 3 else SCORE) for n in range(windows)]
     events = (challenge_event(promote=True), release_event(), *drifted)
     return make_evidence(windows, events=events, windows=tuple(late))
 
 
 def _unknown(windows: int) -> PageEvidence:
-    runs = [look_event(day=n + 1.0, quality=make_quality(QualityState.UNKNOWN, labelled=3)) for n in range(windows)]
+    runs = [
+        monitored_event(day=n + 1.0, quality=make_quality(QualityState.UNKNOWN, labelled=3)) for n in range(windows)
+    ]
     unlabelled = [make_window(n, score=None, naive=None, label_delay_days=None, labelled=3) for n in range(windows)]
     events = (challenge_event(promote=True), release_event(), *runs)
     return make_evidence(windows, events=events, windows=tuple(unlabelled))

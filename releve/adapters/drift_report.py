@@ -20,8 +20,8 @@ from releve.core.errors import ReleveError
 from releve.core.formatting import utc_minute
 from releve.core.params import Monitor
 from releve.domain.drift.preprocessing import Pair, as_series
-from releve.domain.drift.two_sample_tests import Measured, categories, most_changed, numbers
-from releve.domain.drift.verdict import ColumnDrift, Look, by_effect, has_drifted
+from releve.domain.drift.two_sample_tests import TwoSampleResult, categories, most_changed, numbers
+from releve.domain.drift.verdict import ColumnDrift, DriftComparison, by_effect, has_drifted
 from releve.domain.schema.columns import CATEGORY
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 NUMBER_TEST, CATEGORY_TEST = "releve_numbers", "releve_categories"
 COUNT_METRIC = "evidently:metric_v2:DriftedColumnsCount"
-KEPT_RUNS = 200  # of a project in the workspace; beyond, Evidently's pages take many seconds to open
 DRAWN_COLUMNS = 12  # most changed columns that are drawn, at most: a page of a hundred is read by nobody
+KEPT_RUNS = 200  # of a project in the workspace; beyond, Evidently's pages take many seconds to open
 
-Measure = Callable[[Any, Any], Measured]
+Measure = Callable[[Any, Any], TwoSampleResult]
 
 
 class ReportMismatch(ReleveError):
@@ -65,10 +65,11 @@ class DriftReport:
 
 
 def drift_report(
-    look: Look,
+    found: DriftComparison,
     params: Monitor,
     subject: ReportSubject,
     *,
+    sentences: Sequence[str],
     page: bool,
     workspace: Path | None = None,
     drawn_columns: int = DRAWN_COLUMNS,
@@ -81,24 +82,26 @@ def drift_report(
     os.environ.setdefault("DO_NOT_TRACK", "1")  # Evidently's pages report their use otherwise
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Evidently's own: pydantic's and numpy's deprecations, nothing about the data
-        snapshot = _run(look, params, subject, drawn_columns)
-        found = json.loads(snapshot.json())
-        _check_count(found, look.verdict.columns)
+        snapshot = _run(found, params, subject, sentences, drawn_columns)
+        report = json.loads(snapshot.json())
+        _check_count(report, found.verdict.columns)
         if workspace:
             _keep(snapshot, workspace, project=subject.scenario)
         html = str(snapshot.get_html_str(as_iframe=False)) if page else None
     titled = html and html.replace("</head>", f"<title>{escape(subject.title)}</title>\n</head>", 1)
-    return DriftReport(json.dumps({"metadata": _metadata(look, subject), **found}), titled)
+    return DriftReport(json.dumps({"metadata": _metadata(found, subject), **report}), titled)
 
 
-def _run(look: Look, params: Monitor, subject: ReportSubject, drawn_columns: int) -> Any:
+def _run(
+    found: DriftComparison, params: Monitor, subject: ReportSubject, sentences: Sequence[str], drawn_columns: int
+) -> Any:
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import DriftedColumnsCount, ValueDrift
 
-    columns, pairs = look.verdict.columns, {pair.column.name: pair for pair in look.pairs}
-    _register_tests(look, params)
+    columns, pairs = found.verdict.columns, {pair.column.name: pair for pair in found.pairs}
+    _register_tests(found, params)
     tests = {name: CATEGORY_TEST if pair.column.type == CATEGORY else NUMBER_TEST for name, pair in pairs.items()}
-    features = [column.name for column in columns if not column.of_answers]
+    features = [column.name for column in columns if not column.of_predictions]
     methods: Any = {"num_method": NUMBER_TEST, "cat_method": CATEGORY_TEST, "threshold": columns[0].threshold}
     count = [DriftedColumnsCount(columns=features, **methods)] if features else []  # to Evidently, [] is every column
     drawn = by_effect(columns)[:drawn_columns]
@@ -107,35 +110,42 @@ def _run(look: Look, params: Monitor, subject: ReportSubject, drawn_columns: int
         numerical_columns=[name for name, test in tests.items() if test == NUMBER_TEST],
         categorical_columns=[name for name, test in tests.items() if test == CATEGORY_TEST],
     )
-    datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in _frames(look.pairs)]
+    datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in _frames(found.pairs)]
     # Without Evidently's own tests: their texts say "Drift score is 0.00", and a share of columns is no verdict of ours
     snapshot = Report([*count, *details], include_tests=False).run(
         *datasets,
         timestamp=datetime.fromisoformat(subject.at),
         name=subject.title,
-        metadata=_metadata(look, subject),
-        tags=[subject.scenario, look.verdict.state],
+        metadata=_metadata(found, subject),
+        tags=[subject.scenario, found.verdict.state],
     )
     plots = [snapshot.metric_results[each.metric_id].get_widgets()[1:] for each in details]  # [0]: a rounded p-value
-    snapshot._widgets = _widgets(look, subject, zip(drawn, plots, strict=True), min_effect=params.min_effect)
+    snapshot._widgets = _widgets(
+        found, subject, sentences, zip(drawn, plots, strict=True), min_effect=params.min_effect
+    )
     return snapshot
 
 
-def _metadata(look: Look, subject: ReportSubject) -> dict[str, Any]:
+def _metadata(found: DriftComparison, subject: ReportSubject) -> dict[str, Any]:
     """The run's identity and the verdict's own figures."""
-    features = [column for column in look.verdict.columns if not column.of_answers]
+    features = [column for column in found.verdict.columns if not column.of_predictions]
     return {
         **asdict(subject),
-        "verdict": look.verdict.state,
-        "rows": look.verdict.rows,
-        "reference_rows": look.verdict.reference_rows,
+        "verdict": found.verdict.state,
+        "rows": found.verdict.rows,
+        "reference_rows": found.verdict.reference_rows,
         "columns": len(features),
         "drifted_columns": [column.name for column in features if column.drifted],
     }
 
 
 def _widgets(
-    look: Look, subject: ReportSubject, drawn: Iterable[tuple[ColumnDrift, list[Any]]], *, min_effect: float
+    found: DriftComparison,
+    subject: ReportSubject,
+    sentences: Sequence[str],
+    drawn: Iterable[tuple[ColumnDrift, list[Any]]],
+    *,
+    min_effect: float,
 ) -> list[Any]:
     """The verdict first, then each column under the figures that decided on it."""
     from evidently.legacy.renderers.html_widgets import CounterData, counter
@@ -143,15 +153,15 @@ def _widgets(
     def headed(value: str, label: str) -> Any:
         return counter(counters=[CounterData(label, value)])
 
-    verdict = look.verdict
+    verdict = found.verdict
     window = " to ".join(utc_minute(at) for at in (subject.first_at, subject.last_at) if at)
     about = (
         f"Window: {window}, {verdict.rows} rows, compared with {verdict.reference_rows} rows of reference. "
         f"Champion: {subject.model}."
     )
-    widgets = [headed(subject.title, about), headed(f"Verdict: {verdict.state}", "; ".join(verdict.reasons))]
+    widgets = [headed(subject.title, about), headed(f"Verdict: {verdict.state}", "; ".join(sentences))]
     for column, plots in drawn:
-        change, name = column.change, "the champion's answers" if column.of_answers else column.name
+        change, name = column.change, "the champion's answers" if column.of_predictions else column.name
         figures = (
             f"{column.method}: effect {change.effect:.3g} (drift from {min_effect:g}), "
             f"p-value {change.p_value:.2g} (drift up to {column.threshold:.2g})"
@@ -172,20 +182,22 @@ def _frames(pairs: Sequence[Pair]) -> "tuple[pd.DataFrame, pd.DataFrame]":
     return pd.DataFrame(now), pd.DataFrame(before)
 
 
-def _register_tests(look: Look, params: Monitor) -> None:
-    """Our tests under names that Evidently knows, with what is normal for each column of this look.
+def _register_tests(found: DriftComparison, params: Monitor) -> None:
+    """Our tests under names that Evidently knows, with what is normal for each column of this found.
 
     Evidently keeps every function for ever: these hold figures, no cells.
     """
     from evidently.legacy.calculations.stattests import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
 
-    known = {pair.column.name: (pair.tries, normal) for pair, normal in zip(look.pairs, look.normals, strict=True)}
+    known = {
+        pair.column.name: (pair.tries, inflation) for pair, inflation in zip(found.pairs, found.inflations, strict=True)
+    }
 
     def judged_by(measure: Measure) -> Any:
         def test(before: Any, now: Any, _: str, threshold: float) -> tuple[float, bool]:
-            tries, normal = known[before.name]
-            change = normal.change(replace(measure(before, now), tries=tries))
+            tries, inflation = known[before.name]
+            change = inflation.change(replace(measure(before, now), tries=tries))
             return change.p_value, has_drifted(change, threshold=threshold, min_effect=params.min_effect)
 
         return test
@@ -197,7 +209,7 @@ def _register_tests(look: Look, params: Monitor) -> None:
         register_stattest(StatTest(name, title, [kind], default_threshold=params.alpha), judged_by(measure))
 
 
-def _named_categories(before: "pd.Series[Any]", now: "pd.Series[Any]") -> Measured:
+def _named_categories(before: "pd.Series[Any]", now: "pd.Series[Any]") -> TwoSampleResult:
     import pandas as pd
 
     codes = pd.factorize(pd.concat([before, now]))[0].astype(float)
@@ -206,7 +218,7 @@ def _named_categories(before: "pd.Series[Any]", now: "pd.Series[Any]") -> Measur
 
 def _check_count(found: dict[str, Any], columns: Sequence[ColumnDrift]) -> None:
     counted = sum(m["value"]["count"] for m in found["metrics"] if m["config"]["type"] == COUNT_METRIC)
-    drifted = sum(column.drifted for column in columns if not column.of_answers)
+    drifted = sum(column.drifted for column in columns if not column.of_predictions)
     if int(counted) != drifted:
         raise ReportMismatch(
             f"Evidently counts {int(counted)} drifted columns, our tests {drifted}; nothing was decided. "

@@ -6,7 +6,7 @@ from typing import Any
 from releve.core.formatting import format_score
 from releve.domain.evaluation.baselines import describe_baseline
 from releve.domain.evaluation.intervals import Interval, format_interval
-from releve.domain.trigger import trigger
+from releve.domain.trigger.policies import EVERY, SCHEDULE
 from releve.reporting.blocks import (
     Block,
     ChartMark,
@@ -25,7 +25,7 @@ from releve.reporting.blocks import (
     TimelineChart,
 )
 
-BY_WINDOW = (trigger.EVERY, trigger.SCHEDULE)  # what these ask for is a window of new rows, whatever it holds
+BY_WINDOW = (EVERY, SCHEDULE)  # what these ask for is a window of new rows, whatever it holds
 HEADS = ("policy", "score", "over static", "retrainings", "promotions", "CPU s", "regret")
 STATIC = "static"
 DRAWN = 3  # policies that are drawn window by window: more lines cannot be told apart

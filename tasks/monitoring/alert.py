@@ -1,9 +1,8 @@
-"""Tell people what changed: gather the events, decide on the messages, send them, write down what was sent."""
+"""Tell people what changed: gather the events, decide on the alerts, send their messages, write down what was sent."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from releve.adapters.git_dvc.committed import read_committed, read_committed_base
 from releve.adapters.http.webhook import MessageRefused, WebhookAway, post
@@ -11,19 +10,20 @@ from releve.adapters.registry.registry import Registry
 from releve.core.errors import NotFound
 from releve.core.params import Alerts
 from releve.core.settings import Settings
-from releve.domain.alerting.alerts import Book, Message, first_book, look_through, read_book, told
+from releve.domain.alerting.alert_state import AlertState, advance, first_state
 from releve.domain.alerting.signals import KINDS
 from releve.domain.registry.chain import ALERTED
+from releve.reporting.alert_messages import AlertMessage, write_message
 
-Post = Callable[[Message], None]
+Post = Callable[[AlertMessage], None]
 
 
 @dataclass(frozen=True)
 class AlertDelivery:
     """What was made, what waits for the next time, and what no next time would help."""
 
-    made: tuple[Message, ...] = ()
-    waiting: tuple[Message, ...] = ()
+    made: tuple[AlertMessage, ...] = ()
+    waiting: tuple[AlertMessage, ...] = ()
     away: str = ""  # why they wait
     given_up: tuple[str, ...] = ()  # each message that the receiver refused, and its answer
 
@@ -32,29 +32,34 @@ def alert(
     settings: Settings,
     scenario: str,
     *,
-    emit: Callable[[Message], None] = lambda message: None,
+    emit: Callable[[AlertMessage], None] = lambda message: None,
     environ: Mapping[str, str] = os.environ,
     actor: str = "alert",
 ) -> AlertDelivery:
     """Send what changed since the last time, and what could not be delivered then. `emit` gets each new message too.
 
-    A receiver that is away is no error: its messages wait. What it refuses is given up, and told. Raises
+    A receiver that is away is no error: its messages wait. What it refuses is given up, and reported. Raises
     RegistryUnavailable, BadInput for wrong params.
     """
     # gather
     registry, params = Registry(settings.registry_url), _params(settings, scenario)
-    events, books = registry.events(scenario, kinds=KINDS), registry.events(scenario, kinds=[ALERTED])
-    before = read_book(books[-1].payload) if books else None
+    events, earlier = registry.events(scenario, kinds=KINDS), registry.events(scenario, kinds=[ALERTED])
+    before = AlertState.model_validate(earlier[-1].payload) if earlier else None
 
     # decide
-    book, made = look_through(before or first_book(events), events, params)
+    state, new = advance(before or first_state(events), events, params)
+    by_number = {event.number: event for event in events}
+    messages = {each.id: write_message(each, by_number[each.event], params) for each in state.waiting}
+    made = tuple(messages[each.id] for each in new)
 
     # apply: what is sent is written down afterwards, so that a killed process sends twice rather than never
     for message in made:
         emit(message)
-    done = replace(deliver(book.waiting, _receiver(params.webhook_env, environ)), made=made)
-    if made or before is None or before.waiting != done.waiting:
-        _record(registry, scenario, replace(book, waiting=done.waiting), done, actor=actor)
+    done = replace(deliver([*messages.values()], _receiver(params.webhook_env, environ)), made=made)
+    waiting = {message.id for message in done.waiting}
+    after = state.model_copy(update={"waiting": tuple(each for each in state.waiting if each.id in waiting)})
+    if made or before is None or before.waiting != after.waiting:
+        _record(registry, scenario, after, done, actor=actor)
     return done
 
 
@@ -66,7 +71,7 @@ def _params(settings: Settings, scenario: str) -> Alerts:
         return read_committed_base(settings).alerts
 
 
-def deliver(messages: Sequence[Message], send: Post) -> AlertDelivery:
+def deliver(messages: Sequence[AlertMessage], send: Post) -> AlertDelivery:
     """Send each, oldest first. Once the receiver is away, the others wait; what it refuses is not sent again."""
     given_up: list[str] = []
     for place, message in enumerate(messages):
@@ -79,20 +84,15 @@ def deliver(messages: Sequence[Message], send: Post) -> AlertDelivery:
     return AlertDelivery(given_up=tuple(given_up))
 
 
-def as_json(message: Message) -> dict[str, Any]:
-    """What the webhook gets; chats show `text`, programs tell two deliveries of one message by `id`."""
-    return {"format": 1, **asdict(message)}
-
-
 def _receiver(variable: str, environ: Mapping[str, str]) -> Post:
     """Where messages go: nowhere without a webhook, then Prefect's events are all there is."""
     if not variable:
         return lambda message: None
     url = environ.get(variable, "").strip()
     if url:
-        return lambda message: post(url, as_json(message))
+        return lambda message: post(url, message.model_dump(mode="json"))
 
-    def unknown(_: Message) -> None:
+    def unknown(_: AlertMessage) -> None:
         raise WebhookAway(
             f"alerts.webhook_env is {variable!r}, and no environment variable of that name holds an address; set it "
             "where the worker is started (make down, then make up)"
@@ -101,8 +101,9 @@ def _receiver(variable: str, environ: Mapping[str, str]) -> Post:
     return unknown
 
 
-def _record(registry: Registry, scenario: str, book: Book, done: AlertDelivery, *, actor: str) -> None:
+def _record(registry: Registry, scenario: str, state: AlertState, done: AlertDelivery, *, actor: str) -> None:
     kept = [f"{len(done.waiting)} wait: {done.away}"] if done.waiting else []
     lost = [f"given up: {each}" for each in done.given_up]
-    reason = "; ".join([told(done.made), *lost, *kept])
-    registry.append(scenario, ALERTED, reason=reason, actor=actor, payload=book.as_json())
+    texts = [message.text for message in done.made] or ["nothing to tell"]
+    reason = "; ".join([*texts, *lost, *kept])
+    registry.append(scenario, ALERTED, reason=reason, actor=actor, payload=state.model_dump(mode="json"))

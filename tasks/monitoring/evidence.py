@@ -1,4 +1,4 @@
-"""What the ledger and the store know of the champion, and what the rules make of it."""
+"""Gather what the ledger and the store know of the champion, and judge it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,31 +14,19 @@ from releve.domain.drift.verdict import Predictions
 from releve.domain.evaluation.metrics import metrics_of
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, join_labels
-from releve.domain.quality import estimate as estimates
-from releve.domain.quality import realised
-from releve.domain.quality import realised as quality
-from releve.domain.quality import staleness as age
-from releve.domain.quality.estimate import Estimate
+from releve.domain.quality import realised, staleness
+from releve.domain.quality.estimate import Estimate, estimate
 from releve.domain.quality.realised import Answered, Quality
-from releve.domain.quality.staleness import Age
+from releve.domain.quality.staleness import Staleness
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger.cadence import LEAST_RECENT
+from releve.domain.trigger.monitoring_run import AnsweredWindow
 from tasks.monitoring.champion import check_released, read_holdout, read_reference
 from tasks.places import ScenarioState
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Window:
-    """The newest answers, which drift and estimate look at."""
-
-    rows: int
-    first_at: str | None  # ISO 8601, UTC; None where there is no answer
-    last_at: str | None
-    labelled: int  # of the rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +47,10 @@ class Gathered:
         return range(max(0, len(self.answers) - self.params.monitor.window_rows), len(self.answers))
 
     @property
-    def window(self) -> Window:
+    def window(self) -> AnsweredWindow:
         at, known = [self.answers.at[row] for row in self.newest], set(self.labelled.answers.ids)
         there = sum(self.answers.ids[row] in known for row in self.newest)
-        return Window(len(at), at[0] if at else None, at[-1] if at else None, there)
+        return AnsweredWindow(len(at), at[0] if at else None, at[-1] if at else None, there)
 
     @property
     def expected(self) -> ExpectedPerformance:
@@ -96,7 +84,7 @@ def judge_quality(known: Gathered) -> Quality:
     """The newest labelled answers against the expected performance."""
     found = realised.as_scored(known.labelled, known.schema.target, **_newest(known))
     rule = known.params.trigger
-    return quality.assess(
+    return realised.assess(
         found,
         expected=known.expected,
         tolerance=rule.quality_tolerance,
@@ -107,13 +95,13 @@ def judge_quality(known: Gathered) -> Quality:
 
 
 def judge_recent(known: Gathered, *, since: str | None) -> Quality:
-    """The answers whose label came after `since` (ISO 8601; None: ever), alone: what sags is seen at once."""
+    """Judge the answers whose label came after `since` (ISO 8601; None: ever) alone: a recent degradation."""
     labelled, rule = known.labelled, known.params.trigger
     after = None if since is None else datetime.fromisoformat(since)
     new = [
         place for place, at in enumerate(labelled.labelled_at) if after is None or datetime.fromisoformat(at) > after
     ]
-    return quality.assess(
+    return realised.assess(
         realised.as_scored(labelled.take(new), known.schema.target, **_newest(known)),
         expected=known.expected,
         tolerance=rule.quality_tolerance,
@@ -135,7 +123,7 @@ def predictions(known: Gathered) -> Predictions | None:
 def estimate_quality(known: Gathered) -> Estimate:
     """The newest answers, whatever their labels, against the expected performance."""
     target = known.schema.target
-    return estimates.estimate(
+    return estimate(
         known.holdout,
         realised.as_answered(known.answers, target, **_newest(known)),
         realised.as_labelled(known.labelled, target, **_newest(known)),
@@ -147,15 +135,19 @@ def estimate_quality(known: Gathered) -> Estimate:
     )
 
 
-def judge_age(known: Gathered, *, now: datetime, retrained_at: str, ingested_at: str) -> Age:
-    """What time alone says. `ingested_at`: when a row came last, answers aside."""
+def judge_staleness(known: Gathered, *, now: datetime, retrained_at: str, ingested_at: str) -> Staleness:
+    """Judge by time alone. `ingested_at`: when a row came last, answers aside."""
     answers, labelled = known.answers, known.labelled
     there = set(labelled.answers.ids)
     waiting = [at for name, at in zip(answers.ids, answers.at, strict=True) if name not in there]
-    labels = age.labelling(waiting, list(zip(labelled.answers.at, labelled.labelled_at, strict=True)), now=now)
-    newest = max([ingested_at, *answers.at[-1:]], key=datetime.fromisoformat)
-    limits = known.params.age
-    return age.assess(now=now, retrained_at=retrained_at, newest_row_at=newest, labels=labels, limits=limits)
+    labels = staleness.label_delays(waiting, list(zip(labelled.answers.at, labelled.labelled_at, strict=True)), now=now)
+    return staleness.assess(
+        now=now,
+        retrained_at=retrained_at,
+        newest_row_at=max([ingested_at, *answers.at[-1:]], key=datetime.fromisoformat),
+        labels=labels,
+        limits=known.params.age,
+    )
 
 
 def _newest(known: Gathered) -> dict[str, Any]:

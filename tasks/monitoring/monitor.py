@@ -1,67 +1,47 @@
-"""Look at what the champion answered: has the table changed, does it perform as expected, is a challenge due?"""
+"""One monitoring run: has the table changed, does the champion perform as expected, is a challenge due?"""
 
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from releve.adapters.drift_report import ReportSubject
-from releve.adapters.files import write_json
+from releve.adapters.drift_report import ReportSubject, drift_report
+from releve.adapters.files import write_bytes, write_json
 from releve.adapters.registry.registry import Registry
+from releve.core.params import Monitor
 from releve.core.settings import Settings
-from releve.domain.drift.verdict import Verdict
-from releve.domain.quality.estimate import Estimate
-from releve.domain.quality.realised import Quality
-from releve.domain.quality.staleness import Age
+from releve.domain.drift.data_quality import MAX_MISSING_RISE
+from releve.domain.drift.verdict import ALARMS, DriftState, DriftVerdict, Predictions, compare
 from releve.domain.registry.chain import MONITORED
+from releve.domain.schema.schema import Schema
 from releve.domain.trigger import trigger
-from releve.domain.trigger.cadence import Payoff
-from releve.domain.trigger.trigger import Evidence, TriggerDecision
-from tasks.monitoring.drift import STAMP, look_for_drift
+from releve.domain.trigger.monitoring_run import MonitoringRun
+from releve.domain.trigger.policies import Evidence
+from releve.reporting.messages import describe_decision, describe_drift
+from tasks.monitoring.challenge_history import gather_past
 from tasks.monitoring.evidence import (
-    Gathered,
-    Window,
     estimate_quality,
     gather,
-    judge_age,
     judge_quality,
     judge_recent,
+    judge_staleness,
     predictions,
 )
-from tasks.monitoring.past import Past, gather_past
 from tasks.monitoring.payoff import measure_payoff
 from tasks.places import ScenarioState
 
-VERDICT_FORMAT = 2  # of verdict.json; raise it when a key changes its meaning. 1 had no window, estimate, age, causes
+if TYPE_CHECKING:
+    import pandas as pd
+
+DOCUMENT, PAGE = "monitoring_run.json", "report.html"
+PAGE_DAYS = 7  # without an alarm the page for people is made this often
+STAMP = "%Y%m%dT%H%M%S.%fZ"  # name of a run's folder
 
 
-@dataclass(frozen=True)
-class Observation:
-    """What one look found, and where its report lies."""
-
-    scenario: str
-    model: str
-    at: str  # ISO 8601, UTC
-    window: Window
-    drift: Verdict
-    quality: Quality
-    estimate: Estimate
-    age: Age
-    new_rows: int
-    payoff: Payoff | None  # what the last promotion brought; None where nobody asks, or knows
-    decision: TriggerDecision
-    folder: Path  # verdict.json always; report.html and evidently.json where columns could be compared
-
-    @property
-    def html(self) -> Path | None:
-        """The drift report for people."""
-        path = self.folder / "report.html"
-        return path if path.is_file() else None
-
-
-def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Observation:
+def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> MonitoringRun:
     """Compare the newest answers with what the champion learned from, and decide whether a challenge is due.
 
+    Its folder below `reports` holds the document; report.html and evidently.json where columns could be compared.
     Raises NotFound before the first release, BadInput when the target has changed since it.
     """
     # gather
@@ -69,86 +49,130 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Obs
     folder = ScenarioState(settings.home, scenario).reports / at.strftime(STAMP)
     known = gather(settings, scenario, registry)
     past = gather_past(settings, scenario, registry, known)
-    window = known.window
-    subject = ReportSubject(scenario, known.champion.release.model, at.isoformat(), window.first_at, window.last_at)
-    payoff, not_asked = measure_payoff(known, registry, settings, scenario)
+    window, model = known.window, known.champion.release.model
+    payoff, payoff_problem = measure_payoff(known, registry, settings, scenario)
 
     # decide
-    evidence = Evidence(
-        at.isoformat(),
-        _drift(known, past, subject, folder, workspace=settings.home / "evidently"),
-        judge_quality(known),
-        past.new_rows,
-        estimate_quality(known),
-        judge_age(known, now=at, retrained_at=past.retrained_at, ingested_at=past.ingested_at),
-        new_batches=past.new_batches,
-        recent=judge_recent(known, since=past.looked_at),
-        broken_looks=past.broken_looks,
-        payoff=payoff,
-    )
-    decision = trigger.decide(evidence, past.history, known.params.trigger)
-    if not_asked:
-        decision = replace(decision, reasons=(*decision.reasons, not_asked))
-    seen = _observation(scenario, known, evidence, decision, folder)
-
-    # apply
-    write_json(folder / "verdict.json", as_json(seen))
-    kind = "retrain" if decision.retrain else "wait"
-    reason = f"{kind}: {'; '.join(decision.reasons)}"
-    registry.append(scenario, MONITORED, reason=reason, actor=actor, payload=as_json(seen))
-    return seen
-
-
-def _drift(known: Gathered, past: Past, subject: ReportSubject, folder: Path, *, workspace: Path) -> Verdict:
-    """The verdict; its report is written into `folder`."""
-    return look_for_drift(
+    drift = compare_and_report(
         known.reference,
         known.answers.features.tail(known.params.monitor.window_rows),
         known.schema,
         known.params.monitor,
-        subject=subject,
+        subject=ReportSubject(scenario, model, at.isoformat(), window.first_at, window.last_at),
+        before=state_before(past.runs, model=model, first_at=window.first_at),
+        folder=folder,
         max_missing_rise=known.params.batch.max_missing_rise,
-        before=past.drift_before(known),
-        folder=folder,
         predictions=predictions(known),
-        workspace=workspace,
+        workspace=settings.home / "evidently",
     )
-
-
-def _observation(
-    scenario: str, known: Gathered, evidence: Evidence, decision: TriggerDecision, folder: Path
-) -> Observation:
-    assert evidence.estimate is not None and evidence.age is not None, "a look asks for both"
-    return Observation(
+    quality, estimate = judge_quality(known), estimate_quality(known)
+    staleness = judge_staleness(known, now=at, retrained_at=past.retrained_at, ingested_at=past.ingested_at)
+    evidence = Evidence(
+        at.isoformat(),
+        drift,
+        quality,
+        past.new_rows,
+        estimate,
+        staleness,
+        new_batches=past.new_batches,
+        recent=judge_recent(known, since=past.runs[-1].at if past.runs else None),
+        invalid_runs=past.invalid_runs,
+        payoff=payoff,
+    )
+    run = MonitoringRun(
         scenario=scenario,
-        model=known.champion.release.model,
+        model=model,
         at=evidence.at,
-        window=known.window,
-        drift=evidence.drift,
-        quality=evidence.quality,
-        estimate=evidence.estimate,
-        age=evidence.age,
-        new_rows=evidence.new_rows,
-        payoff=evidence.payoff,
-        decision=decision,
-        folder=folder,
+        window=window,
+        drift=drift,
+        quality=quality,
+        estimate=estimate,
+        staleness=staleness,
+        new_rows=past.new_rows,
+        payoff=payoff,
+        payoff_problem=payoff_problem,
+        decision=trigger.decide(evidence, past.history, known.params.trigger),
+        report=folder.name,
     )
 
+    # apply
+    document = run.model_dump(mode="json")
+    write_json(folder / DOCUMENT, document)
+    reason = f"{'retrain' if run.decision.retrain else 'wait'}: {'; '.join(describe_decision(run))}"
+    registry.append(scenario, MONITORED, reason=reason, actor=actor, payload=document)
+    return run
 
-def as_json(observation: Observation) -> dict[str, Any]:
-    """The stable form that flows, pages and the registry read."""
-    return {
-        "format": VERDICT_FORMAT,
-        "scenario": observation.scenario,
-        "model": observation.model,
-        "at": observation.at,
-        "window": asdict(observation.window),
-        "drift": asdict(observation.drift),
-        "quality": asdict(observation.quality),
-        "estimate": asdict(observation.estimate),
-        "age": asdict(observation.age),
-        "new_rows": observation.new_rows,
-        "payoff": asdict(observation.payoff) if observation.payoff else None,
-        "decision": asdict(observation.decision),
-        "report": observation.folder.name,
-    }
+
+def drift_page(settings: Settings, run: MonitoringRun) -> Path | None:
+    """Return where Evidently's report of a run lies; None where none was made."""
+    path = ScenarioState(settings.home, run.scenario).reports / run.report / PAGE
+    return path if path.is_file() else None
+
+
+def compare_and_report(
+    reference: "pd.DataFrame",
+    current: "pd.DataFrame",
+    schema: Schema,
+    params: Monitor,
+    *,
+    subject: ReportSubject,
+    before: DriftState,
+    folder: Path,
+    max_missing_rise: float = MAX_MISSING_RISE,
+    predictions: Predictions | None = None,
+    workspace: Path | None = None,
+) -> DriftVerdict:
+    """Compare, and leave evidently.json in `folder`; report.html too at an alarm, or when the newest is old.
+
+    `folder` is named by the time of the run (STAMP) and lies beside those of earlier runs. `before`: see
+    `state_before`. Nothing is written where nothing could be compared.
+    """
+    found = compare(
+        reference,
+        current,
+        schema,
+        params,
+        max_missing_rise=max_missing_rise,
+        before=before,
+        predictions=predictions,
+    )
+    if found.verdict.columns:
+        report = drift_report(
+            found,
+            params,
+            subject,
+            sentences=describe_drift(found.verdict),
+            page=found.verdict.state in ALARMS or _page_is_due(folder),
+            workspace=workspace if params.workspace else None,
+        )
+        write_bytes(folder / "evidently.json", report.json.encode())
+        if report.html:
+            write_bytes(folder / PAGE, report.html.encode())
+    return found.verdict
+
+
+def state_before(runs: Iterable[MonitoringRun], *, model: str, first_at: str | None) -> DriftState:
+    """Return the drift state of the newest earlier run over other rows: two runs over one window are one alarm.
+
+    `runs`: the oldest first. Only those of `model` count, whose windows ended before `first_at` (ISO 8601, UTC), the
+    first row of the present window.
+    """
+    for run in reversed(list(runs)):
+        last_at = run.window.last_at
+        if run.model == model and last_at and first_at and last_at < first_at:
+            return run.drift.state
+    return DriftState.NO_DRIFT
+
+
+def _page_is_due(folder: Path) -> bool:
+    def time_of(name: str) -> datetime | None:
+        try:
+            return datetime.strptime(name, STAMP)
+        except ValueError:
+            return None
+
+    newest = max(
+        (time for page in folder.parent.glob(f"*/{PAGE}") if (time := time_of(page.parent.name))), default=None
+    )
+    now = time_of(folder.name)
+    return newest is None or now is None or now - newest >= timedelta(days=PAGE_DAYS)

@@ -17,8 +17,9 @@ from releve.domain.registry.chain import MOVES, ROLLED_BACK
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.target import REGRESSION, Target
 from releve.domain.schema.validation import row_problems
-from releve.domain.trigger import cadence, trigger
+from releve.domain.trigger import cadence
 from releve.domain.trigger.cadence import MOST_ROWS, Payoff
+from releve.domain.trigger.policies import AUTO
 from tasks.monitoring.evidence import Gathered
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def measure_payoff(known: Gathered, registry: Registry, settings: Settings, scen
     model that was taken back says nothing for retraining.
     """
     rule, labelled = known.params.trigger, _newest(known)
-    if rule.policy != trigger.AUTO or len(labelled) < max(1, known.params.statistics.min_rows):
+    if rule.policy != AUTO or len(labelled) < max(1, known.params.statistics.min_rows):
         return None, ""
     previous = registry.previous(scenario)
     if previous is None or _was_rolled_back(registry, scenario):

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from releve.core.settings import Settings
-from releve.domain.alerting.alerts import Message
 from releve.domain.scheduling.prefect_yaml import deployments_for
+from releve.reporting.alert_messages import AlertMessage
 from tests.receivers import Receiver, receiving
 from tests.tables import ROOT
 
@@ -24,7 +24,7 @@ HOURS = 12 / 3600
 SECONDS = 90  # a window of 12, and what a loaded server takes
 FILE = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 EXAMPLE = yaml.safe_load((ROOT / "examples" / "automation.yaml").read_text())
-MESSAGE = Message(
+MESSAGE = AlertMessage(
     id="quiet/7/drift",
     scenario=QUIET,
     subject="drift",

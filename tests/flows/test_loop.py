@@ -17,6 +17,7 @@ from releve.adapters.prediction_ledger import LedgerWriter
 from releve.core.errors import BadInput, NotFound, Unavailable
 from releve.domain.registry.chain import ALERTED, CHALLENGED, INGESTED, MONITORED, RELEASED, ROLLED_BACK
 from releve.domain.schema.arrays import arrays_of_rows
+from releve.domain.trigger.policies import CauseKind
 from tasks.pipeline.seed import windows
 from tests import projects
 from tests.projects import SCENARIO, Project
@@ -160,7 +161,7 @@ def test_without_new_answers_the_loop_waits_and_says_why(loop: Loop) -> None:
 
     assert loop.waited.is_completed()
     assert not done.seen.decision.retrain
-    assert done.seen.decision.reasons[0].startswith("0 new labelled rows; 250 are needed")
+    assert done.seen.decision.kinds == (CauseKind.FEW_ROWS,)
     assert done.challenger is None
     assert done.released is None
 

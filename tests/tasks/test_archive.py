@@ -10,7 +10,7 @@ from tasks.archive import archive_scenario, report
 from tasks.history import events_of
 from tasks.ingestion.ingest import ingest
 from tasks.monitoring.alert import alert
-from tests.page_histories import drift, look_event
+from tests.page_histories import drift, monitored_event
 from tests.tables import SHOP, shop_rows
 
 pytestmark = pytest.mark.slow
@@ -91,7 +91,7 @@ def test_a_scenario_whose_folder_is_gone_is_archived_by_its_name_and_what_was_do
 
 @pytest.mark.parametrize("folder", ["there", "gone"])
 def test_the_end_of_an_alarm_that_stood_is_told(folder, fresh):
-    payload = {**look_event(drift=drift("drift")).payload, "scenario": SHOP}
+    payload = {**monitored_event(drift=drift("drift")).payload, "scenario": SHOP}
     fresh.registry.append(SHOP, MONITORED, reason="", actor="a test", payload=payload)
     alert(fresh.settings, SHOP)
     if folder == "gone":

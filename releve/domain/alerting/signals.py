@@ -1,55 +1,62 @@
 """What one event of the registry says of each subject that people are alerted of.
 
-An event that says nothing of a subject (too few labels, one weak alarm) leaves the subject where it stood.
+An event that says nothing of a subject (too few labels, one weak alarm) leaves the subject as it was.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from enum import StrEnum
 
 from releve.core.params import Alerts
-from releve.domain.drift import verdict as drift
-from releve.domain.quality import staleness as age
+from releve.domain.drift.verdict import DriftState
 from releve.domain.quality.realised import QualityState
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, RELEASED, ROLLED_BACK, Event
+from releve.domain.trigger.monitoring_run import MonitoringRun
 
 KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, ARCHIVED)  # events that can say something
-ALARM, CALM, NEWS = "alarm", "calm", "news"
 
 DATA, DRIFT, QUALITY, ESTIMATE, AGE = "data", "drift", "quality", "estimate", "age"
 RETRAINING, MONITORING = "retraining", "monitoring"
 SUBJECTS = (DATA, DRIFT, QUALITY, ESTIMATE, AGE, RETRAINING, MONITORING)
 
-# An alarm is repeated while it stands, and its end is told; news are told once. `{about}` is a model version.
-SENTENCES: Mapping[tuple[str, str], tuple[str, str]] = {
-    (DATA, "broken"): (ALARM, "the data look broken"),
-    (DATA, "sound"): (CALM, "the data look sound again"),
-    (DRIFT, "drift"): (ALARM, "the table drifted"),
-    (DRIFT, "none"): (CALM, "the table has not drifted any more"),
-    (QUALITY, QualityState.DEGRADED): (ALARM, "{about} is worse than expected"),
-    (QUALITY, QualityState.WITHIN_TOLERANCE): (CALM, "{about} performs as expected again"),
-    (ESTIMATE, QualityState.DEGRADED): (ALARM, "{about} is estimated to be worse than expected"),
-    (ESTIMATE, QualityState.AUDIT_FAILED): (ALARM, "concept drift is suspected: the labels contradict the estimate"),
-    (ESTIMATE, QualityState.WITHIN_TOLERANCE): (CALM, "{about} is estimated to perform as expected again"),
-    (AGE, "due"): (ALARM, "a limit of age is passed"),
-    (AGE, "fresh"): (CALM, "no limit of age is passed any more"),
-    (RETRAINING, "due"): (ALARM, "a retraining is due"),
-    (RETRAINING, "waits"): (CALM, "no retraining is due any more"),
-    (RETRAINING, "refused"): (NEWS, "the gate refused {about}"),
-    (RETRAINING, "promoted"): (NEWS, "{about} serves now"),
-    (RETRAINING, "rolled_back"): (NEWS, "rolled back, {about} serves again"),
-    (MONITORING, "silent"): (ALARM, "nobody looked for too long"),
-    (MONITORING, "regular"): (CALM, "looks come in time again"),
-    **{(subject, ARCHIVED): (CALM, f"started over, which ends the alarm of {subject}") for subject in SUBJECTS},
+
+class Level(StrEnum):
+    """An alarm is repeated while it lasts, and its end is told; news are told once."""
+
+    ALARM = "alarm"
+    CALM = "calm"
+    NEWS = "news"
+
+
+LEVELS: Mapping[tuple[str, str], Level] = {
+    (DATA, "broken"): Level.ALARM,
+    (DATA, "sound"): Level.CALM,
+    (DRIFT, "drift"): Level.ALARM,
+    (DRIFT, "none"): Level.CALM,
+    (QUALITY, "degraded"): Level.ALARM,
+    (QUALITY, "within_tolerance"): Level.CALM,
+    (ESTIMATE, "degraded"): Level.ALARM,
+    (ESTIMATE, "audit_failed"): Level.ALARM,
+    (ESTIMATE, "within_tolerance"): Level.CALM,
+    (AGE, "due"): Level.ALARM,
+    (AGE, "fresh"): Level.CALM,
+    (RETRAINING, "due"): Level.ALARM,
+    (RETRAINING, "waits"): Level.CALM,
+    (RETRAINING, "refused"): Level.NEWS,
+    (RETRAINING, "promoted"): Level.NEWS,
+    (RETRAINING, "rolled_back"): Level.NEWS,
+    (MONITORING, "silent"): Level.ALARM,
+    (MONITORING, "regular"): Level.CALM,
+    **{(subject, ARCHIVED): Level.CALM for subject in SUBJECTS},
 }
 
-DRIFT_STATES = {drift.DRIFT: "drift", drift.NO_DRIFT: "none"}
-QUALITY_STATES = {state: str(state) for state in (QualityState.DEGRADED, QualityState.WITHIN_TOLERANCE)}
-ESTIMATE_STATES = {**QUALITY_STATES, QualityState.AUDIT_FAILED: str(QualityState.AUDIT_FAILED)}
-AGE_STATES = {age.DUE: "due", age.FRESH: "fresh"}
-LIMIT = re.compile(r"params\.yaml: age\.(\w+)")
+DRIFT_STATES = {DriftState.DRIFT: "drift", DriftState.NO_DRIFT: "none"}
+QUALITY_STATES = {
+    QualityState.DEGRADED: "degraded",
+    QualityState.WITHIN_TOLERANCE: "within_tolerance",
+    QualityState.AUDIT_FAILED: "audit_failed",
+}
 MOVE_STATES = {RELEASED: "promoted", ROLLED_BACK: "rolled_back"}
 
 
@@ -58,66 +65,44 @@ class Signal:
     """A subject's state."""
 
     subject: str
-    state: str  # with its subject a key of SENTENCES
+    state: str  # with its subject a key of LEVELS
     about: str = ""  # a model version, of AGE the limits: the same state about another one is a change too
-    reasons: tuple[str, ...] = ()
+    hours: float | None = None  # of MONITORING: since the run before
 
     @property
-    def level(self) -> str:
-        """ALARM, CALM or NEWS."""
-        return SENTENCES[self.subject, self.state][0]
-
-    @property
-    def sentence(self) -> str:
-        """Without the reasons."""
-        return SENTENCES[self.subject, self.state][1].format(about=self.about)
+    def level(self) -> Level:
+        return LEVELS[self.subject, self.state]
 
 
-def signals(event: Event, params: Alerts, *, looked_at: str = "") -> tuple[Signal, ...]:
-    """What `event` says of the subjects that are not muted; `looked_at`: of the look before, "" where there is none."""
-    said = _looked(event, params, looked_at) if event.kind == MONITORED else _acted(event)
-    return tuple(signal for signal in said if signal.subject not in params.muted)
+def signals(event: Event, params: Alerts, *, last_run_at: str = "") -> tuple[Signal, ...]:
+    """Return the states of the subjects that are not muted; `last_run_at`: the run before, "" where there is none."""
+    found = _monitored(event, params, last_run_at) if event.kind == MONITORED else _acted(event)
+    return tuple(signal for signal in found if signal.subject not in params.muted)
 
 
-def _looked(event: Event, params: Alerts, looked_at: str) -> Iterator[Signal]:
-    said = event.payload  # of format 1, too, which has no estimate and no age
-    seen = said["drift"]["state"]
-    yield from _silence(event.at, params, looked_at)
-    if seen != drift.INSUFFICIENT:
-        yield Signal(DATA, "broken" if seen == drift.BROKEN else "sound", "", tuple(said["drift"]["reasons"]))
-    yield from _known(DRIFT, DRIFT_STATES, said["drift"], said["model"])
-    yield from _known(QUALITY, QUALITY_STATES, said["quality"], said["model"])
-    yield from _known(ESTIMATE, ESTIMATE_STATES, said.get("estimate"), said["model"])
-    yield from _known(AGE, AGE_STATES, said.get("age"), _limits(said.get("age")))
-    decision = said["decision"]
-    yield Signal(RETRAINING, "due" if decision["retrain"] else "waits", "", tuple(decision["reasons"]))
-
-
-def _known(subject: str, states: Mapping[Any, str], found: Mapping[str, Any] | None, about: str) -> Iterator[Signal]:
-    if found and found["state"] in states:
-        yield Signal(subject, states[found["state"]], about, tuple(found.get("reasons", ())))
-
-
-def _limits(found: Mapping[str, Any] | None) -> str:
-    """Which limits of age are passed: one more is a change, one more day is none. Each reason names its key."""
-    return ", ".join(LIMIT.findall(" ".join(found["reasons"]))) if found else ""
-
-
-def _silence(at: str, params: Alerts, looked_at: str) -> Iterator[Signal]:
-    if params.silence_hours and looked_at:
-        hours = (datetime.fromisoformat(at) - datetime.fromisoformat(looked_at)) / timedelta(hours=1)
-        late = hours > params.silence_hours
-        reason = f"{hours:.1f} hours between two looks, {params.silence_hours:g} are allowed"
-        yield Signal(
-            MONITORING, "silent" if late else "regular", "", (f"{reason} (params.yaml: alerts.silence_hours)",)
-        )
+def _monitored(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signal]:
+    run = MonitoringRun.model_validate(event.payload)
+    if params.silence_hours and last_run_at:
+        hours = (datetime.fromisoformat(event.at) - datetime.fromisoformat(last_run_at)) / timedelta(hours=1)
+        yield Signal(MONITORING, "silent" if hours > params.silence_hours else "regular", hours=hours)
+    if run.drift.state != DriftState.INSUFFICIENT_DATA:
+        yield Signal(DATA, "broken" if run.drift.state == DriftState.BROKEN_DATA else "sound")
+    if run.drift.state in DRIFT_STATES:
+        yield Signal(DRIFT, DRIFT_STATES[run.drift.state], run.model)
+    if run.quality.state in QUALITY_STATES:
+        yield Signal(QUALITY, QUALITY_STATES[run.quality.state], run.model)
+    if run.estimate.state in QUALITY_STATES:
+        yield Signal(ESTIMATE, QUALITY_STATES[run.estimate.state], run.model)
+    # one more limit is a change, one more day is none
+    yield Signal(AGE, run.staleness.state, ", ".join(each.key for each in run.staleness.exceeded))
+    yield Signal(RETRAINING, "due" if run.decision.retrain else "waits")
 
 
 def _acted(event: Event) -> Iterator[Signal]:
-    said = event.payload
+    payload = event.payload
     if event.kind == ARCHIVED:
-        yield from (Signal(subject, ARCHIVED, "", (event.reason,)) for subject in SUBJECTS)
-    elif event.kind == CHALLENGED and not said["promote"]:
-        yield Signal(RETRAINING, "refused", said["model"], tuple(said["reasons"]))
+        yield from (Signal(subject, ARCHIVED) for subject in SUBJECTS)
+    elif event.kind == CHALLENGED and not payload["promote"]:
+        yield Signal(RETRAINING, "refused", payload["model"])
     elif event.kind in MOVE_STATES:
-        yield Signal(RETRAINING, MOVE_STATES[event.kind], said["release"]["model"], (event.reason,))
+        yield Signal(RETRAINING, MOVE_STATES[event.kind], payload["release"]["model"])

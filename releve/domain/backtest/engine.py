@@ -17,7 +17,7 @@ from releve.core.params import Params
 from releve.domain.backtest.jobs import Bench, Done, Fit, Floats, Job, Judge, Keep, Key, Look, Pay, Run
 from releve.domain.backtest.variants import Policy
 from releve.domain.backtest.walk_forward import Course, Window
-from releve.domain.drift import verdict as drift
+from releve.domain.drift.verdict import DriftState
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS, score_or_none
@@ -29,7 +29,8 @@ from releve.domain.schema.schema import BATCH
 from releve.domain.training import learning
 from releve.domain.trigger import trigger
 from releve.domain.trigger.cadence import LEAST_RECENT, MOST_ROWS, Challenged, Payoff
-from releve.domain.trigger.trigger import Evidence, History, TriggerDecision
+from releve.domain.trigger.policies import AUTO, Evidence, History
+from releve.domain.trigger.trigger import TriggerDecision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +136,7 @@ def play(played: Played, course: Course) -> Story:
         raise BadInput(f"the rows before the first window make no model: {made.problem}")
     champion = Champion(made.model, course.start, made.expected)
     history, broken = History((Challenged("", True, course.start),)), 0
-    looks: list[tuple[int, str]] = []  # of this champion: the row that its window ended before, and its state
+    looks: list[tuple[int, DriftState]] = []  # of this champion: the row that its window ended before, and its state
     answered: list[Floats] = []
     for window in course.windows:
         answered.append((yield from answers(course, champion.model, window.start, window.end)))
@@ -143,8 +144,8 @@ def play(played: Played, course: Course) -> Story:
             break
         evidence = yield from _look(course, params, champion, history, window, looks)
         looks.append((window.end, evidence.drift.state))
-        broken = broken + 1 if evidence.drift.state == drift.BROKEN else 0
-        evidence = replace(evidence, broken_looks=broken)
+        broken = broken + 1 if evidence.drift.state == DriftState.BROKEN_DATA else 0
+        evidence = replace(evidence, invalid_runs=broken)
         decision = trigger.decide(evidence, history, params.trigger)
         if not decision.retrain:
             played.turns.append(Turn(window.number, decision))
@@ -168,7 +169,12 @@ def _remember(history: History, evidence: Evidence, *, promote: bool, rows: int)
 
 
 def _look(
-    course: Course, params: Params, champion: Champion, history: History, window: Window, looks: list[tuple[int, str]]
+    course: Course,
+    params: Params,
+    champion: Champion,
+    history: History,
+    window: Window,
+    looks: list[tuple[int, DriftState]],
 ) -> Generator[list[Job], list[Done], Evidence]:
     """Drift of the newest answered rows, quality of the newest labelled answers, payoff of the last promotion."""
     known, newest = course.known(window), params.monitor.window_rows
@@ -196,9 +202,9 @@ def _look(
     )
 
 
-def _state_before(looks: list[tuple[int, str]], first: int) -> str:
+def _state_before(looks: list[tuple[int, DriftState]], first: int) -> DriftState:
     """Of the newest look at none of the rows from `first` on: two looks at one window are one alarm."""
-    return next((state for end, state in reversed(looks) if end <= first), drift.NO_DRIFT)
+    return next((state for end, state in reversed(looks) if end <= first), DriftState.NO_DRIFT)
 
 
 def _payoff(
@@ -207,7 +213,7 @@ def _payoff(
     """None before the second promotion, and while too few labels are there."""
     if champion.previous is None or known - champion.since < params.statistics.min_rows:
         return None
-    if params.trigger.policy != trigger.AUTO:
+    if params.trigger.policy != AUTO:
         return None  # nobody asks
     start = max(champion.since, known - MOST_ROWS)
     mine = yield from answers(course, champion.model, start, known)

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
 from releve.core.params import Params
-from releve.domain.drift import verdict as drift
-from releve.domain.drift.verdict import Verdict
+from releve.domain.drift.verdict import DriftState, DriftVerdict, compare
 from releve.domain.evaluation import judging
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.judging import Case
@@ -22,7 +21,7 @@ from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.rolling_origin import Fold, numbered
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.quality import realised as quality
+from releve.domain.quality import realised
 from releve.domain.quality.realised import Quality
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
@@ -78,7 +77,7 @@ class Look:
     model: Key
     start: int
     end: int
-    before: str  # state of the look before
+    before: DriftState  # of the monitoring run before
 
 
 @dataclass(frozen=True)
@@ -150,19 +149,18 @@ def _fit(job: Fit, bench: Bench) -> Floats:
 
 
 @work.register
-def _look(job: Look, bench: Bench) -> Verdict:
+def _look(job: Look, bench: Bench) -> DriftVerdict:
     first, end = job.model
     reference = bench.rows.iloc[first:end].tail(REFERENCE_ROWS)
     current, rise = bench.rows.iloc[job.start : job.end], bench.params.batch.max_missing_rise
-    return drift.compare(
-        reference, current, bench.schema, bench.params.monitor, max_missing_rise=rise, before=job.before
-    )
+    found = compare(reference, current, bench.schema, bench.params.monitor, max_missing_rise=rise, before=job.before)
+    return found.verdict
 
 
 @work.register
 def _keep(job: Keep, bench: Bench) -> Quality:
     rule = bench.params.trigger
-    return quality.assess(
+    return realised.assess(
         bench.scored(job.answers, job.start, job.end) if job.end > job.start else None,
         expected=job.expected,
         tolerance=rule.quality_tolerance,

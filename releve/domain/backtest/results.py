@@ -23,7 +23,7 @@ from releve.domain.evaluation.paired import BootstrapConfig, bounds
 from releve.domain.evaluation.resampling import block_weights
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.trigger import trigger
+from releve.domain.trigger.policies import STATIC
 
 FORMAT = 1  # of backtest.json; raise it when a key changes its meaning
 RESAMPLES = 1000  # draws of the bootstrap: every policy is compared with every other one
@@ -205,7 +205,7 @@ def _baseline(course: Course, name: str, answers: Floats) -> dict[str, Any]:
 
 
 def _is_static(played: Played) -> bool:
-    return played.policy.settings.get("trigger.policy") == trigger.STATIC
+    return played.policy.settings.get("trigger.policy") == STATIC
 
 
 def _rounded(found: Interval) -> Mapping[str, float]:

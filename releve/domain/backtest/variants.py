@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from releve.core.params import Params, merge, parse
-from releve.domain.trigger import trigger
+from releve.domain.trigger.policies import AUTO, DRIFT_ONLY, EVERY, QUALITY_ONLY, SCHEDULE, STATIC, TWO_KEY
 
 Settings = Mapping[str, Any]  # "section.key": value
 
@@ -44,15 +44,12 @@ def policies(params: Params) -> tuple[Policy, ...]:
     """
     least, apart = params.statistics.min_rows, params.trigger.every_batches
     newest = {"train.last_batches": LAST_WINDOWS}
-    every = _rule(trigger.EVERY, least=1)
-    schedule = _rule(trigger.SCHEDULE, least=1) | {"trigger.every_batches": apart}
-    drift, quality, keys, auto = (
-        _rule(policy, least=least)
-        for policy in (trigger.DRIFT_ONLY, trigger.QUALITY_ONLY, trigger.TWO_KEY, trigger.AUTO)
-    )
+    every = _rule(EVERY, least=1)
+    schedule = _rule(SCHEDULE, least=1) | {"trigger.every_batches": apart}
+    drift, quality, keys, auto = (_rule(policy, least=least) for policy in (DRIFT_ONLY, QUALITY_ONLY, TWO_KEY, AUTO))
     last, each = f"last {LAST_WINDOWS}", f"every {apart} windows"
     return (
-        Policy("static", _rule(trigger.STATIC, least=1) | ALL_PAST),
+        Policy("static", _rule(STATIC, least=1) | ALL_PAST),
         Policy("every window", every | ALL_PAST),
         Policy(each, schedule | ALL_PAST),
         Policy("drift", drift | ALL_PAST),

@@ -1,6 +1,6 @@
-"""Broken data is not drift: a feed that stopped, a recoding, other units. Each rule is one sentence or none.
+"""Broken data is not drift: a feed that stopped, a recoding, other units. Each check is one sentence or none.
 
-A rule is silent where past windows of the reference already did the same: a count that only grows always leaves its
+A check is silent where past windows of the reference already did the same: a count that only grows always leaves its
 range, a season reaches a new level now and then, and the number of a batch is another one in every window.
 """
 
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from releve.domain.drift.preprocessing import Pair, present_of
 from releve.domain.schema.columns import CATEGORY, NUMBER
 
-FACTORS = (10, 60, 100, 1000, 3600, 10_000, 1_000_000)  # between units: tenths, minutes, cents, milli, hours, ...
-FACTOR_TOLERANCE = 0.1  # of the median and of the spread, both of which a change of unit multiplies
-FAR = 3.0  # ranges of the reference beyond its ends: no value of the same unit
 MAX_MISSING_RISE = 0.2  # share 0-1 of the cells, where batch.max_missing_rise says nothing else
 MAX_NEW_CATEGORIES = 0.5  # share 0-1 of the cells with categories that the reference never had: more is a recoding
 MAX_FAR_OUTSIDE = 0.05  # share 0-1 of the cells that lie FAR outside: more is another unit or a broken sensor
+FACTORS = (10, 60, 100, 1000, 3600, 10_000, 1_000_000)  # between units: tenths, minutes, cents, milli, hours, ...
+FACTOR_TOLERANCE = 0.1  # of the median and of the spread, both of which a change of unit multiplies
+FAR = 3.0  # ranges of the reference beyond its ends: no value of the same unit
 OUTSIDE = 0.9  # share 0-1 of cells outside the range of the reference that no drift explains
 MIN_PRESENT = 20  # present cells a side; fewer cannot be compared, whatever the window's size
 LEAST_STEPS = 3  # between past windows, below which nobody knows that a column only goes one way
@@ -26,17 +26,17 @@ ONE_WAY = 0.75  # share 0-1 of the steps that go one way where a column does: a 
 MOST_EQUAL = 0.5  # share 0-1 of the reference that one value may have where being constant is news
 
 
-def broken(pair: Pair, max_missing_rise: float) -> str | None:
-    """Why the column's cells look broken, and nothing where they do not."""
+def check_cells(pair: Pair, max_missing_rise: float) -> str | None:
+    """Return why the column's cells look broken; None where they do not, and of columns without a cell."""
     if min(len(pair.before), len(pair.now)) < 1:
         return None
-    found = next((found for rule in RULES if (found := rule(pair, max_missing_rise))), None)
+    found = next((found for check in CHECKS if (found := check(pair, max_missing_rise))), None)
     return f"{pair.column.name}: {found}" if found else None
 
 
-def odd(pair: Pair) -> list[str]:
-    """What a person should know of the column, though it holds nothing back."""
-    told = [
+def describe_cells(pair: Pair) -> list[str]:
+    """Return what a person should know of the column, though it holds nothing back."""
+    notes = [
         f"{count} of {len(cells.values)} cells {side} cannot be read as a {pair.column.type} (the first is "
         f"{cells.example}) and count as missing"
         for side, cells in zip(("of the reference", "of the window"), pair.unreadable, strict=True)
@@ -44,11 +44,17 @@ def odd(pair: Pair) -> list[str]:
     ]
     far = _far(pair)
     if far.any():
-        told.append(
+        notes.append(
             f"{int(far.sum())} of {len(far)} values lie far outside the reference, such as "
             f"{present_of(pair.now)[far][0]:.4g}"
         )
-    return [f"{pair.column.name}: {each}" for each in told]
+    return [f"{pair.column.name}: {each}" for each in notes]
+
+
+def has_unique_values(pair: Pair) -> bool:
+    """Return whether nearly every row has a category of its own, as ids have: such a column cannot be compared."""
+    before = present_of(pair.before)
+    return pair.column.type == CATEGORY and len(np.unique(before)) > len(before) / 2
 
 
 def _went_missing(pair: Pair, max_missing_rise: float) -> str | None:
@@ -61,7 +67,7 @@ def _went_missing(pair: Pair, max_missing_rise: float) -> str | None:
 
 
 def _new_categories(pair: Pair, _: float) -> str | None:
-    if pair.column.type != CATEGORY or pair.present < MIN_PRESENT or own_each(pair):
+    if pair.column.type != CATEGORY or pair.present < MIN_PRESENT or has_unique_values(pair):
         return None
     known, now = np.unique(present_of(pair.before)), present_of(pair.now)
     new = now[~np.isin(now, known)]
@@ -74,10 +80,12 @@ def _new_categories(pair: Pair, _: float) -> str | None:
 def _other_units(pair: Pair, _: float) -> str | None:
     if not _comparable_numbers(pair):
         return None
-    before, now = _middle(present_of(pair.before)), _middle(present_of(pair.now))
-    if min(abs(before[0]), before[1], abs(now[0]), now[1]) <= 0:
+    (low, before, high), (now_low, now, now_high) = (
+        np.quantile(present_of(side), [0.25, 0.5, 0.75]) for side in (pair.before, pair.now)
+    )
+    if min(abs(before), high - low, abs(now), now_high - now_low) <= 0:
         return None
-    ratios = (now[0] / before[0], now[1] / before[1])
+    ratios = (now / before, (now_high - now_low) / (high - low))  # of the medians, of the spreads
     for factor in (*FACTORS, *(1 / factor for factor in FACTORS)):
         if all(abs(ratio / factor - 1) <= FACTOR_TOLERANCE for ratio in ratios):
             times = f"{factor:g} times" if factor > 1 else f"1/{1 / factor:g} of"
@@ -110,24 +118,13 @@ def _became_constant(pair: Pair, _: float) -> str | None:
     return f"every cell is {value} now, and no window of the reference was like that; the source seems stuck"
 
 
-Rule = Callable[[Pair, float], str | None]
-RULES: tuple[Rule, ...] = (_went_missing, _new_categories, _other_units, _out_of_range, _became_constant)
-
-
-def own_each(pair: Pair) -> bool:
-    """Whether nearly every row has a category of its own, as ids have: such a column cannot be compared."""
-    before = present_of(pair.before)
-    return pair.column.type == CATEGORY and len(np.unique(before)) > len(before) / 2
+Check = Callable[[Pair, float], str | None]
+CHECKS: tuple[Check, ...] = (_went_missing, _new_categories, _other_units, _out_of_range, _became_constant)
 
 
 def _comparable_numbers(pair: Pair) -> bool:
     enough = pair.column.type == NUMBER and pair.present >= MIN_PRESENT
     return enough and not _is_constant(present_of(pair.before))  # one that begins to move has drifted
-
-
-def _middle(cells: NDArray[np.float64]) -> tuple[float, float]:
-    low, median, high = np.quantile(cells, [0.25, 0.5, 0.75])
-    return float(median), float(high - low)
 
 
 def _far(pair: Pair) -> NDArray[np.bool_]:

@@ -152,7 +152,7 @@ class Pair:
     windows: tuple[NDArray[np.float64], ...]  # past windows of the reference, the oldest first
     unreadable: tuple[Cells, Cells]  # before, now: what could not be read
     names: tuple[str, ...] = ()  # of the categories, by code
-    of_answers: bool = False  # the champion's answers, and no column of the table
+    of_predictions: bool = False  # the champion's predictions, and no column of the table
 
     @property
     def tries(self) -> int:

@@ -23,7 +23,7 @@ SMALLEST = 1e-300
 
 @dataclass(frozen=True)
 class Change:
-    """How one column differs: probability of at least this much where nothing but the normal happens, and its size."""
+    """How one column differs: the probability of at least this much without drift, and its size."""
 
     p_value: float
     effect: float  # 0-1: Kolmogorov-Smirnov D, or total variation
@@ -36,23 +36,22 @@ class Statistic:
     value: float
     freedom: int = KOLMOGOROV
 
-    def p_value(self, inflation: float = 1.0, certainty: float = inf) -> float:
-        """Probability of so large a statistic by chance, where chance makes it `inflation` times larger.
+    def p_value(self, inflation: float = 1.0, degrees: float = inf) -> float:
+        """Return the probability of so large a statistic by chance, where chance makes it `inflation` times larger.
 
-        `certainty` are the degrees of freedom that the inflation is known with: few make p-values larger, as Student
-        says of a mean whose variance is estimated.
+        `degrees` of freedom are those that the inflation is known with: few make p-values larger, as with Student's t.
         """
         from scipy import special
 
         scaled = self.value / inflation
         plain = float(special.chdtrc(self.freedom, scaled) if self.freedom else special.kolmogorov(sqrt(scaled)))
-        if certainty == inf or plain >= 1:
+        if degrees == inf or plain >= 1:
             return plain
-        return float(special.fdtrc(1, certainty, special.chdtri(1, max(plain, SMALLEST))))
+        return float(special.fdtrc(1, degrees, special.chdtri(1, max(plain, SMALLEST))))
 
     @property
     def excess(self) -> float:
-        """The statistic over its median among independent rows that did not change."""
+        """Return the statistic over its median among independent rows that did not change."""
         from scipy import special
 
         median = special.chdtri(self.freedom, 0.5) if self.freedom else special.kolmogi(0.5) ** 2
@@ -60,20 +59,20 @@ class Statistic:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One comparison of two samples: what each test says, and the size of the change."""
+class TwoSampleResult:
+    """One comparison of two samples: each test's statistic, and the size of the change."""
 
     statistics: tuple[Statistic, ...]
     effect: float  # 0-1, whatever the number of rows: D, or total variation
     tries: int = 1  # parts of a vector that this is the most changed of
 
-    def times(self, factor: float) -> "Measured":
-        """A change whose statistics are so many times larger."""
+    def times(self, factor: float) -> "TwoSampleResult":
+        """Scale the statistics."""
         return replace(self, statistics=tuple(replace(each, value=each.value * factor) for each in self.statistics))
 
 
 def combine_p_values(p_values: list[float], tries: int = 1) -> float:
-    """One p-value from those of tests that look at the same rows: their harmonic mean, Bonferroni over the tries.
+    """Combine the p-values of tests of the same rows: their harmonic mean, Bonferroni over the tries.
 
     In the tail this is the Cauchy combination, which holds whatever the tests' dependence (Liu & Xie 2020).
     """
@@ -81,11 +80,11 @@ def combine_p_values(p_values: list[float], tries: int = 1) -> float:
     return min(1.0, mean * tries)
 
 
-NOTHING = Measured((Statistic(0.0),), 0.0)
+NOTHING = TwoSampleResult((Statistic(0.0),), 0.0)
 
 
-def numbers(before: NDArray[Any], now: NDArray[Any]) -> Measured:
-    """Kolmogorov-Smirnov and the rank sum over present cells (NaN is missing); the effect is D."""
+def numbers(before: NDArray[Any], now: NDArray[Any]) -> TwoSampleResult:
+    """Compare by Kolmogorov-Smirnov and the rank sum over present cells (NaN is missing); the effect is D."""
     before, now = np.sort(before[~np.isnan(before)]), np.sort(now[~np.isnan(now)])
     if not len(before) or not len(now):
         return NOTHING
@@ -94,7 +93,7 @@ def numbers(before: NDArray[Any], now: NDArray[Any]) -> Measured:
     effect = float(np.abs(shares[0] - shares[1]).max())
     root = sqrt(len(before) * len(now) / (len(before) + len(now)))
     kolmogorov = Statistic(((root + 0.12 + 0.11 / root) * effect) ** 2)  # Stephens (1970): good from 20 rows on
-    return Measured((kolmogorov, _rank_sum(before, now, np.sort(places))), effect)
+    return TwoSampleResult((kolmogorov, _rank_sum(before, now, np.sort(places))), effect)
 
 
 def _rank_sum(before: NDArray[Any], now: NDArray[Any], both: NDArray[Any]) -> Statistic:
@@ -109,8 +108,8 @@ def _rank_sum(before: NDArray[Any], now: NDArray[Any], both: NDArray[Any]) -> St
     return Statistic((float(below.sum()) / 2 - len(before) * len(now) / 2) ** 2 / variance, 1)
 
 
-def categories(before: NDArray[Any], now: NDArray[Any]) -> Measured:
-    """Chi-square over codes (whole numbers, NaN is missing), the rare ones pooled; the effect is total variation."""
+def categories(before: NDArray[Any], now: NDArray[Any]) -> TwoSampleResult:
+    """Compare by chi-square over codes (NaN is missing), rare ones pooled; the effect is total variation."""
     before, now = (side[~np.isnan(side)].astype(np.intp) for side in (before, now))
     if not len(before) or not len(now):
         return NOTHING
@@ -121,28 +120,28 @@ def categories(before: NDArray[Any], now: NDArray[Any]) -> Measured:
     expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
     shares = table / table.sum(axis=1, keepdims=True)
     chi_square = Statistic(float(((table - expected) ** 2 / expected).sum()), table.shape[1] - 1)
-    return Measured((chi_square,), float(np.abs(shares[0] - shares[1]).sum() / 2))
+    return TwoSampleResult((chi_square,), float(np.abs(shares[0] - shares[1]).sum() / 2))
 
 
 def pooled(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A table (2, categories) with the rare categories in one last column, and without the empty ones."""
+    """Pool the rare categories of a table (2, categories) in one last column, and drop the empty ones."""
     expected = table.sum(axis=0) * table.sum(axis=1).min() / table.sum()
     rare = expected < MIN_EXPECTED
     joined = np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)]) if rare.any() else table
     return np.asarray(joined[:, joined.sum(axis=0) > 0])
 
 
-def vectors(before: NDArray[Any], now: NDArray[Any]) -> Measured:
-    """As `numbers`, for each part of vectors (rows, parts; a row of NaN is missing): the most changed part."""
+def vectors(before: NDArray[Any], now: NDArray[Any]) -> TwoSampleResult:
+    """Compare the most changed part of vectors (rows, parts; a row of NaN is missing) as `numbers` does."""
     return most_changed(before, now)[1]
 
 
-def most_changed(before: NDArray[Any], now: NDArray[Any]) -> tuple[int, Measured]:
-    """Which part of the vectors changed most, and by how much."""
+def most_changed(before: NDArray[Any], now: NDArray[Any]) -> tuple[int, TwoSampleResult]:
+    """Return which part of the vectors changed most, and by how much."""
     parts = before.shape[1]
     found = [numbers(before[:, part], now[:, part]) for part in range(parts)]
     best = min(range(parts), key=lambda part: combine_p_values([each.p_value() for each in found[part].statistics]))
-    return best, Measured(found[best].statistics, found[best].effect, parts)
+    return best, TwoSampleResult(found[best].statistics, found[best].effect, parts)
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ class Method:
     """How columns of one type are compared."""
 
     name: str  # as the report shows it
-    measure: Callable[[NDArray[Any], NDArray[Any]], Measured]
+    measure: Callable[[NDArray[Any], NDArray[Any]], TwoSampleResult]
 
 
 METHODS = {  # by type; a type that is not named is not compared

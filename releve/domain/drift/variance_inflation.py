@@ -1,11 +1,11 @@
-"""Which changes are normal: what adjacent past windows of the reference show, as large as the current window.
+"""How much dependence between rows inflates a test's statistics, from adjacent past windows of the reference.
 
 The same test compares each past window with the next. Where rows depend on each other (seasons, series of like rows),
 its statistic is larger than among independent rows, by a factor that holds between the reference and the current
 window too: the inflation (of chi-square under cluster sampling: Rao & Scott 1981). A column's own figure is the median
 over its pairs of windows, as in genomic control (Devlin & Roeder 1999), so that one real change in the past does not
-hide the next. A few pairs tell little, so columns lend each other strength, and what is left of the doubt makes
-p-values larger: Smyth (2004), "Linear models and empirical Bayes methods", section 6.2.
+hide the next. A few pairs tell little, so columns share strength (moderated variances), and the uncertainty that is
+left makes p-values larger: Smyth (2004), "Linear models and empirical Bayes methods", section 6.2.
 Where the pairs show no dependence the inflation is 1: among independent rows nothing may be lost.
 """
 
@@ -18,23 +18,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.drift.two_sample_tests import Change, Measured, combine_p_values
+from releve.domain.drift.two_sample_tests import SMALLEST, Change, TwoSampleResult, combine_p_values
 
-MOST_ROWS = 20_000  # of a side, and of a window, that are looked at: an effect of 0.05 shows in far fewer
+MOST_ROWS = 20_000  # of a side, and of a window, that are compared: an effect of 0.05 shows in far fewer
 MOST_WINDOWS = 13
 LEAST_WINDOWS = 4  # a shorter reference is cut into smaller windows than the current one
 SEED = 7
-DOUBT = 0.005  # pairs that are less likely than this among independent rows show that rows depend on each other
-MEDIAN_WORTH = 0.5  # degrees of freedom that a pair adds: a median of few knows less than a mean
-MOST_CERTAIN = 50.0  # degrees of freedom that columns lend each other: they are seldom independent
+DEPENDENCE_ALPHA = 0.005  # pairs less likely than this among independent rows show that rows depend on each other
+DEGREES_PER_PAIR = 0.5  # degrees of freedom that a pair adds: a median of few knows less than a mean
+MOST_DEGREES = 50.0  # degrees of freedom that columns lend each other: they are seldom independent
 HALVINGS = 20
 LEAST_EXCESS = 0.1  # of a median: a column of few values may show none at all
-SMALLEST = 1e-300  # of a p-value whose logarithm is taken
 
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Which rows are looked at, ascending: positions in the frames."""
+    """Which rows are compared, ascending: positions in the frames."""
 
     reference: NDArray[np.intp]
     current: NDArray[np.intp]
@@ -59,25 +58,23 @@ def choose_places(reference_rows: int, current_rows: int, *, most: int = MOST_RO
 
 
 @dataclass(frozen=True)
-class Normal:
+class VarianceInflation:
     """How much larger a column's statistics are than among independent rows, and how surely that is known."""
 
-    inflation: float = 1.0
-    certainty: float = inf  # degrees of freedom
+    factor: float = 1.0
+    degrees: float = inf  # of freedom that the factor is known with
 
-    def p_value(self, found: Measured) -> float:
-        """Of a change, beside what is normal."""
-        return combine_p_values(
-            [each.p_value(self.inflation, self.certainty) for each in found.statistics], found.tries
-        )
+    def p_value(self, found: TwoSampleResult) -> float:
+        """Return the p-value of a change, the inflation accounted for."""
+        return combine_p_values([each.p_value(self.factor, self.degrees) for each in found.statistics], found.tries)
 
-    def change(self, found: Measured) -> Change:
-        """What was found, judged beside what is normal."""
+    def change(self, found: TwoSampleResult) -> Change:
+        """Return what was measured, the inflation accounted for."""
         return Change(self.p_value(found), found.effect)
 
-    def effect(self, found: Measured, *, p_value: float) -> float:
-        """The size of a change, of the kind that was found, that has this p-value; 0 where rows are independent."""
-        if self.inflation <= 1 or not found.effect:
+    def effect(self, found: TwoSampleResult, *, p_value: float) -> float:
+        """Return the effect of such a change that has this p-value, by bisection; 0 where rows are independent."""
+        if self.factor <= 1 or not found.effect:
             return 0.0
         low, high = 0.0, 1 / found.effect
         for _ in range(HALVINGS):
@@ -86,64 +83,69 @@ class Normal:
         return min(1.0, found.effect * high)
 
 
-INDEPENDENT = Normal()
+INDEPENDENT = VarianceInflation()
 
 
-def normals(columns: Sequence[Sequence[Measured]]) -> list[Normal]:
-    """What is normal for each column, from its pairs of past windows."""
+def measure_adjacent(
+    windows: Sequence[NDArray[Any]], measure: Callable[[NDArray[Any], NDArray[Any]], TwoSampleResult], *, least: int
+) -> list[TwoSampleResult]:
+    """Compare each window with the next; windows with fewer present cells than `least` are left out."""
+
+    def present(window: NDArray[Any]) -> int:
+        return int((~np.isnan(window if window.ndim == 1 else window[:, 0])).sum())
+
+    full = [window for window in windows if present(window) >= least]
+    return [measure(before, now) for before, now in pairwise(full)]
+
+
+def estimate_inflation(columns: Sequence[Sequence[TwoSampleResult]]) -> list[VarianceInflation]:
+    """Estimate each column's inflation from its pairs of adjacent past windows."""
     if not depends([each for pairs in columns for each in pairs]):
-        count = len(columns)
-        return [_alone(pairs) if depends(pairs, doubt=DOUBT / count) else INDEPENDENT for pairs in columns]
+        alpha = DEPENDENCE_ALPHA / len(columns)
+        found = [_own(pairs) if depends(pairs, alpha=alpha) else INDEPENDENT for pairs in columns]
+        return [VarianceInflation(max(1.0, each.factor), max(1.0, each.degrees)) for each in found]
     return _moderated([_own(pairs) for pairs in columns])
 
 
-def depends(pairs: Sequence[Measured], *, doubt: float = DOUBT) -> bool:
-    """Whether adjacent windows differ by more than independent rows would (Fisher's method over the pairs)."""
+def depends(pairs: Sequence[TwoSampleResult], *, alpha: float = DEPENDENCE_ALPHA) -> bool:
+    """Return whether adjacent windows differ by more than independent rows would (Fisher's method over the pairs)."""
     from scipy import special
 
     if not pairs:
         return False
     joined = -2 * sum(log(max(INDEPENDENT.p_value(pair), SMALLEST)) for pair in pairs)
-    return bool(special.chdtrc(2 * len(pairs), joined) < doubt)
+    return bool(special.chdtrc(2 * len(pairs), joined) < alpha)
 
 
-def _alone(pairs: Sequence[Measured]) -> Normal:
-    own = _own(pairs)
-    return Normal(max(1.0, own.inflation), max(1.0, own.certainty))
-
-
-def _own(pairs: Sequence[Measured]) -> Normal:
+def _own(pairs: Sequence[TwoSampleResult]) -> VarianceInflation:
     """What the column's own pairs say, below 1 too."""
     if not pairs:
-        return Normal(1.0, 0.0)
-    excess = float(np.median([_excess(pair) for pair in pairs]))
-    return Normal(max(LEAST_EXCESS, excess), MEDIAN_WORTH * len(pairs))
+        return VarianceInflation(1.0, 0.0)
+    excess = np.median([np.mean([each.excess for each in pair.statistics]) for pair in pairs])
+    return VarianceInflation(max(LEAST_EXCESS, float(excess)), DEGREES_PER_PAIR * len(pairs))
 
 
-def _excess(pair: Measured) -> float:
-    return float(np.mean([each.excess for each in pair.statistics]))
-
-
-def _moderated(own: Sequence[Normal]) -> list[Normal]:
-    """Each column's figure drawn to that of all: by as much as the columns differ no more than chance lets them."""
+def _moderated(own: Sequence[VarianceInflation]) -> list[VarianceInflation]:
+    """Draw each column's factor to that of all: by as much as the columns differ no more than chance lets them."""
     from scipy.special import polygamma
 
-    known = [each for each in own if each.certainty]
+    known = [each for each in own if each.degrees]
     if not known:
         return [INDEPENDENT for _ in own]
-    degrees = float(np.mean([each.certainty for each in known]))
-    logs = np.log([each.inflation for each in known])
+    degrees = float(np.mean([each.degrees for each in known]))
+    logs = np.log([each.factor for each in known])
     apart = float(np.var(logs, ddof=1)) - float(polygamma(1, degrees / 2)) if len(known) > 1 else inf
-    prior = MOST_CERTAIN if apart <= 0 else min(MOST_CERTAIN, 2 * _trigamma_inverse(apart))
+    prior = MOST_DEGREES if apart <= 0 else min(MOST_DEGREES, 2 * _trigamma_inverse(apart))
     level = float(np.exp(logs.mean()))
-    return [_drawn(each, level, prior) for each in own]
 
+    def drawn(each: VarianceInflation) -> VarianceInflation:
+        total = prior + each.degrees
+        if not total:  # no pairs of its own, and no column says how far it may be from the others
+            return VarianceInflation(max(1.0, level), 1.0)
+        factor = (prior * level + each.degrees * each.factor) / total
+        return VarianceInflation(max(1.0, factor), max(1.0, total))
 
-def _drawn(each: Normal, level: float, prior: float) -> Normal:
-    certainty = prior + each.certainty
-    if not certainty:  # no pairs of its own, and no column says how far it may be from the others
-        return Normal(max(1.0, level), 1.0)
-    return Normal(max(1.0, (prior * level + each.certainty * each.inflation) / certainty), max(1.0, certainty))
+    return [drawn(each) for each in own]
 
 
 def _trigamma_inverse(value: float) -> float:
@@ -159,15 +161,3 @@ def _trigamma_inverse(value: float) -> float:
         if -step / x < 1e-8:
             break
     return float(x)
-
-
-def pairs_of(
-    windows: Sequence[NDArray[Any]], measure: Callable[[NDArray[Any], NDArray[Any]], Measured], *, least: int
-) -> list[Measured]:
-    """Each window compared with the next; windows with fewer present cells than `least` are left out."""
-    full = [window for window in windows if _present(window) >= least]
-    return [measure(before, now) for before, now in pairwise(full)]
-
-
-def _present(window: NDArray[Any]) -> int:
-    return int((~np.isnan(window if window.ndim == 1 else window[:, 0])).sum())

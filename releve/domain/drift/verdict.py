@@ -1,6 +1,6 @@
 """Has the table changed? Two tests per column, one verdict per table.
 
-Rows are cleaned, counted, looked at for broken data, and only then compared. A column has drifted when its change is
+Rows are cleaned, counted, checked for broken data, and only then compared. A column has drifted when its change is
 unlikely to be chance (p-values, corrected over the columns), large enough to matter (an effect size), and more than
 what adjacent past windows of the reference show. One such column is an alarm: a broken key column is one of many.
 A share of drifted columns is not a verdict: docs/decisions/0018-drift.md.
@@ -8,14 +8,21 @@ A share of drifted columns is not a verdict: docs/decisions/0018-drift.md.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from releve.core.errors import BadInput
 from releve.core.params import Monitor
-from releve.domain.drift.data_quality import MAX_MISSING_RISE, MIN_PRESENT, broken, odd, own_each
+from releve.domain.drift.data_quality import (
+    MAX_MISSING_RISE,
+    MIN_PRESENT,
+    check_cells,
+    describe_cells,
+    has_unique_values,
+)
 from releve.domain.drift.preprocessing import Pair, pair_of
-from releve.domain.drift.two_sample_tests import METHODS, Change, Measured
-from releve.domain.drift.variance_inflation import Normal, normals, pairs_of
+from releve.domain.drift.two_sample_tests import METHODS, Change
+from releve.domain.drift.variance_inflation import VarianceInflation, estimate_inflation, measure_adjacent
 from releve.domain.schema.columns import CATEGORY, NUMBER, Column
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
@@ -23,77 +30,81 @@ from releve.domain.schema.target import REGRESSION
 if TYPE_CHECKING:
     import pandas as pd
 
-INSUFFICIENT, BROKEN = "insufficient data", "broken data"
-NO_DRIFT, SUSPECTED, DRIFT = "no drift", "drift suspected", "drift"
-ALARMS = (SUSPECTED, DRIFT)
-PREDICTION = "prediction"  # the row of the answers; "_prediction" where a feature has that name
-OF_ANSWERS = " of the answers"  # how that row's method ends
+
+class DriftState(StrEnum):
+    """What a comparison of two windows says."""
+
+    INSUFFICIENT_DATA = "insufficient data"
+    BROKEN_DATA = "broken data"
+    NO_DRIFT = "no drift"
+    SUSPECTED = "drift suspected"
+    DRIFT = "drift"
+
+
+ALARMS = (DriftState.SUSPECTED, DriftState.DRIFT)
+PREDICTION = "prediction"  # name of the predictions' row; "_prediction" where a feature has that name
 MIN_ROWS = 200  # of the reference and of the window; with fewer a verdict is noise: docs/decisions/0018-drift.md
-STRONG_EFFECT = 0.2  # distance 0-1 from which one alarm is drift; a smaller change has to be seen twice running
+STRONG_EFFECT = 0.2  # distance 0-1 from which one alarm is drift; a smaller change has to be seen twice in a row
 STRONG_P = 50  # times smaller than the threshold: the p-value of a strong alarm
-MEND = "mend the source before anything is retrained on it; where the change is real, retrain by hand"
-SHOWN = 5  # columns that a sentence names
 
 
 @dataclass(frozen=True)
 class ColumnDrift:
-    """One column's result, as the report and the artifacts show it."""
+    """One column's result."""
 
     name: str
     method: str
     change: Change
-    threshold: float  # p-value below which the change is no chance
+    threshold: float  # p-value up to which the change is no chance
     drifted: bool
     strong: bool = False  # one such alarm is enough
     inflation: float = 1.0  # of the test's statistics among past windows; 1: rows are as good as independent
-    normal: float = 0.0  # effect up to which changes between windows are normal; 0: no more than chance allows
-
-    @property
-    def of_answers(self) -> bool:
-        """Whether this is the row of the champion's answers, and no column of the table."""
-        return self.method.endswith(OF_ANSWERS)
-
-    @property
-    def measure(self) -> str:
-        """Test, effect and p-value, as a sentence shows them."""
-        return f"{self.method} {self.change.effect:.2f}, p {self.change.p_value:.1g}"
+    normal_effect: float = 0.0  # up to which changes between windows are normal; 0: no more than chance allows
+    of_predictions: bool = False  # the row of the champion's predictions, and no column of the table
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the window says, and why in sentences. `columns` is empty where nothing could be compared."""
+class DriftVerdict:
+    """A window beside the reference. `columns` is empty where nothing could be compared."""
 
-    state: str
-    reasons: tuple[str, ...]
+    state: DriftState
     rows: int
     reference_rows: int
     columns: tuple[ColumnDrift, ...] = ()
+    before: DriftState = DriftState.NO_DRIFT  # state of the monitoring run before, over other rows
+    problems: tuple[str, ...] = ()  # why nothing was compared: too few rows, or broken data
+    notes: tuple[str, ...] = ()  # columns that were not compared, and cells that a person should know of
 
     @property
     def drifted(self) -> tuple[ColumnDrift, ...]:
         """The drifted columns, largest effect first."""
         return by_effect(column for column in self.columns if column.drifted)
 
+    @property
+    def features(self) -> tuple[ColumnDrift, ...]:
+        """The columns without the champion's predictions."""
+        return tuple(column for column in self.columns if not column.of_predictions)
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What the champion answers: classes, or numbers (of a regression; probabilities of one class)."""
+    """What the champion predicted: classes, or numbers (of a regression; probabilities of one class)."""
 
-    reference: Sequence[Any]  # to rows that it had not learned from: answers to those that it had are another's
-    current: Sequence[Any]  # to each row of the window
+    reference: Sequence[Any]  # for rows that it had not learned from: it fits the ones it learned from too well
+    current: Sequence[Any]  # for each row of the window
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class DriftComparison:
     """A verdict and the cells that it rests on, for a report to draw."""
 
-    verdict: Verdict
+    verdict: DriftVerdict
     pairs: tuple[Pair, ...] = ()  # as verdict.columns
-    normals: tuple[Normal, ...] = ()  # as verdict.columns
+    inflations: tuple[VarianceInflation, ...] = ()  # as verdict.columns
 
 
 def by_effect(columns: Iterable[ColumnDrift]) -> tuple[ColumnDrift, ...]:
-    """The most changed column first."""
+    """Sort, the most changed column first."""
     return tuple(sorted(columns, key=lambda column: -column.change.effect))
 
 
@@ -104,66 +115,72 @@ def compare(
     params: Monitor,
     *,
     max_missing_rise: float = MAX_MISSING_RISE,
-    before: str = NO_DRIFT,
+    before: DriftState = DriftState.NO_DRIFT,
     predictions: Predictions | None = None,
-) -> Verdict:
-    """The verdict on `current` beside `reference`, both in time order.
+) -> DriftComparison:
+    """Compare `current` with `reference`, both in time order.
 
     Frames may be as they came: cells are cleaned here, and columns that are no feature of `schema` are not compared.
-    `before` is the state of the look before, over other rows. Raises BadInput unless each of its rows has a prediction.
+    `before` is the state of the run before, over other rows. Raises BadInput unless each row has a prediction.
     """
-    return look(
-        reference, current, schema, params, max_missing_rise=max_missing_rise, before=before, predictions=predictions
-    ).verdict
-
-
-def look(
-    reference: "pd.DataFrame",
-    current: "pd.DataFrame",
-    schema: Schema,
-    params: Monitor,
-    *,
-    max_missing_rise: float = MAX_MISSING_RISE,
-    before: str = NO_DRIFT,
-    predictions: Predictions | None = None,
-) -> Look:
-    """As `compare`, with the cells that the verdict rests on."""
-    sizes = (len(current), len(reference))
-    for count, side in zip(sizes, ("answered rows", "rows of reference"), strict=True):
+    verdict = DriftVerdict(DriftState.INSUFFICIENT_DATA, len(current), len(reference), before=before)
+    for count, side in ((len(current), "answered rows"), (len(reference), "rows of reference")):
         if count < MIN_ROWS:
             reason = f"{count} {side}; a drift verdict needs {MIN_ROWS}"
-            return Look(Verdict(INSUFFICIENT, (reason,), *sizes))
-    reference, current = _with_text_names(reference), _with_text_names(current)
-    absent = {name: told for name in schema.names if (told := _absent(name, reference, current))}
-    columns = [column for column in schema.features if column.name not in absent]
-    pairs = [pair_of(column, reference[column.name], current[column.name]) for column in columns]
+            return DriftComparison(replace(verdict, problems=(reason,)))
+    # columns named by numbers are called as the schema calls them
+    reference, current = (
+        frame if all(isinstance(name, str) for name in frame.columns) else frame.rename(columns=str)
+        for frame in (reference, current)
+    )
+    problems, on_reference, compared = _check_columns(reference, current, schema)
+    pairs = [pair_of(column, reference[column.name], current[column.name]) for column in compared]
+    problems += [text for pair in pairs if (text := check_cells(pair, max_missing_rise))]
     if predictions:
         pairs.append(_prediction_pair(predictions, schema, rows=len(current)))
-    wrong = [told.text for told in absent.values() if told.broken]
-    wrong += [text for pair in pairs if not pair.of_answers and (text := broken(pair, max_missing_rise))]
-    notes = [*_notes(pairs, current, schema), *(told.text for told in absent.values() if not told.broken)]
-    if wrong:
-        return Look(Verdict(BROKEN, (*wrong, MEND, *notes), *sizes))
-    judged = [pair for pair in pairs if _can_be_judged(pair)]
-    if not judged:
-        return Look(Verdict(INSUFFICIENT, (f"no column has {MIN_PRESENT} present cells on both sides", *notes), *sizes))
-    known = normals([_past(pair) for pair in judged])
-    results = _judge(judged, known, params)
-    return Look(_verdict(results, notes, before, sizes), tuple(judged), tuple(known))
+    notes = (*_not_compared(pairs, current, schema), *on_reference)
+    if problems:
+        return DriftComparison(replace(verdict, state=DriftState.BROKEN_DATA, problems=tuple(problems), notes=notes))
+    pairs = [
+        pair
+        for pair in pairs
+        if pair.column.type in METHODS and pair.present >= MIN_PRESENT and not has_unique_values(pair)
+    ]
+    if not pairs:
+        reason = f"no column has {MIN_PRESENT} present cells on both sides"
+        return DriftComparison(replace(verdict, problems=(reason,), notes=notes))
+    past = [measure_adjacent(pair.windows, METHODS[pair.column.type].measure, least=MIN_PRESENT) for pair in pairs]
+    inflations = estimate_inflation(past)
+    columns = _judge(pairs, inflations, params)
+    verdict = replace(verdict, state=_state(columns, before), columns=columns, notes=notes)
+    return DriftComparison(verdict, tuple(pairs), tuple(inflations))
 
 
-def _judge(pairs: Sequence[Pair], known: Sequence[Normal], params: Monitor) -> tuple[ColumnDrift, ...]:
+def _judge(pairs: Sequence[Pair], inflations: Sequence[VarianceInflation], params: Monitor) -> tuple[ColumnDrift, ...]:
     measured = [METHODS[pair.column.type].measure(pair.before, pair.now) for pair in pairs]
-    p_values = [normal.p_value(found) for found, normal in zip(measured, known, strict=True)]
-    threshold = corrected(p_values, params.alpha)
-    return tuple(
-        _result(pair, found, normal, threshold, params)
-        for pair, found, normal in zip(pairs, measured, known, strict=True)
-    )
+    changes = [inflation.change(found) for found, inflation in zip(measured, inflations, strict=True)]
+    threshold = corrected([change.p_value for change in changes], params.alpha)
+    results = []
+    for pair, found, inflation, change in zip(pairs, measured, inflations, changes, strict=True):
+        drifted = has_drifted(change, threshold=threshold, min_effect=params.min_effect)
+        results.append(
+            ColumnDrift(
+                name=pair.column.name,
+                method=METHODS[pair.column.type].name,
+                change=change,
+                threshold=threshold,
+                drifted=drifted,
+                strong=drifted and change.p_value <= threshold / STRONG_P and change.effect >= STRONG_EFFECT,
+                inflation=inflation.factor,
+                normal_effect=inflation.effect(found, p_value=threshold),
+                of_predictions=pair.of_predictions,
+            )
+        )
+    return tuple(results)
 
 
 def corrected(p_values: Sequence[float], alpha: float) -> float:
-    """The p-value up to which changes are no chance: Benjamini & Hochberg (1995).
+    """Return the p-value up to which changes are no chance: Benjamini & Hochberg (1995).
 
     Where no column changed, the chance that any is named is `alpha`, as with Bonferroni; where several did, less is
     asked of each.
@@ -173,107 +190,52 @@ def corrected(p_values: Sequence[float], alpha: float) -> float:
     return alpha * max(passed, default=1) / count
 
 
-def _past(pair: Pair) -> list[Measured]:
-    return pairs_of(pair.windows, METHODS[pair.column.type].measure, least=MIN_PRESENT)
-
-
-def _result(pair: Pair, found: Measured, normal: Normal, threshold: float, params: Monitor) -> ColumnDrift:
-    change = normal.change(found)
-    drifted = has_drifted(change, threshold=threshold, min_effect=params.min_effect)
-    strong = drifted and change.p_value <= threshold / STRONG_P and change.effect >= STRONG_EFFECT
-    return ColumnDrift(
-        pair.column.name,
-        METHODS[pair.column.type].name + (OF_ANSWERS if pair.of_answers else ""),
-        change,
-        threshold,
-        drifted,
-        strong,
-        normal.inflation,
-        normal.effect(found, p_value=threshold),
-    )
-
-
 def has_drifted(change: Change, *, threshold: float, min_effect: float) -> bool:
-    """Both keys must turn: unlikely by chance AND large enough to matter."""
+    """Return whether a change is both unlikely by chance AND large enough to matter."""
     return change.p_value <= threshold and change.effect >= min_effect
 
 
-def _verdict(columns: Sequence[ColumnDrift], notes: Sequence[str], before: str, sizes: tuple[int, int]) -> Verdict:
-    drifted = by_effect(column for column in columns if column.drifted)
-    features = [column for column in columns if not column.of_answers]
-    changed = [column for column in drifted if not column.of_answers]
-    named = ", ".join(f"{column.name} ({column.measure})" for column in changed[:SHOWN])
-    found = f"{len(changed)} of {len(features)} columns drifted" + (f": {named}" if named else "")
-    state, why = _remembered(drifted, before)
-    reasons = [found, *why, *_answers_told(columns), *_normal_told(columns), *notes]
-    return Verdict(state, tuple(reasons), *sizes, tuple(columns))
-
-
-def _remembered(drifted: Sequence[ColumnDrift], before: str) -> tuple[str, list[str]]:
+def _state(columns: Sequence[ColumnDrift], before: DriftState) -> DriftState:
     """One weak alarm is a suspicion; the second in a row, or a strong one, is drift."""
-    if not drifted:
-        return NO_DRIFT, []
-    if strong := [column.name for column in drifted if column.strong]:
-        return DRIFT, [f"a strong alarm: {', '.join(strong[:SHOWN])}"]
-    if before in ALARMS:
-        return DRIFT, [f"the second alarm running (the look before said: {before})"]
-    return SUSPECTED, ["one weak alarm; a second one running, or a strong one, makes it drift"]
+    if not any(column.drifted for column in columns):
+        return DriftState.NO_DRIFT
+    if before in ALARMS or any(column.strong for column in columns):
+        return DriftState.DRIFT
+    return DriftState.SUSPECTED
 
 
-def _answers_told(columns: Sequence[ColumnDrift]) -> list[str]:
-    changed = [column for column in columns if column.drifted and column.of_answers]
-    return [f"the champion's answers changed ({column.measure})" for column in changed]
+def _check_columns(
+    reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schema
+) -> tuple[list[str], list[str], list[Column]]:
+    """Problems of the window, notes on the reference, and the features that are there once on both sides."""
+    problems, notes, absent = [], [], set()
+    for name in schema.names:
+        before, now = (list(frame.columns).count(name) for frame in (reference, current))
+        if now != 1:
+            problems.append(f"{name}: the column {'is missing' if now == 0 else f'is there {now} times'}")
+        elif before != 1:
+            how = "is missing" if before == 0 else f"is there {before} times"
+            notes.append(f"not compared, as it {how} in the reference: {name}")
+        if now != 1 or before != 1:
+            absent.add(name)
+    return problems, notes, [column for column in schema.features if column.name not in absent]
 
 
-def _normal_told(columns: Sequence[ColumnDrift]) -> list[str]:
-    most = max(columns, key=lambda column: column.normal)
-    if not most.normal:
-        return []
-    return [f"changes of up to {most.normal:.2f} ({most.name}) are normal between windows of this size"]
-
-
-def _with_text_names(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Columns named by numbers are called as the schema calls them."""
-    return frame if all(isinstance(name, str) for name in frame.columns) else frame.rename(columns=str)
-
-
-@dataclass(frozen=True)
-class _Absent:
-    """A column that is not there just once on both sides."""
-
-    text: str
-    broken: bool
-
-
-def _absent(name: str, reference: "pd.DataFrame", current: "pd.DataFrame") -> _Absent | None:
-    before, now = (list(frame.columns).count(name) for frame in (reference, current))
-    if now != 1:
-        return _Absent(f"{name}: the column {'is missing' if now == 0 else f'is there {now} times'}", broken=True)
-    if before != 1:
-        how = "is missing" if before == 0 else f"is there {before} times"
-        return _Absent(f"not judged, as it {how} in the reference: {name}", broken=False)
-    return None
-
-
-def _notes(pairs: Sequence[Pair], current: "pd.DataFrame", schema: Schema) -> list[str]:
+def _not_compared(pairs: Sequence[Pair], current: "pd.DataFrame", schema: Schema) -> list[str]:
     dates = [pair.column.name for pair in pairs if pair.column.type not in METHODS]
     sparse = [pair.column.name for pair in pairs if pair.column.type in METHODS and pair.present < MIN_PRESENT]
-    ids = [pair.column.name for pair in pairs if own_each(pair) and pair.column.name not in sparse]
+    ids = [pair.column.name for pair in pairs if has_unique_values(pair) and pair.column.name not in sparse]
     known = {column.name for column in schema.columns} | {schema.target.name}
     extra = [str(name) for name in current.columns if name not in known and not str(name).startswith("_")]
-    told = {
+    named = {
         "as time always moves": dates,
         f"as fewer than {MIN_PRESENT} cells are present on one side": sparse,
         "as nearly every row has a value of its own": ids,
         "as the scenario does not describe it": extra,
     }
-    return [f"not judged, {why}: {', '.join(names)}" for why, names in told.items() if names] + [
-        note for pair in pairs for note in odd(pair)
+    return [f"not compared, {why}: {', '.join(names)}" for why, names in named.items() if names] + [
+        note for pair in pairs for note in describe_cells(pair)
     ]
-
-
-def _can_be_judged(pair: Pair) -> bool:
-    return pair.column.type in METHODS and pair.present >= MIN_PRESENT and not own_each(pair)
 
 
 def _prediction_pair(predictions: Predictions, schema: Schema, *, rows: int) -> Pair:
@@ -283,8 +245,6 @@ def _prediction_pair(predictions: Predictions, schema: Schema, *, rows: int) -> 
         raise BadInput(f"{len(predictions.current)} predictions for {rows} rows; expected one for each row")
     values = [*predictions.reference, *predictions.current]
     is_number = schema.target.task == REGRESSION or all(isinstance(value, float) for value in values)
-    column = Column(
-        PREDICTION if PREDICTION not in schema.names else f"_{PREDICTION}", NUMBER if is_number else CATEGORY
-    )
+    name = PREDICTION if PREDICTION not in schema.names else f"_{PREDICTION}"
     sides = [pd.Series(list(side), dtype=object) for side in (predictions.reference, predictions.current)]
-    return replace(pair_of(column, *sides), of_answers=True)
+    return replace(pair_of(Column(name, NUMBER if is_number else CATEGORY), *sides), of_predictions=True)

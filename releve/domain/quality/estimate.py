@@ -8,13 +8,13 @@ See docs/decisions/0019-estimates.md.
 """
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.core.formatting import format_score
-from releve.domain.evaluation.intervals import Interval, format_interval
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS, compute_score, in_units
 from releve.domain.evaluation.paired import BootstrapConfig, bounds
 from releve.domain.quality.cbpe import fit_chances
@@ -30,7 +30,15 @@ RESAMPLES = 200  # of rows, labels and calibrations: each draw fits a calibratio
 AUDIT_CONFIDENCE = 0.99  # that an estimate is wrong before it is switched off: it is audited in every monitoring run
 AUDIT_TOLERANCE = 0.02  # a gap that is too small to matter, in the unit of gate.margin
 
-NOT_KEPT = "this model version has no answers to its holdout for the classes of today; the next retraining keeps them"
+
+class NoEstimate(StrEnum):
+    """Why there is no estimate."""
+
+    NO_HOLDOUT = "no holdout"  # the model version was packaged without, or its target had other classes
+    FEW_HOLDOUT_ROWS = "few holdout rows"
+    FEW_ANSWERS = "few answers"
+    UNDEFINED_ON_HOLDOUT = "undefined on the holdout"  # the metric, as an AUC of a single class
+    UNDEFINED_ON_ANSWERS = "undefined on the answers"
 
 
 @dataclass(frozen=True)
@@ -49,21 +57,22 @@ class Estimate:
     """`score` and `change` are None where the state is unknown or the audit failed."""
 
     state: QualityState
-    method: str
     metric: str
-    rows: int
+    rows: int  # answers that it was made of
+    expected: float
+    min_rows: int  # of the holdout, of the answers, and with labels for the audit
+    holdout_rows: int = 0
+    labelled: int = 0  # answers that can audit it
+    method: str = ""
     score: Interval | None = None
     change: Interval | None = None  # from the expected score to the estimate; positive is better, whatever the metric
     audit: Audit | None = None  # None: too few labels yet
-    reasons: tuple[str, ...] = ()
+    missing: NoEstimate | None = None
 
     @property
     def concept_drift_suspected(self) -> bool:
         """Answers no longer mean what they meant on the holdout."""
         return self.state == QualityState.AUDIT_FAILED
-
-    def __str__(self) -> str:
-        return f"{self.state} ({'; '.join(self.reasons)})"
 
 
 class Estimator(Protocol):
@@ -71,7 +80,7 @@ class Estimator(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the metric."""
+        """Name of the metric."""
 
     @property
     def method(self) -> str:
@@ -116,23 +125,33 @@ def estimate(
     quality. `min_rows`: of the holdout, of the window, and with labels for the audit.
     """
     bootstrap = replace(bootstrap, resamples=RESAMPLES)
-    too_few = _too_few(holdout, window, expected, min_rows)
-    if holdout is None or window is None or too_few:
-        return Estimate(QualityState.UNKNOWN, "", expected.metric, len(window or ()), reasons=(too_few,))
+    unknown = Estimate(
+        QualityState.UNKNOWN,
+        expected.metric,
+        rows=len(window or ()),
+        expected=expected.score.value,
+        min_rows=min_rows,
+        holdout_rows=len(holdout or ()),
+        labelled=len(labelled or ()),
+    )
+    if holdout is None:
+        return replace(unknown, missing=NoEstimate.NO_HOLDOUT)
+    if len(holdout) < min_rows:
+        return replace(unknown, missing=NoEstimate.FEW_HOLDOUT_ROWS)
+    if window is None or len(window) < min_rows:
+        return replace(unknown, missing=NoEstimate.FEW_ANSWERS)
+    if not METRICS[expected.metric].is_defined(holdout.scored):
+        return replace(unknown, missing=NoEstimate.UNDEFINED_ON_HOLDOUT)
     fitted = fit(expected.metric, holdout, schema, bootstrap)
     found = audit(fitted, labelled, min_rows, bootstrap)
-    told_of = _audit_told(found, labelled, expected.metric, min_rows)
-    known = Estimate(QualityState.UNKNOWN, fitted.method, expected.metric, len(window), audit=found, reasons=(told_of,))
+    known = replace(unknown, method=fitted.method, audit=found)
     if found and not found.passed:
         return replace(known, state=QualityState.AUDIT_FAILED)
     score = interval(fitted, window, bootstrap)
     if score is None:
-        return replace(known, reasons=(f"{expected.metric} is not defined on labels that could come of it", told_of))
+        return replace(known, missing=NoEstimate.UNDEFINED_ON_ANSWERS)
     state, change = judged(score, expected, tolerance)
-    low, high = format_score(score.low), format_score(score.high)
-    figures = f"{expected.metric} {format_score(score.value)} [{low}, {high}] without labels"
-    compared = f"{figures}, {format_score(expected.score.value)} was expected, a change of {format_interval(change)}"
-    return replace(known, state=state, score=score, change=change, reasons=(compared, told_of))
+    return replace(known, state=state, score=score, change=change)
 
 
 def audit(
@@ -158,36 +177,9 @@ def audit(
 
 
 def interval(fitted: Estimator, window: Answered, bootstrap: BootstrapConfig) -> Interval | None:
-    """Where the realised score will lie; None where most draws have none, as an AUC of a single class."""
+    """Return where the realised score will lie; None where most draws have none, as an AUC of a single class."""
     drawn = fitted.draws(window, bootstrap)
     if len(drawn) < bootstrap.resamples / 2:
         return None
     blocks = len(window) / bootstrap.block_of(fitted.losses(window))
     return Interval(fitted.value(window), *bounds(drawn, blocks=blocks, confidence=bootstrap.confidence))
-
-
-def _too_few(holdout: Answered | None, window: Answered | None, expected: ExpectedPerformance, min_rows: int) -> str:
-    if holdout is None:
-        return NOT_KEPT
-    needed = f"an estimate needs {min_rows} (params.yaml: statistics.min_rows)"
-    for rows, what in ((holdout, "answers to the holdout"), (window, "answers that an estimate can be made of")):
-        count = 0 if rows is None else len(rows)
-        if count < min_rows:
-            return f"{count} {what}; {needed}"
-    return (
-        ""
-        if METRICS[expected.metric].is_defined(holdout.scored)
-        else f"{expected.metric} is not defined on the holdout"
-    )
-
-
-def _audit_told(found: Audit | None, labelled: Answered | None, metric: str, min_rows: int) -> str:
-    if found is None:
-        count = 0 if labelled is None else len(labelled)
-        return f"not audited: {count} labels, {min_rows} are needed (params.yaml: statistics.min_rows)"
-    figures = (
-        f"on {found.rows} labelled answers {metric} {format_score(found.realised)} came true and "
-        f"{format_score(found.expected)} was estimated, a gap of {format_interval(found.gap)}"
-    )
-    verdict = "" if found.passed else "; answers no longer mean what they meant on the holdout: concept drift suspected"
-    return f"audit {'passed' if found.passed else 'failed'}: {figures}{verdict}"

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.core.formatting import format_score
-from releve.domain.evaluation.intervals import Interval, difference, format_interval
+from releve.domain.evaluation.intervals import Interval, difference
 from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, in_units
 from releve.domain.evaluation.paired import BootstrapConfig, score_interval
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows
@@ -115,34 +114,19 @@ class QualityState(StrEnum):
 
 @dataclass(frozen=True)
 class Quality:
-    """The figures are None where the state is unknown: too few labels."""
+    """The realised score beside the expected one; the figures are None where the state is unknown."""
 
     state: QualityState
+    metric: str
     labelled: int
     expected: float
     score: Interval | None = None
-    change: Interval | None = None  # from the expected performance to now; positive is better, whatever the metric
-    metric: str = "accuracy"
-    answered: int | None = None  # answers that could have been labelled; events of earlier versions do not say
-
-    def __str__(self) -> str:
-        if self.score is None or self.change is None:
-            return f"{self.labelled} labelled answers{self._share} are too few to know the quality"
-        return (
-            f"{self.metric} {format_score(self.score.value)} on {self.labelled} labelled answers{self._share}, "
-            f"{format_score(self.expected)} was "
-            f"expected, a change of {format_interval(self.change)}"
-            f"{'' if METRICS[self.metric].sign > 0 else ' (positive is better)'}: {self.state}"
-        )
-
-    @property
-    def _share(self) -> str:
-        """Labels of a part may be of a chosen part, which need not stand for the rest."""
-        return f" (of {self.answered} answers)" if self.answered and self.answered > self.labelled else ""
+    change: Interval | None = None  # from the expected score to now; positive is better, whatever the metric
+    answered: int | None = None  # answers that could have been labelled; None where nobody counted them
 
 
 def judged(score: Interval, expected: ExpectedPerformance, tolerance: float) -> tuple[QualityState, Interval]:
-    """The state, and the change from the expected performance; positive is better, whatever the metric.
+    """Return the state, and the change from the expected score; positive is better, whatever the metric.
 
     degraded: the whole interval of the change lies below 0. within tolerance: it lies above -tolerance (in the metric's
     unit, or a share of the expected score: `metrics.in_units`). inconclusive: neither.
@@ -164,13 +148,13 @@ def assess(
     bootstrap: BootstrapConfig,
     answered: int | None = None,
 ) -> Quality:
-    """Compare the realised score with the expected one, both with their doubt.
+    """Compare the realised score with the expected one, both with their intervals.
 
     `found`: labelled answers in time order; None where there is none. `answered`: those without a label included.
     """
     labelled = 0 if found is None else len(found)
     if found is None or labelled < max(min_labels, 1) or not METRICS[expected.metric].is_defined(found):
-        return Quality(QualityState.UNKNOWN, labelled, expected.score.value, metric=expected.metric, answered=answered)
+        return Quality(QualityState.UNKNOWN, expected.metric, labelled, expected.score.value, answered=answered)
     score = score_interval(expected.metric, found, bootstrap)
     state, change = judged(score, expected, tolerance)
-    return Quality(state, labelled, expected.score.value, score, change, expected.metric, answered)
+    return Quality(state, expected.metric, labelled, expected.score.value, score, change, answered)

@@ -73,8 +73,8 @@ def pace(challenges: Sequence[Challenged], payoff: Payoff | None, params: Trigge
     told = f"of the last {len(known[-MEMORY:])} retrainings that are known, each gained {format_interval(pooled.gain)}"
     if pooled.is_shown:
         return Pace(FASTEST_BATCHES, told)
-    in_vain = next((place for place, each in enumerate(reversed(known)) if each.is_shown), len(known))
-    return Pace(_doubled(in_vain + refused, params), told)
+    without_gain = next((place for place, each in enumerate(reversed(known)) if each.is_shown), len(known))
+    return Pace(_doubled(without_gain + refused, params), told)
 
 
 def _refused(challenges: Sequence[Challenged]) -> int:
@@ -83,8 +83,8 @@ def _refused(challenges: Sequence[Challenged]) -> int:
     return next((place for place, promoted in enumerate(made) if promoted), len(made))
 
 
-def _doubled(in_vain: int, params: Trigger) -> int:
-    return int(min(params.every_batches * 2**in_vain, SLOWEST_BATCHES))
+def _doubled(without_gain: int, params: Trigger) -> int:
+    return int(min(params.every_batches * 2**without_gain, SLOWEST_BATCHES))
 
 
 def payoffs(challenges: Sequence[Challenged], payoff: Payoff | None) -> list[Payoff]:
@@ -121,7 +121,7 @@ def has_budget(
     return in_hand >= 1 + (0 if is_sure else RESERVE) - DUST
 
 
-def is_wary(challenges: Sequence[Challenged], payoff: Payoff | None) -> bool:
+def is_not_beneficial(challenges: Sequence[Challenged], payoff: Payoff | None) -> bool:
     """Whether retraining is known, and not known to pay."""
     known = payoffs(challenges, payoff)
     return bool(known) and not pool(known[-MEMORY:]).is_shown

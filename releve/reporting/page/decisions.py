@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, RELEASED, ROLLED_BACK, WITHDRAWN, Event
+from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import Block, FactList, Journal, JournalEntry, TableBlock, TextBlock, Tone
-from releve.reporting.page.history import PageEvidence, SeenRun, to_the_minute
+from releve.reporting.messages import describe_decision
+from releve.reporting.page.history import PageEvidence, to_the_minute
 
 LISTED = 120  # entries of the journal
 OPEN = 8  # of them are not folded
@@ -37,16 +39,16 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
         number, event = numbered
         if event.kind != MONITORED:
             return (number,)
-        run = SeenRun.model_validate(event.payload)
+        run = MonitoringRun.model_validate(event.payload)
         return (number,) if run.decision.retrain else (run.model, run.drift.state, run.quality.state)
 
     for _, group in groupby(enumerate(decided), key=alike):
         same = [event for _, event in group]
         newest, at = same[-1], to_the_minute(same[-1].at)
         if newest.kind == MONITORED:
-            decision = SeenRun.model_validate(newest.payload).decision
+            run = MonitoringRun.model_validate(newest.payload)
             again = f", {len(same)} monitoring runs since {to_the_minute(same[0].at)}" if len(same) > 1 else ""
-            yield JournalEntry(at, "retrain" if decision.retrain else f"wait{again}", decision.reasons)
+            yield JournalEntry(at, "retrain" if run.decision.retrain else f"wait{again}", describe_decision(run))
         elif newest.kind == CHALLENGED:
             yield _judgement(newest)
         else:

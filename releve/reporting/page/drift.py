@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from releve.core.formatting import counted, listed
+from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import Block, FoldedBlock, HeatCell, HeatMapChart, HeatRow, TableBlock, TextBlock
-from releve.reporting.page.history import PageEvidence, SeenRun, to_the_minute
+from releve.reporting.messages import describe_drift
+from releve.reporting.page.history import PageEvidence, to_the_minute
 from releve.reporting.page.quality import whose
 
 DRAWN = 400  # monitoring runs: with more, each would have less than two pixels
@@ -19,7 +21,7 @@ def drift(evidence: PageEvidence) -> list[Block]:
     if not evidence.runs:
         return [TextBlock(("Nothing is known of drift yet: no monitoring run was made.",))]
     runs, newest = evidence.runs[-DRAWN:], evidence.runs[-1]
-    lines = (f"Newest run, {whose(newest, evidence)}: {newest.drift.state}.", *newest.drift.reasons)
+    lines = (f"Newest run, {whose(newest, evidence)}: {newest.drift.state}.", *describe_drift(newest.drift))
     left_out = tuple(_left_out(evidence.runs))
     title = f"The newest {LISTED} runs as a table" if len(evidence.runs) > LISTED else "As a table"
     table = TableBlock(HEADS, tuple(map(_row, reversed(evidence.runs[-LISTED:]))))
@@ -27,7 +29,7 @@ def drift(evidence: PageEvidence) -> list[Block]:
     return [TextBlock(lines), _chart(runs), *shown, FoldedBlock(title, (table,))]
 
 
-def _chart(runs: Sequence[SeenRun]) -> HeatMapChart:
+def _chart(runs: Sequence[MonitoringRun]) -> HeatMapChart:
     by_name = [{column.name: column for column in run.drift.columns} for run in runs]
     rows = []
     for name in _names(runs):
@@ -44,7 +46,7 @@ def _chart(runs: Sequence[SeenRun]) -> HeatMapChart:
     )
 
 
-def _names(runs: Sequence[SeenRun]) -> tuple[str, ...]:
+def _names(runs: Sequence[MonitoringRun]) -> tuple[str, ...]:
     """The columns most often in alarm, then those that moved farthest."""
     alarms: Counter[str] = Counter()
     farthest: dict[str, float] = {}
@@ -55,9 +57,9 @@ def _names(runs: Sequence[SeenRun]) -> tuple[str, ...]:
     return tuple(ranked[:SHOWN_COLUMNS])
 
 
-def _left_out(runs: Sequence[SeenRun]) -> list[str]:
+def _left_out(runs: Sequence[MonitoringRun]) -> list[str]:
     columns = {column.name for run in runs[-DRAWN:] for column in run.drift.columns}
-    predictions = columns - {column.name for run in runs[-DRAWN:] for column in run.features}
+    predictions = columns - {column.name for run in runs[-DRAWN:] for column in run.drift.features}
     counted_as = " (the champion's predictions are counted as one)" if predictions else ""
     notes = {
         f"Drawn are {SHOWN_COLUMNS} of {len(columns)} columns{counted_as}: those most often in alarm, or moved "
@@ -67,7 +69,7 @@ def _left_out(runs: Sequence[SeenRun]) -> list[str]:
     return [note for note, holds in notes.items() if holds]
 
 
-def _row(run: SeenRun) -> tuple[str, ...]:
+def _row(run: MonitoringRun) -> tuple[str, ...]:
     ranked = sorted(run.drift.columns, key=lambda column: -column.change.effect)
     drifted = listed((column.name for column in ranked if column.drifted), most=NAMED) or "none"
     farthest = f"{ranked[0].name} {ranked[0].change.effect:.2f}" if ranked else "none compared"

@@ -6,18 +6,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from releve.core.formatting import format_score
-from releve.domain.drift.verdict import OF_ANSWERS, ColumnDrift, Verdict
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.quality.estimate import Estimate
-from releve.domain.quality.realised import Quality
-from releve.domain.quality.staleness import Age
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, Event
 from releve.domain.registry.release import ExpectedPerformance, Release
-from releve.domain.trigger.trigger import TriggerDecision
+from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import ChartMark, MarkKind
 
 MARKS = {
@@ -25,33 +19,6 @@ MARKS = {
     "rolled_back": MarkKind.ROLLBACK,
     "withdrawn": MarkKind.ROLLBACK,
 }
-
-
-class SeenRun(BaseModel):
-    """A monitoring run, as its event keeps it."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    at: str
-    model: str
-    window: dict[str, Any]
-    drift: Verdict
-    quality: Quality
-    estimate: Estimate | None
-    age: Age | None
-    new_rows: int
-    decision: TriggerDecision
-    report: str
-
-    @property
-    def until(self) -> str:
-        """When the newest answer was given that it looked at."""
-        return str(self.window.get("last_at") or self.at)
-
-    @property
-    def features(self) -> tuple[ColumnDrift, ...]:
-        """The columns that were compared, without the champion's predictions."""
-        return tuple(column for column in self.drift.columns if not column.method.endswith(OF_ANSWERS))
 
 
 @dataclass(frozen=True)
@@ -74,12 +41,12 @@ class PageEvidence:
     min_rows: int = field(default=90)
 
     @cached_property
-    def runs(self) -> tuple[SeenRun, ...]:
+    def runs(self) -> tuple[MonitoringRun, ...]:
         """Monitoring runs, oldest first."""
-        return tuple(SeenRun.model_validate(event.payload) for event in self.events if event.kind == MONITORED)
+        return tuple(MonitoringRun.model_validate(event.payload) for event in self.events if event.kind == MONITORED)
 
     @cached_property
-    def own_runs(self) -> tuple[SeenRun, ...]:
+    def own_runs(self) -> tuple[MonitoringRun, ...]:
         """Runs that looked at the model that serves, since its release."""
         return tuple(run for run in self.runs if self._is_own(run.model, run.at))
 

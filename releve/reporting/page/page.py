@@ -6,6 +6,7 @@ from releve.core.formatting import span
 from releve.domain.quality.staleness import days_between
 from releve.reporting.backtest import backtest_blocks
 from releve.reporting.blocks import Block, FactList, FoldedBlock, ReportPage, ReportSection, TextBlock
+from releve.reporting.messages import describe_staleness
 from releve.reporting.page.decisions import costs, decisions
 from releve.reporting.page.drift import drift
 from releve.reporting.page.history import PageEvidence, to_the_minute, version_of, with_ends
@@ -48,9 +49,7 @@ def _unknown(evidence: PageEvidence) -> list[Block]:
     unknown = {
         "drift, as no monitoring run was made": not evidence.runs,
         "realised quality, as no window has labels enough": not any(window.score for window in evidence.windows),
-        "quality without labels, as no estimate could be made": not any(
-            run.estimate and run.estimate.score for run in evidence.runs
-        ),
+        "quality without labels, as no estimate could be made": not any(run.estimate.score for run in evidence.runs),
         "what other policies would have been worth, as there is no backtest": not evidence.backtest,
     }
     sentences = [sentence for sentence, is_unknown in unknown.items() if is_unknown]
@@ -76,6 +75,8 @@ def _serving(evidence: PageEvidence) -> Block:
         judged_at = evidence.challenges[-1].at
         ago = span(max(0.0, days_between(judged_at, datetime.fromisoformat(evidence.made_at))))
         lines["last retraining"] = f"{to_the_minute(judged_at)}, {ago} before this page was made"
-    if evidence.runs and (age := evidence.runs[-1].age):
-        lines["age"] = f"at the run of {whose(evidence.runs[-1], evidence)}: {'; '.join([age.state, *age.reasons])}"
+    if evidence.runs:
+        age = evidence.runs[-1].staleness
+        told = "; ".join([age.state, *describe_staleness(age)])
+        lines["age"] = f"at the run of {whose(evidence.runs[-1], evidence)}: {told}"
     return FactList(tuple(lines.items()))

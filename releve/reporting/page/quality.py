@@ -6,6 +6,7 @@ from itertools import groupby
 from releve.core.formatting import format_score, unit_of
 from releve.domain.quality.realised import QualityState
 from releve.domain.quality.windows import QualityWindow
+from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import (
     Block,
     ChartBand,
@@ -17,7 +18,8 @@ from releve.reporting.blocks import (
     TextBlock,
     TimelineChart,
 )
-from releve.reporting.page.history import PageEvidence, SeenRun, marks_of, place, to_the_minute, version_of, with_ends
+from releve.reporting.messages import describe_estimate
+from releve.reporting.page.history import PageEvidence, marks_of, place, to_the_minute, version_of, with_ends
 
 DRAWN = 400  # windows: with more, each would have less than two pixels
 BESIDE = 0.25  # of a window, between a score and an estimate of it
@@ -31,7 +33,7 @@ def quality(evidence: PageEvidence) -> list[Block]:
     windows = evidence.windows
     if not windows:
         return [TextBlock(("Nothing is known of the quality yet: no answers are in the ledger.",))]
-    if any(window.score for window in windows) or any(run.estimate and run.estimate.score for run in evidence.runs):
+    if any(window.score for window in windows) or any(run.estimate.score for run in evidence.runs):
         first: Block = _chart(evidence)
     else:
         first = TextBlock(("Nothing is known of the quality yet: no window has labels enough for a score.",))
@@ -49,14 +51,14 @@ def quality(evidence: PageEvidence) -> list[Block]:
 
 def estimates(evidence: PageEvidence) -> list[Block]:
     """List what was estimated while labels were late, and how labels confirmed it."""
-    made = [(run, run.estimate) for run in evidence.runs if run.estimate]
-    if not made:
+    runs = evidence.runs
+    if not runs:
         return [TextBlock(("No monitoring run has estimated the quality without labels yet.",))]
-    run, newest = made[-1]
+    run, newest = runs[-1], runs[-1].estimate
     failed = newest.state == QualityState.AUDIT_FAILED
     meaning = ": labels contradicted the estimates, and so concept drift is suspected" if failed else ""
-    lines = (f"Newest, {whose(run, evidence)}: {newest.state.value}{meaning}.", *newest.reasons)
-    return [TextBlock(lines), TableBlock(ESTIMATE_HEADS, tuple(_estimate(run) for run, _ in reversed(made[-LISTED:])))]
+    lines = (f"Newest, {whose(run, evidence)}: {newest.state.value}{meaning}.", *describe_estimate(newest))
+    return [TextBlock(lines), TableBlock(ESTIMATE_HEADS, tuple(map(_estimate, reversed(runs[-LISTED:]))))]
 
 
 def label_delay(evidence: PageEvidence) -> list[Block]:
@@ -86,7 +88,7 @@ def label_delay(evidence: PageEvidence) -> list[Block]:
     return [TextBlock((described,)), TimelineChart(title, described, _times(windows), series, from_zero=True)]
 
 
-def whose(run: SeenRun, evidence: PageEvidence) -> str:
+def whose(run: MonitoringRun, evidence: PageEvidence) -> str:
     """Write when a run was, and whose where it was not at the release that serves."""
     at = to_the_minute(run.at)
     if run in evidence.own_runs:
@@ -128,14 +130,14 @@ def _chart(evidence: PageEvidence) -> TimelineChart:
     )
 
 
-def _estimated(runs: Sequence[SeenRun], windows: Sequence[QualityWindow]) -> tuple[ChartPoint, ...]:
+def _estimated(runs: Sequence[MonitoringRun], windows: Sequence[QualityWindow]) -> tuple[ChartPoint, ...]:
     """Beside the window that a run saw last, so that both can be seen."""
     return tuple(
         ChartPoint(
             at - BESIDE, score.value, score.low, score.high, f"{to_the_minute(run.at)} estimated {with_ends(score)}"
         )
         for run in runs
-        if run.estimate and (score := run.estimate.score) and (at := place(run.until, windows)) > -0.5
+        if (score := run.estimate.score) and (at := place(run.until, windows)) > -0.5
     )
 
 
@@ -175,8 +177,7 @@ def _row(number: int, window: QualityWindow, evidence: PageEvidence) -> tuple[st
     )
 
 
-def _estimate(run: SeenRun) -> tuple[str, ...]:
-    assert run.estimate
+def _estimate(run: MonitoringRun) -> tuple[str, ...]:
     audit = run.estimate.audit
     confirmed = "too few labels yet"
     if audit:

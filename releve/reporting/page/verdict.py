@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from releve.core.formatting import counted, format_score
-from releve.domain.drift.verdict import BROKEN, DRIFT
+from releve.domain.drift.verdict import DriftState
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.health.health import (
     Health,
@@ -14,10 +14,10 @@ from releve.domain.health.health import (
     assess_health,
 )
 from releve.domain.quality.realised import Quality, QualityState, judged
-from releve.domain.quality.staleness import DUE
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import INGESTED, RELEASED, WITHDRAWN, Event
 from releve.reporting.blocks import Tone, VerdictBlock
+from releve.reporting.messages import describe_drift, describe_staleness
 from releve.reporting.page.history import PageEvidence, to_the_minute, version_of, with_ends
 
 REJECTED_SHARE = 0.1  # of a batch's rows, from which on somebody should see to them
@@ -87,10 +87,10 @@ def health_evidence(evidence: PageEvidence) -> HealthEvidence:
         score=sign * window.score.value if window and window.score else None,
         score_high=max(sign * window.score.low, sign * window.score.high) if window and window.score else None,
         baseline=sign * window.naive if window and window.naive is not None else None,
-        estimated=newest.estimate.state if newest and newest.estimate else QualityState.UNKNOWN,
-        broken_data=newest is not None and newest.drift.state == BROKEN,
-        drift=newest is not None and newest.drift.state == DRIFT,
-        due=newest is not None and newest.age is not None and newest.age.state == DUE,
+        estimated=newest.estimate.state if newest else QualityState.UNKNOWN,
+        broken_data=newest is not None and newest.drift.state == DriftState.BROKEN_DATA,
+        drift=newest is not None and newest.drift.state == DriftState.DRIFT,
+        due=newest is not None and bool(newest.staleness.exceeded),
         retraining_due=newest is not None
         and newest.decision.retrain
         and not any(event.at > newest.at for event in evidence.challenges),
@@ -111,7 +111,7 @@ def realised_quality(evidence: PageEvidence) -> Quality | None:
     if window.metric != expected.metric:
         return None
     state, change = judged(window.score, expected, evidence.tolerance)
-    return Quality(state, window.labelled, expected.score.value, window.score, change, window.metric, window.answered)
+    return Quality(state, window.metric, window.labelled, expected.score.value, window.score, change, window.answered)
 
 
 def explain(verdict: HealthVerdict, evidence: PageEvidence) -> str:
@@ -161,17 +161,17 @@ def _baseline(evidence: PageEvidence) -> str:
 
 def _estimated(evidence: PageEvidence) -> str:
     estimate = evidence.own_runs[-1].estimate
-    if not estimate or not estimate.score or not evidence.release:
+    if not estimate.score or not evidence.release:
         return ""
     expected = format_score(evidence.release.expected.score.value)
     return f"Without labels, {estimate.metric} is estimated at {with_ends(estimate.score)}; {expected} was expected."
 
 
 def _drifted(evidence: PageEvidence) -> str:
-    run = evidence.own_runs[-1]
-    drifted = sum(column.drifted for column in run.features)
-    also = ", and the champion's predictions" if len(run.drift.drifted) > drifted else ""
-    return f"The newest rows drifted: {drifted} of {counted(len(run.features), 'column')}{also}."
+    found = evidence.own_runs[-1].drift
+    drifted = sum(column.drifted for column in found.features)
+    also = ", and the champion's predictions" if len(found.drifted) > drifted else ""
+    return f"The newest rows drifted: {drifted} of {counted(len(found.features), 'column')}{also}."
 
 
 def _refused(evidence: PageEvidence) -> str:
@@ -218,12 +218,10 @@ SENTENCES: dict[HealthCause, Callable[[PageEvidence], str]] = {
     HealthCause.ESTIMATED_BELOW_EXPECTED: _estimated,
     HealthCause.INCONCLUSIVE: lambda evidence: _realised(evidence, ", and more labels are needed to tell"),
     HealthCause.BROKEN_DATA: lambda evidence: (
-        f"The newest rows are broken data: {'; '.join(evidence.own_runs[-1].drift.reasons)}."
+        f"The newest rows are broken data: {'; '.join(describe_drift(evidence.own_runs[-1].drift))}."
     ),
     HealthCause.DRIFT: _drifted,
-    HealthCause.DUE: lambda evidence: (
-        f"{'; '.join(evidence.own_runs[-1].age.reasons).capitalize()}." if evidence.own_runs[-1].age else ""
-    ),
+    HealthCause.DUE: lambda evidence: f"{'; '.join(describe_staleness(evidence.own_runs[-1].staleness)).capitalize()}.",
     HealthCause.REJECTED_ROWS: _rejected,
     HealthCause.WITHIN_TOLERANCE: lambda evidence: _realised(evidence, ", and the difference is within tolerance"),
     HealthCause.ESTIMATED_WITHIN_TOLERANCE: _estimated,

@@ -6,9 +6,11 @@ from releve.domain.backtest.engine import drive
 from releve.domain.backtest.jobs import Fit, Look
 from releve.domain.backtest.variants import Policy, policies
 from releve.domain.backtest.walk_forward import Window
-from releve.domain.drift import verdict as drift
-from releve.domain.trigger import trigger
+from releve.domain.drift.verdict import DriftState
+from releve.domain.trigger.policies import Cause, CauseKind
 from tests.streams import Here, abrupt, gradual, still, stream, stream_course, stream_params
+
+INSUFFICIENT, BROKEN, NO_DRIFT, SUSPECTED, DRIFT = DriftState
 
 EVERY = {"trigger.policy": "every", "trigger.min_new_rows": 1, "trigger.max_new_rows": 0}
 STATIC = Policy("static", {"trigger.policy": "static"})
@@ -38,7 +40,7 @@ def test_a_static_policy_never_retrains_and_the_others_do():
     assert (static.retrained_at, every.retrained_at) == ([], [1, 2, 3, 4, 5])
     assert every.promoted_at == every.retrained_at
     assert np.mean(right(every, course)) > np.mean(right(static, course)) + 0.05
-    assert all(turn.decision.causes == (trigger.NEVER,) for turn in static.turns)
+    assert all(turn.decision.causes == (Cause(CauseKind.STATIC),) for turn in static.turns)
 
 
 def test_the_gate_refuses_what_is_not_shown_to_be_better():
@@ -99,7 +101,11 @@ def test_two_looks_at_the_same_rows_are_one_alarm_as_in_production():
 
     looks = [job for job in here.jobs if isinstance(job, Look)]
     assert [(look.start, look.end) for look in looks] == [(200, 300), (200, 400), (200, 500), (300, 600), (400, 700)]
-    assert [look.before for look in looks] == [*[drift.NO_DRIFT] * 3, drift.INSUFFICIENT, drift.DRIFT]
+    assert [look.before for look in looks] == [
+        *[NO_DRIFT] * 3,
+        INSUFFICIENT,
+        DRIFT,
+    ]
 
 
 def test_windows_are_equal_parts_of_the_rows_after_the_first_or_the_batches_as_they_came():

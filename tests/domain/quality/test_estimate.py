@@ -110,7 +110,6 @@ def test_an_audit_fails_where_answers_no_longer_mean_what_they_meant(metric):
     assert (found.state, found.score, found.change) == (QualityState.AUDIT_FAILED, None, None)
     assert found.concept_drift_suspected
     assert found.audit.gap.high < 0
-    assert "concept drift suspected" in str(found)
 
 
 @pytest.mark.parametrize(("metric", "shift"), [("accuracy", 0.0), ("log_loss", -1.0), ("mae", 0.0)])
@@ -140,8 +139,6 @@ def test_the_estimate_is_judged_against_the_expected_performance(metric, better,
     found = estimated(metric, task_of(metric), expected=expected_performance(metric, task_of(metric), better))
 
     assert found.state in states
-    assert found.reasons[0].startswith(f"{metric} ")
-    assert "was expected" in found.reasons[0]
 
 
 @pytest.mark.parametrize(("rows", "known"), [(0, False), (89, False), (90, True), (91, True)])
@@ -152,7 +149,7 @@ def test_an_estimate_needs_answers_to_the_holdout_and_answers_to_be_estimated(ro
     assert (few_kept.state != QualityState.UNKNOWN) is known
     assert (few_asked.state != QualityState.UNKNOWN) is known
     assert (few_kept.score is not None) is known
-    assert few_kept.reasons
+    assert (few_kept.missing is None) is (few_asked.missing is None) is known
 
 
 @pytest.mark.parametrize(("rows", "audited"), [(0, False), (89, False), (90, True), (91, True)])
@@ -160,7 +157,6 @@ def test_few_labels_audit_nothing(rows, audited):
     found = estimated(labelled=answered(BINARY, rows, seed=6) if rows else None)
 
     assert (found.audit is not None) is audited
-    assert ("90 are needed (params.yaml: statistics.min_rows)" in str(found)) is not audited
 
 
 def test_a_gap_that_is_tolerated_switches_nothing_off():

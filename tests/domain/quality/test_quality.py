@@ -41,7 +41,6 @@ def test_quality_is_unknown_below_the_least_number_of_labels(rows, known):
 
 def test_no_label_at_all_is_unknown_even_where_none_is_asked_for():
     assert assessed(0, rows=0, min_labels=0).state == "unknown"
-    assert "0 labelled answers are too few" in str(assessed(0, rows=0, min_labels=0))
 
 
 @pytest.mark.parametrize("right", range(140, 201, 4))
@@ -107,17 +106,9 @@ def test_of_values_a_larger_error_is_worse(error, state):
     )
 
     assert found.state == state
-    assert ("positive is better" in str(found)) and str(found).startswith("mae ")
 
 
 def test_a_metric_that_the_labels_do_not_define_is_unknown():
     found = assessed(200, expected=ExpectedPerformance("auc", Interval(0.9, 0.85, 0.95), 300))
 
     assert found.state == "unknown"
-
-
-def test_the_sentence_names_figures_and_verdict():
-    said = str(assessed(150))
-
-    assert "accuracy 0.750 on 200 labelled answers, 0.900 was expected" in said
-    assert said.endswith(": degraded")

@@ -1,7 +1,7 @@
 import pytest
 
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.trigger.cadence import MEMORY, Challenged, Payoff, has_budget, is_wary, pace, payoffs, pool
+from releve.domain.trigger.cadence import MEMORY, Challenged, Payoff, has_budget, is_not_beneficial, pace, payoffs, pool
 from tests.tables import make_params
 
 RULE = make_params(trigger={"every_batches": 4}).trigger
@@ -24,12 +24,12 @@ def test_what_pays_is_done_as_often_as_is_allowed():
     assert pace(a_history(None), PAID, RULE).batches == 2
 
 
-@pytest.mark.parametrize(("in_vain", "batches"), [(1, 8), (2, 16), (3, 32), (4, 32)])
-def test_every_retraining_in_vain_doubles_the_wait_up_to_a_limit(in_vain, batches):
-    assert pace(a_history(*[IN_VAIN] * in_vain), None, RULE).batches == batches
+@pytest.mark.parametrize(("without_gain", "batches"), [(1, 8), (2, 16), (3, 32), (4, 32)])
+def test_every_retraining_without_gain_doubles_the_wait_up_to_a_limit(without_gain, batches):
+    assert pace(a_history(*[IN_VAIN] * without_gain), None, RULE).batches == batches
 
 
-def test_one_retraining_in_vain_among_those_that_paid_changes_nothing():
+def test_one_retraining_without_gain_among_those_that_paid_changes_nothing():
     assert pace(a_history(PAID, PAID, IN_VAIN), None, RULE).batches == 2
 
 
@@ -74,10 +74,10 @@ def test_what_is_in_hand_at_first_may_be_spent_at_once():
     assert not has_budget(a_history(None, None, None, batches=1), 1, is_sure=False, **TWO_AT_FIRST)
 
 
-def test_it_takes_surer_evidence_where_retraining_was_in_vain():
-    assert not is_wary((FIRST,), None)
-    assert not is_wary(a_history(PAID), None)
-    assert is_wary(a_history(IN_VAIN), None)
+def test_it_takes_surer_evidence_where_retraining_was_without_gain():
+    assert not is_not_beneficial((FIRST,), None)
+    assert not is_not_beneficial(a_history(PAID), None)
+    assert is_not_beneficial(a_history(IN_VAIN), None)
 
 
 @pytest.mark.parametrize(("refused", "batches"), [(0, 4), (1, 8), (2, 16), (4, 32)])

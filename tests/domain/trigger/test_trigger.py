@@ -2,42 +2,45 @@ from dataclasses import replace
 
 import pytest
 
-from releve.domain.drift import verdict as drift
-from releve.domain.drift.verdict import Verdict
+from releve.domain.drift.verdict import DriftState, DriftVerdict
 from releve.domain.evaluation.intervals import Interval, share
 from releve.domain.quality.realised import Quality, QualityState
-from releve.domain.trigger.trigger import Challenged, Evidence, History, Payoff, decide
+from releve.domain.trigger.cadence import Challenged, Payoff
+from releve.domain.trigger.policies import Cause, CauseKind, Evidence, History
+from releve.domain.trigger.trigger import decide
 from tests.tables import make_params
 
+INSUFFICIENT, BROKEN, NO_DRIFT, SUSPECTED, DRIFT = DriftState
+
 RULE = make_params(trigger={"min_new_rows": 250, "max_new_rows": 400}).trigger
-STATES = (drift.INSUFFICIENT, drift.NO_DRIFT, drift.DRIFT, drift.BROKEN)
+STATES = (INSUFFICIENT, NO_DRIFT, DRIFT, BROKEN)
 QUALITIES = tuple(QualityState)[:4]
 
 
-def an_evidence(*, drifted=drift.NO_DRIFT, kept="within tolerance", new_rows=300):
+def an_evidence(*, drifted=NO_DRIFT, kept="within tolerance", new_rows=300):
     score = None if kept == "unknown" else share(100, 100, confidence=0.95)
-    return Evidence("", Verdict(drifted, ("what the table says",), 300, 300), Quality(kept, 100, 0.9, score), new_rows)
+    return Evidence("", DriftVerdict(drifted, 300, 300), Quality(kept, "accuracy", 100, 0.9, score), new_rows)
 
 
 @pytest.mark.parametrize(
     ("drifted", "kept", "retrains"),
     [
-        (drift.NO_DRIFT, "within tolerance", False),
-        (drift.NO_DRIFT, "inconclusive", False),
-        (drift.NO_DRIFT, "unknown", False),
-        (drift.NO_DRIFT, "degraded", True),
-        (drift.DRIFT, "within tolerance", False),  # the champion copes, and the labels show it
-        (drift.DRIFT, "inconclusive", True),
-        (drift.DRIFT, "unknown", True),
-        (drift.DRIFT, "degraded", True),
-        (drift.INSUFFICIENT, "within tolerance", False),
-        (drift.INSUFFICIENT, "inconclusive", False),
-        (drift.INSUFFICIENT, "unknown", False),
-        (drift.INSUFFICIENT, "degraded", True),
-        (drift.BROKEN, "within tolerance", False),
-        (drift.BROKEN, "inconclusive", False),
-        (drift.BROKEN, "unknown", False),
-        (drift.BROKEN, "degraded", False),  # nothing is learned from broken data
+        (NO_DRIFT, "within tolerance", False),
+        (NO_DRIFT, "inconclusive", False),
+        (NO_DRIFT, "unknown", False),
+        (NO_DRIFT, "degraded", True),
+        (DRIFT, "within tolerance", False),  # labels show that the model is still valid
+        (DRIFT, "inconclusive", True),
+        (DRIFT, "unknown", True),
+        (DRIFT, "degraded", True),
+        (INSUFFICIENT, "within tolerance", False),
+        (INSUFFICIENT, "inconclusive", False),
+        (INSUFFICIENT, "unknown", False),
+        (INSUFFICIENT, "degraded", True),
+        (BROKEN, "within tolerance", False),
+        (BROKEN, "inconclusive", False),
+        (BROKEN, "unknown", False),
+        (BROKEN, "degraded", False),  # nothing is learned from broken data
     ],
 )
 def test_drift_and_quality_decide_when_there_are_enough_new_rows(drifted, kept, retrains):
@@ -48,10 +51,10 @@ def test_drift_and_quality_decide_when_there_are_enough_new_rows(drifted, kept, 
 
 @pytest.mark.parametrize(("new_rows", "retrains"), [(0, False), (249, False), (250, True), (251, True)])
 def test_too_few_new_rows_hold_everything_back(new_rows, retrains):
-    decision = decide(an_evidence(drifted=drift.DRIFT, kept="degraded", new_rows=new_rows), History(), RULE)
+    decision = decide(an_evidence(drifted=DRIFT, kept="degraded", new_rows=new_rows), History(), RULE)
 
     assert decision.retrain is retrains
-    assert any("250 are needed (params.yaml: trigger.min_new_rows)" in each for each in decision.reasons) != retrains
+    assert (decision.causes == (Cause(CauseKind.FEW_ROWS, new_rows, 250),)) != retrains
 
 
 @pytest.mark.parametrize(("new_rows", "retrains"), [(399, False), (400, True), (401, True)])
@@ -59,25 +62,24 @@ def test_many_new_rows_make_a_challenge_due_without_any_drift(new_rows, retrains
     decision = decide(an_evidence(new_rows=new_rows), History(), RULE)
 
     assert decision.retrain is retrains
-    assert any("trigger.max_new_rows" in each for each in decision.reasons) == retrains
+    assert (CauseKind.MANY_ROWS in decision.kinds) == retrains
 
 
 @pytest.mark.parametrize("new_rows", [0, 250, 400, 10_000])
 def test_broken_data_outweigh_any_number_of_rows(new_rows):
-    decision = decide(an_evidence(drifted=drift.BROKEN, new_rows=new_rows), History(), RULE)
+    decision = decide(an_evidence(drifted=BROKEN, new_rows=new_rows), History(), RULE)
 
     assert decision.retrain is False
-    assert decision.reasons == ("the data look broken, and a model must not learn that", "what the table says")
+    assert decision.kinds == (CauseKind.BROKEN_DATA,)
 
 
 @pytest.mark.parametrize("drifted", STATES)
 @pytest.mark.parametrize("kept", QUALITIES)
 @pytest.mark.parametrize("new_rows", [0, 250, 400])
-def test_every_decision_gives_its_reasons_waiting_included(drifted, kept, new_rows):
+def test_every_decision_names_its_causes_waiting_included(drifted, kept, new_rows):
     decision = decide(an_evidence(drifted=drifted, kept=kept, new_rows=new_rows), History(), RULE)
 
-    assert decision.reasons
-    assert any("what the table says" in each for each in decision.reasons)
+    assert decision.causes
 
 
 POLICIES = ("static", "every", "schedule", "drift", "quality", "two_key", "auto")
@@ -100,15 +102,15 @@ def retrains(evidence, history=ONE_BEFORE, **rule):
 @pytest.mark.parametrize(
     ("drifted", "kept", "asking"),
     [
-        (drift.NO_DRIFT, "within tolerance", {"every"}),
-        (drift.NO_DRIFT, "inconclusive", {"every"}),
-        (drift.SUSPECTED, "unknown", {"every"}),
-        (drift.NO_DRIFT, "degraded", {"every", "quality", "two_key", "auto"}),
-        (drift.DRIFT, "within tolerance", {"every", "drift"}),
-        (drift.DRIFT, "inconclusive", {"every", "drift", "two_key", "auto"}),
-        (drift.DRIFT, "unknown", {"every", "drift", "two_key", "auto"}),
-        (drift.DRIFT, "degraded", {"every", "drift", "quality", "two_key", "auto"}),
-        (drift.BROKEN, "degraded", set()),
+        (NO_DRIFT, "within tolerance", {"every"}),
+        (NO_DRIFT, "inconclusive", {"every"}),
+        (SUSPECTED, "unknown", {"every"}),
+        (NO_DRIFT, "degraded", {"every", "quality", "two_key", "auto"}),
+        (DRIFT, "within tolerance", {"every", "drift"}),
+        (DRIFT, "inconclusive", {"every", "drift", "two_key", "auto"}),
+        (DRIFT, "unknown", {"every", "drift", "two_key", "auto"}),
+        (DRIFT, "degraded", {"every", "drift", "quality", "two_key", "auto"}),
+        (BROKEN, "degraded", set()),
     ],
 )
 def test_each_policy_asks_what_it_is_named_after(drifted, kept, asking):
@@ -130,8 +132,10 @@ def test_auto_follows_what_the_last_promotion_brought(gain, batches, due):
 
 
 @pytest.mark.parametrize(("change", "asked"), [((-0.2, -0.3, -0.1), True), ((-0.04, -0.06, -0.02), False)])
-def test_auto_alone_asks_where_the_newest_answers_sag_by_more_than_is_tolerated(change, asked):
-    recent = Quality("inconclusive", 50, 0.9, Interval(0.9 + change[0], 0.5, 0.9), Interval(*change))
+def test_auto_alone_asks_where_the_newest_answers_are_worse_by_more_than_is_tolerated(change, asked):
+    recent = Quality(
+        QualityState.INCONCLUSIVE, "accuracy", 50, 0.9, Interval(0.9 + change[0], 0.5, 0.9), Interval(*change)
+    )
 
     assert ("auto" in retrains(replace(an_evidence(), recent=recent))) is asked
     assert "quality" not in retrains(replace(an_evidence(), recent=recent))
@@ -141,8 +145,8 @@ def test_auto_asks_nothing_beyond_its_budget():
     spent = History((Challenged("", True, 100), *[Challenged("", True, 200, batches=1)] * 3))
 
     assert "auto" not in retrains(an_evidence(kept="degraded"), spent)
-    told = decide(an_evidence(kept="degraded"), spent, make_params(trigger={**WIDE, "policy": "auto"}).trigger)
-    assert "the budget has none to spend, and 2.5 batches earn one" in told.reasons[0]
+    decision = decide(an_evidence(kept="degraded"), spent, make_params(trigger={**WIDE, "policy": "auto"}).trigger)
+    assert decision.causes == (Cause(CauseKind.BUDGET_SPENT, 1, 2.5),)
 
 
 def test_without_a_cooldown_a_challenge_that_is_dated_later_holds_nothing_back():
@@ -154,14 +158,16 @@ def test_without_a_cooldown_a_challenge_that_is_dated_later_holds_nothing_back()
 
 
 def test_waiting_is_explained_by_what_the_policy_asks_for():
-    told = decide(an_evidence(kept="degraded"), ONE_BEFORE, make_params(trigger={**WIDE, "policy": "drift"}).trigger)
+    decision = decide(
+        an_evidence(kept="degraded"), ONE_BEFORE, make_params(trigger={**WIDE, "policy": "drift"}).trigger
+    )
 
-    assert told.reasons[0] == "the table is not shown to have drifted"
+    assert decision.kinds == (CauseKind.NO_DRIFT,)
 
 
-@pytest.mark.parametrize(("looks", "asking"), [(1, set()), (2, set()), (3, {"every"})])
-def test_broken_data_are_the_new_normal_after_as_many_looks_as_the_owner_says(looks, asking):
-    evidence = replace(an_evidence(drifted=drift.BROKEN), broken_looks=looks)
+@pytest.mark.parametrize(("runs", "asking"), [(1, set()), (2, set()), (3, {"every"})])
+def test_broken_data_are_the_new_normal_after_as_many_runs_as_the_owner_says(runs, asking):
+    evidence = replace(an_evidence(drifted=BROKEN), invalid_runs=runs)
 
     assert retrains(evidence, max_invalid_runs=2) == asking
     assert retrains(evidence, max_invalid_runs=0) == set()

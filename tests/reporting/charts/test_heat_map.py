@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from releve.domain.drift.verdict import BROKEN, DRIFT, INSUFFICIENT, NO_DRIFT
+from releve.domain.drift.verdict import DriftState
 from releve.reporting.blocks import HeatCell, HeatMapChart, HeatRow
 from releve.reporting.charts.heat_map import STATES, draw_heat_map, shade
 
 CALM, ALARM = HeatCell(0.01, alarm=False), HeatCell(0.5, alarm=True)
 
 
-def drawn(*rows, looks=3, state=NO_DRIFT):
+def drawn(*rows, looks=3, state=DriftState.NO_DRIFT):
     times = tuple(f"2026-01-01T{hour % 24:02d}:00:00Z" for hour in range(looks))
     named = tuple(HeatRow(f"column {place}", cells) for place, cells in enumerate(rows))
     chart = HeatMapChart("a title", "in words", times, ((state, "said"),) * looks, named)
@@ -45,7 +45,7 @@ def test_what_was_not_compared_is_left_empty():
 def test_every_state_of_a_verdict_has_a_shade_and_a_sign_of_its_own():
     signs = [sign for _, sign in STATES.values()]
 
-    assert {BROKEN, DRIFT, INSUFFICIENT, NO_DRIFT} <= set(STATES)
+    assert {DriftState.BROKEN_DATA, DriftState.DRIFT, DriftState.INSUFFICIENT_DATA, DriftState.NO_DRIFT} <= set(STATES)
     assert len(set(signs)) == len(signs)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK, WITHDRAWN
+from releve.domain.trigger.monitoring_run import AnsweredWindow
 from releve.reporting.blocks import MarkKind
 from releve.reporting.page.history import marks_of, place, since_start
 from tests.page_histories import (
@@ -12,10 +13,10 @@ from tests.page_histories import (
     at,
     challenge_event,
     drift,
-    look_event,
     make_event,
     make_evidence,
     make_window,
+    monitored_event,
     release_event,
 )
 
@@ -24,9 +25,9 @@ WINDOWS = tuple(map(make_window, range(3)))  # each from a tenth of its day to n
 
 def test_a_run_at_nothing_is_read():
     empty = drift("insufficient data", columns=0)
-    unseen = {"rows": 0, "first_at": None, "last_at": None, "labelled": 0}
+    unseen = AnsweredWindow(0, None, None, 0)
 
-    (run,) = make_evidence(0, events=(look_event(drift=empty, window=unseen),)).runs
+    (run,) = make_evidence(0, events=(monitored_event(drift=empty, window=unseen),)).runs
 
     assert run.drift.columns == ()
     assert run.until == at(0)
@@ -42,7 +43,7 @@ def test_only_runs_and_windows_of_the_release_that_serves_are_its_own():
 
 
 def test_what_was_before_a_start_from_scratch_is_left_out():
-    events = [release_event(), make_event(ARCHIVED, {}), look_event(day=1)]
+    events = [release_event(), make_event(ARCHIVED, {}), monitored_event(day=1)]
 
     assert [event.kind for event in since_start(events)] == ["monitored"]
     assert since_start(events[:1]) == tuple(events[:1])

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import releve.reporting
-from releve.domain.drift.verdict import OF_ANSWERS
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.health.health import Health, HealthCause
 from releve.domain.quality.realised import QualityState
@@ -29,13 +28,13 @@ from tests.page_histories import (
     at,
     challenge_event,
     drift,
-    look_event,
     make_backtest,
     make_estimate,
     make_event,
     make_evidence,
     make_quality,
     make_window,
+    monitored_event,
     release_event,
 )
 
@@ -141,7 +140,7 @@ def test_a_fresh_champion_never_wears_the_figures_of_its_predecessor(since):
 
 
 def test_a_champion_that_never_met_its_expectation_is_rolled_back_where_another_served_before():
-    bad = look_event(day=3, model=YOUNGER.model, quality=make_quality(QualityState.DEGRADED))
+    bad = monitored_event(day=3, model=YOUNGER.model, quality=make_quality(QualityState.DEGRADED))
     events = (release_event(), release_event(YOUNGER, day=2), bad)
     evidence = make_evidence(1, events=events, release=YOUNGER, since=at(2))
 
@@ -152,7 +151,7 @@ def test_a_champion_that_never_met_its_expectation_is_rolled_back_where_another_
 
 
 def test_labels_that_came_after_the_last_run_are_judged_as_a_run_would():
-    events = (release_event(), look_event(day=1, quality=UNLABELLED))
+    events = (release_event(), monitored_event(day=1, quality=UNLABELLED))
     bad = make_window(0, score=Interval(0.48, 0.41, 0.55), naive=0.4)
     evidence = make_evidence(1, events=events, windows=(bad,), tolerance=0.02, min_rows=180)
 
@@ -165,7 +164,9 @@ def test_labels_that_came_after_the_last_run_are_judged_as_a_run_would():
 def test_a_batch_with_many_rejected_rows_is_resubmitted():
     batch = {"batch": "00000002-f682ea4c", "rows": 90, "rejected": 10}
 
-    block = verdict_block(make_evidence(1, events=(release_event(), look_event(day=1), make_event(INGESTED, batch))))
+    block = verdict_block(
+        make_evidence(1, events=(release_event(), monitored_event(day=1), make_event(INGESTED, batch)))
+    )
 
     assert (block.word, block.command) == ("watch", "make resubmit SCENARIO=shop BATCH=00000002-f682ea4c")
     assert "10 of 100 rows of the newest batch (00000002-f682ea4c) were rejected." in block.reason
@@ -183,7 +184,7 @@ def test_a_withdrawal_is_told_with_its_reason():
     ("run", "said"),
     [
         ({"drift": drift("drift", columns=3, alarms=1)}, "The newest rows drifted: 1 of 3 columns."),
-        ({"drift": drift("broken data")}, "The newest rows are broken data: broken data!."),
+        ({"drift": drift("broken data")}, "The newest rows are broken data: broken data!; repair the source"),
         ({"estimate": make_estimate(QualityState.AUDIT_FAILED)}, "Labels contradict the estimate of quality"),
         (
             {"estimate": make_estimate(QualityState.DEGRADED), "quality": UNLABELLED},
@@ -196,7 +197,7 @@ def test_a_withdrawal_is_told_with_its_reason():
     ],
 )
 def test_what_asks_for_attention_is_told_in_a_sentence(run, said):
-    block = verdict_block(make_evidence(1, events=(release_event(), look_event(day=1, **run))))
+    block = verdict_block(make_evidence(1, events=(release_event(), monitored_event(day=1, **run))))
 
     assert block.word == "watch"
     assert said in block.reason
@@ -204,9 +205,9 @@ def test_what_asks_for_attention_is_told_in_a_sentence(run, said):
 
 def test_the_champions_predictions_are_no_column_of_the_table():
     verdict = drift("drift", columns=3, alarms=3)
-    verdict["columns"][0] |= {"name": "answers", "method": f"KS{OF_ANSWERS}"}
+    verdict = replace(verdict, columns=(replace(verdict.columns[0], of_predictions=True), *verdict.columns[1:]))
 
-    reason = verdict_block(make_evidence(1, events=(release_event(), look_event(day=1, drift=verdict)))).reason
+    reason = verdict_block(make_evidence(1, events=(release_event(), monitored_event(day=1, drift=verdict)))).reason
 
     assert "The newest rows drifted: 2 of 2 columns, and the champion's predictions." in reason
 
@@ -233,7 +234,7 @@ def test_windows_are_counted_whatever_their_number(windows):
 
 def test_a_page_of_200_windows_and_many_columns_stays_small():
     runs = tuple(
-        look_event(day=n + 1.0, drift=drift("drift", columns=60, alarms=n % 50), estimate=make_estimate())
+        monitored_event(day=n + 1.0, drift=drift("drift", columns=60, alarms=n % 50), estimate=make_estimate())
         for n in range(200)
     )
     evidence = make_evidence(200, events=(release_event(), *runs), backtest=make_backtest(windows=200))
@@ -252,15 +253,14 @@ def test_nothing_is_loaded_from_elsewhere_and_every_picture_has_words():
 
 
 def test_text_of_users_is_never_markup():
-    columns = drift("drift", columns=1, alarms=1)
-    columns["columns"][0]["name"] = NASTY
-    columns["reasons"] = [NASTY]
+    nasty = drift("drift", columns=1)
+    nasty = replace(nasty, columns=(replace(nasty.columns[0], name=NASTY, method=NASTY),), notes=(NASTY,))
     events = (
         challenge_event(promote=False, model=NASTY, reasons=[NASTY]),
         release_event(),
-        look_event(day=1, drift=columns, decision={"retrain": True, "reasons": [NASTY]}),
-        look_event(day=2, estimate=make_estimate(method=NASTY, reasons=(NASTY,))),
-        look_event(day=3, drift=drift(NASTY)),
+        monitored_event(day=1, drift=nasty, retrain=True, payoff_problem=NASTY),
+        monitored_event(day=2, estimate=make_estimate(method=NASTY)),
+        monitored_event(day=3, drift=replace(drift("broken data"), problems=(NASTY,))),
     )
     windows = (make_window(0, naive_name=NASTY),)
     backtest = make_backtest(policies=("static", NASTY)) | {"recommended": {"policy": NASTY, "reason": NASTY}}
@@ -274,7 +274,7 @@ def test_windows_without_labels_are_counted_and_estimates_stand_in():
     windows = (make_window(0), make_window(1, score=None, naive=None, naive_name="", label_delay_days=None))
 
     found = drawn(
-        make_evidence(2, windows=windows, events=(release_event(), look_event(day=2, estimate=make_estimate())))
+        make_evidence(2, windows=windows, events=(release_event(), monitored_event(day=2, estimate=make_estimate())))
     )
 
     assert "1 of 2 windows have too few labels for a score yet." in found.text
@@ -283,7 +283,7 @@ def test_windows_without_labels_are_counted_and_estimates_stand_in():
 
 
 def test_an_estimate_that_labels_contradicted_is_told_as_suspected_concept_drift():
-    found = seen(look_event(day=1, estimate=make_estimate(QualityState.AUDIT_FAILED)))
+    found = seen(monitored_event(day=1, estimate=make_estimate(QualityState.AUDIT_FAILED)))
 
     assert "audit failed: labels contradicted the estimates, and so concept drift is suspected." in found.text
     assert "failed: 0.880 expected" in found.text
@@ -293,10 +293,10 @@ def test_waiting_time_and_again_is_one_entry_and_everything_else_one_each():
     events = [
         challenge_event(promote=True),
         release_event(),
-        *(look_event(day=day) for day in (1, 2, 3)),
-        look_event(day=4, drift=drift("drift suspected")),
-        look_event(day=5, retrain=True),
-        look_event(day=6, retrain=True),
+        *(monitored_event(day=day) for day in (1, 2, 3)),
+        monitored_event(day=4, drift=drift("drift suspected")),
+        monitored_event(day=5, retrain=True),
+        monitored_event(day=6, retrain=True),
         challenge_event(promote=False, day=7),
     ]
 
@@ -321,14 +321,14 @@ def test_a_release_does_not_repeat_what_the_gate_said():
 
 @pytest.mark.parametrize(("more", "said"), [(0, False), (1, True)])
 def test_decisions_beyond_the_list_are_counted(more, said):
-    events = tuple(look_event(day=day, retrain=True) for day in range(LISTED + more))
+    events = tuple(monitored_event(day=day, retrain=True) for day in range(LISTED + more))
 
     assert ("1 older ones are left out here" in drawn(make_evidence(1, events=events)).text) is said
 
 
 @pytest.mark.parametrize(("columns", "said"), [(SHOWN_COLUMNS, False), (SHOWN_COLUMNS + 1, True)])
 def test_columns_that_are_not_drawn_are_counted(columns, said):
-    found = seen(look_event(drift=drift(columns=columns)))
+    found = seen(monitored_event(drift=drift(columns=columns)))
 
     assert (f"Drawn are {SHOWN_COLUMNS} of {columns} columns" in found.text) is said
 
@@ -405,7 +405,7 @@ def test_what_serves_is_told_with_its_expected_performance():
     ],
 )
 def test_the_newest_drift_and_estimate_say_whose_they_are(changes, whose):
-    found = seen(look_event(day=1, estimate=make_estimate()), **changes)
+    found = seen(monitored_event(day=1, estimate=make_estimate()), **changes)
 
     assert f"Newest run, {whose}: no drift." in found.text
     assert f"Newest, {whose}: within tolerance." in found.text
@@ -415,7 +415,7 @@ def test_ages_are_told_for_the_moment_of_the_page_or_with_the_run_that_told_them
     found = drawn(make_evidence(1, made_at=at(9.5)))
 
     assert "last retraining 2026-01-05 09:00, 9.5 days before this page was made" in found.text
-    assert "age at the run of 2026-01-06 09:00: fresh; retrained 3 days ago" in found.text
+    assert "age at the run of 2026-01-06 09:00: fresh; retrained 3.0 days ago" in found.text
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,14 @@ from releve.core.settings import Settings
 from releve.domain.registry.chain import ALERTED, ARCHIVED, MONITORED
 from tasks.monitoring.alert import AlertDelivery, alert
 from tests.factories import SCENARIO, make_project
-from tests.page_histories import drift, look_event
+from tests.page_histories import drift, monitored_event
 from tests.receivers import Receiver, receiving
 from tests.repositories import commit
 from tests.tables import ROOT
 
 VARIABLE = "FLOWERS_WEBHOOK"
+COLUMNS = "1 of 2 columns drifted: column 0 (KS 0.30, p 0.5)"
+WEAK = "one weak alarm; a second one in a row, or a strong one, makes it drift"
 
 
 @pytest.fixture
@@ -36,13 +38,13 @@ def set_params(project, **changes):
     commit(project, "change the alerts")
 
 
-def look(settings, state):
+def monitored(settings, state):
     with closing(Registry(settings.registry_url)) as registry:
-        payload = {**look_event(drift=drift(state)).payload, "scenario": SCENARIO}
+        payload = {**monitored_event(drift=drift(state)).payload, "scenario": SCENARIO}
         registry.append(SCENARIO, MONITORED, reason="", actor="a test", payload=payload)
 
 
-def books(settings):
+def alert_states(settings):
     with closing(Registry(settings.registry_url)) as registry:
         return registry.events(SCENARIO, kinds=[ALERTED])
 
@@ -58,24 +60,28 @@ def texts(receiver):
 def test_a_change_is_posted_once_and_its_end_too(settings):
     with receiving(Receiver()) as receiver:
         for state in ("no drift", "drift", "drift", "no drift", "no drift"):
-            look(settings, state)
+            monitored(settings, state)
             tell(settings, receiver)
 
     assert texts(receiver) == [
-        f"{SCENARIO}: the table drifted (drift!)",
+        f"{SCENARIO}: the table drifted ({COLUMNS})",
         next(text for text in texts(receiver) if text.startswith(f"{SCENARIO}: the table has not drifted any more")),
     ]
     sent = receiver.heard[0][1]
     assert (sent["format"], sent["scenario"], sent["subject"], sent["state"]) == (1, SCENARIO, "drift", "drift")
-    assert (sent["kind"], sent["id"], sent["reasons"]) == ("raised", f"{SCENARIO}/3/drift", ["drift!"])
-    assert [event.reason for event in books(settings)][:2] == ["nothing to tell", texts(receiver)[0]]
-    assert len(books(settings)) == 3  # a look that changes nothing leaves no event
+    assert (sent["kind"], sent["id"], sent["reasons"]) == (
+        "raised",
+        f"{SCENARIO}/3/drift",
+        [COLUMNS, WEAK],
+    )
+    assert [event.reason for event in alert_states(settings)][:2] == ["nothing to tell", texts(receiver)[0]]
+    assert len(alert_states(settings)) == 3  # a run that changes nothing leaves no event
 
 
 def test_what_nobody_took_waits_in_order_and_is_delivered_at_the_next_look(settings):
-    look(settings, "drift")
+    monitored(settings, "drift")
     away = tell(settings, None)
-    look(settings, "no drift")
+    monitored(settings, "no drift")
     still_away = tell(settings, None)
 
     with receiving(Receiver()) as receiver:
@@ -86,36 +92,36 @@ def test_what_nobody_took_waits_in_order_and_is_delivered_at_the_next_look(setti
     assert f"alerts.webhook_env is '{VARIABLE}', and no environment variable of that name" in away.away
     assert [message["kind"] for _, message in receiver.heard] == ["raised", "ended"]
     assert delivered.waiting == again.made == again.waiting == ()
-    assert "1 wait: alerts.webhook_env" in books(settings)[0].reason
+    assert "1 wait: alerts.webhook_env" in alert_states(settings)[0].reason
 
 
 def test_an_attempt_that_changes_nothing_leaves_no_event(settings):
-    look(settings, "drift")
+    monitored(settings, "drift")
     tell(settings, None)
 
     tell(settings, None)
 
-    assert len(books(settings)) == 1
+    assert len(alert_states(settings)) == 1
 
 
 def test_a_message_that_is_refused_is_told_once_and_given_up_and_the_others_are_sent(settings):
-    look(settings, "drift")
+    monitored(settings, "drift")
     tell(settings, None)
-    look(settings, "no drift")
+    monitored(settings, "no drift")
 
     with receiving(Receiver(400)) as receiver:
         first = tell(settings, receiver)
         second = tell(settings, receiver)
 
-    refused = f"{SCENARIO}: the table drifted (drift!): the webhook answered with 400"
+    refused = f"{SCENARIO}: the table drifted ({COLUMNS}): the webhook answered with 400"
     assert [message["kind"] for _, message in receiver.heard] == ["raised", "ended"]
     assert (first.given_up, first.waiting) == ((refused,), ())
     assert second == AlertDelivery()
-    assert books(settings)[-1].reason.endswith(f"; given up: {refused}")
+    assert alert_states(settings)[-1].reason.endswith(f"; given up: {refused}")
 
 
 def test_what_a_receiver_that_is_broken_did_not_take_is_kept(settings):
-    look(settings, "drift")
+    monitored(settings, "drift")
 
     with receiving(Receiver(*[503] * 3)) as receiver:
         first = tell(settings, receiver)
@@ -128,7 +134,7 @@ def test_what_a_receiver_that_is_broken_did_not_take_is_kept(settings):
 
 def test_without_a_webhook_prefect_is_told_alone(settings):
     set_params(settings.project, webhook_env="")
-    look(settings, "drift")
+    monitored(settings, "drift")
     emitted: list[str] = []
 
     done = tell(settings, None, emit=lambda message: emitted.append(message.state))
@@ -138,7 +144,7 @@ def test_without_a_webhook_prefect_is_told_alone(settings):
 
 
 def test_the_address_is_written_down_nowhere(settings):
-    look(settings, "drift")
+    monitored(settings, "drift")
     with receiving(Receiver(404)) as receiver:
         done = tell(settings, receiver)
 
@@ -148,7 +154,7 @@ def test_the_address_is_written_down_nowhere(settings):
 
 
 def test_what_was_not_delivered_when_a_scenario_was_started_over_still_is_and_so_is_the_end_of_its_alarms(settings):
-    look(settings, "drift")
+    monitored(settings, "drift")
     tell(settings, None)
     with closing(Registry(settings.registry_url)) as registry:
         registry.append(SCENARIO, ARCHIVED, reason="a demo", actor="a test")
@@ -178,14 +184,14 @@ alert(Settings.from_environ({{}}, cwd=Path("{project}")), "{scenario}")
 def test_a_process_that_is_killed_loses_no_message_and_sends_at_most_one_again(
     where: str, delivered: int, settings: Settings
 ):
-    look(settings, "no drift")
+    monitored(settings, "no drift")
     tell(settings, None)
-    look(settings, "drift")
+    monitored(settings, "drift")
 
     with receiving(Receiver()) as receiver:
         script = KILLED.format(where=where, project=settings.project, scenario=SCENARIO)
         killed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env={**os.environ, VARIABLE: receiver.url})
-        look(settings, "no drift")
+        monitored(settings, "no drift")
         tell(settings, receiver)
 
     assert killed.returncode == -signal.SIGKILL

@@ -1,9 +1,12 @@
 import pytest
 
 from releve.adapters.registry.registry import Registry
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED
-from tasks.monitoring.challenge_history import broken_looks, challenges_of, new_batches
-from tasks.monitoring.past import answers_of_a_batch
+from releve.domain.trigger.cadence import Payoff
+from releve.domain.trigger.monitoring_run import AnsweredWindow
+from tasks.monitoring.challenge_history import answers_of_a_batch, challenges_of, invalid_runs, new_batches
+from tests.page_histories import drift, make_run
 from tests.tables import SHOP, make_params
 
 LEAST = 100  # labelled answers that are one batch
@@ -26,9 +29,12 @@ def challenge(registry, *, promote=True):
     tell(registry, CHALLENGED, promote=promote, rows=100)
 
 
-def look(registry, gain):
-    value = {"value": gain, "low": gain - 0.1, "high": gain + 0.1}
-    tell(registry, MONITORED, payoff={"gain": value, "rows": 90})
+def run(registry, **changes):
+    tell(registry, MONITORED, **make_run(**changes).model_dump(mode="json"))
+
+
+def run_with(registry, gain):
+    run(registry, payoff=Payoff(Interval(gain, gain - 0.1, gain + 0.1), 90))
 
 
 def test_before_the_first_challenge_there_is_no_history(registry):
@@ -61,21 +67,21 @@ def test_fewer_answers_than_the_gate_can_judge_on_are_no_batch(min_new_rows, row
     assert answers_of_a_batch(params) == rows
 
 
-def test_looking_again_at_the_same_broken_answers_is_one_look(registry):
+def test_monitoring_the_same_broken_answers_again_is_one_run(registry):
     for state, last_at in [("broken data", "1"), ("no drift", "2"), ("broken data", "3"), ("broken data", "3")]:
-        tell(registry, MONITORED, drift={"state": state}, window={"last_at": last_at})
+        run(registry, drift=drift(state), window=AnsweredWindow(300, last_at, last_at, 0))
 
-    assert broken_looks(registry, SHOP, last_at="3") == 1
-    assert broken_looks(registry, SHOP, last_at="4") == 2
+    assert invalid_runs(registry, SHOP, last_at="3") == 1
+    assert invalid_runs(registry, SHOP, last_at="4") == 2
 
 
 def test_what_a_promotion_brought_is_not_told_of_a_refused_challenger(registry):
     challenge(registry)
-    look(registry, 0.2)
+    run_with(registry, 0.2)
     challenge(registry, promote=False)
-    look(registry, 0.3)
+    run_with(registry, 0.3)
     challenge(registry)
-    look(registry, 0.4)
+    run_with(registry, 0.4)
 
     known = [each.payoff and each.payoff.gain.value for each in challenges_of(registry, SHOP, batch_rows=1).challenges]
     assert known == [0.3, None, 0.4]

@@ -1,6 +1,5 @@
 import json
 import shutil
-from dataclasses import replace
 
 import pytest
 import yaml
@@ -8,23 +7,24 @@ import yaml
 from releve.adapters.models.model_runtime import folder_digest
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput, NotFound
-from releve.domain.drift import verdict as drift
-from releve.domain.quality import estimate as estimates
-from releve.domain.quality import staleness as age
+from releve.domain.drift.verdict import DriftState
+from releve.domain.quality.estimate import NoEstimate
 from releve.domain.quality.realised import QualityState
 from releve.domain.registry.chain import MONITORED, RELEASED
 from releve.domain.schema.arrays import arrays_of_frame
-from releve.domain.trigger import trigger
+from releve.domain.trigger.monitoring_run import MonitoringRun
+from releve.domain.trigger.policies import Cause, CauseKind
 from tasks.ingestion.harvest import waiting_rows
-from tasks.monitoring.challenge_history import challenges_of
-from tasks.monitoring.monitor import monitor
-from tasks.monitoring.past import count_new_rows
+from tasks.monitoring.challenge_history import challenges_of, count_new_rows
+from tasks.monitoring.monitor import DOCUMENT, drift_page, monitor
 from tasks.monitoring.quality_windows import quality_windows
 from tasks.places import HOLDOUT
 from tasks.release.rollback import rollback
 from tests.repositories import commit
 from tests.tables import SHOP
 from tests.tasks.shop import market_rows
+
+INSUFFICIENT, BROKEN, NO_DRIFT, SUSPECTED, DRIFT = DriftState
 
 pytestmark = pytest.mark.slow
 
@@ -61,13 +61,17 @@ def test_a_target_of_another_kind_than_at_promotion_is_told(released):
 def test_without_answers_it_waits_and_says_why(released):
     found = monitor(released.settings, SHOP)
 
-    assert (found.drift.state, found.quality.state, found.new_rows) == (drift.INSUFFICIENT, QualityState.UNKNOWN, 0)
+    assert (found.drift.state, found.quality.state, found.new_rows) == (
+        INSUFFICIENT,
+        QualityState.UNKNOWN,
+        0,
+    )
     assert not found.decision.retrain
-    assert "0 new labelled rows; 250 are needed (params.yaml: trigger.min_new_rows)" in found.decision.reasons
-    assert found.html is None
+    assert found.decision.causes == (Cause(CauseKind.FEW_ROWS, 0, 250),)
+    assert drift_page(released.settings, found) is None
 
 
-@pytest.mark.parametrize(("rows", "state"), [(199, drift.INSUFFICIENT), (200, drift.NO_DRIFT), (201, drift.NO_DRIFT)])
+@pytest.mark.parametrize(("rows", "state"), [(199, INSUFFICIENT), (200, NO_DRIFT), (201, NO_DRIFT)])
 def test_a_verdict_needs_two_hundred_answers(rows, state, released):
     answered(released, market_rows(rows, seed=12), labelled=0)
 
@@ -79,7 +83,7 @@ def test_answers_like_the_reference_have_not_drifted_even_where_cells_are_missin
 
     found = monitor(released.settings, SHOP)
 
-    assert found.drift.state == drift.NO_DRIFT
+    assert found.drift.state == NO_DRIFT
     assert found.quality.state == QualityState.WITHIN_TOLERANCE
     assert not found.decision.retrain
     assert (found.drift.rows, found.drift.reference_rows, found.new_rows) == (300, 200, 300)
@@ -91,7 +95,7 @@ def test_drift_without_labels_that_show_the_champion_copes_asks_for_a_challenge(
 
     found = monitor(released.settings, SHOP)
 
-    assert found.drift.state == drift.DRIFT
+    assert found.drift.state == DRIFT
     assert [column.name for column in found.drift.drifted][:2] == ["price", "kind"]
     assert found.quality.state == QualityState.UNKNOWN
     assert found.decision.retrain
@@ -104,7 +108,7 @@ def test_labels_that_show_a_degraded_champion_ask_for_a_challenge(released):
 
     assert found.quality.state == QualityState.DEGRADED
     assert found.decision.retrain
-    assert found.decision.reasons[0] == "the champion is worse than expected"
+    assert found.decision.kinds[0] == CauseKind.DEGRADED
 
 
 def test_answers_that_are_other_ones_than_on_the_holdout_are_a_row_of_the_verdict(released):
@@ -113,7 +117,7 @@ def test_answers_that_are_other_ones_than_on_the_holdout_are_a_row_of_the_verdic
     found = monitor(released.settings, SHOP)
 
     assert [column.name for column in found.drift.drifted] == ["prediction"]
-    assert any(reason.startswith("the champion's answers changed") for reason in found.drift.reasons)
+    assert found.drift.drifted[0].of_predictions
 
 
 def test_cells_that_went_missing_hold_everything_back(released):
@@ -121,7 +125,7 @@ def test_cells_that_went_missing_hold_everything_back(released):
 
     found = monitor(released.settings, SHOP)
 
-    assert found.drift.state == drift.BROKEN
+    assert found.drift.state == BROKEN
     assert not found.decision.retrain
 
 
@@ -129,7 +133,7 @@ def test_only_the_newest_answers_are_looked_at(released):
     answered(released, dearer(market_rows(300, seed=12)), labelled=0)
     answered(released, market_rows(300, seed=13), labelled=0)
 
-    assert monitor(released.settings, SHOP).drift.state == drift.NO_DRIFT
+    assert monitor(released.settings, SHOP).drift.state == NO_DRIFT
 
 
 def test_answers_of_an_earlier_champion_do_not_count(replaced):
@@ -144,18 +148,20 @@ def test_what_was_seen_is_in_the_folder_and_in_the_registry(released):
 
     found = monitor(released.settings, SHOP, actor="Ada")
 
-    kept = json.loads((found.folder / "verdict.json").read_text())
+    page = drift_page(released.settings, found)
+    kept = json.loads((page.parent / DOCUMENT).read_text())
     event = released.registry.events(SHOP, kinds=[MONITORED])[-1]
     assert kept == event.payload
-    assert (event.actor, kept["format"], kept["report"]) == ("Ada", 2, found.folder.name)
-    assert kept["window"]["rows"] == kept["drift"]["rows"] == 300
-    assert kept["window"]["first_at"] <= kept["window"]["last_at"] <= kept["at"]
-    assert kept["estimate"]["state"] == estimates.UNKNOWN
-    assert kept["age"]["state"] == age.FRESH
-    assert kept["decision"]["causes"] == []
-    assert event.reason.startswith("wait: ")
-    assert found.html.read_text().lstrip()[:1] == "<"
-    assert (found.folder / "evidently.json").is_file()
+    assert MonitoringRun.model_validate(kept) == found
+    assert (event.actor, found.report) == ("Ada", page.parent.name)
+    assert found.window.rows == found.drift.rows == 300
+    assert found.window.first_at <= found.window.last_at <= found.at
+    assert found.estimate.state == QualityState.UNKNOWN
+    assert found.staleness.exceeded == ()
+    assert found.decision.kinds == (CauseKind.NOT_DEGRADED,)
+    assert event.reason.startswith("wait: nothing shows that the champion has become worse; drift: no drift (")
+    assert page.read_text().lstrip()[:1] == "<"
+    assert (page.parent / "evidently.json").is_file()
 
 
 def test_new_rows_are_those_that_no_challenger_was_judged_with(replaced):
@@ -197,7 +203,7 @@ def test_labels_that_contradict_the_estimate_switch_it_off(released):
     assert found.estimate.state == QualityState.AUDIT_FAILED
     assert found.estimate.concept_drift_suspected
     assert found.estimate.score is None
-    assert any("concept drift suspected" in reason for reason in found.decision.reasons)
+    assert CauseKind.CONCEPT_DRIFT in found.decision.kinds
 
 
 def test_a_model_that_was_packaged_without_its_holdout_answers_has_no_estimate(released):
@@ -207,7 +213,7 @@ def test_a_model_that_was_packaged_without_its_holdout_answers_has_no_estimate(r
 
     found = monitor(released.settings, SHOP)
 
-    assert (found.estimate.state, found.estimate.reasons) == (QualityState.UNKNOWN, (estimates.NOT_KEPT,))
+    assert (found.estimate.state, found.estimate.missing) == (QualityState.UNKNOWN, NoEstimate.NO_HOLDOUT)
 
 
 def test_quality_over_time_comes_from_one_reading_of_the_ledger(replaced):
@@ -264,7 +270,7 @@ def test_a_champion_before_that_cannot_be_asked_is_told(replaced):
     found = monitor(replaced.settings, SHOP)
 
     assert found.payoff is None
-    assert any(f"as {previous} cannot be asked" in reason for reason in found.decision.reasons)
+    assert f"as {previous} cannot be asked" in found.payoff_problem
 
 
 @pytest.mark.parametrize(("name", "why"), [("model.onnx", "InvalidProtobuf: "), ("model.json", "KeyError: 'schema'")])
@@ -273,7 +279,7 @@ def test_nor_does_a_champion_before_that_its_runtime_does_not_take_fail_the_look
     previous, current = replaced.registry.previous(SHOP), replaced.registry.current(SHOP)
     folder = ModelStore(replaced.settings.home).get(previous.model).path
     (folder / name).write_text("{}")
-    broken = replace(previous, model_digest=folder_digest(folder))
+    broken = previous.model_copy(update={"model_digest": folder_digest(folder)})
     for release in (broken, current.release):
         expected = replaced.registry.current(SHOP).number
         replaced.registry.move(SHOP, RELEASED, expected=expected, release=release, reason="", actor="a test")
@@ -282,10 +288,10 @@ def test_nor_does_a_champion_before_that_its_runtime_does_not_take_fail_the_look
     found = monitor(replaced.settings, SHOP)
 
     assert found.payoff is None
-    assert any(f"as {previous.model} cannot be asked: {why}" in reason for reason in found.decision.reasons)
+    assert f"as {previous.model} cannot be asked: {why}" in found.payoff_problem
 
 
-def test_a_sag_of_the_newest_labels_is_seen_beside_the_older_ones(released):
+def test_a_degradation_of_the_newest_labels_is_seen_beside_the_older_ones(released):
     released.override(trigger={**AUTO, "min_new_rows": 10})
     answered(released, market_rows(260, seed=12), right=1.0)
     assert not monitor(released.settings, SHOP).decision.retrain
@@ -294,4 +300,4 @@ def test_a_sag_of_the_newest_labels_is_seen_beside_the_older_ones(released):
     found = monitor(released.settings, SHOP)
 
     assert found.quality.state != QualityState.DEGRADED
-    assert trigger.SAG in found.decision.causes
+    assert CauseKind.RECENT_DEGRADATION in found.decision.kinds

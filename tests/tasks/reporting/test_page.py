@@ -12,7 +12,7 @@ from releve.core.settings import Settings
 from releve.domain.registry.chain import ARCHIVED, MONITORED, RELEASED
 from tasks.reporting.page import write_page
 from tests.factories import SCENARIO, make_project
-from tests.page_histories import RELEASE, look_event, make_backtest
+from tests.page_histories import RELEASE, make_backtest, monitored_event
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def tell(settings, *, runs):
         release = RELEASE.model_copy(update={"scenario": SCENARIO, "model": f"{SCENARIO}:abc"})
         registry.move(SCENARIO, RELEASED, expected=None, release=release, reason="the first", actor="a test")
         for day in range(runs):
-            registry.append(SCENARIO, MONITORED, reason="", actor="a test", payload=look_event(day=day).payload)
+            registry.append(SCENARIO, MONITORED, reason="", actor="a test", payload=monitored_event(day=day).payload)
 
 
 def test_the_page_lies_below_the_home_and_tells_what_the_registry_knows(settings):

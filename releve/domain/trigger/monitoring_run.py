@@ -1,0 +1,49 @@
+"""What one monitoring run found and decided: the document beside its report, and the payload of its event."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from releve.domain.drift.verdict import DriftVerdict
+from releve.domain.quality.estimate import Estimate
+from releve.domain.quality.realised import Quality
+from releve.domain.quality.staleness import Staleness
+from releve.domain.trigger.cadence import Payoff
+from releve.domain.trigger.trigger import TriggerDecision
+
+
+@dataclass(frozen=True)
+class AnsweredWindow:
+    """The newest answers, which drift and estimate are judged on."""
+
+    rows: int
+    first_at: str | None  # ISO 8601, UTC; None where there is no answer
+    last_at: str | None
+    labelled: int  # of the rows
+
+
+class MonitoringRun(BaseModel):
+    """monitoring_run.json. `releve.reporting.messages` writes its sentences."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    scenario: str
+    model: str
+    at: str  # ISO 8601, UTC
+    window: AnsweredWindow
+    drift: DriftVerdict
+    quality: Quality
+    estimate: Estimate
+    staleness: Staleness
+    new_rows: int  # labelled rows since the last challenge, ingested or ready to be
+    payoff: Payoff | None  # what the last promotion brought; None where nobody asks, or knows
+    payoff_problem: str = ""  # why the champion before could not be asked
+    decision: TriggerDecision
+    report: str  # name of the folder with this document and the drift report
+
+    @property
+    def until(self) -> str:
+        """Time of the newest answer that it saw, or its own."""
+        return self.window.last_at or self.at

@@ -1,0 +1,181 @@
+"""Sentences for people, written from the values of a monitoring run. Nothing reads them back."""
+
+from releve.core.formatting import format_score, span
+from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVerdict
+from releve.domain.evaluation.intervals import Interval, format_interval
+from releve.domain.evaluation.metrics import METRICS
+from releve.domain.quality.estimate import Estimate, NoEstimate
+from releve.domain.quality.realised import Quality, QualityState
+from releve.domain.quality.staleness import UNLABELLED, ExceededLimit, Staleness
+from releve.domain.trigger.monitoring_run import MonitoringRun
+from releve.domain.trigger.policies import Cause, CauseKind
+
+NAMED = 5  # columns that a sentence names
+REPAIR = "repair the source before anything is retrained on it; where the change is real, retrain by hand"
+
+CAUSES = {
+    CauseKind.STATIC: "the policy is to keep the model as it is (params.yaml: trigger.policy)",
+    CauseKind.BROKEN_DATA: "the data look broken, and a model must not learn that",
+    CauseKind.FEW_ROWS: "{value:g} new labelled rows; {limit:g} are needed (params.yaml: trigger.min_new_rows)",
+    CauseKind.COOLDOWN: "the last challenge was {value:.1f} hours ago, and {limit:g} have to pass "
+    "(params.yaml: trigger.cooldown_hours)",
+    CauseKind.MONTHLY_LIMIT: "{value:g} challenges in the last 30 days, and {limit:g} are allowed "
+    "(params.yaml: trigger.max_per_month)",
+    CauseKind.NEW_ROWS: "{value:g} new labelled rows, and the policy is to learn from all there are at once",
+    CauseKind.SCHEDULE: "{value:g} batches since the last challenge; one is due after {limit:g}",
+    CauseKind.NOT_DUE: "{value:g} batches since the last challenge; one is due after {limit:g}",
+    CauseKind.DRIFT: "the table drifted",
+    CauseKind.DRIFT_NOT_OFFSET: "the table drifted, and labelled answers do not show that the model is still valid",
+    CauseKind.DEGRADED: "the champion is worse than expected",
+    CauseKind.ESTIMATED_DEGRADED: "labels are late, and the champion is estimated to be worse than expected",
+    CauseKind.CONCEPT_DRIFT: "labels contradict the estimate of the quality: what is to be learned has changed",
+    CauseKind.RECENT_DEGRADATION: "the newest batch is answered worse than expected: a change of {change}",
+    CauseKind.MANY_ROWS: "{value:g} new labelled rows make a challenge due whatever the evidence "
+    "(params.yaml: trigger.max_new_rows)",
+    CauseKind.MANY_DAYS: "{value:g} days since the last challenge make one due whatever the evidence "
+    "(params.yaml: trigger.max_days)",
+    CauseKind.MODEL_AGE: "the age of the model makes a challenge due: it was made {span} ago",
+    CauseKind.BUDGET_SPENT: "{value:g} batches since the last challenge; the budget is spent, and {limit:g} batches "
+    "earn one challenge",
+    CauseKind.NO_DRIFT: "the table is not shown to have drifted",
+    CauseKind.VALID_BY_LABELS: "the table drifted, and labelled answers show that the model is still valid",
+    CauseKind.VALID_BY_ESTIMATE: "the table drifted, and the estimate shows that the model is still valid",
+    CauseKind.NOT_DEGRADED: "nothing shows that the champion has become worse",
+}
+
+LIMITS = {
+    "max_model_days": "not retrained for {days}, {limit:g} are allowed",
+    "max_idle_days": "no rows since {days}, {limit:g} are allowed",
+    "max_label_days": "labels late by {days}, {limit:g} are allowed",
+    UNLABELLED: "{value:.0%} of the answers older than {old:g} days have no label, {limit:.0%} may",
+}
+
+
+def format_score_interval(found: Interval) -> str:
+    """Write a score with its interval: 0.912 [0.887, 0.931]."""
+    return f"{format_score(found.value)} [{format_score(found.low)}, {format_score(found.high)}]"
+
+
+def describe_cause(cause: Cause) -> str:
+    """Write why it retrains or waits."""
+    text = CAUSES[cause.kind].format(
+        value=cause.value,
+        limit=cause.limit,
+        change=cause.change and format_interval(cause.change),
+        span=span(cause.value or 0.0),
+    )
+    if cause.kind not in (CauseKind.SCHEDULE, CauseKind.NOT_DUE):
+        return text
+    return f"{text}: {cause.detail}" if cause.detail else f"{text} (params.yaml: trigger.every_batches)"
+
+
+def describe_decision(run: MonitoringRun) -> tuple[str, ...]:
+    """Write why the run asks to retrain or to wait, a sentence each, and what it saw."""
+    causes = tuple(map(describe_cause, run.decision.causes))
+    if CauseKind.BROKEN_DATA in run.decision.kinds:
+        return (*causes, *describe_drift(run.drift))
+    found = [f"drift: {run.drift.state} ({'; '.join(describe_drift(run.drift))})"]
+    found.append(f"quality: {describe_quality(run.quality)}")
+    if run.new_rows and run.quality.state == QualityState.UNKNOWN:
+        found.append("rows of files are learned from; only labels of its own answers (/feedback) judge the champion")
+    found.append(f"estimate: {run.estimate.state} ({'; '.join(describe_estimate(run.estimate))})")
+    found.append(f"age: {run.staleness.state} ({'; '.join(describe_staleness(run.staleness))})")
+    return (*causes, *found, *([run.payoff_problem] if run.payoff_problem else []))
+
+
+def describe_drift(verdict: DriftVerdict) -> tuple[str, ...]:
+    """Write what the comparison found, the most telling sentence first."""
+    if verdict.state == DriftState.BROKEN_DATA:
+        return (*verdict.problems, REPAIR, *verdict.notes)
+    if verdict.state == DriftState.INSUFFICIENT_DATA:
+        return (*verdict.problems, *verdict.notes)
+    changed = [column for column in verdict.drifted if not column.of_predictions]
+    named = ", ".join(f"{column.name} ({describe_column(column)})" for column in changed[:NAMED])
+    sentences = [f"{len(changed)} of {len(verdict.features)} columns drifted" + (f": {named}" if named else "")]
+    if strong := [column.name for column in verdict.drifted if column.strong]:
+        sentences.append(f"a strong alarm: {', '.join(strong[:NAMED])}")
+    elif verdict.drifted and verdict.before in ALARMS:
+        sentences.append(f"the second alarm in a row (the monitoring run before: {verdict.before})")
+    elif verdict.drifted:
+        sentences.append("one weak alarm; a second one in a row, or a strong one, makes it drift")
+    sentences += [
+        f"the champion's predictions changed ({describe_column(column)})"
+        for column in verdict.drifted
+        if column.of_predictions
+    ]
+    most = max(verdict.columns, key=lambda column: column.normal_effect)
+    if most.normal_effect:
+        sentences.append(
+            f"changes of up to {most.normal_effect:.2f} ({most.name}) are normal between windows of this size"
+        )
+    return (*sentences, *verdict.notes)
+
+
+def describe_column(column: ColumnDrift) -> str:
+    """Write test, effect and p-value."""
+    return f"{column.method} {column.change.effect:.2f}, p {column.change.p_value:.1g}"
+
+
+def describe_quality(found: Quality) -> str:
+    """Write the realised score beside the expected one."""
+    # labels of a part may be of a chosen part, which need not stand for the rest
+    part = f" (of {found.answered} answers)" if found.answered and found.answered > found.labelled else ""
+    if found.score is None or found.change is None:
+        return f"{found.labelled} labelled answers{part} are too few to know the quality"
+    better = "" if METRICS[found.metric].sign > 0 else " (positive is better)"
+    return (
+        f"{found.metric} {format_score(found.score.value)} on {found.labelled} labelled answers{part}, "
+        f"{format_score(found.expected)} was expected, a change of {format_interval(found.change)}{better}: "
+        f"{found.state}"
+    )
+
+
+def describe_estimate(found: Estimate) -> tuple[str, ...]:
+    """Write the estimate beside the expected score, and how its audit went."""
+    needed = f"an estimate needs {found.min_rows} (params.yaml: statistics.min_rows)"
+    missing = {
+        NoEstimate.NO_HOLDOUT: "this model version has no answers to its holdout for the classes of today; the next "
+        "retraining keeps them",
+        NoEstimate.FEW_HOLDOUT_ROWS: f"{found.holdout_rows} answers to the holdout; {needed}",
+        NoEstimate.FEW_ANSWERS: f"{found.rows} answers that an estimate can be made of; {needed}",
+        NoEstimate.UNDEFINED_ON_HOLDOUT: f"{found.metric} is not defined on the holdout",
+        NoEstimate.UNDEFINED_ON_ANSWERS: f"{found.metric} is not defined on labels that could come of it",
+    }
+    first = (missing[found.missing],) if found.missing else ()
+    if found.score and found.change:
+        first = (
+            f"{found.metric} {format_score_interval(found.score)} without labels, {format_score(found.expected)} was "
+            f"expected, a change of {format_interval(found.change)}",
+        )
+    return (*first, _audit(found)) if found.method else first
+
+
+def _audit(found: Estimate) -> str:
+    if found.audit is None:
+        needed = f"{found.min_rows} are needed (params.yaml: statistics.min_rows)"
+        return f"not audited: {found.labelled} labels, {needed}"
+    audit = found.audit
+    verdict = "" if audit.passed else "; answers no longer mean what they meant on the holdout: concept drift suspected"
+    return (
+        f"audit {'passed' if audit.passed else 'failed'}: on {audit.rows} labelled answers {found.metric} "
+        f"{format_score(audit.realised)} came true and {format_score(audit.expected)} was estimated, a gap of "
+        f"{format_interval(audit.gap)}{verdict}"
+    )
+
+
+def describe_staleness(found: Staleness) -> tuple[str, ...]:
+    """Write which limits are exceeded; where none is, the ages."""
+    if found.exceeded:
+        return tuple(_exceeded(each, found) for each in found.exceeded)
+    ages = f"retrained {span(found.model_days)} ago, newest row {span(found.idle_days)} ago"
+    if found.label_delay_days is None or found.late_label_days is None:
+        return (ages,)
+    return (f"{ages}, labels after {span(found.label_delay_days)} (nine of ten in {span(found.late_label_days)})",)
+
+
+def _exceeded(each: ExceededLimit, found: Staleness) -> str:
+    sentence = LIMITS[each.key].format(
+        days=span(each.value), value=each.value, limit=each.limit, old=found.max_label_days
+    )
+    key = "max_label_days" if each.key == UNLABELLED else each.key
+    return f"{sentence} (params.yaml: age.{key})"

@@ -1,0 +1,254 @@
+"""Which alerts follow from a history of monitoring runs, judgements and moves."""
+
+from dataclasses import replace
+
+import pytest
+
+from releve.core.params import Alerts
+from releve.domain.alerting.alert_state import AlertKind, AlertState, advance, first_state
+from releve.domain.alerting.signals import LEVELS, SUBJECTS
+from releve.domain.quality.staleness import ExceededLimit
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK
+from tests.page_histories import (
+    MODEL,
+    RELEASE,
+    drift,
+    make_estimate,
+    make_event,
+    make_quality,
+    make_staleness,
+    monitored_event,
+)
+from tests.tables import make_params
+
+RAISED, REPEATED, ENDED = AlertKind
+OTHER = f"{MODEL[:-1]}2"
+
+
+def params(**changes) -> Alerts:
+    return make_params(alerts=changes).alerts
+
+
+def numbered(*events):
+    return [replace(event, number=number) for number, event in enumerate(events, start=1)]
+
+
+def alerts_of(*events, **changes):
+    """The alerts of all of them, one at a time as production reads them."""
+    made, state = [], AlertState()
+    for count in range(1, len(events) + 1):
+        state, found = advance(state, numbered(*events[:count]), params(**changes))
+        state = delivered(state)
+        made += found
+    return made
+
+
+def delivered(state):
+    return state.model_copy(update={"waiting": ()})
+
+
+def shown(made):
+    return [(alert.subject, alert.state, alert.kind) for alert in made]
+
+
+IDLE = ExceededLimit("max_idle_days", 31.0, 30.0)
+CASES = [  # a run in an alarm, and one where it is over
+    ("data", "broken", "sound", {"drift": drift("broken data")}, {"drift": drift("no drift")}),
+    ("drift", "drift", "none", {"drift": drift("drift")}, {"drift": drift("no drift")}),
+    ("quality", "degraded", "within_tolerance", {"quality": make_quality("degraded")}, {"quality": make_quality()}),
+    *(
+        (
+            "estimate",
+            state.replace(" ", "_"),
+            "within_tolerance",
+            {"estimate": make_estimate(state)},
+            {"estimate": make_estimate("within tolerance")},
+        )
+        for state in ("degraded", "audit failed")
+    ),
+    ("age", "due", "fresh", {"staleness": make_staleness(IDLE)}, {"staleness": make_staleness()}),
+    ("retraining", "due", "waits", {"retrain": True}, {"retrain": False}),
+]
+
+
+@pytest.mark.parametrize(("subject", "state", "calm", "alarm", "over"), CASES)
+def test_a_change_is_told_once_and_so_is_its_end(subject, state, calm, alarm, over):
+    runs = [monitored_event(day=0, **over), *(monitored_event(day=day, **alarm) for day in (0.1, 0.2, 0.3))]
+    after = [monitored_event(day=day, **over) for day in (0.4, 0.5)]
+
+    made = alerts_of(*runs, *after)
+
+    assert shown(made) == [(subject, state, RAISED), (subject, calm, ENDED)]
+    assert made[0].since == made[0].at == made[1].since == runs[1].at
+
+
+@pytest.mark.parametrize(("subject", "state", "alarm"), [(case[0], case[1], case[3]) for case in CASES])
+def test_an_alarm_ends_where_its_scenario_is_archived_and_is_none_of_the_new_one(subject, state, alarm):
+    archived = make_event(ARCHIVED, {"archive": "shop-1"}, day=0.1, reason="a demo")
+
+    made = alerts_of(
+        monitored_event(day=0, **alarm), archived, monitored_event(day=9), monitored_event(day=9.1, **alarm)
+    )
+
+    assert shown(made) == [(subject, state, RAISED), (subject, "archived", ENDED), (subject, state, RAISED)]
+
+
+def test_every_subject_can_be_muted_and_has_a_case_here():
+    assert params(muted=list(SUBJECTS)).muted == SUBJECTS
+    tried = {(subject, state) for subject, *states, _, _ in CASES for state in states}
+    others = {subject for subject, state in set(LEVELS) - tried if state != ARCHIVED}
+    assert others == {"retraining", "monitoring"}
+
+
+@pytest.mark.parametrize(
+    "unsure",
+    [
+        {"drift": drift("insufficient data"), "quality": make_quality("unknown")},
+        {
+            "drift": drift("drift suspected"),
+            "quality": make_quality("inconclusive"),
+            "estimate": make_estimate("unknown"),
+        },
+    ],
+)
+def test_a_run_that_cannot_tell_neither_ends_an_alarm_nor_repeats_it(unsure):
+    alarm = {"drift": drift("drift"), "quality": make_quality("degraded")}
+
+    made = alerts_of(monitored_event(**alarm), monitored_event(day=2, **unsure), repeat_hours=24.0, silence_hours=0.0)
+
+    assert shown(made) == [("drift", "drift", RAISED), ("quality", "degraded", RAISED)]
+
+
+@pytest.mark.parametrize(("hours", "told"), [(23.9, 1), (24, 2), (24.1, 2)])
+def test_an_alarm_that_stands_is_repeated_after_the_hours_that_were_asked_for(hours, told):
+    runs = [monitored_event(drift=drift("drift"), day=day) for day in (0, hours / 24)]
+
+    made = alerts_of(*runs, repeat_hours=24.0, silence_hours=0.0)
+
+    assert shown(made) == [("drift", "drift", RAISED), ("drift", "drift", REPEATED)][:told]
+    assert made[-1].since == runs[0].at
+
+
+def test_repeats_count_from_the_last_message_and_can_be_switched_off():
+    runs = [monitored_event(drift=drift("drift"), day=day) for day in (0, 0.9, 1.8, 2.7)]
+
+    assert len(alerts_of(*runs, repeat_hours=24.0, silence_hours=0.0)) == 2
+    assert len(alerts_of(*runs, repeat_hours=0.0, silence_hours=0.0)) == 1
+
+
+def test_a_repeat_is_held_back_while_a_message_of_its_subject_waits():
+    runs = numbered(*(monitored_event(drift=drift("drift"), day=day) for day in (0, 2)))
+    state, _ = advance(AlertState(), runs[:1], params(silence_hours=0.0))
+
+    later, made = advance(state, runs, params(silence_hours=0.0))
+
+    assert made == ()
+    assert [alert.kind for alert in later.waiting] == [RAISED]
+
+
+def test_more_repeats_wanted_from_today_bring_none_of_the_past():
+    runs = numbered(*(monitored_event(drift=drift("drift"), day=day) for day in range(5)))
+    state, _ = advance(AlertState(), runs[:1], params())
+
+    _, made = advance(delivered(state), runs, params(repeat_hours=1.0))
+
+    assert shown(made) == [("drift", "drift", REPEATED)]
+
+
+def test_the_same_alarm_of_another_model_is_a_change():
+    runs = [
+        monitored_event(quality=make_quality("degraded"), day=day, model=model)
+        for day, model in ((0, MODEL), (0.1, OTHER))
+    ]
+
+    made = alerts_of(*runs)
+
+    assert [alert.about for alert in made] == [MODEL, OTHER]
+
+
+def test_another_limit_of_age_that_is_passed_is_a_change():
+    old = ExceededLimit("max_model_days", 91.0, 90.0)
+    stale = (make_staleness(IDLE), make_staleness(replace(IDLE, value=32.0)), make_staleness(IDLE, old))
+
+    made = alerts_of(*(monitored_event(day=day / 10, staleness=each) for day, each in enumerate(stale)))
+
+    assert [alert.about for alert in made] == ["max_idle_days", "max_idle_days, max_model_days"]
+
+
+def test_each_judgement_and_move_is_news_told_once():
+    refused = {"model": OTHER, "champion": MODEL, "promote": False, "reasons": ["no gain"]}
+    accepted = {**refused, "promote": True}
+    release = {"release": RELEASE.as_dict()}
+    events = [
+        monitored_event(retrain=True),
+        make_event(CHALLENGED, refused, day=0.1),
+        monitored_event(day=0.2),
+        make_event(CHALLENGED, accepted, day=0.3),
+        make_event(RELEASED, release, day=0.4, reason="gain +0.1"),
+        monitored_event(day=0.5),
+        make_event(ROLLED_BACK, release, day=0.6, reason="too slow"),
+    ]
+
+    made = alerts_of(*events)
+
+    assert [(alert.state, alert.about) for alert in made] == [
+        ("due", ""),
+        ("refused", OTHER),
+        ("promoted", MODEL),
+        ("rolled_back", MODEL),
+    ]
+
+
+def test_nightly_runs_tell_a_standing_alarm_every_night_though_one_comes_a_little_sooner():
+    nights = [monitored_event(day=day, drift=drift("drift")) for day in (0, 0.9999, 2.0001, 2.9999)]
+
+    assert [alert.kind for alert in alerts_of(*nights)] == [RAISED, REPEATED, REPEATED, REPEATED]
+
+
+@pytest.mark.parametrize(("hours", "state"), [(24.9, None), (25, None), (25.1, "silent")])
+def test_silence_is_told_by_the_run_that_ends_it(hours, state):
+    runs = [monitored_event(day=0), monitored_event(day=hours / 24), monitored_event(day=hours / 24 + 1)]
+
+    made = alerts_of(*runs, silence_hours=25.0)
+
+    expected = [("monitoring", "silent", RAISED), ("monitoring", "regular", ENDED)] if state else []
+    assert shown(made) == expected
+    assert alerts_of(*runs, silence_hours=0.0) == []
+
+
+def test_what_was_never_read_is_told_later_in_order_with_the_same_ids():
+    """A process killed after the run, or after sending: nothing was written down, so it is all made again."""
+    runs = numbered(monitored_event(drift=drift("drift")), monitored_event(day=0.1), monitored_event(day=0.2))
+
+    state, made = advance(AlertState(), runs, params())
+    _, once_more = advance(AlertState(), runs, params())
+
+    assert shown(made) == [("drift", "drift", RAISED), ("drift", "none", ENDED)]
+    assert made == once_more == state.waiting
+    assert [alert.id for alert in made] == ["shop/1/drift", "shop/2/drift"]
+    assert advance(state, runs, params())[1] == ()
+
+
+def test_a_scenario_with_a_past_but_no_state_tells_its_newest_event_alone():
+    runs = numbered(monitored_event(quality=make_quality("degraded")), monitored_event(drift=drift("drift"), day=0.1))
+
+    _, made = advance(first_state(runs), runs, params())
+
+    assert shown(made) == [("drift", "drift", RAISED)]
+    assert advance(first_state([]), [], params()) == (AlertState(), ())
+
+
+def test_a_muted_subject_is_told_once_it_is_no_longer_muted():
+    runs = numbered(*(monitored_event(drift=drift("drift"), day=day) for day in (0, 0.1)))
+    state, muted = advance(AlertState(), runs[:1], params(muted=["drift"]))
+
+    _, made = advance(state, runs, params())
+
+    assert muted == ()
+    assert shown(made) == [("drift", "drift", RAISED)]
+
+
+def test_the_state_survives_its_event():
+    state, _ = advance(AlertState(), numbered(monitored_event(drift=drift("drift"), retrain=True)), params())
+
+    assert AlertState.model_validate(state.model_dump(mode="json")) == state

@@ -1,0 +1,91 @@
+"""The texts that people get, whatever a caller sent."""
+
+from dataclasses import replace
+
+import pytest
+
+from releve.domain.alerting.alert_state import AlertState, advance
+from releve.domain.alerting.signals import LEVELS
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK
+from releve.reporting.alert_messages import SENTENCES, write_message
+from tests.page_histories import MODEL, RELEASE, drift, make_event, monitored_event
+from tests.tables import make_params
+
+DRIFTED = "the table drifted"
+COLUMNS = "1 of 2 columns drifted: column 0 (KS 0.30, p 0.5)"
+
+
+def messages(*events, **changes):
+    """Of all of them, one at a time as production reads them."""
+    params, made, state = make_params(alerts=changes).alerts, [], AlertState()
+    numbered = [replace(event, number=number) for number, event in enumerate(events, start=1)]
+    for count, event in enumerate(numbered, start=1):
+        state, alerts = advance(state, numbered[:count], params)
+        state = state.model_copy(update={"waiting": ()})
+        made += [write_message(alert, event, params) for alert in alerts]
+    return made
+
+
+def test_every_state_of_every_subject_has_its_sentence():
+    assert set(SENTENCES) == set(LEVELS)
+
+
+def test_an_alarm_its_repeat_and_its_end_are_three_texts():
+    runs = [monitored_event(drift=drift("drift"), day=day) for day in (0, 1)]
+
+    made = messages(*runs, monitored_event(day=1.1), repeat_hours=24.0, silence_hours=0.0)
+
+    assert [message.text for message in made] == [
+        f"shop: {DRIFTED} ({COLUMNS})",
+        f"shop: still: {DRIFTED}, since 2026-01-05 09:00 UTC ({COLUMNS})",
+        "shop: the table has not drifted any more; the alarm stood since 2026-01-05 09:00 UTC",
+    ]
+
+
+def test_an_archived_scenario_ends_its_alarms():
+    archived = make_event(ARCHIVED, {"archive": "shop-1"}, day=0.1, reason="a demo")
+
+    _, ended = messages(monitored_event(drift=drift("drift")), archived)
+
+    end = "started over, which ends the alarm of drift; the alarm stood since 2026-01-05 09:00 UTC"
+    assert (ended.text, ended.reasons) == (f"shop: {end}", ("a demo",))
+
+
+def test_each_judgement_and_move_is_told_with_its_reason():
+    refused = {"model": MODEL, "champion": MODEL, "promote": False, "reasons": ["no gain"]}
+    release = {"release": RELEASE.as_dict()}
+    events = [
+        monitored_event(retrain=True),
+        make_event(CHALLENGED, refused, day=0.1),
+        make_event(RELEASED, release, day=0.4, reason="gain +0.1"),
+        make_event(ROLLED_BACK, release, day=0.6, reason="too slow"),
+    ]
+
+    assert [message.text for message in messages(*events)] == [
+        "shop: a retraining is due (40 new labelled rows, and the policy is to learn from all there are at once)",
+        f"shop: the gate refused {MODEL} (no gain)",
+        f"shop: {MODEL} serves now (gain +0.1)",
+        f"shop: rolled back, {MODEL} serves again (too slow)",
+    ]
+
+
+def test_silence_is_told_with_its_hours():
+    made = messages(monitored_event(day=0), monitored_event(day=26 / 24), silence_hours=25.0)
+
+    assert made[0].reasons == (
+        "26.0 hours between two monitoring runs, 25 are allowed (params.yaml: alerts.silence_hours)",
+    )
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_what_a_caller_sent_becomes_neither_a_link_nor_a_mention_nor_a_page_of_text(count):
+    rude = "<!channel> @here [free](http://x.example)\n`x` WWW.x.example" + "y" * 400
+
+    (made,) = messages(monitored_event(drift=replace(drift("broken data"), problems=(rude,) * count)))
+
+    assert not set(made.text) & set("<>@[]`\n")
+    assert "://" not in made.text
+    assert "www." not in made.text.lower()
+    assert len(made.reasons) == min(count + 1, 10)
+    assert max(len(reason) for reason in made.reasons) == 300
+    assert len(made.text) < 400
