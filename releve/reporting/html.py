@@ -56,14 +56,14 @@ def render_svg(title: str, charts: Sequence[Chart]) -> str:
     parts, height = [], 28.0
     for chart in charts:
         drawn, entries = CHARTS[type(chart)](chart, WIDE), []
-        x, below = 0.0, height + 22
+        x, below = 0.0, height + 36
         for sample, name in _legend(chart):
             space = 40 + CHARACTER * len(name)
             x, below = (0.0, below + 18) if x + space > WIDE else (x, below)
             entries.append((x, below, sample, name))
             x += space
-        parts.append((height + 12, chart.title, entries, below + 24, drawn))
-        height = below + 24 + drawn.height + 16
+        parts.append((height + 12, chart.title, entries, below + 14, drawn))
+        height = below + 14 + drawn.height + 16
     return _environment().get_template("charts.svg.jinja").render(title=title, parts=parts, width=WIDE, height=height)
 
 
