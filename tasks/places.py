@@ -56,6 +56,10 @@ class ScenarioFiles:
         return self.build / "holdout.parquet"
 
     @property
+    def importances(self) -> Path:  # which features the challenger relies on, measured on the holdout
+        return self.build / "importances.json"
+
+    @property
     def pipeline(self) -> Path:  # fitted on all labelled rows, holdout included
         return self.build / "pipeline.skops"
 

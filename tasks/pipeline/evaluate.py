@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from releve.adapters.files import read_inputs, write_json
+from releve.adapters.files import read_document, read_inputs, write_json
 from releve.adapters.models.model_store import ModelStore
 from releve.core.formatting import format_score
 from releve.domain.evaluation import judging
 from releve.domain.evaluation.baselines import describe_baseline
-from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.evaluation.evaluation import Evaluation, FeatureImportances
 from releve.domain.evaluation.intervals import rounded
 from releve.domain.evaluation.judging import Case, check_comparable
 from releve.domain.evaluation.paired import BootstrapConfig
@@ -19,7 +19,7 @@ from releve.domain.evaluation.scored_predictions import ScoredPredictions, in_cl
 from releve.domain.evaluation.slices import check_slices
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.training.learning import VALUE
-from tasks.pipeline.fairness import find_unfairness
+from tasks.pipeline.fairness import find_unfairness, group_scores
 from tasks.pipeline.stage import Stage, run
 from tasks.places import POSITION
 
@@ -31,7 +31,7 @@ def evaluate(stage: Stage) -> None:
     """Write results/<scenario>/evaluation.json for the gate and metrics.json for people."""
     case = gather(stage)
 
-    found = judge(case)
+    found = judge(case).model_copy(update={"importances": read_document(stage.files.importances, FeatureImportances)})
 
     write_json(stage.files.evaluation, all_rounded(found.model_dump(mode="json")))
     write_json(stage.files.metrics, all_rounded(_summary(found)))
@@ -59,7 +59,9 @@ def gather(stage: Stage) -> Case:
 def judge(case: Case) -> Evaluation:
     """The whole evaluation, fairness included."""
     fairness, unknown = find_unfairness(case)
-    return judging.judge(case).model_copy(update={"fairness": fairness, "unknown_groups": unknown})
+    return judging.judge(case).model_copy(
+        update={"fairness": fairness, "unknown_groups": unknown, "groups": group_scores(case)}
+    )
 
 
 def _answer_columns(stage: Stage) -> list[str]:

@@ -10,13 +10,13 @@ import numpy as np
 
 from releve.adapters import fairness
 from releve.domain.evaluation import fairness as group_fairness
-from releve.domain.evaluation.evaluation import GroupDifference
+from releve.domain.evaluation.evaluation import GroupDifference, GroupScore
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.judging import Case
 from releve.domain.evaluation.metrics import METRICS, score_or_none
-from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.paired import BootstrapConfig, score_interval
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.evaluation.slices import MIN_SLICE_ROWS, groups
+from releve.domain.evaluation.slices import MIN_SLICE_ROWS, groups, slices
 from releve.domain.schema.target import BINARY
 
 
@@ -45,6 +45,25 @@ def find_unfairness(
         unknown += [column] if undefined else []
         found += [] if undefined else lines
     return tuple(found), tuple(unknown)
+
+
+def group_scores(case: Case, *, min_rows: int = MIN_SLICE_ROWS) -> tuple[GroupScore, ...]:
+    """Score the challenger on each group of the protected columns; None on groups of fewer than `min_rows`."""
+    before, metric = case.rows.iloc[: case.first], case.metric
+
+    def score(part: ScoredPredictions) -> Interval | None:
+        known = len(part) >= min_rows and METRICS[metric].is_defined(part)
+        return score_interval(metric, part, case.bootstrap) if known else None
+
+    return tuple(
+        GroupScore(
+            column=part.column,
+            value=part.value,
+            rows=int(part.rows.sum()),
+            score=score(case.challenger.take(part.rows)),
+        )
+        for part in slices(before, case.holdout, case.gate.protected, case.schema)
+    )
 
 
 def _lines(case: Case, column: str, names: list[str], small: list[str]) -> list[GroupDifference]:

@@ -86,6 +86,30 @@ class GroupDifference(DocumentPart):
     left_out: dict[str, int]  # groups that are too small to compare, with their rows
 
 
+class GroupScore(DocumentPart):
+    """The challenger's score on one group of a protected column; None where it is not defined there."""
+
+    column: str
+    value: str  # "" of missing cells
+    rows: int
+    score: Interval | None
+
+
+class FeatureImportance(DocumentPart):
+    """What the challenger's score loses when a feature is shuffled, in the metric's unit; positive: it gets worse."""
+
+    feature: str
+    loss: Interval
+
+
+class FeatureImportances(DocumentPart):
+    """The strongest features, largest loss first; none where the metric is not defined on such rows."""
+
+    format: Literal[1] = 1
+    rows: int  # of the holdout that were used
+    features: tuple[FeatureImportance, ...]
+
+
 class ColumnShare(DocumentPart):
     """A column, and the share 0-1 of the baseline's error that it removes alone."""
 
@@ -118,6 +142,8 @@ class Evaluation(DocumentPart):
     fairness: tuple[GroupDifference, ...] = ()
     unknown_groups: tuple[str, ...] = ()  # protected columns of which fewer than two groups can be compared
     too_good: TooGood | None = None
+    groups: tuple[GroupScore, ...] = ()  # of the protected columns
+    importances: FeatureImportances | None = None
 
     @property
     def score(self) -> Interval:

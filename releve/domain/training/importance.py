@@ -8,8 +8,9 @@ reads the other.
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
+from releve.domain.evaluation.evaluation import FeatureImportance, FeatureImportances
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS, compute_score
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.resampling import drawn_rows
@@ -25,26 +26,15 @@ if TYPE_CHECKING:
 MOST_ROWS, STRONGEST, DRAWS = 1_000, 12, 6  # of 64 columns the model then answers 142 times: a few seconds
 
 
-class FeatureImportance(BaseModel):
-    """What the score loses when a feature is shuffled, in the metric's unit and with its interval; positive: worse."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    feature: str
-    value: float
-    low: float
-    high: float
-
-
 def permutation_importances(
     model: Any, rows: "pd.DataFrame", schema: Schema, metric: str, *, quantile: float, bootstrap: BootstrapConfig
-) -> tuple[FeatureImportance, ...]:
+) -> FeatureImportances:
     """Measure the strongest features on the newest MOST_ROWS of `rows`, which `model` has not learned from.
 
     All features are shuffled once, and the STRONGEST of them again in each of DRAWS draws, which alone make the
     figures. A draw takes rows with replacement, in blocks as long as the losses depend on each other, so that the
-    interval covers the choice of rows as well as the shuffling. Returns the largest first, and nothing where the
-    metric is not defined on such draws.
+    interval covers the choice of rows as well as the shuffling. Returns no feature where the metric is not defined
+    on such draws.
     """
     from scipy.stats import t
     from sklearn.inspection import permutation_importance
@@ -85,10 +75,11 @@ def permutation_importances(
     ]
     known = np.array([each for each in found if np.isfinite(each).all()])
     if len(known) < 2:
-        return ()
+        return FeatureImportances(rows=len(rows), features=())
     reach = t.ppf((1 + bootstrap.confidence) / 2, len(known) - 1) * known.std(axis=0, ddof=1)
     importances = [
-        FeatureImportance(feature=name, value=value, low=value - half, high=value + half)
+        FeatureImportance(feature=name, loss=Interval(value, value - half, value + half))
         for name, value, half in zip(strongest, known.mean(axis=0).tolist(), reach.tolist(), strict=True)
     ]
-    return tuple(sorted(importances, key=lambda each: -each.value))
+    strongest_first = sorted(importances, key=lambda each: -each.loss.value)
+    return FeatureImportances(rows=len(rows), features=tuple(strongest_first))

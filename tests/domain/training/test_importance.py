@@ -22,7 +22,7 @@ def importances(table, schema, *, metric, learned=300, **options):
     found = permutation_importances(
         model, rows.iloc[learned:], schema, metric, quantile=0.5, bootstrap=bootstrap, **options
     )
-    return {each.feature: each for each in found}
+    return {each.feature: each.loss for each in found.features}
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "auc", "log_loss", "f1"])

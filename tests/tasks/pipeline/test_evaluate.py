@@ -4,20 +4,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.adapters.files import PipelineInputs, write_inputs, write_json, write_parquet
+from releve.adapters.files import PipelineInputs, write_document, write_inputs, write_json, write_parquet
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
+from releve.domain.evaluation.evaluation import FeatureImportance, FeatureImportances
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from tasks.pipeline.evaluate import evaluate, gather
-from tasks.pipeline.fairness import find_unfairness
+from tasks.pipeline.fairness import find_unfairness, group_scores
 from tasks.pipeline.stage import Stage
 from tasks.places import POSITION, ScenarioFiles
 from tests.serving.tables import packed
 from tests.tables import make_params
 
 ROWS, FIRST = 400, 200
+IMPORTANCES = FeatureImportances(rows=200, features=(FeatureImportance(feature="price", loss=Interval(0.3, 0.2, 0.4)),))
 COLUMNS = {
     "at": {"type": "date"},
     "price": {"type": "number"},
@@ -44,6 +47,7 @@ def a_stage(root, target, answers, **gate):
     values = {"target": target, "time": "at", "columns": COLUMNS}
     write_parquet(files.rows, table())
     write_parquet(files.holdout, answers.assign(**{POSITION: range(FIRST, ROWS)}))
+    write_document(files.importances, IMPORTANCES)
     write_json(files.folds, [{"start": FIRST, "end": 300}, {"start": 300, "end": ROWS}])
     write_inputs(files.inputs, PipelineInputs("batches", champion="", seen_rows=0))
     settings = Settings.from_environ({}, cwd=root)
@@ -106,12 +110,20 @@ def test_slices_and_groups_that_no_model_sees_are_looked_at(made, tmp_path):
         0 <= one["low"] <= one["value"] <= one["high"] for one in (line["challenger"] for line in found["fairness"])
     )
     assert found["unknown_groups"] == []
+    assert [(part["column"], part["value"]) for part in found["groups"]] == [("sex", "f"), ("sex", "m")]
+    assert sum(part["rows"] for part in found["groups"]) == 200
+    assert all(part["score"]["low"] < part["score"]["value"] < part["score"]["high"] for part in found["groups"])
+
+
+def test_the_strongest_features_that_training_measured_are_kept(tmp_path):
+    assert evaluated(of_values(tmp_path))["importances"] == IMPORTANCES.model_dump(mode="json")
 
 
 def test_groups_of_too_few_rows_are_not_compared(tmp_path):
     case = gather(of_values(tmp_path, protected=["sex"]))
 
-    assert find_unfairness(case, min_rows=150) == ([], ["sex"])
+    assert find_unfairness(case, min_rows=150) == ((), ("sex",))
+    assert [part.score for part in group_scores(case, min_rows=150)] == [None, None]
 
 
 def test_groups_of_which_one_has_no_score_are_not_compared(tmp_path):

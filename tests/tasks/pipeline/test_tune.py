@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from releve.adapters.files import write_json, write_parquet
+from releve.adapters.files import read_document, write_json, write_parquet
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
+from releve.domain.evaluation.evaluation import FeatureImportances
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.recipes import RECIPES, Candidate, default_candidate
@@ -249,6 +250,8 @@ def test_a_regression_is_searched_by_its_own_metric_and_trained(tmp_path: Path) 
     assert holdout.columns.tolist() == ["_value", "_position"]
     truth = priced_rows(ROWS)["spent"].tail(HOLDOUT).to_numpy()
     assert abs(holdout["_value"].to_numpy() - truth).mean() < 2
+    strongest = read_document(stage.files.importances, FeatureImportances).features[0]
+    assert (strongest.feature, strongest.loss.low > 0) == ("price", True)
 
 
 def test_training_learns_from_the_newest_batches_only_where_params_say_so(
