@@ -174,10 +174,10 @@ lint: setup  ## Style, types and layers; mends what can be mended by itself
 	@$(BIN)/python -m mypy
 	@$(BIN)/python $(BIN)/lint-imports
 
-gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: writes docs/gate_aa.* (eight minutes)
+gate-aa: setup  ## How often the gate promotes an equal, and sees a known gain: writes docs/figures/gate_aa.* (eight minutes)
 	@$(BIN)/python -m benchmarks.gate_aa $(GATE_AA_ARGS)
 
-drift-bench: setup  ## How often drift is called where there is none, and a known shift is seen: writes docs/drift.* (DRIFT_BENCH_ARGS="--table rent=rent.csv")
+drift-bench: setup  ## How often drift is called where there is none, and a known shift is seen: writes docs/figures/drift.* (DRIFT_BENCH_ARGS="--table rent=rent.csv")
 	@$(BIN)/python -m benchmarks.drift $(DRIFT_BENCH_ARGS)
 
 repro: setup  ## Build every artifact that is out of date (dvc repro)

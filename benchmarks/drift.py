@@ -1,6 +1,6 @@
 """How often is drift called where there is none, and is a known shift seen? Beside Evidently's defaults and ADWIN.
 
-    python -m benchmarks.drift --quick                        # minutes; writes docs/drift.csv, .md and .png
+    python -m benchmarks.drift --quick                        # minutes; writes docs/figures/drift.csv, .md and .png
     python -m benchmarks.drift --table elec2=elec2.csv        # real tables of your own, beside digits and made ones
     python -m benchmarks.drift --workers 1 --tries 200        # closer figures, one process; fewer tries on wide tables
 
@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tries", type=int, default=0, help="of 50 columns; twice as many of 10 and 16, half of 200")
     parser.add_argument("--alone", action="store_true", help="without Evidently and ADWIN, which take most of the time")
     parser.add_argument("--workers", type=int, default=0, help="processes; 0: one per core")
-    parser.add_argument("--out", type=Path, default=Path("docs/drift"), help="without its ending")
+    parser.add_argument("--out", type=Path, default=Path("docs/figures/drift"), help="without its ending")
     parser.add_argument("--table", nargs="+", default=[], metavar="NAME=FILE", help="CSV files, in time order")
     parser.add_argument("--leave-out", nargs="+", default=[], metavar="COLUMN", help="of any table, such as ids")
     return parser.parse_args()

@@ -1,6 +1,6 @@
 """Does the gate promote by luck, and does it see a gain? False promotions between equals, power against known gains.
 
-    python -m benchmarks.gate_aa --quick            # two minutes; writes docs/gate_aa.csv, .md and .png
+    python -m benchmarks.gate_aa --quick            # two minutes; writes docs/figures/gate_aa.csv, .md and .png
     python -m benchmarks.gate_aa --table rows.csv   # two answers per row of your own: resampled, see `read_table`
 
 Equals: both models see the same signal through noise of the same size, so neither is better. The noise is independent
@@ -248,7 +248,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_TRIES} tries instead of {TRIES}")
     parser.add_argument("--tries", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("docs/gate_aa"), help="without its ending")
+    parser.add_argument("--out", type=Path, default=Path("docs/figures/gate_aa"), help="without its ending")
     parser.add_argument("--table", type=Path, nargs="+", help="CSV files with the columns truth, one, other")
     parser.add_argument("--task", choices=(BINARY, REGRESSION), default=BINARY, help="of the tables")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""A scenario's rows from Python, at any version, without a checkout: `docs/data_versions.md` shows how."""
+"""A scenario's rows from Python, at any version, without a checkout: `docs/ingest.md` shows how."""
 
 import os
 from dataclasses import replace

@@ -204,7 +204,7 @@ def report(made: Scaffolded, *, project: Path) -> str:
     parts = [
         "\n".join(made.described.summary),
         "\n".join(["To look at, the weightiest first:", *doubts]) if doubts else "Nothing looks odd.",
-        f"Written: {_short(made.folder, project)}/, of which params.yaml is yours to correct (docs/scenario.md). "
+        f"Written: {_short(made.folder, project)}/, of which params.yaml is yours to correct (docs/bring_a_table.md). "
         f"A copy of the file waits in {_short(made.incoming.parent, project)}/.",
         f"Next:\n  git add scenarios/{name} && git commit -m 'Add the scenario {name}'\n"
         f"  make down up retrain SCENARIO={name} RELEVE_SCENARIO={name}",

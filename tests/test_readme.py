@@ -1,4 +1,4 @@
-"""What the README says is so."""
+"""What the README and the pages of docs/ say is so."""
 
 import json
 import re
@@ -17,7 +17,8 @@ import yaml
 
 from releve.adapters.files import read_schema
 from releve.adapters.git_dvc.scenario_branch import git
-from releve.core.params import merge, parse
+from releve.cli.app import COMMANDS
+from releve.core.params import Params, known_keys, merge, parse
 from releve.core.settings import Settings
 from releve.domain.onboarding.table import Roles
 from releve.domain.schema.schema import TABLE_KEYS, Schema
@@ -33,28 +34,65 @@ ROOT = Path(__file__).parents[1]
 FIRST_PARTY = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]["isort"]["known-first-party"]
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
-STORY = README.split("## Your own table")[1].split("\n## ")[0]
+BRING_A_TABLE = (ROOT / "docs/bring_a_table.md").read_text()
+STORY = BRING_A_TABLE.split("## From a file to an answer")[1].split("\n## ")[0]
 TREE = README.split("## What lies where")[1].split("```")[1]
+PAGES = ["README.md", "CONTRIBUTING.md", "GLOSSARY.md", *sorted(f"docs/{page.name}" for page in ROOT.glob("docs/*.md"))]
+TEXTS = {page: (ROOT / page).read_text() for page in PAGES}
+MOST_WORDS, WIDTH = 900, 120
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"[`$] ?make ([a-z-]+)", README))))
-def test_every_make_target_it_names_exists(target: str) -> None:
+def named(pattern: str) -> list[tuple[str, str]]:
+    """What the pages name, each with its page."""
+    return sorted({(page, found) for page, text in TEXTS.items() for found in re.findall(pattern, text, re.MULTILINE)})
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.split()) <= MOST_WORDS
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_lines_wrap_where_lines_can_be_wrapped(page: str) -> None:
+    prose = re.sub(r"^ *```.*?^ *```", "", TEXTS[page], flags=re.MULTILINE | re.DOTALL)
+
+    assert [line for line in prose.splitlines() if len(line) > WIDTH and not line.startswith("|")] == []
+
+
+@pytest.mark.parametrize(("page", "target"), named(r"(?:`|\$ |^ *)make ([a-z-]+)"))
+def test_every_make_target_that_a_page_names_exists(page: str, target: str) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)#]+)\)", README))
-def test_every_link_leads_somewhere(path: str) -> None:
-    assert (ROOT / path).exists()
+@pytest.mark.parametrize(("page", "command"), named(r"(?:`|\$ |/bin/)releve ([a-z]+)"))
+def test_every_command_that_a_page_names_exists(page: str, command: str) -> None:
+    assert command in {each.__name__ for commands in COMMANDS.values() for each in commands}
 
 
-@pytest.mark.parametrize("path", re.findall(r"`((?:flows|tasks|releve|scenarios|examples|docs)/[\w./-]*)`", README))
-def test_every_file_it_names_exists(path: str) -> None:
-    made_by_the_reader, a_branch = path.startswith("scenarios/churn"), path in ("releve/digits", "releve/churn")
+@pytest.mark.parametrize(("page", "link"), named(r"\]\((?!http)([^)\s]+)\)"))
+def test_every_link_leads_somewhere(page: str, link: str) -> None:
+    path, _, anchor = link.partition("#")
+    target = (ROOT / page).parent / path if path else ROOT / page
+
+    assert target.exists()
+    if anchor:
+        heads = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+        assert anchor in {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize(("page", "path"), named(r"`((?:flows|tasks|releve|scenarios|examples|docs|tests)/[\w./-]*)`"))
+def test_every_file_that_a_page_names_exists(page: str, path: str) -> None:
+    made_by_the_reader = path.startswith(("scenarios/churn", "scenarios/rides"))
+    a_branch = path in ("releve/digits", "releve/churn")
 
     assert (ROOT / path).exists() or made_by_the_reader or a_branch
 
 
-@pytest.mark.parametrize("name", re.findall(r"^([\w./]+)(?: {2,})", TREE, re.MULTILINE))
+@pytest.mark.parametrize(("page", "key"), named(rf"`((?:{'|'.join(Params.model_fields)})\.(?!json)[a-z_]+)\b[^`/(]*`"))
+def test_every_setting_that_a_page_names_exists(page: str, key: str) -> None:
+    assert key in known_keys()
+
+
+@pytest.mark.parametrize("name", re.findall(r"(?:^| {2,})([\w./]+/|[\w.]+\.\w+|Makefile)(?: {2,})", TREE, re.MULTILINE))
 def test_every_entry_of_the_tree_exists(name: str) -> None:
     assert (ROOT / name).exists() or name == "var/"
 
@@ -65,18 +103,18 @@ def test_the_tree_leaves_no_folder_out() -> None:
     assert {name for name in ours if (ROOT / name).is_dir() and f"{name}/" not in TREE} == set()
 
 
-@pytest.mark.parametrize("variable", re.findall(r"`((?:RELEVE|MILVUS)_[A-Z_]+)`", README))
-def test_every_variable_it_names_is_read(variable: str) -> None:
+@pytest.mark.parametrize(("page", "variable"), named(r"`((?:RELEVE|MILVUS)_[A-Z_]+)[`=]"))
+def test_every_variable_that_a_page_names_is_read(page: str, variable: str) -> None:
     sources = [*ROOT.glob("releve/**/*.py"), ROOT / "service.py", *ROOT.glob("flows/*.py")]
 
     assert any(f'"{variable}"' in source.read_text() for source in sources)
 
 
-def test_the_defaults_it_names_are_the_defaults() -> None:
+def test_the_default_ports_are_the_ones_named() -> None:
     settings = Settings.from_environ({}, cwd=ROOT)
 
     ports = f"{settings.prefect_port}, {settings.service_port}, {settings.milvus_port}"
-    assert ports in README
+    assert ports in TEXTS["docs/operate.md"]
 
 
 def test_the_table_it_describes_is_a_valid_scenario() -> None:
@@ -91,13 +129,13 @@ def test_the_table_it_describes_is_a_valid_scenario() -> None:
 
 
 def test_the_row_it_asks_about_fits_the_table_it_describes() -> None:
-    question = json.loads(re.search(r"-d '(\{\"rows\": \[\s.*?\})'", README, re.DOTALL).group(1))
+    question = json.loads(re.search(r"-d '(\{\"rows\": \[\s.*?\})'", STORY, re.DOTALL).group(1))
 
     assert row_problems(Schema.from_dict(described()), question["rows"]) == []
 
 
 def test_a_number_to_predict_is_described_as_it_says() -> None:
-    target = yaml.safe_load(re.search(r"a number to predict: (\{.*\})", README).group(1))
+    target = yaml.safe_load(re.search(r"a number to predict: (\{.*\})", STORY).group(1))
 
     assert Schema.from_dict({**described(), "target": target}).target.task == "regression"
 
@@ -112,14 +150,6 @@ def test_it_shows_what_make_scenario_prints(tmp_path: Path) -> None:
     assert yaml.safe_load((made.folder / "params.yaml").read_text())["columns"] == described()["columns"]
     for line in printed.split("Next:\n")[1].splitlines():
         assert line in STORY
-
-
-def test_every_section_of_params_that_it_names_exists() -> None:
-    named = re.findall(r"^- \*\*.*?\*\* \((.*?)\)", README, re.MULTILINE)
-
-    sections = [name.strip("` ") for each in named for name in each.split(",")]
-    assert sections
-    assert set(sections) <= set(yaml.safe_load((ROOT / "params.yaml").read_text()))
 
 
 @pytest.mark.slow

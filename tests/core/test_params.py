@@ -8,6 +8,7 @@ import yaml
 from releve.core.errors import BadInput
 from releve.core.params import known_keys, merge, parse
 from releve.domain.training.recipes import RECIPES
+from tests import settings_reference
 from tests.tables import ROOT, base_params, make_params
 
 
@@ -24,6 +25,10 @@ def test_every_key_of_params_yaml_says_what_it_means():
 
     assert len(lines) == len(known_keys())
     assert without == []
+
+
+def test_the_page_of_all_settings_says_what_params_yaml_says():
+    assert settings_reference.PAGE.read_text() == settings_reference.page(), "python -m tests.settings_reference"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Rows of any version from Python, as docs/data_versions.md tells it."""
+"""Rows of any version from Python, as docs/ingest.md tells it."""
 
 import re
 import shutil
@@ -17,7 +17,7 @@ from tests.repositories import commit, snapshot
 from tests.tables import ROOT, SHOP
 from tests.tasks.shop import NEWER, TRAINING, Shop
 
-PAGE = (ROOT / "docs/data_versions.md").read_text()
+PAGE = (ROOT / "docs/ingest.md").read_text()
 
 
 def first_batch(shop: Shop) -> data.DataVersion:

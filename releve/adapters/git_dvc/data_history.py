@@ -163,7 +163,7 @@ class _Files:
         except Exception as error:  # each kind of remote raises its own
             raise RemoteUnavailable(
                 f"{path} of data version {self._version.data_version} is not in the cache, and the remote does not "
-                f"give it: {type(error).__name__}: {error}. Is the remote there (docs/data_versions.md), and was this "
+                f"give it: {type(error).__name__}: {error}. Is the remote there (docs/ingest.md), and was this "
                 "version pushed from the machine that ingested it?"
             ) from error
 

@@ -32,7 +32,7 @@ def params_text(described: Described, *, scenario: str) -> str:
 
 TARGET = "what is predicted"
 ROLES = {"time": "the column that orders the rows", "id": "the column that names a row"}
-COLUMNS = "one line each; docs/scenario.md explains every key"
+COLUMNS = "one line each; docs/bring_a_table.md explains every key"
 
 
 def _head(scenario: str, described: Described) -> list[str]:

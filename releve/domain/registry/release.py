@@ -13,7 +13,7 @@ PREVIOUS, RETIRED, REFUSED = "previous champion", "retired", "refused"
 
 SEED_VERSION = "seed"  # the data version where the rows come out of the pipeline itself
 
-# The life of a model version. docs/lifecycle.md is generated from this table.
+# The life of a model version. docs/operate.md is generated from this table.
 TRANSITIONS: dict[str, tuple[str, ...]] = {
     UNEVALUATED: (CHALLENGER,),
     CHALLENGER: (CHAMPION, REFUSED),

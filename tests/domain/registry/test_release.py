@@ -21,7 +21,7 @@ from releve.domain.registry.release import (
     check_can_become,
 )
 
-LIFECYCLE = Path(__file__).parents[3] / "docs" / "lifecycle.md"
+LIFECYCLE = Path(__file__).parents[3] / "docs" / "operate.md"
 
 
 def a_release(**changes):
@@ -91,7 +91,7 @@ def test_a_release_cannot_be_changed():
 def test_the_lifecycle_page_shows_the_table_of_transitions():
     expected = f"```mermaid\n{mermaid(TRANSITIONS)}\n```"
 
-    assert expected in LIFECYCLE.read_text(encoding="utf-8"), f"put this into docs/lifecycle.md:\n{expected}"
+    assert expected in LIFECYCLE.read_text(encoding="utf-8"), f"put this into docs/operate.md:\n{expected}"
 
 
 def test_the_diagram_starts_at_the_first_state_and_ends_at_the_final_ones():
