@@ -140,17 +140,17 @@ class Split(ParamsSection):
 Recipe = Literal["linear", "hist_gradient_boosting", "random_forest", "extra_trees", "svm", "k_neighbors"]
 
 
-RECIPES: tuple[Recipe, ...] = get_args(Recipe)
+ALL_RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 
 
 def _read_recipes(value: Any) -> Any:
     """One name, a list of names, or auto for all."""
     if value == "auto":
-        return RECIPES
+        return ALL_RECIPES
     names = [value] if isinstance(value, str) else value
-    if not isinstance(names, list | tuple) or not names or not all(name in RECIPES for name in names):
+    if not isinstance(names, list | tuple) or not names or not all(name in ALL_RECIPES for name in names):
         raise PydanticCustomError(
-            "recipe", "Input should be auto, {names}, or a list of these", {"names": ", ".join(RECIPES)}
+            "recipe", "Input should be auto, {names}, or a list of these", {"names": ", ".join(ALL_RECIPES)}
         )
     return tuple(names)
 
