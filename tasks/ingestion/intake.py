@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from releve.adapters.files import ParquetAppender
-from releve.adapters.tables.chunks import Chunk, Line
-from releve.adapters.tables.file_types import CsvOptions, open_table
+from releve.adapters.tables.chunks import Chunk, InvalidLine
+from releve.adapters.tables.csv_file import CsvOptions
+from releve.adapters.tables.file_types import open_table
 from releve.core.config_hint import ConfigHint, params_hint
 from releve.core.errors import BadInput
 from releve.core.formatting import counted
@@ -164,7 +165,7 @@ def _without_own_columns(chunks: Iterable[Chunk], schema: Schema, source: str) -
         yield Chunk(frame, chunk.rows, lines)
 
 
-def _without_first(line: Line, own: int) -> Line:
+def _without_first(line: InvalidLine, own: int) -> InvalidLine:
     return replace(line, cells=line.cells[own:]) if isinstance(line.cells, list) else line
 
 

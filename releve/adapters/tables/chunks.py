@@ -1,4 +1,4 @@
-"""What every reader gives: rows in chunks, each with its number, and the lines that hold no row."""
+"""The result of every reader: rows in chunks, each with its number, and the lines that are no rows."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,12 +23,12 @@ LONGEST_ROW = 1 << 24  # characters of CSV, bytes of JSON Lines; what is longer 
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line that is no row of the table, and why. `cells` is what stood there: its cells, or its text."""
+class InvalidLine:
+    """A line that is no row of the table, and why."""
 
     row: int
     reason: str
-    cells: Any
+    cells: Any  # a list of its cells, or its text
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Chunk:
 
     frame: "pd.DataFrame"
     rows: NDArray[np.int64]
-    lines: tuple[Line, ...] = ()
+    lines: tuple[InvalidLine, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,32 +49,32 @@ class TableChunks:
     """An open table. `chunks` can be gone through once; closing it early lets go of the file."""
 
     chunks: Iterator[Chunk]
-    read_as: str  # what was found out about the file, in words
+    read_as: str  # what was detected about the file, for people
     is_text: bool = False  # cells are text whatever they mean, as in CSV
     delimiter: str = ""  # of a CSV file
     place: Callable[[], int] = field(default=lambda: 0)  # bytes of the file that were read so far
-    notes: Callable[[], tuple[ReadingNote, ...]] = tuple  # what was done to the chunks so far that cells do not show
+    notes: Callable[[], tuple[ReadingNote, ...]] = tuple  # of the chunks so far
 
 
 def chunk_rows(columns: int) -> int:
-    """Rows of a chunk of a table this wide."""
+    """Compute how many rows a chunk of a table this wide has."""
     return max(100, min(MOST_ROWS_PER_CHUNK, CELLS_PER_CHUNK // max(columns, 1)))
 
 
 def frame_of(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> "pd.DataFrame":
-    """Cells as they are: pandas guesses no types. Names are trimmed."""
+    """Make a frame of cells as they are: pandas guesses no types. Names are trimmed."""
     import pandas as pd
 
     return pd.DataFrame(list(rows), columns=list(map(trimmed, names)), dtype=object)
 
 
-def numbered(numbers: Sequence[int]) -> NDArray[np.int64]:
-    """Row numbers as a chunk holds them."""
+def row_numbers(numbers: Sequence[int]) -> NDArray[np.int64]:
+    """Convert row numbers to what a chunk holds."""
     return np.asarray(numbers, dtype=np.int64)
 
 
 def too_long(path: Path, *, first: int, last: int, unit: str) -> BadInput:
-    """The refusal of a file whose lines `first` to `last` are longer than a row may be; no more of them was read."""
+    """Refuse a file whose lines `first` to `last` are longer than a row may be; no more of them was read."""
     lines = f"line {first} is" if first == last else f"lines {first} to {last} are one row, which is"
     return BadInput(
         f"{path.name}: {lines} longer than {LONGEST_ROW:,} {unit}, the most that a row may hold; end every row with a "
@@ -83,11 +83,8 @@ def too_long(path: Path, *, first: int, last: int, unit: str) -> BadInput:
 
 
 @contextmanager
-def told_as(path: Path, kind: str) -> Iterator[None]:
-    """Whatever a library raises about a file becomes BadInput: each raises its own kinds, and all mean the same.
-
-    What a disk or its rights refuse is no fault of the file: that is StorageRefused.
-    """
+def read_errors(path: Path, kind: str) -> Iterator[None]:
+    """Turn whatever a library raises about a file into BadInput; what a disk or its rights refuse is StorageRefused."""
     try:
         yield
     except (BadInput, MemoryError, GeneratorExit):
@@ -99,6 +96,6 @@ def told_as(path: Path, kind: str) -> Iterator[None]:
 
 
 def guarded(chunks: Iterator[Chunk], path: Path, kind: str) -> Iterator[Chunk]:
-    """The same chunks; what is wrong further down in the file is told like what is wrong at its beginning."""
-    with told_as(path, kind):
+    """Yield the same chunks, with the same errors for what is wrong further down in the file."""
+    with read_errors(path, kind):
         yield from chunks

@@ -1,7 +1,7 @@
 """How a CSV file is written: its delimiter, its quotes, and the line of its header.
 
-clevercsv finds the delimiter and the quotes; where names are expected, a line that a delimiter parts into them settles
-it. The header is that line, or, where none are expected, the first one with two cells filled.
+clevercsv detects the delimiter and the quotes; where names are expected, the delimiter that splits a line into them is
+taken. The header is that line, or, where none are expected, the first one with two cells filled.
 """
 
 import csv
@@ -21,12 +21,13 @@ DELIMITERS = (",", ";", "\t", "|")
 NAMED = {"\t": "tab"}
 SAMPLE = 1 << 16  # characters from which the dialect is found
 MOST_LINES_ABOVE = 100  # of notes above a header
+Record = tuple[int, list[str]]  # the line on which it begins, and its cells
 LONG_RUN = re.compile(r"(\w{100})\w+")  # clevercsv takes quadratic time for one: 70 s for 64 KB, tried with 0.8
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the lines of a file are taken apart, and what its columns are called."""
+    """How the lines of a file are split into cells, and its column names."""
 
     delimiter: str
     quote: str
@@ -37,7 +38,7 @@ class Dialect:
     trailing: bool  # lines end in a delimiter that separates nothing
 
     def reader(self, lines: Any) -> Any:
-        """A csv reader of these lines; strict, so that a quote in a wrong place is an error and no guess."""
+        """Return a csv reader of these lines; strict, so that a quote in a wrong place is an error and no guess."""
         return csv_reader(lines, self.delimiter, self.quote, self.escape)
 
     def __str__(self) -> str:
@@ -50,7 +51,7 @@ class Dialect:
 
 
 def csv_reader(lines: Any, delimiter: str, quote: str, escape: str | None) -> Any:
-    """Python's own reader, with cells as long as rows may be; its limit of 131,072 is shorter than a long letter."""
+    """Return Python's own reader, for cells as long as rows may be; its limit of 131,072 is shorter than a letter."""
     csv.field_size_limit(LONGEST_ROW)
     return csv.reader(lines, delimiter=delimiter, quotechar=quote, escapechar=escape, doublequote=True, strict=True)
 
@@ -65,108 +66,89 @@ def find_dialect(
     whole: bool = False,
     say: ConfigHint = params_hint,
 ) -> Dialect:
-    """The dialect of the file that begins with `text`; `whole` when that is all of it.
+    """Find the dialect of the file that begins with `text`; `whole` when that is all of it.
 
-    names: the columns that are expected, where they are known. delimiter, header_line: what params say, or nothing;
-    say: where they do.
-    Raises BadInput when a header cannot be found.
+    names: the columns that are expected, where they are known. delimiter, header_line: as params set them, or nothing;
+    say: where they are set. Raise BadInput when a header cannot be found.
     """
-    found, quote, escape = _sniff(text, delimiter)
-    found = delimiter or _separating(text, names, found)
-    records = _records(text, found, quote, escape, whole=whole)
+    sniffed, quote, escape = _sniff(text, [delimiter] if delimiter else DELIMITERS)
+    if not delimiter:
+        delimiter = next((each for each in (sniffed, *DELIMITERS) if _splits(text, each, names)), sniffed)
+    records = _records(text, delimiter, quote, escape, whole=whole)
     if not records:
         raise BadInput(f"{source} is empty; expected a header line and rows")
     place = _header(records, names=names, header_line=header_line, source=source, say=say)
     line, header = records[place]
-    trailing = _ends_in_delimiter(header, _filled(records, place))
+    trailing = _ends_in_delimiter(header, records[place + 1 :])
     columns = [*map(trimmed, header[:-1] if trailing and header[-1] == "" else header)]
     if not names and "" in columns:
         raise BadInput(
             f"{source}: line {line}, the header, has no name for column {columns.index('') + 1}; name it in the file"
         )
-    return Dialect(found, quote, escape, tuple(columns), line, place + 1, trailing)
+    return Dialect(delimiter, quote, escape, tuple(columns), line, place + 1, trailing)
 
 
-def _sniff(text: str, delimiter: str) -> tuple[str, str, str | None]:
-    """Delimiter, quote and escape. A doubled quote is always read as one quote."""
+def _sniff(text: str, delimiters: Sequence[str]) -> tuple[str, str, str | None]:
+    """Detect delimiter, quote and escape. A doubled quote is always read as one quote."""
     import clevercsv
 
     sample = LONG_RUN.sub(r"\1", text[:SAMPLE])
     try:
-        found = clevercsv.Sniffer().sniff(sample, delimiters=[delimiter] if delimiter else list(DELIMITERS))
+        dialect = clevercsv.Sniffer().sniff(sample, delimiters=list(delimiters))
     except clevercsv.Error:
-        found = None
-    quote = "'" if found and found.quotechar == "'" and '"' not in sample else '"'
-    return delimiter or (found and found.delimiter) or ",", quote, (found and found.escapechar) or None
+        dialect = None
+    quote = "'" if dialect and dialect.quotechar == "'" and '"' not in sample else '"'
+    return (dialect and dialect.delimiter) or delimiters[0], quote, (dialect and dialect.escapechar) or None
 
 
-def _separating(text: str, names: Sequence[str], sniffed: str) -> str:
-    """The delimiter that parts a line near the top into the expected names; what was sniffed, where none does."""
-    near = text.splitlines()[:MOST_LINES_ABOVE]
-
-    def parts(delimiter: str) -> bool:
-        return any(
-            set(names) <= {trimmed(trimmed(cell).strip("\"'")) for cell in line.split(delimiter)} for line in near
-        )
-
-    return next((each for each in (sniffed, *DELIMITERS) if names and parts(each)), sniffed)
+def _splits(text: str, delimiter: str, names: Sequence[str]) -> bool:
+    """Whether a line near the top is split into the expected names."""
+    lines = text.splitlines()[:MOST_LINES_ABOVE] if names else []
+    return any(set(names) <= {trimmed(trimmed(cell).strip("\"'")) for cell in line.split(delimiter)} for line in lines)
 
 
-def _records(text: str, delimiter: str, quote: str, escape: str | None, *, whole: bool) -> list[tuple[int, list[str]]]:
-    """The records of a sample, blank lines included, each with its first line; the last may be cut off."""
-    reader, records, line = csv_reader(io.StringIO(text, newline=""), delimiter, quote, escape), [], 0
+def _records(text: str, delimiter: str, quote: str, escape: str | None, *, whole: bool) -> list[Record]:
+    """Read the records of a sample, blank lines included; the last one may be cut off."""
+    reader, records, line = csv_reader(io.StringIO(text, newline=""), delimiter, quote, escape), list[Record](), 0
     while True:
         try:
             for record in reader:
                 records.append((line + 1, record))
                 line = reader.line_num
             break
-        except csv.Error:  # told by the reader of the whole file, with the line
+        except csv.Error:  # the reader of the whole file names the line
             line = reader.line_num
     return records if whole or len(records) < 2 else records[:-1]
 
 
-def _header(
-    records: list[tuple[int, list[str]]], *, names: Sequence[str], header_line: int, source: str, say: ConfigHint
-) -> int:
-    """The position of the header among the records."""
+def _header(records: Sequence[Record], *, names: Sequence[str], header_line: int, source: str, say: ConfigHint) -> int:
+    """Find the header's position among the records: on `header_line`, else the record with `names`, else the first one
+    with two filled cells, since notes above a table fill one. Raise BadInput when it fits no table."""
     if header_line:
-        found = next((at for at, (line, _) in enumerate(records) if line == header_line), None)
-        if found is None:
+        at = next((at for at, (line, _) in enumerate(records) if line == header_line), None)
+        if at is None:
             raise BadInput(f"{source} has no line {header_line} to begin with, as ingest.header_line says")
-        return found
+        return at
     near = [(at, record) for at, (_, record) in enumerate(records[:MOST_LINES_ABOVE]) if any(map(str.strip, record))]
     if not near:
         raise BadInput(f"{source} holds no text in its first lines; expected a header line and rows")
     if names:
         return next((at for at, record in near if set(names) <= set(map(trimmed, record))), near[0][0])
-    return _likely_header(near, records, source, say)
-
-
-def _likely_header(
-    near: list[tuple[int, list[str]]], records: list[tuple[int, list[str]]], source: str, say: ConfigHint
-) -> int:
-    """The first record with two filled cells: notes above a table fill one. Raises BadInput when it fits no table."""
     at, header = next(((at, record) for at, record in near if sum(map(bool, map(str.strip, record))) > 1), near[0])
     width = Counter(len(record) for _, record in records[at:] if record).most_common(1)[0][0]
-    if len(header) not in (width, width - 1) or (
-        len(header) < width and not _ends_in_delimiter(header, _filled(records, at))
-    ):
+    is_short = len(header) == width - 1 and _ends_in_delimiter(header, records[at + 1 :])
+    if len(header) != width and not is_short:
         wide = next(line for line, record in records[at:] if len(record) == width)
         raise BadInput(
             f"{source}: line {records[at][0]} looks like the header and has {len(header)} names, but most lines below "
-            f"it have {width} cells; mend the file, or say which line it is, as "
-            f"{say('ingest.header_line', wide)}"
+            f"it have {width} cells; fix the file, or set the line of the header as {say('ingest.header_line', wide)}"
         )
     return at
 
 
-def _filled(records: list[tuple[int, list[str]]], header: int) -> list[list[str]]:
-    return [record for _, record in records[header + 1 :] if record]
-
-
-def _ends_in_delimiter(header: list[str], body: list[list[str]]) -> bool:
+def _ends_in_delimiter(header: list[str], below: Sequence[Record]) -> bool:
     """Whether every line of the sample ends in an empty cell that the header has no name for."""
+    body = [record for _, record in below if record]
     if len(header) > 1 and header[-1] == "":
         return all(record[-1] == "" for record in body if len(record) == len(header))
     return bool(body) and all(len(record) == len(header) + 1 and record[-1] == "" for record in body)

@@ -1,4 +1,4 @@
-"""JSON Lines, packed or not: an object of column names and values a line. A line that is none is told by its number.
+"""JSON Lines, packed or not: an object of column names and values a line. A line that is none keeps its number.
 
 Lines end at \\n alone: JSON allows U+2028 inside a text.
 """
@@ -13,22 +13,23 @@ from releve.adapters.tables.chunks import (
     CHARACTERS_PER_CHUNK,
     LONGEST_ROW,
     Chunk,
-    Line,
+    InvalidLine,
     TableChunks,
     chunk_rows,
     frame_of,
     guarded,
-    numbered,
+    row_numbers,
     too_long,
 )
 from releve.adapters.tables.encoding import open_bytes
 from releve.domain.schema.cells import SHOWN
 
 KIND = "JSON Lines"
+Row = dict[str, Any]  # values by column
 
 
 def open_jsonl(path: Path) -> TableChunks:
-    """The rows of a JSON Lines file, values with the types that JSON gives them. UTF-8, as JSON is."""
+    """Open the rows of a JSON Lines file, values with the types that JSON gives them. UTF-8, as JSON is."""
     reading = _JsonLinesReader(path)
     return TableChunks(guarded(reading.chunks(), path, KIND), "utf-8", place=reading.place)
 
@@ -45,57 +46,57 @@ class _JsonLinesReader:
         return self._raw.tell() if self._raw and not self._raw.closed else 0
 
     def chunks(self) -> Iterator[Chunk]:
-        rows: list[dict[str, Any]] = []
+        rows: list[Row] = []
         numbers: list[int] = []
-        odd: list[Line] = []
+        invalid: list[InvalidLine] = []
         size = 0
+
+        def chunk() -> Chunk:
+            names = list(self._names)
+            cells = [[row.get(name) for name in names] for row in rows]
+            return Chunk(frame_of(cells, names), row_numbers(numbers), tuple(invalid))
+
         with open_bytes(self._path) as file:
             self._raw = getattr(file, "fileobj", file)
             for number, line in enumerate(iter(lambda: file.readline(LONGEST_ROW + 1), b""), start=1):
                 if len(line) > LONGEST_ROW:
                     raise too_long(self._path, first=number, last=number, unit="bytes")
-                found, size = _parsed(number, line), size + len(line)
-                if isinstance(found, Line):
-                    odd.append(found)
-                elif found is not None:
-                    rows.append(found)
+                parsed, size = _parsed(number, line), size + len(line)
+                if isinstance(parsed, InvalidLine):
+                    invalid.append(parsed)
+                elif parsed is not None:
+                    rows.append(parsed)
                     numbers.append(number)
-                    self._names.update(dict.fromkeys(found))
-                if len(rows) + len(odd) >= chunk_rows(len(self._names)) or size >= CHARACTERS_PER_CHUNK:
-                    yield self._chunk(rows, numbers, odd)
-                    rows, numbers, odd, size = [], [], [], 0
-        if rows or odd:
-            yield self._chunk(rows, numbers, odd)
-
-    def _chunk(self, rows: list[dict[str, Any]], numbers: list[int], odd: list[Line]) -> Chunk:
-        names = list(self._names)
-        return Chunk(
-            frame_of([[row.get(name) for name in names] for row in rows], names), numbered(numbers), tuple(odd)
-        )
+                    self._names.update(dict.fromkeys(parsed))
+                if len(rows) + len(invalid) >= chunk_rows(len(self._names)) or size >= CHARACTERS_PER_CHUNK:
+                    yield chunk()
+                    rows, numbers, invalid, size = [], [], [], 0
+        if rows or invalid:
+            yield chunk()
 
 
-def _parsed(number: int, line: bytes) -> dict[str, Any] | Line | None:
-    """The object on a line; None for a blank line; a Line for what is no object."""
+def _parsed(number: int, line: bytes) -> Row | InvalidLine | None:
+    """Parse the object on a line; None for a blank line."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> Row:
+        """Raise ValueError where a name occurs twice: Python would silently keep the last value."""
+        row = dict(pairs)
+        if len(row) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"it names {twice[:SHOWN]!r} twice")
+        return row
+
     plain = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
     if not plain.strip():
         return None
     text = plain.decode("utf-8", "backslashreplace").rstrip("\r\n")
     try:
-        value = json.loads(plain.decode("utf-8"), object_pairs_hook=_object)
+        value = json.loads(plain.decode("utf-8"), object_pairs_hook=unique)
     except UnicodeDecodeError as error:
-        return Line(number, f"holds the byte 0x{error.object[error.start]:02X}, which is not UTF-8", text)
+        return InvalidLine(number, f"holds the byte 0x{error.object[error.start]:02X}, which is not UTF-8", text)
     except (ValueError, RecursionError) as error:
-        return Line(number, f"is not JSON: {error}", text)
+        return InvalidLine(number, f"is not JSON: {error}", text)
     if not isinstance(value, dict):
-        return Line(number, f"holds {text[:SHOWN]}, expected an object of column names and values", text)
+        return InvalidLine(number, f"holds {text[:SHOWN]}, expected an object of column names and values", text)
     return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Raises ValueError where a name stands twice: Python would keep the last value without a word."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"it names {twice[:SHOWN]!r} twice")
-    return found

@@ -11,8 +11,8 @@ from releve.adapters.tables.chunks import (
     TableChunks,
     chunk_rows,
     guarded,
-    numbered,
-    told_as,
+    read_errors,
+    row_numbers,
 )
 from releve.domain.schema.cells import trimmed
 
@@ -21,10 +21,10 @@ UNNAMED_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls it in a 
 
 
 def open_parquet(path: Path) -> TableChunks:
-    """The rows of a Parquet file with the types that it gives them."""
+    """Open the rows of a Parquet file with the types that it gives them."""
     import pyarrow.parquet
 
-    with told_as(path, KIND):
+    with read_errors(path, KIND):
         file = pyarrow.parquet.ParquetFile(path)
     reading = _ParquetReader(file, path.stat().st_size)
     return TableChunks(guarded(reading.chunks(), path, KIND), "parquet", place=reading.place)
@@ -39,24 +39,23 @@ class _ParquetReader:
     def place(self) -> int:
         return int(self._size * self._read / max(self._file.metadata.num_rows, 1))
 
-    def _rows(self) -> int:
-        """Of a chunk: as many as its columns allow, and as its bytes do."""
-        file = self._file.metadata
-        size = sum(file.row_group(number).total_byte_size for number in range(file.num_row_groups))
-        return min(chunk_rows(file.num_columns), max(1, int(CHARACTERS_PER_CHUNK * file.num_rows / max(size, 1))))
-
     def chunks(self) -> Iterator[Chunk]:
+        known = self._file.metadata
+        size = sum(known.row_group(number).total_byte_size for number in range(known.num_row_groups))
+        most = min(chunk_rows(known.num_columns), max(1, int(CHARACTERS_PER_CHUNK * known.num_rows / max(size, 1))))
         with self._file:
-            for batch in self._file.iter_batches(batch_size=self._rows()):
-                frame = _as_frame(_without_row_numbers(batch))
+            for batch in self._file.iter_batches(batch_size=most):
+                # The unnamed index of a pandas frame is left out; pandas would hide a named one, a column like any.
+                kept = [at for at, name in enumerate(batch.schema.names) if not UNNAMED_INDEX.fullmatch(name)]
+                frame = _as_frame(batch.select(kept))
                 frame.columns = [*map(trimmed, frame.columns)]
-                yield Chunk(frame, numbered(range(self._read + 1, self._read + len(frame) + 1)))
+                yield Chunk(frame, row_numbers(range(self._read + 1, self._read + len(frame) + 1)))
                 self._read += len(frame)
 
 
 def _as_frame(batch: Any) -> Any:
-    """The same cells. pandas makes floats, which end at 2^53, of integers beside a missing cell: these it keeps as its
-    own nullable ones."""
+    """Convert to a frame. pandas makes floats, which end at 2^53, of integers beside a missing cell; these become its
+    nullable integers."""
     import pandas as pd
     import pyarrow
     from pyarrow.types import is_dictionary, is_integer
@@ -68,8 +67,3 @@ def _as_frame(batch: Any) -> Any:
             nullable = pd.api.types.pandas_dtype(str(column.type).replace("int", "Int").replace("uI", "UI"))
             frame.isetitem(place, column.to_pandas(types_mapper={column.type: nullable}.get))
     return frame
-
-
-def _without_row_numbers(batch: Any) -> Any:
-    """Without the unnamed index of a pandas frame. A named one is a column like any, which pandas would hide."""
-    return batch.select([place for place, name in enumerate(batch.schema.names) if not UNNAMED_INDEX.fullmatch(name)])

@@ -71,8 +71,8 @@ MESSY = {
     ),
     "notes above": ("A report,\n,\nkind,price\nbread,1\n", [(4, ["bread", "1"])], [], "header on line 3"),
     "blank lines above": ("\n\nkind,price\nbread,1\n", [(4, ["bread", "1"])], [], "header on line 3"),
-    "a broken quote": ('kind,price\n"a"b,1\ntea,2\n', [(3, ["tea", "2"])], [(2, "cannot be taken apart")], ""),
-    "an open quote at the end": ('kind,price\ntea,2\n"a,1\n', [(2, ["tea", "2"])], [(3, "cannot be taken apart")], ""),
+    "a broken quote": ('kind,price\n"a"b,1\ntea,2\n', [(3, ["tea", "2"])], [(2, "cannot be split")], ""),
+    "an open quote at the end": ('kind,price\ntea,2\n"a,1\n', [(2, ["tea", "2"])], [(3, "cannot be split")], ""),
     "thousands": ('kind,price\nbread,"6,718"\n', [(2, ["bread", "6,718"])], [], ""),
 }
 
@@ -114,7 +114,7 @@ def test_a_table_of_one_column_needs_no_delimiter(tmp_path):
         ('kind,price\n"bread,1\ntea,2\n', "line 2 opens a quote that is not closed properly up to line 3"),
         (
             "kind,price\nbread\xe9,1\n".encode("cp1252"),
-            r"line 2 holds the byte 0xE9, .* encoding is in doubt, first in line 2, byte 6 \(0xE9\), .*'breadé,1' as",
+            r"line 2 holds the byte 0xE9, .* encoding is ambiguous, first in line 2, byte 6 \(0xE9\), .*'breadé,1' as",
         ),
         (
             "kind,price\rtea,1\rbread\xe9,1\r".encode("cp1252"),
@@ -162,7 +162,7 @@ def test_an_encoding_is_found_rightly_or_doubted_and_never_wrong(encoding, tmp_p
     try:
         rows, _, _ = read(path)
     except BadInput as error:
-        assert "is in doubt" in str(error)
+        assert "is ambiguous" in str(error)
     else:
         assert [",".join(cells) for _, cells in rows] == text.splitlines()[1:]
 
@@ -173,7 +173,7 @@ def test_encodings_that_part_late_in_a_file_are_doubted(last, doubted, tmp_path)
 
     if doubted:
         with pytest.raises(
-            BadInput, match=r"in doubt: .* read it alike up to line 48001, byte 1 \(0x8D\), which could"
+            BadInput, match=r"ambiguous: .* read it alike up to line 48001, byte 1 \(0x8D\), which could"
         ):
             read(path)
     else:

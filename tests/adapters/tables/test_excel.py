@@ -2,8 +2,9 @@
 
 import pytest
 
-from releve.adapters.tables import excel
-from releve.adapters.tables.file_types import CsvOptions, open_table
+from releve.adapters.tables import workbook_scan
+from releve.adapters.tables.csv_file import CsvOptions
+from releve.adapters.tables.file_types import open_table
 from releve.core.errors import BadInput
 from tests.adapters.tables.test_file_types import cell_xml, row_xml, workbook
 
@@ -65,7 +66,7 @@ def test_a_formula_with_a_result_and_an_empty_cell_are_not_told(cell, value, tmp
 
 @pytest.mark.parametrize("piece", range(40, 100))
 def test_formulas_are_found_wherever_a_piece_of_the_sheet_ends(piece, tmp_path, monkeypatch):
-    monkeypatch.setattr(excel, "PIECE", piece)
+    monkeypatch.setattr(workbook_scan, "PIECE", piece)
     results = ["<v>2</v>", "<v></v>", "", "<v>3</v>", "<v/>"]
     rows = [f'<row r="{at}"><c r="B{at}"><f>1</f>{each}</c></row>' for at, each in enumerate(results, start=2)]
 
