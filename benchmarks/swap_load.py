@@ -20,6 +20,7 @@ from pathlib import Path
 
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import LOOPBACK
+from releve.domain.registry.events import ModelReleased
 from releve.domain.registry.release import Release
 from tests.factories import SCENARIO, make_project, make_release, make_row, make_stored_model
 from tests.serving.process import serving, wait_until
@@ -144,7 +145,8 @@ def _move(registry: Registry, release: Release) -> float:
     current = registry.current(SCENARIO)
     before = time.monotonic()
     expected = current.number if current else None
-    registry.move(SCENARIO, "released", expected=expected, release=release, reason="swap load", actor="benchmark")
+    payload = ModelReleased(release=release)
+    registry.move(SCENARIO, payload, expected=expected, reason="swap load", actor="benchmark")
     return before
 
 

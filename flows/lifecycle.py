@@ -12,11 +12,11 @@ from flows.monitor import monitor_champion
 from flows.publish import publish, update_page
 from flows.release import put_into_service
 from flows.retrain import challenge, final_state, harvest_and_ingest
+from releve.domain.registry.events import Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.messages import describe_cause, describe_decision
 from tasks.ingestion.ingest import check_refusals
-from tasks.release.release import Released
-from tasks.release.retrain import Challenger
+from tasks.release.release import ReleaseResult
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Round:
 
     seen: MonitoringRun
     challenger: Challenger | None = None
-    released: Released | None = None
+    released: ReleaseResult | None = None
 
 
 @flow(name="lifecycle", flow_run_name="lifecycle {scenario}", log_prints=True)

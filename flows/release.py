@@ -11,7 +11,7 @@ from flows.publish import publish
 from releve.core.settings import Settings
 from releve.domain.gate import verdicts
 from tasks.release import release as release_step
-from tasks.release.release import Released
+from tasks.release.release import ReleaseResult
 
 run_release = step(release_step.release, name="release")
 
@@ -20,7 +20,7 @@ run_release = step(release_step.release, name="release")
 def release(scenario: Scenario = "digits", model: str | None = None) -> Any:
     """Release the challenger that was judged last, or `model`; refused unless the gate accepted it.
 
-    Ends with the Released.
+    Ends with the ReleaseResult.
     """
     settings = begin(scenario)
     done = put_into_service(settings, scenario, model=model)
@@ -28,14 +28,14 @@ def release(scenario: Scenario = "digits", model: str | None = None) -> Any:
     return Completed(message=verdicts.served(scenario, done.release.model, note=done.note), data=done)
 
 
-def put_into_service(settings: Settings, scenario: str, *, model: str | None = None) -> Released:
+def put_into_service(settings: Settings, scenario: str, *, model: str | None = None) -> ReleaseResult:
     """Prepare model, Bento and index, then move the pointer once; the running service follows."""
-    done: Released = run_release(settings, scenario, model=model)
+    done: ReleaseResult = run_release(settings, scenario, model=model)
     announce(scenario, done)
     return done
 
 
-def announce(scenario: str, done: Released) -> None:
+def announce(scenario: str, done: ReleaseResult) -> None:
     """Show what serves now, and tell the rest of Prefect."""
     from releve.reporting.blocks import FactList, ReportPage, ReportSection
 

@@ -1,6 +1,6 @@
 """Make a challenger, let the gate judge it, and release it when it is accepted."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from prefect import flow
@@ -12,13 +12,12 @@ from flows.publish import publish
 from flows.release import put_into_service
 from releve.core.formatting import format_score
 from releve.core.settings import Settings
-from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import format_interval
 from releve.domain.gate import verdicts
+from releve.domain.registry.events import Challenger
 from tasks.ingestion import harvest as harvest_step
 from tasks.ingestion.ingest import Ingestion, check_refusals
 from tasks.release import retrain as retrain_step
-from tasks.release.retrain import Challenger
 
 REFUSED = "Refused"  # the name of the state that a run ends in when the gate refused its challenger
 harvest = step(harvest_step.harvest)
@@ -56,7 +55,7 @@ def challenge(settings: Settings, scenario: str, *, reason: str) -> Challenger:
     challenger: Challenger = run_retrain(settings, scenario, reason=reason, progress=print)
     show_challenge(scenario, challenger)
     show_card(settings, scenario, challenger.model)
-    verdict = verdicts.verdict(asdict(challenger))
+    verdict = verdicts.verdict(challenger)
     for sentence in challenger.reasons:
         print(sentence if verdicts.is_note(sentence) else f"{verdict}: {sentence}")
     return challenger
@@ -64,7 +63,7 @@ def challenge(settings: Settings, scenario: str, *, reason: str) -> Challenger:
 
 def final_state(scenario: str, challenger: Challenger, *, released: bool, result: Any) -> Any:
     """Return the state that a run ends in: its name and message say whether the challenger serves."""
-    message = verdicts.conclusion(scenario, asdict(challenger), released=released)
+    message = verdicts.conclusion(scenario, challenger, released=released)
     return Completed(name=None if challenger.promote else REFUSED, message=message, data=result)
 
 
@@ -72,7 +71,7 @@ def show_challenge(scenario: str, challenger: Challenger) -> None:
     """Show what the gate decided, with its figures."""
     from releve.reporting.blocks import ReportPage, ReportSection, TableBlock, TextBlock
 
-    verdict, found = verdicts.verdict(asdict(challenger)), Evaluation.model_validate(challenger.evaluation)
+    verdict, found = verdicts.verdict(challenger), challenger.evaluation
     rows = [(f"challenger {challenger.model}", format_score(found.score.value), "")]
     rows += [(name, format_score(one.score), format_interval(one.gain)) for name, one in found.against.items()]
     blocks = (

@@ -14,7 +14,8 @@ from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import ReleveError
 from releve.core.names import check_scenario_name
 from releve.core.settings import Settings
-from releve.domain.registry.chain import ALERTED, ARCHIVED, WITHDRAWN
+from releve.domain.registry.chain import ALERTED
+from releve.domain.registry.events import ModelWithdrawn, ScenarioArchived
 from tasks.monitoring.alert import alert
 from tasks.places import ScenarioState
 
@@ -43,8 +44,8 @@ def archive_scenario(settings: Settings, scenario: str, *, reason: str, actor: s
         registry = Registry(settings.registry_url)
         current = registry.current(scenario)
         if current:
-            registry.move(scenario, WITHDRAWN, expected=current.number, release=None, reason=reason, actor=actor)
-        registry.append(scenario, ARCHIVED, reason=reason, actor=actor, payload={"archive": archive.name})
+            registry.move(scenario, ModelWithdrawn(), expected=current.number, reason=reason, actor=actor)
+        registry.append(scenario, ScenarioArchived(archive=archive.name), reason=reason, actor=actor)
         branch = ScenarioBranch(settings.project, scenario).set_aside(name)
         moved = {place: _kept_as(place) for place in (*_folders(state), state.page) if place.exists()}
         for place, kept in moved.items():

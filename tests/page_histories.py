@@ -18,6 +18,7 @@ from releve.domain.trigger.monitoring_run import AnsweredWindow, MonitoringRun
 from releve.domain.trigger.policies import Cause, CauseKind
 from releve.domain.trigger.trigger import TriggerDecision
 from releve.reporting.page.history import PageEvidence
+from tests.events import make_challenger
 
 SCENARIO = "shop"
 SCORE = Interval(0.88, 0.81, 0.94)
@@ -46,12 +47,12 @@ def make_event(kind: str, payload: dict[str, Any], *, day: float = 0.0, number: 
 
 
 def release_event(release: Release = RELEASE, *, day: float = 0.0, kind: str = RELEASED) -> Event:
-    return make_event(kind, {"release": release.as_dict()}, day=day, reason="gain +0.1")
+    return make_event(kind, {"format": 1, "release": release.as_dict()}, day=day, reason="gain +0.1")
 
 
 def challenge_event(*, promote: bool, day: float = 0.0, model: str = MODEL, **more: Any) -> Event:
-    said = {"model": model, "champion": "", "promote": promote, "reasons": ["a gain of +0.1 [+0.02, +0.18]"], **more}
-    return make_event(CHALLENGED, said, day=day)
+    challenger = make_challenger(model, promote=promote, **more)
+    return make_event(CHALLENGED, challenger.model_dump(mode="json"), day=day)
 
 
 def drift(

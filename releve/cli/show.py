@@ -12,6 +12,7 @@ from releve.cli.output import AsJson, ScenarioName, begin, print_json, print_tab
 from releve.core.errors import BadInput, NotFound
 from releve.core.names import SCENARIO_NAME
 from releve.core.settings import Settings
+from releve.domain.registry.events import Challenger
 
 if TYPE_CHECKING:
     from releve.adapters.registry.registry import Current, Registry
@@ -81,7 +82,7 @@ def models(scenario: ScenarioName, json: AsJson = False) -> None:
                 format_score(model["score"]),
                 model["rows"],
                 _to_the_second(model["since"]),
-                ModelVersionStatus(model["state"], model["since"], model["reason"], model["gate"]).told,
+                ModelVersionStatus(model["state"], model["since"], model["reason"], model["gate"]).full_reason,
             )
             for model in known
         ]
@@ -90,18 +91,19 @@ def models(scenario: ScenarioName, json: AsJson = False) -> None:
 
 def list_models(events: "Sequence[Event]") -> list[dict[str, Any]]:
     """Return a line per model version, in the order of their first challenges. Raises Conflict for a forbidden move."""
-    from releve.domain.evaluation.evaluation import Evaluation
     from releve.domain.registry.chain import CHALLENGED
+    from releve.domain.registry.events import Challenger
     from releve.domain.registry.lifecycle import model_version_statuses
 
-    challenges = {event.payload["model"]: event.payload for event in events if event.kind == CHALLENGED}
+    judged = [event.read(Challenger) for event in events if event.kind == CHALLENGED]
+    challenges = {challenger.model: challenger for challenger in judged}
     return [
         {
             "model": model,
             "state": status.state,
-            "metric": (known := Evaluation.model_validate(challenges[model]["evaluation"])).metric,
-            "score": known.score.value,
-            "rows": challenges[model]["rows"],
+            "metric": challenges[model].evaluation.metric,
+            "score": challenges[model].score,
+            "rows": challenges[model].rows,
             "since": status.since,
             "reason": status.reason,
             "gate": status.gate,
@@ -197,9 +199,9 @@ def _what_happened(event: "Event") -> str:
 
     if event.kind != CHALLENGED:
         return event.reason
-    challenge = event.payload
-    reasons = "\n".join(f"- {reason}" for reason in challenge["reasons"])
-    return f"{challenge['model']} {verdict(challenge)}, started because: {event.reason}\n{reasons}"
+    challenge = event.read(Challenger)
+    reasons = "\n".join(f"- {reason}" for reason in challenge.reasons)
+    return f"{challenge.model} {verdict(challenge)}, started because: {event.reason}\n{reasons}"
 
 
 def _to_the_second(at: str) -> str:

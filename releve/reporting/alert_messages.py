@@ -10,6 +10,7 @@ from releve.core.params import Alerts
 from releve.domain.alerting.alert_state import Alert, AlertKind
 from releve.domain.alerting.signals import AGE, DATA, DRIFT, ESTIMATE, MONITORING, QUALITY, RETRAINING, SUBJECTS
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, Event
+from releve.domain.registry.events import Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.messages import (
     describe_decision,
@@ -94,10 +95,10 @@ def write_message(alert: Alert, event: Event, params: Alerts) -> AlertMessage:
 
 def _reasons(alert: Alert, event: Event, params: Alerts) -> tuple[str, ...]:
     if event.kind == CHALLENGED:
-        return tuple(event.payload["reasons"])
+        return event.read(Challenger).reasons
     if event.kind != MONITORED:
         return (event.reason,)
-    run = MonitoringRun.model_validate(event.payload)
+    run = event.read(MonitoringRun)
     if alert.subject == MONITORING:
         limit = f"{params.silence_hours:g} are allowed (params.yaml: alerts.silence_hours)"
         return (f"{alert.hours:.1f} hours between two monitoring runs, {limit}",)

@@ -25,6 +25,7 @@ from releve.core.formatting import counted
 from releve.core.settings import Settings
 from releve.domain.ingestion.batch_checks import BatchProfile
 from releve.domain.registry.chain import INGESTED
+from releve.domain.registry.events import BatchIngested
 from releve.domain.registry.release import SEED_VERSION
 from tasks.history import events_of
 from tasks.ingestion.batches import IngestedBatch, OpenBatches, as_text, read_batches
@@ -169,12 +170,12 @@ def _add(opened: OpenBatches, file: IncomingFile, truth: Committed, state: Scena
 def _record(settings: Settings, scenario: str, branch: ScenarioBranch, actor: str) -> None:
     """Append one registry event per batch, those included that an earlier, killed run did not get to."""
     registry = Registry(settings.registry_url)
-    recorded = {event.payload["sha256"] for event in events_of(registry, scenario, INGESTED)}
+    recorded = {event.read(BatchIngested).sha256 for event in events_of(registry, scenario, INGESTED)}
     for batch in read_batches(branch):
         if batch.sha256 not in recorded:
             reason = f"{batch.source}: {counted(batch.rows, 'row')} accepted, {batch.rejected:,} rejected"
             reason += f", {counted(len(batch.warnings.splitlines()), 'warning')}" if batch.warnings else ""
-            registry.append(scenario, INGESTED, reason=reason, actor=actor, payload=batch.model_dump())
+            registry.append(scenario, BatchIngested(**batch.model_dump()), reason=reason, actor=actor)
 
 
 def _clear(state: ScenarioState, files: list[IncomingFile], done: Ingestion) -> None:

@@ -44,7 +44,7 @@ def alert(
     # gather
     registry, params = Registry(settings.registry_url), _params(settings, scenario)
     events, earlier = registry.events(scenario, kinds=KINDS), registry.events(scenario, kinds=[ALERTED])
-    before = AlertState.model_validate(earlier[-1].payload) if earlier else None
+    before = earlier[-1].read(AlertState) if earlier else None
 
     # decide
     state, new = advance(before or first_state(events), events, params)
@@ -106,4 +106,4 @@ def _record(registry: Registry, scenario: str, state: AlertState, done: AlertDel
     lost = [f"given up: {each}" for each in done.given_up]
     texts = [message.text for message in done.made] or ["nothing to tell"]
     reason = "; ".join([*texts, *lost, *kept])
-    registry.append(scenario, ALERTED, reason=reason, actor=actor, payload=state.model_dump(mode="json"))
+    registry.append(scenario, state, reason=reason, actor=actor)

@@ -11,6 +11,7 @@ from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.drift.verdict import DriftState
 from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, Event
+from releve.domain.registry.events import BatchIngested, Challenger
 from releve.domain.trigger.cadence import Challenged
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import History
@@ -54,7 +55,7 @@ def gather_past(settings: Settings, scenario: str, registry: Registry, known: Ga
 def runs_of(registry: Registry, scenario: str) -> list[tuple[int, MonitoringRun]]:
     """Return every monitoring run since then with its event's number, oldest first."""
     events = events_of(registry, scenario, MONITORED)
-    return [(event.number, MonitoringRun.model_validate(event.payload)) for event in events]
+    return [(event.number, event.read(MonitoringRun)) for event in events]
 
 
 def challenges_of(registry: Registry, scenario: str, *, batch_rows: int) -> History:
@@ -66,18 +67,18 @@ def challenges_of(registry: Registry, scenario: str, *, batch_rows: int) -> Hist
     known = [(number, run.payoff) for number, run in runs_of(registry, scenario) if run.payoff]
     ingested = events_of(registry, scenario, INGESTED)
     starts = [0, *(event.number for event in challenges)]
-    promoted = [event.number for event in challenges if event.payload["promote"]]
+    promoted = [event.number for event in challenges if event.read(Challenger).promote]
     found = []
     for event, start in zip(challenges, starts, strict=False):
         batches = [batch for batch in ingested if start < batch.number < event.number]
         end = next((number for number in promoted if number > event.number), None)
         payoffs = [payoff for number, payoff in known if event.number < number < (end or number + 1)]
-        promote = bool(event.payload["promote"])
+        promote = event.read(Challenger).promote
         found.append(
             Challenged(
                 event.at,
                 promote,
-                int(event.payload["rows"]),
+                event.read(Challenger).rows,
                 batches=_batches(batches, batch_rows),
                 payoff=payoffs[-1] if promote and payoffs else None,
             )
@@ -104,8 +105,8 @@ def new_batches(registry: Registry, scenario: str, *, waiting: int, batch_rows: 
 
 def _batches(ingested: list[Event], batch_rows: int) -> int:
     return sum(
-        max(1, event.payload["rows"] // max(1, batch_rows)) if HARVESTED.fullmatch(event.payload["source"]) else 1
-        for event in ingested
+        max(1, batch.rows // max(1, batch_rows)) if HARVESTED.fullmatch(batch.source) else 1
+        for batch in (event.read(BatchIngested) for event in ingested)
     )
 
 
@@ -113,7 +114,7 @@ def count_new_rows(settings: Settings, scenario: str, registry: Registry, *, wai
     """Count labelled rows, ingested or `waiting` to be harvested, that no challenger was judged with yet."""
     ingested = sum(batch.rows for batch in read_batches(ScenarioBranch(settings.project, scenario)))
     challenges = events_of(registry, scenario, CHALLENGED)
-    judged = int(challenges[-1].payload["rows"]) if challenges else 0
+    judged = challenges[-1].read(Challenger).rows if challenges else 0
     return max(0, ingested - judged) + waiting
 
 

@@ -12,7 +12,6 @@ from releve.core.params import Monitor
 from releve.core.settings import Settings
 from releve.domain.drift.data_quality import MAX_MISSING_RISE
 from releve.domain.drift.verdict import ALARMS, DriftState, DriftVerdict, Predictions, compare
-from releve.domain.registry.chain import MONITORED
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger import trigger
 from releve.domain.trigger.monitoring_run import MonitoringRun
@@ -96,10 +95,9 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
     )
 
     # apply
-    document = run.model_dump(mode="json")
-    write_json(folder / DOCUMENT, document)
+    write_json(folder / DOCUMENT, run.model_dump(mode="json"))
     reason = f"{'retrain' if run.decision.retrain else 'wait'}: {'; '.join(describe_decision(run))}"
-    registry.append(scenario, MONITORED, reason=reason, actor=actor, payload=document)
+    registry.append(scenario, run, reason=reason, actor=actor)
     return run
 
 

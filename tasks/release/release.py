@@ -17,12 +17,12 @@ from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.neighbours.index_names import collection_name
 from releve.domain.neighbours.vectors import IndexCheck
-from releve.domain.registry.chain import RELEASED
+from releve.domain.registry.events import Challenger, ModelReleased
 from releve.domain.registry.release import ExpectedPerformance, Release
 from tasks.monitoring.champion import check_golden, read_reference
 from tasks.places import ScenarioState
 from tasks.release.index import build_index, tidy_indexes
-from tasks.release.retrain import Challenger, last_challenger
+from tasks.release.retrain import last_challenger
 
 
 class NotAccepted(Conflict):
@@ -32,7 +32,7 @@ class NotAccepted(Conflict):
 
 
 @dataclass(frozen=True)
-class Released:
+class ReleaseResult:
     """A finished release. `index` is None and `bento` "" where none had to be made; `swapped` says whether a running
     service was seen to answer with it; `note` what a person should know; `left` what a rollback took out of service."""
 
@@ -46,7 +46,7 @@ class Released:
 
 def release(
     settings: Settings, scenario: str, *, model: str | None = None, reason: str = "", actor: str = "release"
-) -> Released:
+) -> ReleaseResult:
     """Release the challenger judged last, or the one named by `model`. Running it again changes nothing.
 
     Raises NotFound, NotAccepted, ModelAltered, GoldenMismatch, IndexMismatch, IndexUnavailable, StaleRelease, and
@@ -60,7 +60,7 @@ def release(
         current = registry.current(scenario)
         if current and current.release.model == challenger.model:
             tidy_indexes(settings, registry, current.release)
-            return Released(current.release, None, "", _wait(settings, current.release))
+            return ReleaseResult(current.release, None, "", _wait(settings, current.release))
         check_accepted(challenger, current.release.model if current else "", today=datetime.now(UTC).date())
 
         loaded = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
@@ -70,12 +70,11 @@ def release(
         index = build_index(settings, params.search, prepared, loaded)
 
         why = reason or "; ".join(challenger.reasons)
-        registry.move(
-            scenario, RELEASED, expected=current.number if current else None, release=prepared, reason=why, actor=actor
-        )
+        expected = current.number if current else None
+        registry.move(scenario, ModelReleased(release=prepared), expected=expected, reason=why, actor=actor)
         tidy_indexes(settings, registry, prepared)
         swapped = _wait(settings, prepared)
-    return Released(prepared, index, bento.tag, swapped)
+    return ReleaseResult(prepared, index, bento.tag, swapped)
 
 
 def check_accepted(challenger: Challenger, champion: str, *, today: date) -> None:
@@ -89,10 +88,10 @@ def check_accepted(challenger: Challenger, champion: str, *, today: date) -> Non
             f"{champion or 'nothing'} serves now; run the retrain flow again"
         )
     for one in challenger.overrides:
-        if date.fromisoformat(one["until"]) < today:
+        if one.until < today:
             raise NotAccepted(
-                f"{challenger.model} was accepted by an override of the {one['floor']} floor by {one['by']} that "
-                f"expired on {one['until']}; renew it (params.yaml: gate.overrides) and run the retrain flow again"
+                f"{challenger.model} was accepted by an override of the {one.floor} floor by {one.by} that "
+                f"expired on {one.until}; renew it (params.yaml: gate.overrides) and run the retrain flow again"
             )
 
 

@@ -4,9 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from releve.adapters.files import PipelineInputs, read_document, read_inputs, write_inputs
 from releve.adapters.git_dvc.committed import read_committed
@@ -25,6 +23,7 @@ from releve.domain.gate import gate
 from releve.domain.gate.gate import GateDecision, GateInputs
 from releve.domain.gate.sanity import Sanity
 from releve.domain.registry.chain import CHALLENGED
+from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import SEED_VERSION
 from tasks.history import events_of
 from tasks.places import ScenarioFiles, ScenarioState
@@ -32,30 +31,6 @@ from tasks.release.latency import answer_milliseconds
 
 STAGES = ("split", "tune", "train", "package")  # whose artifacts the remote keeps; the seed makes itself
 NAMED_FILES = 5  # of the uncommitted ones
-
-
-@dataclass(frozen=True)
-class Challenger:
-    """A challenger and its judgement, as the registry keeps it; everything a release needs."""
-
-    model: str  # model store tag
-    model_digest: str
-    revision: str
-    data_version: str
-    rows: int
-    champion: str  # the tag it was judged against, "" for a first champion
-    evaluation: dict[str, Any]
-    promote: bool
-    reasons: tuple[str, ...]
-    overrides: tuple[dict[str, str], ...] = ()  # without which the gate would have refused; `until` in ISO 8601
-    latency_ms: float | None = None  # CPU time of one answer; None of challengers judged before it was measured
-    sanity: dict[str, Any] | None = None  # what slight changes of rows did to the served model's answers; None as above
-    cpu_seconds: float | None = field(default=None, compare=False)  # that it took to make and judge; None as above
-
-    @property
-    def score(self) -> float:
-        """Score on the holdout."""
-        return Evaluation.model_validate(self.evaluation).score.value
 
 
 def retrain(
@@ -93,7 +68,7 @@ def retrain(
             stored = _store(settings, tree)
             latency = _latency(settings, registry, stored)
             challenger = _judge(tree, stored, champion, params, latency)
-            challenger = replace(challenger, cpu_seconds=round(_cpu_seconds() - cpu, 2))
+            challenger = challenger.model_copy(update={"cpu_seconds": round(_cpu_seconds() - cpu, 2)})
             data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
             branch.move(challenger.revision, expected=started_at)
         _record(registry, scenario, challenger, reason=reason, actor=actor)
@@ -103,14 +78,10 @@ def retrain(
 def last_challenger(registry: Registry, scenario: str, *, model: str | None = None) -> Challenger:
     """The challenger judged last, or the one named. Raises NotFound."""
     for event in reversed(events_of(registry, scenario, CHALLENGED)):
-        if model in (None, event.payload["model"]):
-            return _read_challenger(event.payload)
+        challenger = event.read(Challenger)
+        if model in (None, challenger.model):
+            return challenger
     raise NotFound(f"{scenario} has no challenger{f' {model}' if model else ''}; run the retrain flow first")
-
-
-def _read_challenger(payload: dict[str, Any]) -> Challenger:
-    lists = {key: tuple(payload.get(key, ())) for key in ("reasons", "overrides")}
-    return Challenger(**{**payload, **lists})
 
 
 def _build(tree: Worktree, data: DataVersions, champion: Current | None, progress: Callable[[str], None]) -> None:
@@ -140,9 +111,9 @@ def _cpu_seconds() -> float:
 def _latency(settings: Settings, registry: Registry, stored: StoredModel) -> float:
     """CPU milliseconds of one answer: measured once per model, so that judging it again finds the same."""
     for event in reversed(events_of(registry, stored.tag.partition(":")[0], CHALLENGED)):
-        known = event.payload.get("latency_ms")
-        if known is not None and event.payload["model_digest"] == stored.digest:
-            return float(known)
+        known = event.read(Challenger)
+        if known.model_digest == stored.digest:
+            return known.latency_ms
     return answer_milliseconds(ModelStore(settings.home).load(stored.tag, digest=stored.digest))
 
 
@@ -170,12 +141,13 @@ def _judge(
         data_version=version,
         rows=evaluation.rows,
         champion=champion.release.model if champion else "",
-        evaluation=evaluation.model_dump(mode="json"),
+        evaluation=evaluation,
         promote=decision.promote,
         reasons=decision.sentences,
-        overrides=tuple(one.model_dump(mode="json") for one in decision.overrides),
+        overrides=decision.overrides,
         latency_ms=latency_ms,
         sanity=sanity,
+        cpu_seconds=0.0,  # known once all is done
     )
 
 
@@ -185,13 +157,7 @@ def _message(scenario: str, tag: str, decision: GateDecision, version: str) -> s
 
 
 def _record(registry: Registry, scenario: str, challenger: Challenger, *, reason: str, actor: str) -> None:
-    """One event per judgement; the same one is not told twice. Another gate judges the same challenger anew."""
+    """Write one event per judgement; another gate judges the same challenger anew."""
     events = events_of(registry, scenario, CHALLENGED)
-    payload = {**asdict(challenger), "reasons": list(challenger.reasons), "overrides": list(challenger.overrides)}
-    if not events or _judgement(events[-1].payload) != _judgement(payload):
-        registry.append(scenario, CHALLENGED, reason=reason, actor=actor, payload=payload)
-
-
-def _judgement(payload: dict[str, Any]) -> dict[str, Any]:
-    """A commit of the user's that changes nothing here is no other judgement, nor is one that took longer."""
-    return {key: value for key, value in payload.items() if key not in ("revision", "cpu_seconds")}
+    if not events or not challenger.same_judgement(events[-1].read(Challenger)):
+        registry.append(scenario, challenger, reason=reason, actor=actor)

@@ -10,11 +10,11 @@ from releve.core.errors import Conflict
 from releve.core.params import Search
 from releve.core.settings import Settings
 from releve.domain.neighbours.vectors import IndexCheck
-from releve.domain.registry.chain import ROLLED_BACK
+from releve.domain.registry.events import ModelRolledBack
 from releve.domain.registry.release import Release
 from tasks.monitoring.champion import check_golden, check_released
 from tasks.release.index import build_index, tidy_indexes
-from tasks.release.release import Released
+from tasks.release.release import ReleaseResult
 
 
 class NothingToRollBackTo(Conflict):
@@ -23,7 +23,7 @@ class NothingToRollBackTo(Conflict):
     code = "nothing_to_roll_back_to"
 
 
-def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "rollback") -> Released:
+def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "rollback") -> ReleaseResult:
     """Move back to the previous release; rolling back again returns to the current one.
 
     It waits for nobody: a training that runs meanwhile is told by the registry's compare-and-swap. And it does not
@@ -43,11 +43,12 @@ def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "ro
     check_golden(model)
     index, note = _bring_index(settings, params.search, previous, model)
 
-    registry.move(scenario, ROLLED_BACK, expected=current.number, release=previous, reason=reason, actor=actor)
+    payload = ModelRolledBack(release=previous)
+    registry.move(scenario, payload, expected=current.number, reason=reason, actor=actor)
     if index:
         tidy_indexes(settings, registry, previous)
     swapped = wait_until_serving(settings.service_port, previous.model, scenario=scenario)
-    return Released(previous, index, "", swapped, note, left=current.release.model)
+    return ReleaseResult(previous, index, "", swapped, note, left=current.release.model)
 
 
 def _bring_index(settings: Settings, params: Search, wanted: Release, model: Model) -> tuple[IndexCheck | None, str]:

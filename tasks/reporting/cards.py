@@ -20,6 +20,7 @@ from releve.core.names import check_scenario_name
 from releve.core.params import merge
 from releve.core.settings import Settings
 from releve.domain.registry.chain import CHALLENGED, MONITORED, Event
+from releve.domain.registry.events import Challenger, release_of
 from releve.domain.registry.lifecycle import model_version_statuses
 from releve.domain.registry.release import SEED_VERSION
 from releve.reporting.blocks import ReportPage
@@ -118,11 +119,12 @@ def _description(settings: Settings, model: str) -> dict[str, Any]:
 
 
 def _is_judgement(event: Event, model: str) -> bool:
-    return event.kind == CHALLENGED and event.payload["model"] == model
+    return event.kind == CHALLENGED and event.read(Challenger).model == model
 
 
 def _tells_of(event: Event, model: str) -> bool:
-    return _is_judgement(event, model) or (event.payload.get("release") or {}).get("model") == model
+    release = release_of(event)
+    return _is_judgement(event, model) or (release is not None and release.model == model)
 
 
 def _last_look(events: list[Event], *, before: Event | None) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from releve.cli.app import main
 from releve.cli.output import WIDTH_WITHOUT_TERMINAL
 from releve.cli.show import serving_model
 from releve.core.settings import Settings
+from releve.domain.registry.events import ModelReleased
 from tests.evaluations import make_evaluation
+from tests.events import make_challenger, make_ingested
 from tests.page_histories import RELEASE
 
 NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
@@ -32,9 +34,9 @@ def history(project):
     """digits: 1 ingested at noon, 2 released at one."""
     times = iter([NOON, NOON + timedelta(hours=1)])
     registry = Registry(f"sqlite:///{project}/var/registry.db", clock=lambda: next(times))
-    registry.append("digits", "ingested", reason="batch 1", actor="flow", payload={"rows": 100})
+    registry.append("digits", make_ingested(), reason="batch 1", actor="flow")
     release = RELEASE.model_copy(update={"scenario": "digits", "model": "digits:v1", "model_digest": "ab" * 32})
-    registry.move("digits", "released", expected=None, release=release, reason=LONG, actor="ana")
+    registry.move("digits", ModelReleased(release=release), expected=None, reason=LONG, actor="ana")
     registry.close()
 
 
@@ -121,8 +123,8 @@ def test_history_gives_every_reason_in_full(history, capsys):
 
 def test_history_says_what_became_of_a_challenge_and_why(project, capsys):
     registry = Registry(f"sqlite:///{project}/var/registry.db")
-    payload = {"model": "moons:v1", "promote": False, "champion": "", "reasons": ["too slow", "note: served natively"]}
-    registry.append("moons", "challenged", reason="started by hand", actor="retrain", payload=payload)
+    payload = make_challenger("moons:v1", promote=False, reasons=("too slow", "note: served natively"))
+    registry.append("moons", payload, reason="started by hand", actor="retrain")
     registry.close()
 
     assert main(["history", "moons"]) == 0
@@ -144,7 +146,7 @@ def test_history_as_json_is_the_events(history, capsys):
     main(["history", "--json"])
 
     said = said_as_json(capsys)
-    assert said[0]["payload"] == {"rows": 100}
+    assert said[0]["payload"]["rows"] == 100
     assert said[1]["reason"] == LONG
     assert said[1]["previous_hash"] == said[0]["hash"]
 
@@ -156,7 +158,7 @@ def test_a_history_without_events_says_so(capsys):
 
 def test_a_reason_is_neither_markup_nor_an_order_to_the_terminal(project, capsys):
     registry = Registry(f"sqlite:///{project}/var/registry.db")
-    registry.append("digits", "ingested", reason="[bold]loud[/bold] :smile: \x1b[2Jgone", actor="flow")
+    registry.append("digits", make_ingested(), reason="[bold]loud[/bold] :smile: \x1b[2Jgone", actor="flow")
 
     main(["history"])
 
@@ -200,24 +202,21 @@ def judged(project):
     """digits: v1 was accepted and released, v2 refused."""
     times = iter([NOON, NOON + timedelta(hours=1), NOON + timedelta(hours=2)])
     registry = Registry(f"sqlite:///{project}/var/registry.db", clock=lambda: next(times))
-    registry.append("digits", "challenged", reason="by hand", actor="flow", payload=a_challenge("v1", 0.951, True))
+    registry.append("digits", a_challenger("v1", 0.951, True), reason="by hand", actor="flow")
     release = RELEASE.model_copy(update={"scenario": "digits", "model": "digits:v1", "model_digest": "ab" * 32})
-    registry.move("digits", "released", expected=None, release=release, reason=LONG, actor="ana")
-    registry.append("digits", "challenged", reason="drift", actor="flow", payload=a_challenge("v2", 0.9, False))
+    registry.move("digits", ModelReleased(release=release), expected=None, reason=LONG, actor="ana")
+    registry.append("digits", a_challenger("v2", 0.9, False), reason="drift", actor="flow")
     registry.close()
 
 
 METRICS = {"v1": "accuracy", "v2": "auc"}
 
 
-def a_challenge(version, accuracy, promote):
-    return {
-        "model": f"digits:{version}",
-        "rows": 900,
-        "evaluation": make_evaluation(accuracy, metric=METRICS[version]).model_dump(mode="json"),
-        "promote": promote,
-        "reasons": ["a tie", "keeps the champion"],
-    }
+def a_challenger(version, accuracy, promote):
+    evaluation = make_evaluation(accuracy, metric=METRICS[version])
+    return make_challenger(
+        f"digits:{version}", evaluation=evaluation, promote=promote, reasons=("a tie", "keeps the champion")
+    )
 
 
 def test_models_tells_the_state_of_every_version_since_when_and_why(judged, capsys):

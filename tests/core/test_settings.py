@@ -6,6 +6,7 @@ import pytest
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
+from tests.events import make_ingested
 
 CWD = Path("/somewhere")
 PORTS = ["RELEVE_PREFECT_PORT", "RELEVE_SERVICE_PORT", "RELEVE_MILVUS_PORT"]
@@ -60,7 +61,7 @@ def test_the_registry_lies_in_the_home_whatever_its_name_is(name, tmp_path):
     settings = Settings.from_environ({"RELEVE_HOME": str(tmp_path / name)}, cwd=tmp_path)
 
     with closing(Registry(settings.registry_url)) as registry:
-        registry.append("shop", "ingested", reason="", actor="a test")
+        registry.append("shop", make_ingested(), reason="", actor="a test")
 
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name / "registry.db").is_file()

@@ -13,6 +13,7 @@ from releve.adapters.models.model_store import StoredModel
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
+from releve.domain.registry.events import ModelReleased
 from tests.factories import SCENARIO, make_entries, make_project, make_release, make_stored_model
 from tests.serving.process import free_port, milvus_serving, serving, wait_until
 
@@ -60,9 +61,8 @@ def release_first(home: Path, stored: StoredModel, /, **changes: Any) -> None:
     current = registry.current(SCENARIO)
     registry.move(
         SCENARIO,
-        "released",
+        ModelReleased(release=make_release(stored, **changes)),
         expected=current.number if current else None,
-        release=make_release(stored, **changes),
         reason="a test",
         actor="tests",
     )

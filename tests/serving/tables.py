@@ -21,6 +21,7 @@ from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.text_vectors import NgramVectors
+from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import BATCH, ROW, Schema
 from releve.domain.schema.target import REGRESSION
@@ -78,8 +79,8 @@ def table_served(home: Path, name: str, table: dict[str, Any], rows: pd.DataFram
 
 def _release(home: Path, name: str, stored: StoredModel, **changes: Any) -> None:
     registry = registry_of(home)
-    release = make_release(stored, **changes)
-    registry.move(name, "released", expected=None, release=release, reason="a test", actor="tests")
+    payload = ModelReleased(release=make_release(stored, **changes))
+    registry.move(name, payload, expected=None, reason="a test", actor="tests")
     registry.close()
 
 

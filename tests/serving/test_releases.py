@@ -10,8 +10,9 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED
+from releve.domain.registry.events import ModelWithdrawn, ScenarioArchived
 from releve.serving.releases import RETRY_SECONDS, Follower, NoRelease
+from tests.events import make_challenger
 from tests.factories import SCENARIO, make_stored_model
 from tests.serving.conftest import registry_of, release_first
 from tests.serving.process import free_port, wait_until
@@ -45,8 +46,8 @@ def test_before_the_first_release_nothing_serves_and_the_error_says_what_to_do(f
 def test_where_no_challenger_was_released_the_error_says_what_became_of_the_newest(
     follower: Follower, tmp_path: Path, promote: bool, told: str
 ):
-    challenge = {"model": "flowers:one", "promote": promote, "champion": "", "reasons": ["too few rows"]}
-    registry_of(tmp_path).append(SCENARIO, CHALLENGED, reason="a test", actor="tests", payload=challenge)
+    challenge = make_challenger("flowers:one", promote=promote)
+    registry_of(tmp_path).append(SCENARIO, challenge, reason="a test", actor="tests")
 
     follower.look()
 
@@ -55,9 +56,9 @@ def test_where_no_challenger_was_released_the_error_says_what_became_of_the_newe
 
 
 def test_what_was_challenged_before_the_scenario_was_archived_is_not_told(follower: Follower, tmp_path: Path):
-    challenge = {"model": "flowers:one", "promote": False, "champion": "", "reasons": ["too few rows"]}
-    registry_of(tmp_path).append(SCENARIO, CHALLENGED, reason="a test", actor="tests", payload=challenge)
-    registry_of(tmp_path).append(SCENARIO, ARCHIVED, reason="a test", actor="tests")
+    challenge = make_challenger("flowers:one", promote=False)
+    registry_of(tmp_path).append(SCENARIO, challenge, reason="a test", actor="tests")
+    registry_of(tmp_path).append(SCENARIO, ScenarioArchived(archive="flowers-1"), reason="a test", actor="tests")
 
     follower.look()
 
@@ -150,7 +151,7 @@ def test_a_withdrawn_release_stops_serving(follower: Follower, tmp_path: Path):
     current = registry.current(SCENARIO)
     assert current is not None
 
-    registry.move(SCENARIO, "withdrawn", expected=current.number, release=None, reason="a test", actor="tests")
+    registry.move(SCENARIO, ModelWithdrawn(), expected=current.number, reason="a test", actor="tests")
     follower.look()
 
     assert follower.served is None

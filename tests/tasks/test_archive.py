@@ -6,6 +6,7 @@ from releve.adapters.files import write_bytes
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.core.errors import NotFound
 from releve.domain.registry.chain import ALERTED, ARCHIVED, MONITORED, WITHDRAWN
+from releve.domain.trigger.monitoring_run import MonitoringRun
 from tasks.archive import archive_scenario, report
 from tasks.history import events_of
 from tasks.ingestion.ingest import ingest
@@ -92,7 +93,7 @@ def test_a_scenario_whose_folder_is_gone_is_archived_by_its_name_and_what_was_do
 @pytest.mark.parametrize("folder", ["there", "gone"])
 def test_the_end_of_an_alarm_that_stood_is_told(folder, fresh):
     payload = {**monitored_event(drift=drift("drift")).payload, "scenario": SHOP}
-    fresh.registry.append(SHOP, MONITORED, reason="", actor="a test", payload=payload)
+    fresh.registry.append(SHOP, MonitoringRun(**payload), reason="", actor="a test")
     alert(fresh.settings, SHOP)
     if folder == "gone":
         shutil.rmtree(fresh.files.folder)

@@ -6,7 +6,7 @@ event put its current release there; it is moved by compare-and-swap, in the tra
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,17 @@ import sqlalchemy as sa
 from releve.adapters.registry.database import EVENTS, POINTERS, RegistryUnavailable, explained, open_engine, parse_url
 from releve.core.errors import BadInput, Conflict
 from releve.core.names import check_scenario_name
-from releve.domain.registry.chain import GENESIS, MOVES, WITHDRAWN, Event, canonical_json, event_hash, first_break
+from releve.domain.registry.chain import (
+    GENESIS,
+    MOVES,
+    WITHDRAWN,
+    Event,
+    EventPayload,
+    canonical_json,
+    event_hash,
+    first_break,
+)
+from releve.domain.registry.events import ModelReleased, ModelWithdrawn, release_of
 from releve.domain.registry.release import Release
 
 __all__ = ["ChainBroken", "Current", "Registry", "RegistryUnavailable", "StaleRelease"]
@@ -74,33 +84,24 @@ class Registry:
         self._clock = clock
         self._engines: dict[int, sa.Engine] = {}  # by process id: a database connection must not cross a fork
 
-    def append(
-        self, scenario: str, kind: str, *, reason: str, actor: str, payload: Mapping[str, Any] | None = None
-    ) -> Event:
+    def append(self, scenario: str, payload: EventPayload, *, reason: str, actor: str) -> Event:
         """Write one event that moves nothing. Raises BadInput for what JSON cannot hold, and for a kind that moves."""
-        if kind in MOVES:
-            raise BadInput(f"a {kind!r} event moves the release: write it with `move`, not with `append`")
-        return self._write(_draft(scenario, kind, reason=reason, actor=actor, payload=payload or {}))
+        if payload.kind in MOVES:
+            raise BadInput(f"a {payload.kind!r} event moves the release: write it with `move`, not with `append`")
+        return self._write(_draft(scenario, payload, reason=reason, actor=actor))
 
     def move(
-        self,
-        scenario: str,
-        kind: str,
-        *,
-        expected: int | None,
-        release: Release | None,
-        reason: str,
-        actor: str,
-        payload: Mapping[str, Any] | None = None,
+        self, scenario: str, payload: ModelReleased | ModelWithdrawn, *, expected: int | None, reason: str, actor: str
     ) -> Event:
-        """Put `release` in service, or withdraw the current one (None), unless somebody moved it meanwhile.
+        """Put a release in service, or withdraw the current one, unless somebody moved it meanwhile.
 
         `expected` is `current(scenario).number` as the caller saw it, None for "no release".
         Raises StaleRelease when another release serves now; then nothing is written.
         """
-        _check_move(scenario, kind, release)
-        said = {**(payload or {}), "release": release.as_dict() if release else None}
-        draft = _draft(scenario, kind, reason=reason, actor=actor, payload=said)
+        if isinstance(payload, ModelReleased) and payload.release.scenario != scenario:
+            release = payload.release
+            raise BadInput(f"{release.model} is a release of {release.scenario!r}, it cannot serve {scenario!r}")
+        draft = _draft(scenario, payload, reason=reason, actor=actor)
         return self._write(draft, swap=lambda connection, number: _swap(connection, draft, expected, number))
 
     def current(self, scenario: str) -> Current | None:
@@ -116,7 +117,7 @@ class Registry:
         """
         with self._reading() as connection:
             moves = [_event(row) for row in connection.execute(_MOVES_UP_TO_CURRENT, {"scenario": scenario})]
-        served = [_release(move) for move in takewhile(lambda move: move.kind != WITHDRAWN, moves)]
+        served = [release_of(move) for move in takewhile(lambda move: move.kind != WITHDRAWN, moves)]
         return next((release for release in served if release != served[0]), None)
 
     def at(self, scenario: str, when: datetime) -> Current | None:
@@ -149,7 +150,10 @@ class Registry:
         """
         events, pointers = _EVENTS_WITH_POINTER, _POINTERS_WITHOUT_EVENTS
         if scenario is not None:
-            events, pointers = events.where(EVENTS.c.scenario == scenario), pointers.where(_STANDS.scenario == scenario)
+            events, pointers = (
+                events.where(EVENTS.c.scenario == scenario),
+                pointers.where(_POINTER_ROW.scenario == scenario),
+            )
         with self._reading() as connection:
             rows = connection.execute(events).all()
             orphan = connection.scalars(pointers).first()
@@ -206,88 +210,82 @@ class Registry:
         return kept
 
 
-_SAYS, _STANDS = EVENTS.c, POINTERS.c
+_EVENT_ROW, _POINTER_ROW = EVENTS.c, POINTERS.c
 _SCENARIO: sa.BindParameter[str] = sa.bindparam("scenario")
 
-_TAIL = sa.select(_SAYS.number, _SAYS.hash).where(_SAYS.scenario == _SCENARIO).order_by(_SAYS.number.desc()).limit(1)
-_POINTER = sa.select(_STANDS.number).where(_STANDS.scenario == _SCENARIO)
+_TAIL = (
+    sa.select(_EVENT_ROW.number, _EVENT_ROW.hash)
+    .where(_EVENT_ROW.scenario == _SCENARIO)
+    .order_by(_EVENT_ROW.number.desc())
+    .limit(1)
+)
+_POINTER = sa.select(_POINTER_ROW.number).where(_POINTER_ROW.scenario == _SCENARIO)
 _CURRENT = (
     sa.select(EVENTS)
-    .join(POINTERS, (_SAYS.scenario == _STANDS.scenario) & (_SAYS.number == _STANDS.number))
-    .where(_STANDS.scenario == _SCENARIO)
+    .join(POINTERS, (_EVENT_ROW.scenario == _POINTER_ROW.scenario) & (_EVENT_ROW.number == _POINTER_ROW.number))
+    .where(_POINTER_ROW.scenario == _SCENARIO)
 )
 _MOVES_UP_TO_CURRENT = (  # newest first
     sa.select(EVENTS)
-    .join(POINTERS, (_SAYS.scenario == _STANDS.scenario) & (_SAYS.number <= _STANDS.number))
-    .where(_STANDS.scenario == _SCENARIO, _SAYS.kind.in_(MOVES))
-    .order_by(_SAYS.number.desc())
+    .join(POINTERS, (_EVENT_ROW.scenario == _POINTER_ROW.scenario) & (_EVENT_ROW.number <= _POINTER_ROW.number))
+    .where(_POINTER_ROW.scenario == _SCENARIO, _EVENT_ROW.kind.in_(MOVES))
+    .order_by(_EVENT_ROW.number.desc())
 )
 _LAST_MOVE_UNTIL = (
     sa.select(EVENTS)
-    .where(_SAYS.scenario == _SCENARIO, _SAYS.kind.in_(MOVES), _SAYS.at <= sa.bindparam("until"))
-    .order_by(_SAYS.number.desc())
+    .where(_EVENT_ROW.scenario == _SCENARIO, _EVENT_ROW.kind.in_(MOVES), _EVENT_ROW.at <= sa.bindparam("until"))
+    .order_by(_EVENT_ROW.number.desc())
     .limit(1)
 )
 _EVENTS_WITH_POINTER = (
-    sa.select(EVENTS, _STANDS.number.label("pointer"))
-    .join(POINTERS, _SAYS.scenario == _STANDS.scenario, isouter=True)
-    .order_by(_SAYS.scenario, _SAYS.number)
+    sa.select(EVENTS, _POINTER_ROW.number.label("pointer"))
+    .join(POINTERS, _EVENT_ROW.scenario == _POINTER_ROW.scenario, isouter=True)
+    .order_by(_EVENT_ROW.scenario, _EVENT_ROW.number)
 )
-_POINTERS_WITHOUT_EVENTS = sa.select(_STANDS.scenario).where(_STANDS.scenario.not_in(sa.select(_SAYS.scenario)))
+_POINTERS_WITHOUT_EVENTS = sa.select(_POINTER_ROW.scenario).where(
+    _POINTER_ROW.scenario.not_in(sa.select(_EVENT_ROW.scenario))
+)
 
 
 def _swap(connection: sa.Connection, draft: _Draft, expected: int | None, number: int) -> None:
-    """Compare and swap the pointer. The WHERE decides; the look before it is for the words and for the first row."""
+    """Compare and swap the pointer. The WHERE decides; the SELECT before it is for the message and the first row."""
     here = {"scenario": draft.scenario}
     if connection.scalar(_POINTER, here) != expected:
         raise _stale(connection, draft.scenario, expected)
     if expected is None:
-        _place_first(connection, draft, number)
+        if draft.kind == WITHDRAWN:
+            raise Conflict(f"no release of {draft.scenario!r} serves: there is nothing to withdraw")
+        connection.execute(POINTERS.insert().values(scenario=draft.scenario, number=number))
         return
-    stands = (_STANDS.scenario == draft.scenario) & (_STANDS.number == expected)
-    withdraw, advance = POINTERS.delete().where(stands), POINTERS.update().where(stands).values(number=number)
+    row = (_POINTER_ROW.scenario == draft.scenario) & (_POINTER_ROW.number == expected)
+    withdraw, advance = POINTERS.delete().where(row), POINTERS.update().where(row).values(number=number)
     if connection.execute(withdraw if draft.kind == WITHDRAWN else advance).rowcount != 1:
         raise _stale(connection, draft.scenario, expected)
-
-
-def _place_first(connection: sa.Connection, draft: _Draft, number: int) -> None:
-    if draft.kind == WITHDRAWN:
-        raise Conflict(f"no release of {draft.scenario!r} serves: there is nothing to withdraw")
-    connection.execute(POINTERS.insert().values(scenario=draft.scenario, number=number))
 
 
 def _stale(connection: sa.Connection, scenario: str, expected: int | None) -> StaleRelease:
     current = _current(connection.execute(_CURRENT, {"scenario": scenario}).first())
     now = f"{current.release.model}, since {current.since} (event {current.number})" if current else "no release"
     seen = f"event {expected}" if expected else "no release"
-    return StaleRelease(f"what serves {scenario!r} is now {now}, and no longer {seen}: look again and decide afresh")
+    return StaleRelease(f"what serves {scenario!r} is now {now}, and no longer {seen}: read it again and decide afresh")
 
 
-def _check_move(scenario: str, kind: str, release: Release | None) -> None:
-    if kind not in MOVES:
-        raise BadInput(f"a {kind!r} event does not move the release; the kinds that do are {', '.join(MOVES)}")
-    if (release is None) != (kind == WITHDRAWN):
-        raise BadInput(f"a {kind!r} event {'carries no' if kind == WITHDRAWN else 'needs a'} release")
-    if release is not None and release.scenario != scenario:
-        raise BadInput(f"{release.model} is a release of {release.scenario!r}, it cannot serve {scenario!r}")
-
-
-def _draft(scenario: str, kind: str, *, reason: str, actor: str, payload: Mapping[str, Any]) -> _Draft:
-    """Checked before a transaction opens. The payload becomes what JSON keeps of it: tuples turn into lists."""
-    if "\0" in kind + actor + reason:
-        raise BadInput("an event's kind, actor and reason cannot hold the character NUL")
-    plain = json.loads(canonical_json(dict(payload)))
-    return _Draft(check_scenario_name(scenario), kind, actor=actor, reason=reason, payload=plain)
+def _draft(scenario: str, payload: EventPayload, *, reason: str, actor: str) -> _Draft:
+    """Check the event before a transaction opens."""
+    if "\0" in actor + reason:
+        raise BadInput("an event's actor and reason cannot hold the character NUL")
+    plain = json.loads(canonical_json(payload.model_dump(mode="json")))
+    return _Draft(check_scenario_name(scenario), payload.kind, actor=actor, reason=reason, payload=plain)
 
 
 def _after(tail: Any, draft: _Draft, *, at: str) -> Event:
-    said = {
+    event = {
         **asdict(draft),
         "number": tail.number + 1 if tail else 1,
         "at": at,
         "previous_hash": tail.hash if tail else GENESIS,
     }
-    return Event(**said, hash=event_hash(**said))
+    return Event(**event, hash=event_hash(event))
 
 
 def _row(event: Event) -> dict[str, Any]:
@@ -295,21 +293,16 @@ def _row(event: Event) -> dict[str, Any]:
 
 
 def _event(row: Any) -> Event:
-    said = {column.name: getattr(row, column.name) for column in EVENTS.c}
+    columns = {column.name: getattr(row, column.name) for column in EVENTS.c}
     try:
-        return Event(**{**said, "payload": json.loads(row.payload)})
+        return Event(**{**columns, "payload": json.loads(row.payload)})
     except ValueError as error:
         raise ChainBroken(f"event {row.number} of {row.scenario!r} was changed: its payload is no JSON") from error
 
 
-def _release(move: Event) -> Release | None:
-    said = move.payload["release"]
-    return Release.model_validate(said) if said else None
-
-
 def _current(row: Any) -> Current | None:
     move = _event(row) if row else None
-    release = _release(move) if move else None
+    release = release_of(move) if move else None
     return Current(release=release, number=move.number, since=move.at) if move and release else None
 
 
@@ -320,19 +313,13 @@ def _stamp(when: datetime) -> str:
 
 
 def _check_chain(scenario: str, rows: Sequence[Any]) -> None:
-    """`rows`: events in order, each with where the scenario's pointer stands."""
+    """Check one chain. `rows`: events in order, each with the number that the scenario's pointer names."""
     events = [_event(row) for row in rows]
     broken = first_break(events)
     if broken:
         raise ChainBroken(f"event {broken.number} of {scenario!r} {broken.problem}")
     last_move = next((event for event in reversed(events) if event.kind in MOVES), None)
-    stands = last_move.number if last_move and last_move.kind != WITHDRAWN else None
-    if rows[0].pointer != stands:
-        raise ChainBroken(
-            f"the pointer of {scenario!r} stands at {_named(rows[0].pointer)}, but its last move leaves it at "
-            f"{_named(stands)}"
-        )
-
-
-def _named(number: int | None) -> str:
-    return "no event" if number is None else f"event {number}"
+    expected = last_move.number if last_move and last_move.kind != WITHDRAWN else None
+    if rows[0].pointer != expected:
+        found, wanted = (f"event {number}" if number else "no event" for number in (rows[0].pointer, expected))
+        raise ChainBroken(f"the pointer of {scenario!r} names {found}, but its last move leaves it at {wanted}")

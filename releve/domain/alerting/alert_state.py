@@ -10,13 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from releve.core.params import Alerts
 from releve.domain.alerting.signals import LEVELS, RETRAINING, Level, Signal, signals
-from releve.domain.registry.chain import ARCHIVED, MONITORED, Event
+from releve.domain.registry.chain import ALERTED, ARCHIVED, MONITORED, Event, EventPayload
 
 
 class AlertKind(StrEnum):
@@ -50,12 +47,11 @@ class Alert:
     hours: float | None = None  # as the signal's
 
 
-class AlertState(BaseModel):
+class AlertState(EventPayload):
     """What the alerts up to an event were made of, and those of them that wait. Payload of an `alerted` event."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind = ALERTED
 
-    format: Literal[1] = 1
     through: int = 0  # number of the last event that was read
     last_run_at: str = ""  # of the last monitoring run among them
     subjects: Mapping[str, SubjectState] = {}

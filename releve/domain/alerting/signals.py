@@ -12,6 +12,7 @@ from releve.core.params import Alerts
 from releve.domain.drift.verdict import DriftState
 from releve.domain.quality.realised import QualityState
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, RELEASED, ROLLED_BACK, Event
+from releve.domain.registry.events import Challenger, release_of
 from releve.domain.trigger.monitoring_run import MonitoringRun
 
 KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, ARCHIVED)  # events that can say something
@@ -81,7 +82,7 @@ def signals(event: Event, params: Alerts, *, last_run_at: str = "") -> tuple[Sig
 
 
 def _monitored(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signal]:
-    run = MonitoringRun.model_validate(event.payload)
+    run = event.read(MonitoringRun)
     if params.silence_hours and last_run_at:
         hours = (datetime.fromisoformat(event.at) - datetime.fromisoformat(last_run_at)) / timedelta(hours=1)
         yield Signal(MONITORING, "silent" if hours > params.silence_hours else "regular", hours=hours)
@@ -99,10 +100,11 @@ def _monitored(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signa
 
 
 def _acted(event: Event) -> Iterator[Signal]:
-    payload = event.payload
     if event.kind == ARCHIVED:
         yield from (Signal(subject, ARCHIVED) for subject in SUBJECTS)
-    elif event.kind == CHALLENGED and not payload["promote"]:
-        yield Signal(RETRAINING, "refused", payload["model"])
-    elif event.kind in MOVE_STATES:
-        yield Signal(RETRAINING, MOVE_STATES[event.kind], payload["release"]["model"])
+    elif event.kind == CHALLENGED:
+        challenger = event.read(Challenger)
+        if not challenger.promote:
+            yield Signal(RETRAINING, "refused", challenger.model)
+    elif release := release_of(event):
+        yield Signal(RETRAINING, MOVE_STATES[event.kind], release.model)

@@ -1,9 +1,9 @@
 """What the gate decided, in the words of a person who has to act on it: for logs, histories and the service."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from releve.domain.registry.chain import CHALLENGED, Event
+from releve.domain.registry.events import Challenger
 
 NOTE = "note: "  # begins a sentence that is worth knowing and decided nothing
 HISTORY = "`releve history {scenario}` has every reason"
@@ -14,28 +14,28 @@ def is_note(sentence: str) -> bool:
     return sentence.startswith(NOTE)
 
 
-def main_reason(challenge: Mapping[str, Any]) -> str:
+def main_reason(challenge: Challenger) -> str:
     """The first of what the gate decided by; `challenge`: the payload of its event."""
-    return next((str(reason) for reason in challenge["reasons"] if not is_note(reason)), "no reason was written down")
+    return next((str(reason) for reason in challenge.reasons if not is_note(reason)), "no reason was written down")
 
 
-def verdict(challenge: Mapping[str, Any]) -> str:
+def verdict(challenge: Challenger) -> str:
     """One of three things."""
-    if challenge["promote"]:
+    if challenge.promote:
         return "accepted"
-    return f"refused, {challenge['champion']} stays" if challenge["champion"] else "refused, so nothing serves yet"
+    return f"refused, {challenge.champion} stays" if challenge.champion else "refused, so nothing serves yet"
 
 
-def told(challenge: Mapping[str, Any]) -> str:
+def told(challenge: Challenger) -> str:
     """Which model, what became of it, and the main reason."""
-    return f"{challenge['model']} {verdict(challenge)}: {main_reason(challenge)}"
+    return f"{challenge.model} {verdict(challenge)}: {main_reason(challenge)}"
 
 
-def conclusion(scenario: str, challenge: Mapping[str, Any], *, released: bool) -> str:
+def conclusion(scenario: str, challenge: Challenger, *, released: bool) -> str:
     """The last line of a run: what happened, and what to do next."""
     if released:
-        return served(scenario, challenge["model"])
-    if challenge["promote"]:
+        return served(scenario, challenge.model)
+    if challenge.promote:
         return f"{told(challenge)}. It waits: make release SCENARIO={scenario}"
     return f"{told(challenge)}. {remedy(scenario)}"
 
@@ -72,8 +72,8 @@ def nothing_serves(scenario: str, events: Sequence[Event]) -> str:
     last = events[-1] if events else None
     if last is None or last.kind != CHALLENGED:
         return f"{start} yet: train and release one (make retrain SCENARIO={scenario})"
-    model = last.payload["model"]
-    if last.payload["promote"]:
+    model = last.read(Challenger).model
+    if last.read(Challenger).promote:
         return f"{start} yet: {model} was accepted and waits (make release SCENARIO={scenario})"
     return (
         f"{start}: the gate refused the newest challenger, {model} (`releve history {scenario}` says why); "

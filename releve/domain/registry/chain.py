@@ -8,16 +8,31 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal, TypeVar
 
-from releve.core.errors import BadInput
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from releve.core.errors import BadInput, Conflict
 
 INGESTED, MONITORED, CHALLENGED, ARCHIVED = "ingested", "monitored", "challenged", "archived"
-ALERTED = "alerted"  # people were told of the events before it
+ALERTED = "alerted"  # people were sent messages about the events before it
 RELEASED, ROLLED_BACK, WITHDRAWN = "released", "rolled_back", "withdrawn"
 MOVES = (RELEASED, ROLLED_BACK, WITHDRAWN)  # the kinds that change what serves
 
 GENESIS = "0" * 64  # stands for the hash before the first event
+
+
+class EventPayload(BaseModel):
+    """Base of what events hold, one model per kind. Unknown fields and formats are rejected."""
+
+    # NaN must arrive where canonical_json refuses it; by default pydantic would write null
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    kind: ClassVar[str]
+
+    format: Literal[1] = 1
+
+
+P = TypeVar("P", bound=EventPayload)
 
 
 @dataclass(frozen=True)
@@ -30,12 +45,24 @@ class Event:
     kind: str
     actor: str
     reason: str
-    payload: dict[str, Any]  # plain JSON values
+    payload: dict[str, Any]  # plain JSON values, as they are hashed; `read` gives them typed
     previous_hash: str
     hash: str
 
+    def read(self, model: type[P]) -> P:
+        """Return the payload, typed. Raises Conflict when it does not fit `model`."""
+        try:
+            return model.model_validate(self.payload)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, problem["loc"])) or "payload"
+            raise Conflict(
+                f"event {self.number} of {self.scenario!r} ({self.kind}) cannot be read: {where}: {problem['msg']}. "
+                "It was written by another version of Relève"
+            ) from None
+
     def as_dict(self) -> dict[str, Any]:
-        """For JSON output."""
+        """Return it as plain values, for JSON output."""
         return asdict(self)
 
 
@@ -48,7 +75,7 @@ class Break:
 
 
 def canonical_json(value: Any) -> str:
-    """The one text of a value: sorted keys, no spaces. Raises BadInput for what JSON cannot hold, NaN included."""
+    """Return the one text of a value: sorted keys, no spaces. Raises BadInput for what JSON cannot hold, NaN too."""
     try:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         text.encode()
@@ -59,56 +86,35 @@ def canonical_json(value: Any) -> str:
     return text
 
 
-def event_hash(
-    *,
-    scenario: str,
-    number: int,
-    at: str,
-    kind: str,
-    actor: str,
-    reason: str,
-    payload: Mapping[str, Any],
-    previous_hash: str,
-) -> str:
-    """sha256 (hex) over everything else the event says. Raises BadInput like `canonical_json`."""
-    said = {
-        "scenario": scenario,
-        "number": number,
-        "at": at,
-        "kind": kind,
-        "actor": actor,
-        "reason": reason,
-        "payload": payload,
-        "previous_hash": previous_hash,
-    }
-    return hashlib.sha256(canonical_json(said).encode()).hexdigest()
+def event_hash(event: Mapping[str, Any]) -> str:
+    """Return the sha256 (hex) over the event's other fields, as one JSON object. Raises BadInput like
+    `canonical_json`."""
+    hashed = {name: value for name, value in event.items() if name != "hash"}
+    return hashlib.sha256(canonical_json(hashed).encode()).hexdigest()
 
 
 def first_break(events: Sequence[Event]) -> Break | None:
-    """Where the chain of ONE scenario, given from its first event on in order, stops holding; None when it holds."""
+    """Return where the chain of ONE scenario stops holding; None when it holds.
+
+    `events`: from its first one on, in order.
+    """
     previous_hash = GENESIS
     for expected_number, event in enumerate(events, start=1):
-        problem = _problem(event, expected_number=expected_number, previous_hash=previous_hash)
-        if problem:
-            return Break(number=expected_number, problem=problem)
+        try:
+            rehashed = event_hash(event.as_dict())
+        except BadInput:
+            rehashed = "no hash at all"  # a rewritten payload can hold NaN, which was never accepted
+        if event.number != expected_number:
+            return Break(expected_number, f"is missing: number {event.number} stands in its place")
+        if event.previous_hash != previous_hash:
+            return Break(
+                expected_number,
+                f"follows hash {event.previous_hash}, but the event before it has {previous_hash}",
+            )
+        if event.hash != rehashed:
+            return Break(
+                expected_number,
+                f"was changed after it was written: its hash is {event.hash}, its content gives {rehashed}",
+            )
         previous_hash = event.hash
     return None
-
-
-def _problem(event: Event, *, expected_number: int, previous_hash: str) -> str | None:
-    if event.number != expected_number:
-        return f"is missing: number {event.number} stands in its place"
-    if event.previous_hash != previous_hash:
-        return f"follows hash {event.previous_hash}, but the event before it has {previous_hash}"
-    if event.hash != _rehash(event):
-        return f"was changed after it was written: its hash is {event.hash}, what it says now gives {_rehash(event)}"
-    return None
-
-
-def _rehash(event: Event) -> str:
-    said = event.as_dict()
-    del said["hash"]
-    try:
-        return event_hash(**said)
-    except BadInput:
-        return "no hash at all"  # a rewritten payload can hold NaN, which was never accepted

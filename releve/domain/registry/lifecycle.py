@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from releve.core.errors import Conflict
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN, Event
+from releve.domain.registry.events import Challenger, ModelReleased, release_of
 from releve.domain.registry.release import (
     CHALLENGER,
     CHAMPION,
@@ -21,86 +22,80 @@ STEP_DOWN = {CHAMPION: PREVIOUS, PREVIOUS: RETIRED}  # when another model takes 
 
 @dataclass(frozen=True)
 class ModelVersionStatus:
-    """Where a model version stands."""
+    """The state of a model version."""
 
     state: str
     since: str  # ISO 8601, UTC
-    reason: str  # what brought it there: the gate's words, or what was done
+    reason: str  # what brought it there: the gate's reasons, or what was done
     gate: str = ""  # what the gate said of this very version
 
     @property
-    def told(self) -> str:
+    def full_reason(self) -> str:
         """The reason, and the gate's where that is another one."""
         return self.reason if self.gate in ("", self.reason) else f"{self.reason}; the gate had said: {self.gate}"
 
 
 def model_version_statuses(events: Iterable[Event]) -> dict[str, ModelVersionStatus]:
-    """Model tag -> life, in the order of the first challenges, from ONE scenario's events, oldest first.
+    """Map model tags to their status, in the order of the first challenges.
 
-    Raises Conflict, naming the event it cannot follow.
+    `events`: of ONE scenario, oldest first. Raises Conflict, naming the event that makes a move which is not allowed.
     """
-    lives: dict[str, ModelVersionStatus] = {}
+    statuses: dict[str, ModelVersionStatus] = {}
     for event in events:
-        states = {model: life.state for model, life in lives.items()}
-        for model, state in _moves(event, states):
-            _check_move(event, model, lives[model].state if model in lives else UNEVALUATED, state)
-            champion = next((other for other, known in states.items() if known == CHAMPION), "nothing")
-            lives[model] = _life(event, state, lives.get(model), champion=champion)
-    return lives
-
-
-def _moves(event: Event, states: Mapping[str, str]) -> list[Move]:
-    return MOVES_OF[event.kind](event, states) if event.kind in MOVES_OF else []
+        states = {model: status.state for model, status in statuses.items()}
+        champion = next((model for model, state in states.items() if state == CHAMPION), "nothing")
+        moves = MOVES_OF[event.kind](event, states) if event.kind in MOVES_OF else []
+        for model, state in moves:
+            try:
+                check_can_become(statuses[model].state if model in statuses else UNEVALUATED, state)
+            except Conflict as error:
+                raise Conflict(
+                    f"event {event.number} of {event.scenario!r} ({event.kind}) moves {model}: {error}"
+                ) from None
+            statuses[model] = _status(event, state, statuses.get(model), champion=champion)
+    return statuses
 
 
 def _judged(event: Event, states: Mapping[str, str]) -> list[Move]:
-    model, state = event.payload["model"], states.get(event.payload["model"], UNEVALUATED)
+    challenger = event.read(Challenger)
+    model, state = challenger.model, states.get(challenger.model, UNEVALUATED)
     if state in STEP_DOWN:
         return []  # judged once more, it keeps its place in service
     judged = [] if state == CHALLENGER else [(model, CHALLENGER)]
-    return judged if event.payload["promote"] else [*judged, (model, REFUSED)]
+    return judged if challenger.promote else [*judged, (model, REFUSED)]
 
 
 def _takes_over(event: Event, states: Mapping[str, str]) -> list[Move]:
-    model = event.payload["release"]["model"]
+    model = event.read(ModelReleased).release.model
     if states.get(model) == CHAMPION:
         return []
     others = [(other, STEP_DOWN[state]) for other, state in states.items() if state in STEP_DOWN and other != model]
     return [(model, CHAMPION), *others]
 
 
-def _none_serves(event: Event, states: Mapping[str, str]) -> list[Move]:
-    return [(model, RETIRED) for model, state in states.items() if state in STEP_DOWN]
-
-
-def _starts_over(event: Event, states: Mapping[str, str]) -> list[Move]:
-    """A challenger that still waited cannot be released any more."""
-    return [(model, REFUSED) for model, state in states.items() if state == CHALLENGER]
-
-
 MOVES_OF: dict[str, Callable[[Event, Mapping[str, str]], list[Move]]] = {
     CHALLENGED: _judged,
     RELEASED: _takes_over,
     ROLLED_BACK: _takes_over,
-    WITHDRAWN: _none_serves,
-    ARCHIVED: _starts_over,
+    WITHDRAWN: lambda _, states: [(model, RETIRED) for model, state in states.items() if state in STEP_DOWN],
+    # a challenger that still waited cannot be released any more
+    ARCHIVED: lambda _, states: [(model, REFUSED) for model, state in states.items() if state == CHALLENGER],
 }
 
 
-def _check_move(event: Event, model: str, state: str, new_state: str) -> None:
-    try:
-        check_can_become(state, new_state)
-    except Conflict as error:
-        raise Conflict(f"event {event.number} of {event.scenario!r} ({event.kind}) moves {model}: {error}") from None
+def _status(event: Event, state: str, before: ModelVersionStatus | None, *, champion: str) -> ModelVersionStatus:
+    """Return the status that an event brings; every version's first one comes of a challenge.
 
-
-def _life(event: Event, state: str, before: ModelVersionStatus | None, *, champion: str) -> ModelVersionStatus:
-    """The life that an event begins, every version's first one with a challenge; `champion` served before it."""
+    `champion`: what served before the event.
+    """
     if event.kind == CHALLENGED or before is None:
-        said = "; ".join(event.payload["reasons"])
-        return ModelVersionStatus(state, event.at, said, said)
-    model = (event.payload.get("release") or {}).get("model", "")
-    reason = REASONS[event.kind, state].format(why=event.reason, model=model, champion=champion).removesuffix(": ")
+        reasons = "; ".join(event.read(Challenger).reasons)
+        return ModelVersionStatus(state, event.at, reasons, reasons)
+    release = release_of(event)
+    reason = REASONS[event.kind, state].format(
+        why=event.reason, model=release.model if release else "", champion=champion
+    )
+    reason = reason.removesuffix(": ")
     if (before.state, state) == (PREVIOUS, RETIRED):
         reason = f"{before.reason}; {reason}"
     return ModelVersionStatus(state, event.at, reason, before.gate)

@@ -1,14 +1,12 @@
 """What one monitoring run found and decided: the document beside its report, and the payload of its event."""
 
 from dataclasses import dataclass
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from releve.domain.drift.verdict import DriftVerdict
 from releve.domain.quality.estimate import Estimate
 from releve.domain.quality.realised import Quality
 from releve.domain.quality.staleness import Staleness
+from releve.domain.registry.chain import MONITORED, EventPayload
 from releve.domain.trigger.cadence import Payoff
 from releve.domain.trigger.trigger import TriggerDecision
 
@@ -23,12 +21,11 @@ class AnsweredWindow:
     labelled: int  # of the rows
 
 
-class MonitoringRun(BaseModel):
+class MonitoringRun(EventPayload):
     """monitoring_run.json. `releve.reporting.messages` writes its sentences."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind = MONITORED
 
-    format: Literal[1] = 1
     scenario: str
     model: str
     at: str  # ISO 8601, UTC

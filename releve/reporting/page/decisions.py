@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, RELEASED, ROLLED_BACK, WITHDRAWN, Event
+from releve.domain.registry.events import Challenger, release_of
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import Block, FactList, Journal, JournalEntry, TableBlock, TextBlock, Tone
 from releve.reporting.messages import describe_decision
@@ -33,27 +34,28 @@ def decisions(evidence: PageEvidence) -> list[Block]:
 def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
     """Yield the oldest first. Runs that follow each other, decide to wait and find the same are one entry."""
     decided = [event for event in events if event.kind in (MONITORED, CHALLENGED, *MOVES)]
-    by_gate = {"; ".join(event.payload["reasons"]) for event in decided if event.kind == CHALLENGED}
+    by_gate = {"; ".join(event.read(Challenger).reasons) for event in decided if event.kind == CHALLENGED}
 
     def alike(numbered: tuple[int, Event]) -> tuple[object, ...]:
         number, event = numbered
         if event.kind != MONITORED:
             return (number,)
-        run = MonitoringRun.model_validate(event.payload)
+        run = event.read(MonitoringRun)
         return (number,) if run.decision.retrain else (run.model, run.drift.state, run.quality.state)
 
     for _, group in groupby(enumerate(decided), key=alike):
         same = [event for _, event in group]
         newest, at = same[-1], to_the_minute(same[-1].at)
         if newest.kind == MONITORED:
-            run = MonitoringRun.model_validate(newest.payload)
+            run = newest.read(MonitoringRun)
             again = f", {len(same)} monitoring runs since {to_the_minute(same[0].at)}" if len(same) > 1 else ""
             yield JournalEntry(at, "retrain" if run.decision.retrain else f"wait{again}", describe_decision(run))
         elif newest.kind == CHALLENGED:
             yield _judgement(newest)
         else:
             title, tone = TITLES[newest.kind]
-            model = (newest.payload.get("release") or {}).get("model", "")
+            release = release_of(newest)
+            model = release.model if release else ""
             why = "for the gate's reasons" if newest.reason in by_gate else newest.reason
             yield JournalEntry(at, f"{title} {model}".strip(), (why,), tone)
 
@@ -62,14 +64,13 @@ def costs(evidence: PageEvidence) -> list[Block]:
     """Count retrainings and their outcomes, in all and by month."""
     challenges = evidence.challenges
     promoted = _promoted(challenges)
-    unknown = "not known: they did not record it" if challenges else "none yet"
     facts = FactList(
         (
             ("monitoring runs", str(len(evidence.runs))),
             ("retrainings judged", f"{len(challenges)}: {promoted} promoted, {len(challenges) - promoted} refused"),
             ("releases", str(sum(event.kind == RELEASED for event in evidence.moves))),
             ("rollbacks and withdrawals", str(sum(event.kind != RELEASED for event in evidence.moves))),
-            ("CPU time of retrainings", _cpu(challenges) or unknown),
+            ("CPU time of retrainings", _cpu(challenges) or "none yet"),
         )
     )
     months: dict[str, list[Event]] = defaultdict(list)
@@ -78,26 +79,22 @@ def costs(evidence: PageEvidence) -> list[Block]:
     if len(months) < 2:
         return [facts]
     rows = tuple(
-        (month, str(len(events)), str(_promoted(events)), _cpu(events) or "not known")
+        (month, str(len(events)), str(_promoted(events)), _cpu(events))
         for month, events in sorted(months.items(), reverse=True)[:MONTHS]
     )
     return [facts, TableBlock(("month", "retrainings", "promoted", "CPU time"), rows)]
 
 
 def _judgement(event: Event) -> JournalEntry:
-    said = event.payload
-    verdict, tone = ("the gate promotes", Tone.GOOD) if said["promote"] else ("the gate refuses", Tone.BAD)
-    against = f" against {said['champion']}" if said["champion"] else ", the first one"
-    title = f"{verdict} {said['model']}{against}"
-    return JournalEntry(to_the_minute(event.at), title, tuple(said["reasons"]), tone)
+    challenger = event.read(Challenger)
+    verdict, tone = ("the gate promotes", Tone.GOOD) if challenger.promote else ("the gate refuses", Tone.BAD)
+    against = f" against {challenger.champion}" if challenger.champion else ", the first one"
+    return JournalEntry(to_the_minute(event.at), f"{verdict} {challenger.model}{against}", challenger.reasons, tone)
 
 
 def _promoted(challenges: Sequence[Event]) -> int:
-    return sum(bool(event.payload["promote"]) for event in challenges)
+    return sum(event.read(Challenger).promote for event in challenges)
 
 
 def _cpu(challenges: Sequence[Event]) -> str:
-    """Of those that have recorded it; "" where none has."""
-    known = [float(seconds) for event in challenges if (seconds := event.payload.get("cpu_seconds")) is not None]
-    missing = len(challenges) - len(known)
-    return f"{sum(known):.0f} s" + (f", {missing} not recorded" if missing else "") if known else ""
+    return f"{sum(event.read(Challenger).cpu_seconds for event in challenges):.0f} s" if challenges else ""

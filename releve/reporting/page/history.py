@@ -10,6 +10,7 @@ from releve.core.formatting import format_score
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, Event
+from releve.domain.registry.events import Challenger, release_of
 from releve.domain.registry.release import ExpectedPerformance, Release
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import ChartMark, MarkKind
@@ -43,7 +44,7 @@ class PageEvidence:
     @cached_property
     def runs(self) -> tuple[MonitoringRun, ...]:
         """Monitoring runs, oldest first."""
-        return tuple(MonitoringRun.model_validate(event.payload) for event in self.events if event.kind == MONITORED)
+        return tuple(event.read(MonitoringRun) for event in self.events if event.kind == MONITORED)
 
     @cached_property
     def own_runs(self) -> tuple[MonitoringRun, ...]:
@@ -66,8 +67,7 @@ class PageEvidence:
     @cached_property
     def expectations(self) -> dict[str, ExpectedPerformance]:
         """The expected performance of each model that was released."""
-        releases = [Release.model_validate(said) for event in self.moves if (said := event.payload.get("release"))]
-        return {release.model: release.expected for release in releases}
+        return {release.model: release.expected for event in self.moves if (release := release_of(event))}
 
     def _is_own(self, model: str, at: str) -> bool:
         if self.release is None or model != self.release.model:
@@ -89,11 +89,14 @@ def marks_of(events: Iterable[Event], windows: Sequence[QualityWindow]) -> tuple
 
     marks = []
     for event in events:
-        if event.kind == CHALLENGED and not event.payload["promote"]:
-            note = f"refused {event.payload['model']}: {'; '.join(event.payload['reasons'])}"
-            marks.append(mark(event, MarkKind.REFUSAL, note))
+        if event.kind == CHALLENGED:
+            challenger = event.read(Challenger)
+            if not challenger.promote:
+                note = f"refused {challenger.model}: {'; '.join(challenger.reasons)}"
+                marks.append(mark(event, MarkKind.REFUSAL, note))
         elif event.kind in MARKS:
-            model = (event.payload.get("release") or {}).get("model", "")
+            release = release_of(event)
+            model = release.model if release else ""
             what = " ".join(filter(None, [event.kind.replace("_", " "), model]))
             marks.append(mark(event, MARKS[event.kind], f"{what}: {event.reason}"))
     return tuple(marks)

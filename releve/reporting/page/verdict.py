@@ -15,7 +15,8 @@ from releve.domain.health.health import (
 )
 from releve.domain.quality.realised import Quality, QualityState, judged
 from releve.domain.quality.windows import QualityWindow
-from releve.domain.registry.chain import INGESTED, RELEASED, WITHDRAWN, Event
+from releve.domain.registry.chain import INGESTED, RELEASED, WITHDRAWN
+from releve.domain.registry.events import BatchIngested, Challenger, release_of
 from releve.reporting.blocks import Tone, VerdictBlock
 from releve.reporting.messages import describe_drift, describe_staleness
 from releve.reporting.page.history import PageEvidence, to_the_minute, version_of, with_ends
@@ -64,7 +65,7 @@ def verdict_block(evidence: PageEvidence) -> VerdictBlock:
         TONES[verdict.health],
         explain(verdict, evidence),
         action,
-        command.format(scenario=evidence.scenario, batch=batch.payload["batch"] if batch else ""),
+        command.format(scenario=evidence.scenario, batch=batch.batch if batch else ""),
     )
 
 
@@ -79,7 +80,7 @@ def health_evidence(evidence: PageEvidence) -> HealthEvidence:
         serves=evidence.release is not None,
         ingested=batch is not None or bool(evidence.challenges),
         withdrawn=move is not None and move.kind == WITHDRAWN,
-        refused=bool(challenges) and not challenges[-1].payload["promote"],
+        refused=bool(challenges) and not challenges[-1].read(Challenger).promote,
         can_roll_back=_can_roll_back(evidence),
         monitored=newest is not None,
         realised=realised.state if realised else QualityState.UNKNOWN,
@@ -124,20 +125,20 @@ def _scored_window(evidence: PageEvidence) -> QualityWindow | None:
     return scored[-1] if scored else None
 
 
-def _newest_batch(evidence: PageEvidence) -> Event | None:
-    return next((event for event in reversed(evidence.events) if event.kind == INGESTED), None)
+def _newest_batch(evidence: PageEvidence) -> BatchIngested | None:
+    newest = next((event for event in reversed(evidence.events) if event.kind == INGESTED), None)
+    return newest.read(BatchIngested) if newest else None
 
 
-def _rejected_share(batch: Event) -> float:
-    rows, rejected = batch.payload["rows"], batch.payload["rejected"]
-    return rejected / (rows + rejected) if rejected else 0.0
+def _rejected_share(batch: BatchIngested) -> float:
+    return batch.rejected / (batch.rows + batch.rejected) if batch.rejected else 0.0
 
 
 def _can_roll_back(evidence: PageEvidence) -> bool:
     """Whether another model served since the last withdrawal, and this one is not itself what a rollback brought."""
     withdrawals = [place for place, event in enumerate(evidence.moves) if event.kind == WITHDRAWN]
     moves = evidence.moves[withdrawals[-1] + 1 :] if withdrawals else evidence.moves
-    models = {event.payload["release"]["model"] for event in moves}
+    models = {release.model for event in moves if (release := release_of(event))}
     return len(models) > 1 and moves[-1].kind == RELEASED
 
 
@@ -175,17 +176,16 @@ def _drifted(evidence: PageEvidence) -> str:
 
 
 def _refused(evidence: PageEvidence) -> str:
-    refused = evidence.challenges[-1].payload
-    return f"Nothing serves: the gate refused {refused['model']}: {'; '.join(refused['reasons'])}."
+    refused = evidence.challenges[-1].read(Challenger)
+    return f"Nothing serves: the gate refused {refused.model}: {'; '.join(refused.reasons)}."
 
 
 def _rejected(evidence: PageEvidence) -> str:
     batch = _newest_batch(evidence)
     if not batch:
         return ""
-    rows, rejected = batch.payload["rows"], batch.payload["rejected"]
-    of_all = f"{rejected:,} of {counted(rows + rejected, 'row')}"
-    return f"{of_all} of the newest batch ({batch.payload['batch']}) were rejected."
+    of_all = f"{batch.rejected:,} of {counted(batch.rows + batch.rejected, 'row')}"
+    return f"{of_all} of the newest batch ({batch.batch}) were rejected."
 
 
 def _fresh(evidence: PageEvidence) -> str:

@@ -9,6 +9,7 @@ from releve.domain.alerting.alert_state import AlertKind, AlertState, advance, f
 from releve.domain.alerting.signals import LEVELS, SUBJECTS
 from releve.domain.quality.staleness import ExceededLimit
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK
+from tests.events import make_challenger
 from tests.page_histories import (
     MODEL,
     RELEASE,
@@ -176,7 +177,7 @@ def test_another_limit_of_age_that_is_passed_is_a_change():
 
 
 def test_each_judgement_and_move_is_news_told_once():
-    refused = {"model": OTHER, "champion": MODEL, "promote": False, "reasons": ["no gain"]}
+    refused = make_challenger(OTHER, champion=MODEL, promote=False, reasons=("no gain",)).model_dump(mode="json")
     accepted = {**refused, "promote": True}
     release = {"release": RELEASE.as_dict()}
     events = [

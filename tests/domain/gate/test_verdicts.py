@@ -3,10 +3,12 @@
 import pytest
 
 from releve.domain.gate.verdicts import conclusion, is_note, main_reason, rolled_back, served, told
+from releve.domain.registry.events import Challenger
+from tests.events import make_challenger
 
 
-def challenge(*, promote: bool = False, champion: str = "", reasons: tuple[str, ...] = ("too few rows",)) -> dict:
-    return {"model": "churn:2", "promote": promote, "champion": champion, "reasons": list(reasons)}
+def challenge(*, promote: bool = False, champion: str = "", reasons: tuple[str, ...] = ("too few rows",)) -> Challenger:
+    return make_challenger("churn:2", promote=promote, champion=champion, reasons=reasons)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,7 @@ def test_a_note_is_no_reason() -> None:
     found = challenge(reasons=("note: it is served by scikit-learn", "too slow"))
 
     assert main_reason(found) == "too slow"
-    assert [is_note(sentence) for sentence in found["reasons"]] == [True, False]
+    assert [is_note(sentence) for sentence in found.reasons] == [True, False]
 
 
 def test_the_last_line_of_a_refusal_says_where_to_write_what_and_how_to_run_again() -> None:

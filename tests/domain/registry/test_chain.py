@@ -8,7 +8,7 @@ from releve.core.errors import BadInput
 from releve.domain.registry.chain import GENESIS, Break, Event, canonical_json, event_hash, first_break
 
 
-def said(**changes):
+def fields_of(**changes):
     return {
         "scenario": "digits",
         "number": 1,
@@ -23,7 +23,7 @@ def said(**changes):
 
 
 def an_event(**changes):
-    return Event(**said(**changes), hash=event_hash(**said(**changes)))
+    return Event(**fields_of(**changes), hash=event_hash(fields_of(**changes)))
 
 
 def a_chain(length):
@@ -40,14 +40,14 @@ def test_the_hash_is_sha256_of_the_canonical_text_so_anybody_can_check_it():
         f'"previous_hash":"{"0" * 64}","reason":"batch 1","scenario":"digits"}}'
     )
 
-    assert event_hash(**said()) == hashlib.sha256(text.encode()).hexdigest()
+    assert event_hash(fields_of()) == hashlib.sha256(text.encode()).hexdigest()
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Event) if field.name != "hash"])
-def test_everything_an_event_says_is_in_its_hash(name):
+def test_everything_an_event_holds_is_in_its_hash(name):
     other = {"number": 2, "payload": {"rows": 101}}.get(name, "other")
 
-    assert event_hash(**said(**{name: other})) != event_hash(**said())
+    assert event_hash(fields_of(**{name: other})) != event_hash(fields_of())
 
 
 def test_the_order_of_keys_does_not_change_the_text():

@@ -12,14 +12,16 @@ from releve.domain.registry.chain import (
     WITHDRAWN,
     Event,
 )
+from releve.domain.registry.events import ModelReleased, ModelRolledBack, ModelWithdrawn
 from releve.domain.registry.lifecycle import MOVES_OF, REASONS, ModelVersionStatus, model_version_statuses
 from releve.domain.registry.release import CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED
+from tests.events import make_any_release, make_challenger
 
 PAYLOADS = {
-    CHALLENGED: lambda model, promote: {"model": model, "promote": promote, "reasons": ["better", "surely"]},
-    RELEASED: lambda model, promote: {"release": {"model": model}},
-    ROLLED_BACK: lambda model, promote: {"release": {"model": model}},
-    WITHDRAWN: lambda model, promote: {"release": None},
+    CHALLENGED: lambda model, promote: make_challenger(model, promote=promote, reasons=("better", "surely")),
+    RELEASED: lambda model, promote: ModelReleased(release=make_any_release(model)),
+    ROLLED_BACK: lambda model, promote: ModelRolledBack(release=make_any_release(model)),
+    WITHDRAWN: lambda model, promote: ModelWithdrawn(),
 }
 
 
@@ -29,7 +31,7 @@ def story(*steps):
 
 
 def an_event(number, kind, model="", promote=True):
-    payload = PAYLOADS.get(kind, lambda model, promote: {})(model, promote)
+    payload = PAYLOADS[kind](model, promote).model_dump(mode="json") if kind in PAYLOADS else {}
     return Event("shop", number, f"at {number}", kind, "Ada", f"reason {number}", payload, "", "")
 
 
@@ -176,8 +178,8 @@ def test_each_version_is_told_by_what_became_of_it_and_never_by_its_successors_g
 def test_a_life_repeats_the_gate_only_where_something_else_was_done():
     lives = model_version_statuses(story((CHALLENGED, "a"), (RELEASED, "a"), (CHALLENGED, "b", False)))
 
-    assert lives["a"].told == "reason 2; the gate had said: better; surely"
-    assert lives["b"].told == "better; surely"
+    assert lives["a"].full_reason == "reason 2; the gate had said: better; surely"
+    assert lives["b"].full_reason == "better; surely"
 
 
 def test_every_move_of_an_event_has_its_sentence():

@@ -5,7 +5,6 @@ import pytest
 from pydantic import ValidationError
 
 from releve.core.errors import Conflict
-from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.lifecycle import mermaid
 from releve.domain.registry.release import (
     CHALLENGER,
@@ -15,28 +14,13 @@ from releve.domain.registry.release import (
     RETIRED,
     TRANSITIONS,
     UNEVALUATED,
-    ExpectedPerformance,
     Release,
     can_become,
     check_can_become,
 )
+from tests.events import make_any_release
 
 LIFECYCLE = Path(__file__).parents[3] / "docs" / "operate.md"
-
-
-def a_release(**changes):
-    release = Release(
-        scenario="digits",
-        model="digits:v1",
-        model_digest="ab" * 32,
-        index="digits_v1",
-        index_rows=900,
-        data_version="cd" * 16,
-        revision="ef" * 20,
-        rows=900,
-        expected=ExpectedPerformance("accuracy", Interval(0.951, 0.92, 0.97), 300),
-    )
-    return release.model_copy(update=changes)
 
 
 def test_every_state_has_its_line_in_the_table():
@@ -78,14 +62,14 @@ def test_a_refusal_names_the_moves_that_are_open():
 
 
 def test_a_release_survives_the_way_into_the_registry_and_back():
-    release = a_release()
+    release = make_any_release()
 
     assert Release.model_validate(release.as_dict()) == release
 
 
 def test_a_release_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
-        a_release().model = "digits:v2"
+        make_any_release().model = "digits:v2"
 
 
 def test_the_lifecycle_page_shows_the_table_of_transitions():

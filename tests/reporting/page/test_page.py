@@ -341,21 +341,18 @@ def test_windows_and_runs_that_are_not_drawn_are_counted(windows, said):
     assert (f"Drawn are the newest {DRAWN} of {windows} runs." in found.text) is said
 
 
-def test_costs_count_retrainings_and_say_how_much_is_not_recorded():
-    events = (challenge_event(promote=True, cpu_seconds=12.5), challenge_event(promote=False, day=40))
+def test_costs_count_retrainings_and_their_cpu_time():
+    events = (challenge_event(promote=True, cpu_seconds=12.5), challenge_event(promote=False, day=40, cpu_seconds=7.5))
 
     found = drawn(make_evidence(1, events=events))
 
     assert "2: 1 promoted, 1 refused" in found.text
-    assert "12 s, 1 not recorded" in found.text
-    assert "2026-02 1 0 not known" in found.text
+    assert "20 s" in found.text
+    assert "2026-02 1 0 8 s" in found.text
 
 
-@pytest.mark.parametrize(
-    ("events", "said"), [((), "none yet"), ((challenge_event(promote=True),), "not known: they did not record it")]
-)
-def test_the_cpu_time_of_no_retraining_is_told_apart_from_one_that_was_not_recorded(events, said):
-    assert f"CPU time of retrainings {said}" in drawn(make_evidence(1, events=events)).text
+def test_without_a_retraining_there_is_no_cpu_time():
+    assert "CPU time of retrainings none yet" in drawn(make_evidence(1, events=())).text
 
 
 def test_the_backtest_shows_every_policy_and_what_it_recommends():

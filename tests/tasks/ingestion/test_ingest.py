@@ -11,14 +11,15 @@ from releve.adapters.git_dvc.committed import begin_run
 from releve.adapters.git_dvc.data_versions import PipelineFailed, data_version
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput, NotFound
-from releve.domain.registry.chain import INGESTED, RELEASED
+from releve.domain.registry.chain import INGESTED
+from releve.domain.registry.events import ModelReleased
 from releve.domain.registry.release import SEED_VERSION
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import row_problems
 from tasks.ingestion.ingest import RefusalNote, check_refusals, ingest, inspect_file, refused_digests
 from tasks.ingestion.intake import take_in
 from tasks.ingestion.resubmit import resubmit
-from tests.page_histories import RELEASE
+from tests.events import make_any_release
 from tests.repositories import commit, snapshot, write
 from tests.tables import SHOP, make_params, shop_rows, shop_schema
 
@@ -482,8 +483,8 @@ def bundle_seed(shop):
 
 def release_champion_of(shop, data_version):
     """A release as the registry knows it; only where its rows came from matters here."""
-    champion = RELEASE.model_copy(update={"scenario": SHOP, "data_version": data_version})
-    shop.registry.move(SHOP, RELEASED, expected=None, release=champion, reason="a test", actor="a test")
+    champion = make_any_release("shop:one", data_version=data_version)
+    shop.registry.move(SHOP, ModelReleased(release=champion), expected=None, reason="a test", actor="a test")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ import yaml
 
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings
-from releve.domain.registry.chain import ALERTED, ARCHIVED, MONITORED
+from releve.domain.registry.chain import ALERTED
+from releve.domain.registry.events import ScenarioArchived
+from releve.domain.trigger.monitoring_run import MonitoringRun
 from tasks.monitoring.alert import AlertDelivery, alert
 from tests.factories import SCENARIO, make_project
 from tests.page_histories import drift, monitored_event
@@ -41,7 +43,7 @@ def set_params(project, **changes):
 def monitored(settings, state):
     with closing(Registry(settings.registry_url)) as registry:
         payload = {**monitored_event(drift=drift(state)).payload, "scenario": SCENARIO}
-        registry.append(SCENARIO, MONITORED, reason="", actor="a test", payload=payload)
+        registry.append(SCENARIO, MonitoringRun(**payload), reason="", actor="a test")
 
 
 def alert_states(settings):
@@ -157,7 +159,7 @@ def test_what_was_not_delivered_when_a_scenario_was_started_over_still_is_and_so
     monitored(settings, "drift")
     tell(settings, None)
     with closing(Registry(settings.registry_url)) as registry:
-        registry.append(SCENARIO, ARCHIVED, reason="a demo", actor="a test")
+        registry.append(SCENARIO, ScenarioArchived(archive="shop-1"), reason="a demo", actor="a test")
 
     with receiving(Receiver()) as receiver:
         tell(settings, receiver)

@@ -2,10 +2,10 @@ import pytest
 
 from releve.adapters.registry.registry import Registry
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED
 from releve.domain.trigger.cadence import Payoff
 from releve.domain.trigger.monitoring_run import AnsweredWindow
 from tasks.monitoring.challenge_history import answers_of_a_batch, challenges_of, invalid_runs, new_batches
+from tests.events import make_challenger, make_ingested
 from tests.page_histories import drift, make_run
 from tests.tables import SHOP, make_params
 
@@ -17,20 +17,20 @@ def registry(tmp_path):
     return Registry(f"sqlite:///{tmp_path}/registry.db")
 
 
-def tell(registry, kind, **payload):
-    registry.append(SHOP, kind, reason="as it went", actor="Ada", payload=payload)
+def write(registry, payload):
+    registry.append(SHOP, payload, reason="as it went", actor="Ada")
 
 
 def ingest(registry, source, rows=100):
-    tell(registry, INGESTED, source=source, rows=rows)
+    write(registry, make_ingested(source, rows=rows))
 
 
 def challenge(registry, *, promote=True):
-    tell(registry, CHALLENGED, promote=promote, rows=100)
+    write(registry, make_challenger(f"{SHOP}:1", promote=promote, rows=100))
 
 
 def run(registry, **changes):
-    tell(registry, MONITORED, **make_run(**changes).model_dump(mode="json"))
+    write(registry, make_run(**changes))
 
 
 def run_with(registry, gain):

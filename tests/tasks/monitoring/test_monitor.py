@@ -10,7 +10,8 @@ from releve.core.errors import BadInput, NotFound
 from releve.domain.drift.verdict import DriftState
 from releve.domain.quality.estimate import NoEstimate
 from releve.domain.quality.realised import QualityState
-from releve.domain.registry.chain import MONITORED, RELEASED
+from releve.domain.registry.chain import MONITORED
+from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import Cause, CauseKind
@@ -282,7 +283,7 @@ def test_nor_does_a_champion_before_that_its_runtime_does_not_take_fail_the_look
     broken = previous.model_copy(update={"model_digest": folder_digest(folder)})
     for release in (broken, current.release):
         expected = replaced.registry.current(SHOP).number
-        replaced.registry.move(SHOP, RELEASED, expected=expected, release=release, reason="", actor="a test")
+        replaced.registry.move(SHOP, ModelReleased(release=release), expected=expected, reason="", actor="a test")
     asked(replaced, market_rows(100, seed=12), labelled=100)
 
     found = monitor(replaced.settings, SHOP)

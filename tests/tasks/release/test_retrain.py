@@ -26,11 +26,11 @@ def test_a_first_challenger_has_beaten_the_baselines_and_is_accepted(challenged)
 
     assert found.promote
     assert found.champion == ""
-    assert (found.rows, found.evaluation["holdout_rows"]) == (200, 100)
-    assert found.evaluation["against"].keys() == {"majority label", "previous label", "label of the row before"}
+    assert (found.rows, found.evaluation.holdout_rows) == (200, 100)
+    assert found.evaluation.against.keys() == {"majority label", "previous label", "label of the row before"}
     assert found.sanity["tried"] == 2  # of what a listed category and missing weights allow
     assert found.sanity["broken"] == []
-    assert found.score == found.evaluation["challenger"]["score"]["value"] > 0.6
+    assert found.score == found.evaluation.score.value > 0.6
     assert found.data_version == data_version(challenged.branch.read("batches.dvc")) != SEED_VERSION
 
 
@@ -48,7 +48,9 @@ def test_its_revision_is_the_branchs_and_holds_the_evaluation_and_the_reasons(ch
     found = last_challenger(challenged.registry, SHOP)
 
     assert found.revision == challenged.branch.tip()
-    assert json.loads(challenged.branch_text(f"results/{SHOP}/evaluation.json")) == found.evaluation
+    assert json.loads(challenged.branch_text(f"results/{SHOP}/evaluation.json")) == found.evaluation.model_dump(
+        mode="json"
+    )
     message = git(challenged.root, "log", "-1", "--format=%B", found.revision)
     assert message.startswith(f"shop: challenger {found.model}, promote")
     assert found.reasons[0] in message
@@ -74,8 +76,8 @@ def test_a_challenger_is_judged_against_the_champion_on_rows_that_it_never_saw(r
 
     assert found.promote
     assert found.champion == first.model
-    assert (found.rows, found.evaluation["holdout_rows"]) == (320, 120)
-    assert found.evaluation["against"]["champion"]["gain"]["low"] > 0
+    assert (found.rows, found.evaluation.holdout_rows) == (320, 120)
+    assert found.evaluation.champion.gain.low > 0
     inputs = replaced.branch.read("inputs.yaml")
     assert f'champion: "{first.model}"' in inputs
     assert "seen_rows: 200" in inputs

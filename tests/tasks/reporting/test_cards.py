@@ -47,7 +47,7 @@ def test_the_card_of_a_previous_champion_tells_of_its_life(replaced):
 
     assert (old.state, new.state) == ("previous champion", "champion")
     assert [line[1] for line in new.life] == ["challenged", "released"]
-    assert "champion" in new.evaluation["against"] and "champion" not in old.evaluation["against"]
+    assert new.evaluation.champion and not old.evaluation.champion
 
 
 def test_the_card_says_what_the_params_of_its_own_revision_said(challenged):

@@ -9,7 +9,8 @@ from releve.adapters.registry.registry import Registry
 from releve.cli.app import main
 from releve.core.errors import BadInput, NotFound
 from releve.core.settings import Settings
-from releve.domain.registry.chain import ARCHIVED, MONITORED, RELEASED
+from releve.domain.registry.events import ModelReleased, ScenarioArchived
+from releve.domain.trigger.monitoring_run import MonitoringRun
 from tasks.reporting.page import write_page
 from tests.factories import SCENARIO, make_project
 from tests.page_histories import RELEASE, make_backtest, monitored_event
@@ -24,9 +25,9 @@ def tell(settings, *, runs):
     """A release, and so many monitoring runs."""
     with closing(Registry(settings.registry_url)) as registry:
         release = RELEASE.model_copy(update={"scenario": SCENARIO, "model": f"{SCENARIO}:abc"})
-        registry.move(SCENARIO, RELEASED, expected=None, release=release, reason="the first", actor="a test")
+        registry.move(SCENARIO, ModelReleased(release=release), expected=None, reason="the first", actor="a test")
         for day in range(runs):
-            registry.append(SCENARIO, MONITORED, reason="", actor="a test", payload=monitored_event(day=day).payload)
+            registry.append(SCENARIO, monitored_event(day=day).read(MonitoringRun), reason="", actor="a test")
 
 
 def test_the_page_lies_below_the_home_and_tells_what_the_registry_knows(settings):
@@ -46,7 +47,7 @@ def test_a_scenario_of_which_nothing_is_known_has_a_page(settings):
 def test_a_page_begins_where_the_scenario_was_started_over(settings):
     tell(settings, runs=2)
     with closing(Registry(settings.registry_url)) as registry:
-        registry.append(SCENARIO, ARCHIVED, reason="", actor="a test")
+        registry.append(SCENARIO, ScenarioArchived(archive="shop-1"), reason="", actor="a test")
 
     assert "no monitoring run was made" in write_page(settings, SCENARIO).read_text()
 

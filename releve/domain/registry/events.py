@@ -1,0 +1,98 @@
+"""What the events of the registry hold: one frozen model per kind, written and read as plain JSON.
+
+Payloads of other subjects (what monitoring saw, what was alerted) are defined there, on the same base.
+"""
+
+from typing import Any
+
+from releve.core.params import GateOverride
+from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.registry.chain import (
+    ARCHIVED,
+    CHALLENGED,
+    INGESTED,
+    RELEASED,
+    ROLLED_BACK,
+    WITHDRAWN,
+    Event,
+    EventPayload,
+)
+from releve.domain.registry.release import Release
+
+
+class BatchIngested(EventPayload):
+    """One file became a batch: rows in the file = rows + rejected."""
+
+    kind = INGESTED
+
+    batch: str
+    rows: int
+    rejected: int
+    source: str
+    sha256: str
+    read_as: str = ""  # what was detected about the file: its encoding, its delimiter
+    warnings: str = ""  # about the file as a whole; one sentence a line
+
+
+class Challenger(EventPayload):
+    """A challenger was built and judged; everything that a release needs."""
+
+    kind = CHALLENGED
+
+    model: str  # model store tag
+    model_digest: str
+    revision: str
+    data_version: str
+    rows: int
+    champion: str  # the tag it was judged against, "" for a first champion
+    evaluation: Evaluation
+    promote: bool
+    reasons: tuple[str, ...]
+    overrides: tuple[GateOverride, ...] = ()  # without which the gate would have refused
+    latency_ms: float  # CPU time of one answer
+    sanity: dict[str, Any] | None = None  # effect of slight changes of rows on the answers; None where not checked
+    cpu_seconds: float  # that it took to make and judge
+
+    @property
+    def score(self) -> float:
+        """Score on the holdout, by the gate's metric."""
+        return self.evaluation.score.value
+
+    def same_judgement(self, other: "Challenger") -> bool:
+        """Whether the gate judged the same thing the same way: neither a commit of the user's that changes nothing
+        here nor a slower machine makes another judgement."""
+        ours, theirs = (one.model_dump(exclude={"revision", "cpu_seconds"}) for one in (self, other))
+        return ours == theirs
+
+
+class ModelReleased(EventPayload):
+    """A release went into service."""
+
+    kind = RELEASED
+
+    release: Release
+
+
+class ModelRolledBack(ModelReleased):
+    """An earlier release went into service again."""
+
+    kind = ROLLED_BACK
+
+
+class ModelWithdrawn(EventPayload):
+    """Nothing serves any more."""
+
+    kind = WITHDRAWN
+
+
+class ScenarioArchived(EventPayload):
+    """The scenario starts over; its files and its branch were set aside under this name."""
+
+    kind = ARCHIVED
+
+    archive: str
+
+
+def release_of(event: Event) -> Release | None:
+    """Return what the event put into service; None for an event that put nothing there."""
+    return event.read(ModelReleased).release if event.kind in (RELEASED, ROLLED_BACK) else None
