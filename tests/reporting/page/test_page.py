@@ -20,6 +20,7 @@ from releve.reporting.page.history import PageEvidence
 from releve.reporting.page.page import build
 from releve.reporting.page.quality import DRAWN
 from releve.reporting.page.verdict import ACTIONS, SENTENCES, TONES, HealthAction, realised_quality, verdict_block
+from tests.events import make_ingested
 from tests.page_histories import (
     MODEL,
     PAGE_STATES,
@@ -162,7 +163,7 @@ def test_labels_that_came_after_the_last_run_are_judged_as_a_run_would():
 
 
 def test_a_batch_with_many_rejected_rows_is_resubmitted():
-    batch = {"batch": "00000002-f682ea4c", "rows": 90, "rejected": 10}
+    batch = make_ingested(batch="00000002-f682ea4c", rows=90, rejected=10).model_dump()
 
     block = verdict_block(
         make_evidence(1, events=(release_event(), monitored_event(day=1), make_event(INGESTED, batch)))

@@ -1,5 +1,3 @@
-import json
-
 import pytest
 import yaml
 
@@ -7,6 +5,7 @@ from releve.adapters.git_dvc.data_versions import PipelineFailed, data_version
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput, NotFound
+from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.release import SEED_VERSION
 from tasks.ingestion.ingest import ingest
@@ -48,9 +47,8 @@ def test_its_revision_is_the_branchs_and_holds_the_evaluation_and_the_reasons(ch
     found = last_challenger(challenged.registry, SHOP)
 
     assert found.revision == challenged.branch.tip()
-    assert json.loads(challenged.branch_text(f"results/{SHOP}/evaluation.json")) == found.evaluation.model_dump(
-        mode="json"
-    )
+    written = challenged.branch_text(f"results/{SHOP}/evaluation.json")
+    assert Evaluation.model_validate_json(written) == found.evaluation
     message = git(challenged.root, "log", "-1", "--format=%B", found.revision)
     assert message.startswith(f"shop: challenger {found.model}, promote")
     assert found.reasons[0] in message
