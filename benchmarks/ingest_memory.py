@@ -61,14 +61,14 @@ def _lines(random: Any, first: int) -> list[str]:
 def judge(path: Path, room: Path) -> dict[str, Any]:
     """In the child: take the file in, and say what it took."""
     from releve.adapters.files import file_digest
+    from releve.core.progress import show_reading
     from releve.domain.schema.schema import Schema
     from tasks.ingestion.intake import take_in
-    from tasks.progress import reading
     from tests.tables import make_params
 
     start, cpu = time.perf_counter(), time.process_time()
     file_digest(path)
-    with reading(path.name, path.stat().st_size) as progress:
+    with show_reading(path.name, path.stat().st_size) as progress:
         taken = take_in(path, Schema.from_dict(TABLE), params=make_params(), work_dir=room, progress=progress)
     taken.rows.close()
     taken.quarantine.keep(room / "quarantine.parquet")

@@ -28,7 +28,7 @@ from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.local_stack import stack as local_stack
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import ReleveError, Unavailable, explained_storage
-from releve.core.progress import waiting
+from releve.core.progress import show_progress
 from releve.core.settings import LOOPBACK, Settings
 from releve.domain.training.recipes import Candidate
 from tasks.archive import archive_scenario
@@ -125,7 +125,7 @@ def running_stack(settings: Settings, console: Console) -> Iterator[None]:
     console.print("Starting Milvus Lite, the Prefect server and the BentoML service on this machine ...")
     warm = threading.Thread(target=_import_slow_packages, daemon=True)
     warm.start()
-    with waiting(at_once=False) as tell:
+    with show_progress(at_once=False) as tell:
         environ = {**os.environ, "RELEVE_SCENARIO": SCENARIO}
         started = local_stack.up(settings, only=STACK, environ=environ, progress=tell)
     warm.join()

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from releve.core.errors import Conflict, Unavailable, explained_storage
 from releve.core.names import check_scenario_name
+from releve.core.progress import Reminder
 
-TELL_SECONDS = 30.0  # between two lines about one wait
 POLL_SECONDS = 0.1
 HOLDER_BYTES = 500  # of the text that says who holds the lock
 
@@ -53,7 +53,7 @@ def scenario_lock(
     """Hold the scenario; a run that holds it already may take it again and gets the same lock.
 
     `holder` is what this run is called in the messages of others ("retrain"). `on_wait` is told, in words, for whom
-    we wait, and again every half minute. Raises ScenarioBusy after `wait_seconds`, Unavailable when the lock file
+    we wait, and again now and then. Raises ScenarioBusy after `wait_seconds`, Unavailable when the lock file
     cannot be opened.
     """
     path = home.resolve() / "locks" / f"{check_scenario_name(scenario)}.lock"
@@ -78,16 +78,13 @@ def scenario_lock(
 
 
 def _acquire(lock: ScenarioLock, wait_seconds: float, on_wait: Callable[[str], None]) -> None:
-    began = time.monotonic()
-    deadline, tell_at = began + wait_seconds, began
+    deadline, reminder = time.monotonic() + wait_seconds, Reminder(at_once=True)
     while not _try_lock(lock.fd):
         busy = f"{_read_holder(lock.fd)} is at work"
         if time.monotonic() >= deadline:
             raise ScenarioBusy(f"{busy}; waited {wait_seconds:g} s: try again when it, or a child it left, has ended")
-        if time.monotonic() >= tell_at:
-            waited = f", {time.monotonic() - began:.0f} s so far" if tell_at > began else ""
-            on_wait(f"{busy}; waiting up to {wait_seconds:g} s{waited}")
-            tell_at += TELL_SECONDS
+        if reminder.is_due():
+            on_wait(f"{busy}; waiting up to {wait_seconds:g} s, {reminder.elapsed:.0f} s so far")
         time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
 

@@ -8,7 +8,7 @@ import typer
 
 from releve.cli.output import ScenarioName, begin, read_settings
 from releve.core.errors import BadInput
-from releve.core.progress import waiting
+from releve.core.progress import show_progress
 
 USAGE = (
     "make scenario NAME=churn DATA=churn.csv TARGET=churned, or releve scenario churn --data churn.csv --target churned"
@@ -48,7 +48,7 @@ def scenario(
         return
     overrides = tuple(read_override(text) for several in set or [] for text in split_settings(several))
     file = Path(data).expanduser()
-    with waiting(at_once=False) as tell:
+    with show_progress(at_once=False) as tell:
         tell(f"looking at {file.name}")
         roles = Roles(target, time or None, id or None, task or None, overrides)
         made = onboarding.scaffold(settings, name, data=file, roles=roles)

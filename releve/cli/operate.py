@@ -2,7 +2,7 @@
 
 from releve.cli.output import ScenarioName, begin, read_settings
 from releve.cli.show import serving_model
-from releve.core.progress import waiting
+from releve.core.progress import show_progress
 
 
 def up() -> None:
@@ -10,7 +10,7 @@ def up() -> None:
     from releve.adapters.local_stack import stack
 
     settings = read_settings()
-    with waiting() as progress:
+    with show_progress() as progress:
         started = stack.up(settings, progress=progress)
     print(f"started {', '.join(started)}" if started else "everything runs already")
     statuses = stack.status(settings)

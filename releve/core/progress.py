@@ -1,4 +1,4 @@
-"""What goes on, and since when: one line that counts on a terminal, a line now and then elsewhere."""
+"""Show what a run does or waits for: one line that counts on a terminal, a line every EVERY_SECONDS elsewhere."""
 
 import sys
 import threading
@@ -6,27 +6,43 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-EVERY_SECONDS = 10.0
+EVERY_SECONDS = 10.0  # between two lines about one thing
+SMALL = 20_000_000  # bytes; a file of fewer is read in a second or two, and shown by nothing
+MB = 1_000_000
 
-Tell = Callable[[str], None]
+ShowLine = Callable[[str], None]
+
+
+class Reminder:
+    """Say when it is time for another line. `at_once`: the first is due now, not after EVERY_SECONDS."""
+
+    def __init__(self, *, at_once: bool = False) -> None:
+        self._began = time.monotonic()
+        self._next = self._began + (0.0 if at_once else EVERY_SECONDS)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self._began
+
+    def is_due(self) -> bool:
+        """Return whether a line is due, and wait for the next one if so."""
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + EVERY_SECONDS
+        return True
 
 
 @contextmanager
-def waiting(*, at_once: bool = True) -> Iterator[Tell]:
-    """Give what is to be told of, as often as one likes; it is shown on stderr with the seconds until the end.
+def show_progress(*, at_once: bool = True) -> Iterator[ShowLine]:
+    """Give a function that takes what is done now, as often as one likes; stderr shows it with the seconds so far.
 
     `at_once`: whether it is worth a line even if it is over soon; on a terminal nothing of it stays.
     """
-    if sys.stderr.isatty():
-        with _counting() as tell:
-            yield tell
-    else:
-        with _now_and_then(at_once=at_once) as tell:
-            yield tell
-
-
-@contextmanager
-def _counting() -> Iterator[Tell]:
+    if not sys.stderr.isatty():
+        with _lines(at_once=at_once) as show:
+            yield show
+        return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -37,14 +53,38 @@ def _counting() -> Iterator[Tell]:
 
 
 @contextmanager
-def _now_and_then(*, at_once: bool) -> Iterator[Tell]:
-    """What is new, and every EVERY_SECONDS what lasts."""
+def show_reading(name: str, size: int) -> Iterator[Callable[[int], None]]:
+    """Give a function that takes how many of a file's `size` bytes were read: a bar on a terminal, lines elsewhere."""
+    if size < SMALL:
+        yield lambda place: None
+    elif not sys.stderr.isatty():
+        reminder = Reminder()
+
+        def show(place: int) -> None:
+            if reminder.is_due():
+                print(f"reading {name}: {place / MB:.0f} of {size / MB:.0f} MB", flush=True)
+
+        yield show
+    else:
+        from rich import progress as bars
+        from rich.console import Console
+
+        columns = (bars.BarColumn(), bars.DownloadColumn(), bars.TransferSpeedColumn(), bars.TimeRemainingColumn())
+        text = bars.TextColumn("{task.description}")
+        with bars.Progress(text, *columns, console=Console(stderr=True)) as progress:
+            task = progress.add_task(f"reading {name}", total=size)
+            yield lambda place: progress.update(task, completed=place)
+
+
+@contextmanager
+def _lines(*, at_once: bool) -> Iterator[ShowLine]:
+    """Write what is new, and every EVERY_SECONDS what lasts."""
     began, over, now = time.monotonic(), threading.Event(), ""
 
     def write() -> None:
         print(f"{now} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
 
-    def tell(what: str) -> None:
+    def show(what: str) -> None:
         nonlocal now
         is_new, now = what != now, what
         if is_new and at_once:
@@ -58,7 +98,7 @@ def _now_and_then(*, at_once: bool) -> Iterator[Tell]:
     thread = threading.Thread(target=repeat, name="progress", daemon=True)
     thread.start()
     try:
-        yield tell
+        yield show
     finally:
         over.set()
         thread.join()

@@ -22,6 +22,7 @@ from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import BadInput
 from releve.core.formatting import counted
+from releve.core.progress import show_reading
 from releve.core.settings import Settings
 from releve.domain.ingestion.batch_checks import BatchProfile
 from releve.domain.registry.chain import INGESTED
@@ -32,7 +33,6 @@ from tasks.ingestion.batches import IngestedBatch, OpenBatches, as_text, read_ba
 from tasks.ingestion.intake import take_in
 from tasks.ingestion.pull import pull
 from tasks.places import ScenarioState
-from tasks.progress import reading
 
 NOTE = ".reason.json"  # ends the name of the RefusalNote beside a refused file
 LONGEST_NAME = 180  # bytes of a name that is kept whole; file systems end at 255, and a note's name is longer
@@ -141,7 +141,7 @@ def _version(
 def _add(opened: OpenBatches, file: IncomingFile, truth: Committed, state: ScenarioState) -> IngestedBatch:
     """Make a batch of a file and keep its rejected rows in quarantine. Raise BadInput when it cannot be used."""
     earlier = BatchProfile.joined(opened.profiles.values())
-    with reading(as_text(file.path.name), file.size) as progress:
+    with show_reading(as_text(file.path.name), file.size) as progress:
         taken = take_in(
             file.path, truth.schema, params=truth.params, work_dir=opened.work_dir, earlier=earlier, progress=progress
         )

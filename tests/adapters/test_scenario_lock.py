@@ -140,7 +140,7 @@ def test_a_waiting_run_says_once_for_whom_and_goes_on_when_it_is_free(tmp_path, 
 
 def test_a_long_wait_is_told_again(tmp_path, start, monkeypatch):
     process, _ = start(HOLD)
-    monkeypatch.setattr("releve.adapters.scenario_lock.TELL_SECONDS", 0.3)
+    monkeypatch.setattr("releve.core.progress.EVERY_SECONDS", 0.3)
     messages = []
     threading.Timer(1.0, process.stdin.close).start()
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from releve.core import progress
-from releve.core.progress import waiting
+from releve.core.progress import show_progress
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ def often(monkeypatch):
 
 
 def test_without_a_terminal_what_is_new_is_told_at_once_and_what_lasts_now_and_then(capsys):
-    with waiting() as tell:
+    with show_progress() as tell:
         tell("a and b")
         tell("a and b")
         time.sleep(0.5)
@@ -30,11 +30,11 @@ def test_without_a_terminal_what_is_new_is_told_at_once_and_what_lasts_now_and_t
 
 
 def test_what_may_be_over_soon_is_told_of_only_when_it_is_not(capsys):
-    with waiting(at_once=False) as tell:
+    with show_progress(at_once=False) as tell:
         tell("looking")
     assert capsys.readouterr().err == ""
 
-    with waiting(at_once=False) as tell:
+    with show_progress(at_once=False) as tell:
         tell("looking")
         time.sleep(0.3)
     assert capsys.readouterr().err == "looking (0 s)\n"
@@ -46,7 +46,18 @@ def test_on_a_terminal_one_line_counts_and_is_gone_in_the_end(monkeypatch):
             return True
 
     monkeypatch.setattr(sys, "stderr", Terminal())
-    with waiting() as tell:
+    with show_progress() as tell:
         tell("waiting for prefect [here]")
 
     assert "waiting for prefect [here]" in sys.stderr.getvalue()
+
+
+@pytest.mark.parametrize(("size", "lines"), [(progress.SMALL - 1, 0), (progress.SMALL, 1)])
+def test_reading_a_large_file_is_shown_now_and_then(size, lines, monkeypatch, capsys):
+    with progress.show_reading("rows.csv", size) as show:
+        show(0)
+        time.sleep(0.25)
+        show(size // 2)
+        show(size)
+
+    assert len(capsys.readouterr().out.splitlines()) == lines

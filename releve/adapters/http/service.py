@@ -11,12 +11,12 @@ from typing import Any
 from urllib.error import HTTPError
 
 from releve.core.errors import Unavailable
+from releve.core.progress import Reminder
 from releve.core.settings import LOOPBACK
 
 ASK_SECONDS = 5.0
 POLL_SECONDS = 0.1
 SWAP_SECONDS = 30.0  # that a release waits for the running service to take it over
-TELL_SECONDS = 5.0  # between two lines about one wait
 AGREEMENTS = 3  # answers in a row that name the release, so that more than one worker is heard
 
 
@@ -57,8 +57,7 @@ def wait_until_serving(port: int, model: str, *, scenario: str, seconds: float =
     False when no service here follows the releases of `scenario`: none runs, or it serves another scenario or is
     pinned to one model version.
     """
-    began = time.monotonic()
-    deadline, tell_at, heard = began + seconds, began + TELL_SECONDS, 0
+    deadline, reminder, heard = time.monotonic() + seconds, Reminder(), 0
     if not listens(port):
         return False
     while heard < AGREEMENTS:
@@ -71,10 +70,9 @@ def wait_until_serving(port: int, model: str, *, scenario: str, seconds: float =
                 f"the service on port {port} does not answer with {model} after {seconds:g} s; the release stands in "
                 "the registry. Read the service's log for why it cannot load it, or roll back"
             )
-        if time.monotonic() > tell_at:
-            passed = time.monotonic() - began
-            print(f"waiting for the service on port {port} to answer with {model}, {passed:.0f} s so far", flush=True)
-            tell_at += TELL_SECONDS
+        if reminder.is_due():
+            so_far = f"{reminder.elapsed:.0f} s so far"
+            print(f"waiting for the service on port {port} to answer with {model}, {so_far}", flush=True)
         time.sleep(POLL_SECONDS)
     return True
 

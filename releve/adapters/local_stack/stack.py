@@ -19,7 +19,7 @@ from releve.adapters.local_stack import process as stack_process
 from releve.adapters.local_stack.deployments import delete_removed, write_deployments
 from releve.core.errors import BadInput, Conflict, ReleveError, Unavailable, storage_refusal
 from releve.core.names import check_scenario_name
-from releve.core.progress import Tell
+from releve.core.progress import ShowLine
 from releve.core.settings import LOOPBACK, Settings, sqlite_url
 
 MILVUS, PREFECT, WORKER, SERVICE = "milvus", "prefect", "worker", "service"
@@ -70,7 +70,7 @@ def up(
     only: Collection[str] | None = None,
     environ: Mapping[str, str] | None = None,
     time_limit: float = START_SECONDS,
-    progress: Tell = lambda what: None,
+    progress: ShowLine = lambda what: None,
 ) -> tuple[str, ...]:
     """Start what does not run yet, wait until all of it answers, and return the names of what was started.
 
@@ -253,7 +253,7 @@ def _start_all(
     *,
     table: Mapping[str, StackPart],
     time_limit: float,
-    progress: Tell,
+    progress: ShowLine,
 ) -> None:
     """Start everything at once, except the worker: its pool and deployments need a server that answers."""
     if missing:
@@ -285,7 +285,9 @@ def _wait_for_server(home: Path, server: StackPart, time_limit: float) -> None:
     _wait(home, [server], time_limit)
 
 
-def _wait(home: Path, starting: Collection[StackPart], time_limit: float, progress: Tell = lambda what: None) -> None:
+def _wait(
+    home: Path, starting: Collection[StackPart], time_limit: float, progress: ShowLine = lambda what: None
+) -> None:
     """Return when all answer. Raises StartFailed when a process has ended or `time_limit` seconds are over."""
     deadline = time.monotonic() + time_limit
     while starting := [part for part in starting if not _answers(home, part)]:
@@ -349,7 +351,7 @@ def _stop_all(home: Path, names: Collection[str]) -> tuple[str, ...]:
 
 
 @contextmanager
-def _one_caller_at_a_time(home: Path, progress: Tell = lambda what: None) -> Iterator[None]:
+def _one_caller_at_a_time(home: Path, progress: ShowLine = lambda what: None) -> Iterator[None]:
     """One `up` or `down` at a time, the next one waits. The kernel frees the lock of a caller that is killed."""
     (home / "run").mkdir(parents=True, exist_ok=True)
     with (home / "run" / "lock").open("w") as lock:
