@@ -217,12 +217,13 @@ def _notes(found: GateInputs, params: Params) -> Iterator[str]:
             "gate.label_delay_rows"
         )
     if found.evaluation.too_good is not None:
-        yield _describe_too_good(found.evaluation.too_good)
+        yield describe_too_good(found.evaluation.too_good)
     if found.parity is not None:
         yield f"it is served by scikit-learn: {found.parity}"
 
 
-def _describe_too_good(found: TooGood) -> str:
+def describe_too_good(found: TooGood) -> str:
+    """Write why a score may be too good to be true, and what to check."""
     named = ", ".join(f"{each.column} ({each.share:.0%})" for each in found.columns)
     columns = f"; alone, these take away most of the error: {named}" if named else ""
     return (

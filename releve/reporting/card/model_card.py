@@ -16,6 +16,7 @@ SECTIONS: dict[str, Callable[[Evidence], list[Block]]] = {
     "Data": card_made.data,
     "Recipe": card_made.recipe,
     "Quality on the holdout": card_judged.quality,
+    "Strongest features": card_judged.importance,
     "Calibration": card_judged.calibration,
     "Slices": card_judged.slices,
     "Fairness": card_judged.fairness,
@@ -38,4 +39,5 @@ def _summary(evidence: Evidence) -> str:
     if evidence.evaluation:
         own = evidence.evaluation.score
         score = f"{evidence.evaluation.metric} {interval(own.value, own.low, own.high)}"
+        score += ", which may be too good to be true" if evidence.evaluation.too_good else ""
     return f"{said(evidence.state)}; {score}; {said(evidence.challenge.get('rows'))} rows; as of {evidence.today}"

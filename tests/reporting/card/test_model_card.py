@@ -43,6 +43,18 @@ EVALUATION = make_evaluation(
     against={Opponent.CHAMPION: make_comparison(0.8, p=0.01), Opponent.MAJORITY_LABEL: make_comparison(0.55)},
     slices=[{"column": "kind", "value": "apple", "rows": 26, "challenger": 0.96, "champion": 0.6, "gain": GAIN}],
     fairness=[DIFFERENCE],
+    groups=[
+        {"column": "sex", "value": "f", "rows": 70, "score": {"value": 0.92, "low": 0.85, "high": 0.97}},
+        {"column": "sex", "value": "m", "rows": 60, "score": {"value": 0.8, "low": 0.7, "high": 0.88}},
+        {"column": "sex", "value": "", "rows": 4, "score": None},
+    ],
+    importances={
+        "rows": 120,
+        "features": [
+            {"feature": "price", "loss": {"value": 0.3, "low": 0.25, "high": 0.35}},
+            {"feature": "sex", "loss": {"value": 0.01, "low": -0.02, "high": 0.04}},
+        ],
+    },
 ).model_dump(mode="json")
 CHALLENGE = {
     "model": "shop:1",
@@ -162,10 +174,38 @@ def test_the_score_stands_with_its_interval_and_beside_whom_it_was_compared_with
     assert "| auc | 0.95 |" in text
 
 
+def test_the_strongest_features_stand_with_their_intervals_and_a_warning_that_correlated_ones_share():
+    text = said(FULL, "Strongest features")
+
+    assert "| feature | loss of accuracy [95% interval] |" in text
+    assert "| price | +0.3 [+0.25, +0.35] |" in text
+    assert "Features that say nearly the same share their importance" in text
+
+
+def test_each_protected_group_has_its_score_and_its_difference_from_the_best():
+    text = said(FULL, "Fairness")
+
+    assert "| sex | f | 70 | 0.92 [0.85, 0.97] | the best |" in text
+    assert "| sex | m | 60 | 0.8 [0.7, 0.88] | -0.12 [-0.2318, -0.0137] |" in text
+    assert "| sex | missing cells | 4 | too few rows |  |" in text
+
+
+def test_a_score_that_is_too_good_to_be_true_is_called_so_at_the_head_and_beside_the_score():
+    leak = {"column": "refund", "share": 0.99}
+    found = {"rows": 120, "baseline": "majority label", "left": 0.001, "columns": [leak]}
+    evidence = with_evaluation(too_good=found)
+
+    assert "which may be too good to be true" in build(evidence).summary
+    text = said(evidence, "Quality on the holdout")
+    assert "too good to be true: on 120 rows the model makes 0.10% of the error of the majority label" in text
+    assert "refund (99%)" in text
+    assert "too good" not in render_markdown(build(FULL))
+
+
 def test_a_first_champion_is_called_one():
     against = {"majority label": EVALUATION["against"]["majority label"]}
 
-    assert "this is a first one" in said(with_evaluation(against=against), "Quality on the holdout")
+    assert "this is the first one" in said(with_evaluation(against=against), "Quality on the holdout")
 
 
 def test_of_two_repeated_labels_the_card_says_what_each_knows():
@@ -290,7 +330,7 @@ def test_the_page_loads_nothing_from_elsewhere_and_draws_its_pictures():
 
     assert not {"link", "script", "iframe", "img"} & set(found.tags)
     assert not {"src", "href"} & {name for name, _ in found.attributes}
-    assert found.tags.count("svg") == 2 * 3  # each for a wide and for a narrow window
+    assert found.tags.count("svg") == 2 * 4  # each for a wide and for a narrow window
 
 
 @pytest.mark.parametrize("bars", [(), (IntervalBar("same", 0.0, 0.0, 0.0),), (IntervalBar("far", -5.0, -9.0, -1.0),)])
