@@ -8,7 +8,7 @@ from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, RELEASED,
 from releve.domain.registry.events import Challenger, release_of
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import Block, FactList, Journal, JournalEntry, TableBlock, TextBlock, Tone
-from releve.reporting.messages import describe_decision
+from releve.reporting.messages import describe_cause
 from releve.reporting.page.history import PageEvidence, to_the_minute
 
 LISTED = 120  # entries of the journal
@@ -49,15 +49,16 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
         if newest.kind == MONITORED:
             run = newest.read(MonitoringRun)
             again = f", {len(same)} monitoring runs since {to_the_minute(same[0].at)}" if len(same) > 1 else ""
-            yield JournalEntry(at, "retrain" if run.decision.retrain else f"wait{again}", describe_decision(run))
+            why = tuple(map(describe_cause, run.decision.causes))
+            yield JournalEntry(at, "retrain" if run.decision.retrain else f"wait{again}", why)
         elif newest.kind == CHALLENGED:
             yield _judgement(newest)
         else:
             title, tone = TITLES[newest.kind]
             release = release_of(newest)
             model = release.model if release else ""
-            why = "for the gate's reasons" if newest.reason in by_gate else newest.reason
-            yield JournalEntry(at, f"{title} {model}".strip(), (why,), tone)
+            reason = "for the gate's reasons" if newest.reason in by_gate else newest.reason
+            yield JournalEntry(at, f"{title} {model}".strip(), (reason,), tone)
 
 
 def costs(evidence: PageEvidence) -> list[Block]:

@@ -1,13 +1,11 @@
 """What a scenario's page is made from: events of the registry, windows of quality, and the release that serves."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from releve.core.formatting import format_score
-from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, Event
 from releve.domain.registry.events import Challenger, release_of
@@ -39,7 +37,7 @@ class PageEvidence:
     since: str = ""
     backtest: Mapping[str, Any] | None = None
     tolerance: float = 0.0
-    min_rows: int = field(default=90)
+    min_rows: int = 90
 
     @cached_property
     def runs(self) -> tuple[MonitoringRun, ...]:
@@ -116,11 +114,6 @@ def place(at: str, windows: Sequence[QualityWindow]) -> float:
 def version_of(model: str) -> str:
     """Return the version of a model's tag "<scenario>:<version>"."""
     return model.partition(":")[2] or model
-
-
-def with_ends(score: Interval) -> str:
-    """Format 0.912 [0.887, 0.931]."""
-    return f"{format_score(score.value)} [{format_score(score.low)}, {format_score(score.high)}]"
 
 
 def to_the_minute(at: str) -> str:

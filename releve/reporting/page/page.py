@@ -6,10 +6,10 @@ from releve.core.formatting import span
 from releve.domain.quality.staleness import days_between
 from releve.reporting.backtest import backtest_blocks
 from releve.reporting.blocks import Block, FactList, FoldedBlock, ReportPage, ReportSection, TextBlock
-from releve.reporting.messages import describe_staleness
+from releve.reporting.messages import describe_staleness, format_score_interval
 from releve.reporting.page.decisions import costs, decisions
 from releve.reporting.page.drift import drift
-from releve.reporting.page.history import PageEvidence, to_the_minute, version_of, with_ends
+from releve.reporting.page.history import PageEvidence, to_the_minute, version_of
 from releve.reporting.page.quality import estimates, label_delay, quality, whose
 from releve.reporting.page.verdict import verdict_block
 
@@ -66,7 +66,7 @@ def _serving(evidence: PageEvidence) -> Block:
     lines = {
         "model version": release.model,
         "since": to_the_minute(evidence.since),
-        "expected": f"{expected.metric} {with_ends(expected.score)} on {expected.rows} rows of holdout",
+        "expected": f"{expected.metric} {format_score_interval(expected.score)} on {expected.rows} rows of holdout",
         "learned from": f"{release.rows} labelled rows, data version {release.data_version}",
         "index version": f"{release.index}, {release.index_rows} rows",
         "git revision": release.revision,

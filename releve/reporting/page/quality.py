@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from releve.core.formatting import format_score, unit_of
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.realised import QualityState
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.trigger.monitoring_run import MonitoringRun
@@ -18,8 +19,8 @@ from releve.reporting.blocks import (
     TextBlock,
     TimelineChart,
 )
-from releve.reporting.messages import describe_estimate
-from releve.reporting.page.history import PageEvidence, marks_of, place, to_the_minute, version_of, with_ends
+from releve.reporting.messages import describe_estimate, format_score_interval
+from releve.reporting.page.history import PageEvidence, marks_of, place, to_the_minute, version_of
 
 DRAWN = 400  # windows: with more, each would have less than two pixels
 BESIDE = 0.25  # of a window, between a score and an estimate of it
@@ -107,7 +108,13 @@ def _chart(evidence: PageEvidence) -> TimelineChart:
     metric = windows[-1].metric
     naive = " or ".join(sorted({window.naive_name for window in windows if window.naive_name}))
     scores = tuple(
-        ChartPoint(number, score.value, score.low, score.high, f"{to_the_minute(window.last_at)} {with_ends(score)}")
+        ChartPoint(
+            number,
+            score.value,
+            score.low,
+            score.high,
+            f"{to_the_minute(window.last_at)} {format_score_interval(score)}",
+        )
         for number, window in enumerate(windows)
         if (score := window.score)
     )
@@ -134,11 +141,19 @@ def _estimated(runs: Sequence[MonitoringRun], windows: Sequence[QualityWindow]) 
     """Beside the window that a run saw last, so that both can be seen."""
     return tuple(
         ChartPoint(
-            at - BESIDE, score.value, score.low, score.high, f"{to_the_minute(run.at)} estimated {with_ends(score)}"
+            at - BESIDE,
+            score.value,
+            score.low,
+            score.high,
+            f"{to_the_minute(run.at)} estimated {format_score_interval(score)}",
         )
         for run in runs
         if (score := run.estimate.score) and (at := place(run.until, windows)) > -0.5
     )
+
+
+def _point(x: float, score: Interval, note: str) -> ChartPoint:
+    return ChartPoint(x, score.value, score.low, score.high, f"{note} {format_score_interval(score)}")
 
 
 def _bands(evidence: PageEvidence, windows: Sequence[QualityWindow]) -> tuple[ChartBand, ...]:
@@ -148,7 +163,7 @@ def _bands(evidence: PageEvidence, windows: Sequence[QualityWindow]) -> tuple[Ch
         numbers = [number for number, _ in group]
         if expected := evidence.expectations.get(model):
             score = expected.score
-            note = f"{model}, expected performance {with_ends(score)}"
+            note = f"{model}, expected performance {format_score_interval(score)}"
             bands.append(ChartBand(numbers[0] - 0.5, numbers[-1] + 0.5, score.value, score.low, score.high, note))
     return tuple(bands)
 
@@ -160,7 +175,9 @@ def _described(evidence: PageEvidence, windows: Sequence[QualityWindow]) -> str:
     newest, score = scored[-1]
     expected = evidence.expectations.get(newest.model)
     beside = f", {format_score(expected.score.value)} was expected" if expected else ""
-    return f"{len(scored)} of {len(windows)} windows have a score; the newest is {with_ends(score)}{beside}."
+    return (
+        f"{len(scored)} of {len(windows)} windows have a score; the newest is {format_score_interval(score)}{beside}."
+    )
 
 
 def _row(number: int, window: QualityWindow, evidence: PageEvidence) -> tuple[str, ...]:
@@ -171,7 +188,7 @@ def _row(number: int, window: QualityWindow, evidence: PageEvidence) -> tuple[st
         window.model,
         str(window.answered),
         str(window.labelled),
-        with_ends(window.score) if window.score else "not known yet",
+        format_score_interval(window.score) if window.score else "not known yet",
         format_score(window.naive) if window.naive is not None else "",
         format_score(expected.score.value) if expected else "",
     )
@@ -189,8 +206,8 @@ def _estimate(run: MonitoringRun) -> tuple[str, ...]:
         to_the_minute(run.at),
         run.estimate.method,
         str(run.estimate.rows),
-        with_ends(run.estimate.score) if run.estimate.score else "none",
-        with_ends(run.quality.score) if run.quality.score else "not known yet",
+        format_score_interval(run.estimate.score) if run.estimate.score else "none",
+        format_score_interval(run.quality.score) if run.quality.score else "not known yet",
         run.estimate.state.value,
         confirmed,
     )

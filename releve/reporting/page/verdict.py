@@ -18,8 +18,8 @@ from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import INGESTED, RELEASED, WITHDRAWN
 from releve.domain.registry.events import BatchIngested, Challenger, release_of
 from releve.reporting.blocks import Tone, VerdictBlock
-from releve.reporting.messages import describe_drift, describe_staleness
-from releve.reporting.page.history import PageEvidence, to_the_minute, version_of, with_ends
+from releve.reporting.messages import describe_drift, describe_staleness, format_score_interval
+from releve.reporting.page.history import PageEvidence, to_the_minute, version_of
 
 REJECTED_SHARE = 0.1  # of a batch's rows, from which on somebody should see to them
 TONES = {
@@ -147,7 +147,8 @@ def _realised(evidence: PageEvidence, then: str = "") -> str:
     if not quality or not quality.score:
         return ""
     rows, expected = counted(quality.labelled, "labelled answer"), format_score(quality.expected)
-    return f"{quality.metric.capitalize()} is {with_ends(quality.score)} on {rows}; {expected} was expected{then}."
+    score = f"{quality.metric.capitalize()} is {format_score_interval(quality.score)}"
+    return f"{score} on {rows}; {expected} was expected{then}."
 
 
 def _baseline(evidence: PageEvidence) -> str:
@@ -165,7 +166,8 @@ def _estimated(evidence: PageEvidence) -> str:
     if not estimate.score or not evidence.release:
         return ""
     expected = format_score(evidence.release.expected.score.value)
-    return f"Without labels, {estimate.metric} is estimated at {with_ends(estimate.score)}; {expected} was expected."
+    score = format_score_interval(estimate.score)
+    return f"Without labels, {estimate.metric} is estimated at {score}; {expected} was expected."
 
 
 def _drifted(evidence: PageEvidence) -> str:
@@ -194,7 +196,7 @@ def _fresh(evidence: PageEvidence) -> str:
     expected = evidence.release.expected
     return (
         f"{version_of(evidence.release.model)} serves since {to_the_minute(evidence.since)} and was not monitored yet; "
-        f"{expected.metric} {with_ends(expected.score)} is expected of it."
+        f"{expected.metric} {format_score_interval(expected.score)} is expected of it."
     )
 
 
