@@ -30,8 +30,10 @@ class BatchIngested(EventPayload):
     rejected: int
     source: str
     sha256: str
-    read_as: str = ""  # what was detected about the file: its encoding, its delimiter
-    warnings: str = ""  # about the file as a whole; one sentence a line
+    read_as: str = ""  # what was detected about the file, for people: its encoding, its dialect
+    delimiter: str = ""  # of a CSV file
+    most_rejected: str = ""  # the column that most rows were rejected for, with an example; for people
+    warnings: str = ""  # of the checks of the file as a whole; one sentence a line
 
 
 class Challenger(EventPayload):
