@@ -205,7 +205,7 @@ def test_a_table_may_begin_below_and_to_the_right_of_the_first_cell(tmp_path):
 
 @pytest.mark.parametrize(("most", "is_read"), [(6, True), (5, False)])
 def test_a_sheet_that_spans_too_many_cells_is_refused_before_it_is_opened(most, is_read, tmp_path, monkeypatch):
-    monkeypatch.setattr("releve.adapters.tables.excel.MOST_CELLS", most)
+    monkeypatch.setattr("releve.adapters.tables.workbook_scan.MOST_CELLS", most)
     path = workbook(tmp_path / "today.xlsx", [["kind"], ["bread"], [None, 1]])
 
     if is_read:
@@ -234,14 +234,14 @@ def test_one_stray_cell_in_the_last_corner_of_a_sheet_does_not_end_the_process(t
     ],
 )
 def test_cells_that_do_not_say_where_they_stand_count_as_well(cells, row, column, tmp_path, monkeypatch):
-    monkeypatch.setattr("releve.adapters.tables.excel.MOST_CELLS", row * column - 1)
+    monkeypatch.setattr("releve.adapters.tables.workbook_scan.MOST_CELLS", row * column - 1)
 
     with pytest.raises(BadInput, match=f"reaches to row {row:,} and column {column:,}, "):
         read(workbook(tmp_path / "today.xlsx", cells))
 
 
 def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("releve.adapters.tables.excel.MOST_UNPACKED", 100)
+    monkeypatch.setattr("releve.adapters.tables.workbook_scan.MOST_UNPACKED", 100)
 
     with pytest.raises(
         BadInput, match=r"today.xlsx holds [\d,]+ bytes unpacked; .* at most 100, or save the sheet as CSV"
