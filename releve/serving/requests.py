@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from releve.core.errors import BadInput, TooLarge
-from releve.domain.schema.cells import SHOWN
+from releve.domain.schema.cells import SHOWN, format_value
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
 from releve.domain.schema.validation import Problem, row_problems
@@ -49,12 +49,9 @@ def check_rows(rows: Sequence[Any], schema: Schema) -> None:
     faults: list[Fault] = []
     for start in range(0, len(rows), CHECKED_TOGETHER):
         piece = rows[start : start + CHECKED_TOGETHER]
-        try:
-            faults += _oversized(piece, schema, start) or [
-                _fault(problem, start) for problem in row_problems(schema, piece)
-            ]
-        except RecursionError:  # a value that is to be shown
-            raise BadInput(NESTED) from None
+        faults += _oversized(piece, schema, start) or [
+            _fault(problem, start) for problem in row_problems(schema, piece)
+        ]
         if len(faults) >= MAX_PROBLEMS:
             break
     if faults:
@@ -97,18 +94,9 @@ def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[str, 
 def unknown_ids(ids: Iterable[tuple[int, str]]) -> list[Fault]:
     """A fault per position and row id that no answer carries."""
     return [
-        Fault(position, "id", f"is {short(row_id)}, which no answer of this service carries")
+        Fault(position, "id", f"is {format_value(row_id)}, which no answer of this service carries")
         for position, row_id in ids
     ]
-
-
-def short(value: Any) -> str:
-    """A value from outside as it may stand in a message."""
-    try:
-        text = repr(value[: SHOWN + 1] if isinstance(value, str) else value)
-    except RecursionError:
-        raise BadInput(NESTED) from None
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _object(body: bytes, fields: AbstractSet[str]) -> dict[str, Any]:
@@ -123,7 +111,7 @@ def _object(body: bytes, fields: AbstractSet[str]) -> dict[str, Any]:
     if not _has_each_key_once(body, values):
         _check_keys(body)
     if unknown := [name for name in values if name not in fields]:
-        raise BadInput(f"the body has the unknown field {short(unknown[0])}; expected {_names(fields)}")
+        raise BadInput(f"the body has the unknown field {format_value(unknown[0])}; expected {_names(fields)}")
     return values
 
 
@@ -210,7 +198,7 @@ def _oversized(rows: Sequence[Any], schema: Schema, start: int) -> list[Fault]:
 
 
 def _fault(problem: Problem, start: int) -> Fault:
-    short(problem.value)  # nested too deeply is an error of the request, whatever else is wrong with the value
+    format_value(problem.value)  # nested too deeply is an error of the request, whatever else is wrong with the value
     return Fault(start + problem.row, problem.column[:SHOWN], _cut(problem.reason))
 
 
@@ -235,13 +223,13 @@ def _vector(vector: Any, dimension: int) -> list[float]:
         raise BadInput(f"'vector' has {len(vector)} numbers, the index holds vectors of {dimension}")
     for position, value in enumerate(vector):
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise BadInput(f"'vector' holds {short(value)} at position {position}, expected a finite number")
+            raise BadInput(f"'vector' holds {format_value(value)} at position {position}, expected a finite number")
     return vector
 
 
 def _limit(limit: Any, most: int) -> int:
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= most:
-        raise BadInput(f"'limit' is {short(limit)}, expected a whole number from 1 to {most}")
+        raise BadInput(f"'limit' is {format_value(limit)}, expected a whole number from 1 to {most}")
     return limit
 
 
@@ -250,8 +238,8 @@ def _label(label: Any, schema: Schema) -> Label | None:
         return None
     if schema.target.task == REGRESSION:
         raise BadInput(
-            f"'label' is {short(label)}, and '{schema.target.name}' is a number: neighbours can be asked for by the "
-            "class of a classification only; leave 'label' out"
+            f"'label' is {format_value(label)}, and '{schema.target.name}' is a number: neighbours can be asked for by "
+            "the class of a classification only; leave 'label' out"
         )
     if reason := _label_problem(label, schema):
         raise BadInput(f"'label' {reason}")
@@ -260,10 +248,10 @@ def _label(label: Any, schema: Schema) -> Label | None:
 
 def _label_faults(position: int, item: Any, schema: Schema) -> list[Fault]:
     if not isinstance(item, dict) or set(item) != {"id", "label"}:
-        return [Fault(position, None, f"is {short(item)}, expected an object with 'id' and 'label'")]
+        return [Fault(position, None, f"is {format_value(item)}, expected an object with 'id' and 'label'")]
     faults = []
     if not isinstance(item["id"], str):
-        faults.append(Fault(position, "id", f"is {short(item['id'])}, expected the id of a predicted row"))
+        faults.append(Fault(position, "id", f"is {format_value(item['id'])}, expected the id of a predicted row"))
     if reason := _label_problem(item["label"], schema):
         faults.append(Fault(position, "label", reason))
     return faults
@@ -277,7 +265,8 @@ def _contradictions(pairs: Sequence[tuple[str, Label]]) -> list[Fault]:
         Fault(
             at,
             "label",
-            f"is {short(label)}, but item {before} gives {short(row_id)} {short(said)}; send one label an id",
+            f"is {format_value(label)}, but item {before} gives {format_value(row_id)} {format_value(said)}; send one "
+            "label an id",
         )
         for at, ((row_id, label), (before, said)) in enumerate(zip(pairs, known, strict=True))
         if label != said
@@ -286,7 +275,7 @@ def _contradictions(pairs: Sequence[tuple[str, Label]]) -> list[Fault]:
 
 def _label_problem(label: Any, schema: Schema) -> str | None:
     if not isinstance(label, int | float | str) or schema.target.problem(label):
-        return _cut(f"is {short(label)}, expected {schema.target.expected}")
+        return _cut(f"is {format_value(label)}, expected {schema.target.expected}")
     return None
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from releve.core.errors import BadInput, TooLarge
 from releve.domain.schema.schema import Schema
-from releve.serving.requests import check_rows, labels_of, rows_of, search_of, short
+from releve.serving.requests import check_rows, labels_of, rows_of, search_of
 from releve.serving.responses import Refused
 from tests.factories import make_row, make_schema
 from tests.tables import SHOP_TABLE, rentals_row, rentals_schema
@@ -144,11 +144,6 @@ def test_a_long_value_in_the_wrong_place_is_cut_in_the_answer(long: object):
 
     assert len(refused.value.faults) == 2
     assert all(len(fault.reason) < 300 and "y" in fault.reason for fault in refused.value.faults)
-
-
-@pytest.mark.parametrize(("length", "shown"), [(58, 60), (59, 63)])
-def test_a_value_is_shown_whole_up_to_60_characters(length: int, shown: int):
-    assert len(short("x" * length)) == shown
 
 
 ROW = '"length": 1, "width": 2.5, "weight": null, "colour": "red"'

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from releve.domain.drift.text_features import MOST_TEXTS, TextVectors, choose_fitted
 from releve.domain.drift.variance_inflation import MOST_ROWS, Places, choose_places
-from releve.domain.schema.cells import MISSING_TEXT, as_date, as_number, is_missing, shown
+from releve.domain.schema.cells import MISSING_TEXT, as_date, as_number, format_value, is_missing
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _each(column: Column, values: NDArray[Any]) -> Cells:
             continue
         cell = None if _is_absent(value) else read(column, value)
         if cell is UNREADABLE:
-            unreadable, example, cell = unreadable + 1, example or shown(value), None
+            unreadable, example, cell = unreadable + 1, example or format_value(value), None
         elif type(value) is str:
             known[value] = cell
         found.append(cell)

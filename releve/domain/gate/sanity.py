@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.documents import DocumentPart
-from releve.domain.schema.cells import MISSING_TEXT, is_missing, shown
+from releve.domain.schema.cells import MISSING_TEXT, format_value, is_missing
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
@@ -287,7 +287,7 @@ def _other_words(cells: Any, known: Any, random: np.random.Generator) -> Iterato
 def _cell(value: Any) -> str:
     """As it is shown in a sentence."""
     if isinstance(value, str):
-        return shown(value)
+        return format_value(value)
     return "nothing" if is_missing(value) else f"{value:.7g}" if isinstance(value, float) else str(value)
 
 

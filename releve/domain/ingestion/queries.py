@@ -58,7 +58,7 @@ def as_json(value: Any, column: str) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float | Decimal):
-        if not math.isfinite(value):
+        if not (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
             return None if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
         if isinstance(value, float):
             return value

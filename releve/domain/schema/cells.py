@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from releve.core.errors import BadInput
+
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # float() would also take 1_000 or nan
 MISSING_TEXT = ""  # how a missing category or text travels: models and vectors know no None
 LARGEST_NUMBER = float(np.finfo(np.float32).max)  # what the exported model, which computes in float32, can be asked
@@ -35,7 +37,7 @@ FIRST, LAST = (np.datetime64(text, "s") for text in ("0001-01-01T00:00:00", "999
 
 
 def is_missing(value: Any) -> bool:
-    """None and NaN (also pandas' NA and NaT) are missing; an empty text is not."""
+    """Return whether a value is None or NaN (also pandas' NA and NaT); an empty text is not missing."""
     if isinstance(value, float | np.floating):
         return math.isnan(value)
     if isinstance(value, np.datetime64):
@@ -44,12 +46,12 @@ def is_missing(value: Any) -> bool:
 
 
 def trimmed(text: str) -> str:
-    """Without EDGES."""
+    """Strip EDGES."""
     return text.strip(EDGES)
 
 
 def fold(text: str) -> str:
-    """The same for spellings that differ in case, in spaces or in how Unicode composes a letter alone.
+    """Make spellings equal that differ only in case, in spaces or in how Unicode composes a letter.
 
     Case is folded as Unicode says, without a language: Straße is STRASSE, and a dotless i of Turkish is no i.
     """
@@ -57,14 +59,14 @@ def fold(text: str) -> str:
 
 
 def as_number(text: str) -> float | None:
-    """The decimal number that `text` writes; None where it writes none."""
+    """Parse a decimal number; None for any other text."""
     return float(text) if DECIMAL.fullmatch(text.strip()) else None
 
 
 def names_of(value: Any) -> tuple[str, ...]:
-    """How CSV files write a whole number or a truth value that Parquet and JSON hold as such; nothing of other values.
+    """Write a whole number or a truth value, as Parquet and JSON hold it, in the ways of CSV files.
 
-    A float beyond EXACT has lost its last digits, and names nothing; an integer and a Decimal have all of them.
+    Other values have no name, nor has a float beyond EXACT, which has lost its last digits.
     """
     if isinstance(value, bool | np.bool_):
         name = str(bool(value))
@@ -76,19 +78,22 @@ def names_of(value: Any) -> tuple[str, ...]:
     return (str(int(value)),) if isinstance(value, int | np.integer) else ()
 
 
-def shown(value: Any) -> str:
-    """A value as it stands in a reason; of a long text, list or object the beginning."""
-    if isinstance(value, str):
-        text = repr(value[: SHOWN + 1])
-        return text if len(value) <= SHOWN else f"{text[: SHOWN + 1]}...{text[0]}"
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+def format_value(value: Any) -> str:
+    """Format a value from outside for a message, cut after SHOWN characters. Raise BadInput for a very deep one."""
+    is_text = isinstance(value, str)
+    try:
+        text = repr(value[: SHOWN + 1] if is_text else value)
+    except RecursionError:
+        raise BadInput("a value is nested too deeply; expected a plain one, such as a number or a text") from None
+    if len(value if is_text else text) <= SHOWN:
+        return text
+    return f"{text[: SHOWN + 1]}...{text[0]}" if is_text else f"{text[:SHOWN]}..."
 
 
 def as_date(value: Any) -> datetime:
-    """A moment in UTC, without a zone, to the microsecond; what names no zone is taken as UTC.
+    """Convert to a moment in UTC, without a zone, to the microsecond; what names no zone is taken as UTC.
 
-    Raises ValueError with the reason, as a sentence part.
+    Raise ValueError with the reason, as a sentence part.
     """
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
@@ -102,7 +107,7 @@ def as_date(value: Any) -> datetime:
 
 
 def in_format(text: str, formats: Iterable[str]) -> datetime | None:
-    """The moment that `text` is in the first fitting one of `formats` (of strptime), in UTC; None where none fits."""
+    """Parse a moment, in UTC, by the first fitting one of `formats` (of strptime); None where none fits."""
     for each in formats:
         try:
             return _utc(datetime.strptime(text, each))  # what names no zone is taken as UTC
@@ -123,7 +128,7 @@ def _from_iso(text: str) -> datetime:
 
 
 def _utc(moment: datetime) -> datetime:
-    """Also makes pandas' Timestamps, which are datetimes of a finer kind, plain ones."""
+    """Convert to UTC without a zone; pandas' Timestamps, which are finer datetimes, become plain ones."""
     try:
         plain = moment.to_pydatetime(warn=False) if hasattr(moment, "to_pydatetime") else moment
         return plain.astimezone(UTC).replace(tzinfo=None) if plain.tzinfo else plain

@@ -21,9 +21,9 @@ from releve.domain.schema.cells import (
     TRUTH,
     as_date,
     fold,
+    format_value,
     is_missing,
     names_of,
-    shown,
     trimmed,
 )
 
@@ -102,7 +102,7 @@ def typed_text(value: Any) -> str:
 
 def _number_problem(column: Column, value: Any) -> str | None:
     if isinstance(value, bool | np.bool_) or not isinstance(value, REAL):
-        return f"is {shown(value)}, expected a number"
+        return f"is {format_value(value)}, expected a number"
     # An int is compared as it is: a huge one has no float.
     if not abs(value if isinstance(value, int) else float(value)) <= LARGEST_NUMBER:
         return f"is {str(value)[:20]}, expected a finite number up to {LARGEST_NUMBER:.2g}"
@@ -113,7 +113,7 @@ def _date_problem(column: Column, value: Any) -> str | None:
     try:
         return _outside(column, as_date(value), value)
     except ValueError as error:
-        return f"is {shown(value)}, {error}"
+        return f"is {format_value(value)}, {error}"
 
 
 def _category_problem(column: Column, value: Any) -> str | None:
@@ -122,19 +122,20 @@ def _category_problem(column: Column, value: Any) -> str | None:
         return None  # kept as its text: a row is not rejected for what no model sees
     if column.categories is not None:
         is_one = column.named_by(value) is not None
-        return None if is_one else f"is {shown(value)}, expected one of {', '.join(column.categories)}"
+        return None if is_one else f"is {format_value(value)}, expected one of {', '.join(column.categories)}"
     if isinstance(value, str):
         return _unwritable(value)
     if column.named_by(value) is not None:
         return None
     if isinstance(value, float | np.floating) and EXACT < abs(float(value)) < math.inf:
-        return f"is {shown(value)}, a number that has lost its last digits; write names of more than 15 digits as text"
-    return f"is {shown(value)}, expected text or a whole number"
+        lost = "a number that has lost its last digits; write names of more than 15 digits as text"
+        return f"is {format_value(value)}, {lost}"
+    return f"is {format_value(value)}, expected text or a whole number"
 
 
 def _text_problem(column: Column, value: Any) -> str | None:
     if not isinstance(value, str):
-        return f"is {shown(value)}, expected text"
+        return f"is {format_value(value)}, expected text"
     most = LONGEST_TEXT if column.max_length is None else column.max_length
     if len(value) > most and len(trimmed(value)) > most:
         return f"has {len(value)} characters, expected at most {most}"

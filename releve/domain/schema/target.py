@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from releve.core.errors import BadInput
-from releve.domain.schema.cells import LARGEST_NUMBER, TRUTH, as_number, fold, is_missing, names_of, shown, trimmed
+from releve.domain.schema.cells import (
+    LARGEST_NUMBER,
+    TRUTH,
+    as_number,
+    fold,
+    format_value,
+    is_missing,
+    names_of,
+    trimmed,
+)
 from releve.domain.schema.columns import REAL
 
 BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
@@ -79,12 +88,12 @@ class Target:
         return {fold(str(label)): label for label in self.classes}
 
     def _class_problem(self, value: Any, label: Label | None) -> str | None:
-        return f"is {shown(value)}, expected {self.expected}" if label is None else None
+        return f"is {format_value(value)}, expected {self.expected}" if label is None else None
 
     def _number_problem(self, value: Any, label: Any) -> str | None:
         fits = label is not None and abs(label) <= LARGEST_NUMBER
         fits = fits and (self.min is None or label >= self.min) and (self.max is None or label <= self.max)
-        return None if fits else f"is {shown(value)}, expected {self.expected}"
+        return None if fits else f"is {format_value(value)}, expected {self.expected}"
 
     @property
     def expected(self) -> str:

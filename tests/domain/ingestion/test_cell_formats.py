@@ -170,3 +170,43 @@ def test_dates_are_read_by_the_formats_that_are_said_and_as_iso(formats: Any, ce
 def test_a_format_that_reads_no_dates_is_refused_with_its_key(said: Any) -> None:
     with pytest.raises(BadInput, match=r"ingest\.dates\.d"):
         make_params(ingest={"dates": {"d": said}})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1", 1.0),
+        (" 2.5 ", 2.5),
+        ("1e3", 1000.0),
+        ("-1.5E-3", -0.0015),
+        ("+.5", 0.5),
+        ("7.", 7.0),
+        (".", "."),
+        ("1_000", "1_000"),
+        ("nan", "nan"),
+        ("infinity", "infinity"),
+        ("-inf", "-inf"),
+        ("\u0661", "\u0661"),
+        ("", None),
+        ("  ", None),
+        ("abc", "abc"),
+        ("1,5", "1,5"),
+        (None, None),
+    ],
+)
+def test_text_becomes_a_number_where_it_reads_as_one_and_stays_otherwise(text: str | None, value: object) -> None:
+    assert read("n", text, missing=[]) == [value]
+
+
+@pytest.mark.parametrize(("text", "value"), [("a", "a"), ("", None), (" \ufeff", None), ("NA", "NA"), ("null", "null")])
+def test_only_an_empty_text_is_a_missing_category(text: str, value: str | None) -> None:
+    assert read("c", text) == [value]
+
+
+def test_reading_text_leaves_the_callers_frame_and_unknown_columns_alone() -> None:
+    frame = pd.DataFrame({"n": ["1"], "other": ["2"]}, dtype=object)
+
+    plain = read_cells(frame, Schema.from_dict(TABLE), CellFormats(), is_text=True).frame
+
+    assert plain["other"].tolist() == ["2"]
+    assert frame["n"].tolist() == ["1"]

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.domain.schema.arrays import date_parts
-from releve.domain.schema.cells import as_date
-from releve.domain.schema.schema import DATE_PARTS, Schema
+from releve.core.errors import BadInput
+from releve.domain.schema.cells import as_date, format_value
 
 NOON = datetime(2024, 1, 31, 12)
 
@@ -85,53 +84,22 @@ def test_a_leap_day_is_a_day():
 
 
 @pytest.mark.parametrize(
-    ("moment", "parts"),
+    ("value", "shown"),
     [
-        ("1970-01-01T00:00:00", [0, 1, 1, 3, 0]),  # a Thursday
-        ("1969-12-31T18:00:00", [-0.25, 12, 31, 2, 18]),
-        ("2024-02-29T14:30:00", [19782 + 14.5 / 24, 2, 29, 3, 14.5]),
-        ("2024-03-03T23:59:59", [19785 + 86399 / 86400, 3, 3, 6, 23 + 3599 / 3600]),
+        ("x" * 60, repr("x" * 60)),
+        ("x" * 61, f"'{'x' * 60}...'"),
+        (["y"] * 100, f"{str(['y'] * 100)[:60]}..."),
+        (1.5, "1.5"),
     ],
 )
-def test_the_parts_of_a_date(moment, parts):
-    found = date_parts(np.array([moment], dtype="datetime64[us]"))
-
-    assert found.tolist() == [pytest.approx(parts)]
+def test_a_value_is_shown_whole_up_to_60_characters(value, shown):
+    assert format_value(value) == shown
 
 
-def test_the_parts_agree_with_pythons_calendar():
-    random = np.random.default_rng(7)
-    seconds = random.integers(-60_000_000_000, 200_000_000_000, 2000)
-    moments = [datetime(1970, 1, 1) + timedelta(seconds=int(second)) for second in seconds]
+def test_a_value_nested_too_deeply_to_be_shown_is_refused():
+    value = []
+    for _ in range(100_000):
+        value = [value]
 
-    found = date_parts(np.array(moments, dtype="datetime64[us]"))
-
-    expected = [[each.month, each.day, each.weekday()] for each in moments]
-    assert found[:, 1:4].tolist() == expected
-    np.testing.assert_allclose(found[:, 4], [each.hour + each.minute / 60 + each.second / 3600 for each in moments])
-    np.testing.assert_allclose(found[:, 0], seconds / 86400)
-
-
-def test_a_missing_date_has_missing_parts():
-    found = date_parts(np.array(["NaT", "2024-01-31"], dtype="datetime64[us]"))
-
-    assert np.isnan(found).tolist() == [[True] * 5, [False] * 5]
-
-
-def test_no_dates_have_no_parts():
-    assert date_parts(np.array([], dtype="datetime64[us]")).shape == (0, len(DATE_PARTS))
-
-
-@pytest.mark.parametrize(("minutes", "told_apart"), [(1, False), (3, True), (4, True)])
-def test_days_tell_moments_apart_by_three_minutes_in_float32(minutes, told_apart):
-    moments = pd.date_range("2044-12-31", periods=500, freq=f"{minutes}min").to_numpy("datetime64[us]")
-
-    days = date_parts(moments).astype(np.float32)[:, 0]
-
-    assert bool((np.diff(days) > 0).all()) is told_apart
-
-
-def test_parts_are_named_after_their_column():
-    schema = Schema.from_dict({"columns": {"day": {"type": "date"}}, "target": {"name": "y", "task": "regression"}})
-
-    assert schema.model_numbers == ["day.days", "day.month", "day.day", "day.weekday", "day.hour"]
+    with pytest.raises(BadInput, match="nested too deeply"):
+        format_value(value)
