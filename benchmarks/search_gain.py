@@ -24,8 +24,8 @@ from releve.domain.schema.validation import check_frame
 from releve.domain.training import trials
 from releve.domain.training.learning import answer, learn
 from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
-from releve.domain.training.trials import SIZES, Table, validation_folds
-from tasks.pipeline.tune import Found, Plan, search
+from releve.domain.training.trials import SIZES, SearchData, validation_folds
+from tasks.pipeline.tune import Plan, SearchState, search
 from tests.tables import make_params
 
 HOLDOUT_SHARE = 0.2
@@ -66,7 +66,7 @@ def plan_of(rows: pd.DataFrame, schema: Schema, *, trials_asked: int, workers: i
     print(*left_out, sep="\n")
     spaces = search_spaces(recipes, schema)
     first = tuple((trials.DEFAULTS, default_candidate(recipe, space)) for recipe, space in spaces.items())
-    table = Table(seen, schema, folds, resolve("auto", schema.target.task), seed, last_batches=0)
+    table = SearchData(seen, schema, folds, resolve("auto", schema.target.task), seed, last_batches=0)
     return Plan(table, recipes, first, params.tune, params.compute)
 
 
@@ -78,7 +78,7 @@ def later_score(rows: pd.DataFrame, first: int, schema: Schema, candidate: Candi
     return score(resolve("auto", schema.target.task), values, labels, schema.target)
 
 
-def timed_search(plan: Plan) -> tuple[Found, float]:
+def timed_search(plan: Plan) -> tuple[SearchState, float]:
     """What was found, and wall seconds."""
     start = time.perf_counter()
     found = search(plan, clock=time.monotonic, progress=lambda line: print(" ", line, flush=True))

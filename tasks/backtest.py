@@ -24,7 +24,7 @@ from releve.domain.evaluation.metrics import resolve
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.training import trials
 from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
-from releve.domain.training.trials import Score, Table, Trial, try_candidate
+from releve.domain.training.trials import SearchData, Trial, TrialScore, try_candidate
 from releve.reporting.backtest import backtest_page, recommended_settings, score_chart
 from releve.reporting.html import render_svg
 from releve.reporting.markdown import render_markdown
@@ -142,10 +142,10 @@ def choose_recipe(
     candidates = [default_candidate(recipe, space) for recipe, space in spaces.items()]
     folds = trials.validation_folds(len(before), share=trials.SIZES.validation_share, folds=trials.SIZES.folds)
     metric = resolve(params.gate.metric, schema.target.task)
-    table = Table(before, schema, folds, metric, params.statistics.seed, 0, params.gate.quantile)
+    table = SearchData(before, schema, folds, metric, params.statistics.seed, 0, params.gate.quantile)
     compute = params.compute
     with open_workers(try_candidate, table, address=compute.address, workers=compute.workers) as workers:
-        scores = [each.value or Score(None, reason=each.problem) for each in workers.run(candidates)]
+        scores = [each.value or TrialScore(None, reason=each.problem) for each in workers.run(candidates)]
     tried = [Trial(number, trials.DEFAULTS, *each) for number, each in enumerate(zip(candidates, scores, strict=True))]
     best = trials.best(tried, metric=metric)
     progress(f"recipe: {best.candidate}, {metric} {best.found.score:.4g} before the first window")

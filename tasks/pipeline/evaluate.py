@@ -1,6 +1,5 @@
 """Challenger, champion and naive baselines on the same holdout rows: by the gate's metric, over all and per slice."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from releve.domain.evaluation.evaluation import Evaluation, FeatureImportances
 from releve.domain.evaluation.intervals import rounded
 from releve.domain.evaluation.judging import Case, check_comparable
 from releve.domain.evaluation.paired import BootstrapConfig
-from releve.domain.evaluation.rolling_origin import Fold, numbered
+from releve.domain.evaluation.rolling_origin import HoldoutFolds, numbered
 from releve.domain.evaluation.scored_predictions import ScoredPredictions, in_classes
 from releve.domain.evaluation.slices import check_slices
 from releve.domain.schema.arrays import arrays_of_frame
@@ -47,7 +46,7 @@ def gather(stage: Stage) -> Case:
     check_slices(gate.slices, schema, key="gate.slices")
     check_slices(gate.protected, schema, key="gate.protected")
     rows, holdout = pd.read_parquet(stage.files.rows), pd.read_parquet(stage.files.holdout)
-    folds = tuple(Fold(**fold) for fold in json.loads(stage.files.folds.read_text()))
+    folds = read_document(stage.files.folds, HoldoutFolds).folds
     newest = rows.iloc[int(holdout[POSITION].iloc[0]) :]
     blocks = numbered(folds)
     mine = _sheet(stage, newest, holdout[_answer_columns(stage)].to_numpy(), blocks)

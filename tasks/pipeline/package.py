@@ -1,6 +1,5 @@
 """Turn the fitted pipeline into what is served: a folder that answers alone and says what it is."""
 
-import json
 import platform
 import shutil
 from collections.abc import Callable, Mapping
@@ -11,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from releve.adapters.files import write_bytes, write_json, write_parquet
+from releve.adapters.files import read_document, write_bytes, write_json, write_parquet
 from releve.adapters.models.model_runtime import DESCRIPTION, ONNX_FILE, SKOPS_FILE, Model, load, load_pipeline
 from releve.adapters.models.onnx_export import Export, export_checked
 from releve.adapters.vectors.embedder_files import text_files
 from releve.adapters.vectors.sentence_model import SentenceModel, import_model
+from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.target import REGRESSION
 from releve.domain.training.holdout import as_kept
 from releve.domain.training.learning import REFERENCE_ROWS, window
+from releve.domain.training.recipe_choice import RecipeChoice
 from tasks.pipeline.sanity import try_slight_changes
 from tasks.pipeline.stage import Stage, run
 from tasks.places import HOLDOUT, POSITION, REFERENCE, ScenarioFiles
@@ -51,9 +52,9 @@ def package(stage: Stage) -> None:
     rows = pd.read_parquet(stage.files.rows)
     holdout = pd.read_parquet(stage.files.holdout)
     pipeline = load_pipeline(stage.files.pipeline)
-    evaluation = json.loads(stage.files.evaluation.read_text())
-    chosen = json.loads(stage.files.recipe.read_text())
-    learned = window(rows, end=len(rows), last_batches=chosen["window"]["last_batches"])
+    evaluation = read_document(stage.files.evaluation, Evaluation)
+    chosen = read_document(stage.files.recipe, RecipeChoice)
+    learned = window(rows, end=len(rows), last_batches=chosen.last_batches)
     reference = learned.tail(REFERENCE_ROWS)
 
     # decide
@@ -75,11 +76,11 @@ def package(stage: Stage) -> None:
         "classes": [] if schema.target.task == REGRESSION else pipeline.classes_.tolist(),
         "schema": schema.as_dict(),
         "embedder": embedder.as_dict(),
-        "recipe": chosen,
+        "recipe": chosen.model_dump(mode="json"),
         "environment": _environment(),
         "rows": len(rows),
         "learned_rows": len(learned),  # the holdout included: what was judged on it was fitted on the rows before
-        "evaluation": evaluation,
+        "evaluation": evaluation.model_dump(mode="json"),
         "golden": {"rows": [], "labels": []},
     }
     write_json(stage.files.model / DESCRIPTION, description)

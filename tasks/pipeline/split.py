@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from releve.adapters.files import read_inputs, write_json, write_parquet
+from releve.adapters.files import read_inputs, write_document, write_parquet
 from releve.core.errors import BadInput
-from releve.domain.evaluation.rolling_origin import rolling_folds
+from releve.domain.evaluation.rolling_origin import HoldoutFolds, rolling_folds
 from releve.domain.schema.columns import Column
 from releve.domain.schema.schema import BATCH, ROW, Schema
 from releve.domain.schema.validation import check_frame, with_columns
@@ -33,7 +33,7 @@ def split(stage: Stage) -> None:
     )
 
     write_parquet(stage.files.rows, rows)
-    write_json(stage.files.folds, [{"start": fold.start, "end": fold.end} for fold in folds])
+    write_document(stage.files.folds, HoldoutFolds(folds=folds))
     print(f"{len(rows)} labelled rows; the newest {len(rows) - folds[0].start} are the holdout, in {len(folds)} blocks")
 
 

@@ -1,15 +1,15 @@
 """Fit the chosen recipe: once before each block of the holdout to be judged, and once on all rows to be released."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from releve.adapters.files import write_bytes, write_document, write_parquet
+from releve.adapters.files import read_document, write_bytes, write_document, write_parquet
 from releve.domain.evaluation.evaluation import FeatureImportances
 from releve.domain.evaluation.metrics import resolve
 from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.rolling_origin import HoldoutFolds
 from releve.domain.training.importance import permutation_importances
 from releve.domain.training.learning import answer, learn, window
-from releve.domain.training.recipes import Candidate
+from releve.domain.training.recipe_choice import RecipeChoice
 from tasks.pipeline.stage import Stage, run
 from tasks.places import POSITION
 
@@ -23,23 +23,23 @@ def train(stage: Stage) -> None:
     import skops.io
 
     rows = pd.read_parquet(stage.files.rows)
-    folds = json.loads(stage.files.folds.read_text())
-    recipe = json.loads(stage.files.recipe.read_text())
-    candidate, last = Candidate.from_dict(recipe), recipe["window"]["last_batches"]
+    folds = read_document(stage.files.folds, HoldoutFolds).folds
+    chosen = read_document(stage.files.recipe, RecipeChoice)
     seed = stage.params.statistics.seed
 
-    answers = []
+    blocks = []
     for number, fold in enumerate(folds):
-        known = window(rows, end=fold["start"], last_batches=last)
-        model = learn(known, stage.schema, candidate, seed=seed)
-        print(f"block {fold['start']}-{fold['end']}: fitted on {len(known)} rows")
-        found = answer(model, rows.iloc[fold["start"] : fold["end"]], stage.schema)
-        answers.append(found.assign(**{POSITION: range(fold["start"], fold["end"])}))
+        known = window(rows, end=fold.start, last_batches=chosen.last_batches)
+        model = learn(known, stage.schema, chosen.candidate, seed=seed)
+        print(f"block {fold.start}-{fold.end}: fitted on {len(known)} rows")
+        block = answer(model, rows.iloc[fold.start : fold.end], stage.schema)
+        blocks.append(block.assign(**{POSITION: range(fold.start, fold.end)}))
         if number == 0:  # the one of these models that has learned from no row of the holdout
-            importances = _importances(stage, model, rows.iloc[fold["start"] : folds[-1]["end"]])
-    final = learn(window(rows, end=len(rows), last_batches=last), stage.schema, candidate, seed=seed)
+            importances = _importances(stage, model, rows.iloc[fold.start : folds[-1].end])
+    everything = window(rows, end=len(rows), last_batches=chosen.last_batches)
+    final = learn(everything, stage.schema, chosen.candidate, seed=seed)
 
-    write_parquet(stage.files.holdout, pd.concat(answers, ignore_index=True))
+    write_parquet(stage.files.holdout, pd.concat(blocks, ignore_index=True))
     write_document(stage.files.importances, importances)
     write_bytes(stage.files.pipeline, skops.io.dumps(final))
 

@@ -4,20 +4,30 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal
 
 from releve.adapters.compute import open_workers
-from releve.adapters.files import read_inputs, write_json
+from releve.adapters.files import read_document, read_inputs, write_document
 from releve.adapters.models.model_runtime import DESCRIPTION
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.search import Search
 from releve.core.errors import BadInput
 from releve.core.params import Compute, Tune
 from releve.domain.evaluation.metrics import METRICS, resolve
+from releve.domain.evaluation.rolling_origin import HoldoutFolds
 from releve.domain.training import trials
 from releve.domain.training.learning import AUTO_BATCHES, better_window, folds_before, window
+from releve.domain.training.recipe_choice import BlockScore, RecipeChoice
 from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
-from releve.domain.training.trials import SIZES, Score, SearchSizes, Table, Trial, try_candidate, validation_folds
+from releve.domain.training.trials import (
+    SIZES,
+    SearchData,
+    SearchSizes,
+    Trial,
+    TrialScore,
+    try_candidate,
+    validation_folds,
+)
 from tasks.pipeline.stage import Stage, run
 
 Proposal = tuple[str, Candidate]  # where a candidate comes from, and what it is
@@ -27,7 +37,7 @@ Proposal = tuple[str, Candidate]  # where a candidate comes from, and what it is
 class Plan:
     """What a search is about to do: `first` is tried before anything is searched for."""
 
-    table: Table
+    table: SearchData
     recipes: tuple[str, ...]
     first: tuple[Proposal, ...]
     tune: Tune
@@ -36,11 +46,11 @@ class Plan:
 
 
 @dataclass
-class Found:
+class SearchState:
     """What a search has found so far."""
 
     trials: list[Trial] = field(default_factory=list)
-    stopped_by: str = "trials"
+    stopped_by: Literal["trials", "seconds"] = "trials"
 
 
 def tune(stage: Stage, *, sizes: SearchSizes = SIZES, auto_batches: tuple[int, ...] = AUTO_BATCHES) -> None:
@@ -53,17 +63,16 @@ def tune(stage: Stage, *, sizes: SearchSizes = SIZES, auto_batches: tuple[int, .
 
     chosen = _search(stage, sizes) if trials_asked else _named(stage)
 
-    common = _common(stage)
-    common["window"] = {"last_batches": _last_batches(stage, Candidate.from_dict(chosen), auto_batches)}
-    write_json(stage.files.recipe, common | chosen)
+    last_batches = _last_batches(stage, chosen.candidate, auto_batches)
+    write_document(stage.files.recipe, chosen.model_copy(update={"last_batches": last_batches}))
 
 
-def _named(stage: Stage) -> dict[str, Any]:
+def _named(stage: Stage) -> RecipeChoice:
     print(f"{stage.params.train.named}, as train.recipe names it; tune.trials is 0, so nothing is searched for")
-    return {**_params_candidate(stage).as_dict(), "score": None, "folds": [], "asked": 0, "done": 0, "trials": []}
+    return _choice(stage, Candidate.of(stage.params.train))
 
 
-def _search(stage: Stage, sizes: SearchSizes) -> dict[str, Any]:
+def _search(stage: Stage, sizes: SearchSizes) -> RecipeChoice:
     plan = _plan(stage, sizes)
     found = search(plan, clock=time.monotonic, progress=lambda line: print(line, flush=True))
     winner = trials.best(found.trials, metric=plan.table.metric)
@@ -71,20 +80,28 @@ def _search(stage: Stage, sizes: SearchSizes) -> dict[str, Any]:
     if winner.origin != trials.SEARCH:
         print("what the search found is not clearly better than this: by more than one standard error over the blocks")
     blocks = zip(plan.table.folds, winner.found.folds, strict=True)
-    return {
-        **winner.candidate.as_dict(),
-        "score": winner.found.score,
-        "folds": [{"rows": fold.end - fold.start, "score": score} for fold, score in blocks],
-        "searched_rows": len(plan.table.rows),
-        "asked": plan.tune.trials,
-        "done": len(found.trials),
-        "stopped_by": found.stopped_by,
-        "trials": [trial.as_dict() for trial in found.trials],
-    }
+    return _choice(stage, winner.candidate).model_copy(
+        update={
+            "score": winner.found.score,
+            "folds": tuple(BlockScore(rows=fold.end - fold.start, score=score) for fold, score in blocks),
+            "searched_rows": len(plan.table.rows),
+            "asked": plan.tune.trials,
+            "done": len(found.trials),
+            "stopped_by": found.stopped_by,
+            "trials": tuple(trial.record() for trial in found.trials),
+        }
+    )
 
 
-def _common(stage: Stage) -> dict[str, Any]:
-    return {"seed": stage.params.statistics.seed, "metric": _metric(stage)}
+def _choice(stage: Stage, candidate: Candidate) -> RecipeChoice:
+    return RecipeChoice(
+        recipe=candidate.recipe,
+        scale=candidate.scale,
+        options=dict(candidate.options),
+        seed=stage.params.statistics.seed,
+        metric=_metric(stage),
+        last_batches=0,
+    )
 
 
 def _last_batches(stage: Stage, candidate: Candidate, auto_batches: tuple[int, ...]) -> int:
@@ -94,11 +111,11 @@ def _last_batches(stage: Stage, candidate: Candidate, auto_batches: tuple[int, .
     train, metric = stage.params.train, _metric(stage)
     if isinstance(train.last_batches, int):
         return train.last_batches
-    folds = json.loads(stage.files.folds.read_text())
-    rows = pd.read_parquet(stage.files.rows).iloc[: folds[0]["start"]]
-    blocks = folds_before(len(rows), rows=folds[-1]["end"] - folds[0]["start"])
+    holdout = read_document(stage.files.folds, HoldoutFolds)
+    rows = pd.read_parquet(stage.files.rows).iloc[: holdout.start]
+    blocks = folds_before(len(rows), rows=holdout.rows)
     quantile, choices, seed = stage.params.gate.quantile, (0, *auto_batches), stage.params.statistics.seed
-    tables = [Table(rows, stage.schema, blocks, metric, seed, last, quantile) for last in choices]
+    tables = [SearchData(rows, stage.schema, blocks, metric, seed, last, quantile) for last in choices]
     scores = {table.last_batches: try_candidate(table, candidate).folds for table in tables}
     chosen = better_window(scores, sign=METRICS[metric].sign)
     print(f"learns from {f'the newest {chosen} batches' if chosen else 'all past rows'}: {metric} {scores}")
@@ -112,12 +129,14 @@ def _metric(stage: Stage) -> str:
 def _plan(stage: Stage, sizes: SearchSizes) -> Plan:
     import pandas as pd
 
-    first_of_holdout = json.loads(stage.files.folds.read_text())[0]["start"]
+    first_of_holdout = read_document(stage.files.folds, HoldoutFolds).start
     known = pd.read_parquet(stage.files.rows)
     rows = known.iloc[:first_of_holdout].tail(sizes.rows).reset_index(drop=True)
     folds = validation_folds(len(rows), share=sizes.validation_share, folds=sizes.folds)
     quantile = stage.params.gate.quantile
-    table = Table(rows, stage.schema, folds, _metric(stage), stage.params.statistics.seed, _searched(stage), quantile)
+    table = SearchData(
+        rows, stage.schema, folds, _metric(stage), stage.params.statistics.seed, _searched(stage), quantile
+    )
     # Searched on few rows, released after a fit on all of the window: it is the latter that has to be bearable.
     recipes = _recipes(stage, rows=len(window(known, end=len(known), last_batches=_searched(stage))))
     return Plan(table, recipes, tuple(_first(stage, recipes)), stage.params.tune, stage.params.compute, sizes.together)
@@ -152,13 +171,9 @@ def _first(stage: Stage, recipes: tuple[str, ...]) -> Iterator[Proposal]:
     if champion and champion.recipe in recipes:
         yield trials.CHAMPION, champion
     if stage.params.train.named:
-        yield trials.PARAMS, _params_candidate(stage)
+        yield trials.PARAMS, Candidate.of(stage.params.train)
     for recipe, space in spaces.items():
         yield trials.DEFAULTS, default_candidate(recipe, space)
-
-
-def _params_candidate(stage: Stage) -> Candidate:
-    return Candidate.of(stage.params.train)
 
 
 def _champion(stage: Stage) -> Candidate | None:
@@ -167,16 +182,16 @@ def _champion(stage: Stage) -> Candidate | None:
     if not tag:
         return None
     path = ModelStore(stage.settings.home).get(tag).path / DESCRIPTION
-    return Candidate.from_dict(json.loads(path.read_text())["recipe"])
+    return RecipeChoice.model_validate(json.loads(path.read_text())["recipe"]).candidate
 
 
-def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], None]) -> Found:
+def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], None]) -> SearchState:
     """Try candidates in rounds of a fixed size until the budget is spent.
 
     A round is asked for whole, computed side by side, and told in the order asked: so how many workers there are
     changes nothing. The clock is looked at between rounds: it may end a search early, and changes no score.
     """
-    found, started = Found(), clock()
+    found, started = SearchState(), clock()
     spaces = search_spaces(plan.recipes, plan.table.schema)
     searcher = Search(spaces, sign=METRICS[plan.table.metric].sign, seed=plan.table.seed)
     waiting = _distinct(plan.first)
@@ -190,7 +205,7 @@ def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], 
             asked, waiting = waiting[:size], waiting[size:]
             asked += [(trials.SEARCH, searcher.ask()) for _ in range(size - len(asked))]
             for (origin, candidate), outcome in zip(asked, workers.run([one for _, one in asked]), strict=True):
-                score = Score(None, reason=outcome.problem) if outcome.problem else outcome.value
+                score = TrialScore(None, reason=outcome.problem) if outcome.problem else outcome.value
                 found.trials.append(Trial(len(found.trials) + 1, origin, candidate, score))
                 progress(_line(found.trials, plan))
             for trial in found.trials[-size:]:

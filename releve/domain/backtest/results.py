@@ -76,7 +76,7 @@ def figures(scenario: str, course: Course, played: Sequence[Played]) -> dict[str
         "scenario": scenario,
         "metric": course.bench.metric,
         "sign": scored.sign,
-        "recipe": course.bench.candidate.as_dict(),
+        "recipe": asdict(course.bench.candidate),
         "label_delay_windows": course.label_delay,
         "windows": [
             {"number": each.number, "first_row": each.start, "rows": each.end - each.start, "at": each.at or None}

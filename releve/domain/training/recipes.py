@@ -69,15 +69,6 @@ class Candidate:
         options = dict(train.options)
         return cls(train.named, str(options.pop(SCALE, STANDARD)), options)
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Candidate":
-        """Read `as_dict`, or any mapping with these keys, such as recipe.json."""
-        return cls(values["recipe"], values["scale"], dict(values["options"]))
-
-    def as_dict(self) -> dict[str, Any]:
-        """For recipe.json."""
-        return {"recipe": self.recipe, "scale": self.scale, "options": dict(self.options)}
-
     def __str__(self) -> str:
         shown = [f"{name}={_short(value)}" for name, value in sorted(self.options.items())]
         return " ".join(

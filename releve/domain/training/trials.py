@@ -7,10 +7,10 @@ holdout, which the gate judges on, has no say in what is chosen.
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from releve.core.errors import BadInput, ReleveError
 from releve.domain.evaluation.intervals import rounded
@@ -18,6 +18,7 @@ from releve.domain.evaluation.metrics import METRICS, score
 from releve.domain.evaluation.rolling_origin import Fold, numbered
 from releve.domain.schema.schema import Schema
 from releve.domain.training.learning import answer, learn, window
+from releve.domain.training.recipe_choice import TrialRecord
 from releve.domain.training.recipes import RECIPES, Candidate
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ SIZES = SearchSizes()
 
 
 @dataclass(frozen=True)
-class Table:
+class SearchData:
     """What every trial of a search is given."""
 
     rows: "pd.DataFrame"  # in time order, none of the holdout
@@ -54,7 +55,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Score:
+class TrialScore:
     """Of all validation rows together, and of each block; None and a `reason` when the trial failed."""
 
     score: float | None
@@ -69,11 +70,20 @@ class Trial:
     number: int  # from 1, in the order asked
     origin: str
     candidate: Candidate
-    found: Score
+    found: TrialScore
 
-    def as_dict(self) -> dict[str, Any]:
-        """For recipe.json."""
-        return {"number": self.number, "origin": self.origin, **self.candidate.as_dict(), **asdict(self.found)}
+    def record(self) -> TrialRecord:
+        """Return it as recipe.json keeps it."""
+        return TrialRecord(
+            number=self.number,
+            origin=self.origin,
+            recipe=self.candidate.recipe,
+            scale=self.candidate.scale,
+            options=dict(self.candidate.options),
+            score=self.found.score,
+            folds=self.found.folds,
+            reason=self.found.reason,
+        )
 
 
 def validation_folds(rows: int, *, share: float, folds: int) -> tuple[Fold, ...]:
@@ -89,7 +99,7 @@ def validation_folds(rows: int, *, share: float, folds: int) -> tuple[Fold, ...]
     return tuple(Fold(start, end) for start, end in pairwise(edges))
 
 
-def try_candidate(table: Table, candidate: Candidate) -> Score:
+def try_candidate(table: SearchData, candidate: Candidate) -> TrialScore:
     """Score a candidate. A candidate that cannot be fitted to this table is an answer, not an error."""
     import pandas as pd
 
@@ -98,23 +108,23 @@ def try_candidate(table: Table, candidate: Candidate) -> Score:
         try:
             blocks = [_answers(table, candidate, fold) for fold in table.folds]
         except (ReleveError, MemoryError) as error:
-            return Score(None, reason=str(error) or "not enough memory")
+            return TrialScore(None, reason=str(error) or "not enough memory")
         except Exception as error:  # every estimator has its own ways to fail, and the other candidates go on
-            return Score(None, reason=f"{type(error).__name__}: {error}"[:500])
+            return TrialScore(None, reason=f"{type(error).__name__}: {error}"[:500])
     pooled = _score(table, pd.concat(blocks, ignore_index=True), table.folds)
     scores = tuple(_score(table, block, (fold,)) for block, fold in zip(blocks, table.folds, strict=True))
     notes = sorted({str(warning.message).split("\n")[0] for warning in warned})
     reason = "; ".join(notes) if pooled is not None else f"{table.metric} of its answers is not defined on these rows"
-    return Score(pooled, scores, reason)
+    return TrialScore(pooled, scores, reason)
 
 
-def _answers(table: Table, candidate: Candidate, fold: Fold) -> "pd.DataFrame":
+def _answers(table: SearchData, candidate: Candidate, fold: Fold) -> "pd.DataFrame":
     known = window(table.rows, end=fold.start, last_batches=table.last_batches)
     model = learn(known, table.schema, candidate, seed=table.seed)
     return answer(model, table.rows.iloc[fold.start : fold.end], table.schema)
 
 
-def _score(table: Table, answers: "pd.DataFrame", folds: tuple[Fold, ...]) -> float | None:
+def _score(table: SearchData, answers: "pd.DataFrame", folds: tuple[Fold, ...]) -> float | None:
     """None where the metric has no value, as AUC on rows of one class."""
     target, values = table.schema.target, answers.to_numpy(dtype=float)
     labels = table.rows[target.name].iloc[folds[0].start : folds[-1].end].tolist()

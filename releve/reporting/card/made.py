@@ -27,7 +27,7 @@ def purpose(evidence: Evidence) -> list[Block]:
 def data(evidence: Evidence) -> list[Block]:
     """Which rows, and the columns they have."""
     challenge, data = evidence.challenge, evidence.data
-    window = evidence.description.get("recipe", {}).get("window", {}).get("last_batches")
+    window = evidence.description.get("recipe", {}).get("last_batches")
     told = {
         "data version": challenge.get("data_version"),
         "labelled rows": challenge.get("rows"),

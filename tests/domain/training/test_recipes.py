@@ -1,7 +1,11 @@
+from dataclasses import asdict
+
 import pytest
 
+from releve.core.documents import parse_document
 from releve.domain.schema.schema import Schema
 from releve.domain.training.pipeline import TEXT_OPTIONS, build
+from releve.domain.training.recipe_choice import RecipeChoice
 from releve.domain.training.recipes import (
     RECIPES,
     TEXT_SPACE,
@@ -36,7 +40,7 @@ def test_a_table_with_texts_has_their_options_too(recipe):
 
     assert set(space) == {*RECIPES[recipe].class_space, *TEXT_SPACE} == {*RECIPES[recipe].class_space, *TEXT_OPTIONS}
     assert {name: default_candidate(recipe, space).options[name] for name in TEXT_SPACE} == TEXT_OPTIONS
-    build(TEXTS, **default_candidate(recipe, space).as_dict(), seed=7)
+    build(TEXTS, **asdict(default_candidate(recipe, space)), seed=7)
 
 
 @pytest.mark.parametrize(("schema", "known"), SPACES)
@@ -45,7 +49,7 @@ def test_the_defaults_of_a_recipe_are_a_point_of_its_space_that_can_be_built(sch
     found = default_candidate(recipe, known[recipe])
 
     assert parameters_of(found, known[recipe]) == {name: parameter.default for name, parameter in known[recipe].items()}
-    build(schema, **found.as_dict(), seed=7)
+    build(schema, **asdict(found), seed=7)
 
 
 @pytest.mark.parametrize(("schema", "known"), SPACES)
@@ -56,7 +60,7 @@ def test_every_end_of_every_parameter_can_be_built(schema, known, recipe):
             candidate = from_parameters(recipe, {name: value}, known[recipe])
 
             assert parameters_of(candidate, known[recipe])[name] == value
-            build(schema, **candidate.as_dict(), seed=7)
+            build(schema, **asdict(candidate), seed=7)
 
 
 @pytest.mark.parametrize(
@@ -83,10 +87,14 @@ def test_a_candidate_with_an_option_that_is_not_searched_lies_outside(options):
     assert parameters_of(Candidate("svm", "standard", options), RECIPES["svm"].class_space) is None
 
 
-def test_a_candidate_survives_json():
-    candidate = Candidate("svm", "none", {"C": 2.5, "gamma": "scale"})
+def test_a_choice_survives_json_with_the_types_of_its_options():
+    options = {"C": 2.0, "gamma": "scale", "n": 3, "shrinking": True, "depth": None}
+    found = RecipeChoice(recipe="svm", scale="none", options=options, seed=7, metric="auc", last_batches=0)
 
-    assert Candidate.from_dict({**candidate.as_dict(), "seed": 7}) == candidate
+    read = parse_document(found.model_dump_json(), RecipeChoice, source="recipe.json")
+
+    assert read.candidate == Candidate("svm", "none", options)
+    assert [type(value) for value in read.options.values()] == [type(value) for value in options.values()]
 
 
 def test_a_parameter_has_six_digits():

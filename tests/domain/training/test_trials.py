@@ -10,9 +10,9 @@ from releve.domain.training.trials import (
     DEFAULTS,
     MIN_ROWS,
     SEARCH,
-    Score,
-    Table,
+    SearchData,
     Trial,
+    TrialScore,
     best,
     try_candidate,
     validation_folds,
@@ -26,11 +26,11 @@ LINEAR, TREES = Candidate("linear", "standard"), Candidate("extra_trees", "none"
 def shop_table(rows=240, *, metric="accuracy", **changes):
     schema = shop_schema()
     accepted = check_frame(schema, shop_rows(rows)).accepted.assign(_batch="a")
-    return replace(Table(accepted, schema, validation_folds(rows, share=0.4, folds=3), metric, 7, 0), **changes)
+    return replace(SearchData(accepted, schema, validation_folds(rows, share=0.4, folds=3), metric, 7, 0), **changes)
 
 
 def trial(number, score, recipe="linear", reason=""):
-    return Trial(number, DEFAULTS, Candidate(recipe, "none"), Score(score, reason=reason))
+    return Trial(number, DEFAULTS, Candidate(recipe, "none"), TrialScore(score, reason=reason))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_candidate_is_scored_on_each_block_and_on_all_together():
 def test_a_value_is_scored_as_a_value():
     schema = priced_schema()
     rows = check_frame(schema, priced_rows(200)).accepted.assign(_batch="a")
-    table = Table(rows, schema, validation_folds(200, share=0.4, folds=2), "mae", 7, 0)
+    table = SearchData(rows, schema, validation_folds(200, share=0.4, folds=2), "mae", 7, 0)
 
     assert 0 < try_candidate(table, LINEAR).score < 3
 
@@ -78,7 +78,7 @@ def test_a_value_is_scored_as_a_value():
 def test_a_quantile_is_scored_as_the_gate_will_score_it():
     schema = priced_schema()
     rows = check_frame(schema, priced_rows(200)).accepted.assign(_batch="a")
-    table = Table(rows, schema, validation_folds(200, share=0.4, folds=2), "pinball", 7, 0)
+    table = SearchData(rows, schema, validation_folds(200, share=0.4, folds=2), "pinball", 7, 0)
 
     middle, high = (try_candidate(replace(table, quantile=quantile), LINEAR).score for quantile in (0.5, 0.9))
     absolute = try_candidate(replace(table, metric="mae"), LINEAR).score
@@ -163,8 +163,8 @@ def test_the_best_score_wins_whichever_way_the_metric_points(metric, winner):
     ],
 )
 def test_what_was_searched_for_has_to_be_better_than_the_defaults_beyond_luck(searched, winner):
-    defaults = Trial(1, DEFAULTS, Candidate("linear", "none"), Score(0.65, (0.60, 0.65, 0.70)))
-    found = Trial(2, SEARCH, Candidate("linear", "none", {"C": 2.0}), Score(0.69, searched))
+    defaults = Trial(1, DEFAULTS, Candidate("linear", "none"), TrialScore(0.65, (0.60, 0.65, 0.70)))
+    found = Trial(2, SEARCH, Candidate("linear", "none", {"C": 2.0}), TrialScore(0.69, searched))
 
     assert best([defaults, found], metric="accuracy").number == winner
 

@@ -96,7 +96,7 @@ DESCRIPTION = {
         "asked": 30,
         "done": 3,
         "stopped_by": "seconds",
-        "window": {"last_batches": 5},
+        "last_batches": 5,
         "trials": TRIALS,
     },
     "golden": {"rows": [{}, {}], "labels": ["no", "yes"]},

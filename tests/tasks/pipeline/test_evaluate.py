@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.adapters.files import PipelineInputs, write_document, write_inputs, write_json, write_parquet
+from releve.adapters.files import PipelineInputs, write_document, write_inputs, write_parquet
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import FeatureImportance, FeatureImportances
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.evaluation.rolling_origin import Fold, HoldoutFolds
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from tasks.pipeline.evaluate import evaluate, gather
@@ -48,7 +49,7 @@ def a_stage(root, target, answers, **gate):
     write_parquet(files.rows, table())
     write_parquet(files.holdout, answers.assign(**{POSITION: range(FIRST, ROWS)}))
     write_document(files.importances, IMPORTANCES)
-    write_json(files.folds, [{"start": FIRST, "end": 300}, {"start": 300, "end": ROWS}])
+    write_document(files.folds, HoldoutFolds(folds=(Fold(FIRST, 300), Fold(300, ROWS))))
     write_inputs(files.inputs, PipelineInputs("batches", champion="", seen_rows=0))
     settings = Settings.from_environ({}, cwd=root)
     return Stage(settings, make_params(gate=gate), Schema.from_dict(values), files)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import skops.io
 
-from releve.adapters.files import write_bytes, write_json, write_parquet
+from releve.adapters.files import write_bytes, write_document, write_parquet
 from releve.adapters.models.model_runtime import load
 from releve.adapters.models.onnx_export import TEXT_REASON
 from releve.core.errors import BadInput
@@ -16,16 +16,18 @@ from releve.domain.schema.validation import row_problems
 from releve.domain.training.holdout import answers_of, truth_of
 from releve.domain.training.learning import answer
 from releve.domain.training.pipeline import build, model_frame
+from releve.domain.training.recipe_choice import RecipeChoice
 from tasks.monitoring.champion import check_golden
 from tasks.pipeline.package import package
 from tasks.pipeline.stage import Stage
 from tasks.places import HOLDOUT, POSITION, ScenarioFiles
 from tasks.release.index import as_entries
+from tests.evaluations import make_evaluation
 from tests.mixed_tables import MIXES, mixed_table, small_options
 from tests.sentence_models import WIDTH, make_sentence_model
 from tests.tables import make_params
 
-RECIPE = {"recipe": "linear", "scale": "standard", "options": {}, "seed": 7, "score": None, "trials": [{"number": 0}]}
+RECIPE = RecipeChoice(recipe="linear", scale="standard", options={}, seed=7, metric="accuracy", last_batches=0)
 
 
 def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0, search=None):
@@ -39,8 +41,8 @@ def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0,
     write_parquet(files.rows, rows)
     write_parquet(files.holdout, answer(pipeline, rows.iloc[100:], schema).assign(**{POSITION: range(100, 150)}))
     write_bytes(files.pipeline, skops.io.dumps(pipeline))
-    write_json(files.recipe, RECIPE | {"window": {"last_batches": last_batches}})
-    write_json(files.evaluation, {"rows": 150})
+    write_document(files.recipe, RECIPE.model_copy(update={"last_batches": last_batches}))
+    write_document(files.evaluation, make_evaluation(rows=150))
     settings = Settings(project=folder, home=folder / "var", registry_url="", milvus_uri="")
     return Stage(settings, make_params(search=search or {}), schema, files)
 
@@ -61,7 +63,7 @@ def test_the_folder_answers_alone_and_says_how_and_why(task, kinds, runtime, rea
     summary = json.loads(stage.files.model_summary.read_text())
     assert (summary["task"], summary["runtime"], summary["parity"]) == (task, runtime, reason)
     assert summary["recipe"]["recipe"] == "linear"
-    assert Sanity.from_dict(summary["sanity"]) == Sanity.from_dict(model.description["sanity"])
+    assert Sanity.model_validate(summary["sanity"]) == Sanity.model_validate(model.description["sanity"])
     assert summary["sanity"]["tried"] >= 4
     assert summary["sanity"]["broken"] == []
     assert "trials" not in summary["recipe"]

@@ -17,10 +17,10 @@ from releve.domain.evaluation.evaluation import FeatureImportances
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.recipes import RECIPES, Candidate, default_candidate
-from releve.domain.training.trials import DEFAULTS, SearchSizes, Table, try_candidate, validation_folds
+from releve.domain.training.trials import DEFAULTS, SearchData, SearchSizes, try_candidate, validation_folds
 from tasks.pipeline.stage import Stage
 from tasks.pipeline.train import train
-from tasks.pipeline.tune import Found, Plan, search, tune
+from tasks.pipeline.tune import Plan, SearchState, search, tune
 from tasks.places import ScenarioFiles
 from tests.clusters import running_cluster
 from tests.tables import SHOP, make_params, shop_rows, shop_schema
@@ -28,6 +28,7 @@ from tests.values import priced_rows, priced_schema
 
 ROWS, HOLDOUT = 200, 60
 QUICK = ["linear", "k_neighbors"]
+RECIPE = {"scale": "standard", "options": {}, "seed": 7, "metric": "accuracy", "last_batches": 0}
 SEARCHED = {"trials": 5}
 FEW = SearchSizes(together=2, folds=2)
 AUTO = {"recipe": QUICK}
@@ -44,7 +45,7 @@ def make_stage(
     write_parquet(files.rows, typed.assign(_batch=["old"] * 90 + ["new"] * (len(typed) - 90)))
     first = len(typed) - HOLDOUT
     folds = [{"start": first, "end": first + HOLDOUT // 2}, {"start": first + HOLDOUT // 2, "end": len(typed)}]
-    write_json(files.folds, folds)
+    write_json(files.folds, {"format": 1, "folds": folds})
     files.inputs.write_text(f'rows: "seed"\nchampion: "{champion}"\nseen_rows: 0\n')
     home = root / "var"
     settings = Settings(
@@ -66,7 +67,7 @@ def tuned(stage: Stage, *, rows: int = FEW.rows) -> dict[str, Any]:
 
 def store_champion(stage: Stage, folder: Path, **recipe: Any) -> None:
     """A champion of this recipe in the stage's model store, named by its inputs."""
-    write_json(folder / "model.json", {"recipe": {"scale": "standard", "options": {}, "seed": 7} | recipe})
+    write_json(folder / "model.json", {"recipe": RECIPE | recipe})
     ModelStore(stage.settings.home).save(folder, scenario=SHOP, version="0123456789ab", labels={})
     stage.files.inputs.write_text(f'rows: "seed"\nchampion: "{SHOP}:0123456789ab"\nseen_rows: 0\n')
 
@@ -80,16 +81,16 @@ def make_plan(
     params = make_params(tune={"trials": trials, "seconds": seconds}, compute={"workers": workers})
     recipes = ("linear", "k_neighbors", *(("hist_gradient_boosting",) if boosted else ()))
     first = tuple((DEFAULTS, default_candidate(recipe, RECIPES[recipe].class_space)) for recipe in recipes)
-    table = Table(rows, schema, validation_folds(160, share=0.4, folds=2), "log_loss", 7, last_batches=0)
+    table = SearchData(rows, schema, validation_folds(160, share=0.4, folds=2), "log_loss", 7, last_batches=0)
     return Plan(table, recipes, first, params.tune, params.compute, together)
 
 
-def searched(plan: Plan, *, clock: Any = lambda: 0.0) -> Found:
+def searched(plan: Plan, *, clock: Any = lambda: 0.0) -> SearchState:
     return search(plan, clock=clock, progress=lambda line: None)
 
 
 @pytest.fixture(scope="module")
-def alone() -> Found:
+def alone() -> SearchState:
     """One worker, nothing else to do."""
     return searched(make_plan())
 
@@ -102,7 +103,7 @@ def test_a_named_recipe_without_trials_is_written_as_it_is(tmp_path: Path) -> No
 
     assert {key: found[key] for key in named} == named
     assert (found["trials"], found["asked"], found["done"], found["score"]) == ([], 0, 0, None)
-    assert found["window"] == {"last_batches": 0}
+    assert found["last_batches"] == 0
 
 
 def test_auto_without_trials_is_refused(tmp_path: Path) -> None:
@@ -282,7 +283,7 @@ def test_auto_learns_from_the_newest_batches_alone_where_the_older_ones_say_the_
 
     tune(stage, auto_batches=(2,))
 
-    assert json.loads(stage.files.recipe.read_text())["window"] == {"last_batches": chosen}
+    assert json.loads(stage.files.recipe.read_text())["last_batches"] == chosen
 
 
 def test_training_uses_the_recipe_that_was_chosen(tmp_path: Path) -> None:
@@ -314,7 +315,7 @@ def test_the_pipeline_that_is_released_has_learned_from_the_holdout_too(tmp_path
 
 
 @pytest.mark.slow
-def test_a_second_worker_changes_nothing(alone: Found) -> None:
+def test_a_second_worker_changes_nothing(alone: SearchState) -> None:
     assert searched(make_plan(workers=2)).trials == alone.trials
 
 
@@ -341,7 +342,7 @@ def test_neither_the_number_of_workers_nor_load_nor_a_cluster_changes_anything()
 
 
 @pytest.mark.slow
-def test_another_seed_searches_elsewhere(alone: Found) -> None:
+def test_another_seed_searches_elsewhere(alone: SearchState) -> None:
     plan = make_plan()
 
     found = searched(replace(plan, table=replace(plan.table, seed=8)))
@@ -349,7 +350,7 @@ def test_another_seed_searches_elsewhere(alone: Found) -> None:
     assert [trial.candidate for trial in found.trials[2:]] != [trial.candidate for trial in alone.trials[2:]]
 
 
-def test_the_trials_of_a_search_are_the_scores_of_their_candidates(alone: Found) -> None:
+def test_the_trials_of_a_search_are_the_scores_of_their_candidates(alone: SearchState) -> None:
     table = make_plan().table
 
     for trial in alone.trials:
@@ -360,7 +361,7 @@ def test_the_trials_of_a_search_are_the_scores_of_their_candidates(alone: Found)
 @pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "done"), [(1.0, 3), (1.001, 6), (2.5, 8)])
 def test_the_time_budget_ends_a_search_after_a_whole_round_and_changes_no_score(
-    alone: Found, seconds: float, done: int
+    alone: SearchState, seconds: float, done: int
 ) -> None:
     clock = count().__next__  # a second a round
 
@@ -371,7 +372,7 @@ def test_the_time_budget_ends_a_search_after_a_whole_round_and_changes_no_score(
 
 
 @pytest.mark.slow
-def test_a_candidate_whose_process_dies_fails_and_the_others_go_on(alone: Found) -> None:
+def test_a_candidate_whose_process_dies_fails_and_the_others_go_on(alone: SearchState) -> None:
     deadly = ("params", Candidate("linear", "standard", {"C": Deadly(2.0)}))  # type: ignore[dict-item]
 
     plan = make_plan(trials=3)
