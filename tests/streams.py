@@ -53,14 +53,14 @@ def recurring(share: float) -> float:
 
 
 def stream_params(**sections: dict[str, Any]) -> Params:
-    """Six windows of 100 rows after the first 200, with cheap doubt; `sections` replaces keys."""
+    """Six windows of 100 rows after the first 200; `sections` replaces keys."""
     small = {"backtest": {"windows": 6, "first_share": 0.25}}
     return make_params(**{name: {**small.get(name, {}), **sections.get(name, {})} for name in {*small, *sections}})
 
 
 def stream_course(rows: pd.DataFrame, **sections: dict[str, Any]) -> Course:
-    """The stream, ready to be backtested."""
-    return course(rows, SCHEMA, LINEAR, stream_params(**sections))
+    """The stream, ready to be backtested with few draws."""
+    return course(rows, SCHEMA, LINEAR, stream_params(**sections), resamples=400)
 
 
 class Here:

@@ -18,7 +18,7 @@ from releve.domain.evaluation import judging
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.judging import Case
 from releve.domain.evaluation.metrics import METRICS
-from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.paired import RESAMPLES, BootstrapConfig
 from releve.domain.evaluation.rolling_origin import Fold, numbered
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.quality import realised
@@ -46,6 +46,7 @@ class Bench:
     candidate: Candidate
     params: Params
     metric: str
+    resamples: int = RESAMPLES  # draws of each judgement
 
     def scored(
         self, answers: Floats, start: int, end: int, blocks: NDArray[np.int64] | None = None
@@ -58,7 +59,7 @@ class Bench:
 
     @property
     def bootstrap(self) -> BootstrapConfig:
-        return BootstrapConfig.of(self.params.statistics)
+        return BootstrapConfig.of(self.params.statistics, resamples=self.resamples)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from releve.core.errors import BadInput
 from releve.core.params import Params
 from releve.domain.backtest.jobs import Bench
 from releve.domain.evaluation.metrics import resolve
+from releve.domain.evaluation.paired import RESAMPLES
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.training.recipes import Candidate
 
@@ -61,7 +62,9 @@ class Course:
         return sum(judged < window.end <= known for window in self.windows)
 
 
-def course(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, params: Params) -> Course:
+def course(
+    rows: "pd.DataFrame", schema: Schema, candidate: Candidate, params: Params, *, resamples: int = RESAMPLES
+) -> Course:
     """Cut the rows (features, target, `_batch`) as `backtest` says. Raises BadInput where they are too few."""
     edges = cut(rows, params)
     first = edges[0]
@@ -72,7 +75,7 @@ def course(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, params: P
         Window(number, start, end, _time(rows, schema, end))
         for number, (start, end) in enumerate(pairwise(edges), start=1)
     )
-    bench = Bench(marked, schema, candidate, params, resolve(params.gate.metric, schema.target.task))
+    bench = Bench(marked, schema, candidate, params, resolve(params.gate.metric, schema.target.task), resamples)
     return Course(bench, windows, params.backtest.label_delay_windows)
 
 
