@@ -12,14 +12,15 @@ from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_history import DataHistory
 from releve.adapters.yaml_files import with_settings
 from releve.core.errors import BadInput, ReleveError
+from releve.core.formatting import span
 from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.backtest import jobs as backtest_jobs
-from releve.domain.backtest.engine import Played, drive
-from releve.domain.backtest.jobs import Bench, Done, Job
+from releve.domain.backtest.engine import BacktestProgress, PlayedPolicy, play_all
+from releve.domain.backtest.jobs import Job, JobContext, JobResult
 from releve.domain.backtest.results import check_scorable, figures
-from releve.domain.backtest.variants import Policy, policies
-from releve.domain.backtest.walk_forward import Course, course, cut
+from releve.domain.backtest.variants import PolicyVariant, policy_variants
+from releve.domain.backtest.walk_forward import WalkForward, cut, walk_forward
 from releve.domain.evaluation.metrics import resolve
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.training import trials
@@ -34,6 +35,7 @@ from tasks.places import ScenarioFiles, ScenarioState
 if TYPE_CHECKING:
     import pandas as pd
 
+DAY_SECONDS = 86_400
 Progress = Callable[[str], None]
 
 
@@ -89,43 +91,56 @@ def play(
     schema: Schema,
     params: Params,
     *,
-    chosen: Sequence[Policy] | None = None,
+    chosen: Sequence[PolicyVariant] | None = None,
     progress: Progress = lambda line: None,
 ) -> dict[str, Any]:
     """backtest.json of the policies, all of them unless some are `chosen`, over rows in time order."""
     first = cut(rows, params)[0]
     candidate = choose_recipe(rows.iloc[:first].reset_index(drop=True), len(rows), schema, params, progress)
-    found = course(rows.reset_index(drop=True), schema, candidate, params)
-    check_scorable(found)
-    played = run(found, chosen or policies(params), progress=progress)
-    return figures(scenario, found, played)
+    plan = walk_forward(rows.reset_index(drop=True), schema, candidate, params)
+    check_scorable(plan)
+    played = run(plan, chosen or policy_variants(params), progress=progress)
+    return figures(scenario, plan, played)
 
 
-def run(found: Course, chosen: Sequence[Policy], *, progress: Progress = lambda line: None) -> list[Played]:
-    """Side by side on the cores of this machine, or where compute.address says."""
-    compute, fitted = found.bench.params.compute, 0
-    with open_workers(work, found.bench, address=compute.address, workers=compute.workers) as workers:
+def run(
+    plan: WalkForward, chosen: Sequence[PolicyVariant], *, progress: Progress = lambda line: None
+) -> list[PlayedPolicy]:
+    """Play side by side on the cores of this machine, or where compute.address says; `progress`: a line per window."""
+    compute, began, window = plan.context.params.compute, time.monotonic(), 0
 
-        def run_jobs(jobs: list[Job]) -> list[Done]:
-            nonlocal fitted
-            outcomes = [each.value or Done(None, 0.0, each.problem) for each in workers.run(jobs)]
-            if models := sum(isinstance(job, backtest_jobs.Fit) for job in jobs):
-                fitted += models
-                progress(f"{fitted} models fitted")
-            return outcomes
+    def report(reached: BacktestProgress) -> None:
+        nonlocal window
+        if reached.window > window:
+            window = reached.window
+            progress(progress_line(reached, seconds=time.monotonic() - began))
 
-        return drive(chosen, found, run_jobs)
+    with open_workers(work, plan.context, address=compute.address, workers=compute.workers) as workers:
+
+        def run_jobs(jobs: list[Job]) -> list[JobResult]:
+            return [each.value or JobResult(None, 0.0, each.problem) for each in workers.run(jobs)]
+
+        return play_all(chosen, plan, run_jobs, report=report)
 
 
-def work(bench: Bench, job: Job) -> Done:
+def progress_line(reached: BacktestProgress, *, seconds: float) -> str:
+    """Write how far it is, and how long it will take as far as `seconds` tell: by windows, of which later ones take
+    longer where policies learn from all past rows."""
+    policy = f"policy {reached.policy} ({reached.number} of {reached.policies})"
+    left = seconds * (1 - reached.share) / reached.share / DAY_SECONDS if reached.share else None
+    ends = "" if left is None else f", about {span(left)} left"
+    return f"window {reached.window} of {reached.windows}, {policy}{ends}"
+
+
+def work(context: JobContext, job: Job) -> JobResult:
     """Do a job, and say what it took. Rows that cannot be learned from are an answer, not an error."""
     began = time.process_time()
     value, problem = None, ""
     try:
-        value = backtest_jobs.work(job, bench)
+        value = backtest_jobs.work(job, context)
     except ReleveError as error:
         problem = str(error)
-    return Done(value, time.process_time() - began, problem)
+    return JobResult(value, time.process_time() - began, problem)
 
 
 def choose_recipe(

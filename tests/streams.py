@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from releve.core.params import Params
-from releve.domain.backtest.jobs import Bench, Done, Job, work
-from releve.domain.backtest.walk_forward import Course, course
+from releve.domain.backtest.jobs import Job, JobContext, JobResult, work
+from releve.domain.backtest.walk_forward import WalkForward, walk_forward
 from releve.domain.schema.schema import Schema
 from releve.domain.training.recipes import Candidate
 from tests.tables import make_params
@@ -58,17 +58,17 @@ def stream_params(**sections: dict[str, Any]) -> Params:
     return make_params(**{name: {**small.get(name, {}), **sections.get(name, {})} for name in {*small, *sections}})
 
 
-def stream_course(rows: pd.DataFrame, **sections: dict[str, Any]) -> Course:
+def stream_course(rows: pd.DataFrame, **sections: dict[str, Any]) -> WalkForward:
     """The stream, ready to be backtested with few draws."""
-    return course(rows, SCHEMA, LINEAR, stream_params(**sections), resamples=400)
+    return walk_forward(rows, SCHEMA, LINEAR, stream_params(**sections), resamples=400)
 
 
 class Here:
     """Does jobs in this process, and remembers which."""
 
-    def __init__(self, bench: Bench):
-        self._bench, self.jobs = bench, list[Job]()
+    def __init__(self, context: JobContext):
+        self._bench, self.jobs = context, list[Job]()
 
-    def __call__(self, jobs: list[Job]) -> list[Done]:
+    def __call__(self, jobs: list[Job]) -> list[JobResult]:
         self.jobs += jobs
-        return [Done(work(job, self._bench), 1.0) for job in jobs]
+        return [JobResult(work(job, self._bench), 1.0) for job in jobs]

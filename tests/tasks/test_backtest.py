@@ -5,17 +5,18 @@ import yaml
 
 from releve.adapters.files import read_params, read_schema
 from releve.core.errors import BadInput, NotFound
-from releve.domain.backtest.variants import Policy, policies
+from releve.domain.backtest.engine import BacktestProgress
+from releve.domain.backtest.variants import PolicyVariant, policy_variants
 from releve.domain.training.recipes import Candidate
 from releve.reporting.backtest import recommended_settings
-from tasks.backtest import backtest, choose_recipe, play, read_rows, run, write_recommended
+from tasks.backtest import backtest, choose_recipe, play, progress_line, read_rows, run, write_recommended
 from tests.clusters import running_cluster
 from tests.streams import SCHEMA, abrupt, stream, stream_course, stream_params
 from tests.tables import SHOP, shop_schema
 
 SMALL = {"windows": 3, "first_share": 0.5}
-STATIC = Policy("static", {"trigger.policy": "static"})
-EVERY = Policy("every window", {"trigger.policy": "every", "trigger.min_new_rows": 1})
+STATIC = PolicyVariant("static", {"trigger.policy": "static"})
+EVERY = PolicyVariant("every window", {"trigger.policy": "every", "trigger.min_new_rows": 1})
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_backtest_of_ingested_batches_leaves_its_figures_a_page_and_a_picture(
 
     found = json.loads((done.folder / "backtest.json").read_text())
     params = read_params(backtested.root, SHOP)
-    assert [policy["name"] for policy in found["policies"]] == [policy.name for policy in policies(params)]
+    assert [policy["name"] for policy in found["policies"]] == [policy.name for policy in policy_variants(params)]
     assert sum(window["rows"] for window in found["windows"]) == 100
     assert (done.folder / "backtest.md").read_text() == done.markdown
     assert (done.folder / "backtest.svg").read_text().startswith("<svg")
@@ -81,8 +82,8 @@ def test_a_scenario_without_a_batch_has_no_history_to_backtest(fresh):
 
 def played_by(**compute):
     """Two policies over one stream, worked on as `compute` says."""
-    course = stream_course(stream(angle=abrupt), compute=compute)
-    return run(course, [STATIC, EVERY])
+    plan = stream_course(stream(angle=abrupt), compute=compute)
+    return run(plan, [STATIC, EVERY])
 
 
 def is_the_same(found, other):
@@ -110,3 +111,15 @@ def test_the_recipe_is_the_one_named_or_the_best_default_before_the_first_window
 
     assert choose_recipe(rows, 800, SCHEMA, stream_params(train=named)) == Candidate("linear", "standard", {"C": 0.5})
     assert choose_recipe(rows, 800, SCHEMA, stream_params(**asked)).recipe == "linear"
+
+
+@pytest.mark.parametrize(
+    ("share", "line"),
+    [
+        (0.0, "window 1 of 20, policy drift (3 of 9)"),
+        (0.25, "window 1 of 20, policy drift (3 of 9), about 2.0 minutes left"),
+        (1.0, "window 1 of 20, policy drift (3 of 9), about 0.0 seconds left"),
+    ],
+)
+def test_progress_says_how_much_there_is_and_how_long_it_takes(share, line):
+    assert progress_line(BacktestProgress(1, 20, "drift", 3, 9, share), seconds=40.0) == line

@@ -1,22 +1,33 @@
-"""Policies over a scenario's own history, window after window, by the very rules that production runs.
+"""Play policies over a scenario's own history, window after window, by the very rules that production runs.
 
-Each policy is played as a story: answer a window, look, decide, challenge, judge, promote. Whatever it has to compute
-it asks for as a job, so that policies that need the same share it, and what all of them need next is done side by side.
-A label is known only when it has arrived: nothing in a story reads one that lies beyond `Course.known`.
+Each policy is a generator: predict a window, monitor, decide, challenge, judge, promote. Whatever it has to compute it
+asks for as a job, so that policies that need the same share it, and what all of them need next is done side by side.
+A label is known only when it has arrived: nothing reads one that lies beyond `WalkForward.known`.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TypeVar
 
 import numpy as np
 
 from releve.core.errors import BadInput
 from releve.core.params import Params
-from releve.domain.backtest.jobs import Bench, Done, Fit, Floats, Job, Judge, Keep, Key, Look, Pay, Run
-from releve.domain.backtest.variants import Policy
-from releve.domain.backtest.walk_forward import Course, Window
+from releve.domain.backtest.jobs import (
+    AssessQuality,
+    CompareDrift,
+    FitModel,
+    Floats,
+    Job,
+    JobResult,
+    JudgeChallenger,
+    MeasurePayoff,
+    ModelRows,
+    RunJobs,
+)
+from releve.domain.backtest.variants import PolicyVariant
+from releve.domain.backtest.walk_forward import BacktestWindow, WalkForward
 from releve.domain.drift.verdict import DriftState
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import Interval
@@ -32,27 +43,25 @@ from releve.domain.trigger.cadence import LEAST_RECENT, MOST_ROWS, Challenged, P
 from releve.domain.trigger.policies import AUTO, Evidence, History
 from releve.domain.trigger.trigger import TriggerDecision
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Story = Generator[list[Job], list[Done], Any]
+T = TypeVar("T")
+Steps = Generator[list[Job], list[JobResult], T]  # asks for jobs, is sent their results
 
 
 @dataclass(frozen=True)
-class Champion:
+class ServingModel:
     """A model in service since the row `since`."""
 
-    model: Key
+    model: ModelRows
     since: int
     expected: ExpectedPerformance
-    previous: Key | None = None
+    previous: ModelRows | None = None
 
 
 @dataclass(frozen=True)
-class Challenge:
-    """A challenger and what the gate said of it; with a `problem` there is none."""
+class JudgedChallenger:
+    """A challenger and the gate's decision; with a `problem` there is none."""
 
-    model: Key
+    model: ModelRows
     expected: ExpectedPerformance
     promote: bool
     reasons: tuple[str, ...]
@@ -61,8 +70,8 @@ class Challenge:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What happened at the look after a window."""
+class WindowDecision:
+    """What was decided after a window."""
 
     window: int
     decision: TriggerDecision
@@ -72,91 +81,115 @@ class Turn:
 
 
 @dataclass
-class Played:
-    """A policy to its end: what was answered (rows, classes), and every turn."""
+class PlayedPolicy:
+    """A policy as far as it was played: its predictions (rows, classes) at the end, and every decision."""
 
-    policy: Policy
+    policy: PolicyVariant
     answers: Floats
-    turns: list[Turn] = field(default_factory=list)
+    decisions: list[WindowDecision] = field(default_factory=list)
     seconds: float = 0.0  # CPU, as if it had been played alone
+    window: int = 0  # that is played now
 
     @property
     def retrained_at(self) -> list[int]:
         """Numbers of the windows after which a challenger was made."""
-        return [turn.window for turn in self.turns if turn.promoted is not None]
+        return [each.window for each in self.decisions if each.promoted is not None]
 
     @property
     def promoted_at(self) -> list[int]:
-        return [turn.window for turn in self.turns if turn.promoted]
+        return [each.window for each in self.decisions if each.promoted]
 
 
-def drive(
-    policies: Sequence[Policy], course: Course, run: Run, *, ledger: dict[Job, Done] | None = None
-) -> list[Played]:
+@dataclass(frozen=True)
+class BacktestProgress:
+    """How far all policies are; `window` and `policy` of the one that is furthest behind."""
+
+    window: int
+    windows: int
+    policy: str
+    number: int  # of that policy, from 1
+    policies: int
+    share: float  # 0-1 of all windows of all policies
+
+
+def play_all(
+    policies: Sequence[PolicyVariant],
+    plan: WalkForward,
+    run: RunJobs,
+    *,
+    ledger: dict[Job, JobResult] | None = None,
+    report: Callable[[BacktestProgress], None] = lambda progress: None,
+) -> list[PlayedPolicy]:
     """Play all policies; each job is done once. `ledger`: what was done before, which grows."""
     ledger = {} if ledger is None else ledger
-    stories = [_Teller(policy, course) for policy in policies]
-    while asking := [story for story in stories if story.wanted is not None]:
-        jobs = [
-            job for job in dict.fromkeys(job for story in asking for job in story.wanted or ()) if job not in ledger
-        ]
+    played = [PlayedPolicy(policy, np.empty(0)) for policy in policies]
+    steps = [play(each, plan) for each in played]
+    asked: list[list[Job] | None] = [next(each) for each in steps]  # None: it is at its end
+    used: list[set[Job]] = [set() for _ in played]
+    while any(each is not None for each in asked):
+        report(_progress(played, asked, plan))
+        jobs = [job for job in dict.fromkeys(job for each in asked for job in each or ()) if job not in ledger]
         for job, done in zip(jobs, run(jobs), strict=True):
-            if done.problem and not isinstance(job, Fit | Judge):  # without a model there is no challenge; without
-                raise BadInput(f"a backtest could not go on: {done.problem}")  # evidence there is no decision
+            # without a model there is no challenge; without evidence there is no decision
+            if done.problem and not isinstance(job, FitModel | JudgeChallenger):
+                raise BadInput(f"a backtest could not go on: {done.problem}")
             ledger[job] = done
-        for story in asking:
-            story.go_on(ledger)
-    return [story.played for story in stories]
+        for place, wanted in enumerate(asked):
+            if wanted is None:
+                continue
+            played[place].seconds += sum(ledger[job].seconds for job in set(wanted) - used[place])
+            used[place].update(wanted)
+            try:
+                asked[place] = steps[place].send([ledger[job] for job in wanted])
+            except StopIteration:
+                asked[place] = None
+    return played
 
 
-class _Teller:
-    """One policy's story, as far as it has been told."""
-
-    def __init__(self, policy: Policy, course: Course):
-        self.played = Played(policy, np.empty(0))
-        self._used: set[Job] = set()
-        self._story = play(self.played, course)
-        self.wanted: list[Job] | None = next(self._story)
-
-    def go_on(self, ledger: dict[Job, Done]) -> None:
-        asked = self.wanted or []
-        self.played.seconds += sum(ledger[job].seconds for job in set(asked) - self._used)
-        self._used.update(asked)
-        try:
-            self.wanted = self._story.send([ledger[job] for job in asked])
-        except StopIteration:
-            self.wanted = None
+def _progress(played: Sequence[PlayedPolicy], asked: Sequence[object], plan: WalkForward) -> BacktestProgress:
+    windows = len(plan.windows)
+    done = [windows if wanted is None else max(0, each.window - 1) for each, wanted in zip(played, asked, strict=True)]
+    last = min(range(len(played)), key=lambda place: done[place])
+    return BacktestProgress(
+        window=max(1, played[last].window),
+        windows=windows,
+        policy=played[last].policy.name,
+        number=last + 1,
+        policies=len(played),
+        share=sum(done) / (windows * len(played)),
+    )
 
 
-def play(played: Played, course: Course) -> Story:
-    """The story of one policy; `played` is filled on the way. Raises BadInput where no first model can be made."""
-    params = played.policy.params(course.bench.params)
-    made = yield from challenge(course, params, known=course.start, champion=None)
+def play(played: PlayedPolicy, plan: WalkForward) -> Steps[None]:
+    """Play one policy; `played` is filled on the way. Raises BadInput where no first model can be made."""
+    params = played.policy.params(plan.context.params)
+    made = yield from challenge(plan, params, known=plan.start, champion=None)
     if made.problem:
         raise BadInput(f"the rows before the first window make no model: {made.problem}")
-    champion = Champion(made.model, course.start, made.expected)
-    history, broken = History((Challenged("", True, course.start),)), 0
-    looks: list[tuple[int, DriftState]] = []  # of this champion: the row that its window ended before, and its state
+    champion = ServingModel(made.model, plan.start, made.expected)
+    history, invalid_runs = History((Challenged("", True, plan.start),)), 0
+    runs: list[tuple[int, DriftState]] = []  # of this champion: the row that its window ended before, and its state
     answered: list[Floats] = []
-    for window in course.windows:
-        answered.append((yield from answers(course, champion.model, window.start, window.end)))
-        if window is course.windows[-1]:
+    for window in plan.windows:
+        played.window = window.number
+        answered.append((yield from answers(plan, champion.model, window.start, window.end)))
+        if window is plan.windows[-1]:
             break
-        evidence = yield from _look(course, params, champion, history, window, looks)
-        looks.append((window.end, evidence.drift.state))
-        broken = broken + 1 if evidence.drift.state == DriftState.BROKEN_DATA else 0
-        evidence = replace(evidence, invalid_runs=broken)
+        evidence = yield from _monitor(plan, params, champion, history, window, runs)
+        runs.append((window.end, evidence.drift.state))
+        invalid_runs = invalid_runs + 1 if evidence.drift.state == DriftState.BROKEN_DATA else 0
+        evidence = replace(evidence, invalid_runs=invalid_runs)
         decision = trigger.decide(evidence, history, params.trigger)
         if not decision.retrain:
-            played.turns.append(Turn(window.number, decision))
+            played.decisions.append(WindowDecision(window.number, decision))
             continue
-        made = yield from challenge(course, params, known=course.known(window), champion=champion)
+        made = yield from challenge(plan, params, known=plan.known(window), champion=champion)
         promote = made.promote or not (played.policy.gated or made.problem)
-        played.turns.append(Turn(window.number, decision, promote, made.reasons, made.last_batches))
-        history = _remember(history, evidence, promote=promote, rows=course.known(window))
+        played.decisions.append(WindowDecision(window.number, decision, promote, made.reasons, made.last_batches))
+        history = _remember(history, evidence, promote=promote, rows=plan.known(window))
         if promote:
-            champion = Champion(made.model, window.end, made.expected, champion.model)
-            looks = []
+            champion = ServingModel(made.model, window.end, made.expected, champion.model)
+            runs = []
     played.answers = np.concatenate(answered)
 
 
@@ -168,123 +201,110 @@ def _remember(history: History, evidence: Evidence, *, promote: bool, rows: int)
     return History((*challenges, Challenged(evidence.at, promote, rows, batches=evidence.new_batches)))
 
 
-def _look(
-    course: Course,
+def _monitor(
+    plan: WalkForward,
     params: Params,
-    champion: Champion,
+    champion: ServingModel,
     history: History,
-    window: Window,
-    looks: list[tuple[int, DriftState]],
-) -> Generator[list[Job], list[Done], Evidence]:
+    window: BacktestWindow,
+    runs: list[tuple[int, DriftState]],
+) -> Steps[Evidence]:
     """Drift of the newest answered rows, quality of the newest labelled answers, payoff of the last promotion."""
-    known, newest = course.known(window), params.monitor.window_rows
+    known, newest = plan.known(window), params.monitor.window_rows
     first = max(champion.since, window.end - newest)
-    look = Look(champion.model, first, window.end, _state_before(looks, first))
+    # the newest run over none of the rows from `first` on: two runs over one window are one alarm
+    before = next((state for end, state in reversed(runs) if end <= first), DriftState.NO_DRIFT)
     start, end = max(champion.since, known - newest), max(champion.since, known)
-    kept = yield from answers(course, champion.model, start, end)
-    payoff = yield from _payoff(course, params, champion, known)
-    recent = max(champion.since, course.known_before(window))
-    newest_kept = yield from answers(course, champion.model, recent, end)
-    done = yield [
-        look,
-        Keep(champion.model, start, end, champion.expected, kept),
-        Keep(champion.model, recent, end, champion.expected, newest_kept, least=LEAST_RECENT),
+    labelled = yield from answers(plan, champion.model, start, end)
+    payoff = yield from _payoff(plan, params, champion, known)
+    recent = max(champion.since, plan.known_before(window))
+    newest_labelled = yield from answers(plan, champion.model, recent, end)
+    drift, quality, recent_quality = yield [
+        CompareDrift(champion.model, first, window.end, before),
+        AssessQuality(champion.model, start, end, champion.expected, labelled),
+        AssessQuality(champion.model, recent, end, champion.expected, newest_labelled, least=LEAST_RECENT),
     ]
     judged = history.challenges[-1].rows
     return Evidence(
         window.at,
-        done[0].value,
-        done[1].value,
+        drift.value,
+        quality.value,
         known - judged,
-        new_batches=course.new_batches(known, judged),
-        recent=done[2].value,
+        new_batches=plan.new_batches(known, judged),
+        recent=recent_quality.value,
         payoff=payoff,
     )
 
 
-def _state_before(looks: list[tuple[int, DriftState]], first: int) -> DriftState:
-    """Of the newest look at none of the rows from `first` on: two looks at one window are one alarm."""
-    return next((state for end, state in reversed(looks) if end <= first), DriftState.NO_DRIFT)
-
-
-def _payoff(
-    course: Course, params: Params, champion: Champion, known: int
-) -> Generator[list[Job], list[Done], Payoff | None]:
-    """None before the second promotion, and while too few labels are there."""
-    if champion.previous is None or known - champion.since < params.statistics.min_rows:
+def _payoff(plan: WalkForward, params: Params, champion: ServingModel, known: int) -> Steps[Payoff | None]:
+    """None before the second promotion, while too few labels are there, and where the policy does not ask."""
+    few = known - champion.since < params.statistics.min_rows
+    if champion.previous is None or few or params.trigger.policy != AUTO:
         return None
-    if params.trigger.policy != AUTO:
-        return None  # nobody asks
     start = max(champion.since, known - MOST_ROWS)
-    mine = yield from answers(course, champion.model, start, known)
-    others = yield from answers(course, champion.previous, start, known)
-    (done,) = yield [Pay(champion.model, champion.previous, start, known, mine, others)]
-    found: Payoff | None = done.value
-    return found
+    mine = yield from answers(plan, champion.model, start, known)
+    others = yield from answers(plan, champion.previous, start, known)
+    (done,) = yield [MeasurePayoff(champion.model, champion.previous, start, known, mine, others)]
+    payoff: Payoff | None = done.value
+    return payoff
 
 
-def answers(course: Course, model: Key, start: int, end: int) -> Generator[list[Job], list[Done], Floats]:
-    (done,) = yield [Fit(*model, course.rows)]
+def answers(plan: WalkForward, model: ModelRows, start: int, end: int) -> Steps[Floats]:
+    """Ask for a model's predictions for rows [start, end)."""
+    (done,) = yield [FitModel(*model, plan.rows)]
     found: Floats = done.value[start - model[1] : end - model[1]]
     return found
 
 
 def challenge(
-    course: Course, params: Params, *, known: int, champion: Champion | None
-) -> Generator[list[Job], list[Done], Challenge]:
-    """What the retrain flow does with `known` labelled rows: cut, choose the window, fit, judge."""
-    seen = champion.model[1] if champion else 0
-    split = params.split
+    plan: WalkForward, params: Params, *, known: int, champion: ServingModel | None
+) -> Steps[JudgedChallenger]:
+    """Do what the retrain flow does with `known` labelled rows: cut, choose the window, fit, judge."""
+
+    def impossible(problem: str, reason: str) -> JudgedChallenger:
+        nothing = ExpectedPerformance(plan.context.metric, Interval(0.0, 0.0, 0.0), 0)
+        return JudgedChallenger(final, nothing, False, (reason,), last, problem)
+
+    seen, split = champion.model[1] if champion else 0, params.split
     folds = rolling_folds(known, seen=seen, holdout_rows=split.holdout_rows, holdout_share=split.holdout_share)
-    last = yield from _last_batches(course, params, folds)
-    models = tuple(_model(course, fold.start, last) for fold in folds)
-    fits: list[Job] = [Fit(*model, fold.end) for model, fold in zip(models, folds, strict=True)]
-    final = _model(course, known, last)
-    done = yield [*fits, Fit(*final, course.rows)]
+    last = yield from _last_batches(plan, params, folds)
+    models = tuple(_model(plan, fold.start, last) for fold in folds)
+    fits: list[Job] = [FitModel(*model, fold.end) for model, fold in zip(models, folds, strict=True)]
+    final = _model(plan, known, last)
+    done = yield [*fits, FitModel(*final, plan.rows)]
     if problem := next((each.problem for each in done if each.problem), ""):
-        return Challenge(final, NO_EXPECTATION, False, (f"it could not be made: {problem}",), last, problem)
+        return impossible(problem, f"it could not be made: {problem}")
     mine = np.concatenate([each.value for each in done[:-1]])
     others = None
     if champion:
-        others = yield from answers(course, champion.model, folds[0].start, folds[-1].end)
-    (judged,) = yield [Judge(models, champion.model if champion else None, folds, mine, others)]
+        others = yield from answers(plan, champion.model, folds[0].start, folds[-1].end)
+    (judged,) = yield [JudgeChallenger(models, champion.model if champion else None, folds, mine, others)]
     if judged.problem:
-        return Challenge(final, NO_EXPECTATION, False, (judged.problem,), last, judged.problem)
-    decision = _gate(judged.value, params, has_champion=champion is not None)
-    found: Evaluation = judged.value
-    expected = ExpectedPerformance(found.metric, found.score, found.holdout_rows)
-    return Challenge(final, expected, decision.promote, decision.sentences, last)
-
-
-NO_EXPECTATION = ExpectedPerformance("accuracy", Interval(0.0, 0.0, 0.0), 0)
-
-
-def _gate(evaluation: Evaluation, params: Params, *, has_champion: bool) -> gate.GateDecision:
-    """Neither latency nor slight changes are tried in a backtest: they say nothing of when to retrain."""
+        return impossible(judged.problem, judged.problem)
+    evaluation: Evaluation = judged.value
+    # Neither latency nor slight changes are tried in a backtest: they say nothing of when to retrain.
     sane = Sanity(rows=0, tried=0)
-    found = gate.GateInputs(evaluation, has_champion=has_champion, parity=None, latency_ms=0.0, sanity=sane)
-    return gate.decide(found, params, today=date.min)
+    inputs = gate.GateInputs(evaluation, has_champion=champion is not None, parity=None, latency_ms=0.0, sanity=sane)
+    decision = gate.decide(inputs, params, today=date.min)
+    expected = ExpectedPerformance(evaluation.metric, evaluation.score, evaluation.holdout_rows)
+    return JudgedChallenger(final, expected, decision.promote, decision.sentences, last)
 
 
-def _model(course: Course, end: int, last_batches: int) -> Key:
-    rows: pd.DataFrame = course.bench.rows[[BATCH]]
-    return end - len(learning.window(rows, end=end, last_batches=last_batches)), end
+def _model(plan: WalkForward, end: int, last_batches: int) -> ModelRows:
+    return end - len(learning.window(plan.context.rows[[BATCH]], end=end, last_batches=last_batches)), end
 
 
-def _last_batches(course: Course, params: Params, folds: Sequence[Fold]) -> Generator[list[Job], list[Done], int]:
+def _last_batches(plan: WalkForward, params: Params, folds: Sequence[Fold]) -> Steps[int]:
     """As params.yaml says; with `auto` the better of two on the rows right before the holdout."""
     wanted = params.train.last_batches
     if isinstance(wanted, int):
         return wanted
+    context = plan.context
     blocks = learning.folds_before(folds[0].start, rows=folds[-1].end - folds[0].start)
-    choices = (0, *learning.AUTO_BATCHES)
-    asked = [(last, block) for last in choices for block in blocks]
-    done = yield [Fit(*_model(course, block.start, last), block.end) for last, block in asked]
-    scores: dict[int, list[float | None]] = {last: [] for last in choices}
+    asked = [(last, block) for last in (0, *learning.AUTO_BATCHES) for block in blocks]
+    done = yield [FitModel(*_model(plan, block.start, last), block.end) for last, block in asked]
+    scores: dict[int, list[float | None]] = {last: [] for last, _ in asked}
     for (last, block), each in zip(asked, done, strict=True):
-        scores[last].append(None if each.problem else _score(course.bench, each.value, block))
-    return learning.better_window(scores, sign=METRICS[course.bench.metric].sign)
-
-
-def _score(bench: Bench, answers: Floats, block: Fold) -> float | None:
-    return score_or_none(bench.metric, bench.scored(answers[: block.end - block.start], block.start, block.end))
+        scored = None if each.problem else context.scored(each.value[: block.end - block.start], block.start, block.end)
+        scores[last].append(None if scored is None else score_or_none(context.metric, scored))
+    return learning.better_window(scores, sign=METRICS[context.metric].sign)

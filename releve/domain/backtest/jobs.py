@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-Key = tuple[int, int]  # a model, by the rows [first, end) that it learned from
+ModelRows = tuple[int, int]  # a model, by the rows [first, end) that it learned from
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class JobContext:
     """What all jobs share. `params` are the scenario's: of these, no policy changes what a job reads."""
 
     rows: "pd.DataFrame"  # in time order
@@ -63,7 +63,7 @@ class Bench:
 
 
 @dataclass(frozen=True)
-class Fit:
+class FitModel:
     """Learn from rows [first, end), answer rows [end, upto): (rows, classes) or (rows, 1)."""
 
     first: int
@@ -72,20 +72,20 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Look:
+class CompareDrift:
     """The drift verdict on rows [start, end) beside the newest rows that a model learned from."""
 
-    model: Key
+    model: ModelRows
     start: int
     end: int
     before: DriftState  # of the monitoring run before
 
 
 @dataclass(frozen=True)
-class Keep:
+class AssessQuality:
     """Realised quality of a model on its labelled answers [start, end)."""
 
-    model: Key
+    model: ModelRows
     start: int
     end: int
     expected: ExpectedPerformance
@@ -94,11 +94,11 @@ class Keep:
 
 
 @dataclass(frozen=True)
-class Pay:
+class MeasurePayoff:
     """What a model gains over another on the labelled rows [start, end)."""
 
-    model: Key
-    previous: Key
+    model: ModelRows
+    previous: ModelRows
     start: int
     end: int
     answers: Floats = field(compare=False, repr=False)
@@ -106,21 +106,21 @@ class Pay:
 
 
 @dataclass(frozen=True)
-class Judge:
+class JudgeChallenger:
     """A challenger and a champion on the blocks of a holdout; None where there is no champion yet."""
 
-    models: tuple[Key, ...]  # of the challenger, one for each block
-    champion: Key | None
+    models: tuple[ModelRows, ...]  # of the challenger, one for each block
+    champion: ModelRows | None
     folds: tuple[Fold, ...]
     answers: Floats = field(compare=False, repr=False)
     others: Floats | None = field(compare=False, repr=False)
 
 
-Job = Fit | Look | Keep | Pay | Judge
+Job = FitModel | CompareDrift | AssessQuality | MeasurePayoff | JudgeChallenger
 
 
 @dataclass(frozen=True)
-class Done:
+class JobResult:
     """What a job found, and the CPU seconds it took; `problem` where there was nothing to find."""
 
     value: Any
@@ -128,62 +128,66 @@ class Done:
     problem: str = ""
 
 
-Run = Callable[[list[Job]], list[Done]]  # in the order asked
+RunJobs = Callable[[list[Job]], list[JobResult]]  # in the order asked
 
 
 @singledispatch
-def work(job: Any, bench: Bench) -> Any:
+def work(job: Any, context: JobContext) -> Any:
     """Do a job. Raises BadInput where rows hold too few labels to learn from."""
     raise TypeError(type(job))
 
 
 @work.register
-def _fit(job: Fit, bench: Bench) -> Floats:
-    rows = bench.rows
-    model = learn(rows.iloc[job.first : job.end], bench.schema, bench.candidate, seed=bench.params.statistics.seed)
+def _fit(job: FitModel, context: JobContext) -> Floats:
+    rows = context.rows
+    model = learn(
+        rows.iloc[job.first : job.end], context.schema, context.candidate, seed=context.params.statistics.seed
+    )
     if job.end == job.upto:
-        return np.empty((0, max(1, len(bench.schema.target.classes))))
-    found = answer(model, rows.iloc[job.end : job.upto], bench.schema).to_numpy(dtype=np.float64)
+        return np.empty((0, max(1, len(context.schema.target.classes))))
+    found = answer(model, rows.iloc[job.end : job.upto], context.schema).to_numpy(dtype=np.float64)
     if not np.isfinite(found).all():
         raise BadInput(f"the model of rows {job.first} to {job.end} answers what is no number")
     return found
 
 
 @work.register
-def _look(job: Look, bench: Bench) -> DriftVerdict:
+def _look(job: CompareDrift, context: JobContext) -> DriftVerdict:
     first, end = job.model
-    reference = bench.rows.iloc[first:end].tail(REFERENCE_ROWS)
-    current, rise = bench.rows.iloc[job.start : job.end], bench.params.batch.max_missing_rise
-    found = compare(reference, current, bench.schema, bench.params.monitor, max_missing_rise=rise, before=job.before)
+    reference = context.rows.iloc[first:end].tail(REFERENCE_ROWS)
+    current, rise = context.rows.iloc[job.start : job.end], context.params.batch.max_missing_rise
+    found = compare(
+        reference, current, context.schema, context.params.monitor, max_missing_rise=rise, before=job.before
+    )
     return found.verdict
 
 
 @work.register
-def _keep(job: Keep, bench: Bench) -> Quality:
-    rule = bench.params.trigger
+def _keep(job: AssessQuality, context: JobContext) -> Quality:
+    rule = context.params.trigger
     return realised.assess(
-        bench.scored(job.answers, job.start, job.end) if job.end > job.start else None,
+        context.scored(job.answers, job.start, job.end) if job.end > job.start else None,
         expected=job.expected,
         tolerance=rule.quality_tolerance,
-        min_labels=job.least or bench.params.statistics.min_rows,
-        bootstrap=bench.bootstrap,
+        min_labels=job.least or context.params.statistics.min_rows,
+        bootstrap=context.bootstrap,
     )
 
 
 @work.register
-def _pay(job: Pay, bench: Bench) -> Payoff | None:
-    mine, other = (bench.scored(answers, job.start, job.end) for answers in (job.answers, job.others))
-    if not METRICS[bench.metric].is_defined(mine):
+def _pay(job: MeasurePayoff, context: JobContext) -> Payoff | None:
+    mine, other = (context.scored(answers, job.start, job.end) for answers in (job.answers, job.others))
+    if not METRICS[context.metric].is_defined(mine):
         return None
-    return cadence.measure(bench.metric, mine, other, bootstrap=bench.bootstrap)
+    return cadence.measure(context.metric, mine, other, bootstrap=context.bootstrap)
 
 
 @work.register
-def _judge(job: Judge, bench: Bench) -> Evaluation:
+def _judge(job: JudgeChallenger, context: JobContext) -> Evaluation:
     start, end = job.folds[0].start, job.folds[-1].end
     blocks = numbered(job.folds)
-    mine = bench.scored(job.answers, start, end, blocks)
-    champion = None if job.others is None else bench.scored(job.others, start, end, blocks)
+    mine = context.scored(job.answers, start, end, blocks)
+    champion = None if job.others is None else context.scored(job.others, start, end, blocks)
     # Only rows whose label has arrived: baselines look at all that they are given.
-    rows, gate = bench.rows.iloc[:end], bench.params.gate
-    return judging.judge(Case(rows, job.folds, mine, champion, bench.schema, gate, bench.bootstrap))
+    rows, gate = context.rows.iloc[:end], context.params.gate
+    return judging.judge(Case(rows, job.folds, mine, champion, context.schema, gate, context.bootstrap))

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from releve.core.errors import BadInput
-from releve.domain.backtest.engine import Played
+from releve.domain.backtest.engine import PlayedPolicy
 from releve.domain.backtest.jobs import Floats
-from releve.domain.backtest.walk_forward import Course, Window
+from releve.domain.backtest.walk_forward import BacktestWindow, WalkForward
 from releve.domain.evaluation import baselines
 from releve.domain.evaluation.evaluation import Opponent
 from releve.domain.evaluation.intervals import Interval, format_interval, rounded
@@ -30,7 +30,7 @@ RESAMPLES = 1000  # draws of the bootstrap: every policy is compared with every 
 BY_LUCK = "not distinguishable"
 
 
-class Scored:
+class PairedScores:
     """Scores of several answers to the same rows, with draws (answers, draws) that belong together."""
 
     def __init__(self, metric: str, sheets: Sequence[ScoredPredictions], bootstrap: BootstrapConfig):
@@ -59,28 +59,28 @@ class Scored:
         return Interval(value, *bounds(drawn, blocks=blocks, confidence=self._bootstrap.confidence))
 
 
-def figures(scenario: str, course: Course, played: Sequence[Played]) -> dict[str, Any]:
+def figures(scenario: str, plan: WalkForward, played: Sequence[PlayedPolicy]) -> dict[str, Any]:
     """backtest.json. Positive gains are better, and a regret is never below 0, whatever the metric.
 
     A window where the metric is not defined has no score, and no say in the means. Raises BadInput where all are so.
     """
-    check_scorable(course)
-    bootstrap = _bootstrap(course)
-    sheets = [_sheet(course, each.answers) for each in played]
-    scored = Scored(course.bench.metric, sheets, bootstrap)
-    per_window = [_in_window(course, sheets, window) for window in course.windows]
+    check_scorable(plan)
+    bootstrap = _bootstrap(plan)
+    sheets = [_sheet(plan, each.answers) for each in played]
+    scored = PairedScores(plan.context.metric, sheets, bootstrap)
+    per_window = [_in_window(plan, sheets, window) for window in plan.windows]
     best = max(range(len(played)), key=lambda place: scored.sign * scored.scores[place])
     static = next((place for place, each in enumerate(played) if _is_static(each)), 0)
     return {
         "format": FORMAT,
         "scenario": scenario,
-        "metric": course.bench.metric,
+        "metric": plan.context.metric,
         "sign": scored.sign,
-        "recipe": asdict(course.bench.candidate),
-        "label_delay_windows": course.label_delay,
+        "recipe": asdict(plan.context.candidate),
+        "label_delay_windows": plan.label_delay,
         "windows": [
             {"number": each.number, "first_row": each.start, "rows": each.end - each.start, "at": each.at or None}
-            for each in course.windows
+            for each in plan.windows
         ],
         "policies": [
             {
@@ -100,23 +100,23 @@ def figures(scenario: str, course: Course, played: Sequence[Played]) -> dict[str
             }
             for place, each in enumerate(played)
         ],
-        "baselines": [_baseline(course, name, answers) for name, answers in naive(course).items()],
+        "baselines": [_baseline(plan, name, answers) for name, answers in naive(plan).items()],
         "recommended": recommend(played, scored),
     }
 
 
-def check_scorable(course: Course) -> None:
+def check_scorable(plan: WalkForward) -> None:
     """Raises BadInput where no window can be scored: known from the labels alone, before anything is played."""
-    bench = course.bench
-    nobodys = np.zeros((course.rows - course.start, max(1, len(bench.schema.target.classes))))
-    if not METRICS[bench.metric].is_defined(_sheet(course, nobodys)):
+    context = plan.context
+    nobodys = np.zeros((plan.rows - plan.start, max(1, len(context.schema.target.classes))))
+    if not METRICS[context.metric].is_defined(_sheet(plan, nobodys)):
         raise BadInput(
-            f"{bench.metric} is defined in none of the {len(course.windows)} windows, as each holds labels of one "
+            f"{context.metric} is defined in none of the {len(plan.windows)} windows, as each holds labels of one "
             "class alone; backtest fewer windows (backtest.windows), or judge by another metric (gate.metric)"
         )
 
 
-def recommend(played: Sequence[Played], scored: Scored) -> dict[str, str]:
+def recommend(played: Sequence[PlayedPolicy], scored: PairedScores) -> dict[str, str]:
     """The cheapest of those that cannot be told from the best; what skips the gate is not for production."""
     able = [place for place, each in enumerate(played) if each.policy.can_be_chosen]
     best = max(able, key=lambda place: scored.sign * scored.scores[place])
@@ -137,64 +137,64 @@ def recommend(played: Sequence[Played], scored: Scored) -> dict[str, str]:
     return {"policy": mine.policy.name, "reason": reason}
 
 
-def naive(course: Course) -> dict[str, Floats]:
+def naive(plan: WalkForward) -> dict[str, Floats]:
     """What everybody could have answered to the windows, with the labels known before each; by name.
 
     Where params say that labels come some rows late, but in time for the next window, they come within a window too.
     """
-    bench, schema = course.bench, course.bench.schema
-    truth = baselines.labels_as_places(bench.rows[schema.target.name].tolist(), schema.target)
-    times = bench.rows[schema.time] if schema.time and bench.rows[schema.time].dtype.kind == "M" else None
-    positive = None if len(schema.target.classes) != 2 else bench.scored(np.zeros((0, 2)), 0, 0).positive
-    delay = 0 if course.label_delay else bench.params.gate.label_delay_rows
+    context, schema = plan.context, plan.context.schema
+    truth = baselines.labels_as_places(context.rows[schema.target.name].tolist(), schema.target)
+    times = context.rows[schema.time] if schema.time and context.rows[schema.time].dtype.kind == "M" else None
+    positive = None if len(schema.target.classes) != 2 else context.scored(np.zeros((0, 2)), 0, 0).positive
+    delay = 0 if plan.label_delay else context.params.gate.label_delay_rows
     parts: dict[str, list[Floats]] = {}
-    for window in course.windows:
-        known, rows = course.known_before(window), window.end - window.start
+    for window in plan.windows:
+        known, rows = plan.known_before(window), window.end - window.start
         places = [*range(known), *range(window.start, window.end)]
         past = baselines.LabelHistory(
             truth[places],
             (Fold(known, known + rows),),
             len(schema.target.classes),
-            bench.metric,
-            bench.params.gate.quantile,
+            context.metric,
+            context.params.gate.quantile,
             positive,
         )
         of_window = None if times is None else times.iloc[places].reset_index(drop=True)
         found = baselines.baselines(past, task=schema.target.task, label_delay_rows=delay, times=of_window)
-        if course.label_delay:  # nobody knows it that early
+        if plan.label_delay:  # nobody knows it that early
             found.pop(Opponent.ROW_BEFORE)
         for name, answers in found.items():
             parts.setdefault(name, []).append(answers.outputs)
-    return {name: np.concatenate(each) for name, each in parts.items() if len(each) == len(course.windows)}
+    return {name: np.concatenate(each) for name, each in parts.items() if len(each) == len(plan.windows)}
 
 
-def _bootstrap(course: Course) -> BootstrapConfig:
-    return BootstrapConfig.of(course.bench.params.statistics, resamples=RESAMPLES)
+def _bootstrap(plan: WalkForward) -> BootstrapConfig:
+    return BootstrapConfig.of(plan.context.params.statistics, resamples=RESAMPLES)
 
 
-def _sheet(course: Course, answers: Floats) -> ScoredPredictions:
+def _sheet(plan: WalkForward, answers: Floats) -> ScoredPredictions:
     """Windows are the blocks within which rows are ranked: several models answered."""
-    sizes = [window.end - window.start for window in course.windows]
-    return course.bench.scored(answers, course.start, course.rows, np.repeat(np.arange(len(sizes)), sizes))
+    sizes = [window.end - window.start for window in plan.windows]
+    return plan.context.scored(answers, plan.start, plan.rows, np.repeat(np.arange(len(sizes)), sizes))
 
 
 def _in_window(
-    course: Course, sheets: Sequence[ScoredPredictions], window: Window
+    plan: WalkForward, sheets: Sequence[ScoredPredictions], window: BacktestWindow
 ) -> list[tuple[float | None, list[float] | None]]:
     """Score and interval of every policy; None where the metric is not defined."""
-    rows = slice(window.start - course.start, window.end - course.start)
+    rows = slice(window.start - plan.start, window.end - plan.start)
     parts = [each.take(rows) for each in sheets]
-    if not METRICS[course.bench.metric].is_defined(parts[0]):
+    if not METRICS[plan.context.metric].is_defined(parts[0]):
         return [(None, None)] * len(sheets)
-    scored = Scored(course.bench.metric, parts, _bootstrap(course))
+    scored = PairedScores(plan.context.metric, parts, _bootstrap(plan))
     intervals = [scored.score(place) for place in range(len(sheets))]
     return [(rounded(each.value), [rounded(each.low), rounded(each.high)]) for each in intervals]
 
 
-def _baseline(course: Course, name: str, answers: Floats) -> dict[str, Any]:
-    found = _sheet(course, answers)
-    edges = [window.start - course.start for window in course.windows] + [len(found)]
-    metric = course.bench.metric
+def _baseline(plan: WalkForward, name: str, answers: Floats) -> dict[str, Any]:
+    found = _sheet(plan, answers)
+    edges = [window.start - plan.start for window in plan.windows] + [len(found)]
+    metric = plan.context.metric
     scores = [score_or_none(metric, found.take(slice(start, end))) for start, end in pairwise(edges)]
     score = score_or_none(metric, found)
     return {
@@ -204,7 +204,7 @@ def _baseline(course: Course, name: str, answers: Floats) -> dict[str, Any]:
     }
 
 
-def _is_static(played: Played) -> bool:
+def _is_static(played: PlayedPolicy) -> bool:
     return played.policy.settings.get("trigger.policy") == STATIC
 
 

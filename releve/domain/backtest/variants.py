@@ -19,7 +19,7 @@ LAST_WINDOWS = 5  # that the policies without all past rows learn from: a quarte
 
 
 @dataclass(frozen=True)
-class Policy:
+class PolicyVariant:
     """`settings` are put over the scenario's params; without the gate every challenger is promoted."""
 
     name: str
@@ -36,7 +36,7 @@ class Policy:
         return parse(merge(base.model_dump(), _sections(self.settings)), source=f"the policy {self.name!r}")
 
 
-def policies(params: Params) -> tuple[Policy, ...]:
+def policy_variants(params: Params) -> tuple[PolicyVariant, ...]:
     """The ones compared, the simplest first. Each rule of `trigger.policy`; the newest windows alone; no gate.
 
     A rule of evidence asks for as few new rows as the gate can judge on, and has no safety net, which would be a second
@@ -49,18 +49,18 @@ def policies(params: Params) -> tuple[Policy, ...]:
     drift, quality, keys, auto = (_rule(policy, least=least) for policy in (DRIFT_ONLY, QUALITY_ONLY, TWO_KEY, AUTO))
     last, each = f"last {LAST_WINDOWS}", f"every {apart} windows"
     return (
-        Policy("static", _rule(STATIC, least=1) | ALL_PAST),
-        Policy("every window", every | ALL_PAST),
-        Policy(each, schedule | ALL_PAST),
-        Policy("drift", drift | ALL_PAST),
-        Policy("quality", quality | ALL_PAST),
-        Policy("two keys", keys | ALL_PAST),
-        Policy(f"every window, {last}", every | newest),
-        Policy(f"two keys, {last}", keys | newest),
-        Policy(f"every window{GATE_OFF}", every | ALL_PAST, gated=False),
-        Policy(f"{each}{GATE_OFF}", schedule | ALL_PAST, gated=False),
-        Policy(f"every window, {last}{GATE_OFF}", every | newest, gated=False),
-        Policy(AUTO_NAME, auto | {"train.last_batches": "auto", "gate.rule": "not_worse"}),
+        PolicyVariant("static", _rule(STATIC, least=1) | ALL_PAST),
+        PolicyVariant("every window", every | ALL_PAST),
+        PolicyVariant(each, schedule | ALL_PAST),
+        PolicyVariant("drift", drift | ALL_PAST),
+        PolicyVariant("quality", quality | ALL_PAST),
+        PolicyVariant("two keys", keys | ALL_PAST),
+        PolicyVariant(f"every window, {last}", every | newest),
+        PolicyVariant(f"two keys, {last}", keys | newest),
+        PolicyVariant(f"every window{GATE_OFF}", every | ALL_PAST, gated=False),
+        PolicyVariant(f"{each}{GATE_OFF}", schedule | ALL_PAST, gated=False),
+        PolicyVariant(f"every window, {last}{GATE_OFF}", every | newest, gated=False),
+        PolicyVariant(AUTO_NAME, auto | {"train.last_batches": "auto", "gate.rule": "not_worse"}),
     )
 
 

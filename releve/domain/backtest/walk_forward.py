@@ -8,7 +8,7 @@ import numpy as np
 
 from releve.core.errors import BadInput
 from releve.core.params import Params
-from releve.domain.backtest.jobs import Bench
+from releve.domain.backtest.jobs import JobContext
 from releve.domain.evaluation.metrics import resolve
 from releve.domain.evaluation.paired import RESAMPLES
 from releve.domain.schema.schema import BATCH, Schema
@@ -22,7 +22,7 @@ LEAST_ROWS = 10  # of a window
 
 
 @dataclass(frozen=True)
-class Window:
+class BacktestWindow:
     """Rows [start, end) that are answered between two looks."""
 
     number: int  # from 1
@@ -32,11 +32,11 @@ class Window:
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
-    """What every policy is played over. `bench.rows` name their window as their batch."""
+class WalkForward:
+    """What every policy is played over. `context.rows` name their window as their batch."""
 
-    bench: Bench
-    windows: tuple[Window, ...]
+    context: JobContext
+    windows: tuple[BacktestWindow, ...]
     label_delay: int = 0  # windows
 
     @property
@@ -48,12 +48,12 @@ class Course:
     def rows(self) -> int:
         return self.windows[-1].end
 
-    def known(self, window: Window) -> int:
+    def known(self, window: BacktestWindow) -> int:
         """Rows whose labels have arrived when `window` has been answered."""
         arrived = window.number - self.label_delay
         return self.windows[arrived - 1].end if arrived > 0 else self.start
 
-    def known_before(self, window: Window) -> int:
+    def known_before(self, window: BacktestWindow) -> int:
         """The same at the look before."""
         return self.known(self.windows[window.number - 2]) if window.number > 1 else self.start
 
@@ -62,9 +62,9 @@ class Course:
         return sum(judged < window.end <= known for window in self.windows)
 
 
-def course(
+def walk_forward(
     rows: "pd.DataFrame", schema: Schema, candidate: Candidate, params: Params, *, resamples: int = RESAMPLES
-) -> Course:
+) -> WalkForward:
     """Cut the rows (features, target, `_batch`) as `backtest` says. Raises BadInput where they are too few."""
     edges = cut(rows, params)
     first = edges[0]
@@ -72,11 +72,11 @@ def course(
     warm = [*range(first, 0, -size), 0][::-1]  # the rows before, in windows of the same size
     marked = rows.assign(**{BATCH: np.repeat(np.arange(len(warm) + len(edges) - 2), np.diff([*warm, *edges[1:]]))})
     windows = tuple(
-        Window(number, start, end, _time(rows, schema, end))
+        BacktestWindow(number, start, end, _time(rows, schema, end))
         for number, (start, end) in enumerate(pairwise(edges), start=1)
     )
-    bench = Bench(marked, schema, candidate, params, resolve(params.gate.metric, schema.target.task), resamples)
-    return Course(bench, windows, params.backtest.label_delay_windows)
+    context = JobContext(marked, schema, candidate, params, resolve(params.gate.metric, schema.target.task), resamples)
+    return WalkForward(context, windows, params.backtest.label_delay_windows)
 
 
 def cut(rows: "pd.DataFrame", params: Params) -> list[int]:

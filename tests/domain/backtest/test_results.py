@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.backtest import walk_forward as backtest_course
-from releve.domain.backtest.engine import Played, Turn
+from releve.domain.backtest.engine import PlayedPolicy, WindowDecision
 from releve.domain.backtest.results import BY_LUCK, check_scorable, figures, naive
-from releve.domain.backtest.variants import Policy
+from releve.domain.backtest.variants import PolicyVariant
+from releve.domain.backtest.walk_forward import walk_forward
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger.trigger import TriggerDecision
 from releve.reporting.backtest import advice, backtest_page, recommended_settings
@@ -18,14 +18,16 @@ COURSE = stream_course(stream(angle=still))
 ANSWERED = COURSE.rows - COURSE.start
 
 
-def played(name, *, wrong, retrainings, gated=True, first=0, course=COURSE):
+def played(name, *, wrong, retrainings, gated=True, first=0, plan=COURSE):
     """Answers of which `wrong` rows, every tenth from `first` on, are wrong."""
-    truth = course.bench.rows["kind"].iloc[COURSE.start :].eq("yes").to_numpy().astype(float)
+    truth = plan.context.rows["kind"].iloc[COURSE.start :].eq("yes").to_numpy().astype(float)
     places = (first + np.arange(wrong) * 10) % ANSWERED
     truth[places] = 1 - truth[places]
     settings = {"trigger.policy": "static" if name == "static" else "every", "trigger.min_new_rows": 1}
-    turns = [Turn(number, TriggerDecision(True, ()), promoted=True) for number in range(1, retrainings + 1)]
-    return Played(Policy(name, settings, gated=gated), np.column_stack([1 - truth, truth]), turns, seconds=1.0)
+    turns = [WindowDecision(number, TriggerDecision(True, ()), promoted=True) for number in range(1, retrainings + 1)]
+    return PlayedPolicy(
+        PolicyVariant(name, settings, gated=gated), np.column_stack([1 - truth, truth]), turns, seconds=1.0
+    )
 
 
 def found_of(*each):
@@ -115,9 +117,9 @@ def one_class_in(*windows):
 
 
 def test_a_window_of_one_class_has_no_auc_and_no_say_and_the_summary_tells():
-    course = one_class_in(2)
+    plan = one_class_in(2)
 
-    found = figures("kinds", course, [played(name, wrong=55, retrainings=0, course=course) for name in ("static", "b")])
+    found = figures("kinds", plan, [played(name, wrong=55, retrainings=0, plan=plan) for name in ("static", "b")])
 
     static = found["policies"][0]
     said = [score for score in static["scores"] if score is not None]
@@ -128,10 +130,10 @@ def test_a_window_of_one_class_has_no_auc_and_no_say_and_the_summary_tells():
 
 
 def test_where_no_window_has_an_auc_that_is_said_before_anything_is_played():
-    course = one_class_in(1, 2, 3, 4, 5, 6)
+    plan = one_class_in(1, 2, 3, 4, 5, 6)
 
     with pytest.raises(BadInput, match="auc is defined in none of the 6 windows"):
-        check_scorable(course)
+        check_scorable(plan)
     check_scorable(one_class_in(1, 2, 3, 4, 5))
     check_scorable(COURSE)
 
@@ -142,7 +144,7 @@ def test_values_are_always_scorable():
         {"target": {"name": "kind", "task": "regression"}, "columns": {"width": {"type": "number"}}}
     )
 
-    check_scorable(backtest_course.course(rows, schema, LINEAR, stream_params()))
+    check_scorable(walk_forward(rows, schema, LINEAR, stream_params()))
 
 
 @pytest.mark.parametrize(("windows", "rows", "there"), [(0, 0, True), (1, 0, False), (0, 5, False), (1, 5, False)])
@@ -155,12 +157,12 @@ def test_late_labels_leave_no_label_of_the_row_before_to_repeat(windows, rows, t
 @pytest.mark.parametrize(("windows", "rows"), [(0, 0), (0, 1), (0, 5), (1, 0), (1, 5)])
 def test_the_previous_label_is_the_newest_that_has_arrived(windows, rows):
     delays = {"backtest": {"label_delay_windows": windows}, "gate": {"label_delay_rows": rows}}
-    course = stream_course(stream(angle=still), **delays)
-    labels = course.bench.rows["kind"].eq("yes").to_numpy().astype(int)
+    plan = stream_course(stream(angle=still), **delays)
+    labels = plan.context.rows["kind"].eq("yes").to_numpy().astype(int)
 
-    answered = naive(course)["previous label"].argmax(axis=1)
+    answered = naive(plan)["previous label"].argmax(axis=1)
 
-    last = course.windows[-1]
+    last = plan.windows[-1]
     known = last.start - 1 - 100 * windows  # the newest label that had arrived when the window began
     newest = [max(known, row - rows) if rows and not windows else known for row in range(last.start, last.end)]
     assert answered[-100:].tolist() == labels[newest].tolist()
