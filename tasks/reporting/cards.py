@@ -3,6 +3,7 @@
 import hashlib
 import json
 from contextlib import closing
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def _data(settings: Settings, scenario: str, challenge: dict[str, Any]) -> dict[
     """Of the commit that brought the newest batch: the model's own was made later."""
     version = challenge.get("data_version", SEED_VERSION)
     try:
-        return {} if version == SEED_VERSION else DataHistory(settings.project, scenario).find(version).as_dict()
+        return {} if version == SEED_VERSION else asdict(DataHistory(settings.project, scenario).find(version))
     except NotFound:  # rows that come out of the pipeline itself have no batches; a clone may lack the branch
         return _batches(settings, scenario, challenge.get("revision", ""))
 
@@ -105,7 +106,7 @@ def _data(settings: Settings, scenario: str, challenge: dict[str, Any]) -> dict[
 def _batches(settings: Settings, scenario: str, revision: str) -> dict[str, Any]:
     """What the model's own commit lists, where the branch that the batches came by is gone: not when they came."""
     try:
-        return DataHistory(settings.project, scenario).find(revision).as_dict() | {"at": ""} if revision else {}
+        return asdict(DataHistory(settings.project, scenario).find(revision)) | {"at": ""} if revision else {}
     except NotFound:
         return {}
 

@@ -1,4 +1,4 @@
-"""What a run goes by: params and schema as one commit of the project has them, whatever the working tree holds.
+"""Params and schema of a run, as one commit of the project has them, whatever the working tree holds.
 
 Retraining builds what is committed, so rows are judged, and everything else is decided, by the same files.
 """
@@ -21,7 +21,7 @@ BASE = "params.yaml"
 
 @dataclass(frozen=True)
 class Committed:
-    """Params and schema of one commit; `unused` are those of its files that the working tree has otherwise."""
+    """Params and schema of one commit; `unused` are those of its files that differ in the working tree."""
 
     revision: str
     params: Params
@@ -30,15 +30,15 @@ class Committed:
 
     @property
     def first_line(self) -> str:
-        """What a run says first."""
+        """The first line of a run's output."""
         line = f"params and schema of commit {self.revision[:12]}"
         return f"{line}; edits that are not committed are not used: {', '.join(self.unused)}" if self.unused else line
 
 
 def read_committed(settings: Settings, scenario: str) -> Committed:
-    """What `settings.revision` has, or HEAD where none is named.
+    """Read what `settings.revision` has, or HEAD where none is named.
 
-    Raises NotFound for an unknown scenario, BadInput naming what is not committed or the key that is wrong.
+    Raise NotFound for an unknown scenario, BadInput naming what is not committed or the key that is wrong.
     """
     scenario = check_scenario_name(scenario)
     if settings.revision:  # a commit never changes
@@ -47,14 +47,14 @@ def read_committed(settings: Settings, scenario: str) -> Committed:
 
 
 def begin_run(settings: Settings, scenario: str, *, tell: Callable[[str], None]) -> Settings:
-    """The settings of a run that goes by what is committed now, even if more is committed meanwhile; tells so."""
-    found = read_committed(settings, scenario)
-    tell(found.first_line)
-    return replace(settings, revision=found.revision)
+    """Fix the settings of a run to what is committed now, even if more is committed meanwhile; `tell` gets its line."""
+    committed = read_committed(settings, scenario)
+    tell(committed.first_line)
+    return replace(settings, revision=committed.revision)
 
 
 def read_committed_base(settings: Settings) -> Params:
-    """params.yaml of the same commit, without any scenario's overrides."""
+    """Read params.yaml of the same commit, without any scenario's overrides."""
     return parse_base(_texts(settings.project, settings.revision or "HEAD", [BASE])[1][BASE])
 
 
@@ -66,24 +66,21 @@ def _read(project: Path, scenario: str, revision: str) -> Committed:
         read_scenario(project, scenario)  # which may be unknown altogether
         raise
     params, schema = parse_scenario(scenario, base=texts[BASE], own=texts[own])
-    unused = tuple(name for name, text in texts.items() if _in_tree(project / name) != text)
-    return Committed(commit, params, schema, unused)
+    in_tree = {  # with the line ends that git keeps
+        name: path.read_text(encoding="utf-8", errors="replace") if (path := project / name).is_file() else None
+        for name in texts
+    }
+    return Committed(commit, params, schema, tuple(name for name, text in texts.items() if in_tree[name] != text))
 
 
 _read_commit = lru_cache(maxsize=64)(_read)
 
 
 def _texts(project: Path, revision: str, names: list[str]) -> tuple[str, dict[str, str]]:
-    """The commit's id and what these files hold there; one call of git."""
-    commit, *found = git_objects(project, [revision, *(f"{revision}:./{name}" for name in names)])
+    """Read the commit's id and these files of it; one call of git."""
+    commit, *blobs = git_objects(project, [revision, *(f"{revision}:./{name}" for name in names)])
     if commit is None:
         raise BadInput(f"{project} {NO_COMMIT}")
-    if missing := [name for name, blob in zip(names, found, strict=True) if blob is None]:
+    if missing := [name for name, blob in zip(names, blobs, strict=True) if blob is None]:
         raise BadInput(not_committed(missing))
-    texts = [blob.text.replace("\r\n", "\n") for blob in found if blob]
-    return commit.id, dict(zip(names, texts, strict=True))
-
-
-def _in_tree(path: Path) -> str | None:
-    """With the line ends that git keeps."""
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+    return commit.id, {name: blob.text.replace("\r\n", "\n") for name, blob in zip(names, blobs, strict=True) if blob}

@@ -23,34 +23,40 @@ class DataCache:
         self._objects = root / OBJECTS
 
     def place(self, digest: str) -> Path:
-        """Where the file of this md5 lies."""
+        """Return where the file of this md5 lies."""
         return self._objects / digest[:2] / digest[2:]
 
     def listed(self, version: str) -> dict[str, str]:
-        """File -> md5 for the folder of a data version ("<md5>.dir")."""
+        """Read file -> md5 for the folder of a data version ("<md5>.dir")."""
         return {entry["relpath"]: entry["md5"] for entry in json.loads(self.place(version).read_text())}
 
     def set_list_aside(self, version: str) -> list[Path]:
-        """Take the folder's list away when it is not what its name says; where it is kept."""
+        """Move the folder's list aside when its md5 is not its name; returns where it is kept."""
         stored = self.place(version)
         right = not stored.is_file() or md5(stored) == version.removesuffix(".dir")
         return [] if right else [_set_aside(stored)]
 
     def set_altered_aside(self, folder: Path, version: str) -> list[Path]:
-        """Take files that are not what the list says out of `folder` and the cache; where they are kept."""
-        wrong = {name: digest for name, digest in self.listed(version).items() if not _is(folder / name, digest)}
-        for name in wrong:
-            (folder / name).unlink(missing_ok=True)
+        """Move files with another md5 than the list has out of `folder` and the cache; returns where they are kept."""
+        files = {folder / name: digest for name, digest in self.listed(version).items()}
+        wrong = {path: digest for path, digest in files.items() if not path.is_file() or md5(path) != digest}
+        for path in wrong:
+            path.unlink(missing_ok=True)
         return [_set_aside(place) for place in map(self.place, wrong.values()) if place.is_file()]
 
     def absent(self, folder: Path, version: str) -> list[str]:
-        """Files of `folder` that this place does not have, or has in another length; their list itself, if it is."""
+        """List files of `folder` that are absent here or have another length; the list itself where it is absent."""
         if not self.place(version).is_file():
             return [version]
-        return [name for name, digest in self.listed(version).items() if not _same(folder / name, self.place(digest))]
+
+        def size(path: Path) -> int:
+            return path.stat().st_size if path.is_file() else -1
+
+        files = self.listed(version)
+        return [name for name, digest in files.items() if size(self.place(digest)) != (folder / name).stat().st_size]
 
     def sweep(self, *, older_seconds: float = DAY_SECONDS) -> list[Path]:
-        """Remove what killed copies left; a younger file may be one that another process writes right now."""
+        """Remove what killed copies left; a younger file may be one that another process is writing."""
         latest = time.time() - older_seconds
         left = [path for path in self._objects.rglob(HALF_WRITTEN) if path.stat().st_mtime < latest]
         for path in left:
@@ -59,17 +65,9 @@ class DataCache:
 
 
 def md5(path: Path) -> str:
-    """md5 of a file's bytes, which names it in the cache."""
+    """Return the md5 of a file's bytes, which names it in the cache."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
-
-
-def _is(path: Path, digest: str) -> bool:
-    return path.is_file() and md5(path) == digest
-
-
-def _same(path: Path, stored: Path) -> bool:
-    return stored.is_file() and stored.stat().st_size == path.stat().st_size
 
 
 def _set_aside(stored: Path) -> Path:

@@ -3,8 +3,8 @@
 import csv
 import hashlib
 import io
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -38,10 +38,6 @@ class DataVersion:
     revision: str  # git commit
     at: str  # of that commit, ISO 8601, UTC
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON output."""
-        return asdict(self)
-
 
 class DataHistory:
     """The data versions of one scenario of the repository at `project`; nothing there is changed or checked out."""
@@ -50,35 +46,35 @@ class DataHistory:
         self._project, self._branch, self._remote = project, ScenarioBranch(project, scenario), remote
 
     def versions(self) -> list[DataVersion]:
-        """Oldest first. Raises NotFound where the repository has no branch of this scenario."""
+        """List the versions, oldest first. Raise NotFound where the repository has no branch of this scenario."""
         self._tip()
         listed = f"--first-parent --reverse --format=%H {self._branch.name} --".split()
         revisions = git(self._project, "log", *listed, self._path("batches.dvc")).splitlines()
         return [version for version in self._described(revisions) if version is not None]
 
     def find(self, version: str | None = None) -> DataVersion:
-        """By batch (name or the beginning of one), data version, or any git revision; None is the newest.
+        """Find a version by batch (its name or the beginning), data version, or any git revision; None is the newest.
 
-        Raises NotFound, and BadInput where the beginning fits several.
+        Raise NotFound, and BadInput where the beginning fits several.
         """
         if version is None:
             return self._at(self._tip())
         known = self.versions()
-        found = [one for one in known if one.batch.startswith(version) or one.data_version.startswith(version)]
-        if len(found) > 1:
-            raise BadInput(f"{version!r} fits {_named(found)}; give more of the name")
-        return found[0] if found else self._at(version, known=known)
+        matches = [one for one in known if one.batch.startswith(version) or one.data_version.startswith(version)]
+        if len(matches) > 1:
+            raise BadInput(f"{version!r} fits {_named(matches)}; give more of the name")
+        return matches[0] if matches else self._at(version, known=known)
 
     def schema(self, version: DataVersion) -> Schema:
-        """The feature schema of that time."""
+        """Read the feature schema of that time."""
         return Schema.from_dict(
             yaml.safe_load(self._text(version, "params.yaml")), source=f"params.yaml at {version.revision[:12]}"
         )
 
     def read(self, version: DataVersion) -> "pd.DataFrame":
-        """All rows, oldest batch first, as they were ingested: features, target, other columns, `_batch`, `_row`.
+        """Read all rows, oldest batch first, as they were ingested: features, target, other columns, `_batch`, `_row`.
 
-        A column that a batch does not have is missing in its rows. Raises PipelineFailed for a file that neither the
+        A column that a batch does not have is missing in its rows. Raise PipelineFailed for a file that neither the
         cache nor the remote has as it was, RemoteUnavailable where the remote is needed and away.
         """
         import pandas as pd
@@ -94,14 +90,14 @@ class DataHistory:
         first = [name for name in (*(column.name for column in schema.columns), schema.target.name) if name in rows]
         return rows[[*first, *(name for name in rows if name not in (*first, BATCH, ROW)), BATCH, ROW]]
 
-    def _sources(self, version: DataVersion) -> list["_Files"]:
-        """The cache, or the remote where a file is not in it; then the remote alone."""
-        found = configuration(self._project, self._remote)
-        alone = found | {"cache": found["cache"] | {"dir": str(self._project / ".dvc" / CACHE_NOWHERE)}}
-        return [_Files(self._project, version, as_nested(config)) for config in (found, alone)]
+    def _sources(self, version: DataVersion) -> list["_VersionFiles"]:
+        """Return the cache, or the remote where a file is not in it; then the remote alone."""
+        config = configuration(self._project, self._remote)
+        alone = config | {"cache": config["cache"] | {"dir": str(self._project / ".dvc" / CACHE_NOWHERE)}}
+        return [_VersionFiles(self._project, version, as_nested(each)) for each in (config, alone)]
 
-    def _content(self, name: str, version: DataVersion, sources: list["_Files"]) -> bytes:
-        """A file's bytes, from the first source that has it as it was."""
+    def _content(self, name: str, version: DataVersion, sources: list["_VersionFiles"]) -> bytes:
+        """Read a file's bytes from the first source that has it as it was."""
         for source in sources:
             content, digest = source.fetch(self._path(name))
             if hashlib.md5(content, usedforsecurity=False).hexdigest() == digest:
@@ -111,22 +107,39 @@ class DataHistory:
             "a clone that has it whole"
         )
 
-    def _described(self, revisions: Iterable[str]) -> list[DataVersion | None]:
-        asked = [f"{revision}:{self._path(name)}" for revision in revisions for name in ("batches.dvc", "batches.csv")]
-        texts, commits = git_texts(self._project, asked), git_texts(self._project, revisions)
-        return [
-            _describe(revision, dvc_file, batch_list, commit)
-            for revision, dvc_file, batch_list, commit in zip(revisions, texts[::2], texts[1::2], commits, strict=True)
-        ]
+    def _described(self, revisions: Sequence[str]) -> list[DataVersion | None]:
+        """Describe the version of each revision; None where it has no batches."""
+        names = [f"{revision}:{self._path(name)}" for revision in revisions for name in ("batches.dvc", "batches.csv")]
+        texts, commits = git_texts(self._project, names), git_texts(self._project, revisions)
+        versions: list[DataVersion | None] = []
+        for revision, dvc_file, batch_list, commit in zip(revisions, texts[::2], texts[1::2], commits, strict=True):
+            if dvc_file is None or batch_list is None or commit is None:
+                versions.append(None)
+                continue
+            rows = {line["batch"]: int(line["rows"]) for line in _lines(batch_list)}
+            newest = list(rows)[-1]
+            committer = next(line for line in commit.splitlines() if line.startswith("committer "))
+            versions.append(
+                DataVersion(
+                    batch=newest,
+                    batch_rows=rows[newest],
+                    batches=len(rows),
+                    rows=sum(rows.values()),
+                    data_version=data_version(dvc_file),
+                    revision=revision,
+                    at=datetime.fromtimestamp(int(committer.split()[-2]), UTC).isoformat(),  # NAME <EMAIL> SECONDS ZONE
+                )
+            )
+        return versions
 
     def _at(self, revision: str, *, known: list[DataVersion] | None = None) -> DataVersion:
         named = f"{revision}^{{commit}}"
         commit = git(self._project, "rev-parse", "--verify", "--quiet", "--end-of-options", named, check=False)
-        found = self._described([commit])[0] if commit else None
-        if found is None:
+        version = self._described([commit])[0] if commit else None
+        if version is None:
             what = "holds no batches" if commit else "is no batch, data version or git revision"
             raise NotFound(f"{revision!r} {what} of {self._branch.scenario}; there are {_named(known or [])}")
-        return found
+        return version
 
     def _tip(self) -> str:
         if tip := self._branch.tip():
@@ -144,7 +157,7 @@ class DataHistory:
         return f"scenarios/{self._branch.scenario}/{name}"
 
 
-class _Files:
+class _VersionFiles:
     """DVC's files of one version, opened when the first is asked for."""
 
     def __init__(self, project: Path, version: DataVersion, config: dict[str, dict[str, object]]):
@@ -157,7 +170,7 @@ class _Files:
         return DVCFileSystem(str(self._project), rev=self._version.revision, config=self._config)
 
     def fetch(self, path: str) -> tuple[bytes, str]:
-        """The bytes that DVC gives for a file, and the md5 that they should have."""
+        """Return the bytes that DVC gives for a file, and the md5 that they should have."""
         try:
             return self._system.read_bytes(f"/{path}"), str(self._system.info(f"/{path}")["md5"])
         except Exception as error:  # each kind of remote raises its own
@@ -168,24 +181,8 @@ class _Files:
             ) from error
 
 
-def _describe(revision: str, dvc_file: str | None, batch_list: str | None, commit: str | None) -> DataVersion | None:
-    if dvc_file is None or batch_list is None or commit is None:
-        return None
-    lines = _lines(batch_list)
-    rows = [int(line["rows"]) for line in lines]
-    return DataVersion(
-        lines[-1]["batch"], rows[-1], len(rows), sum(rows), data_version(dvc_file), revision, _committed(commit)
-    )
-
-
 def _lines(batch_list: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(batch_list)))
-
-
-def _committed(commit: str) -> str:
-    """The time in a commit object's line "committer NAME <EMAIL> SECONDS ZONE"."""
-    line = next(line for line in commit.splitlines() if line.startswith("committer "))
-    return datetime.fromtimestamp(int(line.split()[-2]), UTC).isoformat()
 
 
 def _named(versions: list[DataVersion]) -> str:

@@ -49,44 +49,47 @@ class DataVersions:
             "DVC_NO_ANALYTICS": "1",
         }
         self._kept_open = () if lock_fd is None else (lock_fd,)
-        found = configuration(project, remote)
-        self._cache = DataCache(Path(found["cache"]["dir"]))
-        self._remote_folder = remote_folder(found)
-        write_configuration(worktree / ".dvc" / "config.local", found)
+        config = configuration(project, remote)
+        self._cache = DataCache(Path(config["cache"]["dir"]))
+        self._remote_folder = remote_folder(config)
+        write_configuration(worktree / ".dvc" / "config.local", config)
 
     def checkout(self, target: str) -> None:
         """Link the data of `target` (a .dvc file) in from the cache, from the remote where the cache lost it.
 
         Every file is checked against its hash: DVC links an altered cache file in without a word. Such a file is set
-        aside and fetched anew; raises PipelineFailed when neither the cache nor the remote has it as it was.
+        aside and fetched anew; raise PipelineFailed when neither the cache nor the remote has it as it was.
         """
         version = data_version((self._worktree / target).read_text())
         folder = (self._worktree / target).with_suffix("")
         altered = self._cache.set_list_aside(version)
         if self._cache.place(version).is_file():
-            self._checkout_or_pull(target)
+            try:
+                self._dvc("checkout", target)
+            except PipelineFailed:
+                self._dvc("pull", target)
         else:  # DVC may check out without the list, from an index of its own; what it then links cannot be checked
             self._pull(target, altered)
         if altered := self._cache.set_altered_aside(folder, version):
             self._pull(target, altered)
 
-    def _checkout_or_pull(self, target: str) -> None:
-        try:
-            self._dvc("checkout", target)
-        except PipelineFailed:
-            self._dvc("pull", target)
-
     def _pull(self, target: str, altered: list[Path]) -> None:
         try:
             self._dvc("pull", "--force", target)
         except PipelineFailed as error:
-            raise _lost(target, altered, error) if altered else error from None
+            if not altered:
+                raise
+            raise PipelineFailed(
+                f"files of {target} were altered in the cache, and the remote does not give them back. Their present "
+                f"content is kept as {', '.join(map(str, altered))}. Bring the remote back, or push from a clone that "
+                f"has them whole, and run the same again. {error}"
+            ) from None
 
     def add(self, target: str) -> None:
-        """Take a new version of a folder into the cache and write its .dvc file. Raises DiskFull.
+        """Take a new version of a folder into the cache and write its .dvc file. Raise DiskFull.
 
-        DVC ends well even when a file did not fit into the cache (tried with 3.67 and a full disk), and a push then
-        leaves that file out without a word. So the cache is looked at.
+        DVC ends with 0 even when a file did not fit into the cache (tried with 3.67 and a full disk), and a push then
+        silently leaves that file out. So the cache is checked.
         """
         self._dvc("add", target)
         version = data_version((self._worktree / f"{target}.dvc").read_text())
@@ -98,9 +101,9 @@ class DataVersions:
         self._cache.sweep()
 
     def push(self, *targets: str) -> None:
-        """Copy what these targets need to the remote. Raises RemoteUnavailable; trying again later is safe.
+        """Copy what these targets need to the remote. Raise RemoteUnavailable; trying again later is safe.
 
-        What an earlier push left half-written, because it was killed or the disk was full, goes after a day.
+        Half-written files of an earlier push that was killed, or found the disk full, are removed after a day.
         """
         try:
             self._dvc("push", *targets)
@@ -131,50 +134,43 @@ class DataVersions:
         )
         lines = _follow(process, progress)
         if process.returncode:
-            what = " ".join(word for word in arguments if not word.startswith("-"))
-            said = _reason(lines)
-            if refused := storage_refusal(said or "\n".join(lines)):
-                raise type(refused)(said) if said else refused
-            raise PipelineFailed(said or f"'dvc {what}' failed:\n" + "\n".join(lines[-LINES_OF_AN_ERROR:]))
+            command = " ".join(word for word in arguments if not word.startswith("-"))
+            # A step of ours (`tasks.pipeline.stage`) prints what a person can do.
+            reason = next(
+                (line.removeprefix(STEP_ERROR) for line in reversed(lines) if line.startswith(STEP_ERROR)), ""
+            )
+            if refused := storage_refusal(reason or "\n".join(lines)):
+                raise type(refused)(reason) if reason else refused
+            raise PipelineFailed(reason or f"'dvc {command}' failed:\n" + "\n".join(lines[-LINES_OF_AN_ERROR:]))
 
 
 def _without_advice(progress: Callable[[str], None]) -> Callable[[str], None]:
-    """DVC ends with what a person should type next; in a worktree that is about to go, nobody should."""
-    advice = False
+    """Leave out what DVC tells a person to type next: it would be typed in a worktree that is about to go."""
+    is_advice = False
 
-    def tell(line: str) -> None:
-        nonlocal advice
-        advice = advice or line.startswith(ADVICE)
-        if line and not advice:
+    def forward(line: str) -> None:
+        nonlocal is_advice
+        is_advice = is_advice or line.startswith(ADVICE)
+        if line and not is_advice:
             progress(line)
 
-    return tell
+    return forward
 
 
 def data_version(dvc_file: str) -> str:
-    """The content hash that a .dvc file's text names."""
+    """Read the content hash from a .dvc file's text."""
     return str(yaml.safe_load(dvc_file)["outs"][0]["md5"])
 
 
-def _lost(target: str, altered: list[Path], error: PipelineFailed) -> PipelineFailed:
-    return PipelineFailed(
-        f"files of {target} were altered in the cache, and the remote does not give them back. What they hold now is "
-        f"kept as {', '.join(map(str, altered))}. Bring the remote back, or push from a clone that has them whole, and "
-        f"run the same again. {error}"
-    )
-
-
 def stage_record(lock_file: str, stage: str) -> dict[str, Any]:
-    """What dvc.lock's text says of a stage: its command, dependencies, parameters and outputs."""
+    """Read a stage from dvc.lock's text: its command, dependencies, parameters and outputs."""
     return dict(yaml.safe_load(lock_file)["stages"][stage])
 
 
-def _reason(lines: list[str]) -> str:
-    """What a step of ours said a person can do (`tasks.pipeline.stage`), or nothing."""
-    return next((line.removeprefix(STEP_ERROR) for line in reversed(lines) if line.startswith(STEP_ERROR)), "")
-
-
 def _follow(process: "subprocess.Popen[str]", progress: Callable[[str], None]) -> list[str]:
+    """Read the lines that a process prints until it ends."""
+    import signal
+
     lines = []
     with process:
         try:
@@ -182,14 +178,8 @@ def _follow(process: "subprocess.Popen[str]", progress: Callable[[str], None]) -
                 lines.append(line.rstrip())
                 progress(lines[-1])
         except BaseException:  # a cancelled run takes its stages along, whatever cancelled it
-            _end(process)
+            # Nobody has waited for DVC yet, so its number still names its group, even if it died.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
             raise
     return [line for line in lines if line]
-
-
-def _end(process: "subprocess.Popen[str]") -> None:
-    """End DVC and its stages. Nobody has waited for DVC yet, so its number still names its group, even if it died."""
-    import signal
-
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

@@ -1,4 +1,4 @@
-"""What DVC is told of this project's cache and remote, from `.dvc/config` and from params.yaml (`data`)."""
+"""DVC's configuration of this project's cache and remote, from `.dvc/config` and from params.yaml (`data`)."""
 
 from pathlib import Path
 
@@ -14,25 +14,32 @@ PLACES = ("url", "dir")  # keys that may hold a path, which .dvc/config means re
 
 
 def configuration(project: Path, remote: Data | None = None) -> Configuration:
-    """The project's shared and local settings, every path absolute, so that they hold from anywhere.
+    """Merge the project's shared and local settings, every path absolute, so that they hold from anywhere.
 
-    `remote` with a place replaces the default remote. Every remote is verified: a file that is not what its name
-    says is refused instead of taken into the cache.
+    `remote` with a place replaces the default remote. Every remote is verified: a file whose hash is not its name is
+    refused instead of taken into the cache.
     """
-    found: Configuration = {"core": {}, "cache": {"dir": "cache", "type": CACHE_LINKS}}
+    merged: Configuration = {"core": {}, "cache": {"dir": "cache", "type": CACHE_LINKS}}
     for path in (project / ".dvc" / "config", project / ".dvc" / "config.local"):
         for section, values in _read(path).items():
-            found[section] = found.get(section, {}) | values
+            merged[section] = merged.get(section, {}) | values
     if remote is not None and remote.remote:
-        found["core"]["remote"] = PARAMS_REMOTE
-        found[_section(PARAMS_REMOTE)] = _described(project, remote)
-    return {section: _absolute(project, values) | _verified(section) for section, values in found.items()}
+        # A folder is meant from the project's root, as every other path in params.yaml.
+        place = remote.remote if "://" in remote.remote else str((project / remote.remote).resolve())
+        merged["core"]["remote"] = PARAMS_REMOTE
+        merged[_section(PARAMS_REMOTE)] = {"url": place} | ({"endpointurl": remote.endpoint} if remote.endpoint else {})
+    for section, values in merged.items():
+        paths = {key: values[key] for key in PLACES if values.get(key) and "://" not in values[key]}
+        verified = {"verify": "true"} if _remote_name(section) else {}
+        absolute = {key: str((project / ".dvc" / place).resolve()) for key, place in paths.items()}
+        merged[section] = values | absolute | verified
+    return merged
 
 
-def as_nested(found: Configuration) -> dict[str, dict[str, object]]:
-    """The form that DVC's Python interface takes: remotes by name below "remote", its own values as text."""
+def as_nested(config: Configuration) -> dict[str, dict[str, object]]:
+    """Convert to the form that DVC's Python interface takes: remotes by name below "remote", its own values as text."""
     nested: dict[str, dict[str, object]] = {"remote": {}}
-    for section, values in found.items():
+    for section, values in config.items():
         if name := _remote_name(section):
             nested["remote"][name] = dict(values)
         elif section in ("core", "cache"):
@@ -40,48 +47,32 @@ def as_nested(found: Configuration) -> dict[str, dict[str, object]]:
     return nested
 
 
-def remote_folder(found: Configuration) -> Path | None:
-    """Where the default remote lies when it is a folder on this machine."""
-    place = found.get(_section(found["core"].get("remote", "")), {}).get("url", "")
+def remote_folder(config: Configuration) -> Path | None:
+    """Return where the default remote lies when it is a folder on this machine."""
+    place = config.get(_section(config["core"].get("remote", "")), {}).get("url", "")
     return Path(place) if place and "://" not in place else None
 
 
-def write_configuration(path: Path, found: Configuration) -> None:
+def write_configuration(path: Path, config: Configuration) -> None:
     """Write it as a .dvc/config.local."""
     written = ConfigObj(interpolation=False, encoding="utf-8")
-    written.merge(dict(found))
+    written.merge(dict(config))
     with path.open("wb") as file:
         written.write(file)
 
 
 def _read(path: Path) -> Configuration:
-    """By the library that DVC reads it by: a `#`, a comma or a quote in a path is written in quotes."""
+    """Read by the library that DVC uses: a `#`, a comma or a quote in a path is written in quotes."""
     if not path.is_file():
         return {}
     try:
         read = ConfigObj(str(path), interpolation=False, encoding="utf-8")
     except ConfigObjError as error:
         raise BadInput(f"{path} cannot be read: {error}") from None
-    return {section: {key: _text(value) for key, value in read[section].items()} for section in read.sections}
-
-
-def _text(value: str | list[str]) -> str:
-    return value if isinstance(value, str) else ",".join(value)
-
-
-def _described(project: Path, remote: Data) -> dict[str, str]:
-    """A folder is meant from the project's root, as every other path in params.yaml."""
-    place = remote.remote if "://" in remote.remote else str((project / remote.remote).resolve())
-    return {"url": place} | ({"endpointurl": remote.endpoint} if remote.endpoint else {})
-
-
-def _absolute(project: Path, values: dict[str, str]) -> dict[str, str]:
-    paths = {key: values[key] for key in PLACES if values.get(key) and "://" not in values[key]}
-    return values | {key: str((project / ".dvc" / place).resolve()) for key, place in paths.items()}
-
-
-def _verified(section: str) -> dict[str, str]:
-    return {"verify": "true"} if _remote_name(section) else {}
+    return {
+        section: {key: value if isinstance(value, str) else ",".join(value) for key, value in read[section].items()}
+        for section in read.sections
+    }
 
 
 def _section(name: str) -> str:

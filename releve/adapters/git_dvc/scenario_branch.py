@@ -28,7 +28,7 @@ IDENTITY = {
 }
 
 LANGUAGE = {"LC_ALL": "C.UTF-8"}
-MOST_LINES = 12  # of what git told
+MOST_LINES = 12  # of what git printed
 UNWRITTEN = "unable to write"
 WITHOUT_CONTENT = (b" missing\n", b" ambiguous\n")  # end a line of `git cat-file --batch` that no content follows
 LEADS_NOWHERE = (b"symlink", b"dangling", b"loop", b"notdir")  # begin one of a link that is not in the commit
@@ -65,33 +65,33 @@ class GitObject:
 
 
 def git_objects(folder: Path, names: Iterable[str]) -> list[GitObject | None]:
-    """Each object ("<revision>:<path>", or a commit), None where there is none; one process for all.
+    """Read objects ("<revision>:<path>", or a commit), None where there is none; one process for all.
 
-    A link within the commit is followed. Raises BadInput where `folder` is no git checkout, GitFailed.
+    A link within the commit is followed. Raise BadInput where `folder` is no git checkout, GitFailed.
     """
     asked = "".join(f"{name}\n" for name in names).encode()
     done = _run(["git", "cat-file", "--batch", "--follow-symlinks"], folder, input=asked, capture_output=True)
     if done.returncode:
         raise _failure("cat-file", folder, done.stderr.decode(errors="replace"))
-    stream, found = io.BytesIO(done.stdout), list[GitObject | None]()
+    stream, objects = io.BytesIO(done.stdout), list[GitObject | None]()
     while head := stream.readline():
         if head.endswith(WITHOUT_CONTENT):
-            found.append(None)
+            objects.append(None)
             continue
         name, *_, size = head.split()
         text = stream.read(int(size)).decode(errors="replace")
         stream.readline()
-        found.append(None if name in LEADS_NOWHERE else GitObject(name.decode(), text))
-    return found
+        objects.append(None if name in LEADS_NOWHERE else GitObject(name.decode(), text))
+    return objects
 
 
 def git_texts(folder: Path, names: Iterable[str]) -> list[str | None]:
-    """What `git_objects` finds, as text alone."""
+    """Read the same objects, as text alone."""
     return [each.text if each else None for each in git_objects(folder, names)]
 
 
 def not_committed(names: list[str]) -> str:
-    """What a person is told of files that no commit has, and so no run uses."""
+    """Describe files that no commit has, so that no run uses them."""
     folders = dict.fromkeys(name.rpartition("/")[0] or name for name in names)
     return (
         f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not committed; flows build what is "
@@ -100,32 +100,29 @@ def not_committed(names: list[str]) -> str:
 
 
 def _run(command: list[str], folder: Path, **options: Any) -> "subprocess.CompletedProcess[Any]":
+    # What would lead git elsewhere goes; the project's identity and a language that we can read come.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")} | IDENTITY | LANGUAGE
     try:
-        return subprocess.run(command, cwd=folder, env=_environment(), check=False, **options)
+        return subprocess.run(command, cwd=folder, env=environment, check=False, **options)
     except FileNotFoundError:
         if folder.is_dir():
             raise Unavailable("git is not installed, or not on the PATH; install it, then run the same again") from None
         raise NotFound(f"there is no folder {folder}; commands run from the project's folder") from None
 
 
-def _failure(what: str, folder: Path, told: str) -> ReleveError:
-    """One sentence, whatever git told: it has a line for each file that it could not write."""
-    if "not a git repository" in told:
+def _failure(what: str, folder: Path, printed: str) -> ReleveError:
+    """Make one error of what git printed, which may have a line for each file that it could not write."""
+    if "not a git repository" in printed:
         return BadInput(
             f"{folder} is no git checkout, and flows build what is committed: git init && git add . && git commit"
         )
-    if refused := storage_refusal(told):
+    if refused := storage_refusal(printed):
         return refused
-    lines = told.strip().splitlines()
+    lines = printed.strip().splitlines()
     if unwritten := next((line for line in lines if UNWRITTEN in line), ""):  # git keeps the reason to itself
         return DiskFull(f"git {what} found no room in {folder} ({unwritten}); make room there, then run the same again")
     kept = lines if len(lines) <= MOST_LINES else [*lines[:3], "...", *lines[-3:]]
     return GitFailed(f"git {what} failed in {folder}: " + "\n".join(kept))
-
-
-def _environment() -> dict[str, str]:
-    """This process's, without what would lead git elsewhere, with the project's identity, in the language we read."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("GIT_")} | IDENTITY | LANGUAGE
 
 
 @dataclass
@@ -154,15 +151,11 @@ class Worktree:
         tree = git(self.path, "write-tree")
         if self.tip and git(self.path, "rev-parse", f"{self.tip}^{{tree}}") == tree:
             return self.tip
-        parents = [f"-p{revision}" for revision in self._parents()]
-        self.tip = git(self.path, "commit-tree", tree, *parents, "-m", message)
+        parents = [self.head] if self.tip is None else [self.tip]
+        if self.tip and git(self.path, "merge-base", self.head, self.tip, check=False) != self.head:
+            parents.append(self.head)
+        self.tip = git(self.path, "commit-tree", tree, *(f"-p{revision}" for revision in parents), "-m", message)
         return self.tip
-
-    def _parents(self) -> list[str]:
-        if self.tip is None:
-            return [self.head]
-        known = git(self.path, "merge-base", self.head, self.tip, check=False) == self.head
-        return [self.tip] if known else [self.tip, self.head]
 
 
 class ScenarioBranch:
@@ -177,11 +170,11 @@ class ScenarioBranch:
         self._ref = f"refs/heads/{self.name}"
 
     def tip(self) -> str | None:
-        """The branch's newest revision, or None before the first batch."""
+        """Return the branch's newest revision, or None before the first batch."""
         return git(self.project, "rev-parse", "--verify", "--quiet", self._ref, check=False) or None
 
     def read(self, name: str) -> str | None:
-        """A file of scenarios/<scenario>/ as the branch has it, or None."""
+        """Read a file of scenarios/<scenario>/ as the branch has it, or None."""
         tip = self.tip()
         path = f"{tip}:scenarios/{self.scenario}/{name}"
         if tip is None or not git(self.project, "rev-parse", "--verify", "--quiet", path, check=False):
@@ -189,13 +182,13 @@ class ScenarioBranch:
         return git(self.project, "show", path)
 
     @contextmanager
-    def worktree(self, room: Path) -> Iterator[Worktree]:
-        """A checkout of `revision` with the branch's own files, below `room`; gone afterwards.
+    def worktree(self, work_dir: Path) -> Iterator[Worktree]:
+        """Check out `revision` with the branch's own files, below `work_dir`; gone afterwards.
 
         One run per scenario at a time (see `scenario_lock`): what an earlier, killed run left is swept first.
         """
         head = self._head()
-        with self.checkout(head, room) as path:
+        with self.checkout(head, work_dir) as path:
             tree = Worktree(path, self.scenario, head, self.tip())
             self._bring_owned_files(tree)
             # A scenario whose rows lie on its branch alone is hidden from `dvc repro` in the user's tree alone.
@@ -203,9 +196,9 @@ class ScenarioBranch:
             yield tree
 
     @contextmanager
-    def checkout(self, revision: str, room: Path) -> Iterator[Path]:
-        """The files of `revision`, in a folder below `room`; gone afterwards."""
-        path = room / self.scenario
+    def checkout(self, revision: str, work_dir: Path) -> Iterator[Path]:
+        """Check out the files of `revision`, in a folder below `work_dir`; gone afterwards."""
+        path = work_dir / self.scenario
         self._sweep(path)
         try:
             git(self.project, "worktree", "add", "--detach", "--force", str(path), revision)
@@ -214,7 +207,7 @@ class ScenarioBranch:
             self._sweep(path)
 
     def move(self, revision: str, *, expected: str | None) -> None:
-        """Compare-and-swap: point the branch at `revision`. Raises BranchMoved when it is no longer at `expected`."""
+        """Compare-and-swap: point the branch at `revision`. Raise BranchMoved when it is no longer at `expected`."""
         if revision == expected:
             return
         try:
@@ -239,7 +232,7 @@ class ScenarioBranch:
         return kept
 
     def uncommitted(self) -> list[str]:
-        """Files of the user's tree whose edits are not committed, and so no part of any run."""
+        """List files of the user's tree whose edits are not committed, and so no part of any run."""
         return [line[3:] for line in git(self.project, "status", "--porcelain").splitlines()]
 
     def _head(self) -> str:
