@@ -19,7 +19,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.backtest import read
 from releve.adapters.models.model_runtime import onnx_runner, pipeline_runner
 from releve.adapters.models.onnx_export import export_checked
-from releve.domain.gate.sanity import Sanity, check
+from releve.domain.evaluation.evaluation import Sanity
+from releve.domain.gate.sanity import check
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.training import transformers

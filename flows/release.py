@@ -9,7 +9,7 @@ from prefect.states import Completed
 from flows.context import Scenario, begin, resource_of, show, step
 from flows.publish import publish
 from releve.core.settings import Settings
-from releve.domain.gate import verdicts
+from releve.reporting import gate_messages
 from tasks.release import release as release_step
 from tasks.release.release import ReleaseResult
 
@@ -25,7 +25,7 @@ def release(scenario: Scenario = "digits", model: str | None = None) -> Any:
     settings = begin(scenario)
     done = put_into_service(settings, scenario, model=model)
     publish(settings, scenario)
-    return Completed(message=verdicts.served(scenario, done.release.model, note=done.note), data=done)
+    return Completed(message=gate_messages.served(scenario, done.release.model, note=done.note), data=done)
 
 
 def put_into_service(settings: Settings, scenario: str, *, model: str | None = None) -> ReleaseResult:

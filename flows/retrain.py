@@ -13,8 +13,8 @@ from flows.release import put_into_service
 from releve.core.formatting import format_score
 from releve.core.settings import Settings
 from releve.domain.evaluation.intervals import format_interval
-from releve.domain.gate import verdicts
 from releve.domain.registry.events import Challenger
+from releve.reporting import gate_messages
 from tasks.ingestion import harvest as harvest_step
 from tasks.ingestion.ingest import Ingestion, check_refusals
 from tasks.release import retrain as retrain_step
@@ -55,15 +55,16 @@ def challenge(settings: Settings, scenario: str, *, reason: str) -> Challenger:
     challenger: Challenger = run_retrain(settings, scenario, reason=reason, progress=print)
     show_challenge(scenario, challenger)
     show_card(settings, scenario, challenger.model)
-    verdict = verdicts.verdict(challenger)
-    for sentence in challenger.reasons:
-        print(sentence if verdicts.is_note(sentence) else f"{verdict}: {sentence}")
+    for reason in challenger.reasons:
+        print(f"{gate_messages.outcome(challenger)}: {reason}")
+    for note in challenger.notes:
+        print(f"note: {note}")
     return challenger
 
 
 def final_state(scenario: str, challenger: Challenger, *, released: bool, result: Any) -> Any:
     """Return the state that a run ends in: its name and message say whether the challenger serves."""
-    message = verdicts.conclusion(scenario, challenger, released=released)
+    message = gate_messages.conclusion(scenario, challenger, released=released)
     return Completed(name=None if challenger.promote else REFUSED, message=message, data=result)
 
 
@@ -71,12 +72,12 @@ def show_challenge(scenario: str, challenger: Challenger) -> None:
     """Show what the gate decided, with its figures."""
     from releve.reporting.blocks import ReportPage, ReportSection, TableBlock, TextBlock
 
-    verdict, found = verdicts.verdict(challenger), challenger.evaluation
+    verdict, found = gate_messages.outcome(challenger), challenger.evaluation
     rows = [(f"challenger {challenger.model}", format_score(found.score.value), "")]
     rows += [(name, format_score(one.score), format_interval(one.gain)) for name, one in found.against.items()]
     blocks = (
         TableBlock(("model", found.metric, "gain over it"), tuple(rows)),
-        TextBlock(challenger.reasons, points=True),
+        TextBlock(challenger.sentences, points=True),
     )
     page = ReportPage(f"{scenario}: {verdict}", f"{found.holdout_rows} rows of holdout", (ReportSection("", blocks),))
     show("gate", scenario, page, description=verdict)

@@ -8,7 +8,7 @@ from prefect.states import Completed
 from flows.context import Scenario, begin, step
 from flows.publish import publish
 from flows.release import announce
-from releve.domain.gate import verdicts
+from releve.reporting import gate_messages
 from tasks.release import rollback as rollback_step
 from tasks.release.release import ReleaseResult
 
@@ -22,5 +22,5 @@ def rollback(scenario: Scenario = "digits", reason: str = "started by hand") -> 
     done: ReleaseResult = run_rollback(settings, scenario, reason=reason)
     announce(scenario, done)
     publish(settings, scenario)
-    message = verdicts.rolled_back(scenario, done.release.model, done.left, note=done.note)
+    message = gate_messages.rolled_back(scenario, done.release.model, done.left, note=done.note)
     return Completed(message=message, data=done)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from releve.domain.evaluation.evaluation import Sanity
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.events import BatchIngested, Challenger
 from releve.domain.registry.release import ExpectedPerformance, Release
@@ -38,6 +39,7 @@ def make_challenger(model: str = "digits:v1", **changes: Any) -> Challenger:
         "promote": True,
         "reasons": ("a gain of +0.1 [+0.02, +0.18]",),
         "latency_ms": 0.02,
+        "sanity": Sanity(rows=200, tried=4),
         "cpu_seconds": 12.5,
     }
     return Challenger(**{**values, **changes})

@@ -152,8 +152,8 @@ def page(
 
 def serving_model(scenario: str, settings: Settings) -> str:
     """Say which model serves, or why none does and what to do."""
-    from releve.domain.gate.verdicts import nothing_serves
     from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN
+    from releve.reporting.gate_messages import nothing_serves
 
     with _registry(None, settings) as registry:
         if serving := registry.current(scenario):
@@ -194,14 +194,14 @@ def _print_release(current: "Current | None", scenario: str, *, moment: str, jso
 
 def _what_happened(event: "Event") -> str:
     """The reason; for a challenge the gate's verdict and reasons too."""
-    from releve.domain.gate.verdicts import verdict
     from releve.domain.registry.chain import CHALLENGED
+    from releve.reporting.gate_messages import outcome
 
     if event.kind != CHALLENGED:
         return event.reason
     challenge = event.read(Challenger)
-    reasons = "\n".join(f"- {reason}" for reason in challenge.reasons)
-    return f"{challenge.model} {verdict(challenge)}, started because: {event.reason}\n{reasons}"
+    reasons = "\n".join(f"- {reason}" for reason in challenge.sentences)
+    return f"{challenge.model} {outcome(challenge)}, started because: {event.reason}\n{reasons}"
 
 
 def _to_the_second(at: str) -> str:

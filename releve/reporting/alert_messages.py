@@ -95,7 +95,7 @@ def write_message(alert: Alert, event: Event, params: Alerts) -> AlertMessage:
 
 def _reasons(alert: Alert, event: Event, params: Alerts) -> tuple[str, ...]:
     if event.kind == CHALLENGED:
-        return event.read(Challenger).reasons
+        return event.read(Challenger).sentences
     if event.kind != MONITORED:
         return (event.reason,)
     run = event.read(MonitoringRun)

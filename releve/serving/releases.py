@@ -12,11 +12,11 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Current, Registry, RegistryUnavailable
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import ReleveError, Unavailable
-from releve.domain.gate import verdicts
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN, Event
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
+from releve.reporting import gate_messages
 
 RETRY_SECONDS = 5.0  # after a release that could not be loaded: each try reads and hashes the whole model
 log = logging.getLogger("releve.serving")
@@ -95,7 +95,7 @@ class Follower:
         """What serves. Raises NoRelease, saying why nothing does and what to do."""
         served = self.served
         if served is None:
-            raise NoRelease(verdicts.nothing_serves(self.scenario, self._last_events()))
+            raise NoRelease(gate_messages.nothing_serves(self.scenario, self._last_events()))
         return served
 
     def _last_events(self) -> list[Event]:

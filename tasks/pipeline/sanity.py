@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from releve.adapters.models.model_runtime import Model
-from releve.domain.gate.sanity import Sanity, check
+from releve.domain.evaluation.evaluation import Sanity
+from releve.domain.gate.sanity import check
 from releve.domain.schema.arrays import arrays_of_frame
 
 if TYPE_CHECKING:

@@ -69,7 +69,7 @@ def release(
         prepared = _as_release(scenario, challenger, loaded, len(read_reference(settings, loaded.tag)))
         index = build_index(settings, params.search, prepared, loaded)
 
-        why = reason or "; ".join(challenger.reasons)
+        why = reason or "; ".join(challenger.sentences)
         expected = current.number if current else None
         registry.move(scenario, ModelReleased(release=prepared), expected=expected, reason=why, actor=actor)
         tidy_indexes(settings, registry, prepared)
@@ -81,7 +81,7 @@ def check_accepted(challenger: Challenger, champion: str, *, today: date) -> Non
     """Raises NotAccepted unless the gate accepted it against the champion that serves now, and the overrides that it
     took still stand."""
     if not challenger.promote:
-        raise NotAccepted(f"the gate refused {challenger.model}: {'; '.join(challenger.reasons)}")
+        raise NotAccepted(f"the gate refused {challenger.model}: {'; '.join(challenger.sentences)}")
     if challenger.champion != champion:
         raise NotAccepted(
             f"{challenger.model} was judged against {challenger.champion or 'no champion'}, but "

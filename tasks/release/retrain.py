@@ -17,11 +17,10 @@ from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import NotFound
 from releve.core.params import Params
 from releve.core.settings import Settings
-from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.evaluation.judging import check_comparable
 from releve.domain.gate import gate
 from releve.domain.gate.gate import GateDecision, GateInputs
-from releve.domain.gate.sanity import Sanity
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import SEED_VERSION
@@ -123,13 +122,13 @@ def _judge(
     files = ScenarioFiles(tree.path, tree.scenario)
     evaluation = read_document(files.evaluation, Evaluation)
     summary = json.loads(files.model_summary.read_text())
-    sanity = summary.get("sanity")
+    sanity = Sanity.model_validate(summary["sanity"])
     found = GateInputs(
         evaluation,
         has_champion=champion is not None,
         parity=summary["parity"],
         latency_ms=latency_ms,
-        sanity=Sanity.model_validate(sanity) if sanity else None,
+        sanity=sanity,
     )
     decision = gate.decide(found, params, today=datetime.now(UTC).date())
     batches = files.folder / "batches.dvc"
@@ -143,7 +142,8 @@ def _judge(
         champion=champion.release.model if champion else "",
         evaluation=evaluation,
         promote=decision.promote,
-        reasons=decision.sentences,
+        reasons=decision.reasons,
+        notes=decision.notes,
         overrides=decision.overrides,
         latency_ms=latency_ms,
         sanity=sanity,

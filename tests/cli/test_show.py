@@ -123,7 +123,7 @@ def test_history_gives_every_reason_in_full(history, capsys):
 
 def test_history_says_what_became_of_a_challenge_and_why(project, capsys):
     registry = Registry(f"sqlite:///{project}/var/registry.db")
-    payload = make_challenger("moons:v1", promote=False, reasons=("too slow", "note: served natively"))
+    payload = make_challenger("moons:v1", promote=False, reasons=("too slow",), notes=("served natively",))
     registry.append("moons", payload, reason="started by hand", actor="retrain")
     registry.close()
 

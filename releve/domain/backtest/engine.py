@@ -29,12 +29,11 @@ from releve.domain.backtest.jobs import (
 from releve.domain.backtest.variants import PolicyVariant
 from releve.domain.backtest.walk_forward import BacktestWindow, WalkForward
 from releve.domain.drift.verdict import DriftState
-from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS, score_or_none
 from releve.domain.evaluation.rolling_origin import Fold, rolling_folds
 from releve.domain.gate import gate
-from releve.domain.gate.sanity import Sanity
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import BATCH
 from releve.domain.training import learning

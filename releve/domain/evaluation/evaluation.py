@@ -10,6 +10,8 @@ from typing import Literal
 from releve.core.documents import DocumentPart
 from releve.domain.evaluation.intervals import Interval
 
+MOST_SHIFT = 4.0  # of the answers by a slight change: mean change, in mean differences between two real rows
+
 
 class Opponent(StrEnum):
     """What a challenger is compared with: the champion, or a naive baseline."""
@@ -126,6 +128,62 @@ class TooGood(DocumentPart):
     columns: tuple[ColumnShare, ...] = ()
 
 
+class AlterationEffect(DocumentPart):
+    """What an alteration did to the predictions."""
+
+    column: str
+    what: str
+    lost: float  # of the order of the rows; 1: as much as by another row's cell
+    most_lost: float
+    shift: float  # mean change, in mean differences between two real rows
+    cells: tuple[str, ...]  # of the row whose prediction changed most, before and after; () where it is sane
+    label: bool | int | float | str | None  # predicted for that row; None of a regression
+    answers: tuple[float, float]  # the probability of that label, or the value, before and after
+
+    @property
+    def is_sane(self) -> bool:
+        return self.lost <= self.most_lost and self.shift <= MOST_SHIFT
+
+    @property
+    def measured(self) -> str:
+        """What was altered, and by how much that changed the answers, beside the limits."""
+        return (
+            f"{self.what} in {self.column} changes how rows rank by {self.lost:.0%} of what another row's cell would "
+            f"(at most {self.most_lost:.0%} is allowed), and answers by {self.shift:.3g} times the mean difference "
+            f"between two rows (at most {MOST_SHIFT:g})"
+        )
+
+    def __str__(self) -> str:
+        """The same, and an example where the answers changed too much."""
+        if not self.cells:
+            return self.measured
+        before, after = self.answers
+        answer = "is answered" if self.label is None else f"is {self.label} with a probability of"
+        return f"{self.measured}; for example, {self.cells[0]} {answer} {before:.3g}, {self.cells[1]} {after:.3g}"
+
+    @property
+    def share_of_limit(self) -> float:
+        """0-1 where it is sane."""
+        return max(self.lost / self.most_lost, self.shift / MOST_SHIFT)
+
+
+class Sanity(DocumentPart):
+    """All alterations that were tried: how many, the worst ones, and those that changed too much."""
+
+    rows: int
+    tried: int
+    worst: tuple[AlterationEffect, ...] = ()
+    broken: tuple[AlterationEffect, ...] = ()
+
+    def __str__(self) -> str:
+        """What was tried, and what was worst."""
+        tried = f"{self.tried} slight changes, each of {self.rows} rows"
+        if not self.worst:
+            return f"{tried}: this table allows none"
+        verdict = "answered unlike the real rows" if self.broken else "answered much as the real rows"
+        return f"{tried}: {verdict}; worst: {self.worst[0]}"
+
+
 class Evaluation(DocumentPart):
     """What was measured on the holdout. `against` has the champion first, where there is one."""
 
@@ -156,3 +214,8 @@ class Evaluation(DocumentPart):
     @property
     def baselines_to_beat(self) -> Iterator[tuple[Opponent, Comparison]]:
         return ((name, one) for name, one in self.against.items() if one.must_beat and name != Opponent.CHAMPION)
+
+
+def with_notes(reasons: tuple[str, ...], notes: tuple[str, ...]) -> tuple[str, ...]:
+    """Reasons of a decision, then what else is worth knowing, for people."""
+    return (*reasons, *(f"note: {note}" for note in notes))

@@ -8,11 +8,18 @@ from enum import StrEnum
 from releve.core.formatting import format_score
 from releve.core.params import GateOverride, Params
 from releve.domain.evaluation.baselines import describe_baseline, required
-from releve.domain.evaluation.evaluation import Comparison, Evaluation, GroupDifference, Opponent, TooGood
+from releve.domain.evaluation.evaluation import (
+    Comparison,
+    Evaluation,
+    GroupDifference,
+    Opponent,
+    Sanity,
+    TooGood,
+    with_notes,
+)
 from releve.domain.evaluation.intervals import format_interval
 from releve.domain.evaluation.metrics import in_units
 from releve.domain.evaluation.slices import MIN_SLICE_ROWS
-from releve.domain.gate.sanity import Sanity
 
 BETTER, NOT_WORSE = "better", "not_worse"  # params.yaml: gate.rule
 
@@ -58,7 +65,7 @@ class GateDecision:
     @property
     def sentences(self) -> tuple[str, ...]:
         """Reasons and notes, for people."""
-        return (*self.reasons, *(f"note: {note}" for note in self.notes))
+        return with_notes(self.reasons, self.notes)
 
 
 def decide(found: GateInputs, params: Params, *, today: date) -> GateDecision:

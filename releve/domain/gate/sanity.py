@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.core.documents import DocumentPart
+from releve.domain.evaluation.evaluation import AlterationEffect, Sanity
 from releve.domain.schema.cells import MISSING_TEXT, format_value, is_missing
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
 from releve.domain.schema.schema import Schema
-from releve.domain.schema.target import Label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +34,6 @@ MOST_ASKED = 20_000  # altered rows in all, while they are FEWEST_ROWS each: bou
 SLIGHT, REAL_WORD, NO_INFORMATION = 0.5, 0.75, 1.5
 LEAST_SWAP = 0.25  # that another row's cell counts as at least: a column that hardly matters may lose a little, too
 SHOWN = 5  # alterations that are kept, the worst first
-MOST_SHIFT = 4.0  # mean change, in mean differences between two real rows
 LEAST_CHANGE = 1e-7  # share of the largest answer, below which a change is rounding
 ASKED_AT_ONCE = 2000  # altered rows: each call costs some models more than its rows do, and memory has an end
 STEP, WRITTEN = 0.01, 1e-6  # of a number: shares of its deviation, and of its size, beyond which none is written
@@ -58,62 +56,6 @@ class Alteration:
     cells: Any
     changed: NDArray[np.bool_]  # rows whose cell is another one
     most_lost: float
-
-
-class AlterationEffect(DocumentPart):
-    """What an alteration did to the predictions."""
-
-    column: str
-    what: str
-    lost: float  # of the order of the rows; 1: as much as by another row's cell
-    most_lost: float
-    shift: float  # mean change, in mean differences between two real rows
-    cells: tuple[str, ...]  # of the row whose prediction changed most, before and after; () where it is sane
-    label: bool | Label | None  # predicted for that row; None of a regression
-    answers: tuple[float, float]  # the probability of that label, or the value, before and after
-
-    @property
-    def is_sane(self) -> bool:
-        return self.lost <= self.most_lost and self.shift <= MOST_SHIFT
-
-    @property
-    def measured(self) -> str:
-        """What was altered, and by how much that changed the answers, beside the limits."""
-        return (
-            f"{self.what} in {self.column} changes how rows rank by {self.lost:.0%} of what another row's cell would "
-            f"(at most {self.most_lost:.0%} is allowed), and answers by {self.shift:.3g} times the mean difference "
-            f"between two rows (at most {MOST_SHIFT:g})"
-        )
-
-    def __str__(self) -> str:
-        """The same, and an example where the answers changed too much."""
-        if not self.cells:
-            return self.measured
-        before, after = self.answers
-        answer = "is answered" if self.label is None else f"is {self.label} with a probability of"
-        return f"{self.measured}; for example, {self.cells[0]} {answer} {before:.3g}, {self.cells[1]} {after:.3g}"
-
-    @property
-    def share_of_limit(self) -> float:
-        """0-1 where it is sane."""
-        return max(self.lost / self.most_lost, self.shift / MOST_SHIFT)
-
-
-class Sanity(DocumentPart):
-    """All alterations that were tried: how many, the worst ones, and those that changed too much."""
-
-    rows: int
-    tried: int
-    worst: tuple[AlterationEffect, ...] = ()
-    broken: tuple[AlterationEffect, ...] = ()
-
-    def __str__(self) -> str:
-        """What was tried, and what was worst."""
-        tried = f"{self.tried} slight changes, each of {self.rows} rows"
-        if not self.worst:
-            return f"{tried}: this table allows none"
-        verdict = "answered unlike the real rows" if self.broken else "answered much as the real rows"
-        return f"{tried}: {verdict}; worst: {self.worst[0]}"
 
 
 def check(known: "pd.DataFrame", schema: Schema, ask: Ask) -> Sanity:

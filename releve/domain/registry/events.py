@@ -3,10 +3,8 @@
 Payloads of other subjects (what monitoring saw, what was alerted) are defined there, on the same base.
 """
 
-from typing import Any
-
 from releve.core.params import GateOverride
-from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.evaluation.evaluation import Evaluation, Sanity, with_notes
 from releve.domain.registry.chain import (
     ARCHIVED,
     CHALLENGED,
@@ -49,11 +47,17 @@ class Challenger(EventPayload):
     champion: str  # the tag it was judged against, "" for a first champion
     evaluation: Evaluation
     promote: bool
-    reasons: tuple[str, ...]
+    reasons: tuple[str, ...]  # why the gate decided so; the first is the main one
+    notes: tuple[str, ...] = ()  # worth knowing, and no reason
     overrides: tuple[GateOverride, ...] = ()  # without which the gate would have refused
     latency_ms: float  # CPU time of one answer
-    sanity: dict[str, Any] | None = None  # effect of slight changes of rows on the answers; None where not checked
+    sanity: Sanity
     cpu_seconds: float  # that it took to make and judge
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Reasons and notes, for people."""
+        return with_notes(self.reasons, self.notes)
 
     @property
     def score(self) -> float:

@@ -89,7 +89,7 @@ def _status(event: Event, state: str, before: ModelVersionStatus | None, *, cham
     `champion`: what served before the event.
     """
     if event.kind == CHALLENGED or before is None:
-        reasons = "; ".join(event.read(Challenger).reasons)
+        reasons = "; ".join(event.read(Challenger).sentences)
         return ModelVersionStatus(state, event.at, reasons, reasons)
     release = release_of(event)
     reason = REASONS[event.kind, state].format(

@@ -3,7 +3,7 @@
 from datetime import date
 
 from releve.domain.evaluation.baselines import describe_baseline
-from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.evaluation.evaluation import Evaluation, with_notes
 from releve.domain.evaluation.intervals import Interval, difference
 from releve.domain.gate.gate import describe_too_good
 from releve.domain.schema.target import REGRESSION
@@ -185,7 +185,8 @@ def gate(evidence: Evidence) -> list[Block]:
         "started by": evidence.judged.get("actor"),
         "because": evidence.judged.get("reason"),
     }
-    return [FactList(facts(told)), TextBlock(tuple(challenge.get("reasons", ())), points=True), _overrides(evidence)]
+    sentences = with_notes(tuple(challenge.get("reasons", ())), tuple(challenge.get("notes", ())))
+    return [FactList(facts(told)), TextBlock(sentences, points=True), _overrides(evidence)]
 
 
 def _overrides(evidence: Evidence) -> Block:

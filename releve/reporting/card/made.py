@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from releve.domain.gate.sanity import Sanity
+from releve.domain.evaluation.evaluation import Sanity
 from releve.reporting.blocks import MISSING, Block, FactList, TableBlock, TextBlock
 from releve.reporting.card.card import Evidence, facts, figure, nothing, said
 

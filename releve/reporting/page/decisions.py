@@ -34,7 +34,7 @@ def decisions(evidence: PageEvidence) -> list[Block]:
 def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
     """Yield the oldest first. Runs that follow each other, decide to wait and find the same are one entry."""
     decided = [event for event in events if event.kind in (MONITORED, CHALLENGED, *MOVES)]
-    by_gate = {"; ".join(event.read(Challenger).reasons) for event in decided if event.kind == CHALLENGED}
+    by_gate = {"; ".join(event.read(Challenger).sentences) for event in decided if event.kind == CHALLENGED}
 
     def alike(numbered: tuple[int, Event]) -> tuple[object, ...]:
         number, event = numbered
@@ -90,7 +90,7 @@ def _judgement(event: Event) -> JournalEntry:
     challenger = event.read(Challenger)
     verdict, tone = ("the gate promotes", Tone.GOOD) if challenger.promote else ("the gate refuses", Tone.BAD)
     against = f" against {challenger.champion}" if challenger.champion else ", the first one"
-    return JournalEntry(to_the_minute(event.at), f"{verdict} {challenger.model}{against}", challenger.reasons, tone)
+    return JournalEntry(to_the_minute(event.at), f"{verdict} {challenger.model}{against}", challenger.sentences, tone)
 
 
 def _promoted(challenges: Sequence[Event]) -> int:

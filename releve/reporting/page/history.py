@@ -90,7 +90,7 @@ def marks_of(events: Iterable[Event], windows: Sequence[QualityWindow]) -> tuple
         if event.kind == CHALLENGED:
             challenger = event.read(Challenger)
             if not challenger.promote:
-                note = f"refused {challenger.model}: {'; '.join(challenger.reasons)}"
+                note = f"refused {challenger.model}: {'; '.join(challenger.sentences)}"
                 marks.append(mark(event, MarkKind.REFUSAL, note))
         elif event.kind in MARKS:
             release = release_of(event)

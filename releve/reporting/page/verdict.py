@@ -179,7 +179,7 @@ def _drifted(evidence: PageEvidence) -> str:
 
 def _refused(evidence: PageEvidence) -> str:
     refused = evidence.challenges[-1].read(Challenger)
-    return f"Nothing serves: the gate refused {refused.model}: {'; '.join(refused.reasons)}."
+    return f"Nothing serves: the gate refused {refused.model}: {'; '.join(refused.sentences)}."
 
 
 def _rejected(evidence: PageEvidence) -> str:

@@ -3,16 +3,17 @@ from datetime import date
 import pytest
 
 from releve.domain.evaluation.evaluation import (
+    AlterationEffect,
     ColumnShare,
     Comparison,
     GroupDifference,
     Opponent,
+    Sanity,
     SliceComparison,
     TooGood,
 )
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.gate.gate import GateInputs, decide
-from releve.domain.gate.sanity import AlterationEffect, Sanity
 from releve.domain.schema.target import REGRESSION
 from tests.evaluations import make_evaluation
 from tests.tables import make_params

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from releve.domain.gate.sanity import Sanity, check
+from releve.domain.evaluation.evaluation import Sanity
+from releve.domain.gate.sanity import check
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.training import transformers

@@ -10,7 +10,7 @@ from releve.adapters.models.model_runtime import load
 from releve.adapters.models.onnx_export import TEXT_REASON
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
-from releve.domain.gate.sanity import Sanity
+from releve.domain.evaluation.evaluation import Sanity
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
 from releve.domain.schema.validation import row_problems
 from releve.domain.training.holdout import answers_of, truth_of

@@ -2,8 +2,8 @@
 
 import pytest
 
-from releve.domain.gate.verdicts import conclusion, is_note, main_reason, rolled_back, served, told
 from releve.domain.registry.events import Challenger
+from releve.reporting.gate_messages import conclusion, rolled_back, served
 from tests.events import make_challenger
 
 
@@ -20,15 +20,10 @@ def challenge(*, promote: bool = False, champion: str = "", reasons: tuple[str, 
         (False, "", "churn:2 refused, so nothing serves yet: too few rows"),
     ],
 )
-def test_a_challenge_is_told_with_what_it_means(promote: bool, champion: str, words: str) -> None:
-    assert told(challenge(promote=promote, champion=champion)) == words
+def test_the_last_line_names_model_decision_and_first_reason(promote: bool, champion: str, words: str) -> None:
+    line = conclusion("churn", challenge(promote=promote, champion=champion), released=False)
 
-
-def test_a_note_is_no_reason() -> None:
-    found = challenge(reasons=("note: it is served by scikit-learn", "too slow"))
-
-    assert main_reason(found) == "too slow"
-    assert [is_note(sentence) for sentence in found.reasons] == [True, False]
+    assert line.startswith(f"{words}. ")
 
 
 def test_the_last_line_of_a_refusal_says_where_to_write_what_and_how_to_run_again() -> None:
