@@ -28,6 +28,7 @@ from releve.reporting.blocks import (
 BY_WINDOW = (EVERY, SCHEDULE)  # what these ask for is a window of new rows, whatever it holds
 HEADS = ("policy", "score", "over static", "retrainings", "promotions", "CPU s", "regret")
 STATIC = "static"
+FAR = 2.0  # times the range of the policies' scores: a baseline beyond would flatten them, and is in the table alone
 DRAWN = 3  # policies that are drawn window by window: more lines cannot be told apart
 
 
@@ -143,7 +144,7 @@ def recommended_settings(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _drawn(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The recommended policy and static, the best others, and the best baseline that has a score."""
+    """The recommended policy and static, the best others, and the best baseline where it comes near."""
 
     def worth(each: Mapping[str, Any]) -> float:
         score = each["score"]
@@ -152,8 +153,12 @@ def _drawn(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     ranked = sorted(found["policies"], key=worth)
     fixed = [each for each in ranked if each["name"] in (found["recommended"]["policy"], STATIC)]
     others = [each for each in ranked if each not in fixed][: max(0, DRAWN - len(fixed))]
+    drawn = [*fixed, *others]
     naive = sorted((each for each in found["baselines"] if each["score"] is not None), key=worth)[:1]
-    return [*fixed, *others, *naive]
+    scores = [score for each in drawn for score in each["scores"] if score is not None]
+    low, high = min(scores), max(scores)
+    reach = FAR * (high - low)
+    return [*drawn, *(each for each in naive if low - reach <= each["score"] <= high + reach)]
 
 
 def _windows(found: Mapping[str, Any]) -> TableBlock:

@@ -6,9 +6,9 @@ import pytest
 
 from releve.domain.alerting.alert_state import AlertState, advance
 from releve.domain.alerting.signals import LEVELS
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK
+from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK
 from releve.reporting.alert_messages import SENTENCES, write_message
-from tests.page_histories import MODEL, RELEASE, drift, make_event, monitored_event
+from tests.page_histories import MODEL, RELEASE, challenge_event, drift, make_event, monitored_event
 from tests.tables import make_params
 
 DRIFTED = "the table drifted"
@@ -52,11 +52,10 @@ def test_an_archived_scenario_ends_its_alarms():
 
 
 def test_each_judgement_and_move_is_told_with_its_reason():
-    refused = {"model": MODEL, "champion": MODEL, "promote": False, "reasons": ["no gain"]}
     release = {"release": RELEASE.as_dict()}
     events = [
         monitored_event(retrain=True),
-        make_event(CHALLENGED, refused, day=0.1),
+        challenge_event(promote=False, day=0.1, reasons=("no gain",)),
         make_event(RELEASED, release, day=0.4, reason="gain +0.1"),
         make_event(ROLLED_BACK, release, day=0.6, reason="too slow"),
     ]
