@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -122,7 +122,7 @@ def test_a_run_whose_challenger_is_refused_ends_in_a_state_that_says_so(loop: Lo
 
     from flows.retrain import final_state
 
-    refused = replace(loop.retrained.result(), promote=False, reasons=("too few rows",))
+    refused = loop.retrained.result().model_copy(update={"promote": False, "reasons": ("too few rows",)})
 
     @flow
     def judged() -> Any:

@@ -1,18 +1,11 @@
 """The running HTTP service of this machine, as the flows see it."""
 
-import json
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException
-from typing import Any
-from urllib.error import HTTPError
 
+from releve.adapters.http.clients import local_client
 from releve.core.errors import Unavailable
 from releve.core.progress import Reminder
-from releve.core.settings import LOOPBACK
 
 ASK_SECONDS = 5.0
 POLL_SECONDS = 0.1
@@ -40,14 +33,15 @@ class ServiceStatus:
 
 
 def service_status(port: int) -> ServiceStatus | None:
-    """What serves now; None when no service of ours answers."""
+    """Ask what serves now; None when no service of ours answers."""
+    import httpx
+
     try:
-        request = urllib.request.Request(
-            f"http://{LOOPBACK}:{port}/status", data=b"{}", headers={"content-type": "application/json"}
-        )
-        with _ask(request) as response:
-            return _read_status(json.load(response))
-    except (OSError, HTTPException, ValueError, KeyError, TypeError):  # away, cut off, or a program of somebody else's
+        with local_client(port, seconds=ASK_SECONDS) as client:
+            status = client.post("/status", json={}).raise_for_status().json()
+        model, release = status["model_version"], status["release"]
+        return ServiceStatus(status["scenario"], model, pinned=model is not None and release is None)
+    except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError):  # away, cut off, or somebody else's program
         return None
 
 
@@ -79,24 +73,10 @@ def wait_until_serving(port: int, model: str, *, scenario: str, seconds: float =
 
 def listens(port: int) -> bool:
     """Whether the service of this machine is up."""
+    import httpx
+
     try:
-        with _ask(urllib.request.Request(f"http://{LOOPBACK}:{port}/livez")):
-            return True
-    except (OSError, HTTPException):
+        with local_client(port, seconds=ASK_SECONDS) as client:
+            return bool(client.get("/livez").is_success)
+    except (httpx.HTTPError, OSError):
         return False
-
-
-@contextmanager
-def _ask(request: urllib.request.Request) -> Iterator[Any]:
-    """The answer, closed afterwards. An answer that is an error holds its connection open until it is closed too."""
-    try:
-        with urllib.request.urlopen(request, timeout=ASK_SECONDS) as response:
-            yield response
-    except HTTPError as error:
-        error.close()
-        raise
-
-
-def _read_status(status: dict[str, Any]) -> ServiceStatus:
-    model, release = status["model_version"], status["release"]
-    return ServiceStatus(status["scenario"], model, pinned=model is not None and release is None)

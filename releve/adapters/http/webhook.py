@@ -1,24 +1,22 @@
 """A message posted to a web address as JSON. The address is a secret: it is in no error and in no log.
 
-Certificates are checked against the machine's authorities (SSL_CERT_FILE adds others). A redirect is not followed:
-it would turn the POST into a GET, or lead elsewhere.
+A redirect is not followed: it would turn the POST into a GET, or lead elsewhere.
 """
 
 import json
 import time
-import urllib.request
 from collections.abc import Mapping
-from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
+from releve.adapters.http.clients import cause_of, outside_client
 from releve.core.errors import BadInput, Unavailable
 
 SCHEMES = ("http", "https")
 ANSWER_SECONDS = 5.0  # for a connection, and for each part of the answer
 WAITS = (0.5, 2.0)  # seconds before the second and the third attempt
-MAY_PASS, FIRST_SERVER_ERROR = (408, 425, 429), 500  # timeout, too early, too many requests
+MAY_PASS = (408, 425, 429)  # timeout, too early, too many requests
+FIRST_REDIRECT, FIRST_SERVER_ERROR = 300, 500
 
 
 class MessageRefused(BadInput):
@@ -28,16 +26,9 @@ class MessageRefused(BadInput):
 
 
 class WebhookAway(Unavailable):
-    """Nobody took the message, at none of the attempts, or the address is none; it may pass, or be mended."""
+    """Nobody took the message, at none of the attempts, or the address is none; it may pass, or be fixed."""
 
     code = "webhook_away"
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """An answer that leads elsewhere is an error as any other."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Say no."""
 
 
 def post(
@@ -47,22 +38,16 @@ def post(
 
     Raises MessageRefused, WebhookAway.
     """
-    request = _request(url, message)
+    if not _is_address(url):
+        raise WebhookAway("the address of the webhook is none that starts with https:// or http:// and names a host")
+    content = json.dumps(message, ensure_ascii=False).encode()
     for wait in (*waits, None):
         try:
-            return _send(request, seconds)
+            return _send(url, content, seconds)
         except WebhookAway:
             if wait is None:
                 raise
             time.sleep(wait)
-
-
-def _request(url: str, message: Mapping[str, Any]) -> urllib.request.Request:
-    if not _is_address(url):
-        raise WebhookAway("the address of the webhook is none that starts with https:// or http:// and names a host")
-    content = json.dumps(message, ensure_ascii=False).encode()
-    headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "releve"}
-    return urllib.request.Request(url, data=content, headers=headers, method="POST")
 
 
 def _is_address(url: str) -> bool:
@@ -75,24 +60,19 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def _send(request: urllib.request.Request, seconds: float) -> None:
+def _send(url: str, content: bytes, seconds: float) -> None:
+    import httpx
+
+    headers = {"Content-Type": "application/json; charset=utf-8"}
     try:
-        urllib.request.build_opener(_NoRedirect).open(request, timeout=seconds).close()
-    except HTTPError as error:
-        error.close()
-        raise _refusal(error.code) from None
-    except (OSError, HTTPException, ValueError) as error:  # URLError is an OSError, a timeout too
-        raise WebhookAway(f"the webhook was not reached: {_kind(error)}") from None
-
-
-def _refusal(status: int) -> MessageRefused | WebhookAway:
-    said = f"the webhook answered with {status}"
+        with (
+            outside_client(seconds=seconds) as client,
+            client.stream("POST", url, content=content, headers=headers) as answer,
+        ):
+            status = answer.status_code  # whatever else is answered is not read
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
+        raise WebhookAway(f"the webhook was not reached: {cause_of(error)}") from None
     if status in MAY_PASS or status >= FIRST_SERVER_ERROR:
-        return WebhookAway(said)
-    return MessageRefused(said)
-
-
-def _kind(error: Exception) -> str:
-    """What went wrong, without its words: they can hold the address."""
-    cause = error.reason if isinstance(error, URLError) else error
-    return type(cause).__name__ if isinstance(cause, Exception) else "URLError"
+        raise WebhookAway(f"the webhook answered with {status}")
+    if status >= FIRST_REDIRECT:
+        raise MessageRefused(f"the webhook answered with {status}")

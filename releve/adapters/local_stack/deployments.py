@@ -1,18 +1,20 @@
-"""What the running Prefect server is told of the scenarios, and what it has of scenarios that are gone, deleted."""
+"""The deployments that the running Prefect server has: one set per scenario, none of a scenario that is gone."""
 
-import http.client
-import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from releve.adapters.files import scenario_names, write_bytes
 from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.http.clients import local_client
 from releve.core.errors import ReleveError, Unavailable
-from releve.core.settings import LOOPBACK, Settings
+from releve.core.settings import Settings
 from releve.domain.scheduling.prefect_yaml import deployments_for
+
+if TYPE_CHECKING:
+    import httpx
 
 TAG = "releve"  # that every deployment of prefect.yaml carries
 HTTP_SECONDS = 30.0
@@ -36,13 +38,14 @@ def delete_removed(settings: Settings) -> list[str]:
     """
     known = scenario_names(settings.project)
     wanted = {"deployments": {"tags": {"all_": [TAG]}}}
-    found = _ask(settings.prefect_port, "POST", "/api/deployments/filter", wanted)
-    ours = [each for each in found if "scenario" in each["parameters"]]
-    gone = [each for each in ours if each["parameters"]["scenario"] not in known]
-    for each in gone:
-        # first: Prefect keeps the automations of a deployment that is gone
-        _ask(settings.prefect_port, "DELETE", f"/api/automations/owned-by/prefect.deployment.{each['id']}")
-        _ask(settings.prefect_port, "DELETE", f"/api/deployments/{each['id']}")
+    with local_client(settings.prefect_port, seconds=HTTP_SECONDS) as client:
+        found = _ask(client, "POST", "/api/deployments/filter", wanted).json()
+        ours = [each for each in found if "scenario" in each["parameters"]]
+        gone = [each for each in ours if each["parameters"]["scenario"] not in known]
+        for each in gone:
+            # first: Prefect keeps the automations of a deployment that is gone
+            _ask(client, "DELETE", f"/api/automations/owned-by/prefect.deployment.{each['id']}")
+            _ask(client, "DELETE", f"/api/deployments/{each['id']}")
     return [each["name"] for each in gone]
 
 
@@ -54,24 +57,17 @@ def _silence_hours(settings: Settings, scenario: str) -> float | None:
         return None
 
 
-def _ask(port: int, method: str, path: str, body: Any = None) -> Any:
-    for _ in range(BUSY_ATTEMPTS):
-        status, content = _request(port, method, path, body)
-        if status != http.client.SERVICE_UNAVAILABLE:
+def _ask(client: "httpx.Client", method: str, path: str, body: Any = None) -> "httpx.Response":
+    import httpx
+
+    for attempt in range(BUSY_ATTEMPTS):
+        try:
+            answer = client.request(method, path, json=body)
+        except (httpx.HTTPError, OSError) as error:
+            raise Unavailable(f"the Prefect server did not answer {method} {path}: {error}") from error
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or attempt == BUSY_ATTEMPTS - 1:
             break
         time.sleep(BUSY_SECONDS)
-    if status >= http.client.BAD_REQUEST:
-        raise Unavailable(f"the Prefect server answered {method} {path} with {status}")
-    return json.loads(content) if content else None
-
-
-def _request(port: int, method: str, path: str, body: Any) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=HTTP_SECONDS)
-    try:
-        connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise Unavailable(f"the Prefect server did not answer {method} {path}: {error}") from error
-    finally:
-        connection.close()
+    if answer.is_error:
+        raise Unavailable(f"the Prefect server answered {method} {path} with {answer.status_code}")
+    return answer

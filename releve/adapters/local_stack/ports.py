@@ -1,11 +1,11 @@
 """Ports on this machine: whether one is free, who holds it, whether a server answers there."""
 
-import http.client
 import socket
 import time
 
 import psutil
 
+from releve.adapters.http.clients import local_client
 from releve.core.errors import Conflict
 from releve.core.settings import LOOPBACK
 
@@ -61,15 +61,14 @@ def listener(port: int) -> str:
 
 
 def answers_http(port: int, path: str) -> bool:
-    """Whether GET `path` is answered with 200. Goes there directly, whatever proxy the environment names."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=HTTP_SECONDS)
+    """Whether GET `path` is answered with 200."""
+    import httpx
+
     try:
-        connection.request("GET", path)
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
+        with local_client(port, seconds=HTTP_SECONDS) as client:
+            return client.get(path).status_code == httpx.codes.OK
+    except (httpx.HTTPError, OSError):
         return False
-    finally:
-        connection.close()
 
 
 def answers_tcp(port: int) -> bool:

@@ -15,11 +15,13 @@ MESSAGE = {"text": "churn: the table drifted", "reasons": ["Größe"]}
 QUICK = (0.01, 0.01)
 
 
-def test_the_message_arrives_as_json():
+def test_the_message_arrives_as_json_and_no_log_holds_the_address(caplog):
+    caplog.set_level("DEBUG")
     with receiving(Receiver()) as receiver:
         post(receiver.url, MESSAGE)
 
     assert receiver.heard == [(f"/hooks/{SECRET}", MESSAGE)]
+    assert SECRET not in caplog.text
 
 
 @pytest.mark.parametrize("status", [500, 503, 408, 425, 429])
@@ -50,7 +52,8 @@ def test_a_receiver_that_does_not_answer_is_given_up():
     assert len(receiver.heard) == 2
 
 
-def test_nobody_at_the_address_is_told_without_the_address():
+def test_nobody_at_the_address_is_told_without_the_address(caplog):
+    caplog.set_level("DEBUG")
     url = f"http://{LOOPBACK}:{free_port()}/hooks/{SECRET}"
 
     with pytest.raises(WebhookAway) as told:
@@ -58,6 +61,7 @@ def test_nobody_at_the_address_is_told_without_the_address():
 
     assert str(told.value) == "the webhook was not reached: ConnectionRefusedError"
     assert told.value.__cause__ is None
+    assert SECRET not in caplog.text
 
 
 @pytest.mark.parametrize(

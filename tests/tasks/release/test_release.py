@@ -1,7 +1,6 @@
 import subprocess
 import sys
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
 from releve.core.errors import NotFound
+from releve.core.params import GateOverride
 from releve.domain.registry.chain import RELEASED
 from tasks.monitoring.champion import GoldenMismatch, check_golden
 from tasks.release.release import NotAccepted, check_accepted, release
@@ -85,7 +85,7 @@ def test_a_challenger_that_was_judged_against_another_champion_is_not_released(r
 
 def test_a_challenger_that_the_gate_refused_is_not_released(challenged):
     accepted = last_challenger(challenged.registry, SHOP)
-    refused = type(accepted)(**{**vars(accepted), "promote": False, "reasons": ("worse",)})
+    refused = accepted.model_copy(update={"promote": False, "reasons": ("worse",)})
 
     with pytest.raises(NotAccepted, match=f"the gate refused {refused.model}: worse"):
         check_accepted(refused, "", today=TODAY)
@@ -95,8 +95,8 @@ def test_a_challenger_that_the_gate_refused_is_not_released(challenged):
 @pytest.mark.parametrize(("until", "released"), [("2026-01-30", False), ("2026-01-31", True), ("2026-02-01", True)])
 def test_a_challenger_that_an_override_let_pass_is_released_while_it_stands(until, released, challenged):
     accepted = last_challenger(challenged.registry, SHOP)
-    override = {"floor": "fairness", "by": "Ada", "reason": "a trial", "until": until}
-    overridden = replace(accepted, overrides=(override,))
+    override = GateOverride(floor="fairness", by="Ada", reason="a trial", until=until)
+    overridden = accepted.model_copy(update={"overrides": (override,)})
 
     with nullcontext() if released else pytest.raises(NotAccepted, match="fairness floor by Ada that expired on"):
         check_accepted(overridden, "", today=TODAY)
