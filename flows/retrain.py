@@ -86,7 +86,7 @@ def show_challenge(scenario: str, challenger: Challenger) -> None:
 def show_card(settings: Settings, scenario: str, model: str) -> None:
     """Write the model card, show it, and name the file of its page."""
     from releve.reporting.blocks import ReportSection, TextBlock
-    from tasks.reporting.cards import card_of, write_card
+    from tasks.reporting.model_card import card_of, write_card
 
     card, html = card_of(settings, model), write_card(settings, model)[-1]
     where = ReportSection("", (TextBlock((f"As a page, with charts: {html}",)),))

@@ -130,7 +130,7 @@ def card(
     from releve.adapters.files import write_bytes
     from releve.reporting.html import render_html
     from releve.reporting.markdown import render_markdown
-    from tasks.reporting.cards import card_of
+    from tasks.reporting.model_card import card_of
 
     found = card_of(read_settings(), model)
     if html is None:

@@ -52,7 +52,7 @@ class Event:
     def read(self, model: type[P]) -> P:
         """Return the payload, typed. Raises Conflict when it does not fit `model`."""
         try:
-            return model.model_validate(self.payload)
+            return model.model_validate_json(json.dumps(self.payload))  # as JSON: dates are text there
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, problem["loc"])) or "payload"

@@ -1,11 +1,14 @@
 import hashlib
 import math
 from dataclasses import fields, replace
+from datetime import date
 
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.registry.chain import GENESIS, Break, Event, canonical_json, event_hash, first_break
+from releve.core.params import GateOverride
+from releve.domain.registry.chain import CHALLENGED, GENESIS, Break, Event, canonical_json, event_hash, first_break
+from tests.events import make_challenger
 
 
 def fields_of(**changes):
@@ -127,3 +130,11 @@ def test_an_event_given_twice_is_found():
     first, second = a_chain(2)
 
     assert first_break([first, first, second]).number == 2
+
+
+def test_a_payload_is_read_as_it_was_written_dates_included():
+    override = GateOverride(floor="fairness", by="Ana", reason="a pilot", until=date(2026, 6, 1))
+    challenger = make_challenger(overrides=(override,))
+    event = Event("digits", 1, "", CHALLENGED, "", "", challenger.model_dump(mode="json"), "", "")
+
+    assert event.read(type(challenger)) == challenger

@@ -3,10 +3,16 @@
 from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
+from releve.adapters.git_dvc.data_history import DataVersion
+from releve.core.params import GateOverride
+from releve.domain.drift.two_sample_tests import Change
+from releve.domain.drift.verdict import ColumnDrift, DriftState, DriftVerdict
 from releve.domain.evaluation.evaluation import Opponent
+from releve.domain.registry.chain import CHALLENGED, Event
 from releve.reporting.blocks import (
     MISSING,
     IntervalBar,
@@ -16,11 +22,13 @@ from releve.reporting.blocks import (
     TableBlock,
     TextBlock,
 )
-from releve.reporting.card.card import Evidence
-from releve.reporting.card.model_card import SECTIONS, build
 from releve.reporting.html import render_html
 from releve.reporting.markdown import render_markdown
+from releve.reporting.model_card import SECTIONS, build_model_card
+from releve.reporting.model_record import ModelRecord
 from tests.evaluations import GAIN, make_comparison, make_evaluation
+from tests.events import make_challenger
+from tests.page_histories import make_event, make_run
 
 TODAY = date(2026, 6, 1)
 BINS = [
@@ -56,23 +64,21 @@ EVALUATION = make_evaluation(
         ],
     },
 ).model_dump(mode="json")
-CHALLENGE = {
-    "model": "shop:1",
-    "model_digest": "ab" * 32,
-    "revision": "cd" * 20,
-    "data_version": "ef" * 16 + ".dir",
-    "rows": 320,
-    "champion": "shop:0",
-    "evaluation": EVALUATION,
-    "promote": True,
-    "reasons": ["gain over the champion is +0.1"],
-    "overrides": [{"floor": "fairness", "by": "Ana", "reason": "a pilot", "until": "2026-06-01"}],
-    "latency_ms": 0.02,
-}
+CHALLENGER = make_challenger(
+    "shop:1",
+    rows=320,
+    champion="shop:0",
+    evaluation=EVALUATION,
+    overrides=[GateOverride(floor="fairness", by="Ana", reason="a pilot", until=TODAY)],
+).model_dump(mode="json")
 TRIALS = [
-    {"number": 1, "origin": "default", "recipe": "linear", "options": {"C": 1.0}, "score": 0.7},
-    {"number": 2, "origin": "search", "recipe": "svm", "options": {"C": 0.123456}, "score": 0.8},
-    {"number": 3, "origin": "search", "recipe": "svm", "options": {}, "score": None},
+    {"number": number, "origin": origin, "recipe": recipe, "scale": "standard", "options": options, "score": score}
+    | {"folds": [score], "reason": ""}
+    for number, origin, recipe, options, score in (
+        (1, "default", "linear", {"C": 1.0}, 0.7),
+        (2, "search", "svm", {"C": 0.123456}, 0.8),
+        (3, "search", "svm", {}, None),
+    )
 ]
 DESCRIPTION = {
     "task": "binary",
@@ -103,51 +109,52 @@ DESCRIPTION = {
     "sanity": {"rows": 200, "tried": 4, "worst": [], "broken": []},
     "environment": {"python": "3.11.7", "platform": "Linux"},
 }
-DRIFT = {
-    "at": "2026-05-31T12:00:00+00:00",
-    "model": "shop:0",
-    "drift": {
-        "state": "drift",
-        "rows": 300,
-        "reasons": ["2 columns drifted"],
-        "columns": [
-            {"name": "price", "method": "ks", "drifted": True, "change": {"effect": 0.3, "p_value": 0.001}},
-            {"name": "weight", "method": "ks", "drifted": False, "change": {"effect": 0.01, "p_value": 0.9}},
-        ],
-    },
-}
-FULL = Evidence(
-    model="shop:1",
-    today=TODAY,
-    state="champion",
-    challenge=CHALLENGE,
-    judged={"at": "2026-05-31T13:00:00+00:00", "actor": "retrain", "reason": "drift"},
-    description=DESCRIPTION,
-    params={"card": {"purpose": "say who buys", "limits": "adults only", "owner": "the shop, shop@x.org"}},
-    data={"batch": "00000002-df90e63e", "batches": 2, "at": "2026-05-31T11:00:00+00:00"},
-    drift=DRIFT,
-    lineage={
-        "git revision": "cd" * 20,
-        "model digest": "ab" * 32,
-        "data version": "ef" * 16 + ".dir",
-        "params digest": "12" * 32,
-        "requirements.lock digest": "34" * 32,
-    },
-    life=[("2026-05-31T13:00:00+00:00", "challenged", "retrain", "drift")],
+CHANGES = (("price", 0.001, 0.3, True), ("weight", 0.9, 0.01, False))
+DRIFT = DriftVerdict(
+    DriftState.DRIFT,
+    rows=300,
+    reference_rows=900,
+    columns=tuple(
+        ColumnDrift(name, "ks", Change(p_value, effect), 0.01, drifted) for name, p_value, effect, drifted in CHANGES
+    ),
 )
 
 
-def said(evidence: Evidence, section: str) -> str:
+def judgement(**changes: Any) -> Event:
+    return make_event(CHALLENGED, CHALLENGER | changes, day=146.5, reason="drift")
+
+
+FULL = ModelRecord(
+    model="shop:1",
+    today=TODAY,
+    state="champion",
+    judgement=judgement(),
+    description=DESCRIPTION,
+    texts={"purpose": "say who buys", "limits": "adults only", "owner": "the shop, shop@x.org"},
+    data=DataVersion("00000002-df90e63e", 120, 2, 320, "cd" * 16, "ef" * 20, "2026-05-31T11:00:00+00:00"),
+    monitoring=make_run(drift=DRIFT),
+    lineage={
+        "git revision": "ef" * 20,
+        "model digest": "ab" * 32,
+        "data version": "cd" * 16,
+        "params digest": "12" * 32,
+        "requirements.lock digest": "34" * 32,
+    },
+    history=[judgement()],
+)
+
+
+def section_of(record: ModelRecord, section: str) -> str:
     """A section of the card as Markdown."""
-    return render_markdown(build(evidence)).split(f"## {section}\n")[1].split("\n## ")[0]
+    return render_markdown(build_model_card(record)).split(f"## {section}\n")[1].split("\n## ")[0]
 
 
-def with_evaluation(**changes: object) -> Evidence:
-    return replace(FULL, challenge=CHALLENGE | {"evaluation": EVALUATION | changes})
+def with_evaluation(**changes: object) -> ModelRecord:
+    return replace(FULL, judgement=judgement(evaluation=EVALUATION | changes))
 
 
 def test_where_everything_is_known_nothing_is_missing():
-    card = build(FULL)
+    card = build_model_card(FULL)
 
     assert card.missing == 0
     assert MISSING not in render_markdown(card) + render_html(card)
@@ -156,123 +163,123 @@ def test_where_everything_is_known_nothing_is_missing():
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_where_nothing_is_known_every_section_is_there_and_says_so(section):
-    assert MISSING in said(Evidence("shop:1", TODAY), section)
+    assert MISSING in section_of(ModelRecord("shop:1", TODAY), section)
 
 
 @pytest.mark.parametrize("name", ["purpose", "limits", "owner"])
 def test_what_a_person_did_not_say_is_missing_in_its_place(name):
-    params = {"card": FULL.params["card"] | {name: ""}}
+    texts = {**FULL.texts, name: ""}
 
-    assert f"| {name} | {MISSING} |" in said(replace(FULL, params=params), "What it is for")
+    assert f"| {name} | {MISSING} |" in section_of(replace(FULL, texts=texts), "What it is for")
 
 
 def test_the_score_stands_with_its_interval_and_beside_whom_it_was_compared_with():
-    text = said(FULL, "Quality on the holdout")
+    text = section_of(FULL, "Quality on the holdout")
 
-    assert "0.9 [0.83, 0.95] at 95% confidence, on 120 rows" in text
-    assert "| champion | 0.8 | +0.1 [+0.02, +0.18] | 0.01 | yes |" in text
-    assert "| auc | 0.95 |" in text
+    assert "0.900 [0.830, 0.950] at 95% confidence, on 120 rows" in text
+    assert "| champion | 0.800 | +0.100 [+0.020, +0.180] | 0.01 | yes |" in text
+    assert "| auc | 0.950 |" in text
 
 
 def test_the_strongest_features_stand_with_their_intervals_and_a_warning_that_correlated_ones_share():
-    text = said(FULL, "Strongest features")
+    text = section_of(FULL, "Strongest features")
 
     assert "| feature | loss of accuracy [95% interval] |" in text
-    assert "| price | +0.3 [+0.25, +0.35] |" in text
+    assert "| price | +0.300 [+0.250, +0.350] |" in text
     assert "Features that say nearly the same share their importance" in text
 
 
 def test_each_protected_group_has_its_score_and_its_difference_from_the_best():
-    text = said(FULL, "Fairness")
+    text = section_of(FULL, "Fairness")
 
-    assert "| sex | f | 70 | 0.92 [0.85, 0.97] | the best |" in text
-    assert "| sex | m | 60 | 0.8 [0.7, 0.88] | -0.12 [-0.2318, -0.0137] |" in text
+    assert "| sex | f | 70 | 0.920 [0.850, 0.970] | the best |" in text
+    assert "| sex | m | 60 | 0.800 [0.700, 0.880] | -0.120 [-0.232, -0.014] |" in text
     assert "| sex | missing cells | 4 | too few rows |  |" in text
 
 
 def test_a_score_that_is_too_good_to_be_true_is_called_so_at_the_head_and_beside_the_score():
     leak = {"column": "refund", "share": 0.99}
     found = {"rows": 120, "baseline": "majority label", "left": 0.001, "columns": [leak]}
-    evidence = with_evaluation(too_good=found)
+    record = with_evaluation(too_good=found)
 
-    assert "which may be too good to be true" in build(evidence).summary
-    text = said(evidence, "Quality on the holdout")
+    assert "which may be too good to be true" in build_model_card(record).summary
+    text = section_of(record, "Quality on the holdout")
     assert "too good to be true: on 120 rows the model makes 0.10% of the error of the majority label" in text
     assert "refund (99%)" in text
-    assert "too good" not in render_markdown(build(FULL))
+    assert "too good" not in render_markdown(build_model_card(FULL))
 
 
 def test_a_first_champion_is_called_one():
     against = {"majority label": EVALUATION["against"]["majority label"]}
 
-    assert "this is the first one" in said(with_evaluation(against=against), "Quality on the holdout")
+    assert "this is the first one" in section_of(with_evaluation(against=against), "Quality on the holdout")
 
 
 def test_of_two_repeated_labels_the_card_says_what_each_knows():
     one = EVALUATION["against"]["majority label"]
     against = {"previous label": one, "label of the row before": one | {"must_beat": False}}
 
-    text = said(with_evaluation(against=against), "Quality on the holdout")
+    text = section_of(with_evaluation(against=against), "Quality on the holdout")
 
-    assert "| previous label (the newest that has arrived) | 0.55 |" in text
-    assert "| label of the row before (as if every label arrived at once) | 0.55 |" in text
+    assert "| previous label (the newest that has arrived) | 0.550 |" in text
+    assert "| label of the row before (as if every label arrived at once) | 0.550 |" in text
 
 
 @pytest.mark.parametrize(("sign", "first"), [(1, "| 2 | search"), (-1, "| 1 | default")])
 def test_the_best_trial_stands_first_whatever_the_metrics_sign(sign, first):
-    table = said(with_evaluation(sign=sign), "Recipe").split("| --- | --- | --- | --- | --- |\n")[1]
+    table = section_of(with_evaluation(sign=sign), "Recipe").split("| --- | --- | --- | --- | --- |\n")[1]
 
     assert table.startswith(first)
     assert "0.1235" in table and "| 3 |" not in table
 
 
 def test_the_card_says_how_the_recipe_was_found_and_that_it_was_refitted():
-    text = said(FULL, "Recipe")
+    text = section_of(FULL, "Recipe")
 
-    assert "3 of 30 trials, stopped by seconds; the chosen one has accuracy 0.8 on blocks before the holdout" in text
+    assert "3 of 30 trials, stopped by seconds; the chosen one has accuracy 0.800 on blocks before the holdout" in text
     assert "refitted on all labelled rows of its window, the holdout included" in text
-    assert "| window | the newest 5 batches |" in said(FULL, "Data")
+    assert "| window | the newest 5 batches |" in section_of(FULL, "Data")
 
 
 def test_a_column_that_the_model_does_not_see_is_told():
-    assert "| sex | category | f, m; may be missing | no |" in said(FULL, "Data")
+    assert "| sex | category | f, m; may be missing | no |" in section_of(FULL, "Data")
 
 
 @pytest.mark.parametrize(("today", "standing"), [("2026-06-01", "in force"), ("2026-06-02", "EXPIRED")])
 def test_an_override_is_in_force_until_the_end_of_its_last_day(today, standing):
-    text = said(replace(FULL, today=date.fromisoformat(today)), "Gate")
+    text = section_of(replace(FULL, today=date.fromisoformat(today)), "Gate")
 
     assert f"| fairness | Ana | a pilot | 2026-06-01 | {standing} |" in text
 
 
 def test_only_drifted_columns_are_named():
-    text = said(FULL, "Drift at the time")
+    text = section_of(FULL, "Drift at the time")
 
-    assert "| price | ks | 0.3 | 0.001 |" in text
+    assert "| price | ks | 0.300 | 0.001 |" in text
     assert "weight" not in text
 
 
 def test_numbers_have_no_calibration_and_no_classes():
     target = {"name": "price", "task": "regression", "min": 0}
     description = DESCRIPTION | {"task": "regression", "schema": DESCRIPTION["schema"] | {"target": target}}
-    evidence = replace(FULL, description=description)
+    record = replace(FULL, description=description)
 
-    assert "nothing to calibrate" in said(evidence, "Calibration")
-    assert "| range | 0 to any |" in said(evidence, "What it is for")
+    assert "nothing to calibrate" in section_of(record, "Calibration")
+    assert "| range | 0 to any |" in section_of(record, "What it is for")
 
 
 def test_groups_too_small_to_be_compared_are_named_with_their_rows():
     line = DIFFERENCE | {"left_out": {"x": 12, "": 3}}
 
-    assert "| 0.12 | x (12 rows), missing cells (3 rows) |" in said(with_evaluation(fairness=[line]), "Fairness")
+    assert "| 0.120 | x (12 rows), missing cells (3 rows) |" in section_of(with_evaluation(fairness=[line]), "Fairness")
 
 
 def test_an_unfairness_is_shown_with_its_interval() -> None:
-    assert "| 0.11 [0.05, 0.19] | 0.12 |" in said(FULL, "Fairness")
+    assert "| 0.110 [0.050, 0.190] | 0.120 |" in section_of(FULL, "Fairness")
 
 
 def test_groups_too_small_to_compare_are_missing_evidence():
-    text = said(with_evaluation(unknown_groups=["sex"], fairness=[]), "Fairness")
+    text = section_of(with_evaluation(unknown_groups=["sex"], fairness=[]), "Fairness")
 
     assert f"{MISSING}: too few groups were large enough to compare: sex." in text
 
@@ -326,7 +333,7 @@ def test_a_cell_of_markdown_stays_one_cell():
 
 
 def test_the_page_loads_nothing_from_elsewhere_and_draws_its_pictures():
-    found = Parts(render_html(build(FULL)))
+    found = Parts(render_html(build_model_card(FULL)))
 
     assert not {"link", "script", "iframe", "img"} & set(found.tags)
     assert not {"src", "href"} & {name for name, _ in found.attributes}

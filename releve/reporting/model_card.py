@@ -1,0 +1,169 @@
+"""The model card: what a version is for, what it was made of, how good it is, and who let it in.
+
+After Mitchell et al. 2019, "Model Cards for Model Reporting". Everything comes from evidence; what there is none of is
+MISSING, in its place. A card is written anew whenever it is asked for: overrides run out, and models retire.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from releve.core.formatting import format_score, utc_minute
+from releve.domain.evaluation.evaluation import Sanity
+from releve.domain.training.recipe_choice import RecipeChoice
+from releve.reporting import model_assessment as assessment
+from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection, TableBlock, TextBlock
+from releve.reporting.messages import format_score_interval
+from releve.reporting.model_record import NOTHING, ModelRecord, fact_list, or_missing
+
+LINEAGE = ("git revision", "model digest", "data version", "params digest", "requirements.lock digest")
+SHOWN_TRIALS = 8  # of a search, the best first
+SHOWN_COLUMNS = 40  # of the table of columns
+REFIT = (
+    "The recipe was refitted on all labelled rows of its window, the holdout included: that refit is this model. "
+    "The figures below are those of the same recipe, fitted without the rows it was judged on."
+)
+
+
+def build_model_card(record: ModelRecord) -> ReportPage:
+    """Write the card of a model version."""
+    sections = tuple(ReportSection(title, tuple(blocks(record))) for title, blocks in SECTIONS.items())
+    score, rows = f"score {MISSING}", record.challenger.rows if record.challenger else None
+    if found := record.evaluation:
+        score = f"{found.metric} {format_score_interval(found.score)}"
+        score += ", which may be too good to be true" if found.too_good else ""
+    summary = f"{or_missing(record.state)}; {score}; {or_missing(rows)} rows; as of {record.today}"
+    return ReportPage(f"Model card: {record.model}", summary, sections)
+
+
+def purpose(record: ModelRecord) -> list[Block]:
+    """Write what only a person can say, and the question that the model answers."""
+    target = record.description.get("schema", {}).get("target", {})
+    low, high = target.get("min"), target.get("max")
+    values = {name: record.texts.get(name) for name in ("purpose", "limits", "owner")}
+    values |= {"predicts": target.get("name"), "task": record.description.get("task")}
+    if target.get("classes"):
+        values["classes"] = ", ".join(map(str, target["classes"]))
+    elif target:
+        values["range"] = f"{'any' if low is None else low} to {'any' if high is None else high}"
+    if target.get("positive") is not None:
+        values["positive class"] = target["positive"]
+    return [fact_list(values)]
+
+
+def data(record: ModelRecord) -> list[Block]:
+    """Write which rows it learned from, and the columns they have."""
+    challenger, version, recipe, evaluation = record.challenger, record.data, record.recipe, record.evaluation
+    window = recipe and (f"the newest {recipe.last_batches} batches" if recipe.last_batches else "all rows")
+    holdout = evaluation and f"{evaluation.holdout_rows} rows, the newest; the judged models had not learned from them"
+    facts = fact_list(
+        {
+            "data version": challenger and challenger.data_version,
+            "labelled rows": challenger and challenger.rows,
+            "batches": version and version.batches,
+            "newest batch": version and version.batch,
+            "ingested at": version and version.at and utc_minute(version.at),
+            "window": window,
+            "holdout": holdout,
+        }
+    )
+    columns = record.description.get("schema", {}).get("columns", {})
+    if not columns:
+        return [facts, NOTHING]
+    rows = tuple(
+        (name, str(spec.get("type")), _allowed(spec), "yes" if spec.get("feature", True) else "no")
+        for name, spec in list(columns.items())[:SHOWN_COLUMNS]
+    )
+    more = [TextBlock((f"and {len(columns) - SHOWN_COLUMNS} more columns",))] if len(columns) > SHOWN_COLUMNS else []
+    return [facts, TableBlock(("column", "type", "allowed", "seen by the model"), rows), *more]
+
+
+def _allowed(spec: Mapping[str, Any]) -> str:
+    parts = [f"{name} {spec[name]}" for name in ("min", "max", "max_length") if spec.get(name) is not None]
+    parts += [", ".join(map(str, spec["categories"]))] if spec.get("categories") else []
+    return "; ".join([*parts, *(["may be missing"] if spec.get("nullable") else [])])
+
+
+def recipe(record: ModelRecord) -> list[Block]:
+    """Write the recipe, how it was chosen, and that it was refitted."""
+    found = record.recipe
+    facts = {
+        "recipe": found and found.recipe,
+        "scale": found and found.scale,
+        "options": found and _options(found.options),
+        "seed": found and found.seed,
+        "search": found and _search(found),
+    }
+    blocks: list[Block] = [fact_list(facts), TextBlock((REFIT,))]
+    if found and found.trials:
+        sign = record.evaluation.sign if record.evaluation else 1
+        scored = [(sign * trial.score, trial) for trial in found.trials if trial.score is not None]
+        best = sorted(scored, key=lambda each: -each[0])[:SHOWN_TRIALS]
+        rows = tuple(
+            (str(trial.number), trial.origin, trial.recipe, _options(trial.options), format_score(sign * score))
+            for score, trial in best
+        )
+        blocks.append(TableBlock(("trial", "origin", "recipe", "options", found.metric), rows))
+    return blocks
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    parts = (
+        f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}" for name, value in options.items()
+    )
+    return ", ".join(parts) or "the defaults"
+
+
+def _search(found: RecipeChoice) -> str:
+    if not found.asked:
+        return "none: named in params.yaml"
+    stopped = f", stopped by {found.stopped_by}" if found.stopped_by else ""
+    score = "no score" if found.score is None else f"{found.metric} {format_score(found.score)}"
+    return f"{found.done} of {found.asked} trials{stopped}; the chosen one has {score} on blocks before the holdout"
+
+
+def serving(record: ModelRecord) -> list[Block]:
+    """Write what answers, and how fast."""
+    description, challenger = record.description, record.challenger
+    parity = description.get("parity") or "the exported model answers as the trained one"
+    sanity = description.get("sanity")
+    return [
+        fact_list(
+            {
+                "runtime": description.get("runtime"),
+                "parity": parity if "parity" in description else None,
+                "latency": challenger and f"{challenger.latency_ms:.3g} ms of CPU time for one answer, 95 of 100 times",
+                "golden rows": len(description["golden"]["rows"]) if description.get("golden") else None,
+                "slightly altered rows": sanity and str(Sanity.model_validate(sanity)),
+            }
+        )
+    ]
+
+
+def life_cycle(record: ModelRecord) -> list[Block]:
+    """Write its state, and how it came there."""
+    rows = tuple((utc_minute(event.at), event.kind, event.actor, event.reason) for event in record.history)
+    table = TableBlock(("at", "what", "by", "why"), rows)
+    return [fact_list({"state": record.state}), table if rows else NOTHING]
+
+
+def lineage(record: ModelRecord) -> list[Block]:
+    """Write what it can be made of again."""
+    environment = record.description.get("environment") or dict.fromkeys(("python", "platform"))
+    return [fact_list({name: record.lineage.get(name) for name in LINEAGE} | environment)]
+
+
+SECTIONS: dict[str, Callable[[ModelRecord], list[Block]]] = {
+    "What it is for": purpose,
+    "Data": data,
+    "Recipe": recipe,
+    "Quality on the holdout": assessment.quality,
+    "Strongest features": assessment.importance,
+    "Calibration": assessment.calibration,
+    "Slices": assessment.slices,
+    "Fairness": assessment.fairness,
+    "Drift at the time": assessment.drift,
+    "Gate": assessment.gate,
+    "Serving": serving,
+    "Life cycle": life_cycle,
+    "Lineage and environment": lineage,
+}

@@ -1,0 +1,122 @@
+"""Model cards of this project's model versions: gather what is known, write it down."""
+
+import hashlib
+import json
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from releve.adapters.files import write_bytes
+from releve.adapters.git_dvc.data_history import DataHistory, DataVersion
+from releve.adapters.git_dvc.scenario_branch import git_texts
+from releve.adapters.models.model_runtime import DESCRIPTION
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.registry.registry import Registry
+from releve.core.errors import NotFound
+from releve.core.names import check_scenario_name
+from releve.core.params import merge
+from releve.core.settings import Settings
+from releve.domain.registry.chain import CHALLENGED, MONITORED
+from releve.domain.registry.events import Challenger, release_of
+from releve.domain.registry.lifecycle import model_version_statuses
+from releve.domain.registry.release import SEED_VERSION
+from releve.domain.trigger.monitoring_run import MonitoringRun
+from releve.reporting.blocks import ReportPage
+from releve.reporting.html import render_html
+from releve.reporting.markdown import render_markdown
+from releve.reporting.model_card import build_model_card
+from releve.reporting.model_record import ModelRecord
+
+FORMS = {".md": render_markdown, ".html": render_html}  # of a card, by the end of its file's name
+
+
+def card_of(settings: Settings, model: str, *, today: date | None = None) -> ReportPage:
+    """Build the card of "<scenario>:<version>" as of today. Raises NotFound for a model that nobody knows."""
+    return build_model_card(gather(settings, model, today=today or datetime.now(UTC).date()))
+
+
+def card_path(settings: Settings, model: str, ending: str) -> Path:
+    """Name the file of a card: <home>/cards/<scenario>/<version> and the ending of its form."""
+    scenario, _, version = model.partition(":")
+    return settings.home / "cards" / scenario / f"{version}{ending}"
+
+
+def write_card(settings: Settings, model: str) -> list[Path]:
+    """Write the card as Markdown and as a page; returns the files, the page last."""
+    card = card_of(settings, model)
+    paths = [card_path(settings, model, ending) for ending in FORMS]
+    for path in paths:
+        write_bytes(path, FORMS[path.suffix](card).encode())
+    return paths
+
+
+def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
+    """Read what registry, model store and git know of a model version."""
+    scenario = check_scenario_name(model.partition(":")[0])
+    with closing(Registry(settings.registry_url)) as registry:
+        events = registry.events(scenario)
+    judgements = [each for each in events if each.kind == CHALLENGED and each.read(Challenger).model == model]
+    judgement = judgements[-1] if judgements else None
+    description = _description(settings, model)
+    if judgement is None and not description:
+        raise NotFound(f"there is no model {model}; `releve models {scenario}` lists those that were judged")
+    status = model_version_statuses(events).get(model)
+    runs = [each for each in events if each.kind == MONITORED and not (judgement and each.number > judgement.number)]
+    released = [each for each in events if (release := release_of(each)) and release.model == model]
+    record = ModelRecord(
+        model=model,
+        today=today,
+        state=status.state if status else "",
+        judgement=judgement,
+        description=description,
+        monitoring=runs[-1].read(MonitoringRun) if runs else None,
+        history=sorted((*judgements, *released), key=lambda event: event.number),
+    )
+    if not record.challenger:
+        return record
+    return _with_revision(settings, scenario, record, record.challenger)
+
+
+def _with_revision(settings: Settings, scenario: str, record: ModelRecord, challenger: Challenger) -> ModelRecord:
+    """Add what the commit of the judgement holds."""
+    names = ("params.yaml", f"scenarios/{scenario}/params.yaml", "requirements.lock")
+    base, own, lock = git_texts(settings.project, [f"{challenger.revision}:{name}" for name in names])
+    lineage = {
+        "git revision": challenger.revision,
+        "model digest": challenger.model_digest,
+        "data version": challenger.data_version,
+        "params digest": _digest(base + own) if base and own else "",
+        "requirements.lock digest": _digest(lock) if lock else "",
+    }
+    texts = merge(yaml.safe_load(base), yaml.safe_load(own)).get("card", {}) if base and own else {}
+    return replace(record, texts=texts, lineage=lineage, data=_data(settings, scenario, challenger))
+
+
+def _data(settings: Settings, scenario: str, challenger: Challenger) -> DataVersion | None:
+    """The commit that brought the newest batch; the model's own was made later."""
+    if challenger.data_version == SEED_VERSION:
+        return None
+    history = DataHistory(settings.project, scenario)
+    try:
+        return history.find(challenger.data_version)
+    except NotFound:  # rows of the pipeline itself have no batches, and a clone may lack the branch that has them
+        try:
+            return replace(history.find(challenger.revision), at="")  # lists the batches, but not when they came
+        except NotFound:
+            return None
+
+
+def _description(settings: Settings, model: str) -> dict[str, Any]:
+    try:
+        path = ModelStore(settings.home).get(model).path
+    except NotFound:
+        return {}
+    return dict(json.loads((path / DESCRIPTION).read_text(encoding="utf-8")))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
