@@ -63,10 +63,13 @@ def rolling_folds(
             f"there are {rows} labelled rows and the champion learned from {seen} of them, so none is left to judge a "
             "challenger on; ingest newer labelled rows first"
         )
-    count = min(folds, max(1, size // min_fold_rows))
-    first = rows - size
-    edges = [first + size * number // count for number in range(count + 1)]
-    return tuple(Fold(start, end) for start, end in pairwise(edges))
+    return cut_blocks(rows - size, rows, count=min(folds, max(1, size // min_fold_rows)))
+
+
+def cut_blocks(start: int, end: int, *, count: int) -> tuple[Fold, ...]:
+    """Cut rows [start, end) into `count` blocks of about equal size, oldest first."""
+    edges = [start + (end - start) * number // count for number in range(count + 1)]
+    return tuple(Fold(*block) for block in pairwise(edges))
 
 
 def numbered(folds: Sequence[Fold]) -> NDArray[np.int64]:

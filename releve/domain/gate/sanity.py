@@ -239,4 +239,4 @@ def _figure(value: float) -> float:
 
 
 WAYS = {NUMBER: 3, DATE: 3, CATEGORY: 3, TEXT: 6}  # times that a column is asked at most, once with another row's cell
-ALTERED: Mapping[str, Any] = {NUMBER: _moved_numbers, DATE: _moved_dates, TEXT: _other_words}
+ALTERED: Mapping[str, Callable[..., Iterator[Way]]] = {NUMBER: _moved_numbers, DATE: _moved_dates, TEXT: _other_words}

@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from releve.core.errors import BadInput
-from releve.domain.evaluation.rolling_origin import Fold
+from releve.domain.evaluation.rolling_origin import Fold, cut_blocks
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.schema.target import REGRESSION
@@ -94,9 +93,7 @@ def folds_before(end: int, *, rows: int) -> tuple[Fold, ...]:
     """The newest rows before a holdout of `rows`: twice as many, but no more than half of those there are, in five
     blocks or as many as there are rows. `train.last_batches: auto` chooses on them, so that the holdout has no say."""
     start = end - max(1, min(WINDOW_ROWS * rows, end // 2))
-    count = min(WINDOW_FOLDS, end - start)
-    edges = [start + (end - start) * number // count for number in range(count + 1)]
-    return tuple(Fold(*each) for each in pairwise(edges))
+    return cut_blocks(start, end, count=min(WINDOW_FOLDS, end - start))
 
 
 def better_window(scores: Mapping[int, Sequence[float | None]], *, sign: int) -> int:
@@ -105,17 +102,14 @@ def better_window(scores: Mapping[int, Sequence[float | None]], *, sign: int) ->
     Fewer rows have to be better by more than one standard error over the blocks (Breiman et al. 1984): what happens to
     lie in the newest batches decides otherwise. Where all past rows have no score, whatever has one is taken.
     """
-    gains = {last: _gains(found, scores[0], sign=sign) for last, found in scores.items() if last}
-    clear = {last: mean(gain) for last, gain in gains.items() if gain and mean(gain) > _error(gain)}
+    everything = scores[0]
+    clear: dict[int, float] = {}
+    for last, found in scores.items():
+        pairs = zip(found, everything, strict=False)
+        gains = [sign * (one - other) for one, other in pairs if one is not None and other is not None]
+        if not any(score is not None for score in everything):
+            gains = [1.0] if any(score is not None for score in found) else []
+        error = stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
+        if last and gains and mean(gains) > error:
+            clear[last] = mean(gains)
     return max(clear, key=lambda last: clear[last], default=0)
-
-
-def _gains(found: Sequence[float | None], other: Sequence[float | None], *, sign: int) -> list[float]:
-    if found and not any(score is not None for score in other):
-        return [1.0] if any(score is not None for score in found) else []
-    pairs = zip(found, other, strict=False)
-    return [sign * (one - another) for one, another in pairs if one is not None and another is not None]
-
-
-def _error(gains: Sequence[float]) -> float:
-    return stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0

@@ -4,7 +4,7 @@ Real rows seldom hold what breaks an export: a value missing where none was yet,
 largest number that may be asked.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,13 +18,14 @@ from releve.domain.schema.schema import Schema
 if TYPE_CHECKING:
     import pandas as pd
 
+Row = dict[str, Any]  # cells by column, as `predict` takes them
 BASE_ROWS = 4  # real rows, spread over all, that each case is tried on
 UNSEEN = "a category that nobody has seen"
 FIRST_DAY, LAST_DAY = "0001-01-01", "9999-12-31"
 FAR_SPREADS = 1e6  # a value so many deviations off is no answer any more: only its direction is compared
 
 
-def made_rows(frame: "pd.DataFrame", schema: Schema) -> list[dict[str, Any]]:
+def made_rows(frame: "pd.DataFrame", schema: Schema) -> list[Row]:
     """Rows that `predict` takes: a few of `frame` (checked rows), and each again with every hard cell.
 
     First one column at a time, then all columns at once.
@@ -62,12 +63,12 @@ def values_problem(found: NDArray[Any], expected: NDArray[Any], *, usual: NDArra
     return f"gives another value on {differ} of {len(expected)} rows, up to {gaps.max():.2g} of the usual spread apart"
 
 
-def _one_at_a_time(schema: Schema) -> Iterator[dict[str, Any]]:
+def _one_at_a_time(schema: Schema) -> Iterator[Row]:
     for column in schema.features:
         yield from ({column.name: cell} for cell in _hard_cells(column))
 
 
-def _all_at_once(schema: Schema) -> Iterator[dict[str, Any]]:
+def _all_at_once(schema: Schema) -> Iterator[Row]:
     hard = {column.name: _hard_cells(column) for column in schema.features}
     for position in range(max(map(len, hard.values()))):
         yield {name: cells[min(position, len(cells) - 1)] for name, cells in hard.items() if cells}
@@ -81,7 +82,7 @@ def _limits(column: Column, low: Any, high: Any) -> list[Any]:
     return [low if column.min is None else column.min, high if column.max is None else column.max]
 
 
-HARD_CELLS: Mapping[str, Any] = {
+HARD_CELLS: Mapping[str, Callable[[Column], list[Any]]] = {
     NUMBER: lambda column: _limits(column, -LARGEST_NUMBER, LARGEST_NUMBER),
     DATE: lambda column: _limits(column, FIRST_DAY, LAST_DAY),
     CATEGORY: lambda column: list(column.categories or [UNSEEN]),

@@ -14,41 +14,42 @@ from numpy.typing import NDArray
 from releve.core.errors import BadInput
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
-from releve.domain.training.recipes import RECIPES
+from releve.domain.training.recipes import RECIPES, STANDARD, Recipe, Value
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
+Options = Mapping[str, Value]
+
 MOST_CATEGORIES = 64  # columns that one category may become; the rarer ones, and unseen ones, share the last
 HASHES = 2**14  # n-grams of texts are told apart up to chance collisions: no vocabulary to keep, none to be empty
-TEXT_OPTIONS: Mapping[str, Any] = {"text_analyzer": "char_wb", "text_ngrams": 4, "text_dimensions": 64}
+TEXT_OPTIONS: Options = {"text_analyzer": "char_wb", "text_ngrams": 4, "text_dimensions": 64}
 
 
-def build(schema: Schema, *, recipe: str, scale: str, options: Mapping[str, Any], seed: int) -> "Pipeline":
-    """An unfitted pipeline for the schema's task.
+def build(schema: Schema, *, recipe: str, scale: str, options: Options, seed: int) -> "Pipeline":
+    """Make an unfitted pipeline for the schema's task.
 
     `options` are arguments of the recipe's estimator, and TEXT_OPTIONS where there are texts. Raises BadInput naming
     an option that is not known, or that a model file could not hold.
     """
     from sklearn.pipeline import Pipeline
 
-    text, own = _split_options(schema, options)
-    for name, (needed, reason) in RECIPES[recipe].fixed.items():
+    text = {name: value for name, value in options.items() if name in TEXT_OPTIONS}
+    own = {name: value for name, value in options.items() if name not in TEXT_OPTIONS}
+    if text and not schema.texts:
+        raise BadInput(f"train.options has {', '.join(sorted(text))}, and the table has no text column; remove it")
+    known = RECIPES[recipe]
+    for name, (needed, reason) in known.fixed.items():
         if own.get(name, needed) != needed:
             raise BadInput(f"train.options has {name}: {own[name]!r}, expected {needed!r} for {recipe}: {reason}")
-    known = RECIPES[recipe]
     make = known.regressor if schema.target.task == REGRESSION else known.classifier
-    return Pipeline(
-        [
-            ("prepare", _prepare(schema, recipe=recipe, scale=scale, text=text, seed=seed)),
-            ("model", make(own, seed)),
-        ]
-    )
+    prepare = _prepare(schema, known, scale=scale, text={**TEXT_OPTIONS, **text}, seed=seed)
+    return Pipeline([("prepare", prepare), ("model", make(own, seed))])
 
 
 def model_frame(arrays: Mapping[str, NDArray[Any]], schema: Schema) -> "pd.DataFrame":
-    """What pipelines are fitted on and asked: rows x `schema.model_names`, numbers as exact as float32 holds them.
+    """Make what pipelines are fitted on and asked: rows x `schema.model_names`, numbers as exact as float32 holds them.
 
     A tree that learned a threshold between two float64 values may send the same value, rounded, the other way.
     """
@@ -64,54 +65,35 @@ def model_frame(arrays: Mapping[str, NDArray[Any]], schema: Schema) -> "pd.DataF
     return pd.concat(frames, axis=1)
 
 
-def _split_options(schema: Schema, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Those of the texts, with defaults, and those of the estimator."""
-    text = {name: value for name, value in options.items() if name in TEXT_OPTIONS}
-    if text and not schema.texts:
-        raise BadInput(f"train.options has {', '.join(sorted(text))}, and the table has no text column; remove it")
-    return {**TEXT_OPTIONS, **text}, {name: value for name, value in options.items() if name not in TEXT_OPTIONS}
-
-
-def _prepare(schema: Schema, *, recipe: str, scale: str, text: dict[str, Any], seed: int) -> Any:
+def _prepare(schema: Schema, recipe: Recipe, *, scale: str, text: Options, seed: int) -> Any:
     from sklearn.compose import ColumnTransformer
-
-    first_text = len(schema.model_numbers) + len(schema.categories)
-    places = list(range(len(schema.model_names)))
-    blocks: list[tuple[str, Any, Any]] = []
-    if schema.model_numbers:
-        blocks.append(("numbers", _numbers(schema, recipe, scale), places[: len(schema.model_numbers)]))
-    if schema.categories:
-        blocks.append(("categories", _categories(), places[len(schema.model_numbers) : first_text]))
-    # One number, not a list: the vectoriser takes a single column of texts.
-    blocks += [(f"text_{place - first_text}", _text(text, seed), place) for place in places[first_text:]]
-    return ColumnTransformer(blocks, sparse_threshold=0.0)
-
-
-def _numbers(schema: Schema, recipe: str, scale: str) -> Any:
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
 
     from releve.domain.training.transformers import BoundedScaler
 
-    steps: list[Any] = []
-    if not RECIPES[recipe].knows_missing and any(
-        schema.column(name).nullable for name in schema.numbers + schema.dates
-    ):
-        steps.append(SimpleImputer(strategy="median", keep_empty_features=True))
-    if scale == "standard" and RECIPES[recipe].scaled:
-        steps.append(BoundedScaler())
-    return make_pipeline(*steps) if steps else "passthrough"
+    numbers, last = len(schema.model_numbers), len(schema.model_names)
+    first_text = numbers + len(schema.categories)
+    blocks: list[tuple[str, Any, Any]] = []
+    if numbers:
+        steps: list[Any] = []
+        if not recipe.knows_missing and any(schema.column(name).nullable for name in schema.numbers + schema.dates):
+            steps.append(SimpleImputer(strategy="median", keep_empty_features=True))
+        if scale == STANDARD and recipe.scaled:
+            steps.append(BoundedScaler())
+        blocks.append(("numbers", make_pipeline(*steps) if steps else "passthrough", list(range(numbers))))
+    if schema.categories:
+        encoder = OneHotEncoder(
+            handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False, dtype=np.float64
+        )
+        blocks.append(("categories", encoder, list(range(numbers, first_text))))
+    # One number, not a list: the vectoriser takes a single column of texts.
+    blocks += [(f"text_{place - first_text}", _text(text, seed), place) for place in range(first_text, last)]
+    return ColumnTransformer(blocks, sparse_threshold=0.0)
 
 
-def _categories() -> Any:
-    from sklearn.preprocessing import OneHotEncoder
-
-    return OneHotEncoder(
-        handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False, dtype=np.float64
-    )
-
-
-def _text(options: Mapping[str, Any], seed: int) -> Any:
+def _text(options: Any, seed: int) -> Any:
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.pipeline import make_pipeline
 

@@ -8,6 +8,7 @@ docs/decisions/0009-recipes.md
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from releve.core.errors import BadInput
@@ -76,7 +77,7 @@ class Candidate:
         )
 
 
-MakeEstimator = Callable[[dict[str, Any], int], Any]  # options and seed to an unfitted estimator
+MakeEstimator = Callable[[Mapping[str, Value], int], Any]  # options and seed to an unfitted estimator
 
 
 @dataclass(frozen=True)
@@ -94,76 +95,38 @@ class Recipe:
     least_per_class: int = 1  # rows
 
 
-def _estimator(kind: Any, defaults: dict[str, Any], options: dict[str, Any]) -> Any:
-    known = kind().get_params()
-    if unknown := sorted(set(options) - set(known)):
-        raise BadInput(
-            f"train.options has {', '.join(unknown)}, which {kind.__name__} does not know; "
-            f"it knows {', '.join(sorted(known))}"
-        )
-    return kind(**{**defaults, **options})
+def _sklearn(path: str, *, seeded: bool = True, **defaults: Any) -> MakeEstimator:
+    """Make an estimator of scikit-learn by its path. Raises BadInput naming an option that it does not know."""
+
+    def make(options: Mapping[str, Value], seed: int) -> Any:
+        module, _, name = path.rpartition(".")
+        kind = getattr(import_module(f"sklearn.{module}"), name)
+        known = kind().get_params()
+        if unknown := sorted(set(options) - set(known)):
+            raise BadInput(
+                f"train.options has {', '.join(unknown)}, which {name} does not know; it knows "
+                f"{', '.join(sorted(known))}"
+            )
+        return kind(**{**defaults, **({"random_state": seed} if seeded else {}), **options})
+
+    return make
 
 
-def _logistic_regression(options: dict[str, Any], seed: int) -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    return _estimator(LogisticRegression, {"max_iter": 1000, "random_state": seed}, options)
-
-
-def _ridge(options: dict[str, Any], seed: int) -> Any:
-    from sklearn.linear_model import Ridge
-
-    return _estimator(Ridge, {"random_state": seed}, options)
-
-
-def _svc(options: dict[str, Any], seed: int) -> Any:
+def _svc(options: Mapping[str, Value], seed: int) -> Any:
     from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.svm import SVC
 
-    machine = _estimator(SVC, {"random_state": seed}, options)
-    return CalibratedClassifierCV(machine, cv=CALIBRATION_FOLDS, ensemble=False)
+    return CalibratedClassifierCV(_sklearn("svm.SVC")(options, seed), cv=CALIBRATION_FOLDS, ensemble=False)
 
 
-def _svr(options: dict[str, Any], seed: int) -> Any:
+def _svr(options: Mapping[str, Value], seed: int) -> Any:
     """The target is scaled too: C and epsilon are in its units, and no default suits both cents and millions."""
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import SVR
 
-    return TransformedTargetRegressor(_estimator(SVR, {}, options), transformer=StandardScaler())
-
-
-def _forest(kind: str) -> Callable[[dict[str, Any], int], Any]:
-    def make(options: dict[str, Any], seed: int) -> Any:
-        from sklearn import ensemble
-
-        defaults = {"n_estimators": 200, "random_state": seed, "n_jobs": 1}
-        return _estimator(getattr(ensemble, kind), defaults, options)
-
-    return make
+    return TransformedTargetRegressor(_sklearn("svm.SVR", seeded=False)(options, seed), transformer=StandardScaler())
 
 
-def _boosting(kind: str) -> Callable[[dict[str, Any], int], Any]:
-    def make(options: dict[str, Any], seed: int) -> Any:
-        from sklearn import ensemble
-
-        # Left alone, it stops early on tables of more than 10,000 rows, judged by rows drawn at random: by no future,
-        # and by other rows for every seed. How long it learns is for the search to say.
-        defaults = {"random_state": seed, "early_stopping": False}
-        return _estimator(getattr(ensemble, kind), defaults, options)
-
-    return make
-
-
-def _k_neighbors(kind: str) -> Callable[[dict[str, Any], int], Any]:
-    def make(options: dict[str, Any], seed: int) -> Any:
-        from sklearn import neighbors
-
-        return _estimator(getattr(neighbors, kind), {"algorithm": "brute"}, options)
-
-    return make
-
-
+_FOREST_SIZE: Any = {"n_estimators": 200, "n_jobs": 1}
 _SCALE = Choice(("standard", "none"), "standard")
 _FOREST: dict[str, Number | Choice] = {
     "min_samples_leaf": Number(1, 32, 1, whole=True),
@@ -191,15 +154,17 @@ _VALUE_FOREST = {**_FOREST, "max_features": Choice(("sqrt", 0.3, 0.6, 1.0), 1.0)
 # From simple to complicated, and from fast to answer to slow: of two that score the same, the first is chosen.
 RECIPES: dict[str, Recipe] = {
     "linear": Recipe(
-        _logistic_regression,
-        _ridge,
+        _sklearn("linear_model.LogisticRegression", max_iter=1000),
+        _sklearn("linear_model.Ridge"),
         {"C": Number(0.001, 100, 1.0)},
         {"alpha": Number(0.001, 1000, 1.0)},
         scaled=True,
     ),
+    # Left alone, it stops early on tables of more than 10,000 rows, judged by rows drawn at random: by no future, and
+    # by other rows for every seed. How long it learns is for the search to say.
     "hist_gradient_boosting": Recipe(
-        _boosting("HistGradientBoostingClassifier"),
-        _boosting("HistGradientBoostingRegressor"),
+        _sklearn("ensemble.HistGradientBoostingClassifier", early_stopping=False),
+        _sklearn("ensemble.HistGradientBoostingRegressor", early_stopping=False),
         _BOOSTING,
         {**_BOOSTING, "loss": Choice(("squared_error", "absolute_error"), "squared_error")},
         knows_missing=True,
@@ -209,13 +174,21 @@ RECIPES: dict[str, Recipe] = {
         },
     ),
     "random_forest": Recipe(
-        _forest("RandomForestClassifier"), _forest("RandomForestRegressor"), _FOREST, _VALUE_FOREST
+        _sklearn("ensemble.RandomForestClassifier", **_FOREST_SIZE),
+        _sklearn("ensemble.RandomForestRegressor", **_FOREST_SIZE),
+        _FOREST,
+        _VALUE_FOREST,
     ),
-    "extra_trees": Recipe(_forest("ExtraTreesClassifier"), _forest("ExtraTreesRegressor"), _FOREST, _VALUE_FOREST),
+    "extra_trees": Recipe(
+        _sklearn("ensemble.ExtraTreesClassifier", **_FOREST_SIZE),
+        _sklearn("ensemble.ExtraTreesRegressor", **_FOREST_SIZE),
+        _FOREST,
+        _VALUE_FOREST,
+    ),
     "svm": Recipe(_svc, _svr, _MACHINE, _MACHINE, scaled=True, max_rows=5_000, least_per_class=CALIBRATION_FOLDS),
     "k_neighbors": Recipe(
-        _k_neighbors("KNeighborsClassifier"),
-        _k_neighbors("KNeighborsRegressor"),
+        _sklearn("neighbors.KNeighborsClassifier", seeded=False, algorithm="brute"),
+        _sklearn("neighbors.KNeighborsRegressor", seeded=False, algorithm="brute"),
         _NEIGHBORS,
         _NEIGHBORS,
         scaled=True,
@@ -244,7 +217,7 @@ def default_candidate(recipe: str, space: Space) -> Candidate:
     return from_parameters(recipe, {name: parameter.default for name, parameter in space.items()}, space)
 
 
-def from_parameters(recipe: str, parameters: Mapping[str, Any], space: Space) -> Candidate:
+def from_parameters(recipe: str, parameters: Mapping[str, Value], space: Space) -> Candidate:
     """The candidate at a point of the space."""
     options = {name: _exact(value, space[name]) for name, value in parameters.items() if name != SCALE}
     return Candidate(recipe, str(parameters.get(SCALE, "standard" if RECIPES[recipe].scaled else "none")), options)

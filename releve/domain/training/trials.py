@@ -8,14 +8,13 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
 from releve.core.errors import BadInput, ReleveError
 from releve.domain.evaluation.intervals import rounded
 from releve.domain.evaluation.metrics import METRICS, score
-from releve.domain.evaluation.rolling_origin import Fold, numbered
+from releve.domain.evaluation.rolling_origin import Fold, cut_blocks, numbered
 from releve.domain.schema.schema import Schema
 from releve.domain.training.learning import answer, learn, window
 from releve.domain.training.recipe_choice import TrialRecord
@@ -87,84 +86,72 @@ class Trial:
 
 
 def validation_folds(rows: int, *, share: float, folds: int) -> tuple[Fold, ...]:
-    """Blocks over the newest `share` (0-1) of the rows, oldest first. Raises BadInput below MIN_ROWS."""
+    """Cut blocks over the newest `share` (0-1) of the rows, oldest first. Raises BadInput below MIN_ROWS."""
     if rows < MIN_ROWS:
         raise BadInput(
             f"there are {rows} labelled rows before the holdout, and a search needs {MIN_ROWS}; ingest more rows, "
             "lower split.holdout_share, or name a recipe and set tune.trials to 0 in params.yaml"
         )
     size = min(max(folds, int(rows * share)), rows - MIN_ROWS // 2)
-    count = min(folds, size)
-    edges = [rows - size + size * number // count for number in range(count + 1)]
-    return tuple(Fold(start, end) for start, end in pairwise(edges))
+    return cut_blocks(rows - size, rows, count=min(folds, size))
 
 
-def try_candidate(table: SearchData, candidate: Candidate) -> TrialScore:
-    """Score a candidate. A candidate that cannot be fitted to this table is an answer, not an error."""
+def try_candidate(data: SearchData, candidate: Candidate) -> TrialScore:
+    """Score a candidate. A candidate that cannot be fitted to this table is a result, not an error."""
     import pandas as pd
 
+    blocks: list[pd.DataFrame] = []
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
-            blocks = [_answers(table, candidate, fold) for fold in table.folds]
+            for fold in data.folds:
+                known = window(data.rows, end=fold.start, last_batches=data.last_batches)
+                model = learn(known, data.schema, candidate, seed=data.seed)
+                blocks.append(answer(model, data.rows.iloc[fold.start : fold.end], data.schema))
         except (ReleveError, MemoryError) as error:
             return TrialScore(None, reason=str(error) or "not enough memory")
         except Exception as error:  # every estimator has its own ways to fail, and the other candidates go on
             return TrialScore(None, reason=f"{type(error).__name__}: {error}"[:500])
-    pooled = _score(table, pd.concat(blocks, ignore_index=True), table.folds)
-    scores = tuple(_score(table, block, (fold,)) for block, fold in zip(blocks, table.folds, strict=True))
+    pooled = _score(data, pd.concat(blocks, ignore_index=True), data.folds)
+    scores = tuple(_score(data, block, (fold,)) for block, fold in zip(blocks, data.folds, strict=True))
     notes = sorted({str(warning.message).split("\n")[0] for warning in warned})
-    reason = "; ".join(notes) if pooled is not None else f"{table.metric} of its answers is not defined on these rows"
+    reason = "; ".join(notes) if pooled is not None else f"{data.metric} of its answers is not defined on these rows"
     return TrialScore(pooled, scores, reason)
 
 
-def _answers(table: SearchData, candidate: Candidate, fold: Fold) -> "pd.DataFrame":
-    known = window(table.rows, end=fold.start, last_batches=table.last_batches)
-    model = learn(known, table.schema, candidate, seed=table.seed)
-    return answer(model, table.rows.iloc[fold.start : fold.end], table.schema)
-
-
-def _score(table: SearchData, answers: "pd.DataFrame", folds: tuple[Fold, ...]) -> float | None:
+def _score(data: SearchData, answers: "pd.DataFrame", folds: tuple[Fold, ...]) -> float | None:
     """None where the metric has no value, as AUC on rows of one class."""
-    target, values = table.schema.target, answers.to_numpy(dtype=float)
-    labels = table.rows[target.name].iloc[folds[0].start : folds[-1].end].tolist()
+    target, values = data.schema.target, answers.to_numpy(dtype=float)
+    labels = data.rows[target.name].iloc[folds[0].start : folds[-1].end].tolist()
     answered = values if target.classes else values[:, 0]
     try:
-        found = score(table.metric, answered, labels, target, quantile=table.quantile, blocks=numbered(folds))
+        found = score(data.metric, answered, labels, target, quantile=data.quantile, blocks=numbered(folds))
     except BadInput:
         return None
     return rounded(found) if math.isfinite(found) else None  # two that agree so far are the same
 
 
 def best(trials: Sequence[Trial], *, metric: str) -> Trial:
-    """The trial with the best score; of several, the simplest recipe's, then the earliest.
+    """Return the trial with the best score; of several, the simplest recipe's, then the earliest.
 
     What was searched for has to beat the best of the others by more than one standard error over the folds, since the
-    best of many scores is partly luck (Breiman et al. 1984, the rule of one standard error). Raises BadInput when none
-    has a score.
+    best of many scores is partly chance (Breiman et al. 1984, the rule of one standard error). Raises BadInput when
+    none has a score.
     """
-    scored = [trial for trial in trials if trial.found.score is not None]
-    if not scored:
+    sign, simplest_first = METRICS[metric].sign, list(RECIPES)
+    ranked = sorted(
+        (-sign * trial.found.score, simplest_first.index(trial.candidate.recipe), trial.number, place)
+        for place, trial in enumerate(trials)
+        if trial.found.score is not None
+    )
+    if not ranked:
         raise BadInput(
             f"none of {len(trials)} candidates could be fitted and scored; the first, {trials[0].candidate}: "
             f"{trials[0].found.reason}"
         )
-    sign = METRICS[metric].sign
-    ranked = sorted(scored, key=lambda trial: (-sign * _figure(trial), _complexity(trial), trial.number))
-    known = next((trial for trial in ranked if trial.origin != SEARCH), ranked[0])
-    return ranked[0] if _is_clear(ranked[0], known, sign=sign) else known
-
-
-def _is_clear(winner: Trial, other: Trial, *, sign: int) -> bool:
-    """Whether the mean gain over the folds exceeds its standard error; also where fewer than two can be compared."""
-    pairs = zip(winner.found.folds, other.found.folds, strict=True)
+    scored = [trials[place] for *_, place in ranked]
+    known = next((trial for trial in scored if trial.origin != SEARCH), scored[0])
+    pairs = zip(scored[0].found.folds, known.found.folds, strict=True)
     gains = [sign * (one - another) for one, another in pairs if one is not None and another is not None]
-    return len(gains) < 2 or mean(gains) > stdev(gains) / math.sqrt(len(gains))
-
-
-def _figure(trial: Trial) -> float:
-    return 0.0 if trial.found.score is None else trial.found.score
-
-
-def _complexity(trial: Trial) -> int:
-    return list(RECIPES).index(trial.candidate.recipe)
+    is_clear = len(gains) < 2 or mean(gains) > stdev(gains) / math.sqrt(len(gains))
+    return scored[0] if is_clear else known
