@@ -1,0 +1,34 @@
+"""CONTRIBUTING.md lists every place that a change of its kind has to touch."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RECIPES = dict(re.findall(r"^### (.*?)\n(.*?)(?=^#|\Z)", (ROOT / "CONTRIBUTING.md").read_text(), re.M | re.S))
+PRODUCT = [*(path for folder in ("releve", "tasks", "flows") for path in (ROOT / folder).rglob("*.py"))]
+
+
+def places(recipe: str) -> list[tuple[str, str]]:
+    """The files that a recipe names, each with the symbol that stands in it; "" where it names none."""
+    return re.findall(r"`([\w/]+\.(?:py|yaml|md))`(?::\s+`([\w: ]+)`)?", RECIPES[recipe])
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_file_of_a_recipe_has_what_the_recipe_names(recipe):
+    found = places(recipe)
+
+    assert found
+    assert [(path, symbol) for path, symbol in found if symbol not in (ROOT / path).read_text()] == []
+
+
+@pytest.mark.parametrize("recipe", [name for name, text in RECIPES.items() if "Compare with" in text])
+def test_a_recipe_misses_no_file_that_knows_the_one_to_compare_with(recipe):
+    known = re.search(r"^Compare with: `(\w+)`", RECIPES[recipe], re.M).group(1)
+    names = rf"\b{known}\b|[\"']{known.lower()}[\"']"
+
+    knowing = {str(path.relative_to(ROOT)) for path in PRODUCT if re.search(names, path.read_text())}
+
+    assert knowing
+    assert knowing - {path for path, _ in places(recipe)} == set()
