@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def harvest(settings: Settings, scenario: str) -> int:
     """Put newly labelled answers into the incoming folder as one file; returns how many rows are waiting there.
 
-    Raises ScenarioBusy: two runs at once would harvest the same answers, or overwrite each other's file.
+    Raise ScenarioBusy: two runs at once would harvest the same answers, or overwrite each other's file.
     """
     truth = read_committed(settings, scenario)
     state = ScenarioState(settings.home, scenario)
@@ -42,27 +42,26 @@ def harvest(settings: Settings, scenario: str) -> int:
         if len(fresh):
             number = len(_harvests(state)) + 1
             write_parquet(state.harvest / f"answers-{number:04d}.parquet", as_batch(fresh, truth.schema))
-        return sum(_deliver(path, state) for path in _undelivered(settings, state))
+        waiting = _undelivered(settings, state)
+        for path in waiting:
+            write_bytes(state.incoming / path.name, path.read_bytes())
+        return _rows_in(waiting)
 
 
 def waiting_rows(settings: Settings, scenario: str) -> int:
-    """Labelled answers that are no batch yet: not harvested, or harvested and neither ingested nor refused."""
+    """Count labelled answers that are no batch yet: not harvested, or harvested and neither ingested nor refused."""
     state = ScenarioState(settings.home, scenario)
-    return len(unharvested(settings, scenario)) + sum(map(_rows_in, _undelivered(settings, state)))
+    return len(unharvested(settings, scenario)) + _rows_in(_undelivered(settings, state))
 
 
 def unharvested(settings: Settings, scenario: str) -> LabelledRows:
-    """Labelled answers that no harvest file holds yet, oldest answer first."""
-    state = ScenarioState(settings.home, scenario)
-    labelled = LedgerReader(state.ledger).labelled()
-    known = _harvested_ids(state)
-    return labelled.take([row for row, name in enumerate(labelled.answers.ids) if name not in known])
-
-
-def _harvested_ids(state: ScenarioState) -> set[str]:
+    """Read labelled answers that no harvest file holds yet, oldest answer first."""
     import pandas as pd
 
-    return {name for path in _harvests(state) for name in pd.read_parquet(path, columns=[ANSWER_ID])[ANSWER_ID]}
+    state = ScenarioState(settings.home, scenario)
+    labelled = LedgerReader(state.ledger).labelled()
+    known = {name for path in _harvests(state) for name in pd.read_parquet(path, columns=[ANSWER_ID])[ANSWER_ID]}
+    return labelled.take([row for row, name in enumerate(labelled.answers.ids) if name not in known])
 
 
 def _harvests(state: ScenarioState) -> list[Path]:
@@ -70,11 +69,18 @@ def _harvests(state: ScenarioState) -> list[Path]:
 
 
 def as_batch(labelled: LabelledRows, schema: Schema) -> "pd.DataFrame":
-    """Rows as a file brings them: dates as the text they were sent as, a missing time is when the row was answered."""
-    batch = labelled.answers.features.reindex(columns=[column.name for column in schema.columns])
-    batch = with_columns(
-        batch, {each.name: [_as_sent(each, cell) for cell in batch[each.name]] for each in schema.columns}
-    )
+    """Make rows as a file brings them: dates as the text that was sent, the time of the answer for a missing time."""
+
+    def sent(column: Column, cell: Any) -> Any:
+        """Give a cell the one form that its Parquet column has: JSON knows huge whole numbers, and 1 beside "1"."""
+        if column.type == NUMBER and isinstance(cell, int) and not isinstance(cell, bool):
+            return float(cell)
+        if column.type == CATEGORY and isinstance(cell, SCALAR) and not is_missing(cell):
+            return column.named_by(cell) or str(cell)
+        return cell
+
+    batch = labelled.answers.features.reindex(columns=list(schema.by_name))
+    batch = with_columns(batch, {each.name: [sent(each, cell) for cell in batch[each.name]] for each in schema.columns})
     if schema.time is not None and schema.column(schema.time).type == DATE:
         times = batch[schema.time].astype(object)
         batch[schema.time] = times.where(times.notna(), np.array(labelled.answers.at, dtype=object))
@@ -83,27 +89,13 @@ def as_batch(labelled: LabelledRows, schema: Schema) -> "pd.DataFrame":
     return batch
 
 
-def _as_sent(column: Column, cell: Any) -> Any:
-    """The cell in the one form that a Parquet column has: JSON knows huge whole numbers, and 1 beside "1"."""
-    if column.type == NUMBER and isinstance(cell, int) and not isinstance(cell, bool):
-        return float(cell)
-    if column.type == CATEGORY and isinstance(cell, SCALAR) and not is_missing(cell):
-        return column.named_by(cell) or str(cell)
-    return cell
-
-
 def _undelivered(settings: Settings, state: ScenarioState) -> list[Path]:
     ingested = {batch.sha256 for batch in read_batches(ScenarioBranch(settings.project, state.scenario))}
     settled = ingested | refused_digests(state)
     return [path for path in _harvests(state) if file_digest(path) not in settled]
 
 
-def _deliver(path: Path, state: ScenarioState) -> int:
-    write_bytes(state.incoming / path.name, path.read_bytes())
-    return _rows_in(path)
-
-
-def _rows_in(path: Path) -> int:
+def _rows_in(files: list[Path]) -> int:
     import pyarrow.parquet
 
-    return int(pyarrow.parquet.read_metadata(path).num_rows)
+    return sum(int(pyarrow.parquet.read_metadata(path).num_rows) for path in files)

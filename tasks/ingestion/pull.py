@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from releve.adapters.files import write_bytes
-from releve.adapters.tables.sql import Ask, QueryResult, reading, says_since
+from releve.adapters.tables.sql import Ask, QueryResult, connected, says_since
 from releve.core.errors import BadInput, explained_storage
 from releve.core.params import Source
 from releve.domain.ingestion.queries import (
@@ -33,12 +33,13 @@ from releve.domain.ingestion.queries import (
 from tasks.places import ScenarioState
 
 RECORD = "query.json"
+Row = dict[str, Any]  # a row as JSON has it
 
 
 def pull(source: Source, state: ScenarioState, *, environ: Mapping[str, str]) -> int:
     """Put the rows that the query answers with into the incoming folder; returns how many came.
 
-    Raises BadInput when the address is missing or the query is refused, DatabaseUnavailable when nobody answers.
+    Raise BadInput when the address is missing or the query is refused, DatabaseUnavailable when nobody answers.
     """
     record = state.pulled / RECORD
     before = parse_progress(record.read_text(), source=str(record)) if record.is_file() else QueryProgress()
@@ -54,7 +55,7 @@ def pull(source: Source, state: ScenarioState, *, environ: Mapping[str, str]) ->
     _check(source, before, record)
     hidden = _hidden(state, before.files)
     try:
-        with reading(url) as ask:
+        with connected(url) as ask:
             rows, after = _take(ask, source, before, hidden, record)
             if not rows and not before.since and url.startswith("sqlite"):
                 _check_first(ask, source)
@@ -75,24 +76,24 @@ def _hidden(state: ScenarioState, number: int) -> Path:
 
 
 def _give_name(state: ScenarioState, number: int) -> None:
-    """The file of that number, whose rows are taken, is ingested from now on."""
+    """Let the file of that number, whose rows are taken, be ingested from now on."""
     hidden = _hidden(state, number)
     if hidden.is_file():
         hidden.replace(hidden.with_name(hidden.name.removeprefix(".")))
 
 
 def _check(source: Source, before: QueryProgress, record: Path) -> None:
-    """Raises BadInput where source contradicts itself, or the runs before."""
-    says = says_since(source.query)
-    if source.watermark and not says:
+    """Raise BadInput where source contradicts itself, or the runs before."""
+    has_since = says_since(source.query)
+    if source.watermark and not has_since:
         raise BadInput(
             "source.watermark is set, but source.query does not say :since; add "
             f"`where {source.watermark} >= :since order by {source.watermark}`"
         )
-    if says and source.since == "":
+    if has_since and source.since == "":
         raise BadInput(
-            "source.query says :since and source.since is empty, which no number and no date is larger than; say where "
-            "the first run begins, such as 0 or 1970-01-01"
+            "source.query says :since and source.since is empty, which no number and no date is larger than; set it to "
+            "where the first run begins, such as 0 or 1970-01-01"
         )
     if before.watermark and source.watermark != before.watermark:
         raise BadInput(
@@ -103,7 +104,7 @@ def _check(source: Source, before: QueryProgress, record: Path) -> None:
 
 
 def _check_first(ask: Ask, source: Source) -> None:
-    """Raises BadInput where the first run finds nothing as SQLite takes every text to be larger than any number."""
+    """Raise BadInput where the first run gets nothing because SQLite takes every text to be larger than any number."""
     if source.watermark and isinstance(source.since, str | date):
         answer = ask(source.query, -math.inf)
         for mark in (row[answer.names.index(source.watermark)] for row in answer.rows):
@@ -116,12 +117,22 @@ def _check_first(ask: Ask, source: Source) -> None:
 
 
 def _take(ask: Ask, source: Source, before: QueryProgress, path: Path, record: Path) -> tuple[int, QueryProgress]:
-    """Write the rows that no run before has taken; how many there are, and what is known of them for the next run."""
+    """Write the rows that no run before has taken; returns their number, and what the next run has to know of them."""
     since = before.since.since if before.since else source.since
     answer, left, newest = ask(source.query, since), Counter(before.taken), Newest(source.watermark)
     if source.watermark and source.watermark not in answer.names:
         raise BadInput(f"source.watermark is {source.watermark!r}, which is no column of source.query")
-    rows = _write(path, _new_rows(answer, before, left, newest), name=path.name if source.watermark else "")
+    rows = 0
+    # With a watermark two files of equal rows are two files to ingestion, by the name within: no row is taken twice.
+    name = path.name if source.watermark else ""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with explained_storage(path), path.open("wb") as raw:
+        with gzip.GzipFile(filename=name, fileobj=raw, mode="wb", mtime=0) as file:
+            for cells in _new_rows(answer, before, left, newest):
+                file.write(json.dumps(cells, ensure_ascii=False).encode() + b"\n")
+                rows += 1
+        raw.flush()
+        os.fsync(raw.fileno())
     if left and (source.query != before.query or not set(before.columns) <= set(answer.names)):
         raise BadInput(
             f"source.query or its columns were changed, and {left.total():,} of the {sum(before.taken.values()):,} "
@@ -143,10 +154,8 @@ def _take(ask: Ask, source: Source, before: QueryProgress, path: Path, record: P
     )
 
 
-def _new_rows(
-    answer: QueryResult, before: QueryProgress, left: Counter[str], newest: Newest
-) -> Iterator[dict[str, Any]]:
-    """The rows that were not taken before. `left` loses those that were; `newest` sees all."""
+def _new_rows(answer: QueryResult, before: QueryProgress, left: Counter[str], newest: Newest) -> Iterator[Row]:
+    """Yield the rows that were not taken before. `left` loses those that were; `newest` sees all."""
     for row in answer.rows:
         cells = _cells(answer, row)
         if newest.column:
@@ -159,36 +168,20 @@ def _new_rows(
         yield cells
 
 
-def _write(path: Path, rows: Iterator[dict[str, Any]], *, name: str) -> int:
-    """JSON Lines, packed, and the same bytes for the same rows and name; how many.
-
-    name: with a watermark two files of equal rows are two files to ingestion, since no row is taken twice.
-    """
-    count = 0
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with explained_storage(path), path.open("wb") as raw:
-        with gzip.GzipFile(filename=name, fileobj=raw, mode="wb", mtime=0) as file:
-            for count, cells in enumerate(rows, start=1):  # noqa: B007
-                file.write(json.dumps(cells, ensure_ascii=False).encode() + b"\n")
-        raw.flush()
-        os.fsync(raw.fileno())
-    return count
-
-
 def _seen_again(ask: Ask, source: Source, newest: Newest, since: Since) -> tuple[Since, Counter[str]]:
-    """What :since is in the next run, and the rows taken by now that the query answers with then.
+    """Choose :since of the next run; returns it and the rows taken by now that the query answers with then.
 
     With `>=` that is the newest watermark. With `>` it is the one below, which sees the newest rows again.
     """
     carried = newest.rows
     for asked in (newest.mark, since if newest.below is None else newest.below):
-        answer, there, older = ask(source.query, asked), 0, Counter[str]()
+        answer, of_newest, older = ask(source.query, asked), 0, Counter[str]()
         for row in answer.rows:
             mark = watermark(row[answer.names.index(newest.column)], newest.column)
-            there += mark == newest.mark
+            of_newest += mark == newest.mark
             if mark < newest.mark:
                 older[digest(_cells(answer, row))] += 1
-        if there >= carried.total():
+        if of_newest >= carried.total():
             return asked, older + carried
     raise BadInput(
         f"source.query does not answer with the rows whose {newest.column} is {newest.mark}, the newest, when :since "
@@ -197,5 +190,5 @@ def _seen_again(ask: Ask, source: Source, newest: Newest, since: Since) -> tuple
     )
 
 
-def _cells(answer: QueryResult, row: tuple[Any, ...]) -> dict[str, Any]:
+def _cells(answer: QueryResult, row: tuple[Any, ...]) -> Row:
     return {name: as_json(value, name) for name, value in zip(answer.names, row, strict=True)}

@@ -20,22 +20,11 @@ from releve.domain.ingestion.reading_notes import ReadingNote
 if TYPE_CHECKING:
     import pandas as pd
 
-Open = Callable[[Path, Sequence[str], CsvOptions], TableChunks]
-
-
-def _csv(path: Path, names: Sequence[str], options: CsvOptions) -> TableChunks:
-    return open_csv(path, names=names, options=options)
-
-
-def _excel(path: Path, names: Sequence[str], options: CsvOptions) -> TableChunks:
-    return open_excel(path, names=names, options=options)
-
-
-FILE_TYPES: dict[str, Open] = {
-    **dict.fromkeys((".csv", ".csv.gz", ".tsv", ".tsv.gz"), _csv),
-    ".parquet": lambda path, names, options: open_parquet(path),
-    **dict.fromkeys((".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"), lambda path, names, options: open_jsonl(path)),
-    **dict.fromkeys((".xlsx", ".xlsm"), _excel),
+FILE_TYPES: dict[str, Callable[..., TableChunks]] = {
+    **dict.fromkeys((".csv", ".csv.gz", ".tsv", ".tsv.gz"), open_csv),
+    ".parquet": open_parquet,
+    **dict.fromkeys((".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"), open_jsonl),
+    **dict.fromkeys((".xlsx", ".xlsm"), open_excel),
 }  # by the ending of a file's name
 OTHER_SHEETS = (".xls", ".xlsb", ".ods", ".fods", ".numbers")  # their size cannot be known before they are opened
 
@@ -57,7 +46,7 @@ def open_table(path: Path, *, names: Sequence[str] = (), options: CsvOptions | N
         size = path.stat().st_size
     if not size:
         raise BadInput(f"{path.name} is empty; expected a header line and rows")
-    return FILE_TYPES[ending](path, names, options or CsvOptions())
+    return FILE_TYPES[ending](path, names=names, options=options or CsvOptions())
 
 
 @dataclass(frozen=True, eq=False)

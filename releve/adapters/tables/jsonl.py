@@ -28,7 +28,7 @@ KIND = "JSON Lines"
 Row = dict[str, Any]  # values by column
 
 
-def open_jsonl(path: Path) -> TableChunks:
+def open_jsonl(path: Path, **_: object) -> TableChunks:
     """Open the rows of a JSON Lines file, values with the types that JSON gives them. UTF-8, as JSON is."""
     reading = _JsonLinesReader(path)
     return TableChunks(guarded(reading.chunks(), path, KIND), "utf-8", place=reading.place)

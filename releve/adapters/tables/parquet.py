@@ -20,7 +20,7 @@ KIND = "PARQUET"
 UNNAMED_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls it in a file
 
 
-def open_parquet(path: Path) -> TableChunks:
+def open_parquet(path: Path, **_: object) -> TableChunks:
     """Open the rows of a Parquet file with the types that it gives them."""
     import pyarrow.parquet
 

@@ -1,4 +1,4 @@
-"""The rows that a query answers with, from any database that SQLAlchemy speaks to. Nothing is ever written there.
+"""The rows of a query, from any database that SQLAlchemy supports. Nothing is ever written there.
 
 Rows come through a cursor that the server keeps, some at a time. The address, which holds a password, comes from
 the environment and is in no message.
@@ -30,7 +30,7 @@ READ_ONLY: dict[str, Sequence[str]] = {
     **dict.fromkeys(
         ("mysql", "mariadb"),
         (
-            # of the session: DROP TABLE ends a transaction before it is looked at whether that one may write
+            # of the session: DROP TABLE ends a transaction before its right to write is checked
             "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
             "START TRANSACTION WITH CONSISTENT SNAPSHOT",
         ),
@@ -47,7 +47,7 @@ class DatabaseUnavailable(Unavailable):
 
 @dataclass(frozen=True, eq=False)
 class QueryResult:
-    """What a query answers with. `rows` can be gone through once."""
+    """The rows of a query, which can be iterated once."""
 
     names: list[str]
     rows: Iterator[tuple[Any, ...]]
@@ -57,10 +57,10 @@ Ask = Callable[[str, Any], QueryResult]  # a query, and what fills its :since
 
 
 @contextmanager
-def reading(url: str) -> Iterator[Ask]:
-    """Yield a function that asks the database; all its answers are about one moment (of a dialect in READ_ONLY).
+def connected(url: str) -> Iterator[Ask]:
+    """Yield a function that asks the database; all its answers are of one moment (for a dialect in READ_ONLY).
 
-    Raises DatabaseUnavailable, and BadInput when the database refuses a query, while rows are taken, too.
+    Raise DatabaseUnavailable, and BadInput when the database refuses a query, while rows are taken, too.
     """
     address = _address(url)
     with _explained(address), _connection(address) as connection, ExitStack() as answers:
@@ -92,7 +92,7 @@ def _address(url: str) -> "sa.URL":
 
 @contextmanager
 def _connection(address: "sa.URL") -> Iterator["sa.Connection"]:
-    """A connection in a transaction that may read and nothing else; what it began is rolled back."""
+    """Open a connection in a transaction that may only read, and is rolled back."""
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
 
@@ -152,7 +152,10 @@ def _ask(connection: "sa.Connection", query: str, since: Any, answers: ExitStack
     statement, values = text(_escaped(query)), {}
     if says_since(query):
         statement = statement.bindparams(bindparam("since", type_=NullType()))  # as the driver has it, without a cast
-        values["since"] = _bound(since) if connection.dialect.name == "sqlite" else since
+        if connection.dialect.name == "sqlite" and isinstance(since, date):
+            # SQLite has no dates: it keeps them as text, with a space before the time as its own functions write.
+            since = since.isoformat(" ") if isinstance(since, datetime) else since.isoformat()
+        values["since"] = since
     try:
         result = connection.execute(statement, values, execution_options={"stream_results": True})
     except OverflowError:
@@ -163,25 +166,18 @@ def _ask(connection: "sa.Connection", query: str, since: Any, answers: ExitStack
     names = list(result.keys())
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BadInput(f"source.query answers with two columns named {twice[0]!r}; rename one: ... AS another_name")
-    return QueryResult(names, _rows(result))
 
+    def rows() -> Iterator[tuple[Any, ...]]:
+        try:
+            for part in result.partitions(ROWS_AT_ONCE):
+                yield from (tuple(row) for row in part)
+        except UnicodeDecodeError as error:
+            raise BadInput(
+                f"source.query answers with the byte 0x{error.object[error.start]:02X} in a text, which is not UTF-8; "
+                "convert the text in the query"
+            ) from None
 
-def _rows(result: "sa.CursorResult[Any]") -> Iterator[tuple[Any, ...]]:
-    try:
-        for part in result.partitions(ROWS_AT_ONCE):
-            yield from (tuple(row) for row in part)
-    except UnicodeDecodeError as error:
-        raise BadInput(
-            f"source.query answers with the byte 0x{error.object[error.start]:02X} in a text, which is not UTF-8; "
-            "convert the text in the query"
-        ) from None
-
-
-def _bound(since: Any) -> Any:
-    """A date as SQLite, which has none, keeps it: as text, with a space before the time as its own functions write."""
-    if isinstance(since, datetime):
-        return since.isoformat(" ")
-    return since.isoformat() if isinstance(since, date) else since
+    return QueryResult(names, rows())
 
 
 TOKENS = re.compile(
@@ -194,12 +190,12 @@ TOKENS = re.compile(
 
 
 def says_since(query: str) -> bool:
-    """Whether :since stands in the query, and not in a comment or a text alone."""
+    """Whether :since is a parameter of the query, and not only part of a comment or a text."""
     return any(token["parameter"] == "since" for token in TOKENS.finditer(query))
 
 
 def _escaped(query: str) -> str:
-    """The query as SQLAlchemy takes it: a colon in a text or a comment begins no parameter."""
+    """Escape a query for SQLAlchemy: a colon in a text or a comment begins no parameter."""
 
     def escaped(token: re.Match[str]) -> str:
         name = token["parameter"]
@@ -214,8 +210,8 @@ def _escaped(query: str) -> str:
 def _explained(address: "sa.URL") -> Iterator[None]:
     from sqlalchemy.exc import InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
-    def said(error: Exception) -> str:
-        return without_secrets(what_was_said(error), address)
+    def message(error: Exception) -> str:
+        return without_secrets(message_of(error), address)
 
     try:
         yield
@@ -224,17 +220,19 @@ def _explained(address: "sa.URL") -> Iterator[None]:
             f"the address of source.url_env begins with {address.drivername}, which SQLAlchemy does not know"
         ) from None
     except (OperationalError, InterfaceError) as error:
-        raise DatabaseUnavailable(f"the database of source.url_env did not answer the query: {said(error)}") from None
+        raise DatabaseUnavailable(
+            f"the database of source.url_env did not answer the query: {message(error)}"
+        ) from None
     except SQLAlchemyError as error:
         raise BadInput(
-            f"the database refuses source.query, which has to be one SELECT that writes nothing: {said(error)}"
+            f"the database refuses source.query, which has to be one SELECT that writes nothing: {message(error)}"
         ) from None
     except ImportError as error:
         raise BadInput(f"the address of source.url_env needs a driver that is not installed: {error}") from None
 
 
-def what_was_said(error: Exception) -> str:
-    """What the driver said, without the query and its values; the kind of its error where it said nothing."""
+def message_of(error: Exception) -> str:
+    """Return the driver's message without the query and its values; the kind of its error where it has none."""
     cause = getattr(error, "orig", None) or error
     first = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
     hint = getattr(getattr(cause, "diag", None), "message_hint", None)

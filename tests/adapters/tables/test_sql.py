@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from releve.adapters.tables.sql import DatabaseUnavailable, reading, says_since, what_was_said
+from releve.adapters.tables.sql import DatabaseUnavailable, connected, message_of, says_since
 from releve.core.errors import BadInput
 
 
@@ -20,7 +20,7 @@ def database(tmp_path):
 
 
 def answer(url, query, since=0):
-    with reading(url) as ask:
+    with connected(url) as ask:
         found = ask(query, since)
         return [dict(zip(found.names, row, strict=True)) for row in found.rows]
 
@@ -89,7 +89,7 @@ def test_colons_percents_comments_and_a_last_semicolon_are_as_they_were_written(
 
 
 def test_answers_are_about_one_moment(database):
-    with reading(f"sqlite:///{database}") as ask:
+    with connected(f"sqlite:///{database}") as ask:
         first = next(ask("select count(*) from orders", 0).rows)
         with closing(sqlite3.connect(database)) as other, pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("pragma busy_timeout = 0")
@@ -128,7 +128,7 @@ def test_a_query_that_makes_no_table_is_refused(query, told, database):
 def test_a_driver_that_says_nothing_is_told_by_the_kind_of_its_error(said, told):
     error = OperationalError("select 1", {}, sqlite3.OperationalError(said))
 
-    assert what_was_said(error) == told
+    assert message_of(error) == told
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from releve.adapters.tables.sql import DatabaseUnavailable, reading
+from releve.adapters.tables.sql import DatabaseUnavailable, connected
 from releve.core.errors import BadInput
 from releve.domain.ingestion.queries import as_json
 
@@ -22,7 +22,7 @@ def shop(postgresql):
 
 
 def answer(url, query, since=None):
-    with reading(url) as ask:
+    with connected(url) as ask:
         found = ask(query, since)
         return [
             {name: as_json(value, name) for name, value in zip(found.names, row, strict=True)} for row in found.rows
@@ -184,7 +184,7 @@ def test_casts_percents_comments_and_a_last_semicolon_are_as_they_were_written(q
 
 
 def test_answers_are_about_one_moment(shop):
-    with reading(shop.url) as ask:
+    with connected(shop.url) as ask:
         before = list(ask("select count(*) from orders", None).rows)
         shop.run("insert into orders values (3, 'late')")
 
@@ -209,7 +209,7 @@ def test_a_database_that_is_away_or_not_there_is_told(shop):
 
 
 def test_a_server_that_goes_away_amid_the_rows_is_told(shop):
-    with pytest.raises(DatabaseUnavailable, match="terminating connection"), reading(shop.url) as ask:
+    with pytest.raises(DatabaseUnavailable, match="terminating connection"), connected(shop.url) as ask:
         rows = ask("select n, pg_backend_pid() as pid from generate_series(1, 100000) as n", None).rows
         _, pid = next(rows)
         shop.run(f"select pg_terminate_backend({pid})")
