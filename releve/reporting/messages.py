@@ -16,26 +16,26 @@ REPAIR = "repair the source before anything is retrained on it; where the change
 CAUSES = {
     CauseKind.STATIC: "the policy is to keep the model as it is (params.yaml: trigger.policy)",
     CauseKind.BROKEN_DATA: "the data look broken, and a model must not learn that",
-    CauseKind.FEW_ROWS: "{value:g} new labelled rows; {limit:g} are needed (params.yaml: trigger.min_new_rows)",
+    CauseKind.FEW_ROWS: "{value:,.0f} new labelled rows; {limit:,.0f} are needed (params.yaml: trigger.min_new_rows)",
     CauseKind.COOLDOWN: "the last challenge was {value:.1f} hours ago, and {limit:g} have to pass "
     "(params.yaml: trigger.cooldown_hours)",
-    CauseKind.MONTHLY_LIMIT: "{value:g} challenges in the last 30 days, and {limit:g} are allowed "
+    CauseKind.MONTHLY_LIMIT: "{value:,.0f} challenges in the last 30 days, and {limit:,.0f} are allowed "
     "(params.yaml: trigger.max_per_month)",
-    CauseKind.NEW_ROWS: "{value:g} new labelled rows, and the policy is to learn from all there are at once",
-    CauseKind.SCHEDULE: "{value:g} batches since the last challenge; one is due after {limit:g}",
-    CauseKind.NOT_DUE: "{value:g} batches since the last challenge; one is due after {limit:g}",
+    CauseKind.NEW_ROWS: "{value:,.0f} new labelled rows, and the policy is to learn from all there are at once",
+    CauseKind.SCHEDULE: "{value:,.0f} batches since the last challenge; one is due after {limit:,.0f}",
+    CauseKind.NOT_DUE: "{value:,.0f} batches since the last challenge; one is due after {limit:,.0f}",
     CauseKind.DRIFT: "the table drifted",
     CauseKind.DRIFT_NOT_OFFSET: "the table drifted, and labelled answers do not show that the model is still valid",
     CauseKind.DEGRADED: "the champion is worse than expected",
     CauseKind.ESTIMATED_DEGRADED: "labels are late, and the champion is estimated to be worse than expected",
     CauseKind.CONCEPT_DRIFT: "labels contradict the estimate of the quality: what is to be learned has changed",
     CauseKind.RECENT_DEGRADATION: "the newest batch is answered worse than expected: a change of {change}",
-    CauseKind.MANY_ROWS: "{value:g} new labelled rows make a challenge due whatever the evidence "
+    CauseKind.MANY_ROWS: "{value:,.0f} new labelled rows make a challenge due whatever the evidence "
     "(params.yaml: trigger.max_new_rows)",
-    CauseKind.MANY_DAYS: "{value:g} days since the last challenge make one due whatever the evidence "
+    CauseKind.MANY_DAYS: "{value:,.0f} days since the last challenge make one due whatever the evidence "
     "(params.yaml: trigger.max_days)",
     CauseKind.MODEL_AGE: "the age of the model makes a challenge due: it was made {span} ago",
-    CauseKind.BUDGET_SPENT: "{value:g} batches since the last challenge; the budget is spent, and {limit:g} batches "
+    CauseKind.BUDGET_SPENT: "{value:,.0f} batches since the last challenge; the budget is spent, and {limit:g} batches "
     "earn one challenge",
     CauseKind.NO_DRIFT: "the table is not shown to have drifted",
     CauseKind.VALID_BY_LABELS: "the table drifted, and labelled answers show that the model is still valid",
@@ -59,8 +59,8 @@ def format_score_interval(found: Interval) -> str:
 def describe_cause(cause: Cause) -> str:
     """Write why it retrains or waits."""
     text = CAUSES[cause.kind].format(
-        value=cause.value,
-        limit=cause.limit,
+        value=cause.value or 0.0,
+        limit=cause.limit or 0.0,
         change=cause.change and format_interval(cause.change),
         span=span(cause.value or 0.0),
     )

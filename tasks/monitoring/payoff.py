@@ -11,7 +11,6 @@ from releve.core.errors import BadInput, ReleveError
 from releve.core.settings import Settings
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions, in_classes
-from releve.domain.prediction_log.records import LabelledRows
 from releve.domain.quality import realised
 from releve.domain.registry.chain import MOVES, ROLLED_BACK
 from releve.domain.schema.arrays import arrays_of_rows
@@ -27,47 +26,33 @@ if TYPE_CHECKING:
 
 
 def measure_payoff(known: Gathered, registry: Registry, settings: Settings, scenario: str) -> tuple[Payoff | None, str]:
-    """The payoff, and why there is none where the champion before could not be asked.
+    """Return the payoff, and why there is none where the champion before could not be asked.
 
-    Only `trigger.policy: auto` asks for it. Without words there is none before the second release, nor while fewer
+    Only `trigger.policy: auto` asks for it. Without a reason there is none before the second release, nor while fewer
     than `statistics.min_rows` of the champion's answers are labelled, nor after a rollback: what is gained over the
     model that was taken back says nothing for retraining.
     """
-    rule, labelled = known.params.trigger, _newest(known)
-    if rule.policy != AUTO or len(labelled) < max(1, known.params.statistics.min_rows):
+    target, metric = known.schema.target, known.expected.metric
+    fit = [place for place, label in enumerate(known.labelled.labels) if target.parse(label) is not None]
+    labelled = known.labelled.take(fit[-MOST_ROWS:])
+    if known.params.trigger.policy != AUTO or len(labelled) < max(1, known.params.statistics.min_rows):
         return None, ""
     previous = registry.previous(scenario)
-    if previous is None or _was_rolled_back(registry, scenario):
+    if previous is None or registry.events(scenario, kinds=MOVES)[-1].kind == ROLLED_BACK:
         return None, ""
     try:
         model = ModelStore(settings.home).load(previous.model, digest=previous.model_digest)
-        answers = _answers(model, labelled.answers.features, known.schema.target)
+        answers = _answers(model, labelled.answers.features, target)
     except Exception as error:  # a model of an older release fails in ways of its own: files, runtime, keys, types
         why = str(error) if isinstance(error, ReleveError) else f"{type(error).__name__}: {error}"
         return None, f"what the last promotion brought is unknown, as {previous.model} cannot be asked: {why}"
-    return _measure(known, labelled, answers), ""
-
-
-def _was_rolled_back(registry: Registry, scenario: str) -> bool:
-    return registry.events(scenario, kinds=MOVES)[-1].kind == ROLLED_BACK
-
-
-def _newest(known: Gathered) -> LabelledRows:
-    """The newest answers whose label is one of the target's."""
-    labelled, target = known.labelled, known.schema.target
-    fit = [place for place, label in enumerate(labelled.labels) if target.parse(label) is not None]
-    return labelled.take(fit[-MOST_ROWS:])
-
-
-def _measure(known: Gathered, labelled: LabelledRows, answers: Floats) -> Payoff | None:
-    """`answers`: what the champion before answered to the same rows."""
-    target, quantile, metric = known.schema.target, known.params.gate.quantile, known.expected.metric
+    quantile = known.params.gate.quantile
     mine = realised.as_scored(labelled, target, rows=len(labelled), quantile=quantile)
     labels = [target.parse(label) for label in labelled.labels]
     other = ScoredPredictions.of(answers, labels, target, quantile=quantile)
     if mine is None or not METRICS[metric].is_defined(mine):
-        return None
-    return cadence.measure(metric, mine, other, bootstrap=known.bootstrap)
+        return None, ""
+    return cadence.measure(metric, mine, other, bootstrap=known.bootstrap), ""
 
 
 def _answers(model: Model, features: "pd.DataFrame", target: Target) -> Floats:

@@ -1,8 +1,8 @@
-"""Answers of the ledger as a sheet that any metric can score, with their labels or before these have come."""
+"""Realised quality: the champion's labelled answers beside the expected performance."""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """Answers in time order, with the features that they answer. Where no label is known the truth of `sheet` is all
-    zero, and nobody may read it."""
+    """Answers in time order, with the features that they answer. Where no label is known the truth of `scored` is
+    all zero, and must not be read."""
 
     scored: ScoredPredictions
     features: "pd.DataFrame"
@@ -31,7 +31,7 @@ class Answered:
 
 
 def as_answered(answers: AnsweredRows, target: Target, *, rows: int, quantile: float = 0.5) -> Answered | None:
-    """The newest `rows` answers that an estimate can be made of; None where there is none.
+    """Return the newest `rows` answers that an estimate can be made of; None where there is none.
 
     Answers to classes without fitting probabilities are left out.
     """
@@ -40,12 +40,12 @@ def as_answered(answers: AnsweredRows, target: Target, *, rows: int, quantile: f
         return None
     found = answers.take(fit)
     unknown = target.classes[0] if target.classes else 0.0
-    nobody_knows = ScoredPredictions.of(_given(found, target), [unknown] * len(found), target, quantile=quantile)
-    return Answered(nobody_knows, found.features)
+    unlabelled = ScoredPredictions.of(_outputs(found, target), [unknown] * len(found), target, quantile=quantile)
+    return Answered(unlabelled, found.features)
 
 
 def as_labelled(labelled: LabelledRows, target: Target, *, rows: int, quantile: float = 0.5) -> Answered | None:
-    """The newest `rows` of the same whose label has come."""
+    """Return the newest `rows` of the same whose label has come."""
     fit = [place for place in _estimable(labelled.answers, target) if target.parse(labelled.labels[place]) is not None]
     newest = labelled.take(fit[-rows:])
     found = as_scored(newest, target, rows=rows, quantile=quantile)
@@ -61,7 +61,7 @@ def _estimable(answers: AnsweredRows, target: Target) -> list[int]:
 
 
 def as_scored(labelled: LabelledRows, target: Target, *, rows: int, quantile: float = 0.5) -> ScoredPredictions | None:
-    """The newest `rows` labelled answers, oldest first; None where there is none.
+    """Return the newest `rows` labelled answers, oldest first; None where there is none.
 
     A class that the target no longer has is a wrong answer (no probability at all); a label that it no longer has
     cannot be scored and is left out.
@@ -71,35 +71,22 @@ def as_scored(labelled: LabelledRows, target: Target, *, rows: int, quantile: fl
     if not known:
         return None
     answers = labelled.answers.take(known)
-    return ScoredPredictions.of(_given(answers, target), [labels[place] for place in known], target, quantile=quantile)
-
-
-def _given(answers: AnsweredRows, target: Target) -> NDArray[np.float64]:
-    return _values(answers, target) if target.task == REGRESSION else _chances(answers, target)
-
-
-def _values(answers: Any, target: Target) -> NDArray[np.float64]:
-    return np.array([target.parse(value) for value in answers.predicted], dtype=np.float64)
-
-
-def _chances(answers: Any, target: Target) -> NDArray[np.float64]:
-    """Per row the probabilities in the order of the classes; where none were kept, all on the class answered."""
-    return np.array(
-        [
-            _certain(target.parse(label), target) if chances is None else _fitting(chances, label, target)
-            for label, chances in zip(answers.predicted, answers.probabilities, strict=True)
-        ],
-        dtype=np.float64,
+    return ScoredPredictions.of(
+        _outputs(answers, target), [labels[place] for place in known], target, quantile=quantile
     )
 
 
-def _fitting(chances: Any, label: Any, target: Target) -> list[float]:
-    """The probabilities, unless the classes have changed since."""
-    return list(chances) if len(chances) == len(target.classes) else _certain(target.parse(label), target)
-
-
-def _certain(label: Any, target: Target) -> list[float]:
-    return [float(label == other) for other in target.classes]
+def _outputs(answers: AnsweredRows, target: Target) -> NDArray[np.float64]:
+    """(rows, classes) or (rows,): values, or probabilities in the order of the classes. Where none were kept, or the
+    classes have changed since, all of it is on the class answered."""
+    if target.task == REGRESSION:
+        return np.array([target.parse(value) for value in answers.predicted], dtype=np.float64)
+    rows = []
+    for label, chances in zip(answers.predicted, answers.probabilities, strict=True):
+        predicted = target.parse(label)
+        certain = [float(predicted == other) for other in target.classes]
+        rows.append(list(chances) if chances and len(chances) == len(target.classes) else certain)
+    return np.array(rows, dtype=np.float64)
 
 
 class QualityState(StrEnum):

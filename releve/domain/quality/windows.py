@@ -1,6 +1,6 @@
 """Quality over time: the champion's answers in windows of their order, each with what its labels say so far.
 
-Labels come late and in part, so a window's figures may change whenever it is looked at. The naive answers beside it
+Labels come late and in part, so a window's figures may change in every run. The naive answers beside it
 know, at each window, only the labels that had come when it began; or, for the label before, when a row was answered.
 """
 
@@ -23,7 +23,7 @@ from releve.domain.quality.realised import as_scored
 from releve.domain.quality.staleness import days_between
 from releve.domain.schema.target import REGRESSION, Target
 
-KNOWN_LABELS = 20_000  # newest ones that naive answers are made of: every window looks at them
+KNOWN_LABELS = 20_000  # newest ones that naive answers are made of: every window reads them
 SWAP_DAYS = 60 / 86_400  # a minute, in which workers may still answer with either of two models
 LEAST_SCORED = 10  # labelled rows below which a window has no score: its interval would say nothing
 
@@ -58,7 +58,7 @@ class Scoring:
     bootstrap: BootstrapConfig
 
 
-class Known:
+class KnownLabels:
     """The labels that have come at a moment, as time goes on."""
 
     def __init__(self, target: Target, before: Sequence[Any]) -> None:
@@ -70,18 +70,18 @@ class Known:
         self._added = 0
 
     def add(self, label: Any, *, at: str) -> None:
-        """A label that comes `at` that time."""
+        """Add a label that comes `at` that time."""
         self._added += 1
         heapq.heappush(self._coming, (at, self._added, self._number(label)))
 
     def last(self, at: str) -> float | None:
-        """The label that came last, up to that time."""
+        """Return the label that came last, up to that time."""
         while self._coming and self._coming[0][0] <= at:
             self._labels.append(heapq.heappop(self._coming)[2])
         return self._labels[-1] if self._labels else None
 
     def labels(self) -> np.ndarray[Any, Any]:
-        """Those that had come when `last` was asked, oldest first."""
+        """Return those that had come when `last` was asked, oldest first."""
         return np.array(self._labels, dtype=np.float64 if self._target.task == REGRESSION else np.int64)
 
     def _number(self, label: Any) -> float:
@@ -95,48 +95,54 @@ def quality_windows(
 
     `known`: labels from before the first answer, oldest first.
     """
-    so_far = Known(how.target, known)
-    for model, window in _cut(days, how.rows):
-        yield _scored(model, window, labels, how, so_far)
+    so_far = KnownLabels(how.target, known)
+    for model, pieces in _cut(days, how.rows):
+        yield _score_window(model, pieces, labels, how, so_far)
 
 
 def _cut(days: Iterable[AnsweredRows], rows: int) -> Iterator[tuple[str, list[AnsweredRows]]]:
     """Model and pieces of each window: it ends when it is full, or when another model has taken over."""
     unfinished: dict[str, list[AnsweredRows]] = {}
-    for model, run in _runs(days):
-        for other in [name for name in unfinished if name != model and _is_over(unfinished[name], run.at[0])]:
-            yield other, unfinished.pop(other)
-        pieces, start = unfinished.pop(model, []), 0
-        while len(run) - start >= (room := rows - sum(map(len, pieces))):
-            yield model, [*pieces, run.take(range(start, start + room))]
-            pieces, start = [], start + room
-        if start < len(run):
-            pieces = [*pieces, run.take(range(start, len(run)))]
-        if pieces:
-            unfinished[model] = pieces
+    for day in days:
+        ends = [place for place in range(1, len(day)) if day.models[place] != day.models[place - 1]]
+        for first, end in zip([0, *ends], [*ends, len(day)], strict=True):  # neighbouring answers of one model
+            if end == first:
+                continue
+            model, begins = day.models[first], datetime.fromisoformat(day.at[first])
+            for other in [name for name in unfinished if name != model]:
+                if days_between(unfinished[other][-1].at[-1], begins) > SWAP_DAYS:
+                    yield other, unfinished.pop(other)
+            pieces = unfinished.pop(model, [])
+            while end - first >= (missing := rows - sum(map(len, pieces))):
+                yield model, [*pieces, day.take(range(first, first + missing))]
+                pieces, first = [], first + missing
+            if first < end:
+                pieces = [*pieces, day.take(range(first, end))]
+            if pieces:
+                unfinished[model] = pieces
     yield from unfinished.items()
 
 
-def _is_over(pieces: list[AnsweredRows], at: str) -> bool:
-    return days_between(pieces[-1].at[-1], datetime.fromisoformat(at)) > SWAP_DAYS
-
-
-def _runs(days: Iterable[AnsweredRows]) -> Iterator[tuple[str, AnsweredRows]]:
-    """Neighbouring answers of one model."""
-    for day in days:
-        ends = [place for place in range(1, len(day)) if day.models[place] != day.models[place - 1]]
-        for start, end in zip([0, *ends], [*ends, len(day)], strict=True):
-            if end > start:
-                yield day.models[start], day.take(range(start, end))
-
-
-def _scored(model: str, pieces: list[AnsweredRows], labels: Labels, how: Scoring, so_far: Known) -> QualityWindow:
-    answers = _joined(pieces)
-    labelled = _usable(answers, labels, how.target)
+def _score_window(
+    model: str, pieces: list[AnsweredRows], labels: Labels, how: Scoring, so_far: KnownLabels
+) -> QualityWindow:
+    answers, metric = _join(pieces), METRICS[how.metric]
+    came = {name: labels[name] for name in answers.ids if name in labels}
+    parsed = {name: how.target.parse(label) for name, (label, _) in came.items()}
+    joined = answers.take([row for row, name in enumerate(answers.ids) if parsed.get(name) is not None])
+    labelled = LabelledRows(joined, [parsed[name] for name in joined.ids], [came[name][1] for name in joined.ids])  # type: ignore[misc]
     found = as_scored(labelled, how.target, rows=how.rows, quantile=how.quantile)
     so_far.last(answers.at[0])
-    naive, name = _naive(found, so_far.labels(), _previous(labelled, so_far), how)
-    scorable = found is not None and len(found) >= LEAST_SCORED and METRICS[how.metric].is_defined(found)
+    known, previous, delays = so_far.labels(), [], []
+    for at, label, came_at in zip(joined.at, labelled.labels, labelled.labelled_at, strict=True):
+        previous.append(so_far.last(at))  # the label that had come last when it was answered; its own comes later
+        so_far.add(label, at=came_at)
+        delays.append(days_between(at, datetime.fromisoformat(came_at)))
+    score, naive, naive_name = None, None, ""
+    if found is not None and len(found) >= LEAST_SCORED and metric.is_defined(found):
+        score = score_interval(how.metric, found, how.bootstrap)
+        if len(known):
+            naive, naive_name = _better_naive(found, known, previous, how)
     return QualityWindow(
         first_at=answers.at[0],
         last_at=answers.at[-1],
@@ -144,55 +150,29 @@ def _scored(model: str, pieces: list[AnsweredRows], labels: Labels, how: Scoring
         answered=len(answers),
         labelled=len(labelled),
         metric=how.metric,
-        score=score_interval(how.metric, found, how.bootstrap) if found is not None and scorable else None,
-        naive=naive if scorable else None,
-        naive_name=name if scorable else "",
-        label_delay_days=_delay(labelled),
+        score=score,
+        naive=naive,
+        naive_name=naive_name,
+        label_delay_days=float(np.median(delays)) if delays else None,
     )
 
 
-def _joined(pieces: list[AnsweredRows]) -> AnsweredRows:
-    """Pieces of one window as one; features are not looked at."""
+def _join(pieces: list[AnsweredRows]) -> AnsweredRows:
+    """Pieces of one window as one, without their features."""
     import pandas as pd
 
-    def column(name: str) -> list[Any]:
-        return [each for piece in pieces for each in getattr(piece, name)]
-
-    return AnsweredRows(
-        ids=column("ids"),
-        at=column("at"),
-        models=column("models"),
-        arms=column("arms"),
-        predicted=column("predicted"),
-        probabilities=column("probabilities"),
-        features=pd.DataFrame(index=range(sum(map(len, pieces)))),
-    )
+    columns: dict[str, Any] = {
+        name: [each for piece in pieces for each in getattr(piece, name)]
+        for name in ("ids", "at", "models", "arms", "predicted", "probabilities")
+    }
+    columns["features"] = pd.DataFrame(index=range(sum(map(len, pieces))))
+    return AnsweredRows(**columns)
 
 
-def _usable(answers: AnsweredRows, labels: Labels, target: Target) -> LabelledRows:
-    """Answers whose label came and is one of the target's."""
-    came = {name: labels[name] for name in answers.ids if name in labels}
-    parsed = {name: target.parse(label) for name, (label, _) in came.items()}
-    joined = answers.take([row for row, name in enumerate(answers.ids) if parsed.get(name) is not None])
-    return LabelledRows(joined, [parsed[name] for name in joined.ids], [came[name][1] for name in joined.ids])  # type: ignore[misc]
-
-
-def _previous(labelled: LabelledRows, so_far: Known) -> list[float | None]:
-    """Per labelled row the label that had come last when it was answered; its own comes later."""
-    found = []
-    for at, label, came in zip(labelled.answers.at, labelled.labels, labelled.labelled_at, strict=True):
-        found.append(so_far.last(at))
-        so_far.add(label, at=came)
-    return found
-
-
-def _naive(
-    found: ScoredPredictions | None, known: np.ndarray[Any, Any], previous: list[float | None], how: Scoring
-) -> tuple[float | None, str]:
+def _better_naive(
+    found: ScoredPredictions, known: np.ndarray[Any, Any], previous: list[float | None], how: Scoring
+) -> tuple[float, str]:
     """The better naive score on the same rows, and whose it is."""
-    metric = METRICS[how.metric]
-    if found is None or not len(known) or not metric.is_defined(found):
-        return None, ""
     usual = usual_answer(known, classes=len(how.target.classes), metric=how.metric, quantile=how.quantile)
     before = np.array(previous, dtype=known.dtype)
     answers = {
@@ -200,12 +180,5 @@ def _naive(
         Opponent.PREVIOUS_LABEL: repeated_answers(before, known, usual, metric=how.metric),
     }
     scores = {name: compute_score(how.metric, found.with_outputs(given)) for name, given in answers.items()}
-    best = max(scores, key=lambda name: metric.sign * scores[name])
+    best = max(scores, key=lambda name: METRICS[how.metric].sign * scores[name])
     return scores[best], best
-
-
-def _delay(labelled: LabelledRows) -> float | None:
-    if not len(labelled):
-        return None
-    times = zip(labelled.answers.at, labelled.labelled_at, strict=True)
-    return float(np.median([days_between(at, datetime.fromisoformat(came)) for at, came in times]))

@@ -1,0 +1,135 @@
+"""The sentences that people read of a monitoring run, from its values."""
+
+from dataclasses import replace
+
+import pytest
+
+from releve.domain.drift.verdict import DriftState
+from releve.domain.evaluation.intervals import Interval
+from releve.domain.quality.estimate import NoEstimate
+from releve.domain.quality.staleness import UNLABELLED, ExceededLimit
+from releve.domain.trigger.policies import Cause, CauseKind
+from releve.domain.trigger.trigger import TriggerDecision
+from releve.reporting.messages import (
+    CAUSES,
+    describe_cause,
+    describe_decision,
+    describe_drift,
+    describe_estimate,
+    describe_quality,
+    describe_staleness,
+)
+from tests.page_histories import drift, make_estimate, make_quality, make_run, make_staleness
+
+
+def test_every_cause_has_its_sentence():
+    assert set(CAUSES) == set(CauseKind)
+    assert all(describe_cause(Cause(kind, 3, 4, Interval(-0.1, -0.2, 0.0))) for kind in CauseKind)
+
+
+@pytest.mark.parametrize(
+    ("cause", "sentence"),
+    [
+        (
+            Cause(CauseKind.FEW_ROWS, 3, 1234567),
+            "3 new labelled rows; 1,234,567 are needed (params.yaml: trigger.min_new_rows)",
+        ),
+        (
+            Cause(CauseKind.NOT_DUE, 2, 4),
+            "2 batches since the last challenge; one is due after 4 (params.yaml: trigger.every_batches)",
+        ),
+        (
+            Cause(CauseKind.NOT_DUE, 2, 8, detail="each gained nothing"),
+            "2 batches since the last challenge; one is due after 8: each gained nothing",
+        ),
+        (
+            Cause(CauseKind.RECENT_DEGRADATION, change=Interval(-0.2, -0.3, -0.1)),
+            "the newest batch is answered worse than expected: a change of -0.200 [-0.300, -0.100]",
+        ),
+    ],
+)
+def test_a_cause_is_told_with_its_figures(cause, sentence):
+    assert describe_cause(cause) == sentence
+
+
+def test_a_decision_is_told_with_what_it_rests_on():
+    causes, seen = describe_decision(make_run(retrain=True))[:1], describe_decision(make_run(retrain=True))[1:]
+
+    assert causes == ("40 new labelled rows, and the policy is to learn from all there are at once",)
+    assert [sentence.partition(":")[0] for sentence in seen] == ["drift", "quality", "estimate", "age"]
+
+
+def test_of_broken_data_only_the_data_are_told():
+    broken = make_run(drift=drift("broken data"), decision=TriggerDecision(False, (Cause(CauseKind.BROKEN_DATA),)))
+
+    assert describe_decision(broken)[:2] == ("the data look broken, and a model must not learn that", "broken data!")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, "one weak alarm; a second one in a row, or a strong one, makes it drift"),
+        ({"before": DriftState.SUSPECTED}, "the second alarm in a row (the monitoring run before: drift suspected)"),
+    ],
+)
+def test_an_alarm_is_told_with_the_columns_and_what_makes_it_drift(changes, sentence):
+    found = describe_drift(replace(drift("drift", alarms=1), **changes))
+
+    assert found[:2] == ("1 of 2 columns drifted: column 0 (KS 0.30, p 0.5)", sentence)
+
+
+def test_a_strong_alarm_the_predictions_and_the_normal_changes_are_told():
+    columns = drift("drift", alarms=2).columns
+    verdict = replace(
+        drift("drift"),
+        columns=(
+            replace(columns[0], strong=True, normal_effect=0.1),
+            replace(columns[1], of_predictions=True, name="prediction"),
+        ),
+        notes=("a note",),
+    )
+
+    assert describe_drift(verdict) == (
+        "1 of 1 columns drifted: column 0 (KS 0.30, p 0.5)",
+        "a strong alarm: column 0",
+        "the champion's predictions changed (KS 0.30, p 0.5)",
+        "changes of up to 0.10 (column 0) are normal between windows of this size",
+        "a note",
+    )
+
+
+def test_quality_is_told_beside_what_was_expected():
+    known = make_quality("degraded", change=Interval(-0.2, -0.3, -0.1), answered=400)
+
+    assert describe_quality(known) == (
+        "accuracy 0.880 on 180 labelled answers (of 400 answers), 0.900 was expected, "
+        "a change of -0.200 [-0.300, -0.100]: degraded"
+    )
+    assert "(positive is better)" in describe_quality(replace(known, metric="mae"))
+    assert describe_quality(make_quality("unknown")) == "180 labelled answers are too few to know the quality"
+
+
+def test_an_estimate_is_told_with_its_audit():
+    confirmed, contradicted = describe_estimate(make_estimate()), describe_estimate(make_estimate("audit failed"))
+
+    assert confirmed[0] == (
+        "accuracy 0.870 [0.800, 0.930] without labels, 0.900 was expected, a change of -0.030 [-0.100, +0.040]"
+    )
+    assert confirmed[1].startswith("audit passed: on 60 labelled answers accuracy 0.870 came true and 0.880 was")
+    assert contradicted[0].endswith("concept drift suspected")
+    assert "not audited: 60 labels, 90 are needed" in describe_estimate(make_estimate(audit=None))[1]
+
+
+@pytest.mark.parametrize("missing", NoEstimate)
+def test_why_there_is_no_estimate_is_told(missing):
+    assert describe_estimate(make_estimate("unknown", missing=missing))[0]
+
+
+def test_ages_are_told_or_the_limits_that_they_exceed():
+    stale = make_staleness(ExceededLimit("max_model_days", 91.0, 90.0), ExceededLimit(UNLABELLED, 0.95, 0.9))
+
+    assert describe_staleness(make_staleness()) == ("retrained 3.0 days ago, newest row 12.0 hours ago",)
+    assert describe_staleness(replace(stale, max_label_days=7.0)) == (
+        "not retrained for 91.0 days, 90 are allowed (params.yaml: age.max_model_days)",
+        "95% of the answers older than 7 days have no label, 90% may (params.yaml: age.max_label_days)",
+    )
