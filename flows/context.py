@@ -23,16 +23,16 @@ Scenario = Annotated[
     Field(
         pattern=f"^{SCENARIO_NAME.pattern}$",
         # Not `description`: Prefect replaces that one by what a Google-style docstring says of the parameter.
-        json_schema_extra={"description": "A folder of scenarios/: which table this run is about."},
+        json_schema_extra={"description": "A folder of scenarios/: the table that this run is about."},
     ),
 ]
 RETRY_SECONDS = [5, 20]
 
 
 def begin(scenario: str) -> Settings:
-    """Where this run works, and the commit that it goes by to its end, which is told first.
+    """Read the settings of a run, and print the commit that it follows to its end.
 
-    A worker starts it in the project's folder.
+    A worker starts the run in the project's folder.
     """
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_without_traceback)  # the same function is added once
@@ -41,20 +41,20 @@ def begin(scenario: str) -> Settings:
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """An error that a person can fix is told in its words alone; any other keeps its traceback."""
+    """Log an error that a person can fix by its message alone; any other keeps its traceback."""
     error = record.exc_info[1] if record.exc_info else None
     if error and (isinstance(error, ReleveError) or storage_error(error)):
         record.exc_info = None
     return True
 
 
-def may_pass(_task: Any, _run: Any, state: Any) -> bool:
-    """Retry when an outside system was away; bad input stays bad."""
+def may_succeed(_task: Any, _run: Any, state: Any) -> bool:
+    """Retry where an outside system was unavailable; bad input stays bad."""
     return isinstance(state.result(raise_on_failure=False), Unavailable)
 
 
 def step(function: Any, *, name: str | None = None) -> Any:
-    """A step of `tasks/` as a Prefect task: visible, never cached, tried again when an outside system was away."""
+    """Make a Prefect task of a step of `tasks/`: never cached, retried when an outside system was unavailable."""
 
     @wraps(function)
     def explained(*arguments: Any, **named: Any) -> Any:
@@ -67,7 +67,7 @@ def step(function: Any, *, name: str | None = None) -> Any:
         cache_policy=NO_CACHE,
         retries=len(RETRY_SECONDS),
         retry_delay_seconds=RETRY_SECONDS,
-        retry_condition_fn=may_pass,
+        retry_condition_fn=may_succeed,
     )
 
 

@@ -30,10 +30,10 @@ class Round:
 
 @flow(name="lifecycle", flow_run_name="lifecycle {scenario}", log_prints=True)
 def lifecycle(scenario: Scenario = "digits") -> Any:
-    """Rows, evidence, decision, challenge, release: each of the last three only when the one before says so.
+    """Ingest, monitor, and where that asks for it retrain, judge and release.
 
-    Ends with the Round, in the state Refused where the gate refused the challenger. Fails, after all that, when one of
-    the files that were waiting was refused.
+    Ends with the Round, in the state Refused where the gate refused the challenger. Fails at the end when an incoming
+    file was refused.
     """
     settings = begin(scenario)
     waiting = ingest_files(settings, scenario)

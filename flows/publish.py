@@ -1,14 +1,18 @@
-"""What follows every change of a model: people and Prefect hear of it, and the scenario's page shows it."""
+"""What follows every change of a model: people and Prefect hear of it, and the scenario's page shows it.
+
+Both are imported when they are called: a flow loads what it is about.
+"""
+
+from typing import TYPE_CHECKING
 
 from prefect.events import emit_event
 
 from flows.context import resource_of, show, step
 from releve.core.errors import ReleveError
 from releve.core.settings import Settings
-from releve.reporting.alert_messages import AlertMessage
-from tasks.monitoring import alert as alert_step
 
-send = step(alert_step.alert, name="alert")
+if TYPE_CHECKING:
+    from releve.reporting.alert_messages import AlertMessage
 
 
 def publish(settings: Settings, scenario: str) -> None:
@@ -19,8 +23,10 @@ def publish(settings: Settings, scenario: str) -> None:
 
 def send_alerts(settings: Settings, scenario: str) -> None:
     """Send what changed to Prefect and to the webhook. A message that cannot be sent is printed and fails nothing."""
+    from tasks.monitoring.alert import AlertDelivery, alert
+
     try:
-        done: alert_step.AlertDelivery = send(settings, scenario, emit=emit)
+        done: AlertDelivery = step(alert, name="alert")(settings, scenario, emit=emit)
     except ReleveError as error:
         print(f"no alert was sent: {error}")
         return
@@ -32,7 +38,7 @@ def send_alerts(settings: Settings, scenario: str) -> None:
         print(f"{len(done.waiting)} alerts wait to be sent again: {done.away}")
 
 
-def emit(message: AlertMessage) -> None:
+def emit(message: "AlertMessage") -> None:
     """Emit `releve.alert.<subject>.<state>`, for automations to act on."""
     emit_event(
         event=f"releve.alert.{message.subject}.{message.state}",

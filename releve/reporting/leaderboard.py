@@ -14,45 +14,44 @@ HEADS = (
     "metric",
     "score",
     "interval",
-    "best baseline that it had to beat",
+    "best baseline to beat",
 )
 
 
 @dataclass(frozen=True)
-class Result:
-    """What evaluation.json says of a scenario's newest challenger."""
+class ScenarioResult:
+    """The evaluation of a scenario's newest challenger."""
 
     scenario: str
     evaluation: Evaluation
 
-    @property
-    def line(self) -> tuple[str, ...]:
-        """A cell per head."""
-        found = self.evaluation
-        interval = f"{format_score(found.score.low)} to {format_score(found.score.high)}"
-        rows = (str(found.rows), str(found.holdout_rows))
-        return self.scenario, *rows, found.metric, format_score(found.score.value), interval, self.best_baseline
 
-    @property
-    def best_baseline(self) -> str:
-        """Its name and its score; "" where there is none to beat."""
-        naive = {name: other.score for name, other in self.evaluation.baselines_to_beat}
-        if not naive:
-            return ""
-        best = max(naive, key=lambda name: self.evaluation.sign * naive[name])
-        return f"{best} {format_score(naive[best])}"
-
-
-def build(results: tuple[Result, ...]) -> ReportPage:
-    """The page over all scenarios; says nothing of when it was made, so that the same results make the same page."""
+def build_leaderboard(results: tuple[ScenarioResult, ...]) -> ReportPage:
+    """Write the page over all scenarios; it holds no time, so that the same results make the same page."""
     if not results:
         return ReportPage("Leaderboard", "No scenario has a result yet.", ())
+    board = ReportSection("All scenarios", (TableBlock(HEADS, tuple(map(_line, results))),))
     summary = "The newest challenger of each scenario, on its own holdout."
-    board = ReportSection("All scenarios", (TableBlock(HEADS, tuple(result.line for result in results)),))
     return ReportPage("Leaderboard", summary, (board, *map(_section, results)))
 
 
-def _section(result: Result) -> ReportSection:
+def _line(result: ScenarioResult) -> tuple[str, ...]:
+    """A cell per head."""
+    found, score = result.evaluation, result.evaluation.score
+    naive = {name: other.score for name, other in found.baselines_to_beat}
+    best = max(naive, key=lambda name: found.sign * naive[name], default=None)
+    return (
+        result.scenario,
+        str(found.rows),
+        str(found.holdout_rows),
+        found.metric,
+        format_score(score.value),
+        f"{format_score(score.low)} to {format_score(score.high)}",
+        f"{best} {format_score(naive[best])}" if best else "",
+    )
+
+
+def _section(result: ScenarioResult) -> ReportSection:
     found = result.evaluation
     rows = tuple(
         (
@@ -64,8 +63,7 @@ def _section(result: Result) -> ReportSection:
         for name, other in found.against.items()
     )
     first = [] if found.champion else [TextBlock(("There was no champion to compare with.",))]
-    heads = ("compared with", found.metric, "gain over it", "")
     bars = tuple(IntervalBar(name, one.gain.value, one.gain.low, one.gain.high) for name, one in found.against.items())
-    picture = IntervalChart(f"Gain in {found.metric} over each; positive is better", bars)
-    blocks: list[Block] = [*first, TableBlock(heads, rows), picture]
+    chart = IntervalChart(f"Gain in {found.metric} over each; positive is better", bars)
+    blocks: list[Block] = [*first, TableBlock(("compared with", found.metric, "gain over it", ""), rows), chart]
     return ReportSection(f"{result.scenario}: {found.metric} {format_score(found.score.value)}", tuple(blocks))

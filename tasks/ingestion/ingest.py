@@ -31,7 +31,6 @@ from releve.domain.registry.release import SEED_VERSION
 from tasks.history import events_of
 from tasks.ingestion.batches import IngestedBatch, OpenBatches, as_text, read_batches
 from tasks.ingestion.intake import take_in
-from tasks.ingestion.pull import pull
 from tasks.places import ScenarioState
 
 NOTE = ".reason.json"  # ends the name of the RefusalNote beside a refused file
@@ -94,7 +93,10 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
     state = ScenarioState(settings.home, scenario)
     state.incoming.mkdir(parents=True, exist_ok=True)
     with scenario_lock(settings.home, scenario, holder="ingest", wait_seconds=truth.params.runs.wait_seconds) as lock:
-        pull(truth.params.source, state, environ=os.environ)
+        if truth.params.source.query or state.pulled.is_dir():
+            from tasks.ingestion.pull import pull  # only such scenarios need the database side
+
+            pull(truth.params.source, state, environ=os.environ)
         incoming = [inspect_file(path) for path in sorted(state.incoming.iterdir()) if not path.name.startswith(".")]
         readable = [file for file in incoming if not file.problem]
         branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)

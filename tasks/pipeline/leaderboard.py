@@ -7,7 +7,8 @@ from releve.adapters.files import read_document, write_bytes, write_json
 from releve.core.errors import run_command
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.reporting.html import render_html
-from releve.reporting.leaderboard import HEADS, Result, build
+from releve.reporting.leaderboard import ScenarioResult, build_leaderboard
+from releve.reporting.markdown import render_markdown
 
 RESULTS, BOARD = Path("results"), Path("leaderboard")
 
@@ -15,19 +16,15 @@ RESULTS, BOARD = Path("results"), Path("leaderboard")
 def leaderboard(project: Path) -> None:
     """Write leaderboard/metrics.json, README.md and index.html from results/*/evaluation.json."""
     found = tuple(
-        Result(path.parent.name, read_document(path, Evaluation))
+        ScenarioResult(path.parent.name, read_document(path, Evaluation))
         for path in sorted((project / RESULTS).glob("*/evaluation.json"))
     )
 
-    lines = ["# Leaderboard", "", _row(HEADS), "|---" * len(HEADS) + "|", *(_row(result.line) for result in found)]
+    page = build_leaderboard(found)
 
     write_json(project / BOARD / "metrics.json", {result.scenario: result.evaluation.score.value for result in found})
-    write_bytes(project / BOARD / "README.md", ("\n".join(lines) + "\n").encode())
-    write_bytes(project / BOARD / "index.html", render_html(build(found)).encode())
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return f"| {' | '.join(cells)} |"
+    write_bytes(project / BOARD / "README.md", render_markdown(page).encode())
+    write_bytes(project / BOARD / "index.html", render_html(page).encode())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Every flow can be loaded the way a worker loads it, and prefect.yaml agrees with what is there."""
 
 import re
+import subprocess
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -67,3 +68,19 @@ def test_a_flow_says_in_its_form_which_scenario_names_are_allowed(entrypoint: st
 def test_no_flow_file_is_called_like_a_package_or_a_module_that_it_would_hide(path: Path) -> None:
     assert path.stem not in sys.stdlib_module_names
     assert path.stem not in packages_distributions()
+
+
+@pytest.mark.parametrize(
+    ("flow", "others"),
+    [
+        ("ingest", "domain.drift domain.gate domain.quality domain.training domain.trigger adapters.models reporting"),
+        ("retrain", "domain.drift domain.quality domain.trigger domain.alerting reporting.page adapters.drift_report"),
+    ],
+)
+def test_a_flow_loads_what_it_is_about_and_no_other_subject(flow: str, others: str) -> None:
+    code = f"import sys, flows.{flow}; print(*(name for name in sys.modules if name.startswith('releve.')))"
+
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    names = [name.removeprefix("releve.") for name in loaded.stdout.split()]
+    assert [name for name in names if name.startswith(tuple(others.split()))] == []
