@@ -60,7 +60,7 @@ def drift(
 ) -> DriftVerdict:
     """A verdict; one that compared nothing says so in its first sentence."""
     alarms = int(state in ALARMS) if alarms is None else alarms
-    found = [
+    compared = [
         ColumnDrift(
             f"column {number}",
             method="KS",
@@ -70,12 +70,12 @@ def drift(
         )
         for number in range(columns)
     ]
-    return DriftVerdict(DriftState(state), 200, 900, tuple(found), problems=(f"{state}!",))
+    return DriftVerdict(DriftState(state), 200, 900, tuple(compared), problems=(f"{state}!",))
 
 
 def make_quality(state: QualityState | str = QualityState.WITHIN_TOLERANCE, **changes: Any) -> Quality:
     known = state != QualityState.UNKNOWN
-    said = {
+    values = {
         "state": QualityState(state),
         "metric": "accuracy",
         "labelled": 180,
@@ -83,13 +83,13 @@ def make_quality(state: QualityState | str = QualityState.WITHIN_TOLERANCE, **ch
         "score": SCORE if known else None,
         "change": Interval(-0.02, -0.09, 0.04) if known else None,
     }
-    return Quality(**{**said, **changes})
+    return Quality(**{**values, **changes})
 
 
 def make_estimate(state: QualityState | str = QualityState.WITHIN_TOLERANCE, **changes: Any) -> Estimate:
     """One whose audit failed, or that is unknown, has no score."""
     failed, unknown = state == QualityState.AUDIT_FAILED, state == QualityState.UNKNOWN
-    said = {
+    values = {
         "state": QualityState(state),
         "metric": "accuracy",
         "rows": 200,
@@ -102,7 +102,7 @@ def make_estimate(state: QualityState | str = QualityState.WITHIN_TOLERANCE, **c
         "audit": None if unknown else Audit(60, 0.88, 0.87, Interval(-0.01, -0.1, 0.08), passed=not failed),
         "missing": NoEstimate.NO_HOLDOUT if unknown else None,
     }
-    return Estimate(**{**said, **changes})
+    return Estimate(**{**values, **changes})
 
 
 def make_staleness(*exceeded: ExceededLimit) -> Staleness:
@@ -112,7 +112,7 @@ def make_staleness(*exceeded: ExceededLimit) -> Staleness:
 def make_run(*, day: float = 0.0, retrain: bool = False, **changes: Any) -> MonitoringRun:
     """A monitoring run that sees nothing amiss."""
     cause = Cause(CauseKind.NEW_ROWS, 40) if retrain else Cause(CauseKind.NOT_DEGRADED)
-    said = {
+    values = {
         "scenario": SCENARIO,
         "model": MODEL,
         "at": at(day),
@@ -126,7 +126,7 @@ def make_run(*, day: float = 0.0, retrain: bool = False, **changes: Any) -> Moni
         "decision": TriggerDecision(retrain, (cause,)),
         "report": "20260105T090000Z",
     }
-    return MonitoringRun(**{**said, **changes})
+    return MonitoringRun(**{**values, **changes})
 
 
 def monitored_event(*, day: float = 0.0, **changes: Any) -> Event:
@@ -135,7 +135,7 @@ def monitored_event(*, day: float = 0.0, **changes: Any) -> Event:
 
 def make_window(number: int, *, score: Interval | None = SCORE, **changes: Any) -> QualityWindow:
     """One a day."""
-    said = {
+    values = {
         "first_at": at(number + 0.1),
         "last_at": at(number + 0.9),
         "model": MODEL,
@@ -147,17 +147,17 @@ def make_window(number: int, *, score: Interval | None = SCORE, **changes: Any) 
         "naive_name": "previous label",
         "label_delay_days": 1.5,
     }
-    return QualityWindow(**{**said, **changes})
+    return QualityWindow(**{**values, **changes})
 
 
 def make_evidence(windows: int, /, **changes: Any) -> PageEvidence:
-    """A first champion, and a look at each window."""
+    """A first champion, and a monitoring run at each window."""
     events = (
         challenge_event(promote=True),
         release_event(),
         *(monitored_event(day=number + 1.0) for number in range(windows)),
     )
-    said = {
+    values = {
         "scenario": SCENARIO,
         "made_at": at(windows + 1.0),
         "events": events,
@@ -165,14 +165,14 @@ def make_evidence(windows: int, /, **changes: Any) -> PageEvidence:
         "release": RELEASE,
         "since": at(0),
     }
-    return PageEvidence(**{**said, **changes})
+    return PageEvidence(**{**values, **changes})
 
 
 def make_backtest(
     *, windows: int = 4, policies: tuple[str, ...] = ("static", "two keys", "every window")
 ) -> dict[str, Any]:
     """backtest.json; each policy is better than the one before."""
-    found = [
+    results = [
         {
             "name": name,
             "settings": {},
@@ -197,7 +197,7 @@ def make_backtest(
         "label_delay_windows": 0,
         "recipe": {"recipe": "forest"},
         "windows": [{"number": n + 1, "first_row": 100 * n, "rows": 100, "at": None} for n in range(windows)],
-        "policies": found,
+        "policies": results,
         "baselines": [{"name": "previous label", "scores": [0.6] * windows, "score": 0.6}],
         "recommended": {"policy": "two keys", "reason": "not distinguishable from the schedule"},
     }

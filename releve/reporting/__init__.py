@@ -1,1 +1,1 @@
-"""What people look at: pages, model cards, the leaderboard."""
+"""What people read: pages, model cards, the leaderboard, messages."""

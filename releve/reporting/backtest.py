@@ -84,7 +84,7 @@ def score_chart(found: Mapping[str, Any]) -> TimelineChart:
     times = tuple(str(window["at"] or window["number"]) for window in found["windows"])
     described = f"{len(times)} windows; lines: {', '.join(each.name for each in series)}. The table has all figures."
     better = "higher" if found["sign"] > 0 else "lower"
-    title = f"{found['metric'].capitalize()} window by window ({better} is better)"
+    title = f"The {found['metric']} window by window ({better} is better)"
     return TimelineChart(title, described, times, series, marks=marks)
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from releve.reporting.blocks import (
     CommandBlock,
@@ -17,6 +18,7 @@ from releve.reporting.blocks import (
     VerdictBlock,
 )
 
+SAFE = "/:?=&%#+,;@~"  # in an address
 ESCAPES = (
     (re.compile(r"\\"), r"\\\\"),
     (re.compile(r"&(?=#?\w+;)"), "&amp;"),  # an entity
@@ -68,12 +70,12 @@ def _text(block: TextBlock) -> str:
 
 
 def _links(block: LinkList) -> str:
-    return "\n".join(f"- [{escape_markdown(text)}](<{address}>)" for text, address in block.links)
+    return "\n".join(f"- [{escape_markdown(text)}]({quote(address, safe=SAFE)})" for text, address in block.links)
 
 
 def _journal(block: Journal) -> str:
     return "\n".join(
-        f"- {entry.at} **{escape_markdown(entry.title)}**"
+        f"- {escape_markdown(entry.at)} **{escape_markdown(entry.title)}**"
         + "".join(f"\n  - {escape_markdown(reason)}" for reason in entry.reasons)
         for entry in block.entries
     )

@@ -167,7 +167,7 @@ def _repair(evidence: HealthEvidence) -> HealthAction:
 
 
 def _attend(evidence: HealthEvidence, causes: tuple[HealthCause, ...]) -> HealthAction:
-    """Retrain where monitoring asks for it; otherwise look again once more rows and labels have come."""
+    """Retrain where monitoring asks for it; otherwise monitor again once more rows and labels have come."""
     if evidence.retraining_due:
         return HealthAction.INGEST_AND_RETRAIN if evidence.refused else HealthAction.RETRAIN
     return HealthAction.RESUBMIT if causes[0] == HealthCause.REJECTED_ROWS else HealthAction.MONITOR

@@ -17,7 +17,7 @@ HEADS = ("run (UTC)", "verdict", "new rows", "drifted columns", "the most moved 
 
 
 def drift(evidence: PageEvidence) -> list[Block]:
-    """Draw the runs, write what the newest one found, and list all."""
+    """Draw the runs, write the newest verdict, and list all."""
     if not evidence.runs:
         return [TextBlock(("Nothing is known of drift yet: no monitoring run was made.",))]
     runs, newest = evidence.runs[-DRAWN:], evidence.runs[-1]
@@ -33,8 +33,8 @@ def _chart(runs: Sequence[MonitoringRun]) -> HeatMapChart:
     by_name = [{column.name: column for column in run.drift.columns} for run in runs]
     rows = []
     for name in _names(runs):
-        found = [columns.get(name) for columns in by_name]
-        cells = (HeatCell(each.change.effect, each.drifted) if each else None for each in found)
+        changes = [columns.get(name) for columns in by_name]
+        cells = (HeatCell(each.change.effect, each.drifted) if each else None for each in changes)
         rows.append(HeatRow(name, tuple(cells)))
     counts = Counter(run.drift.state for run in runs).most_common()
     return HeatMapChart(

@@ -77,6 +77,6 @@ def _serving(evidence: PageEvidence) -> Block:
         lines["last retraining"] = f"{to_the_minute(judged_at)}, {ago} before this page was made"
     if evidence.runs:
         age = evidence.runs[-1].staleness
-        told = "; ".join([age.state, *describe_staleness(age)])
-        lines["age"] = f"at the run of {whose(evidence.runs[-1], evidence)}: {told}"
+        state = "; ".join([age.state, *describe_staleness(age)])
+        lines["age"] = f"at the run of {whose(evidence.runs[-1], evidence)}: {state}"
     return FactList(tuple(lines.items()))

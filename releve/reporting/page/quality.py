@@ -128,7 +128,7 @@ def _chart(evidence: PageEvidence) -> TimelineChart:
     if len(windows) < len(evidence.windows):  # what happened before the first window is not at its edge then
         marks = tuple(mark for mark in marks if mark.x > -0.5)
     return TimelineChart(
-        f"{metric.capitalize()} per window, with its interval",
+        f"Realised {metric} per window, with its interval",
         _described(evidence, windows),
         _times(windows),
         tuple(each for each in series if each.points),

@@ -147,8 +147,8 @@ def _realised(evidence: PageEvidence, then: str = "") -> str:
     if not quality or not quality.score:
         return ""
     rows, expected = counted(quality.labelled, "labelled answer"), format_score(quality.expected)
-    score = f"{quality.metric.capitalize()} is {format_score_interval(quality.score)}"
-    return f"{score} on {rows}; {expected} was expected{then}."
+    score = format_score_interval(quality.score)
+    return f"The realised {quality.metric} is {score} on {rows}; {expected} was expected{then}."
 
 
 def _baseline(evidence: PageEvidence) -> str:
@@ -171,10 +171,10 @@ def _estimated(evidence: PageEvidence) -> str:
 
 
 def _drifted(evidence: PageEvidence) -> str:
-    found = evidence.own_runs[-1].drift
-    drifted = sum(column.drifted for column in found.features)
-    also = ", and the champion's predictions" if len(found.drifted) > drifted else ""
-    return f"The newest rows drifted: {drifted} of {counted(len(found.features), 'column')}{also}."
+    verdict = evidence.own_runs[-1].drift
+    drifted = sum(column.drifted for column in verdict.features)
+    also = ", and the champion's predictions" if len(verdict.drifted) > drifted else ""
+    return f"The newest rows drifted: {drifted} of {counted(len(verdict.features), 'column')}{also}."
 
 
 def _refused(evidence: PageEvidence) -> str:

@@ -123,7 +123,7 @@ def test_every_word_cause_and_action_can_be_written():
 def test_a_degraded_champion_is_told_with_its_figures_the_expected_one_and_the_baseline():
     reason = verdict_block(PAGE_STATES["degraded"](2)).reason
 
-    assert "Accuracy is 0.483 [0.410, 0.550] on 180 labelled answers; 0.900 was expected." in reason
+    assert "The realised accuracy is 0.483 [0.410, 0.550] on 180 labelled answers; 0.900 was expected." in reason
     assert "The naive baseline (majority label) reaches 0.587 on the newest labelled window, the model 0.483." in reason
 
 

@@ -48,6 +48,14 @@ def test_a_new_import_adds_its_file_to_the_manifest(tmp_path):
     assert "tasks/types.py" in manifest(project, "step")
 
 
+def test_the_templates_beside_an_imported_file_are_code_too(tmp_path):
+    project = a_project(tmp_path)
+    for folder in ("releve/deep", "releve/elsewhere"):
+        write(project / folder / "templates/page.html.jinja", "")
+
+    assert imported_files(project, "tasks.pipeline.step") - {*FILES} == {"releve/deep/templates/page.html.jinja"}
+
+
 def test_a_step_that_does_not_exist_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"tasks\.nothing is no module"):
         imported_files(a_project(tmp_path), "tasks.nothing")

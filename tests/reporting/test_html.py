@@ -1,0 +1,121 @@
+"""Pages as HTML, and charts as files of their own."""
+
+from html.parser import HTMLParser
+from typing import get_args
+from xml.etree import ElementTree
+
+import pytest
+
+from releve.reporting import blocks
+from releve.reporting.blocks import (
+    Block,
+    ChartPoint,
+    ChartSeries,
+    CommandBlock,
+    FactList,
+    FoldedBlock,
+    ImageRow,
+    IntervalBar,
+    IntervalChart,
+    Journal,
+    JournalEntry,
+    LinkList,
+    PixelImage,
+    ReliabilityChart,
+    ReportPage,
+    ReportSection,
+    SeriesStyle,
+    TableBlock,
+    TextBlock,
+    Tile,
+    TileRow,
+    TimelineChart,
+    Tone,
+    VerdictBlock,
+)
+from releve.reporting.html import render_html, render_svg
+from releve.reporting.markdown import render_markdown
+
+NASTY = '<script>alert("x")</script>'
+TIMELINE = TimelineChart(NASTY, NASTY, ("1", "2"), (ChartSeries(NASTY, SeriesStyle.LINE, (ChartPoint(0, 1.0),)),))
+EXAMPLES: list[Block] = [
+    VerdictBlock(NASTY, Tone.BAD, NASTY, NASTY, NASTY),
+    FactList(((NASTY, NASTY),)),
+    TableBlock((NASTY,), ((NASTY,),), frozenset({0})),
+    TextBlock((NASTY,)),
+    CommandBlock(NASTY),
+    LinkList(((NASTY, 'https://example.org/"x"'),)),
+    TileRow((Tile(NASTY, NASTY, NASTY),)),
+    IntervalChart(NASTY, (IntervalBar(NASTY, 0.0, -1.0, 1.0),)),
+    ReliabilityChart(((0.5, 0.4, 10),)),
+    TIMELINE,
+    blocks.HeatMapChart(NASTY, NASTY, ("1",), (("drift", NASTY),), (blocks.HeatRow(NASTY, (None,)),)),
+    ImageRow(NASTY, (PixelImage(NASTY, ((0.0, 1.0), (0.5, 0.2))),)),
+    Journal((JournalEntry(NASTY, NASTY, (NASTY,)),)),
+    FoldedBlock(NASTY, (TextBlock((NASTY,)),)),
+]
+
+
+def page_of(*content):
+    return ReportPage(NASTY, NASTY, (ReportSection(NASTY, content),))
+
+
+def tags(text):
+    found = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: found.append(tag)
+    parser.feed(text)
+    return found
+
+
+def test_every_block_has_an_example_here():
+    assert {type(example) for example in EXAMPLES} == set(get_args(Block))
+
+
+@pytest.mark.parametrize("block", EXAMPLES, ids=lambda block: type(block).__name__)
+def test_every_block_can_be_written_and_text_is_never_markup(block):
+    html, markdown = render_html(page_of(block)), render_markdown(page_of(block))
+
+    assert "script" not in tags(html)
+    assert "alert" in html
+    assert "<script" not in markdown.replace(f"    {NASTY}", "")  # a command is code, which is shown as it is
+
+
+def test_what_is_missing_is_counted_and_stands_out():
+    page = ReportPage("t", "s", (ReportSection("", (FactList((("a", blocks.MISSING),)), TextBlock(("MISSING: b",)))),))
+
+    assert page.missing == 2
+    assert "2 things are MISSING." in render_html(page)
+    assert render_html(page).count('class="missing">MISSING</span>') == 2
+
+
+def test_figures_and_times_stay_on_one_line_and_words_do_not():
+    html = render_html(page_of(TableBlock(("h",), (("0.912 [0.887, 0.931]",), ("2026-01-05 09:00",), ("a word",)))))
+
+    assert html.count('<td class="figure">') == 2
+
+
+def test_entries_beyond_the_open_ones_are_folded():
+    entries = tuple(JournalEntry(str(number), "wait", ()) for number in range(5))
+
+    html = render_html(page_of(Journal(entries, open=3)))
+
+    assert "<summary>2 older</summary>" in html
+    assert "<summary>" not in render_html(page_of(Journal(entries, open=5)))
+
+
+def test_a_chart_is_drawn_for_a_wide_and_for_a_narrow_window():
+    html = render_html(page_of(TIMELINE))
+
+    assert html.count('<div class="chart wide">') == html.count('<div class="chart narrow">') == 1
+
+
+def test_charts_are_one_svg_file_that_needs_nothing_else():
+    text = render_svg(NASTY, [TIMELINE, TIMELINE])
+
+    svg = ElementTree.fromstring(text)
+    drawn = [group for group in svg if group.tag.endswith("}g")]
+    assert svg.find("{http://www.w3.org/2000/svg}title").text == NASTY
+    assert len(drawn) == 2
+    assert "prefers-color-scheme: dark" in text
+    assert "href" not in text
