@@ -74,7 +74,7 @@ def test_no_flow_file_is_called_like_a_package_or_a_module_that_it_would_hide(pa
     ("flow", "others"),
     [
         ("ingest", "domain.drift domain.gate domain.quality domain.training domain.trigger adapters.models reporting"),
-        ("retrain", "domain.drift domain.quality domain.trigger domain.alerting reporting.page adapters.drift_report"),
+        ("retrain", "domain.drift domain.trigger domain.alerting reporting.page adapters.drift_report"),
     ],
 )
 def test_a_flow_loads_what_it_is_about_and_no_other_subject(flow: str, others: str) -> None:
