@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from releve.core.errors import NO_ROOM, BadInput, DiskFull, Unavailable
+from releve.core.errors import BadInput, ReleveError, Unavailable, storage_error
 from releve.core.names import check_scenario_name
 from releve.domain.prediction_log.records import (
     AnsweredRow,
@@ -54,15 +54,9 @@ log = logging.getLogger(__name__)
 
 
 class LedgerUnavailable(Unavailable):
-    """The ledger's disk refuses: read-only, gone or, see below, full."""
+    """The ledger is closed, or another writer has its file."""
 
     code = "ledger_unavailable"
-
-
-class LedgerFull(LedgerUnavailable, DiskFull):
-    """There is no room for the ledger."""
-
-    code, status = DiskFull.code, DiskFull.status
 
 
 class LedgerWriter:
@@ -92,20 +86,20 @@ class LedgerWriter:
         probabilities: Sequence[Sequence[float]] | None,
         arm: str = "champion",
     ) -> str:
-        """Record one request and return its id. Raises BadInput, LedgerUnavailable; then nothing is recorded."""
+        """Record one request and return its id. Raises BadInput, Unavailable; then nothing is recorded."""
         check_answer(rows, labels, probabilities)
         record: dict[str, Any] = {"scenario": self._scenario, "model": model, "index": index, "arm": arm}
         return self._write(ANSWERS, record | {"rows": rows, "labels": labels, "probabilities": probabilities})
 
     def search(self, *, model: str, index: str, question: dict[str, Any], neighbours: Sequence[dict[str, Any]]) -> str:
-        """Record one search and return its id; monitoring reads answers only. Raises BadInput, LedgerUnavailable."""
+        """Record one search and return its id; monitoring reads answers only. Raises BadInput, Unavailable."""
         record = {"scenario": self._scenario, "model": model, "index": index}
         return self._write(SEARCHES, record | {"question": question, "neighbours": neighbours})
 
     def label(self, pairs: Iterable[tuple[str, Scalar]]) -> None:
         """Record what turned out true, as (row id, label), all or none; on disk when this returns.
 
-        Raises UnknownAnswer with the ids that were never answered, BadInput, LedgerUnavailable.
+        Raises UnknownAnswer with the ids that were never answered, BadInput, Unavailable.
         """
         checked = [(row_id, check_label(label)) for row_id, label in pairs]
         if not checked:
@@ -170,7 +164,7 @@ class LedgerWriter:
             for segment in list(self._segments.values()):
                 try:
                     segment.sync()
-                except LedgerUnavailable as error:
+                except ReleveError as error:
                     log.error("%s", error)
 
 
@@ -219,7 +213,7 @@ def find_answer(folder: Path, row_id: str) -> AnsweredRow | None:
 
 
 def find_answers(folder: Path, row_ids: Iterable[str]) -> dict[str, AnsweredRow]:
-    """Those of `row_ids` that the ledger at `folder` answered, by id. Raises LedgerUnavailable."""
+    """Those of `row_ids` that the ledger at `folder` answered, by id. Raises Unavailable."""
     found: dict[str, AnsweredRow] = {}
     for ids in by_request(row_ids).values():
         record = _record_at(folder, parse_row_id(ids[0]))
@@ -241,7 +235,7 @@ def _record_at(folder: Path, place: RowId) -> Any:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _unavailable("read", path, error) from None
+        raise _refusal(path, error) from None
 
 
 class _Segment:
@@ -260,7 +254,7 @@ class _Segment:
             self.size = os.lseek(self._fd, 0, os.SEEK_END)
             _sync_folder(path.parent)
         except OSError as error:
-            raise _unavailable("write", path, error) from None
+            raise _refusal(path, error) from None
         if self.size:
             self.append(b"\n")  # a line that was torn by a power loss ends here
 
@@ -272,19 +266,19 @@ class _Segment:
             return False
 
     def append(self, data: bytes) -> None:
-        """Hand `data` to the kernel in one write, or leave the file as it was. Raises LedgerUnavailable."""
+        """Hand `data` to the kernel in one write, or leave the file as it was. Raises Unavailable."""
         try:
             written = os.pwrite(self._fd, data, self.size)
             if written < len(data):
                 os.ftruncate(self._fd, self.size)
                 raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes fitted")
         except OSError as error:
-            raise _unavailable("write", self.path, error) from None
+            raise _refusal(self.path, error) from None
         self.size += len(data)
         self._dirty = True
 
     def sync(self) -> None:
-        """Make what was appended survive a power loss. Raises LedgerUnavailable."""
+        """Make what was appended survive a power loss. Raises Unavailable."""
         with self._sync_lock:
             if self._fd < 0 or not self._dirty:
                 return
@@ -293,7 +287,7 @@ class _Segment:
                 os.fsync(self._fd)
             except OSError as error:
                 self._dirty = True
-                raise _unavailable("write", self.path, error) from None
+                raise _refusal(self.path, error) from None
 
     def close(self) -> None:
         try:
@@ -364,6 +358,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _unavailable(doing: str, path: Path, error: OSError) -> LedgerUnavailable:
-    kind = LedgerFull if error.errno in NO_ROOM else LedgerUnavailable
-    return kind(f"cannot {doing} the prediction ledger {path}: {error.strerror or error}; check the disk")
+def _refusal(path: Path, error: OSError) -> ReleveError:
+    """The error of a disk as everywhere (507 where it is full, else 503); LedgerUnavailable for any other."""
+    other = f"the prediction ledger {path} cannot be used: {error.strerror or error}"
+    return storage_error(error, path) or LedgerUnavailable(other)

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from releve.adapters.models.model_runtime import ModelOutput
 from releve.adapters.prediction_ledger import LedgerWriter
@@ -15,11 +14,12 @@ from releve.core.params import Service as Limits
 from releve.domain.neighbours.vectors import Neighbour
 from releve.domain.prediction_log.records import UnknownAnswer
 from releve.domain.schema.arrays import arrays_of_rows
+from releve.domain.schema.cells import format_value
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
 from releve.serving import requests
 from releve.serving.releases import Served
-from releve.serving.responses import Fault, Refused, new_request_id
+from releve.serving.responses import Refused, RequestProblem, new_request_id
 
 MAX_NEIGHBOURS = 100  # of one search
 DECIMALS = 6  # of a probability
@@ -27,15 +27,15 @@ DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger 
 
 
 class UnknownRows(UnknownAnswer):
-    """Feedback for rows that were never answered: one fault per such row."""
+    """Feedback for rows that were never answered: one problem per such row."""
 
-    def __init__(self, message: str, ids: Iterable[str], faults: Sequence[Fault]) -> None:
+    def __init__(self, message: str, ids: Iterable[str], problems: Sequence[RequestProblem]) -> None:
         super().__init__(message, ids)
-        self.faults = tuple(faults)
+        self.problems = tuple(problems)
 
 
 class ReleaseProvider(Protocol):
-    """What `current` offers: which release serves now."""
+    """Says which release serves now."""
 
     @property
     def scenario(self) -> str: ...
@@ -68,14 +68,16 @@ class Endpoints:
 
     def predict(self, body: bytes) -> dict[str, Any]:
         """One prediction per row, in the ledger before it is returned. Raises ReleveError."""
-        served = self._served()
+        served = self._releases.served_now()
         model = served.model
         rows = requests.rows_of(body, model.schema, max_rows=self._limits.max_rows)
-        found = model.answer(arrays_of_rows(model.schema, rows))
-        check_answered(found)
-        probabilities = None if found.probabilities is None else _rounded(found.probabilities)
+        output = model.answer(arrays_of_rows(model.schema, rows))
+        check_answered(output)
+        probabilities: list[list[float]] | None = None
+        if output.probabilities is not None:
+            probabilities = output.probabilities.astype(np.float64).round(DECIMALS).tolist()
         request_id = self._ledger.answer(
-            model=model.tag, index=served.index, rows=rows, labels=found.labels, probabilities=probabilities
+            model=model.tag, index=served.index, rows=rows, labels=output.labels, probabilities=probabilities
         )
         self._rows_answered += len(rows)
         classes = [str(label) for label in model.schema.target.classes]
@@ -86,7 +88,7 @@ class Endpoints:
             "index_version": served.index,
             "predictions": [
                 {"id": f"{request_id}.{position}", **prediction}
-                for position, prediction in enumerate(_predictions(found.labels, probabilities, classes))
+                for position, prediction in enumerate(_predictions(output.labels, probabilities, classes))
             ],
         }
 
@@ -95,7 +97,7 @@ class Endpoints:
 
         Raises ReleveError, IndexUnavailable among them.
         """
-        served = self._served()
+        served = self._releases.served_now()
         model = served.model
         question = requests.search_of(
             body, model.schema, dimension=model.embedder.dimension, max_neighbours=MAX_NEIGHBOURS
@@ -122,58 +124,47 @@ class Endpoints:
 
     def feedback(self, body: bytes) -> dict[str, Any]:
         """Write the labels of answered rows, all or none. Raises UnknownRows, Refused, other ReleveErrors."""
-        schema = self._served().model.schema
+        schema = self._releases.served_now().model.schema
         pairs = requests.labels_of(body, schema, max_rows=self._limits.max_rows)
         try:
             self._ledger.label(pairs)
         except UnknownAnswer as error:
-            raise _unknown_rows([row_id for row_id, _ in pairs], error) from None
+            problems = [
+                RequestProblem(at, "id", f"is {format_value(row_id)}, which no answer of this service carries")
+                for at, (row_id, _) in enumerate(pairs)
+                if row_id in error.ids
+            ]
+            message = f"{len(problems)} of {len(pairs)} ids {problems[0].reason}; nothing was written"
+            raise UnknownRows(message, error.ids, problems) from None
         return {"request_id": new_request_id(), "accepted": len(pairs)}
 
     def status(self) -> dict[str, Any]:
-        """What serves, and what can be reached; never an error."""
-        served = self._releases.served
+        """Say what serves, and what can be reached; never an error."""
+        served, index_reachable = self._releases.served, None
+        if self._index is not None and served is not None and served.index is not None:
+            try:
+                index_reachable = self._index.exists(served.index)
+            except ReleveError:
+                index_reachable = False
         return {
             "scenario": self._releases.scenario,
             "release": served.release.as_dict() if served and served.release else None,
             "model_version": served.model.tag if served else None,
             "since": served.since if served else None,
             "registry_reachable": self._releases.registry_reachable,
-            "index_reachable": self._index_reachable(served),
+            "index_reachable": index_reachable,
             "rows_answered": self._rows_answered,
         }
 
-    def _served(self) -> Served:
-        return self._releases.served_now()
 
-    def _index_reachable(self, served: Served | None) -> bool | None:
-        if self._index is None or served is None or served.index is None:
-            return None
-        try:
-            return self._index.exists(served.index)
-        except ReleveError:
-            return False
-
-
-def _unknown_rows(row_ids: Sequence[str], error: UnknownAnswer) -> UnknownRows:
-    faults = requests.unknown_ids((at, row_id) for at, row_id in enumerate(row_ids) if row_id in error.ids)
-    message = f"{len(faults)} of {len(row_ids)} ids {faults[0].reason}; nothing was written"
-    return UnknownRows(message, error.ids, faults)
-
-
-def check_answered(found: ModelOutput) -> None:
-    """Raises Refused for rows whose answer is not finite: a number too large for the model."""
-    answers = np.array(found.labels)[:, None] if found.probabilities is None else found.probabilities
+def check_answered(output: ModelOutput) -> None:
+    """Raise Refused for rows whose answer is not finite: a number too large for the model."""
+    answers = np.array(output.labels)[:, None] if output.probabilities is None else output.probabilities
     if np.isfinite(answers).all():
         return
     rows = np.flatnonzero(~np.isfinite(answers).all(axis=1)).tolist()
-    faults = [Fault(row, None, "has a number that is too large for the model (float32)") for row in rows]
-    raise Refused(f"row {rows[0]}: {faults[0].reason}", faults)
-
-
-def _rounded(probabilities: NDArray[Any]) -> list[list[float]]:
-    rounded: list[list[float]] = probabilities.astype(np.float64).round(DECIMALS).tolist()
-    return rounded
+    problems = [RequestProblem(row, None, "has a number that is too large for the model (float32)") for row in rows]
+    raise Refused(f"row {rows[0]}: {problems[0].reason}", problems)
 
 
 def _predictions(

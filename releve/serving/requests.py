@@ -1,9 +1,9 @@
-"""What may be asked: the bytes of a request become checked values, or an error that names each fault."""
+"""What may be asked: the bytes of a request become checked values, or an error that names each problem."""
 
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +14,11 @@ from releve.core.errors import BadInput, TooLarge
 from releve.domain.schema.cells import SHOWN, format_value
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
-from releve.domain.schema.validation import Problem, row_problems
-from releve.serving.responses import MAX_PROBLEMS, Fault, Refused
+from releve.domain.schema.validation import row_problems
+from releve.serving.responses import MAX_PROBLEMS, Refused, RequestProblem
 
 REASON_SHOWN = 400
-CHECKED_TOGETHER = 5  # rows; the check stops once the list of faults is full: suggesting names takes long
+CHECKED_TOGETHER = 5  # rows; the check stops once the list of problems is full: suggesting names takes long
 DEFAULT_LIMIT = 10  # neighbours
 SPACES = (b" ", b"\t", b"\n", b"\r")  # of JSON
 NESTED = "the body is nested too deeply; expected plain values in rows, labels and vectors"
@@ -38,30 +38,36 @@ class SearchQuestion:
 
 
 def rows_of(body: bytes, schema: Schema, *, max_rows: int) -> list[dict[str, Any]]:
-    """The rows to predict. Raises Refused with a fault per wrong cell, BadInput, TooLarge."""
+    """Return the rows to predict. Raises Refused with a problem per wrong cell, BadInput, TooLarge."""
     rows = _items(_object(body, {"rows"}), "rows", '{"rows": [{feature: value, ...}, ...]}', max_items=max_rows)
     check_rows(rows, schema)
     return rows
 
 
 def check_rows(rows: Sequence[Any], schema: Schema) -> None:
-    """Raises Refused when a row is not one that the schema allows."""
-    faults: list[Fault] = []
+    """Raise Refused when a row is not one that the schema allows."""
+    problems: list[RequestProblem] = []
     for start in range(0, len(rows), CHECKED_TOGETHER):
         piece = rows[start : start + CHECKED_TOGETHER]
-        faults += _oversized(piece, schema, start) or [
-            _fault(problem, start) for problem in row_problems(schema, piece)
+        # naming every field of a row with far more fields than features would take long: one problem each
+        oversized = [
+            RequestProblem(start + at, None, f"has {len(row)} fields, expected the {len(schema.names)} features")
+            for at, row in enumerate(piece)
+            if isinstance(row, dict) and len(row) > 2 * len(schema.columns)
         ]
-        if len(faults) >= MAX_PROBLEMS:
+        for wrong in () if oversized else row_problems(schema, piece):
+            format_value(wrong.value)  # nested too deeply is an error of the request, whatever else is wrong with it
+            problems.append(RequestProblem(start + wrong.row, wrong.column[:SHOWN], _cut(wrong.reason)))
+        problems += oversized
+        if len(problems) >= MAX_PROBLEMS:
             break
-    if faults:
-        raise Refused(
-            _summary(faults, "problem", checked=min(start + CHECKED_TOGETHER, len(rows)), of=len(rows)), faults
-        )
+    if problems:
+        checked = min(start + CHECKED_TOGETHER, len(rows))
+        raise Refused(_summary(problems, checked=checked, of=len(rows)), problems)
 
 
 def search_of(body: bytes, schema: Schema, *, dimension: int, max_neighbours: int) -> SearchQuestion:
-    """The question to the index. Raises Refused with a fault per wrong cell, BadInput."""
+    """Return the question to the index. Raises Refused with a problem per wrong cell, BadInput."""
     values = _object(body, {"row", "vector", "limit", "label"})
     row, vector = values.get("row"), values.get("vector")
     if (row is None) == (vector is None):
@@ -77,26 +83,37 @@ def search_of(body: bytes, schema: Schema, *, dimension: int, max_neighbours: in
 
 
 def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[str, Label]]:
-    """Pairs of row id and class or number. A pair may be sent twice: a label that is written again changes nothing.
+    """Return pairs of row id and class or number. A pair may be sent twice: writing a label again changes nothing.
 
-    Raises Refused with a fault per item that is wrong or that gives an id another label, BadInput, TooLarge.
+    Raises Refused with a problem per item that is wrong or that gives an id another label, BadInput, TooLarge.
     """
     items = _items(_object(body, {"labels"}), "labels", LABELS_EXAMPLE, max_items=max_rows)
-    faults = [fault for position, item in enumerate(items) for fault in _label_faults(position, item, schema)]
-    if faults:
-        raise Refused(_summary(faults, "problem"), faults)
+    problems = []
+    for at, item in enumerate(items):
+        if not isinstance(item, dict) or set(item) != {"id", "label"}:
+            problems.append(
+                RequestProblem(at, None, f"is {format_value(item)}, expected an object with 'id' and 'label'")
+            )
+            continue
+        if not isinstance(item["id"], str):
+            problems.append(
+                RequestProblem(at, "id", f"is {format_value(item['id'])}, expected the id of a predicted row")
+            )
+        if wrong := _label_problem(item["label"], schema):
+            problems.append(RequestProblem(at, "label", wrong))
+    if problems:
+        raise Refused(_summary(problems), problems)
     pairs = [(item["id"], _parsed(item["label"], schema)) for item in items]
-    if faults := _contradictions(pairs):
-        raise Refused(_summary(faults, "problem"), faults)
+    first: dict[str, tuple[int, Label]] = {}
+    for at, (row_id, label) in enumerate(pairs):
+        before, given = first.setdefault(row_id, (at, label))
+        if label != given:
+            contradicted = f"item {before} gives {format_value(row_id)} {format_value(given)}"
+            reason = f"is {format_value(label)}, but {contradicted}; send one label an id"
+            problems.append(RequestProblem(at, "label", reason))
+    if problems:
+        raise Refused(_summary(problems), problems)
     return pairs
-
-
-def unknown_ids(ids: Iterable[tuple[int, str]]) -> list[Fault]:
-    """A fault per position and row id that no answer carries."""
-    return [
-        Fault(position, "id", f"is {format_value(row_id)}, which no answer of this service carries")
-        for position, row_id in ids
-    ]
 
 
 def _object(body: bytes, fields: AbstractSet[str]) -> dict[str, Any]:
@@ -144,31 +161,26 @@ def _noticing(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_keys(body: bytes) -> None:
-    """Raises Refused naming each object in which a key stands twice: which of its values is meant, nobody can say."""
+    """Raise Refused naming each object in which a key stands twice: nobody can say which value is meant."""
     try:
         values = json.loads(body, object_pairs_hook=_noticing)
     except RecursionError:
         raise BadInput(NESTED) from None
-    if faults := list(_repeated_keys(values)):
-        raise Refused(_summary(faults, "problem"), faults)
-
-
-def _repeated(row: int | None, found: _Twice) -> Fault:
-    return Fault(row, found.key[:SHOWN], "stands twice in one object; send each key once")
-
-
-def _repeated_keys(values: Mapping[str, Any]) -> Iterator[Fault]:
-    """A fault for each object with a key twice, with the row or item that holds it, however deep it lies in there."""
-    if isinstance(values, _Twice):
-        yield _repeated(None, values)
     fields = [field if isinstance(field, list) else [field] for field in values.values()]
-    for row, item in [(row, item) for items in fields for row, item in enumerate(items)]:
+    numbered: list[tuple[int | None, Any]] = [(row, item) for items in fields for row, item in enumerate(items)]
+    problems = []
+    for row, item in [(None, values), *numbered]:
         waiting = [item]
         while waiting:
             value = waiting.pop()
             if isinstance(value, _Twice):
-                yield _repeated(row, value)
-            waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+                problems.append(
+                    RequestProblem(row, value.key[:SHOWN], "stands twice in one object; send each key once")
+                )
+            if item is not values:
+                waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    if problems:
+        raise Refused(_summary(problems), problems)
 
 
 def _items(values: Mapping[str, Any], name: str, example: str, *, max_items: int) -> list[Any]:
@@ -187,33 +199,18 @@ def _items(values: Mapping[str, Any], name: str, example: str, *, max_items: int
     return items
 
 
-def _oversized(rows: Sequence[Any], schema: Schema, start: int) -> list[Fault]:
-    """Rows with far more fields than features: one fault each, as naming every field would take long."""
-    most = 2 * len(schema.columns)
-    return [
-        Fault(start + position, None, f"has {len(row)} fields, expected the {len(schema.names)} features")
-        for position, row in enumerate(rows)
-        if isinstance(row, dict) and len(row) > most
-    ]
-
-
-def _fault(problem: Problem, start: int) -> Fault:
-    format_value(problem.value)  # nested too deeply is an error of the request, whatever else is wrong with the value
-    return Fault(start + problem.row, problem.column[:SHOWN], _cut(problem.reason))
-
-
 def _cut(reason: str) -> str:
     return reason if len(reason) <= REASON_SHOWN else f"{reason[:REASON_SHOWN]}..."
 
 
-def _summary(faults: Sequence[Fault], noun: str, *, checked: int | None = None, of: int | None = None) -> str:
-    """How many faults, and the first in words."""
+def _summary(problems: Sequence[RequestProblem], *, checked: int | None = None, of: int | None = None) -> str:
+    """Count the problems, and write the first."""
     where = f" in the first {checked} of {of} rows" if checked != of else ""
-    listed = f"; the first {MAX_PROBLEMS} are listed" if len(faults) > MAX_PROBLEMS else ""
-    first = faults[0]
+    listed = f"; the first {MAX_PROBLEMS} are listed" if len(problems) > MAX_PROBLEMS else ""
+    first = problems[0]
     where_it_is = "" if first.row is None else f"row {first.row}:"
     named = " ".join(str(part) for part in (where_it_is, first.column, first.reason) if part)
-    return f"{len(faults)} {noun}{'s' if len(faults) > 1 else ''}{where}{listed}: {named}"
+    return f"{len(problems)} problem{'s' if len(problems) > 1 else ''}{where}{listed}: {named}"
 
 
 def _vector(vector: Any, dimension: int) -> list[float]:
@@ -244,33 +241,6 @@ def _label(label: Any, schema: Schema) -> Label | None:
     if reason := _label_problem(label, schema):
         raise BadInput(f"'label' {reason}")
     return _parsed(label, schema)
-
-
-def _label_faults(position: int, item: Any, schema: Schema) -> list[Fault]:
-    if not isinstance(item, dict) or set(item) != {"id", "label"}:
-        return [Fault(position, None, f"is {format_value(item)}, expected an object with 'id' and 'label'")]
-    faults = []
-    if not isinstance(item["id"], str):
-        faults.append(Fault(position, "id", f"is {format_value(item['id'])}, expected the id of a predicted row"))
-    if reason := _label_problem(item["label"], schema):
-        faults.append(Fault(position, "label", reason))
-    return faults
-
-
-def _contradictions(pairs: Sequence[tuple[str, Label]]) -> list[Fault]:
-    """A fault for each item that gives an id another label than an item before it."""
-    first: dict[str, tuple[int, Label]] = {}
-    known = [first.setdefault(row_id, (position, label)) for position, (row_id, label) in enumerate(pairs)]
-    return [
-        Fault(
-            at,
-            "label",
-            f"is {format_value(label)}, but item {before} gives {format_value(row_id)} {format_value(said)}; send one "
-            "label an id",
-        )
-        for at, ((row_id, label), (before, said)) in enumerate(zip(pairs, known, strict=True))
-        if label != said
-    ]
 
 
 def _label_problem(label: Any, schema: Schema) -> str | None:

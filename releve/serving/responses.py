@@ -18,7 +18,7 @@ ERROR_HEADER = "x-releve-error"  # carries the code; an error without it was mad
 
 
 @dataclass(frozen=True)
-class Fault:
+class RequestProblem:
     """One thing that is wrong in a request: `row` counts from 0; None where it is not about a row or a column."""
 
     row: int | None
@@ -27,11 +27,11 @@ class Fault:
 
 
 class Refused(BadInput):
-    """A request with faults in its rows, labels or fields; nothing of it was done."""
+    """A request with problems in its rows, labels or fields; nothing of it was done."""
 
-    def __init__(self, message: str, faults: Sequence[Fault]) -> None:
+    def __init__(self, message: str, problems: Sequence[RequestProblem]) -> None:
         super().__init__(message)
-        self.faults = tuple(faults)
+        self.problems = tuple(problems)
 
 
 def answer(values: Mapping[str, Any]) -> Response:
@@ -39,17 +39,17 @@ def answer(values: Mapping[str, Any]) -> Response:
     return Response(orjson.dumps(values), media_type="application/json")
 
 
-def error(problem: ReleveError, *, request_id: str | None = None) -> Response:
-    """The error's own status and code, with at most MAX_PROBLEMS of its faults."""
-    faults = getattr(problem, "faults", ())[:MAX_PROBLEMS]
-    return error_of(problem.status, problem.code, str(problem), faults=faults, request_id=request_id)
+def error(failure: ReleveError, *, request_id: str | None = None) -> Response:
+    """Answer with the error's own status and code, and at most MAX_PROBLEMS of its problems."""
+    problems = getattr(failure, "problems", ())[:MAX_PROBLEMS]
+    return error_of(failure.status, failure.code, str(failure), problems=problems, request_id=request_id)
 
 
 def error_of(
-    status: int, code: str, message: str, *, faults: Sequence[Fault] = (), request_id: str | None = None
+    status: int, code: str, message: str, *, problems: Sequence[RequestProblem] = (), request_id: str | None = None
 ) -> Response:
     """An error that no ReleveError stands for."""
-    shape = {"code": code, "message": message, "problems": [asdict(fault) for fault in faults]}
+    shape = {"code": code, "message": message, "problems": [asdict(problem) for problem in problems]}
     body = orjson.dumps({"error": shape, "request_id": request_id or new_request_id()})
     return Response(body, status_code=status, media_type="application/json", headers={ERROR_HEADER: code})
 

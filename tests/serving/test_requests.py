@@ -39,7 +39,7 @@ def test_all_faults_are_counted_when_all_rows_were_checked():
     ) as refused:
         check_rows([wrong] * 5, make_schema())
 
-    assert len(refused.value.faults) == 25
+    assert len(refused.value.problems) == 25
 
 
 def test_the_check_stops_once_the_list_is_full():
@@ -53,15 +53,15 @@ def test_faults_are_counted_from_the_first_row_of_the_request():
     with pytest.raises(Refused) as refused:
         check_rows(rows, make_schema())
 
-    assert [fault.row for fault in refused.value.faults] == [60]
+    assert [problem.row for problem in refused.value.problems] == [60]
 
 
-@pytest.mark.parametrize(("extra", "faults"), [(4, 4), (5, 1)])
-def test_a_row_with_more_than_twice_the_features_is_one_fault(extra: int, faults: int):
+@pytest.mark.parametrize(("extra", "problems"), [(4, 4), (5, 1)])
+def test_a_row_with_more_than_twice_the_features_is_one_fault(extra: int, problems: int):
     with pytest.raises(Refused) as refused:
         check_rows([make_row(**{f"x{number}": 1 for number in range(extra)})], make_schema())
 
-    assert len(refused.value.faults) == faults
+    assert len(refused.value.problems) == problems
 
 
 @pytest.mark.parametrize(("label", "expected"), [("2", 2), (2, 2), (2.0, 2), ("null", None)])
@@ -142,8 +142,8 @@ def test_a_long_value_in_the_wrong_place_is_cut_in_the_answer(long: object):
     with pytest.raises(Refused) as refused:
         check_rows([rentals_row(day=long, season=long)], rentals_schema())
 
-    assert len(refused.value.faults) == 2
-    assert all(len(fault.reason) < 300 and "y" in fault.reason for fault in refused.value.faults)
+    assert len(refused.value.problems) == 2
+    assert all(len(problem.reason) < 300 and "y" in problem.reason for problem in refused.value.problems)
 
 
 ROW = '"length": 1, "width": 2.5, "weight": null, "colour": "red"'
@@ -151,7 +151,7 @@ TWICE = "stands twice in one object; send each key once"
 
 
 @pytest.mark.parametrize(
-    ("body", "faults"),
+    ("body", "problems"),
     [
         (f'{{"rows": [{{{ROW}}}, {{{ROW}, "width": 3}}]}}', [(1, "width")]),
         (f'{{"rows": [{{{ROW}, "w\\u0069dth": 3}}]}}', [(0, "width")]),
@@ -165,11 +165,11 @@ TWICE = "stands twice in one object; send each key once"
         (f'{{"rows": [{{{ROW}, "{"k" * 70}": 1, "{"k" * 70}": 1}}]}}', [(0, "k" * 60)]),
     ],
 )
-def test_a_key_that_stands_twice_is_refused_wherever_it_stands(body, faults):
+def test_a_key_that_stands_twice_is_refused_wherever_it_stands(body, problems):
     with pytest.raises(Refused, match=TWICE) as refused:
         rows_of(body.encode(), make_schema(), max_rows=2)
 
-    assert [(fault.row, fault.column) for fault in refused.value.faults] == faults
+    assert [(problem.row, problem.column) for problem in refused.value.problems] == problems
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ def row_problems(schema: Schema, rows: Sequence[Any]) -> list[Problem]:
             if column.name in row:
                 reason = column.problem(row[column.name])
             else:
-                reason = "is missing" if column.feature else None
+                unknown = "; send null if it is not known" if column.nullable else ""
+                reason = f"is missing{unknown}" if column.feature else None
             if reason is not None:
                 problems.append(Problem(number, column.name, row.get(column.name), reason))
         if not schema.by_name.keys() >= row.keys():
