@@ -58,6 +58,8 @@ class Releve:
     """Answers with the release that is current.
 
     Every error is `{"error": {"code", "message", "problems": [{"row", "column", "reason"}]}, "request_id"}`.
+    400: the request is wrong, `problems` says where; 404: an id that was never answered; 413: too large. The same
+    request works later after 503 (an outside system is away, or nothing is released) and 507 (a disk is full).
     """
 
     def __init__(self) -> None:

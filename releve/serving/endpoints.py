@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from releve.adapters.models.model_runtime import ModelOutput
-from releve.adapters.prediction_ledger import LedgerWriter
+from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
 from releve.core.errors import ReleveError
 from releve.core.params import Service as Limits

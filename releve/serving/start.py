@@ -9,7 +9,7 @@ from typing import Any
 from releve.adapters import files
 from releve.adapters.models import bento_builds, model_runtime
 from releve.adapters.models.model_store import ModelStore
-from releve.adapters.prediction_ledger import LedgerWriter
+from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.names import check_scenario_name

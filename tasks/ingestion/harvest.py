@@ -13,7 +13,7 @@ import numpy as np
 from releve.adapters.files import file_digest, write_bytes, write_parquet
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
-from releve.adapters.prediction_ledger import LedgerReader
+from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.settings import Settings
 from releve.domain.prediction_log.records import LabelledRows

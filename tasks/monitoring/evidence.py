@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from releve.adapters.git_dvc.committed import read_committed
-from releve.adapters.prediction_ledger import LedgerReader
+from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.registry.registry import Current, Registry
 from releve.core.errors import BadInput
 from releve.core.params import Params

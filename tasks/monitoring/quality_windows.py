@@ -3,7 +3,7 @@
 from itertools import chain
 
 from releve.adapters.git_dvc.committed import read_committed
-from releve.adapters.prediction_ledger import LedgerReader
+from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.core.errors import NotFound
 from releve.core.settings import Settings
 from releve.domain.evaluation.metrics import resolve

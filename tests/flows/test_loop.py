@@ -13,7 +13,7 @@ import pytest
 
 from releve.adapters.files import write_bytes
 from releve.adapters.models.model_store import ModelStore
-from releve.adapters.prediction_ledger import LedgerWriter
+from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.core.errors import BadInput, NotFound, Unavailable
 from releve.domain.registry.chain import ALERTED, CHALLENGED, INGESTED, MONITORED, RELEASED, ROLLED_BACK
 from releve.domain.schema.arrays import arrays_of_rows

@@ -8,7 +8,7 @@ import pytest
 
 from releve.adapters.models import model_runtime
 from releve.adapters.models.model_store import ModelStore
-from releve.adapters.prediction_ledger import LedgerReader, find_answer
+from releve.adapters.prediction_ledger.reader import LedgerReader, find_answer
 from releve.domain.drift.preprocessing import clean
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.validation import check_frame

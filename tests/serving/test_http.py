@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from releve.adapters.prediction_ledger import find_answer
+from releve.adapters.prediction_ledger.reader import find_answer
 from tests.factories import SCENARIO, make_row
 from tests.serving.conftest import COLLECTION, Running
 
@@ -354,3 +354,10 @@ def test_no_other_site_may_ask(running: Running):
 
 def labels_on_disk(running: Running) -> bytes:
     return b"".join(path.read_bytes() for path in sorted((running.home / "ledger" / SCENARIO).glob("labels-*")))
+
+
+def test_the_openapi_document_says_which_errors_pass(running: Running):
+    said = running.client.get("/docs.json").json()["info"]["description"]
+
+    assert "507 (a disk is full)" in said
+    assert "503 (an outside system is away" in said

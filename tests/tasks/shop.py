@@ -12,7 +12,7 @@ import yaml
 
 from releve.adapters.files import write_parquet
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git
-from releve.adapters.prediction_ledger import LedgerWriter
+from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.registry.registry import Registry
 from releve.adapters.yaml_files import pipeline_text
 from releve.core.settings import Settings

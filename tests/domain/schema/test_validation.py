@@ -150,7 +150,7 @@ def test_the_described_columns_may_come_in_any_order():
         (shop_row(weight=None, kind=None), []),
         (shop_row(price=None), ["row 0: price is missing: it holds nothing"]),
         ({"kind": "bread", "weight": 1}, ["row 0: price is missing"]),
-        ({"kind": "bread", "price": 1}, ["row 0: weight is missing"]),  # a nullable feature is sent as null
+        ({"kind": "bread", "price": 1}, ["row 0: weight is missing; send null if it is not known"]),
         (shop_row(pricy=1), ["row 0: pricy is not a feature; did you mean 'price'?"]),
         (shop_row(zzz=1), ["row 0: zzz is not a feature of this scenario"]),
         (shop_row(price=True), ["row 0: price is True, expected a number"]),

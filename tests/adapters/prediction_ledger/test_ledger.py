@@ -11,8 +11,10 @@ import orjson
 import pandas as pd
 import pytest
 
-from releve.adapters.prediction_ledger import LedgerReader, LedgerUnavailable, LedgerWriter
-from releve.core.errors import BadInput
+from releve.adapters.prediction_ledger.reader import LedgerReader
+from releve.adapters.prediction_ledger.segments import LedgerUnavailable
+from releve.adapters.prediction_ledger.writer import LedgerWriter
+from releve.core.errors import BadInput, StorageRefused
 from releve.domain.prediction_log.records import UnknownAnswer, row_ids
 
 WORKER = "0000000a"
@@ -389,7 +391,7 @@ def test_two_writers_of_one_name_cannot_overwrite_each_other(make_writer):
     first, second = make_writer(WORKER), make_writer(WORKER)
     answer(first)
 
-    with pytest.raises(LedgerUnavailable, match="check the disk"):
+    with pytest.raises(LedgerUnavailable, match="cannot be used"):
         answer(second)
 
 
@@ -413,7 +415,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, clock):
     (tmp_path / "file").write_text("")
     writer = LedgerWriter(tmp_path / "file", "digits", clock=clock)
 
-    with pytest.raises(LedgerUnavailable, match=r"cannot write the prediction ledger .*file"):
+    with pytest.raises(StorageRefused, match="jsonl cannot be used .* move away what stands in its place"):
         answer(writer)
     writer.close()
 
@@ -422,7 +424,8 @@ FULL_DISK = """
 import resource, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from releve.adapters.prediction_ledger import LedgerUnavailable, LedgerWriter
+from releve.adapters.prediction_ledger.writer import LedgerWriter
+from releve.core.errors import DiskFull
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
@@ -431,7 +434,7 @@ try:
     while True:
         request = writer.answer(model="m", index=None, rows=[{"x": 1}], labels=["a"], probabilities=None)
         print(request, flush=True)
-except LedgerUnavailable as error:
+except DiskFull as error:
     print(error.status, error.code, error)
 writer.close()
 """
@@ -443,7 +446,7 @@ def test_a_full_disk_tears_no_line(reader, tmp_path):
 
     *acknowledged, message = done.stdout.splitlines()
     answers = reader.answers()
-    assert message.startswith("507 disk_full cannot write the prediction ledger")  # as every full disk is answered
+    assert message.startswith("507 disk_full there is no room for answers-")  # as every full disk is answered
     assert answers.ids == [f"{request}.0" for request in acknowledged]
     assert answers.torn_lines == 0
     assert len(acknowledged) > 1
@@ -453,7 +456,7 @@ ENDLESS = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from releve.adapters.prediction_ledger import LedgerWriter
+from releve.adapters.prediction_ledger.writer import LedgerWriter
 writer = LedgerWriter(Path(sys.argv[1]), "digits", clock=lambda: datetime.now(UTC))
 while True:
     request = writer.answer(model="m", index=None, rows=[{"x": 1}], labels=["a"], probabilities=None)
@@ -504,7 +507,7 @@ def test_a_label_is_on_disk_when_label_returns(writer, monkeypatch):
 
 
 def test_pandas_is_not_imported_for_writing():
-    code = "import sys, releve.adapters.prediction_ledger; print('pandas' in sys.modules)"
+    code = "import sys, releve.adapters.prediction_ledger.writer; print('pandas' in sys.modules)"
 
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
 

@@ -1,0 +1,103 @@
+"""Reading the prediction ledger: all writers' segments of one scenario, and single answers by their ids."""
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from releve.adapters.prediction_ledger.segments import (
+    ANSWERS,
+    LABELS,
+    SegmentRecords,
+    from_line,
+    refusal,
+    segments_of,
+)
+from releve.domain.prediction_log.records import (
+    AnsweredRow,
+    AnsweredRows,
+    LabelledRows,
+    RowId,
+    Scalar,
+    answered_row,
+    answers_from,
+    by_request,
+    day_of,
+    is_answer,
+    is_label,
+    join_labels,
+    newest_labels,
+    parse_row_id,
+    parse_since,
+)
+
+
+class LedgerReader:
+    """Reads all writers' segments of one scenario, while they are being written or later."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def answers(self, *, since: str | None = None, model: str | None = None) -> AnsweredRows:
+        """Answered rows in time order, from `since` (ISO date or time, inclusive) on and of one model.
+
+        Raises BadInput for a `since` that is no time.
+        """
+        start = parse_since(since) if since else ""
+        lines = SegmentRecords(segments_of(self._folder, ANSWERS, day_of(start)), is_answer)
+        wanted = [record for record in lines if record["at"] >= start and (model is None or record["model"] == model)]
+        return answers_from(wanted, torn_lines=lines.torn)
+
+    def days(self, *, arm: str) -> Iterator[AnsweredRows]:
+        """One arm's answers of every model in time order, a day (UTC) at a time and without features: a ledger of any
+        length, read once."""
+        segments = segments_of(self._folder, ANSWERS)
+        for _, paths in groupby(segments, key=lambda path: path.name.split("-")[1]):
+            lines = SegmentRecords(paths, is_answer)
+            yield answers_from([record for record in lines if record["arm"] == arm], featureless=True)
+
+    def labels(self) -> dict[str, tuple[Scalar, str]]:
+        """Row id -> (label, at); the newest label of a row counts."""
+        return newest_labels(self._label_lines())
+
+    def labelled(self, *, since: str | None = None, model: str | None = None) -> LabelledRows:
+        """The answers, chosen as by `answers`, whose label has come."""
+        lines = self._label_lines()
+        labels = newest_labels(lines)
+        return join_labels(self.answers(since=since, model=model), labels, torn_lines=lines.torn)
+
+    def _label_lines(self) -> SegmentRecords:
+        return SegmentRecords(segments_of(self._folder, LABELS), is_label)
+
+
+def find_answer(folder: Path, row_id: str) -> AnsweredRow | None:
+    """The row of that id in the ledger at `folder`, or None. Raises BadInput for what is not a row id."""
+    parse_row_id(row_id)
+    return find_answers(folder, [row_id]).get(row_id)
+
+
+def find_answers(folder: Path, row_ids: Iterable[str]) -> dict[str, AnsweredRow]:
+    """Those of `row_ids` that the ledger at `folder` answered, by id. Raises Unavailable."""
+    found: dict[str, AnsweredRow] = {}
+    for ids in by_request(row_ids).values():
+        record = _record_at(folder, parse_row_id(ids[0]))
+        if is_answer(record):
+            rows = ((row_id, answered_row(record, row_id)) for row_id in ids)
+            found |= {row_id: row for row_id, row in rows if row is not None}
+    return found
+
+
+def _record_at(folder: Path, place: RowId) -> Any:
+    """What the line at that place says; None where there is none."""
+    path = folder / f"{ANSWERS}-{place.day}-{place.worker}.jsonl"
+    try:
+        with path.open("rb") as segment:
+            if place.offset >= os.fstat(segment.fileno()).st_size:
+                return None
+            segment.seek(place.offset)
+            return from_line(segment.readline())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise refusal(path, error) from None

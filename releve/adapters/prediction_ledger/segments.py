@@ -1,0 +1,150 @@
+"""Segments: the files of the prediction ledger, one line per request or label."""
+
+import errno
+import fcntl
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from releve.core.errors import BadInput, ReleveError, Unavailable, storage_error
+
+ANSWERS, LABELS, SEARCHES = "answers", "labels", "searches"
+SEGMENT = re.compile(r"(answers|labels|searches)-([0-9]{8})-([0-9a-f]{8})\.jsonl")
+OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+
+
+class LedgerUnavailable(Unavailable):
+    """The ledger is closed, or another writer has its file."""
+
+    code = "ledger_unavailable"
+
+
+class Segment:
+    """One file with one writer. `size` is where the next line starts."""
+
+    def __init__(self, path: Path, day: str) -> None:
+        self.path = path
+        self.day = day
+        self._sync_lock = threading.Lock()
+        self._dirty = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two writers of one name would overwrite each other
+            self._inode = os.fstat(self._fd).st_ino
+            self.size = os.lseek(self._fd, 0, os.SEEK_END)
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise refusal(path, error) from None
+        if self.size:
+            self.append(b"\n")  # a line that was torn by a power loss ends here
+
+    def in_place(self) -> bool:
+        """Whether its path still leads to it: `archive` moves the whole folder into the archive."""
+        try:
+            return os.stat(self.path).st_ino == self._inode
+        except OSError:  # whatever else it is, opening anew will say so
+            return False
+
+    def append(self, data: bytes) -> None:
+        """Hand `data` to the kernel in one write, or leave the file as it was. Raises Unavailable."""
+        try:
+            written = os.pwrite(self._fd, data, self.size)
+            if written < len(data):
+                os.ftruncate(self._fd, self.size)
+                raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes fitted")
+        except OSError as error:
+            raise refusal(self.path, error) from None
+        self.size += len(data)
+        self._dirty = True
+
+    def sync(self) -> None:
+        """Make what was appended survive a power loss. Raises Unavailable."""
+        with self._sync_lock:
+            if self._fd < 0 or not self._dirty:
+                return
+            self._dirty = False
+            try:
+                os.fsync(self._fd)
+            except OSError as error:
+                self._dirty = True
+                raise refusal(self.path, error) from None
+
+    def close(self) -> None:
+        try:
+            self.sync()
+        finally:
+            with self._sync_lock:
+                os.close(self._fd)
+                self._fd = -1
+
+
+class SegmentRecords:
+    """The records of segments, one file after the other; counts the lines that are none."""
+
+    def __init__(self, paths: Iterable[Path], is_record: Callable[[Any], bool]) -> None:
+        self._paths = paths
+        self._is_record = is_record
+        self.torn = 0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for path in self._paths:
+            with path.open("rb") as segment:
+                for line in segment:
+                    record = from_line(line)
+                    if self._is_record(record):
+                        yield record
+                    elif line != b"\n":
+                        self.torn += 1
+
+
+def segments_of(folder: Path, kind: str, first_day: str = "") -> list[Path]:
+    """Paths of one kind from `first_day` (YYYYMMDD) on, by name; other files are not ours."""
+    matches = [SEGMENT.fullmatch(path.name) for path in folder.glob(f"{kind}-*.jsonl")]
+    return sorted(folder / match.group() for match in matches if match and match[2] >= first_day)
+
+
+def to_line(record: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(record, default=_plain, option=OPTIONS)
+    except orjson.JSONEncodeError as error:
+        raise BadInput(f"the ledger cannot hold this: {error}; use texts, numbers, dates, lists and null") from None
+
+
+def _plain(value: Any) -> Any:
+    """What orjson does not know: texts and dates of numpy and pandas."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if hasattr(value, "isoformat"):
+        return value.isoformat() if value == value else None  # pandas' missing time is unequal to itself
+    raise TypeError
+
+
+def from_line(line: bytes) -> Any:
+    """The line's value; None for a line that is torn or not JSON."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name survive a power loss too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def refusal(path: Path, error: OSError) -> ReleveError:
+    """The error of a disk as everywhere (507 where it is full, else 503); LedgerUnavailable for any other."""
+    other = f"the prediction ledger {path} cannot be used: {error.strerror or error}"
+    return storage_error(error, path) or LedgerUnavailable(other)

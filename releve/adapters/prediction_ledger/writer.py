@@ -1,0 +1,142 @@
+"""The prediction ledger: what was answered and what turned out true, in append-only JSONL segments.
+
+Every writer owns its segments, so that writers need no lock between them. A line handed to the kernel survives the
+death of the process; against a power loss answers are flushed about every second, labels before `label` returns.
+"""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from releve.adapters.prediction_ledger.reader import find_answer, find_answers
+from releve.adapters.prediction_ledger.segments import ANSWERS, LABELS, SEARCHES, LedgerUnavailable, Segment, to_line
+from releve.core.errors import ReleveError
+from releve.core.names import check_scenario_name
+from releve.domain.prediction_log.records import (
+    AnsweredRow,
+    Scalar,
+    UnknownAnswer,
+    check_answer,
+    check_label,
+    check_worker,
+    day_of,
+    request_id,
+    timestamp,
+)
+
+SYNC_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class LedgerWriter:
+    """Writes one scenario's answers and labels. Safe to share between the threads of one process; close it."""
+
+    def __init__(
+        self, folder: Path, scenario: str, *, clock: Callable[[], datetime], worker: str | None = None
+    ) -> None:
+        """`clock` gives times with a zone; `worker` (8 hex digits, default random) must be nobody else's."""
+        self._folder = folder
+        self._scenario = check_scenario_name(scenario)
+        self._clock = clock
+        self._worker = check_worker(worker or secrets.token_hex(4))
+        self._lock = threading.Lock()
+        self._segments: dict[str, Segment] = {}
+        self._closed = threading.Event()
+        self._timer = threading.Thread(target=self._sync_regularly, name=f"ledger {scenario}", daemon=True)
+        self._timer.start()
+
+    def answer(
+        self,
+        *,
+        model: str,
+        index: str | None,
+        rows: Sequence[dict[str, Any]],
+        labels: Sequence[Scalar],
+        probabilities: Sequence[Sequence[float]] | None,
+        arm: str = "champion",
+    ) -> str:
+        """Record one request and return its id. Raises BadInput, Unavailable; then nothing is recorded."""
+        check_answer(rows, labels, probabilities)
+        record: dict[str, Any] = {"scenario": self._scenario, "model": model, "index": index, "arm": arm}
+        return self._write(ANSWERS, record | {"rows": rows, "labels": labels, "probabilities": probabilities})
+
+    def search(self, *, model: str, index: str, question: dict[str, Any], neighbours: Sequence[dict[str, Any]]) -> str:
+        """Record one search and return its id; monitoring reads answers only. Raises BadInput, Unavailable."""
+        record = {"scenario": self._scenario, "model": model, "index": index}
+        return self._write(SEARCHES, record | {"question": question, "neighbours": neighbours})
+
+    def label(self, pairs: Iterable[tuple[str, Scalar]]) -> None:
+        """Record what turned out true, as (row id, label), all or none; on disk when this returns.
+
+        Raises UnknownAnswer with the ids that were never answered, BadInput, Unavailable.
+        """
+        checked = [(row_id, check_label(label)) for row_id, label in pairs]
+        if not checked:
+            return
+        self._check_answered([row_id for row_id, _ in checked])
+        with self._lock:
+            at = timestamp(self._clock())
+            lines = [to_line({"id": row_id, "label": label, "at": at}) for row_id, label in checked]
+            segment = self._segment(LABELS, day_of(at))
+            segment.append(b"".join(lines))
+        segment.sync()
+
+    def find(self, row_id: str) -> AnsweredRow | None:
+        """The answered row of that id, whichever writer answered it; one seek. Raises BadInput for no id at all."""
+        return find_answer(self._folder, row_id)
+
+    def find_many(self, row_ids: Iterable[str]) -> dict[str, AnsweredRow]:
+        """Those of `row_ids` that were answered, by id; every request's line is read once."""
+        return find_answers(self._folder, row_ids)
+
+    def close(self) -> None:
+        """Flush to disk and end; later answers raise LedgerUnavailable."""
+        self._closed.set()
+        self._timer.join()
+        with self._lock:
+            for segment in self._segments.values():
+                segment.close()
+            self._segments.clear()
+
+    def _check_answered(self, row_ids: Sequence[str]) -> None:
+        answered = self.find_many(row_ids)
+        unknown = [row_id for row_id in row_ids if row_id not in answered]
+        if unknown:
+            named = f"no answer {str(unknown[0])[:80]!r} is in the ledger of {self._scenario}"
+            others = f" (and {len(unknown) - 1} more of {len(row_ids)} ids)" if len(unknown) > 1 else ""
+            raise UnknownAnswer(f"{named}{others}; no label was recorded", unknown)
+
+    def _write(self, kind: str, record: dict[str, Any]) -> str:
+        body = to_line(record)
+        with self._lock:
+            at = timestamp(self._clock())
+            segment = self._segment(kind, day_of(at))
+            request = request_id(segment.day, self._worker, segment.size, secrets.token_hex(3))
+            # The id holds the line's offset, known only now; the large part was made outside the lock.
+            segment.append(b'{"id":"%s","at":"%s",%s' % (request.encode(), at.encode(), body[1:]))
+        return request
+
+    def _segment(self, kind: str, day: str) -> Segment:
+        if self._closed.is_set():
+            raise LedgerUnavailable(f"the ledger of {self._scenario} is closed: the service is stopping")
+        current = self._segments.get(kind)
+        if current and current.day == day and current.in_place():
+            return current
+        opened = Segment(self._folder / f"{kind}-{day}-{self._worker}.jsonl", day)
+        if current:
+            current.close()
+        self._segments[kind] = opened
+        return opened
+
+    def _sync_regularly(self) -> None:
+        while not self._closed.wait(SYNC_SECONDS):
+            for segment in list(self._segments.values()):
+                try:
+                    segment.sync()
+                except ReleveError as error:
+                    log.error("%s", error)
