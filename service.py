@@ -58,8 +58,6 @@ class Releve:
     """Answers with the release that is current.
 
     Every error is `{"error": {"code", "message", "problems": [{"row", "column", "reason"}]}, "request_id"}`.
-    400: the request is wrong, `problems` says where; 404: an id that was never answered; 413: too large. The same
-    request works later after 503 (an outside system is away, or nothing is released) and 507 (a disk is full).
     """
 
     def __init__(self) -> None:
@@ -75,19 +73,28 @@ class Releve:
 
     @bentoml.api(input_spec=PredictRequest, output_spec=PredictAnswer)
     async def predict(self, body: bytes) -> Response:
-        """Predict rows. Every answered row has an `id`, by which /feedback names it."""
+        """Predict rows. Every answered row has an `id`, by which /feedback names it.
+
+        After 503 (nothing is released, or something is away) and 507 (a disk is full) the same request works later.
+        """
         if len(body) <= SMALL_BODY_BYTES:
             return _reply(self._serving.endpoints.predict, body)
         return await asyncio.to_thread(_reply, self._serving.endpoints.predict, body)
 
     @bentoml.api(input_spec=SearchRequest, output_spec=SearchAnswer)
     async def search(self, body: bytes) -> Response:
-        """Find the training rows nearest to a row or a vector."""
+        """Find the training rows nearest to a row or a vector.
+
+        After 503 (Milvus is away, or nothing is released) and 507 (a disk is full) the same request works later.
+        """
         return await asyncio.to_thread(_reply, self._serving.endpoints.search, body)
 
     @bentoml.api(input_spec=FeedbackRequest, output_spec=FeedbackAnswer)
     async def feedback(self, body: bytes) -> Response:
-        """Tell what the right labels were. One wrong item refuses them all."""
+        """Tell what the right labels were. One wrong item refuses them all.
+
+        After 503 (nothing is released, or something is away) and 507 (a disk is full) the same request works later.
+        """
         return await asyncio.to_thread(_reply, self._serving.endpoints.feedback, body)
 
     @bentoml.api(input_spec=StatusRequest, output_spec=StatusAnswer)

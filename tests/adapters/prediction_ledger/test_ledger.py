@@ -415,7 +415,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, clock):
     (tmp_path / "file").write_text("")
     writer = LedgerWriter(tmp_path / "file", "digits", clock=clock)
 
-    with pytest.raises(StorageRefused, match="jsonl cannot be used .* move away what stands in its place"):
+    with pytest.raises(StorageRefused, match=r"jsonl cannot be used .* move away what stands in its place"):
         answer(writer)
     writer.close()
 
