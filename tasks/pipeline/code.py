@@ -1,18 +1,24 @@
-"""Write down what the code of each step is, so that DVC runs a stage again when code that it imports has changed.
+"""Write down what code and settings each step has, so that DVC runs a stage again when one of them has changed.
 
 `python -m tasks.pipeline.code FOLDER STEP...` writes FOLDER/STEP.json for each step: every file of this project
 that `tasks.pipeline.STEP` imports, however far away, with its SHA-256. A stage depends on its own manifest, and no list
-of files has to be kept by hand. The stage `code` of a dvc.yaml calls this at every `dvc repro`.
+of files has to be kept by hand. In the folder of a scenario the manifest also has a digest of what the step reads of
+the scenario's params.yaml, so that a setting of another step runs nothing again. The stage `code` of a dvc.yaml calls
+this at every `dvc repro`.
 """
 
 import ast
+import json
 import sys
 from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+import yaml
+
 from releve.adapters.files import write_json
+from releve.domain.schema.schema import TABLE_KEYS
 
 PACKAGES = ("releve", "tasks")
 
@@ -21,7 +27,25 @@ def write_manifests(project: Path, folder: Path, steps: list[str]) -> None:
     """Write `folder`/<step>.json for each of `steps`. Raises FileNotFoundError for a step that does not exist."""
     for step in steps:
         paths = imported_files(project, f"tasks.pipeline.{step}")
-        write_json(folder / f"{step}.json", {path: _digest(project / path) for path in sorted(paths)})
+        digests = {path: _digest(project / path) for path in sorted(paths)}
+        write_json(folder / f"{step}.json", digests | _settings_digest(project, project / folder, step))
+
+
+def _settings_digest(project: Path, folder: Path, step: str) -> dict[str, str]:
+    """Digest the table's description and the settings that the stage names in its `params`; {} outside a scenario."""
+    scenario = folder.parent.parent
+    if scenario == project or not (scenario / "params.yaml").is_file():
+        return {}
+    own, stages = (
+        yaml.safe_load((scenario / name).read_text(encoding="utf-8")) for name in ("params.yaml", "dvc.yaml")
+    )
+    read = {key: own.get(key) for key in TABLE_KEYS}
+    for name in stages["stages"].get(step, {}).get("params", ()):
+        section, _, key = name.partition(".")
+        settings = own.get(section) or {}
+        read[name] = settings.get(key) if key else settings
+    text = json.dumps(read, sort_keys=True, default=str)  # YAML has dates
+    return {(scenario / "params.yaml").relative_to(project).as_posix(): sha256(text.encode()).hexdigest()}
 
 
 def imported_files(project: Path, module: str) -> set[str]:

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import yaml
 
 from tasks.pipeline.code import imported_files, write_manifests
 from tests.repositories import write
@@ -59,3 +60,29 @@ def test_the_templates_beside_an_imported_file_are_code_too(tmp_path):
 def test_a_step_that_does_not_exist_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"tasks\.nothing is no module"):
         imported_files(a_project(tmp_path), "tasks.nothing")
+
+
+PIPELINE = {"stages": {"step": {"params": ["train", "gate.metric"]}}}
+TABLE = {"target": {"name": "y"}, "gate": {"metric": "auc", "margin": 0.1}, "train": {"recipe": "svm"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "rerun"),
+    [
+        ({"gate": {"metric": "auc", "margin": 0.2}}, []),
+        ({"gate": {"metric": "f1", "margin": 0.1}}, ["step"]),
+        ({"train": {"recipe": "svm", "last_batches": 2}}, ["step"]),
+        ({"target": {"name": "z"}}, ["step", "other"]),
+        ({"alerts": {"muted": ["drift"]}}, []),
+    ],
+)
+def test_a_step_runs_again_for_the_table_and_for_settings_that_its_stage_names(change, rerun, tmp_path):
+    project, folder = a_project(tmp_path), tmp_path / "scenarios" / "shop" / "build" / "code"
+    write(project / "scenarios/shop/dvc.yaml", yaml.safe_dump(PIPELINE))
+    found = []
+    for values in (TABLE, TABLE | change):
+        write(project / "scenarios/shop/params.yaml", yaml.safe_dump(values))
+        write_manifests(project, folder, ["step", "other"])
+        found.append({step: (folder / f"{step}.json").read_text() for step in ("step", "other")})
+
+    assert [step for step in found[0] if found[0][step] != found[1][step]] == rerun
