@@ -6,16 +6,7 @@ from difflib import get_close_matches
 from math import isfinite
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
 from releve.core.errors import BadInput
@@ -23,8 +14,10 @@ from releve.core.errors import BadInput
 Share = Annotated[float, Field(ge=0, le=1)]
 OpenShare = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0)]
-Names = Annotated[tuple[str, ...], Field(strict=False)]  # YAML has lists
+CountOrNone = Annotated[int, Field(ge=0)]  # 0: none, or no limit
+Limit = Annotated[float, Field(ge=0)]  # of days, hours or seconds; 0: no limit
+Positive = Annotated[float, Field(gt=0)]
+YamlList = Field(strict=False)  # YAML has lists, a frozen model has tuples
 
 
 class ParamsSection(BaseModel):
@@ -33,161 +26,10 @@ class ParamsSection(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def _as_written(values: Any) -> Any:
-    """YAML reads -999 as a number and null as none; a marker is the text that stands in the file."""
-    if not isinstance(values, list | tuple):
-        return values
-    return tuple("null" if each is None else each if isinstance(each, str) else str(each) for each in values)
-
-
-def _formats(values: Any) -> Any:
-    """One format or a list of them."""
-    if not isinstance(values, Mapping):
-        return values
-    return {name: (said,) if isinstance(said, str) else said for name, said in values.items()}
-
-
-def _date_format(text: str) -> str:
-    moment = datetime(2024, 1, 31, 13, tzinfo=UTC)
-    try:
-        read = datetime.strptime(moment.strftime(text), text)
-    except ValueError as error:
-        raise ValueError(f"input is no format of dates: {error}") from None
-    if read.year != moment.year:
-        raise ValueError("input has no year, such as in %d.%m.%Y")
-    return text
-
-
-Markers = Annotated[tuple[str, ...], BeforeValidator(_as_written)]
-DateFormat = Annotated[str, AfterValidator(_date_format)]
-DateFormats = Annotated[tuple[DateFormat, ...], Field(strict=False, min_length=1)]
-
-
-class Statistics(ParamsSection):
-    confidence: OpenShare
-    seed: int
-    min_rows: Count
-
-
-class Ingest(ParamsSection):
-    max_rejected_share: Share
-    header_line: Annotated[int, Field(ge=0)]
-    sheet: str
-    csv_encoding: str
-    csv_delimiter: Annotated[str, Field(max_length=1)]
-    csv_thousands: Annotated[str, Field(max_length=1)]
-    csv_decimal: Literal[".", ","]
-    missing: Markers
-    dates: Annotated[dict[str, DateFormats], BeforeValidator(_formats)]
-    units: dict[str, str]
-
-
-def _check_since(value: Any) -> Any:
-    if type(value) in (str, int, date, datetime) or (type(value) is float and isfinite(value)):
-        return value
-    raise PydanticCustomError("since", "Input should be a number, a text or a date, such as 0 or 1970-01-01")
-
-
-FirstSince = Annotated[Any, AfterValidator(_check_since)]  # YAML reads 1970-01-01 as a date
-
-
-class Source(ParamsSection):
-    url_env: str
-    query: str
-    watermark: str
-    since: FirstSince
-
-
-BatchCheck = Literal[
-    "row_count", "missing", "new_categories", "out_of_range", "duplicate_rows", "duplicate_ids", "time_back"
-]
-BatchChecks = Annotated[tuple[BatchCheck, ...], Field(strict=False)]
-
-
-class BatchLimits(ParamsSection):
-    min_rows: Count
-    max_rows: Annotated[int, Field(ge=0)]
-    max_missing_rise: Share
-    max_unusual_share: Share
-    refuse: BatchChecks
-    ignore: BatchChecks
-
-    @field_validator("ignore")
-    @classmethod
-    def _not_both(cls, ignore: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        both = sorted({*ignore} & {*info.data.get("refuse", ())})
-        if both:
-            raise PydanticCustomError("both", "batch.refuse lists {names}, too", {"names": ", ".join(both)})
-        return ignore
-
-
-class Data(ParamsSection):
-    remote: str
-    endpoint: str
-
-
 class CardTexts(ParamsSection):
     purpose: str
     limits: str
     owner: str
-
-
-class Split(ParamsSection):
-    holdout_rows: Count
-    holdout_share: OpenShare
-
-
-Recipe = Literal["linear", "hist_gradient_boosting", "random_forest", "extra_trees", "svm", "k_neighbors"]
-
-
-ALL_RECIPES: tuple[Recipe, ...] = get_args(Recipe)
-
-
-def _read_recipes(value: Any) -> Any:
-    """One name, a list of names, or auto for all."""
-    if value == "auto":
-        return ALL_RECIPES
-    names = [value] if isinstance(value, str) else value
-    if not isinstance(names, list | tuple) or not names or not all(name in ALL_RECIPES for name in names):
-        raise PydanticCustomError(
-            "recipe", "Input should be auto, {names}, or a list of these", {"names": ", ".join(ALL_RECIPES)}
-        )
-    return tuple(names)
-
-
-OptionValue = bool | int | float | str | None
-
-
-def _check_scale(options: dict[str, OptionValue]) -> dict[str, OptionValue]:
-    if options.get("scale", "none") not in ("none", "standard"):
-        raise PydanticCustomError("scale", "Input should have the scale standard or none")
-    return options
-
-
-class Train(ParamsSection):
-    recipe: Annotated[tuple[Recipe, ...], BeforeValidator(_read_recipes)]
-    last_batches: Annotated[int, Field(ge=0)] | Literal["auto"]
-    options: Annotated[dict[str, OptionValue], AfterValidator(_check_scale)]
-
-    @property
-    def named(self) -> Recipe | None:
-        """The one recipe that is asked for; None where a search chooses among several."""
-        return self.recipe[0] if len(self.recipe) == 1 else None
-
-
-class Tune(ParamsSection):
-    trials: Annotated[int, Field(ge=0)]
-    seconds: Seconds
-
-
-class Compute(ParamsSection):
-    address: Annotated[str, Field(pattern="^(tcp://[^ ]+|)$")]
-    workers: Annotated[int, Field(ge=0)]
-
-
-class Search(ParamsSection):
-    model: str
-    min_recall: Share
 
 
 class GateOverride(ParamsSection):
@@ -202,15 +44,180 @@ class GateOverride(ParamsSection):
 class Gate(ParamsSection):
     metric: Literal["auto", "accuracy", "log_loss", "auc", "f1", "brier", "mae", "rmse", "pinball"]
     margin: Share
-    slices: Names
-    protected: Names
-    label_delay_rows: Annotated[int, Field(ge=0)]
+    slices: Annotated[tuple[str, ...], YamlList]
+    protected: Annotated[tuple[str, ...], YamlList]
+    label_delay_rows: CountOrNone
     rule: Literal["better", "not_worse"]
     quantile: OpenShare
     max_slice_loss: Share
     max_unfairness: Share
-    max_latency_ms: Annotated[float, Field(gt=0)]
-    overrides: Annotated[tuple[GateOverride, ...], Field(strict=False)]
+    max_latency_ms: Positive
+    overrides: Annotated[tuple[GateOverride, ...], YamlList]
+
+
+Recipe = Literal["linear", "hist_gradient_boosting", "random_forest", "extra_trees", "svm", "k_neighbors"]
+ALL_RECIPES: tuple[Recipe, ...] = get_args(Recipe)
+OptionValue = bool | int | float | str | None
+
+
+class Train(ParamsSection):
+    recipe: Annotated[tuple[Recipe, ...], YamlList]
+    last_batches: CountOrNone | Literal["auto"]
+    options: dict[str, OptionValue]
+
+    @property
+    def named(self) -> Recipe | None:
+        """The one recipe that is asked for; None where a search chooses among several."""
+        return self.recipe[0] if len(self.recipe) == 1 else None
+
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _read_recipes(cls, value: Any) -> Any:
+        """Take one name, a list of names, or auto for all."""
+        names = ALL_RECIPES if value == "auto" else [value] if isinstance(value, str) else value
+        if not isinstance(names, list | tuple) or not names or not all(name in ALL_RECIPES for name in names):
+            known = ", ".join(ALL_RECIPES)
+            raise PydanticCustomError("recipe", "Input should be auto, {known}, or a list of these", {"known": known})
+        return tuple(names)
+
+    @field_validator("options")
+    @classmethod
+    def _check_scale(cls, options: dict[str, OptionValue]) -> dict[str, OptionValue]:
+        if options.get("scale", "none") not in ("none", "standard"):
+            raise PydanticCustomError("scale", "Input should have the scale standard or none")
+        return options
+
+
+class Trigger(ParamsSection):
+    policy: Literal["static", "every", "schedule", "drift", "quality", "two_key", "auto"]
+    min_new_rows: Count
+    max_new_rows: CountOrNone
+    max_days: CountOrNone
+    every_batches: Count
+    quality_tolerance: Share
+    max_invalid_runs: CountOrNone
+    cooldown_hours: Limit
+    max_per_month: CountOrNone
+
+
+AlertSubject = Literal["data", "drift", "quality", "estimate", "age", "retraining", "monitoring"]
+EnvironmentName = Annotated[str, Field(pattern="^([A-Za-z_][A-Za-z0-9_]*|)$")]
+
+
+class Alerts(ParamsSection):
+    webhook_env: EnvironmentName
+    muted: Annotated[tuple[AlertSubject, ...], YamlList]
+    repeat_hours: Limit
+    silence_hours: Limit
+
+
+class Data(ParamsSection):
+    remote: str
+    endpoint: str
+
+
+def _check_date_format(text: str) -> str:
+    moment = datetime(2024, 1, 31, 13, tzinfo=UTC)
+    try:
+        read = datetime.strptime(moment.strftime(text), text)
+    except ValueError as error:
+        raise ValueError(f"input is no format of dates: {error}") from None
+    if read.year != moment.year:
+        raise ValueError("input has no year, such as in %d.%m.%Y")
+    return text
+
+
+DateFormat = Annotated[str, AfterValidator(_check_date_format)]
+
+
+class Ingest(ParamsSection):
+    max_rejected_share: Share
+    header_line: CountOrNone
+    sheet: str
+    csv_encoding: str
+    csv_delimiter: Annotated[str, Field(max_length=1)]
+    csv_thousands: Annotated[str, Field(max_length=1)]
+    csv_decimal: Literal[".", ","]
+    missing: tuple[str, ...]
+    dates: dict[str, Annotated[tuple[DateFormat, ...], Field(strict=False, min_length=1)]]
+    units: dict[str, str]
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _as_written(cls, values: Any) -> Any:
+        """Take -999 and null as the texts in the file, which YAML reads as a number and as none."""
+        if not isinstance(values, list | tuple):
+            return values
+        return tuple("null" if each is None else each if isinstance(each, str) else str(each) for each in values)
+
+    @field_validator("dates", mode="before")
+    @classmethod
+    def _as_lists(cls, values: Any) -> Any:
+        """Take one format of a column, or a list of them."""
+        if not isinstance(values, Mapping):
+            return values
+        return {name: (each,) if isinstance(each, str) else each for name, each in values.items()}
+
+
+class Source(ParamsSection):
+    url_env: str
+    query: str
+    watermark: str
+    since: Any  # YAML reads 1970-01-01 as a date
+
+    @field_validator("since")
+    @classmethod
+    def _check_since(cls, value: Any) -> Any:
+        if type(value) in (str, int, date, datetime) or (type(value) is float and isfinite(value)):
+            return value
+        raise PydanticCustomError("since", "Input should be a number, a text or a date, such as 0 or 1970-01-01")
+
+
+BatchCheck = Literal[
+    "row_count", "missing", "new_categories", "out_of_range", "duplicate_rows", "duplicate_ids", "time_back"
+]
+
+
+class BatchLimits(ParamsSection):
+    min_rows: Count
+    max_rows: CountOrNone
+    max_missing_rise: Share
+    max_unusual_share: Share
+    refuse: Annotated[tuple[BatchCheck, ...], YamlList]
+    ignore: Annotated[tuple[BatchCheck, ...], YamlList]
+
+    @field_validator("ignore")
+    @classmethod
+    def _check_not_refused(cls, ignore: tuple[str, ...], info: Any) -> tuple[str, ...]:
+        if both := sorted({*ignore} & {*info.data.get("refuse", ())}):
+            raise PydanticCustomError("both", "batch.refuse lists {names}, too", {"names": ", ".join(both)})
+        return ignore
+
+
+class Statistics(ParamsSection):
+    confidence: OpenShare
+    seed: int
+    min_rows: Count
+
+
+class Split(ParamsSection):
+    holdout_rows: Count
+    holdout_share: OpenShare
+
+
+class Tune(ParamsSection):
+    trials: CountOrNone
+    seconds: Positive
+
+
+class Compute(ParamsSection):
+    address: Annotated[str, Field(pattern="^(tcp://[^ ]+|)$")]
+    workers: CountOrNone
+
+
+class NeighbourSearch(ParamsSection):
+    model: str
+    min_recall: Share
 
 
 class Monitor(ParamsSection):
@@ -220,50 +227,24 @@ class Monitor(ParamsSection):
     workspace: bool
 
 
-Days = Annotated[float, Field(ge=0)]  # 0: no limit
-
-
 class AgeLimits(ParamsSection):
-    max_model_days: Days
-    max_idle_days: Days
-    max_label_days: Days
+    max_model_days: Limit
+    max_idle_days: Limit
+    max_label_days: Limit
 
 
-class Trigger(ParamsSection):
-    policy: Literal["static", "every", "schedule", "drift", "quality", "two_key", "auto"]
-    min_new_rows: Count
-    max_new_rows: Annotated[int, Field(ge=0)]
-    max_days: Annotated[int, Field(ge=0)]
-    every_batches: Count
-    quality_tolerance: Share
-    max_invalid_runs: Annotated[int, Field(ge=0)]
-    cooldown_hours: Annotated[float, Field(ge=0)]
-    max_per_month: Annotated[int, Field(ge=0)]
-
-
-Subject = Literal["data", "drift", "quality", "estimate", "age", "retraining", "monitoring"]
-EnvironmentName = Annotated[str, Field(pattern="^([A-Za-z_][A-Za-z0-9_]*|)$")]
-
-
-class Alerts(ParamsSection):
-    webhook_env: EnvironmentName
-    muted: Annotated[tuple[Subject, ...], Field(strict=False)]
-    repeat_hours: Annotated[float, Field(ge=0)]
-    silence_hours: Annotated[float, Field(ge=0)]
-
-
-class Backtest(ParamsSection):
-    windows: Annotated[int, Field(ge=0)]
+class BacktestWindows(ParamsSection):
+    windows: CountOrNone
     first_share: OpenShare
-    label_delay_windows: Annotated[int, Field(ge=0)]
+    label_delay_windows: CountOrNone
 
 
-class Service(ParamsSection):
+class ServiceLimits(ParamsSection):
     max_rows: Count
 
 
 class Runs(ParamsSection):
-    wait_seconds: Annotated[float, Field(ge=0)]
+    wait_seconds: Limit
 
 
 class Params(ParamsSection):
@@ -282,16 +263,16 @@ class Params(ParamsSection):
     split: Split
     tune: Tune
     compute: Compute
-    search: Search
+    search: NeighbourSearch
     monitor: Monitor
     age: AgeLimits
-    backtest: Backtest
-    service: Service
+    backtest: BacktestWindows
+    service: ServiceLimits
     runs: Runs
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with each section's keys replaced by those in `override`; neither argument is changed."""
+    """Replace keys of `base`'s sections by those in `override`; neither argument is changed."""
     merged = dict(base)
     for section, values in override.items():
         both_are_sections = isinstance(values, Mapping) and isinstance(merged.get(section), Mapping)
@@ -309,24 +290,17 @@ def parse(values: Mapping[str, Any], *, source: str) -> Params:
 
 
 def known_keys() -> list[str]:
-    """Every key as "section.key", in the order of params.yaml."""
-    return [f"{name}.{key}" for name, field in Params.model_fields.items() for key in _keys(field.annotation)]
-
-
-def _keys(section: Any) -> list[str]:
-    return list(section.model_fields)
+    """Return every key as "section.key", in the order of params.yaml."""
+    sections: dict[str, Any] = {name: field.annotation for name, field in Params.model_fields.items()}
+    return [f"{name}.{key}" for name, section in sections.items() for key in section.model_fields]
 
 
 def _describe(problem: Any) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"'{key}' is not a known key{_suggestion(key)}"
+        close = get_close_matches(key, known_keys() + list(Params.model_fields), n=1)
+        return f"'{key}' is not a known key" + (f"; did you mean '{close[0]}'?" if close else "")
     if problem["type"] == "missing":
         return f"'{key}' is missing"
     message = problem["msg"][0].lower() + problem["msg"][1:]
     return f"'{key}' is {problem['input']!r}, but {message.replace('input ', 'it ')}"
-
-
-def _suggestion(key: str) -> str:
-    close = get_close_matches(key, known_keys() + list(Params.model_fields), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""

@@ -10,7 +10,7 @@ from releve.adapters.models.model_runtime import ModelOutput
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
 from releve.core.errors import ReleveError
-from releve.core.params import Service as Limits
+from releve.core.params import ServiceLimits
 from releve.domain.neighbours.vectors import Neighbour
 from releve.domain.prediction_log.records import UnknownAnswer
 from releve.domain.schema.arrays import arrays_of_rows
@@ -53,7 +53,7 @@ class Endpoints:
     """Safe to call from several threads: each call reads `releases.served` once and stays with it."""
 
     def __init__(
-        self, *, releases: ReleaseProvider, index: VectorIndex | None, ledger: LedgerWriter, limits: Limits
+        self, *, releases: ReleaseProvider, index: VectorIndex | None, ledger: LedgerWriter, limits: ServiceLimits
     ) -> None:
         self._releases = releases
         self._index = index

@@ -9,7 +9,7 @@ import numpy as np
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
-from releve.core.params import Search
+from releve.core.params import NeighbourSearch
 from releve.core.settings import Settings
 from releve.domain.neighbours.vectors import Entries, IndexCheck, fitting_text
 from releve.domain.registry.release import Release
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RECALL_SEED = 7
 
 
-def build_index(settings: Settings, params: Search, wanted: Release, model: Model) -> IndexCheck:
+def build_index(settings: Settings, params: NeighbourSearch, wanted: Release, model: Model) -> IndexCheck:
     """Build the release's collection from the rows that travel with its model, unless it is there; check it.
 
     Raises IndexMismatch, IndexUnavailable.

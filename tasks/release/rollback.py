@@ -7,7 +7,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import IndexUnavailable
 from releve.core.errors import Conflict
-from releve.core.params import Search
+from releve.core.params import NeighbourSearch
 from releve.core.settings import Settings
 from releve.domain.neighbours.vectors import IndexCheck
 from releve.domain.registry.events import ModelRolledBack
@@ -51,7 +51,9 @@ def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "ro
     return ReleaseResult(previous, index, "", swapped, note, left=current.release.model)
 
 
-def _bring_index(settings: Settings, params: Search, wanted: Release, model: Model) -> tuple[IndexCheck | None, str]:
+def _bring_index(
+    settings: Settings, params: NeighbourSearch, wanted: Release, model: Model
+) -> tuple[IndexCheck | None, str]:
     try:
         return build_index(settings, params, wanted, model), ""
     except IndexUnavailable as error:
