@@ -21,11 +21,11 @@ from typing import Any
 import pandas as pd
 
 from releve.adapters.files import read_params, read_schema, write_bytes, write_json
-from releve.core.params import Params, merge, parse
+from releve.core.params import Params
 from releve.domain.backtest.variants import AUTO_NAME
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
-from releve.domain.onboarding.settings import as_sections, read_override
-from releve.domain.onboarding.table import Roles, Sample, describe
+from releve.domain.onboarding.params_file import read_override, with_overrides
+from releve.domain.onboarding.table import NewTable, Roles, describe
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from releve.reporting.backtest import backtest_page, score_chart
@@ -48,6 +48,7 @@ HEAD = (
     "| table | metric | static | best policy | its score | auto | share of its gain | retrainings: every window, auto |"
     " recommended | CPU s |\n|---|---|---|---|---|---|---|---|---|---|"
 )
+WITH_SETTINGS = "params.yaml with what you set"
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,12 @@ def read(text: str, arguments: argparse.Namespace) -> Iterator[Table]:
     """The tables that one argument names."""
     settings = tuple(read_override(each) for each in arguments.set)
     if text == MADE or text in STREAMS:
-        params = _params(read_params(PROJECT), as_sections(settings))
+        params = with_overrides(read_params(PROJECT), settings, source=WITH_SETTINGS)
         for name in STREAMS if text == MADE else (text,):
             angle, noise = STREAMS[name]
             yield Table(name, stream(angle=angle, rows=4000, noise=noise), SCHEMA, params)
     elif text == BUNDLED:
-        params = _params(read_params(PROJECT, BUNDLED), as_sections(settings))
+        params = with_overrides(read_params(PROJECT, BUNDLED), settings, source=WITH_SETTINGS)
         yield Table(BUNDLED, pd.concat(list(windows()), ignore_index=True), read_schema(PROJECT, BUNDLED), params)
     else:
         yield _from_file(text, arguments, settings)
@@ -98,18 +99,15 @@ def _from_file(text: str, arguments: argparse.Namespace, settings: Any) -> Table
     name, _, rest = text.partition("=")
     path, target, time_column = [*rest.split(":"), ""][:3]
     frame = pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns=arguments.leave_out, errors="ignore")
-    sample = Sample(Path(path).name, "", frame, True, True, ())
+    table = NewTable(Path(path).name, "", frame, True, True, ())
     roles = Roles(target, time_column or None, None, None, settings)
-    described = describe(sample, roles, base=read_params(PROJECT).model_dump())
-    schema = Schema.from_dict(described.table)
-    reading = CellFormats.of(_params(read_params(PROJECT), as_sections(described.overrides)).ingest)
+    base = read_params(PROJECT)
+    draft = describe(table, roles, base=base)
+    schema = Schema.from_dict(draft.table)
+    reading = CellFormats.of(with_overrides(base, draft.overrides, source=WITH_SETTINGS).ingest)
     rows = check_frame(schema, read_cells(frame, schema, reading, is_text=True).frame).accepted
     ordered = rows.sort_values(schema.time, kind="stable", ignore_index=True) if schema.time else rows
-    return Table(name, ordered, schema, _params(read_params(PROJECT), as_sections(settings)))
-
-
-def _params(base: Params, sections: dict[str, Any]) -> Params:
-    return parse(merge(base.model_dump(), sections), source="params.yaml with what you set")
+    return Table(name, ordered, schema, with_overrides(read_params(PROJECT), settings, source=WITH_SETTINGS))
 
 
 def line(found: dict[str, Any], *, seconds: float) -> str:

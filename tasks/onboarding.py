@@ -4,7 +4,6 @@ import os
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -15,14 +14,13 @@ from releve.adapters.yaml_files import pipeline_text
 from releve.core.config_hint import command_hint
 from releve.core.errors import BadInput, Conflict, NotFound, explained_storage
 from releve.core.names import check_scenario_name
-from releve.core.params import Ingest, merge, parse
+from releve.core.params import Params, merge, parse
 from releve.core.settings import Settings
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
-from releve.domain.onboarding.findings import Finding, in_order
-from releve.domain.onboarding.rejections import Rejections, no_rows, rejection_findings, rejections_of
-from releve.domain.onboarding.settings import as_sections
-from releve.domain.onboarding.table import Described, Roles, Sample, describe
-from releve.domain.onboarding.writing import params_text
+from releve.domain.onboarding.issues import Issue, ranked
+from releve.domain.onboarding.params_file import ScenarioDraft, params_text, with_overrides
+from releve.domain.onboarding.rejections import Rejections, no_rows, rejection_issues, rejections_of
+from releve.domain.onboarding.table import NewTable, Roles, describe
 from releve.domain.schema.schema import TABLE_KEYS, Schema
 from releve.domain.schema.validation import check_columns, check_frame
 from tasks.ingestion.batches import as_text
@@ -30,7 +28,7 @@ from tasks.ingestion.intake import csv_options
 from tasks.places import ScenarioFiles, ScenarioState
 
 ROUNDS = 5  # of inferring from what is accepted; two are the rule, one where nothing is rejected
-SAMPLE_ROWS = 50_000  # rows that are looked at, from the first on
+SAMPLE_ROWS = 50_000  # rows to infer from, from the first on
 TEMPLATE = "digits"  # whose pipeline is copied, while it is there
 GIT_IGNORED = "/batches\n/build\n"  # DVC holds them
 DVC_IGNORED = "dvc.yaml\n"  # on main: the rows lie on the scenario's branch alone
@@ -42,7 +40,7 @@ class Scaffolded:
 
     folder: Path
     incoming: Path
-    described: Described
+    draft: ScenarioDraft
     rejections: Rejections  # what ingestion will reject of the sample
 
 
@@ -52,24 +50,31 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
     All of it appears or nothing does. Raises Conflict when the scenario exists or left a branch or another file behind,
     NotFound when there is no such file, BadInput when it cannot be read or cannot be learned from.
     """
-    files, state = (
-        ScenarioFiles(settings.project, check_scenario_name(scenario)),
-        ScenarioState(settings.home, scenario),
-    )
-    incoming = state.incoming / data.name.lstrip(".")  # ingestion takes no file whose name begins with a dot
+    files = ScenarioFiles(settings.project, check_scenario_name(scenario))
+    incoming = ScenarioState(settings.home, scenario).incoming / data.name.lstrip(".")  # no hidden file is ingested
     _check_new(files, data=data, incoming=incoming)
-    base = read_params(settings.project).model_dump()
-    params = parse(merge(base, as_sections(roles.settings)), source="params.yaml with what you set")
-    found = read_sample(data, SAMPLE_ROWS, options=csv_options(params.ingest, say=command_hint))
-    described, rejections = _settled(found, _sample(found, data, params.ingest), roles, base=base, params=params.ingest)
+    base = read_params(settings.project)
+    params = with_overrides(base, roles.settings, source="params.yaml with what you set")
+    sample = read_sample(data, SAMPLE_ROWS, options=csv_options(params.ingest, say=command_hint))
+    draft, rejections = _settled(sample, data, roles, base=base, allowed=params.ingest.max_rejected_share)
+    text = params_text(draft, scenario=scenario)
+    _check_written(text, draft, base)
     beside = files.folder.parent / ".new" / scenario  # deeper than any scenario, so that nobody takes it for one
+    shutil.rmtree(beside, ignore_errors=True)
     try:
-        _write(beside, described, scenario, template=_template(settings.project), base=base)
+        for name, content in {
+            "params.yaml": text,
+            "dvc.yaml": pipeline_text(_template(settings.project), scenario=scenario),
+            ".gitignore": GIT_IGNORED,
+            ".dvcignore": DVC_IGNORED,
+        }.items():
+            write_bytes(beside / name, content.encode())
+        write_inputs(beside / "inputs.yaml", PipelineInputs("batches", "", 0))
         _copy(data, incoming)
         beside.rename(files.folder)
     finally:
         shutil.rmtree(beside.parent, ignore_errors=True)
-    return Scaffolded(files.folder, incoming, described, rejections)
+    return Scaffolded(files.folder, incoming, draft, rejections)
 
 
 def refresh(settings: Settings) -> list[str]:
@@ -99,56 +104,57 @@ def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
         raise Conflict(f"another file waits already as {incoming}; move it away, or give {data.name} another name")
 
 
-def _sample(found: TableSample, data: Path, params: Ingest) -> Sample:
-    unread = tuple(f"line {line.row}: {line.reason}" for line in found.lines)
-    return Sample(as_text(data.name), found.read_as, found.frame, found.is_text, found.complete, unread, found.notes)
-
-
 def _settled(
-    found: TableSample, sample: Sample, roles: Roles, *, base: dict[str, Any], params: Ingest
-) -> tuple[Described, Rejections]:
-    """Infer from the rows that ingestion will accept by what was inferred from them, and tell what it will reject.
+    sample: TableSample, data: Path, roles: Roles, *, base: Params, allowed: float
+) -> tuple[ScenarioDraft, Rejections]:
+    """Infer from the rows that ingestion will accept by what was inferred from them, and add what it will reject.
 
     A row that is rejected adds no class, category or bound. Without it another row may fit no more, or fit again, so
-    this is repeated until it settles; what is told is always what the schema that is written rejects.
+    this is repeated until it settles; the issues are always what the schema that is written rejects.
     """
-    special = no_rows(found.frame) if found.frame.columns.is_unique else {}
+    frame, is_text = sample.frame, sample.is_text
+    unread = tuple(f"line {line.row}: {line.reason}" for line in sample.lines)
+    table = NewTable(as_text(data.name), sample.read_as, frame, is_text, sample.complete, unread, sample.notes)
+    special = no_rows(frame) if frame.columns.is_unique else {}
     without: frozenset[int] = frozenset(special)
-    rejections = Rejections(0)
+    rejections, issues = Rejections(0), list[Issue]()
     for _ in range(ROUNDS):
         try:
-            described = describe(sample, roles, base=base, without=without)
+            draft = describe(table, roles, base=base, without=without)
         except BadInput as error:
-            told = [finding.text for finding in _told(found, rejections, special, roles, params) if rejections.total]
-            raise BadInput(". Besides, ".join([str(error), *told])) from None
-        written = parse(merge(base, as_sections(described.overrides)), source="the new params.yaml").ingest
-        rejections = _rejections(found, described, special, written)
+            besides = [issue.text for issue in issues if rejections.total]
+            raise BadInput(". Besides, ".join([str(error), *besides])) from None
+        # By ingestion's own functions.
+        written = with_overrides(base, draft.overrides, source="the new params.yaml").ingest
+        schema = Schema.from_dict(draft.table, source="the new params.yaml")
+        check_columns(schema, list(frame.columns), source="the file")
+        read = read_cells(frame, schema, CellFormats.of(written), is_text=is_text)
+        rejections = rejections_of(
+            check_frame(schema, read.frame),
+            rows=len(frame) + len(unread),
+            is_whole=sample.complete,
+            unread=len(unread),
+            special=special,
+        )
+        issues = list(
+            rejection_issues(rejections, special=special, lines=sample.rows, target=roles.target, allowed=allowed)
+        )
         rejected = rejections.rows | special.keys()
-        if rejected == without or len(rejected) == len(found.frame):
+        if rejected == without or len(rejected) == len(frame):
             break
         without = rejected
-    findings = in_order([*_told(found, rejections, special, roles, params), *described.findings])
-    return replace(described, findings=findings), rejections
+    return replace(draft, issues=ranked([*issues, *draft.issues])), rejections
 
 
-def _rejections(found: TableSample, described: Described, special: dict[int, str], params: Ingest) -> Rejections:
-    """By ingestion's own functions."""
-    schema = Schema.from_dict(described.table, source="the new params.yaml")
-    check_columns(schema, list(found.frame.columns), source="the file")
-    read = read_cells(found.frame, schema, CellFormats.of(params), is_text=found.is_text)
-    checked = check_frame(schema, read.frame)
-    unread = len(found.lines)
-    return rejections_of(
-        checked, looked_at=len(found.frame) + unread, is_whole=found.complete, unread=unread, special=special
-    )
-
-
-def _told(
-    found: TableSample, rejections: Rejections, special: dict[int, str], roles: Roles, params: Ingest
-) -> list[Finding]:
-    return rejection_findings(
-        rejections, special=special, lines=found.rows, target=roles.target, allowed=params.max_rejected_share
-    )
+def _check_written(text: str, draft: ScenarioDraft, base: Params) -> None:
+    """Read params.yaml back as every step will read it. Raises BadInput where it is not what was meant."""
+    values = yaml.safe_load(text)
+    table = {key: value for key, value in values.items() if key in TABLE_KEYS}
+    overrides = {key: value for key, value in values.items() if key not in TABLE_KEYS}
+    if table != draft.table:
+        raise BadInput("a name or a value of this table cannot be written as YAML; rename the columns in the file")
+    Schema.from_dict(table, source="the new params.yaml")
+    parse(merge(base.model_dump(), overrides), source="the new params.yaml")
 
 
 def _template(project: Path) -> str:
@@ -157,30 +163,6 @@ def _template(project: Path) -> str:
     if not known:
         raise NotFound(f"there is no pipeline to copy; restore one: git checkout HEAD -- scenarios/{TEMPLATE}/dvc.yaml")
     return known[0].read_text(encoding="utf-8")
-
-
-def _write(folder: Path, described: Described, scenario: str, *, template: str, base: dict[str, Any]) -> None:
-    """The scenario's files in `folder`; the params are read back as every step will read them."""
-    shutil.rmtree(folder, ignore_errors=True)
-    text = params_text(described, scenario=scenario)
-    _check(yaml.safe_load(text), described, base)
-    for name, content in {
-        "params.yaml": text,
-        "dvc.yaml": pipeline_text(template, scenario=scenario),
-        ".gitignore": GIT_IGNORED,
-        ".dvcignore": DVC_IGNORED,
-    }.items():
-        write_bytes(folder / name, content.encode())
-    write_inputs(folder / "inputs.yaml", PipelineInputs("batches", "", 0))
-
-
-def _check(values: dict[str, Any], described: Described, base: dict[str, Any]) -> None:
-    table = {key: value for key, value in values.items() if key in TABLE_KEYS}
-    overrides = {key: value for key, value in values.items() if key not in TABLE_KEYS}
-    if table != described.table:
-        raise BadInput("a name or a value of this table cannot be written as YAML; rename the columns in the file")
-    Schema.from_dict(table, source="the new params.yaml")
-    parse(merge(base, overrides), source="the new params.yaml")
 
 
 def _copy(data: Path, incoming: Path) -> None:
@@ -198,19 +180,19 @@ def _copy(data: Path, incoming: Path) -> None:
 
 
 def report(made: Scaffolded, *, project: Path) -> str:
-    """What was seen, what is doubtful, and the next two commands."""
+    """What was seen, the issues, and the next two commands."""
+
+    def short(path: Path) -> Path:
+        return path.relative_to(project) if path.is_relative_to(project) else path
+
     name = made.folder.name
-    doubts = [f"{number:>2}. {finding.text}" for number, finding in enumerate(made.described.findings, start=1)]
+    issues = [f"{number:>2}. {issue.text}" for number, issue in enumerate(made.draft.issues, start=1)]
     parts = [
-        "\n".join(made.described.summary),
-        "\n".join(["To look at, the weightiest first:", *doubts]) if doubts else "Nothing looks odd.",
-        f"Written: {_short(made.folder, project)}/, of which params.yaml is yours to correct (docs/bring_a_table.md). "
-        f"A copy of the file waits in {_short(made.incoming.parent, project)}/.",
+        "\n".join(made.draft.summary),
+        "\n".join(["To check, the most serious first:", *issues]) if issues else "Nothing looks odd.",
+        f"Written: {short(made.folder)}/, of which params.yaml is yours to correct (docs/bring_a_table.md). "
+        f"A copy of the file waits in {short(made.incoming.parent)}/.",
         f"Next:\n  git add scenarios/{name} && git commit -m 'Add the scenario {name}'\n"
         f"  make down up retrain SCENARIO={name} RELEVE_SCENARIO={name}",
     ]
     return "\n\n".join(parts)
-
-
-def _short(path: Path, project: Path) -> Path:
-    return path.relative_to(project) if path.is_relative_to(project) else path

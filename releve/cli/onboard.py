@@ -37,7 +37,7 @@ def scenario(
     given = {"NAME": name, "DATA": data, "TARGET": target}
     if not refresh and (missing := [key for key, value in given.items() if not value]):
         raise BadInput(f"{', '.join(missing)} missing; expected: {USAGE}")
-    from releve.domain.onboarding.settings import read_override
+    from releve.domain.onboarding.params_file import read_override
     from releve.domain.onboarding.table import Roles
     from tasks import onboarding
 

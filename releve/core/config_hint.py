@@ -19,13 +19,13 @@ def command_hint(key: str, example: Any) -> str:
 
 
 def settings_hint(settings: Mapping[str, Any]) -> str:
-    """SET='...' as it can be typed: `make` parts settings at spaces and takes $ for its own, the shell ends at '."""
+    """SET='...' as it can be typed into a shell, with a quote and unusual spaces as escapes of JSON."""
     return f"SET='{' '.join(f'{key}={_typed(value)}' for key, value in settings.items())}'"
 
 
 def _typed(value: Any) -> str:
-    """JSON, which is YAML too, with the characters escaped that do not come through."""
+    """JSON, which is YAML too."""
     if isinstance(value, str) and value.strip(",.;|") == "":
         return value
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return "".join(f"\\u{ord(letter):04x}" if letter in " $'#`\u00a0\u202f" else letter for letter in text)
+    return "".join(f"\\u{ord(letter):04x}" if letter in "'\u00a0\u202f" else letter for letter in text)

@@ -163,14 +163,14 @@ def test_as_many_rows_are_rejected_as_was_foretold(settings: Settings, tmp_path:
     foretold = brought(settings, path)
     found = ingested(settings, path, tmp_path / "room")
 
-    kinds = {finding.kind for finding in foretold.described.findings}
+    kinds = {issue.kind for issue in foretold.draft.issues}
     rejections = foretold.rejections
     if isinstance(found, str):
-        few = "none" if rejections.total == rejections.looked_at else f"{rejections.total}"
-        assert f"{few} of {rejections.looked_at} rows" in found
-        assert foretold.described.findings[0].kind == "refused"
+        few = "none" if rejections.total == rejections.checked else f"{rejections.total}"
+        assert f"{few} of {rejections.checked} rows" in found
+        assert foretold.draft.issues[0].kind == "refused"
     else:
-        assert found == (rejections.looked_at - rejections.total, rejections.total)
+        assert found == (rejections.checked - rejections.total, rejections.total)
         assert "refused" not in kinds
     if rejections.rows:
         assert "rejected" in kinds
@@ -206,7 +206,7 @@ def test_rows_that_are_rejected_add_no_category(settings: Settings, tmp_path: Pa
 
 
 def said(settings: Settings, path: Path) -> str:
-    return "\n".join(finding.text for finding in brought(settings, path).described.findings)
+    return "\n".join(issue.text for issue in brought(settings, path).draft.issues)
 
 
 @pytest.mark.parametrize(

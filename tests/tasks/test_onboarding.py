@@ -12,7 +12,7 @@ from releve.adapters.yaml_files import pipeline_text
 from releve.cli.app import main
 from releve.core.errors import BadInput, Conflict, NotFound
 from releve.core.settings import Settings
-from releve.domain.onboarding.settings import read_override
+from releve.domain.onboarding.params_file import read_override
 from releve.domain.onboarding.table import Roles
 from releve.domain.schema.columns import COMMON_KEYS, TYPES
 from releve.domain.schema.schema import TABLE_KEYS, Schema
@@ -85,10 +85,10 @@ def test_what_a_reader_did_to_a_sheet_is_told_and_the_sheet_and_its_header_may_b
 
     made = scaffold(settings, "sales", data=path, roles=Roles("sold", settings=said))
 
-    told = [finding.text for finding in made.described.findings]
+    told = [issue.text for issue in made.draft.issues]
     assert "length: 1 cell lies in a merged range, and is read as its first cell is (A202:A203)" in told
     assert read_params(settings.project, "sales").ingest.sheet == "S2"
-    assert made.described.summary[0].startswith("sales.xlsx, sheet 'S2', header on row 2: 201 rows, 3 columns")
+    assert made.draft.summary[0].startswith("sales.xlsx, sheet 'S2', header on row 2: 201 rows, 3 columns")
 
 
 def test_the_pipeline_is_the_bundled_one_without_the_stage_that_makes_rows(settings: Settings, data: Path) -> None:
@@ -267,7 +267,7 @@ def test_the_report_ends_with_the_next_two_commands(settings: Settings, data: Pa
     text = report(scaffold(settings, "sales", data=data, roles=TARGET), project=settings.project)
 
     assert text.startswith("sales.csv, utf-8, ',': 200 rows, 3 columns\nbinary of sold: ")
-    assert "To look at, the weightiest first:\n 1. " in text
+    assert "To check, the most serious first:\n 1. " in text
     assert text.splitlines()[-3:] == [
         "Next:",
         "  git add scenarios/sales && git commit -m 'Add the scenario sales'",

@@ -1,7 +1,7 @@
 """In which formats a column writes its dates, where it does not write ISO 8601, as the whole column decides.
 
 03/04/2024 is two days, and 28/04/2024 one: a single such cell settles the order of day and month for its column. Where
-none does, and the rows are in the order of time in one way alone, that way is taken, and said so; else nobody knows.
+none does, and the rows are in the order of time in one way alone, that way is taken; else a person is asked.
 Formats are those of strptime, since that is what reads them; `docs/decisions/0024-reading.md` says why no library does.
 """
 
@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from releve.core.config_hint import settings_hint
+from releve.core.formatting import listed
 from releve.domain.ingestion.numerals import MOSTLY
+from releve.domain.onboarding.issues import Issue
 from releve.domain.schema.cells import as_date, in_format
 
 YEARS = range(1800, 2201)  # that a date of four digits lies in; elsewhere digits are something else
 FEWEST_DIGITS = 10  # different whole numbers, all of them dates such as 20240131, that are no amounts
 FEWEST_IN_ORDER = 20  # different dates whose order says which reading they have
-LOOKED_AT = 60  # different texts that say which formats are worth trying
+TRIED = 60  # different texts that say which formats are worth trying
 LONGEST = 50  # characters of a date
 MOST_FORMATS = 6  # of one column
 DAY_FIRST, MONTH_FIRST, YEAR_FIRST = "day first", "month first", "year first"
@@ -67,7 +70,7 @@ DIGITS = {  # of whole numbers, and of numbers such as 03.2024, which no writer 
 
 
 @dataclass(frozen=True)
-class Way:
+class DateReading:
     """One reading of a column: its formats, and how many of its cells they and ISO 8601 read."""
 
     order: str  # one of ORDERS
@@ -76,113 +79,149 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Ways:
-    """What a column's dates may be. No way: they are none. Several: only a person knows which."""
+class DateReadings:
+    """What a column's dates may be. No reading: they are none. Several: only a person knows which."""
 
-    ways: tuple[Way, ...] = ()
-    decided_by: str = ""  # a text that the other ways do not read; "" where there was nothing to decide
+    readings: tuple[DateReading, ...] = ()
+    decided_by: str = ""  # a text that the others do not read; "" where there was nothing to decide
     by_order_of_rows: bool = False
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """The one reading; () where there is none, or more."""
-        return self.ways[0].formats if len(self.ways) == 1 else ()
+        """The formats of the one reading; () where there is none, or more."""
+        return self.readings[0].formats if len(self.readings) == 1 else ()
 
 
-def date_ways(counts: Mapping[str, int], rows: Sequence[str]) -> Ways:
-    """The readings under which nearly all cells are dates. `counts`: of each text, `rows`: those texts row by row."""
-    others = {text: count for text, count in counts.items() if not _is_iso(text)}
-    if not others:
-        return Ways()
-    if (digits := of_digits(others)) is not None:
-        return Ways((Way(YEAR_FIRST, (digits,), sum(counts.values())),))
-    looks = (count for text, count in others.items() if len(text) <= LONGEST and LOOKS.search(text))
-    if sum(looks) < MOSTLY * sum(others.values()):
-        return Ways()
-    return _decided([_way(order, others, sum(counts.values())) for order in ORDERS], others, counts, rows)
+def date_readings(counts: Mapping[str, int], rows: Sequence[str]) -> DateReadings:
+    """Find the readings under which nearly all cells are dates. `counts`: of each text, `rows`: the texts row by row.
 
-
-def _decided(ways: list[Way], others: Mapping[str, int], counts: Mapping[str, int], rows: Sequence[str]) -> Ways:
+    One that reads every cell, or only one whose dates are in the order of the rows, is taken before the others.
+    """
     total = sum(counts.values())
-    fits = list({way.formats: way for way in ways if way.formats and way.cells >= max(MOSTLY * total, 1)}.values())
-    whole = [way for way in fits if way.cells == total]
+    others = {text: count for text, count in counts.items() if not is_date(text)}
+    if not others:
+        return DateReadings()
+    if (digits := digits_format(others)) is not None:
+        return DateReadings((DateReading(YEAR_FIRST, (digits,), total),))
+    looks = sum(count for text, count in others.items() if len(text) <= LONGEST and LOOKS.search(text))
+    if looks < MOSTLY * sum(others.values()):
+        return DateReadings()
+    readings = [_reading(order, others, total) for order in ORDERS]
+    fits = list(
+        {each.formats: each for each in readings if each.formats and each.cells >= max(MOSTLY * total, 1)}.values()
+    )
+    whole = [each for each in fits if each.cells == total]
     fits = whole if len(whole) == 1 else fits
     if len(fits) == 1:
-        rivals = [way.formats for way in ways if way.formats not in ((), fits[0].formats)]
-        return Ways(tuple(fits), next((text for text in others if _is_read_by_one(text, fits[0], rivals)), ""))
+        (taken,) = fits
+        rivals = [each.formats for each in readings if each.formats not in ((), taken.formats)]
+        deciding = (
+            text
+            for text in others
+            if rivals and in_format(text, taken.formats) is not None and not any(in_format(text, e) for e in rivals)
+        )
+        return DateReadings((taken,), next(deciding, ""))
     fits = whole or fits
-    ordered = [way for way in fits if _is_in_order(rows, way.formats)]
-    return Ways((ordered[0],), by_order_of_rows=True) if len(ordered) == 1 else Ways(tuple(fits))
+    ordered = [each for each in fits if _is_in_order(rows, each.formats)]
+    return DateReadings((ordered[0],), by_order_of_rows=True) if len(ordered) == 1 else DateReadings(tuple(fits))
 
 
-def _is_read_by_one(text: str, way: Way, rivals: Sequence[tuple[str, ...]]) -> bool:
-    return bool(rivals) and in_format(text, way.formats) is not None and not any(in_format(text, e) for e in rivals)
-
-
-def _is_iso(text: str) -> bool:
+def is_date(cell: datetime | str) -> bool:
+    """Whether a cell is a date as ISO 8601 writes it."""
     try:
-        as_date(text)
+        return bool(as_date(cell))
     except ValueError:
         return False
-    return True
 
 
-def of_digits(counts: Mapping[str, int]) -> str | None:
+def digits_format(counts: Mapping[str, int]) -> str | None:
     """The format of dates that are written as digits alone, such as 20240131, where all cells are such dates."""
     for each, pattern in DIGITS.items():
         if all(map(pattern.fullmatch, counts)):
-            is_date = all(in_format(text, (each,)) for text in counts)
-            return each if is_date and len(counts) >= FEWEST_DIGITS else None
+            are_dates = all(in_format(text, (each,)) for text in counts)
+            return each if are_dates and len(counts) >= FEWEST_DIGITS else None
     return None
 
 
-def _way(order: str, counts: Mapping[str, int], total: int) -> Way:
+def _reading(order: str, counts: Mapping[str, int], total: int) -> DateReading:
     """The formats that read most of the texts, the commonest first. A text is a date and perhaps a time behind it."""
-    parts = {text: _parts(text) for text in counts}
+    parts = {}
+    for text in counts:
+        time = TIME.search(text)
+        parts[text] = (text[: time.start()], text[time.start() :]) if time else (text, "")
     heads, tails = (dict.fromkeys(part[at] for part in parts.values()) for at in (0, 1))
     date_of = _formats((*ORDERS[order], *PLAIN), heads)
     time_of = _formats(TIMES, [tail for tail in tails if tail]) | {"": ""}
-    found: Counter[str] = Counter()
+    cells: Counter[str] = Counter()
     for text, (head, tail) in parts.items():
         if head in date_of and tail in time_of:
-            found[date_of[head] + time_of[tail]] += counts[text]
-    chosen = [name for name, _ in found.most_common(MOST_FORMATS) if "%y" in name.lower() or "%G" in name]
+            cells[date_of[head] + time_of[tail]] += counts[text]
+    chosen = [name for name, _ in cells.most_common(MOST_FORMATS) if "%y" in name.lower() or "%G" in name]
     iso = total - sum(counts.values())
-    return Way(order, tuple(chosen), iso + sum(found[name] for name in chosen))
-
-
-def _parts(text: str) -> tuple[str, str]:
-    time = TIME.search(text)
-    return (text[: time.start()], text[time.start() :]) if time else (text, "")
+    return DateReading(order, tuple(chosen), iso + sum(cells[name] for name in chosen))
 
 
 def _formats(formats: Sequence[str], texts: Iterable[str]) -> dict[str, str]:
     """For each text the format that reads it, and most others."""
+
+    def reads(each: str, text: str) -> bool:
+        moment = in_format(text, (each,))
+        return moment is not None and ("%Y" not in each or moment.year in YEARS)
+
     texts = list(texts)
-    some = texts[:: max(1, len(texts) // LOOKED_AT)]
-    likely = [each for each in formats if any(_reads(each, text) for text in some)]
-    found: dict[str, str] = {}
-    while likely and len(found) < len(texts):
-        left = [text for text in texts if text not in found]
-        reads = {each: [text for text in left if _reads(each, text)] for each in likely}
-        best = max(likely, key=lambda each: len(reads[each]))
-        if not reads[best]:
+    some = texts[:: max(1, len(texts) // TRIED)]
+    likely = [each for each in formats if any(reads(each, text) for text in some)]
+    format_of: dict[str, str] = {}
+    while likely and len(format_of) < len(texts):
+        left = [text for text in texts if text not in format_of]
+        read = {each: [text for text in left if reads(each, text)] for each in likely}
+        best = max(likely, key=lambda each: len(read[each]))
+        if not read[best]:
             break
-        found |= dict.fromkeys(reads[best], best)
+        format_of |= dict.fromkeys(read[best], best)
         likely.remove(best)
-    return found
-
-
-def _reads(each: str, text: str) -> bool:
-    moment = in_format(text, (each,))
-    return moment is not None and ("%Y" not in each or moment.year in YEARS)
+    return format_of
 
 
 def _is_in_order(rows: Sequence[str], formats: tuple[str, ...]) -> bool:
-    known: dict[str, datetime | None] = {}
-    for text in rows:
-        if text not in known:
-            known[text] = as_date(text) if _is_iso(text) else in_format(text, formats)
+    known = {text: as_date(text) if is_date(text) else in_format(text, formats) for text in dict.fromkeys(rows)}
     moments = [moment for text in rows if (moment := known[text]) is not None]
     steps = [two >= one for one, two in pairwise(moments) if one != two]
     return len(set(moments)) >= FEWEST_IN_ORDER and (all(steps) or not any(steps))
+
+
+def date_issue(name: str, dates: DateReadings, counts: Mapping[str, int]) -> Issue:
+    """How a column is read that says itself how it writes dates."""
+    (reading,) = dates.readings
+    why = ""
+    if dates.decided_by:
+        why = f", {reading.order}, since this can be read in no other way"
+    if dates.by_order_of_rows:
+        why = (
+            f", {reading.order}: no cell says so, but only so are the rows in the order of time; check that it is right"
+        )
+    pivot = "; years 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to 2068" if "%y" in "".join(reading.formats) else ""
+    formats = listed((f'"{each}"' for each in reading.formats), most=4)
+    return Issue(
+        "type",
+        f"{name} holds {dates.decided_by or next(iter(counts))!r}: read as the date {formats}{why} (ingest.dates, "
+        f"written into params.yaml){pivot}",
+    )
+
+
+def ambiguous_date_issue(name: str, dates: DateReadings, counts: Mapping[str, int]) -> Issue:
+    """Which readings there are, for a person to choose."""
+    formats = [each.formats[0] if len(each.formats) == 1 else list(each.formats) for each in dates.readings]
+    suggestions = tuple({"ingest.dates": {name: each}} for each in formats)
+    choices = (
+        f"{settings_hint(suggestion)} for {reading.order}"
+        for suggestion, reading in zip(suggestions, dates.readings, strict=True)
+    )
+    return Issue(
+        "type",
+        f"{name} looks like dates such as {next(iter(counts))!r}, which can be read in more than one way; it is no "
+        f"feature until params.yaml says which: add {', '.join(choices)}",
+        (name,),
+        "a date that can be read in two ways",
+        suggestions,
+    )

@@ -1,6 +1,6 @@
-"""One column of a sample, looked at once: which type its cells have, and what stands in it.
+"""The profile of one column of a new table: the type that its cells have, and what stands in it.
 
-A type is what nearly all present cells are (MOSTLY): the few others are told, never a reason to take the column for
+A type is what nearly all present cells are (MOSTLY): the few others are issues, never a reason to take the column for
 something else. Values are judged once each, however many cells they fill.
 """
 
@@ -29,12 +29,12 @@ TEXT_DISTINCT = 0.5  # share of different values among the present ones; a categ
 PLAIN = str | REAL | bool | np.bool_ | date | datetime  # what a cell may be; all else is nested or unknown
 CODE = re.compile(r"[+-]?0[0-9]+", re.ASCII)  # 007 and 01234 are names that happen to be digits
 EXPONENT = re.compile(r"[0-9]+[eE][0-9]+", re.ASCII)
-# 31/12/2024, 12.31.24, 2024/12/31: told, not read, since 03/04/2024 is two days.
+# 31/12/2024, 12.31.24, 2024/12/31: an issue, not read, since 03/04/2024 is two days.
 OTHER_DATE = re.compile(r"(\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}[/.]\d{1,2}[/.]\d{1,2})([T ].*)?", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class ColumnProfile:
     """A column's cells and what they are. `type` is None where every cell is missing."""
 
     name: str
@@ -43,9 +43,7 @@ class Profile:
     type: str | None
     read: dict[Any, float]  # a number per value, of numbers and dates; NaN for one that is neither
     form: str = ""  # what the values look like beside their type: one of FORMS, "boolean", "nested" or ""
-    markers: dict[str, int] = field(
-        default_factory=dict
-    )  # cells that mean missing among numbers and dates (see `kept`)
+    markers: dict[str, int] = field(default_factory=dict)  # that mean missing among numbers and dates (see `kept`)
     spellings: dict[str, dict[str, int]] = field(default_factory=dict)  # of a class, where there are several
 
     @property
@@ -71,7 +69,7 @@ class Profile:
         """Different values; 1 and 1.0 are one number."""
         if not self.is_ordered:
             return len(self.counts)
-        return len(np.unique(self.numbers[~np.isnan(self.numbers)])) + len(self.strange)
+        return len(np.unique(self.known_numbers)) + len(self.strange)
 
     @cached_property
     def numbers(self) -> NDArray[np.float64]:
@@ -84,6 +82,11 @@ class Profile:
         place = {value: number for number, value in enumerate(self.counts)}
         return np.array([place.get(cell, -1) for cell in self.cells], dtype=np.int64)
 
+    @cached_property
+    def known_numbers(self) -> NDArray[np.float64]:
+        """The same of the rows that have one."""
+        return self.numbers[~np.isnan(self.numbers)]
+
     @property
     def is_ordered(self) -> bool:
         """Whether its values are numbers or dates."""
@@ -92,7 +95,7 @@ class Profile:
     @cached_property
     def is_whole(self) -> bool:
         """Whether all its numbers are whole ones."""
-        known = self.numbers[~np.isnan(self.numbers)]
+        known = self.known_numbers
         return self.type == NUMBER and bool(len(known)) and bool((known == np.floor(known)).all())
 
     @cached_property
@@ -110,159 +113,121 @@ class Profile:
         return 0 < self.distinct <= MOST_LISTED and min(self.counts.values()) > 1
 
 
-def _is_no_marker(_: str) -> bool:
-    return False
-
-
 def profile(
-    name: str, cells: "pd.Series[Any]", *, as_text: bool, is_marker: Callable[[str], bool] = _is_no_marker
-) -> Profile:
-    """Look at one column. `as_text`: all cells are text as in CSV, so that digits are numbers.
+    name: str, cells: "pd.Series[Any]", *, as_text: bool, is_marker: Callable[[str], bool] = lambda text: False
+) -> ColumnProfile:
+    """Profile one column. `as_text`: all cells are text as in CSV, so that digits are numbers.
 
     is_marker: whether a text means missing, should the others be numbers or dates.
     """
     import pandas as pd
 
-    found = [None if _is_empty(cell) else cell for cell in cells.tolist()]
-    plain = [trimmed(cell) if isinstance(cell, str) else _plain(cell) for cell in found]
-    counts = _counted(plain)
+    def counted(cells: list[Any]) -> dict[Any, int]:
+        return dict(Counter(cell for cell in cells if cell is not None).most_common())
+
+    plain: list[Any] = []
+    is_nested = False
+    for cell in cells.tolist():
+        if is_missing(cell) or (isinstance(cell, str) and not trimmed(cell)):
+            plain.append(None)
+        elif isinstance(cell, PLAIN):
+            plain.append(trimmed(cell) if isinstance(cell, str) else cell)
+        else:  # lists and objects are counted and compared as their text
+            plain.append(str(cell))
+            is_nested = True
+    counts = counted(plain)
     markers = {value: count for value, count in counts.items() if isinstance(value, str) and is_marker(value)}
     kind, form, read = _type({value: n for value, n in counts.items() if value not in markers}, as_text=as_text)
-    if any(cell is not None and not isinstance(cell, PLAIN) for cell in found):
+    if is_nested:
         kind, form, read = CATEGORY, "nested", {}
     if kind in (None, *READ):
         plain = [None if isinstance(cell, str) and cell in markers else cell for cell in plain]
-    return Profile(name, pd.Series(plain, dtype=object), _counted(plain), kind, read, form, markers)
+    return ColumnProfile(name, pd.Series(plain, dtype=object), counted(plain), kind, read, form, markers)
 
 
-def as_names(profile: Profile) -> Profile:
-    """The same column with its whole numbers taken for names: what names a row is not counted with, nor rounded."""
+def as_names(profile: ColumnProfile) -> ColumnProfile:
+    """Take whole numbers for names: what names a row is not counted with, nor rounded."""
     if profile.type != NUMBER or not profile.is_whole or profile.strange:
         return profile
     return replace(profile, type=CATEGORY, read={})
 
 
-def _counted(cells: list[Any]) -> dict[Any, int]:
-    return dict(Counter(cell for cell in cells if cell is not None).most_common())
-
-
-def _plain(value: Any) -> Any:
-    """A value that can be counted and compared: lists and objects as their text."""
-    return value if value is None or isinstance(value, PLAIN) else str(value)
-
-
-def _is_empty(cell: Any) -> bool:
-    return is_missing(cell) or (isinstance(cell, str) and not trimmed(cell))
-
-
 def _type(counts: dict[Any, int], *, as_text: bool) -> tuple[str | None, str, dict[Any, float]]:
-    """Type, form, and each value as the number that it is; a value is read once for each type in question."""
+    """Infer the type, the form, and each value as the number that it is."""
+    total = sum(counts.values())
+
+    def mostly(fits: Callable[[Any], bool]) -> bool:
+        return sum(count for value, count in counts.items() if fits(value)) >= MOSTLY * total
+
     if not counts:
         return None, "", {}
-    if _mostly(counts, _is_truth):
+    if mostly(lambda value: _is_truth(value) or (isinstance(value, str) and value.lower() in TRUTH)):
         return CATEGORY, "boolean", {}
+    # Numbers as JSON and Parquet hold them, fractions among them: those too large for a model are numbers as well.
+    are_measured = mostly(lambda value: isinstance(value, REAL) and not _is_truth(value)) and not all(
+        map(names_of, counts)
+    )
     for kind, read in READ.items():
         numbers = {value: read(value, as_text) for value in counts}
-        if _share(counts, numbers) >= MOSTLY or (kind == NUMBER and _are_measured(counts)):
+        known = sum(counts[value] for value, number in numbers.items() if not np.isnan(number))
+        if known / total >= MOSTLY or (kind == NUMBER and are_measured):
             code = _code_form(counts) if kind == NUMBER else ""
             return (CATEGORY, code, {}) if code else (kind, "", numbers)
-    return _word_type(counts), _word_form(counts, as_text=as_text), {}
-
-
-def _word_type(counts: dict[Any, int]) -> str:
     texts = {str(value): count for value, count in counts.items()}
-    present = sum(texts.values())
-    words = sum(len(text.split()) * count for text, count in texts.items()) / present
-    is_text = (words >= TEXT_WORDS and len(texts) > TEXT_DISTINCT * present) or (
+    words = sum(len(text.split()) * count for text, count in texts.items()) / total
+    is_free = (words >= TEXT_WORDS and len(texts) > TEXT_DISTINCT * total) or (
         words >= SENTENCE_WORDS and len(texts) > MOST_LISTED
     )
-    return TEXT if is_text else CATEGORY
-
-
-def _word_form(counts: dict[Any, int], *, as_text: bool) -> str:
-    forms = {"quoted number": _is_quoted_number, "other date": _is_other_date}
-    forms["grouped number" if as_text else "quoted grouped number"] = _is_number_for_people
-    return next((form for form, fits in forms.items() if _mostly(counts, fits)), "")
-
-
-def _share(counts: dict[Any, int], numbers: dict[Any, float]) -> float:
-    """Of the cells: how many were read as a number."""
-    weights = np.fromiter(counts.values(), dtype=np.int64)
-    return float(weights[~np.isnan(np.fromiter(numbers.values(), dtype=np.float64))].sum() / weights.sum())
-
-
-def _mostly(counts: dict[Any, int], fits: Callable[[Any], bool]) -> bool:
-    return sum(count for value, count in counts.items() if fits(value)) >= MOSTLY * sum(counts.values())
-
-
-def _are_measured(counts: dict[Any, int]) -> bool:
-    """Numbers as JSON and Parquet hold them, fractions among them: those too large for a model are numbers as well."""
-    is_number = _mostly(counts, lambda value: isinstance(value, REAL) and not isinstance(value, bool | np.bool_))
-    return is_number and not all(map(names_of, counts))
+    forms: dict[str, Callable[[Any], bool]] = {
+        "quoted number": _is_quoted_number,
+        "other date": lambda value: isinstance(value, str) and bool(OTHER_DATE.fullmatch(value)),
+        # 1,5, and the whole numbers among such
+        "grouped number" if as_text else "quoted grouped number": lambda value: (
+            is_grouped(value) or _is_quoted_number(value)
+        ),
+    }
+    return TEXT if is_free else CATEGORY, next((form for form, fits in forms.items() if mostly(fits)), ""), {}
 
 
 def _is_truth(value: Any) -> bool:
-    return isinstance(value, bool | np.bool_) or (isinstance(value, str) and value.lower() in TRUTH)
-
-
-def _code_form(counts: dict[Any, int]) -> str:
-    if _are_codes(counts):
-        return "code"
-    return "exponent code" if _are_exponents(counts) else ""
-
-
-def _are_exponents(counts: dict[Any, int]) -> bool:
-    """1E5 beside 10E4: no program writes a number so (they write 1e+05 or 1.0E5), but codes are."""
-    texts = [value for value in counts if isinstance(value, str) and as_number(value) is not None]
-    exponents = [text for text in texts if EXPONENT.fullmatch(text)]
-    return bool(exponents) and all(text.isdecimal() or EXPONENT.fullmatch(text) for text in texts)
-
-
-def _are_codes(counts: dict[Any, int]) -> bool:
-    """Some text with leading zeros or more digits than a number keeps, or whole numbers alone of which one has them."""
-    if any(isinstance(value, str) and _is_code(value) for value in counts):
-        return True
-    numbers = [value for value in counts if not isinstance(value, str)]
-    return any(_is_inexact(value) for value in numbers) and all(map(names_of, numbers))
-
-
-def _is_inexact(value: Any) -> bool:
-    """A whole number that as a float would lose its last digits; a float beyond has lost them already."""
-    is_float = isinstance(value, float | np.floating)
-    return not is_float and bool(names_of(value)) and EXACT < abs(value) <= LARGEST_NUMBER
-
-
-def _is_code(value: str) -> bool:
-    """Leading zeros, or digits that a number could not keep."""
-    return bool(CODE.fullmatch(value)) or (value.isdecimal() and int(value[:400]) > EXACT)
-
-
-def _is_other_date(value: Any) -> bool:
-    return isinstance(value, str) and bool(OTHER_DATE.fullmatch(value))
+    return isinstance(value, bool | np.bool_)
 
 
 def _is_quoted_number(value: Any) -> bool:
     return isinstance(value, str) and as_number(value) is not None
 
 
-def _is_number_for_people(value: Any) -> bool:
-    """1,5, and the whole numbers among such."""
-    return is_grouped(value) or _is_quoted_number(value)
+def _code_form(counts: dict[Any, int]) -> str:
+    """Whether values that could be numbers are codes, and how these are written.
+
+    Codes have leading zeros or more digits than a number keeps; of whole numbers alone, one such is enough. 1E5 beside
+    10E4 are codes too: no program writes a number so (they write 1e+05 or 1.0E5).
+    """
+    texts = [value for value in counts if isinstance(value, str)]
+    numbers = [value for value in counts if not isinstance(value, str)]
+    if any(CODE.fullmatch(text) or (text.isdecimal() and int(text[:400]) > EXACT) for text in texts):
+        return "code"
+    if all(map(names_of, numbers)) and any(
+        # As a float it would lose its last digits; a float beyond has lost them already.
+        not isinstance(number, float | np.floating) and names_of(number) and EXACT < abs(number) <= LARGEST_NUMBER
+        for number in numbers
+    ):
+        return "code"
+    texts = [text for text in texts if as_number(text) is not None]
+    exponents = [text for text in texts if EXPONENT.fullmatch(text)]
+    is_code = exponents and all(text.isdecimal() or EXPONENT.fullmatch(text) for text in texts)
+    return "exponent code" if is_code else ""
 
 
 def _number(value: Any, as_text: bool) -> float:
-    if isinstance(value, str):
-        number = as_number(value) if as_text else None
-    else:
-        number = None if isinstance(value, bool | np.bool_) or not isinstance(value, REAL) else _float(value)
-    return np.nan if number is None or not abs(number) <= LARGEST_NUMBER else number
-
-
-def _float(value: Any) -> float | None:
     try:
-        return float(value)
+        if isinstance(value, str):
+            number = as_number(value) if as_text else None
+        else:
+            number = None if _is_truth(value) or not isinstance(value, REAL) else float(value)
     except OverflowError:  # an int that no float can hold
-        return None
+        number = None
+    return np.nan if number is None or not abs(number) <= LARGEST_NUMBER else number
 
 
 def _seconds(value: Any, as_text: bool) -> float:

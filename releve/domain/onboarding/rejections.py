@@ -1,7 +1,7 @@
-"""What ingestion will reject of the sample, foretold by the schema that is about to be written."""
+"""What ingestion will reject of a new table, by the schema that is about to be written."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.formatting import counted, listed, plural
-from releve.domain.onboarding.findings import Finding
+from releve.domain.onboarding.issues import Issue
 from releve.domain.schema.cells import EDGES, trimmed
 
 if TYPE_CHECKING:
@@ -23,14 +23,18 @@ TOTALS = {
     "total", "totals", "grand total", "subtotal", "sum", "sums", "gesamt", "summe", "gesamtsumme", "somme",
     "total général", "totale", "suma", "total general", "totaal",
 }  # fmt: skip
-LAST_ROWS = 5  # of a file, among which a row of totals is looked for
+LAST_ROWS = 5  # of a file, among which a row of totals is searched
+SPECIAL = {
+    "header": ("repeats the header", "repeat the header"),
+    "totals": ("looks like a row of totals", "look like rows of totals"),
+}  # rows that are none, by kind: of one, and of several
 
 
 @dataclass(frozen=True)
 class Rejections:
     """Rows of a sample that a schema rejects, by position, and why; and lines that are no rows at all."""
 
-    looked_at: int  # rows and lines
+    checked: int  # rows and lines
     is_whole: bool = True  # whether the file holds no more than these
     rows: frozenset[int] = frozenset()
     unread: int = 0  # lines that are no rows
@@ -47,111 +51,83 @@ def no_rows(frame: "pd.DataFrame") -> dict[int, str]:
     """Rows from which nothing is inferred, by position, and what each is: the header again, or the totals."""
     names = [trimmed(str(name)) for name in frame.columns]
     first = frame.iloc[:, 0].astype(str).str.strip(EDGES).to_numpy()
-    again = [int(place) for place in np.flatnonzero(first == names[0]) if _cells(frame, int(place)) == names]
     above = max(0, len(frame) - LAST_ROWS)
-    totals = [place for place in range(above, len(frame)) if _adds_up(frame, place, above)]
-    return {place: "header" for place in again} | dict.fromkeys(totals, "totals")
+
+    def cells(place: int) -> list[str]:
+        return [trimmed(str(cell)) for cell in frame.iloc[place].tolist()]
+
+    def adds_up(place: int) -> bool:
+        """Whether a cell says so, and stands nowhere above: elsewhere it is a category like any other."""
+        return any(
+            cell.casefold().rstrip(":") in TOTALS
+            and not (frame.iloc[:above, column].astype(str).str.strip(EDGES) == cell).any()
+            for column, cell in enumerate(cells(place))
+        )
+
+    again = [place for place in np.flatnonzero(first == names[0]).tolist() if cells(place) == names]
+    totals = [place for place in range(above, len(frame)) if adds_up(place)]
+    return dict.fromkeys(again, "header") | dict.fromkeys(totals, "totals")
 
 
-def _cells(frame: "pd.DataFrame", place: int) -> list[str]:
-    return [trimmed(str(cell)) for cell in frame.iloc[place].tolist()]
-
-
-def _adds_up(frame: "pd.DataFrame", place: int, above: int) -> bool:
-    """Whether a cell says so, and stands nowhere above: elsewhere it is a category like any other."""
-    return any(
-        cell.casefold().rstrip(":") in TOTALS
-        and not (frame.iloc[:above, column].astype(str).str.strip(EDGES) == cell).any()
-        for column, cell in enumerate(_cells(frame, place))
-    )
-
-
-def rejection_findings(
-    found: Rejections, *, special: Mapping[int, str], lines: NDArray[np.int64], target: str, allowed: float
-) -> list[Finding]:
+def rejection_issues(
+    expected: Rejections, *, special: Mapping[int, str], lines: NDArray[np.int64], target: str, allowed: float
+) -> Iterator[Issue]:
     """What will be rejected, the most rows first; `special` as `no_rows` says, `lines` is each row's in the file.
 
-    A column whose rows are rejected for others all the same is not told: a row without a label is often empty.
+    A column whose rows are rejected for others all the same is left out: a row without a label is often empty.
     """
-    if not found.total:
-        return _specials(found, special, lines)
-    refused = found.total > allowed * found.looked_at or found.total == found.looked_at
-    ranked = sorted(found.by_column, key=lambda name: (-len(found.by_column[name]), name != target))
-    told: set[int] = set()
-    columns = []
-    for name in ranked:
-        if not told.issuperset(found.by_column[name]):
-            columns.append(_column(name, found, lines, target))
-        told.update(found.by_column[name])
-    return [*([_refused(found, allowed)] if refused else []), *_specials(found, special, lines), *columns]
-
-
-def _refused(found: Rejections, allowed: float) -> Finding:
-    rows = f"{found.total:,} of {'' if found.is_whole else 'the first '}{counted(found.looked_at, 'row')}"
-    when = "" if found.is_whole else ", where the rest is like its beginning"
-    return Finding(
-        "refused",
-        f"the file as it is will be refused whole{when}: {rows} will be rejected, and a share of {allowed:g} may be "
-        "(ingest.max_rejected_share). Correct the file, or what params.yaml says of the columns below, before you "
-        "ingest it",
-    )
-
-
-def _specials(found: Rejections, special: Mapping[int, str], lines: NDArray[np.int64]) -> list[Finding]:
-    texts = {
-        "header": ("repeats the header", "repeat the header"),
-        "totals": ("looks like a row of totals", "look like rows of totals"),
-    }
-    findings = []
-    for kind, (one, several) in texts.items():
-        places = [place for place, each in special.items() if each == kind]
-        if places:
-            accepted = len([place for place in places if place not in found.rows])
-            then = (
-                f"nothing was inferred from {plural(len(places), 'it', 'them')}, but {accepted} will be accepted as "
-                f"{plural(accepted, 'a row', 'rows')}: delete {plural(accepted, 'it', 'them')} from the file"
-                if accepted
-                else f"{plural(len(places), 'it', 'they')} will be rejected, and nothing was inferred from "
-                f"{plural(len(places), 'it', 'them')}"
+    total = expected.total
+    if total and (total > allowed * expected.checked or total == expected.checked):
+        rows = f"{total:,} of {'' if expected.is_whole else 'the first '}{counted(expected.checked, 'row')}"
+        when = "" if expected.is_whole else ", where the rest is like its beginning"
+        yield Issue(
+            "refused",
+            f"the file as it is will be refused whole{when}: {rows} will be rejected, and a share of {allowed:g} may "
+            "be (ingest.max_rejected_share). Correct the file, or what params.yaml says of the columns below, before "
+            "you ingest it",
+        )
+    for kind, (one, several) in SPECIAL.items():
+        if not (places := [place for place, each in special.items() if each == kind]):
+            continue
+        number, accepted = len(places), len([place for place in places if place not in expected.rows])
+        then = (
+            f"nothing was inferred from {plural(number, 'it', 'them')}, but {accepted} will be accepted as "
+            f"{plural(accepted, 'a row', 'rows')}: delete {plural(accepted, 'it', 'them')} from the file"
+            if accepted
+            else f"{plural(number, 'it', 'they')} will be rejected, and nothing was inferred from "
+            f"{plural(number, 'it', 'them')}"
+        )
+        where = _lines([int(lines[place]) for place in places])
+        yield Issue("rejected", f"{where} {plural(number, one, several)}: {then}")
+    explained: set[int] = set()
+    for name in sorted(expected.by_column, key=lambda name: (-len(expected.by_column[name]), name != target)):
+        reasons, rows_of_column = expected.reasons[name], expected.by_column[name]
+        if not explained.issuperset(rows_of_column):
+            numbers = [int(lines[row]) for row in rows_of_column[:SHOWN_LINES]]
+            is_few = len(rows_of_column) <= SHOWN_LINES
+            where = _lines(numbers) if is_few else f"the first in line {numbers[0]}"
+            shown = "; ".join(f"{reason} ({count:,} x)" for reason, count in reasons.most_common(3))
+            more = f"; and {len(reasons) - 3:,} other reasons" if len(reasons) > 3 else ""
+            what = f"the target {name}" if name == target else name
+            rows = counted(len(rows_of_column), "row")
+            yield Issue(
+                "rejected", f"{rows} ({where}) will be rejected into quarantine for {what}, which {shown}{more}"
             )
-            text = f"{_lines([int(lines[place]) for place in places])} {plural(len(places), one, several)}: {then}"
-            findings.append(Finding("rejected", text))
-    return findings
+        explained.update(rows_of_column)
 
 
 def _lines(numbers: Sequence[int]) -> str:
-    shown = listed(map(str, numbers), most=SHOWN_LINES)
-    return f"{plural(len(numbers), 'line', 'lines')} {shown}"
-
-
-def _column(name: str, found: Rejections, lines: NDArray[np.int64], target: str) -> Finding:
-    reasons, rows = found.reasons[name], found.by_column[name]
-    numbers = [int(lines[row]) for row in rows[:SHOWN_LINES]]
-    where = _lines(numbers) if len(rows) <= SHOWN_LINES else f"the first in line {numbers[0]}"
-    shown = "; ".join(f"{reason} ({count:,} x)" for reason, count in reasons.most_common(3))
-    more = f"; and {len(reasons) - 3:,} other reasons" if len(reasons) > 3 else ""
-    what = f"the target {name}" if name == target else name
-    return Finding(
-        "rejected",
-        f"{counted(len(rows), 'row')} ({where}) will be rejected into quarantine for {what}, which {shown}{more}",
-    )
+    return f"{plural(len(numbers), 'line', 'lines')} {listed(map(str, numbers), most=SHOWN_LINES)}"
 
 
 def rejections_of(
-    checked: "Checked", *, looked_at: int, is_whole: bool, unread: int, special: Mapping[int, str]
+    checked: "Checked", *, rows: int, is_whole: bool, unread: int, special: Mapping[int, str]
 ) -> Rejections:
-    """From what `check_frame` says of the sample. Rows that are none are told by themselves."""
+    """Gather what `check_frame` says of `rows` rows and lines. Rows that are none have issues of their own."""
     reasons: dict[str, Counter[str]] = {}
     by_column: dict[str, list[int]] = {}
     for problem in checked.problems:
         if problem.row not in special:
             reasons.setdefault(problem.column, Counter())[problem.reason] += 1
             by_column.setdefault(problem.column, []).append(problem.row)
-    return Rejections(looked_at, is_whole, frozenset(checked.rejected_rows), unread, reasons, by_column)
-
-
-def rest(rows: int, without: frozenset[int]) -> NDArray[np.int64]:
-    """Positions of the rows that remain."""
-    remain = np.ones(rows, dtype=bool)
-    remain[list(without)] = False
-    return np.flatnonzero(remain)
+    return Rejections(rows, is_whole, frozenset(checked.rejected_rows), unread, reasons, by_column)

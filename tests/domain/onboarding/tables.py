@@ -4,17 +4,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from releve.domain.onboarding.profiles import Profile, profile
-from releve.domain.onboarding.table import Described, Roles, Sample, describe
+from releve.adapters.files import read_params
+from releve.domain.onboarding.params_file import ScenarioDraft
+from releve.domain.onboarding.profiles import ColumnProfile, profile
+from releve.domain.onboarding.table import NewTable, Roles, describe
 from tests.tables import ROOT
 
 ROWS = 200
-BASE = yaml.safe_load((ROOT / "params.yaml").read_text())
+BASE = read_params(ROOT)
 
 
-def column(*cells: Any, name: str = "x", as_text: bool = True) -> Profile:
+def column(*cells: Any, name: str = "x", as_text: bool = True) -> ColumnProfile:
     return profile(name, pd.Series(list(cells), dtype=object), as_text=as_text)
 
 
@@ -27,15 +28,15 @@ def a_table(rows: int = ROWS, *, seed: int = 7, **columns: Any) -> pd.DataFrame:
     return frame.map(lambda cell: cell if isinstance(cell, str) else "" if cell is None else str(cell)).astype(object)
 
 
-def described(frame: pd.DataFrame, *, target: str = "sold", as_text: bool = True, **roles: Any) -> Described:
-    sample = Sample("table.csv", "utf-8", frame, as_text, True, ())
-    return describe(sample, Roles(target, **roles), base=BASE)
+def described(frame: pd.DataFrame, *, target: str = "sold", as_text: bool = True, **roles: Any) -> ScenarioDraft:
+    table = NewTable("table.csv", "utf-8", frame, as_text, True, ())
+    return describe(table, Roles(target, **roles), base=BASE)
 
 
-def told(found: Described, kind: str) -> str:
+def issue_texts(found: ScenarioDraft, kind: str) -> str:
     """Every sentence of a kind."""
-    return "\n".join(finding.text for finding in found.findings if finding.kind == kind)
+    return "\n".join(issue.text for issue in found.issues if issue.kind == kind)
 
 
-def no_features(found: Described) -> list[str]:
+def no_features(found: ScenarioDraft) -> list[str]:
     return [name for name, spec in found.table["columns"].items() if not spec.get("feature", True)]

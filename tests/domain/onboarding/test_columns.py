@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
-from releve.domain.onboarding.columns import column_findings, column_spec, seen
+from releve.domain.onboarding.columns import column_issues, column_spec, seen
 from releve.domain.onboarding.profiles import MOST_LISTED
 from releve.domain.schema.schema import Schema
 from tests.domain.onboarding.tables import column
@@ -49,7 +49,7 @@ def test_numbers_in_quotes_are_names_where_the_file_knows_numbers() -> None:
     profile = column("1", "2", "1", "2", as_text=False)
 
     assert column_spec(profile) == {"type": "category", "categories": ["1", "2"]}
-    assert "numbers written as text ('1')" in column_findings(profile)[0].text
+    assert "numbers written as text ('1')" in column_issues(profile)[0].text
 
 
 def test_typed_cells_keep_their_types() -> None:
@@ -61,14 +61,14 @@ def test_true_and_false_are_two_categories_that_every_form_of_them_fits() -> Non
     profile = column(True, False, True, None, as_text=False)
 
     assert column_spec(profile) == {"type": "category", "categories": ["False", "True"], "nullable": True}
-    assert column_findings(profile) == []
+    assert column_issues(profile) == []
 
 
 @pytest.mark.parametrize("value", [[1, 2], {"a": 1}, b"bytes", timedelta(seconds=1)])
-def test_cells_that_no_type_can_hold_are_told(value: Any) -> None:
-    (finding,) = column_findings(column(value, value, "x", as_text=False))
+def test_cells_that_no_type_can_hold_are_issues(value: Any) -> None:
+    (issue,) = column_issues(column(value, value, "x", as_text=False))
 
-    assert "and a cell is a number, a date or a text. Leave the column out" in finding.text
+    assert "and a cell is a number, a date or a text. Leave the column out" in issue.text
 
 
 @pytest.mark.parametrize(("number", "kind"), [(2**53, "number"), (2**53 + 1, "category")])
@@ -91,11 +91,11 @@ def test_large_whole_numbers_among_fractions_are_numbers() -> None:
     assert column_spec(column(2**70, 1.5, as_text=False)) == {"type": "number"}
 
 
-@pytest.mark.parametrize(("number", "is_told"), [(2.0**53, False), (2.0**53 + 2, True)])
-def test_whole_numbers_that_are_not_kept_are_told(number: float, is_told: bool) -> None:
-    told = [finding.text for finding in column_findings(column(number, 17, as_text=False))]
+@pytest.mark.parametrize(("number", "is_issue"), [(2.0**53, False), (2.0**53 + 2, True)])
+def test_whole_numbers_that_are_not_kept_are_issues(number: float, is_issue: bool) -> None:
+    found = [issue.text for issue in column_issues(column(number, 17, as_text=False))]
 
-    assert any("of more than 15 digits" in text for text in told) is is_told
+    assert any("of more than 15 digits" in text for text in found) is is_issue
 
 
 def test_decimals_are_numbers() -> None:
@@ -162,30 +162,30 @@ def test_a_text_may_become_twice_as_long_as_any_seen(longest: int, limit: int) -
 
 
 @pytest.mark.parametrize("date", ["31/12/2024", "12.31.24", "2024/12/31"])
-def test_a_date_in_another_form_is_told_and_left_out_not_guessed(date: str) -> None:
+def test_a_date_in_another_form_is_an_issue_and_left_out_not_guessed(date: str) -> None:
     profile = column(date, date.replace("31", "30"))
-    (finding,) = column_findings(profile)
+    (issue,) = column_issues(profile)
 
     assert column_spec(profile)["type"] == "category"
-    assert finding.leaves_out == ("x",)
-    assert repr(date) in finding.text and "2024-12-31" in finding.text
+    assert issue.leaves_out == ("x",)
+    assert repr(date) in issue.text and "2024-12-31" in issue.text
 
 
 @pytest.mark.parametrize(("cells", "what"), [(["7", "7"], "is always '7'"), (["", ""], "is empty in every row")])
 def test_a_constant_column_is_no_feature(cells: list[str], what: str) -> None:
-    (finding,) = column_findings(column(*cells))
+    (issue,) = column_issues(column(*cells))
 
-    assert finding.leaves_out == ("x",)
-    assert what in finding.text
+    assert issue.leaves_out == ("x",)
+    assert what in issue.text
 
 
-@pytest.mark.parametrize(("missing", "is_told"), [(5, False), (6, True)])
-def test_a_column_that_is_mostly_missing_is_told(missing: int, is_told: bool) -> None:
+@pytest.mark.parametrize(("missing", "is_issue"), [(5, False), (6, True)])
+def test_a_column_that_is_mostly_missing_is_issue(missing: int, is_issue: bool) -> None:
     cells = ["1.5", "2.5"] * 5
 
-    found = column_findings(column(*[*cells[: 10 - missing], *[""] * missing]))
+    found = column_issues(column(*[*cells[: 10 - missing], *[""] * missing]))
 
-    assert ("missing" in {finding.kind for finding in found}) is is_told
+    assert ("missing" in {issue.kind for issue in found}) is is_issue
 
 
 def test_what_was_seen_is_said_in_a_few_words() -> None:
@@ -203,20 +203,20 @@ def test_a_number_written_for_people_is_none_by_itself(number: str) -> None:
 
 
 def test_numbers_written_for_people_in_a_file_that_knows_numbers_are_mended_in_the_file() -> None:
-    (finding,) = column_findings(column("1,5", "2,5", as_text=False))
+    (issue,) = column_issues(column("1,5", "2,5", as_text=False))
 
-    assert "write them as numbers into the file" in finding.text
-    assert "SET" not in finding.text
+    assert "write them as numbers into the file" in issue.text
+    assert "SET" not in issue.text
 
 
-@pytest.mark.parametrize(("sentence", "is_told"), [("a parcel came too late", True), ("a parcel came late", False)])
-def test_sentences_that_repeat_may_be_texts(sentence: str, is_told: bool) -> None:
-    profile = column(*[f"{sentence} {mark}" for mark in ("!", "?")][: 2 if is_told else 0], *[sentence] * 30)
+@pytest.mark.parametrize(("sentence", "is_issue"), [("a parcel came too late", True), ("a parcel came late", False)])
+def test_sentences_that_repeat_may_be_texts(sentence: str, is_issue: bool) -> None:
+    profile = column(*[f"{sentence} {mark}" for mark in ("!", "?")][: 2 if is_issue else 0], *[sentence] * 30)
 
-    told = [finding.text for finding in column_findings(profile) if finding.kind == "type"]
+    found = [issue.text for issue in column_issues(profile) if issue.kind == "type"]
 
-    assert bool(told) is is_told
-    assert all("put {type: text, max_length: 200}" in text for text in told)
+    assert bool(found) is is_issue
+    assert all("put {type: text, max_length: 200}" in text for text in found)
 
 
 def test_one_number_with_a_leading_zero_makes_no_category_of_texts() -> None:

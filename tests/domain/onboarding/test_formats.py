@@ -8,13 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from releve.core.params import merge, parse
-from releve.domain.onboarding.findings import Finding
-from releve.domain.onboarding.settings import Override, as_sections
-from releve.domain.onboarding.table import Described
+from releve.domain.onboarding.issues import Issue
+from releve.domain.onboarding.params_file import ScenarioDraft, SettingOverride, with_overrides
 from releve.domain.schema.schema import Schema
 from tasks.ingestion.intake import Intake, take_in
-from tests.domain.onboarding.tables import BASE, ROWS, a_table, described, told
+from tests.domain.onboarding.tables import BASE, ROWS, a_table, described, issue_texts
 
 DAY = datetime(2024, 1, 1, 13, 5)
 AMOUNTS = np.random.default_rng(7).uniform(1, 5000, ROWS).round(2).tolist()
@@ -28,27 +26,31 @@ def german(number: float) -> str:
     return f"{number:,.2f}".translate(str.maketrans(",.", ".,"))
 
 
-def taken_in(frame: pd.DataFrame, found: Described, folder: Path) -> Intake:
+def taken_in(frame: pd.DataFrame, found: ScenarioDraft, folder: Path) -> Intake:
     """The frame as a CSV file, ingested as the scaffold's params say."""
     path = folder / "table.csv"
     frame.to_csv(path, index=False)
-    params = parse(merge(BASE, as_sections(found.overrides)), source="a test")
+    params = with_overrides(BASE, found.overrides, source="a test")
     return take_in(path, Schema.from_dict(found.table), params=params, work_dir=folder)
 
 
-def written(found: Described) -> dict[str, Any]:
-    return as_sections(found.overrides).get("ingest", {})
+def written(found: ScenarioDraft) -> dict[str, Any]:
+    return {each.key: each.value for each in found.overrides if each.section == "ingest"}
 
 
-def types(found: Described) -> dict[str, str]:
+def types(found: ScenarioDraft) -> dict[str, str]:
     return {name: spec["type"] for name, spec in found.table["columns"].items()}
 
 
-def with_cures(frame: pd.DataFrame, findings: list[Finding], pick: int = 0, **roles: Any) -> Described:
-    """The table again, with the first (or another) setting that each finding suggests."""
-    cures = [finding.cures[min(pick, len(finding.cures) - 1)] for finding in findings if finding.cures]
-    said = [Override(*key.split(".", 1), value, "as asked") for cure in cures for key, value in cure.items()]
-    return described(frame, settings=tuple(said), **roles)
+def with_suggestions(frame: pd.DataFrame, issues: list[Issue], pick: int = 0, **roles: Any) -> ScenarioDraft:
+    """The table again, with the first (or another) setting that each issue suggests."""
+    suggestions = [issue.suggestions[min(pick, len(issue.suggestions) - 1)] for issue in issues if issue.suggestions]
+    settings = tuple(
+        SettingOverride(*key.split(".", 1), value, "as suggested")
+        for suggestion in suggestions
+        for key, value in suggestion.items()
+    )
+    return described(frame, settings=settings, **roles)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_dates_in_another_form_are_read_where_the_column_decides(form: str, sett
     assert written(found) == {"dates": {"day": setting}}
     assert types(found)["day"] == "date"
     assert taken_in(frame, found, tmp_path).accepted == ROWS
-    assert repr(setting)[1:-1] in told(found, "type")
+    assert repr(setting)[1:-1] in issue_texts(found, "type")
 
 
 @pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S +0100", "%Y-%m-%d %H:%M:%S.%f +0000 UTC", "%Y-%m-%d %H:%M UTC"])
@@ -94,15 +96,17 @@ def test_an_iso_date_with_a_zone_behind_a_space_needs_no_setting(form: str, tmp_
 
 
 @pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S CET", "%Y-%m-%d %H:%M EST", "%G-W%V", "%B %dth, %Y"])
-def test_dates_that_no_setting_reads_are_told(form: str) -> None:
+def test_dates_that_no_setting_reads_are_issues(form: str) -> None:
     found = described(a_table(day=dates(form)))
 
     assert written(found) == {} and types(found)["day"] != "date"
-    assert "day looks like dates ('" in told(found, "type") and "a form that is not read" in told(found, "type")
+    assert "day looks like dates ('" in issue_texts(found, "type") and "a form that is not read" in issue_texts(
+        found, "type"
+    )
 
 
 @pytest.mark.parametrize(
-    ("cells", "told_so"),
+    ("cells", "is_issue"),
     [
         ([f"{amount / 1000:.2f}{'kM'[n % 2]}" for n, amount in enumerate(AMOUNTS)], True),
         ([f"{'<' * (n % 5 == 0)}{amount}" for n, amount in enumerate(AMOUNTS)], True),
@@ -112,11 +116,11 @@ def test_dates_that_no_setting_reads_are_told(form: str) -> None:
         ([f"{n}B" for n in range(3)] * 70, False),
     ],
 )
-def test_numbers_that_no_setting_reads_are_told(cells: list[str], told_so: bool) -> None:
+def test_numbers_that_no_setting_reads_are_issues(cells: list[str], is_issue: bool) -> None:
     found = described(a_table(v=cells[:ROWS]))
 
     assert written(found) == {} and types(found)["v"] == "category"
-    assert ("v looks like numbers with more beside them than a unit" in told(found, "type")) is told_so
+    assert ("v looks like numbers with more beside them than a unit" in issue_texts(found, "type")) is is_issue
 
 
 @pytest.mark.parametrize(
@@ -151,7 +155,7 @@ def test_numbers_stored_as_text_are_numbers_in_files_with_types_and_whole_ones_n
     assert types(found)["v"] == "number" and found.table["columns"]["v"]["nullable"]
     assert types(found)["code"] == "category"
     assert written(found)["units"]["v"] == ""
-    assert "v holds numbers that are stored as text, such as" in told(found, "type")
+    assert "v holds numbers that are stored as text, such as" in issue_texts(found, "type")
 
 
 def test_dates_of_which_some_are_stored_as_text_are_dates_all(tmp_path: Path) -> None:
@@ -207,18 +211,18 @@ def test_what_no_cell_decides_is_asked_and_both_settings_work(pick: int, first: 
 
     found = described(frame)
 
-    asked = [finding for finding in found.findings if finding.cures]
-    assert written(found) == {} and [finding.leaves_out for finding in asked] == [("day",), ("other",)]
-    again = with_cures(frame, asked, pick, time="day")
+    asked = [issue for issue in found.issues if issue.suggestions]
+    assert written(found) == {} and [issue.leaves_out for issue in asked] == [("day",), ("other",)]
+    again = with_suggestions(frame, asked, pick, time="day")
     assert written(again)["dates"] == {"day": first, "other": first}
     assert taken_in(frame, again, tmp_path).accepted == ROWS
 
 
-def test_the_order_of_the_rows_decides_where_no_cell_does_and_is_told() -> None:
+def test_the_order_of_the_rows_decides_where_no_cell_does_and_is_issue() -> None:
     found = described(a_table(day=[f"{1 + n // 17:02}/{1 + n % 17 // 2:02}/2024" for n in range(ROWS)]))
 
     assert written(found)["dates"] == {"day": "%m/%d/%Y"}
-    assert "month first: no cell says so, but only so are the rows in the order of time" in told(found, "type")
+    assert "month first: no cell says so, but only so are the rows in the order of time" in issue_texts(found, "type")
 
 
 @pytest.mark.parametrize("cells", [["1.2.3", "10.0.1"], ["192.168.0.1", "10.0.0.1"], ["room 12", "room 5"], ["5", "6"]])
@@ -272,7 +276,7 @@ def test_columns_that_contradict_each_other_are_not_read_but_asked_about(tmp_pat
     found = described(frame)
 
     assert written(found) == {} and {types(found)[name] for name in ("price", "cost")} == {"category"}
-    again = with_cures(frame, [finding for finding in found.findings if finding.kind == "numerals"])
+    again = with_suggestions(frame, [issue for issue in found.issues if issue.kind == "numerals"])
     rows = pd.read_parquet(_kept(taken_in(frame, again, tmp_path)))
     assert rows["price"].tolist() == rows["cost"].tolist() == AMOUNTS
 
@@ -283,9 +287,9 @@ def test_a_comma_that_may_mean_either_is_asked_about(pick: int, value: float, tm
 
     found = described(frame)
 
-    (asked,) = (finding for finding in found.findings if finding.kind == "numerals")
+    (asked,) = (issue for issue in found.issues if issue.kind == "numerals")
     assert types(found)["v"] == "category" and written(found) == {}
-    again = with_cures(frame, [asked], pick)
+    again = with_suggestions(frame, [asked], pick)
     assert pd.read_parquet(_kept(taken_in(frame, again, tmp_path)))["v"].iloc[0] == value
 
 
@@ -295,12 +299,12 @@ def test_a_column_that_is_not_written_as_params_say_is_asked_about_with_its_own_
     own = {"csv_decimal": lambda each: f"{each:,.2f}", "csv_thousands": german}[said]
     frame = a_table()[["sold"]].assign(price=list(map(other, AMOUNTS)), cost=list(map(own, AMOUNTS)))
     settings = {"csv_decimal": ("csv_thousands=.", "csv_decimal=,"), "csv_thousands": ("csv_thousands=,",)}[said]
-    roles = tuple(Override("ingest", *each.split("="), "as said") for each in settings)
+    roles = tuple(SettingOverride("ingest", *each.split("="), "as said") for each in settings)
 
-    (asked,) = (finding for finding in described(frame, settings=roles).findings if finding.kind == "numerals")
+    (asked,) = (issue for issue in described(frame, settings=roles).issues if issue.kind == "numerals")
 
     assert asked.text.startswith("cost writes numbers such as")
-    own_way = [Override(*key.split(".", 1), value, "as asked") for key, value in asked.cures[0].items()]
+    own_way = [SettingOverride(*key.split(".", 1), value, "as asked") for key, value in asked.suggestions[0].items()]
     again = described(frame, settings=(*roles, *own_way))
     rows = pd.read_parquet(_kept(taken_in(frame, again, tmp_path)))
     assert rows["price"].tolist() == rows["cost"].tolist() == AMOUNTS
@@ -309,14 +313,14 @@ def test_a_column_that_is_not_written_as_params_say_is_asked_about_with_its_own_
 def test_a_column_that_no_way_reads_is_to_be_written_in_one_way() -> None:
     found = described(a_table(v=["1,5", "1.234,567,8"] * (ROWS // 2)))
 
-    assert "Write them all in one way into the file" in told(found, "numerals")
+    assert "Write them all in one way into the file" in issue_texts(found, "numerals")
 
 
 @pytest.mark.parametrize("cells", [["1/28/2024", "28/1/2024"], ["1.38.47", "1.40.10"]])
-def test_dates_that_no_one_form_reads_are_told_so(cells: list[str]) -> None:
+def test_dates_that_no_one_form_reads_are_issues_so(cells: list[str]) -> None:
     found = described(a_table(d=cells * (ROWS // 2)))
 
-    assert "no one form reads nearly all of its cells" in told(found, "type")
+    assert "no one form reads nearly all of its cells" in issue_texts(found, "type")
 
 
 def test_a_unit_may_hold_a_digit(tmp_path: Path) -> None:
@@ -328,11 +332,11 @@ def test_a_unit_may_hold_a_digit(tmp_path: Path) -> None:
     assert pd.read_parquet(_kept(taken_in(frame, found, tmp_path)))["area"].tolist() == AMOUNTS
 
 
-def test_several_units_are_told_and_not_read() -> None:
+def test_several_units_are_issues_and_not_read() -> None:
     found = described(a_table(weight=["5 kg", "500 g", "2.5 kg", "1 kg"] * (ROWS // 4)))
 
     assert types(found)["weight"] == "category" and written(found) == {}
-    assert "weight has numbers in several units (kg, g)" in told(found, "type")
+    assert "weight has numbers in several units (kg, g)" in issue_texts(found, "type")
 
 
 @pytest.mark.parametrize(
@@ -361,33 +365,33 @@ def test_markers_make_no_category_of_numbers(share: float, marker: str, tmp_path
     found = described(frame)
 
     assert found.table["columns"]["v"] == {"type": "number", "nullable": True}
-    assert f"v holds {marker!r} in {share * ROWS:.0f} cells: taken as missing" in told(found, "missing")
+    assert f"v holds {marker!r} in {share * ROWS:.0f} cells: taken as missing" in issue_texts(found, "missing")
     taken = taken_in(frame, found, tmp_path)
     assert taken.accepted == ROWS and f"v holds {marker!r} in {share * ROWS:.0f} cells" in taken.warnings[0]
 
 
 @pytest.mark.parametrize("word", ["unknown", "-999", "k.A.", "s/d"])
-def test_what_behaves_like_a_marker_is_told_with_the_setting_that_reads_it(word: str, tmp_path: Path) -> None:
+def test_what_behaves_like_a_marker_is_issue_with_the_setting_that_reads_it(word: str, tmp_path: Path) -> None:
     frame = a_table(v=[word if n % 5 == 0 else str(n % 37) for n in range(ROWS)])
 
     found = described(frame)
 
-    asked = [finding for finding in found.findings if finding.cures]
+    asked = [issue for issue in found.issues if issue.suggestions]
     assert f"v holds {word!r}" in asked[0].text or f"v holds {word} in" in asked[0].text
-    again = with_cures(frame, asked)
+    again = with_suggestions(frame, asked)
     assert again.table["columns"]["v"]["type"] == "number"
     assert pd.read_parquet(_kept(taken_in(frame, again, tmp_path)))["v"].isna().sum() == ROWS // 5
 
 
-def test_seconds_since_1970_are_told_as_a_time() -> None:
+def test_seconds_since_1970_are_issues_as_a_time() -> None:
     found = described(a_table(at=[1_700_000_000 + 60 * n for n in range(ROWS)]), time="at")
 
-    assert "at looks like seconds since 1970" in told(found, "hint") and types(found)["at"] == "number"
+    assert "at looks like seconds since 1970" in issue_texts(found, "hint") and types(found)["at"] == "number"
 
 
 @pytest.mark.parametrize("day", ["1 mars 2024", "1. M\u00e4rz 2024", "1 de mayo de 2024"])
-def test_months_in_another_language_are_told(day: str) -> None:
-    assert "names of months are read in English alone" in told(described(a_table(day=[day] * ROWS)), "type")
+def test_months_in_another_language_are_issues(day: str) -> None:
+    assert "names of months are read in English alone" in issue_texts(described(a_table(day=[day] * ROWS)), "type")
 
 
 def test_nothing_is_written_for_a_column_that_a_word_keeps_from_being_numbers(tmp_path: Path) -> None:
@@ -396,12 +400,12 @@ def test_nothing_is_written_for_a_column_that_a_word_keeps_from_being_numbers(tm
     found = described(frame)
 
     assert written(found) == {} and types(found)["weight"] == "category"
-    again = with_cures(frame, [finding for finding in found.findings if finding.cures])
+    again = with_suggestions(frame, [issue for issue in found.issues if issue.suggestions])
     assert written(again)["units"] == {"weight": "kg"} and types(again)["weight"] == "number"
     assert taken_in(frame, again, tmp_path).accepted == ROWS
 
 
-def test_numbers_that_the_way_of_others_changes_are_told() -> None:
+def test_numbers_that_the_way_of_others_changes_are_issues() -> None:
     frame = a_table()[["sold"]].assign(
         price=[german(each) for each in AMOUNTS], visits=[f"{1 + n % 9}.{100 + n}" for n in range(ROWS)]
     )
@@ -409,4 +413,4 @@ def test_numbers_that_the_way_of_others_changes_are_told() -> None:
     found = described(frame)
 
     assert written(found) == {"csv_thousands": ".", "csv_decimal": ","}
-    assert "visits '1.100' is 1100" in told(found, "type")
+    assert "visits '1.100' is 1100" in issue_texts(found, "type")

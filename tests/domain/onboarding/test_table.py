@@ -9,12 +9,11 @@ import yaml
 
 from releve.core.errors import BadInput
 from releve.core.params import merge, parse
-from releve.domain.onboarding.findings import KINDS
-from releve.domain.onboarding.settings import Override, overrides_for
-from releve.domain.onboarding.table import Roles, Sample, describe
-from releve.domain.onboarding.writing import params_text
+from releve.domain.onboarding.issues import KINDS
+from releve.domain.onboarding.params_file import SettingOverride, overrides_for, params_text
+from releve.domain.onboarding.table import NewTable, Roles, describe
 from releve.domain.schema.schema import Schema
-from tests.domain.onboarding.tables import BASE, ROWS, a_table, described, no_features, told
+from tests.domain.onboarding.tables import BASE, ROWS, a_table, described, issue_texts, no_features
 
 RANDOM = np.random.default_rng(5)
 SHUFFLED = RANDOM.permutation(ROWS) + 1000
@@ -38,43 +37,43 @@ def test_columns_that_name_or_count_the_rows_are_no_features(name: str, values, 
     found = described(a_table(**{name: list(values)}))
 
     assert no_features(found) == [name] * is_left_out
-    assert (name in told(found, "id")) is is_left_out
+    assert (name in issue_texts(found, "id")) is is_left_out
 
 
-def test_the_id_that_a_person_names_is_no_feature_and_its_faults_are_told() -> None:
+def test_the_id_that_a_person_names_is_no_feature_and_its_faults_are_issues() -> None:
     ids = ["a", "a", "", *(f"c{n}" for n in range(ROWS - 3))]
 
     found = described(a_table(customer=ids), id="customer")
 
     assert found.table["id"] == "customer"
     assert no_features(found) == ["customer"]
-    assert "but 1 row has the id of an earlier row and 1 row has none" in told(found, "id")
+    assert "but 1 row has the id of an earlier row and 1 row has none" in issue_texts(found, "id")
 
 
-def test_an_id_without_faults_is_told_last_and_not_doubted_as_a_category() -> None:
+def test_an_id_without_faults_is_issue_last_and_not_doubted_as_a_category() -> None:
     names = [f"c{n}" for n in range(ROWS)]
 
     found = described(a_table(customer=names, token=[f"t{n}" for n in range(ROWS)]), id="customer")
 
-    assert found.findings[-1].text == "customer names the rows, and is no feature"
-    assert [each.text for each in found.findings if "customer" in each.text or "most of them rare" in each.text] == [
+    assert found.issues[-1].text == "customer names the rows, and is no feature"
+    assert [each.text for each in found.issues if "customer" in each.text or "most of them rare" in each.text] == [
         "customer names the rows, and is no feature"
     ]
 
 
-def test_a_category_of_many_values_that_is_a_feature_is_told() -> None:
+def test_a_category_of_many_values_that_is_a_feature_is_issue() -> None:
     found = described(a_table(town=[f"town {n // 2}" for n in range(2 * 101)], rows=2 * 101))
 
     assert (
-        told(found, "type")
+        issue_texts(found, "type")
         == "town has 101 different values, most of them rare; if they name single things, put 'feature: false'"
     )
 
 
-def test_rows_that_share_their_time_are_told_after_what_spoils_a_model() -> None:
+def test_rows_that_share_their_time_are_issues_after_what_spoils_a_model() -> None:
     days = [DAYS[n // 2] for n in range(ROWS)]
 
-    kinds = [finding.kind for finding in described(a_table(day=days, constant=["1"] * ROWS), time="day").findings]
+    kinds = [issue.kind for issue in described(a_table(day=days, constant=["1"] * ROWS), time="day").issues]
 
     assert kinds == ["constant", "hint"]
 
@@ -84,13 +83,13 @@ def test_a_constant_column_is_no_feature() -> None:
 
 
 def test_without_a_time_the_rows_count_as_they_stand() -> None:
-    assert told(described(a_table()), "time").startswith("no column tells the time of a row")
+    assert issue_texts(described(a_table()), "time").startswith("no column tells the time of a row")
 
 
 def test_a_column_that_could_be_the_time_is_proposed() -> None:
-    sentence = told(described(a_table(day=DAYS)), "time")
+    sentence = issue_texts(described(a_table(day=DAYS)), "time")
 
-    assert sentence.endswith("and day grows with them; to have the rows of every file ordered by it, say TIME=day")
+    assert sentence.endswith("and day grows with them; to have the rows of every file ordered by it, set TIME=day")
 
 
 def test_the_time_is_written_and_stays_a_feature_when_it_is_a_date() -> None:
@@ -98,15 +97,15 @@ def test_the_time_is_written_and_stays_a_feature_when_it_is_a_date() -> None:
 
     assert found.table["time"] == "day"
     assert found.table["columns"]["day"] == {"type": "date"}
-    assert told(found, "time") == ""
+    assert issue_texts(found, "time") == ""
 
 
-def test_a_time_that_repeats_or_is_missing_is_told_and_one_that_goes_back_is_what_it_is_for() -> None:
+def test_a_time_that_repeats_or_is_missing_is_issue_and_one_that_goes_back_is_what_it_is_for() -> None:
     days = [DAYS[1], DAYS[0], *DAYS[2:-2], DAYS[-3], ""]
 
-    sentences = told(described(a_table(day=days), time="day"), "time")
+    sentences = issue_texts(described(a_table(day=days), time="day"), "time")
 
-    assert "1 row has the day of an earlier row" in told(described(a_table(day=days), time="day"), "hint")
+    assert "1 row has the day of an earlier row" in issue_texts(described(a_table(day=days), time="day"), "hint")
     assert sentences == "day is missing in 1 row, whose place in time is unknown: it counts as the newest"
 
 
@@ -116,11 +115,11 @@ def test_a_number_that_is_the_time_is_no_feature() -> None:
     assert no_features(found) == ["step"]
 
 
-def test_a_number_that_grows_with_the_rows_is_told() -> None:
+def test_a_number_that_grows_with_the_rows_is_issue() -> None:
     found = described(a_table(step=[n // 3 / 10 for n in range(ROWS)]))
 
     assert no_features(found) == []
-    assert "step only grows from row to row" in told(found, "clock")
+    assert "step only grows from row to row" in issue_texts(found, "clock")
 
 
 def test_a_time_that_can_be_read_in_two_ways_is_asked_about_with_both_settings() -> None:
@@ -142,49 +141,51 @@ def test_rows_that_repeat_others_are_counted() -> None:
 
     found = described(pd.concat([frame, frame.head(3)], ignore_index=True))
 
-    sentence = told(found, "duplicates")
+    sentence = issue_texts(found, "duplicates")
     assert sentence.startswith(
         "3 rows of 203 are the same as an earlier row in every column: a model that learned the one"
     )
     setting = sentence.partition(" put '")[2].rstrip("'")
-    assert parse(merge(BASE, yaml.safe_load(setting)), source="the advice").batch.refuse == ("duplicate_rows",)
+    assert parse(merge(BASE.model_dump(), yaml.safe_load(setting)), source="the advice").batch.refuse == (
+        "duplicate_rows",
+    )
 
 
-def test_columns_that_say_the_same_are_told() -> None:
+def test_columns_that_say_the_same_are_issues() -> None:
     frame = a_table(kind=["a", "b", "b", "c"] * (ROWS // 4), sort=["x", "y", "y", "z"] * (ROWS // 4))
     frame["inches"] = [f"{float(cell) / 2.54:.6f}" for cell in frame["length"]]
 
-    assert told(described(frame), "mirror").splitlines() == [
+    assert issue_texts(described(frame), "mirror").splitlines() == [
         "length and inches say the same; one of them is enough",
         "kind and sort say the same; one of them is enough",
     ]
 
 
-def test_whole_numbers_with_few_values_stay_numbers_and_are_told() -> None:
+def test_whole_numbers_with_few_values_stay_numbers_and_are_issues() -> None:
     found = described(a_table(weekday=[n % 7 for n in range(ROWS)]))
 
     assert found.table["columns"]["weekday"] == {"type": "number", "min": 0}
-    assert told(found, "hint").startswith("weekday holds few different whole numbers and is a number")
+    assert issue_texts(found, "hint").startswith("weekday holds few different whole numbers and is a number")
 
 
-@pytest.mark.parametrize(("rows", "is_told"), [(179, True), (180, False)])
-def test_a_table_too_small_for_the_gate_is_told(rows: int, is_told: bool) -> None:
-    assert bool(told(described(a_table(rows)), "size")) is is_told
+@pytest.mark.parametrize(("rows", "is_issue"), [(179, True), (180, False)])
+def test_a_table_too_small_for_the_gate_is_issue(rows: int, is_issue: bool) -> None:
+    assert bool(issue_texts(described(a_table(rows)), "size")) is is_issue
 
 
-def test_lines_that_are_no_rows_are_told_first() -> None:
-    sample = Sample("t.csv", "utf-8", a_table(), True, True, ("line 7: has 3 cells, expected 4",))
+def test_lines_that_are_no_rows_are_issues_first() -> None:
+    table = NewTable("t.csv", "utf-8", a_table(), True, True, ("line 7: has 3 cells, expected 4",))
 
-    first = describe(sample, Roles("sold"), base=BASE).findings[0]
+    first = describe(table, Roles("sold"), base=BASE).issues[0]
 
     assert first.text == "1 line could not be read as a row: line 7: has 3 cells, expected 4"
 
 
-def test_the_weightiest_is_told_first() -> None:
+def test_the_weightiest_is_issue_first() -> None:
     frame = a_table(constant=["1"] * ROWS, row_id=range(ROWS))
     frame["again"] = frame["sold"]
 
-    kinds = [KINDS.index(finding.kind) for finding in described(frame).findings]
+    kinds = [KINDS.index(issue.kind) for issue in described(frame).issues]
 
     assert kinds == sorted(kinds)
 
@@ -269,7 +270,7 @@ def test_classes_that_differ_in_case_or_spaces_alone_are_one_and_told() -> None:
     found = described(frame)
 
     assert found.table["target"]["classes"] == ["no", "yes"] and found.table["target"]["ignore_case"] is True
-    assert "each is one class, which 'ignore_case: true' says" in told(found, "classes")
+    assert "each is one class, which 'ignore_case: true' says" in issue_texts(found, "classes")
     assert "'yes' and" in found.seen["sold"] and "ignore_case: true" in params_text(found, scenario="x")
 
 
@@ -290,32 +291,32 @@ def test_a_marker_in_the_target_is_no_label_unless_it_must_be_a_class(labels: li
     found = described(a_table().assign(sold=[labels[n % len(labels)] for n in range(ROWS)]))
 
     assert found.table["target"]["classes"] == classes
-    assert ("no label" in told(found, "label")) is (len(classes) < len(set(labels)))
+    assert ("no label" in issue_texts(found, "label")) is (len(classes) < len(set(labels)))
 
 
 def test_a_class_that_a_marker_spells_is_kept_with_the_setting_that_is_suggested() -> None:
     frame = a_table().assign(sold=[["ZA", "BW", "NA"][n % 3] for n in range(ROWS)])
-    (asked,) = (finding for finding in described(frame).findings if finding.cures)
+    (asked,) = (issue for issue in described(frame).issues if issue.suggestions)
 
-    ((key, value),) = asked.cures[0].items()
-    again = described(frame, settings=(Override(*key.split(".", 1), value, "as asked"),))
+    ((key, value),) = asked.suggestions[0].items()
+    again = described(frame, settings=(SettingOverride(*key.split(".", 1), value, "as asked"),))
 
     assert again.table["target"]["classes"] == ["BW", "NA", "ZA"]
 
 
-def test_a_category_keeps_namibia_and_it_is_told() -> None:
+def test_a_category_keeps_namibia_and_it_is_issue() -> None:
     found = described(a_table(country=[["NA", "ZA", "BW"][n % 3] for n in range(ROWS)]))
 
     assert found.table["columns"]["country"] == {"type": "category", "categories": ["BW", "NA", "ZA"]}
-    assert "country holds 'NA' in 67 cells: kept, as a category like any other" in told(found, "hint")
+    assert "country holds 'NA' in 67 cells: kept, as a category like any other" in issue_texts(found, "hint")
 
 
-def test_categories_that_differ_in_case_alone_are_told_with_a_line_that_works() -> None:
+def test_categories_that_differ_in_case_alone_are_issues_with_a_line_that_works() -> None:
     found = described(a_table(city=[["Paris", "paris ", "PARIS", "Lyon"][n % 4] for n in range(ROWS)]))
 
-    (asked,) = (finding for finding in found.findings if finding.cures)
+    (asked,) = (issue for issue in found.issues if issue.suggestions)
     assert "'Paris' 50 x, 'paris' 50 x, 'PARIS' 50 x" in asked.text
-    (spec,) = asked.cures[0].values()
+    (spec,) = asked.suggestions[0].values()
     city = Schema.from_dict({**found.table, "columns": {**found.table["columns"], "city": spec}}).column("city")
     assert len({city.typed(name.title()) for name in ("PARIS", "paris", "Paris")}) == 1
 

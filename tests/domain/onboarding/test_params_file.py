@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from releve.domain.onboarding.writing import params_text
+from releve.domain.onboarding.params_file import params_text
 from releve.domain.schema.schema import TABLE_KEYS, Schema
 from tests.domain.onboarding.tables import ROWS, a_table, described
 

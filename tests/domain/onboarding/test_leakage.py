@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from releve.domain.onboarding.leaks import FEWEST_OF_A_CLASS
-from tests.domain.onboarding.tables import ROWS, a_table, described, no_features, told
+from releve.domain.onboarding.leakage import FEWEST_OF_A_CLASS
+from tests.domain.onboarding.tables import ROWS, a_table, described, issue_texts, no_features
 
 RANDOM = np.random.default_rng(3)
 
@@ -18,7 +18,7 @@ def test_columns_that_add_up_to_the_target_are_leaks() -> None:
     found = described(a_table(400, **amounts()), target="total")
 
     assert no_features(found) == ["casual", "registered"]
-    assert told(found, "leak").startswith("total is casual + registered: together")
+    assert issue_texts(found, "leak").startswith("total is casual + registered: together")
     assert "casual, registered add up to total" in found.seen["casual"]
 
 
@@ -29,7 +29,7 @@ def test_so_are_they_with_weights_and_a_constant() -> None:
     found = described(a_table(400, **parts), target="total", task="regression")
 
     assert no_features(found) == ["casual", "registered"]
-    assert "2 x casual - 0.5 x registered" in told(found, "leak")
+    assert "2 x casual - 0.5 x registered" in issue_texts(found, "leak")
 
 
 def test_columns_that_nearly_add_up_are_none() -> None:
@@ -71,7 +71,7 @@ def test_being_missing_can_be_the_leak() -> None:
     assert no_features(described(frame)) == ["delivered_after"]
 
 
-def test_a_strong_column_is_told_and_kept() -> None:
+def test_a_strong_column_is_issue_and_kept() -> None:
     frame = a_table(1000)
     noise = np.random.default_rng(1).random(1000) < 0.03
     frame["hint"] = np.where((frame["sold"] == "yes") ^ noise, "a", "b")
@@ -79,28 +79,28 @@ def test_a_strong_column_is_told_and_kept() -> None:
     found = described(frame)
 
     assert no_features(found) == []
-    assert told(found, "strong").startswith("hint predicts sold almost by itself: from it alone 98.")
-    assert "Is it known before the outcome is?" in told(found, "strong")
+    assert issue_texts(found, "strong").startswith("hint predicts sold almost by itself: from it alone 98.")
+    assert "Is it known before the outcome is?" in issue_texts(found, "strong")
 
 
 def test_honest_columns_are_left_alone() -> None:
     found = described(a_table())
 
     assert no_features(found) == []
-    assert told(found, "leak") == told(found, "strong") == ""
+    assert issue_texts(found, "leak") == issue_texts(found, "strong") == ""
 
 
 def test_a_category_of_names_does_not_pass_for_a_leak() -> None:
     frame = a_table(150)
     frame["city"] = [f"city {n % 75}" for n in range(150)]
 
-    assert told(described(frame), "leak") == ""
+    assert issue_texts(described(frame), "leak") == ""
 
 
 def test_a_target_of_hardly_repeated_classes_has_no_leaks_to_look_for() -> None:
     found = described(a_table(tag=[f"t{n // 4}" for n in range(ROWS)]), target="tag", task="multiclass")
 
-    assert told(found, "leak") == ""
+    assert issue_texts(found, "leak") == ""
 
 
 def moods(rows: int = 600) -> np.ndarray:
@@ -114,7 +114,7 @@ def test_a_column_that_is_filled_for_one_of_three_classes_alone_is_a_leak() -> N
     found = described(a_table(600, mood=mood, why=reasons), target="mood")
 
     assert no_features(found) == ["why"]
-    assert told(found, "leak").startswith("why is filled only where mood = negative: 193 of the 193 rows")
+    assert issue_texts(found, "leak").startswith("why is filled only where mood = negative: 193 of the 193 rows")
     assert found.seen["why"].endswith("a leak: filled only where mood = negative")
 
 
@@ -136,7 +136,7 @@ def test_a_date_that_is_written_after_the_outcome_is_a_leak_where_it_covers_the_
     found = described(frame)
 
     assert no_features(found) == ["ended"] * is_left_out
-    assert ("ended is filled only where sold = yes" in told(found, "strong")) is not is_left_out
+    assert ("ended is filled only where sold = yes" in issue_texts(found, "strong")) is not is_left_out
 
 
 @pytest.mark.parametrize("filled", [FEWEST_OF_A_CLASS - 1, FEWEST_OF_A_CLASS + 10])
@@ -146,8 +146,8 @@ def test_a_few_filled_cells_prove_nothing(filled: int) -> None:
     frame.loc[frame.index[frame["sold"] == "yes"][:filled], "note"] = "x"
     frame["other"] = np.where(np.random.default_rng(1).random(1000) < 0.5, "x", "")
 
-    assert ("note" in told(described(frame), "strong")) is (filled > FEWEST_OF_A_CLASS)
-    assert "other" not in told(described(frame), "strong")
+    assert ("note" in issue_texts(described(frame), "strong")) is (filled > FEWEST_OF_A_CLASS)
+    assert "other" not in issue_texts(described(frame), "strong")
 
 
 def test_a_column_that_tells_one_of_three_classes_by_its_values_is_asked_about() -> None:
@@ -157,7 +157,7 @@ def test_a_column_that_tells_one_of_three_classes_by_its_values_is_asked_about()
     found = described(a_table(600, mood=mood, size=size.round(3)), target="mood")
 
     assert no_features(found) == []
-    assert told(found, "strong").startswith("size alone tells mood = negative from all other rows")
+    assert issue_texts(found, "strong").startswith("size alone tells mood = negative from all other rows")
 
 
 def test_the_target_plus_noise_is_a_leak() -> None:
@@ -197,4 +197,4 @@ def test_what_is_commonly_known_afterwards_is_asked_about_where_it_predicts(
     found = described(frame)
 
     assert no_features(found) == []
-    assert (f"{name} predicts sold well by itself (AUC 0." in told(found, "strong")) is is_asked
+    assert (f"{name} predicts sold well by itself (AUC 0." in issue_texts(found, "strong")) is is_asked

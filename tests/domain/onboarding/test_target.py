@@ -3,18 +3,18 @@
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.onboarding.targets import MOST_CLASSES, MOST_NUMBER_CLASSES, target_findings, target_spec
+from releve.domain.onboarding.target import MOST_CLASSES, MOST_NUMBER_CLASSES, target_issues, target_spec
 from tests.domain.onboarding.tables import ROWS, a_table, column, described
 
 
 def spec(*cells: object, task: str | None = None, as_text: bool = True) -> dict[str, object]:
     found = target_spec(column(*cells, name="y", as_text=as_text), task=task)
-    return {key: value for key, value in found.items() if key != "name"}
+    return {key: value for key, value in found.as_dict().items() if key != "name"}
 
 
 def sentences(*cells: object) -> list[str]:
     profile = column(*cells, name="y")
-    return [finding.text for finding in target_findings(profile, target_spec(profile, task=None))]
+    return [issue.text for issue in target_issues(profile, target_spec(profile, task=None).task)]
 
 
 def test_two_words_are_two_classes_and_the_positive_one_is_known_by_its_name() -> None:
@@ -125,9 +125,9 @@ def test_names_of_classes_may_look_like_decimals_where_a_person_says_so() -> Non
     assert spec("1,5", "2,5", "1,5", task="binary")["classes"] == ["1,5", "2,5"]
 
 
-@pytest.mark.parametrize(("rare", "is_told"), [(19, True), (20, False)])
-def test_a_class_of_few_rows_is_told(rare: int, is_told: bool) -> None:
+@pytest.mark.parametrize(("rare", "is_issue"), [(19, True), (20, False)])
+def test_a_class_of_few_rows_is_issue(rare: int, is_issue: bool) -> None:
     found = sentences(*["a"] * 100, *["b"] * rare)
 
     advice = "too few to learn from or to judge by; collect more, or merge classes"
-    assert found == [f"y has classes with few rows: b ({rare} rows); {advice}"] * is_told
+    assert found == [f"y has classes with few rows: b ({rare} rows); {advice}"] * is_issue
