@@ -21,53 +21,52 @@ from releve.domain.schema.schema import TABLE_KEYS, Schema
 if TYPE_CHECKING:
     import pandas as pd
 
+Yaml = dict[str, Any]  # keys and values of a file, before they are checked
+
 
 def read_params(project: Path, scenario: str | None = None) -> Params:
-    """params.yaml with the scenario's overrides. Raises BadInput naming the file and the key."""
+    """Read params.yaml with the scenario's overrides. Raise BadInput naming the file and the key."""
     if scenario is None:
         return parse(_read_yaml(project / "params.yaml"), source="params.yaml")
     return _overridden(_read_yaml(project / "params.yaml"), read_scenario(project, scenario), scenario)
 
 
 def check_scenario_text(project: Path, scenario: str, text: str) -> None:
-    """Raises what `read_params` would raise, were `text` in scenarios/<scenario>/params.yaml."""
+    """Raise what `read_params` would raise, were `text` in scenarios/<scenario>/params.yaml."""
     _overridden(_read_yaml(project / "params.yaml"), _parse_yaml(text, _own(scenario)), scenario)
 
 
 def parse_base(text: str) -> Params:
-    """Read params.yaml from its text. Raises BadInput naming the key that is wrong."""
+    """Read params.yaml from its text. Raise BadInput naming the key that is wrong."""
     return parse(_parse_yaml(text, "params.yaml"), source="params.yaml")
 
 
 def parse_scenario(scenario: str, *, base: str, own: str) -> tuple[Params, Schema]:
-    """Read both from the texts of params.yaml and the scenario's own. Raises BadInput naming the file and the key."""
-    said = _parse_yaml(own, _own(scenario))
-    params, schema = _overridden(_parse_yaml(base, "params.yaml"), said, scenario), _as_schema(said, scenario)
+    """Read both from the texts of params.yaml and the scenario's own. Raise BadInput naming the file and the key."""
+    values = _parse_yaml(own, _own(scenario))
+    params = _overridden(_parse_yaml(base, "params.yaml"), values, scenario)
+    schema = Schema.from_dict(values, source=_own(scenario))
     for setting in ("dates", "units"):
         schema.check_settings(f"ingest.{setting}", getattr(params.ingest, setting), source=_own(scenario))
     return params, schema
 
 
-def _overridden(base: dict[str, Any], said: dict[str, Any], scenario: str) -> Params:
-    overrides = {key: value for key, value in said.items() if key not in TABLE_KEYS}
+def _overridden(base: Yaml, own: Yaml, scenario: str) -> Params:
+    overrides = {key: value for key, value in own.items() if key not in TABLE_KEYS}
     return parse(merge(base, overrides), source=f"params.yaml with {_own(scenario)}")
 
 
 def read_schema(project: Path, scenario: str) -> Schema:
-    """The scenario's feature schema. Raises BadInput naming the key that is wrong."""
-    return _as_schema(read_scenario(project, scenario), scenario)
-
-
-def _as_schema(said: dict[str, Any], scenario: str) -> Schema:
-    return Schema.from_dict(said, source=_own(scenario))
+    """Read the scenario's feature schema. Raise BadInput naming the key that is wrong."""
+    return Schema.from_dict(read_scenario(project, scenario), source=_own(scenario))
 
 
 def _own(scenario: str) -> str:
     return f"scenarios/{scenario}/params.yaml"
 
 
-def read_scenario(project: Path, scenario: str) -> dict[str, Any]:
-    """scenarios/<scenario>/params.yaml. Raises NotFound naming the scenarios that exist."""
+def read_scenario(project: Path, scenario: str) -> Yaml:
+    """Read scenarios/<scenario>/params.yaml. Raise NotFound naming the scenarios that exist."""
     path = project / "scenarios" / check_scenario_name(scenario) / "params.yaml"
     if not path.is_file():
         known = ", ".join(scenario_names(project)) or "none yet"
@@ -76,13 +75,13 @@ def read_scenario(project: Path, scenario: str) -> dict[str, Any]:
 
 
 def scenario_names(project: Path) -> list[str]:
-    """Scenarios that have a folder, in order."""
+    """List the scenarios that have a folder, in order."""
     return sorted(path.parent.name for path in (project / "scenarios").glob("*/params.yaml"))
 
 
 @dataclass(frozen=True)
 class PipelineInputs:
-    """What the pipeline starts from. Flows write it on the scenario's branch; the user's tree keeps the seed."""
+    """Rows and champion that the pipeline starts from. Flows write it on their branch; the user's tree has the seed."""
 
     rows: str  # folder below the scenario's: "seed" or "batches"
     champion: str  # model store tag, or "" when there is none
@@ -93,11 +92,11 @@ INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "rows": (lambda value: isinstance(value, str) and value != "", 'a folder: "seed" or "batches"'),
     "champion": (lambda value: value is None or isinstance(value, str), 'a model version, or "" when there is none'),
     "seen_rows": (lambda value: type(value) is int and value >= 0, "a whole number of rows, 0 or more"),
-}  # of inputs.yaml: what each key may be, and that in words
+}  # of inputs.yaml: the check of each key, and what is expected
 
 
 def read_inputs(path: Path) -> PipelineInputs:
-    """Read inputs.yaml. Raises BadInput naming the key that is missing or wrong."""
+    """Read inputs.yaml. Raise BadInput naming the key that is missing or wrong."""
     values = _read_yaml(path)
     for key, (fits, expected) in INPUTS.items():
         if key not in values:
@@ -109,12 +108,9 @@ def read_inputs(path: Path) -> PipelineInputs:
 
 def write_inputs(path: Path, inputs: PipelineInputs) -> None:
     """Write inputs.yaml, comment included."""
-    lines = ["# What the pipeline starts from. Flows write this file on the scenario's branch.", *_yaml_lines(inputs)]
+    lines = ["# What the pipeline starts from. Flows write this file on the scenario's branch."]
+    lines += [f"{key}: {json.dumps(value)}" for key, value in vars(inputs).items()]
     write_bytes(path, ("\n".join(lines) + "\n").encode())
-
-
-def _yaml_lines(inputs: PipelineInputs) -> list[str]:
-    return [f"{key}: {json.dumps(value)}" for key, value in vars(inputs).items()]
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -138,7 +134,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def read_document(path: Path, model: type[D]) -> D:
-    """Read a JSON document. Raises BadInput naming the file and the key that is missing, unknown or wrong."""
+    """Read a JSON document. Raise BadInput naming the file and the key that is missing, unknown or wrong."""
     return parse_document(path.read_text(encoding="utf-8"), model, source=_named(path))
 
 
@@ -148,12 +144,12 @@ def write_document(path: Path, document: BaseModel) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Indented JSON with a final newline; NaN is refused."""
+    """Write indented JSON with a final newline. Raise ValueError for NaN."""
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
 
 
 def write_parquet(path: Path, frame: "pd.DataFrame") -> None:
-    """One Parquet file, whole or not at all."""
+    """Write one Parquet file, whole or not at all."""
     write_bytes(path, frame.to_parquet(index=False))
 
 
@@ -168,7 +164,7 @@ class ParquetAppender:
         self._writer: Any = None
 
     def append(self, frame: "pd.DataFrame") -> None:
-        """Add rows. Raises what pyarrow raises where they do not have the first frame's types."""
+        """Add rows. Raise what pyarrow raises where they do not have the first frame's types."""
         import pyarrow
         import pyarrow.parquet
 
@@ -205,17 +201,17 @@ class ParquetAppender:
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of the file's bytes."""
+    """Return the sha256 of the file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _named(path: Path) -> str:
-    """A file as a person names it: below its project's scenarios/, wherever the checkout lies."""
+    """Name a file for people: below its project's scenarios/, wherever the checkout lies."""
     return f"scenarios/{path.parent.name}/{path.name}" if path.parent.parent.name == "scenarios" else path.name
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read_yaml(path: Path) -> Yaml:
     if not path.is_file():
         raise NotFound(
             f"{path.name} is missing in {path.parent}. Commands run from the project's folder; "
@@ -224,8 +220,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return _parse_yaml(path.read_text(encoding="utf-8"), _named(path))
 
 
-def _parse_yaml(text: str, name: str) -> dict[str, Any]:
-    """`name`: of the file, for people."""
+def _parse_yaml(text: str, name: str) -> Yaml:
     try:
         values = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-01

@@ -6,21 +6,26 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from releve.adapters.files import ParquetAppender, PipelineInputs, read_inputs, write_bytes, write_inputs
+from releve.adapters.files import (
+    ParquetAppender,
+    PipelineInputs,
+    read_document,
+    read_inputs,
+    write_bytes,
+    write_document,
+    write_inputs,
+)
 from releve.adapters.git_dvc.data_versions import DataVersions, data_version
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
+from releve.core.documents import DocumentPart
 from releve.domain.ingestion.batch_checks import BatchProfile
 from tasks.places import ScenarioFiles
 
 KEPT_PROFILES = 50  # newest batches that the next ones are compared with
 
 
-class IngestedBatch(BaseModel):
+class IngestedBatch(DocumentPart):
     """One ingested file, as batches.csv lists it and the registry keeps it: rows in the file = rows + rejected."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     batch: str
     rows: int
@@ -33,13 +38,11 @@ class IngestedBatch(BaseModel):
     warnings: str = ""  # of the checks of the file as a whole; one sentence a line
 
 
-class BatchProfiles(BaseModel):
+class BatchProfiles(DocumentPart):
     """batches.json: the profiles of the newest batches, by name."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     format: Literal[1] = 1
-    profiles: dict[str, BatchProfile] = {}
+    profiles: dict[str, BatchProfile]
 
 
 def read_batches(branch: ScenarioBranch) -> list[IngestedBatch]:
@@ -76,7 +79,7 @@ class OpenBatches:
     def profiles(self) -> dict[str, BatchProfile]:
         """Profiles of the newest batches, by name; KEPT_PROFILES at most."""
         path = self._files.batch_profiles
-        return BatchProfiles.model_validate_json(path.read_text()).profiles if path.is_file() else {}
+        return read_document(path, BatchProfiles).profiles if path.is_file() else {}
 
     def next_name(self, digest: str) -> str:
         """Name the next batch."""
@@ -92,8 +95,12 @@ class OpenBatches:
         accepted.close()
         accepted.move(self._files.batches / f"{batch.batch}.parquet")
         newest = dict(list({**self.profiles, batch.batch: profile}.items())[-KEPT_PROFILES:])
-        write_bytes(self._files.batch_profiles, BatchProfiles(profiles=newest).model_dump_json(indent=2).encode())
-        write_bytes(self._files.batch_list, _format([*self.known, batch]).encode())
+        write_document(self._files.batch_profiles, BatchProfiles(profiles=newest))
+        text = io.StringIO()
+        writer: Any = csv.DictWriter(text, list(IngestedBatch.model_fields), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(each.model_dump() for each in (*self.known, batch))
+        write_bytes(self._files.batch_list, text.getvalue().encode())
         self._data.add(str(self._files.batches.relative_to(self._tree.path)))
         self._data.push(self._dvc_file)
         version = data_version((self._tree.path / self._dvc_file).read_text())
@@ -113,11 +120,3 @@ def as_text(name: str) -> str:
 
 def _parse(text: str) -> list[IngestedBatch]:
     return [IngestedBatch.model_validate(line) for line in csv.DictReader(io.StringIO(text))]
-
-
-def _format(batches: list[IngestedBatch]) -> str:
-    text = io.StringIO()
-    writer: Any = csv.DictWriter(text, list(IngestedBatch.model_fields), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(batch.model_dump() for batch in batches)
-    return text.getvalue()

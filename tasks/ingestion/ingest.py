@@ -12,14 +12,13 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from releve.adapters.files import file_digest, write_bytes
+from releve.adapters.files import file_digest, read_document, write_document
 from releve.adapters.git_dvc.committed import Committed, read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
+from releve.core.documents import DocumentPart
 from releve.core.errors import BadInput
 from releve.core.formatting import counted
 from releve.core.progress import show_reading
@@ -56,10 +55,8 @@ class Refusal:
     path: Path  # where it waited
 
 
-class RefusalNote(BaseModel):
+class RefusalNote(DocumentPart):
     """The document beside a refused file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal[1] = 1
     reason: str
@@ -194,7 +191,7 @@ def _clear(state: ScenarioState, files: list[IncomingFile], done: Ingestion) -> 
                 "themselves while it is here."
             )
             note = RefusalNote(reason=reasons[file.path], to_do=to_do, sha256=file.digest)
-            write_bytes(_note_of(kept), (note.model_dump_json(indent=2) + "\n").encode())
+            write_document(_note_of(kept), note)
         with suppress(FileNotFoundError):  # somebody took it away meanwhile
             file.path.replace(kept)
 
@@ -220,7 +217,7 @@ def _note_of(kept: Path) -> Path:
 
 def refused_digests(state: ScenarioState) -> set[str]:
     """Return the sha256 of every refused file, those included that a person has moved away from their notes since."""
-    notes = (RefusalNote.model_validate_json(path.read_text()) for path in state.refused.glob(f"*{NOTE}"))
+    notes = (read_document(path, RefusalNote) for path in state.refused.glob(f"*{NOTE}"))
     return {note.sha256 for note in notes if note.sha256}
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from releve.core.documents import DocumentPart
 from releve.core.params import BatchLimits
 from releve.domain.schema.columns import CATEGORY, NUMBER, Column
 from releve.domain.schema.schema import Schema
@@ -26,16 +27,14 @@ MOST_CATEGORIES = 200  # values of a column that are remembered; one with more i
 DUPLICATE_ROWS, DUPLICATE_IDS = "duplicate_rows", "duplicate_ids"
 
 
-class BatchProfile(BaseModel):
+class BatchProfile(DocumentPart):
     """Figures of the accepted rows of a batch, or of several together, that later batches are compared with."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     rows: int = 0
-    missing: dict[str, int] = {}  # cells, by column
-    low: dict[str, float] = {}  # by number column
-    high: dict[str, float] = {}
-    categories: dict[str, list[str] | None] = {}  # None: more than MOST_CATEGORIES
+    missing: dict[str, int] = Field(default_factory=dict)  # cells, by column
+    low: dict[str, float] = Field(default_factory=dict)  # by number column
+    high: dict[str, float] = Field(default_factory=dict)
+    categories: dict[str, list[str] | None] = Field(default_factory=dict)  # None: more than MOST_CATEGORIES
     oldest: float | None = None  # of the time column; dates as seconds since 1970
     newest: float | None = None
 

@@ -1,7 +1,7 @@
-"""How a table's files write their cells, as `ingest` in params.yaml says, and the plain cells that they mean.
+"""Formats of cells in a table's files, as `ingest` in params.yaml says, and the plain cells that they mean.
 
-Ingestion reads every file so, and `make scenario` foretells by the same functions what ingestion will read. Nothing is
-guessed here: what no setting reads stays as it was found, for the schema to reject with its reason.
+Ingestion reads every file by them, and `make scenario` predicts by the same functions what ingestion will read. Nothing
+is guessed here: what no setting reads stays as it is, for the schema to reject with its reason.
 """
 
 import re
@@ -16,9 +16,9 @@ from releve.core.errors import BadInput
 from releve.core.formatting import counted
 from releve.domain.ingestion.numerals import Numerals
 from releve.domain.schema.cells import as_date, as_number, in_format, names_of, trimmed
-from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, REAL, TEXT
+from releve.domain.schema.columns import DATE, NUMBER, REAL
 from releve.domain.schema.schema import Schema
-from releve.domain.schema.target import REGRESSION, Target
+from releve.domain.schema.target import REGRESSION
 from releve.domain.schema.validation import all_numbers, with_columns
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ MarkerCounts = Counter[tuple[str, str]]  # cells by column and marker
 
 @dataclass(frozen=True)
 class Unit:
-    """What stands beside the numbers of a column: `sign` ("" for nothing), and how a minus is written there."""
+    """The unit beside the numbers of a column ("" for none), and how a minus is written there."""
 
     sign: str
     in_parentheses: bool = False  # (12.50) is -12.50
@@ -47,10 +47,10 @@ class Unit:
 
     @classmethod
     def read(cls, text: str) -> "Unit":
-        """A unit as params name it: "$", "($)" where ($12.50) is negative, "$-" where $12.50- is; also "()" and "-".
+        """Read a unit of params: "$", "($)" where ($12.50) is negative, "$-" where $12.50- is; also "()" and "-".
 
         With digits it is an example of a number, which says how the column writes them all: "1.234,5 €".
-        Raises BadInput for an example that does not.
+        Raise BadInput for an example that does not.
         """
         text = trimmed(text)
         in_parentheses = text.startswith("(") and text.endswith(")")
@@ -71,7 +71,7 @@ class Unit:
         return f"({text})" if self.in_parentheses else f"{text}{'-' * self.trailing}"
 
     def without(self, text: str) -> str | None:
-        """The number that stands beside the unit, with its sign before it; None where the cell is written otherwise."""
+        """Return the number beside the unit, with its sign before it; None where the cell is written otherwise."""
         core = self._bare(text)
         is_negative = self.in_parentheses and core.startswith("(") and core.endswith(")")  # $ (12.50) is ($12.50)
         core = self._bare(core[1:-1]) if is_negative else core
@@ -95,7 +95,7 @@ NO_UNIT = Unit("")
 
 @dataclass(frozen=True)
 class CellFormats:
-    """What params say of cells: markers that mean missing, how numbers are written, formats and units by column."""
+    """Settings of cells: markers of missing values, how numbers are written, formats and units by column."""
 
     missing: tuple[str, ...] = ()
     numerals: Numerals = field(default_factory=Numerals)
@@ -104,13 +104,13 @@ class CellFormats:
 
     @classmethod
     def of(cls, params: "Ingest") -> "CellFormats":
-        """Raises BadInput where params contradict themselves."""
+        """Read params. Raise BadInput where they contradict themselves."""
         units = {trimmed(name): Unit.read(text) for name, text in params.units.items()}
         dates = {trimmed(name): formats for name, formats in params.dates.items()}
         return cls(params.missing, Numerals(params.csv_thousands, params.csv_decimal), dates, units)
 
     def is_marker(self, text: str) -> bool:
-        """Whether a trimmed cell says that its value is missing."""
+        """Whether a trimmed cell marks a missing value."""
         return text.casefold() in self._markers
 
     @cached_property
@@ -124,16 +124,16 @@ class CellFormats:
         return tuple(number for number in numbers if number is not None)
 
     def number(self, name: str, text: str) -> str:
-        """A trimmed cell as a number is written plainly; what is none in the said way stays, or reads as none."""
+        """Write the number in a trimmed cell plainly; what has not the configured form stays, or becomes no number."""
         bare = self.units.get(name, NO_UNIT).without(text)
         return text if bare is None else self.numerals_of(name).plain(bare)
 
     def numerals_of(self, name: str) -> Numerals:
-        """How a column writes numbers."""
+        """Return how a column writes numbers."""
         return self.units.get(name, NO_UNIT).numerals or self.numerals
 
     def date(self, name: str, text: str) -> datetime | str:
-        """The moment that a trimmed cell means in a form that params name, else the cell: ISO 8601 is read anyway."""
+        """Parse a trimmed cell by the formats of its column, or return it as it is; ISO 8601 is read anyway."""
         formats = self.dates.get(name)
         if formats is None:
             return text
@@ -145,104 +145,93 @@ class CellFormats:
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
-    """A frame as `check_frame` takes it, and the markers that were found."""
+class PlainCells:
+    """A frame as `check_frame` takes it, and the markers that were read as missing."""
 
     frame: "pd.DataFrame"
     marked: MarkerCounts
 
 
-def read_cells(frame: "pd.DataFrame", schema: Schema, reading: CellFormats, *, is_text: bool) -> Read:
-    """Found cells as plain ones; the caller's frame is left alone. `is_text`: all of them are text, as in CSV."""
+def read_cells(frame: "pd.DataFrame", schema: Schema, formats: CellFormats, *, is_text: bool) -> PlainCells:
+    """Convert cells as files hold them to plain ones; `frame` is not changed. `is_text`: all are text, as in CSV."""
     marked: MarkerCounts = Counter()
-    readers = {column.name: READERS[column.type] for column in schema.columns if column.name in frame}
-    read = {name: reader(frame[name], reading, is_text, marked) for name, reader in readers.items()}
-    if schema.target.name in frame:
-        read[schema.target.name] = _labels(frame[schema.target.name], schema.target, reading, marked)
-    return Read(with_columns(frame, read), marked)
+    plain = {}
+    for column in (column for column in schema.columns if column.name in frame):
+        cells = frame[column.name]
+        if column.type == NUMBER:
+            cells = _numbers(cells, formats, is_text, marked)
+        elif cells.dtype.kind == "O" or (column.type == DATE and cells.dtype.kind in "iuf"):
+            cells = _dates(cells, formats, marked) if column.type == DATE else _series(map(_trimmed, cells), cells)
+        plain[column.name] = cells
+    if (target := schema.target).name in frame:
+        cells = frame[target.name]
+
+        def is_marker(text: str) -> bool:  # a class keeps its label, also where a marker spells it
+            return formats.is_marker(text) and (target.task == REGRESSION or target.parse(text) is None)
+
+        if target.task == REGRESSION:
+            cells = _without_numbers(cells, formats.missing_numbers, marked)
+        if cells.dtype.kind == "O":
+            read = partial(formats.number, target.name) if target.is_number else _same
+            cells = _series(_texts(cells, read, is_marker, marked), cells)
+        plain[target.name] = cells
+    return PlainCells(with_columns(frame, plain), marked)
 
 
 def describe_markers(marked: MarkerCounts) -> list[str]:
-    """A sentence for each column and marker, the commonest first."""
+    """Write a sentence for each column and marker, the commonest first."""
     return [
         f"{name} holds {marker!r} in {counted(count, 'cell')}: taken as missing (params.yaml: ingest.missing)"
         for (name, marker), count in marked.most_common()
     ]
 
 
-def _numbers(cells: "pd.Series[Any]", reading: CellFormats, is_text: bool, marked: MarkerCounts) -> "pd.Series[Any]":
+def _numbers(cells: "pd.Series[Any]", formats: CellFormats, is_text: bool, marked: MarkerCounts) -> "pd.Series[Any]":
     name = str(cells.name)
     if cells.dtype.kind != "O":
-        return _without_numbers(cells, reading.missing_numbers, marked)
-    found = cells.tolist()
-    is_plain = reading.numerals.is_plain and name not in reading.units
-    numbers = all_numbers(found) if is_text and is_plain else None
+        return _without_numbers(cells, formats.missing_numbers, marked)
+    is_plain = formats.numerals.is_plain and name not in formats.units
+    numbers = all_numbers(cells.tolist()) if is_text and is_plain else None
     if numbers is None:
-        is_read = is_text or name in reading.units  # a text among typed cells is none of their numbers, unless said
-        plain = _texts(cells, partial(reading.number, name) if is_read else _same, reading.is_marker, marked)
+        is_read = is_text or name in formats.units  # a text among typed cells is none of their numbers otherwise
+        plain = _texts(cells, partial(formats.number, name) if is_read else _same, formats.is_marker, marked)
         numbers = all_numbers(["" if cell is None else cell for cell in plain]) if is_text else None
         if numbers is None:
-            read = _as_number if is_read else _same
-            return _without_numbers(_series(map(read, plain), cells), reading.missing_numbers, marked)
-    return _without_numbers(type(cells)(numbers, index=cells.index, name=name), reading.missing_numbers, marked)
+            parsed = (as_number(cell) if is_read and isinstance(cell, str) else None for cell in plain)
+            mixed = (cell if number is None else number for cell, number in zip(plain, parsed, strict=True))
+            return _without_numbers(_series(mixed, cells), formats.missing_numbers, marked)
+    return _without_numbers(type(cells)(numbers, index=cells.index, name=name), formats.missing_numbers, marked)
 
 
-def _dates(cells: "pd.Series[Any]", reading: CellFormats, is_text: bool, marked: MarkerCounts) -> "pd.Series[Any]":
+def _dates(cells: "pd.Series[Any]", formats: CellFormats, marked: MarkerCounts) -> "pd.Series[Any]":
     name = str(cells.name)
-    if cells.dtype.kind != "O" and (cells.dtype.kind not in "iuf" or name not in reading.dates):
-        return cells
-    if name in reading.dates:  # 20240301 is a whole number where a file has types
+    if name in formats.dates:  # 20240301 is a whole number where a file has types
         cells = _series(((*names_of(cell), cell)[0] for cell in cells.tolist()), cells)
-    return _series(_texts(cells, partial(reading.date, name), reading.is_marker, marked), cells)
-
-
-def _words(cells: "pd.Series[Any]", reading: CellFormats, is_text: bool, marked: MarkerCounts) -> "pd.Series[Any]":
-    if cells.dtype.kind != "O":
+    elif cells.dtype.kind != "O":
         return cells
-    return _series((trimmed(cell) or None if isinstance(cell, str) else cell for cell in cells.tolist()), cells)
-
-
-READERS: dict[str, Callable[["pd.Series[Any]", CellFormats, bool, MarkerCounts], "pd.Series[Any]"]] = {
-    NUMBER: _numbers,
-    DATE: _dates,
-    CATEGORY: _words,
-    TEXT: _words,
-}
-
-
-def _labels(cells: "pd.Series[Any]", target: Target, reading: CellFormats, marked: MarkerCounts) -> "pd.Series[Any]":
-    """A class keeps its label, also where a marker spells it."""
-    is_class = target.task != REGRESSION
-
-    def is_marker(text: str) -> bool:
-        return reading.is_marker(text) and not (is_class and target.parse(text) is not None)
-
-    read = partial(reading.number, target.name) if target.is_number else _same
-    if not is_class:
-        cells = _without_numbers(cells, reading.missing_numbers, marked)
-    return _series(_texts(cells, read, is_marker, marked), cells) if cells.dtype.kind == "O" else cells
+    return _series(_texts(cells, partial(formats.date, name), formats.is_marker, marked), cells)
 
 
 def _texts(
     cells: "pd.Series[Any]", read: Callable[[str], Any], is_marker: Callable[[str], bool], marked: MarkerCounts
 ) -> list[Any]:
-    """Texts as `read` reads them, each once, None where they are empty or a marker; other cells as they are."""
+    """Read each different text once, as None where it is empty or a marker; other cells stay as they are."""
     known: dict[str, Any] = {}
     markers: dict[str, str] = {}
-    found = cells.tolist()
-    for cell in found:
+    values = cells.tolist()
+    for cell in values:
         if type(cell) is str and cell not in known:
             text = trimmed(cell)
             if is_marker(text):
                 markers[cell] = text
             known[cell] = None if cell in markers or not text else read(text)
     if markers:
-        marked.update((str(cells.name), markers[cell]) for cell in found if type(cell) is str and cell in markers)
-    return [known[cell] if type(cell) is str else cell for cell in found]
+        marked.update((str(cells.name), markers[cell]) for cell in values if type(cell) is str and cell in markers)
+    return [known[cell] if type(cell) is str else cell for cell in values]
 
 
 def _without_numbers(cells: "pd.Series[Any]", numbers: tuple[float, ...], marked: MarkerCounts) -> "pd.Series[Any]":
-    """Missing where one of `numbers`, such as -999, stands; what is no number, such as a list, is left alone."""
+    """Make cells missing that hold one of `numbers`, such as -999; what is no number, such as a list, stays."""
     if numbers and cells.dtype.kind == "O":
         plain = _series((cell if isinstance(cell, REAL) else None for cell in cells.tolist()), cells)
     else:
@@ -259,9 +248,8 @@ def _series(cells: Iterable[Any], like: "pd.Series[Any]") -> "pd.Series[Any]":
     return type(like)(list(cells), index=like.index, name=like.name, dtype=object)
 
 
-def _as_number(cell: Any) -> Any:
-    number = as_number(cell) if isinstance(cell, str) else None
-    return cell if number is None else number
+def _trimmed(cell: Any) -> Any:
+    return trimmed(cell) or None if isinstance(cell, str) else cell
 
 
 def _same(cell: Any) -> Any:
