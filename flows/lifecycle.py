@@ -42,11 +42,11 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
         update_page(settings, scenario)
         check_refusals(waiting)
         return Completed(message=f"{seen.model} serves on: {describe_cause(seen.decision.causes[0])}", data=Round(seen))
-    found = harvest_and_ingest(settings, scenario)
+    harvested = harvest_and_ingest(settings, scenario)
     challenger = challenge(settings, scenario, reason="; ".join(describe_decision(seen)))
     released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
     publish(settings, scenario)
     check_refusals(waiting)
-    check_refusals(found)
+    check_refusals(harvested)
     result = Round(seen, challenger, released)
     return final_state(scenario, challenger, released=released is not None, result=result)

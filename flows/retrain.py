@@ -34,13 +34,13 @@ def retrain(scenario: Scenario = "digits", reason: str = "started by hand", rele
     file was refused.
     """
     settings = begin(scenario)
-    found = harvest_and_ingest(settings, scenario)
+    ingestion = harvest_and_ingest(settings, scenario)
     challenger = challenge(settings, scenario, reason=reason)
     released = challenger.promote and release_accepted
     if released:
         put_into_service(settings, scenario, model=challenger.model)
     publish(settings, scenario)
-    check_refusals(found)
+    check_refusals(ingestion)
     return final_state(scenario, challenger, released=released, result=challenger)
 
 
@@ -72,14 +72,16 @@ def show_challenge(scenario: str, challenger: Challenger) -> None:
     """Show what the gate decided, with its figures."""
     from releve.reporting.blocks import ReportPage, ReportSection, TableBlock, TextBlock
 
-    verdict, found = gate_messages.outcome(challenger), challenger.evaluation
-    rows = [(f"challenger {challenger.model}", format_score(found.score.value), "")]
-    rows += [(name, format_score(one.score), format_interval(one.gain)) for name, one in found.against.items()]
+    verdict, evaluation = gate_messages.outcome(challenger), challenger.evaluation
+    rows = [(f"challenger {challenger.model}", format_score(evaluation.score.value), "")]
+    rows += [(name, format_score(one.score), format_interval(one.gain)) for name, one in evaluation.against.items()]
     blocks = (
-        TableBlock(("model", found.metric, "gain over it"), tuple(rows)),
+        TableBlock(("model", evaluation.metric, "gain over it"), tuple(rows)),
         TextBlock(challenger.sentences, points=True),
     )
-    page = ReportPage(f"{scenario}: {verdict}", f"{found.holdout_rows} rows of holdout", (ReportSection("", blocks),))
+    page = ReportPage(
+        f"{scenario}: {verdict}", f"{evaluation.holdout_rows} rows of holdout", (ReportSection("", blocks),)
+    )
     show("gate", scenario, page, description=verdict)
 
 

@@ -65,7 +65,7 @@ class DriftReport:
 
 
 def drift_report(
-    found: DriftComparison,
+    comparison: DriftComparison,
     params: Monitor,
     subject: ReportSubject,
     *,
@@ -82,24 +82,24 @@ def drift_report(
     os.environ.setdefault("DO_NOT_TRACK", "1")  # Evidently's pages report their use otherwise
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Evidently's own: pydantic's and numpy's deprecations, nothing about the data
-        snapshot = _run(found, params, subject, sentences, drawn_columns)
+        snapshot = _run(comparison, params, subject, sentences, drawn_columns)
         report = json.loads(snapshot.json())
-        _check_count(report, found.verdict.columns)
+        _check_count(report, comparison.verdict.columns)
         if workspace:
             _keep(snapshot, workspace, project=subject.scenario)
         html = str(snapshot.get_html_str(as_iframe=False)) if page else None
     titled = html and html.replace("</head>", f"<title>{escape(subject.title)}</title>\n</head>", 1)
-    return DriftReport(json.dumps({"metadata": _metadata(found, subject), **report}), titled)
+    return DriftReport(json.dumps({"metadata": _metadata(comparison, subject), **report}), titled)
 
 
 def _run(
-    found: DriftComparison, params: Monitor, subject: ReportSubject, sentences: Sequence[str], drawn_columns: int
+    comparison: DriftComparison, params: Monitor, subject: ReportSubject, sentences: Sequence[str], drawn_columns: int
 ) -> Any:
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import DriftedColumnsCount, ValueDrift
 
-    columns, pairs = found.verdict.columns, {pair.column.name: pair for pair in found.pairs}
-    _register_tests(found, params)
+    columns, pairs = comparison.verdict.columns, {pair.column.name: pair for pair in comparison.pairs}
+    _register_tests(comparison, params)
     tests = {name: CATEGORY_TEST if pair.column.type == CATEGORY else NUMBER_TEST for name, pair in pairs.items()}
     features = [column.name for column in columns if not column.of_predictions]
     methods: Any = {"num_method": NUMBER_TEST, "cat_method": CATEGORY_TEST, "threshold": columns[0].threshold}
@@ -110,37 +110,37 @@ def _run(
         numerical_columns=[name for name, test in tests.items() if test == NUMBER_TEST],
         categorical_columns=[name for name, test in tests.items() if test == CATEGORY_TEST],
     )
-    datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in _frames(found.pairs)]
+    datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in _frames(comparison.pairs)]
     # Without Evidently's own tests: their texts say "Drift score is 0.00", and a share of columns is no verdict of ours
     snapshot = Report([*count, *details], include_tests=False).run(
         *datasets,
         timestamp=datetime.fromisoformat(subject.at),
         name=subject.title,
-        metadata=_metadata(found, subject),
-        tags=[subject.scenario, found.verdict.state],
+        metadata=_metadata(comparison, subject),
+        tags=[subject.scenario, comparison.verdict.state],
     )
     plots = [snapshot.metric_results[each.metric_id].get_widgets()[1:] for each in details]  # [0]: a rounded p-value
     snapshot._widgets = _widgets(
-        found, subject, sentences, zip(drawn, plots, strict=True), min_effect=params.min_effect
+        comparison, subject, sentences, zip(drawn, plots, strict=True), min_effect=params.min_effect
     )
     return snapshot
 
 
-def _metadata(found: DriftComparison, subject: ReportSubject) -> dict[str, Any]:
+def _metadata(comparison: DriftComparison, subject: ReportSubject) -> dict[str, Any]:
     """The run's identity and the verdict's own figures."""
-    features = [column for column in found.verdict.columns if not column.of_predictions]
+    features = [column for column in comparison.verdict.columns if not column.of_predictions]
     return {
         **asdict(subject),
-        "verdict": found.verdict.state,
-        "rows": found.verdict.rows,
-        "reference_rows": found.verdict.reference_rows,
+        "verdict": comparison.verdict.state,
+        "rows": comparison.verdict.rows,
+        "reference_rows": comparison.verdict.reference_rows,
         "columns": len(features),
         "drifted_columns": [column.name for column in features if column.drifted],
     }
 
 
 def _widgets(
-    found: DriftComparison,
+    comparison: DriftComparison,
     subject: ReportSubject,
     sentences: Sequence[str],
     drawn: Iterable[tuple[ColumnDrift, list[Any]]],
@@ -153,7 +153,7 @@ def _widgets(
     def headed(value: str, label: str) -> Any:
         return counter(counters=[CounterData(label, value)])
 
-    verdict = found.verdict
+    verdict = comparison.verdict
     window = " to ".join(utc_minute(at) for at in (subject.first_at, subject.last_at) if at)
     about = (
         f"Window: {window}, {verdict.rows} rows, compared with {verdict.reference_rows} rows of reference. "
@@ -182,8 +182,8 @@ def _frames(pairs: Sequence[Pair]) -> "tuple[pd.DataFrame, pd.DataFrame]":
     return pd.DataFrame(now), pd.DataFrame(before)
 
 
-def _register_tests(found: DriftComparison, params: Monitor) -> None:
-    """Our tests under names that Evidently knows, with what is normal for each column of this found.
+def _register_tests(comparison: DriftComparison, params: Monitor) -> None:
+    """Our tests under names that Evidently knows, with what is normal for each column of this comparison.
 
     Evidently keeps every function for ever: these hold figures, no cells.
     """
@@ -191,7 +191,8 @@ def _register_tests(found: DriftComparison, params: Monitor) -> None:
     from evidently.legacy.core import ColumnType
 
     known = {
-        pair.column.name: (pair.tries, inflation) for pair, inflation in zip(found.pairs, found.inflations, strict=True)
+        pair.column.name: (pair.tries, inflation)
+        for pair, inflation in zip(comparison.pairs, comparison.inflations, strict=True)
     }
 
     def judged_by(measure: Measure) -> Any:
@@ -216,8 +217,8 @@ def _named_categories(before: "pd.Series[Any]", now: "pd.Series[Any]") -> TwoSam
     return categories(codes[: len(before)], codes[len(before) :])
 
 
-def _check_count(found: dict[str, Any], columns: Sequence[ColumnDrift]) -> None:
-    counted = sum(m["value"]["count"] for m in found["metrics"] if m["config"]["type"] == COUNT_METRIC)
+def _check_count(report: dict[str, Any], columns: Sequence[ColumnDrift]) -> None:
+    counted = sum(m["value"]["count"] for m in report["metrics"] if m["config"]["type"] == COUNT_METRIC)
     drifted = sum(column.drifted for column in columns if not column.of_predictions)
     if int(counted) != drifted:
         raise ReportMismatch(

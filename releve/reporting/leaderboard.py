@@ -37,14 +37,14 @@ def build_leaderboard(results: tuple[ScenarioResult, ...]) -> ReportPage:
 
 def _line(result: ScenarioResult) -> tuple[str, ...]:
     """A cell per head."""
-    found, score = result.evaluation, result.evaluation.score
-    naive = {name: other.score for name, other in found.baselines_to_beat}
-    best = max(naive, key=lambda name: found.sign * naive[name], default=None)
+    evaluation, score = result.evaluation, result.evaluation.score
+    naive = {name: other.score for name, other in evaluation.baselines_to_beat}
+    best = max(naive, key=lambda name: evaluation.sign * naive[name], default=None)
     return (
         result.scenario,
-        str(found.rows),
-        str(found.holdout_rows),
-        found.metric,
+        str(evaluation.rows),
+        str(evaluation.holdout_rows),
+        evaluation.metric,
         format_score(score.value),
         f"{format_score(score.low)} to {format_score(score.high)}",
         f"{best} {format_score(naive[best])}" if best else "",
@@ -52,7 +52,7 @@ def _line(result: ScenarioResult) -> tuple[str, ...]:
 
 
 def _section(result: ScenarioResult) -> ReportSection:
-    found = result.evaluation
+    evaluation = result.evaluation
     rows = tuple(
         (
             name,
@@ -60,10 +60,14 @@ def _section(result: ScenarioResult) -> ReportSection:
             format_interval(other.gain),
             "" if other.must_beat else "for comparison only",
         )
-        for name, other in found.against.items()
+        for name, other in evaluation.against.items()
     )
-    first = [] if found.champion else [TextBlock(("There was no champion to compare with.",))]
-    bars = tuple(IntervalBar(name, one.gain.value, one.gain.low, one.gain.high) for name, one in found.against.items())
-    chart = IntervalChart(f"Gain in {found.metric} over each; positive is better", bars)
-    blocks: list[Block] = [*first, TableBlock(("compared with", found.metric, "gain over it", ""), rows), chart]
-    return ReportSection(f"{result.scenario}: {found.metric} {format_score(found.score.value)}", tuple(blocks))
+    first = [] if evaluation.champion else [TextBlock(("There was no champion to compare with.",))]
+    bars = tuple(
+        IntervalBar(name, one.gain.value, one.gain.low, one.gain.high) for name, one in evaluation.against.items()
+    )
+    chart = IntervalChart(f"Gain in {evaluation.metric} over each; positive is better", bars)
+    blocks: list[Block] = [*first, TableBlock(("compared with", evaluation.metric, "gain over it", ""), rows), chart]
+    return ReportSection(
+        f"{result.scenario}: {evaluation.metric} {format_score(evaluation.score.value)}", tuple(blocks)
+    )

@@ -27,16 +27,18 @@ SHOWN_COLUMNS = 40  # drifted ones that a table names
 
 def quality(record: ModelRecord) -> list[Block]:
     """Write the score, its interval, and whom it was compared with; a score that is too good to be true first."""
-    found = record.evaluation
-    if not found:
+    evaluation = record.evaluation
+    if not evaluation:
         return [NOTHING]
-    confidence = f"{found.confidence:.0%}"
-    own = f"{format_score_interval(found.score)} at {confidence} confidence, on {found.holdout_rows} rows"
-    others = ((name, _score(value)) for name, value in found.challenger.metrics.items() if name != found.metric)
+    confidence = f"{evaluation.confidence:.0%}"
+    own = f"{format_score_interval(evaluation.score)} at {confidence} confidence, on {evaluation.holdout_rows} rows"
+    others = (
+        (name, _score(value)) for name, value in evaluation.challenger.metrics.items() if name != evaluation.metric
+    )
     blocks: list[Block] = []
-    if found.too_good:
-        blocks.append(VerdictBlock("too good to be true?", Tone.WATCH, describe_too_good(found.too_good)))
-    if not found.champion:
+    if evaluation.too_good:
+        blocks.append(VerdictBlock("too good to be true?", Tone.WATCH, describe_too_good(evaluation.too_good)))
+    if not evaluation.champion:
         blocks.append(TextBlock(("There was no champion to compare with: this is the first one.",)))
     rows = tuple(
         (
@@ -46,35 +48,36 @@ def quality(record: ModelRecord) -> list[Block]:
             f"{one.p:.2g}",
             "yes" if one.must_beat else "no",
         )
-        for name, one in found.against.items()
+        for name, one in evaluation.against.items()
     )
     return [
         *blocks,
-        FactList(((f"{found.metric}, the gate's", own), *others)),
-        TableBlock(("compared with", found.metric, f"gain [{confidence} interval]", "p", "must be beaten"), rows),
+        FactList(((f"{evaluation.metric}, the gate's", own), *others)),
+        TableBlock(("compared with", evaluation.metric, f"gain [{confidence} interval]", "p", "must be beaten"), rows),
         IntervalChart(
             "Gain: right of the line, this model is better",
-            tuple(_bar(f"over the {name}", one.gain) for name, one in found.against.items()),
+            tuple(_bar(f"over the {name}", one.gain) for name, one in evaluation.against.items()),
         ),
     ]
 
 
 def importance(record: ModelRecord) -> list[Block]:
     """Write which features the score rests on."""
-    found = record.evaluation
-    if not found or not found.importances or not found.importances.features:
+    evaluation = record.evaluation
+    if not evaluation or not evaluation.importances or not evaluation.importances.features:
         return [NOTHING]
-    loss = f"loss of {found.metric} [{found.confidence:.0%} interval]"
+    loss = f"loss of {evaluation.metric} [{evaluation.confidence:.0%} interval]"
     about = (
-        f"What {found.metric} loses when the cells of one feature are shuffled among {found.importances.rows} holdout "
-        "rows that the model has not learned from; right of the line, the score gets worse without the feature. "
-        "Features that say nearly the same share their importance: each of them alone may look unimportant."
+        f"What {evaluation.metric} loses when the cells of one feature are shuffled among "
+        f"{evaluation.importances.rows} holdout rows that the model has not learned from; right of the line, the "
+        "score gets worse without the feature. Features that say nearly the same share their importance: each of "
+        "them alone may look unimportant."
     )
-    features = found.importances.features
+    features = evaluation.importances.features
     table = TableBlock(("feature", loss), tuple((each.feature, format_interval(each.loss)) for each in features))
     return [
         TextBlock((about,)),
-        IntervalChart(f"Loss of {found.metric}", tuple(_bar(each.feature, each.loss) for each in features)),
+        IntervalChart(f"Loss of {evaluation.metric}", tuple(_bar(each.feature, each.loss) for each in features)),
         FoldedBlock("The same as a table", (table,)),
     ]
 
@@ -83,17 +86,17 @@ def calibration(record: ModelRecord) -> list[Block]:
     """Write whether its probabilities can be trusted."""
     if record.description.get("task") == REGRESSION:
         return [TextBlock(("A regression has no probabilities, so there is nothing to calibrate.",))]
-    found = record.evaluation.challenger.calibration if record.evaluation else None
-    if not found:
+    table = record.evaluation.challenger.calibration if record.evaluation else None
+    if not table:
         return [NOTHING]
     rows = tuple(
         (f"{one.low:.1f} to {one.high:.1f}", str(one.rows), _score(one.probability), _score(one.accuracy))
-        for one in found.bins
+        for one in table.bins
     )
     return [
-        FactList((("expected calibration error", _score(found.error)),)),
+        FactList((("expected calibration error", _score(table.error)),)),
         TableBlock(("certainty", "rows", "mean certainty", "share right"), rows),
-        ReliabilityChart(tuple((one.probability, one.accuracy, one.rows) for one in found.bins)),
+        ReliabilityChart(tuple((one.probability, one.accuracy, one.rows) for one in table.bins)),
     ]
 
 
@@ -121,10 +124,10 @@ def slices(record: ModelRecord) -> list[Block]:
 
 def fairness(record: ModelRecord) -> list[Block]:
     """Write how the groups of protected columns are treated: each group's score, and the largest differences."""
-    found = record.evaluation
-    if not found:
+    evaluation = record.evaluation
+    if not evaluation:
         return [NOTHING]
-    if not found.fairness and not found.unknown_groups:
+    if not evaluation.fairness and not evaluation.unknown_groups:
         return [TextBlock(("No protected columns are named in params.yaml (gate.protected).",))]
     rows = tuple(
         (
@@ -134,28 +137,28 @@ def fairness(record: ModelRecord) -> list[Block]:
             _score(one.champion),
             ", ".join(f"{name or 'missing cells'} ({size} rows)" for name, size in one.left_out.items()),
         )
-        for one in found.fairness
+        for one in evaluation.fairness
     )
-    few = f"{MISSING}: too few groups were large enough to compare: {', '.join(found.unknown_groups)}."
+    few = f"{MISSING}: too few groups were large enough to compare: {', '.join(evaluation.unknown_groups)}."
     return [
         TableBlock(("protected column", "difference in", "this model", "champion", "left out, too few"), rows),
-        *_groups(found),
-        *([TextBlock((few,))] if found.unknown_groups else []),
+        *_groups(evaluation),
+        *([TextBlock((few,))] if evaluation.unknown_groups else []),
     ]
 
 
-def _groups(found: Evaluation) -> list[Block]:
+def _groups(evaluation: Evaluation) -> list[Block]:
     """A line per group, and its difference from the group of its column with the best score."""
     rows: list[tuple[str, ...]] = []
-    for group in found.groups:
-        scored = [each for each in found.groups if each.column == group.column and each.score]
-        best = max(scored, key=lambda each: found.sign * each.score.value if each.score else 0.0, default=None)
+    for group in evaluation.groups:
+        scored = [each for each in evaluation.groups if each.column == group.column and each.score]
+        best = max(scored, key=lambda each: evaluation.sign * each.score.value if each.score else 0.0, default=None)
         score, gap = ("", "")
         if group.score and best and best.score:
             score = format_score_interval(group.score)
             gap = "the best" if group is best else format_interval(difference(group.score, best.score))
         rows.append((group.column, group.value or "missing cells", str(group.rows), score or "too few rows", gap))
-    heads = ("protected column", "group", "rows", found.metric, "difference from the best group")
+    heads = ("protected column", "group", "rows", evaluation.metric, "difference from the best group")
     return [TableBlock(heads, tuple(rows))] if rows else []
 
 
@@ -204,5 +207,5 @@ def _score(value: float | None) -> str:
     return "" if value is None else format_score(value)
 
 
-def _bar(name: str, found: Interval) -> IntervalBar:
-    return IntervalBar(name, found.value, found.low, found.high)
+def _bar(name: str, interval: Interval) -> IntervalBar:
+    return IntervalBar(name, interval.value, interval.low, interval.high)

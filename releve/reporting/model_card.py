@@ -28,9 +28,9 @@ def build_model_card(record: ModelRecord) -> ReportPage:
     """Write the card of a model version."""
     sections = tuple(ReportSection(title, tuple(blocks(record))) for title, blocks in SECTIONS.items())
     score, rows = f"score {MISSING}", record.challenger.rows if record.challenger else None
-    if found := record.evaluation:
-        score = f"{found.metric} {format_score_interval(found.score)}"
-        score += ", which may be too good to be true" if found.too_good else ""
+    if evaluation := record.evaluation:
+        score = f"{evaluation.metric} {format_score_interval(evaluation.score)}"
+        score += ", which may be too good to be true" if evaluation.too_good else ""
     summary = f"{or_missing(record.state)}; {score}; {or_missing(rows)} rows; as of {record.today}"
     return ReportPage(f"Model card: {record.model}", summary, sections)
 
@@ -85,24 +85,24 @@ def _allowed(spec: Mapping[str, Any]) -> str:
 
 def recipe(record: ModelRecord) -> list[Block]:
     """Write the recipe, how it was chosen, and that it was refitted."""
-    found = record.recipe
+    choice = record.recipe
     facts = {
-        "recipe": found and found.recipe,
-        "scale": found and found.scale,
-        "options": found and _options(found.options),
-        "seed": found and found.seed,
-        "search": found and _search(found),
+        "recipe": choice and choice.recipe,
+        "scale": choice and choice.scale,
+        "options": choice and _options(choice.options),
+        "seed": choice and choice.seed,
+        "search": choice and _search(choice),
     }
     blocks: list[Block] = [fact_list(facts), TextBlock((REFIT,))]
-    if found and found.trials:
+    if choice and choice.trials:
         sign = record.evaluation.sign if record.evaluation else 1
-        scored = [(sign * trial.score, trial) for trial in found.trials if trial.score is not None]
+        scored = [(sign * trial.score, trial) for trial in choice.trials if trial.score is not None]
         best = sorted(scored, key=lambda each: -each[0])[:SHOWN_TRIALS]
         rows = tuple(
             (str(trial.number), trial.origin, trial.recipe, _options(trial.options), format_score(sign * score))
             for score, trial in best
         )
-        blocks.append(TableBlock(("trial", "origin", "recipe", "options", found.metric), rows))
+        blocks.append(TableBlock(("trial", "origin", "recipe", "options", choice.metric), rows))
     return blocks
 
 
@@ -113,12 +113,12 @@ def _options(options: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "the defaults"
 
 
-def _search(found: RecipeChoice) -> str:
-    if not found.asked:
+def _search(choice: RecipeChoice) -> str:
+    if not choice.asked:
         return "none: named in params.yaml"
-    stopped = f", stopped by {found.stopped_by}" if found.stopped_by else ""
-    score = "no score" if found.score is None else f"{found.metric} {format_score(found.score)}"
-    return f"{found.done} of {found.asked} trials{stopped}; the chosen one has {score} on blocks before the holdout"
+    stopped = f", stopped by {choice.stopped_by}" if choice.stopped_by else ""
+    score = "no score" if choice.score is None else f"{choice.metric} {format_score(choice.score)}"
+    return f"{choice.done} of {choice.asked} trials{stopped}; the chosen one has {score} on blocks before the holdout"
 
 
 def serving(record: ModelRecord) -> list[Block]:

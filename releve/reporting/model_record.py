@@ -43,8 +43,8 @@ class ModelRecord:
 
     @property
     def recipe(self) -> RecipeChoice | None:
-        found = self.description.get("recipe")
-        return RecipeChoice.model_validate(found) if found else None
+        recipe = self.description.get("recipe")
+        return RecipeChoice.model_validate(recipe) if recipe else None
 
 
 def or_missing(value: Any) -> str:

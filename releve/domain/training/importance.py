@@ -56,24 +56,24 @@ def permutation_importances(
         """What the score of the rows `taken` loses with each feature."""
 
         def scorer(_: Any, positions: Any, places: Any) -> float:
-            found = predict(dict(zip(features, positions.T, strict=True)), places)
-            return sign * compute_score(metric, found) if METRICS[metric].is_defined(found) else np.nan
+            predictions = predict(dict(zip(features, positions.T, strict=True)), places)
+            return sign * compute_score(metric, predictions) if METRICS[metric].is_defined(predictions) else np.nan
 
         # scikit-learn shuffles columns of row numbers: all parts of a date move together, as one feature
         positions = np.tile(taken[:, None], (1, len(features)))
-        found = permutation_importance(model, positions, taken, scoring=scorer, n_repeats=1, random_state=seed)
-        return found.importances[:, 0]
+        result = permutation_importance(model, positions, taken, scoring=scorer, n_repeats=1, random_state=seed)
+        return result.importances[:, 0]
 
     everything = np.arange(len(rows))
     first = losses(names, everything, seed=bootstrap.seed)
     strongest = [names[place] for place in np.argsort(-first, kind="stable")[:STRONGEST]]
     block = bootstrap.block_of(METRICS[metric].losses(predict({}, everything)))
     drawn = drawn_rows(len(rows), block=block, draws=DRAWS, seed=bootstrap.seed).astype(np.int64)
-    found = [
+    drawn_losses = [
         losses(strongest, np.repeat(everything, counts), seed=bootstrap.seed + number)
         for number, counts in enumerate(drawn, start=1)
     ]
-    known = np.array([each for each in found if np.isfinite(each).all()])
+    known = np.array([each for each in drawn_losses if np.isfinite(each).all()])
     if len(known) < 2:
         return FeatureImportances(rows=len(rows), features=())
     reach = t.ppf((1 + bootstrap.confidence) / 2, len(known) - 1) * known.std(axis=0, ddof=1)

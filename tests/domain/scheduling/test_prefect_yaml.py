@@ -69,7 +69,7 @@ def test_a_missing_look_is_waited_for_at_each_scenario_as_long_as_its_params_say
     assert (digits["within"], churn["within"]) == (90000, 5400)
     assert churn["match"] == {"prefect.resource.id": "releve.scenario.churn"}
     assert churn["name"] == "silence-churn"
-    assert churn["description"].startswith("No look at churn ended in time")
+    assert churn["description"].startswith("Start a monitoring run of churn")
     assert digits["expect"] == churn["expect"] == ["releve.monitor.completed"]
 
 
