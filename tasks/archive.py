@@ -28,7 +28,7 @@ class ArchivedScenario:
     moved: tuple[str, ...]  # names of its folders, and of its page
     branch: str  # the ref that keeps the branch
     withdrawn: str  # the model that served
-    told: tuple[str, ...] = ()  # to people: the ends of the alarms that stood, and what could not be told
+    alerts: tuple[str, ...] = ()  # the ends of the alarms that lasted, and what could not be sent
 
 
 def archive_scenario(settings: Settings, scenario: str, *, reason: str, actor: str = "archive") -> ArchivedScenario:
@@ -52,17 +52,17 @@ def archive_scenario(settings: Settings, scenario: str, *, reason: str, actor: s
             archive.mkdir(parents=True, exist_ok=True)
             place.replace(archive / kept)
     withdrawn = current.release.model if current else ""
-    return ArchivedScenario(archive, tuple(moved.values()), branch, withdrawn, _tell(settings, scenario))
+    return ArchivedScenario(archive, tuple(moved.values()), branch, withdrawn, _end_alarms(settings, scenario))
 
 
-def _tell(settings: Settings, scenario: str) -> tuple[str, ...]:
-    """End the alarms that people were told of. What cannot be told is said, and keeps nothing from being archived."""
+def _end_alarms(settings: Settings, scenario: str) -> tuple[str, ...]:
+    """End the alarms that people know of. A message that cannot be sent is reported, and stops nothing."""
     if not Registry(settings.registry_url).events(scenario, kinds=[ALERTED]):
         return ()
     try:
         done = alert(settings, scenario, actor="archive")
     except ReleveError as error:
-        return (f"nobody was told that its alarms are over: {error}",)
+        return (f"no message that its alarms are over could be sent: {error}",)
     waiting = [f"{len(done.waiting)} messages wait for the next time: {done.away}"] if done.waiting else []
     return (*(message.text for message in done.made), *done.given_up, *waiting)
 
@@ -98,15 +98,15 @@ def _kept_as(place: Path) -> str:
     return place.parent.name if place.is_dir() else place.name
 
 
-def report(found: ArchivedScenario, settings: Settings, scenario: str) -> str:
+def report(done: ArchivedScenario, settings: Settings, scenario: str) -> str:
     """What was set aside, and what is as it was."""
     folder = settings.project / "scenarios" / scenario
     lines = [
         f"{scenario} starts over" if folder.is_dir() else f"{scenario}, whose folder is gone, is archived",
-        f"  serves no longer: {found.withdrawn}" if found.withdrawn else "",
-        f"  set aside in {found.archive}: {', '.join(found.moved)}" if found.moved else "  there were no files of it",
-        f"  its branch is kept as {found.branch}" if found.branch else "",
-        *(f"  alert: {line}" for line in found.told),
+        f"  serves no longer: {done.withdrawn}" if done.withdrawn else "",
+        f"  set aside in {done.archive}: {', '.join(done.moved)}" if done.moved else "  there were no files of it",
+        f"  its branch is kept as {done.branch}" if done.branch else "",
+        *(f"  alert: {line}" for line in done.alerts),
         f"  kept as they were: its model versions, their cards, its index versions and its history in {settings.home}"
         + (f", and {folder}" if folder.is_dir() else ""),
     ]

@@ -108,7 +108,7 @@ class ScenarioState:
         return self.home / "quarantine" / self.scenario
 
     @property
-    def resubmit(self) -> Path:  # rejected rows that a person asked for, to mend and send again
+    def resubmit(self) -> Path:  # rejected rows that a person asked for, to fix and send again
         return self.home / "resubmit" / self.scenario
 
     @property

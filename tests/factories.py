@@ -72,7 +72,6 @@ def make_model_folder(parent: Path, *, scenario: str = SCENARIO, name: str = "mo
         "classes": [0, 1, 2],
         "schema": schema.as_dict(),
         "embedder": Embedder.fit(arrays).as_dict(),
-        "golden": [],
     }
     folder = parent / name
     folder.mkdir(parents=True)

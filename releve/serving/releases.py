@@ -75,17 +75,17 @@ class Follower:
         self._models = models
         self._index = index
         self._poll_seconds = poll_seconds
-        self._logged = ""  # the last trouble that was logged: each is told once, not at every look
+        self._logged = ""  # the last trouble that was logged: each is logged once, not at every poll
         self._failed: tuple[int, float] = (0, 0.0)  # the release that could not be loaded, and when to try it again
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="releve-watcher", daemon=True)
 
     def start(self) -> None:
-        """Look now, then every `poll_seconds`, in a thread of its own."""
+        """Poll now, then every `poll_seconds`, in a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop looking; what serves stays."""
+        """Stop polling; what serves stays."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
@@ -107,7 +107,7 @@ class Follower:
         except RegistryUnavailable:
             return []
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Take over what is current now, if it is another release than the one served."""
         try:
             current = self._registry.current(self.scenario)
@@ -148,9 +148,9 @@ class Follower:
     def _watch(self) -> None:
         while not self._stopping.is_set():
             try:
-                self.look()
+                self.poll()
             except Exception:  # the watch must outlive what nobody thought of
-                log.exception("looking for the current release failed")
+                log.exception("polling for the current release failed")
             self._stopping.wait(self._poll_seconds)
 
     def _log_once(self, trouble: str) -> None:

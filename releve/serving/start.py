@@ -18,7 +18,7 @@ from releve.serving.endpoints import Endpoints
 from releve.serving.releases import Follower, Pinned, Served, warm_up
 
 DEFAULT_SCENARIO = "digits"
-POLL_SECONDS = 0.5  # between two looks at the registry, for a release that has become current
+POLL_SECONDS = 0.5  # between two polls of the registry, for a release that has become current
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def start(environ: Mapping[str, str], *, project: Path, bento: Any = None) -> Se
 def _pinned(settings: Settings, tag: str, folder: Path) -> Serving:
     model = model_runtime.load(folder, tag=tag)
     warm_up(model)
-    scenario = check_scenario_name(model.description["scenario"])
+    scenario = check_scenario_name(model.description.scenario)
     pinned = Pinned(scenario, Served(model, since=_now().isoformat()))
     limits = files.read_params(settings.project, scenario).service
     ledger = _ledger(settings, scenario)

@@ -64,12 +64,12 @@ def read_holdout(settings: Settings, tag: str, schema: Schema, *, quantile: floa
 
 def check_golden(model: Model) -> None:
     """Ask a loaded model its golden rows. Raises GoldenMismatch when an answer differs."""
-    expected = model.description["golden"]
-    found = model.answer(arrays_of_rows(model.schema, expected["rows"])).labels
+    expected = model.description.golden
+    found = model.answer(arrays_of_rows(model.schema, expected.rows)).labels
     same = _close if model.schema.target.task == REGRESSION else operator.eq
-    if not same(found, expected["labels"]):
+    if not same(found, list(expected.labels)):
         raise GoldenMismatch(
-            f"model {model.tag} answers its golden rows with {found}, it was packaged with {expected['labels']}; "
+            f"model {model.tag} answers its golden rows with {found}, it was packaged with {list(expected.labels)}; "
             "it is not released. Compare the installed onnxruntime with the one in requirements.lock"
         )
 

@@ -3,7 +3,6 @@
 import platform
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from releve.adapters.files import read_document, write_bytes, write_json, write_parquet
-from releve.adapters.models.model_runtime import DESCRIPTION, ONNX_FILE, SKOPS_FILE, Model, load, load_pipeline
+from releve.adapters.models.description import DESCRIPTION, GoldenRows, ModelDescription
+from releve.adapters.models.model_runtime import ONNX_FILE, SKOPS_FILE, load, load_pipeline
 from releve.adapters.models.onnx_export import Export, export_checked
 from releve.adapters.vectors.embedder_files import text_files
 from releve.adapters.vectors.sentence_model import SentenceModel, import_model
@@ -33,14 +33,6 @@ if TYPE_CHECKING:
 PARITY_TOLERANCE = 1e-4  # between exported and trained model: of a probability, or of a value in standard deviations
 GOLDEN_ROWS = 5  # rows with known answers that travel with the model and are asked before every release
 MADE_WITH = ("scikit-learn", "numpy", "pandas", "onnxruntime", "skl2onnx")
-
-
-@dataclass(frozen=True)
-class Golden:
-    """Rows with the answers the model gives, asked again before every release."""
-
-    rows: list[dict[str, Any]]
-    labels: list[Any]
 
 
 def package(stage: Stage) -> None:
@@ -68,30 +60,28 @@ def package(stage: Stage) -> None:
     _write_all(stage.files.model, text_files(embedder))
     write_parquet(stage.files.model / REFERENCE, reference)
     write_parquet(stage.files.model / HOLDOUT, kept)
-    description = {
-        "scenario": stage.files.scenario,
-        "runtime": exported.runtime,
-        "parity": exported.reason,
-        "task": schema.target.task,
-        "classes": [] if schema.target.task == REGRESSION else pipeline.classes_.tolist(),
-        "schema": schema.as_dict(),
-        "embedder": embedder.as_dict(),
-        "recipe": chosen.model_dump(mode="json"),
-        "environment": _environment(),
-        "rows": len(rows),
-        "learned_rows": len(learned),  # the holdout included: what was judged on it was fitted on the rows before
-        "evaluation": evaluation.model_dump(mode="json"),
-        "golden": {"rows": [], "labels": []},
-    }
-    write_json(stage.files.model / DESCRIPTION, description)
+    description = ModelDescription(
+        scenario=stage.files.scenario,
+        runtime=exported.runtime,
+        parity=exported.reason,
+        task=schema.target.task,
+        classes=() if schema.target.task == REGRESSION else pipeline.classes_.tolist(),
+        schema=schema.as_dict(),
+        embedder=embedder.as_dict(),
+        recipe=chosen,
+        environment=_environment(),
+        rows=len(rows),
+        learned_rows=len(learned),
+        evaluation=evaluation,
+    )
+    write_json(stage.files.model / DESCRIPTION, description.to_json())
     model = load(stage.files.model, tag="the packaged model")
     sanity = try_slight_changes(model, learned)
-    description |= {"sanity": sanity.model_dump(mode="json")}
-    golden = _ask(model, rows_of_frame(schema, _spread(rows, GOLDEN_ROWS)))
-    write_json(
-        stage.files.model / DESCRIPTION, description | {"golden": {"rows": golden.rows, "labels": golden.labels}}
-    )
-    write_json(stage.files.model_summary, _summary(description))
+    asked = rows_of_frame(schema, _spread(rows, GOLDEN_ROWS))
+    golden = GoldenRows(rows=tuple(asked), labels=tuple(model.answer(arrays_of_rows(schema, asked)).labels))
+    described = description.model_copy(update={"sanity": sanity, "golden": golden}).to_json()
+    write_json(stage.files.model / DESCRIPTION, described)
+    write_json(stage.files.model_summary, _summary(described))
     print(f"served by {exported.runtime}" + (f": {exported.reason}" if exported.reason else ""))
 
 
@@ -113,10 +103,6 @@ def _write_model(files: ScenarioFiles, exported: Export, *, pipeline_file: Path)
         write_bytes(files.model / ONNX_FILE, exported.onnx)
     else:
         write_bytes(files.model / SKOPS_FILE, pipeline_file.read_bytes())
-
-
-def _ask(model: Model, rows: list[dict[str, Any]]) -> Golden:
-    return Golden(rows, model.answer(arrays_of_rows(model.schema, rows)).labels)
 
 
 def _spread(rows: "pd.DataFrame", count: int) -> "pd.DataFrame":

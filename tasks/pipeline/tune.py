@@ -1,6 +1,5 @@
 """Choose the recipe: of a search in a budget, on the rows before the holdout, or as params.yaml names it."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from typing import Literal
 
 from releve.adapters.compute import open_workers
 from releve.adapters.files import read_document, read_inputs, write_document
-from releve.adapters.models.model_runtime import DESCRIPTION
+from releve.adapters.models.description import DESCRIPTION, ModelDescription
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.search import Search
 from releve.core.errors import BadInput
@@ -182,7 +181,8 @@ def _champion(stage: Stage) -> Candidate | None:
     if not tag:
         return None
     path = ModelStore(stage.settings.home).get(tag).path / DESCRIPTION
-    return RecipeChoice.model_validate(json.loads(path.read_text())["recipe"]).candidate
+    recipe = ModelDescription.model_validate_json(path.read_bytes()).recipe
+    return recipe.candidate if recipe else None
 
 
 def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], None]) -> SearchState:

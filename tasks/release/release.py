@@ -98,8 +98,8 @@ def check_accepted(challenger: Challenger, champion: str, *, today: date) -> Non
 def _pack(settings: Settings, challenger: Challenger) -> bento_builds.BuiltBento:
     """A Bento of the model with the very code that made it: that of its own revision."""
     scenario, _, version = challenger.model.partition(":")
-    branch, room = ScenarioBranch(settings.project, scenario), ScenarioState(settings.home, scenario).worktrees
-    with branch.checkout(challenger.revision, room) as source:
+    branch, work_dir = ScenarioBranch(settings.project, scenario), ScenarioState(settings.home, scenario).worktrees
+    with branch.checkout(challenger.revision, work_dir) as source:
         return bento_builds.build(source, settings.home, challenger.model, version=version)
 
 

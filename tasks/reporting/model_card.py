@@ -13,7 +13,7 @@ import yaml
 from releve.adapters.files import write_bytes
 from releve.adapters.git_dvc.data_history import DataHistory, DataVersion
 from releve.adapters.git_dvc.scenario_branch import git_texts
-from releve.adapters.models.model_runtime import DESCRIPTION
+from releve.adapters.models.description import DESCRIPTION
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import NotFound

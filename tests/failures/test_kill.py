@@ -211,7 +211,7 @@ def check_challenged(project: Project) -> None:
     models = project.state.home / "bentoml" / "models" / SCENARIO
     assert [path.name for path in models.iterdir() if path.is_dir()] == [version_of(challenger.model)]
     loaded = ModelStore(project.settings.home).load(challenger.model, digest=challenger.model_digest)
-    assert loaded.description["evaluation"] == challenger.evaluation
+    assert loaded.description.evaluation == challenger.evaluation
 
 
 def check_released(project: Project) -> None:

@@ -47,7 +47,6 @@ def packed(folder: Path, table: dict[str, Any], frame: pd.DataFrame, *, recipe: 
         "classes": [] if schema.target.task == REGRESSION else pipeline.classes_.tolist(),
         "schema": schema.as_dict(),
         "embedder": embedder.as_dict(),
-        "golden": [],
     }
     write_json(folder / "model.json", described)
     model = skops.io.dumps(pipeline) if exported.onnx is None else exported.onnx

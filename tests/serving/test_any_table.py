@@ -238,7 +238,7 @@ def test_a_regression_is_exported_and_answers_alone(recipe: str, tmp_path):
     model = model_runtime.load(folder, tag="rentals:two")
     answers = model.answer(arrays_of_frame(model.schema, frame))
 
-    assert model.description["runtime"] == "onnx"
+    assert model.description.runtime == "onnx"
     assert answers.probabilities is None
     assert all(type(label) is float for label in answers.labels)
     assert pd.Series(answers.labels).corr(frame["rented"]) > 0.7

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from releve.adapters.models import bento_builds
-from releve.adapters.models.model_runtime import DESCRIPTION
+from releve.adapters.models.description import DESCRIPTION
 from releve.core.errors import BadInput, NotFound
 from tests.factories import PROJECT, make_row, make_stored_model
 from tests.serving.process import serving, wait_until

@@ -30,7 +30,7 @@ def make_follower(home: Path, *, registry: Registry | None = None) -> Follower:
 
 
 def test_before_the_first_release_nothing_serves_and_the_error_says_what_to_do(follower: Follower):
-    follower.look()
+    follower.poll()
 
     with pytest.raises(NoRelease, match=r"no release of flowers is served yet: train and release one"):
         follower.served_now()
@@ -49,7 +49,7 @@ def test_where_no_challenger_was_released_the_error_says_what_became_of_the_newe
     challenge = make_challenger("flowers:one", promote=promote)
     registry_of(tmp_path).append(SCENARIO, challenge, reason="a test", actor="tests")
 
-    follower.look()
+    follower.poll()
 
     with pytest.raises(NoRelease, match=told):
         follower.served_now()
@@ -60,7 +60,7 @@ def test_what_was_challenged_before_the_scenario_was_archived_is_not_told(follow
     registry_of(tmp_path).append(SCENARIO, challenge, reason="a test", actor="tests")
     registry_of(tmp_path).append(SCENARIO, ScenarioArchived(archive="flowers-1"), reason="a test", actor="tests")
 
-    follower.look()
+    follower.poll()
 
     with pytest.raises(NoRelease, match="train and release one"):
         follower.served_now()
@@ -69,7 +69,7 @@ def test_what_was_challenged_before_the_scenario_was_archived_is_not_told(follow
 def test_a_release_serves_although_the_index_is_away(follower: Follower, tmp_path: Path):
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
 
-    follower.look()
+    follower.poll()
 
     assert follower.served is not None
     assert follower.served.model.tag == "flowers:one"
@@ -77,11 +77,11 @@ def test_a_release_serves_although_the_index_is_away(follower: Follower, tmp_pat
 
 def test_a_request_that_began_before_a_swap_keeps_its_release(follower: Follower, tmp_path: Path):
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
-    follower.look()
+    follower.poll()
     captured = follower.served
 
     release_first(tmp_path, make_stored_model(tmp_path, "two", seed=8))
-    follower.look()
+    follower.poll()
 
     assert captured is not None and captured.model.tag == "flowers:one"
     assert follower.served is not None and follower.served.model.tag == "flowers:two"
@@ -89,10 +89,10 @@ def test_a_request_that_began_before_a_swap_keeps_its_release(follower: Follower
 
 def test_the_same_release_is_not_loaded_again(follower: Follower, tmp_path: Path):
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
-    follower.look()
+    follower.poll()
     served = follower.served
 
-    follower.look()
+    follower.poll()
 
     assert follower.served is served
 
@@ -101,13 +101,13 @@ def test_a_model_that_was_altered_does_not_serve_and_is_told_once(
     follower: Follower, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
-    follower.look()
+    follower.poll()
     release_first(tmp_path, make_stored_model(tmp_path, "two", seed=8), model_digest="0" * 64)
     caplog.clear()
 
     with caplog.at_level(logging.WARNING, logger="releve.serving"):
-        follower.look()
-        follower.look()
+        follower.poll()
+        follower.poll()
 
     assert follower.served is not None and follower.served.model.tag == "flowers:one"
     assert len(caplog.messages) == 1 and "cannot be served" in caplog.messages[0]
@@ -116,11 +116,11 @@ def test_a_model_that_was_altered_does_not_serve_and_is_told_once(
 def test_after_a_broken_release_the_next_whole_one_serves(follower: Follower, tmp_path: Path):
     stored = make_stored_model(tmp_path, "one")
     release_first(tmp_path, stored, model="flowers:gone")
-    follower.look()
+    follower.poll()
     assert follower.served is None
 
     release_first(tmp_path, stored)
-    follower.look()
+    follower.poll()
 
     assert follower.served is not None
 
@@ -131,14 +131,14 @@ def test_a_release_that_could_not_be_loaded_is_tried_again_later(
     stored = make_stored_model(tmp_path, "one")
     release_first(tmp_path, stored)
     aside = stored.path.rename(stored.path.with_name("aside"))
-    follower.look()
+    follower.poll()
     aside.rename(stored.path)
 
-    follower.look()
+    follower.poll()
     too_early = follower.served
     later = time.monotonic() + RETRY_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    follower.look()
+    follower.poll()
 
     assert too_early is None
     assert follower.served is not None
@@ -146,13 +146,13 @@ def test_a_release_that_could_not_be_loaded_is_tried_again_later(
 
 def test_a_withdrawn_release_stops_serving(follower: Follower, tmp_path: Path):
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
-    follower.look()
+    follower.poll()
     registry = registry_of(tmp_path)
     current = registry.current(SCENARIO)
     assert current is not None
 
     registry.move(SCENARIO, ModelWithdrawn(), expected=current.number, reason="a test", actor="tests")
-    follower.look()
+    follower.poll()
 
     assert follower.served is None
     registry.close()
@@ -161,12 +161,12 @@ def test_a_withdrawn_release_stops_serving(follower: Follower, tmp_path: Path):
 def test_what_serves_goes_on_while_the_registry_is_away(tmp_path: Path):
     follower = make_follower(tmp_path)
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
-    follower.look()
+    follower.poll()
     served = follower.served
     away = make_follower(tmp_path, registry=Registry("sqlite:////proc/nowhere/registry.db"))
     away.served = served
 
-    away.look()
+    away.poll()
 
     assert away.served is served
     assert (follower.registry_reachable, away.registry_reachable) == (True, False)

@@ -100,7 +100,7 @@ def test_the_end_of_an_alarm_that_stood_is_told(folder, fresh):
 
     found = archive_scenario(fresh.settings, SHOP, reason="a demo")
 
-    (line,) = found.told
+    (line,) = found.alerts
     assert line.startswith("shop: started over, which ends the alarm of drift; the alarm stood since ")
     assert f"  alert: {line}" in report(found, fresh.settings, SHOP).splitlines()
     assert [event.kind for event in fresh.registry.events(SHOP)] == [MONITORED, ALERTED, ARCHIVED, ALERTED]

@@ -1,6 +1,5 @@
 """Bentos: a model version packed with the service that answers with it, built without a network."""
 
-import json
 import os
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 import yaml
 
 from releve.adapters.files import write_bytes
-from releve.adapters.models.model_runtime import DESCRIPTION
+from releve.adapters.models.description import DESCRIPTION, ModelDescription
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput, ReleveError, storage_refusal
 
@@ -84,24 +83,24 @@ def _run_build(project: Path, home: Path, model_tag: str, version: str) -> None:
     store = home / "bentoml"
     (store / "tmp").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store / "tmp") as scratch:
-        room = Path(scratch)
-        (room / "models").symlink_to(store / "models")
-        options = room / "bentofile.yaml"
+        work_dir = Path(scratch)
+        (work_dir / "models").symlink_to(store / "models")
+        options = work_dir / "bentofile.yaml"
         options.write_text(yaml.safe_dump(_options(project, home, model_tag)), encoding="utf-8")
-        run = _bentoml_build(project, room, "--bentofile", str(options), "--version", version)
+        run = _bentoml_build(project, work_dir, "--bentofile", str(options), "--version", version)
         if run.returncode:
             if refused := storage_refusal(run.stderr):
                 raise type(refused)(f"bentoml build of {NAME}:{version} failed: {refused}")
             raise BuildFailed(f"bentoml build of {NAME}:{version} failed: {_last_lines(run.stderr or run.stdout)}")
-        _publish(room, store, version)
+        _publish(work_dir, store, version)
 
 
-def _bentoml_build(project: Path, room: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def _bentoml_build(project: Path, work_dir: Path, *options: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             [*BUILD, *options, str(project)],
             cwd=project,
-            env=_environment(room),
+            env=_environment(work_dir),
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -113,10 +112,10 @@ def _bentoml_build(project: Path, room: Path, *options: str) -> subprocess.Compl
         ) from None
 
 
-def _publish(room: Path, store: Path, version: str) -> None:
+def _publish(work_dir: Path, store: Path, version: str) -> None:
     bentos = store / "bentos" / NAME
     bentos.mkdir(parents=True, exist_ok=True)
-    (room / "bentos" / NAME / version).replace(bentos / version)
+    (work_dir / "bentos" / NAME / version).replace(bentos / version)
     write_bytes(bentos / "latest", version.encode())
 
 
@@ -128,8 +127,8 @@ def _options(project: Path, home: Path, model_tag: str) -> dict[str, Any]:
     options: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     scenario = model_tag.partition(":")[0]
     envs = [{"name": "RELEVE_SCENARIO", "value": scenario}]
-    described = json.loads((ModelStore(home).get(model_tag).path / DESCRIPTION).read_text())
-    python = {**options.get("python", {}), "requirements_txt": LOCKS[described["runtime"]]}
+    described = ModelDescription.model_validate_json((ModelStore(home).get(model_tag).path / DESCRIPTION).read_bytes())
+    python = {**options.get("python", {}), "requirements_txt": LOCKS[described.runtime]}
     return {**options, "python": python, "models": [model_tag], "envs": [*options.get("envs", []), *envs]}
 
 
@@ -151,4 +150,4 @@ def _packed_tag(path: Path) -> str:
 
 def _last_lines(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return " | ".join(lines[-5:]) or "it said nothing"
+    return " | ".join(lines[-5:]) or "it printed nothing"

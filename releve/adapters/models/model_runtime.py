@@ -5,7 +5,6 @@ The folder holds `model.json` (what it is) and `model.onnx` or `model.skops` (wh
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.adapters.models.description import DESCRIPTION, ModelDescription
 from releve.adapters.vectors.embedder_files import load_embedder
 from releve.core.errors import Conflict, NotFound, Unavailable
 from releve.domain.neighbours.embedding import Arrays, Embedder
@@ -22,7 +22,7 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
 from releve.domain.training.pipeline import model_frame
 
-DESCRIPTION, ONNX_FILE, SKOPS_FILE = "model.json", "model.onnx", "model.skops"
+ONNX_FILE, SKOPS_FILE = "model.onnx", "model.skops"
 PROBABILITIES, VALUES = "probabilities", "values"  # what an exported model's output is called, by its task
 # What the recipes write beyond the estimators that skops knows. Named one by one: a whole module would let in
 # functions that run anything (builtins.eval).
@@ -75,7 +75,7 @@ class Model:
     tag: str
     schema: Schema
     embedder: Embedder
-    description: dict[str, Any]
+    description: ModelDescription
     run: _Runner
 
     def answer(self, arrays: Arrays) -> ModelOutput:
@@ -89,9 +89,9 @@ class Model:
 
     @cached_property
     def _places(self) -> list[int] | None:
-        """Where each class that the model learned stands among the target's; None when they are the same."""
-        learned, classes = self.description["classes"], self.schema.target.classes
-        return None if tuple(learned) == classes else [classes.index(label) for label in learned]
+        """The place of each class that the model learned among the target's; None when they are the same."""
+        learned, classes = self.description.classes, self.schema.target.classes
+        return None if learned == classes else [classes.index(label) for label in learned]
 
     def _placed(self, found: NDArray[Any], places: list[int]) -> NDArray[Any]:
         """A class that no row of the training had is never answered."""
@@ -110,8 +110,8 @@ def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:
             "nothing was loaded. Restore the model store from its backup, or roll back"
         )
     description, schema = _described(folder, tag)
-    runner = RUNTIMES[description["runtime"]](folder, schema)
-    return Model(tag, schema, load_embedder(folder, description["embedder"]), description, runner)
+    runner = RUNTIMES[description.runtime](folder, schema)
+    return Model(tag, schema, load_embedder(folder, description.embedder), description, runner)
 
 
 def schema_of(folder: Path, *, tag: str) -> Schema:
@@ -119,9 +119,9 @@ def schema_of(folder: Path, *, tag: str) -> Schema:
     return _described(folder, tag)[1]
 
 
-def _described(folder: Path, tag: str) -> tuple[dict[str, Any], Schema]:
-    description = json.loads((folder / DESCRIPTION).read_text())
-    return description, Schema.from_dict(description["schema"], source=f"model {tag}")
+def _described(folder: Path, tag: str) -> tuple[ModelDescription, Schema]:
+    description = ModelDescription.model_validate_json((folder / DESCRIPTION).read_bytes())
+    return description, Schema.from_dict(description.table, source=f"model {tag}")
 
 
 def folder_digest(folder: Path) -> str:

@@ -35,11 +35,11 @@ class ModelStore:
             return self.get(tag)
         except NotFound:
             pass
-        with self._room() as room:
-            with _create(room, tag, labels) as model:
+        with self._work_dir() as work_dir:
+            with _create(work_dir, tag, labels) as model:
                 for source in sorted(folder.iterdir()):
                     Path(model.path_of(source.name)).write_bytes(source.read_bytes())
-            self._publish(room, scenario, version)
+            self._publish(work_dir, scenario, version)
         return self.get(tag)
 
     def get(self, tag: str) -> StoredModel:
@@ -55,18 +55,18 @@ class ModelStore:
         return model_runtime.load(self.get(tag).path, tag=tag, digest=digest)
 
     @contextmanager
-    def _room(self) -> Iterator[Path]:
+    def _work_dir(self) -> Iterator[Path]:
         """A store beside ours, where BentoML may be killed while it writes."""
         beside = self._root / "tmp"
         beside.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=beside) as room:
-            yield Path(room)
+        with tempfile.TemporaryDirectory(dir=beside) as work_dir:
+            yield Path(work_dir)
 
-    def _publish(self, room: Path, scenario: str, version: str) -> None:
+    def _publish(self, work_dir: Path, scenario: str, version: str) -> None:
         """Rename the version into our store: it is there whole or not at all."""
         models = self._root / "models" / scenario
         models.mkdir(parents=True, exist_ok=True)
-        (room / scenario / version).replace(models / version)
+        (work_dir / scenario / version).replace(models / version)
         write_bytes(models / "latest", version.encode())
 
 

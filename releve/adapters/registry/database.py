@@ -1,4 +1,4 @@
-"""The registry's database: its two tables, how it is opened, and what a person is told when it is away.
+"""The registry's database: its two tables, how it is opened, and its errors.
 
 The only SQL that knows which database it speaks to is in `_prepare_sqlite`.
 """
@@ -101,7 +101,7 @@ def explained(url: sa.URL) -> Iterator[None]:
         raise
     except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
         cause = without_secrets(str(getattr(error, "orig", error)), url).strip()
-        # `from None`: what the driver said in full may repeat the password
+        # `from None`: the driver's full message may repeat the password
         if refused := storage_error(error) or _refused_by_disk(error, url):
             kind = RegistryFull if isinstance(refused, DiskFull) else RegistryUnavailable
             raise kind(f"the registry at {shown(url)} cannot be used: {refused}") from None

@@ -49,9 +49,9 @@ class SentenceModel:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors (texts, dimension); zeros for an empty text. Its neighbours in the list change no vector."""
         found = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        told = [place for place, text in enumerate(texts) if text.strip()]
-        for start in range(0, len(told), TOGETHER):
-            places = told[start : start + TOGETHER]
+        filled = [place for place, text in enumerate(texts) if text.strip()]
+        for start in range(0, len(filled), TOGETHER):
+            places = filled[start : start + TOGETHER]
             found[places] = self._run([texts[place] for place in places])
         return unit_length(found)
 

@@ -27,7 +27,7 @@ class ModelVersionStatus:
     state: str
     since: str  # ISO 8601, UTC
     reason: str  # what brought it there: the gate's reasons, or what was done
-    gate: str = ""  # what the gate said of this very version
+    gate: str = ""  # the gate's reasons for this very version
 
     @property
     def full_reason(self) -> str:

@@ -7,8 +7,8 @@ import skops.io
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from releve.adapters.models.description import DESCRIPTION
 from releve.adapters.models.model_runtime import (
-    DESCRIPTION,
     TRUSTED_TYPES,
     ModelAltered,
     RuntimeMissing,
@@ -48,7 +48,6 @@ def packed(folder, *, runtime="sklearn", recipe="linear"):
         "classes": pipeline.classes_.tolist(),
         "schema": schema.as_dict(),
         "embedder": Embedder.fit(arrays).as_dict(),
-        "golden": {"rows": [], "labels": []},
     }
     folder.mkdir()
     (folder / DESCRIPTION).write_text(json.dumps(description))
@@ -146,6 +145,7 @@ def test_a_regression_answers_numbers_without_probabilities(runtime, tmp_path):
     schema, frame = mixed_table("regression", MIXES["tabular"])
     pipeline = learned("linear", schema, frame)
     description = {
+        "scenario": "mixed",
         "runtime": runtime,
         "classes": [],
         "schema": schema.as_dict(),

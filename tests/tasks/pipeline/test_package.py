@@ -63,7 +63,7 @@ def test_the_folder_answers_alone_and_says_how_and_why(task, kinds, runtime, rea
     summary = json.loads(stage.files.model_summary.read_text())
     assert (summary["task"], summary["runtime"], summary["parity"]) == (task, runtime, reason)
     assert summary["recipe"]["recipe"] == "linear"
-    assert Sanity.model_validate(summary["sanity"]) == Sanity.model_validate(model.description["sanity"])
+    assert Sanity.model_validate(summary["sanity"]) == model.description.sanity
     assert summary["sanity"]["tried"] >= 4
     assert summary["sanity"]["broken"] == []
     assert "trials" not in summary["recipe"]
@@ -76,11 +76,11 @@ def test_the_folder_answers_alone_and_says_how_and_why(task, kinds, runtime, rea
 def test_golden_rows_are_rows_as_predict_receives_them(tmp_path):
     model = packaged(make_stage(tmp_path, kinds=MIXES["all"]))
 
-    rows = model.description["golden"]["rows"]
+    rows = model.description.golden.rows
 
     assert row_problems(model.schema, rows) == []
     assert {type(row["day"]) for row in rows} <= {str, type(None)}
-    assert len(model.description["golden"]["labels"]) == len(rows) == 5
+    assert len(model.description.golden.labels) == len(rows) == 5
 
 
 @pytest.mark.parametrize(("last_batches", "rows"), [(0, 150), (1, 60), (2, 150)])
@@ -90,7 +90,7 @@ def test_the_reference_is_what_the_model_learned_from(last_batches, rows, tmp_pa
     model = packaged(stage)
 
     assert len(pd.read_parquet(stage.files.model / "reference.parquet")) == rows
-    assert (model.description["rows"], model.description["learned_rows"]) == (150, rows)
+    assert (model.description.rows, model.description.learned_rows) == (150, rows)
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
@@ -129,7 +129,7 @@ def test_a_sentence_model_travels_with_the_model_and_is_part_of_its_version(tmp_
     assert model.embedder.texts[0].dimension == WIDTH
     assert {"sentence.onnx", "sentence_tokenizer.json"} <= {path.name for path in stage.files.model.iterdir()}
     assert model.embedder.version != plain.embedder.version
-    assert np.isfinite(model.embedder.embed(arrays_of_rows(model.schema, model.description["golden"]["rows"]))).all()
+    assert np.isfinite(model.embedder.embed(arrays_of_rows(model.schema, model.description.golden.rows))).all()
 
 
 def test_a_sentence_model_that_is_not_there_is_told(tmp_path):

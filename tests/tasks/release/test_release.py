@@ -1,10 +1,12 @@
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from releve.adapters.models.description import GoldenRows
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
 from releve.core.errors import NotFound
@@ -126,11 +128,12 @@ def test_a_model_that_was_altered_since_it_was_judged_is_not_released(challenged
 def test_a_model_that_answers_its_golden_rows_otherwise_is_not_released(challenged):
     model = ModelStore(challenged.settings.home).load(last_challenger(challenged.registry, SHOP).model)
     check_golden(model)
-    labels = model.description["golden"]["labels"]
-    labels[0] = "no" if labels[0] == "yes" else "yes"
+    first, *others = model.description.golden.labels
+    golden = GoldenRows(rows=model.description.golden.rows, labels=("no" if first == "yes" else "yes", *others))
+    altered = replace(model, description=model.description.model_copy(update={"golden": golden}))
 
     with pytest.raises(GoldenMismatch, match="it is not released"):
-        check_golden(model)
+        check_golden(altered)
 
 
 def test_importing_the_release_step_starts_nothing():

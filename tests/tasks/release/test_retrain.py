@@ -39,8 +39,8 @@ def test_a_challenger_is_stored_with_its_digest_and_answers_alone(challenged):
     model = ModelStore(challenged.settings.home).load(found.model, digest=found.model_digest)
 
     assert found.model.startswith("shop:")
-    assert model.description["runtime"] == "onnx"
-    assert len(model.description["golden"]["rows"]) == 5
+    assert model.description.runtime == "onnx"
+    assert len(model.description.golden.rows) == 5
 
 
 def test_its_revision_is_the_branchs_and_holds_the_evaluation_and_the_reasons(challenged):
