@@ -15,7 +15,6 @@ from releve.core.errors import BadInput, ReleveError
 from releve.core.formatting import span
 from releve.core.params import Params
 from releve.core.settings import Settings
-from releve.domain.backtest import jobs as backtest_jobs
 from releve.domain.backtest.engine import BacktestProgress, PlayedPolicy, play_all
 from releve.domain.backtest.jobs import Job, JobContext, JobResult
 from releve.domain.backtest.results import check_scorable, figures
@@ -40,8 +39,8 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Backtest:
-    """What was found, and where it lies."""
+class BacktestRun:
+    """A backtest's document, and where its files lie."""
 
     found: dict[str, Any]  # backtest.json
     folder: Path  # backtest.json, backtest.md, backtest.svg
@@ -53,7 +52,7 @@ class Backtest:
 
 def backtest(
     settings: Settings, scenario: str, *, write: bool = False, progress: Progress = lambda line: None
-) -> Backtest:
+) -> BacktestRun:
     """Backtest the rows on the scenario's branch. `write`: set what is recommended in the scenario's params.yaml.
 
     Raises NotFound where nothing was ingested, BadInput where the rows are too few.
@@ -73,11 +72,11 @@ def backtest(
     write_bytes(folder / "backtest.svg", render_svg(f"Backtest of {scenario}", [score_chart(found)]).encode())
     if write:
         write_recommended(settings, scenario, found)
-    return Backtest(found, folder)
+    return BacktestRun(found, folder)
 
 
 def read_rows(settings: Settings, scenario: str, schema: Schema, params: Params) -> "pd.DataFrame":
-    """All rows on the scenario's branch in time order, typed as params.yaml describes them today."""
+    """Return all rows on the scenario's branch in time order, typed as params.yaml describes them today."""
     import pandas as pd
 
     history = DataHistory(settings.project, scenario, remote=params.data)
@@ -94,7 +93,7 @@ def play(
     chosen: Sequence[PolicyVariant] | None = None,
     progress: Progress = lambda line: None,
 ) -> dict[str, Any]:
-    """backtest.json of the policies, all of them unless some are `chosen`, over rows in time order."""
+    """Return backtest.json of the policies, all of them unless some are `chosen`, over rows in time order."""
     first = cut(rows, params)[0]
     candidate = choose_recipe(rows.iloc[:first].reset_index(drop=True), len(rows), schema, params, progress)
     plan = walk_forward(rows.reset_index(drop=True), schema, candidate, params)
@@ -133,11 +132,11 @@ def progress_line(reached: BacktestProgress, *, seconds: float) -> str:
 
 
 def work(context: JobContext, job: Job) -> JobResult:
-    """Do a job, and say what it took. Rows that cannot be learned from are an answer, not an error."""
+    """Do a job, and measure what it took. Rows that cannot be learned from are an answer, not an error."""
     began = time.process_time()
     value, problem = None, ""
     try:
-        value = backtest_jobs.work(job, context)
+        value = job.run(context)
     except ReleveError as error:
         problem = str(error)
     return JobResult(value, time.process_time() - began, problem)
@@ -146,8 +145,7 @@ def work(context: JobContext, job: Job) -> JobResult:
 def choose_recipe(
     before: "pd.DataFrame", total: int, schema: Schema, params: Params, progress: Progress = lambda line: None
 ) -> Candidate:
-    """The recipe that params.yaml names, or the best of their defaults on rows `before` the first window: none that is
-    backtested has a say."""
+    """Return the recipe that params.yaml names, or the best of their defaults on rows `before` the first window."""
     if params.train.named:
         return Candidate.of(params.train)
     recipes, left_out = fitting_recipes(params.train.recipe, rows=total)

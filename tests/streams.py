@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from releve.core.params import Params
-from releve.domain.backtest.jobs import Job, JobContext, JobResult, work
+from releve.domain.backtest.jobs import Job, JobContext, JobResult
 from releve.domain.backtest.walk_forward import WalkForward, walk_forward
 from releve.domain.schema.schema import Schema
 from releve.domain.training.recipes import Candidate
@@ -67,8 +67,8 @@ class Here:
     """Does jobs in this process, and remembers which."""
 
     def __init__(self, context: JobContext):
-        self._bench, self.jobs = context, list[Job]()
+        self._context, self.jobs = context, list[Job]()
 
     def __call__(self, jobs: list[Job]) -> list[JobResult]:
         self.jobs += jobs
-        return [JobResult(work(job, self._bench), 1.0) for job in jobs]
+        return [JobResult(job.run(self._context), 1.0) for job in jobs]

@@ -1,1 +1,1 @@
-"""Which changes of state are told, and in which words."""
+"""Which changes of state people are alerted of."""

@@ -5,7 +5,6 @@ A job is equal to another that would find the same; what it is given beside (`Gi
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +69,17 @@ class FitModel:
     end: int
     upto: int
 
+    def run(self, context: JobContext) -> Floats:
+        """Raises BadInput where rows hold too few labels to learn from."""
+        rows, seed = context.rows, context.params.statistics.seed
+        model = learn(rows.iloc[self.first : self.end], context.schema, context.candidate, seed=seed)
+        if self.end == self.upto:
+            return np.empty((0, max(1, len(context.schema.target.classes))))
+        found = answer(model, rows.iloc[self.end : self.upto], context.schema).to_numpy(dtype=np.float64)
+        if not np.isfinite(found).all():
+            raise BadInput(f"the model of rows {self.first} to {self.end} answers what is no number")
+        return found
+
 
 @dataclass(frozen=True)
 class CompareDrift:
@@ -79,6 +89,13 @@ class CompareDrift:
     start: int
     end: int
     before: DriftState  # of the monitoring run before
+
+    def run(self, context: JobContext) -> DriftVerdict:
+        first, end = self.model
+        reference, current = context.rows.iloc[first:end].tail(REFERENCE_ROWS), context.rows.iloc[self.start : self.end]
+        rise, monitor = context.params.batch.max_missing_rise, context.params.monitor
+        found = compare(reference, current, context.schema, monitor, max_missing_rise=rise, before=self.before)
+        return found.verdict
 
 
 @dataclass(frozen=True)
@@ -92,6 +109,15 @@ class AssessQuality:
     answers: Floats = field(compare=False, repr=False)
     least: int = 0  # labels; 0: statistics.min_rows
 
+    def run(self, context: JobContext) -> Quality:
+        return realised.assess(
+            context.scored(self.answers, self.start, self.end) if self.end > self.start else None,
+            expected=self.expected,
+            tolerance=context.params.trigger.quality_tolerance,
+            min_labels=self.least or context.params.statistics.min_rows,
+            bootstrap=context.bootstrap,
+        )
+
 
 @dataclass(frozen=True)
 class MeasurePayoff:
@@ -104,6 +130,12 @@ class MeasurePayoff:
     answers: Floats = field(compare=False, repr=False)
     others: Floats = field(compare=False, repr=False)
 
+    def run(self, context: JobContext) -> Payoff | None:
+        mine, other = (context.scored(answers, self.start, self.end) for answers in (self.answers, self.others))
+        if not METRICS[context.metric].is_defined(mine):
+            return None
+        return cadence.measure(context.metric, mine, other, bootstrap=context.bootstrap)
+
 
 @dataclass(frozen=True)
 class JudgeChallenger:
@@ -115,13 +147,22 @@ class JudgeChallenger:
     answers: Floats = field(compare=False, repr=False)
     others: Floats | None = field(compare=False, repr=False)
 
+    def run(self, context: JobContext) -> Evaluation:
+        start, end = self.folds[0].start, self.folds[-1].end
+        blocks, gate = numbered(self.folds), context.params.gate
+        mine = context.scored(self.answers, start, end, blocks)
+        champion = None if self.others is None else context.scored(self.others, start, end, blocks)
+        # Only rows whose label has arrived: baselines use all that they are given.
+        rows = context.rows.iloc[:end]
+        return judging.judge(Case(rows, self.folds, mine, champion, context.schema, gate, context.bootstrap))
+
 
 Job = FitModel | CompareDrift | AssessQuality | MeasurePayoff | JudgeChallenger
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """What a job found, and the CPU seconds it took; `problem` where there was nothing to find."""
+    """What a job returned, and the CPU seconds it took; `problem` where it could not be done."""
 
     value: Any
     seconds: float
@@ -129,65 +170,3 @@ class JobResult:
 
 
 RunJobs = Callable[[list[Job]], list[JobResult]]  # in the order asked
-
-
-@singledispatch
-def work(job: Any, context: JobContext) -> Any:
-    """Do a job. Raises BadInput where rows hold too few labels to learn from."""
-    raise TypeError(type(job))
-
-
-@work.register
-def _fit(job: FitModel, context: JobContext) -> Floats:
-    rows = context.rows
-    model = learn(
-        rows.iloc[job.first : job.end], context.schema, context.candidate, seed=context.params.statistics.seed
-    )
-    if job.end == job.upto:
-        return np.empty((0, max(1, len(context.schema.target.classes))))
-    found = answer(model, rows.iloc[job.end : job.upto], context.schema).to_numpy(dtype=np.float64)
-    if not np.isfinite(found).all():
-        raise BadInput(f"the model of rows {job.first} to {job.end} answers what is no number")
-    return found
-
-
-@work.register
-def _look(job: CompareDrift, context: JobContext) -> DriftVerdict:
-    first, end = job.model
-    reference = context.rows.iloc[first:end].tail(REFERENCE_ROWS)
-    current, rise = context.rows.iloc[job.start : job.end], context.params.batch.max_missing_rise
-    found = compare(
-        reference, current, context.schema, context.params.monitor, max_missing_rise=rise, before=job.before
-    )
-    return found.verdict
-
-
-@work.register
-def _keep(job: AssessQuality, context: JobContext) -> Quality:
-    rule = context.params.trigger
-    return realised.assess(
-        context.scored(job.answers, job.start, job.end) if job.end > job.start else None,
-        expected=job.expected,
-        tolerance=rule.quality_tolerance,
-        min_labels=job.least or context.params.statistics.min_rows,
-        bootstrap=context.bootstrap,
-    )
-
-
-@work.register
-def _pay(job: MeasurePayoff, context: JobContext) -> Payoff | None:
-    mine, other = (context.scored(answers, job.start, job.end) for answers in (job.answers, job.others))
-    if not METRICS[context.metric].is_defined(mine):
-        return None
-    return cadence.measure(context.metric, mine, other, bootstrap=context.bootstrap)
-
-
-@work.register
-def _judge(job: JudgeChallenger, context: JobContext) -> Evaluation:
-    start, end = job.folds[0].start, job.folds[-1].end
-    blocks = numbered(job.folds)
-    mine = context.scored(job.answers, start, end, blocks)
-    champion = None if job.others is None else context.scored(job.others, start, end, blocks)
-    # Only rows whose label has arrived: baselines look at all that they are given.
-    rows, gate = context.rows.iloc[:end], context.params.gate
-    return judging.judge(Case(rows, job.folds, mine, champion, context.schema, gate, context.bootstrap))

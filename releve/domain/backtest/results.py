@@ -1,4 +1,4 @@
-"""What a backtest showed: scores with doubt, paired between policies, what they cost, and which one to run.
+"""What a backtest showed: scores with intervals, paired between policies, what they cost, and which one to run.
 
 All policies answered the same rows, so that one draw of blocks of rows serves all of them: differences between two
 policies are surer than either (paired block bootstrap, as in `releve/domain/evaluation/paired.py`).
@@ -27,23 +27,23 @@ from releve.domain.trigger.policies import STATIC
 
 FORMAT = 1  # of backtest.json; raise it when a key changes its meaning
 RESAMPLES = 1000  # draws of the bootstrap: every policy is compared with every other one
-BY_LUCK = "not distinguishable"
+INDISTINCT = "not distinguishable"
 
 
 class PairedScores:
     """Scores of several answers to the same rows, with draws (answers, draws) that belong together."""
 
-    def __init__(self, metric: str, sheets: Sequence[ScoredPredictions], bootstrap: BootstrapConfig):
+    def __init__(self, metric: str, predictions: Sequence[ScoredPredictions], bootstrap: BootstrapConfig):
         found, self._bootstrap = METRICS[metric], bootstrap
-        self.sign, self._rows = found.sign, len(sheets[0])
-        first = found.losses(sheets[0])
-        gaps = [first - found.losses(other) for other in sheets]
+        self.sign, self._rows = found.sign, len(predictions[0])
+        first = found.losses(predictions[0])
+        gaps = [first - found.losses(other) for other in predictions]
         self._block = max((bootstrap.block_of(gap) for gap in gaps if np.ptp(gap)), default=1)
-        statistics = [found.statistics(each) for each in sheets]
+        statistics = [found.statistics(each) for each in predictions]
         weights = block_weights(self._rows, block=self._block, draws=bootstrap.resamples, seed=bootstrap.seed)
         drawn = [[found.scores(each, some) for each in statistics] for some in weights]
         self.draws = np.array([np.concatenate(each) for each in zip(*drawn, strict=True)])
-        self.scores = [compute_score(metric, each) for each in sheets]
+        self.scores = [compute_score(metric, each) for each in predictions]
 
     def score(self, place: int) -> Interval:
         """One's own."""
@@ -66,9 +66,9 @@ def figures(scenario: str, plan: WalkForward, played: Sequence[PlayedPolicy]) ->
     """
     check_scorable(plan)
     bootstrap = _bootstrap(plan)
-    sheets = [_sheet(plan, each.answers) for each in played]
-    scored = PairedScores(plan.context.metric, sheets, bootstrap)
-    per_window = [_in_window(plan, sheets, window) for window in plan.windows]
+    predictions = [_scored(plan, each.answers) for each in played]
+    scored = PairedScores(plan.context.metric, predictions, bootstrap)
+    per_window = [_in_window(plan, predictions, window) for window in plan.windows]
     best = max(range(len(played)), key=lambda place: scored.sign * scored.scores[place])
     static = next((place for place, each in enumerate(played) if _is_static(each)), 0)
     return {
@@ -109,7 +109,7 @@ def check_scorable(plan: WalkForward) -> None:
     """Raises BadInput where no window can be scored: known from the labels alone, before anything is played."""
     context = plan.context
     nobodys = np.zeros((plan.rows - plan.start, max(1, len(context.schema.target.classes))))
-    if not METRICS[context.metric].is_defined(_sheet(plan, nobodys)):
+    if not METRICS[context.metric].is_defined(_scored(plan, nobodys)):
         raise BadInput(
             f"{context.metric} is defined in none of the {len(plan.windows)} windows, as each holds labels of one "
             "class alone; backtest fewer windows (backtest.windows), or judge by another metric (gate.metric)"
@@ -117,7 +117,7 @@ def check_scorable(plan: WalkForward) -> None:
 
 
 def recommend(played: Sequence[PlayedPolicy], scored: PairedScores) -> dict[str, str]:
-    """The cheapest of those that cannot be told from the best; what skips the gate is not for production."""
+    """Choose the cheapest of those that are not distinguishable from the best; what skips the gate is never chosen."""
     able = [place for place, each in enumerate(played) if each.policy.can_be_chosen]
     best = max(able, key=lambda place: scored.sign * scored.scores[place])
     equals = [place for place in able if place == best or scored.gain(best, place).low <= 0]
@@ -130,9 +130,10 @@ def recommend(played: Sequence[PlayedPolicy], scored: PairedScores) -> dict[str,
         beside = f"it leads {played[next_best].policy.name!r} by {lead}"
         reason = f"the best score, and none that retrains less often is level with it; {beside}"
     else:
+        gain, retrainings = format_interval(scored.gain(best, chosen)), len(mine.retrained_at)
         reason = (
-            f"{BY_LUCK} from {its.policy.name!r}, the best, which gains {format_interval(scored.gain(best, chosen))} "
-            f"over it with {len(its.retrained_at)} retrainings; it takes {len(mine.retrained_at)}, so the cheaper one"
+            f"{INDISTINCT} from {its.policy.name!r}, the best, which gains {gain} over it with "
+            f"{len(its.retrained_at)} retrainings; it takes {retrainings}, so the cheaper one"
         )
     return {"policy": mine.policy.name, "reason": reason}
 
@@ -172,27 +173,27 @@ def _bootstrap(plan: WalkForward) -> BootstrapConfig:
     return BootstrapConfig.of(plan.context.params.statistics, resamples=RESAMPLES)
 
 
-def _sheet(plan: WalkForward, answers: Floats) -> ScoredPredictions:
+def _scored(plan: WalkForward, answers: Floats) -> ScoredPredictions:
     """Windows are the blocks within which rows are ranked: several models answered."""
     sizes = [window.end - window.start for window in plan.windows]
     return plan.context.scored(answers, plan.start, plan.rows, np.repeat(np.arange(len(sizes)), sizes))
 
 
 def _in_window(
-    plan: WalkForward, sheets: Sequence[ScoredPredictions], window: BacktestWindow
+    plan: WalkForward, predictions: Sequence[ScoredPredictions], window: BacktestWindow
 ) -> list[tuple[float | None, list[float] | None]]:
     """Score and interval of every policy; None where the metric is not defined."""
     rows = slice(window.start - plan.start, window.end - plan.start)
-    parts = [each.take(rows) for each in sheets]
+    parts = [each.take(rows) for each in predictions]
     if not METRICS[plan.context.metric].is_defined(parts[0]):
-        return [(None, None)] * len(sheets)
+        return [(None, None)] * len(predictions)
     scored = PairedScores(plan.context.metric, parts, _bootstrap(plan))
-    intervals = [scored.score(place) for place in range(len(sheets))]
+    intervals = [scored.score(place) for place in range(len(predictions))]
     return [(rounded(each.value), [rounded(each.low), rounded(each.high)]) for each in intervals]
 
 
 def _baseline(plan: WalkForward, name: str, answers: Floats) -> dict[str, Any]:
-    found = _sheet(plan, answers)
+    found = _scored(plan, answers)
     edges = [window.start - plan.start for window in plan.windows] + [len(found)]
     metric = plan.context.metric
     scores = [score_or_none(metric, found.take(slice(start, end))) for start, end in pairwise(edges)]

@@ -23,7 +23,7 @@ LEAST_ROWS = 10  # of a window
 
 @dataclass(frozen=True)
 class BacktestWindow:
-    """Rows [start, end) that are answered between two looks."""
+    """Rows [start, end) that are answered between two monitoring runs."""
 
     number: int  # from 1
     start: int
@@ -49,16 +49,16 @@ class WalkForward:
         return self.windows[-1].end
 
     def known(self, window: BacktestWindow) -> int:
-        """Rows whose labels have arrived when `window` has been answered."""
+        """Count rows whose labels have arrived when `window` has been answered."""
         arrived = window.number - self.label_delay
         return self.windows[arrived - 1].end if arrived > 0 else self.start
 
     def known_before(self, window: BacktestWindow) -> int:
-        """The same at the look before."""
+        """Return the same for the window before."""
         return self.known(self.windows[window.number - 2]) if window.number > 1 else self.start
 
     def new_batches(self, known: int, judged: int) -> int:
-        """Windows whose labels arrived after the first `judged` rows' had."""
+        """Count windows whose labels arrived after the first `judged` rows' had."""
         return sum(judged < window.end <= known for window in self.windows)
 
 
@@ -80,7 +80,7 @@ def walk_forward(
 
 
 def cut(rows: "pd.DataFrame", params: Params) -> list[int]:
-    """The first row of every window, and the end of the last one."""
+    """Return the first row of every window, and the end of the last one."""
     total, wanted = len(rows), params.backtest.windows
     first = int(total * params.backtest.first_share)
     if wanted:

@@ -1,4 +1,4 @@
-"""Texts as short vectors that a two-sample test can compare: what was said, and how much of it is new.
+"""Texts as short vectors that a two-sample test can compare: their content, and how much of it is new.
 
 Hashed character n-grams inside words, folded to the directions in which the reference varies most, then a test for
 each direction: Rabanser, Günnemann & Lipton (2019), "Failing Loudly", found this the most powerful of the cheap ways.
@@ -17,14 +17,14 @@ MOST_TEXTS = 2_000  # of a side; a text costs some 0.1 ms
 MOST_FITTED = 1_000
 FITTED_SHARE = 3  # at most one text in so many
 DIRECTIONS = 8
-HASHED = 2**12  # n-grams that are told apart
+HASHED = 2**12  # n-grams that are kept apart
 MOST_CHARACTERS = 2_000  # of a text
 SEED = 7
 
 
 @dataclass(frozen=True, eq=False)
 class TextVectors:
-    """Directions learned from texts."""
+    """Directions that were learned from texts."""
 
     axes: NDArray[np.float64]  # (HASHED, directions)
 
@@ -51,7 +51,7 @@ class TextVectors:
 
 
 def choose_fitted(texts: NDArray[Any]) -> NDArray[np.intp]:
-    """Positions of present texts that directions are learned from, spread over the whole reference."""
+    """Choose positions of present texts that directions are learned from, spread over the whole reference."""
     present = np.flatnonzero([text is not None for text in texts])
     count = min(MOST_FITTED, len(present) // FITTED_SHARE)
     return np.sort(np.random.default_rng(SEED).choice(present, count, replace=False)) if count else present[:0]

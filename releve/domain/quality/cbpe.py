@@ -28,8 +28,8 @@ RIDGE = 1.0  # pull towards "as it is", worth about one row: a class without row
 @dataclass(frozen=True, eq=False)
 class ChanceEstimator:
     """`lines`: (1 + draws, classes, 2) intercept and slope of each class's log odds; the first by all holdout rows,
-    the others by resamples, which is the doubt of the calibration. `dependence`: by how much the variance of a mean
-    loss exceeds what independent labels would have; 1 where they are."""
+    the others by resamples, the uncertainty of the calibration. `dependence`: by how much the variance of a mean loss
+    exceeds what independent labels would have; 1 where they are."""
 
     name: str
     lines: Floats

@@ -1,7 +1,7 @@
 """The score of a regression without labels: a small model of the champion's loss, learned from answers out of sample
 (direct loss estimation, as NannyML's documentation calls it).
 
-What the loss model misses is a factor per row, realised over expected loss, whose spread and mean are doubt.
+What the loss model misses is a factor per row, realised over expected loss, whose spread and mean are uncertain.
 """
 
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Inputs:
 @dataclass(frozen=True, eq=False)
 class LossEstimator:
     """`scale` corrects the mean of what the loss model expects, and `scales` do so in each resample of the holdout:
-    that is the doubt of the correction. `factors`: what is left of each holdout row, in time order, with mean 1."""
+    the uncertainty of the correction. `factors`: what is left of each holdout row, in time order, with mean 1."""
 
     name: str
     inputs: Inputs

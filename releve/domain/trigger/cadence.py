@@ -17,7 +17,7 @@ from releve.domain.evaluation.paired import BootstrapConfig, bounds, draw_gains
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 
 MEMORY = 4  # retrainings that are pooled
-LEAST_RECENT = 30  # labels since the last look, below which nobody asks these answers alone
+LEAST_RECENT = 30  # labels since the last run, below which these answers are not judged alone
 FASTEST_BATCHES, SLOWEST_BATCHES = 2, 32  # between challenges
 BUDGET_BATCHES = 2.5  # that earn one more challenge, whatever the evidence
 BUDGET_AT_FIRST = 2  # challenges in hand when the first champion is made
@@ -35,7 +35,7 @@ class Payoff:
 
     @property
     def is_shown(self) -> bool:
-        """Whether it is more than luck."""
+        """Whether it is more than chance."""
         return self.gain.low > 0
 
 
@@ -65,16 +65,18 @@ def pace(challenges: Sequence[Challenged], payoff: Payoff | None, params: Trigge
     """From the challenges, the first champion's included; `payoff` is what is known of the last promotion by now."""
     known, refused = payoffs(challenges, payoff), _refused(challenges)
     if not known:
-        told = "nobody knows yet whether retraining pays (params.yaml: trigger.every_batches)"
+        reason = "nobody knows yet whether retraining pays (params.yaml: trigger.every_batches)"
         if refused:
-            told = f"{refused} challengers running were refused, and no retraining is known to pay"
-        return Pace(_doubled(refused, params), told)
+            reason = f"{refused} challengers in a row were refused, and no retraining is known to pay"
+        return Pace(_doubled(refused, params), reason)
     pooled = pool(known[-MEMORY:])
-    told = f"of the last {len(known[-MEMORY:])} retrainings that are known, each gained {format_interval(pooled.gain)}"
+    reason = (
+        f"of the last {len(known[-MEMORY:])} retrainings that are known, each gained {format_interval(pooled.gain)}"
+    )
     if pooled.is_shown:
-        return Pace(FASTEST_BATCHES, told)
+        return Pace(FASTEST_BATCHES, reason)
     without_gain = next((place for place, each in enumerate(reversed(known)) if each.is_shown), len(known))
-    return Pace(_doubled(without_gain + refused, params), told)
+    return Pace(_doubled(without_gain + refused, params), reason)
 
 
 def _refused(challenges: Sequence[Challenged]) -> int:

@@ -5,7 +5,7 @@ import pytest
 
 from releve.core.errors import BadInput
 from releve.domain.backtest.engine import PlayedPolicy, WindowDecision
-from releve.domain.backtest.results import BY_LUCK, check_scorable, figures, naive
+from releve.domain.backtest.results import INDISTINCT, check_scorable, figures, naive
 from releve.domain.backtest.variants import PolicyVariant
 from releve.domain.backtest.walk_forward import walk_forward
 from releve.domain.schema.schema import Schema
@@ -42,7 +42,7 @@ def test_what_cannot_be_told_from_the_best_and_is_cheaper_is_recommended():
     )
 
     assert found["recommended"]["policy"] == "cheap"
-    assert BY_LUCK in found["recommended"]["reason"]
+    assert INDISTINCT in found["recommended"]["reason"]
     assert "'dear'" in found["recommended"]["reason"]
 
 
@@ -50,7 +50,7 @@ def test_what_is_clearly_the_best_is_recommended_whatever_it_costs():
     found = found_of(played("static", wrong=59, retrainings=0), played("dear", wrong=5, retrainings=5))
 
     assert found["recommended"]["policy"] == "dear"
-    assert BY_LUCK not in found["recommended"]["reason"]
+    assert INDISTINCT not in found["recommended"]["reason"]
 
 
 def test_what_skips_the_gate_is_never_recommended():
