@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from releve.adapters.files import ParquetAppender
-from releve.adapters.tables.chunks import Chunk, InvalidLine
+from releve.adapters.tables.chunks import Chunk
 from releve.adapters.tables.csv_file import CsvOptions
 from releve.adapters.tables.file_types import open_table
 from releve.core.config_hint import ConfigHint, params_hint
@@ -66,66 +66,46 @@ def take_in(
     """
     rows, quarantine = ParquetAppender(work_dir / "accepted.parquet"), Quarantine(work_dir / "rejected.parquet")
     try:
-        return _judged(path, schema, params, rows, quarantine, earlier, progress)
+        unread: list[str] = []
+        marked: MarkerCounts = Counter()
+        formats = CellFormats.of(params.ingest)
+        table = open_table(path, names=[*schema.names, schema.target.name], options=csv_options(params.ingest))
+        with closing(table.chunks):  # type: ignore[type-var]  # all of them are generators
+            first = list(islice(table.chunks, 1))
+            if any(set(REJECTION_COLUMNS) & set(chunk.frame.columns) for chunk in first):
+                params = for_resubmitted(params)
+            chunks = chain(iter(first), table.chunks)  # an iterator lets go of what it has given
+            inspector = BatchInspector(schema, earlier, params.batch)
+            for chunk in _without_own_columns(chunks, schema, path.name):
+                read = read_cells(chunk.frame, schema, formats, is_text=table.is_text)
+                marked += read.marked
+                checked = check_frame(schema, read.frame)
+                quarantine.add(chunk, checked.problems, checked.rejected_rows)
+                if table.is_text and len(unread) < MOST_UNREAD:
+                    unread += _texts_among_numbers(checked.problems, schema)
+                if len(checked.accepted):
+                    rows.append(checked.accepted)
+                    inspector.add(checked.accepted)
+                progress(table.place())
+        accepted, total = inspector.profile.rows, inspector.profile.rows + quarantine.rows
+        if not total:
+            raise BadInput(f"{path.name} has no rows; put a file with at least one row in its place")
+        hint = numerals_hint(unread)
+        check_share(quarantine, rows=total, allowed=params.ingest.max_rejected_share, source=path.name, hint=hint)
+        findings = inspector.findings(total)
+        if refusals := [finding.text for finding in findings if finding.refuse]:
+            raise BadInput(f"{path.name} is refused as a batch: {'; '.join(refusals)}")
+        warnings = (
+            *(finding.text for finding in findings),
+            *describe_markers(marked),
+            *filter(None, [hint]),
+            *map(str, table.notes()),
+        )
+        return Intake(accepted, rows, quarantine, table.read_as, table.delimiter, warnings, inspector.profile)
     except BaseException:
         rows.discard()
         quarantine.discard()
         raise
-
-
-def _judged(
-    path: Path,
-    schema: Schema,
-    params: Params,
-    rows: ParquetAppender,
-    quarantine: Quarantine,
-    earlier: BatchProfile,
-    progress: Progress,
-) -> Intake:
-    unread: list[str] = []
-    marked: MarkerCounts = Counter()
-    formats = CellFormats.of(params.ingest)
-    table = open_table(path, names=[*schema.names, schema.target.name], options=csv_options(params.ingest))
-    with closing(table.chunks):  # type: ignore[type-var]  # all of them are generators
-        first = list(islice(table.chunks, 1))
-        if any(set(REJECTION_COLUMNS) & set(chunk.frame.columns) for chunk in first):
-            params = for_resubmitted(params)
-        chunks = chain(iter(first), table.chunks)  # an iterator lets go of what it has given
-        inspector = BatchInspector(schema, earlier, params.batch)
-        for chunk in _without_own_columns(chunks, schema, path.name):
-            read = read_cells(chunk.frame, schema, formats, is_text=table.is_text)
-            marked += read.marked
-            checked = check_frame(schema, read.frame)
-            quarantine.add(chunk, checked.problems, checked.rejected_rows)
-            if table.is_text and len(unread) < MOST_UNREAD:
-                unread += _texts_among_numbers(checked.problems, schema)
-            if len(checked.accepted):
-                rows.append(checked.accepted)
-                inspector.add(checked.accepted)
-            progress(table.place())
-    accepted, total = inspector.profile.rows, inspector.profile.rows + quarantine.rows
-    if not total:
-        raise BadInput(f"{path.name} has no rows; put a file with at least one row in its place")
-    hint = numerals_hint(unread)
-    check_share(
-        quarantine.rows,
-        rows=total,
-        allowed=params.ingest.max_rejected_share,
-        source=path.name,
-        reasons=quarantine.reasons,
-        first=quarantine.first,
-        hint=hint,
-    )
-    findings = inspector.findings(total)
-    if refusals := [finding.text for finding in findings if finding.refuse]:
-        raise BadInput(f"{path.name} is refused as a batch: {'; '.join(refusals)}")
-    warnings = (
-        *(finding.text for finding in findings),
-        *describe_markers(marked),
-        *filter(None, [hint]),
-        *map(str, table.notes()),
-    )
-    return Intake(accepted, rows, quarantine, table.read_as, table.delimiter, warnings, inspector.profile)
 
 
 def csv_options(params: Ingest, *, say: ConfigHint = params_hint) -> CsvOptions:
@@ -153,7 +133,9 @@ def _without_own_columns(chunks: Iterable[Chunk], schema: Schema, source: str) -
     for chunk in chunks:
         columns = list(chunk.frame.columns)
         own = next((place for place, name in enumerate(columns) if name not in OWN_COLUMNS), 0)
-        lines = tuple(_without_first(line, own) for line in chunk.lines)
+        lines = tuple(
+            replace(line, cells=line.cells[own:]) if isinstance(line.cells, list) else line for line in chunk.lines
+        )
         frame = chunk.frame.drop(columns=OWN_COLUMNS, errors="ignore")
         names = list(frame.columns)
         if names != checked:
@@ -165,10 +147,6 @@ def _without_own_columns(chunks: Iterable[Chunk], schema: Schema, source: str) -
         yield Chunk(frame, chunk.rows, lines)
 
 
-def _without_first(line: InvalidLine, own: int) -> InvalidLine:
-    return replace(line, cells=line.cells[own:]) if isinstance(line.cells, list) else line
-
-
 def _texts_among_numbers(problems: Iterable[Problem], schema: Schema) -> list[str]:
     """Return the texts that were rejected in columns of numbers."""
     numbers = {column.name for column in schema.columns if column.type == NUMBER}
@@ -176,21 +154,18 @@ def _texts_among_numbers(problems: Iterable[Problem], schema: Schema) -> list[st
     return [each.value for each in problems if each.column in numbers and isinstance(each.value, str)]
 
 
-def check_share(
-    rejected: int, *, rows: int, allowed: float, source: str, reasons: Counter[str], first: str = "", hint: str = ""
-) -> None:
+def check_share(quarantine: Quarantine, *, rows: int, allowed: float, source: str, hint: str = "") -> None:
     """Raise BadInput, with the commonest reasons, when too many rows of a file were rejected."""
+    rejected = quarantine.rows
     if rejected <= allowed * rows and rejected < rows:
         return
-    common = "; ".join(f"{reason} ({count} x)" for reason, count in reasons.most_common(3))
     if rejected == rows:
         what = f"none of {counted(rows, 'row')} fits the schema"
     else:
-        what = (
-            f"{rejected:,} of {counted(rows, 'row')} do not fit the schema, more than a share of {allowed:g} "
-            "(params.yaml: ingest.max_rejected_share)"
-        )
+        share = f"more than a share of {allowed:g} (params.yaml: ingest.max_rejected_share)"
+        what = f"{rejected:,} of {counted(rows, 'row')} do not fit the schema, {share}"
+    reasons = (f"{column} {reason} ({count} x)" for (column, reason), count in quarantine.reasons.most_common(3))
     raise BadInput(
-        f"{source}: {what}, so the file is refused whole. Most frequent: {common}. The first: {first}"
-        f"{hint and '. '}{hint}"
+        f"{source}: {what}, so the file is refused whole. Most frequent: {'; '.join(reasons)}. The first: "
+        f"{quarantine.first}{hint and '. '}{hint}"
     )

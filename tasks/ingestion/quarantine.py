@@ -42,8 +42,7 @@ class Quarantine:
     def __init__(self, path: Path):
         self._file = ParquetAppender(path)
         self.rows = 0
-        self.reasons: Counter[str] = Counter()
-        self._columns: dict[str, Counter[str]] = {}  # reasons by column
+        self.reasons: Counter[tuple[str, str]] = Counter()  # by column and reason
         self.first = ""  # the first problem of the file, as a sentence part
 
     def add(self, chunk: Chunk, problems: Iterable[Problem], rejected: list[int]) -> None:
@@ -69,9 +68,7 @@ class Quarantine:
             cells.append(RejectedCell(line.row, LINE, text[:LONGEST_VALUE], line.reason, text))
         cells.sort(key=lambda each: each.row)
         self.rows += len(rejected) + len(chunk.lines)
-        for each in cells:
-            self.reasons[f"{each.column} {each.reason}"] += 1
-            self._columns.setdefault(each.column, Counter())[each.reason] += 1
+        self.reasons.update((each.column, each.reason) for each in cells)
         if cells:
             self.first = self.first or f"row {cells[0].row}: {cells[0].column} {cells[0].reason}"
             self._file.append(pd.DataFrame([asdict(each) for each in cells]))
@@ -79,13 +76,14 @@ class Quarantine:
     @property
     def most_rejected(self) -> str:
         """Name the column that most rows were rejected for, with its commonest reason; "" where none was."""
-        if not self._columns:
-            return ""
-        column, reasons = max(self._columns.items(), key=lambda each: each[1].total())
-        name = "lines that are no rows" if column == LINE else f"column {column}"
-        ((reason, count),) = reasons.most_common(1)
-        example = "" if count == reasons.total() else "for instance "
-        return f"{name}: {example}{reason} ({counted(reasons.total(), 'row')})"
+        columns: Counter[str] = Counter()
+        for (column, _), count in self.reasons.items():
+            columns[column] += count
+        for column, rows in columns.most_common(1):
+            reason, count = next((reason, n) for (name, reason), n in self.reasons.most_common() if name == column)
+            name = "lines that are no rows" if column == LINE else f"column {column}"
+            return f"{name}: {'' if count == rows else 'for instance '}{reason} ({counted(rows, 'row')})"
+        return ""
 
     def keep(self, path: Path) -> None:
         """Move the file to its place; without a rejected row, remove what a killed run left there."""

@@ -80,7 +80,9 @@ class DataHistory:
         import pandas as pd
 
         schema = self.schema(version)
-        sources = self._sources(version)
+        config = configuration(self._project, self._remote)  # the cache, or the remote where a file is not in it
+        remote = config | {"cache": config["cache"] | {"dir": str(self._project / ".dvc" / CACHE_NOWHERE)}}
+        sources = [_VersionFiles(self._project, version, as_nested(each)) for each in (config, remote)]
         frames: list[pd.DataFrame] = []
         for batch in (line["batch"] for line in _lines(self._text(version, "batches.csv"))):
             frame = pd.read_parquet(io.BytesIO(self._content(f"batches/{batch}.parquet", version, sources)))
@@ -89,12 +91,6 @@ class DataHistory:
         rows = pd.concat(frames, ignore_index=True)
         first = [name for name in (*(column.name for column in schema.columns), schema.target.name) if name in rows]
         return rows[[*first, *(name for name in rows if name not in (*first, BATCH, ROW)), BATCH, ROW]]
-
-    def _sources(self, version: DataVersion) -> list["_VersionFiles"]:
-        """Return the cache, or the remote where a file is not in it; then the remote alone."""
-        config = configuration(self._project, self._remote)
-        alone = config | {"cache": config["cache"] | {"dir": str(self._project / ".dvc" / CACHE_NOWHERE)}}
-        return [_VersionFiles(self._project, version, as_nested(each)) for each in (config, alone)]
 
     def _content(self, name: str, version: DataVersion, sources: list["_VersionFiles"]) -> bytes:
         """Read a file's bytes from the first source that has it as it was."""

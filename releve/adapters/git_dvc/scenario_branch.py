@@ -190,7 +190,11 @@ class ScenarioBranch:
         head = self._head()
         with self.checkout(head, work_dir) as path:
             tree = Worktree(path, self.scenario, head, self.tip())
-            self._bring_owned_files(tree)
+            if tree.tip is not None:
+                names = [f"scenarios/{self.scenario}/{name}" for name in OWNED_BY_FLOWS] + [f"results/{self.scenario}"]
+                owned = git(path, "ls-tree", "-r", "--name-only", tree.tip, "--", *names).splitlines()
+                if owned:
+                    git(path, "checkout", tree.tip, "--", *owned)
             # A scenario whose rows lie on its branch alone is hidden from `dvc repro` in the user's tree alone.
             (tree.folder / ".dvcignore").unlink(missing_ok=True)
             yield tree
@@ -244,14 +248,6 @@ class ScenarioBranch:
         if missing := [name for name in wanted if name not in committed]:
             raise BadInput(not_committed(missing))
         return head
-
-    def _bring_owned_files(self, tree: Worktree) -> None:
-        if tree.tip is None:
-            return
-        wanted = [f"scenarios/{self.scenario}/{name}" for name in OWNED_BY_FLOWS] + [f"results/{self.scenario}"]
-        there = git(tree.path, "ls-tree", "-r", "--name-only", tree.tip, "--", *wanted).splitlines()
-        if there:
-            git(tree.path, "checkout", tree.tip, "--", *there)
 
     def _sweep(self, path: Path) -> None:
         git(self.project, "worktree", "remove", "--force", str(path), check=False)
