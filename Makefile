@@ -45,7 +45,8 @@ EVIDENTLY_PORT ?= 8001
 # What people give arrives as they typed it: make expands nothing in it, and recipes read it as a shell variable in
 # quotes, "$$TARGET". Without this `make scenario TARGET='price ($)'` would bring a column called "price (".
 GIVEN := NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH MODEL HTML WRITE RELEVE_HOME RELEVE_SCENARIO
-$(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,$(eval override export $(name) := $$(value $(name)))))
+$(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,\
+  $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 RELEVE = $(BIN)/python -m releve
 

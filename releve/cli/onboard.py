@@ -49,7 +49,7 @@ def scenario(
     overrides = tuple(read_override(text) for several in set or [] for text in split_settings(several))
     file = Path(data).expanduser()
     with show_progress(at_once=False) as tell:
-        tell(f"looking at {file.name}")
+        tell(f"reading {file.name}")
         roles = Roles(target, time or None, id or None, task or None, overrides)
         made = onboarding.scaffold(settings, name, data=file, roles=roles)
     print(onboarding.report(made, project=settings.project))

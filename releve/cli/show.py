@@ -1,10 +1,10 @@
 """Commands that ask: which release serves, what happened and why. Tables for people, `--json` for machines."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,6 @@ from releve.cli.output import AsJson, ScenarioName, begin, print_json, print_tab
 from releve.core.errors import BadInput, NotFound
 from releve.core.names import SCENARIO_NAME
 from releve.core.settings import Settings
-from releve.domain.registry.events import Challenger
 
 if TYPE_CHECKING:
     from releve.adapters.registry.registry import Current, Registry
@@ -65,51 +64,46 @@ def history(
 def models(scenario: ScenarioName, json: AsJson = False) -> None:
     """Every model version that was judged, and its state."""
     from releve.core.formatting import format_score
-    from releve.domain.registry.lifecycle import ModelVersionStatus
-
-    with _registry(scenario) as registry:
-        known = list_models(registry.events(scenario))
-    if json:
-        print_json(known)
-    elif not known:
-        print(f"no model of {scenario!r} was judged yet")
-    else:
-        rows = [
-            (
-                model["model"],
-                model["state"],
-                model["metric"],
-                format_score(model["score"]),
-                model["rows"],
-                _to_the_second(model["since"]),
-                ModelVersionStatus(model["state"], model["since"], model["reason"], model["gate"]).full_reason,
-            )
-            for model in known
-        ]
-        print_table(("model", "state", "metric", "score", "rows", "since", "reason"), rows)
-
-
-def list_models(events: "Sequence[Event]") -> list[dict[str, Any]]:
-    """Return a line per model version, in the order of their first challenges. Raises Conflict for a forbidden move."""
     from releve.domain.registry.chain import CHALLENGED
     from releve.domain.registry.events import Challenger
     from releve.domain.registry.lifecycle import model_version_statuses
 
-    judged = [event.read(Challenger) for event in events if event.kind == CHALLENGED]
-    challenges = {challenger.model: challenger for challenger in judged}
-    return [
-        {
-            "model": model,
-            "state": status.state,
-            "metric": challenges[model].evaluation.metric,
-            "score": challenges[model].score,
-            "rows": challenges[model].rows,
-            "since": status.since,
-            "reason": status.reason,
-            "gate": status.gate,
-        }
-        for model, status in model_version_statuses(events).items()
-    ]
+    with _registry(scenario) as registry:
+        events = registry.events(scenario)
+    challengers = {each.model: each for each in (one.read(Challenger) for one in events if one.kind == CHALLENGED)}
+    judged = [(challengers[model], status) for model, status in model_version_statuses(events).items()]
+    if json:
+        print_json(
+            [
+                {
+                    "model": model.model,
+                    "state": status.state,
+                    "metric": model.evaluation.metric,
+                    "score": model.score,
+                    "rows": model.rows,
+                    "since": status.since,
+                    "reason": status.reason,
+                    "gate": status.gate,
+                }
+                for model, status in judged
+            ]
+        )
+    elif not judged:
+        print(f"no model of {scenario!r} was judged yet")
+    else:
+        rows = [
+            (
+                model.model,
+                status.state,
+                model.evaluation.metric,
+                format_score(model.score),
+                model.rows,
+                _to_the_second(status.since),
+                status.full_reason,
+            )
+            for model, status in judged
+        ]
+        print_table(("model", "state", "metric", "score", "rows", "since", "reason"), rows)
 
 
 def verify(scenario: AnyScenario = None, json: AsJson = False) -> None:
@@ -132,12 +126,12 @@ def card(
     from releve.reporting.markdown import render_markdown
     from tasks.reporting.model_card import card_of
 
-    found = card_of(read_settings(), model)
+    model_card = card_of(read_settings(), model)
     if html is None:
-        print(render_markdown(found))
+        print(render_markdown(model_card))
     else:
-        write_bytes(html.resolve(), render_html(found).encode())
-        print(f"written to {html.resolve()}; {found.missing} things are MISSING")
+        write_bytes(html.resolve(), render_html(model_card).encode())
+        print(f"written to {html.resolve()}; {model_card.missing} things are MISSING")
 
 
 def page(
@@ -195,6 +189,7 @@ def _print_release(current: "Current | None", scenario: str, *, moment: str, jso
 def _what_happened(event: "Event") -> str:
     """The reason; for a challenge the gate's verdict and reasons too."""
     from releve.domain.registry.chain import CHALLENGED
+    from releve.domain.registry.events import Challenger
     from releve.reporting.gate_messages import outcome
 
     if event.kind != CHALLENGED:

@@ -1,29 +1,27 @@
-"""Where a person says a setting: in the scenario's params.yaml, or on the command that brings a table, while there is
-none yet."""
+"""How a message names a setting: in the scenario's params.yaml, or on `make scenario`, while there is none yet."""
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
-ConfigHint = Callable[[str, Any], str]  # a key and a value that it may have, as a part of a sentence
+ConfigHint = Callable[[str, object], str]  # a key and a value that it may have, as a part of a sentence
 
 
-def params_hint(key: str, example: Any) -> str:
+def params_hint(key: str, example: object) -> str:
     """For a scenario that is there."""
     return f"{key} in the scenario's params.yaml (for instance {example})"
 
 
-def command_hint(key: str, example: Any) -> str:
+def command_hint(key: str, example: object) -> str:
     """For `make scenario`."""
     return f"SET={key}={example}"
 
 
-def settings_hint(settings: Mapping[str, Any]) -> str:
+def settings_hint(settings: Mapping[str, object]) -> str:
     """SET='...' as it can be typed into a shell, with a quote and unusual spaces as escapes of JSON."""
     return f"SET='{' '.join(f'{key}={_typed(value)}' for key, value in settings.items())}'"
 
 
-def _typed(value: Any) -> str:
+def _typed(value: object) -> str:
     """JSON, which is YAML too."""
     if isinstance(value, str) and value.strip(",.;|") == "":
         return value

@@ -110,7 +110,7 @@ def storage_refusal(printed: str) -> ReleveError | None:
         for words, code in SAID_BY_OTHERS.items():
             by_system = rf"\[errno {code}\]|\(os error {code}\)|: {re.escape(words)}[.'\"]?$"  # Python, Rust, C
             if re.search(by_system, line, re.IGNORECASE) if code in DENIED else words in line:
-                return _refusal(code, "", said=line.strip()[:MOST_LETTERS])
+                return _refusal(code, "", printed=line.strip()[:MOST_LETTERS])
     return None
 
 
@@ -125,8 +125,8 @@ def explained_storage(path: Path | None = None) -> Iterator[None]:
         raise
 
 
-def _refusal(code: int, name: str, *, said: str = "") -> ReleveError:
-    why = said or os.strerror(code)
+def _refusal(code: int, name: str, *, printed: str = "") -> ReleveError:
+    why = printed or os.strerror(code)
     if code in NO_ROOM:
         where = f"{Path(name).name} in {Path(name).parent}" if name else "a file"
         return DiskFull(f"there is no room for {where} ({why}); make room on that disk, then run the same again")

@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from releve.cli.onboard import split_settings
+from releve.core.config_hint import settings_hint
+from releve.domain.onboarding.params_file import read_override
 from tests.tables import ROOT
 
 ODD = [
@@ -94,3 +97,15 @@ def test_what_is_left_out_stays_out(folder):
 def test_a_card_without_a_folder_of_its_own_goes_to_the_others(folder, home, html, file):
     assert make(folder, "card", MODEL="churn:1", HTML=html, **home)[0] == ["card", f"--html={file}", "--", "churn:1"]
     assert make(folder, "card", MODEL="churn:1")[0] == ["card", "--", "churn:1"]
+
+
+@pytest.mark.parametrize("text", ["not known", "it's", "$(x) $y", "a#b", 'say "so"', "\u00a0", "back\\slash"])
+def test_settings_that_a_message_suggests_can_be_pasted(folder, text):
+    suggested = {"ingest.missing": [text, "n/a"], "ingest.csv_decimal": ","}
+    command = f"make --no-print-directory scenario {settings_hint(suggested)}"
+
+    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, timeout=60)
+
+    given = next(each for each in json.loads(done.stdout)[0] if each.startswith("--set="))
+    read = [read_override(each) for each in split_settings(given.removeprefix("--set="))]
+    assert {f"{each.section}.{each.key}": each.value for each in read} == suggested

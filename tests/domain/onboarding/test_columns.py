@@ -180,7 +180,7 @@ def test_a_constant_column_is_no_feature(cells: list[str], what: str) -> None:
 
 
 @pytest.mark.parametrize(("missing", "is_issue"), [(5, False), (6, True)])
-def test_a_column_that_is_mostly_missing_is_issue(missing: int, is_issue: bool) -> None:
+def test_a_column_that_is_mostly_missing_is_an_issue(missing: int, is_issue: bool) -> None:
     cells = ["1.5", "2.5"] * 5
 
     found = column_issues(column(*[*cells[: 10 - missing], *[""] * missing]))
@@ -188,7 +188,7 @@ def test_a_column_that_is_mostly_missing_is_issue(missing: int, is_issue: bool) 
     assert ("missing" in {issue.kind for issue in found}) is is_issue
 
 
-def test_what_was_seen_is_said_in_a_few_words() -> None:
+def test_what_was_seen_is_described_in_a_few_words() -> None:
     assert seen(column("1.5", "20", "")) == "1.5 to 20 seen, 1 cell missing"
     assert seen(column("2024-01-31", "2024-02-01T12:30:00")) == "2024-01-31 to 2024-02-01 12:30:00 seen"
     assert seen(column("red", "blue")) == "2 values seen"
@@ -202,7 +202,7 @@ def test_a_number_written_for_people_is_none_by_itself(number: str) -> None:
     assert column_spec(profile)["type"] == "category"
 
 
-def test_numbers_written_for_people_in_a_file_that_knows_numbers_are_mended_in_the_file() -> None:
+def test_numbers_written_for_people_in_a_file_that_knows_numbers_are_fixed_in_the_file() -> None:
     (issue,) = column_issues(column("1,5", "2,5", as_text=False))
 
     assert "write them as numbers into the file" in issue.text
