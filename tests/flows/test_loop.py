@@ -46,7 +46,7 @@ class Loop:
 
 @pytest.fixture(scope="module")
 def loop(prefect_server: None, room: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
-    """Three files arrive, a champion is made, it answers drifted rows, and the loop looks at it twice."""
+    """Three files arrive, a champion is made, it answers drifted rows, and the loop monitors it twice."""
     project = projects.fresh_project(room).copy(tmp_path_factory.mktemp("loop"))
     project.receive(1, 2, 3)
     with pytest.MonkeyPatch.context() as patch:
@@ -166,7 +166,7 @@ def test_without_new_answers_the_loop_waits_and_says_why(loop: Loop) -> None:
     assert done.released is None
 
 
-def test_the_history_tells_the_loop_in_order_and_holds(loop: Loop) -> None:
+def test_the_history_has_the_loop_in_order_and_holds(loop: Loop) -> None:
     events = loop.project.registry.events(SCENARIO)
 
     first = [INGESTED] * 3 + [CHALLENGED, RELEASED, ALERTED]
@@ -212,17 +212,17 @@ def test_the_release_shows_what_serves(loop: Loop) -> None:
     assert "no service of this scenario was running here" in shown
 
 
-def test_the_page_is_named_and_tells_of_the_whole_loop(loop: Loop) -> None:
+def test_the_page_is_named_and_shows_the_whole_loop(loop: Loop) -> None:
     shown = artifact("page")
 
-    told = loop.project.state.page.read_text()
+    page = loop.project.state.page.read_text()
     assert str(loop.project.state.page) in shown
-    assert loop.challenged.result().released.release.model in told
-    assert "2 looks: 1 drift, 1 insufficient data." in told
-    assert "realised accuracy" in told
+    assert loop.challenged.result().released.release.model in page
+    assert "2 monitoring runs: 1 drift, 1 insufficient data." in page
+    assert "realised accuracy" in page
 
 
-def test_a_page_that_cannot_be_written_is_told_and_fails_nothing(
+def test_a_page_that_cannot_be_written_is_reported_and_fails_nothing(
     fresh: Project, work_in: Callable[[Project], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     from prefect import flow
@@ -243,19 +243,19 @@ def test_the_ingestion_shows_a_line_per_file(loop: Loop) -> None:
     assert f"| answers-0001.parquet | batch {newest.batch} | {newest.rows} | 0 |" in shown
 
 
-def test_every_look_and_every_alert_is_an_event_that_automations_can_act_on(loop: Loop) -> None:
-    looks = events_called("releve.monitor.completed", at_least=2)
+def test_every_monitoring_run_and_every_alert_is_an_event_that_automations_can_act_on(loop: Loop) -> None:
+    runs = events_called("releve.monitor.completed", at_least=2)
     drifted = events_called("releve.alert.drift.drift", at_least=1)
     promoted = events_called("releve.alert.retraining.promoted", at_least=2)
 
-    assert len(looks) >= 2
+    assert len(runs) >= 2
     assert drifted[0].payload["text"].startswith(f"{SCENARIO}: the table drifted (")
     models = {loop.retrained.result().model, loop.challenged.result().challenger.model}
     assert {each.payload["about"] for each in promoted} == models
     assert [each.payload["kind"] for each in (*drifted, *promoted)] == ["raised"] * 3
 
 
-def test_drift_is_told_to_the_rest_of_prefect_once(loop: Loop) -> None:
+def test_drift_is_emitted_once(loop: Loop) -> None:
     told = events_called("releve.drift.detected", at_least=1)
 
     seen = loop.challenged.result().seen
@@ -264,7 +264,7 @@ def test_drift_is_told_to_the_rest_of_prefect_once(loop: Loop) -> None:
     assert told[0].payload["retrain"] is True
 
 
-def test_every_move_is_told_to_the_rest_of_prefect(loop: Loop) -> None:
+def test_every_release_is_emitted(loop: Loop) -> None:
     told = events_called("releve.release.moved", at_least=2)
 
     moved = {event.payload["model"] for event in told}
@@ -283,10 +283,10 @@ def test_a_rollback_and_another_one_end_where_they_began(loop: Loop, work_in: Ca
         f"{loop.retrained.result().model} serves {SCENARIO} again, in the place of {before.model}"
     )
     done = [event.kind for event in loop.project.registry.events(SCENARIO)]
-    assert done[-4:] == [ROLLED_BACK, ALERTED] * 2  # told at once, and not at the next look
+    assert done[-4:] == [ROLLED_BACK, ALERTED] * 2  # at once, and not with the next monitoring run
 
 
-def test_the_loop_takes_in_the_files_that_wait_before_it_looks(loop: Loop, work_in: Callable[[Project], None]) -> None:
+def test_the_loop_ingests_the_waiting_files_before_it_monitors(loop: Loop, work_in: Callable[[Project], None]) -> None:
     work_in(loop.project)
     (name,) = loop.project.receive(7)
 
