@@ -37,7 +37,7 @@ def quality(record: ModelRecord) -> list[Block]:
     )
     blocks: list[Block] = []
     if evaluation.too_good:
-        blocks.append(VerdictBlock("too good to be true?", Tone.WATCH, describe_too_good(evaluation.too_good)))
+        blocks.append(VerdictBlock("check this score", Tone.WATCH, describe_too_good(evaluation.too_good)))
     if not evaluation.champion:
         blocks.append(TextBlock(("There was no champion to compare with: this is the first one.",)))
     rows = tuple(
