@@ -28,17 +28,21 @@ OPTIONS = {"loss": "poisson", "max_iter": 40, "max_depth": 3, "min_samples_leaf"
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
+class LossInputs:
     """What the loss model sees: the numbers, the frequent categories as numbers, lengths of texts, the answer."""
 
     schema: Schema
     codes: tuple[dict[str, int], ...]  # per category column
 
     @classmethod
-    def of(cls, features: "pd.DataFrame", schema: Schema) -> "Inputs":
+    def of(cls, features: "pd.DataFrame", schema: Schema) -> "LossInputs":
         """Learn the frequent categories."""
-        found = _blocks(features, schema).get("categories")
-        return cls(schema, () if found is None else tuple(map(_codes, found.T)))
+        codes = []
+        for cells in _blocks(features, schema).get("categories", np.empty((0, 0))).T:
+            names, counts = np.unique(cells.astype(str), return_counts=True)
+            frequent = np.argsort(-counts, kind="stable")[:CODED]
+            codes.append({str(names[place]): code for code, place in enumerate(frequent)})
+        return cls(schema, tuple(codes))
 
     def table(self, features: "pd.DataFrame", answers: Floats) -> Floats:
         """(rows, inputs)."""
@@ -60,7 +64,7 @@ class LossEstimator:
     the uncertainty of the correction. `factors`: what is left of each holdout row, in time order, with mean 1."""
 
     name: str
-    inputs: Inputs
+    inputs: LossInputs
     model: Any
     scale: float
     scales: Floats
@@ -110,25 +114,19 @@ class LossEstimator:
 
 def fit_losses(name: str, holdout: Answered, schema: Schema, bootstrap: BootstrapConfig) -> LossEstimator:
     """Learn the losses of the answers to the holdout, in time order."""
-    inputs, losses = Inputs.of(holdout.features, schema), METRICS[name].losses(holdout.scored)
+    inputs, losses = LossInputs.of(holdout.features, schema), METRICS[name].losses(holdout.scored)
     table = inputs.table(holdout.features, holdout.scored.outputs)
-    expected = _cross_expected(table, losses, seed=bootstrap.seed)
+    expected, rows = np.empty(len(losses)), np.arange(len(losses))
+    for block in np.array_split(rows, FOLDS):  # each row's loss as a model of the other blocks expects it
+        others = np.setdiff1d(rows, block)
+        expected[block] = _learn(table[others], losses[others], seed=bootstrap.seed).predict(table[block])
     factors = losses / expected
     factors = factors / factors.mean() if losses.any() else np.ones(len(losses))
-    rows = drawn_rows(len(losses), block=bootstrap.block_of(factors), draws=bootstrap.resamples, seed=bootstrap.seed)
+    drawn = drawn_rows(len(losses), block=bootstrap.block_of(factors), draws=bootstrap.resamples, seed=bootstrap.seed)
     model = _learn(table, losses, seed=bootstrap.seed)
     return LossEstimator(
-        name, inputs, model, float(losses.sum() / expected.sum()), (rows @ losses) / (rows @ expected), factors
+        name, inputs, model, float(losses.sum() / expected.sum()), (drawn @ losses) / (drawn @ expected), factors
     )
-
-
-def _cross_expected(table: Floats, losses: Floats, *, seed: int) -> Floats:
-    """Each row's loss as a model of the other blocks expects it."""
-    found, rows = np.empty(len(losses)), np.arange(len(losses))
-    for block in np.array_split(rows, FOLDS):
-        others = np.setdiff1d(rows, block)
-        found[block] = _learn(table[others], losses[others], seed=seed).predict(table[block])
-    return found
 
 
 def _learn(table: Floats, losses: Floats, *, seed: int) -> Any:
@@ -149,8 +147,3 @@ def _blocks(features: "pd.DataFrame", schema: Schema) -> dict[str, NDArray[Any]]
     cells = features.reindex(columns=schema.names).astype(object)
     rows: list[dict[Any, Any]] = cells.where(cells.notna(), None).to_dict("records")
     return arrays_of_rows(schema, rows)
-
-
-def _codes(cells: NDArray[Any]) -> dict[str, int]:
-    names, counts = np.unique(cells.astype(str), return_counts=True)
-    return {str(names[place]): code for code, place in enumerate(np.argsort(-counts, kind="stable")[:CODED])}

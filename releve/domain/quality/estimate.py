@@ -9,7 +9,6 @@ See docs/decisions/0019-estimates.md.
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,8 @@ from numpy.typing import NDArray
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS, compute_score, in_units
 from releve.domain.evaluation.paired import BootstrapConfig, bounds
-from releve.domain.quality.cbpe import fit_chances
-from releve.domain.quality.direct_loss_estimation import fit_losses
+from releve.domain.quality.cbpe import ChanceEstimator, fit_chances
+from releve.domain.quality.direct_loss_estimation import LossEstimator, fit_losses
 from releve.domain.quality.realised import Answered, QualityState, judged
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
@@ -75,31 +74,7 @@ class Estimate:
         return self.state == QualityState.AUDIT_FAILED
 
 
-class Estimator(Protocol):
-    """What was learned from the answers to the holdout."""
-
-    @property
-    def name(self) -> str:
-        """Name of the metric."""
-
-    @property
-    def method(self) -> str:
-        """As people know it."""
-
-    def value(self, asked: Answered) -> float:
-        """The expected score."""
-
-    def draws(self, asked: Answered, bootstrap: BootstrapConfig) -> Floats:
-        """Scores that could be realised."""
-
-    def gaps(self, labelled: Answered, bootstrap: BootstrapConfig) -> Floats:
-        """Realised minus expected score, in each resample."""
-
-    def losses(self, asked: Answered) -> Floats:
-        """Expected loss of each row."""
-
-    def residuals(self, labelled: Answered) -> Floats:
-        """Realised minus expected loss of each row."""
+Estimator = ChanceEstimator | LossEstimator  # learned from the answers to the holdout
 
 
 def fit(name: str, holdout: Answered, schema: Schema, bootstrap: BootstrapConfig) -> Estimator:
