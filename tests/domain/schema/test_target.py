@@ -66,9 +66,14 @@ def test_a_class_that_is_a_whole_number_is_named_in_any_form(value):
     assert found == 1 and type(found) is int
 
 
-@pytest.mark.parametrize("value", [True, "1.5", "one", "", "1_0", 1.5, None])
+@pytest.mark.parametrize("value", [True, "1.5", "one", "", "1_0", 1.5, None, 2, math.inf, [3]])
 def test_what_names_no_whole_number_is_no_such_class(value):
-    assert described(classes=[0, 1, 10]).parse(value) is None
+    target = described(classes=[0, 1, 10])
+
+    assert target.parse(value) is None
+    assert target.problem(value).startswith(
+        "is missing" if value in (None, "") else f"is {value!r}, expected one of 0, "
+    )
 
 
 @pytest.mark.parametrize(("name", "classes"), [("yes", ["no", "yes"]), ("1", ["0", "1"])])

@@ -4,13 +4,11 @@ from hashlib import sha256
 import pytest
 
 from releve import data
-from releve.adapters.files import ParquetAppender, read_schema
+from releve.adapters.files import ParquetAppender
 from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.domain.ingestion.batch_checks import BatchProfile
-from releve.domain.schema.schema import BATCH
 from tasks.ingestion.batches import IngestedBatch, OpenBatches, as_text
-from tasks.pipeline.split import listed_batches, read_rows
 from tests.tables import SHOP, shop_rows
 
 pytestmark = pytest.mark.slow
@@ -45,23 +43,6 @@ def test_batches_of_one_run_are_a_commit_each_with_a_data_version_of_its_own(fre
     assert [batch.batch[:9] for batch in added] == ["00000001-", "00000002-"]
     assert [batch.batch in line for batch, line in zip(added, told, strict=True)] == [True, True]
     assert len({line.partition("data version ")[2] for line in told}) == 2
-
-
-def test_batches_numbered_with_four_digits_stay_before_newer_ones(fresh):
-    first, second = add(fresh, shop_rows(5), shop_rows(6))
-    old = first.batch[4:]
-
-    with fresh.branch.worktree(fresh.state.worktrees) as tree:
-        data = DataVersions(tree.path, project=fresh.root, home=fresh.settings.home)
-        there = OpenBatches(tree, data)
-        folder, batch_list = tree.folder / "batches", tree.folder / "batches.csv"
-        (folder / f"{first.batch}.parquet").rename(folder / f"{old}.parquet")
-        batch_list.write_text(batch_list.read_text().replace(first.batch, old))
-        add_to(there, shop_rows(7))
-        rows = read_rows(folder, read_schema(fresh.root, SHOP), listed=listed_batches(batch_list))
-
-    assert rows[BATCH].value_counts(sort=False).tolist() == [5, 6, 7]
-    assert rows[BATCH].unique().tolist()[:2] == [old, second.batch]
 
 
 @pytest.mark.parametrize(
