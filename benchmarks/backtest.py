@@ -22,6 +22,7 @@ import pandas as pd
 
 from releve.adapters.files import read_params, read_schema, write_bytes, write_json
 from releve.core.params import Params
+from releve.domain.backtest.report import BacktestReport
 from releve.domain.backtest.variants import AUTO_NAME
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.onboarding.params_file import read_override, with_overrides
@@ -67,15 +68,15 @@ def main() -> int:
     print(HEAD, flush=True)
     for table in (table for text in arguments.tables for table in read(text, arguments)):
         began, wall = _cpu(), time.monotonic()
-        found = play(table.name, table.rows, table.schema, table.params, progress=lambda line: None)
-        print(line(found, seconds=_cpu() - began), flush=True)
+        report = play(table.name, table.rows, table.schema, table.params, progress=lambda line: None)
+        print(line(report, seconds=_cpu() - began), flush=True)
         print(f"{table.name}: {time.monotonic() - wall:.0f} s", file=sys.stderr, flush=True)
         if arguments.folder:
-            write_json(arguments.folder / f"{table.name}.json", found)
-            write_bytes(arguments.folder / f"{table.name}.md", render_markdown(backtest_page(found)).encode())
+            write_json(arguments.folder / f"{table.name}.json", report.model_dump(mode="json"))
+            write_bytes(arguments.folder / f"{table.name}.md", render_markdown(backtest_page(report)).encode())
             write_bytes(
                 arguments.folder / f"{table.name}.svg",
-                render_svg(f"Backtest of {table.name}", [score_chart(found)]).encode(),
+                render_svg(f"Backtest of {table.name}", [score_chart(report)]).encode(),
             )
     return 0
 
@@ -110,18 +111,18 @@ def _from_file(text: str, arguments: argparse.Namespace, settings: Any) -> Table
     return Table(name, ordered, schema, with_overrides(read_params(PROJECT), settings, source=WITH_SETTINGS))
 
 
-def line(found: dict[str, Any], *, seconds: float) -> str:
+def line(report: BacktestReport, *, seconds: float) -> str:
     """Of the table in benchmarks/README.md."""
-    by_name = {each["name"]: each for each in found["policies"]}
-    best = min(found["policies"], key=lambda each: each["regret"]["value"])
+    by_name = {each.name: each for each in report.policies}
+    best = report.best
     auto, static = by_name[AUTO_NAME], by_name["static"]
-    gain = best["gain_over_static"]["value"]
-    share = f"{auto['gain_over_static']['value'] / gain:.2f}" if gain > 0 else "static is the best"
-    scores = [f"{each['score']['value']:.4g}" for each in (static, best, auto)]
+    gain = best.gain_over_static.value
+    share = f"{auto.gain_over_static.value / gain:.2f}" if gain > 0 else "static is the best"
+    scores = [f"{each.score.value:.4g}" for each in (static, best, auto)]
     return (
-        f"| {found['scenario']} | {found['metric']} | {scores[0]} | {best['name']} | {scores[1]} | {scores[2]} | "
-        f"{share} | {by_name['every window']['retrainings']}, {auto['retrainings']} | "
-        f"{found['recommended']['policy']} | {seconds:.0f} |"
+        f"| {report.scenario} | {report.metric} | {scores[0]} | {best.name} | {scores[1]} | {scores[2]} | "
+        f"{share} | {len(by_name['every window'].retrained_at)}, {len(auto.retrained_at)} | "
+        f"{report.recommended.policy} | {seconds:.0f} |"
     )
 
 

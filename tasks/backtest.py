@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from releve.adapters.compute import open_workers
 from releve.adapters.files import check_scenario_text, write_bytes, write_json
@@ -17,7 +17,9 @@ from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.backtest.engine import BacktestProgress, PlayedPolicy, play_all
 from releve.domain.backtest.jobs import Job, JobContext, JobResult
-from releve.domain.backtest.results import check_scorable, figures
+from releve.domain.backtest.report import BacktestReport, recommended_settings
+from releve.domain.backtest.results import check_scorable
+from releve.domain.backtest.results import report as make_report
 from releve.domain.backtest.variants import PolicyVariant, policy_variants
 from releve.domain.backtest.walk_forward import WalkForward, cut, walk_forward
 from releve.domain.evaluation.metrics import resolve
@@ -25,7 +27,7 @@ from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.training import trials
 from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
 from releve.domain.training.trials import SearchData, Trial, TrialScore, try_candidate
-from releve.reporting.backtest import backtest_page, recommended_settings, score_chart
+from releve.reporting.backtest import backtest_page, score_chart
 from releve.reporting.html import render_svg
 from releve.reporting.markdown import render_markdown
 from tasks.pipeline.split import as_described
@@ -42,12 +44,12 @@ Progress = Callable[[str], None]
 class BacktestRun:
     """A backtest's document, and where its files lie."""
 
-    found: dict[str, Any]  # backtest.json
+    report: BacktestReport
     folder: Path  # backtest.json, backtest.md, backtest.svg
 
     @property
     def markdown(self) -> str:
-        return render_markdown(backtest_page(self.found))
+        return render_markdown(backtest_page(self.report))
 
 
 def backtest(
@@ -63,16 +65,16 @@ def backtest(
     rows = read_rows(settings, scenario, schema, params)
 
     # decide
-    found = play(scenario, rows, schema, params, progress=progress)
+    report = play(scenario, rows, schema, params, progress=progress)
 
     # apply
     folder = ScenarioState(settings.home, scenario).backtest
-    write_json(folder / "backtest.json", found)
-    write_bytes(folder / "backtest.md", render_markdown(backtest_page(found)).encode())
-    write_bytes(folder / "backtest.svg", render_svg(f"Backtest of {scenario}", [score_chart(found)]).encode())
+    write_json(folder / "backtest.json", report.model_dump(mode="json"))
+    write_bytes(folder / "backtest.md", render_markdown(backtest_page(report)).encode())
+    write_bytes(folder / "backtest.svg", render_svg(f"Backtest of {scenario}", [score_chart(report)]).encode())
     if write:
-        write_recommended(settings, scenario, found)
-    return BacktestRun(found, folder)
+        write_recommended(settings, scenario, report)
+    return BacktestRun(report, folder)
 
 
 def read_rows(settings: Settings, scenario: str, schema: Schema, params: Params) -> "pd.DataFrame":
@@ -92,14 +94,14 @@ def play(
     *,
     chosen: Sequence[PolicyVariant] | None = None,
     progress: Progress = lambda line: None,
-) -> dict[str, Any]:
-    """Return backtest.json of the policies, all of them unless some are `chosen`, over rows in time order."""
+) -> BacktestReport:
+    """Play the policies, all of them unless some are `chosen`, over rows in time order."""
     first = cut(rows, params)[0]
     candidate = choose_recipe(rows.iloc[:first].reset_index(drop=True), len(rows), schema, params, progress)
     plan = walk_forward(rows.reset_index(drop=True), schema, candidate, params)
     check_scorable(plan)
     played = run(plan, chosen or policy_variants(params), progress=progress)
-    return figures(scenario, plan, played)
+    return make_report(scenario, plan, played)
 
 
 def run(
@@ -165,13 +167,13 @@ def choose_recipe(
     return best.candidate
 
 
-def write_recommended(settings: Settings, scenario: str, found: dict[str, Any]) -> None:
+def write_recommended(settings: Settings, scenario: str, report: BacktestReport) -> None:
     """Set what is recommended in the scenario's params.yaml; nothing else in it changes.
 
     Raises BadInput where the file is written in a way that keys cannot be set in; it stays as it was then.
     """
     path = ScenarioFiles(settings.project, scenario).folder / "params.yaml"
-    wanted = recommended_settings(found)
+    wanted = recommended_settings(report)
     try:
         text = with_settings(path.read_text(encoding="utf-8"), wanted, source=f"scenarios/{scenario}/params.yaml")
         check_scenario_text(settings.project, scenario, text)

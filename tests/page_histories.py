@@ -1,10 +1,11 @@
 """Histories of a scenario to make pages from: so many windows, each looked at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from releve.domain.backtest.report import BacktestReport, BaselineResult, PolicyResult, Recommendation, ReportedWindow
 from releve.domain.drift.two_sample_tests import Change
 from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVerdict
 from releve.domain.evaluation.intervals import Interval
@@ -14,6 +15,7 @@ from releve.domain.quality.staleness import ExceededLimit, Staleness
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import CHALLENGED, MONITORED, RELEASED, Event
 from releve.domain.registry.release import ExpectedPerformance, Release
+from releve.domain.training.recipes import Candidate
 from releve.domain.trigger.monitoring_run import AnsweredWindow, MonitoringRun
 from releve.domain.trigger.policies import Cause, CauseKind
 from releve.domain.trigger.trigger import TriggerDecision
@@ -169,38 +171,39 @@ def make_evidence(windows: int, /, **changes: Any) -> PageEvidence:
 
 
 def make_backtest(
-    *, windows: int = 4, policies: tuple[str, ...] = ("static", "two keys", "every window")
-) -> dict[str, Any]:
-    """backtest.json; each policy is better than the one before."""
+    *, windows: int = 4, policies: Sequence[str] = ("static", "two keys", "every window"), **changes: Any
+) -> BacktestReport:
+    """Each policy is better than the one before."""
     results = [
-        {
-            "name": name,
-            "settings": {},
-            "scores": [0.7 + 0.02 * place] * windows,
-            "score": {"value": 0.7 + 0.02 * place, "low": 0.6, "high": 0.8},
-            "gain_over_static": {"value": 0.02 * place, "low": -0.01, "high": 0.05},
-            "retrainings": place,
-            "promotions": place,
-            "retrained_at": [2, 3],
-            "promoted_at": [3],
-            "intervals": [[0.6, 0.8]] * windows,
-            "cpu_seconds": 1.5 * place,
-            "regret": {"value": 0.04 - 0.02 * place, "low": 0.0, "high": 0.05},
-        }
+        PolicyResult(
+            name=name,
+            settings={"trigger.policy": "static"},
+            gated=True,
+            scores=(0.7 + 0.02 * place,) * windows,
+            intervals=((0.6, 0.8),) * windows,
+            score=Interval(0.7 + 0.02 * place, 0.6, 0.8),
+            gain_over_static=Interval(0.02 * place, -0.01, 0.05),
+            retrained_at=(2, 3)[:place],
+            promoted_at=(3,)[:place],
+            cpu_seconds=1.5 * place,
+            regret=Interval(0.04 - 0.02 * place, 0.0, 0.05),
+        )
         for place, name in enumerate(policies)
     ]
-    return {
-        "format": 1,
+    values = {
         "scenario": SCENARIO,
         "metric": "accuracy",
         "sign": 1,
+        "recipe": Candidate("forest", "none"),
         "label_delay_windows": 0,
-        "recipe": {"recipe": "forest"},
-        "windows": [{"number": n + 1, "first_row": 100 * n, "rows": 100, "at": None} for n in range(windows)],
+        "windows": [ReportedWindow(number=n + 1, first_row=100 * n, rows=100, at=None) for n in range(windows)],
         "policies": results,
-        "baselines": [{"name": "previous label", "scores": [0.6] * windows, "score": 0.6}],
-        "recommended": {"policy": "two keys", "reason": "not distinguishable from the schedule"},
+        "baselines": [BaselineResult(name="previous label", scores=(0.6,) * windows, score=0.6)],
+        "recommended": Recommendation(
+            policy=policies[1], rival=policies[-1] if len(policies) > 2 else "", gain=Interval(0.02, -0.01, 0.05)
+        ),
     }
+    return BacktestReport(**{**values, **changes})
 
 
 # States of a page, by the number of windows.

@@ -63,12 +63,12 @@ def backtest(
     from tasks.backtest import backtest as run_backtest
 
     done = run_backtest(settings, scenario, write=write, progress=lambda line: print(line, flush=True))
-    table = Table(*HEADS, title=f"Backtest of {done.found['scenario']}", caption=summary(done.found))
-    for cells in lines(done.found):
+    table = Table(*HEADS, title=f"Backtest of {done.report.scenario}", caption=summary(done.report))
+    for cells in lines(done.report):
         table.add_row(*cells)
     console = Console()
     console.print(table)
-    console.print(advice(done.found), f"\nWritten: {done.folder}", markup=False)
+    console.print(advice(done.report), f"\nWritten: {done.folder}", markup=False)
 
 
 def run_flow(name: str, scenario: str, **parameters: object) -> None:

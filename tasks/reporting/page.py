@@ -1,23 +1,22 @@
 """Write a scenario's page: everything that people ask of it, in one file that needs no network."""
 
-import json
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from releve.adapters.files import write_bytes
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
+from releve.domain.backtest.report import BacktestReport
 from releve.reporting.html import render_html
 from releve.reporting.page.history import PageEvidence, since_start
 from releve.reporting.page.page import build
 from tasks.monitoring.quality_windows import quality_windows
 from tasks.places import ScenarioState
-
-BACKTEST_FORMAT = 1
-MEND_BACKTEST = "make it again with `make backtest`, or take it away"
 
 
 def write_page(settings: Settings, scenario: str, *, path: Path | None = None) -> Path:
@@ -50,13 +49,15 @@ def gather(settings: Settings, scenario: str, *, now: datetime) -> PageEvidence:
     )
 
 
-def _backtest(path: Path) -> dict[str, object] | None:
+def _backtest(path: Path) -> BacktestReport | None:
     if not path.is_file():
         return None
     try:
-        found = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, ValueError) as error:
-        raise BadInput(f"{path} is no JSON object ({error}); {MEND_BACKTEST}") from None
-    if found.get("format") != BACKTEST_FORMAT:
-        raise BadInput(f"{path} has format {found.get('format')!r}, expected {BACKTEST_FORMAT}; {MEND_BACKTEST}")
-    return found
+        return BacktestReport.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise BadInput(
+            f"{path} is no report of a backtest: {where + ': ' if where else ''}{problem['msg']}; "
+            "make it again with `make backtest`, or remove it"
+        ) from None

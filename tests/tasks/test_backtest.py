@@ -1,16 +1,15 @@
-import json
-
 import pytest
 import yaml
 
 from releve.adapters.files import read_params, read_schema
 from releve.core.errors import BadInput, NotFound
 from releve.domain.backtest.engine import BacktestProgress
+from releve.domain.backtest.report import BacktestReport, Recommendation, recommended_settings
 from releve.domain.backtest.variants import PolicyVariant, policy_variants
 from releve.domain.training.recipes import Candidate
-from releve.reporting.backtest import recommended_settings
 from tasks.backtest import backtest, choose_recipe, play, progress_line, read_rows, run, write_recommended
 from tests.clusters import running_cluster
+from tests.page_histories import make_backtest
 from tests.streams import SCHEMA, abrupt, stream, stream_course, stream_params
 from tests.tables import SHOP, shop_schema
 
@@ -31,10 +30,10 @@ def test_a_backtest_of_ingested_batches_leaves_its_figures_a_page_and_a_picture(
 
     done = backtest(backtested.settings, SHOP, write=True)
 
-    found = json.loads((done.folder / "backtest.json").read_text())
+    found = BacktestReport.model_validate_json((done.folder / "backtest.json").read_text())
     params = read_params(backtested.root, SHOP)
-    assert [policy["name"] for policy in found["policies"]] == [policy.name for policy in policy_variants(params)]
-    assert sum(window["rows"] for window in found["windows"]) == 100
+    assert [policy.name for policy in found.policies] == [policy.name for policy in policy_variants(params)]
+    assert sum(window.rows for window in found.windows) == 100
     assert (done.folder / "backtest.md").read_text() == done.markdown
     assert (done.folder / "backtest.svg").read_text().startswith("<svg")
     chosen = recommended_settings(found)
@@ -48,7 +47,10 @@ def test_params_that_would_be_wrong_with_what_is_recommended_stay_as_they_were(f
     path = fresh.root / "scenarios" / SHOP / "params.yaml"
     before = path.read_text() + "\ntrigger: [two_key]  # of ours\n"
     path.write_text(before)
-    found = {"recommended": {"policy": "static"}, "policies": [{"name": "static", "settings": STATIC.settings}]}
+    found = make_backtest(policies=("static", "other"))
+    found = found.model_copy(
+        update={"recommended": Recommendation(policy="static", rival="", gain=found.policies[0].gain_over_static)}
+    )
 
     with pytest.raises(BadInput, match=r"(?s)was not written.* not valid YAML.*set it by hand: trigger.policy: static"):
         write_recommended(fresh.settings, SHOP, found)

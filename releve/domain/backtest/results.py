@@ -4,20 +4,25 @@ All policies answered the same rows, so that one draw of blocks of rows serves a
 policies are surer than either (paired block bootstrap, as in `releve/domain/evaluation/paired.py`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from releve.core.errors import BadInput
 from releve.domain.backtest.engine import PlayedPolicy
 from releve.domain.backtest.jobs import Floats
+from releve.domain.backtest.report import (
+    BacktestReport,
+    BaselineResult,
+    PolicyResult,
+    Recommendation,
+    ReportedWindow,
+)
 from releve.domain.backtest.walk_forward import BacktestWindow, WalkForward
 from releve.domain.evaluation import baselines
 from releve.domain.evaluation.evaluation import Opponent
-from releve.domain.evaluation.intervals import Interval, format_interval, rounded
+from releve.domain.evaluation.intervals import Interval, rounded
 from releve.domain.evaluation.metrics import METRICS, compute_score, score_or_none
 from releve.domain.evaluation.paired import BootstrapConfig, bounds
 from releve.domain.evaluation.resampling import block_weights
@@ -25,9 +30,7 @@ from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.trigger.policies import STATIC
 
-FORMAT = 1  # of backtest.json; raise it when a key changes its meaning
 RESAMPLES = 1000  # draws of the bootstrap: every policy is compared with every other one
-INDISTINCT = "not distinguishable"
 
 
 class PairedScores:
@@ -59,50 +62,48 @@ class PairedScores:
         return Interval(value, *bounds(drawn, blocks=blocks, confidence=self._bootstrap.confidence))
 
 
-def figures(scenario: str, plan: WalkForward, played: Sequence[PlayedPolicy]) -> dict[str, Any]:
-    """backtest.json. Positive gains are better, and a regret is never below 0, whatever the metric.
+def report(scenario: str, plan: WalkForward, played: Sequence[PlayedPolicy]) -> BacktestReport:
+    """Compute the figures of backtest.json. Positive gains are better, and a regret is never below 0.
 
     A window where the metric is not defined has no score, and no say in the means. Raises BadInput where all are so.
     """
     check_scorable(plan)
-    bootstrap = _bootstrap(plan)
     predictions = [_scored(plan, each.answers) for each in played]
-    scored = PairedScores(plan.context.metric, predictions, bootstrap)
+    scored = PairedScores(plan.context.metric, predictions, _bootstrap(plan))
     per_window = [_in_window(plan, predictions, window) for window in plan.windows]
     best = max(range(len(played)), key=lambda place: scored.sign * scored.scores[place])
     static = next((place for place, each in enumerate(played) if _is_static(each)), 0)
-    return {
-        "format": FORMAT,
-        "scenario": scenario,
-        "metric": plan.context.metric,
-        "sign": scored.sign,
-        "recipe": asdict(plan.context.candidate),
-        "label_delay_windows": plan.label_delay,
-        "windows": [
-            {"number": each.number, "first_row": each.start, "rows": each.end - each.start, "at": each.at or None}
-            for each in plan.windows
-        ],
-        "policies": [
-            {
-                "name": each.policy.name,
-                "settings": dict(each.policy.settings),
-                "gated": each.policy.gated,
-                "scores": [window[place][0] for window in per_window],
-                "intervals": [window[place][1] for window in per_window],
-                "score": _rounded(scored.score(place)),
-                "gain_over_static": _rounded(scored.gain(place, static)),
-                "retrainings": len(each.retrained_at),
-                "promotions": len(each.promoted_at),
-                "retrained_at": each.retrained_at,
-                "promoted_at": each.promoted_at,
-                "cpu_seconds": round(each.seconds, 2),
-                "regret": _rounded(scored.gain(best, place)),
-            }
-            for place, each in enumerate(played)
-        ],
-        "baselines": [_baseline(plan, name, answers) for name, answers in naive(plan).items()],
-        "recommended": recommend(played, scored),
-    }
+    policies = [
+        PolicyResult(
+            name=each.policy.name,
+            settings=dict(each.policy.settings),
+            gated=each.policy.gated,
+            scores=tuple(window[place][0] for window in per_window),
+            intervals=tuple(window[place][1] for window in per_window),
+            score=_rounded(scored.score(place)),
+            gain_over_static=_rounded(scored.gain(place, static)),
+            retrained_at=tuple(each.retrained_at),
+            promoted_at=tuple(each.promoted_at),
+            cpu_seconds=round(each.seconds, 2),
+            regret=_rounded(scored.gain(best, place)),
+        )
+        for place, each in enumerate(played)
+    ]
+    windows = [
+        ReportedWindow(number=each.number, first_row=each.start, rows=each.end - each.start, at=each.at or None)
+        for each in plan.windows
+    ]
+    return BacktestReport(
+        scenario=scenario,
+        metric=plan.context.metric,
+        sign=scored.sign,
+        recipe=plan.context.candidate,
+        label_delay_windows=plan.label_delay,
+        windows=tuple(windows),
+        policies=tuple(policies),
+        baselines=tuple(_baseline(plan, name, answers) for name, answers in naive(plan).items()),
+        recommended=recommend(played, scored),
+    )
 
 
 def check_scorable(plan: WalkForward) -> None:
@@ -116,26 +117,19 @@ def check_scorable(plan: WalkForward) -> None:
         )
 
 
-def recommend(played: Sequence[PlayedPolicy], scored: PairedScores) -> dict[str, str]:
+def recommend(played: Sequence[PlayedPolicy], scored: PairedScores) -> Recommendation:
     """Choose the cheapest of those that are not distinguishable from the best; what skips the gate is never chosen."""
     able = [place for place, each in enumerate(played) if each.policy.can_be_chosen]
     best = max(able, key=lambda place: scored.sign * scored.scores[place])
     equals = [place for place in able if place == best or scored.gain(best, place).low <= 0]
     chosen = min(equals, key=lambda place: (len(played[place].retrained_at), -scored.sign * scored.scores[place]))
-    mine, its = played[chosen], played[best]
-    if chosen == best:
-        others = [place for place in able if place != best]
-        next_best = max(others, key=lambda place: scored.sign * scored.scores[place], default=best)
-        lead = format_interval(scored.gain(best, next_best))
-        beside = f"it leads {played[next_best].policy.name!r} by {lead}"
-        reason = f"the best score, and none that retrains less often is level with it; {beside}"
-    else:
-        gain, retrainings = format_interval(scored.gain(best, chosen)), len(mine.retrained_at)
-        reason = (
-            f"{INDISTINCT} from {its.policy.name!r}, the best, which gains {gain} over it with "
-            f"{len(its.retrained_at)} retrainings; it takes {retrainings}, so the cheaper one"
-        )
-    return {"policy": mine.policy.name, "reason": reason}
+    others = sorted((place for place in able if place != best), key=lambda place: -scored.sign * scored.scores[place])
+    rival = best if chosen != best else next(iter(others), best)
+    return Recommendation(
+        policy=played[chosen].policy.name,
+        rival=played[rival].policy.name if rival != chosen else "",
+        gain=_rounded(scored.gain(best, chosen if chosen != best else rival)),
+    )
 
 
 def naive(plan: WalkForward) -> dict[str, Floats]:
@@ -181,33 +175,29 @@ def _scored(plan: WalkForward, answers: Floats) -> ScoredPredictions:
 
 def _in_window(
     plan: WalkForward, predictions: Sequence[ScoredPredictions], window: BacktestWindow
-) -> list[tuple[float | None, list[float] | None]]:
+) -> list[tuple[float | None, tuple[float, float] | None]]:
     """Score and interval of every policy; None where the metric is not defined."""
     rows = slice(window.start - plan.start, window.end - plan.start)
     parts = [each.take(rows) for each in predictions]
     if not METRICS[plan.context.metric].is_defined(parts[0]):
         return [(None, None)] * len(predictions)
     scored = PairedScores(plan.context.metric, parts, _bootstrap(plan))
-    intervals = [scored.score(place) for place in range(len(predictions))]
-    return [(rounded(each.value), [rounded(each.low), rounded(each.high)]) for each in intervals]
+    intervals = [_rounded(scored.score(place)) for place in range(len(predictions))]
+    return [(each.value, (each.low, each.high)) for each in intervals]
 
 
-def _baseline(plan: WalkForward, name: str, answers: Floats) -> dict[str, Any]:
-    found = _scored(plan, answers)
-    edges = [window.start - plan.start for window in plan.windows] + [len(found)]
-    metric = plan.context.metric
-    scores = [score_or_none(metric, found.take(slice(start, end))) for start, end in pairwise(edges)]
-    score = score_or_none(metric, found)
-    return {
-        "name": name,
-        "scores": [None if each is None else rounded(each) for each in scores],
-        "score": None if score is None else rounded(score),
-    }
+def _baseline(plan: WalkForward, name: str, answers: Floats) -> BaselineResult:
+    answered = _scored(plan, answers)
+    edges = [window.start - plan.start for window in plan.windows] + [len(answered)]
+    parts = [answered, *(answered.take(slice(start, end)) for start, end in pairwise(edges))]
+    known = (score_or_none(plan.context.metric, each) for each in parts)
+    score, *scores = (None if each is None else rounded(each) for each in known)
+    return BaselineResult(name=name, scores=tuple(scores), score=score)
 
 
 def _is_static(played: PlayedPolicy) -> bool:
     return played.policy.settings.get("trigger.policy") == STATIC
 
 
-def _rounded(found: Interval) -> Mapping[str, float]:
-    return {name: rounded(value) for name, value in asdict(found).items()}
+def _rounded(interval: Interval) -> Interval:
+    return Interval(rounded(interval.value), rounded(interval.low), rounded(interval.high))

@@ -1,11 +1,11 @@
 """What a scenario's page is made from: events of the registry, windows of quality, and the release that serves."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
+from releve.domain.backtest.report import BacktestReport
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, Event
 from releve.domain.registry.events import Challenger, release_of
@@ -25,7 +25,7 @@ class PageEvidence:
     """Everything that a scenario's page is made from.
 
     `events`: since the scenario was last started over, oldest first. `release`: what serves, since `since` (ISO 8601,
-    UTC). `backtest`: backtest.json, None where there is none. A window's score is judged like a monitoring run's, by
+    UTC). `backtest`: None where none was made. A window's score is judged like a monitoring run's, by
     `tolerance`, where at least `min_rows` of it have labels.
     """
 
@@ -35,7 +35,7 @@ class PageEvidence:
     windows: tuple[QualityWindow, ...] = ()
     release: Release | None = None
     since: str = ""
-    backtest: Mapping[str, Any] | None = None
+    backtest: BacktestReport | None = None
     tolerance: float = 0.0
     min_rows: int = 90
 

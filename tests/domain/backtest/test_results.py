@@ -1,17 +1,19 @@
-import json
-
 import numpy as np
 import pytest
 
 from releve.core.errors import BadInput
 from releve.domain.backtest.engine import PlayedPolicy, WindowDecision
-from releve.domain.backtest.results import INDISTINCT, check_scorable, figures, naive
+from releve.domain.backtest.report import BacktestReport, recommended_settings
+from releve.domain.backtest.results import check_scorable, naive
+from releve.domain.backtest.results import report as make_report
 from releve.domain.backtest.variants import PolicyVariant
 from releve.domain.backtest.walk_forward import walk_forward
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger.trigger import TriggerDecision
-from releve.reporting.backtest import advice, backtest_page, recommended_settings
+from releve.reporting.backtest import advice, backtest_page
 from releve.reporting.markdown import render_markdown
+from tests.page_histories import make_backtest
 from tests.streams import LINEAR, still, stream, stream_course, stream_params
 
 COURSE = stream_course(stream(angle=still))
@@ -31,7 +33,7 @@ def played(name, *, wrong, retrainings, gated=True, first=0, plan=COURSE):
 
 
 def found_of(*each):
-    return figures("kinds", COURSE, each)
+    return make_report("kinds", COURSE, each)
 
 
 def test_what_cannot_be_told_from_the_best_and_is_cheaper_is_recommended():
@@ -41,16 +43,17 @@ def test_what_cannot_be_told_from_the_best_and_is_cheaper_is_recommended():
         played("cheap", wrong=21, retrainings=2, first=3),
     )
 
-    assert found["recommended"]["policy"] == "cheap"
-    assert INDISTINCT in found["recommended"]["reason"]
-    assert "'dear'" in found["recommended"]["reason"]
+    assert (found.recommended.policy, found.recommended.rival) == ("cheap", "dear")
+    assert found.recommended.gain.low <= 0
+    assert "Recommended: cheap (not distinguishable from 'dear', the best" in advice(found)
 
 
 def test_what_is_clearly_the_best_is_recommended_whatever_it_costs():
     found = found_of(played("static", wrong=59, retrainings=0), played("dear", wrong=5, retrainings=5))
 
-    assert found["recommended"]["policy"] == "dear"
-    assert INDISTINCT not in found["recommended"]["reason"]
+    assert (found.recommended.policy, found.recommended.rival) == ("dear", "static")
+    assert found.recommended.gain == found.policy("dear").gain_over_static
+    assert "Recommended: dear (the best score" in advice(found)
 
 
 def test_what_skips_the_gate_is_never_recommended():
@@ -60,7 +63,7 @@ def test_what_skips_the_gate_is_never_recommended():
         played("freely", wrong=0, retrainings=5, gated=False),
     )
 
-    assert found["recommended"]["policy"] == "gated"
+    assert found.recommended.policy == "gated"
     assert recommended_settings(found)["trigger.policy"] == "every"
 
 
@@ -69,13 +72,13 @@ def test_what_skips_the_gate_is_never_recommended():
 )
 def test_a_policy_by_the_window_waits_in_production_for_as_many_rows_as_the_smallest_window_had(policy, rows):
     settings = {"trigger.policy": policy, "trigger.min_new_rows": 1}
-    found = {
-        "windows": [{"rows": 100}, {"rows": 98}, {"rows": 99}],
-        "policies": [{"name": "it", "settings": settings}],
-        "recommended": {"policy": "it"},
-    }
+    found = make_backtest(policies=("static", "it"))
+    windows = [
+        window.model_copy(update={"rows": rows}) for window, rows in zip(found.windows, (100, 98, 99, 100), strict=True)
+    ]
+    it = found.policy("it").model_copy(update={"settings": settings})
 
-    written = recommended_settings(found)
+    written = recommended_settings(found.model_copy(update={"windows": windows, "policies": (it,)}))
 
     assert written == {"trigger.policy": policy, "trigger.min_new_rows": rows}
     assert settings["trigger.min_new_rows"] == 1
@@ -83,24 +86,23 @@ def test_a_policy_by_the_window_waits_in_production_for_as_many_rows_as_the_smal
 
 def test_gains_and_regrets_are_differences_of_the_same_rows():
     found = found_of(played("static", wrong=55, retrainings=0), played("dear", wrong=20, retrainings=5))
-    static, dear = found["policies"]
+    static, dear = found.policies
 
-    assert dear["score"]["value"] == pytest.approx(1 - 20 / ANSWERED, abs=1e-5)
-    assert dear["gain_over_static"]["value"] == pytest.approx(35 / ANSWERED, abs=1e-5)
-    assert static["regret"] == dear["gain_over_static"]
-    assert dear["regret"] == {"value": 0.0, "low": 0.0, "high": 0.0}
-    assert dear["gain_over_static"]["low"] > 0
-    assert np.mean(dear["scores"]) == pytest.approx(dear["score"]["value"], abs=1e-5)
+    assert dear.score.value == pytest.approx(1 - 20 / ANSWERED, abs=1e-5)
+    assert dear.gain_over_static.value == pytest.approx(35 / ANSWERED, abs=1e-5)
+    assert static.regret == dear.gain_over_static
+    assert dear.regret == Interval(0.0, 0.0, 0.0)
+    assert dear.gain_over_static.low > 0
+    assert np.mean(dear.scores) == pytest.approx(dear.score.value, abs=1e-5)
 
 
-def test_the_result_is_plain_json_with_a_line_per_policy_and_per_naive_baseline():
+def test_the_report_survives_json_and_has_a_line_per_policy_and_per_naive_baseline():
     found = found_of(played("static", wrong=55, retrainings=0), played("dear", wrong=20, retrainings=2))
 
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["format"] == 1
-    assert [window["number"] for window in found["windows"]] == [1, 2, 3, 4, 5, 6]
-    assert (found["policies"][1]["retrainings"], found["policies"][1]["retrained_at"]) == (2, [1, 2])
-    assert {"majority label", "previous label"} <= {each["name"] for each in found["baselines"]}
+    assert BacktestReport.model_validate_json(found.model_dump_json()) == found
+    assert [window.number for window in found.windows] == [1, 2, 3, 4, 5, 6]
+    assert found.policies[1].retrained_at == (1, 2)
+    assert {"majority label", "previous label"} <= {each.name for each in found.baselines}
     page = render_markdown(backtest_page(found))
     assert all(f"| {name} |" in page for name in ("static", "dear", "naive: majority label"))
     assert advice(found) in page
@@ -119,13 +121,13 @@ def one_class_in(*windows):
 def test_a_window_of_one_class_has_no_auc_and_no_say_and_the_summary_tells():
     plan = one_class_in(2)
 
-    found = figures("kinds", plan, [played(name, wrong=55, retrainings=0, plan=plan) for name in ("static", "b")])
+    found = make_report("kinds", plan, [played(name, wrong=55, retrainings=0, plan=plan) for name in ("static", "b")])
 
-    static = found["policies"][0]
-    said = [score for score in static["scores"] if score is not None]
-    assert [score is None for score in static["scores"]] == [False, True, False, False, False, False]
-    assert static["score"]["value"] == pytest.approx(np.mean(said), abs=1e-5)
-    assert all(each["scores"][1] is None for each in found["baselines"])
+    static = found.policies[0]
+    said = [score for score in static.scores if score is not None]
+    assert [score is None for score in static.scores] == [False, True, False, False, False, False]
+    assert static.score.value == pytest.approx(np.mean(said), abs=1e-5)
+    assert all(each.scores[1] is None for each in found.baselines)
     assert "In 1 windows auc is not defined: they are in no score." in render_markdown(backtest_page(found))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import releve.reporting
+from releve.domain.backtest.report import BaselineResult
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.health.health import Health, HealthCause
 from releve.domain.quality.realised import QualityState
@@ -264,7 +265,7 @@ def test_text_of_users_is_never_markup():
         monitored_event(day=3, drift=replace(drift("broken data"), problems=(NASTY,))),
     )
     windows = (make_window(0, naive_name=NASTY),)
-    backtest = make_backtest(policies=("static", NASTY)) | {"recommended": {"policy": NASTY, "reason": NASTY}}
+    backtest = make_backtest(policies=("static", NASTY))
     evidence = make_evidence(1, events=events, windows=windows, backtest=backtest)
 
     assert not {"script", "img"} & set(drawn(evidence).tags)
@@ -359,30 +360,36 @@ def test_without_a_retraining_there_is_no_cpu_time():
 def test_the_backtest_shows_every_policy_and_what_it_recommends():
     found = drawn(make_evidence(1, backtest=make_backtest()))
 
-    assert "Recommended: two keys (not distinguishable from the schedule)." in found.text
-    assert "every window 0.740 [0.600, 0.800] +0.040 [-0.010, +0.050] 2 2 3.0" in found.text
+    assert "Recommended: two keys (not distinguishable from 'every window', the best, which gains +0.020" in found.text
+    assert "every window 0.740 [0.600, 0.800] +0.040 [-0.010, +0.050] 2 1 3.0" in found.text
     assert "naive: previous label (the newest that has arrived) 0.600" in found.text
-    assert "two keys 2, 3 3" in found.text
+    assert "every window 2, 3 3" in found.text
 
 
-def test_of_a_loss_the_lowest_policies_are_drawn():
-    backtest = make_backtest(policies=("static", "worst", "worse", "good", "best")) | {
-        "sign": -1,
-        "recommended": {"policy": "static", "reason": "nothing is better"},
-    }
-    for place, policy in enumerate(backtest["policies"]):
-        policy["score"] = {"value": 1.0 - 0.1 * place, "low": 0.0, "high": 1.0}
+def test_a_baseline_that_comes_near_is_drawn():
+    near = BaselineResult(name="previous label", scores=(0.65,) * 4, score=0.65)
 
-    assert "lines: static, best, good, previous label." in drawn(make_evidence(1, backtest=backtest)).text
+    found = drawn(make_evidence(1, backtest=make_backtest(baselines=[near])))
+
+    assert "lines: two keys, static, every window, previous label." in found.text
 
 
-def test_a_baseline_without_a_score_is_named_and_not_drawn():
-    backtest = make_backtest() | {"baselines": [{"name": "the usual value", "scores": [None] * 4, "score": None}]}
+@pytest.mark.parametrize("score", [None, 0.1])
+def test_a_baseline_without_a_score_or_far_away_is_named_and_not_drawn(score):
+    baseline = BaselineResult(name="the usual value", scores=(score,) * 4, score=score)
 
-    found = drawn(make_evidence(1, backtest=backtest))
+    found = drawn(make_evidence(1, backtest=make_backtest(baselines=[baseline])))
 
     assert "naive: the usual value" in found.text
     assert "lines: two keys, static, every window." in found.text
+
+
+def test_of_a_loss_the_lowest_policies_are_drawn():
+    names = ("best", "static", "good", "worse", "worst")
+
+    found = drawn(make_evidence(1, backtest=make_backtest(policies=names, sign=-1)))
+
+    assert "lines: static, best, good." in found.text
 
 
 def test_what_serves_is_told_with_its_expected_performance():

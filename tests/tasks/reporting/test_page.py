@@ -53,13 +53,14 @@ def test_a_page_begins_where_the_scenario_was_started_over(settings):
 
 
 def test_a_backtest_is_shown_where_there_is_one(settings):
-    write_json(settings.home / "backtest" / SCENARIO / "backtest.json", make_backtest())
+    write_json(settings.home / "backtest" / SCENARIO / "backtest.json", make_backtest().model_dump(mode="json"))
 
     assert "Recommended: two keys" in write_page(settings, SCENARIO).read_text()
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("[1", "no JSON object"), ("[1]", "no JSON object"), ('{"format": 2}', "format 2")]
+    ("text", "said"),
+    [("[1", "Invalid JSON"), ("[1]", "should be an object"), ('{"format": 2}', "format: Input should be 1")],
 )
 def test_a_backtest_that_cannot_be_read_is_told(settings, text, said):
     path = settings.home / "backtest" / SCENARIO / "backtest.json"
