@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from releve.adapters.files import read_document, write_bytes, write_document, write_parquet
 from releve.domain.evaluation.evaluation import FeatureImportances
 from releve.domain.evaluation.metrics import resolve
-from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.paired import ESTIMATED, RESAMPLES, BootstrapConfig
 from releve.domain.evaluation.rolling_origin import HoldoutFolds
 from releve.domain.training.importance import permutation_importances
 from releve.domain.training.learning import answer, learn, window
@@ -48,7 +48,8 @@ def _importances(stage: Stage, model: Any, holdout: "pd.DataFrame") -> FeatureIm
     from threadpoolctl import threadpool_limits
 
     metric = resolve(stage.params.gate.metric, stage.schema.target.task)
-    bootstrap = BootstrapConfig.of(stage.params.statistics)
+    # By single keys: this stage is not to run again, and make another file, for the gate's least number of rows.
+    bootstrap = BootstrapConfig(stage.params.statistics.confidence, RESAMPLES, ESTIMATED, stage.params.statistics.seed)
     with threadpool_limits(limits=1):  # hundreds of short answers: threads would mostly wait for each other
         return permutation_importances(
             model, holdout, stage.schema, metric, quantile=stage.params.gate.quantile, bootstrap=bootstrap
