@@ -20,6 +20,7 @@ from releve.adapters.git_dvc.scenario_branch import git
 from releve.cli.app import COMMANDS
 from releve.core.params import Params, known_keys, merge, parse
 from releve.core.settings import Settings
+from releve.domain.alerting.signals import ARCHIVED, LEVELS, SUBJECTS
 from releve.domain.onboarding.table import Roles
 from releve.domain.schema.schema import TABLE_KEYS, Schema
 from releve.domain.schema.validation import row_problems
@@ -115,6 +116,13 @@ def test_the_default_ports_are_the_ones_named() -> None:
 
     ports = f"{settings.prefect_port}, {settings.service_port}, {settings.milvus_port}"
     assert ports in TEXTS["docs/operate.md"]
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_the_states_of_every_subject_of_alerts_are_listed(subject: str) -> None:
+    row = re.search(rf"^\| `{subject}` \|.*$", TEXTS["docs/operate.md"], re.MULTILINE).group(0)
+
+    assert {state for about, state in LEVELS if about == subject} - {ARCHIVED} == {*re.findall(r"`(\w+)`", row)[1:]}
 
 
 def test_the_table_it_describes_is_a_valid_scenario() -> None:
