@@ -1,14 +1,16 @@
 """Which deployments Prefect gets: those of prefect.yaml, and the same for every other scenario that has a folder."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 HOUR = 3600  # seconds
 LEAST_WAIT = 10  # seconds; Prefect takes no shorter ones
 
+YamlMapping = dict[str, Any]  # a part of prefect.yaml
 
-def deployments_for(file: Mapping[str, Any], silence_hours: Mapping[str, float | None]) -> dict[str, Any]:
-    """prefect.yaml with deployments for exactly the scenarios that `silence_hours` names.
+
+def deployments_for(file: YamlMapping, silence_hours: Mapping[str, float | None]) -> YamlMapping:
+    """Return prefect.yaml with deployments for exactly the scenarios that `silence_hours` names.
 
     A scenario that the file names keeps what the file gives it. Any other gets what the file's first scenario has,
     schedules and triggers included, each under a name that ends with its own. Triggers that wait for silence wait as
@@ -19,52 +21,45 @@ def deployments_for(file: Mapping[str, Any], silence_hours: Mapping[str, float |
     first = [each for each in written if _scenario(each) == named[0]]
     kept = [each for each in written if _scenario(each) in silence_hours]
     added = [_for_scenario(each, scenario) for scenario in sorted(set(silence_hours) - set(named)) for each in first]
-    return {**file, "deployments": [_waiting(each, silence_hours[_scenario(each)]) for each in [*kept, *added]]}
+    return {**file, "deployments": [_with_silence(each, silence_hours[_scenario(each)]) for each in [*kept, *added]]}
 
 
-def _scenario(deployment: Mapping[str, Any]) -> str:
+def _scenario(deployment: YamlMapping) -> str:
     return str(deployment["parameters"]["scenario"])
 
 
-def _for_scenario(deployment: Mapping[str, Any], scenario: str) -> dict[str, Any]:
-    made = {
-        **deployment,
-        "name": f"{deployment['name']}-{scenario}",
-        "parameters": {**deployment["parameters"], "scenario": scenario},
-    }
+def _for_scenario(deployment: YamlMapping, scenario: str) -> YamlMapping:
+    """The same deployment of another scenario, its triggers for that one's events."""
+    original = _scenario(deployment)
+
+    def renamed(label: Any) -> Any:
+        """A label that ends with the original, or several; what names no scenario stays."""
+        if isinstance(label, list):
+            return [renamed(each) for each in label]
+        return f"{label.removesuffix(original)}{scenario}" if label.endswith(original) else label
+
+    parameters = {**deployment["parameters"], "scenario": scenario}
+    made = {**deployment, "name": f"{deployment['name']}-{scenario}", "parameters": parameters}
     if "triggers" in deployment:
-        made["triggers"] = [_watching(each, _scenario(deployment), scenario) for each in deployment["triggers"]]
+        made["triggers"] = [dict(trigger) for trigger in deployment["triggers"]]
+    for trigger in made.get("triggers", ()):
+        if "name" in trigger:
+            trigger["name"] = f"{trigger['name'].removesuffix(f'-{original}')}-{scenario}"
+        if "description" in trigger:
+            trigger["description"] = trigger["description"].replace(original, scenario)
+        if "match" in trigger:
+            trigger["match"] = {name: renamed(label) for name, label in trigger["match"].items()}
     return made
 
 
-def _watching(trigger: Mapping[str, Any], original: str, scenario: str) -> dict[str, Any]:
-    """The same trigger for another scenario's events."""
-    made: dict[str, Callable[[Any], Any]] = {
-        "name": lambda name: f"{name.removesuffix(f'-{original}')}-{scenario}",
-        "description": lambda text: text.replace(original, scenario),
-        "match": lambda labels: {label: _moved(value, original, scenario) for label, value in labels.items()},
-    }
-    return {key: made[key](value) if key in made else value for key, value in trigger.items()}
-
-
-def _moved(value: Any, original: str, scenario: str) -> Any:
-    """A label that ends with the original, or several; what names no scenario stays."""
-    if isinstance(value, list):
-        return [_moved(each, original, scenario) for each in value]
-    return f"{value.removesuffix(original)}{scenario}" if value.endswith(original) else value
-
-
-def _waiting(deployment: Mapping[str, Any], hours: float | None) -> dict[str, Any]:
+def _with_silence(deployment: YamlMapping, hours: float | None) -> YamlMapping:
+    """Let triggers that are raised by what does not happen wait so long."""
     if "triggers" not in deployment or hours is None:
         return dict(deployment)
-    kept = [
-        {**each, "within": max(LEAST_WAIT, round(hours * HOUR))} if _waits(each) else each
-        for each in deployment["triggers"]
-        if hours or not _waits(each)
-    ]
+    kept = []
+    for trigger in deployment["triggers"]:
+        if trigger.get("posture") != "Proactive":  # raised by what happens, as Prefect's are unless they say so
+            kept.append(trigger)
+        elif hours:
+            kept.append({**trigger, "within": max(LEAST_WAIT, round(hours * HOUR))})
     return {**deployment, "triggers": kept}
-
-
-def _waits(trigger: Mapping[str, Any]) -> bool:
-    """Whether it is raised by what does not happen; without a posture, Prefect's are raised by what does."""
-    return trigger.get("posture") == "Proactive"
