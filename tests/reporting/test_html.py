@@ -119,3 +119,11 @@ def test_charts_are_one_svg_file_that_needs_nothing_else():
     assert len(drawn) == 2
     assert "prefers-color-scheme: dark" in text
     assert "href" not in text
+
+
+@pytest.mark.parametrize("bars", [(), (IntervalBar("same", 0.0, 0.0, 0.0),), (IntervalBar("far", -5.0, -9.0, -1.0),)])
+def test_intervals_without_a_width_or_on_one_side_can_be_drawn(bars):
+    html = render_html(page_of(IntervalChart("gain", bars)))
+
+    assert ("<svg" in html) is bool(bars)
+    assert "nan" not in html
