@@ -75,23 +75,27 @@ def up(
     """Start what does not run yet, wait until all of it answers, and return the names of what was started.
 
     `only`: some of NAMES; `environ`: passed on to the parts, else this process's; `time_limit`: seconds for each part;
-    `progress` is told, again and again, which parts are starting.
+    `progress` gets, again and again, which parts are starting.
     Either everything missing comes up or none of it stays. Raises PortTaken, StartFailed, BadInput for an unknown name,
     Conflict when the service runs for another scenario than the one that `environ` names.
     """
     environ = os.environ if environ is None else environ
-    table = parts(settings, environ)
+    table, home = parts(settings, environ), settings.home
     wanted = [table[name] for name in _chosen(only) if name in table]
-    with _one_caller_at_a_time(settings.home, progress):
+    with _one_caller_at_a_time(home, progress):
         if environ.get("RELEVE_SCENARIO"):
-            _check_same_scenario(settings.home, wanted)
-        missing = [part for part in wanted if stack_process.running(settings.home, part.name) is None]
-        _clear_the_way(settings.home, missing)
+            _check_same_scenario(home, wanted)
+        missing = [part for part in wanted if stack_process.running(home, part.name) is None]
+        for part in missing:  # what a killed part left behind goes first: it may still hold the port
+            stack_process.clear_remains(home, part.name)
+        for part in missing:
+            if part.port is not None:
+                stack_ports.check_port_is_free(part.port, wanted_for=part.name, setting=part.port_setting)
         try:
             _start_all(settings, missing, table=table, time_limit=time_limit, progress=progress)
-            _wait(settings.home, wanted, time_limit, progress)
+            _wait(home, wanted, time_limit, progress)
         except BaseException:
-            _stop_all(settings.home, [part.name for part in missing])
+            _stop_all(home, [part.name for part in missing])
             raise
     return tuple(part.name for part in missing)
 
@@ -103,14 +107,31 @@ def down(settings: Settings, *, only: Collection[str] | None = None) -> tuple[st
 
 
 def status(settings: Settings) -> tuple[PartStatus, ...]:
-    """How each part is doing, in starting order. Asks the parts, changes nothing."""
-    table = parts(settings, {})
-    return tuple(_status(settings, table.get(name), name) for name in NAMES)
+    """Say how each part is doing, in starting order. Asks the parts, changes nothing."""
+    table, home, statuses = parts(settings, {}), settings.home, []
+    for name in NAMES:
+        log, part = stack_process.log_path(home, name), table.get(name)
+        if part is None:
+            statuses.append(PartStatus(name, "elsewhere", settings.milvus_uri, None, log))
+            continue
+        address = f"http://{LOOPBACK}:{part.port}" if part.port else f"work pool {WORK_POOL}"
+        process = stack_process.running(home, name)
+        if process is None:
+            statuses.append(PartStatus(name, "stopped", address, None, log))
+        else:
+            state = "answering" if _answers(home, part) else "not answering"
+            statuses.append(PartStatus(name, state, address, process.pid, log, process.scenario))
+    return tuple(statuses)
 
 
 def describe(statuses: Collection[PartStatus]) -> str:
-    """States and addresses for a person, one line for each part."""
-    return "\n".join(_line(each) for each in statuses)
+    """Write states and addresses for a person, one line for each part."""
+    lines = []
+    for each in statuses:
+        process = f"pid {each.pid}, log {each.log}" if each.pid else ""
+        scenario = f"scenario {each.scenario}, " if each.scenario else ""
+        lines.append(f"{each.name:<8} {each.state:<14} {each.address:<24} {scenario}{process}".rstrip())
+    return "\n".join(lines)
 
 
 def prefect_env(settings: Settings) -> dict[str, str]:
@@ -132,7 +153,7 @@ def deploy(settings: Settings, *, environ: Mapping[str, str] | None = None, time
     """Give the running Prefect server the work pool, and the deployments of prefect.yaml for every scenario.
 
     May be repeated: a pool that is there already keeps its limits, and the deployments of a scenario whose folder is
-    gone go. Raises StartFailed with what Prefect said.
+    gone go. Raises StartFailed with what Prefect printed.
     """
     variables = _shared_environ(settings, os.environ if environ is None else environ) | prefect_env(settings)
     if not stack_ports.answers_http(settings.prefect_port, f"/api/work_pools/{WORK_POOL}"):
@@ -142,63 +163,50 @@ def deploy(settings: Settings, *, environ: Mapping[str, str] | None = None, time
 
 
 def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, StackPart]:
-    """Every part that belongs on this machine, by name: Milvus does not when the settings name one elsewhere."""
+    """Return every part that belongs on this machine, by name; no Milvus when the settings name one elsewhere."""
     shared = _shared_environ(settings, environ)
-    found = [_prefect_server(settings, shared), _worker(settings, shared), _service(settings, shared)]
-    if settings.milvus_uri == f"http://{LOOPBACK}:{settings.milvus_port}":
-        found.insert(0, _milvus(settings, shared))
-    return {part.name: part for part in found}
-
-
-def _milvus(settings: Settings, shared: Mapping[str, str]) -> StackPart:
-    where = ("--host", LOOPBACK, "--port", str(settings.milvus_port))  # it has no password and would listen everywhere
-    return StackPart(
+    scenario = check_scenario_name(shared.get("RELEVE_SCENARIO") or DEFAULT_SCENARIO)
+    with_prefect = {**shared, **prefect_env(settings)}
+    milvus_address = ("--host", LOOPBACK, "--port", str(settings.milvus_port))  # no password, and else everywhere
+    service_address = ("--host", LOOPBACK, "--port", str(settings.service_port))
+    milvus = StackPart(
         name=MILVUS,
-        command=_module("milvus_lite", "server", "--data-dir", str(settings.home / "milvus"), *where),
+        command=_module("milvus_lite", "server", "--data-dir", str(settings.home / "milvus"), *milvus_address),
         environ=shared,
         port=settings.milvus_port,
         port_setting="RELEVE_MILVUS_PORT",
     )
-
-
-def _prefect_server(settings: Settings, shared: Mapping[str, str]) -> StackPart:
-    return StackPart(
+    server = StackPart(
         name=PREFECT,
         command=_module("prefect", "server", "start", "--host", LOOPBACK, "--port", str(settings.prefect_port)),
-        environ={**shared, **prefect_env(settings)},
+        environ=with_prefect,
         port=settings.prefect_port,
         port_setting="RELEVE_PREFECT_PORT",
         health_path="/api/health",
     )
-
-
-def _worker(settings: Settings, shared: Mapping[str, str]) -> StackPart:
-    return StackPart(
+    worker = StackPart(
         name=WORKER,
         command=_module("prefect", "--no-prompt", "worker", "start", "--pool", WORK_POOL, "--type", "process"),
-        environ={**shared, **prefect_env(settings), "PREFECT_WORKER_QUERY_SECONDS": "2"},
+        environ={**with_prefect, "PREFECT_WORKER_QUERY_SECONDS": "2"},
         ready_line="started!",
     )
-
-
-def _service(settings: Settings, shared: Mapping[str, str]) -> StackPart:
-    scenario = check_scenario_name(shared.get("RELEVE_SCENARIO") or DEFAULT_SCENARIO)
-    own = {
-        "BENTOML_HOME": str(settings.home / "bentoml"),
-        "BENTOML_DO_NOT_TRACK": "True",
-        "RELEVE_SCENARIO": scenario,
-        "OMP_NUM_THREADS": "1",  # a worker is one core; on one row, more threads only wait for each other
-    }
-    where = ("--host", LOOPBACK, "--port", str(settings.service_port))
-    return StackPart(
+    service = StackPart(
         name=SERVICE,
-        command=_module("bentoml", "serve", "service:Releve", *where),
-        environ={**shared, **own},
+        command=_module("bentoml", "serve", "service:Releve", *service_address),
+        environ={
+            **shared,
+            "BENTOML_HOME": str(settings.home / "bentoml"),
+            "BENTOML_DO_NOT_TRACK": "True",
+            "RELEVE_SCENARIO": scenario,
+            "OMP_NUM_THREADS": "1",  # a worker is one core; on one row, more threads only wait for each other
+        },
         port=settings.service_port,
         port_setting="RELEVE_SERVICE_PORT",
         health_path="/livez",
         scenario=scenario,
     )
+    is_here = settings.milvus_uri == f"http://{LOOPBACK}:{settings.milvus_port}"
+    return {part.name: part for part in (milvus, server, worker, service) if part is not milvus or is_here}
 
 
 def _shared_environ(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -238,15 +246,6 @@ def _check_same_scenario(home: Path, wanted: Collection[StackPart]) -> None:
             )
 
 
-def _clear_the_way(home: Path, missing: Collection[StackPart]) -> None:
-    """What a killed part left behind goes first: it may still hold the port."""
-    for part in missing:
-        stack_process.clear_remains(home, part.name)
-    for part in missing:
-        if part.port is not None:
-            stack_ports.check_port_is_free(part.port, wanted_for=part.name, setting=part.port_setting)
-
-
 def _start_all(
     settings: Settings,
     missing: Collection[StackPart],
@@ -256,33 +255,23 @@ def _start_all(
     progress: ShowLine,
 ) -> None:
     """Start everything at once, except the worker: its pool and deployments need a server that answers."""
+
+    def start(part: StackPart) -> None:
+        home, cwd = settings.home, settings.project
+        stack_process.start(home, part.name, part.command, cwd=cwd, environ=part.environ, scenario=part.scenario)
+
     if missing:
         progress(f"starting {', '.join(part.name for part in missing)}")
     for part in missing:
         if part.name != WORKER:
-            _start(settings, part)
+            start(part)
     if WORKER in (part.name for part in missing):
-        _wait_for_server(settings.home, table[PREFECT], time_limit)
+        if stack_process.running(settings.home, PREFECT) is None:
+            raise BadInput(f"the worker needs the Prefect server: start {PREFECT} too")
+        _wait(settings.home, [table[PREFECT]], time_limit)
         progress("prefect answers, and is given the deployments of every scenario")
         deploy(settings, environ=table[WORKER].environ)
-        _start(settings, table[WORKER])
-
-
-def _start(settings: Settings, part: StackPart) -> None:
-    stack_process.start(
-        settings.home,
-        part.name,
-        part.command,
-        cwd=settings.project,
-        environ=part.environ,
-        scenario=part.scenario,
-    )
-
-
-def _wait_for_server(home: Path, server: StackPart, time_limit: float) -> None:
-    if stack_process.running(home, server.name) is None:
-        raise BadInput(f"the worker needs the Prefect server: start {PREFECT} too")
-    _wait(home, [server], time_limit)
+        start(table[WORKER])
 
 
 def _wait(
@@ -293,10 +282,11 @@ def _wait(
     while starting := [part for part in starting if not _answers(home, part)]:
         progress(f"waiting for {', '.join(part.name for part in starting)}")
         late = time.monotonic() > deadline
-        failed = ((part, _problem(home, part, late=late, time_limit=time_limit)) for part in starting)
-        if found := next((each for each in failed if each[1]), None):
-            part, problem = found
-            raise _start_failed(f"{part.name} {problem}", stack_process.log_path(home, part.name))
+        for part in starting:
+            ended = stack_process.running(home, part.name) is None
+            if ended or late:
+                problem = "ended while starting" if ended else f"did not answer in {time_limit:g} s"
+                raise _start_failed(f"{part.name} {problem}", stack_process.log_path(home, part.name))
         time.sleep(POLL_SECONDS)
 
 
@@ -306,12 +296,6 @@ def _start_failed(what: str, log: Path) -> ReleveError:
     if refused := storage_refusal(words):
         return type(refused)(f"{what}: {refused} (log: {log})")
     return StartFailed(f"{what}. {words}")
-
-
-def _problem(home: Path, part: StackPart, *, late: bool, time_limit: float) -> str:
-    if stack_process.running(home, part.name) is None:
-        return "ended while starting"
-    return f"did not answer in {time_limit:g} s" if late else ""
 
 
 def _answers(home: Path, part: StackPart) -> bool:
@@ -361,21 +345,3 @@ def _one_caller_at_a_time(home: Path, progress: ShowLine = lambda what: None) ->
             progress("waiting for another `make up` or `make down`")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _status(settings: Settings, part: StackPart | None, name: str) -> PartStatus:
-    log = stack_process.log_path(settings.home, name)
-    if part is None:
-        return PartStatus(name, "elsewhere", settings.milvus_uri, None, log)
-    found = stack_process.running(settings.home, name)
-    address = f"http://{LOOPBACK}:{part.port}" if part.port else f"work pool {WORK_POOL}"
-    if found is None:
-        return PartStatus(name, "stopped", address, None, log)
-    state = "answering" if _answers(settings.home, part) else "not answering"
-    return PartStatus(name, state, address, found.pid, log, found.scenario)
-
-
-def _line(each: PartStatus) -> str:
-    process = f"pid {each.pid}, log {each.log}" if each.pid else ""
-    scenario = f"scenario {each.scenario}, " if each.scenario else ""
-    return f"{each.name:<8} {each.state:<14} {each.address:<24} {scenario}{process}".rstrip()

@@ -110,7 +110,7 @@ class VectorIndex:
         rows = self._count(collection)
         if rows != len(entries):
             raise IndexMismatch(f"{collection} holds {rows} rows instead of {len(entries)}; {REBUILD}")
-        if (found_dimension := self._dimension(collection)) != entries.dimension:
+        if (found_dimension := self._shape(collection).dimension) != entries.dimension:
             raise IndexMismatch(f"{collection} holds vectors of {found_dimension}, not {entries.dimension}; {REBUILD}")
         chosen = np.random.default_rng(seed).permutation(len(entries))[:sample]
         queries = entries.vectors[chosen]
@@ -133,7 +133,7 @@ class VectorIndex:
 
     def open(self, collection: str) -> None:
         """Load the collection for searching: after a restart of Milvus none is. Raises IndexMissing."""
-        self._dimension(collection)
+        self._shape(collection)
         with self._talking(f"load {collection}") as client:
             client.load_collection(collection, timeout=BUILD_TIMEOUT_SECONDS)
 
@@ -144,7 +144,7 @@ class VectorIndex:
         """
         check_limit(limit)
         expression = label_filter(label)
-        queries = as_queries(vectors, dimension=self._dimension(collection))
+        queries = as_queries(vectors, dimension=self._shape(collection).dimension)
         with self._talking(f"search {collection}") as client:
             found = self._search(client, collection, queries, limit, expression)
         return [[_neighbour(hit) for hit in hits] for hits in found]
@@ -245,7 +245,7 @@ class VectorIndex:
 
     def _is_finished(self, collection: str, entries: Entries) -> bool:
         try:
-            return self._dimension(collection) == entries.dimension and self.complete(collection, len(entries))
+            return self._shape(collection).dimension == entries.dimension and self.complete(collection, len(entries))
         except IndexUnavailable:
             return False  # left without its index, it cannot be loaded; if Milvus is away, the next call says so
 
@@ -264,10 +264,7 @@ class VectorIndex:
             )
         return int(found[0]["count(*)"])
 
-    def _dimension(self, collection: str) -> int:
-        return self._shape(collection).dimension
-
-    def _shape(self, collection: str) -> "_Shape":
+    def _shape(self, collection: str) -> _Shape:
         if collection not in self._shapes:
             if not self.exists(collection):
                 raise IndexMissing(
@@ -351,19 +348,20 @@ def _batches(entries: Entries) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     vectors = entries.vectors.astype(np.float32, copy=False)
     for start in range(0, len(entries), size):
         stop = min(start + size, len(entries))
-        yield stop, [_row(entries, vectors, position) for position in range(start, stop)]
-
-
-def _row(entries: Entries, vectors: NDArray[np.float32], position: int) -> dict[str, Any]:
-    row_id = {"row_id": entries.row_ids[position]} if entries.row_ids else {}
-    return {
-        "id": int(entries.ids[position]),
-        "vector": vectors[position],
-        "label": entries.labels[position],
-        "batch": entries.batches[position],
-        "row": int(entries.rows[position]),
-        **row_id,
-    }
+        yield (
+            stop,
+            [
+                {
+                    "id": int(entries.ids[position]),
+                    "vector": vectors[position],
+                    "label": entries.labels[position],
+                    "batch": entries.batches[position],
+                    "row": int(entries.rows[position]),
+                    **({"row_id": entries.row_ids[position]} if entries.row_ids else {}),
+                }
+                for position in range(start, stop)
+            ],
+        )
 
 
 def _neighbour(hit: Any) -> Neighbour:

@@ -81,16 +81,10 @@ class AnsweredRows:
 
     def take(self, positions: Sequence[int]) -> "AnsweredRows":
         """The rows at `positions`, in that order."""
-        return AnsweredRows(
-            ids=[self.ids[position] for position in positions],
-            at=[self.at[position] for position in positions],
-            models=[self.models[position] for position in positions],
-            arms=[self.arms[position] for position in positions],
-            predicted=[self.predicted[position] for position in positions],
-            probabilities=[self.probabilities[position] for position in positions],
-            features=self.features.iloc[list(positions)].reset_index(drop=True),
-            torn_lines=self.torn_lines,
-        )
+        columns = ("ids", "at", "models", "arms", "predicted", "probabilities")
+        chosen: dict[str, Any] = {name: [getattr(self, name)[position] for position in positions] for name in columns}
+        features = self.features.iloc[list(positions)].reset_index(drop=True)
+        return replace(self, features=features, **chosen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,19 +183,15 @@ def check_label(label: Any) -> Scalar:
 
 def is_answer(record: Any) -> bool:
     """Whether a parsed line is a whole answer."""
+    if not isinstance(record, dict) or not record.keys() >= ANSWER_KEYS or not isinstance(record["at"], str):
+        return False
+    rows, labels, probabilities = record["rows"], record["labels"], record["probabilities"]
     return (
-        isinstance(record, dict)
-        and record.keys() >= ANSWER_KEYS
-        and isinstance(record["at"], str)
-        and isinstance(record["rows"], list)
-        and isinstance(record["labels"], list)
-        and len(record["rows"]) == len(record["labels"])
-        and _fits(record["probabilities"], len(record["rows"]))
+        isinstance(rows, list)
+        and isinstance(labels, list)
+        and len(rows) == len(labels)
+        and (probabilities is None or (isinstance(probabilities, list) and len(probabilities) == len(rows)))
     )
-
-
-def _fits(probabilities: Any, rows: int) -> bool:
-    return probabilities is None or (isinstance(probabilities, list) and len(probabilities) == rows)
 
 
 def is_label(record: Any) -> bool:
@@ -236,13 +226,17 @@ def answers_from(
 
     ordered = sorted(records, key=lambda record: record["at"])
     rows = [row for record in ordered for row in record["rows"]]
+
+    def per_row(key: str) -> list[Any]:
+        return [record[key] for record in ordered for _ in record["rows"]]
+
     return AnsweredRows(
         ids=[row_id for record in ordered for row_id in row_ids(record["id"], len(record["rows"]))],
-        at=_per_row(ordered, "at"),
-        models=_per_row(ordered, "model"),
-        arms=_per_row(ordered, "arm"),
+        at=per_row("at"),
+        models=per_row("model"),
+        arms=per_row("arm"),
         predicted=[label for record in ordered for label in record["labels"]],
-        probabilities=[found for record in ordered for found in _probabilities(record)],
+        probabilities=[one for record in ordered for one in record["probabilities"] or [None] * len(record["rows"])],
         features=pd.DataFrame(None if featureless else rows, index=range(len(rows))),
         torn_lines=torn_lines,
     )
@@ -262,21 +256,6 @@ def join_labels(
     answers: AnsweredRows, labels: Mapping[str, tuple[Scalar, str]], *, torn_lines: int = 0
 ) -> LabelledRows:
     """The answers that have a label. Labels of other answers are left out."""
-    positions = [position for position, row_id in enumerate(answers.ids) if row_id in labels]
-    joined = answers.take(positions)
-    found = [labels[row_id] for row_id in joined.ids]
-    return LabelledRows(
-        answers=joined,
-        labels=[label for label, _ in found],
-        labelled_at=[at for _, at in found],
-        torn_lines=torn_lines,
-    )
-
-
-def _probabilities(record: Mapping[str, Any]) -> Sequence[Any]:
-    found: Sequence[Any] | None = record["probabilities"]
-    return [None] * len(record["rows"]) if found is None else found
-
-
-def _per_row(records: Sequence[Mapping[str, Any]], key: str) -> list[str]:
-    return [record[key] for record in records for _ in record["rows"]]
+    joined = answers.take([position for position, row_id in enumerate(answers.ids) if row_id in labels])
+    known = [labels[row_id] for row_id in joined.ids]
+    return LabelledRows(joined, [label for label, _ in known], [at for _, at in known], torn_lines)
