@@ -97,7 +97,7 @@ def test_a_challenger_that_the_gate_refused_is_not_released(challenged):
 @pytest.mark.parametrize(("until", "released"), [("2026-01-30", False), ("2026-01-31", True), ("2026-02-01", True)])
 def test_a_challenger_that_an_override_let_pass_is_released_while_it_stands(until, released, challenged):
     accepted = last_challenger(challenged.registry, SHOP)
-    override = GateOverride(floor="fairness", by="Ada", reason="a trial", until=until)
+    override = GateOverride(floor="fairness", by="Ada", reason="a trial", until=date.fromisoformat(until))
     overridden = accepted.model_copy(update={"overrides": (override,)})
 
     with nullcontext() if released else pytest.raises(NotAccepted, match="fairness floor by Ada that expired on"):
