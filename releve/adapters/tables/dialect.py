@@ -73,7 +73,14 @@ def find_dialect(
     """
     sniffed, quote, escape = _sniff(text, [delimiter] if delimiter else DELIMITERS)
     if not delimiter:
-        delimiter = next((each for each in (sniffed, *DELIMITERS) if _splits(text, each, names)), sniffed)
+        near = text.splitlines()[:MOST_LINES_ABOVE] if names else []
+
+        def splits(delimiter: str) -> bool:
+            """Whether a line near the top is split into the expected names."""
+            lines = ({trimmed(trimmed(cell).strip("\"'")) for cell in line.split(delimiter)} for line in near)
+            return any(set(names) <= line for line in lines)
+
+        delimiter = next(filter(splits, (sniffed, *DELIMITERS)), sniffed)
     records = _records(text, delimiter, quote, escape, whole=whole)
     if not records:
         raise BadInput(f"{source} is empty; expected a header line and rows")
@@ -99,12 +106,6 @@ def _sniff(text: str, delimiters: Sequence[str]) -> tuple[str, str, str | None]:
         dialect = None
     quote = "'" if dialect and dialect.quotechar == "'" and '"' not in sample else '"'
     return (dialect and dialect.delimiter) or delimiters[0], quote, (dialect and dialect.escapechar) or None
-
-
-def _splits(text: str, delimiter: str, names: Sequence[str]) -> bool:
-    """Whether a line near the top is split into the expected names."""
-    lines = text.splitlines()[:MOST_LINES_ABOVE] if names else []
-    return any(set(names) <= {trimmed(trimmed(cell).strip("\"'")) for cell in line.split(delimiter)} for line in lines)
 
 
 def _records(text: str, delimiter: str, quote: str, escape: str | None, *, whole: bool) -> list[Record]:

@@ -160,8 +160,11 @@ def read_cells(frame: "pd.DataFrame", schema: Schema, formats: CellFormats, *, i
         cells = frame[column.name]
         if column.type == NUMBER:
             cells = _numbers(cells, formats, is_text, marked)
-        elif cells.dtype.kind == "O" or (column.type == DATE and cells.dtype.kind in "iuf"):
-            cells = _dates(cells, formats, marked) if column.type == DATE else _series(map(_trimmed, cells), cells)
+        elif column.type == DATE:
+            cells = _dates(cells, formats, marked) if cells.dtype.kind in "Oiuf" else cells
+        elif cells.dtype.kind == "O":
+            texts = (trimmed(cell) or None if isinstance(cell, str) else cell for cell in cells.tolist())
+            cells = _series(texts, cells)
         plain[column.name] = cells
     if (target := schema.target).name in frame:
         cells = frame[target.name]
@@ -246,10 +249,6 @@ def _without_numbers(cells: "pd.Series[Any]", numbers: tuple[float, ...], marked
 
 def _series(cells: Iterable[Any], like: "pd.Series[Any]") -> "pd.Series[Any]":
     return type(like)(list(cells), index=like.index, name=like.name, dtype=object)
-
-
-def _trimmed(cell: Any) -> Any:
-    return trimmed(cell) or None if isinstance(cell, str) else cell
 
 
 def _same(cell: Any) -> Any:
