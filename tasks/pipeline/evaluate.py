@@ -49,9 +49,9 @@ def gather(stage: Stage) -> Case:
     folds = read_document(stage.files.folds, HoldoutFolds).folds
     newest = rows.iloc[int(holdout[POSITION].iloc[0]) :]
     blocks = numbered(folds)
-    mine = _sheet(stage, newest, holdout[_answer_columns(stage)].to_numpy(), blocks)
+    mine = _scored(stage, newest, holdout[_answer_columns(stage)].to_numpy(), blocks)
     tag = read_inputs(stage.files.inputs).champion
-    champion = _sheet(stage, newest, _champion_answers(stage, tag, newest), blocks) if tag else None
+    champion = _scored(stage, newest, _champion_answers(stage, tag, newest), blocks) if tag else None
     return Case(rows, folds, mine, champion, schema, gate, BootstrapConfig.of(stage.params.statistics))
 
 
@@ -67,8 +67,8 @@ def _answer_columns(stage: Stage) -> list[str]:
     return [str(label) for label in stage.schema.target.classes] or [VALUE]
 
 
-def _sheet(stage: Stage, rows: "pd.DataFrame", answers: Any, blocks: Any) -> ScoredPredictions:
-    """The champion is one model, and is yet asked what the challenger is: to rank the rows of a block."""
+def _scored(stage: Stage, rows: "pd.DataFrame", answers: Any, blocks: Any) -> ScoredPredictions:
+    """Score the champion block by block as well, though it is one model: as the challenger it ranks rows of a block."""
     target = stage.schema.target
     return ScoredPredictions.of(
         answers, rows[target.name].tolist(), target, quantile=stage.params.gate.quantile, blocks=blocks

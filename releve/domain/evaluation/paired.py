@@ -1,4 +1,4 @@
-"""Two models on the same rows: how much better is one, how sure is that, and could it be luck?"""
+"""Compare two models on the same rows: the gain, its interval, and a permutation p-value."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ TIE = 1e-12  # share of a score below which two scores are the same figure
 
 @dataclass(frozen=True)
 class BootstrapConfig:
-    """How doubt is measured. `block` 0: as many neighbours as the losses show to hang together."""
+    """How intervals are computed. `block` 0: the block length follows from the autocorrelation of the losses."""
 
     confidence: float
     resamples: int
@@ -44,7 +44,7 @@ class BootstrapConfig:
 def compare(
     name: str, challenger: ScoredPredictions, other: ScoredPredictions, bootstrap: BootstrapConfig
 ) -> Comparison:
-    """By the metric `name`, with a paired interval and the chance that it is luck.
+    """Compare by the metric `name`, with a paired interval and a permutation p-value.
 
     challenger, other: answers to the same rows, in time order. See docs/decisions/0010-paired-doubt.md.
     """
@@ -91,7 +91,7 @@ def bounds(draws: Floats, *, blocks: float, confidence: float) -> tuple[float, f
 def permutation_p_value(
     name: str, challenger: ScoredPredictions, other: ScoredPredictions, *, block: int, bootstrap: BootstrapConfig
 ) -> float:
-    """Chance of at least this gain when answers change hands at random (Noreen 1989), a tie counting half (mid-p).
+    """Compute the probability of at least this gain when predictions are swapped at random (Noreen 1989), ties half.
 
     For accuracy and independent rows this is McNemar's mid-p test (Fagerland, Lydersen & Laake 2013).
     """
@@ -113,8 +113,8 @@ def _swapped(metric: Metric, both: Floats, keep: Floats) -> Floats:
 
 
 def score_interval(name: str, found: ScoredPredictions, bootstrap: BootstrapConfig) -> Interval:
-    """A model's own score. A share of right answers is never surer than Wilson's interval (1927) has it: where nearly
-    all are right, resamples know no doubt."""
+    """Compute a model's own score with its interval. That of accuracy is never narrower than Wilson's (1927): where
+    nearly all predictions are correct, resamples hardly vary."""
     metric = METRICS[name]
     block = bootstrap.block_of(metric.losses(found))
     weights = block_weights(len(found), block=block, draws=bootstrap.resamples, seed=bootstrap.seed)

@@ -1,7 +1,7 @@
-"""Draws of rows, as weights: blocks of neighbours with replacement, and blocks whose answers change hands.
+"""Draw rows, as weights: blocks of rows with replacement, and blocks whose predictions are swapped.
 
-Rows lie in time order and neighbours hang together, so whole blocks are drawn (circular block bootstrap: Politis &
-Romano 1992) and whole blocks are swapped between two models (approximate randomisation: Noreen 1989).
+Rows lie in time order and their losses are autocorrelated, so whole blocks are drawn (circular block bootstrap:
+Politis & Romano 1992) and whole blocks are swapped between two models (approximate randomisation: Noreen 1989).
 """
 
 import math
@@ -18,7 +18,7 @@ CHUNK_CELLS = 1_000_000  # weights held at once: 8 MB, whatever the rows and the
 LEAST_BLOCKS = 8  # that a table is cut into: fewer could not show anything
 QUIET_LAGS = 5  # autocorrelations near nothing, one after the other, that end a dependence
 LENGTHENED = (
-    1.5  # times the length of least error of the variance: too short a block promotes by luck, too long does not
+    1.5  # times the length of least error of the variance: too short a block promotes by chance, too long does not
 )
 LOUD = 1.5  # standard errors, about, that an autocorrelation exceeds to be one
 
@@ -62,7 +62,7 @@ def swaps(differs: NDArray[np.bool_], *, block: int, draws: int, seed: int) -> I
 
 
 def block_rows(series: Floats) -> int:
-    """How many neighbours are drawn together: as many as hang together, and no more than `longest_block`."""
+    """Choose the block length: that of the autocorrelation, and no more than `longest_block`."""
     return min(dependent_rows(series), longest_block(len(series)))
 
 
@@ -72,7 +72,7 @@ def longest_block(rows: int) -> int:
 
 
 def dependent_rows(series: Floats) -> int:
-    """How many neighbours hang together in a per-row series, 1 where rows are independent: Politis & White (2004), for
+    """Estimate the block length of a per-row series, 1 where rows are independent: Politis & White (2004), for
     the circular bootstrap, with the correction of Patton, Politis & White (2009). It may be more than can be drawn."""
     rows = len(series)
     if rows < 2 * LEAST_BLOCKS or not np.ptp(series):

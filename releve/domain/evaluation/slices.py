@@ -61,17 +61,17 @@ def _bands(before: "pd.Series[Any]", column: "pd.Series[Any]") -> list[str]:
 
     known = pd.unique(before.dropna())
     if len(known) <= BANDS:
-        printed = _told_apart(column.dropna().to_numpy(float))
+        printed = _distinct_names(column.dropna().to_numpy(float))
         return [MISSING if pd.isna(value) else printed[float(value)] for value in column]
     edges = np.unique(np.quantile(before.dropna(), np.arange(1, BANDS) / BANDS))
-    told = list(_told_apart(edges).values())
-    names = [f"up to {told[0]}", *(f"{low} to {high}" for low, high in pairwise(told)), f"above {told[-1]}"]
+    cuts = list(_distinct_names(edges).values())
+    names = [f"up to {cuts[0]}", *(f"{low} to {high}" for low, high in pairwise(cuts)), f"above {cuts[-1]}"]
     places = np.searchsorted(edges, column.to_numpy(float))
     return [MISSING if pd.isna(value) else names[place] for value, place in zip(column, places, strict=True)]
 
 
-def _told_apart(values: NDArray[np.float64]) -> dict[float, str]:
-    """Each different value with as few digits, six or more, as tell all of them apart."""
+def _distinct_names(values: NDArray[np.float64]) -> dict[float, str]:
+    """Name each different value with as few digits, six or more, as keep the names distinct."""
     different = [float(value) + 0.0 for value in np.unique(values)]  # no -0
     for digits in range(USUAL_DIGITS, MOST_DIGITS):
         printed = [f"{value:.{digits}g}" for value in different]
