@@ -44,7 +44,8 @@ def measure_payoff(known: Gathered, registry: Registry, settings: Settings, scen
         model = ModelStore(settings.home).load(previous.model, digest=previous.model_digest)
         answers = _answers(model, labelled.answers.features, target)
     except Exception as error:  # a model of an older release fails in ways of its own: files, runtime, keys, types
-        why = str(error) if isinstance(error, ReleveError) else f"{type(error).__name__}: {error}"
+        first_line = str(error).partition("\n")[0]
+        why = str(error) if isinstance(error, ReleveError) else f"{type(error).__name__}: {first_line}"
         return None, f"what the last promotion brought is unknown, as {previous.model} cannot be asked: {why}"
     quantile = known.params.gate.quantile
     mine = realised.as_scored(labelled, target, rows=len(labelled), quantile=quantile)
