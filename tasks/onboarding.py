@@ -78,7 +78,7 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
 
 
 def refresh(settings: Settings) -> list[str]:
-    """Give every scenario's dvc.yaml the stages of the template; names of the scenarios whose file changed."""
+    """Give every scenario's dvc.yaml the stages of the template; return the scenarios whose file changed."""
     template = _template(settings.project)
     changed = []
     for path in sorted((settings.project / "scenarios").glob("*/dvc.yaml")):
@@ -158,7 +158,7 @@ def _check_written(text: str, draft: ScenarioDraft, base: Params) -> None:
 
 
 def _template(project: Path) -> str:
-    """The pipeline of the bundled scenario, or of any other when that one was removed."""
+    """Read the pipeline of the bundled scenario, or of any other when that one was removed."""
     known = sorted((project / "scenarios").glob("*/dvc.yaml"), key=lambda path: (path.parent.name != TEMPLATE, path))
     if not known:
         raise NotFound(f"there is no pipeline to copy; restore one: git checkout HEAD -- scenarios/{TEMPLATE}/dvc.yaml")
@@ -166,7 +166,7 @@ def _template(project: Path) -> str:
 
 
 def _copy(data: Path, incoming: Path) -> None:
-    """A copy, since what is ingested is moved, and the person's own file stays; hidden from a run until it is whole."""
+    """Copy, as what is ingested is moved, and the person's own file stays; hidden from a run until it is whole."""
     if incoming.exists():
         return
     incoming.parent.mkdir(parents=True, exist_ok=True)
@@ -180,7 +180,7 @@ def _copy(data: Path, incoming: Path) -> None:
 
 
 def report(made: Scaffolded, *, project: Path) -> str:
-    """What was seen, the issues, and the next two commands."""
+    """Say what was seen, the issues, and the next two commands."""
 
     def short(path: Path) -> Path:
         return path.relative_to(project) if path.is_relative_to(project) else path

@@ -21,7 +21,7 @@ AnyScenario = Annotated[str | None, typer.Argument(metavar="[SCENARIO]", help="A
 
 
 def current(scenario: ScenarioName, json: AsJson = False) -> None:
-    """Which release serves now."""
+    """Show which release serves now."""
     with _registry(scenario) as registry:
         _print_release(registry.current(scenario), scenario, moment="now", json=json)
 
@@ -31,7 +31,7 @@ def at(
     time: Annotated[str, typer.Argument(metavar="TIME", help="Such as 2026-05-31T14:00:00+02:00; UTC without a zone.")],
     json: AsJson = False,
 ) -> None:
-    """Which release served at a time."""
+    """Show which release served at a time."""
     try:
         when = datetime.fromisoformat(time)
     except ValueError:
@@ -46,7 +46,7 @@ def history(
     kind: Annotated[list[str] | None, typer.Option(help="Only events of this kind; may be repeated.")] = None,
     json: AsJson = False,
 ) -> None:
-    """What happened, by whom and why, oldest first."""
+    """List what happened, by whom and why, oldest first."""
     with _registry(scenario) as registry:
         events = registry.events(scenario, kinds=kind or None)
     if json:
@@ -62,7 +62,7 @@ def history(
 
 
 def models(scenario: ScenarioName, json: AsJson = False) -> None:
-    """Every model version that was judged, and its state."""
+    """List every model version that was judged, and its state."""
     from releve.core.formatting import format_score
     from releve.domain.registry.chain import CHALLENGED
     from releve.domain.registry.events import Challenger
@@ -187,7 +187,7 @@ def _print_release(current: "Current | None", scenario: str, *, moment: str, jso
 
 
 def _what_happened(event: "Event") -> str:
-    """The reason; for a challenge the gate's verdict and reasons too."""
+    """Return the reason; for a challenge the gate's verdict and reasons too."""
     from releve.domain.registry.chain import CHALLENGED
     from releve.domain.registry.events import Challenger
     from releve.reporting.gate_messages import outcome

@@ -7,22 +7,22 @@ ConfigHint = Callable[[str, object], str]  # a key and a value that it may have,
 
 
 def params_hint(key: str, example: object) -> str:
-    """For a scenario that is there."""
+    """Name a setting of a scenario that is there."""
     return f"{key} in the scenario's params.yaml (for instance {example})"
 
 
 def command_hint(key: str, example: object) -> str:
-    """For `make scenario`."""
+    """Name a setting of `make scenario`."""
     return f"SET={key}={example}"
 
 
 def settings_hint(settings: Mapping[str, object]) -> str:
-    """SET='...' as it can be typed into a shell, with a quote and unusual spaces as escapes of JSON."""
+    """Write SET='...' as it can be typed into a shell, with a quote and unusual spaces as escapes of JSON."""
     return f"SET='{' '.join(f'{key}={_typed(value)}' for key, value in settings.items())}'"
 
 
 def _typed(value: object) -> str:
-    """JSON, which is YAML too."""
+    """Write JSON, which is YAML too."""
     if isinstance(value, str) and value.strip(",.;|") == "":
         return value
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))

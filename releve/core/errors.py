@@ -92,7 +92,7 @@ SAID_BY_OTHERS = {os.strerror(code): code for code in (*NO_ROOM, *REFUSALS) if c
 
 
 def storage_error(error: BaseException, path: Path | None = None) -> ReleveError | None:
-    """The sentence for an error that a disk or its rights caused, however a library wrapped it; None for any other.
+    """Explain an error that a disk or its rights caused, however a library wrapped it; None for any other.
 
     `path`: what was read or written, where the error itself does not know.
     """
@@ -116,7 +116,7 @@ def storage_refusal(printed: str) -> ReleveError | None:
 
 @contextmanager
 def explained_storage(path: Path | None = None) -> Iterator[None]:
-    """Raises DiskFull or StorageRefused, saying where, when a disk refuses what is done within."""
+    """Raise DiskFull or StorageRefused, saying where, when a disk refuses what is done within."""
     try:
         yield
     except Exception as error:

@@ -51,7 +51,7 @@ class Settings:
 
 
 def sqlite_url(path: Path, driver: str = "sqlite") -> str:
-    """A file as an SQLAlchemy URL. SQLite's own form of it where the path has a `?`, which would begin the options."""
+    """Write a file as an SQLAlchemy URL, in SQLite's own form where the path has a `?`, which begins the options."""
     return f"{driver}:///file:{quote(str(path))}?uri=true" if "?" in str(path) else f"{driver}:///{path}"
 
 

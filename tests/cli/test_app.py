@@ -53,7 +53,7 @@ def test_every_command_says_what_it_takes(command, capsys):
         ),
     ],
 )
-def test_a_command_that_is_not_understood_is_told_in_one_line(arguments, message, capsys):
+def test_a_command_that_is_not_understood_is_refused_in_one_line(arguments, message, capsys):
     assert main(arguments) == 2
 
     printed = capsys.readouterr()

@@ -27,7 +27,9 @@ def run(project: Path, *arguments: str, python: tuple[str, ...] = ()) -> subproc
 
 
 @pytest.mark.parametrize("command", ["ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "backtest"])
-def test_a_scenario_that_does_not_exist_is_told_with_those_that_do(tmp_path: Path, monkeypatch, capsys, command: str):
+def test_a_scenario_that_does_not_exist_is_refused_with_those_that_do(
+    tmp_path: Path, monkeypatch, capsys, command: str
+):
     monkeypatch.setenv("RELEVE_PROJECT", str(make_project(tmp_path)))
 
     assert main([command, "flower"]) == 1
@@ -40,7 +42,7 @@ def test_a_scenario_that_does_not_exist_is_told_with_those_that_do(tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["Bad Name", "../flowers", ""])
-def test_a_name_that_no_scenario_may_have_is_told_before_prefect_is_imported(tmp_path: Path, name: str):
+def test_a_name_that_no_scenario_may_have_is_refused_before_prefect_is_imported(tmp_path: Path, name: str):
     done = run(make_project(tmp_path), "retrain", name, python=("-X", "importtime"))
 
     printed = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]

@@ -40,7 +40,7 @@ def history(project):
     registry.close()
 
 
-def said_as_json(capsys):
+def printed_json(capsys):
     return json.loads(capsys.readouterr().out)
 
 
@@ -61,9 +61,9 @@ def test_current_tells_what_serves(history, capsys):
 def test_current_as_json_is_the_release_and_its_event(history, capsys):
     assert main(["current", "digits", "--json"]) == 0
 
-    said = said_as_json(capsys)
-    assert said["release"]["model"] == "digits:v1"
-    assert (said["number"], said["since"]) == (2, "2026-05-31T13:00:00.000000+00:00")
+    printed = printed_json(capsys)
+    assert printed["release"]["model"] == "digits:v1"
+    assert (printed["number"], printed["since"]) == (2, "2026-05-31T13:00:00.000000+00:00")
 
 
 def test_a_scenario_without_a_release_is_no_error(capsys):
@@ -71,7 +71,7 @@ def test_a_scenario_without_a_release_is_no_error(capsys):
     assert capsys.readouterr().out == "no release of 'moons' serves now\n"
 
     assert main(["current", "moons", "--json"]) == 0
-    assert said_as_json(capsys) is None
+    assert printed_json(capsys) is None
 
 
 @pytest.mark.parametrize("command", [["current"], ["history"], ["models"], ["verify"], ["at"]])
@@ -94,7 +94,7 @@ def test_a_folder_that_is_no_scenario_is_not_offered(project, capsys):
     assert capsys.readouterr().err.endswith("there are moons\n")
 
 
-def test_what_serves_or_why_nothing_does_is_said_where_the_service_starts(history):
+def test_what_serves_or_why_nothing_does_is_printed_where_the_service_starts(history):
     settings = Settings.from_environ(os.environ, cwd=Path.cwd())
 
     assert serving_model("digits", settings) == "digits:v1 serves digits"
@@ -129,26 +129,26 @@ def test_history_says_what_became_of_a_challenge_and_why(project, capsys):
 
     assert main(["history", "moons"]) == 0
 
-    said = as_words(capsys.readouterr().out)
-    assert "moons:v1 refused, so nothing serves yet, started because: started by hand" in said
-    assert said.index("- too slow") < said.index("- note: served natively")
+    printed = as_words(capsys.readouterr().out)
+    assert "moons:v1 refused, so nothing serves yet, started because: started by hand" in printed
+    assert printed.index("- too slow") < printed.index("- note: served natively")
 
 
 def test_history_can_be_narrowed(history, capsys):
     assert main(["history", "digits", "--kind", "ingested", "--json"]) == 0
-    assert [event["reason"] for event in said_as_json(capsys)] == ["batch 1"]
+    assert [event["reason"] for event in printed_json(capsys)] == ["batch 1"]
 
     assert main(["history", "--kind", "ingested", "--kind", "released", "--json"]) == 0
-    assert [event["number"] for event in said_as_json(capsys)] == [1, 2]
+    assert [event["number"] for event in printed_json(capsys)] == [1, 2]
 
 
 def test_history_as_json_is_the_events(history, capsys):
     main(["history", "--json"])
 
-    said = said_as_json(capsys)
-    assert said[0]["payload"]["rows"] == 100
-    assert said[1]["reason"] == LONG
-    assert said[1]["previous_hash"] == said[0]["hash"]
+    printed = printed_json(capsys)
+    assert printed[0]["payload"]["rows"] == 100
+    assert printed[1]["reason"] == LONG
+    assert printed[1]["previous_hash"] == printed[0]["hash"]
 
 
 def test_a_history_without_events_says_so(capsys):
@@ -181,8 +181,8 @@ def test_a_reason_is_neither_markup_nor_an_order_to_the_terminal(project, capsys
 def test_at_tells_what_served_then(history, capsys, time, model):
     assert main(["at", "digits", time, "--json"]) == 0
 
-    said = said_as_json(capsys)
-    assert (said and said["release"]["model"]) == model
+    printed = printed_json(capsys)
+    assert (printed and printed["release"]["model"]) == model
 
 
 def test_at_names_the_time_when_nothing_served(history, capsys):
@@ -231,7 +231,7 @@ def test_models_tells_the_state_of_every_version_since_when_and_why(judged, caps
 def test_models_as_json_keeps_every_figure(judged, capsys):
     assert main(["models", "digits", "--json"]) == 0
 
-    first, second = said_as_json(capsys)
+    first, second = printed_json(capsys)
     assert (first["state"], first["reason"], first["gate"]) == ("champion", LONG, "a tie; keeps the champion")
     assert second == {
         "model": "digits:v2",
@@ -250,7 +250,7 @@ def test_models_of_a_scenario_that_never_ran_says_so(capsys):
     assert capsys.readouterr().out == "no model of 'moons' was judged yet\n"
 
     assert main(["models", "moons", "--json"]) == 0
-    assert said_as_json(capsys) == []
+    assert printed_json(capsys) == []
 
 
 def test_models_names_the_event_that_no_life_can_contain(history, capsys):
@@ -264,7 +264,7 @@ def test_verify_counts_what_it_checked(history, capsys):
     assert capsys.readouterr().out.startswith("2 events checked")
 
     assert main(["verify", "digits", "--json"]) == 0
-    assert said_as_json(capsys) == {"events": 2}
+    assert printed_json(capsys) == {"events": 2}
 
 
 def test_verify_fails_for_a_history_that_was_edited(history, tmp_path, capsys):

@@ -16,5 +16,5 @@ from releve.core.formatting import span
         (0.0, "0.0 seconds"),
     ],
 )
-def test_a_span_is_told_in_the_largest_unit_that_fits(days, words):
+def test_a_span_is_written_in_the_largest_unit_that_fits(days, words):
     assert span(days) == words

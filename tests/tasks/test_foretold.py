@@ -157,7 +157,7 @@ def brought(settings: Settings, path: Path) -> Scaffolded:
 
 
 @pytest.mark.parametrize("make", ZOO.values(), ids=ZOO.keys())
-def test_as_many_rows_are_rejected_as_was_foretold(settings: Settings, tmp_path: Path, make: Make) -> None:
+def test_as_many_rows_are_rejected_as_was_expected(settings: Settings, tmp_path: Path, make: Make) -> None:
     path = make(tmp_path)
 
     foretold = brought(settings, path)
@@ -222,13 +222,13 @@ def said(settings: Settings, path: Path) -> str:
         ("too many rows without a label", "the file as it is will be refused whole: 90 of 210 rows will be rejected"),
     ],
 )
-def test_what_is_wrong_is_said_with_column_count_and_line(
+def test_what_is_wrong_is_described_with_column_count_and_line(
     settings: Settings, tmp_path: Path, name: str, sentence: str
 ) -> None:
     assert sentence in said(settings, ZOO[name](tmp_path))
 
 
-def test_a_row_of_totals_that_ingestion_takes_is_told(settings: Settings, tmp_path: Path) -> None:
+def test_a_row_of_totals_that_ingestion_takes_is_an_issue(settings: Settings, tmp_path: Path) -> None:
     frame = pd.DataFrame({"kind": [f"k{n % 50}" for n in range(ROWS)], "y": [n % 7 * 1.5 for n in range(ROWS)]})
     frame.loc[ROWS] = ["Total", frame["y"].sum()]
     frame.to_csv(tmp_path / "t.csv", index=False)

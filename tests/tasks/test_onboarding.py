@@ -74,7 +74,7 @@ def test_the_folder_holds_all_that_a_scenario_needs(settings: Settings, data: Pa
     assert scenario_names(settings.project) == ["digits", "sales"]
 
 
-def test_what_a_reader_did_to_a_sheet_is_told_and_the_sheet_and_its_header_may_be_said(
+def test_what_a_reader_did_to_a_sheet_is_an_issue_and_the_sheet_and_its_header_may_be_set(
     settings: Settings, tmp_path: Path
 ) -> None:
     table = a_table()

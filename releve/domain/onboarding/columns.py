@@ -49,7 +49,7 @@ def column_spec(profile: ColumnProfile) -> dict[str, object]:
 
 
 def natural_bounds(profile: ColumnProfile) -> dict[str, int]:
-    """`min: 0` for whole numbers that begin at 0 or 1 and for numbers that stop at 0; `max: 1` for shares and flags.
+    """Return `min: 0` for whole numbers that begin at 0 or 1 and for numbers that stop at 0, `max: 1` for shares.
 
     A number stops at a bound that it reaches in either half of the rows: a clock scaled to 0..1 reaches each once.
     """
@@ -84,7 +84,7 @@ def seen(profile: ColumnProfile) -> str:
 
 
 def column_issues(profile: ColumnProfile, ambiguous: Issue | None = None) -> list[Issue]:
-    """Issues of one column by itself. `ambiguous`: that its numbers or dates can be read in several ways."""
+    """List the issues of one column by itself. `ambiguous`: its numbers or dates have several readings."""
     issues = list(_issues(profile))
     if ambiguous is None:
         return issues
@@ -133,7 +133,7 @@ def _issues(profile: ColumnProfile) -> Iterator[Issue]:
 
 
 def _spellings(profile: ColumnProfile) -> Iterator[Issue]:
-    """Categories that differ in case or spaces alone; which of them are one, a person knows."""
+    """Name categories that differ in case or spaces alone; which of them are one, a person knows."""
     if profile.type != CATEGORY or profile.form in ("boolean", "nested", *AMBIGUOUS_FORMS):
         return
     groups: dict[str, dict[str, int]] = {}
@@ -150,7 +150,7 @@ def _spellings(profile: ColumnProfile) -> Iterator[Issue]:
 
 
 def many_values_issues(profile: ColumnProfile) -> Iterator[Issue]:
-    """A category of very many values; nothing of a column that only names the rows."""
+    """Name a category of very many values, unless the column has an issue that says so."""
     is_explained = profile.form in AMBIGUOUS_FORMS or profile.words >= SENTENCE_WORDS
     if profile.type == CATEGORY and profile.distinct > OPEN_VALUES and not is_explained:
         text = f"{profile.name} has {profile.distinct:,} different values, most of them rare"
@@ -158,11 +158,11 @@ def many_values_issues(profile: ColumnProfile) -> Iterator[Issue]:
 
 
 def _longest(profile: ColumnProfile) -> int:
-    """Characters."""
+    """Count the characters of the longest value."""
     return max(len(str(value)) for value in profile.counts)
 
 
 def _max_length(profile: ColumnProfile) -> int:
-    """Twice the longest text, rounded up: room for tomorrow's, and still a limit."""
+    """Return twice the longest text, rounded up: room for tomorrow's, and still a limit."""
     length = 2 * _longest(profile)
     return next((limit for limit in LENGTHS if limit >= length), length)

@@ -88,7 +88,7 @@ class DateReadings:
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """The formats of the one reading; () where there is none, or more."""
+        """Return the formats of the one reading; () where there is none, or more."""
         return self.readings[0].formats if len(self.readings) == 1 else ()
 
 
@@ -127,7 +127,7 @@ def date_readings(counts: Mapping[str, int], rows: Sequence[str]) -> DateReading
 
 
 def is_date(cell: datetime | str) -> bool:
-    """Whether a cell is a date as ISO 8601 writes it."""
+    """Return whether a cell is a date as ISO 8601 writes it."""
     try:
         return bool(as_date(cell))
     except ValueError:
@@ -135,7 +135,7 @@ def is_date(cell: datetime | str) -> bool:
 
 
 def digits_format(counts: Mapping[str, int]) -> str | None:
-    """The format of dates that are written as digits alone, such as 20240131, where all cells are such dates."""
+    """Return the format of dates that are written as digits alone, such as 20240131, where all cells are such."""
     for each, pattern in DIGITS.items():
         if all(map(pattern.fullmatch, counts)):
             are_dates = all(in_format(text, (each,)) for text in counts)
@@ -144,7 +144,7 @@ def digits_format(counts: Mapping[str, int]) -> str | None:
 
 
 def _reading(order: str, counts: Mapping[str, int], total: int) -> DateReading:
-    """The formats that read most of the texts, the commonest first. A text is a date and perhaps a time behind it."""
+    """Choose the formats that read most texts, the commonest first. A text is a date and perhaps a time behind it."""
     parts = {}
     for text in counts:
         time = TIME.search(text)
@@ -162,7 +162,7 @@ def _reading(order: str, counts: Mapping[str, int], total: int) -> DateReading:
 
 
 def _formats(formats: Sequence[str], texts: Iterable[str]) -> dict[str, str]:
-    """For each text the format that reads it, and most others."""
+    """Choose for each text the format that reads it, and most others."""
 
     def reads(each: str, text: str) -> bool:
         moment = in_format(text, (each,))
@@ -191,7 +191,7 @@ def _is_in_order(rows: Sequence[str], formats: tuple[str, ...]) -> bool:
 
 
 def date_issue(name: str, dates: DateReadings, counts: Mapping[str, int]) -> Issue:
-    """How a column is read that says itself how it writes dates."""
+    """Say how a column of dates is read, where the column itself decides it."""
     (reading,) = dates.readings
     why = ""
     if dates.decided_by:
@@ -210,7 +210,7 @@ def date_issue(name: str, dates: DateReadings, counts: Mapping[str, int]) -> Iss
 
 
 def ambiguous_date_issue(name: str, dates: DateReadings, counts: Mapping[str, int]) -> Issue:
-    """Which readings there are, for a person to choose."""
+    """List the readings there are, for a person to choose."""
     formats = [each.formats[0] if len(each.formats) == 1 else list(each.formats) for each in dates.readings]
     suggestions = tuple({"ingest.dates": {name: each}} for each in formats)
     choices = (

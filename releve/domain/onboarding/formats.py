@@ -100,7 +100,7 @@ def find_formats(
 
 
 def _texts(cells: "pd.Series[Any]", given: CellFormats, *, as_text: bool) -> dict[str, int]:
-    """The texts of a column and their counts, markers aside; of a file with types only where all cells are texts."""
+    """Count the texts of a column, markers aside; in a file with types only where all cells are texts."""
     if not as_text and cells.dtype.kind not in "Oiu":
         return {}
     present = [cell for cell in cells.tolist() if not is_missing(cell)]
@@ -127,7 +127,7 @@ def _dates(cells: "pd.Series[Any]", counts: Counts) -> DateReadings:
 def _plain(
     frame: "pd.DataFrame", reading: CellFormats, texts: Mapping[str, Counts], *, as_text: bool
 ) -> "pd.DataFrame":
-    """The frame with numbers and dates as they are read, where a column is one of them; all else as it is."""
+    """Read the columns of numbers and dates; all else stays as it is."""
 
     def moment(name: str, text: str) -> Any:
         read = reading.date(name, text)
@@ -175,7 +175,7 @@ def _overrides(reading: CellFormats, given: CellFormats) -> tuple[SettingOverrid
 
 
 def _unread(columns: Mapping[str, Counts], reading: CellFormats, *, as_text: bool) -> Iterator[Issue]:
-    """Columns that look like dates or numbers, and that no setting reads."""
+    """Name columns that look like dates or numbers, and that no setting reads."""
     for name, counts in columns.items():
         if name not in reading.dates and share(counts, filter(NAMED_MONTH.fullmatch, counts)) >= MOSTLY:
             yield Issue(
@@ -204,14 +204,14 @@ def _unread(columns: Mapping[str, Counts], reading: CellFormats, *, as_text: boo
 
 
 def _marker_words(counts: Counts) -> dict[str, int]:
-    """The few words among cells that have digits, each more than once."""
+    """Find the few words among cells that have digits, each more than once."""
     words = {text: count for text, count in counts.items() if not any(letter.isdigit() for letter in text)}
     is_few = 0 < len(words) <= MOST_WORDS and min(words.values()) > 1 and len(counts) - len(words) >= FEWEST_NUMBERS
     return words if is_few and sum(words.values()) <= (1 - LEAST_NUMBERS) * sum(counts.values()) else {}
 
 
 def _marker_issues(texts: Mapping[str, Counts], words: Mapping[str, Counts], reading: CellFormats) -> Iterator[Issue]:
-    """Words that stand among numbers or dates, with the setting that makes them missing."""
+    """Name words among numbers or dates, with the setting that makes them missing."""
     for name, markers in words.items():
         others = {text: n for text, n in texts[name].items() if text not in markers}
         numbers = (text for text in others if as_number(reading.number(name, text)) is not None)
@@ -228,7 +228,7 @@ def _missing_issue(name: str, what: str, reading: CellFormats, markers: list[str
 
 
 def _sentinel_issues(frame: "pd.DataFrame", given: CellFormats) -> Iterator[Issue]:
-    """-999 far beyond all other numbers of a column."""
+    """Name sentinels: -999 far beyond all other numbers of a column."""
     for name in map(str, frame):
         counts = Counter(cell for cell in frame[name].tolist() if _number(cell) is not None)
         for text in (text for text in SENTINELS if text in counts or float(text) in counts):
@@ -249,7 +249,7 @@ def _number(cell: Any) -> float | None:
 
 
 def _epoch_issues(frame: "pd.DataFrame", time: str | None) -> Iterator[Issue]:
-    """Seconds since 1970 as the time: they order rows as the numbers that they are."""
+    """Name a time in seconds since 1970: it orders rows as the number that it is."""
     if time is None or time not in frame:
         return
     numbers = [_number(cell) for cell in frame[time].tolist() if not is_missing(cell)]

@@ -84,12 +84,12 @@ def left_out(issues: Iterable[Issue]) -> dict[str, str]:
 
 
 def role_hint(role: str, column: str) -> str:
-    """What to add to the command: TIME=day, TIME='signed up'."""
+    """Write what to add to the command: TIME=day, TIME='signed up'."""
     return f"{role}={shlex.quote(column)}"
 
 
 def id_issues(columns: Sequence[ColumnProfile], *, id: str | None, time: str | None) -> Iterator[Issue]:
-    """Columns that name or count the rows, and the given `id`."""
+    """Name columns that name or count the rows, and the given `id`."""
     for column in columns:
         again = column.present - column.distinct
         if column.name == time:
@@ -109,7 +109,7 @@ def id_issues(columns: Sequence[ColumnProfile], *, id: str | None, time: str | N
 
 
 def _like_an_id(column: ColumnProfile, again: int) -> str:
-    """Why a column with `again` repeated values looks like an id; "" where it does not."""
+    """Say why a column with `again` repeated values looks like an id; "" where it does not."""
     if column.present < FEWEST_IDS or again > FEW_AGAIN * column.present or column.type == DATE:
         return ""
     if column.type == CATEGORY and column.form not in EXPLAINED_FORMS:
@@ -123,7 +123,7 @@ def _like_an_id(column: ColumnProfile, again: int) -> str:
 
 
 def repetition_issues(columns: Sequence[ColumnProfile]) -> Iterator[Issue]:
-    """Rows that are there twice, ids and row counts aside."""
+    """Count rows that are there twice, ids and row counts aside."""
     import pandas as pd
 
     table = pd.DataFrame({number: column.codes for number, column in enumerate(columns)})
@@ -138,7 +138,7 @@ def repetition_issues(columns: Sequence[ColumnProfile]) -> Iterator[Issue]:
 
 
 def mixed_issues(columns: Sequence[ColumnProfile]) -> Iterator[Issue]:
-    """Columns of names in which numbers or dates stand beside words: one kind is often a mistake."""
+    """Name columns in which numbers or dates stand beside words: one kind is often a mistake."""
 
     def kind_of(value: Any, *, digits_are_text: bool) -> str:
         if isinstance(value, bool | np.bool_):
@@ -167,7 +167,7 @@ def mixed_issues(columns: Sequence[ColumnProfile]) -> Iterator[Issue]:
 
 
 def mirror_issues(columns: Sequence[ColumnProfile]) -> Iterator[Issue]:
-    """Columns that say the same: equal order among numbers, one name for the other among categories."""
+    """Group columns that say the same: equal order among numbers, one name for the other among categories."""
     import pandas as pd
     from scipy.stats import rankdata
 
@@ -194,7 +194,7 @@ def mirror_issues(columns: Sequence[ColumnProfile]) -> Iterator[Issue]:
 
 
 def code_issues(columns: Sequence[ColumnProfile]) -> Iterator[Issue]:
-    """Whole numbers with few values: numbers here, since most such codes have an order."""
+    """Name whole numbers with few values: numbers here, since most such codes have an order."""
     if names := [column.name for column in columns if column.is_whole and column.distinct in FEW_CODES]:
         yield Issue(
             "hint",
@@ -205,7 +205,7 @@ def code_issues(columns: Sequence[ColumnProfile]) -> Iterator[Issue]:
 
 
 def size_issues(rows: int, *, min_rows: int, holdout_share: float) -> Iterator[Issue]:
-    """Too few rows for the gate."""
+    """Say when there are too few rows for the gate."""
     if rows < (needed := int(np.ceil(min_rows / holdout_share))):
         yield Issue(
             "size",

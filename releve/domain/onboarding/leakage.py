@@ -74,7 +74,7 @@ class PredictivePower:
 
 
 def leak_issues(columns: Sequence[ColumnProfile], target: ColumnProfile, *, is_class: bool) -> list[Issue]:
-    """Columns that predict `target` almost perfectly, alone or as a sum, and those to ask about."""
+    """Name columns that predict `target` almost perfectly, alone or as a sum, and those to ask about."""
     if is_class:  # classes that differ in case or spaces alone are one: a leak would hide behind two spellings
         codes, names = _folded(target)
         outcome = LeakTarget(target.name, np.where(codes < 0, np.nan, codes.astype(np.float64)), names)
@@ -97,8 +97,7 @@ def leak_issues(columns: Sequence[ColumnProfile], target: ColumnProfile, *, is_c
 
 
 def _folded(column: ColumnProfile) -> tuple[Rows, tuple[str, ...]]:
-    """One whole number per row that stands for its value without case and spaces, -1 where it is missing; the values
-    as they are commonly written."""
+    """Number the values of each row without case and spaces, -1 where missing; and as they are commonly written."""
     places: dict[str, int] = {}
     names = []
     for value in column.counts:  # the most frequent first
@@ -110,7 +109,7 @@ def _folded(column: ColumnProfile) -> tuple[Rows, tuple[str, ...]]:
 
 
 def _alone(column: ColumnProfile, outcome: LeakTarget, rows: Rows, power: PredictivePower) -> Issue | None:
-    """The most serious issue of one column."""
+    """Return the most serious issue of one column."""
     name, target = column.name, outcome.target
     filled = _filled(column, outcome, rows) if outcome.is_class else None
     if filled is not None and filled.leaves_out:
@@ -145,7 +144,7 @@ def _alone(column: ColumnProfile, outcome: LeakTarget, rows: Rows, power: Predic
 
 
 def _filled(column: ColumnProfile, outcome: LeakTarget, rows: Rows) -> Issue | None:
-    """A column that is filled (or missing) in the rows of one class alone, more purely than by chance."""
+    """Test whether a column is filled (or missing) in the rows of one class alone, more purely than by chance."""
     from scipy.stats import binom
 
     values = outcome.values[rows].astype(np.int64)
@@ -173,7 +172,7 @@ def _filled(column: ColumnProfile, outcome: LeakTarget, rows: Rows) -> Issue | N
 
 
 def _leaking_where_filled(column: ColumnProfile, outcome: LeakTarget, rows: Rows) -> int | None:
-    """Rows in which a column that is mostly missing gives the outcome away."""
+    """Count the rows in which a column that is mostly missing gives the outcome away."""
     filled = rows[column.codes[rows] >= 0]
     if len(filled) == len(rows) or len(filled) < FEWEST_ROWS or not outcome.is_class:
         return None
@@ -197,7 +196,7 @@ def _power(column: ColumnProfile, outcome: LeakTarget, rows: Rows) -> Predictive
 
 
 def _judged(probabilities: Floats, outcome: LeakTarget, known: Rows, asked: Rows) -> PredictivePower:
-    """`probabilities`: asked rows x classes."""
+    """Compare with the truth. `probabilities`: asked rows x classes."""
     from scipy.stats import rankdata
 
     truth = outcome.values[asked].astype(np.int64)
@@ -234,7 +233,7 @@ def _leaf_rows(known: Rows) -> int:
 
 
 def _by_value(codes: Rows, outcome: LeakTarget, known: Rows, asked: Rows) -> Floats:
-    """The shares of the classes among the known rows of each value; of a value that was not met, among all."""
+    """Take the shares of the classes among the known rows of each value; of a new value, among all."""
     values = outcome.values[known].astype(np.int64)
     counts = np.zeros((codes.max() + 2, len(outcome.names)))  # the last row is that of -1, a missing cell
     np.add.at(counts, (codes[known], values), 1)
@@ -267,7 +266,7 @@ def _variance_explained(column: ColumnProfile, values: Floats, rows: Rows, known
 
 
 def _sum_issues(columns: Sequence[ColumnProfile], target: str, values: Floats, rows: Rows) -> Iterator[Issue]:
-    """Groups of number columns whose weighted sum is the target."""
+    """Name groups of number columns whose weighted sum is the target."""
     left = [column for column in columns if column.type == NUMBER and column.distinct > 1]
     while weights := _sum({column.name: column.numbers[rows] for column in left}, values[rows]):
         names = sorted(weights)
@@ -282,7 +281,7 @@ def _sum_issues(columns: Sequence[ColumnProfile], target: str, values: Floats, r
 
 
 def _sum(table: dict[str, Floats], values: Floats) -> dict[str, float]:
-    """The weights of at most MOST_TERMS columns that explain the values; empty when there are none."""
+    """Find the weights of at most MOST_TERMS columns that explain the values; empty when there are none."""
     truth = values - values.mean()
     centred = {
         name: numbers - numbers.mean()

@@ -61,7 +61,7 @@ class NumberFormats:
 
 
 def share(counts: Counts, texts: Iterable[str]) -> float:
-    """The share 0-1 of the cells that have one of the texts."""
+    """Return the share 0-1 of the cells that have one of the texts."""
     return sum(counts[text] for text in texts) / max(sum(counts.values()), 1)
 
 
@@ -137,7 +137,7 @@ def find_number_formats(
 
 
 def _are_fractions(counts: Counts) -> bool:
-    """Decimal numbers, mostly with a fraction, as no names are written."""
+    """Return whether these are numbers, mostly with a fraction, as no names are written."""
     numbers = [text for text in counts if as_number(text) is not None]
     fractions = [text for text in numbers if FRACTION.fullmatch(text)]
     return share(counts, numbers) >= MOSTLY and 2 * share(counts, fractions) > 1 and len(fractions) >= FEWEST_ALIKE
@@ -154,7 +154,7 @@ def _example(numerals: Numerals, numbers: Mapping[str, str]) -> str:
 
 
 def _numerals_issue(numerals: Numerals, grouped: Sequence[str], bare: Mapping[str, Mapping[str, str]]) -> Issue:
-    """Also of the columns whose numbers programs would read otherwise: 1.234 beside 1.234,50."""
+    """Give examples, also of columns whose numbers programs would read otherwise: 1.234 beside 1.234,50."""
     shown = [f"{name} {_example(numerals, bare[name])}" for name in grouped]
     for name, numbers in bare.items():
         otherwise = (one for one in numbers.values() if _value(numerals, one) not in (None, as_number(one)))
@@ -169,7 +169,7 @@ def _numerals_issue(numerals: Numerals, grouped: Sequence[str], bare: Mapping[st
 
 
 def _ambiguous(name: str, ways: Sequence[Numerals], numbers: Mapping[str, str], *, alone: bool) -> Issue:
-    """`alone`: the column has to say its own way, since no one way reads the whole file, or the given one not this."""
+    """Ask. `alone`: the column needs a way of its own, since none reads the whole file, or the given one not this."""
     shown = listed(map(repr, [text for text, one in numbers.items() if is_grouped(one)] or numbers), most=3)
     other = " in another way than the rest of the file or params.yaml" if alone else ""
     text = f"{name} writes numbers such as {shown}{other}; as they stand they are a category"
@@ -186,7 +186,7 @@ def _ambiguous(name: str, ways: Sequence[Numerals], numbers: Mapping[str, str], 
 
 
 def unit_issue(name: str, counts: Counts, reading: CellFormats) -> Issue:
-    """How a column of numbers beside a unit is read."""
+    """Say how a column of numbers beside a unit is read."""
     values = {text: value for text in counts if (value := as_number(reading.number(name, text))) is not None}
     first, negative = next(iter(values)), next((text for text, value in values.items() if value < 0), None)
     if reading.units[name] == NO_UNIT:
@@ -228,7 +228,7 @@ def find_amounts(counts: Counts) -> Amounts | None:
 
 
 def _unit(text: str) -> Unit | None:
-    """The unit of one cell, with how it writes a minus; None where the cell is no amount."""
+    """Find the unit of one cell, with how it writes a minus; None where the cell is no amount."""
     if len(text) > LONGEST:
         return None
     inside = INSIDE.fullmatch(text)

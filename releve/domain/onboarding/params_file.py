@@ -140,7 +140,7 @@ def params_text(draft: ScenarioDraft, *, scenario: str) -> str:
 
 
 def _line(key: str, value: Any, comment: str, *, indent: str = "") -> str:
-    """`key: value   # comment`, the value in one line; PyYAML puts quotes where YAML would read a word as another."""
+    """Write `key: value   # comment` in one line; PyYAML adds quotes where YAML would read another word."""
 
     def flow(content: Any) -> str:
         text = yaml.safe_dump(content, default_flow_style=True, sort_keys=False, allow_unicode=True, width=WIDE)

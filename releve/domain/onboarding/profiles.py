@@ -48,7 +48,7 @@ class ColumnProfile:
 
     @property
     def kept(self) -> dict[str, int]:
-        """Markers that are values like any, as Namibia's NA among categories and texts."""
+        """Return markers that are values like any, as Namibia's NA among categories and texts."""
         return {marker: count for marker, count in self.markers.items() if marker in self.counts}
 
     @property
@@ -61,51 +61,51 @@ class ColumnProfile:
 
     @cached_property
     def strange(self) -> dict[Any, int]:
-        """Values that are not of the type, and their counts."""
+        """Count the values that are not of the type."""
         return {value: self.counts[value] for value, number in self.read.items() if np.isnan(number)}
 
     @cached_property
     def distinct(self) -> int:
-        """Different values; 1 and 1.0 are one number."""
+        """Count different values; 1 and 1.0 are one number."""
         if not self.is_ordered:
             return len(self.counts)
         return len(np.unique(self.known_numbers)) + len(self.strange)
 
     @cached_property
     def numbers(self) -> NDArray[np.float64]:
-        """One number per row: the number itself, or a date's seconds since 1970; NaN where there is none."""
+        """Return one number per row: the number itself, or a date's seconds since 1970; NaN where there is none."""
         return np.array([self.read.get(cell, np.nan) for cell in self.cells], dtype=np.float64)
 
     @cached_property
     def codes(self) -> NDArray[np.int64]:
-        """One whole number per row that stands for its value; -1 where it is missing."""
+        """Return one whole number per row that stands for its value; -1 where it is missing."""
         place = {value: number for number, value in enumerate(self.counts)}
         return np.array([place.get(cell, -1) for cell in self.cells], dtype=np.int64)
 
     @cached_property
     def known_numbers(self) -> NDArray[np.float64]:
-        """The same of the rows that have one."""
+        """Return the same of the rows that have one."""
         return self.numbers[~np.isnan(self.numbers)]
 
     @property
     def is_ordered(self) -> bool:
-        """Whether its values are numbers or dates."""
+        """Return whether its values are numbers or dates."""
         return self.type in READ
 
     @cached_property
     def is_whole(self) -> bool:
-        """Whether all its numbers are whole ones."""
+        """Return whether all its numbers are whole ones."""
         known = self.known_numbers
         return self.type == NUMBER and bool(len(known)) and bool((known == np.floor(known)).all())
 
     @cached_property
     def words(self) -> float:
-        """Words a cell, on average."""
+        """Return the words a cell, on average."""
         return sum(len(str(value).split()) * count for value, count in self.counts.items()) / max(self.present, 1)
 
     @cached_property
     def is_listable(self) -> bool:
-        """Few values, and none that was seen only once.
+        """Return whether it has few values, and none that was seen only once.
 
         The chance that the next value is a new one is about (values seen once) / (values seen) (Good and Turing;
         Good 1953, "The population frequencies of species", Biometrika 40): nothing seen once, hardly anything unseen.
@@ -198,7 +198,7 @@ def _is_quoted_number(value: Any) -> bool:
 
 
 def _code_form(counts: dict[Any, int]) -> str:
-    """Whether values that could be numbers are codes, and how these are written.
+    """Return how codes are written, where values that could be numbers are codes.
 
     Codes have leading zeros or more digits than a number keeps; of whole numbers alone, one such is enough. 1E5 beside
     10E4 are codes too: no program writes a number so (they write 1e+05 or 1.0E5).

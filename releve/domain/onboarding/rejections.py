@@ -43,12 +43,12 @@ class Rejections:
 
     @property
     def total(self) -> int:
-        """Rows and lines that ingestion will not accept."""
+        """Count the rows and lines that ingestion will not accept."""
         return len(self.rows) + self.unread
 
 
 def no_rows(frame: "pd.DataFrame") -> dict[int, str]:
-    """Rows from which nothing is inferred, by position, and what each is: the header again, or the totals."""
+    """Find rows from which nothing is inferred, and what each is: the header again, or the totals."""
     names = [trimmed(str(name)) for name in frame.columns]
     first = frame.iloc[:, 0].astype(str).str.strip(EDGES).to_numpy()
     above = max(0, len(frame) - LAST_ROWS)
@@ -57,7 +57,7 @@ def no_rows(frame: "pd.DataFrame") -> dict[int, str]:
         return [trimmed(str(cell)) for cell in frame.iloc[place].tolist()]
 
     def adds_up(place: int) -> bool:
-        """Whether a cell says so, and stands nowhere above: elsewhere it is a category like any other."""
+        """Return whether a cell says so, and stands nowhere above: elsewhere it is a category like any other."""
         return any(
             cell.casefold().rstrip(":") in TOTALS
             and not (frame.iloc[:above, column].astype(str).str.strip(EDGES) == cell).any()
@@ -72,7 +72,7 @@ def no_rows(frame: "pd.DataFrame") -> dict[int, str]:
 def rejection_issues(
     expected: Rejections, *, special: Mapping[int, str], lines: NDArray[np.int64], target: str, allowed: float
 ) -> Iterator[Issue]:
-    """What will be rejected, the most rows first; `special` as `no_rows` says, `lines` is each row's in the file.
+    """Say what will be rejected, the most rows first; `special` as `no_rows` says, `lines` are the rows' in the file.
 
     A column whose rows are rejected for others all the same is left out: a row without a label is often empty.
     """

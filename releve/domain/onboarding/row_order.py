@@ -46,7 +46,7 @@ def newest_first(columns: Sequence[ColumnProfile]) -> str | None:
 
 
 def time_issues(columns: Sequence[ColumnProfile], *, time: str | None, is_inferred: bool) -> Iterator[Issue]:
-    """What is wrong with the order of the rows, and which column could tell it. `is_inferred`: nobody named `time`."""
+    """Check the order of the rows, and name columns that could tell it. `is_inferred`: nobody named `time`."""
     chosen = next((column for column in columns if column.name == time), None)
     if chosen is None:
         yield _order_of_file(columns)
@@ -83,7 +83,7 @@ def time_issues(columns: Sequence[ColumnProfile], *, time: str | None, is_inferr
 
 
 def _order_of_file(columns: Sequence[ColumnProfile]) -> Issue:
-    """What the columns say of a file whose rows count as they stand."""
+    """Check a file whose rows count as they stand."""
     dates = _directions(columns)
     rising = [column.name for column, correlation in dates if correlation >= IN_ORDER]
     if dates and not rising:
@@ -131,7 +131,7 @@ def _order_of_file(columns: Sequence[ColumnProfile]) -> Issue:
 
 
 def clock_issues(columns: Sequence[ColumnProfile]) -> Iterator[Issue]:
-    """Features that only grow: tomorrow's values were never seen, and drift is reported for ever."""
+    """Name features that only grow: tomorrow's values were never seen, and drift is reported for ever."""
     if names := [column.name for column in columns if column.type == NUMBER and _grows(column)]:
         yield Issue(
             "clock",
@@ -141,7 +141,7 @@ def clock_issues(columns: Sequence[ColumnProfile]) -> Iterator[Issue]:
 
 
 def _directions(columns: Sequence[ColumnProfile]) -> list[tuple[ColumnProfile, float]]:
-    """Each date, and its rank correlation with the rows as they stand."""
+    """Return each date, and its rank correlation with the rows as they stand."""
     return [(column, _correlation(column.numbers)) for column in columns if _is_date(column)]
 
 
@@ -150,14 +150,14 @@ def _is_date(column: ColumnProfile) -> bool:
 
 
 def _grows(column: ColumnProfile, sign: int = 1) -> bool:
-    """Whether a number counts the rows; with `sign` -1, whether it counts them down."""
+    """Return whether a number counts the rows; with `sign` -1, whether it counts them down."""
     if column.type != NUMBER or column.present < FEWEST_ROWS:
         return False
     return column.distinct > max(2, CLOCK_VALUES * column.present) and sign * _correlation(column.numbers) >= CLOCK
 
 
 def _correlation(numbers: Floats) -> float:
-    """Rank correlation with the row number, of the numbers that are known."""
+    """Return the rank correlation with the row number, of the numbers that are known."""
     from scipy.stats import rankdata
 
     known = numbers[~np.isnan(numbers)]
@@ -167,7 +167,7 @@ def _correlation(numbers: Floats) -> float:
 
 
 def time_order(time: ColumnProfile) -> NDArray[np.int64]:
-    """Rows, oldest first, as training takes them: those of one time in the file's order, those without a time last."""
+    """Order rows as training does, oldest first: those of one time as in the file, those without a time last."""
     return np.argsort(time.numbers, kind="stable")
 
 
@@ -209,7 +209,7 @@ def target_trend(target: ColumnProfile, order: NDArray[np.int64], *, is_class: b
 
 
 def trend_issues(target: str, trend: TargetTrend | None) -> Iterator[Issue]:
-    """What a target that changes with time means for the gate."""
+    """Say what a target that changes with time means for the gate."""
     if trend is None:
         return
     if trend.means:

@@ -54,7 +54,7 @@ class NewTable:
 
     @property
     def issues(self) -> list[Issue]:
-        """Lines that are no rows, and what the reader did that cells do not show."""
+        """List lines that are no rows, and what the reader did that cells do not show."""
         notes = [Issue("cells" if note.column else "role", str(note)) for note in self.notes]
         if not self.unread:
             return notes
@@ -147,8 +147,8 @@ def _draft(table: NewTable, roles: Roles, base: Params, without: frozenset[int])
 
 
 def _spec(column: ColumnProfile, no_features: Mapping[str, str], roles: Roles) -> dict[str, object]:
-    """A line of `columns`. What is no feature says its type alone, and one value tells no type: what stands in such a
-    column tomorrow is no reason to reject a row."""
+    """Write a line of `columns`. What is no feature says its type alone, and one value tells no type: what stands in
+    such a column tomorrow is no reason to reject a row."""
     spec = column_spec(column)
     if column.name not in no_features:
         return spec
@@ -167,7 +167,7 @@ def _issues(
     rows: int,
     formats: Formats,
 ) -> list[Issue]:
-    """Of the columns and the table. What one issue leaves out has no further ones."""
+    """Collect the issues of columns and table. What one issue leaves out has no further ones."""
 
     def without(columns: Sequence[ColumnProfile], issues: Sequence[Issue]) -> list[ColumnProfile]:
         gone = left_out(issues)
@@ -244,7 +244,7 @@ def _summary(
     *,
     unlabelled: int,
 ) -> list[str]:
-    """What was seen, in a few lines."""
+    """Describe what was seen, in a few lines."""
     rows = len(table.frame)
     features: dict[object, list[str]] = {}
     for name, each in specs.items():

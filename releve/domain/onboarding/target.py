@@ -84,7 +84,7 @@ class TargetSpec:
     positive_by_name: bool = False
 
     def as_dict(self) -> dict[str, object]:
-        """Only what is set, in the order in which params.yaml says it."""
+        """Return what is set, in the order in which params.yaml says it."""
         spec: dict[str, object] = {"name": self.name, "task": self.task}
         spec |= {"min": self.min} if self.min is not None else {}
         spec |= {"classes": list(self.classes)} if self.classes else {}
@@ -140,7 +140,7 @@ def target_spec(profile: ColumnProfile, *, task: str | None, ambiguous: Issue | 
 
 
 def _positive_by_name(classes: list[Any]) -> Any:
-    """Of two classes the one whose name says that it is the positive one; None where names do not tell."""
+    """Choose the class whose name says that it is the positive one; None where names do not tell."""
     names = {fold(str(label)): label for label in classes}
     if any(len(name) == 1 and name.isalpha() for name in names) and not names.keys() <= POSITIVE | NEGATIVE:
         return None  # f and m are no false and true
@@ -158,12 +158,12 @@ def positive_reason(profile: ColumnProfile, spec: TargetSpec) -> str:
 
 
 def class_of(profile: ColumnProfile, value: Any) -> str:
-    """The name of the class that a value is; 1 and 1.0 are one class."""
+    """Return the name of the class that a value is; 1 and 1.0 are one class."""
     return f"{float(value):.0f}" if profile.is_whole and value not in profile.strange else str(value)
 
 
 def class_counts(profile: ColumnProfile) -> dict[str, int]:
-    """Rows by class, the most frequent first."""
+    """Count rows by class, the most frequent first."""
     counts: dict[str, int] = {}
     for value, count in profile.counts.items():
         name = class_of(profile, value)
@@ -172,7 +172,7 @@ def class_counts(profile: ColumnProfile) -> dict[str, int]:
 
 
 def target_issues(profile: ColumnProfile, task: str, *, missing: Sequence[str] = ()) -> Iterator[Issue]:
-    """Issues of the target. `missing`: ingest.missing."""
+    """List the issues of the target. `missing`: ingest.missing."""
     name = profile.name
     if profile.markers:
         shown = listed(f"{marker!r} in {counted(count, 'row')}" for marker, count in profile.markers.items())

@@ -218,7 +218,7 @@ def test_what_no_cell_decides_is_asked_and_both_settings_work(pick: int, first: 
     assert taken_in(frame, again, tmp_path).accepted == ROWS
 
 
-def test_the_order_of_the_rows_decides_where_no_cell_does_and_is_issue() -> None:
+def test_the_order_of_the_rows_decides_where_no_cell_does_and_is_an_issue() -> None:
     found = described(a_table(day=[f"{1 + n // 17:02}/{1 + n % 17 // 2:02}/2024" for n in range(ROWS)]))
 
     assert written(found)["dates"] == {"day": "%m/%d/%Y"}
@@ -371,7 +371,7 @@ def test_markers_make_no_category_of_numbers(share: float, marker: str, tmp_path
 
 
 @pytest.mark.parametrize("word", ["unknown", "-999", "k.A.", "s/d"])
-def test_what_behaves_like_a_marker_is_issue_with_the_setting_that_reads_it(word: str, tmp_path: Path) -> None:
+def test_what_behaves_like_a_marker_is_an_issue_with_the_setting_that_reads_it(word: str, tmp_path: Path) -> None:
     frame = a_table(v=[word if n % 5 == 0 else str(n % 37) for n in range(ROWS)])
 
     found = described(frame)

@@ -71,7 +71,7 @@ def test_being_missing_can_be_the_leak() -> None:
     assert no_features(described(frame)) == ["delivered_after"]
 
 
-def test_a_strong_column_is_issue_and_kept() -> None:
+def test_a_strong_column_is_an_issue_and_kept() -> None:
     frame = a_table(1000)
     noise = np.random.default_rng(1).random(1000) < 0.03
     frame["hint"] = np.where((frame["sold"] == "yes") ^ noise, "a", "b")

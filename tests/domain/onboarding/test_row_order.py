@@ -49,13 +49,13 @@ def test_dates_in_no_order_are_asked_about() -> None:
 
 
 @pytest.mark.parametrize("days", [DAYS, DAYS[::-1], MIXED])
-def test_once_the_time_is_said_there_is_nothing_to_find(days: list[str]) -> None:
+def test_once_the_time_is_given_there_is_no_issue(days: list[str]) -> None:
     found = described(a_table(listed=days), time="listed")
 
     assert issue_texts(found, "order") == issue_texts(found, "time") == issue_texts(found, "hint") == ""
 
 
-def test_a_time_that_runs_against_a_date_is_issue() -> None:
+def test_a_time_that_runs_against_a_date_is_an_issue() -> None:
     found = described(a_table(step=range(ROWS), listed=DAYS[::-1]), time="step")
 
     assert issue_texts(found, "order").startswith("in the order of step, the rows are newest first by listed;")
@@ -110,14 +110,14 @@ def test_they_follow_the_time_that_is_claimed() -> None:
 
 
 @pytest.mark.parametrize(("newest", "is_issue"), [(43, False), (62, True)])
-def test_a_share_that_changes_much_is_issue_with_what_it_does_to_the_gate(newest: int, is_issue: bool) -> None:
+def test_a_share_that_changes_much_is_an_issue_with_what_it_does_to_the_gate(newest: int, is_issue: bool) -> None:
     found = described(a_table(500, sold=labels(30, 33, 36, 40, newest)))
 
     assert ("the gate may refuse it" in issue_texts(found, "shift")) is is_issue
     assert (f"from 30% in the oldest fifth of the rows to {newest}%" in issue_texts(found, "shift")) is is_issue
 
 
-def test_a_difference_that_few_rows_show_by_chance_is_not_told() -> None:
+def test_a_difference_that_few_rows_show_by_chance_is_no_issue() -> None:
     sold = [label for yes in (8, 10, 12, 9, 12) for label in ["yes"] * yes + ["no"] * (20 - yes)]
 
     assert issue_texts(described(a_table(100, sold=sold)), "shift") == ""
@@ -130,7 +130,7 @@ def test_rows_that_are_sorted_by_the_target_are_issues() -> None:
 
 
 @pytest.mark.parametrize(("slope", "is_issue"), [(0.0, False), (3.0, True)])
-def test_a_mean_that_changes_much_is_issue(slope: float, is_issue: bool) -> None:
+def test_a_mean_that_changes_much_is_an_issue(slope: float, is_issue: bool) -> None:
     noise = np.random.default_rng(1).normal(0, 1, 500)
     frame = a_table(500, price=(100 + noise + slope * np.linspace(0, 1, 500)).round(3))
 

@@ -50,7 +50,7 @@ def test_the_id_that_a_person_names_is_no_feature_and_its_faults_are_issues() ->
     assert "but 1 row has the id of an earlier row and 1 row has none" in issue_texts(found, "id")
 
 
-def test_an_id_without_faults_is_issue_last_and_not_doubted_as_a_category() -> None:
+def test_an_id_without_faults_comes_last_and_is_no_category_of_many_values() -> None:
     names = [f"c{n}" for n in range(ROWS)]
 
     found = described(a_table(customer=names, token=[f"t{n}" for n in range(ROWS)]), id="customer")
@@ -61,7 +61,7 @@ def test_an_id_without_faults_is_issue_last_and_not_doubted_as_a_category() -> N
     ]
 
 
-def test_a_category_of_many_values_that_is_a_feature_is_issue() -> None:
+def test_a_category_of_many_values_that_is_a_feature_is_an_issue() -> None:
     found = described(a_table(town=[f"town {n // 2}" for n in range(2 * 101)], rows=2 * 101))
 
     assert (
@@ -100,7 +100,7 @@ def test_the_time_is_written_and_stays_a_feature_when_it_is_a_date() -> None:
     assert issue_texts(found, "time") == ""
 
 
-def test_a_time_that_repeats_or_is_missing_is_issue_and_one_that_goes_back_is_what_it_is_for() -> None:
+def test_a_time_that_repeats_or_is_missing_is_an_issue_and_one_that_goes_back_is_what_it_is_for() -> None:
     days = [DAYS[1], DAYS[0], *DAYS[2:-2], DAYS[-3], ""]
 
     sentences = issue_texts(described(a_table(day=days), time="day"), "time")
@@ -115,7 +115,7 @@ def test_a_number_that_is_the_time_is_no_feature() -> None:
     assert no_features(found) == ["step"]
 
 
-def test_a_number_that_grows_with_the_rows_is_issue() -> None:
+def test_a_number_that_grows_with_the_rows_is_an_issue() -> None:
     found = described(a_table(step=[n // 3 / 10 for n in range(ROWS)]))
 
     assert no_features(found) == []
@@ -169,7 +169,7 @@ def test_whole_numbers_with_few_values_stay_numbers_and_are_issues() -> None:
 
 
 @pytest.mark.parametrize(("rows", "is_issue"), [(179, True), (180, False)])
-def test_a_table_too_small_for_the_gate_is_issue(rows: int, is_issue: bool) -> None:
+def test_a_table_too_small_for_the_gate_is_an_issue(rows: int, is_issue: bool) -> None:
     assert bool(issue_texts(described(a_table(rows)), "size")) is is_issue
 
 
@@ -181,7 +181,7 @@ def test_lines_that_are_no_rows_are_issues_first() -> None:
     assert first.text == "1 line could not be read as a row: line 7: has 3 cells, expected 4"
 
 
-def test_the_weightiest_is_issue_first() -> None:
+def test_the_weightiest_is_an_issue_first() -> None:
     frame = a_table(constant=["1"] * ROWS, row_id=range(ROWS))
     frame["again"] = frame["sold"]
 
@@ -262,7 +262,7 @@ def test_whole_numbers_that_name_the_rows_are_names(time: str | None, ids: Any, 
     assert no_features(found) == ["row_id"]
 
 
-def test_classes_that_differ_in_case_or_spaces_alone_are_one_and_told() -> None:
+def test_classes_that_differ_in_case_or_spaces_alone_are_one_and_an_issue() -> None:
     frame = a_table()
     spellings = ["yes", " yes", "Yes", "YES", "yes"]
     frame["sold"] = [spellings[n % 5] if sold == "yes" else sold for n, sold in enumerate(frame["sold"])]
@@ -304,7 +304,7 @@ def test_a_class_that_a_marker_spells_is_kept_with_the_setting_that_is_suggested
     assert again.table["target"]["classes"] == ["BW", "NA", "ZA"]
 
 
-def test_a_category_keeps_namibia_and_it_is_issue() -> None:
+def test_a_category_keeps_namibia_and_it_is_an_issue() -> None:
     found = described(a_table(country=[["NA", "ZA", "BW"][n % 3] for n in range(ROWS)]))
 
     assert found.table["columns"]["country"] == {"type": "category", "categories": ["BW", "NA", "ZA"]}

@@ -126,7 +126,7 @@ def test_names_of_classes_may_look_like_decimals_where_a_person_says_so() -> Non
 
 
 @pytest.mark.parametrize(("rare", "is_issue"), [(19, True), (20, False)])
-def test_a_class_of_few_rows_is_issue(rare: int, is_issue: bool) -> None:
+def test_a_class_of_few_rows_is_an_issue(rare: int, is_issue: bool) -> None:
     found = sentences(*["a"] * 100, *["b"] * rare)
 
     advice = "too few to learn from or to judge by; collect more, or merge classes"
