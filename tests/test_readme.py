@@ -136,8 +136,9 @@ def test_the_table_it_describes_is_a_valid_scenario() -> None:
     assert params.train.named is None
 
 
-def test_the_row_it_asks_about_fits_the_table_it_describes() -> None:
-    question = json.loads(re.search(r"-d '(\{\"rows\": \[\s.*?\})'", STORY, re.DOTALL).group(1))
+@pytest.mark.parametrize("text", [README, STORY], ids=["README", "story"])
+def test_the_row_it_asks_about_fits_the_table_it_describes(text: str) -> None:
+    question = json.loads(re.search(r"-d '(\{\"rows\": \[\s.*?\})'", text, re.DOTALL).group(1))
 
     assert row_problems(Schema.from_dict(described()), question["rows"]) == []
 
@@ -158,6 +159,7 @@ def test_it_shows_what_make_scenario_prints(tmp_path: Path) -> None:
     assert yaml.safe_load((made.folder / "params.yaml").read_text())["columns"] == described()["columns"]
     for line in printed.split("Next:\n")[1].splitlines():
         assert line in STORY
+        assert line.strip() in README
 
 
 @pytest.mark.slow
