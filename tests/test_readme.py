@@ -88,6 +88,13 @@ def test_every_file_that_a_page_names_exists(page: str, path: str) -> None:
     assert (ROOT / path).exists() or made_by_the_reader or a_branch
 
 
+def test_every_page_that_code_names_exists() -> None:
+    sources = [*(path for layer in FIRST_PARTY if (ROOT / layer).is_dir() for path in (ROOT / layer).rglob("*.py"))]
+    paths = {path for source in sources for path in re.findall(r"\bdocs/[\w/-]+\.\w+", source.read_text())}
+
+    assert sorted(path for path in paths if not (ROOT / path).exists()) == []
+
+
 @pytest.mark.parametrize(("page", "key"), named(rf"`((?:{'|'.join(Params.model_fields)})\.(?!json)[a-z_]+)\b[^`/(]*`"))
 def test_every_setting_that_a_page_names_exists(page: str, key: str) -> None:
     assert key in known_keys()
