@@ -31,6 +31,13 @@ def test_the_page_of_all_settings_says_what_params_yaml_says():
     assert settings_reference.PAGE.read_text() == settings_reference.page(), "python -m tests.settings_reference"
 
 
+def test_the_first_part_of_params_yaml_says_when_to_set_what():
+    first = settings_reference.sections((ROOT / "params.yaml").read_text().partition("# Part two")[0])
+
+    assert all(any(setting.when for setting in section.settings) for section in first)
+    assert 10 <= sum(bool(setting.when) for section in first for setting in section.settings) <= 16
+
+
 @pytest.mark.parametrize(
     ("change", "suggestion"),
     [
