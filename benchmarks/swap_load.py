@@ -8,7 +8,6 @@ when the question was sent. Exits with 1 when an answer was lost or wrong.
 """
 
 import argparse
-import http.client
 import json
 import sys
 import tempfile
@@ -17,6 +16,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
 
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import LOOPBACK
@@ -118,26 +119,23 @@ def _start_clients(port: int, clients: int) -> tuple[list[Answer], threading.Eve
 
 def _client(port: int, answers: list[Answer], stop: threading.Event, *, keep_alive: bool) -> None:
     """Ask again as soon as the answer is there."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
-    while not stop.is_set():
-        answers.append(_ask(connection))
-        if not keep_alive or answers[-1].failure:
-            connection.close()  # it opens again by itself
-    connection.close()
+    limits = httpx.Limits(max_keepalive_connections=1 if keep_alive else 0)
+    with httpx.Client(base_url=f"http://{LOOPBACK}:{port}", timeout=30, limits=limits, trust_env=False) as client:
+        while not stop.is_set():
+            answers.append(_ask(client))
 
 
-def _ask(connection: http.client.HTTPConnection) -> Answer:
+def _ask(client: httpx.Client) -> Answer:
     start = time.monotonic()
     try:
-        connection.request("POST", "/predict", BODY, HEADERS)
-        response = connection.getresponse()
-        said = json.loads(response.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
+        response = client.post("/predict", content=BODY, headers=HEADERS)
+        answer = response.json()
+    except (httpx.HTTPError, ValueError) as error:
         return Answer(start, time.monotonic(), None, repr(error))
     end = time.monotonic()
-    if response.status != 200 or len(said["predictions"]) != 1:
-        return Answer(start, end, None, f"{response.status} {said}")
-    return Answer(start, end, (said["model_version"], said["index_version"]))
+    if response.status_code != 200 or len(answer["predictions"]) != 1:
+        return Answer(start, end, None, f"{response.status_code} {answer}")
+    return Answer(start, end, (answer["model_version"], answer["index_version"]))
 
 
 def _move(registry: Registry, release: Release) -> float:
@@ -151,10 +149,7 @@ def _move(registry: Registry, release: Release) -> float:
 
 
 def _serves(port: int, release: Release) -> bool:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
-    connection.request("GET", "/status")
-    served = json.loads(connection.getresponse().read())["model_version"]
-    connection.close()
+    served = httpx.get(f"http://{LOOPBACK}:{port}/status", timeout=30, trust_env=False).json()["model_version"]
     return bool(served == release.model)
 
 

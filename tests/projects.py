@@ -17,7 +17,8 @@ from releve.adapters.files import write_bytes, write_parquet
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git
 from releve.adapters.registry.registry import Registry
 from releve.core.settings import Settings
-from tasks.ingestion.batches import IngestedBatch, read_batches
+from releve.domain.registry.events import BatchIngested
+from tasks.ingestion.batches import read_batches
 from tasks.pipeline.seed import windows
 from tasks.places import ScenarioFiles, ScenarioState
 from tests.once import made_once
@@ -73,7 +74,7 @@ class Project:
         return Registry(self.settings.registry_url)
 
     @property
-    def batches(self) -> list[IngestedBatch]:
+    def batches(self) -> list[BatchIngested]:
         return read_batches(self.branch)
 
     @property

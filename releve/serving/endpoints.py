@@ -17,9 +17,10 @@ from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.cells import format_value
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
+from releve.domain.schema.validation import Problem
 from releve.serving import requests
 from releve.serving.releases import Served
-from releve.serving.responses import Refused, RequestProblem, new_request_id
+from releve.serving.responses import Refused, new_request_id
 
 MAX_NEIGHBOURS = 100  # of one search
 DECIMALS = 6  # of a probability
@@ -29,7 +30,7 @@ DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger 
 class UnknownRows(UnknownAnswer):
     """Feedback for rows that were never answered: one problem per such row."""
 
-    def __init__(self, message: str, ids: Iterable[str], problems: Sequence[RequestProblem]) -> None:
+    def __init__(self, message: str, ids: Iterable[str], problems: Sequence[Problem]) -> None:
         super().__init__(message, ids)
         self.problems = tuple(problems)
 
@@ -130,7 +131,7 @@ class Endpoints:
             self._ledger.label(pairs)
         except UnknownAnswer as error:
             problems = [
-                RequestProblem(at, "id", f"is {format_value(row_id)}, which no answer of this service carries")
+                Problem(at, "id", f"is {format_value(row_id)}, which no answer of this service carries")
                 for at, (row_id, _) in enumerate(pairs)
                 if row_id in error.ids
             ]
@@ -163,7 +164,7 @@ def check_answered(output: ModelOutput) -> None:
     if np.isfinite(answers).all():
         return
     rows = np.flatnonzero(~np.isfinite(answers).all(axis=1)).tolist()
-    problems = [RequestProblem(row, None, "has a number that is too large for the model (float32)") for row in rows]
+    problems = [Problem(row, None, "has a number that is too large for the model (float32)") for row in rows]
     raise Refused(f"row {rows[0]}: {problems[0].reason}", problems)
 
 

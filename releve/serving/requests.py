@@ -14,8 +14,8 @@ from releve.core.errors import BadInput, TooLarge
 from releve.domain.schema.cells import SHOWN, format_value
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
-from releve.domain.schema.validation import row_problems
-from releve.serving.responses import MAX_PROBLEMS, Refused, RequestProblem
+from releve.domain.schema.validation import Problem, row_problems
+from releve.serving.responses import MAX_PROBLEMS, Refused
 
 REASON_SHOWN = 400
 CHECKED_TOGETHER = 5  # rows; the check stops once the list of problems is full: suggesting names takes long
@@ -46,18 +46,18 @@ def rows_of(body: bytes, schema: Schema, *, max_rows: int) -> list[dict[str, Any
 
 def check_rows(rows: Sequence[Any], schema: Schema) -> None:
     """Raise Refused when a row is not one that the schema allows."""
-    problems: list[RequestProblem] = []
+    problems: list[Problem] = []
     for start in range(0, len(rows), CHECKED_TOGETHER):
         piece = rows[start : start + CHECKED_TOGETHER]
         # naming every field of a row with far more fields than features would take long: one problem each
         oversized = [
-            RequestProblem(start + at, None, f"has {len(row)} fields, expected the {len(schema.names)} features")
+            Problem(start + at, None, f"has {len(row)} fields, expected the {len(schema.names)} features")
             for at, row in enumerate(piece)
             if isinstance(row, dict) and len(row) > 2 * len(schema.columns)
         ]
-        for wrong in () if oversized else row_problems(schema, piece):
+        for wrong in () if oversized else row_problems(schema, piece, first=start):
             format_value(wrong.value)  # nested too deeply is an error of the request, whatever else is wrong with it
-            problems.append(RequestProblem(start + wrong.row, wrong.column[:SHOWN], _cut(wrong.reason)))
+            problems.append(Problem(wrong.row, str(wrong.column)[:SHOWN], _cut(wrong.reason)))
         problems += oversized
         if len(problems) >= MAX_PROBLEMS:
             break
@@ -91,16 +91,12 @@ def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[str, 
     problems = []
     for at, item in enumerate(items):
         if not isinstance(item, dict) or set(item) != {"id", "label"}:
-            problems.append(
-                RequestProblem(at, None, f"is {format_value(item)}, expected an object with 'id' and 'label'")
-            )
+            problems.append(Problem(at, None, f"is {format_value(item)}, expected an object with 'id' and 'label'"))
             continue
         if not isinstance(item["id"], str):
-            problems.append(
-                RequestProblem(at, "id", f"is {format_value(item['id'])}, expected the id of a predicted row")
-            )
+            problems.append(Problem(at, "id", f"is {format_value(item['id'])}, expected the id of a predicted row"))
         if wrong := _label_problem(item["label"], schema):
-            problems.append(RequestProblem(at, "label", wrong))
+            problems.append(Problem(at, "label", wrong))
     if problems:
         raise Refused(_summary(problems), problems)
     pairs = [(item["id"], _parsed(item["label"], schema)) for item in items]
@@ -110,7 +106,7 @@ def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[str, 
         if label != given:
             contradicted = f"item {before} gives {format_value(row_id)} {format_value(given)}"
             reason = f"is {format_value(label)}, but {contradicted}; send one label an id"
-            problems.append(RequestProblem(at, "label", reason))
+            problems.append(Problem(at, "label", reason))
     if problems:
         raise Refused(_summary(problems), problems)
     return pairs
@@ -174,9 +170,7 @@ def _check_keys(body: bytes) -> None:
         while waiting:
             value = waiting.pop()
             if isinstance(value, _Twice):
-                problems.append(
-                    RequestProblem(row, value.key[:SHOWN], "stands twice in one object; send each key once")
-                )
+                problems.append(Problem(row, value.key[:SHOWN], "stands twice in one object; send each key once"))
             if item is not values:
                 waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
     if problems:
@@ -203,14 +197,11 @@ def _cut(reason: str) -> str:
     return reason if len(reason) <= REASON_SHOWN else f"{reason[:REASON_SHOWN]}..."
 
 
-def _summary(problems: Sequence[RequestProblem], *, checked: int | None = None, of: int | None = None) -> str:
+def _summary(problems: Sequence[Problem], *, checked: int | None = None, of: int | None = None) -> str:
     """Count the problems, and write the first."""
     where = f" in the first {checked} of {of} rows" if checked != of else ""
     listed = f"; the first {MAX_PROBLEMS} are listed" if len(problems) > MAX_PROBLEMS else ""
-    first = problems[0]
-    where_it_is = "" if first.row is None else f"row {first.row}:"
-    named = " ".join(str(part) for part in (where_it_is, first.column, first.reason) if part)
-    return f"{len(problems)} problem{'s' if len(problems) > 1 else ''}{where}{listed}: {named}"
+    return f"{len(problems)} problem{'s' if len(problems) > 1 else ''}{where}{listed}: {problems[0]}"
 
 
 def _vector(vector: Any, dimension: int) -> list[float]:

@@ -5,31 +5,22 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
 from starlette.responses import Response
 
 from releve.core.errors import BadInput, ReleveError
+from releve.domain.schema.validation import Problem
 
 MAX_PROBLEMS = 20  # listed in one error; the message says how many there are
 ERROR_HEADER = "x-releve-error"  # carries the code; an error without it was made elsewhere and is rewritten
 
 
-@dataclass(frozen=True)
-class RequestProblem:
-    """One thing that is wrong in a request: `row` counts from 0; None where it is not about a row or a column."""
-
-    row: int | None
-    column: str | None
-    reason: str
-
-
 class Refused(BadInput):
     """A request with problems in its rows, labels or fields; nothing of it was done."""
 
-    def __init__(self, message: str, problems: Sequence[RequestProblem]) -> None:
+    def __init__(self, message: str, problems: Sequence[Problem]) -> None:
         super().__init__(message)
         self.problems = tuple(problems)
 
@@ -46,10 +37,11 @@ def error(failure: ReleveError, *, request_id: str | None = None) -> Response:
 
 
 def error_of(
-    status: int, code: str, message: str, *, problems: Sequence[RequestProblem] = (), request_id: str | None = None
+    status: int, code: str, message: str, *, problems: Sequence[Problem] = (), request_id: str | None = None
 ) -> Response:
     """An error that no ReleveError stands for."""
-    shape = {"code": code, "message": message, "problems": [asdict(problem) for problem in problems]}
+    listed = [{"row": each.row, "column": each.column, "reason": each.reason} for each in problems]
+    shape = {"code": code, "message": message, "problems": listed}
     body = orjson.dumps({"error": shape, "request_id": request_id or new_request_id()})
     return Response(body, status_code=status, media_type="application/json", headers={ERROR_HEADER: code})
 

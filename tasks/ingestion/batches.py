@@ -19,23 +19,11 @@ from releve.adapters.git_dvc.data_versions import DataVersions, data_version
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
 from releve.core.documents import DocumentPart
 from releve.domain.ingestion.batch_checks import BatchProfile
+from releve.domain.registry.events import BatchIngested
 from tasks.places import ScenarioFiles
 
+COLUMNS = [name for name in BatchIngested.model_fields if name != "format"]  # of batches.csv, which lists the batches
 KEPT_PROFILES = 50  # newest batches that the next ones are compared with
-
-
-class IngestedBatch(DocumentPart):
-    """One ingested file, as batches.csv lists it and the registry keeps it: rows in the file = rows + rejected."""
-
-    batch: str
-    rows: int
-    rejected: int
-    source: str  # the file's name
-    sha256: str
-    read_as: str = ""  # what was detected about the file, for people: its encoding, its dialect
-    delimiter: str = ""  # of a CSV file
-    most_rejected: str = ""  # the column that most rows were rejected for, with an example; for people
-    warnings: str = ""  # of the checks of the file as a whole; one sentence a line
 
 
 class BatchProfiles(DocumentPart):
@@ -45,7 +33,7 @@ class BatchProfiles(DocumentPart):
     profiles: dict[str, BatchProfile]
 
 
-def read_batches(branch: ScenarioBranch) -> list[IngestedBatch]:
+def read_batches(branch: ScenarioBranch) -> list[BatchIngested]:
     """Read the batches on the scenario's branch, oldest first."""
     return _parse(branch.read("batches.csv") or "")
 
@@ -66,7 +54,7 @@ class OpenBatches:
         write_inputs(self._files.inputs, PipelineInputs("batches", inputs.champion, inputs.seen_rows))
 
     @property
-    def known(self) -> list[IngestedBatch]:
+    def known(self) -> list[BatchIngested]:
         """All batches, those added here included."""
         return _parse(self._files.batch_list.read_text()) if self._files.batch_list.is_file() else []
 
@@ -85,7 +73,7 @@ class OpenBatches:
         """Name the next batch."""
         return f"{len(self.known) + 1:08d}-{digest[:8]}"
 
-    def add(self, batch: IngestedBatch, accepted: ParquetAppender, profile: BatchProfile) -> None:
+    def add(self, batch: BatchIngested, accepted: ParquetAppender, profile: BatchProfile) -> None:
         """Version the accepted rows of a file as the newest batch, and push them. Raise RemoteUnavailable.
 
         Each batch is a commit with a data version of its own, so that any of them can be returned to. `dvc push` sends
@@ -97,7 +85,7 @@ class OpenBatches:
         newest = dict(list({**self.profiles, batch.batch: profile}.items())[-KEPT_PROFILES:])
         write_document(self._files.batch_profiles, BatchProfiles(profiles=newest))
         text = io.StringIO()
-        writer: Any = csv.DictWriter(text, list(IngestedBatch.model_fields), lineterminator="\n")
+        writer: Any = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(each.model_dump() for each in (*self.known, batch))
         write_bytes(self._files.batch_list, text.getvalue().encode())
@@ -118,5 +106,5 @@ def as_text(name: str) -> str:
     return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", name)
 
 
-def _parse(text: str) -> list[IngestedBatch]:
-    return [IngestedBatch.model_validate(line) for line in csv.DictReader(io.StringIO(text))]
+def _parse(text: str) -> list[BatchIngested]:
+    return [BatchIngested.model_validate(line) for line in csv.DictReader(io.StringIO(text))]

@@ -28,7 +28,7 @@ from releve.domain.registry.chain import INGESTED
 from releve.domain.registry.events import BatchIngested
 from releve.domain.registry.release import SEED_VERSION
 from tasks.history import events_of
-from tasks.ingestion.batches import IngestedBatch, OpenBatches, as_text, read_batches
+from tasks.ingestion.batches import OpenBatches, as_text, read_batches
 from tasks.ingestion.intake import take_in
 from tasks.places import ScenarioState
 
@@ -68,7 +68,7 @@ class RefusalNote(DocumentPart):
 class Ingestion:
     """The results of one run over the incoming folder."""
 
-    batches: tuple[IngestedBatch, ...]
+    batches: tuple[BatchIngested, ...]
     duplicates: tuple[Refusal, ...]
     refusals: tuple[Refusal, ...]
     refused: Path | None = None  # the folder of the files that were refused
@@ -114,7 +114,7 @@ def _version(
 ) -> Ingestion:
     """Make a batch of each file that can be used; all of them appear on the branch together, or none does."""
     state = ScenarioState(settings.home, branch.scenario)
-    batches: list[IngestedBatch] = []
+    batches: list[BatchIngested] = []
     duplicates: list[Refusal] = []
     refusals: list[Refusal] = []
     with branch.worktree(state.worktrees) as tree:
@@ -137,7 +137,7 @@ def _version(
     return Ingestion(tuple(batches), tuple(duplicates), tuple(refusals), state.refused)
 
 
-def _add(opened: OpenBatches, file: IncomingFile, truth: Committed, state: ScenarioState) -> IngestedBatch:
+def _add(opened: OpenBatches, file: IncomingFile, truth: Committed, state: ScenarioState) -> BatchIngested:
     """Make a batch of a file and keep its rejected rows in quarantine. Raise BadInput when it cannot be used."""
     earlier = BatchProfile.joined(opened.profiles.values())
     with show_reading(as_text(file.path.name), file.size) as progress:
@@ -150,7 +150,7 @@ def _add(opened: OpenBatches, file: IncomingFile, truth: Committed, state: Scena
             f"{as_text(file.path.name)} changed while it was read; write a file under a name that begins with a dot, "
             "and rename it once it is whole"
         )
-    batch = IngestedBatch(
+    batch = BatchIngested(
         batch=opened.next_name(file.digest),
         rows=taken.accepted,
         rejected=taken.quarantine.rows,
@@ -174,7 +174,7 @@ def _record(settings: Settings, scenario: str, branch: ScenarioBranch, actor: st
         if batch.sha256 not in recorded:
             reason = f"{batch.source}: {counted(batch.rows, 'row')} accepted, {batch.rejected:,} rejected"
             reason += f", {counted(len(batch.warnings.splitlines()), 'warning')}" if batch.warnings else ""
-            registry.append(scenario, BatchIngested(**batch.model_dump()), reason=reason, actor=actor)
+            registry.append(scenario, batch, reason=reason, actor=actor)
 
 
 def _clear(state: ScenarioState, files: list[IncomingFile], done: Ingestion) -> None:
@@ -231,12 +231,12 @@ def check_refusals(done: Ingestion) -> None:
         )
 
 
-def _same(file: IncomingFile, batches: list[IngestedBatch]) -> IngestedBatch | None:
+def _same(file: IncomingFile, batches: list[BatchIngested]) -> BatchIngested | None:
     """Return the batch that holds exactly this file, if there is one."""
     return next((batch for batch in batches if batch.sha256 == file.digest), None)
 
 
-def _duplicate(file: IncomingFile, known: list[IngestedBatch]) -> Refusal:
+def _duplicate(file: IncomingFile, known: list[BatchIngested]) -> Refusal:
     name, same = as_text(file.path.name), _same(file, known)
     content = f"what batch {same.batch} ({same.source}) brought" if same else "what is there"
     return Refusal(name, f"{name} holds exactly {content} already; nothing to do", file.path)

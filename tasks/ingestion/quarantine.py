@@ -56,12 +56,13 @@ class Quarantine:
         cells = [
             RejectedCell(
                 row=int(chunk.rows[each.row]),
-                column=each.column,
+                column=each.column or LINE,
                 value=str(each.value)[:LONGEST_VALUE],
                 reason=each.reason,
                 cells=rows[each.row],
             )
             for each in problems
+            if each.row is not None
         ]
         for line in chunk.lines:
             text = _as_json(line.cells)

@@ -16,7 +16,8 @@ from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.registry.registry import Registry
 from releve.adapters.yaml_files import pipeline_text
 from releve.core.settings import Settings
-from tasks.ingestion.batches import IngestedBatch, read_batches
+from releve.domain.registry.events import BatchIngested
+from tasks.ingestion.batches import read_batches
 from tasks.places import ScenarioFiles, ScenarioState
 from tests.repositories import commit, write
 from tests.serving.process import free_port
@@ -84,7 +85,7 @@ class Shop:
         return Registry(self.settings.registry_url)
 
     @property
-    def batches(self) -> list[IngestedBatch]:
+    def batches(self) -> list[BatchIngested]:
         return read_batches(self.branch)
 
     def copy(self, parent: Path) -> "Shop":

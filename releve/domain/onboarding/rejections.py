@@ -127,7 +127,8 @@ def rejections_of(
     reasons: dict[str, Counter[str]] = {}
     by_column: dict[str, list[int]] = {}
     for problem in checked.problems:
-        if problem.row not in special:
-            reasons.setdefault(problem.column, Counter())[problem.reason] += 1
-            by_column.setdefault(problem.column, []).append(problem.row)
+        row, column = problem.row, problem.column
+        if row is not None and column is not None and row not in special:
+            reasons.setdefault(column, Counter())[problem.reason] += 1
+            by_column.setdefault(column, []).append(row)
     return Rejections(rows, is_whole, frozenset(checked.rejected_rows), unread, reasons, by_column)

@@ -19,14 +19,14 @@ from releve.domain.registry.release import Release
 
 
 class BatchIngested(EventPayload):
-    """One file became a batch: rows in the file = rows + rejected."""
+    """One file became a batch, listed in batches.csv as well: rows in the file = rows + rejected."""
 
     kind = INGESTED
 
     batch: str
     rows: int
     rejected: int
-    source: str
+    source: str  # the file's name
     sha256: str
     read_as: str = ""  # what was detected about the file, for people: its encoding, its dialect
     delimiter: str = ""  # of a CSV file

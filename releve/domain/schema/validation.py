@@ -27,15 +27,19 @@ PLAIN = re.compile(r"[0-9+\-.eE]*")  # what decimal numbers are written with
 
 @dataclass(frozen=True)
 class Problem:
-    """One cell that may not be as it is. `row` counts from 0 in the order received."""
+    """One thing that is wrong in a table or a request.
 
-    row: int
-    column: str
-    value: Any
+    `row` counts from 0 in the order received; None where the problem is not about a row, or not about a column.
+    """
+
+    row: int | None
+    column: str | None
     reason: str
+    value: Any = None
 
     def __str__(self) -> str:
-        return f"row {self.row}: {self.column} {self.reason}"
+        row = "" if self.row is None else f"row {self.row}:"
+        return " ".join(part for part in (row, self.column, self.reason) if part)
 
 
 @dataclass(frozen=True)
@@ -48,15 +52,18 @@ class Checked:
     @property
     def rejected_rows(self) -> list[int]:
         """Positions of the rejected rows, ascending; accepted + rejected rows = rows received."""
-        return sorted({problem.row for problem in self.problems})
+        return sorted({problem.row for problem in self.problems if problem.row is not None})
 
 
-def row_problems(schema: Schema, rows: Sequence[Any]) -> list[Problem]:
-    """Return every problem in `rows`, which should be mappings of column name to value, as `predict` receives them."""
+def row_problems(schema: Schema, rows: Sequence[Any], *, first: int = 0) -> list[Problem]:
+    """Return every problem in `rows`, which should be mappings of column name to value, as `predict` receives them.
+
+    `first` is the number of the first row.
+    """
     problems: list[Problem] = []
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows, first):
         if not isinstance(row, Mapping):
-            problems.append(Problem(number, "row", row, "expected an object of feature names and values"))
+            problems.append(Problem(number, "row", "expected an object of feature names and values", row))
             continue
         for column in schema.columns:
             if column.name in row:
@@ -65,12 +72,12 @@ def row_problems(schema: Schema, rows: Sequence[Any]) -> list[Problem]:
                 unknown = "; send null if it is not known" if column.nullable else ""
                 reason = f"is missing{unknown}" if column.feature else None
             if reason is not None:
-                problems.append(Problem(number, column.name, row.get(column.name), reason))
+                problems.append(Problem(number, column.name, reason, row.get(column.name)))
         if not schema.by_name.keys() >= row.keys():
             for name in (str(name) for name in row if name not in schema.by_name):
                 close = get_close_matches(name, schema.names, n=1)
                 hint = f"; did you mean '{close[0]}'?" if close else " of this scenario"
-                problems.append(Problem(number, name, row.get(name), f"is not a feature{hint}"))
+                problems.append(Problem(number, name, f"is not a feature{hint}", row.get(name)))
     return problems
 
 
@@ -110,20 +117,19 @@ def check_frame(schema: Schema, frame: "pd.DataFrame") -> Checked:
         values = cells.iloc[suspects].to_numpy(object)
         reasons = _apply(column.problem, values, once=TYPES[column.type].repeats)
         problems += [
-            Problem(int(row), column.name, value, reason)
+            Problem(int(row), column.name, reason, value)
             for row, value, reason in zip(suspects, values, reasons, strict=True)
             if reason is not None
         ]
     target, labels = schema.target, frame[schema.target.name].to_numpy(object)
     problems += [
-        Problem(row, target.name, labels[row], reason)
+        Problem(row, target.name, reason, labels[row])
         for row, reason in enumerate(_apply(target.problem, labels, once=True))
         if reason is not None
     ]
-    problems.sort(key=lambda problem: problem.row)
-    is_bad = np.zeros(len(frame), dtype=bool)
-    is_bad[[problem.row for problem in problems]] = True
-    kept = frame.loc[~is_bad]
+    problems.sort(key=lambda problem: problem.row or 0)
+    rejected = {problem.row for problem in problems}
+    kept = frame.loc[np.array([row not in rejected for row in range(len(frame))], dtype=bool)]
     typed = {column.name: _typed(column, cells_of(column, kept)) for column in schema.columns}
     typed[target.name] = pd.Series([target.parse(label) for label in kept[target.name].to_numpy(object)])
     return Checked(pd.DataFrame(typed), tuple(problems))

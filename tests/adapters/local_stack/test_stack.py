@@ -1,6 +1,5 @@
 """The stack itself. The slow tests start every part for real, on a project small enough to read here."""
 
-import http.client
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -118,10 +118,7 @@ def pid_of(settings: Settings, name: str) -> int:
 
 
 def ask(port: int, method: str, path: str, body: object = None) -> object:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
-    connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
-    answer = connection.getresponse().read().decode()
-    connection.close()
+    answer = httpx.request(method, f"http://{LOOPBACK}:{port}{path}", json=body, timeout=30, trust_env=False).text
     return json.loads(answer) if answer.startswith(("[", "{")) else answer
 
 

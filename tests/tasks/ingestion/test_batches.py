@@ -8,7 +8,8 @@ from releve.adapters.files import ParquetAppender
 from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.domain.ingestion.batch_checks import BatchProfile
-from tasks.ingestion.batches import IngestedBatch, OpenBatches, as_text
+from releve.domain.registry.events import BatchIngested
+from tasks.ingestion.batches import OpenBatches, as_text
 from tests.tables import SHOP, shop_rows
 
 pytestmark = pytest.mark.slow
@@ -18,7 +19,7 @@ def add_to(there, frame):
     digest = sha256(frame.to_csv().encode()).hexdigest()
     rows = ParquetAppender(there.work_dir / "rows.parquet")
     rows.append(frame)
-    batch = IngestedBatch(
+    batch = BatchIngested(
         batch=there.next_name(digest), rows=len(frame), rejected=0, source=f"{len(frame)}.csv", sha256=digest
     )
     there.add(batch, rows, BatchProfile(rows=len(frame)))
