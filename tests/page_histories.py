@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from releve.domain.backtest.report import BacktestReport, BaselineResult, PolicyResult, Recommendation, ReportedWindow
+from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.two_sample_tests import Change
 from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVerdict
 from releve.domain.evaluation.intervals import Interval
@@ -72,7 +73,9 @@ def drift(
         )
         for number in range(columns)
     ]
-    return DriftVerdict(DriftState(state), 200, 900, tuple(compared), problems=(f"{state}!",))
+    return DriftVerdict(
+        DriftState(state), 200, 900, tuple(compared), problems=(DataIssue(DataIssueKind.COLUMN_MISSING, ("price",)),)
+    )
 
 
 def make_quality(state: QualityState | str = QualityState.WITHIN_TOLERANCE, **changes: Any) -> Quality:

@@ -1,6 +1,7 @@
 """Sentences for people, written from the values of a monitoring run. Nothing reads them back."""
 
 from releve.core.formatting import format_score, span
+from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVerdict
 from releve.domain.evaluation.intervals import Interval, format_interval
 from releve.domain.evaluation.metrics import METRICS
@@ -41,6 +42,42 @@ CAUSES = {
     CauseKind.VALID_BY_LABELS: "the table drifted, and labelled answers show that the model is still valid",
     CauseKind.VALID_BY_ESTIMATE: "the table drifted, and the estimate shows that the model is still valid",
     CauseKind.NOT_DEGRADED: "nothing shows that the champion has become worse",
+}
+
+DATA_ISSUES = {
+    DataIssueKind.FEW_ANSWERS: "{value:.0f} answered rows; a drift verdict needs {limit:.0f}",
+    DataIssueKind.FEW_REFERENCE_ROWS: "{value:.0f} rows of reference; a drift verdict needs {limit:.0f}",
+    DataIssueKind.FEW_CELLS: "no column has {limit:.0f} present cells on both sides",
+    DataIssueKind.COLUMN_MISSING: "{columns}: the column is missing",
+    DataIssueKind.COLUMN_REPEATED: "{columns}: the column is there {value:.0f} times",
+    DataIssueKind.CELLS_MISSING: "{columns}: {value:.0%} of the cells are missing; {limit:.0%} were before "
+    "(params.yaml: batch.max_missing_rise)",
+    DataIssueKind.CELLS_UNREADABLE: "{columns}: {value:.0%} of the cells are missing or cannot be read as a {type}, "
+    "such as {example}; {limit:.0%} were before (params.yaml: batch.max_missing_rise)",
+    DataIssueKind.NEW_CATEGORIES: "{columns}: {value:.0%} of the cells hold categories that the reference never had, "
+    "such as '{example}'",
+    DataIssueKind.LARGER_UNIT: "{columns}: median and spread are {value:g} times what they were; the unit seems to "
+    "have changed",
+    DataIssueKind.SMALLER_UNIT: "{columns}: median and spread are 1/{value:g} of what they were; the unit seems to "
+    "have changed",
+    DataIssueKind.OUTSIDE: "{columns}: {value:.0%} of the values lie outside the {low:.4g} to {high:.4g} of the "
+    "reference",
+    DataIssueKind.FAR_OUTSIDE: "{columns}: {value:.0%} of the values lie far outside the {low:.4g} to {high:.4g} of "
+    "the reference",
+    DataIssueKind.CONSTANT: "{columns}: every cell is {example} now, and no window of the reference was like that; "
+    "the source seems stuck",
+    DataIssueKind.DATES: "not compared, as time always moves: {columns}",
+    DataIssueKind.FEW_PRESENT: "not compared, as fewer than {limit:.0f} cells are present on one side: {columns}",
+    DataIssueKind.UNIQUE_VALUES: "not compared, as nearly every row has a value of its own: {columns}",
+    DataIssueKind.NOT_IN_SCHEMA: "not compared, as the scenario does not describe it: {columns}",
+    DataIssueKind.MISSING_IN_REFERENCE: "not compared, as it is missing in the reference: {columns}",
+    DataIssueKind.REPEATED_IN_REFERENCE: "not compared, as it is there {value:.0f} times in the reference: {columns}",
+    DataIssueKind.SOME_UNREADABLE_BEFORE: "{columns}: {value:.0f} of {limit:.0f} cells of the reference cannot be read "
+    "as a {type} (the first is {example}) and count as missing",
+    DataIssueKind.SOME_UNREADABLE_NOW: "{columns}: {value:.0f} of {limit:.0f} cells of the window cannot be read "
+    "as a {type} (the first is {example}) and count as missing",
+    DataIssueKind.SOME_FAR_OUTSIDE: "{columns}: {value:.0f} of {limit:.0f} values lie far outside the reference, such "
+    "as {example}",
 }
 
 LIMITS = {
@@ -85,10 +122,11 @@ def describe_decision(run: MonitoringRun) -> tuple[str, ...]:
 
 def describe_drift(verdict: DriftVerdict) -> tuple[str, ...]:
     """Write what the comparison found, the most telling sentence first."""
+    problems, notes = (tuple(map(describe_issue, issues)) for issues in (verdict.problems, verdict.notes))
     if verdict.state == DriftState.BROKEN_DATA:
-        return (*verdict.problems, REPAIR, *verdict.notes)
+        return (*problems, REPAIR, *notes)
     if verdict.state == DriftState.INSUFFICIENT_DATA:
-        return (*verdict.problems, *verdict.notes)
+        return (*problems, *notes)
     changed = [column for column in verdict.drifted if not column.of_predictions]
     named = ", ".join(f"{column.name} ({describe_column(column)})" for column in changed[:NAMED])
     sentences = [f"{len(changed)} of {len(verdict.features)} columns drifted" + (f": {named}" if named else "")]
@@ -108,7 +146,20 @@ def describe_drift(verdict: DriftVerdict) -> tuple[str, ...]:
         sentences.append(
             f"changes of up to {most.normal_effect:.2f} ({most.name}) are normal between windows of this size"
         )
-    return (*sentences, *verdict.notes)
+    return (*sentences, *notes)
+
+
+def describe_issue(issue: DataIssue) -> str:
+    """Write what is broken, was not compared, or should be known."""
+    return DATA_ISSUES[issue.kind].format(
+        columns=", ".join(issue.columns),
+        value=issue.value,
+        limit=issue.limit,
+        low=issue.low,
+        high=issue.high,
+        type=issue.type,
+        example=issue.example,
+    )
 
 
 def describe_column(column: ColumnDrift) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from releve.domain.alerting.alert_state import AlertState, advance
 from releve.domain.alerting.signals import LEVELS
+from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK
 from releve.reporting.alert_messages import SENTENCES, write_message
 from tests.page_histories import MODEL, RELEASE, challenge_event, drift, make_event, monitored_event
@@ -80,7 +81,11 @@ def test_silence_is_told_with_its_hours():
 def test_what_a_caller_sent_becomes_neither_a_link_nor_a_mention_nor_a_page_of_text(count):
     rude = "<!channel> @here [free](http://x.example)\n`x` WWW.x.example" + "y" * 400
 
-    (made,) = messages(monitored_event(drift=replace(drift("broken data"), problems=(rude,) * count)))
+    (made,) = messages(
+        monitored_event(
+            drift=replace(drift("broken data"), problems=(DataIssue(DataIssueKind.COLUMN_MISSING, (rude,)),) * count)
+        )
+    )
 
     assert not set(made.text) & set("<>@[]`\n")
     assert "://" not in made.text

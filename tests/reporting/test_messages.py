@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.verdict import DriftState
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.estimate import NoEstimate
@@ -62,7 +63,10 @@ def test_a_decision_is_told_with_what_it_rests_on():
 def test_of_broken_data_only_the_data_are_told():
     broken = make_run(drift=drift("broken data"), decision=TriggerDecision(False, (Cause(CauseKind.BROKEN_DATA),)))
 
-    assert describe_decision(broken)[:2] == ("the data look broken, and a model must not learn that", "broken data!")
+    assert describe_decision(broken)[:2] == (
+        "the data look broken, and a model must not learn that",
+        "price: the column is missing",
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,7 +90,7 @@ def test_a_strong_alarm_the_predictions_and_the_normal_changes_are_told():
             replace(columns[0], strong=True, normal_effect=0.1),
             replace(columns[1], of_predictions=True, name="prediction"),
         ),
-        notes=("a note",),
+        notes=(DataIssue(DataIssueKind.DATES, ("day", "due")),),
     )
 
     assert describe_drift(verdict) == (
@@ -94,7 +98,7 @@ def test_a_strong_alarm_the_predictions_and_the_normal_changes_are_told():
         "a strong alarm: column 0",
         "the champion's predictions changed (KS 0.30, p 0.5)",
         "changes of up to 0.10 (column 0) are normal between windows of this size",
-        "a note",
+        "not compared, as time always moves: day, due",
     )
 
 

@@ -1,10 +1,11 @@
-"""Broken data is not drift: a feed that stopped, a recoding, other units. Each check is one sentence or none.
+"""Broken data is not drift: a feed that stopped, a recoding, other units.
 
 A check is silent where past windows of the reference already did the same: a count that only grows always leaves its
 range, a season reaches a new level now and then, and the number of a batch is another one in every window.
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
@@ -26,29 +27,100 @@ ONE_WAY = 0.75  # share 0-1 of the steps that go one way where a column does: a 
 MOST_EQUAL = 0.5  # share 0-1 of the reference that one value may have where being constant is news
 
 
-def check_cells(pair: Pair, max_missing_rise: float) -> str | None:
+class DataIssueKind(StrEnum):
+    """What a person should know of the compared rows. `releve.reporting.messages` writes the sentence of each."""
+
+    # nothing was compared
+    FEW_ANSWERS = "few answers"
+    FEW_REFERENCE_ROWS = "few rows of reference"
+    FEW_CELLS = "few cells in every column"
+    # broken data
+    COLUMN_MISSING = "column missing"
+    COLUMN_REPEATED = "column repeated"
+    CELLS_MISSING = "cells missing"
+    CELLS_UNREADABLE = "cells missing or unreadable"
+    NEW_CATEGORIES = "new categories"
+    LARGER_UNIT = "larger unit"
+    SMALLER_UNIT = "smaller unit"
+    OUTSIDE = "outside the range of the reference"
+    FAR_OUTSIDE = "far outside the range of the reference"
+    CONSTANT = "constant"
+    # columns that were not compared
+    DATES = "dates"
+    FEW_PRESENT = "few present cells"
+    UNIQUE_VALUES = "a value of its own in nearly every row"
+    NOT_IN_SCHEMA = "not in the schema"
+    MISSING_IN_REFERENCE = "column missing in the reference"
+    REPEATED_IN_REFERENCE = "column repeated in the reference"
+    # cells that hold nothing back
+    SOME_UNREADABLE_BEFORE = "some cells of the reference unreadable"
+    SOME_UNREADABLE_NOW = "some cells of the window unreadable"
+    SOME_FAR_OUTSIDE = "some values far outside"
+
+
+@dataclass(frozen=True)
+class DataIssue:
+    """An issue with its figures; which of them a kind has is seen in its sentence."""
+
+    kind: DataIssueKind
+    columns: tuple[str, ...] = ()
+    value: float = 0.0  # a count, a share 0-1, or a factor
+    limit: float = 0.0  # that the value is compared with: as it was before, as many as there are, as many as needed
+    low: float = 0.0  # ends of the reference
+    high: float = 0.0
+    type: str = ""  # of the column
+    example: str = ""
+
+
+def find_broken_cells(pair: Pair, max_missing_rise: float) -> DataIssue | None:
     """Return why the column's cells look broken; None where they do not, and of columns without a cell."""
-    if min(len(pair.before), len(pair.now)) < 1:
+    if not len(pair.before) or not len(pair.now):
         return None
-    found = next((found for check in CHECKS if (found := check(pair, max_missing_rise))), None)
-    return f"{pair.column.name}: {found}" if found else None
+    columns, column_type = (pair.column.name,), pair.column.type
+    was_missing, missing = pair.missing
+    if missing - was_missing > max_missing_rise:
+        unreadable = pair.unreadable[1]
+        kind = DataIssueKind.CELLS_UNREADABLE if unreadable.unreadable else DataIssueKind.CELLS_MISSING
+        return DataIssue(kind, columns, missing, was_missing, type=column_type, example=unreadable.example)
+    if column_type not in (NUMBER, CATEGORY) or pair.present < MIN_PRESENT:
+        return None
+    before, now = present_of(pair.before), present_of(pair.now)
+    past = [cells for window in pair.windows if len(cells := present_of(window))]
+    if column_type == CATEGORY and not has_unique_values(pair):
+        new = now[~np.isin(now, np.unique(before))]
+        share = len(new) / len(now)
+        if share > MAX_NEW_CATEGORIES and not _always_renews(past):
+            return DataIssue(DataIssueKind.NEW_CATEGORIES, columns, share, example=pair.names[int(new[0])])
+    if _has_range(pair):
+        if factor := _unit_factor(before, now):
+            kind = DataIssueKind.LARGER_UNIT if factor > 1 else DataIssueKind.SMALLER_UNIT
+            return DataIssue(kind, columns, max(factor, 1 / factor))
+        low, high, share = float(before.min()), float(before.max()), _outside_share(before, now)
+        if share >= OUTSIDE and not _always_leaves(past):
+            return DataIssue(DataIssueKind.OUTSIDE, columns, share, low=low, high=high)
+        share = float(_far(pair).mean())
+        if share > MAX_FAR_OUTSIDE and not _only_goes_on(past, now):
+            return DataIssue(DataIssueKind.FAR_OUTSIDE, columns, share, low=low, high=high)
+    is_news = float((before == now[0]).mean()) < MOST_EQUAL and not any(map(_is_constant, [before, *past]))
+    if _is_constant(now) and is_news:
+        value = pair.names[int(now[0])] if pair.names else f"{now[0]:.4g}"
+        return DataIssue(DataIssueKind.CONSTANT, columns, example=value)
+    return None
 
 
-def describe_cells(pair: Pair) -> list[str]:
+def find_odd_cells(pair: Pair) -> list[DataIssue]:
     """Return what a person should know of the column, though it holds nothing back."""
-    notes = [
-        f"{count} of {len(cells.values)} cells {side} cannot be read as a {pair.column.type} (the first is "
-        f"{cells.example}) and count as missing"
-        for side, cells in zip(("of the reference", "of the window"), pair.unreadable, strict=True)
+    kinds, columns = (DataIssueKind.SOME_UNREADABLE_BEFORE, DataIssueKind.SOME_UNREADABLE_NOW), (pair.column.name,)
+    issues = [
+        DataIssue(kind, columns, count, len(cells.values), type=pair.column.type, example=cells.example)
+        for kind, cells in zip(kinds, pair.unreadable, strict=True)
         if (count := cells.unreadable)
     ]
     far = _far(pair)
     if far.any():
-        notes.append(
-            f"{int(far.sum())} of {len(far)} values lie far outside the reference, such as "
-            f"{present_of(pair.now)[far][0]:.4g}"
-        )
-    return [f"{pair.column.name}: {each}" for each in notes]
+        example = f"{present_of(pair.now)[far][0]:.4g}"
+        issues.append(DataIssue(DataIssueKind.SOME_FAR_OUTSIDE, columns, int(far.sum()), len(far), example=example))
+    return issues
 
 
 def has_unique_values(pair: Pair) -> bool:
@@ -57,78 +129,26 @@ def has_unique_values(pair: Pair) -> bool:
     return pair.column.type == CATEGORY and len(np.unique(before)) > len(before) / 2
 
 
-def _went_missing(pair: Pair, max_missing_rise: float) -> str | None:
-    before, now = pair.missing
-    if now - before <= max_missing_rise:
-        return None
-    unreadable = pair.unreadable[1]
-    how = f" or cannot be read as a {pair.column.type}, such as {unreadable.example}" if unreadable.unreadable else ""
-    return f"{now:.0%} of the cells are missing{how}; {before:.0%} were before (params.yaml: batch.max_missing_rise)"
-
-
-def _new_categories(pair: Pair, _: float) -> str | None:
-    if pair.column.type != CATEGORY or pair.present < MIN_PRESENT or has_unique_values(pair):
-        return None
-    known, now = np.unique(present_of(pair.before)), present_of(pair.now)
-    new = now[~np.isin(now, known)]
-    share = len(new) / len(now)
-    if share <= MAX_NEW_CATEGORIES or _always_renews(pair):
-        return None
-    return f"{share:.0%} of the cells hold categories that the reference never had, such as '{pair.names[int(new[0])]}'"
-
-
-def _other_units(pair: Pair, _: float) -> str | None:
-    if not _comparable_numbers(pair):
-        return None
-    (low, before, high), (now_low, now, now_high) = (
-        np.quantile(present_of(side), [0.25, 0.5, 0.75]) for side in (pair.before, pair.now)
-    )
-    if min(abs(before), high - low, abs(now), now_high - now_low) <= 0:
-        return None
-    ratios = (now / before, (now_high - now_low) / (high - low))  # of the medians, of the spreads
-    for factor in (*FACTORS, *(1 / factor for factor in FACTORS)):
-        if all(abs(ratio / factor - 1) <= FACTOR_TOLERANCE for ratio in ratios):
-            times = f"{factor:g} times" if factor > 1 else f"1/{1 / factor:g} of"
-            return f"median and spread are {times} what they were; the unit seems to have changed"
-    return None
-
-
-def _out_of_range(pair: Pair, _: float) -> str | None:
-    if not _comparable_numbers(pair):
-        return None
-    before, now = present_of(pair.before), present_of(pair.now)
-    share = _outside_share(before, now)
-    if share >= OUTSIDE and not _always_leaves(pair):
-        return f"{share:.0%} of the values lie outside the {before.min():.4g} to {before.max():.4g} of the reference"
-    far = float(_far(pair).mean())
-    if far > MAX_FAR_OUTSIDE and not _only_goes_on(pair):
-        return f"{far:.0%} of the values lie far outside the {before.min():.4g} to {before.max():.4g} of the reference"
-    return None
-
-
-def _became_constant(pair: Pair, _: float) -> str | None:
-    if pair.column.type not in (NUMBER, CATEGORY) or pair.present < MIN_PRESENT:
-        return None
-    now, before = present_of(pair.now), present_of(pair.before)
-    if not _is_constant(now) or _is_constant(before) or float((before == now[0]).mean()) >= MOST_EQUAL:
-        return None
-    if any(_is_constant(present_of(window)) for window in pair.windows):
-        return None
-    value = pair.names[int(now[0])] if pair.names else f"{now[0]:.4g}"
-    return f"every cell is {value} now, and no window of the reference was like that; the source seems stuck"
-
-
-Check = Callable[[Pair, float], str | None]
-CHECKS: tuple[Check, ...] = (_went_missing, _new_categories, _other_units, _out_of_range, _became_constant)
-
-
-def _comparable_numbers(pair: Pair) -> bool:
+def _has_range(pair: Pair) -> bool:
     enough = pair.column.type == NUMBER and pair.present >= MIN_PRESENT
     return enough and not _is_constant(present_of(pair.before))  # one that begins to move has drifted
 
 
+def _unit_factor(before: NDArray[np.float64], now: NDArray[np.float64]) -> float | None:
+    """The factor between two units that both median and spread were multiplied by."""
+    low, middle, high = np.quantile(before, [0.25, 0.5, 0.75])
+    now_low, now_middle, now_high = np.quantile(now, [0.25, 0.5, 0.75])
+    if min(abs(middle), high - low, abs(now_middle), now_high - now_low) <= 0:
+        return None
+    ratios = (now_middle / middle, (now_high - now_low) / (high - low))
+    factors = (*FACTORS, *(1 / factor for factor in FACTORS))
+    fits = (each for each in factors if all(abs(ratio / each - 1) <= FACTOR_TOLERANCE for ratio in ratios))
+    return next(fits, None)
+
+
 def _far(pair: Pair) -> NDArray[np.bool_]:
-    if not _comparable_numbers(pair):
+    """Which present cells of the window lie far outside."""
+    if not _has_range(pair):
         return np.zeros(0, dtype=bool)
     before, now = present_of(pair.before), present_of(pair.now)
     reach = FAR * (before.max() - before.min())
@@ -139,45 +159,36 @@ def _outside_share(before: NDArray[np.float64], now: NDArray[np.float64]) -> flo
     return float(((now < before.min()) | (now > before.max())).mean())
 
 
-def _always_leaves(pair: Pair) -> bool:
+def _always_leaves(past: list[NDArray[np.float64]]) -> bool:
     """Whether a past window, too, lay mostly outside the range of what came before it, next to it or some windows
     earlier: a model ages, and so does its reference."""
-    full = _full(pair)
-    lows = np.minimum.accumulate([cells.min() for cells in full])
-    highs = np.maximum.accumulate([cells.max() for cells in full])
+    lows = np.minimum.accumulate([cells.min() for cells in past])
+    highs = np.maximum.accumulate([cells.max() for cells in past])
     return any(
         ((later < low) | (later > high)).mean() >= MOST_EQUAL
         for place, (low, high) in enumerate(zip(lows, highs, strict=True))
-        for later in full[place + 1 :]
+        for later in past[place + 1 :]
     )
 
 
-def _only_goes_on(pair: Pair) -> bool:
+def _only_goes_on(past: list[NDArray[np.float64]], now: NDArray[np.float64]) -> bool:
     """Whether the column moved one way in nearly every past window, mostly out of the range of the one before, and
     moves that way now: a date or a running number, after a gap too. How far is no news then."""
-    full = _full(pair)
-    middles = [float(np.median(cells)) for cells in [*full, present_of(pair.now)]]
-    steps = np.sign(np.diff(middles))
-    leaving = [_outside_share(before, now) >= MOST_EQUAL for before, now in pairwise(full)]
+    steps = np.sign(np.diff([float(np.median(cells)) for cells in [*past, now]]))
+    leaving = [_outside_share(before, after) >= MOST_EQUAL for before, after in pairwise(past)]
     goes_on = bool(steps[-1] != 0) and float((steps == steps[-1]).mean()) >= ONE_WAY
     return len(leaving) >= LEAST_STEPS and goes_on and float(np.mean(leaving)) > MOST_EQUAL
 
 
-def _always_renews(pair: Pair) -> bool:
+def _always_renews(past: list[NDArray[np.float64]]) -> bool:
     """Whether past windows, too, held one category alone, or most of them mostly such as no window before had."""
-    full = _full(pair)
-    if any(map(_is_constant, full)):
+    if any(map(_is_constant, past)):
         return True
     renewed = [
-        (~np.isin(now, np.concatenate(full[:place]))).mean() >= MOST_EQUAL
-        for place, now in enumerate(full[1:], start=1)
+        (~np.isin(now, np.concatenate(past[:place]))).mean() >= MOST_EQUAL
+        for place, now in enumerate(past[1:], start=1)
     ]
     return bool(renewed) and float(np.mean(renewed)) >= MOST_EQUAL
-
-
-def _full(pair: Pair) -> list[NDArray[np.float64]]:
-    """The present cells of past windows that have any."""
-    return [cells for window in pair.windows if len(cells := present_of(window))]
 
 
 def _is_constant(cells: NDArray[np.float64]) -> bool:

@@ -16,8 +16,10 @@ from releve.core.params import Monitor
 from releve.domain.drift.data_quality import (
     MAX_MISSING_RISE,
     MIN_PRESENT,
-    check_cells,
-    describe_cells,
+    DataIssue,
+    DataIssueKind,
+    find_broken_cells,
+    find_odd_cells,
     has_unique_values,
 )
 from releve.domain.drift.preprocessing import Pair, pair_of
@@ -72,8 +74,8 @@ class DriftVerdict:
     reference_rows: int
     columns: tuple[ColumnDrift, ...] = ()
     before: DriftState = DriftState.NO_DRIFT  # state of the monitoring run before, over other rows
-    problems: tuple[str, ...] = ()  # why nothing was compared: too few rows, or broken data
-    notes: tuple[str, ...] = ()  # columns that were not compared, and cells that a person should know of
+    problems: tuple[DataIssue, ...] = ()  # why nothing was compared: too few rows, or broken data
+    notes: tuple[DataIssue, ...] = ()  # columns that were not compared, and cells that a person should know of
 
     @property
     def drifted(self) -> tuple[ColumnDrift, ...]:
@@ -124,10 +126,10 @@ def compare(
     `before` is the state of the run before, over other rows. Raises BadInput unless each row has a prediction.
     """
     verdict = DriftVerdict(DriftState.INSUFFICIENT_DATA, len(current), len(reference), before=before)
-    for count, side in ((len(current), "answered rows"), (len(reference), "rows of reference")):
-        if count < MIN_ROWS:
-            reason = f"{count} {side}; a drift verdict needs {MIN_ROWS}"
-            return DriftComparison(replace(verdict, problems=(reason,)))
+    for rows, kind in ((current, DataIssueKind.FEW_ANSWERS), (reference, DataIssueKind.FEW_REFERENCE_ROWS)):
+        if len(rows) < MIN_ROWS:
+            few = DataIssue(kind, value=len(rows), limit=MIN_ROWS)
+            return DriftComparison(replace(verdict, problems=(few,)))
     # columns named by numbers are called as the schema calls them
     reference, current = (
         frame if all(isinstance(name, str) for name in frame.columns) else frame.rename(columns=str)
@@ -135,7 +137,7 @@ def compare(
     )
     problems, on_reference, compared = _check_columns(reference, current, schema)
     pairs = [pair_of(column, reference[column.name], current[column.name]) for column in compared]
-    problems += [text for pair in pairs if (text := check_cells(pair, max_missing_rise))]
+    problems += [issue for pair in pairs if (issue := find_broken_cells(pair, max_missing_rise))]
     if predictions:
         pairs.append(_prediction_pair(predictions, schema, rows=len(current)))
     notes = (*_not_compared(pairs, current, schema), *on_reference)
@@ -147,13 +149,16 @@ def compare(
         if pair.column.type in METHODS and pair.present >= MIN_PRESENT and not has_unique_values(pair)
     ]
     if not pairs:
-        reason = f"no column has {MIN_PRESENT} present cells on both sides"
-        return DriftComparison(replace(verdict, problems=(reason,), notes=notes))
+        few = DataIssue(DataIssueKind.FEW_CELLS, limit=MIN_PRESENT)
+        return DriftComparison(replace(verdict, problems=(few,), notes=notes))
     past = [measure_adjacent(pair.windows, METHODS[pair.column.type].measure, least=MIN_PRESENT) for pair in pairs]
     inflations = estimate_inflation(past)
-    columns = _judge(pairs, inflations, params)
-    verdict = replace(verdict, state=_state(columns, before), columns=columns, notes=notes)
-    return DriftComparison(verdict, tuple(pairs), tuple(inflations))
+    columns, state = _judge(pairs, inflations, params), DriftState.NO_DRIFT
+    if any(column.drifted for column in columns):
+        # one weak alarm is a suspicion; the second in a row, or a strong one, is drift
+        is_sure = before in ALARMS or any(column.strong for column in columns)
+        state = DriftState.DRIFT if is_sure else DriftState.SUSPECTED
+    return DriftComparison(replace(verdict, state=state, columns=columns, notes=notes), tuple(pairs), tuple(inflations))
 
 
 def _judge(pairs: Sequence[Pair], inflations: Sequence[VarianceInflation], params: Monitor) -> tuple[ColumnDrift, ...]:
@@ -195,47 +200,38 @@ def has_drifted(change: Change, *, threshold: float, min_effect: float) -> bool:
     return change.p_value <= threshold and change.effect >= min_effect
 
 
-def _state(columns: Sequence[ColumnDrift], before: DriftState) -> DriftState:
-    """One weak alarm is a suspicion; the second in a row, or a strong one, is drift."""
-    if not any(column.drifted for column in columns):
-        return DriftState.NO_DRIFT
-    if before in ALARMS or any(column.strong for column in columns):
-        return DriftState.DRIFT
-    return DriftState.SUSPECTED
-
-
 def _check_columns(
     reference: "pd.DataFrame", current: "pd.DataFrame", schema: Schema
-) -> tuple[list[str], list[str], list[Column]]:
+) -> tuple[list[DataIssue], list[DataIssue], list[Column]]:
     """Problems of the window, notes on the reference, and the features that are there once on both sides."""
-    problems, notes, absent = [], [], set()
-    for name in schema.names:
-        before, now = (list(frame.columns).count(name) for frame in (reference, current))
+    problems, notes, compared = [], [], []
+    for column in schema.features:
+        before, now = (list(frame.columns).count(column.name) for frame in (reference, current))
         if now != 1:
-            problems.append(f"{name}: the column {'is missing' if now == 0 else f'is there {now} times'}")
+            kind = DataIssueKind.COLUMN_REPEATED if now else DataIssueKind.COLUMN_MISSING
+            problems.append(DataIssue(kind, (column.name,), now))
         elif before != 1:
-            how = "is missing" if before == 0 else f"is there {before} times"
-            notes.append(f"not compared, as it {how} in the reference: {name}")
-        if now != 1 or before != 1:
-            absent.add(name)
-    return problems, notes, [column for column in schema.features if column.name not in absent]
+            kind = DataIssueKind.REPEATED_IN_REFERENCE if before else DataIssueKind.MISSING_IN_REFERENCE
+            notes.append(DataIssue(kind, (column.name,), before))
+        else:
+            compared.append(column)
+    return problems, notes, compared
 
 
-def _not_compared(pairs: Sequence[Pair], current: "pd.DataFrame", schema: Schema) -> list[str]:
+def _not_compared(pairs: Sequence[Pair], current: "pd.DataFrame", schema: Schema) -> list[DataIssue]:
     dates = [pair.column.name for pair in pairs if pair.column.type not in METHODS]
     sparse = [pair.column.name for pair in pairs if pair.column.type in METHODS and pair.present < MIN_PRESENT]
     ids = [pair.column.name for pair in pairs if has_unique_values(pair) and pair.column.name not in sparse]
     known = {column.name for column in schema.columns} | {schema.target.name}
     extra = [str(name) for name in current.columns if name not in known and not str(name).startswith("_")]
     named = {
-        "as time always moves": dates,
-        f"as fewer than {MIN_PRESENT} cells are present on one side": sparse,
-        "as nearly every row has a value of its own": ids,
-        "as the scenario does not describe it": extra,
+        DataIssueKind.DATES: dates,
+        DataIssueKind.FEW_PRESENT: sparse,
+        DataIssueKind.UNIQUE_VALUES: ids,
+        DataIssueKind.NOT_IN_SCHEMA: extra,
     }
-    return [f"not compared, {why}: {', '.join(names)}" for why, names in named.items() if names] + [
-        note for pair in pairs for note in describe_cells(pair)
-    ]
+    left_out = [DataIssue(kind, tuple(names), limit=MIN_PRESENT) for kind, names in named.items() if names]
+    return left_out + [issue for pair in pairs for issue in find_odd_cells(pair)]
 
 
 def _prediction_pair(predictions: Predictions, schema: Schema, *, rows: int) -> Pair:

@@ -4,6 +4,7 @@ import pytest
 
 from releve.core.errors import BadInput
 from releve.domain.drift import verdict as drift
+from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.two_sample_tests import Change
 from releve.domain.drift.verdict import STRONG_EFFECT, DriftState, Predictions, compare, corrected
 from tests.tables import (
@@ -31,15 +32,15 @@ def shifted(rows=300, *, by=15.0, seed=8):
 
 
 @pytest.mark.parametrize("rows", [199, 200, 201])
-@pytest.mark.parametrize("side", ["answered rows", "rows of reference"])
-def test_a_verdict_needs_enough_rows_on_both_sides(rows, side):
+@pytest.mark.parametrize("kind", [DataIssueKind.FEW_ANSWERS, DataIssueKind.FEW_REFERENCE_ROWS])
+def test_a_verdict_needs_enough_rows_on_both_sides(rows, kind):
     few, enough = shop_rows(rows), shop_rows(300)
 
-    verdict = seen(enough, few) if side == "answered rows" else seen(few, enough)
+    verdict = seen(enough, few) if kind == DataIssueKind.FEW_ANSWERS else seen(few, enough)
 
     if rows < 200:
         assert verdict.state == INSUFFICIENT
-        assert verdict.problems == (f"199 {side}; a drift verdict needs 200",)
+        assert [(issue.kind, issue.value) for issue in verdict.problems] == [(kind, 199)]
         assert verdict.columns == ()
     else:
         assert verdict.state != INSUFFICIENT
@@ -156,7 +157,7 @@ def test_dates_are_not_judged_and_the_verdict_says_so():
     verdict = seen(rentals_rows(1000), newer, rentals_schema())
 
     assert [column.name for column in verdict.columns] == ["temperature", "season", "note"]
-    assert "not compared, as time always moves: day" in verdict.notes
+    assert DataIssue(DataIssueKind.DATES, ("day",), limit=20) in verdict.notes
 
 
 def test_answers_that_changed_are_evidence_of_their_own():
@@ -190,7 +191,7 @@ def test_answers_held_out_that_are_too_few_are_no_evidence_and_the_verdict_says_
     verdict = seen(shop_rows(1000), shop_rows(300, seed=3), predictions=answers)
 
     assert not any(column.of_predictions for column in verdict.columns)
-    assert "not compared, as fewer than 20 cells are present on one side: prediction" in verdict.notes
+    assert DataIssue(DataIssueKind.FEW_PRESENT, ("prediction",), limit=20) in verdict.notes
 
 
 def test_a_row_without_a_prediction_is_refused():

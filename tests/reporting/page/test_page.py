@@ -9,6 +9,7 @@ import pytest
 
 import releve.reporting
 from releve.domain.backtest.report import BaselineResult
+from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.health.health import Health, HealthCause
 from releve.domain.quality.realised import QualityState
@@ -186,7 +187,10 @@ def test_a_withdrawal_is_told_with_its_reason():
     ("run", "said"),
     [
         ({"drift": drift("drift", columns=3, alarms=1)}, "The newest rows drifted: 1 of 3 columns."),
-        ({"drift": drift("broken data")}, "The newest rows are broken data: broken data!; repair the source"),
+        (
+            {"drift": drift("broken data")},
+            "The newest rows are broken data: price: the column is missing",
+        ),
         ({"estimate": make_estimate(QualityState.AUDIT_FAILED)}, "Labels contradict the estimate of quality"),
         (
             {"estimate": make_estimate(QualityState.DEGRADED), "quality": UNLABELLED},
@@ -256,13 +260,22 @@ def test_nothing_is_loaded_from_elsewhere_and_every_picture_has_words():
 
 def test_text_of_users_is_never_markup():
     nasty = drift("drift", columns=1)
-    nasty = replace(nasty, columns=(replace(nasty.columns[0], name=NASTY, method=NASTY),), notes=(NASTY,))
+    nasty = replace(
+        nasty,
+        columns=(replace(nasty.columns[0], name=NASTY, method=NASTY),),
+        notes=(DataIssue(DataIssueKind.DATES, (NASTY,)),),
+    )
     events = (
         challenge_event(promote=False, model=NASTY, reasons=[NASTY]),
         release_event(),
         monitored_event(day=1, drift=nasty, retrain=True, payoff_problem=NASTY),
         monitored_event(day=2, estimate=make_estimate(method=NASTY)),
-        monitored_event(day=3, drift=replace(drift("broken data"), problems=(NASTY,))),
+        monitored_event(
+            day=3,
+            drift=replace(
+                drift("broken data"), problems=(DataIssue(DataIssueKind.CONSTANT, ("price",), example=NASTY),)
+            ),
+        ),
     )
     windows = (make_window(0, naive_name=NASTY),)
     backtest = make_backtest(policies=("static", NASTY))
