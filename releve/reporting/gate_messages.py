@@ -1,11 +1,186 @@
-"""Messages about what the gate decided and what serves, for logs, histories and the service."""
+"""Messages about what the gate decided and why, and what serves, for logs, histories and the service."""
 
 from collections.abc import Sequence
 
+from releve.core.formatting import format_score
+from releve.core.params import GateOverride, Params
+from releve.domain.evaluation.baselines import describe_baseline
+from releve.domain.evaluation.evaluation import (
+    MOST_SHIFT,
+    AlterationEffect,
+    GroupDifference,
+    Opponent,
+    Sanity,
+    SliceComparison,
+    TooGood,
+)
+from releve.domain.evaluation.intervals import format_interval
+from releve.domain.evaluation.slices import MIN_SLICE_ROWS
+from releve.domain.gate.gate import (
+    Check,
+    FailedCheck,
+    GateDecision,
+    GateInputs,
+    Remark,
+    allowed_slice_loss,
+    largest_p,
+    margin,
+    need_not_win,
+)
 from releve.domain.registry.chain import CHALLENGED, Event
 from releve.domain.registry.events import Challenger
 
 HISTORY = "`releve history {scenario}` has every reason"
+
+
+def explain(decision: GateDecision, inputs: GateInputs, params: Params) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Write why the gate decided so, the main reason first; and what else is worth knowing."""
+
+    def override_name(one: GateOverride) -> str:
+        return f"the override of the {one.floor} floor by {one.by}"
+
+    reasons, overridden = [], []
+    for failed in decision.failed:
+        reason = _failed_check(failed, inputs, params)
+        if one := failed.override:
+            overridden.append(f"{override_name(one)} until {one.until}: {one.reason} ({reason})")
+        else:
+            reasons.append(reason + "".join(f"; {override_name(one)} expired on {one.until}" for one in failed.expired))
+    remarks = [_remark(*each, inputs, params) for each in decision.remarks]
+    if not decision.promote:
+        return tuple(reasons), (*overridden, *remarks)
+    return (*(_gain(name, inputs, params) for name in decision.beaten), *overridden), tuple(remarks)
+
+
+def _failed_check(failed: FailedCheck, inputs: GateInputs, params: Params) -> str:
+    evaluation, of = inputs.evaluation, failed.of
+    if isinstance(of, Opponent):
+        if failed.check == Check.NOT_COMPARED:
+            return f"there is no comparison with the {of}; evaluate again"
+        return _shortfall(of, inputs, params)
+    if isinstance(of, SliceComparison):
+        where = f"where {of.name} ({of.rows} rows)"
+        if of.gain is None or of.champion is None:
+            return (
+                f"{where} {evaluation.metric} is not defined, so that nobody knows whether it is worse than the "
+                "champion (params.yaml: gate.slices, gate.metric)"
+            )
+        return (
+            f"{where} it is worse than the champion, whose score is {format_score(of.champion)}: a gain of "
+            f"{format_interval(of.gain)}; a loss of at most {allowed_slice_loss(of, inputs, params):.3g} is allowed "
+            "(params.yaml: gate.max_slice_loss)"
+        )
+    if isinstance(of, GroupDifference):
+        return (
+            f"{_difference(of, params)}: even the low end of its interval is above the "
+            f"{params.gate.max_unfairness:g} that is allowed (params.yaml: gate.max_unfairness)"
+        )
+    if isinstance(of, AlterationEffect):
+        return f"slightly altered rows are answered unlike the real ones: {_effect(of)}"
+    if failed.check == Check.GROUPS_UNKNOWN:
+        return (
+            f"fairness by {of} is not known: fewer than two of its groups have {MIN_SLICE_ROWS} rows of holdout, or "
+            "what is compared is not defined there"
+        )
+    if failed.check == Check.AUTOCORRELATED:
+        block = evaluation.champion.wanted_block_rows if evaluation.champion else 0
+        return (
+            f"the losses are autocorrelated (block length {block}), so that {evaluation.holdout_rows} rows of holdout "
+            "are too few to tell a gain over the champion from chance; judge on more rows (params.yaml: "
+            "split.holdout_rows)"
+        )
+    return {
+        Check.FEW_ROWS: f"the holdout has {evaluation.holdout_rows} rows, the gate needs {params.statistics.min_rows} "
+        "(params.yaml: statistics.min_rows)",
+        Check.LATENCY_UNKNOWN: "the latency of one answer was not measured; run the retrain flow again",
+        Check.SLOW: f"one answer takes {inputs.latency_ms or 0:.3g} ms of CPU time in 95 of 100 cases, and at most "
+        f"{params.gate.max_latency_ms:g} ms are allowed (params.yaml: gate.max_latency_ms)",
+        Check.SANITY_UNKNOWN: "nobody tried how it answers slightly altered rows; run the retrain flow again",
+    }[failed.check]
+
+
+def _shortfall(name: Opponent, inputs: GateInputs, params: Params) -> str:
+    gain = _gain(name, inputs, params)
+    if need_not_win(inputs, params):
+        worse = "worse than" if name == Opponent.CHAMPION else "no better than"
+        return f"{worse} the {name}: {gain} (params.yaml: gate.rule)"
+    verdict = "worse" if inputs.evaluation.against[name].gain.high < 0 else "not shown to be better"
+    return (
+        f"{verdict} than the {name}: {gain}; it has to exceed {format_score(margin(name, inputs, params), sign='+')} "
+        f"at its low end, and p to stay below {largest_p(params):g}"
+    )
+
+
+def _gain(name: Opponent, inputs: GateInputs, params: Params) -> str:
+    other = inputs.evaluation.against[name]
+    return (
+        f"gain over the {name} ({format_score(other.score)}) is {format_interval(other.gain)} at "
+        f"{params.statistics.confidence:.0%} confidence, {other.wins} rows won and {other.losses} lost "
+        f"(p {other.p:.2g})"
+    )
+
+
+def _difference(group: GroupDifference, params: Params) -> str:
+    mine = group.challenger
+    value, low, high = (format_score(end) for end in (mine.value, mine.low, mine.high))
+    return (
+        f"the {group.metric} between the groups of {group.attribute} is {value} [{low}, {high}] at "
+        f"{params.statistics.confidence:.0%} confidence"
+        + ("" if group.champion is None else f" (the champion's is {format_score(group.champion)})")
+    )
+
+
+def _remark(remark: Remark, group: GroupDifference | None, inputs: GateInputs, params: Params) -> str:
+    evaluation = inputs.evaluation
+    if group is not None:
+        return (
+            f"{_difference(group, params)}: more than the {params.gate.max_unfairness:g} that is allowed, though so "
+            "few rows do not show it; inspect these groups, and judge on more rows (params.yaml: gate.max_unfairness, "
+            "split.holdout_rows)"
+        )
+    if remark == Remark.ROW_BEFORE_IS_BETTER:
+        return (
+            f"repeating the label of the row before scores "
+            f"{format_score(evaluation.against[Opponent.ROW_BEFORE].score)}, above the challenger's "
+            f"{format_score(evaluation.score.value)}; if labels really arrive that fast, set gate.label_delay_rows"
+        )
+    if remark == Remark.TOO_GOOD and evaluation.too_good is not None:
+        return describe_too_good(evaluation.too_good)
+    return f"it is served by scikit-learn: {inputs.parity}"
+
+
+def describe_too_good(suspicion: TooGood) -> str:
+    """Write why a score may be too good to be true, and what to check."""
+    named = ", ".join(f"{each.column} ({each.share:.0%})" for each in suspicion.columns)
+    columns = f"; alone, these take away most of the error: {named}" if named else ""
+    return (
+        f"this may be too good to be true: on {suspicion.rows} rows the model makes {suspicion.left:.2%} of the error "
+        f"of the {describe_baseline(suspicion.baseline)}. Check for a column that is known only after the outcome, and "
+        f"give it feature: false (params.yaml: columns){columns}"
+    )
+
+
+def describe_sanity(sanity: Sanity) -> str:
+    """Write which slight changes were tried, and what was worst."""
+    tried = f"{sanity.tried} slight changes, each of {sanity.rows} rows"
+    if not sanity.worst:
+        return f"{tried}: this table allows none"
+    verdict = "answered unlike the real rows" if sanity.broken else "answered much as the real rows"
+    return f"{tried}: {verdict}; worst: {_effect(sanity.worst[0])}"
+
+
+def _effect(effect: AlterationEffect) -> str:
+    """What was altered, how much that changed the answers, the limits, and an example where it was too much."""
+    measured = (
+        f"{effect.what} in {effect.column} changes how rows rank by {effect.lost:.0%} of what another row's cell would "
+        f"(at most {effect.most_lost:.0%} is allowed), and answers by {effect.shift:.3g} times the mean difference "
+        f"between two rows (at most {MOST_SHIFT:g})"
+    )
+    if not effect.cells:
+        return measured
+    before, after = effect.answers
+    answer = "is answered" if effect.label is None else f"is {effect.label} with a probability of"
+    return f"{measured}; for example, {effect.cells[0]} {answer} {before:.3g}, {effect.cells[1]} {after:.3g}"
 
 
 def outcome(challenger: Challenger) -> str:

@@ -2,9 +2,8 @@
 
 from releve.core.formatting import format_score, utc_minute
 from releve.domain.evaluation.baselines import describe_baseline
-from releve.domain.evaluation.evaluation import Evaluation, with_notes
+from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import Interval, difference, format_interval
-from releve.domain.gate.gate import describe_too_good
 from releve.domain.schema.target import REGRESSION
 from releve.reporting.blocks import (
     MISSING,
@@ -19,6 +18,7 @@ from releve.reporting.blocks import (
     Tone,
     VerdictBlock,
 )
+from releve.reporting.gate_messages import describe_too_good
 from releve.reporting.messages import describe_drift, format_score_interval
 from releve.reporting.model_record import NOTHING, ModelRecord, fact_list
 
@@ -193,7 +193,7 @@ def gate(record: ModelRecord) -> list[Block]:
         "started by": event.actor,
         "because": event.reason,
     }
-    blocks: list[Block] = [fact_list(facts), TextBlock(with_notes(challenger.reasons, challenger.notes), points=True)]
+    blocks: list[Block] = [fact_list(facts), TextBlock(challenger.sentences, points=True)]
     if not challenger.overrides:
         return [*blocks, TextBlock(("No floor was overridden.",))]
     rows = tuple(

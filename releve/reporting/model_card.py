@@ -12,6 +12,7 @@ from releve.domain.evaluation.evaluation import Sanity
 from releve.domain.training.recipe_choice import RecipeChoice
 from releve.reporting import model_assessment as assessment
 from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection, TableBlock, TextBlock
+from releve.reporting.gate_messages import describe_sanity
 from releve.reporting.messages import format_score_interval
 from releve.reporting.model_record import NOTHING, ModelRecord, fact_list, or_missing
 
@@ -133,7 +134,7 @@ def serving(record: ModelRecord) -> list[Block]:
                 "parity": parity if "parity" in description else None,
                 "latency": challenger and f"{challenger.latency_ms:.3g} ms of CPU time for one answer, 95 of 100 times",
                 "golden rows": len(description["golden"]["rows"]) if description.get("golden") else None,
-                "slightly altered rows": sanity and str(Sanity.model_validate(sanity)),
+                "slightly altered rows": sanity and describe_sanity(Sanity.model_validate(sanity)),
             }
         )
     ]

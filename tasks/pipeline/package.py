@@ -2,20 +2,23 @@
 
 import platform
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from releve.adapters.files import read_document, write_bytes, write_json, write_parquet
-from releve.adapters.models.description import DESCRIPTION, GoldenRows, ModelDescription
-from releve.adapters.models.model_runtime import ONNX_FILE, SKOPS_FILE, load, load_pipeline
-from releve.adapters.models.onnx_export import Export, export_checked
+from releve.adapters.files import read_document, write_bytes, write_document, write_json, write_parquet
+from releve.adapters.models.description import DESCRIPTION, GoldenRows, ModelDescription, ModelSummary
+from releve.adapters.models.model_runtime import ONNX_FILE, SKOPS_FILE, Model, load, load_pipeline
+from releve.adapters.models.onnx_export import export_checked
 from releve.adapters.vectors.embedder_files import text_files
 from releve.adapters.vectors.sentence_model import SentenceModel, import_model
-from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.evaluation.evaluation import Evaluation, Sanity
+from releve.domain.gate.sanity import check
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
@@ -23,9 +26,8 @@ from releve.domain.schema.target import REGRESSION
 from releve.domain.training.holdout import as_kept
 from releve.domain.training.learning import REFERENCE_ROWS, window
 from releve.domain.training.recipe_choice import RecipeChoice
-from tasks.pipeline.sanity import try_slight_changes
 from tasks.pipeline.stage import Stage, run
-from tasks.places import HOLDOUT, POSITION, REFERENCE, ScenarioFiles
+from tasks.places import HOLDOUT, POSITION, REFERENCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +57,10 @@ def package(stage: Stage) -> None:
 
     # apply
     shutil.rmtree(stage.files.model, ignore_errors=True)
-    _write_model(stage.files, exported, pipeline_file=stage.files.pipeline)
+    if exported.onnx is not None:
+        write_bytes(stage.files.model / ONNX_FILE, exported.onnx)
+    else:
+        write_bytes(stage.files.model / SKOPS_FILE, stage.files.pipeline.read_bytes())
     embedder = Embedder.fit(arrays_of_frame(schema, reference), encoder=_text_encoder(stage))
     _write_all(stage.files.model, text_files(embedder))
     write_parquet(stage.files.model / REFERENCE, reference)
@@ -69,7 +74,11 @@ def package(stage: Stage) -> None:
         schema=schema.as_dict(),
         embedder=embedder.as_dict(),
         recipe=chosen,
-        environment=_environment(),
+        environment={  # in the model alone: results are the same everywhere
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            **{name: version(name) for name in MADE_WITH},
+        },
         rows=len(rows),
         learned_rows=len(learned),
         evaluation=evaluation,
@@ -77,37 +86,36 @@ def package(stage: Stage) -> None:
     write_json(stage.files.model / DESCRIPTION, description.to_json())
     model = load(stage.files.model, tag="the packaged model")
     sanity = try_slight_changes(model, learned)
-    asked = rows_of_frame(schema, _spread(rows, GOLDEN_ROWS))
+    spread = np.linspace(0, len(rows) - 1, min(GOLDEN_ROWS, len(rows))).astype(int)  # evenly over time
+    asked = rows_of_frame(schema, rows.iloc[spread])
     golden = GoldenRows(rows=tuple(asked), labels=tuple(model.answer(arrays_of_rows(schema, asked)).labels))
-    described = description.model_copy(update={"sanity": sanity, "golden": golden}).to_json()
-    write_json(stage.files.model / DESCRIPTION, described)
-    write_json(stage.files.model_summary, _summary(described))
+    described = description.model_copy(update={"sanity": sanity, "golden": golden})
+    write_json(stage.files.model / DESCRIPTION, described.to_json())
+    write_document(stage.files.model_summary, ModelSummary.of(described))
     print(f"served by {exported.runtime}" + (f": {exported.reason}" if exported.reason else ""))
 
 
-def _summary(description: dict[str, Any]) -> dict[str, Any]:
-    """What people compare; the trials of the search stay with the model."""
-    recipe = {name: value for name, value in description["recipe"].items() if name != "trials"}
-    kept = ("task", "runtime", "parity", "sanity", "rows", "learned_rows", "classes")
-    return {name: description[name] for name in kept} | {"recipe": recipe}
+def try_slight_changes(model: Model, known: "pd.DataFrame") -> Sanity:
+    """Ask the model, as it will be served, slightly altered rows of those that it learned from.
 
+    In one thread: with more, those that wait for each other would cost most of the time.
+    """
+    from threadpoolctl import threadpool_limits
 
-def _environment() -> dict[str, str]:
-    """Where the model was made; in the model alone, since results are the same everywhere."""
-    packages = {name: version(name) for name in MADE_WITH}
-    return {"python": platform.python_version(), "platform": platform.platform(), **packages}
+    def ask(rows: "pd.DataFrame") -> NDArray[np.float64]:
+        answers = model.answer(arrays_of_frame(model.schema, rows))
+        if answers.probabilities is None:
+            return np.array(answers.labels, dtype=np.float64)[:, None]
+        return answers.probabilities
 
-
-def _write_model(files: ScenarioFiles, exported: Export, *, pipeline_file: Path) -> None:
-    if exported.onnx is not None:
-        write_bytes(files.model / ONNX_FILE, exported.onnx)
-    else:
-        write_bytes(files.model / SKOPS_FILE, pipeline_file.read_bytes())
-
-
-def _spread(rows: "pd.DataFrame", count: int) -> "pd.DataFrame":
-    """`count` rows, or all where there are fewer, spread evenly over time."""
-    return rows.iloc[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+    began = time.process_time()
+    with threadpool_limits(limits=1):
+        sanity = check(known, model.schema, ask)
+    print(
+        f"{sanity.tried} slight changes, each of {sanity.rows} rows: {len(sanity.broken)} of them change the answers "
+        f"too much ({time.process_time() - began:.1f} s CPU)"
+    )
+    return sanity
 
 
 def _text_encoder(stage: Stage) -> Callable[[list[str]], TextEncoder]:

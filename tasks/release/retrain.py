@@ -10,6 +10,7 @@ from releve.adapters.files import PipelineInputs, read_document, read_inputs, wr
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions, data_version, stage_record
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
+from releve.adapters.models.description import ModelSummary
 from releve.adapters.models.model_runtime import schema_of
 from releve.adapters.models.model_store import ModelStore, StoredModel
 from releve.adapters.registry.registry import Current, Registry
@@ -17,13 +18,13 @@ from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import NotFound
 from releve.core.params import Params
 from releve.core.settings import Settings
-from releve.domain.evaluation.evaluation import Evaluation, Sanity
+from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.judging import check_comparable
-from releve.domain.gate import gate
-from releve.domain.gate.gate import GateDecision, GateInputs
+from releve.domain.gate.gate import GateInputs, decide
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import SEED_VERSION
+from releve.reporting.gate_messages import explain
 from tasks.history import events_of
 from tasks.places import ScenarioFiles, ScenarioState
 from tasks.release.latency import answer_milliseconds
@@ -121,39 +122,31 @@ def _judge(
 ) -> Challenger:
     files = ScenarioFiles(tree.path, tree.scenario)
     evaluation = read_document(files.evaluation, Evaluation)
-    summary = json.loads(files.model_summary.read_text())
-    sanity = Sanity.model_validate(summary["sanity"])
-    found = GateInputs(
-        evaluation,
-        has_champion=champion is not None,
-        parity=summary["parity"],
-        latency_ms=latency_ms,
-        sanity=sanity,
-    )
-    decision = gate.decide(found, params, today=datetime.now(UTC).date())
+    summary = read_document(files.model_summary, ModelSummary)
+    inputs = GateInputs(evaluation, champion is not None, summary.parity, latency_ms, summary.sanity)
+    decision = decide(inputs, params, today=datetime.now(UTC).date())
+    reasons, notes = explain(decision, inputs, params)
     batches = files.folder / "batches.dvc"
     version = data_version(batches.read_text()) if batches.is_file() else SEED_VERSION
-    return Challenger(
+    challenger = Challenger(
         model=stored.tag,
         model_digest=stored.digest,
-        revision=tree.commit(_message(tree.scenario, stored.tag, decision, version)),
+        revision="",
         data_version=version,
         rows=evaluation.rows,
         champion=champion.release.model if champion else "",
         evaluation=evaluation,
         promote=decision.promote,
-        reasons=decision.reasons,
-        notes=decision.notes,
+        reasons=reasons,
+        notes=notes,
         overrides=decision.overrides,
         latency_ms=latency_ms,
-        sanity=sanity,
+        sanity=summary.sanity,
         cpu_seconds=0.0,  # known once all is done
     )
-
-
-def _message(scenario: str, tag: str, decision: GateDecision, version: str) -> str:
     verdict = "promote" if decision.promote else "keep the champion"
-    return f"{scenario}: challenger {tag}, {verdict}\n\ndata version {version}\n" + "\n".join(decision.sentences)
+    message = f"{tree.scenario}: challenger {stored.tag}, {verdict}\n\ndata version {version}\n"
+    return challenger.model_copy(update={"revision": tree.commit(message + "\n".join(challenger.sentences))})
 
 
 def _record(registry: Registry, scenario: str, challenger: Challenger, *, reason: str, actor: str) -> None:

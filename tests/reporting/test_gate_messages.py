@@ -1,9 +1,28 @@
 """What the gate decided, in words, and what a person does next."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
+from releve.domain.evaluation.evaluation import ColumnShare, Opponent, Sanity, TooGood
+from releve.domain.gate.gate import GateInputs, decide
 from releve.domain.registry.events import Challenger
-from releve.reporting.gate_messages import conclusion, rolled_back, served
+from releve.reporting.gate_messages import conclusion, describe_sanity, explain, rolled_back, served
+from tests.challenges import (
+    CHAMPION,
+    INSANE,
+    MAJORITY,
+    PREVIOUS_LABEL,
+    SANE,
+    TODAY,
+    a_challenge,
+    a_gain,
+    a_part,
+    a_rule,
+    a_slice,
+    unfair,
+)
 from tests.events import make_challenger
 
 
@@ -55,3 +74,123 @@ def test_what_a_person_should_know_stands_in_the_last_line() -> None:
 
     assert f"; {note}; make rollback" in rolled_back("churn", "churn:1", "churn:2", note=note)
     assert served("churn", "churn:1", note=note).startswith(f"churn:1 serves churn; {note}; `releve history")
+
+
+def explained(inputs: GateInputs, *, days: int = 0, **rule: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Reasons and notes of the gate's decision, so many days after TODAY."""
+    params = a_rule(**rule)
+    return explain(decide(inputs, params, today=TODAY + timedelta(days=days)), inputs, params)
+
+
+def test_of_one_that_takes_over_each_gain_is_a_reason() -> None:
+    reasons, notes = explained(a_challenge())
+
+    assert reasons[0] == (
+        "gain over the champion (0.700) is +0.200 [+0.100, +0.300] at 95% confidence, 60 rows won and 10 lost (p 0.001)"
+    )
+    assert [reason.split(" (")[0] for reason in reasons] == [
+        f"gain over the {name}" for name in (CHAMPION, MAJORITY, PREVIOUS_LABEL)
+    ]
+    assert notes == ()
+
+
+@pytest.mark.parametrize(
+    ("high", "verdict"), [(-1e-9, "worse than"), (0.0, "not shown to be better"), (0.1, "not shown to be better")]
+)
+def test_worse_is_written_only_where_the_whole_interval_is_below_zero(high: float, verdict: str) -> None:
+    (reason,), _ = explained(a_challenge({CHAMPION: a_gain(-0.2, high)}))
+
+    assert reason.startswith(verdict)
+    assert reason.endswith("it has to exceed +0.000 at its low end, and p to stay below 0.025")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "rule", "start"),
+    [
+        ({"rows": 5}, {}, "the holdout has 5 rows, the gate needs 90 (params.yaml: statistics.min_rows)"),
+        ({"against": {CHAMPION: None}}, {}, "there is no comparison with the champion; evaluate again"),
+        ({"against": {CHAMPION: a_gain(-0.3, -0.1)}}, {"rule": "not_worse"}, "worse than the champion: gain over"),
+        ({"against": {MAJORITY: a_gain(-0.3, -0.1)}}, {"rule": "not_worse"}, "no better than the majority label: gain"),
+        ({"slices": (a_slice(-0.2),)}, {}, "where kind = bread (50 rows) it is worse than the champion, whose score"),
+        ({"slices": (a_part(50, None, None, None),)}, {}, "where kind = bread (50 rows) accuracy is not defined"),
+        ({"unknown_groups": ("sex",)}, {}, "fairness by sex is not known"),
+        ({"latency_ms": None}, {}, "the latency of one answer was not measured; run the retrain flow again"),
+        ({"latency_ms": 90.0}, {}, "one answer takes 90 ms of CPU time in 95 of 100 cases, and at most 50 ms are"),
+        ({"sanity": None}, {}, "nobody tried how it answers slightly altered rows; run the retrain flow again"),
+        (
+            {"sanity": INSANE},
+            {},
+            "slightly altered rows are answered unlike the real ones: one word more in note changes how rows rank by "
+            "90% of what another row's cell would (at most 50% is allowed), and answers by 0.1 times the mean "
+            "difference between two rows (at most 4); for example, 'all well' is no with a probability of 0.9, "
+            "'all well so' 0.2",
+        ),
+        (
+            {"against": {CHAMPION: a_gain(0.1).model_copy(update={"wanted_block_rows": 12})}},
+            {},
+            "the losses are autocorrelated (block length 12), so that 300 rows",
+        ),
+    ],
+)
+def test_a_refusal_says_what_is_missing_or_by_how_much_which_limit_is_broken(
+    evidence: dict[str, Any], rule: dict[str, Any], start: str
+) -> None:
+    (reason,), _ = explained(a_challenge(**evidence), **rule)
+
+    assert reason.startswith(start)
+
+
+def test_unfairness_is_written_with_its_interval_and_the_champions() -> None:
+    measured = "the equalized odds difference between the groups of sex is 0.400 [{}, 0.600] at 95% confidence"
+    (refused, *_), _ = explained(unfair(0.4, 0.3))
+    _, (noted,) = explained(unfair(0.4, 0.01))
+
+    assert refused.startswith(f"{measured.format('0.300')} (the champion's is 0.100): even the low end")
+    assert noted.startswith(f"{measured.format('0.010')} (the champion's is 0.100): more than the 0.2 that is allowed")
+
+
+TOO_GOOD = TooGood(rows=915, baseline=MAJORITY, left=0.0, columns=(ColumnShare(column="closed", share=0.98),))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "note"),
+    [
+        (
+            {"against": {Opponent.ROW_BEFORE: a_gain(-0.1, -0.05, other=0.95, must_beat=False)}},
+            "repeating the label of the row before scores 0.950, above the challenger's 0.900; if labels really "
+            "arrive that fast, set gate.label_delay_rows",
+        ),
+        (
+            {"too_good": TOO_GOOD},
+            "this may be too good to be true: on 915 rows the model makes 0.00% of the error of the majority label. "
+            "Check for a column that is known only after the outcome, and give it feature: false (params.yaml: "
+            "columns); alone, these take away most of the error: closed (98%)",
+        ),
+        ({"parity": "the export differs"}, "it is served by scikit-learn: the export differs"),
+    ],
+)
+def test_what_is_worth_knowing_is_a_note(evidence: dict[str, Any], note: str) -> None:
+    assert explained(a_challenge(**evidence))[1] == (note,)
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_an_override_says_who_why_until_when_and_what_and_that_it_expired(days: int) -> None:
+    ada = {"floor": "latency", "by": "Ada", "reason": "a trial", "until": TODAY}
+
+    reasons, _ = explained(a_challenge(latency_ms=90.0), days=days, overrides=[ada])
+
+    slow, who = "one answer takes 90 ms", "the override of the latency floor by Ada"
+    assert days or reasons[-1].startswith(f"{who} until 2026-01-31: a trial ({slow}")
+    assert not days or (reasons[0].startswith(slow) and reasons[0].endswith(f"; {who} expired on 2026-01-31"))
+
+
+@pytest.mark.parametrize(
+    ("sanity", "words"),
+    [
+        (Sanity(rows=200, tried=0), "0 slight changes, each of 200 rows: this table allows none"),
+        (SANE, "4 slight changes, each of 200 rows: answered much as the real rows; worst: one word more in note"),
+        (INSANE, "4 slight changes, each of 200 rows: answered unlike the real rows; worst: one word more in note"),
+    ],
+)
+def test_slight_changes_are_summed_up_with_the_worst(sanity: Sanity, words: str) -> None:
+    assert describe_sanity(sanity).startswith(words)

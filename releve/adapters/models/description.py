@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from releve.core.documents import DocumentPart
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.schema.target import Label
 from releve.domain.training.recipe_choice import RecipeChoice
@@ -44,3 +45,33 @@ class ModelDescription(BaseModel):
     def to_json(self) -> dict[str, Any]:
         """Return it as model.json holds it."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+class ModelSummary(DocumentPart):
+    """What people compare of models, and the gate reads: results/<scenario>/model.json."""
+
+    format: Literal[1] = 1
+    task: str
+    runtime: str
+    parity: str | None
+    sanity: Sanity
+    rows: int
+    learned_rows: int
+    classes: tuple[Label, ...]
+    recipe: RecipeChoice  # without its trials, which stay with the model
+
+    @classmethod
+    def of(cls, description: ModelDescription) -> "ModelSummary":
+        """Summarise a model that was packaged. Raises ValueError where it was not tried or has no recipe."""
+        if description.sanity is None or description.recipe is None:
+            raise ValueError(f"the model of {description.scenario} was not packaged")
+        return cls(
+            task=description.task,
+            runtime=description.runtime,
+            parity=description.parity,
+            sanity=description.sanity,
+            rows=description.rows,
+            learned_rows=description.learned_rows,
+            classes=description.classes,
+            recipe=description.recipe.model_copy(update={"trials": ()}),
+        )

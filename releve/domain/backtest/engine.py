@@ -34,6 +34,7 @@ from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS, score_or_none
 from releve.domain.evaluation.rolling_origin import Fold, rolling_folds
 from releve.domain.gate import gate
+from releve.domain.gate.gate import FailedCheck
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import BATCH
 from releve.domain.training import learning
@@ -63,7 +64,7 @@ class JudgedChallenger:
     model: ModelRows
     expected: ExpectedPerformance
     promote: bool
-    reasons: tuple[str, ...]
+    failed: tuple[FailedCheck, ...]
     last_batches: int
     problem: str = ""
 
@@ -75,7 +76,7 @@ class WindowDecision:
     window: int
     decision: TriggerDecision
     promoted: bool | None = None  # None where nothing was retrained
-    reasons: tuple[str, ...] = ()  # of the gate
+    failed: tuple[FailedCheck, ...] = ()  # checks of the gate
     last_batches: int = 0  # that the challenger learned from; 0: all past
 
 
@@ -184,7 +185,7 @@ def play(played: PlayedPolicy, plan: WalkForward) -> Steps[None]:
             continue
         made = yield from challenge(plan, params, known=plan.known(window), champion=champion)
         promote = made.promote or not (played.policy.gated or made.problem)
-        played.decisions.append(WindowDecision(window.number, decision, promote, made.reasons, made.last_batches))
+        played.decisions.append(WindowDecision(window.number, decision, promote, made.failed, made.last_batches))
         history = _remember(history, evidence, promote=promote, rows=plan.known(window))
         if promote:
             champion = ServingModel(made.model, window.end, made.expected, champion.model)
@@ -260,9 +261,9 @@ def challenge(
 ) -> Steps[JudgedChallenger]:
     """Do what the retrain flow does with `known` labelled rows: cut, choose the window, fit, judge."""
 
-    def impossible(problem: str, reason: str) -> JudgedChallenger:
+    def impossible(problem: str) -> JudgedChallenger:
         nothing = ExpectedPerformance(plan.context.metric, Interval(0.0, 0.0, 0.0), 0)
-        return JudgedChallenger(final, nothing, False, (reason,), last, problem)
+        return JudgedChallenger(final, nothing, False, (), last, problem)
 
     seen, split = champion.model[1] if champion else 0, params.split
     folds = rolling_folds(known, seen=seen, holdout_rows=split.holdout_rows, holdout_share=split.holdout_share)
@@ -272,21 +273,21 @@ def challenge(
     final = _model(plan, known, last)
     done = yield [*fits, FitModel(*final, plan.rows)]
     if problem := next((each.problem for each in done if each.problem), ""):
-        return impossible(problem, f"it could not be made: {problem}")
+        return impossible(problem)
     mine = np.concatenate([each.value for each in done[:-1]])
     others = None
     if champion:
         others = yield from answers(plan, champion.model, folds[0].start, folds[-1].end)
     (judged,) = yield [JudgeChallenger(models, champion.model if champion else None, folds, mine, others)]
     if judged.problem:
-        return impossible(judged.problem, judged.problem)
+        return impossible(judged.problem)
     evaluation: Evaluation = judged.value
     # Neither latency nor slight changes are tried in a backtest: they say nothing of when to retrain.
     sane = Sanity(rows=0, tried=0)
     inputs = gate.GateInputs(evaluation, has_champion=champion is not None, parity=None, latency_ms=0.0, sanity=sane)
     decision = gate.decide(inputs, params, today=date.min)
     expected = ExpectedPerformance(evaluation.metric, evaluation.score, evaluation.holdout_rows)
-    return JudgedChallenger(final, expected, decision.promote, decision.sentences, last)
+    return JudgedChallenger(final, expected, decision.promote, decision.failed, last)
 
 
 def _model(plan: WalkForward, end: int, last_batches: int) -> ModelRows:

@@ -145,23 +145,6 @@ class AlterationEffect(DocumentPart):
         return self.lost <= self.most_lost and self.shift <= MOST_SHIFT
 
     @property
-    def measured(self) -> str:
-        """What was altered, and by how much that changed the answers, beside the limits."""
-        return (
-            f"{self.what} in {self.column} changes how rows rank by {self.lost:.0%} of what another row's cell would "
-            f"(at most {self.most_lost:.0%} is allowed), and answers by {self.shift:.3g} times the mean difference "
-            f"between two rows (at most {MOST_SHIFT:g})"
-        )
-
-    def __str__(self) -> str:
-        """The same, and an example where the answers changed too much."""
-        if not self.cells:
-            return self.measured
-        before, after = self.answers
-        answer = "is answered" if self.label is None else f"is {self.label} with a probability of"
-        return f"{self.measured}; for example, {self.cells[0]} {answer} {before:.3g}, {self.cells[1]} {after:.3g}"
-
-    @property
     def share_of_limit(self) -> float:
         """0-1 where it is sane."""
         return max(self.lost / self.most_lost, self.shift / MOST_SHIFT)
@@ -174,14 +157,6 @@ class Sanity(DocumentPart):
     tried: int
     worst: tuple[AlterationEffect, ...] = ()
     broken: tuple[AlterationEffect, ...] = ()
-
-    def __str__(self) -> str:
-        """What was tried, and what was worst."""
-        tried = f"{self.tried} slight changes, each of {self.rows} rows"
-        if not self.worst:
-            return f"{tried}: this table allows none"
-        verdict = "answered unlike the real rows" if self.broken else "answered much as the real rows"
-        return f"{tried}: {verdict}; worst: {self.worst[0]}"
 
 
 class Evaluation(DocumentPart):
@@ -214,8 +189,3 @@ class Evaluation(DocumentPart):
     @property
     def baselines_to_beat(self) -> Iterator[tuple[Opponent, Comparison]]:
         return ((name, one) for name, one in self.against.items() if one.must_beat and name != Opponent.CHAMPION)
-
-
-def with_notes(reasons: tuple[str, ...], notes: tuple[str, ...]) -> tuple[str, ...]:
-    """Reasons of a decision, then what else is worth knowing, for people."""
-    return (*reasons, *(f"note: {note}" for note in notes))

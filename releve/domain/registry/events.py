@@ -4,7 +4,7 @@ Payloads of other subjects (what monitoring saw, what was alerted) are defined t
 """
 
 from releve.core.params import GateOverride
-from releve.domain.evaluation.evaluation import Evaluation, Sanity, with_notes
+from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.registry.chain import (
     ARCHIVED,
     CHALLENGED,
@@ -57,7 +57,7 @@ class Challenger(EventPayload):
     @property
     def sentences(self) -> tuple[str, ...]:
         """Reasons and notes, for people."""
-        return with_notes(self.reasons, self.notes)
+        return (*self.reasons, *(f"note: {note}" for note in self.notes))
 
     @property
     def score(self) -> float:

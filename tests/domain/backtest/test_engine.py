@@ -7,6 +7,8 @@ from releve.domain.backtest.jobs import CompareDrift, FitModel
 from releve.domain.backtest.variants import PolicyVariant, policy_variants
 from releve.domain.backtest.walk_forward import BacktestWindow
 from releve.domain.drift.verdict import DriftState
+from releve.domain.evaluation.evaluation import Opponent
+from releve.domain.gate.gate import Check, FailedCheck
 from releve.domain.trigger.policies import Cause, CauseKind
 from tests.streams import Here, abrupt, gradual, still, stream, stream_course, stream_params
 
@@ -48,7 +50,7 @@ def test_the_gate_refuses_what_is_not_shown_to_be_better():
 
     assert gated.retrained_at == freely.retrained_at == [1, 2, 3, 4, 5]
     assert len(gated.promoted_at) <= 1
-    assert any("than the champion" in reason for each in gated.decisions for reason in each.reasons)
+    assert any(FailedCheck(Check.NOT_BEATEN, Opponent.CHAMPION) in each.failed for each in gated.decisions)
 
 
 def test_a_model_of_the_same_rows_is_fitted_once_whatever_policies_need_it():
