@@ -20,7 +20,7 @@ from releve.domain.training.recipes import Candidate
 from releve.domain.trigger.monitoring_run import AnsweredWindow, MonitoringRun
 from releve.domain.trigger.policies import Cause, CauseKind
 from releve.domain.trigger.trigger import TriggerDecision
-from releve.reporting.page.history import PageEvidence
+from releve.reporting.page.evidence import PageEvidence
 from tests.events import make_challenger
 
 SCENARIO = "shop"

@@ -42,8 +42,7 @@ def backtest_blocks(report: BacktestReport | None, scenario: str) -> list[Block]
     if not report:
         unknown = "It is not known yet what other policies would have been worth; this tries them on the own history:"
         return [TextBlock((unknown,)), CommandBlock(f"make backtest SCENARIO={scenario}")]
-    gains = [(each.name, each.gain_over_static) for each in report.policies if each.name != STATIC]
-    bars = tuple(IntervalBar(name, gain.value, gain.low, gain.high) for name, gain in gains)
+    bars = tuple(IntervalBar(each.name, each.gain_over_static) for each in report.policies if each.name != STATIC)
     return [
         TextBlock((summary(report), advice(report))),
         TableBlock(HEADS, tuple(lines(report))),
@@ -62,9 +61,8 @@ def score_chart(report: BacktestReport) -> TimelineChart:
     def points(each: PolicyResult | BaselineResult) -> Iterator[ChartPoint]:
         """With intervals for the recommended policy alone, as more could not be told apart."""
         for number, score in enumerate(each.scores):
-            low, high = (recommended.intervals[number] if each is recommended else None) or (None, None)
             if score is not None:
-                yield ChartPoint(number, score, low, high)
+                yield ChartPoint(number, score, recommended.intervals[number] if each is recommended else None)
 
     styles = {recommended.name: SeriesStyle.SCORES}
     series = tuple(

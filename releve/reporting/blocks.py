@@ -6,6 +6,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from releve.domain.evaluation.intervals import Interval
+
 MISSING = "MISSING"  # stands where there is no evidence, and is highlighted
 
 
@@ -109,9 +111,7 @@ class IntervalBar:
     """A figure with its interval."""
 
     name: str
-    value: float
-    low: float
-    high: float
+    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -137,14 +137,8 @@ class ChartPoint:
 
     x: float
     value: float
-    low: float | None = None
-    high: float | None = None
+    ends: tuple[float, float] | None = None  # of its interval
     note: str = ""  # shown when it is pointed at
-
-    @property
-    def ends(self) -> tuple[float, ...]:
-        """Of its interval; () where it has none."""
-        return () if self.low is None or self.high is None else (self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -163,9 +157,7 @@ class ChartBand:
 
     start: float
     end: float
-    value: float
-    low: float
-    high: float
+    expected: Interval
     note: str = ""
 
 

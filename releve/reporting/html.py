@@ -69,7 +69,26 @@ def render_svg(title: str, charts: Sequence[Chart]) -> str:
 
 @cache
 def _environment() -> "Environment":
+    """Make what templates are written with: `render` for a block inside another one, `charts` and `legend`."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    def render(block: Block) -> Markup:
+        """Write a block by the macro that has its name; charts share one."""
+        if isinstance(block, IntervalChart) and not block.bars:
+            return Markup()
+        name = "chart" if type(block) in CHARTS else type(block).__name__
+        return Markup(getattr(environment.get_template("blocks.html.jinja").module, name)(block))
+
+    def charts(chart: Chart) -> list[tuple[str, Drawing]]:
+        draw = CHARTS[type(chart)]
+        return [("wide", draw(chart, WIDE)), ("narrow", draw(chart, NARROW))]
+
+    def marked(text: str) -> Markup:
+        return escape(text).replace(MISSING, Markup('<span class="missing">{}</span>').format(MISSING))
+
+    def cell_class(text: str) -> str:
+        """Figures, with their intervals too, and times stay on one line."""
+        return "figure" if FIGURE.fullmatch(text) else ""
 
     environment = Environment(
         loader=PackageLoader("releve.reporting"),
@@ -78,34 +97,10 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"marked": _marked, "cell_class": _cell_class}
-    environment.globals |= {"render": _render, "charts": _charts, "legend": _legend}
+    environment.filters |= {"marked": marked, "cell_class": cell_class}
+    environment.globals |= {"render": render, "charts": charts, "legend": _legend}
     return environment
-
-
-def _render(block: Block) -> Markup:
-    """Write a block by the macro that has its name; charts share one."""
-    if isinstance(block, IntervalChart) and not block.bars:
-        return Markup()
-    name = "chart" if type(block) in CHARTS else type(block).__name__
-    macro = getattr(_environment().get_template("blocks.html.jinja").module, name)
-    return Markup(macro(block))
-
-
-def _charts(chart: Chart) -> list[tuple[str, Drawing]]:
-    draw = CHARTS[type(chart)]
-    return [("wide", draw(chart, WIDE)), ("narrow", draw(chart, NARROW))]
 
 
 def _legend(chart: Chart) -> list[tuple[Markup, str]]:
     return LEGENDS[type(chart)](chart) if type(chart) in LEGENDS else []
-
-
-def _marked(text: str) -> Markup:
-    """Escape, and highlight MISSING."""
-    return escape(text).replace(MISSING, Markup('<span class="missing">{}</span>').format(MISSING))
-
-
-def _cell_class(text: str) -> str:
-    """Figures, with their intervals too, and times stay on one line."""
-    return "figure" if FIGURE.fullmatch(text) else ""

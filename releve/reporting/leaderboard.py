@@ -63,9 +63,7 @@ def _section(result: ScenarioResult) -> ReportSection:
         for name, other in evaluation.against.items()
     )
     first = [] if evaluation.champion else [TextBlock(("There was no champion to compare with.",))]
-    bars = tuple(
-        IntervalBar(name, one.gain.value, one.gain.low, one.gain.high) for name, one in evaluation.against.items()
-    )
+    bars = tuple(IntervalBar(name, one.gain) for name, one in evaluation.against.items())
     chart = IntervalChart(f"Gain in {evaluation.metric} over each; positive is better", bars)
     blocks: list[Block] = [*first, TableBlock(("compared with", evaluation.metric, "gain over it", ""), rows), chart]
     return ReportSection(

@@ -3,7 +3,7 @@
 from releve.core.formatting import format_score, utc_minute
 from releve.domain.evaluation.baselines import describe_baseline
 from releve.domain.evaluation.evaluation import Evaluation
-from releve.domain.evaluation.intervals import Interval, difference, format_interval
+from releve.domain.evaluation.intervals import difference, format_interval
 from releve.domain.schema.target import REGRESSION
 from releve.reporting.blocks import (
     MISSING,
@@ -56,7 +56,7 @@ def quality(record: ModelRecord) -> list[Block]:
         TableBlock(("compared with", evaluation.metric, f"gain [{confidence} interval]", "p", "must be beaten"), rows),
         IntervalChart(
             "Gain: right of the line, this model is better",
-            tuple(_bar(f"over the {name}", one.gain) for name, one in evaluation.against.items()),
+            tuple(IntervalBar(f"over the {name}", one.gain) for name, one in evaluation.against.items()),
         ),
     ]
 
@@ -77,7 +77,7 @@ def importance(record: ModelRecord) -> list[Block]:
     table = TableBlock(("feature", loss), tuple((each.feature, format_interval(each.loss)) for each in features))
     return [
         TextBlock((about,)),
-        IntervalChart(f"Loss of {evaluation.metric}", tuple(_bar(each.feature, each.loss) for each in features)),
+        IntervalChart(f"Loss of {evaluation.metric}", tuple(IntervalBar(each.feature, each.loss) for each in features)),
         FoldedBlock("The same as a table", (table,)),
     ]
 
@@ -117,7 +117,7 @@ def slices(record: ModelRecord) -> list[Block]:
         )
         for part in parts
     )
-    bars = tuple(_bar(part.name, part.gain) for part in parts if part.gain)
+    bars = tuple(IntervalBar(part.name, part.gain) for part in parts if part.gain)
     chart = [IntervalChart("Gain over the champion, slice by slice", bars)] if bars else []
     return [TableBlock(("slice", "rows", "this model", "champion", "gain"), rows), *chart]
 
@@ -205,7 +205,3 @@ def gate(record: ModelRecord) -> list[Block]:
 
 def _score(value: float | None) -> str:
     return "" if value is None else format_score(value)
-
-
-def _bar(name: str, interval: Interval) -> IntervalBar:
-    return IntervalBar(name, interval.value, interval.low, interval.high)

@@ -13,7 +13,7 @@ from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.backtest.report import BacktestReport
 from releve.reporting.html import render_html
-from releve.reporting.page.history import PageEvidence, since_start
+from releve.reporting.page.evidence import PageEvidence, since_start
 from releve.reporting.page.page import build
 from tasks.monitoring.quality_windows import quality_windows
 from tasks.places import ScenarioState

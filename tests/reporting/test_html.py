@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from releve.domain.evaluation.intervals import Interval
 from releve.reporting import blocks
 from releve.reporting.blocks import (
     Block,
@@ -46,7 +47,7 @@ EXAMPLES: list[Block] = [
     CommandBlock(NASTY),
     LinkList(((NASTY, 'https://example.org/"x"'),)),
     TileRow((Tile(NASTY, NASTY, NASTY),)),
-    IntervalChart(NASTY, (IntervalBar(NASTY, 0.0, -1.0, 1.0),)),
+    IntervalChart(NASTY, (IntervalBar(NASTY, Interval(0.0, -1.0, 1.0)),)),
     ReliabilityChart(((0.5, 0.4, 10),)),
     TIMELINE,
     blocks.HeatMapChart(NASTY, NASTY, ("1",), (("drift", NASTY),), (blocks.HeatRow(NASTY, (None,)),)),
@@ -121,9 +122,9 @@ def test_charts_are_one_svg_file_that_needs_nothing_else():
     assert "href" not in text
 
 
-@pytest.mark.parametrize("bars", [(), (IntervalBar("same", 0.0, 0.0, 0.0),), (IntervalBar("far", -5.0, -9.0, -1.0),)])
-def test_intervals_without_a_width_or_on_one_side_can_be_drawn(bars):
-    html = render_html(page_of(IntervalChart("gain", bars)))
+@pytest.mark.parametrize("intervals", [(), (Interval(0.0, 0.0, 0.0),), (Interval(-5.0, -9.0, -1.0),)])
+def test_intervals_without_a_width_or_on_one_side_can_be_drawn(intervals):
+    html = render_html(page_of(IntervalChart("gain", tuple(IntervalBar("a", each) for each in intervals))))
 
-    assert ("<svg" in html) is bool(bars)
+    assert ("<svg" in html) is bool(intervals)
     assert "nan" not in html

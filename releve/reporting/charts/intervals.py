@@ -13,7 +13,7 @@ IMAGE, PIXEL = 120.0, 96.0  # pixels: the place of a small picture, and the pict
 def draw_intervals(chart: IntervalChart, width: float) -> Drawing:
     """Draw a line per interval, on one scale that shows the reference too."""
     left = LABELS * width
-    ends = [chart.reference, *(end for bar in chart.bars for end in (bar.low, bar.high))]
+    ends = [chart.reference, *(end for bar in chart.bars for end in (bar.interval.low, bar.interval.high))]
     x = Scale(min(ends), max(ends), left + 12, width - 20)
     bottom = LINE * len(chart.bars)
     shapes = [svg.line(x(chart.reference), 0, x(chart.reference), bottom, "zero")]
@@ -22,8 +22,8 @@ def draw_intervals(chart: IntervalChart, width: float) -> Drawing:
         name = svg.shorten(bar.name, most=int(left // CHARACTER))
         shapes += [
             svg.text(left, y + 4, name, anchor="end", kind=None),
-            svg.line(x(bar.low), y, x(bar.high), y, "mark thick"),
-            svg.circle(x(bar.value), y, 4, "mark", note=bar.name),
+            svg.line(x(bar.interval.low), y, x(bar.interval.high), y, "mark thick"),
+            svg.circle(x(bar.interval.value), y, 4, "mark", note=bar.name),
         ]
     shapes += [
         svg.text(x(end), bottom + 16, f"{end:+.3g}", anchor=anchor)

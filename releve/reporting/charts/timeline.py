@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from markupsafe import Markup
 
-from releve.reporting.blocks import ChartBand, ChartMark, ChartPoint, ChartSeries, MarkKind, SeriesStyle, TimelineChart
+from releve.reporting.blocks import ChartPoint, ChartSeries, MarkKind, SeriesStyle, TimelineChart
 from releve.reporting.charts import svg
 from releve.reporting.charts.svg import PALETTE, Drawing, Scale
 
@@ -13,88 +13,71 @@ HEIGHT = 230  # pixels of the plot
 CROWDED = 10  # pixels between two windows, below which their intervals are drawn as one area
 STROKE = 8  # pixels to each side, of a figure that has no neighbours
 LABEL = 84  # pixels that the label of a moment takes
-LANES = {
-    MarkKind.RELEASE: 7,
-    MarkKind.ROLLBACK: 19,
-    MarkKind.REFUSAL: 31,
-}  # from the top: signs of one day must not overlap
+LANES = {MarkKind.RELEASE: 7, MarkKind.ROLLBACK: 19, MarkKind.REFUSAL: 31}  # signs of one day must not overlap
 STRETCH = 0.06  # of the scale, above and below what is drawn
 
 
 def draw_timeline(chart: TimelineChart, width: float) -> Drawing:
     """Draw windows from left to right, each with its figures."""
-    count = max(len(chart.times), 1)
-    x = Scale(-0.5, count - 0.5, LEFT, width - RIGHT)
+    x = Scale(-0.5, max(len(chart.times), 1) - 0.5, LEFT, width - RIGHT)
     top = TOP + (max(LANES.values()) if chart.marks else 0)
     y = Scale(*_reach(chart), top + HEIGHT, top)
-    shapes = [
-        *_frame(chart, x, y),
-        *(_band(band, x, y) for band in chart.bands),
-        *(_mark(mark, x, y) for mark in chart.marks),
-        *(shape for series in chart.series for shape in DRAWN[series.style](series, x, y)),
-    ]
+    shapes = []
+    for tick in svg.ticks(y.low, y.high, about=8):
+        shapes += [svg.line(x.start, y(tick), x.end, y(tick), "axis")]
+        shapes += [svg.text(LEFT - 8, y(tick) + 4, f"{tick:.4g}", anchor="end")]
+    shown = svg.spread(len(chart.times), most=int((x.end - x.start) // LABEL))
+    for place, label in svg.time_labels(chart.times, shown).items():
+        at = min(max(x(place), LABEL / 2), x.end + RIGHT - LABEL / 2)  # centred, but never cut off
+        shapes += [svg.line(x(place), y.start, x(place), y.start + 4, "zero")]
+        shapes += [svg.text(at, y.start + 18, label, anchor="middle")]
+    for band in chart.bands:
+        start, end, expected = x(band.start), x(band.end), band.expected
+        above, below = y(expected.high), y(expected.low)
+        shapes += [svg.rectangle(start, above, end - start, below - above, "band", note=band.note)]
+        shapes += [svg.line(start, y(expected.value), end, y(expected.value), "expected")]
+    for mark in chart.marks:
+        at, lane = x(mark.x), LANES[mark.kind]
+        shapes += [svg.line(at, lane, at, y.start, f"{CLASSES[mark.kind]} event")]
+        shapes += [SIGNS[mark.kind](at, lane, mark.note)]
+    for series in chart.series:
+        shapes += DRAWN[series.style](series, x, y)
     return Drawing(width, y.start + BOTTOM, chart.title, chart.description, tuple(shapes))
 
 
 def timeline_legend(chart: TimelineChart) -> list[tuple[Markup, str]]:
     """List a sample and a name for all that is drawn. A lone series of bars needs none."""
     marks = [kind for kind in SIGNS if any(mark.kind == kind for mark in chart.marks)]
-    series = [(_sample(series), series.name) for series in chart.series if series.points]
-    if len(series) == 1 and not marks and not chart.bands:
+    entries = []
+    for series in chart.series:
+        if series.points:
+            point = ChartPoint(1, 7, None if series.style == SeriesStyle.LINE else (1, 13))
+            alone = ChartSeries("", series.style, (point,), series.colour)
+            sample = DRAWN[series.style](alone, Scale(0, 2, 0, 26), Scale(0, 14, 14, 0))
+            entries.append((svg.joined(*sample), series.name))
+    if len(entries) == 1 and not marks and not chart.bands:
         return []
-    band = svg.joined(svg.rectangle(0, 2, 26, 10, "band"), svg.line(0, 7, 26, 7, "expected"))
-    return [
-        *series,
-        *([(band, "expected at release, with its interval")] if chart.bands else []),
-        *((svg.joined(SIGNS[kind](13, 7, "")), kind.value) for kind in marks),
-    ]
-
-
-def _sample(series: ChartSeries) -> Markup:
-    point = ChartPoint(1, 7) if series.style == SeriesStyle.LINE else ChartPoint(1, 7, 1, 13)
-    alone = ChartSeries("", series.style, (point,), series.colour)
-    return svg.joined(*DRAWN[series.style](alone, Scale(0, 2, 0, 26), Scale(0, 14, 14, 0)))
+    if chart.bands:
+        band = svg.joined(svg.rectangle(0, 2, 26, 10, "band"), svg.line(0, 7, 26, 7, "expected"))
+        entries.append((band, "expected at release, with its interval"))
+    return [*entries, *((SIGNS[kind](13, 7, ""), kind.value) for kind in marks)]
 
 
 def _reach(chart: TimelineChart) -> tuple[float, float]:
     """Find the ends of the scale. Intervals of a few rows reach far and tell little: they must not squeeze the rest."""
     points = [point for series in chart.series for point in series.points]
-    values = [*(point.value for point in points), *(band.value for band in chart.bands)]
+    values = [*(point.value for point in points), *(band.expected.value for band in chart.bands)]
     if not values:
         return 0.0, 1.0
     margin = (max(values) - min(values)) or abs(values[0]) * 0.1 or 1.0
-    ends = [end for point in points for end in point.ends]
-    ends += [end for band in chart.bands for end in (band.low, band.high)]
+    ends = [end for point in points for end in point.ends or ()]
+    ends += [end for band in chart.bands for end in (band.expected.low, band.expected.high)]
     low = max(min([*values, *ends]), min(values) - margin)
     high = min(max([*values, *ends]), max(values) + margin)
     if chart.from_zero:
         return 0.0, high * (1 + STRETCH) or 1.0
     spare = STRETCH * ((high - low) or margin)
     return low - spare, high + spare
-
-
-def _frame(chart: TimelineChart, x: Scale, y: Scale) -> Iterator[Markup]:
-    """Lines across at round figures, and the times of some windows below."""
-    for tick in svg.ticks(y.low, y.high, about=8):
-        yield svg.line(x.start, y(tick), x.end, y(tick), "axis")
-        yield svg.text(LEFT - 8, y(tick) + 4, f"{tick:.4g}", anchor="end")
-    shown = svg.spread(len(chart.times), most=int((x.end - x.start) // LABEL))
-    for place, label in svg.time_labels(chart.times, shown).items():
-        yield svg.line(x(place), y.start, x(place), y.start + 4, "zero")
-        at = min(max(x(place), LABEL / 2), x.end + RIGHT - LABEL / 2)  # centred, but never cut off
-        yield svg.text(at, y.start + 18, label, anchor="middle")
-
-
-def _band(band: ChartBand, x: Scale, y: Scale) -> Markup:
-    start, end = x(band.start), x(band.end)
-    area = svg.rectangle(start, y(band.high), end - start, y(band.low) - y(band.high), "band", note=band.note)
-    return area + svg.line(start, y(band.value), end, y(band.value), "expected")
-
-
-def _mark(mark: ChartMark, x: Scale, y: Scale) -> Markup:
-    """A line through the plot, and a sign above it with a note."""
-    at, lane = x(mark.x), LANES[mark.kind]
-    return svg.line(at, lane, at, y.start, f"{CLASSES[mark.kind]} event") + SIGNS[mark.kind](at, lane, mark.note)
 
 
 def _scores(series: ChartSeries, x: Scale, y: Scale) -> Iterator[Markup]:
@@ -127,10 +110,8 @@ def _line(series: ChartSeries, x: Scale, y: Scale) -> Iterator[Markup]:
 def _bars(series: ChartSeries, x: Scale, y: Scale) -> Iterator[Markup]:
     width = max(1.5, min(18.0, 0.6 * (x(1) - x(0))))
     for point in series.points:
-        height = max(1.0, y.start - y(point.value))
-        yield svg.rectangle(
-            x(point.x) - width / 2, y.start - height, width, height, f"f{_colour(series)}", note=point.note
-        )
+        left, height = x(point.x) - width / 2, max(1.0, y.start - y(point.value))
+        yield svg.rectangle(left, y.start - height, width, height, f"f{_colour(series)}", note=point.note)
 
 
 def _intervals(series: ChartSeries, x: Scale, y: Scale) -> Iterator[Markup]:
@@ -138,12 +119,12 @@ def _intervals(series: ChartSeries, x: Scale, y: Scale) -> Iterator[Markup]:
     known = [point for point in series.points if point.ends]
     is_crowded = x(1) - x(0) < CROWDED
     for run in _unbroken(known) if is_crowded else [[point] for point in known]:
-        if len(run) == 1:
-            low, high = run[0].ends
-            yield svg.line(x(run[0].x), y(low), x(run[0].x), y(high), f"c{_colour(series)}")
+        ends = [(x(point.x), *map(y, point.ends)) for point in run if point.ends]
+        if len(ends) == 1:
+            ((across, low, high),) = ends
+            yield svg.line(across, low, across, high, f"c{_colour(series)}")
             continue
-        around = [(x(point.x), y(point.ends[1])) for point in run]
-        around += [(x(point.x), y(point.ends[0])) for point in reversed(run)]
+        around = [(across, high) for across, _, high in ends] + [(across, low) for across, low, _ in reversed(ends)]
         yield svg.path(svg.steps("M", *(end for place in around for end in place), "z"), f"f{_colour(series)} interval")
 
 

@@ -1,7 +1,7 @@
 """Decisions with their reasons, newest first, and what they cost."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, RELEASED, ROLLED_BACK, WITHDRAWN, Event
@@ -9,7 +9,7 @@ from releve.domain.registry.events import Challenger, release_of
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import Block, FactList, Journal, JournalEntry, TableBlock, TextBlock, Tone
 from releve.reporting.messages import describe_cause
-from releve.reporting.page.history import PageEvidence, to_the_minute
+from releve.reporting.page.evidence import PageEvidence, to_the_minute
 
 LISTED = 120  # entries of the journal
 OPEN = 8  # of them are not folded
@@ -52,50 +52,41 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
             why = tuple(map(describe_cause, run.decision.causes))
             yield JournalEntry(at, "retrain" if run.decision.retrain else f"wait{again}", why)
         elif newest.kind == CHALLENGED:
-            yield _judgement(newest)
+            challenger = newest.read(Challenger)
+            verdict, tone = ("promotes", Tone.GOOD) if challenger.promote else ("refuses", Tone.BAD)
+            against = f" against {challenger.champion}" if challenger.champion else ", the first one"
+            yield JournalEntry(at, f"the gate {verdict} {challenger.model}{against}", challenger.sentences, tone)
         else:
-            title, tone = TITLES[newest.kind]
-            release = release_of(newest)
-            model = release.model if release else ""
+            (title, tone), release = TITLES[newest.kind], release_of(newest)
             reason = "for the gate's reasons" if newest.reason in by_gate else newest.reason
-            yield JournalEntry(at, f"{title} {model}".strip(), (reason,), tone)
+            yield JournalEntry(at, f"{title} {release.model}" if release else title, (reason,), tone)
 
 
 def costs(evidence: PageEvidence) -> list[Block]:
     """Count retrainings and their outcomes, in all and by month."""
-    challenges = evidence.challenges
-    promoted = _promoted(challenges)
+
+    def cpu_time(challengers: Iterable[Challenger]) -> str:
+        return f"{sum(one.cpu_seconds for one in challengers):.0f} s"
+
+    judged = [(event.at[:7], event.read(Challenger)) for event in evidence.challenges]
+    promoted = sum(one.promote for _, one in judged)
+    released = sum(move.kind == RELEASED for move in evidence.moves)
     facts = FactList(
         (
             ("monitoring runs", str(len(evidence.runs))),
-            ("retrainings judged", f"{len(challenges)}: {promoted} promoted, {len(challenges) - promoted} refused"),
-            ("releases", str(sum(event.kind == RELEASED for event in evidence.moves))),
-            ("rollbacks and withdrawals", str(sum(event.kind != RELEASED for event in evidence.moves))),
-            ("CPU time of retrainings", _cpu(challenges) or "none yet"),
+            ("retrainings judged", f"{len(judged)}: {promoted} promoted, {len(judged) - promoted} refused"),
+            ("releases", str(released)),
+            ("rollbacks and withdrawals", str(len(evidence.moves) - released)),
+            ("CPU time of retrainings", cpu_time(one for _, one in judged) if judged else "none yet"),
         )
     )
-    months: dict[str, list[Event]] = defaultdict(list)
-    for event in challenges:
-        months[event.at[:7]].append(event)
+    months: dict[str, list[Challenger]] = defaultdict(list)
+    for month, challenger in judged:
+        months[month].append(challenger)
     if len(months) < 2:
         return [facts]
     rows = tuple(
-        (month, str(len(events)), str(_promoted(events)), _cpu(events))
-        for month, events in sorted(months.items(), reverse=True)[:MONTHS]
+        (month, str(len(made)), str(sum(one.promote for one in made)), cpu_time(made))
+        for month, made in sorted(months.items(), reverse=True)[:MONTHS]
     )
     return [facts, TableBlock(("month", "retrainings", "promoted", "CPU time"), rows)]
-
-
-def _judgement(event: Event) -> JournalEntry:
-    challenger = event.read(Challenger)
-    verdict, tone = ("the gate promotes", Tone.GOOD) if challenger.promote else ("the gate refuses", Tone.BAD)
-    against = f" against {challenger.champion}" if challenger.champion else ", the first one"
-    return JournalEntry(to_the_minute(event.at), f"{verdict} {challenger.model}{against}", challenger.sentences, tone)
-
-
-def _promoted(challenges: Sequence[Event]) -> int:
-    return sum(event.read(Challenger).promote for event in challenges)
-
-
-def _cpu(challenges: Sequence[Event]) -> str:
-    return f"{sum(event.read(Challenger).cpu_seconds for event in challenges):.0f} s" if challenges else ""

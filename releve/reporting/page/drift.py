@@ -7,7 +7,7 @@ from releve.core.formatting import counted, listed
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import Block, FoldedBlock, HeatCell, HeatMapChart, HeatRow, TableBlock, TextBlock
 from releve.reporting.messages import describe_drift
-from releve.reporting.page.history import PageEvidence, to_the_minute
+from releve.reporting.page.evidence import PageEvidence, to_the_minute
 from releve.reporting.page.quality import whose
 
 DRAWN = 400  # monitoring runs: with more, each would have less than two pixels
@@ -22,17 +22,41 @@ def drift(evidence: PageEvidence) -> list[Block]:
         return [TextBlock(("Nothing is known of drift yet: no monitoring run was made.",))]
     runs, newest = evidence.runs[-DRAWN:], evidence.runs[-1]
     lines = (f"Newest run, {whose(newest, evidence)}: {newest.drift.state}.", *describe_drift(newest.drift))
-    left_out = tuple(_left_out(evidence.runs))
+    columns = {column.name: column.of_predictions for run in runs for column in run.drift.columns}
+    counted_as = " (the champion's predictions are counted as one)" if any(columns.values()) else ""
+    left_out = []
+    if len(columns) > SHOWN_COLUMNS:
+        first = f"Drawn are {SHOWN_COLUMNS} of {len(columns)} columns{counted_as}"
+        left_out.append(f"{first}: those most often in alarm, or moved farthest.")
+    if len(evidence.runs) > DRAWN:
+        left_out.append(f"Drawn are the newest {DRAWN} of {len(evidence.runs)} runs.")
+    table = []
+    for run in reversed(evidence.runs[-LISTED:]):
+        ranked = sorted(run.drift.columns, key=lambda column: -column.change.effect)
+        drifted = listed((column.name for column in ranked if column.drifted), most=NAMED) or "none"
+        farthest = f"{ranked[0].name} {ranked[0].change.effect:.2f}" if ranked else "none compared"
+        table.append((to_the_minute(run.at), run.drift.state, str(run.new_rows), drifted, farthest))
     title = f"The newest {LISTED} runs as a table" if len(evidence.runs) > LISTED else "As a table"
-    table = TableBlock(HEADS, tuple(map(_row, reversed(evidence.runs[-LISTED:]))))
-    shown = [TextBlock(left_out)] if left_out else []
-    return [TextBlock(lines), _chart(runs), *shown, FoldedBlock(title, (table,))]
+    return [
+        TextBlock(lines),
+        heat_map(runs),
+        *([TextBlock(tuple(left_out))] if left_out else []),
+        FoldedBlock(title, (TableBlock(HEADS, tuple(table)),)),
+    ]
 
 
-def _chart(runs: Sequence[MonitoringRun]) -> HeatMapChart:
+def heat_map(runs: Sequence[MonitoringRun]) -> HeatMapChart:
+    """Draw the columns most often in alarm, then those that moved farthest."""
+    alarms: Counter[str] = Counter()
+    farthest: dict[str, float] = {}
+    for column in (column for run in runs for column in run.drift.columns):
+        alarms[column.name] += column.drifted
+        farthest[column.name] = max(farthest.get(column.name, 0.0), column.change.effect)
+    ranked = sorted(farthest, key=lambda name: (-alarms[name], -farthest[name], name))
+
     by_name = [{column.name: column for column in run.drift.columns} for run in runs]
     rows = []
-    for name in _names(runs):
+    for name in ranked[:SHOWN_COLUMNS]:
         changes = [columns.get(name) for columns in by_name]
         cells = (HeatCell(each.change.effect, each.drifted) if each else None for each in changes)
         rows.append(HeatRow(name, tuple(cells)))
@@ -44,33 +68,3 @@ def _chart(runs: Sequence[MonitoringRun]) -> HeatMapChart:
         tuple((run.drift.state, f"{to_the_minute(run.at)} {run.drift.state}") for run in runs),
         tuple(rows),
     )
-
-
-def _names(runs: Sequence[MonitoringRun]) -> tuple[str, ...]:
-    """The columns most often in alarm, then those that moved farthest."""
-    alarms: Counter[str] = Counter()
-    farthest: dict[str, float] = {}
-    for column in (column for run in runs for column in run.drift.columns):
-        alarms[column.name] += column.drifted
-        farthest[column.name] = max(farthest.get(column.name, 0.0), column.change.effect)
-    ranked = sorted(farthest, key=lambda name: (-alarms[name], -farthest[name], name))
-    return tuple(ranked[:SHOWN_COLUMNS])
-
-
-def _left_out(runs: Sequence[MonitoringRun]) -> list[str]:
-    columns = {column.name for run in runs[-DRAWN:] for column in run.drift.columns}
-    predictions = columns - {column.name for run in runs[-DRAWN:] for column in run.drift.features}
-    counted_as = " (the champion's predictions are counted as one)" if predictions else ""
-    notes = {
-        f"Drawn are {SHOWN_COLUMNS} of {len(columns)} columns{counted_as}: those most often in alarm, or moved "
-        "farthest.": len(columns) > SHOWN_COLUMNS,
-        f"Drawn are the newest {DRAWN} of {len(runs)} runs.": len(runs) > DRAWN,
-    }
-    return [note for note, holds in notes.items() if holds]
-
-
-def _row(run: MonitoringRun) -> tuple[str, ...]:
-    ranked = sorted(run.drift.columns, key=lambda column: -column.change.effect)
-    drifted = listed((column.name for column in ranked if column.drifted), most=NAMED) or "none"
-    farthest = f"{ranked[0].name} {ranked[0].change.effect:.2f}" if ranked else "none compared"
-    return to_the_minute(run.at), run.drift.state, str(run.new_rows), drifted, farthest

@@ -9,7 +9,7 @@ from releve.reporting.blocks import Block, FactList, FoldedBlock, ReportPage, Re
 from releve.reporting.messages import describe_staleness, format_score_interval
 from releve.reporting.page.decisions import costs, decisions
 from releve.reporting.page.drift import drift
-from releve.reporting.page.history import PageEvidence, to_the_minute, version_of
+from releve.reporting.page.evidence import PageEvidence, to_the_minute, version_of
 from releve.reporting.page.quality import estimates, label_delay, quality, whose
 from releve.reporting.page.verdict import verdict_block
 

@@ -10,7 +10,6 @@ from releve.domain.health.health import (
     HealthAction,
     HealthCause,
     HealthEvidence,
-    HealthVerdict,
     assess_health,
 )
 from releve.domain.quality.realised import Quality, QualityState, judged
@@ -19,7 +18,7 @@ from releve.domain.registry.chain import INGESTED, RELEASED, WITHDRAWN
 from releve.domain.registry.events import BatchIngested, Challenger, release_of
 from releve.reporting.blocks import Tone, VerdictBlock
 from releve.reporting.messages import describe_drift, describe_staleness, format_score_interval
-from releve.reporting.page.history import PageEvidence, to_the_minute, version_of
+from releve.reporting.page.evidence import PageEvidence, to_the_minute, version_of
 
 REJECTED_SHARE = 0.1  # of a batch's rows, from which on somebody should see to them
 TONES = {
@@ -58,35 +57,33 @@ ACTIONS = {  # what to do, and the command
 def verdict_block(evidence: PageEvidence) -> VerdictBlock:
     """Write the verdict on the model that serves."""
     verdict = assess_health(health_evidence(evidence))
-    action, command = ACTIONS[verdict.action]
-    batch = _newest_batch(evidence)
-    return VerdictBlock(
-        verdict.health.value,
-        TONES[verdict.health],
-        explain(verdict, evidence),
-        action,
-        command.format(scenario=evidence.scenario, batch=batch.batch if batch else ""),
-    )
+    reason = " ".join(SENTENCES[cause](evidence) for cause in verdict.causes)
+    (action, command), batch = ACTIONS[verdict.action], _newest_batch(evidence)
+    command = command.format(scenario=evidence.scenario, batch=batch.batch if batch else "")
+    return VerdictBlock(verdict.health.value, TONES[verdict.health], reason, action, command)
 
 
 def health_evidence(evidence: PageEvidence) -> HealthEvidence:
     """Gather what is known of the model that serves; a predecessor's figures are left out."""
-    window, newest = _scored_window(evidence), evidence.own_runs[-1] if evidence.own_runs else None
-    realised, move = realised_quality(evidence), evidence.moves[-1] if evidence.moves else None
-    sign = METRICS[window.metric].sign if window else 1
+    batch, window, realised = _newest_batch(evidence), _scored_window(evidence), realised_quality(evidence)
+    newest = evidence.own_runs[-1] if evidence.own_runs else None
+    sign, score = (METRICS[window.metric].sign, window.score) if window else (1, None)
+    moves, move = evidence.moves, evidence.moves[-1] if evidence.moves else None
     challenges = [event for event in evidence.challenges if move is None or event.at > move.at]
-    batch = _newest_batch(evidence)
+    withdrawals = [place for place, event in enumerate(moves) if event.kind == WITHDRAWN]
+    since = moves[withdrawals[-1] + 1 :] if withdrawals else moves
+    served = {release.model for event in since if (release := release_of(event))}
     return HealthEvidence(
         serves=evidence.release is not None,
         ingested=batch is not None or bool(evidence.challenges),
         withdrawn=move is not None and move.kind == WITHDRAWN,
         refused=bool(challenges) and not challenges[-1].read(Challenger).promote,
-        can_roll_back=_can_roll_back(evidence),
+        can_roll_back=len(served) > 1 and since[-1].kind == RELEASED,  # not itself what a rollback brought
         monitored=newest is not None,
         realised=realised.state if realised else QualityState.UNKNOWN,
         has_met_expectation=any(run.quality.state == QualityState.WITHIN_TOLERANCE for run in evidence.own_runs),
-        score=sign * window.score.value if window and window.score else None,
-        score_high=max(sign * window.score.low, sign * window.score.high) if window and window.score else None,
+        score=sign * score.value if score else None,
+        score_high=max(sign * score.low, sign * score.high) if score else None,
         baseline=sign * window.naive if window and window.naive is not None else None,
         estimated=newest.estimate.state if newest else QualityState.UNKNOWN,
         broken_data=newest is not None and newest.drift.state == DriftState.BROKEN_DATA,
@@ -95,7 +92,7 @@ def health_evidence(evidence: PageEvidence) -> HealthEvidence:
         retraining_due=newest is not None
         and newest.decision.retrain
         and not any(event.at > newest.at for event in evidence.challenges),
-        rejected_rows=batch is not None and _rejected_share(batch) >= REJECTED_SHARE,
+        rejected_rows=batch is not None and batch.rejected / max(1, _rows(batch)) >= REJECTED_SHARE,
     )
 
 
@@ -105,19 +102,13 @@ def realised_quality(evidence: PageEvidence) -> Quality | None:
     known = [run.quality for run in evidence.own_runs if run.quality.state != QualityState.UNKNOWN]
     if known:
         return known[-1]
-    window = _scored_window(evidence)
-    if not window or not window.score or not evidence.release or window.labelled < evidence.min_rows:
+    window, expected = _scored_window(evidence), evidence.release.expected if evidence.release else None
+    if not window or not window.score or not expected or window.metric != expected.metric:
         return None
-    expected = evidence.release.expected
-    if window.metric != expected.metric:
+    if window.labelled < evidence.min_rows:
         return None
     state, change = judged(window.score, expected, evidence.tolerance)
     return Quality(state, window.metric, window.labelled, expected.score.value, window.score, change, window.answered)
-
-
-def explain(verdict: HealthVerdict, evidence: PageEvidence) -> str:
-    """Write why, one sentence per cause."""
-    return " ".join(SENTENCES[cause](evidence) for cause in verdict.causes)
 
 
 def _scored_window(evidence: PageEvidence) -> QualityWindow | None:
@@ -130,25 +121,16 @@ def _newest_batch(evidence: PageEvidence) -> BatchIngested | None:
     return newest.read(BatchIngested) if newest else None
 
 
-def _rejected_share(batch: BatchIngested) -> float:
-    return batch.rejected / (batch.rows + batch.rejected) if batch.rejected else 0.0
-
-
-def _can_roll_back(evidence: PageEvidence) -> bool:
-    """Whether another model served since the last withdrawal, and this one is not itself what a rollback brought."""
-    withdrawals = [place for place, event in enumerate(evidence.moves) if event.kind == WITHDRAWN]
-    moves = evidence.moves[withdrawals[-1] + 1 :] if withdrawals else evidence.moves
-    models = {release.model for event in moves if (release := release_of(event))}
-    return len(models) > 1 and moves[-1].kind == RELEASED
+def _rows(batch: BatchIngested) -> int:
+    return batch.rows + batch.rejected
 
 
 def _realised(evidence: PageEvidence, then: str = "") -> str:
     quality = realised_quality(evidence)
     if not quality or not quality.score:
         return ""
-    rows, expected = counted(quality.labelled, "labelled answer"), format_score(quality.expected)
-    score = format_score_interval(quality.score)
-    return f"The realised {quality.metric} is {score} on {rows}; {expected} was expected{then}."
+    realised = f"{format_score_interval(quality.score)} on {counted(quality.labelled, 'labelled answer')}"
+    return f"The realised {quality.metric} is {realised}; {format_score(quality.expected)} was expected{then}."
 
 
 def _baseline(evidence: PageEvidence) -> str:
@@ -165,9 +147,8 @@ def _estimated(evidence: PageEvidence) -> str:
     estimate = evidence.own_runs[-1].estimate
     if not estimate.score or not evidence.release:
         return ""
-    expected = format_score(evidence.release.expected.score.value)
-    score = format_score_interval(estimate.score)
-    return f"Without labels, {estimate.metric} is estimated at {score}; {expected} was expected."
+    estimated, expected = format_score_interval(estimate.score), evidence.release.expected.score.value
+    return f"Without labels, {estimate.metric} is estimated at {estimated}; {format_score(expected)} was expected."
 
 
 def _drifted(evidence: PageEvidence) -> str:
@@ -186,8 +167,7 @@ def _rejected(evidence: PageEvidence) -> str:
     batch = _newest_batch(evidence)
     if not batch:
         return ""
-    of_all = f"{batch.rejected:,} of {counted(batch.rows + batch.rejected, 'row')}"
-    return f"{of_all} of the newest batch ({batch.batch}) were rejected."
+    return f"{batch.rejected:,} of {counted(_rows(batch), 'row')} of the newest batch ({batch.batch}) were rejected."
 
 
 def _fresh(evidence: PageEvidence) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from releve.domain.evaluation.intervals import Interval
 from releve.reporting.blocks import ChartBand, ChartMark, ChartPoint, ChartSeries, MarkKind, SeriesStyle, TimelineChart
 from releve.reporting.charts.timeline import CLASSES, DRAWN, LANES, SIGNS, draw_timeline, timeline_legend
 
@@ -27,12 +28,9 @@ def heights(markup, tag="circle", name="cy"):
     return [float(found) for found in re.findall(rf'<{tag}[^>]* {name}="([0-9.]+)"', markup)]
 
 
-def scores(*values, low=None, high=None):
-    return ChartSeries(
-        "s",
-        SeriesStyle.SCORES,
-        tuple(ChartPoint(x, value, low, high) for x, value in enumerate(values) if value is not None),
-    )
+def scores(*values, ends=None):
+    points = tuple(ChartPoint(x, value, ends) for x, value in enumerate(values) if value is not None)
+    return ChartSeries("s", SeriesStyle.SCORES, points)
 
 
 @pytest.mark.parametrize("style", SeriesStyle)
@@ -64,14 +62,14 @@ def test_a_window_without_a_score_breaks_the_line():
 def test_an_interval_of_a_few_rows_does_not_squeeze_the_others():
     plain = heights(drawn(scores(0.7, 0.9)))
 
-    wide = heights(drawn(scores(0.7, 0.9, low=-50.0, high=50.0)))
+    wide = heights(drawn(scores(0.7, 0.9, ends=(-50.0, 50.0))))
 
     assert (wide[0] - wide[1]) > 0.3 * (plain[0] - plain[1])
 
 
 def test_intervals_of_many_windows_are_one_area_for_each_unbroken_run():
-    few = drawn(scores(*[0.5] * 40, low=0.4, high=0.6), windows=40)
-    many = drawn(scores(*[0.5] * 100, None, *[0.5] * 99, low=0.4, high=0.6), windows=200)
+    few = drawn(scores(*[0.5] * 40, ends=(0.4, 0.6)), windows=40)
+    many = drawn(scores(*[0.5] * 100, None, *[0.5] * 99, ends=(0.4, 0.6)), windows=200)
 
     assert (few.count('<line class="c0"'), few.count(" interval")) == (40, 0)
     assert (many.count('<line class="c0"'), many.count(" interval")) == (0, 2)
@@ -114,7 +112,7 @@ def test_marks_of_one_day_do_not_cover_each_other_and_are_named():
 
 
 def test_the_expected_figure_is_a_band_over_its_windows():
-    found = drawn(scores(0.7, 0.9), windows=2, bands=(ChartBand(-0.5, 0.5, 0.8, 0.7, 0.9, "expected"),))
+    found = drawn(scores(0.7, 0.9), windows=2, bands=(ChartBand(-0.5, 0.5, Interval(0.8, 0.7, 0.9), "expected"),))
 
     (width,) = re.findall(r'<rect class="band"[^>]* width="([0-9.]+)"[^>]*><title>expected', found)
     (line_end,) = {float(end) for end in re.findall(r'class="axis"[^>]* x2="([0-9.]+)"', found)}

@@ -18,7 +18,7 @@ from releve.reporting.html import render_html
 from releve.reporting.markdown import render_markdown
 from releve.reporting.page.decisions import LISTED, entries_of
 from releve.reporting.page.drift import SHOWN_COLUMNS
-from releve.reporting.page.history import PageEvidence
+from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.page import build
 from releve.reporting.page.quality import DRAWN
 from releve.reporting.page.verdict import ACTIONS, SENTENCES, TONES, HealthAction, realised_quality, verdict_block

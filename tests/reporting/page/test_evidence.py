@@ -7,7 +7,7 @@ import pytest
 from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK, WITHDRAWN
 from releve.domain.trigger.monitoring_run import AnsweredWindow
 from releve.reporting.blocks import MarkKind
-from releve.reporting.page.history import marks_of, place, since_start
+from releve.reporting.page.evidence import marks_of, place, since_start
 from tests.page_histories import (
     RELEASE,
     at,

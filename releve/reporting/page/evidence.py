@@ -7,26 +7,20 @@ from functools import cached_property
 
 from releve.domain.backtest.report import BacktestReport
 from releve.domain.quality.windows import QualityWindow
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, Event
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, RELEASED, Event
 from releve.domain.registry.events import Challenger, release_of
 from releve.domain.registry.release import ExpectedPerformance, Release
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import ChartMark, MarkKind
 
-MARKS = {
-    "released": MarkKind.RELEASE,
-    "rolled_back": MarkKind.ROLLBACK,
-    "withdrawn": MarkKind.ROLLBACK,
-}
-
 
 @dataclass(frozen=True)
 class PageEvidence:
-    """Everything that a scenario's page is made from.
+    """What registry, ledger and backtest know of a scenario.
 
     `events`: since the scenario was last started over, oldest first. `release`: what serves, since `since` (ISO 8601,
-    UTC). `backtest`: None where none was made. A window's score is judged like a monitoring run's, by
-    `tolerance`, where at least `min_rows` of it have labels.
+    UTC). A window's score is judged like a monitoring run's, by `tolerance`, where at least `min_rows` of it have
+    labels.
     """
 
     scenario: str
@@ -41,7 +35,6 @@ class PageEvidence:
 
     @cached_property
     def runs(self) -> tuple[MonitoringRun, ...]:
-        """Monitoring runs, oldest first."""
         return tuple(event.read(MonitoringRun) for event in self.events if event.kind == MONITORED)
 
     @cached_property
@@ -81,22 +74,17 @@ def since_start(events: Sequence[Event]) -> tuple[Event, ...]:
 
 def marks_of(events: Iterable[Event], windows: Sequence[QualityWindow]) -> tuple[ChartMark, ...]:
     """Mark releases, rollbacks and refusals, each where it happened among the windows."""
-
-    def mark(event: Event, kind: MarkKind, note: str) -> ChartMark:
-        return ChartMark(place(event.at, windows), kind, f"{to_the_minute(event.at)} {note}")
-
     marks = []
     for event in events:
-        if event.kind == CHALLENGED:
-            challenger = event.read(Challenger)
-            if not challenger.promote:
-                note = f"refused {challenger.model}: {'; '.join(challenger.sentences)}"
-                marks.append(mark(event, MarkKind.REFUSAL, note))
-        elif event.kind in MARKS:
-            release = release_of(event)
-            model = release.model if release else ""
-            what = " ".join(filter(None, [event.kind.replace("_", " "), model]))
-            marks.append(mark(event, MARKS[event.kind], f"{what}: {event.reason}"))
+        if event.kind in MOVES:
+            kind, release = MarkKind.RELEASE if event.kind == RELEASED else MarkKind.ROLLBACK, release_of(event)
+            model = f" {release.model}" if release else ""
+            note = f"{event.kind.replace('_', ' ')}{model}: {event.reason}"
+        elif event.kind == CHALLENGED and not (challenger := event.read(Challenger)).promote:
+            kind, note = MarkKind.REFUSAL, f"refused {challenger.model}: {'; '.join(challenger.sentences)}"
+        else:
+            continue
+        marks.append(ChartMark(place(event.at, windows), kind, f"{to_the_minute(event.at)} {note}"))
     return tuple(marks)
 
 
