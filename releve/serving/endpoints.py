@@ -1,7 +1,6 @@
 """The answers: from a request's bytes to what is sent back, for the release that serves at that moment."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from typing import Any, Protocol
 
 import numpy as np
@@ -113,9 +112,7 @@ class Endpoints:
         label = None if question.label is None else str(question.label)
         hits = self._index.search(served.index, vector, limit=question.limit, label=label)[0]
         neighbours = [_neighbour(hit, model.schema) for hit in hits]
-        request_id = self._ledger.search(
-            model=model.tag, index=served.index, question=asdict(question), neighbours=neighbours
-        )
+        request_id = self._ledger.search(model=model.tag, index=served.index, question=question, neighbours=neighbours)
         return {
             "request_id": request_id,
             "model_version": model.tag,

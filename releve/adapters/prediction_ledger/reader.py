@@ -4,12 +4,11 @@ import os
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from releve.adapters.prediction_ledger.segments import (
     ANSWERS,
     LABELS,
-    SegmentRecords,
+    SegmentLines,
     from_line,
     refusal,
     segments_of,
@@ -17,15 +16,13 @@ from releve.adapters.prediction_ledger.segments import (
 from releve.domain.prediction_log.records import (
     AnsweredRow,
     AnsweredRows,
+    AnswerLine,
     LabelledRows,
-    RowId,
+    LabelLine,
     Scalar,
-    answered_row,
     answers_from,
     by_request,
     day_of,
-    is_answer,
-    is_label,
     join_labels,
     newest_labels,
     parse_row_id,
@@ -45,8 +42,8 @@ class LedgerReader:
         Raises BadInput for a `since` that is no time.
         """
         start = parse_since(since) if since else ""
-        lines = SegmentRecords(segments_of(self._folder, ANSWERS, day_of(start)), is_answer)
-        wanted = [record for record in lines if record["at"] >= start and (model is None or record["model"] == model)]
+        lines = SegmentLines(segments_of(self._folder, ANSWERS, day_of(start)), AnswerLine.parse)
+        wanted = [line for line in lines if line.at >= start and model in (None, line.model)]
         return answers_from(wanted, torn_lines=lines.torn)
 
     def days(self, *, arm: str) -> Iterator[AnsweredRows]:
@@ -54,8 +51,8 @@ class LedgerReader:
         length, read once."""
         segments = segments_of(self._folder, ANSWERS)
         for _, paths in groupby(segments, key=lambda path: path.name.split("-")[1]):
-            lines = SegmentRecords(paths, is_answer)
-            yield answers_from([record for record in lines if record["arm"] == arm], featureless=True)
+            lines = SegmentLines(paths, AnswerLine.parse)
+            yield answers_from([line for line in lines if line.arm == arm], featureless=True)
 
     def labels(self) -> dict[str, tuple[Scalar, str]]:
         """Row id -> (label, at); the newest label of a row counts."""
@@ -67,8 +64,8 @@ class LedgerReader:
         labels = newest_labels(lines)
         return join_labels(self.answers(since=since, model=model), labels, torn_lines=lines.torn)
 
-    def _label_lines(self) -> SegmentRecords:
-        return SegmentRecords(segments_of(self._folder, LABELS), is_label)
+    def _label_lines(self) -> SegmentLines[LabelLine]:
+        return SegmentLines(segments_of(self._folder, LABELS), LabelLine.parse)
 
 
 def find_answer(folder: Path, row_id: str) -> AnsweredRow | None:
@@ -79,25 +76,20 @@ def find_answer(folder: Path, row_id: str) -> AnsweredRow | None:
 
 def find_answers(folder: Path, row_ids: Iterable[str]) -> dict[str, AnsweredRow]:
     """Those of `row_ids` that the ledger at `folder` answered, by id. Raises Unavailable."""
-    found: dict[str, AnsweredRow] = {}
+    answered: dict[str, AnsweredRow] = {}
     for ids in by_request(row_ids).values():
-        record = _record_at(folder, parse_row_id(ids[0]))
-        if is_answer(record):
-            rows = ((row_id, answered_row(record, row_id)) for row_id in ids)
-            found |= {row_id: row for row_id, row in rows if row is not None}
-    return found
-
-
-def _record_at(folder: Path, place: RowId) -> Any:
-    """What the line at that place says; None where there is none."""
-    path = folder / f"{ANSWERS}-{place.day}-{place.worker}.jsonl"
-    try:
-        with path.open("rb") as segment:
-            if place.offset >= os.fstat(segment.fileno()).st_size:
-                return None
-            segment.seek(place.offset)
-            return from_line(segment.readline())
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise refusal(path, error) from None
+        place = parse_row_id(ids[0])
+        path = folder / f"{ANSWERS}-{place.day}-{place.worker}.jsonl"
+        try:
+            with path.open("rb") as segment:
+                if place.offset >= os.fstat(segment.fileno()).st_size:
+                    continue
+                segment.seek(place.offset)
+                line = AnswerLine.parse(from_line(segment.readline()))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise refusal(path, error) from None
+        rows = ((row_id, line.row(row_id)) for row_id in ids) if line else ()
+        answered |= {row_id: row for row_id, row in rows if row is not None}
+    return answered

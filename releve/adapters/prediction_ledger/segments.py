@@ -5,9 +5,9 @@ import fcntl
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import orjson
 
@@ -15,6 +15,7 @@ from releve.core.errors import BadInput, ReleveError, Unavailable, storage_error
 
 ANSWERS, LABELS, SEARCHES = "answers", "labels", "searches"
 SEGMENT = re.compile(r"(answers|labels|searches)-([0-9]{8})-([0-9a-f]{8})\.jsonl")
+L = TypeVar("L")
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
@@ -38,7 +39,11 @@ class Segment:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two writers of one name would overwrite each other
             self._inode = os.fstat(self._fd).st_ino
             self.size = os.lseek(self._fd, 0, os.SEEK_END)
-            _sync_folder(path.parent)
+            descriptor = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)  # the new file's name survives a power loss too
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise refusal(path, error) from None
         if self.size:
@@ -84,21 +89,21 @@ class Segment:
                 self._fd = -1
 
 
-class SegmentRecords:
-    """The records of segments, one file after the other; counts the lines that are none."""
+class SegmentLines(Generic[L]):
+    """The lines of segments, one file after the other, as `parse` reads them; counts those that cannot be read."""
 
-    def __init__(self, paths: Iterable[Path], is_record: Callable[[Any], bool]) -> None:
+    def __init__(self, paths: Iterable[Path], parse: Callable[[Any], L | None]) -> None:
         self._paths = paths
-        self._is_record = is_record
+        self._parse = parse
         self.torn = 0
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[L]:
         for path in self._paths:
             with path.open("rb") as segment:
                 for line in segment:
-                    record = from_line(line)
-                    if self._is_record(record):
-                        yield record
+                    parsed = self._parse(from_line(line))
+                    if parsed is not None:
+                        yield parsed
                     elif line != b"\n":
                         self.torn += 1
 
@@ -109,20 +114,21 @@ def segments_of(folder: Path, kind: str, first_day: str = "") -> list[Path]:
     return sorted(folder / match.group() for match in matches if match and match[2] >= first_day)
 
 
-def to_line(record: dict[str, Any]) -> bytes:
+def to_line(record: Mapping[str, object]) -> bytes:
+    """Write a line. Raises BadInput for what JSON cannot hold."""
+
+    def plain(value: Any) -> Any:
+        """Convert what orjson does not know: texts and dates of numpy and pandas."""
+        if hasattr(value, "tolist"):
+            return value.tolist()
+        if hasattr(value, "isoformat"):
+            return value.isoformat() if value == value else None  # pandas' missing time is unequal to itself
+        raise TypeError
+
     try:
-        return orjson.dumps(record, default=_plain, option=OPTIONS)
+        return orjson.dumps(record, default=plain, option=OPTIONS)
     except orjson.JSONEncodeError as error:
         raise BadInput(f"the ledger cannot hold this: {error}; use texts, numbers, dates, lists and null") from None
-
-
-def _plain(value: Any) -> Any:
-    """What orjson does not know: texts and dates of numpy and pandas."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if hasattr(value, "isoformat"):
-        return value.isoformat() if value == value else None  # pandas' missing time is unequal to itself
-    raise TypeError
 
 
 def from_line(line: bytes) -> Any:
@@ -133,15 +139,6 @@ def from_line(line: bytes) -> Any:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name survive a power loss too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def refusal(path: Path, error: OSError) -> ReleveError:

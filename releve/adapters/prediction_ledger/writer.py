@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from releve.adapters.prediction_ledger.reader import find_answer, find_answers
 from releve.adapters.prediction_ledger.segments import ANSWERS, LABELS, SEARCHES, LedgerUnavailable, Segment, to_line
@@ -18,6 +17,7 @@ from releve.core.errors import ReleveError
 from releve.core.names import check_scenario_name
 from releve.domain.prediction_log.records import (
     AnsweredRow,
+    Row,
     Scalar,
     UnknownAnswer,
     check_answer,
@@ -55,20 +55,23 @@ class LedgerWriter:
         *,
         model: str,
         index: str | None,
-        rows: Sequence[dict[str, Any]],
+        rows: Sequence[Row],
         labels: Sequence[Scalar],
         probabilities: Sequence[Sequence[float]] | None,
         arm: str = "champion",
     ) -> str:
         """Record one request and return its id. Raises BadInput, Unavailable; then nothing is recorded."""
         check_answer(rows, labels, probabilities)
-        record: dict[str, Any] = {"scenario": self._scenario, "model": model, "index": index, "arm": arm}
-        return self._write(ANSWERS, record | {"rows": rows, "labels": labels, "probabilities": probabilities})
+        return self._write(
+            ANSWERS, model=model, index=index, arm=arm, rows=rows, labels=labels, probabilities=probabilities
+        )
 
-    def search(self, *, model: str, index: str, question: dict[str, Any], neighbours: Sequence[dict[str, Any]]) -> str:
-        """Record one search and return its id; monitoring reads answers only. Raises BadInput, Unavailable."""
-        record = {"scenario": self._scenario, "model": model, "index": index}
-        return self._write(SEARCHES, record | {"question": question, "neighbours": neighbours})
+    def search(self, *, model: str, index: str, question: object, neighbours: Sequence[object]) -> str:
+        """Record one search and return its id; monitoring reads answers only. Raises BadInput, Unavailable.
+
+        `question` and `neighbours` are written as JSON, dataclasses by their fields.
+        """
+        return self._write(SEARCHES, model=model, index=index, question=question, neighbours=neighbours)
 
     def label(self, pairs: Iterable[tuple[str, Scalar]]) -> None:
         """Record what turned out true, as (row id, label), all or none; on disk when this returns.
@@ -111,8 +114,8 @@ class LedgerWriter:
             others = f" (and {len(unknown) - 1} more of {len(row_ids)} ids)" if len(unknown) > 1 else ""
             raise UnknownAnswer(f"{named}{others}; no label was recorded", unknown)
 
-    def _write(self, kind: str, record: dict[str, Any]) -> str:
-        body = to_line(record)
+    def _write(self, kind: str, **fields: object) -> str:
+        body = to_line({"scenario": self._scenario, **fields})
         with self._lock:
             at = timestamp(self._clock())
             segment = self._segment(kind, day_of(at))

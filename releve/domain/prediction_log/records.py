@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from releve.core.errors import BadInput, NotFound
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Scalar = str | int | float | bool
+Row = Mapping[str, Any]  # feature -> cell, as a request brought it
+T = TypeVar("T")
 
 WORKER = re.compile(r"[0-9a-f]{8}")
 ROW_ID = re.compile(r"([0-9]{8})-([0-9a-f]{8})\.([0-9a-f]{1,12})\.([0-9a-f]{6})\.(0|[1-9][0-9]{0,8})")
 EXAMPLE_ID = "20240131-9f2c01ab.1a40.5e77c0.0"
-ANSWER_KEYS = frozenset({"id", "at", "scenario", "model", "index", "arm", "rows", "labels", "probabilities"})
-LABEL_KEYS = frozenset({"id", "label", "at"})
 
 
 class UnknownAnswer(NotFound):
@@ -58,9 +58,70 @@ class AnsweredRow:
     model: str
     index: str | None
     arm: str
-    features: Mapping[str, Any]
+    features: Row
     predicted: Scalar
     probabilities: Sequence[float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLine:
+    """One request with its answers: a line of the ledger."""
+
+    id: str
+    at: str
+    scenario: str
+    model: str
+    index: str | None
+    arm: str
+    rows: list[Row]
+    labels: list[Scalar]
+    probabilities: list[list[float]] | None
+
+    @classmethod
+    def parse(cls, value: Any) -> "AnswerLine | None":
+        """Read the JSON value of a line; None when it is no whole answer."""
+        try:
+            line = cls(**{name: value[name] for name in cls.__slots__})
+        except (TypeError, KeyError):
+            return None
+        columns: list[Any] = [line.rows, line.labels] + ([] if line.probabilities is None else [line.probabilities])
+        is_whole = isinstance(line.at, str) and all(isinstance(column, list) for column in columns)
+        return line if is_whole and len({len(column) for column in columns}) == 1 else None
+
+    def row(self, row_id: str) -> AnsweredRow | None:
+        """Return the row that `row_id` names; None when it names another request or no row of this one."""
+        parsed = parse_row_id(row_id)
+        position = parsed.position
+        if self.id != parsed.request or position >= len(self.rows):
+            return None
+        return AnsweredRow(
+            id=row_id,
+            at=self.at,
+            model=self.model,
+            index=self.index,
+            arm=self.arm,
+            features=self.rows[position],
+            predicted=self.labels[position],
+            probabilities=None if self.probabilities is None else self.probabilities[position],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLine:
+    """What turned out true of one row: a line of the ledger."""
+
+    id: str
+    label: Scalar
+    at: str
+
+    @classmethod
+    def parse(cls, value: Any) -> "LabelLine | None":
+        """Read the JSON value of a line; None when it is no whole label."""
+        try:
+            line = cls(value["id"], value["label"], value["at"])
+        except (TypeError, KeyError):
+            return None
+        return line if isinstance(line.at, str) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +142,20 @@ class AnsweredRows:
 
     def take(self, positions: Sequence[int]) -> "AnsweredRows":
         """The rows at `positions`, in that order."""
-        columns = ("ids", "at", "models", "arms", "predicted", "probabilities")
-        chosen: dict[str, Any] = {name: [getattr(self, name)[position] for position in positions] for name in columns}
-        features = self.features.iloc[list(positions)].reset_index(drop=True)
-        return replace(self, features=features, **chosen)
+
+        def chosen(column: Sequence[T]) -> list[T]:
+            return [column[position] for position in positions]
+
+        return AnsweredRows(
+            ids=chosen(self.ids),
+            at=chosen(self.at),
+            models=chosen(self.models),
+            arms=chosen(self.arms),
+            predicted=chosen(self.predicted),
+            probabilities=chosen(self.probabilities),
+            features=self.features.iloc[list(positions)].reset_index(drop=True),
+            torn_lines=self.torn_lines,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,74 +252,37 @@ def check_label(label: Any) -> Scalar:
     return label
 
 
-def is_answer(record: Any) -> bool:
-    """Whether a parsed line is a whole answer."""
-    if not isinstance(record, dict) or not record.keys() >= ANSWER_KEYS or not isinstance(record["at"], str):
-        return False
-    rows, labels, probabilities = record["rows"], record["labels"], record["probabilities"]
-    return (
-        isinstance(rows, list)
-        and isinstance(labels, list)
-        and len(rows) == len(labels)
-        and (probabilities is None or (isinstance(probabilities, list) and len(probabilities) == len(rows)))
-    )
-
-
-def is_label(record: Any) -> bool:
-    """Whether a parsed line is a whole label."""
-    return isinstance(record, dict) and record.keys() >= LABEL_KEYS and isinstance(record["at"], str)
-
-
-def answered_row(record: Mapping[str, Any], row_id: str) -> AnsweredRow | None:
-    """The row of an answer that `row_id` names; None when it names another request or no row of this one."""
-    parsed = parse_row_id(row_id)
-    if record["id"] != parsed.request or parsed.position >= len(record["rows"]):
-        return None
-    position, probabilities = parsed.position, record["probabilities"]
-    return AnsweredRow(
-        id=row_id,
-        at=record["at"],
-        model=record["model"],
-        index=record["index"],
-        arm=record["arm"],
-        features=record["rows"][position],
-        predicted=record["labels"][position],
-        probabilities=None if probabilities is None else probabilities[position],
-    )
-
-
-def answers_from(
-    records: Iterable[Mapping[str, Any]], *, torn_lines: int = 0, featureless: bool = False
-) -> AnsweredRows:
-    """One entry per row of every record, in time order; records of one moment keep theirs. `featureless`: the frame
-    of features has no columns, for who only counts and scores."""
+def answers_from(lines: Iterable[AnswerLine], *, torn_lines: int = 0, featureless: bool = False) -> AnsweredRows:
+    """One entry per row of every line, in time order; lines of one moment keep theirs. `featureless`: the frame of
+    features has no columns, for who only counts and scores."""
     import pandas as pd
 
-    ordered = sorted(records, key=lambda record: record["at"])
-    rows = [row for record in ordered for row in record["rows"]]
-
-    def per_row(key: str) -> list[Any]:
-        return [record[key] for record in ordered for _ in record["rows"]]
-
+    ordered = sorted(lines, key=lambda line: line.at)
+    by_row = [line for line in ordered for _ in line.rows]
+    rows = [row for line in ordered for row in line.rows]
     return AnsweredRows(
-        ids=[row_id for record in ordered for row_id in row_ids(record["id"], len(record["rows"]))],
-        at=per_row("at"),
-        models=per_row("model"),
-        arms=per_row("arm"),
-        predicted=[label for record in ordered for label in record["labels"]],
-        probabilities=[one for record in ordered for one in record["probabilities"] or [None] * len(record["rows"])],
+        ids=[row_id for line in ordered for row_id in row_ids(line.id, len(line.rows))],
+        at=[line.at for line in by_row],
+        models=[line.model for line in by_row],
+        arms=[line.arm for line in by_row],
+        predicted=[label for line in ordered for label in line.labels],
+        probabilities=[
+            line.probabilities[position] if line.probabilities else None
+            for line in ordered
+            for position in range(len(line.rows))
+        ],
         features=pd.DataFrame(None if featureless else rows, index=range(len(rows))),
         torn_lines=torn_lines,
     )
 
 
-def newest_labels(records: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Scalar, str]]:
-    """Row id -> (label, at). Of several labels for one row the newest `at` wins, of one moment the later record."""
+def newest_labels(lines: Iterable[LabelLine]) -> dict[str, tuple[Scalar, str]]:
+    """Row id -> (label, at). Of several labels for one row the newest `at` wins, of one moment the later line."""
     newest: dict[str, tuple[Scalar, str]] = {}
-    for record in records:
-        known = newest.get(record["id"])
-        if known is None or record["at"] >= known[1]:
-            newest[record["id"]] = (record["label"], record["at"])
+    for line in lines:
+        known = newest.get(line.id)
+        if known is None or line.at >= known[1]:
+            newest[line.id] = (line.label, line.at)
     return newest
 
 

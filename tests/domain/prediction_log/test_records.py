@@ -6,15 +6,14 @@ import pytest
 from releve.core.errors import BadInput
 from releve.domain.prediction_log.records import (
     EXAMPLE_ID,
-    answered_row,
+    AnswerLine,
+    LabelLine,
     answers_from,
     by_request,
     check_answer,
     check_label,
     check_worker,
     day_of,
-    is_answer,
-    is_label,
     join_labels,
     newest_labels,
     parse_row_id,
@@ -29,6 +28,10 @@ NOON = "2024-01-31T12:00:00.000000Z"
 
 
 def make_answer(**changes):
+    return AnswerLine.parse(answer_json(**changes))
+
+
+def answer_json(**changes):
     record = {
         "id": REQUEST,
         "at": NOON,
@@ -44,7 +47,7 @@ def make_answer(**changes):
 
 
 def make_label(label, at=NOON, row_id=f"{REQUEST}.0"):
-    return {"id": row_id, "label": label, "at": at}
+    return LabelLine(row_id, label, at)
 
 
 def test_an_id_taken_apart_and_put_together_is_the_same():
@@ -163,33 +166,49 @@ def test_any_other_label_is_refused(label):
 
 
 def test_a_whole_record_is_told_from_a_broken_one():
-    assert is_answer(make_answer())
-    assert is_label(make_label("a"))
+    assert AnswerLine.parse(answer_json(more=1)).model == "digits:v1"
+    assert LabelLine.parse({"id": "a", "label": 1, "at": NOON, "more": 1}) == LabelLine("a", 1, NOON)
 
 
-@pytest.mark.parametrize("record", [None, 5, [], {}, make_answer(labels=["a"]), make_answer(rows=1), make_answer(at=1)])
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        5,
+        [],
+        {},
+        answer_json(labels=["a"]),
+        answer_json(rows=1),
+        answer_json(at=1),
+        answer_json(probabilities=[[1.0]]),
+        answer_json(probabilities="no"),
+        answer_json(probabilities=[]),
+    ],
+)
 def test_a_broken_answer_is_noticed(record):
-    assert not is_answer(record)
+    assert AnswerLine.parse(record) is None
 
 
-@pytest.mark.parametrize("record", [None, "x", {}, {"id": "a", "label": 1}, make_label(1, at=None)])
+@pytest.mark.parametrize("record", [None, "x", {}, {"id": "a", "label": 1}, {"id": "a", "label": 1, "at": None}])
 def test_a_broken_label_is_noticed(record):
-    assert not is_label(record)
+    assert LabelLine.parse(record) is None
 
 
 def test_an_id_finds_its_row_in_its_answer():
-    row = answered_row(make_answer(), f"{REQUEST}.1")
+    row = make_answer().row(f"{REQUEST}.1")
 
     assert (row.features, row.predicted, row.probabilities) == ({"x": 2}, "b", [0.2, 0.8])
 
 
 @pytest.mark.parametrize("row_id", [f"{REQUEST}.2", "20240131-9f2c01ab.1a40.000000.0"])
 def test_an_id_of_another_answer_finds_nothing(row_id):
-    assert answered_row(make_answer(), row_id) is None
+    assert make_answer().row(row_id) is None
 
 
 def test_answers_are_one_entry_per_row_in_time_order():
-    late = make_answer(id="late", at="2024-02-01T00:00:00.000000Z", rows=[{"x": 3, "y": 4}], labels=["c"])
+    late = make_answer(
+        id="late", at="2024-02-01T00:00:00.000000Z", rows=[{"x": 3, "y": 4}], labels=["c"], probabilities=None
+    )
 
     answers = answers_from([late, make_answer()])
 
@@ -209,7 +228,7 @@ def test_no_answers_are_an_empty_table():
 def test_the_newest_label_of_a_row_wins_whatever_the_order():
     old, new = make_label("old"), make_label("new", at="2024-02-01T00:00:00.000000Z")
 
-    assert newest_labels([old, new]) == newest_labels([new, old]) == {f"{REQUEST}.0": ("new", new["at"])}
+    assert newest_labels([old, new]) == newest_labels([new, old]) == {f"{REQUEST}.0": ("new", new.at)}
 
 
 def test_of_two_labels_of_one_moment_the_later_record_wins():
@@ -228,7 +247,7 @@ def test_joining_keeps_the_labelled_rows_and_leaves_foreign_labels_out():
 
 
 def test_a_feature_may_be_called_like_a_column_of_the_ledger():
-    answers = answers_from([make_answer(rows=[{"id": 1, "label": "leak"}], labels=["a"])])
+    answers = answers_from([make_answer(rows=[{"id": 1, "label": "leak"}], labels=["a"], probabilities=None)])
 
     joined = join_labels(answers, {f"{REQUEST}.0": ("true", NOON)})
 
@@ -245,10 +264,3 @@ def test_the_probabilities_of_every_row_come_along():
     assert answers.probabilities == [[0.1, 0.9], [0.6, 0.4], None, None]
     assert answers.predicted[2:] == [1.5, -2.0]
     assert answers.take([3, 0]).probabilities == [None, [0.1, 0.9]]
-
-
-@pytest.mark.parametrize(
-    ("probabilities", "whole"), [(None, True), ([[1.0], [1.0]], True), ([[1.0]], False), ("no", False), ([], False)]
-)
-def test_an_answer_has_probabilities_for_every_row_or_none(probabilities, whole):
-    assert is_answer(make_answer(probabilities=probabilities)) is whole

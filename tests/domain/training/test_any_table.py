@@ -228,7 +228,13 @@ def test_no_rows_give_blocks_of_no_rows():
         (rentals_row(day=None), ["row 0: day is missing: it holds nothing"]),
         (rentals_row(note=None), []),
         (rentals_row(nota=1), ["row 0: nota is not a feature; did you mean 'note'?"]),
-        ({}, [f"row 0: {name} is missing" for name in FEATURES]),
+        (
+            {},
+            [
+                f"row 0: {column.name} is missing{'; send null if it is not known' if column.nullable else ''}"
+                for column in rentals_schema().features
+            ],
+        ),
     ],
 )
 def test_at_predict_only_features_are_required(row, problems):

@@ -9,7 +9,7 @@ import pytest
 
 from releve.adapters.files import write_parquet
 from releve.adapters.scenario_lock import scenario_lock
-from releve.domain.prediction_log.records import answers_from, join_labels
+from releve.domain.prediction_log.records import AnswerLine, answers_from, join_labels
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame, row_problems
 from tasks.ingestion.harvest import as_batch, harvest, unharvested, waiting_rows
@@ -198,7 +198,7 @@ def harvested(tmp_path, *rows, labels, schema=None):
     schema = schema or rentals_schema()
     record = {"id": REQUEST, "at": AT, "model": "m", "index": None, "arm": "champion", "scenario": "rentals"}
     record |= {"rows": [json.loads(json.dumps(row)) for row in rows], "labels": [1.5] * len(rows)}
-    answers = answers_from([record | {"probabilities": None}])
+    answers = answers_from([AnswerLine.parse(record | {"probabilities": None})])
     found = {f"{REQUEST}.{row}": (label, AT) for row, label in enumerate(labels)}
     write_parquet(tmp_path / "answers.parquet", as_batch(join_labels(answers, found), schema))
     return check_frame(schema, pd.read_parquet(tmp_path / "answers.parquet"))
