@@ -4,9 +4,8 @@
     python -m benchmarks.drift --table elec2=elec2.csv        # real tables of your own, beside digits and made ones
     python -m benchmarks.drift --workers 1 --tries 200        # closer figures, one process; fewer tries on wide tables
 
-A try is a reference and two windows after it, of one population (benchmarks/drift_worlds.py). An alarm is a first look
-that says "drift suspected" or "drift"; both windows count. Drift is what the second look says, which knows what the
-first one said. With a shift, two of 16 columns of both windows are moved.
+A try is a reference and two windows after it, of one population (benchmarks/drift_worlds.py). An alarm is a first verdict
+of "drift suspected" or "drift"; both windows count. Drift is the second verdict, which knows the first one. With a shift, two of 16 columns of both windows are moved.
 """
 
 import argparse
@@ -17,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.drift_pages import draw, missed, told, write
+from benchmarks.drift_pages import describe, draw, missed, write
 from benchmarks.drift_tries import Setup, in_order, measured, plan
 from benchmarks.drift_worlds import Columns
 from releve.adapters.files import read_params
@@ -26,15 +25,15 @@ QUICK_TRIES, TRIES = 4, 20
 
 
 def main() -> None:
-    """Write the table and the plot, and say which figures are beyond the bars."""
+    """Write the table and the plot, and print which figures are beyond the bars."""
     arguments = _arguments()
     tables = read_tables(arguments.table, arguments.leave_out)
     setup = Setup(read_params(Path.cwd()).monitor, tables, beside=not arguments.alone)
     cells = list(plan(setup.tables, arguments.tries or (QUICK_TRIES if arguments.quick else TRIES)))
     started, figures = time.monotonic(), []
-    for found in measured(setup, cells, workers=arguments.workers):
-        figures += found
-        print(f"{time.monotonic() - started:.0f} s", *map(told, found), sep="\n  ", flush=True)
+    for measurement in measured(setup, cells, workers=arguments.workers):
+        figures += measurement
+        print(f"{time.monotonic() - started:.0f} s", *map(describe, measurement), sep="\n  ", flush=True)
     order = [row for name, table in setup.tables.items() for row in in_order(name, table, setup.params)]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     write(figures, order, arguments.out)

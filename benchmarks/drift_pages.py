@@ -1,4 +1,4 @@
-"""What benchmarks.drift found, as pages show it: drift.csv, drift.md, drift.png."""
+"""The figures of benchmarks.drift, as pages show them: drift.csv, drift.md, drift.png."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,22 +27,22 @@ SHORT = {10_000: "10k", 1_000: "1k"}
 
 def missed(figures: Sequence[Figure]) -> list[str]:
     """Figures that are shown to be beyond a bar: their whole interval is."""
-    found = []
+    beyond = []
     for figure in figures:
         interval, cell = figure.interval, figure.cell
         if figure.method in OURS and not cell.shift and interval.low > FALSE_LIMIT:
-            found.append(f"{told(figure)}: at most {FALSE_LIMIT:.0%} wanted")
+            beyond.append(f"{describe(figure)}: at most {FALSE_LIMIT:.0%} wanted")
         if figure.method == ALARM and cell.shift and interval.high < POWER_LIMITS[cell.rows]:
-            found.append(f"{told(figure)}: at least {POWER_LIMITS[cell.rows]:.0%} wanted")
-    return found
+            beyond.append(f"{describe(figure)}: at least {POWER_LIMITS[cell.rows]:.0%} wanted")
+    return beyond
 
 
-def told(figure: Figure) -> str:
+def describe(figure: Figure) -> str:
     """A figure in words."""
     cell = figure.cell
     return (
         f"{cell.world}, {cell.columns} columns, {cell.rows} rows, shift {cell.shift:g}: {figure.method} in "
-        f"{figure.alarms} of {figure.looks}"
+        f"{figure.alarms} of {figure.verdicts}"
     )
 
 
@@ -50,12 +50,21 @@ def write(figures: Sequence[Figure], order: Sequence[Mapping[str, Any]], out: Pa
     """out.csv: every figure. out.md: false alarms, power, and tables in their own order."""
     with out.with_suffix(".csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["table", "columns", "rows", "shift", "method", "alarms", "looks", "share", "low", "high"])
+        writer.writerow(["table", "columns", "rows", "shift", "method", "alarms", "verdicts", "share", "low", "high"])
         for figure in figures:
-            cell, found = figure.cell, figure.interval
-            shares = [f"{each:.4f}" for each in (found.value, found.low, found.high)]
+            cell, interval = figure.cell, figure.interval
+            shares = [f"{each:.4f}" for each in (interval.value, interval.low, interval.high)]
             writer.writerow(
-                [cell.world, cell.columns, cell.rows, cell.shift, figure.method, figure.alarms, figure.looks, *shares]
+                [
+                    cell.world,
+                    cell.columns,
+                    cell.rows,
+                    cell.shift,
+                    figure.method,
+                    figure.alarms,
+                    figure.verdicts,
+                    *shares,
+                ]
             )
     out.with_suffix(".md").write_text("\n".join(_page(figures, order)) + "\n", encoding="utf-8")
 
@@ -70,7 +79,7 @@ def _page(figures: Sequence[Figure], order: Sequence[Mapping[str, Any]]) -> Iter
     yield from _false(by_table)
     yield from ("", "## A shift in 2 of 16 columns, seen")
     yield from _power([figure for figure in figures if figure.cell.shift])
-    yield from ("", "## Tables in their own order: windows by what is said of them, with memory")
+    yield from ("", "## Tables in their own order: windows by their state, with memory")
     yield from _order(order)
 
 
@@ -110,15 +119,15 @@ def _row(*cells: Any) -> str:
 
 
 def pooled(figures: Sequence[Figure]) -> Interval:
-    """One share of all their looks."""
-    return share(sum(each.alarms for each in figures), sum(each.looks for each in figures), confidence=0.95)
+    """One share of all their verdicts."""
+    return share(sum(each.alarms for each in figures), sum(each.verdicts for each in figures), confidence=0.95)
 
 
 def _shown(figures: Sequence[Figure]) -> str:
     if not figures:
         return ""
-    found = pooled(figures)
-    return f"{found.value:.1%} [{found.low:.1%}, {found.high:.1%}] of {sum(each.looks for each in figures)}"
+    interval = pooled(figures)
+    return f"{interval.value:.1%} [{interval.low:.1%}, {interval.high:.1%}] of {sum(each.verdicts for each in figures)}"
 
 
 def draw(figures: Sequence[Figure], path: Path) -> None:
@@ -155,12 +164,12 @@ def _draw(axes: Any, figures: Sequence[Figure], places: Sequence[tuple[float, in
                 if each.method == method and tuple(getattr(each.cell, name) for name in named) == wanted
             ]
             if group:
-                found = pooled(group)
-                reach = [[max(0.0, found.value - found.low)], [max(0.0, found.high - found.value)]]
+                interval = pooled(group)
+                reach = [[max(0.0, interval.value - interval.low)], [max(0.0, interval.high - interval.value)]]
                 x = place + 0.12 * (number - len(methods) / 2)
                 label = None if method in labelled else method
                 labelled.add(method)
                 style = {"fmt": "o", "ms": 3, "lw": 1, "color": COLOURS[method], "label": label}
-                axes.errorbar(x, found.value, yerr=reach, **style)
+                axes.errorbar(x, interval.value, yerr=reach, **style)
     axes.set(ylim=(-0.02, 1.02), xticks=range(len(places)))
     axes.set_xticklabels([f"{first:g}\nx {SHORT.get(rows, rows)}" for first, rows in places], fontsize=8)

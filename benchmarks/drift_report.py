@@ -1,4 +1,4 @@
-"""What does a look for drift take, of a large table, and of many scenarios in one process?
+"""What does a comparison take, of a large table, and of many scenarios in one process?
 
     python -m benchmarks.drift_report                # 50 columns, a million rows a side, three scenarios
     python -m benchmarks.drift_report 100000 20      # rows a side, and scenarios
@@ -28,7 +28,7 @@ MB = 2**20
 
 
 def main(rows: int, scenarios: int) -> None:
-    """A line per look."""
+    """Print a line per comparison."""
     params = read_params(Path.cwd()).monitor
     reference, current = (make(rows, seed) for seed in (0, 1))
     schema = schema_of(reference)
@@ -39,10 +39,10 @@ def main(rows: int, scenarios: int) -> None:
     )
     forget_peak()
     held = memory("VmRSS")
-    with tempfile.TemporaryDirectory() as room:
+    with tempfile.TemporaryDirectory() as folder_above:
         for number in range(scenarios):
             started = time.process_time()
-            folder = Path(room) / f"scenario_{number}" / "20260101T000000.000000Z"
+            folder = Path(folder_above) / f"scenario_{number}" / "20260101T000000.000000Z"
             subject = ReportSubject(folder.parent.name, "", "2026-01-01T00:00:00+00:00", None, None)
             verdict = compare_and_report(
                 reference, current, schema, params, subject=subject, before=DriftState.NO_DRIFT, folder=folder

@@ -1,9 +1,9 @@
-"""What Evidently's defaults and river's ADWIN say of a window, for benchmarks.drift.
+"""Whether Evidently's defaults and river's ADWIN raise an alarm, for benchmarks.drift.
 
 Evidently's own tests are called as its preset chooses them, without the report around them: that draws every column,
 and costs seconds. Its verdict on a table is a share of drifted columns, 0.5 by default; "any" is what remains of it
 for a table of which one column broke. ADWIN (Bifet & Gavaldà 2007) reads one column row by row, numbers scaled to 0-1
-by the reference, of categories whether it is the commonest; an alarm is a change found within the window.
+by the reference, of categories whether it is the commonest; an alarm is a change within the window.
 """
 
 import warnings
@@ -40,7 +40,7 @@ def evidently(reference: pd.DataFrame, window: pd.DataFrame, schema: Schema) -> 
 
 def adwin(reference: pd.DataFrame, window: pd.DataFrame, schema: Schema) -> dict[str, bool]:
     """Whether it finds a change in any column of the window, with its defaults."""
-    return {ADWIN_ANY: any(_found(*_scaled(reference[c.name], window[c.name])) for c in schema.features)}
+    return {ADWIN_ANY: any(_has_change(*_scaled(reference[c.name], window[c.name])) for c in schema.features)}
 
 
 def _scaled(before: "pd.Series[Any]", now: "pd.Series[Any]") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -51,7 +51,7 @@ def _scaled(before: "pd.Series[Any]", now: "pd.Series[Any]") -> tuple[NDArray[np
     return ((before - low) / reach).to_numpy(), ((now - low) / reach).to_numpy()
 
 
-def _found(before: NDArray[np.float64], now: NDArray[np.float64]) -> bool:
+def _has_change(before: NDArray[np.float64], now: NDArray[np.float64]) -> bool:
     from river.drift import ADWIN
 
     detector = ADWIN()

@@ -1,4 +1,4 @@
-"""Tries of benchmarks.drift: a reference and two windows, and what each way of looking says of them."""
+"""Tries of benchmarks.drift: a reference and two windows, and what each method says of them."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from releve.domain.evaluation.intervals import Interval, share
 COLUMNS, ROWS = (10, 50, 200), (200, 1_000, 10_000)
 POWER_COLUMNS, POWER_ROWS, SHIFTS = 16, (200, 1_000), (0.25, 0.5)
 WIDE, LONG = {10: 1, 50: 2, 200: 4}, {200: 1, 1_000: 1, 10_000: 2}  # by how much tries are fewer: columns, rows
-ALARM, SURE, HELD = "alarm, first look", "drift, second look", "broken data"
+ALARM, SURE, HELD = "alarm, first verdict", "drift, second verdict", "broken data"
 OLDEST = 3  # in order: the oldest third is the reference
 FIXED, MOVING = "the oldest third", f"the newest {REFERENCE:,} rows before"
 SEED = 7
@@ -37,17 +37,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Figure:
-    """How often one way of looking raised an alarm."""
+    """How often one method raised an alarm."""
 
     cell: Cell
     method: str
     alarms: int
-    looks: int
+    verdicts: int
 
     @property
     def interval(self) -> Interval:
         """The share 0-1, with its 95% interval."""
-        return share(self.alarms, self.looks, confidence=0.95)
+        return share(self.alarms, self.verdicts, confidence=0.95)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class Setup:
 
     params: Monitor
     tables: Mapping[str, Columns]
-    beside: bool = True  # whether Evidently's defaults and ADWIN look too
+    beside: bool = True  # whether Evidently's defaults and ADWIN are tried too
 
 
 def plan(tables: Iterable[str], tries: int) -> Iterator[Cell]:
@@ -78,39 +78,39 @@ def measured(setup: Setup, cells: Sequence[Cell], *, workers: int) -> Iterator[l
         outcomes = open_.run(items)
         for cell in cells:
             alarms: Counter[str] = Counter()
-            looks: Counter[str] = Counter()
+            verdicts: Counter[str] = Counter()
             for _ in range(cell.tries):
                 outcome = next(outcomes)
                 if outcome.problem:
                     raise RuntimeError(f"{cell}: {outcome.problem}")
                 for method, answers in outcome.value.items():
                     alarms[method] += sum(answers)
-                    looks[method] += len(answers)
-            yield [Figure(cell, method, alarms[method], looks[method]) for method in looks]
+                    verdicts[method] += len(answers)
+            yield [Figure(cell, method, alarms[method], verdicts[method]) for method in verdicts]
 
 
 def tried(setup: Setup, item: tuple[Cell, int]) -> dict[str, list[bool]]:
-    """One try: what each way of looking says, in one answer or two."""
+    """One try: the alarms of each method, in one verdict or two."""
     cell, number = item
     random = np.random.default_rng([SEED, number, *cell.world.encode(), cell.columns, cell.rows])
-    look = draw(cell.world, setup.tables, random, columns=cell.columns, rows=cell.rows, shift=cell.shift)
+    samples = draw(cell.world, setup.tables, random, columns=cell.columns, rows=cell.rows, shift=cell.shift)
     state, states = DriftState.NO_DRIFT, []
-    for window in look.windows:
-        state = compare(look.reference, window, look.schema, setup.params, before=state).verdict.state
+    for window in samples.windows:
+        state = compare(samples.reference, window, samples.schema, setup.params, before=state).verdict.state
         states.append(state)
-    found = {
+    alarms = {
         ALARM: [state in ALARMS for state in states],  # memory makes drift of a suspicion, and no alarm of none
         SURE: [states[-1] == DriftState.DRIFT],
         HELD: [state == DriftState.BROKEN_DATA for state in states],
     }
     for rival in rivals() if setup.beside else ():
-        said = rival(look.reference, look.windows[0], look.schema)
-        found |= {method: [alarm] for method, alarm in said.items()}
-    return found
+        raised = rival(samples.reference, samples.windows[0], samples.schema)
+        alarms |= {method: [alarm] for method, alarm in raised.items()}
+    return alarms
 
 
 def in_order(name: str, table: Columns, params: Monitor) -> Iterator[dict[str, Any]]:
-    """What is said of a table in its own order, window after window: no false alarms, as nobody knows the truth."""
+    """States of a table in its own order, window after window: no false alarms, as nobody knows the truth."""
     frame = pd.DataFrame(table)
     schema, third = schema_of(frame), len(frame) // OLDEST
     for rows in POWER_ROWS:

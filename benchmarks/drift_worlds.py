@@ -50,8 +50,8 @@ MADE = {
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """What a verdict is asked about: frames that are alike but for the shift."""
+class Samples:
+    """What is compared: frames that are alike but for the shift."""
 
     reference: pd.DataFrame
     windows: tuple[pd.DataFrame, ...]
@@ -60,7 +60,7 @@ class Look:
 
 def draw(
     world: str, tables: Mapping[str, Columns], random: Random, *, columns: int, rows: int, shift: float = 0.0
-) -> Look:
+) -> Samples:
     """A reference and WINDOWS windows of `rows` rows; `shift` moves SHIFTED columns of these, in their deviations."""
     if world in tables:
         frame = pd.DataFrame(shuffled(tables[world], random, columns, rows))
@@ -74,7 +74,7 @@ def draw(
     reference = frame.iloc[:start].reset_index(drop=True)
     if shift:
         windows = [shifted(window, reference, shift) for window in windows]
-    return Look(reference, tuple(windows), schema_of(frame))
+    return Samples(reference, tuple(windows), schema_of(frame))
 
 
 def reference_rows(rows: int) -> int:
@@ -100,12 +100,12 @@ def shuffled(table: Columns, random: Random, columns: int, rows: int) -> dict[st
         return random.integers(0, there, reference_rows(rows) + WINDOWS * rows)
 
     first = order()
-    found = {}
+    columns_made = {}
     for place in range(columns):
         copy, name = place // len(names), names[place % len(names)]
         cells = table[name][order() if copy else first]
-        found[f"{name}_{copy}" if copy else name] = blurred(cells, random) if copy % 2 else cells
-    return found
+        columns_made[f"{name}_{copy}" if copy else name] = blurred(cells, random) if copy % 2 else cells
+    return columns_made
 
 
 def blurred(cells: NDArray[Any], random: Random) -> NDArray[Any]:
@@ -123,7 +123,7 @@ def shifted(window: pd.DataFrame, reference: pd.DataFrame, shift: float) -> pd.D
 
 
 def schema_of(frame: pd.DataFrame) -> Schema:
-    """Every column a feature, beside a target that nobody looks at."""
+    """Every column a feature, beside a target that is not compared."""
     kinds = {name: "number" if frame[name].dtype == float else "category" for name in frame}
     return Schema.from_dict(
         {

@@ -32,7 +32,7 @@ from tests.domain.quality.test_estimate import HARD, SCHEMAS, answered, task_of
 
 HOLDOUT, WINDOW, TRIES = 300, 300, 200
 LEARNED, KEPT = 0.1, 0.05  # shares of a table: the oldest rows, and the holdout after them
-Looks = Iterator[tuple[Answered, Answered]]  # holdout and window
+Pairs = Iterator[tuple[Answered, Answered]]  # holdout and window
 
 
 def main() -> None:
@@ -54,24 +54,24 @@ def of_made_tables(tries: int) -> None:
         task = task_of(metric)
         worlds = {"alike": {}, "harder rows": {"shift": HARD[task] / 2}, "another rule": {"concept": True}}
         for world, changes in worlds.items():
-            looks = (
+            pairs = (
                 (answered(task, HOLDOUT, seed=n), answered(task, WINDOW, seed=n + 10**6, **changes))
                 for n in range(tries)
             )
-            told(world, metric, SCHEMAS[task], looks)
+            print_coverage(world, metric, SCHEMAS[task], pairs)
 
 
 def of_table(table: pd.DataFrame, target: str, metric: str, rows: int, *, name: str) -> None:
     """In time order, and shuffled."""
     schema = described(table, target)
-    found = check_frame(schema, table).accepted
+    accepted = check_frame(schema, table).accepted
     metric = metric or default_metric(schema.target.task)
-    shuffled = found.sample(frac=1, random_state=7).reset_index(drop=True)
-    for order, some in {"in time order": found, "shuffled": shuffled}.items():
-        told(f"{name}, {order}", metric, schema, walk(some, schema, rows))
+    shuffled = accepted.sample(frac=1, random_state=7).reset_index(drop=True)
+    for order, some in {"in time order": accepted, "shuffled": shuffled}.items():
+        print_coverage(f"{name}, {order}", metric, schema, walk(some, schema, rows))
 
 
-def walk(rows: pd.DataFrame, schema: Schema, window: int) -> Looks:
+def walk(rows: pd.DataFrame, schema: Schema, window: int) -> Pairs:
     """One model, never retrained, and the windows after its holdout."""
     first, kept = int(LEARNED * len(rows)), int(KEPT * len(rows))
     model = learn(rows.iloc[:first], schema, Candidate("hist_gradient_boosting", "none", {}), seed=7)
@@ -87,11 +87,11 @@ def walk(rows: pd.DataFrame, schema: Schema, window: int) -> Looks:
         yield holdout, asked(start, start + window)
 
 
-def told(name: str, metric: str, schema: Schema, looks: Looks) -> None:
+def print_coverage(name: str, metric: str, schema: Schema, pairs: Pairs) -> None:
     """A line: coverage, and failed audits."""
     statistics = read_params(Path.cwd()).statistics
     inside, failed, fit = [], [], _remembered(metric, schema)
-    for number, (holdout, window) in enumerate(looks):
+    for number, (holdout, window) in enumerate(pairs):
         bootstrap = replace(BootstrapConfig.of(statistics, resamples=estimates.RESAMPLES), seed=number)
         fitted, realised = fit(holdout, bootstrap), compute_score(metric, window.scored)
         interval, audit = (
@@ -116,8 +116,8 @@ def _remembered(metric: str, schema: Schema) -> Callable[[Answered, BootstrapCon
     return fit
 
 
-def _share(found: list[bool]) -> str:
-    interval = share(sum(found), len(found), confidence=0.95)
+def _share(flags: list[bool]) -> str:
+    interval = share(sum(flags), len(flags), confidence=0.95)
     return f"{interval.value:.0%} [{interval.low:.0%}, {interval.high:.0%}]"
 
 

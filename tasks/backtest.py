@@ -36,7 +36,6 @@ from tasks.places import ScenarioFiles, ScenarioState
 if TYPE_CHECKING:
     import pandas as pd
 
-DAY_SECONDS = 86_400
 Progress = Callable[[str], None]
 
 
@@ -128,7 +127,7 @@ def progress_line(reached: BacktestProgress, *, seconds: float) -> str:
     """Write how far it is, and how long it will take as far as `seconds` tell: by windows, of which later ones take
     longer where policies learn from all past rows."""
     policy = f"policy {reached.policy} ({reached.number} of {reached.policies})"
-    left = seconds * (1 - reached.share) / reached.share / DAY_SECONDS if reached.share else None
+    left = seconds * (1 - reached.share) / reached.share / 86_400 if reached.share else None
     ends = "" if left is None else f", about {span(left)} left"
     return f"window {reached.window} of {reached.windows}, {policy}{ends}"
 

@@ -20,7 +20,7 @@ from releve.core.errors import ReleveError
 from releve.core.formatting import utc_minute
 from releve.core.params import Monitor
 from releve.domain.drift.preprocessing import Pair, as_series
-from releve.domain.drift.two_sample_tests import TwoSampleResult, categories, most_changed, numbers
+from releve.domain.drift.two_sample_tests import Change, TwoSampleResult, categories, most_changed, numbers
 from releve.domain.drift.verdict import ColumnDrift, DriftComparison, by_effect, has_drifted
 from releve.domain.schema.columns import CATEGORY
 
@@ -198,7 +198,8 @@ def _register_tests(comparison: DriftComparison, params: Monitor) -> None:
     def judged_by(measure: Measure) -> Any:
         def test(before: Any, now: Any, _: str, threshold: float) -> tuple[float, bool]:
             tries, inflation = known[before.name]
-            change = inflation.change(replace(measure(before, now), tries=tries))
+            found = replace(measure(before, now), tries=tries)
+            change = Change(inflation.p_value(found), found.effect)
             return change.p_value, has_drifted(change, threshold=threshold, min_effect=params.min_effect)
 
         return test

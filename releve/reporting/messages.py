@@ -7,7 +7,7 @@ from releve.domain.evaluation.intervals import Interval, format_interval
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.quality.estimate import Estimate, NoEstimate
 from releve.domain.quality.realised import Quality, QualityState
-from releve.domain.quality.staleness import UNLABELLED, ExceededLimit, Staleness
+from releve.domain.quality.staleness import UNLABELLED, Staleness
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import Cause, CauseKind
 
@@ -81,16 +81,17 @@ DATA_ISSUES = {
 }
 
 LIMITS = {
-    "max_model_days": "not retrained for {days}, {limit:g} are allowed",
-    "max_idle_days": "no rows since {days}, {limit:g} are allowed",
-    "max_label_days": "labels late by {days}, {limit:g} are allowed",
-    UNLABELLED: "{value:.0%} of the answers older than {old:g} days have no label, {limit:.0%} may",
+    "max_model_days": "not retrained for {days}, {limit:g} are allowed (params.yaml: age.max_model_days)",
+    "max_idle_days": "no rows since {days}, {limit:g} are allowed (params.yaml: age.max_idle_days)",
+    "max_label_days": "labels late by {days}, {limit:g} are allowed (params.yaml: age.max_label_days)",
+    UNLABELLED: "{value:.0%} of the answers older than {old:g} days have no label, {limit:.0%} may "
+    "(params.yaml: age.max_label_days)",
 }
 
 
-def format_score_interval(found: Interval) -> str:
+def format_score_interval(interval: Interval) -> str:
     """Write a score with its interval: 0.912 [0.887, 0.931]."""
-    return f"{format_score(found.value)} [{format_score(found.low)}, {format_score(found.high)}]"
+    return f"{format_score(interval.value)} [{format_score(interval.low)}, {format_score(interval.high)}]"
 
 
 def describe_cause(cause: Cause) -> str:
@@ -111,13 +112,13 @@ def describe_decision(run: MonitoringRun) -> tuple[str, ...]:
     causes = tuple(map(describe_cause, run.decision.causes))
     if CauseKind.BROKEN_DATA in run.decision.kinds:
         return (*causes, *describe_drift(run.drift))
-    found = [f"drift: {run.drift.state} ({'; '.join(describe_drift(run.drift))})"]
-    found.append(f"quality: {describe_quality(run.quality)}")
+    evidence = [f"drift: {run.drift.state} ({'; '.join(describe_drift(run.drift))})"]
+    evidence.append(f"quality: {describe_quality(run.quality)}")
     if run.new_rows and run.quality.state == QualityState.UNKNOWN:
-        found.append("rows of files are learned from; only labels of its own answers (/feedback) judge the champion")
-    found.append(f"estimate: {run.estimate.state} ({'; '.join(describe_estimate(run.estimate))})")
-    found.append(f"age: {run.staleness.state} ({'; '.join(describe_staleness(run.staleness))})")
-    return (*causes, *found, *([run.payoff_problem] if run.payoff_problem else []))
+        evidence.append("rows of files are learned from; only labels of its own answers (/feedback) judge the champion")
+    evidence.append(f"estimate: {run.estimate.state} ({'; '.join(describe_estimate(run.estimate))})")
+    evidence.append(f"age: {run.staleness.state} ({'; '.join(describe_staleness(run.staleness))})")
+    return (*causes, *evidence, *([run.payoff_problem] if run.payoff_problem else []))
 
 
 def describe_drift(verdict: DriftVerdict) -> tuple[str, ...]:
@@ -167,66 +168,63 @@ def describe_column(column: ColumnDrift) -> str:
     return f"{column.method} {column.change.effect:.2f}, p {column.change.p_value:.1g}"
 
 
-def describe_quality(found: Quality) -> str:
+def describe_quality(quality: Quality) -> str:
     """Write the realised score beside the expected one."""
     # labels of a part may be of a chosen part, which need not stand for the rest
-    part = f" (of {found.answered} answers)" if found.answered and found.answered > found.labelled else ""
-    if found.score is None or found.change is None:
-        return f"{found.labelled} labelled answers{part} are too few to know the quality"
-    better = "" if METRICS[found.metric].sign > 0 else " (positive is better)"
+    part = f" (of {quality.answered} answers)" if quality.answered and quality.answered > quality.labelled else ""
+    if quality.score is None or quality.change is None:
+        return f"{quality.labelled} labelled answers{part} are too few to know the quality"
+    better = "" if METRICS[quality.metric].sign > 0 else " (positive is better)"
     return (
-        f"{found.metric} {format_score(found.score.value)} on {found.labelled} labelled answers{part}, "
-        f"{format_score(found.expected)} was expected, a change of {format_interval(found.change)}{better}: "
-        f"{found.state}"
+        f"{quality.metric} {format_score(quality.score.value)} on {quality.labelled} labelled answers{part}, "
+        f"{format_score(quality.expected)} was expected, a change of {format_interval(quality.change)}{better}: "
+        f"{quality.state}"
     )
 
 
-def describe_estimate(found: Estimate) -> tuple[str, ...]:
+def describe_estimate(estimate: Estimate) -> tuple[str, ...]:
     """Write the estimate beside the expected score, and how its audit went."""
-    needed = f"an estimate needs {found.min_rows} (params.yaml: statistics.min_rows)"
+    needed = f"an estimate needs {estimate.min_rows} (params.yaml: statistics.min_rows)"
     missing = {
         NoEstimate.NO_HOLDOUT: "this model version has no answers to its holdout for the classes of today; the next "
         "retraining keeps them",
-        NoEstimate.FEW_HOLDOUT_ROWS: f"{found.holdout_rows} answers to the holdout; {needed}",
-        NoEstimate.FEW_ANSWERS: f"{found.rows} answers that an estimate can be made of; {needed}",
-        NoEstimate.UNDEFINED_ON_HOLDOUT: f"{found.metric} is not defined on the holdout",
-        NoEstimate.UNDEFINED_ON_ANSWERS: f"{found.metric} is not defined on labels that could come of it",
+        NoEstimate.FEW_HOLDOUT_ROWS: f"{estimate.holdout_rows} answers to the holdout; {needed}",
+        NoEstimate.FEW_ANSWERS: f"{estimate.rows} answers that an estimate can be made of; {needed}",
+        NoEstimate.UNDEFINED_ON_HOLDOUT: f"{estimate.metric} is not defined on the holdout",
+        NoEstimate.UNDEFINED_ON_ANSWERS: f"{estimate.metric} is not defined on labels that could come of it",
     }
-    first = (missing[found.missing],) if found.missing else ()
-    if found.score and found.change:
+    first = (missing[estimate.missing],) if estimate.missing else ()
+    if estimate.score and estimate.change:
         first = (
-            f"{found.metric} {format_score_interval(found.score)} without labels, {format_score(found.expected)} was "
-            f"expected, a change of {format_interval(found.change)}",
+            f"{estimate.metric} {format_score_interval(estimate.score)} without labels, "
+            f"{format_score(estimate.expected)} was expected, a change of {format_interval(estimate.change)}",
         )
-    return (*first, _audit(found)) if found.method else first
-
-
-def _audit(found: Estimate) -> str:
-    if found.audit is None:
-        needed = f"{found.min_rows} are needed (params.yaml: statistics.min_rows)"
-        return f"not audited: {found.labelled} labels, {needed}"
-    audit = found.audit
+    if not estimate.method:
+        return first
+    if not (audit := estimate.audit):
+        needed = f"{estimate.min_rows} are needed (params.yaml: statistics.min_rows)"
+        return (*first, f"not audited: {estimate.labelled} labels, {needed}")
     verdict = "" if audit.passed else "; answers no longer mean what they meant on the holdout: concept drift suspected"
     return (
-        f"audit {'passed' if audit.passed else 'failed'}: on {audit.rows} labelled answers {found.metric} "
+        *first,
+        f"audit {'passed' if audit.passed else 'failed'}: on {audit.rows} labelled answers {estimate.metric} "
         f"{format_score(audit.realised)} came true and {format_score(audit.expected)} was estimated, a gap of "
-        f"{format_interval(audit.gap)}{verdict}"
+        f"{format_interval(audit.gap)}{verdict}",
     )
 
 
-def describe_staleness(found: Staleness) -> tuple[str, ...]:
+def describe_staleness(staleness: Staleness) -> tuple[str, ...]:
     """Write which limits are exceeded; where none is, the ages."""
-    if found.exceeded:
-        return tuple(_exceeded(each, found) for each in found.exceeded)
-    ages = f"retrained {span(found.model_days)} ago, newest row {span(found.idle_days)} ago"
-    if found.label_delay_days is None or found.late_label_days is None:
+    if staleness.exceeded:
+        return tuple(
+            LIMITS[each.key].format(
+                days=span(each.value), value=each.value, limit=each.limit, old=staleness.max_label_days
+            )
+            for each in staleness.exceeded
+        )
+    ages = f"retrained {span(staleness.model_days)} ago, newest row {span(staleness.idle_days)} ago"
+    if staleness.label_delay_days is None or staleness.late_label_days is None:
         return (ages,)
-    return (f"{ages}, labels after {span(found.label_delay_days)} (nine of ten in {span(found.late_label_days)})",)
-
-
-def _exceeded(each: ExceededLimit, found: Staleness) -> str:
-    sentence = LIMITS[each.key].format(
-        days=span(each.value), value=each.value, limit=each.limit, old=found.max_label_days
+    return (
+        f"{ages}, labels after {span(staleness.label_delay_days)} (nine of ten in {span(staleness.late_label_days)})",
     )
-    key = "max_label_days" if each.key == UNLABELLED else each.key
-    return f"{sentence} (params.yaml: age.{key})"

@@ -8,7 +8,6 @@ from releve.adapters.git_dvc.committed import read_committed, read_committed_bas
 from releve.adapters.http.webhook import MessageRefused, WebhookAway, post
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import NotFound
-from releve.core.params import Alerts
 from releve.core.settings import Settings
 from releve.domain.alerting.alert_state import AlertState, advance, first_state
 from releve.domain.alerting.signals import KINDS
@@ -42,7 +41,11 @@ def alert(
     RegistryUnavailable, BadInput for wrong params.
     """
     # gather
-    registry, params = Registry(settings.registry_url), _params(settings, scenario)
+    registry = Registry(settings.registry_url)
+    try:
+        params = read_committed(settings, scenario).params.alerts
+    except NotFound:  # a scenario that is archived may have no folder any more
+        params = read_committed_base(settings).alerts
     events, earlier = registry.events(scenario, kinds=KINDS), registry.events(scenario, kinds=[ALERTED])
     before = earlier[-1].read(AlertState) if earlier else None
 
@@ -61,14 +64,6 @@ def alert(
     if made or before is None or before.waiting != after.waiting:
         _record(registry, scenario, after, done, actor=actor)
     return done
-
-
-def _params(settings: Settings, scenario: str) -> Alerts:
-    """A scenario that is archived may have no folder any more: then params.yaml alone says where messages go."""
-    try:
-        return read_committed(settings, scenario).params.alerts
-    except NotFound:
-        return read_committed_base(settings).alerts
 
 
 def deliver(messages: Sequence[AlertMessage], send: Post) -> AlertDelivery:
@@ -104,6 +99,6 @@ def _receiver(variable: str, environ: Mapping[str, str]) -> Post:
 def _record(registry: Registry, scenario: str, state: AlertState, done: AlertDelivery, *, actor: str) -> None:
     kept = [f"{len(done.waiting)} wait: {done.away}"] if done.waiting else []
     lost = [f"given up: {each}" for each in done.given_up]
-    texts = [message.text for message in done.made] or ["nothing to tell"]
+    texts = [message.text for message in done.made] or ["nothing to report"]
     reason = "; ".join([*texts, *lost, *kept])
     registry.append(scenario, state, reason=reason, actor=actor)

@@ -68,13 +68,13 @@ def challenges_of(registry: Registry, scenario: str, *, batch_rows: int) -> Hist
     ingested = events_of(registry, scenario, INGESTED)
     starts = [0, *(event.number for event in challenges)]
     promoted = [event.number for event in challenges if event.read(Challenger).promote]
-    found = []
+    challenged = []
     for event, start in zip(challenges, starts, strict=False):
         batches = [batch for batch in ingested if start < batch.number < event.number]
         end = next((number for number in promoted if number > event.number), None)
         payoffs = [payoff for number, payoff in known if event.number < number < (end or number + 1)]
         promote = event.read(Challenger).promote
-        found.append(
+        challenged.append(
             Challenged(
                 event.at,
                 promote,
@@ -83,7 +83,7 @@ def challenges_of(registry: Registry, scenario: str, *, batch_rows: int) -> Hist
                 payoff=payoffs[-1] if promote and payoffs else None,
             )
         )
-    return History(tuple(found))
+    return History(tuple(challenged))
 
 
 def answers_of_a_batch(params: Params) -> int:

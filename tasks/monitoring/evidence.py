@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.prediction_ledger.reader import LedgerReader
@@ -44,7 +44,15 @@ class Gathered:
     @property
     def newest(self) -> range:
         """Positions of the newest answers: batches are pooled until a verdict has enough of them."""
-        return range(max(0, len(self.answers) - self.params.monitor.window_rows), len(self.answers))
+        return range(max(0, len(self.answers) - self.most_rows), len(self.answers))
+
+    @property
+    def most_rows(self) -> int:
+        return self.params.monitor.window_rows
+
+    @property
+    def quantile(self) -> float:
+        return self.params.gate.quantile
 
     @property
     def window(self) -> AnsweredWindow:
@@ -66,7 +74,12 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
     truth = read_committed(settings, scenario)
     params, schema = truth.params, truth.schema
     champion = check_released(registry.current(scenario), scenario)
-    _check_metric(champion, schema)
+    metric, task = champion.release.expected.metric, schema.target.task
+    if metric not in metrics_of(task):
+        raise BadInput(
+            f"the champion {champion.release.model} was promoted by {metric}, which is no metric of a {task} target: "
+            "the target has changed since. Change it back, or start the scenario from scratch (`make archive`)"
+        )
     model, ledger = champion.release.model, LedgerReader(ScenarioState(settings.home, scenario).ledger)
     answers = ledger.answers(since=champion.since, model=model)
     return Gathered(
@@ -81,32 +94,25 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
 
 
 def judge_quality(known: Gathered) -> Quality:
-    """The newest labelled answers against the expected performance."""
-    found = realised.as_scored(known.labelled, known.schema.target, **_newest(known))
-    rule = known.params.trigger
-    return realised.assess(
-        found,
-        expected=known.expected,
-        tolerance=rule.quality_tolerance,
-        min_labels=known.params.statistics.min_rows,
-        bootstrap=known.bootstrap,
-        answered=len(known.answers),
-    )
+    """Judge the newest labelled answers against the expected performance."""
+    return _assess(known, known.labelled, min_labels=known.params.statistics.min_rows, answered=len(known.answers))
 
 
 def judge_recent(known: Gathered, *, since: str | None) -> Quality:
     """Judge the answers whose label came after `since` (ISO 8601; None: ever) alone: a recent degradation."""
-    labelled, rule = known.labelled, known.params.trigger
-    after = None if since is None else datetime.fromisoformat(since)
-    new = [
-        place for place, at in enumerate(labelled.labelled_at) if after is None or datetime.fromisoformat(at) > after
-    ]
+    after, came = since and datetime.fromisoformat(since), map(datetime.fromisoformat, known.labelled.labelled_at)
+    new = [place for place, at in enumerate(came) if not after or at > after]
+    return _assess(known, known.labelled.take(new), min_labels=LEAST_RECENT)
+
+
+def _assess(known: Gathered, labelled: LabelledRows, *, min_labels: int, answered: int | None = None) -> Quality:
     return realised.assess(
-        realised.as_scored(labelled.take(new), known.schema.target, **_newest(known)),
+        realised.as_scored(labelled, known.schema.target, rows=known.most_rows, quantile=known.quantile),
         expected=known.expected,
-        tolerance=rule.quality_tolerance,
-        min_labels=LEAST_RECENT,
+        tolerance=known.params.trigger.quality_tolerance,
+        min_labels=min_labels,
         bootstrap=known.bootstrap,
+        answered=answered,
     )
 
 
@@ -122,11 +128,11 @@ def predictions(known: Gathered) -> Predictions | None:
 
 def estimate_quality(known: Gathered) -> Estimate:
     """The newest answers, whatever their labels, against the expected performance."""
-    target = known.schema.target
+    target, rows, quantile = known.schema.target, known.most_rows, known.quantile
     return estimate(
         known.holdout,
-        realised.as_answered(known.answers, target, **_newest(known)),
-        realised.as_labelled(known.labelled, target, **_newest(known)),
+        realised.as_answered(known.answers, target, rows=rows, quantile=quantile),
+        realised.as_labelled(known.labelled, target, rows=rows, quantile=quantile),
         schema=known.schema,
         expected=known.expected,
         tolerance=known.params.trigger.quality_tolerance,
@@ -148,17 +154,3 @@ def judge_staleness(known: Gathered, *, now: datetime, retrained_at: str, ingest
         labels=labels,
         limits=known.params.age,
     )
-
-
-def _newest(known: Gathered) -> dict[str, Any]:
-    return {"rows": known.params.monitor.window_rows, "quantile": known.params.gate.quantile}
-
-
-def _check_metric(champion: Current, schema: Schema) -> None:
-    """Raises BadInput when the target's task has changed since the champion was promoted."""
-    metric, task = champion.release.expected.metric, schema.target.task
-    if metric not in metrics_of(task):
-        raise BadInput(
-            f"the champion {champion.release.model} was promoted by {metric}, which is no metric of a {task} target: "
-            "the target has changed since. Change it back, or start the scenario from scratch (`make archive`)"
-        )

@@ -125,7 +125,7 @@ def compare_and_report(
     `folder` is named by the time of the run (STAMP) and lies beside those of earlier runs. `before`: see
     `state_before`. Nothing is written where nothing could be compared.
     """
-    found = compare(
+    comparison = compare(
         reference,
         current,
         schema,
@@ -134,19 +134,19 @@ def compare_and_report(
         before=before,
         predictions=predictions,
     )
-    if found.verdict.columns:
+    if comparison.verdict.columns:
         report = drift_report(
-            found,
+            comparison,
             params,
             subject,
-            sentences=describe_drift(found.verdict),
-            page=found.verdict.state in ALARMS or _page_is_due(folder),
+            sentences=describe_drift(comparison.verdict),
+            page=comparison.verdict.state in ALARMS or _page_is_due(folder),
             workspace=workspace if params.workspace else None,
         )
         write_bytes(folder / "evidently.json", report.json.encode())
         if report.html:
             write_bytes(folder / PAGE, report.html.encode())
-    return found.verdict
+    return comparison.verdict
 
 
 def state_before(runs: Iterable[MonitoringRun], *, model: str, first_at: str | None) -> DriftState:

@@ -65,7 +65,7 @@ def _answers(model: Model, features: "pd.DataFrame", target: Target) -> Floats:
     rows: list[dict[Any, Any]] = wanted.astype(object).where(wanted.notna(), None).to_dict("records")
     if problems := row_problems(model.schema, rows):
         raise BadInput(f"it takes other rows: {problems[0]}")
-    found = model.answer(arrays_of_rows(model.schema, rows))
-    if found.probabilities is None:
-        return np.asarray(found.labels, dtype=np.float64)
-    return in_classes(found.probabilities, model.schema.target.classes, target.classes)
+    answered = model.answer(arrays_of_rows(model.schema, rows))
+    if answered.probabilities is None:
+        return np.asarray(answered.labels, dtype=np.float64)
+    return in_classes(answered.probabilities, model.schema.target.classes, target.classes)

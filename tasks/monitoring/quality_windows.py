@@ -10,7 +10,6 @@ from releve.domain.evaluation.metrics import resolve
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.quality.windows import QualityWindow, Scoring
 from releve.domain.quality.windows import quality_windows as cut_windows
-from releve.domain.schema.schema import Schema
 from tasks.monitoring.champion import read_reference
 from tasks.places import ScenarioState
 
@@ -34,15 +33,9 @@ def quality_windows(settings: Settings, scenario: str) -> tuple[QualityWindow, .
     first = next((day for day in days if len(day)), None)
     if first is None:
         return ()
-    known = _learned_labels(settings, first.models[0], schema)
+    try:  # what the first model learned from, as far as it travels with it
+        learned = read_reference(settings, first.models[0])[schema.target.name]
+        known = [label for label in map(schema.target.parse, learned) if label is not None]
+    except (NotFound, KeyError):  # the model is gone, or had another target
+        known = []
     return tuple(cut_windows(chain([first], days), ledger.labels(), how, known=known))
-
-
-def _learned_labels(settings: Settings, model: str, schema: Schema) -> list[object]:
-    """What the first model learned from, as far as it travels with it; nothing where that model is gone."""
-    try:
-        labels = read_reference(settings, model)[schema.target.name]
-    except (NotFound, KeyError):  # another target then
-        return []
-    parsed = (schema.target.parse(label) for label in labels)
-    return [label for label in parsed if label is not None]

@@ -34,7 +34,7 @@ class SubjectState:
 
 @dataclass(frozen=True)
 class Alert:
-    """One change to tell. `id` stays the same when it is sent twice."""
+    """One change to report. `id` stays the same when it is sent twice."""
 
     id: str
     event: int  # number of the event that it follows from
@@ -59,7 +59,7 @@ class AlertState(EventPayload):
 
 
 def first_state(events: Sequence[Event]) -> AlertState:
-    """Begin for a scenario that never had one: its newest event is told, what came before it is not."""
+    """Begin for a scenario that never had one: its newest event is reported, what came before it is not."""
     return AlertState(through=events[-1].number - 1 if events else 0)
 
 
@@ -74,7 +74,7 @@ def advance(state: AlertState, events: Sequence[Event], params: Alerts) -> tuple
     for event in [each for each in events if each.number > state.through]:
         is_newest = event.number == events[-1].number
         for signal in signals(event, params, last_run_at=last_run_at):
-            # what waits says the same: nothing is repeated then
+            # what waits reports the same: nothing is repeated then
             repeat_hours = params.repeat_hours if is_newest else 0.0
             if any(alert.subject == signal.subject for alert in waiting):
                 repeat_hours = 0.0
@@ -94,7 +94,7 @@ def advance(state: AlertState, events: Sequence[Event], params: Alerts) -> tuple
 def _weigh(
     before: SubjectState | None, signal: Signal, event: Event, repeat_hours: float
 ) -> tuple[SubjectState, Alert | None]:
-    """The subject's state after `signal`, and what there is to tell."""
+    """The subject's state after `signal`, and the alert that it needs."""
 
     def alert(kind: AlertKind, *, since: str) -> Alert:
         name = f"{event.scenario}/{event.number}/{signal.subject}"

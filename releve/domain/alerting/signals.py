@@ -23,7 +23,7 @@ SUBJECTS = (DATA, DRIFT, QUALITY, ESTIMATE, AGE, RETRAINING, MONITORING)
 
 
 class Level(StrEnum):
-    """An alarm is repeated while it lasts, and its end is told; news are told once."""
+    """An alarm is repeated while it lasts, and its end is reported; news are reported once."""
 
     ALARM = "alarm"
     CALM = "calm"
@@ -58,7 +58,6 @@ QUALITY_STATES = {
     QualityState.WITHIN_TOLERANCE: "within_tolerance",
     QualityState.AUDIT_FAILED: "audit_failed",
 }
-MOVE_STATES = {RELEASED: "promoted", ROLLED_BACK: "rolled_back"}
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,22 @@ class Signal:
 
 def signals(event: Event, params: Alerts, *, last_run_at: str = "") -> tuple[Signal, ...]:
     """Return the states of the subjects that are not muted; `last_run_at`: the run before, "" where there is none."""
-    found = _monitored(event, params, last_run_at) if event.kind == MONITORED else _acted(event)
-    return tuple(signal for signal in found if signal.subject not in params.muted)
+    return tuple(each for each in _signals(event, params, last_run_at) if each.subject not in params.muted)
 
 
-def _monitored(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signal]:
+def _signals(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signal]:
+    if event.kind == ARCHIVED:
+        yield from (Signal(subject, ARCHIVED) for subject in SUBJECTS)
+        return
+    if event.kind == CHALLENGED:
+        challenger = event.read(Challenger)
+        if not challenger.promote:
+            yield Signal(RETRAINING, "refused", challenger.model)
+        return
+    if release := release_of(event):
+        yield Signal(RETRAINING, "promoted" if event.kind == RELEASED else "rolled_back", release.model)
+    if event.kind != MONITORED:
+        return
     run = event.read(MonitoringRun)
     if params.silence_hours and last_run_at:
         hours = (datetime.fromisoformat(event.at) - datetime.fromisoformat(last_run_at)) / timedelta(hours=1)
@@ -97,14 +107,3 @@ def _monitored(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signa
     # one more limit is a change, one more day is none
     yield Signal(AGE, run.staleness.state, ", ".join(each.key for each in run.staleness.exceeded))
     yield Signal(RETRAINING, "due" if run.decision.retrain else "waits")
-
-
-def _acted(event: Event) -> Iterator[Signal]:
-    if event.kind == ARCHIVED:
-        yield from (Signal(subject, ARCHIVED) for subject in SUBJECTS)
-    elif event.kind == CHALLENGED:
-        challenger = event.read(Challenger)
-        if not challenger.promote:
-            yield Signal(RETRAINING, "refused", challenger.model)
-    elif release := release_of(event):
-        yield Signal(RETRAINING, MOVE_STATES[event.kind], release.model)

@@ -252,8 +252,8 @@ def _payoff(plan: WalkForward, params: Params, champion: ServingModel, known: in
 def answers(plan: WalkForward, model: ModelRows, start: int, end: int) -> Steps[Floats]:
     """Ask for a model's predictions for rows [start, end)."""
     (done,) = yield [FitModel(*model, plan.rows)]
-    found: Floats = done.value[start - model[1] : end - model[1]]
-    return found
+    predicted: Floats = done.value[start - model[1] : end - model[1]]
+    return predicted
 
 
 def challenge(

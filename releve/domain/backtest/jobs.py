@@ -75,10 +75,10 @@ class FitModel:
         model = learn(rows.iloc[self.first : self.end], context.schema, context.candidate, seed=seed)
         if self.end == self.upto:
             return np.empty((0, max(1, len(context.schema.target.classes))))
-        found = answer(model, rows.iloc[self.end : self.upto], context.schema).to_numpy(dtype=np.float64)
-        if not np.isfinite(found).all():
+        predicted = answer(model, rows.iloc[self.end : self.upto], context.schema).to_numpy(dtype=np.float64)
+        if not np.isfinite(predicted).all():
             raise BadInput(f"the model of rows {self.first} to {self.end} answers what is no number")
-        return found
+        return predicted
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class CompareDrift:
         first, end = self.model
         reference, current = context.rows.iloc[first:end].tail(REFERENCE_ROWS), context.rows.iloc[self.start : self.end]
         rise, monitor = context.params.batch.max_missing_rise, context.params.monitor
-        found = compare(reference, current, context.schema, monitor, max_missing_rise=rise, before=self.before)
-        return found.verdict
+        comparison = compare(reference, current, context.schema, monitor, max_missing_rise=rise, before=self.before)
+        return comparison.verdict
 
 
 @dataclass(frozen=True)

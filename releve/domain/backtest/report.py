@@ -8,8 +8,6 @@ from releve.domain.evaluation.intervals import Interval
 from releve.domain.training.recipes import Candidate
 from releve.domain.trigger.policies import EVERY, SCHEDULE
 
-BY_WINDOW = (EVERY, SCHEDULE)  # what these ask for is a window of new rows, whatever it holds
-
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,7 +47,7 @@ class BaselineResult(_Part):
 
 
 class Recommendation(_Part):
-    """The cheapest policy that cannot be told from the best one.
+    """The cheapest policy that is not distinguishable from the best one.
 
     `rival`: the best policy, or the next best where this one is the best; "" where there is no other. `gain`: of the
     best of the two over the other.
@@ -91,6 +89,6 @@ def recommended_settings(report: BacktestReport) -> dict[str, Any]:
     policy by the window waits for as many new rows as the smallest window had.
     """
     settings = report.policy(report.recommended.policy).settings
-    if settings["trigger.policy"] not in BY_WINDOW:
+    if settings["trigger.policy"] not in (EVERY, SCHEDULE):  # these ask for a window of new rows, whatever it holds
         return settings
     return settings | {"trigger.min_new_rows": min(window.rows for window in report.windows)}

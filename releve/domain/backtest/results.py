@@ -37,14 +37,14 @@ class PairedScores:
     """Scores of several answers to the same rows, with draws (answers, draws) that belong together."""
 
     def __init__(self, metric: str, predictions: Sequence[ScoredPredictions], bootstrap: BootstrapConfig):
-        found, self._bootstrap = METRICS[metric], bootstrap
-        self.sign, self._rows = found.sign, len(predictions[0])
-        first = found.losses(predictions[0])
-        gaps = [first - found.losses(other) for other in predictions]
+        rule, self._bootstrap = METRICS[metric], bootstrap
+        self.sign, self._rows = rule.sign, len(predictions[0])
+        first = rule.losses(predictions[0])
+        gaps = [first - rule.losses(other) for other in predictions]
         self._block = max((bootstrap.block_of(gap) for gap in gaps if np.ptp(gap)), default=1)
-        statistics = [found.statistics(each) for each in predictions]
+        statistics = [rule.statistics(each) for each in predictions]
         weights = block_weights(self._rows, block=self._block, draws=bootstrap.resamples, seed=bootstrap.seed)
-        drawn = [[found.scores(each, some) for each in statistics] for some in weights]
+        drawn = [[rule.scores(each, some) for each in statistics] for some in weights]
         self.draws = np.array([np.concatenate(each) for each in zip(*drawn, strict=True)])
         self.scores = [compute_score(metric, each) for each in predictions]
 
@@ -72,7 +72,8 @@ def report(scenario: str, plan: WalkForward, played: Sequence[PlayedPolicy]) -> 
     scored = PairedScores(plan.context.metric, predictions, _bootstrap(plan))
     per_window = [_in_window(plan, predictions, window) for window in plan.windows]
     best = max(range(len(played)), key=lambda place: scored.sign * scored.scores[place])
-    static = next((place for place, each in enumerate(played) if _is_static(each)), 0)
+    rules = [each.policy.settings.get("trigger.policy") for each in played]
+    static = next((place for place, name in enumerate(rules) if name == STATIC), 0)
     policies = [
         PolicyResult(
             name=each.policy.name,
@@ -109,8 +110,8 @@ def report(scenario: str, plan: WalkForward, played: Sequence[PlayedPolicy]) -> 
 def check_scorable(plan: WalkForward) -> None:
     """Raises BadInput where no window can be scored: known from the labels alone, before anything is played."""
     context = plan.context
-    nobodys = np.zeros((plan.rows - plan.start, max(1, len(context.schema.target.classes))))
-    if not METRICS[context.metric].is_defined(_scored(plan, nobodys)):
+    zeros = np.zeros((plan.rows - plan.start, max(1, len(context.schema.target.classes))))
+    if not METRICS[context.metric].is_defined(_scored(plan, zeros)):
         raise BadInput(
             f"{context.metric} is defined in none of the {len(plan.windows)} windows, as each holds labels of one "
             "class alone; backtest fewer windows (backtest.windows), or judge by another metric (gate.metric)"
@@ -155,10 +156,10 @@ def naive(plan: WalkForward) -> dict[str, Floats]:
             positive,
         )
         of_window = None if times is None else times.iloc[places].reset_index(drop=True)
-        found = baselines.baselines(past, task=schema.target.task, label_delay_rows=delay, times=of_window)
+        opponents = baselines.baselines(past, task=schema.target.task, label_delay_rows=delay, times=of_window)
         if plan.label_delay:  # nobody knows it that early
-            found.pop(Opponent.ROW_BEFORE)
-        for name, answers in found.items():
+            opponents.pop(Opponent.ROW_BEFORE)
+        for name, answers in opponents.items():
             parts.setdefault(name, []).append(answers.outputs)
     return {name: np.concatenate(each) for name, each in parts.items() if len(each) == len(plan.windows)}
 
@@ -193,10 +194,6 @@ def _baseline(plan: WalkForward, name: str, answers: Floats) -> BaselineResult:
     known = (score_or_none(plan.context.metric, each) for each in parts)
     score, *scores = (None if each is None else rounded(each) for each in known)
     return BaselineResult(name=name, scores=tuple(scores), score=score)
-
-
-def _is_static(played: PlayedPolicy) -> bool:
-    return played.policy.settings.get("trigger.policy") == STATIC
 
 
 def _rounded(interval: Interval) -> Interval:

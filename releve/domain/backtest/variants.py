@@ -10,8 +10,6 @@ from typing import Any
 from releve.core.params import Params, merge, parse
 from releve.domain.trigger.policies import AUTO, DRIFT_ONLY, EVERY, QUALITY_ONLY, SCHEDULE, STATIC, TWO_KEY
 
-Settings = Mapping[str, Any]  # "section.key": value
-
 ALL_PAST = {"train.last_batches": 0}
 AUTO_NAME = "auto"
 GATE_OFF = ", gate off"
@@ -23,7 +21,7 @@ class PolicyVariant:
     """`settings` are put over the scenario's params; without the gate every challenger is promoted."""
 
     name: str
-    settings: Settings
+    settings: Mapping[str, Any]  # "section.key": value
     gated: bool = True
 
     @property
@@ -33,7 +31,11 @@ class PolicyVariant:
 
     def params(self, base: Params) -> Params:
         """The scenario's params as this policy has them."""
-        return parse(merge(base.model_dump(), _sections(self.settings)), source=f"the policy {self.name!r}")
+        sections: dict[str, dict[str, Any]] = {}
+        for key, value in self.settings.items():
+            section, _, name = key.partition(".")
+            sections.setdefault(section, {})[name] = value
+        return parse(merge(base.model_dump(), sections), source=f"the policy {self.name!r}")
 
 
 def policy_variants(params: Params) -> tuple[PolicyVariant, ...]:
@@ -66,11 +68,3 @@ def policy_variants(params: Params) -> tuple[PolicyVariant, ...]:
 
 def _rule(policy: str, *, least: int) -> dict[str, Any]:
     return {"trigger.policy": policy, "trigger.min_new_rows": least, "trigger.max_new_rows": 0, "trigger.max_days": 0}
-
-
-def _sections(settings: Settings) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for key, value in settings.items():
-        section, _, name = key.partition(".")
-        found.setdefault(section, {})[name] = value
-    return found

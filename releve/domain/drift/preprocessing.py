@@ -81,15 +81,15 @@ def pair_of(column: Column, reference: "pd.Series[Any]", current: "pd.Series[Any
     seen = np.unique(np.concatenate([places.reference, *places.windows]))
     before, now = clean(column, reference.iloc[seen]), clean(column, current.iloc[places.current])
     names: tuple[str, ...] = ()
-    known, found = before.values, now.values
+    known, newer = before.values, now.values
     if column.type == CATEGORY:
-        codes, uniques = pd.factorize(np.concatenate([known, found]))
+        codes, uniques = pd.factorize(np.concatenate([known, newer]))
         numbered = np.where(codes < 0, np.nan, codes.astype(np.float64))
-        known, found, names = numbered[: len(known)], numbered[len(known) :], tuple(map(str, uniques))
+        known, newer, names = numbered[: len(known)], numbered[len(known) :], tuple(map(str, uniques))
     elif column.type == TEXT:
-        known, found = _encode_texts(known, found)
+        known, newer = _encode_texts(known, newer)
     sides = [known[np.searchsorted(seen, chosen)] for chosen in (places.reference, *places.windows)]
-    return Pair(column, sides[0], found, tuple(sides[1:]), (before, now), names)
+    return Pair(column, sides[0], newer, tuple(sides[1:]), (before, now), names)
 
 
 def _encode_texts(before: NDArray[Any], now: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -139,9 +139,9 @@ def vectors(before: NDArray[Any], now: NDArray[Any]) -> TwoSampleResult:
 def most_changed(before: NDArray[Any], now: NDArray[Any]) -> tuple[int, TwoSampleResult]:
     """Return which part of the vectors changed most, and by how much."""
     parts = before.shape[1]
-    found = [numbers(before[:, part], now[:, part]) for part in range(parts)]
-    best = min(range(parts), key=lambda part: combine_p_values([each.p_value() for each in found[part].statistics]))
-    return best, TwoSampleResult(found[best].statistics, found[best].effect, parts)
+    results = [numbers(before[:, part], now[:, part]) for part in range(parts)]
+    best = min(range(parts), key=lambda part: combine_p_values([each.p_value() for each in results[part].statistics]))
+    return best, TwoSampleResult(results[best].statistics, results[best].effect, parts)
 
 
 @dataclass(frozen=True)

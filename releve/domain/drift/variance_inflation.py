@@ -4,7 +4,7 @@ The same test compares each past window with the next. Where rows depend on each
 its statistic is larger than among independent rows, by a factor that holds between the reference and the current
 window too: the inflation (of chi-square under cluster sampling: Rao & Scott 1981). A column's own figure is the median
 over its pairs of windows, as in genomic control (Devlin & Roeder 1999), so that one real change in the past does not
-hide the next. A few pairs tell little, so columns share strength (moderated variances), and the uncertainty that is
+hide the next. A few pairs show little, so columns share strength (moderated variances), and the uncertainty that is
 left makes p-values larger: Smyth (2004), "Linear models and empirical Bayes methods", section 6.2.
 Where the pairs show no dependence the inflation is 1: among independent rows nothing may be lost.
 """
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.drift.two_sample_tests import SMALLEST, Change, TwoSampleResult, combine_p_values
+from releve.domain.drift.two_sample_tests import SMALLEST, TwoSampleResult, combine_p_values
 
 MOST_ROWS = 20_000  # of a side, and of a window, that are compared: an effect of 0.05 shows in far fewer
 MOST_WINDOWS = 13
@@ -38,7 +38,6 @@ class Places:
     reference: NDArray[np.intp]
     current: NDArray[np.intp]
     windows: tuple[NDArray[np.intp], ...]  # of the reference, the oldest first, each beginning where one ended
-    window_rows: int  # of the table; the sample of a window may have fewer
 
 
 def choose_places(reference_rows: int, current_rows: int, *, most: int = MOST_ROWS) -> Places:
@@ -54,7 +53,7 @@ def choose_places(reference_rows: int, current_rows: int, *, most: int = MOST_RO
     count = min(MOST_WINDOWS, reference_rows // size)
     starts = [reference_rows - size * number for number in range(count, 0, -1)]
     windows = tuple(sample(start, start + size) for start in starts)
-    return Places(sample(0, reference_rows), sample(0, current_rows), windows, size)
+    return Places(sample(0, reference_rows), sample(0, current_rows), windows)
 
 
 @dataclass(frozen=True)
@@ -64,23 +63,19 @@ class VarianceInflation:
     factor: float = 1.0
     degrees: float = inf  # of freedom that the factor is known with
 
-    def p_value(self, found: TwoSampleResult) -> float:
+    def p_value(self, result: TwoSampleResult) -> float:
         """Return the p-value of a change, the inflation accounted for."""
-        return combine_p_values([each.p_value(self.factor, self.degrees) for each in found.statistics], found.tries)
+        return combine_p_values([each.p_value(self.factor, self.degrees) for each in result.statistics], result.tries)
 
-    def change(self, found: TwoSampleResult) -> Change:
-        """Return what was measured, the inflation accounted for."""
-        return Change(self.p_value(found), found.effect)
-
-    def effect(self, found: TwoSampleResult, *, p_value: float) -> float:
+    def effect(self, result: TwoSampleResult, *, p_value: float) -> float:
         """Return the effect of such a change that has this p-value, by bisection; 0 where rows are independent."""
-        if self.factor <= 1 or not found.effect:
+        if self.factor <= 1 or not result.effect:
             return 0.0
-        low, high = 0.0, 1 / found.effect
+        low, high = 0.0, 1 / result.effect
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            low, high = (middle, high) if self.p_value(found.times(middle**2)) > p_value else (low, middle)
-        return min(1.0, found.effect * high)
+            low, high = (middle, high) if self.p_value(result.times(middle**2)) > p_value else (low, middle)
+        return min(1.0, result.effect * high)
 
 
 INDEPENDENT = VarianceInflation()
@@ -102,8 +97,8 @@ def estimate_inflation(columns: Sequence[Sequence[TwoSampleResult]]) -> list[Var
     """Estimate each column's inflation from its pairs of adjacent past windows."""
     if not depends([each for pairs in columns for each in pairs]):
         alpha = DEPENDENCE_ALPHA / len(columns)
-        found = [_own(pairs) if depends(pairs, alpha=alpha) else INDEPENDENT for pairs in columns]
-        return [VarianceInflation(max(1.0, each.factor), max(1.0, each.degrees)) for each in found]
+        own = [_own(pairs) if depends(pairs, alpha=alpha) else INDEPENDENT for pairs in columns]
+        return [VarianceInflation(max(1.0, each.factor), max(1.0, each.degrees)) for each in own]
     return _moderated([_own(pairs) for pairs in columns])
 
 

@@ -163,10 +163,11 @@ def compare(
 
 def _judge(pairs: Sequence[Pair], inflations: Sequence[VarianceInflation], params: Monitor) -> tuple[ColumnDrift, ...]:
     measured = [METHODS[pair.column.type].measure(pair.before, pair.now) for pair in pairs]
-    changes = [inflation.change(found) for found, inflation in zip(measured, inflations, strict=True)]
+    pairs_of = zip(measured, inflations, strict=True)
+    changes = [Change(inflation.p_value(result), result.effect) for result, inflation in pairs_of]
     threshold = corrected([change.p_value for change in changes], params.alpha)
     results = []
-    for pair, found, inflation, change in zip(pairs, measured, inflations, changes, strict=True):
+    for pair, result, inflation, change in zip(pairs, measured, inflations, changes, strict=True):
         drifted = has_drifted(change, threshold=threshold, min_effect=params.min_effect)
         results.append(
             ColumnDrift(
@@ -177,7 +178,7 @@ def _judge(pairs: Sequence[Pair], inflations: Sequence[VarianceInflation], param
                 drifted=drifted,
                 strong=drifted and change.p_value <= threshold / STRONG_P and change.effect >= STRONG_EFFECT,
                 inflation=inflation.factor,
-                normal_effect=inflation.effect(found, p_value=threshold),
+                normal_effect=inflation.effect(result, p_value=threshold),
                 of_predictions=pair.of_predictions,
             )
         )

@@ -98,28 +98,28 @@ def assess_health(evidence: HealthEvidence) -> HealthVerdict:
     something else asks for attention. unknown: nothing does, but there is no figure of its quality either. healthy:
     realised or estimated quality is within tolerance, and nothing asks for attention.
     """
+    # newer rows, where the newest challenger was refused
+    retrain = HealthAction.INGEST_AND_RETRAIN if evidence.refused else HealthAction.RETRAIN
     if not evidence.serves:
-        return _without_model(evidence)
+        if evidence.refused or evidence.withdrawn:
+            cause = HealthCause.REFUSED if evidence.refused else HealthCause.WITHDRAWN
+            return HealthVerdict(Health.NO_MODEL, (cause,), retrain)
+        if not evidence.ingested:
+            return HealthVerdict(Health.NO_MODEL, (HealthCause.NOTHING_INGESTED,), HealthAction.INGEST)
+        return HealthVerdict(Health.NO_MODEL, (HealthCause.NOTHING_RELEASED,), HealthAction.RETRAIN)
+    warnings, known = _warnings(evidence), _known(evidence)
     if degraded := _degraded(evidence):
-        return HealthVerdict(Health.DEGRADED, (*degraded, *_warnings(evidence)), _repair(evidence))
-    if warnings := _warnings(evidence):
+        # a model that never met what was expected of it goes; one that did once is made anew
+        goes = evidence.can_roll_back and not evidence.has_met_expectation
+        return HealthVerdict(Health.DEGRADED, (*degraded, *warnings), HealthAction.ROLL_BACK if goes else retrain)
+    if warnings:
         shown_by_quality = {HealthCause.INCONCLUSIVE, HealthCause.ESTIMATED_BELOW_EXPECTED} & set(warnings)
-        causes = warnings if shown_by_quality else (*warnings, _known(evidence))
-        return HealthVerdict(Health.WATCH, causes, _attend(evidence, warnings))
-    if (known := _known(evidence)) in (HealthCause.WITHIN_TOLERANCE, HealthCause.ESTIMATED_WITHIN_TOLERANCE):
+        wait = HealthAction.RESUBMIT if warnings[0] == HealthCause.REJECTED_ROWS else HealthAction.MONITOR
+        causes = warnings if shown_by_quality else (*warnings, known)
+        return HealthVerdict(Health.WATCH, causes, retrain if evidence.retraining_due else wait)
+    if known in (HealthCause.WITHIN_TOLERANCE, HealthCause.ESTIMATED_WITHIN_TOLERANCE):
         return HealthVerdict(Health.HEALTHY, (known,), HealthAction.NOTHING)
     return HealthVerdict(Health.UNKNOWN, (known,), HealthAction.MONITOR)
-
-
-def _without_model(evidence: HealthEvidence) -> HealthVerdict:
-    causes = {
-        HealthCause.REFUSED: (evidence.refused, HealthAction.INGEST_AND_RETRAIN),
-        HealthCause.WITHDRAWN: (evidence.withdrawn, HealthAction.RETRAIN),
-        HealthCause.NOTHING_INGESTED: (not evidence.ingested, HealthAction.INGEST),
-        HealthCause.NOTHING_RELEASED: (True, HealthAction.RETRAIN),
-    }
-    cause, action = next((cause, action) for cause, (holds, action) in causes.items() if holds)
-    return HealthVerdict(Health.NO_MODEL, (cause,), action)
 
 
 def _known(evidence: HealthEvidence) -> HealthCause:
@@ -156,18 +156,3 @@ def _warnings(evidence: HealthEvidence) -> tuple[HealthCause, ...]:
         HealthCause.REJECTED_ROWS: evidence.rejected_rows,
     }
     return tuple(cause for cause, holds in causes.items() if holds)
-
-
-def _repair(evidence: HealthEvidence) -> HealthAction:
-    """A model that never met what was expected of it goes; one that did once is made anew, of newer rows if the newest
-    challenger was refused."""
-    if evidence.can_roll_back and not evidence.has_met_expectation:
-        return HealthAction.ROLL_BACK
-    return HealthAction.INGEST_AND_RETRAIN if evidence.refused else HealthAction.RETRAIN
-
-
-def _attend(evidence: HealthEvidence, causes: tuple[HealthCause, ...]) -> HealthAction:
-    """Retrain where monitoring asks for it; otherwise monitor again once more rows and labels have come."""
-    if evidence.retraining_due:
-        return HealthAction.INGEST_AND_RETRAIN if evidence.refused else HealthAction.RETRAIN
-    return HealthAction.RESUBMIT if causes[0] == HealthCause.REJECTED_ROWS else HealthAction.MONITOR

@@ -9,6 +9,7 @@ Where the link between features and target changed, the estimate is wrong and ca
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,37 +32,37 @@ class ChanceEstimator:
     the others by resamples, the uncertainty of the calibration. `dependence`: by how much the variance of a mean loss
     exceeds what independent labels would have; 1 where they are."""
 
+    method: ClassVar = "calibrated probabilities (CBPE)"
     name: str
     lines: Floats
     dependence: float
 
-    @property
-    def method(self) -> str:
-        return "calibrated probabilities (CBPE)"
-
     def value(self, asked: Answered) -> float:
         """The expected score of these answers."""
-        found = asked.scored
-        return self._expected(found, _statistics(self.name, found), self._chances(found, 0), np.ones(len(found)))
+        scored = asked.scored
+        return self._expected(scored, _statistics(self.name, scored), self._chances(scored, 0), np.ones(len(scored)))
 
     def draws(self, asked: Answered, bootstrap: BootstrapConfig) -> Floats:
         """Scores that could be realised on such rows: other rows, other labels, another calibration each time."""
-        found, scores = asked.scored, []
-        random, every = np.random.default_rng(bootstrap.seed), _statistics(self.name, found)
+        scored, scores = asked.scored, []
+        random, every = np.random.default_rng(bootstrap.seed), _statistics(self.name, scored)
         for number, weights in enumerate(self._rows(self.losses(asked), bootstrap), start=1):
-            chances, rows = self._chances(found, number), np.repeat(np.arange(len(found)), weights.astype(int))
-            drawn = ScoredPredictions(found.outputs[rows], _labels(chances[rows], random), found.positive)
+            chances = self._chances(scored, number)
+            rows = np.repeat(np.arange(len(scored)), weights.astype(int))
+            above = chances[rows].cumsum(axis=1) < random.random((len(rows), 1))
+            labels = np.minimum(above.sum(axis=1), chances.shape[1] - 1)
+            drawn = ScoredPredictions(scored.outputs[rows], labels, scored.positive)
             if METRICS[self.name].is_defined(drawn):
-                middle = self._expected(found, every, chances, weights)
+                middle = self._expected(scored, every, chances, weights)
                 scores.append(middle + np.sqrt(self.dependence) * (compute_score(self.name, drawn) - middle))
         return np.array(scores)
 
     def gaps(self, labelled: Answered, bootstrap: BootstrapConfig) -> Floats:
         """Realised minus expected score on the same labelled rows, in each resample."""
-        found, metric = labelled.scored, METRICS[self.name]
-        every, realised, gaps = _statistics(self.name, found), metric.statistics(found), []
+        scored, metric = labelled.scored, METRICS[self.name]
+        every, realised, gaps = _statistics(self.name, scored), metric.statistics(scored), []
         for number, weights in enumerate(self._rows(self.residuals(labelled), bootstrap), start=1):
-            expected = self._expected(found, every, self._chances(found, number), weights)
+            expected = self._expected(scored, every, self._chances(scored, number), weights)
             gaps.append(float(metric.scores(realised, weights[None])[0]) - expected)
         return np.array(gaps)
 
@@ -76,12 +77,12 @@ class ChanceEstimator:
     def _rows(self, series: Floats, bootstrap: BootstrapConfig) -> Floats:
         return drawn_rows(len(series), block=bootstrap.block_of(series), draws=len(self.lines) - 1, seed=bootstrap.seed)
 
-    def _chances(self, found: ScoredPredictions, draw: int) -> Floats:
-        return calibrated(found.outputs, self.lines[draw])
+    def _chances(self, scored: ScoredPredictions, draw: int) -> Floats:
+        return calibrated(scored.outputs, self.lines[draw])
 
-    def _expected(self, found: ScoredPredictions, every: Floats, chances: Floats, weights: Floats) -> float:
+    def _expected(self, scored: ScoredPredictions, every: Floats, chances: Floats, weights: Floats) -> float:
         if not METRICS[self.name].is_per_row:
-            return float(np.mean([_auc(found.outputs[:, k], chances[:, k], weights) for k in found.scored_classes]))
+            return float(np.mean([_auc(scored.outputs[:, k], chances[:, k], weights) for k in scored.scored_classes]))
         return float(METRICS[self.name].scores(every, (weights[:, None] * chances).reshape(1, -1))[0])
 
 
@@ -103,12 +104,12 @@ def dependence_of(residuals: Floats, bootstrap: BootstrapConfig) -> float:
     return max(1.0, float((weights @ residuals / len(residuals)).var() * len(residuals) / spread))
 
 
-def calibrate(found: ScoredPredictions, weights: Floats) -> Floats:
+def calibrate(scored: ScoredPredictions, weights: Floats) -> Floats:
     """Intercept and slope per class by logistic regression of "is it this class" on its log odds (Platt 1999), for
     each of `weights` (draws, rows): (draws, classes, 2)."""
-    classes = found.outputs.shape[1]
+    classes = scored.outputs.shape[1]
     fitted = [
-        _line(_log_odds(found.outputs[:, k]), (found.y_true == k).astype(np.float64), weights) for k in range(classes)
+        _line(_log_odds(scored.outputs[:, k]), (scored.y_true == k).astype(np.float64), weights) for k in range(classes)
     ]
     return np.stack(fitted, axis=1)
 
@@ -149,11 +150,6 @@ def _auc(scores: Floats, chances: Floats, weights: Floats) -> float:
     above = float((ups * (downs.cumsum() - downs / 2)).sum()) - itself / 2
     pairs = float(ups.sum() * downs.sum()) - itself
     return above / pairs if pairs > 0 else 0.5
-
-
-def _labels(chances: Floats, random: np.random.Generator) -> NDArray[np.int64]:
-    above = chances.cumsum(axis=1) < random.random((len(chances), 1))
-    return np.asarray(np.minimum(above.sum(axis=1), chances.shape[1] - 1))
 
 
 def _log_odds(chances: Floats) -> Floats:

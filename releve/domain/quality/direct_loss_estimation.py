@@ -5,7 +5,7 @@ What the loss model misses is a factor per row, realised over expected loss, who
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,16 +63,13 @@ class LossEstimator:
     """`scale` corrects the mean of what the loss model expects, and `scales` do so in each resample of the holdout:
     the uncertainty of the correction. `factors`: what is left of each holdout row, in time order, with mean 1."""
 
+    method: ClassVar = "direct loss estimation"
     name: str
     inputs: LossInputs
     model: Any
     scale: float
     scales: Floats
     factors: Floats
-
-    @property
-    def method(self) -> str:
-        return "direct loss estimation"
 
     def value(self, asked: Answered) -> float:
         """The expected score of these answers."""

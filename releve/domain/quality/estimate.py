@@ -118,9 +118,9 @@ def estimate(
     if not METRICS[expected.metric].is_defined(holdout.scored):
         return replace(unknown, missing=NoEstimate.UNDEFINED_ON_HOLDOUT)
     fitted = fit(expected.metric, holdout, schema, bootstrap)
-    found = audit(fitted, labelled, min_rows, bootstrap)
-    known = replace(unknown, method=fitted.method, audit=found)
-    if found and not found.passed:
+    audited = audit(fitted, labelled, min_rows, bootstrap)
+    known = replace(unknown, method=fitted.method, audit=audited)
+    if audited and not audited.passed:
         return replace(known, state=QualityState.AUDIT_FAILED)
     score = interval(fitted, window, bootstrap)
     if score is None:

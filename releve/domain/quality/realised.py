@@ -38,18 +38,18 @@ def as_answered(answers: AnsweredRows, target: Target, *, rows: int, quantile: f
     fit = _estimable(answers, target)[-rows:]
     if not fit:
         return None
-    found = answers.take(fit)
+    kept = answers.take(fit)
     unknown = target.classes[0] if target.classes else 0.0
-    unlabelled = ScoredPredictions.of(_outputs(found, target), [unknown] * len(found), target, quantile=quantile)
-    return Answered(unlabelled, found.features)
+    unlabelled = ScoredPredictions.of(_outputs(kept, target), [unknown] * len(kept), target, quantile=quantile)
+    return Answered(unlabelled, kept.features)
 
 
 def as_labelled(labelled: LabelledRows, target: Target, *, rows: int, quantile: float = 0.5) -> Answered | None:
     """Return the newest `rows` of the same whose label has come."""
     fit = [place for place in _estimable(labelled.answers, target) if target.parse(labelled.labels[place]) is not None]
     newest = labelled.take(fit[-rows:])
-    found = as_scored(newest, target, rows=rows, quantile=quantile)
-    return None if found is None else Answered(found, newest.answers.features)
+    scored = as_scored(newest, target, rows=rows, quantile=quantile)
+    return None if scored is None else Answered(scored, newest.answers.features)
 
 
 def _estimable(answers: AnsweredRows, target: Target) -> list[int]:
@@ -127,7 +127,7 @@ def judged(score: Interval, expected: ExpectedPerformance, tolerance: float) -> 
 
 
 def assess(
-    found: ScoredPredictions | None,
+    scored: ScoredPredictions | None,
     *,
     expected: ExpectedPerformance,
     tolerance: float,
@@ -137,11 +137,11 @@ def assess(
 ) -> Quality:
     """Compare the realised score with the expected one, both with their intervals.
 
-    `found`: labelled answers in time order; None where there is none. `answered`: those without a label included.
+    `scored`: labelled answers in time order; None where there is none. `answered`: those without a label included.
     """
-    labelled = 0 if found is None else len(found)
-    if found is None or labelled < max(min_labels, 1) or not METRICS[expected.metric].is_defined(found):
+    labelled = 0 if scored is None else len(scored)
+    if scored is None or labelled < max(min_labels, 1) or not METRICS[expected.metric].is_defined(scored):
         return Quality(QualityState.UNKNOWN, expected.metric, labelled, expected.score.value, answered=answered)
-    score = score_interval(expected.metric, found, bootstrap)
+    score = score_interval(expected.metric, scored, bootstrap)
     state, change = judged(score, expected, tolerance)
     return Quality(state, expected.metric, labelled, expected.score.value, score, change, answered)

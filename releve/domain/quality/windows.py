@@ -131,7 +131,7 @@ def _score_window(
     parsed = {name: how.target.parse(label) for name, (label, _) in came.items()}
     joined = answers.take([row for row, name in enumerate(answers.ids) if parsed.get(name) is not None])
     labelled = LabelledRows(joined, [parsed[name] for name in joined.ids], [came[name][1] for name in joined.ids])  # type: ignore[misc]
-    found = as_scored(labelled, how.target, rows=how.rows, quantile=how.quantile)
+    scored = as_scored(labelled, how.target, rows=how.rows, quantile=how.quantile)
     so_far.last(answers.at[0])
     known, previous, delays = so_far.labels(), [], []
     for at, label, came_at in zip(joined.at, labelled.labels, labelled.labelled_at, strict=True):
@@ -139,10 +139,10 @@ def _score_window(
         so_far.add(label, at=came_at)
         delays.append(days_between(at, datetime.fromisoformat(came_at)))
     score, naive, naive_name = None, None, ""
-    if found is not None and len(found) >= LEAST_SCORED and metric.is_defined(found):
-        score = score_interval(how.metric, found, how.bootstrap)
+    if scored is not None and len(scored) >= LEAST_SCORED and metric.is_defined(scored):
+        score = score_interval(how.metric, scored, how.bootstrap)
         if len(known):
-            naive, naive_name = _better_naive(found, known, previous, how)
+            naive, naive_name = _better_naive(scored, known, previous, how)
     return QualityWindow(
         first_at=answers.at[0],
         last_at=answers.at[-1],
@@ -170,15 +170,15 @@ def _join(pieces: list[AnsweredRows]) -> AnsweredRows:
 
 
 def _better_naive(
-    found: ScoredPredictions, known: np.ndarray[Any, Any], previous: list[float | None], how: Scoring
+    scored: ScoredPredictions, known: np.ndarray[Any, Any], previous: list[float | None], how: Scoring
 ) -> tuple[float, str]:
     """The better naive score on the same rows, and whose it is."""
     usual = usual_answer(known, classes=len(how.target.classes), metric=how.metric, quantile=how.quantile)
     before = np.array(previous, dtype=known.dtype)
     answers = {
-        constant_name(how.target.task): np.repeat(usual[None], len(found), axis=0),
+        constant_name(how.target.task): np.repeat(usual[None], len(scored), axis=0),
         Opponent.PREVIOUS_LABEL: repeated_answers(before, known, usual, metric=how.metric),
     }
-    scores = {name: compute_score(how.metric, found.with_outputs(given)) for name, given in answers.items()}
+    scores = {name: compute_score(how.metric, scored.with_outputs(given)) for name, given in answers.items()}
     best = max(scores, key=lambda name: METRICS[how.metric].sign * scores[name])
     return scores[best], best

@@ -189,7 +189,7 @@ def test_a_withdrawal_is_told_with_its_reason():
         ({"drift": drift("drift", columns=3, alarms=1)}, "The newest rows drifted: 1 of 3 columns."),
         (
             {"drift": drift("broken data")},
-            "The newest rows are broken data: price: the column is missing",
+            "The newest rows are broken data: price: the column is missing; repair the source",
         ),
         ({"estimate": make_estimate(QualityState.AUDIT_FAILED)}, "Labels contradict the estimate of quality"),
         (
