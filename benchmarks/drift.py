@@ -4,8 +4,9 @@
     python -m benchmarks.drift --table elec2=elec2.csv        # real tables of your own, beside digits and made ones
     python -m benchmarks.drift --workers 1 --tries 200        # closer figures, one process; fewer tries on wide tables
 
-A try is a reference and two windows after it, of one population (benchmarks/drift_worlds.py). An alarm is a first verdict
-of "drift suspected" or "drift"; both windows count. Drift is the second verdict, which knows the first one. With a shift, two of 16 columns of both windows are moved.
+A try is a reference and two windows after it, of one population (benchmarks/drift_worlds.py). An alarm is a first
+verdict of "drift suspected" or "drift"; both windows count. Drift is the second verdict, which knows the first one.
+With a shift, two of 16 columns of both windows are moved.
 """
 
 import argparse

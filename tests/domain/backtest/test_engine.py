@@ -103,11 +103,7 @@ def test_two_looks_at_the_same_rows_are_one_alarm_as_in_production():
 
     looks = [job for job in here.jobs if isinstance(job, CompareDrift)]
     assert [(look.start, look.end) for look in looks] == [(200, 300), (200, 400), (200, 500), (300, 600), (400, 700)]
-    assert [look.before for look in looks] == [
-        *[NO_DRIFT] * 3,
-        INSUFFICIENT,
-        DRIFT,
-    ]
+    assert [look.before for look in looks] == [*[NO_DRIFT] * 3, INSUFFICIENT, DRIFT]
 
 
 def test_windows_are_equal_parts_of_the_rows_after_the_first_or_the_batches_as_they_came():

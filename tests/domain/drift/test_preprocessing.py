@@ -68,7 +68,7 @@ def ids(start):
     return lambda column: [f"id-{number}" for number in range(start, start + len(column))]
 
 
-CASES = {  # what came, the state, and a part of a reason where one has to be told
+CASES = {  # what came, the state, and a part of a sentence where there is one
     "no rows": (lambda: (REFERENCE, CURRENT[:0]), INSUFFICIENT, "0 answered rows"),
     "no reference": (lambda: (REFERENCE[:0], CURRENT), INSUFFICIENT, "0 rows of reference"),
     "one row": (lambda: (REFERENCE, CURRENT[:1]), INSUFFICIENT, "1 answered rows"),
@@ -80,11 +80,7 @@ CASES = {  # what came, the state, and a part of a reason where one has to be to
         "fewer than 20 cells are present on one side: x",
     ),
     "category all None": (cells("kind", each(None)), BROKEN, "kind: 100% of the cells are missing"),
-    "half of a number missing": (
-        cells("x", lambda x: x.where(x.index % 2 == 0)),
-        BROKEN,
-        "x: 50% of the cells",
-    ),
+    "half of a number missing": (cells("x", lambda x: x.where(x.index % 2 == 0)), BROKEN, "x: 50% of the cells"),
     "half of a number always missing": (both("x", lambda x: x.where(x.index % 2 == 0)), NO_DRIFT, None),
     "dates missing": (cells("at", each(None)), BROKEN, "at: 100% of the cells are missing"),
     "constant on both sides": (both("x", each(5.0)), NO_DRIFT, None),
@@ -99,16 +95,8 @@ CASES = {  # what came, the state, and a part of a reason where one has to be to
         NO_DRIFT,
         None,
     ),
-    "new names for all categories": (
-        cells("kind", lambda kind: kind.str.upper() * 2),
-        BROKEN,
-        "never had, such as",
-    ),
-    "missing column": (
-        lambda: (REFERENCE, CURRENT.drop(columns="z")),
-        BROKEN,
-        "z: the column is missing",
-    ),
+    "new names for all categories": (cells("kind", lambda kind: kind.str.upper() * 2), BROKEN, "never had, such as"),
+    "missing column": (lambda: (REFERENCE, CURRENT.drop(columns="z")), BROKEN, "z: the column is missing"),
     "missing before": (
         lambda: (REFERENCE.drop(columns="z"), CURRENT),
         NO_DRIFT,
@@ -130,23 +118,11 @@ CASES = {  # what came, the state, and a part of a reason where one has to be to
         "not compared, as it is there 2 times in the reference: x",
     ),
     "numbers as text": (cells("x", lambda x: x.astype(str).astype(object)), NO_DRIFT, None),
-    "one text among numbers": (
-        cells("x", first("oops")),
-        NO_DRIFT,
-        "x: 1 of 300 cells of the window cannot be read",
-    ),
-    "texts for numbers": (
-        cells("x", each("oops")),
-        BROKEN,
-        "cannot be read as a number, such as 'oops'",
-    ),
+    "one text among numbers": (cells("x", first("oops")), NO_DRIFT, "x: 1 of 300 cells of the window cannot be read"),
+    "texts for numbers": (cells("x", each("oops")), BROKEN, "cannot be read as a number, such as 'oops'"),
     "numbers as objects": (cells("x", lambda x: x.astype(object)), NO_DRIFT, None),
     "decimals": (cells("x", lambda x: [Decimal(str(cell)) for cell in x]), NO_DRIFT, None),
-    "huge whole number": (
-        cells("x", first(10**400)),
-        NO_DRIFT,
-        "x: 1 of 300 cells of the window cannot be read",
-    ),
+    "huge whole number": (cells("x", first(10**400)), NO_DRIFT, "x: 1 of 300 cells of the window cannot be read"),
     "infinity": (
         cells("x", lambda x: x.where(x.index > 0, np.inf)),
         NO_DRIFT,
@@ -162,16 +138,8 @@ CASES = {  # what came, the state, and a part of a reason where one has to be to
         BROKEN,
         "x: 10% of the values lie far outside",
     ),
-    "other unit": (
-        cells("x", lambda x: x * 1000),
-        BROKEN,
-        "median and spread are 1000 times what they were",
-    ),
-    "smaller unit": (
-        cells("x", lambda x: x / 60),
-        BROKEN,
-        "median and spread are 1/60 of what they were",
-    ),
+    "other unit": (cells("x", lambda x: x * 1000), BROKEN, "median and spread are 1000 times what they were"),
+    "smaller unit": (cells("x", lambda x: x / 60), BROKEN, "median and spread are 1/60 of what they were"),
     "other zero": (cells("x", lambda x: x + 40), BROKEN, "of the values lie outside the"),
     "whole numbers": (cells("z", lambda z: z.astype(int)), NO_DRIFT, None),
     "nullable numbers": (cells("x", lambda x: x.astype("Float64")), NO_DRIFT, None),
@@ -184,35 +152,15 @@ CASES = {  # what came, the state, and a part of a reason where one has to be to
         BROKEN,
         "cannot be read as a number",
     ),
-    "durations as numbers": (
-        cells("x", lambda x: [dt.timedelta(1)] * len(x)),
-        BROKEN,
-        "cannot be read as a number",
-    ),
+    "durations as numbers": (cells("x", lambda x: [dt.timedelta(1)] * len(x)), BROKEN, "cannot be read as a number"),
     "complex numbers": (cells("x", lambda x: x.astype(complex)), BROKEN, "cannot be read as a number"),
     "categories 0 and 1 as text": (cells("flag", lambda flag: flag.astype(str)), NO_DRIFT, None),
     "categories 0 and 1 as floats": (cells("flag", lambda flag: flag.astype(float)), NO_DRIFT, None),
-    "categories 0 and 1 as floats in text": (
-        cells("flag", lambda flag: flag.map("{}.0".format)),
-        NO_DRIFT,
-        None,
-    ),
+    "categories 0 and 1 as floats in text": (cells("flag", lambda flag: flag.map("{}.0".format)), NO_DRIFT, None),
     "categories 0 and 1 as truth values": (cells("flag", lambda flag: flag.astype(bool)), NO_DRIFT, None),
-    "categories 0 and 1 as true and false": (
-        cells("flag", lambda f: f.map({0: "false", 1: "TRUE"})),
-        NO_DRIFT,
-        None,
-    ),
-    "numbers for categories": (
-        cells("kind", lambda kind: kind.map({"a": 1, "b": 2, "c": 3})),
-        BROKEN,
-        "such as '",
-    ),
-    "lists for categories": (
-        cells("kind", lambda kind: kind.map(lambda cell: [cell])),
-        BROKEN,
-        "such as '['",
-    ),
+    "categories 0 and 1 as true and false": (cells("flag", lambda f: f.map({0: "false", 1: "TRUE"})), NO_DRIFT, None),
+    "numbers for categories": (cells("kind", lambda kind: kind.map({"a": 1, "b": 2, "c": 3})), BROKEN, "such as '"),
+    "lists for categories": (cells("kind", lambda kind: kind.map(lambda cell: [cell])), BROKEN, "such as '['"),
     "one list among categories": (cells("kind", first(["a"])), NO_DRIFT, None),
     "pandas categories": (cells("kind", lambda kind: kind.astype("category")), NO_DRIFT, None),
     "an unused level": (
@@ -242,36 +190,57 @@ CASES = {  # what came, the state, and a part of a reason where one has to be to
 }
 
 
-@pytest.mark.parametrize(("make", "state", "told"), CASES.values(), ids=CASES.keys())
-def test_whatever_comes_ends_in_a_verdict_that_names_it(make, state, told):
+@pytest.mark.parametrize(("make", "state", "sentence"), CASES.values(), ids=CASES.keys())
+def test_whatever_comes_ends_in_a_verdict_that_names_it(make, state, sentence):
     reference, current = make()
 
     verdict = compare(reference, current, SCHEMA, RULE).verdict
 
     sentences = describe_drift(verdict)
     assert verdict.state == state, sentences
-    assert told is None or any(told in sentence for sentence in sentences), sentences
+    assert sentence is None or any(sentence in each for each in sentences), sentences
 
 
 def test_the_window_itself_has_not_drifted():
     assert compare(REFERENCE, CURRENT, SCHEMA, RULE).verdict.state not in ALARMS
 
 
-def test_columns_called_by_numbers_are_found():
+def test_columns_called_by_numbers_are_compared():
     schema = Schema.from_dict({"target": {"name": "y", "task": "regression"}, "columns": {"0": {"type": "number"}}})
     reference, current = (frame[["x"]].rename(columns={"x": 0}) for frame in (REFERENCE, CURRENT))
 
     assert [column.name for column in compare(reference, current, schema, RULE).verdict.columns] == ["0"]
 
 
-@pytest.mark.parametrize("rows", [2000, 5000])
-def test_a_count_that_only_grows_is_neither_broken_nor_drift(rows):
-    counted = pd.DataFrame({"x": np.arange(rows + 300.0)})
+def steps(*slips):
+    """A running number with windows of typing errors."""
+    numbers = np.arange(3000.0)
+    for number in slips:
+        numbers[300 + 900 * number : 600 + 900 * number] += 5000
+    return numbers
+
+
+STILL = np.random.default_rng(7).normal(size=2300)
+LEVELS = np.repeat([1.0, 2.0, 3.0], [1400, 1300, 300])  # of quarters: no two adjacent windows differ entirely
+NUMBERS = {  # reference, window, states
+    "a count goes on": (np.arange(2000.0), np.arange(300.0) + 2000, {NO_DRIFT}),
+    "a long count goes on": (np.arange(5000.0), np.arange(300.0) + 5000, {NO_DRIFT}),
+    "a count goes on after a gap": (np.arange(2000.0), np.arange(300.0) + 102_000, {NO_DRIFT, SUSPECTED, DRIFT}),
+    "a count with one slip goes on": (steps(0), np.arange(300.0) + 100_000, {NO_DRIFT}),
+    "a count with many slips goes on": (steps(0, 1, 2), np.arange(300.0) + 100_000, {BROKEN}),
+    "a count turns back": (np.arange(2000.0), np.arange(300.0) - 100_000, {BROKEN}),
+    "a number that stood still is far away": (STILL[:2000], STILL[2000:] + 1000, {BROKEN}),
+    "a new level where levels followed each other": (LEVELS[:2700], LEVELS[2700:], {NO_DRIFT, SUSPECTED, DRIFT}),
+}
+
+
+@pytest.mark.parametrize(("before", "now", "states"), NUMBERS.values(), ids=NUMBERS.keys())
+def test_what_past_windows_did_too_is_not_broken(before, now, states):
     schema = Schema.from_dict({"target": {"name": "y", "task": "regression"}, "columns": {"x": {"type": "number"}}})
 
-    verdict = compare(counted[:rows], counted[rows:].reset_index(drop=True), schema, RULE).verdict
+    verdict = compare(pd.DataFrame({"x": before}), pd.DataFrame({"x": now}), schema, RULE).verdict
 
-    assert verdict.state == NO_DRIFT
+    assert verdict.state in states
 
 
 def test_months_that_come_one_after_the_other_are_not_broken():
@@ -283,44 +252,6 @@ def test_months_that_come_one_after_the_other_are_not_broken():
     ).verdict
 
     assert verdict.state != BROKEN
-
-
-ONE_NUMBER = Schema.from_dict({"target": {"name": "y", "task": "regression"}, "columns": {"x": {"type": "number"}}})
-
-
-def looked_at(before, now):
-    return compare(pd.DataFrame({"x": before}), pd.DataFrame({"x": now}), ONE_NUMBER, RULE).verdict
-
-
-@pytest.mark.parametrize("gap", [0, 100_000])
-def test_a_running_number_may_go_on_after_a_gap(gap):
-    assert looked_at(np.arange(2000.0), np.arange(300.0) + 2000 + gap).state != BROKEN
-
-
-@pytest.mark.parametrize(("slips", "state"), [(1, NO_DRIFT), (3, BROKEN)])
-def test_a_running_number_may_have_had_its_slips_but_not_many(slips, state):
-    numbers = np.arange(3000.0)
-    for number in range(slips):
-        numbers[300 + 900 * number : 600 + 900 * number] += 5000  # a window of typing errors
-
-    assert looked_at(numbers, np.arange(300.0) + 100_000).state == state
-
-
-def test_a_running_number_that_turns_back_is_broken():
-    assert looked_at(np.arange(2000.0), np.arange(300.0) - 100_000).state == BROKEN
-
-
-def test_a_number_that_stands_still_and_is_suddenly_far_away_is_broken():
-    still = np.random.default_rng(7).normal(size=2300)
-
-    assert looked_at(still[:2000], still[2000:] + 1000).state == BROKEN
-
-
-def test_a_new_level_is_not_broken_where_levels_came_one_after_the_other():
-    """Quarters of the year: no two adjacent windows differ entirely, as the step lies inside one."""
-    levels = np.repeat([1.0, 2.0, 3.0], [1400, 1300, 300])
-
-    assert looked_at(levels[:2700], levels[2700:]).state != BROKEN
 
 
 def test_a_recoding_is_broken_where_past_windows_brought_a_few_new_values():

@@ -62,13 +62,7 @@ def test_one_weak_alarm_is_a_suspicion():
 
 @pytest.mark.parametrize(
     ("before", "state"),
-    [
-        (NO_DRIFT, SUSPECTED),
-        (INSUFFICIENT, SUSPECTED),
-        (BROKEN, SUSPECTED),
-        (SUSPECTED, DRIFT),
-        (DRIFT, DRIFT),
-    ],
+    [(NO_DRIFT, SUSPECTED), (INSUFFICIENT, SUSPECTED), (BROKEN, SUSPECTED), (SUSPECTED, DRIFT), (DRIFT, DRIFT)],
 )
 def test_the_second_alarm_running_is_drift(before, state):
     assert seen(shop_rows(1000), shifted(), before=before).state == state

@@ -82,12 +82,7 @@ def test_a_degraded_model_names_every_cause_the_gravest_first():
         HealthEvidence(realised=DEGRADED, score=0.483, score_high=0.55, baseline=0.587, drift=True, due=True)
     )
 
-    assert found.causes == (
-        HealthCause.BELOW_EXPECTED,
-        HealthCause.BELOW_BASELINE,
-        HealthCause.DRIFT,
-        HealthCause.DUE,
-    )
+    assert found.causes == (HealthCause.BELOW_EXPECTED, HealthCause.BELOW_BASELINE, HealthCause.DRIFT, HealthCause.DUE)
 
 
 @pytest.mark.parametrize(

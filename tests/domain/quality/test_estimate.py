@@ -130,10 +130,7 @@ def test_audits_fail_in_at_most_one_of_twenty_looks_where_only_the_rows_changed(
     assert sum(failed) <= 0.05 * looks
 
 
-@pytest.mark.parametrize(
-    ("better", "states"),
-    [(0.0, ("within tolerance", "inconclusive")), (0.4, ("degraded",))],
-)
+@pytest.mark.parametrize(("better", "states"), [(0.0, ("within tolerance", "inconclusive")), (0.4, ("degraded",))])
 @pytest.mark.parametrize("metric", ["accuracy", "mae"])
 def test_the_estimate_is_judged_against_the_expected_performance(metric, better, states):
     found = estimated(metric, task_of(metric), expected=expected_performance(metric, task_of(metric), better))

@@ -57,11 +57,7 @@ def test_the_state_follows_from_where_the_whole_interval_of_the_change_lies(righ
 def test_all_three_states_are_reached_between_bad_and_good():
     states = [assessed(right).state for right in range(140, 201, 4)]
 
-    assert list(dict.fromkeys(states)) == [
-        "degraded",
-        "inconclusive",
-        "within tolerance",
-    ]
+    assert list(dict.fromkeys(states)) == ["degraded", "inconclusive", "within tolerance"]
 
 
 def test_an_expected_score_that_rests_on_fewer_rows_is_harder_to_break():

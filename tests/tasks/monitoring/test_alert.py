@@ -71,11 +71,7 @@ def test_a_change_is_posted_once_and_its_end_too(settings):
     ]
     sent = receiver.heard[0][1]
     assert (sent["format"], sent["scenario"], sent["subject"], sent["state"]) == (1, SCENARIO, "drift", "drift")
-    assert (sent["kind"], sent["id"], sent["reasons"]) == (
-        "raised",
-        f"{SCENARIO}/3/drift",
-        [COLUMNS, WEAK],
-    )
+    assert (sent["kind"], sent["id"], sent["reasons"]) == ("raised", f"{SCENARIO}/3/drift", [COLUMNS, WEAK])
     assert [event.reason for event in alert_states(settings)][:2] == ["nothing to report", texts(receiver)[0]]
     assert len(alert_states(settings)) == 3  # a run that changes nothing leaves no event
 

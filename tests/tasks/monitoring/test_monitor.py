@@ -63,11 +63,7 @@ def test_a_target_of_another_kind_than_at_promotion_is_told(released):
 def test_without_answers_it_waits_and_says_why(released):
     found = monitor(released.settings, SHOP)
 
-    assert (found.drift.state, found.quality.state, found.new_rows) == (
-        INSUFFICIENT,
-        QualityState.UNKNOWN,
-        0,
-    )
+    assert (found.drift.state, found.quality.state, found.new_rows) == (INSUFFICIENT, QualityState.UNKNOWN, 0)
     assert not found.decision.retrain
     assert found.decision.causes == (Cause(CauseKind.FEW_ROWS, 0, 250),)
     assert drift_page(released.settings, found) is None
