@@ -178,31 +178,33 @@ def test_as_many_rows_are_rejected_as_was_expected(settings: Settings, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("name", "classes"),
+    "name",
     [
-        ("the header again", ["no", "yes"]),
-        ("only words and the header again", ["no", "yes"]),
-        ("a class in rejected rows alone", ["no", "yes"]),
-        ("a second table", ["no", "yes"]),
-        ("totals", ["no", "yes"]),
+        "the header again",
+        "a class in rejected rows alone",
+        "a category in rejected rows alone",
+        "a second table",
+        "totals",
+        "totals in a category",
+        "units below the header",
     ],
 )
-def test_rows_that_are_rejected_add_no_class(settings: Settings, tmp_path: Path, name: str, classes: list[str]) -> None:
-    brought(settings, ZOO[name](tmp_path))
-
-    assert list(read_schema(settings.project, "t").target.classes) == classes
-
-
-@pytest.mark.parametrize(
-    "name", ["a category in rejected rows alone", "totals in a category", "units below the header", "the header again"]
-)
-def test_rows_that_are_rejected_add_no_category(settings: Settings, tmp_path: Path, name: str) -> None:
+def test_rows_that_are_rejected_add_neither_a_class_nor_a_category(
+    settings: Settings, tmp_path: Path, name: str
+) -> None:
     brought(settings, ZOO[name](tmp_path))
 
     schema = read_schema(settings.project, "t")
+    assert list(schema.target.classes) == ["no", "yes"]
     assert schema.column("kind").categories == ("a", "b", "c")
     assert not schema.column("kind").nullable
     assert schema.column("n").type == "number"
+
+
+def test_where_all_columns_are_words_the_header_again_adds_no_class(settings: Settings, tmp_path: Path) -> None:
+    brought(settings, ZOO["only words and the header again"](tmp_path))
+
+    assert list(read_schema(settings.project, "t").target.classes) == ["no", "yes"]
 
 
 def said(settings: Settings, path: Path) -> str:

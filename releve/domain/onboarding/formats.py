@@ -184,7 +184,11 @@ def _unread(columns: Mapping[str, Counts], reading: CellFormats, *, as_text: boo
                 "is a category until the file has them as 2024-12-31",
             )
     unread = {name: counts for name, counts in columns.items() if name not in {*reading.dates, *reading.units}}
-    dates = {name for name, each in unread.items() if share(each, filter(DAY_WITH_MORE.fullmatch, each)) >= MOSTLY}
+    dates = {
+        name
+        for name, each in unread.items()
+        if share(each, (text for text in filter(DAY_WITH_MORE.fullmatch, each) if not is_date(text))) >= MOSTLY
+    }
     for name in (name for name in unread if as_text and name in dates):
         yield Issue(
             "type",

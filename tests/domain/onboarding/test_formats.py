@@ -16,6 +16,7 @@ from tests.domain.onboarding.tables import BASE, ROWS, a_table, described, issue
 
 DAY = datetime(2024, 1, 1, 13, 5)
 AMOUNTS = np.random.default_rng(7).uniform(1, 5000, ROWS).round(2).tolist()
+INDIAN = [100_500.5 + 1000 * (n % 90 + 10) for n in range(ROWS)]  # 1,10,500.50 and so on
 
 
 def dates(form: str, *, hours: int = 24) -> list[str]:
@@ -31,7 +32,16 @@ def taken_in(frame: pd.DataFrame, found: ScenarioDraft, folder: Path) -> Intake:
     path = folder / "table.csv"
     frame.to_csv(path, index=False)
     params = with_overrides(BASE, found.overrides, source="a test")
-    return take_in(path, Schema.from_dict(found.table), params=params, work_dir=folder)
+    taken = take_in(path, Schema.from_dict(found.table), params=params, work_dir=folder)
+    taken.rows.close()
+    return taken
+
+
+def rows_of(frame: pd.DataFrame, found: ScenarioDraft, folder: Path) -> pd.DataFrame:
+    """What of it is accepted, which is expected to be all."""
+    taken = taken_in(frame, found, folder)
+    assert taken.accepted == ROWS
+    return pd.read_parquet(taken.rows.path)
 
 
 def written(found: ScenarioDraft) -> dict[str, Any]:
@@ -91,7 +101,7 @@ def test_an_iso_date_with_a_zone_behind_a_space_needs_no_setting(form: str, tmp_
 
     found = described(frame, time="day")
 
-    assert (types(found)["day"], written(found)) == ("date", {})
+    assert (types(found)["day"], written(found), issue_texts(found, "type")) == ("date", {}, "")
     assert taken_in(frame, found, tmp_path).accepted == ROWS
 
 
@@ -141,9 +151,28 @@ def test_signs_of_minus_and_units_of_accounts_are_read(form: str, minus: str, se
     found = described(frame)
 
     assert written(found) == {"units": {"v": setting}}
-    taken = taken_in(frame, found, tmp_path)
-    taken.rows.close()
-    assert taken.accepted == ROWS and pd.read_parquet(taken.rows.path)["v"].tolist() == wanted
+    assert rows_of(frame, found, tmp_path)["v"].tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("cells", "setting", "wanted"),
+    [
+        ([f"{each} m2" for each in AMOUNTS], {"units": {"v": "m2"}}, AMOUNTS),
+        # a way of its own, where the other columns write numbers otherwise
+        ([f"{german(each)} €" for each in AMOUNTS], {"units": {"v": "1.234,5 €"}}, AMOUNTS),
+        ([f"1,{n % 90 + 10},500.50" for n in range(ROWS)], {"csv_thousands": ","}, INDIAN),
+    ],
+    ids=["a digit in the unit", "its own way", "groups of two as in India"],
+)
+def test_amounts_are_read_with_the_setting_that_is_written(
+    cells: list[str], setting: dict[str, Any], wanted: list[float], tmp_path: Path
+) -> None:
+    frame = a_table(v=cells)
+
+    found = described(frame)
+
+    assert written(found) == setting
+    assert rows_of(frame, found, tmp_path)["v"].tolist() == wanted
 
 
 def test_numbers_stored_as_text_are_numbers_in_files_with_types_and_whole_ones_names() -> None:
@@ -176,15 +205,6 @@ def test_what_programs_print_for_no_number_is_missing(marker: str) -> None:
     found = described(a_table(v=[marker if n % 9 == 0 else str(amount) for n, amount in enumerate(AMOUNTS)]))
 
     assert found.table["columns"]["v"] == {"type": "number", "nullable": True}
-
-
-def test_groups_of_two_as_in_india_are_read(tmp_path: Path) -> None:
-    frame = a_table(v=[f"{n % 90 + 1},{n % 90 + 10},{n % 900 + 100}.50" for n in range(ROWS)])
-
-    found = described(frame)
-
-    assert written(found) == {"csv_thousands": ","}
-    assert taken_in(frame, found, tmp_path).accepted == ROWS
 
 
 def test_forms_may_be_mixed_and_months_too(tmp_path: Path) -> None:
@@ -251,23 +271,9 @@ def test_amounts_are_read_where_all_columns_agree(tmp_path: Path) -> None:
     found = described(frame)
 
     assert written(found) == {"csv_thousands": ",", "units": {"price": "$", "share": "%", "profit": "()"}}
-    rows = pd.read_parquet(_kept(taken_in(frame, found, tmp_path)))
+    rows = rows_of(frame, found, tmp_path)
     assert rows["price"].tolist() == AMOUNTS and rows["share"].tolist() == [n % 100 for n in range(ROWS)]
     assert rows["profit"].tolist() == [-each if n % 2 else each for n, each in enumerate(AMOUNTS)]
-
-
-def _kept(taken: Intake) -> Path:
-    taken.rows.close()
-    return taken.rows.path
-
-
-def test_a_column_of_amounts_says_its_own_way_where_others_write_numbers_otherwise(tmp_path: Path) -> None:
-    frame = a_table(price=[f"{german(each)} €" for each in AMOUNTS])
-
-    found = described(frame)
-
-    assert written(found) == {"units": {"price": "1.234,5 €"}}
-    assert pd.read_parquet(_kept(taken_in(frame, found, tmp_path)))["price"].tolist() == AMOUNTS
 
 
 def test_columns_that_contradict_each_other_are_not_read_but_asked_about(tmp_path: Path) -> None:
@@ -277,7 +283,7 @@ def test_columns_that_contradict_each_other_are_not_read_but_asked_about(tmp_pat
 
     assert written(found) == {} and {types(found)[name] for name in ("price", "cost")} == {"category"}
     again = with_suggestions(frame, [issue for issue in found.issues if issue.kind == "numerals"])
-    rows = pd.read_parquet(_kept(taken_in(frame, again, tmp_path)))
+    rows = rows_of(frame, again, tmp_path)
     assert rows["price"].tolist() == rows["cost"].tolist() == AMOUNTS
 
 
@@ -290,7 +296,7 @@ def test_a_comma_that_may_mean_either_is_asked_about(pick: int, value: float, tm
     (asked,) = (issue for issue in found.issues if issue.kind == "numerals")
     assert types(found)["v"] == "category" and written(found) == {}
     again = with_suggestions(frame, [asked], pick)
-    assert pd.read_parquet(_kept(taken_in(frame, again, tmp_path)))["v"].iloc[0] == value
+    assert rows_of(frame, again, tmp_path)["v"].iloc[0] == value
 
 
 @pytest.mark.parametrize("said", ["csv_decimal", "csv_thousands"])
@@ -306,7 +312,7 @@ def test_a_column_that_is_not_written_as_params_say_is_asked_about_with_its_own_
     assert asked.text.startswith("cost writes numbers such as")
     own_way = [SettingOverride(*key.split(".", 1), value, "as asked") for key, value in asked.suggestions[0].items()]
     again = described(frame, settings=(*roles, *own_way))
-    rows = pd.read_parquet(_kept(taken_in(frame, again, tmp_path)))
+    rows = rows_of(frame, again, tmp_path)
     assert rows["price"].tolist() == rows["cost"].tolist() == AMOUNTS
 
 
@@ -321,15 +327,6 @@ def test_dates_that_no_one_form_reads_are_issues_so(cells: list[str]) -> None:
     found = described(a_table(d=cells * (ROWS // 2)))
 
     assert "no one form reads nearly all of its cells" in issue_texts(found, "type")
-
-
-def test_a_unit_may_hold_a_digit(tmp_path: Path) -> None:
-    frame = a_table(area=[f"{each} m2" for each in AMOUNTS])
-
-    found = described(frame)
-
-    assert written(found) == {"units": {"area": "m2"}}
-    assert pd.read_parquet(_kept(taken_in(frame, found, tmp_path)))["area"].tolist() == AMOUNTS
 
 
 def test_several_units_are_issues_and_not_read() -> None:
@@ -380,7 +377,7 @@ def test_what_behaves_like_a_marker_is_an_issue_with_the_setting_that_reads_it(w
     assert f"v holds {word!r}" in asked[0].text or f"v holds {word} in" in asked[0].text
     again = with_suggestions(frame, asked)
     assert again.table["columns"]["v"]["type"] == "number"
-    assert pd.read_parquet(_kept(taken_in(frame, again, tmp_path)))["v"].isna().sum() == ROWS // 5
+    assert rows_of(frame, again, tmp_path)["v"].isna().sum() == ROWS // 5
 
 
 def test_seconds_since_1970_are_issues_as_a_time() -> None:

@@ -17,10 +17,6 @@ def sentences(*cells: object) -> list[str]:
     return [issue.text for issue in target_issues(profile, target_spec(profile, task=None).task)]
 
 
-def test_two_words_are_two_classes_and_the_positive_one_is_known_by_its_name() -> None:
-    assert spec("no", "yes", "yes", "yes") == {"task": "binary", "classes": ["no", "yes"], "positive": "yes"}
-
-
 @pytest.mark.parametrize(
     ("common", "rare", "positive"),
     [
@@ -34,6 +30,7 @@ def test_two_words_are_two_classes_and_the_positive_one_is_known_by_its_name() -
         ("1", "-1", 1),
         ("2", "0", 2),
         ("yes", "no", "yes"),
+        ("on", "off", "on"),
         ("Yes", "no", "Yes"),
         ("True", "False", "True"),
         ("t", "f", "t"),
@@ -50,22 +47,20 @@ def test_the_positive_class_is_the_one_that_is_called_so_else_the_rarer_one(
     assert spec(common, common, rare)["positive"] == positive
 
 
-def test_zero_and_one_are_classes() -> None:
-    assert spec("0", "1", "1", "0") == {"task": "binary", "classes": [0, 1], "positive": 1}
-    assert spec("0.0", "1.0", "1") == {"task": "binary", "classes": [0, 1], "positive": 1}
-
-
-def test_a_number_and_its_text_are_one_class_of_two() -> None:
-    mixed = spec(1, "1", 0, "0", 1.0, as_text=False)
-    assert mixed == {"task": "binary", "classes": ["0", "1"], "positive": "1"}
-
-
-def test_of_on_and_off_on_is_positive_however_common() -> None:
-    assert spec("on", "on", "off")["positive"] == "on"
-
-
-def test_true_and_false_are_the_texts_that_name_them() -> None:
-    assert spec(True, False, as_text=False) == {"task": "binary", "classes": ["False", "True"], "positive": "True"}
+@pytest.mark.parametrize(
+    ("cells", "as_text", "classes"),
+    [
+        (["no", "yes", "yes", "yes"], True, ["no", "yes"]),
+        (["0", "1", "1", "0"], True, [0, 1]),
+        (["0.0", "1.0", "1"], True, [0, 1]),
+        ([1, "1", 0, "0", 1.0], False, ["0", "1"]),  # a number and its text are one class
+        ([True, False], False, ["False", "True"]),
+    ],
+)
+def test_two_values_are_two_classes_and_the_positive_one_is_known_by_its_name(
+    cells: list[object], as_text: bool, classes: list[object]
+) -> None:
+    assert spec(*cells, as_text=as_text) == {"task": "binary", "classes": classes, "positive": classes[1]}
 
 
 @pytest.mark.parametrize(
@@ -81,12 +76,13 @@ def test_whole_numbers_that_hardly_repeat_are_amounts(rows: int, task: str) -> N
     assert spec(*(["1", "2", "3"] * 5)[:rows])["task"] == task
 
 
-def test_broken_numbers_are_a_regression() -> None:
-    assert spec("1.5", "2.5", "-3") == {"task": "regression"}
-
-
-def test_amounts_that_cannot_be_negative_are_bounded_below_only() -> None:
-    assert spec(*map(str, range(50))) == {"task": "regression", "min": 0}
+@pytest.mark.parametrize(
+    ("cells", "limits"), [(["1.5", "2.5", "-3"], {}), ([str(number) for number in range(50)], {"min": 0})]
+)
+def test_other_numbers_are_a_regression_bounded_below_where_they_cannot_be_negative(
+    cells: list[str], limits: dict[str, int]
+) -> None:
+    assert spec(*cells) == {"task": "regression", **limits}
 
 
 def test_a_person_may_say_the_task() -> None:

@@ -4,12 +4,14 @@ from hashlib import sha256
 import pytest
 
 from releve import data
-from releve.adapters.files import ParquetAppender
+from releve.adapters.files import ParquetAppender, read_schema
 from releve.adapters.git_dvc.data_versions import DataVersions
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.domain.ingestion.batch_checks import BatchProfile
 from releve.domain.registry.events import BatchIngested
+from releve.domain.schema.schema import BATCH
 from tasks.ingestion.batches import OpenBatches, as_text
+from tasks.pipeline.split import listed_batches, read_rows
 from tests.tables import SHOP, shop_rows
 
 pytestmark = pytest.mark.slow
@@ -44,6 +46,22 @@ def test_batches_of_one_run_are_a_commit_each_with_a_data_version_of_its_own(fre
     assert [batch.batch[:9] for batch in added] == ["00000001-", "00000002-"]
     assert [batch.batch in line for batch, line in zip(added, told, strict=True)] == [True, True]
     assert len({line.partition("data version ")[2] for line in told}) == 2
+
+
+def test_batches_stay_in_the_order_of_batches_csv_and_a_new_one_comes_last(fresh):
+    first, second = add(fresh, shop_rows(5), shop_rows(6))
+
+    with fresh.branch.worktree(fresh.state.worktrees) as tree:
+        batch_list = tree.folder / "batches.csv"
+        header, *lines = batch_list.read_text().splitlines(keepends=True)
+        batch_list.write_text("".join([header, *reversed(lines)]))
+        third = add_to(
+            OpenBatches(tree, DataVersions(tree.path, project=fresh.root, home=fresh.settings.home)), shop_rows(7)
+        )
+        rows = read_rows(tree.folder / "batches", read_schema(fresh.root, SHOP), listed=listed_batches(batch_list))
+
+    assert rows[BATCH].unique().tolist() == [second.batch, first.batch, third.batch]
+    assert rows[BATCH].value_counts(sort=False).tolist() == [6, 5, 7]
 
 
 @pytest.mark.parametrize(

@@ -41,15 +41,12 @@ def test_labelled_answers_become_one_file_in_the_incoming_folder(fresh):
     assert batch["_answer_id"].is_unique
 
 
-def test_nothing_labelled_makes_no_file(fresh):
+def test_nothing_answered_and_nothing_labelled_makes_no_file(fresh):
+    assert harvest(fresh.settings, SHOP) == 0
     answered(fresh, labelled=0)
 
     assert harvest(fresh.settings, SHOP) == 0
     assert waiting(fresh) == []
-
-
-def test_nothing_answered_makes_no_file(fresh):
-    assert harvest(fresh.settings, SHOP) == 0
 
 
 def test_harvesting_twice_brings_no_answer_twice(fresh):
@@ -152,16 +149,10 @@ def limit_price(shop, highest):
     shop.override(columns={"price": {"type": "number", "min": 0, "max": highest}})
 
 
-def test_refused_answers_are_not_sent_again_and_count_no_more(fresh):
+def test_refused_answers_are_not_sent_again_and_newer_ones_are_harvested_beside_them(fresh):
     refuse_harvest(fresh)
+    assert (waiting_rows(fresh.settings, SHOP), harvest(fresh.settings, SHOP), waiting(fresh)) == (0, 0, [])
 
-    assert waiting_rows(fresh.settings, SHOP) == 0
-    assert harvest(fresh.settings, SHOP) == 0
-    assert waiting(fresh) == []
-
-
-def test_newer_answers_are_harvested_beside_refused_ones(fresh):
-    refuse_harvest(fresh)
     answered(fresh, rows=shop_rows(5, seed=6))
 
     assert waiting_rows(fresh.settings, SHOP) == 5
