@@ -58,7 +58,7 @@ def _lines(random: Any, first: int) -> list[str]:
     ]
 
 
-def judge(path: Path, room: Path) -> dict[str, Any]:
+def judge(path: Path, work_dir: Path) -> dict[str, Any]:
     """In the child: take the file in, and say what it took."""
     from releve.adapters.files import file_digest
     from releve.core.progress import show_reading
@@ -69,9 +69,9 @@ def judge(path: Path, room: Path) -> dict[str, Any]:
     start, cpu = time.perf_counter(), time.process_time()
     file_digest(path)
     with show_reading(path.name, path.stat().st_size) as progress:
-        taken = take_in(path, Schema.from_dict(TABLE), params=make_params(), work_dir=room, progress=progress)
+        taken = take_in(path, Schema.from_dict(TABLE), params=make_params(), work_dir=work_dir, progress=progress)
     taken.rows.close()
-    taken.quarantine.keep(room / "quarantine.parquet")
+    taken.quarantine.keep(work_dir / "quarantine.parquet")
     return {
         "accepted": taken.accepted,
         "rejected": taken.quarantine.rows,

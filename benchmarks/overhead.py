@@ -30,12 +30,12 @@ for step in (split.split, tune.tune, train.train, evaluate.evaluate, package.pac
 def main() -> int:
     """Print the median of each, and their difference."""
     arguments = _arguments()
-    with tempfile.TemporaryDirectory() as room:
-        prepared = ingested_project(Path(room))
+    with tempfile.TemporaryDirectory() as work_dir:
+        prepared = ingested_project(Path(work_dir))
         settings = replace(prepared.settings, prefect_port=free_port())
         started = local_stack.up(settings, only=(local_stack.PREFECT,), environ=prepared.environ)
         try:
-            seconds = [_round(prepared, Path(room), number, settings) for number in range(arguments.rounds)]
+            seconds = [_round(prepared, Path(work_dir), number, settings) for number in range(arguments.rounds)]
         finally:
             local_stack.down(settings, only=started)
     by_flow, by_script = (statistics.median(column) for column in zip(*seconds, strict=True))
@@ -43,9 +43,9 @@ def main() -> int:
     return 0
 
 
-def _round(prepared: Project, room: Path, number: int, settings: local_stack.Settings) -> tuple[float, float]:
+def _round(prepared: Project, work_dir: Path, number: int, settings: local_stack.Settings) -> tuple[float, float]:
     """CPU seconds of the flow and of the script, each on a copy of its own."""
-    flow, script = (prepared.copy(room / f"{kind}-{number}") for kind in ("flow", "script"))
+    flow, script = (prepared.copy(work_dir / f"{kind}-{number}") for kind in ("flow", "script"))
     by_flow = run(flow, ["-c", FLOW], local_stack.prefect_env(settings)).seconds
     run(script, ["-m", "tasks.pipeline.seed", "digits"])  # the rows that the flow has in its batches
     return by_flow, run(script, ["-c", SCRIPT]).seconds

@@ -87,8 +87,8 @@ class Turn:
 def main() -> int:
     """Print a table per table."""
     arguments = _arguments()
-    with tempfile.TemporaryDirectory() as room:
-        project = fresh_project(Path(room))
+    with tempfile.TemporaryDirectory() as work_dir:
+        project = fresh_project(Path(work_dir))
         for wanted in arguments.tables:
             play(project, wanted, first=arguments.first, batches=arguments.batches, settings=arguments.set)
     return 0

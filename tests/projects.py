@@ -152,30 +152,30 @@ def wait_for(seen: Callable[[], bool], *, during: "subprocess.Popen[str]", secon
         began = time.process_time()
 
 
-def fresh_project(room: Path) -> Project:
+def fresh_project(work_dir: Path) -> Project:
     """The project's own files as they stand, committed in a repository of its own; no state, and no other scenario."""
-    return Project(made_once(room / "fresh", _commit_the_checkout) / "project")
+    return Project(made_once(work_dir / "fresh", _commit_the_checkout) / "project")
 
 
-def ingested_project(room: Path) -> Project:
+def ingested_project(work_dir: Path) -> Project:
     """Three windows are batches."""
 
     def ingest(folder: Path) -> None:
-        project = fresh_project(room).copy(folder)
+        project = fresh_project(work_dir).copy(folder)
         project.receive(1, 2, 3)
         project.run("ingest")
 
-    return Project(made_once(room / "ingested", ingest) / "project")
+    return Project(made_once(work_dir / "ingested", ingest) / "project")
 
 
-def challenged_project(room: Path) -> Project:
+def challenged_project(work_dir: Path) -> Project:
     """A first challenger was accepted, and waits to be released."""
-    return _after("retrain", ingested_project, room / "challenged")
+    return _after("retrain", ingested_project, work_dir / "challenged")
 
 
-def released_project(room: Path) -> Project:
+def released_project(work_dir: Path) -> Project:
     """The first champion serves."""
-    return _after("release", challenged_project, room / "released")
+    return _after("release", challenged_project, work_dir / "released")
 
 
 def _after(step: str, before: Callable[[Path], Project], folder: Path) -> Project:

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def built(room: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def built(work_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A copy in which `dvc repro` has run once."""
-    project = fresh_project(room).copy(tmp_path_factory.mktemp("repro"))
+    project = fresh_project(work_dir).copy(tmp_path_factory.mktemp("repro"))
     dvc(project, "repro")
     return project
 
@@ -90,8 +90,8 @@ def test_the_metrics_are_shown_by_name(built: Project) -> None:
     assert "leaderboard/metrics.json" in found
 
 
-def test_a_laptop_and_the_retrain_flow_make_the_same_model(built: Project, room: Path) -> None:
-    flown = challenged_project(room)
+def test_a_laptop_and_the_retrain_flow_make_the_same_model(built: Project, work_dir: Path) -> None:
+    flown = challenged_project(work_dir)
 
     by_flow = json.loads(git(flown.root, "show", f"{flown.branch.name}:results/{SCENARIO}/metrics.json"))
 

@@ -9,30 +9,30 @@ from tests.projects import Project
 
 
 @pytest.fixture
-def shared(room: Path) -> Project:
+def shared(work_dir: Path) -> Project:
     """No state yet, for tests that change nothing."""
-    return projects.fresh_project(room)
+    return projects.fresh_project(work_dir)
 
 
 @pytest.fixture
-def fresh(room: Path, tmp_path: Path) -> Project:
+def fresh(work_dir: Path, tmp_path: Path) -> Project:
     """No state yet."""
-    return projects.fresh_project(room).copy(tmp_path)
+    return projects.fresh_project(work_dir).copy(tmp_path)
 
 
 @pytest.fixture
-def ingested(room: Path, tmp_path: Path) -> Project:
+def ingested(work_dir: Path, tmp_path: Path) -> Project:
     """Three windows are batches."""
-    return projects.ingested_project(room).copy(tmp_path)
+    return projects.ingested_project(work_dir).copy(tmp_path)
 
 
 @pytest.fixture
-def challenged(room: Path, tmp_path: Path) -> Project:
+def challenged(work_dir: Path, tmp_path: Path) -> Project:
     """A first challenger was accepted, and waits to be released."""
-    return projects.challenged_project(room).copy(tmp_path)
+    return projects.challenged_project(work_dir).copy(tmp_path)
 
 
 @pytest.fixture
-def released(room: Path, tmp_path: Path) -> Project:
+def released(work_dir: Path, tmp_path: Path) -> Project:
     """The first champion serves."""
-    return projects.released_project(room).copy(tmp_path)
+    return projects.released_project(work_dir).copy(tmp_path)

@@ -166,10 +166,12 @@ def test_a_release_that_was_killed_is_completed_by_the_next(challenged: Project,
 
 
 @pytest.mark.parametrize("seed", range(RANDOM_KILLS))
-def test_a_run_that_was_killed_at_any_moment_is_completed_by_the_next(seed: int, room: Path, tmp_path: Path) -> None:
+def test_a_run_that_was_killed_at_any_moment_is_completed_by_the_next(
+    seed: int, work_dir: Path, tmp_path: Path
+) -> None:
     chance = random.Random(seed)
     step = STEPS[seed % len(STEPS)]
-    project = PREPARED[step](room).copy(tmp_path)
+    project = PREPARED[step](work_dir).copy(tmp_path)
     project.receive(*(WINDOWS if step == "ingest" else ()))
     kill_after(project, step, seconds=chance.uniform(0, LATEST_KILL[step]), children_too=chance.random() < 0.5)
 

@@ -29,15 +29,15 @@ def prefect_server() -> Iterator[None]:
 
 
 @pytest.fixture
-def fresh(room: Path, tmp_path: Path) -> Project:
+def fresh(work_dir: Path, tmp_path: Path) -> Project:
     """A project without any state."""
-    return projects.fresh_project(room).copy(tmp_path)
+    return projects.fresh_project(work_dir).copy(tmp_path)
 
 
 @pytest.fixture
-def ingested(room: Path, tmp_path: Path) -> Project:
+def ingested(work_dir: Path, tmp_path: Path) -> Project:
     """Three windows are batches."""
-    return projects.ingested_project(room).copy(tmp_path)
+    return projects.ingested_project(work_dir).copy(tmp_path)
 
 
 @pytest.fixture

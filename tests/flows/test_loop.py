@@ -45,9 +45,9 @@ class Loop:
 
 
 @pytest.fixture(scope="module")
-def loop(prefect_server: None, room: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+def loop(prefect_server: None, work_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     """Three files arrive, a champion is made, it answers drifted rows, and the loop monitors it twice."""
-    project = projects.fresh_project(room).copy(tmp_path_factory.mktemp("loop"))
+    project = projects.fresh_project(work_dir).copy(tmp_path_factory.mktemp("loop"))
     project.receive(1, 2, 3)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in project.environ.items():

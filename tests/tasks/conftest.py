@@ -16,40 +16,40 @@ TOLD = "told"  # what the stages of the first challenger said, beside its projec
 
 
 @pytest.fixture(scope="session")
-def made_fresh(room: Path) -> Shop:
-    folder = made_once(room / "shop-fresh", lambda place: make_shop(place / "project"))
+def made_fresh(work_dir: Path) -> Shop:
+    folder = made_once(work_dir / "shop-fresh", lambda place: make_shop(place / "project"))
     return Shop(folder / "project")
 
 
 @pytest.fixture(scope="session")
-def made_ingested(made_fresh: Shop, room: Path) -> Shop:
+def made_ingested(made_fresh: Shop, work_dir: Path) -> Shop:
     def make(shop: Shop) -> None:
         shop.receive(TRAINING[:100], "day-1.parquet")
         shop.receive(TRAINING[100:], "day-2.csv")
         ingest(shop.settings, SHOP)
 
-    return after(made_fresh, room / "shop-ingested", make)
+    return after(made_fresh, work_dir / "shop-ingested", make)
 
 
 @pytest.fixture(scope="session")
-def made_challenged(made_ingested: Shop, room: Path) -> Shop:
+def made_challenged(made_ingested: Shop, work_dir: Path) -> Shop:
     def make(shop: Shop) -> None:
         with (shop.root.parent / TOLD).open("w") as told:
             retrain(shop.settings, SHOP, reason="the first champion", progress=lambda line: print(line, file=told))
 
-    return after(made_ingested, room / "shop-challenged", make)
+    return after(made_ingested, work_dir / "shop-challenged", make)
 
 
 @pytest.fixture(scope="session")
-def made_released(made_challenged: Shop, room: Path) -> Shop:
+def made_released(made_challenged: Shop, work_dir: Path) -> Shop:
     def make(shop: Shop) -> None:
         release(shop.settings, SHOP)
 
-    return after(made_challenged, room / "shop-released", make)
+    return after(made_challenged, work_dir / "shop-released", make)
 
 
 @pytest.fixture(scope="session")
-def made_replaced(made_released: Shop, room: Path) -> Shop:
+def made_replaced(made_released: Shop, work_dir: Path) -> Shop:
     """A better recipe and newer rows: the second champion."""
 
     def make(shop: Shop) -> None:
@@ -59,7 +59,7 @@ def made_replaced(made_released: Shop, room: Path) -> Shop:
         retrain(shop.settings, SHOP, reason="a better recipe")
         release(shop.settings, SHOP)
 
-    return after(made_released, room / "shop-replaced", make)
+    return after(made_released, work_dir / "shop-replaced", make)
 
 
 def after(before: Shop, folder: Path, make: Callable[[Shop], None]) -> Shop:

@@ -139,11 +139,11 @@ ZOO: dict[str, Make] = {
 }
 
 
-def ingested(settings: Settings, path: Path, room: Path) -> tuple[int, int] | str:
+def ingested(settings: Settings, path: Path, work_dir: Path) -> tuple[int, int] | str:
     """Accepted and rejected rows; or the reason why the file is refused."""
     try:
         taken = take_in(
-            path, read_schema(settings.project, "t"), params=read_params(settings.project, "t"), work_dir=room
+            path, read_schema(settings.project, "t"), params=read_params(settings.project, "t"), work_dir=work_dir
         )
     except BadInput as error:
         return str(error)
@@ -161,7 +161,7 @@ def test_as_many_rows_are_rejected_as_was_expected(settings: Settings, tmp_path:
     path = make(tmp_path)
 
     foretold = brought(settings, path)
-    found = ingested(settings, path, tmp_path / "room")
+    found = ingested(settings, path, tmp_path / "work_dir")
 
     kinds = {issue.kind for issue in foretold.draft.issues}
     rejections = foretold.rejections
@@ -247,7 +247,7 @@ def test_what_is_no_feature_refuses_nothing_next_month(settings: Settings, tmp_p
     february = pd.DataFrame(honest()).assign(month="2024-02", source="shop", empty=3.5, flag=False, rate=7.25)
     february.to_json(tmp_path / "next.jsonl", orient="records", lines=True)
 
-    assert ingested(settings, tmp_path / "next.jsonl", tmp_path / "room") == (ROWS, 0)
+    assert ingested(settings, tmp_path / "next.jsonl", tmp_path / "work_dir") == (ROWS, 0)
     schema = read_schema(settings.project, "t")
     row = february.to_dict("records")[0]
     assert row_problems(schema, [{name: row[name] for name in schema.by_name}]) == []

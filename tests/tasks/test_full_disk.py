@@ -74,7 +74,7 @@ def on_disk(shop: Shop, disk: Disk) -> Settings:
     home = disk.folder / "var"
     shop.settings.home.rename(shop.settings.home.with_name("moved"))
     subprocess.run(["cp", "-r", str(shop.root / "moved"), str(home)], check=True)
-    if (home / "registry.db").is_file():  # what SQLite keeps beside it would be room once it is opened and closed
+    if (home / "registry.db").is_file():  # what SQLite keeps beside it would be free space once it is opened and closed
         with closing(sqlite3.connect(home / "registry.db")) as registry:
             registry.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return replace(shop.settings, home=home, registry_url=sqlite_url(home / "registry.db"))

@@ -38,7 +38,7 @@ def made_project(tmp_path_factory):
     write(project / f"scenarios/{SCENARIO}/number.txt", "21\n")
     commit(project, "a pipeline")
     branch = ScenarioBranch(project, SCENARIO)
-    with branch.worktree(project.parent / "room") as tree:
+    with branch.worktree(project.parent / "work_dir") as tree:
         data = DataVersions(tree.path, project=project, home=project.parent / "home")
         write(tree.path / BATCHES / "0001.txt", "rows\n")
         data.add(BATCHES)
@@ -54,7 +54,7 @@ def project(made_project, tmp_path):
 
 @pytest.fixture
 def tree(project, tmp_path):
-    with ScenarioBranch(project, SCENARIO).worktree(tmp_path / "room") as tree:
+    with ScenarioBranch(project, SCENARIO).worktree(tmp_path / "work_dir") as tree:
         yield tree
 
 
@@ -88,7 +88,7 @@ def test_the_projects_relative_remote_is_meant_from_a_worktree_too(project, tmp_
     stored = [path for path in (project / "remote").rglob("*") if path.is_file()]
 
     assert len(stored) == 2  # the file, and the list of the folder's files
-    assert not (tmp_path / "room" / "remote").exists()
+    assert not (tmp_path / "work_dir" / "remote").exists()
 
 
 def test_rows_that_neither_the_cache_nor_the_remote_has_are_told(data, project):
