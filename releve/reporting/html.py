@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 WIDE, NARROW = 1134, 358  # pixels of a chart on a page of 1400 and of 390
 CHARACTER = 6.5  # pixels
+SHORT = 16  # characters of a cell that stays on one line
 FIGURE = re.compile(r"[-+]?[0-9][-+0-9.,e:\[\]% ]*")
 CHARTS: dict[type, Callable[[Any, float], Drawing]] = {
     TimelineChart: draw_timeline,
@@ -87,8 +88,8 @@ def _environment() -> "Environment":
         return escape(text).replace(MISSING, Markup('<span class="missing">{}</span>').format(MISSING))
 
     def cell_class(text: str) -> str:
-        """Figures, with their intervals too, and times stay on one line."""
-        return "figure" if FIGURE.fullmatch(text) else ""
+        """Figures with their intervals, times and a few words stay on one line."""
+        return "line" if len(text) <= SHORT or FIGURE.fullmatch(text) else ""
 
     environment = Environment(
         loader=PackageLoader("releve.reporting"),

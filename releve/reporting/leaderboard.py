@@ -7,15 +7,7 @@ from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import format_interval
 from releve.reporting.blocks import Block, IntervalBar, IntervalChart, ReportPage, ReportSection, TableBlock, TextBlock
 
-HEADS = (
-    "scenario",
-    "labelled rows",
-    "holdout rows",
-    "metric",
-    "score",
-    "interval",
-    "best baseline to beat",
-)
+HEADS = ("scenario", "labelled rows", "holdout rows", "metric", "score", "interval", "best baseline to beat")
 
 
 @dataclass(frozen=True)
@@ -53,19 +45,14 @@ def _line(result: ScenarioResult) -> tuple[str, ...]:
 
 def _section(result: ScenarioResult) -> ReportSection:
     evaluation = result.evaluation
-    rows = tuple(
-        (
-            name,
-            format_score(other.score),
-            format_interval(other.gain),
-            "" if other.must_beat else "for comparison only",
-        )
-        for name, other in evaluation.against.items()
-    )
+    rows = []
+    for name, other in evaluation.against.items():
+        note = "" if other.must_beat else "for comparison only"
+        rows.append((name, format_score(other.score), format_interval(other.gain), note))
     first = [] if evaluation.champion else [TextBlock(("There was no champion to compare with.",))]
     bars = tuple(IntervalBar(name, one.gain) for name, one in evaluation.against.items())
     chart = IntervalChart(f"Gain in {evaluation.metric} over each; positive is better", bars)
-    blocks: list[Block] = [*first, TableBlock(("compared with", evaluation.metric, "gain over it", ""), rows), chart]
-    return ReportSection(
-        f"{result.scenario}: {evaluation.metric} {format_score(evaluation.score.value)}", tuple(blocks)
-    )
+    heads = ("compared with", evaluation.metric, "gain over it", "")
+    blocks: list[Block] = [*first, TableBlock(heads, tuple(rows)), chart]
+    title = f"{result.scenario}: {evaluation.metric} {format_score(evaluation.score.value)}"
+    return ReportSection(title, tuple(blocks))

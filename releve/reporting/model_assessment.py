@@ -2,7 +2,6 @@
 
 from releve.core.formatting import format_score, utc_minute
 from releve.domain.evaluation.baselines import describe_baseline
-from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import difference, format_interval
 from releve.domain.schema.target import REGRESSION
 from releve.reporting.blocks import (
@@ -40,24 +39,17 @@ def quality(record: ModelRecord) -> list[Block]:
         blocks.append(VerdictBlock("check this score", Tone.WATCH, describe_too_good(evaluation.too_good)))
     if not evaluation.champion:
         blocks.append(TextBlock(("There was no champion to compare with: this is the first one.",)))
-    rows = tuple(
-        (
-            describe_baseline(name),
-            _score(one.score),
-            format_interval(one.gain),
-            f"{one.p:.2g}",
-            "yes" if one.must_beat else "no",
-        )
-        for name, one in evaluation.against.items()
-    )
+    rows, bars = [], []
+    for name, one in evaluation.against.items():
+        floor = "yes" if one.must_beat else "no"
+        rows.append((describe_baseline(name), _score(one.score), format_interval(one.gain), f"{one.p:.2g}", floor))
+        bars.append(IntervalBar(name, one.gain))
+    heads = ("compared with", evaluation.metric, f"gain [{confidence} interval]", "p", "must be beaten")
     return [
         *blocks,
         FactList(((f"{evaluation.metric}, the gate's", own), *others)),
-        TableBlock(("compared with", evaluation.metric, f"gain [{confidence} interval]", "p", "must be beaten"), rows),
-        IntervalChart(
-            "Gain: right of the line, this model is better",
-            tuple(IntervalBar(f"over the {name}", one.gain) for name, one in evaluation.against.items()),
-        ),
+        TableBlock(heads, tuple(rows)),
+        IntervalChart("Gain over each: right of the line, this model is better", tuple(bars)),
     ]
 
 
@@ -107,19 +99,13 @@ def slices(record: ModelRecord) -> list[Block]:
     parts = record.evaluation.slices
     if not parts:
         return [TextBlock(("No slices are named in params.yaml (gate.slices).",))]
-    rows = tuple(
-        (
-            part.name,
-            str(part.rows),
-            _score(part.challenger),
-            _score(part.champion),
-            format_interval(part.gain) if part.gain else "",
-        )
-        for part in parts
-    )
+    rows = []
+    for part in parts:
+        gain = format_interval(part.gain) if part.gain else ""
+        rows.append((part.name, str(part.rows), _score(part.challenger), _score(part.champion), gain))
     bars = tuple(IntervalBar(part.name, part.gain) for part in parts if part.gain)
     chart = [IntervalChart("Gain over the champion, slice by slice", bars)] if bars else []
-    return [TableBlock(("slice", "rows", "this model", "champion", "gain"), rows), *chart]
+    return [TableBlock(("slice", "rows", "this model", "champion", "gain"), tuple(rows)), *chart]
 
 
 def fairness(record: ModelRecord) -> list[Block]:
@@ -129,27 +115,14 @@ def fairness(record: ModelRecord) -> list[Block]:
         return [NOTHING]
     if not evaluation.fairness and not evaluation.unknown_groups:
         return [TextBlock(("No protected columns are named in params.yaml (gate.protected).",))]
-    rows = tuple(
-        (
-            one.attribute,
-            one.metric.replace("_", " "),
-            format_score_interval(one.challenger),
-            _score(one.champion),
-            ", ".join(f"{name or 'missing cells'} ({size} rows)" for name, size in one.left_out.items()),
-        )
-        for one in evaluation.fairness
-    )
-    few = f"{MISSING}: too few groups were large enough to compare: {', '.join(evaluation.unknown_groups)}."
-    return [
-        TableBlock(("protected column", "difference in", "this model", "champion", "left out, too few"), rows),
-        *_groups(evaluation),
-        *([TextBlock((few,))] if evaluation.unknown_groups else []),
-    ]
-
-
-def _groups(evaluation: Evaluation) -> list[Block]:
-    """A line per group, and its difference from the group of its column with the best score."""
-    rows: list[tuple[str, ...]] = []
+    differences = []
+    for one in evaluation.fairness:
+        left_out = ", ".join(f"{name or 'missing cells'} ({size} rows)" for name, size in one.left_out.items())
+        scores = (format_score_interval(one.challenger), _score(one.champion))
+        differences.append((one.attribute, one.metric.replace("_", " "), *scores, left_out))
+    heads = ("protected column", "difference in", "this model", "champion", "left out, too few")
+    blocks: list[Block] = [TableBlock(heads, tuple(differences))]
+    groups = []
     for group in evaluation.groups:
         scored = [each for each in evaluation.groups if each.column == group.column and each.score]
         best = max(scored, key=lambda each: evaluation.sign * each.score.value if each.score else 0.0, default=None)
@@ -157,9 +130,14 @@ def _groups(evaluation: Evaluation) -> list[Block]:
         if group.score and best and best.score:
             score = format_score_interval(group.score)
             gap = "the best" if group is best else format_interval(difference(group.score, best.score))
-        rows.append((group.column, group.value or "missing cells", str(group.rows), score or "too few rows", gap))
-    heads = ("protected column", "group", "rows", evaluation.metric, "difference from the best group")
-    return [TableBlock(heads, tuple(rows))] if rows else []
+        groups.append((group.column, group.value or "missing cells", str(group.rows), score or "too few rows", gap))
+    if groups:
+        heads = ("protected column", "group", "rows", evaluation.metric, "difference from the best group")
+        blocks.append(TableBlock(heads, tuple(groups)))
+    if evaluation.unknown_groups:
+        few = f"too few groups were large enough to compare: {', '.join(evaluation.unknown_groups)}"
+        blocks.append(TextBlock((f"{MISSING}: {few}.",)))
+    return blocks
 
 
 def drift(record: ModelRecord) -> list[Block]:

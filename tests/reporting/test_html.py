@@ -90,10 +90,11 @@ def test_what_is_missing_is_counted_and_stands_out():
     assert render_html(page).count('class="missing">MISSING</span>') == 2
 
 
-def test_figures_and_times_stay_on_one_line_and_words_do_not():
-    html = render_html(page_of(TableBlock(("h",), (("0.912 [0.887, 0.931]",), ("2026-01-05 09:00",), ("a word",)))))
+def test_figures_times_and_a_few_words_stay_on_one_line_and_sentences_do_not():
+    cells = ("0.912 [0.887, 0.931]", "2026-01-05 09:00", "a word", "a sentence that may be broken")
+    html = render_html(page_of(TableBlock(("h",), tuple((cell,) for cell in cells))))
 
-    assert html.count('<td class="figure">') == 2
+    assert html.count('<td class="line">') == 3
 
 
 def test_entries_beyond_the_open_ones_are_folded():

@@ -1,11 +1,11 @@
 """Columns x monitoring runs: how far each column had moved, and where that was an alarm."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from markupsafe import Markup
 
-from releve.reporting.blocks import HeatCell, HeatMapChart, HeatRow
+from releve.reporting.blocks import HeatMapChart, HeatRow
 from releve.reporting.charts import svg
 from releve.reporting.charts.svg import Drawing
 
@@ -23,7 +23,6 @@ STATES = {  # of a monitoring run: its shade, and its sign, so that nobody has t
     "broken data": ("f5", "x"),
     "insufficient data": ("e0", "·"),
 }
-OTHER = ("e0", "·")
 
 
 def draw_heat_map(chart: HeatMapChart, width: float) -> Drawing:
@@ -35,7 +34,7 @@ def draw_heat_map(chart: HeatMapChart, width: float) -> Drawing:
     height = LINE + GAP + LINE * len(chart.rows) + BELOW
     shapes = [svg.text(left - 8, LINE - 5, "verdict", anchor="end")]
     for place, (state, note) in enumerate(chart.states):
-        kind, sign = STATES.get(state, OTHER)
+        kind, sign = STATES.get(state, ("e0", "·"))
         shapes.append(svg.rectangle(left + place * cell, 2, cell - (seam or OVERLAP), LINE - 4, kind, note=note))
         if sign and cell >= NARROW:
             shapes.append(svg.text(left + (place + 0.5) * cell, LINE - 5, sign, anchor="middle", kind=f"on-{kind}"))
@@ -54,14 +53,8 @@ def heat_map_legend(chart: HeatMapChart) -> list[tuple[Markup, str]]:
         if any(state == one for one, _ in chart.states):
             signed = [svg.text(13, 11, sign, anchor="middle", kind=f"on-{kind}")] if sign else []
             entries.append((svg.joined(svg.rectangle(6, 1, 14, 12, kind), *signed), state))
-    shades = {
-        "e0": f"effect below {EDGES[0]:g}",
-        "e4": f"{EDGES[-1]:g} and more",
-        "a3": "alarm, stronger: larger",
-    }
-    return entries + [
-        (svg.joined(svg.rectangle(0, 1, 26, 12, kind)), name) for kind, name in shades.items() if chart.rows
-    ]
+    shades = {"e0": f"effect below {EDGES[0]:g}", "e4": f"{EDGES[-1]:g} and more", "a3": "alarm, stronger: larger"}
+    return entries + [(svg.rectangle(0, 1, 26, 12, kind), name) for kind, name in shades.items() if chart.rows]
 
 
 def shade(effect: float) -> int:
@@ -71,11 +64,13 @@ def shade(effect: float) -> int:
 
 def _row(row: HeatRow, y: float, left: float, cell: float, seam: float) -> Markup:
     """Neighbours of one shade are one rectangle, and all rectangles of one shade are one path."""
+    kinds = [None if each is None else f"{'a' if each.alarm else 'e'}{shade(each.effect)}" for each in row.cells]
     paths: dict[str, list[str]] = {}
-    for start, end, kind in _runs(row.cells):
-        x = left + start * cell
-        rectangle = svg.steps("M", x, y, "h", (end - start) * cell - seam, "v", LINE - 2.0, "H", x, "z")
-        paths.setdefault(kind, []).append(rectangle)
+    for kind, places in groupby(range(len(kinds)), key=kinds.__getitem__):
+        if kind:  # nothing is drawn where nothing was compared
+            start, *rest = places
+            x, wide = left + start * cell, (1 + len(rest)) * cell - seam
+            paths.setdefault(kind, []).append(svg.steps("M", x, y, "h", wide, "v", LINE - 2.0, "H", x, "z"))
     name = svg.shorten(row.name, most=int((left - 8) // CHARACTER))
     return svg.element(
         "g",
@@ -83,14 +78,3 @@ def _row(row: HeatRow, y: float, left: float, cell: float, seam: float) -> Marku
         svg.text(left - 8, y + 12, name, anchor="end", kind=None),
         *(svg.path(svg.steps(*steps), kind) for kind, steps in paths.items()),
     )
-
-
-def _runs(cells: Sequence[HeatCell | None]) -> Iterator[tuple[int, int, str]]:
-    """Yield (start, end, shade) of neighbours that are alike; nothing where nothing was compared."""
-    kinds = [None if cell is None else f"{'a' if cell.alarm else 'e'}{shade(cell.effect)}" for cell in cells]
-    start = 0
-    for place in range(1, len(kinds) + 1):
-        if place == len(kinds) or kinds[place] != kinds[start]:
-            if kind := kinds[start]:
-                yield start, place, kind
-            start = place

@@ -13,8 +13,9 @@ IMAGE, PIXEL = 120.0, 96.0  # pixels: the place of a small picture, and the pict
 def draw_intervals(chart: IntervalChart, width: float) -> Drawing:
     """Draw a line per interval, on one scale that shows the reference too."""
     left = LABELS * width
-    ends = [chart.reference, *(end for bar in chart.bars for end in (bar.interval.low, bar.interval.high))]
-    x = Scale(min(ends), max(ends), left + 12, width - 20)
+    low = min([chart.reference, *(bar.interval.low for bar in chart.bars)])
+    high = max([chart.reference, *(bar.interval.high for bar in chart.bars)])
+    x = Scale(low, high, left + 12, width - 20)
     bottom = LINE * len(chart.bars)
     shapes = [svg.line(x(chart.reference), 0, x(chart.reference), bottom, "zero")]
     for number, bar in enumerate(chart.bars):
@@ -25,10 +26,8 @@ def draw_intervals(chart: IntervalChart, width: float) -> Drawing:
             svg.line(x(bar.interval.low), y, x(bar.interval.high), y, "mark thick"),
             svg.circle(x(bar.interval.value), y, 4, "mark", note=bar.name),
         ]
-    shapes += [
-        svg.text(x(end), bottom + 16, f"{end:+.3g}", anchor=anchor)
-        for end, anchor in ((min(ends), None), (max(ends), "end"))
-    ]
+    shapes += [svg.text(x(low), bottom + 16, f"{low:+.3g}")]
+    shapes += [svg.text(x(high), bottom + 16, f"{high:+.3g}", anchor="end")]
     return Drawing(width, bottom + LINE, chart.title, "", tuple(shapes))
 
 
@@ -60,17 +59,9 @@ def draw_images(row: ImageRow, width: float) -> Drawing:
         shapes += [svg.text(x, y + 13, image.title, kind=None), svg.rectangle(x, y + 20, PIXEL, PIXEL, "paper")]
         for down, cells in enumerate(image.rows):
             for over, ink in enumerate(cells):
-                shapes += [
-                    svg.element(
-                        "rect",
-                        x=x + over * size,
-                        y=y + 20 + down * size,
-                        width=size,
-                        height=size,
-                        fill_opacity=f"{ink:.2f}",
-                        class_="ink",
-                    )
-                ] * (ink > 0)
+                if ink > 0:
+                    at = {"x": x + over * size, "y": y + 20 + down * size, "width": size, "height": size}
+                    shapes.append(svg.element("rect", **at, fill_opacity=f"{ink:.2f}", class_="ink"))
     rows = -(-len(row.images) // across)
     wide = IMAGE * min(across, max(len(row.images), 1))
     return Drawing(wide, (IMAGE + 6) * rows, row.title, "", tuple(shapes))
