@@ -8,8 +8,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.local_stack import stack as local_stack
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import ReleveError, Unavailable, explained_storage
+from releve.core.formatting import counted
 from releve.core.progress import show_progress
 from releve.core.settings import LOOPBACK, Settings
 from releve.domain.training.recipes import Candidate
@@ -55,6 +56,10 @@ class Turn:
     @property
     def accuracy(self) -> float:
         return self.right / self.rows
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        return str(self.number), str(self.rows), f"{self.accuracy:.3f}", self.drift, self.decision, self.champion
 
 
 @dataclass
@@ -85,13 +90,15 @@ def main() -> int:
         with explained_storage(), running_stack(settings, console):
             story = play(settings, console)
         finish(settings, story, console)
+        failure, exit_code = missed_expectation(story), 1
     except ReleveError as error:
-        return _fail(console, str(error), error.exit_code)
+        failure, exit_code = str(error), error.exit_code
     except httpx.HTTPError as error:
         log = settings.home / "logs" / "service.log"
-        return _fail(console, f"the service did not answer as expected: {error}; see {log}", Unavailable.exit_code)
-    missed = missed_expectation(story)
-    return _fail(console, missed, 1) if missed else 0
+        failure, exit_code = f"the service did not answer as expected: {error}; see {log}", Unavailable.exit_code
+    if failure:
+        console.print("error:", failure, style="red", markup=False, highlight=False, soft_wrap=True)
+    return exit_code if failure else 0
 
 
 def missed_expectation(story: Story) -> str:
@@ -111,11 +118,6 @@ def missed_expectation(story: Story) -> str:
     return ""
 
 
-def _fail(console: Console, message: str, exit_code: int) -> int:
-    console.print("error:", message, style="red", markup=False, highlight=False, soft_wrap=True)
-    return exit_code
-
-
 @contextmanager
 def running_stack(settings: Settings, console: Console) -> Iterator[None]:
     """Start what does not run yet, and stop exactly that in the end."""
@@ -123,7 +125,14 @@ def running_stack(settings: Settings, console: Console) -> Iterator[None]:
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"  # the runs' logs are in the Prefect UI
     os.environ["RELEVE_HOME"] = str(settings.home)
     console.print("Starting Milvus Lite, the Prefect server and the BentoML service on this machine ...")
-    warm = threading.Thread(target=_import_slow_packages, daemon=True)
+
+    def import_slow_packages() -> None:
+        """Evidently, scikit-learn and Prefect take seconds to import; the servers take seconds to start."""
+        import evidently  # noqa: F401
+        import prefect  # noqa: F401
+        import sklearn.svm  # noqa: F401
+
+    warm = threading.Thread(target=import_slow_packages, daemon=True)
     warm.start()
     with show_progress(at_once=False) as tell:
         environ = {**os.environ, "RELEVE_SCENARIO": SCENARIO}
@@ -167,7 +176,8 @@ def first_champion(settings: Settings, tables: list[pd.DataFrame], story: Story,
     challenger = retrain(SCENARIO, reason="the first champion")
     story.champions.append(challenger.model)
     console.print(
-        f"First champion {challenger.model}: accuracy {challenger.score:.3f} on its holdout; {challenger.reasons[0]}"
+        f"First champion {challenger.model}: accuracy {challenger.score:.3f} on its holdout; {challenger.reasons[0]}",
+        soft_wrap=True,
     )
 
 
@@ -175,16 +185,20 @@ def live_table(
     settings: Settings, tables: list[pd.DataFrame], service: ServiceCalls, story: Story, console: Console
 ) -> None:
     """Windows arrive one by one; a line each, as it happens."""
-    numbered = list(enumerate(tables, start=1))[SEED_WINDOWS:]
-    if not console.is_terminal:
-        for number, table in numbered:
-            story.turns.append(take_turn(number, table, service, story))
-            console.print(_as_text(story.turns[-1]), highlight=False)
-        return
-    with Live(_table(story), console=console, auto_refresh=False) as live:
-        for number, table in numbered:
-            story.turns.append(take_turn(number, table, service, story))
-            live.update(_table(story), refresh=True)
+    shown = Table(title="Windows arrive over HTTP, labels follow")
+    for column in ("window", "rows", "accuracy", "drift", "decision", "champion"):
+        shown.add_column(column, no_wrap=True)
+    with Live(shown, console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
+        for number, table in list(enumerate(tables, start=1))[SEED_WINDOWS:]:
+            turn = take_turn(number, table, service, story)
+            story.turns.append(turn)
+            shown.add_row(*turn.cells)
+            if live:
+                live.refresh()
+                continue
+            line = f"window {number:>2}  {turn.rows} rows  accuracy {turn.accuracy:.3f}"
+            line += f"  drift: {turn.drift:<12}  {turn.decision:<22}  {turn.champion}"
+            console.print(line, highlight=False)
 
 
 def take_turn(number: int, table: pd.DataFrame, service: ServiceCalls, story: Story) -> Turn:
@@ -204,13 +218,17 @@ def take_turn(number: int, table: pd.DataFrame, service: ServiceCalls, story: St
     if done.released:
         story.champions.append(done.released.release.model)
     decision = "wait" if not done.challenger else "retrain, released" if done.released else "retrain, champion kept"
-    return Turn(number, len(labels), right, _drift(done.seen.drift), decision, story.champions[-1])
+    verdict = done.seen.drift
+    drift = counted(len(verdict.drifted), "column") if verdict.columns else "too few rows"
+    return Turn(number, len(labels), right, drift, decision, story.champions[-1])
 
 
 def search_example(settings: Settings, tables: list[pd.DataFrame], service: ServiceCalls, story: Story) -> None:
-    """The digits nearest to the newest one."""
+    """Find the digits nearest to the newest one."""
+    from tasks.monitoring.champion import read_reference
+
     newest = tables[-1].drop(columns="digit").iloc[-1]
-    known = _labelled_rows(settings, story.champions[-1])
+    known = read_reference(settings, story.champions[-1])
     story.query = newest.to_numpy()
     for found in service.search(newest.to_dict(), limit=NEIGHBOURS):
         row = known[(known["_batch"] == found["batch"]) & (known["_row"] == found["row"])].iloc[0]
@@ -224,7 +242,8 @@ def roll_back_and_forth(settings: Settings, story: Story, console: Console) -> N
     for reason in ("the demo tries a rollback", "and back again"):
         story.rollbacks.append(rollback(SCENARIO, reason=reason).release.model)
     console.print(
-        f"Rolled back to {story.rollbacks[0]} and forward to {story.rollbacks[1]}; the service followed both times"
+        f"Rolled back to {story.rollbacks[0]} and forward to {story.rollbacks[1]}; the service followed both times",
+        soft_wrap=True,
     )
 
 
@@ -261,49 +280,9 @@ def _start_over(settings: Settings, console: Console) -> None:
     if ScenarioBranch(settings.project, SCENARIO).tip():
         archive = archive_scenario(settings, SCENARIO, reason="the demo starts over").archive
         console.print(f"An earlier {SCENARIO} was there; it is kept in {archive}", soft_wrap=True)
-        _wait(lambda: not ServiceCalls(f"http://{LOOPBACK}:{settings.service_port}").ready(), seconds=10)
-
-
-def _wait(done: Callable[[], bool], *, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not done() and time.monotonic() < deadline:
-        time.sleep(0.1)
-
-
-def _labelled_rows(settings: Settings, model: str) -> pd.DataFrame:
-    from tasks.monitoring.champion import read_reference
-
-    return read_reference(settings, model)
-
-
-def _drift(verdict: Any) -> str:
-    drifted = len(verdict.drifted)
-    return f"{drifted} column{'' if drifted == 1 else 's'}" if verdict.columns else "too few rows"
-
-
-def _table(story: Story) -> Table:
-    table = Table(title="Windows arrive over HTTP, labels follow")
-    for column in ("window", "rows", "accuracy", "drift", "decision", "champion"):
-        table.add_column(column, no_wrap=True)
-    for turn in story.turns:
-        table.add_row(*_cells(turn))
-    return table
-
-
-def _cells(turn: Turn) -> tuple[str, ...]:
-    return str(turn.number), str(turn.rows), f"{turn.accuracy:.3f}", turn.drift, turn.decision, turn.champion
-
-
-def _as_text(turn: Turn) -> str:
-    number, rows, accuracy, drift, decision, champion = _cells(turn)
-    return f"window {number:>2}  {rows} rows  accuracy {accuracy}  drift: {drift:<12}  {decision:<22}  {champion}"
-
-
-def _import_slow_packages() -> None:
-    """Evidently, scikit-learn and Prefect take seconds to import; the servers take seconds to start."""
-    import evidently  # noqa: F401
-    import prefect  # noqa: F401
-    import sklearn.svm  # noqa: F401
+        service, deadline = ServiceCalls(f"http://{LOOPBACK}:{settings.service_port}"), time.monotonic() + 10
+        while service.ready() and time.monotonic() < deadline:
+            time.sleep(0.1)
 
 
 if __name__ == "__main__":

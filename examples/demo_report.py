@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from releve.adapters.files import write_bytes
+from releve.domain.registry.chain import RELEASED
 from releve.reporting.blocks import (
     Block,
     ChartMark,
@@ -41,6 +42,23 @@ def write_report(folder: Path, story: Any, *, events: Sequence[Any]) -> Path:
 
 def demo_page(story: Any, events: Sequence[Any]) -> ReportPage:
     """Put together what the demo saw."""
+    back, forth = story.rollbacks
+    rollback = (
+        f"Rolled back to {back} and forward again to {forth}: model and index together, after each of them answered "
+        "its golden rows."
+    )
+    accuracies = (
+        Tile("the first model, never retrained", f"{story.comparison.static.mean():.3f}"),
+        Tile(f"this loop, {story.retrainings} retrainings", f"{story.accuracy:.3f}"),
+        Tile(f"retrained after every window, {len(story.turns) - 1} times", f"{story.comparison.every.mean():.3f}"),
+    )
+    heads = ("window", "rows", "accuracy", "drift", "decision", "champion afterwards")
+    released = frozenset(place for place, turn in enumerate(story.turns) if "released" in turn.decision)
+    windows = TableBlock(heads, tuple(turn.cells for turn in story.turns), released)
+    rows = [(str(event.number), event.at[11:19], event.kind.replace("_", " "), event.reason) for event in events]
+    moved = frozenset(place for place, event in enumerate(events) if event.kind == RELEASED)
+    history = TableBlock(("event", "at (UTC)", "what", "why"), tuple(rows), moved)
+    reports = LinkList(tuple((path.parent.name, path.as_uri()) for path in story.reports))
     summary = (
         "Thirteen people wrote these digits, one after the other. A model that has seen the first of them gets worse "
         f"on the others. The loop watched, retrained {story.retrainings} times and released "
@@ -50,12 +68,12 @@ def demo_page(story: Any, events: Sequence[Any]) -> ReportPage:
         f"Relève: the changing of the guard, {len(story.turns)} windows",
         summary,
         (
-            ReportSection("", (_accuracies(story), loop_chart(story))),
-            ReportSection("Window by window", (_windows(story),)),
+            ReportSection("", (TileRow(accuracies), loop_chart(story))),
+            ReportSection("Window by window", (windows,)),
             ReportSection("Search: the labelled digits nearest to the newest one", (_digits(story),)),
-            ReportSection("Rollback", (TextBlock((_rollback(story),)),)),
-            ReportSection("What served when, and why", (_history(events),)),
-            *([ReportSection("Drift reports", (_reports(story),))] if story.reports else []),
+            ReportSection("Rollback", (TextBlock((rollback,)),)),
+            ReportSection("What served when, and why", (history,)),
+            *([ReportSection("Drift reports", (reports,))] if story.reports else []),
         ),
     )
 
@@ -89,26 +107,6 @@ def loop_chart(story: Any) -> TimelineChart:
     return TimelineChart(title, described, windows, tuple(series), marks=tuple(marks))
 
 
-def _accuracies(story: Any) -> Block:
-    return TileRow(
-        (
-            Tile("the first model, never retrained", f"{story.comparison.static.mean():.3f}"),
-            Tile(f"this loop, {story.retrainings} retrainings", f"{story.accuracy:.3f}"),
-            Tile(f"retrained after every window, {len(story.turns) - 1} times", f"{story.comparison.every.mean():.3f}"),
-        )
-    )
-
-
-def _windows(story: Any) -> Block:
-    heads = ("window", "rows", "accuracy", "drift", "decision", "champion afterwards")
-    rows = [
-        (str(turn.number), str(turn.rows), f"{turn.accuracy:.3f}", turn.drift, turn.decision, turn.champion)
-        for turn in story.turns
-    ]
-    released = frozenset(place for place, turn in enumerate(story.turns) if "released" in turn.decision)
-    return TableBlock(heads, tuple(rows), released)
-
-
 def _digits(story: Any) -> Block:
     shown = [("asked", story.query)]
     shown += [(f"{label} ({distance:.1f})", pixels) for label, distance, pixels in story.neighbours]
@@ -117,21 +115,3 @@ def _digits(story: Any) -> Block:
         for title, pixels in shown
     )
     return ImageRow("The digit that was asked, and its nearest labelled digits with their distances", tuple(images))
-
-
-def _rollback(story: Any) -> str:
-    back, forth = story.rollbacks
-    return (
-        f"Rolled back to {back} and forward again to {forth}: model and index together, after each of them answered "
-        "its golden rows."
-    )
-
-
-def _history(events: Sequence[Any]) -> Block:
-    rows = [(str(event.number), event.at[11:19], event.kind.replace("_", " "), event.reason) for event in events]
-    released = frozenset(place for place, event in enumerate(events) if event.kind == "released")
-    return TableBlock(("event", "at (UTC)", "what", "why"), tuple(rows), released)
-
-
-def _reports(story: Any) -> Block:
-    return LinkList(tuple((path.parent.name, path.as_uri()) for path in story.reports))

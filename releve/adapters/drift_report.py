@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from releve.core.errors import ReleveError
 from releve.core.formatting import utc_minute
 from releve.core.params import Monitor
-from releve.domain.drift.preprocessing import Pair, as_series
+from releve.domain.drift.preprocessing import as_series
 from releve.domain.drift.two_sample_tests import Change, TwoSampleResult, categories, most_changed, numbers
 from releve.domain.drift.verdict import ColumnDrift, DriftComparison, by_effect, has_drifted
 from releve.domain.schema.columns import CATEGORY
@@ -95,13 +95,14 @@ def drift_report(
 def _run(
     comparison: DriftComparison, params: Monitor, subject: ReportSubject, sentences: Sequence[str], drawn_columns: int
 ) -> Any:
+    import pandas as pd
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import DriftedColumnsCount, ValueDrift
 
     columns, pairs = comparison.verdict.columns, {pair.column.name: pair for pair in comparison.pairs}
     _register_tests(comparison, params)
     tests = {name: CATEGORY_TEST if pair.column.type == CATEGORY else NUMBER_TEST for name, pair in pairs.items()}
-    features = [column.name for column in columns if not column.of_predictions]
+    features = [column.name for column in comparison.verdict.features]
     methods: Any = {"num_method": NUMBER_TEST, "cat_method": CATEGORY_TEST, "threshold": columns[0].threshold}
     count = [DriftedColumnsCount(columns=features, **methods)] if features else []  # to Evidently, [] is every column
     drawn = by_effect(columns)[:drawn_columns]
@@ -110,7 +111,13 @@ def _run(
         numerical_columns=[name for name, test in tests.items() if test == NUMBER_TEST],
         categorical_columns=[name for name, test in tests.items() if test == CATEGORY_TEST],
     )
-    datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in _frames(comparison.pairs)]
+    # A text is shown by the part of its vector that changed most
+    parts = [(each, most_changed(each.before, each.now)[0] if each.before.ndim == 2 else 0) for each in pairs.values()]
+    frames = (
+        pd.DataFrame({pair.column.name: as_series(side(pair), pair, part) for pair, part in parts})
+        for side in (attrgetter("now"), attrgetter("before"))
+    )
+    datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in frames]
     # Without Evidently's own tests: their texts say "Drift score is 0.00", and a share of columns is no verdict of ours
     snapshot = Report([*count, *details], include_tests=False).run(
         *datasets,
@@ -128,7 +135,7 @@ def _run(
 
 def _metadata(comparison: DriftComparison, subject: ReportSubject) -> dict[str, Any]:
     """The run's identity and the verdict's own figures."""
-    features = [column for column in comparison.verdict.columns if not column.of_predictions]
+    features = comparison.verdict.features
     return {
         **asdict(subject),
         "verdict": comparison.verdict.state,
@@ -170,23 +177,12 @@ def _widgets(
     return widgets
 
 
-def _frames(pairs: Sequence[Pair]) -> "tuple[pd.DataFrame, pd.DataFrame]":
-    """Current and reference, as Evidently takes them; a text is shown by the part of its vector that changed most."""
-    import pandas as pd
-
-    parts = [most_changed(pair.before, pair.now)[0] if pair.before.ndim == 2 else 0 for pair in pairs]
-    now, before = (
-        {pair.column.name: as_series(side(pair), pair, part) for pair, part in zip(pairs, parts, strict=True)}
-        for side in (attrgetter("now"), attrgetter("before"))
-    )
-    return pd.DataFrame(now), pd.DataFrame(before)
-
-
 def _register_tests(comparison: DriftComparison, params: Monitor) -> None:
     """Our tests under names that Evidently knows, with what is normal for each column of this comparison.
 
     Evidently keeps every function for ever: these hold figures, no cells.
     """
+    import pandas as pd
     from evidently.legacy.calculations.stattests import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
 
@@ -194,6 +190,10 @@ def _register_tests(comparison: DriftComparison, params: Monitor) -> None:
         pair.column.name: (pair.tries, inflation)
         for pair, inflation in zip(comparison.pairs, comparison.inflations, strict=True)
     }
+
+    def named_categories(before: "pd.Series[Any]", now: "pd.Series[Any]") -> TwoSampleResult:
+        codes = pd.factorize(pd.concat([before, now]))[0].astype(float)
+        return categories(codes[: len(before)], codes[len(before) :])
 
     def judged_by(measure: Measure) -> Any:
         def test(before: Any, now: Any, _: str, threshold: float) -> tuple[float, bool]:
@@ -206,16 +206,9 @@ def _register_tests(comparison: DriftComparison, params: Monitor) -> None:
 
     for name, title, kind, measure in (
         (NUMBER_TEST, "KS, rank sum and D", ColumnType.Numerical, numbers),
-        (CATEGORY_TEST, "chi-square and TV", ColumnType.Categorical, _named_categories),
+        (CATEGORY_TEST, "chi-square and TV", ColumnType.Categorical, named_categories),
     ):
         register_stattest(StatTest(name, title, [kind], default_threshold=params.alpha), judged_by(measure))
-
-
-def _named_categories(before: "pd.Series[Any]", now: "pd.Series[Any]") -> TwoSampleResult:
-    import pandas as pd
-
-    codes = pd.factorize(pd.concat([before, now]))[0].astype(float)
-    return categories(codes[: len(before)], codes[len(before) :])
 
 
 def _check_count(report: dict[str, Any], columns: Sequence[ColumnDrift]) -> None:
