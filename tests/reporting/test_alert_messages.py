@@ -52,7 +52,7 @@ def test_an_archived_scenario_ends_its_alarms():
     assert (ended.text, ended.reasons) == (f"shop: {end}", ("a demo",))
 
 
-def test_each_judgement_and_move_is_told_with_its_reason():
+def test_each_judgement_and_move_is_written_with_its_reason():
     release = {"release": RELEASE.as_dict()}
     events = [
         monitored_event(retrain=True),
@@ -69,7 +69,7 @@ def test_each_judgement_and_move_is_told_with_its_reason():
     ]
 
 
-def test_silence_is_told_with_its_hours():
+def test_silence_is_written_with_its_hours():
     made = messages(monitored_event(day=0), monitored_event(day=26 / 24), silence_hours=25.0)
 
     assert made[0].reasons == (

@@ -49,18 +49,18 @@ def test_every_cause_has_its_sentence():
         ),
     ],
 )
-def test_a_cause_is_told_with_its_figures(cause, sentence):
+def test_a_cause_is_described_with_its_figures(cause, sentence):
     assert describe_cause(cause) == sentence
 
 
-def test_a_decision_is_told_with_what_it_rests_on():
+def test_a_decision_is_described_with_what_it_rests_on():
     causes, seen = describe_decision(make_run(retrain=True))[:1], describe_decision(make_run(retrain=True))[1:]
 
     assert causes == ("40 new labelled rows, and the policy is to learn from all there are at once",)
     assert [sentence.partition(":")[0] for sentence in seen] == ["drift", "quality", "estimate", "age"]
 
 
-def test_of_broken_data_only_the_data_are_told():
+def test_of_broken_data_only_the_data_are_described():
     broken = make_run(drift=drift("broken data"), decision=TriggerDecision(False, (Cause(CauseKind.BROKEN_DATA),)))
 
     assert describe_decision(broken)[:2] == (
@@ -76,13 +76,13 @@ def test_of_broken_data_only_the_data_are_told():
         ({"before": DriftState.SUSPECTED}, "the second alarm in a row (the monitoring run before: drift suspected)"),
     ],
 )
-def test_an_alarm_is_told_with_the_columns_and_what_makes_it_drift(changes, sentence):
-    found = describe_drift(replace(drift("drift", alarms=1), **changes))
+def test_an_alarm_is_described_with_the_columns_and_what_makes_it_drift(changes, sentence):
+    sentences = describe_drift(replace(drift("drift", alarms=1), **changes))
 
-    assert found[:2] == ("1 of 2 columns drifted: column 0 (KS 0.30, p 0.5)", sentence)
+    assert sentences[:2] == ("1 of 2 columns drifted: column 0 (KS 0.30, p 0.5)", sentence)
 
 
-def test_a_strong_alarm_the_predictions_and_the_normal_changes_are_told():
+def test_a_strong_alarm_the_predictions_and_the_normal_changes_are_described():
     columns = drift("drift", alarms=2).columns
     verdict = replace(
         drift("drift"),
@@ -102,7 +102,7 @@ def test_a_strong_alarm_the_predictions_and_the_normal_changes_are_told():
     )
 
 
-def test_quality_is_told_beside_what_was_expected():
+def test_quality_is_described_beside_what_was_expected():
     known = make_quality("degraded", change=Interval(-0.2, -0.3, -0.1), answered=400)
 
     assert describe_quality(known) == (
@@ -113,7 +113,7 @@ def test_quality_is_told_beside_what_was_expected():
     assert describe_quality(make_quality("unknown")) == "180 labelled answers are too few to know the quality"
 
 
-def test_an_estimate_is_told_with_its_audit():
+def test_an_estimate_is_described_with_its_audit():
     confirmed, contradicted = describe_estimate(make_estimate()), describe_estimate(make_estimate("audit failed"))
 
     assert confirmed[0] == (
@@ -125,11 +125,11 @@ def test_an_estimate_is_told_with_its_audit():
 
 
 @pytest.mark.parametrize("missing", NoEstimate)
-def test_why_there_is_no_estimate_is_told(missing):
+def test_why_there_is_no_estimate_is_described(missing):
     assert describe_estimate(make_estimate("unknown", missing=missing))[0]
 
 
-def test_ages_are_told_or_the_limits_that_they_exceed():
+def test_ages_are_described_or_the_limits_that_they_exceed():
     stale = make_staleness(ExceededLimit("max_model_days", 91.0, 90.0), ExceededLimit(UNLABELLED, 0.95, 0.9))
 
     assert describe_staleness(make_staleness()) == ("retrained 3.0 days ago, newest row 12.0 hours ago",)

@@ -30,13 +30,13 @@ def test_a_backtest_of_ingested_batches_leaves_its_figures_a_page_and_a_picture(
 
     done = backtest(backtested.settings, SHOP, write=True)
 
-    found = BacktestReport.model_validate_json((done.folder / "backtest.json").read_text())
+    report = BacktestReport.model_validate_json((done.folder / "backtest.json").read_text())
     params = read_params(backtested.root, SHOP)
-    assert [policy.name for policy in found.policies] == [policy.name for policy in policy_variants(params)]
-    assert sum(window.rows for window in found.windows) == 100
+    assert [policy.name for policy in report.policies] == [policy.name for policy in policy_variants(params)]
+    assert sum(window.rows for window in report.windows) == 100
     assert (done.folder / "backtest.md").read_text() == done.markdown
     assert (done.folder / "backtest.svg").read_text().startswith("<svg")
-    chosen = recommended_settings(found)
+    chosen = recommended_settings(report)
     written = yaml.safe_load(path.read_text())
     assert all(written[key.split(".")[0]][key.split(".")[1]] == value for key, value in chosen.items())
     assert path.read_text().startswith("# A comment of ours.\n")
@@ -47,13 +47,13 @@ def test_params_that_would_be_wrong_with_what_is_recommended_stay_as_they_were(f
     path = fresh.root / "scenarios" / SHOP / "params.yaml"
     before = path.read_text() + "\ntrigger: [two_key]  # of ours\n"
     path.write_text(before)
-    found = make_backtest(policies=("static", "other"))
-    found = found.model_copy(
-        update={"recommended": Recommendation(policy="static", rival="", gain=found.policies[0].gain_over_static)}
+    report = make_backtest(policies=("static", "other"))
+    report = report.model_copy(
+        update={"recommended": Recommendation(policy="static", rival="", gain=report.policies[0].gain_over_static)}
     )
 
     with pytest.raises(BadInput, match=r"(?s)was not written.* not valid YAML.*set it by hand: trigger.policy: static"):
-        write_recommended(fresh.settings, SHOP, found)
+        write_recommended(fresh.settings, SHOP, report)
 
     assert path.read_text() == before
 
@@ -88,10 +88,10 @@ def played_by(**compute):
     return run(plan, [STATIC, EVERY])
 
 
-def is_the_same(found, other):
+def is_the_same(report, other):
     return all(
         (one.answers == two.answers).all() and one.decisions == two.decisions
-        for one, two in zip(found, other, strict=True)
+        for one, two in zip(report, other, strict=True)
     )
 
 

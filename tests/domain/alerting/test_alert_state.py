@@ -38,9 +38,9 @@ def alerts_of(*events, **changes):
     """The alerts of all of them, one at a time as production reads them."""
     made, state = [], AlertState()
     for count in range(1, len(events) + 1):
-        state, found = advance(state, numbered(*events[:count]), params(**changes))
+        state, new = advance(state, numbered(*events[:count]), params(**changes))
         state = delivered(state)
-        made += found
+        made += new
     return made
 
 
@@ -73,7 +73,7 @@ CASES = [  # a run in an alarm, and one where it is over
 
 
 @pytest.mark.parametrize(("subject", "state", "calm", "alarm", "over"), CASES)
-def test_a_change_is_told_once_and_so_is_its_end(subject, state, calm, alarm, over):
+def test_a_change_is_reported_once_and_so_is_its_end(subject, state, calm, alarm, over):
     runs = [monitored_event(day=0, **over), *(monitored_event(day=day, **alarm) for day in (0.1, 0.2, 0.3))]
     after = [monitored_event(day=day, **over) for day in (0.4, 0.5)]
 
@@ -120,13 +120,13 @@ def test_a_run_that_cannot_tell_neither_ends_an_alarm_nor_repeats_it(unsure):
     assert shown(made) == [("drift", "drift", RAISED), ("quality", "degraded", RAISED)]
 
 
-@pytest.mark.parametrize(("hours", "told"), [(23.9, 1), (24, 2), (24.1, 2)])
-def test_an_alarm_that_stands_is_repeated_after_the_hours_that_were_asked_for(hours, told):
+@pytest.mark.parametrize(("hours", "count"), [(23.9, 1), (24, 2), (24.1, 2)])
+def test_an_alarm_that_lasts_is_repeated_after_the_hours_that_were_asked_for(hours, count):
     runs = [monitored_event(drift=drift("drift"), day=day) for day in (0, hours / 24)]
 
     made = alerts_of(*runs, repeat_hours=24.0, silence_hours=0.0)
 
-    assert shown(made) == [("drift", "drift", RAISED), ("drift", "drift", REPEATED)][:told]
+    assert shown(made) == [("drift", "drift", RAISED), ("drift", "drift", REPEATED)][:count]
     assert made[-1].since == runs[0].at
 
 
@@ -176,7 +176,7 @@ def test_another_limit_of_age_that_is_passed_is_a_change():
     assert [alert.about for alert in made] == ["max_idle_days", "max_idle_days, max_model_days"]
 
 
-def test_each_judgement_and_move_is_news_told_once():
+def test_each_judgement_and_move_is_news_reported_once():
     refused = make_challenger(OTHER, champion=MODEL, promote=False, reasons=("no gain",)).model_dump(mode="json")
     accepted = {**refused, "promote": True}
     release = {"release": RELEASE.as_dict()}
@@ -200,14 +200,14 @@ def test_each_judgement_and_move_is_news_told_once():
     ]
 
 
-def test_nightly_runs_tell_a_standing_alarm_every_night_though_one_comes_a_little_sooner():
+def test_nightly_runs_repeat_a_lasting_alarm_every_night_though_one_comes_a_little_sooner():
     nights = [monitored_event(day=day, drift=drift("drift")) for day in (0, 0.9999, 2.0001, 2.9999)]
 
     assert [alert.kind for alert in alerts_of(*nights)] == [RAISED, REPEATED, REPEATED, REPEATED]
 
 
 @pytest.mark.parametrize(("hours", "state"), [(24.9, None), (25, None), (25.1, "silent")])
-def test_silence_is_told_by_the_run_that_ends_it(hours, state):
+def test_silence_is_reported_by_the_run_that_ends_it(hours, state):
     runs = [monitored_event(day=0), monitored_event(day=hours / 24), monitored_event(day=hours / 24 + 1)]
 
     made = alerts_of(*runs, silence_hours=25.0)
@@ -217,7 +217,7 @@ def test_silence_is_told_by_the_run_that_ends_it(hours, state):
     assert alerts_of(*runs, silence_hours=0.0) == []
 
 
-def test_what_was_never_read_is_told_later_in_order_with_the_same_ids():
+def test_what_was_never_read_is_reported_later_in_order_with_the_same_ids():
     """A process killed after the run, or after sending: nothing was written down, so it is all made again."""
     runs = numbered(monitored_event(drift=drift("drift")), monitored_event(day=0.1), monitored_event(day=0.2))
 
@@ -239,7 +239,7 @@ def test_a_scenario_with_a_past_but_no_state_tells_its_newest_event_alone():
     assert advance(first_state([]), [], params()) == (AlertState(), ())
 
 
-def test_a_muted_subject_is_told_once_it_is_no_longer_muted():
+def test_a_muted_subject_is_reported_once_it_is_no_longer_muted():
     runs = numbered(*(monitored_event(drift=drift("drift"), day=day) for day in (0, 0.1)))
     state, muted = advance(AlertState(), runs[:1], params(muted=["drift"]))
 

@@ -32,8 +32,8 @@ def auto(params):
 
 def right(played, plan):
     """Share of right answers in each window."""
-    found = plan.context.scored(played.answers, plan.start, plan.rows).is_correct
-    return [found[window.start - plan.start : window.end - plan.start].mean() for window in plan.windows]
+    is_right = plan.context.scored(played.answers, plan.start, plan.rows).is_correct
+    return [is_right[window.start - plan.start : window.end - plan.start].mean() for window in plan.windows]
 
 
 def test_a_static_policy_never_retrains_and_the_others_do():
@@ -86,7 +86,7 @@ def test_no_policy_sees_a_label_before_it_arrives(delay, unchanged):
     assert (first[every].answers[known:] != second[every].answers[known:]).any()
 
 
-def test_a_look_counts_only_labels_that_have_arrived():
+def test_a_monitoring_run_counts_only_labels_that_have_arrived():
     plan = stream_course(stream(angle=still), backtest={"label_delay_windows": 2})
     windows = plan.windows
 
@@ -95,15 +95,15 @@ def test_a_look_counts_only_labels_that_have_arrived():
     assert plan.new_batches(400, judged=300) == 1
 
 
-def test_two_looks_at_the_same_rows_are_one_alarm_as_in_production():
+def test_two_runs_over_the_same_rows_are_one_alarm_as_in_production():
     rows = stream(angle=still)
     rows.loc[200:, "length"] += 2
 
     _, _, here = play(rows, STATIC, monitor={"window_rows": 300})
 
-    looks = [job for job in here.jobs if isinstance(job, CompareDrift)]
-    assert [(look.start, look.end) for look in looks] == [(200, 300), (200, 400), (200, 500), (300, 600), (400, 700)]
-    assert [look.before for look in looks] == [*[NO_DRIFT] * 3, INSUFFICIENT, DRIFT]
+    runs = [job for job in here.jobs if isinstance(job, CompareDrift)]
+    assert [(run.start, run.end) for run in runs] == [(200, 300), (200, 400), (200, 500), (300, 600), (400, 700)]
+    assert [run.before for run in runs] == [*[NO_DRIFT] * 3, INSUFFICIENT, DRIFT]
 
 
 def test_windows_are_equal_parts_of_the_rows_after_the_first_or_the_batches_as_they_came():

@@ -32,39 +32,39 @@ def played(name, *, wrong, retrainings, gated=True, first=0, plan=COURSE):
     )
 
 
-def found_of(*each):
+def report_of(*each):
     return make_report("kinds", COURSE, each)
 
 
-def test_what_cannot_be_told_from_the_best_and_is_cheaper_is_recommended():
-    found = found_of(
+def test_what_is_not_distinguishable_from_the_best_and_is_cheaper_is_recommended():
+    report = report_of(
         played("static", wrong=55, retrainings=0),
         played("dear", wrong=20, retrainings=5),
         played("cheap", wrong=21, retrainings=2, first=3),
     )
 
-    assert (found.recommended.policy, found.recommended.rival) == ("cheap", "dear")
-    assert found.recommended.gain.low <= 0
-    assert "Recommended: cheap (not distinguishable from 'dear', the best" in advice(found)
+    assert (report.recommended.policy, report.recommended.rival) == ("cheap", "dear")
+    assert report.recommended.gain.low <= 0
+    assert "Recommended: cheap (not distinguishable from 'dear', the best" in advice(report)
 
 
 def test_what_is_clearly_the_best_is_recommended_whatever_it_costs():
-    found = found_of(played("static", wrong=59, retrainings=0), played("dear", wrong=5, retrainings=5))
+    report = report_of(played("static", wrong=59, retrainings=0), played("dear", wrong=5, retrainings=5))
 
-    assert (found.recommended.policy, found.recommended.rival) == ("dear", "static")
-    assert found.recommended.gain == found.policy("dear").gain_over_static
-    assert "Recommended: dear (the best score" in advice(found)
+    assert (report.recommended.policy, report.recommended.rival) == ("dear", "static")
+    assert report.recommended.gain == report.policy("dear").gain_over_static
+    assert "Recommended: dear (the best score" in advice(report)
 
 
 def test_what_skips_the_gate_is_never_recommended():
-    found = found_of(
+    report = report_of(
         played("static", wrong=59, retrainings=0),
         played("gated", wrong=30, retrainings=5),
         played("freely", wrong=0, retrainings=5, gated=False),
     )
 
-    assert found.recommended.policy == "gated"
-    assert recommended_settings(found)["trigger.policy"] == "every"
+    assert report.recommended.policy == "gated"
+    assert recommended_settings(report)["trigger.policy"] == "every"
 
 
 @pytest.mark.parametrize(
@@ -72,21 +72,20 @@ def test_what_skips_the_gate_is_never_recommended():
 )
 def test_a_policy_by_the_window_waits_in_production_for_as_many_rows_as_the_smallest_window_had(policy, rows):
     settings = {"trigger.policy": policy, "trigger.min_new_rows": 1}
-    found = make_backtest(policies=("static", "it"))
-    windows = [
-        window.model_copy(update={"rows": rows}) for window, rows in zip(found.windows, (100, 98, 99, 100), strict=True)
-    ]
-    it = found.policy("it").model_copy(update={"settings": settings})
+    report = make_backtest(policies=("static", "it"))
+    sizes = zip(report.windows, (100, 98, 99, 100), strict=True)
+    windows = [window.model_copy(update={"rows": size}) for window, size in sizes]
+    it = report.policy("it").model_copy(update={"settings": settings})
 
-    written = recommended_settings(found.model_copy(update={"windows": windows, "policies": (it,)}))
+    written = recommended_settings(report.model_copy(update={"windows": windows, "policies": (it,)}))
 
     assert written == {"trigger.policy": policy, "trigger.min_new_rows": rows}
     assert settings["trigger.min_new_rows"] == 1
 
 
 def test_gains_and_regrets_are_differences_of_the_same_rows():
-    found = found_of(played("static", wrong=55, retrainings=0), played("dear", wrong=20, retrainings=5))
-    static, dear = found.policies
+    report = report_of(played("static", wrong=55, retrainings=0), played("dear", wrong=20, retrainings=5))
+    static, dear = report.policies
 
     assert dear.score.value == pytest.approx(1 - 20 / ANSWERED, abs=1e-5)
     assert dear.gain_over_static.value == pytest.approx(35 / ANSWERED, abs=1e-5)
@@ -97,15 +96,15 @@ def test_gains_and_regrets_are_differences_of_the_same_rows():
 
 
 def test_the_report_survives_json_and_has_a_line_per_policy_and_per_naive_baseline():
-    found = found_of(played("static", wrong=55, retrainings=0), played("dear", wrong=20, retrainings=2))
+    report = report_of(played("static", wrong=55, retrainings=0), played("dear", wrong=20, retrainings=2))
 
-    assert BacktestReport.model_validate_json(found.model_dump_json()) == found
-    assert [window.number for window in found.windows] == [1, 2, 3, 4, 5, 6]
-    assert found.policies[1].retrained_at == (1, 2)
-    assert {"majority label", "previous label"} <= {each.name for each in found.baselines}
-    page = render_markdown(backtest_page(found))
+    assert BacktestReport.model_validate_json(report.model_dump_json()) == report
+    assert [window.number for window in report.windows] == [1, 2, 3, 4, 5, 6]
+    assert report.policies[1].retrained_at == (1, 2)
+    assert {"majority label", "previous label"} <= {each.name for each in report.baselines}
+    page = render_markdown(backtest_page(report))
     assert all(f"| {name} |" in page for name in ("static", "dear", "naive: majority label"))
-    assert advice(found) in page
+    assert advice(report) in page
     assert "not defined" not in page
 
 
@@ -121,17 +120,17 @@ def one_class_in(*windows):
 def test_a_window_of_one_class_has_no_auc_and_no_say_and_the_summary_tells():
     plan = one_class_in(2)
 
-    found = make_report("kinds", plan, [played(name, wrong=55, retrainings=0, plan=plan) for name in ("static", "b")])
+    report = make_report("kinds", plan, [played(name, wrong=55, retrainings=0, plan=plan) for name in ("static", "b")])
 
-    static = found.policies[0]
-    said = [score for score in static.scores if score is not None]
+    static = report.policies[0]
+    defined = [score for score in static.scores if score is not None]
     assert [score is None for score in static.scores] == [False, True, False, False, False, False]
-    assert static.score.value == pytest.approx(np.mean(said), abs=1e-5)
-    assert all(each.scores[1] is None for each in found.baselines)
-    assert "In 1 windows auc is not defined: they are in no score." in render_markdown(backtest_page(found))
+    assert static.score.value == pytest.approx(np.mean(defined), abs=1e-5)
+    assert all(each.scores[1] is None for each in report.baselines)
+    assert "In 1 windows auc is not defined: they are in no score." in render_markdown(backtest_page(report))
 
 
-def test_where_no_window_has_an_auc_that_is_said_before_anything_is_played():
+def test_where_no_window_has_an_auc_that_is_reported_before_anything_is_played():
     plan = one_class_in(1, 2, 3, 4, 5, 6)
 
     with pytest.raises(BadInput, match="auc is defined in none of the 6 windows"):

@@ -18,7 +18,7 @@ from tests.tables import make_params
 
 SEED = 7
 STATISTICS = make_params().statistics
-DOUBT = BootstrapConfig.of(STATISTICS, resamples=estimates.RESAMPLES)
+BOOTSTRAP = BootstrapConfig.of(STATISTICS, resamples=estimates.RESAMPLES)
 COLUMNS = {"x": {"type": "number"}, "kind": {"type": "category"}, "note": {"type": "text"}}
 SCHEMAS = {
     BINARY: Schema.from_dict({"target": {"name": "y", "classes": [0, 1]}, "columns": COLUMNS}),
@@ -30,7 +30,7 @@ HARD = {BINARY: -2.0, MULTICLASS: -2.0, REGRESSION: 2.0}  # shifts of x that mak
 
 def answered(task, rows=300, *, seed=SEED, shift=0.0, concept=False):
     """Answers of a model that is too sure of itself, to a question that is harder for some x than for others; with
-    `concept` x no longer says what it said."""
+    `concept` x no longer means what it meant."""
     random = np.random.default_rng([seed, rows])
     x = random.normal(size=rows) + shift
     features = pd.DataFrame({"x": x, "kind": random.choice(["a", "b"], rows), "note": "a note"})
@@ -75,19 +75,19 @@ def estimated(metric="accuracy", task=BINARY, *, holdout=300, window=None, label
         expected=expected or expected_performance(metric, task),
         tolerance=0.15,
         min_rows=STATISTICS.min_rows,
-        bootstrap=DOUBT,
+        bootstrap=BOOTSTRAP,
     )
 
 
 @pytest.mark.parametrize(("metric", "task"), EVERY)
 def test_the_realised_score_lies_in_the_interval_where_rows_are_alike_and_where_they_became_harder(metric, task):
-    fitted = fit(metric, answered(task, 500, seed=4), SCHEMAS[task], DOUBT)
+    fitted = fit(metric, answered(task, 500, seed=4), SCHEMAS[task], BOOTSTRAP)
 
     for shift in (0.0, HARD[task]):
         if task == REGRESSION and shift:
             continue  # no tree knows rows that it has never seen: see the test of the audit
         many = answered(task, 1500, seed=5, shift=shift)
-        interval = estimates.interval(fitted, many, replace(DOUBT, confidence=0.995))  # one seed is no coverage
+        interval = estimates.interval(fitted, many, replace(BOOTSTRAP, confidence=0.995))  # one seed is no coverage
         assert interval.low <= compute_score(metric, many.scored) <= interval.high
 
 
@@ -96,46 +96,46 @@ def test_the_estimate_follows_rows_that_became_harder(metric):
     task = task_of(metric)
     window = answered(task, seed=3, shift=HARD[task] / 2)
 
-    found, before = estimated(metric, task, window=window), estimated(metric, task)
+    result, before = estimated(metric, task, window=window), estimated(metric, task)
 
-    assert METRICS[metric].sign * (found.score.value - before.score.value) < -0.01
+    assert METRICS[metric].sign * (result.score.value - before.score.value) < -0.01
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_an_audit_fails_where_answers_no_longer_mean_what_they_meant(metric):
     task = task_of(metric)
 
-    found = estimated(metric, task, labelled=answered(task, seed=6, concept=True))
+    result = estimated(metric, task, labelled=answered(task, seed=6, concept=True))
 
-    assert (found.state, found.score, found.change) == (QualityState.AUDIT_FAILED, None, None)
-    assert found.concept_drift_suspected
-    assert found.audit.gap.high < 0
+    assert (result.state, result.score, result.change) == (QualityState.AUDIT_FAILED, None, None)
+    assert result.concept_drift_suspected
+    assert result.audit.gap.high < 0
 
 
 @pytest.mark.parametrize(("metric", "shift"), [("accuracy", 0.0), ("log_loss", -1.0), ("mae", 0.0)])
-def test_audits_fail_in_at_most_one_of_twenty_looks_where_only_the_rows_changed(metric, shift):
+def test_audits_fail_in_at_most_one_of_twenty_runs_where_only_the_rows_changed(metric, shift):
     task, bootstrap = task_of(metric), BootstrapConfig(0.95, 100, 0, SEED)
-    looks = 40
+    runs = 40
 
     failed = [
         not audit(
-            fit(metric, answered(task, seed=100 + look), SCHEMAS[task], bootstrap),
-            answered(task, seed=1000 + look, shift=shift),
+            fit(metric, answered(task, seed=100 + run), SCHEMAS[task], bootstrap),
+            answered(task, seed=1000 + run, shift=shift),
             STATISTICS.min_rows,
             bootstrap,
         ).passed
-        for look in range(looks)
+        for run in range(runs)
     ]
 
-    assert sum(failed) <= 0.05 * looks
+    assert sum(failed) <= 0.05 * runs
 
 
 @pytest.mark.parametrize(("better", "states"), [(0.0, ("within tolerance", "inconclusive")), (0.4, ("degraded",))])
 @pytest.mark.parametrize("metric", ["accuracy", "mae"])
 def test_the_estimate_is_judged_against_the_expected_performance(metric, better, states):
-    found = estimated(metric, task_of(metric), expected=expected_performance(metric, task_of(metric), better))
+    result = estimated(metric, task_of(metric), expected=expected_performance(metric, task_of(metric), better))
 
-    assert found.state in states
+    assert result.state in states
 
 
 @pytest.mark.parametrize(("rows", "known"), [(0, False), (89, False), (90, True), (91, True)])
@@ -151,18 +151,18 @@ def test_an_estimate_needs_answers_to_the_holdout_and_answers_to_be_estimated(ro
 
 @pytest.mark.parametrize(("rows", "audited"), [(0, False), (89, False), (90, True), (91, True)])
 def test_few_labels_audit_nothing(rows, audited):
-    found = estimated(labelled=answered(BINARY, rows, seed=6) if rows else None)
+    result = estimated(labelled=answered(BINARY, rows, seed=6) if rows else None)
 
-    assert (found.audit is not None) is audited
+    assert (result.audit is not None) is audited
 
 
 def test_a_gap_that_is_tolerated_switches_nothing_off():
     labelled = answered(BINARY, seed=6, concept=True)
 
-    fitted = fit("accuracy", answered(BINARY, seed=2), SCHEMAS[BINARY], DOUBT)
+    fitted = fit("accuracy", answered(BINARY, seed=2), SCHEMAS[BINARY], BOOTSTRAP)
 
-    assert not audit(fitted, labelled, STATISTICS.min_rows, DOUBT, tolerance=0.02).passed
-    assert audit(fitted, labelled, STATISTICS.min_rows, DOUBT, tolerance=0.5).passed
+    assert not audit(fitted, labelled, STATISTICS.min_rows, BOOTSTRAP, tolerance=0.02).passed
+    assert audit(fitted, labelled, STATISTICS.min_rows, BOOTSTRAP, tolerance=0.5).passed
 
 
 def test_answers_that_are_all_of_one_class_have_no_audit_by_auc():
@@ -175,23 +175,23 @@ def test_answers_that_are_all_of_one_class_have_no_audit_by_auc():
 
 
 def test_calibration_takes_back_what_a_model_is_too_sure_of():
-    found = answered(BINARY, 4000).scored
+    result = answered(BINARY, 4000).scored
 
-    chances = calibrated(found.outputs, calibrate(found, np.ones((1, len(found))))[0])
+    chances = calibrated(result.outputs, calibrate(result, np.ones((1, len(result))))[0])
 
     sure = chances.max(axis=1)
     assert (
-        abs(sure.mean() - found.is_correct.mean())
+        abs(sure.mean() - result.is_correct.mean())
         < 0.01
-        < abs(found.outputs.max(axis=1).mean() - found.is_correct.mean())
+        < abs(result.outputs.max(axis=1).mean() - result.is_correct.mean())
     )
-    assert chances.sum(axis=1) == pytest.approx(np.ones(len(found)))
+    assert chances.sum(axis=1) == pytest.approx(np.ones(len(result)))
 
 
 def test_a_class_without_rows_stays_as_the_model_has_it():
-    found = answered(MULTICLASS, 300).scored
+    result = answered(MULTICLASS, 300).scored
     seldom = ScoredPredictions(
-        np.column_stack([found.outputs[:, :2] * 0.995, np.full(300, 0.005)]), np.minimum(found.y_true, 1)
+        np.column_stack([result.outputs[:, :2] * 0.995, np.full(300, 0.005)]), np.minimum(result.y_true, 1)
     )
 
     chances = calibrated(seldom.outputs, calibrate(seldom, np.ones((1, 300)))[0])
@@ -204,25 +204,25 @@ def test_expected_losses_weigh_each_label_by_its_chance(metric):
     asked = ScoredPredictions(np.array([[0.3, 0.7]]), np.array([0]))
     losses = [METRICS[metric].losses(ScoredPredictions(asked.outputs, np.array([label])))[0] for label in (0, 1)]
 
-    found = expected_losses(metric, asked, np.array([[0.4, 0.6]]))
+    result = expected_losses(metric, asked, np.array([[0.4, 0.6]]))
 
-    assert found == pytest.approx([0.4 * losses[0] + 0.6 * losses[1]])
+    assert result == pytest.approx([0.4 * losses[0] + 0.6 * losses[1]])
 
 
 def test_a_model_without_any_loss_has_an_estimate_of_nothing():
-    found = answered(REGRESSION)
-    perfect = Answered(ScoredPredictions(found.scored.outputs, found.scored.outputs), found.features)
+    result = answered(REGRESSION)
+    perfect = Answered(ScoredPredictions(result.scored.outputs, result.scored.outputs), result.features)
 
-    fitted = fit("mae", perfect, SCHEMAS[REGRESSION], DOUBT)
+    fitted = fit("mae", perfect, SCHEMAS[REGRESSION], BOOTSTRAP)
 
-    assert fitted.value(found) == pytest.approx(0, abs=1e-9)
+    assert fitted.value(result) == pytest.approx(0, abs=1e-9)
 
 
 def test_columns_that_are_gone_and_categories_never_seen_are_no_error():
     holdout, window = answered(REGRESSION), answered(REGRESSION, seed=3)
     changed = Answered(window.scored, window.features.drop(columns="note").assign(kind="new"))
 
-    fitted = fit("mae", holdout, SCHEMAS[REGRESSION], DOUBT)
+    fitted = fit("mae", holdout, SCHEMAS[REGRESSION], BOOTSTRAP)
 
     assert np.isfinite(fitted.value(changed))
 

@@ -24,10 +24,10 @@ def labelled(predicted, labels, probabilities=None):
 
 
 def test_probabilities_of_the_ledger_are_scored():
-    found = as_scored(labelled(["yes"], ["no"], [[0.4, 0.6]]), TWO, rows=10)
+    scored = as_scored(labelled(["yes"], ["no"], [[0.4, 0.6]]), TWO, rows=10)
 
-    assert found.outputs.tolist() == [[0.4, 0.6]]
-    assert (found.y_true.tolist(), found.positive) == ([0], 1)
+    assert scored.outputs.tolist() == [[0.4, 0.6]]
+    assert (scored.y_true.tolist(), scored.positive) == ([0], 1)
 
 
 @pytest.mark.parametrize("chances", [None, [0.2, 0.3, 0.5]])
@@ -36,9 +36,9 @@ def test_without_fitting_probabilities_the_class_answered_is_taken_as_certain(ch
 
 
 def test_a_class_that_is_gone_is_a_wrong_answer_and_a_label_that_is_gone_is_left_out():
-    found = as_scored(labelled(["maybe", "yes"], ["no", "maybe"]), TWO, rows=10)
+    scored = as_scored(labelled(["maybe", "yes"], ["no", "maybe"]), TWO, rows=10)
 
-    assert found.is_correct.tolist() == [False]
+    assert scored.is_correct.tolist() == [False]
 
 
 def test_only_the_newest_labels_count():
@@ -46,9 +46,9 @@ def test_only_the_newest_labels_count():
 
 
 def test_values_are_numbers_whatever_they_came_as():
-    found = as_scored(labelled([1, 2.5], ["1.5", 2]), VALUE, rows=10)
+    scored = as_scored(labelled([1, 2.5], ["1.5", 2]), VALUE, rows=10)
 
-    assert (found.outputs.tolist(), found.y_true.tolist()) == ([1.0, 2.5], [1.5, 2.0])
+    assert (scored.outputs.tolist(), scored.y_true.tolist()) == ([1.0, 2.5], [1.5, 2.0])
 
 
 def test_without_labels_there_is_nothing_to_score():

@@ -32,10 +32,10 @@ def assessed(*, model=1.0, idle=1.0, unlabelled=(), labelled=(), **limits):
 @pytest.mark.parametrize(("key", "limit"), [("model", "max_model_days"), ("idle", "max_idle_days")])
 @pytest.mark.parametrize(("days", "state"), [(9.9, FRESH), (10.0, FRESH), (10.1, DUE)])
 def test_a_limit_in_days_is_passed_beyond_it(key, limit, days, state):
-    found = assessed(**{key: days, limit: 10.0})
+    result = assessed(**{key: days, limit: 10.0})
 
-    assert found.state == state
-    assert [each.key for each in found.exceeded] == ([limit] if state == DUE else [])
+    assert result.state == state
+    assert [each.key for each in result.exceeded] == ([limit] if state == DUE else [])
 
 
 @pytest.mark.parametrize("key", ["model", "idle"])
@@ -49,33 +49,33 @@ def test_only_an_old_model_is_what_a_retraining_helps_against():
 
 
 @pytest.mark.parametrize(("delay", "state"), [(9.9, FRESH), (10.1, DUE)])
-def test_labels_that_usually_come_late_are_told(delay, state):
-    found = assessed(labelled=[(50, 1), (40, delay), (30, delay + 5)])
+def test_labels_that_usually_come_late_are_reported(delay, state):
+    result = assessed(labelled=[(50, 1), (40, delay), (30, delay + 5)])
 
-    assert found.state == state
-    assert found.label_delay_days == pytest.approx(delay)
-    assert found.late_label_days == pytest.approx(delay + 4)
+    assert result.state == state
+    assert result.label_delay_days == pytest.approx(delay)
+    assert result.late_label_days == pytest.approx(delay + 4)
 
 
 @pytest.mark.parametrize(("waiting", "state"), [([11] * 19, DUE), ([11] * 18, FRESH), ([9] * 19, FRESH)])
 def test_answers_old_enough_to_have_a_label_and_without_one_are_counted(waiting, state):
-    found = assessed(unlabelled=waiting, labelled=[(50, 1), (40, 1), (2, 1)])
+    result = assessed(unlabelled=waiting, labelled=[(50, 1), (40, 1), (2, 1)])
 
-    assert found.state == state
-    assert found.overdue_share == pytest.approx({DUE: 19 / 21, FRESH: 0.9}[state] if 11 in waiting else 0)
+    assert result.state == state
+    assert result.overdue_share == pytest.approx({DUE: 19 / 21, FRESH: 0.9}[state] if 11 in waiting else 0)
 
 
 def test_where_labels_have_no_limit_none_is_overdue():
-    found = assessed(unlabelled=[1000] * 9, max_label_days=0.0)
+    result = assessed(unlabelled=[1000] * 9, max_label_days=0.0)
 
-    assert (found.state, found.overdue_share) == (FRESH, None)
-
-
-def test_without_answers_nothing_is_said_of_labels():
-    found = assessed()
-
-    assert (found.label_delay_days, found.late_label_days, found.overdue_share) == (None, None, None)
+    assert (result.state, result.overdue_share) == (FRESH, None)
 
 
-def test_several_limits_are_told_at_once():
+def test_without_answers_nothing_is_known_of_labels():
+    result = assessed()
+
+    assert (result.label_delay_days, result.late_label_days, result.overdue_share) == (None, None, None)
+
+
+def test_several_limits_are_reported_at_once():
     assert len(assessed(model=100.0, idle=40.0, unlabelled=[50]).exceeded) == 3

@@ -38,10 +38,10 @@ def answers(labels, *, models=None, first=0, metric="accuracy", every=10):
     )
 
 
-def labels_of(found, labels, *, delay=30):
+def labels_of(given, labels, *, delay=30):
     """They come half an hour later."""
-    times = [(datetime.fromisoformat(at) + timedelta(minutes=delay)).isoformat() for at in found.at]
-    return {name: (label, at) for name, label, at in zip(found.ids, labels, times, strict=True)}
+    times = [(datetime.fromisoformat(at) + timedelta(minutes=delay)).isoformat() for at in given.at]
+    return {name: (label, at) for name, label, at in zip(given.ids, labels, times, strict=True)}
 
 
 def cut(days, labels, *, rows=50, metric="accuracy", known=()):
@@ -61,36 +61,36 @@ def truth(metric, rows=100):
 )
 def test_a_window_ends_when_it_is_full_and_the_last_one_is_what_is_left(rows, sizes):
     labels = truth("accuracy", rows)
-    found = answers(labels)
+    given = answers(labels)
 
-    windows = cut([found.take(range(30)), found.take(range(30, rows))], labels_of(found, labels))
+    windows = cut([given.take(range(30)), given.take(range(30, rows))], labels_of(given, labels))
 
     assert [window.answered for window in windows] == sizes
-    assert (windows[0].first_at, windows[-1].last_at) == (found.at[0], found.at[-1])
+    assert (windows[0].first_at, windows[-1].last_at) == (given.at[0], given.at[-1])
 
 
 def test_a_new_model_begins_a_window_even_where_workers_still_answered_with_both():
     labels = truth("accuracy", 60)
     models = ["shop:1"] * 20 + ["shop:2", "shop:1"] * 5 + ["shop:2"] * 30
-    found = answers(labels, models=models, every=0.05)
+    given = answers(labels, models=models, every=0.05)
 
-    windows = cut([found, answers(truth("accuracy", 10), models=["shop:2"] * 10, first=10_000)], {})
+    windows = cut([given, answers(truth("accuracy", 10), models=["shop:2"] * 10, first=10_000)], {})
 
     assert [(window.model, window.answered) for window in windows] == [("shop:1", 25), ("shop:2", 45)]
 
 
 def test_a_model_that_comes_back_begins_a_new_window():
-    found = answers(truth("accuracy", 60), models=["shop:1"] * 20 + ["shop:2"] * 20 + ["shop:1"] * 20)
+    given = answers(truth("accuracy", 60), models=["shop:1"] * 20 + ["shop:2"] * 20 + ["shop:1"] * 20)
 
-    assert [window.model for window in cut([found], {})] == ["shop:1", "shop:2", "shop:1"]
+    assert [window.model for window in cut([given], {})] == ["shop:1", "shop:2", "shop:1"]
 
 
 @pytest.mark.parametrize("metric", TARGETS)
 def test_each_task_is_scored_beside_its_naive_answers(metric):
     labels = truth(metric)
-    found = answers(labels, metric=metric)
+    given = answers(labels, metric=metric)
 
-    first, second = cut([found], labels_of(found, labels), metric=metric, known=truth(metric)[:30])
+    first, second = cut([given], labels_of(given, labels), metric=metric, known=truth(metric)[:30])
 
     right = {"accuracy": 1.0, "log_loss": -np.log(0.8), "mae": 0.0}[metric]
     assert first.score.value == pytest.approx(right)
@@ -102,10 +102,10 @@ def test_each_task_is_scored_beside_its_naive_answers(metric):
 
 def test_the_label_before_is_the_one_that_had_come_when_a_row_was_answered():
     labels = ["no"] * 50 + ["yes"] * 50
-    found = answers(labels)
+    given = answers(labels)
 
-    late = cut([found], labels_of(found, labels, delay=205), known=["no"])
-    sooner = cut([found], labels_of(found, labels, delay=5), known=["no"])
+    late = cut([given], labels_of(given, labels, delay=205), known=["no"])
+    sooner = cut([given], labels_of(given, labels, delay=5), known=["no"])
 
     assert (sooner[1].naive, sooner[1].naive_name) == (0.98, "previous label")
     assert late[1].naive == pytest.approx((50 - 21) / 50)
@@ -113,9 +113,9 @@ def test_the_label_before_is_the_one_that_had_come_when_a_row_was_answered():
 
 def test_a_label_that_came_after_the_window_began_is_no_part_of_its_usual_answer():
     labels = ["yes"] * 100
-    found = answers(labels)
+    given = answers(labels)
 
-    first, second = cut([found], labels_of(found, labels, delay=499), known=["no"])
+    first, second = cut([given], labels_of(given, labels, delay=499), known=["no"])
 
     assert (first.naive, first.naive_name) == (0.0, "majority label")
     assert second.naive == 1.0
@@ -124,10 +124,10 @@ def test_a_label_that_came_after_the_window_began_is_no_part_of_its_usual_answer
 @pytest.mark.parametrize(("labelled", "scored"), [(0, False), (9, False), (10, True), (11, True)])
 def test_partial_labels_are_counted_and_few_of_them_make_no_score(labelled, scored):
     labels = truth("accuracy", 50)
-    found = answers(labels)
-    some = dict(list(labels_of(found, labels).items())[:labelled])
+    given = answers(labels)
+    some = dict(list(labels_of(given, labels).items())[:labelled])
 
-    (window,) = cut([found], some, known=["no"])
+    (window,) = cut([given], some, known=["no"])
 
     assert (window.answered, window.labelled) == (50, labelled)
     assert (window.score is not None) is scored
@@ -136,17 +136,17 @@ def test_partial_labels_are_counted_and_few_of_them_make_no_score(labelled, scor
 
 def test_without_any_label_before_there_is_no_naive_answer():
     labels = truth("accuracy", 50)
-    found = answers(labels)
+    given = answers(labels)
 
-    (window,) = cut([found], labels_of(found, labels, delay=10_000))
+    (window,) = cut([given], labels_of(given, labels, delay=10_000))
 
     assert window.score is not None
     assert (window.naive, window.naive_name) == (None, "")
 
 
 def test_labels_that_the_target_no_longer_has_do_not_count():
-    found = answers(truth("accuracy", 50))
+    given = answers(truth("accuracy", 50))
 
-    (window,) = cut([found], labels_of(found, ["maybe"] * 50), known=["no"])
+    (window,) = cut([given], labels_of(given, ["maybe"] * 50), known=["no"])
 
     assert (window.labelled, window.score) == (0, None)

@@ -16,16 +16,16 @@ def scenarios(*names):
     return dict.fromkeys(names, NIGHTLY)
 
 
-def names(found):
-    return [each["name"] for each in found["deployments"]]
+def names(written):
+    return [each["name"] for each in written["deployments"]]
 
 
 def without_triggers(deployment):
     return {key: value for key, value in deployment.items() if key != "triggers"}
 
 
-def triggers(found, name):
-    return next(each["triggers"] for each in found["deployments"] if each["name"] == name)
+def triggers(written, name):
+    return next(each["triggers"] for each in written["deployments"] if each["name"] == name)
 
 
 def test_the_scenario_that_the_file_names_keeps_what_the_file_says():
@@ -33,10 +33,10 @@ def test_the_scenario_that_the_file_names_keeps_what_the_file_says():
 
 
 def test_another_scenario_gets_the_same_under_names_of_its_own():
-    found = deployments_for(FILE, scenarios("digits", "churn"))
+    written = deployments_for(FILE, scenarios("digits", "churn"))
 
-    added = found["deployments"][len(BUNDLED) :]
-    assert found["deployments"][: len(BUNDLED)] == BUNDLED
+    added = written["deployments"][len(BUNDLED) :]
+    assert written["deployments"][: len(BUNDLED)] == BUNDLED
     for made, original in zip(added, BUNDLED, strict=True):
         changes = {"name": f"{original['name']}-churn", "parameters": {"scenario": "churn"}}
         assert without_triggers(made) == {**without_triggers(original), **changes}
@@ -62,10 +62,10 @@ def test_the_file_is_left_alone():
     assert before == FILE
 
 
-def test_a_missing_look_is_waited_for_at_each_scenario_as_long_as_its_params_say():
-    found = deployments_for(FILE, {"digits": NIGHTLY, "churn": 1.5})
+def test_a_missing_run_is_waited_for_at_each_scenario_as_long_as_its_params_say():
+    written = deployments_for(FILE, {"digits": NIGHTLY, "churn": 1.5})
 
-    (digits,), (churn,) = triggers(found, "monitor"), triggers(found, "monitor-churn")
+    (digits,), (churn,) = triggers(written, "monitor"), triggers(written, "monitor-churn")
     assert (digits["within"], churn["within"]) == (90000, 5400)
     assert churn["match"] == {"prefect.resource.id": "releve.scenario.churn"}
     assert churn["name"] == "silence-churn"
@@ -82,15 +82,15 @@ def test_a_trigger_that_a_person_wrote_in_few_words_goes_to_the_other_scenarios_
     plain = {"type": "event", "expect": ["prefect.flow-run.Failed"]}
     file = {**FILE, "deployments": [{**BUNDLED[0], "triggers": [ours, plain]}]}
 
-    found = deployments_for(file, {"churn": 0.0})
+    written = deployments_for(file, {"churn": 0.0})
 
     moved = {**ours, "match": {"prefect.resource.id": ["a.churn", "b"]}}
-    assert found["deployments"][0]["triggers"] == [moved, plain]
+    assert written["deployments"][0]["triggers"] == [moved, plain]
 
 
-def test_no_look_is_waited_for_where_silence_is_allowed():
-    found = deployments_for(FILE, {"digits": 0.0, "churn": 0.001, "elec2": None})
+def test_no_run_is_waited_for_where_silence_is_allowed():
+    written = deployments_for(FILE, {"digits": 0.0, "churn": 0.001, "elec2": None})
 
-    assert triggers(found, "monitor") == []
-    assert triggers(found, "monitor-churn")[0]["within"] == 10  # seconds, the least that Prefect takes
-    assert triggers(found, "monitor-elec2")[0]["within"] == 90000  # its params cannot be read
+    assert triggers(written, "monitor") == []
+    assert triggers(written, "monitor-churn")[0]["within"] == 10  # seconds, the least that Prefect takes
+    assert triggers(written, "monitor-elec2")[0]["within"] == 90000  # its params cannot be read

@@ -8,7 +8,7 @@ RULE = make_params(trigger={"every_batches": 4}).trigger
 BUDGET = {"budget_batches": 2, "budget_at_first": 1}
 TWO_AT_FIRST = {"budget_batches": 2, "budget_at_first": 2}
 PAID = Payoff(Interval(0.05, 0.01, 0.09), 100)
-IN_VAIN = Payoff(Interval(0.0, -0.02, 0.02), 100)
+NO_GAIN = Payoff(Interval(0.0, -0.02, 0.02), 100)
 FIRST = Challenged("", True, 100)
 
 
@@ -26,24 +26,24 @@ def test_what_pays_is_done_as_often_as_is_allowed():
 
 @pytest.mark.parametrize(("without_gain", "batches"), [(1, 8), (2, 16), (3, 32), (4, 32)])
 def test_every_retraining_without_gain_doubles_the_wait_up_to_a_limit(without_gain, batches):
-    assert pace(a_history(*[IN_VAIN] * without_gain), None, RULE).batches == batches
+    assert pace(a_history(*[NO_GAIN] * without_gain), None, RULE).batches == batches
 
 
 def test_one_retraining_without_gain_among_those_that_paid_changes_nothing():
-    assert pace(a_history(PAID, PAID, IN_VAIN), None, RULE).batches == 2
+    assert pace(a_history(PAID, PAID, NO_GAIN), None, RULE).batches == 2
 
 
 def test_a_promotion_counts_once_however_many_challengers_are_refused_after_it():
     refused = Challenged("", False, 100, 2)
 
-    assert payoffs((*a_history(PAID), refused), IN_VAIN) == [IN_VAIN]
+    assert payoffs((*a_history(PAID), refused), NO_GAIN) == [NO_GAIN]
     assert payoffs((*a_history(PAID), refused), None) == [PAID]
-    assert payoffs(a_history(PAID, None), IN_VAIN) == [PAID, IN_VAIN]
+    assert payoffs(a_history(PAID, None), NO_GAIN) == [PAID, NO_GAIN]
     assert payoffs((), PAID) == [PAID]
 
 
 def test_what_paid_long_ago_is_forgotten():
-    assert pace(a_history(PAID, *[IN_VAIN] * MEMORY), None, RULE).batches > 4
+    assert pace(a_history(PAID, *[NO_GAIN] * MEMORY), None, RULE).batches > 4
 
 
 def test_payoffs_are_pooled_by_their_rows():
@@ -77,7 +77,7 @@ def test_what_is_in_hand_at_first_may_be_spent_at_once():
 def test_it_takes_surer_evidence_where_retraining_was_without_gain():
     assert not is_not_beneficial((FIRST,), None)
     assert not is_not_beneficial(a_history(PAID), None)
-    assert is_not_beneficial(a_history(IN_VAIN), None)
+    assert is_not_beneficial(a_history(NO_GAIN), None)
 
 
 @pytest.mark.parametrize(("refused", "batches"), [(0, 4), (1, 8), (2, 16), (4, 32)])
@@ -87,4 +87,4 @@ def test_a_challenger_that_is_refused_gained_nothing(refused, batches):
 
 def test_refused_challengers_do_not_slow_down_what_is_known_to_pay():
     assert pace((*a_history(PAID), Challenged("", False, 100, 2)), None, RULE).batches == 2
-    assert pace((*a_history(IN_VAIN), Challenged("", False, 100, 2)), None, RULE).batches == 16
+    assert pace((*a_history(NO_GAIN), Challenged("", False, 100, 2)), None, RULE).batches == 16

@@ -92,11 +92,11 @@ WIDE = {"min_new_rows": 1, "max_new_rows": 0, "every_batches": 4}
 def retrains(evidence, history=ONE_BEFORE, **rule):
     """The policies that retrain on this, without a safety net."""
     wide = {**WIDE, **rule}
-    found = {
+    decisions = {
         policy: decide(evidence, history, make_params(trigger={**wide, "policy": policy}).trigger)
         for policy in POLICIES
     }
-    return {policy for policy, decision in found.items() if decision.retrain}
+    return {policy for policy, decision in decisions.items() if decision.retrain}
 
 
 @pytest.mark.parametrize(

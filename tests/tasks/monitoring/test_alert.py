@@ -1,4 +1,4 @@
-"""What changed is told through a real registry and a real receiver."""
+"""What changed is sent through a real registry and a real receiver."""
 
 import os
 import signal
@@ -51,7 +51,7 @@ def alert_states(settings):
         return registry.events(SCENARIO, kinds=[ALERTED])
 
 
-def tell(settings, receiver: Receiver | None, **more) -> AlertDelivery:
+def send(settings, receiver: Receiver | None, **more) -> AlertDelivery:
     return alert(settings, SCENARIO, environ={VARIABLE: receiver.url} if receiver else {}, **more)
 
 
@@ -63,7 +63,7 @@ def test_a_change_is_posted_once_and_its_end_too(settings):
     with receiving(Receiver()) as receiver:
         for state in ("no drift", "drift", "drift", "no drift", "no drift"):
             monitored(settings, state)
-            tell(settings, receiver)
+            send(settings, receiver)
 
     assert texts(receiver) == [
         f"{SCENARIO}: the table drifted ({COLUMNS})",
@@ -76,15 +76,15 @@ def test_a_change_is_posted_once_and_its_end_too(settings):
     assert len(alert_states(settings)) == 3  # a run that changes nothing leaves no event
 
 
-def test_what_nobody_took_waits_in_order_and_is_delivered_at_the_next_look(settings):
+def test_what_nobody_took_waits_in_order_and_is_delivered_at_the_next_attempt(settings):
     monitored(settings, "drift")
-    away = tell(settings, None)
+    away = send(settings, None)
     monitored(settings, "no drift")
-    still_away = tell(settings, None)
+    still_away = send(settings, None)
 
     with receiving(Receiver()) as receiver:
-        delivered = tell(settings, receiver)
-        again = tell(settings, receiver)
+        delivered = send(settings, receiver)
+        again = send(settings, receiver)
 
     assert (len(away.waiting), len(still_away.waiting)) == (1, 2)
     assert f"alerts.webhook_env is '{VARIABLE}', and no environment variable of that name" in away.away
@@ -95,21 +95,21 @@ def test_what_nobody_took_waits_in_order_and_is_delivered_at_the_next_look(setti
 
 def test_an_attempt_that_changes_nothing_leaves_no_event(settings):
     monitored(settings, "drift")
-    tell(settings, None)
+    send(settings, None)
 
-    tell(settings, None)
+    send(settings, None)
 
     assert len(alert_states(settings)) == 1
 
 
-def test_a_message_that_is_refused_is_told_once_and_given_up_and_the_others_are_sent(settings):
+def test_a_message_that_is_refused_is_reported_once_and_given_up_and_the_others_are_sent(settings):
     monitored(settings, "drift")
-    tell(settings, None)
+    send(settings, None)
     monitored(settings, "no drift")
 
     with receiving(Receiver(400)) as receiver:
-        first = tell(settings, receiver)
-        second = tell(settings, receiver)
+        first = send(settings, receiver)
+        second = send(settings, receiver)
 
     refused = f"{SCENARIO}: the table drifted ({COLUMNS}): the webhook answered with 400"
     assert [message["kind"] for _, message in receiver.heard] == ["raised", "ended"]
@@ -122,20 +122,20 @@ def test_what_a_receiver_that_is_broken_did_not_take_is_kept(settings):
     monitored(settings, "drift")
 
     with receiving(Receiver(*[503] * 3)) as receiver:
-        first = tell(settings, receiver)
-        second = tell(settings, receiver)
+        first = send(settings, receiver)
+        second = send(settings, receiver)
 
     assert (first.away, len(first.waiting), first.given_up) == ("the webhook answered with 503", 1, ())
     assert second.waiting == ()
     assert len(receiver.heard) == 4
 
 
-def test_without_a_webhook_prefect_is_told_alone(settings):
+def test_without_a_webhook_prefect_alone_gets_it(settings):
     set_params(settings.project, webhook_env="")
     monitored(settings, "drift")
     emitted: list[str] = []
 
-    done = tell(settings, None, emit=lambda message: emitted.append(message.state))
+    done = send(settings, None, emit=lambda message: emitted.append(message.state))
 
     assert emitted == ["drift"]
     assert (done.waiting, done.away) == ((), "")
@@ -144,7 +144,7 @@ def test_without_a_webhook_prefect_is_told_alone(settings):
 def test_the_address_is_written_down_nowhere(settings):
     monitored(settings, "drift")
     with receiving(Receiver(404)) as receiver:
-        done = tell(settings, receiver)
+        done = send(settings, receiver)
 
     kept = b"".join(path.read_bytes() for path in settings.home.rglob("*") if path.is_file())
     assert receiver.url not in str(done)
@@ -153,13 +153,13 @@ def test_the_address_is_written_down_nowhere(settings):
 
 def test_what_was_not_delivered_when_a_scenario_was_started_over_still_is_and_so_is_the_end_of_its_alarms(settings):
     monitored(settings, "drift")
-    tell(settings, None)
+    send(settings, None)
     with closing(Registry(settings.registry_url)) as registry:
         registry.append(SCENARIO, ScenarioArchived(archive="shop-1"), reason="a demo", actor="a test")
 
     with receiving(Receiver()) as receiver:
-        tell(settings, receiver)
-        again = tell(settings, receiver)
+        send(settings, receiver)
+        again = send(settings, receiver)
 
     sent = [(message["subject"], message["state"], message["kind"]) for _, message in receiver.heard]
     assert sent == [("drift", "drift", "raised"), ("drift", "archived", "ended")]
@@ -183,14 +183,14 @@ def test_a_process_that_is_killed_loses_no_message_and_sends_at_most_one_again(
     where: str, delivered: int, settings: Settings
 ):
     monitored(settings, "no drift")
-    tell(settings, None)
+    send(settings, None)
     monitored(settings, "drift")
 
     with receiving(Receiver()) as receiver:
         script = KILLED.format(where=where, project=settings.project, scenario=SCENARIO)
         killed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env={**os.environ, VARIABLE: receiver.url})
         monitored(settings, "no drift")
-        tell(settings, receiver)
+        send(settings, receiver)
 
     assert killed.returncode == -signal.SIGKILL
     sent = [message for _, message in receiver.heard]

@@ -75,7 +75,7 @@ def test_monitoring_the_same_broken_answers_again_is_one_run(registry):
     assert invalid_runs(registry, SHOP, last_at="4") == 2
 
 
-def test_what_a_promotion_brought_is_not_told_of_a_refused_challenger(registry):
+def test_what_a_promotion_brought_is_not_counted_for_a_refused_challenger(registry):
     challenge(registry)
     run_with(registry, 0.2)
     challenge(registry, promote=False)

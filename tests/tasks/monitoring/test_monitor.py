@@ -44,12 +44,12 @@ def dearer(rows):
     return rows.assign(price=50 + rows["price"] / 2, kind=rows["kind"].replace("bread", "cheese"))
 
 
-def test_before_the_first_release_there_is_nothing_to_look_at(challenged):
+def test_before_the_first_release_there_is_nothing_to_monitor(challenged):
     with pytest.raises(NotFound, match="shop has no release yet; run the retrain flow"):
         monitor(challenged.settings, SHOP)
 
 
-def test_a_target_of_another_kind_than_at_promotion_is_told(released):
+def test_a_target_of_another_kind_than_at_promotion_is_refused(released):
     path = released.files.folder / "params.yaml"
     values = yaml.safe_load(path.read_text())
     values["columns"].pop("price")
@@ -61,12 +61,12 @@ def test_a_target_of_another_kind_than_at_promotion_is_told(released):
 
 
 def test_without_answers_it_waits_and_says_why(released):
-    found = monitor(released.settings, SHOP)
+    run = monitor(released.settings, SHOP)
 
-    assert (found.drift.state, found.quality.state, found.new_rows) == (INSUFFICIENT, QualityState.UNKNOWN, 0)
-    assert not found.decision.retrain
-    assert found.decision.causes == (Cause(CauseKind.FEW_ROWS, 0, 250),)
-    assert drift_page(released.settings, found) is None
+    assert (run.drift.state, run.quality.state, run.new_rows) == (INSUFFICIENT, QualityState.UNKNOWN, 0)
+    assert not run.decision.retrain
+    assert run.decision.causes == (Cause(CauseKind.FEW_ROWS, 0, 250),)
+    assert drift_page(released.settings, run) is None
 
 
 @pytest.mark.parametrize(("rows", "state"), [(199, INSUFFICIENT), (200, NO_DRIFT), (201, NO_DRIFT)])
@@ -79,55 +79,55 @@ def test_a_verdict_needs_two_hundred_answers(rows, state, released):
 def test_answers_like_the_reference_have_not_drifted_even_where_cells_are_missing(released):
     answered(released, market_rows(300, seed=12), right=0.95)
 
-    found = monitor(released.settings, SHOP)
+    run = monitor(released.settings, SHOP)
 
-    assert found.drift.state == NO_DRIFT
-    assert found.quality.state == QualityState.WITHIN_TOLERANCE
-    assert not found.decision.retrain
-    assert (found.drift.rows, found.drift.reference_rows, found.new_rows) == (300, 200, 300)
+    assert run.drift.state == NO_DRIFT
+    assert run.quality.state == QualityState.WITHIN_TOLERANCE
+    assert not run.decision.retrain
+    assert (run.drift.rows, run.drift.reference_rows, run.new_rows) == (300, 200, 300)
 
 
-def test_drift_without_labels_that_show_the_champion_copes_asks_for_a_challenge(released):
+def test_drift_without_labels_that_show_the_model_is_still_valid_asks_for_a_challenge(released):
     released.override(trigger={"min_new_rows": 10})
     answered(released, dearer(market_rows(300, seed=12)), labelled=50)
 
-    found = monitor(released.settings, SHOP)
+    run = monitor(released.settings, SHOP)
 
-    assert found.drift.state == DRIFT
-    assert [column.name for column in found.drift.drifted][:2] == ["price", "kind"]
-    assert found.quality.state == QualityState.UNKNOWN
-    assert found.decision.retrain
+    assert run.drift.state == DRIFT
+    assert [column.name for column in run.drift.drifted][:2] == ["price", "kind"]
+    assert run.quality.state == QualityState.UNKNOWN
+    assert run.decision.retrain
 
 
 def test_labels_that_show_a_degraded_champion_ask_for_a_challenge(released):
     answered(released, market_rows(260, seed=12), right=0.3)
 
-    found = monitor(released.settings, SHOP)
+    run = monitor(released.settings, SHOP)
 
-    assert found.quality.state == QualityState.DEGRADED
-    assert found.decision.retrain
-    assert found.decision.kinds[0] == CauseKind.DEGRADED
+    assert run.quality.state == QualityState.DEGRADED
+    assert run.decision.retrain
+    assert run.decision.kinds[0] == CauseKind.DEGRADED
 
 
 def test_answers_that_are_other_ones_than_on_the_holdout_are_a_row_of_the_verdict(released):
     released.answer(market_rows(300, seed=12), predicted=["yes"] * 300, labels=[])
 
-    found = monitor(released.settings, SHOP)
+    run = monitor(released.settings, SHOP)
 
-    assert [column.name for column in found.drift.drifted] == ["prediction"]
-    assert found.drift.drifted[0].of_predictions
+    assert [column.name for column in run.drift.drifted] == ["prediction"]
+    assert run.drift.drifted[0].of_predictions
 
 
 def test_cells_that_went_missing_hold_everything_back(released):
     answered(released, market_rows(300, seed=12).assign(kind=None), right=0.1)
 
-    found = monitor(released.settings, SHOP)
+    run = monitor(released.settings, SHOP)
 
-    assert found.drift.state == BROKEN
-    assert not found.decision.retrain
+    assert run.drift.state == BROKEN
+    assert not run.decision.retrain
 
 
-def test_only_the_newest_answers_are_looked_at(released):
+def test_only_the_newest_answers_are_compared(released):
     answered(released, dearer(market_rows(300, seed=12)), labelled=0)
     answered(released, market_rows(300, seed=13), labelled=0)
 
@@ -135,28 +135,28 @@ def test_only_the_newest_answers_are_looked_at(released):
 
 
 def test_answers_of_an_earlier_champion_do_not_count(replaced):
-    found = monitor(replaced.settings, SHOP)
+    run = monitor(replaced.settings, SHOP)
 
-    assert found.model == replaced.registry.current(SHOP).release.model
-    assert found.drift.rows == 0
+    assert run.model == replaced.registry.current(SHOP).release.model
+    assert run.drift.rows == 0
 
 
 def test_what_was_seen_is_in_the_folder_and_in_the_registry(released):
     answered(released, market_rows(300, seed=12))
 
-    found = monitor(released.settings, SHOP, actor="Ada")
+    run = monitor(released.settings, SHOP, actor="Ada")
 
-    page = drift_page(released.settings, found)
+    page = drift_page(released.settings, run)
     kept = json.loads((page.parent / DOCUMENT).read_text())
     event = released.registry.events(SHOP, kinds=[MONITORED])[-1]
     assert kept == event.payload
-    assert MonitoringRun.model_validate(kept) == found
-    assert (event.actor, found.report) == ("Ada", page.parent.name)
-    assert found.window.rows == found.drift.rows == 300
-    assert found.window.first_at <= found.window.last_at <= found.at
-    assert found.estimate.state == QualityState.UNKNOWN
-    assert found.staleness.exceeded == ()
-    assert found.decision.kinds == (CauseKind.NOT_DEGRADED,)
+    assert MonitoringRun.model_validate(kept) == run
+    assert (event.actor, run.report) == ("Ada", page.parent.name)
+    assert run.window.rows == run.drift.rows == 300
+    assert run.window.first_at <= run.window.last_at <= run.at
+    assert run.estimate.state == QualityState.UNKNOWN
+    assert run.staleness.exceeded == ()
+    assert run.decision.kinds == (CauseKind.NOT_DEGRADED,)
     assert event.reason.startswith("wait: nothing shows that the champion has become worse; drift: no drift (")
     assert page.read_text().lstrip()[:1] == "<"
     assert (page.parent / "evidently.json").is_file()
@@ -172,36 +172,36 @@ def test_new_rows_are_those_that_no_challenger_was_judged_with(replaced):
 def asked(shop, rows, *, labelled=0, concept=False):
     """The champion really answers, as sure as it is; labels of the first rows come in, or their opposite."""
     model = ModelStore(shop.settings.home).load(shop.registry.current(SHOP).release.model)
-    found = model.answer(arrays_of_frame(model.schema, rows.assign(kind=rows["kind"].fillna(""))))
+    given = model.answer(arrays_of_frame(model.schema, rows.assign(kind=rows["kind"].fillna(""))))
     other = {"yes": "no", "no": "yes"}
     labels = [other[label] if concept else label for label in rows["bought"]]
-    shop.answer(rows, predicted=found.labels, labels=labels[:labelled], probabilities=found.probabilities.tolist())
+    shop.answer(rows, predicted=given.labels, labels=labels[:labelled], probabilities=given.probabilities.tolist())
 
 
 def test_before_labels_come_the_quality_is_estimated(released):
     asked(released, market_rows(300, seed=12))
 
-    found = monitor(released.settings, SHOP)
+    run = monitor(released.settings, SHOP)
 
-    assert found.quality.state == QualityState.UNKNOWN
-    assert found.estimate.state in (QualityState.WITHIN_TOLERANCE, QualityState.INCONCLUSIVE)
-    assert found.estimate.audit is None
+    assert run.quality.state == QualityState.UNKNOWN
+    assert run.estimate.state in (QualityState.WITHIN_TOLERANCE, QualityState.INCONCLUSIVE)
+    assert run.estimate.audit is None
     assert (
-        found.estimate.score.low
+        run.estimate.score.low
         <= released.registry.current(SHOP).release.expected.score.value
-        <= found.estimate.score.high
+        <= run.estimate.score.high
     )
 
 
 def test_labels_that_contradict_the_estimate_switch_it_off(released):
     asked(released, market_rows(300, seed=12), labelled=100, concept=True)
 
-    found = monitor(released.settings, SHOP)
+    run = monitor(released.settings, SHOP)
 
-    assert found.estimate.state == QualityState.AUDIT_FAILED
-    assert found.estimate.concept_drift_suspected
-    assert found.estimate.score is None
-    assert any("concept drift suspected" in sentence for sentence in describe_decision(found))
+    assert run.estimate.state == QualityState.AUDIT_FAILED
+    assert run.estimate.concept_drift_suspected
+    assert run.estimate.score is None
+    assert any("concept drift suspected" in sentence for sentence in describe_decision(run))
 
 
 def test_a_model_that_was_packaged_without_its_holdout_answers_has_no_estimate(released):
@@ -209,9 +209,9 @@ def test_a_model_that_was_packaged_without_its_holdout_answers_has_no_estimate(r
     (ModelStore(released.settings.home).get(tag).path / HOLDOUT).unlink()
     asked(released, market_rows(300, seed=12))
 
-    found = monitor(released.settings, SHOP)
+    run = monitor(released.settings, SHOP)
 
-    assert (found.estimate.state, found.estimate.missing) == (QualityState.UNKNOWN, NoEstimate.NO_HOLDOUT)
+    assert (run.estimate.state, run.estimate.missing) == (QualityState.UNKNOWN, NoEstimate.NO_HOLDOUT)
 
 
 def test_quality_over_time_comes_from_one_reading_of_the_ledger(replaced):
@@ -232,13 +232,13 @@ def test_auto_asks_the_champion_before_it_what_the_last_promotion_brought(replac
     replaced.override(trigger=AUTO)
     asked(replaced, market_rows(300, seed=12), labelled=200)
 
-    found = monitor(replaced.settings, SHOP)
+    run = monitor(replaced.settings, SHOP)
 
-    assert found.payoff.rows == 200
-    assert found.payoff.gain.low > 0  # a tree knows this market, a line does not
+    assert run.payoff.rows == 200
+    assert run.payoff.gain.low > 0  # a tree knows this market, a line does not
     kept = replaced.registry.events(SHOP, kinds=[MONITORED])[-1].payload["payoff"]
-    assert kept["gain"]["value"] == found.payoff.gain.value
-    assert challenges_of(replaced.registry, SHOP, batch_rows=90).challenges[-1].payoff == found.payoff
+    assert kept["gain"]["value"] == run.payoff.gain.value
+    assert challenges_of(replaced.registry, SHOP, batch_rows=90).challenges[-1].payoff == run.payoff
 
 
 @pytest.mark.parametrize(
@@ -259,20 +259,20 @@ def test_after_a_rollback_there_is_no_payoff(replaced):
     assert monitor(replaced.settings, SHOP).payoff is None
 
 
-def test_a_champion_before_that_cannot_be_asked_is_told(replaced):
+def test_a_champion_before_that_cannot_be_asked_is_reported(replaced):
     replaced.override(trigger=AUTO)
     asked(replaced, market_rows(100, seed=12), labelled=100)
     previous = replaced.registry.previous(SHOP).model
     shutil.rmtree(ModelStore(replaced.settings.home).get(previous).path)
 
-    found = monitor(replaced.settings, SHOP)
+    run = monitor(replaced.settings, SHOP)
 
-    assert found.payoff is None
-    assert f"as {previous} cannot be asked" in found.payoff_problem
+    assert run.payoff is None
+    assert f"as {previous} cannot be asked" in run.payoff_problem
 
 
 @pytest.mark.parametrize(("name", "why"), [("model.onnx", "InvalidProtobuf: "), ("model.json", "ValidationError: ")])
-def test_nor_does_a_champion_before_that_its_runtime_does_not_take_fail_the_look(name, why, replaced):
+def test_nor_does_a_champion_before_that_its_runtime_does_not_take_fail_the_run(name, why, replaced):
     replaced.override(trigger=AUTO)
     previous, current = replaced.registry.previous(SHOP), replaced.registry.current(SHOP)
     folder = ModelStore(replaced.settings.home).get(previous.model).path
@@ -283,10 +283,10 @@ def test_nor_does_a_champion_before_that_its_runtime_does_not_take_fail_the_look
         replaced.registry.move(SHOP, ModelReleased(release=release), expected=expected, reason="", actor="a test")
     asked(replaced, market_rows(100, seed=12), labelled=100)
 
-    found = monitor(replaced.settings, SHOP)
+    run = monitor(replaced.settings, SHOP)
 
-    assert found.payoff is None
-    assert f"as {previous.model} cannot be asked: {why}" in found.payoff_problem
+    assert run.payoff is None
+    assert f"as {previous.model} cannot be asked: {why}" in run.payoff_problem
 
 
 def test_a_degradation_of_the_newest_labels_is_seen_beside_the_older_ones(released):
@@ -295,7 +295,7 @@ def test_a_degradation_of_the_newest_labels_is_seen_beside_the_older_ones(releas
     assert not monitor(released.settings, SHOP).decision.retrain
     answered(released, market_rows(40, seed=13), right=0.3)
 
-    found = monitor(released.settings, SHOP)
+    run = monitor(released.settings, SHOP)
 
-    assert found.quality.state != QualityState.DEGRADED
-    assert CauseKind.RECENT_DEGRADATION in found.decision.kinds
+    assert run.quality.state != QualityState.DEGRADED
+    assert CauseKind.RECENT_DEGRADATION in run.decision.kinds
