@@ -66,13 +66,21 @@ def walk_forward(
     rows: "pd.DataFrame", schema: Schema, candidate: Candidate, params: Params, *, resamples: int = RESAMPLES
 ) -> WalkForward:
     """Cut the rows (features, target, `_batch`) as `backtest` says. Raises BadInput where they are too few."""
+    import pandas as pd
+
+    def time_of(row: int) -> str:
+        newest = rows[schema.time].iloc[row] if schema.time and rows[schema.time].dtype.kind == "M" else None
+        if newest is None or pd.isna(newest):
+            return ""
+        return str((newest.tz_localize("UTC") if newest.tz is None else newest).isoformat())
+
     edges = cut(rows, params)
     first = edges[0]
     size = max(1, (edges[-1] - first) // (len(edges) - 1))
     warm = [*range(first, 0, -size), 0][::-1]  # the rows before, in windows of the same size
     marked = rows.assign(**{BATCH: np.repeat(np.arange(len(warm) + len(edges) - 2), np.diff([*warm, *edges[1:]]))})
     windows = tuple(
-        BacktestWindow(number, start, end, _time(rows, schema, end))
+        BacktestWindow(number, start, end, time_of(end - 1))
         for number, (start, end) in enumerate(pairwise(edges), start=1)
     )
     context = JobContext(marked, schema, candidate, params, resolve(params.gate.metric, schema.target.task), resamples)
@@ -97,13 +105,3 @@ def cut(rows: "pd.DataFrame", params: Params) -> list[int]:
             "backtest.windows or backtest.first_share"
         )
     return edges
-
-
-def _time(rows: "pd.DataFrame", schema: Schema, end: int) -> str:
-    """Of the window's newest row."""
-    if not schema.time or rows[schema.time].dtype.kind != "M":
-        return ""
-    import pandas as pd
-
-    newest = rows[schema.time].iloc[end - 1]
-    return "" if pd.isna(newest) else newest.tz_localize("UTC").isoformat() if newest.tz is None else newest.isoformat()

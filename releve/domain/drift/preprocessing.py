@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.drift.text_features import MOST_TEXTS, TextVectors, choose_fitted
 from releve.domain.drift.variance_inflation import MOST_ROWS, choose_places
 from releve.domain.schema.cells import MISSING_TEXT, as_date, as_number, format_value, is_missing
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
@@ -25,6 +24,13 @@ if TYPE_CHECKING:
 REAL = int | float | np.integer | np.floating | np.bool_ | Decimal
 TRUTH = {"true": "1", "false": "0"}  # by the text in lower case: some writers know no truth values
 UNREADABLE = object()
+MOST_TEXTS = 2_000  # of a side; a text costs some 0.1 ms
+MOST_FITTED = 1_000
+FITTED_SHARE = 3  # at most one text in so many
+DIRECTIONS = 8
+HASHED = 2**12  # n-grams that are kept apart
+MOST_CHARACTERS = 2_000  # of a text
+SEED = 7  # of the directions
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +100,11 @@ def pair_of(column: Column, reference: "pd.Series[Any]", current: "pd.Series[Any
 
 def _encode_texts(before: NDArray[Any], now: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Texts that directions were learned from take no part in the comparison: they are missing."""
-    fitted = choose_fitted(before)
-    if not len(fitted):
+    present = np.flatnonzero([text is not None for text in before])
+    count = min(MOST_FITTED, len(present) // FITTED_SHARE)
+    if not count:
         return np.full((len(before), 1), np.nan), np.full((len(now), 1), np.nan)
+    fitted = np.sort(np.random.default_rng(SEED).choice(present, count, replace=False))  # spread over the reference
     vectors = TextVectors.fit(before[fitted].tolist())
     known = vectors.encode(before.tolist())
     known[fitted] = np.nan
@@ -179,3 +187,45 @@ def _read(column: Column, value: Any) -> Any:
     if point and rest and not rest.strip("0") and whole.lstrip("+-").isdigit():
         return whole
     return TRUTH.get(text.lower(), text)
+
+
+@dataclass(frozen=True, eq=False)
+class TextVectors:
+    """Texts as short vectors that a two-sample test can compare: their content, and how much of it is new.
+
+    Hashed character n-grams inside words, folded to the directions in which the reference varies most, then a test for
+    each direction: Rabanser, Günnemann & Lipton (2019), "Failing Loudly", call this the most powerful of the cheap
+    ways. The last two parts are what no direction holds (new words end there) and the length. Directions are learned
+    from rows of the reference that are not compared afterwards: a text seems more familiar to directions that it
+    helped to choose.
+    """
+
+    axes: NDArray[np.float64]  # (HASHED, directions)
+
+    @classmethod
+    def fit(cls, texts: Sequence[str]) -> "TextVectors":
+        """Learn at most DIRECTIONS directions."""
+        from sklearn.utils.extmath import randomized_svd
+
+        counted = _counted(texts)
+        _, _, axes = randomized_svd(counted, min(DIRECTIONS, *counted.shape), random_state=SEED)
+        return cls(axes.T)
+
+    def encode(self, texts: Sequence[str | None]) -> NDArray[np.float64]:
+        """Vectors (texts, directions + 2): directions, the share that none of them holds, log of the length."""
+        present = [place for place, text in enumerate(texts) if text is not None]
+        vectors = np.full((len(texts), self.axes.shape[1] + 2), np.nan)
+        if present:
+            known = [str(texts[place]) for place in present]
+            folded = np.asarray(_counted(known) @ self.axes)
+            left = 1 - (folded**2).sum(axis=1)
+            lengths = np.log1p([len(text) for text in known])
+            vectors[present] = np.round(np.column_stack([folded, left, lengths]), 9)  # equal texts are equal vectors
+        return vectors
+
+
+def _counted(texts: Sequence[str]) -> Any:
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    counter = HashingVectorizer(analyzer="char_wb", ngram_range=(2, 3), n_features=HASHED, alternate_sign=False)
+    return counter.transform([text[:MOST_CHARACTERS] for text in texts])

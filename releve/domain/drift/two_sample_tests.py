@@ -131,13 +131,8 @@ def pooled(table: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(joined[:, joined.sum(axis=0) > 0])
 
 
-def vectors(before: NDArray[Any], now: NDArray[Any]) -> TwoSampleResult:
-    """Compare the most changed part of vectors (rows, parts; a row of NaN is missing) as `numbers` does."""
-    return most_changed(before, now)[1]
-
-
 def most_changed(before: NDArray[Any], now: NDArray[Any]) -> tuple[int, TwoSampleResult]:
-    """Return which part of the vectors changed most, and by how much."""
+    """Return which part of vectors (rows, parts; a row of NaN is missing) changed most, compared as `numbers` does."""
     parts = before.shape[1]
     results = [numbers(before[:, part], now[:, part]) for part in range(parts)]
     best = min(range(parts), key=lambda part: combine_p_values([each.p_value() for each in results[part].statistics]))
@@ -155,5 +150,5 @@ class Method:
 METHODS = {  # by type; a type that is not named is not compared
     NUMBER: Method("KS and rank sum", numbers),
     CATEGORY: Method("chi-square", categories),
-    TEXT: Method("KS of text vectors", vectors),
+    TEXT: Method("KS of text vectors", lambda before, now: most_changed(before, now)[1]),
 }

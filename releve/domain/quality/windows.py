@@ -126,7 +126,13 @@ def _cut(days: Iterable[AnsweredRows], rows: int) -> Iterator[tuple[str, list[An
 def _score_window(
     model: str, pieces: list[AnsweredRows], labels: Labels, how: Scoring, so_far: KnownLabels
 ) -> QualityWindow:
-    answers, metric = _join(pieces), METRICS[how.metric]
+    import pandas as pd
+
+    columns: dict[str, Any] = {
+        name: [each for piece in pieces for each in getattr(piece, name)]
+        for name in ("ids", "at", "models", "arms", "predicted", "probabilities")
+    }
+    answers = AnsweredRows(**columns, features=pd.DataFrame(index=range(len(columns["ids"]))))
     came = {name: labels[name] for name in answers.ids if name in labels}
     parsed = {name: how.target.parse(label) for name, (label, _) in came.items()}
     joined = answers.take([row for row, name in enumerate(answers.ids) if parsed.get(name) is not None])
@@ -139,7 +145,7 @@ def _score_window(
         so_far.add(label, at=came_at)
         delays.append(days_between(at, datetime.fromisoformat(came_at)))
     score, naive, naive_name = None, None, ""
-    if scored is not None and len(scored) >= LEAST_SCORED and metric.is_defined(scored):
+    if scored is not None and len(scored) >= LEAST_SCORED and METRICS[how.metric].is_defined(scored):
         score = score_interval(how.metric, scored, how.bootstrap)
         if len(known):
             naive, naive_name = _better_naive(scored, known, previous, how)
@@ -155,18 +161,6 @@ def _score_window(
         naive_name=naive_name,
         label_delay_days=float(np.median(delays)) if delays else None,
     )
-
-
-def _join(pieces: list[AnsweredRows]) -> AnsweredRows:
-    """Pieces of one window as one, without their features."""
-    import pandas as pd
-
-    columns: dict[str, Any] = {
-        name: [each for piece in pieces for each in getattr(piece, name)]
-        for name in ("ids", "at", "models", "arms", "predicted", "probabilities")
-    }
-    columns["features"] = pd.DataFrame(index=range(sum(map(len, pieces))))
-    return AnsweredRows(**columns)
 
 
 def _better_naive(
