@@ -30,8 +30,6 @@ from tasks.places import ScenarioFiles, ScenarioState
 ROUNDS = 5  # of inferring from what is accepted; two are the rule, one where nothing is rejected
 SAMPLE_ROWS = 50_000  # rows to infer from, from the first on
 TEMPLATE = "digits"  # whose pipeline is copied, while it is there
-GIT_IGNORED = "/batches\n/build\n"  # DVC holds them
-DVC_IGNORED = "dvc.yaml\n"  # on main: the rows lie on the scenario's branch alone
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
         for name, content in {
             "params.yaml": text,
             "dvc.yaml": pipeline_text(_template(settings.project), scenario=scenario),
-            ".gitignore": GIT_IGNORED,
-            ".dvcignore": DVC_IGNORED,
+            ".gitignore": "/batches\n/build\n",  # DVC holds them
+            ".dvcignore": "dvc.yaml\n",  # on main: the rows lie on the scenario's branch alone
         }.items():
             write_bytes(beside / name, content.encode())
         write_inputs(beside / "inputs.yaml", PipelineInputs("batches", "", 0))

@@ -10,8 +10,6 @@ from typer.exceptions import Abort, TyperException
 from releve.cli import onboard, operate, run, show
 from releve.core.errors import run_command
 
-USAGE_EXIT_CODE = 2
-
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Bring a table": (onboard.scenario, run.ingest, onboard.resubmit),
     "Run": (run.monitor, run.retrain, run.release, run.rollback, run.lifecycle, run.backtest),
@@ -31,11 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "releve"
         print(f"error: {message[:1].lower()}{message[1:]}; see `{command} --help`", file=sys.stderr)
-        return USAGE_EXIT_CODE
+        return 2
 
 
 def application() -> typer.Typer:
     """Build the Typer application. Its tracebacks are Python's own: Rich's would print locals, which hold secrets."""
+
+    def ending_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def wrapped(*arguments: object, **options: object) -> None:
+            if code := run_command(lambda: command(*arguments, **options)):
+                raise typer.Exit(code)
+
+        return wrapped
+
     app = typer.Typer(
         help="Train, judge, release and watch models, and ask what happened.",
         add_completion=False,
@@ -45,14 +52,5 @@ def application() -> typer.Typer:
     app.callback()(lambda: None)
     for panel, commands in COMMANDS.items():
         for command in commands:
-            app.command(rich_help_panel=panel)(_ending_in_one_line(command))
+            app.command(rich_help_panel=panel)(ending_in_one_line(command))
     return app
-
-
-def _ending_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
-    @functools.wraps(command)
-    def wrapped(*arguments: object, **options: object) -> None:
-        if code := run_command(lambda: command(*arguments, **options)):
-            raise typer.Exit(code)
-
-    return wrapped

@@ -18,12 +18,11 @@ def command_hint(key: str, example: object) -> str:
 
 def settings_hint(settings: Mapping[str, object]) -> str:
     """Write SET='...' as it can be typed into a shell, with a quote and unusual spaces as escapes of JSON."""
-    return f"SET='{' '.join(f'{key}={_typed(value)}' for key, value in settings.items())}'"
 
+    def typed(value: object) -> str:
+        if isinstance(value, str) and value.strip(",.;|") == "":
+            return value
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))  # which is YAML too
+        return "".join(f"\\u{ord(letter):04x}" if letter in "'\u00a0\u202f" else letter for letter in text)
 
-def _typed(value: object) -> str:
-    """Write JSON, which is YAML too."""
-    if isinstance(value, str) and value.strip(",.;|") == "":
-        return value
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return "".join(f"\\u{ord(letter):04x}" if letter in "'\u00a0\u202f" else letter for letter in text)
+    return f"SET='{' '.join(f'{key}={typed(value)}' for key, value in settings.items())}'"

@@ -13,10 +13,7 @@ HEAVY = {"pandas", "numpy", "sklearn", "prefect", "dvc", "evidently", "bentoml"}
 
 
 @pytest.fixture(autouse=True)
-def project(tmp_path, monkeypatch):
-    (tmp_path / "scenarios" / "moons").mkdir(parents=True)
-    monkeypatch.setenv("RELEVE_PROJECT", str(tmp_path))
-    monkeypatch.delenv("RELEVE_HOME", raising=False)
+def wide(project, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
 
 

@@ -15,18 +15,17 @@ from tests.evaluations import make_evaluation
 from tests.events import make_challenger, make_ingested
 from tests.page_histories import RELEASE
 
+pytestmark = pytest.mark.usefixtures("project")
+
 NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
 LONG = (
     "accuracy 0.951 [0.930, 0.967] beats the champion's " + "0.912 and every naive baseline, " * 8 + "so it takes over"
 )
 
 
-@pytest.fixture(autouse=True)
-def project(tmp_path, monkeypatch):
-    (tmp_path / "scenarios" / "moons").mkdir(parents=True)
-    monkeypatch.setenv("RELEVE_PROJECT", str(tmp_path))
-    monkeypatch.delenv("RELEVE_HOME", raising=False)
-    return tmp_path
+def release_v1(registry):
+    release = RELEASE.model_copy(update={"scenario": "digits", "model": "digits:v1", "model_digest": "ab" * 32})
+    registry.move("digits", ModelReleased(release=release), expected=None, reason=LONG, actor="ana")
 
 
 @pytest.fixture
@@ -35,8 +34,7 @@ def history(project):
     times = iter([NOON, NOON + timedelta(hours=1)])
     registry = Registry(f"sqlite:///{project}/var/registry.db", clock=lambda: next(times))
     registry.append("digits", make_ingested(), reason="batch 1", actor="flow")
-    release = RELEASE.model_copy(update={"scenario": "digits", "model": "digits:v1", "model_digest": "ab" * 32})
-    registry.move("digits", ModelReleased(release=release), expected=None, reason=LONG, actor="ana")
+    release_v1(registry)
     registry.close()
 
 
@@ -203,8 +201,7 @@ def judged(project):
     times = iter([NOON, NOON + timedelta(hours=1), NOON + timedelta(hours=2)])
     registry = Registry(f"sqlite:///{project}/var/registry.db", clock=lambda: next(times))
     registry.append("digits", a_challenger("v1", 0.951, True), reason="by hand", actor="flow")
-    release = RELEASE.model_copy(update={"scenario": "digits", "model": "digits:v1", "model_digest": "ab" * 32})
-    registry.move("digits", ModelReleased(release=release), expected=None, reason=LONG, actor="ana")
+    release_v1(registry)
     registry.append("digits", a_challenger("v2", 0.9, False), reason="drift", actor="flow")
     registry.close()
 

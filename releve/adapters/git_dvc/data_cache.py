@@ -9,9 +9,6 @@ import json
 import time
 from pathlib import Path
 
-OBJECTS = Path("files") / "md5"
-SET_ASIDE = ".altered"
-HALF_WRITTEN = "*.tmp"
 DAY_SECONDS = 86400.0
 
 
@@ -20,7 +17,7 @@ class DataCache:
 
     def __init__(self, root: Path):
         self.root = root
-        self._objects = root / OBJECTS
+        self._objects = root / "files" / "md5"
 
     def place(self, digest: str) -> Path:
         """Return where the file of this md5 lies."""
@@ -58,7 +55,7 @@ class DataCache:
     def sweep(self, *, older_seconds: float = DAY_SECONDS) -> list[Path]:
         """Remove what killed copies left; a younger file may be one that another process is writing."""
         latest = time.time() - older_seconds
-        left = [path for path in self._objects.rglob(HALF_WRITTEN) if path.stat().st_mtime < latest]
+        left = [path for path in self._objects.rglob("*.tmp") if path.stat().st_mtime < latest]
         for path in left:
             path.unlink(missing_ok=True)
         return left
@@ -71,4 +68,4 @@ def md5(path: Path) -> str:
 
 
 def _set_aside(stored: Path) -> Path:
-    return stored.replace(stored.with_name(f"{stored.name}{SET_ASIDE}"))
+    return stored.replace(stored.with_name(f"{stored.name}.altered"))

@@ -116,8 +116,17 @@ class DataVersions:
 
     def repro(self, target: str, *, anew: bool = False, progress: Callable[[str], None] = lambda line: None) -> None:
         """Run the stages that `target` needs and that are out of date, or all of them; `progress` gets each line."""
+        is_advice = False
+
+        def forward(line: str) -> None:
+            """Leave out what DVC tells a person to type next: it would be typed in a worktree that is about to go."""
+            nonlocal is_advice
+            is_advice = is_advice or line.startswith(ADVICE)
+            if line and not is_advice:
+                progress(line)
+
         options = ["--force"] if anew else []
-        self._dvc("--wait-for-lock", "repro", *options, target, progress=_without_advice(progress))
+        self._dvc("--wait-for-lock", "repro", *options, target, progress=forward)
 
     def _dvc(self, *arguments: str, progress: Callable[[str], None] = lambda line: None) -> None:
         # The scenario's lock stays open in the child: should this process be killed, the child's work is still
@@ -142,19 +151,6 @@ class DataVersions:
             if refused := storage_refusal(reason or "\n".join(lines)):
                 raise type(refused)(reason) if reason else refused
             raise PipelineFailed(reason or f"'dvc {command}' failed:\n" + "\n".join(lines[-LINES_OF_AN_ERROR:]))
-
-
-def _without_advice(progress: Callable[[str], None]) -> Callable[[str], None]:
-    """Leave out what DVC tells a person to type next: it would be typed in a worktree that is about to go."""
-    is_advice = False
-
-    def forward(line: str) -> None:
-        nonlocal is_advice
-        is_advice = is_advice or line.startswith(ADVICE)
-        if line and not is_advice:
-            progress(line)
-
-    return forward
 
 
 def data_version(dvc_file: str) -> str:

@@ -8,7 +8,6 @@ from releve.core.errors import BadInput
 from releve.core.params import Data
 
 Configuration = dict[str, dict[str, str]]  # section -> key -> value, as .dvc/config writes them
-CACHE_LINKS = "hardlink,symlink,copy"
 PARAMS_REMOTE = "params"  # the name under which DVC knows the remote of params.yaml
 PLACES = ("url", "dir")  # keys that may hold a path, which .dvc/config means relative to .dvc
 
@@ -19,7 +18,7 @@ def configuration(project: Path, remote: Data | None = None) -> Configuration:
     `remote` with a place replaces the default remote. Every remote is verified: a file whose hash is not its name is
     refused instead of taken into the cache.
     """
-    merged: Configuration = {"core": {}, "cache": {"dir": "cache", "type": CACHE_LINKS}}
+    merged: Configuration = {"core": {}, "cache": {"dir": "cache", "type": "hardlink,symlink,copy"}}
     for path in (project / ".dvc" / "config", project / ".dvc" / "config.local"):
         for section, values in _read(path).items():
             merged[section] = merged.get(section, {}) | values

@@ -17,7 +17,6 @@ from releve.domain.schema.columns import CATEGORY, NUMBER, TEXT
 
 MUCH_MISSING = 0.5  # share of the cells
 OPEN_VALUES = 100  # different categories beyond which each is rare
-TRUTH = ["False", "True"]
 LENGTHS = (200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)  # characters
 AMBIGUOUS_FORMS = ("grouped number", "other date")  # whose reading only the whole file, or a person, knows
 FORMS = {
@@ -40,7 +39,7 @@ def column_spec(profile: ColumnProfile) -> dict[str, object]:
     if profile.type == NUMBER:
         spec |= natural_bounds(profile)
     if profile.type == CATEGORY and profile.form == "boolean":  # as pandas writes them into CSV, and as JSON's are read
-        spec["categories"] = [*TRUTH, *sorted(profile.kept)]
+        spec["categories"] = ["False", "True", *sorted(profile.kept)]
     elif profile.type == CATEGORY and profile.is_listable:
         spec["categories"] = sorted({(*names_of(value), str(value))[0] for value in profile.counts})
     if profile.type == TEXT:

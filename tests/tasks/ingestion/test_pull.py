@@ -23,25 +23,22 @@ QUERY = "select kind, price, weight, bought, id from sales where id >= :since or
 @pytest.fixture
 def database(tmp_path):
     path = tmp_path / "sales.db"
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("create table sales (id integer, kind text, price real, weight real, bought text)")
+    change(path, "create table sales (id integer, kind text, price real, weight real, bought text)")
     return path
 
 
-def sell(path, *numbers, kind="bread"):
+def change(path, statement, rows=((),)):
     with closing(sqlite3.connect(path)) as connection, connection:
-        rows = [(number, kind, 20, None, "yes") for number in numbers]
-        connection.executemany("insert into sales values (?, ?, ?, ?, ?)", rows)
+        for row in rows:
+            connection.execute(statement, row)
+
+
+def sell(path, *numbers, kind="bread"):
+    change(path, "insert into sales values (?, ?, 20, null, 'yes')", [(number, kind) for number in numbers])
 
 
 def log(path, *ids):
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executemany("insert into log values (?, 1)", [(each,) for each in ids])
-
-
-def change(path, statement):
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(statement)
+    change(path, "insert into log values (?, 1)", [(each,) for each in ids])
 
 
 def pulled(tmp_path, database, **source):
