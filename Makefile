@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export OMP_NUM_THREADS ?= 2
 
-# Nobody is told what you do here.
+# Nothing reports to anybody what you do here.
 export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
@@ -118,7 +118,7 @@ lifecycle: setup  ## The whole loop, once
 backtest: setup  ## When should it retrain? Policies over its own history; WRITE=1 sets the recommended one
 	@$(RELEVE) $@ $${WRITE:+--write} -- "$$SCENARIO"
 
-##@ Look
+##@ Show
 page: setup  ## Write the page of SCENARIO to var/pages, or to HTML=page.html: quality, drift, decisions, costs
 	@$(RELEVE) $@ $${HTML:+--html="$$HTML"} -- "$$SCENARIO"
 
@@ -149,7 +149,7 @@ archive: setup  ## Start a scenario over, or archive one whose folder is gone: i
 # A file's tests stay in one process, which makes what they share once; files with slow tests begin (tests/conftest.py).
 PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
-# Runs on after a failure, so that one run shows everything there is to mend.
+# Runs on after a failure, so that one run shows everything there is to fix.
 test: setup  ## Check everything: style, types, layers, tests
 	@failed=""; \
 	check() { name=$$1; shift; echo "== $$name"; "$$@" || failed="$$failed $$name"; }; \
@@ -169,7 +169,7 @@ test-system: setup  ## The tests against a PostgreSQL server that the system has
 	@$(BIN)/python -m tests.postgresql
 	@$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
 
-lint: setup  ## Style, types and layers; mends what can be mended by itself
+lint: setup  ## Style, types and layers; fixes what can be fixed by itself
 	@$(BIN)/python -m ruff check --fix .
 	@$(BIN)/python -m ruff format .
 	@$(BIN)/python -m mypy

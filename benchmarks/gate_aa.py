@@ -1,10 +1,10 @@
-"""Does the gate promote by luck, and does it see a gain? False promotions between equals, power against known gains.
+"""Does the gate promote by chance, and does it see a gain? False promotions between equals, power against known gains.
 
     python -m benchmarks.gate_aa --quick            # two minutes; writes docs/figures/gate_aa.csv, .md and .png
     python -m benchmarks.gate_aa --table rows.csv   # two answers per row of your own: resampled, see `read_table`
 
 Equals: both models see the same signal through noise of the same size, so neither is better. The noise is independent
-from row to row, or hangs together (autoregressive, `phi` from row to row), as do the errors of models that see a
+from row to row, or is autocorrelated (autoregressive, `phi` from row to row), as do the errors of models that see a
 table drift. Better by a known gain: the other's noise is larger.
 """
 
@@ -123,7 +123,7 @@ def two_classes(
 def values(
     random: np.random.Generator, rows: int, phi: float, more_noise: float
 ) -> tuple[ScoredPredictions, ScoredPredictions]:
-    """Challenger and other; what neither can know hangs together too."""
+    """Challenger and other; what neither can know is autocorrelated too."""
     signal = SIGNAL * random.normal(size=rows)
     truth = signal + noise(random, rows, phi)
     sizes = (NOISE, NOISE * (1 + more_noise))
@@ -236,7 +236,7 @@ def _draw_power(axes: Any, cells: list[Cell]) -> None:
             heights = [cell.promoted.value for cell in line]
             axes.plot([c.more_noise for c in line], heights, style, color=_colour(metric), label=label, lw=1.5)
     axes.set(xlabel="how much more noise the other model has, as a share", ylabel="promotions", ylim=(-0.02, 1.02))
-    axes.set_title(f"power: {POWER_ROWS} rows; dotted: rows hang together (phi {PHIS[-1]:g})", fontsize=10)
+    axes.set_title(f"power: {POWER_ROWS} rows; dotted: autocorrelated rows (phi {PHIS[-1]:g})", fontsize=10)
     axes.legend(frameon=False, fontsize=9, loc="lower right")
 
 

@@ -51,7 +51,7 @@ def _lines(random: Any, first: int) -> list[str]:
     kinds = random.choice(["apple", "bread", "cheese"], ROWS_AT_ONCE)
     return [
         f"{first + at},2024-01-01T{at // 3600 % 24:02d}:{at // 60 % 60:02d}:{at % 60:02d},"
-        f"{kinds[at] if at % BAD_EVERY else 'stone'},town {at % 90},said of order {first + at},"
+        f"{kinds[at] if at % BAD_EVERY else 'stone'},town {at % 90},note on order {first + at},"
         + ",".join(map(str, row))
         + f",{'yes' if row[0] > 0 else 'no'}\n"
         for at, row in enumerate(numbers.tolist())

@@ -74,7 +74,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Turn:
-    """One batch: both scores on it in the metric's unit, what the gate said of the challenger that learned from it."""
+    """One batch: both scores on it in the unit of the metric, and what the gate then decided on the challenger."""
 
     rows: int
     ours: float
@@ -121,8 +121,8 @@ def scaffold(project: Project, wanted: Wanted, oldest: pd.DataFrame, settings: l
     oldest.to_csv(data, index=False)
     options = ["--data", str(data), "--target", wanted.target, *(["--time", wanted.time] if wanted.time else [])]
     options += [word for setting in settings for word in ("--set", setting)]
-    said = run(project, ["-m", "releve", "scenario", wanted.name, *options]).output
-    print("\n".join(f"    {line}" for line in said.splitlines()), "\n", flush=True)
+    output = run(project, ["-m", "releve", "scenario", wanted.name, *options]).output
+    print("\n".join(f"    {line}" for line in output.splitlines()), "\n", flush=True)
     git(project.root, "add", f"scenarios/{wanted.name}")
     git(project.root, "commit", "--quiet", "-m", f"the scenario {wanted.name}")
 
@@ -155,8 +155,8 @@ def learn(project: Project, name: str) -> tuple[str, float]:
     """Ingest what waits, make a challenger, release an accepted one: the gate's verdict, and what the last two cost."""
     run(project, ["-c", SETTINGS + INGEST.format(name=name)])
     done = run(project, ["-c", SETTINGS + RETRAIN.format(name=name)])
-    said = json.loads(done.output.splitlines()[-1])
-    return ("promoted" if said["promote"] else f"kept: {said['reasons'][0].partition(':')[0]}"), done.seconds
+    challenger = json.loads(done.output.splitlines()[-1])
+    return ("promoted" if challenger["promote"] else f"kept: {challenger['reasons'][0]}"), done.seconds
 
 
 def champion(project: Project, name: str) -> str:

@@ -106,10 +106,10 @@ def compare(table: pd.DataFrame, target: str, *, trials_asked: int, workers: Seq
     for recipe, space in search_spaces(plan.recipes, schema).items():
         start = time.perf_counter()
         try:
-            told = f"{later_score(rows, first, schema, default_candidate(recipe, space), seed=seed):.4f}"
+            result = f"{later_score(rows, first, schema, default_candidate(recipe, space), seed=seed):.4f}"
         except ReleveError as error:
-            told = str(error)
-        print(f"| {recipe}, defaults | {told} | {time.perf_counter() - start:.1f} |")
+            result = str(error)
+        print(f"| {recipe}, defaults | {result} | {time.perf_counter() - start:.1f} |")
     print(f"(higher is better: {METRICS[plan.table.metric].sign > 0})")
 
 

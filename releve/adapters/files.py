@@ -192,7 +192,7 @@ class ParquetAppender:
                 self.path.replace(path)
 
     def discard(self) -> None:
-        """Leave nothing behind, not even where the end of the file finds no room."""
+        """Leave nothing behind, not even where the end of the file does not fit on the disk."""
         try:
             with suppress(DiskFull, StorageRefused):
                 self.close()

@@ -58,20 +58,20 @@ class Unavailable(ReleveError):
 
 
 class DiskFull(Unavailable):
-    """There is no room to write; once there is, the same call works."""
+    """No space is left to write; once there is some, the same call works."""
 
     code = "disk_full"
     status = 507
 
 
 class StorageRefused(Unavailable):
-    """A disk, or the right to use it, refuses to read or write; once that is mended, the same call works."""
+    """A disk, or the right to use it, refuses to read or write; once that is fixed, the same call works."""
 
     code = "storage_refused"
 
 
 MOST_LETTERS = 300  # of a line that another program printed
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, largest file: what a person does is the same
+NO_SPACE_LEFT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, largest file: what a person does is the same
 REFUSALS = {
     errno.EROFS: "make that file system writable, or choose another folder (RELEVE_HOME)",
     errno.EACCES: "give this user the right to it, or choose another folder (RELEVE_HOME)",
@@ -88,7 +88,7 @@ REFUSALS = {
 SQLITE = {"database or disk is full": errno.ENOSPC, "attempt to write a readonly database": errno.EROFS}
 AMBIGUOUS = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG)  # of another program: no fault of the disk
 DENIED = (errno.EACCES, errno.EPERM)  # networks and services print the same words: only the system's own form counts
-SAID_BY_OTHERS = {os.strerror(code): code for code in (*NO_ROOM, *REFUSALS) if code not in AMBIGUOUS} | SQLITE
+PRINTED_BY_OTHERS = {os.strerror(code): code for code in (*NO_SPACE_LEFT, *REFUSALS) if code not in AMBIGUOUS} | SQLITE
 
 
 def storage_error(error: BaseException, path: Path | None = None) -> ReleveError | None:
@@ -98,7 +98,7 @@ def storage_error(error: BaseException, path: Path | None = None) -> ReleveError
     """
     seen: BaseException | None = error
     while seen is not None and not isinstance(seen, ReleveError):
-        if isinstance(seen, OSError) and (seen.errno in NO_ROOM or seen.errno in REFUSALS):
+        if isinstance(seen, OSError) and (seen.errno in NO_SPACE_LEFT or seen.errno in REFUSALS):
             return _refusal(seen.errno, str(path or seen.filename2 or seen.filename or ""))
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return None
@@ -107,7 +107,7 @@ def storage_error(error: BaseException, path: Path | None = None) -> ReleveError
 def storage_refusal(printed: str) -> ReleveError | None:
     """Find the same in what another program printed before it ended; its warnings did not end it."""
     for line in (line for line in printed.splitlines() if not line.lower().lstrip().startswith("warning")):
-        for words, code in SAID_BY_OTHERS.items():
+        for words, code in PRINTED_BY_OTHERS.items():
             by_system = rf"\[errno {code}\]|\(os error {code}\)|: {re.escape(words)}[.'\"]?$"  # Python, Rust, C
             if re.search(by_system, line, re.IGNORECASE) if code in DENIED else words in line:
                 return _refusal(code, "", printed=line.strip()[:MOST_LETTERS])
@@ -127,9 +127,9 @@ def explained_storage(path: Path | None = None) -> Iterator[None]:
 
 def _refusal(code: int, name: str, *, printed: str = "") -> ReleveError:
     why = printed or os.strerror(code)
-    if code in NO_ROOM:
+    if code in NO_SPACE_LEFT:
         where = f"{Path(name).name} in {Path(name).parent}" if name else "a file"
-        return DiskFull(f"there is no room for {where} ({why}); make room on that disk, then run the same again")
+        return DiskFull(f"no space is left for {where} ({why}); free some space on that disk, then run the same again")
     subject = f"{name} cannot be used" if name else "a file or folder cannot be used"
     return StorageRefused(f"{subject} ({why}); {REFUSALS[code]}, then run the same again")
 
@@ -149,7 +149,7 @@ def run_command(command: Callable[[], object]) -> int:
             raise
     try:
         sys.stdout.flush()
-    except OSError:  # it is the very file that has no room
+    except OSError:  # it is the very file that has no space left
         _discard_stdout()
     print(f"error: {known}", file=sys.stderr)
     return known.exit_code

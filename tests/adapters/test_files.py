@@ -41,7 +41,7 @@ def test_a_write_that_is_interrupted_leaves_no_half_file(there, tmp_path):
 
     with (
         files_of_at_most(4096),
-        pytest.raises(DiskFull, match=r"no room for metrics\.json in .*File too large.*make room"),
+        pytest.raises(DiskFull, match=r"no space is left for metrics\.json in .*File too large.*free some space"),
     ):
         write_bytes(path, b"new and longer" * 1000)
 

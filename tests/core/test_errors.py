@@ -10,9 +10,9 @@ import pytest
 from releve.core.errors import DiskFull, StorageRefused, explained_storage, storage_error, storage_refusal
 
 KINDS = [
-    (errno.ENOSPC, DiskFull, "make room"),
-    (errno.EDQUOT, DiskFull, "make room"),
-    (errno.EFBIG, DiskFull, "make room"),
+    (errno.ENOSPC, DiskFull, "free some space"),
+    (errno.EDQUOT, DiskFull, "free some space"),
+    (errno.EFBIG, DiskFull, "free some space"),
     (errno.EROFS, StorageRefused, "writable"),
     (errno.EACCES, StorageRefused, "the right"),
     (errno.EPERM, StorageRefused, "the right"),

@@ -85,7 +85,7 @@ def test_without_room_on_the_disk_nothing_moves_and_the_same_command_completes_i
     fresh.run("ingest")
 
     assert narrow.returncode == 1
-    assert "DiskFull: there is no room for" in narrow.stderr
+    assert "DiskFull: no space is left for" in narrow.stderr
     assert (moved, waiting) == (None, ["much.parquet"])
     assert [batch.source for batch in fresh.batches] == ["much.parquet"]
     assert list(fresh.state.worktrees.iterdir()) == []

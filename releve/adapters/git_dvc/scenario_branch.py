@@ -120,7 +120,9 @@ def _failure(what: str, folder: Path, printed: str) -> ReleveError:
         return refused
     lines = printed.strip().splitlines()
     if unwritten := next((line for line in lines if UNWRITTEN in line), ""):  # git keeps the reason to itself
-        return DiskFull(f"git {what} found no room in {folder} ({unwritten}); make room there, then run the same again")
+        return DiskFull(
+            f"git {what} found no space left in {folder} ({unwritten}); free some space there, then run the same again"
+        )
     kept = lines if len(lines) <= MOST_LINES else [*lines[:3], "...", *lines[-3:]]
     return GitFailed(f"git {what} failed in {folder}: " + "\n".join(kept))
 

@@ -55,7 +55,7 @@ class RegistryUnavailable(Unavailable):
 
 
 class RegistryFull(RegistryUnavailable, DiskFull):
-    """There is no room for the registry."""
+    """No space is left for the registry."""
 
     code, status = DiskFull.code, DiskFull.status
 

@@ -5,7 +5,7 @@ rows is another vector of weights, so that thousands of resamples are one produc
 
 AUC: a score of one fitted model says nothing beside a score of another, so rows are ranked within their block alone,
 and the blocks' areas are averaged by their rows. Areas over the pooled predictions of several fits are too low (Parker,
-Gunter & Bedo 2007; Forman & Scholz 2010): docs/decisions/0010-paired-doubt.md.
+Gunter & Bedo 2007; Forman & Scholz 2010): docs/decisions/0010-paired-comparison.md.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -179,7 +179,7 @@ def _placements(found: ScoredPredictions) -> Floats:
 def _auc(means: Floats) -> Floats:
     """Mean over the classes of one against the rest, over the blocks by their rows. To first order a reweighted AUC
     moves by what the mean placement of either side moves, which turns sorting every draw into one product:
-    docs/decisions/0010-paired-doubt.md."""
+    docs/decisions/0010-paired-comparison.md."""
     if not means.shape[1]:
         return np.full(len(means), NO_SKILL)
     up, ups, down, downs, area, weight = (means[:, start::AUC_COLUMNS] for start in range(AUC_COLUMNS))

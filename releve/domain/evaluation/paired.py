@@ -46,7 +46,7 @@ def compare(
 ) -> Comparison:
     """Compare by the metric `name`, with a paired interval and a permutation p-value.
 
-    challenger, other: answers to the same rows, in time order. See docs/decisions/0010-paired-doubt.md.
+    challenger, other: answers to the same rows, in time order. See docs/decisions/0010-paired-comparison.md.
     """
     metric = METRICS[name]
     gap = metric.losses(other) - metric.losses(challenger)

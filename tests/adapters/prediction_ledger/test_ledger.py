@@ -446,7 +446,7 @@ def test_a_full_disk_tears_no_line(reader, tmp_path):
 
     *acknowledged, message = done.stdout.splitlines()
     answers = reader.answers()
-    assert message.startswith("507 disk_full there is no room for answers-")  # as every full disk is answered
+    assert message.startswith("507 disk_full no space is left for answers-")  # as every full disk is answered
     assert answers.ids == [f"{request}.0" for request in acknowledged]
     assert answers.torn_lines == 0
     assert len(acknowledged) > 1
