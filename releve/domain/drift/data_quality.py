@@ -108,7 +108,7 @@ def find_broken_cells(pair: Pair, max_missing_rise: float) -> DataIssue | None:
     return None
 
 
-def find_odd_cells(pair: Pair) -> list[DataIssue]:
+def find_notable_cells(pair: Pair) -> list[DataIssue]:
     """Return what a person should know of the column, though it holds nothing back."""
     kinds, columns = (DataIssueKind.SOME_UNREADABLE_BEFORE, DataIssueKind.SOME_UNREADABLE_NOW), (pair.column.name,)
     issues = [

@@ -97,9 +97,9 @@ def estimate_inflation(columns: Sequence[Sequence[TwoSampleResult]]) -> list[Var
     """Estimate each column's inflation from its pairs of adjacent past windows."""
     if not depends([each for pairs in columns for each in pairs]):
         alpha = DEPENDENCE_ALPHA / len(columns)
-        own = [_own(pairs) if depends(pairs, alpha=alpha) else INDEPENDENT for pairs in columns]
+        own = [_estimate_from(pairs) if depends(pairs, alpha=alpha) else INDEPENDENT for pairs in columns]
         return [VarianceInflation(max(1.0, each.factor), max(1.0, each.degrees)) for each in own]
-    return _moderated([_own(pairs) for pairs in columns])
+    return _moderated([_estimate_from(pairs) for pairs in columns])
 
 
 def depends(pairs: Sequence[TwoSampleResult], *, alpha: float = DEPENDENCE_ALPHA) -> bool:
@@ -112,8 +112,8 @@ def depends(pairs: Sequence[TwoSampleResult], *, alpha: float = DEPENDENCE_ALPHA
     return bool(special.chdtrc(2 * len(pairs), joined) < alpha)
 
 
-def _own(pairs: Sequence[TwoSampleResult]) -> VarianceInflation:
-    """What the column's own pairs say, below 1 too."""
+def _estimate_from(pairs: Sequence[TwoSampleResult]) -> VarianceInflation:
+    """Estimate from the column's own pairs, below 1 too."""
     if not pairs:
         return VarianceInflation(1.0, 0.0)
     excess = np.median([np.mean([each.excess for each in pair.statistics]) for pair in pairs])

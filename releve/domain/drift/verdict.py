@@ -19,7 +19,7 @@ from releve.domain.drift.data_quality import (
     DataIssue,
     DataIssueKind,
     find_broken_cells,
-    find_odd_cells,
+    find_notable_cells,
     has_unique_values,
 )
 from releve.domain.drift.preprocessing import Pair, pair_of
@@ -232,7 +232,7 @@ def _not_compared(pairs: Sequence[Pair], current: "pd.DataFrame", schema: Schema
         DataIssueKind.NOT_IN_SCHEMA: extra,
     }
     left_out = [DataIssue(kind, tuple(names), limit=MIN_PRESENT) for kind, names in named.items() if names]
-    return left_out + [issue for pair in pairs for issue in find_odd_cells(pair)]
+    return left_out + [issue for pair in pairs for issue in find_notable_cells(pair)]
 
 
 def _prediction_pair(predictions: Predictions, schema: Schema, *, rows: int) -> Pair:
