@@ -1,6 +1,6 @@
 """A backtest for people: what each policy would have been worth, and what follows from it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from releve.core.formatting import format_score
 from releve.domain.backtest.report import BacktestReport, BaselineResult, PolicyResult
@@ -42,14 +42,25 @@ def backtest_blocks(report: BacktestReport | None, scenario: str) -> list[Block]
     if not report:
         unknown = "It is not known yet what other policies would have been worth; this tries them on the own history:"
         return [TextBlock((unknown,)), CommandBlock(f"make backtest SCENARIO={scenario}")]
+    chosen = _drawn(report)
+    names = [each.name for each in chosen]
+    by_window = []
+    for place, window in enumerate(report.windows):
+        scores = ("" if (score := each.scores[place]) is None else format_score(score) for each in chosen)
+        by_window.append((str(window.number), str(window.rows), *scores))
+    heads = ("policy", "retrained after window", "promoted after window")
+    retrained = []
+    for each in report.policies:
+        made, released = (", ".join(map(str, windows)) or "never" for windows in (each.retrained_at, each.promoted_at))
+        retrained.append((each.name, made, released))
     bars = tuple(IntervalBar(each.name, each.gain_over_static) for each in report.policies if each.name != STATIC)
     return [
         TextBlock((summary(report), advice(report))),
         TableBlock(HEADS, tuple(lines(report))),
         IntervalChart("Gain of each policy over the model that is never retrained; positive is better", bars),
         score_chart(report),
-        FoldedBlock("Window by window as a table", (_windows(report),)),
-        FoldedBlock("When each policy retrained", (_retrainings(report),)),
+        FoldedBlock("Window by window as a table", (TableBlock(("window", "rows", *names), tuple(by_window)),)),
+        FoldedBlock("When each policy retrained", (TableBlock(heads, tuple(retrained)),)),
     ]
 
 
@@ -154,18 +165,3 @@ def _drawn(report: BacktestReport) -> list[PolicyResult | BaselineResult]:
     best = [max(naive, key=lambda each: each[0])[1]] if naive else []
     near = [each for each in best if min(scores) - reach <= (each.score or 0.0) <= max(scores) + reach]
     return [*fixed, *others, *near]
-
-
-def _windows(report: BacktestReport) -> TableBlock:
-    chosen = _drawn(report)
-    scores = [["" if score is None else format_score(score) for score in each.scores] for each in chosen]
-    columns = [[str(window.number) for window in report.windows], [str(window.rows) for window in report.windows]]
-    return TableBlock(("window", "rows", *(each.name for each in chosen)), tuple(zip(*columns, *scores, strict=True)))
-
-
-def _retrainings(report: BacktestReport) -> TableBlock:
-    def windows(numbers: Sequence[int]) -> str:
-        return ", ".join(map(str, numbers)) or "never"
-
-    rows = tuple((each.name, windows(each.retrained_at), windows(each.promoted_at)) for each in report.policies)
-    return TableBlock(("policy", "retrained after window", "promoted after window"), rows)

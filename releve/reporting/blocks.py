@@ -22,8 +22,6 @@ class Tone(StrEnum):
 
 
 class SeriesStyle(StrEnum):
-    """How a series is drawn."""
-
     SCORES = "scores"  # dots with intervals, and a line through neighbours
     ESTIMATES = "estimates"  # hollow diamonds with intervals
     LINE = "line"
@@ -54,8 +52,6 @@ class VerdictBlock:
 
 @dataclass(frozen=True)
 class FactList:
-    """Names and their values."""
-
     lines: tuple[tuple[str, str], ...]
 
 
@@ -78,16 +74,12 @@ class TextBlock:
 
 @dataclass(frozen=True)
 class CommandBlock:
-    """A command to copy."""
-
     command: str
 
 
 @dataclass(frozen=True)
 class LinkList:
-    """(text, address) each."""
-
-    links: tuple[tuple[str, str], ...]
+    links: tuple[tuple[str, str], ...]  # text, address
 
 
 @dataclass(frozen=True)
@@ -101,15 +93,11 @@ class Tile:
 
 @dataclass(frozen=True)
 class TileRow:
-    """Tiles side by side."""
-
     tiles: tuple[Tile, ...]
 
 
 @dataclass(frozen=True)
 class IntervalBar:
-    """A figure with its interval."""
-
     name: str
     interval: Interval
 
@@ -163,8 +151,6 @@ class ChartBand:
 
 @dataclass(frozen=True)
 class ChartMark:
-    """Something that happened at `x`."""
-
     x: float
     kind: MarkKind
     note: str
@@ -220,8 +206,6 @@ class PixelImage:
 
 @dataclass(frozen=True)
 class ImageRow:
-    """Small pictures side by side."""
-
     title: str
     images: tuple[PixelImage, ...]
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from releve.core.formatting import format_score, utc_minute
 from releve.domain.evaluation.evaluation import Sanity
-from releve.domain.training.recipe_choice import RecipeChoice
 from releve.reporting import model_assessment as assessment
 from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection, TableBlock, TextBlock
 from releve.reporting.gate_messages import describe_sanity
@@ -92,8 +91,13 @@ def recipe(record: ModelRecord) -> list[Block]:
         "scale": choice and choice.scale,
         "options": choice and _options(choice.options),
         "seed": choice and choice.seed,
-        "search": choice and _search(choice),
+        "search": choice and "none: named in params.yaml",
     }
+    if choice and choice.asked:
+        stopped = f", stopped by {choice.stopped_by}" if choice.stopped_by else ""
+        score = "no score" if choice.score is None else f"{choice.metric} {format_score(choice.score)}"
+        trials = f"{choice.done} of {choice.asked} trials{stopped}"
+        facts["search"] = f"{trials}; the chosen one has {score} on blocks before the holdout"
     blocks: list[Block] = [fact_list(facts), TextBlock((REFIT,))]
     if choice and choice.trials:
         sign = record.evaluation.sign if record.evaluation else 1
@@ -112,14 +116,6 @@ def _options(options: Mapping[str, Any]) -> str:
         f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}" for name, value in options.items()
     )
     return ", ".join(parts) or "the defaults"
-
-
-def _search(choice: RecipeChoice) -> str:
-    if not choice.asked:
-        return "none: named in params.yaml"
-    stopped = f", stopped by {choice.stopped_by}" if choice.stopped_by else ""
-    score = "no score" if choice.score is None else f"{choice.metric} {format_score(choice.score)}"
-    return f"{choice.done} of {choice.asked} trials{stopped}; the chosen one has {score} on blocks before the holdout"
 
 
 def serving(record: ModelRecord) -> list[Block]:

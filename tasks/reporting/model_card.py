@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -61,7 +60,11 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
         events = registry.events(scenario)
     judgements = [each for each in events if each.kind == CHALLENGED and each.read(Challenger).model == model]
     judgement = judgements[-1] if judgements else None
-    description = _description(settings, model)
+    try:
+        stored = ModelStore(settings.home).get(model).path / DESCRIPTION
+        description = dict(json.loads(stored.read_text(encoding="utf-8")))
+    except NotFound:
+        description = {}
     if judgement is None and not description:
         raise NotFound(f"there is no model {model}; `releve models {scenario}` lists those that were judged")
     status = model_version_statuses(events).get(model)
@@ -108,14 +111,6 @@ def _data(settings: Settings, scenario: str, challenger: Challenger) -> DataVers
             return replace(history.find(challenger.revision), at="")  # lists the batches, but not when they came
         except NotFound:
             return None
-
-
-def _description(settings: Settings, model: str) -> dict[str, Any]:
-    try:
-        path = ModelStore(settings.home).get(model).path
-    except NotFound:
-        return {}
-    return dict(json.loads((path / DESCRIPTION).read_text(encoding="utf-8")))
 
 
 def _digest(text: str) -> str:

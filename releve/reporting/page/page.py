@@ -16,6 +16,10 @@ from releve.reporting.page.verdict import verdict_block
 
 def build(evidence: PageEvidence) -> ReportPage:
     """Put the page of a scenario together."""
+    release, runs = evidence.release, evidence.own_runs
+    serving = f"{version_of(release.model)} serves since {to_the_minute(evidence.since)}. " if release else ""
+    monitored = f"Monitored last at {to_the_minute(runs[-1].at)}. " if runs else ""
+    made = f"This page was made at {to_the_minute(evidence.made_at)}; all times are UTC."
     details: dict[str, list[Block]] = {
         "What serves": [_serving(evidence)],
         "Estimates while labels are late": estimates(evidence),
@@ -32,16 +36,9 @@ def build(evidence: PageEvidence) -> ReportPage:
     }
     return ReportPage(
         f"{evidence.scenario}: is the model still good?",
-        _summary(evidence),
+        serving + monitored + made,
         tuple(ReportSection(title, tuple(blocks)) for title, blocks in sections.items()),
     )
-
-
-def _summary(evidence: PageEvidence) -> str:
-    release = evidence.release
-    serving = f"{version_of(release.model)} serves since {to_the_minute(evidence.since)}. " if release else ""
-    monitored = f"Monitored last at {to_the_minute(evidence.own_runs[-1].at)}. " if evidence.own_runs else ""
-    return f"{serving}{monitored}This page was made at {to_the_minute(evidence.made_at)}; all times are UTC."
 
 
 def _unknown(evidence: PageEvidence) -> list[Block]:
@@ -59,9 +56,8 @@ def _unknown(evidence: PageEvidence) -> list[Block]:
 def _serving(evidence: PageEvidence) -> Block:
     release = evidence.release
     if not release:
-        return TextBlock(
-            ("Nothing serves. `make retrain` makes a challenger, and releases it when the gate accepts it.",)
-        )
+        how = "`make retrain` makes a challenger, and releases it when the gate accepts it."
+        return TextBlock((f"Nothing serves. {how}",))
     expected = release.expected
     lines = {
         "model version": release.model,
