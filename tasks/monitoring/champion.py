@@ -14,7 +14,7 @@ from releve.domain.quality.realised import Answered
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
-from releve.domain.training.holdout import answers_of, truth_of
+from releve.domain.training.learning import answers_of, truth_of
 from tasks.places import HOLDOUT, REFERENCE
 
 if TYPE_CHECKING:

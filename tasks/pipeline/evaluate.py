@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from releve.adapters.fairness import find_unfairness, group_scores
 from releve.adapters.files import read_document, read_inputs, write_json
 from releve.adapters.models.model_store import ModelStore
 from releve.core.formatting import format_score
@@ -18,7 +19,6 @@ from releve.domain.evaluation.scored_predictions import ScoredPredictions, in_cl
 from releve.domain.evaluation.slices import check_slices
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.training.learning import VALUE
-from tasks.pipeline.fairness import find_unfairness, group_scores
 from tasks.pipeline.stage import Stage, run
 from tasks.places import POSITION
 

@@ -23,8 +23,7 @@ from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.target import REGRESSION
-from releve.domain.training.holdout import as_kept
-from releve.domain.training.learning import REFERENCE_ROWS, window
+from releve.domain.training.learning import REFERENCE_ROWS, as_kept, window
 from releve.domain.training.recipe_choice import RecipeChoice
 from tasks.pipeline.stage import Stage, run
 from tasks.places import HOLDOUT, POSITION, REFERENCE

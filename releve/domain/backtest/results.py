@@ -24,8 +24,7 @@ from releve.domain.evaluation import baselines
 from releve.domain.evaluation.evaluation import Opponent
 from releve.domain.evaluation.intervals import Interval, rounded
 from releve.domain.evaluation.metrics import METRICS, compute_score, score_or_none
-from releve.domain.evaluation.paired import BootstrapConfig, bounds
-from releve.domain.evaluation.resampling import block_weights
+from releve.domain.evaluation.paired import BootstrapConfig, block_weights, bounds
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.trigger.policies import STATIC

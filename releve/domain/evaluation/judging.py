@@ -3,11 +3,13 @@
 Pure, so that the retrain flow and a backtest judge by the same rule.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
 from releve.core.params import Gate
@@ -15,7 +17,7 @@ from releve.domain.evaluation import baselines, paired
 from releve.domain.evaluation.evaluation import (
     Calibration,
     CalibrationBin,
-    Comparison,
+    ColumnShare,
     Evaluation,
     Opponent,
     OwnScores,
@@ -25,9 +27,9 @@ from releve.domain.evaluation.evaluation import (
 from releve.domain.evaluation.metrics import METRICS, metrics_of, resolve, score_or_none
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.rolling_origin import Fold
-from releve.domain.evaluation.scored_predictions import ScoredPredictions
+from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions
 from releve.domain.evaluation.slices import Slice, slices
-from releve.domain.evaluation.too_good import telling_columns, too_good
+from releve.domain.schema.columns import CATEGORY, TEXT
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 
@@ -35,6 +37,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CALIBRATION_BINS = 10  # of equal width over the probability of the most probable class
+# Scores that are too good to be true: a column may hold what is known only after the outcome. Such leaks pass every
+# other check, since the holdout has them too (Kaufman et al. 2012, "Leakage in data mining").
+LEFT = 0.01  # share of the best baseline's error that a model leaves, at most, for its score to be reported
+FEWEST_ERRORS = 30  # of that baseline: an honest model that avoids nine errors of ten would avoid so few by chance (4%)
+STRONG = 0.5  # share of the error that a column takes away alone, at least, to be named
+MOST_NAMED, MOST_ROWS, LEAVES, SEED = 3, 5000, 64, 7
 START_OVER = "Change the scenario back, or start it from scratch (`make archive`)"
 
 
@@ -66,26 +74,58 @@ class Case:
 
 def judge(case: Case) -> Evaluation:
     """Compare on the holdout, fairness left out: another library measures it."""
-    mine, naive = case.challenger, _baselines(case)
-    champion = {Opponent.CHAMPION: _compare(case, case.champion, must_beat=True)} if case.champion else {}
-    against = {
-        name: _compare(case, mine.with_outputs(other.outputs), must_beat=other.must_beat)
-        for name, other in naive.items()
-    }
+    mine, metric, schema, gate = case.challenger, case.metric, case.schema, case.gate
+    task, before = schema.target.task, case.rows.iloc[: case.first]
+    labels = baselines.labels_as_places(case.rows[schema.target.name].tolist(), schema.target)
+    positive = None if mine.is_multiclass else mine.positive
+    past = baselines.LabelHistory(labels, case.folds, len(schema.target.classes), metric, gate.quantile, positive)
+    times = case.rows[schema.time] if schema.time and case.rows[schema.time].dtype.kind == "M" else None
+    naive = baselines.baselines(past, task=task, label_delay_rows=gate.label_delay_rows, times=times)
+
+    def compare_slice(part: Slice) -> SliceComparison:
+        own = mine.take(part.rows)
+        theirs = case.champion.take(part.rows) if case.champion else None
+        score, gain = score_or_none(metric, own), None
+        if theirs is not None and score is not None:
+            gain = paired.compare(metric, own, theirs, case.bootstrap).gain
+        return SliceComparison(
+            column=part.column,
+            value=part.value,
+            rows=len(own),
+            challenger=score,
+            champion=None if theirs is None else score_or_none(metric, theirs),
+            gain=gain,
+        )
+
+    against = {}
+    if case.champion:
+        against[Opponent.CHAMPION] = paired.compare(metric, mine, case.champion, case.bootstrap)
+    for name, other in naive.items():
+        comparison = paired.compare(metric, mine, mine.with_outputs(other.outputs), case.bootstrap)
+        against[name] = comparison.model_copy(update={"must_beat": other.must_beat})
+    suspicion = too_good(
+        mine.y_true, mine.outputs, {name: other.outputs for name, other in naive.items() if other.must_beat}
+    )
+    if suspicion is not None:
+        truths = labels[: case.first], labels[case.first :]
+        columns = telling_columns(before, case.holdout, schema, truths=truths)
+        suspicion = suspicion.model_copy(update={"columns": columns})
+    scores = {name: score_or_none(name, mine) for name in metrics_of(task)}
     return Evaluation(
-        task=case.schema.target.task,
-        metric=case.metric,
-        sign=METRICS[case.metric].sign,
+        task=task,
+        metric=metric,
+        sign=METRICS[metric].sign,
         rows=len(case.rows),
         holdout_rows=len(mine),
         confidence=case.bootstrap.confidence,
-        challenger=_own_scores(case),
-        against=champion | against,
-        slices=tuple(
-            _compare_slice(case, part)
-            for part in slices(case.rows.iloc[: case.first], case.holdout, case.gate.slices, case.schema)
+        challenger=OwnScores(
+            score=paired.score_interval(metric, mine, case.bootstrap),
+            metrics={name: value for name, value in scores.items() if value is not None},
+            calibration=None if task == REGRESSION else calibration(mine),
         ),
-        too_good=_too_good(case, naive),
+        against=against,
+        slices=tuple(compare_slice(part) for part in slices(before, case.holdout, gate.slices, schema)),
+        too_good=suspicion,
     )
 
 
@@ -110,57 +150,56 @@ def calibration(predictions: ScoredPredictions) -> Calibration:
     return Calibration(error=error, bins=bins)
 
 
-def _own_scores(case: Case) -> OwnScores:
-    mine, task = case.challenger, case.schema.target.task
-    scores = {name: score_or_none(name, mine) for name in metrics_of(task)}
-    return OwnScores(
-        score=paired.score_interval(case.metric, mine, case.bootstrap),
-        metrics={name: value for name, value in scores.items() if value is not None},
-        calibration=None if task == REGRESSION else calibration(mine),
-    )
+def too_good(truth: NDArray[Any], answers: Floats, naive: Mapping[Opponent, Floats]) -> TooGood | None:
+    """None where the score is believable. `truth`: class indices or values; `answers`, `naive`: as outputs."""
 
+    def errors_of(outputs: Floats) -> Floats:
+        """Per row: 1 for a wrong class, or the squared difference of values."""
+        wrong = outputs.argmax(axis=1) != truth if outputs.ndim > 1 else (outputs - truth) ** 2
+        return np.asarray(wrong, dtype=np.float64)
 
-def _baselines(case: Case) -> dict[Opponent, baselines.Baseline]:
-    schema, gate = case.schema, case.gate
-    truth = baselines.labels_as_places(case.rows[schema.target.name].tolist(), schema.target)
-    positive = None if case.challenger.is_multiclass else case.challenger.positive
-    past = baselines.LabelHistory(truth, case.folds, len(schema.target.classes), case.metric, gate.quantile, positive)
-    times = case.rows[schema.time] if schema.time and case.rows[schema.time].dtype.kind == "M" else None
-    return baselines.baselines(past, task=schema.target.task, label_delay_rows=gate.label_delay_rows, times=times)
-
-
-def _compare(case: Case, other: ScoredPredictions, *, must_beat: bool) -> Comparison:
-    found = paired.compare(case.metric, case.challenger, other, case.bootstrap)
-    return found if must_beat else found.model_copy(update={"must_beat": False})
-
-
-def _compare_slice(case: Case, part: Slice) -> SliceComparison:
-    mine = case.challenger.take(part.rows)
-    theirs = case.champion.take(part.rows) if case.champion else None
-    score = score_or_none(case.metric, mine)
-    gain = None
-    if theirs is not None and score is not None:
-        gain = paired.compare(case.metric, mine, theirs, case.bootstrap).gain
-    return SliceComparison(
-        column=part.column,
-        value=part.value,
-        rows=len(mine),
-        challenger=score,
-        champion=None if theirs is None else score_or_none(case.metric, theirs),
-        gain=gain,
-    )
-
-
-def _too_good(case: Case, naive: dict[Opponent, baselines.Baseline]) -> TooGood | None:
-    """Look for columns that explain the score only where it is not believable."""
-    to_beat = {name: other.outputs for name, other in naive.items() if other.must_beat}
-    found = too_good(case.challenger.y_true, case.challenger.outputs, to_beat)
-    if found is None:
+    errors = {name: errors_of(outputs) for name, outputs in naive.items()}
+    if not errors:
         return None
-    labels = baselines.labels_as_places(case.rows[case.schema.target.name].tolist(), case.schema.target)
-    parts = labels[: case.first], labels[case.first :]
-    columns = telling_columns(case.rows.iloc[: case.first], case.holdout, case.schema, truths=parts)
-    return found.model_copy(update={"columns": columns})
+    best = min(errors, key=lambda name: float(errors[name].sum()))
+    largest, mine = float(errors[best].sum()), float(errors_of(answers).sum())
+    if np.count_nonzero(errors[best]) < FEWEST_ERRORS or mine > LEFT * largest:
+        return None
+    return TooGood(rows=len(truth), baseline=best, left=mine / largest)
+
+
+def telling_columns(
+    known: "pd.DataFrame", asked: "pd.DataFrame", schema: Schema, *, truths: tuple[NDArray[Any], NDArray[Any]]
+) -> tuple[ColumnShare, ...]:
+    """Columns that alone take away most of the error on `asked`, each by a small tree learned from `known`."""
+    import pandas as pd
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    is_class, before, truth = bool(schema.target.classes), truths[0][-MOST_ROWS:], truths[1]
+    usual = np.bincount(before).argmax() if is_class else before.mean()
+
+    def error_of(guess: Any) -> float:
+        return float(np.mean(guess != truth) if is_class else np.mean((guess - truth) ** 2))
+
+    def share_alone(name: str) -> float:
+        known_cells = known[name].iloc[-MOST_ROWS:]
+
+        def numbers(cells: "pd.Series[Any]") -> Floats:
+            """One column; a category stands where its mean label has it, so that a tree can part them."""
+            if schema.column(name).type == CATEGORY:
+                cells = cells.map(pd.Series(before).groupby(known_cells.to_numpy()).mean())
+            elif cells.dtype.kind == "M":
+                cells = cells.astype("int64").where(cells.notna())
+            return np.asarray(cells, dtype=np.float64).reshape(-1, 1)
+
+        tree_type = DecisionTreeClassifier if is_class else DecisionTreeRegressor
+        tree = tree_type(max_leaf_nodes=LEAVES, min_samples_leaf=2, random_state=SEED).fit(numbers(known_cells), before)
+        wrong, largest = error_of(tree.predict(numbers(asked[name]))), error_of(np.full(len(truth), usual))
+        return round(1 - wrong / largest, 3) if largest else 0.0
+
+    names = [column.name for column in schema.features if column.type != TEXT]
+    shares = [ColumnShare(column=name, share=share_alone(name)) for name in names]
+    return tuple(sorted((each for each in shares if each.share >= STRONG), key=lambda each: -each.share)[:MOST_NAMED])
 
 
 def check_comparable(learned: Schema, now: Schema, *, champion: str) -> None:

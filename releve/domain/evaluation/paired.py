@@ -1,6 +1,14 @@
-"""Compare two models on the same rows: the gain, its interval, and a permutation p-value."""
+"""Compare two models on the same rows: the gain, its interval, and a permutation p-value.
 
+Rows lie in time order and their losses are autocorrelated, so whole blocks are drawn (circular block bootstrap:
+Politis & Romano 1992) and whole blocks are swapped between two models (approximate randomisation: Noreen 1989).
+"""
+
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,15 +16,19 @@ from numpy.typing import NDArray
 from releve.core.params import Statistics
 from releve.domain.evaluation.evaluation import Comparison
 from releve.domain.evaluation.intervals import Interval, share
-from releve.domain.evaluation.metrics import METRICS, Metric, compute_score
-from releve.domain.evaluation.resampling import block_rows, block_weights, dependent_rows, swaps
+from releve.domain.evaluation.metrics import METRICS, compute_score
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 
 Floats = NDArray[np.float64]
 
-RESAMPLES = 4000  # draws of the bootstrap, and exchanges of answers in the test for luck: p is known to within 1/4000
-ESTIMATED = 0  # as many neighbouring rows together as the losses show; a person knows no better
+RESAMPLES = 4000  # draws of the bootstrap, and swaps of the permutation test: p is known to within 1/4000
+ESTIMATED = 0  # the block length follows from the losses; a person knows no better
 TIE = 1e-12  # share of a score below which two scores are the same figure
+CHUNK_CELLS = 1_000_000  # weights held at once: 8 MB, whatever the rows and the draws
+LEAST_BLOCKS = 8  # that a table is cut into: fewer could not show anything
+QUIET_LAGS = 5  # autocorrelations near nothing, one after the other, that end a dependence
+LENGTHENED = 1.5  # times the length of least error of the variance: too short a block promotes by chance
+LOUD = 1.5  # standard errors, about, that an autocorrelation exceeds to be one
 
 
 @dataclass(frozen=True)
@@ -99,17 +111,16 @@ def permutation_p_value(
     both = metric.statistics(metric.align(challenger).stacked_on(metric.align(other)))
     differs = np.asarray((both[:rows] != both[rows:]).any(axis=1))
     exchanges = swaps(differs, block=block, draws=bootstrap.resamples, seed=bootstrap.seed)
-    gains = np.concatenate([_swapped(metric, both, keep) for keep in exchanges])
-    found = _swapped(metric, both, np.ones((1, rows)))[0]
+
+    def gain_after(keep: Floats) -> Floats:
+        """The first model's gain over the second (draws,) after the exchange."""
+        first, second = np.hstack([keep, 1 - keep]), np.hstack([1 - keep, keep])
+        return metric.sign * (metric.scores(both, first) - metric.scores(both, second))
+
+    gains, gain = np.concatenate([gain_after(keep) for keep in exchanges]), gain_after(np.ones((1, rows)))[0]
     close = TIE * max(1.0, abs(compute_score(name, other)))
-    above, level = (gains > found + close).sum(), (np.abs(gains - found) <= close).sum()
+    above, level = (gains > gain + close).sum(), (np.abs(gains - gain) <= close).sum()
     return float((above + level / 2) / len(gains))
-
-
-def _swapped(metric: Metric, both: Floats, keep: Floats) -> Floats:
-    """The first model's gain over the second (draws,) after the exchange."""
-    first, second = np.hstack([keep, 1 - keep]), np.hstack([1 - keep, keep])
-    return metric.sign * (metric.scores(both, first) - metric.scores(both, second))
 
 
 def score_interval(name: str, found: ScoredPredictions, bootstrap: BootstrapConfig) -> Interval:
@@ -125,3 +136,79 @@ def score_interval(name: str, found: ScoredPredictions, bootstrap: BootstrapConf
         wilson = share(int(found.is_correct.sum()), len(found), confidence=bootstrap.confidence)
         low, high = min(low, wilson.low), max(high, wilson.high)
     return Interval(compute_score(name, found), low, high)
+
+
+def block_weights(rows: int, *, block: int, draws: int, seed: int) -> Iterator[Floats]:
+    """Chunks (some draws, rows): how often each row is drawn, in blocks of `block` neighbours on a circle.
+
+    The last block of a draw is cut, so that every draw has as many rows as the table.
+    """
+    random = np.random.default_rng(seed)
+    for size in _chunks(draws, rows):
+        starts = random.integers(rows, size=(size, math.ceil(rows / block), 1))
+        drawn = (starts + np.arange(block)).reshape(size, -1)[:, :rows] % rows
+        places = (drawn + rows * np.arange(size)[:, None]).ravel()
+        yield np.bincount(places, minlength=size * rows).reshape(size, rows).astype(np.float64)
+
+
+def drawn_rows(rows: int, *, block: int, draws: int, seed: int) -> Floats:
+    """The same as `block_weights`, all at once: (draws, rows)."""
+    return np.concatenate(list(block_weights(rows, block=block, draws=draws, seed=seed)))
+
+
+def swaps(differs: NDArray[np.bool_], *, block: int, draws: int, seed: int) -> Iterator[Floats]:
+    """Chunks (some draws, rows) of 1 where a row keeps its answers and 0 where two models exchange them.
+
+    A block of `block` neighbours is exchanged as one; blocks in which nothing `differs` have no say. Where all ways
+    to exchange are no more than `draws`, each comes once, and the test that counts them is exact; else the first draw
+    exchanges nothing, so that chance is never counted as impossible (Phipson & Smyth 2010).
+    """
+    blocks = np.arange(len(differs)) // block
+    live, member = np.unique(blocks[differs], return_inverse=True)
+    every = list(product((1.0, 0.0), repeat=len(live))) if 2 ** len(live) <= draws else None
+    random = np.random.default_rng(seed)
+    first = 0
+    for size in _chunks(draws if every is None else len(every), len(differs)):
+        kept: Any = random.integers(0, 2, size=(size, len(live))) if every is None else every[first : first + size]
+        if every is None and not first:
+            kept[0] = 1
+        keep = np.ones((size, len(differs)))
+        keep[:, differs] = np.asarray(kept, dtype=np.float64).reshape(size, len(live))[:, member]
+        yield keep
+        first += size
+
+
+def block_rows(series: Floats) -> int:
+    """Choose the block length: that of the autocorrelation, and no more than an eighth of the rows."""
+    return min(dependent_rows(series), max(1, len(series) // LEAST_BLOCKS))
+
+
+def dependent_rows(series: Floats) -> int:
+    """Estimate the block length of a per-row series, 1 where rows are independent: Politis & White (2004), for
+    the circular bootstrap, with the correction of Patton, Politis & White (2009). It may be more than can be drawn."""
+    rows = len(series)
+    if rows < 2 * LEAST_BLOCKS or not np.ptp(series):
+        return 1
+    gaps = series - series.mean()
+    longest = min(rows - 1, math.isqrt(rows) + QUIET_LAGS)
+    covariances = np.array([gaps[lag:] @ gaps[: rows - lag] / rows for lag in range(longest + 1)])
+    loud = np.abs(covariances[1:] / covariances[0]) > LOUD * math.sqrt(math.log10(rows) / rows)
+    quiet = (lag for lag in range(len(loud) - QUIET_LAGS + 1) if not loud[lag : lag + QUIET_LAGS].any())
+    reach = next(quiet, None)  # the lag after which there is noise alone
+    if reach is None:
+        reach = int(np.flatnonzero(loud)[-1]) + 1
+    if not reach:
+        return 1
+    lags = np.arange(1, min(2 * reach, longest) + 1)
+    taper = np.minimum(1.0, 2 * (1 - lags / (2 * reach)))  # the flat-top window of Politis & Romano (1995)
+    spectrum = covariances[0] + 2 * (taper * covariances[lags]).sum()
+    slope = 2 * (taper * lags * covariances[lags]).sum()
+    if spectrum <= 0:
+        return max(1, rows // LEAST_BLOCKS)
+    best = LENGTHENED * (1.5 * (slope / spectrum) ** 2 * rows) ** (1 / 3)
+    return int(max(1, math.ceil(best)))
+
+
+def _chunks(draws: int, rows: int) -> list[int]:
+    size = max(1, min(draws, CHUNK_CELLS // max(rows, 1)))
+    return [size] * (draws // size) + [draws % size] * (draws % size > 0)

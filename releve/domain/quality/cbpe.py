@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, compute_score
-from releve.domain.evaluation.paired import BootstrapConfig
-from releve.domain.evaluation.resampling import drawn_rows
+from releve.domain.evaluation.paired import BootstrapConfig, drawn_rows
 from releve.domain.quality.realised import Answered
 
 Floats = NDArray[np.float64]

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.domain.evaluation.metrics import METRICS
-from releve.domain.evaluation.paired import BootstrapConfig
-from releve.domain.evaluation.resampling import drawn_rows
+from releve.domain.evaluation.paired import BootstrapConfig, drawn_rows
 from releve.domain.quality.realised import Answered
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema

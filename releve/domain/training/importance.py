@@ -12,8 +12,7 @@ import numpy as np
 from releve.domain.evaluation.evaluation import FeatureImportance, FeatureImportances
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS, compute_score
-from releve.domain.evaluation.paired import BootstrapConfig
-from releve.domain.evaluation.resampling import drawn_rows
+from releve.domain.evaluation.paired import BootstrapConfig, drawn_rows
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import DATE_PARTS, Schema

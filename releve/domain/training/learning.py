@@ -23,6 +23,7 @@ AUTO_BATCHES = (10, 5, 2)  # newest batches that `train.last_batches: auto` comp
 WINDOW_FOLDS = 5  # blocks that a training window is chosen on
 WINDOW_ROWS = 2  # rows in them for each of the holdout: a window that is chosen by luck costs a whole release
 VALUE = "_value"  # column of the answers in a regression; no class is called so
+ANSWER, TRUTH = "_answer_", "_truth"  # columns: an answer per class by its place, or one value; the label
 
 
 def window(rows: "pd.DataFrame", *, end: int, last_batches: int) -> "pd.DataFrame":
@@ -113,3 +114,30 @@ def better_window(scores: Mapping[int, Sequence[float | None]], *, sign: int) ->
         if last and gains and mean(gains) > error:
             clear[last] = mean(gains)
     return max(clear, key=lambda last: clear[last], default=0)
+
+
+def as_kept(rows: "pd.DataFrame", answers: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
+    """Put the answers to the holdout beside the labels, as they travel with a model to calibrate estimates.
+
+    `rows`: of the holdout in time order; `answers`: out of sample, as `answer` gives them. Features are kept for a
+    regression alone, whose losses are learned from them.
+    """
+    target, labels = schema.target, rows[schema.target.name].tolist()
+    given = [VALUE] if target.task == REGRESSION else [str(label) for label in target.classes]
+    kept = rows[schema.names if target.task == REGRESSION else []].reset_index(drop=True)
+    for place, name in enumerate(given):
+        kept[f"{ANSWER}{place}"] = answers[name].to_numpy(np.float64)
+    kept[TRUTH] = labels if target.task == REGRESSION else [target.classes.index(label) for label in labels]
+    return kept
+
+
+def answers_of(kept: "pd.DataFrame", *, task: str) -> Any:
+    """(rows, classes) probabilities, or (rows,) values."""
+    names = [name for name in kept if str(name).startswith(ANSWER)]
+    found = kept[names].to_numpy(np.float64)
+    return found[:, 0] if task == REGRESSION else found
+
+
+def truth_of(kept: "pd.DataFrame") -> Any:
+    """Places among the classes, or values."""
+    return kept[TRUTH].to_numpy()

@@ -15,7 +15,7 @@ def test_an_evaluation_is_read_as_it_is_written():
 
 
 @pytest.mark.parametrize(
-    ("change", "key"), [({"format": 2}, "format"), ({"metric": None}, "metric"), ({"luck": 0.1}, "luck")]
+    ("change", "key"), [({"format": 2}, "format"), ({"metric": None}, "metric"), ({"chance": 0.1}, "chance")]
 )
 def test_an_evaluation_of_another_version_is_rejected_by_the_key_that_differs(change, key):
     text = json.dumps(make_evaluation().model_dump(mode="json") | change)

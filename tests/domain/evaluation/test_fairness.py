@@ -17,7 +17,7 @@ from releve.domain.evaluation.intervals import Interval, difference, share
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 
-DOUBT = BootstrapConfig(confidence=0.95, resamples=500, block=1, seed=7)
+BOOTSTRAP = BootstrapConfig(confidence=0.95, resamples=500, block=1, seed=7)
 
 
 def called(shares, *, rows=100, seed=None):
@@ -29,7 +29,7 @@ def called(shares, *, rows=100, seed=None):
     return answered, [f"g{number}" for number in range(len(shares)) for _ in range(rows)]
 
 
-def parity(answered, groups, bootstrap=DOUBT):
+def parity(answered, groups, bootstrap=BOOTSTRAP):
     return binary_intervals(np.zeros(len(groups), dtype=bool), answered, groups, bootstrap)[DEMOGRAPHIC_PARITY]
 
 
@@ -49,7 +49,7 @@ def test_the_figures_are_those_of_fairlearn():
     truth, answered = random.random((2, 300)) < 0.5
     groups = random.choice(["a", "b", "c"], 300).tolist()
 
-    found = binary_intervals(truth, answered, groups, DOUBT)
+    found = binary_intervals(truth, answered, groups, BOOTSTRAP)
 
     expected = binary_differences(truth, answered, groups)
     assert {name: one.value for name, one in found.items()} == pytest.approx(expected)
@@ -76,18 +76,18 @@ def test_a_large_difference_is_shown():
     assert np.mean([one.low > 0.2 for one in found]) > 0.9
 
 
-def test_two_rows_of_a_side_show_nothing_however_sure_they_look():
+def test_two_rows_of_a_side_show_nothing_however_sure_they_seem():
     answered, groups = called([0.5, 0.5])
     truth = np.zeros(200, dtype=bool)
     truth[[0, 1, *range(150, 200)]] = True  # two of one group, both found, and fifty of the other, none found
 
-    found = binary_intervals(truth, answered, groups, DOUBT)[EQUALIZED_ODDS]
+    found = binary_intervals(truth, answered, groups, BOOTSTRAP)[EQUALIZED_ODDS]
 
     assert found.value == 1.0
     assert found.low < 0.5
 
 
-def test_rows_that_hang_together_show_less():
+def test_autocorrelated_rows_show_less():
     answered = np.repeat(np.random.default_rng(4).random(20) < np.repeat([0.8, 0.3], 10), 10)
     groups = ["f"] * 100 + ["m"] * 100
 
@@ -100,7 +100,7 @@ def test_a_difference_of_scores_has_an_interval_in_the_unit_of_the_score():
     errors = np.concatenate([np.tile([1.0, 3.0], 50), np.tile([4.0, 6.0], 50)])
     found = ScoredPredictions(errors, np.zeros(200))
 
-    gap = score_difference_interval("mae", found, ["f"] * 100 + ["m"] * 100, DOUBT)
+    gap = score_difference_interval("mae", found, ["f"] * 100 + ["m"] * 100, BOOTSTRAP)
 
     assert gap.value == pytest.approx(3.0)
     assert 2.5 < gap.low < 3.0 < gap.high < 3.5

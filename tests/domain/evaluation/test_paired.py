@@ -5,10 +5,20 @@ import pytest
 from scipy.stats import binom
 
 from releve.domain.evaluation.metrics import METRICS, compute_score
-from releve.domain.evaluation.paired import BootstrapConfig, bounds, compare, score_interval
+from releve.domain.evaluation.paired import (
+    LEAST_BLOCKS,
+    BootstrapConfig,
+    block_rows,
+    block_weights,
+    bounds,
+    compare,
+    dependent_rows,
+    score_interval,
+    swaps,
+)
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 
-DOUBT = BootstrapConfig(confidence=0.95, resamples=4000, block=1, seed=7)
+BOOTSTRAP = BootstrapConfig(confidence=0.95, resamples=4000, block=1, seed=7)
 
 
 def flags(right, wrong):
@@ -44,7 +54,7 @@ def rowwise(name, mine, other, resamples=2000):
 def test_the_interval_of_a_gain_is_that_of_a_rowwise_bootstrap(name):
     mine, other = pair(more_noise=0.3, values="regression" in METRICS[name].tasks)
 
-    found = compare(name, mine, other, DOUBT)
+    found = compare(name, mine, other, BOOTSTRAP)
     low, high = rowwise(name, mine, other)
 
     assert found.gain.value == pytest.approx(
@@ -56,7 +66,7 @@ def test_the_interval_of_a_gain_is_that_of_a_rowwise_bootstrap(name):
 @pytest.mark.parametrize("name", METRICS)
 def test_a_gain_is_positive_where_the_challenger_is_better_whatever_the_metric(name):
     better, worse = pair(2000, more_noise=1.0, values="regression" in METRICS[name].tasks)
-    bootstrap = replace(DOUBT, resamples=1000)
+    bootstrap = replace(BOOTSTRAP, resamples=1000)
 
     gain, loss = compare(name, better, worse, bootstrap), compare(name, worse, better, bootstrap)
 
@@ -66,7 +76,7 @@ def test_a_gain_is_positive_where_the_challenger_is_better_whatever_the_metric(n
 
 
 def test_two_equal_models_have_no_gain_at_all():
-    found = compare("accuracy", flags(70, 30), flags(70, 30), DOUBT)
+    found = compare("accuracy", flags(70, 30), flags(70, 30), BOOTSTRAP)
 
     assert (found.gain.value, found.gain.low, found.gain.high) == (0.0, 0.0, 0.0)
     assert (found.p, found.wins, found.losses) == (0.5, 0, 0)
@@ -80,7 +90,7 @@ def test_for_accuracy_luck_is_mcnemars_mid_p(wins, losses):
     mine.outputs[others], other.outputs[alone] = [0.9, 0.1], [0.9, 0.1]
     between = wins + losses
 
-    found = compare("accuracy", mine, other, DOUBT)
+    found = compare("accuracy", mine, other, BOOTSTRAP)
 
     assert (found.wins, found.losses) == (wins, losses)
     assert found.p == pytest.approx(
@@ -89,7 +99,7 @@ def test_for_accuracy_luck_is_mcnemars_mid_p(wins, losses):
 
 
 def test_a_gain_is_paired_so_errors_in_common_do_not_widen_it():
-    found = compare("accuracy", flags(165, 135), flags(150, 150), DOUBT)
+    found = compare("accuracy", flags(165, 135), flags(150, 150), BOOTSTRAP)
 
     assert found.gain.low > 0
     assert found.gain.high - found.gain.low < 0.06  # two independent shares of 300 rows would be 0.16 wide
@@ -99,14 +109,14 @@ def test_another_scale_of_the_same_ranks_is_no_gain_in_auc():
     mine, _ = pair()
     flat = ScoredPredictions(0.4 + 0.2 * mine.outputs, mine.y_true)
 
-    found = compare("auc", flat, mine, DOUBT)
+    found = compare("auc", flat, mine, BOOTSTRAP)
 
     assert found.gain.value == pytest.approx(0.0)
     assert found.p == 0.5
 
 
 def test_the_same_seed_gives_the_same_figures():
-    assert compare("auc", *pair(), DOUBT) == compare("auc", *pair(), DOUBT)
+    assert compare("auc", *pair(), BOOTSTRAP) == compare("auc", *pair(), BOOTSTRAP)
 
 
 def test_few_blocks_widen_the_interval_and_many_leave_it():
@@ -122,7 +132,7 @@ def test_longer_blocks_make_rows_that_hang_together_less_sure():
     errors = np.repeat(np.random.default_rng(5).normal(size=20), 10)
     mine, other = ScoredPredictions(np.zeros(200), np.zeros(200)), ScoredPredictions(errors, np.zeros(200))
 
-    alone = compare("mae", mine, other, DOUBT)
+    alone = compare("mae", mine, other, BOOTSTRAP)
     together = compare("mae", mine, other, BootstrapConfig(0.95, 4000, 0, 7))
 
     assert together.block > 5
@@ -158,16 +168,16 @@ def test_equally_good_models_are_rarely_taken_for_better(name, hang_together):
 
 @pytest.mark.parametrize(("right", "wrong"), [(60, 0), (59, 1), (0, 60)])
 def test_a_share_of_right_answers_is_never_surer_than_wilson_has_it(right, wrong):
-    found = score_interval("accuracy", flags(right, wrong), DOUBT)
+    found = score_interval("accuracy", flags(right, wrong), BOOTSTRAP)
 
     assert 0 <= found.low <= found.value <= found.high <= 1
     assert found.high - found.low > 0.05
 
 
 def test_a_chance_is_never_nothing():
-    found = compare("accuracy", flags(300, 0), flags(0, 300), DOUBT)
+    found = compare("accuracy", flags(300, 0), flags(0, 300), BOOTSTRAP)
 
-    assert 0 < found.p < 1 / DOUBT.resamples
+    assert 0 < found.p < 1 / BOOTSTRAP.resamples
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
@@ -175,10 +185,104 @@ def test_what_floats_lose_is_no_gain_and_a_small_unit_is_none_the_less_one(unit)
     truth = np.arange(60.0) * unit
     errors = np.tile([1.0, 3.0], 30) * unit
 
-    level = compare("mae", ScoredPredictions(truth + errors, truth), ScoredPredictions(truth - errors, truth), DOUBT)
+    level = compare(
+        "mae", ScoredPredictions(truth + errors, truth), ScoredPredictions(truth - errors, truth), BOOTSTRAP
+    )
     better = compare(
-        "mae", ScoredPredictions(truth + errors / 2, truth), ScoredPredictions(truth + errors, truth), DOUBT
+        "mae", ScoredPredictions(truth + errors / 2, truth), ScoredPredictions(truth + errors, truth), BOOTSTRAP
     )
 
     assert (level.gain.value, level.gain.low, level.gain.high) == (0.0, 0.0, 0.0)
     assert better.gain.low == pytest.approx(better.gain.value, rel=0.3) and better.gain.low > 0
+
+
+def weights_of(rows, *, block, draws=200, seed=7):
+    return np.concatenate(list(block_weights(rows, block=block, draws=draws, seed=seed)))
+
+
+@pytest.mark.parametrize(("rows", "block"), [(1, 1), (10, 1), (10, 3), (10, 10), (90, 7)])
+def test_every_draw_has_as_many_rows_as_the_table(rows, block):
+    weights = weights_of(rows, block=block)
+
+    assert weights.shape == (200, rows)
+    assert (weights.sum(axis=1) == rows).all()
+
+
+def test_every_row_is_drawn_as_often_as_any_other():
+    weights = weights_of(20, block=6, draws=20_000)
+
+    assert weights.mean(axis=0) == pytest.approx(np.ones(20), abs=0.05)
+
+
+def test_a_block_is_drawn_whole_on_a_circle():
+    for weights in weights_of(8, block=4, draws=50):
+        neighbours = np.concatenate([weights, weights[:1]])
+        assert (np.diff(neighbours) != 0).sum() <= 4  # two blocks have four ends at the most
+
+
+@pytest.mark.parametrize("rows", [50, 3000])
+def test_the_same_seed_gives_the_same_draws_and_another_one_others(rows):
+    first, again, other = (weights_of(rows, block=2, draws=600, seed=seed) for seed in (1, 1, 2))
+
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+@pytest.mark.parametrize(("draws", "exact"), [(16, True), (15, False)])
+def test_few_disagreements_are_exchanged_in_every_way_once(draws, exact):
+    differs = np.array([True, False, True, True, False, True])
+
+    keep = np.concatenate(list(swaps(differs, block=1, draws=draws, seed=7)))
+
+    assert keep[:, ~differs].all()
+    assert (len(np.unique(keep, axis=0)) == len(keep) == 16) is exact
+    assert len(keep) == draws
+
+
+def test_a_block_changes_hands_as_one():
+    keep = np.concatenate(list(swaps(np.ones(12, dtype=bool), block=4, draws=500, seed=7)))
+
+    assert len(keep) == 8
+    assert (keep.reshape(8, 3, 4).std(axis=2) == 0).all()
+
+
+def test_the_answers_as_they_are_count_among_the_exchanges():
+    found = np.vstack(list(swaps(np.ones(50, dtype=bool), block=1, draws=100, seed=7)))
+
+    assert found.shape == (100, 50)
+    assert found[0].all()
+    assert not found[1:].all(axis=1).any()
+
+
+def test_models_that_never_differ_have_nothing_to_exchange():
+    assert np.concatenate(list(swaps(np.zeros(5, dtype=bool), block=1, draws=100, seed=7))).tolist() == [[1.0] * 5]
+
+
+def autoregressive(phi, rows, seed):
+    random = np.random.default_rng(seed)
+    found = np.zeros(rows)
+    for row in range(1, rows):
+        found[row] = phi * found[row - 1] + random.normal()
+    return found
+
+
+def test_blocks_are_the_longer_the_more_rows_are_autocorrelated():
+    mean = [np.mean([block_rows(autoregressive(phi, 1000, seed)) for seed in range(20)]) for phi in (0.0, 0.5, 0.9)]
+
+    assert mean[0] < 5 < 10 < mean[1] < 30 < 40 < mean[2]
+
+
+def test_autocorrelation_may_ask_for_longer_blocks_than_can_be_drawn():
+    slow = np.sin(np.arange(90) / 15)
+
+    assert block_rows(slow) == 90 // LEAST_BLOCKS < dependent_rows(slow)
+
+
+@pytest.mark.parametrize("series", [np.zeros(100), np.ones(100), np.arange(15.0), np.zeros(0), np.array([1.0])])
+def test_a_series_that_tells_nothing_has_blocks_of_one_row(series):
+    assert block_rows(series) == 1
+
+
+@pytest.mark.parametrize("rows", [16, 90, 300])
+def test_a_table_is_never_cut_into_too_few_blocks(rows):
+    assert 1 <= block_rows(np.arange(float(rows))) <= rows // LEAST_BLOCKS

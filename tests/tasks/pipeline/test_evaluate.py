@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from releve.adapters.fairness import find_unfairness, group_scores
 from releve.adapters.files import PipelineInputs, write_document, write_inputs, write_parquet
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput
@@ -14,7 +15,6 @@ from releve.domain.evaluation.rolling_origin import Fold, HoldoutFolds
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from tasks.pipeline.evaluate import evaluate, gather
-from tasks.pipeline.fairness import find_unfairness, group_scores
 from tasks.pipeline.stage import Stage
 from tasks.places import POSITION, ScenarioFiles
 from tests.serving.tables import packed
@@ -82,12 +82,12 @@ def test_values_are_judged_by_the_error_against_four_naive_answers(tmp_path):
     assert all(other["gain"]["low"] > 0 for other in found["against"].values())
 
 
-def test_the_log_tells_two_repeated_labels_apart_by_what_each_knows(tmp_path, capsys):
+def test_the_log_names_two_repeated_labels_apart_by_what_each_knows(tmp_path, capsys):
     against = evaluated(of_values(tmp_path))["against"]
 
-    told = capsys.readouterr().out
+    log = capsys.readouterr().out
     for name in ("previous label (the newest that has arrived)", "label of the row before (as if every label arrived"):
-        assert name in told
+        assert name in log
         assert name.partition(" (")[0] in against  # what is kept has the short name
 
 
@@ -101,7 +101,7 @@ def test_classes_are_judged_with_their_calibration_and_by_every_metric(tmp_path)
 
 
 @pytest.mark.parametrize("made", [of_values, of_classes])
-def test_slices_and_groups_that_no_model_sees_are_looked_at(made, tmp_path):
+def test_slices_and_groups_that_no_model_sees_are_scored(made, tmp_path):
     found = evaluated(made(tmp_path, slices=["price", "at", "sex"], protected=["sex"]))
 
     assert {part["column"] for part in found["slices"]} == {"price", "at", "sex"}
@@ -198,7 +198,7 @@ def test_a_champion_that_learned_a_column_as_another_type_cannot_be_compared(tmp
         evaluate(stage)
 
 
-def test_a_perfect_score_is_told_with_the_column_that_explains_it_and_a_good_one_is_not(tmp_path):
+def test_a_perfect_score_is_reported_with_the_column_that_explains_it_and_a_good_one_is_not(tmp_path):
     rows = table().assign(price=lambda all_rows: all_rows["price"].where(all_rows["bought"] == "yes"))
     perfect = pd.get_dummies(rows["bought"].iloc[FIRST:]).astype(float).reset_index(drop=True)
     leaking = a_stage(tmp_path / "leaking", {"name": "bought", "classes": ["no", "yes"]}, perfect)

@@ -13,8 +13,7 @@ from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import Sanity
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
 from releve.domain.schema.validation import row_problems
-from releve.domain.training.holdout import answers_of, truth_of
-from releve.domain.training.learning import answer
+from releve.domain.training.learning import answer, answers_of, truth_of
 from releve.domain.training.pipeline import build, model_frame
 from releve.domain.training.recipe_choice import RecipeChoice
 from tasks.monitoring.champion import check_golden
