@@ -103,7 +103,7 @@ def _cell(
     for seed in range(tries):
         result = compare(metric, *pair(), BootstrapConfig(params.statistics.confidence, RESAMPLES, ESTIMATED, seed))
         sure = result.gain.low > params.gate.margin and result.p < (1 - params.statistics.confidence) / 2
-        found.append((result.gain.value, sure and result.wanted_block <= result.block))
+        found.append((result.gain.value, sure and result.wanted_block_rows <= result.block_rows))
     gains, promoted = np.array(found, dtype=float).T
     interval = share(int(promoted.sum()), tries, confidence=params.statistics.confidence)
     return Cell(metric, phi, rows, more_noise, float(gains.mean()), interval, tries)

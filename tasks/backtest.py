@@ -162,7 +162,7 @@ def choose_recipe(
         scores = [each.value or TrialScore(None, reason=each.problem) for each in workers.run(candidates)]
     tried = [Trial(number, trials.DEFAULTS, *each) for number, each in enumerate(zip(candidates, scores, strict=True))]
     best = trials.best(tried, metric=metric)
-    progress(f"recipe: {best.candidate}, {metric} {best.found.score:.4g} before the first window")
+    progress(f"recipe: {best.candidate}, {metric} {best.result.score:.4g} before the first window")
     return best.candidate
 
 

@@ -9,14 +9,14 @@ PARAMS = make_params()
 
 
 @pytest.mark.parametrize("phi", [0.0, 0.9])
-def test_noise_has_deviation_one_and_hangs_together_as_asked(phi):
+def test_noise_has_deviation_one_and_is_autocorrelated_as_asked(phi):
     found = noise(np.random.default_rng(7), 50_000, phi)
 
     assert found.std() == pytest.approx(1.0, abs=0.05)
     assert np.corrcoef(found[1:], found[:-1])[0, 1] == pytest.approx(phi, abs=0.02)
 
 
-def test_a_large_gain_is_seen_and_equals_are_not_told_apart():
+def test_a_large_gain_is_seen_and_equals_are_not():
     equal, better = (tried("mae", PARAMS, 30, phi=0.0, rows=200, more_noise=more) for more in (0.0, 2.0))
 
     assert equal.promoted.value <= 0.1

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from releve.core.errors import Unavailable
 
 CONNECT_SECONDS = 10.0  # for a scheduler to answer, and for a first worker to be there
-POLL_SECONDS = 2.0  # how often a waiting call looks whether any worker is left
+POLL_SECONDS = 2.0  # how often a waiting call checks whether any worker is left
 NO_WORKER_SECONDS = 30.0  # how long a cluster may be without a worker before the run is given up
 LIVES = 4  # workers of a cluster that an item may end before it is given up, as Dask counts too
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -102,7 +102,13 @@ _worker: dict[str, Any] = {}  # in a worker process: the function, and what is s
 
 
 def _begin(work: bytes) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    def end_with_parent() -> None:
+        """A worker whose parent was killed would wait for work for ever."""
+        if parent := parent_process():
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
     single_thread()
     _worker["function"], _worker["shared"] = pickle.loads(work)
 
@@ -110,13 +116,6 @@ def _begin(work: bytes) -> None:
 def _call(item: Any) -> Any:
     single_thread()  # again: libraries that the function imported since then have thread pools of their own
     return _worker["function"](_worker["shared"], item)
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
-    if parent := parent_process():
-        parent.join()
-        os._exit(1)
 
 
 def single_thread() -> None:
@@ -152,17 +151,21 @@ def _check_workers(client: Any, address: str) -> None:
         raise Unavailable(
             f"the Dask scheduler at {address} has no worker; start some: `dask worker {address}` in this environment"
         ) from None
+
+    def written(packages: dict[str, str]) -> str:
+        return ", ".join(f"{name} {version}" for name, version in packages.items())
+
     mine = versions()
     try:
-        found = client.run(versions)
+        of_workers = client.run(versions)
     except ImportError as error:
         raise Unavailable(
             f"a Dask worker of {address} cannot import what it needs ({error}); start it in this environment"
         ) from None
-    for worker, theirs in found.items():
+    for worker, theirs in of_workers.items():
         if theirs != mine:
             raise Unavailable(
-                f"the Dask worker {worker} has {_told(theirs)}, this process has {_told(mine)}, and scores would "
+                f"the Dask worker {worker} has {written(theirs)}, this process has {written(mine)}, and scores would "
                 "differ; install the same requirements.lock there"
             )
 
@@ -173,10 +176,6 @@ def versions() -> dict[str, str]:
     from importlib.metadata import version
 
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-
-
-def _told(found: dict[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in found.items())
 
 
 class _Cluster:
@@ -236,7 +235,7 @@ class _Cluster:
     def _wait_for_worker(self) -> None:
         """A worker that died may have a nanny, which starts another one."""
         deadline = time.monotonic() + NO_WORKER_SECONDS
-        while not self._has_workers():
+        while not (self._client.status == "running" and self._client.scheduler_info(n_workers=1)["workers"]):
             if time.monotonic() > deadline:
                 raise self._away()
             time.sleep(POLL_SECONDS / 10)
@@ -246,9 +245,6 @@ class _Cluster:
             f"the Dask cluster at {self._address} went away during the run; start it and run the same command again, "
             'or set compute.address to "" for this machine'
         )
-
-    def _has_workers(self) -> bool:
-        return self._client.status == "running" and bool(self._client.scheduler_info(n_workers=1)["workers"])
 
 
 def _call_on_cluster(function: Function, shared: Any, item: Any) -> Any:

@@ -1,6 +1,6 @@
 """Optuna: which candidate to try next, given the scores so far.
 
-Ask and tell, in memory, seeded: what is asked depends on the seed and on what was told, in the order it was told,
+Ask and tell, in memory, seeded: what is asked depends on the seed and on the scores, in the order they were reported,
 and on nothing else. TPE after Bergstra et al. (2011), "Algorithms for Hyper-Parameter Optimization"; one density per
 parameter (`multivariate=False`), which is what a space where each recipe has its own parameters allows.
 """
@@ -8,7 +8,7 @@ parameter (`multivariate=False`), which is what a space where each recipe has it
 from collections.abc import Mapping
 from typing import Any
 
-from releve.domain.training.recipes import Candidate, Number, Space, from_parameters, parameters_of
+from releve.domain.training.recipes import Candidate, Choice, Number, Space, from_parameters, parameters_of
 
 RECIPE = "recipe"
 STARTUP_TRIALS = 10  # scored candidates, defaults included, before the model of the scores is asked
@@ -26,14 +26,22 @@ class Search:
             n_startup_trials=STARTUP_TRIALS, multivariate=False, constant_liar=True, seed=seed
         )
         self._study = optuna.create_study(direction="maximize" if sign > 0 else "minimize", sampler=sampler)
-        self._open: dict[int, Any] = {}  # asked and not told, by the candidate's identity
+        self._open: dict[int, Any] = {}  # asked, without a score yet, by the candidate's identity
 
     def ask(self) -> Candidate:
-        """The next candidate. Ask again before telling, and it lies elsewhere: what is open counts as bad."""
+        """Suggest a candidate: asked again before its score is reported, another one, as what is open counts as bad."""
         trial = self._study.ask()
         recipe = trial.suggest_categorical(RECIPE, list(self._spaces))
         space = self._spaces[recipe]
-        parameters = {name: _suggest(trial, f"{recipe}.{name}", parameter) for name, parameter in space.items()}
+
+        def suggest(name: str, parameter: Number | Choice) -> Any:
+            if isinstance(parameter, Choice):
+                return trial.suggest_categorical(name, list(parameter.values))
+            if parameter.whole:
+                return trial.suggest_int(name, int(parameter.low), int(parameter.high), log=parameter.log)
+            return trial.suggest_float(name, parameter.low, parameter.high, log=parameter.log)
+
+        parameters = {name: suggest(f"{recipe}.{name}", parameter) for name, parameter in space.items()}
         candidate = from_parameters(recipe, parameters, space)
         self._open[id(candidate)] = (trial, candidate)
         return candidate
@@ -45,23 +53,17 @@ class Search:
         trial, _ = self._open.pop(id(candidate), (None, None))
         if trial is not None:
             self._study.tell(trial, self._worst() if score is None else score)
-        elif score is not None and (parameters := self._parameters(candidate)) is not None:
-            distributions = {name: _distribution(self._parameter(name)) for name in parameters}
-            distributions[RECIPE] = optuna.distributions.CategoricalDistribution(list(self._spaces))
-            params = {RECIPE: candidate.recipe, **parameters}
-            self._study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=score))
-
-    def _parameters(self, candidate: Candidate) -> dict[str, Any] | None:
-        """Parameters under their names in the study; None when the candidate lies outside of what is searched."""
-        space = self._spaces.get(candidate.recipe)
-        parameters = None if space is None else parameters_of(candidate, space)
-        return (
-            None if parameters is None else {f"{candidate.recipe}.{name}": value for name, value in parameters.items()}
-        )
-
-    def _parameter(self, name: str) -> Any:
-        recipe, _, parameter = name.partition(".")
-        return self._spaces[recipe][parameter]
+            return
+        space = self._spaces.get(candidate.recipe, {})
+        parameters = parameters_of(candidate, space) if space else None
+        if score is None or parameters is None:  # without a score, or outside of what is searched
+            return
+        params: dict[str, Any] = {RECIPE: candidate.recipe}
+        distributions: dict[str, Any] = {RECIPE: optuna.distributions.CategoricalDistribution(list(self._spaces))}
+        for name, value in parameters.items():
+            params[f"{candidate.recipe}.{name}"] = value
+            distributions[f"{candidate.recipe}.{name}"] = _distribution(space[name])
+        self._study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=score))
 
     def _worst(self) -> float:
         """No better than the worst score yet: a huge number would drown the differences between good ones."""
@@ -72,18 +74,10 @@ class Search:
         return float((max if lowest_is_best else min)(scores, default=0.0))
 
 
-def _suggest(trial: Any, name: str, parameter: Any) -> Any:
-    if not isinstance(parameter, Number):
-        return trial.suggest_categorical(name, list(parameter.values))
-    if parameter.whole:
-        return trial.suggest_int(name, int(parameter.low), int(parameter.high), log=parameter.log)
-    return trial.suggest_float(name, parameter.low, parameter.high, log=parameter.log)
-
-
-def _distribution(parameter: Any) -> Any:
+def _distribution(parameter: Number | Choice) -> Any:
     from optuna import distributions
 
-    if not isinstance(parameter, Number):
+    if isinstance(parameter, Choice):
         return distributions.CategoricalDistribution(list(parameter.values))
     if parameter.whole:
         return distributions.IntDistribution(int(parameter.low), int(parameter.high), log=parameter.log)

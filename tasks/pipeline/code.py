@@ -25,9 +25,9 @@ PACKAGES = ("releve", "tasks")
 
 def write_manifests(project: Path, folder: Path, steps: list[str]) -> None:
     """Write `folder`/<step>.json for each of `steps`. Raises FileNotFoundError for a step that does not exist."""
+    digest = cache(lambda path: sha256((project / path).read_bytes()).hexdigest())
     for step in steps:
-        paths = imported_files(project, f"tasks.pipeline.{step}")
-        digests = {path: _digest(project / path) for path in sorted(paths)}
+        digests = {path: digest(path) for path in sorted(imported_files(project, f"tasks.pipeline.{step}"))}
         write_json(folder / f"{step}.json", digests | _settings_digest(project, project / folder, step))
 
 
@@ -77,7 +77,18 @@ def _file_of(project: Path, module: str) -> str | None:
 
 @cache
 def _imports(project: Path, path: str) -> frozenset[str]:
-    names = _imported_names(ast.parse((project / path).read_text(encoding="utf-8")))
+    def imported(tree: ast.AST) -> Iterator[str]:
+        for node in ast.iter_child_nodes(tree):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+            elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+                yield from (name for branch in node.orelse for name in imported(branch))
+            else:
+                yield from imported(node)
+
+    names = imported(ast.parse((project / path).read_text(encoding="utf-8")))
     return frozenset(each for name in names for each in _with_packages(name))
 
 
@@ -85,23 +96,6 @@ def _with_packages(name: str) -> Iterator[str]:
     """A module, and the packages that it lies in: importing it runs their __init__ too."""
     parts = name.split(".")
     return (".".join(parts[: count + 1]) for count in range(len(parts)))
-
-
-def _imported_names(tree: ast.AST) -> Iterator[str]:
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
-        elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            yield from (name for branch in node.orelse for name in _imported_names(branch))
-        else:
-            yield from _imported_names(node)
-
-
-@cache
-def _digest(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from releve.adapters.files import write_parquet
@@ -31,13 +30,8 @@ def windows() -> "Iterator[pd.DataFrame]":
 
 def seed(stage: Stage) -> None:
     """Write scenarios/<scenario>/seed/0001.parquet and on."""
-    write_seed(stage.files.folder / "seed")
-
-
-def write_seed(folder: Path) -> None:
-    """The oldest windows as Parquet files in `folder`."""
     for number, window in zip(range(1, SEED_WINDOWS + 1), windows(), strict=False):
-        write_parquet(folder / f"{number:04d}.parquet", window)
+        write_parquet(stage.files.folder / "seed" / f"{number:04d}.parquet", window)
 
 
 if __name__ == "__main__":

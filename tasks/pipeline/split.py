@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from releve.adapters.files import read_inputs, write_document, write_parquet
 from releve.core.errors import BadInput
 from releve.domain.evaluation.rolling_origin import HoldoutFolds, rolling_folds
-from releve.domain.schema.columns import Column
 from releve.domain.schema.schema import BATCH, ROW, Schema
 from releve.domain.schema.validation import check_frame, with_columns
 from tasks.pipeline.stage import Stage, run
@@ -56,12 +55,12 @@ def read_rows(folder: Path, schema: Schema, *, listed: Iterable[str] = ()) -> "p
 def in_order(names: Iterable[str], listed: Iterable[str] = ()) -> list[str]:
     """Batches, oldest first: as `listed`, then the others by the number that their names begin with, then by name."""
     place = {name: number for number, name in enumerate(listed)}
-    return sorted(names, key=lambda name: (place.get(name, len(place)), _number(name), name))
 
+    def key(name: str) -> tuple[int, int, str]:
+        digits = name.partition("-")[0]
+        return place.get(name, len(place)), int(digits) if digits.isdecimal() else 0, name
 
-def _number(name: str) -> int:
-    digits = name.partition("-")[0]
-    return int(digits) if digits.isdecimal() else 0
+    return sorted(names, key=key)
 
 
 def listed_batches(batch_list: Path) -> list[str]:
@@ -75,9 +74,18 @@ def listed_batches(batch_list: Path) -> list[str]:
 def as_described(frame: "pd.DataFrame", schema: Schema, *, batch: str) -> "pd.DataFrame":
     """The rows of ONE batch, as ingested, typed and in time order: features, target, `_batch`, `_row`.
 
-    `batch`: its name. Raises BadInput where it does not fit what params.yaml describes today.
+    `batch`: its name. Columns that params.yaml no longer describes are left out, new ones are missing. Raises BadInput
+    where a new one may not be missing, or the rows do not fit what params.yaml describes today.
     """
-    checked = check_frame(schema, _with_columns_of_today(frame, schema, source=f"batch {batch}"))
+    described = [column.name for column in schema.columns] + [schema.target.name]
+    new = [name for name in described if name not in frame]
+    may_miss = {column.name for column in schema.columns if column.nullable or not column.feature}
+    if needed := [repr(name) for name in new if name not in may_miss]:
+        raise BadInput(
+            f"batch {batch} has no {', '.join(needed)}, which scenarios/<name>/params.yaml describes today; add "
+            "`nullable: true` there, so that rows of older batches count as missing it, or take the column out again"
+        )
+    checked = check_frame(schema, with_columns(frame, dict.fromkeys(new)).loc[:, described])
     if checked.problems:
         raise BadInput(
             f"batch {batch} no longer fits scenarios/<name>/params.yaml: {checked.problems[0]} "
@@ -86,27 +94,6 @@ def as_described(frame: "pd.DataFrame", schema: Schema, *, batch: str) -> "pd.Da
     rows = checked.accepted
     rows[BATCH], rows[ROW] = batch, range(len(rows))
     return rows.sort_values(schema.time, kind="stable", ignore_index=True) if schema.time else rows
-
-
-def _with_columns_of_today(frame: "pd.DataFrame", schema: Schema, *, source: str) -> "pd.DataFrame":
-    """An older batch with the columns that params.yaml describes today: removed ones left out, new ones missing.
-
-    Raises BadInput where a new column may not be missing.
-    """
-    described = [column.name for column in schema.columns] + [schema.target.name]
-    new = [name for name in described if name not in frame]
-    needed = [name for name in new if name == schema.target.name or not _may_be_missing(schema.column(name))]
-    if needed:
-        names = ", ".join(map(repr, needed))
-        raise BadInput(
-            f"{source} has no {names}, which scenarios/<name>/params.yaml describes today; add `nullable: true` there, "
-            "so that the rows of older batches count as missing it, or take the column out again"
-        )
-    return with_columns(frame, dict.fromkeys(new)).loc[:, described]
-
-
-def _may_be_missing(column: Column) -> bool:
-    return column.nullable or not column.feature
 
 
 if __name__ == "__main__":

@@ -29,22 +29,11 @@ def run(step: Callable[[Stage], None]) -> None:
 
     def run_step() -> None:
         settings = Settings.from_environ(os.environ, cwd=Path.cwd())
-        scenario = _scenario_argument(sys.argv[1:])
-        project = settings.project
-        step(
-            Stage(
-                settings,
-                read_params(project, scenario),
-                read_schema(project, scenario),
-                ScenarioFiles(project, scenario),
-            )
-        )
+        if len(sys.argv) != 2:
+            raise ReleveError("expected one argument, the scenario's name")
+        project, scenario = settings.project, sys.argv[1]
+        params, schema = read_params(project, scenario), read_schema(project, scenario)
+        step(Stage(settings, params, schema, ScenarioFiles(project, scenario)))
 
     if code := run_command(run_step):
         sys.exit(code)
-
-
-def _scenario_argument(arguments: list[str]) -> str:
-    if len(arguments) != 1:
-        raise ReleveError("expected one argument, the scenario's name")
-    return arguments[0]

@@ -51,10 +51,10 @@ def retrain(
         settings.home, scenario, holder="retrain", wait_seconds=params.runs.wait_seconds, on_wait=progress
     )
     with lock as held:
-        registry = Registry(settings.registry_url)
+        registry, store = Registry(settings.registry_url), ModelStore(settings.home)
         champion = registry.current(scenario)
         if champion:  # the pipeline would find out as well, once it has searched and trained
-            model = ModelStore(settings.home).get(champion.release.model)
+            model = store.get(champion.release.model)
             check_comparable(schema_of(model.path, tag=model.tag), truth.schema, champion=model.tag)
         branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
         if edited := branch.uncommitted():
@@ -64,14 +64,28 @@ def retrain(
             data = DataVersions(
                 tree.path, project=settings.project, home=settings.home, lock_fd=held.fd, remote=params.data
             )
-            _build(tree, data, champion, progress)
-            stored = _store(settings, tree)
-            latency = _latency(settings, registry, stored)
+            files = ScenarioFiles(tree.path, scenario)
+            tag, seen = (champion.release.model, champion.release.rows) if champion else ("", 0)
+            rows = read_inputs(files.inputs).rows
+            write_inputs(files.inputs, PipelineInputs(rows, champion=tag, seen_rows=seen))
+            if (files.folder / "batches.dvc").is_file():
+                data.checkout(f"scenarios/{scenario}/batches.dvc")
+            data.repro(f"scenarios/{scenario}/dvc.yaml:package", progress=progress)
+            # The model's version names its data, params, code and opponent.
+            record = stage_record((tree.folder / "dvc.lock").read_text(), "package")
+            identity = json.dumps({key: record[key] for key in ("cmd", "deps", "params")}, sort_keys=True)
+            version = hashlib.sha256(identity.encode()).hexdigest()[:12]
+            stored = store.save(files.model, scenario=scenario, version=version, labels={"project": "releve"})
+            judged = [event.read(Challenger) for event in events_of(registry, scenario, CHALLENGED)]
+            # Measured once per model, so that judging it again gives the same.
+            latencies = [one.latency_ms for one in reversed(judged) if one.model_digest == stored.digest]
+            latency = latencies[0] if latencies else answer_milliseconds(store.load(stored.tag, digest=stored.digest))
             challenger = _judge(tree, stored, champion, params, latency)
             challenger = challenger.model_copy(update={"cpu_seconds": round(_cpu_seconds() - cpu, 2)})
             data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
             branch.move(challenger.revision, expected=started_at)
-        _record(registry, scenario, challenger, reason=reason, actor=actor)
+        if not judged or not challenger.same_judgement(judged[-1]):  # another gate judges the same challenger anew
+            registry.append(scenario, challenger, reason=reason, actor=actor)
     return challenger
 
 
@@ -84,37 +98,9 @@ def last_challenger(registry: Registry, scenario: str, *, model: str | None = No
     raise NotFound(f"{scenario} has no challenger{f' {model}' if model else ''}; run the retrain flow first")
 
 
-def _build(tree: Worktree, data: DataVersions, champion: Current | None, progress: Callable[[str], None]) -> None:
-    files = ScenarioFiles(tree.path, tree.scenario)
-    rows = read_inputs(files.inputs).rows
-    tag, seen = (champion.release.model, champion.release.rows) if champion else ("", 0)
-    write_inputs(files.inputs, PipelineInputs(rows, champion=tag, seen_rows=seen))
-    if (files.folder / "batches.dvc").is_file():
-        data.checkout(f"scenarios/{tree.scenario}/batches.dvc")
-    data.repro(f"scenarios/{tree.scenario}/dvc.yaml:package", progress=progress)
-
-
-def _store(settings: Settings, tree: Worktree) -> StoredModel:
-    """Put the model into the store under a version that names its data, params, code and opponent."""
-    record = stage_record((tree.folder / "dvc.lock").read_text(), "package")
-    identity = {key: record[key] for key in ("cmd", "deps", "params")}
-    version = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
-    model = ScenarioFiles(tree.path, tree.scenario).model
-    return ModelStore(settings.home).save(model, scenario=tree.scenario, version=version, labels={"project": "releve"})
-
-
 def _cpu_seconds() -> float:
     """CPU time of this process so far, and of the children that ended: DVC is one, and its stages are its own."""
     return sum(os.times()[:4])
-
-
-def _latency(settings: Settings, registry: Registry, stored: StoredModel) -> float:
-    """CPU milliseconds of one answer: measured once per model, so that judging it again finds the same."""
-    for event in reversed(events_of(registry, stored.tag.partition(":")[0], CHALLENGED)):
-        known = event.read(Challenger)
-        if known.model_digest == stored.digest:
-            return known.latency_ms
-    return answer_milliseconds(ModelStore(settings.home).load(stored.tag, digest=stored.digest))
 
 
 def _judge(
@@ -147,10 +133,3 @@ def _judge(
     verdict = "promote" if decision.promote else "keep the champion"
     message = f"{tree.scenario}: challenger {stored.tag}, {verdict}\n\ndata version {version}\n"
     return challenger.model_copy(update={"revision": tree.commit(message + "\n".join(challenger.sentences))})
-
-
-def _record(registry: Registry, scenario: str, challenger: Challenger, *, reason: str, actor: str) -> None:
-    """Write one event per judgement; another gate judges the same challenger anew."""
-    events = events_of(registry, scenario, CHALLENGED)
-    if not events or not challenger.same_judgement(events[-1].read(Challenger)):
-        registry.append(scenario, challenger, reason=reason, actor=actor)

@@ -68,20 +68,29 @@ def baselines(
     past: LabelHistory, *, task: str, label_delay_rows: int, times: "pd.Series[Any] | None" = None
 ) -> dict[Opponent, Baseline]:
     """Predict the holdout without a model. `times`: the date of every row, for the seasonal baseline."""
-    first, last = past.folds[0].start, past.folds[-1].end
+    first, last, truth = past.folds[0].start, past.folds[-1].end, past.truth
     before = np.concatenate([np.full(fold.end - fold.start, fold.start - 1) for fold in past.folds])
     rows = np.arange(first, last)
-    found = {
-        constant_name(task): Baseline(_per_block(past, lambda fold: _usual(past, past.truth[: fold.start])), True),
-        Opponent.PREVIOUS_LABEL: Baseline(_repeated(past, _newest_known(rows, before, label_delay_rows)), True),
+
+    def repeated(places: NDArray[Any]) -> Floats:
+        return repeated_answers(truth[places], truth[:first], _usual(past, truth[:first]), metric=past.metric)
+
+    constant = [
+        np.repeat(_usual(past, truth[: fold.start])[None], fold.end - fold.start, axis=0) for fold in past.folds
+    ]
+    newest_known = np.maximum(rows - label_delay_rows, before) if label_delay_rows else before
+    answers = {
+        constant_name(task): Baseline(np.concatenate(constant), True),
+        Opponent.PREVIOUS_LABEL: Baseline(repeated(newest_known), True),
     }
     if METRICS[past.metric].rewards_positive and past.positive is not None:
-        found[Opponent.POSITIVE_LABEL] = Baseline(np.tile(np.eye(past.classes)[past.positive], (last - first, 1)), True)
+        always = np.tile(np.eye(past.classes)[past.positive], (last - first, 1))
+        answers[Opponent.POSITIVE_LABEL] = Baseline(always, True)
     if not label_delay_rows:
-        found[Opponent.ROW_BEFORE] = Baseline(_repeated(past, rows - 1), False)
+        answers[Opponent.ROW_BEFORE] = Baseline(repeated(rows - 1), False)
     if times is not None:
-        found[Opponent.SEASONAL] = Baseline(_seasonal(past, times), True)
-    return found
+        answers[Opponent.SEASONAL] = Baseline(_seasonal(past, times), True)
+    return answers
 
 
 def season_of(times: "pd.Series[Any]") -> str:
@@ -89,15 +98,6 @@ def season_of(times: "pd.Series[Any]") -> str:
     if times.dt.hour.nunique() > 1:
         return "hour"
     return "weekday" if times.dt.weekday.nunique() > 1 else "month"
-
-
-def _newest_known(rows: NDArray[Any], before: NDArray[Any], delay: int) -> NDArray[Any]:
-    """Per holdout row, the place of the newest label that is known when it is answered."""
-    return np.maximum(rows - delay, before) if delay else before
-
-
-def _per_block(past: LabelHistory, answer: Any) -> Floats:
-    return np.concatenate([np.repeat(answer(fold)[None], fold.end - fold.start, axis=0) for fold in past.folds])
 
 
 def _usual(past: LabelHistory, known: NDArray[Any]) -> Floats:
@@ -122,35 +122,28 @@ def repeated_answers(labels: NDArray[Any], known: NDArray[Any], usual: Floats, *
     return np.asarray(repeats * certain + (1 - repeats) * usual)
 
 
-def _repeated(past: LabelHistory, places: NDArray[Any]) -> Floats:
-    """The labels at `places` again. Where chances count, only as sure as labels repeated themselves in the past."""
-    known = past.truth[: past.folds[0].start]
-    return repeated_answers(past.truth[places], known, _usual(past, known), metric=past.metric)
-
-
 def _seasonal(past: LabelHistory, times: "pd.Series[Any]") -> Floats:
     """Per row, the usual answer of the past rows of the same season; of all past rows where there was none."""
+    weekday = times.dt.weekday
+    of_season = {
+        "hour": lambda: weekday * 24 + times.dt.hour,
+        "weekday": lambda: weekday,
+        "month": lambda: times.dt.month,
+    }
     blocks = []
     for fold in past.folds:
-        keys = _keys(times, season_of(times[: fold.start]))
+        # A number per row; rows without a date share one of their own.
+        keys = np.asarray(of_season[season_of(times[: fold.start])]().fillna(NO_SEASON).to_numpy())
         known = past.truth[: fold.start]
-        everywhere, seasons = _usual(past, known), keys[: fold.start]
-        usual = {key: _in_season(past, known[seasons == key], everywhere) for key in np.unique(seasons)}
-        blocks += [usual.get(key, everywhere) for key in keys[fold.start : fold.end]]
+        everywhere, answers = _usual(past, known), {}
+        for key in np.unique(keys[: fold.start]):
+            of_key = known[keys[: fold.start] == key]
+            answer = _usual(past, of_key)
+            if past.classes:  # all past rows count as one more: a class that a season has not seen is not impossible
+                answer = (len(of_key) * answer + everywhere) / (len(of_key) + 1)
+            answers[key] = answer
+        blocks += [answers.get(key, everywhere) for key in keys[fold.start : fold.end]]
     return np.array(blocks)
-
-
-def _in_season(past: LabelHistory, known: NDArray[Any], everywhere: Floats) -> Floats:
-    """Chances count all past rows as one more row: a class that few rows of a season had not seen is not impossible."""
-    usual = _usual(past, known)
-    return (len(known) * usual + everywhere) / (len(known) + 1) if past.classes else usual
-
-
-def _keys(times: "pd.Series[Any]", season: str) -> NDArray[Any]:
-    """A number per row; rows without a date share one of their own."""
-    weekday = times.dt.weekday
-    keys = {"hour": lambda: weekday * 24 + times.dt.hour, "weekday": lambda: weekday, "month": lambda: times.dt.month}
-    return np.asarray(keys[season]().fillna(NO_SEASON).to_numpy())
 
 
 def labels_as_places(labels: Sequence[Any], target: Target) -> NDArray[Any]:

@@ -36,8 +36,8 @@ class Metric:
     statistics: Callable[[ScoredPredictions], Floats]  # (rows, k)
     finish: Callable[[Floats], Floats] = lambda means: means[:, 0]  # means (draws, k) -> scores (draws,)
     relative: bool = False  # has no upper end, so thresholds are shares of the other's score (`in_units`)
-    is_defined: Callable[[ScoredPredictions], bool] = lambda found: len(found) > 0
-    align: Callable[[ScoredPredictions], ScoredPredictions] = lambda found: found  # makes two models comparable by row
+    is_defined: Callable[[ScoredPredictions], bool] = lambda predictions: len(predictions) > 0
+    align: Callable[[ScoredPredictions], ScoredPredictions] = lambda same: same  # makes two models comparable by row
     reads_probabilities: bool = False  # else it sees only the class that is predicted
     is_share: bool = False  # of rows, so that Wilson's interval holds
     rewards_positive: bool = False  # predicting the positive class for every row is the best constant
@@ -62,22 +62,22 @@ def score(
     return compute_score(name, ScoredPredictions.of(outputs, labels, target, quantile=quantile, blocks=blocks))
 
 
-def compute_score(name: str, found: ScoredPredictions) -> float:
+def compute_score(name: str, predictions: ScoredPredictions) -> float:
     """Compute the metric `name`. Raises BadInput for no rows at all, and for an AUC of one class."""
     metric = METRICS[name]
-    if not metric.is_defined(found):
-        what = "of no rows" if not len(found) else "where all labels are one class"
-        what += "" if found.blocks is None else ", block by block"
+    if not metric.is_defined(predictions):
+        what = "of no rows" if not len(predictions) else "where all labels are one class"
+        what += "" if predictions.blocks is None else ", block by block"
         raise BadInput(
             f"{name} is not defined {what}; judge on more rows (params.yaml: split.holdout_rows), or by another metric "
             "(gate.metric)"
         )
-    return float(metric.scores(metric.statistics(found), np.ones((1, len(found))))[0])
+    return float(metric.scores(metric.statistics(predictions), np.ones((1, len(predictions))))[0])
 
 
-def score_or_none(name: str, found: ScoredPredictions) -> float | None:
+def score_or_none(name: str, predictions: ScoredPredictions) -> float | None:
     """Compute the metric `name`, or None where it is not defined."""
-    return compute_score(name, found) if METRICS[name].is_defined(found) else None
+    return compute_score(name, predictions) if METRICS[name].is_defined(predictions) else None
 
 
 def default_metric(task: str) -> str:
@@ -108,46 +108,42 @@ def in_units(name: str, threshold: float, reference: float) -> float:
 
 
 def _column(losses: Callable[[ScoredPredictions], Floats]) -> Callable[[ScoredPredictions], Floats]:
-    return lambda found: losses(found)[:, None]
+    return lambda predictions: losses(predictions)[:, None]
 
 
-def _misses(found: ScoredPredictions) -> Floats:
-    return (~found.is_correct).astype(np.float64)
+def _misses(predictions: ScoredPredictions) -> Floats:
+    return (~predictions.is_correct).astype(np.float64)
 
 
-def _hits(found: ScoredPredictions) -> Floats:
-    return found.is_correct.astype(np.float64)
-
-
-def _log_losses(found: ScoredPredictions) -> Floats:
-    given = found.y_proba[np.arange(len(found)), found.y_true]
+def _log_losses(predictions: ScoredPredictions) -> Floats:
+    given = predictions.y_proba[np.arange(len(predictions)), predictions.y_true]
     return np.asarray(-np.log(np.clip(given, SMALLEST_PROBABILITY, 1.0)))
 
 
-def _brier_losses(found: ScoredPredictions) -> Floats:
+def _brier_losses(predictions: ScoredPredictions) -> Floats:
     """Of the positive class's probability, or summed over more than two classes (Brier 1950)."""
-    gaps = (found.y_proba - (found.y_true[:, None] == np.arange(found.y_proba.shape[1]))) ** 2
-    return np.asarray(gaps[:, found.scored_classes].sum(axis=1))
+    gaps = (predictions.y_proba - (predictions.y_true[:, None] == np.arange(predictions.y_proba.shape[1]))) ** 2
+    return np.asarray(gaps[:, predictions.scored_classes].sum(axis=1))
 
 
-def _absolute_errors(found: ScoredPredictions) -> Floats:
-    return np.asarray(np.abs(found.y_pred - found.y_true))
+def _absolute_errors(predictions: ScoredPredictions) -> Floats:
+    return np.asarray(np.abs(predictions.y_pred - predictions.y_true))
 
 
-def _squared_errors(found: ScoredPredictions) -> Floats:
-    return np.asarray((found.y_pred - found.y_true) ** 2)
+def _squared_errors(predictions: ScoredPredictions) -> Floats:
+    return np.asarray((predictions.y_pred - predictions.y_true) ** 2)
 
 
-def _pinball_losses(found: ScoredPredictions) -> Floats:
+def _pinball_losses(predictions: ScoredPredictions) -> Floats:
     """Koenker & Bassett (1978): too low costs `quantile`, too high 1 - `quantile`."""
-    gap = found.y_true - found.y_pred
-    return np.asarray(np.maximum(found.quantile * gap, (found.quantile - 1) * gap))
+    gap = predictions.y_true - predictions.y_pred
+    return np.asarray(np.maximum(predictions.quantile * gap, (predictions.quantile - 1) * gap))
 
 
-def _f1_counts(found: ScoredPredictions) -> Floats:
+def _f1_counts(predictions: ScoredPredictions) -> Floats:
     """Per scored class: true positives; and predicted plus actual positives."""
-    predicted = found.y_pred[:, None] == found.scored_classes
-    actual = found.y_true[:, None] == found.scored_classes
+    predicted = predictions.y_pred[:, None] == predictions.scored_classes
+    actual = predictions.y_true[:, None] == predictions.scored_classes
     return np.hstack([predicted & actual, predicted.astype(np.int8) + actual]).astype(np.float64)
 
 
@@ -157,23 +153,27 @@ def _f1(means: Floats) -> Floats:
     return np.asarray(np.divide(2 * hits, named, out=np.zeros_like(hits), where=named > 0).mean(axis=1))
 
 
-def _has_auc(found: ScoredPredictions) -> bool:
-    """Whether some block holds rows of a class and rows of another."""
-    return any(len(np.unique(found.y_true[block])) > 1 for block in _blocks(found))
-
-
-def _placements(found: ScoredPredictions) -> Floats:
+def _placements(predictions: ScoredPredictions) -> Floats:
     """Per scored class and block that holds it and others, six columns: is it this class, that times its placement,
     the same of the rest, the AUC, and the block's weight. A row's placement is the share of the other side's rows that
     it stands on the right side of, a tie counting half (DeLong, DeLong & Clarke-Pearson 1988); the mean placement of
     either side is the AUC."""
     columns: list[Floats] = []
-    for index in found.scored_classes:
-        positives = found.y_true == index
-        used = [block for block in _blocks(found) if 0 < positives[block].sum() < block.sum()]
+    for index in predictions.scored_classes:
+        scores = predictions.y_proba[:, index]
+        positives = predictions.y_true == index
+        used = [block for block in _blocks(predictions) if 0 < positives[block].sum() < block.sum()]
         rows = sum(block.sum() for block in used)
-        columns += [_block_placements(found.y_proba[:, index], positives, block, block.sum() / rows) for block in used]
-    return np.hstack([*columns]) if columns else np.zeros((len(found), 0))
+        for block in used:
+            up, down = positives & block, ~positives & block
+            placement, ranks = np.zeros(len(scores)), np.zeros(len(scores))
+            ranks[block] = _ranks(scores[block])
+            placement[up] = (ranks[up] - _ranks(scores[up])) / down.sum()
+            placement[down] = (up.sum() - ranks[down] + _ranks(scores[down])) / up.sum()
+            area = np.full(len(scores), placement[up].mean())
+            weight = np.full(len(scores), block.sum() / rows)
+            columns.append(np.column_stack([up, up * placement, down, down * placement, area, weight]))
+    return np.hstack([*columns]) if columns else np.zeros((len(predictions), 0))
 
 
 def _auc(means: Floats) -> Floats:
@@ -187,29 +187,16 @@ def _auc(means: Floats) -> Floats:
     return np.asarray(((either[0] + either[1] - area) * weight).sum(axis=1) / weight.sum(axis=1))
 
 
-def _as_ranks(found: ScoredPredictions) -> ScoredPredictions:
+def _as_ranks(predictions: ScoredPredictions) -> ScoredPredictions:
     """Each class's probabilities as shares of the block's rows below: AUC knows no scale, two models may have two."""
-    ranks = np.empty_like(found.y_proba)
-    for block in _blocks(found):
-        ranks[block] = _ranks(found.y_proba[block]) / block.sum()
-    return replace(found, outputs=ranks)
+    ranks = np.empty_like(predictions.y_proba)
+    for block in _blocks(predictions):
+        ranks[block] = _ranks(predictions.y_proba[block]) / block.sum()
+    return replace(predictions, outputs=ranks)
 
 
-def _blocks(found: ScoredPredictions) -> Iterator[NDArray[np.bool_]]:
-    return (found.block_of_rows == number for number in np.unique(found.block_of_rows))
-
-
-def _block_placements(
-    scores: Floats, positives: NDArray[np.bool_], block: NDArray[np.bool_], block_weight: float
-) -> Floats:
-    up, down = positives & block, ~positives & block
-    placement: Any = np.zeros(len(scores))
-    ranks = np.zeros(len(scores))
-    ranks[block] = _ranks(scores[block])
-    placement[up] = (ranks[up] - _ranks(scores[up])) / down.sum()
-    placement[down] = (up.sum() - ranks[down] + _ranks(scores[down])) / up.sum()
-    area, weight = np.full(len(scores), placement[up].mean()), np.full(len(scores), block_weight)
-    return np.column_stack([up, up * placement, down, down * placement, area, weight])
+def _blocks(predictions: ScoredPredictions) -> Iterator[NDArray[np.bool_]]:
+    return (predictions.block_of_rows == number for number in np.unique(predictions.block_of_rows))
 
 
 def _ranks(scores: Floats) -> Floats:
@@ -222,7 +209,9 @@ def _ranks(scores: Floats) -> Floats:
 CLASSES = (BINARY, MULTICLASS)
 VALUES = (REGRESSION,)
 METRICS: dict[str, Metric] = {  # the first of a task is its default; params.yaml: gate.metric
-    "accuracy": Metric(CLASSES, +1, _misses, _column(_hits), is_share=True),
+    "accuracy": Metric(
+        CLASSES, +1, _misses, _column(lambda scored: scored.is_correct.astype(np.float64)), is_share=True
+    ),
     "log_loss": Metric(CLASSES, -1, _log_losses, _column(_log_losses), relative=True, reads_probabilities=True),
     "auc": Metric(
         CLASSES,
@@ -230,7 +219,7 @@ METRICS: dict[str, Metric] = {  # the first of a task is its default; params.yam
         _brier_losses,
         _placements,
         _auc,
-        is_defined=_has_auc,
+        is_defined=lambda scored: any(len(np.unique(scored.y_true[block])) > 1 for block in _blocks(scored)),
         align=_as_ranks,
         reads_probabilities=True,
         is_per_row=False,

@@ -1,6 +1,6 @@
-"""Parts of the holdout that are looked at one by one: the rows of each category, or of each band of a number."""
+"""Parts of the holdout that are scored one by one: the rows of each category, or of each band of a number."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -35,19 +35,34 @@ def check_slices(names: tuple[str, ...], schema: Schema, *, key: str) -> None:
     types = {column.name: column.type for column in schema.columns}
     for name in names:
         if types.get(name) not in BY_TYPE:
-            found = f"a {types[name]} column" if name in types else "no column of this scenario"
+            what = f"a {types[name]} column" if name in types else "no column of this scenario"
             able = ", ".join(column for column, kind in types.items() if kind in BY_TYPE)
-            raise BadInput(f"{key} names {name!r}, which is {found}; expected some of {able}")
+            raise BadInput(f"{key} names {name!r}, which is {what}; expected some of {able}")
 
 
 def slices(before: "pd.DataFrame", holdout: "pd.DataFrame", names: tuple[str, ...], schema: Schema) -> Iterator[Slice]:
     """The slices of the columns `names`. Bands of numbers are cut where the rows `before` the holdout have their
     quantiles; every holdout row is in exactly one slice of each column."""
+
+    def in_order(value: str) -> tuple[int, float, str]:
+        """Bands from low to high, others by name, missing ones last."""
+        head, _, tail = value.partition(" ")
+        if value == MISSING:
+            return (3, 0.0, value)
+        if value.startswith("up to "):
+            return (0, 0.0, value)
+        if head == "above":
+            return (2, 0.0, value)
+        try:
+            return (1, float(head), tail)
+        except ValueError:
+            return (1, 0.0, value)
+
     types = {column.name: column.type for column in schema.columns}
     for name in names:
         values = groups(before[name], holdout[name], types[name])
         named = np.array(values, dtype=object)
-        for value in dict.fromkeys(sorted(values, key=_in_order)):
+        for value in dict.fromkeys(sorted(values, key=in_order)):
             yield Slice(name, value, np.asarray(named == value))
 
 
@@ -80,27 +95,8 @@ def _distinct_names(values: NDArray[np.float64]) -> dict[float, str]:
     return {value: repr(value) for value in different}
 
 
-def _categories(before: "pd.Series[Any]", column: "pd.Series[Any]") -> list[str]:
-    return [str(value) if isinstance(value, str) and value else MISSING for value in column]
-
-
-def _months(before: "pd.Series[Any]", column: "pd.Series[Any]") -> list[str]:
-    return [str(month) for month in column.dt.strftime("%Y-%m").fillna(MISSING)]
-
-
-BY_TYPE = {NUMBER: _bands, CATEGORY: _categories, DATE: _months}
-
-
-def _in_order(name: str) -> tuple[int, float, str]:
-    """Bands from low to high, others by name, missing ones last."""
-    head, _, tail = name.partition(" ")
-    if name == MISSING:
-        return (3, 0.0, name)
-    if name.startswith("up to "):
-        return (0, 0.0, name)
-    if head == "above":
-        return (2, 0.0, name)
-    try:
-        return (1, float(head), tail)
-    except ValueError:
-        return (1, 0.0, name)
+BY_TYPE: Mapping[str, Callable[[Any, Any], list[str]]] = {  # rows before, and column, to the name of each row's group
+    NUMBER: _bands,
+    CATEGORY: lambda _, column: [str(value) if isinstance(value, str) and value else MISSING for value in column],
+    DATE: lambda _, column: [str(month) for month in column.dt.strftime("%Y-%m").fillna(MISSING)],
+}

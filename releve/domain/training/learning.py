@@ -1,6 +1,7 @@
 """Fit a recipe to rows in time order, and answer the rows after them."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 REFERENCE_ROWS = 20_000  # newest rows that travel with a model, at most: for drift, and for neighbours
 AUTO_BATCHES = (10, 5, 2)  # newest batches that `train.last_batches: auto` compares with all past rows
 WINDOW_FOLDS = 5  # blocks that a training window is chosen on
-WINDOW_ROWS = 2  # rows in them for each of the holdout: a window that is chosen by luck costs a whole release
+WINDOW_ROWS = 2  # rows in them for each of the holdout: a window that is chosen by chance costs a whole release
 VALUE = "_value"  # column of the answers in a regression; no class is called so
 ANSWER, TRUTH = "_answer_", "_truth"  # columns: an answer per class by its place, or one value; the label
 
@@ -44,13 +45,23 @@ def learn(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, *, seed: i
     """A fitted pipeline. Raises BadInput when the rows hold too few labels, or the recipe knows no such option."""
     labels = rows[schema.target.name]
     if schema.target.task != REGRESSION:
-        _check_labels(labels.tolist(), schema, needed=RECIPES[candidate.recipe].least_per_class)
+        needed, counts = RECIPES[candidate.recipe].least_per_class, Counter(labels.tolist())
+        if len(counts) < 2 or min(counts.values()) < needed:
+            held = ", ".join(f"{label}: {count}" for label, count in sorted(counts.items(), key=str))
+            raise BadInput(
+                f"the first {len(labels)} rows hold too few labels to learn from ({schema.target.name}: {held}); at "
+                f"least two classes with {needed} rows each are needed. Ingest more rows, or lower split.holdout_share"
+            )
     pipeline = build(schema, recipe=candidate.recipe, scale=candidate.scale, options=dict(candidate.options), seed=seed)
     # Where all texts are alike, the decomposition divides what it explains of their variance by nothing: nobody reads
     # that share.
     quiet: Any = {"divide": "ignore", "invalid": "ignore"} if schema.texts else {}
+    features = _features(rows, schema)
+    # A column without any value, as a new one is in old rows, becomes a constant: no tree splits one, and histogram
+    # gradient boosting fails where there is nothing at all.
+    empty = features.columns[features.isna().all()]
     with np.errstate(**quiet):
-        return pipeline.fit(_with_values(_features(rows, schema)), labels)
+        return pipeline.fit(features.assign(**dict.fromkeys(empty, 0.0)), labels)
 
 
 def answer(model: Any, rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
@@ -70,24 +81,6 @@ def answer_features(model: Any, features: "pd.DataFrame", schema: Schema) -> "pd
 
 def _features(rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
     return model_frame(arrays_of_frame(schema, rows), schema)
-
-
-def _with_values(features: "pd.DataFrame") -> "pd.DataFrame":
-    """A column without any value, as a new one is in old rows, as a constant: no tree splits one, and histogram
-    gradient boosting fails where there is nothing at all."""
-    empty = features.columns[features.isna().all()]
-    return features.assign(**dict.fromkeys(empty, 0.0))
-
-
-def _check_labels(labels: list[Any], schema: Schema, *, needed: int) -> None:
-    counts = {label: labels.count(label) for label in set(labels)}
-    rare = {label: count for label, count in counts.items() if count < needed}
-    if len(counts) < 2 or rare:
-        found = ", ".join(f"{label}: {count}" for label, count in sorted(counts.items(), key=str))
-        raise BadInput(
-            f"the first {len(labels)} rows hold too few labels to learn from ({schema.target.name}: {found}); at least "
-            f"two classes with {needed} rows each are needed. Ingest more rows, or lower split.holdout_share"
-        )
 
 
 def folds_before(end: int, *, rows: int) -> tuple[Fold, ...]:

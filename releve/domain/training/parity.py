@@ -4,7 +4,7 @@ Real rows seldom hold what breaks an export: a value missing where none was yet,
 largest number that may be asked.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,13 @@ def made_rows(frame: "pd.DataFrame", schema: Schema) -> list[Row]:
     First one column at a time, then all columns at once.
     """
     base = rows_of_frame(schema, frame.iloc[np.linspace(0, len(frame) - 1, min(BASE_ROWS, len(frame))).astype(int)])
-    changes = [{}, *_one_at_a_time(schema), *_all_at_once(schema)]
+    hard = {
+        column.name: [*HARD_CELLS[column.type](column), *([None] if column.nullable else [])]
+        for column in schema.features
+    }
+    changes: list[Row] = [{}, *({name: cell} for name, cells in hard.items() for cell in cells)]
+    for position in range(max(map(len, hard.values()))):
+        changes.append({name: cells[min(position, len(cells) - 1)] for name, cells in hard.items() if cells})
     return [{**row, **change} for change in changes for row in base]
 
 
@@ -61,21 +67,6 @@ def values_problem(found: NDArray[Any], expected: NDArray[Any], *, usual: NDArra
     if not differ:
         return None
     return f"gives another value on {differ} of {len(expected)} rows, up to {gaps.max():.2g} of the usual spread apart"
-
-
-def _one_at_a_time(schema: Schema) -> Iterator[Row]:
-    for column in schema.features:
-        yield from ({column.name: cell} for cell in _hard_cells(column))
-
-
-def _all_at_once(schema: Schema) -> Iterator[Row]:
-    hard = {column.name: _hard_cells(column) for column in schema.features}
-    for position in range(max(map(len, hard.values()))):
-        yield {name: cells[min(position, len(cells) - 1)] for name, cells in hard.items() if cells}
-
-
-def _hard_cells(column: Column) -> list[Any]:
-    return [*HARD_CELLS[column.type](column), *([None] if column.nullable else [])]
 
 
 def _limits(column: Column, low: Any, high: Any) -> list[Any]:

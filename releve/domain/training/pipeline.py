@@ -65,19 +65,20 @@ def model_frame(arrays: Mapping[str, NDArray[Any]], schema: Schema) -> "pd.DataF
     return pd.concat(frames, axis=1)
 
 
-def _prepare(schema: Schema, recipe: Recipe, *, scale: str, text: Options, seed: int) -> Any:
+def _prepare(schema: Schema, recipe: Recipe, *, scale: str, text: Any, seed: int) -> Any:
     from sklearn.compose import ColumnTransformer
+    from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder
 
-    from releve.domain.training.transformers import BoundedScaler
+    from releve.domain.training.transformers import BoundedScaler, KnownTfidf, TextFolder
 
     numbers, last = len(schema.model_numbers), len(schema.model_names)
     first_text = numbers + len(schema.categories)
     blocks: list[tuple[str, Any, Any]] = []
+    steps: list[Any] = []
     if numbers:
-        steps: list[Any] = []
         if not recipe.knows_missing and any(schema.column(name).nullable for name in schema.numbers + schema.dates):
             steps.append(SimpleImputer(strategy="median", keep_empty_features=True))
         if scale == STANDARD and recipe.scaled:
@@ -88,24 +89,17 @@ def _prepare(schema: Schema, recipe: Recipe, *, scale: str, text: Options, seed:
             handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False, dtype=np.float64
         )
         blocks.append(("categories", encoder, list(range(numbers, first_text))))
-    # One number, not a list: the vectoriser takes a single column of texts.
-    blocks += [(f"text_{place - first_text}", _text(text, seed), place) for place in range(first_text, last)]
+    shortest = 2 if text["text_analyzer"] != "word" else 1
+    for place in range(first_text, last):
+        counter = HashingVectorizer(
+            analyzer=text["text_analyzer"],
+            ngram_range=(min(shortest, text["text_ngrams"]), text["text_ngrams"]),
+            n_features=HASHES,
+            alternate_sign=False,
+            norm=None,
+        )
+        folder = TextFolder(text["text_dimensions"], random_state=seed)
+        steps = [counter, KnownTfidf(sublinear_tf=True), folder]
+        # One number, not a list: the vectoriser takes a single column of texts.
+        blocks.append((f"text_{place - first_text}", make_pipeline(*steps), place))
     return ColumnTransformer(blocks, sparse_threshold=0.0)
-
-
-def _text(options: Any, seed: int) -> Any:
-    from sklearn.feature_extraction.text import HashingVectorizer
-    from sklearn.pipeline import make_pipeline
-
-    from releve.domain.training.transformers import KnownTfidf, TextFolder
-
-    shortest = 2 if options["text_analyzer"] != "word" else 1
-    counter = HashingVectorizer(
-        analyzer=options["text_analyzer"],
-        ngram_range=(min(shortest, options["text_ngrams"]), options["text_ngrams"]),
-        n_features=HASHES,
-        alternate_sign=False,
-        norm=None,
-    )
-    folder = TextFolder(options["text_dimensions"], random_state=seed)
-    return make_pipeline(counter, KnownTfidf(sublinear_tf=True), folder)

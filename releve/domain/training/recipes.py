@@ -71,10 +71,9 @@ class Candidate:
         return cls(train.named, str(options.pop(SCALE, STANDARD)), options)
 
     def __str__(self) -> str:
-        shown = [f"{name}={_short(value)}" for name, value in sorted(self.options.items())]
-        return " ".join(
-            [self.recipe, *shown, *(["unscaled"] if self.scale == "none" and RECIPES[self.recipe].scaled else [])]
-        )
+        short = {name: f"{value:.3g}" if isinstance(value, float) else value for name, value in self.options.items()}
+        unscaled = ["unscaled"] if self.scale == "none" and RECIPES[self.recipe].scaled else []
+        return " ".join([self.recipe, *(f"{name}={value}" for name, value in sorted(short.items())), *unscaled])
 
 
 MakeEstimator = Callable[[Mapping[str, Value], int], Any]  # options and seed to an unfitted estimator
@@ -149,7 +148,7 @@ _MACHINE: dict[str, Number | Choice] = {
     "gamma": Choice(("scale", 0.0001, 0.001, 0.01, 0.1, 1.0), "scale"),
     SCALE: _SCALE,
 }
-_VALUE_FOREST = {**_FOREST, "max_features": Choice(("sqrt", 0.3, 0.6, 1.0), 1.0)}  # by default it looks at all features
+_VALUE_FOREST = {**_FOREST, "max_features": Choice(("sqrt", 0.3, 0.6, 1.0), 1.0)}  # by default it uses all features
 
 # From simple to complicated, and from fast to answer to slow: of two that score the same, the first is chosen.
 RECIPES: dict[str, Recipe] = {
@@ -219,7 +218,15 @@ def default_candidate(recipe: str, space: Space) -> Candidate:
 
 def from_parameters(recipe: str, parameters: Mapping[str, Value], space: Space) -> Candidate:
     """The candidate at a point of the space."""
-    options = {name: _exact(value, space[name]) for name, value in parameters.items() if name != SCALE}
+
+    def exact(value: Any, parameter: Number | Choice) -> Value:
+        """Six digits are enough for a parameter, and are the same in JSON and in the model."""
+        if isinstance(parameter, Number):
+            return int(value) if parameter.whole else float(f"{value:.6g}")
+        chosen: Value = value
+        return chosen
+
+    options = {name: exact(value, space[name]) for name, value in parameters.items() if name != SCALE}
     return Candidate(recipe, str(parameters.get(SCALE, "standard" if RECIPES[recipe].scaled else "none")), options)
 
 
@@ -237,15 +244,3 @@ def fitting_recipes(recipes: tuple[str, ...], *, rows: int) -> tuple[tuple[str, 
     small = {name: limit for name, limit in limits.items() if limit is not None and rows > limit}
     left_out = [f"{name} is left out: {rows} rows, it learns from {limit} at most" for name, limit in small.items()]
     return tuple(name for name in recipes if name not in small), tuple(left_out)
-
-
-def _exact(value: Any, parameter: Number | Choice) -> Value:
-    """Six digits are enough for a parameter, and are the same in JSON and in the model."""
-    if isinstance(parameter, Choice):
-        chosen: Value = value
-        return chosen
-    return int(value) if parameter.whole else float(f"{value:.6g}")
-
-
-def _short(value: Value) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

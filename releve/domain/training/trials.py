@@ -66,10 +66,10 @@ class TrialScore:
 class Trial:
     """One candidate with its score."""
 
-    number: int  # from 1, in the order asked
+    number: int  # from 1, in the order suggested
     origin: str
     candidate: Candidate
-    found: TrialScore
+    result: TrialScore
 
     def record(self) -> TrialRecord:
         """Return it as recipe.json keeps it."""
@@ -79,9 +79,9 @@ class Trial:
             recipe=self.candidate.recipe,
             scale=self.candidate.scale,
             options=dict(self.candidate.options),
-            score=self.found.score,
-            folds=self.found.folds,
-            reason=self.found.reason,
+            score=self.result.score,
+            folds=self.result.folds,
+            reason=self.result.reason,
         )
 
 
@@ -140,18 +140,18 @@ def best(trials: Sequence[Trial], *, metric: str) -> Trial:
     """
     sign, simplest_first = METRICS[metric].sign, list(RECIPES)
     ranked = sorted(
-        (-sign * trial.found.score, simplest_first.index(trial.candidate.recipe), trial.number, place)
+        (-sign * trial.result.score, simplest_first.index(trial.candidate.recipe), trial.number, place)
         for place, trial in enumerate(trials)
-        if trial.found.score is not None
+        if trial.result.score is not None
     )
     if not ranked:
         raise BadInput(
             f"none of {len(trials)} candidates could be fitted and scored; the first, {trials[0].candidate}: "
-            f"{trials[0].found.reason}"
+            f"{trials[0].result.reason}"
         )
     scored = [trials[place] for *_, place in ranked]
     known = next((trial for trial in scored if trial.origin != SEARCH), scored[0])
-    pairs = zip(scored[0].found.folds, known.found.folds, strict=True)
+    pairs = zip(scored[0].result.folds, known.result.folds, strict=True)
     gains = [sign * (one - another) for one, another in pairs if one is not None and another is not None]
     is_clear = len(gains) < 2 or mean(gains) > stdev(gains) / math.sqrt(len(gains))
     return scored[0] if is_clear else known

@@ -53,7 +53,7 @@ def test_where_every_block_is_of_one_class_it_is_not_defined():
 
 
 def test_models_without_skill_that_follow_the_share_of_each_block_have_none():
-    """Parker, Gunter & Bedo (2007): pooled, a wrong guess of a block's share looks like less than no skill."""
+    """Parker, Gunter & Bedo (2007): pooled, a wrong guess of a block's share seems less than no skill."""
     truth = np.concatenate([np.arange(100) < ups for ups in (30, 50, 70)]).astype(np.int64)
     against_the_share = as_sheet(np.repeat([1.0, 0.0, -1.0], 100), truth, BLOCKS)
 

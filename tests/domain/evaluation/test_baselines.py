@@ -53,7 +53,7 @@ def test_without_a_delay_the_previous_label_is_the_last_one_that_the_model_knew(
     assert found[Opponent.PREVIOUS_LABEL].must_beat
 
 
-def test_the_label_of_the_row_before_is_told_and_has_not_to_be_beaten():
+def test_the_label_of_the_row_before_is_predicted_and_need_not_be_beaten():
     found = of_values()[Opponent.ROW_BEFORE]
 
     assert found.outputs.tolist() == [10.0, 5.0, 6.0, 7.0, 8.0]

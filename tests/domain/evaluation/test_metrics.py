@@ -114,7 +114,7 @@ def test_an_answer_without_any_chance_is_wrong_whatever_the_label():
     assert score("accuracy", [[0.0, 0.0], [0.0, 0.0]], ["down", "up"], TWO) == 0.0
 
 
-def test_an_auc_of_one_class_is_not_defined_and_the_way_out_is_told():
+def test_an_auc_of_one_class_is_not_defined_and_the_error_says_the_way_out():
     with pytest.raises(BadInput, match=r"auc is not defined where all labels are one class.*gate.metric"):
         score("auc", [[0.5, 0.5]] * 3, ["up"] * 3, TWO)
 

@@ -83,7 +83,7 @@ def test_two_equal_models_have_no_gain_at_all():
 
 
 @pytest.mark.parametrize(("wins", "losses"), [(1, 0), (4, 0), (5, 0), (8, 3), (6, 6), (0, 5)])
-def test_for_accuracy_luck_is_mcnemars_mid_p(wins, losses):
+def test_for_accuracy_p_is_mcnemars_mid_p(wins, losses):
     rows = np.arange(wins + losses + 20)
     alone, others = rows < wins, (rows >= wins) & (rows < wins + losses)
     mine, other = (flags(1, 0).take(np.zeros(len(rows), dtype=int)) for _ in range(2))
@@ -128,35 +128,35 @@ def test_few_blocks_widen_the_interval_and_many_leave_it():
     assert few == pytest.approx((-2.36 * np.sqrt(8 / 7), 2.36 * np.sqrt(8 / 7)), abs=0.05)
 
 
-def test_longer_blocks_make_rows_that_hang_together_less_sure():
+def test_longer_blocks_make_autocorrelated_rows_less_sure():
     errors = np.repeat(np.random.default_rng(5).normal(size=20), 10)
     mine, other = ScoredPredictions(np.zeros(200), np.zeros(200)), ScoredPredictions(errors, np.zeros(200))
 
     alone = compare("mae", mine, other, BOOTSTRAP)
     together = compare("mae", mine, other, BootstrapConfig(0.95, 4000, 0, 7))
 
-    assert together.block > 5
+    assert together.block_rows > 5
     assert together.gain.high - together.gain.low > 2 * (alone.gain.high - alone.gain.low)
 
 
 @pytest.mark.parametrize(("block", "is_enough"), [(0, False), (5, True)])
-def test_rows_too_few_for_how_they_hang_together_are_told_unless_the_block_is_given(block, is_enough):
+def test_rows_too_few_for_their_autocorrelation_are_reported_unless_the_block_is_given(block, is_enough):
     errors = np.repeat(np.random.default_rng(5).normal(size=6), 15)
     mine, other = ScoredPredictions(np.zeros(90), np.zeros(90)), ScoredPredictions(errors, np.zeros(90))
 
     found = compare("mae", mine, other, BootstrapConfig(0.95, 200, block, 7))
 
-    assert found.block == (block or 90 // 8)
-    assert (found.wanted_block <= found.block) is is_enough
+    assert found.block_rows == (block or 90 // 8)
+    assert (found.wanted_block_rows <= found.block_rows) is is_enough
 
 
-@pytest.mark.parametrize(("name", "hang_together"), [("accuracy", 0.0), ("auc", 0.0), ("rmse", 0.0), ("rmse", 0.5)])
-def test_equally_good_models_are_rarely_taken_for_better(name, hang_together):
+@pytest.mark.parametrize(("name", "correlation"), [("accuracy", 0.0), ("auc", 0.0), ("rmse", 0.0), ("rmse", 0.5)])
+def test_equally_good_models_are_rarely_taken_for_better(name, correlation):
     random, promoted = np.random.default_rng(11), []
     for seed in range(200):
         mine, other = pair(90, seed=seed, values=name == "rmse")
-        if hang_together:
-            noise = [np.convolve(random.normal(size=91), [1, hang_together], "valid") for _ in range(2)]
+        if correlation:
+            noise = [np.convolve(random.normal(size=91), [1, correlation], "valid") for _ in range(2)]
             mine, other = (
                 sheet.with_outputs(sheet.outputs + shift) for sheet, shift in zip((mine, other), noise, strict=True)
             )

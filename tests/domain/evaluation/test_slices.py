@@ -69,7 +69,7 @@ def test_bands_whose_limits_are_close_have_names_of_their_own():
         (-0.0, 0.0, ["0"]),
     ],
 )
-def test_values_that_print_alike_are_told_apart_and_equal_ones_are_one(first, second, names):
+def test_values_that_print_alike_have_distinct_names_and_equal_ones_are_one(first, second, names):
     before = BEFORE.assign(price=np.tile([first, second], 50))
 
     parts = slices(before, holdout(price=[first, second]), ("price",), SCHEMA)
@@ -103,7 +103,7 @@ def test_every_row_is_in_exactly_one_slice_of_a_column():
 
 
 @pytest.mark.parametrize("name", ["price", "kind", "at", "sex"])
-def test_columns_that_no_model_sees_can_be_looked_at_too(name):
+def test_columns_that_no_model_sees_can_be_scored_too(name):
     check_slices((name,), SCHEMA, key="gate.slices")
 
 

@@ -110,7 +110,7 @@ def test_absent_columns_that_are_no_features_are_filled_with_missing_cells():
     assert check_frame(schema, accepted).problems == ()
 
 
-def test_an_absent_feature_and_an_unknown_column_are_still_told():
+def test_an_absent_feature_and_an_unknown_column_are_still_reported():
     with pytest.raises(BadInput, match=r"today.csv is missing 'day', 'rented' and has the unknown 'other'; expected"):
         check_columns(rentals_schema(), ["temperature", "season", "note", "other"], source="today.csv")
 
@@ -263,7 +263,7 @@ def test_cells_of_a_csv_file_are_read_by_their_columns_type(name, text, value):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "words"),
     [
         ({"time": "date"}, "'time' is 'date', which is none of the columns: temperature, day"),
         ({"time": "season"}, "'time' is the category column 'season'; expected a date or a number"),
@@ -276,8 +276,8 @@ def test_cells_of_a_csv_file_are_read_by_their_columns_type(name, text, value):
         ),
     ],
 )
-def test_a_table_that_is_described_wrongly_is_told(changes, said):
-    with pytest.raises(BadInput, match=f"rentals.yaml: .*{said}"):
+def test_a_table_that_is_described_wrongly_is_reported(changes, words):
+    with pytest.raises(BadInput, match=f"rentals.yaml: .*{words}"):
         described(**changes)
 
 

@@ -92,7 +92,7 @@ def test_a_regression_answers_values():
 
 
 @pytest.mark.parametrize(("recipe", "rare", "enough"), [("linear", 0, 1), ("svm", 2, 3)])
-def test_too_few_rows_of_a_class_are_told(recipe, rare, enough):
+def test_too_few_rows_of_a_class_are_rejected(recipe, rare, enough):
     schema = shop_schema()
     rows = shop_rows(200)
     bought, left = rows[rows["bought"] == "yes"], rows[rows["bought"] == "no"].head(30)

@@ -80,7 +80,7 @@ def test_an_option_that_the_estimator_does_not_have_is_refused_by_name(recipe, t
         build(mixed_schema(task, ("numbers",)), recipe=recipe, scale="none", options={"depht": 3}, seed=7)
 
 
-def test_several_unknown_options_are_told_at_once():
+def test_several_unknown_options_are_reported_at_once():
     with pytest.raises(BadInput, match=r"has a, b, which"):
         build(shop_schema(), recipe="linear", scale="none", options={"b": 1, "a": 2, "C": 1.0}, seed=7)
 

@@ -107,11 +107,11 @@ def test_a_recipe_whose_cost_explodes_is_left_out_of_a_large_table_and_says_so()
     most = RECIPES["svm"].max_rows
 
     assert fitting_recipes(("linear", "svm"), rows=most) == (("linear", "svm"), ())
-    recipes, told = fitting_recipes(("linear", "svm"), rows=most + 1)
+    recipes, left_out = fitting_recipes(("linear", "svm"), rows=most + 1)
     assert recipes == ("linear",)
-    assert told == (f"svm is left out: {most + 1} rows, it learns from {most} at most",)
+    assert left_out == (f"svm is left out: {most + 1} rows, it learns from {most} at most",)
 
 
-def test_a_candidate_is_told_in_a_line():
+def test_a_candidate_is_written_in_a_line():
     assert str(Candidate("svm", "none", {"gamma": "scale", "C": 0.12345})) == "svm C=0.123 gamma=scale unscaled"
     assert str(Candidate("extra_trees", "none")) == "extra_trees"

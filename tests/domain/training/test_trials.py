@@ -53,7 +53,7 @@ def test_there_are_rows_to_learn_from_before_the_first_block(share, folds):
     assert all(fold.end > fold.start for fold in found)
 
 
-def test_too_few_rows_for_a_search_are_told_with_a_way_out():
+def test_too_few_rows_for_a_search_are_rejected_with_a_way_out():
     with pytest.raises(BadInput, match=r"19 labelled rows before the holdout.*needs 20.*tune\.trials to 0"):
         validation_folds(MIN_ROWS - 1, share=0.4, folds=3)
 
@@ -159,10 +159,10 @@ def test_the_best_score_wins_whichever_way_the_metric_points(metric, winner):
     [
         ((0.62, 0.68, 0.74), 2),  # gains of .02, .03, .04: the mean is far above its standard error
         ((0.75, 0.65, 0.66), 1),  # gains of .15, 0, -.04: it is not
-        ((0.75, None, None), 2),  # one fold says nothing of doubt
+        ((0.75, None, None), 2),  # one fold has no standard error
     ],
 )
-def test_what_was_searched_for_has_to_be_better_than_the_defaults_beyond_luck(searched, winner):
+def test_what_was_searched_for_has_to_be_better_than_the_defaults_beyond_chance(searched, winner):
     defaults = Trial(1, DEFAULTS, Candidate("linear", "none"), TrialScore(0.65, (0.60, 0.65, 0.70)))
     found = Trial(2, SEARCH, Candidate("linear", "none", {"C": 2.0}), TrialScore(0.69, searched))
 

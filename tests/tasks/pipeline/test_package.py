@@ -131,7 +131,7 @@ def test_a_sentence_model_travels_with_the_model_and_is_part_of_its_version(tmp_
     assert np.isfinite(model.embedder.embed(arrays_of_rows(model.schema, model.description.golden.rows))).all()
 
 
-def test_a_sentence_model_that_is_not_there_is_told(tmp_path):
+def test_a_sentence_model_that_is_not_there_is_reported(tmp_path):
     stage = make_stage(tmp_path, kinds=MIXES["texts"], search={"model": "sentences"})
 
     with pytest.raises(BadInput, match=r"search\.model is .*sentences, and there is no such folder"):

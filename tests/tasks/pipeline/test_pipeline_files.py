@@ -38,7 +38,7 @@ def test_a_stage_depends_on_the_manifest_of_its_own_code(pipeline, name):
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
-def test_the_code_is_looked_at_whenever_the_pipeline_runs(pipeline):
+def test_the_code_is_read_whenever_the_pipeline_runs(pipeline):
     code = stages(pipeline)[CODE]
     _, folder, *steps = code["cmd"].removeprefix("python -m ").split()
 

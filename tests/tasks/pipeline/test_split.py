@@ -98,7 +98,7 @@ def test_a_column_that_was_removed_is_left_out_of_older_batches(tmp_path):
 
 
 @pytest.mark.parametrize(("categories", "fits"), [(["apple", "bread", "cheese", "tea"], True), (["apple"], False)])
-def test_a_longer_list_of_categories_fits_older_batches_and_a_shorter_one_is_told(categories, fits, tmp_path):
+def test_a_longer_list_of_categories_fits_older_batches_and_a_shorter_one_is_rejected(categories, fits, tmp_path):
     table(tmp_path, "0001-a", shop_rows(5).assign(kind="bread"))
     schema = shop_schema(kind={"categories": categories})
 

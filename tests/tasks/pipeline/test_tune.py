@@ -111,7 +111,9 @@ def test_auto_without_trials_is_refused(tmp_path: Path) -> None:
         tune(make_stage(tmp_path, tune={"trials": 0}))
 
 
-def test_the_best_of_the_trials_is_chosen_and_all_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_best_of_the_trials_is_chosen_and_all_are_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = tuned(make_stage(tmp_path))
 
     best = max(found["trials"], key=lambda trial: trial["score"])
@@ -138,7 +140,7 @@ def test_the_holdout_has_no_say(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_search_looks_at_the_newest_rows_only(tmp_path: Path) -> None:
+def test_the_search_reads_the_newest_rows_only(tmp_path: Path) -> None:
     rows = shop_rows(ROWS)
     other = rows.copy()
     other.loc[: ROWS - HOLDOUT - 81, "bought"] = "no"
@@ -172,7 +174,7 @@ def test_the_quantile_of_the_gate_is_the_one_that_is_searched_for(tmp_path: Path
     assert scores[0] != scores[1]
 
 
-def test_too_few_rows_to_search_on_are_told(tmp_path: Path) -> None:
+def test_too_few_rows_to_search_on_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="19 labelled rows before the holdout"):
         tuned(make_stage(tmp_path, rows=shop_rows(HOLDOUT + 91)), rows=19)
 
@@ -215,7 +217,7 @@ def test_a_champion_of_a_recipe_that_is_not_searched_is_not_tried(tmp_path: Path
     assert {trial["recipe"] for trial in tuned(stage)["trials"]} == set(QUICK)
 
 
-def test_a_trial_that_fails_is_told_and_does_not_end_the_search(
+def test_a_trial_that_fails_is_printed_and_does_not_end_the_search(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = shop_rows(ROWS)
@@ -355,7 +357,7 @@ def test_the_trials_of_a_search_are_the_scores_of_their_candidates(alone: Search
 
     for trial in alone.trials:
         again = try_candidate(table, trial.candidate)
-        assert (again.score, again.folds) == (pytest.approx(trial.found.score), pytest.approx(trial.found.folds))
+        assert (again.score, again.folds) == (pytest.approx(trial.result.score), pytest.approx(trial.result.folds))
 
 
 @pytest.mark.slow
@@ -379,9 +381,9 @@ def test_a_candidate_whose_process_dies_fails_and_the_others_go_on(alone: Search
 
     found = searched(replace(plan, first=(deadly, *plan.first)))
 
-    assert found.trials[0].found.score is None
-    assert "out of memory" in found.trials[0].found.reason
-    assert [trial.found for trial in found.trials[1:]] == [trial.found for trial in alone.trials[:2]]
+    assert found.trials[0].result.score is None
+    assert "out of memory" in found.trials[0].result.reason
+    assert [trial.result for trial in found.trials[1:]] == [trial.result for trial in alone.trials[:2]]
 
 
 class Deadly(float):
