@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 
 from releve.adapters.files import read_document, write_json, write_parquet
+from releve.adapters.models.description import DESCRIPTION, ModelDescription
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import FeatureImportances
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
+from releve.domain.training.recipe_choice import RecipeChoice
 from releve.domain.training.recipes import RECIPES, Candidate, default_candidate
 from releve.domain.training.trials import DEFAULTS, SearchData, SearchSizes, try_candidate, validation_folds
 from tasks.pipeline.stage import Stage
@@ -67,7 +69,15 @@ def tuned(stage: Stage, *, rows: int = FEW.rows) -> dict[str, Any]:
 
 def store_champion(stage: Stage, folder: Path, **recipe: Any) -> None:
     """A champion of this recipe in the stage's model store, named by its inputs."""
-    write_json(folder / "model.json", {"recipe": RECIPE | recipe})
+    described = ModelDescription(
+        scenario=SHOP,
+        runtime="sklearn",
+        classes=(),
+        schema=stage.schema.as_dict(),
+        embedder={},
+        recipe=RecipeChoice.model_validate(RECIPE | recipe),
+    )
+    write_json(folder / DESCRIPTION, described.to_json())
     ModelStore(stage.settings.home).save(folder, scenario=SHOP, version="0123456789ab", labels={})
     stage.files.inputs.write_text(f'rows: "seed"\nchampion: "{SHOP}:0123456789ab"\nseen_rows: 0\n')
 
