@@ -122,9 +122,11 @@ def _version(
             tree.path, project=settings.project, home=settings.home, lock_fd=lock_fd, remote=truth.params.data
         )
         opened = OpenBatches(tree, data)
-        current = Registry(settings.registry_url).current(branch.scenario)
-        learned_from_seed = current is not None and current.release.data_version == SEED_VERSION
-        seed = opened.seed() if learned_from_seed and not opened.known else []  # then these are the first batches
+        seed: list[Path] = []
+        if not opened.known:  # else the registry is not asked: it may be away, and is told of the batches later
+            current = Registry(settings.registry_url).current(branch.scenario)
+            if current is not None and current.release.data_version == SEED_VERSION:
+                seed = opened.seed()  # then these are the first batches
         for file in [*map(inspect_file, seed), *files]:
             if _same(file, opened.known):
                 duplicates.append(_duplicate(file, opened.known))
