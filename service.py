@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import bentoml
 from bentoml.exceptions import BentoMLException
@@ -17,6 +16,7 @@ from starlette.responses import Response
 from releve.core.errors import ReleveError, storage_error
 from releve.core.settings import LOOPBACK, Settings
 from releve.serving import responses
+from releve.serving.endpoints import Answer
 from releve.serving.guard import SECONDS, InstallGuard
 from releve.serving.openapi import (
     FeedbackAnswer,
@@ -106,7 +106,7 @@ class Releve:
 Releve.add_asgi_middleware(InstallGuard)
 
 
-def _reply(answer: Callable[[bytes], dict[str, Any]], body: bytes) -> Response:
+def _reply(answer: Callable[[bytes], Answer], body: bytes) -> Response:
     """The answer, or its error in our form."""
     try:
         return responses.answer(answer(body))

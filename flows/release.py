@@ -40,7 +40,7 @@ def announce(scenario: str, done: ReleaseResult) -> None:
     from releve.reporting.blocks import FactList, ReportPage, ReportSection
 
     swapped = "answers with it" if done.swapped else "no service of this scenario was running here"
-    lines = [(name.replace("_", " "), str(value)) for name, value in done.release.as_dict().items()]
+    lines = [(name.replace("_", " "), str(value)) for name, value in done.release.model_dump(mode="json").items()]
     lines += [("index check", f"{done.index.rows} rows, recall@10 {done.index.recall:.3f}")] if done.index else []
     lines += [("Bento", done.bento)] if done.bento else []
     lines += [("running service", swapped), *([("note", done.note)] if done.note else [])]

@@ -178,11 +178,14 @@ def _registry(scenario: str | None, settings: Settings | None = None) -> "Iterat
 
 def _print_release(current: "Current | None", scenario: str, *, moment: str, json: bool) -> None:
     if json:
-        print_json(current and {"release": current.release.as_dict(), "number": current.number, "since": current.since})
+        print_json(
+            current
+            and {"release": current.release.model_dump(mode="json"), "number": current.number, "since": current.since}
+        )
     elif current is None:
         print(f"no release of {scenario!r} serves {moment}")
     else:
-        rows = [*current.release.as_dict().items(), ("since", current.since), ("event", current.number)]
+        rows = [*current.release.model_dump(mode="json").items(), ("since", current.since), ("event", current.number)]
         print_table((current.release.scenario, moment), [row for row in rows if row[0] != "scenario"])
 
 

@@ -1,7 +1,7 @@
 """The answers: from a request's bytes to what is sent back, for the release that serves at that moment."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -10,11 +10,9 @@ from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
 from releve.core.errors import ReleveError
 from releve.core.params import ServiceLimits
-from releve.domain.neighbours.vectors import Neighbour
 from releve.domain.prediction_log.records import UnknownAnswer
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.cells import format_value
-from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
 from releve.domain.schema.validation import Problem
 from releve.serving import requests
@@ -24,6 +22,9 @@ from releve.serving.responses import Refused, new_request_id
 MAX_NEIGHBOURS = 100  # of one search
 DECIMALS = 6  # of a probability
 DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
+
+
+Answer = dict[str, object]  # to be sent as JSON; `releve.serving.openapi` describes each
 
 
 class UnknownRows(UnknownAnswer):
@@ -66,7 +67,7 @@ class Endpoints:
         """Whether there is a release to answer with."""
         return self._releases.served is not None
 
-    def predict(self, body: bytes) -> dict[str, Any]:
+    def predict(self, body: bytes) -> Answer:
         """One prediction per row, in the ledger before it is returned. Raises ReleveError."""
         served = self._releases.served_now()
         model = served.model
@@ -92,7 +93,7 @@ class Endpoints:
             ],
         }
 
-    def search(self, body: bytes) -> dict[str, Any]:
+    def search(self, body: bytes) -> Answer:
         """Rows of the training data near a row or a vector, in the ledger before they are returned.
 
         Raises ReleveError, IndexUnavailable among them.
@@ -111,7 +112,18 @@ class Endpoints:
             vector = model.embedder.embed(arrays_of_rows(model.schema, [question.row]))[0]
         label = None if question.label is None else str(question.label)
         hits = self._index.search(served.index, vector, limit=question.limit, label=label)[0]
-        neighbours = [_neighbour(hit, model.schema) for hit in hits]
+        classes = [model.schema.target.parse(hit.label) for hit in hits]
+        neighbours = [
+            {
+                "label": hit.label if of_class is None else of_class,
+                "distance": hit.distance,
+                "batch": hit.batch,
+                "row": hit.row,
+                "id": hit.id,
+                "row_id": hit.row_id or None,
+            }
+            for hit, of_class in zip(hits, classes, strict=True)
+        ]
         request_id = self._ledger.search(model=model.tag, index=served.index, question=question, neighbours=neighbours)
         return {
             "request_id": request_id,
@@ -120,7 +132,7 @@ class Endpoints:
             "neighbours": neighbours,
         }
 
-    def feedback(self, body: bytes) -> dict[str, Any]:
+    def feedback(self, body: bytes) -> Answer:
         """Write the labels of answered rows, all or none. Raises UnknownRows, Refused, other ReleveErrors."""
         schema = self._releases.served_now().model.schema
         pairs = requests.labels_of(body, schema, max_rows=self._limits.max_rows)
@@ -136,7 +148,7 @@ class Endpoints:
             raise UnknownRows(message, error.ids, problems) from None
         return {"request_id": new_request_id(), "accepted": len(pairs)}
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Answer:
         """Say what serves, and what can be reached; never an error."""
         served, index_reachable = self._releases.served, None
         if self._index is not None and served is not None and served.index is not None:
@@ -146,7 +158,7 @@ class Endpoints:
                 index_reachable = False
         return {
             "scenario": self._releases.scenario,
-            "release": served.release.as_dict() if served and served.release else None,
+            "release": served.release.model_dump(mode="json") if served and served.release else None,
             "model_version": served.model.tag if served else None,
             "since": served.since if served else None,
             "registry_reachable": self._releases.registry_reachable,
@@ -167,7 +179,7 @@ def check_answered(output: ModelOutput) -> None:
 
 def _predictions(
     labels: Sequence[Label], probabilities: list[list[float]] | None, classes: Sequence[str]
-) -> list[dict[str, Any]]:
+) -> list[Answer]:
     """Per row its value, or its class with the probability of every class."""
     if probabilities is None:
         return [{"value": float(f"{value:.{DIGITS}g}")} for value in labels]
@@ -175,16 +187,3 @@ def _predictions(
         {"label": label, "probability": max(of_row), "probabilities": dict(zip(classes, of_row, strict=True))}
         for label, of_row in zip(labels, probabilities, strict=True)
     ]
-
-
-def _neighbour(neighbour: Neighbour, schema: Schema) -> dict[str, Any]:
-    """In the order of the documentation, the label as the class that it names."""
-    label = schema.target.parse(neighbour.label)
-    return {
-        "label": neighbour.label if label is None else label,
-        "distance": neighbour.distance,
-        "batch": neighbour.batch,
-        "row": neighbour.row,
-        "id": neighbour.id,
-        "row_id": neighbour.row_id or None,
-    }

@@ -109,17 +109,19 @@ class _Sender:
     async def __call__(self, message: Message) -> None:
         if self._finished:
             return
-        if message["type"] == "http.response.start" and _is_foreign_error(message):
-            self._instead = _reply(message["status"], self.request_id)
-            if message["status"] >= 500 and message["status"] not in ERRORS:
-                log.error(
-                    "request %s was answered with %s; what is logged beside it says why",
-                    self.request_id,
-                    message["status"],
-                )
-        elif self._instead is None:
+        if message["type"] == "http.response.start":
+            status, headers = message["status"], message["headers"]
+            if status >= 400 and all(name != responses.ERROR_HEADER.encode() for name, _ in headers):
+                self._instead = _reply(status, self.request_id)
+                if status >= 500 and status not in ERRORS:
+                    because = "what is logged beside it says why"
+                    log.error("request %s was answered with %s; %s", self.request_id, status, because)
+                return
+            # BentoML's page carries a tracker: a browser must not fetch anything from elsewhere
+            message = {**message, "headers": [*headers, (b"content-security-policy", POLICY)]}
+        if self._instead is None:
             self._started = True
-            await self._send(_kept_at_home(message))
+            await self._send(message)
         elif not message.get("more_body", False):
             await self.finish(self._instead)
 
@@ -129,21 +131,13 @@ class _Sender:
 
     async def finish(self, response: Response) -> None:
         """Send `response`, unless an answer is on its way already; nothing is sent after it."""
+
+        async def nothing() -> Message:
+            return {"type": "http.disconnect"}
+
         if not self._started and not self._finished:
-            await response({"type": "http"}, _nothing, self._send)
+            await response({"type": "http"}, nothing, self._send)
         self._finished = True
-
-
-def _kept_at_home(message: Message) -> Message:
-    """BentoML's page carries a tracker: a browser must not fetch anything from elsewhere."""
-    if message["type"] != "http.response.start":
-        return message
-    return {**message, "headers": [*message["headers"], (b"content-security-policy", POLICY)]}
-
-
-def _is_foreign_error(message: Message) -> bool:
-    name = responses.ERROR_HEADER.encode()
-    return message["status"] >= 400 and all(header != name for header, _ in message["headers"])
 
 
 def _reply(status: int, request_id: str) -> Response:
@@ -179,7 +173,3 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
-
-
-async def _nothing() -> Message:
-    return {"type": "http.disconnect"}

@@ -9,6 +9,9 @@ import bentoml
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
+from releve.domain.prediction_log.records import Row
+from releve.domain.registry.release import Release
+
 ROW_ID = "20260102-0a1b2c3d.4f.9e8d7c.0"
 REQUEST_ID = ROW_ID.rpartition(".")[0]
 
@@ -38,7 +41,7 @@ class PredictRequest(JsonRequest):
 
     model_config = ConfigDict(json_schema_extra={"example": {"rows": [{"temperature": 21.5, "season": "summer"}]}})
 
-    rows: list[dict[str, Any]] = Field(description="objects of feature names and values, one or more")
+    rows: list[Row] = Field(description="objects of feature names and values, one or more")
 
 
 class Prediction(BaseModel):
@@ -88,7 +91,7 @@ class SearchRequest(JsonRequest):
         json_schema_extra={"example": {"row": {"temperature": 21.5, "season": "summer"}, "limit": 10, "label": "many"}}
     )
 
-    row: dict[str, Any] | None = Field(default=None, description="an object of feature names and values")
+    row: Row | None = Field(default=None, description="an object of feature names and values")
     vector: list[float] | None = Field(default=None, description="as long as the index's vectors")
     limit: int = Field(default=10, description="neighbours at most")
     label: int | str | None = Field(default=None, description="only neighbours of this class; not for a regression")
@@ -123,7 +126,7 @@ class FeedbackRequest(JsonRequest):
 
     model_config = ConfigDict(json_schema_extra={"example": {"labels": [{"id": ROW_ID, "label": "many"}]}})
 
-    labels: list[dict[str, Any]] = Field(
+    labels: list[Row] = Field(
         description="objects with the `id` of a predicted row and its `label`: a class, or the number of a regression"
     )
 
@@ -143,7 +146,7 @@ class StatusAnswer(EndpointModel):
     """What this worker serves."""
 
     scenario: str
-    release: dict[str, Any] | None = Field(description="null without a registry's release")
+    release: Release | None = Field(description="null without a registry's release")
     model_version: str | None
     since: str | None = Field(description="ISO 8601, UTC")
     registry_reachable: bool | None = Field(description="null where a packed model serves without a registry")

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from releve.core.errors import BadInput, TooLarge
+from releve.domain.prediction_log.records import Row
 from releve.domain.schema.cells import SHOWN, format_value
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
@@ -23,8 +24,6 @@ DEFAULT_LIMIT = 10  # neighbours
 SPACES = (b" ", b"\t", b"\n", b"\r")  # of JSON
 NESTED = "the body is nested too deeply; expected plain values in rows, labels and vectors"
 LABELS_EXAMPLE = '{"labels": [{"id": row id, "label": class or number}, ...]}'
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,14 @@ def search_of(body: bytes, schema: Schema, *, dimension: int, max_neighbours: in
         raise BadInput("send either 'row' (an object of feature names and values) or 'vector' (a list of numbers)")
     if row is not None:
         check_rows([row], schema)
+    vector = None if vector is None else _vector(vector, dimension)
+    limit = values.get("limit", DEFAULT_LIMIT)
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= max_neighbours:
+        raise BadInput(f"'limit' is {format_value(limit)}, expected a whole number from 1 to {max_neighbours}")
     return SearchQuestion(
         row=row,
-        vector=None if vector is None else _vector(vector, dimension),
-        limit=_limit(values.get("limit", DEFAULT_LIMIT), max_neighbours),
+        vector=vector,
+        limit=limit,
         label=_label(values.get("label"), schema),
     )
 
@@ -147,19 +150,19 @@ class _Twice(dict[str, Any]):
     key: str
 
 
-def _noticing(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    twice = _Twice(found)
-    twice.key = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-    return twice
-
-
 def _check_keys(body: bytes) -> None:
     """Raise Refused naming each object in which a key stands twice: nobody can say which value is meant."""
+
+    def notice(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+        values = dict(pairs)
+        if len(values) == len(pairs):
+            return values
+        twice = _Twice(values)
+        twice.key = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        return twice
+
     try:
-        values = json.loads(body, object_pairs_hook=_noticing)
+        values = json.loads(body, object_pairs_hook=notice)
     except RecursionError:
         raise BadInput(NESTED) from None
     fields = [field if isinstance(field, list) else [field] for field in values.values()]
@@ -213,12 +216,6 @@ def _vector(vector: Any, dimension: int) -> list[float]:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise BadInput(f"'vector' holds {format_value(value)} at position {position}, expected a finite number")
     return vector
-
-
-def _limit(limit: Any, most: int) -> int:
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= most:
-        raise BadInput(f"'limit' is {format_value(limit)}, expected a whole number from 1 to {most}")
-    return limit
 
 
 def _label(label: Any, schema: Schema) -> Label | None:

@@ -53,7 +53,7 @@ def test_an_archived_scenario_ends_its_alarms():
 
 
 def test_each_judgement_and_move_is_written_with_its_reason():
-    release = {"release": RELEASE.as_dict()}
+    release = {"release": RELEASE.model_dump(mode="json")}
     events = [
         monitored_event(retrain=True),
         challenge_event(promote=False, day=0.1, reasons=("no gain",)),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from releve.adapters.files import write_bytes
 from releve.adapters.models.description import DESCRIPTION, ModelDescription
@@ -26,6 +27,18 @@ class BuildFailed(ReleveError):
     """BentoML could not build."""
 
     code = "build_failed"
+
+
+class BentoModel(BaseModel):
+    """One model that a Bento names."""
+
+    tag: str
+
+
+class BentoManifest(BaseModel):
+    """What is read of bento.yaml, which BentoML writes into every Bento."""
+
+    models: tuple[BentoModel, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,9 @@ def build(project: Path, home: Path, model_tag: str, *, version: str) -> BuiltBe
     built = BuiltBento(f"{NAME}:{version}", home / "bentoml" / "bentos" / NAME / version)
     if not (built.path / "bento.yaml").is_file():
         _run_build(project, home, model_tag, version)
-    if (packed := _packed_tag(built.path)) != model_tag:
+    manifest = BentoManifest.model_validate(yaml.safe_load((built.path / "bento.yaml").read_text(encoding="utf-8")))
+    packed = manifest.models[0].tag if manifest.models else "none"
+    if packed != model_tag:
         raise BadInput(
             f"{built.tag} packs the model {packed}, not {model_tag}; a version is built once: choose another"
         )
@@ -80,74 +95,44 @@ def _run_build(project: Path, home: Path, model_tag: str, version: str) -> None:
 
     It builds into a store of its own and the Bento is renamed into ours: whoever is killed leaves no half of one.
     """
+    bentofile = project / "bentofile.yaml"
+    if not bentofile.is_file():
+        raise BadInput(f"bentofile.yaml is missing in {project}; run this from the project's folder")
+    options = yaml.safe_load(bentofile.read_text(encoding="utf-8"))
+    described = ModelDescription.model_validate_json((ModelStore(home).get(model_tag).path / DESCRIPTION).read_bytes())
+    options["models"] = [model_tag]
+    options.setdefault("python", {})["requirements_txt"] = LOCKS[described.runtime]
+    options.setdefault("envs", []).append({"name": "RELEVE_SCENARIO", "value": model_tag.partition(":")[0]})
     store = home / "bentoml"
     (store / "tmp").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store / "tmp") as scratch:
         work_dir = Path(scratch)
         (work_dir / "models").symlink_to(store / "models")
-        options = work_dir / "bentofile.yaml"
-        options.write_text(yaml.safe_dump(_options(project, home, model_tag)), encoding="utf-8")
-        run = _bentoml_build(project, work_dir, "--bentofile", str(options), "--version", version)
+        extended = work_dir / "bentofile.yaml"
+        extended.write_text(yaml.safe_dump(options), encoding="utf-8")
+        # BentoML calls `uv`, which lies beside the interpreter, and would install one when it finds none
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        try:
+            run = subprocess.run(
+                [*BUILD, "--bentofile", str(extended), "--version", version, str(project)],
+                cwd=project,
+                env={**os.environ, "BENTOML_HOME": scratch, "BENTOML_DO_NOT_TRACK": "True", "PATH": path},
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise BuildFailed(
+                f"bentoml build was not done after {SECONDS:g} s and was stopped; about 10 s are usual. Nothing was "
+                "built: try again when the machine is less busy"
+            ) from None
         if run.returncode:
             if refused := storage_refusal(run.stderr):
                 raise type(refused)(f"bentoml build of {NAME}:{version} failed: {refused}")
-            raise BuildFailed(f"bentoml build of {NAME}:{version} failed: {_last_lines(run.stderr or run.stdout)}")
-        _publish(work_dir, store, version)
-
-
-def _bentoml_build(project: Path, work_dir: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            [*BUILD, *options, str(project)],
-            cwd=project,
-            env=_environment(work_dir),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        raise BuildFailed(
-            f"bentoml build was not done after {SECONDS:g} s and was stopped; about 10 s are usual. Nothing was "
-            "built: try again when the machine is less busy"
-        ) from None
-
-
-def _publish(work_dir: Path, store: Path, version: str) -> None:
-    bentos = store / "bentos" / NAME
-    bentos.mkdir(parents=True, exist_ok=True)
-    (work_dir / "bentos" / NAME / version).replace(bentos / version)
-    write_bytes(bentos / "latest", version.encode())
-
-
-def _options(project: Path, home: Path, model_tag: str) -> dict[str, Any]:
-    """bentofile.yaml with the model, and what a container of it needs to know and to install."""
-    path = project / "bentofile.yaml"
-    if not path.is_file():
-        raise BadInput(f"bentofile.yaml is missing in {project}; run this from the project's folder")
-    options: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    scenario = model_tag.partition(":")[0]
-    envs = [{"name": "RELEVE_SCENARIO", "value": scenario}]
-    described = ModelDescription.model_validate_json((ModelStore(home).get(model_tag).path / DESCRIPTION).read_bytes())
-    python = {**options.get("python", {}), "requirements_txt": LOCKS[described.runtime]}
-    return {**options, "python": python, "models": [model_tag], "envs": [*options.get("envs", []), *envs]}
-
-
-def _environment(bentoml_home: Path) -> dict[str, str]:
-    """BentoML calls `uv`, which lies beside the interpreter, and would install one when it finds none."""
-    beside = str(Path(sys.executable).parent)
-    return {
-        **os.environ,
-        "BENTOML_HOME": str(bentoml_home),
-        "BENTOML_DO_NOT_TRACK": "True",
-        "PATH": os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]),
-    }
-
-
-def _packed_tag(path: Path) -> str:
-    described = yaml.safe_load((path / "bento.yaml").read_text(encoding="utf-8"))
-    return next((model["tag"] for model in described.get("models", [])), "none")
-
-
-def _last_lines(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return " | ".join(lines[-5:]) or "it printed nothing"
+            lines = [line.strip() for line in (run.stderr or run.stdout).splitlines() if line.strip()]
+            output = " | ".join(lines[-5:]) or "it printed nothing"
+            raise BuildFailed(f"bentoml build of {NAME}:{version} failed: {output}")
+        bentos = store / "bentos" / NAME
+        bentos.mkdir(parents=True, exist_ok=True)
+        (work_dir / "bentos" / NAME / version).replace(bentos / version)
+        write_bytes(bentos / "latest", version.encode())

@@ -5,7 +5,6 @@ The folder holds `model.json` (what it is) and `model.onnx` or `model.skops` (wh
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -83,8 +82,10 @@ class Model:
         found = self.run(arrays)
         if self.schema.target.task == REGRESSION:
             return ModelOutput([float(value) for value in found.reshape(-1)], None)
-        probabilities = found if self._places is None else self._placed(found, self._places)
-        classes = self.schema.target.classes
+        classes, probabilities = self.schema.target.classes, found
+        if self._places is not None:  # a class that no row of the training had is never answered
+            probabilities = np.zeros((len(found), len(classes)), dtype=found.dtype)
+            probabilities[:, self._places] = found
         return ModelOutput([classes[best] for best in probabilities.argmax(axis=1)], probabilities)
 
     @cached_property
@@ -92,12 +93,6 @@ class Model:
         """The place of each class that the model learned among the target's; None when they are the same."""
         learned, classes = self.description.classes, self.schema.target.classes
         return None if learned == classes else [classes.index(label) for label in learned]
-
-    def _placed(self, found: NDArray[Any], places: list[int]) -> NDArray[Any]:
-        """A class that no row of the training had is never answered."""
-        placed = np.zeros((len(found), len(self.schema.target.classes)), dtype=found.dtype)
-        placed[:, places] = found
-        return placed
 
 
 def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:
@@ -110,7 +105,10 @@ def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:
             "nothing was loaded. Restore the model store from its backup, or roll back"
         )
     description, schema = _described(folder, tag)
-    runner = RUNTIMES[description.runtime](folder, schema)
+    if description.runtime == "onnx":
+        runner = onnx_runner((folder / ONNX_FILE).read_bytes())
+    else:
+        runner = pipeline_runner(load_pipeline(folder / SKOPS_FILE), schema)
     return Model(tag, schema, load_embedder(folder, description.embedder), description, runner)
 
 
@@ -132,10 +130,6 @@ def folder_digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _onnx(folder: Path, schema: Schema) -> _Runner:
-    return onnx_runner((folder / ONNX_FILE).read_bytes())
-
-
 def onnx_runner(exported: bytes) -> _Runner:
     """A runner over an exported model's bytes; one thread, as one worker is one core."""
     import onnxruntime
@@ -150,10 +144,6 @@ def onnx_runner(exported: bytes) -> _Runner:
         return np.asarray(session.run(wanted, dict(arrays))[0])
 
     return run
-
-
-def _sklearn(folder: Path, schema: Schema) -> _Runner:
-    return pipeline_runner(load_pipeline(folder / SKOPS_FILE), schema)
 
 
 def load_pipeline(path: Path) -> Any:
@@ -184,6 +174,3 @@ def pipeline_runner(pipeline: Any, schema: Schema) -> _Runner:
         return np.asarray(pipeline.predict(model_frame(arrays, schema)), dtype=np.float64).reshape(-1, 1)
 
     return estimate if schema.target.task == REGRESSION else classify
-
-
-RUNTIMES: Mapping[str, Callable[[Path, Schema], _Runner]] = {"onnx": _onnx, "sklearn": _sklearn}

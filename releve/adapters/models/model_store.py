@@ -2,11 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from releve.adapters.files import write_bytes
 from releve.adapters.models import model_runtime
@@ -35,11 +32,21 @@ class ModelStore:
             return self.get(tag)
         except NotFound:
             pass
-        with self._work_dir() as work_dir:
-            with _create(work_dir, tag, labels) as model:
+        os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+        import bentoml
+        from bentoml._internal.models.model import ModelStore as Folder
+
+        beside, models = self._root / "tmp", self._root / "models" / scenario
+        for made in (beside, models):
+            made.mkdir(parents=True, exist_ok=True)
+        # a store beside ours, where BentoML may be killed while it writes: the version is there whole or not at all
+        with tempfile.TemporaryDirectory(dir=beside) as work_dir:
+            # Named outright: BENTOML_HOME is read once per process, and a test has many homes.
+            with bentoml.models.create(tag, labels=labels, metadata={}, _model_store=Folder(work_dir)) as model:
                 for source in sorted(folder.iterdir()):
                     Path(model.path_of(source.name)).write_bytes(source.read_bytes())
-            self._publish(work_dir, scenario, version)
+            (Path(work_dir) / scenario / version).replace(models / version)
+        write_bytes(models / "latest", version.encode())
         return self.get(tag)
 
     def get(self, tag: str) -> StoredModel:
@@ -53,27 +60,3 @@ class ModelStore:
     def load(self, tag: str, *, digest: str | None = None) -> model_runtime.Model:
         """Load a version; `digest` (from the registry) must match its files."""
         return model_runtime.load(self.get(tag).path, tag=tag, digest=digest)
-
-    @contextmanager
-    def _work_dir(self) -> Iterator[Path]:
-        """A store beside ours, where BentoML may be killed while it writes."""
-        beside = self._root / "tmp"
-        beside.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=beside) as work_dir:
-            yield Path(work_dir)
-
-    def _publish(self, work_dir: Path, scenario: str, version: str) -> None:
-        """Rename the version into our store: it is there whole or not at all."""
-        models = self._root / "models" / scenario
-        models.mkdir(parents=True, exist_ok=True)
-        (work_dir / scenario / version).replace(models / version)
-        write_bytes(models / "latest", version.encode())
-
-
-def _create(store: Path, tag: str, labels: dict[str, str]) -> Any:
-    os.environ["BENTOML_DO_NOT_TRACK"] = "True"
-    import bentoml
-    from bentoml._internal.models.model import ModelStore as Folder
-
-    # Named outright: BENTOML_HOME is read once per process, and a test has many homes.
-    return bentoml.models.create(tag, labels=labels, metadata={}, _model_store=Folder(store))

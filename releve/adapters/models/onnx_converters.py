@@ -14,14 +14,19 @@ import numpy as np
 
 def conversions() -> tuple[dict[Any, Any], dict[Any, Any]]:
     """Converters and shape calculators by scikit-learn class."""
+    from skl2onnx.common.data_types import FloatTensorType
     from sklearn.preprocessing import OneHotEncoder
 
     from releve.domain.training.transformers import BoundedScaler
 
-    return {OneHotEncoder: _one_hot, BoundedScaler: _scale}, {
-        OneHotEncoder: _one_hot_shape,
-        BoundedScaler: _same_shape,
-    }
+    def one_hot_shape(operator: Any) -> None:
+        width = len(operator.raw_operator.get_feature_names_out())
+        operator.outputs[0].type = FloatTensorType([operator.inputs[0].get_first_dimension(), width])
+
+    def same_shape(operator: Any) -> None:
+        operator.outputs[0].type = FloatTensorType(list(operator.inputs[0].type.shape[:2]))
+
+    return {OneHotEncoder: _one_hot, BoundedScaler: _scale}, {OneHotEncoder: one_hot_shape, BoundedScaler: same_shape}
 
 
 def folded(pipeline: Any) -> Any:
@@ -63,13 +68,6 @@ def _rename(graph: Any, names: dict[str, str]) -> None:
         each.name = new(each.name)
 
 
-def _one_hot_shape(operator: Any) -> None:
-    from skl2onnx.common.data_types import FloatTensorType
-
-    width = len(operator.raw_operator.get_feature_names_out())
-    operator.outputs[0].type = FloatTensorType([operator.inputs[0].get_first_dimension(), width])
-
-
 def _one_hot(scope: Any, operator: Any, container: Any) -> None:
     """Per column a 0/1 column for each frequent category and, where there are rare ones, 1 - their sum."""
     encoder, source = operator.raw_operator, operator.inputs[0].full_name
@@ -94,13 +92,6 @@ def _one_hot(scope: Any, operator: Any, container: Any) -> None:
     container.add_node(
         "Concat", blocks, operator.outputs[0].full_name, axis=1, name=scope.get_unique_operator_name("Concat")
     )
-
-
-def _same_shape(operator: Any) -> None:
-    from skl2onnx.common.data_types import FloatTensorType
-
-    kind = operator.inputs[0].type
-    operator.outputs[0].type = FloatTensorType([kind.shape[0], kind.shape[1]])
 
 
 def _scale(scope: Any, operator: Any, container: Any) -> None:

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from releve.adapters.models.model_runtime import VALUES, onnx_runner, pipeline_runner
 from releve.adapters.models.onnx_converters import conversions, folded, name_in_order
-from releve.domain.neighbours.embedding import Arrays
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
@@ -44,7 +42,8 @@ def export_checked(pipeline: Any, schema: Schema, frame: "pd.DataFrame", *, tole
         exported = export(pipeline, schema)
         reason = parity_problem(exported, pipeline, schema, frame, tolerance=tolerance)
     except Exception as error:  # the converter raises its own kinds, one per unsupported operator
-        return Export(SKLEARN, None, f"it cannot be exported: {_first_line(error)}")
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        return Export(SKLEARN, None, f"it cannot be exported: {first_line}")
     return Export(ONNX, exported, None) if reason is None else Export(SKLEARN, None, reason)
 
 
@@ -86,26 +85,14 @@ def parity_problem(
     ask_exported, ask_pipeline = onnx_runner(exported), pipeline_runner(pipeline, schema)
     real = arrays_of_frame(schema, frame)
     usual = ask_pipeline(real)
-    cases: list[tuple[str, Arrays]] = [("", real), (", for extreme, missing or unseen values,", _made(frame, schema))]
-    for where, arrays in cases:
+    made = arrays_of_rows(schema, made_rows(frame, schema))
+    for where, arrays in (("", real), (", for extreme, missing or unseen values,", made)):
         with np.errstate(over="ignore", invalid="ignore"):  # the largest numbers are meant to be too much
             expected, found = ask_pipeline(arrays), ask_exported(arrays)
-        if problem := _difference(schema, found, expected, usual=usual, tolerance=tolerance):
+        if schema.target.task == REGRESSION:
+            problem = values_problem(found, expected, usual=usual, tolerance=tolerance)
+        else:
+            problem = probabilities_problem(found, expected, tolerance=tolerance)
+        if problem:
             return f"the exported model{where} {problem}; {tolerance:g} is allowed"
     return None
-
-
-def _made(frame: "pd.DataFrame", schema: Schema) -> dict[str, NDArray[Any]]:
-    return arrays_of_rows(schema, made_rows(frame, schema))
-
-
-def _difference(
-    schema: Schema, found: NDArray[Any], expected: NDArray[Any], *, usual: NDArray[Any], tolerance: float
-) -> str | None:
-    if schema.target.task == REGRESSION:
-        return values_problem(found, expected, usual=usual, tolerance=tolerance)
-    return probabilities_problem(found, expected, tolerance=tolerance)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,7 +1,6 @@
 """A release: ONE model version and ONE index version, moved and rolled back together."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -59,7 +58,3 @@ class Release(BaseModel):
     revision: str  # git commit on releve/<scenario>
     rows: int  # labelled rows the model learned from
     expected: ExpectedPerformance
-
-    def as_dict(self) -> dict[str, Any]:
-        """For the registry; `Release.model_validate` gives it back."""
-        return self.model_dump(mode="json")

@@ -179,7 +179,7 @@ def test_another_limit_of_age_that_is_passed_is_a_change():
 def test_each_judgement_and_move_is_news_reported_once():
     refused = make_challenger(OTHER, champion=MODEL, promote=False, reasons=("no gain",)).model_dump(mode="json")
     accepted = {**refused, "promote": True}
-    release = {"release": RELEASE.as_dict()}
+    release = {"release": RELEASE.model_dump(mode="json")}
     events = [
         monitored_event(retrain=True),
         make_event(CHALLENGED, refused, day=0.1),
