@@ -36,66 +36,33 @@ def archive_scenario(settings: Settings, scenario: str, *, reason: str, actor: s
 
     The registry's history stays. Raises NotFound for a scenario that has no folder and left nothing behind.
     """
-    _check_known(settings, scenario)
-    state = ScenarioState(settings.home, scenario)
+    state = ScenarioState(settings.home, check_scenario_name(scenario))
+    registry = Registry(settings.registry_url)
+    places = [place for place in state.folders if place.is_dir()]
+    if not places and not ScenarioBranch(settings.project, scenario).tip() and scenario not in registry.scenarios():
+        read_scenario(settings.project, scenario)  # raises NotFound, naming those that have a folder
     name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     archive = settings.home / "archive" / f"{scenario}-{name}"
     with scenario_lock(settings.home, scenario, holder="archive"):
-        registry = Registry(settings.registry_url)
         current = registry.current(scenario)
         if current:
             registry.move(scenario, ModelWithdrawn(), expected=current.number, reason=reason, actor=actor)
         registry.append(scenario, ScenarioArchived(archive=archive.name), reason=reason, actor=actor)
         branch = ScenarioBranch(settings.project, scenario).set_aside(name)
-        moved = {place: _kept_as(place) for place in (*_folders(state), state.page) if place.exists()}
+        moved = {place: place.parent.name for place in state.folders if place.exists()}
+        moved |= {state.page: state.page.name} if state.page.exists() else {}
         for place, kept in moved.items():
             archive.mkdir(parents=True, exist_ok=True)
             place.replace(archive / kept)
-    withdrawn = current.release.model if current else ""
-    return ArchivedScenario(archive, tuple(moved.values()), branch, withdrawn, _end_alarms(settings, scenario))
-
-
-def _end_alarms(settings: Settings, scenario: str) -> tuple[str, ...]:
-    """End the alarms that people know of. A message that cannot be sent is reported, and stops nothing."""
-    if not Registry(settings.registry_url).events(scenario, kinds=[ALERTED]):
-        return ()
-    try:
-        done = alert(settings, scenario, actor="archive")
-    except ReleveError as error:
-        return (f"no message that its alarms are over could be sent: {error}",)
-    waiting = [f"{len(done.waiting)} messages wait for the next time: {done.away}"] if done.waiting else []
-    return (*(message.text for message in done.made), *done.given_up, *waiting)
-
-
-def _check_known(settings: Settings, scenario: str) -> None:
-    """Raises NotFound, naming those that have a folder."""
-    state = ScenarioState(settings.home, check_scenario_name(scenario))
-    left_behind = (
-        any(folder.is_dir() for folder in _folders(state))
-        or ScenarioBranch(settings.project, scenario).tip()
-        or scenario in Registry(settings.registry_url).scenarios()
-    )
-    if not left_behind:
-        read_scenario(settings.project, scenario)
-
-
-def _folders(state: ScenarioState) -> tuple[Path, ...]:
-    return (
-        state.incoming,
-        state.ingested,
-        state.refused,
-        state.quarantine,
-        state.resubmit,
-        state.pulled,
-        state.ledger,
-        state.harvest,
-        state.reports,
-        state.backtest,
-    )
-
-
-def _kept_as(place: Path) -> str:
-    return place.parent.name if place.is_dir() else place.name
+    withdrawn, alerts = current.release.model if current else "", []
+    if registry.events(scenario, kinds=[ALERTED]):  # the alarms that people know of end
+        try:
+            done = alert(settings, scenario, actor="archive")
+            waiting = [f"{len(done.waiting)} messages wait for the next time: {done.away}"] if done.waiting else []
+            alerts = [*(message.text for message in done.made), *done.given_up, *waiting]
+        except ReleveError as error:  # a message that cannot be sent stops nothing
+            alerts = [f"no message that its alarms are over could be sent: {error}"]
+    return ArchivedScenario(archive, tuple(moved.values()), branch, withdrawn, tuple(alerts))
 
 
 def report(done: ArchivedScenario, settings: Settings, scenario: str) -> str:

@@ -136,5 +136,21 @@ class ScenarioState:
         return self.home / "backtest" / self.scenario
 
     @property
+    def folders(self) -> tuple[Path, ...]:
+        """All of its folders, which `archive` moves away."""
+        return (
+            self.incoming,
+            self.ingested,
+            self.refused,
+            self.quarantine,
+            self.resubmit,
+            self.pulled,
+            self.ledger,
+            self.harvest,
+            self.reports,
+            self.backtest,
+        )
+
+    @property
     def worktrees(self) -> Path:
         return self.home / "worktrees"

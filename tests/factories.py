@@ -71,7 +71,7 @@ def make_model_folder(parent: Path, *, scenario: str = SCENARIO, name: str = "mo
         "runtime": "onnx",
         "classes": [0, 1, 2],
         "schema": schema.as_dict(),
-        "embedder": Embedder.fit(arrays).as_dict(),
+        "embedder": Embedder.fit(arrays).describe().model_dump(mode="json"),
     }
     folder = parent / name
     folder.mkdir(parents=True)

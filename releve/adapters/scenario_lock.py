@@ -8,7 +8,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -61,11 +61,18 @@ def scenario_lock(
     if mine:
         yield mine
         return
-    lock = ScenarioLock(scenario, path, _open(path))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = ScenarioLock(scenario, path, os.open(path, os.O_RDWR | os.O_CREAT, 0o644))
+    except OSError as error:
+        raise Unavailable(f"cannot open the lock {path}: {error.strerror}; check RELEVE_HOME and its rights") from None
     try:
         _acquire(lock, wait_seconds, on_wait)
         with explained_storage(path):
-            _write_holder(lock.fd, f"{holder} of {scenario} (pid {os.getpid()}, since {_now()})")
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            text = f"{holder} of {scenario} (pid {os.getpid()}, since {since})"
+            os.ftruncate(lock.fd, 0)
+            os.pwrite(lock.fd, text.encode()[:HOLDER_BYTES], 0)
         token = _held.set((*_held.get(), lock))
         try:
             yield lock
@@ -79,40 +86,13 @@ def scenario_lock(
 
 def _acquire(lock: ScenarioLock, wait_seconds: float, on_wait: Callable[[str], None]) -> None:
     deadline, reminder = time.monotonic() + wait_seconds, Reminder(at_once=True)
-    while not _try_lock(lock.fd):
-        busy = f"{_read_holder(lock.fd)} is at work"
+    while True:
+        with suppress(BlockingIOError):
+            return fcntl.flock(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # empty for a moment between taking the lock and writing the name
+        busy = f"{os.pread(lock.fd, HOLDER_BYTES, 0).decode(errors='replace') or 'another run'} is at work"
         if time.monotonic() >= deadline:
             raise ScenarioBusy(f"{busy}; waited {wait_seconds:g} s: try again when it, or a child it left, has ended")
         if reminder.is_due():
             on_wait(f"{busy}; waiting up to {wait_seconds:g} s, {reminder.elapsed:.0f} s so far")
         time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
-
-
-def _open(path: Path) -> int:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise Unavailable(f"cannot open the lock {path}: {error.strerror}; check RELEVE_HOME and its rights") from None
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _write_holder(descriptor: int, text: str) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, text.encode()[:HOLDER_BYTES], 0)
-
-
-def _read_holder(descriptor: int) -> str:
-    """Who holds it; empty for a moment between taking the lock and writing the name."""
-    return os.pread(descriptor, HOLDER_BYTES, 0).decode(errors="replace") or "another run"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

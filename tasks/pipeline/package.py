@@ -71,7 +71,7 @@ def package(stage: Stage) -> None:
         task=schema.target.task,
         classes=() if schema.target.task == REGRESSION else pipeline.classes_.tolist(),
         schema=schema.as_dict(),
-        embedder=embedder.as_dict(),
+        embedder=embedder.describe(),
         recipe=chosen,
         environment={  # in the model alone: results are the same everywhere
             "python": platform.python_version(),

@@ -6,7 +6,6 @@ times that of the answer. A worker of the service is one core as well.
 
 import math
 import time
-from collections.abc import Sequence
 
 from releve.adapters.models.model_runtime import Model
 from releve.domain.schema.arrays import arrays_of_rows
@@ -20,17 +19,16 @@ def answer_milliseconds(model: Model) -> float:
     from threadpoolctl import threadpool_limits
 
     row = model.description.golden.rows[:1]
+
+    def round_of(times: int) -> float:
+        answers = []
+        for _ in range(times):
+            started = time.process_time()
+            model.answer(arrays_of_rows(model.schema, row))
+            answers.append((time.process_time() - started) * 1000)
+        return sorted(answers)[math.ceil(SLOW_SHARE * times) - 1]
+
     with threadpool_limits(limits=1):
-        _rounds(model, row, WARM_UP)
-        best = min(_rounds(model, row, TIMES) for _ in range(ROUNDS))
+        round_of(WARM_UP)
+        best = min(round_of(TIMES) for _ in range(ROUNDS))
     return float(f"{best:.2g}")
-
-
-def _rounds(model: Model, row: Sequence[dict[str, object]], times: int) -> float:
-    return sorted(_once(model, row) for _ in range(times))[math.ceil(SLOW_SHARE * times) - 1]
-
-
-def _once(model: Model, row: Sequence[dict[str, object]]) -> float:
-    started = time.process_time()
-    model.answer(arrays_of_rows(model.schema, row))
-    return (time.process_time() - started) * 1000

@@ -8,13 +8,11 @@ from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.http.service import wait_until_serving
 from releve.adapters.models import bento_builds
-from releve.adapters.models.model_runtime import Model
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import Conflict
 from releve.core.settings import Settings
-from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.neighbours.index_names import collection_name
 from releve.domain.neighbours.vectors import IndexCheck
 from releve.domain.registry.events import Challenger, ModelReleased
@@ -65,8 +63,25 @@ def release(
 
         loaded = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
         check_golden(loaded)
-        bento = _pack(settings, challenger)
-        prepared = _as_release(scenario, challenger, loaded, len(read_reference(settings, loaded.tag)))
+        branch, work_dir = ScenarioBranch(settings.project, scenario), ScenarioState(settings.home, scenario).worktrees
+        with branch.checkout(challenger.revision, work_dir) as source:  # the very code that made it
+            version = challenger.model.partition(":")[2]
+            bento = bento_builds.build(source, settings.home, challenger.model, version=version)
+        index_rows = len(read_reference(settings, loaded.tag))
+        named = f" {loaded.schema.id}" if loaded.schema.id else ""  # the index holds what this column calls the rows
+        identity = f"{challenger.data_version} {loaded.embedder.version} {index_rows}{named}"
+        known = challenger.evaluation
+        prepared = Release(
+            scenario=scenario,
+            model=challenger.model,
+            model_digest=challenger.model_digest,
+            index=collection_name(scenario, hashlib.sha256(identity.encode()).hexdigest()[:12]),
+            index_rows=index_rows,
+            data_version=challenger.data_version,
+            revision=challenger.revision,
+            rows=challenger.rows,
+            expected=ExpectedPerformance(known.metric, known.score, known.holdout_rows),
+        )
         index = build_index(settings, params.search, prepared, loaded)
 
         why = reason or "; ".join(challenger.sentences)
@@ -93,31 +108,6 @@ def check_accepted(challenger: Challenger, champion: str, *, today: date) -> Non
                 f"{challenger.model} was accepted by an override of the {one.floor} floor by {one.by} that "
                 f"expired on {one.until}; renew it (params.yaml: gate.overrides) and run the retrain flow again"
             )
-
-
-def _pack(settings: Settings, challenger: Challenger) -> bento_builds.BuiltBento:
-    """A Bento of the model with the very code that made it: that of its own revision."""
-    scenario, _, version = challenger.model.partition(":")
-    branch, work_dir = ScenarioBranch(settings.project, scenario), ScenarioState(settings.home, scenario).worktrees
-    with branch.checkout(challenger.revision, work_dir) as source:
-        return bento_builds.build(source, settings.home, challenger.model, version=version)
-
-
-def _as_release(scenario: str, challenger: Challenger, model: Model, index_rows: int) -> Release:
-    known = Evaluation.model_validate(challenger.evaluation)
-    named = f" {model.schema.id}" if model.schema.id else ""  # the index holds what this column calls the rows
-    identity = f"{challenger.data_version} {model.embedder.version} {index_rows}{named}"
-    return Release(
-        scenario=scenario,
-        model=challenger.model,
-        model_digest=challenger.model_digest,
-        index=collection_name(scenario, hashlib.sha256(identity.encode()).hexdigest()[:12]),
-        index_rows=index_rows,
-        data_version=challenger.data_version,
-        revision=challenger.revision,
-        rows=challenger.rows,
-        expected=ExpectedPerformance(known.metric, known.score, known.holdout_rows),
-    )
 
 
 def _wait(settings: Settings, wanted: Release) -> bool:

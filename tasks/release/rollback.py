@@ -2,16 +2,12 @@
 
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.http.service import wait_until_serving
-from releve.adapters.models.model_runtime import Model
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import IndexUnavailable
 from releve.core.errors import Conflict
-from releve.core.params import NeighbourSearch
 from releve.core.settings import Settings
-from releve.domain.neighbours.vectors import IndexCheck
 from releve.domain.registry.events import ModelRolledBack
-from releve.domain.registry.release import Release
 from tasks.monitoring.champion import check_golden, check_released
 from tasks.release.index import build_index, tidy_indexes
 from tasks.release.release import ReleaseResult
@@ -41,7 +37,11 @@ def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "ro
         )
     model = ModelStore(settings.home).load(previous.model, digest=previous.model_digest)
     check_golden(model)
-    index, note = _bring_index(settings, params.search, previous, model)
+    index, note = None, ""
+    try:
+        index = build_index(settings, params.search, previous, model)
+    except IndexUnavailable as error:
+        note = f"searches wait for Milvus: {error}"
 
     payload = ModelRolledBack(release=previous)
     registry.move(scenario, payload, expected=current.number, reason=reason, actor=actor)
@@ -49,12 +49,3 @@ def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "ro
         tidy_indexes(settings, registry, previous)
     swapped = wait_until_serving(settings.service_port, previous.model, scenario=scenario)
     return ReleaseResult(previous, index, "", swapped, note, left=current.release.model)
-
-
-def _bring_index(
-    settings: Settings, params: NeighbourSearch, wanted: Release, model: Model
-) -> tuple[IndexCheck | None, str]:
-    try:
-        return build_index(settings, params, wanted, model), ""
-    except IndexUnavailable as error:
-        return None, f"searches wait for Milvus: {error}"

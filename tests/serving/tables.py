@@ -46,7 +46,7 @@ def packed(folder: Path, table: dict[str, Any], frame: pd.DataFrame, *, recipe: 
         "runtime": exported.runtime,
         "classes": [] if schema.target.task == REGRESSION else pipeline.classes_.tolist(),
         "schema": schema.as_dict(),
-        "embedder": embedder.as_dict(),
+        "embedder": embedder.describe().model_dump(mode="json"),
     }
     write_json(folder / "model.json", described)
     model = skops.io.dumps(pipeline) if exported.onnx is None else exported.onnx

@@ -25,7 +25,13 @@ COMMENT = "# Made of prefect.yaml and the folders in scenarios/ by `make up`; ed
 def write_deployments(settings: Settings) -> Path:
     """prefect.yaml with the deployments of every scenario, below the home; returns its path."""
     file = yaml.safe_load((settings.project / "prefect.yaml").read_text(encoding="utf-8"))
-    made = deployments_for(file, {name: _silence_hours(settings, name) for name in scenario_names(settings.project)})
+    silence_hours: dict[str, float | None] = {}
+    for scenario in scenario_names(settings.project):
+        try:
+            silence_hours[scenario] = read_committed(settings, scenario).params.alerts.silence_hours
+        except ReleveError:  # its own runs say what is wrong with its params, the others start
+            silence_hours[scenario] = None
+    made = deployments_for(file, silence_hours)
     path = settings.home / "run" / "prefect.yaml"
     write_bytes(path, (COMMENT + yaml.safe_dump(made, sort_keys=False)).encode())
     return path
@@ -47,14 +53,6 @@ def delete_removed(settings: Settings) -> list[str]:
             _ask(client, "DELETE", f"/api/automations/owned-by/prefect.deployment.{each['id']}")
             _ask(client, "DELETE", f"/api/deployments/{each['id']}")
     return [each["name"] for each in gone]
-
-
-def _silence_hours(settings: Settings, scenario: str) -> float | None:
-    """None where its params cannot be read: its own runs say what is wrong with them, the others start."""
-    try:
-        return read_committed(settings, scenario).params.alerts.silence_hours
-    except ReleveError:
-        return None
 
 
 def _ask(client: "httpx.Client", method: str, path: str, body: Any = None) -> "httpx.Response":

@@ -23,7 +23,10 @@ class PortTaken(Conflict):
 
 def check_port_is_free(port: int, *, wanted_for: str, setting: str) -> None:
     """Raise PortTaken, naming the `setting` that moves the port, and who listens there when the system tells."""
-    if _becomes_free(port):
+    deadline = time.monotonic() + FREED_SECONDS
+    while not is_free(port) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    if is_free(port):
         return
     holder = listener(port)
     raise PortTaken(
@@ -41,13 +44,6 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _becomes_free(port: int) -> bool:
-    deadline = time.monotonic() + FREED_SECONDS
-    while not (free := is_free(port)) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-    return free
 
 
 def listener(port: int) -> str:

@@ -89,7 +89,8 @@ def clear_remains(home: Path, name: str, *, also: Collection[psutil.Process] = (
     remembered = _remembered(home, name)
     if remembered is not None:
         _end([*also, *_session(remembered)], STOP_SECONDS / 3)
-        _reap(remembered.pid)
+        with suppress(ChildProcessError):  # unless this very process started it, that is the init process's business
+            os.waitpid(remembered.pid, os.WNOHANG)
     _record_path(home, name).unlink(missing_ok=True)
 
 
@@ -119,15 +120,9 @@ def _end(processes: list[psutil.Process], seconds: float) -> None:
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
-        processes = _still_alive(processes, seconds)
-
-
-def _still_alive(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Those that live on after `seconds`. A zombie, which psutil would wait for, has ended."""
-    deadline = time.monotonic() + seconds
-    while (alive := [each for each in processes if _lives(each)]) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-    return alive
+        deadline = time.monotonic() + seconds  # a zombie, which psutil would wait for, has ended
+        while (processes := [each for each in processes if _lives(each)]) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
 
 
 def _lives(process: psutil.Process | None) -> bool:
@@ -155,20 +150,12 @@ def _session(found: Running) -> list[psutil.Process]:
     """Members of the session that `found` leads or led; none when its number belongs to somebody else by now."""
     if psutil.pid_exists(found.pid) and _process(found) is None:
         return []
-    return [process for process in psutil.process_iter() if _session_number(process.pid) == found.pid]
-
-
-def _session_number(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return None
-
-
-def _reap(pid: int) -> None:
-    """Take leave of it if it was this very process that started it; else that is the init process's business."""
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+    members = []
+    for process in psutil.process_iter():
+        with suppress(OSError):
+            if os.getsid(process.pid) == found.pid:
+                members.append(process)
+    return members
 
 
 def _remembered(home: Path, name: str) -> Running | None:

@@ -83,9 +83,15 @@ def up(
     table, home = parts(settings, environ), settings.home
     wanted = [table[name] for name in _chosen(only) if name in table]
     with _one_caller_at_a_time(home, progress):
-        if environ.get("RELEVE_SCENARIO"):
-            _check_same_scenario(home, wanted)
-        missing = [part for part in wanted if stack_process.running(home, part.name) is None]
+        found = {part.name: stack_process.running(home, part.name) for part in wanted}
+        for part in wanted if environ.get("RELEVE_SCENARIO") else ():
+            other = (process := found[part.name]) and process.scenario
+            if other and other != part.scenario:
+                raise Conflict(
+                    f"the {part.name} runs for {other}, not for {part.scenario}, and one service serves one "
+                    "scenario; `make down` first, or ask without RELEVE_SCENARIO"
+                )
+        missing = [part for part in wanted if found[part.name] is None]
         for part in missing:  # what a killed part left behind goes first: it may still hold the port
             stack_process.clear_remains(home, part.name)
         for part in missing:
@@ -234,16 +240,6 @@ def _chosen(only: Collection[str] | None) -> tuple[str, ...]:
     if unknown:
         raise BadInput(f"no part of the stack is called {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
     return tuple(name for name in NAMES if only is None or name in only)
-
-
-def _check_same_scenario(home: Path, wanted: Collection[StackPart]) -> None:
-    for part in wanted:
-        found = stack_process.running(home, part.name)
-        if found and found.scenario and found.scenario != part.scenario:
-            raise Conflict(
-                f"the {part.name} runs for {found.scenario}, not for {part.scenario}, and one service serves one "
-                "scenario; `make down` first, or ask without RELEVE_SCENARIO"
-            )
 
 
 def _start_all(

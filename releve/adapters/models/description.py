@@ -2,29 +2,27 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from releve.core.documents import DocumentPart
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
+from releve.domain.neighbours.embedding import EmbedderDescription
+from releve.domain.prediction_log.records import Row
 from releve.domain.schema.target import Label
 from releve.domain.training.recipe_choice import RecipeChoice
 
 DESCRIPTION = "model.json"
 
 
-class GoldenRows(BaseModel):
+class GoldenRows(DocumentPart):
     """Rows with the answers the model gives, asked again before every release."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rows: tuple[dict[str, Any], ...] = ()
+    rows: tuple[Row, ...] = ()
     labels: tuple[Label, ...] = ()
 
 
-class ModelDescription(BaseModel):
+class ModelDescription(DocumentPart):
     """Everything that the model's folder says of it; what was measured is there once the model was packaged."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = 1
     scenario: str
@@ -33,9 +31,9 @@ class ModelDescription(BaseModel):
     task: str = ""
     classes: tuple[Label, ...]  # that the model learned, in the order of its output; none of a regression
     table: dict[str, Any] = Field(alias="schema")  # as `Schema.as_dict` writes it
-    embedder: dict[str, Any]  # as `Embedder.as_dict` writes it
+    embedder: EmbedderDescription
     recipe: RecipeChoice | None = None
-    environment: dict[str, str] = {}
+    environment: dict[str, str] = Field(default_factory=dict)
     rows: int = 0
     learned_rows: int = 0  # the holdout included: what was judged on it was fitted on the rows before
     evaluation: Evaluation | None = None

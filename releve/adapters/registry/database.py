@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -85,7 +85,12 @@ def open_engine(url: sa.URL) -> sa.Engine:
         seconds = {"connect_timeout": POSTGRESQL_CONNECT_SECONDS}
         engine = sa.create_engine(url, connect_args=seconds, pool_pre_ping=True)
     try:
-        _create_tables(engine)
+        while not {*METADATA.tables} <= {*sa.inspect(engine).get_table_names()}:
+            writing = engine.execution_options(writes=True)
+            # refused by PostgreSQL when another process makes the same table at the same moment
+            with suppress(sa.exc.IntegrityError), writing.begin() as connection:
+                for table in METADATA.sorted_tables:
+                    connection.execute(CreateTable(table, if_not_exists=True))
     except sa.exc.SQLAlchemyError:
         engine.dispose()
         raise
@@ -144,20 +149,6 @@ def without_secrets(text: str, url: sa.URL) -> str:
         if secret:
             text = text.replace(str(secret), "***")
     return text
-
-
-def _create_tables(engine: sa.Engine) -> None:
-    while not _has_tables(engine):
-        try:
-            with engine.execution_options(writes=True).begin() as connection:
-                for table in METADATA.sorted_tables:
-                    connection.execute(CreateTable(table, if_not_exists=True))
-        except sa.exc.IntegrityError:
-            continue  # PostgreSQL, when another process makes the same table at the same moment
-
-
-def _has_tables(engine: sa.Engine) -> bool:
-    return {*METADATA.tables} <= {*sa.inspect(engine).get_table_names()}
 
 
 def _prepare_sqlite(engine: sa.Engine) -> sa.Engine:

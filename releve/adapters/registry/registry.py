@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby, takewhile
 from typing import Any
@@ -57,28 +57,13 @@ class Current:
     since: str  # ISO 8601, UTC
 
 
-@dataclass(frozen=True)
-class _Draft:
-    """An event that has no place in its chain yet."""
-
-    scenario: str
-    kind: str
-    actor: str
-    reason: str
-    payload: dict[str, Any]
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Registry:
     """Opens, and makes its tables, at the first call. Many threads and processes may use it at once, also after a fork.
 
     Every method raises RegistryUnavailable when the database cannot be used.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         """`url`: as SQLAlchemy spells it. Raises BadInput when it is not one."""
         self._url = parse_url(url)
         self._clock = clock
@@ -88,7 +73,7 @@ class Registry:
         """Write one event that moves nothing. Raises BadInput for what JSON cannot hold, and for a kind that moves."""
         if payload.kind in MOVES:
             raise BadInput(f"a {payload.kind!r} event moves the release: write it with `move`, not with `append`")
-        return self._write(_draft(scenario, payload, reason=reason, actor=actor))
+        return self._write(scenario, payload, reason=reason, actor=actor)
 
     def move(
         self, scenario: str, payload: ModelReleased | ModelWithdrawn, *, expected: int | None, reason: str, actor: str
@@ -101,8 +86,13 @@ class Registry:
         if isinstance(payload, ModelReleased) and payload.release.scenario != scenario:
             release = payload.release
             raise BadInput(f"{release.model} is a release of {release.scenario!r}, it cannot serve {scenario!r}")
-        draft = _draft(scenario, payload, reason=reason, actor=actor)
-        return self._write(draft, swap=lambda connection, number: _swap(connection, draft, expected, number))
+        return self._write(
+            scenario,
+            payload,
+            reason=reason,
+            actor=actor,
+            swap=lambda connection, number: _swap(connection, scenario, payload, expected, number),
+        )
 
     def current(self, scenario: str) -> Current | None:
         """What serves now: one SELECT by primary key, cheap enough to ask twice a second."""
@@ -169,21 +159,39 @@ class Registry:
         if engine is not None:
             engine.dispose()
 
-    def _write(self, draft: _Draft, *, swap: Callable[[sa.Connection, int], None] | None = None) -> Event:
-        """Add the draft after the tail of its chain; once more whenever another writer took that place first."""
+    def _write(
+        self,
+        scenario: str,
+        payload: EventPayload,
+        *,
+        reason: str,
+        actor: str,
+        swap: Callable[[sa.Connection, int], None] = lambda connection, number: None,
+    ) -> Event:
+        """Add an event after the tail of its chain; once more whenever another writer took that place first."""
+        if "\0" in actor + reason:
+            raise BadInput("an event's actor and reason cannot hold the character NUL")
+        text = canonical_json(payload.model_dump(mode="json"))
+        fields = {"scenario": check_scenario_name(scenario), "kind": payload.kind, "actor": actor, "reason": reason}
         for _ in range(ATTEMPTS):
             try:
                 with self._writing() as connection:
-                    tail = connection.execute(_TAIL, {"scenario": draft.scenario}).first()
-                    event = _after(tail, draft, at=_stamp(self._clock()))
-                    if swap is not None:
-                        swap(connection, event.number)
-                    connection.execute(EVENTS.insert().values(_row(event)))
-                return event
+                    tail = connection.execute(_TAIL, {"scenario": scenario}).first()
+                    number = tail.number + 1 if tail else 1
+                    place = {
+                        "number": number,
+                        "at": _stamp(self._clock()),
+                        "previous_hash": tail.hash if tail else GENESIS,
+                    }
+                    event = {**fields, **place, "payload": json.loads(text)}
+                    event["hash"] = event_hash(event)
+                    swap(connection, number)
+                    connection.execute(EVENTS.insert().values({**event, "payload": text}))
+                return Event(**event)
             except sa.exc.IntegrityError:
                 continue
         raise RegistryUnavailable(
-            f"{ATTEMPTS} other events of {draft.scenario!r} came first and this one was not written: try again"
+            f"{ATTEMPTS} other events of {scenario!r} came first and this one was not written: try again"
         )
 
     @contextmanager
@@ -247,20 +255,20 @@ _POINTERS_WITHOUT_EVENTS = sa.select(_POINTER_ROW.scenario).where(
 )
 
 
-def _swap(connection: sa.Connection, draft: _Draft, expected: int | None, number: int) -> None:
+def _swap(connection: sa.Connection, scenario: str, payload: EventPayload, expected: int | None, number: int) -> None:
     """Compare and swap the pointer. The WHERE decides; the SELECT before it is for the message and the first row."""
-    here = {"scenario": draft.scenario}
+    here = {"scenario": scenario}
     if connection.scalar(_POINTER, here) != expected:
-        raise _stale(connection, draft.scenario, expected)
+        raise _stale(connection, scenario, expected)
     if expected is None:
-        if draft.kind == WITHDRAWN:
-            raise Conflict(f"no release of {draft.scenario!r} serves: there is nothing to withdraw")
-        connection.execute(POINTERS.insert().values(scenario=draft.scenario, number=number))
+        if payload.kind == WITHDRAWN:
+            raise Conflict(f"no release of {scenario!r} serves: there is nothing to withdraw")
+        connection.execute(POINTERS.insert().values(scenario=scenario, number=number))
         return
-    row = (_POINTER_ROW.scenario == draft.scenario) & (_POINTER_ROW.number == expected)
+    row = (_POINTER_ROW.scenario == scenario) & (_POINTER_ROW.number == expected)
     withdraw, advance = POINTERS.delete().where(row), POINTERS.update().where(row).values(number=number)
-    if connection.execute(withdraw if draft.kind == WITHDRAWN else advance).rowcount != 1:
-        raise _stale(connection, draft.scenario, expected)
+    if connection.execute(withdraw if payload.kind == WITHDRAWN else advance).rowcount != 1:
+        raise _stale(connection, scenario, expected)
 
 
 def _stale(connection: sa.Connection, scenario: str, expected: int | None) -> StaleRelease:
@@ -268,28 +276,6 @@ def _stale(connection: sa.Connection, scenario: str, expected: int | None) -> St
     now = f"{current.release.model}, since {current.since} (event {current.number})" if current else "no release"
     seen = f"event {expected}" if expected else "no release"
     return StaleRelease(f"what serves {scenario!r} is now {now}, and no longer {seen}: read it again and decide afresh")
-
-
-def _draft(scenario: str, payload: EventPayload, *, reason: str, actor: str) -> _Draft:
-    """Check the event before a transaction opens."""
-    if "\0" in actor + reason:
-        raise BadInput("an event's actor and reason cannot hold the character NUL")
-    plain = json.loads(canonical_json(payload.model_dump(mode="json")))
-    return _Draft(check_scenario_name(scenario), payload.kind, actor=actor, reason=reason, payload=plain)
-
-
-def _after(tail: Any, draft: _Draft, *, at: str) -> Event:
-    event = {
-        **asdict(draft),
-        "number": tail.number + 1 if tail else 1,
-        "at": at,
-        "previous_hash": tail.hash if tail else GENESIS,
-    }
-    return Event(**event, hash=event_hash(event))
-
-
-def _row(event: Event) -> dict[str, Any]:
-    return {**event.as_dict(), "payload": canonical_json(event.payload)}
 
 
 def _event(row: Any) -> Event:

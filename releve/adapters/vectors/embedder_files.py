@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from releve.adapters.vectors.sentence_model import NETWORK, SentenceModel
 from releve.core.errors import Conflict
-from releve.domain.neighbours.embedding import Embedder
+from releve.domain.neighbours.embedding import Embedder, EmbedderDescription
 from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same arrays are the same bytes, whenever they are written
@@ -36,17 +36,17 @@ def text_files(embedder: Embedder) -> dict[str, bytes]:
     }
 
 
-def load_embedder(folder: Path, values: dict[str, Any]) -> Embedder:
-    """The embedder that `values` (`Embedder.as_dict`) describes. Raises EmbedderAltered when the files are others."""
-    named = values.get("texts", [])
+def load_embedder(folder: Path, described: EmbedderDescription) -> Embedder:
+    """The embedder that is `described`. Raises EmbedderAltered when the files are others."""
+    named = described.texts
     shared = SentenceModel(folder) if (folder / NETWORK).is_file() else None
     encoders = [shared or _read(folder / ngrams_file(column)) for column in range(len(named))]
-    if (found := [encoder.version for encoder in encoders]) != named:
+    if (found := tuple(encoder.version for encoder in encoders)) != named:
         raise EmbedderAltered(
             f"the text encoders in {folder} have the versions {', '.join(each[:12] for each in found)}, but the model "
             f"was packaged with {', '.join(each[:12] for each in named)}; restore the folder from its backup"
         )
-    return Embedder.from_dict(values, encoders)
+    return Embedder(described.low, described.high, described.categories, tuple(encoders))
 
 
 def _packed(encoder: NgramVectors) -> bytes:

@@ -6,7 +6,7 @@ model's own folder, so that a release answers alone and its digest covers the se
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -74,12 +74,25 @@ class SentenceModel:
 
     @cached_property
     def _session(self) -> tuple[Any, str]:
-        session = _open_network(self.folder / NETWORK)
-        return session, _tokens_output(session, self.folder)
+        import onnxruntime
+
+        path, options = self.folder / NETWORK, onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        names = [each.name for each in session.get_outputs() if len(each.shape) == 3]
+        if not names:
+            raise BadInput(f"{path} has no output of three axes (texts, tokens, numbers); export it again")
+        return session, next((name for name in TOKENS if name in names), names[0])
 
     @cached_property
     def _tokenizer(self) -> Any:
-        tokenizer = _tokenizers().Tokenizer.from_file(str(self.folder / TOKENIZER))
+        try:
+            import tokenizers
+        except ImportError:
+            raise Unavailable(
+                "a sentence model needs the package tokenizers, which is not installed: install releve[sentences]"
+            ) from None
+        tokenizer = tokenizers.Tokenizer.from_file(str(self.folder / TOKENIZER))
         tokenizer.no_padding()  # a file may ask for a fixed width; padding is masked, so it only costs time
         tokenizer.enable_truncation(self._reading["max_tokens"])
         return tokenizer
@@ -97,7 +110,9 @@ def import_model(source: Path) -> dict[str, bytes]:
         )
     _check_modules(source)
     network = _network_file(source)
-    reading = {"pooling": _pooling(source), "max_tokens": _max_tokens(source)}
+    path = source / "sentence_bert_config.json"
+    config = json.loads(path.read_text()) if path.is_file() else {}
+    reading = {"pooling": _pooling(source), "max_tokens": int(config.get("max_seq_length") or MOST_TOKENS)}
     return {
         NETWORK: network.read_bytes(),
         TOKENIZER: _needed(source, "tokenizer.json").read_bytes(),
@@ -136,66 +151,21 @@ def _needed(source: Path, name: str) -> Path:
 def _pooling(source: Path) -> str:
     path = _needed(source, "1_Pooling/config.json")
     values = json.loads(path.read_text())
-    modes = [values["pooling_mode"]] if isinstance(values.get("pooling_mode"), str) else _old_modes(values)
+    modes: list[str] = [values["pooling_mode"]] if isinstance(values.get("pooling_mode"), str) else []
+    if not modes:  # as older models say it: "pooling_mode_mean_tokens": true
+        chosen = [name for name, on in values.items() if name.startswith("pooling_mode_") and on is True]
+        modes = [name.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token") for name in chosen]
     if len(modes) != 1 or modes[0] not in POOLINGS:
         raise BadInput(f"{path} pools by {', '.join(modes) or 'nothing'}; expected one of {', '.join(POOLINGS)}")
     return modes[0]
-
-
-def _old_modes(values: Mapping[str, Any]) -> list[str]:
-    """`pooling_mode_mean_tokens: true` means mean."""
-    chosen = [name for name, on in values.items() if name.startswith("pooling_mode_") and on is True]
-    return [name.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token") for name in chosen]
-
-
-def _max_tokens(source: Path) -> int:
-    path = source / "sentence_bert_config.json"
-    values = json.loads(path.read_text()) if path.is_file() else {}
-    return int(values.get("max_seq_length") or MOST_TOKENS)
 
 
 def _padded(rows: list[list[int]], width: int, filler: int) -> NDArray[np.int64]:
     return np.array([row + [filler] * (width - len(row)) for row in rows], dtype=np.int64)
 
 
-def _mean(tokens: NDArray[Any], mask: NDArray[Any]) -> NDArray[Any]:
-    pooled: NDArray[Any] = (tokens * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
-    return pooled
-
-
-def _max(tokens: NDArray[Any], mask: NDArray[Any]) -> NDArray[Any]:
-    pooled: NDArray[Any] = np.where(mask == 1, tokens, -np.inf).max(axis=1)
-    return pooled
-
-
-def _cls(tokens: NDArray[Any], mask: NDArray[Any]) -> NDArray[Any]:
-    first: NDArray[Any] = tokens[:, 0]
-    return first
-
-
-POOLINGS: dict[str, Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]] = {"mean": _mean, "cls": _cls, "max": _max}
-
-
-def _open_network(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def _tokens_output(session: Any, folder: Path) -> str:
-    names = [each.name for each in session.get_outputs() if len(each.shape) == 3]
-    if not names:
-        raise BadInput(f"{folder / NETWORK} has no output of three axes (texts, tokens, numbers); export it again")
-    return next((name for name in TOKENS if name in names), names[0])
-
-
-def _tokenizers() -> Any:
-    try:
-        import tokenizers
-    except ImportError:
-        raise Unavailable(
-            "a sentence model needs the package tokenizers, which is not installed: install releve[sentences]"
-        ) from None
-    return tokenizers
+POOLINGS: dict[str, Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]] = {
+    "mean": lambda tokens, mask: (tokens * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1),
+    "cls": lambda tokens, mask: tokens[:, 0],
+    "max": lambda tokens, mask: np.where(mask == 1, tokens, -np.inf).max(axis=1),
+}  # from the vectors of the tokens, (texts, tokens, numbers), and which of them are no padding

@@ -8,7 +8,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,10 +93,24 @@ class VectorIndex:
                 self.drop(collection)
             self._clear_remains(collection)
             self._create(client, collection, entries, scenario)
-            for done, rows in _batches(entries):
+            size = max(1, min(BATCH_ROWS, BATCH_BYTES // (4 * entries.dimension)))
+            vectors = entries.vectors.astype(np.float32, copy=False)
+            for start in range(0, len(entries), size):
+                stop = min(start + size, len(entries))
+                rows = [
+                    {
+                        "id": int(entries.ids[position]),
+                        "vector": vectors[position],
+                        "label": entries.labels[position],
+                        "batch": entries.batches[position],
+                        "row": int(entries.rows[position]),
+                        **({"row_id": entries.row_ids[position]} if entries.row_ids else {}),
+                    }
+                    for position in range(start, stop)
+                ]
                 client.insert(collection, rows, timeout=BUILD_TIMEOUT_SECONDS)
                 if progress:
-                    progress(done, len(entries))
+                    progress(stop, len(entries))
             client.flush(collection, timeout=BUILD_TIMEOUT_SECONDS)
             client.load_collection(collection, timeout=BUILD_TIMEOUT_SECONDS)
 
@@ -147,7 +161,11 @@ class VectorIndex:
         queries = as_queries(vectors, dimension=self._shape(collection).dimension)
         with self._talking(f"search {collection}") as client:
             found = self._search(client, collection, queries, limit, expression)
-        return [[_neighbour(hit) for hit in hits] for hits in found]
+        fields = self._shape(collection).fields
+        return [
+            [Neighbour(id=hit["id"], distance=hit["distance"], **{f: hit["entity"][f] for f in fields}) for hit in hits]
+            for hits in found
+        ]
 
     def alias(self, scenario: str, collection: str) -> None:
         """Point the scenario's alias at `collection`, for outside tools; a release names the collection itself."""
@@ -212,12 +230,21 @@ class VectorIndex:
     @contextmanager
     def _talking(self, doing: str) -> Iterator[Any]:
         """The client; whatever it raises inside becomes IndexUnavailable."""
+        failures: tuple[type[BaseException], ...] = ()  # none when pymilvus is not installed
+        with suppress(ImportError):
+            import grpc
+
+            failures = (_milvus_exception(), grpc.RpcError, grpc.FutureTimeoutError, OSError)
         try:
             yield self._connect()
-        except _failures() as error:
-            raise IndexUnavailable(
-                f"cannot {doing}: Milvus at {self.uri} says {_reason(error)!r}; {_advice(self.uri)}"
-            ) from None
+        except failures as error:
+            details = getattr(error, "details", None)
+            text = getattr(error, "message", "") or (details() if callable(details) else "") or str(error)
+            reason = (text or type(error).__name__).strip().splitlines()[0][:200]
+            advice = "check that Milvus runs there and that MILVUS_TOKEN is right, then try again"
+            if self.uri.endswith(EMBEDDED):
+                advice = "one process at a time can hold an embedded index: stop the other, or use a Milvus server"
+            raise IndexUnavailable(f"cannot {doing}: Milvus at {self.uri} says {reason!r}; {advice}") from None
 
     def _create(self, client: Any, collection: str, entries: Entries, scenario: str) -> None:
         from pymilvus import DataType
@@ -308,16 +335,6 @@ def _milvus_exception() -> type[Exception]:
     return error
 
 
-def _failures() -> tuple[type[BaseException], ...]:
-    """All that talking to Milvus may raise; nothing of it when pymilvus is not installed."""
-    try:
-        import grpc
-
-        return (_milvus_exception(), grpc.RpcError, grpc.FutureTimeoutError, OSError)
-    except ImportError:
-        return ()
-
-
 def _answered(error: Any) -> bool:
     """Whether Milvus itself refused: a broken connection has gRPC's code, or that one."""
     from pymilvus.client.types import Status
@@ -325,45 +342,6 @@ def _answered(error: Any) -> bool:
     return isinstance(error.code, int) and error.code != Status.CONNECT_FAILED
 
 
-def _reason(error: Any) -> str:
-    details = getattr(error, "details", None)
-    text = getattr(error, "message", "") or (details() if callable(details) else "") or str(error)
-    return (text or type(error).__name__).strip().splitlines()[0][:200]
-
-
-def _advice(uri: str) -> str:
-    if uri.endswith(EMBEDDED):
-        return "one process at a time can hold an embedded index: stop the other, or use a Milvus server"
-    return "check that Milvus runs there and that MILVUS_TOKEN is right, then try again"
-
-
 def _owner(client: Any, collection: str, timeout: float) -> str:
     properties = client.describe_collection(collection, timeout=timeout).get("properties") or {}
     return str(properties.get(OWNER, ""))
-
-
-def _batches(entries: Entries) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """Rows as Milvus takes them, with the number of rows reached."""
-    size = max(1, min(BATCH_ROWS, BATCH_BYTES // (4 * entries.dimension)))
-    vectors = entries.vectors.astype(np.float32, copy=False)
-    for start in range(0, len(entries), size):
-        stop = min(start + size, len(entries))
-        yield (
-            stop,
-            [
-                {
-                    "id": int(entries.ids[position]),
-                    "vector": vectors[position],
-                    "label": entries.labels[position],
-                    "batch": entries.batches[position],
-                    "row": int(entries.rows[position]),
-                    **({"row_id": entries.row_ids[position]} if entries.row_ids else {}),
-                }
-                for position in range(start, stop)
-            ],
-        )
-
-
-def _neighbour(hit: Any) -> Neighbour:
-    fields = {name: hit["entity"][name] for name in FIELDS if name in hit["entity"]}
-    return Neighbour(id=hit["id"], distance=hit["distance"], **fields)

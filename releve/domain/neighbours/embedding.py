@@ -12,18 +12,28 @@ Euclidean distance between two vectors is then the sum over the columns, each of
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.core.documents import DocumentPart
 from releve.domain.neighbours.text_vectors import TextEncoder
 from releve.domain.schema.cells import ROUNDING
 
 Arrays = Mapping[str, NDArray[Any]]
 SAME_OR_DIFFERENT = np.sqrt(0.5)  # two different categories, or texts, are then at squared distance 1: a full range
+
+
+class EmbedderDescription(DocumentPart):
+    """An embedder without its text encoders, which it only names: what they learned is large."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    categories: tuple[tuple[str, ...], ...]
+    texts: tuple[str, ...] = ()  # versions of the encoders
 
 
 @dataclass(frozen=True)
@@ -47,24 +57,15 @@ class Embedder:
             texts=() if texts is None or encoder is None else tuple(encoder(column.tolist()) for column in texts.T),
         )
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], texts: Sequence[TextEncoder] = ()) -> "Embedder":
-        """Read what `as_dict` wrote, beside the encoders, which it only names."""
-        return cls(tuple(values["low"]), tuple(values["high"]), tuple(map(tuple, values["categories"])), tuple(texts))
-
-    def as_dict(self) -> dict[str, Any]:
-        """For the model's description: encoders by their versions alone, as what they learned is large."""
-        return {
-            "low": list(self.low),
-            "high": list(self.high),
-            "categories": [list(column) for column in self.categories],
-            "texts": [encoder.version for encoder in self.texts],
-        }
+    def describe(self) -> EmbedderDescription:
+        """For the model's description."""
+        texts = tuple(encoder.version for encoder in self.texts)
+        return EmbedderDescription(low=self.low, high=self.high, categories=self.categories, texts=texts)
 
     @property
     def version(self) -> str:
         """12 hex digits; vectors of two versions are never comparable."""
-        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(self.describe().model_dump(), sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def dimension(self) -> int:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from releve.adapters.models.description import ModelDescription
 from releve.adapters.models.model_runtime import Model
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.schema.schema import Schema
@@ -13,7 +14,11 @@ from releve.domain.schema.schema import Schema
 def answering(target, classes, found):
     """A model of a table with one number, whose runtime gives `found`."""
     schema = Schema.from_dict({"target": {"name": "y", **target}, "columns": {"x": {"type": "number"}}})
-    return Model("t:one", schema, Embedder((0.0,), (1.0,), ()), {"classes": classes}, lambda _: np.array(found))
+    embedder = Embedder((0.0,), (1.0,), ())
+    described = ModelDescription(
+        scenario="t", runtime="onnx", classes=classes, schema=schema.as_dict(), embedder=embedder.describe()
+    )
+    return Model("t:one", schema, embedder, described, lambda _: np.array(found))
 
 
 def test_probabilities_come_in_the_order_of_the_target_not_of_the_training():

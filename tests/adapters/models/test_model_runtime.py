@@ -47,7 +47,7 @@ def packed(folder, *, runtime="sklearn", recipe="linear"):
         "runtime": runtime,
         "classes": pipeline.classes_.tolist(),
         "schema": schema.as_dict(),
-        "embedder": Embedder.fit(arrays).as_dict(),
+        "embedder": Embedder.fit(arrays).describe().model_dump(mode="json"),
     }
     folder.mkdir()
     (folder / DESCRIPTION).write_text(json.dumps(description))
@@ -149,7 +149,7 @@ def test_a_regression_answers_numbers_without_probabilities(runtime, tmp_path):
         "runtime": runtime,
         "classes": [],
         "schema": schema.as_dict(),
-        "embedder": Embedder.fit(arrays_of_frame(schema, frame)).as_dict(),
+        "embedder": Embedder.fit(arrays_of_frame(schema, frame)).describe().model_dump(mode="json"),
     }
     (tmp_path / DESCRIPTION).write_text(json.dumps(description))
     (tmp_path / "model.onnx").write_bytes(export(pipeline, schema))

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from releve.domain.neighbours.embedding import Embedder
+from releve.domain.neighbours.embedding import Embedder, EmbedderDescription
 from releve.domain.neighbours.text_vectors import NgramVectors
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
 from releve.domain.schema.validation import check_frame
@@ -74,7 +74,7 @@ def test_missing_numbers_do_not_change_the_range():
 def test_a_column_without_any_number_stands_in_the_middle_and_still_goes_through_json():
     embedder = fitted([shop_row(weight=None), shop_row(weight=None, price=9.0)])
 
-    json.dumps(embedder.as_dict(), allow_nan=False)
+    json.dumps(embedder.describe().model_dump(), allow_nan=False)
     vectors = embedder.embed(arrays_of_rows(shop_schema(), [shop_row(weight=None)]))
 
     assert (embedder.low[1], embedder.high[1]) == (0.0, 0.0)
@@ -102,7 +102,8 @@ def test_a_vector_has_one_place_per_number_and_one_per_known_category():
 def test_an_embedder_survives_json_with_its_version_and_its_vectors():
     embedder = fitted()
 
-    again = Embedder.from_dict(json.loads(json.dumps(embedder.as_dict())))
+    read = EmbedderDescription.model_validate_json(embedder.describe().model_dump_json())
+    again = Embedder(read.low, read.high, read.categories)
 
     assert again == embedder
     assert again.version == embedder.version
@@ -162,7 +163,7 @@ def test_each_text_weighs_as_one_column():
 def test_what_texts_teach_is_in_the_version_and_not_in_the_description():
     embedder = Embedder.fit(with_texts(), encoder=learn)
 
-    assert embedder.as_dict()["texts"] == [learn(TITLES).version]
+    assert embedder.describe().texts == (learn(TITLES).version,)
     assert embedder.version != Embedder.fit(with_texts([*TITLES[:3], "slow car"]), encoder=learn).version
     assert embedder.dimension == 1 + 3
 
