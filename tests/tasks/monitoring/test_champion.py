@@ -18,10 +18,16 @@ def packaged(target, labels, *, now):
     schema = Schema.from_dict({"target": target, "columns": {"x": {"type": "number"}}})
     golden = GoldenRows(rows=[{"x": 1.0}] * len(labels), labels=labels)
     classes = target.get("classes", [])
+    embedder = Embedder((0.0,), (1.0,), ())
     described = ModelDescription(
-        scenario="t", runtime="onnx", classes=classes, schema=schema.as_dict(), embedder={}, golden=golden
+        scenario="t",
+        runtime="onnx",
+        classes=classes,
+        schema=schema.as_dict(),
+        embedder=embedder.describe(),
+        golden=golden,
     )
-    return Model("t:one", schema, Embedder((0.0,), (1.0,), ()), described, lambda _: np.array(now, dtype=float))
+    return Model("t:one", schema, embedder, described, lambda _: np.array(now, dtype=float))
 
 
 @pytest.mark.parametrize(
