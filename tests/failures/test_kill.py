@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -188,7 +188,7 @@ def check_ingested(project: Project) -> None:
     assert sum(batch.rows + batch.rejected for batch in batches) == ROWS
     assert rows_in_data(project) == {batch.batch: batch.rows for batch in batches}
     told = project.registry.events(SCENARIO, kinds=[INGESTED])
-    assert [event.payload for event in told] == [asdict(batch) for batch in batches]
+    assert [event.payload for event in told] == [batch.model_dump() for batch in batches]
     assert names_in(project.state.incoming) == []
     assert names_in(project.state.ingested) == [batch.source for batch in batches]
 
