@@ -97,7 +97,7 @@ def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
             f"set it aside: git branch --move releve/{name} {name}-before"
         )
     if not data.is_file():
-        raise NotFound(f"there is no file {data}; give the path of a table (.csv, .parquet, .jsonl and others)")
+        raise NotFound(f"there is no file {data}; give the path of a table")
     if incoming.exists() and file_digest(incoming) != file_digest(data):
         raise Conflict(f"another file waits already as {incoming}; move it away, or give {data.name} another name")
 

@@ -20,9 +20,9 @@ from releve.core.errors import ReleveError
 from releve.core.formatting import utc_minute
 from releve.core.params import Monitor
 from releve.domain.drift.preprocessing import as_series
-from releve.domain.drift.two_sample_tests import Change, TwoSampleResult, categories, most_changed, numbers
+from releve.domain.drift.two_sample_tests import METHODS, Change, TwoSampleResult, categories, most_changed, numbers
 from releve.domain.drift.verdict import ColumnDrift, DriftComparison, by_effect, has_drifted
-from releve.domain.schema.columns import CATEGORY
+from releve.domain.schema.columns import CATEGORY, NUMBER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,8 +205,8 @@ def _register_tests(comparison: DriftComparison, params: Monitor) -> None:
         return test
 
     for name, title, kind, measure in (
-        (NUMBER_TEST, "KS, rank sum and D", ColumnType.Numerical, numbers),
-        (CATEGORY_TEST, "chi-square and TV", ColumnType.Categorical, named_categories),
+        (NUMBER_TEST, METHODS[NUMBER].name, ColumnType.Numerical, numbers),
+        (CATEGORY_TEST, METHODS[CATEGORY].name, ColumnType.Categorical, named_categories),
     ):
         register_stattest(StatTest(name, title, [kind], default_threshold=params.alpha), judged_by(measure))
 

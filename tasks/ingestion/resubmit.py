@@ -19,6 +19,9 @@ from typing import Any
 from releve.adapters.files import write_bytes
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
+from releve.adapters.tables.csv_file import open_csv
+from releve.adapters.tables.excel import open_excel
+from releve.adapters.tables.file_types import FILE_TYPES
 from releve.core.errors import BadInput, NotFound
 from releve.core.params import Ingest
 from releve.core.settings import Settings
@@ -28,8 +31,9 @@ from tasks.ingestion.quarantine import REJECTION_COLUMNS, RejectedCell
 from tasks.places import ScenarioState
 
 AND = " | "  # between the problems of one row
-CSV_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")  # what comes back as CSV; the others' cells have types
-SHEET_ENDINGS = (".xlsx", ".xlsm")
+CSV_ENDINGS, SHEET_ENDINGS = (
+    tuple(ending for ending, opener in FILE_TYPES.items() if opener is wanted) for wanted in (open_csv, open_excel)
+)  # CSV comes back as CSV; the cells of all other types have types
 
 
 @dataclass(frozen=True)
