@@ -10,6 +10,7 @@ from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.two_sample_tests import Change
 from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVerdict
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.health.history import HealthLimits
 from releve.domain.quality.estimate import Audit, Estimate, NoEstimate
 from releve.domain.quality.realised import Quality, QualityState
 from releve.domain.quality.staleness import ExceededLimit, Staleness
@@ -24,6 +25,7 @@ from releve.reporting.page.evidence import PageEvidence
 from tests.events import make_challenger
 
 SCENARIO = "shop"
+LIMITS = HealthLimits(min_rows=90, pooled_rows=300, tolerance=0.0, max_idle_days=30.0)
 SCORE = Interval(0.88, 0.81, 0.94)
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 MODEL = f"{SCENARIO}:{'1' * 12}"
@@ -165,6 +167,7 @@ def make_evidence(windows: int, /, **changes: Any) -> PageEvidence:
     values = {
         "scenario": SCENARIO,
         "made_at": at(windows + 1.0),
+        "limits": LIMITS,
         "events": events,
         "windows": tuple(map(make_window, range(windows))),
         "release": RELEASE,
@@ -267,8 +270,8 @@ def _unknown(windows: int) -> PageEvidence:
 
 
 PAGE_STATES: dict[str, Callable[[int], PageEvidence]] = {
-    "no model": lambda windows: PageEvidence(SCENARIO, at(0)),
-    "refused first model": lambda windows: PageEvidence(SCENARIO, at(1), (challenge_event(promote=False),)),
+    "no model": lambda windows: PageEvidence(SCENARIO, at(0), LIMITS),
+    "refused first model": lambda windows: PageEvidence(SCENARIO, at(1), LIMITS, (challenge_event(promote=False),)),
     "fresh release": _fresh_release,
     "degraded": _degraded,
     "watch": _watched,

@@ -12,6 +12,7 @@ from releve.adapters.registry.registry import Registry
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.backtest.report import BacktestReport
+from releve.domain.health.history import HealthLimits, as_judged
 from releve.reporting.html import render_html
 from releve.reporting.page.evidence import PageEvidence, since_start
 from releve.reporting.page.page import build
@@ -36,16 +37,25 @@ def gather(settings: Settings, scenario: str, *, now: datetime) -> PageEvidence:
     with closing(Registry(settings.registry_url)) as registry:
         events, current = registry.events(scenario), registry.current(scenario)
     params = read_committed(settings, scenario).params
+    incoming = ScenarioState(settings.home, scenario).incoming
+    shown = incoming.relative_to(settings.project) if incoming.is_relative_to(settings.project) else incoming
+    waiting = [path for path in incoming.iterdir() if not path.name.startswith(".")] if incoming.is_dir() else []
     return PageEvidence(
         scenario=scenario,
         made_at=now.isoformat(),
         events=since_start(events),
-        windows=quality_windows(settings, scenario),
+        windows=as_judged(quality_windows(settings, scenario), since_start(events)),
         release=current.release if current else None,
         since=current.since if current else "",
         backtest=_backtest(ScenarioState(settings.home, scenario).backtest / "backtest.json"),
-        tolerance=params.trigger.quality_tolerance,
-        min_rows=params.statistics.min_rows,
+        limits=HealthLimits(
+            min_rows=params.statistics.min_rows,
+            pooled_rows=params.monitor.window_rows,
+            tolerance=params.trigger.quality_tolerance,
+            max_idle_days=params.age.max_idle_days,
+        ),
+        incoming=f"{shown}/",
+        waiting=len(waiting),
     )
 
 

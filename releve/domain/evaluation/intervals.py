@@ -1,6 +1,7 @@
 """A figure and how sure one may be of it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -44,3 +45,12 @@ def difference(first: Interval, second: Interval) -> Interval:
     low = value - math.hypot(first.value - first.low, second.high - second.value)
     high = value + math.hypot(first.high - first.value, second.value - second.low)
     return Interval(value, low, high)
+
+
+def weighted_mean(intervals: Sequence[Interval], weights: Sequence[float]) -> Interval:
+    """Mean of figures of different rows, by MOVER for a linear combination (Zou & Donner 2008)."""
+    shares = [weight / sum(weights) for weight in weights]
+    value = sum(part * each.value for part, each in zip(shares, intervals, strict=True))
+    below = (part * (each.value - each.low) for part, each in zip(shares, intervals, strict=True))
+    above = (part * (each.high - each.value) for part, each in zip(shares, intervals, strict=True))
+    return Interval(value, value - math.hypot(*below), value + math.hypot(*above))

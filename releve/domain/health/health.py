@@ -1,7 +1,7 @@
 """One word on the champion: is it still good, why, and what to do next.
 
-Only what is known of the model that serves now counts, since its own release: a predecessor's figures say nothing of
-it. Labels count more than estimates, and estimates more than drift: rows may change without harm.
+Only what is known of the model version that serves counts: a predecessor's figures say nothing of it. Labels count
+more than estimates, and estimates more than drift: rows may change without harm.
 """
 
 from dataclasses import dataclass
@@ -36,6 +36,7 @@ class HealthCause(StrEnum):
     INCONCLUSIVE = "realised quality is inconclusive"
     BROKEN_DATA = "broken data"
     DRIFT = "drift"
+    OUTDATED = "the newest known quality is too old to rely on"
     DUE = "a limit of age is passed"
     REJECTED_ROWS = "rows of the newest batch were rejected"
     WITHIN_TOLERANCE = "realised quality is within tolerance"
@@ -56,7 +57,7 @@ class HealthAction(StrEnum):
 
 @dataclass(frozen=True)
 class HealthEvidence:
-    """What is known of the model that serves, since it was released. Scores are signed: higher is better."""
+    """What is known of the model that serves. Scores are signed: higher is better."""
 
     serves: bool = True
     ingested: bool = True  # any batch at all
@@ -65,11 +66,13 @@ class HealthEvidence:
     can_roll_back: bool = False
     monitored: bool = True  # at least one monitoring run
     realised: QualityState = QualityState.UNKNOWN  # the newest that is known
-    has_met_expectation: bool = False  # any monitoring run found the realised quality within tolerance
-    score: float | None = None  # of the newest window with labels
+    realised_outdated: bool = False  # it is too old to rely on
+    has_met_expectation: bool = False  # the realised quality was within tolerance once
+    score: float | None = None  # of the newest labelled answers, where they are enough to be judged
     score_high: float | None = None  # the upper end of its interval
     baseline: float | None = None  # the best naive answer to the same rows
     estimated: QualityState = QualityState.UNKNOWN
+    run_outdated: bool = False  # the newest monitoring run is too old to rely on
     broken_data: bool = False
     drift: bool = False
     due: bool = False  # a limit of age is passed
@@ -80,6 +83,18 @@ class HealthEvidence:
     def is_beaten(self) -> bool:
         """A naive answer to the same rows is better."""
         return self.baseline is not None and self.score is not None and self.score < self.baseline
+
+    @property
+    def is_estimated_good(self) -> bool:
+        """The estimate of now is within tolerance."""
+        return self.estimated == QualityState.WITHIN_TOLERANCE and not self.run_outdated
+
+    @property
+    def is_outdated(self) -> bool:
+        """A quality was known once, and no figure of now stands in for it."""
+        if self.realised == QualityState.UNKNOWN:
+            return self.estimated == QualityState.WITHIN_TOLERANCE and self.run_outdated
+        return self.realised_outdated and not self.is_estimated_good
 
 
 @dataclass(frozen=True)
@@ -95,8 +110,9 @@ def assess_health(evidence: HealthEvidence) -> HealthVerdict:
     """Judge the model that serves.
 
     no model: nothing serves. degraded: labels show that it is worse than expected, or than a naive baseline. watch:
-    something else asks for attention. unknown: nothing does, but there is no figure of its quality either. healthy:
-    realised or estimated quality is within tolerance, and nothing asks for attention.
+    something else asks for attention, or what is known is too old to rely on. unknown: nothing does, but there is no
+    figure of its quality either. healthy: realised or estimated quality is within tolerance, and nothing asks for
+    attention.
     """
     # newer rows, where the newest challenger was refused
     retrain = HealthAction.INGEST_AND_RETRAIN if evidence.refused else HealthAction.RETRAIN
@@ -113,10 +129,12 @@ def assess_health(evidence: HealthEvidence) -> HealthVerdict:
         goes = evidence.can_roll_back and not evidence.has_met_expectation
         return HealthVerdict(Health.DEGRADED, (*degraded, *warnings), HealthAction.ROLL_BACK if goes else retrain)
     if warnings:
-        shown_by_quality = {HealthCause.INCONCLUSIVE, HealthCause.ESTIMATED_BELOW_EXPECTED} & set(warnings)
+        about_quality = {HealthCause.INCONCLUSIVE, HealthCause.ESTIMATED_BELOW_EXPECTED, HealthCause.OUTDATED}
         wait = HealthAction.RESUBMIT if warnings[0] == HealthCause.REJECTED_ROWS else HealthAction.MONITOR
-        causes = warnings if shown_by_quality else (*warnings, known)
-        return HealthVerdict(Health.WATCH, causes, retrain if evidence.retraining_due else wait)
+        causes = warnings if about_quality & set(warnings) else (*warnings, known)
+        # what an old run asked for says nothing of now
+        asked = evidence.retraining_due and not evidence.run_outdated and not evidence.is_outdated
+        return HealthVerdict(Health.WATCH, causes, retrain if asked else wait)
     if known in (HealthCause.WITHIN_TOLERANCE, HealthCause.ESTIMATED_WITHIN_TOLERANCE):
         return HealthVerdict(Health.HEALTHY, (known,), HealthAction.NOTHING)
     return HealthVerdict(Health.UNKNOWN, (known,), HealthAction.MONITOR)
@@ -124,9 +142,9 @@ def assess_health(evidence: HealthEvidence) -> HealthVerdict:
 
 def _known(evidence: HealthEvidence) -> HealthCause:
     """What is known of the quality, where nothing is bad about it."""
-    if evidence.realised == QualityState.WITHIN_TOLERANCE:
+    if evidence.realised == QualityState.WITHIN_TOLERANCE and not evidence.realised_outdated:
         return HealthCause.WITHIN_TOLERANCE
-    if evidence.estimated == QualityState.WITHIN_TOLERANCE:
+    if evidence.is_estimated_good:
         return HealthCause.ESTIMATED_WITHIN_TOLERANCE
     return HealthCause.NO_LABELS if evidence.monitored else HealthCause.NOT_MONITORED
 
@@ -151,6 +169,7 @@ def _warnings(evidence: HealthEvidence) -> tuple[HealthCause, ...]:
         HealthCause.ESTIMATED_BELOW_EXPECTED: evidence.estimated == QualityState.DEGRADED,
         HealthCause.BELOW_BASELINE: evidence.is_beaten and not _degraded(evidence),
         HealthCause.INCONCLUSIVE: evidence.realised == QualityState.INCONCLUSIVE,
+        HealthCause.OUTDATED: evidence.is_outdated,
         HealthCause.DRIFT: evidence.drift,
         HealthCause.DUE: evidence.due,
         HealthCause.REJECTED_ROWS: evidence.rejected_rows,

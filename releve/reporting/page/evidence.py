@@ -6,64 +6,26 @@ from datetime import datetime
 from functools import cached_property
 
 from releve.domain.backtest.report import BacktestReport
+from releve.domain.health.history import ServingHistory
 from releve.domain.quality.windows import QualityWindow
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, RELEASED, Event
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MOVES, RELEASED, Event
 from releve.domain.registry.events import Challenger, release_of
-from releve.domain.registry.release import ExpectedPerformance, Release
-from releve.domain.trigger.monitoring_run import MonitoringRun
+from releve.domain.registry.release import ExpectedPerformance
 from releve.reporting.blocks import ChartMark, MarkKind
 
 
 @dataclass(frozen=True)
-class PageEvidence:
-    """What registry, ledger and backtest know of a scenario.
+class PageEvidence(ServingHistory):
+    """A serving history, and what a page shows beside it."""
 
-    `events`: since the scenario was last started over, oldest first. `release`: what serves, since `since` (ISO 8601,
-    UTC). A window's score is judged like a monitoring run's, by `tolerance`, where at least `min_rows` of it have
-    labels.
-    """
-
-    scenario: str
-    made_at: str  # ISO 8601, UTC
-    events: tuple[Event, ...] = ()
-    windows: tuple[QualityWindow, ...] = ()
-    release: Release | None = None
-    since: str = ""
     backtest: BacktestReport | None = None
-    tolerance: float = 0.0
-    min_rows: int = 90
-
-    @cached_property
-    def runs(self) -> tuple[MonitoringRun, ...]:
-        return tuple(event.read(MonitoringRun) for event in self.events if event.kind == MONITORED)
-
-    @cached_property
-    def own_runs(self) -> tuple[MonitoringRun, ...]:
-        """Runs that looked at the model that serves, since its release."""
-        return tuple(run for run in self.runs if self._is_own(run.model, run.at))
-
-    @cached_property
-    def own_windows(self) -> tuple[QualityWindow, ...]:
-        """Windows that the model that serves answered since its release."""
-        return tuple(window for window in self.windows if self._is_own(window.model, window.last_at))
-
-    @cached_property
-    def challenges(self) -> tuple[Event, ...]:
-        return tuple(event for event in self.events if event.kind == CHALLENGED)
-
-    @cached_property
-    def moves(self) -> tuple[Event, ...]:
-        return tuple(event for event in self.events if event.kind in MOVES)
+    incoming: str = ""  # folder that files are ingested from
+    waiting: int = 0  # files in it
 
     @cached_property
     def expectations(self) -> dict[str, ExpectedPerformance]:
         """The expected performance of each model that was released."""
         return {release.model: release.expected for event in self.moves if (release := release_of(event))}
-
-    def _is_own(self, model: str, at: str) -> bool:
-        if self.release is None or model != self.release.model:
-            return False
-        return not self.since or datetime.fromisoformat(at) >= datetime.fromisoformat(self.since)
 
 
 def since_start(events: Sequence[Event]) -> tuple[Event, ...]:

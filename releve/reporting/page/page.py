@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from releve.core.formatting import span
+from releve.domain.quality.realised import QualityState
 from releve.domain.quality.staleness import days_between
 from releve.reporting.backtest import backtest_blocks
-from releve.reporting.blocks import Block, FactList, FoldedBlock, ReportPage, ReportSection, TextBlock
+from releve.reporting.blocks import Block, CommandBlock, FactList, FoldedBlock, ReportPage, ReportSection, TextBlock
 from releve.reporting.messages import describe_staleness, format_score_interval
 from releve.reporting.page.decisions import costs, decisions
 from releve.reporting.page.drift import drift
@@ -21,7 +22,7 @@ def build(evidence: PageEvidence) -> ReportPage:
     monitored = f"Monitored last at {to_the_minute(runs[-1].at)}. " if runs else ""
     made = f"This page was made at {to_the_minute(evidence.made_at)}; all times are UTC."
     details: dict[str, list[Block]] = {
-        "What serves": [_serving(evidence)],
+        "What serves": _serving(evidence),
         "Estimates while labels are late": estimates(evidence),
         "How late labels come": label_delay(evidence),
         "What it cost": costs(evidence),
@@ -43,21 +44,24 @@ def build(evidence: PageEvidence) -> ReportPage:
 
 def _unknown(evidence: PageEvidence) -> list[Block]:
     """List what a reader could miss."""
+    estimated = any(run.estimate.score for run in evidence.runs)
+    contradicted = any(run.estimate.state == QualityState.AUDIT_FAILED for run in evidence.runs)
     unknown = {
         "drift, as no monitoring run was made": not evidence.runs,
         "realised quality, as no window has labels enough": not any(window.score for window in evidence.windows),
-        "quality without labels, as no estimate could be made": not any(run.estimate.score for run in evidence.runs),
+        "quality without labels, as its estimate is switched off: labels contradict it": not estimated and contradicted,
+        "quality without labels, as no estimate could be made": not estimated and not contradicted,
         "what other policies would have been worth, as there is no backtest": not evidence.backtest,
     }
     sentences = [sentence for sentence, is_unknown in unknown.items() if is_unknown]
     return [TextBlock((f"Not known yet: {'; '.join(sentences)}.",))] if sentences else []
 
 
-def _serving(evidence: PageEvidence) -> Block:
+def _serving(evidence: PageEvidence) -> list[Block]:
     release = evidence.release
     if not release:
-        how = "`make retrain` makes a challenger, and releases it when the gate accepts it."
-        return TextBlock((f"Nothing serves. {how}",))
+        how = "Nothing serves. Retraining makes a challenger, and releases it when the gate accepts it:"
+        return [TextBlock((how,)), CommandBlock(f"make retrain SCENARIO={evidence.scenario}")]
     expected = release.expected
     lines = {
         "model version": release.model,
@@ -75,4 +79,4 @@ def _serving(evidence: PageEvidence) -> Block:
         age = evidence.runs[-1].staleness
         state = "; ".join([age.state, *describe_staleness(age)])
         lines["age"] = f"at the run of {whose(evidence.runs[-1], evidence)}: {state}"
-    return FactList(tuple(lines.items()))
+    return [FactList(tuple(lines.items()))]

@@ -2,25 +2,19 @@
 
 from collections.abc import Callable
 
-from releve.core.formatting import counted, format_score
-from releve.domain.drift.verdict import DriftState
-from releve.domain.evaluation.metrics import METRICS
+from releve.core.formatting import counted, format_score, plural
 from releve.domain.health.health import (
     Health,
     HealthAction,
     HealthCause,
-    HealthEvidence,
     assess_health,
 )
-from releve.domain.quality.realised import Quality, QualityState, judged
-from releve.domain.quality.windows import QualityWindow
-from releve.domain.registry.chain import INGESTED, RELEASED, WITHDRAWN
-from releve.domain.registry.events import BatchIngested, Challenger, release_of
+from releve.domain.health.history import RealisedQuality, health_evidence
+from releve.domain.registry.events import Challenger
 from releve.reporting.blocks import Tone, VerdictBlock
 from releve.reporting.messages import describe_drift, describe_staleness, format_score_interval
 from releve.reporting.page.evidence import PageEvidence, to_the_minute, version_of
 
-REJECTED_SHARE = 0.1  # of a batch's rows, from which on somebody should see to them
 TONES = {
     Health.HEALTHY: Tone.GOOD,
     Health.WATCH: Tone.WATCH,
@@ -30,7 +24,7 @@ TONES = {
 }
 ACTIONS = {  # what to do, and the command
     HealthAction.NOTHING: ("", ""),
-    HealthAction.INGEST: ("Bring a first batch of labelled rows.", "make ingest SCENARIO={scenario}"),
+    HealthAction.INGEST: ("Bring a first batch of labelled rows{where}.", "make ingest SCENARIO={scenario}"),
     HealthAction.RETRAIN: (
         "Train a challenger; the gate decides whether it may serve.",
         "make retrain SCENARIO={scenario}",
@@ -58,97 +52,60 @@ def verdict_block(evidence: PageEvidence) -> VerdictBlock:
     """Write the verdict on the model that serves."""
     verdict = assess_health(health_evidence(evidence))
     reason = " ".join(SENTENCES[cause](evidence) for cause in verdict.causes)
-    (action, command), batch = ACTIONS[verdict.action], _newest_batch(evidence)
+    (action, command), batch = ACTIONS[verdict.action], evidence.newest_batch
     command = command.format(scenario=evidence.scenario, batch=batch.batch if batch else "")
+    where = f": put a file into {evidence.incoming}" if evidence.incoming else ""
+    if evidence.waiting:
+        waiting = f"{counted(evidence.waiting, 'file')} {plural(evidence.waiting, 'waits', 'wait')}"
+        where = f"; {waiting} in {evidence.incoming} already"
+    action = action.format(where=where)
     return VerdictBlock(verdict.health.value, TONES[verdict.health], reason, action, command)
 
 
-def health_evidence(evidence: PageEvidence) -> HealthEvidence:
-    """Gather what is known of the model that serves; a predecessor's figures are left out."""
-    batch, window, realised = _newest_batch(evidence), _scored_window(evidence), realised_quality(evidence)
-    newest = evidence.own_runs[-1] if evidence.own_runs else None
-    sign, score = (METRICS[window.metric].sign, window.score) if window else (1, None)
-    moves, move = evidence.moves, evidence.moves[-1] if evidence.moves else None
-    challenges = [event for event in evidence.challenges if move is None or event.at > move.at]
-    withdrawals = [place for place, event in enumerate(moves) if event.kind == WITHDRAWN]
-    since = moves[withdrawals[-1] + 1 :] if withdrawals else moves
-    served = {release.model for event in since if (release := release_of(event))}
-    return HealthEvidence(
-        serves=evidence.release is not None,
-        ingested=batch is not None or bool(evidence.challenges),
-        withdrawn=move is not None and move.kind == WITHDRAWN,
-        refused=bool(challenges) and not challenges[-1].read(Challenger).promote,
-        can_roll_back=len(served) > 1 and since[-1].kind == RELEASED,  # not itself what a rollback brought
-        monitored=newest is not None,
-        realised=realised.state if realised else QualityState.UNKNOWN,
-        has_met_expectation=any(run.quality.state == QualityState.WITHIN_TOLERANCE for run in evidence.own_runs),
-        score=sign * score.value if score else None,
-        score_high=max(sign * score.low, sign * score.high) if score else None,
-        baseline=sign * window.naive if window and window.naive is not None else None,
-        estimated=newest.estimate.state if newest else QualityState.UNKNOWN,
-        broken_data=newest is not None and newest.drift.state == DriftState.BROKEN_DATA,
-        drift=newest is not None and newest.drift.state == DriftState.DRIFT,
-        due=newest is not None and bool(newest.staleness.exceeded),
-        retraining_due=newest is not None
-        and newest.decision.retrain
-        and not any(event.at > newest.at for event in evidence.challenges),
-        rejected_rows=batch is not None and batch.rejected / max(1, _rows(batch)) >= REJECTED_SHARE,
-    )
-
-
-def realised_quality(evidence: PageEvidence) -> Quality | None:
-    """Return the newest quality that is known of the model that serves: of a monitoring run; or of a window whose
-    labels have come since, judged as a run would judge it."""
-    known = [run.quality for run in evidence.own_runs if run.quality.state != QualityState.UNKNOWN]
-    if known:
-        return known[-1]
-    window, expected = _scored_window(evidence), evidence.release.expected if evidence.release else None
-    if not window or not window.score or not expected or window.metric != expected.metric:
-        return None
-    if window.labelled < evidence.min_rows:
-        return None
-    state, change = judged(window.score, expected, evidence.tolerance)
-    return Quality(state, window.metric, window.labelled, expected.score.value, window.score, change, window.answered)
-
-
-def _scored_window(evidence: PageEvidence) -> QualityWindow | None:
-    scored = [window for window in evidence.own_windows if window.score]
-    return scored[-1] if scored else None
-
-
-def _newest_batch(evidence: PageEvidence) -> BatchIngested | None:
-    newest = next((event for event in reversed(evidence.events) if event.kind == INGESTED), None)
-    return newest.read(BatchIngested) if newest else None
-
-
-def _rows(batch: BatchIngested) -> int:
-    return batch.rows + batch.rejected
-
-
 def _realised(evidence: PageEvidence, then: str = "") -> str:
-    quality = realised_quality(evidence)
-    if not quality or not quality.score:
+    realised = evidence.realised
+    if not realised or not realised.quality.score:
         return ""
-    realised = f"{format_score_interval(quality.score)} on {counted(quality.labelled, 'labelled answer')}"
-    return f"The realised {quality.metric} is {realised}; {format_score(quality.expected)} was expected{then}."
+    return f"{_realised_figure(realised)}; {format_score(realised.quality.expected)} was expected{then}."
+
+
+def _realised_figure(realised: RealisedQuality) -> str:
+    quality = realised.quality
+    score = format_score_interval(quality.score) if quality.score else "not known"
+    answers = counted(quality.labelled, "labelled answer")
+    return f"The realised {quality.metric} is {score} on {answers}, as of {to_the_minute(realised.at)}"
 
 
 def _baseline(evidence: PageEvidence) -> str:
-    window = _scored_window(evidence)
-    if not window or not window.score or window.naive is None:
+    labelled = evidence.newest_labelled
+    if not labelled or labelled.naive is None:
         return ""
     return (
-        f"The naive baseline ({window.naive_name}) reaches {format_score(window.naive)} on the newest labelled window, "
-        f"the model {format_score(window.score.value)}."
+        f"The naive baseline ({labelled.naive_name}) reaches {format_score(labelled.naive)} on the newest "
+        f"{counted(labelled.labelled, 'labelled answer')} (until {to_the_minute(labelled.last_at)}), the model "
+        f"{format_score(labelled.score.value)}."
     )
 
 
 def _estimated(evidence: PageEvidence) -> str:
-    estimate = evidence.own_runs[-1].estimate
-    if not estimate.score or not evidence.release:
+    run = evidence.own_runs[-1]
+    if not run.estimate.score or not evidence.release:
         return ""
-    estimated, expected = format_score_interval(estimate.score), evidence.release.expected.score.value
-    return f"Without labels, {estimate.metric} is estimated at {estimated}; {format_score(expected)} was expected."
+    estimated, expected = format_score_interval(run.estimate.score), evidence.release.expected.score.value
+    return (
+        f"Without labels, {run.estimate.metric} is estimated at {estimated}, as of {to_the_minute(run.at)}; "
+        f"{format_score(expected)} was expected."
+    )
+
+
+def _outdated(evidence: PageEvidence) -> str:
+    realised = evidence.realised
+    if realised and evidence.is_outdated(realised.at):
+        days = f"{evidence.limits.max_idle_days:g} days (params.yaml: age.max_idle_days)"
+        return f"{_realised_figure(realised)}; that is older than {days}, and no longer tells how good the model is."
+    if realised:
+        return f"{_realised_figure(realised)}; monitoring runs since had too few labels to tell."
+    return f"{_estimated(evidence)} That is too old to tell how good the model is now."
 
 
 def _drifted(evidence: PageEvidence) -> str:
@@ -164,10 +121,11 @@ def _refused(evidence: PageEvidence) -> str:
 
 
 def _rejected(evidence: PageEvidence) -> str:
-    batch = _newest_batch(evidence)
+    batch = evidence.newest_batch
     if not batch:
         return ""
-    return f"{batch.rejected:,} of {counted(_rows(batch), 'row')} of the newest batch ({batch.batch}) were rejected."
+    rows = counted(batch.rows + batch.rejected, "row")
+    return f"{batch.rejected:,} of {rows} of the newest batch ({batch.batch}) were rejected."
 
 
 def _fresh(evidence: PageEvidence) -> str:
@@ -202,6 +160,7 @@ SENTENCES: dict[HealthCause, Callable[[PageEvidence], str]] = {
     HealthCause.BROKEN_DATA: lambda evidence: (
         f"The newest rows are broken data: {'; '.join(describe_drift(evidence.own_runs[-1].drift))}."
     ),
+    HealthCause.OUTDATED: _outdated,
     HealthCause.DRIFT: _drifted,
     HealthCause.DUE: lambda evidence: f"{'; '.join(describe_staleness(evidence.own_runs[-1].staleness)).capitalize()}.",
     HealthCause.REJECTED_ROWS: _rejected,

@@ -77,6 +77,16 @@ def test_a_model_below_a_naive_baseline_is_not_healthy(realised, score, high, ex
     assert word(realised=realised, score=score, score_high=high, baseline=0.587) == expected
 
 
+def test_what_is_too_old_makes_no_model_healthy_and_is_monitored_anew():
+    found = assess_health(HealthEvidence(realised=WITHIN, realised_outdated=True, retraining_due=True))
+
+    assert (found.health, found.causes, found.action) == (Health.WATCH, (HealthCause.OUTDATED,), HealthAction.MONITOR)
+    assert word(realised=WITHIN, realised_outdated=True, estimated=WITHIN) == Health.HEALTHY
+    assert word(realised=WITHIN, realised_outdated=True, estimated=WITHIN, run_outdated=True) == Health.WATCH
+    assert word(estimated=WITHIN, run_outdated=True) == Health.WATCH
+    assert word(realised=DEGRADED, realised_outdated=True) == Health.DEGRADED
+
+
 def test_a_degraded_model_names_every_cause_the_gravest_first():
     found = assess_health(
         HealthEvidence(realised=DEGRADED, score=0.483, score_high=0.55, baseline=0.587, drift=True, due=True)

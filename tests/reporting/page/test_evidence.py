@@ -33,11 +33,11 @@ def test_a_run_at_nothing_is_read():
     assert run.until == at(0)
 
 
-def test_only_runs_and_windows_of_the_release_that_serves_are_its_own():
+def test_only_runs_and_windows_of_the_model_version_that_serves_are_its_own():
     evidence = make_evidence(3, since=at(1.5))
 
-    assert [run.at for run in evidence.own_runs] == [at(2), at(3)]
-    assert [window.last_at for window in evidence.own_windows] == [at(1.9), at(2.9)]
+    assert [run.at for run in evidence.own_runs] == [at(1), at(2), at(3)]
+    assert [window.last_at for window in evidence.own_windows] == [at(0.9), at(1.9), at(2.9)]
     assert replace(evidence, release=RELEASE.model_copy(update={"model": "shop:other"})).own_runs == ()
     assert replace(evidence, release=None).own_windows == ()
 

@@ -21,9 +21,10 @@ from releve.reporting.page.drift import SHOWN_COLUMNS
 from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.page import build
 from releve.reporting.page.quality import DRAWN
-from releve.reporting.page.verdict import ACTIONS, SENTENCES, TONES, HealthAction, realised_quality, verdict_block
+from releve.reporting.page.verdict import ACTIONS, SENTENCES, TONES, HealthAction, verdict_block
 from tests.events import make_ingested
 from tests.page_histories import (
+    LIMITS,
     MODEL,
     PAGE_STATES,
     RELEASE,
@@ -125,21 +126,32 @@ def test_every_word_cause_and_action_can_be_written():
 def test_a_degraded_champion_is_told_with_its_figures_the_expected_one_and_the_baseline():
     reason = verdict_block(PAGE_STATES["degraded"](2)).reason
 
-    assert "The realised accuracy is 0.483 [0.410, 0.550] on 180 labelled answers; 0.900 was expected." in reason
-    assert "The naive baseline (majority label) reaches 0.587 on the newest labelled window, the model 0.483." in reason
+    realised = "0.483 [0.410, 0.550] on 180 labelled answers, as of 2026-01-07 09:00; 0.900 was expected."
+    assert f"The realised accuracy is {realised}" in reason
+    assert "(majority label) reaches 0.587 on the newest 180 labelled answers (until 2026-01-07 06:36)" in reason
 
 
 @pytest.mark.parametrize("since", [3.5, 400.0])
 def test_a_fresh_champion_never_wears_the_figures_of_its_predecessor(since):
     before = PAGE_STATES["degraded"](3)
-    same_model = replace(before, events=(*before.events, release_event(day=since)), since=at(since))
-    another = replace(same_model, release=YOUNGER, events=(*before.events, release_event(YOUNGER, day=since)))
+    events = (*before.events, release_event(YOUNGER, day=since))
 
-    for evidence in (same_model, another):
-        block = verdict_block(evidence)
-        assert block.word == "unknown"
-        assert "was not monitored yet" in block.reason
-        assert "0.483" not in block.reason
+    block = verdict_block(replace(before, release=YOUNGER, events=events, since=at(since)))
+
+    assert block.word == "unknown"
+    assert "was not monitored yet" in block.reason
+    assert "0.483" not in block.reason
+
+
+def test_a_model_that_serves_again_keeps_its_own_figures():
+    before = make_evidence(2)
+    other = monitored_event(day=3, model=YOUNGER.model, quality=make_quality(QualityState.DEGRADED))
+    events = (*before.events, release_event(YOUNGER, day=2.5), other, release_event(day=3.5, kind=ROLLED_BACK))
+
+    block = verdict_block(replace(before, events=events, since=at(3.5), made_at=at(4)))
+
+    assert block.word == "healthy"
+    assert "as of 2026-01-07 09:00" in block.reason
 
 
 def test_a_champion_that_never_met_its_expectation_is_rolled_back_where_another_served_before():
@@ -156,12 +168,83 @@ def test_a_champion_that_never_met_its_expectation_is_rolled_back_where_another_
 def test_labels_that_came_after_the_last_run_are_judged_as_a_run_would():
     events = (release_event(), monitored_event(day=1, quality=UNLABELLED))
     bad = make_window(0, score=Interval(0.48, 0.41, 0.55), naive=0.4)
-    evidence = make_evidence(1, events=events, windows=(bad,), tolerance=0.02, min_rows=180)
+    evidence = make_evidence(1, events=events, windows=(bad,), limits=replace(LIMITS, min_rows=180))
+    few = replace(evidence, limits=replace(LIMITS, min_rows=181))
 
-    assert realised_quality(evidence).state == QualityState.DEGRADED
-    assert verdict_block(evidence).word == "degraded"
-    assert realised_quality(replace(evidence, min_rows=181)) is None
-    assert verdict_block(replace(evidence, min_rows=181)).word == "unknown"
+    assert (evidence.realised.quality.state, verdict_block(evidence).word) == (QualityState.DEGRADED, "degraded")
+    assert (few.realised, verdict_block(few).word) == (None, "unknown")
+
+
+GOOD, BAD = Interval(0.98, 0.95, 1.0), Interval(0.62, 0.55, 0.69)
+WORSE = make_quality(QualityState.DEGRADED, score=BAD, change=Interval(-0.3, -0.35, -0.2))
+
+
+@pytest.mark.parametrize(
+    ("first", "since", "word"),
+    [(make_quality(), BAD, "degraded"), (WORSE, GOOD, "healthy"), (WORSE, None, "degraded")],
+)
+def test_labels_newer_than_the_last_conclusive_run_count_more_than_it(first, since, word):
+    unknown = [monitored_event(day=day, quality=UNLABELLED) for day in (2, 3, 4, 5, 6)]
+    windows = (make_window(0), *(make_window(number, score=since) for number in range(1, 6)))
+    evidence = make_evidence(
+        6, events=(release_event(), monitored_event(day=1, quality=first), *unknown), windows=windows
+    )
+
+    block = verdict_block(evidence)
+
+    assert block.word == word
+    assert f"as of {'2026-01-11 06:36' if since else '2026-01-06 09:00'}" in block.reason
+
+
+@pytest.mark.parametrize(
+    ("windows", "word", "labelled"), [(1, "unknown", 0), (2, "degraded", 160), (6, "degraded", 480)]
+)
+def test_windows_with_few_labels_each_are_judged_together(windows, word, labelled):
+    few = tuple(make_window(number, score=BAD, labelled=80, naive=0.5) for number in range(windows))
+    events = (release_event(), *(monitored_event(day=day + 1.0, quality=UNLABELLED) for day in range(windows)))
+    limits = replace(LIMITS, pooled_rows=480)
+    evidence = make_evidence(windows, events=events, windows=few, limits=limits)
+
+    assert verdict_block(evidence).word == word
+    assert (evidence.realised.quality.labelled if evidence.realised else 0) == labelled
+
+
+def test_a_handful_of_labels_decides_nothing():
+    tiny = make_window(1, score=Interval(0.1, 0.0, 0.3), labelled=10, answered=10)
+    only = make_evidence(1, events=(release_event(), monitored_event(quality=UNLABELLED)), windows=(tiny,))
+
+    assert verdict_block(make_evidence(2, windows=(make_window(0), tiny))).word == "healthy"
+    assert verdict_block(only).word == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("unknown", "made", "estimate", "word"),
+    [
+        (0, 30.0, QualityState.UNKNOWN, "healthy"),
+        (0, 300.0, QualityState.UNKNOWN, "watch"),
+        (9, 11.0, QualityState.UNKNOWN, "healthy"),
+        (10, 12.0, QualityState.UNKNOWN, "watch"),
+        (10, 12.0, QualityState.WITHIN_TOLERANCE, "healthy"),  # an estimate stands in
+        (10, 300.0, QualityState.WITHIN_TOLERANCE, "watch"),
+    ],
+)
+def test_a_quality_of_long_ago_makes_no_model_healthy(unknown, made, estimate, word):
+    later = (
+        monitored_event(day=day + 2.0, quality=UNLABELLED, estimate=make_estimate(estimate)) for day in range(unknown)
+    )
+    evidence = make_evidence(1, events=(release_event(), monitored_event(day=1), *later), made_at=at(made))
+
+    block = verdict_block(evidence)
+
+    assert (block.word, block.command) == (word, "make monitor SCENARIO=shop" if word == "watch" else "")
+    if word == "watch":
+        assert "as of 2026-01-06 09:00" in block.reason
+
+
+def test_evidence_of_any_age_counts_where_no_limit_is_set():
+    limits = replace(LIMITS, max_idle_days=0.0)
+
+    assert verdict_block(make_evidence(1, made_at=at(300), limits=limits)).word == "healthy"
 
 
 def test_a_batch_with_many_rejected_rows_is_resubmitted():
@@ -194,7 +277,7 @@ def test_a_withdrawal_is_told_with_its_reason():
         ({"estimate": make_estimate(QualityState.AUDIT_FAILED)}, "Labels contradict the estimate of quality"),
         (
             {"estimate": make_estimate(QualityState.DEGRADED), "quality": UNLABELLED},
-            "Without labels, accuracy is estimated at 0.870 [0.800, 0.930]; 0.900 was expected.",
+            "accuracy is estimated at 0.870 [0.800, 0.930], as of 2026-01-06 09:00; 0.900 was expected.",
         ),
         (
             {"quality": make_quality(QualityState.INCONCLUSIVE)},
@@ -222,9 +305,11 @@ def test_the_champions_predictions_are_no_column_of_the_table():
 
 
 def test_a_page_of_nothing_says_what_is_not_known():
-    found = drawn(PageEvidence(SCENARIO, at(0)))
+    found = drawn(PageEvidence(SCENARIO, at(0), LIMITS))
 
     assert "svg" not in found.tags
+    assert "make retrain SCENARIO=shop" in found.text
+    assert "`" not in found.text
     assert "Not known yet: drift, as no monitoring run was made; realised quality" in found.text
     assert "Nothing was decided yet." in found.text
     assert "make backtest SCENARIO=shop" in found.text
@@ -302,6 +387,18 @@ def test_an_estimate_that_labels_contradicted_is_told_as_suspected_concept_drift
 
     assert "audit failed: labels contradicted the estimates, and so concept drift is suspected." in found.text
     assert "failed: 0.880 expected" in found.text
+    assert "its estimate is switched off: labels contradict it" in found.text
+    assert "no estimate could be made" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("waiting", "action"),
+    [(0, "put a file into var/incoming/shop/."), (1, "1 file waits in var/incoming/shop/ already.")],
+)
+def test_a_first_batch_is_asked_for_with_its_place(waiting, action):
+    block = verdict_block(PageEvidence(SCENARIO, at(0), LIMITS, incoming="var/incoming/shop/", waiting=waiting))
+
+    assert block.action.endswith(action)
 
 
 def test_waiting_time_and_again_is_one_entry_and_everything_else_one_each():
@@ -418,7 +515,7 @@ def test_what_serves_is_told_with_its_expected_performance():
     [
         ({}, "2026-01-06 09:00"),
         ({"release": YOUNGER}, f"2026-01-06 09:00 (of {'1' * 12}, before this release; not monitored since)"),
-        ({"since": at(1.01)}, f"2026-01-06 09:00 (of {'1' * 12}, before this release; not monitored since)"),
+        ({"since": at(1.01)}, "2026-01-06 09:00"),  # it served before
         ({"release": None, "since": ""}, f"2026-01-06 09:00 (of {'1' * 12}, which serves no more)"),
     ],
 )
