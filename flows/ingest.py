@@ -30,7 +30,7 @@ def ingest_files(settings: Settings, scenario: str) -> Ingestion:
             f"{batch.source}: {counted(batch.rows, 'row')} accepted, {batch.rejected:,} rejected -> batch {batch.batch}"
         )
         print(f"{batch.source} was read as {batch.read_as}")
-        for warning in batch.warnings.splitlines():
+        for warning in batch.warnings:
             print(f"warning, {batch.source}: {warning}")
         if batch.rejected:
             rows = counted(batch.rows + batch.rejected, "row")
@@ -52,7 +52,7 @@ def show_ingestion(scenario: str, done: Ingestion) -> None:
     lines = [(b.source, f"batch {b.batch}", f"{b.rows:,}", f"{b.rejected:,}", b.read_as) for b in done.batches]
     lines += [(each.source, "already ingested", "", "", "") for each in done.duplicates]
     lines += [(each.source, "refused", "", "", "") for each in done.refusals]
-    notes = [f"{batch.source}: {warning}" for batch in done.batches for warning in batch.warnings.splitlines()]
+    notes = [f"{batch.source}: {warning}" for batch in done.batches for warning in batch.warnings]
     notes += [refusal.reason for refusal in done.refusals]
     table = TableBlock(("file", "result", "rows", "in quarantine", "read as"), tuple(lines))
     where = f"Refused files, each beside its reason: {done.refused}" if done.refusals else ""

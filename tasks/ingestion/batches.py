@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -87,7 +88,7 @@ class OpenBatches:
         text = io.StringIO()
         writer: Any = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(each.model_dump() for each in (*self.known, batch))
+        writer.writerows(each.model_dump() | {"warnings": json.dumps(each.warnings)} for each in (*self.known, batch))
         write_bytes(self._files.batch_list, text.getvalue().encode())
         self._data.add(str(self._files.batches.relative_to(self._tree.path)))
         self._data.push(self._dvc_file)
@@ -107,4 +108,5 @@ def as_text(name: str) -> str:
 
 
 def _parse(text: str) -> list[BatchIngested]:
-    return [BatchIngested.model_validate(line) for line in csv.DictReader(io.StringIO(text))]
+    lines = csv.DictReader(io.StringIO(text))
+    return [BatchIngested.model_validate({**line, "warnings": json.loads(line["warnings"])}) for line in lines]

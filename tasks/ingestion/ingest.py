@@ -25,7 +25,7 @@ from releve.core.progress import show_reading
 from releve.core.settings import Settings
 from releve.domain.ingestion.batch_checks import BatchProfile
 from releve.domain.registry.chain import INGESTED
-from releve.domain.registry.events import BatchIngested
+from releve.domain.registry.events import BatchIngested, BatchOrigin
 from releve.domain.registry.release import SEED_VERSION
 from tasks.history import events_of
 from tasks.ingestion.batches import OpenBatches, as_text, read_batches
@@ -44,6 +44,7 @@ class IncomingFile:
     digest: str = ""  # sha256
     size: int = 0  # bytes
     problem: str = ""
+    origin: BatchOrigin = BatchOrigin.FILE  # answers are known once it is read
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,18 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
     truth = read_committed(settings, scenario)
     state = ScenarioState(settings.home, scenario)
     state.incoming.mkdir(parents=True, exist_ok=True)
+    pulled: set[Path] = set()
     with scenario_lock(settings.home, scenario, holder="ingest", wait_seconds=truth.params.runs.wait_seconds) as lock:
         if truth.params.source.query or state.pulled.is_dir():
-            from tasks.ingestion.pull import pull  # only such scenarios need the database side
+            from tasks.ingestion.pull import pull, pulled_files  # only such scenarios need the database side
 
             pull(truth.params.source, state, environ=os.environ)
-        incoming = [inspect_file(path) for path in sorted(state.incoming.iterdir()) if not path.name.startswith(".")]
+            pulled = pulled_files(state)
+        paths = [path for path in sorted(state.incoming.iterdir()) if not path.name.startswith(".")]
+        incoming = [
+            replace(inspect_file(path), origin=BatchOrigin.QUERY if path in pulled else BatchOrigin.FILE)
+            for path in paths
+        ]
         readable = [file for file in incoming if not file.problem]
         branch = ScenarioBranch(settings.project, scenario, revision=truth.revision)
         known = read_batches(branch)
@@ -157,11 +164,12 @@ def _add(opened: OpenBatches, file: IncomingFile, truth: Committed, state: Scena
         rows=taken.accepted,
         rejected=taken.quarantine.rows,
         source=as_text(file.path.name),
+        origin=BatchOrigin.ANSWERS if taken.holds_answers else file.origin,
         sha256=file.digest,
         read_as=taken.read_as,
         delimiter=taken.delimiter,
         most_rejected=taken.quarantine.most_rejected,
-        warnings="\n".join(taken.warnings),
+        warnings=taken.warnings,
     )
     taken.quarantine.keep(state.quarantine / f"{batch.batch}.parquet")
     opened.add(batch, taken.rows, taken.profile)
@@ -175,7 +183,7 @@ def _record(settings: Settings, scenario: str, branch: ScenarioBranch, actor: st
     for batch in read_batches(branch):
         if batch.sha256 not in recorded:
             reason = f"{batch.source}: {counted(batch.rows, 'row')} accepted, {batch.rejected:,} rejected"
-            reason += f", {counted(len(batch.warnings.splitlines()), 'warning')}" if batch.warnings else ""
+            reason += f", {counted(len(batch.warnings), 'warning')}" if batch.warnings else ""
             registry.append(scenario, batch, reason=reason, actor=actor)
 
 

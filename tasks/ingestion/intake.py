@@ -45,6 +45,7 @@ class Intake:
     delimiter: str
     warnings: tuple[str, ...]
     profile: BatchProfile
+    holds_answers: bool  # of the service, harvested with their labels
 
     def discard(self) -> None:
         self.rows.discard()
@@ -74,6 +75,7 @@ def take_in(
             first = list(islice(table.chunks, 1))
             if any(set(REJECTION_COLUMNS) & set(chunk.frame.columns) for chunk in first):
                 params = for_resubmitted(params)
+            holds_answers = any(ANSWER_ID in chunk.frame.columns for chunk in first)
             chunks = chain(iter(first), table.chunks)  # an iterator lets go of what it has given
             inspector = BatchInspector(schema, earlier, params.batch)
             for chunk in _without_own_columns(chunks, schema, path.name):
@@ -101,7 +103,16 @@ def take_in(
             *filter(None, [hint]),
             *map(str, table.notes()),
         )
-        return Intake(accepted, rows, quarantine, table.read_as, table.delimiter, warnings, inspector.profile)
+        return Intake(
+            accepted,
+            rows,
+            quarantine,
+            table.read_as,
+            table.delimiter,
+            warnings,
+            inspector.profile,
+            holds_answers,
+        )
     except BaseException:
         rows.discard()
         quarantine.discard()

@@ -71,6 +71,13 @@ def pull(source: Source, state: ScenarioState, *, environ: Mapping[str, str]) ->
     return rows
 
 
+def pulled_files(state: ScenarioState) -> set[Path]:
+    """Return the incoming files that the runs so far wrote, whether they still wait or not."""
+    record = state.pulled / RECORD
+    files = parse_progress(record.read_text(), source=str(record)).files if record.is_file() else 0
+    return {_visible(_hidden(state, number)) for number in range(files)}
+
+
 def _hidden(state: ScenarioState, number: int) -> Path:
     return state.incoming / f".query-{state.scenario}-{number:08d}.jsonl.gz"
 
@@ -79,7 +86,11 @@ def _give_name(state: ScenarioState, number: int) -> None:
     """Let the file of that number, whose rows are taken, be ingested from now on."""
     hidden = _hidden(state, number)
     if hidden.is_file():
-        hidden.replace(hidden.with_name(hidden.name.removeprefix(".")))
+        hidden.replace(_visible(hidden))
+
+
+def _visible(hidden: Path) -> Path:
+    return hidden.with_name(hidden.name.removeprefix("."))
 
 
 def _check(source: Source, before: QueryProgress, record: Path) -> None:

@@ -1,6 +1,5 @@
 """What the registry says of a scenario's challenges and monitoring runs: what the trigger decides by."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
@@ -11,7 +10,7 @@ from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.drift.verdict import DriftState
 from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, Event
-from releve.domain.registry.events import BatchIngested, Challenger
+from releve.domain.registry.events import BatchIngested, BatchOrigin, Challenger
 from releve.domain.trigger.cadence import Challenged
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import History
@@ -19,8 +18,6 @@ from tasks.history import events_of
 from tasks.ingestion.batches import read_batches
 from tasks.ingestion.harvest import waiting_rows
 from tasks.monitoring.evidence import Gathered
-
-HARVESTED = re.compile(r"answers-\d+\.parquet")  # the source of a batch of answers whose labels came back
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ def new_batches(registry: Registry, scenario: str, *, waiting: int, batch_rows: 
 
 def _batches(ingested: list[Event], batch_rows: int) -> int:
     return sum(
-        max(1, batch.rows // max(1, batch_rows)) if HARVESTED.fullmatch(batch.source) else 1
+        max(1, batch.rows // max(1, batch_rows)) if batch.origin == BatchOrigin.ANSWERS else 1
         for batch in (event.read(BatchIngested) for event in ingested)
     )
 

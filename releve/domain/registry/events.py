@@ -3,6 +3,8 @@
 Payloads of other subjects (what monitoring saw, what was alerted) are defined there, on the same base.
 """
 
+from enum import StrEnum
+
 from releve.core.params import GateOverride
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.registry.chain import (
@@ -18,6 +20,14 @@ from releve.domain.registry.chain import (
 from releve.domain.registry.release import Release
 
 
+class BatchOrigin(StrEnum):
+    """Where the rows of a batch came from."""
+
+    FILE = "file"
+    QUERY = "query"  # the scenario's own, see `source` in params.yaml
+    ANSWERS = "answers"  # of the service, with the labels that came back
+
+
 class BatchIngested(EventPayload):
     """One file became a batch, listed in batches.csv as well: rows in the file = rows + rejected."""
 
@@ -27,11 +37,12 @@ class BatchIngested(EventPayload):
     rows: int
     rejected: int
     source: str  # the file's name
+    origin: BatchOrigin = BatchOrigin.FILE
     sha256: str
     read_as: str = ""  # what was detected about the file, for people: its encoding, its dialect
     delimiter: str = ""  # of a CSV file
     most_rejected: str = ""  # the column that most rows were rejected for, with an example; for people
-    warnings: str = ""  # of the checks of the file as a whole; one sentence a line
+    warnings: tuple[str, ...] = ()  # of the checks of the file as a whole
 
 
 class Challenger(EventPayload):

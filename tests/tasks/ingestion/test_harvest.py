@@ -10,6 +10,7 @@ import pytest
 from releve.adapters.files import write_parquet
 from releve.adapters.scenario_lock import scenario_lock
 from releve.domain.prediction_log.records import AnswerLine, answers_from, join_labels
+from releve.domain.registry.events import BatchOrigin
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame, row_problems
 from tasks.ingestion.harvest import as_batch, harvest, unharvested, waiting_rows
@@ -83,11 +84,17 @@ def test_harvested_answers_are_ingested_like_any_file_and_then_wait_no_more(fres
     harvest(fresh.settings, SHOP)
     assert waiting_rows(fresh.settings, SHOP) == 30
 
-    found = ingest(fresh.settings, SHOP)
+    done = ingest(fresh.settings, SHOP)
 
-    assert [(batch.rows, batch.rejected) for batch in found.batches] == [(30, 0)]
+    assert [(batch.rows, batch.rejected, batch.origin) for batch in done.batches] == [(30, 0, BatchOrigin.ANSWERS)]
     assert waiting_rows(fresh.settings, SHOP) == 0
     assert harvest(fresh.settings, SHOP) == 0
+
+
+def test_a_file_that_is_called_like_a_harvest_is_a_file(fresh):
+    fresh.receive(shop_rows(30, seed=8), "answers-0001.parquet")
+
+    assert [batch.origin for batch in ingest(fresh.settings, SHOP).batches] == [BatchOrigin.FILE]
 
 
 @pytest.mark.parametrize("missing", ["kind", "weight"])

@@ -12,6 +12,7 @@ import pytest
 
 from releve.adapters.tables.sql import DatabaseUnavailable
 from releve.core.errors import BadInput
+from releve.domain.registry.events import BatchOrigin
 from tasks.ingestion.ingest import ingest
 from tasks.ingestion.pull import pull
 from tasks.places import ScenarioState
@@ -313,6 +314,6 @@ def test_the_rows_of_a_query_are_ingested_and_the_same_result_only_once(fresh, d
 
     first, again = ingest(fresh.settings, SHOP), ingest(fresh.settings, SHOP)
 
-    assert [(batch.rows, batch.rejected) for batch in first.batches] == [(20, 0)]
+    assert [(batch.rows, batch.rejected, batch.origin) for batch in first.batches] == [(20, 0, BatchOrigin.QUERY)]
     assert again.batches == ()
     assert len(again.duplicates) == 1

@@ -42,7 +42,7 @@ def test_mended_rows_are_ingested_and_no_accepted_row_comes_twice(fresh):
 
     second = ingest(fresh.settings, SHOP).batches[0]
 
-    assert (second.rows, second.rejected, second.warnings) == (4, 0, "")
+    assert (second.rows, second.rejected, second.warnings) == (4, 0, ())
     assert sum(batch.rows for batch in fresh.batches) == 24
 
 
@@ -61,7 +61,7 @@ def test_a_mended_file_is_held_against_no_batch_and_what_is_wrong_still_goes_bac
 
     batch = ingest(fresh.settings, SHOP).batches[0]
 
-    assert (batch.rows, batch.rejected, batch.warnings) == (2, 2, "")
+    assert (batch.rows, batch.rejected, batch.warnings) == (2, 2, ())
     again = resubmit(fresh.settings, SHOP, batch.batch).read_text().splitlines()
     assert again[0] == MENDED.strip()
     assert again[1] == '4,price,-1.0,"is -1.0, expected at least 0",tea,-1,,yes'

@@ -2,6 +2,7 @@ import pytest
 
 from releve.adapters.registry.registry import Registry
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.registry.events import BatchOrigin
 from releve.domain.trigger.cadence import Payoff
 from releve.domain.trigger.monitoring_run import AnsweredWindow
 from tasks.monitoring.challenge_history import answers_of_a_batch, challenges_of, invalid_runs, new_batches
@@ -21,8 +22,8 @@ def write(registry, payload):
     registry.append(SHOP, payload, reason="as it went", actor="Ada")
 
 
-def ingest(registry, source, rows=100):
-    write(registry, make_ingested(source, rows=rows))
+def ingest(registry, source, rows=100, origin=BatchOrigin.FILE):
+    write(registry, make_ingested(source, rows=rows, origin=origin))
 
 
 def challenge(registry, *, promote=True):
@@ -51,10 +52,19 @@ def test_labelled_answers_are_batches_before_they_are_harvested(waiting, batches
     assert new_batches(registry, SHOP, waiting=waiting, batch_rows=LEAST) == batches
 
 
-@pytest.mark.parametrize(("rows", "batches"), [(20, 1), (100, 1), (450, 4)])
-def test_a_harvest_counts_as_many_batches_as_its_rows_did_before(rows, batches, registry):
+@pytest.mark.parametrize(
+    ("origin", "rows", "batches"),
+    [
+        (BatchOrigin.ANSWERS, 20, 1),
+        (BatchOrigin.ANSWERS, 100, 1),
+        (BatchOrigin.ANSWERS, 450, 4),
+        (BatchOrigin.FILE, 450, 1),  # whatever its name
+        (BatchOrigin.QUERY, 450, 1),
+    ],
+)
+def test_a_harvest_counts_as_many_batches_as_its_rows_did_before(origin, rows, batches, registry):
     challenge(registry)
-    ingest(registry, "answers-0001.parquet", rows=rows)
+    ingest(registry, "answers-0001.parquet", rows=rows, origin=origin)
     challenge(registry)
 
     assert challenges_of(registry, SHOP, batch_rows=LEAST).challenges[-1].batches == batches
