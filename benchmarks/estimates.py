@@ -19,8 +19,9 @@ import pandas as pd
 from benchmarks.search_gain import described
 from releve.adapters.files import read_params
 from releve.domain.evaluation.intervals import share
-from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, compute_score, default_metric
+from releve.domain.evaluation.metrics import METRICS, compute_score, default_metric
 from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.quality import estimate as estimates
 from releve.domain.quality.realised import Answered
 from releve.domain.schema.schema import Schema

@@ -42,7 +42,7 @@ def a_rule(**changes):
 
 def a_gain(low, high=0.3, *, p=0.001, other=0.7, must_beat=True):
     gain = Interval((low + high) / 2, low, high)
-    return Comparison(score=other, gain=gain, p=p, wins=60, losses=10, must_beat=must_beat)
+    return Comparison(score=other, gain=gain, p=p, rows_won=60, rows_lost=10, must_beat=must_beat)
 
 
 def a_challenge(against=(), *, has_champion=True, parity=None, latency_ms=1.0, sanity=SANE, rows=300, **changes):

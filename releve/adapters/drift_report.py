@@ -195,7 +195,7 @@ def _register_tests(comparison: DriftComparison, params: Monitor) -> None:
         codes = pd.factorize(pd.concat([before, now]))[0].astype(float)
         return categories(codes[: len(before)], codes[len(before) :])
 
-    def judged_by(measure: Measure) -> Any:
+    def statistic_of(measure: Measure) -> Any:
         def test(before: Any, now: Any, _: str, threshold: float) -> tuple[float, bool]:
             tries, inflation = known[before.name]
             found = replace(measure(before, now), tries=tries)
@@ -208,7 +208,7 @@ def _register_tests(comparison: DriftComparison, params: Monitor) -> None:
         (NUMBER_TEST, METHODS[NUMBER].name, ColumnType.Numerical, numbers),
         (CATEGORY_TEST, METHODS[CATEGORY].name, ColumnType.Categorical, named_categories),
     ):
-        register_stattest(StatTest(name, title, [kind], default_threshold=params.alpha), judged_by(measure))
+        register_stattest(StatTest(name, title, [kind], default_threshold=params.alpha), statistic_of(measure))
 
 
 def _check_count(report: dict[str, Any], columns: Sequence[ColumnDrift]) -> None:

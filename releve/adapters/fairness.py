@@ -15,8 +15,8 @@ from releve.domain.evaluation.fairness import (
     binary_intervals,
     score_difference_interval,
 )
+from releve.domain.evaluation.holdout_evaluation import EvaluationInputs
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.evaluation.judging import Case
 from releve.domain.evaluation.metrics import METRICS, score_or_none
 from releve.domain.evaluation.paired import score_interval
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
@@ -25,7 +25,7 @@ from releve.domain.schema.target import BINARY
 
 
 def find_unfairness(
-    case: Case, *, min_rows: int = MIN_SLICE_ROWS
+    inputs: EvaluationInputs, *, min_rows: int = MIN_SLICE_ROWS
 ) -> tuple[tuple[GroupDifference, ...], tuple[str, ...]]:
     """Compare how the groups of each protected column are treated.
 
@@ -34,18 +34,20 @@ def find_unfairness(
     """
     differences: list[GroupDifference] = []
     unknown: list[str] = []
-    for column in case.gate.protected:
-        names = groups(case.rows[column].iloc[: case.first], case.holdout[column], case.schema.column(column).type)
+    for column in inputs.gate.protected:
+        names = groups(
+            inputs.rows[column].iloc[: inputs.holdout_start], inputs.holdout[column], inputs.schema.column(column).type
+        )
         counts = Counter(names)
         small = {name: rows for name, rows in sorted(counts.items()) if rows < min_rows}
         kept, large = np.array([name not in small for name in names]), [name for name in names if name not in small]
-        mine = case.challenger.take(kept)
-        values = _differences(case, mine, large) if len(counts) - len(small) > 1 else {"": math.nan}
-        intervals = {} if any(map(math.isnan, values.values())) else _intervals(case, mine, large)
+        mine = inputs.challenger.take(kept)
+        values = _differences(inputs, mine, large) if len(counts) - len(small) > 1 else {"": math.nan}
+        intervals = {} if any(map(math.isnan, values.values())) else _intervals(inputs, mine, large)
         if not intervals or any(math.isnan(end) for one in intervals.values() for end in (one.low, one.high)):
             unknown.append(column)
             continue
-        champions = _differences(case, case.champion.take(kept), large) if case.champion else {}
+        champions = _differences(inputs, inputs.champion.take(kept), large) if inputs.champion else {}
         differences += [
             GroupDifference(
                 attribute=column,
@@ -59,38 +61,38 @@ def find_unfairness(
     return tuple(differences), tuple(unknown)
 
 
-def group_scores(case: Case, *, min_rows: int = MIN_SLICE_ROWS) -> tuple[GroupScore, ...]:
+def group_scores(inputs: EvaluationInputs, *, min_rows: int = MIN_SLICE_ROWS) -> tuple[GroupScore, ...]:
     """Score the challenger on each group of the protected columns; None on groups of fewer than `min_rows`."""
-    before, metric = case.rows.iloc[: case.first], case.metric
+    before, metric = inputs.rows.iloc[: inputs.holdout_start], inputs.metric
 
     def score(part: ScoredPredictions) -> Interval | None:
         is_known = len(part) >= min_rows and METRICS[metric].is_defined(part)
-        return score_interval(metric, part, case.bootstrap) if is_known else None
+        return score_interval(metric, part, inputs.bootstrap) if is_known else None
 
     return tuple(
         GroupScore(
             column=part.column,
             value=part.value,
             rows=int(part.rows.sum()),
-            score=score(case.challenger.take(part.rows)),
+            score=score(inputs.challenger.take(part.rows)),
         )
-        for part in slices(before, case.holdout, case.gate.protected, case.schema)
+        for part in slices(before, inputs.holdout, inputs.gate.protected, inputs.schema)
     )
 
 
-def _differences(case: Case, predictions: ScoredPredictions, names: list[str]) -> dict[str, float]:
-    if case.schema.target.task == BINARY:
+def _differences(inputs: EvaluationInputs, predictions: ScoredPredictions, names: list[str]) -> dict[str, float]:
+    if inputs.schema.target.task == BINARY:
         return binary_differences(*_positives(predictions), names)
-    gap = score_difference(lambda rows: _score(case.metric, predictions.take(rows)), names)
-    return {f"{case.metric} difference": gap / _unit(case.metric, predictions)}
+    gap = score_difference(lambda rows: _score(inputs.metric, predictions.take(rows)), names)
+    return {f"{inputs.metric} difference": gap / _unit(inputs.metric, predictions)}
 
 
-def _intervals(case: Case, predictions: ScoredPredictions, names: list[str]) -> dict[str, Interval]:
-    if case.schema.target.task == BINARY:
-        return binary_intervals(*_positives(predictions), names, case.bootstrap)
-    gap = score_difference_interval(case.metric, predictions, names, case.bootstrap)
-    unit = _unit(case.metric, predictions)
-    return {f"{case.metric} difference": Interval(gap.value / unit, gap.low / unit, gap.high / unit)}
+def _intervals(inputs: EvaluationInputs, predictions: ScoredPredictions, names: list[str]) -> dict[str, Interval]:
+    if inputs.schema.target.task == BINARY:
+        return binary_intervals(*_positives(predictions), names, inputs.bootstrap)
+    gap = score_difference_interval(inputs.metric, predictions, names, inputs.bootstrap)
+    unit = _unit(inputs.metric, predictions)
+    return {f"{inputs.metric} difference": Interval(gap.value / unit, gap.low / unit, gap.high / unit)}
 
 
 def _positives(predictions: ScoredPredictions) -> tuple[Any, Any]:

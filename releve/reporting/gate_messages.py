@@ -115,7 +115,7 @@ def _gain(name: Opponent, inputs: GateInputs, params: Params) -> str:
     other = inputs.evaluation.against[name]
     return (
         f"gain over the {name} ({format_score(other.score)}) is {format_interval(other.gain)} at "
-        f"{params.statistics.confidence:.0%} confidence, {other.wins} rows won and {other.losses} lost "
+        f"{params.statistics.confidence:.0%} confidence, {other.rows_won} rows won and {other.rows_lost} lost "
         f"(p {other.p:.2g})"
     )
 

@@ -39,7 +39,7 @@ def error(failure: ReleveError, *, request_id: str | None = None) -> Response:
 def error_of(
     status: int, code: str, message: str, *, problems: Sequence[Problem] = (), request_id: str | None = None
 ) -> Response:
-    """An error that no ReleveError stands for."""
+    """Describe an error that is raised outside Relève's own exceptions, such as an unknown path."""
     listed = [{"row": each.row, "column": each.column, "reason": each.reason} for each in problems]
     shape = {"code": code, "message": message, "problems": listed}
     body = orjson.dumps({"error": shape, "request_id": request_id or new_request_id()})

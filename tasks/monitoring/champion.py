@@ -9,7 +9,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Current
 from releve.core.errors import NotFound, ReleveError
 from releve.core.settings import Settings
-from releve.domain.evaluation.metrics import ScoredPredictions
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.quality.realised import Answered
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema

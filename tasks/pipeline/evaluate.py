@@ -8,10 +8,11 @@ from releve.adapters.fairness import find_unfairness, group_scores
 from releve.adapters.files import read_document, read_inputs, write_json
 from releve.adapters.models.model_store import ModelStore
 from releve.core.formatting import format_score
+from releve.domain.evaluation import holdout_evaluation
 from releve.domain.evaluation.baselines import describe_baseline
 from releve.domain.evaluation.evaluation import FeatureImportances
+from releve.domain.evaluation.holdout_evaluation import EvaluationInputs, check_comparable
 from releve.domain.evaluation.intervals import rounded
-from releve.domain.evaluation.judging import Case, check_comparable, judge
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.rolling_origin import HoldoutFolds, numbered
 from releve.domain.evaluation.scored_predictions import ScoredPredictions, in_classes
@@ -24,14 +25,14 @@ from tasks.places import POSITION
 
 def evaluate(stage: Stage) -> None:
     """Write results/<scenario>/evaluation.json for the gate and metrics.json for people."""
-    case = gather(stage)
+    inputs = gather(stage)
 
-    fairness, unknown_groups = find_unfairness(case)
-    evaluation = judge(case).model_copy(
+    fairness, unknown_groups = find_unfairness(inputs)
+    evaluation = holdout_evaluation.evaluate(inputs).model_copy(
         update={
             "fairness": fairness,
             "unknown_groups": unknown_groups,
-            "groups": group_scores(case),
+            "groups": group_scores(inputs),
             "importances": read_document(stage.files.importances, FeatureImportances),
         }
     )
@@ -45,7 +46,7 @@ def evaluate(stage: Stage) -> None:
     print(f"{evaluation.metric} {format_score(evaluation.score.value)} on {evaluation.holdout_rows} rows; {others}")
 
 
-def gather(stage: Stage) -> Case:
+def gather(stage: Stage) -> EvaluationInputs:
     """Raises BadInput for params that do not fit the table, and for a champion that cannot be asked."""
     import pandas as pd
 
@@ -72,11 +73,11 @@ def gather(stage: Stage) -> Case:
         else:  # the champion may know fewer classes, or others
             champion = scored(in_classes(answers.probabilities, model.schema.target.classes, classes))
     mine = scored(holdout[[str(label) for label in classes] or [VALUE]].to_numpy())
-    return Case(rows, folds, mine, champion, schema, gate, BootstrapConfig.of(stage.params.statistics))
+    return EvaluationInputs(rows, folds, mine, champion, schema, gate, BootstrapConfig.of(stage.params.statistics))
 
 
 def all_rounded(value: Any) -> Any:
-    """Every figure in it."""
+    """Round every float in a JSON value, at any depth."""
     if isinstance(value, dict):
         return {key: all_rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -99,7 +99,10 @@ def _search(stage: Stage, sizes: SearchSizes) -> tuple[Candidate, dict[str, Any]
 
 
 def _last_batches(stage: Stage, candidate: Candidate, auto_batches: tuple[int, ...]) -> int:
-    """As params.yaml says; with `auto` the better of all past rows and the newest batches, right before the holdout."""
+    """Choose the training window that params.yaml asks for.
+
+    `auto`: the better of all past rows and the newest batches, on the rows right before the holdout.
+    """
     import pandas as pd
 
     train, metric = stage.params.train, _metric(stage)

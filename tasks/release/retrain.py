@@ -19,7 +19,7 @@ from releve.core.errors import NotFound
 from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import Evaluation
-from releve.domain.evaluation.judging import check_comparable
+from releve.domain.evaluation.holdout_evaluation import check_comparable
 from releve.domain.gate.gate import GateInputs, decide
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.events import Challenger
@@ -80,7 +80,7 @@ def retrain(
             # Measured once per model, so that judging it again gives the same.
             latencies = [one.latency_ms for one in reversed(judged) if one.model_digest == stored.digest]
             latency = latencies[0] if latencies else answer_milliseconds(store.load(stored.tag, digest=stored.digest))
-            challenger = _judge(tree, stored, champion, params, latency)
+            challenger = _decide(tree, stored, champion, params, latency)
             challenger = challenger.model_copy(update={"cpu_seconds": round(_cpu_seconds() - cpu, 2)})
             data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
             branch.move(challenger.revision, expected=started_at)
@@ -103,7 +103,7 @@ def _cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def _judge(
+def _decide(
     tree: Worktree, stored: StoredModel, champion: Current | None, params: Params, latency_ms: float
 ) -> Challenger:
     files = ScenarioFiles(tree.path, tree.scenario)

@@ -17,11 +17,11 @@ from releve.core.params import Params
 from releve.domain.backtest.jobs import (
     AssessQuality,
     CompareDrift,
+    EvaluateChallenger,
     FitModel,
     Floats,
     Job,
     JobResult,
-    JudgeChallenger,
     MeasurePayoff,
     ModelRows,
     RunJobs,
@@ -58,7 +58,7 @@ class ServingModel:
 
 
 @dataclass(frozen=True)
-class JudgedChallenger:
+class BacktestedChallenger:
     """A challenger and the gate's decision; with a `problem` there is none."""
 
     model: ModelRows
@@ -131,7 +131,7 @@ def play_all(
         jobs = [job for job in dict.fromkeys(job for each in asked for job in each or ()) if job not in ledger]
         for job, done in zip(jobs, run(jobs), strict=True):
             # without a model there is no challenge; without evidence there is no decision
-            if done.problem and not isinstance(job, FitModel | JudgeChallenger):
+            if done.problem and not isinstance(job, FitModel | EvaluateChallenger):
                 raise BadInput(f"a backtest could not go on: {done.problem}")
             ledger[job] = done
         for place, wanted in enumerate(asked):
@@ -258,12 +258,12 @@ def answers(plan: WalkForward, model: ModelRows, start: int, end: int) -> Steps[
 
 def challenge(
     plan: WalkForward, params: Params, *, known: int, champion: ServingModel | None
-) -> Steps[JudgedChallenger]:
+) -> Steps[BacktestedChallenger]:
     """Do what the retrain flow does with `known` labelled rows: cut, choose the window, fit, judge."""
 
-    def impossible(problem: str) -> JudgedChallenger:
+    def impossible(problem: str) -> BacktestedChallenger:
         nothing = ExpectedPerformance(plan.context.metric, Interval(0.0, 0.0, 0.0), 0)
-        return JudgedChallenger(final, nothing, False, (), last, problem)
+        return BacktestedChallenger(final, nothing, False, (), last, problem)
 
     seen, split = champion.model[1] if champion else 0, params.split
     folds = rolling_folds(known, seen=seen, holdout_rows=split.holdout_rows, holdout_share=split.holdout_share)
@@ -278,16 +278,16 @@ def challenge(
     others = None
     if champion:
         others = yield from answers(plan, champion.model, folds[0].start, folds[-1].end)
-    (judged,) = yield [JudgeChallenger(models, champion.model if champion else None, folds, mine, others)]
-    if judged.problem:
-        return impossible(judged.problem)
-    evaluation: Evaluation = judged.value
+    (evaluated,) = yield [EvaluateChallenger(models, champion.model if champion else None, folds, mine, others)]
+    if evaluated.problem:
+        return impossible(evaluated.problem)
+    evaluation: Evaluation = evaluated.value
     # Neither latency nor slight changes are tried in a backtest: they say nothing of when to retrain.
     sane = Sanity(rows=0, tried=0)
     inputs = gate.GateInputs(evaluation, has_champion=champion is not None, parity=None, latency_ms=0.0, sanity=sane)
     decision = gate.decide(inputs, params, today=date.min)
     expected = ExpectedPerformance(evaluation.metric, evaluation.score, evaluation.holdout_rows)
-    return JudgedChallenger(final, expected, decision.promote, decision.failed, last)
+    return BacktestedChallenger(final, expected, decision.promote, decision.failed, last)
 
 
 def _model(plan: WalkForward, end: int, last_batches: int) -> ModelRows:
@@ -295,7 +295,7 @@ def _model(plan: WalkForward, end: int, last_batches: int) -> ModelRows:
 
 
 def _last_batches(plan: WalkForward, params: Params, folds: Sequence[Fold]) -> Steps[int]:
-    """As params.yaml says; with `auto` the better of two on the rows right before the holdout."""
+    """Choose the training window that params.yaml asks for; of `auto` the better of two before the holdout."""
     wanted = params.train.last_batches
     if isinstance(wanted, int):
         return wanted

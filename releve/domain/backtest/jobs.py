@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from releve.core.errors import BadInput
 from releve.core.params import Params
 from releve.domain.drift.verdict import DriftState, DriftVerdict, compare
-from releve.domain.evaluation import judging
+from releve.domain.evaluation import holdout_evaluation
 from releve.domain.evaluation.evaluation import Evaluation
-from releve.domain.evaluation.judging import Case
+from releve.domain.evaluation.holdout_evaluation import EvaluationInputs
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.paired import RESAMPLES, BootstrapConfig
 from releve.domain.evaluation.rolling_origin import Fold, numbered
@@ -138,7 +138,7 @@ class MeasurePayoff:
 
 
 @dataclass(frozen=True)
-class JudgeChallenger:
+class EvaluateChallenger:
     """A challenger and a champion on the blocks of a holdout; None where there is no champion yet."""
 
     models: tuple[ModelRows, ...]  # of the challenger, one for each block
@@ -154,10 +154,12 @@ class JudgeChallenger:
         champion = None if self.others is None else context.scored(self.others, start, end, blocks)
         # Only rows whose label has arrived: baselines use all that they are given.
         rows = context.rows.iloc[:end]
-        return judging.judge(Case(rows, self.folds, mine, champion, context.schema, gate, context.bootstrap))
+        return holdout_evaluation.evaluate(
+            EvaluationInputs(rows, self.folds, mine, champion, context.schema, gate, context.bootstrap)
+        )
 
 
-Job = FitModel | CompareDrift | AssessQuality | MeasurePayoff | JudgeChallenger
+Job = FitModel | CompareDrift | AssessQuality | MeasurePayoff | EvaluateChallenger
 
 
 @dataclass(frozen=True)

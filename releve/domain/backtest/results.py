@@ -48,11 +48,11 @@ class PairedScores:
         self.scores = [compute_score(metric, each) for each in predictions]
 
     def score(self, place: int) -> Interval:
-        """One's own."""
+        """Score one policy."""
         return self._interval(self.scores[place], self.draws[place])
 
     def gain(self, place: int, other: int) -> Interval:
-        """Of one over another; positive is better, whatever the metric."""
+        """Compute the gain of one policy over another; positive is better, whatever the metric."""
         drawn = self.sign * (self.draws[place] - self.draws[other])
         return self._interval(self.sign * (self.scores[place] - self.scores[other]), drawn)
 

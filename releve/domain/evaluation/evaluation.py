@@ -31,8 +31,8 @@ class Comparison(DocumentPart):
     score: float  # the opponent's
     gain: Interval
     p: float  # probability of at least this gain, if both were equally good
-    wins: int  # rows where the challenger's loss is the smaller one
-    losses: int
+    rows_won: int  # rows where the challenger's loss is the smaller one
+    rows_lost: int
     block_rows: int = 1  # block length of the bootstrap
     wanted_block_rows: int = 1  # block length that the autocorrelation asks for; where it is more, p is too small
     must_beat: bool = True

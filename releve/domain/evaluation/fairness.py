@@ -82,6 +82,6 @@ def _between(
 
 
 def _largest(found: Sequence[Interval]) -> Interval:
-    """End by end: where all of them hold, so does this. nan where one is not known: it may be the largest."""
+    """Take the maximum of each bound; nan where one is not known, as it may be the largest."""
     ends = np.array([(0.0, 0.0, 0.0), *((one.value, one.low, one.high) for one in found)])
     return Interval(*(float(end) for end in ends.max(axis=0)))

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
-from releve.domain.evaluation.scored_predictions import Floats
-from releve.domain.evaluation.scored_predictions import ScoredPredictions as ScoredPredictions
+from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions
 from releve.domain.schema.target import BINARY, MULTICLASS, REGRESSION, Target
 
 AUTO = "auto"  # params.yaml: the task's default metric

@@ -42,7 +42,7 @@ class BootstrapConfig:
 
     @classmethod
     def of(cls, statistics: Statistics, *, resamples: int = RESAMPLES) -> "BootstrapConfig":
-        """As params.yaml says."""
+        """Take confidence and seed from params.yaml."""
         return cls(statistics.confidence, resamples, ESTIMATED, statistics.seed)
 
     def block_of(self, series: Floats) -> int:
@@ -71,8 +71,8 @@ def compare(
         score=theirs,
         gain=Interval(*(0.0 if abs(each) <= dust else each for each in (metric.sign * (mine - theirs), low, high))),
         p=permutation_p_value(name, challenger, other, block=block, bootstrap=bootstrap),
-        wins=int((gap > 0).sum()),
-        losses=int((gap < 0).sum()),
+        rows_won=int((gap > 0).sum()),
+        rows_lost=int((gap < 0).sum()),
         block_rows=block,
         wanted_block_rows=bootstrap.wanted_of(gap),
     )

@@ -53,19 +53,21 @@ class ScoredPredictions:
 
     @property
     def y_proba(self) -> Floats:
-        """Probabilities (rows, classes)."""
+        """Return probabilities (rows, classes). Raises ValueError for a regression, whose outputs are values."""
+        if self.outputs.ndim == 1:
+            raise ValueError("a regression has no probabilities; read outputs or y_pred")
         return self.outputs
 
     @property
     def y_pred(self) -> NDArray[Any]:
-        """Per row the index of the most probable class, -1 where no class has any probability; or the value."""
+        """Return per row the index of the most probable class, -1 where no class has any probability; or the value."""
         if self.outputs.ndim == 1:
             return self.outputs
         return np.where(self.outputs.max(axis=1) > 0, self.outputs.argmax(axis=1), -1)
 
     @property
     def is_correct(self) -> NDArray[np.bool_]:
-        """Per row, whether the most probable class is the label."""
+        """Return per row whether the most probable class is the label."""
         return np.asarray(self.y_pred == self.y_true)
 
     @property
@@ -74,12 +76,12 @@ class ScoredPredictions:
 
     @property
     def scored_classes(self) -> list[int]:
-        """Classes that a one-against-the-rest score averages over: all, or of two the positive one."""
+        """List the classes that a one-vs-rest score averages over: all, or of two the positive one."""
         return list(range(self.outputs.shape[1])) if self.is_multiclass else [self.positive]
 
     @property
     def block_of_rows(self) -> NDArray[np.int64]:
-        """The block of each row; 0 where there is one."""
+        """Return the block of each row; 0 where there is only one."""
         return np.zeros(len(self), dtype=np.int64) if self.blocks is None else self.blocks
 
     def take(self, rows: Any) -> "ScoredPredictions":
@@ -88,21 +90,21 @@ class ScoredPredictions:
         return replace(self, outputs=self.outputs[rows], y_true=self.y_true[rows], blocks=blocks)
 
     def with_outputs(self, outputs: Floats) -> "ScoredPredictions":
-        """The same rows, predicted by another model."""
+        """Return the same rows, predicted by another model."""
         return replace(self, outputs=outputs)
 
     def stacked_on(self, other: "ScoredPredictions") -> "ScoredPredictions":
-        """The rows twice: with these outputs, then with those of `other`."""
+        """Return the rows twice: with these outputs, then with those of `other`."""
         outputs = np.concatenate([self.outputs, other.outputs])
         y_true = np.concatenate([self.y_true, other.y_true])
         return replace(self, outputs=outputs, y_true=y_true, blocks=np.tile(self.block_of_rows, 2))
 
 
 def in_classes(probabilities: Floats, known: Sequence[Any], wanted: Sequence[Any]) -> Floats:
-    """Probabilities (rows, known classes) as (rows, wanted classes); a class that the model does not know has none.
+    """Map probabilities (rows, known classes) to (rows, wanted classes); a class that the model does not know has 0.
 
-    Where the model knows classes that are no longer asked for, what it gave them is shared out over the others: its
-    answer is one given that none of those is the label. A row where all was theirs is left without any chance.
+    Where the model knows classes that are no longer wanted, the other probabilities are conditioned on the label being
+    none of those. A row whose whole probability was on them is all 0.
     """
     column = {label: probabilities[:, place] for place, label in enumerate(known)}
     found = np.column_stack([column.get(label, np.zeros(len(probabilities))) for label in wanted])

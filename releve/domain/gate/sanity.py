@@ -81,7 +81,7 @@ def check(known: "pd.DataFrame", schema: Schema, ask: Ask) -> Sanity:
     ]
     altered = _asked(ask, (rows.assign(**{each.column: each.cells}) for each in alterations))
     found = [
-        _judged(each, rows, answers, after, schema, usual=usual, swapped=swapped[each.column])
+        _measure_effect(each, rows, answers, after, schema, usual=usual, swapped=swapped[each.column])
         for each, after in zip(alterations, altered, strict=True)
     ]
     worst = sorted(found, key=lambda each: -each.share_of_limit)
@@ -92,7 +92,7 @@ def check(known: "pd.DataFrame", schema: Schema, ask: Ask) -> Sanity:
     return Sanity(rows=count, tried=len(found), worst=shown, broken=tuple(broken[:SHOWN]))
 
 
-def _judged(
+def _measure_effect(
     each: Alteration,
     rows: "pd.DataFrame",
     answers: Floats,

@@ -14,7 +14,7 @@ from releve.domain.drift.verdict import DriftState
 from releve.domain.evaluation.intervals import Interval, rounded, weighted_mean
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.health.health import HealthEvidence
-from releve.domain.quality.realised import Quality, QualityState, judged
+from releve.domain.quality.realised import Quality, QualityState, compare_with_expected
 from releve.domain.quality.staleness import days_between
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, MOVES, RELEASED, WITHDRAWN, Event
@@ -113,7 +113,7 @@ class ServingHistory:
         newer = [one for one in self.own_windows if not known or is_before(known[-1].until, one.last_at)]
         pooled, expected = pool(newer, self.limits), self.release.expected if self.release else None
         if pooled and expected and pooled.metric == expected.metric:
-            state, change = judged(pooled.score, expected, self.limits.tolerance)
+            state, change = compare_with_expected(pooled.score, expected, self.limits.tolerance)
             value = expected.score.value
             answers = (pooled.score, change, pooled.answered)
             return RealisedQuality(Quality(state, pooled.metric, pooled.labelled, value, *answers), pooled.last_at)

@@ -185,17 +185,17 @@ def _power(column: ColumnProfile, outcome: LeakTarget, rows: Rows) -> Predictive
     if not outcome.is_class:
         return PredictivePower(whole=_variance_explained(column, outcome.values, rows, known, asked))
     if column.is_ordered:
-        return _judged(_by_tree(column, outcome, known, asked), outcome, known, asked)
+        return _measure_power(_by_tree(column, outcome, known, asked), outcome, known, asked)
     codes, names = _folded(column)
     keys = [codes]
     if column.type == CATEGORY and len(names) > MOST_LISTED:  # an id such as Y-0001 may name the class by its pattern
         patterns, places = np.unique([re.sub(r"\d+", "0", name.casefold()) for name in names], return_inverse=True)
         keys += [np.append(places, -1)[codes]] if len(patterns) < len(names) else []
-    powers = [_judged(_by_value(key, outcome, known, asked), outcome, known, asked) for key in keys]
+    powers = [_measure_power(_by_value(key, outcome, known, asked), outcome, known, asked) for key in keys]
     return max(powers, key=lambda power: power.whole)
 
 
-def _judged(probabilities: Floats, outcome: LeakTarget, known: Rows, asked: Rows) -> PredictivePower:
+def _measure_power(probabilities: Floats, outcome: LeakTarget, known: Rows, asked: Rows) -> PredictivePower:
     """Compare with the truth. `probabilities`: asked rows x classes."""
     from scipy.stats import rankdata
 

@@ -28,7 +28,7 @@ OPTIONS = {"loss": "poisson", "max_iter": 40, "max_depth": 3, "min_samples_leaf"
 
 @dataclass(frozen=True, eq=False)
 class LossInputs:
-    """What the loss model sees: the numbers, the frequent categories as numbers, lengths of texts, the answer."""
+    """Inputs of the loss model: numbers, frequent categories as codes, lengths of texts, the answer."""
 
     schema: Schema
     codes: tuple[dict[str, int], ...]  # per category column
@@ -44,7 +44,7 @@ class LossInputs:
         return cls(schema, tuple(codes))
 
     def table(self, features: "pd.DataFrame", answers: Floats) -> Floats:
-        """(rows, inputs)."""
+        """Return the inputs of the loss model, (rows, inputs)."""
         blocks = _blocks(features, self.schema)
         parts = [np.asarray(answers)[:, None]]
         if "numbers" in blocks:
@@ -58,9 +58,13 @@ class LossInputs:
 
 
 @dataclass(frozen=True, eq=False)
-class LossEstimator:
-    """`scale` corrects the mean of what the loss model expects, and `scales` do so in each resample of the holdout:
-    the uncertainty of the correction. `factors`: what is left of each holdout row, in time order, with mean 1."""
+class DleEstimator:
+    """Estimates the score of a regression by a model of its losses (direct loss estimation).
+
+    scale: corrects the mean of the expected losses.
+    scales: (draws,) the same in each resample of the holdout, which are the uncertainty of the correction.
+    factors: (holdout rows,) realised over expected loss, in time order, with mean 1.
+    """
 
     method: ClassVar = "direct loss estimation"
     name: str
@@ -71,18 +75,18 @@ class LossEstimator:
     factors: Floats
 
     def value(self, asked: Answered) -> float:
-        """The expected score of these answers."""
+        """Return the expected score of these answers."""
         return float(_finish(self.name, self.losses(asked)[None])[0])
 
     def draws(self, asked: Answered, bootstrap: BootstrapConfig) -> Floats:
-        """Scores that could be realised on such rows: other rows, other factors, another scale each time."""
+        """Draw scores that could be realised on such rows, each with other rows, factors and scale."""
         expected = self._unscaled(asked)
         rows = drawn_rows(len(asked), block=bootstrap.block_of(expected), draws=len(self.scales), seed=bootstrap.seed)
         losses = rows * expected * self._drawn_factors(len(asked), bootstrap)
         return _finish(self.name, losses * self.scales[:, None])
 
     def gaps(self, labelled: Answered, bootstrap: BootstrapConfig) -> Floats:
-        """Realised minus expected score on the same labelled rows, in each resample."""
+        """Return realised minus expected score on the same labelled rows, in each resample."""
         expected, realised = self._unscaled(labelled), METRICS[self.name].losses(labelled.scored)
         block = bootstrap.block_of(realised - self.scale * expected)
         rows = drawn_rows(len(labelled), block=block, draws=len(self.scales), seed=bootstrap.seed) / len(labelled)
@@ -90,25 +94,25 @@ class LossEstimator:
         return _finish(self.name, (rows @ realised)[:, None]) - _finish(self.name, mean_expected)
 
     def losses(self, asked: Answered) -> Floats:
-        """Expected loss of each row."""
+        """Return the expected loss of each row."""
         return self.scale * self._unscaled(asked)
 
     def residuals(self, labelled: Answered) -> Floats:
-        """Realised minus expected loss of each row."""
+        """Return realised minus expected loss of each row."""
         return np.asarray(METRICS[self.name].losses(labelled.scored) - self.losses(labelled))
 
     def _unscaled(self, asked: Answered) -> Floats:
         return np.asarray(self.model.predict(self.inputs.table(asked.features, asked.scored.outputs)))
 
     def _drawn_factors(self, rows: int, bootstrap: BootstrapConfig) -> Floats:
-        """(draws, rows): neighbours of the holdout stay together."""
+        """Draw factors (draws, rows) in blocks, so that neighbours of the holdout stay together."""
         random, block = np.random.default_rng(bootstrap.seed), bootstrap.block_of(self.factors)
         starts = random.integers(len(self.factors), size=(len(self.scales), -(-rows // block), 1))
         places = (starts + np.arange(block)).reshape(len(self.scales), -1)[:, :rows]
         return np.asarray(self.factors[places % len(self.factors)])
 
 
-def fit_losses(name: str, holdout: Answered, schema: Schema, bootstrap: BootstrapConfig) -> LossEstimator:
+def fit_dle(name: str, holdout: Answered, schema: Schema, bootstrap: BootstrapConfig) -> DleEstimator:
     """Learn the losses of the answers to the holdout, in time order."""
     inputs, losses = LossInputs.of(holdout.features, schema), METRICS[name].losses(holdout.scored)
     table = inputs.table(holdout.features, holdout.scored.outputs)
@@ -120,13 +124,13 @@ def fit_losses(name: str, holdout: Answered, schema: Schema, bootstrap: Bootstra
     factors = factors / factors.mean() if losses.any() else np.ones(len(losses))
     drawn = drawn_rows(len(losses), block=bootstrap.block_of(factors), draws=bootstrap.resamples, seed=bootstrap.seed)
     model = _learn(table, losses, seed=bootstrap.seed)
-    return LossEstimator(
+    return DleEstimator(
         name, inputs, model, float(losses.sum() / expected.sum()), (drawn @ losses) / (drawn @ expected), factors
     )
 
 
 def _learn(table: Floats, losses: Floats, *, seed: int) -> Any:
-    """A model of positive values. Losses that are all 0 have no log: one of nothing to speak of takes their place."""
+    """Fit a model of positive values. Losses that are all 0 have no log and are replaced by the smallest float."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     shown = losses if losses.any() else np.full(len(losses), np.finfo(np.float64).tiny)
@@ -134,7 +138,7 @@ def _learn(table: Floats, losses: Floats, *, seed: int) -> Any:
 
 
 def _finish(name: str, losses: Floats) -> Floats:
-    """Losses (draws, rows), or their means (draws, 1), as scores (draws,)."""
+    """Turn losses (draws, rows), or their means (draws, 1), into scores (draws,)."""
     return METRICS[name].finish(losses.mean(axis=1, keepdims=True))
 
 

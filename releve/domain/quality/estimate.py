@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS, compute_score, in_units
 from releve.domain.evaluation.paired import BootstrapConfig, bounds
-from releve.domain.quality.cbpe import ChanceEstimator, fit_chances
-from releve.domain.quality.direct_loss_estimation import LossEstimator, fit_losses
-from releve.domain.quality.realised import Answered, QualityState, judged
+from releve.domain.quality.cbpe import CbpeEstimator, fit_cbpe
+from releve.domain.quality.direct_loss_estimation import DleEstimator, fit_dle
+from releve.domain.quality.realised import Answered, QualityState, compare_with_expected
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
@@ -74,13 +74,13 @@ class Estimate:
         return self.state == QualityState.AUDIT_FAILED
 
 
-Estimator = ChanceEstimator | LossEstimator  # learned from the answers to the holdout
+Estimator = CbpeEstimator | DleEstimator  # learned from the answers to the holdout
 
 
 def fit(name: str, holdout: Answered, schema: Schema, bootstrap: BootstrapConfig) -> Estimator:
     """Learn from answers out of sample, in time order, and their labels."""
     values = schema.target.task == REGRESSION
-    return fit_losses(name, holdout, schema, bootstrap) if values else fit_chances(name, holdout, bootstrap)
+    return fit_dle(name, holdout, schema, bootstrap) if values else fit_cbpe(name, holdout, bootstrap)
 
 
 def estimate(
@@ -125,7 +125,7 @@ def estimate(
     score = interval(fitted, window, bootstrap)
     if score is None:
         return replace(known, missing=NoEstimate.UNDEFINED_ON_ANSWERS)
-    state, change = judged(score, expected, tolerance)
+    state, change = compare_with_expected(score, expected, tolerance)
     return replace(known, state=state, score=score, change=change)
 
 

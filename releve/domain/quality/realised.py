@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.domain.evaluation.intervals import Interval, difference
-from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, in_units
+from releve.domain.evaluation.metrics import METRICS, in_units
 from releve.domain.evaluation.paired import BootstrapConfig, score_interval
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.target import REGRESSION, Target
@@ -112,7 +113,9 @@ class Quality:
     answered: int | None = None  # answers that could have been labelled; None where nobody counted them
 
 
-def judged(score: Interval, expected: ExpectedPerformance, tolerance: float) -> tuple[QualityState, Interval]:
+def compare_with_expected(
+    score: Interval, expected: ExpectedPerformance, tolerance: float
+) -> tuple[QualityState, Interval]:
     """Return the state, and the change from the expected score; positive is better, whatever the metric.
 
     degraded: the whole interval of the change lies below 0. within tolerance: it lies above -tolerance (in the metric's
@@ -143,5 +146,5 @@ def assess(
     if scored is None or labelled < max(min_labels, 1) or not METRICS[expected.metric].is_defined(scored):
         return Quality(QualityState.UNKNOWN, expected.metric, labelled, expected.score.value, answered=answered)
     score = score_interval(expected.metric, scored, bootstrap)
-    state, change = judged(score, expected, tolerance)
+    state, change = compare_with_expected(score, expected, tolerance)
     return Quality(state, expected.metric, labelled, expected.score.value, score, change, answered)

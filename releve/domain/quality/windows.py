@@ -16,8 +16,9 @@ import numpy as np
 from releve.domain.evaluation.baselines import constant_name, repeated_answers, usual_answer
 from releve.domain.evaluation.evaluation import Opponent
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, compute_score
+from releve.domain.evaluation.metrics import METRICS, compute_score
 from releve.domain.evaluation.paired import BootstrapConfig, score_interval
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, Scalar
 from releve.domain.quality.realised import as_scored
 from releve.domain.quality.staleness import days_between

@@ -56,13 +56,13 @@ def model_version_statuses(events: Iterable[Event]) -> dict[str, ModelVersionSta
     return statuses
 
 
-def _judged(event: Event, states: Mapping[str, str]) -> list[Move]:
+def _moves_of_challenge(event: Event, states: Mapping[str, str]) -> list[Move]:
     challenger = event.read(Challenger)
     model, state = challenger.model, states.get(challenger.model, UNEVALUATED)
     if state in STEP_DOWN:
         return []  # judged once more, it keeps its place in service
-    judged = [] if state == CHALLENGER else [(model, CHALLENGER)]
-    return judged if challenger.promote else [*judged, (model, REFUSED)]
+    moves = [] if state == CHALLENGER else [(model, CHALLENGER)]
+    return moves if challenger.promote else [*moves, (model, REFUSED)]
 
 
 def _takes_over(event: Event, states: Mapping[str, str]) -> list[Move]:
@@ -74,7 +74,7 @@ def _takes_over(event: Event, states: Mapping[str, str]) -> list[Move]:
 
 
 MOVES_OF: dict[str, Callable[[Event, Mapping[str, str]], list[Move]]] = {
-    CHALLENGED: _judged,
+    CHALLENGED: _moves_of_challenge,
     RELEASED: _takes_over,
     ROLLED_BACK: _takes_over,
     WITHDRAWN: lambda _, states: [(model, RETIRED) for model, state in states.items() if state in STEP_DOWN],

@@ -72,14 +72,14 @@ def test_a_gain_is_positive_where_the_challenger_is_better_whatever_the_metric(n
 
     assert gain.gain.low > 0 and gain.p < 0.025
     assert loss.gain.high < 0 and loss.p > 0.975
-    assert (gain.wins, gain.losses) == (loss.losses, loss.wins)
+    assert (gain.rows_won, gain.rows_lost) == (loss.rows_lost, loss.rows_won)
 
 
 def test_two_equal_models_have_no_gain_at_all():
     found = compare("accuracy", flags(70, 30), flags(70, 30), BOOTSTRAP)
 
     assert (found.gain.value, found.gain.low, found.gain.high) == (0.0, 0.0, 0.0)
-    assert (found.p, found.wins, found.losses) == (0.5, 0, 0)
+    assert (found.p, found.rows_won, found.rows_lost) == (0.5, 0, 0)
 
 
 @pytest.mark.parametrize(("wins", "losses"), [(1, 0), (4, 0), (5, 0), (8, 3), (6, 6), (0, 5)])
@@ -92,7 +92,7 @@ def test_for_accuracy_p_is_mcnemars_mid_p(wins, losses):
 
     found = compare("accuracy", mine, other, BOOTSTRAP)
 
-    assert (found.wins, found.losses) == (wins, losses)
+    assert (found.rows_won, found.rows_lost) == (wins, losses)
     assert found.p == pytest.approx(
         binom.sf(wins, between, 0.5) + binom.pmf(wins, between, 0.5) / 2, abs=1e-9 if between < 12 else 0.02
     )

@@ -42,7 +42,7 @@ def test_a_challenger_that_beats_all_is_promoted():
 
 
 def test_a_tie_keeps_the_champion():
-    tie = Comparison(score=0.9, gain=Interval(0.0, 0.0, 0.0), p=0.5, wins=0, losses=0)
+    tie = Comparison(score=0.9, gain=Interval(0.0, 0.0, 0.0), p=0.5, rows_won=0, rows_lost=0)
 
     decision = decided(a_challenge({CHAMPION: tie}))
 
@@ -139,7 +139,7 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     "evidence",
     [
-        {"against": {CHAMPION: Comparison(score=NAN, gain=Interval(NAN, NAN, NAN), p=NAN, wins=0, losses=0)}},
+        {"against": {CHAMPION: Comparison(score=NAN, gain=Interval(NAN, NAN, NAN), p=NAN, rows_won=0, rows_lost=0)}},
         {"slices": (a_part(90, NAN, 0.8, Interval(NAN, NAN, NAN)),)},
         {"fairness": (a_difference("mae difference", Interval(NAN, NAN, NAN), None),)},
         {"latency_ms": NAN},

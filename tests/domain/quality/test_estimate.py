@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.evaluation.metrics import METRICS, ScoredPredictions, compute_score
+from releve.domain.evaluation.metrics import METRICS, compute_score
 from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.quality import estimate as estimates
 from releve.domain.quality.cbpe import calibrate, calibrated, expected_losses
 from releve.domain.quality.estimate import audit, estimate, fit

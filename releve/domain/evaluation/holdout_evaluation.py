@@ -47,7 +47,7 @@ START_OVER = "Change the scenario back, or start it from scratch (`make archive`
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class EvaluationInputs:
     """All rows, and the predictions of each model for the holdout."""
 
     rows: "pd.DataFrame"
@@ -63,31 +63,31 @@ class Case:
         return resolve(self.gate.metric, self.schema.target.task)
 
     @property
-    def first(self) -> int:
-        """Where the holdout begins."""
+    def holdout_start(self) -> int:
+        """Return the position of the first row of the holdout."""
         return self.folds[0].start
 
     @property
     def holdout(self) -> "pd.DataFrame":
-        return self.rows.iloc[self.first :]
+        return self.rows.iloc[self.holdout_start :]
 
 
-def judge(case: Case) -> Evaluation:
+def evaluate(inputs: EvaluationInputs) -> Evaluation:
     """Compare on the holdout, fairness left out: another library measures it."""
-    mine, metric, schema, gate = case.challenger, case.metric, case.schema, case.gate
-    task, before = schema.target.task, case.rows.iloc[: case.first]
-    labels = baselines.labels_as_places(case.rows[schema.target.name].tolist(), schema.target)
+    mine, metric, schema, gate = inputs.challenger, inputs.metric, inputs.schema, inputs.gate
+    task, before = schema.target.task, inputs.rows.iloc[: inputs.holdout_start]
+    labels = baselines.labels_as_places(inputs.rows[schema.target.name].tolist(), schema.target)
     positive = None if mine.is_multiclass else mine.positive
-    past = baselines.LabelHistory(labels, case.folds, len(schema.target.classes), metric, gate.quantile, positive)
-    times = case.rows[schema.time] if schema.time and case.rows[schema.time].dtype.kind == "M" else None
+    past = baselines.LabelHistory(labels, inputs.folds, len(schema.target.classes), metric, gate.quantile, positive)
+    times = inputs.rows[schema.time] if schema.time and inputs.rows[schema.time].dtype.kind == "M" else None
     naive = baselines.baselines(past, task=task, label_delay_rows=gate.label_delay_rows, times=times)
 
     def compare_slice(part: Slice) -> SliceComparison:
         own = mine.take(part.rows)
-        theirs = case.champion.take(part.rows) if case.champion else None
+        theirs = inputs.champion.take(part.rows) if inputs.champion else None
         score, gain = score_or_none(metric, own), None
         if theirs is not None and score is not None:
-            gain = paired.compare(metric, own, theirs, case.bootstrap).gain
+            gain = paired.compare(metric, own, theirs, inputs.bootstrap).gain
         return SliceComparison(
             column=part.column,
             value=part.value,
@@ -98,33 +98,33 @@ def judge(case: Case) -> Evaluation:
         )
 
     against = {}
-    if case.champion:
-        against[Opponent.CHAMPION] = paired.compare(metric, mine, case.champion, case.bootstrap)
+    if inputs.champion:
+        against[Opponent.CHAMPION] = paired.compare(metric, mine, inputs.champion, inputs.bootstrap)
     for name, other in naive.items():
-        comparison = paired.compare(metric, mine, mine.with_outputs(other.outputs), case.bootstrap)
+        comparison = paired.compare(metric, mine, mine.with_outputs(other.outputs), inputs.bootstrap)
         against[name] = comparison.model_copy(update={"must_beat": other.must_beat})
     suspicion = too_good(
         mine.y_true, mine.outputs, {name: other.outputs for name, other in naive.items() if other.must_beat}
     )
     if suspicion is not None:
-        truths = labels[: case.first], labels[case.first :]
-        columns = telling_columns(before, case.holdout, schema, truths=truths)
+        truths = labels[: inputs.holdout_start], labels[inputs.holdout_start :]
+        columns = telling_columns(before, inputs.holdout, schema, truths=truths)
         suspicion = suspicion.model_copy(update={"columns": columns})
     scores = {name: score_or_none(name, mine) for name in metrics_of(task)}
     return Evaluation(
         task=task,
         metric=metric,
         sign=METRICS[metric].sign,
-        rows=len(case.rows),
+        rows=len(inputs.rows),
         holdout_rows=len(mine),
-        confidence=case.bootstrap.confidence,
+        confidence=inputs.bootstrap.confidence,
         challenger=OwnScores(
-            score=paired.score_interval(metric, mine, case.bootstrap),
+            score=paired.score_interval(metric, mine, inputs.bootstrap),
             metrics={name: value for name, value in scores.items() if value is not None},
             calibration=None if task == REGRESSION else calibration(mine),
         ),
         against=against,
-        slices=tuple(compare_slice(part) for part in slices(before, case.holdout, gate.slices, schema)),
+        slices=tuple(compare_slice(part) for part in slices(before, inputs.holdout, gate.slices, schema)),
         too_good=suspicion,
     )
 

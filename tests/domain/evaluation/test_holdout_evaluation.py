@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from releve.domain.evaluation.evaluation import CalibrationBin, Opponent, TooGood
-from releve.domain.evaluation.judging import calibration, telling_columns, too_good
+from releve.domain.evaluation.holdout_evaluation import calibration, telling_columns, too_good
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.schema.schema import Schema
 
