@@ -39,6 +39,8 @@ DVC_ARGS ?=
 DEMO_ARGS ?=
 GATE_AA_ARGS ?= --tries 400
 DRIFT_BENCH_ARGS ?=
+# What changes which model serves, or sets state aside, wants it named.
+SCENARIO_IS_NAMED := $(SCENARIO)
 SCENARIO ?= digits
 EVIDENTLY_PORT ?= 8001
 
@@ -49,10 +51,12 @@ $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,\
   $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
 RELEVE = $(BIN)/python -m releve
+# $(call given,NAME,an example,whether it is): ends the recipe where a name that it cannot do without was not given.
+given = $(if $(3),,echo "error: $(1) is missing: make $@ $(1)=$(2)" >&2; exit 2;)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast test-system lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle archive scenario resubmit card page backtest gate-aa drift-bench evidently
+.PHONY: help setup demo test test-fast test-system lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle archive scenario resubmit card page history backtest gate-aa drift-bench evidently
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,12 +70,22 @@ $(STAMP): export PATH := $(OUTER_PATH)
 TICK = { passed=0; while sleep 10 >/dev/null 2>&1 && kill -0 $$$$ 2>/dev/null; do \
 	passed=$$((passed + 10)); echo "setup: $$passed s"; done; } & tick=$$!; trap "kill $$tick 2>/dev/null" EXIT;
 
+# Two setups at once would destroy each other's $(VENV). A link is made in one step on every system, and holds the pid of
+# the make that made it: one that a killed make left behind is taken over.
+SETUP_LOCK := .releve-setup.lock
+TAKE_SETUP_LOCK = if ! ln -sn "$$PPID" $(SETUP_LOCK) 2>/dev/null; then \
+	  pid=$$(readlink $(SETUP_LOCK)); \
+	  if kill -0 "$$pid" 2>/dev/null; then \
+	    echo "error: another setup of this folder is at work (pid $$pid); wait for it. If $$pid is no make, delete $(SETUP_LOCK)" >&2; exit 1; fi; \
+	  rm -f $(SETUP_LOCK); ln -sn "$$PPID" $(SETUP_LOCK); fi
+
 # The stamp is written last: a setup that was interrupted or broken is begun again.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	  echo "Relève needs Python 3.11, 3.12 or 3.13, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -1). Name another: make setup PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "'$(PYTHON)' cannot make virtual environments. Install its venv module (Debian: python3-venv), or name another: make setup PYTHON=python3.11" >&2; exit 1; }
+	@$(TAKE_SETUP_LOCK)
 	@rm -f $(STAMP)
 	@echo "setup: a virtual environment in $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
@@ -81,9 +95,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(TICK) $(BIN)/python -m uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
 	@$(BIN)/python -m uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
+	@rm -f $(SETUP_LOCK)
 	@echo "setup: done"
 
-demo: setup  ## The whole life of a model, in about three minutes
+demo: setup  ## The whole life of a model, in about three minutes; in var/, as the scenario digits
 	@$(BIN)/python -m examples.demo $(DEMO_ARGS)
 
 ##@ Your table
@@ -96,7 +111,7 @@ ingest: setup  ## Version the files that wait in var/incoming/SCENARIO (SCENARIO
 	@$(RELEVE) $@ -- "$$SCENARIO"
 
 resubmit: setup  ## Write rejected rows to a file, to fix and send again: SCENARIO=churn BATCH=00000002-f682ea4c
-	@$(RELEVE) $@ -- "$$SCENARIO" "$$BATCH"
+	@$(call given,BATCH,00000002-f682ea4c,$(BATCH)) $(RELEVE) $@ -- "$$SCENARIO" "$$BATCH"
 
 ##@ Run
 # A flow runs now, and is seen by the Prefect server that `make up` started:  make retrain SCENARIO=churn
@@ -106,11 +121,11 @@ monitor: setup  ## Drift report, realised quality, is a retraining due?
 retrain: setup  ## Train a challenger, judge it, and release it when it is accepted
 	@$(RELEVE) $@ -- "$$SCENARIO"
 
-release: setup  ## Release the accepted challenger
-	@$(RELEVE) $@ -- "$$SCENARIO"
+release: setup  ## Release the accepted challenger of SCENARIO=churn
+	@$(call given,SCENARIO,churn,$(SCENARIO_IS_NAMED)) $(RELEVE) $@ -- "$$SCENARIO"
 
-rollback: setup  ## Go back to the release before
-	@$(RELEVE) $@ -- "$$SCENARIO"
+rollback: setup  ## Go back to the release before of SCENARIO=churn
+	@$(call given,SCENARIO,churn,$(SCENARIO_IS_NAMED)) $(RELEVE) $@ -- "$$SCENARIO"
 
 lifecycle: setup  ## The whole loop, once
 	@$(RELEVE) $@ -- "$$SCENARIO"
@@ -122,9 +137,11 @@ backtest: setup  ## When should it retrain? Policies over its own history; WRITE
 page: setup  ## Write the page of SCENARIO to var/pages, or to HTML=page.html: quality, drift, decisions, costs
 	@$(RELEVE) $@ $${HTML:+--html="$$HTML"} -- "$$SCENARIO"
 
-# A page without a folder of its own goes to the others.
-card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f; HTML=card.html writes var/cards/card.html instead
-	@case "$$HTML" in ''|*/*) ;; *) HTML="$${RELEVE_HOME:-var}/cards/$$HTML" ;; esac; $(RELEVE) $@ $${HTML:+--html="$$HTML"} -- "$$MODEL"
+card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f, or write it to HTML=card.html
+	@$(call given,MODEL,churn:1a2b3c4d5e6f,$(MODEL)) $(RELEVE) $@ $${HTML:+--html="$$HTML"} -- "$$MODEL"
+
+history: setup  ## List what happened, by whom and why, oldest first
+	@$(RELEVE) $@ -- "$$SCENARIO"
 
 evidently: setup  ## Show the drift reports that monitor.workspace keeps, in Evidently's own pages
 	$(BIN)/python $(BIN)/evidently ui --workspace "$${RELEVE_HOME:-var}/evidently" --host 127.0.0.1 --port $(EVIDENTLY_PORT)
@@ -142,8 +159,8 @@ status: setup  ## Show what runs, and where
 rebuild: setup  ## Build the newest model again from its rows: do the same figures come out?
 	@$(RELEVE) $@ -- "$$SCENARIO"
 
-archive: setup  ## Start a scenario over, or archive one whose folder is gone: its state is kept aside
-	@$(RELEVE) $@ -- "$$SCENARIO"
+archive: setup  ## Start SCENARIO=churn over, or archive it where its folder is gone: its state is kept aside
+	@$(call given,SCENARIO,churn,$(SCENARIO_IS_NAMED)) $(RELEVE) $@ -- "$$SCENARIO"
 
 ##@ Develop
 # A file's tests stay in one process, which makes what they share once; files with slow tests begin (tests/conftest.py).

@@ -34,8 +34,8 @@ def monitor_champion(settings: Settings, scenario: str) -> MonitoringRun:
     """Monitor once, show the verdict, and report what changed to people and to Prefect."""
     seen: MonitoringRun = run_monitor(settings, scenario)
     show_monitoring_run(seen, drift_page(settings, seen))
-    for reason in describe_decision(seen):
-        print(f"{'retrain' if seen.decision.retrain else 'wait'}: {reason}")
+    cause, *evidence = describe_decision(seen)
+    print("\n  ".join([f"{'retrain' if seen.decision.retrain else 'wait'}: {cause}", *evidence]))
     # Prefect starts a run where this event does not come in time: prefect.yaml, triggers
     emit_event(event="releve.monitor.completed", resource=resource_of(scenario), payload={"at": seen.at})
     send_alerts(settings, scenario)

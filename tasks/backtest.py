@@ -128,7 +128,7 @@ def progress_line(reached: BacktestProgress, *, seconds: float) -> str:
     longer where policies learn from all past rows."""
     policy = f"policy {reached.policy} ({reached.number} of {reached.policies})"
     left = seconds * (1 - reached.share) / reached.share / 86_400 if reached.share else None
-    ends = "" if left is None else f", about {span(left)} left"
+    ends = "" if left is None else f", about {span(left, digits=0)} left for all policies"
     return f"window {reached.window} of {reached.windows}, {policy}{ends}"
 
 

@@ -96,6 +96,8 @@ def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
             f"the branch releve/{name} holds the rows of an earlier scenario of this name; choose another name, or "
             f"set it aside: git branch --move releve/{name} {name}-before"
         )
+    if data.is_dir():
+        raise BadInput(f"{data} is a folder; give the path of one file in it (.csv, .parquet, .jsonl and others)")
     if not data.is_file():
         raise NotFound(f"there is no file {data}; give the path of a table")
     if incoming.exists() and file_digest(incoming) != file_digest(data):

@@ -107,7 +107,8 @@ def _connect(settings: Settings) -> None:
 
 
 def _not_an_error_of_a_run(record: logging.LogRecord) -> bool:
-    """Leave errors of flow and task runs to the Prefect UI: the command prints the one that ends it, once."""
+    """Leave errors and final states to the Prefect UI: the command prints the one that ends it, once."""
     if not record.name.startswith(("prefect.flow_runs", "prefect.task_runs")):
         return True
-    return record.levelno < logging.ERROR and not record.getMessage().startswith("Finished in state Failed")
+    told = "Finished in state" if record.name.startswith("prefect.flow_runs") else "Finished in state Failed"
+    return record.levelno < logging.ERROR and not record.getMessage().startswith(told)

@@ -35,10 +35,10 @@ def unit_of(days: float) -> tuple[str, int]:
     return next((unit, a_day) for unit, a_day in DURATION_UNITS if days * a_day >= 1 or unit == DURATION_UNITS[-1][0])
 
 
-def span(days: float) -> str:
-    """Write days such as "3.2 days", "40.0 minutes" or "0.0 seconds"."""
+def span(days: float, *, digits: int = 1) -> str:
+    """Write days such as "3.2 days", "40.0 minutes" or "0.0 seconds", with so many `digits` behind the point."""
     unit, a_day = unit_of(days)
-    return f"{days * a_day:.1f} {unit}"
+    return f"{days * a_day:.{digits}f} {unit}"
 
 
 def format_score(value: float, *, sign: str = "") -> str:

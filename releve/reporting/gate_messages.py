@@ -30,7 +30,7 @@ from releve.domain.gate.gate import (
 from releve.domain.registry.chain import CHALLENGED, Event
 from releve.domain.registry.events import Challenger
 
-HISTORY = "`releve history {scenario}` has every reason"
+HISTORY = "make history SCENARIO={scenario} lists every reason"
 
 
 def explain(decision: GateDecision, inputs: GateInputs, params: Params) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -92,10 +92,10 @@ def _failed_check(failed: FailedCheck, inputs: GateInputs, params: Params) -> st
     return {
         Check.FEW_ROWS: f"the holdout has {evaluation.holdout_rows} rows, the gate needs {params.statistics.min_rows} "
         "(params.yaml: statistics.min_rows)",
-        Check.LATENCY_UNKNOWN: "the latency of one answer was not measured; run the retrain flow again",
+        Check.LATENCY_UNKNOWN: "the latency of one answer was not measured; retrain again",
         Check.SLOW: f"one answer takes {inputs.latency_ms or 0:.3g} ms of CPU time in 95 of 100 cases, and at most "
         f"{params.gate.max_latency_ms:g} ms are allowed (params.yaml: gate.max_latency_ms)",
-        Check.SANITY_UNKNOWN: "nobody tried how it answers slightly altered rows; run the retrain flow again",
+        Check.SANITY_UNKNOWN: "nobody tried how it answers slightly altered rows; retrain again",
     }[failed.check]
 
 
@@ -227,6 +227,6 @@ def nothing_serves(scenario: str, events: Sequence[Event]) -> str:
     if last.read(Challenger).promote:
         return f"{start} yet: {model} was accepted and waits (make release SCENARIO={scenario})"
     return (
-        f"{start}: the gate refused the newest challenger, {model} (`releve history {scenario}` says why); "
+        f"{start}: the gate refused the newest challenger, {model} (make history SCENARIO={scenario} says why); "
         f"fix that and run make retrain SCENARIO={scenario}"
     )

@@ -11,6 +11,7 @@ from releve.domain.quality.staleness import UNLABELLED, Staleness
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import Cause, CauseKind
 
+MINUTE = 1 / (24 * 60)  # days; labels that come faster come with the answers, and their delay says nothing
 NAMED = 5  # columns that a sentence names
 REPAIR = "repair the source before anything is retrained on it; where the change is real, retrain by hand"
 
@@ -223,8 +224,7 @@ def describe_staleness(staleness: Staleness) -> tuple[str, ...]:
             for each in staleness.exceeded
         )
     ages = f"retrained {span(staleness.model_days)} ago, newest row {span(staleness.idle_days)} ago"
-    if staleness.label_delay_days is None or staleness.late_label_days is None:
+    median, late = staleness.label_delay_days, staleness.late_label_days
+    if median is None or late is None or late < MINUTE:
         return (ages,)
-    return (
-        f"{ages}, labels after {span(staleness.label_delay_days)} (nine of ten in {span(staleness.late_label_days)})",
-    )
+    return (f"{ages}, half of the labels within {span(median)}, nine of ten within {span(late)}",)

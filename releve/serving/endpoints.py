@@ -1,5 +1,6 @@
 """The answers: from a request's bytes to what is sent back, for the release that serves at that moment."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -47,6 +48,9 @@ class ReleaseProvider(Protocol):
     @property
     def registry_reachable(self) -> bool | None: ...
 
+    @property
+    def withdrawals(self) -> int: ...
+
     def served_now(self) -> Served: ...
 
 
@@ -60,7 +64,7 @@ class Endpoints:
         self._index = index
         self._ledger = ledger
         self._limits = limits
-        self._rows_answered = 0
+        self._rows_answered = Counter[int]()  # by how often a release was withdrawn before: an archive starts over
 
     @property
     def ready(self) -> bool:
@@ -80,7 +84,7 @@ class Endpoints:
         request_id = self._ledger.answer(
             model=model.tag, index=served.index, rows=rows, labels=output.labels, probabilities=probabilities
         )
-        self._rows_answered += len(rows)
+        self._rows_answered[self._releases.withdrawals] += len(rows)
         classes = [str(label) for label in model.schema.target.classes]
         return {
             "request_id": request_id,
@@ -119,7 +123,6 @@ class Endpoints:
                 "distance": hit.distance,
                 "batch": hit.batch,
                 "row": hit.row,
-                "id": hit.id,
                 "row_id": hit.row_id or None,
             }
             for hit, of_class in zip(hits, classes, strict=True)
@@ -127,6 +130,7 @@ class Endpoints:
         request_id = self._ledger.search(model=model.tag, index=served.index, question=question, neighbours=neighbours)
         return {
             "request_id": request_id,
+            "scenario": self._releases.scenario,
             "model_version": model.tag,
             "index_version": served.index,
             "neighbours": neighbours,
@@ -140,11 +144,12 @@ class Endpoints:
             self._ledger.label(pairs)
         except UnknownAnswer as error:
             problems = [
-                Problem(at, "id", f"is {format_value(row_id)}, which no answer of this service carries")
+                Problem(at, "id", f"{format_value(row_id)} belongs to no answer of this service")
                 for at, (row_id, _) in enumerate(pairs)
                 if row_id in error.ids
             ]
-            message = f"{len(problems)} of {len(pairs)} ids {problems[0].reason}; nothing was written"
+            others = f", nor do {len(problems) - 1} others of {len(pairs)}" if problems[1:] else ""
+            message = f"id {problems[0].reason}{others}; nothing was written"
             raise UnknownRows(message, error.ids, problems) from None
         return {"request_id": new_request_id(), "accepted": len(pairs)}
 
@@ -163,7 +168,7 @@ class Endpoints:
             "since": served.since if served else None,
             "registry_reachable": self._releases.registry_reachable,
             "index_reachable": index_reachable,
-            "rows_answered": self._rows_answered,
+            "rows_answered": self._rows_answered[self._releases.withdrawals],
         }
 
 

@@ -104,7 +104,6 @@ class FoundRow(BaseModel):
     distance: float = Field(description="squared Euclidean distance between the vectors")
     batch: str = Field(description="the incoming file that the row came with")
     row: int = Field(description="its position there, from 0")
-    id: int = Field(description="its number in the index")
     row_id: str | None = Field(description="what the table's own `id` column calls it; null where there is none")
 
 
@@ -112,6 +111,7 @@ class SearchAnswer(EndpointModel):
     """Neighbours, nearest first."""
 
     request_id: str
+    scenario: str
     model_version: str
     index_version: str
     neighbours: list[FoundRow]
@@ -151,4 +151,4 @@ class StatusAnswer(EndpointModel):
     since: str | None = Field(description="ISO 8601, UTC")
     registry_reachable: bool | None = Field(description="null where a packed model serves without a registry")
     index_reachable: bool | None = Field(description="null where there is no index")
-    rows_answered: int = Field(description="by this worker since it started")
+    rows_answered: int = Field(description="by this worker since it started, or since the scenario was archived")

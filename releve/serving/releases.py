@@ -50,6 +50,7 @@ class Pinned:
     scenario: str
     served: Served
     registry_reachable: None = None  # it is never asked
+    withdrawals: int = 0
 
     def served_now(self) -> Served:
         """What it is pinned to."""
@@ -71,6 +72,7 @@ class Follower:
         self.scenario = scenario
         self.served: Served | None = None
         self.registry_reachable = False
+        self.withdrawals = 0  # how often what served was withdrawn
         self._registry = registry
         self._models = models
         self._index = index
@@ -117,6 +119,7 @@ class Follower:
             return
         self.registry_reachable = True
         if current is None:
+            self.withdrawals += self.served is not None
             self.served = None
         elif self.served is not None and current.number == self.served.number:
             self._logged = ""

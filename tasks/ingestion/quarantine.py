@@ -19,6 +19,7 @@ from releve.domain.schema.validation import Problem
 
 REJECTION_COLUMNS = ("_line", "_column", "_value", "_reason")  # beside rejected rows: where and why each was rejected
 LINE = "(line)"  # stands for the column where a whole line is no row
+SHOWN_REASONS = 3  # of the column that most rows were rejected for
 LONGEST_VALUE = 1000  # characters of a cell that are shown; `cells` holds it whole
 
 
@@ -57,7 +58,7 @@ class Quarantine:
             RejectedCell(
                 row=int(chunk.rows[each.row]),
                 column=each.column or LINE,
-                value=str(each.value)[:LONGEST_VALUE],
+                value="" if is_missing(each.value) else str(each.value)[:LONGEST_VALUE],
                 reason=each.reason,
                 cells=rows[each.row],
             )
@@ -76,14 +77,15 @@ class Quarantine:
 
     @property
     def most_rejected(self) -> str:
-        """Name the column that most rows were rejected for, with its commonest reason; "" where none was."""
+        """Name the column that most rows were rejected for, with its commonest reasons; "" where none was."""
         columns: Counter[str] = Counter()
         for (column, _), count in self.reasons.items():
             columns[column] += count
-        for column, rows in columns.most_common(1):
-            reason, count = next((reason, n) for (name, reason), n in self.reasons.most_common() if name == column)
-            name = "lines that are no rows" if column == LINE else f"column {column}"
-            return f"{name}: {'' if count == rows else 'for instance '}{reason} ({counted(rows, 'row')})"
+        for column, _ in columns.most_common(1):
+            reasons = [(reason, n) for (name, reason), n in self.reasons.most_common() if name == column]
+            shown = "; ".join(f"{reason} ({counted(n, 'row')})" for reason, n in reasons[:SHOWN_REASONS])
+            more = f"; and {counted(len(reasons) - SHOWN_REASONS, 'other reason')}" if reasons[SHOWN_REASONS:] else ""
+            return f"{'a line that is no row' if column == LINE else f'column {column}'} {shown}{more}"
         return ""
 
     def keep(self, path: Path) -> None:

@@ -55,9 +55,10 @@ def resubmit(settings: Settings, scenario: str, batch: str) -> Path:
     quarantined = state.quarantine / f"{batch}.parquet"
     if batch not in known or not quarantined.is_file():  # a file that a killed run left belongs to no batch
         others = sorted(each.stem for each in state.quarantine.glob("*.parquet") if each.stem in known)
-        raise NotFound(f"batch '{batch}' has no rejected rows; there are some of: {', '.join(others) or 'none'}")
+        known_ones = f"there are some of: {', '.join(others)}" if others else "no batch has any"
+        raise NotFound(f"batch '{batch}' has no rejected rows; {known_ones}")
     ending, content = as_file(quarantined, source=known[batch].source, params=params, delimiter=known[batch].delimiter)
-    path = state.resubmit / f"{batch}-fixed{ending}"
+    path = state.resubmit / f"{batch}-to-fix{ending}"
     if path.exists():
         raise BadInput(f"{path} is there already; send or remove it first")
     write_bytes(path, content)

@@ -33,9 +33,7 @@ class GoldenMismatch(ReleveError):
 def check_released(current: Current | None, scenario: str) -> Current:
     """Return `current`. Raises NotFound, with what to do, before the first release."""
     if current is None:
-        raise NotFound(
-            f"{scenario} has no release yet; run the retrain flow (or `make demo`) to make the first champion"
-        )
+        raise NotFound(f"{scenario} has no release yet; run make retrain SCENARIO={scenario}")
     return current
 
 

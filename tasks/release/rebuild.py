@@ -30,7 +30,7 @@ def rebuild(settings: Settings, scenario: str) -> Rebuilt:
         branch = ScenarioBranch(settings.project, scenario)
         tip = branch.tip()
         if tip is None or branch.read("dvc.lock") is None:
-            raise NotFound(f"nothing was built on {branch.name} yet; run the retrain flow first")
+            raise NotFound(f"nothing was built on {branch.name} yet; run make retrain SCENARIO={scenario} first")
         with branch.checkout(tip, ScenarioState(settings.home, scenario).worktrees) as path:
             data = DataVersions(path, project=settings.project, home=settings.home, lock_fd=lock.fd, remote=params.data)
             if (path / "scenarios" / scenario / "batches.dvc").is_file():

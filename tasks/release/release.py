@@ -95,18 +95,20 @@ def release(
 def check_accepted(challenger: Challenger, champion: str, *, today: date) -> None:
     """Raises NotAccepted unless the gate accepted it against the champion that serves now, and the overrides that it
     took still stand."""
+    scenario = challenger.model.partition(":")[0]
     if not challenger.promote:
         raise NotAccepted(f"the gate refused {challenger.model}: {'; '.join(challenger.sentences)}")
     if challenger.champion != champion:
         raise NotAccepted(
             f"{challenger.model} was judged against {challenger.champion or 'no champion'}, but "
-            f"{champion or 'nothing'} serves now; run the retrain flow again"
+            f"{champion or 'nothing'} serves now; run make retrain SCENARIO={scenario} again"
         )
     for one in challenger.overrides:
         if one.until < today:
             raise NotAccepted(
                 f"{challenger.model} was accepted by an override of the {one.floor} floor by {one.by} that "
-                f"expired on {one.until}; renew it (params.yaml: gate.overrides) and run the retrain flow again"
+                f"expired on {one.until}; renew it (params.yaml: gate.overrides) and run make retrain "
+                f"SCENARIO={scenario} again"
             )
 
 

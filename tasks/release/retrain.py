@@ -95,7 +95,8 @@ def last_challenger(registry: Registry, scenario: str, *, model: str | None = No
         challenger = event.read(Challenger)
         if model in (None, challenger.model):
             return challenger
-    raise NotFound(f"{scenario} has no challenger{f' {model}' if model else ''}; run the retrain flow first")
+    which = f"challenger {model}" if model else "challenger"
+    raise NotFound(f"{scenario} has no {which}; run make retrain SCENARIO={scenario} first")
 
 
 def _cpu_seconds() -> float:

@@ -90,13 +90,37 @@ def test_what_is_left_out_stays_out(folder):
     assert environ.keys().isdisjoint({"NAME", "TARGET", "TIME", "ID", "SET", "HTML", "RELEVE_HOME"})
 
 
-@pytest.mark.parametrize(
-    ("home", "html", "file"),
-    [({}, "a b.html", "var/cards/a b.html"), ({"RELEVE_HOME": "/x"}, "c.html", "/x/cards/c.html"), ({}, "./c", "./c")],
-)
-def test_a_card_without_a_folder_of_its_own_goes_to_the_others(folder, home, html, file):
-    assert make(folder, "card", MODEL="churn:1", HTML=html, **home)[0] == ["card", f"--html={file}", "--", "churn:1"]
+def test_the_page_of_a_card_is_written_where_releve_writes_it(folder):
+    assert make(folder, "card", MODEL="churn:1", HTML="a b.html")[0] == ["card", "--html=a b.html", "--", "churn:1"]
     assert make(folder, "card", MODEL="churn:1")[0] == ["card", "--", "churn:1"]
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "given"),
+    [
+        ("archive", "SCENARIO", {}),
+        ("rollback", "SCENARIO", {}),
+        ("release", "SCENARIO", {"SCENARIO": ""}),
+        ("card", "MODEL", {}),
+        ("resubmit", "BATCH", {"SCENARIO": "churn"}),
+    ],
+)
+def test_what_a_target_cannot_do_without_is_named_and_nothing_runs(folder, target, name, given):
+    done = run_make(folder, target, **given)
+
+    assert done.returncode == 2
+    assert f"error: {name} is missing: make {target} {name}=" in done.stderr
+
+
+def test_a_second_setup_at_once_is_refused_and_a_killed_one_blocks_nothing(folder):
+    (folder / ".venv" / ".releve-setup").unlink()
+    lock = folder / ".releve-setup.lock"
+    lock.symlink_to(str(os.getpid()))
+
+    refused = run_make(folder, "setup")
+
+    assert f"another setup of this folder is at work (pid {os.getpid()}); wait for it" in refused.stderr
+    assert lock.is_symlink()
 
 
 @pytest.mark.parametrize("text", ["not known", "it's", "$(x) $y", "a#b", 'say "so"', "\u00a0", "back\\slash"])

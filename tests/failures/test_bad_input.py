@@ -117,12 +117,12 @@ def test_a_schema_that_cannot_be_read_stops_a_run_before_it_starts(name: str, fr
 
 def test_nothing_can_be_watched_or_rolled_back_before_the_first_release(fresh: Project) -> None:
     for name in ("monitor", "rollback"):
-        with pytest.raises(NotFound, match="digits has no release yet; run the retrain flow"):
+        with pytest.raises(NotFound, match="digits has no release yet; run make retrain SCENARIO=digits"):
             STEPS[name](fresh.settings, SCENARIO)
 
 
 def test_nothing_can_be_released_before_the_first_challenger(fresh: Project) -> None:
-    with pytest.raises(NotFound, match="digits has no challenger; run the retrain flow first"):
+    with pytest.raises(NotFound, match="digits has no challenger; run make retrain SCENARIO=digits first"):
         release(fresh.settings, SCENARIO)
 
 

@@ -27,7 +27,7 @@ def test_a_run_that_fails_says_why_once(fresh: Project) -> None:
 
     assert done.returncode == 1
     assert [line for line in done.stderr.splitlines() if "challenger" in line] == [
-        "error: digits has no challenger; run the retrain flow first"
+        "error: digits has no challenger; run make retrain SCENARIO=digits first"
     ]
     assert "Traceback" not in done.stderr
 

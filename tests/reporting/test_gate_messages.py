@@ -73,7 +73,9 @@ def test_what_a_person_should_know_stands_in_the_last_line() -> None:
     note = "searches wait for Milvus"
 
     assert f"; {note}; make rollback" in rolled_back("churn", "churn:1", "churn:2", note=note)
-    assert served("churn", "churn:1", note=note).startswith(f"churn:1 serves churn; {note}; `releve history")
+    assert served("churn", "churn:1", note=note).startswith(
+        f"churn:1 serves churn; {note}; make history"
+    )
 
 
 def explained(inputs: GateInputs, *, days: int = 0, **rule: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -114,9 +116,9 @@ def test_worse_is_written_only_where_the_whole_interval_is_below_zero(high: floa
         ({"slices": (a_slice(-0.2),)}, {}, "where kind = bread (50 rows) it is worse than the champion, whose score"),
         ({"slices": (a_part(50, None, None, None),)}, {}, "where kind = bread (50 rows) accuracy is not defined"),
         ({"unknown_groups": ("sex",)}, {}, "fairness by sex is not known"),
-        ({"latency_ms": None}, {}, "the latency of one answer was not measured; run the retrain flow again"),
+        ({"latency_ms": None}, {}, "the latency of one answer was not measured; retrain again"),
         ({"latency_ms": 90.0}, {}, "one answer takes 90 ms of CPU time in 95 of 100 cases, and at most 50 ms are"),
-        ({"sanity": None}, {}, "nobody tried how it answers slightly altered rows; run the retrain flow again"),
+        ({"sanity": None}, {}, "nobody tried how it answers slightly altered rows; retrain again"),
         (
             {"sanity": INSANE},
             {},

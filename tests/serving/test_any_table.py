@@ -191,7 +191,7 @@ def test_a_text_that_may_not_be_missing_is_told(messages: Running, message: str 
     response = messages.post("/predict", rows=[{"message": message, "sent": None}])
 
     (problem,) = error_of(response)["problems"]
-    assert problem == {"row": 0, "column": "message", "reason": f"is missing: it holds {held}"}
+    assert problem == {"row": 0, "column": "message", "reason": f"is {held}, expected a value"}
 
 
 def test_a_text_at_the_limit_is_answered_and_kept_whole(messages: Running):

@@ -93,7 +93,7 @@ def test_a_body_that_cannot_be_read_says_what_is_wrong(
     [
         ({"length": "long"}, "length", "is 'long', expected a number"),
         ({"length": True}, "length", "is True, expected a number"),
-        ({"length": None}, "length", "is missing: it holds nothing"),
+        ({"length": None}, "length", "is empty, expected a value"),
         ({"length": -0.001}, "length", "is -0.001, expected at least 0"),
         ({"length": 10.001}, "length", "is 10.001, expected at most 10"),
         ({"colour": 3}, "colour", "is 3, expected one of blue, red, white"),
@@ -140,9 +140,7 @@ def test_at_most_20_problems_are_listed_and_all_are_counted(running: Running):
     error = error_of(running.post("/predict", rows=[wrong] * 5))
 
     assert len(error["problems"]) == 20
-    assert error["message"].startswith(
-        "30 problems; the first 20 are listed: row 0: length is missing: it holds nothing"
-    )
+    assert error["message"].startswith("30 problems; the first 20 are listed: row 0: length is empty, expected a value")
 
 
 def test_long_values_are_echoed_short(running: Running):
@@ -170,7 +168,7 @@ def test_search_by_row_finds_the_nearest_first(running: Running):
     assert response.status_code == 200
     assert (answer["model_version"], answer["index_version"]) == ("flowers:one", COLLECTION)
     assert len(distances) == 5 and distances == sorted(distances)
-    assert set(answer["neighbours"][0]) == {"label", "distance", "batch", "row", "id", "row_id"}
+    assert set(answer["neighbours"][0]) == {"label", "distance", "batch", "row", "row_id"}
 
 
 def test_a_search_is_in_the_ledger_under_its_request_id(running: Running):

@@ -39,7 +39,7 @@ def test_before_the_first_release_nothing_serves_and_the_error_says_what_to_do(f
 @pytest.mark.parametrize(
     ("promote", "told"),
     [
-        (False, r"the gate refused the newest challenger, flowers:one \(`releve history flowers` says why"),
+        (False, r"the gate refused the newest challenger, flowers:one \(make history SCENARIO=flowers says why"),
         (True, r"flowers:one was accepted and waits \(make release SCENARIO=flowers"),
     ],
 )

@@ -120,8 +120,8 @@ def test_the_recipe_is_the_one_named_or_the_best_default_before_the_first_window
     ("share", "line"),
     [
         (0.0, "window 1 of 20, policy drift (3 of 9)"),
-        (0.25, "window 1 of 20, policy drift (3 of 9), about 2.0 minutes left"),
-        (1.0, "window 1 of 20, policy drift (3 of 9), about 0.0 seconds left"),
+        (0.25, "window 1 of 20, policy drift (3 of 9), about 2 minutes left for all policies"),
+        (1.0, "window 1 of 20, policy drift (3 of 9), about 0 seconds left for all policies"),
     ],
 )
 def test_progress_says_how_much_there_is_and_how_long_it_takes(share, line):

@@ -32,7 +32,7 @@ MOST_LINES = 12  # of what git printed
 UNWRITTEN = "unable to write"
 WITHOUT_CONTENT = (b" missing\n", b" ambiguous\n")  # end a line of `git cat-file --batch` that no content follows
 LEADS_NOWHERE = (b"symlink", b"dangling", b"loop", b"notdir")  # begin one of a link that is not in the commit
-NO_COMMIT = "has no commit yet; flows build what is committed: git add . && git commit"
+NO_COMMIT = "has no commit yet; every command reads params and schema from a commit: git add . && git commit"
 
 
 class GitFailed(ReleveError):
@@ -94,8 +94,8 @@ def not_committed(names: list[str]) -> str:
     """Describe files that no commit has, so that no run uses them."""
     folders = dict.fromkeys(name.rpartition("/")[0] or name for name in names)
     return (
-        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not committed; flows build what is "
-        f"committed: git add {' '.join(folders)} && git commit"
+        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not committed; every command reads "
+        f"params and schema from a commit: git add {' '.join(folders)} && git commit"
     )
 
 

@@ -18,6 +18,7 @@ from releve.adapters.local_stack import ports as stack_ports
 from releve.adapters.local_stack import process as stack_process
 from releve.adapters.local_stack.deployments import delete_removed, write_deployments
 from releve.core.errors import BadInput, Conflict, ReleveError, Unavailable, storage_refusal
+from releve.core.formatting import counted
 from releve.core.names import check_scenario_name
 from releve.core.progress import ShowLine
 from releve.core.settings import LOOPBACK, Settings, sqlite_url
@@ -265,7 +266,8 @@ def _start_all(
         if stack_process.running(settings.home, PREFECT) is None:
             raise BadInput(f"the worker needs the Prefect server: start {PREFECT} too")
         _wait(settings.home, [table[PREFECT]], time_limit)
-        progress("prefect answers, and is given the deployments of every scenario")
+        scenarios = sum(1 for _ in settings.project.glob("scenarios/*/params.yaml"))
+        progress(f"registering the deployments of {counted(scenarios, 'scenario')}")
         deploy(settings, environ=table[WORKER].environ)
         start(table[WORKER])
 

@@ -54,7 +54,7 @@ class ModelStore:
         name, _, version = tag.partition(":")
         path = self._root / "models" / name / version
         if not version or not (path / "model.yaml").is_file():
-            raise NotFound(f"there is no model {tag} in {self._root}; `releve history` lists those that were released")
+            raise NotFound(f"there is no model {tag} in {self._root}; `make history` lists those that were released")
         return StoredModel(tag, model_runtime.folder_digest(path), path)
 
     def load(self, tag: str, *, digest: str | None = None) -> model_runtime.Model:

@@ -109,7 +109,7 @@ class BacktestProgress:
     policy: str
     number: int  # of that policy, from 1
     policies: int
-    share: float  # 0-1 of all windows of all policies
+    share: float  # 0-1 of the windows of that policy: those that never retrain are over at once
 
 
 def play_all(
@@ -156,7 +156,7 @@ def _progress(played: Sequence[PlayedPolicy], asked: Sequence[object], plan: Wal
         policy=played[last].policy.name,
         number=last + 1,
         policies=len(played),
-        share=sum(done) / (windows * len(played)),
+        share=done[last] / windows,
     )
 
 

@@ -102,9 +102,7 @@ def read_override(text: str) -> SettingOverride:
     name, equals, value = text.partition("=")
     section, dot, key = name.partition(".")
     if not (equals and dot and section and key):
-        raise BadInput(
-            f"the setting {text!r} is no setting; expected section.key=value, as in ingest.csv_encoding=cp1252"
-        )
+        raise BadInput(f"there is no setting {text!r}; expected section.key=value, as in ingest.csv_encoding=cp1252")
     try:
         meant = value if value.strip(",.;'| ") == "" else yaml.safe_load(value)
     except yaml.YAMLError:

@@ -106,13 +106,11 @@ def rejection_issues(
             numbers = [int(lines[row]) for row in rows_of_column[:SHOWN_LINES]]
             is_few = len(rows_of_column) <= SHOWN_LINES
             where = _lines(numbers) if is_few else f"the first in line {numbers[0]}"
-            shown = "; ".join(f"{reason} ({count:,} x)" for reason, count in reasons.most_common(3))
+            shown = "; ".join(f"{reason} ({counted(count, 'row')})" for reason, count in reasons.most_common(3))
             more = f"; and {len(reasons) - 3:,} other reasons" if len(reasons) > 3 else ""
-            what = f"the target {name}" if name == target else name
+            what = f"the target {name}" if name == target else f"column {name}"
             rows = counted(len(rows_of_column), "row")
-            yield Issue(
-                "rejected", f"{rows} ({where}) will be rejected into quarantine for {what}, which {shown}{more}"
-            )
+            yield Issue("rejected", f"{rows} ({where}) will be rejected into quarantine: {what} {shown}{more}")
         explained.update(rows_of_column)
 
 

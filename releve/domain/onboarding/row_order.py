@@ -208,8 +208,8 @@ def target_trend(target: ColumnProfile, order: NDArray[np.int64], *, is_class: b
     return TargetTrend({str(classes[place]): tuple(shares[:, place].tolist()) for place in frequent}, p_value=p_value)
 
 
-def trend_issues(target: str, trend: TargetTrend | None) -> Iterator[Issue]:
-    """Say what a target that changes with time means for the gate."""
+def trend_issues(target: str, trend: TargetTrend | None, *, positive: object) -> Iterator[Issue]:
+    """Say what a target that changes with time means for the gate; of two classes, by the positive one's shares."""
     if trend is None:
         return
     if trend.means:
@@ -221,7 +221,9 @@ def trend_issues(target: str, trend: TargetTrend | None) -> Iterator[Issue]:
                 f"{figures[-1]} in the newest ({', '.join(figures)}). {GATE_MAY_REFUSE}",
             )
         return
-    name, shares = max(trend.shares.items(), key=lambda each: max(each[1]) - min(each[1]))
+    name, shares = max(
+        trend.shares.items(), key=lambda each: (round(max(each[1]) - min(each[1]), 9), each[0] == str(positive))
+    )  # the shares of two classes change alike
     if max(shares) - min(shares) < SHIFT or trend.p_value > SHIFT_P_VALUE:
         return
     pure = [{each for each, parts in trend.shares.items() if parts[end] == 1.0} for end in (0, -1)]

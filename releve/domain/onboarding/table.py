@@ -120,7 +120,7 @@ def _draft(table: NewTable, roles: Roles, base: Params, without: frozenset[int])
         *table.issues,
         *formats.issues,
         *row_order.time_issues(columns, time=roles.time, is_inferred=inferred_time is not None),
-        *row_order.trend_issues(target.name, trend),
+        *row_order.trend_issues(target.name, trend, positive=spec.positive),
         *_issues(columns, target, spec, roles, base, rows=len(frame), formats=formats),
     ]
     no_features = left_out(issues)

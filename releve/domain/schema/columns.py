@@ -52,8 +52,8 @@ class Column:
         if is_missing(value) or (self.type in (CATEGORY, TEXT) and isinstance(value, str) and not trimmed(value)):
             if self.nullable or not self.feature:
                 return None
-            empty = "NaN" if isinstance(value, float | np.floating) else "nothing"
-            return f"is missing: it holds {'an empty text' if isinstance(value, str) else empty}"
+            empty = "NaN" if isinstance(value, float | np.floating) else "empty"
+            return f"is {'an empty text' if isinstance(value, str) else empty}, expected a value"
         return TYPES[self.type].problem(self, value)
 
     def typed(self, value: Any) -> Any:

@@ -58,13 +58,18 @@ class Checked:
 def row_problems(schema: Schema, rows: Sequence[Any], *, first: int = 0) -> list[Problem]:
     """Return every problem in `rows`, which should be mappings of column name to value, as `predict` receives them.
 
-    `first` is the number of the first row.
+    `first` is the number of the first row. Of each row unknown names come first: a list that is cut must show them.
     """
     problems: list[Problem] = []
     for number, row in enumerate(rows, first):
         if not isinstance(row, Mapping):
             problems.append(Problem(number, "row", "expected an object of feature names and values", row))
             continue
+        if not schema.by_name.keys() >= row.keys():
+            for name in (str(name) for name in row if name not in schema.by_name):
+                close = get_close_matches(name, schema.names, n=1)
+                hint = f"; did you mean '{close[0]}'?" if close else " of this scenario"
+                problems.append(Problem(number, name, f"is not a feature{hint}", row.get(name)))
         for column in schema.columns:
             if column.name in row:
                 reason = column.problem(row[column.name])
@@ -73,11 +78,6 @@ def row_problems(schema: Schema, rows: Sequence[Any], *, first: int = 0) -> list
                 reason = f"is missing{unknown}" if column.feature else None
             if reason is not None:
                 problems.append(Problem(number, column.name, reason, row.get(column.name)))
-        if not schema.by_name.keys() >= row.keys():
-            for name in (str(name) for name in row if name not in schema.by_name):
-                close = get_close_matches(name, schema.names, n=1)
-                hint = f"; did you mean '{close[0]}'?" if close else " of this scenario"
-                problems.append(Problem(number, name, f"is not a feature{hint}", row.get(name)))
     return problems
 
 

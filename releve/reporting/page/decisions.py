@@ -27,7 +27,7 @@ def decisions(evidence: PageEvidence) -> list[Block]:
     if not entries:
         return [TextBlock(("Nothing was decided yet.",))]
     left = len(entries) - LISTED
-    note = f"{left} older ones are left out here; `releve history {evidence.scenario}` lists every event."
+    note = f"{left} older ones are left out here; make history SCENARIO={evidence.scenario} lists every event."
     return [Journal(tuple(entries[:LISTED]), OPEN), *([TextBlock((note,))] if left > 0 else [])]
 
 

@@ -53,7 +53,7 @@ def test_a_version_that_is_there_stays_as_it_is(store, folder, tmp_path):
 def test_a_model_that_is_not_there_is_told(store, folder, tag):
     saved(store, folder)
 
-    with pytest.raises(NotFound, match=f"there is no model {tag} in .*releve history"):
+    with pytest.raises(NotFound, match=f"there is no model {tag} in .*make history"):
         store.get(tag)
 
 

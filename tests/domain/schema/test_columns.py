@@ -44,7 +44,7 @@ def a_category(**changes):
 def test_a_missing_cell_is_allowed_where_the_column_says_so_or_is_no_feature(kind, value, held):
     assert Column("x", kind, nullable=True).problem(value) is None
     assert Column("x", kind, feature=False).problem(value) is None
-    assert Column("x", kind).problem(value) == f"is missing: it holds {held}"
+    assert Column("x", kind).problem(value) == f"is {held}, expected a value"
 
 
 @pytest.mark.parametrize("value", [None, np.nan, pd.NaT, np.datetime64("NaT")])
@@ -338,7 +338,7 @@ def test_an_open_category_without_case_is_kept_folded():
 @pytest.mark.parametrize("blank", ["", " ", "\u200b\ufeff\u00a0"])
 @pytest.mark.parametrize(("kind", "limits"), [("category", {}), ("category", {"categories": ("a", "b")}), ("text", {})])
 def test_a_blank_text_is_a_missing_cell(kind, limits, blank):
-    assert Column("x", kind, **limits).problem(blank) == "is missing: it holds an empty text"
+    assert Column("x", kind, **limits).problem(blank) == "is an empty text, expected a value"
     assert Column("x", kind, nullable=True, **limits).problem(blank) is None
     assert Column("x", kind, nullable=True, **limits).typed(blank) == ""
 

@@ -148,7 +148,7 @@ def test_the_described_columns_may_come_in_any_order():
     [
         (shop_row(), []),
         (shop_row(weight=None, kind=None), []),
-        (shop_row(price=None), ["row 0: price is missing: it holds nothing"]),
+        (shop_row(price=None), ["row 0: price is empty, expected a value"]),
         ({"kind": "bread", "weight": 1}, ["row 0: price is missing"]),
         ({"kind": "bread", "price": 1}, ["row 0: weight is missing; send null if it is not known"]),
         (shop_row(pricy=1), ["row 0: pricy is not a feature; did you mean 'price'?"]),

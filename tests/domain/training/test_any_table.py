@@ -225,7 +225,7 @@ def test_no_rows_give_blocks_of_no_rows():
         (rentals_row(casual=3, station="north"), []),
         (rentals_row(casual=None), []),
         (rentals_row(casual="x"), ["row 0: casual is 'x', expected a number"]),
-        (rentals_row(day=None), ["row 0: day is missing: it holds nothing"]),
+        (rentals_row(day=None), ["row 0: day is empty, expected a value"]),
         (rentals_row(note=None), []),
         (rentals_row(nota=1), ["row 0: nota is not a feature; did you mean 'note'?"]),
         (

@@ -605,12 +605,12 @@ def test_a_run_that_began_keeps_its_commit_when_another_one_lands(fresh):
     ("rows", "said"),
     [
         ("bread,1,2,yes\n" * 4, ""),
-        ("bread,x,2,yes\nbread,x,2,yes\nbread,1,2,no\n", "column price: is 'x', expected a number (2 rows)"),
+        ("bread,x,2,yes\nbread,x,2,yes\nbread,1,2,no\n", "column price is 'x', expected a number (2 rows)"),
         (
             "bread,x,2,yes\nbread,y,2,yes\nbread,1,2,perhaps\nbread,1,2,no\n",
-            "column price: for instance is 'x', expected a number (2 rows)",
+            "column price is 'x', expected a number (1 row); is 'y', expected a number (1 row)",
         ),
-        ("bread,1,2\nbread,1,2,no\n", "lines that are no rows: has 3 cells, expected 4 (1 row)"),
+        ("bread,1,2\nbread,1,2,no\n", "a line that is no row has 3 cells, expected 4 (1 row)"),
     ],
 )
 def test_the_column_that_most_rows_were_rejected_for_is_named(rows, said, tmp_path):

@@ -84,7 +84,7 @@ def test_json_lines_come_back_as_json_lines(fresh):
 
     path = resubmit(fresh.settings, SHOP, batch)
 
-    assert path.name == f"{batch}-fixed.jsonl"
+    assert path.name == f"{batch}-to-fix.jsonl"
     first, second = map(json.loads, path.read_text().splitlines())
     assert {name: first[name] for name in good} == {**good, "price": -1}
     assert (first["_line"], first["_column"], first["_reason"]) == (21, "price", "is -1, expected at least 0")
@@ -93,7 +93,7 @@ def test_json_lines_come_back_as_json_lines(fresh):
 
 @pytest.mark.parametrize("batch", ["00000009-x", "../00000001", ""])
 def test_a_batch_without_rejected_rows_is_told(batch, fresh):
-    with pytest.raises(NotFound, match="has no rejected rows; there are some of: none"):
+    with pytest.raises(NotFound, match="has no rejected rows; no batch has any"):
         resubmit(fresh.settings, SHOP, batch)
 
 

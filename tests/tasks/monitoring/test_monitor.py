@@ -45,7 +45,7 @@ def dearer(rows):
 
 
 def test_before_the_first_release_there_is_nothing_to_monitor(challenged):
-    with pytest.raises(NotFound, match="shop has no release yet; run the retrain flow"):
+    with pytest.raises(NotFound, match="shop has no release yet; run make retrain SCENARIO=shop"):
         monitor(challenged.settings, SHOP)
 
 

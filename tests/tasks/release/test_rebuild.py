@@ -23,5 +23,5 @@ def test_what_was_built_comes_out_again_with_the_same_figures_and_nothing_moves(
 
 
 def test_before_any_challenger_there_is_nothing_to_rebuild(ingested):
-    with pytest.raises(NotFound, match="run the retrain flow first"):
+    with pytest.raises(NotFound, match="run make retrain SCENARIO=shop first"):
         rebuild(ingested.settings, SHOP)

@@ -74,7 +74,7 @@ def test_the_indexes_of_this_and_the_previous_release_are_kept(replaced):
 
 
 def test_without_a_challenger_there_is_nothing_to_release(ingested):
-    with pytest.raises(NotFound, match="shop has no challenger; run the retrain flow first"):
+    with pytest.raises(NotFound, match="shop has no challenger; run make retrain SCENARIO=shop first"):
         release(ingested.settings, SHOP)
 
 

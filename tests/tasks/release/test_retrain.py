@@ -155,7 +155,7 @@ def test_the_progress_of_the_stages_is_told(told_while_challenging):
 
 
 def test_without_any_challenger_the_way_to_one_is_told(ingested):
-    with pytest.raises(NotFound, match="shop has no challenger; run the retrain flow first"):
+    with pytest.raises(NotFound, match="shop has no challenger; run make retrain SCENARIO=shop first"):
         last_challenger(ingested.registry, SHOP)
 
 

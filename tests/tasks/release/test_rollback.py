@@ -69,7 +69,7 @@ def test_the_first_release_has_nothing_before_it(released):
 
 
 def test_without_any_release_there_is_nothing_to_roll_back(challenged):
-    with pytest.raises(NotFound, match="shop has no release yet; run the retrain flow"):
+    with pytest.raises(NotFound, match="shop has no release yet; run make retrain SCENARIO=shop"):
         rollback(challenged.settings, SHOP, reason="complaints")
 
 
