@@ -40,7 +40,7 @@ DEMO_ARGS ?=
 GATE_AA_ARGS ?= --tries 400
 DRIFT_BENCH_ARGS ?=
 # What changes which model serves, or sets state aside, wants it named.
-SCENARIO_IS_NAMED := $(SCENARIO)
+SCENARIO_IS_NAMED := $(value SCENARIO)
 SCENARIO ?= digits
 EVIDENTLY_PORT ?= 8001
 
@@ -111,7 +111,7 @@ ingest: setup  ## Version the files that wait in var/incoming/SCENARIO (SCENARIO
 	@$(RELEVE) $@ -- "$$SCENARIO"
 
 resubmit: setup  ## Write rejected rows to a file, to fix and send again: SCENARIO=churn BATCH=00000002-f682ea4c
-	@$(call given,BATCH,00000002-f682ea4c,$(BATCH)) $(RELEVE) $@ -- "$$SCENARIO" "$$BATCH"
+	@$(call given,BATCH,00000002-f682ea4c,$(value BATCH)) $(RELEVE) $@ -- "$$SCENARIO" "$$BATCH"
 
 ##@ Run
 # A flow runs now, and is seen by the Prefect server that `make up` started:  make retrain SCENARIO=churn
@@ -138,7 +138,7 @@ page: setup  ## Write the page of SCENARIO to var/pages, or to HTML=page.html: q
 	@$(RELEVE) $@ $${HTML:+--html="$$HTML"} -- "$$SCENARIO"
 
 card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f, or write it to HTML=card.html
-	@$(call given,MODEL,churn:1a2b3c4d5e6f,$(MODEL)) $(RELEVE) $@ $${HTML:+--html="$$HTML"} -- "$$MODEL"
+	@$(call given,MODEL,churn:1a2b3c4d5e6f,$(value MODEL)) $(RELEVE) $@ $${HTML:+--html="$$HTML"} -- "$$MODEL"
 
 history: setup  ## List what happened, by whom and why, oldest first
 	@$(RELEVE) $@ -- "$$SCENARIO"

@@ -87,7 +87,7 @@ def main() -> int:
     console = Console(width=max(100, Console().width))
     settings = Settings.from_environ(os.environ, cwd=Path.cwd())
     try:
-        with explained_storage(), running_stack(settings, console):
+        with explained_storage(), local_stack.used_by_demo(settings), running_stack(settings, console):
             story = play(settings, console)
         finish(settings, story, console)
         failure, exit_code = missed_expectation(story), 1
@@ -120,10 +120,12 @@ def missed_expectation(story: Story) -> str:
 
 @contextmanager
 def running_stack(settings: Settings, console: Console) -> Iterator[None]:
-    """Start what does not run yet, and stop exactly that in the end."""
+    """Start what does not run yet, and stop exactly these processes in the end."""
     os.environ.update(local_stack.prefect_env(settings))
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"  # the runs' logs are in the Prefect UI
     os.environ["RELEVE_HOME"] = str(settings.home)
+    home = os.path.relpath(settings.home) if settings.home.is_relative_to(Path.cwd()) else settings.home
+    console.print(f"The demo works in {home}, as the scenario {SCENARIO}", soft_wrap=True)
     console.print("Starting Milvus Lite, the Prefect server and the BentoML service on this machine ...")
 
     def import_slow_packages() -> None:
@@ -137,11 +139,12 @@ def running_stack(settings: Settings, console: Console) -> Iterator[None]:
     with show_progress(at_once=False) as tell:
         environ = {**os.environ, "RELEVE_SCENARIO": SCENARIO}
         started = local_stack.up(settings, only=STACK, environ=environ, progress=tell)
+    pids = [each.pid for each in local_stack.status(settings) if each.name in started and each.pid]
     warm.join()
     try:
         yield
     finally:
-        local_stack.down(settings, only=started) if started else None
+        local_stack.down(settings, pids=pids)
 
 
 def play(settings: Settings, console: Console) -> Story:

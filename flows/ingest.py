@@ -15,7 +15,10 @@ version_rows = step(ingest_step.ingest, name="ingest")
 @flow(name="ingest", flow_run_name="ingest {scenario}", log_prints=True)
 def ingest(scenario: Scenario = "digits") -> Ingestion:
     """Version the files in the incoming folder; fails, after the others are ingested, when a file was refused."""
-    done = ingest_files(begin(scenario), scenario)
+    settings = begin(scenario)
+    done = ingest_files(settings, scenario)
+    if not done:
+        print(f"no file waits in {ScenarioState(settings.home, scenario).incoming}")
     ingest_step.check_refusals(done)
     return done
 

@@ -15,8 +15,8 @@ USAGE = (
 )
 
 
-Data = Annotated[str, typer.Option(help="A file with labelled rows, oldest first.", show_default=False)]
-Target = Annotated[str, typer.Option(help="The column to predict.", show_default=False)]
+Data = Annotated[str, typer.Option(help="Required: a file with labelled rows, oldest first.", show_default=False)]
+Target = Annotated[str, typer.Option(help="Required: the column to predict.", show_default=False)]
 Time = Annotated[str, typer.Option(help="The column that orders the rows: dates or numbers.", show_default=False)]
 Id = Annotated[str, typer.Option(help="The column that names a row.", show_default=False)]
 Task = Annotated[str, typer.Option(help="binary, multiclass or regression; inferred if left out.", show_default=False)]
@@ -24,14 +24,18 @@ Set = Annotated[list[str] | None, typer.Option(help="section.key=value of params
 
 
 def scenario(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Lower-case letters, digits, '_' and '-'.")] = "",
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Required: lower-case letters, digits, '_' and '-'.")
+    ] = "",
     data: Data = "",
     target: Target = "",
     time: Time = "",
     id: Id = "",
     task: Task = "",
     set: Set = None,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Only give every scenario today's pipeline.")] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Only give every scenario today's pipeline; needs nothing else.")
+    ] = False,
 ) -> None:
     """Look at a file, and write the scenario that describes it, for you to correct."""
     given = {"NAME": name, "DATA": data, "TARGET": target}

@@ -10,6 +10,7 @@ def up() -> None:
     from releve.adapters.local_stack import stack
 
     settings = read_settings()
+    stack.check_no_demo(settings)
     with show_progress() as progress:
         started = stack.up(settings, progress=progress)
     print(f"started {', '.join(started)}" if started else "everything runs already")
@@ -23,7 +24,9 @@ def down() -> None:
     """Stop what `up` started."""
     from releve.adapters.local_stack import stack
 
-    stopped = stack.down(read_settings())
+    settings = read_settings()
+    stack.check_no_demo(settings)
+    stopped = stack.down(settings)
     print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,6 +48,12 @@ def history(
     json: AsJson = False,
 ) -> None:
     """List what happened, by whom and why, oldest first."""
+    from releve.domain.registry.chain import KINDS
+
+    for unknown in set(kind or ()) - set(KINDS):
+        close = get_close_matches(unknown, KINDS, n=1)
+        hint = f"did you mean '{close[0]}'? " if close else ""
+        raise BadInput(f"there is no kind of event {unknown!r}; {hint}There are {', '.join(KINDS)}")
     with _registry(scenario) as registry:
         events = registry.events(scenario, kinds=kind or None)
     if json:
@@ -126,7 +133,8 @@ def card(
     from releve.reporting.markdown import render_markdown
     from tasks.reporting.model_card import card_of
 
-    model_card = card_of(read_settings(), model)
+    with _registry(model.partition(":")[0]):  # which says where there is no such scenario
+        model_card = card_of(read_settings(), model)
     if html is None:
         print(render_markdown(model_card))
     else:

@@ -73,9 +73,7 @@ def test_what_a_person_should_know_stands_in_the_last_line() -> None:
     note = "searches wait for Milvus"
 
     assert f"; {note}; make rollback" in rolled_back("churn", "churn:1", "churn:2", note=note)
-    assert served("churn", "churn:1", note=note).startswith(
-        f"churn:1 serves churn; {note}; make history"
-    )
+    assert served("churn", "churn:1", note=note).startswith(f"churn:1 serves churn; {note}; make history")
 
 
 def explained(inputs: GateInputs, *, days: int = 0, **rule: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:

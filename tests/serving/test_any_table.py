@@ -186,7 +186,7 @@ def test_texts_are_told_apart(messages: Running):
     assert all(set(prediction["probabilities"]) == {"ham", "spam"} for prediction in found)
 
 
-@pytest.mark.parametrize(("message", "held"), [("", "an empty text"), (None, "nothing")])
+@pytest.mark.parametrize(("message", "held"), [("", "an empty text"), (None, "empty")])
 def test_a_text_that_may_not_be_missing_is_told(messages: Running, message: str | None, held: str):
     response = messages.post("/predict", rows=[{"message": message, "sent": None}])
 

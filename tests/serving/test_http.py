@@ -140,7 +140,9 @@ def test_at_most_20_problems_are_listed_and_all_are_counted(running: Running):
     error = error_of(running.post("/predict", rows=[wrong] * 5))
 
     assert len(error["problems"]) == 20
-    assert error["message"].startswith("30 problems; the first 20 are listed: row 0: length is empty, expected a value")
+    assert error["message"].startswith(
+        "30 problems; the first 20 are listed: row 0: x is not a feature of this scenario"
+    )
 
 
 def test_long_values_are_echoed_short(running: Running):

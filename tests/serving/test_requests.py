@@ -35,7 +35,7 @@ def test_all_faults_are_counted_when_all_rows_were_checked():
     wrong = make_row(length=None, width="w", weight="w", colour="green", x=1)
 
     with pytest.raises(
-        Refused, match=r"^25 problems; the first 20 are listed: row 0: length is empty, expected a value$"
+        Refused, match=r"^25 problems; the first 20 are listed: row 0: x is not a feature of this scenario$"
     ) as refused:
         check_rows([wrong] * 5, make_schema())
 

@@ -216,8 +216,8 @@ def said(settings: Settings, path: Path) -> str:
     [
         ("the header again", "line 52 repeats the header: it will be rejected, and nothing was inferred from it"),
         ("totals", "line 122 looks like a row of totals: it will be rejected"),
-        ("rows without a label", "9 rows (the first in line 122) will be rejected into quarantine for the target y"),
-        ("errors of a spreadsheet", "2 rows (lines 122, 123) will be rejected into quarantine for x, which is '#REF!'"),
+        ("rows without a label", "9 rows (the first in line 122) will be rejected into quarantine: the target y"),
+        ("errors of a spreadsheet", "2 rows (lines 122, 123) will be rejected into quarantine: column x is '#REF!'"),
         ("many words among numbers", "x holds 120 numbers (such as '"),
         ("lists", "c holds lists or objects such as [0, 0]"),
         ("a comment", "1 line could not be read as a row: line 11"),

@@ -107,10 +107,47 @@ def up(
     return tuple(part.name for part in missing)
 
 
-def down(settings: Settings, *, only: Collection[str] | None = None) -> tuple[str, ...]:
-    """Stop what `up` started, with everything that started in turn, and return the names of the parts that ran."""
+def down(
+    settings: Settings, *, only: Collection[str] | None = None, pids: Collection[int] | None = None
+) -> tuple[str, ...]:
+    """Stop what `up` started, with everything that started in turn, and return the names of the parts that ran.
+
+    `pids`: of the processes that may be stopped; all where left out.
+    """
     with _one_caller_at_a_time(settings.home):
-        return _stop_all(settings.home, _chosen(only))
+        running = {name: stack_process.running(settings.home, name) for name in _chosen(only)}
+        mine = [name for name, part in running.items() if pids is None or (part is not None and part.pid in pids)]
+        return _stop_all(settings.home, mine)
+
+
+@contextmanager
+def used_by_demo(settings: Settings) -> Iterator[None]:
+    """Keep `make up`, `make down` and other demos away. Raise Conflict where a demo is at work."""
+    check_no_demo(settings)
+    with _demo_lock(settings).open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def check_no_demo(settings: Settings) -> None:
+    """Raise Conflict while a demo uses the parts of this state folder, and stops them when it ends."""
+    with _demo_lock(settings).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise Conflict(
+                f"a demo is at work in {settings.home} (pid {lock.read() or 'unknown'}): wait for its end, or give "
+                "another folder and other ports (RELEVE_HOME: docs/operate.md)"
+            ) from None
+
+
+def _demo_lock(settings: Settings) -> Path:
+    (settings.home / "run").mkdir(parents=True, exist_ok=True)
+    return settings.home / "run" / "demo.lock"
 
 
 def status(settings: Settings) -> tuple[PartStatus, ...]:

@@ -17,6 +17,7 @@ from releve.core.errors import BadInput, Conflict
 INGESTED, MONITORED, CHALLENGED, ARCHIVED = "ingested", "monitored", "challenged", "archived"
 ALERTED = "alerted"  # people were sent messages about the events before it
 RELEASED, ROLLED_BACK, WITHDRAWN = "released", "rolled_back", "withdrawn"
+KINDS = (INGESTED, MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN, ARCHIVED, ALERTED)
 MOVES = (RELEASED, ROLLED_BACK, WITHDRAWN)  # the kinds that change what serves
 
 GENESIS = "0" * 64  # stands for the hash before the first event

@@ -37,7 +37,7 @@ def a_category(**changes):
 @pytest.mark.parametrize(
     ("value", "held"),
     [
-        *((nothing, "nothing") for nothing in (None, pd.NA, pd.NaT, np.datetime64("NaT"))),
+        *((nothing, "empty") for nothing in (None, pd.NA, pd.NaT, np.datetime64("NaT"))),
         *((number, "NaN") for number in (math.nan, np.nan, np.float32("nan"))),
     ],
 )

@@ -168,4 +168,4 @@ def test_a_misspelt_feature_is_both_missing_and_unknown():
 
     problems = [str(problem) for problem in row_problems(shop_schema(), [shop_row(), row])]
 
-    assert problems == ["row 1: price is missing", "row 1: prise is not a feature; did you mean 'price'?"]
+    assert problems == ["row 1: prise is not a feature; did you mean 'price'?", "row 1: price is missing"]
