@@ -85,7 +85,7 @@ def _search(stage: Stage, sizes: SearchSizes) -> tuple[Candidate, dict[str, Any]
     winner = trials.best(state.trials, metric=plan.table.metric)
     print(f"chosen: {winner.candidate}, {plan.table.metric} {winner.result.score:.4g}, trial {winner.number}")
     if winner.origin != trials.SEARCH:
-        print("the best of the search is not clearly better than this: by more than one standard error over the blocks")
+        print("the default was kept: no candidate of the search was better by more than one standard error")
     blocks = zip(plan.table.folds, winner.result.folds, strict=True)
     return winner.candidate, {
         "score": winner.result.score,
