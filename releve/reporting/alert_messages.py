@@ -24,27 +24,28 @@ SHOWN_REASONS, REASON_LENGTH = 10, 300  # of a message; the registry keeps all o
 # Reasons can hold what a caller sent as a category: nobody's data becomes a link, or a mention of everybody.
 HARMLESS = {
     **{number: " " for number in (*range(32), 127)},
-    **str.maketrans({"<": "‹", ">": "›", "@": "＠", "[": "(", "]": ")", "`": "'"}),  # noqa: RUF001
+    **str.maketrans({"<": "‹", ">": "›", "@": "＠", "`": "'"}),  # noqa: RUF001
 }
+LINK = re.compile(r"\](?=[(\[])")  # what Markdown makes a link of: [text](address), [text][name]
 ADDRESS = re.compile(r"://|www\.", re.IGNORECASE)  # what chats make a link of by themselves
 
-SENTENCES = {  # `{about}` is a model version
+SENTENCES = {  # `{about}` is a model version, without the scenario that every text begins with
     (DATA, "broken"): "the data look broken",
     (DATA, "sound"): "the data look sound again",
     (DRIFT, "drift"): "the table drifted",
     (DRIFT, "none"): "the table has not drifted any more",
-    (QUALITY, "degraded"): "{about} is worse than expected",
-    (QUALITY, "within_tolerance"): "{about} performs as expected again",
-    (ESTIMATE, "degraded"): "{about} is estimated to be worse than expected",
+    (QUALITY, "degraded"): "model {about} is worse than expected",
+    (QUALITY, "within_tolerance"): "model {about} performs as expected again",
+    (ESTIMATE, "degraded"): "model {about} is estimated to be worse than expected",
     (ESTIMATE, "audit_failed"): "concept drift is suspected: the labels contradict the estimate",
-    (ESTIMATE, "within_tolerance"): "{about} is estimated to perform as expected again",
+    (ESTIMATE, "within_tolerance"): "model {about} is estimated to perform as expected again",
     (AGE, "due"): "a limit of age is passed",
     (AGE, "fresh"): "no limit of age is passed any more",
     (RETRAINING, "due"): "a retraining is due",
     (RETRAINING, "waits"): "no retraining is due any more",
-    (RETRAINING, "refused"): "the gate refused {about}",
-    (RETRAINING, "promoted"): "{about} serves now",
-    (RETRAINING, "rolled_back"): "rolled back, {about} serves again",
+    (RETRAINING, "refused"): "the gate refused model {about}",
+    (RETRAINING, "promoted"): "model {about} serves now",
+    (RETRAINING, "rolled_back"): "rolled back, model {about} serves again",
     (MONITORING, "silent"): "no monitoring run for too long",
     (MONITORING, "regular"): "monitoring runs come in time again",
     **{(subject, ARCHIVED): f"started over, which ends the alarm of {subject}" for subject in SUBJECTS},
@@ -72,8 +73,10 @@ class AlertMessage(BaseModel):
 def write_message(alert: Alert, event: Event, params: Alerts) -> AlertMessage:
     """Write the message of an alert, which follows from `event`."""
     reasons = tuple(_harmless(reason) for reason in _reasons(alert, event, params)[:SHOWN_REASONS])
-    sentence = _harmless(SENTENCES[alert.subject, alert.state].format(about=alert.about))
-    first = "" if alert.kind == AlertKind.ENDED or not reasons else f" ({reasons[0]})"
+    sentence = _harmless(
+        SENTENCES[alert.subject, alert.state].format(about=alert.about.removeprefix(f"{event.scenario}:"))
+    )
+    first = "" if alert.kind == AlertKind.ENDED or not reasons else f"; {reasons[0]}"
     frame = {
         AlertKind.RAISED: f"{sentence}{first}",
         AlertKind.REPEATED: f"still: {sentence}, since {utc_minute(alert.since)}{first}",
@@ -112,5 +115,6 @@ def _reasons(alert: Alert, event: Event, params: Alerts) -> tuple[str, ...]:
 
 
 def _harmless(text: str) -> str:
-    plain = ADDRESS.sub(lambda found: f"{found[0][:-1]} {found[0][-1]}", text.translate(HARMLESS))
+    plain = LINK.sub("] ", text.translate(HARMLESS))
+    plain = ADDRESS.sub(lambda found: f"{found[0][:-1]} {found[0][-1]}", plain)
     return plain if len(plain) <= REASON_LENGTH else f"{plain[: REASON_LENGTH - 3]}..."

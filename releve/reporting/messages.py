@@ -117,7 +117,10 @@ def describe_decision(run: MonitoringRun) -> tuple[str, ...]:
     evidence.append(f"quality: {describe_quality(run.quality)}")
     if run.new_rows and run.quality.state == QualityState.UNKNOWN:
         evidence.append("rows of files are learned from; only labels of its own answers (/feedback) judge the champion")
-    evidence.append(f"estimate: {run.estimate.state} ({'; '.join(describe_estimate(run.estimate))})")
+    estimate = "; ".join(describe_estimate(run.estimate))
+    # which begins with these words where the audit failed
+    failed = run.estimate.state == QualityState.AUDIT_FAILED
+    evidence.append(f"estimate: {estimate}" if failed else f"estimate: {run.estimate.state} ({estimate})")
     evidence.append(f"age: {run.staleness.state} ({'; '.join(describe_staleness(run.staleness))})")
     return (*causes, *evidence, *([run.payoff_problem] if run.payoff_problem else []))
 

@@ -249,7 +249,7 @@ def test_every_monitoring_run_and_every_alert_is_an_event_that_automations_can_a
     promoted = events_called("releve.alert.retraining.promoted", at_least=2)
 
     assert len(runs) >= 2
-    assert drifted[0].payload["text"].startswith(f"{SCENARIO}: the table drifted (")
+    assert drifted[0].payload["text"].startswith(f"{SCENARIO}: the table drifted; ")
     models = {loop.retrained.result().model, loop.challenged.result().challenger.model}
     assert {each.payload["about"] for each in promoted} == models
     assert [each.payload["kind"] for each in (*drifted, *promoted)] == ["raised"] * 3

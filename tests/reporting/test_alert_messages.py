@@ -5,13 +5,25 @@ from dataclasses import replace
 import pytest
 
 from releve.domain.alerting.alert_state import AlertState, advance
-from releve.domain.alerting.signals import LEVELS
+from releve.domain.alerting.signals import ESTIMATE, LEVELS, QUALITY, RETRAINING
 from releve.domain.drift.data_quality import DataIssue, DataIssueKind
+from releve.domain.evaluation.intervals import Interval
+from releve.domain.quality.realised import QualityState
 from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK
 from releve.reporting.alert_messages import SENTENCES, write_message
-from tests.page_histories import MODEL, RELEASE, challenge_event, drift, make_event, monitored_event
+from tests.page_histories import (
+    MODEL,
+    RELEASE,
+    challenge_event,
+    drift,
+    make_estimate,
+    make_event,
+    make_quality,
+    monitored_event,
+)
 from tests.tables import make_params
 
+VERSION = MODEL.removeprefix("shop:")
 DRIFTED = "the table drifted"
 COLUMNS = "1 of 2 columns drifted: column 0 (KS 0.30, p 0.5)"
 
@@ -37,8 +49,8 @@ def test_an_alarm_its_repeat_and_its_end_are_three_texts():
     made = messages(*runs, monitored_event(day=1.1), repeat_hours=24.0, silence_hours=0.0)
 
     assert [message.text for message in made] == [
-        f"shop: {DRIFTED} ({COLUMNS})",
-        f"shop: still: {DRIFTED}, since 2026-01-05 09:00 UTC ({COLUMNS})",
+        f"shop: {DRIFTED}; {COLUMNS}",
+        f"shop: still: {DRIFTED}, since 2026-01-05 09:00 UTC; {COLUMNS}",
         "shop: the table has not drifted any more; the alarm stood since 2026-01-05 09:00 UTC",
     ]
 
@@ -62,11 +74,23 @@ def test_each_judgement_and_move_is_written_with_its_reason():
     ]
 
     assert [message.text for message in messages(*events)] == [
-        "shop: a retraining is due (40 new labelled rows, and the policy is to learn from all there are at once)",
-        f"shop: the gate refused {MODEL} (no gain)",
-        f"shop: {MODEL} serves now (gain +0.1)",
-        f"shop: rolled back, {MODEL} serves again (too slow)",
+        "shop: a retraining is due; 40 new labelled rows, and the policy is to learn from all there are at once",
+        f"shop: the gate refused model {VERSION}; no gain",
+        f"shop: model {VERSION} serves now; gain +0.1",
+        f"shop: rolled back, model {VERSION} serves again; too slow",
     ]
+
+
+def test_intervals_keep_their_brackets_and_a_failed_audit_is_written_once():
+    degraded = make_quality(QualityState.DEGRADED, change=Interval(-0.3, -0.35, -0.2))
+    runs = [monitored_event(quality=degraded, estimate=make_estimate(QualityState.AUDIT_FAILED), retrain=True)]
+
+    made = {message.subject: message for message in messages(*runs)}
+
+    assert "a change of -0.300 [-0.350, -0.200]: degraded" in made[QUALITY].text
+    assert made[QUALITY].text.startswith(f"shop: model {VERSION} is worse than expected; accuracy 0.880")
+    assert made[ESTIMATE].text.count("audit failed") == 1
+    assert all(reason.count("audit failed") < 2 for reason in made[RETRAINING].reasons)
 
 
 def test_silence_is_written_with_its_hours():
@@ -87,7 +111,8 @@ def test_what_a_caller_sent_becomes_neither_a_link_nor_a_mention_nor_a_page_of_t
         )
     )
 
-    assert not set(made.text) & set("<>@[]`\n")
+    assert not set(made.text) & set("<>@`\n")
+    assert "](" not in made.text
     assert "://" not in made.text
     assert "www." not in made.text.lower()
     assert len(made.reasons) == min(count + 1, 10)

@@ -66,7 +66,7 @@ def test_a_change_is_posted_once_and_its_end_too(settings):
             send(settings, receiver)
 
     assert texts(receiver) == [
-        f"{SCENARIO}: the table drifted ({COLUMNS})",
+        f"{SCENARIO}: the table drifted; {COLUMNS}",
         next(text for text in texts(receiver) if text.startswith(f"{SCENARIO}: the table has not drifted any more")),
     ]
     sent = receiver.heard[0][1]
@@ -111,7 +111,7 @@ def test_a_message_that_is_refused_is_reported_once_and_given_up_and_the_others_
         first = send(settings, receiver)
         second = send(settings, receiver)
 
-    refused = f"{SCENARIO}: the table drifted ({COLUMNS}): the webhook answered with 400"
+    refused = f"{SCENARIO}: the table drifted; {COLUMNS}: the webhook answered with 400"
     assert [message["kind"] for _, message in receiver.heard] == ["raised", "ended"]
     assert (first.given_up, first.waiting) == ((refused,), ())
     assert second == AlertDelivery()
