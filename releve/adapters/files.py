@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import BaseModel
 
-from releve.core.documents import D, parse_document
+from releve.core.documents import REPRODUCE, D, parse_document
 from releve.core.errors import BadInput, DiskFull, NotFound, StorageRefused, explained_storage
 from releve.core.names import check_scenario_name
 from releve.core.params import Params, merge, parse
+from releve.core.yaml_text import load_mapping
 from releve.domain.schema.schema import TABLE_KEYS, Schema
 
 if TYPE_CHECKING:
@@ -27,24 +27,24 @@ Yaml = dict[str, Any]  # keys and values of a file, before they are checked
 def read_params(project: Path, scenario: str | None = None) -> Params:
     """Read params.yaml with the scenario's overrides. Raise BadInput naming the file and the key."""
     if scenario is None:
-        return parse(_read_yaml(project / "params.yaml"), source="params.yaml")
-    return _overridden(_read_yaml(project / "params.yaml"), read_scenario(project, scenario), scenario)
+        return parse(read_yaml(project / "params.yaml"), source="params.yaml")
+    return _overridden(read_yaml(project / "params.yaml"), read_scenario(project, scenario), scenario)
 
 
 def check_scenario_text(project: Path, scenario: str, text: str) -> None:
     """Raise what `read_params` would raise, were `text` in scenarios/<scenario>/params.yaml."""
-    _overridden(_read_yaml(project / "params.yaml"), _parse_yaml(text, _own(scenario)), scenario)
+    _overridden(read_yaml(project / "params.yaml"), load_mapping(text, source=_own(scenario)), scenario)
 
 
 def parse_base(text: str) -> Params:
     """Read params.yaml from its text. Raise BadInput naming the key that is wrong."""
-    return parse(_parse_yaml(text, "params.yaml"), source="params.yaml")
+    return parse(load_mapping(text, source="params.yaml"), source="params.yaml")
 
 
 def parse_scenario(scenario: str, *, base: str, own: str) -> tuple[Params, Schema]:
     """Read both from the texts of params.yaml and the scenario's own. Raise BadInput naming the file and the key."""
-    values = _parse_yaml(own, _own(scenario))
-    params = _overridden(_parse_yaml(base, "params.yaml"), values, scenario)
+    values = load_mapping(own, source=_own(scenario))
+    params = _overridden(load_mapping(base, source="params.yaml"), values, scenario)
     schema = Schema.from_dict(values, source=_own(scenario))
     for setting in ("dates", "units"):
         schema.check_settings(f"ingest.{setting}", getattr(params.ingest, setting), source=_own(scenario))
@@ -71,7 +71,7 @@ def read_scenario(project: Path, scenario: str) -> Yaml:
     if not path.is_file():
         known = ", ".join(scenario_names(project)) or "none yet"
         raise NotFound(f"there is no scenario '{scenario}' (no scenarios/{scenario}/params.yaml); there are: {known}")
-    return _read_yaml(path)
+    return read_yaml(path)
 
 
 def scenario_names(project: Path) -> list[str]:
@@ -97,7 +97,7 @@ INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 def read_inputs(path: Path) -> PipelineInputs:
     """Read inputs.yaml. Raise BadInput naming the key that is missing or wrong."""
-    values = _read_yaml(path)
+    values = read_yaml(path)
     for key, (fits, expected) in INPUTS.items():
         if key not in values:
             raise BadInput(f"{_named(path)} has no '{key}'; expected {expected}")
@@ -133,9 +133,9 @@ def write_bytes(path: Path, content: bytes) -> None:
             raise
 
 
-def read_document(path: Path, model: type[D]) -> D:
-    """Read a JSON document. Raise BadInput naming the file and the key that is missing, unknown or wrong."""
-    return parse_document(path.read_text(encoding="utf-8"), model, source=_named(path))
+def read_document(path: Path, model: type[D], *, source: str = "", remedy: str = REPRODUCE) -> D:
+    """Read a JSON document. Raise BadInput naming `source`, else the file, what is wrong in it, and `remedy`."""
+    return parse_document(path.read_bytes(), model, source=source or _named(path), remedy=remedy)
 
 
 def write_document(path: Path, document: BaseModel) -> None:
@@ -211,20 +211,11 @@ def _named(path: Path) -> str:
     return f"scenarios/{path.parent.name}/{path.name}" if path.parent.parent.name == "scenarios" else path.name
 
 
-def _read_yaml(path: Path) -> Yaml:
+def read_yaml(path: Path) -> Yaml:
+    """Read a YAML file of keys and values. Raise NotFound, and BadInput naming the file."""
     if not path.is_file():
         raise NotFound(
             f"{path.name} is missing in {path.parent}. Commands run from the project's folder; "
             f"flows see only what is committed there: is {_named(path)} in git?"
         )
-    return _parse_yaml(path.read_text(encoding="utf-8"), _named(path))
-
-
-def _parse_yaml(text: str, name: str) -> Yaml:
-    try:
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-01
-        raise BadInput(f"{name} is not valid YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise BadInput(f"{name} holds {type(values).__name__}, expected keys and values")
-    return values
+    return load_mapping(path.read_bytes(), source=_named(path))

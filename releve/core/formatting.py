@@ -30,6 +30,11 @@ def listed(names: Iterable[str], *, most: int = 8, between: str = ", ") -> str:
     return between.join(names[:most]) + rest
 
 
+def shortened(text: str, *, most: int = 80) -> str:
+    """Cut a name or a value of users for a message: its beginning, and how long it is."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+
+
 def unit_of(days: float) -> tuple[str, int]:
     """Return the largest unit of which there is one at least, and how many of it make a day."""
     return next((unit, a_day) for unit, a_day in DURATION_UNITS if days * a_day >= 1 or unit == DURATION_UNITS[-1][0])

@@ -297,7 +297,7 @@ def known_keys() -> list[str]:
 
 def _describe(problem: Any) -> str:
     key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
+    if problem["type"] in ("extra_forbidden", "invalid_key"):  # a key that is no text is known nowhere
         close = get_close_matches(key, known_keys() + list(Params.model_fields), n=1)
         return f"'{key}' is not a known key" + (f"; did you mean '{close[0]}'?" if close else "")
     if problem["type"] == "missing":

@@ -15,9 +15,8 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-import yaml
-
-from releve.adapters.files import write_json
+from releve.adapters.files import read_params, read_schema, read_yaml, write_json
+from releve.core.errors import run_command
 from releve.domain.schema.schema import TABLE_KEYS
 
 PACKAGES = ("releve", "tasks")
@@ -36,9 +35,7 @@ def _settings_digest(project: Path, folder: Path, step: str) -> dict[str, str]:
     scenario = folder.parent.parent
     if scenario == project or not (scenario / "params.yaml").is_file():
         return {}
-    own, stages = (
-        yaml.safe_load((scenario / name).read_text(encoding="utf-8")) for name in ("params.yaml", "dvc.yaml")
-    )
+    own, stages = read_yaml(scenario / "params.yaml"), read_yaml(scenario / "dvc.yaml")
     read = {key: own.get(key) for key in TABLE_KEYS}
     for name in stages["stages"].get(step, {}).get("params", ()):
         section, _, key = name.partition(".")
@@ -98,5 +95,14 @@ def _with_packages(name: str) -> Iterator[str]:
     return (".".join(parts[: count + 1]) for count in range(len(parts)))
 
 
+def main(project: Path, folder: Path, steps: list[str]) -> None:
+    """Write the manifests. In the folder of a scenario its params.yaml is checked first, as every later step does."""
+    scenario = folder.parent.parent
+    if scenario.parent.name == "scenarios":
+        read_params(project, scenario.name)
+        read_schema(project, scenario.name)
+    write_manifests(project, folder, steps)
+
+
 if __name__ == "__main__":
-    write_manifests(Path.cwd(), Path(sys.argv[1]), sys.argv[2:])
+    sys.exit(run_command(lambda: main(Path.cwd(), Path(sys.argv[1]), sys.argv[2:])))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from releve.adapters.compute import open_workers
 from releve.adapters.files import read_document, read_inputs, write_document
-from releve.adapters.models.description import DESCRIPTION, ModelDescription
+from releve.adapters.models.description import read_description
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.search import Search
 from releve.core.errors import BadInput
@@ -153,8 +153,7 @@ def _plan(stage: Stage, sizes: SearchSizes) -> Plan:
 
     first: list[Proposal] = []
     if tag := read_inputs(stage.files.inputs).champion:
-        path = ModelStore(stage.settings.home).get(tag).path / DESCRIPTION
-        champion = ModelDescription.model_validate_json(path.read_bytes()).recipe
+        champion = read_description(ModelStore(stage.settings.home).get(tag).path, tag=tag).recipe
         if champion and champion.recipe in recipes:
             first.append((trials.CHAMPION, champion.candidate))
     if train.named:

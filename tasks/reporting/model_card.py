@@ -1,24 +1,22 @@
 """Model cards of this project's model versions: gather what is known, write it down."""
 
 import hashlib
-import json
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import yaml
-
 from releve.adapters.files import write_bytes
 from releve.adapters.git_dvc.data_history import DataHistory, DataVersion
 from releve.adapters.git_dvc.scenario_branch import git_texts
-from releve.adapters.models.description import DESCRIPTION
+from releve.adapters.models.description import read_description
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import NotFound
 from releve.core.names import check_scenario_name
 from releve.core.params import merge
 from releve.core.settings import Settings
+from releve.core.yaml_text import load_mapping
 from releve.domain.registry.chain import CHALLENGED, MONITORED
 from releve.domain.registry.events import Challenger, release_of
 from releve.domain.registry.lifecycle import model_version_statuses
@@ -61,8 +59,7 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
     judgements = [each for each in events if each.kind == CHALLENGED and each.read(Challenger).model == model]
     judgement = judgements[-1] if judgements else None
     try:
-        stored = ModelStore(settings.home).get(model).path / DESCRIPTION
-        description = dict(json.loads(stored.read_text(encoding="utf-8")))
+        description = read_description(ModelStore(settings.home).get(model).path, tag=model).to_json()
     except NotFound:
         description = {}
     if judgement is None and not description:
@@ -95,7 +92,11 @@ def _with_revision(settings: Settings, scenario: str, record: ModelRecord, chall
         "params digest": _digest(base + own) if base and own else "",
         "requirements.lock digest": _digest(lock) if lock else "",
     }
-    texts = merge(yaml.safe_load(base), yaml.safe_load(own)).get("card", {}) if base and own else {}
+    texts = {}
+    if base and own:
+        sources = [f"{name} at {challenger.revision[:12]}" for name in names]
+        values = (load_mapping(text, source=source) for text, source in zip((base, own), sources, strict=False))
+        texts = merge(*values).get("card", {})
     return replace(record, texts=texts, lineage=lineage, data=_data(settings, scenario, challenger))
 
 

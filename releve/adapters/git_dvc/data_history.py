@@ -10,13 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from releve.adapters.git_dvc.data_versions import PipelineFailed, RemoteUnavailable, data_version
 from releve.adapters.git_dvc.dvc_configuration import as_nested, configuration
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git, git_texts
 from releve.core.errors import BadInput, NotFound
 from releve.core.params import Data
+from releve.core.yaml_text import load_mapping
 from releve.domain.schema.schema import BATCH, ROW, Schema
 
 if TYPE_CHECKING:
@@ -67,9 +66,8 @@ class DataHistory:
 
     def schema(self, version: DataVersion) -> Schema:
         """Read the feature schema of that time."""
-        return Schema.from_dict(
-            yaml.safe_load(self._text(version, "params.yaml")), source=f"params.yaml at {version.revision[:12]}"
-        )
+        source = f"params.yaml at {version.revision[:12]}"
+        return Schema.from_dict(load_mapping(self._text(version, "params.yaml"), source=source), source=source)
 
     def read(self, version: DataVersion) -> "pd.DataFrame":
         """Read all rows, oldest batch first, as they were ingested: features, target, other columns, `_batch`, `_row`.

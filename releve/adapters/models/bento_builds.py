@@ -12,9 +12,10 @@ import yaml
 from pydantic import BaseModel
 
 from releve.adapters.files import write_bytes
-from releve.adapters.models.description import DESCRIPTION, ModelDescription
+from releve.adapters.models.description import read_description
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput, ReleveError, storage_refusal
+from releve.core.yaml_text import load_mapping
 
 NAME = "releve"  # the service's name, as service.py says it
 BUILD = (sys.executable, "-m", "bentoml", "build", "--output", "tag")
@@ -98,8 +99,8 @@ def _run_build(project: Path, home: Path, model_tag: str, version: str) -> None:
     bentofile = project / "bentofile.yaml"
     if not bentofile.is_file():
         raise BadInput(f"bentofile.yaml is missing in {project}; run this from the project's folder")
-    options = yaml.safe_load(bentofile.read_text(encoding="utf-8"))
-    described = ModelDescription.model_validate_json((ModelStore(home).get(model_tag).path / DESCRIPTION).read_bytes())
+    options = load_mapping(bentofile.read_bytes(), source=bentofile.name)
+    described = read_description(ModelStore(home).get(model_tag).path, tag=model_tag)
     options["models"] = [model_tag]
     options.setdefault("python", {})["requirements_txt"] = LOCKS[described.runtime]
     options.setdefault("envs", []).append({"name": "RELEVE_SCENARIO", "value": model_tag.partition(":")[0]})

@@ -1,9 +1,11 @@
 """model.json: what a model is, beside what runs."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
+from releve.adapters.files import read_document
 from releve.core.documents import DocumentPart
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.neighbours.embedding import EmbedderDescription
@@ -43,6 +45,16 @@ class ModelDescription(DocumentPart):
     def to_json(self) -> dict[str, Any]:
         """Return it as model.json holds it."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+def read_description(folder: Path, *, tag: str) -> ModelDescription:
+    """Read the model.json of a model in the store. Raise BadInput where it is damaged."""
+    return read_document(
+        folder / DESCRIPTION,
+        ModelDescription,
+        source=f"{DESCRIPTION} of model {tag}",
+        remedy="restore the model store from its backup, or train again with `make retrain`",
+    )
 
 
 class ModelSummary(DocumentPart):

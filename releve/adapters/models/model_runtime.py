@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.adapters.models.description import DESCRIPTION, ModelDescription
+from releve.adapters.models.description import DESCRIPTION, ModelDescription, read_description
 from releve.adapters.vectors.embedder_files import load_embedder
 from releve.core.errors import Conflict, NotFound, Unavailable
 from releve.domain.neighbours.embedding import Arrays, Embedder
@@ -118,7 +118,7 @@ def schema_of(folder: Path, *, tag: str) -> Schema:
 
 
 def _described(folder: Path, tag: str) -> tuple[ModelDescription, Schema]:
-    description = ModelDescription.model_validate_json((folder / DESCRIPTION).read_bytes())
+    description = read_description(folder, tag=tag)
     return description, Schema.from_dict(description.table, source=f"model {tag}")
 
 

@@ -1,10 +1,13 @@
 import json
+import re
 
 import pytest
 import yaml
 
-from tasks.pipeline.code import imported_files, write_manifests
+from releve.core.errors import BadInput
+from tasks.pipeline.code import imported_files, main, write_manifests
 from tests.repositories import write
+from tests.tables import ROOT
 
 FILES = {
     "tasks/__init__.py": "",
@@ -86,3 +89,23 @@ def test_a_step_runs_again_for_the_table_and_for_settings_that_its_stage_names(c
         found.append({step: (folder / f"{step}.json").read_text() for step in ("step", "other")})
 
     assert [step for step in found[0] if found[0][step] != found[1][step]] == rerun
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "scenarios/shop/params.yaml holds nothing; expected keys and values"),
+        (b"- a\n", "scenarios/shop/params.yaml holds a list; expected keys and values"),
+        (b"\xff\xfe", "scenarios/shop/params.yaml is not UTF-8 text"),
+        (b"gate: [1]\n", "'gate' is [1], but it should be"),
+        (b"gate: {3: 4, margin: 0.1}\n", "'gate.3' is not a known key"),
+    ],
+)
+def test_a_wrong_params_yaml_is_one_sentence_here_already(content, problem, tmp_path):
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    folder = tmp_path / "scenarios" / "shop"
+    folder.mkdir(parents=True)
+    (folder / "params.yaml").write_bytes(content)
+
+    with pytest.raises(BadInput, match=re.escape(problem)):
+        main(tmp_path, folder / "build" / "code", ["train"])

@@ -1,0 +1,44 @@
+"""YAML as every file of this project is read: safe, in UTF-8, and with no key lost."""
+
+from typing import Any
+
+import yaml
+
+from releve.core.errors import BadInput
+from releve.core.formatting import shortened
+
+
+def load_yaml(text: str | bytes, *, source: str) -> Any:
+    """Read one document. Raises BadInput naming `source`, and the key and both lines where a key is given twice."""
+    try:
+        return yaml.load(text.decode() if isinstance(text, bytes) else text, _UniqueKeyLoader)
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{source} is not UTF-8 text (byte {error.start + 1}); save it as UTF-8") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2024-13-01
+        raise BadInput(f"{source} is not valid YAML: {error}") from None
+
+
+def load_mapping(text: str | bytes, *, source: str) -> dict[str, Any]:
+    """Read a document of keys and values. Raises BadInput for anything else."""
+    values = load_yaml(text, source=source)
+    if not isinstance(values, dict):
+        kind = "nothing" if values is None else "a list" if isinstance(values, list) else f"only {values!r}"
+        raise BadInput(f"{source} holds {shortened(kind)}; expected keys and values, such as gate: {{margin: 0.1}}")
+    return values
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Refuses a key that a mapping has twice, of which YAML keeps the last alone."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            line = key.start_mark.line + 1
+            if first := lines.get((key.tag, key.value)):
+                raise yaml.YAMLError(
+                    f"the key '{shortened(key.value)}' is given twice, in line {first} and in line {line}; "
+                    "keep one of them"
+                )
+            lines[key.tag, key.value] = line
+        return node
