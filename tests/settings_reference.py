@@ -102,7 +102,7 @@ def _allowed(section: str, key: str) -> str:
     model = Params.model_fields[section].annotation
     schema: Any = model.model_json_schema()["properties"][key]  # type: ignore[union-attr]
     words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-    limits = [f"{word} {schema[name]:g}" for name, word in words.items() if name in schema]
+    limits = [f"{word} {schema[name]:.10g}" for name, word in words.items() if name in schema]
     return ", ".join(limits)
 
 

@@ -52,5 +52,5 @@ def _unwritten_key(value: object) -> str:
     elif isinstance(value, dict):
         parts = list(value.items())
     else:
-        parts = list(enumerate(value)) if isinstance(value, tuple | list) else []
+        parts = [(str(place), part) for place, part in enumerate(value)] if isinstance(value, tuple | list) else []
     return next((f"{key}.{inner}" for key, part in parts if (inner := _unwritten_key(part))), "")

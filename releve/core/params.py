@@ -1,15 +1,17 @@
 """The settings of params.yaml: their names, types and limits. Defaults live in the file alone."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from math import isfinite
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from releve.core.errors import BadInput
+from releve.core.formatting import shortened
 
 Share = Annotated[float, Field(ge=0, le=1)]
 OpenShare = Annotated[float, Field(gt=0, lt=1)]
@@ -23,7 +25,7 @@ YamlList = Field(strict=False)  # YAML has lists, a frozen model has tuples
 class ParamsSection(BaseModel):
     """One block of params.yaml: every key is known, typed and present."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class CardTexts(ParamsSection):
@@ -60,10 +62,21 @@ ALL_RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 OptionValue = bool | int | float | str | None
 
 
+def _check_options(options: dict[str, Any]) -> dict[str, OptionValue]:
+    for name, value in options.items():
+        if not isinstance(value, bool | int | float | str | None) or (type(value) is float and not isfinite(value)):
+            raise PydanticCustomError(
+                "option", "its {name} should be a number, a text, true, false or null", {"name": shortened(name)}
+            )
+    if options.get("scale", "none") not in ("none", "standard"):
+        raise PydanticCustomError("scale", "Input should have the scale standard or none")
+    return options
+
+
 class Train(ParamsSection):
     recipe: Annotated[tuple[Recipe, ...], YamlList]
     last_batches: CountOrNone | Literal["auto"]
-    options: dict[str, OptionValue]
+    options: Annotated[dict[str, Any], AfterValidator(_check_options)]
 
     @property
     def named(self) -> Recipe | None:
@@ -78,14 +91,15 @@ class Train(ParamsSection):
         if not isinstance(names, list | tuple) or not names or not all(name in ALL_RECIPES for name in names):
             known = ", ".join(ALL_RECIPES)
             raise PydanticCustomError("recipe", "Input should be auto, {known}, or a list of these", {"known": known})
+        if len({*names}) < len(names):
+            raise PydanticCustomError("recipe", "has a recipe twice; name each once")
         return tuple(names)
 
-    @field_validator("options")
-    @classmethod
-    def _check_scale(cls, options: dict[str, OptionValue]) -> dict[str, OptionValue]:
-        if options.get("scale", "none") not in ("none", "standard"):
-            raise PydanticCustomError("scale", "Input should have the scale standard or none")
-        return options
+    @model_validator(mode="after")
+    def _check_options_of_one(self) -> "Train":
+        if self.options and not self.named:
+            raise ValueError("'train.options' are of one recipe, and train.recipe names several; leave out one of them")
+        return self
 
 
 class Trigger(ParamsSection):
@@ -101,7 +115,17 @@ class Trigger(ParamsSection):
 
 
 AlertSubject = Literal["data", "drift", "quality", "estimate", "age", "retraining", "monitoring"]
-EnvironmentName = Annotated[str, Field(pattern="^([A-Za-z_][A-Za-z0-9_]*|)$")]
+
+
+def _check_environment_name(name: str) -> str:
+    if name and not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+        raise PydanticCustomError(
+            "environment_name", "should be the name of an environment variable that holds the address"
+        )
+    return name
+
+
+EnvironmentName = Annotated[str, AfterValidator(_check_environment_name)]
 
 
 class Alerts(ParamsSection):
@@ -160,7 +184,7 @@ class Ingest(ParamsSection):
 
 
 class Source(ParamsSection):
-    url_env: str
+    url_env: EnvironmentName
     query: str
     watermark: str
     since: Any  # YAML reads 1970-01-01 as a date
@@ -196,7 +220,7 @@ class BatchLimits(ParamsSection):
 
 class Statistics(ParamsSection):
     confidence: OpenShare
-    seed: int
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)]  # as NumPy takes them
     min_rows: Count
 
 
@@ -210,8 +234,14 @@ class Tune(ParamsSection):
     seconds: Positive
 
 
+def _check_scheduler(address: str) -> str:
+    if address and not re.fullmatch("tcp://[^ ]+", address):
+        raise PydanticCustomError("scheduler", "should be empty, or the address of a scheduler: tcp://host:port")
+    return address
+
+
 class Compute(ParamsSection):
-    address: Annotated[str, Field(pattern="^(tcp://[^ ]+|)$")]
+    address: Annotated[str, AfterValidator(_check_scheduler)]
     workers: CountOrNone
 
 
@@ -295,12 +325,51 @@ def known_keys() -> list[str]:
     return [f"{name}.{key}" for name, section in sections.items() for key in section.model_fields]
 
 
+IN_OUR_WORDS = {
+    "tuple_type": "should be a list",
+    "list_type": "should be a list",
+    "dict_type": "should be keys with values",
+    "model_type": "should be a section: keys with values",
+    "string_type": "should be a text",
+    "int_type": "should be a whole number",
+    "float_type": "should be a number",
+    "finite_number": "should be a finite number",
+    "bool_type": "should be true or false",
+    "date_type": "should be a date, such as 2026-05-31",
+    "string_too_short": "should not be empty",
+    "too_short": "should not be empty",
+}  # by pydantic's kind of problem
+
+
 def _describe(problem: Any) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] in ("extra_forbidden", "invalid_key"):  # a key that is no text is known nowhere
-        close = get_close_matches(key, known_keys() + list(Params.model_fields), n=1)
-        return f"'{key}' is not a known key" + (f"; did you mean '{close[0]}'?" if close else "")
+        close = _close_key(key)
+        return f"'{shortened(key)}' is not a known key" + (f"; did you mean '{close}'?" if close else "")
     if problem["type"] == "missing":
         return f"'{key}' is missing"
+    if problem["type"] == "value_error":  # of several keys, which it names
+        error = problem["ctx"]["error"]
+        return str(error) if str(error).startswith("'") else f"'{key}' is {problem['input']!r}, but {error}"
     message = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"'{key}' is {problem['input']!r}, but {message.replace('input ', 'it ')}"
+    message = IN_OUR_WORDS.get(problem["type"], message.replace("input ", ""))
+    if key.endswith("_env"):  # the value may be the secret itself
+        return f"'{key}' {message}"
+    value = "empty" if problem["input"] is None else shortened(repr(problem["input"]))
+    return (
+        f"'{key}' is {value}, but it {message}"
+        if message.startswith("should")
+        else f"'{key}' is {value}, but {message}"
+    )
+
+
+def _close_key(key: str) -> str:
+    """Find a section like this one, a key like this in its section, or the very key in the one other section."""
+    section, _, name = key.partition(".")
+    if not name:
+        return next(iter(get_close_matches(key, Params.model_fields, n=1)), "")
+    keys = [each.partition(".") for each in known_keys()]
+    if close := get_close_matches(name, [other for here, _, other in keys if here == section], n=1):
+        return f"{section}.{close[0]}"
+    elsewhere = [f"{here}.{other}" for here, _, other in keys if other == name]
+    return elsewhere[0] if len(elsewhere) == 1 else ""

@@ -51,6 +51,47 @@ def test_an_unknown_key_is_refused_and_the_closest_known_one_suggested(change, s
         make_params(**change)
 
 
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"estimate": {"min_rows": 3}}, "'estimate' is not a known key"),
+        ({"tune": {"recipes": ["svm"]}}, "'tune.recipes' is not a known key"),
+        ({"gate": {"seed": 3}}, "'gate.seed' is not a known key; did you mean 'statistics.seed'?"),
+        ({"gate": {"slices": "a"}}, "'gate.slices' is 'a', but it should be a list"),
+        ({"gate": None}, "'gate' is empty, but it should be a section: keys with values"),
+        (
+            {"train": {"recipe": "svm", "options": {"a": [1]}}},
+            "but its a should be a number, a text, true, false or null",
+        ),
+        ({"train": {"recipe": "svm", "options": {"C": float("nan")}}}, "but its C should be a number, a text"),
+        ({"train": {"recipe": ["svm", "svm"]}}, "'train.recipe' is ['svm', 'svm'], but has a recipe twice"),
+        ({"train": {"recipe": ["svm", "linear"], "options": {"C": 1}}}, "'train.options' are of one recipe"),
+        ({"runs": {"wait_seconds": float("inf")}}, "'runs.wait_seconds' is inf, but it should be a finite number"),
+        ({"tune": {"seconds": float("nan")}}, "'tune.seconds' is nan, but it should be a finite number"),
+        ({"compute": {"address": "host:1"}}, "but it should be empty, or the address of a scheduler: tcp://host:port"),
+        ({"card": {"owner": ["x" * 300]}}, "(304 characters), but it should be a text"),
+        ({"x" * 300: {}}, "... (300 characters)' is not a known key"),
+    ],
+)
+def test_a_wrong_setting_is_one_problem_in_plain_words(change, problem):
+    with pytest.raises(BadInput) as caught:
+        make_params(**change)
+
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["alerts.webhook_env", "source.url_env"])
+@pytest.mark.parametrize("value", ["https://hooks.example/s3cret", ["s3cret"]])
+def test_an_address_where_a_variable_s_name_belongs_is_not_shown(key, value):
+    section, name = key.split(".")
+
+    with pytest.raises(BadInput, match=f"'{key}' should be") as caught:
+        make_params(**{section: {name: value}})
+
+    assert "s3cret" not in str(caught.value)
+    assert "pattern" not in str(caught.value)
+
+
 def test_a_key_that_resembles_none_is_refused_without_a_guess():
     with pytest.raises(BadInput, match=r"'zzzzzz' is not a known key$"):
         make_params(zzzzzz={})
@@ -76,7 +117,9 @@ def test_every_section_has_to_be_there():
 
 @pytest.mark.parametrize("value", ["300", 300.5, None, True, [300]])
 def test_a_value_of_another_type_is_not_converted(value):
-    with pytest.raises(BadInput, match=re.escape(f"'split.holdout_rows' is {value!r}")):
+    shown = "empty" if value is None else repr(value)
+
+    with pytest.raises(BadInput, match=re.escape(f"'split.holdout_rows' is {shown}, but it should be a whole number")):
         make_params(split={"holdout_rows": value})
 
 
@@ -98,10 +141,11 @@ def test_several_mistakes_are_told_at_once():
         ("monitor", "alpha", [0.01, 0.99], [0.0, 1.0]),
         ("runs", "wait_seconds", [0, 0.1], [-0.1]),
         ("train", "last_batches", [0, 1], [-1]),
+        ("statistics", "seed", [0, 2**32 - 1], [-1, 2**32]),
         ("tune", "trials", [0, 1], [-1]),
         ("compute", "address", ["", "tcp://127.0.0.1:8786"], ["127.0.0.1:8786", "tcp://", None]),
         ("compute", "workers", [0, 1], [-1]),
-        ("train", "options", [{}, {"C": 1.0, "x": None, "scale": "none"}], [{"x": [1]}, [], None, {"scale": "minmax"}]),
+        ("train", "options", [{}], [{"x": [1]}, [], None, {"scale": "minmax"}]),
     ],
 )
 def test_limits_hold_at_their_boundaries(section, key, allowed, refused):
@@ -114,10 +158,10 @@ def test_limits_hold_at_their_boundaries(section, key, allowed, refused):
 
 
 def test_a_scenario_overrides_single_keys_and_keeps_the_others():
-    params = make_params(train={"recipe": "svm", "options": {"gamma": 0.001}})
+    params = make_params(train={"recipe": "svm", "options": {"gamma": 0.001, "x": None, "scale": "none"}})
 
     assert params.train.recipe == ("svm",)
-    assert params.train.options == {"gamma": 0.001}
+    assert params.train.options == {"gamma": 0.001, "x": None, "scale": "none"}
     assert params.train.last_batches == base_params()["train"]["last_batches"]
 
 
