@@ -52,7 +52,7 @@ def make_event(kind: str, payload: dict[str, Any], *, day: float = 0.0, number: 
 
 
 def release_event(release: Release = RELEASE, *, day: float = 0.0, kind: str = RELEASED) -> Event:
-    return make_event(kind, {"format": 1, "release": release.model_dump(mode="json")}, day=day, reason="gain +0.1")
+    return make_event(kind, {"format": 1, "release": release.model_dump(mode="json")}, day=day)
 
 
 def challenge_event(*, promote: bool, day: float = 0.0, model: str = MODEL, **more: Any) -> Event:

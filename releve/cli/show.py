@@ -74,6 +74,7 @@ def models(scenario: ScenarioName, json: AsJson = False) -> None:
     from releve.domain.registry.chain import CHALLENGED
     from releve.domain.registry.events import Challenger
     from releve.domain.registry.lifecycle import model_version_statuses
+    from releve.reporting.gate_messages import full_status_reason, gate_reasons, status_reason
 
     with _registry(scenario) as registry:
         events = registry.events(scenario)
@@ -89,8 +90,8 @@ def models(scenario: ScenarioName, json: AsJson = False) -> None:
                     "score": model.score,
                     "rows": model.rows,
                     "since": status.since,
-                    "reason": status.reason,
-                    "gate": status.gate,
+                    "reason": status_reason(status),
+                    "gate": gate_reasons(status),
                 }
                 for model, status in judged
             ]
@@ -106,7 +107,7 @@ def models(scenario: ScenarioName, json: AsJson = False) -> None:
                 format_score(model.score),
                 model.rows,
                 _to_the_second(status.since),
-                status.full_reason,
+                full_status_reason(status),
             )
             for model, status in judged
         ]
@@ -201,10 +202,10 @@ def _what_happened(event: "Event") -> str:
     """Return the reason; for a challenge the gate's verdict and reasons too."""
     from releve.domain.registry.chain import CHALLENGED
     from releve.domain.registry.events import Challenger
-    from releve.reporting.gate_messages import outcome
+    from releve.reporting.gate_messages import event_reason, outcome
 
     if event.kind != CHALLENGED:
-        return event.reason
+        return event_reason(event)
     challenge = event.read(Challenger)
     reasons = "\n".join(f"- {reason}" for reason in challenge.sentences)
     return f"{challenge.model} {outcome(challenge)}, started because: {event.reason}\n{reasons}"

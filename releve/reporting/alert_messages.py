@@ -12,6 +12,7 @@ from releve.domain.alerting.signals import AGE, DATA, DRIFT, ESTIMATE, MONITORIN
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, Event
 from releve.domain.registry.events import Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
+from releve.reporting.gate_messages import event_reason
 from releve.reporting.messages import (
     describe_decision,
     describe_drift,
@@ -100,7 +101,7 @@ def _reasons(alert: Alert, event: Event, params: Alerts) -> tuple[str, ...]:
     if event.kind == CHALLENGED:
         return event.read(Challenger).sentences
     if event.kind != MONITORED:
-        return (event.reason,)
+        return (event_reason(event),)
     run = event.read(MonitoringRun)
     if alert.subject == MONITORING:
         limit = f"{params.silence_hours:g} are allowed (params.yaml: alerts.silence_hours)"

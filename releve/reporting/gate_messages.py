@@ -27,10 +27,23 @@ from releve.domain.gate.gate import (
     margin,
     need_not_win,
 )
-from releve.domain.registry.chain import CHALLENGED, Event
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN, Event
 from releve.domain.registry.events import Challenger
+from releve.domain.registry.lifecycle import ModelVersionStatus
+from releve.domain.registry.release import CHAMPION, PREVIOUS, REFUSED, RETIRED
 
 HISTORY = "make history SCENARIO={scenario} lists every reason"
+BY_GATE = "accepted by the gate"
+STATUS_CHANGES = {  # what an event means for a version that takes this state: a successor's gain is not its own
+    (RELEASED, CHAMPION): "{why}",
+    (RELEASED, PREVIOUS): "replaced by {model}",
+    (RELEASED, RETIRED): "retired when {model} was released",
+    (ROLLED_BACK, CHAMPION): "brought back by a rollback from {left}: {why}",
+    (ROLLED_BACK, PREVIOUS): "rolled back to {model}: {why}",
+    (ROLLED_BACK, RETIRED): "retired when {model} was brought back",
+    (WITHDRAWN, RETIRED): "withdrawn: {why}",
+    (ARCHIVED, REFUSED): "the scenario was started over: {why}",
+}
 
 
 def explain(decision: GateDecision, inputs: GateInputs, params: Params) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -188,6 +201,35 @@ def outcome(challenger: Challenger) -> str:
     if challenger.promote:
         return "accepted"
     return f"refused, {challenger.champion} stays" if challenger.champion else "refused, so nothing serves yet"
+
+
+def event_reason(event: Event) -> str:
+    """Return why an event happened; of a release that nobody gave a reason for, that the gate accepted the model."""
+    return event.reason or (BY_GATE if event.kind == RELEASED else "")
+
+
+def status_reason(status: ModelVersionStatus) -> str:
+    """Write what brought a model version to its state: what was done, or the gate's reasons."""
+    if not status.changes:
+        return gate_reasons(status)
+    sentences = []
+    for change in status.changes:
+        why = change.reason or (BY_GATE if change.kind == RELEASED else "")
+        sentence = STATUS_CHANGES[change.kind, change.state]
+        sentences.append(sentence.format(why=why, model=change.model, left=change.left or "nothing").removesuffix(": "))
+    return "; ".join(sentences)
+
+
+def gate_reasons(status: ModelVersionStatus) -> str:
+    """Write the gate's reasons for this very version."""
+    return "; ".join(status.challenger.sentences)
+
+
+def full_status_reason(status: ModelVersionStatus) -> str:
+    """Write what brought a model version to its state, and the gate's reasons where those are others."""
+    if not status.changes:
+        return gate_reasons(status)
+    return f"{status_reason(status)}; the gate had said: {gate_reasons(status)}"
 
 
 def conclusion(scenario: str, challenger: Challenger, *, released: bool) -> str:

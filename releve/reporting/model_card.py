@@ -11,7 +11,7 @@ from releve.core.formatting import format_score, utc_minute
 from releve.domain.evaluation.evaluation import Sanity
 from releve.reporting import model_assessment as assessment
 from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection, TableBlock, TextBlock
-from releve.reporting.gate_messages import describe_sanity
+from releve.reporting.gate_messages import describe_sanity, event_reason
 from releve.reporting.messages import format_score_interval
 from releve.reporting.model_record import NOTHING, ModelRecord, fact_list, or_missing
 
@@ -138,7 +138,7 @@ def serving(record: ModelRecord) -> list[Block]:
 
 def life_cycle(record: ModelRecord) -> list[Block]:
     """Write its state, and how it came there."""
-    rows = tuple((utc_minute(event.at), event.kind, event.actor, event.reason) for event in record.history)
+    rows = tuple((utc_minute(event.at), event.kind, event.actor, event_reason(event)) for event in record.history)
     table = TableBlock(("at", "what", "by", "why"), rows)
     return [fact_list({"state": record.state}), table if rows else NOTHING]
 

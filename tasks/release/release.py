@@ -47,6 +47,8 @@ def release(
 ) -> ReleaseResult:
     """Release the challenger judged last, or the one named by `model`. Running it again changes nothing.
 
+    `reason`: a person's; empty where the gate's decision is the reason.
+
     Raises NotFound, NotAccepted, ModelAltered, GoldenMismatch, IndexMismatch, IndexUnavailable, StaleRelease, and
     SwapTimeout when a running service does not take the release over.
     """
@@ -84,9 +86,8 @@ def release(
         )
         index = build_index(settings, params.search, prepared, loaded)
 
-        why = reason or "; ".join(challenger.sentences)
         expected = current.number if current else None
-        registry.move(scenario, ModelReleased(release=prepared), expected=expected, reason=why, actor=actor)
+        registry.move(scenario, ModelReleased(release=prepared), expected=expected, reason=reason, actor=actor)
         tidy_indexes(settings, registry, prepared)
         swapped = _wait(settings, prepared)
     return ReleaseResult(prepared, index, bento.tag, swapped)

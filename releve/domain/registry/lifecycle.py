@@ -1,6 +1,6 @@
-"""The life of a model version: read from its scenario's events, and drawn from the table of transitions."""
+"""The life of a model version, read from the events of its scenario."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from releve.core.errors import Conflict
@@ -21,18 +21,24 @@ STEP_DOWN = {CHAMPION: PREVIOUS, PREVIOUS: RETIRED}  # when another model takes 
 
 
 @dataclass(frozen=True)
+class StatusChange:
+    """Why a model version left or reached a place in service: the event, and the models that it concerned."""
+
+    kind: str  # of the event
+    state: str  # that the version took
+    reason: str  # the event's; of a release empty where the gate's decision is the reason
+    model: str  # that the event put into service, "" for none
+    left: str  # the champion before the event, "" for none
+
+
+@dataclass(frozen=True)
 class ModelVersionStatus:
-    """The state of a model version."""
+    """The state of a model version; `reporting.gate_messages` puts the reasons into words."""
 
     state: str
     since: str  # ISO 8601, UTC
-    reason: str  # what brought it there: the gate's reasons, or what was done
-    gate: str = ""  # the gate's reasons for this very version
-
-    @property
-    def full_reason(self) -> str:
-        """The reason, and the gate's where that is another one."""
-        return self.reason if self.gate in ("", self.reason) else f"{self.reason}; the gate had said: {self.gate}"
+    challenger: Challenger  # as the gate judged it last
+    changes: tuple[StatusChange, ...] = ()  # what brought it to its state; empty where the gate alone did
 
 
 def model_version_statuses(events: Iterable[Event]) -> dict[str, ModelVersionStatus]:
@@ -43,7 +49,7 @@ def model_version_statuses(events: Iterable[Event]) -> dict[str, ModelVersionSta
     statuses: dict[str, ModelVersionStatus] = {}
     for event in events:
         states = {model: status.state for model, status in statuses.items()}
-        champion = next((model for model, state in states.items() if state == CHAMPION), "nothing")
+        champion = next((model for model, state in states.items() if state == CHAMPION), "")
         moves = MOVES_OF[event.kind](event, states) if event.kind in MOVES_OF else []
         for model, state in moves:
             try:
@@ -89,39 +95,8 @@ def _status(event: Event, state: str, before: ModelVersionStatus | None, *, cham
     `champion`: what served before the event.
     """
     if event.kind == CHALLENGED or before is None:
-        reasons = "; ".join(event.read(Challenger).sentences)
-        return ModelVersionStatus(state, event.at, reasons, reasons)
+        return ModelVersionStatus(state, event.at, event.read(Challenger))
     release = release_of(event)
-    reason = REASONS[event.kind, state].format(
-        why=event.reason, model=release.model if release else "", champion=champion
-    )
-    reason = reason.removesuffix(": ")
-    if (before.state, state) == (PREVIOUS, RETIRED):
-        reason = f"{before.reason}; {reason}"
-    return ModelVersionStatus(state, event.at, reason, before.gate)
-
-
-REASONS = {  # what an event means for a version that takes this state: a successor's gain is not its own
-    (RELEASED, CHAMPION): "{why}",
-    (RELEASED, PREVIOUS): "replaced by {model}",
-    (RELEASED, RETIRED): "retired when {model} was released",
-    (ROLLED_BACK, CHAMPION): "brought back by a rollback from {champion}: {why}",
-    (ROLLED_BACK, PREVIOUS): "rolled back to {model}: {why}",
-    (ROLLED_BACK, RETIRED): "retired when {model} was brought back",
-    (WITHDRAWN, RETIRED): "withdrawn: {why}",
-    (ARCHIVED, REFUSED): "the scenario was started over: {why}",
-}
-
-
-def mermaid(transitions: Mapping[str, Sequence[str]]) -> str:
-    """A mermaid state diagram. The first state is where a life begins; a state without a next one is final."""
-    lines = ["stateDiagram-v2"]
-    lines += [f'    state "{state}" as {_id(state)}' for state in transitions if _id(state) != state]
-    lines += [f"    [*] --> {_id(state)}" for state in list(transitions)[:1]]
-    for state, next_states in transitions.items():
-        lines += [f"    {_id(state)} --> {_id(next_state)}" for next_state in next_states or ["[*]"]]
-    return "\n".join(lines)
-
-
-def _id(state: str) -> str:
-    return state.replace(" ", "_")
+    change = StatusChange(event.kind, state, event.reason, release.model if release else "", champion)
+    earlier = before.changes if (before.state, state) == (PREVIOUS, RETIRED) else ()
+    return ModelVersionStatus(state, event.at, before.challenger, (*earlier, change))

@@ -8,6 +8,7 @@ from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, RELEASED,
 from releve.domain.registry.events import Challenger, release_of
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import Block, FactList, Journal, JournalEntry, TableBlock, TextBlock, Tone
+from releve.reporting.gate_messages import event_reason
 from releve.reporting.messages import describe_cause
 from releve.reporting.page.evidence import PageEvidence, to_the_minute
 
@@ -34,7 +35,6 @@ def decisions(evidence: PageEvidence) -> list[Block]:
 def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
     """Yield the oldest first. Runs that follow each other, decide to wait and find the same are one entry."""
     decided = [event for event in events if event.kind in (MONITORED, CHALLENGED, *MOVES)]
-    by_gate = {"; ".join(event.read(Challenger).sentences) for event in decided if event.kind == CHALLENGED}
 
     def alike(numbered: tuple[int, Event]) -> tuple[object, ...]:
         number, event = numbered
@@ -58,8 +58,7 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
             yield JournalEntry(at, f"the gate {verdict} {challenger.model}{against}", challenger.sentences, tone)
         else:
             (title, tone), release = TITLES[newest.kind], release_of(newest)
-            reason = "for the gate's reasons" if newest.reason in by_gate else newest.reason
-            yield JournalEntry(at, f"{title} {release.model}" if release else title, (reason,), tone)
+            yield JournalEntry(at, f"{title} {release.model}" if release else title, (event_reason(newest),), tone)
 
 
 def costs(evidence: PageEvidence) -> list[Block]:

@@ -12,6 +12,7 @@ from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MOVES, RELEASED, 
 from releve.domain.registry.events import Challenger, release_of
 from releve.domain.registry.release import ExpectedPerformance
 from releve.reporting.blocks import ChartMark, MarkKind
+from releve.reporting.gate_messages import event_reason
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def marks_of(events: Iterable[Event], windows: Sequence[QualityWindow]) -> tuple
         if event.kind in MOVES:
             kind, release = MarkKind.RELEASE if event.kind == RELEASED else MarkKind.ROLLBACK, release_of(event)
             model = f" {release.model}" if release else ""
-            note = f"{event.kind.replace('_', ' ')}{model}: {event.reason}"
+            note = f"{event.kind.replace('_', ' ')}{model}: {event_reason(event)}"
         elif event.kind == CHALLENGED and not (challenger := event.read(Challenger)).promote:
             kind, note = MarkKind.REFUSAL, f"refused {challenger.model}: {'; '.join(challenger.sentences)}"
         else:

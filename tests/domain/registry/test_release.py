@@ -5,7 +5,6 @@ import pytest
 from pydantic import ValidationError
 
 from releve.core.errors import Conflict
-from releve.domain.registry.lifecycle import mermaid
 from releve.domain.registry.release import (
     CHALLENGER,
     CHAMPION,
@@ -72,25 +71,17 @@ def test_a_release_cannot_be_changed():
         make_any_release().model = "digits:v2"
 
 
+def mermaid(transitions):
+    """Draw a mermaid state diagram. A life begins in the first state; a state without a next one is final."""
+    ids = {state: state.replace(" ", "_") for state in transitions}
+    lines = ["stateDiagram-v2", *(f'    state "{state}" as {ids[state]}' for state in ids if ids[state] != state)]
+    lines.append(f"    [*] --> {ids[next(iter(ids))]}")
+    for state, next_states in transitions.items():
+        lines += [f"    {ids[state]} --> {ids.get(next_state, next_state)}" for next_state in next_states or ["[*]"]]
+    return "\n".join(lines)
+
+
 def test_the_lifecycle_page_shows_the_table_of_transitions():
     expected = f"```mermaid\n{mermaid(TRANSITIONS)}\n```"
 
     assert expected in LIFECYCLE.read_text(encoding="utf-8"), f"put this into docs/operate.md:\n{expected}"
-
-
-def test_the_diagram_starts_at_the_first_state_and_ends_at_the_final_ones():
-    diagram = mermaid({"new": ("in use", "broken"), "in use": ("broken",), "broken": ()})
-
-    assert diagram.splitlines() == [
-        "stateDiagram-v2",
-        '    state "in use" as in_use',
-        "    [*] --> new",
-        "    new --> in_use",
-        "    new --> broken",
-        "    in_use --> broken",
-        "    broken --> [*]",
-    ]
-
-
-def test_no_states_make_an_empty_diagram():
-    assert mermaid({}) == "stateDiagram-v2"

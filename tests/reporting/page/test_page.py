@@ -428,7 +428,7 @@ def test_waiting_time_and_again_is_one_entry_and_everything_else_one_each():
 def test_a_release_does_not_repeat_what_the_gate_said():
     events = [challenge_event(promote=True, reasons=["gain +0.1"]), release_event()]
 
-    assert [entry.reasons for entry in entries_of(events)] == [("gain +0.1",), ("for the gate's reasons",)]
+    assert [entry.reasons for entry in entries_of(events)] == [("gain +0.1",), ("accepted by the gate",)]
 
 
 @pytest.mark.parametrize(("more", "said"), [(0, False), (1, True)])
