@@ -16,7 +16,9 @@ from releve.core.names import SCENARIO_NAME
 from releve.core.settings import Settings
 
 if TYPE_CHECKING:
-    from releve.reporting.blocks import ReportPage
+    from collections.abc import Sequence
+
+    from releve.reporting.blocks import Block, ReportPage
 
 Scenario = Annotated[
     str,
@@ -71,7 +73,17 @@ def step(function: Any, *, name: str | None = None) -> Any:
     )
 
 
-def show(kind: str, scenario: str, page: "ReportPage", *, description: str = "") -> None:
+def show(
+    kind: str, scenario: str, title: str, blocks: "Sequence[Block]", *, summary: str = "", description: str = ""
+) -> None:
+    """Show blocks under a title in the Prefect UI."""
+    from releve.reporting.blocks import ReportPage, ReportSection
+
+    page = ReportPage(title, summary, (ReportSection("", tuple(blocks)),) if blocks else ())
+    show_page(kind, scenario, page, description=description)
+
+
+def show_page(kind: str, scenario: str, page: "ReportPage", *, description: str = "") -> None:
     """Show a report page in the Prefect UI; pages of the same kind and scenario are one history there."""
     from prefect.artifacts import create_markdown_artifact
 

@@ -50,7 +50,7 @@ def ingest_files(settings: Settings, scenario: str) -> Ingestion:
 
 def show_ingestion(scenario: str, done: Ingestion) -> None:
     """Show a line per file, then the warnings and the reasons of refusals."""
-    from releve.reporting.blocks import ReportPage, ReportSection, TableBlock, TextBlock
+    from releve.reporting.blocks import TableBlock, TextBlock
 
     lines = [(b.source, f"batch {b.batch}", f"{b.rows:,}", f"{b.rejected:,}", b.read_as) for b in done.batches]
     lines += [(each.source, "already ingested", "", "", "") for each in done.duplicates]
@@ -59,5 +59,5 @@ def show_ingestion(scenario: str, done: Ingestion) -> None:
     notes += [refusal.reason for refusal in done.refusals]
     table = TableBlock(("file", "result", "rows", "in quarantine", "read as"), tuple(lines))
     where = f"Refused files, each beside its reason: {done.refused}" if done.refusals else ""
-    section = ReportSection("", (table, TextBlock(tuple(notes), points=True)))
-    show("ingest", scenario, ReportPage(f"{scenario}: {len(done.batches)} new batches", where, (section,)))
+    blocks = (table, TextBlock(tuple(notes), points=True))
+    show("ingest", scenario, f"{scenario}: {len(done.batches)} new batches", blocks, summary=where)

@@ -8,12 +8,11 @@ from prefect.events import emit_event
 
 from flows.context import Scenario, artifact_key, begin, resource_of, show, step
 from flows.publish import send_alerts, update_page
-from releve.core.formatting import format_score
 from releve.core.settings import Settings
 from releve.domain.drift.verdict import DriftState, by_effect
 from releve.domain.evaluation.intervals import Interval, format_interval
 from releve.domain.trigger.monitoring_run import MonitoringRun
-from releve.reporting.messages import describe_decision
+from releve.reporting.messages import describe_decision, format_score_interval
 from tasks.monitoring import monitor as monitor_step
 from tasks.monitoring.monitor import drift_page
 
@@ -55,11 +54,10 @@ def monitor_champion(settings: Settings, scenario: str) -> MonitoringRun:
 
 def show_monitoring_run(seen: MonitoringRun, page: Path | None) -> None:
     """Show the verdict, its reasons and its evidence, and the columns as a table."""
-    from releve.reporting.blocks import FactList, ReportPage, ReportSection, TableBlock, TextBlock
+    from releve.reporting.blocks import FactList, TableBlock, TextBlock
 
     def figure(metric: str, score: Interval | None) -> str:
-        ends = "" if score is None else f" [{format_score(score.low)}, {format_score(score.high)}]"
-        return "" if score is None else f"{metric} {format_score(score.value)}{ends}"
+        return "" if score is None else f"{metric} {format_score_interval(score)}"
 
     realised, estimate, age, audit = seen.quality, seen.estimate, seen.staleness, seen.estimate.audit
     audited = ("not yet", "") if audit is None else ("passed" if audit.passed else "failed", format_interval(audit.gap))
@@ -76,8 +74,7 @@ def show_monitoring_run(seen: MonitoringRun, page: Path | None) -> None:
         TableBlock(("evidence", "state", "figures"), evidence),
         FactList((("champion", seen.model), *([("report", str(page))] if page else []))),
     )
-    shown = ReportPage(f"{seen.scenario}: {verdict}", "", (ReportSection("", blocks),))
-    show("monitor", seen.scenario, shown, description=verdict)
+    show("monitor", seen.scenario, f"{seen.scenario}: {verdict}", blocks, description=verdict)
     rows = [
         {
             "column": column.name,

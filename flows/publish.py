@@ -49,7 +49,6 @@ def emit(message: "AlertMessage") -> None:
 
 def update_page(settings: Settings, scenario: str) -> None:
     """Write the scenario's page and name its file. A page that cannot be written is reported and fails nothing."""
-    from releve.reporting.blocks import ReportPage
     from tasks.reporting.page import write_page
 
     try:
@@ -57,6 +56,6 @@ def update_page(settings: Settings, scenario: str) -> None:
     except ReleveError as error:
         print(f"the page of {scenario} was not written: {error}")
         return
-    page = ReportPage(f"{scenario}: the page", f"Quality, drift, decisions and costs in one file: {path}", ())
-    show("page", scenario, page, description=path.name)
+    summary = f"Quality, drift, decisions and costs in one file: {path}"
+    show("page", scenario, f"{scenario}: the page", (), summary=summary, description=path.name)
     print(f"the page of {scenario}: {path}")

@@ -37,15 +37,15 @@ def put_into_service(settings: Settings, scenario: str, *, model: str | None = N
 
 def announce(scenario: str, done: ReleaseResult) -> None:
     """Show what serves now, and tell the rest of Prefect."""
-    from releve.reporting.blocks import FactList, ReportPage, ReportSection
+    from releve.reporting.blocks import FactList
 
     swapped = "answers with it" if done.swapped else "no service of this scenario was running here"
     lines = [(name.replace("_", " "), str(value)) for name, value in done.release.model_dump(mode="json").items()]
     lines += [("index check", f"{done.index.rows} rows, recall@10 {done.index.recall:.3f}")] if done.index else []
     lines += [("Bento", done.bento)] if done.bento else []
     lines += [("running service", swapped), *([("note", done.note)] if done.note else [])]
-    page = ReportPage(f"{scenario}: {done.release.model} serves", "", (ReportSection("", (FactList(tuple(lines)),)),))
-    show("release", scenario, page, description=done.release.model)
+    title = f"{scenario}: {done.release.model} serves"
+    show("release", scenario, title, (FactList(tuple(lines)),), description=done.release.model)
     print(f"{done.release.model} with {done.release.index} is the release of {scenario}")
     emit_event(
         event="releve.release.moved",

@@ -6,15 +6,14 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed
 
-from flows.context import Scenario, begin, show, step
+from flows.context import Scenario, begin, show, show_page, step
 from flows.ingest import ingest_files
 from flows.publish import publish
 from flows.release import put_into_service
-from releve.core.formatting import format_score
 from releve.core.settings import Settings
-from releve.domain.evaluation.intervals import format_interval
 from releve.domain.registry.events import Challenger
 from releve.reporting import gate_messages
+from releve.reporting.messages import format_score_interval
 from tasks.ingestion import harvest as harvest_step
 from tasks.ingestion.ingest import Ingestion, check_refusals
 from tasks.release import retrain as retrain_step
@@ -70,19 +69,17 @@ def final_state(scenario: str, challenger: Challenger, *, released: bool, result
 
 def show_challenge(scenario: str, challenger: Challenger) -> None:
     """Show what the gate decided, with its figures."""
-    from releve.reporting.blocks import ReportPage, ReportSection, TableBlock, TextBlock
+    from releve.reporting.blocks import FactList, TextBlock
+    from releve.reporting.comparison import comparison_table
 
     verdict, evaluation = gate_messages.outcome(challenger), challenger.evaluation
-    rows = [(f"challenger {challenger.model}", format_score(evaluation.score.value), "")]
-    rows += [(name, format_score(one.score), format_interval(one.gain)) for name, one in evaluation.against.items()]
     blocks = (
-        TableBlock(("model", evaluation.metric, "gain over it"), tuple(rows)),
+        FactList(((f"challenger {challenger.model}", format_score_interval(evaluation.score)),)),
+        comparison_table(evaluation),
         TextBlock(challenger.sentences, points=True),
     )
-    page = ReportPage(
-        f"{scenario}: {verdict}", f"{evaluation.holdout_rows} rows of holdout", (ReportSection("", blocks),)
-    )
-    show("gate", scenario, page, description=verdict)
+    summary = f"{evaluation.holdout_rows} rows of holdout"
+    show("gate", scenario, f"{scenario}: {verdict}", blocks, summary=summary, description=verdict)
 
 
 def show_card(settings: Settings, scenario: str, model: str) -> None:
@@ -93,4 +90,4 @@ def show_card(settings: Settings, scenario: str, model: str) -> None:
     card, html = card_of(settings, model), write_card(settings, model)[-1]
     where = ReportSection("", (TextBlock((f"As a page, with charts: {html}",)),))
     page = replace(card, sections=(*card.sections, where))
-    show("card", scenario, page, description=f"{model}: {card.missing} things missing")
+    show_page("card", scenario, page, description=f"{model}: {card.missing} things missing")

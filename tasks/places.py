@@ -80,8 +80,8 @@ class ScenarioFiles:
         return self.results / "evaluation.json"
 
     @property
-    def model_summary(self) -> Path:
-        return self.results / "model.json"
+    def model_summary(self) -> Path:  # what people compare of models, and the gate reads
+        return self.results / "summary.json"
 
 
 @dataclass(frozen=True)

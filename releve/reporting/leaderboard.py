@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from releve.core.formatting import format_score
 from releve.domain.evaluation.evaluation import Evaluation
-from releve.domain.evaluation.intervals import format_interval
-from releve.reporting.blocks import Block, IntervalBar, IntervalChart, ReportPage, ReportSection, TableBlock, TextBlock
+from releve.reporting.blocks import Block, ReportPage, ReportSection, TableBlock, TextBlock
+from releve.reporting.comparison import comparison_chart, comparison_table
 
 HEADS = ("scenario", "labelled rows", "holdout rows", "metric", "score", "interval", "best baseline to beat")
 
@@ -45,14 +45,7 @@ def _line(result: ScenarioResult) -> tuple[str, ...]:
 
 def _section(result: ScenarioResult) -> ReportSection:
     evaluation = result.evaluation
-    rows = []
-    for name, other in evaluation.against.items():
-        note = "" if other.must_beat else "for comparison only"
-        rows.append((name, format_score(other.score), format_interval(other.gain), note))
     first = [] if evaluation.champion else [TextBlock(("There was no champion to compare with.",))]
-    bars = tuple(IntervalBar(name, one.gain) for name, one in evaluation.against.items())
-    chart = IntervalChart(f"Gain in {evaluation.metric} over each; positive is better", bars)
-    heads = ("compared with", evaluation.metric, "gain over it", "")
-    blocks: list[Block] = [*first, TableBlock(heads, tuple(rows)), chart]
+    blocks: list[Block] = [*first, comparison_table(evaluation), comparison_chart(evaluation)]
     title = f"{result.scenario}: {evaluation.metric} {format_score(evaluation.score.value)}"
     return ReportSection(title, tuple(blocks))

@@ -1,7 +1,6 @@
 """What a model card says of how good a model version is, and who let it in."""
 
 from releve.core.formatting import format_score, utc_minute
-from releve.domain.evaluation.baselines import describe_baseline
 from releve.domain.evaluation.intervals import difference, format_interval
 from releve.domain.schema.target import REGRESSION
 from releve.reporting.blocks import (
@@ -17,6 +16,7 @@ from releve.reporting.blocks import (
     Tone,
     VerdictBlock,
 )
+from releve.reporting.comparison import comparison_chart, comparison_table
 from releve.reporting.gate_messages import describe_too_good
 from releve.reporting.messages import describe_drift, format_score_interval
 from releve.reporting.model_record import NOTHING, ModelRecord, fact_list
@@ -29,8 +29,8 @@ def quality(record: ModelRecord) -> list[Block]:
     evaluation = record.evaluation
     if not evaluation:
         return [NOTHING]
-    confidence = f"{evaluation.confidence:.0%}"
-    own = f"{format_score_interval(evaluation.score)} at {confidence} confidence, on {evaluation.holdout_rows} rows"
+    basis = f"at {evaluation.confidence:.0%} confidence, on {evaluation.holdout_rows} rows"
+    own = f"{format_score_interval(evaluation.score)} {basis}"
     others = (
         (name, _score(value)) for name, value in evaluation.challenger.metrics.items() if name != evaluation.metric
     )
@@ -39,17 +39,11 @@ def quality(record: ModelRecord) -> list[Block]:
         blocks.append(VerdictBlock("check this score", Tone.WATCH, describe_too_good(evaluation.too_good)))
     if not evaluation.champion:
         blocks.append(TextBlock(("There was no champion to compare with: this is the first one.",)))
-    rows, bars = [], []
-    for name, one in evaluation.against.items():
-        floor = "yes" if one.must_beat else "no"
-        rows.append((describe_baseline(name), _score(one.score), format_interval(one.gain), f"{one.p:.2g}", floor))
-        bars.append(IntervalBar(name, one.gain))
-    heads = ("compared with", evaluation.metric, f"gain [{confidence} interval]", "p", "must be beaten")
     return [
         *blocks,
         FactList(((f"{evaluation.metric}, the gate's", own), *others)),
-        TableBlock(heads, tuple(rows)),
-        IntervalChart("Gain over each: right of the line, this model is better", tuple(bars)),
+        comparison_table(evaluation),
+        comparison_chart(evaluation),
     ]
 
 
@@ -76,7 +70,7 @@ def importance(record: ModelRecord) -> list[Block]:
 
 def calibration(record: ModelRecord) -> list[Block]:
     """Write whether its probabilities can be trusted."""
-    if record.description.get("task") == REGRESSION:
+    if record.schema and record.schema.target.task == REGRESSION:
         return [TextBlock(("A regression has no probabilities, so there is nothing to calibrate.",))]
     table = record.evaluation.challenger.calibration if record.evaluation else None
     if not table:

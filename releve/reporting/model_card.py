@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from releve.core.formatting import format_score, utc_minute
-from releve.domain.evaluation.evaluation import Sanity
+from releve.domain.schema.columns import Column
+from releve.domain.schema.target import REGRESSION
 from releve.reporting import model_assessment as assessment
 from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection, TableBlock, TextBlock
 from releve.reporting.gate_messages import describe_sanity, event_reason
@@ -37,16 +38,16 @@ def build_model_card(record: ModelRecord) -> ReportPage:
 
 def purpose(record: ModelRecord) -> list[Block]:
     """Write what only a person can say, and the question that the model answers."""
-    target = record.description.get("schema", {}).get("target", {})
-    low, high = target.get("min"), target.get("max")
-    values = {name: record.texts.get(name) for name in ("purpose", "limits", "owner")}
-    values |= {"predicts": target.get("name"), "task": record.description.get("task")}
-    if target.get("classes"):
-        values["classes"] = ", ".join(map(str, target["classes"]))
+    target = record.schema.target if record.schema else None
+    values: dict[str, Any] = {name: record.texts.get(name) for name in ("purpose", "limits", "owner")}
+    values |= {"predicts": target and target.name, "task": target and target.task}
+    if target and target.task == REGRESSION:
+        low, high = ("any" if limit is None else limit for limit in (target.min, target.max))
+        values["range"] = f"{low} to {high}"
     elif target:
-        values["range"] = f"{'any' if low is None else low} to {'any' if high is None else high}"
-    if target.get("positive") is not None:
-        values["positive class"] = target["positive"]
+        values["classes"] = ", ".join(map(str, target.classes))
+    if target and target.positive is not None:
+        values["positive class"] = target.positive
     return [fact_list(values)]
 
 
@@ -66,21 +67,22 @@ def data(record: ModelRecord) -> list[Block]:
             "holdout": holdout,
         }
     )
-    columns = record.description.get("schema", {}).get("columns", {})
-    if not columns:
+    if not record.schema:
         return [facts, NOTHING]
+    columns = record.schema.columns
     rows = tuple(
-        (name, str(spec.get("type")), _allowed(spec), "yes" if spec.get("feature", True) else "no")
-        for name, spec in list(columns.items())[:SHOWN_COLUMNS]
+        (column.name, column.type, _allowed(column), "yes" if column.feature else "no")
+        for column in columns[:SHOWN_COLUMNS]
     )
     more = [TextBlock((f"and {len(columns) - SHOWN_COLUMNS} more columns",))] if len(columns) > SHOWN_COLUMNS else []
     return [facts, TableBlock(("column", "type", "allowed", "seen by the model"), rows), *more]
 
 
-def _allowed(spec: Mapping[str, Any]) -> str:
-    parts = [f"{name} {spec[name]}" for name in ("min", "max", "max_length") if spec.get(name) is not None]
-    parts += [", ".join(map(str, spec["categories"]))] if spec.get("categories") else []
-    return "; ".join([*parts, *(["may be missing"] if spec.get("nullable") else [])])
+def _allowed(column: Column) -> str:
+    limits = (("min", column.min), ("max", column.max), ("max_length", column.max_length))
+    parts = [f"{name} {limit}" for name, limit in limits if limit is not None]
+    parts += [", ".join(column.categories)] if column.categories else []
+    return "; ".join([*parts, *(["may be missing"] if column.nullable else [])])
 
 
 def recipe(record: ModelRecord) -> list[Block]:
@@ -121,16 +123,16 @@ def _options(options: Mapping[str, Any]) -> str:
 def serving(record: ModelRecord) -> list[Block]:
     """Write what answers, and how fast."""
     description, challenger = record.description, record.challenger
-    parity = description.get("parity") or "the exported model answers as the trained one"
-    sanity = description.get("sanity")
+    parity = description and (description.parity or "the exported model answers as the trained one")
+    sanity = description and description.sanity
     return [
         fact_list(
             {
-                "runtime": description.get("runtime"),
-                "parity": parity if "parity" in description else None,
+                "runtime": description and description.runtime,
+                "parity": parity,
                 "latency": challenger and f"{challenger.latency_ms:.3g} ms of CPU time for one answer, 95 of 100 times",
-                "golden rows": len(description["golden"]["rows"]) if description.get("golden") else None,
-                "slightly altered rows": sanity and describe_sanity(Sanity.model_validate(sanity)),
+                "golden rows": (len(description.golden.rows) or None) if description else None,
+                "slightly altered rows": sanity and describe_sanity(sanity),
             }
         )
     ]
@@ -145,8 +147,9 @@ def life_cycle(record: ModelRecord) -> list[Block]:
 
 def lineage(record: ModelRecord) -> list[Block]:
     """Write what it can be made of again."""
-    environment = record.description.get("environment") or dict.fromkeys(("python", "platform"))
-    return [fact_list({name: record.lineage.get(name) for name in LINEAGE} | environment)]
+    environment = record.description.environment if record.description else {}
+    made_with = {name: environment.get(name) for name in ("python", "platform")} | environment
+    return [fact_list({name: record.lineage.get(name) for name in LINEAGE} | made_with)]
 
 
 SECTIONS: dict[str, Callable[[ModelRecord], list[Block]]] = {

@@ -3,17 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.registry.chain import Event
 from releve.domain.registry.events import Challenger
+from releve.domain.schema.schema import Schema
 from releve.domain.training.recipe_choice import RecipeChoice
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import MISSING, FactList, TextBlock
 
 if TYPE_CHECKING:
     from releve.adapters.git_dvc.data_history import DataVersion
+    from releve.adapters.models.description import ModelDescription
 
 NOTHING = TextBlock((MISSING,))
 
@@ -26,7 +29,7 @@ class ModelRecord:
     today: date  # decides which overrides are in force
     state: str = ""  # challenger, champion, ...
     judgement: Event | None = None  # the last one
-    description: Mapping[str, Any] = field(default_factory=dict)  # model.json in the store
+    description: "ModelDescription | None" = None  # model.json in the store
     texts: Mapping[str, str] = field(default_factory=dict)  # the section `card` of the revision's settings
     data: "DataVersion | None" = None
     monitoring: MonitoringRun | None = None  # the last one before the judgement
@@ -43,8 +46,12 @@ class ModelRecord:
 
     @property
     def recipe(self) -> RecipeChoice | None:
-        recipe = self.description.get("recipe")
-        return RecipeChoice.model_validate(recipe) if recipe else None
+        return self.description.recipe if self.description else None
+
+    @cached_property
+    def schema(self) -> Schema | None:
+        """The table that the model learned by."""
+        return Schema.from_dict(self.description.table, source=f"model {self.model}") if self.description else None
 
 
 def or_missing(value: Any) -> str:

@@ -59,9 +59,9 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
     judgements = [each for each in events if each.kind == CHALLENGED and each.read(Challenger).model == model]
     judgement = judgements[-1] if judgements else None
     try:
-        description = read_description(ModelStore(settings.home).get(model).path, tag=model).to_json()
+        description = read_description(ModelStore(settings.home).get(model).path, tag=model)
     except NotFound:
-        description = {}
+        description = None
     if judgement is None and not description:
         raise NotFound(f"there is no model {model}; `releve models {scenario}` lists those that were judged")
     status = model_version_statuses(events).get(model)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from releve.adapters.git_dvc.data_history import DataVersion
+from releve.adapters.models.description import ModelDescription
 from releve.core.params import GateOverride
 from releve.domain.drift.two_sample_tests import Change
 from releve.domain.drift.verdict import ColumnDrift, DriftState, DriftVerdict
@@ -71,35 +72,42 @@ TRIALS = [
         (3, "search", "svm", {}, None),
     )
 ]
-DESCRIPTION = {
-    "task": "binary",
-    "runtime": "onnx",
-    "parity": None,
-    "rows": 320,
-    "schema": {
-        "target": {"name": "bought", "classes": ["no", "yes"], "positive": "yes"},
-        "columns": {
-            "price": {"type": "number", "min": 0, "max": 100},
-            "sex": {"type": "category", "categories": ["f", "m"], "nullable": True, "feature": False},
-        },
+SCHEMA = {
+    "target": {"name": "bought", "classes": ["no", "yes"], "positive": "yes"},
+    "columns": {
+        "price": {"type": "number", "min": 0, "max": 100},
+        "sex": {"type": "category", "categories": ["f", "m"], "nullable": True, "feature": False},
     },
-    "recipe": {
-        "recipe": "svm",
-        "scale": "standard",
-        "options": {"C": 0.123456},
-        "seed": 7,
-        "metric": "accuracy",
-        "score": 0.8,
-        "asked": 30,
-        "done": 3,
-        "stopped_by": "seconds",
-        "last_batches": 5,
-        "trials": TRIALS,
-    },
-    "golden": {"rows": [{}, {}], "labels": ["no", "yes"]},
-    "sanity": {"rows": 200, "tried": 4, "worst": [], "broken": []},
-    "environment": {"python": "3.11.7", "platform": "Linux"},
 }
+RECIPE = {
+    "recipe": "svm",
+    "scale": "standard",
+    "options": {"C": 0.123456},
+    "seed": 7,
+    "metric": "accuracy",
+    "score": 0.8,
+    "asked": 30,
+    "done": 3,
+    "stopped_by": "seconds",
+    "last_batches": 5,
+    "trials": TRIALS,
+}
+DESCRIPTION = ModelDescription.model_validate(
+    {
+        "scenario": "shop",
+        "task": "binary",
+        "runtime": "onnx",
+        "parity": None,
+        "classes": ["no", "yes"],
+        "rows": 320,
+        "schema": SCHEMA,
+        "embedder": {"low": [0], "high": [100], "categories": []},
+        "recipe": RECIPE,
+        "golden": {"rows": [{}, {}], "labels": ["no", "yes"]},
+        "sanity": {"rows": 200, "tried": 4, "worst": [], "broken": []},
+        "environment": {"python": "3.11.7", "platform": "Linux"},
+    }
+)
 CHANGES = (("price", 0.001, 0.3, True), ("weight", 0.9, 0.01, False))
 DRIFT = DriftVerdict(
     DriftState.DRIFT,
@@ -241,8 +249,8 @@ def test_only_drifted_columns_are_named():
 
 
 def test_numbers_have_no_calibration_and_no_classes():
-    target = {"name": "price", "task": "regression", "min": 0}
-    description = DESCRIPTION | {"task": "regression", "schema": DESCRIPTION["schema"] | {"target": target}}
+    target = {"name": "cost", "task": "regression", "min": 0}
+    description = DESCRIPTION.model_copy(update={"task": "regression", "table": SCHEMA | {"target": target}})
     record = replace(FULL, description=description)
 
     assert "nothing to calibrate" in section_of(record, "Calibration")

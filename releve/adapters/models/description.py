@@ -58,7 +58,7 @@ def read_description(folder: Path, *, tag: str) -> ModelDescription:
 
 
 class ModelSummary(DocumentPart):
-    """What people compare of models, and the gate reads: results/<scenario>/model.json."""
+    """What people compare of models, and the gate reads: results/<scenario>/summary.json."""
 
     format: Literal[1] = 1
     task: str

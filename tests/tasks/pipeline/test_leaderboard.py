@@ -61,5 +61,5 @@ def test_the_page_tells_each_comparison_with_its_gain_and_is_the_same_for_the_sa
 
     assert pages[0] == pages[1]
     assert b"+0.300 [+0.200, +0.400]" in pages[0]
-    assert b"for comparison only" in pages[0]
+    assert b"must be beaten" in pages[0]
     assert b"<a " not in pages[0]

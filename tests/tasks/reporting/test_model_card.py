@@ -27,7 +27,7 @@ def test_a_card_holds_the_lineage_that_makes_the_model_again(challenged):
     assert all(record.lineage.values())
     assert record.data.batches == 2
     assert record.data.at == DataHistory(challenged.root, SHOP).versions()[-1].at
-    assert record.description["environment"].keys() >= {"python", "platform", "scikit-learn"}
+    assert record.description.environment.keys() >= {"python", "platform", "scikit-learn"}
     assert record.state == "challenger"
 
 
