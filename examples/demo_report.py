@@ -55,7 +55,12 @@ def demo_page(story: Any, events: Sequence[Any]) -> ReportPage:
     heads = ("window", "rows", "accuracy", "drift", "decision", "champion afterwards")
     released = frozenset(place for place, turn in enumerate(story.turns) if "released" in turn.decision)
     windows = TableBlock(heads, tuple(turn.cells for turn in story.turns), released)
-    rows = [(str(event.number), event.at[11:19], event.kind.replace("_", " "), event.reason) for event in events]
+    # the first sentence of a reason is shown, the rest is folded
+    reasons = (event.reason.replace("; ", "\n", 1) for event in events)
+    rows = [
+        (str(event.number), event.at[11:19], event.kind.replace("_", " "), reason)
+        for event, reason in zip(events, reasons, strict=True)
+    ]
     moved = frozenset(place for place, event in enumerate(events) if event.kind == RELEASED)
     history = TableBlock(("event", "at (UTC)", "what", "why"), tuple(rows), moved)
     reports = LinkList(tuple((path.parent.name, path.as_uri()) for path in story.reports))

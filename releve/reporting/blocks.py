@@ -57,7 +57,9 @@ class FactList:
 
 @dataclass(frozen=True)
 class TableBlock:
-    """Heads, and a row of cells per line; rows whose number is in `highlighted` stand out."""
+    """Heads, and a row of cells per line; rows whose number is in `highlighted` stand out.
+
+    What follows the first line of a cell is folded."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]

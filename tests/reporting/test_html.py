@@ -129,3 +129,9 @@ def test_intervals_without_a_width_or_on_one_side_can_be_drawn(intervals):
 
     assert ("<svg" in html) is bool(intervals)
     assert "nan" not in html
+
+
+def test_a_cell_shows_its_first_line_and_folds_the_rest():
+    html = render_html(page_of(TableBlock(("why",), (("no drift\nquality: <unknown>",),))))
+
+    assert "<details><summary>no drift</summary>quality: &lt;unknown&gt;</details>" in html

@@ -14,6 +14,7 @@ LINE, GAP, BELOW = 18, 8, 22  # pixels: a line, between the states and the colum
 LABEL = 84  # pixels that the label of a moment takes
 CHARACTER = 7  # pixels
 OVERLAP = -1.0  # pixels, so that narrow neighbours leave no seam
+WIDEST = 48.0  # pixels of a cell: a few runs must not look like bars
 NARROW = 7.0  # pixels below which a cell has no space for a sign
 EDGES = (0.05, 0.1, 0.2, 0.4)  # effects (0-1) at which a cell takes the next darker shade
 STATES = {  # of a monitoring run: its shade, and its sign, so that nobody has to tell colours apart
@@ -29,7 +30,7 @@ def draw_heat_map(chart: HeatMapChart, width: float) -> Drawing:
     """Draw a line for the states of the runs, then one per column."""
     left = max(110.0, LABELS * width)
     count = max(len(chart.times), 1)
-    cell = (width - left - RIGHT) / count
+    cell = min((width - left - RIGHT) / count, WIDEST)
     seam = 1.0 if cell >= NARROW else 0.0
     height = LINE + GAP + LINE * len(chart.rows) + BELOW
     shapes = [svg.text(left - 8, LINE - 5, "verdict", anchor="end")]
@@ -40,7 +41,7 @@ def draw_heat_map(chart: HeatMapChart, width: float) -> Drawing:
             shapes.append(svg.text(left + (place + 0.5) * cell, LINE - 5, sign, anchor="middle", kind=f"on-{kind}"))
     for number, row in enumerate(chart.rows):
         shapes.append(_row(row, LINE + GAP + LINE * number, left, cell, seam))
-    shown = svg.spread(len(chart.times), most=int(cell * count // LABEL))
+    shown = svg.spread(len(chart.times), most=max(1, int(cell * count // LABEL)))
     for place, label in svg.time_labels(chart.times, shown).items():
         shapes.append(svg.text(min(left + place * cell, width - LABEL), height - 6, label))
     return Drawing(width, height, chart.title, chart.description, tuple(shapes))
@@ -53,7 +54,11 @@ def heat_map_legend(chart: HeatMapChart) -> list[tuple[Markup, str]]:
         if any(state == one for one, _ in chart.states):
             signed = [svg.text(13, 11, sign, anchor="middle", kind=f"on-{kind}")] if sign else []
             entries.append((svg.joined(svg.rectangle(6, 1, 14, 12, kind), *signed), state))
-    shades = {"e0": f"effect below {EDGES[0]:g}", "e4": f"{EDGES[-1]:g} and more", "a3": "alarm, stronger: larger"}
+    shades = {
+        "e0": f"effect below {EDGES[0]:g}",
+        "e4": f"{EDGES[-1]:g} and more",
+        "a3": "alarm: the darker, the farther the column moved",
+    }
     return entries + [(svg.rectangle(0, 1, 26, 12, kind), name) for kind, name in shades.items() if chart.rows]
 
 

@@ -13,6 +13,7 @@ from releve.reporting.page.quality import whose
 DRAWN = 400  # monitoring runs: with more, each would have less than two pixels
 SHOWN_COLUMNS = 24  # of a wide table, the most changed ones
 LISTED, NAMED = 200, 6  # rows of the table, and columns that one of them names
+OWN_ANSWERS = "own answers"  # the name of the champion's predictions, which are compared like a column
 HEADS = ("run (UTC)", "verdict", "new rows", "drifted columns", "the most moved column")
 
 
@@ -25,6 +26,8 @@ def drift(evidence: PageEvidence) -> list[Block]:
     columns = {column.name: column.of_predictions for run in runs for column in run.drift.columns}
     counted_as = " (the champion's predictions are counted as one)" if any(columns.values()) else ""
     left_out = []
+    if any(columns.values()):
+        left_out.append(f"'{OWN_ANSWERS}' are the model's predictions, which are compared like a column of the table.")
     if len(columns) > SHOWN_COLUMNS:
         first = f"Drawn are {SHOWN_COLUMNS} of {len(columns)} columns{counted_as}"
         left_out.append(f"{first}: those most often in alarm, or moved farthest.")
@@ -33,8 +36,13 @@ def drift(evidence: PageEvidence) -> list[Block]:
     table = []
     for run in reversed(evidence.runs[-LISTED:]):
         ranked = sorted(run.drift.columns, key=lambda column: -column.change.effect)
-        drifted = listed((column.name for column in ranked if column.drifted), most=NAMED) or "none"
-        farthest = f"{ranked[0].name} {ranked[0].change.effect:.2f}" if ranked else "none compared"
+        names = [column.name for column in ranked if column.drifted and not column.of_predictions]
+        own = OWN_ANSWERS if any(column.drifted and column.of_predictions for column in ranked) else ""
+        drifted = " and ".join(filter(None, (listed(names, most=NAMED), own))) or "none"
+        farthest = "none compared"
+        if ranked:
+            name = OWN_ANSWERS if ranked[0].of_predictions else ranked[0].name
+            farthest = f"{name} {ranked[0].change.effect:.2f}"
         table.append((to_the_minute(run.at), run.drift.state, str(run.new_rows), drifted, farthest))
     title = f"The newest {LISTED} runs as a table" if len(evidence.runs) > LISTED else "As a table"
     return [
@@ -58,8 +66,9 @@ def heat_map(runs: Sequence[MonitoringRun]) -> HeatMapChart:
     rows = []
     for name in ranked[:SHOWN_COLUMNS]:
         changes = [columns.get(name) for columns in by_name]
-        cells = (HeatCell(each.change.effect, each.drifted) if each else None for each in changes)
-        rows.append(HeatRow(name, tuple(cells)))
+        cells = [HeatCell(each.change.effect, each.drifted) if each else None for each in changes]
+        of_predictions = any(each.of_predictions for each in changes if each)
+        rows.append(HeatRow(OWN_ANSWERS if of_predictions else name, tuple(cells)))
     counts = Counter(run.drift.state for run in runs).most_common()
     return HeatMapChart(
         "How far each column had moved from what the champion learned from, run by run",

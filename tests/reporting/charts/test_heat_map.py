@@ -59,3 +59,10 @@ def test_any_number_of_looks_can_be_drawn(looks):
 
     assert shapes(found, "e0") == min(looks, 1)
     assert "nan" not in found
+
+
+def test_the_cell_of_a_single_run_is_no_bar():
+    found = drawn((ALARM,), looks=1)
+
+    (width,) = re.findall(r'<path class="a4" d="M [0-9.]+ [0-9.]+ h ([0-9.]+)', found)
+    assert float(width) < 50

@@ -130,3 +130,10 @@ def test_bars_stand_on_zero():
     small, large = heights(drawn(series, windows=2, from_zero=True), tag="rect", name="height")
 
     assert large == pytest.approx(2 * small, abs=0.2)
+
+
+@pytest.mark.parametrize(("windows", "labels"), [(1, 1), (2, 0)])
+def test_beside_a_single_window_a_mark_has_a_label(windows, labels):
+    found = drawn(scores(0.5), windows=windows, marks=(ChartMark(-0.5, MarkKind.RELEASE, "a note"),))
+
+    assert found.count(">release</text>") == labels

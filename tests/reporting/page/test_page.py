@@ -299,6 +299,10 @@ def test_the_champions_predictions_are_no_column_of_the_table():
     reason = verdict_block(make_evidence(1, events=(release_event(), monitored_event(day=1, drift=verdict)))).reason
 
     assert "The newest rows drifted: 2 of 2 columns, and the champion's predictions." in reason
+    found = seen(monitored_event(day=1, drift=verdict))
+    assert "'own answers' are the model's predictions" in found.text
+    assert "drift 40 column 1, column 2 and own answers" in found.text
+    assert "column 0" not in found.text
 
 
 # The whole page
