@@ -41,9 +41,9 @@ def draw_timeline(chart: TimelineChart, width: float) -> Drawing:
         shapes += [svg.line(at, lane, at, y.start, f"{CLASSES[mark.kind]} event")]
         shapes += [SIGNS[mark.kind](at, lane, mark.note)]
         if len(chart.times) == 1:  # nothing else tells what happened when
-            after = at > (x.start + x.end) / 2
-            label = (at - 9, "end") if after else (at + 9, "start")
-            shapes += [svg.text(label[0], lane + 4, mark.kind.value, anchor=label[1])]
+            is_late = at > (x.start + x.end) / 2
+            beside, anchor = (at - 9, "end") if is_late else (at + 9, "start")
+            shapes += [svg.text(beside, lane + 4, mark.kind.value, anchor=anchor)]
     for series in chart.series:
         shapes += DRAWN[series.style](series, x, y)
     return Drawing(width, y.start + BOTTOM, chart.title, chart.description, tuple(shapes))
