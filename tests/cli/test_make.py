@@ -125,6 +125,15 @@ def test_a_second_setup_at_once_is_refused_and_a_killed_one_blocks_nothing(folde
 
     assert f"another setup of this folder is at work (pid {os.getpid()}); wait for it" in refused.stderr
     assert lock.is_symlink()
+    (folder / ".venv/bin/python").unlink()  # so that the setup ends after it has taken the lock
+    (folder / "python").write_text("#!/bin/sh\n")
+    (folder / "python").chmod(0o755)
+    lock.unlink()
+    lock.symlink_to("99999999")  # above every pid
+
+    begun = run_make(folder, "setup", PYTHON="./python")
+
+    assert "setup: a virtual environment" in begun.stdout
 
 
 @pytest.mark.parametrize("text", ["not known", "it's", "$(x) $y", "a#b", 'say "so"', "\u00a0", "back\\slash"])
