@@ -289,3 +289,9 @@ def test_a_bad_setting_is_a_message_too(monkeypatch, capsys):
     assert main(["verify"]) == 1
 
     assert "RELEVE_PREFECT_PORT is 'many'" in capsys.readouterr().err
+
+
+def test_a_kind_of_event_that_does_not_exist_is_refused_with_the_nearest_one(capsys):
+    assert main(["history", "--kind", "relesed"]) != 0
+
+    assert "there is no kind of event 'relesed'; did you mean 'released'?" in capsys.readouterr().err

@@ -394,3 +394,12 @@ def test_a_deployment_whose_flow_is_missing_is_reported_in_prefects_words(stack:
         local_stack.deploy(stack, environ=clean_environ())
 
     aside.rename(flow)
+
+
+def test_while_a_demo_is_at_work_nobody_else_starts_or_stops_its_parts(tmp_path):
+    settings = Settings.from_environ({"RELEVE_HOME": str(tmp_path)}, cwd=tmp_path)
+
+    with local_stack.used_by_demo(settings), pytest.raises(Conflict, match=r"a demo is at work in .* \(pid \d+\)"):
+        local_stack.check_no_demo(settings)
+
+    local_stack.check_no_demo(settings)
