@@ -44,6 +44,18 @@ def test_a_scenario_of_which_nothing_is_known_has_a_page(settings):
     assert "Nothing serves." in write_page(settings, SCENARIO).read_text()
 
 
+def test_files_that_wait_to_be_ingested_are_counted_on_the_page(settings):
+    incoming = settings.home / "incoming" / SCENARIO
+    place = f"{incoming.relative_to(settings.project)}/"
+    assert f"put a file into {place}" in write_page(settings, SCENARIO).read_text()
+
+    incoming.mkdir(parents=True, exist_ok=True)
+    for name in ("one.csv", ".hidden"):
+        (incoming / name).write_text("a,b\n")
+
+    assert f"1 file waits in {place} already" in write_page(settings, SCENARIO).read_text()
+
+
 def test_a_page_begins_where_the_scenario_was_started_over(settings):
     tell(settings, runs=2)
     with closing(Registry(settings.registry_url)) as registry:
