@@ -45,12 +45,22 @@ def a_gain(low, high=0.3, *, p=0.001, other=0.7, must_beat=True):
     return Comparison(score=other, gain=gain, p=p, rows_won=60, rows_lost=10, must_beat=must_beat)
 
 
-def a_challenge(against=(), *, has_champion=True, parity=None, latency_ms=1.0, sanity=SANE, rows=300, **changes):
+def a_challenge(
+    against=(),
+    *,
+    has_champion=True,
+    latency_ms=1.0,
+    sanity=SANE,
+    export_problem="",
+    not_applicable=frozenset(),
+    rows=300,
+    **changes,
+):
     known = {name: a_gain(0.1) for name in (CHAMPION, MAJORITY, PREVIOUS_LABEL)} | dict(against)
     known = {name: found for name, found in known.items() if found is not None}
     # Not validated: a figure that is no number must not slip through the gate either.
     evaluation = make_evaluation().model_copy(update={"holdout_rows": rows, "against": known, **changes})
-    return GateInputs(evaluation, has_champion, parity, latency_ms, sanity)
+    return GateInputs(evaluation, has_champion, latency_ms, sanity, export_problem, not_applicable)
 
 
 def a_part(rows, challenger, champion, gain):

@@ -159,7 +159,7 @@ def _remark(remark: Remark, group: GroupDifference | None, inputs: GateInputs, p
         )
     if remark == Remark.TOO_GOOD and evaluation.too_good is not None:
         return describe_too_good(evaluation.too_good)
-    return f"it is served by scikit-learn: {inputs.parity}"
+    return f"it is served by scikit-learn: {inputs.export_problem}"
 
 
 def describe_too_good(suspicion: TooGood) -> str:

@@ -110,7 +110,7 @@ def _decide(
     files = ScenarioFiles(tree.path, tree.scenario)
     evaluation = read_document(files.evaluation, Evaluation)
     summary = read_document(files.model_summary, ModelSummary)
-    inputs = GateInputs(evaluation, champion is not None, summary.parity, latency_ms, summary.sanity)
+    inputs = GateInputs(evaluation, champion is not None, latency_ms, summary.sanity, summary.parity or "")
     decision = decide(inputs, params, today=datetime.now(UTC).date())
     reasons, notes = explain(decision, inputs, params)
     batches = files.folder / "batches.dvc"

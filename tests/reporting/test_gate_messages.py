@@ -166,7 +166,7 @@ TOO_GOOD = TooGood(rows=915, baseline=MAJORITY, left=0.0, columns=(ColumnShare(c
             "Check for a column that is known only after the outcome, and give it feature: false (params.yaml: "
             "columns); alone, these take away most of the error: closed (98%)",
         ),
-        ({"parity": "the export differs"}, "it is served by scikit-learn: the export differs"),
+        ({"export_problem": "the export differs"}, "it is served by scikit-learn: the export differs"),
     ],
 )
 def test_what_is_worth_knowing_is_a_note(evidence: dict[str, Any], note: str) -> None:

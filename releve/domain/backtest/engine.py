@@ -29,7 +29,7 @@ from releve.domain.backtest.jobs import (
 from releve.domain.backtest.variants import PolicyVariant
 from releve.domain.backtest.walk_forward import BacktestWindow, WalkForward
 from releve.domain.drift.verdict import DriftState
-from releve.domain.evaluation.evaluation import Evaluation, Sanity
+from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.metrics import METRICS, score_or_none
 from releve.domain.evaluation.rolling_origin import Fold, rolling_folds
@@ -282,9 +282,10 @@ def challenge(
     if evaluated.problem:
         return impossible(evaluated.problem)
     evaluation: Evaluation = evaluated.value
-    # Neither latency nor slight changes are tried in a backtest: they say nothing of when to retrain.
-    sane = Sanity(rows=0, tried=0)
-    inputs = gate.GateInputs(evaluation, has_champion=champion is not None, parity=None, latency_ms=0.0, sanity=sane)
+    # A backtest measures neither latency nor sanity: they say nothing of when to retrain.
+    inputs = gate.GateInputs(
+        evaluation, champion is not None, latency_ms=None, sanity=None, not_applicable=gate.OF_THE_SERVED_MODEL
+    )
     decision = gate.decide(inputs, params, today=date.min)
     expected = ExpectedPerformance(evaluation.metric, evaluation.score, evaluation.holdout_rows)
     return BacktestedChallenger(final, expected, decision.promote, decision.failed, last)

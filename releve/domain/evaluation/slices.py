@@ -20,6 +20,8 @@ BANDS = 4  # of a number, each with as many of the training rows
 MISSING = ""  # the value of missing cells: no category is called that, and one may be called "missing"
 USUAL_DIGITS, MOST_DIGITS = 6, 17  # of a number in the name of a slice
 
+Groups = tuple[list[str], list[str]]  # the name of each row's group; the names in order, without MISSING
+
 
 @dataclass(frozen=True, eq=False)
 class Slice:
@@ -41,48 +43,41 @@ def check_slices(names: tuple[str, ...], schema: Schema, *, key: str) -> None:
 
 
 def slices(before: "pd.DataFrame", holdout: "pd.DataFrame", names: tuple[str, ...], schema: Schema) -> Iterator[Slice]:
-    """The slices of the columns `names`. Bands of numbers are cut where the rows `before` the holdout have their
-    quantiles; every holdout row is in exactly one slice of each column."""
+    """Yield the slices of the columns `names`: bands from low to high, others by name, missing cells last.
 
-    def in_order(value: str) -> tuple[int, float, str]:
-        """Bands from low to high, others by name, missing ones last."""
-        head, _, tail = value.partition(" ")
-        if value == MISSING:
-            return (3, 0.0, value)
-        if value.startswith("up to "):
-            return (0, 0.0, value)
-        if head == "above":
-            return (2, 0.0, value)
-        try:
-            return (1, float(head), tail)
-        except ValueError:
-            return (1, 0.0, value)
-
+    Bands of numbers are cut at the quantiles of the rows `before` the holdout; every holdout row is in exactly one
+    slice of each column.
+    """
     types = {column.name: column.type for column in schema.columns}
     for name in names:
-        values = groups(before[name], holdout[name], types[name])
+        values, ordered = BY_TYPE[types[name]](before[name], holdout[name])
         named = np.array(values, dtype=object)
-        for value in dict.fromkeys(sorted(values, key=in_order)):
-            yield Slice(name, value, np.asarray(named == value))
+        for value in (*ordered, MISSING):
+            if (rows := np.asarray(named == value)).any():
+                yield Slice(name, value, rows)
 
 
 def groups(before: "pd.Series[Any]", column: "pd.Series[Any]", kind: str) -> list[str]:
-    """The name of each row's group."""
-    return BY_TYPE[kind](before, column)
+    """Name each row's group."""
+    return BY_TYPE[kind](before, column)[0]
 
 
-def _bands(before: "pd.Series[Any]", column: "pd.Series[Any]") -> list[str]:
+def _bands(before: "pd.Series[Any]", column: "pd.Series[Any]") -> Groups:
     import pandas as pd
 
     known = pd.unique(before.dropna())
     if len(known) <= BANDS:
         printed = _distinct_names(column.dropna().to_numpy(float))
-        return [MISSING if pd.isna(value) else printed[float(value)] for value in column]
+        return [MISSING if pd.isna(value) else printed[float(value)] for value in column], list(printed.values())
     edges = np.unique(np.quantile(before.dropna(), np.arange(1, BANDS) / BANDS))
     cuts = list(_distinct_names(edges).values())
     names = [f"up to {cuts[0]}", *(f"{low} to {high}" for low, high in pairwise(cuts)), f"above {cuts[-1]}"]
     places = np.searchsorted(edges, column.to_numpy(float))
-    return [MISSING if pd.isna(value) else names[place] for value, place in zip(column, places, strict=True)]
+    return [MISSING if pd.isna(value) else names[place] for value, place in zip(column, places, strict=True)], names
+
+
+def _by_name(values: list[str]) -> Groups:
+    return values, sorted(set(values) - {MISSING})
 
 
 def _distinct_names(values: NDArray[np.float64]) -> dict[float, str]:
@@ -95,8 +90,10 @@ def _distinct_names(values: NDArray[np.float64]) -> dict[float, str]:
     return {value: repr(value) for value in different}
 
 
-BY_TYPE: Mapping[str, Callable[[Any, Any], list[str]]] = {  # rows before, and column, to the name of each row's group
+BY_TYPE: Mapping[str, Callable[[Any, Any], Groups]] = {  # of the rows before, and of the column
     NUMBER: _bands,
-    CATEGORY: lambda _, column: [str(value) if isinstance(value, str) and value else MISSING for value in column],
-    DATE: lambda _, column: [str(month) for month in column.dt.strftime("%Y-%m").fillna(MISSING)],
+    CATEGORY: lambda _, column: _by_name(
+        [str(value) if isinstance(value, str) and value else MISSING for value in column]
+    ),
+    DATE: lambda _, column: _by_name([str(month) for month in column.dt.strftime("%Y-%m").fillna(MISSING)]),
 }

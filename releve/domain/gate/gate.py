@@ -48,6 +48,9 @@ class Check(StrEnum):
     NOT_SANE = "upset by slight changes"
 
 
+OF_THE_SERVED_MODEL = frozenset({Check.LATENCY_UNKNOWN, Check.SLOW, Check.SANITY_UNKNOWN, Check.NOT_SANE})
+
+
 class Remark(StrEnum):
     """What is worth knowing of a challenger, and refuses nobody."""
 
@@ -68,13 +71,14 @@ FLOORS = {
 
 @dataclass(frozen=True)
 class GateInputs:
-    """What the gate decides by: the evaluation, and what was measured beside it; None of what was not measured."""
+    """What the gate decides by: the evaluation, and what was measured beside it; None where it was not measured."""
 
     evaluation: Evaluation
     has_champion: bool
-    parity: str | None  # None: the exported model predicts as the trained one; else why it does not
     latency_ms: float | None  # CPU time of one row
     sanity: Sanity | None  # effect of slight changes of rows on the predictions
+    export_problem: str = ""  # why scikit-learn serves it; "" where the export predicts as trained
+    not_applicable: frozenset[Check] = frozenset()  # checks that are not made
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,8 @@ def decide(inputs: GateInputs, params: Params, *, today: date) -> GateDecision:
     """Judge a challenger; a first champion has to beat the naive baselines alone. `today` is for the overrides."""
     failed = []
     for one in _failed_checks(inputs, params):
+        if one.check in inputs.not_applicable:
+            continue
         named = [each for each in params.gate.overrides if each.floor == one.floor]
         in_force = [each for each in named if each.until >= today]  # its last day included
         failed.append(replace(one, override=in_force[0]) if in_force else replace(one, expired=tuple(named)))
@@ -208,5 +214,5 @@ def _remarks(inputs: GateInputs, params: Params) -> Iterator[tuple[Remark, Group
         yield Remark.ROW_BEFORE_IS_BETTER, None
     if inputs.evaluation.too_good is not None:
         yield Remark.TOO_GOOD, None
-    if inputs.parity is not None:
+    if inputs.export_problem:
         yield Remark.NOT_EXPORTED, None

@@ -81,6 +81,12 @@ def test_a_category_has_a_slice_per_value_and_one_for_missing_ones():
     assert found("kind", ["x", "z", "", None, "x"]) == {"x": 2, "z": 1, MISSING: 2}
 
 
+def test_categories_are_ordered_by_name_whatever_they_are_called_and_missing_ones_come_last():
+    cells = ["up to date", None, "above average", "late", "zero"]
+
+    assert list(found("kind", cells)) == ["above average", "late", "up to date", "zero", MISSING]
+
+
 def test_a_category_called_missing_is_not_that_of_missing_cells():
     parts = found("kind", ["missing", None, "missing"])
 

@@ -5,7 +5,7 @@ import pytest
 from releve.core.errors import BadInput
 from releve.domain.evaluation.evaluation import Comparison, Opponent, TooGood
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.gate.gate import Check, FailedCheck, Floor, GateDecision, Remark, decide
+from releve.domain.gate.gate import OF_THE_SERVED_MODEL, Check, FailedCheck, Floor, GateDecision, Remark, decide
 from releve.domain.schema.target import REGRESSION
 from tests.challenges import (
     CHAMPION,
@@ -241,7 +241,7 @@ def test_a_model_that_slight_changes_of_a_row_upset_is_refused():
     ("evidence", "remark"),
     [
         ({"too_good": TooGood(rows=915, baseline=MAJORITY, left=0.0)}, Remark.TOO_GOOD),
-        ({"parity": "the export differs"}, Remark.NOT_EXPORTED),
+        ({"export_problem": "the export differs"}, Remark.NOT_EXPORTED),
     ],
 )
 def test_a_score_too_good_to_be_true_and_a_model_that_is_not_exported_are_remarked_and_refuse_nobody(evidence, remark):
@@ -306,3 +306,11 @@ def test_by_not_worse_too_a_first_champion_has_to_beat_the_baselines_for_sure():
     first = a_challenge({MAJORITY: a_gain(-0.1, 0.3)}, has_champion=False)
 
     assert not decided(first, rule="not_worse").promote
+
+
+@pytest.mark.parametrize("sanity", [None, INSANE])
+@pytest.mark.parametrize("latency", [None, 90.0])
+def test_a_check_that_does_not_apply_refuses_nobody(latency, sanity):
+    unserved = a_challenge(latency_ms=latency, sanity=sanity, not_applicable=OF_THE_SERVED_MODEL)
+
+    assert decided(unserved).failed == ()

@@ -6,8 +6,9 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from releve.domain.evaluation.evaluation import Sanity
-from releve.domain.gate.sanity import check
+from releve.domain.gate.sanity import WAYS, check
 from releve.domain.schema.arrays import arrays_of_frame
+from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT
 from releve.domain.schema.schema import Schema
 from releve.domain.training import transformers
 from releve.domain.training.pipeline import build, model_frame
@@ -173,3 +174,20 @@ def test_a_wide_table_is_tried_on_fewer_rows_and_a_small_one_on_all_that_there_a
 
     assert check(frame, schema, ask).rows == 55
     assert check(frame.head(12), schema, ask).rows == 12
+
+
+@pytest.mark.parametrize("kind", WAYS)
+def test_a_column_is_asked_at_most_as_often_as_the_rows_of_a_wide_table_are_counted_with(kind):
+    number = np.arange(60)
+    cells = {
+        NUMBER: number / 7,
+        DATE: pd.Timestamp("2024-01-01") + pd.to_timedelta(number, "D"),
+        CATEGORY: np.where(number % 2, "a", "b"),
+        TEXT: [f"one two three four five six {place}" for place in number],
+    }[kind]
+    columns = {"x": {"type": kind, "nullable": True}}
+    schema = Schema.from_dict({"target": {"name": "y", "classes": [0, 1]}, "columns": columns})
+
+    found = check(pd.DataFrame({"x": cells}), schema, lambda rows: np.full((len(rows), 2), 0.5))
+
+    assert found.tried + 1 == WAYS[kind]  # and once with another row's cell
