@@ -5,17 +5,17 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
-
-from releve.adapters.files import PipelineInputs, file_digest, read_params, write_bytes, write_inputs
+from releve.adapters.files import PipelineInputs, file_digest, read_params, read_yaml, write_bytes, write_inputs
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.tables.file_types import TableSample, read_sample
 from releve.adapters.yaml_files import pipeline_text
 from releve.core.config_hint import command_hint
 from releve.core.errors import BadInput, Conflict, NotFound, explained_storage
+from releve.core.formatting import listed
 from releve.core.names import check_scenario_name
 from releve.core.params import Params, merge, parse
 from releve.core.settings import Settings
+from releve.core.yaml_text import load_mapping
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.onboarding.issues import Issue, ranked
 from releve.domain.onboarding.params_file import ScenarioDraft, params_text, with_overrides
@@ -76,15 +76,28 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
 
 
 def refresh(settings: Settings) -> list[str]:
-    """Give every scenario's dvc.yaml the stages of the template; return the scenarios whose file changed."""
+    """Give every scenario's dvc.yaml the stages of the template; return the scenarios whose file changed.
+
+    Raises BadInput for a file that is broken, Conflict for one with stages that would be lost; then none is changed.
+    """
     template = _template(settings.project)
-    changed = []
+    stages = load_mapping(template, source="the dvc.yaml to copy").get("stages") or {}
+    changed = {}
     for path in sorted((settings.project / "scenarios").glob("*/dvc.yaml")):
+        if path.parent.name == TEMPLATE:
+            continue
+        if own := [name for name in read_yaml(path).get("stages") or {} if name not in stages]:
+            raise Conflict(
+                f"scenarios/{path.parent.name}/dvc.yaml has stages that the pipeline of today does not have: "
+                f"{listed(own)}. Move your own to a dvc.yaml in another folder, remove others, then run this again; "
+                "nothing was changed"
+            )
         text = pipeline_text(template, scenario=path.parent.name)
-        if path.parent.name != TEMPLATE and text != path.read_text(encoding="utf-8"):
-            write_bytes(path, text.encode())
-            changed.append(path.parent.name)
-    return changed
+        if text.encode() != path.read_bytes():
+            changed[path] = text
+    for path, text in changed.items():
+        write_bytes(path, text.encode())
+    return [path.parent.name for path in changed]
 
 
 def _check_new(files: ScenarioFiles, *, data: Path, incoming: Path) -> None:
@@ -148,7 +161,7 @@ def _settled(
 
 def _check_written(text: str, draft: ScenarioDraft, base: Params) -> None:
     """Read params.yaml back as every step will read it. Raises BadInput where it is not what was meant."""
-    values = yaml.safe_load(text)
+    values = load_mapping(text, source="the new params.yaml")
     table = {key: value for key, value in values.items() if key in TABLE_KEYS}
     overrides = {key: value for key, value in values.items() if key not in TABLE_KEYS}
     if table != draft.table:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from releve.core.errors import BadInput
+from releve.core.yaml_text import load_mapping
 
 SEED_STAGE = "seed"
 WIDE = 10_000  # characters; shorter, and YAML breaks lines
@@ -55,11 +56,12 @@ def pipeline_text(template: str, *, scenario: str) -> str:
 
     DVC has no includes, so each scenario holds a copy. Raises BadInput when the template names no scenario.
     """
+    load_mapping(template, source="the dvc.yaml to copy")
     writer = _round_trip()
     pipeline = writer.load(template)
     named = [each for each in pipeline.get("vars") or [] if isinstance(each, dict) and "scenario" in each]
-    if len(named) != 1:
-        raise BadInput("the dvc.yaml to copy has no line '- scenario: <name>' below 'vars'; restore it from git")
+    if len(named) != 1 or "stages" not in pipeline:
+        raise BadInput("the dvc.yaml to copy has no 'stages', or no line '- scenario: <name>' below 'vars'; restore it")
     named[0]["scenario"] = scenario
     pipeline["stages"].pop(SEED_STAGE, None)
     return _dump(writer, pipeline)

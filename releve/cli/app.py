@@ -1,8 +1,10 @@
 """The table of commands, and how each of them ends: an error is one line on stderr and an exit code."""
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -20,8 +22,15 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Without `arguments` they are those of the process."""
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed by the caller, as `>&-` does
+            setattr(sys, stream, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
     try:
         return application()(args=arguments, prog_name="releve", standalone_mode=False) or 0
+    except SystemExit as error:  # Rich's, where the reader of a pipe is gone: `releve --help | head -1` is no error
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        return 0
     except Abort:
         return 1
     except TyperException as error:  # Typer's own words, in the form of every other error

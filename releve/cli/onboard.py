@@ -1,6 +1,7 @@
 """Commands that bring a table: describe it as a scenario, and get rejected rows back to fix them."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,8 @@ def scenario(
 ) -> None:
     """Look at a file, and write the scenario that describes it, for you to correct."""
     given = {"NAME": name, "DATA": data, "TARGET": target}
+    if refresh and any((*given.values(), time, id, task, set)):
+        raise typer.BadParameter("--refresh goes with no name and no other option: it is for every scenario")
     if not refresh and (missing := [key for key, value in given.items() if not value]):
         raise BadInput(f"{', '.join(missing)} missing; expected: {USAGE}")
     from releve.domain.onboarding.params_file import read_override
@@ -77,4 +80,5 @@ def resubmit(
     from tasks.places import ScenarioState
 
     path = resubmit_step.resubmit(settings, scenario, batch)
-    print(f"fix {path}, then send it: mv {path} {ScenarioState(settings.home, scenario).incoming}/")
+    command = shlex.join(["mv", str(path), f"{ScenarioState(settings.home, scenario).incoming}/"])
+    print(f"fix {path}, then send it: {command}")

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from releve.core.formatting import printable
 from releve.core.settings import Settings
 
 WIDTH_WITHOUT_TERMINAL = 120  # columns, in a log or a pipe
@@ -39,10 +40,6 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
-
-    def printable(text: str) -> str:
-        shown = (letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
-        return "".join(shown)
 
     table = Table(*heads)
     for column in table.columns:

@@ -4,6 +4,7 @@ import importlib
 import logging
 import os
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -11,6 +12,7 @@ from releve.cli.output import ScenarioName, begin, read_settings
 from releve.core.errors import Unavailable
 from releve.core.settings import Settings
 
+CONNECT_SECONDS = 5
 BY_HAND = "started by hand"
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 
@@ -99,11 +101,27 @@ def _connect(settings: Settings) -> None:
     from releve.adapters.local_stack.ports import answers_http
     from releve.adapters.local_stack.stack import prefect_env
 
-    if not os.environ.get("PREFECT_API_URL"):
+    if address := os.environ.get("PREFECT_API_URL"):
+        _check_reachable(address)
+    else:
         if not answers_http(settings.prefect_port, "/api/health"):
             raise Unavailable(f"no Prefect server answers on port {settings.prefect_port}; start it with `make up`")
         os.environ.update(prefect_env(settings))
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "INFO"
+
+
+def _check_reachable(address: str) -> None:
+    """Raise Unavailable, without name and password of the URL, where nothing answers there."""
+    import httpx
+
+    try:
+        httpx.get(f"{address.rstrip('/')}/health", timeout=CONNECT_SECONDS)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        shown = urlsplit(address).netloc.rpartition("@")[2] or "its address"
+        raise Unavailable(
+            f"no Prefect server answers at {shown} (PREFECT_API_URL); start it, correct the variable, or unset it for "
+            "the server of `make up`"
+        ) from None
 
 
 def _not_an_error_of_a_run(record: logging.LogRecord) -> bool:

@@ -38,6 +38,10 @@ def at(
     except ValueError:
         raise BadInput(f"{time!r} is not a time; expected ISO 8601, for example 2026-05-31T14:00:00+02:00") from None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    try:
+        when.astimezone(UTC)
+    except OverflowError:
+        raise BadInput(f"{time!r} lies outside the years 1 to 9999 in UTC; expected a time within them") from None
     with _registry(scenario) as registry:
         _print_release(registry.at(scenario, when), scenario, moment=f"at {when.isoformat()}", json=json)
 

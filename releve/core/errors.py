@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from releve.core.formatting import printable
+
 
 class ReleveError(Exception):
     """Base of all errors whose message is for a person; nothing else should reach one."""
@@ -151,7 +153,7 @@ def run_command(command: Callable[[], object]) -> int:
         sys.stdout.flush()
     except OSError:  # it is the very file that has no space left
         _discard_stdout()
-    print(f"error: {known}", file=sys.stderr)
+    print(f"error: {printable(str(known))}", file=sys.stderr)
     return known.exit_code
 
 

@@ -1,5 +1,6 @@
 """Counts, lists and durations as parts of a sentence."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -10,6 +11,7 @@ DURATION_UNITS = (
     ("seconds", 24 * 60 * 60),
 )  # how many make a day
 
+STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # all but tab and end of line
 SMALL, LARGE = 0.01, 100_000.0  # between them a figure has three places after the point
 
 
@@ -33,6 +35,11 @@ def listed(names: Iterable[str], *, most: int = 8, between: str = ", ") -> str:
 def shortened(text: str, *, most: int = 80) -> str:
     """Cut a name or a value of users for a message: its beginning, and how long it is."""
     return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+
+
+def printable(text: str) -> str:
+    """Replace what steers a terminal or turns the direction of text: neither is ever part of a name that one reads."""
+    return STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def unit_of(days: float) -> tuple[str, int]:

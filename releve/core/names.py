@@ -3,6 +3,7 @@
 import re
 
 from releve.core.errors import BadInput
+from releve.core.formatting import shortened
 
 SCENARIO_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -11,7 +12,7 @@ def check_scenario_name(name: str) -> str:
     """Return `name` unchanged. Raises BadInput when it is not allowed."""
     if not isinstance(name, str) or not SCENARIO_NAME.fullmatch(name):
         raise BadInput(
-            f"the scenario name {name!r} is not allowed: use 1 to 63 lower-case letters, digits, '_' or '-', "
-            "starting with a letter or a digit"
+            f"the scenario name {shortened(repr(name))} is not allowed: "
+            "use 1 to 63 lower-case letters, digits, '_' or '-', starting with a letter or a digit"
         )
     return name

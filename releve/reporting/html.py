@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
+from releve.core.formatting import printable
 from releve.reporting.blocks import (
     MISSING,
     Block,
@@ -91,12 +92,18 @@ def _environment() -> "Environment":
         """Figures with their intervals, times and a few words stay on one line."""
         return "line" if len(text) <= SHORT or FIGURE.fullmatch(text) else ""
 
+    def finalize(value: Any) -> Any:
+        if isinstance(value, Markup):
+            return Markup(printable(value))
+        return printable(value) if isinstance(value, str) else value
+
     environment = Environment(
         loader=PackageLoader("releve.reporting"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        finalize=finalize,
     )
     environment.filters |= {"marked": marked, "cell_class": cell_class}
     environment.globals |= {"render": render, "charts": charts, "legend": _legend}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
+from releve.core.formatting import printable
 from releve.reporting.blocks import (
     Block,
     CommandBlock,
@@ -28,9 +29,13 @@ ESCAPES = (
 )
 
 
+BEGINNINGS = re.compile(r"^(?:#{1,6}(?= |$)|[-+](?= |$)|>|-{3,}|={2,}|~{3,})")
+NUMBERED = re.compile(r"^(\d{1,9})([.)])(?= |$)")
+
+
 def render_markdown(page: ReportPage) -> str:
     """Write the whole page; text of users cannot bring markup of its own."""
-    parts = [f"# {escape_markdown(page.title)}", escape_markdown(page.summary)]
+    parts = [f"# {escape_markdown(page.title)}", _line(page.summary)]
     for section in page.sections:
         parts += [f"## {escape_markdown(section.title)}"] if section.title else []
         parts += map(render_block, section.blocks)
@@ -53,7 +58,7 @@ def render_block(block: Block) -> str:
         case TileRow():
             return _table(("", "", ""), [(tile.name, tile.value, tile.note) for tile in block.tiles])
         case TextBlock():
-            lines = map(escape_markdown, block.lines)
+            lines = map(_line, block.lines)
             return "\n".join(f"- {line}" for line in lines) if block.points else "\n\n".join(lines)
         case LinkList():
             links = [(escape_markdown(text), quote(address, safe=SAFE)) for text, address in block.links]
@@ -62,7 +67,7 @@ def render_block(block: Block) -> str:
             entries = []
             for entry in block.entries:
                 entries += [f"- {escape_markdown(entry.at)} **{escape_markdown(entry.title)}**"]
-                entries += [f"  - {escape_markdown(reason)}" for reason in entry.reasons]
+                entries += [f"  - {_line(reason)}" for reason in entry.reasons]
             return "\n".join(entries)
         case FoldedBlock():
             parts = [f"### {escape_markdown(block.title)}", *map(render_block, block.blocks)]
@@ -75,7 +80,13 @@ def escape_markdown(text: str) -> str:
     """Escape only what would be markup: people read this in a terminal too."""
     for markup, escaped in ESCAPES:
         text = markup.sub(escaped, text)
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
+
+
+def _line(text: str) -> str:
+    """Escape the text of a whole line, which might begin a heading, a list, a quotation or a rule."""
+    text = BEGINNINGS.sub(r"\\\g<0>", escape_markdown(text))
+    return NUMBERED.sub(r"\g<1>\\\g<2>", text)
 
 
 def _code(command: str) -> str:

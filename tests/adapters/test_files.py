@@ -212,8 +212,8 @@ def test_inputs_that_a_checkout_lacks_are_looked_for_in_git(tmp_path):
     [
         ("a: [", "is not valid YAML"),
         ("a: 2024-13-01", "is not valid YAML: month must be"),
-        ("- a\n", "holds list"),
-        ("", "holds NoneType"),
+        ("- a\n", "holds a list"),
+        ("", "holds nothing"),
     ],
 )
 def test_yaml_that_is_no_section_of_keys_is_refused(text, said, tmp_path):

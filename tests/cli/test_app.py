@@ -93,3 +93,12 @@ print("loaded:", sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
 
     assert done.stderr.splitlines()[-1] == "loaded: []"
+
+
+@pytest.mark.parametrize("command", ["--help | head -c 1", "history >&-", "verify >&- 2>&-"])
+def test_a_reader_that_is_gone_or_was_never_there_is_no_error(command):
+    script = f"set -o pipefail; {sys.executable} -m releve {command}"
+
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, "")

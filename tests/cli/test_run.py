@@ -59,3 +59,14 @@ def test_a_scenario_that_exists_goes_on_to_the_prefect_server(tmp_path: Path):
 
     assert done.returncode == 2
     assert "start it with `make up`" in done.stderr
+
+
+def test_a_prefect_server_that_is_away_is_named_without_the_password_of_its_url(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setenv("RELEVE_PROJECT", str(make_project(tmp_path)))
+    monkeypatch.setenv("PREFECT_API_URL", f"http://ana:sesame@127.0.0.1:{free_port()}/api")
+
+    assert main(["retrain", "flowers"]) == 2
+
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: no Prefect server answers at 127.0.0.1:")
+    assert "sesame" not in printed

@@ -295,3 +295,20 @@ def test_a_kind_of_event_that_does_not_exist_is_refused_with_the_nearest_one(cap
     assert main(["history", "--kind", "relesed"]) != 0
 
     assert "there is no kind of event 'relesed'; did you mean 'released'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"])
+def test_a_time_that_utc_does_not_have_is_refused(time, capsys):
+    assert main(["at", "digits", time]) == 1
+    assert "lies outside the years 1 to 9999 in UTC" in capsys.readouterr().err
+
+
+def test_nothing_of_a_password_is_printed_that_was_not_quoted_in_the_registry_s_url(monkeypatch, capsys):
+    monkeypatch.setenv("RELEVE_REGISTRY_URL", "postgresql+psycopg://ana:ses/a@me@127.0.0.1:1/releve")
+
+    assert main(["verify"]) == 1
+
+    printed = capsys.readouterr().err
+    assert "write %40" in printed
+    assert "ses/a" not in printed
+    assert "me@" not in printed

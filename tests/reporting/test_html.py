@@ -135,3 +135,11 @@ def test_a_cell_shows_its_first_line_and_folds_the_rest():
     html = render_html(page_of(TableBlock(("why",), (("no drift\nquality: <unknown>",),))))
 
     assert "<details><summary>no drift</summary>quality: &lt;unknown&gt;</details>" in html
+
+
+def test_text_of_users_steers_neither_a_terminal_nor_the_direction_of_what_follows():
+    page = render_html(ReportPage("a\x1b[31m", "s", (ReportSection("S", (TextBlock(("<b>\u202eb",)),)),)))
+
+    assert "a\N{REPLACEMENT CHARACTER}[31m" in page
+    assert "&lt;b&gt;\N{REPLACEMENT CHARACTER}b" in page
+    assert "unicode-bidi: isolate" in page

@@ -14,6 +14,11 @@ from releve.reporting.markdown import render_markdown
         ("+0.1 [+0.02, +0.18] (p 0.01)", "+0.1 [+0.02, +0.18] (p 0.01)"),
         ("R&D &lt; <b> x < 3", "R&D &amp;lt; &lt;b> x < 3"),
         ("a * b ` \\", "a \\* b \\` \\\\"),
+        ("# head", "\\# head"),
+        ("- x", "\\- x"),
+        ("1. x", "1\\. x"),
+        ("-0.5 #3 1.5", "-0.5 #3 1.5"),
+        ("a\x1b[31m\x07 \u202eb", "a\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}b"),
     ],
 )
 def test_what_would_be_markup_is_escaped_and_nothing_else(text, written):

@@ -1,5 +1,6 @@
 """One command brings a table: the whole scenario appears, or nothing does."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from releve.adapters.files import read_inputs, read_params, read_schema, scenari
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.yaml_files import pipeline_text
 from releve.cli.app import main
-from releve.core.errors import BadInput, Conflict, NotFound
+from releve.core.errors import BadInput, Conflict, NotFound, ReleveError
 from releve.core.settings import Settings
 from releve.domain.onboarding.params_file import read_override
 from releve.domain.onboarding.table import Roles
@@ -261,6 +262,31 @@ def test_a_pipeline_that_fell_behind_is_written_anew(settings: Settings, data: P
     assert refresh(settings) == ["sales"]
     assert (made.folder / "dvc.yaml").read_text() == current
     assert refresh(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: [", "scenarios/sales/dvc.yaml is not valid YAML"),
+        ("- x", "scenarios/sales/dvc.yaml holds a list; expected keys and values"),
+        ("stages: {mine: {cmd: echo}}", "has stages that the pipeline of today does not have: mine"),
+    ],
+)
+def test_a_pipeline_that_is_broken_or_has_stages_of_its_own_is_not_written_over(
+    settings: Settings, text: str, problem: str
+) -> None:
+    folder = settings.project / "scenarios" / "sales"
+    folder.mkdir()
+    (folder / "dvc.yaml").write_text(text)
+
+    with pytest.raises(ReleveError, match=re.escape(problem)):
+        refresh(settings)
+    assert (folder / "dvc.yaml").read_text() == text
+
+
+def test_refreshing_takes_no_name_and_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scenario", "sales", "--refresh"]) == 2
+    assert "--refresh goes with no name" in capsys.readouterr().err
 
 
 def test_the_report_ends_with_the_next_two_commands(settings: Settings, data: Path) -> None:

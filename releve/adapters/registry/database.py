@@ -63,6 +63,9 @@ class RegistryFull(RegistryUnavailable, DiskFull):
 def parse_url(url: str) -> sa.URL:
     """Raises BadInput, which does not repeat the URL: it may hold a password."""
     try:
+        if not url.startswith("sqlite") and url.partition("?")[0].count("@") > 1:
+            # What follows the first one would be taken for the host, and be shown.
+            raise BadInput("RELEVE_REGISTRY_URL has more than one @; write %40 for those in name and password")
         found = sa.make_url(url)
         if found.get_backend_name() == "sqlite" and "/" in url.partition("?")[2]:
             raise BadInput(

@@ -7,7 +7,7 @@ import skops.io
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from releve.adapters.models.description import DESCRIPTION
+from releve.adapters.models.description import DESCRIPTION, ModelDescription
 from releve.adapters.models.model_runtime import (
     TRUSTED_TYPES,
     ModelAltered,
@@ -50,7 +50,7 @@ def packed(folder, *, runtime="sklearn", recipe="linear"):
         "embedder": Embedder.fit(arrays).describe().model_dump(mode="json"),
     }
     folder.mkdir()
-    (folder / DESCRIPTION).write_text(json.dumps(description))
+    (folder / DESCRIPTION).write_text(json.dumps(ModelDescription.model_validate(description).to_json()))
     if runtime == "onnx":
         (folder / "model.onnx").write_bytes(export(pipeline, schema))
     else:
@@ -151,7 +151,7 @@ def test_a_regression_answers_numbers_without_probabilities(runtime, tmp_path):
         "schema": schema.as_dict(),
         "embedder": Embedder.fit(arrays_of_frame(schema, frame)).describe().model_dump(mode="json"),
     }
-    (tmp_path / DESCRIPTION).write_text(json.dumps(description))
+    (tmp_path / DESCRIPTION).write_text(json.dumps(ModelDescription.model_validate(description).to_json()))
     (tmp_path / "model.onnx").write_bytes(export(pipeline, schema))
     (tmp_path / "model.skops").write_bytes(skops.io.dumps(pipeline))
 
