@@ -92,7 +92,7 @@ class PlayedPolicy:
 
     @property
     def retrained_at(self) -> list[int]:
-        """Numbers of the windows after which a challenger was made."""
+        """List the numbers of the windows after which a challenger was made."""
         return [each.window for each in self.decisions if each.promoted is not None]
 
     @property

@@ -78,7 +78,7 @@ class BacktestReport(_Part):
 
     @property
     def best(self) -> PolicyResult:
-        """The policy without regret."""
+        """Return the policy without regret."""
         return min(self.policies, key=lambda each: each.regret.value)
 
 

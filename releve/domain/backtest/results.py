@@ -133,7 +133,7 @@ def recommend(played: Sequence[PlayedPolicy], scored: PairedScores) -> Recommend
 
 
 def naive(plan: WalkForward) -> dict[str, Floats]:
-    """What everybody could have answered to the windows, with the labels known before each; by name.
+    """Compute what anybody could have answered to the windows, with the labels known before each; by name.
 
     Where params say that labels come some rows late, but in time for the next window, they come within a window too.
     """

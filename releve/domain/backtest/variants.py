@@ -30,7 +30,7 @@ class PolicyVariant:
         return self.gated
 
     def params(self, base: Params) -> Params:
-        """The scenario's params as this policy has them."""
+        """Return the scenario's params with this policy's settings."""
         sections: dict[str, dict[str, Any]] = {}
         for key, value in self.settings.items():
             section, _, name = key.partition(".")
@@ -39,7 +39,7 @@ class PolicyVariant:
 
 
 def policy_variants(params: Params) -> tuple[PolicyVariant, ...]:
-    """The ones compared, the simplest first. Each rule of `trigger.policy`; the newest windows alone; no gate.
+    """List the compared policies, the simplest first. Each rule of `trigger.policy`; the newest windows alone; no gate.
 
     A rule of evidence asks for as few new rows as the gate can judge on, and has no safety net, which would be a second
     policy inside it.

@@ -41,7 +41,7 @@ class WalkForward:
 
     @property
     def start(self) -> int:
-        """Rows before the first window; their labels are known from the beginning."""
+        """Count the rows before the first window; their labels are known from the beginning."""
         return self.windows[0].start
 
     @property

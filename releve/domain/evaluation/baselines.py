@@ -94,7 +94,7 @@ def baselines(
 
 
 def season_of(times: "pd.Series[Any]") -> str:
-    """What repeats itself: hour (of the week) where rows have hours, else weekday, else month."""
+    """Return what repeats itself: hour (of the week) where rows have hours, else weekday, else month."""
     if times.dt.hour.nunique() > 1:
         return "hour"
     return "weekday" if times.dt.weekday.nunique() > 1 else "month"

@@ -146,7 +146,7 @@ class AlterationEffect(DocumentPart):
 
     @property
     def share_of_limit(self) -> float:
-        """0-1 where it is sane."""
+        """Return the order lost or the shift as a share of its limit: at most 1 where it is sane."""
         return max(self.lost / self.most_lost, self.shift / MOST_SHIFT)
 
 

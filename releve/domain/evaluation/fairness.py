@@ -29,7 +29,9 @@ Flags = NDArray[np.bool_]
 def binary_intervals(
     truth: Flags, answered: Flags, groups: Sequence[str], bootstrap: BootstrapConfig
 ) -> dict[str, Interval]:
-    """Both differences (0-1, 0 is equal): (rows,) is it, and was it called, positive, in time order.
+    """Compute both differences (0-1, 0 is equal) with their intervals.
+
+    `truth`, `answered`: (rows,) whether a row is positive, and whether it was answered so, in time order.
 
     A group without a positive is compared by its false positives alone. nan where fewer than two can be compared.
     """
@@ -45,12 +47,12 @@ def binary_intervals(
 def score_difference_interval(
     metric: str, found: ScoredPredictions, groups: Sequence[str], bootstrap: BootstrapConfig
 ) -> Interval:
-    """The largest difference of a metric that is defined in each group, in its own unit."""
+    """Compute the largest difference of a metric that is defined in each group, in its own unit."""
     return _between(lambda rows, each: score_interval(metric, found.take(rows), each), np.asarray(groups), bootstrap)
 
 
 def widest(parts: Sequence[Interval]) -> Interval:
-    """The largest difference between two of them, and what is shown and what is possible of it; 0 at least.
+    """Compute the largest difference between two of them, with its interval; 0 at least.
 
     nan where one of them is.
     """
@@ -58,7 +60,7 @@ def widest(parts: Sequence[Interval]) -> Interval:
 
 
 def pairwise_confidence(groups: int, *, confidence: float) -> float:
-    """That one comparison needs for all comparisons of so many groups to hold together."""
+    """Return the confidence each pair needs so that all pairs hold together (Tukey-Kramer)."""
     from scipy.stats import norm, studentized_range
 
     reach = studentized_range.ppf(confidence, groups, np.inf) / math.sqrt(2)
@@ -66,7 +68,7 @@ def pairwise_confidence(groups: int, *, confidence: float) -> float:
 
 
 def _called_positive(answered: Flags, names: NDArray[Any], bootstrap: BootstrapConfig) -> Interval:
-    """Of the share called positive: the accuracy of "positive", where being called so were the truth."""
+    """Compare the share answered positive: the accuracy of always answering "positive", were the answers the truth."""
     always = ScoredPredictions(np.tile([0.0, 1.0], (len(answered), 1)), answered.astype(np.int64))
     return _between(lambda rows, each: score_interval("accuracy", always.take(rows), each), names, bootstrap)
 

@@ -1,4 +1,4 @@
-"""Judge a challenger: its own scores, and its gain over champion and naive baselines on the same holdout rows.
+"""Evaluate a challenger: its own scores, and its gain over champion and naive baselines on the same holdout rows.
 
 Pure, so that the retrain flow and a backtest judge by the same rule.
 """
@@ -151,10 +151,12 @@ def calibration(predictions: ScoredPredictions) -> Calibration:
 
 
 def too_good(truth: NDArray[Any], answers: Floats, naive: Mapping[Opponent, Floats]) -> TooGood | None:
-    """None where the score is believable. `truth`: class indices or values; `answers`, `naive`: as outputs."""
+    """Return how far the score is too good to be true, or None where it is believable.
+
+    `truth`: class indices or values; `answers`, `naive`: as outputs."""
 
     def errors_of(outputs: Floats) -> Floats:
-        """Per row: 1 for a wrong class, or the squared difference of values."""
+        """Return per row 1 for a wrong class, or the squared difference of values."""
         wrong = outputs.argmax(axis=1) != truth if outputs.ndim > 1 else (outputs - truth) ** 2
         return np.asarray(wrong, dtype=np.float64)
 
@@ -171,7 +173,7 @@ def too_good(truth: NDArray[Any], answers: Floats, naive: Mapping[Opponent, Floa
 def telling_columns(
     known: "pd.DataFrame", asked: "pd.DataFrame", schema: Schema, *, truths: tuple[NDArray[Any], NDArray[Any]]
 ) -> tuple[ColumnShare, ...]:
-    """Columns that alone take away most of the error on `asked`, each by a small tree learned from `known`."""
+    """List columns that alone take away most of the error on `asked`, each by a small tree learned from `known`."""
     import pandas as pd
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -185,7 +187,7 @@ def telling_columns(
         known_cells = known[name].iloc[-MOST_ROWS:]
 
         def numbers(cells: "pd.Series[Any]") -> Floats:
-            """One column; a category stands where its mean label has it, so that a tree can part them."""
+            """Turn one column into numbers; a category becomes its mean label, so that a tree can split it."""
             if schema.column(name).type == CATEGORY:
                 cells = cells.map(pd.Series(before).groupby(known_cells.to_numpy()).mean())
             elif cells.dtype.kind == "M":

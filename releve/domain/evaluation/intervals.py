@@ -18,7 +18,7 @@ class Interval:
 
 
 def format_interval(gain: Interval) -> str:
-    """A gain or a change with its interval."""
+    """Format a gain or a change with its interval."""
     value, low, high = (format_score(each, sign="+") for each in (gain.value, gain.low, gain.high))
     return f"{value} [{low}, {high}]"
 
@@ -29,7 +29,7 @@ def rounded(value: float) -> float:
 
 
 def share(right: int, rows: int, *, confidence: float) -> Interval:
-    """`right` of `rows` (at least one) with Wilson's score interval (Wilson 1927)."""
+    """Compute the share of `right` in `rows` (at least one) with Wilson's score interval (Wilson 1927)."""
     # scipy.stats has it too, and takes a second of CPU time to be imported, in every process that tells a share.
     found, z = right / rows, NormalDist().inv_cdf((1 + confidence) / 2)
     middle = (found + z**2 / (2 * rows)) / (1 + z**2 / rows)
@@ -39,8 +39,10 @@ def share(right: int, rows: int, *, confidence: float) -> Interval:
 
 
 def difference(first: Interval, second: Interval) -> Interval:
-    """`first` minus `second`, of different rows, from both intervals: MOVER (Zou & Donner 2008), which for two shares
-    is method 10 of Newcombe (1998)."""
+    """Subtract `second` from `first`, which are of different rows.
+
+    MOVER (Zou & Donner 2008), which for two shares is method 10 of Newcombe (1998).
+    """
     value = first.value - second.value
     low = value - math.hypot(first.value - first.low, second.high - second.value)
     high = value + math.hypot(first.high - first.value, second.value - second.low)
@@ -48,7 +50,7 @@ def difference(first: Interval, second: Interval) -> Interval:
 
 
 def weighted_mean(intervals: Sequence[Interval], weights: Sequence[float]) -> Interval:
-    """Mean of figures of different rows, by MOVER for a linear combination (Zou & Donner 2008)."""
+    """Compute the mean of figures of different rows, by MOVER for a linear combination (Zou & Donner 2008)."""
     shares = [weight / sum(weights) for weight in weights]
     value = sum(part * each.value for part, each in zip(shares, intervals, strict=True))
     below = (part * (each.value - each.low) for part, each in zip(shares, intervals, strict=True))

@@ -49,7 +49,7 @@ class BootstrapConfig:
         return min(self.block or block_rows(series), max(1, len(series)))
 
     def wanted_of(self, series: Floats) -> int:
-        """The block that the series asks for, which may be longer than any that can be drawn; else the one given."""
+        """Return the block length given, or else the one that the series asks for, which may be too long to draw."""
         return self.block_of(series) if self.block else dependent_rows(series)
 
 
@@ -81,7 +81,7 @@ def compare(
 def draw_gains(
     name: str, challenger: ScoredPredictions, other: ScoredPredictions, *, block: int, bootstrap: BootstrapConfig
 ) -> Floats:
-    """The gain in each resample (resamples,): both models' answers to a row are drawn together (Efron 1979)."""
+    """Draw the gain in each resample (resamples,): both models' answers to a row are drawn together (Efron 1979)."""
     metric = METRICS[name]
     mine, theirs = metric.statistics(challenger), metric.statistics(other)
     weights = block_weights(len(challenger), block=block, draws=bootstrap.resamples, seed=bootstrap.seed)
@@ -113,7 +113,7 @@ def permutation_p_value(
     exchanges = swaps(differs, block=block, draws=bootstrap.resamples, seed=bootstrap.seed)
 
     def gain_after(keep: Floats) -> Floats:
-        """The first model's gain over the second (draws,) after the exchange."""
+        """Compute the first model's gain over the second (draws,) after the exchange."""
         first, second = np.hstack([keep, 1 - keep]), np.hstack([1 - keep, keep])
         return metric.sign * (metric.scores(both, first) - metric.scores(both, second))
 
@@ -152,7 +152,7 @@ def block_weights(rows: int, *, block: int, draws: int, seed: int) -> Iterator[F
 
 
 def drawn_rows(rows: int, *, block: int, draws: int, seed: int) -> Floats:
-    """The same as `block_weights`, all at once: (draws, rows)."""
+    """Draw the same as `block_weights`, all at once: (draws, rows)."""
     return np.concatenate(list(block_weights(rows, block=block, draws=draws, seed=seed)))
 
 

@@ -36,7 +36,7 @@ class HoldoutFolds(DocumentPart):
 
     @property
     def start(self) -> int:
-        """Where the holdout begins."""
+        """Return where the holdout begins."""
         return self.folds[0].start
 
     @property
@@ -73,5 +73,5 @@ def cut_blocks(start: int, end: int, *, count: int) -> tuple[Fold, ...]:
 
 
 def numbered(folds: Sequence[Fold]) -> NDArray[np.int64]:
-    """The number of the block, from 0, of each row that is judged on."""
+    """Return the number of the block, from 0, of each row that is judged on."""
     return np.repeat(np.arange(len(folds)), [fold.end - fold.start for fold in folds])

@@ -33,7 +33,7 @@ class Slice:
 
 
 def check_slices(names: tuple[str, ...], schema: Schema, *, key: str) -> None:
-    """Raises BadInput for a column that the table does not have, or that is no number, category or date."""
+    """Check that the table has these columns as numbers, categories or dates. Raises BadInput for any other."""
     types = {column.name: column.type for column in schema.columns}
     for name in names:
         if types.get(name) not in BY_TYPE:

@@ -92,7 +92,10 @@ class FailedCheck:
 
     @property
     def floor(self) -> Floor | None:
-        """None: nobody can override it, as evidence is missing or the champion is not beaten."""
+        """Return the floor that the check belongs to; None where it cannot be overridden.
+
+        That is where evidence is missing, or the champion is not beaten.
+        """
         if self.check == Check.NOT_BEATEN and self.of != Opponent.CHAMPION:
             return Floor.BASELINE
         return FLOORS.get(self.check)
@@ -118,7 +121,7 @@ class GateDecision:
 
 
 def decide(inputs: GateInputs, params: Params, *, today: date) -> GateDecision:
-    """Judge a challenger; a first champion has to beat the naive baselines alone. `today` is for the overrides."""
+    """Decide on a challenger; a first champion has to beat the naive baselines alone. `today` is for the overrides."""
     failed = []
     for one in _failed_checks(inputs, params):
         if one.check in inputs.not_applicable:

@@ -51,7 +51,7 @@ class Staleness:
 
     @property
     def model_due(self) -> bool:
-        """Whether the model's own limit is passed: the one that a retraining helps against."""
+        """Return whether the model's own limit is passed: the one that a retraining helps against."""
         return any(each.key == MODEL_AGE for each in self.exceeded)
 
 

@@ -52,7 +52,7 @@ def permutation_importances(
         return ScoredPredictions.of(outputs, labels[taken].tolist(), target, quantile=quantile)
 
     def losses(features: list[str], taken: Any, *, seed: int) -> Any:
-        """What the score of the rows `taken` loses with each feature."""
+        """Compute what the score of the rows `taken` loses with each feature."""
 
         def scorer(_: Any, positions: Any, places: Any) -> float:
             predictions = predict(dict(zip(features, positions.T, strict=True)), places)

@@ -28,7 +28,7 @@ ANSWER, TRUTH = "_answer_", "_truth"  # columns: an answer per class by its plac
 
 
 def window(rows: "pd.DataFrame", *, end: int, last_batches: int) -> "pd.DataFrame":
-    """The rows before `end` that a model learns from: of the newest `last_batches` batches, or all when it is 0.
+    """Return the rows before `end` that a model learns from: of the newest `last_batches` batches, or all when it is 0.
 
     Where `end` lies inside a batch, that batch's rows before it come on top: what is released learns from so many
     whole batches, and the model of a block that begins a row later than a batch must not be judged on that one row.
@@ -42,7 +42,7 @@ def window(rows: "pd.DataFrame", *, end: int, last_batches: int) -> "pd.DataFram
 
 
 def learn(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, *, seed: int) -> Any:
-    """A fitted pipeline. Raises BadInput when the rows hold too few labels, or the recipe knows no such option."""
+    """Fit a pipeline. Raises BadInput when the rows hold too few labels, or the recipe knows no such option."""
     labels = rows[schema.target.name]
     if schema.target.task != REGRESSION:
         needed, counts = RECIPES[candidate.recipe].least_per_class, Counter(labels.tolist())
@@ -65,7 +65,7 @@ def learn(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, *, seed: i
 
 
 def answer(model: Any, rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
-    """What `learn`'s model says of `rows`: a probability per class of the schema, in its order; or VALUE."""
+    """Predict `rows` by the model of `learn`: a probability per class of the schema, in its order; or VALUE."""
     return answer_features(model, _features(rows, schema), schema)
 
 
@@ -84,14 +84,17 @@ def _features(rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
 
 
 def folds_before(end: int, *, rows: int) -> tuple[Fold, ...]:
-    """The newest rows before a holdout of `rows`: twice as many, but no more than half of those there are, in five
-    blocks or as many as there are rows. `train.last_batches: auto` chooses on them, so that the holdout has no say."""
+    """Return folds of the newest rows before a holdout of `rows`, on which `train.last_batches: auto` chooses.
+
+    Twice as many rows as the holdout, but no more than half of those there are, in five blocks or as many as there are
+    rows. The holdout has no say in the choice.
+    """
     start = end - max(1, min(WINDOW_ROWS * rows, end // 2))
     return cut_blocks(start, end, count=min(WINDOW_FOLDS, end - start))
 
 
 def better_window(scores: Mapping[int, Sequence[float | None]], *, sign: int) -> int:
-    """The `last_batches` to learn from, by each one's scores on the same blocks; 0 is all past rows.
+    """Choose the `last_batches` to learn from, by each one's scores on the same blocks; 0 is all past rows.
 
     Fewer rows have to be better by more than one standard error over the blocks (Breiman et al. 1984): what happens to
     lie in the newest batches decides otherwise. Where all past rows have no score, whatever has one is taken.
@@ -125,7 +128,7 @@ def as_kept(rows: "pd.DataFrame", answers: "pd.DataFrame", schema: Schema) -> "p
 
 
 def answers_of(kept: "pd.DataFrame", *, task: str) -> Any:
-    """(rows, classes) probabilities, or (rows,) values."""
+    """Read (rows, classes) probabilities, or (rows,) values."""
     names = [name for name in kept if str(name).startswith(ANSWER)]
     found = kept[names].to_numpy(np.float64)
     return found[:, 0] if task == REGRESSION else found

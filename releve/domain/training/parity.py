@@ -26,7 +26,7 @@ FAR_SPREADS = 1e6  # a value so many deviations off is no answer any more: only 
 
 
 def made_rows(frame: "pd.DataFrame", schema: Schema) -> list[Row]:
-    """Rows that `predict` takes: a few of `frame` (checked rows), and each again with every hard cell.
+    """Make rows that `predict` takes: a few of `frame` (checked rows), and each again with every hard cell.
 
     First one column at a time, then all columns at once.
     """
@@ -42,7 +42,7 @@ def made_rows(frame: "pd.DataFrame", schema: Schema) -> list[Row]:
 
 
 def probabilities_problem(found: NDArray[Any], expected: NDArray[Any], *, tolerance: float) -> str | None:
-    """How probabilities (rows, classes) differ, as a sentence part; None when they do not."""
+    """Describe how probabilities (rows, classes) differ, as a sentence part; None when they do not."""
     chosen = np.take_along_axis(expected, found.argmax(axis=1)[:, None], axis=1)[:, 0]
     # Two classes that are as probable, as in a forest of an even number of trees, are no difference.
     other_labels = int((expected.max(axis=1) - chosen > tolerance).sum())
@@ -53,7 +53,7 @@ def probabilities_problem(found: NDArray[Any], expected: NDArray[Any], *, tolera
 
 
 def values_problem(found: NDArray[Any], expected: NDArray[Any], *, usual: NDArray[Any], tolerance: float) -> str | None:
-    """How values (rows, 1) differ, as a sentence part; None when they do not.
+    """Describe how values (rows, 1) differ, as a sentence part; None when they do not.
 
     `usual` are the pipeline's answers to real rows: a gap counts in shares of their standard deviation, or of the
     answer's own distance from their median where that is more.

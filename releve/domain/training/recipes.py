@@ -33,7 +33,7 @@ class Number:
     whole: bool = False
 
     def holds(self, value: Any) -> bool:
-        """Whether the parameter may stand at `value`."""
+        """Return whether the parameter may stand at `value`."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         return self.low <= value <= self.high and (not self.whole or float(value).is_integer())
@@ -47,7 +47,7 @@ class Choice:
     default: Value
 
     def holds(self, value: Any) -> bool:
-        """Whether the parameter may stand at `value`; True is not 1."""
+        """Return whether the parameter may stand at `value`; True is not 1."""
         return any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in self.values)
 
 
@@ -64,7 +64,7 @@ class Candidate:
 
     @classmethod
     def of(cls, train: Train) -> "Candidate":
-        """The recipe that params.yaml names. Raises ValueError where it names none."""
+        """Return the recipe that params.yaml names. Raises ValueError where it names none."""
         if train.named is None:
             raise ValueError("train.recipe names no single recipe")
         options = dict(train.options)
@@ -204,7 +204,7 @@ TEXT_SPACE: Space = {  # of every recipe, where the table has texts
 
 
 def search_spaces(recipes: tuple[str, ...], schema: Schema) -> dict[str, Space]:
-    """The space of each of `recipes`, for the task of the schema's target and the types of its columns."""
+    """Return the space of each of `recipes`, for the task of the schema's target and the types of its columns."""
     texts = TEXT_SPACE if schema.texts else {}
     is_value = schema.target.task == REGRESSION
     known = {name: RECIPES[name].value_space if is_value else RECIPES[name].class_space for name in recipes}
@@ -212,12 +212,12 @@ def search_spaces(recipes: tuple[str, ...], schema: Schema) -> dict[str, Space]:
 
 
 def default_candidate(recipe: str, space: Space) -> Candidate:
-    """The recipe with every parameter at its default."""
+    """Return the recipe with every parameter at its default."""
     return from_parameters(recipe, {name: parameter.default for name, parameter in space.items()}, space)
 
 
 def from_parameters(recipe: str, parameters: Mapping[str, Value], space: Space) -> Candidate:
-    """The candidate at a point of the space."""
+    """Return the candidate at a point of the space."""
 
     def exact(value: Any, parameter: Number | Choice) -> Value:
         """Six digits are enough for a parameter, and are the same in JSON and in the model."""
@@ -231,7 +231,7 @@ def from_parameters(recipe: str, parameters: Mapping[str, Value], space: Space) 
 
 
 def parameters_of(candidate: Candidate, space: Space) -> dict[str, Value] | None:
-    """Where in the space a candidate lies, an option that it leaves out at its default; None when it lies outside."""
+    """Return where in the space a candidate lies, None when outside; what it leaves out is at its default."""
     set_by_hand = {**candidate.options, **({SCALE: candidate.scale} if SCALE in space else {})}
     if any(name not in space or not space[name].holds(value) for name, value in set_by_hand.items()):
         return None
@@ -239,7 +239,7 @@ def parameters_of(candidate: Candidate, space: Space) -> dict[str, Value] | None
 
 
 def fitting_recipes(recipes: tuple[str, ...], *, rows: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Those of `recipes` that learn from so many rows in bearable time, and a sentence for every other one."""
+    """Return those of `recipes` that learn from so many rows in bearable time, and a sentence for every other one."""
     limits = {name: RECIPES[name].max_rows for name in recipes}
     small = {name: limit for name, limit in limits.items() if limit is not None and rows > limit}
     left_out = [f"{name} is left out: {rows} rows, it learns from {limit} at most" for name, limit in small.items()]

@@ -35,7 +35,7 @@ class Payoff:
 
     @property
     def is_shown(self) -> bool:
-        """Whether it is more than chance."""
+        """Return whether it is more than chance."""
         return self.gain.low > 0
 
 
@@ -62,7 +62,7 @@ class Pace:
 
 
 def pace(challenges: Sequence[Challenged], payoff: Payoff | None, params: Trigger) -> Pace:
-    """From the challenges, the first champion's included; `payoff` is what is known of the last promotion by now."""
+    """Compute the pace from the challenges, the first included; `payoff`: what is known of the last promotion."""
     known, refused = payoffs(challenges, payoff), _refused(challenges)
     if not known:
         reason = "nobody knows yet whether retraining pays (params.yaml: trigger.every_batches)"
@@ -90,14 +90,14 @@ def _doubled(without_gain: int, params: Trigger) -> int:
 
 
 def payoffs(challenges: Sequence[Challenged], payoff: Payoff | None) -> list[Payoff]:
-    """What is known of every promotion, oldest first; each counts once, and `payoff` is the last one's by now."""
+    """List what is known of every promotion, oldest first; each counts once, and `payoff` is the last one's by now."""
     promoted = [each.payoff for each in challenges if each.promoted]
     known = [*promoted[:-1], payoff or next(reversed(promoted), None)]
     return [each for each in known if each is not None]
 
 
 def pool(known: Sequence[Payoff]) -> Payoff:
-    """The mean gain over all rows of independent payoffs, with its interval."""
+    """Compute the mean gain over all rows of independent payoffs, with its interval."""
     rows = sum(each.rows for each in known)
     shares = [each.rows / rows for each in known]
     value = sum(share * each.gain.value for share, each in zip(shares, known, strict=True))
@@ -114,8 +114,10 @@ def has_budget(
     budget_batches: float = BUDGET_BATCHES,
     budget_at_first: float = BUDGET_AT_FIRST,
 ) -> bool:
-    """Whether one more challenge can be paid for: some are in hand at the beginning, and so many batches earn one more
-    (a token bucket). What quiet times did not spend is there when something happens; what is not sure leaves RESERVE.
+    """Return whether one more challenge can be paid for.
+
+    Some are in hand at the beginning, and so many batches earn one more (a token bucket). What quiet times did
+    not spend is there when something happens; what is not sure leaves RESERVE.
     """
     made = challenges[1:]
     batches = new_batches + sum(challenge.batches for challenge in made)
@@ -124,7 +126,7 @@ def has_budget(
 
 
 def is_not_beneficial(challenges: Sequence[Challenged], payoff: Payoff | None) -> bool:
-    """Whether retraining is known, and not known to pay."""
+    """Return whether retraining is known, and not known to pay."""
     known = payoffs(challenges, payoff)
     return bool(known) and not pool(known[-MEMORY:]).is_shown
 
@@ -132,7 +134,7 @@ def is_not_beneficial(challenges: Sequence[Challenged], payoff: Payoff | None) -
 def measure(
     metric: str, champion: ScoredPredictions, previous: ScoredPredictions, *, bootstrap: BootstrapConfig
 ) -> Payoff:
-    """The payoff of a promotion, from both models' answers to the same labelled rows in time order."""
+    """Compute the payoff of a promotion, from both models' answers to the same labelled rows in time order."""
     losses = METRICS[metric].losses
     block = bootstrap.block_of(losses(previous) - losses(champion))
     drawn = draw_gains(metric, champion, previous, block=block, bootstrap=bootstrap)

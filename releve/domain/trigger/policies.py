@@ -87,7 +87,7 @@ class History:
 
     @property
     def last(self) -> Challenged | None:
-        """The newest challenge."""
+        """Return the newest challenge."""
         return self.challenges[-1] if self.challenges else None
 
 
