@@ -18,11 +18,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-MAX_BODY_BYTES = 8 * 2**20
+MAX_BODY_BYTES = 8 * 2**20  # of a request: bounds the memory that one sender can take
 SECONDS = 10.0  # per request, from its first byte to the answer's last
 DRAINED = 8  # times the limit: so much is read and thrown away, so that the sender gets to read the answer
 UNKNOWN_PATH = "/unknown"  # what all unknown paths are called in the metrics
-POLICY = b"default-src 'self' 'unsafe-inline' data:"
+POLICY = b"default-src 'self' 'unsafe-inline' data:"  # pages load nothing from elsewhere
 READABLE = {"/status"}  # POST endpoints that GET may ask, too
 
 ERRORS = {

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 Way = tuple[str, Any, float]  # what is altered, in words; the altered cells; the share of the order lost, at most
 Ask = Callable[["pd.DataFrame"], Floats]  # checked rows to probabilities (rows, classes) or values (rows, 1)
 
-SEED = 7
+SEED = 7  # any fixed one: the same model and rows give the same result
 MOST_ROWS, FEWEST_ROWS = 200, 30  # that each alteration is tried on
 MOST_ASKED = 20_000  # altered rows in all, while they are FEWEST_ROWS each: bounds the time on wide tables
 # Share of the order lost, at most: by what says nothing new, by a real word in a text, by a cell without information.
@@ -38,11 +38,11 @@ LEAST_CHANGE = 1e-7  # share of the largest answer, below which a change is roun
 ASKED_AT_ONCE = 2000  # altered rows: each call costs some models more than its rows do, and memory has an end
 STEP, WRITTEN = 0.01, 1e-6  # of a number: shares of its deviation, and of its size, beyond which none is written
 NEAREST = 0.25  # share of the way to the nearest other number of the column: halfway there is the next row's answer
-SMALLEST = 1e-12
+SMALLEST = 1e-12  # step of a number: one that is 0 in a column without deviation still moves
 LEAST_HARM = 0.05  # mean change of a probability; below it a model that tells rows hardly apart still says the same
 FEWEST_WORDS = 6  # of a text that gets, loses or swaps a real word: in a shorter one that is no slight change
 FEWEST_CHANGED = 10  # rows that an alteration changes; fewer say nothing of an order
-LARGEST = 1e9
+LARGEST = 1e9  # figure that is kept, in place of infinity, which JSON cannot hold
 UNSEEN = "a category that nobody has seen"
 HOUR, DAY = np.timedelta64(1, "h"), np.timedelta64(1, "D")
 
