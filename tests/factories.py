@@ -58,6 +58,7 @@ def make_table(rows: int = 120, *, seed: int = 7) -> tuple[list[dict[str, Any]],
 
 def make_model_folder(parent: Path, *, scenario: str = SCENARIO, name: str = "model", seed: int = 7) -> Path:
     """A fitted and exported logistic regression, in the form that `model_runtime.load` reads."""
+    from releve.adapters.models.description import ModelDescription
     from releve.adapters.models.onnx_export import export
     from releve.domain.training.pipeline import build, model_frame
 
@@ -76,7 +77,7 @@ def make_model_folder(parent: Path, *, scenario: str = SCENARIO, name: str = "mo
     folder = parent / name
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(export(pipeline, schema))
-    (folder / "model.json").write_text(json.dumps(description))
+    (folder / "model.json").write_text(json.dumps(ModelDescription.model_validate(description).to_json()))
     return folder
 
 

@@ -14,6 +14,7 @@ import yaml
 
 from releve.adapters.files import write_bytes, write_json
 from releve.adapters.models import model_runtime
+from releve.adapters.models.description import ModelDescription
 from releve.adapters.models.model_store import ModelStore, StoredModel
 from releve.adapters.models.onnx_export import export_checked
 from releve.adapters.vectors.embedder_files import text_files
@@ -48,7 +49,7 @@ def packed(folder: Path, table: dict[str, Any], frame: pd.DataFrame, *, recipe: 
         "schema": schema.as_dict(),
         "embedder": embedder.describe().model_dump(mode="json"),
     }
-    write_json(folder / "model.json", described)
+    write_json(folder / "model.json", ModelDescription.model_validate(described).to_json())
     model = skops.io.dumps(pipeline) if exported.onnx is None else exported.onnx
     write_bytes(folder / ("model.skops" if exported.onnx is None else "model.onnx"), model)
     for name, content in text_files(embedder).items():

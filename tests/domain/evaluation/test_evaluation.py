@@ -20,7 +20,7 @@ def test_an_evaluation_is_read_as_it_is_written():
 def test_an_evaluation_of_another_version_is_rejected_by_the_key_that_differs(change, key):
     text = json.dumps(make_evaluation().model_dump(mode="json") | change)
 
-    with pytest.raises(BadInput, match=f"results/shop/evaluation.json: {key}: "):
+    with pytest.raises(BadInput, match=f"results/shop/evaluation.json is not as .*: its '{key}' is "):
         parse_document(text, Evaluation, source="results/shop/evaluation.json")
 
 
