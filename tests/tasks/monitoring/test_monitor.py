@@ -271,7 +271,7 @@ def test_a_champion_before_that_cannot_be_asked_is_reported(replaced):
     assert f"as {previous} cannot be asked" in run.payoff_problem
 
 
-@pytest.mark.parametrize(("name", "why"), [("model.onnx", "InvalidProtobuf: "), ("model.json", "ValidationError: ")])
+@pytest.mark.parametrize(("name", "why"), [("model.onnx", "InvalidProtobuf: "), ("model.json", "model.json of model ")])
 def test_nor_does_a_champion_before_that_its_runtime_does_not_take_fail_the_run(name, why, replaced):
     replaced.override(trigger=AUTO)
     previous, current = replaced.registry.previous(SHOP), replaced.registry.current(SHOP)
