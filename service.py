@@ -114,7 +114,7 @@ def _reply(answer: Callable[[bytes], Answer], body: bytes) -> Response:
         return responses.error(error)
     except Exception as failure:
         if refused := storage_error(failure):
-            log.exception("a disk refuses what a request needs")  # the client is told in one sentence
+            log.exception("a disk refuses what a request needs")  # the client gets one sentence
             return responses.error(refused)
         request_id = responses.new_request_id()
         log.exception("request %s failed", request_id)

@@ -1,4 +1,4 @@
-"""Bring a table: look at a file, and write the scenario that describes it, for a person to correct."""
+"""Bring a table: profile a file, and write the scenario that describes it, for a person to correct."""
 
 import os
 import shutil
@@ -202,7 +202,7 @@ def report(made: Scaffolded, *, project: Path) -> str:
     issues = [f"{number:>2}. {issue.text}" for number, issue in enumerate(made.draft.issues, start=1)]
     parts = [
         "\n".join(made.draft.summary),
-        "\n".join(["To check, the most serious first:", *issues]) if issues else "Nothing looks odd.",
+        "\n".join(["To check, the most serious first:", *issues]) if issues else "No issues found.",
         f"Written: {short(made.folder)}/, of which params.yaml is yours to correct (docs/bring_a_table.md). "
         f"A copy of the file waits in {short(made.incoming.parent)}/.",
         f"Next:\n  git add scenarios/{name} && git commit -m 'Add the scenario {name}'\n"

@@ -123,7 +123,7 @@ def test_help_names_every_target_below_its_group() -> None:
         "Start",
         "Your table",
         "Run",
-        "Look",
+        "Inspect",
         "Operate",
         "Develop",
     ]

@@ -52,9 +52,9 @@ def scenario_lock(
 ) -> Iterator[ScenarioLock]:
     """Hold the scenario; a run that holds it already may take it again and gets the same lock.
 
-    `holder` is what this run is called in the messages of others ("retrain"). `on_wait` is told, in words, for whom
-    we wait, and again now and then. Raises ScenarioBusy after `wait_seconds`, Unavailable when the lock file
-    cannot be opened.
+    `holder` is what this run is called in the messages of others ("retrain"). `on_wait` gets a
+    sentence that names the holder, now and then again. Raises ScenarioBusy after `wait_seconds`, Unavailable when
+    the lock file cannot be opened.
     """
     path = home.resolve() / "locks" / f"{check_scenario_name(scenario)}.lock"
     mine = next((lock for lock in _held.get() if lock.path == path and lock.fd >= 0), None)

@@ -38,7 +38,7 @@ def scenario(
         bool, typer.Option("--refresh", help="Only give every scenario today's pipeline; needs nothing else.")
     ] = False,
 ) -> None:
-    """Look at a file, and write the scenario that describes it, for you to correct."""
+    """Profile a file, and write the scenario that describes it, for you to correct."""
     given = {"NAME": name, "DATA": data, "TARGET": target}
     if refresh and any((*given.values(), time, id, task, set)):
         raise typer.BadParameter("--refresh goes with no name and no other option: it is for every scenario")

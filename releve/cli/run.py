@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from releve.cli.output import ScenarioName, begin, read_settings
+from releve.cli.output import ScenarioName, begin, print_table, read_settings
 from releve.core.errors import Unavailable
 from releve.core.settings import Settings
 
@@ -58,19 +58,13 @@ def backtest(
 ) -> None:
     """Play retraining policies over the scenario's own history, and recommend one."""
     settings = begin(scenario)
-    from rich.console import Console
-    from rich.table import Table
-
     from releve.reporting.backtest import HEADS, advice, lines, summary
     from tasks.backtest import backtest as run_backtest
 
     done = run_backtest(settings, scenario, write=write, progress=lambda line: print(line, flush=True))
-    table = Table(*HEADS, title=f"Backtest of {done.report.scenario}", caption=summary(done.report))
-    for cells in lines(done.report):
-        table.add_row(*cells)
-    console = Console()
-    console.print(table)
-    console.print(advice(done.report), f"\nWritten: {done.folder}", markup=False)
+    print(f"Backtest of {done.report.scenario}: {summary(done.report)}")
+    print_table(HEADS, lines(done.report))
+    print(f"{advice(done.report)}\nWritten: {done.folder}")
 
 
 def run_flow(name: str, scenario: str, **parameters: object) -> None:

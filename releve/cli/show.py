@@ -11,6 +11,7 @@ import typer
 
 from releve.cli.output import AsJson, ScenarioName, begin, print_json, print_table, read_settings
 from releve.core.errors import BadInput, NotFound
+from releve.core.formatting import to_the_second
 from releve.core.names import SCENARIO_NAME
 from releve.core.settings import Settings
 
@@ -66,7 +67,7 @@ def history(
         print("no such events")
     else:
         rows = [
-            (event.scenario, event.number, _to_the_second(event.at), event.kind, event.actor, _what_happened(event))
+            (event.scenario, event.number, to_the_second(event.at), event.kind, event.actor, _what_happened(event))
             for event in events
         ]
         print_table(("scenario", "event", "at", "kind", "actor", "reason"), rows)
@@ -74,7 +75,7 @@ def history(
 
 def models(scenario: ScenarioName, json: AsJson = False) -> None:
     """List every model version that was judged, and its state."""
-    from releve.core.formatting import format_score
+    from releve.core.formatting import format_score, to_the_second
     from releve.domain.registry.chain import CHALLENGED
     from releve.domain.registry.events import Challenger
     from releve.domain.registry.lifecycle import model_version_statuses
@@ -110,7 +111,7 @@ def models(scenario: ScenarioName, json: AsJson = False) -> None:
                 model.evaluation.metric,
                 format_score(model.score),
                 model.rows,
-                _to_the_second(status.since),
+                to_the_second(status.since),
                 full_status_reason(status),
             )
             for model, status in judged
@@ -213,7 +214,3 @@ def _what_happened(event: "Event") -> str:
     challenge = event.read(Challenger)
     reasons = "\n".join(f"- {reason}" for reason in challenge.sentences)
     return f"{challenge.model} {outcome(challenge)}, started because: {event.reason}\n{reasons}"
-
-
-def _to_the_second(at: str) -> str:
-    return at[:19] + "Z"

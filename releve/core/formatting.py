@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
 
 DURATION_UNITS = (
     ("days", 1),
@@ -60,6 +59,16 @@ def format_score(value: float, *, sign: str = "") -> str:
     return f"{value:{sign}.3f}" if fixed else f"{value:{sign}.3g}"
 
 
+def to_the_minute(at: str) -> str:
+    """Format an ISO 8601 time where all times are UTC: "2026-01-05 09:00"."""
+    return at[:16].replace("T", " ")
+
+
+def to_the_second(at: str) -> str:
+    """Format an ISO 8601 time of UTC for programs and people: "2026-01-05T09:00:00Z"."""
+    return at[:19] + "Z"
+
+
 def utc_minute(at: str) -> str:
     """Format an ISO 8601 time of UTC for people: "2026-01-05 09:00 UTC"."""
-    return datetime.fromisoformat(at).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{to_the_minute(at)} UTC"

@@ -28,7 +28,7 @@ class Settings:
     milvus_port: int = 19530
     service_workers: int = 1  # processes of the service
     revision: str = ""  # the commit whose params and schema this run goes by; "": HEAD, at every step anew
-    model_pin: str = ""  # serve this model version and never look at the registry (a packed Bento)
+    model_pin: str = ""  # serve this model version and never read the registry (a packed Bento)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, cwd: Path) -> "Settings":

@@ -130,7 +130,7 @@ def _version(
         )
         opened = OpenBatches(tree, data)
         seed: list[Path] = []
-        if not opened.known:  # else the registry is not asked: it may be away, and is told of the batches later
+        if not opened.known:  # else the registry is not asked: it may be away, and gets the batches later
             current = Registry(settings.registry_url).current(branch.scenario)
             if current is not None and current.release.data_version == SEED_VERSION:
                 seed = opened.seed()  # then these are the first batches

@@ -15,14 +15,14 @@ RESULTS, BOARD = Path("results"), Path("leaderboard")
 
 def leaderboard(project: Path) -> None:
     """Write leaderboard/metrics.json, README.md and index.html from results/*/evaluation.json."""
-    found = tuple(
+    results = tuple(
         ScenarioResult(path.parent.name, read_document(path, Evaluation))
         for path in sorted((project / RESULTS).glob("*/evaluation.json"))
     )
 
-    page = build_leaderboard(found)
+    page = build_leaderboard(results)
 
-    write_json(project / BOARD / "metrics.json", {result.scenario: result.evaluation.score.value for result in found})
+    write_json(project / BOARD / "metrics.json", {result.scenario: result.evaluation.score.value for result in results})
     write_bytes(project / BOARD / "README.md", render_markdown(page).encode())
     write_bytes(project / BOARD / "index.html", render_html(page).encode())
 

@@ -12,6 +12,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import Conflict
+from releve.core.names import ModelTag
 from releve.core.settings import Settings
 from releve.domain.neighbours.index_names import collection_name
 from releve.domain.neighbours.vectors import IndexCheck
@@ -67,7 +68,7 @@ def release(
         check_golden(loaded)
         branch, work_dir = ScenarioBranch(settings.project, scenario), ScenarioState(settings.home, scenario).worktrees
         with branch.checkout(challenger.revision, work_dir) as source:  # the very code that made it
-            version = challenger.model.partition(":")[2]
+            version = ModelTag.parse(challenger.model).version
             bento = bento_builds.build(source, settings.home, challenger.model, version=version)
         index_rows = len(read_reference(settings, loaded.tag))
         named = f" {loaded.schema.id}" if loaded.schema.id else ""  # the index holds what this column calls the rows

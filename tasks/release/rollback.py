@@ -22,7 +22,7 @@ class NothingToRollBackTo(Conflict):
 def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "rollback") -> ReleaseResult:
     """Move back to the previous release; rolling back again returns to the current one.
 
-    It waits for nobody: a training that runs meanwhile is told by the registry's compare-and-swap. And it does not
+    It waits for nobody: a training that runs meanwhile fails at the registry's compare-and-swap. And it does not
     need Milvus: predictions come back at once, searches as soon as it answers.
 
     Raises NotFound, NothingToRollBackTo, ModelAltered, GoldenMismatch, StaleRelease, SwapTimeout.

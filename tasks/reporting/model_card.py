@@ -13,7 +13,7 @@ from releve.adapters.models.description import read_description
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import NotFound
-from releve.core.names import check_scenario_name
+from releve.core.names import ModelTag, check_scenario_name
 from releve.core.params import merge
 from releve.core.settings import Settings
 from releve.core.yaml_text import load_mapping
@@ -38,8 +38,8 @@ def card_of(settings: Settings, model: str, *, today: date | None = None) -> Rep
 
 def card_path(settings: Settings, model: str, ending: str) -> Path:
     """Name the file of a card: <home>/cards/<scenario>/<version> and the ending of its form."""
-    scenario, _, version = model.partition(":")
-    return settings.home / "cards" / scenario / f"{version}{ending}"
+    tag = ModelTag.parse(model)
+    return settings.home / "cards" / tag.scenario / f"{tag.version}{ending}"
 
 
 def write_card(settings: Settings, model: str) -> list[Path]:
@@ -53,7 +53,7 @@ def write_card(settings: Settings, model: str) -> list[Path]:
 
 def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
     """Read what registry, model store and git know of a model version."""
-    scenario = check_scenario_name(model.partition(":")[0])
+    scenario = check_scenario_name(ModelTag.parse(model).scenario)
     with closing(Registry(settings.registry_url)) as registry:
         events = registry.events(scenario)
     judgements = [each for each in events if each.kind == CHALLENGED and each.read(Challenger).model == model]

@@ -13,8 +13,9 @@ from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.backtest.report import BacktestReport
 from releve.domain.health.history import HealthLimits, as_judged
+from releve.domain.registry.chain import since_archived
 from releve.reporting.html import render_html
-from releve.reporting.page.evidence import PageEvidence, since_start
+from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.page import build
 from tasks.monitoring.quality_windows import quality_windows
 from tasks.places import ScenarioState
@@ -43,8 +44,8 @@ def gather(settings: Settings, scenario: str, *, now: datetime) -> PageEvidence:
     return PageEvidence(
         scenario=scenario,
         made_at=now.isoformat(),
-        events=since_start(events),
-        windows=as_judged(quality_windows(settings, scenario), since_start(events)),
+        events=tuple(since_archived(events)),
+        windows=as_judged(quality_windows(settings, scenario), since_archived(events)),
         release=current.release if current else None,
         since=current.since if current else "",
         backtest=_backtest(ScenarioState(settings.home, scenario).backtest / "backtest.json"),

@@ -25,7 +25,7 @@ class ServiceStatus:
 
     scenario: str
     model: str | None  # None: nothing is released yet
-    pinned: bool  # to one model version: it never looks at the registry
+    pinned: bool  # to one model version: it never reads the registry
 
     def follows(self, scenario: str) -> bool:
         """Whether a release of `scenario` reaches it."""

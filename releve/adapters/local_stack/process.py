@@ -75,13 +75,13 @@ def stop(home: Path, name: str) -> bool:
 
     Touches nothing whose pid or creation time differs from what was written down.
     """
-    found = running(home, name)
-    leader = _process(found)
-    family = leader.children(recursive=True) if leader and found else []
-    if leader and found:
+    record = running(home, name)
+    leader = _process(record)
+    family = leader.children(recursive=True) if leader and record else []
+    if leader and record:
         _end([leader], STOP_SECONDS)
     clear_remains(home, name, also=family)
-    return found is not None
+    return record is not None
 
 
 def clear_remains(home: Path, name: str, *, also: Collection[psutil.Process] = ()) -> None:
@@ -99,11 +99,11 @@ def log_path(home: Path, name: str) -> Path:
     return home / "logs" / f"{name}.log"
 
 
-def first_words(home: Path, found: Running) -> str:
+def first_words(home: Path, record: Running) -> str:
     """The first of what it printed since it was started, FIRST_WORDS bytes at most; empty when its log is gone."""
     try:
-        with log_path(home, found.name).open("rb") as log:
-            log.seek(found.log_start)
+        with log_path(home, record.name).open("rb") as log:
+            log.seek(record.log_start)
             return log.read(FIRST_WORDS).decode(errors="replace")
     except FileNotFoundError:
         return ""
@@ -134,26 +134,26 @@ def _lives(process: psutil.Process | None) -> bool:
         return False
 
 
-def _process(found: Running | None) -> psutil.Process | None:
+def _process(record: Running | None) -> psutil.Process | None:
     """The process with the pid AND the creation time that were written down."""
-    if found is None:
+    if record is None:
         return None
     try:
-        process = psutil.Process(found.pid)
-        same = abs(process.create_time() - found.create_time) < SAME_PROCESS_SECONDS
+        process = psutil.Process(record.pid)
+        same = abs(process.create_time() - record.create_time) < SAME_PROCESS_SECONDS
     except psutil.NoSuchProcess:
         return None
     return process if same else None
 
 
-def _session(found: Running) -> list[psutil.Process]:
-    """Members of the session that `found` leads or led; none when its number belongs to somebody else by now."""
-    if psutil.pid_exists(found.pid) and _process(found) is None:
+def _session(record: Running) -> list[psutil.Process]:
+    """Members of the session that `record` leads or led; none when its number belongs to somebody else by now."""
+    if psutil.pid_exists(record.pid) and _process(record) is None:
         return []
     members = []
     for process in psutil.process_iter():
         with suppress(OSError):
-            if os.getsid(process.pid) == found.pid:
+            if os.getsid(process.pid) == record.pid:
                 members.append(process)
     return members
 

@@ -15,6 +15,7 @@ from releve.adapters.files import write_bytes
 from releve.adapters.models.description import read_description
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput, ReleveError, storage_refusal
+from releve.core.names import ModelTag
 from releve.core.yaml_text import load_mapping
 
 NAME = "releve"  # the service's name, as service.py says it
@@ -103,7 +104,7 @@ def _run_build(project: Path, home: Path, model_tag: str, version: str) -> None:
     described = read_description(ModelStore(home).get(model_tag).path, tag=model_tag)
     options["models"] = [model_tag]
     options.setdefault("python", {})["requirements_txt"] = LOCKS[described.runtime]
-    options.setdefault("envs", []).append({"name": "RELEVE_SCENARIO", "value": model_tag.partition(":")[0]})
+    options.setdefault("envs", []).append({"name": "RELEVE_SCENARIO", "value": ModelTag.parse(model_tag).scenario})
     store = home / "bentoml"
     (store / "tmp").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store / "tmp") as scratch:

@@ -79,13 +79,13 @@ class Model:
 
     def answer(self, arrays: Arrays) -> ModelOutput:
         """Predict rows given as `arrays_of_rows` or `arrays_of_frame` makes them."""
-        found = self.run(arrays)
+        outputs = self.run(arrays)
         if self.schema.target.task == REGRESSION:
-            return ModelOutput([float(value) for value in found.reshape(-1)], None)
-        classes, probabilities = self.schema.target.classes, found
+            return ModelOutput([float(value) for value in outputs.reshape(-1)], None)
+        classes, probabilities = self.schema.target.classes, outputs
         if self._places is not None:  # a class that no row of the training had is never answered
-            probabilities = np.zeros((len(found), len(classes)), dtype=found.dtype)
-            probabilities[:, self._places] = found
+            probabilities = np.zeros((len(outputs), len(classes)), dtype=outputs.dtype)
+            probabilities[:, self._places] = outputs
         return ModelOutput([classes[best] for best in probabilities.argmax(axis=1)], probabilities)
 
     @cached_property
@@ -99,9 +99,9 @@ def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:
     """Load the model in `folder`. Raises NotFound, or ModelAltered when its bytes do not match `digest`."""
     if not (folder / DESCRIPTION).is_file():
         raise NotFound(f"there is no model in {folder}: {DESCRIPTION} is missing")
-    if digest is not None and (found := folder_digest(folder)) != digest:
+    if digest is not None and (actual := folder_digest(folder)) != digest:
         raise ModelAltered(
-            f"the files of model {tag} have the digest {found[:12]}, but {digest[:12]} was registered; "
+            f"the files of model {tag} have the digest {actual[:12]}, but {digest[:12]} was registered; "
             "nothing was loaded. Restore the model store from its backup, or roll back"
         )
     description, schema = _described(folder, tag)

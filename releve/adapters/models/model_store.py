@@ -8,6 +8,7 @@ from pathlib import Path
 from releve.adapters.files import write_bytes
 from releve.adapters.models import model_runtime
 from releve.core.errors import NotFound
+from releve.core.names import ModelTag
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class ModelStore:
 
     def get(self, tag: str) -> StoredModel:
         """Where a version lies. Raises NotFound."""
-        name, _, version = tag.partition(":")
-        path = self._root / "models" / name / version
-        if not version or not (path / "model.yaml").is_file():
+        named = ModelTag.parse(tag)
+        path = self._root / "models" / named.scenario / named.version
+        if not named.version or not (path / "model.yaml").is_file():
             raise NotFound(f"there is no model {tag} in {self._root}; `make history` lists those that were released")
         return StoredModel(tag, model_runtime.folder_digest(path), path)
 

@@ -37,7 +37,7 @@ ATTEMPTS = 100  # to take the next number; each one lost means that somebody els
 
 
 class StaleRelease(Conflict):
-    """The release moved since the caller looked."""
+    """The release moved since the caller read it."""
 
     code = "stale_release"
 

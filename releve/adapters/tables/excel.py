@@ -33,7 +33,7 @@ from releve.domain.schema.cells import names_of, trimmed
 
 KIND = "XLSX"
 MOST_LISTED = 1 << 20  # bytes of a workbook's list of sheets
-MOST_ABOVE = 100  # filled rows in which a header is looked for
+MOST_ABOVE = 100  # filled rows that are searched for a header
 DETECT = CsvOptions()
 
 

@@ -41,10 +41,10 @@ def load_embedder(folder: Path, described: EmbedderDescription) -> Embedder:
     named = described.texts
     shared = SentenceModel(folder) if (folder / NETWORK).is_file() else None
     encoders = [shared or _read(folder / ngrams_file(column)) for column in range(len(named))]
-    if (found := tuple(encoder.version for encoder in encoders)) != named:
+    if (versions := tuple(encoder.version for encoder in encoders)) != named:
         raise EmbedderAltered(
-            f"the text encoders in {folder} have the versions {', '.join(each[:12] for each in found)}, but the model "
-            f"was packaged with {', '.join(each[:12] for each in named)}; restore the folder from its backup"
+            f"the text encoders in {folder} have the versions {', '.join(each[:12] for each in versions)}, but the "
+            f"model was packaged with {', '.join(each[:12] for each in named)}; restore the folder from its backup"
         )
     return Embedder(described.low, described.high, described.categories, tuple(encoders))
 

@@ -48,12 +48,12 @@ class SentenceModel:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors (texts, dimension); zeros for an empty text. Its neighbours in the list change no vector."""
-        found = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         filled = [place for place, text in enumerate(texts) if text.strip()]
         for start in range(0, len(filled), TOGETHER):
             places = filled[start : start + TOGETHER]
-            found[places] = self._run([texts[place] for place in places])
-        return unit_length(found)
+            vectors[places] = self._run([texts[place] for place in places])
+        return unit_length(vectors)
 
     def _run(self, texts: list[str]) -> NDArray[Any]:
         encodings = self._tokenizer.encode_batch(texts)
@@ -130,16 +130,16 @@ def _check_modules(source: Path) -> None:
 
 
 def _network_file(source: Path) -> Path:
-    found = [source / name for name in NETWORKS if (source / name).is_file()]
-    if not found:
+    networks = [source / name for name in NETWORKS if (source / name).is_file()]
+    if not networks:
         raise BadInput(
             f"{source} has neither {' nor '.join(NETWORKS)}; take a model that brings its ONNX export, "
             "or export it (optimum-cli export onnx --task feature-extraction)"
         )
-    beside = [path.name for path in found[0].parent.iterdir() if path.name.startswith(f"{found[0].name}_data")]
-    if beside or (found[0].parent / f"{found[0].name}.data").exists():
-        raise BadInput(f"{found[0]} keeps its weights in a file of their own; save it as one file (below 2 GB)")
-    return found[0]
+    beside = [path.name for path in networks[0].parent.iterdir() if path.name.startswith(f"{networks[0].name}_data")]
+    if beside or (networks[0].parent / f"{networks[0].name}.data").exists():
+        raise BadInput(f"{networks[0]} keeps its weights in a file of their own; save it as one file (below 2 GB)")
+    return networks[0]
 
 
 def _needed(source: Path, name: str) -> Path:

@@ -41,7 +41,7 @@ BATCH_ROWS = 5000
 BATCH_BYTES = 16 * 2**20  # a gRPC message may carry 64 MB
 TIMEOUT_SECONDS = 5.0
 BUILD_TIMEOUT_SECONDS = 60.0  # one insert, flush or load
-# gRPC waits up to 2 minutes before it looks for a server that was away; searches should go on sooner than that.
+# gRPC waits up to 2 minutes before it tries a server again that was away; searches should go on sooner than that.
 RECONNECT = {"grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnect_backoff_ms": 1000}
 
 Progress = Callable[[int, int], None]  # rows written, rows in all
@@ -129,8 +129,8 @@ class VectorIndex:
         chosen = np.random.default_rng(seed).permutation(len(entries))[:sample]
         queries = entries.vectors[chosen]
         _, exact = exact_neighbours(entries.vectors, queries, k)
-        found = self.search(collection, queries, limit=exact.shape[1])
-        recall = recall_at_k(true_distances(entries, queries, found, k=exact.shape[1]), exact)
+        neighbours = self.search(collection, queries, limit=exact.shape[1])
+        recall = recall_at_k(true_distances(entries, queries, neighbours, k=exact.shape[1]), exact)
         if recall < min_recall:
             raise IndexMismatch(f"{collection} has recall@{k} {recall:.3f}, below {min_recall}; {REBUILD}")
         return IndexCheck(rows=rows, recall=recall)
@@ -138,7 +138,7 @@ class VectorIndex:
     def exists(self, collection: str) -> bool:
         """Whether there is a collection of that name, finished or not."""
         check_collection_name(collection)
-        with self._talking(f"look for {collection}") as client:
+        with self._talking(f"check for {collection}") as client:
             return bool(client.has_collection(collection, timeout=self._timeout))
 
     def complete(self, collection: str, rows: int) -> bool:
@@ -160,11 +160,11 @@ class VectorIndex:
         expression = label_filter(label)
         queries = as_queries(vectors, dimension=self._shape(collection).dimension)
         with self._talking(f"search {collection}") as client:
-            found = self._search(client, collection, queries, limit, expression)
+            hits_by_query = self._search(client, collection, queries, limit, expression)
         fields = self._shape(collection).fields
         return [
             [Neighbour(id=hit["id"], distance=hit["distance"], **{f: hit["entity"][f] for f in fields}) for hit in hits]
-            for hits in found
+            for hits in hits_by_query
         ]
 
     def alias(self, scenario: str, collection: str) -> None:
@@ -286,10 +286,10 @@ class VectorIndex:
     def _count(self, collection: str) -> int:
         self.open(collection)
         with self._talking(f"count {collection}") as client:
-            found = client.query(
+            counts = client.query(
                 collection, output_fields=["count(*)"], consistency_level="Strong", timeout=self._timeout
             )
-        return int(found[0]["count(*)"])
+        return int(counts[0]["count(*)"])
 
     def _shape(self, collection: str) -> _Shape:
         if collection not in self._shapes:

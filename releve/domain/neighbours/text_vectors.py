@@ -94,8 +94,8 @@ class NgramVectors:
     def _one(self, text: str) -> NDArray[np.float32]:
         counts = Counter(place for ngram in ngrams_of(text) if (place := self._places.get(ngram)) is not None)
         places = sorted(counts)  # sums of floats depend on the order
-        found = 1 + np.log([counts[place] for place in places])
-        weighted = (found * self.weights[places]).astype(np.float32)
+        frequencies = 1 + np.log([counts[place] for place in places])
+        weighted = (frequencies * self.weights[places]).astype(np.float32)
         vector: NDArray[np.float32] = weighted @ self.axes[places]
         # At unit length, what the sum left of rounding would be a direction like any other.
         is_rounding = np.linalg.norm(vector) <= LEAST_LEFT * np.linalg.norm(weighted)

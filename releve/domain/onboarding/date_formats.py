@@ -58,7 +58,7 @@ TIMES = (
     *(" %H:%M:%S %Y", " %H:%M:%S %z %Y", "T%H:%M:%S%z", "T%H:%M:%SZ", " %H:%M:%S%z", " %H:%M%z"),
 )
 # A date needs two of its parts beside each other, or a month's name and a number.
-LOOKS = re.compile(r"\d{8}[T ]\d|\d{4}-W\d|\d{1,4}[./ -]\d{1,4}([./ -]\d{2,4})?(?!\d)|\d.*[^\W\d_]{3}|[^\W\d_]{3}.*\d")
+DATED = re.compile(r"\d{8}[T ]\d|\d{4}-W\d|\d{1,4}[./ -]\d{1,4}([./ -]\d{2,4})?(?!\d)|\d.*[^\W\d_]{3}|[^\W\d_]{3}.*\d")
 TIME = re.compile(r"([T ]|, |:(?=\d\d:\d\d:\d\d))\d{1,2}[:.]\d{2}(?![.\d]*\.\d{4}(?!\d)).*$|(?<=^\d{8})[T ]\d{4}.*$")
 DIGITS = {  # of whole numbers, and of numbers such as 03.2024, which no writer of numbers writes
     "%Y%m%d": re.compile(r"(1[89]|2[01])\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"),
@@ -103,7 +103,7 @@ def date_readings(counts: Mapping[str, int], rows: Sequence[str]) -> DateReading
         return DateReadings()
     if (digits := digits_format(others)) is not None:
         return DateReadings((DateReading(YEAR_FIRST, (digits,), total),))
-    looks = sum(count for text, count in others.items() if len(text) <= LONGEST and LOOKS.search(text))
+    looks = sum(count for text, count in others.items() if len(text) <= LONGEST and DATED.search(text))
     if looks < MOSTLY * sum(others.values()):
         return DateReadings()
     readings = [_reading(order, others, total) for order in ORDERS]

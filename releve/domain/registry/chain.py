@@ -119,3 +119,9 @@ def first_break(events: Sequence[Event]) -> Break | None:
             )
         previous_hash = event.hash
     return None
+
+
+def since_archived(events: Sequence[Event]) -> list[Event]:
+    """Keep the events after the scenario was last archived, which starts it over."""
+    starts = [place for place, event in enumerate(events) if event.kind == ARCHIVED]
+    return list(events[starts[-1] + 1 :] if starts else events)

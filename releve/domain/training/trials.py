@@ -29,7 +29,7 @@ CHAMPION, PARAMS, DEFAULTS, SEARCH = "champion", "params", "defaults", "search" 
 
 @dataclass(frozen=True)
 class SearchSizes:
-    """What a search looks at; measured once (docs/decisions/0012-search.md), so that nobody has to choose."""
+    """The limits of a search; measured once (docs/decisions/0012-search.md), so that nobody has to choose."""
 
     together: int = 4  # trials per round, suggested before any result of the round is reported: it stays repeatable
     rows: int = 20_000  # newest rows before the holdout, at most
@@ -125,10 +125,10 @@ def _score(data: SearchData, answers: "pd.DataFrame", folds: tuple[Fold, ...]) -
     labels = data.rows[target.name].iloc[folds[0].start : folds[-1].end].tolist()
     answered = values if target.classes else values[:, 0]
     try:
-        found = score(data.metric, answered, labels, target, quantile=data.quantile, blocks=numbered(folds))
+        value = score(data.metric, answered, labels, target, quantile=data.quantile, blocks=numbered(folds))
     except BadInput:
         return None
-    return rounded(found) if math.isfinite(found) else None  # two that agree so far are the same
+    return rounded(value) if math.isfinite(value) else None  # two that agree so far are the same
 
 
 def best(trials: Sequence[Trial], *, metric: str) -> Trial:

@@ -57,9 +57,6 @@ class Pace:
     batches: int
     reason: str
 
-    def __str__(self) -> str:
-        return f"one is due after {self.batches}: {self.reason}"
-
 
 def pace(challenges: Sequence[Challenged], payoff: Payoff | None, params: Trigger) -> Pace:
     """Compute the pace from the challenges, the first included; `payoff`: what is known of the last promotion."""

@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+from releve.core.formatting import to_the_minute
 from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, RELEASED, ROLLED_BACK, WITHDRAWN, Event
 from releve.domain.registry.events import Challenger, release_of
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import Block, FactList, Journal, JournalEntry, TableBlock, TextBlock, Tone
 from releve.reporting.gate_messages import event_reason
 from releve.reporting.messages import describe_cause
-from releve.reporting.page.evidence import PageEvidence, to_the_minute
+from releve.reporting.page.evidence import PageEvidence
 
 LISTED = 120  # entries of the journal
 OPEN = 8  # of them are not folded

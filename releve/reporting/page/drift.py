@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from releve.core.formatting import counted, listed
+from releve.core.formatting import counted, listed, to_the_minute
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import Block, FoldedBlock, HeatCell, HeatMapChart, HeatRow, TableBlock, TextBlock
 from releve.reporting.messages import describe_drift
-from releve.reporting.page.evidence import PageEvidence, to_the_minute
+from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.quality import whose
 
 DRAWN = 400  # monitoring runs: with more, each would have less than two pixels

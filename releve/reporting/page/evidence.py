@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from releve.core.formatting import to_the_minute
+from releve.core.names import ModelTag
 from releve.domain.backtest.report import BacktestReport
 from releve.domain.health.history import ServingHistory
 from releve.domain.quality.windows import QualityWindow
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MOVES, RELEASED, Event
+from releve.domain.registry.chain import CHALLENGED, MOVES, RELEASED, Event
 from releve.domain.registry.events import Challenger, release_of
 from releve.domain.registry.release import ExpectedPerformance
 from releve.reporting.blocks import ChartMark, MarkKind
@@ -27,12 +29,6 @@ class PageEvidence(ServingHistory):
     def expectations(self) -> dict[str, ExpectedPerformance]:
         """The expected performance of each model that was released."""
         return {release.model: release.expected for event in self.moves if (release := release_of(event))}
-
-
-def since_start(events: Sequence[Event]) -> tuple[Event, ...]:
-    """Keep the events after the scenario was last started over."""
-    starts = [place for place, event in enumerate(events) if event.kind == ARCHIVED]
-    return tuple(events[starts[-1] + 1 :] if starts else events)
 
 
 def marks_of(events: Iterable[Event], windows: Sequence[QualityWindow]) -> tuple[ChartMark, ...]:
@@ -64,9 +60,4 @@ def place(at: str, windows: Sequence[QualityWindow]) -> float:
 
 def version_of(model: str) -> str:
     """Return the version of a model's tag "<scenario>:<version>"."""
-    return model.partition(":")[2] or model
-
-
-def to_the_minute(at: str) -> str:
-    """Format 2026-05-31 12:00, UTC as all times here."""
-    return at[:16].replace("T", " ")
+    return ModelTag.parse(model).version or model

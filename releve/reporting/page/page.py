@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from releve.core.formatting import span
+from releve.core.formatting import span, to_the_minute
 from releve.domain.quality.realised import QualityState
 from releve.domain.quality.staleness import days_between
 from releve.reporting.backtest import backtest_blocks
@@ -10,7 +10,7 @@ from releve.reporting.blocks import Block, CommandBlock, FactList, FoldedBlock, 
 from releve.reporting.messages import describe_staleness, format_score_interval
 from releve.reporting.page.decisions import costs, decisions
 from releve.reporting.page.drift import drift
-from releve.reporting.page.evidence import PageEvidence, to_the_minute, version_of
+from releve.reporting.page.evidence import PageEvidence, version_of
 from releve.reporting.page.quality import estimates, label_delay, quality, whose
 from releve.reporting.page.verdict import verdict_block
 

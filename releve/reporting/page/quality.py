@@ -2,7 +2,7 @@
 
 from itertools import groupby
 
-from releve.core.formatting import format_score, unit_of
+from releve.core.formatting import format_score, to_the_minute, unit_of
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.realised import QualityState
 from releve.domain.trigger.monitoring_run import MonitoringRun
@@ -18,7 +18,7 @@ from releve.reporting.blocks import (
     TimelineChart,
 )
 from releve.reporting.messages import describe_estimate, format_score_interval
-from releve.reporting.page.evidence import PageEvidence, marks_of, place, to_the_minute, version_of
+from releve.reporting.page.evidence import PageEvidence, marks_of, place, version_of
 
 DRAWN = 400  # windows: with more, each would have less than two pixels
 BESIDE = 0.25  # of a window, between a score and an estimate of it

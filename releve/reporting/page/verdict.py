@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from releve.core.formatting import counted, format_score, plural
+from releve.core.formatting import counted, format_score, plural, to_the_minute
 from releve.domain.health.health import (
     Health,
     HealthAction,
@@ -13,7 +13,7 @@ from releve.domain.health.history import RealisedQuality, health_evidence
 from releve.domain.registry.events import Challenger
 from releve.reporting.blocks import Tone, VerdictBlock
 from releve.reporting.messages import describe_drift, describe_staleness, format_score_interval
-from releve.reporting.page.evidence import PageEvidence, to_the_minute, version_of
+from releve.reporting.page.evidence import PageEvidence, version_of
 
 TONES = {
     Health.HEALTHY: Tone.GOOD,

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK, WITHDRAWN
+from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK, WITHDRAWN, since_archived
 from releve.domain.trigger.monitoring_run import AnsweredWindow
 from releve.reporting.blocks import MarkKind
-from releve.reporting.page.evidence import marks_of, place, since_start
+from releve.reporting.page.evidence import marks_of, place
 from tests.page_histories import (
     RELEASE,
     at,
@@ -45,8 +45,8 @@ def test_only_runs_and_windows_of_the_model_version_that_serves_are_its_own():
 def test_what_was_before_a_start_from_scratch_is_left_out():
     events = [release_event(), make_event(ARCHIVED, {}), monitored_event(day=1)]
 
-    assert [event.kind for event in since_start(events)] == ["monitored"]
-    assert since_start(events[:1]) == tuple(events[:1])
+    assert [event.kind for event in since_archived(events)] == ["monitored"]
+    assert since_archived(events[:1]) == events[:1]
 
 
 @pytest.mark.parametrize(
