@@ -133,7 +133,7 @@ lifecycle: setup  ## The whole loop, once
 backtest: setup  ## When should it retrain? Policies over its own history; WRITE=1 sets the recommended one
 	@$(RELEVE) $@ $${WRITE:+--write} -- "$$SCENARIO"
 
-##@ Show
+##@ Inspect
 page: setup  ## Write the page of SCENARIO to var/pages, or to HTML=page.html: quality, drift, decisions, costs
 	@$(RELEVE) $@ $${HTML:+--html="$$HTML"} -- "$$SCENARIO"
 
