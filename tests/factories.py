@@ -68,7 +68,6 @@ def make_model_folder(parent: Path, *, scenario: str = SCENARIO, name: str = "mo
     pipeline = build(schema, recipe="linear", scale="standard", options={}, seed=seed)
     pipeline.fit(model_frame(arrays, schema), labels)
     description = {
-        "format": 1,
         "scenario": scenario,
         "runtime": "onnx",
         "classes": [0, 1, 2],
