@@ -187,8 +187,8 @@ def check_ingested(project: Project) -> None:
     assert [batch.source for batch in batches] == [f"window-{number:02d}.parquet" for number in WINDOWS]
     assert sum(batch.rows + batch.rejected for batch in batches) == ROWS
     assert rows_in_data(project) == {batch.batch: batch.rows for batch in batches}
-    told = project.registry.events(SCENARIO, kinds=[INGESTED])
-    assert [event.payload for event in told] == [batch.model_dump() for batch in batches]
+    events = project.registry.events(SCENARIO, kinds=[INGESTED])
+    assert [event.payload for event in events] == [batch.model_dump(mode="json") for batch in batches]
     assert names_in(project.state.incoming) == []
     assert names_in(project.state.ingested) == [batch.source for batch in batches]
 
