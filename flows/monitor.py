@@ -10,9 +10,9 @@ from flows.context import Scenario, artifact_key, begin, resource_of, show, step
 from flows.publish import send_alerts, update_page
 from releve.core.settings import Settings
 from releve.domain.drift.verdict import DriftState, by_effect
-from releve.domain.evaluation.intervals import Interval, format_interval
+from releve.domain.evaluation.intervals import Interval, format_interval, format_score_interval
 from releve.domain.trigger.monitoring_run import MonitoringRun
-from releve.reporting.messages import describe_decision, format_score_interval
+from releve.reporting.messages import describe_decision
 from tasks.monitoring import monitor as monitor_step
 from tasks.monitoring.monitor import drift_page
 

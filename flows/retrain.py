@@ -11,9 +11,9 @@ from flows.ingest import ingest_files
 from flows.publish import publish
 from flows.release import put_into_service
 from releve.core.settings import Settings
+from releve.domain.evaluation.intervals import format_score_interval
 from releve.domain.registry.events import Challenger
 from releve.reporting import gate_messages
-from releve.reporting.messages import format_score_interval
 from tasks.ingestion import harvest as harvest_step
 from tasks.ingestion.ingest import Ingestion, check_refusals
 from tasks.release import retrain as retrain_step

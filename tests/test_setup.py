@@ -36,7 +36,7 @@ def declared(requirements: list[str]) -> set[str]:
 
 
 def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = ["make", *arguments, *(f"{name}={value}" for name, value in variables.items())]
+    command = ["make", "--no-print-directory", *arguments, *(f"{name}={value}" for name, value in variables.items())]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 

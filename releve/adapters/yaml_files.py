@@ -61,7 +61,9 @@ def pipeline_text(template: str, *, scenario: str) -> str:
     pipeline = writer.load(template)
     named = [each for each in pipeline.get("vars") or [] if isinstance(each, dict) and "scenario" in each]
     if len(named) != 1 or "stages" not in pipeline:
-        raise BadInput("the dvc.yaml to copy has no 'stages', or no line '- scenario: <name>' below 'vars'; restore it")
+        raise BadInput(
+            "the dvc.yaml to copy has no 'stages', or no line '- scenario: <name>' below 'vars'; restore it from git"
+        )
     named[0]["scenario"] = scenario
     pipeline["stages"].pop(SEED_STAGE, None)
     return _dump(writer, pipeline)

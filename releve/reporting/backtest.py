@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from releve.core.formatting import format_score
 from releve.domain.backtest.report import BacktestReport, BaselineResult, PolicyResult
 from releve.domain.evaluation.baselines import describe_baseline
-from releve.domain.evaluation.intervals import format_interval
+from releve.domain.evaluation.intervals import format_interval, format_score_interval
 from releve.domain.trigger.policies import STATIC
 from releve.reporting.blocks import (
     Block,
@@ -24,7 +24,6 @@ from releve.reporting.blocks import (
     TextBlock,
     TimelineChart,
 )
-from releve.reporting.messages import format_score_interval
 
 HEADS = ("policy", "score", "over static", "retrainings", "promotions", "CPU s", "regret")
 FAR = 2.0  # times the range of the policies' scores: a baseline beyond would flatten them, and is in the table alone

@@ -3,7 +3,7 @@
 from releve.core.formatting import format_score, span
 from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVerdict
-from releve.domain.evaluation.intervals import Interval, format_interval
+from releve.domain.evaluation.intervals import format_interval, format_score_interval
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.quality.estimate import Estimate, NoEstimate
 from releve.domain.quality.realised import Quality, QualityState
@@ -88,11 +88,6 @@ LIMITS = {
     UNLABELLED: "{value:.0%} of the answers older than {old:g} days have no label, {limit:.0%} may "
     "(params.yaml: age.max_label_days)",
 }
-
-
-def format_score_interval(interval: Interval) -> str:
-    """Write a score with its interval: 0.912 [0.887, 0.931]."""
-    return f"{format_score(interval.value)} [{format_score(interval.low)}, {format_score(interval.high)}]"
 
 
 def describe_cause(cause: Cause) -> str:

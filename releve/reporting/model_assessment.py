@@ -1,7 +1,7 @@
 """What a model card says of how good a model version is, and who let it in."""
 
 from releve.core.formatting import format_score, utc_minute
-from releve.domain.evaluation.intervals import difference, format_interval
+from releve.domain.evaluation.intervals import difference, format_interval, format_score_interval
 from releve.domain.schema.target import REGRESSION
 from releve.reporting.blocks import (
     MISSING,
@@ -18,7 +18,7 @@ from releve.reporting.blocks import (
 )
 from releve.reporting.comparison import comparison_chart, comparison_table
 from releve.reporting.gate_messages import describe_too_good
-from releve.reporting.messages import describe_drift, format_score_interval
+from releve.reporting.messages import describe_drift
 from releve.reporting.model_record import NOTHING, ModelRecord, fact_list
 
 SHOWN_COLUMNS = 40  # drifted ones that a table names

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from releve.core.formatting import format_score, utc_minute
+from releve.domain.evaluation.intervals import format_score_interval
 from releve.domain.schema.columns import Column
 from releve.domain.schema.target import REGRESSION
 from releve.reporting import model_assessment as assessment
 from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection, TableBlock, TextBlock
 from releve.reporting.gate_messages import describe_sanity, event_reason
-from releve.reporting.messages import format_score_interval
 from releve.reporting.model_record import NOTHING, ModelRecord, fact_list, or_missing
 
 LINEAGE = ("git revision", "model digest", "data version", "params digest", "requirements.lock digest")

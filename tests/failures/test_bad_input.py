@@ -83,8 +83,8 @@ def test_a_params_key_that_does_not_exist_is_named_with_the_one_that_was_meant(s
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ("many", "'statistics.min_rows' is 'many', but it should be a valid integer"),
-        ("1.5", "'statistics.min_rows' is 1.5, but it should be a valid integer"),
+        ("many", "'statistics.min_rows' is 'many', but it should be a whole number"),
+        ("1.5", "'statistics.min_rows' is 1.5, but it should be a whole number"),
         ("0", "'statistics.min_rows' is 0, but it should be greater than or equal to 1"),
     ],
 )

@@ -346,7 +346,10 @@ def test_what_a_person_sets_is_heeded_and_written(
 @pytest.mark.parametrize(
     ("content", "advice"),
     [
-        ("town,sold\nNîmes,yes\n".encode("cp1252"), "Say which it is, as SET=ingest.csv_encoding=cp1252, or save it"),
+        (
+            "town,sold\nNîmes,yes\n".encode("cp1252"),
+            "Set it as SET=ingest.csv_encoding=cp1252, or save the file as UTF-8",
+        ),
         ("town,sold\nNîmes,yes\n".encode("utf-16")[:-1], "of the whole file as SET=ingest.csv_encoding=cp1252"),
         (b"Sales, all towns\ntown,sold,price\nA,yes,1\n", "set the line of the header as SET=ingest.header_line=2"),
     ],

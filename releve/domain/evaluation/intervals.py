@@ -23,6 +23,11 @@ def format_interval(gain: Interval) -> str:
     return f"{value} [{low}, {high}]"
 
 
+def format_score_interval(interval: Interval) -> str:
+    """Write a score with its interval: 0.912 [0.887, 0.931]."""
+    return f"{format_score(interval.value)} [{format_score(interval.low)}, {format_score(interval.high)}]"
+
+
 def rounded(value: float) -> float:
     """Six digits: enough to compare in any unit, and the same on every machine."""
     return float(f"{value:.6g}")
@@ -30,12 +35,12 @@ def rounded(value: float) -> float:
 
 def share(right: int, rows: int, *, confidence: float) -> Interval:
     """Compute the share of `right` in `rows` (at least one) with Wilson's score interval (Wilson 1927)."""
-    # scipy.stats has it too, and takes a second of CPU time to be imported, in every process that tells a share.
-    found, z = right / rows, NormalDist().inv_cdf((1 + confidence) / 2)
-    middle = (found + z**2 / (2 * rows)) / (1 + z**2 / rows)
-    half = z * math.sqrt(found * (1 - found) / rows + (z / (2 * rows)) ** 2) / (1 + z**2 / rows)
+    # scipy.stats has it too, and takes a second of CPU time to be imported, in every process that needs a share.
+    value, z = right / rows, NormalDist().inv_cdf((1 + confidence) / 2)
+    middle = (value + z**2 / (2 * rows)) / (1 + z**2 / rows)
+    half = z * math.sqrt(value * (1 - value) / rows + (z / (2 * rows)) ** 2) / (1 + z**2 / rows)
     low, high = 0.0 if right == 0 else middle - half, 1.0 if right == rows else middle + half
-    return Interval(found, low, high)
+    return Interval(value, low, high)
 
 
 def difference(first: Interval, second: Interval) -> Interval:

@@ -3,11 +3,12 @@
 from datetime import datetime
 
 from releve.core.formatting import span, to_the_minute
+from releve.domain.evaluation.intervals import format_score_interval
 from releve.domain.quality.realised import QualityState
 from releve.domain.quality.staleness import days_between
 from releve.reporting.backtest import backtest_blocks
 from releve.reporting.blocks import Block, CommandBlock, FactList, FoldedBlock, ReportPage, ReportSection, TextBlock
-from releve.reporting.messages import describe_staleness, format_score_interval
+from releve.reporting.messages import describe_staleness
 from releve.reporting.page.decisions import costs, decisions
 from releve.reporting.page.drift import drift
 from releve.reporting.page.evidence import PageEvidence, version_of

@@ -3,7 +3,7 @@
 from itertools import groupby
 
 from releve.core.formatting import format_score, to_the_minute, unit_of
-from releve.domain.evaluation.intervals import Interval
+from releve.domain.evaluation.intervals import Interval, format_score_interval
 from releve.domain.quality.realised import QualityState
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import (
@@ -17,7 +17,7 @@ from releve.reporting.blocks import (
     TextBlock,
     TimelineChart,
 )
-from releve.reporting.messages import describe_estimate, format_score_interval
+from releve.reporting.messages import describe_estimate
 from releve.reporting.page.evidence import PageEvidence, marks_of, place, version_of
 
 DRAWN = 400  # windows: with more, each would have less than two pixels

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from releve.core.formatting import counted, format_score, plural, to_the_minute
+from releve.domain.evaluation.intervals import format_score_interval
 from releve.domain.health.health import (
     Health,
     HealthAction,
@@ -12,7 +13,7 @@ from releve.domain.health.health import (
 from releve.domain.health.history import RealisedQuality, health_evidence
 from releve.domain.registry.events import Challenger
 from releve.reporting.blocks import Tone, VerdictBlock
-from releve.reporting.messages import describe_drift, describe_staleness, format_score_interval
+from releve.reporting.messages import describe_drift, describe_staleness
 from releve.reporting.page.evidence import PageEvidence, version_of
 
 TONES = {

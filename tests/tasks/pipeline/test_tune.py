@@ -15,6 +15,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import FeatureImportances
+from releve.domain.neighbours.embedding import Embedder
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.recipe_choice import RecipeChoice
@@ -74,7 +75,7 @@ def store_champion(stage: Stage, folder: Path, **recipe: Any) -> None:
         runtime="sklearn",
         classes=(),
         schema=stage.schema.as_dict(),
-        embedder={},
+        embedder=Embedder((), (), ()).describe(),
         recipe=RecipeChoice.model_validate(RECIPE | recipe),
     )
     write_json(folder / DESCRIPTION, described.to_json())
