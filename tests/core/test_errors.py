@@ -83,7 +83,7 @@ def test_a_denied_file_is_known_by_the_form_that_the_system_gives_it(line):
         "error: the column 'price' is missing",
         "git@example.org: Permission denied (publickey).",
         "Permission denied to push to bucket rows: ask its owner",
-        "warning: unable to access '/root/.config/git/attributes': Permission denied",
+        "warning: unable to access '/etc/git/attributes': Permission denied",
     ],
 )
 def test_what_no_disk_refused_is_not_taken_for_it(line):
