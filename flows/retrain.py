@@ -10,6 +10,7 @@ from flows.context import Scenario, begin, show, show_page, step
 from flows.ingest import ingest_files
 from flows.publish import publish
 from flows.release import put_into_service
+from releve.core.formatting import counted
 from releve.core.settings import Settings
 from releve.domain.evaluation.intervals import format_score_interval
 from releve.domain.registry.events import Challenger
@@ -90,4 +91,4 @@ def show_card(settings: Settings, scenario: str, model: str) -> None:
     card, html = card_of(settings, model), write_card(settings, model)[-1]
     where = ReportSection("", (TextBlock((f"As a page, with charts: {html}",)),))
     page = replace(card, sections=(*card.sections, where))
-    show_page("card", scenario, page, description=f"{model}: {card.missing} things missing")
+    show_page("card", scenario, page, description=f"{model}: {counted(card.missing, 'thing')} missing")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from releve.adapters.compute import open_workers
-from releve.adapters.files import check_scenario_text, write_bytes, write_json
+from releve.adapters.files import check_scenario_text, write_bytes, write_document
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_history import DataHistory
 from releve.adapters.yaml_files import with_settings
@@ -68,7 +68,7 @@ def backtest(
 
     # apply
     folder = ScenarioState(settings.home, scenario).backtest
-    write_json(folder / "backtest.json", report.model_dump(mode="json"))
+    write_document(folder / "backtest.json", report)
     write_bytes(folder / "backtest.md", render_markdown(backtest_page(report)).encode())
     write_bytes(folder / "backtest.svg", render_svg(f"Backtest of {scenario}", [score_chart(report)]).encode())
     if write:

@@ -122,5 +122,5 @@ def _not_an_error_of_a_run(record: logging.LogRecord) -> bool:
     """Leave errors and final states to the Prefect UI: the command prints the one that ends it, once."""
     if not record.name.startswith(("prefect.flow_runs", "prefect.task_runs")):
         return True
-    told = "Finished in state" if record.name.startswith("prefect.flow_runs") else "Finished in state Failed"
-    return record.levelno < logging.ERROR and not record.getMessage().startswith(told)
+    last = "Finished in state" if record.name.startswith("prefect.flow_runs") else "Finished in state Failed"
+    return record.levelno < logging.ERROR and not record.getMessage().startswith(last)

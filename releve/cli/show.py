@@ -11,7 +11,7 @@ import typer
 
 from releve.cli.output import AsJson, ScenarioName, begin, print_json, print_table, read_settings
 from releve.core.errors import BadInput, NotFound
-from releve.core.formatting import to_the_second
+from releve.core.formatting import counted, format_score, plural, to_the_second
 from releve.core.names import SCENARIO_NAME
 from releve.core.settings import Settings
 
@@ -75,7 +75,6 @@ def history(
 
 def models(scenario: ScenarioName, json: AsJson = False) -> None:
     """List every model version that was judged, and its state."""
-    from releve.core.formatting import format_score, to_the_second
     from releve.domain.registry.chain import CHALLENGED
     from releve.domain.registry.events import Challenger
     from releve.domain.registry.lifecycle import model_version_statuses
@@ -145,7 +144,8 @@ def card(
         print(render_markdown(model_card))
     else:
         write_bytes(html.resolve(), render_html(model_card).encode())
-        print(f"written to {html.resolve()}; {model_card.missing} things are MISSING")
+        missing = model_card.missing
+        print(f"written to {html.resolve()}; {counted(missing, 'thing')} {plural(missing, 'is', 'are')} MISSING")
 
 
 def page(

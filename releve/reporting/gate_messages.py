@@ -29,7 +29,7 @@ from releve.domain.gate.gate import (
 )
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN, Event
 from releve.domain.registry.events import Challenger
-from releve.domain.registry.lifecycle import ModelVersionStatus
+from releve.domain.registry.lifecycle import ModelVersionStatus, StatusChange
 from releve.domain.registry.release import CHAMPION, PREVIOUS, REFUSED, RETIRED
 
 HISTORY = "make history SCENARIO={scenario} lists every reason"
@@ -203,8 +203,8 @@ def outcome(challenger: Challenger) -> str:
     return f"refused, {challenger.champion} stays" if challenger.champion else "refused, so nothing serves yet"
 
 
-def event_reason(event: Event) -> str:
-    """Return why an event happened; of a release that nobody gave a reason for, that the gate accepted the model."""
+def event_reason(event: Event | StatusChange) -> str:
+    """Return why it happened; of a release that nobody gave a reason for, that the gate accepted the model."""
     return event.reason or (BY_GATE if event.kind == RELEASED else "")
 
 
@@ -214,9 +214,12 @@ def status_reason(status: ModelVersionStatus) -> str:
         return gate_reasons(status)
     sentences = []
     for change in status.changes:
-        why = change.reason or (BY_GATE if change.kind == RELEASED else "")
         sentence = STATUS_CHANGES[change.kind, change.state]
-        sentences.append(sentence.format(why=why, model=change.model, left=change.left or "nothing").removesuffix(": "))
+        sentences.append(
+            sentence.format(why=event_reason(change), model=change.model, left=change.left or "nothing").removesuffix(
+                ": "
+            )
+        )
     return "; ".join(sentences)
 
 

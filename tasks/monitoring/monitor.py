@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from releve.adapters.drift_report import ReportSubject, drift_report
-from releve.adapters.files import write_bytes, write_json
+from releve.adapters.files import write_bytes, write_document
 from releve.adapters.registry.registry import Registry
 from releve.core.params import Monitor
 from releve.core.settings import Settings
@@ -95,7 +95,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
     )
 
     # apply
-    write_json(folder / DOCUMENT, run.model_dump(mode="json"))
+    write_document(folder / DOCUMENT, run)
     reason = f"{'retrain' if run.decision.retrain else 'wait'}: {'; '.join(describe_decision(run))}"
     registry.append(scenario, run, reason=reason, actor=actor)
     return run

@@ -4,12 +4,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from releve.adapters.files import write_bytes
+from releve.adapters.files import read_document, write_bytes
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.registry.registry import Registry
-from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.backtest.report import BacktestReport
 from releve.domain.health.history import HealthLimits, as_judged
@@ -48,7 +45,7 @@ def gather(settings: Settings, scenario: str, *, now: datetime) -> PageEvidence:
         windows=as_judged(quality_windows(settings, scenario), since_archived(events)),
         release=current.release if current else None,
         since=current.since if current else "",
-        backtest=_backtest(ScenarioState(settings.home, scenario).backtest / "backtest.json"),
+        backtest=_backtest(ScenarioState(settings.home, scenario).backtest / "backtest.json", scenario),
         limits=HealthLimits(
             min_rows=params.statistics.min_rows,
             pooled_rows=params.monitor.window_rows,
@@ -60,15 +57,8 @@ def gather(settings: Settings, scenario: str, *, now: datetime) -> PageEvidence:
     )
 
 
-def _backtest(path: Path) -> BacktestReport | None:
+def _backtest(path: Path, scenario: str) -> BacktestReport | None:
     if not path.is_file():
         return None
-    try:
-        return BacktestReport.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise BadInput(
-            f"{path} is no report of a backtest: {where + ': ' if where else ''}{problem['msg']}; "
-            "make it again with `make backtest`, or remove it"
-        ) from None
+    remedy = f"make it again (make backtest SCENARIO={scenario}), or remove it"
+    return read_document(path, BacktestReport, source=str(path), remedy=remedy)

@@ -163,7 +163,9 @@ SENTENCES: dict[HealthCause, Callable[[PageEvidence], str]] = {
     ),
     HealthCause.OUTDATED: _outdated,
     HealthCause.DRIFT: _drifted,
-    HealthCause.DUE: lambda evidence: f"{'; '.join(describe_staleness(evidence.own_runs[-1].staleness)).capitalize()}.",
+    HealthCause.DUE: lambda evidence: (
+        f"A limit of age is passed: {'; '.join(describe_staleness(evidence.own_runs[-1].staleness))}."
+    ),
     HealthCause.REJECTED_ROWS: _rejected,
     HealthCause.WITHIN_TOLERANCE: lambda evidence: _realised(evidence, ", and the difference is within tolerance"),
     HealthCause.ESTIMATED_WITHIN_TOLERANCE: _estimated,

@@ -71,16 +71,22 @@ def test_a_backtest_is_shown_where_there_is_one(settings):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [("[1", "Invalid JSON"), ("[1]", "should be an object"), ('{"format": 2}', "format: Input should be 1")],
+    ("text", "problem"),
+    [
+        ("[1", "is damaged: it is not whole, or no JSON"),
+        ("[1]", "it is no object"),
+        ('{"format": 2}', "its 'format' is wrong"),
+    ],
 )
-def test_a_backtest_that_cannot_be_read_is_told(settings, text, said):
+def test_a_backtest_that_cannot_be_read_is_reported_with_its_file_and_what_to_do(settings, text, problem):
     path = settings.home / "backtest" / SCENARIO / "backtest.json"
     path.parent.mkdir(parents=True)
     path.write_text(text)
 
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match=problem) as refused:
         write_page(settings, SCENARIO)
+    assert str(path) in str(refused.value)
+    assert f"make backtest SCENARIO={SCENARIO}" in str(refused.value)
 
 
 def test_a_scenario_without_a_folder_has_no_page(settings):
