@@ -8,6 +8,7 @@ import pandas as pd
 
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
+from releve.domain.training.recipes import ALL_FEATURES, RECIPES, is_offered
 
 TARGETS: dict[str, dict[str, Any]] = {
     "binary": {"name": "y", "classes": ["no", "yes"]},
@@ -21,6 +22,7 @@ COLUMNS: dict[str, dict[str, dict[str, Any]]] = {
     "texts": {"title": {"type": "text", "nullable": True}},
 }
 MIXES = {**{kind: (kind,) for kind in COLUMNS}, "tabular": ("numbers", "dates", "categories"), "all": tuple(COLUMNS)}
+LEARNERS = [name for name, recipe in RECIPES.items() if recipe.features == ALL_FEATURES]
 SMALL: Mapping[str, dict[str, Any]] = {
     "extra_trees": {"n_estimators": 10},
     "random_forest": {"n_estimators": 10},
@@ -72,6 +74,16 @@ def mixed_table(task: str, kinds: tuple[str, ...], **rows: Any) -> tuple[Schema,
     return schema, check_frame(schema, frame[[*schema.names, "y"]]).accepted
 
 
+def offered_mixes(task: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Every recipe with every mix of columns that it can learn from."""
+    return [
+        (recipe, kinds)
+        for recipe in RECIPES
+        for kinds in MIXES.values()
+        if is_offered(recipe, mixed_schema(task, kinds))
+    ]
+
+
 def small_options(recipe: str, schema: Schema) -> dict[str, Any]:
     """Options with which a recipe is fitted in a moment."""
-    return {**SMALL.get(recipe, {}), **(SMALL_TEXT if schema.texts else {})}
+    return {**SMALL.get(recipe, {}), **(SMALL_TEXT if schema.texts and recipe in LEARNERS else {})}

@@ -57,8 +57,13 @@ class Gate(ParamsSection):
     overrides: Annotated[tuple[GateOverride, ...], YamlList]
 
 
-Recipe = Literal["linear", "hist_gradient_boosting", "random_forest", "extra_trees", "svm", "k_neighbors"]
-ALL_RECIPES: tuple[Recipe, ...] = get_args(Recipe)
+Naive = Literal["constant", "seasonal"]
+Searched = Literal[
+    "linear", "hist_gradient_boosting", "random_forest", "extra_trees", "svm", "k_neighbors", "neural_network"
+]
+Recipe = Naive | Searched
+SEARCHED_RECIPES: tuple[Recipe, ...] = get_args(Searched)
+ALL_RECIPES: tuple[Recipe, ...] = (*get_args(Naive), *SEARCHED_RECIPES)
 OptionValue = bool | int | float | str | None
 
 
@@ -86,8 +91,8 @@ class Train(ParamsSection):
     @field_validator("recipe", mode="before")
     @classmethod
     def _read_recipes(cls, value: Any) -> Any:
-        """Take one name, a list of names, or auto for all."""
-        names = ALL_RECIPES if value == "auto" else [value] if isinstance(value, str) else value
+        """Take one name, a list of names, or auto for all that a search may choose among."""
+        names = SEARCHED_RECIPES if value == "auto" else [value] if isinstance(value, str) else value
         if not isinstance(names, list | tuple) or not names or not all(name in ALL_RECIPES for name in names):
             known = ", ".join(ALL_RECIPES)
             raise PydanticCustomError("recipe", "Input should be auto, {known}, or a list of these", {"known": known})

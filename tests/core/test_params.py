@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from releve.core.errors import BadInput
-from releve.core.params import known_keys, merge, parse
+from releve.core.params import ALL_RECIPES, known_keys, merge, parse
 from releve.domain.training.recipes import RECIPES
 from tests import settings_reference
 from tests.tables import ROOT, base_params, make_params
@@ -169,12 +169,16 @@ def test_recipes_are_one_by_name_a_list_to_choose_among_or_all():
     assert make_params(train={"recipe": "svm"}).train.named == "svm"
     assert make_params(train={"recipe": ["svm", "linear"]}).train.recipe == ("svm", "linear")
     assert make_params(train={"recipe": ["svm", "linear"]}).train.named is None
-    assert make_params().train.recipe == tuple(RECIPES)
+    assert make_params().train.recipe == tuple(name for name in RECIPES if name not in ("constant", "seasonal"))
+    assert make_params(train={"recipe": "constant"}).train.named == "constant"
+    assert set(ALL_RECIPES) == set(RECIPES)
 
 
 @pytest.mark.parametrize("value", ["SVM", "forest", "", [], ["auto"], ["forest"], None, {"svm": 1}])
 def test_what_names_no_recipe_is_refused_in_one_sentence(value):
-    with pytest.raises(BadInput, match=r"'train.recipe' is .*, but it should be auto, linear, .*, or a list of these$"):
+    with pytest.raises(
+        BadInput, match=r"'train.recipe' is .*, but it should be auto, constant, .*, or a list of these$"
+    ):
         make_params(train={"recipe": value})
 
 

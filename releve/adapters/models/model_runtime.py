@@ -28,6 +28,8 @@ PROBABILITIES, VALUES = "probabilities", "values"  # what an exported model's ou
 TRUSTED_TYPES = frozenset(
     {
         "numpy.dtype",
+        "releve.domain.training.networks.BriefNetworkClassifier",
+        "releve.domain.training.networks.BriefNetworkRegressor",
         "releve.domain.training.transformers.BoundedScaler",
         "releve.domain.training.transformers.KnownTfidf",
         "releve.domain.training.transformers.TextFolder",

@@ -6,6 +6,7 @@
 - A regressor of a scaled target is folded into the regressor: skl2onnx has no conversion of the wrapper.
 """
 
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -30,20 +31,53 @@ def conversions() -> tuple[dict[Any, Any], dict[Any, Any]]:
 
 
 def folded(pipeline: Any) -> Any:
-    """The same pipeline, or an equal one whose last step predicts the target in its own unit."""
+    """The same pipeline, or an equal one of classes that skl2onnx knows, in the target's own unit."""
     from sklearn.compose import TransformedTargetRegressor
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
     from sklearn.pipeline import Pipeline
-    from sklearn.svm import SVR
 
     model = pipeline.steps[-1][1]
-    if not isinstance(model, TransformedTargetRegressor) or not isinstance(model.regressor_, SVR):
-        return pipeline
-    machine, unit = deepcopy(model.regressor_), model.transformer_
-    for name in ("dual_coef_", "_dual_coef_"):
-        setattr(machine, name, getattr(machine, name) * unit.scale_[0])
-    for name in ("intercept_", "_intercept_"):
-        setattr(machine, name, getattr(machine, name) * unit.scale_[0] + unit.mean_[0])
-    return Pipeline([*pipeline.steps[:-1], ("model", machine)])
+    if isinstance(model, TransformedTargetRegressor):
+        unit = model.transformer_
+        plain = deepcopy(model.regressor_)
+        if isinstance(plain, MLPRegressor):
+            plain.coefs_[-1] = plain.coefs_[-1] * unit.scale_[0]
+            plain.intercepts_[-1] = plain.intercepts_[-1] * unit.scale_[0] + unit.mean_[0]
+        else:  # a support vector machine
+            for name in ("dual_coef_", "_dual_coef_"):
+                setattr(plain, name, getattr(plain, name) * unit.scale_[0])
+            for name in ("intercept_", "_intercept_"):
+                setattr(plain, name, getattr(plain, name) * unit.scale_[0] + unit.mean_[0])
+        model = plain
+    for kind in (MLPClassifier, MLPRegressor):
+        if isinstance(model, kind):
+            known = kind()
+            known.__dict__.update(model.__dict__)
+            model = known
+    return pipeline if model is pipeline.steps[-1][1] else Pipeline([*pipeline.steps[:-1], ("model", model)])
+
+
+def constant_graph(answer: Any, *, inputs: Mapping[str, int], output: str) -> Any:
+    """A model that answers (n,) numbers to every row: `inputs` are the columns of each block, of which it sees none."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    kinds = {"numbers": TensorProto.FLOAT, "categories": TensorProto.STRING}
+    first = next(iter(inputs))
+    row = np.asarray(answer, dtype=np.float32)[None]
+    constants = {"zero": np.array([0]), "width": np.array([len(answer)]), "answer": row}
+    nodes = [
+        helper.make_node("Shape", [first], ["shape"]),
+        helper.make_node("Gather", ["shape", "zero"], ["rows"], axis=0),
+        helper.make_node("Concat", ["rows", "width"], ["wanted"], axis=0),
+        helper.make_node("Expand", ["answer", "wanted"], [output]),
+    ]
+    return helper.make_graph(
+        nodes,
+        "pipeline",
+        [helper.make_tensor_value_info(name, kinds[name], [None, width]) for name, width in inputs.items()],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, [None, len(answer)])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
 
 
 def name_in_order(graph: Any) -> None:

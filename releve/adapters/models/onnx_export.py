@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from releve.adapters.models.model_runtime import VALUES, onnx_runner, pipeline_runner
-from releve.adapters.models.onnx_converters import conversions, folded, name_in_order
+from releve.adapters.models.model_runtime import PROBABILITIES, VALUES, onnx_runner, pipeline_runner
+from releve.adapters.models.onnx_converters import constant_graph, conversions, folded, name_in_order
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OPSET = 18
+IR_VERSION = 8  # of the file format, as skl2onnx writes it for this OPSET
 ONNX, SKLEARN = "onnx", "sklearn"
 TEXT_REASON = "the table has texts: hashed n-grams have no ONNX form, so scikit-learn turns texts into numbers"
 
@@ -52,13 +53,30 @@ def export(pipeline: Any, schema: Schema) -> bytes:
 
     Its output is `probabilities` (rows, classes), or `values` (rows, 1) of a regression.
     """
+    from onnx import helper
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+    from sklearn.dummy import DummyClassifier, DummyRegressor
 
-    blocks = [("numbers", FloatTensorType, schema.model_numbers), ("categories", StringTensorType, schema.categories)]
-    inputs = [(name, kind([None, len(columns)])) for name, kind, columns in blocks if columns]
-    pipeline, (converters, shapes) = folded(pipeline), conversions()
     is_regression = schema.target.task == REGRESSION
+    columns = {"numbers": schema.model_numbers, "categories": schema.categories}
+    widths = {name: len(columns) for name, columns in columns.items() if columns}
+    model = pipeline.steps[-1][1]
+    constant = None
+    if isinstance(model, DummyRegressor):
+        constant = model.constant_[0]
+    elif isinstance(model, DummyClassifier):
+        constant = model.class_prior_
+    elif not is_regression and len(model.classes_) == 1:
+        constant = [1.0]
+    if constant is not None:
+        graph = constant_graph(constant, inputs=widths, output=VALUES if is_regression else PROBABILITIES)
+        name_in_order(graph)
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        return bytes(made.SerializeToString())
+    kinds = {"numbers": FloatTensorType, "categories": StringTensorType}
+    inputs = [(name, kinds[name]([None, width])) for name, width in widths.items()]
+    pipeline, (converters, shapes) = folded(pipeline), conversions()
     outputs = {"final_types": [(VALUES, FloatTensorType([None, 1]))]} if is_regression else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the converter reads attributes that scikit-learn is about to rename

@@ -45,12 +45,13 @@ def learn(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, *, seed: i
     """Fit a pipeline. Raises BadInput when the rows hold too few labels, or the recipe knows no such option."""
     labels = rows[schema.target.name]
     if schema.target.task != REGRESSION:
-        needed, counts = RECIPES[candidate.recipe].least_per_class, Counter(labels.tolist())
-        if len(counts) < 2 or min(counts.values()) < needed:
+        recipe, counts = RECIPES[candidate.recipe], Counter(labels.tolist())
+        if len(counts) < recipe.least_classes or min(counts.values()) < recipe.least_per_class:
             held = ", ".join(f"{label}: {count}" for label, count in sorted(counts.items(), key=str))
             raise BadInput(
                 f"the first {len(labels)} rows hold too few labels to learn from ({schema.target.name}: {held}); at "
-                f"least two classes with {needed} rows each are needed. Ingest more rows, or lower split.holdout_share"
+                f"least two classes with {recipe.least_per_class} rows each are needed. Ingest more rows, or lower "
+                "split.holdout_share"
             )
     pipeline = build(schema, recipe=candidate.recipe, scale=candidate.scale, options=dict(candidate.options), seed=seed)
     # Where all texts are alike, the decomposition divides what it explains of their variance by nothing: nobody reads

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from releve.core.errors import BadInput
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
-from releve.domain.training.recipes import RECIPES, STANDARD, Recipe, Value
+from releve.domain.training.recipes import (
+    ALL_FEATURES,
+    NO_FEATURES,
+    RECIPES,
+    SEASON,
+    STANDARD,
+    Recipe,
+    Value,
+    season_columns,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +53,8 @@ def build(schema: Schema, *, recipe: str, scale: str, options: Options, seed: in
         if own.get(name, needed) != needed:
             raise BadInput(f"train.options has {name}: {own[name]!r}, expected {needed!r} for {recipe}: {reason}")
     make = known.regressor if schema.target.task == REGRESSION else known.classifier
+    if known.features == SEASON and not season_columns(schema):
+        raise BadInput(f"the recipe {recipe} needs a date among the features, and the table has none; name another")
     prepare = _prepare(schema, known, scale=scale, text={**TEXT_OPTIONS, **text}, seed=seed)
     return Pipeline([("prepare", prepare), ("model", make(own, seed))])
 
@@ -74,8 +85,10 @@ def _prepare(schema: Schema, recipe: Recipe, *, scale: str, text: Any, seed: int
 
     from releve.domain.training.transformers import BoundedScaler, KnownTfidf, TextFolder
 
-    numbers, last = len(schema.model_numbers), len(schema.model_names)
-    first_text = numbers + len(schema.categories)
+    if recipe.features == NO_FEATURES:
+        return "passthrough"
+    numbers = list(range(len(schema.model_numbers))) if recipe.features == ALL_FEATURES else season_columns(schema)
+    first_text, last = len(schema.model_numbers) + len(schema.categories), len(schema.model_names)
     blocks: list[tuple[str, Any, Any]] = []
     steps: list[Any] = []
     if numbers:
@@ -83,12 +96,14 @@ def _prepare(schema: Schema, recipe: Recipe, *, scale: str, text: Any, seed: int
             steps.append(SimpleImputer(strategy="median", keep_empty_features=True))
         if scale == STANDARD and recipe.scaled:
             steps.append(BoundedScaler())
-        blocks.append(("numbers", make_pipeline(*steps) if steps else "passthrough", list(range(numbers))))
+        blocks.append(("numbers", make_pipeline(*steps) if steps else "passthrough", numbers))
+    if recipe.features == SEASON:
+        return ColumnTransformer(blocks)
     if schema.categories:
         encoder = OneHotEncoder(
             handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False, dtype=np.float64
         )
-        blocks.append(("categories", encoder, list(range(numbers, first_text))))
+        blocks.append(("categories", encoder, list(range(len(schema.model_numbers), first_text))))
     shortest = 2 if text["text_analyzer"] != "word" else 1
     for place in range(first_text, last):
         counter = HashingVectorizer(

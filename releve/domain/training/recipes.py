@@ -9,7 +9,7 @@ docs/decisions/0009-recipes.md
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from releve.core.errors import BadInput
 from releve.core.params import Train
@@ -18,6 +18,11 @@ from releve.domain.schema.target import REGRESSION
 
 STANDARD = "standard"  # mean 0, deviation 1
 SCALE = "scale"  # the one parameter that is an argument of the pipeline, not an option of its estimator
+Features = Literal["all", "season", "none"]  # what of them a recipe sees; season: what comes again of a date
+ALL_FEATURES: Features = "all"
+SEASON: Features = "season"
+NO_FEATURES: Features = "none"
+SEASON_PARTS = ("month", "weekday", "hour")  # of a date
 CALIBRATION_FOLDS = 3  # a support vector machine has no probabilities; Platt scaling over three folds gives them
 Value = bool | int | float | str | None
 
@@ -92,14 +97,16 @@ class Recipe:
     max_rows: int | None = None  # that it is fitted on: the cost of these grows with the square of the rows or worse
     fixed: Mapping[str, tuple[Value, str]] = field(default_factory=dict)  # options that a model file needs so, and why
     least_per_class: int = 1  # rows
+    least_classes: int = 2
+    features: Features = ALL_FEATURES
 
 
-def _sklearn(path: str, *, seeded: bool = True, **defaults: Any) -> MakeEstimator:
-    """Make an estimator of scikit-learn by its path. Raises BadInput naming an option that it does not know."""
+def _estimator(path: str, *, seeded: bool = True, **defaults: Any) -> MakeEstimator:
+    """Make an estimator by its path. Raises BadInput naming an option that it does not know."""
 
     def make(options: Mapping[str, Value], seed: int) -> Any:
         module, _, name = path.rpartition(".")
-        kind = getattr(import_module(f"sklearn.{module}"), name)
+        kind = getattr(import_module(module), name)
         known = kind().get_params()
         if unknown := sorted(set(options) - set(known)):
             raise BadInput(
@@ -111,21 +118,29 @@ def _sklearn(path: str, *, seeded: bool = True, **defaults: Any) -> MakeEstimato
     return make
 
 
-def _svc(options: Mapping[str, Value], seed: int) -> Any:
-    from sklearn.calibration import CalibratedClassifierCV
+def _calibrated(make: MakeEstimator) -> MakeEstimator:
+    def calibrated(options: Mapping[str, Value], seed: int) -> Any:
+        from sklearn.calibration import CalibratedClassifierCV
 
-    return CalibratedClassifierCV(_sklearn("svm.SVC")(options, seed), cv=CALIBRATION_FOLDS, ensemble=False)
+        return CalibratedClassifierCV(make(options, seed), cv=CALIBRATION_FOLDS, ensemble=False)
+
+    return calibrated
 
 
-def _svr(options: Mapping[str, Value], seed: int) -> Any:
-    """The target is scaled too: C and epsilon are in its units, and no default suits both cents and millions."""
-    from sklearn.compose import TransformedTargetRegressor
-    from sklearn.preprocessing import StandardScaler
+def _of_scaled_target(make: MakeEstimator) -> MakeEstimator:
+    """Learn a standardised target: C, epsilon and first weights are in its unit, be it cents or millions."""
 
-    return TransformedTargetRegressor(_sklearn("svm.SVR", seeded=False)(options, seed), transformer=StandardScaler())
+    def scaled(options: Mapping[str, Value], seed: int) -> Any:
+        from sklearn.compose import TransformedTargetRegressor
+        from sklearn.preprocessing import StandardScaler
+
+        return TransformedTargetRegressor(make(options, seed), transformer=StandardScaler())
+
+    return scaled
 
 
 _FOREST_SIZE: Any = {"n_estimators": 200, "n_jobs": 1}
+_SEASONAL: Any = {"min_samples_leaf": 20, "max_leaf_nodes": 512}
 _SCALE = Choice(("standard", "none"), "standard")
 _FOREST: dict[str, Number | Choice] = {
     "min_samples_leaf": Number(1, 32, 1, whole=True),
@@ -148,13 +163,36 @@ _MACHINE: dict[str, Number | Choice] = {
     "gamma": Choice(("scale", 0.0001, 0.001, 0.01, 0.1, 1.0), "scale"),
     SCALE: _SCALE,
 }
+_NETWORK_SIZE: Any = {"hidden_layer_sizes": 32, "max_iter": 30}  # units of one layer; epochs
+_NETWORK: dict[str, Number | Choice] = {
+    "hidden_layer_sizes": Number(8, 128, 32, whole=True),
+    "alpha": Number(1e-5, 10, 1e-4),
+    "learning_rate_init": Number(1e-4, 0.03, 1e-3),
+    "max_iter": Number(10, 100, 30, whole=True),
+}
 _VALUE_FOREST = {**_FOREST, "max_features": Choice(("sqrt", 0.3, 0.6, 1.0), 1.0)}  # by default it uses all features
 
 # From simple to complicated, and from fast to answer to slow: of two that score the same, the first is chosen.
 RECIPES: dict[str, Recipe] = {
+    "constant": Recipe(
+        _estimator("sklearn.dummy.DummyClassifier", strategy="prior"),
+        _estimator("sklearn.dummy.DummyRegressor", seeded=False, strategy="median"),
+        {},
+        {},
+        least_classes=1,
+        features=NO_FEATURES,
+    ),
+    "seasonal": Recipe(
+        _estimator("sklearn.tree.DecisionTreeClassifier", **_SEASONAL),
+        _estimator("sklearn.tree.DecisionTreeRegressor", **_SEASONAL),
+        {},
+        {},
+        least_classes=1,
+        features=SEASON,
+    ),
     "linear": Recipe(
-        _sklearn("linear_model.LogisticRegression", max_iter=1000),
-        _sklearn("linear_model.Ridge"),
+        _estimator("sklearn.linear_model.LogisticRegression", max_iter=1000),
+        _estimator("sklearn.linear_model.Ridge"),
         {"C": Number(0.001, 100, 1.0)},
         {"alpha": Number(0.001, 1000, 1.0)},
         scaled=True,
@@ -162,8 +200,8 @@ RECIPES: dict[str, Recipe] = {
     # Left alone, it stops early on tables of more than 10,000 rows, judged by rows drawn at random: by no future, and
     # by other rows for every seed. How long it learns is for the search to say.
     "hist_gradient_boosting": Recipe(
-        _sklearn("ensemble.HistGradientBoostingClassifier", early_stopping=False),
-        _sklearn("ensemble.HistGradientBoostingRegressor", early_stopping=False),
+        _estimator("sklearn.ensemble.HistGradientBoostingClassifier", early_stopping=False),
+        _estimator("sklearn.ensemble.HistGradientBoostingRegressor", early_stopping=False),
         _BOOSTING,
         {**_BOOSTING, "loss": Choice(("squared_error", "absolute_error"), "squared_error")},
         knows_missing=True,
@@ -173,26 +211,42 @@ RECIPES: dict[str, Recipe] = {
         },
     ),
     "random_forest": Recipe(
-        _sklearn("ensemble.RandomForestClassifier", **_FOREST_SIZE),
-        _sklearn("ensemble.RandomForestRegressor", **_FOREST_SIZE),
+        _estimator("sklearn.ensemble.RandomForestClassifier", **_FOREST_SIZE),
+        _estimator("sklearn.ensemble.RandomForestRegressor", **_FOREST_SIZE),
         _FOREST,
         _VALUE_FOREST,
     ),
     "extra_trees": Recipe(
-        _sklearn("ensemble.ExtraTreesClassifier", **_FOREST_SIZE),
-        _sklearn("ensemble.ExtraTreesRegressor", **_FOREST_SIZE),
+        _estimator("sklearn.ensemble.ExtraTreesClassifier", **_FOREST_SIZE),
+        _estimator("sklearn.ensemble.ExtraTreesRegressor", **_FOREST_SIZE),
         _FOREST,
         _VALUE_FOREST,
     ),
-    "svm": Recipe(_svc, _svr, _MACHINE, _MACHINE, scaled=True, max_rows=5_000, least_per_class=CALIBRATION_FOLDS),
+    "svm": Recipe(
+        _calibrated(_estimator("sklearn.svm.SVC")),
+        _of_scaled_target(_estimator("sklearn.svm.SVR", seeded=False)),
+        _MACHINE,
+        _MACHINE,
+        scaled=True,
+        max_rows=5_000,
+        least_per_class=CALIBRATION_FOLDS,
+    ),
     "k_neighbors": Recipe(
-        _sklearn("neighbors.KNeighborsClassifier", seeded=False, algorithm="brute"),
-        _sklearn("neighbors.KNeighborsRegressor", seeded=False, algorithm="brute"),
+        _estimator("sklearn.neighbors.KNeighborsClassifier", seeded=False, algorithm="brute"),
+        _estimator("sklearn.neighbors.KNeighborsRegressor", seeded=False, algorithm="brute"),
         _NEIGHBORS,
         _NEIGHBORS,
         scaled=True,
         max_rows=50_000,
         fixed={"algorithm": ("brute", "search trees are compiled objects, which no model file may hold")},
+    ),
+    "neural_network": Recipe(
+        _estimator("releve.domain.training.networks.BriefNetworkClassifier", **_NETWORK_SIZE),
+        _of_scaled_target(_estimator("releve.domain.training.networks.BriefNetworkRegressor", **_NETWORK_SIZE)),
+        _NETWORK,
+        _NETWORK,
+        scaled=True,
+        fixed={"early_stopping": (False, "it judges by rows drawn at random, which is no future")},
     ),
 }
 
@@ -205,10 +259,27 @@ TEXT_SPACE: Space = {  # of every recipe, where the table has texts
 
 def search_spaces(recipes: tuple[str, ...], schema: Schema) -> dict[str, Space]:
     """Return the space of each of `recipes`, for the task of the schema's target and the types of its columns."""
-    texts = TEXT_SPACE if schema.texts else {}
     is_value = schema.target.task == REGRESSION
-    known = {name: RECIPES[name].value_space if is_value else RECIPES[name].class_space for name in recipes}
-    return {name: {**space, **texts} for name, space in known.items()}
+
+    def space_of(recipe: Recipe) -> Space:
+        texts = TEXT_SPACE if schema.texts and recipe.features == ALL_FEATURES else {}
+        return {**(recipe.value_space if is_value else recipe.class_space), **texts}
+
+    return {name: space_of(RECIPES[name]) for name in recipes}
+
+
+def is_offered(recipe: str, schema: Schema) -> bool:
+    """Return whether the table has what the recipe learns from: a seasonal answer needs a date."""
+    return RECIPES[recipe].features != SEASON or bool(season_columns(schema))
+
+
+def season_columns(schema: Schema) -> list[int]:
+    """Return the places among `schema.model_names` of the parts of a date that come again, [] without a date.
+
+    The date is the column that orders the rows where a model sees it, else the first that it sees.
+    """
+    dates = [schema.time] if schema.time in schema.dates else schema.dates[:1]
+    return [schema.model_names.index(f"{date}.{part}") for date in dates for part in SEASON_PARTS]
 
 
 def default_candidate(recipe: str, space: Space) -> Candidate:

@@ -12,7 +12,7 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.pipeline import MOST_CATEGORIES, build, model_frame
 from releve.domain.training.recipes import RECIPES
-from tests.mixed_tables import MIXES, mixed_table, small_options
+from tests.mixed_tables import LEARNERS, MIXES, mixed_table, small_options
 from tests.tables import SHOP_TABLE, shop_rows, shop_schema
 
 TASKS = ("binary", "multiclass", "regression")
@@ -47,7 +47,7 @@ def test_every_recipe_is_exported_for_every_task_and_answers_alike_on_hard_rows_
     assert (exported.runtime, exported.reason) == (ONNX, None)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", LEARNERS)
 def test_unscaled_numbers_are_exported_too(recipe):
     frame = accepted()
 
@@ -148,7 +148,7 @@ def test_the_gap_itself_is_allowed_and_anything_below_it_is_not(task):
     assert " of 150 rows" in parity_problem(exported, pipeline, schema, frame, tolerance=gap / 1e6)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", LEARNERS)
 def test_the_same_pipeline_gives_the_same_bytes_in_every_process(recipe):
     import onnx
 
@@ -170,7 +170,7 @@ def test_the_export_takes_the_blocks_of_the_schema_and_gives_probabilities():
     assert "probabilities" in [each.name for each in session.get_outputs()]
 
 
-@pytest.mark.parametrize("recipe", [name for name, recipe in RECIPES.items() if not recipe.scaled])
+@pytest.mark.parametrize("recipe", [name for name in LEARNERS if not RECIPES[name].scaled])
 def test_a_tree_answers_alike_on_continuous_numbers_where_every_threshold_is_a_value(recipe):
     schema = Schema.from_dict(
         {"target": {"name": "y", "classes": [0, 1]}, "columns": {f"x{n}": {"type": "number"} for n in range(4)}}

@@ -13,7 +13,7 @@ from releve.domain.schema.schema import Schema
 from releve.domain.training import transformers
 from releve.domain.training.pipeline import build, model_frame
 from releve.domain.training.recipes import RECIPES
-from tests.mixed_tables import MIXES, SMALL, mixed_table
+from tests.mixed_tables import LEARNERS, MIXES, SMALL, mixed_table
 from tests.templates import Whitened, templates
 
 TASKS = ("binary", "multiclass", "regression")
@@ -31,7 +31,7 @@ def asker(schema, frame, recipe, **options):
     return ask
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", LEARNERS)
 @pytest.mark.parametrize("task", TASKS)
 def test_one_word_moves_the_answers_to_templated_texts_a_little_and_the_model_is_sane(recipe, task):
     schema, frame = templates(task)
@@ -65,7 +65,7 @@ def test_a_model_that_amplifies_the_noise_of_such_texts_is_found(recipe, task, s
     assert Sanity.model_validate_json(found.model_dump_json()) == found
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", LEARNERS)
 @pytest.mark.parametrize("kinds", ["tabular", "texts"])
 def test_every_type_of_column_is_altered(recipe, kinds):
     schema, frame = mixed_table("binary", MIXES[kinds])
@@ -126,7 +126,7 @@ def test_an_honest_model_of_a_small_odd_table_is_sane(recipe, table):
     assert check(frame, schema, asker(schema, frame, recipe)).broken == ()
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", LEARNERS)
 def test_a_flag_that_decides_everything_is_no_fault(recipe):
     random = np.random.default_rng(7)
     schema, frame = numbers(flag=(np.arange(300) % 2).astype(float), x=random.normal(0, 1, 300))

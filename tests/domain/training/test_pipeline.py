@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from releve.core.errors import BadInput
@@ -7,7 +8,7 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.pipeline import MOST_CATEGORIES, build, model_frame
 from releve.domain.training.recipes import RECIPES
-from tests.mixed_tables import MIXES, mixed_rows, mixed_schema, mixed_table, small_options
+from tests.mixed_tables import LEARNERS, MIXES, mixed_rows, mixed_schema, mixed_table, offered_mixes, small_options
 from tests.tables import SHOP_TABLE, shop_rows, shop_schema
 
 TASKS = ("binary", "multiclass", "regression")
@@ -29,7 +30,7 @@ def shop(rows=120, *, recipe="linear", scale="standard", **options):
     return fitted(recipe, schema, check_frame(schema, shop_rows(rows)).accepted, scale=scale, **options)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", LEARNERS)
 @pytest.mark.parametrize("task", TASKS)
 def test_every_recipe_learns_every_type_of_column_for_every_task(recipe, task):
     schema, frame = mixed_table(task, MIXES["all"], rows=400)
@@ -46,8 +47,7 @@ def test_every_recipe_learns_every_type_of_column_for_every_task(recipe, task):
         assert right.mean() > 1.4 / len(schema.target.classes)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("kinds", MIXES.values(), ids=MIXES)
+@pytest.mark.parametrize(("recipe", "kinds"), offered_mixes("binary"))
 def test_every_mix_of_columns_is_learned_with_missing_values(recipe, kinds):
     schema, frame = mixed_table("binary", kinds)
 
@@ -73,7 +73,7 @@ def test_another_seed_is_another_forest():
     assert not (first == second).all()
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", LEARNERS)
 @pytest.mark.parametrize("task", TASKS)
 def test_an_option_that_the_estimator_does_not_have_is_refused_by_name(recipe, task):
     with pytest.raises(BadInput, match=r"train\.options has depht, which \w+ does not know; it knows .*"):
@@ -98,6 +98,39 @@ def test_an_option_that_no_model_file_can_hold_is_refused_with_the_reason(recipe
         build(shop_schema(), recipe=recipe, scale="none", options={option: value}, seed=7)
 
     build(shop_schema(), recipe=recipe, scale="none", options={option: allowed}, seed=7)
+
+
+def test_a_seasonal_recipe_needs_a_date():
+    with pytest.raises(BadInput, match="the recipe seasonal needs a date among the features, and the table has none"):
+        build(shop_schema(), recipe="seasonal", scale="none", options={}, seed=7)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_constant_is_what_the_labels_were_whatever_is_asked(task):
+    schema, frame = mixed_table(task, MIXES["all"])
+    labels = frame["y"].to_numpy()
+
+    answers = asked(fitted("constant", schema, frame), schema, frame)
+
+    usual = np.median(labels) if task == "regression" else [(labels == each).mean() for each in schema.target.classes]
+    assert np.allclose(answers, usual)
+
+
+def test_the_seasonal_answer_is_the_mean_of_the_hour_and_the_weekday_and_of_no_other_column():
+    schema = Schema.from_dict(
+        {
+            "columns": {"at": {"type": "date"}, "born": {"type": "date"}, "x": {"type": "number"}},
+            "target": {"name": "y", "task": "regression"},
+            "time": "at",
+        }
+    )
+    at = pd.Series(pd.date_range("2024-01-01", periods=2000, freq="h"))
+    usual = 10.0 * (at.dt.hour >= 8) + 5.0 * (at.dt.weekday >= 5)
+    frame = pd.DataFrame({"at": at, "born": at.to_numpy()[::-1], "x": usual.to_numpy()[::-1], "y": usual})
+
+    answers = asked(fitted("seasonal", schema, frame), schema, frame.assign(x=0.0, born=pd.Timestamp("1990-01-01")))
+
+    assert np.allclose(answers, usual)
 
 
 def test_options_outweigh_the_recipes_own():
@@ -167,7 +200,7 @@ def test_a_column_without_a_single_number_does_not_stop_it():
     assert np.isfinite(asked(fitted("linear", schema, frame), schema, frame)).all()
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", LEARNERS)
 def test_an_unseen_category_is_no_error(recipe):
     schema, frame = mixed_table("binary", MIXES["categories"])
 
