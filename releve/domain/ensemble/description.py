@@ -1,0 +1,45 @@
+"""What a refresh made: ensemble.json, which travels with the model and is read by the gate, the card and the page."""
+
+from typing import Literal
+
+from releve.core.documents import DocumentPart
+from releve.domain.ensemble.weights import Serves
+from releve.domain.evaluation.intervals import Interval
+from releve.domain.training.recipe_choice import TrialRecord
+from releve.domain.training.recipes import Value
+
+
+class MemberDescription(DocumentPart):
+    """A member with its weight, and what it alone would have lost over the windows."""
+
+    name: str
+    recipe: str  # "" of an older ensemble that was kept
+    options: dict[str, Value]
+    last_batches: int  # newest batches that it learned from; 0: all past rows
+    rows: int  # that it learned from
+    weight: float  # in what serves; 0: it has no say now
+    loss: float | None  # mean over the windows, clipped; None where it answered not all of them
+    problem: str = ""  # why it could not be fitted; it has no weight then
+
+
+class SearchDescription(DocumentPart):
+    """A search for new members: why, what it tried, what it proposed, and what that gained over the old pool."""
+
+    causes: tuple[str, ...]
+    trials: tuple[TrialRecord, ...]
+    proposed: str  # the best candidate, in words; "" where none could be fitted
+    gain: Interval | None  # of the pool with it over the pool without, pooled over the windows, by the gate's metric
+    joined: bool  # shown to be better, it is in the pool from now on
+
+
+class EnsembleDescription(DocumentPart):
+    """ensemble.json. `loss` says what the weights minimise."""
+
+    format: Literal[1] = 1
+    identity: str  # sha256 over fitted members and weights: whether two models are the same ensemble
+    serves: Serves
+    loss: str
+    windows: int  # that the weights rest on
+    rows: int  # in them
+    members: tuple[MemberDescription, ...]
+    search: SearchDescription | None

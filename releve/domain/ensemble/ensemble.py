@@ -1,0 +1,54 @@
+"""Fitted members that answer together."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.domain.schema.target import Label
+
+Floats = NDArray[np.float64]
+Fitted = tuple[str, Any, float]  # a member's name, its fitted pipeline, its weight
+
+
+class WeightedEnsemble:
+    """Answer with the weighted mean of fitted pipelines: of their probabilities, or of their values.
+
+    It is asked like an estimator of scikit-learn, and is plain data, so that a model file may hold it. Kept older
+    ensembles are multiplied out: no ensemble is inside another one.
+    """
+
+    def __init__(self, members: Sequence[Fitted], classes: Sequence[Label]) -> None:
+        """Take members with weights that sum to 1, and the target's classes in their order; none of a regression."""
+        self.names = [name for name, _, _ in members]
+        self.pipelines = [pipeline for _, pipeline, _ in members]
+        self.weights = [float(weight) for _, _, weight in members]
+        self.classes = list(classes)
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        return np.array(self.classes)
+
+    def predict_proba(self, features: Any) -> Floats:
+        """Answer (rows, classes); a class that a member never saw has no probability of it."""
+        total = np.zeros((len(features), len(self.classes)))
+        for pipeline, weight in zip(self.pipelines, self.weights, strict=True):
+            places = [self.classes.index(label) for label in pipeline.classes_.tolist()]
+            total[:, places] += weight * pipeline.predict_proba(features)
+        return total
+
+    def predict(self, features: Any) -> Any:
+        """Answer (rows,): the most probable class, or the value."""
+        if self.classes:
+            return self.classes_[self.predict_proba(features).argmax(axis=1)]
+        return sum(
+            weight * pipeline.predict(features) for pipeline, weight in zip(self.pipelines, self.weights, strict=True)
+        )
+
+    def members(self, *, weight: float = 1.0, prefix: str = "") -> list[Fitted]:
+        """List the members, their weights times `weight`: to become part of another ensemble."""
+        return [
+            (f"{prefix}{name}", pipeline, own * weight)
+            for name, pipeline, own in zip(self.names, self.pipelines, self.weights, strict=True)
+        ]

@@ -1,0 +1,109 @@
+"""The pool: which members a refresh fits. A member is a recipe with its options, and the window of rows it learns from.
+
+Boosting on several windows follows a table that moves, slower boosting and extra trees vary less, a linear model
+extrapolates, and the constant is there for a table that has nothing to learn: docs/decisions/0032-ensemble.md.
+"""
+
+from typing import Literal
+
+from releve.core.documents import DocumentPart
+from releve.core.errors import BadInput
+from releve.core.params import ALL_RECIPES, Train
+from releve.domain.schema.schema import Schema
+from releve.domain.training.recipes import Candidate, Value, default_candidate, fitting_recipes, search_spaces
+
+WINDOWS = (10, 5, 2)  # newest batches that the first recipe also learns from alone
+CONSTANT = "constant"
+BOOSTING = "hist_gradient_boosting"
+Origin = Literal["default", "params", "search"]
+DEFAULT: Origin = "default"
+PARAMS: Origin = "params"
+SEARCH: Origin = "search"
+# Beside boosting, where train.recipe is auto.
+OTHERS = {
+    "slow_boosting": Candidate(BOOSTING, "none", {"learning_rate": 0.05, "max_iter": 200, "max_leaf_nodes": 15}),
+    "extra_trees": Candidate("extra_trees", "none", {"n_estimators": 100, "min_samples_leaf": 2}),
+    "linear": Candidate("linear", "standard"),
+}
+
+
+class Member(DocumentPart):
+    """A recipe with its options and its window. The name is unique in a pool: files and columns are called so."""
+
+    name: str
+    recipe: str
+    scale: str
+    options: dict[str, Value]
+    last_batches: int  # newest batches that it learns from; 0: all past rows
+    origin: Origin
+
+    @classmethod
+    def of(cls, candidate: Candidate, *, origin: Origin, last_batches: int = 0, name: str = "") -> "Member":
+        """Make a member of a candidate, called after its recipe where nobody gives a name."""
+        window = f"_last_{last_batches}" if last_batches else ""
+        return cls(
+            name=f"{name or candidate.recipe}{window}",
+            recipe=candidate.recipe,
+            scale=candidate.scale,
+            options=dict(candidate.options),
+            last_batches=last_batches,
+            origin=origin,
+        )
+
+    @property
+    def candidate(self) -> Candidate:
+        return Candidate(self.recipe, self.scale, self.options)
+
+
+class Pool(DocumentPart):
+    """The members of a refresh. The first is the plain refit, which serves where the ensemble is not better."""
+
+    format: Literal[1] = 1
+    members: tuple[Member, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(member.name for member in self.members)
+
+    @property
+    def plain(self) -> str:
+        return self.members[0].name
+
+    def extended(self, *members: Member) -> "Pool":
+        """Return the pool with more members; one whose candidate and window are there already is left out."""
+        known = [(each.candidate, each.last_batches) for each in self.members]
+        new = [each for each in members if (each.candidate, each.last_batches) not in known]
+        return self.model_copy(update={"members": (*self.members, *new)})
+
+
+def default_pool(train: Train, schema: Schema, *, rows: int, ensemble: bool = True, last_batches: int = 0) -> Pool:
+    """Return the members that params.yaml asks for, where there are so many rows to learn from.
+
+    A named recipe stands for itself on every window; a list of recipes for each one's defaults. Raises BadInput where
+    none of the recipes learns from so many rows.
+    """
+    others: list[Member] = []
+    if train.named:
+        origin, first = PARAMS, Candidate.of(train)
+    else:
+        origin = DEFAULT if train.recipe == ALL_RECIPES else PARAMS
+        fitting, left_out = fitting_recipes(train.recipe, rows=rows)
+        if not fitting:
+            reasons = "; ".join(left_out)
+            raise BadInput(f"train.recipe has none that learns from {rows} rows ({reasons}); name another one")
+        defaults = {name: default_candidate(name, space) for name, space in search_spaces(fitting, schema).items()}
+        first = defaults.pop(BOOSTING if BOOSTING in defaults else fitting[0])
+        if origin == DEFAULT:
+            others = [
+                Member.of(each, origin=origin, name=name) for name, each in OTHERS.items() if each.recipe in fitting
+            ]
+        else:
+            others = [Member.of(each, origin=origin) for each in defaults.values()]
+    plain = Member.of(first, origin=origin, last_batches=last_batches)
+    if not ensemble:
+        return Pool(members=(plain,))
+    windows = () if last_batches else WINDOWS
+    constant = Member.of(Candidate(CONSTANT, "none"), origin=DEFAULT)
+    return Pool(
+        members=(plain, *(Member.of(first, origin=origin, last_batches=last) for last in windows), *others, constant)
+    )

@@ -1,0 +1,32 @@
+"""A refresh: which weights the members of the last one would have had before each window, and what they answered."""
+
+from collections.abc import Sequence
+
+from releve.domain.ensemble.forward import WINDOWS, ForwardWindow, MemberAnswers
+from releve.domain.ensemble.weights import Weighing, mix, weigh
+from releve.domain.evaluation.scored_predictions import Floats
+
+
+def weigh_forward(windows: Sequence[MemberAnswers], *, plain: str, loss: str) -> tuple[ForwardWindow, ...]:
+    """Weigh the members before each window by the windows before it, as refreshes would have done.
+
+    For a first model, for what a search proposes, and for a backtest. Before the first window nothing is known, and the
+    plain refit serves. `loss`: see `weights.LOSSES`.
+    """
+    weighed: list[ForwardWindow] = []
+    for window in windows:
+        weighing = weigh(weighed[-WINDOWS:], plain=plain, loss=loss, members=tuple(window.answers))
+        weighed.append(weighed_window(window, weighing))
+    return tuple(weighed)
+
+
+def weighed_window(window: MemberAnswers, weighing: Weighing, *, served: Floats | None = None) -> ForwardWindow:
+    """Add what the ensemble of `weighing` answers to the window. `served`: None where that is what served."""
+    refreshed = mix(window.answers, weighing.serving)
+    return ForwardWindow(
+        truth=window.truth,
+        answers=window.answers,
+        blend=mix(window.answers, weighing.weights),
+        refreshed=refreshed,
+        served=refreshed if served is None else served,
+    )
