@@ -1,4 +1,5 @@
-"""Does the gate promote by chance, and does it see a gain? False promotions between equals, power against known gains.
+"""Does the gate see what is chance? Between equals: refreshes that are refused, searches that are found to be better;
+and how often it sees a known gain.
 
     python -m benchmarks.gate_aa --quick            # two minutes; writes docs/figures/gate_aa.csv, .md and .png
     python -m benchmarks.gate_aa --table rows.csv   # two answers per row of your own: resampled, see `read_table`
@@ -26,6 +27,7 @@ from releve.domain.evaluation.intervals import Interval, share
 from releve.domain.evaluation.metrics import BINARY, METRICS, REGRESSION
 from releve.domain.evaluation.paired import ESTIMATED, BootstrapConfig, compare
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
+from releve.domain.gate.gate import search_gains
 
 Floats = NDArray[np.float64]
 
@@ -39,14 +41,15 @@ SIGNAL, NOISE = 1.5, 0.5  # deviations, in units of log odds or of the target
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure: how often the gate promoted."""
+    """How often a search was found to be better, and a refresh to be worse."""
 
     metric: str
     phi: float
     rows: int
     more_noise: float  # of the other model: 0 means equals
     gain: float  # mean over the tries
-    promoted: Interval
+    better: Interval
+    worse: Interval
     tries: int
 
 
@@ -62,9 +65,9 @@ def main() -> None:
         cells = [*equals(params, tries), *power(params, tries)]
         draw(cells, arguments.out.with_suffix(".png"))
     write(cells, arguments.out)
-    above = [cell for cell in cells if not cell.more_noise and cell.promoted.low > LIMIT]
+    above = [cell for cell in cells if not cell.more_noise and max(cell.better.low, cell.worse.low) > LIMIT]
     print(f"{len(cells)} figures of {tries} tries in {time.process_time() - started:.0f} s CPU")
-    print(f"false promotions shown to be above {LIMIT:.0%}: {above or 'none'}")
+    print(f"verdicts by chance shown to be above {LIMIT:.0%}: {above or 'none'}")
 
 
 def equals(params: Params, tries: int) -> Iterator[Cell]:
@@ -102,11 +105,10 @@ def _cell(
     found = []
     for seed in range(tries):
         result = compare(metric, *pair(), BootstrapConfig(params.statistics.confidence, RESAMPLES, ESTIMATED, seed))
-        sure = result.gain.low > params.gate.margin and result.p < (1 - params.statistics.confidence) / 2
-        found.append((result.gain.value, sure and result.wanted_block_rows <= result.block_rows))
-    gains, promoted = np.array(found, dtype=float).T
-    interval = share(int(promoted.sum()), tries, confidence=params.statistics.confidence)
-    return Cell(metric, phi, rows, more_noise, float(gains.mean()), interval, tries)
+        found.append((result.gain.value, search_gains(result), result.gain.high < 0))
+    gains, better, harmed = np.array(found, dtype=float).T
+    shares = (share(int(each.sum()), tries, confidence=params.statistics.confidence) for each in (better, harmed))
+    return Cell(metric, phi, rows, more_noise, float(gains.mean()), *shares, tries)
 
 
 def two_classes(
@@ -176,12 +178,14 @@ def _as_sheet(answers: Floats, truth: Floats, task: str) -> ScoredPredictions:
 
 
 def write(cells: list[Cell], out: Path) -> None:
-    """out.csv: every figure. out.md: false promotions, a line per metric and dependence."""
+    """out.csv: every figure. out.md: between equals, better / worse by chance, a line per metric and dependence."""
     with out.with_suffix(".csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["metric", "phi", "rows", "more_noise", "gain", "promoted", "low", "high", "tries"])
+        ends = [f"{name}{end}" for name in ("better", "worse") for end in ("", "_low", "_high")]
+        writer.writerow(["metric", "phi", "rows", "more_noise", "gain", *ends, "tries"])
         for cell in cells:
-            figures = [cell.gain, cell.promoted.value, cell.promoted.low, cell.promoted.high]
+            shares = [end for each in (cell.better, cell.worse) for end in (each.value, each.low, each.high)]
+            figures = [cell.gain, *shares]
             writer.writerow(
                 [cell.metric, cell.phi, cell.rows, cell.more_noise, *(f"{x:.4f}" for x in figures), cell.tries]
             )
@@ -195,11 +199,11 @@ def write(cells: list[Cell], out: Path) -> None:
 
 
 def _shown(cell: Cell) -> str:
-    return f"{cell.promoted.value:.1%} [{cell.promoted.low:.1%}, {cell.promoted.high:.1%}]"
+    return " / ".join(f"{each.value:.1%} [{each.low:.1%}, {each.high:.1%}]" for each in (cell.better, cell.worse))
 
 
 def draw(cells: list[Cell], path: Path) -> None:
-    """False promotions with their intervals beside the limit; and promotions against the known gain."""
+    """Shares found to be better: between equals, beside the limit; and against the known gain."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -217,13 +221,13 @@ def _draw_equals(axes: Any, cells: list[Cell]) -> None:
     shades = dict(zip(PHIS, ("#86b6d9", "#2f74a8", "#12324c"), strict=True))
     for place, cell in enumerate(cells):
         x = place + 1.5 * (place // len(SIZES)) + 3 * (place // (len(SIZES) * len(PHIS)))
-        reach = [[cell.promoted.value - cell.promoted.low], [cell.promoted.high - cell.promoted.value]]
+        reach = [[cell.better.value - cell.better.low], [cell.better.high - cell.better.value]]
         label = f"phi {cell.phi:g}" if place < len(SIZES) * len(PHIS) and cell.rows == SIZES[0] else None
-        axes.errorbar(x, cell.promoted.value, yerr=reach, fmt="o", ms=3, lw=1, color=shades[cell.phi], label=label)
+        axes.errorbar(x, cell.better.value, yerr=reach, fmt="o", ms=3, lw=1, color=shades[cell.phi], label=label)
         if cell.phi == PHIS[1] and cell.rows == SIZES[1]:
             axes.text(x, -0.004, cell.metric, ha="center", va="top", fontsize=9)
     axes.axhline(LIMIT, color="#b3402a", lw=1)
-    axes.set(ylim=(-0.012, 0.12), xticks=[], ylabel="false promotions")
+    axes.set(ylim=(-0.012, 0.12), xticks=[], ylabel="found to be better by chance")
     axes.set_title(f"equals: {', '.join(map(str, SIZES))} rows, from left to right", fontsize=10)
     axes.legend(frameon=False, fontsize=9)
 
@@ -233,9 +237,11 @@ def _draw_power(axes: Any, cells: list[Cell]) -> None:
         for phi, style in ((PHIS[0], "-"), (PHIS[-1], ":")):
             line = sorted((c for c in cells if (c.metric, c.phi) == (metric, phi)), key=lambda c: c.more_noise)
             label = metric if phi == PHIS[0] else None
-            heights = [cell.promoted.value for cell in line]
+            heights = [cell.better.value for cell in line]
             axes.plot([c.more_noise for c in line], heights, style, color=_colour(metric), label=label, lw=1.5)
-    axes.set(xlabel="how much more noise the other model has, as a share", ylabel="promotions", ylim=(-0.02, 1.02))
+    axes.set(
+        xlabel="how much more noise the other model has, as a share", ylabel="found to be better", ylim=(-0.02, 1.02)
+    )
     axes.set_title(f"power: {POWER_ROWS} rows; dotted: autocorrelated rows (phi {PHIS[-1]:g})", fontsize=10)
     axes.legend(frameon=False, fontsize=9, loc="lower right")
 

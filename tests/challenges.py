@@ -40,9 +40,9 @@ def a_rule(**changes):
     return make_params(gate={"margin": 0.0, "max_latency_ms": 50.0, **changes})
 
 
-def a_gain(low, high=0.3, *, p=0.001, other=0.7, must_beat=True):
+def a_gain(low, high=0.3, *, other=0.7, must_beat=True):
     gain = Interval((low + high) / 2, low, high)
-    return Comparison(score=other, gain=gain, p=p, rows_won=60, rows_lost=10, must_beat=must_beat)
+    return Comparison(score=other, gain=gain, rows_won=60, rows_lost=10, must_beat=must_beat)
 
 
 def a_challenge(

@@ -10,9 +10,7 @@ GAIN = Interval(0.1, 0.02, 0.18)
 
 def make_comparison(score: float = 0.7, gain: Interval = GAIN, **changes: Any) -> Comparison:
     """An opponent that the challenger clearly beats."""
-    return Comparison.model_validate(
-        {"score": score, "gain": gain, "p": 0.001, "rows_won": 60, "rows_lost": 10} | changes
-    )
+    return Comparison.model_validate({"score": score, "gain": gain, "rows_won": 60, "rows_lost": 10} | changes)
 
 
 def make_evaluation(score: float = 0.9, **changes: Any) -> Evaluation:

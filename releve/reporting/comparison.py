@@ -8,19 +8,21 @@ from releve.reporting.blocks import IntervalBar, IntervalChart, TableBlock
 
 
 def comparison_table(evaluation: Evaluation) -> TableBlock:
-    """List every opponent with its score, the gain over it, and whether it must be beaten."""
-    heads = ("compared with", evaluation.metric, f"gain [{evaluation.confidence:.0%} interval]", "p", "must be beaten")
-    rows = tuple(
-        (
-            describe_baseline(name),
-            format_score(one.score),
-            format_interval(one.gain),
-            f"{one.p:.2g}",
-            "yes" if one.must_beat else "no",
-        )
+    """List the challenger, and every opponent with the gain over it; the task's own metric beside the gate's."""
+
+    def scores(score: float, own_score: float | None) -> tuple[str, ...]:
+        beside = "" if own_score is None else format_score(own_score)
+        return (format_score(score), beside) if evaluation.own_metric else (format_score(score),)
+
+    own = (evaluation.own_metric,) if evaluation.own_metric else ()
+    heads = ("who", evaluation.metric, *own, f"gain over it [{evaluation.confidence:.0%} interval]")
+    name = "the naive answer itself" if evaluation.naive else "this model"
+    mine = (name, *scores(evaluation.score.value, evaluation.own_score), "")
+    others = (
+        (describe_baseline(name), *scores(one.score, one.own_score), format_interval(one.gain))
         for name, one in evaluation.against.items()
     )
-    return TableBlock(heads, rows)
+    return TableBlock(heads, (mine, *others))
 
 
 def comparison_chart(evaluation: Evaluation) -> IntervalChart:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from releve.core.formatting import format_score
+from releve.core.formatting import counted, format_score
 from releve.core.params import GateOverride, Params
-from releve.domain.evaluation.baselines import describe_baseline
+from releve.domain.evaluation.baselines import constant_name, describe_baseline
 from releve.domain.evaluation.evaluation import (
     MOST_SHIFT,
     AlterationEffect,
+    Evaluation,
     GroupDifference,
     Opponent,
     Sanity,
@@ -23,9 +24,7 @@ from releve.domain.gate.gate import (
     GateInputs,
     Remark,
     allowed_slice_loss,
-    largest_p,
-    margin,
-    need_not_win,
+    tolerated_harm,
 )
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN, Event
 from releve.domain.registry.events import Challenger
@@ -62,7 +61,7 @@ def explain(decision: GateDecision, inputs: GateInputs, params: Params) -> tuple
     remarks = [_remark(*each, inputs, params) for each in decision.remarks]
     if not decision.promote:
         return tuple(reasons), (*overridden, *remarks)
-    return (*(_gain(name, inputs, params) for name in decision.beaten), *overridden), tuple(remarks)
+    return (*(_held(name, inputs, params) for name in decision.held_against), *overridden), tuple(remarks)
 
 
 def _failed_check(failed: FailedCheck, inputs: GateInputs, params: Params) -> str:
@@ -70,7 +69,10 @@ def _failed_check(failed: FailedCheck, inputs: GateInputs, params: Params) -> st
     if isinstance(of, Opponent):
         if failed.check == Check.NOT_COMPARED:
             return f"there is no comparison with the {of}; evaluate again"
-        return _shortfall(of, inputs, params)
+        harm = tolerated_harm(of, inputs, params)
+        limit = f"; a loss of up to {format_score(harm)} is tolerated (params.yaml: gate.margin)" if harm else ""
+        reached = "" if of == Opponent.CHAMPION else ", which the champion reaches"
+        return f"shown to be worse than the {of}{reached}: {_gain(of, inputs, params)}{limit}"
     if isinstance(of, SliceComparison):
         where = f"where {of.name} ({of.rows} rows)"
         if of.gain is None or of.champion is None:
@@ -92,19 +94,12 @@ def _failed_check(failed: FailedCheck, inputs: GateInputs, params: Params) -> st
         return f"slightly altered rows are answered unlike the real ones: {_effect(of)}"
     if failed.check == Check.GROUPS_UNKNOWN:
         return (
-            f"fairness by {of} is not known: fewer than two of its groups have {MIN_SLICE_ROWS} rows of holdout, or "
-            "what is compared is not defined there"
-        )
-    if failed.check == Check.AUTOCORRELATED:
-        block = evaluation.champion.wanted_block_rows if evaluation.champion else 0
-        return (
-            f"the losses are autocorrelated (block length {block}), so that {evaluation.holdout_rows} rows of holdout "
-            "are too few to tell a gain over the champion from chance; judge on more rows (params.yaml: "
-            "split.holdout_rows)"
+            f"fairness by {of} is not known: fewer than two of its groups have {MIN_SLICE_ROWS} of the rows that it "
+            "is judged on, or what is compared is not defined there"
         )
     return {
-        Check.FEW_ROWS: f"the holdout has {evaluation.holdout_rows} rows, the gate needs {params.statistics.min_rows} "
-        "(params.yaml: statistics.min_rows)",
+        Check.FEW_ROWS: f"there are answers to {evaluation.holdout_rows} labelled rows that it had not learned from; a "
+        f"first model is judged on {params.statistics.min_rows} (params.yaml: statistics.min_rows)",
         Check.LATENCY_UNKNOWN: "the latency of one answer was not measured; retrain again",
         Check.SLOW: f"one answer takes {inputs.latency_ms or 0:.3g} ms of CPU time in 95 of 100 cases, and at most "
         f"{params.gate.max_latency_ms:g} ms are allowed (params.yaml: gate.max_latency_ms)",
@@ -112,25 +107,26 @@ def _failed_check(failed: FailedCheck, inputs: GateInputs, params: Params) -> st
     }[failed.check]
 
 
-def _shortfall(name: Opponent, inputs: GateInputs, params: Params) -> str:
-    gain = _gain(name, inputs, params)
-    if need_not_win(inputs, params):
-        worse = "worse than" if name == Opponent.CHAMPION else "no better than"
-        return f"{worse} the {name}: {gain} (params.yaml: gate.rule)"
-    verdict = "worse" if inputs.evaluation.against[name].gain.high < 0 else "not shown to be better"
-    return (
-        f"{verdict} than the {name}: {gain}; it has to exceed {format_score(margin(name, inputs, params), sign='+')} "
-        f"at its low end, and p to stay below {largest_p(params):g}"
-    )
+def _held(name: Opponent, inputs: GateInputs, params: Params) -> str:
+    """Say how it stands beside one that it was not shown to be worse than."""
+    gain = inputs.evaluation.against[name].gain
+    verdict = "better than" if gain.low > 0 else "worse than" if gain.high < 0 else "not shown to be worse than"
+    return f"{verdict} the {name}: {_gain(name, inputs, params)}"
 
 
 def _gain(name: Opponent, inputs: GateInputs, params: Params) -> str:
-    other = inputs.evaluation.against[name]
+    evaluation, other = inputs.evaluation, inputs.evaluation.against[name]
     return (
-        f"gain over the {name} ({format_score(other.score)}) is {format_interval(other.gain)} at "
-        f"{params.statistics.confidence:.0%} confidence, {other.rows_won} rows won and {other.rows_lost} lost "
-        f"(p {other.p:.2g})"
+        f"gain {format_interval(other.gain)} over {evaluation.metric} {format_score(other.score)} at "
+        f"{params.statistics.confidence:.0%} confidence, on {describe_judged_rows(evaluation)}, {other.rows_won} rows "
+        f"won and {other.rows_lost} lost"
     )
+
+
+def describe_judged_rows(evaluation: Evaluation) -> str:
+    """Say which rows a model was judged on."""
+    windows = f"the newest {counted(evaluation.windows, 'window')}" if evaluation.windows > 1 else "the newest window"
+    return f"the {counted(evaluation.holdout_rows, 'row')} of {windows}"
 
 
 def _difference(group: GroupDifference, params: Params) -> str:
@@ -143,13 +139,19 @@ def _difference(group: GroupDifference, params: Params) -> str:
     )
 
 
-def _remark(remark: Remark, group: GroupDifference | None, inputs: GateInputs, params: Params) -> str:
+def _remark(remark: Remark, of: GroupDifference | Opponent | None, inputs: GateInputs, params: Params) -> str:
     evaluation = inputs.evaluation
-    if group is not None:
+    if isinstance(of, GroupDifference):
         return (
-            f"{_difference(group, params)}: more than the {params.gate.max_unfairness:g} that is allowed, though so "
-            "few rows do not show it; inspect these groups, and judge on more rows (params.yaml: gate.max_unfairness, "
-            "split.holdout_rows)"
+            f"{_difference(of, params)}: more than the {params.gate.max_unfairness:g} that is allowed, though so few "
+            "rows do not show it; inspect these groups, and judge on more rows (params.yaml: gate.max_unfairness)"
+        )
+    if remark == Remark.NAIVE:
+        return f"it is the naive answer itself ({constant_name(evaluation.task)}): no model is better yet"
+    if remark == Remark.BELOW_NAIVE and of is not None:
+        return (
+            f"below the naive baseline: the {describe_baseline(of)} scores {format_score(evaluation.against[of].score)}"
+            f" by {evaluation.metric}, and it {format_score(evaluation.score.value)}"
         )
     if remark == Remark.ROW_BEFORE_IS_BETTER:
         return (

@@ -17,7 +17,7 @@ from releve.reporting.blocks import (
     VerdictBlock,
 )
 from releve.reporting.comparison import comparison_chart, comparison_table
-from releve.reporting.gate_messages import describe_too_good
+from releve.reporting.gate_messages import describe_judged_rows, describe_too_good
 from releve.reporting.messages import describe_drift
 from releve.reporting.model_record import NOTHING, ModelRecord, fact_list
 
@@ -29,7 +29,7 @@ def quality(record: ModelRecord) -> list[Block]:
     evaluation = record.evaluation
     if not evaluation:
         return [NOTHING]
-    basis = f"at {evaluation.confidence:.0%} confidence, on {evaluation.holdout_rows} rows"
+    basis = f"at {evaluation.confidence:.0%} confidence, on {describe_judged_rows(evaluation)}"
     own = f"{format_score_interval(evaluation.score)} {basis}"
     others = (
         (name, _score(value)) for name, value in evaluation.challenger.metrics.items() if name != evaluation.metric

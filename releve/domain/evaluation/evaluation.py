@@ -29,12 +29,14 @@ class Comparison(DocumentPart):
     """The challenger against an opponent on the same rows. Gains are positive where the challenger is better."""
 
     score: float  # the opponent's
+    own_score: float | None = None  # the opponent's, by the task's own metric; None where the gate judges by it
     gain: Interval
-    p: float  # probability of at least this gain, if both were equally good
     rows_won: int  # rows where the challenger's loss is the smaller one
     rows_lost: int
     block_rows: int = 1  # block length of the bootstrap
-    wanted_block_rows: int = 1  # block length that the autocorrelation asks for; where it is more, p is too small
+    wanted_block_rows: int = (
+        1  # block length that the autocorrelation asks for; where it is more, the interval is narrow
+    )
     must_beat: bool = True
 
 
@@ -56,7 +58,7 @@ class Calibration(DocumentPart):
 
 
 class OwnScores(DocumentPart):
-    """The challenger's own figures on the holdout."""
+    """The challenger's own figures on the rows that it is judged on."""
 
     score: Interval  # by the gate's metric
     metrics: dict[str, float]  # by every metric of the task that is defined on these rows
@@ -160,14 +162,20 @@ class Sanity(DocumentPart):
 
 
 class Evaluation(DocumentPart):
-    """What was measured on the holdout. `against` has the champion first, where there is one."""
+    """What was measured on the newest windows of rows, each answered before any of it was learned from.
+
+    `against` has the champion first, where there is one: what served then, whichever release it was.
+    """
 
     format: Literal[1] = 1
     task: str
     metric: str
+    own_metric: str = ""  # that people know the task by, shown beside; "" where the gate judges by it
     sign: int  # -1 or 1: a higher score is better
     rows: int  # all labelled rows
-    holdout_rows: int
+    holdout_rows: int  # in all windows
+    windows: int = 1
+    naive: bool = False  # it judges the naive answer itself, which is released where no model beats it
     confidence: float  # of all intervals
     challenger: OwnScores
     against: dict[Opponent, Comparison]
@@ -181,6 +189,11 @@ class Evaluation(DocumentPart):
     @property
     def score(self) -> Interval:
         return self.challenger.score
+
+    @property
+    def own_score(self) -> float | None:
+        """Return the challenger's score by the task's own metric; None where the gate judges by that one."""
+        return self.challenger.metrics.get(self.own_metric)
 
     @property
     def champion(self) -> Comparison | None:

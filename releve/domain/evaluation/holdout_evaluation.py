@@ -1,4 +1,7 @@
-"""Evaluate a challenger: its own scores, and its gain over champion and naive baselines on the same holdout rows.
+"""Evaluate a challenger: its own scores, and its gain over champion and naive baselines on the same rows.
+
+With a refresh at every batch the newest fit has seen every row, so what is judged is the procedure: what it would have
+answered to each of the newest windows before it learned from any row of it, beside what did serve then.
 
 Pure, so that the retrain flow and a backtest judge by the same rule.
 """
@@ -18,13 +21,14 @@ from releve.domain.evaluation.evaluation import (
     Calibration,
     CalibrationBin,
     ColumnShare,
+    Comparison,
     Evaluation,
     Opponent,
     OwnScores,
     SliceComparison,
     TooGood,
 )
-from releve.domain.evaluation.metrics import METRICS, metrics_of, resolve, score_or_none
+from releve.domain.evaluation.metrics import METRICS, metrics_of, own_metric, resolve, score_or_none
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions
@@ -50,12 +54,12 @@ START_OVER = "Change the scenario back, or start it from scratch (`make archive`
 
 @dataclass(frozen=True, eq=False)
 class EvaluationInputs:
-    """All rows, and the predictions of each model for the holdout."""
+    """All rows, and what challenger and champion answered to the newest ones, the holdout, window by window."""
 
     rows: "pd.DataFrame"
-    folds: tuple[Fold, ...]
-    challenger: ScoredPredictions
-    champion: ScoredPredictions | None
+    folds: tuple[Fold, ...]  # the windows, oldest first, one after the other up to the last row
+    challenger: ScoredPredictions  # what the procedure would have served: the answers to a window know no row of it
+    champion: ScoredPredictions | None  # what did serve
     schema: Schema
     gate: Gate
     bootstrap: BootstrapConfig
@@ -99,12 +103,18 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
             gain=gain,
         )
 
+    own = "" if metric == own_metric(task) else own_metric(task)
+
+    def compare_all(other: ScoredPredictions, *, must_beat: bool = True) -> Comparison:
+        comparison = paired.compare(metric, mine, other, inputs.bootstrap)
+        own_score = score_or_none(own, other) if own else None
+        return comparison.model_copy(update={"must_beat": must_beat, "own_score": own_score})
+
     against = {}
     if inputs.champion:
-        against[Opponent.CHAMPION] = paired.compare(metric, mine, inputs.champion, inputs.bootstrap)
+        against[Opponent.CHAMPION] = compare_all(inputs.champion)
     for name, other in naive.items():
-        comparison = paired.compare(metric, mine, mine.with_outputs(other.outputs), inputs.bootstrap)
-        against[name] = comparison.model_copy(update={"must_beat": other.must_beat})
+        against[name] = compare_all(mine.with_outputs(other.outputs), must_beat=other.must_beat)
     suspicion = too_good(
         mine.y_true, mine.outputs, {name: other.outputs for name, other in naive.items() if other.must_beat}
     )
@@ -116,9 +126,11 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
     return Evaluation(
         task=task,
         metric=metric,
+        own_metric=own,
         sign=METRICS[metric].sign,
         rows=len(inputs.rows),
         holdout_rows=len(mine),
+        windows=len(inputs.folds),
         confidence=inputs.bootstrap.confidence,
         challenger=OwnScores(
             score=paired.score_interval(metric, mine, inputs.bootstrap),

@@ -9,7 +9,7 @@ Gunter & Bedo 2007; Forman & Scholz 2010): docs/decisions/0010-paired-comparison
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,6 @@ class Metric:
     finish: Callable[[Floats], Floats] = lambda means: means[:, 0]  # means (draws, k) -> scores (draws,)
     relative: bool = False  # has no upper end, so thresholds are shares of the other's score (`in_units`)
     is_defined: Callable[[ScoredPredictions], bool] = lambda predictions: len(predictions) > 0
-    align: Callable[[ScoredPredictions], ScoredPredictions] = lambda same: same  # makes two models comparable by row
     reads_probabilities: bool = False  # else it sees only the class that is predicted
     is_share: bool = False  # of rows, so that Wilson's interval holds
     rewards_positive: bool = False  # predicting the positive class for every row is the best constant
@@ -68,8 +67,7 @@ def compute_score(name: str, predictions: ScoredPredictions) -> float:
         what = "of no rows" if not len(predictions) else "where all labels are one class"
         what += "" if predictions.blocks is None else ", block by block"
         raise BadInput(
-            f"{name} is not defined {what}; judge on more rows (params.yaml: split.holdout_rows), or by another metric "
-            "(gate.metric)"
+            f"{name} is not defined {what}; judge on more rows, or by another metric (params.yaml: gate.metric)"
         )
     return float(metric.scores(metric.statistics(predictions), np.ones((1, len(predictions))))[0])
 
@@ -80,8 +78,13 @@ def score_or_none(name: str, predictions: ScoredPredictions) -> float | None:
 
 
 def default_metric(task: str) -> str:
-    """Name the first metric of the task: accuracy for classes, mae for values."""
+    """Name the first metric of the task: log_loss for classes, mae for values."""
     return metrics_of(task)[0]
+
+
+def own_metric(task: str) -> str:
+    """Name the metric that people know the task by: accuracy for classes, mae for values."""
+    return "mae" if task == REGRESSION else "accuracy"
 
 
 def resolve(name: str, task: str) -> str:
@@ -186,14 +189,6 @@ def _auc(means: Floats) -> Floats:
     return np.asarray(((either[0] + either[1] - area) * weight).sum(axis=1) / weight.sum(axis=1))
 
 
-def _as_ranks(predictions: ScoredPredictions) -> ScoredPredictions:
-    """Each class's probabilities as shares of the block's rows below: AUC knows no scale, two models may have two."""
-    ranks = np.empty_like(predictions.y_proba)
-    for block in _blocks(predictions):
-        ranks[block] = _ranks(predictions.y_proba[block]) / block.sum()
-    return replace(predictions, outputs=ranks)
-
-
 def _blocks(predictions: ScoredPredictions) -> Iterator[NDArray[np.bool_]]:
     return (predictions.block_of_rows == number for number in np.unique(predictions.block_of_rows))
 
@@ -208,10 +203,11 @@ def _ranks(scores: Floats) -> Floats:
 CLASSES = (BINARY, MULTICLASS)
 VALUES = (REGRESSION,)
 METRICS: dict[str, Metric] = {  # the first of a task is its default; params.yaml: gate.metric
+    # A proper score: accuracy cannot tell two models of a rare class apart (Gneiting & Raftery 2007).
+    "log_loss": Metric(CLASSES, -1, _log_losses, _column(_log_losses), relative=True, reads_probabilities=True),
     "accuracy": Metric(
         CLASSES, +1, _misses, _column(lambda scored: scored.is_correct.astype(np.float64)), is_share=True
     ),
-    "log_loss": Metric(CLASSES, -1, _log_losses, _column(_log_losses), relative=True, reads_probabilities=True),
     "auc": Metric(
         CLASSES,
         +1,
@@ -219,7 +215,6 @@ METRICS: dict[str, Metric] = {  # the first of a task is its default; params.yam
         _placements,
         _auc,
         is_defined=lambda scored: any(len(np.unique(scored.y_true[block])) > 1 for block in _blocks(scored)),
-        align=_as_ranks,
         reads_probabilities=True,
         is_per_row=False,
     ),

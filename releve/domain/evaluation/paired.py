@@ -1,14 +1,12 @@
-"""Compare two models on the same rows: the gain, its interval, and a permutation p-value.
+"""Compare two models on the same rows: the gain, and its interval.
 
 Rows lie in time order and their losses are autocorrelated, so whole blocks are drawn (circular block bootstrap:
-Politis & Romano 1992) and whole blocks are swapped between two models (approximate randomisation: Noreen 1989).
+Politis & Romano 1992). Of many rows, a few neighbours each are drawn as one, so that time and memory stay bounded.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +19,14 @@ from releve.domain.evaluation.scored_predictions import ScoredPredictions
 
 Floats = NDArray[np.float64]
 
-RESAMPLES = 4000  # draws of the bootstrap, and swaps of the permutation test: p is known to within 1/4000
+RESAMPLES = 4000  # draws of the bootstrap
+MOST_DRAWN = 2000  # pieces of a table that are drawn: they tell the width of an interval to within 2%
 ESTIMATED = 0  # the block length follows from the losses; a person knows no better
 TIE = 1e-12  # share of a score below which two scores are the same figure
 CHUNK_CELLS = 1_000_000  # weights held at once: 8 MB, whatever the rows and the draws
 LEAST_BLOCKS = 8  # that a table is cut into: fewer could not show anything
 QUIET_LAGS = 5  # autocorrelations near nothing, one after the other, that end a dependence
-LENGTHENED = 1.5  # times the length of least error of the variance: too short a block promotes by chance
+LENGTHENED = 1.5  # times the length of least error of the variance: too short a block shows what is chance
 LOUD = 1.5  # standard errors, about, that an autocorrelation exceeds to be one
 
 
@@ -56,7 +55,7 @@ class BootstrapConfig:
 def compare(
     name: str, challenger: ScoredPredictions, other: ScoredPredictions, bootstrap: BootstrapConfig
 ) -> Comparison:
-    """Compare by the metric `name`, with a paired interval and a permutation p-value.
+    """Compare by the metric `name`, with a paired interval.
 
     challenger, other: answers to the same rows, in time order. See docs/decisions/0010-paired-comparison.md.
     """
@@ -65,12 +64,11 @@ def compare(
     block = bootstrap.block_of(gap)
     mine, theirs = compute_score(name, challenger), compute_score(name, other)
     drawn = draw_gains(name, challenger, other, block=block, bootstrap=bootstrap)
-    low, high = bounds(drawn, blocks=len(challenger) / block, confidence=bootstrap.confidence)
+    low, high = bounds(drawn, blocks=blocks_of(len(challenger), block), confidence=bootstrap.confidence)
     dust = TIE * max(1.0, abs(theirs))
     return Comparison(
         score=theirs,
         gain=Interval(*(0.0 if abs(each) <= dust else each for each in (metric.sign * (mine - theirs), low, high))),
-        p=permutation_p_value(name, challenger, other, block=block, bootstrap=bootstrap),
         rows_won=int((gap > 0).sum()),
         rows_lost=int((gap < 0).sum()),
         block_rows=block,
@@ -83,10 +81,39 @@ def draw_gains(
 ) -> Floats:
     """Draw the gain in each resample (resamples,): both models' answers to a row are drawn together (Efron 1979)."""
     metric = METRICS[name]
-    mine, theirs = metric.statistics(challenger), metric.statistics(other)
-    weights = block_weights(len(challenger), block=block, draws=bootstrap.resamples, seed=bootstrap.seed)
+    mine, theirs = (pieces_of(metric.statistics(each)) for each in (challenger, other))
+    weights = _weights(len(challenger), block=block, bootstrap=bootstrap)
     gains = [metric.scores(mine, some) - metric.scores(theirs, some) for some in weights]
     return metric.sign * np.concatenate(gains)
+
+
+def pieces_of(statistics: Floats) -> Floats:
+    """Average neighbouring rows (rows, k) until no more than MOST_DRAWN pieces are left (pieces, k).
+
+    Scores are functions of weighted means, so that no row is lost but the oldest ones that fill no piece.
+    """
+    together = _rows_together(len(statistics))
+    if together == 1:
+        return statistics
+    kept = statistics[len(statistics) % together :]
+    return np.asarray(kept.reshape(-1, together, kept.shape[1]).mean(axis=1))
+
+
+def blocks_of(rows: int, block: int) -> float:
+    """Return how many independent pieces so many rows in blocks of `block` rows are."""
+    return rows / max(block, _rows_together(rows))
+
+
+def _rows_together(rows: int) -> int:
+    return max(1, math.ceil(rows / MOST_DRAWN))
+
+
+def _weights(rows: int, *, block: int, bootstrap: BootstrapConfig) -> Iterator[Floats]:
+    """Draw pieces (some draws, pieces), in blocks that are as long as `block` rows."""
+    together = _rows_together(rows)
+    return block_weights(
+        rows // together, block=math.ceil(block / together), draws=bootstrap.resamples, seed=bootstrap.seed
+    )
 
 
 def bounds(draws: Floats, *, blocks: float, confidence: float) -> tuple[float, float]:
@@ -100,38 +127,15 @@ def bounds(draws: Floats, *, blocks: float, confidence: float) -> tuple[float, f
     return float(low), float(high)
 
 
-def permutation_p_value(
-    name: str, challenger: ScoredPredictions, other: ScoredPredictions, *, block: int, bootstrap: BootstrapConfig
-) -> float:
-    """Compute the probability of at least this gain when predictions are swapped at random (Noreen 1989), ties half.
-
-    For accuracy and independent rows this is McNemar's mid-p test (Fagerland, Lydersen & Laake 2013).
-    """
-    metric, rows = METRICS[name], len(challenger)
-    both = metric.statistics(metric.align(challenger).stacked_on(metric.align(other)))
-    differs = np.asarray((both[:rows] != both[rows:]).any(axis=1))
-    exchanges = swaps(differs, block=block, draws=bootstrap.resamples, seed=bootstrap.seed)
-
-    def gain_after(keep: Floats) -> Floats:
-        """Compute the first model's gain over the second (draws,) after the exchange."""
-        first, second = np.hstack([keep, 1 - keep]), np.hstack([1 - keep, keep])
-        return metric.sign * (metric.scores(both, first) - metric.scores(both, second))
-
-    gains, gain = np.concatenate([gain_after(keep) for keep in exchanges]), gain_after(np.ones((1, rows)))[0]
-    close = TIE * max(1.0, abs(compute_score(name, other)))
-    above, level = (gains > gain + close).sum(), (np.abs(gains - gain) <= close).sum()
-    return float((above + level / 2) / len(gains))
-
-
 def score_interval(name: str, found: ScoredPredictions, bootstrap: BootstrapConfig) -> Interval:
     """Compute a model's own score with its interval. That of accuracy is never narrower than Wilson's (1927): where
     nearly all predictions are correct, resamples hardly vary."""
     metric = METRICS[name]
     block = bootstrap.block_of(metric.losses(found))
-    weights = block_weights(len(found), block=block, draws=bootstrap.resamples, seed=bootstrap.seed)
-    statistics = metric.statistics(found)
+    statistics = pieces_of(metric.statistics(found))
+    weights = _weights(len(found), block=block, bootstrap=bootstrap)
     drawn = np.concatenate([metric.scores(statistics, some) for some in weights])
-    low, high = bounds(drawn, blocks=len(found) / block, confidence=bootstrap.confidence)
+    low, high = bounds(drawn, blocks=blocks_of(len(found), block), confidence=bootstrap.confidence)
     if metric.is_share:
         wilson = share(int(found.is_correct.sum()), len(found), confidence=bootstrap.confidence)
         low, high = min(low, wilson.low), max(high, wilson.high)
@@ -154,28 +158,6 @@ def block_weights(rows: int, *, block: int, draws: int, seed: int) -> Iterator[F
 def drawn_rows(rows: int, *, block: int, draws: int, seed: int) -> Floats:
     """Draw the same as `block_weights`, all at once: (draws, rows)."""
     return np.concatenate(list(block_weights(rows, block=block, draws=draws, seed=seed)))
-
-
-def swaps(differs: NDArray[np.bool_], *, block: int, draws: int, seed: int) -> Iterator[Floats]:
-    """Chunks (some draws, rows) of 1 where a row keeps its answers and 0 where two models exchange them.
-
-    A block of `block` neighbours is exchanged as one; blocks in which nothing `differs` have no say. Where all ways
-    to exchange are no more than `draws`, each comes once, and the test that counts them is exact; else the first draw
-    exchanges nothing, so that chance is never counted as impossible (Phipson & Smyth 2010).
-    """
-    blocks = np.arange(len(differs)) // block
-    live, member = np.unique(blocks[differs], return_inverse=True)
-    every = list(product((1.0, 0.0), repeat=len(live))) if 2 ** len(live) <= draws else None
-    random = np.random.default_rng(seed)
-    first = 0
-    for size in _chunks(draws if every is None else len(every), len(differs)):
-        kept: Any = random.integers(0, 2, size=(size, len(live))) if every is None else every[first : first + size]
-        if every is None and not first:
-            kept[0] = 1
-        keep = np.ones((size, len(differs)))
-        keep[:, differs] = np.asarray(kept, dtype=np.float64).reshape(size, len(live))[:, member]
-        yield keep
-        first += size
 
 
 def block_rows(series: Floats) -> int:

@@ -93,12 +93,6 @@ class ScoredPredictions:
         """Return the same rows, predicted by another model."""
         return replace(self, outputs=outputs)
 
-    def stacked_on(self, other: "ScoredPredictions") -> "ScoredPredictions":
-        """Return the rows twice: with these outputs, then with those of `other`."""
-        outputs = np.concatenate([self.outputs, other.outputs])
-        y_true = np.concatenate([self.y_true, other.y_true])
-        return replace(self, outputs=outputs, y_true=y_true, blocks=np.tile(self.block_of_rows, 2))
-
 
 def in_classes(probabilities: Floats, known: Sequence[Any], wanted: Sequence[Any]) -> Floats:
     """Map probabilities (rows, known classes) to (rows, wanted classes); a class that the model does not know has 0.

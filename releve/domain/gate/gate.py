@@ -1,14 +1,21 @@
-"""May the challenger take over? Every failed check is a reason; anything missing refuses; a tie keeps the champion."""
+"""May the challenger take over? One formula per outcome: docs/decisions/0033-gate-and-rollback.md.
 
+A refresh takes over unless harm is shown: unless the whole interval of its gain over the champion, pooled over the
+newest windows, is below what `gate.margin` tolerates, or a floor is broken. What a search found joins the pool only
+where the pooled interval shows a gain. Every failed check is a reason, and evidence that is missing refuses.
+"""
+
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
 from releve.core.params import GateOverride, Params
-from releve.domain.evaluation.baselines import required
+from releve.domain.evaluation.baselines import constant_name, required
 from releve.domain.evaluation.evaluation import (
     AlterationEffect,
+    Comparison,
     Evaluation,
     GroupDifference,
     Opponent,
@@ -17,8 +24,6 @@ from releve.domain.evaluation.evaluation import (
 )
 from releve.domain.evaluation.metrics import in_units
 from releve.domain.evaluation.slices import MIN_SLICE_ROWS
-
-BETTER, NOT_WORSE = "better", "not_worse"  # params.yaml: gate.rule
 
 
 class Floor(StrEnum):
@@ -34,10 +39,9 @@ class Floor(StrEnum):
 class Check(StrEnum):
     """What a challenger may fail. Evidence that is missing can not be overridden."""
 
-    FEW_ROWS = "few rows of holdout"
-    AUTOCORRELATED = "autocorrelated losses"
+    FEW_ROWS = "few rows to judge a first model on"
     NOT_COMPARED = "not compared"
-    NOT_BEATEN = "not beaten"
+    WORSE = "shown to be worse"
     SLICE_UNDEFINED = "metric not defined on a slice"
     SLICE_WORSE = "worse on a slice"
     GROUPS_UNKNOWN = "groups not comparable"
@@ -54,6 +58,8 @@ OF_THE_SERVED_MODEL = frozenset({Check.LATENCY_UNKNOWN, Check.SLOW, Check.SANITY
 class Remark(StrEnum):
     """What is worth knowing of a challenger, and refuses nobody."""
 
+    NAIVE = "the naive answer itself"
+    BELOW_NAIVE = "below the naive baseline"
     MAY_BE_UNFAIR = "may be unfair"
     ROW_BEFORE_IS_BETTER = "the row before is better"
     TOO_GOOD = "too good to be true"
@@ -94,9 +100,9 @@ class FailedCheck:
     def floor(self) -> Floor | None:
         """Return the floor that the check belongs to; None where it cannot be overridden.
 
-        That is where evidence is missing, or the champion is not beaten.
+        That is where evidence is missing, or it is worse than the champion.
         """
-        if self.check == Check.NOT_BEATEN and self.of != Opponent.CHAMPION:
+        if self.check == Check.WORSE and self.of != Opponent.CHAMPION:
             return Floor.BASELINE
         return FLOORS.get(self.check)
 
@@ -107,8 +113,8 @@ class GateDecision:
 
     promote: bool
     failed: tuple[FailedCheck, ...]
-    beaten: tuple[Opponent, ...]
-    remarks: tuple[tuple[Remark, GroupDifference | None], ...]
+    held_against: tuple[Opponent, ...]  # it was not shown to be worse than these
+    remarks: tuple[tuple[Remark, GroupDifference | Opponent | None], ...]
 
     @property
     def refusals(self) -> tuple[FailedCheck, ...]:
@@ -121,7 +127,7 @@ class GateDecision:
 
 
 def decide(inputs: GateInputs, params: Params, *, today: date) -> GateDecision:
-    """Decide on a challenger; a first champion has to beat the naive baselines alone. `today` is for the overrides."""
+    """Decide on a challenger. `today` is for the overrides."""
     failed = []
     for one in _failed_checks(inputs, params):
         if one.check in inputs.not_applicable:
@@ -129,37 +135,42 @@ def decide(inputs: GateInputs, params: Params, *, today: date) -> GateDecision:
         named = [each for each in params.gate.overrides if each.floor == one.floor]
         in_force = [each for each in named if each.until >= today]  # its last day included
         failed.append(replace(one, override=in_force[0]) if in_force else replace(one, expired=tuple(named)))
-    beaten = [name for name in opponents(inputs) if name in inputs.evaluation.against]
+    short = {one.of for one in failed if one.check in (Check.NOT_COMPARED, Check.WORSE)}
     return GateDecision(
         promote=all(one.override for one in failed),
         failed=tuple(failed),
-        beaten=tuple(name for name in beaten if not _is_short(name, inputs, params)),
+        held_against=tuple(name for name in opponents(inputs) if name not in short),
         remarks=tuple(_remarks(inputs, params)),
     )
 
 
+def naive_is_better(evaluation: Evaluation) -> bool:
+    """Return whether always giving the same answer scores above the model.
+
+    Asked where nothing else serves: then the naive answer is released, until a model is better.
+    """
+    return evaluation.against[constant_name(evaluation.task)].gain.value < 0
+
+
+def search_gains(comparison: Comparison) -> bool:
+    """Return whether what a search found is shown to be better than the pool without it.
+
+    `comparison`: the answers of both pools to the newest windows, which the search has not chosen by. Blocks that are
+    shorter than the autocorrelation asks for make an interval too narrow, and then nothing is shown.
+    """
+    return comparison.gain.low > 0 and comparison.wanted_block_rows <= comparison.block_rows
+
+
 def opponents(inputs: GateInputs) -> list[Opponent]:
-    """List whom the challenger has to beat: the champion, the required baselines, and what else must be beaten."""
+    """List whom the challenger has to be compared with: the champion, and the naive baselines."""
     champion = [Opponent.CHAMPION] if inputs.has_champion else []
     hard = [name for name, _ in inputs.evaluation.baselines_to_beat]
     return list(dict.fromkeys([*champion, *required(inputs.evaluation.task), *hard]))
 
 
-def margin(name: Opponent, inputs: GateInputs, params: Params) -> float:
-    """Return what the gain has to exceed: a baseline has only to be beaten."""
-    if name != Opponent.CHAMPION:
-        return 0.0
+def tolerated_harm(name: Opponent, inputs: GateInputs, params: Params) -> float:
+    """Return gate.margin in the metric's unit: a loss that is shown to be larger refuses."""
     return in_units(inputs.evaluation.metric, params.gate.margin, inputs.evaluation.against[name].score)
-
-
-def largest_p(params: Params) -> float:
-    """Return one side of what the interval leaves out, rounded since 1 - 0.95 is not 0.05 in binary."""
-    return round((1 - params.statistics.confidence) / 2, 12)
-
-
-def need_not_win(inputs: GateInputs, params: Params) -> bool:
-    """Whatever its recipe: the champion was shown to beat the baselines, so that a score above theirs is enough."""
-    return inputs.has_champion and params.gate.rule == NOT_WORSE
 
 
 def allowed_slice_loss(part: SliceComparison, inputs: GateInputs, params: Params) -> float:
@@ -167,26 +178,28 @@ def allowed_slice_loss(part: SliceComparison, inputs: GateInputs, params: Params
     return in_units(inputs.evaluation.metric, params.gate.max_slice_loss, part.champion or 0.0)
 
 
-def _is_short(name: Opponent, inputs: GateInputs, params: Params) -> bool:
-    other = inputs.evaluation.against[name]
-    if need_not_win(inputs, params):  # nan is no evidence
-        return not (other.gain.high >= 0 if name == Opponent.CHAMPION else other.gain.value > 0)
-    return not (other.gain.low > margin(name, inputs, params) and other.p < largest_p(params))
+def _is_floor(name: Opponent, inputs: GateInputs) -> bool:
+    """Whether being worse than `name` refuses: the champion does, and a baseline that the champion itself reaches.
+
+    Below such a baseline the better of the two models serves; with no champion a model is better than none.
+    """
+    evaluation = inputs.evaluation
+    if name == Opponent.CHAMPION or evaluation.champion is None:
+        return name == Opponent.CHAMPION
+    return evaluation.sign * (evaluation.champion.score - evaluation.against[name].score) >= 0
 
 
 def _failed_checks(inputs: GateInputs, params: Params) -> Iterator[FailedCheck]:
     """Every comparison is written so that nan, which is no evidence, fails it."""
-    evaluation, gate, champion = inputs.evaluation, params.gate, inputs.evaluation.champion
-    if evaluation.holdout_rows < params.statistics.min_rows:
+    evaluation, gate = inputs.evaluation, params.gate
+    if not inputs.has_champion and evaluation.holdout_rows < params.statistics.min_rows:
         yield FailedCheck(Check.FEW_ROWS)
-    # Of the champion alone: only between near equals does an interval that is too narrow decide.
-    if champion and gate.rule == BETTER and champion.wanted_block_rows > champion.block_rows:
-        yield FailedCheck(Check.AUTOCORRELATED)
     for name in opponents(inputs):
-        if name not in evaluation.against:
+        other = evaluation.against.get(name)
+        if other is None or math.isnan(other.gain.value):
             yield FailedCheck(Check.NOT_COMPARED, name)
-        elif _is_short(name, inputs, params):
-            yield FailedCheck(Check.NOT_BEATEN, name)
+        elif _is_floor(name, inputs) and not other.gain.high >= -tolerated_harm(name, inputs, params):
+            yield FailedCheck(Check.WORSE, name)
     for part in evaluation.slices if inputs.has_champion else ():
         if part.rows < MIN_SLICE_ROWS:
             continue
@@ -208,7 +221,12 @@ def _failed_checks(inputs: GateInputs, params: Params) -> Iterator[FailedCheck]:
         yield from (FailedCheck(Check.NOT_SANE, effect) for effect in inputs.sanity.broken)
 
 
-def _remarks(inputs: GateInputs, params: Params) -> Iterator[tuple[Remark, GroupDifference | None]]:
+def _remarks(inputs: GateInputs, params: Params) -> Iterator[tuple[Remark, GroupDifference | Opponent | None]]:
+    if inputs.evaluation.naive:
+        yield Remark.NAIVE, None
+    better = [(one.gain.value, name) for name, one in inputs.evaluation.baselines_to_beat if one.gain.value < 0]
+    if better:
+        yield Remark.BELOW_NAIVE, min(better)[1]
     for group in inputs.evaluation.fairness:
         if group.challenger.low <= params.gate.max_unfairness < group.challenger.value:
             yield Remark.MAY_BE_UNFAIR, group

@@ -50,7 +50,7 @@ def test_the_gate_refuses_what_is_not_shown_to_be_better():
 
     assert gated.retrained_at == freely.retrained_at == [1, 2, 3, 4, 5]
     assert len(gated.promoted_at) <= 1
-    assert any(FailedCheck(Check.NOT_BEATEN, Opponent.CHAMPION) in each.failed for each in gated.decisions)
+    assert any(FailedCheck(Check.WORSE, Opponent.CHAMPION) in each.failed for each in gated.decisions)
 
 
 def test_a_model_of_the_same_rows_is_fitted_once_whatever_policies_need_it():

@@ -70,7 +70,6 @@ def test_a_scale_of_its_own_for_each_block_is_no_gain_and_no_loss(shift):
     found = compare("auc", mine, other, BootstrapConfig(0.95, 200, 1, 7))
 
     assert found.gain.value == pytest.approx(0.0)
-    assert found.p == 0.5
 
 
 def test_a_reweighted_area_is_that_of_the_repeated_rows_but_for_little():
@@ -94,6 +93,6 @@ def test_equals_fitted_block_by_block_are_rarely_taken_for_better():
         found = compare(
             "auc", *(as_sheet(each, mine.y_true, BLOCKS) for each in pair), BootstrapConfig(0.95, 200, 0, seed)
         )
-        promoted.append(found.gain.low > 0 and found.p < 0.025)
+        promoted.append(found.gain.low > 0)
 
     assert np.mean(promoted) <= 0.05

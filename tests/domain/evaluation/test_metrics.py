@@ -131,7 +131,7 @@ def test_there_is_one_answer_per_label():
         ScoredPredictions.of([0.5, 0.5], [1.0, 2.0, 3.0], VALUE)
 
 
-@pytest.mark.parametrize(("task", "metric"), [(BINARY, "accuracy"), (MULTICLASS, "accuracy"), (REGRESSION, "mae")])
+@pytest.mark.parametrize(("task", "metric"), [(BINARY, "log_loss"), (MULTICLASS, "log_loss"), (REGRESSION, "mae")])
 def test_auto_is_the_default_of_the_task(task, metric):
     assert default_metric(task) == resolve(AUTO, task) == metric
 

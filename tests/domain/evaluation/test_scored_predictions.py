@@ -25,7 +25,6 @@ def test_rows_keep_their_block_when_some_are_taken_or_another_answers():
 
     assert found.take([1]).block_of_rows.tolist() == [5]
     assert found.with_outputs(CHANCES[::-1]).block_of_rows.tolist() == [4, 5]
-    assert found.stacked_on(found).block_of_rows.tolist() == [4, 5, 4, 5]
 
 
 def test_without_blocks_all_rows_are_one():

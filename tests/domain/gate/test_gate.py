@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -5,7 +6,17 @@ import pytest
 from releve.core.errors import BadInput
 from releve.domain.evaluation.evaluation import Comparison, Opponent, TooGood
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.gate.gate import OF_THE_SERVED_MODEL, Check, FailedCheck, Floor, GateDecision, Remark, decide
+from releve.domain.gate.gate import (
+    OF_THE_SERVED_MODEL,
+    Check,
+    FailedCheck,
+    Floor,
+    GateDecision,
+    Remark,
+    decide,
+    naive_is_better,
+    search_gains,
+)
 from releve.domain.schema.target import REGRESSION
 from tests.challenges import (
     CHAMPION,
@@ -21,11 +32,13 @@ from tests.challenges import (
     a_slice,
     unfair,
 )
+from tests.evaluations import make_evaluation
 from tests.tables import make_params
 
 ROW_BEFORE, SEASONAL, USUAL_VALUE = Opponent.ROW_BEFORE, Opponent.SEASONAL, Opponent.USUAL_VALUE
 
 EPSILON = 1e-9
+NAN = float("nan")
 
 
 def decided(challenge, **rule):
@@ -41,45 +54,72 @@ def test_a_challenger_that_beats_all_is_promoted():
     assert decided(a_challenge()) == GateDecision(True, (), (CHAMPION, MAJORITY, PREVIOUS_LABEL), ())
 
 
-def test_a_tie_keeps_the_champion():
-    tie = Comparison(score=0.9, gain=Interval(0.0, 0.0, 0.0), p=0.5, rows_won=0, rows_lost=0)
-
-    decision = decided(a_challenge({CHAMPION: tie}))
-
-    assert not decision.promote
-    assert decision.failed == (FailedCheck(Check.NOT_BEATEN, CHAMPION),)
-
-
 @pytest.mark.parametrize("margin", [0.0, 0.02])
-@pytest.mark.parametrize(("step", "promoted"), [(-EPSILON, False), (0.0, False), (EPSILON, True)])
-def test_the_low_end_of_the_gain_has_to_exceed_the_margin(margin, step, promoted):
-    assert decided(a_challenge({CHAMPION: a_gain(margin + step)}), margin=margin).promote is promoted
+@pytest.mark.parametrize(("step", "promoted"), [(-EPSILON, False), (0.0, True), (EPSILON, True)])
+def test_a_refresh_takes_over_unless_its_whole_interval_shows_more_harm_than_is_tolerated(margin, step, promoted):
+    decision = decided(a_challenge({CHAMPION: a_gain(-0.3, -margin + step)}), margin=margin)
+
+    assert decision.promote is promoted
+    assert decision.failed == (() if promoted else (FailedCheck(Check.WORSE, CHAMPION),))
 
 
-@pytest.mark.parametrize(("low", "promoted"), [(2.0 - EPSILON, False), (2.0, False), (2.0 + EPSILON, True)])
-def test_of_a_metric_without_an_upper_end_the_margin_is_a_share_of_the_champions_score(low, promoted):
-    against = {CHAMPION: a_gain(low, 9.0, other=40.0), MAJORITY: None, USUAL_VALUE: a_gain(0.1)}
+@pytest.mark.parametrize(("high", "promoted"), [(-2.0 - EPSILON, False), (-2.0, True), (-2.0 + EPSILON, True)])
+def test_of_a_metric_without_an_upper_end_the_margin_is_a_share_of_the_champions_score(high, promoted):
+    against = {CHAMPION: a_gain(-9.0, high, other=40.0), MAJORITY: None, USUAL_VALUE: a_gain(0.1)}
 
-    decision = decided(a_challenge(against, task=REGRESSION, metric="mae"), margin=0.05)
+    decision = decided(a_challenge(against, task=REGRESSION, metric="mae", sign=-1), margin=0.05)
 
     assert decision.promote is promoted
 
 
-@pytest.mark.parametrize("name", [CHAMPION, MAJORITY, PREVIOUS_LABEL])
-@pytest.mark.parametrize(("p", "promoted"), [(0.025 + EPSILON, False), (0.025, False), (0.025 - EPSILON, True)])
-def test_a_gain_that_may_be_chance_is_none_whatever_the_interval_says(name, p, promoted):
-    assert decided(a_challenge({name: a_gain(0.01, p=p)})).promote is promoted
+NAIVE_SCORE = 0.7  # of each baseline, and what the champion scores is beside it
 
 
 @pytest.mark.parametrize("name", [MAJORITY, PREVIOUS_LABEL, SEASONAL])
-@pytest.mark.parametrize(("low", "promoted"), [(0.0, False), (EPSILON, True), (0.05, True)])
-def test_the_margin_is_for_the_champion_alone_and_a_baseline_has_only_to_be_beaten(name, low, promoted):
-    assert decided(a_challenge({name: a_gain(low)}), margin=0.05).promote is promoted
+@pytest.mark.parametrize(
+    ("champion", "high", "promoted"),
+    [
+        (NAIVE_SCORE - EPSILON, -0.1, True),
+        (NAIVE_SCORE, -0.1, False),
+        (NAIVE_SCORE + 0.1, -EPSILON, False),
+        (NAIVE_SCORE + 0.1, 0.0, True),
+    ],
+)
+def test_a_naive_floor_refuses_only_what_the_champion_itself_reaches(name, champion, high, promoted):
+    against = {CHAMPION: a_gain(-0.1, 0.1, other=champion), name: a_gain(-0.3, high, other=NAIVE_SCORE)}
+
+    decision = decided(a_challenge(against))
+
+    assert decision.promote is promoted
+    assert (Remark.BELOW_NAIVE, name) in decision.remarks
+
+
+def test_below_the_naive_baseline_the_better_of_the_two_serves():
+    below = {MAJORITY: a_gain(-0.5, -0.3), CHAMPION: a_gain(0.1, other=0.4)}
+    worse = {MAJORITY: a_gain(-0.5, -0.3), CHAMPION: a_gain(-0.3, -0.1, other=0.4)}
+
+    assert decided(a_challenge(below)).promote
+    assert decided(a_challenge(worse)).failed == (FailedCheck(Check.WORSE, CHAMPION),)
+
+
+@pytest.mark.parametrize(("task", "sign", "promoted"), [("binary", 1, True), (REGRESSION, -1, False)])
+def test_whether_the_champion_reaches_a_baseline_follows_the_metrics_sign(task, sign, promoted):
+    usual = {"binary": MAJORITY, REGRESSION: USUAL_VALUE}[task]
+    against = {CHAMPION: a_gain(0.0, other=0.6), MAJORITY: None, usual: a_gain(-0.3, -0.1, other=0.7)}
+
+    assert decided(a_challenge(against, task=task, sign=sign)).promote is promoted
+
+
+def test_of_several_better_baselines_the_best_is_named():
+    against = {MAJORITY: a_gain(-0.2, -0.1), PREVIOUS_LABEL: a_gain(-0.4, -0.3), CHAMPION: a_gain(0.1, other=0.1)}
+
+    assert decided(a_challenge(against)).remarks == ((Remark.BELOW_NAIVE, PREVIOUS_LABEL),)
 
 
 @pytest.mark.parametrize("name", [CHAMPION, MAJORITY, PREVIOUS_LABEL])
-def test_a_comparison_that_is_missing_refuses(name):
-    decision = decided(a_challenge({name: None}))
+@pytest.mark.parametrize("found", [None, Comparison(score=NAN, gain=Interval(NAN, NAN, NAN), rows_won=0, rows_lost=0)])
+def test_a_comparison_that_is_missing_or_no_number_refuses(name, found):
+    decision = decided(a_challenge({name: found}))
 
     assert not decision.promote
     assert decision.failed == (FailedCheck(Check.NOT_COMPARED, name),)
@@ -98,16 +138,50 @@ def test_a_baseline_that_knows_more_than_the_model_refuses_nobody_and_is_remarke
 
 
 @pytest.mark.parametrize(("rows", "promoted"), [(0, False), (89, False), (90, True), (91, True)])
-def test_a_small_holdout_promotes_nobody(rows, promoted):
-    assert failed(a_challenge(rows=rows)) == ([] if promoted else [Check.FEW_ROWS])
+def test_a_first_model_is_judged_on_enough_rows(rows, promoted):
+    first = a_challenge({CHAMPION: None}, has_champion=False, rows=rows)
+
+    assert failed(first) == ([] if promoted else [Check.FEW_ROWS])
 
 
-@pytest.mark.parametrize(("low", "promoted"), [(0.1, True), (-0.1, False)])
-def test_a_first_champion_has_only_the_baselines_to_beat(low, promoted):
-    decision = decided(a_challenge({CHAMPION: None, MAJORITY: a_gain(low)}, has_champion=False))
+def test_a_refresh_on_few_rows_is_promoted_since_they_show_no_harm():
+    assert decided(a_challenge({CHAMPION: a_gain(-0.3, 0.3)}, rows=5)).promote
 
-    assert decision.promote is promoted
-    assert CHAMPION not in (*decision.beaten, *(one.of for one in decision.failed))
+
+@pytest.mark.parametrize(("high", "remarks"), [(0.3, ()), (-0.1, ((Remark.BELOW_NAIVE, PREVIOUS_LABEL),))])
+def test_a_first_model_serves_below_a_naive_baseline_too(high, remarks):
+    decision = decided(a_challenge({CHAMPION: None, PREVIOUS_LABEL: a_gain(high - 0.2, high)}, has_champion=False))
+
+    assert decision.promote
+    assert decision.remarks == remarks
+
+
+@pytest.mark.parametrize(("value", "better"), [(-EPSILON, True), (0.0, False), (EPSILON, False)])
+@pytest.mark.parametrize(("task", "usual"), [("binary", MAJORITY), (REGRESSION, USUAL_VALUE)])
+def test_the_naive_answer_is_better_where_it_scores_above_the_model(task, usual, value, better):
+    against = {usual: a_gain(value - 0.1, value + 0.1), PREVIOUS_LABEL: a_gain(-0.5, -0.4)}
+
+    assert naive_is_better(make_evaluation(task=task, against=against)) is better
+
+
+def test_a_release_of_the_naive_answer_is_marked():
+    evaluation = make_evaluation(naive=True, against={MAJORITY: a_gain(0.0, 0.0), PREVIOUS_LABEL: a_gain(0.1)})
+    decision = decided(replace(a_challenge(has_champion=False), evaluation=evaluation))
+
+    assert decision.promote
+    assert decision.remarks == ((Remark.NAIVE, None),)
+
+
+@pytest.mark.parametrize(("low", "gains"), [(-EPSILON, False), (0.0, False), (EPSILON, True)])
+def test_a_search_joins_the_pool_only_where_the_interval_shows_a_gain(low, gains):
+    assert search_gains(a_gain(low)) is gains
+
+
+@pytest.mark.parametrize(("wanted", "gains"), [(10, True), (11, True), (12, False)])
+def test_losses_autocorrelated_over_longer_blocks_than_can_be_drawn_show_no_gain_of_a_search(wanted, gains):
+    sure = a_gain(0.1).model_copy(update={"block_rows": 11, "wanted_block_rows": wanted})
+
+    assert search_gains(sure) is gains
 
 
 @pytest.mark.parametrize(("step", "promoted"), [(-EPSILON, False), (0.0, True), (EPSILON, True)])
@@ -133,13 +207,9 @@ def test_a_slice_where_the_metric_is_not_defined_refuses_unless_it_is_small(rows
     assert failed(a_challenge(slices=(unknown,))) == ([] if promoted else [Check.SLICE_UNDEFINED])
 
 
-NAN = float("nan")
-
-
 @pytest.mark.parametrize(
     "evidence",
     [
-        {"against": {CHAMPION: Comparison(score=NAN, gain=Interval(NAN, NAN, NAN), p=NAN, rows_won=0, rows_lost=0)}},
         {"slices": (a_part(90, NAN, 0.8, Interval(NAN, NAN, NAN)),)},
         {"fairness": (a_difference("mae difference", Interval(NAN, NAN, NAN), None),)},
         {"latency_ms": NAN},
@@ -176,7 +246,7 @@ def override(**changes):
 
 
 BROKEN = {
-    "baseline": {"against": {MAJORITY: a_gain(-0.1)}},
+    "baseline": {"against": {MAJORITY: a_gain(-0.3, -0.1)}},
     "slice": {"slices": (a_slice(-0.2),)},
     "fairness": {"fairness": (a_difference("equalized odds difference", Interval(0.5, 0.4, 0.6), None),)},
     "latency": {"latency_ms": 90.0},
@@ -219,15 +289,15 @@ def test_an_override_needs_a_known_floor_a_name_a_reason_and_a_day(change):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"rows": 5},
-        {"against": {CHAMPION: a_gain(-0.1)}},
+        {"has_champion": False, "rows": 5},
+        {"against": {CHAMPION: a_gain(-0.3, -0.1)}},
         {"against": {MAJORITY: None}},
         {"latency_ms": None},
         {"sanity": None},
         {"unknown_groups": ("sex",)},
     ],
 )
-def test_nobody_overrides_a_champion_that_is_not_beaten_or_evidence_that_is_missing(changes):
+def test_nobody_overrides_harm_beside_the_champion_or_evidence_that_is_missing(changes):
     everything = [override(floor=floor, until=date(2099, 1, 1)) for floor in BROKEN]
 
     assert not decided(a_challenge(**changes), overrides=everything).promote
@@ -252,60 +322,14 @@ def test_a_score_too_good_to_be_true_and_a_model_that_is_not_exported_are_remark
 
 
 def test_every_failed_check_is_kept():
-    against = {CHAMPION: a_gain(-0.1), MAJORITY: None, PREVIOUS_LABEL: a_gain(-0.1)}
+    against = {CHAMPION: a_gain(-0.3, -0.1), MAJORITY: None, PREVIOUS_LABEL: a_gain(-0.3, -0.1)}
 
-    assert failed(a_challenge(against, rows=5)) == [
-        Check.FEW_ROWS,
-        Check.NOT_BEATEN,
+    assert failed(a_challenge(against, latency_ms=90.0)) == [
+        Check.WORSE,
         Check.NOT_COMPARED,
-        Check.NOT_BEATEN,
+        Check.WORSE,
+        Check.SLOW,
     ]
-
-
-@pytest.mark.parametrize(("wanted", "promoted"), [(10, True), (11, True), (12, False)])
-def test_losses_autocorrelated_over_longer_blocks_than_can_be_drawn_promote_nobody(wanted, promoted):
-    sure = a_gain(0.1).model_copy(update={"block_rows": 11, "wanted_block_rows": wanted})
-
-    assert failed(a_challenge({CHAMPION: sure}, rows=90)) == ([] if promoted else [Check.AUTOCORRELATED])
-
-
-def test_a_naive_baseline_may_be_autocorrelated_over_any_rows():
-    sure = a_gain(0.1).model_copy(update={"block_rows": 11, "wanted_block_rows": 80})
-
-    assert decided(a_challenge({MAJORITY: sure})).promote
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "better", "not_worse"),
-    [
-        (-0.2, -EPSILON, False, False),
-        (-0.2, 0.0, False, True),
-        (-0.1, 0.1, False, True),
-        (0.0, 0.2, False, True),
-        (EPSILON, 0.2, True, True),
-    ],
-)
-def test_by_not_worse_a_challenger_need_not_be_shown_to_be_better_only_not_to_be_worse(low, high, better, not_worse):
-    challenge = a_challenge({CHAMPION: a_gain(low, high)})
-
-    assert decided(challenge, rule="better").promote is better
-    assert decided(challenge, rule="not_worse").promote is not_worse
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "promote"),
-    [(-0.3, 0.1, False), (-0.2, 0.2, False), (-0.2, 0.2 + 2 * EPSILON, True), (0.1, 0.3, True)],
-)
-def test_by_not_worse_it_has_to_score_above_the_baselines(low, high, promote):
-    challenge = a_challenge({CHAMPION: a_gain(-0.1, 0.1), MAJORITY: a_gain(low, high)})
-
-    assert decided(challenge, rule="not_worse").promote is promote
-
-
-def test_by_not_worse_too_a_first_champion_has_to_beat_the_baselines_for_sure():
-    first = a_challenge({MAJORITY: a_gain(-0.1, 0.3)}, has_champion=False)
-
-    assert not decided(first, rule="not_worse").promote
 
 
 @pytest.mark.parametrize("sanity", [None, INSANE])
