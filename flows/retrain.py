@@ -12,7 +12,6 @@ from flows.publish import publish
 from flows.release import put_into_service
 from releve.core.formatting import counted
 from releve.core.settings import Settings
-from releve.domain.evaluation.intervals import format_score_interval
 from releve.domain.registry.events import Challenger
 from releve.reporting import gate_messages
 from tasks.ingestion import harvest as harvest_step
@@ -71,15 +70,15 @@ def final_state(scenario: str, challenger: Challenger, *, released: bool, result
 def show_challenge(scenario: str, challenger: Challenger) -> None:
     """Show what the gate decided, with its figures."""
     from releve.reporting.blocks import FactList, TextBlock
-    from releve.reporting.comparison import comparison_table
+    from releve.reporting.comparison import comparison_table, describe_score
 
     verdict, evaluation = gate_messages.outcome(challenger), challenger.evaluation
     blocks = (
-        FactList(((f"challenger {challenger.model}", format_score_interval(evaluation.score)),)),
+        FactList(((f"challenger {challenger.model}", describe_score(evaluation)),)),
         comparison_table(evaluation),
         TextBlock(challenger.sentences, points=True),
     )
-    summary = f"{evaluation.holdout_rows} rows of holdout"
+    summary = gate_messages.describe_judged_rows(evaluation)
     show("gate", scenario, f"{scenario}: {verdict}", blocks, summary=summary, description=verdict)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from releve.cli.output import AsJson, ScenarioName, begin, print_json, print_table, read_settings
 from releve.core.errors import BadInput, NotFound
-from releve.core.formatting import counted, format_score, plural, to_the_second
+from releve.core.formatting import counted, plural, to_the_second
 from releve.core.names import SCENARIO_NAME
 from releve.core.settings import Settings
 
@@ -78,6 +78,7 @@ def models(scenario: ScenarioName, json: AsJson = False) -> None:
     from releve.domain.registry.chain import CHALLENGED
     from releve.domain.registry.events import Challenger
     from releve.domain.registry.lifecycle import model_version_statuses
+    from releve.reporting.comparison import describe_score
     from releve.reporting.gate_messages import full_status_reason, gate_reasons, status_reason
 
     with _registry(scenario) as registry:
@@ -92,6 +93,9 @@ def models(scenario: ScenarioName, json: AsJson = False) -> None:
                     "state": status.state,
                     "metric": model.evaluation.metric,
                     "score": model.score,
+                    "own_metric": model.evaluation.own_metric,
+                    "own_score": model.evaluation.own_score,
+                    "naive": model.evaluation.naive,
                     "rows": model.rows,
                     "since": status.since,
                     "reason": status_reason(status),
@@ -107,15 +111,14 @@ def models(scenario: ScenarioName, json: AsJson = False) -> None:
             (
                 model.model,
                 status.state,
-                model.evaluation.metric,
-                format_score(model.score),
+                describe_score(model.evaluation, with_interval=False),
                 model.rows,
                 to_the_second(status.since),
                 full_status_reason(status),
             )
             for model, status in judged
         ]
-        print_table(("model", "state", "metric", "score", "rows", "since", "reason"), rows)
+        print_table(("model", "state", "score", "rows", "since", "reason"), rows)
 
 
 def verify(scenario: AnyScenario = None, json: AsJson = False) -> None:

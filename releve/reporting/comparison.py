@@ -3,8 +3,15 @@
 from releve.core.formatting import format_score
 from releve.domain.evaluation.baselines import describe_baseline
 from releve.domain.evaluation.evaluation import Evaluation
-from releve.domain.evaluation.intervals import format_interval
+from releve.domain.evaluation.intervals import format_interval, format_score_interval
 from releve.reporting.blocks import IntervalBar, IntervalChart, TableBlock
+
+
+def describe_score(evaluation: Evaluation, *, with_interval: bool = True) -> str:
+    """Write the challenger's score by the gate's metric, and by the task's own where that is another."""
+    score = format_score_interval(evaluation.score) if with_interval else format_score(evaluation.score.value)
+    own = "" if evaluation.own_score is None else f", {evaluation.own_metric} {format_score(evaluation.own_score)}"
+    return f"{evaluation.metric} {score}{own}"
 
 
 def comparison_table(evaluation: Evaluation) -> TableBlock:

@@ -201,7 +201,7 @@ def _effect(effect: AlterationEffect) -> str:
 def outcome(challenger: Challenger) -> str:
     """Say in a few words what the gate decided."""
     if challenger.promote:
-        return "accepted"
+        return "accepted" + (", the naive answer itself" if challenger.evaluation.naive else "")
     return f"refused, {challenger.champion} stays" if challenger.champion else "refused, so nothing serves yet"
 
 

@@ -7,7 +7,7 @@ from releve.domain.evaluation.evaluation import Evaluation
 from releve.reporting.blocks import Block, ReportPage, ReportSection, TableBlock, TextBlock
 from releve.reporting.comparison import comparison_chart, comparison_table
 
-HEADS = ("scenario", "labelled rows", "holdout rows", "metric", "score", "interval", "best baseline to beat")
+HEADS = ("scenario", "labelled rows", "judged rows", "metric", "score", "interval", "also", "best naive baseline")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ def build_leaderboard(results: tuple[ScenarioResult, ...]) -> ReportPage:
     if not results:
         return ReportPage("Leaderboard", "No scenario has a result yet.", ())
     board = ReportSection("All scenarios", (TableBlock(HEADS, tuple(map(_line, results))),))
-    summary = "The newest challenger of each scenario, on its own holdout."
+    summary = "The newest challenger of each scenario, on its newest windows."
     return ReportPage("Leaderboard", summary, (board, *map(_section, results)))
 
 
@@ -39,6 +39,7 @@ def _line(result: ScenarioResult) -> tuple[str, ...]:
         evaluation.metric,
         format_score(score.value),
         f"{format_score(score.low)} to {format_score(score.high)}",
+        "" if evaluation.own_score is None else f"{evaluation.own_metric} {format_score(evaluation.own_score)}",
         f"{best} {format_score(naive[best])}" if best else "",
     )
 

@@ -39,6 +39,8 @@ def quality(record: ModelRecord) -> list[Block]:
         blocks.append(VerdictBlock("check this score", Tone.WATCH, describe_too_good(evaluation.too_good)))
     if not evaluation.champion:
         blocks.append(TextBlock(("There was no champion to compare with: this is the first one.",)))
+    if evaluation.naive:
+        blocks.append(TextBlock(("This is the naive answer itself: it serves until a model is better.",)))
     return [
         *blocks,
         FactList(((f"{evaluation.metric}, the gate's", own), *others)),
@@ -55,7 +57,7 @@ def importance(record: ModelRecord) -> list[Block]:
     loss = f"loss of {evaluation.metric} [{evaluation.confidence:.0%} interval]"
     about = (
         f"What {evaluation.metric} loses when the cells of one feature are shuffled among "
-        f"{evaluation.importances.rows} holdout rows that the model has not learned from; right of the line, the "
+        f"{evaluation.importances.rows} rows that the model has not learned from; right of the line, the "
         "score gets worse without the feature. Features that say nearly the same share their importance: each of "
         "them alone may look unimportant."
     )

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from releve.core.formatting import format_score, utc_minute
-from releve.domain.evaluation.intervals import format_score_interval
 from releve.domain.schema.columns import Column
 from releve.domain.schema.target import REGRESSION
 from releve.reporting import model_assessment as assessment
 from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection, TableBlock, TextBlock
-from releve.reporting.gate_messages import describe_sanity, event_reason
+from releve.reporting.comparison import describe_score
+from releve.reporting.gate_messages import describe_judged_rows, describe_sanity, event_reason
 from releve.reporting.model_record import NOTHING, ModelRecord, fact_list, or_missing
 
 LINEAGE = ("git revision", "model digest", "data version", "params digest", "requirements.lock digest")
@@ -30,7 +30,8 @@ def build_model_card(record: ModelRecord) -> ReportPage:
     sections = tuple(ReportSection(title, tuple(blocks(record))) for title, blocks in SECTIONS.items())
     score, rows = f"score {MISSING}", record.challenger.rows if record.challenger else None
     if evaluation := record.evaluation:
-        score = f"{evaluation.metric} {format_score_interval(evaluation.score)}"
+        score = describe_score(evaluation)
+        score += ", of the naive answer itself: no model is better yet" if evaluation.naive else ""
         score += ", which may be too good to be true" if evaluation.too_good else ""
     summary = f"{or_missing(record.state)}; {score}; {or_missing(rows)} rows; as of {record.today}"
     return ReportPage(f"Model card: {record.model}", summary, sections)
@@ -55,7 +56,7 @@ def data(record: ModelRecord) -> list[Block]:
     """Write which rows it learned from, and the columns they have."""
     challenger, version, recipe, evaluation = record.challenger, record.data, record.recipe, record.evaluation
     window = recipe and (f"the newest {recipe.last_batches} batches" if recipe.last_batches else "all rows")
-    holdout = evaluation and f"{evaluation.holdout_rows} rows, the newest; the judged models had not learned from them"
+    judged = evaluation and f"{describe_judged_rows(evaluation)}; each was answered before its window was learned from"
     facts = fact_list(
         {
             "data version": challenger and challenger.data_version,
@@ -64,7 +65,7 @@ def data(record: ModelRecord) -> list[Block]:
             "newest batch": version and version.batch,
             "ingested at": version and version.at and utc_minute(version.at),
             "window": window,
-            "holdout": holdout,
+            "judged on": judged,
         }
     )
     if not record.schema:
@@ -156,7 +157,7 @@ SECTIONS: dict[str, Callable[[ModelRecord], list[Block]]] = {
     "What it is for": purpose,
     "Data": data,
     "Recipe": recipe,
-    "Quality on the holdout": assessment.quality,
+    "Quality on the newest windows": assessment.quality,
     "Strongest features": assessment.importance,
     "Calibration": assessment.calibration,
     "Slices": assessment.slices,

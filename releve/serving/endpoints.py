@@ -91,6 +91,7 @@ class Endpoints:
             "scenario": self._releases.scenario,
             "model_version": model.tag,
             "index_version": served.index,
+            "naive": served.is_naive,
             "predictions": [
                 {"id": f"{request_id}.{position}", **prediction}
                 for position, prediction in enumerate(_predictions(output.labels, probabilities, classes))
@@ -166,6 +167,7 @@ class Endpoints:
             "release": served.release.model_dump(mode="json") if served and served.release else None,
             "model_version": served.model.tag if served else None,
             "since": served.since if served else None,
+            "naive": served.is_naive if served else None,
             "registry_reachable": self._releases.registry_reachable,
             "index_reachable": index_reachable,
             "rows_answered": self._rows_answered[self._releases.withdrawals],

@@ -70,6 +70,7 @@ class PredictAnswer(EndpointModel):
                 "scenario": "bikes",
                 "model_version": "bikes:3f2a91c0",
                 "index_version": "releve_bikes_3f2a91c0",
+                "naive": False,
                 "predictions": [
                     {"id": ROW_ID, "label": "many", "probability": 0.98, "probabilities": {"few": 0.02, "many": 0.98}}
                 ],
@@ -81,6 +82,7 @@ class PredictAnswer(EndpointModel):
     scenario: str
     model_version: str
     index_version: str | None = Field(description="null where a packed model serves without an index")
+    naive: bool = Field(description="whether this is the naive answer, the same to every row: no model is better yet")
     predictions: list[Prediction] | list[NumberPrediction]
 
 
@@ -149,6 +151,7 @@ class StatusAnswer(EndpointModel):
     release: Release | None = Field(description="null without a registry's release")
     model_version: str | None
     since: str | None = Field(description="ISO 8601, UTC")
+    naive: bool | None = Field(description="whether the naive answer serves, as no model is better yet")
     registry_reachable: bool | None = Field(description="null where a packed model serves without a registry")
     index_reachable: bool | None = Field(description="null where there is no index")
     rows_answered: int = Field(description="by this worker since it started, or since the scenario was archived")

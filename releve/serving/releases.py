@@ -42,6 +42,12 @@ class Served:
         """The Milvus collection; None where there is none to search."""
         return self.release.index if self.release else None
 
+    @property
+    def is_naive(self) -> bool:
+        """Whether it is the naive answer, which serves until a model is better."""
+        evaluation = self.model.description.evaluation
+        return evaluation is not None and evaluation.naive
+
 
 @dataclass(frozen=True)
 class Pinned:

@@ -175,9 +175,12 @@ def test_what_a_person_did_not_say_is_missing_in_its_place(name):
 @pytest.mark.parametrize(
     ("section", "line"),
     [
-        ("Quality on the holdout", "0.900 [0.830, 0.950] at 95% confidence, on the 120 rows of the newest window"),
-        ("Quality on the holdout", "| champion | 0.800 | +0.100 [+0.020, +0.180] |"),
-        ("Quality on the holdout", "| auc | 0.950 |"),
+        (
+            "Quality on the newest windows",
+            "0.900 [0.830, 0.950] at 95% confidence, on the 120 rows of the newest window",
+        ),
+        ("Quality on the newest windows", "| champion | 0.800 | +0.100 [+0.020, +0.180] |"),
+        ("Quality on the newest windows", "| auc | 0.950 |"),
         ("Strongest features", "| feature | loss of accuracy [95% interval] |"),
         ("Strongest features", "| price | +0.300 [+0.250, +0.350] |"),
         ("Strongest features", "Features that say nearly the same share their importance"),
@@ -204,7 +207,7 @@ def test_a_score_that_is_too_good_to_be_true_is_called_so_at_the_head_and_beside
     record = with_evaluation(too_good=found)
 
     assert "which may be too good to be true" in build_model_card(record).summary
-    text = section_of(record, "Quality on the holdout")
+    text = section_of(record, "Quality on the newest windows")
     assert "too good to be true: on 120 rows the model makes 0.10% of the error of the majority label" in text
     assert "refund (99%)" in text
     assert "too good" not in render_markdown(build_model_card(FULL))
@@ -213,14 +216,14 @@ def test_a_score_that_is_too_good_to_be_true_is_called_so_at_the_head_and_beside
 def test_a_first_champion_is_called_one():
     against = {"majority label": EVALUATION["against"]["majority label"]}
 
-    assert "this is the first one" in section_of(with_evaluation(against=against), "Quality on the holdout")
+    assert "this is the first one" in section_of(with_evaluation(against=against), "Quality on the newest windows")
 
 
 def test_of_two_repeated_labels_the_card_says_what_each_knows():
     one = EVALUATION["against"]["majority label"]
     against = {"previous label": one, "label of the row before": one | {"must_beat": False}}
 
-    text = section_of(with_evaluation(against=against), "Quality on the holdout")
+    text = section_of(with_evaluation(against=against), "Quality on the newest windows")
 
     assert "| previous label (the newest that has arrived) | 0.550 |" in text
     assert "| label of the row before (as if every label arrived at once) | 0.550 |" in text

@@ -1,19 +1,28 @@
 """The swap, step by step, with a real registry, model store and an index that is away."""
 
+import json
 import logging
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from releve.adapters.files import write_json
+from releve.adapters.models.description import DESCRIPTION, read_description
+from releve.adapters.models.model_runtime import load
 from releve.adapters.models.model_store import ModelStore
+from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
+from releve.core.params import ServiceLimits
 from releve.core.settings import LOOPBACK
 from releve.domain.registry.events import ModelWithdrawn, ScenarioArchived
-from releve.serving.releases import RETRY_SECONDS, Follower, NoRelease
+from releve.serving.endpoints import Endpoints
+from releve.serving.releases import RETRY_SECONDS, Follower, NoRelease, Pinned, Served
+from tests.evaluations import make_evaluation
 from tests.events import make_challenger
-from tests.factories import SCENARIO, make_stored_model
+from tests.factories import SCENARIO, make_model_folder, make_row, make_stored_model
 from tests.serving.conftest import registry_of, release_first
 from tests.serving.process import free_port, wait_until
 
@@ -181,3 +190,20 @@ def test_the_watcher_notices_a_release_by_itself_and_stops_when_told(follower: F
 
     follower.stop()
     assert not follower._thread.is_alive()
+
+
+@pytest.mark.parametrize("naive", [True, False])
+def test_every_answer_and_the_status_say_whether_the_naive_answer_serves(tmp_path: Path, naive: bool):
+    folder = make_model_folder(tmp_path)
+    described = read_description(folder, tag="flowers:one")
+    evaluation = make_evaluation(naive=naive)
+    write_json(folder / DESCRIPTION, described.model_copy(update={"evaluation": evaluation}).to_json())
+    pinned = Pinned(SCENARIO, Served(load(folder, tag="flowers:one"), since="2026-01-01T00:00:00+00:00"))
+    ledger = LedgerWriter(tmp_path / "ledger", SCENARIO, clock=lambda: datetime.now(UTC))
+
+    endpoints = Endpoints(releases=pinned, index=None, ledger=ledger, limits=ServiceLimits(max_rows=10))
+    answer = endpoints.predict(json.dumps({"rows": [make_row()]}).encode())
+    ledger.close()
+
+    assert answer["naive"] is naive
+    assert endpoints.status()["naive"] is naive

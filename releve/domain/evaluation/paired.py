@@ -20,7 +20,7 @@ from releve.domain.evaluation.scored_predictions import ScoredPredictions
 Floats = NDArray[np.float64]
 
 RESAMPLES = 4000  # draws of the bootstrap
-MOST_DRAWN = 2000  # pieces of a table that are drawn: they tell the width of an interval to within 2%
+MOST_DRAWN = 1000  # pieces of a table that are drawn: they tell the width of an interval to within 3%
 ESTIMATED = 0  # the block length follows from the losses; a person knows no better
 TIE = 1e-12  # share of a score below which two scores are the same figure
 CHUNK_CELLS = 1_000_000  # weights held at once: 8 MB, whatever the rows and the draws

@@ -31,6 +31,7 @@ class HealthCause(StrEnum):
     NO_LABELS = "too few labels, and no estimate"
     BELOW_EXPECTED = "realised quality is degraded"
     BELOW_BASELINE = "a naive baseline is better"
+    NAIVE = "the naive answer serves"
     CONCEPT_DRIFT = "labels contradict the estimate"
     ESTIMATED_BELOW_EXPECTED = "estimated quality is degraded"
     INCONCLUSIVE = "realised quality is inconclusive"
@@ -64,6 +65,7 @@ class HealthEvidence:
     withdrawn: bool = False  # the last move took the model out of service
     refused: bool = False  # the newest challenger since the last move was refused
     can_roll_back: bool = False
+    naive: bool = False  # the naive answer itself serves
     monitored: bool = True  # at least one monitoring run
     realised: QualityState = QualityState.UNKNOWN  # the newest that is known
     realised_outdated: bool = False  # it is too old to rely on
@@ -168,6 +170,7 @@ def _warnings(evidence: HealthEvidence) -> tuple[HealthCause, ...]:
         HealthCause.CONCEPT_DRIFT: evidence.estimated == QualityState.AUDIT_FAILED,
         HealthCause.ESTIMATED_BELOW_EXPECTED: evidence.estimated == QualityState.DEGRADED,
         HealthCause.BELOW_BASELINE: evidence.is_beaten and not _degraded(evidence),
+        HealthCause.NAIVE: evidence.naive,
         HealthCause.INCONCLUSIVE: evidence.realised == QualityState.INCONCLUSIVE,
         HealthCause.OUTDATED: evidence.is_outdated,
         HealthCause.DRIFT: evidence.drift,

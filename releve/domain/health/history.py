@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cached_property
 
 from releve.domain.drift.verdict import DriftState
+from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import Interval, rounded, weighted_mean
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.health.health import HealthEvidence
@@ -119,6 +120,13 @@ class ServingHistory:
             return RealisedQuality(Quality(state, pooled.metric, pooled.labelled, value, *answers), pooled.last_at)
         return RealisedQuality(known[-1].quality, known[-1].at) if known else None
 
+    @cached_property
+    def evaluation(self) -> Evaluation | None:
+        """The gate's evaluation of the model version that serves."""
+        challengers = (event.read(Challenger) for event in reversed(self.challenges))
+        served = self.release.model if self.release else ""
+        return next((one.evaluation for one in challengers if one.model == served), None)
+
     @property
     def is_realised_outdated(self) -> bool:
         """The realised quality is older than `max_idle_days`, or many runs since could not tell it."""
@@ -194,6 +202,7 @@ def health_evidence(history: ServingHistory) -> HealthEvidence:
         withdrawn=move is not None and move.kind == WITHDRAWN,
         refused=bool(since_move) and not since_move[-1].read(Challenger).promote,
         can_roll_back=len(served) > 1 and since[-1].kind == RELEASED,  # not itself what a rollback brought
+        naive=history.evaluation is not None and history.evaluation.naive,
         monitored=newest is not None,
         realised=realised.quality.state if realised else QualityState.UNKNOWN,
         realised_outdated=history.is_realised_outdated,

@@ -55,11 +55,13 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
         elif newest.kind == CHALLENGED:
             challenger = newest.read(Challenger)
             verdict, tone = ("promotes", Tone.GOOD) if challenger.promote else ("refuses", Tone.BAD)
-            against = f" against {challenger.champion}" if challenger.champion else ", the first one"
-            yield JournalEntry(at, f"the gate {verdict} {challenger.model}{against}", challenger.sentences, tone)
+            naive = ", the naive answer itself" if challenger.evaluation.naive else ""
+            against = f", against {challenger.champion}" if challenger.champion else ", the first one"
+            title = f"the gate {verdict} {challenger.model}{naive}{against}"
+            yield JournalEntry(at, title, challenger.sentences, tone)
         else:
-            (title, tone), release = TITLES[newest.kind], release_of(newest)
-            yield JournalEntry(at, f"{title} {release.model}" if release else title, (event_reason(newest),), tone)
+            (moved, tone), release = TITLES[newest.kind], release_of(newest)
+            yield JournalEntry(at, f"{moved} {release.model}" if release else moved, (event_reason(newest),), tone)
 
 
 def costs(evidence: PageEvidence) -> list[Block]:

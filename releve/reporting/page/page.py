@@ -8,6 +8,8 @@ from releve.domain.quality.realised import QualityState
 from releve.domain.quality.staleness import days_between
 from releve.reporting.backtest import backtest_blocks
 from releve.reporting.blocks import Block, CommandBlock, FactList, FoldedBlock, ReportPage, ReportSection, TextBlock
+from releve.reporting.comparison import describe_score
+from releve.reporting.gate_messages import describe_judged_rows
 from releve.reporting.messages import describe_staleness
 from releve.reporting.page.decisions import costs, decisions
 from releve.reporting.page.drift import drift
@@ -67,11 +69,15 @@ def _serving(evidence: PageEvidence) -> list[Block]:
     lines = {
         "model version": release.model,
         "since": to_the_minute(evidence.since),
-        "expected": f"{expected.metric} {format_score_interval(expected.score)} on {expected.rows} rows of holdout",
+        "expected": f"{expected.metric} {format_score_interval(expected.score)} on {expected.rows} rows",
         "learned from": f"{release.rows} labelled rows, data version {release.data_version}",
         "index version": f"{release.index}, {release.index_rows} rows",
         "git revision": release.revision,
     }
+    if judged := evidence.evaluation:
+        lines["expected"] = f"{describe_score(judged)}, on {describe_judged_rows(judged)}"
+        if judged.naive:
+            lines["model version"] += ", the naive answer itself"
     if evidence.challenges:
         judged_at = evidence.challenges[-1].at
         ago = span(max(0.0, days_between(judged_at, datetime.fromisoformat(evidence.made_at))))

@@ -153,8 +153,9 @@ SENTENCES: dict[HealthCause, Callable[[PageEvidence], str]] = {
     ),
     HealthCause.BELOW_EXPECTED: _realised,
     HealthCause.BELOW_BASELINE: _baseline,
+    HealthCause.NAIVE: lambda _: "The naive answer serves, the same to every row: no model is better yet.",
     HealthCause.CONCEPT_DRIFT: lambda _: (
-        "Labels contradict the estimate of quality: answers no longer mean what they meant on the holdout."
+        "Labels contradict the estimate of quality: answers no longer mean what they meant when it was judged."
     ),
     HealthCause.ESTIMATED_BELOW_EXPECTED: _estimated,
     HealthCause.INCONCLUSIVE: lambda evidence: _realised(evidence, ", and more labels are needed to tell"),

@@ -10,6 +10,7 @@ import pytest
 import releve.reporting
 from releve.domain.backtest.report import BaselineResult
 from releve.domain.drift.data_quality import DataIssue, DataIssueKind
+from releve.domain.evaluation.evaluation import OwnScores
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.health.health import Health, HealthCause
 from releve.domain.quality.realised import QualityState
@@ -22,6 +23,7 @@ from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.page import build
 from releve.reporting.page.quality import DRAWN
 from releve.reporting.page.verdict import ACTIONS, SENTENCES, TONES, HealthAction, verdict_block
+from tests.evaluations import make_evaluation
 from tests.events import make_ingested
 from tests.page_histories import (
     LIMITS,
@@ -121,6 +123,29 @@ def test_every_word_cause_and_action_can_be_written():
     assert set(TONES) == set(Health)
     assert set(SENTENCES) == set(HealthCause)
     assert set(ACTIONS) == set(HealthAction)
+
+
+def test_the_naive_answer_that_serves_is_marked_in_verdict_decisions_and_details():
+    first = challenge_event(promote=True, evaluation=make_evaluation(naive=True))
+    evidence = make_evidence(2, events=(first, release_event(), monitored_event(day=1.0)))
+
+    block, text = verdict_block(evidence), drawn(evidence).text
+
+    assert block.word == "watch"
+    assert block.reason.startswith("The naive answer serves, the same to every row: no model is better yet.")
+    assert f"{MODEL}, the naive answer itself" in text
+    assert f"the gate promotes {MODEL}, the naive answer itself" in text
+
+
+def test_the_score_that_is_expected_stands_beside_the_tasks_own():
+    metrics = {"log_loss": 0.31, "accuracy": 0.91}
+    own = OwnScores(score=Interval(0.31, 0.28, 0.35), metrics=metrics, calibration=None)
+    judged = make_evaluation(metric="log_loss", own_metric="accuracy", sign=-1, challenger=own, windows=6)
+    evidence = make_evidence(2, events=(challenge_event(promote=True, evaluation=judged), release_event()))
+
+    text = drawn(evidence).text
+
+    assert "log_loss 0.310 [0.280, 0.350], accuracy 0.910, on the 120 rows of the newest 6 windows" in text
 
 
 def test_a_degraded_champion_is_told_with_its_figures_the_expected_one_and_the_baseline():
@@ -510,7 +535,7 @@ def test_what_serves_is_told_with_its_expected_performance():
     found = drawn(make_evidence(1))
 
     assert f"model version {MODEL}" in found.text
-    assert "accuracy 0.900 [0.830, 0.950] on 100 rows of holdout" in found.text
+    assert "accuracy 0.900 [0.850, 0.950], on the 120 rows of the newest window" in found.text
     assert RELEASE.index in found.text
 
 
