@@ -54,7 +54,7 @@ def recurring(share: float) -> float:
 
 def stream_params(**sections: dict[str, Any]) -> Params:
     """Six windows of 100 rows after the first 200; `sections` replaces keys."""
-    small = {"backtest": {"windows": 6, "first_share": 0.25}}
+    small = {"backtest": {"windows": 6, "first_share": 0.25}, "gate": {"metric": "accuracy"}}
     return make_params(**{name: {**small.get(name, {}), **sections.get(name, {})} for name in {*small, *sections}})
 
 

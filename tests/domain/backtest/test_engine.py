@@ -7,8 +7,6 @@ from releve.domain.backtest.jobs import CompareDrift, FitModel
 from releve.domain.backtest.variants import PolicyVariant, policy_variants
 from releve.domain.backtest.walk_forward import BacktestWindow
 from releve.domain.drift.verdict import DriftState
-from releve.domain.evaluation.evaluation import Opponent
-from releve.domain.gate.gate import Check, FailedCheck
 from releve.domain.trigger.policies import Cause, CauseKind
 from tests.streams import Here, abrupt, gradual, still, stream, stream_course, stream_params
 
@@ -45,12 +43,11 @@ def test_a_static_policy_never_retrains_and_the_others_do():
     assert all(each.decision.causes == (Cause(CauseKind.STATIC),) for each in static.decisions)
 
 
-def test_the_gate_refuses_what_is_not_shown_to_be_better():
+def test_the_gate_lets_pass_what_is_not_shown_to_be_worse():
     (gated, freely), _, _ = play(stream(angle=still), EVERY_GATED, EVERY_FREELY)
 
     assert gated.retrained_at == freely.retrained_at == [1, 2, 3, 4, 5]
-    assert len(gated.promoted_at) <= 1
-    assert any(FailedCheck(Check.WORSE, Opponent.CHAMPION) in each.failed for each in gated.decisions)
+    assert len(gated.promoted_at) >= 4
 
 
 def test_a_model_of_the_same_rows_is_fitted_once_whatever_policies_need_it():

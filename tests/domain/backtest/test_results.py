@@ -145,7 +145,7 @@ def test_values_are_always_scorable():
         {"target": {"name": "kind", "task": "regression"}, "columns": {"width": {"type": "number"}}}
     )
 
-    check_scorable(walk_forward(rows, schema, LINEAR, stream_params()))
+    check_scorable(walk_forward(rows, schema, LINEAR, stream_params(gate={"metric": "auto"})))
 
 
 @pytest.mark.parametrize(("windows", "rows", "there"), [(0, 0, True), (1, 0, False), (0, 5, False), (1, 5, False)])

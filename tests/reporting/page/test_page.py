@@ -535,7 +535,7 @@ def test_what_serves_is_told_with_its_expected_performance():
     found = drawn(make_evidence(1))
 
     assert f"model version {MODEL}" in found.text
-    assert "accuracy 0.900 [0.850, 0.950], on the 120 rows of the newest window" in found.text
+    assert "accuracy 0.951 [0.901, 1.001], on the 120 rows of the newest window" in found.text
     assert RELEASE.index in found.text
 
 

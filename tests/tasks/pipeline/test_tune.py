@@ -17,6 +17,7 @@ from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import FeatureImportances
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import REGRESSION
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.recipe_choice import RecipeChoice
 from releve.domain.training.recipes import RECIPES, Candidate, default_candidate
@@ -42,7 +43,9 @@ def make_stage(
 ) -> Stage:
     """A scenario whose rows are split, in two batches."""
     schema = schema or shop_schema()
-    sections = {"compute": {"workers": 1}, "train": AUTO, "tune": SEARCHED} | sections
+    metric = "auto" if schema.target.task == REGRESSION else "accuracy"
+    usual = {"compute": {"workers": 1}, "train": AUTO, "tune": SEARCHED, "gate": {"metric": metric}}
+    sections = usual | sections
     files = ScenarioFiles(root, SHOP)
     typed = check_frame(schema, shop_rows(ROWS) if rows is None else rows).accepted
     write_parquet(files.rows, typed.assign(_batch=["old"] * 90 + ["new"] * (len(typed) - 90)))
