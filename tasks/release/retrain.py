@@ -81,7 +81,8 @@ def retrain(
             latencies = [one.latency_ms for one in reversed(judged) if one.model_digest == stored.digest]
             latency = latencies[0] if latencies else answer_milliseconds(store.load(stored.tag, digest=stored.digest))
             challenger = _decide(tree, stored, champion, params, latency)
-            challenger = challenger.model_copy(update={"cpu_seconds": round(_cpu_seconds() - cpu, 2)})
+            seconds = _cpu_seconds() - cpu + data.cpu_seconds
+            challenger = challenger.model_copy(update={"cpu_seconds": round(seconds, 2)})
             data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
             branch.move(challenger.revision, expected=started_at)
         if not judged or not challenger.same_judgement(judged[-1]):  # another gate judges the same challenger anew
@@ -100,7 +101,7 @@ def last_challenger(registry: Registry, scenario: str, *, model: str | None = No
 
 
 def _cpu_seconds() -> float:
-    """CPU time of this process so far, and of the children that ended: DVC is one, and its stages are its own."""
+    """CPU time of this process so far, and of the children that ended; `DataVersions` counts DVC and its stages."""
     return sum(os.times()[:4])
 
 

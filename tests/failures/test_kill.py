@@ -40,10 +40,11 @@ class Moment:
 
 
 def runs(*words: str) -> Seen:
-    """A child of the run was started with these words in its command."""
+    """A child of the run has these words in its command, or is called so."""
 
     def seen(_project: Project, process: "subprocess.Popen[str]") -> bool:
-        return any(set(words) <= set(command) for command in map(command_of, descendants(process)))
+        children = descendants(process)
+        return any(set(words) <= set(known) for child in children for known in (command_of(child), name_of(child)))
 
     return seen
 
@@ -78,9 +79,9 @@ INGEST = (
 )
 RETRAIN = (
     Moment("the worktree exists", WORKTREE),
-    Moment("a stage runs", runs("tasks.pipeline.split")),
-    Moment("a stage runs, and is killed with it", runs("tasks.pipeline.train"), children_too=True),
-    Moment("dvc ran the last stage", runs("tasks.pipeline.package")),
+    Moment("a stage runs", runs("split", SCENARIO)),
+    Moment("a stage runs, and is killed with it", runs("train", SCENARIO), children_too=True),
+    Moment("dvc ran the last stage", runs("package", SCENARIO)),
     Moment("the first file of the model is stored", holds("var", "bentoml", "models", SCENARIO, "*", "*")),
     Moment("the branch has moved", branch_moved),
 )
@@ -104,6 +105,12 @@ def descendants(process: "subprocess.Popen[str]") -> list[psutil.Process]:
 def command_of(process: psutil.Process) -> list[str]:
     with suppress(psutil.Error):
         return process.cmdline()
+    return []
+
+
+def name_of(process: psutil.Process) -> list[str]:
+    with suppress(psutil.Error):
+        return process.name().split()
     return []
 
 

@@ -1,7 +1,6 @@
 """Data and pipelines by version: DVC, run as its own process in a worktree that shares the project's cache."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import yaml
 
 from releve.adapters.git_dvc.data_cache import DataCache
 from releve.adapters.git_dvc.dvc_configuration import configuration, remote_folder, write_configuration
+from releve.adapters.git_dvc.prefork import DVC, Command, ForkedProcess, ForkServer
 from releve.core.errors import DiskFull, ReleveError, StorageRefused, Unavailable, storage_refusal
 from releve.core.params import Data
 
@@ -18,6 +18,7 @@ PYTHON_FOLDER = str(Path(sys.executable).parent)  # stages call `python`: it mus
 LINES_OF_AN_ERROR = 15
 NAMED_FILES = 5  # of those that a message is about
 STEP_ERROR = "error: "  # how tasks.pipeline.stage begins an error that a person can fix
+_fork_server = ForkServer()  # of this process, for all scenarios
 ADVICE = ("To track the changes with git", "Use `dvc push`")
 
 
@@ -41,6 +42,7 @@ class DataVersions:
         self, worktree: Path, *, project: Path, home: Path, lock_fd: int | None = None, remote: Data | None = None
     ):
         self._worktree = worktree
+        self.cpu_seconds = 0.0  # of DVC and its stages so far
         self._environment = {
             **os.environ,
             "PATH": f"{PYTHON_FOLDER}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
@@ -131,26 +133,19 @@ class DataVersions:
     def _dvc(self, *arguments: str, progress: Callable[[str], None] = lambda line: None) -> None:
         # The scenario's lock stays open in the child: should this process be killed, the child's work is still
         # guarded until it ends.
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dvc", *arguments],
-            cwd=self._worktree,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            pass_fds=self._kept_open,
-            start_new_session=True,
-        )
+        command = Command("dvc", arguments, str(self._worktree), self._environment, DVC)
+        process = _fork_server.start(command, kept_open=self._kept_open)
         lines = _follow(process, progress)
+        self.cpu_seconds += process.cpu_seconds
         if process.returncode:
-            command = " ".join(word for word in arguments if not word.startswith("-"))
+            words = " ".join(word for word in arguments if not word.startswith("-"))
             # A step of ours (`tasks.pipeline.stage`) prints what a person can do.
             reason = next(
                 (line.removeprefix(STEP_ERROR) for line in reversed(lines) if line.startswith(STEP_ERROR)), ""
             )
             if refused := storage_refusal(reason or "\n".join(lines)):
                 raise type(refused)(reason) if reason else refused
-            raise PipelineFailed(reason or f"'dvc {command}' failed:\n" + "\n".join(lines[-LINES_OF_AN_ERROR:]))
+            raise PipelineFailed(reason or f"'dvc {words}' failed:\n" + "\n".join(lines[-LINES_OF_AN_ERROR:]))
 
 
 def data_version(dvc_file: str) -> str:
@@ -163,7 +158,7 @@ def stage_record(lock_file: str, stage: str) -> dict[str, Any]:
     return dict(yaml.safe_load(lock_file)["stages"][stage])
 
 
-def _follow(process: "subprocess.Popen[str]", progress: Callable[[str], None]) -> list[str]:
+def _follow(process: ForkedProcess, progress: Callable[[str], None]) -> list[str]:
     """Read the lines that a process prints until it ends."""
     import signal
 
