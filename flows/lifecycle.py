@@ -1,4 +1,4 @@
-"""The whole loop, once: ingest, monitor, and when a challenge is due retrain, judge and release."""
+"""The whole loop, once: ingest, monitor, and when a refresh is due retrain, judge and release."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -38,12 +38,18 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     settings = begin(scenario)
     waiting = ingest_files(settings, scenario)
     seen = monitor_champion(settings, scenario)
-    if not seen.decision.retrain:
+    if not seen.decision.refresh:
         update_page(settings, scenario)
         check_refusals(waiting)
         return Completed(message=f"{seen.model} serves on: {describe_cause(seen.decision.causes[0])}", data=Round(seen))
     harvested = harvest_and_ingest(settings, scenario)
-    challenger = challenge(settings, scenario, reason="; ".join(describe_decision(seen)))
+    challenger = challenge(
+        settings,
+        scenario,
+        reason="; ".join(describe_decision(seen)),
+        search=seen.decision.search_reason,
+        without=seen.decision.without,
+    )
     released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
     publish(settings, scenario)
     check_refusals(waiting)

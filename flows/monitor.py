@@ -1,4 +1,4 @@
-"""Monitor the champion: drift, quality, and whether a retraining is due."""
+"""Monitor the champion: drift, quality, and whether a refresh or a search is due."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from releve.core.settings import Settings
 from releve.domain.drift.verdict import DriftState, by_effect
 from releve.domain.evaluation.intervals import Interval, format_interval, format_score_interval
 from releve.domain.trigger.monitoring_run import MonitoringRun
-from releve.reporting.messages import describe_decision
+from releve.reporting.messages import describe_decision, describe_due
 from tasks.monitoring import monitor as monitor_step
 from tasks.monitoring.monitor import drift_page
 
@@ -22,7 +22,7 @@ run_monitor = step(monitor_step.monitor, name="monitor")
 
 @flow(name="monitor", flow_run_name="monitor {scenario}", log_prints=True)
 def monitor(scenario: Scenario = "digits") -> MonitoringRun:
-    """Compare the newest answers with what the champion learned from, and decide whether to retrain."""
+    """Compare the newest answers with what the champion learned from, and decide what is due."""
     settings = begin(scenario)
     seen = monitor_champion(settings, scenario)
     update_page(settings, scenario)
@@ -34,7 +34,7 @@ def monitor_champion(settings: Settings, scenario: str) -> MonitoringRun:
     seen: MonitoringRun = run_monitor(settings, scenario)
     show_monitoring_run(seen, drift_page(settings, seen))
     cause, *evidence = describe_decision(seen)
-    print("\n  ".join([f"{'retrain' if seen.decision.retrain else 'wait'}: {cause}", *evidence]))
+    print("\n  ".join([f"{describe_due(seen.decision)}: {cause}", *evidence]))
     # Prefect starts a run where this event does not come in time: prefect.yaml, triggers
     emit_event(event="releve.monitor.completed", resource=resource_of(scenario), payload={"at": seen.at})
     send_alerts(settings, scenario)
@@ -46,7 +46,8 @@ def monitor_champion(settings: Settings, scenario: str) -> MonitoringRun:
                 "scenario": scenario,
                 "model": seen.model,
                 "columns": [column.name for column in seen.drift.drifted],
-                "retrain": seen.decision.retrain,
+                "refresh": seen.decision.refresh,
+                "search": seen.decision.search,
             },
         )
     return seen
@@ -68,7 +69,7 @@ def show_monitoring_run(seen: MonitoringRun, page: Path | None) -> None:
         ("audit of the estimate", *audited),
         ("age", age.state, f"{age.model_days:.1f} days since a retraining, {age.idle_days:.1f} since a new row"),
     )
-    verdict = f"{seen.drift.state}, {'retrain' if seen.decision.retrain else 'wait'}"
+    verdict = f"{seen.drift.state}, {describe_due(seen.decision)}"
     blocks = (
         TextBlock(describe_decision(seen), points=True),
         TableBlock(("evidence", "state", "figures"), evidence),

@@ -18,23 +18,30 @@ from tasks.ingestion import harvest as harvest_step
 from tasks.ingestion.ingest import Ingestion, check_refusals
 from tasks.release import retrain as retrain_step
 
+BY_HAND = "by hand"  # what opened a search
 REFUSED = "Refused"  # the name of the state that a run ends in when the gate refused its challenger
 harvest = step(harvest_step.harvest)
 run_retrain = step(retrain_step.retrain, name="retrain")
 
 
 @flow(name="retrain", flow_run_name="retrain {scenario}", log_prints=True)
-def retrain(scenario: Scenario = "digits", reason: str = "started by hand", release_accepted: bool = True) -> Any:
+def retrain(
+    scenario: Scenario = "digits",
+    reason: str = "started by hand",
+    release_accepted: bool = True,
+    search: bool = False,
+) -> Any:
     """Build a challenger from all labelled rows, judge it at the gate, and release it when it is accepted.
 
-    `release_accepted`: false leaves an accepted challenger to `make release`.
+    `release_accepted`: false leaves an accepted challenger to `make release`. `search`: other recipes are tried, too,
+    within `search.trials` and `search.seconds`.
 
     Ends with the Challenger, in the state Refused where the gate refused it. Fails at the end when an incoming
     file was refused.
     """
     settings = begin(scenario)
     ingestion = harvest_and_ingest(settings, scenario)
-    challenger = challenge(settings, scenario, reason=reason)
+    challenger = challenge(settings, scenario, reason=reason, search=BY_HAND if search else "")
     released = challenger.promote and release_accepted
     if released:
         put_into_service(settings, scenario, model=challenger.model)
@@ -49,9 +56,13 @@ def harvest_and_ingest(settings: Settings, scenario: str) -> Ingestion:
     return ingest_files(settings, scenario)
 
 
-def challenge(settings: Settings, scenario: str, *, reason: str) -> Challenger:
-    """Build a challenger from all labelled rows and judge it."""
-    challenger: Challenger = run_retrain(settings, scenario, reason=reason, progress=print)
+def challenge(
+    settings: Settings, scenario: str, *, reason: str, search: str = "", without: tuple[str, ...] = ()
+) -> Challenger:
+    """Build a challenger from all labelled rows and judge it. `search`, `without`: see tasks.release.retrain."""
+    challenger: Challenger = run_retrain(
+        settings, scenario, reason=reason, search=search, without=without, progress=print
+    )
     show_challenge(scenario, challenger)
     show_card(settings, scenario, challenger.model)
     for reason in challenger.reasons:

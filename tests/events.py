@@ -35,6 +35,7 @@ def make_challenger(model: str = "digits:v1", **changes: Any) -> Challenger:
         "data_version": "cd" * 16,
         "rows": 900,
         "champion": "",
+        "search": "",
         "evaluation": make_evaluation(0.951),
         "promote": True,
         "reasons": ("a gain of +0.1 [+0.02, +0.18]",),

@@ -116,9 +116,9 @@ def make_staleness(*exceeded: ExceededLimit) -> Staleness:
     return Staleness(exceeded, model_days=3.0, idle_days=0.5)
 
 
-def make_run(*, day: float = 0.0, retrain: bool = False, **changes: Any) -> MonitoringRun:
+def make_run(*, day: float = 0.0, refresh: bool = False, **changes: Any) -> MonitoringRun:
     """A monitoring run that sees nothing amiss."""
-    cause = Cause(CauseKind.NEW_ROWS, 40) if retrain else Cause(CauseKind.NOT_DEGRADED)
+    cause = Cause(CauseKind.NEW_ROWS, 40) if refresh else Cause(CauseKind.FEW_ROWS, 40, 90)
     values = {
         "scenario": SCENARIO,
         "model": MODEL,
@@ -128,9 +128,10 @@ def make_run(*, day: float = 0.0, retrain: bool = False, **changes: Any) -> Moni
         "quality": make_quality(),
         "estimate": make_estimate(QualityState.UNKNOWN),
         "staleness": make_staleness(),
+        "rows": 940,
         "new_rows": 40,
         "payoff": None,
-        "decision": TriggerDecision(retrain, (cause,)),
+        "decision": TriggerDecision(refresh, (cause,)),
         "report": "20260105T090000Z",
     }
     return MonitoringRun(**{**values, **changes})
@@ -239,7 +240,7 @@ def _degraded(windows: int) -> PageEvidence:
         *(
             monitored_event(
                 day=number + 1.0,
-                retrain=number >= good_until,
+                refresh=number >= good_until,
                 quality=make_quality() if number < good_until else make_quality(**degraded),
                 drift=drift() if number < good_until else drift("drift", columns=6, alarms=2),
                 estimate=make_estimate() if number < good_until else make_estimate(QualityState.AUDIT_FAILED),

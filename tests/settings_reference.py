@@ -87,7 +87,7 @@ def sections(text: str) -> list[SettingsSection]:
             found.append(SettingsSection(match[1], match[2] or ""))
         elif match := re.fullmatch(r"  # (.*)", line):
             when = match[1] if match[1].endswith(".") else ""
-        elif match := re.match(r"  (\w+):(.*?)  +# (.*)", line):
+        elif match := re.match(r'  "?(\w+)"?:(.*?)  +# (.*)', line):
             value = yaml.safe_load((ROOT / "params.yaml").read_text())[found[-1].name][match[1]]
             default = match[2].strip() or ", ".join(value)
             found[-1].settings.append(Setting(match[1], default, [match[3]], when))

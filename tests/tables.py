@@ -15,7 +15,7 @@ SHOP = "shop"
 SHOP_TABLE: dict[str, Any] = {
     "target": {"name": "bought", "classes": ["no", "yes"]},
     "train": {"recipe": "linear"},
-    "tune": {"trials": 0},
+    "search": {"trials": 0},
     "columns": {
         "kind": {"type": "category", "categories": ["apple", "bread", "cheese"], "nullable": True},
         "price": {"type": "number", "min": 0, "max": 100},

@@ -86,24 +86,34 @@ class PipelineInputs:
     rows: str  # folder below the scenario's: "seed" or "batches"
     champion: str  # model store tag, or "" when there is none
     seen_rows: int  # rows the champion learned from; a challenger is not judged on them
+    search_cause: str = ""  # what opened a search for new members, and on which version of the data; "" for none
+    without: tuple[str, ...] = ()  # columns whose newest cells are broken, so that no member may learn from them
 
 
 INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "rows": (lambda value: isinstance(value, str) and value != "", 'a folder: "seed" or "batches"'),
     "champion": (lambda value: value is None or isinstance(value, str), 'a model version, or "" when there is none'),
     "seen_rows": (lambda value: type(value) is int and value >= 0, "a whole number of rows, 0 or more"),
+    "search_cause": (lambda value: isinstance(value, str), 'what opened a search, or "" for none'),
+    "without": (
+        lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+        "a list of columns",
+    ),
 }  # of inputs.yaml: the check of each key, and what is expected
+OPTIONAL: Yaml = {"search_cause": "", "without": []}  # DVC refuses a key that is a section of params.yaml, as search is
 
 
 def read_inputs(path: Path) -> PipelineInputs:
     """Read inputs.yaml. Raise BadInput naming the key that is missing or wrong."""
-    values = read_yaml(path)
+    values = OPTIONAL | read_yaml(path)
     for key, (fits, expected) in INPUTS.items():
         if key not in values:
             raise BadInput(f"{_named(path)} has no '{key}'; expected {expected}")
         if not fits(values[key]):
             raise BadInput(f"{_named(path)}: '{key}' is {values[key]!r}; expected {expected}")
-    return PipelineInputs(values["rows"], values["champion"] or "", values["seen_rows"])
+    return PipelineInputs(
+        values["rows"], values["champion"] or "", values["seen_rows"], values["search_cause"], tuple(values["without"])
+    )
 
 
 def write_inputs(path: Path, inputs: PipelineInputs) -> None:

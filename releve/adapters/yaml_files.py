@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from releve.core.errors import BadInput
-from releve.core.yaml_text import load_mapping
+from releve.core.yaml_text import KeyLoader, load_mapping
 
 SEED_STAGE = "seed"
 WIDE = 10_000  # characters; shorter, and YAML breaks lines
@@ -23,7 +23,7 @@ def with_settings(text: str, settings: Mapping[str, Any], *, source: str) -> str
     from ruamel.yaml.error import YAMLError
 
     try:
-        expected = yaml.safe_load(text) or {}
+        expected = yaml.load(text, KeyLoader) or {}
         indent = re.search(r"^( +)[^ #]", text, re.MULTILINE)
         writer = _round_trip(len(indent[1]) if indent else 2)
         document = writer.load(text) or CommentedMap()
@@ -46,7 +46,7 @@ def with_settings(text: str, settings: Mapping[str, Any], *, source: str) -> str
         raise BadInput(f"{source} is not valid YAML of sections with keys: {' '.join(str(error).split())}") from None
     for section, values in added.items():
         changed = f"{changed.rstrip(chr(10))}\n\n{_dump(writer, {section: values})}".lstrip("\n")
-    if yaml.safe_load(changed) != expected:
+    if yaml.load(changed, KeyLoader) != expected:
         raise BadInput(f"{source} cannot be changed without changing more than {', '.join(settings)}")
     return changed
 

@@ -27,9 +27,13 @@ def monitor(scenario: ScenarioName) -> None:
     run_flow("monitor", scenario)
 
 
-def retrain(scenario: ScenarioName, reason: Reason = BY_HAND) -> None:
+def retrain(
+    scenario: ScenarioName,
+    reason: Reason = BY_HAND,
+    search: Annotated[bool, typer.Option("--search", help="Try other recipes, too.")] = False,
+) -> None:
     """Train a challenger, let the gate judge it, and release it when it is accepted."""
-    run_flow("retrain", scenario, reason=reason)
+    run_flow("retrain", scenario, reason=reason, search=search)
 
 
 def release(

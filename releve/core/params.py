@@ -17,7 +17,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 OpenShare = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]  # 0: none, or no limit
-Limit = Annotated[float, Field(ge=0)]  # of days, hours or seconds; 0: no limit
+Limit = Annotated[float, Field(ge=0)]  # of days, hours, seconds or a cost; 0: none
 Positive = Annotated[float, Field(gt=0)]
 YamlList = Field(strict=False)  # YAML has lists, a frozen model has tuples
 
@@ -49,7 +49,6 @@ class Gate(ParamsSection):
     slices: Annotated[tuple[str, ...], YamlList]
     protected: Annotated[tuple[str, ...], YamlList]
     label_delay_rows: CountOrNone
-    rule: Literal["better", "not_worse"]
     quantile: OpenShare
     max_slice_loss: Share
     max_unfairness: Share
@@ -80,7 +79,8 @@ def _check_options(options: dict[str, Any]) -> dict[str, OptionValue]:
 
 class Train(ParamsSection):
     recipe: Annotated[tuple[Recipe, ...], YamlList]
-    last_batches: CountOrNone | Literal["auto"]
+    ensemble: bool
+    last_batches: CountOrNone
     options: Annotated[dict[str, Any], AfterValidator(_check_options)]
 
     @property
@@ -108,15 +108,22 @@ class Train(ParamsSection):
 
 
 class Trigger(ParamsSection):
-    policy: Literal["static", "every", "schedule", "drift", "quality", "two_key", "auto"]
+    policy: Literal["refresh", "schedule", "static"]
     min_new_rows: Count
-    max_new_rows: CountOrNone
-    max_days: CountOrNone
     every_batches: Count
+    retraining_cost: Limit
     quality_tolerance: Share
-    max_invalid_runs: CountOrNone
     cooldown_hours: Limit
-    max_per_month: CountOrNone
+
+
+SearchCause = Literal["drift", "quality", "age"]
+
+
+class Search(ParamsSection):
+    on: Annotated[tuple[SearchCause, ...], YamlList]
+    trials: CountOrNone
+    seconds: Positive
+    min_days: Limit
 
 
 AlertSubject = Literal["data", "drift", "quality", "estimate", "age", "retraining", "monitoring"]
@@ -234,11 +241,6 @@ class Split(ParamsSection):
     holdout_share: OpenShare
 
 
-class Tune(ParamsSection):
-    trials: CountOrNone
-    seconds: Positive
-
-
 def _check_scheduler(address: str) -> str:
     if address and not re.fullmatch("tcp://[^ ]+", address):
         raise PydanticCustomError("scheduler", "should be empty, or the address of a scheduler: tcp://host:port")
@@ -250,9 +252,8 @@ class Compute(ParamsSection):
     workers: CountOrNone
 
 
-class NeighbourSearch(ParamsSection):
+class Neighbours(ParamsSection):
     model: str
-    min_recall: Share
 
 
 class Monitor(ParamsSection):
@@ -274,6 +275,10 @@ class BacktestWindows(ParamsSection):
     label_delay_windows: CountOrNone
 
 
+class Storage(ParamsSection):
+    keep_releases: Count
+
+
 class ServiceLimits(ParamsSection):
     max_rows: Count
 
@@ -289,6 +294,7 @@ class Params(ParamsSection):
     gate: Gate
     train: Train
     trigger: Trigger
+    search: Search
     alerts: Alerts
     data: Data
     ingest: Ingest
@@ -296,12 +302,12 @@ class Params(ParamsSection):
     batch: BatchLimits
     statistics: Statistics
     split: Split
-    tune: Tune
     compute: Compute
-    search: NeighbourSearch
+    neighbours: Neighbours
     monitor: Monitor
     age: AgeLimits
     backtest: BacktestWindows
+    storage: Storage
     service: ServiceLimits
     runs: Runs
 

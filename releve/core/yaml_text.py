@@ -7,11 +7,13 @@ import yaml
 from releve.core.errors import BadInput
 from releve.core.formatting import shortened
 
+BOOLEAN, TEXT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
+
 
 def load_yaml(text: str | bytes, *, source: str) -> Any:
     """Read one document. Raises BadInput naming `source`, and the key and both lines where a key is given twice."""
     try:
-        return yaml.load(text.decode() if isinstance(text, bytes) else text, _UniqueKeyLoader)
+        return yaml.load(text.decode() if isinstance(text, bytes) else text, KeyLoader)
     except UnicodeDecodeError as error:
         raise BadInput(f"{source} is not UTF-8 text (byte {error.start + 1}); save it as UTF-8") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2024-13-01
@@ -27,13 +29,18 @@ def load_mapping(text: str | bytes, *, source: str) -> dict[str, Any]:
     return values
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuses a key that a mapping has twice, of which YAML keeps the last alone."""
+class KeyLoader(yaml.SafeLoader):
+    """Reads keys as they are written: `on`, `no` and their like are texts, as in YAML 1.2, which DVC reads.
+
+    It refuses a key that a mapping has twice, of which YAML keeps the last alone.
+    """
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         lines: dict[tuple[str, str], int] = {}
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.tag == BOOLEAN and key.value.lower() not in ("true", "false"):
+                key.tag = TEXT
             line = key.start_mark.line + 1
             if first := lines.get((key.tag, key.value)):
                 raise yaml.YAMLError(

@@ -10,39 +10,34 @@ from releve.domain.quality.realised import Quality, QualityState
 from releve.domain.quality.staleness import UNLABELLED, Staleness
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import Cause, CauseKind
+from releve.domain.trigger.trigger import TriggerDecision
 
 MINUTE = 1 / (24 * 60)  # days; labels that come faster come with the answers, and their delay says nothing
 NAMED = 5  # columns that a sentence names
-REPAIR = "repair the source before anything is retrained on it; where the change is real, retrain by hand"
+REPAIR = "repair the source; where the change is real, it is learned from once a window of labelled rows has come in"
 
 CAUSES = {
-    CauseKind.STATIC: "the policy is to keep the model as it is (params.yaml: trigger.policy)",
-    CauseKind.BROKEN_DATA: "the data look broken, and a model must not learn that",
-    CauseKind.FEW_ROWS: "{value:,.0f} new labelled rows; {limit:,.0f} are needed (params.yaml: trigger.min_new_rows)",
-    CauseKind.COOLDOWN: "the last challenge was {value:.1f} hours ago, and {limit:g} have to pass "
-    "(params.yaml: trigger.cooldown_hours)",
-    CauseKind.MONTHLY_LIMIT: "{value:,.0f} challenges in the last 30 days, and {limit:,.0f} are allowed "
-    "(params.yaml: trigger.max_per_month)",
-    CauseKind.NEW_ROWS: "{value:,.0f} new labelled rows, and the policy is to learn from all there are at once",
-    CauseKind.SCHEDULE: "{value:,.0f} batches since the last challenge; one is due after {limit:,.0f}",
-    CauseKind.NOT_DUE: "{value:,.0f} batches since the last challenge; one is due after {limit:,.0f}",
+    CauseKind.NEW_ROWS: "{value:,.0f} new labelled rows, and the policy is to learn from each batch",
+    CauseKind.SCHEDULE: "{value:,.0f} batches since the last challenge; a refresh is due after {limit:,.0f} "
+    "(params.yaml: trigger.every_batches)",
     CauseKind.DRIFT: "the table drifted",
-    CauseKind.DRIFT_NOT_OFFSET: "the table drifted, and labelled answers do not show that the model is still valid",
     CauseKind.DEGRADED: "the champion is worse than expected",
     CauseKind.ESTIMATED_DEGRADED: "labels are late, and the champion is estimated to be worse than expected",
     CauseKind.CONCEPT_DRIFT: "labels contradict the estimate of the quality: what is to be learned has changed",
-    CauseKind.RECENT_DEGRADATION: "the newest batch is answered worse than expected: a change of {change}",
-    CauseKind.MANY_ROWS: "{value:,.0f} new labelled rows make a challenge due whatever the evidence "
-    "(params.yaml: trigger.max_new_rows)",
-    CauseKind.MANY_DAYS: "{value:,.0f} days since the last challenge make one due whatever the evidence "
-    "(params.yaml: trigger.max_days)",
-    CauseKind.MODEL_AGE: "the age of the model makes a challenge due: it was made {span} ago",
-    CauseKind.BUDGET_SPENT: "{value:,.0f} batches since the last challenge; the budget is spent, and {limit:g} batches "
-    "earn one challenge",
-    CauseKind.NO_DRIFT: "the table is not shown to have drifted",
-    CauseKind.VALID_BY_LABELS: "the table drifted, and labelled answers show that the model is still valid",
-    CauseKind.VALID_BY_ESTIMATE: "the table drifted, and the estimate shows that the model is still valid",
-    CauseKind.NOT_DEGRADED: "nothing shows that the champion has become worse",
+    CauseKind.SEARCH_AGE: "the last search, or the first model, was made {span} ago, and {limit:g} days are allowed "
+    "(params.yaml: age.max_model_days)",
+    CauseKind.STATIC: "the policy is to keep the model as it is (params.yaml: trigger.policy)",
+    CauseKind.BROKEN_DATA: "most columns look broken, and a model must not learn that; {value:,.0f} labelled rows came "
+    "since, and after {limit:,.0f} they are the new normal, which the gate judges (params.yaml: statistics.min_rows)",
+    CauseKind.COOLDOWN: "the last challenge was {value:.1f} hours ago, and {limit:g} have to pass "
+    "(params.yaml: trigger.cooldown_hours)",
+    CauseKind.FEW_ROWS: "{value:,.0f} new labelled rows; {limit:,.0f} are needed (params.yaml: trigger.min_new_rows)",
+    CauseKind.NOT_DUE: "{value:,.0f} batches since the last challenge; a refresh is due after {limit:,.0f} "
+    "(params.yaml: trigger.every_batches)",
+    CauseKind.FEW_ROWS_TO_SEARCH: "{value:,.0f} new labelled rows; a search needs {limit:,.0f} "
+    "(params.yaml: statistics.min_rows)",
+    CauseKind.SEARCHED_LATELY: "the last search was {span} ago, and {limit:g} days have to pass "
+    "(params.yaml: search.min_days)",
 }
 
 DATA_ISSUES = {
@@ -91,22 +86,28 @@ LIMITS = {
 
 
 def describe_cause(cause: Cause) -> str:
-    """Write why it retrains or waits."""
-    text = CAUSES[cause.kind].format(
-        value=cause.value or 0.0,
-        limit=cause.limit or 0.0,
-        change=cause.change and format_interval(cause.change),
-        span=span(cause.value or 0.0),
-    )
-    if cause.kind not in (CauseKind.SCHEDULE, CauseKind.NOT_DUE):
-        return text
-    return f"{text}: {cause.detail}" if cause.detail else f"{text} (params.yaml: trigger.every_batches)"
+    """Write why it refreshes, searches or waits."""
+    value = cause.value or 0.0
+    return CAUSES[cause.kind].format(value=value, limit=cause.limit or 0.0, span=span(value))
+
+
+def describe_due(decision: TriggerDecision) -> str:
+    """Write what is due."""
+    if decision.search:
+        return "refresh and search"
+    return "refresh" if decision.refresh else "wait"
 
 
 def describe_decision(run: MonitoringRun) -> tuple[str, ...]:
-    """Write why the run asks to retrain or to wait, a sentence each, and what it saw."""
-    causes = tuple(map(describe_cause, run.decision.causes))
-    if CauseKind.BROKEN_DATA in run.decision.kinds:
+    """Write why the run asks to refresh, to search or to wait, a sentence each, and what it saw."""
+    decision = run.decision
+    causes = [*map(describe_cause, decision.causes)]
+    if decision.search_waits:
+        asked = ", and ".join(map(describe_cause, decision.search_causes))
+        causes.append(f"a search waits: {asked}; {describe_cause(decision.search_waits)}")
+    if decision.without:
+        causes.append(f"the refresh does without {', '.join(decision.without)}, which look broken")
+    if CauseKind.BROKEN_DATA in decision.kinds:
         return (*causes, *describe_drift(run.drift))
     evidence = [f"drift: {run.drift.state} ({'; '.join(describe_drift(run.drift))})"]
     evidence.append(f"quality: {describe_quality(run.quality)}")

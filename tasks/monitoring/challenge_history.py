@@ -1,5 +1,6 @@
 """What the registry says of a scenario's challenges and monitoring runs: what the trigger decides by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
@@ -11,9 +12,8 @@ from releve.core.settings import Settings
 from releve.domain.drift.verdict import DriftState
 from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, Event
 from releve.domain.registry.events import BatchIngested, BatchOrigin, Challenger
-from releve.domain.trigger.cadence import Challenged
 from releve.domain.trigger.monitoring_run import MonitoringRun
-from releve.domain.trigger.policies import History
+from releve.domain.trigger.policies import Challenged, History
 from tasks.history import events_of
 from tasks.ingestion.batches import read_batches
 from tasks.ingestion.harvest import waiting_rows
@@ -28,24 +28,28 @@ class PastRuns:
     runs: tuple[MonitoringRun, ...]  # oldest first
     retrained_at: str  # the last challenge; the champion's release where there is none
     ingested_at: str  # when a row came last, answers aside
-    new_rows: int  # labelled rows since the last challenge, ingested or ready to be
+    rows: int  # labelled rows there are, ingested or ready to be
+    new_rows: int  # of these, since the last challenge
     new_batches: int  # that these rows came in
-    invalid_runs: int  # in a row, the present one included, that found broken data
+    rows_since_broken: int  # labelled rows that came after the first of the runs in a row that found broken data
 
 
 def gather_past(settings: Settings, scenario: str, registry: Registry, known: Gathered) -> PastRuns:
     """Raises what the registry and the scenario's branch raise where they cannot be read."""
     waiting, batch_rows = waiting_rows(settings, scenario), answers_of_a_batch(known.params)
-    history = challenges_of(registry, scenario, batch_rows=batch_rows)
+    history = challenges_of(registry, scenario)
+    runs = tuple(run for _, run in runs_of(registry, scenario))
+    rows = count_rows(settings, scenario, waiting=waiting)
     ingested = [event.at for event in events_of(registry, scenario, INGESTED)]
     return PastRuns(
         history,
-        tuple(run for _, run in runs_of(registry, scenario)),
+        runs,
         retrained_at=history.last.at if history.last else known.champion.since,
         ingested_at=max([known.champion.since, *ingested[-1:]], key=datetime.fromisoformat),
-        new_rows=count_new_rows(settings, scenario, registry, waiting=waiting),
+        rows=rows,
+        new_rows=max(waiting, rows - (history.last.rows if history.last else 0)),
         new_batches=new_batches(registry, scenario, waiting=waiting, batch_rows=batch_rows),
-        invalid_runs=invalid_runs(registry, scenario, last_at=known.window.last_at),
+        rows_since_broken=rows_since_broken(runs, rows=rows),
     )
 
 
@@ -55,31 +59,19 @@ def runs_of(registry: Registry, scenario: str) -> list[tuple[int, MonitoringRun]
     return [(event.number, event.read(MonitoringRun)) for event in events]
 
 
-def challenges_of(registry: Registry, scenario: str, *, batch_rows: int) -> History:
-    """Return every challenge since then; what a promotion brought is what the last run before the next promotion knew.
-
-    `batch_rows`: see `new_batches`.
-    """
+def challenges_of(registry: Registry, scenario: str) -> History:
+    """Return every challenge since then; what a promotion brought is what the last run before the next one knew."""
     challenges = events_of(registry, scenario, CHALLENGED)
     known = [(number, run.payoff) for number, run in runs_of(registry, scenario) if run.payoff]
-    ingested = events_of(registry, scenario, INGESTED)
-    starts = [0, *(event.number for event in challenges)]
     promoted = [event.number for event in challenges if event.read(Challenger).promote]
     challenged = []
-    for event, start in zip(challenges, starts, strict=False):
-        batches = [batch for batch in ingested if start < batch.number < event.number]
+    for event in challenges:
+        challenger = event.read(Challenger)
         end = next((number for number in promoted if number > event.number), None)
         payoffs = [payoff for number, payoff in known if event.number < number < (end or number + 1)]
-        promote = event.read(Challenger).promote
-        challenged.append(
-            Challenged(
-                event.at,
-                promote,
-                event.read(Challenger).rows,
-                batches=_batches(batches, batch_rows),
-                payoff=payoffs[-1] if promote and payoffs else None,
-            )
-        )
+        payoff = payoffs[-1] if challenger.promote and payoffs else None
+        searched = bool(challenger.search)
+        challenged.append(Challenged(event.at, challenger.promote, challenger.rows, searched, payoff))
     return History(tuple(challenged))
 
 
@@ -107,19 +99,16 @@ def _batches(ingested: list[Event], batch_rows: int) -> int:
     )
 
 
-def count_new_rows(settings: Settings, scenario: str, registry: Registry, *, waiting: int) -> int:
-    """Count labelled rows, ingested or `waiting` to be harvested, that no challenger was judged with yet."""
-    ingested = sum(batch.rows for batch in read_batches(ScenarioBranch(settings.project, scenario)))
-    challenges = events_of(registry, scenario, CHALLENGED)
-    judged = challenges[-1].read(Challenger).rows if challenges else 0
-    return max(0, ingested - judged) + waiting
+def count_rows(settings: Settings, scenario: str, *, waiting: int) -> int:
+    """Count labelled rows, ingested or `waiting` to be harvested."""
+    return sum(batch.rows for batch in read_batches(ScenarioBranch(settings.project, scenario))) + waiting
 
 
-def invalid_runs(registry: Registry, scenario: str, *, last_at: str | None) -> int:
-    """Count the runs in a row that found broken data, the present one over answers up to `last_at` included.
+def rows_since_broken(runs: Sequence[MonitoringRun], *, rows: int) -> int:
+    """Count labelled rows that came after the first of the newest runs in a row that found broken data.
 
-    Runs over the same answers are one, so that running again makes nothing normal.
+    `runs`: oldest first, without the present one, for which there are `rows`. 0 where the run before found none, so
+    that running again over the same rows makes nothing normal.
     """
-    runs = (run for _, run in reversed(runs_of(registry, scenario)))
-    broken = takewhile(lambda run: run.drift.state == DriftState.BROKEN_DATA, runs)
-    return len({last_at, *(run.window.last_at for run in broken)})
+    broken = [*takewhile(lambda run: run.drift.state == DriftState.BROKEN_DATA, reversed(runs))]
+    return max(0, rows - broken[-1].rows) if broken else 0

@@ -20,7 +20,6 @@ from releve.domain.quality.realised import Answered, Quality
 from releve.domain.quality.staleness import Staleness
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
-from releve.domain.trigger.cadence import LEAST_RECENT
 from releve.domain.trigger.monitoring_run import AnsweredWindow
 from tasks.monitoring.champion import check_released, read_holdout, read_reference
 from tasks.places import ScenarioState
@@ -95,24 +94,14 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
 
 def judge_quality(known: Gathered) -> Quality:
     """Judge the newest labelled answers against the expected performance."""
-    return _assess(known, known.labelled, min_labels=known.params.statistics.min_rows, answered=len(known.answers))
-
-
-def judge_recent(known: Gathered, *, since: str | None) -> Quality:
-    """Judge the answers whose label came after `since` (ISO 8601; None: ever) alone: a recent degradation."""
-    after, came = since and datetime.fromisoformat(since), map(datetime.fromisoformat, known.labelled.labelled_at)
-    new = [place for place, at in enumerate(came) if not after or at > after]
-    return _assess(known, known.labelled.take(new), min_labels=LEAST_RECENT)
-
-
-def _assess(known: Gathered, labelled: LabelledRows, *, min_labels: int, answered: int | None = None) -> Quality:
+    target, rows, quantile = known.schema.target, known.most_rows, known.quantile
     return realised.assess(
-        realised.as_scored(labelled, known.schema.target, rows=known.most_rows, quantile=known.quantile),
+        realised.as_scored(known.labelled, target, rows=rows, quantile=quantile),
         expected=known.expected,
         tolerance=known.params.trigger.quality_tolerance,
-        min_labels=min_labels,
+        min_labels=known.params.statistics.min_rows,
         bootstrap=known.bootstrap,
-        answered=answered,
+        answered=len(known.answers),
     )
 
 

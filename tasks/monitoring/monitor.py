@@ -1,4 +1,4 @@
-"""One monitoring run: has the table changed, does the champion perform as expected, is a challenge due?"""
+"""One monitoring run: has the table changed, does the champion perform as expected, is a refresh or a search due?"""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -16,13 +16,12 @@ from releve.domain.schema.schema import Schema
 from releve.domain.trigger import trigger
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import Evidence
-from releve.reporting.messages import describe_decision, describe_drift
+from releve.reporting.messages import describe_decision, describe_drift, describe_due
 from tasks.monitoring.challenge_history import gather_past
 from tasks.monitoring.evidence import (
     estimate_quality,
     gather,
     judge_quality,
-    judge_recent,
     judge_staleness,
     predictions,
 )
@@ -38,7 +37,7 @@ STAMP = "%Y%m%dT%H%M%S.%fZ"  # name of a run's folder
 
 
 def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> MonitoringRun:
-    """Compare the newest answers with what the champion learned from, and decide whether a challenge is due.
+    """Compare the newest answers with what the champion learned from, and decide what is due.
 
     Its folder below `reports` holds the document; report.html and evidently.json where columns could be compared.
     Raises NotFound before the first release, BadInput when the target has changed since it.
@@ -72,11 +71,8 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         quality,
         past.new_rows,
         estimate,
-        staleness,
         new_batches=past.new_batches,
-        recent=judge_recent(known, since=past.runs[-1].at if past.runs else None),
-        invalid_runs=past.invalid_runs,
-        payoff=payoff,
+        rows_since_broken=past.rows_since_broken,
     )
     run = MonitoringRun(
         scenario=scenario,
@@ -87,16 +83,17 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         quality=quality,
         estimate=estimate,
         staleness=staleness,
+        rows=past.rows,
         new_rows=past.new_rows,
         payoff=payoff,
         payoff_problem=payoff_problem,
-        decision=trigger.decide(evidence, past.history, known.params.trigger),
+        decision=trigger.decide(evidence, past.history, known.params),
         report=folder.name,
     )
 
     # apply
     write_document(folder / DOCUMENT, run)
-    reason = f"{'retrain' if run.decision.retrain else 'wait'}: {'; '.join(describe_decision(run))}"
+    reason = f"{describe_due(run.decision)}: {'; '.join(describe_decision(run))}"
     registry.append(scenario, run, reason=reason, actor=actor)
     return run
 

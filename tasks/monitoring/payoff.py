@@ -11,14 +11,12 @@ from releve.core.errors import BadInput, ReleveError
 from releve.core.settings import Settings
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions, in_classes
-from releve.domain.quality import realised
+from releve.domain.quality import payoff, realised
+from releve.domain.quality.payoff import MOST_ROWS, Payoff
 from releve.domain.registry.chain import MOVES, ROLLED_BACK
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.target import REGRESSION, Target
 from releve.domain.schema.validation import row_problems
-from releve.domain.trigger import cadence
-from releve.domain.trigger.cadence import MOST_ROWS, Payoff
-from releve.domain.trigger.policies import AUTO
 from tasks.monitoring.evidence import Gathered
 
 if TYPE_CHECKING:
@@ -28,14 +26,14 @@ if TYPE_CHECKING:
 def measure_payoff(known: Gathered, registry: Registry, settings: Settings, scenario: str) -> tuple[Payoff | None, str]:
     """Return the payoff, and why there is none where the champion before could not be asked.
 
-    Only `trigger.policy: auto` asks for it. Without a reason there is none before the second release, nor while fewer
-    than `statistics.min_rows` of the champion's answers are labelled, nor after a rollback: what is gained over the
-    model that was taken back says nothing for retraining.
+    Without a reason there is none before the second release, nor while fewer than `statistics.min_rows` of the
+    champion's answers are labelled, nor after a rollback: what is gained over the model that was taken back says
+    nothing for a promotion.
     """
     target, metric = known.schema.target, known.expected.metric
     fit = [place for place, label in enumerate(known.labelled.labels) if target.parse(label) is not None]
     labelled = known.labelled.take(fit[-MOST_ROWS:])
-    if known.params.trigger.policy != AUTO or len(labelled) < max(1, known.params.statistics.min_rows):
+    if len(labelled) < max(1, known.params.statistics.min_rows):
         return None, ""
     previous = registry.previous(scenario)
     if previous is None or registry.events(scenario, kinds=MOVES)[-1].kind == ROLLED_BACK:
@@ -53,7 +51,7 @@ def measure_payoff(known: Gathered, registry: Registry, settings: Settings, scen
     other = ScoredPredictions.of(answers, labels, target, quantile=quantile)
     if mine is None or not METRICS[metric].is_defined(mine):
         return None, ""
-    return cadence.measure(metric, mine, other, bootstrap=known.bootstrap), ""
+    return payoff.measure(metric, mine, other, bootstrap=known.bootstrap), ""
 
 
 def _answers(model: Model, features: "pd.DataFrame", target: Target) -> Floats:

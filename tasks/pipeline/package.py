@@ -119,7 +119,7 @@ def try_slight_changes(model: Model, known: "pd.DataFrame") -> Sanity:
 
 def _text_encoder(stage: Stage) -> Callable[[list[str]], TextEncoder]:
     """What learns from a column of texts; a sentence model has learned, and its files are put beside the model."""
-    source = stage.params.search.model
+    source = stage.params.neighbours.model
     if not source or not stage.schema.texts:
         return NgramVectors.fit
     _write_all(stage.files.model, import_model(stage.settings.home / source))

@@ -11,11 +11,12 @@ from releve.adapters.models.description import read_description
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.search import Search
 from releve.core.errors import BadInput
-from releve.core.params import Compute, Tune
+from releve.core.params import Compute
+from releve.core.params import Search as SearchParams
 from releve.domain.evaluation.metrics import METRICS, resolve
 from releve.domain.evaluation.rolling_origin import HoldoutFolds
 from releve.domain.training import trials
-from releve.domain.training.learning import AUTO_BATCHES, better_window, folds_before, window
+from releve.domain.training.learning import window
 from releve.domain.training.recipe_choice import BlockScore, RecipeChoice
 from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
 from releve.domain.training.trials import (
@@ -39,7 +40,7 @@ class Plan:
     table: SearchData
     recipes: tuple[str, ...]
     first: tuple[Proposal, ...]
-    tune: Tune
+    limits: SearchParams
     compute: Compute
     together: int = SIZES.together
 
@@ -52,12 +53,12 @@ class SearchState:
     stopped_by: Literal["trials", "seconds"] = "trials"
 
 
-def tune(stage: Stage, *, sizes: SearchSizes = SIZES, auto_batches: tuple[int, ...] = AUTO_BATCHES) -> None:
+def tune(stage: Stage, *, sizes: SearchSizes = SIZES) -> None:
     """Write recipe.json: the recipe, its scale and options, and why these."""
-    train, trials_asked = stage.params.train, stage.params.tune.trials
+    train, trials_asked = stage.params.train, stage.params.search.trials
     if not (train.named or trials_asked):
         raise BadInput(
-            "train.recipe names no single recipe and tune.trials is 0: allow some trials, or name one recipe"
+            "train.recipe names no single recipe and search.trials is 0: allow some trials, or name one recipe"
         )
 
     searched: dict[str, Any] = {}
@@ -65,14 +66,14 @@ def tune(stage: Stage, *, sizes: SearchSizes = SIZES, auto_batches: tuple[int, .
         candidate, searched = _search(stage, sizes)
     else:
         candidate = Candidate.of(train)
-        print(f"{train.named}, as train.recipe names it; tune.trials is 0, so nothing is searched for")
+        print(f"{train.named}, as train.recipe names it; search.trials is 0, so nothing is searched for")
     chosen = RecipeChoice(
         recipe=candidate.recipe,
         scale=candidate.scale,
         options=dict(candidate.options),
         seed=stage.params.statistics.seed,
         metric=_metric(stage),
-        last_batches=_last_batches(stage, candidate, auto_batches),
+        last_batches=train.last_batches,
     )
 
     write_document(stage.files.recipe, chosen.model_copy(update=searched))
@@ -91,32 +92,11 @@ def _search(stage: Stage, sizes: SearchSizes) -> tuple[Candidate, dict[str, Any]
         "score": winner.result.score,
         "folds": tuple(BlockScore(rows=fold.end - fold.start, score=score) for fold, score in blocks),
         "searched_rows": len(plan.table.rows),
-        "asked": plan.tune.trials,
+        "asked": plan.limits.trials,
         "done": len(state.trials),
         "stopped_by": state.stopped_by,
         "trials": tuple(trial.record() for trial in state.trials),
     }
-
-
-def _last_batches(stage: Stage, candidate: Candidate, auto_batches: tuple[int, ...]) -> int:
-    """Choose the training window that params.yaml asks for.
-
-    `auto`: the better of all past rows and the newest batches, on the rows right before the holdout.
-    """
-    import pandas as pd
-
-    train, metric = stage.params.train, _metric(stage)
-    if isinstance(train.last_batches, int):
-        return train.last_batches
-    holdout = read_document(stage.files.folds, HoldoutFolds)
-    rows = pd.read_parquet(stage.files.rows).iloc[: holdout.start]
-    blocks = folds_before(len(rows), rows=holdout.rows)
-    quantile, choices, seed = stage.params.gate.quantile, (0, *auto_batches), stage.params.statistics.seed
-    tables = [SearchData(rows, stage.schema, blocks, metric, seed, last, quantile) for last in choices]
-    scores = {table.last_batches: try_candidate(table, candidate).folds for table in tables}
-    chosen = better_window(scores, sign=METRICS[metric].sign)
-    print(f"learns from {f'the newest {chosen} batches' if chosen else 'all past rows'}: {metric} {scores}")
-    return chosen
 
 
 def _metric(stage: Stage) -> str:
@@ -132,8 +112,7 @@ def _plan(stage: Stage, sizes: SearchSizes) -> Plan:
     before_holdout = known.iloc[: read_document(stage.files.folds, HoldoutFolds).start]
     rows = before_holdout.tail(sizes.rows).reset_index(drop=True)
     folds = validation_folds(len(rows), share=sizes.validation_share, folds=sizes.folds)
-    # With `auto`, which is decided once the recipe is known, candidates learn from all past rows.
-    last = train.last_batches if isinstance(train.last_batches, int) else 0
+    last = train.last_batches
     table = SearchData(
         rows, schema, folds, _metric(stage), stage.params.statistics.seed, last, stage.params.gate.quantile
     )
@@ -160,7 +139,7 @@ def _plan(stage: Stage, sizes: SearchSizes) -> Plan:
         first.append((trials.PARAMS, Candidate.of(train)))
     defaults = search_spaces(recipes, schema).items()
     first += [(trials.DEFAULTS, default_candidate(recipe, space)) for recipe, space in defaults]
-    return Plan(table, recipes, tuple(first), stage.params.tune, stage.params.compute, sizes.together)
+    return Plan(table, recipes, tuple(first), stage.params.search, stage.params.compute, sizes.together)
 
 
 def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], None]) -> SearchState:
@@ -180,7 +159,7 @@ def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], 
     def line() -> str:
         """Write the last trial, and what would be chosen so far."""
         last = state.trials[-1]
-        number = f"trial {last.number}/{plan.tune.trials}"
+        number = f"trial {last.number}/{plan.limits.trials}"
         if last.result.score is None:
             return f"{number} {last.candidate}: failed, {last.result.reason}"
         winner = trials.best(state.trials, metric=plan.table.metric)
@@ -188,10 +167,10 @@ def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], 
         return f"{number} {last.candidate}: {plan.table.metric} {last.result.score:.4g} ({so_far})"
 
     with open_workers(try_candidate, plan.table, address=plan.compute.address, workers=plan.compute.workers) as workers:
-        while (left := plan.tune.trials - len(state.trials)) > 0:
-            if state.trials and clock() - started >= plan.tune.seconds:
+        while (left := plan.limits.trials - len(state.trials)) > 0:
+            if state.trials and clock() - started >= plan.limits.seconds:
                 state.stopped_by = "seconds"
-                progress(f"tune.seconds is over after {len(state.trials)} of {plan.tune.trials} trials")
+                progress(f"search.seconds is over after {len(state.trials)} of {plan.limits.trials} trials")
                 break
             size = min(plan.together, left)
             asked, waiting = waiting[:size], waiting[size:]

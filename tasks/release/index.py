@@ -9,7 +9,6 @@ import numpy as np
 from releve.adapters.models.model_runtime import Model
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
-from releve.core.params import NeighbourSearch
 from releve.core.settings import Settings
 from releve.domain.neighbours.vectors import Entries, IndexCheck, fitting_text
 from releve.domain.registry.release import Release
@@ -21,10 +20,11 @@ from tasks.monitoring.champion import read_reference
 if TYPE_CHECKING:
     import pandas as pd
 
+MIN_RECALL = 0.99  # recall@10 compared with exact search; an index with less is refused
 RECALL_SEED = 7
 
 
-def build_index(settings: Settings, params: NeighbourSearch, wanted: Release, model: Model) -> IndexCheck:
+def build_index(settings: Settings, wanted: Release, model: Model) -> IndexCheck:
     """Build the release's collection from the rows that travel with its model, unless it is there; check it.
 
     Raises IndexMismatch, IndexUnavailable.
@@ -32,7 +32,7 @@ def build_index(settings: Settings, params: NeighbourSearch, wanted: Release, mo
     entries = as_entries(read_reference(settings, wanted.model), model)
     with _index(settings) as index:
         index.build(wanted.index, entries, scenario=wanted.scenario)
-        return index.check(wanted.index, entries, min_recall=params.min_recall, seed=RECALL_SEED)
+        return index.check(wanted.index, entries, min_recall=MIN_RECALL, seed=RECALL_SEED)
 
 
 def tidy_indexes(settings: Settings, registry: Registry, current: Release) -> None:

@@ -85,7 +85,7 @@ def release(
             rows=challenger.rows,
             expected=ExpectedPerformance(known.metric, known.score, known.holdout_rows),
         )
-        index = build_index(settings, params.search, prepared, loaded)
+        index = build_index(settings, prepared, loaded)
 
         expected = current.number if current else None
         registry.move(scenario, ModelReleased(release=prepared), expected=expected, reason=reason, actor=actor)

@@ -38,10 +38,15 @@ def retrain(
     scenario: str,
     *,
     reason: str,
+    search: str = "",
+    without: tuple[str, ...] = (),
     actor: str = "retrain",
     progress: Callable[[str], None] = lambda line: None,
 ) -> Challenger:
     """Build, store and judge a challenger. Running it again on the same rows, params and code changes nothing.
+
+    `search`: what opened a search for new members, "" for none; `without`: columns whose newest cells are broken. Where
+    neither is given, rows that were judged already are judged as they were.
 
     Raises BadInput, ScenarioBusy, PipelineFailed, BranchMoved.
     """
@@ -66,9 +71,15 @@ def retrain(
             )
             files = ScenarioFiles(tree.path, scenario)
             tag, seen = (champion.release.model, champion.release.rows) if champion else ("", 0)
-            rows = read_inputs(files.inputs).rows
-            write_inputs(files.inputs, PipelineInputs(rows, champion=tag, seen_rows=seen))
-            if (files.folder / "batches.dvc").is_file():
+            judged = [event.read(Challenger) for event in events_of(registry, scenario, CHALLENGED)]
+            before, version_of_data = read_inputs(files.inputs), _data_version(files)
+            is_repeated = bool(judged) and judged[-1].data_version == version_of_data
+            cause = f"{search} on {version_of_data}" if search else before.search_cause if is_repeated else ""
+            if is_repeated and not (search or without):
+                without = before.without
+            inputs = PipelineInputs(before.rows, tag, seen, cause, without)
+            write_inputs(files.inputs, inputs)
+            if version_of_data != SEED_VERSION:
                 data.checkout(f"scenarios/{scenario}/batches.dvc")
             data.repro(f"scenarios/{scenario}/dvc.yaml:package", progress=progress)
             # The model's version names its data, params, code and opponent.
@@ -76,11 +87,10 @@ def retrain(
             identity = json.dumps({key: record[key] for key in ("cmd", "deps", "params")}, sort_keys=True)
             version = hashlib.sha256(identity.encode()).hexdigest()[:12]
             stored = store.save(files.model, scenario=scenario, version=version, labels={"project": "releve"})
-            judged = [event.read(Challenger) for event in events_of(registry, scenario, CHALLENGED)]
             # Measured once per model, so that judging it again gives the same.
             latencies = [one.latency_ms for one in reversed(judged) if one.model_digest == stored.digest]
             latency = latencies[0] if latencies else answer_milliseconds(store.load(stored.tag, digest=stored.digest))
-            challenger = _decide(tree, stored, champion, params, latency)
+            challenger = _decide(tree, stored, champion, params, latency, search=cause)
             seconds = _cpu_seconds() - cpu + data.cpu_seconds
             challenger = challenger.model_copy(update={"cpu_seconds": round(seconds, 2)})
             data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
@@ -100,13 +110,18 @@ def last_challenger(registry: Registry, scenario: str, *, model: str | None = No
     raise NotFound(f"{scenario} has no {which}; run make retrain SCENARIO={scenario} first")
 
 
+def _data_version(files: ScenarioFiles) -> str:
+    batches = files.folder / "batches.dvc"
+    return data_version(batches.read_text()) if batches.is_file() else SEED_VERSION
+
+
 def _cpu_seconds() -> float:
     """CPU time of this process so far, and of the children that ended; `DataVersions` counts DVC and its stages."""
     return sum(os.times()[:4])
 
 
 def _decide(
-    tree: Worktree, stored: StoredModel, champion: Current | None, params: Params, latency_ms: float
+    tree: Worktree, stored: StoredModel, champion: Current | None, params: Params, latency_ms: float, *, search: str
 ) -> Challenger:
     files = ScenarioFiles(tree.path, tree.scenario)
     evaluation = read_document(files.evaluation, Evaluation)
@@ -114,8 +129,7 @@ def _decide(
     inputs = GateInputs(evaluation, champion is not None, latency_ms, summary.sanity, summary.parity or "")
     decision = decide(inputs, params, today=datetime.now(UTC).date())
     reasons, notes = explain(decision, inputs, params)
-    batches = files.folder / "batches.dvc"
-    version = data_version(batches.read_text()) if batches.is_file() else SEED_VERSION
+    version = _data_version(files)
     challenger = Challenger(
         model=stored.tag,
         model_digest=stored.digest,
@@ -123,6 +137,7 @@ def _decide(
         data_version=version,
         rows=evaluation.rows,
         champion=champion.release.model if champion else "",
+        search=search,
         evaluation=evaluation,
         promote=decision.promote,
         reasons=reasons,

@@ -1,6 +1,5 @@
 """Back to the release before, model and index together, after it proved that it still answers."""
 
-from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.http.service import wait_until_serving
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
@@ -27,7 +26,6 @@ def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "ro
 
     Raises NotFound, NothingToRollBackTo, ModelAltered, GoldenMismatch, StaleRelease, SwapTimeout.
     """
-    params = read_committed(settings, scenario).params
     registry = Registry(settings.registry_url)
     current = check_released(registry.current(scenario), scenario)
     previous = registry.previous(scenario)
@@ -39,7 +37,7 @@ def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "ro
     check_golden(model)
     index, note = None, ""
     try:
-        index = build_index(settings, params.search, previous, model)
+        index = build_index(settings, previous, model)
     except IndexUnavailable as error:
         note = f"searches wait for Milvus: {error}"
 

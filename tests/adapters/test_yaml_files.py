@@ -3,6 +3,7 @@ import yaml
 
 from releve.adapters.yaml_files import pipeline_text, with_settings
 from releve.core.errors import BadInput
+from releve.core.yaml_text import load_mapping
 from tests.tables import ROOT
 
 BUNDLED = (ROOT / "scenarios/digits/dvc.yaml").read_text()
@@ -35,17 +36,24 @@ def test_a_new_key_goes_into_its_section():
 
 
 def test_a_new_section_goes_to_the_end():
-    settings = {"trigger.policy": "auto", "trigger.max_new_rows": 0, "gate.rule": "not_worse"}
+    settings = {"trigger.policy": "schedule", "trigger.every_batches": 2, "gate.metric": "auc"}
 
     text = with_settings(TEXT, settings, source="a file")
 
     assert text.startswith(TEXT)
     read = yaml.safe_load(text)
-    assert (read["trigger"], read["gate"]) == ({"policy": "auto", "max_new_rows": 0}, {"rule": "not_worse"})
+    assert (read["trigger"], read["gate"]) == ({"policy": "schedule", "every_batches": 2}, {"metric": "auc"})
+
+
+@pytest.mark.parametrize("text", ["search:\n  on: [age]\n", 'search:\n  "on": [age]\n', "search:\n  trials: 5\n"])
+def test_what_opens_a_search_is_set_under_the_one_key_that_every_reader_of_yaml_sees(text):
+    changed = with_settings(text, {"search.on": ["drift"]}, source="a file")
+
+    assert load_mapping(changed, source="a file")["search"].items() >= {"on": ["drift"]}.items()
 
 
 def test_writing_twice_is_writing_once():
-    settings = {"trigger.policy": "auto", "train.recipe": "linear"}
+    settings = {"trigger.policy": "static", "train.recipe": "linear"}
     once = with_settings(TEXT, settings, source="a file")
 
     assert with_settings(once, settings, source="a file") == once

@@ -19,6 +19,20 @@ def test_a_key_given_twice_is_refused_with_both_lines(text, problem):
         load_mapping(text, source="shop.yaml")
 
 
+@pytest.mark.parametrize("key", ["on", '"on"', "off", "yes", "No", "y"])
+def test_keys_are_texts_as_they_are_for_dvc_whatever_yaml_1_1_makes_of_them(key):
+    from dvc.utils.serialize import parse_yaml
+
+    text = f"search: {{{key}: [drift]}}\n"
+
+    assert load_mapping(text, source="a test") == parse_yaml(text, "a test") == {"search": {key.strip('"'): ["drift"]}}
+
+
+def test_a_key_that_is_a_text_in_one_line_and_a_boolean_of_yaml_1_1_in_another_is_given_twice():
+    with pytest.raises(BadInput, match="the key 'on' is given twice, in line 2 and in line 3"):
+        load_mapping('search:\n  on: []\n  "on": [age]\n', source="a test")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -140,7 +140,7 @@ def test_drift_and_labels_that_disappoint_lead_to_a_challenge_and_a_release(loop
 
     assert loop.challenged.is_completed()
     assert done.seen.drift.state == "drift"
-    assert done.seen.decision.retrain
+    assert done.seen.decision.refresh
     assert done.challenger.champion == loop.retrained.result().model
     assert done.challenger.promote
     assert done.released.release == loop.project.registry.current(SCENARIO).release
@@ -160,7 +160,7 @@ def test_without_new_answers_the_loop_waits_and_says_why(loop: Loop) -> None:
     done = loop.waited.result()
 
     assert loop.waited.is_completed()
-    assert not done.seen.decision.retrain
+    assert not done.seen.decision.refresh
     assert done.seen.decision.kinds == (CauseKind.FEW_ROWS,)
     assert done.challenger is None
     assert done.released is None
@@ -293,7 +293,7 @@ def test_the_loop_ingests_the_waiting_files_before_it_monitors(loop: Loop, work_
     done = run("lifecycle")
 
     seen = done.result().seen
-    assert not seen.decision.retrain
+    assert not seen.decision.refresh
     assert seen.new_rows == 89  # of that file
     assert loop.project.batches[-1].source == name
 

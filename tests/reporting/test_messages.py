@@ -16,6 +16,7 @@ from releve.reporting.messages import (
     describe_cause,
     describe_decision,
     describe_drift,
+    describe_due,
     describe_estimate,
     describe_quality,
     describe_staleness,
@@ -25,7 +26,7 @@ from tests.page_histories import drift, make_estimate, make_quality, make_run, m
 
 def test_every_cause_has_its_sentence():
     assert set(CAUSES) == set(CauseKind)
-    assert all(describe_cause(Cause(kind, 3, 4, Interval(-0.1, -0.2, 0.0))) for kind in CauseKind)
+    assert all(describe_cause(Cause(kind, 3, 4)) for kind in CauseKind)
 
 
 @pytest.mark.parametrize(
@@ -37,15 +38,11 @@ def test_every_cause_has_its_sentence():
         ),
         (
             Cause(CauseKind.NOT_DUE, 2, 4),
-            "2 batches since the last challenge; one is due after 4 (params.yaml: trigger.every_batches)",
+            "2 batches since the last challenge; a refresh is due after 4 (params.yaml: trigger.every_batches)",
         ),
         (
-            Cause(CauseKind.NOT_DUE, 2, 8, detail="each gained nothing"),
-            "2 batches since the last challenge; one is due after 8: each gained nothing",
-        ),
-        (
-            Cause(CauseKind.RECENT_DEGRADATION, change=Interval(-0.2, -0.3, -0.1)),
-            "the newest batch is answered worse than expected: a change of -0.200 [-0.300, -0.100]",
+            Cause(CauseKind.SEARCHED_LATELY, 2.5, 30.0),
+            "the last search was 2.5 days ago, and 30 days have to pass (params.yaml: search.min_days)",
         ),
     ],
 )
@@ -54,19 +51,46 @@ def test_a_cause_is_described_with_its_figures(cause, sentence):
 
 
 def test_a_decision_is_described_with_what_it_rests_on():
-    causes, seen = describe_decision(make_run(retrain=True))[:1], describe_decision(make_run(retrain=True))[1:]
+    causes, seen = describe_decision(make_run(refresh=True))[:1], describe_decision(make_run(refresh=True))[1:]
 
-    assert causes == ("40 new labelled rows, and the policy is to learn from all there are at once",)
+    assert causes == ("40 new labelled rows, and the policy is to learn from each batch",)
     assert [sentence.partition(":")[0] for sentence in seen] == ["drift", "quality", "estimate", "age"]
 
 
 def test_of_broken_data_only_the_data_are_described():
-    broken = make_run(drift=drift("broken data"), decision=TriggerDecision(False, (Cause(CauseKind.BROKEN_DATA),)))
+    held = TriggerDecision(False, (Cause(CauseKind.BROKEN_DATA, 20, 90),))
 
-    assert describe_decision(broken)[:2] == (
-        "the data look broken, and a model must not learn that",
-        "price: the column is missing",
+    cause, problem, *_ = describe_decision(make_run(drift=drift("broken data"), decision=held))
+
+    assert cause.startswith("most columns look broken, and a model must not learn that; 20 labelled rows came since")
+    assert problem == "price: the column is missing"
+
+
+def test_a_search_that_waits_and_columns_that_are_left_out_are_described():
+    waits = TriggerDecision(
+        True,
+        (Cause(CauseKind.NEW_ROWS, 40),),
+        search_causes=(Cause(CauseKind.DRIFT),),
+        search_waits=Cause(CauseKind.FEW_ROWS_TO_SEARCH, 40, 90),
+        without=("price", "weight"),
     )
+
+    assert describe_decision(make_run(decision=waits))[1:3] == (
+        "a search waits: the table drifted; 40 new labelled rows; a search needs 90 (params.yaml: statistics.min_rows)",
+        "the refresh does without price, weight, which look broken",
+    )
+
+
+@pytest.mark.parametrize(
+    ("decision", "due"),
+    [
+        (TriggerDecision(False, ()), "wait"),
+        (TriggerDecision(True, ()), "refresh"),
+        (TriggerDecision(True, (), search=True), "refresh and search"),
+    ],
+)
+def test_what_is_due_is_named(decision, due):
+    assert describe_due(decision) == due
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.tables import SHOP, shop_schema
 
 SMALL = {"windows": 3, "first_share": 0.5}
 STATIC = PolicyVariant("static", {"trigger.policy": "static"})
-EVERY = PolicyVariant("every window", {"trigger.policy": "every", "trigger.min_new_rows": 1})
+EVERY = PolicyVariant("every window", {"trigger.policy": "refresh", "trigger.min_new_rows": 1})
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_backtest_of_ingested_batches_leaves_its_figures_a_page_and_a_picture(
 
 def test_params_that_would_be_wrong_with_what_is_recommended_stay_as_they_were(fresh):
     path = fresh.root / "scenarios" / SHOP / "params.yaml"
-    before = path.read_text() + "\ntrigger: [two_key]  # of ours\n"
+    before = path.read_text() + "\ntrigger: [refresh]  # of ours\n"
     path.write_text(before)
     report = make_backtest(policies=("static", "other"))
     report = report.model_copy(

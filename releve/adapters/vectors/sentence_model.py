@@ -105,7 +105,7 @@ def import_model(source: Path) -> dict[str, bytes]:
     """
     if not source.is_dir():
         raise BadInput(
-            f"search.model is {source}, and there is no such folder. Download a sentence-transformers model with "
+            f"neighbours.model is {source}, and there is no such folder. Download a sentence-transformers model with "
             "its ONNX export and name its folder, or set search.model to '' for character n-grams"
         )
     _check_modules(source)

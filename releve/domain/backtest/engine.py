@@ -31,16 +31,15 @@ from releve.domain.backtest.walk_forward import BacktestWindow, WalkForward
 from releve.domain.drift.verdict import DriftState
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.evaluation.metrics import METRICS, score_or_none
-from releve.domain.evaluation.rolling_origin import Fold, rolling_folds
+from releve.domain.evaluation.rolling_origin import rolling_folds
 from releve.domain.gate import gate
 from releve.domain.gate.gate import FailedCheck
+from releve.domain.quality.payoff import MOST_ROWS, Payoff
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import BATCH
 from releve.domain.training import learning
 from releve.domain.trigger import trigger
-from releve.domain.trigger.cadence import LEAST_RECENT, MOST_ROWS, Challenged, Payoff
-from releve.domain.trigger.policies import AUTO, Evidence, History
+from releve.domain.trigger.policies import Challenged, Evidence, History
 from releve.domain.trigger.trigger import TriggerDecision
 
 T = TypeVar("T")
@@ -167,7 +166,7 @@ def play(played: PlayedPolicy, plan: WalkForward) -> Steps[None]:
     if made.problem:
         raise BadInput(f"the rows before the first window make no model: {made.problem}")
     champion = ServingModel(made.model, plan.start, made.expected)
-    history, invalid_runs = History((Challenged("", True, plan.start),)), 0
+    history, broken_since = History((Challenged("", True, plan.start),)), None
     runs: list[tuple[int, DriftState]] = []  # of this champion: the row that its window ended before, and its state
     answered: list[Floats] = []
     for window in plan.windows:
@@ -175,30 +174,32 @@ def play(played: PlayedPolicy, plan: WalkForward) -> Steps[None]:
         answered.append((yield from answers(plan, champion.model, window.start, window.end)))
         if window is plan.windows[-1]:
             break
-        evidence = yield from _monitor(plan, params, champion, history, window, runs)
+        evidence, payoff = yield from _monitor(plan, params, champion, history, window, runs)
         runs.append((window.end, evidence.drift.state))
-        invalid_runs = invalid_runs + 1 if evidence.drift.state == DriftState.BROKEN_DATA else 0
-        evidence = replace(evidence, invalid_runs=invalid_runs)
-        decision = trigger.decide(evidence, history, params.trigger)
-        if not decision.retrain:
+        known = plan.known(window)
+        is_broken = evidence.drift.state == DriftState.BROKEN_DATA
+        broken_since = (known if broken_since is None else broken_since) if is_broken else None
+        evidence = replace(evidence, rows_since_broken=0 if broken_since is None else known - broken_since)
+        decision = trigger.decide(evidence, history, params)
+        if not decision.refresh:
             played.decisions.append(WindowDecision(window.number, decision))
             continue
-        made = yield from challenge(plan, params, known=plan.known(window), champion=champion)
+        made = yield from challenge(plan, params, known=known, champion=champion)
         promote = made.promote or not (played.policy.gated or made.problem)
         played.decisions.append(WindowDecision(window.number, decision, promote, made.failed, made.last_batches))
-        history = _remember(history, evidence, promote=promote, rows=plan.known(window))
+        history = _remember(history, evidence, payoff, promote=promote, rows=known)
         if promote:
             champion = ServingModel(made.model, window.end, made.expected, champion.model)
             runs = []
     played.answers = np.concatenate(answered)
 
 
-def _remember(history: History, evidence: Evidence, *, promote: bool, rows: int) -> History:
+def _remember(history: History, evidence: Evidence, payoff: Payoff | None, *, promote: bool, rows: int) -> History:
     """The new challenge, and what was known by then of the last promotion."""
     challenges = list(history.challenges)
     last = max(place for place, each in enumerate(challenges) if each.promoted)  # the first champion's always is
-    challenges[last] = replace(challenges[last], payoff=evidence.payoff or challenges[last].payoff)
-    return History((*challenges, Challenged(evidence.at, promote, rows, batches=evidence.new_batches)))
+    challenges[last] = replace(challenges[last], payoff=payoff or challenges[last].payoff)
+    return History((*challenges, Challenged(evidence.at, promote, rows)))
 
 
 def _monitor(
@@ -208,7 +209,7 @@ def _monitor(
     history: History,
     window: BacktestWindow,
     runs: list[tuple[int, DriftState]],
-) -> Steps[Evidence]:
+) -> Steps[tuple[Evidence, Payoff | None]]:
     """Drift of the newest answered rows, quality of the newest labelled answers, payoff of the last promotion."""
     known, newest = plan.known(window), params.monitor.window_rows
     first = max(champion.since, window.end - newest)
@@ -217,29 +218,19 @@ def _monitor(
     start, end = max(champion.since, known - newest), max(champion.since, known)
     labelled = yield from answers(plan, champion.model, start, end)
     payoff = yield from _payoff(plan, params, champion, known)
-    recent = max(champion.since, plan.known_before(window))
-    newest_labelled = yield from answers(plan, champion.model, recent, end)
-    drift, quality, recent_quality = yield [
+    drift, quality = yield [
         CompareDrift(champion.model, first, window.end, before),
         AssessQuality(champion.model, start, end, champion.expected, labelled),
-        AssessQuality(champion.model, recent, end, champion.expected, newest_labelled, least=LEAST_RECENT),
     ]
     judged = history.challenges[-1].rows
-    return Evidence(
-        window.at,
-        drift.value,
-        quality.value,
-        known - judged,
-        new_batches=plan.new_batches(known, judged),
-        recent=recent_quality.value,
-        payoff=payoff,
-    )
+    batches = plan.new_batches(known, judged)
+    return Evidence(window.at, drift.value, quality.value, known - judged, new_batches=batches), payoff
 
 
 def _payoff(plan: WalkForward, params: Params, champion: ServingModel, known: int) -> Steps[Payoff | None]:
-    """None before the second promotion, while too few labels are there, and where the policy does not ask."""
+    """None before the second promotion, and while too few labels are there."""
     few = known - champion.since < params.statistics.min_rows
-    if champion.previous is None or few or params.trigger.policy != AUTO:
+    if champion.previous is None or few:
         return None
     start = max(champion.since, known - MOST_ROWS)
     mine = yield from answers(plan, champion.model, start, known)
@@ -267,7 +258,7 @@ def challenge(
 
     seen, split = champion.model[1] if champion else 0, params.split
     folds = rolling_folds(known, seen=seen, holdout_rows=split.holdout_rows, holdout_share=split.holdout_share)
-    last = yield from _last_batches(plan, params, folds)
+    last = params.train.last_batches
     models = tuple(_model(plan, fold.start, last) for fold in folds)
     fits: list[Job] = [FitModel(*model, fold.end) for model, fold in zip(models, folds, strict=True)]
     final = _model(plan, known, last)
@@ -293,19 +284,3 @@ def challenge(
 
 def _model(plan: WalkForward, end: int, last_batches: int) -> ModelRows:
     return end - len(learning.window(plan.context.rows[[BATCH]], end=end, last_batches=last_batches)), end
-
-
-def _last_batches(plan: WalkForward, params: Params, folds: Sequence[Fold]) -> Steps[int]:
-    """Choose the training window that params.yaml asks for; of `auto` the better of two before the holdout."""
-    wanted = params.train.last_batches
-    if isinstance(wanted, int):
-        return wanted
-    context = plan.context
-    blocks = learning.folds_before(folds[0].start, rows=folds[-1].end - folds[0].start)
-    asked = [(last, block) for last in (0, *learning.AUTO_BATCHES) for block in blocks]
-    done = yield [FitModel(*_model(plan, block.start, last), block.end) for last, block in asked]
-    scores: dict[int, list[float | None]] = {last: [] for last, _ in asked}
-    for (last, block), each in zip(asked, done, strict=True):
-        scored = None if each.problem else context.scored(each.value[: block.end - block.start], block.start, block.end)
-        scores[last].append(None if scored is None else score_or_none(context.metric, scored))
-    return learning.better_window(scores, sign=METRICS[context.metric].sign)

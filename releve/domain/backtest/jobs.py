@@ -20,14 +20,13 @@ from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.paired import RESAMPLES, BootstrapConfig
 from releve.domain.evaluation.rolling_origin import Fold, numbered
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.quality import realised
+from releve.domain.quality import payoff, realised
+from releve.domain.quality.payoff import Payoff
 from releve.domain.quality.realised import Quality
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
 from releve.domain.training.learning import REFERENCE_ROWS, answer, learn
 from releve.domain.training.recipes import Candidate
-from releve.domain.trigger import cadence
-from releve.domain.trigger.cadence import Payoff
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,14 +106,13 @@ class AssessQuality:
     end: int
     expected: ExpectedPerformance
     answers: Floats = field(compare=False, repr=False)
-    least: int = 0  # labels; 0: statistics.min_rows
 
     def run(self, context: JobContext) -> Quality:
         return realised.assess(
             context.scored(self.answers, self.start, self.end) if self.end > self.start else None,
             expected=self.expected,
             tolerance=context.params.trigger.quality_tolerance,
-            min_labels=self.least or context.params.statistics.min_rows,
+            min_labels=context.params.statistics.min_rows,
             bootstrap=context.bootstrap,
         )
 
@@ -134,7 +132,7 @@ class MeasurePayoff:
         mine, other = (context.scored(answers, self.start, self.end) for answers in (self.answers, self.others))
         if not METRICS[context.metric].is_defined(mine):
             return None
-        return cadence.measure(context.metric, mine, other, bootstrap=context.bootstrap)
+        return payoff.measure(context.metric, mine, other, bootstrap=context.bootstrap)
 
 
 @dataclass(frozen=True)

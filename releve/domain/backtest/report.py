@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.training.recipes import Candidate
-from releve.domain.trigger.policies import EVERY, SCHEDULE
+from releve.domain.trigger.policies import REFRESH, SCHEDULE
 
 
 class _Part(BaseModel):
@@ -89,6 +89,6 @@ def recommended_settings(report: BacktestReport) -> dict[str, Any]:
     policy by the window waits for as many new rows as the smallest window had.
     """
     settings = report.policy(report.recommended.policy).settings
-    if settings["trigger.policy"] not in (EVERY, SCHEDULE):  # these ask for a window of new rows, whatever it holds
+    if settings["trigger.policy"] not in (REFRESH, SCHEDULE):  # these ask for a window of new rows, whatever it holds
         return settings
     return settings | {"trigger.min_new_rows": min(window.rows for window in report.windows)}

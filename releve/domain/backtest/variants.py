@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from releve.core.params import Params, merge, parse
-from releve.domain.trigger.policies import AUTO, DRIFT_ONLY, EVERY, QUALITY_ONLY, SCHEDULE, STATIC, TWO_KEY
+from releve.domain.trigger.policies import REFRESH, SCHEDULE, STATIC
 
 ALL_PAST = {"train.last_batches": 0}
-AUTO_NAME = "auto"
 GATE_OFF = ", gate off"
 LAST_WINDOWS = 5  # that the policies without all past rows learn from: a quarter of the 20 windows that are played
 
@@ -39,32 +38,21 @@ class PolicyVariant:
 
 
 def policy_variants(params: Params) -> tuple[PolicyVariant, ...]:
-    """List the compared policies, the simplest first. Each rule of `trigger.policy`; the newest windows alone; no gate.
-
-    A rule of evidence asks for as few new rows as the gate can judge on, and has no safety net, which would be a second
-    policy inside it.
-    """
-    least, apart = params.statistics.min_rows, params.trigger.every_batches
+    """List the compared policies, the simplest first: each of `trigger.policy`; the newest windows alone; no gate."""
+    apart = params.trigger.every_batches
     newest = {"train.last_batches": LAST_WINDOWS}
-    every = _rule(EVERY, least=1)
-    schedule = _rule(SCHEDULE, least=1) | {"trigger.every_batches": apart}
-    drift, quality, keys, auto = (_rule(policy, least=least) for policy in (DRIFT_ONLY, QUALITY_ONLY, TWO_KEY, AUTO))
+    every, schedule = _rule(REFRESH), _rule(SCHEDULE) | {"trigger.every_batches": apart}
     last, each = f"last {LAST_WINDOWS}", f"every {apart} windows"
     return (
-        PolicyVariant("static", _rule(STATIC, least=1) | ALL_PAST),
+        PolicyVariant("static", _rule(STATIC) | ALL_PAST),
         PolicyVariant("every window", every | ALL_PAST),
         PolicyVariant(each, schedule | ALL_PAST),
-        PolicyVariant("drift", drift | ALL_PAST),
-        PolicyVariant("quality", quality | ALL_PAST),
-        PolicyVariant("two keys", keys | ALL_PAST),
         PolicyVariant(f"every window, {last}", every | newest),
-        PolicyVariant(f"two keys, {last}", keys | newest),
         PolicyVariant(f"every window{GATE_OFF}", every | ALL_PAST, gated=False),
         PolicyVariant(f"{each}{GATE_OFF}", schedule | ALL_PAST, gated=False),
         PolicyVariant(f"every window, {last}{GATE_OFF}", every | newest, gated=False),
-        PolicyVariant(AUTO_NAME, auto | {"train.last_batches": "auto", "gate.rule": "not_worse"}),
     )
 
 
-def _rule(policy: str, *, least: int) -> dict[str, Any]:
-    return {"trigger.policy": policy, "trigger.min_new_rows": least, "trigger.max_new_rows": 0, "trigger.max_days": 0}
+def _rule(policy: str) -> dict[str, Any]:
+    return {"trigger.policy": policy, "trigger.min_new_rows": 1}

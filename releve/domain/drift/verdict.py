@@ -76,6 +76,18 @@ class DriftVerdict:
     before: DriftState = DriftState.NO_DRIFT  # state of the monitoring run before, over other rows
     problems: tuple[DataIssue, ...] = ()  # why nothing was compared: too few rows, or broken data
     notes: tuple[DataIssue, ...] = ()  # columns that were not compared, and cells that a person should know of
+    of: int = 0  # features of the table
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The broken columns, each once."""
+        problems = self.problems if self.state == DriftState.BROKEN_DATA else ()
+        return tuple(dict.fromkeys(name for issue in problems for name in issue.columns))
+
+    @property
+    def is_wholly_broken(self) -> bool:
+        """Return whether most columns are broken, so that rows are no rows of this table any more."""
+        return bool(self.broken) and 2 * len(self.broken) > self.of
 
     @property
     def drifted(self) -> tuple[ColumnDrift, ...]:
@@ -125,7 +137,9 @@ def compare(
     Frames may be as they came: cells are cleaned here, and columns that are no feature of `schema` are not compared.
     `before` is the state of the run before, over other rows. Raises BadInput unless each row has a prediction.
     """
-    verdict = DriftVerdict(DriftState.INSUFFICIENT_DATA, len(current), len(reference), before=before)
+    verdict = DriftVerdict(
+        DriftState.INSUFFICIENT_DATA, len(current), len(reference), before=before, of=len(schema.features)
+    )
     for rows, kind in ((current, DataIssueKind.FEW_ANSWERS), (reference, DataIssueKind.FEW_REFERENCE_ROWS)):
         if len(rows) < MIN_ROWS:
             few = DataIssue(kind, value=len(rows), limit=MIN_ROWS)

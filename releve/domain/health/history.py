@@ -216,7 +216,7 @@ def health_evidence(history: ServingHistory) -> HealthEvidence:
         drift=newest is not None and newest.drift.state == DriftState.DRIFT,
         due=newest is not None and bool(newest.staleness.exceeded),
         retraining_due=newest is not None
-        and newest.decision.retrain
+        and newest.decision.refresh
         and not any(is_before(newest.at, event.at) for event in challenges),
         rejected_rows=batch is not None and batch.rejected / max(1, batch.rows + batch.rejected) >= REJECTED_SHARE,
     )

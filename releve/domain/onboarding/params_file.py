@@ -36,10 +36,7 @@ class Sizing:
 SIZINGS = (
     Sizing("split", "holdout_rows", 0.2, 300, 5000, "the newest fifth, at most: what a challenger is judged on"),
     Sizing("monitor", "window_rows", 0.1, 300, 5000, "newest answers that make one drift verdict"),
-    Sizing("trigger", "min_new_rows", 0.05, 250, 5000, "labelled rows before a challenge is worth its time"),
-    Sizing(
-        "trigger", "max_new_rows", 0.2, 400, 20_000, "labelled rows that make a challenge due whatever the evidence"
-    ),
+    Sizing("trigger", "min_new_rows", 0.01, 90, 5000, "labelled rows before a refresh is worth its time"),
 )
 
 

@@ -56,6 +56,7 @@ class Challenger(EventPayload):
     data_version: str
     rows: int
     champion: str  # the tag it was judged against, "" for a first champion
+    search: str  # what opened a search for new members, and on which data; "" without one
     evaluation: Evaluation
     promote: bool
     reasons: tuple[str, ...]  # why the gate decided so; the first is the main one

@@ -1,15 +1,11 @@
 """Fit a recipe to rows in time order, and answer the rows after them."""
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from releve.core.errors import BadInput
-from releve.domain.evaluation.rolling_origin import Fold, cut_blocks
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.schema.target import REGRESSION
@@ -20,9 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REFERENCE_ROWS = 20_000  # newest rows that travel with a model, at most: for drift, and for neighbours
-AUTO_BATCHES = (10, 5, 2)  # newest batches that `train.last_batches: auto` compares with all past rows
-WINDOW_FOLDS = 5  # blocks that a training window is chosen on
-WINDOW_ROWS = 2  # rows in them for each of the holdout: a window that is chosen by chance costs a whole release
 VALUE = "_value"  # column of the answers in a regression; no class is called so
 ANSWER, TRUTH = "_answer_", "_truth"  # columns: an answer per class by its place, or one value; the label
 
@@ -82,35 +75,6 @@ def answer_features(model: Any, features: "pd.DataFrame", schema: Schema) -> "pd
 
 def _features(rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
     return model_frame(arrays_of_frame(schema, rows), schema)
-
-
-def folds_before(end: int, *, rows: int) -> tuple[Fold, ...]:
-    """Return folds of the newest rows before a holdout of `rows`, on which `train.last_batches: auto` chooses.
-
-    Twice as many rows as the holdout, but no more than half of those there are, in five blocks or as many as there are
-    rows. The holdout has no say in the choice.
-    """
-    start = end - max(1, min(WINDOW_ROWS * rows, end // 2))
-    return cut_blocks(start, end, count=min(WINDOW_FOLDS, end - start))
-
-
-def better_window(scores: Mapping[int, Sequence[float | None]], *, sign: int) -> int:
-    """Choose the `last_batches` to learn from, by each one's scores on the same blocks; 0 is all past rows.
-
-    Fewer rows have to be better by more than one standard error over the blocks (Breiman et al. 1984): what happens to
-    lie in the newest batches decides otherwise. Where all past rows have no score, whatever has one is taken.
-    """
-    everything = scores[0]
-    clear: dict[int, float] = {}
-    for last, found in scores.items():
-        pairs = zip(found, everything, strict=False)
-        gains = [sign * (one - other) for one, other in pairs if one is not None and other is not None]
-        if not any(score is not None for score in everything):
-            gains = [1.0] if any(score is not None for score in found) else []
-        error = stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
-        if last and gains and mean(gains) > error:
-            clear[last] = mean(gains)
-    return max(clear, key=lambda last: clear[last], default=0)
 
 
 def as_kept(rows: "pd.DataFrame", answers: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":

@@ -90,7 +90,7 @@ def validation_folds(rows: int, *, share: float, folds: int) -> tuple[Fold, ...]
     if rows < MIN_ROWS:
         raise BadInput(
             f"there are {rows} labelled rows before the holdout, and a search needs {MIN_ROWS}; ingest more rows, "
-            "lower split.holdout_share, or name a recipe and set tune.trials to 0 in params.yaml"
+            "lower split.holdout_share, or name a recipe and set search.trials to 0 in params.yaml"
         )
     size = min(max(folds, int(rows * share)), rows - MIN_ROWS // 2)
     return cut_blocks(rows - size, rows, count=min(folds, size))

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from releve.domain.drift.verdict import DriftVerdict
 from releve.domain.quality.estimate import Estimate
+from releve.domain.quality.payoff import Payoff
 from releve.domain.quality.realised import Quality
 from releve.domain.quality.staleness import Staleness
 from releve.domain.registry.chain import MONITORED, EventPayload
-from releve.domain.trigger.cadence import Payoff
 from releve.domain.trigger.trigger import TriggerDecision
 
 
@@ -34,8 +34,9 @@ class MonitoringRun(EventPayload):
     quality: Quality
     estimate: Estimate
     staleness: Staleness
-    new_rows: int  # labelled rows since the last challenge, ingested or ready to be
-    payoff: Payoff | None  # what the last promotion brought; None where nobody asks, or knows
+    rows: int  # labelled rows there are, ingested or ready to be
+    new_rows: int  # of these, since the last challenge
+    payoff: Payoff | None  # what the last promotion brought; None where nobody knows
     payoff_problem: str = ""  # why the champion before could not be asked
     decision: TriggerDecision
     report: str  # name of the folder with this document and the drift report

@@ -1,75 +1,69 @@
-"""Retrain or wait: evidence, what was done before, and a policy (docs/backtest.md).
+"""Refresh, search, or wait: evidence, what was done before, and params.yaml (docs/backtest.md).
 
-What holds back is asked first: broken data, too few new rows, a cooldown, a monthly limit. Then the policy of
-params.yaml names its causes. The safety net (many new rows, many days, a model that is too old) is part of every policy
-but `static`, which never retrains.
+A refresh is due by the policy, once enough new labelled rows are there. Evidence opens a search, which comes with a
+refresh, and makes one due by itself. What holds both back is asked first: `static`, which never does either, data that
+are broken as a whole, a cooldown.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from releve.core.params import Trigger
-from releve.domain.drift.verdict import DriftState
-from releve.domain.trigger.cadence import Challenged
-from releve.domain.trigger.policies import POLICIES, STATIC, Cause, CauseKind, Evidence, History
+from releve.core.params import Params
+from releve.domain.trigger.policies import DUE, POLICIES, STATIC, Cause, CauseKind, Evidence, History, time_since
+from releve.domain.trigger.search import evidence_for_search, search_waits_for
 
-MONTH = timedelta(days=30)
+HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class TriggerDecision:
-    """Whether to retrain, and why; of waiting too."""
+    """What is due, and why; of waiting too."""
 
-    retrain: bool
-    causes: tuple[Cause, ...]
+    refresh: bool
+    causes: tuple[Cause, ...]  # why a refresh is due, or what it waits for
+    search: bool = False  # with the refresh
+    search_causes: tuple[Cause, ...] = ()  # what asks for a search
+    search_waits: Cause | None = None  # what it waits for
+    without: tuple[str, ...] = ()  # broken columns, which the refresh does without
 
     @property
     def kinds(self) -> tuple[CauseKind, ...]:
         return tuple(cause.kind for cause in self.causes)
 
+    @property
+    def search_reason(self) -> str:
+        """Name what opens the search; "" without one."""
+        return ", ".join(cause.kind for cause in self.search_causes) if self.search else ""
 
-def decide(evidence: Evidence, history: History, params: Trigger) -> TriggerDecision:
-    """Weigh what is known by `params.policy`."""
+
+def decide(evidence: Evidence, history: History, params: Params) -> TriggerDecision:
+    """Weigh what is known by `trigger` and `search` of the params."""
     if holds := tuple(_holds(evidence, history, params)):
         return TriggerDecision(False, holds)
-    policy = POLICIES[params.policy]
-    causes = (*policy.causes(evidence, history, params), *_safety_net(evidence, history, params))
-    return TriggerDecision(bool(causes), causes or (policy.waiting(evidence, history, params),))
+    # What stays broken for a window of labelled rows is the new normal: it is learned from, and the gate judges it.
+    is_news = evidence.rows_since_broken < params.statistics.min_rows
+    asked = tuple(evidence_for_search(evidence, history, params))
+    waits = search_waits_for(evidence, history, params) if asked else None
+    search = bool(asked) and waits is None
+    cause = POLICIES[params.trigger.policy](evidence, params.trigger)
+    if evidence.new_rows < params.trigger.min_new_rows:
+        cause = Cause(CauseKind.FEW_ROWS, evidence.new_rows, params.trigger.min_new_rows)
+    refresh = search or cause.kind in DUE
+    causes = (*asked, *([cause] if cause.kind in DUE else [])) if search else (cause,)
+    without = evidence.drift.broken if refresh and is_news else ()
+    return TriggerDecision(refresh, causes, search, asked, waits, without)
 
 
-def _holds(evidence: Evidence, history: History, params: Trigger) -> Iterator[Cause]:
-    """What forbids a retraining, whatever the evidence for one."""
-    # Broken data that nobody repaired while labelled rows go on coming in are the new normal: the gate judges them.
-    is_new_normal = 0 < params.max_invalid_runs < evidence.invalid_runs
-    if params.policy == STATIC:
+def _holds(evidence: Evidence, history: History, params: Params) -> Iterator[Cause]:
+    """What forbids a challenge, whatever asks for one."""
+    if params.trigger.policy == STATIC:
         yield Cause(CauseKind.STATIC)
-    elif evidence.drift.state == DriftState.BROKEN_DATA and not is_new_normal:
-        yield Cause(CauseKind.BROKEN_DATA)
-    elif evidence.new_rows < params.min_new_rows:
-        yield Cause(CauseKind.FEW_ROWS, evidence.new_rows, params.min_new_rows)
-    else:
-        since = _since(history.last, evidence)
-        # 0 is no cooldown, also where the last challenge is dated later: rows of a late file go back in time.
-        if params.cooldown_hours and since is not None and since < timedelta(hours=params.cooldown_hours):
-            yield Cause(CauseKind.COOLDOWN, since / timedelta(hours=1), params.cooldown_hours)
-        ages = [_since(challenge, evidence) for challenge in history.challenges]
-        spent = sum(age is not None and age < MONTH for age in ages)
-        if params.max_per_month and spent >= params.max_per_month:
-            yield Cause(CauseKind.MONTHLY_LIMIT, spent, params.max_per_month)
-
-
-def _safety_net(evidence: Evidence, history: History, params: Trigger) -> Iterator[Cause]:
-    if params.max_new_rows and evidence.new_rows >= params.max_new_rows:
-        yield Cause(CauseKind.MANY_ROWS, evidence.new_rows, params.max_new_rows)
-    since = _since(history.last, evidence)
-    if params.max_days and since is not None and since >= timedelta(days=params.max_days):
-        yield Cause(CauseKind.MANY_DAYS, since.days, params.max_days)
-    if evidence.staleness is not None and evidence.staleness.model_due:
-        yield Cause(CauseKind.MODEL_AGE, evidence.staleness.model_days)
-
-
-def _since(challenge: Challenged | None, evidence: Evidence) -> timedelta | None:
-    if challenge is None or not challenge.at or not evidence.at:
-        return None
-    return datetime.fromisoformat(evidence.at) - datetime.fromisoformat(challenge.at)
+        return
+    since, needed = evidence.rows_since_broken, params.statistics.min_rows
+    if evidence.drift.is_wholly_broken and since < needed:
+        yield Cause(CauseKind.BROKEN_DATA, since, needed)
+    age = time_since(history.last, evidence)
+    # 0 is no cooldown, also where the last challenge is dated later
+    if params.trigger.cooldown_hours and age is not None and age / HOUR < params.trigger.cooldown_hours:
+        yield Cause(CauseKind.COOLDOWN, age / HOUR, params.trigger.cooldown_hours)

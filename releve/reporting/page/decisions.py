@@ -10,7 +10,7 @@ from releve.domain.registry.events import Challenger, release_of
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import Block, FactList, Journal, JournalEntry, TableBlock, TextBlock, Tone
 from releve.reporting.gate_messages import event_reason
-from releve.reporting.messages import describe_cause
+from releve.reporting.messages import describe_cause, describe_due
 from releve.reporting.page.evidence import PageEvidence
 
 LISTED = 120  # entries of the journal
@@ -42,7 +42,7 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
         if event.kind != MONITORED:
             return (number,)
         run = event.read(MonitoringRun)
-        return (number,) if run.decision.retrain else (run.model, run.drift.state, run.quality.state)
+        return (number,) if run.decision.refresh else (run.model, run.drift.state, run.quality.state)
 
     for _, group in groupby(enumerate(decided), key=alike):
         same = [event for _, event in group]
@@ -51,7 +51,7 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
             run = newest.read(MonitoringRun)
             again = f", {len(same)} monitoring runs since {to_the_minute(same[0].at)}" if len(same) > 1 else ""
             why = tuple(map(describe_cause, run.decision.causes))
-            yield JournalEntry(at, "retrain" if run.decision.retrain else f"wait{again}", why)
+            yield JournalEntry(at, describe_due(run.decision) if run.decision.refresh else f"wait{again}", why)
         elif newest.kind == CHALLENGED:
             challenger = newest.read(Challenger)
             verdict, tone = ("promotes", Tone.GOOD) if challenger.promote else ("refuses", Tone.BAD)

@@ -87,7 +87,7 @@ def test_a_network_beside_the_tokenizer_is_found_too(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_told_with_what_to_do(tmp_path):
-    with pytest.raises(BadInput, match=r"search\.model is .*nowhere, and there is no such folder\. Download"):
+    with pytest.raises(BadInput, match=r"neighbours\.model is .*nowhere, and there is no such folder\. Download"):
         import_model(tmp_path / "nowhere")
 
 

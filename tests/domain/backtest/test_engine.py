@@ -8,11 +8,11 @@ from releve.domain.backtest.variants import PolicyVariant, policy_variants
 from releve.domain.backtest.walk_forward import BacktestWindow
 from releve.domain.drift.verdict import DriftState
 from releve.domain.trigger.policies import Cause, CauseKind
-from tests.streams import Here, abrupt, gradual, still, stream, stream_course, stream_params
+from tests.streams import Here, abrupt, still, stream, stream_course, stream_params
 
 INSUFFICIENT, BROKEN, NO_DRIFT, SUSPECTED, DRIFT = DriftState
 
-EVERY = {"trigger.policy": "every", "trigger.min_new_rows": 1, "trigger.max_new_rows": 0}
+EVERY = {"trigger.policy": "refresh", "trigger.min_new_rows": 1}
 STATIC = PolicyVariant("static", {"trigger.policy": "static"})
 EVERY_FREELY = PolicyVariant("every window, gate off", EVERY, gated=False)
 EVERY_GATED = PolicyVariant("every window", EVERY)
@@ -22,10 +22,6 @@ def play(rows, *chosen, **sections):
     plan = stream_course(rows, **sections)
     here = Here(plan.context)
     return play_all(chosen, plan, here), plan, here
-
-
-def auto(params):
-    return next(policy for policy in policy_variants(params) if policy.name == "auto")
 
 
 def right(played, plan):
@@ -127,30 +123,6 @@ def test_rows_of_one_class_make_no_first_model():
 
     with pytest.raises(BadInput, match="at least two classes"):
         play_all([STATIC], plan, Here(plan.context))
-
-
-@pytest.mark.slow
-def test_auto_leaves_a_table_alone_that_stands_still():
-    rows = stream(angle=still, rows=2000)
-    params = stream_params(backtest={"windows": 20, "first_share": 0.15})
-
-    (played,), _, _ = play(rows, auto(params), backtest={"windows": 20, "first_share": 0.15})
-
-    assert len(played.retrained_at) <= 3
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("angle", [abrupt, gradual])
-def test_auto_follows_a_table_that_moves_with_at_most_half_the_retrainings(angle):
-    rows = stream(angle=angle, rows=2000)
-    sections = {"backtest": {"windows": 20, "first_share": 0.15}}
-    params = stream_params(**sections)
-
-    (static, every, chosen), plan, _ = play(rows, STATIC, EVERY_FREELY, auto(params), **sections)
-
-    scores = [np.mean(right(each, plan)) for each in (static, every, chosen)]
-    assert scores[2] - scores[0] > 0.7 * (scores[1] - scores[0])
-    assert len(chosen.retrained_at) <= len(every.retrained_at) / 2
 
 
 def test_progress_names_the_policy_that_is_furthest_behind_and_never_goes_back():

@@ -3,10 +3,9 @@ import pandas as pd
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.schema.validation import check_frame
-from releve.domain.training.learning import VALUE, answer, better_window, folds_before, learn, window
+from releve.domain.training.learning import VALUE, answer, learn, window
 from releve.domain.training.recipes import Candidate
 from tests.tables import SHOP_TABLE, shop_rows, shop_schema
 from tests.values import priced_rows, priced_schema
@@ -104,34 +103,3 @@ def test_too_few_rows_of_a_class_are_rejected(recipe, rare, enough):
     with pytest.raises(BadInput, match=r"too few labels to learn from \(bought: no: 30"):
         learn(too_few, schema, Candidate(recipe, "standard"), seed=7)
     learn(just, schema, Candidate(recipe, "standard"), seed=7)
-
-
-@pytest.mark.parametrize(
-    ("all_past", "newest", "sign", "chosen"),
-    [
-        ((0.8, 0.8, 0.8), (0.9, 0.9, 0.9), 1, 5),
-        ((0.8, 0.8, 0.8), (0.8, 0.8, 0.8), 1, 0),
-        ((0.8, 0.8, 0.8), (0.9, 0.8, 0.8), 1, 0),  # a gain of one standard error is none
-        ((0.8, 0.8, 0.8), (0.9, 0.81, 0.81), 1, 5),
-        ((8.0, 8.0, 8.0), (9.0, 9.0, 9.0), -1, 0),
-        ((8.0, 8.0, 8.0), (7.0, 7.0, 7.0), -1, 5),
-        ((0.8,), (0.9,), 1, 5),  # a single block has no error to show
-        ((None, None), (0.5, None), 1, 5),  # all past rows could not be fitted
-        ((0.5, None), (None, None), 1, 0),
-        ((), (), 1, 0),
-    ],
-)
-def test_fewer_rows_are_learned_from_where_they_are_clearly_better(all_past, newest, sign, chosen):
-    assert better_window({0: all_past, 5: newest}, sign=sign) == chosen
-
-
-@pytest.mark.parametrize(
-    ("end", "rows", "blocks"),
-    [
-        (100, 20, [(60, 68), (68, 76), (76, 84), (84, 92), (92, 100)]),
-        (100, 80, [(50, 60), (60, 70), (70, 80), (80, 90), (90, 100)]),
-        (3, 30, [(2, 3)]),
-    ],
-)
-def test_a_training_window_is_chosen_on_blocks_right_before_the_holdout(end, rows, blocks):
-    assert folds_before(end, rows=rows) == tuple(Fold(*block) for block in blocks)

@@ -2,172 +2,220 @@ from dataclasses import replace
 
 import pytest
 
+from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.verdict import DriftState, DriftVerdict
-from releve.domain.evaluation.intervals import Interval, share
+from releve.domain.evaluation.intervals import share
 from releve.domain.quality.realised import Quality, QualityState
-from releve.domain.trigger.cadence import Challenged, Payoff
-from releve.domain.trigger.policies import Cause, CauseKind, Evidence, History
+from releve.domain.trigger.policies import Cause, CauseKind, Challenged, Evidence, History
 from releve.domain.trigger.trigger import decide
+from tests.page_histories import make_estimate
 from tests.tables import make_params
 
 INSUFFICIENT, BROKEN, NO_DRIFT, SUSPECTED, DRIFT = DriftState
-
-RULE = make_params(trigger={"min_new_rows": 250, "max_new_rows": 400}).trigger
-STATES = (INSUFFICIENT, NO_DRIFT, DRIFT, BROKEN)
 QUALITIES = tuple(QualityState)[:4]
+POLICIES = ("refresh", "schedule", "static")
+NOW, YESTERDAY, LAST_WINTER = (f"2026-{day}T00:00:00+00:00" for day in ("06-02", "06-01", "01-01"))
+FIRST = Challenged(LAST_WINTER, True, 100)
+BEGUN = History((FIRST,))
 
 
-def an_evidence(*, drifted=NO_DRIFT, kept="within tolerance", new_rows=300):
+def an_evidence(*, drifted=NO_DRIFT, kept="within tolerance", new_rows=300, **changes):
     score = None if kept == "unknown" else share(100, 100, confidence=0.95)
-    return Evidence("", DriftVerdict(drifted, 300, 300), Quality(kept, "accuracy", 100, 0.9, score), new_rows)
+    quality = Quality(kept, "accuracy", 100, 0.9, score)
+    return Evidence(NOW, DriftVerdict(drifted, 300, 300), quality, new_rows, **changes)
 
 
-@pytest.mark.parametrize(
-    ("drifted", "kept", "retrains"),
-    [
-        (NO_DRIFT, "within tolerance", False),
-        (NO_DRIFT, "inconclusive", False),
-        (NO_DRIFT, "unknown", False),
-        (NO_DRIFT, "degraded", True),
-        (DRIFT, "within tolerance", False),  # labels show that the model is still valid
-        (DRIFT, "inconclusive", True),
-        (DRIFT, "unknown", True),
-        (DRIFT, "degraded", True),
-        (INSUFFICIENT, "within tolerance", False),
-        (INSUFFICIENT, "inconclusive", False),
-        (INSUFFICIENT, "unknown", False),
-        (INSUFFICIENT, "degraded", True),
-        (BROKEN, "within tolerance", False),
-        (BROKEN, "inconclusive", False),
-        (BROKEN, "unknown", False),
-        (BROKEN, "degraded", False),  # nothing is learned from broken data
-    ],
-)
-def test_drift_and_quality_decide_when_there_are_enough_new_rows(drifted, kept, retrains):
-    decision = decide(an_evidence(drifted=drifted, kept=kept), History(), RULE)
-
-    assert decision.retrain is retrains
+def broken(*columns, of=4):
+    problems = tuple(DataIssue(DataIssueKind.COLUMN_MISSING, (name,)) for name in columns)
+    return DriftVerdict(BROKEN, 300, 300, problems=problems, of=of)
 
 
-@pytest.mark.parametrize(("new_rows", "retrains"), [(0, False), (249, False), (250, True), (251, True)])
-def test_too_few_new_rows_hold_everything_back(new_rows, retrains):
-    decision = decide(an_evidence(drifted=DRIFT, kept="degraded", new_rows=new_rows), History(), RULE)
-
-    assert decision.retrain is retrains
-    assert (decision.causes == (Cause(CauseKind.FEW_ROWS, new_rows, 250),)) != retrains
-
-
-@pytest.mark.parametrize(("new_rows", "retrains"), [(399, False), (400, True), (401, True)])
-def test_many_new_rows_make_a_challenge_due_without_any_drift(new_rows, retrains):
-    decision = decide(an_evidence(new_rows=new_rows), History(), RULE)
-
-    assert decision.retrain is retrains
-    assert (CauseKind.MANY_ROWS in decision.kinds) == retrains
-
-
-@pytest.mark.parametrize("new_rows", [0, 250, 400, 10_000])
-def test_broken_data_outweigh_any_number_of_rows(new_rows):
-    decision = decide(an_evidence(drifted=BROKEN, new_rows=new_rows), History(), RULE)
-
-    assert decision.retrain is False
-    assert decision.kinds == (CauseKind.BROKEN_DATA,)
-
-
-@pytest.mark.parametrize("drifted", STATES)
-@pytest.mark.parametrize("kept", QUALITIES)
-@pytest.mark.parametrize("new_rows", [0, 250, 400])
-def test_every_decision_names_its_causes_waiting_included(drifted, kept, new_rows):
-    decision = decide(an_evidence(drifted=drifted, kept=kept, new_rows=new_rows), History(), RULE)
-
-    assert decision.causes
-
-
-POLICIES = ("static", "every", "schedule", "drift", "quality", "two_key", "auto")
-ONE_BEFORE = History((Challenged("", True, 100), Challenged("", True, 200, batches=20)))
-
-
-WIDE = {"min_new_rows": 1, "max_new_rows": 0, "every_batches": 4}
-
-
-def retrains(evidence, history=ONE_BEFORE, **rule):
-    """The policies that retrain on this, without a safety net."""
-    wide = {**WIDE, **rule}
-    decisions = {
-        policy: decide(evidence, history, make_params(trigger={**wide, "policy": policy}).trigger)
-        for policy in POLICIES
-    }
-    return {policy for policy, decision in decisions.items() if decision.retrain}
-
-
-@pytest.mark.parametrize(
-    ("drifted", "kept", "asking"),
-    [
-        (NO_DRIFT, "within tolerance", {"every"}),
-        (NO_DRIFT, "inconclusive", {"every"}),
-        (SUSPECTED, "unknown", {"every"}),
-        (NO_DRIFT, "degraded", {"every", "quality", "two_key", "auto"}),
-        (DRIFT, "within tolerance", {"every", "drift"}),
-        (DRIFT, "inconclusive", {"every", "drift", "two_key", "auto"}),
-        (DRIFT, "unknown", {"every", "drift", "two_key", "auto"}),
-        (DRIFT, "degraded", {"every", "drift", "quality", "two_key", "auto"}),
-        (BROKEN, "degraded", set()),
-    ],
-)
-def test_each_policy_asks_what_it_is_named_after(drifted, kept, asking):
-    assert retrains(an_evidence(drifted=drifted, kept=kept)) == asking
-
-
-@pytest.mark.parametrize(("batches", "asking"), [(3, {"every"}), (4, {"every", "schedule", "auto"})])
-def test_a_schedule_counts_batches_and_so_does_auto_before_it_knows_more(batches, asking):
-    assert retrains(replace(an_evidence(), new_batches=batches)) == asking
-
-
-@pytest.mark.parametrize(
-    ("gain", "batches", "due"), [(0.05, 1, False), (0.05, 2, True), (0.0, 7, False), (0.0, 8, True)]
-)
-def test_auto_follows_what_the_last_promotion_brought(gain, batches, due):
-    payoff = Payoff(Interval(gain, gain - 0.02, gain + 0.02), 300)
-
-    assert ("auto" in retrains(replace(an_evidence(), new_batches=batches, payoff=payoff))) is due
-
-
-@pytest.mark.parametrize(("change", "asked"), [((-0.2, -0.3, -0.1), True), ((-0.04, -0.06, -0.02), False)])
-def test_auto_alone_asks_where_the_newest_answers_are_worse_by_more_than_is_tolerated(change, asked):
-    recent = Quality(
-        QualityState.INCONCLUSIVE, "accuracy", 50, 0.9, Interval(0.9 + change[0], 0.5, 0.9), Interval(*change)
+def decided(evidence, history=BEGUN, *, search=None, age=0, min_rows=90, **rule):
+    """By a rule that asks for no age of a search."""
+    params = make_params(
+        trigger={"min_new_rows": 250, "every_batches": 4, **rule},
+        search=search or {},
+        age={"max_model_days": float(age)},
+        statistics={"min_rows": min_rows},
     )
-
-    assert ("auto" in retrains(replace(an_evidence(), recent=recent))) is asked
-    assert "quality" not in retrains(replace(an_evidence(), recent=recent))
+    return decide(evidence, history, params)
 
 
-def test_auto_asks_nothing_beyond_its_budget():
-    spent = History((Challenged("", True, 100), *[Challenged("", True, 200, batches=1)] * 3))
+@pytest.mark.parametrize(("new_rows", "refreshes"), [(0, False), (249, False), (250, True), (251, True)])
+def test_a_refresh_comes_with_every_batch_that_brings_enough_labelled_rows(new_rows, refreshes):
+    decision = decided(an_evidence(new_rows=new_rows))
 
-    assert "auto" not in retrains(an_evidence(kept="degraded"), spent)
-    decision = decide(an_evidence(kept="degraded"), spent, make_params(trigger={**WIDE, "policy": "auto"}).trigger)
-    assert decision.causes == (Cause(CauseKind.BUDGET_SPENT, 1, 2.5),)
+    assert decision.refresh is refreshes
+    few = Cause(CauseKind.FEW_ROWS, new_rows, 250)
+    assert decision.causes == (Cause(CauseKind.NEW_ROWS, new_rows) if refreshes else few,)
+    assert not decision.search
+
+
+@pytest.mark.parametrize(("batches", "refreshes"), [(3, False), (4, True), (5, True)])
+def test_a_schedule_counts_batches(batches, refreshes):
+    decision = decided(an_evidence(new_batches=batches), policy="schedule")
+
+    kind = CauseKind.SCHEDULE if refreshes else CauseKind.NOT_DUE
+    assert (decision.refresh, decision.causes) == (refreshes, (Cause(kind, batches, 4),))
+
+
+@pytest.mark.parametrize("drifted", [NO_DRIFT, DRIFT, BROKEN])
+@pytest.mark.parametrize("kept", QUALITIES)
+def test_static_never_refreshes_whatever_the_evidence(drifted, kept):
+    decision = decided(an_evidence(drifted=drifted, kept=kept, new_rows=10_000), policy="static", age=1)
+
+    assert (decision.refresh, decision.search, decision.causes) == (False, False, (Cause(CauseKind.STATIC),))
+
+
+@pytest.mark.parametrize("policy", ["refresh", "schedule"])
+@pytest.mark.parametrize(
+    ("drifted", "kept", "causes"),
+    [
+        (NO_DRIFT, "within tolerance", []),
+        (NO_DRIFT, "inconclusive", []),
+        (SUSPECTED, "unknown", []),
+        (INSUFFICIENT, "unknown", []),
+        (NO_DRIFT, "degraded", [CauseKind.DEGRADED]),
+        (DRIFT, "within tolerance", [CauseKind.DRIFT]),
+        (DRIFT, "unknown", [CauseKind.DRIFT]),
+        (DRIFT, "degraded", [CauseKind.DEGRADED, CauseKind.DRIFT]),
+    ],
+)
+def test_drift_and_degradation_open_a_search_and_with_it_a_refresh(drifted, kept, causes, policy):
+    decision = decided(an_evidence(drifted=drifted, kept=kept), policy=policy)
+
+    assert decision.search is bool(causes)
+    assert [cause.kind for cause in decision.search_causes] == causes
+    assert decision.search_reason == ", ".join(causes)
+    assert decision.refresh is (decision.search or policy == "refresh")
+    assert decision.kinds[: len(causes)] == tuple(causes)
+
+
+@pytest.mark.parametrize(
+    ("on", "causes"),
+    [
+        ([], ()),
+        (["drift"], (CauseKind.DRIFT,)),
+        (["quality"], (CauseKind.DEGRADED,)),
+        (["age"], (CauseKind.SEARCH_AGE,)),
+        (["drift", "quality", "age"], (CauseKind.DEGRADED, CauseKind.DRIFT, CauseKind.SEARCH_AGE)),
+    ],
+)
+def test_only_what_the_owner_names_opens_a_search(on, causes):
+    decision = decided(an_evidence(drifted=DRIFT, kept="degraded"), search={"on": on}, age=90)
+
+    assert tuple(cause.kind for cause in decision.search_causes) == causes
+    assert decision.search is bool(on)
+
+
+@pytest.mark.parametrize(
+    ("kept", "estimated", "causes"),
+    [
+        ("unknown", "degraded", (CauseKind.ESTIMATED_DEGRADED,)),
+        ("within tolerance", "degraded", ()),  # labels say otherwise
+        ("unknown", "within tolerance", ()),
+        ("unknown", "audit failed", (CauseKind.CONCEPT_DRIFT,)),
+    ],
+)
+def test_while_labels_are_late_the_estimate_speaks_for_them(kept, estimated, causes):
+    decision = decided(an_evidence(kept=kept, estimate=make_estimate(estimated)))
+
+    assert tuple(cause.kind for cause in decision.search_causes) == causes
+
+
+@pytest.mark.parametrize(("rows", "searches"), [(89, False), (90, True), (249, True)])
+def test_a_search_comes_sooner_than_a_refresh_of_its_own_but_never_without_rows_to_judge_on(rows, searches):
+    decision = decided(an_evidence(drifted=DRIFT, new_rows=rows))
+
+    assert (decision.refresh, decision.search) == (searches, searches)
+    assert decision.search_waits == (None if searches else Cause(CauseKind.FEW_ROWS_TO_SEARCH, rows, 90))
+    assert decision.search_causes == (Cause(CauseKind.DRIFT),)
+    assert (decision.causes == (Cause(CauseKind.FEW_ROWS, rows, 250),)) is not searches
+
+
+@pytest.mark.parametrize(("days", "searches"), [(0.0, True), (1.0, True), (1.5, False), (30.0, False)])
+def test_after_a_search_no_other_one_is_opened_for_some_days_and_refreshes_go_on(days, searches):
+    history = History((FIRST, Challenged(YESTERDAY, False, 200, searched=True)))
+
+    decision = decided(an_evidence(drifted=DRIFT), history, search={"min_days": days})
+
+    assert decision.search is searches
+    assert decision.refresh
+    assert decision.search_waits == (None if searches else Cause(CauseKind.SEARCHED_LATELY, 1.0, days))
+
+
+def test_a_challenge_that_did_not_search_keeps_no_search_waiting():
+    history = History((FIRST, Challenged(YESTERDAY, True, 200)))
+
+    assert decided(an_evidence(drifted=DRIFT), history).search
+
+
+@pytest.mark.parametrize(("age", "searches"), [(0, False), (152, False), (151, True)])
+def test_a_search_that_lies_long_back_is_made_again_and_before_the_first_the_model_s_age_counts(age, searches):
+    refreshed = History((FIRST, Challenged(YESTERDAY, True, 200)))
+    searched = History((FIRST, Challenged(YESTERDAY, True, 200, searched=True)))
+
+    assert decided(an_evidence(), refreshed, age=age).search is searches
+    assert not decided(an_evidence(), searched, age=age).search
+
+
+@pytest.mark.parametrize(("columns", "held"), [(("a",), False), (("a", "b"), False), (("a", "b", "c"), True)])
+def test_broken_columns_are_left_out_and_hold_a_refresh_back_only_where_most_are_broken(columns, held):
+    decision = decided(replace(an_evidence(), drift=broken(*columns)))
+
+    assert decision.refresh is not held
+    assert decision.without == (() if held else columns)
+    assert decision.kinds == ((CauseKind.BROKEN_DATA,) if held else (CauseKind.NEW_ROWS,))
+
+
+@pytest.mark.parametrize("columns", [("a",), ("a", "b", "c", "d")])
+@pytest.mark.parametrize(("since", "normal"), [(89, False), (90, True)])
+def test_what_stays_broken_for_a_window_of_labels_is_the_new_normal(columns, since, normal):
+    evidence = replace(an_evidence(rows_since_broken=since), drift=broken(*columns))
+
+    decision = decided(evidence)
+
+    assert decision.refresh is (normal or len(columns) == 1)
+    assert decision.without == (columns if len(columns) == 1 and not normal else ())
+
+
+def test_too_few_rows_to_compare_break_nothing():
+    few = DriftVerdict(INSUFFICIENT, 20, 300, problems=(DataIssue(DataIssueKind.FEW_ANSWERS),), of=4)
+
+    decision = decided(replace(an_evidence(), drift=few))
+
+    assert (decision.refresh, decision.without) == (True, ())
+
+
+@pytest.mark.parametrize(("hours", "refreshes"), [(0.0, True), (24.0, True), (24.5, False)])
+def test_a_cooldown_holds_refresh_and_search_back(hours, refreshes):
+    history = History((FIRST, Challenged(YESTERDAY, True, 200)))
+
+    decision = decided(an_evidence(kept="degraded"), history, cooldown_hours=hours)
+
+    assert (decision.refresh, decision.search) == (refreshes, refreshes)
+    assert (decision.causes == (Cause(CauseKind.COOLDOWN, 24.0, hours),)) is not refreshes
 
 
 def test_without_a_cooldown_a_challenge_that_is_dated_later_holds_nothing_back():
-    later = History((Challenged("2026-03-02T00:00:00+00:00", True, 100),))
-    evidence = replace(an_evidence(kept="degraded"), at="2026-03-01T00:00:00+00:00")
+    later = History((Challenged("2027-01-01T00:00:00+00:00", True, 100),))
 
-    assert "quality" in retrains(evidence, later)
-    assert "quality" not in retrains(evidence, later, cooldown_hours=1.0)
-
-
-def test_waiting_is_explained_by_what_the_policy_asks_for():
-    decision = decide(
-        an_evidence(kept="degraded"), ONE_BEFORE, make_params(trigger={**WIDE, "policy": "drift"}).trigger
-    )
-
-    assert decision.kinds == (CauseKind.NO_DRIFT,)
+    assert decided(an_evidence(), later).refresh
+    assert not decided(an_evidence(), later, cooldown_hours=1.0).refresh
 
 
-@pytest.mark.parametrize(("runs", "asking"), [(1, set()), (2, set()), (3, {"every"})])
-def test_broken_data_are_the_new_normal_after_as_many_runs_as_the_owner_says(runs, asking):
-    evidence = replace(an_evidence(drifted=BROKEN), invalid_runs=runs)
+def test_where_nobody_knows_the_time_no_rule_of_time_is_asked():
+    searched = History((Challenged("", True, 100), Challenged("", True, 200, searched=True)))
 
-    assert retrains(evidence, max_invalid_runs=2) == asking
-    assert retrains(evidence, max_invalid_runs=0) == set()
+    decision = decided(replace(an_evidence(drifted=DRIFT), at=""), searched, age=1, cooldown_hours=9.0)
+
+    assert decision.search_causes == (Cause(CauseKind.DRIFT),)
+    assert decision.search
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("drifted", [INSUFFICIENT, NO_DRIFT, DRIFT])
+@pytest.mark.parametrize("kept", QUALITIES)
+@pytest.mark.parametrize("new_rows", [0, 100, 400])
+def test_every_decision_names_its_causes_waiting_included(drifted, kept, new_rows, policy):
+    assert decided(an_evidence(drifted=drifted, kept=kept, new_rows=new_rows), policy=policy).causes

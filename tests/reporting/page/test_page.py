@@ -382,7 +382,7 @@ def test_text_of_users_is_never_markup():
     events = (
         challenge_event(promote=False, model=NASTY, reasons=[NASTY]),
         release_event(),
-        monitored_event(day=1, drift=nasty, retrain=True, payoff_problem=NASTY),
+        monitored_event(day=1, drift=nasty, refresh=True, payoff_problem=NASTY),
         monitored_event(day=2, estimate=make_estimate(method=NASTY)),
         monitored_event(
             day=3,
@@ -436,8 +436,8 @@ def test_waiting_time_and_again_is_one_entry_and_everything_else_one_each():
         release_event(),
         *(monitored_event(day=day) for day in (1, 2, 3)),
         monitored_event(day=4, drift=drift("drift suspected")),
-        monitored_event(day=5, retrain=True),
-        monitored_event(day=6, retrain=True),
+        monitored_event(day=5, refresh=True),
+        monitored_event(day=6, refresh=True),
         challenge_event(promote=False, day=7),
     ]
 
@@ -448,8 +448,8 @@ def test_waiting_time_and_again_is_one_entry_and_everything_else_one_each():
         f"released {MODEL}",
         "wait, 3 monitoring runs since 2026-01-06 09:00",
         "wait",
-        "retrain",
-        "retrain",
+        "refresh",
+        "refresh",
         f"the gate refuses {MODEL}, the first one",
     ]
 
@@ -462,7 +462,7 @@ def test_a_release_does_not_repeat_what_the_gate_said():
 
 @pytest.mark.parametrize(("more", "said"), [(0, False), (1, True)])
 def test_decisions_beyond_the_list_are_counted(more, said):
-    events = tuple(monitored_event(day=day, retrain=True) for day in range(LISTED + more))
+    events = tuple(monitored_event(day=day, refresh=True) for day in range(LISTED + more))
 
     assert ("1 older ones are left out here" in drawn(make_evidence(1, events=events)).text) is said
 

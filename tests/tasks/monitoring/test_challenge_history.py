@@ -2,10 +2,9 @@ import pytest
 
 from releve.adapters.registry.registry import Registry
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.quality.payoff import Payoff
 from releve.domain.registry.events import BatchOrigin
-from releve.domain.trigger.cadence import Payoff
-from releve.domain.trigger.monitoring_run import AnsweredWindow
-from tasks.monitoring.challenge_history import answers_of_a_batch, challenges_of, invalid_runs, new_batches
+from tasks.monitoring.challenge_history import answers_of_a_batch, challenges_of, new_batches, rows_since_broken
 from tests.events import make_challenger, make_ingested
 from tests.page_histories import drift, make_run
 from tests.tables import SHOP, make_params
@@ -39,7 +38,7 @@ def run_with(registry, gain):
 
 
 def test_before_the_first_challenge_there_is_no_history(registry):
-    assert challenges_of(registry, SHOP, batch_rows=LEAST).challenges == ()
+    assert challenges_of(registry, SHOP).challenges == ()
     assert new_batches(registry, SHOP, waiting=0, batch_rows=LEAST) == 0
 
 
@@ -65,9 +64,8 @@ def test_labelled_answers_are_batches_before_they_are_harvested(waiting, batches
 def test_a_harvest_counts_as_many_batches_as_its_rows_did_before(origin, rows, batches, registry):
     challenge(registry)
     ingest(registry, "answers-0001.parquet", rows=rows, origin=origin)
-    challenge(registry)
 
-    assert challenges_of(registry, SHOP, batch_rows=LEAST).challenges[-1].batches == batches
+    assert new_batches(registry, SHOP, waiting=0, batch_rows=LEAST) == batches
 
 
 @pytest.mark.parametrize(("min_new_rows", "rows"), [(1, 90), (90, 90), (91, 91)])
@@ -77,12 +75,30 @@ def test_fewer_answers_than_the_gate_can_judge_on_are_no_batch(min_new_rows, row
     assert answers_of_a_batch(params) == rows
 
 
-def test_monitoring_the_same_broken_answers_again_is_one_run(registry):
-    for state, last_at in [("broken data", "1"), ("no drift", "2"), ("broken data", "3"), ("broken data", "3")]:
-        run(registry, drift=drift(state), window=AnsweredWindow(300, last_at, last_at, 0))
+@pytest.mark.parametrize(
+    ("earlier", "since"),
+    [
+        ([], 0),
+        ([("no drift", 300)], 0),
+        ([("broken data", 300)], 100),
+        ([("broken data", 100), ("no drift", 200), ("broken data", 300), ("broken data", 350)], 100),
+        ([("broken data", 400), ("broken data", 400)], 0),  # the same rows again
+    ],
+)
+def test_rows_are_counted_from_the_first_of_the_runs_in_a_row_that_found_broken_data(earlier, since):
+    runs = [make_run(drift=drift(state), rows=rows) for state, rows in earlier]
 
-    assert invalid_runs(registry, SHOP, last_at="3") == 1
-    assert invalid_runs(registry, SHOP, last_at="4") == 2
+    assert rows_since_broken(runs, rows=400) == since
+
+
+def test_a_challenge_that_searched_is_known_as_one(registry):
+    challenge(registry)
+    write(registry, make_challenger(f"{SHOP}:2", search="drift on cd"))
+    challenge(registry)
+
+    history = challenges_of(registry, SHOP)
+    assert [each.searched for each in history.challenges] == [False, True, False]
+    assert history.last_search == history.challenges[1]
 
 
 def test_what_a_promotion_brought_is_not_counted_for_a_refused_challenger(registry):
@@ -93,5 +109,6 @@ def test_what_a_promotion_brought_is_not_counted_for_a_refused_challenger(regist
     challenge(registry)
     run_with(registry, 0.4)
 
-    known = [each.payoff and each.payoff.gain.value for each in challenges_of(registry, SHOP, batch_rows=1).challenges]
-    assert known == [0.3, None, 0.4]
+    history = challenges_of(registry, SHOP)
+    assert [each.payoff and each.payoff.gain.value for each in history.challenges] == [0.3, None, 0.4]
+    assert [each.gain.value for each in history.payoffs] == [0.3, 0.4]

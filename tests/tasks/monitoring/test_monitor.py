@@ -16,8 +16,9 @@ from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import Cause, CauseKind
 from releve.reporting.messages import describe_decision
+from tasks.ingestion.batches import read_batches
 from tasks.ingestion.harvest import waiting_rows
-from tasks.monitoring.challenge_history import challenges_of, count_new_rows
+from tasks.monitoring.challenge_history import challenges_of
 from tasks.monitoring.monitor import DOCUMENT, drift_page, monitor
 from tasks.monitoring.quality_windows import quality_windows
 from tasks.places import HOLDOUT
@@ -64,8 +65,8 @@ def test_without_answers_it_waits_and_says_why(released):
     run = monitor(released.settings, SHOP)
 
     assert (run.drift.state, run.quality.state, run.new_rows) == (INSUFFICIENT, QualityState.UNKNOWN, 0)
-    assert not run.decision.retrain
-    assert run.decision.causes == (Cause(CauseKind.FEW_ROWS, 0, 250),)
+    assert not run.decision.refresh
+    assert run.decision.causes == (Cause(CauseKind.FEW_ROWS, 0, 90),)
     assert drift_page(released.settings, run) is None
 
 
@@ -83,29 +84,31 @@ def test_answers_like_the_reference_have_not_drifted_even_where_cells_are_missin
 
     assert run.drift.state == NO_DRIFT
     assert run.quality.state == QualityState.WITHIN_TOLERANCE
-    assert not run.decision.retrain
+    assert run.decision.kinds == (CauseKind.NEW_ROWS,)
+    assert not run.decision.search
     assert (run.drift.rows, run.drift.reference_rows, run.new_rows) == (300, 200, 300)
 
 
-def test_drift_without_labels_that_show_the_model_is_still_valid_asks_for_a_challenge(released):
-    released.override(trigger={"min_new_rows": 10})
-    answered(released, dearer(market_rows(300, seed=12)), labelled=50)
+def test_drift_opens_a_search_once_there_are_rows_to_judge_on(released):
+    answered(released, dearer(market_rows(300, seed=12)), labelled=89)
 
+    waits = monitor(released.settings, SHOP)
+    answered(released, dearer(market_rows(1, seed=13)))
     run = monitor(released.settings, SHOP)
 
-    assert run.drift.state == DRIFT
+    assert waits.drift.state == run.drift.state == DRIFT
     assert [column.name for column in run.drift.drifted][:2] == ["price", "kind"]
-    assert run.quality.state == QualityState.UNKNOWN
-    assert run.decision.retrain
+    assert (waits.decision.refresh, waits.decision.search_waits.kind) == (False, CauseKind.FEW_ROWS_TO_SEARCH)
+    assert (run.decision.refresh, run.decision.search, run.decision.kinds[0]) == (True, True, CauseKind.DRIFT)
 
 
-def test_labels_that_show_a_degraded_champion_ask_for_a_challenge(released):
+def test_labels_that_show_a_degraded_champion_open_a_search(released):
     answered(released, market_rows(260, seed=12), right=0.3)
 
     run = monitor(released.settings, SHOP)
 
     assert run.quality.state == QualityState.DEGRADED
-    assert run.decision.retrain
+    assert run.decision.search
     assert run.decision.kinds[0] == CauseKind.DEGRADED
 
 
@@ -118,13 +121,26 @@ def test_answers_that_are_other_ones_than_on_the_holdout_are_a_row_of_the_verdic
     assert run.drift.drifted[0].of_predictions
 
 
-def test_cells_that_went_missing_hold_everything_back(released):
-    answered(released, market_rows(300, seed=12).assign(kind=None), right=0.1)
+def test_a_column_that_broke_is_left_out_and_holds_nothing_back(released):
+    answered(released, market_rows(300, seed=12).assign(kind=None), right=0.9)
 
     run = monitor(released.settings, SHOP)
 
     assert run.drift.state == BROKEN
-    assert not run.decision.retrain
+    assert (run.decision.refresh, run.decision.without) == (True, ("kind",))
+
+
+def test_where_most_columns_broke_a_refresh_waits_until_a_window_of_labels_came(released):
+    def more(rows, seed):
+        answered(released, market_rows(rows, seed=seed).assign(kind=None, weight=None))
+        return monitor(released.settings, SHOP)
+
+    first, again, later = more(300, 12), monitor(released.settings, SHOP), more(90, 13)
+
+    assert first.drift.state == again.drift.state == later.drift.state == BROKEN
+    assert [run.decision.refresh for run in (first, again, later)] == [False, False, True]
+    assert first.decision.causes == again.decision.causes == (Cause(CauseKind.BROKEN_DATA, 0, 90),)
+    assert later.decision.without == ()
 
 
 def test_only_the_newest_answers_are_compared(released):
@@ -156,8 +172,8 @@ def test_what_was_seen_is_in_the_folder_and_in_the_registry(released):
     assert run.window.first_at <= run.window.last_at <= run.at
     assert run.estimate.state == QualityState.UNKNOWN
     assert run.staleness.exceeded == ()
-    assert run.decision.kinds == (CauseKind.NOT_DEGRADED,)
-    assert event.reason.startswith("wait: nothing shows that the champion has become worse; drift: no drift (")
+    assert run.decision.kinds == (CauseKind.NEW_ROWS,)
+    assert event.reason.startswith("refresh: 300 new labelled rows, and the policy is to learn from each batch; ")
     assert page.read_text().lstrip()[:1] == "<"
     assert (page.parent / "evidently.json").is_file()
 
@@ -165,8 +181,11 @@ def test_what_was_seen_is_in_the_folder_and_in_the_registry(released):
 def test_new_rows_are_those_that_no_challenger_was_judged_with(replaced):
     answered(replaced, market_rows(10, seed=12), labelled=7)
     assert waiting_rows(replaced.settings, SHOP) == 7
+    ingested = sum(batch.rows for batch in read_batches(replaced.branch))
 
-    assert count_new_rows(replaced.settings, SHOP, replaced.registry, waiting=7) == 7
+    run = monitor(replaced.settings, SHOP)
+
+    assert (run.rows, run.new_rows) == (ingested + 7, 7)
 
 
 def asked(shop, rows, *, labelled=0, concept=False):
@@ -225,11 +244,7 @@ def test_quality_over_time_comes_from_one_reading_of_the_ledger(replaced):
     assert first.score.value > first.naive
 
 
-AUTO = {"policy": "auto", "min_new_rows": 90, "every_batches": 30}
-
-
-def test_auto_asks_the_champion_before_it_what_the_last_promotion_brought(replaced):
-    replaced.override(trigger=AUTO)
+def test_the_champion_before_is_asked_what_the_last_promotion_brought(replaced):
     asked(replaced, market_rows(300, seed=12), labelled=200)
 
     run = monitor(replaced.settings, SHOP)
@@ -238,21 +253,19 @@ def test_auto_asks_the_champion_before_it_what_the_last_promotion_brought(replac
     assert run.payoff.gain.low > 0  # a tree knows this market, a line does not
     kept = replaced.registry.events(SHOP, kinds=[MONITORED])[-1].payload["payoff"]
     assert kept["gain"]["value"] == run.payoff.gain.value
-    assert challenges_of(replaced.registry, SHOP, batch_rows=90).challenges[-1].payoff == run.payoff
+    assert challenges_of(replaced.registry, SHOP).challenges[-1].payoff == run.payoff
 
 
-@pytest.mark.parametrize(
-    ("policy", "labelled", "known"), [("auto", 89, False), ("auto", 90, True), ("every", 90, False)]
-)
-def test_a_payoff_needs_labels_and_a_policy_that_asks(policy, labelled, known, replaced):
-    replaced.override(trigger={**AUTO, "policy": policy})
+@pytest.mark.parametrize("policy", ["refresh", "schedule", "static"])
+@pytest.mark.parametrize(("labelled", "known"), [(89, False), (90, True)])
+def test_a_payoff_is_measured_under_every_policy_once_there_are_labels(policy, labelled, known, replaced):
+    replaced.override(trigger={"policy": policy})
     asked(replaced, market_rows(100, seed=12), labelled=labelled)
 
     assert (monitor(replaced.settings, SHOP).payoff is not None) is known
 
 
 def test_after_a_rollback_there_is_no_payoff(replaced):
-    replaced.override(trigger=AUTO)
     rollback(replaced.settings, SHOP, reason="it was the better one")
     asked(replaced, market_rows(100, seed=12), labelled=100)
 
@@ -260,7 +273,6 @@ def test_after_a_rollback_there_is_no_payoff(replaced):
 
 
 def test_a_champion_before_that_cannot_be_asked_is_reported(replaced):
-    replaced.override(trigger=AUTO)
     asked(replaced, market_rows(100, seed=12), labelled=100)
     previous = replaced.registry.previous(SHOP).model
     shutil.rmtree(ModelStore(replaced.settings.home).get(previous).path)
@@ -273,7 +285,6 @@ def test_a_champion_before_that_cannot_be_asked_is_reported(replaced):
 
 @pytest.mark.parametrize(("name", "why"), [("model.onnx", "InvalidProtobuf: "), ("model.json", "model.json of model ")])
 def test_nor_does_a_champion_before_that_its_runtime_does_not_take_fail_the_run(name, why, replaced):
-    replaced.override(trigger=AUTO)
     previous, current = replaced.registry.previous(SHOP), replaced.registry.current(SHOP)
     folder = ModelStore(replaced.settings.home).get(previous.model).path
     (folder / name).write_text("{}")
@@ -287,15 +298,3 @@ def test_nor_does_a_champion_before_that_its_runtime_does_not_take_fail_the_run(
 
     assert run.payoff is None
     assert f"as {previous.model} cannot be asked: {why}" in run.payoff_problem
-
-
-def test_a_degradation_of_the_newest_labels_is_seen_beside_the_older_ones(released):
-    released.override(trigger={**AUTO, "min_new_rows": 10})
-    answered(released, market_rows(260, seed=12), right=1.0)
-    assert not monitor(released.settings, SHOP).decision.retrain
-    answered(released, market_rows(40, seed=13), right=0.3)
-
-    run = monitor(released.settings, SHOP)
-
-    assert run.quality.state != QualityState.DEGRADED
-    assert CauseKind.RECENT_DEGRADATION in run.decision.kinds

@@ -29,7 +29,7 @@ from tests.tables import make_params
 RECIPE = RecipeChoice(recipe="linear", scale="standard", options={}, seed=7, metric="accuracy", last_batches=0)
 
 
-def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0, search=None):
+def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0, neighbours=None):
     """A stage whose earlier steps have run."""
     schema, frame = mixed_table(task, kinds)
     rows = frame.assign(_batch=["first"] * 90 + ["second"] * 60, _row=range(150))
@@ -43,7 +43,7 @@ def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0,
     write_document(files.recipe, RECIPE.model_copy(update={"last_batches": last_batches}))
     write_document(files.evaluation, make_evaluation(rows=150))
     settings = Settings(project=folder, home=folder / "var", registry_url="", milvus_uri="")
-    return Stage(settings, make_params(search=search or {}), schema, files)
+    return Stage(settings, make_params(neighbours=neighbours or {}), schema, files)
 
 
 def packaged(stage):
@@ -120,7 +120,7 @@ def test_texts_are_searched_by_their_ngrams(tmp_path):
 
 def test_a_sentence_model_travels_with_the_model_and_is_part_of_its_version(tmp_path):
     make_sentence_model(tmp_path / "var" / "sentences")
-    stage = make_stage(tmp_path, kinds=MIXES["all"], search={"model": "sentences"})
+    stage = make_stage(tmp_path, kinds=MIXES["all"], neighbours={"model": "sentences"})
     plain = packaged(make_stage(tmp_path / "plain", kinds=MIXES["all"]))
 
     model = packaged(stage)
@@ -132,11 +132,11 @@ def test_a_sentence_model_travels_with_the_model_and_is_part_of_its_version(tmp_
 
 
 def test_a_sentence_model_that_is_not_there_is_reported(tmp_path):
-    stage = make_stage(tmp_path, kinds=MIXES["texts"], search={"model": "sentences"})
+    stage = make_stage(tmp_path, kinds=MIXES["texts"], neighbours={"model": "sentences"})
 
-    with pytest.raises(BadInput, match=r"search\.model is .*sentences, and there is no such folder"):
+    with pytest.raises(BadInput, match=r"neighbours\.model is .*sentences, and there is no such folder"):
         package(stage)
 
 
 def test_a_table_without_texts_needs_no_sentence_model(tmp_path):
-    assert packaged(make_stage(tmp_path, search={"model": "sentences"})).embedder.texts == ()
+    assert packaged(make_stage(tmp_path, neighbours={"model": "sentences"})).embedder.texts == ()

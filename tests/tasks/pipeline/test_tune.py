@@ -44,7 +44,7 @@ def make_stage(
     """A scenario whose rows are split, in two batches."""
     schema = schema or shop_schema()
     metric = "auto" if schema.target.task == REGRESSION else "accuracy"
-    usual = {"compute": {"workers": 1}, "train": AUTO, "tune": SEARCHED, "gate": {"metric": metric}}
+    usual = {"compute": {"workers": 1}, "train": AUTO, "search": SEARCHED, "gate": {"metric": metric}}
     sections = usual | sections
     files = ScenarioFiles(root, SHOP)
     typed = check_frame(schema, shop_rows(ROWS) if rows is None else rows).accepted
@@ -92,11 +92,11 @@ def make_plan(
     """Quick recipes, or with `boosted` also one that computes in many threads where it may."""
     schema = shop_schema()
     rows = check_frame(schema, shop_rows(160)).accepted.assign(_batch="a")
-    params = make_params(tune={"trials": trials, "seconds": seconds}, compute={"workers": workers})
+    params = make_params(search={"trials": trials, "seconds": seconds}, compute={"workers": workers})
     recipes = ("linear", "k_neighbors", *(("hist_gradient_boosting",) if boosted else ()))
     first = tuple((DEFAULTS, default_candidate(recipe, RECIPES[recipe].class_space)) for recipe in recipes)
     table = SearchData(rows, schema, validation_folds(160, share=0.4, folds=2), "log_loss", 7, last_batches=0)
-    return Plan(table, recipes, first, params.tune, params.compute, together)
+    return Plan(table, recipes, first, params.search, params.compute, together)
 
 
 def searched(plan: Plan, *, clock: Any = lambda: 0.0) -> SearchState:
@@ -113,7 +113,7 @@ def test_a_named_recipe_without_trials_is_written_as_it_is(tmp_path: Path) -> No
     named = {"recipe": "svm", "scale": "none", "options": {"gamma": 0.001}}
     written = {"recipe": "svm", "options": {"scale": "none", "gamma": 0.001}}
 
-    found = tuned(make_stage(tmp_path, train=written, tune={"trials": 0}))
+    found = tuned(make_stage(tmp_path, train=written, search={"trials": 0}))
 
     assert {key: found[key] for key in named} == named
     assert (found["trials"], found["asked"], found["done"], found["score"]) == ([], 0, 0, None)
@@ -121,8 +121,8 @@ def test_a_named_recipe_without_trials_is_written_as_it_is(tmp_path: Path) -> No
 
 
 def test_auto_without_trials_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"train\.recipe names no single recipe and tune\.trials is 0"):
-        tune(make_stage(tmp_path, tune={"trials": 0}))
+    with pytest.raises(BadInput, match=r"train\.recipe names no single recipe and search\.trials is 0"):
+        tune(make_stage(tmp_path, search={"trials": 0}))
 
 
 def test_the_best_of_the_trials_is_chosen_and_all_are_printed(
@@ -169,7 +169,7 @@ def test_a_recipe_has_to_bear_the_rows_it_is_fitted_on_in_the_end_not_only_those
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = RECIPES["svm"].max_rows + 1
-    stage = make_stage(tmp_path, rows=shop_rows(rows), tune={"trials": 2}, train={"recipe": ["linear", "svm"]})
+    stage = make_stage(tmp_path, rows=shop_rows(rows), search={"trials": 2}, train={"recipe": ["linear", "svm"]})
 
     found = tuned(stage, rows=80)
 
@@ -238,7 +238,7 @@ def test_a_trial_that_fails_is_printed_and_does_not_end_the_search(
     rows.loc[: ROWS - HOLDOUT - 1, "bought"] = "no"
     rows.loc[[5, 60], "bought"] = "yes"  # two are too few for a calibrated machine
 
-    found = tuned(make_stage(tmp_path, rows=rows, tune={"trials": 2}, train={"recipe": ["svm", "linear"]}))
+    found = tuned(make_stage(tmp_path, rows=rows, search={"trials": 2}, train={"recipe": ["svm", "linear"]}))
 
     failed, fitted = found["trials"]
     assert (failed["score"], failed["folds"]) == (None, [])
@@ -275,7 +275,7 @@ def test_training_learns_from_the_newest_batches_only_where_params_say_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     named = {"recipe": "linear", "last_batches": 1}
-    stage = make_stage(tmp_path, train=named, tune={"trials": 0})
+    stage = make_stage(tmp_path, train=named, search={"trials": 0})
     cut_in_batches(stage, rows=20)
 
     tune(stage)
@@ -283,23 +283,6 @@ def test_training_learns_from_the_newest_batches_only_where_params_say_so(
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2:] == ["block 140-170: fitted on 20 rows", "block 170-200: fitted on 30 rows"]  # 10 of a cut batch
-
-
-@pytest.mark.parametrize(("turned", "chosen"), [(False, 0), (True, 2)])
-def test_auto_learns_from_the_newest_batches_alone_where_the_older_ones_say_the_opposite(
-    turned: bool, chosen: int, tmp_path: Path
-) -> None:
-    rows = shop_rows(ROWS)
-    other = rows["bought"].map({"yes": "no", "no": "yes"})
-    if turned:
-        rows["bought"] = rows["bought"].where(rows.index >= 40, other)
-    named = {"recipe": "linear", "last_batches": "auto"}
-    stage = make_stage(tmp_path, rows=rows, train=named, tune={"trials": 0})
-    cut_in_batches(stage, rows=20)
-
-    tune(stage, auto_batches=(2,))
-
-    assert json.loads(stage.files.recipe.read_text())["last_batches"] == chosen
 
 
 def test_training_uses_the_recipe_that_was_chosen(tmp_path: Path) -> None:
@@ -321,7 +304,7 @@ def test_the_pipeline_that_is_released_has_learned_from_the_holdout_too(tmp_path
     rows = shop_rows(ROWS)
     rows.loc[: ROWS - HOLDOUT - 1, "kind"] = "apple"
     rows.loc[ROWS - 1, "kind"] = "cheese"
-    stage = make_stage(tmp_path, rows=rows, train={"recipe": "linear"}, tune={"trials": 0})
+    stage = make_stage(tmp_path, rows=rows, train={"recipe": "linear"}, search={"trials": 0})
 
     tune(stage)
     train(stage)
