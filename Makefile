@@ -46,7 +46,7 @@ EVIDENTLY_PORT ?= 8001
 
 # What people give arrives as they typed it: make expands nothing in it, and recipes read it as a shell variable in
 # quotes, "$$TARGET". Without this `make scenario TARGET='price ($)'` would bring a column called "price (".
-GIVEN := NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH MODEL HTML WRITE RELEVE_HOME RELEVE_SCENARIO
+GIVEN := NAME DATA TARGET TIME ID TASK SET SCENARIO BATCH MODEL HTML WRITE SEARCH RELEVE_HOME RELEVE_SCENARIO
 $(foreach name,$(GIVEN),$(if $(filter undefined,$(origin $(name))),,\
   $(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 
@@ -118,8 +118,8 @@ resubmit: setup  ## Write rejected rows to a file, to fix and send again: SCENAR
 monitor: setup  ## Drift report, realised quality, is a retraining due?
 	@$(RELEVE) $@ -- "$$SCENARIO"
 
-retrain: setup  ## Train a challenger, judge it, and release it when it is accepted
-	@$(RELEVE) $@ -- "$$SCENARIO"
+retrain: setup  ## Train a challenger, judge it, and release it when it is accepted; SEARCH=1 tries other recipes, too
+	@$(RELEVE) $@ $${SEARCH:+--search} -- "$$SCENARIO"
 
 release: setup  ## Release the accepted challenger of SCENARIO=churn
 	@$(call given,SCENARIO,churn,$(SCENARIO_IS_NAMED)) $(RELEVE) $@ -- "$$SCENARIO"
@@ -143,7 +143,7 @@ card: setup  ## Print the model card of MODEL=churn:1a2b3c4d5e6f, or write it to
 history: setup  ## List what happened, by whom and why, oldest first
 	@$(RELEVE) $@ -- "$$SCENARIO"
 
-evidently: setup  ## Show the drift reports that monitor.workspace keeps, in Evidently's own pages
+evidently: setup  ## Show the drift reports that RELEVE_EVIDENTLY_PAGES=1 keeps, in Evidently's own pages
 	$(BIN)/python $(BIN)/evidently ui --workspace "$${RELEVE_HOME:-var}/evidently" --host 127.0.0.1 --port $(EVIDENTLY_PORT)
 
 ##@ Operate

@@ -1,7 +1,7 @@
 """A table of your own, from one command to the fifth retraining: what does the loop make of it?
 
     python -m benchmarks.own_tables bike=bike.csv:cnt:dteday sms=sms.csv:label [--batches 5] [--first 0.6]
-        [--set tune.trials=10]
+        [--set search.trials=10]
 
 Each table is NAME=FILE:TARGET[:TIME]. Its oldest rows make the first champion, the others arrive in batches. Before a
 batch is ingested, the champion answers it, and so does scikit-learn with its defaults, fitted on exactly the rows that

@@ -58,7 +58,7 @@ def _is_date(cells: "pd.Series[Any]") -> bool:
 def plan_of(rows: pd.DataFrame, schema: Schema, *, trials_asked: int, workers: int, seed: int) -> Plan:
     """What the tune stage would plan, with no budget of time."""
     params = make_params(
-        tune={"trials": trials_asked, "seconds": 1e6}, compute={"workers": workers}, statistics={"seed": seed}
+        search={"trials": trials_asked, "seconds": 1e6}, compute={"workers": workers}, statistics={"seed": seed}
     )
     seen = rows.tail(SIZES.rows).reset_index(drop=True)
     folds = validation_folds(len(seen), share=SIZES.validation_share, folds=SIZES.folds)
@@ -67,7 +67,7 @@ def plan_of(rows: pd.DataFrame, schema: Schema, *, trials_asked: int, workers: i
     spaces = search_spaces(recipes, schema)
     first = tuple((trials.DEFAULTS, default_candidate(recipe, space)) for recipe, space in spaces.items())
     table = SearchData(seen, schema, folds, resolve("auto", schema.target.task), seed, last_batches=0)
-    return Plan(table, recipes, first, params.tune, params.compute)
+    return Plan(table, recipes, first, params.search, params.compute)
 
 
 def later_score(rows: pd.DataFrame, first: int, schema: Schema, candidate: Candidate, *, seed: int) -> float:

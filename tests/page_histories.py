@@ -116,9 +116,13 @@ def make_staleness(*exceeded: ExceededLimit) -> Staleness:
     return Staleness(exceeded, model_days=3.0, idle_days=0.5)
 
 
-def make_run(*, day: float = 0.0, refresh: bool = False, **changes: Any) -> MonitoringRun:
-    """A monitoring run that sees nothing amiss."""
+def make_run(*, day: float = 0.0, refresh: bool = False, search: bool = False, **changes: Any) -> MonitoringRun:
+    """A monitoring run that sees nothing amiss; with `search` it opens one, as if the table had drifted."""
     cause = Cause(CauseKind.NEW_ROWS, 40) if refresh else Cause(CauseKind.FEW_ROWS, 40, 90)
+    decision = TriggerDecision(refresh, (cause,))
+    if search:
+        drifted = (Cause(CauseKind.DRIFT),)
+        decision = TriggerDecision(True, drifted, search=True, search_causes=drifted)
     values = {
         "scenario": SCENARIO,
         "model": MODEL,
@@ -131,7 +135,7 @@ def make_run(*, day: float = 0.0, refresh: bool = False, **changes: Any) -> Moni
         "rows": 940,
         "new_rows": 40,
         "payoff": None,
-        "decision": TriggerDecision(refresh, (cause,)),
+        "decision": decision,
         "report": "20260105T090000Z",
     }
     return MonitoringRun(**{**values, **changes})

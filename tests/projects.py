@@ -116,12 +116,12 @@ class Project:
         write_bytes(path, text.replace(old, new, 1).encode())
         git(self.root, "commit", "--quiet", "--all", "-m", f"change {path.name}")
 
-    def start(self, step: str) -> "subprocess.Popen[str]":
+    def start(self, step: str, **environ: str) -> "subprocess.Popen[str]":
         """A step in a process of its own, in a session of its own; both outputs in one pipe."""
         return subprocess.Popen(
             [sys.executable, "-c", SETTINGS + STEPS[step]],
             cwd=self.root,
-            env=self.environ,
+            env={**self.environ, **environ},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -260,7 +260,6 @@ class Monitor(ParamsSection):
     window_rows: Count
     alpha: OpenShare
     min_effect: Share
-    workspace: bool
 
 
 class AgeLimits(ParamsSection):
@@ -281,10 +280,6 @@ class Storage(ParamsSection):
 
 class ServiceLimits(ParamsSection):
     max_rows: Count
-
-
-class Runs(ParamsSection):
-    wait_seconds: Limit
 
 
 class Params(ParamsSection):
@@ -309,7 +304,6 @@ class Params(ParamsSection):
     backtest: BacktestWindows
     storage: Storage
     service: ServiceLimits
-    runs: Runs
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

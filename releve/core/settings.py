@@ -12,6 +12,7 @@ LOOPBACK = "127.0.0.1"
 SHORT_NUMBER = re.compile(r"[0-9]{1,6}")
 LARGEST_PORT = 65535
 MOST_WORKERS = 256
+MOST_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,14 @@ class Settings:
     service_port: int = 3000
     milvus_port: int = 19530
     service_workers: int = 1  # processes of the service
+    wait_seconds: int = 600  # how long a run waits for another run of the same scenario; then it is refused
+    evidently_pages: bool = False  # whether drift reports are also kept for `make evidently`, the newest 200
     revision: str = ""  # the commit whose params and schema this run goes by; "": HEAD, at every step anew
     model_pin: str = ""  # serve this model version and never read the registry (a packed Bento)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, cwd: Path) -> "Settings":
-        """Read RELEVE_* and MILVUS_TOKEN. Raises BadInput for a port or a number of workers that is not one."""
+        """Read RELEVE_* and MILVUS_TOKEN. Raises BadInput for a number that is not one."""
         project = Path(environ.get("RELEVE_PROJECT") or cwd).resolve()
         home = Path(environ.get("RELEVE_HOME") or project / "var").resolve()
         milvus_port = _port(environ, "RELEVE_MILVUS_PORT", cls.milvus_port)
@@ -46,6 +49,8 @@ class Settings:
             service_port=_port(environ, "RELEVE_SERVICE_PORT", cls.service_port),
             milvus_port=milvus_port,
             service_workers=_whole_number(environ, "RELEVE_SERVICE_WORKERS", cls.service_workers, most=MOST_WORKERS),
+            wait_seconds=_whole_number(environ, "RELEVE_WAIT_SECONDS", cls.wait_seconds, least=0, most=MOST_SECONDS),
+            evidently_pages=bool(environ.get("RELEVE_EVIDENTLY_PAGES")),
             model_pin=environ.get("RELEVE_MODEL", ""),
         )
 
@@ -60,9 +65,9 @@ def _port(environ: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _whole_number(
-    environ: Mapping[str, str], name: str, default: int, *, most: int, noun: str = "a whole number"
+    environ: Mapping[str, str], name: str, default: int, *, most: int, least: int = 1, noun: str = "a whole number"
 ) -> int:
     value = environ.get(name) or str(default)
-    if not SHORT_NUMBER.fullmatch(value) or not 1 <= int(value) <= most:
-        raise BadInput(f"{name} is {value!r}; expected {noun} between 1 and {most}")
+    if not SHORT_NUMBER.fullmatch(value) or not least <= int(value) <= most:
+        raise BadInput(f"{name} is {value!r}; expected {noun} between {least} and {most}")
     return int(value)

@@ -37,7 +37,7 @@ def harvest(settings: Settings, scenario: str) -> int:
     """
     truth = read_committed(settings, scenario)
     state = ScenarioState(settings.home, scenario)
-    with scenario_lock(settings.home, scenario, holder="harvest", wait_seconds=truth.params.runs.wait_seconds):
+    with scenario_lock(settings.home, scenario, holder="harvest", wait_seconds=settings.wait_seconds):
         fresh = unharvested(settings, scenario)
         if len(fresh):
             number = len(_harvests(state)) + 1

@@ -91,7 +91,7 @@ def ingest(settings: Settings, scenario: str, *, actor: str = "ingest") -> Inges
     state = ScenarioState(settings.home, scenario)
     state.incoming.mkdir(parents=True, exist_ok=True)
     pulled: set[Path] = set()
-    with scenario_lock(settings.home, scenario, holder="ingest", wait_seconds=truth.params.runs.wait_seconds) as lock:
+    with scenario_lock(settings.home, scenario, holder="ingest", wait_seconds=settings.wait_seconds) as lock:
         if truth.params.source.query or state.pulled.is_dir():
             from tasks.ingestion.pull import pull, pulled_files  # only such scenarios need the database side
 

@@ -61,7 +61,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         folder=folder,
         max_missing_rise=known.params.batch.max_missing_rise,
         predictions=predictions(known),
-        workspace=settings.home / "evidently",
+        workspace=settings.home / "evidently" if settings.evidently_pages else None,
     )
     quality, estimate = judge_quality(known), estimate_quality(known)
     staleness = judge_staleness(known, now=at, retrained_at=past.retrained_at, ingested_at=past.ingested_at)
@@ -138,7 +138,7 @@ def compare_and_report(
             subject,
             sentences=describe_drift(comparison.verdict),
             page=comparison.verdict.state in ALARMS or _page_is_due(folder),
-            workspace=workspace if params.workspace else None,
+            workspace=workspace,
         )
         write_bytes(folder / "evidently.json", report.json.encode())
         if report.html:

@@ -26,7 +26,7 @@ def rebuild(settings: Settings, scenario: str) -> Rebuilt:
     Raises NotFound while the branch has no challenger, ScenarioBusy, PipelineFailed.
     """
     params = read_committed(settings, scenario).params
-    with scenario_lock(settings.home, scenario, holder="rebuild", wait_seconds=params.runs.wait_seconds) as lock:
+    with scenario_lock(settings.home, scenario, holder="rebuild", wait_seconds=settings.wait_seconds) as lock:
         branch = ScenarioBranch(settings.project, scenario)
         tip = branch.tip()
         if tip is None or branch.read("dvc.lock") is None:

@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.http.service import wait_until_serving
 from releve.adapters.models import bento_builds
@@ -53,8 +52,7 @@ def release(
     Raises NotFound, NotAccepted, ModelAltered, GoldenMismatch, IndexMismatch, IndexUnavailable, StaleRelease, and
     SwapTimeout when a running service does not take the release over.
     """
-    params = read_committed(settings, scenario).params
-    lock = scenario_lock(settings.home, scenario, holder="release", wait_seconds=params.runs.wait_seconds)
+    lock = scenario_lock(settings.home, scenario, holder="release", wait_seconds=settings.wait_seconds)
     with lock:
         registry = Registry(settings.registry_url)
         challenger = last_challenger(registry, scenario, model=model)

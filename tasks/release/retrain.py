@@ -53,7 +53,7 @@ def retrain(
     truth = read_committed(settings, scenario)
     params = truth.params
     lock = scenario_lock(
-        settings.home, scenario, holder="retrain", wait_seconds=params.runs.wait_seconds, on_wait=progress
+        settings.home, scenario, holder="retrain", wait_seconds=settings.wait_seconds, on_wait=progress
     )
     with lock as held:
         registry, store = Registry(settings.registry_url), ModelStore(settings.home)

@@ -29,12 +29,14 @@ def test_what_is_no_number_is_refused_with_its_name(name, value):
         ("RELEVE_SERVICE_WORKERS", "1", True),
         ("RELEVE_SERVICE_WORKERS", "256", True),
         ("RELEVE_SERVICE_WORKERS", "257", False),
+        ("RELEVE_WAIT_SECONDS", "0", True),
+        ("RELEVE_WAIT_SECONDS", "86401", False),
     ],
 )
 def test_the_limits_belong_to_what_is_allowed(name, value, allowed):
     if allowed:
         settings = Settings.from_environ({name: value}, cwd=CWD)
-        assert int(value) in (settings.service_port, settings.service_workers)
+        assert int(value) in (settings.service_port, settings.service_workers, settings.wait_seconds)
     else:
         with pytest.raises(BadInput):
             Settings.from_environ({name: value}, cwd=CWD)

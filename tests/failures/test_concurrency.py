@@ -41,10 +41,9 @@ def test_the_second_of_two_retrainings_waits_and_then_changes_nothing(ingested: 
 
 
 def test_a_retraining_that_may_not_wait_is_refused_and_told_who_is_at_work(challenged: Project) -> None:
-    challenged.edit(challenged.root / "params.yaml", "wait_seconds: 600 ", "wait_seconds: 0 ")
     first = start_and_wait(challenged, "retrain")
 
-    refused_code, told = finish(challenged.start("retrain"))
+    refused_code, told = finish(challenged.start("retrain", RELEVE_WAIT_SECONDS="0"))
     first_code, output = finish(first)
 
     assert refused_code == 1

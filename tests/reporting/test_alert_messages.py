@@ -67,14 +67,14 @@ def test_an_archived_scenario_ends_its_alarms():
 def test_each_judgement_and_move_is_written_with_its_reason():
     release = {"release": RELEASE.model_dump(mode="json")}
     events = [
-        monitored_event(refresh=True),
+        monitored_event(search=True),
         challenge_event(promote=False, day=0.1, reasons=("no gain",)),
         make_event(RELEASED, release, day=0.4, reason="gain +0.1"),
         make_event(ROLLED_BACK, release, day=0.6, reason="too slow"),
     ]
 
     assert [message.text for message in messages(*events)] == [
-        "shop: a retraining is due; 40 new labelled rows, and the policy is to learn from each batch",
+        "shop: a search for other recipes is due; the table drifted",
         f"shop: the gate refused model {VERSION}; no gain",
         f"shop: model {VERSION} serves now; gain +0.1",
         f"shop: rolled back, model {VERSION} serves again; too slow",
@@ -83,7 +83,7 @@ def test_each_judgement_and_move_is_written_with_its_reason():
 
 def test_intervals_keep_their_brackets_and_a_failed_audit_is_written_once():
     degraded = make_quality(QualityState.DEGRADED, change=Interval(-0.3, -0.35, -0.2))
-    runs = [monitored_event(quality=degraded, estimate=make_estimate(QualityState.AUDIT_FAILED), refresh=True)]
+    runs = [monitored_event(quality=degraded, estimate=make_estimate(QualityState.AUDIT_FAILED), search=True)]
 
     made = {message.subject: message for message in messages(*runs)}
 

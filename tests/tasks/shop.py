@@ -159,7 +159,10 @@ def make_shop(root: Path) -> Shop:
     shop = Shop(root)
     bundled = (ROOT / "scenarios/digits/dvc.yaml").read_text()
     write(shop.files.folder / "dvc.yaml", pipeline_text(bundled, scenario=SHOP))
-    write(shop.files.folder / "params.yaml", yaml.safe_dump(SHOP_TABLE, sort_keys=False))
+    write(
+        shop.files.folder / "params.yaml",
+        yaml.safe_dump({**SHOP_TABLE, "gate": {"metric": "accuracy"}}, sort_keys=False),
+    )
     write(shop.files.inputs, 'rows: "seed"\nchampion: ""\nseen_rows: 0\n')
     write(shop.files.folder / ".gitignore", "/seed\n/batches\n/build\n")
     git(root, "init", "--quiet", "--initial-branch=main")

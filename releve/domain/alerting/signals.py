@@ -106,4 +106,5 @@ def _signals(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signal]
         yield Signal(ESTIMATE, QUALITY_STATES[run.estimate.state], run.model)
     # one more limit is a change, one more day is none
     yield Signal(AGE, run.staleness.state, ", ".join(each.key for each in run.staleness.exceeded))
-    yield Signal(RETRAINING, "due" if run.decision.refresh else "waits")
+    # a refresh is due with every batch, which is no news
+    yield Signal(RETRAINING, "due" if run.decision.search else "waits")

@@ -68,7 +68,7 @@ CASES = [  # a run in an alarm, and one where it is over
         for state in ("degraded", "audit failed")
     ),
     ("age", "due", "fresh", {"staleness": make_staleness(IDLE)}, {"staleness": make_staleness()}),
-    ("retraining", "due", "waits", {"refresh": True}, {"refresh": False}),
+    ("retraining", "due", "waits", {"search": True}, {"refresh": True}),
 ]
 
 
@@ -181,7 +181,7 @@ def test_each_judgement_and_move_is_news_reported_once():
     accepted = {**refused, "promote": True}
     release = {"release": RELEASE.model_dump(mode="json")}
     events = [
-        monitored_event(refresh=True),
+        monitored_event(search=True),
         make_event(CHALLENGED, refused, day=0.1),
         monitored_event(day=0.2),
         make_event(CHALLENGED, accepted, day=0.3),
@@ -250,6 +250,6 @@ def test_a_muted_subject_is_reported_once_it_is_no_longer_muted():
 
 
 def test_the_state_survives_its_event():
-    state, _ = advance(AlertState(), numbered(monitored_event(drift=drift("drift"), refresh=True)), params())
+    state, _ = advance(AlertState(), numbered(monitored_event(drift=drift("drift"), search=True)), params())
 
     assert AlertState.model_validate(state.model_dump(mode="json")) == state
