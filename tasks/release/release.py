@@ -65,9 +65,11 @@ def release(
         loaded = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
         check_golden(loaded)
         branch, work_dir = ScenarioBranch(settings.project, scenario), ScenarioState(settings.home, scenario).worktrees
-        with branch.checkout(challenger.revision, work_dir) as source:  # the very code that made it
-            version = ModelTag.parse(challenger.model).version
-            bento = bento_builds.build(source, settings.home, challenger.model, version=version)
+        version, sources = ModelTag.parse(challenger.model).version, branch.code_digest(challenger.revision)
+        bento = bento_builds.copy_built(settings.home, challenger.model, version=version, sources=sources)
+        if bento is None:
+            with branch.checkout(challenger.revision, work_dir) as source:  # the very code that made it
+                bento = bento_builds.build(source, settings.home, challenger.model, version=version, sources=sources)
         index_rows = len(read_reference(settings, loaded.tag))
         named = f" {loaded.schema.id}" if loaded.schema.id else ""  # the index holds what this column calls the rows
         identity = f"{challenger.data_version} {loaded.embedder.version} {index_rows}{named}"

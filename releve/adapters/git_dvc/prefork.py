@@ -34,7 +34,31 @@ from typing import IO, Any, NoReturn
 PR_SET_NAME = 15  # linux/prctl.h; the kernel keeps 15 bytes
 LENGTH_BYTES = 8  # a message is its length, then JSON
 MOST_DESCRIPTORS = 16
-DVC = ("dvc.cli.parser", "dvc.repo.reproduce", "dvc.stage.run")
+DVC = (
+    "dvc.cli.parser",
+    "dvc.cachemgr",
+    "dvc.data_cloud",
+    "dvc.lock",
+    "dvc.repo.artifacts",
+    "dvc.repo.datasets",
+    "dvc.repo.graph",
+    "dvc.repo.index",
+    "dvc.repo.metrics",
+    "dvc.repo.params",
+    "dvc.repo.plots",
+    "dvc.repo.reproduce",
+    "dvc.repo.stage",
+    "dvc.repo.trie",
+    "dvc.rwlock",
+    "dvc.scm",
+    "dvc.stage.run",
+    "dvc_data.hashfile.db.local",
+    "dvc_data.index.checkout",
+    "networkx",
+    "psutil",
+    "rich.console",
+    "ruamel.yaml",
+)
 # What the stages import of others. The first stage, `code`, runs each time and needs little.
 CODE_STAGE = "tasks.pipeline.code"
 CODE_LIBRARIES = ("pydantic", "yaml", "ruamel.yaml")

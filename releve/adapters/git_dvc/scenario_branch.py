@@ -4,6 +4,7 @@ Every commit on it holds the user's committed code (HEAD) and the files that flo
 the branch and everything else from HEAD is why there is never a merge conflict.
 """
 
+import hashlib
 import io
 import os
 import shutil
@@ -182,6 +183,15 @@ class ScenarioBranch:
         if tip is None or not git(self.project, "rev-parse", "--verify", "--quiet", path, check=False):
             return None
         return git(self.project, "show", path)
+
+    def code_digest(self, revision: str) -> str:
+        """Digest the files that people wrote, as `revision` has them: of every scenario, without what flows write."""
+        digest = hashlib.sha256()
+        for entry in git(self.project, "ls-tree", "-r", "-z", revision).split("\0"):
+            top, *rest = entry.partition("\t")[2].split("/")
+            if top != "results" and not (top == "scenarios" and rest[1:2] and rest[1] in OWNED_BY_FLOWS):
+                digest.update(f"{entry}\n".encode())
+        return digest.hexdigest()
 
     @contextmanager
     def worktree(self, work_dir: Path) -> Iterator[Worktree]:

@@ -1,10 +1,16 @@
 """Bentos: a model version packed with the service that answers with it, built without a network."""
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +19,7 @@ from pydantic import BaseModel
 
 from releve.adapters.files import write_bytes
 from releve.adapters.models.description import read_description
-from releve.adapters.models.model_store import ModelStore
+from releve.adapters.models.model_store import ModelStore, StoredModel
 from releve.core.errors import BadInput, ReleveError, storage_refusal
 from releve.core.names import ModelTag
 from releve.core.yaml_text import load_mapping
@@ -60,22 +66,100 @@ class PackedModel:
     home: Path  # where its answers are kept when nobody says where
 
 
-def build(project: Path, home: Path, model_tag: str, *, version: str) -> BuiltBento:
+def copy_built(home: Path, model_tag: str, *, version: str, sources: str) -> BuiltBento | None:
+    """Make `releve:<version>` with `model_tag` from a Bento of the same `sources`; None where there is none.
+
+    A Bento holds code and the names of its models, so that another model of a scenario takes another bento.yaml alone.
+    `sources` is a digest of the files that the code comes from. Raises NotFound for a model that is not in the store,
+    BadInput when that version packs another model.
+    """
+    model = ModelStore(home).get(model_tag)
+    bentos = home / "bentoml" / "bentos" / NAME
+    known = _known(home, model, sources)
+    template = bentos / known.read_text(encoding="utf-8") if known.is_file() else None
+    if template is None or not (template / "bento.yaml").is_file():
+        return None
+    if not (bentos / version / "bento.yaml").is_file():
+        made = yaml.load((model.path / "model.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)["creation_time"]
+        with _scratch(home) as work_dir:
+            copied = work_dir / version
+            try:
+                shutil.copytree(template, copied, copy_function=os.link)
+            except (OSError, shutil.Error):  # no hard links here
+                shutil.rmtree(copied, ignore_errors=True)
+                shutil.copytree(template, copied)
+            with _rewritten(copied / "bento.yaml") as manifest:
+                manifest |= {"version": version, "creation_time": datetime.now(UTC).isoformat()}
+                manifest["models"] = [{"tag": model_tag, "module": "", "creation_time": made}]
+            with _rewritten(copied / "src" / "bentofile.yaml") as options:
+                options["models"] = [{**options["models"][0], "tag": model_tag}]
+            _put_in_place(copied, bentos / version, known)
+    return _checked(home, model_tag, version)
+
+
+def build(project: Path, home: Path, model_tag: str, *, version: str, sources: str) -> BuiltBento:
     """Pack `model_tag` with the service as `releve:<version>`; a version that is there already is returned as it is.
 
-    Raises NotFound for a model that is not in the store, BadInput when that version packs another model, BuildFailed.
+    `sources` names the files of `project` for `copy_built`. Raises NotFound for a model that is not in the store,
+    BadInput when that version packs another model, BuildFailed.
     """
-    ModelStore(home).get(model_tag)
+    model = ModelStore(home).get(model_tag)
+    if not (home / "bentoml" / "bentos" / NAME / version / "bento.yaml").is_file():
+        _run_build(project, home, model, version, sources)
+    return _checked(home, model_tag, version)
+
+
+def _checked(home: Path, model_tag: str, version: str) -> BuiltBento:
+    """The Bento of this version, which must pack this model."""
     built = BuiltBento(f"{NAME}:{version}", home / "bentoml" / "bentos" / NAME / version)
-    if not (built.path / "bento.yaml").is_file():
-        _run_build(project, home, model_tag, version)
-    manifest = BentoManifest.model_validate(yaml.safe_load((built.path / "bento.yaml").read_text(encoding="utf-8")))
+    text = (built.path / "bento.yaml").read_text(encoding="utf-8")
+    manifest = BentoManifest.model_validate(yaml.load(text, yaml.CSafeLoader))  # a quarter of a megabyte
     packed = manifest.models[0].tag if manifest.models else "none"
     if packed != model_tag:
         raise BadInput(
             f"{built.tag} packs the model {packed}, not {model_tag}; a version is built once: choose another"
         )
     return built
+
+
+def _known(home: Path, model: StoredModel, sources: str) -> Path:
+    """The file that names the newest Bento of the same scenario, sources, runtime, environment and BentoML."""
+    settings = sorted(f"{key}={value}" for key, value in os.environ.items() if key.startswith("RELEVE_"))
+    described = read_description(model.path, tag=model.tag)
+    identity = [
+        model.tag.partition(":")[0],
+        sources,
+        described.runtime,
+        sys.version,
+        installed_version("bentoml"),
+        *settings,
+    ]
+    return home / "bentoml" / "sources" / hashlib.sha256("\0".join(identity).encode()).hexdigest()
+
+
+@contextmanager
+def _rewritten(path: Path) -> Iterator[dict[str, Any]]:
+    """The content of a YAML file, which is written anew as BentoML writes it; a file that shares its bytes stays."""
+    values = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    yield values
+    path.unlink()
+    path.write_text(yaml.dump(values, Dumper=yaml.CSafeDumper, sort_keys=False), encoding="utf-8")
+
+
+@contextmanager
+def _scratch(home: Path) -> Iterator[Path]:
+    """A folder beside the Bentos, in which whoever is killed leaves no half of one."""
+    beside = home / "bentoml" / "tmp"
+    beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=beside) as scratch:
+        yield Path(scratch)
+
+
+def _put_in_place(made: Path, place: Path, known: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    made.replace(place)
+    write_bytes(place.parent / "latest", place.name.encode())
+    write_bytes(known, place.name.encode())
 
 
 def packed_model(bento: Any) -> PackedModel | None:
@@ -92,23 +176,21 @@ def packed_model(bento: Any) -> PackedModel | None:
     return PackedModel(str(model.tag), Path(model.path), Path(BentoMLContainer.bentoml_home.get()) / "var")
 
 
-def _run_build(project: Path, home: Path, model_tag: str, version: str) -> None:
+def _run_build(project: Path, home: Path, model: StoredModel, version: str, sources: str) -> None:
     """`bentoml build` in a process of its own: it imports the service, which no flow should.
 
-    It builds into a store of its own and the Bento is renamed into ours: whoever is killed leaves no half of one.
+    It builds into a store of its own and the Bento is renamed into ours.
     """
     bentofile = project / "bentofile.yaml"
     if not bentofile.is_file():
         raise BadInput(f"bentofile.yaml is missing in {project}; run this from the project's folder")
     options = load_mapping(bentofile.read_bytes(), source=bentofile.name)
-    described = read_description(ModelStore(home).get(model_tag).path, tag=model_tag)
-    options["models"] = [model_tag]
+    described = read_description(model.path, tag=model.tag)
+    options["models"] = [model.tag]
     options.setdefault("python", {})["requirements_txt"] = LOCKS[described.runtime]
-    options.setdefault("envs", []).append({"name": "RELEVE_SCENARIO", "value": ModelTag.parse(model_tag).scenario})
+    options.setdefault("envs", []).append({"name": "RELEVE_SCENARIO", "value": ModelTag.parse(model.tag).scenario})
     store = home / "bentoml"
-    (store / "tmp").mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=store / "tmp") as scratch:
-        work_dir = Path(scratch)
+    with _scratch(home) as work_dir:
         (work_dir / "models").symlink_to(store / "models")
         extended = work_dir / "bentofile.yaml"
         extended.write_text(yaml.safe_dump(options), encoding="utf-8")
@@ -118,7 +200,7 @@ def _run_build(project: Path, home: Path, model_tag: str, version: str) -> None:
             run = subprocess.run(
                 [*BUILD, "--bentofile", str(extended), "--version", version, str(project)],
                 cwd=project,
-                env={**os.environ, "BENTOML_HOME": scratch, "BENTOML_DO_NOT_TRACK": "True", "PATH": path},
+                env={**os.environ, "BENTOML_HOME": str(work_dir), "BENTOML_DO_NOT_TRACK": "True", "PATH": path},
                 capture_output=True,
                 text=True,
                 timeout=SECONDS,
@@ -134,7 +216,5 @@ def _run_build(project: Path, home: Path, model_tag: str, version: str) -> None:
             lines = [line.strip() for line in (run.stderr or run.stdout).splitlines() if line.strip()]
             output = " | ".join(lines[-5:]) or "it printed nothing"
             raise BuildFailed(f"bentoml build of {NAME}:{version} failed: {output}")
-        bentos = store / "bentos" / NAME
-        bentos.mkdir(parents=True, exist_ok=True)
-        (work_dir / "bentos" / NAME / version).replace(bentos / version)
-        write_bytes(bentos / "latest", version.encode())
+        place = store / "bentos" / NAME / version
+        _put_in_place(work_dir / "bentos" / NAME / version, place, _known(home, model, sources))

@@ -326,3 +326,14 @@ def test_a_clone_with_detached_head_works_too(project, work_dir):
     subprocess.run(["git", "checkout", "--quiet", "--detach"], cwd=project, check=True)
 
     assert run(project, work_dir, batches_csv="one\n")
+
+
+def test_the_digest_of_the_code_stays_while_flows_write_and_changes_with_what_people_write(project, work_dir):
+    branch = branch_of(project)
+    first = run(project, work_dir, batches_csv="batch\n")
+    second = run(project, work_dir, batches_csv="batch\nanother\n", inputs_yaml="rows: batches\n")
+    write(project / "code.py", "answer = 'newer'\n")
+    commit(project)
+    newer = run(project, work_dir, batches_csv="batch\n")
+
+    assert branch.code_digest(first) == branch.code_digest(second) != branch.code_digest(newer)
