@@ -28,6 +28,7 @@ PROBABILITIES, VALUES = "probabilities", "values"  # what an exported model's ou
 TRUSTED_TYPES = frozenset(
     {
         "numpy.dtype",
+        "releve.domain.ensemble.ensemble.WeightedEnsemble",
         "releve.domain.training.networks.BriefNetworkClassifier",
         "releve.domain.training.networks.BriefNetworkRegressor",
         "releve.domain.training.transformers.BoundedScaler",

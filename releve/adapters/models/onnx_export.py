@@ -4,14 +4,19 @@ Some conversions are silently wrong, so none is trusted: answers must be equal (
 real rows and on rows made to be hard, or the scikit-learn pipeline is served and the reason recorded.
 """
 
+import time
 import warnings
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from releve.adapters.models.model_runtime import PROBABILITIES, VALUES, onnx_runner, pipeline_runner
-from releve.adapters.models.onnx_converters import constant_graph, conversions, folded, name_in_order
+from releve.adapters.models.onnx_converters import conversions, folded
+from releve.adapters.models.onnx_graphs import constant_graph, keep_one_output, name_in_order, nodes_of
+from releve.adapters.models.onnx_merge import ExportedMember, merged
+from releve.domain.ensemble.ensemble import WeightedEnsemble
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
@@ -23,7 +28,22 @@ if TYPE_CHECKING:
 OPSET = 18
 IR_VERSION = 8  # of the file format, as skl2onnx writes it for this OPSET
 ONNX, SKLEARN = "onnx", "sklearn"
+TIMED = 5  # answers to one row, of which the fastest counts: the machine may be busy
+MERGED_STEP = 10  # of the rows that members are compared on, their ensemble is on every tenth
 TEXT_REASON = "the table has texts: hashed n-grams have no ONNX form, so scikit-learn turns texts into numbers"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one member may cost, and how many real rows it is compared on: docs/decisions/0031-ensemble-export.md."""
+
+    nodes: int = 1_000_000  # of its graph, those of its trees included
+    bytes: int = 32_000_000
+    latency_ms: float = 5.0  # CPU, of one row
+    rows: int = 2_000  # spread over all
+
+
+LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -35,17 +55,79 @@ class Export:
     reason: str | None
 
 
-def export_checked(pipeline: Any, schema: Schema, frame: "pd.DataFrame", *, tolerance: float) -> Export:
-    """Export, and compare on `frame` (checked rows) and on `made_rows`. No export is no error."""
+def export_checked(
+    model: Any, schema: Schema, frame: "pd.DataFrame", *, tolerance: float, limits: Limits = LIMITS
+) -> Export:
+    """Export a pipeline, or a WeightedEnsemble, and compare on rows of `frame` (checked) and on `made_rows`.
+
+    Each member is exported and compared by itself, then all are merged and compared as one. What cannot be exported
+    makes the whole native. No export is no error.
+    """
+    from threadpoolctl import threadpool_limits
+
     if schema.texts:
         return Export(SKLEARN, None, TEXT_REASON)
+    spread = np.linspace(0, len(frame) - 1, min(limits.rows, len(frame))).astype(int)
+    rows = frame.iloc[spread]
+    with threadpool_limits(limits=1):  # threads that wait for each other would cost most of the time
+        if not isinstance(model, WeightedEnsemble):
+            exported, reason = _try_export(model, schema, rows, tolerance=tolerance, limits=limits)
+            return Export(SKLEARN, None, reason) if exported is None else Export(ONNX, exported, None)
+        members: dict[bytes, ExportedMember] = {}
+        for name, pipeline, weight in model.members():
+            if not weight:
+                continue
+            exported, reason = _try_export(pipeline, schema, rows, tolerance=tolerance, limits=limits, known=members)
+            if exported is None:
+                return Export(SKLEARN, None, f"of the member {name}, {reason}")
+            classes = tuple(pipeline.classes_.tolist()) if model.classes else ()
+            first = members.get(exported, ExportedMember(name, exported, classes, 0.0))
+            members[exported] = replace(first, weight=first.weight + weight)
+        whole = merged(list(members.values()), classes=model.classes)
+        # Members were compared on all rows: what is left to go wrong is their places and weights.
+        problem = parity_problem(whole, model, schema, rows.iloc[::MERGED_STEP], tolerance=tolerance)
+    return Export(ONNX, whole, None) if problem is None else Export(SKLEARN, None, problem)
+
+
+def _try_export(
+    pipeline: Any,
+    schema: Schema,
+    rows: "pd.DataFrame",
+    *,
+    tolerance: float,
+    limits: Limits,
+    known: Collection[bytes] = (),
+) -> tuple[bytes | None, str]:
+    """Export one pipeline; None and the reason where it cannot be, costs too much or answers otherwise."""
     try:
         exported = export(pipeline, schema)
-        reason = parity_problem(exported, pipeline, schema, frame, tolerance=tolerance)
+        if exported in known:  # the same fit, kept twice: it was compared before
+            return exported, ""
+        problem = _limit_problem(exported, schema, rows, limits=limits) or parity_problem(
+            exported, pipeline, schema, rows, tolerance=tolerance
+        )
     except Exception as error:  # the converter raises its own kinds, one per unsupported operator
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        return Export(SKLEARN, None, f"it cannot be exported: {first_line}")
-    return Export(ONNX, exported, None) if reason is None else Export(SKLEARN, None, reason)
+        return None, f"it cannot be exported: {first_line}"
+    return (exported, "") if problem is None else (None, problem)
+
+
+def _limit_problem(exported: bytes, schema: Schema, rows: "pd.DataFrame", *, limits: Limits) -> str | None:
+    """How the exported model costs more than a member may, as a sentence part; None where it does not."""
+    if len(exported) > limits.bytes:
+        return f"the exported model has {len(exported)} bytes; {limits.bytes} are allowed"
+    if (nodes := nodes_of(exported)) > limits.nodes:
+        return f"the exported model has {nodes} nodes; {limits.nodes} are allowed"
+    ask, one = onnx_runner(exported), arrays_of_frame(schema, rows.head(1))
+
+    def cost() -> float:
+        began = time.process_time()
+        ask(one)
+        return 1000 * (time.process_time() - began)
+
+    if (fastest := min(cost() for _ in range(TIMED))) > limits.latency_ms:
+        return f"the exported model takes {fastest:.1f} ms CPU for one row; {limits.latency_ms:g} are allowed"
+    return None
 
 
 def export(pipeline: Any, schema: Schema) -> bytes:
@@ -90,6 +172,7 @@ def export(pipeline: Any, schema: Schema) -> bytes:
             custom_shape_calculators=shapes,
             **outputs,
         )
+    keep_one_output(converted.graph, VALUES if is_regression else PROBABILITIES)
     name_in_order(converted.graph)
     # The converter lists them in the order of a set, which differs between processes: the same model, other bytes.
     converted.opset_import.sort(key=lambda each: each.domain)
@@ -106,7 +189,7 @@ def parity_problem(
     made = arrays_of_rows(schema, made_rows(frame, schema))
     for where, arrays in (("", real), (", for extreme, missing or unseen values,", made)):
         with np.errstate(over="ignore", invalid="ignore"):  # the largest numbers are meant to be too much
-            expected, found = ask_pipeline(arrays), ask_exported(arrays)
+            expected, found = usual if arrays is real else ask_pipeline(arrays), ask_exported(arrays)
         if schema.target.task == REGRESSION:
             problem = values_problem(found, expected, usual=usual, tolerance=tolerance)
         else:

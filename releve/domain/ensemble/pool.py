@@ -8,7 +8,7 @@ from typing import Literal
 
 from releve.core.documents import DocumentPart
 from releve.core.errors import BadInput
-from releve.core.params import ALL_RECIPES, Train
+from releve.core.params import SEARCHED_RECIPES, Train
 from releve.domain.schema.schema import Schema
 from releve.domain.training.recipes import Candidate, Value, default_candidate, fitting_recipes, search_spaces
 
@@ -22,7 +22,7 @@ SEARCH: Origin = "search"
 # Beside boosting, where train.recipe is auto.
 OTHERS = {
     "slow_boosting": Candidate(BOOSTING, "none", {"learning_rate": 0.05, "max_iter": 200, "max_leaf_nodes": 15}),
-    "extra_trees": Candidate("extra_trees", "none", {"n_estimators": 100, "min_samples_leaf": 2}),
+    "extra_trees": Candidate("extra_trees", "none"),
     "linear": Candidate("linear", "standard"),
 }
 
@@ -86,7 +86,7 @@ def default_pool(train: Train, schema: Schema, *, rows: int, ensemble: bool = Tr
     if train.named:
         origin, first = PARAMS, Candidate.of(train)
     else:
-        origin = DEFAULT if train.recipe == ALL_RECIPES else PARAMS
+        origin = DEFAULT if train.recipe == SEARCHED_RECIPES else PARAMS
         fitting, left_out = fitting_recipes(train.recipe, rows=rows)
         if not fitting:
             reasons = "; ".join(left_out)

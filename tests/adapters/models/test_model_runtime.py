@@ -18,6 +18,7 @@ from releve.adapters.models.model_runtime import (
 )
 from releve.adapters.models.onnx_export import export
 from releve.core.errors import NotFound
+from releve.domain.ensemble.ensemble import WeightedEnsemble
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.validation import check_frame
@@ -123,7 +124,8 @@ def test_no_type_is_trusted_that_no_recipe_needs():
     for task in TASKS:
         schema, frame = mixed_table(task, MIXES["all"], rows=60)
         for recipe in RECIPES:
-            needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(learned(recipe, schema, frame))))
+            ensemble = WeightedEnsemble([(recipe, learned(recipe, schema, frame), 1.0)], schema.target.classes)
+            needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(ensemble)))
 
     assert needed == TRUSTED_TYPES
 

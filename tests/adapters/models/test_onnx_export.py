@@ -88,27 +88,44 @@ def test_a_table_of_one_type_alone_is_exported_too(names):
     assert exported.runtime == ONNX
 
 
-def native_categories():
-    """Histogram gradient boosting that is told which column is a category: it exports silently wrong."""
-    schema = Schema.from_dict(
-        {**SHOP_TABLE, "columns": {"price": {"type": "number"}, "shelf": {"type": "number"}, "row": {"type": "number"}}}
-    )
+def test_a_model_that_exports_otherwise_is_served_by_scikit_learn_with_the_reason():
+    frame = accepted()
+
+    exported = export_checked(fitted("svm"), shop_schema(), frame, tolerance=1e-12)
+
+    assert (exported.runtime, exported.onnx) == (SKLEARN, None)
+    assert "the exported model gives another label on 0 of 200 rows and probabilities up to" in exported.reason
+    assert "1e-12 is allowed" in exported.reason
+
+
+def test_boosting_that_is_told_which_column_is_a_category_has_no_export():
     random = np.random.default_rng(7)
-    frame = accepted(600).assign(shelf=random.integers(0, 12, 600), row=random.integers(0, 12, 600))
-    labels = np.where(frame["shelf"].isin([1, 4, 6, 11]) ^ frame["row"].isin([2, 3, 9]), "yes", "no")
-    model = HistGradientBoostingClassifier(categorical_features=[1, 2], random_state=7, max_iter=40)
-    frame = frame.assign(bought=labels)
-    return learned(Pipeline([("prepare", FunctionTransformer()), ("model", model)]), schema, frame), schema, frame
-
-
-def test_a_model_that_exports_wrong_is_served_by_scikit_learn_with_the_reason():
-    pipeline, schema, frame = native_categories()
+    columns = {name: {"type": "number"} for name in ("price", "shelf")}
+    schema = Schema.from_dict({**SHOP_TABLE, "columns": columns})
+    frame = accepted(600).assign(shelf=random.integers(0, 12, 600))
+    frame = frame.assign(bought=np.where(frame["shelf"].isin([1, 4, 6, 11]), "yes", "no"))
+    model = HistGradientBoostingClassifier(categorical_features=[1], random_state=7, max_iter=5)
+    pipeline = learned(Pipeline([("prepare", FunctionTransformer()), ("model", model)]), schema, frame)
 
     exported = export_checked(pipeline, schema, frame, tolerance=TOLERANCE)
 
-    assert (exported.runtime, exported.onnx) == (SKLEARN, None)
-    assert "the exported model gives another label on" in exported.reason
-    assert "0.0001 is allowed" in exported.reason
+    assert exported.reason == "it cannot be exported: boosting with native categories: encode them before"
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "poisson", "gamma", "quantile"])
+def test_boosting_of_every_loss_is_exported(loss):
+    schema, frame = mixed_table("regression", TABULAR)
+    options = {"loss": loss, **({"quantile": 0.9} if loss == "quantile" else {})}
+    positive = frame.assign(y=frame["y"].abs() + 1)
+
+    exported = export_checked(
+        fitted("hist_gradient_boosting", schema=schema, frame=positive, **options),
+        schema,
+        positive,
+        tolerance=TOLERANCE,
+    )
+
+    assert (exported.runtime, exported.reason) == (ONNX, None)
 
 
 def test_a_model_that_cannot_be_exported_is_served_by_scikit_learn_with_the_reason():
