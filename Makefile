@@ -56,7 +56,7 @@ given = $(if $(3),,echo "error: $(1) is missing: make $@ $(1)=$(2)" >&2; exit 2;
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast test-system lint up down status repro lock clean rebuild ingest monitor retrain release rollback lifecycle archive scenario resubmit card page history backtest gate-aa drift-bench evidently
+.PHONY: help setup demo test test-fast test-system lint up down status repro lock clean rebuild tidy ingest monitor retrain release rollback lifecycle archive scenario resubmit card page history backtest gate-aa drift-bench evidently
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -156,7 +156,10 @@ down: setup  ## Stop what `make up` started
 status: setup  ## Show what runs, and where
 	@$(RELEVE) $@
 
-rebuild: setup  ## Build the newest model again from its rows: do the same figures come out?
+rebuild: setup  ## Build MODEL=churn:1a2b3c4d5e6f again, or the newest of SCENARIO: do the same bytes come out?
+	@$(RELEVE) $@ -- "$${MODEL:-$$SCENARIO}"
+
+tidy: setup  ## Remove files of old models of SCENARIO, each once it was built again (storage.keep_releases)
 	@$(RELEVE) $@ -- "$$SCENARIO"
 
 archive: setup  ## Start SCENARIO=churn over, or archive it where its folder is gone: its state is kept aside

@@ -12,6 +12,7 @@ from flows.monitor import monitor_champion
 from flows.publish import publish, update_page
 from flows.release import put_into_service
 from flows.retrain import challenge, final_state, harvest_and_ingest
+from flows.tidy import tidy_up
 from releve.domain.registry.events import Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.messages import describe_cause, describe_decision
@@ -52,6 +53,7 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     )
     released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
     publish(settings, scenario)
+    tidy_up(settings, scenario)
     check_refusals(waiting)
     check_refusals(harvested)
     result = Round(seen, challenger, released)

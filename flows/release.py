@@ -8,6 +8,7 @@ from prefect.states import Completed
 
 from flows.context import Scenario, begin, resource_of, show, step
 from flows.publish import publish
+from flows.tidy import tidy_up
 from releve.core.settings import Settings
 from releve.reporting import gate_messages
 from tasks.release import release as release_step
@@ -25,6 +26,7 @@ def release(scenario: Scenario = "digits", model: str | None = None) -> Any:
     settings = begin(scenario)
     done = put_into_service(settings, scenario, model=model)
     publish(settings, scenario)
+    tidy_up(settings, scenario)
     return Completed(message=gate_messages.served(scenario, done.release.model, note=done.note), data=done)
 
 

@@ -10,6 +10,7 @@ from flows.context import Scenario, begin, show, show_page, step
 from flows.ingest import ingest_files
 from flows.publish import publish
 from flows.release import put_into_service
+from flows.tidy import tidy_up
 from releve.core.formatting import counted
 from releve.core.settings import Settings
 from releve.domain.registry.events import Challenger
@@ -46,6 +47,7 @@ def retrain(
     if released:
         put_into_service(settings, scenario, model=challenger.model)
     publish(settings, scenario)
+    tidy_up(settings, scenario)
     check_refusals(ingestion)
     return final_state(scenario, challenger, released=released, result=challenger)
 

@@ -16,7 +16,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Bring a table": (onboard.scenario, run.ingest, onboard.resubmit),
     "Run": (run.monitor, run.retrain, run.release, run.rollback, run.lifecycle, run.backtest),
     "Inspect": (show.page, show.card, show.current, show.at, show.history, show.models, show.verify),
-    "Operate": (operate.up, operate.down, operate.status, operate.rebuild, operate.archive),
+    "Operate": (operate.up, operate.down, operate.status, operate.rebuild, operate.tidy, operate.archive),
 }  # by the panel of `releve --help` that lists them
 
 

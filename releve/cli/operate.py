@@ -1,5 +1,9 @@
 """Commands that operate the local stack, and what a scenario keeps."""
 
+from typing import Annotated
+
+import typer
+
 from releve.cli.output import ScenarioName, begin, read_settings
 from releve.cli.show import serving_model
 from releve.core.progress import show_progress
@@ -37,14 +41,32 @@ def status() -> None:
     print(stack.describe(stack.status(read_settings())))
 
 
-def rebuild(scenario: ScenarioName) -> None:
-    """Build the newest model again from its rows: do the same figures come out?"""
-    settings = begin(scenario)
+def rebuild(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="SCENARIO:VERSION; of a SCENARIO alone the newest.")],
+) -> None:
+    """Build a model again from data, code and params: do the same bytes come out? They are put back if they left."""
+    settings = begin(model.partition(":")[0])
+    from releve.reporting.gate_messages import describe_rebuild
     from tasks.release import rebuild as rebuild_step
 
-    done = rebuild_step.rebuild(settings, scenario)
-    verdict = f"other than recorded: {', '.join(done.changed)}" if done.changed else "the same as recorded"
-    print(f"{done.metrics}{done.revision[:12]} built again from its rows: the figures are {verdict}")
+    done = rebuild_step.rebuild(settings, model, progress=print)
+    if not done.record.failure:
+        verdict = f"other than recorded: {', '.join(done.changed)}" if done.changed else "the same as recorded"
+        print(f"{done.metrics}{done.revision[:12]} built again from its rows: the figures are {verdict}")
+    print(describe_rebuild(done.record))
+    if not done.record.same:
+        raise typer.Exit(1)
+
+
+def tidy(scenario: ScenarioName) -> None:
+    """Remove files of old models, each once it was built again, byte for byte (storage.keep_releases)."""
+    settings = begin(scenario)
+    from releve.reporting.gate_messages import describe_tidying
+    from tasks.release import tidy as tidy_step
+
+    done = tidy_step.tidy(settings, scenario, trials=None, progress=print)
+    lines = describe_tidying(done.left, done.bytes, done.differing, done.untried)
+    print("\n".join(lines or [f"nothing of {scenario} is old enough to leave"]))
 
 
 def archive(scenario: ScenarioName) -> None:

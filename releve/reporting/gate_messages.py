@@ -27,7 +27,7 @@ from releve.domain.gate.gate import (
     tolerated_harm,
 )
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN, Event
-from releve.domain.registry.events import Challenger
+from releve.domain.registry.events import Challenger, ModelRebuilt, RebuildPurpose
 from releve.domain.registry.lifecycle import ModelVersionStatus, StatusChange
 from releve.domain.registry.release import CHAMPION, PREVIOUS, REFUSED, RETIRED
 
@@ -203,6 +203,31 @@ def outcome(challenger: Challenger) -> str:
     if challenger.promote:
         return "accepted" + (", the naive answer itself" if challenger.evaluation.naive else "")
     return f"refused, {challenger.champion} stays" if challenger.champion else "refused, so nothing serves yet"
+
+
+def describe_rebuild(record: ModelRebuilt) -> str:
+    """Write what came of building a model version again, and what that means for its files."""
+    again = f"make rebuild MODEL={record.model}"
+    if record.failure:
+        return f"{record.model} could not be built again, so its files stay: {record.failure}"
+    if record.differing:
+        return (
+            f"{record.model} was built again, and {', '.join(record.differing)} came out otherwise, so its files stay; "
+            "compare the environment with the one on its card"
+        )
+    if record.purpose == RebuildPurpose.RESTORE:
+        return f"{record.model} was built again, byte for byte, and is back in the model store"
+    size = f"{record.bytes / 1e6:.1f} MB"
+    return f"{record.model} was built again, byte for byte; its files ({size}) leave the store: {again} puts them back"
+
+
+def describe_tidying(left: Sequence[str], freed: int, differing: Sequence[ModelRebuilt], untried: int) -> list[str]:
+    """Write what left the stores, and what stays there although it is old; no line where nothing happened."""
+    lines = [f"files of {', '.join(left)} left the model store"] if left else []
+    lines += [f"{freed / 1e6:.1f} MB were freed in the model store and in DVC's cache"] if freed else []
+    lines += [describe_rebuild(record) for record in differing]
+    lines += [f"{untried} older models wait for their rebuild to be tried"] if untried else []
+    return lines
 
 
 def event_reason(event: Event | StatusChange) -> str:

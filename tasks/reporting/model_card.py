@@ -9,7 +9,6 @@ from pathlib import Path
 from releve.adapters.files import write_bytes
 from releve.adapters.git_dvc.data_history import DataHistory, DataVersion
 from releve.adapters.git_dvc.scenario_branch import git_texts
-from releve.adapters.models.description import read_description
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import NotFound
@@ -17,8 +16,8 @@ from releve.core.names import ModelTag, check_scenario_name
 from releve.core.params import merge
 from releve.core.settings import Settings
 from releve.core.yaml_text import load_mapping
-from releve.domain.registry.chain import CHALLENGED, MONITORED
-from releve.domain.registry.events import Challenger, release_of
+from releve.domain.registry.chain import CHALLENGED, MONITORED, REBUILT
+from releve.domain.registry.events import Challenger, ModelRebuilt, release_of
 from releve.domain.registry.lifecycle import model_version_statuses
 from releve.domain.registry.release import SEED_VERSION
 from releve.domain.trigger.monitoring_run import MonitoringRun
@@ -59,7 +58,7 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
     judgements = [each for each in events if each.kind == CHALLENGED and each.read(Challenger).model == model]
     judgement = judgements[-1] if judgements else None
     try:
-        description = read_description(ModelStore(settings.home).get(model).path, tag=model)
+        description = ModelStore(settings.home).describe(model)
     except NotFound:
         description = None
     if judgement is None and not description:
@@ -67,6 +66,7 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
     status = model_version_statuses(events).get(model)
     runs = [each for each in events if each.kind == MONITORED and not (judgement and each.number > judgement.number)]
     released = [each for each in events if (release := release_of(each)) and release.model == model]
+    rebuilt = [each for each in events if each.kind == REBUILT and each.read(ModelRebuilt).model == model]
     record = ModelRecord(
         model=model,
         today=today,
@@ -74,7 +74,7 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
         judgement=judgement,
         description=description,
         monitoring=runs[-1].read(MonitoringRun) if runs else None,
-        history=sorted((*judgements, *released), key=lambda event: event.number),
+        history=sorted((*judgements, *released, *rebuilt), key=lambda event: event.number),
     )
     if not record.challenger:
         return record

@@ -82,9 +82,16 @@ def test_every_letter_arrives_at_the_other_commands_too(folder, value):
     assert make(folder, "archive", SCENARIO="x", RELEVE_HOME=value)[1]["RELEVE_HOME"] == value
 
 
-@pytest.mark.parametrize("target", ["monitor", "retrain", "lifecycle", "rebuild", "backtest"])
+@pytest.mark.parametrize("target", ["monitor", "retrain", "lifecycle", "rebuild", "tidy", "backtest"])
 def test_the_bundled_scenario_is_meant_where_none_is_named(folder, target):
     assert make(folder, target)[0] == [target, "--", "digits"]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [({"SCENARIO": "churn"}, "churn"), ({"SCENARIO": "x", "MODEL": "churn:1"}, "churn:1")]
+)
+def test_a_rebuild_is_of_the_model_that_is_named_or_of_the_scenarios_newest(folder, given, meant):
+    assert make(folder, "rebuild", **given)[0] == ["rebuild", "--", meant]
 
 
 def test_what_is_left_out_stays_out(folder):

@@ -7,9 +7,12 @@ that of its documentation, "Structure of the cache directory"; a folder remote h
 import hashlib
 import json
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 DAY_SECONDS = 86400.0
+LIST = ".dir"  # ends the md5 of a folder's list
 
 
 class DataCache:
@@ -51,6 +54,29 @@ class DataCache:
 
         files = self.listed(version)
         return [name for name, digest in files.items() if size(self.place(digest)) != (folder / name).stat().st_size]
+
+    def remove(self, digests: Iterable[str]) -> int:
+        """Delete the files of these md5s, lists of folders last, as they name the others; returns the bytes freed."""
+        freed = 0
+        for digest in sorted(digests, key=lambda each: each.endswith(LIST)):
+            place = self.place(digest)
+            if place.is_file():
+                freed += place.stat().st_size
+                place.unlink()
+        return freed
+
+    def forget_runs(self, digests: Iterable[str]) -> None:
+        """Delete DVC's notes that a stage's outputs have these md5s: they would bring back files that are gone.
+
+        Its run cache has a small file per run (runs/<2 digits>/<stage>/<run>).
+        """
+        gone = [digest.encode() for digest in digests]
+        for path in (self.root / "runs").glob("??/*/*") if gone else ():
+            content = path.read_bytes()
+            if any(digest in content for digest in gone):
+                path.unlink()
+                with suppress(OSError):  # another run of the same stage is noted beside it
+                    path.parent.rmdir()
 
     def sweep(self, *, older_seconds: float = DAY_SECONDS) -> list[Path]:
         """Remove what killed copies left; a younger file may be one that another process is writing."""

@@ -1,8 +1,10 @@
 """Data and pipelines by version: DVC, run as its own process in a worktree that shares the project's cache."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +118,45 @@ class DataVersions:
         if self._remote_folder is not None:
             DataCache(self._remote_folder).sweep()
 
-    def repro(self, target: str, *, anew: bool = False, progress: Callable[[str], None] = lambda line: None) -> None:
-        """Run the stages that `target` needs and that are out of date, or all of them; `progress` gets each line."""
+    def place(self, target: str, version: str, *, without: str) -> None:
+        """Copy the files of a folder's `version` to `target`, those whose names begin with `without` left out.
+
+        The cache gives them, or the remote. Raise PipelineFailed for one that neither has.
+        """
+        if not self._present(version, without=without):
+            dvc_file = self._worktree / f"{target}.dvc"
+            out = {"md5": version, "hash": "md5", "path": dvc_file.stem}
+            dvc_file.write_text(yaml.safe_dump({"outs": [out]}))
+            with suppress(PipelineFailed):  # those that are left out may be gone
+                self._dvc("fetch", f"{target}.dvc")
+            dvc_file.unlink()
+            if not self._present(version, without=without):
+                raise PipelineFailed(f"neither DVC's cache nor its remote has all of {target} as of {version}")
+        shutil.rmtree(self._worktree / target, ignore_errors=True)
+        for name, digest in self._cache.listed(version).items():
+            if not name.startswith(without):
+                place = self._worktree / target / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(self._cache.place(digest), place)
+
+    def _present(self, version: str, *, without: str) -> bool:
+        files = self._cache.listed(version) if self._cache.place(version).is_file() else None
+        return files is not None and all(
+            self._cache.place(digest).is_file() for name, digest in files.items() if not name.startswith(without)
+        )
+
+    def repro(
+        self,
+        target: str,
+        *,
+        anew: bool = False,
+        keep: bool = True,
+        progress: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """Run the stages that `target` needs and that are out of date, or all of them; `progress` gets each line.
+
+        Without `keep` nothing gets into the cache.
+        """
         is_advice = False
 
         def forward(line: str) -> None:
@@ -127,7 +166,7 @@ class DataVersions:
             if line and not is_advice:
                 progress(line)
 
-        options = ["--force"] if anew else []
+        options = [*(["--force"] if anew else []), *([] if keep else ["--no-commit"])]
         self._dvc("--wait-for-lock", "repro", *options, target, progress=forward)
 
     def _dvc(self, *arguments: str, progress: Callable[[str], None] = lambda line: None) -> None:

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from releve.adapters.files import write_bytes
 from releve.adapters.models.description import read_description
-from releve.adapters.models.model_store import ModelStore, StoredModel
+from releve.adapters.models.model_store import ModelStore, StoredModel, discard
 from releve.core.errors import BadInput, ReleveError, storage_refusal
 from releve.core.names import ModelTag
 from releve.core.yaml_text import load_mapping
@@ -160,6 +160,14 @@ def _put_in_place(made: Path, place: Path, known: Path) -> None:
     made.replace(place)
     write_bytes(place.parent / "latest", place.name.encode())
     write_bytes(known, place.name.encode())
+
+
+def remove(home: Path, model_tag: str) -> None:
+    """Take the Bento of a model version away; nothing happens where there is none. `build` makes it again."""
+    bentos = home / "bentoml"
+    folder = bentos / "bentos" / NAME / ModelTag.parse(model_tag).version
+    if folder.is_dir():
+        discard(folder, work_dir=bentos / "tmp")
 
 
 def packed_model(bento: Any) -> PackedModel | None:

@@ -5,8 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from releve.adapters.files import read_document
-from releve.core.documents import DocumentPart
+from releve.core.documents import DocumentPart, parse_document
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.neighbours.embedding import EmbedderDescription
 from releve.domain.prediction_log.records import Row
@@ -49,8 +48,13 @@ class ModelDescription(DocumentPart):
 
 def read_description(folder: Path, *, tag: str) -> ModelDescription:
     """Read the model.json of a model in the store. Raise BadInput where it is damaged."""
-    return read_document(
-        folder / DESCRIPTION,
+    return parse_description((folder / DESCRIPTION).read_bytes(), tag=tag)
+
+
+def parse_description(text: bytes, *, tag: str) -> ModelDescription:
+    """Read a model.json from its bytes. Raise BadInput where they are damaged."""
+    return parse_document(
+        text,
         ModelDescription,
         source=f"{DESCRIPTION} of model {tag}",
         remedy="restore the model store from its backup, or train again with `make retrain`",

@@ -16,8 +16,9 @@ from releve.core.errors import BadInput, Conflict
 
 INGESTED, MONITORED, CHALLENGED, ARCHIVED = "ingested", "monitored", "challenged", "archived"
 ALERTED = "alerted"  # people were sent messages about the events before it
+REBUILT = "rebuilt"  # a model version was made again from its data, code and params, or could not be
 RELEASED, ROLLED_BACK, WITHDRAWN = "released", "rolled_back", "withdrawn"
-KINDS = (INGESTED, MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN, ARCHIVED, ALERTED)
+KINDS = (INGESTED, MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN, ARCHIVED, ALERTED, REBUILT)
 MOVES = (RELEASED, ROLLED_BACK, WITHDRAWN)  # the kinds that change what serves
 
 GENESIS = "0" * 64  # stands for the hash before the first event

@@ -11,6 +11,7 @@ from releve.domain.registry.chain import (
     ARCHIVED,
     CHALLENGED,
     INGESTED,
+    REBUILT,
     RELEASED,
     ROLLED_BACK,
     WITHDRAWN,
@@ -109,6 +110,32 @@ class ScenarioArchived(EventPayload):
     kind = ARCHIVED
 
     archive: str
+
+
+class RebuildPurpose(StrEnum):
+    """Why a model version was built again."""
+
+    RETIRE = "retire"  # a trial before its files leave
+    RESTORE = "restore"  # a person wants them back
+
+
+class ModelRebuilt(EventPayload):
+    """A model version was built again, or could not be; where nothing differs, nothing is lost when its files leave."""
+
+    kind = REBUILT
+
+    model: str
+    purpose: RebuildPurpose
+    files: dict[str, str]  # sha256 by name, as they were released
+    bytes: int  # of these files
+    differing: tuple[str, ...] = ()  # of these files, those that came out otherwise, or not at all
+    failure: str = ""  # why nothing came out
+    cpu_seconds: float
+
+    @property
+    def same(self) -> bool:
+        """Whether every file came out as it was released."""
+        return not self.differing and not self.failure
 
 
 def release_of(event: Event) -> Release | None:

@@ -47,9 +47,9 @@ def model_version_statuses(events: Iterable[Event]) -> dict[str, ModelVersionSta
     `events`: of ONE scenario, oldest first. Raises Conflict, naming the event that makes a move which is not allowed.
     """
     statuses: dict[str, ModelVersionStatus] = {}
+    states: dict[str, str] = {}  # of `statuses`, kept beside them: read anew for each event, it would be all models
     for event in events:
-        states = {model: status.state for model, status in statuses.items()}
-        champion = next((model for model, state in states.items() if state == CHAMPION), "")
+        champion = next((model for model in reversed(states) if states[model] == CHAMPION), "")
         moves = MOVES_OF[event.kind](event, states) if event.kind in MOVES_OF else []
         for model, state in moves:
             try:
@@ -59,6 +59,7 @@ def model_version_statuses(events: Iterable[Event]) -> dict[str, ModelVersionSta
                     f"event {event.number} of {event.scenario!r} ({event.kind}) moves {model}: {error}"
                 ) from None
             statuses[model] = _status(event, state, statuses.get(model), champion=champion)
+            states[model] = state
     return statuses
 
 

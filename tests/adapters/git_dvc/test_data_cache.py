@@ -80,3 +80,26 @@ def test_what_is_half_written_is_swept_when_it_is_a_day_old(age, goes, stored):
     assert cache.sweep() == ([left] if goes else [])
     assert left.exists() is not goes
     assert cache.listed(version)
+
+
+def test_files_are_removed_by_their_md5_and_what_is_gone_does_not_matter(stored):
+    _, cache, version = stored
+    digests = set(cache.listed(version).values())
+
+    freed = cache.remove({*digests, version, "0" * 32})
+
+    assert freed > len("rows of bread" + "rows of cheese")
+    assert not [path for path in cache.root.rglob("*") if path.is_file()]
+    assert cache.remove(digests) == 0
+
+
+def test_dvc_forgets_the_runs_whose_outputs_are_gone_and_no_other(stored):
+    _, cache, version = stored
+    bread, cheese = (cache.listed(version)[name] for name in ("bread", "cheese"))
+    gone = put(cache.root / "runs" / "ab" / "abcd" / "1", f"outs:\n- md5: {bread}\n".encode())
+    other = put(cache.root / "runs" / "ab" / "abef" / "2", f"outs:\n- md5: {cheese}\n".encode())
+
+    cache.forget_runs({bread})
+
+    assert not gone.parent.exists()
+    assert other.is_file()

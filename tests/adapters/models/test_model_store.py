@@ -1,4 +1,7 @@
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -87,3 +90,46 @@ def test_what_bentoml_notes_beside_the_model_does_not_change_its_digest(store, f
 
     assert (stored.path / "model.yaml").is_file()
     assert stored.digest == folder_digest(folder)
+
+
+def test_a_removed_version_leaves_its_description_and_the_others(store, folder):
+    first = saved(store, folder)
+    saved(store, folder, "two")
+    described = store.describe("flowers:one")
+
+    store.remove("flowers:one")
+    store.remove("flowers:one")
+
+    assert store.tags("flowers") == {"flowers:two"}
+    assert not first.path.exists()
+    assert store.describe("flowers:one") == described
+    with pytest.raises(NotFound, match="make rebuild MODEL=flowers:one puts them back"):
+        store.get("flowers:one")
+
+
+def test_a_version_that_was_removed_can_be_saved_again(store, folder):
+    first = saved(store, folder)
+    store.remove("flowers:one")
+
+    assert saved(store, folder) == first
+
+
+def test_a_removal_that_was_killed_leaves_no_half_version_and_is_swept(store, folder, tmp_path):
+    saved(store, folder)
+    killed = (
+        "import os, signal, tempfile; from pathlib import Path;"
+        "from releve.adapters.models.model_store import ModelStore;"
+        "tempfile.TemporaryDirectory.cleanup = lambda self: os.kill(os.getpid(), signal.SIGKILL);"
+        f"ModelStore(Path({str(tmp_path / 'home')!r})).remove('flowers:one')"
+    )
+
+    done = subprocess.run([sys.executable, "-c", killed], check=False)
+
+    assert done.returncode == -signal.SIGKILL
+    assert store.tags("flowers") == set()
+    work_dir = tmp_path / "home" / "bentoml" / "tmp"
+    left = list(work_dir.iterdir())
+    assert [path.name for path in left[0].iterdir()] == ["one"]
+    assert store.sweep() == []  # a young folder may be another process's
+    assert store.sweep(older_seconds=-1) == left
+    assert list(work_dir.iterdir()) == []

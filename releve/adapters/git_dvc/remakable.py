@@ -1,0 +1,110 @@
+"""What DVC keeps of a refresh that can be made again from its inputs, and what else uses the same files.
+
+Inputs are batches and the memory that a refresh leaves to the next one. DVC's own `gc` deletes whatever no listed
+commit names, and knows of one repository: a forgotten branch would lose its rows. Here a list of files leaves, and no
+other.
+"""
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from releve.adapters.git_dvc.data_cache import LIST, DataCache
+from releve.adapters.git_dvc.data_versions import RemoteUnavailable
+from releve.adapters.git_dvc.dvc_configuration import Configuration, as_nested, configuration, remote_folder
+from releve.adapters.git_dvc.scenario_branch import git, git_texts
+from releve.core.params import Data
+
+MD5 = re.compile(r"\bmd5: ([0-9a-f]{32}(?:\.dir)?)\b")
+BUILD, MODEL, MEMORY = "/build/", "/build/model", "/build/memory"  # of scenarios/<name>: what the stages write
+MEMBERS = "members/"  # what of the memory only the next refresh reads
+SCENARIO_REF = re.compile(r"refs/(?:heads/releve|releve/archive)/([^/]+)")
+TRACKED = ("dvc.lock", "batches.dvc", "memory.dvc")  # of scenarios/<name>: what names files of the cache
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def outputs(lock_file: str) -> dict[str, str]:
+    """Read path -> md5 of every output of every stage from dvc.lock's text."""
+    stages = (yaml.load(lock_file, Loader=Loader) or {}).get("stages", {}).values()
+    return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", ()) if "md5" in out}
+
+
+@dataclass(frozen=True)
+class RefreshFiles:
+    """What DVC keeps of one refresh that can be made again, as md5s."""
+
+    model: frozenset[str]  # the packaged model, a copy of the one in the model store
+    others: frozenset[str]  # rows, fitted members and the like, which no later refresh reads
+
+
+def refresh_files(lock_file: str, cache: DataCache) -> RefreshFiles:
+    """List what the stages of a refresh wrote below build/, of its memory the fitted members alone.
+
+    `cache` has the lists of folders; files of a folder whose list it has not are not named.
+    """
+    model, others = set(), set()
+    for path, digest in outputs(lock_file).items():
+        files = folder_files(digest, cache)
+        if path.endswith(MEMORY):
+            others |= {md5 for name, md5 in files.items() if name.startswith(MEMBERS)}
+        elif path.endswith(MODEL):
+            model |= {digest, *files.values()}
+        elif BUILD in path:
+            others |= {digest, *files.values()}
+    return RefreshFiles(frozenset(model), frozenset(others))
+
+
+def folder_files(digest: str, cache: DataCache) -> dict[str, str]:
+    """Read file -> md5 of a folder; {} for a single file, and where `cache` has no list of the folder."""
+    return cache.listed(digest) if digest.endswith(LIST) and cache.place(digest).is_file() else {}
+
+
+def in_use(project: Path, scenario: str, cache: DataCache) -> set[str]:
+    """List every md5 that something needs as it is, with the files of each folder.
+
+    That is what the tip of any branch, tag or archive names for its scenario (a user's for `scenario`), and what the
+    user's own tree has.
+    """
+    refs = git(project, "for-each-ref", "--format=%(objectname) %(refname)").splitlines()
+    names = [f"HEAD:scenarios/{scenario}/{name}" for name in TRACKED]
+    for line in refs:
+        revision, _, ref = line.partition(" ")
+        owner = SCENARIO_REF.match(ref)
+        names += [f"{revision}:scenarios/{owner[1] if owner else scenario}/{name}" for name in TRACKED]
+    texts = [text for text in git_texts(project, dict.fromkeys(names)) if text]
+    own = (project / "scenarios" / scenario / name for name in TRACKED)
+    texts += [path.read_text() for path in own if path.is_file()]
+    named = {digest for text in texts for digest in MD5.findall(text)}
+    return named | {md5 for digest in named for md5 in folder_files(digest, cache).values()}
+
+
+def drop(project: Path, digests: set[str], *, remote: Data | None, from_remote: bool) -> int:
+    """Delete files from DVC's cache, and from its remote where `from_remote`; returns the bytes freed in the cache.
+
+    Where some are gone already, the others go. Raise RemoteUnavailable where the remote is away.
+    """
+    config = configuration(project, remote)
+    folder = remote_folder(config)
+    if from_remote and digests and folder is not None:
+        DataCache(folder).remove(digests)
+    elif from_remote and digests and config["core"].get("remote"):
+        _drop_from_cloud(project, digests, config)
+    cache = DataCache(Path(config["cache"]["dir"]))
+    cache.forget_runs(digests)
+    return cache.remove(digests)
+
+
+def _drop_from_cloud(project: Path, digests: set[str], config: Configuration) -> None:
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(project), config=as_nested(config)) as repo:
+            store = repo.cloud.get_remote_odb()
+            for digest in sorted(digests, key=lambda each: each.endswith(LIST)):
+                with suppress(FileNotFoundError):
+                    store.delete(digest)
+    except Exception as error:  # each kind of remote has errors of its own
+        raise RemoteUnavailable(f"files of old refreshes could not be deleted in the DVC remote: {error}") from None

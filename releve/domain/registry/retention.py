@@ -1,0 +1,32 @@
+"""Which model versions' files may leave: those that neither serve nor can be brought back by a move."""
+
+from collections.abc import Iterable, Mapping
+
+from releve.domain.registry.chain import REBUILT, Event
+from releve.domain.registry.events import ModelRebuilt, RebuildPurpose
+from releve.domain.registry.lifecycle import ModelVersionStatus
+from releve.domain.registry.release import CHALLENGER, CHAMPION, PREVIOUS
+
+NEEDED = (CHALLENGER, CHAMPION, PREVIOUS)  # it waits for its release, serves, or is what a rollback returns to
+
+
+def last_rebuilds(events: Iterable[Event]) -> dict[str, ModelRebuilt]:
+    """Map model tags to the last time that each was built again; `events` of ONE scenario, oldest first."""
+    rebuilds = (event.read(ModelRebuilt) for event in events if event.kind == REBUILT)
+    return {each.model: each for each in rebuilds}
+
+
+def may_leave(
+    statuses: Mapping[str, ModelVersionStatus], rebuilds: Mapping[str, ModelRebuilt], *, keep: int
+) -> list[str]:
+    """List the versions whose files may leave once they were built again, oldest first.
+
+    The newest `keep` versions stay (0: all of them), and what a person had put back.
+    """
+    older = list(statuses)[: len(statuses) - keep] if keep else []
+    return [
+        model
+        for model in older
+        if statuses[model].state not in NEEDED
+        and not (model in rebuilds and rebuilds[model].purpose == RebuildPurpose.RESTORE)
+    ]
