@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from releve.domain.ensemble.description import EnsembleDescription
 from releve.domain.evaluation.evaluation import Comparison, Evaluation, Opponent
 from releve.domain.evaluation.intervals import Interval
 
@@ -30,3 +31,29 @@ def make_evaluation(score: float = 0.9, **changes: Any) -> Evaluation:
         "against": {Opponent.MAJORITY_LABEL: make_comparison(0.5), Opponent.PREVIOUS_LABEL: make_comparison(0.6)},
     }
     return Evaluation.model_validate(values | changes)
+
+
+def make_ensemble(**changes: Any) -> EnsembleDescription:
+    """Three members, one of them without a weight, and a search whose proposal joined the pool."""
+    member = {"recipe": "hist_gradient_boosting", "options": {}, "last_batches": 0, "rows": 320, "problem": ""}
+    trial = {"number": 1, "origin": "search", "recipe": "svm", "scale": "standard", "options": {"C": 0.123456}}
+    values: dict[str, Any] = {
+        "identity": "e" * 64,
+        "serves": "ensemble",
+        "loss": "log_loss",
+        "windows": 6,
+        "rows": 1800,
+        "members": [
+            member | {"name": "hist_gradient_boosting", "weight": 0.6, "loss": 0.41},
+            member | {"name": "hist_gradient_boosting_last_2", "last_batches": 2, "weight": 0.4, "loss": 0.44},
+            member | {"name": "first", "recipe": "", "weight": 0.0, "loss": None},
+        ],
+        "search": {
+            "causes": ["drift"],
+            "trials": [trial | {"score": 0.8, "folds": [0.8], "reason": ""}],
+            "proposed": "svm C=0.123",
+            "gain": GAIN,
+            "joined": True,
+        },
+    }
+    return EnsembleDescription.model_validate(values | changes)

@@ -4,7 +4,7 @@ After Mitchell et al. 2019, "Model Cards for Model Reporting". Everything comes 
 MISSING, in its place. A card is written anew whenever it is asked for: overrides run out, and models retire.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from releve.core.formatting import format_score, utc_minute
@@ -13,6 +13,7 @@ from releve.domain.schema.target import REGRESSION
 from releve.reporting import model_assessment as assessment
 from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection, TableBlock, TextBlock
 from releve.reporting.comparison import describe_score
+from releve.reporting.ensemble import describe_options, ensemble_blocks
 from releve.reporting.gate_messages import describe_judged_rows, describe_sanity, event_reason
 from releve.reporting.model_record import NOTHING, ModelRecord, fact_list, or_missing
 
@@ -92,7 +93,7 @@ def recipe(record: ModelRecord) -> list[Block]:
     facts = {
         "recipe": choice and choice.recipe,
         "scale": choice and choice.scale,
-        "options": choice and _options(choice.options),
+        "options": choice and describe_options(choice.options),
         "seed": choice and choice.seed,
         "search": choice and "none: named in params.yaml",
     }
@@ -107,18 +108,18 @@ def recipe(record: ModelRecord) -> list[Block]:
         scored = [(sign * trial.score, trial) for trial in choice.trials if trial.score is not None]
         best = sorted(scored, key=lambda each: -each[0])[:SHOWN_TRIALS]
         rows = tuple(
-            (str(trial.number), trial.origin, trial.recipe, _options(trial.options), format_score(sign * score))
+            (str(trial.number), trial.origin, trial.recipe, describe_options(trial.options), format_score(sign * score))
             for score, trial in best
         )
         blocks.append(TableBlock(("trial", "origin", "recipe", "options", choice.metric), rows))
     return blocks
 
 
-def _options(options: Mapping[str, Any]) -> str:
-    parts = (
-        f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}" for name, value in options.items()
-    )
-    return ", ".join(parts) or "the defaults"
+def members(record: ModelRecord) -> list[Block]:
+    """Write what it is made of, and what a search for more has brought."""
+    if not record.ensemble or not record.evaluation:
+        return [NOTHING]
+    return ensemble_blocks(record.ensemble, record.evaluation)
 
 
 def serving(record: ModelRecord) -> list[Block]:
@@ -157,6 +158,7 @@ SECTIONS: dict[str, Callable[[ModelRecord], list[Block]]] = {
     "What it is for": purpose,
     "Data": data,
     "Recipe": recipe,
+    "Members": members,
     "Quality on the newest windows": assessment.quality,
     "Strongest features": assessment.importance,
     "Calibration": assessment.calibration,

@@ -6,6 +6,7 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from releve.domain.ensemble.description import EnsembleDescription
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.registry.chain import Event
 from releve.domain.registry.events import Challenger
@@ -43,6 +44,10 @@ class ModelRecord:
     @property
     def evaluation(self) -> Evaluation | None:
         return self.challenger.evaluation if self.challenger else None
+
+    @property
+    def ensemble(self) -> EnsembleDescription | None:
+        return self.description.ensemble if self.description else None
 
     @property
     def recipe(self) -> RecipeChoice | None:

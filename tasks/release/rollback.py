@@ -6,7 +6,7 @@ from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import IndexUnavailable
 from releve.core.errors import Conflict
 from releve.core.settings import Settings
-from releve.domain.registry.events import ModelRolledBack
+from releve.domain.registry.events import ModelRolledBack, ShownHarm
 from tasks.monitoring.champion import check_golden, check_released
 from tasks.release.index import build_index, tidy_indexes
 from tasks.release.release import ReleaseResult
@@ -18,8 +18,12 @@ class NothingToRollBackTo(Conflict):
     code = "nothing_to_roll_back_to"
 
 
-def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "rollback") -> ReleaseResult:
+def rollback(
+    settings: Settings, scenario: str, *, reason: str, actor: str = "rollback", harm: ShownHarm | None = None
+) -> ReleaseResult:
     """Move back to the previous release; rolling back again returns to the current one.
+
+    `harm`: what labels have shown of the current one, where nobody asked for the rollback.
 
     It waits for nobody: a training that runs meanwhile fails at the registry's compare-and-swap. And it does not
     need Milvus: predictions come back at once, searches as soon as it answers.
@@ -41,7 +45,7 @@ def rollback(settings: Settings, scenario: str, *, reason: str, actor: str = "ro
     except IndexUnavailable as error:
         note = f"searches wait for Milvus: {error}"
 
-    payload = ModelRolledBack(release=previous)
+    payload = ModelRolledBack(release=previous, harm=harm)
     registry.move(scenario, payload, expected=current.number, reason=reason, actor=actor)
     if index:
         tidy_indexes(settings, registry, previous)

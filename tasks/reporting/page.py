@@ -1,12 +1,14 @@
 """Write a scenario's page: everything that people ask of it, in one file that needs no network."""
 
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from releve.adapters.files import read_document, write_bytes
 from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
+from releve.core.errors import NotFound
 from releve.core.settings import Settings
 from releve.domain.backtest.report import BacktestReport
 from releve.domain.health.history import HealthLimits, as_judged
@@ -38,6 +40,10 @@ def gather(settings: Settings, scenario: str, *, now: datetime) -> PageEvidence:
     incoming = ScenarioState(settings.home, scenario).incoming
     shown = incoming.relative_to(settings.project) if incoming.is_relative_to(settings.project) else incoming
     waiting = [path for path in incoming.iterdir() if not path.name.startswith(".")] if incoming.is_dir() else []
+    ensemble = None
+    if current:
+        with suppress(NotFound):
+            ensemble = ModelStore(settings.home).describe(current.release.model).ensemble
     return PageEvidence(
         scenario=scenario,
         made_at=now.isoformat(),
@@ -45,6 +51,7 @@ def gather(settings: Settings, scenario: str, *, now: datetime) -> PageEvidence:
         windows=as_judged(quality_windows(settings, scenario), since_archived(events)),
         release=current.release if current else None,
         since=current.since if current else "",
+        ensemble=ensemble,
         backtest=_backtest(ScenarioState(settings.home, scenario).backtest / "backtest.json", scenario),
         limits=HealthLimits(
             min_rows=params.statistics.min_rows,

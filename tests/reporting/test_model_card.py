@@ -18,7 +18,7 @@ from releve.reporting.html import render_html
 from releve.reporting.markdown import render_markdown
 from releve.reporting.model_card import SECTIONS, build_model_card
 from releve.reporting.model_record import ModelRecord
-from tests.evaluations import GAIN, make_comparison, make_evaluation
+from tests.evaluations import GAIN, make_comparison, make_ensemble, make_evaluation
 from tests.events import make_challenger
 from tests.page_histories import make_event, make_run
 
@@ -103,6 +103,7 @@ DESCRIPTION = ModelDescription.model_validate(
         "schema": SCHEMA,
         "embedder": {"low": [0], "high": [100], "categories": []},
         "recipe": RECIPE,
+        "ensemble": make_ensemble().model_dump(mode="json"),
         "golden": {"rows": [{}, {}], "labels": ["no", "yes"]},
         "sanity": {"rows": 200, "tried": 4, "worst": [], "broken": []},
         "environment": {"python": "3.11.7", "platform": "Linux"},

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from releve.core.documents import DocumentPart, parse_document
+from releve.domain.ensemble.description import EnsembleDescription
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.neighbours.embedding import EmbedderDescription
 from releve.domain.prediction_log.records import Row
@@ -34,6 +35,7 @@ class ModelDescription(DocumentPart):
     table: dict[str, Any] = Field(alias="schema")  # as `Schema.as_dict` writes it
     embedder: EmbedderDescription
     recipe: RecipeChoice | None = None
+    ensemble: EnsembleDescription | None = None
     environment: dict[str, str] = Field(default_factory=dict)
     rows: int = 0
     learned_rows: int = 0  # the holdout included: what was judged on it was fitted on the rows before

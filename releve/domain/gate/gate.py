@@ -12,7 +12,7 @@ from datetime import date
 from enum import StrEnum
 
 from releve.core.params import GateOverride, Params
-from releve.domain.evaluation.baselines import constant_name, required
+from releve.domain.evaluation.baselines import required
 from releve.domain.evaluation.evaluation import (
     AlterationEffect,
     Comparison,
@@ -142,14 +142,6 @@ def decide(inputs: GateInputs, params: Params, *, today: date) -> GateDecision:
         held_against=tuple(name for name in opponents(inputs) if name not in short),
         remarks=tuple(_remarks(inputs, params)),
     )
-
-
-def naive_is_better(evaluation: Evaluation) -> bool:
-    """Return whether always giving the same answer scores above the model.
-
-    Asked where nothing else serves: then the naive answer is released, until a model is better.
-    """
-    return evaluation.against[constant_name(evaluation.task)].gain.value < 0
 
 
 def search_gains(comparison: Comparison) -> bool:

@@ -5,8 +5,10 @@ Payloads of other subjects (what monitoring saw, what was alerted) are defined t
 
 from enum import StrEnum
 
+from releve.core.documents import DocumentPart
 from releve.core.params import GateOverride
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.chain import (
     ARCHIVED,
     CHALLENGED,
@@ -92,10 +94,21 @@ class ModelReleased(EventPayload):
     release: Release
 
 
+class ShownHarm(DocumentPart):
+    """Why a release was rolled back by itself: it answered worse than the one before it would have."""
+
+    gain: Interval  # over the release before, on the same labelled answers, pooled over the promotions
+    answers: int
+    promotions: int
+    rows: int  # labelled rows there were: as many as a refresh needs have to come until one is due again
+
+
 class ModelRolledBack(ModelReleased):
     """An earlier release went into service again."""
 
     kind = ROLLED_BACK
+
+    harm: ShownHarm | None = None  # None where a person rolled back
 
 
 class ModelWithdrawn(EventPayload):
@@ -140,4 +153,5 @@ class ModelRebuilt(EventPayload):
 
 def release_of(event: Event) -> Release | None:
     """Return what the event put into service; None for an event that put nothing there."""
-    return event.read(ModelReleased).release if event.kind in (RELEASED, ROLLED_BACK) else None
+    payload = {RELEASED: ModelReleased, ROLLED_BACK: ModelRolledBack}.get(event.kind)
+    return event.read(payload).release if payload else None

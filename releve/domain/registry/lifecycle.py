@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from releve.core.errors import Conflict
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK, WITHDRAWN, Event
-from releve.domain.registry.events import Challenger, ModelReleased, release_of
+from releve.domain.registry.events import Challenger, release_of
 from releve.domain.registry.release import (
     CHALLENGER,
     CHAMPION,
@@ -73,7 +73,8 @@ def _moves_of_challenge(event: Event, states: Mapping[str, str]) -> list[Move]:
 
 
 def _takes_over(event: Event, states: Mapping[str, str]) -> list[Move]:
-    model = event.read(ModelReleased).release.model
+    release = release_of(event)
+    model = release.model if release else ""
     if states.get(model) == CHAMPION:
         return []
     others = [(other, STEP_DOWN[state]) for other, state in states.items() if state in STEP_DOWN and other != model]

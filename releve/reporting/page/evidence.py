@@ -8,6 +8,7 @@ from functools import cached_property
 from releve.core.formatting import to_the_minute
 from releve.core.names import ModelTag
 from releve.domain.backtest.report import BacktestReport
+from releve.domain.ensemble.description import EnsembleDescription
 from releve.domain.health.history import ServingHistory
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import CHALLENGED, MOVES, RELEASED, Event
@@ -21,6 +22,7 @@ from releve.reporting.gate_messages import event_reason
 class PageEvidence(ServingHistory):
     """A serving history, and what a page shows beside it."""
 
+    ensemble: EnsembleDescription | None = None  # of what serves
     backtest: BacktestReport | None = None
     incoming: str = ""  # folder that files are ingested from
     waiting: int = 0  # files in it

@@ -9,6 +9,7 @@ from releve.domain.quality.staleness import days_between
 from releve.reporting.backtest import backtest_blocks
 from releve.reporting.blocks import Block, CommandBlock, FactList, FoldedBlock, ReportPage, ReportSection, TextBlock
 from releve.reporting.comparison import describe_score
+from releve.reporting.ensemble import ensemble_blocks
 from releve.reporting.gate_messages import describe_judged_rows
 from releve.reporting.messages import describe_staleness
 from releve.reporting.page.decisions import costs, decisions
@@ -26,6 +27,7 @@ def build(evidence: PageEvidence) -> ReportPage:
     made = f"This page was made at {to_the_minute(evidence.made_at)}; all times are UTC."
     details: dict[str, list[Block]] = {
         "What serves": _serving(evidence),
+        "Members of what serves": _members(evidence),
         "Estimates while labels are late": estimates(evidence),
         "How late labels come": label_delay(evidence),
         "What it cost": costs(evidence),
@@ -58,6 +60,13 @@ def _unknown(evidence: PageEvidence) -> list[Block]:
     }
     sentences = [sentence for sentence, is_unknown in unknown.items() if is_unknown]
     return [TextBlock((f"Not known yet: {'; '.join(sentences)}.",))] if sentences else []
+
+
+def _members(evidence: PageEvidence) -> list[Block]:
+    """Write what serves is made of; a model whose files left the store has nothing to tell."""
+    if not evidence.ensemble or not evidence.evaluation:
+        return [TextBlock(("Not known: nothing serves, or its files are not in the model store.",))]
+    return ensemble_blocks(evidence.ensemble, evidence.evaluation)
 
 
 def _serving(evidence: PageEvidence) -> list[Block]:

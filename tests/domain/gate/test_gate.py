@@ -14,7 +14,6 @@ from releve.domain.gate.gate import (
     GateDecision,
     Remark,
     decide,
-    naive_is_better,
     search_gains,
 )
 from releve.domain.schema.target import REGRESSION
@@ -154,14 +153,6 @@ def test_a_first_model_serves_below_a_naive_baseline_too(high, remarks):
 
     assert decision.promote
     assert decision.remarks == remarks
-
-
-@pytest.mark.parametrize(("value", "better"), [(-EPSILON, True), (0.0, False), (EPSILON, False)])
-@pytest.mark.parametrize(("task", "usual"), [("binary", MAJORITY), (REGRESSION, USUAL_VALUE)])
-def test_the_naive_answer_is_better_where_it_scores_above_the_model(task, usual, value, better):
-    against = {usual: a_gain(value - 0.1, value + 0.1), PREVIOUS_LABEL: a_gain(-0.5, -0.4)}
-
-    assert naive_is_better(make_evaluation(task=task, against=against)) is better
 
 
 def test_a_release_of_the_naive_answer_is_marked():
