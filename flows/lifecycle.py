@@ -12,9 +12,11 @@ from flows.monitor import monitor_champion
 from flows.publish import publish, update_page
 from flows.release import put_into_service
 from flows.retrain import challenge, final_state, harvest_and_ingest
+from flows.rollback import roll_back_harm
 from flows.tidy import tidy_up
 from releve.domain.registry.events import Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
+from releve.reporting import gate_messages
 from releve.reporting.messages import describe_cause, describe_decision
 from tasks.ingestion.ingest import check_refusals
 from tasks.release.release import ReleaseResult
@@ -27,11 +29,12 @@ class Round:
     seen: MonitoringRun
     challenger: Challenger | None = None
     released: ReleaseResult | None = None
+    rolled_back: ReleaseResult | None = None
 
 
 @flow(name="lifecycle", flow_run_name="lifecycle {scenario}", log_prints=True)
 def lifecycle(scenario: Scenario = "digits") -> Any:
-    """Ingest, monitor, and where that asks for it retrain, judge and release.
+    """Ingest, monitor, and where that asks for it retrain, judge and release; or roll back what is shown to be worse.
 
     Ends with the Round, in the state Refused where the gate refused the challenger. Fails at the end when an incoming
     file was refused.
@@ -39,6 +42,13 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     settings = begin(scenario)
     waiting = ingest_files(settings, scenario)
     seen = monitor_champion(settings, scenario)
+    if rolled_back := roll_back_harm(settings, scenario, seen):
+        publish(settings, scenario)
+        check_refusals(waiting)
+        message = gate_messages.rolled_back(
+            scenario, rolled_back.release.model, rolled_back.left, note=rolled_back.note
+        )
+        return Completed(message=message, data=Round(seen, rolled_back=rolled_back))
     if not seen.decision.refresh:
         update_page(settings, scenario)
         check_refusals(waiting)

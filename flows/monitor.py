@@ -8,6 +8,7 @@ from prefect.events import emit_event
 
 from flows.context import Scenario, artifact_key, begin, resource_of, show, step
 from flows.publish import send_alerts, update_page
+from flows.rollback import roll_back_harm
 from releve.core.settings import Settings
 from releve.domain.drift.verdict import DriftState, by_effect
 from releve.domain.evaluation.intervals import Interval, format_interval, format_score_interval
@@ -22,9 +23,14 @@ run_monitor = step(monitor_step.monitor, name="monitor")
 
 @flow(name="monitor", flow_run_name="monitor {scenario}", log_prints=True)
 def monitor(scenario: Scenario = "digits") -> MonitoringRun:
-    """Compare the newest answers with what the champion learned from, and decide what is due."""
+    """Compare the newest answers with what the champion learned from, and decide what is due.
+
+    Only a rollback of what is shown to be worse is done at once.
+    """
     settings = begin(scenario)
     seen = monitor_champion(settings, scenario)
+    if roll_back_harm(settings, scenario, seen):
+        send_alerts(settings, scenario)
     update_page(settings, scenario)
     return seen
 
@@ -34,7 +40,7 @@ def monitor_champion(settings: Settings, scenario: str) -> MonitoringRun:
     seen: MonitoringRun = run_monitor(settings, scenario)
     show_monitoring_run(seen, drift_page(settings, seen))
     cause, *evidence = describe_decision(seen)
-    print("\n  ".join([f"{describe_due(seen.decision)}: {cause}", *evidence]))
+    print("\n  ".join([f"{describe_due(seen)}: {cause}", *evidence]))
     # Prefect starts a run where this event does not come in time: prefect.yaml, triggers
     emit_event(event="releve.monitor.completed", resource=resource_of(scenario), payload={"at": seen.at})
     send_alerts(settings, scenario)
@@ -69,7 +75,7 @@ def show_monitoring_run(seen: MonitoringRun, page: Path | None) -> None:
         ("audit of the estimate", *audited),
         ("age", age.state, f"{age.model_days:.1f} days since a retraining, {age.idle_days:.1f} since a new row"),
     )
-    verdict = f"{seen.drift.state}, {describe_due(seen.decision)}"
+    verdict = f"{seen.drift.state}, {describe_due(seen)}"
     blocks = (
         TextBlock(describe_decision(seen), points=True),
         TableBlock(("evidence", "state", "figures"), evidence),

@@ -8,9 +8,17 @@ from prefect.states import Completed
 from flows.context import Scenario, begin, step
 from flows.publish import publish
 from flows.release import announce
+from releve.adapters.models.model_runtime import ModelAltered
+from releve.core.errors import NotFound
+from releve.core.settings import Settings
+from releve.domain.registry.events import ShownHarm
+from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting import gate_messages
+from releve.reporting.messages import describe_harm
+from tasks.monitoring.champion import GoldenMismatch
 from tasks.release import rollback as rollback_step
 from tasks.release.release import ReleaseResult
+from tasks.release.rollback import NothingToRollBackTo
 
 run_rollback = step(rollback_step.rollback, name="rollback")
 
@@ -24,3 +32,27 @@ def rollback(scenario: Scenario = "digits", reason: str = "started by hand") -> 
     publish(settings, scenario)
     message = gate_messages.rolled_back(scenario, done.release.model, done.left, note=done.note)
     return Completed(message=message, data=done)
+
+
+def roll_back_harm(settings: Settings, scenario: str, seen: MonitoringRun) -> ReleaseResult | None:
+    """Bring the release before back where a monitoring run has shown harm.
+
+    None where it has not, and where no release can come back: then the alarm of the run lasts, and the loop goes on.
+    """
+    evidence = seen.rollback.evidence
+    if not seen.rollback.roll_back or not evidence:
+        return None
+    harm = ShownHarm(
+        model=seen.model,
+        gain=evidence.gain,
+        answers=evidence.rows,
+        promotions=seen.rollback.promotions,
+        rows=seen.rows,
+    )
+    try:
+        done: ReleaseResult = run_rollback(settings, scenario, reason=describe_harm(harm), actor="monitor", harm=harm)
+    except (NothingToRollBackTo, NotFound, ModelAltered, GoldenMismatch) as error:
+        print(f"{seen.model} serves on, though it was shown to be worse than the release before it: {error}")
+        return None
+    announce(scenario, done)
+    return done

@@ -20,6 +20,7 @@ from releve.domain.registry.release import ExpectedPerformance, Release
 from releve.domain.training.recipes import Candidate
 from releve.domain.trigger.monitoring_run import AnsweredWindow, MonitoringRun
 from releve.domain.trigger.policies import Cause, CauseKind
+from releve.domain.trigger.rollback import RollbackDecision
 from releve.domain.trigger.trigger import TriggerDecision
 from releve.reporting.page.evidence import PageEvidence
 from tests.events import make_challenger
@@ -135,6 +136,7 @@ def make_run(*, day: float = 0.0, refresh: bool = False, search: bool = False, *
         "rows": 940,
         "new_rows": 40,
         "payoff": None,
+        "rollback": RollbackDecision(roll_back=False),
         "decision": decision,
         "report": "20260105T090000Z",
     }

@@ -17,6 +17,7 @@ from releve.reporting.messages import (
     describe_decision,
     describe_drift,
     describe_estimate,
+    describe_payoff,
     describe_quality,
     describe_staleness,
 )
@@ -36,6 +37,7 @@ SENTENCES = {  # `{about}` is a model version, without the scenario that every t
     (DRIFT, "drift"): "the table drifted",
     (DRIFT, "none"): "the table has not drifted any more",
     (QUALITY, "degraded"): "model {about} is worse than expected",
+    (QUALITY, "harmful"): "model {about} is shown to be worse than the release before it",
     (QUALITY, "within_tolerance"): "model {about} performs as expected again",
     (ESTIMATE, "degraded"): "model {about} is estimated to be worse than expected",
     (ESTIMATE, "audit_failed"): "concept drift is suspected: the labels contradict the estimate",
@@ -109,7 +111,7 @@ def _reasons(alert: Alert, event: Event, params: Alerts) -> tuple[str, ...]:
     if alert.subject in (DATA, DRIFT):
         return describe_drift(run.drift)
     if alert.subject == QUALITY:
-        return (describe_quality(run.quality),)
+        return (describe_payoff(run) if run.rollback.roll_back else describe_quality(run.quality),)
     if alert.subject == ESTIMATE:
         return describe_estimate(run.estimate)
     return describe_staleness(run.staleness) if alert.subject == AGE else describe_decision(run)

@@ -1,6 +1,6 @@
 """Sentences for people, written from the values of a monitoring run. Nothing reads them back."""
 
-from releve.core.formatting import format_score, span
+from releve.core.formatting import counted, format_score, span
 from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVerdict
 from releve.domain.evaluation.intervals import format_interval, format_score_interval
@@ -8,9 +8,9 @@ from releve.domain.evaluation.metrics import METRICS
 from releve.domain.quality.estimate import Estimate, NoEstimate
 from releve.domain.quality.realised import Quality, QualityState
 from releve.domain.quality.staleness import UNLABELLED, Staleness
+from releve.domain.registry.events import ShownHarm
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import Cause, CauseKind
-from releve.domain.trigger.trigger import TriggerDecision
 
 MINUTE = 1 / (24 * 60)  # days; labels that come faster come with the answers, and their delay says nothing
 NAMED = 5  # columns that a sentence names
@@ -91,17 +91,22 @@ def describe_cause(cause: Cause) -> str:
     return CAUSES[cause.kind].format(value=value, limit=cause.limit or 0.0, span=span(value))
 
 
-def describe_due(decision: TriggerDecision) -> str:
+def describe_due(run: MonitoringRun) -> str:
     """Write what is due."""
-    if decision.search:
+    if run.rollback.roll_back:
+        return "roll back"
+    if run.decision.search:
         return "refresh and search"
-    return "refresh" if decision.refresh else "wait"
+    return "refresh" if run.decision.refresh else "wait"
 
 
 def describe_decision(run: MonitoringRun) -> tuple[str, ...]:
     """Write why the run asks to refresh, to search or to wait, a sentence each, and what it saw."""
     decision = run.decision
     causes = [*map(describe_cause, decision.causes)]
+    payoff = [describe_payoff(run)] if run.payoff or run.payoff_problem else []
+    if run.rollback.roll_back:
+        causes, payoff = [*payoff, *causes], []
     if decision.search_waits:
         asked = ", and ".join(map(describe_cause, decision.search_causes))
         causes.append(f"a search waits: {asked}; {describe_cause(decision.search_waits)}")
@@ -118,7 +123,27 @@ def describe_decision(run: MonitoringRun) -> tuple[str, ...]:
     failed = run.estimate.state == QualityState.AUDIT_FAILED
     evidence.append(f"estimate: {estimate}" if failed else f"estimate: {run.estimate.state} ({estimate})")
     evidence.append(f"age: {run.staleness.state} ({'; '.join(describe_staleness(run.staleness))})")
-    return (*causes, *evidence, *([run.payoff_problem] if run.payoff_problem else []))
+    return (*causes, *evidence, *payoff)
+
+
+def describe_harm(harm: ShownHarm) -> str:
+    """Write why a release was rolled back by itself."""
+    over = f", pooled over the newest {harm.promotions} promotions" if harm.promotions > 1 else ""
+    return (
+        f"{harm.model} is shown to be worse than the release before it: a gain of {format_interval(harm.gain)} on "
+        f"{counted(harm.answers, 'labelled answer')}{over}"
+    )
+
+
+def describe_payoff(run: MonitoringRun) -> str:
+    """Write what the last promotion brought, and what that means."""
+    payoff, rollback = run.payoff, run.rollback
+    if payoff is None:
+        return run.payoff_problem
+    known = f"the last promotion gained {format_interval(payoff.gain)} on {counted(payoff.rows, 'labelled answer')}"
+    if rollback.evidence and rollback.promotions > 1:
+        known += f"; the last {rollback.promotions} promotions, pooled, {format_interval(rollback.evidence.gain)}"
+    return f"{known}: harm is shown, and the release before comes back" if rollback.roll_back else known
 
 
 def describe_drift(verdict: DriftVerdict) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ from releve.adapters.registry.registry import Registry
 from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.drift.verdict import DriftState
-from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, Event
-from releve.domain.registry.events import BatchIngested, BatchOrigin, Challenger
+from releve.domain.quality.payoff import Payoff
+from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, ROLLED_BACK, WITHDRAWN, Event
+from releve.domain.registry.events import BatchIngested, BatchOrigin, Challenger, ModelRolledBack
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import Challenged, History
 from tasks.history import events_of
@@ -31,6 +32,7 @@ class PastRuns:
     rows: int  # labelled rows there are, ingested or ready to be
     new_rows: int  # of these, since the last challenge
     new_batches: int  # that these rows came in
+    payoffs: tuple[Payoff, ...]  # of earlier promotions since a rollback or a withdrawal, each as it was known last
     rows_since_broken: int  # labelled rows that came after the first of the runs in a row that found broken data
 
 
@@ -47,8 +49,9 @@ def gather_past(settings: Settings, scenario: str, registry: Registry, known: Ga
         retrained_at=history.last.at if history.last else known.champion.since,
         ingested_at=max([known.champion.since, *ingested[-1:]], key=datetime.fromisoformat),
         rows=rows,
-        new_rows=max(waiting, rows - (history.last.rows if history.last else 0)),
+        new_rows=count_new_rows(registry, scenario, history, rows=rows, waiting=waiting),
         new_batches=new_batches(registry, scenario, waiting=waiting, batch_rows=batch_rows),
+        payoffs=earlier_payoffs(registry, scenario, champion=known.champion.release.model),
         rows_since_broken=rows_since_broken(runs, rows=rows),
     )
 
@@ -102,6 +105,25 @@ def _batches(ingested: list[Event], batch_rows: int) -> int:
 def count_rows(settings: Settings, scenario: str, *, waiting: int) -> int:
     """Count labelled rows, ingested or `waiting` to be harvested."""
     return sum(batch.rows for batch in read_batches(ScenarioBranch(settings.project, scenario))) + waiting
+
+
+def count_new_rows(registry: Registry, scenario: str, history: History, *, rows: int, waiting: int) -> int:
+    """Count labelled rows since the last challenge, or since a rollback by itself that came after it.
+
+    So a refresh waits for a window of labels then: with the rows that showed the harm the same one would come again.
+    """
+    moves = events_of(registry, scenario, CHALLENGED, ROLLED_BACK)
+    if moves and moves[-1].kind == ROLLED_BACK and (harm := moves[-1].read(ModelRolledBack).harm):
+        return max(0, rows - harm.rows)
+    return max(waiting, rows - (history.last.rows if history.last else 0))
+
+
+def earlier_payoffs(registry: Registry, scenario: str, *, champion: str) -> tuple[Payoff, ...]:
+    """List the payoffs of the promotions before the champion's, the oldest first, since something else moved."""
+    others = events_of(registry, scenario, ROLLED_BACK, WITHDRAWN)
+    since = others[-1].number if others else 0
+    known = {run.model: run.payoff for number, run in runs_of(registry, scenario) if number > since and run.payoff}
+    return tuple(payoff for model, payoff in known.items() if model != champion)
 
 
 def rows_since_broken(runs: Sequence[MonitoringRun], *, rows: int) -> int:

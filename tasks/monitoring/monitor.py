@@ -13,7 +13,7 @@ from releve.core.settings import Settings
 from releve.domain.drift.data_quality import MAX_MISSING_RISE
 from releve.domain.drift.verdict import ALARMS, DriftState, DriftVerdict, Predictions, compare
 from releve.domain.schema.schema import Schema
-from releve.domain.trigger import trigger
+from releve.domain.trigger import rollback, trigger
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import Evidence
 from releve.reporting.messages import describe_decision, describe_drift, describe_due
@@ -87,13 +87,14 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         new_rows=past.new_rows,
         payoff=payoff,
         payoff_problem=payoff_problem,
+        rollback=rollback.decide(payoff, past.payoffs, min_rows=known.params.statistics.min_rows),
         decision=trigger.decide(evidence, past.history, known.params),
         report=folder.name,
     )
 
     # apply
     write_document(folder / DOCUMENT, run)
-    reason = f"{describe_due(run.decision)}: {'; '.join(describe_decision(run))}"
+    reason = f"{describe_due(run)}: {'; '.join(describe_decision(run))}"
     registry.append(scenario, run, reason=reason, actor=actor)
     return run
 

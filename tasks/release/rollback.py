@@ -28,10 +28,13 @@ def rollback(
     It waits for nobody: a training that runs meanwhile fails at the registry's compare-and-swap. And it does not
     need Milvus: predictions come back at once, searches as soon as it answers.
 
-    Raises NotFound, NothingToRollBackTo, ModelAltered, GoldenMismatch, StaleRelease, SwapTimeout.
+    Raises NotFound, NothingToRollBackTo, ModelAltered, GoldenMismatch, StaleRelease, SwapTimeout, Conflict
+    where `harm` is of another release than the one that serves.
     """
     registry = Registry(settings.registry_url)
     current = check_released(registry.current(scenario), scenario)
+    if harm and harm.model != current.release.model:
+        raise Conflict(f"{harm.model} was to be rolled back, and {current.release.model} serves {scenario} by now")
     previous = registry.previous(scenario)
     if previous is None:
         raise NothingToRollBackTo(

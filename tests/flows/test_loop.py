@@ -62,14 +62,16 @@ def run(name: str, scenario: str = SCENARIO, **more: Any) -> Any:
     return getattr(import_module(f"flows.{name}"), name)(scenario, return_state=True, **more)
 
 
-def answer_windows(project: Project, numbers: tuple[int, ...]) -> None:
-    """Answer and label windows of digits as the service does for its callers."""
+def answer_windows(project: Project, numbers: tuple[int, ...], *, wrong: bool = False) -> None:
+    """Answer and label windows of digits as the service does for its callers; `wrong`: every answer is."""
     release = project.registry.current(SCENARIO).release
     model = ModelStore(project.settings.home).load(release.model, digest=release.model_digest)
     writer = LedgerWriter(project.state.ledger, SCENARIO, clock=lambda: datetime.now(UTC))
     for table in [table for number, table in enumerate(windows(), start=1) if number in numbers]:
         rows = table.drop(columns="digit").to_dict("records")
         labels = model.answer(arrays_of_rows(model.schema, rows)).labels
+        if wrong:
+            labels = [(label + 1) % 10 for label in table["digit"].tolist()]
         request = writer.answer(model=model.tag, index=release.index, rows=rows, labels=labels, probabilities=None)
         writer.label((f"{request}.{position}", label) for position, label in enumerate(table["digit"].tolist()))
     writer.close()
@@ -269,6 +271,25 @@ def test_every_release_is_emitted(loop: Loop) -> None:
 
     moved = {event.payload["model"] for event in told}
     assert moved == {loop.retrained.result().model, loop.challenged.result().challenger.model}
+
+
+def test_a_release_that_is_shown_to_be_worse_than_the_one_before_it_goes_by_itself(
+    loop: Loop, work_in: Callable[[Project], None], tmp_path: Path
+) -> None:
+    project = loop.project.copy(tmp_path)
+    work_in(project)
+    answer_windows(project, (7, 8), wrong=True)
+
+    done, next_run = run("lifecycle"), run("monitor")
+
+    first = loop.retrained.result().model
+    assert done.result().seen.rollback.roll_back
+    assert done.result().rolled_back.release.model == project.registry.current(SCENARIO).release.model == first
+    assert done.message.startswith(f"{first} serves {SCENARIO} again, in the place of ")
+    assert not next_run.result().rollback.roll_back
+    assert not next_run.result().decision.refresh  # until a window of labels has come
+    moved = project.registry.events(SCENARIO, kinds=[ROLLED_BACK])
+    assert [event.actor for event in moved] == ["monitor"]
 
 
 def test_a_rollback_and_another_one_end_where_they_began(loop: Loop, work_in: Callable[[Project], None]) -> None:

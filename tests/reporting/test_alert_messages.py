@@ -8,9 +8,13 @@ from releve.domain.alerting.alert_state import AlertState, advance
 from releve.domain.alerting.signals import ESTIMATE, LEVELS, QUALITY, RETRAINING
 from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.quality.payoff import Payoff
 from releve.domain.quality.realised import QualityState
 from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK
+from releve.domain.registry.events import ModelRolledBack, ShownHarm
+from releve.domain.trigger.rollback import RollbackDecision
 from releve.reporting.alert_messages import SENTENCES, write_message
+from releve.reporting.messages import describe_harm
 from tests.page_histories import (
     MODEL,
     RELEASE,
@@ -52,6 +56,21 @@ def test_an_alarm_its_repeat_and_its_end_are_three_texts():
         f"shop: {DRIFTED}; {COLUMNS}",
         f"shop: still: {DRIFTED}, since 2026-01-05 09:00 UTC; {COLUMNS}",
         "shop: the table has not drifted any more; the alarm stood since 2026-01-05 09:00 UTC",
+    ]
+
+
+def test_a_release_that_goes_by_itself_is_an_alarm_with_its_figures_and_news_of_what_serves():
+    harm = Payoff(Interval(-0.04, -0.06, -0.02), 300)
+    run = monitored_event(payoff=harm, rollback=RollbackDecision(True, harm, 1))
+    shown = ShownHarm(model=MODEL, gain=harm.gain, answers=300, promotions=1, rows=940)
+    payload = ModelRolledBack(release=RELEASE, harm=shown).model_dump(mode="json")
+
+    made = messages(run, make_event(ROLLED_BACK, payload, day=0.1, reason=describe_harm(shown)))
+
+    assert [message.text for message in made] == [
+        f"shop: model {VERSION} is shown to be worse than the release before it; the last promotion gained -0.040 "
+        "[-0.060, -0.020] on 300 labelled answers: harm is shown, and the release before comes back",
+        f"shop: rolled back, model {VERSION} serves again; {describe_harm(shown)}",
     ]
 
 

@@ -8,8 +8,11 @@ from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.verdict import DriftState
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.estimate import NoEstimate
+from releve.domain.quality.payoff import Payoff
 from releve.domain.quality.staleness import UNLABELLED, ExceededLimit
+from releve.domain.registry.events import ShownHarm
 from releve.domain.trigger.policies import Cause, CauseKind
+from releve.domain.trigger.rollback import RollbackDecision
 from releve.domain.trigger.trigger import TriggerDecision
 from releve.reporting.messages import (
     CAUSES,
@@ -18,6 +21,8 @@ from releve.reporting.messages import (
     describe_drift,
     describe_due,
     describe_estimate,
+    describe_harm,
+    describe_payoff,
     describe_quality,
     describe_staleness,
 )
@@ -82,15 +87,53 @@ def test_a_search_that_waits_and_columns_that_are_left_out_are_described():
 
 
 @pytest.mark.parametrize(
-    ("decision", "due"),
+    ("changes", "due"),
     [
-        (TriggerDecision(False, ()), "wait"),
-        (TriggerDecision(True, ()), "refresh"),
-        (TriggerDecision(True, (), search=True), "refresh and search"),
+        ({"decision": TriggerDecision(False, ())}, "wait"),
+        ({"decision": TriggerDecision(True, ())}, "refresh"),
+        ({"decision": TriggerDecision(True, (), search=True)}, "refresh and search"),
+        ({"decision": TriggerDecision(True, ()), "rollback": RollbackDecision(True)}, "roll back"),
     ],
 )
-def test_what_is_due_is_named(decision, due):
-    assert describe_due(decision) == due
+def test_what_is_due_is_named(changes, due):
+    assert describe_due(make_run(**changes)) == due
+
+
+HARM = Payoff(Interval(-0.043, -0.062, -0.023), 300)
+
+
+def test_what_a_promotion_brought_is_written_with_its_interval_and_what_follows():
+    pooled = Payoff(Interval(-0.02, -0.031, -0.009), 1200)
+    alone, waits, goes = (
+        describe_payoff(make_run(payoff=HARM, rollback=rollback))
+        for rollback in (
+            RollbackDecision(False, HARM, 1),
+            RollbackDecision(False, pooled, 3),
+            RollbackDecision(True, pooled, 3),
+        )
+    )
+
+    assert alone == "the last promotion gained -0.043 [-0.062, -0.023] on 300 labelled answers"
+    assert waits == f"{alone}; the last 3 promotions, pooled, -0.020 [-0.031, -0.009]"
+    assert goes == f"{waits}: harm is shown, and the release before comes back"
+
+
+def test_where_harm_is_shown_it_is_the_first_sentence_of_the_run():
+    run = make_run(payoff=HARM, rollback=RollbackDecision(True, HARM, 1))
+
+    assert describe_decision(run)[0] == describe_payoff(run)
+
+
+def test_a_rollback_by_itself_says_what_was_worse_by_how_much_on_how_many_answers():
+    harm = ShownHarm(model="shop:2", gain=HARM.gain, answers=300, promotions=1, rows=940)
+
+    alone, pooled = (describe_harm(each) for each in (harm, harm.model_copy(update={"promotions": 3})))
+
+    assert alone == (
+        "shop:2 is shown to be worse than the release before it: a gain of -0.043 [-0.062, -0.023] on 300 labelled "
+        "answers"
+    )
+    assert pooled == f"{alone}, pooled over the newest 3 promotions"
 
 
 @pytest.mark.parametrize(

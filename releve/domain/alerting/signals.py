@@ -36,6 +36,7 @@ LEVELS: Mapping[tuple[str, str], Level] = {
     (DRIFT, "drift"): Level.ALARM,
     (DRIFT, "none"): Level.CALM,
     (QUALITY, "degraded"): Level.ALARM,
+    (QUALITY, "harmful"): Level.ALARM,
     (QUALITY, "within_tolerance"): Level.CALM,
     (ESTIMATE, "degraded"): Level.ALARM,
     (ESTIMATE, "audit_failed"): Level.ALARM,
@@ -100,11 +101,13 @@ def _signals(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signal]
         yield Signal(DATA, "broken" if run.drift.state == DriftState.BROKEN_DATA else "sound")
     if run.drift.state in DRIFT_STATES:
         yield Signal(DRIFT, DRIFT_STATES[run.drift.state], run.model)
-    if run.quality.state in QUALITY_STATES:
+    if run.rollback.roll_back:
+        yield Signal(QUALITY, "harmful", run.model)
+    elif run.quality.state in QUALITY_STATES:
         yield Signal(QUALITY, QUALITY_STATES[run.quality.state], run.model)
     if run.estimate.state in QUALITY_STATES:
         yield Signal(ESTIMATE, QUALITY_STATES[run.estimate.state], run.model)
     # one more limit is a change, one more day is none
     yield Signal(AGE, run.staleness.state, ", ".join(each.key for each in run.staleness.exceeded))
-    # a refresh is due with every batch, which is no news
-    yield Signal(RETRAINING, "due" if run.decision.search else "waits")
+    if not run.rollback.roll_back:  # which comes first; a refresh is due with every batch, which is no news
+        yield Signal(RETRAINING, "due" if run.decision.search else "waits")

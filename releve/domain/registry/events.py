@@ -97,6 +97,7 @@ class ModelReleased(EventPayload):
 class ShownHarm(DocumentPart):
     """Why a release was rolled back by itself: it answered worse than the one before it would have."""
 
+    model: str
     gain: Interval  # over the release before, on the same labelled answers, pooled over the promotions
     answers: int
     promotions: int

@@ -8,6 +8,7 @@ from releve.domain.quality.payoff import Payoff
 from releve.domain.quality.realised import Quality
 from releve.domain.quality.staleness import Staleness
 from releve.domain.registry.chain import MONITORED, EventPayload
+from releve.domain.trigger.rollback import RollbackDecision
 from releve.domain.trigger.trigger import TriggerDecision
 
 
@@ -38,6 +39,7 @@ class MonitoringRun(EventPayload):
     new_rows: int  # of these, since the last challenge
     payoff: Payoff | None  # what the last promotion brought; None where nobody knows
     payoff_problem: str = ""  # why the champion before could not be asked
+    rollback: RollbackDecision  # whether the release before comes back by itself
     decision: TriggerDecision
     report: str  # name of the folder with this document and the drift report
 

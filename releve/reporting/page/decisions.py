@@ -6,11 +6,11 @@ from itertools import groupby
 
 from releve.core.formatting import to_the_minute
 from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, RELEASED, ROLLED_BACK, WITHDRAWN, Event
-from releve.domain.registry.events import Challenger, release_of
+from releve.domain.registry.events import Challenger, ModelRolledBack, release_of
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import Block, FactList, Journal, JournalEntry, TableBlock, TextBlock, Tone
 from releve.reporting.gate_messages import event_reason
-from releve.reporting.messages import describe_cause, describe_due
+from releve.reporting.messages import describe_cause, describe_due, describe_payoff
 from releve.reporting.page.evidence import PageEvidence
 
 LISTED = 120  # entries of the journal
@@ -42,7 +42,8 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
         if event.kind != MONITORED:
             return (number,)
         run = event.read(MonitoringRun)
-        return (number,) if run.decision.refresh else (run.model, run.drift.state, run.quality.state)
+        is_due = run.decision.refresh or run.rollback.roll_back
+        return (number,) if is_due else (run.model, run.drift.state, run.quality.state)
 
     for _, group in groupby(enumerate(decided), key=alike):
         same = [event for _, event in group]
@@ -50,8 +51,8 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
         if newest.kind == MONITORED:
             run = newest.read(MonitoringRun)
             again = f", {len(same)} monitoring runs since {to_the_minute(same[0].at)}" if len(same) > 1 else ""
-            why = tuple(map(describe_cause, run.decision.causes))
-            yield JournalEntry(at, describe_due(run.decision) if run.decision.refresh else f"wait{again}", why)
+            harm = [describe_payoff(run)] if run.rollback.roll_back else []
+            yield JournalEntry(at, f"{describe_due(run)}{again}", (*harm, *map(describe_cause, run.decision.causes)))
         elif newest.kind == CHALLENGED:
             challenger = newest.read(Challenger)
             verdict, tone = ("promotes", Tone.GOOD) if challenger.promote else ("refuses", Tone.BAD)
@@ -61,6 +62,8 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
             yield JournalEntry(at, title, challenger.sentences, tone)
         else:
             (moved, tone), release = TITLES[newest.kind], release_of(newest)
+            if newest.kind == ROLLED_BACK and newest.read(ModelRolledBack).harm:
+                moved = "rolled back by itself to"
             yield JournalEntry(at, f"{moved} {release.model}" if release else moved, (event_reason(newest),), tone)
 
 

@@ -9,6 +9,7 @@ from releve.domain.alerting.alert_state import AlertKind, AlertState, advance, f
 from releve.domain.alerting.signals import LEVELS, SUBJECTS
 from releve.domain.quality.staleness import ExceededLimit
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK
+from releve.domain.trigger.rollback import RollbackDecision
 from tests.events import make_challenger
 from tests.page_histories import (
     MODEL,
@@ -57,6 +58,7 @@ CASES = [  # a run in an alarm, and one where it is over
     ("data", "broken", "sound", {"drift": drift("broken data")}, {"drift": drift("no drift")}),
     ("drift", "drift", "none", {"drift": drift("drift")}, {"drift": drift("no drift")}),
     ("quality", "degraded", "within_tolerance", {"quality": make_quality("degraded")}, {"quality": make_quality()}),
+    ("quality", "harmful", "within_tolerance", {"rollback": RollbackDecision(True)}, {"quality": make_quality()}),
     *(
         (
             "estimate",

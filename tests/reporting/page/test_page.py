@@ -15,8 +15,10 @@ from releve.domain.evaluation.intervals import Interval
 from releve.domain.health.health import Health, HealthCause
 from releve.domain.quality.realised import QualityState
 from releve.domain.registry.chain import INGESTED, ROLLED_BACK, WITHDRAWN
+from releve.domain.registry.events import ModelRolledBack, ShownHarm
 from releve.reporting.html import render_html
 from releve.reporting.markdown import render_markdown
+from releve.reporting.messages import describe_harm
 from releve.reporting.page.decisions import LISTED, entries_of
 from releve.reporting.page.drift import SHOWN_COLUMNS
 from releve.reporting.page.evidence import PageEvidence
@@ -123,6 +125,17 @@ def test_every_word_cause_and_action_can_be_written():
     assert set(TONES) == set(Health)
     assert set(SENTENCES) == set(HealthCause)
     assert set(ACTIONS) == set(HealthAction)
+
+
+def test_a_rollback_by_itself_is_told_with_its_figures():
+    harm = ShownHarm(model=YOUNGER.model, gain=Interval(-0.04, -0.06, -0.02), answers=300, promotions=2, rows=940)
+    payload = ModelRolledBack(release=RELEASE, harm=harm).model_dump(mode="json")
+    back = make_event(ROLLED_BACK, payload, day=2.0, reason=describe_harm(harm))
+
+    text = seen(release_event(YOUNGER, day=1.0), back).text
+
+    assert f"rolled back by itself to {MODEL}" in text
+    assert "a gain of -0.040 [-0.060, -0.020] on 300 labelled answers, pooled over the newest 2 promotions" in text
 
 
 def test_the_naive_answer_that_serves_is_marked_in_verdict_decisions_and_details():
