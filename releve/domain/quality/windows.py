@@ -16,7 +16,7 @@ import numpy as np
 from releve.domain.evaluation.baselines import constant_name, repeated_answers, usual_answer
 from releve.domain.evaluation.evaluation import Opponent
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.evaluation.metrics import METRICS, compute_score
+from releve.domain.evaluation.metrics import METRICS, compute_score, own_metric
 from releve.domain.evaluation.paired import BootstrapConfig, score_interval
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, Scalar
@@ -46,6 +46,8 @@ class QualityWindow:
     naive: float | None  # the better of the usual answer and the label before, on the same rows
     naive_name: str  # which one; "" where there is none
     label_delay_days: float | None  # median
+    own_metric: str = ""  # that people know the task by; "" where it is scored by that one
+    own_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -146,8 +148,10 @@ def _score_window(
         so_far.add(label, at=came_at)
         delays.append(days_between(at, datetime.fromisoformat(came_at)))
     score, naive, naive_name = None, None, ""
+    own, own_score = own_metric(how.target.task), None
     if scored is not None and len(scored) >= LEAST_SCORED and METRICS[how.metric].is_defined(scored):
         score = score_interval(how.metric, scored, how.bootstrap)
+        own_score = None if own == how.metric else compute_score(own, scored)
         if len(known):
             naive, naive_name = _better_naive(scored, known, previous, how)
     return QualityWindow(
@@ -161,6 +165,8 @@ def _score_window(
         naive=naive,
         naive_name=naive_name,
         label_delay_days=float(np.median(delays)) if delays else None,
+        own_metric="" if own == how.metric else own,
+        own_score=own_score,
     )
 
 

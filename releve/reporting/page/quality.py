@@ -41,16 +41,17 @@ def quality(evidence: PageEvidence) -> list[Block]:
         notes.append(f"{unlabelled} of {len(windows)} windows have too few labels for a score yet.")
     if len(windows) > DRAWN:
         notes.append(f"Drawn are the newest {DRAWN} of {len(windows)} windows.")
-    rows = []
+    own, rows = windows[-1].own_metric, []
     for number, window in reversed(list(enumerate(windows, start=1))[-LISTED:]):
         expected = evidence.expectations.get(window.model)
         score = format_score_interval(window.score) if window.score else "not known yet"
         naive = format_score(window.naive) if window.naive is not None else ""
         answers = (window.model, str(window.answered), str(window.labelled))
         beside = format_score(expected.score.value) if expected else ""
-        rows.append((str(number), to_the_minute(window.last_at), *answers, score, naive, beside))
+        also = (format_score(window.own_score) if window.own_score is not None else "",) if own else ()
+        rows.append((str(number), to_the_minute(window.last_at), *answers, score, naive, beside, *also))
     title = f"The newest {LISTED} windows as a table" if len(windows) > LISTED else "As a table"
-    table = FoldedBlock(title, (TableBlock(HEADS, tuple(rows)),))
+    table = FoldedBlock(title, (TableBlock((*HEADS, *([own] if own else [])), tuple(rows)),))
     return [first, *([TextBlock(tuple(notes))] if notes else []), table]
 
 

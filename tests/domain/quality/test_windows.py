@@ -98,6 +98,8 @@ def test_each_task_is_scored_beside_its_naive_answers(metric):
     assert all(abs(each.naive - right) > 0.1 for each in (first, second))
     assert first.naive_name in ("majority label", "usual value", "previous label")
     assert first.label_delay_days == pytest.approx(30 / (24 * 60))
+    beside = ("accuracy", 1.0) if metric == "log_loss" else ("", None)
+    assert (first.own_metric, first.own_score) == beside
 
 
 def test_the_label_before_is_the_one_that_had_come_when_a_row_was_answered():

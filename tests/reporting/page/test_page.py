@@ -127,6 +127,16 @@ def test_every_word_cause_and_action_can_be_written():
     assert set(ACTIONS) == set(HealthAction)
 
 
+def test_accuracy_stands_beside_another_score_in_the_table_of_windows():
+    windows = (make_window(0, metric="log_loss", own_metric="accuracy", own_score=0.912), make_window(1, score=None))
+    windows = tuple(replace(window, own_metric="accuracy") for window in windows)
+
+    text = render_markdown(build(make_evidence(2, windows=windows)))
+
+    assert "| naive | expected | accuracy |" in text
+    assert "| 0.912 |" in text
+
+
 def test_a_rollback_by_itself_is_told_with_its_figures():
     harm = ShownHarm(model=YOUNGER.model, gain=Interval(-0.04, -0.06, -0.02), answers=300, promotions=2, rows=940)
     payload = ModelRolledBack(release=RELEASE, harm=harm).model_dump(mode="json")
