@@ -52,8 +52,7 @@ def monitor_champion(settings: Settings, scenario: str) -> MonitoringRun:
                 "scenario": scenario,
                 "model": seen.model,
                 "columns": [column.name for column in seen.drift.drifted],
-                "refresh": seen.decision.refresh,
-                "search": seen.decision.search,
+                "due": describe_due(seen.decision),
             },
         )
     return seen

@@ -94,7 +94,7 @@ INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "rows": (lambda value: isinstance(value, str) and value != "", 'a folder: "seed" or "batches"'),
     "champion": (lambda value: value is None or isinstance(value, str), 'a model version, or "" when there is none'),
     "seen_rows": (lambda value: type(value) is int and value >= 0, "a whole number of rows, 0 or more"),
-    "search_cause": (lambda value: isinstance(value, str), 'what opened a search, or "" for none'),
+    "search_cause": (lambda value: isinstance(value, str), 'a cause of a search, or "" for none'),
     "without": (
         lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
         "a list of columns",

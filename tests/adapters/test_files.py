@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from releve.adapters.files import (
+    INPUTS,
     ParquetAppender,
     PipelineInputs,
     file_digest,
@@ -19,6 +20,7 @@ from releve.adapters.files import (
     write_json,
 )
 from releve.core.errors import BadInput, DiskFull, NotFound
+from releve.core.params import Params
 from tests.factories import make_project
 
 
@@ -109,13 +111,21 @@ def test_the_digest_is_that_of_the_bytes(tmp_path):
 
 @pytest.mark.parametrize(
     "inputs",
-    [PipelineInputs("seed", "", 0), PipelineInputs("batches", "shop:1a2b", 261), PipelineInputs('"a: b" #', "é", 1)],
+    [
+        PipelineInputs("seed", "", 0),
+        PipelineInputs("batches", "shop:1a2b", 261, "drift, degraded on 0f3c", ("price", 'a "b"')),
+        PipelineInputs('"a: b" #', "é", 1),
+    ],
 )
 def test_inputs_are_read_back_as_they_were_written(inputs, tmp_path):
     write_inputs(tmp_path / "inputs.yaml", inputs)
 
     assert read_inputs(tmp_path / "inputs.yaml") == inputs
     assert (tmp_path / "inputs.yaml").read_text().startswith("# What the pipeline starts from.")
+
+
+def test_no_input_is_called_as_a_section_of_params_which_dvc_would_refuse():
+    assert {*INPUTS} & {*Params.model_fields} == set()
 
 
 GOOD_INPUTS = {"rows": "seed", "champion": "", "seen_rows": 0}
@@ -147,6 +157,10 @@ def test_inputs_without_one_of_their_keys_are_refused(key, tmp_path):
         ("seen_rows", -1),
         ("seen_rows", 1.5),
         ("seen_rows", True),
+        ("search_cause", None),
+        ("search_cause", ["drift"]),
+        ("without", "price"),
+        ("without", [1]),
     ],
 )
 def test_inputs_of_another_type_are_refused(key, value, tmp_path):

@@ -5,6 +5,7 @@ from releve.adapters.git_dvc.data_versions import PipelineFailed, data_version
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore
 from releve.core.errors import BadInput, NotFound
+from releve.core.yaml_text import load_mapping
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.release import SEED_VERSION
@@ -67,6 +68,32 @@ def test_running_it_again_changes_nothing(challenged):
     again = again.model_copy(update={"cpu_seconds": before[0].cpu_seconds})
     assert (again, challenged.branch.tip(), len(challenges(challenged))) == before
     assert snapshot(challenged.root) == seen
+
+
+def test_what_opened_a_search_and_broken_columns_reach_the_pipeline_and_stay_with_these_rows(challenged):
+    def made_again(**asked):
+        challenger = retrain(challenged.settings, SHOP, reason="a test", **asked)
+        inputs = load_mapping(challenged.branch.read("inputs.yaml"), source="inputs.yaml")
+        return challenger, inputs["search_cause"], inputs["without"]
+
+    first = last_challenger(challenged.registry, SHOP)
+    cause = f"drift on {first.data_version}"
+
+    searched, again = made_again(search="drift", without=("weight",)), made_again()
+
+    assert first.search == ""
+    assert searched[1:] == again[1:] == (cause, ["weight"])
+    assert searched[0].search == again[0].search == cause
+    assert again[0].model == searched[0].model
+    assert [event.payload["search"] for event in challenges(challenged)] == ["", cause]
+
+
+def test_newer_rows_are_judged_without_the_search_of_older_ones(challenged):
+    retrain(challenged.settings, SHOP, reason="a test", search="drift")
+    challenged.receive(shop_rows(30, seed=9), "few.parquet")
+    ingest(challenged.settings, SHOP)
+
+    assert retrain(challenged.settings, SHOP, reason="a test").search == ""
 
 
 def test_a_challenger_is_judged_against_the_champion_on_rows_that_it_never_saw(replaced):
