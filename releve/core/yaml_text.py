@@ -9,6 +9,8 @@ from releve.core.formatting import shortened
 
 BOOLEAN, TEXT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
 
+DEEPEST = 100
+
 
 def load_yaml(text: str | bytes, *, source: str) -> Any:
     """Read one document. Raises BadInput naming `source`, and the key and both lines where a key is given twice."""
@@ -29,23 +31,43 @@ def load_mapping(text: str | bytes, *, source: str) -> dict[str, Any]:
     return values
 
 
-class KeyLoader(yaml.SafeLoader):
+class KeyLoader(yaml.CSafeLoader):
     """Reads keys as they are written: `on`, `no` and their like are texts, as in YAML 1.2, which DVC reads.
 
     It refuses a key that a mapping has twice, of which YAML keeps the last alone.
     """
 
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node: yaml.MappingNode = super().compose_mapping_node(anchor)
-        lines: dict[tuple[str, str], int] = {}
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.tag == BOOLEAN and key.value.lower() not in ("true", "false"):
-                key.tag = TEXT
-            line = key.start_mark.line + 1
-            if first := lines.get((key.tag, key.value)):
-                raise yaml.YAMLError(
-                    f"the key '{shortened(key.value)}' is given twice, in line {first} and in line {line}; "
-                    "keep one of them"
-                )
-            lines[key.tag, key.value] = line
-        return node
+    def __init__(self, stream: str) -> None:
+        depth = 0
+        for event in yaml.parse(
+            stream, yaml.CSafeLoader
+        ):  # the parser in C is fast, and ends the process when too deep
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise yaml.YAMLError(f"it is nested deeper than {DEEPEST} levels")
+        super().__init__(stream)
+
+    def get_single_node(self) -> yaml.Node | None:
+        root: yaml.Node | None = super().get_single_node()
+        waiting, seen = [root], set[int]()
+        while waiting:
+            node = waiting.pop(0)
+            if isinstance(node, yaml.CollectionNode) and id(node) not in seen:  # an anchor's node is there twice
+                seen.add(id(node))
+                if isinstance(node, yaml.MappingNode):
+                    _check_keys(node)
+                waiting[:0] = [part for each in node.value for part in (each if isinstance(each, tuple) else (each,))]
+        return root
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    lines: dict[tuple[str, str], int] = {}
+    for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+        if key.tag == BOOLEAN and key.value.lower() not in ("true", "false"):
+            key.tag = TEXT
+        line = key.start_mark.line + 1
+        if first := lines.get((key.tag, key.value)):
+            raise yaml.YAMLError(
+                f"the key '{shortened(key.value)}' is given twice, in line {first} and in line {line}; keep one of them"
+            )
+        lines[key.tag, key.value] = line

@@ -41,7 +41,8 @@ def test_a_key_that_is_a_text_in_one_line_and_a_boolean_of_yaml_1_1_in_another_i
         ("hello", "shop.yaml holds only 'hello'; expected keys and values"),
         (b"\xff\xfe", "shop.yaml is not UTF-8 text (byte 1)"),
         ("a: 2024-13-01", "shop.yaml is not valid YAML"),
-        ("[" * 5000, "shop.yaml is not valid YAML"),
+        ("[" * 5000, "shop.yaml is not valid YAML: it is nested deeper than 100 levels"),
+        ("- " * 1_000_000, "shop.yaml is not valid YAML: it is nested deeper than 100 levels"),
     ],
 )
 def test_what_is_no_document_of_keys_and_values_is_refused_in_one_sentence(text, problem):

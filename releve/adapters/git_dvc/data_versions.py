@@ -189,12 +189,12 @@ class DataVersions:
 
 def data_version(dvc_file: str) -> str:
     """Read the content hash from a .dvc file's text."""
-    return str(yaml.safe_load(dvc_file)["outs"][0]["md5"])
+    return str(yaml.load(dvc_file, yaml.CSafeLoader)["outs"][0]["md5"])
 
 
 def stage_record(lock_file: str, stage: str) -> dict[str, Any]:
     """Read a stage from dvc.lock's text: its command, dependencies, parameters and outputs."""
-    return dict(yaml.safe_load(lock_file)["stages"][stage])
+    return dict(yaml.load(lock_file, yaml.CSafeLoader)["stages"][stage])
 
 
 def _follow(process: ForkedProcess, progress: Callable[[str], None]) -> list[str]:

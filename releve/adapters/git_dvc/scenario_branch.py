@@ -215,12 +215,13 @@ class ScenarioBranch:
     def checkout(self, revision: str, work_dir: Path) -> Iterator[Path]:
         """Check out the files of `revision`, in a folder below `work_dir`; gone afterwards."""
         path = work_dir / self.scenario
-        self._sweep(path)
+        shutil.rmtree(path, ignore_errors=True)  # of a killed run; git takes over its record
         try:
             git(self.project, "worktree", "add", "--detach", "--force", str(path), revision)
             yield path
         finally:
-            self._sweep(path)
+            shutil.rmtree(path, ignore_errors=True)
+            git(self.project, "worktree", "prune")
 
     def move(self, revision: str, *, expected: str | None) -> None:
         """Compare-and-swap: point the branch at `revision`. Raise BranchMoved when it is no longer at `expected`."""
@@ -260,8 +261,3 @@ class ScenarioBranch:
         if missing := [name for name in wanted if name not in committed]:
             raise BadInput(not_committed(missing))
         return head
-
-    def _sweep(self, path: Path) -> None:
-        git(self.project, "worktree", "remove", "--force", str(path), check=False)
-        shutil.rmtree(path, ignore_errors=True)
-        git(self.project, "worktree", "prune")

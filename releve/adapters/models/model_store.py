@@ -1,12 +1,16 @@
 """Models by version: BentoML's model store, where a version is written once and never changed."""
 
 import gzip
-import os
+import platform
 import shutil
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as installed_version
 from pathlib import Path
+
+import yaml
 
 from releve.adapters.files import write_bytes
 from releve.adapters.models import model_runtime
@@ -39,20 +43,14 @@ class ModelStore:
             return self.get(tag)
         except NotFound:
             pass
-        os.environ["BENTOML_DO_NOT_TRACK"] = "True"
-        import bentoml
-        from bentoml._internal.models.model import ModelStore as Folder
-
         beside, models = self._root / "tmp", self._root / "models" / scenario
         for made in (beside, models):
             made.mkdir(parents=True, exist_ok=True)
-        # a store beside ours, where BentoML may be killed while it writes: the version is there whole or not at all
-        with tempfile.TemporaryDirectory(dir=beside) as work_dir:
-            # Named outright: BENTOML_HOME is read once per process, and a test has many homes.
-            with bentoml.models.create(tag, labels=labels, metadata={}, _model_store=Folder(work_dir)) as model:
-                for source in sorted(folder.iterdir()):
-                    Path(model.path_of(source.name)).write_bytes(source.read_bytes())
-            (Path(work_dir) / scenario / version).replace(models / version)
+        with tempfile.TemporaryDirectory(dir=beside) as work_dir:  # the version is there whole or not at all
+            made = Path(work_dir) / version
+            shutil.copytree(folder, made)
+            (made / "model.yaml").write_text(yaml.safe_dump(_manifest(scenario, version, labels), sort_keys=False))
+            made.replace(models / version)
         write_bytes(models / "latest", version.encode())
         return self.get(tag)
 
@@ -112,3 +110,24 @@ def discard(folder: Path, *, work_dir: Path) -> None:
     work_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work_dir, ignore_cleanup_errors=True) as scratch:
         folder.replace(Path(scratch) / folder.name)
+
+
+def _manifest(name: str, version: str, labels: dict[str, str]) -> dict[str, object]:
+    """What BentoML writes of a model; importing BentoML to have it written costs more than all else of a save."""
+    return {
+        "name": name,
+        "version": version,
+        "module": "",
+        "labels": labels,
+        "options": {},
+        "metadata": {},
+        "context": {
+            "framework_name": "",
+            "framework_versions": {},
+            "bentoml_version": installed_version("bentoml"),
+            "python_version": platform.python_version(),
+        },
+        "signatures": {},
+        "api_version": "v1",
+        "creation_time": datetime.now(UTC).isoformat(),
+    }

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from releve.adapters.models.model_runtime import ModelAltered, folder_digest
 from releve.adapters.models.model_store import ModelStore
@@ -34,6 +35,27 @@ def test_a_saved_model_is_found_with_its_digest_and_answers(store, folder):
     assert store.get("flowers:one") == stored
     model = store.load("flowers:one", digest=stored.digest)
     assert len(model.answer(arrays_of_rows(make_schema(), [make_row()])).labels) == 1
+
+
+def test_bentoml_writes_and_reads_a_model_in_the_same_way(store, folder, tmp_path, monkeypatch):
+    import bentoml
+    from bentoml._internal.models.model import Model
+    from bentoml._internal.models.model import ModelStore as BentomlStore
+
+    monkeypatch.setenv("BENTOML_DO_NOT_TRACK", "True")
+    theirs = BentomlStore(tmp_path)
+    with bentoml.models.create("flowers:one", labels={"project": "releve"}, metadata={}, _model_store=theirs):
+        pass
+    expected = yaml.safe_load((tmp_path / "flowers" / "one" / "model.yaml").read_text())
+
+    stored = saved(store, folder)
+
+    written = yaml.safe_load((stored.path / "model.yaml").read_text())
+    assert written.pop("creation_time") > expected.pop("creation_time")
+    assert (written, list(written)) == (expected, list(expected))
+    read = BentomlStore(stored.path.parent.parent).get("flowers:one")
+    assert isinstance(read, Model) and (read.info.labels, str(read.tag)) == ({"project": "releve"}, "flowers:one")
+    assert str(BentomlStore(stored.path.parent.parent).get("flowers").tag) == "flowers:one"
 
 
 def test_two_stores_in_one_process_keep_apart(tmp_path, folder):
