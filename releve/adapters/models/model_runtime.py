@@ -65,7 +65,7 @@ class ModelOutput:
     probabilities: NDArray[np.float64] | None
 
 
-class _Runner(Protocol):
+class Runner(Protocol):
     def __call__(self, arrays: Arrays) -> NDArray[Any]:
         """Probabilities (rows, classes), or the values (rows, 1) of a regression."""
 
@@ -78,7 +78,7 @@ class Model:
     schema: Schema
     embedder: Embedder
     description: ModelDescription
-    run: _Runner
+    run: Runner
 
     def answer(self, arrays: Arrays) -> ModelOutput:
         """Predict rows given as `arrays_of_rows` or `arrays_of_frame` makes them."""
@@ -133,7 +133,7 @@ def folder_digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def onnx_runner(exported: bytes) -> _Runner:
+def onnx_runner(exported: bytes) -> Runner:
     """A runner over an exported model's bytes; one thread, as one worker is one core."""
     import onnxruntime
 
@@ -167,7 +167,7 @@ def load_pipeline(path: Path) -> Any:
     return skops.io.load(path, trusted=types)
 
 
-def pipeline_runner(pipeline: Any, schema: Schema) -> _Runner:
+def pipeline_runner(pipeline: Any, schema: Schema) -> Runner:
     """A runner over a fitted scikit-learn pipeline, which takes all blocks side by side."""
 
     def classify(arrays: Arrays) -> NDArray[Any]:

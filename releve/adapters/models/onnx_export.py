@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from releve.adapters.models.model_runtime import PROBABILITIES, VALUES, onnx_runner, pipeline_runner
+from releve.adapters.models.model_runtime import PROBABILITIES, VALUES, Runner, onnx_runner, pipeline_runner
 from releve.adapters.models.onnx_converters import conversions, folded
-from releve.adapters.models.onnx_graphs import constant_graph, keep_one_output, name_in_order, nodes_of
+from releve.adapters.models.onnx_graphs import constant_graph, keep_one_output, name_in_order, nodes_of, unzip
 from releve.adapters.models.onnx_merge import ExportedMember, merged
+from releve.adapters.models.onnx_trees import TREES_DOMAIN, TREES_OPSET
 from releve.domain.ensemble.ensemble import WeightedEnsemble
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
 from releve.domain.schema.schema import Schema
@@ -85,7 +86,7 @@ def export_checked(
             members[exported] = replace(first, weight=first.weight + weight)
         whole = merged(list(members.values()), classes=model.classes)
         # Members were compared on all rows: what is left to go wrong is their places and weights.
-        problem = parity_problem(whole, model, schema, rows.iloc[::MERGED_STEP], tolerance=tolerance)
+        problem = parity_problem(onnx_runner(whole), model, schema, rows.iloc[::MERGED_STEP], tolerance=tolerance)
     return Export(ONNX, whole, None) if problem is None else Export(SKLEARN, None, problem)
 
 
@@ -103,22 +104,22 @@ def _try_export(
         exported = export(pipeline, schema)
         if exported in known:  # the same fit, kept twice: it was compared before
             return exported, ""
-        problem = _limit_problem(exported, schema, rows, limits=limits) or parity_problem(
-            exported, pipeline, schema, rows, tolerance=tolerance
-        )
+        ask = onnx_runner(exported)
+        problem = _limit_problem(exported, ask, schema, rows, limits=limits)
+        problem = problem or parity_problem(ask, pipeline, schema, rows, tolerance=tolerance)
     except Exception as error:  # the converter raises its own kinds, one per unsupported operator
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         return None, f"it cannot be exported: {first_line}"
     return (exported, "") if problem is None else (None, problem)
 
 
-def _limit_problem(exported: bytes, schema: Schema, rows: "pd.DataFrame", *, limits: Limits) -> str | None:
+def _limit_problem(exported: bytes, ask: Runner, schema: Schema, rows: "pd.DataFrame", *, limits: Limits) -> str | None:
     """How the exported model costs more than a member may, as a sentence part; None where it does not."""
     if len(exported) > limits.bytes:
         return f"the exported model has {len(exported)} bytes; {limits.bytes} are allowed"
     if (nodes := nodes_of(exported)) > limits.nodes:
         return f"the exported model has {nodes} nodes; {limits.nodes} are allowed"
-    ask, one = onnx_runner(exported), arrays_of_frame(schema, rows.head(1))
+    one = arrays_of_frame(schema, rows.head(1))
 
     def cost() -> float:
         began = time.process_time()
@@ -167,23 +168,26 @@ def export(pipeline: Any, schema: Schema) -> bytes:
             name="pipeline",  # else a name of chance
             initial_types=inputs,
             target_opset=OPSET,
-            options=None if is_regression else {id(pipeline): {"zipmap": False}},
             custom_conversion_functions=converters,
             custom_shape_calculators=shapes,
             **outputs,
         )
+    if not is_regression:
+        unzip(converted.graph, PROBABILITIES)
     keep_one_output(converted.graph, VALUES if is_regression else PROBABILITIES)
     name_in_order(converted.graph)
+    for each in converted.opset_import:
+        each.version = TREES_OPSET if each.domain == TREES_DOMAIN else each.version
     # The converter lists them in the order of a set, which differs between processes: the same model, other bytes.
     converted.opset_import.sort(key=lambda each: each.domain)
     return bytes(converted.SerializeToString())
 
 
 def parity_problem(
-    exported: bytes, pipeline: Any, schema: Schema, frame: "pd.DataFrame", *, tolerance: float
+    ask_exported: Runner, pipeline: Any, schema: Schema, frame: "pd.DataFrame", *, tolerance: float
 ) -> str | None:
     """How the exported model differs on `frame` or on rows made from it, as a sentence part; None when it does not."""
-    ask_exported, ask_pipeline = onnx_runner(exported), pipeline_runner(pipeline, schema)
+    ask_pipeline = pipeline_runner(pipeline, schema)
     real = arrays_of_frame(schema, frame)
     usual = ask_pipeline(real)
     made = arrays_of_rows(schema, made_rows(frame, schema))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def constant_graph(answer: Any, *, inputs: Mapping[str, int], output: str) -> Any:
@@ -37,8 +38,24 @@ def nodes_of(exported: bytes) -> int:
     import onnx
 
     graph = onnx.load_from_string(exported).graph
-    inner = [len(each.ints) for node in graph.node for each in node.attribute if each.name == "nodes_nodeids"]
-    return len(graph.node) + sum(inner)
+    trees = [each for node in graph.node if node.op_type == "TreeEnsemble" for each in node.attribute]
+    of_trees = [len(each.ints) for each in trees if each.name in ("nodes_featureids", "leaf_targetids")]
+    return len(graph.node) + sum(of_trees)
+
+
+def unzip(graph: Any, output: str) -> None:
+    """Give, in place, probabilities (rows, classes) as `output` where the converter made a map of each row.
+
+    To ask it for none, it walks through every attribute of every step, which costs more than all else.
+    """
+    from onnx import TensorProto, helper
+
+    place = next(place for place, node in enumerate(graph.node) if node.op_type == "ZipMap")
+    source = graph.node[place].input[0]
+    del graph.node[place]
+    if source != output:
+        graph.node.append(helper.make_node("Identity", [source], [output]))
+    graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, [None, None]))
 
 
 def keep_one_output(graph: Any, output: str) -> None:
@@ -92,6 +109,21 @@ class GraphWriter:
         self._container.add_node(kind, list(inputs), output, name=name, **attributes)
         return output
 
+    def newer_node(self, kind: str, *inputs: str, output: str, domain: str, **attributes: Any) -> str:
+        """Add a node that skl2onnx does not know yet, and return the name of its output.
+
+        skl2onnx refuses the domain's version that has it: `export` declares that one.
+        """
+        from onnx import helper
+
+        output = output or self._scope.get_unique_variable_name(kind.lower())
+        name = self._scope.get_unique_operator_name(kind)
+        self._container.nodes.append(
+            helper.make_node(kind, list(inputs), [output], name=name, domain=domain, **attributes)
+        )
+        self._container.node_domain_version_pair_sets.add((domain, 1))
+        return output
+
     def whole(self, values: list[int]) -> str:
         return self._constant("INT64", values, [len(values)])
 
@@ -100,6 +132,9 @@ class GraphWriter:
 
     def numbers(self, values: Any) -> str:
         return self._constant("FLOAT", np.asarray(values, dtype=np.float32).tolist(), [1, len(values)])
+
+    def table(self, values: NDArray[Any]) -> str:
+        return self._constant("FLOAT", values.astype(np.float32).ravel().tolist(), [*values.shape])
 
     def _constant(self, kind: str, values: list[Any], shape: list[int]) -> str:
         from skl2onnx.proto import onnx_proto

@@ -1,7 +1,7 @@
 """Trees as one ONNX node each forest, written from scikit-learn's arrays: used by `onnx_converters`.
 
-skl2onnx walks every node in Python: a forest of 100 trees over 10,000 rows took it 7 s and 36 MB. Here a class that a
-leaf has not seen takes no place, and two classes need one number: docs/decisions/0031-ensemble-export.md.
+skl2onnx walks every node in Python: a forest of 100 trees over 10,000 rows took it 7 s and 36 MB. Here two classes need
+one number a leaf, and several a row of a table: docs/decisions/0031-ensemble-export.md.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 
 from releve.adapters.models.onnx_graphs import GraphWriter
 
+TREES_DOMAIN = "ai.onnx.ml"
+TREES_OPSET = 5  # of ai.onnx.ml: splits and leaves as arrays of bytes
+AT_MOST, SUM, INT64 = 0, 1, 7  # how ONNX numbers a split by "at most", a sum of leaves, a type
+
 
 @dataclass(frozen=True)
 class _Tree:
-    """Nodes of one tree, the root first; `leaf` (nodes,) bool, `values` (nodes, outputs) count at leaves alone."""
+    """Nodes of one tree, the root first: arrays (nodes,); `values` count at leaves alone."""
 
     left: NDArray[Any]
     right: NDArray[Any]
@@ -30,13 +34,10 @@ class _Tree:
 def convert_forest(scope: Any, operator: Any, container: Any) -> None:
     """Convert a decision tree, or a forest of them: the mean of its trees."""
     model = operator.raw_operator
-    estimators, is_classifier = getattr(model, "estimators_", [model]), hasattr(model, "classes_")
+    estimators = [each.tree_ for each in getattr(model, "estimators_", [model])]
+    graph, source = GraphWriter(scope, container), operator.inputs[0].full_name
 
-    def read(tree: Any) -> _Tree:
-        values = tree.value[:, 0, :]
-        if is_classifier:
-            values = values / values.sum(axis=1, keepdims=True)
-            values = values[:, 1:] if values.shape[1] == 2 else values
+    def read(tree: Any, values: NDArray[Any]) -> _Tree:
         return _Tree(
             left=tree.children_left,
             right=tree.children_right,
@@ -44,25 +45,34 @@ def convert_forest(scope: Any, operator: Any, container: Any) -> None:
             threshold=tree.threshold,
             missing_left=tree.missing_go_to_left,
             leaf=tree.children_left < 0,
-            values=values / len(estimators),
+            values=values,
         )
 
-    trees, graph = [read(each.tree_) for each in estimators], GraphWriter(scope, container)
-    source, base = operator.inputs[0].full_name, np.zeros(trees[0].values.shape[1])
-    if not is_classifier:
-        _add_trees(graph, source, trees, base, output=operator.outputs[0].full_name)
-    elif len(base) == 1:
-        _add_two_classes(graph, operator, _add_trees(graph, source, trees, base))
-    else:
-        _add_trees(graph, source, trees, base, output=operator.outputs[1].full_name)
-        _add_label(graph, operator)
+    if not hasattr(model, "classes_"):
+        trees = [read(each, each.value[:, 0, 0] / len(estimators)) for each in estimators]
+        _add_trees(graph, source, trees, [0] * len(trees), outputs=1, output=operator.outputs[0].full_name)
+        return
+    shares = [each.value[:, 0] / each.value[:, 0].sum(axis=1, keepdims=True) / len(estimators) for each in estimators]
+    if shares[0].shape[1] == 2:
+        trees = [read(each, share[:, 1]) for each, share in zip(estimators, shares, strict=True)]
+        _add_two_classes(graph, operator, _add_trees(graph, source, trees, [0] * len(trees), outputs=1))
+        return
+    # A leaf holds one number: of several classes it is the row of a table, which float32 holds exactly below 2**24.
+    sizes = [len(share) for share in shares]
+    rows = np.split(np.arange(sum(sizes), dtype=np.float64), np.cumsum(sizes)[:-1])
+    trees = [read(each, places) for each, places in zip(estimators, rows, strict=True)]
+    leaves = _add_trees(graph, source, trees, range(len(trees)), outputs=len(trees))
+    of_trees = graph.node("Gather", graph.table(np.concatenate(shares)), graph.node("Cast", leaves, to=INT64), axis=0)
+    probabilities = operator.outputs[1].full_name
+    graph.node("ReduceSum", of_trees, graph.whole([1]), output=probabilities, keepdims=0)
+    _add_label(graph, operator)
 
 
 def convert_boosting(scope: Any, operator: Any, container: Any) -> None:
     """Convert histogram gradient boosting. Raises ValueError where it has native categories."""
     model, outputs = operator.raw_operator, len(operator.raw_operator._predictors[0])
 
-    def read(predictor: Any, place: int) -> _Tree:
+    def read(predictor: Any) -> _Tree:
         nodes = predictor.nodes
         if nodes["is_categorical"].any():
             raise ValueError("boosting with native categories: encode them before")
@@ -73,61 +83,80 @@ def convert_boosting(scope: Any, operator: Any, container: Any) -> None:
             threshold=nodes["num_threshold"],
             missing_left=nodes["missing_go_to_left"],
             leaf=nodes["is_leaf"].astype(bool),
-            values=nodes["value"][:, None] * (np.arange(outputs) == place),
+            values=nodes["value"],
         )
 
-    trees = [read(each, place) for iteration in model._predictors for place, each in enumerate(iteration)]
-    graph, source = GraphWriter(scope, container), operator.inputs[0].full_name
-    base = np.asarray(model._baseline_prediction, dtype=np.float64).reshape(-1)
-    if hasattr(model, "classes_"):
-        raw = _add_trees(graph, source, trees, base)
-        if outputs == 1:
-            _add_two_classes(graph, operator, graph.node("Sigmoid", raw))
+    trees = [read(each) for iteration in model._predictors for each in iteration]
+    targets = [place for iteration in model._predictors for place in range(len(iteration))]
+    graph, result = GraphWriter(scope, container), operator.outputs[-1].full_name
+    added = _add_trees(graph, operator.inputs[0].full_name, trees, targets, outputs=outputs)
+    base = graph.numbers(model._baseline_prediction.reshape(-1))
+    if not hasattr(model, "classes_"):
+        if model.loss in ("poisson", "gamma"):
+            graph.node("Exp", graph.node("Add", added, base), output=result)
         else:
-            graph.node("Softmax", raw, output=operator.outputs[1].full_name, axis=1)
-            _add_label(graph, operator)
-    elif model.loss in ("poisson", "gamma"):
-        graph.node("Exp", _add_trees(graph, source, trees, base), output=operator.outputs[0].full_name)
+            graph.node("Add", added, base, output=result)
+    elif outputs == 1:
+        _add_two_classes(graph, operator, graph.node("Sigmoid", graph.node("Add", added, base)))
     else:
-        _add_trees(graph, source, trees, base, output=operator.outputs[0].full_name)
+        graph.node("Softmax", graph.node("Add", added, base), output=result, axis=1)
+        _add_label(graph, operator)
 
 
 def _add_trees(
-    graph: GraphWriter, source: str, trees: Sequence[_Tree], base: NDArray[np.float64], *, output: str = ""
+    graph: GraphWriter, source: str, trees: Sequence[_Tree], targets: Sequence[int], *, outputs: int, output: str = ""
 ) -> str:
-    """Add one node that sums `base` and a leaf of every tree, (rows, outputs)."""
+    """Add one node that gives (rows, outputs): a leaf of every tree, added to the target of its tree."""
+    from onnx import numpy_helper
+
+    trees = [_with_a_split(tree) if tree.leaf[0] else tree for tree in trees]
     sizes = [len(tree.leaf) for tree in trees]
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     leaf = np.concatenate([tree.leaf for tree in trees])
-    tree_ids = np.repeat(np.arange(len(trees)), sizes)
-    node_ids = np.concatenate([np.arange(size) for size in sizes])
-    values = np.concatenate([tree.values for tree in trees])
-    counts = values != 0
-    counts[:, 0] |= ~counts.any(axis=1)  # ONNX Runtime knows a leaf by a value that it has, be it 0
-    rows, targets = np.nonzero(counts & leaf[:, None])
-
-    def inner(name: str) -> NDArray[Any]:
-        return np.where(leaf, 0, np.concatenate([getattr(tree, name) for tree in trees]))
-
-    return graph.node(
-        "TreeEnsembleRegressor",
+    inner = ~leaf
+    place = np.where(leaf, np.cumsum(leaf), np.cumsum(inner)) - 1  # leaves and splits are numbered apart
+    split = {
+        name: np.concatenate([getattr(tree, name) for tree in trees])[inner]
+        for name in ("feature", "threshold", "missing_left")
+    }
+    missing = split["missing_left"]
+    true, false = (
+        np.concatenate([getattr(tree, name) + start for tree, start in zip(trees, starts, strict=True)])[inner]
+        for name in ("left", "right")
+    )
+    return graph.newer_node(
+        "TreeEnsemble",
         source,
         output=output,
-        op_domain="ai.onnx.ml",
-        op_version=1,
-        n_targets=len(base),
-        base_values=base.tolist(),
-        nodes_treeids=tree_ids.tolist(),
-        nodes_nodeids=node_ids.tolist(),
-        nodes_featureids=inner("feature").tolist(),
-        nodes_values=_at_most(inner("threshold")).tolist(),
-        nodes_modes=np.where(leaf, "LEAF", "BRANCH_LEQ").tolist(),
-        nodes_truenodeids=inner("left").tolist(),
-        nodes_falsenodeids=inner("right").tolist(),
-        nodes_missing_value_tracks_true=inner("missing_left").astype(np.int64).tolist(),
-        target_treeids=tree_ids[rows].tolist(),
-        target_nodeids=node_ids[rows].tolist(),
-        target_ids=targets.tolist(),
-        target_weights=values[rows, targets].tolist(),
+        domain=TREES_DOMAIN,
+        n_targets=outputs,
+        aggregate_function=SUM,
+        tree_roots=place[starts].tolist(),
+        nodes_featureids=split["feature"].tolist(),
+        nodes_splits=numpy_helper.from_array(_at_most(split["threshold"]), "splits"),
+        nodes_modes=numpy_helper.from_array(np.full(inner.sum(), AT_MOST, dtype=np.uint8), "modes"),
+        **({"nodes_missing_value_tracks_true": missing.astype(np.int64).tolist()} if missing.any() else {}),
+        nodes_truenodeids=place[true].tolist(),
+        nodes_trueleafs=leaf[true].astype(np.int64).tolist(),
+        nodes_falsenodeids=place[false].tolist(),
+        nodes_falseleafs=leaf[false].astype(np.int64).tolist(),
+        leaf_targetids=np.repeat(targets, [tree.leaf.sum() for tree in trees]).tolist(),
+        leaf_weights=numpy_helper.from_array(
+            np.concatenate([tree.values for tree in trees])[leaf].astype(np.float32), "leaves"
+        ),
+    )
+
+
+def _with_a_split(tree: _Tree) -> _Tree:
+    """Return the tree of a single leaf as a split with that leaf on both sides: ONNX knows no other form."""
+    return _Tree(
+        left=np.array([1, 0]),
+        right=np.array([1, 0]),
+        feature=np.array([0, 0]),
+        threshold=np.zeros(2),
+        missing_left=np.zeros(2),
+        leaf=np.array([False, True]),
+        values=np.repeat(tree.values, 2),
     )
 
 

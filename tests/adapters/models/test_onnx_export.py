@@ -65,7 +65,11 @@ def test_a_difference_that_only_missing_numbers_show_is_found_without_any_in_the
     assert not np.isnan(real["numbers"]).any()
 
     problem = parity_problem(
-        export(fitted("linear", schema=schema, frame=whole), schema), other, schema, whole, tolerance=TOLERANCE
+        onnx_runner(export(fitted("linear", schema=schema, frame=whole), schema)),
+        other,
+        schema,
+        whole,
+        tolerance=TOLERANCE,
     )
 
     assert problem.startswith("the exported model, for extreme, missing or unseen values, gives another label on")
@@ -149,7 +153,7 @@ def test_a_tie_that_falls_the_other_way_is_no_difference():
     exported = export(forest, shop_schema())
     assert (onnx_runner(exported)(arrays_of_frame(shop_schema(), frame)) == 0.5).any()
 
-    assert parity_problem(exported, forest, shop_schema(), frame, tolerance=TOLERANCE) is None
+    assert parity_problem(onnx_runner(exported), forest, shop_schema(), frame, tolerance=TOLERANCE) is None
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
@@ -161,8 +165,8 @@ def test_the_gap_itself_is_allowed_and_anything_below_it_is_not(task):
     assert gap > 0
 
     # Made rows may be a little further apart than real ones, so the gap is bracketed.
-    assert parity_problem(exported, pipeline, schema, frame, tolerance=1000 * gap) is None
-    assert " of 150 rows" in parity_problem(exported, pipeline, schema, frame, tolerance=gap / 1e6)
+    assert parity_problem(onnx_runner(exported), pipeline, schema, frame, tolerance=1000 * gap) is None
+    assert " of 150 rows" in parity_problem(onnx_runner(exported), pipeline, schema, frame, tolerance=gap / 1e6)
 
 
 @pytest.mark.parametrize("recipe", LEARNERS)

@@ -166,7 +166,7 @@ def test_weights_of_members_that_are_not_there_or_that_are_no_shares_are_refused
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        (Limits(bytes=10_000), r"the exported model has \d+ bytes; 10000 are allowed"),
+        (Limits(bytes=1_000), r"the exported model has \d+ bytes; 1000 are allowed"),
         (Limits(nodes=200), r"the exported model has \d+ nodes; 200 are allowed"),
         (Limits(latency_ms=0), r"the exported model takes \d+\.\d ms CPU for one row; 0 are allowed"),
     ],
