@@ -52,7 +52,7 @@ def monitor_champion(settings: Settings, scenario: str) -> MonitoringRun:
                 "scenario": scenario,
                 "model": seen.model,
                 "columns": [column.name for column in seen.drift.drifted],
-                "due": describe_due(seen.decision),
+                "due": describe_due(seen),
             },
         )
     return seen
