@@ -2,8 +2,8 @@
 
     python -m benchmarks.storage [--refreshes 1000] [--rows 60] [--keep 10] [--folder DIR]
 
-One process takes in a small file of made rows, refreshes, releases, tidies and writes card and page, again and again, as
-the flows do, without Prefect. Printed are bytes by kind, and CPU seconds by step, of this process and all that it
+One process takes in a small file of made rows, refreshes, releases, tidies and writes card and page, again and again,
+as the flows do, without Prefect. Printed are bytes by kind, and CPU seconds by step, of this process and all that it
 started, at the first refreshes and at the last ones. Files that hard links share count once.
 """
 
@@ -40,7 +40,7 @@ PLACES = {  # below the project's folder
     "git": ".git",
     "registry": "var/registry.db",
     "incoming files": "var/ingested",
-    "cards and pages": "var/cards",
+    "cards": "var/cards",
     "reports": "var/reports",
     "worktrees": "var/worktrees",
 }
@@ -107,7 +107,8 @@ def cpu_seconds() -> float:
 
 def size_of(place: Path) -> int:
     """Bytes of a file or a folder."""
-    files = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+    beside = place.parent.glob(f"{place.name}*")  # SQLite's log too
+    files = [path for each in beside for path in (each, *each.rglob("*")) if path.is_file()]
     return sum({(stat := path.stat()).st_ino: stat.st_size for path in files}.values())
 
 

@@ -46,8 +46,10 @@ def alert(
         params = read_committed(settings, scenario).params.alerts
     except NotFound:  # a scenario that is archived may have no folder any more
         params = read_committed_base(settings).alerts
-    events, earlier = registry.events(scenario, kinds=KINDS), registry.events(scenario, kinds=[ALERTED])
-    before = earlier[-1].read(AlertState) if earlier else None
+    earlier = next(registry.newest(scenario, kinds=[ALERTED]), None)
+    before = earlier.read(AlertState) if earlier else None
+    first = min([before.through, *(each.event for each in before.waiting)]) if before else 1
+    events = registry.events(scenario, kinds=KINDS, after=first - 1)
 
     # decide
     state, new = advance(before or first_state(events), events, params)

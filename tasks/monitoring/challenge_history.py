@@ -20,6 +20,8 @@ from tasks.ingestion.batches import read_batches
 from tasks.ingestion.harvest import waiting_rows
 from tasks.monitoring.evidence import Gathered
 
+NumberedRuns = Sequence[tuple[int, MonitoringRun]]  # by their events' numbers, oldest first
+
 
 @dataclass(frozen=True)
 class PastRuns:
@@ -39,8 +41,8 @@ class PastRuns:
 def gather_past(settings: Settings, scenario: str, registry: Registry, known: Gathered) -> PastRuns:
     """Raises what the registry and the scenario's branch raise where they cannot be read."""
     waiting, batch_rows = waiting_rows(settings, scenario), answers_of_a_batch(known.params)
-    history = challenges_of(registry, scenario)
-    runs = tuple(run for _, run in runs_of(registry, scenario))
+    numbered = runs_of(registry, scenario)
+    history, runs = challenges_of(registry, scenario, numbered), tuple(run for _, run in numbered)
     rows = count_rows(settings, scenario, waiting=waiting)
     ingested = [event.at for event in events_of(registry, scenario, INGESTED)]
     return PastRuns(
@@ -51,31 +53,28 @@ def gather_past(settings: Settings, scenario: str, registry: Registry, known: Ga
         rows=rows,
         new_rows=count_new_rows(registry, scenario, history, rows=rows, waiting=waiting),
         new_batches=new_batches(registry, scenario, waiting=waiting, batch_rows=batch_rows),
-        payoffs=earlier_payoffs(registry, scenario, champion=known.champion.release.model),
+        payoffs=earlier_payoffs(registry, scenario, numbered, champion=known.champion.release.model),
         rows_since_broken=rows_since_broken(runs, rows=rows),
     )
 
 
-def runs_of(registry: Registry, scenario: str) -> list[tuple[int, MonitoringRun]]:
+def runs_of(registry: Registry, scenario: str) -> NumberedRuns:
     """Return every monitoring run since then with its event's number, oldest first."""
     events = events_of(registry, scenario, MONITORED)
     return [(event.number, event.read(MonitoringRun)) for event in events]
 
 
-def challenges_of(registry: Registry, scenario: str) -> History:
-    """Return every challenge since then; what a promotion brought is what the last run before the next one knew."""
-    challenges = events_of(registry, scenario, CHALLENGED)
-    known = [(number, run.payoff) for number, run in runs_of(registry, scenario) if run.payoff]
-    promoted = [event.number for event in challenges if event.read(Challenger).promote]
+def challenges_of(registry: Registry, scenario: str, runs: NumberedRuns) -> History:
+    """Return every challenge since then; what a promotion brought is what the last of `runs` before the next knew."""
+    known = [(number, run.payoff) for number, run in runs if run.payoff]
     challenged = []
-    for event in challenges:
-        challenger = event.read(Challenger)
-        end = next((number for number in promoted if number > event.number), None)
-        payoffs = [payoff for number, payoff in known if event.number < number < (end or number + 1)]
-        payoff = payoffs[-1] if challenger.promote and payoffs else None
-        searched = bool(challenger.search)
-        challenged.append(Challenged(event.at, challenger.promote, challenger.rows, searched, payoff))
-    return History(tuple(challenged))
+    for event in reversed(events_of(registry, scenario, CHALLENGED)):
+        challenger, payoff = event.read(Challenger), None
+        while challenger.promote and known and known[-1][0] > event.number:
+            payoff = payoff or known[-1][1]
+            known.pop()
+        challenged.append(Challenged(event.at, challenger.promote, challenger.rows, bool(challenger.search), payoff))
+    return History(tuple(reversed(challenged)))
 
 
 def answers_of_a_batch(params: Params) -> int:
@@ -118,11 +117,11 @@ def count_new_rows(registry: Registry, scenario: str, history: History, *, rows:
     return max(waiting, rows - (history.last.rows if history.last else 0))
 
 
-def earlier_payoffs(registry: Registry, scenario: str, *, champion: str) -> tuple[Payoff, ...]:
+def earlier_payoffs(registry: Registry, scenario: str, runs: NumberedRuns, *, champion: str) -> tuple[Payoff, ...]:
     """List the payoffs of the promotions before the champion's, the oldest first, since something else moved."""
     others = events_of(registry, scenario, ROLLED_BACK, WITHDRAWN)
     since = others[-1].number if others else 0
-    known = {run.model: run.payoff for number, run in runs_of(registry, scenario) if number > since and run.payoff}
+    known = {run.model: run.payoff for number, run in runs if number > since and run.payoff}
     return tuple(payoff for model, payoff in known.items() if model != champion)
 
 

@@ -65,7 +65,7 @@ def judged(registry: Registry, scenario: str, *, model: str = "") -> Challenger:
 
     Raises NotFound.
     """
-    for event in reversed(registry.events(scenario, kinds=[CHALLENGED])):
+    for event in registry.newest(scenario, kinds=[CHALLENGED]):
         if model in ("", event.payload["model"]):
             return event.read(Challenger)
     if model:

@@ -25,7 +25,7 @@ from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import SEED_VERSION
 from releve.reporting.gate_messages import explain
-from tasks.history import events_of
+from tasks.history import events_of, newest_of
 from tasks.places import ScenarioFiles, ScenarioState
 from tasks.release.latency import answer_milliseconds
 
@@ -102,7 +102,7 @@ def retrain(
 
 def last_challenger(registry: Registry, scenario: str, *, model: str | None = None) -> Challenger:
     """The challenger judged last, or the one named. Raises NotFound."""
-    for event in reversed(events_of(registry, scenario, CHALLENGED)):
+    for event in newest_of(registry, scenario, CHALLENGED):
         challenger = event.read(Challenger)
         if model in (None, challenger.model):
             return challenger

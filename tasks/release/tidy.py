@@ -8,7 +8,7 @@ from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_cache import DataCache
 from releve.adapters.git_dvc.dvc_configuration import configuration
 from releve.adapters.git_dvc.remakable import RefreshFiles, drop, in_use, refresh_files
-from releve.adapters.git_dvc.scenario_branch import git_texts
+from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git_texts
 from releve.adapters.models import bento_builds
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
@@ -76,6 +76,7 @@ def tidy(
             store.remove(model)  # last: while it is there, the next run repeats all of this
             freed += rebuilds[model].bytes
         store.sweep()
+        ScenarioBranch(settings.project, scenario).maintain()
     differing = tuple(rebuilds[model] for model in old if model in rebuilds and not rebuilds[model].same)
     return Tidied(tuple(leaving), freed, tuple(tried), differing, len(untried) - len(tried))
 

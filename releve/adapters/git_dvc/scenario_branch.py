@@ -248,6 +248,10 @@ class ScenarioBranch:
         git(self.project, "update-ref", "-d", self._ref, tip)
         return kept
 
+    def maintain(self) -> None:
+        """Let git pack its objects where they are many, as its own commands do: those that we commit with do not."""
+        git(self.project, "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet", check=False)
+
     def uncommitted(self) -> list[str]:
         """List files of the user's tree whose edits are not committed, and so no part of any run."""
         return [line[3:] for line in git(self.project, "status", "--porcelain").splitlines()]

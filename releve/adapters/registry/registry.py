@@ -33,6 +33,7 @@ from releve.domain.registry.release import Release
 
 __all__ = ["ChainBroken", "Current", "Registry", "RegistryUnavailable", "StaleRelease"]
 
+PAGE_EVENTS = 16  # that are read at once, where mostly the newest is wanted
 ATTEMPTS = 100  # to take the next number; each one lost means that somebody else's event was written
 
 
@@ -116,9 +117,9 @@ class Registry:
             row = connection.execute(_LAST_MOVE_UNTIL, {"scenario": scenario, "until": _stamp(when)}).first()
         return _current(row)
 
-    def events(self, scenario: str | None = None, *, kinds: Sequence[str] | None = None) -> list[Event]:
-        """Of one scenario or of all, oldest first."""
-        query = sa.select(EVENTS)
+    def events(self, scenario: str | None = None, *, kinds: Sequence[str] | None = None, after: int = 0) -> list[Event]:
+        """Of one scenario or of all, oldest first; those with a number above `after`."""
+        query = sa.select(EVENTS).where(EVENTS.c.number > after)
         if scenario is None:
             query = query.order_by(EVENTS.c.at, EVENTS.c.scenario, EVENTS.c.number)
         else:
@@ -127,6 +128,19 @@ class Registry:
             query = query.where(EVENTS.c.kind.in_(kinds))
         with self._reading() as connection:
             return [_event(row) for row in connection.execute(query)]
+
+    def newest(self, scenario: str, *, kinds: Sequence[str]) -> Iterator[Event]:
+        """Read events of a scenario, the newest first, a page at a time: who stops early has not read the others."""
+        matching = sa.select(EVENTS).where(EVENTS.c.scenario == scenario, EVENTS.c.kind.in_(kinds))
+        query = matching.order_by(EVENTS.c.number.desc()).limit(PAGE_EVENTS)
+        page: list[Event] = []
+        while True:
+            with self._reading() as connection:
+                older = query.where(EVENTS.c.number < page[-1].number) if page else query
+                page = [_event(row) for row in connection.execute(older)]
+            if not page:
+                return
+            yield from page
 
     def scenarios(self) -> list[str]:
         """Those that have events, sorted."""

@@ -337,3 +337,16 @@ def test_the_digest_of_the_code_stays_while_flows_write_and_changes_with_what_pe
     newer = run(project, work_dir, batches_csv="batch\n")
 
     assert branch.code_digest(first) == branch.code_digest(second) != branch.code_digest(newer)
+
+
+def test_loose_objects_are_packed_once_they_are_many(project):
+    for number in range(1000):  # git guesses how many there are from one of 256 folders
+        write(project / "notes" / str(number), str(number))
+    commit(project)  # which would pack them itself, in the background, were they many then
+    git(project, "config", "gc.auto", "1")
+    packs = project / ".git" / "objects" / "pack"
+    assert not list(packs.glob("*.pack"))
+
+    branch_of(project).maintain()
+
+    assert list(packs.glob("*.pack"))

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from releve.adapters.registry.registry import ChainBroken, Registry, RegistryUnavailable, StaleRelease
 from releve.core.errors import BadInput, Conflict
-from releve.domain.registry.chain import GENESIS, INGESTED, MOVES, EventPayload
+from releve.domain.registry.chain import CHALLENGED, GENESIS, INGESTED, MOVES, EventPayload
 from releve.domain.registry.events import ModelReleased, ModelRolledBack, ModelWithdrawn
 from tests.events import make_any_release
 
@@ -80,6 +80,17 @@ class Note(EventPayload):
 
     kind = INGESTED
     values: dict[str, Any]
+
+
+def test_events_are_read_from_a_number_on_and_from_the_newest_back(registry):
+    for number in range(1, 41):
+        append(registry, kind=INGESTED if number % 2 else CHALLENGED)
+    append(registry, scenario="bikes")
+
+    assert [event.number for event in registry.events("digits", after=38)] == [39, 40]
+    newest = registry.newest("digits", kinds=[INGESTED])
+    assert [event.number for event in newest] == [*range(39, 0, -2)]
+    assert list(registry.newest("nothing", kinds=[INGESTED])) == []
 
 
 def note(kind, values):

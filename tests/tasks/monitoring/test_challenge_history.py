@@ -4,7 +4,13 @@ from releve.adapters.registry.registry import Registry
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.payoff import Payoff
 from releve.domain.registry.events import BatchOrigin
-from tasks.monitoring.challenge_history import answers_of_a_batch, challenges_of, new_batches, rows_since_broken
+from tasks.monitoring.challenge_history import (
+    answers_of_a_batch,
+    challenges_of,
+    new_batches,
+    rows_since_broken,
+    runs_of,
+)
 from tests.events import make_challenger, make_ingested
 from tests.page_histories import drift, make_run
 from tests.tables import SHOP, make_params
@@ -38,7 +44,7 @@ def run_with(registry, gain):
 
 
 def test_before_the_first_challenge_there_is_no_history(registry):
-    assert challenges_of(registry, SHOP).challenges == ()
+    assert challenges_of(registry, SHOP, runs_of(registry, SHOP)).challenges == ()
     assert new_batches(registry, SHOP, waiting=0, batch_rows=LEAST) == 0
 
 
@@ -96,7 +102,7 @@ def test_a_challenge_that_searched_is_known_as_one(registry):
     write(registry, make_challenger(f"{SHOP}:2", search="drift on cd"))
     challenge(registry)
 
-    history = challenges_of(registry, SHOP)
+    history = challenges_of(registry, SHOP, runs_of(registry, SHOP))
     assert [each.searched for each in history.challenges] == [False, True, False]
     assert history.last_search == history.challenges[1]
 
@@ -109,6 +115,6 @@ def test_what_a_promotion_brought_is_not_counted_for_a_refused_challenger(regist
     challenge(registry)
     run_with(registry, 0.4)
 
-    history = challenges_of(registry, SHOP)
+    history = challenges_of(registry, SHOP, runs_of(registry, SHOP))
     assert [each.payoff and each.payoff.gain.value for each in history.challenges] == [0.3, None, 0.4]
     assert [each.gain.value for each in history.payoffs] == [0.3, 0.4]
