@@ -25,7 +25,7 @@ from releve.domain.training import trials
 from releve.domain.training.learning import answer, learn
 from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
 from releve.domain.training.trials import SIZES, SearchData, validation_folds
-from tasks.pipeline.tune import Plan, SearchState, search
+from tasks.pipeline.search import Plan, SearchState, search
 from tests.tables import make_params
 
 HOLDOUT_SHARE = 0.2
@@ -56,7 +56,7 @@ def _is_date(cells: "pd.Series[Any]") -> bool:
 
 
 def plan_of(rows: pd.DataFrame, schema: Schema, *, trials_asked: int, workers: int, seed: int) -> Plan:
-    """What the tune stage would plan, with no budget of time."""
+    """What a search would plan, with no budget of time."""
     params = make_params(
         search={"trials": trials_asked, "seconds": 1e6}, compute={"workers": workers}, statistics={"seed": seed}
     )
@@ -67,7 +67,7 @@ def plan_of(rows: pd.DataFrame, schema: Schema, *, trials_asked: int, workers: i
     spaces = search_spaces(recipes, schema)
     first = tuple((trials.DEFAULTS, default_candidate(recipe, space)) for recipe, space in spaces.items())
     table = SearchData(seen, schema, folds, resolve("auto", schema.target.task), seed, last_batches=0)
-    return Plan(table, recipes, first, params.search, params.compute)
+    return Plan(table, recipes, first, params.search.trials, params.search.seconds, params.compute)
 
 
 def later_score(rows: pd.DataFrame, first: int, schema: Schema, candidate: Candidate, *, seed: int) -> float:

@@ -30,7 +30,7 @@ from releve.domain.training.trials import SearchData, Trial, TrialScore, try_can
 from releve.reporting.backtest import backtest_page, score_chart
 from releve.reporting.html import render_svg
 from releve.reporting.markdown import render_markdown
-from tasks.pipeline.split import as_described
+from tasks.pipeline.rows import as_described
 from tasks.places import ScenarioFiles, ScenarioState
 
 if TYPE_CHECKING:

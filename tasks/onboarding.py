@@ -63,11 +63,11 @@ def scaffold(settings: Settings, scenario: str, *, data: Path, roles: Roles) -> 
         for name, content in {
             "params.yaml": text,
             "dvc.yaml": pipeline_text(_template(settings.project), scenario=scenario),
-            ".gitignore": "/batches\n/build\n",  # DVC holds them
+            ".gitignore": "/batches\n/build\n/memory\n",  # DVC holds them
             ".dvcignore": "dvc.yaml\n",  # on main: the rows lie on the scenario's branch alone
         }.items():
             write_bytes(beside / name, content.encode())
-        write_inputs(beside / "inputs.yaml", PipelineInputs("batches", "", 0))
+        write_inputs(beside / "inputs.yaml", PipelineInputs("batches", ""))
         _copy(data, incoming)
         beside.rename(files.folder)
     finally:

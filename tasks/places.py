@@ -5,7 +5,6 @@ from pathlib import Path
 
 REFERENCE = "reference.parquet"  # in a model's folder: the newest rows it learned from
 HOLDOUT = "holdout.parquet"  # the same: the answers to the holdout and their labels
-POSITION = "_position"  # column of holdout.parquet: where a row stands among all rows; no class is called so
 
 
 @dataclass(frozen=True)
@@ -40,28 +39,8 @@ class ScenarioFiles:
         return self.folder / "build"
 
     @property
-    def rows(self) -> Path:  # all labelled rows in time order, with the batch and the row they came from
-        return self.build / "rows.parquet"
-
-    @property
-    def folds(self) -> Path:
-        return self.build / "folds.json"
-
-    @property
-    def recipe(self) -> Path:  # the chosen recipe, and the trials that it was chosen from
-        return self.build / "recipe.json"
-
-    @property
-    def holdout(self) -> Path:  # per holdout row: its label and what the challenger answered
-        return self.build / "holdout.parquet"
-
-    @property
-    def importances(self) -> Path:  # which features the challenger relies on, measured on the holdout
-        return self.build / "importances.json"
-
-    @property
-    def pipeline(self) -> Path:  # fitted on all labelled rows, holdout included
-        return self.build / "pipeline.skops"
+    def memory(self) -> Path:  # the refresh: fitted members, weights, forward answers; the next one starts from it
+        return self.build / "memory"
 
     @property
     def model(self) -> Path:

@@ -79,13 +79,17 @@ def scenario_names(project: Path) -> list[str]:
     return sorted(path.parent.name for path in (project / "scenarios").glob("*/params.yaml"))
 
 
+MEMORY = "memory"  # folder below the scenario's, once a refresh was made
+NO_MEMORY = ".gitignore"  # before; DVC wants a dependency that is there, and this file always is
+
+
 @dataclass(frozen=True)
 class PipelineInputs:
     """Rows and champion that the pipeline starts from. Flows write it on their branch; the user's tree has the seed."""
 
     rows: str  # folder below the scenario's: "seed" or "batches"
     champion: str  # model store tag, or "" when there is none
-    seen_rows: int  # rows the champion learned from; a challenger is not judged on them
+    memory: str = NO_MEMORY  # folder of the refresh before, below the scenario's
     search_cause: str = ""  # what opened a search for new members, and on which version of the data; "" for none
     without: tuple[str, ...] = ()  # columns whose newest cells are broken, so that no member may learn from them
 
@@ -93,7 +97,7 @@ class PipelineInputs:
 INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "rows": (lambda value: isinstance(value, str) and value != "", 'a folder: "seed" or "batches"'),
     "champion": (lambda value: value is None or isinstance(value, str), 'a model version, or "" when there is none'),
-    "seen_rows": (lambda value: type(value) is int and value >= 0, "a whole number of rows, 0 or more"),
+    "memory": (lambda value: isinstance(value, str) and value != "", 'a folder: "memory", or a file that has none'),
     "search_cause": (lambda value: isinstance(value, str), 'a cause of a search, or "" for none'),
     "without": (
         lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
@@ -112,7 +116,7 @@ def read_inputs(path: Path) -> PipelineInputs:
         if not fits(values[key]):
             raise BadInput(f"{_named(path)}: '{key}' is {values[key]!r}; expected {expected}")
     return PipelineInputs(
-        values["rows"], values["champion"] or "", values["seen_rows"], values["search_cause"], tuple(values["without"])
+        values["rows"], values["champion"] or "", values["memory"], values["search_cause"], tuple(values["without"])
     )
 
 

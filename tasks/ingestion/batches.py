@@ -4,12 +4,12 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from releve.adapters.files import (
     ParquetAppender,
-    PipelineInputs,
     read_document,
     read_inputs,
     write_bytes,
@@ -52,7 +52,7 @@ class OpenBatches:
             data.checkout(self._dvc_file)
         self._files.batches.mkdir(exist_ok=True)
         inputs = read_inputs(self._files.inputs)
-        write_inputs(self._files.inputs, PipelineInputs("batches", inputs.champion, inputs.seen_rows))
+        write_inputs(self._files.inputs, replace(inputs, rows="batches"))
 
     @property
     def known(self) -> list[BatchIngested]:

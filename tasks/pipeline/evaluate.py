@@ -1,31 +1,35 @@
-"""Challenger, champion and naive baselines on the same holdout rows: by the gate's metric, over all and per slice."""
+"""What a refresh would have answered to the newest windows, beside what did serve and the naive baselines."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from releve.adapters.fairness import find_unfairness, group_scores
-from releve.adapters.files import read_document, read_inputs, write_json
-from releve.adapters.models.model_store import ModelStore
+from releve.adapters.files import write_json
+from releve.adapters.models.memory_files import MemoryFolder
 from releve.core.formatting import format_score
+from releve.domain.ensemble.memory import Memory
+from releve.domain.ensemble.weights import Serves
 from releve.domain.evaluation import holdout_evaluation
 from releve.domain.evaluation.baselines import describe_baseline
-from releve.domain.evaluation.evaluation import FeatureImportances
-from releve.domain.evaluation.holdout_evaluation import EvaluationInputs, check_comparable
+from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.evaluation.holdout_evaluation import EvaluationInputs
 from releve.domain.evaluation.intervals import rounded
 from releve.domain.evaluation.paired import BootstrapConfig
-from releve.domain.evaluation.rolling_origin import HoldoutFolds, numbered
-from releve.domain.evaluation.scored_predictions import ScoredPredictions, in_classes
+from releve.domain.evaluation.rolling_origin import Fold, numbered
+from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions
 from releve.domain.evaluation.slices import check_slices
-from releve.domain.schema.arrays import arrays_of_frame
-from releve.domain.training.learning import VALUE
-from tasks.pipeline.stage import Stage, run
-from tasks.places import POSITION
+from tasks.pipeline.stage import Stage
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def evaluate(stage: Stage) -> None:
+def evaluate(stage: Stage, rows: "pd.DataFrame") -> Evaluation:
     """Write results/<scenario>/evaluation.json for the gate and metrics.json for people."""
-    inputs = gather(stage)
+    folder = MemoryFolder(stage.files.memory)
+    memory = folder.memory
+    inputs = gather(stage, rows, folder, memory)
 
     fairness, unknown_groups = find_unfairness(inputs)
     evaluation = holdout_evaluation.evaluate(inputs).model_copy(
@@ -33,47 +37,46 @@ def evaluate(stage: Stage) -> None:
             "fairness": fairness,
             "unknown_groups": unknown_groups,
             "groups": group_scores(inputs),
-            "importances": read_document(stage.files.importances, FeatureImportances),
+            "importances": folder.importances,
+            "naive": memory.serves == Serves.NAIVE,
         }
     )
 
     against = evaluation.against
     scores = evaluation.challenger.metrics | {name.replace(" ", "_"): one.score for name, one in against.items()}
     counts = {"holdout_rows": evaluation.holdout_rows, "rows": evaluation.rows}
-    write_json(stage.files.evaluation, all_rounded(evaluation.model_dump(mode="json")))
+    values = all_rounded(evaluation.model_dump(mode="json"))
+    write_json(stage.files.evaluation, values)
     write_json(stage.files.metrics, all_rounded(scores | counts))
     others = ", ".join(f"{describe_baseline(name)} {format_score(one.score)}" for name, one in against.items())
     print(f"{evaluation.metric} {format_score(evaluation.score.value)} on {evaluation.holdout_rows} rows; {others}")
+    return Evaluation.model_validate(values)
 
 
-def gather(stage: Stage) -> EvaluationInputs:
-    """Raises BadInput for params that do not fit the table, and for a champion that cannot be asked."""
-    import pandas as pd
-
+def gather(stage: Stage, rows: "pd.DataFrame", folder: MemoryFolder, memory: Memory) -> EvaluationInputs:
+    """Raises BadInput for params that do not fit the table."""
     gate, schema = stage.params.gate, stage.schema
     check_slices(gate.slices, schema, key="gate.slices")
     check_slices(gate.protected, schema, key="gate.protected")
-    rows, holdout = pd.read_parquet(stage.files.rows), pd.read_parquet(stage.files.holdout)
-    folds = read_document(stage.files.folds, HoldoutFolds).folds
-    newest = rows.iloc[int(holdout[POSITION].iloc[0]) :]
-    blocks = numbered(folds)
-    labels, classes = newest[schema.target.name].tolist(), schema.target.classes
+    folds, windows = judged(memory), folder.windows(memory)
+    blocks, labels = numbered(folds), rows[schema.target.name].iloc[folds[0].start :].tolist()
 
-    def scored(outputs: Any) -> ScoredPredictions:
-        """The champion is scored by block as well, though it is one model: it ranks rows of a block."""
+    def scored(answers: list[Floats]) -> ScoredPredictions:
+        outputs = np.concatenate(answers[-len(folds) :])
         return ScoredPredictions.of(outputs, labels, schema.target, quantile=gate.quantile, blocks=blocks)
 
-    champion = None
-    if tag := read_inputs(stage.files.inputs).champion:
-        model = ModelStore(stage.settings.home).load(tag)
-        check_comparable(model.schema, schema, champion=tag)
-        answers = model.answer(arrays_of_frame(model.schema, newest))
-        if answers.probabilities is None:
-            champion = scored(np.asarray(answers.labels, dtype=np.float64))
-        else:  # the champion may know fewer classes, or others
-            champion = scored(in_classes(answers.probabilities, model.schema.target.classes, classes))
-    mine = scored(holdout[[str(label) for label in classes] or [VALUE]].to_numpy())
-    return EvaluationInputs(rows, folds, mine, champion, schema, gate, BootstrapConfig.of(stage.params.statistics))
+    challenger = scored([window.refreshed for window in windows])
+    champion = scored([window.served for window in windows]) if memory.champion else None
+    return EvaluationInputs(
+        rows, folds, challenger, champion, schema, gate, BootstrapConfig.of(stage.params.statistics)
+    )
+
+
+def judged(memory: Memory) -> tuple[Fold, ...]:
+    """Return the newest windows whose rows follow each other: of a large window only the newest rows were answered."""
+    folds = [each.rows for each in memory.windows]
+    gaps = [place for place in range(1, len(folds)) if folds[place].start != folds[place - 1].end]
+    return tuple(folds[max([0, *gaps]) :])
 
 
 def all_rounded(value: Any) -> Any:
@@ -83,7 +86,3 @@ def all_rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [all_rounded(inner) for inner in value]
     return rounded(value) if isinstance(value, float) else value
-
-
-if __name__ == "__main__":
-    run(evaluate)

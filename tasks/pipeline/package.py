@@ -1,4 +1,4 @@
-"""Turn the fitted pipeline into what is served: a folder that answers alone and says what it is."""
+"""Judge the ensemble, and turn it into what is served: a folder that answers alone and says what it is."""
 
 import platform
 import shutil
@@ -11,22 +11,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.adapters.files import read_document, write_bytes, write_document, write_json, write_parquet
+from releve.adapters.files import write_bytes, write_document, write_json, write_parquet
 from releve.adapters.models.description import DESCRIPTION, GoldenRows, ModelDescription, ModelSummary
-from releve.adapters.models.model_runtime import ONNX_FILE, SKOPS_FILE, Model, load, load_pipeline
+from releve.adapters.models.memory_files import ENSEMBLE, MemoryFolder
+from releve.adapters.models.model_runtime import ONNX_FILE, SKOPS_FILE, Model, load
 from releve.adapters.models.onnx_export import export_checked
+from releve.adapters.models.skops_files import dump_pipeline
 from releve.adapters.vectors.embedder_files import text_files
 from releve.adapters.vectors.sentence_model import SentenceModel, import_model
-from releve.domain.evaluation.evaluation import Evaluation, Sanity
+from releve.domain.evaluation.evaluation import Sanity
 from releve.domain.gate.sanity import check
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
-from releve.domain.schema.target import REGRESSION
 from releve.domain.training.learning import REFERENCE_ROWS, as_kept, window
 from releve.domain.training.recipe_choice import RecipeChoice
+from tasks.pipeline.evaluate import evaluate, judged
+from tasks.pipeline.rows import stage_rows
 from tasks.pipeline.stage import Stage, run
-from tasks.places import HOLDOUT, POSITION, REFERENCE
+from tasks.places import HOLDOUT, REFERENCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,42 +40,49 @@ MADE_WITH = ("scikit-learn", "numpy", "pandas", "onnxruntime", "skl2onnx")
 
 
 def package(stage: Stage) -> None:
-    """Write scenarios/<scenario>/build/model/."""
-    import pandas as pd
-
+    """Write results/<scenario>/, and scenarios/<scenario>/build/model/."""
     # gather
-    schema = stage.schema
-    rows = pd.read_parquet(stage.files.rows)
-    holdout = pd.read_parquet(stage.files.holdout)
-    pipeline = load_pipeline(stage.files.pipeline)
-    evaluation = read_document(stage.files.evaluation, Evaluation)
-    chosen = read_document(stage.files.recipe, RecipeChoice)
-    learned = window(rows, end=len(rows), last_batches=chosen.last_batches)
+    schema, rows, folder = stage.schema, stage_rows(stage), MemoryFolder(stage.files.memory)
+    memory = folder.memory
+    ensemble = folder.ensemble(memory, schema.target.classes)
+    evaluation = evaluate(stage, rows)
+    plain = next(member for member in memory.pool.members if member.name == memory.plain)
+    learned = window(rows, end=len(rows), last_batches=plain.last_batches)
     reference = learned.tail(REFERENCE_ROWS)
 
     # decide
-    kept = as_kept(rows.iloc[holdout[POSITION].to_numpy()], holdout, stage.schema)
-    exported = export_checked(pipeline, schema, reference, tolerance=PARITY_TOLERANCE)
+    folds = judged(memory)
+    answers = np.concatenate([each.refreshed for each in folder.windows(memory)[-len(folds) :]])
+    kept = as_kept(rows.iloc[folds[0].start :], answers, schema)
+    exported = export_checked(ensemble, schema, reference, tolerance=PARITY_TOLERANCE)
 
     # apply
     shutil.rmtree(stage.files.model, ignore_errors=True)
     if exported.onnx is not None:
         write_bytes(stage.files.model / ONNX_FILE, exported.onnx)
     else:
-        write_bytes(stage.files.model / SKOPS_FILE, stage.files.pipeline.read_bytes())
+        write_bytes(stage.files.model / SKOPS_FILE, dump_pipeline(ensemble))
     embedder = Embedder.fit(arrays_of_frame(schema, reference), encoder=_text_encoder(stage))
     _write_all(stage.files.model, text_files(embedder))
     write_parquet(stage.files.model / REFERENCE, reference)
     write_parquet(stage.files.model / HOLDOUT, kept)
+    write_document(stage.files.model / ENSEMBLE, folder.description)
     description = ModelDescription(
         scenario=stage.files.scenario,
         runtime=exported.runtime,
         parity=exported.reason,
         task=schema.target.task,
-        classes=() if schema.target.task == REGRESSION else pipeline.classes_.tolist(),
+        classes=tuple(ensemble.classes),
         schema=schema.as_dict(),
         embedder=embedder.describe(),
-        recipe=chosen,
+        recipe=RecipeChoice(
+            recipe=plain.recipe,
+            scale=plain.scale,
+            options=plain.options,
+            seed=stage.params.statistics.seed,
+            metric=evaluation.metric,
+            last_batches=plain.last_batches,
+        ),
         environment={  # in the model alone: results are the same everywhere
             "python": platform.python_version(),
             "platform": platform.platform(),

@@ -1,21 +1,31 @@
 """Make a challenger with `dvc repro` in a throw-away worktree, and let the gate judge it."""
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-from releve.adapters.files import PipelineInputs, read_document, read_inputs, write_inputs
+from releve.adapters.files import (
+    MEMORY,
+    NO_MEMORY,
+    PipelineInputs,
+    read_document,
+    read_inputs,
+    write_bytes,
+    write_inputs,
+)
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions, data_version, stage_record
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
 from releve.adapters.models.description import ModelSummary
-from releve.adapters.models.model_runtime import schema_of
+from releve.adapters.models.model_runtime import folder_digest, schema_of
 from releve.adapters.models.model_store import ModelStore, StoredModel
 from releve.adapters.registry.registry import Current, Registry
 from releve.adapters.scenario_lock import scenario_lock
-from releve.core.errors import NotFound
+from releve.core.errors import BadInput, NotFound
 from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import Evaluation
@@ -23,13 +33,14 @@ from releve.domain.evaluation.holdout_evaluation import check_comparable
 from releve.domain.gate.gate import GateInputs, decide
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.events import Challenger
-from releve.domain.registry.release import SEED_VERSION
+from releve.domain.registry.release import SEED_VERSION, Release
 from releve.reporting.gate_messages import explain
 from tasks.history import events_of, newest_of
 from tasks.places import ScenarioFiles, ScenarioState
 from tasks.release.latency import answer_milliseconds
 
-STAGES = ("split", "tune", "train", "package")  # whose artifacts the remote keeps; the seed makes itself
+VERSIONED = ("batches.dvc", "memory.dvc")  # of the scenario's folder: what the pipeline starts from
+STAGES = ("train", "package")  # whose artifacts the remote keeps; the seed makes itself
 NAMED_FILES = 5  # of the uncommitted ones
 
 
@@ -70,27 +81,22 @@ def retrain(
                 tree.path, project=settings.project, home=settings.home, lock_fd=held.fd, remote=params.data
             )
             files = ScenarioFiles(tree.path, scenario)
-            tag, seen = (champion.release.model, champion.release.rows) if champion else ("", 0)
             judged = [event.read(Challenger) for event in events_of(registry, scenario, CHALLENGED)]
-            before, version_of_data = read_inputs(files.inputs), _data_version(files)
-            is_repeated = bool(judged) and judged[-1].data_version == version_of_data
-            cause = f"{search} on {version_of_data}" if search else before.search_cause if is_repeated else ""
-            if is_repeated and not (search or without):
-                without = before.without
-            inputs = PipelineInputs(before.rows, tag, seen, cause, without)
+            inputs = _inputs(files, champion, search=search, without=without)
             write_inputs(files.inputs, inputs)
-            if version_of_data != SEED_VERSION:
-                data.checkout(f"scenarios/{scenario}/batches.dvc")
+            for versioned in VERSIONED:
+                if (files.folder / versioned).is_file():
+                    data.checkout(f"scenarios/{scenario}/{versioned}")
             data.repro(f"scenarios/{scenario}/dvc.yaml:package", progress=progress)
-            # The model's version names its data, params, code and opponent.
-            record = stage_record((tree.folder / "dvc.lock").read_text(), "package")
-            identity = json.dumps({key: record[key] for key in ("cmd", "deps", "params")}, sort_keys=True)
-            version = hashlib.sha256(identity.encode()).hexdigest()[:12]
+            # The same rows, answers, params and code make the same files, and so the same version.
+            version = folder_digest(files.model)[:12]
+            if champion and inputs.champion != champion.release.model != f"{scenario}:{version}":
+                raise _nothing_to_judge_on(champion.release)
             stored = store.save(files.model, scenario=scenario, version=version, labels={"project": "releve"})
             # Measured once per model, so that judging it again gives the same.
             latencies = [one.latency_ms for one in reversed(judged) if one.model_digest == stored.digest]
             latency = latencies[0] if latencies else answer_milliseconds(store.load(stored.tag, digest=stored.digest))
-            challenger = _decide(tree, stored, champion, params, latency, search=cause)
+            challenger = _decide(tree, stored, inputs, params, latency)
             seconds = _cpu_seconds() - cpu + data.cpu_seconds
             challenger = challenger.model_copy(update={"cpu_seconds": round(seconds, 2)})
             data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
@@ -110,6 +116,49 @@ def last_challenger(registry: Registry, scenario: str, *, model: str | None = No
     raise NotFound(f"{scenario} has no {which}; run make retrain SCENARIO={scenario} first")
 
 
+def _inputs(files: ScenarioFiles, champion: Current | None, *, search: str, without: tuple[str, ...]) -> PipelineInputs:
+    """Write down what the pipeline starts from, and make the newest refresh its memory where there are newer rows.
+
+    The champion is the opponent unless it has learned every row already: rows that a refresh has judged are judged
+    against whom they were. Raises BadInput for a search that nothing could judge.
+    """
+    before, current, version = read_inputs(files.inputs), (champion.release if champion else None), _data_version(files)
+    lock = files.folder / "dvc.lock"
+    made = stage_record(lock.read_text(), "train") if lock.is_file() else None
+    learned = {Path(each["path"]).name: each["md5"] for each in made["deps"]} if made else {}
+    tag = current.model if current else ""
+    if made is None or version not in (learned.get(before.rows), SEED_VERSION):
+        memory = _remember(files, made) if made else before.memory
+        return PipelineInputs(before.rows, tag, memory, f"{search} on {version}" if search else "", without)
+    if current and current.rows >= read_document(files.evaluation, Evaluation).rows:
+        if search:
+            raise _nothing_to_judge_on(current)
+        tag = before.champion
+    return replace(
+        before,
+        champion=tag,
+        search_cause=f"{search} on {version}" if search else before.search_cause,
+        without=without or before.without,
+    )
+
+
+def _remember(files: ScenarioFiles, made: dict[str, Any]) -> str:
+    """Make the refresh on record the memory of the next one; its files are in DVC's cache, or at the remote."""
+    place = files.memory.relative_to(files.project).as_posix()
+    refresh = next((each for each in made["outs"] if each["path"] == place), None)
+    if refresh is None:
+        return NO_MEMORY
+    write_bytes(files.folder / f"{MEMORY}.dvc", json.dumps({"outs": [{**refresh, "path": MEMORY}]}).encode())
+    return MEMORY
+
+
+def _nothing_to_judge_on(champion: Release) -> BadInput:
+    return BadInput(
+        f"the champion learned from all {champion.rows} labelled rows, so that none is left to judge another model on; "
+        "ingest newer labelled rows first"
+    )
+
+
 def _data_version(files: ScenarioFiles) -> str:
     batches = files.folder / "batches.dvc"
     return data_version(batches.read_text()) if batches.is_file() else SEED_VERSION
@@ -121,12 +170,12 @@ def _cpu_seconds() -> float:
 
 
 def _decide(
-    tree: Worktree, stored: StoredModel, champion: Current | None, params: Params, latency_ms: float, *, search: str
+    tree: Worktree, stored: StoredModel, started: PipelineInputs, params: Params, latency_ms: float
 ) -> Challenger:
     files = ScenarioFiles(tree.path, tree.scenario)
     evaluation = read_document(files.evaluation, Evaluation)
     summary = read_document(files.model_summary, ModelSummary)
-    inputs = GateInputs(evaluation, champion is not None, latency_ms, summary.sanity, summary.parity or "")
+    inputs = GateInputs(evaluation, bool(started.champion), latency_ms, summary.sanity, summary.parity or "")
     decision = decide(inputs, params, today=datetime.now(UTC).date())
     reasons, notes = explain(decision, inputs, params)
     version = _data_version(files)
@@ -136,8 +185,8 @@ def _decide(
         revision="",
         data_version=version,
         rows=evaluation.rows,
-        champion=champion.release.model if champion else "",
-        search=search,
+        champion=started.champion,
+        search=started.search_cause,
         evaluation=evaluation,
         promote=decision.promote,
         reasons=reasons,

@@ -79,7 +79,7 @@ INGEST = (
 )
 RETRAIN = (
     Moment("the worktree exists", WORKTREE),
-    Moment("a stage runs", runs("split", SCENARIO)),
+    Moment("a stage runs", runs("train", SCENARIO)),
     Moment("a stage runs, and is killed with it", runs("train", SCENARIO), children_too=True),
     Moment("dvc ran the last stage", runs("package", SCENARIO)),
     Moment("the first file of the model is stored", holds("var", "bentoml", "models", SCENARIO, "*", "*")),

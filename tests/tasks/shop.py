@@ -163,8 +163,8 @@ def make_shop(root: Path) -> Shop:
         shop.files.folder / "params.yaml",
         yaml.safe_dump({**SHOP_TABLE, "gate": {"metric": "accuracy"}}, sort_keys=False),
     )
-    write(shop.files.inputs, 'rows: "seed"\nchampion: ""\nseen_rows: 0\n')
-    write(shop.files.folder / ".gitignore", "/seed\n/batches\n/build\n")
+    write(shop.files.inputs, 'rows: "seed"\nchampion: ""\nmemory: ".gitignore"\n')
+    write(shop.files.folder / ".gitignore", "/seed\n/batches\n/build\n/memory\n")
     git(root, "init", "--quiet", "--initial-branch=main")
     commit(root, "the project")
     return shop

@@ -1,6 +1,6 @@
 """Fitted members that answer together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,3 +52,30 @@ class WeightedEnsemble:
             (f"{prefix}{name}", pipeline, own * weight)
             for name, pipeline, own in zip(self.names, self.pipelines, self.weights, strict=True)
         ]
+
+
+def put_together(
+    serving: Mapping[str, float],
+    pipelines: Mapping[str, Any],
+    kept: Mapping[str, WeightedEnsemble],
+    classes: tuple[Label, ...],
+) -> WeightedEnsemble:
+    """Make one ensemble of members and of kept ensembles, which are multiplied out; equal fits become one member."""
+    members: list[Fitted] = []
+    for name, weight in serving.items():
+        if name in kept:
+            members += kept[name].members(weight=weight, prefix=f"{name}.")
+            continue
+        same = [place for place, (_, pipeline, _) in enumerate(members) if pipeline is pipelines[name]]
+        if same:
+            first, pipeline, before = members[same[0]]
+            members[same[0]] = (first, pipeline, before + weight)
+        else:
+            members.append((name, pipelines[name], weight))
+    return weighted(members, classes)
+
+
+def weighted(members: list[Fitted], classes: tuple[Label, ...]) -> WeightedEnsemble:
+    """Make an ensemble that knows the classes that its members know, in the order of `classes`."""
+    known = {label for _, pipeline, _ in members for label in (pipeline.classes_.tolist() if classes else ())}
+    return WeightedEnsemble(members, [label for label in classes if label in known])

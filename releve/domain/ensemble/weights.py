@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from releve.domain.ensemble.forward import ForwardWindow
 from releve.domain.evaluation.scored_predictions import Floats
+from releve.domain.schema.target import REGRESSION
 
 LOG_LOSS, ABSOLUTE, SQUARED = "log_loss", "absolute", "squared"
 LOSSES = (LOG_LOSS, ABSOLUTE, SQUARED)  # of classes; of values, where the metric is rmse the squared one
@@ -49,6 +50,13 @@ class Weighing:
         if self.serves == Serves.ENSEMBLE:
             return self.weights
         return {self.plain if self.serves == Serves.PLAIN else CONSTANT: 1.0}
+
+
+def loss_of(metric: str, task: str) -> str:
+    """Name the loss that weights minimise where the gate judges by `metric`."""
+    if task != REGRESSION:
+        return LOG_LOSS
+    return SQUARED if metric == "rmse" else ABSOLUTE
 
 
 def mix(answers: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:

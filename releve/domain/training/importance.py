@@ -36,6 +36,7 @@ def permutation_importances(
     on such draws.
     """
     from scipy.stats import t
+    from sklearn.dummy import DummyClassifier
     from sklearn.inspection import permutation_importance
 
     rows, target, names, sign = rows.tail(MOST_ROWS), schema.target, schema.names, METRICS[metric].sign
@@ -58,9 +59,11 @@ def permutation_importances(
             predictions = predict(dict(zip(features, positions.T, strict=True)), places)
             return sign * compute_score(metric, predictions) if METRICS[metric].is_defined(predictions) else np.nan
 
-        # scikit-learn shuffles columns of row numbers: all parts of a date move together, as one feature
+        # scikit-learn shuffles columns of row numbers: all parts of a date move together, as one feature. It wants
+        # an estimator of its own; the scorer asks the model.
         positions = np.tile(taken[:, None], (1, len(features)))
-        result = permutation_importance(model, positions, taken, scoring=scorer, n_repeats=1, random_state=seed)
+        placeholder = DummyClassifier()
+        result = permutation_importance(placeholder, positions, taken, scoring=scorer, n_repeats=1, random_state=seed)
         return result.importances[:, 0]
 
     everything = np.arange(len(rows))

@@ -43,8 +43,7 @@ def learn(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, *, seed: i
             held = ", ".join(f"{label}: {count}" for label, count in sorted(counts.items(), key=str))
             raise BadInput(
                 f"the first {len(labels)} rows hold too few labels to learn from ({schema.target.name}: {held}); at "
-                f"least two classes with {recipe.least_per_class} rows each are needed. Ingest more rows, or lower "
-                "split.holdout_share"
+                f"least two classes with {recipe.least_per_class} rows each are needed. Ingest more rows"
             )
     pipeline = build(schema, recipe=candidate.recipe, scale=candidate.scale, options=dict(candidate.options), seed=seed)
     # Where all texts are alike, the decomposition divides what it explains of their variance by nothing: nobody reads
@@ -77,17 +76,16 @@ def _features(rows: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
     return model_frame(arrays_of_frame(schema, rows), schema)
 
 
-def as_kept(rows: "pd.DataFrame", answers: "pd.DataFrame", schema: Schema) -> "pd.DataFrame":
-    """Put the answers to the holdout beside the labels, as they travel with a model to calibrate estimates.
+def as_kept(rows: "pd.DataFrame", answers: Any, schema: Schema) -> "pd.DataFrame":
+    """Put out-of-sample answers beside the labels, as they travel with a model to calibrate estimates.
 
-    `rows`: of the holdout in time order; `answers`: out of sample, as `answer` gives them. Features are kept for a
+    `rows`: that were answered, in time order; `answers`: (rows, classes), or (rows, 1). Features are kept for a
     regression alone, whose losses are learned from them.
     """
     target, labels = schema.target, rows[schema.target.name].tolist()
-    given = [VALUE] if target.task == REGRESSION else [str(label) for label in target.classes]
     kept = rows[schema.names if target.task == REGRESSION else []].reset_index(drop=True)
-    for place, name in enumerate(given):
-        kept[f"{ANSWER}{place}"] = answers[name].to_numpy(np.float64)
+    for place in range(answers.shape[1]):
+        kept[f"{ANSWER}{place}"] = answers[:, place]
     kept[TRUTH] = labels if target.task == REGRESSION else [target.classes.index(label) for label in labels]
     return kept
 

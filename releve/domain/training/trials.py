@@ -1,7 +1,7 @@
 """A candidate's trial: fitted before each block of some validation rows, and scored on the block.
 
-The blocks are cut in time order like those of the holdout (`rolling_origin`), and lie before it: the
-holdout, which the gate judges on, has no say in what is chosen.
+The blocks are cut in time order, and lie before the windows that members are weighed on: those, which the gate judges
+on, have no say in what is proposed.
 """
 
 import math
@@ -32,7 +32,7 @@ class SearchSizes:
     """The limits of a search; measured once (docs/decisions/0012-search.md), so that nobody has to choose."""
 
     together: int = 4  # trials per round, suggested before any result of the round is reported: it stays repeatable
-    rows: int = 20_000  # newest rows before the holdout, at most
+    rows: int = 20_000  # newest rows before the windows, at most
     validation_share: float = 0.4  # share 0-1 of these, the newest, that candidates are scored on
     folds: int = 3  # blocks of the validation rows, each scored by a model fitted on everything before it
 
@@ -44,7 +44,7 @@ SIZES = SearchSizes()
 class SearchData:
     """What every trial of a search is given."""
 
-    rows: "pd.DataFrame"  # in time order, none of the holdout
+    rows: "pd.DataFrame"  # in time order, older than the windows
     schema: Schema
     folds: tuple[Fold, ...]
     metric: str
@@ -89,8 +89,7 @@ def validation_folds(rows: int, *, share: float, folds: int) -> tuple[Fold, ...]
     """Cut blocks over the newest `share` (0-1) of the rows, oldest first. Raises BadInput below MIN_ROWS."""
     if rows < MIN_ROWS:
         raise BadInput(
-            f"there are {rows} labelled rows before the holdout, and a search needs {MIN_ROWS}; ingest more rows, "
-            "lower split.holdout_share, or name a recipe and set search.trials to 0 in params.yaml"
+            f"there are {rows} labelled rows before the newest windows, and a search needs {MIN_ROWS}; ingest more rows"
         )
     size = min(max(folds, int(rows * share)), rows - MIN_ROWS // 2)
     return cut_blocks(rows - size, rows, count=min(folds, size))

@@ -11,7 +11,7 @@ from releve.domain.ingestion.batch_checks import BatchProfile
 from releve.domain.registry.events import BatchIngested
 from releve.domain.schema.schema import BATCH
 from tasks.ingestion.batches import OpenBatches, as_text
-from tasks.pipeline.split import listed_batches, read_rows
+from tasks.pipeline.rows import listed_batches, read_rows
 from tests.tables import SHOP, shop_rows
 
 pytestmark = pytest.mark.slow

@@ -5,19 +5,17 @@ import pandas as pd
 import pytest
 
 from releve.adapters.fairness import find_unfairness, group_scores
-from releve.adapters.files import PipelineInputs, write_document, write_inputs, write_parquet
-from releve.adapters.models.model_store import ModelStore
+from releve.adapters.models.memory_files import MemoryFolder
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import FeatureImportance, FeatureImportances
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.evaluation.rolling_origin import Fold, HoldoutFolds
+from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.schema import Schema
-from releve.domain.schema.validation import check_frame
 from tasks.pipeline.evaluate import evaluate, gather
 from tasks.pipeline.stage import Stage
-from tasks.places import POSITION, ScenarioFiles
-from tests.serving.tables import packed
+from tasks.places import ScenarioFiles
+from tests.refreshes import write_refresh
 from tests.tables import make_params
 
 ROWS, FIRST = 400, 200
@@ -43,32 +41,34 @@ def table():
     )
 
 
-def a_stage(root, target, answers, **gate):
-    files = ScenarioFiles(root, "shop")
-    values = {"target": target, "time": "at", "columns": COLUMNS}
-    write_parquet(files.rows, table())
-    write_parquet(files.holdout, answers.assign(**{POSITION: range(FIRST, ROWS)}))
-    write_document(files.importances, IMPORTANCES)
-    write_document(files.folds, HoldoutFolds(folds=(Fold(FIRST, 300), Fold(300, ROWS))))
-    write_inputs(files.inputs, PipelineInputs("batches", champion="", seen_rows=0))
-    settings = Settings.from_environ({}, cwd=root)
-    return Stage(settings, make_params(gate=gate), Schema.from_dict(values), files)
+def a_case(root, target, answers, *, rows=None, served=None, **gate):
+    """A stage and its rows; the newest of them were answered in two windows."""
+    files, schema = ScenarioFiles(root, "shop"), Schema.from_dict({"target": target, "time": "at", "columns": COLUMNS})
+    rows = table() if rows is None else rows
+    blocks = (Fold(FIRST, 300), Fold(300, ROWS))
+    write_refresh(files.memory, rows, schema, blocks=blocks, answers=answers, served=served, importances=IMPORTANCES)
+    return Stage(Settings.from_environ({}, cwd=root), make_params(gate=gate), schema, files), rows
 
 
 def of_values(root, **gate):
-    answers = pd.DataFrame({"_value": 3 * table()["price"].iloc[FIRST:].to_numpy()})
-    return a_stage(root, {"name": "spent", "task": "regression"}, answers, **gate)
+    answers = 3 * table()[["price"]].iloc[FIRST:].to_numpy()
+    return a_case(root, {"name": "spent", "task": "regression"}, answers, **gate)
 
 
 def of_classes(root, **gate):
     chance = 1 / (1 + np.exp(5 - table()["price"].iloc[FIRST:].to_numpy()))
-    answers = pd.DataFrame({"no": 1 - chance, "yes": chance})
-    return a_stage(root, {"name": "bought", "classes": ["no", "yes"]}, answers, **gate)
+    return a_case(root, {"name": "bought", "classes": ["no", "yes"]}, np.column_stack([1 - chance, chance]), **gate)
 
 
-def evaluated(stage):
-    evaluate(stage)
+def evaluated(case):
+    stage, rows = case
+    evaluate(stage, rows)
     return json.loads(stage.files.evaluation.read_text())
+
+
+def gathered(stage, rows):
+    folder = MemoryFolder(stage.files.memory)
+    return gather(stage, rows, folder, folder.memory)
 
 
 def test_values_are_judged_by_the_error_against_four_naive_answers(tmp_path):
@@ -121,7 +121,7 @@ def test_the_strongest_features_that_training_measured_are_kept(tmp_path):
 
 
 def test_groups_of_too_few_rows_are_not_compared(tmp_path):
-    case = gather(of_values(tmp_path, protected=["sex"]))
+    case = gathered(*of_values(tmp_path, protected=["sex"]))
 
     assert find_unfairness(case, min_rows=150) == ((), ("sex",))
     assert [part.score for part in group_scores(case, min_rows=150)] == [None, None]
@@ -130,13 +130,12 @@ def test_groups_of_too_few_rows_are_not_compared(tmp_path):
 def test_groups_of_which_one_has_no_score_are_not_compared(tmp_path):
     """Rows of one class alone rank nothing: an AUC that one group does not have is no difference of 0."""
     sizes = ["small", "medium", "large"]
-    answers = pd.DataFrame(np.random.default_rng(8).dirichlet([1, 1, 1], ROWS - FIRST), columns=sizes)
-    stage = a_stage(tmp_path, {"name": "size", "classes": sizes}, answers, metric="auc", protected=["sex"])
+    answers = np.random.default_rng(8).dirichlet([1, 1, 1], ROWS - FIRST)
     rows = table()
     size = np.where(rows["sex"] == "f", "small", np.random.default_rng(9).choice(sizes, ROWS))
-    write_parquet(stage.files.rows, rows.assign(size=size))
+    target = {"name": "size", "classes": sizes}
 
-    found = evaluated(stage)
+    found = evaluated(a_case(tmp_path, target, answers, rows=rows.assign(size=size), metric="auc", protected=["sex"]))
 
     assert (found["fairness"], found["unknown_groups"]) == ([], ["sex"])
 
@@ -146,8 +145,8 @@ def test_the_same_rows_give_the_same_figures(tmp_path):
 
 
 def test_people_read_the_scores_of_all_in_one_place(tmp_path):
-    stage = of_values(tmp_path)
-    evaluate(stage)
+    stage, rows = of_values(tmp_path)
+    evaluate(stage, rows)
 
     assert json.loads(stage.files.metrics.read_text()).keys() >= {
         "mae",
@@ -164,45 +163,25 @@ def test_people_read_the_scores_of_all_in_one_place(tmp_path):
 )
 def test_params_that_do_not_fit_the_table_are_refused(gate, what, tmp_path):
     with pytest.raises(BadInput, match=what):
-        evaluate(of_values(tmp_path, **gate))
+        evaluate(*of_values(tmp_path, **gate))
 
 
-def crown(stage, root, described, rows):
-    """A champion that learned from these rows."""
-    learned = packed(root / "made" / "shop", described, check_frame(Schema.from_dict(described), rows).accepted)
-    champion = ModelStore(stage.settings.home).save(learned, scenario="shop", version="one", labels={})
-    write_inputs(stage.files.inputs, PipelineInputs("batches", champion=champion.tag, seen_rows=0))
+def test_what_did_serve_is_the_champion_that_the_gate_compares_with(tmp_path):
+    chance = 1 / (1 + np.exp(5 - table()["price"].iloc[FIRST:].to_numpy()))
+    answers, target = np.column_stack([1 - chance, chance]), {"name": "bought", "classes": ["no", "yes"]}
 
+    same = evaluated(a_case(tmp_path / "same", target, answers, served=answers))["against"]["champion"]
+    worse = evaluated(a_case(tmp_path / "worse", target, answers, served=answers[:, ::-1]))["against"]["champion"]
 
-def test_what_a_champion_gave_to_a_class_that_is_gone_is_shared_out_over_the_others(tmp_path):
-    stage = of_classes(tmp_path, metric="log_loss")
-    rows = table()[["price", "bought"]]
-    before = {
-        "target": {"name": "bought", "classes": ["maybe", "no", "yes"]},
-        "columns": {"price": {"type": "number"}},
-    }
-    crown(stage, tmp_path, before, rows.assign(bought=rows["bought"].where(np.arange(ROWS) % 2 == 0, "maybe")))
-
-    champion = evaluated(stage)["against"]["champion"]["score"]
-
-    assert champion < 0.25  # as of one that never knew the class; the chances that it was given would add log 2
-
-
-def test_a_champion_that_learned_a_column_as_another_type_cannot_be_compared(tmp_path):
-    stage = of_classes(tmp_path)
-    before = {"target": {"name": "bought", "classes": ["no", "yes"]}, "columns": {"price": {"type": "category"}}}
-    rows = table()[["price", "bought"]].assign(price=lambda rows: rows["price"].round().astype(str))
-    crown(stage, tmp_path, before, rows)
-
-    with pytest.raises(BadInput, match="learned price as a category and the scenario calls it a number"):
-        evaluate(stage)
+    assert same["gain"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert worse["gain"]["low"] > 0
+    assert "champion" not in evaluated(of_classes(tmp_path / "first"))["against"]
 
 
 def test_a_perfect_score_is_reported_with_the_column_that_explains_it_and_a_good_one_is_not(tmp_path):
     rows = table().assign(price=lambda all_rows: all_rows["price"].where(all_rows["bought"] == "yes"))
-    perfect = pd.get_dummies(rows["bought"].iloc[FIRST:]).astype(float).reset_index(drop=True)
-    leaking = a_stage(tmp_path / "leaking", {"name": "bought", "classes": ["no", "yes"]}, perfect)
-    write_parquet(leaking.files.rows, rows)
+    perfect = pd.get_dummies(rows["bought"].iloc[FIRST:]).to_numpy(float)
+    leaking = a_case(tmp_path / "leaking", {"name": "bought", "classes": ["no", "yes"]}, perfect, rows=rows)
 
     assert evaluated(of_classes(tmp_path / "good"))["too_good"] is None
     assert evaluated(leaking)["too_good"] == {

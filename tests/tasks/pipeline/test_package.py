@@ -3,47 +3,59 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 
-from releve.adapters.files import write_bytes, write_document, write_parquet
+from releve.adapters.files import PipelineInputs, write_inputs, write_parquet
 from releve.adapters.models.model_runtime import load
 from releve.adapters.models.onnx_export import TEXT_REASON
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
+from releve.domain.ensemble.pool import DEFAULT, Member
 from releve.domain.evaluation.evaluation import Sanity
-from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows
+from releve.domain.evaluation.rolling_origin import Fold
+from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.validation import row_problems
-from releve.domain.training.learning import answer, answers_of, truth_of
-from releve.domain.training.pipeline import build, model_frame
-from releve.domain.training.recipe_choice import RecipeChoice
+from releve.domain.training.learning import answer, answers_of, learn, truth_of
+from releve.domain.training.recipes import Candidate
 from tasks.monitoring.champion import check_golden
 from tasks.pipeline.package import package
+from tasks.pipeline.rows import read_rows
 from tasks.pipeline.stage import Stage
-from tasks.places import HOLDOUT, POSITION, ScenarioFiles
+from tasks.places import HOLDOUT, ScenarioFiles
 from tasks.release.index import as_entries
-from tests.evaluations import make_evaluation
 from tests.mixed_tables import MIXES, mixed_table, small_options
+from tests.refreshes import write_refresh
 from tests.sentence_models import WIDTH, make_sentence_model
 from tests.tables import make_params
 
-RECIPE = RecipeChoice(recipe="linear", scale="standard", options={}, seed=7, metric="accuracy", last_batches=0)
-
 
 def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0, neighbours=None):
-    """A stage whose earlier steps have run."""
+    """A stage whose earlier steps have run: two members, of which one learned from the newer batch alone."""
     schema, frame = mixed_table(task, kinds)
-    rows = frame.assign(_batch=["first"] * 90 + ["second"] * 60, _row=range(150))
-    options = small_options("linear", schema)
-    pipeline = build(schema, recipe="linear", scale="standard", options=options, seed=7)
-    pipeline.fit(model_frame(arrays_of_frame(schema, rows), schema), rows["y"])
     files = ScenarioFiles(folder, "mixed")
-    write_parquet(files.rows, rows)
-    write_parquet(files.holdout, answer(pipeline, rows.iloc[100:], schema).assign(**{POSITION: range(100, 150)}))
-    write_bytes(files.pipeline, skops.io.dumps(pipeline))
-    write_document(files.recipe, RECIPE.model_copy(update={"last_batches": last_batches}))
-    write_document(files.evaluation, make_evaluation(rows=150))
+    for name, part in {"1-first": frame[:90], "2-second": frame[90:]}.items():
+        write_parquet(files.batches / f"{name}.parquet", part)
+    write_inputs(files.inputs, PipelineInputs("batches", champion=""))
+    rows = read_rows(files.batches, schema)
+    plain = Member.of(Candidate("linear", "standard", small_options("linear", schema)), origin=DEFAULT)
+    pipelines = {
+        name: learn(part, schema, plain.candidate, seed=7)
+        for name, part in {"linear": rows, "newer": rows[90:]}.items()
+    }
+    write_refresh(
+        files.memory,
+        rows,
+        schema,
+        blocks=[Fold(100, 150)],
+        answers=answer(pipelines["linear"], rows.iloc[100:], schema).to_numpy(float),
+        pipelines=pipelines,
+        plain=plain.model_copy(update={"last_batches": last_batches}),
+    )
     settings = Settings(project=folder, home=folder / "var", registry_url="", milvus_uri="")
     return Stage(settings, make_params(neighbours=neighbours or {}), schema, files)
+
+
+def rows_of(stage):
+    return read_rows(stage.files.batches, stage.schema)
 
 
 def packaged(stage):
@@ -98,7 +110,7 @@ def test_the_answers_to_the_holdout_and_their_labels_travel_with_the_model(task,
 
     model = packaged(stage)
 
-    kept, rows = pd.read_parquet(stage.files.model / HOLDOUT), pd.read_parquet(stage.files.rows).iloc[100:]
+    kept, rows = pd.read_parquet(stage.files.model / HOLDOUT), rows_of(stage).iloc[100:]
     truth, answers = truth_of(kept), answers_of(kept, task=task)
     classes = model.schema.target.classes
     assert (list(truth) if task == "regression" else [classes[place] for place in truth]) == rows["y"].tolist()
@@ -113,7 +125,7 @@ def test_texts_are_searched_by_their_ngrams(tmp_path):
 
     entries = as_entries(pd.read_parquet(stage.files.model / "reference.parquet"), model)
     one = model.embedder.embed(arrays_of_rows(model.schema, [{"title": "red apple car"}]))
-    nearest = pd.read_parquet(stage.files.rows)["title"][((entries.vectors - one) ** 2).sum(axis=1).argmin()]
+    nearest = rows_of(stage)["title"][((entries.vectors - one) ** 2).sum(axis=1).argmin()]
     assert len(entries.vectors) == 150
     assert set(nearest.split()) & {"red", "apple", "car"}
 

@@ -61,7 +61,7 @@ def test_a_step_that_fails_shows_no_traceback_in_its_own_process(tmp_path):
     project = make_project(tmp_path)
 
     done = subprocess.run(
-        [sys.executable, "-m", "tasks.pipeline.split", "flowers"],
+        [sys.executable, "-m", "tasks.pipeline.train", "flowers"],
         cwd=project,
         env={**os.environ, "PYTHONPATH": str(ROOT), "RELEVE_PROJECT": str(project)},
         capture_output=True,

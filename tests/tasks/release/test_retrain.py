@@ -13,6 +13,7 @@ from tasks.ingestion.ingest import ingest
 from tasks.release.retrain import last_challenger, retrain
 from tests.repositories import commit, snapshot
 from tests.tables import SHOP, shop_rows
+from tests.tasks.shop import BETTER_RECIPE
 
 pytestmark = pytest.mark.slow
 
@@ -102,18 +103,31 @@ def test_a_challenger_is_judged_against_the_champion_on_rows_that_it_never_saw(r
 
     assert found.promote
     assert found.champion == first.model
-    assert (found.rows, found.evaluation.holdout_rows) == (320, 120)
+    assert (found.rows, found.evaluation.holdout_rows) == (320, 220)  # the window of the first model, and the new one
     assert found.evaluation.champion.gain.low > 0
     inputs = replaced.branch.read("inputs.yaml")
     assert f'champion: "{first.model}"' in inputs
-    assert "seen_rows: 200" in inputs
+    assert 'memory: "memory"' in inputs
+    assert replaced.branch.read("memory.dvc")
 
 
-def test_without_newer_rows_than_the_champions_there_is_nothing_to_judge_on(released):
+def test_without_newer_rows_than_the_champions_the_same_model_comes_out_and_nothing_is_judged(released):
+    before, first = released.branch.tip(), last_challenger(released.registry, SHOP)
+
+    again = retrain(released.settings, SHOP, reason="too early")
+
+    assert again.same_judgement(first)
+    assert released.branch.tip() == before
+    assert len(challenges(released)) == 1
+
+
+def test_without_newer_rows_than_the_champions_there_is_nothing_to_judge_another_model_on(released):
+    released.override(train=BETTER_RECIPE)
     before = released.branch.tip()
 
-    with pytest.raises(PipelineFailed, match="the champion learned from 200 of them, so none is left to judge"):
-        retrain(released.settings, SHOP, reason="too early")
+    for search in ("", "by hand"):
+        with pytest.raises(BadInput, match="the champion learned from all 200 labelled rows, so that none is left"):
+            retrain(released.settings, SHOP, reason="too early", search=search)
 
     assert released.branch.tip() == before
     assert len(challenges(released)) == 1
@@ -133,26 +147,39 @@ def test_a_column_of_another_type_than_the_champion_learned_is_told_before_anyth
     assert lines == []
 
 
-def test_a_challenger_that_is_not_better_is_refused_and_its_reasons_are_kept(released):
+def test_a_refresh_with_few_rows_is_judged_on_the_windows_before_as_well(released):
     released.receive(shop_rows(30, seed=9), "few.parquet")
     ingest(released.settings, SHOP)
 
     found = retrain(released.settings, SHOP, reason="a few rows")
 
+    assert found.promote
+    assert (found.evaluation.holdout_rows, found.evaluation.windows) == (130, 2)
+    assert found.evaluation.champion.gain.value == 0  # what the first refresh would have served is what did serve
+
+
+def test_a_challenger_that_is_refused_is_kept_with_its_reasons_and_the_next_refresh_goes_on_from_it(released):
+    released.override(gate={"max_latency_ms": 1e-6})
+    first = last_challenger(released.registry, SHOP)
+    for number in (9, 10):
+        released.receive(shop_rows(30, seed=number), f"few-{number}.parquet")
+        ingest(released.settings, SHOP)
+        found = retrain(released.settings, SHOP, reason="a few rows")
+
     assert not found.promote
-    assert "the holdout has 30 rows, the gate needs 90 (params.yaml: statistics.min_rows)" in found.reasons
     assert last_challenger(released.registry, SHOP) == found
     assert challenges(released)[-1].reason == "a few rows"
+    assert (found.champion, found.rows) == (first.model, 260)
+    assert found.evaluation.windows == 3
 
 
-def test_rows_with_one_label_alone_cannot_be_learned_from(fresh):
-    fresh.receive(shop_rows(150).assign(bought="no"))
+def test_of_rows_with_one_label_alone_the_naive_answer_is_the_model(fresh):
+    fresh.receive(shop_rows(250).assign(bought="no"))
     ingest(fresh.settings, SHOP)
 
-    with pytest.raises(PipelineFailed, match=r"too few labels to learn from .*no: 75.*two classes"):
-        retrain(fresh.settings, SHOP, reason="a test")
+    found = retrain(fresh.settings, SHOP, reason="a test")
 
-    assert challenges(fresh) == []
+    assert found.evaluation.naive
 
 
 def test_before_the_first_batch_there_are_no_rows(fresh):
@@ -177,7 +204,7 @@ def test_rows_that_no_longer_fit_a_narrowed_schema_are_told(ingested):
 
 
 def test_the_progress_of_the_stages_is_told(told_while_challenging):
-    assert "200 labelled rows; the newest 100 are the holdout, in 1 blocks" in told_while_challenging
+    assert "200 labelled rows, 100 of them in 1 windows" in told_while_challenging
     assert "served by onnx" in told_while_challenging
 
 

@@ -1,4 +1,4 @@
-"""All labelled rows in time order, and the blocks of the holdout.
+"""All labelled rows in time order.
 
 Time order is batch after batch, as they were ingested, and within a batch by the schema's `time` column, or as the rows
 came where there is none. A late file is not sorted in among earlier ones: what the champion learned from would no
@@ -10,30 +10,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from releve.adapters.files import read_inputs, write_document, write_parquet
+from releve.adapters.files import read_inputs
 from releve.core.errors import BadInput
-from releve.domain.evaluation.rolling_origin import HoldoutFolds, rolling_folds
 from releve.domain.schema.schema import BATCH, ROW, Schema
 from releve.domain.schema.validation import check_frame, with_columns
-from tasks.pipeline.stage import Stage, run
+from tasks.pipeline.stage import Stage
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def split(stage: Stage) -> None:
-    """Check every row once more, join the batches, cut the holdout."""
-    inputs = read_inputs(stage.files.inputs)
-    rows = read_rows(stage.files.folder / inputs.rows, stage.schema, listed=listed_batches(stage.files.batch_list))
-
-    split = stage.params.split
-    folds = rolling_folds(
-        len(rows), seen=inputs.seen_rows, holdout_rows=split.holdout_rows, holdout_share=split.holdout_share
-    )
-
-    write_parquet(stage.files.rows, rows)
-    write_document(stage.files.folds, HoldoutFolds(folds=folds))
-    print(f"{len(rows)} labelled rows; the newest {len(rows) - folds[0].start} are the holdout, in {len(folds)} blocks")
+def stage_rows(stage: Stage) -> "pd.DataFrame":
+    """Read the rows that the pipeline starts from."""
+    folder = stage.files.folder / read_inputs(stage.files.inputs).rows
+    return read_rows(folder, stage.schema, listed=listed_batches(stage.files.batch_list))
 
 
 def read_rows(folder: Path, schema: Schema, *, listed: Iterable[str] = ()) -> "pd.DataFrame":
@@ -94,7 +84,3 @@ def as_described(frame: "pd.DataFrame", schema: Schema, *, batch: str) -> "pd.Da
     rows = checked.accepted
     rows[BATCH], rows[ROW] = batch, range(len(rows))
     return rows.sort_values(schema.time, kind="stable", ignore_index=True) if schema.time else rows
-
-
-if __name__ == "__main__":
-    run(split)

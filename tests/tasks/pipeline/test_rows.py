@@ -6,7 +6,7 @@ import pytest
 from releve.adapters.files import write_parquet
 from releve.core.errors import BadInput
 from releve.domain.schema.schema import BATCH, ROW
-from tasks.pipeline.split import in_order, read_rows
+from tasks.pipeline.rows import in_order, read_rows
 from tests.tables import shop_rows, shop_schema
 
 

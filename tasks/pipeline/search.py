@@ -1,23 +1,19 @@
-"""Choose the recipe: of a search in a budget, on the rows before the holdout, or as params.yaml names it."""
+"""Search for a new member of the pool, in a budget."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from releve.adapters.compute import open_workers
-from releve.adapters.files import read_document, read_inputs, write_document
-from releve.adapters.models.description import read_description
-from releve.adapters.models.model_store import ModelStore
 from releve.adapters.search import Search
 from releve.core.errors import BadInput
 from releve.core.params import Compute
-from releve.core.params import Search as SearchParams
+from releve.domain.ensemble.pool import SEARCH as SEARCHED
+from releve.domain.ensemble.pool import Member, Pool
 from releve.domain.evaluation.metrics import METRICS, resolve
-from releve.domain.evaluation.rolling_origin import HoldoutFolds
 from releve.domain.training import trials
 from releve.domain.training.learning import window
-from releve.domain.training.recipe_choice import BlockScore, RecipeChoice
 from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
 from releve.domain.training.trials import (
     SIZES,
@@ -28,7 +24,10 @@ from releve.domain.training.trials import (
     try_candidate,
     validation_folds,
 )
-from tasks.pipeline.stage import Stage, run
+from tasks.pipeline.stage import Stage
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Proposal = tuple[str, Candidate]  # where a candidate comes from, and what it is
 
@@ -40,7 +39,8 @@ class Plan:
     table: SearchData
     recipes: tuple[str, ...]
     first: tuple[Proposal, ...]
-    limits: SearchParams
+    trials: int
+    seconds: float
     compute: Compute
     together: int = SIZES.together
 
@@ -53,74 +53,49 @@ class SearchState:
     stopped_by: Literal["trials", "seconds"] = "trials"
 
 
-def tune(stage: Stage, *, sizes: SearchSizes = SIZES) -> None:
-    """Write recipe.json: the recipe, its scale and options, and why these."""
-    train, trials_asked = stage.params.train, stage.params.search.trials
-    if not (train.named or trials_asked):
-        raise BadInput(
-            "train.recipe names no single recipe and search.trials is 0: allow some trials, or name one recipe"
-        )
+def find_member(
+    stage: Stage, rows: "pd.DataFrame", pool: Pool, *, name: str, sizes: SearchSizes = SIZES
+) -> tuple[Member | None, SearchState]:
+    """Search the rows, which are older than the windows that members are weighed on, for a member that is not there.
 
-    searched: dict[str, Any] = {}
-    if trials_asked:
-        candidate, searched = _search(stage, sizes)
-    else:
-        candidate = Candidate.of(train)
-        print(f"{train.named}, as train.recipe names it; search.trials is 0, so nothing is searched for")
-    chosen = RecipeChoice(
-        recipe=candidate.recipe,
-        scale=candidate.scale,
-        options=dict(candidate.options),
-        seed=stage.params.statistics.seed,
-        metric=_metric(stage),
-        last_batches=train.last_batches,
-    )
-
-    write_document(stage.files.recipe, chosen.model_copy(update=searched))
-
-
-def _search(stage: Stage, sizes: SearchSizes) -> tuple[Candidate, dict[str, Any]]:
-    """Return the chosen candidate, and what recipe.json says of a search."""
-    plan = _plan(stage, sizes)
+    Returns it, None where the best candidate is in the pool already or there are too few rows, and the trials.
+    """
+    try:
+        plan = _plan(stage, rows, sizes)
+    except BadInput as problem:
+        print(f"no search: {problem}")
+        return None, SearchState()
     state = search(plan, clock=time.monotonic, progress=lambda line: print(line, flush=True))
-    winner = trials.best(state.trials, metric=plan.table.metric)
-    print(f"chosen: {winner.candidate}, {plan.table.metric} {winner.result.score:.4g}, trial {winner.number}")
-    if winner.origin != trials.SEARCH:
-        print("the default was kept: no candidate of the search was better by more than one standard error")
-    blocks = zip(plan.table.folds, winner.result.folds, strict=True)
-    return winner.candidate, {
-        "score": winner.result.score,
-        "folds": tuple(BlockScore(rows=fold.end - fold.start, score=score) for fold, score in blocks),
-        "searched_rows": len(plan.table.rows),
-        "asked": plan.limits.trials,
-        "done": len(state.trials),
-        "stopped_by": state.stopped_by,
-        "trials": tuple(trial.record() for trial in state.trials),
-    }
+    try:
+        winner = trials.best(state.trials, metric=plan.table.metric)
+    except BadInput as problem:
+        print(f"no member: {problem}")
+        return None, state
+    member = Member.of(winner.candidate, origin=SEARCHED, last_batches=plan.table.last_batches, name=name)
+    is_new = pool.extended(member) != pool
+    print(f"best: {winner.candidate}, {plan.table.metric} {winner.result.score:.4g}, trial {winner.number}")
+    if not is_new:
+        print("it is in the pool already")
+    return (member if is_new else None), state
 
 
-def _metric(stage: Stage) -> str:
-    return resolve(stage.params.gate.metric, stage.schema.target.task)
+def _plan(stage: Stage, known: "pd.DataFrame", sizes: SearchSizes) -> Plan:
+    """Gather the rows, the recipes, and what is tried first: the recipe named, all defaults.
 
-
-def _plan(stage: Stage, sizes: SearchSizes) -> Plan:
-    """Gather the rows, the recipes, and what is tried first: the champion's recipe, the one named, all defaults."""
-    import pandas as pd
-
+    Raises BadInput where there are too few rows, or no recipe learns from so many.
+    """
     train, schema = stage.params.train, stage.schema
-    known = pd.read_parquet(stage.files.rows)
-    before_holdout = known.iloc[: read_document(stage.files.folds, HoldoutFolds).start]
-    rows = before_holdout.tail(sizes.rows).reset_index(drop=True)
+    metric = resolve(stage.params.gate.metric, schema.target.task)
+    rows = known.tail(sizes.rows).reset_index(drop=True)
     folds = validation_folds(len(rows), share=sizes.validation_share, folds=sizes.folds)
-    last = train.last_batches
     table = SearchData(
-        rows, schema, folds, _metric(stage), stage.params.statistics.seed, last, stage.params.gate.quantile
+        rows, schema, folds, metric, stage.params.statistics.seed, train.last_batches, stage.params.gate.quantile
     )
 
     recipes: tuple[str, ...] = (train.named,) if train.named else ()
     if not train.named:
         # Searched on few rows, released after a fit on all of the window: it is the latter that has to be bearable.
-        released_rows = len(window(known, end=len(known), last_batches=last))
+        released_rows = len(window(known, end=len(known), last_batches=train.last_batches))
         recipes, left_out = fitting_recipes(train.recipe, rows=released_rows)
         for line in left_out:
             print(line)
@@ -130,16 +105,18 @@ def _plan(stage: Stage, sizes: SearchSizes) -> Plan:
                 "(train.last_batches)"
             )
 
-    first: list[Proposal] = []
-    if tag := read_inputs(stage.files.inputs).champion:
-        champion = read_description(ModelStore(stage.settings.home).get(tag).path, tag=tag).recipe
-        if champion and champion.recipe in recipes:
-            first.append((trials.CHAMPION, champion.candidate))
-    if train.named:
-        first.append((trials.PARAMS, Candidate.of(train)))
+    first: list[Proposal] = [(trials.PARAMS, Candidate.of(train))] if train.named else []
     defaults = search_spaces(recipes, schema).items()
     first += [(trials.DEFAULTS, default_candidate(recipe, space)) for recipe, space in defaults]
-    return Plan(table, recipes, tuple(first), stage.params.search, stage.params.compute, sizes.together)
+    return Plan(
+        table,
+        recipes,
+        tuple(first),
+        stage.params.search.trials,
+        stage.params.search.seconds,
+        stage.params.compute,
+        sizes.together,
+    )
 
 
 def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], None]) -> SearchState:
@@ -159,7 +136,7 @@ def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], 
     def line() -> str:
         """Write the last trial, and what would be chosen so far."""
         last = state.trials[-1]
-        number = f"trial {last.number}/{plan.limits.trials}"
+        number = f"trial {last.number}/{plan.trials}"
         if last.result.score is None:
             return f"{number} {last.candidate}: failed, {last.result.reason}"
         winner = trials.best(state.trials, metric=plan.table.metric)
@@ -167,10 +144,10 @@ def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], 
         return f"{number} {last.candidate}: {plan.table.metric} {last.result.score:.4g} ({so_far})"
 
     with open_workers(try_candidate, plan.table, address=plan.compute.address, workers=plan.compute.workers) as workers:
-        while (left := plan.limits.trials - len(state.trials)) > 0:
-            if state.trials and clock() - started >= plan.limits.seconds:
+        while (left := plan.trials - len(state.trials)) > 0:
+            if state.trials and clock() - started >= plan.seconds:
                 state.stopped_by = "seconds"
-                progress(f"search.seconds is over after {len(state.trials)} of {plan.limits.trials} trials")
+                progress(f"search.seconds is over after {len(state.trials)} of {plan.trials} trials")
                 break
             size = min(plan.together, left)
             asked, waiting = waiting[:size], waiting[size:]
@@ -182,7 +159,3 @@ def search(plan: Plan, *, clock: Callable[[], float], progress: Callable[[str], 
             for trial in state.trials[-size:]:
                 searcher.tell(trial.candidate, trial.result.score)
     return state
-
-
-if __name__ == "__main__":
-    run(tune)

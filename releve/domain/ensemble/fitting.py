@@ -1,0 +1,147 @@
+"""Fit the members of a pool on the rows before one place, and let them answer the rows after it."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from releve.core.errors import ReleveError
+from releve.domain.ensemble.forward import MemberAnswers
+from releve.domain.ensemble.pool import BOOSTING, Member
+from releve.domain.evaluation.rolling_origin import Fold
+from releve.domain.evaluation.scored_predictions import Floats
+from releve.domain.schema.arrays import arrays_of_frame
+from releve.domain.schema.schema import Schema
+from releve.domain.training.learning import answer_features, learn, window
+from releve.domain.training.pipeline import model_frame
+from releve.domain.training.recipes import RECIPES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Rows that a member learns from at most, evenly drawn from its window: docs/decisions/0035-pipeline.md. Boosting bins
+# its columns first, and learns from ten times as many rows in the time of the others.
+MOST_ROWS, MOST_BOOSTED_ROWS = 200_000, 1_000_000
+MOST_ANSWERS = 20_000  # newest rows of a window that members answer
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class FittedMember:
+    """A member, and what it became: a fitted pipeline, or the problem with it on these rows."""
+
+    member: Member
+    rows: int  # learned from
+    pipeline: Any = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class LearningData:
+    """All labelled rows in time order, and how they are learned. `without`: columns that a fit is to ignore."""
+
+    rows: "pd.DataFrame"
+    schema: Schema
+    seed: int
+    without: tuple[str, ...] = ()
+
+    def truth(self, block: Fold) -> NDArray[np.float64]:
+        """Return the labels of a block as `ForwardWindow` has them: places among the classes, or values."""
+        target, labels = self.schema.target, self.rows[self.schema.target.name].iloc[block.start : block.end]
+        if not target.classes:
+            return labels.to_numpy(np.float64)
+        places = {label: place for place, label in enumerate(target.classes)}
+        return np.array([places[label] for label in labels.tolist()], dtype=np.float64)
+
+
+def fit_members(
+    data: LearningData, members: Iterable[Member], *, end: int, progress: Progress = lambda line: None
+) -> tuple[FittedMember, ...]:
+    """Fit the members on the rows before `end`; equal candidates with equal rows are fitted once.
+
+    One that cannot be fitted is a result with its problem, not an error.
+    """
+    known: dict[tuple[str, int, int], FittedMember] = {}
+    fitted: list[FittedMember] = []
+    for member in members:
+        rows = window(data.rows, end=end, last_batches=member.last_batches)
+        most = _most_rows(member)
+        key = (repr((member.recipe, member.scale, sorted(member.options.items()))), len(rows), most)
+        if key in known:
+            same = known[key]
+            fitted.append(FittedMember(member, same.rows, same.pipeline, same.problem))
+            continue
+        began = time.perf_counter()
+        result = _fit(data, member, rows, most=most)
+        result_line = result.problem or f"{time.perf_counter() - began:.1f} s"
+        progress(f"{member.name}: {result.rows} rows before row {end}, {result_line}")
+        known[key] = result
+        fitted.append(result)
+    return tuple(fitted)
+
+
+def _most_rows(member: Member) -> int:
+    most = MOST_BOOSTED_ROWS if member.recipe == BOOSTING else MOST_ROWS
+    return min(most, RECIPES[member.recipe].max_rows or most)
+
+
+def _fit(data: LearningData, member: Member, rows: "pd.DataFrame", *, most: int) -> FittedMember:
+    if len(rows) > most:
+        drawn = np.random.default_rng(data.seed).choice(len(rows), most, replace=False)
+        rows = rows.iloc[np.sort(drawn)]
+    if data.without:
+        rows = rows.assign(**{name: rows[name].iloc[:0].reindex(rows.index) for name in data.without})
+    try:
+        pipeline = learn(rows, data.schema, member.candidate, seed=data.seed)
+    except (ReleveError, MemoryError) as error:
+        return FittedMember(member, len(rows), problem=str(error) or "not enough memory")
+    except Exception as error:  # every estimator has its own ways to fail, and the other members go on
+        return FittedMember(member, len(rows), problem=f"{type(error).__name__}: {error}".split("\n")[0][:500])
+    return FittedMember(member, len(rows), pipeline)
+
+
+def answers_of_members(data: LearningData, pipelines: Mapping[str, Any], block: Fold) -> dict[str, Floats]:
+    """Answer the rows of a block, (rows, classes) or (rows, 1); one pipeline under several names is asked once."""
+    features = model_frame(arrays_of_frame(data.schema, data.rows.iloc[block.start : block.end]), data.schema)
+    asked: dict[int, Floats] = {}
+    for pipeline in pipelines.values():
+        if id(pipeline) not in asked:
+            asked[id(pipeline)] = answer_features(pipeline, features, data.schema).to_numpy(np.float64)
+    return {name: asked[id(pipeline)] for name, pipeline in pipelines.items()}
+
+
+def answered_part(block: Fold) -> Fold:
+    """Return the newest MOST_ANSWERS rows of a window: more would cost memory, and change no weight."""
+    return Fold(max(block.start, block.end - MOST_ANSWERS), block.end)
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """Answers of members that were fitted before each block, and the pipelines of the newest of these fits."""
+
+    windows: tuple[MemberAnswers, ...]
+    newest: Mapping[str, Any]
+
+
+def roll(
+    data: LearningData,
+    members: Sequence[Member],
+    blocks: Sequence[Fold],
+    *,
+    learned: Sequence[int] | None = None,
+    progress: Progress = lambda line: None,
+) -> Rolled:
+    """Fit the members before each block, and let them answer it: a rolling origin.
+
+    `learned`: where the rows end that are learned before each block; None: where the block begins.
+    """
+    windows, pipelines = [], dict[str, Any]()
+    for block, end in zip(blocks, learned or [block.start for block in blocks], strict=True):
+        fitted = fit_members(data, members, end=end, progress=progress)
+        pipelines = {each.member.name: each.pipeline for each in fitted if each.pipeline is not None}
+        windows.append(MemberAnswers(data.truth(block), answers_of_members(data, pipelines, block)))
+    return Rolled(tuple(windows), pipelines)

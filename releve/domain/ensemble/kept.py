@@ -1,0 +1,33 @@
+"""Older ensembles that stay members: what the very first refresh put forward, and a snapshot now and then.
+
+An old ensemble helps where a table returns to what it was, and a member that learned nothing since some labels were
+wrong is not wrong itself. It answers every new window, and has weight once it answered all that weights rest on.
+"""
+
+from collections.abc import Mapping, Sequence
+
+FIRST = "first"
+SNAPSHOT = "kept_"  # with the number of the refresh
+SNAPSHOT_EVERY = 6  # refreshes
+MOST_SNAPSHOTS = 2
+MOST_MEMBERS = 3  # of an older ensemble, the heaviest: what serves has at most about twenty members
+
+
+def kept_name(refresh: int) -> str:
+    """Name what becomes of the ensemble of a refresh (from 1) when the next one comes; "" where it is not kept."""
+    if refresh == 1:
+        return FIRST
+    return f"{SNAPSHOT}{refresh}" if refresh % SNAPSHOT_EVERY == 0 else ""
+
+
+def still_kept(names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of `names`, the oldest first, that are kept."""
+    snapshots = [name for name in names if name != FIRST]
+    return tuple(name for name in names if name == FIRST or name in snapshots[-MOST_SNAPSHOTS:])
+
+
+def kept_weights(serving: Mapping[str, float]) -> dict[str, float]:
+    """Return the weights of the members that are kept of an ensemble: the heaviest, sum 1."""
+    heaviest = sorted(serving.items(), key=lambda each: (-each[1], each[0]))[:MOST_MEMBERS]
+    total = sum(weight for _, weight in heaviest)
+    return {name: weight / total for name, weight in heaviest}

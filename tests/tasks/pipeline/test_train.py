@@ -1,0 +1,260 @@
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from releve.adapters.files import MEMORY, NO_MEMORY, PipelineInputs, file_digest, write_inputs, write_parquet
+from releve.adapters.models.memory_files import MemoryFolder
+from releve.core.errors import BadInput
+from releve.core.settings import Settings
+from releve.domain.ensemble.weights import Serves
+from releve.domain.evaluation.rolling_origin import Fold
+from releve.domain.schema.schema import Schema
+from releve.domain.training.learning import answer
+from tasks.pipeline.rows import stage_rows
+from tasks.pipeline.stage import Stage
+from tasks.pipeline.train import train
+from tasks.places import ScenarioFiles
+from tests.tables import SHOP, make_params, shop_rows, shop_schema
+from tests.values import priced_rows, priced_schema
+
+BATCH_ROWS = 100
+QUICK = {"recipe": ["linear", "k_neighbors"]}
+
+
+def make_stage(root: Path, *, schema: Schema | None = None, search_cause: str = "", **sections) -> Stage:
+    files = ScenarioFiles(root, SHOP)
+    write_inputs(files.inputs, PipelineInputs("batches", "", NO_MEMORY, search_cause))
+    settings = Settings(project=root, home=root / "var", registry_url="", milvus_uri="")
+    usual = {"train": QUICK, "compute": {"workers": 1}, "search": {"trials": 4}}
+    return Stage(settings, make_params(**(usual | sections)), schema or shop_schema(), files)
+
+
+def receive(stage: Stage, rows: pd.DataFrame, *, start: int = 1) -> None:
+    """Rows arrive in batches of BATCH_ROWS, whose numbers begin at `start`."""
+    for number, first in enumerate(range(0, len(rows), BATCH_ROWS), start=start):
+        write_parquet(stage.files.batches / f"{number:04d}.parquet", rows[first : first + BATCH_ROWS])
+
+
+def remember(stage: Stage, *, search_cause: str = "", champion: str = "") -> None:
+    """The refresh becomes the memory of the next one."""
+    memory = stage.files.folder / MEMORY
+    shutil.rmtree(memory, ignore_errors=True)
+    shutil.copytree(stage.files.memory, memory)
+    write_inputs(stage.files.inputs, PipelineInputs("batches", champion, MEMORY, search_cause))
+
+
+def trained(stage: Stage):
+    train(stage)
+    folder = MemoryFolder(stage.files.memory)
+    return folder.memory, folder
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): file_digest(path) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def refreshed(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """A first model of four batches, and a refresh with a fifth; the memory is of the first model."""
+    stage = make_stage(tmp_path_factory.mktemp("refreshed"))
+    receive(stage, shop_rows(400))
+    train(stage)
+    remember(stage)
+    receive(stage, shop_rows(100, seed=8), start=5)
+    train(stage)
+    return stage
+
+
+def test_a_first_model_is_weighed_by_what_it_answered_to_blocks_that_it_had_not_learned(tmp_path):
+    stage = make_stage(tmp_path)
+    receive(stage, shop_rows(400))
+
+    memory, folder = trained(stage)
+
+    assert [each.rows for each in memory.windows] == [Fold(200, 266), Fold(266, 333), Fold(333, 400)]
+    assert (memory.refresh, memory.rows, memory.batch) == (1, 400, "0004")
+    described = {each.name: each for each in folder.description.members}
+    assert described.keys() == {
+        *("linear", "linear_last_10", "linear_last_5", "linear_last_2", "k_neighbors", "constant")
+    }
+    assert described["linear_last_2"].rows == 200
+    assert all(each.loss is not None for each in described.values())
+    assert sum(each.weight for each in described.values()) == pytest.approx(1)
+
+
+def test_a_refresh_lets_the_members_before_it_answer_the_new_rows_and_fits_each_once(refreshed, capsys):
+    memory, folder = trained(refreshed)
+
+    fitted = [line for line in capsys.readouterr().out.splitlines() if " rows before row " in line]
+    assert fitted and all("before row 500" in line for line in fitted)
+    assert (memory.refresh, memory.rows) == (2, 500)
+    assert memory.windows[-1].rows == Fold(400, 500)
+    before = MemoryFolder(refreshed.files.folder / MEMORY)
+    ensemble = before.ensemble(before.memory, refreshed.schema.target.classes)
+
+    newest = folder.windows(memory)[-1]
+    expected = answer(ensemble, stage_rows(refreshed).iloc[400:], refreshed.schema).to_numpy(float)
+    assert newest.refreshed == pytest.approx(expected, abs=1e-6)
+    assert newest.served == pytest.approx(newest.refreshed)
+    assert [each.name for each in memory.kept] == ["first"]
+    assert "first" in newest.answers
+
+
+def test_the_same_rows_make_the_same_bytes(refreshed):
+    before = digests(refreshed.files.memory)
+
+    train(refreshed)
+
+    assert digests(refreshed.files.memory) == before
+
+
+def test_a_memory_of_the_same_rows_makes_the_same_again_without_its_fitted_members(refreshed, tmp_path):
+    again = replace(refreshed, files=ScenarioFiles(tmp_path, SHOP))
+    shutil.copytree(refreshed.files.folder, again.files.folder)
+    remember(again)
+    shutil.rmtree(again.files.folder / MEMORY / "members")
+
+    train(again)
+
+    assert digests(again.files.memory) == digests(refreshed.files.memory)
+
+
+def test_windows_older_than_six_leave_and_an_old_window_keeps_its_bytes(tmp_path):
+    stage = make_stage(tmp_path, train={"recipe": "linear"})
+    receive(stage, shop_rows(200))
+    train(stage)
+    for number in range(3, 10):
+        remember(stage)
+        receive(stage, shop_rows(100, seed=number), start=number)
+        train(stage)
+
+    memory = MemoryFolder(stage.files.memory).memory
+    assert [each.rows.start for each in memory.windows] == [300, 400, 500, 600, 700, 800]
+    assert [each.name for each in memory.kept] == ["first", "kept_6"]
+    names = [f"forward/{each.name}.parquet" for each in memory.windows[:-1]]
+    old, new = digests(stage.files.folder / MEMORY), digests(stage.files.memory)
+    assert [old[name] for name in names] == [new[name] for name in names]
+    assert {"kept/first.linear.skops"} <= old.keys() & new.keys()
+
+
+def test_an_older_ensemble_serves_as_its_members(tmp_path):
+    """The table returns to what it was at first, so that the first ensemble has weight again."""
+    stage = make_stage(tmp_path, train={"recipe": "linear", "last_batches": 1})
+    old = [shop_rows(100, seed=seed) for seed in range(8)]
+    turned = [rows.assign(bought=rows["bought"].map({"yes": "no", "no": "yes"})) for rows in old]
+    receive(stage, pd.concat(old[:2], ignore_index=True))
+    train(stage)
+    for number, rows in enumerate([turned[2], old[3], turned[4], old[5], turned[6], old[7]], start=3):
+        remember(stage)
+        receive(stage, rows, start=number)
+        train(stage)
+
+    folder = MemoryFolder(stage.files.memory)
+    memory = folder.memory
+    assert "first" in memory.weights
+    if memory.serves == Serves.ENSEMBLE:
+        assert any(name.startswith("first.") for name in folder.ensemble(memory, stage.schema.target.classes).names)
+
+
+def test_a_pool_of_one_is_weighed_and_judged_as_any(tmp_path):
+    stage = make_stage(tmp_path, train={**QUICK, "ensemble": False})
+    receive(stage, shop_rows(400))
+
+    memory, _ = trained(stage)
+
+    assert (memory.pool.names, memory.weights, memory.serves) == (("linear",), {"linear": 1.0}, Serves.ENSEMBLE)
+
+
+def test_another_table_starts_over(refreshed, tmp_path, capsys):
+    stage = replace(refreshed, schema=shop_schema(price={"max": 5000}), files=ScenarioFiles(tmp_path, SHOP))
+    shutil.copytree(refreshed.files.folder, stage.files.folder)
+
+    memory, _ = trained(stage)
+
+    assert memory.refresh == 1
+    assert "described in another way than before: a fresh start" in capsys.readouterr().out
+
+
+def test_a_member_that_params_add_answers_the_windows_by_rolling_origin(refreshed, tmp_path, capsys):
+    files = ScenarioFiles(tmp_path, SHOP)
+    shutil.copytree(refreshed.files.folder, files.folder)
+    wider = {"recipe": ["linear", "k_neighbors", "extra_trees"]}
+    stage = replace(refreshed, files=files, params=make_params(train=wider))
+    before = MemoryFolder(files.folder / MEMORY)
+
+    memory, folder = trained(stage)
+
+    assert "1 new members answer 4 windows" in capsys.readouterr().out
+    windows = folder.windows(memory)
+    assert all("extra_trees" in window.answers for window in windows)
+    served = [window.served for window in before.windows(before.memory)]
+    for window, other in zip(windows[:-1], served, strict=True):
+        assert window.served == pytest.approx(other)
+
+
+def test_rows_with_one_label_alone_are_answered_by_it(tmp_path):
+    stage = make_stage(tmp_path)
+    receive(stage, shop_rows(200).assign(bought="no"))
+
+    memory, folder = trained(stage)
+
+    assert memory.serves == Serves.NAIVE
+    problem = next(each.problem for each in folder.description.members if each.name == "linear")
+    assert "too few labels to learn from" in problem
+
+
+def test_where_no_member_can_be_fitted_the_first_ones_reason_is_the_error(tmp_path):
+    stage = make_stage(tmp_path, train={"recipe": "linear", "ensemble": False})
+    receive(stage, shop_rows(200).assign(bought="no"))
+
+    with pytest.raises(BadInput, match="too few"):
+        train(stage)
+
+
+def test_values_are_weighed_by_their_absolute_error_and_the_strongest_feature_is_named(tmp_path):
+    stage = make_stage(tmp_path, schema=priced_schema())
+    receive(stage, priced_rows(300))
+
+    memory, folder = trained(stage)
+
+    assert folder.description.loss == "absolute"
+    assert folder.importances.features[0].feature == "price"
+    assert folder.windows(memory)[-1].refreshed.shape == (75, 1)
+
+
+def test_a_broken_column_has_no_say(tmp_path):
+    stage = make_stage(tmp_path, train={"recipe": "linear"})
+    receive(stage, shop_rows(200))
+    write_inputs(stage.files.inputs, PipelineInputs("batches", "", NO_MEMORY, without=("price",)))
+
+    memory, folder = trained(stage)
+
+    pipeline = folder.members(memory)["linear"]
+    price = stage.schema.names.index("price")
+    assert np.abs(pipeline.steps[-1][1].coef_[0, price]) < 1e-9
+
+
+@pytest.mark.slow
+def test_a_search_is_run_once_and_says_what_it_bought(tmp_path):
+    stage = make_stage(tmp_path, search_cause="drift on 1a2b", train={"recipe": ["linear", "k_neighbors"]})
+    receive(stage, shop_rows(400))
+
+    memory, folder = trained(stage)
+
+    search = folder.description.search
+    assert search.causes == ("drift",)
+    assert len(search.trials) == 4
+    assert search.joined == any(member.origin == "search" for member in memory.pool.members)
+    assert memory.search == "drift on 1a2b"
+
+    remember(stage, search_cause="drift on 1a2b")
+    _, again = trained(stage)
+    assert again.description.search == search  # the same rows: it is not run again
+
+    receive(stage, shop_rows(100, seed=8), start=5)
+    _, later = trained(stage)
+    assert later.description.search is None
