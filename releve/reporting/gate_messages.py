@@ -109,7 +109,13 @@ def _failed_check(failed: FailedCheck, inputs: GateInputs, params: Params) -> st
 
 def _held(name: Opponent, inputs: GateInputs, params: Params) -> str:
     """Say how it stands beside one that it was not shown to be worse than."""
-    gain = inputs.evaluation.against[name].gain
+    other = inputs.evaluation.against[name]
+    gain = other.gain
+    if name == Opponent.CHAMPION and not other.rows_won and not other.rows_lost:
+        return (
+            f"every refresh of these windows was released, so that nothing can be told apart from the {name}: "
+            f"{inputs.evaluation.metric} {format_score(other.score)} on {describe_judged_rows(inputs.evaluation)}"
+        )
     verdict = "better than" if gain.low > 0 else "worse than" if gain.high < 0 else "not shown to be worse than"
     return f"{verdict} the {name}: {_gain(name, inputs, params)}"
 
