@@ -34,7 +34,8 @@ class PastRuns:
     rows: int  # labelled rows there are, ingested or ready to be
     new_rows: int  # of these, since the last challenge
     new_batches: int  # that these rows came in
-    payoffs: tuple[Payoff, ...]  # of earlier promotions since a rollback or a withdrawal, each as it was known last
+    payoffs: tuple[Payoff, ...]  # of the last promotion, as each run knew it
+    earlier_payoffs: tuple[Payoff, ...]  # of those before it, since a rollback or a withdrawal, as they were known last
     rows_since_broken: int  # labelled rows that came after the first of the runs in a row that found broken data
 
 
@@ -44,6 +45,7 @@ def gather_past(settings: Settings, scenario: str, registry: Registry, known: Ga
     numbered = runs_of(registry, scenario)
     history, runs = challenges_of(registry, scenario, numbered), tuple(run for _, run in numbered)
     rows = count_rows(settings, scenario, waiting=waiting)
+    payoffs, earlier_payoffs = payoffs_of(registry, scenario, numbered, champion=known.champion.release.model)
     ingested = [event.at for event in events_of(registry, scenario, INGESTED)]
     return PastRuns(
         history,
@@ -53,7 +55,8 @@ def gather_past(settings: Settings, scenario: str, registry: Registry, known: Ga
         rows=rows,
         new_rows=count_new_rows(registry, scenario, history, rows=rows, waiting=waiting),
         new_batches=new_batches(registry, scenario, waiting=waiting, batch_rows=batch_rows),
-        payoffs=earlier_payoffs(registry, scenario, numbered, champion=known.champion.release.model),
+        payoffs=payoffs,
+        earlier_payoffs=earlier_payoffs,
         rows_since_broken=rows_since_broken(runs, rows=rows),
     )
 
@@ -117,12 +120,15 @@ def count_new_rows(registry: Registry, scenario: str, history: History, *, rows:
     return max(waiting, rows - (history.last.rows if history.last else 0))
 
 
-def earlier_payoffs(registry: Registry, scenario: str, runs: NumberedRuns, *, champion: str) -> tuple[Payoff, ...]:
-    """List the payoffs of the promotions before the champion's, the oldest first, since something else moved."""
+def payoffs_of(
+    registry: Registry, scenario: str, runs: NumberedRuns, *, champion: str
+) -> tuple[tuple[Payoff, ...], tuple[Payoff, ...]]:
+    """Return what `runs` knew of the champion's promotion, and of each one before it, since something else moved."""
     others = events_of(registry, scenario, ROLLED_BACK, WITHDRAWN)
     since = others[-1].number if others else 0
-    known = {run.model: run.payoff for number, run in runs if number > since and run.payoff}
-    return tuple(payoff for model, payoff in known.items() if model != champion)
+    known = [(run.model, run.payoff) for number, run in runs if number > since and run.payoff]
+    earlier = {model: payoff for model, payoff in known if model != champion}
+    return tuple(payoff for model, payoff in known if model == champion), tuple(earlier.values())
 
 
 def rows_since_broken(runs: Sequence[MonitoringRun], *, rows: int) -> int:

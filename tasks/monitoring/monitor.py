@@ -87,7 +87,9 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         new_rows=past.new_rows,
         payoff=payoff,
         payoff_problem=payoff_problem,
-        rollback=rollback.decide(payoff, past.payoffs, min_rows=known.params.statistics.min_rows),
+        rollback=rollback.decide(
+            (*past.payoffs, payoff) if payoff else (), past.earlier_payoffs, min_rows=known.params.statistics.min_rows
+        ),
         decision=trigger.decide(evidence, past.history, known.params),
         report=folder.name,
     )

@@ -1,9 +1,9 @@
 """Does the release before come back by itself? Where labels have shown that it would have answered better.
 
 The release before is asked the rows that the present one answered, at every monitoring run. One bad window is no reason
-to go back, so the evidence of the newest promotions is pooled: docs/decisions/0033-gate-and-rollback.md. A rollback is
-followed by no other one: what is gained over a release that was taken back is not measured, and a refresh waits until
-a window of labels has come since (`ShownHarm.rows`).
+to go back, so a release that was seen on few is judged together with the promotions before it:
+docs/decisions/0033-gate-and-rollback.md. A rollback is followed by no other one: what is gained over a release that was
+taken back is not measured, and a refresh waits until a window of labels has come since (`ShownHarm.rows`).
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from releve.domain.quality.payoff import Payoff, pool
 
-PROMOTIONS = 3  # newest ones whose payoffs are pooled
+LEAST_SEEN = 3  # times that labels came for a release, below which promotions before it are pooled with it
 
 
 @dataclass(frozen=True)
@@ -20,18 +20,20 @@ class RollbackDecision:
 
     roll_back: bool
     evidence: Payoff | None = None  # pooled
-    promotions: int = 0
+    promotions: int = 0  # that are pooled
 
 
-def decide(payoff: Payoff | None, earlier: Sequence[Payoff], *, min_rows: int) -> RollbackDecision:
+def decide(own: Sequence[Payoff], earlier: Sequence[Payoff], *, min_rows: int) -> RollbackDecision:
     """Decide on the release that serves.
 
-    `payoff`: of its promotion, None where nobody knows. `earlier`: of the promotions before it, the oldest first, since
-    something else than a promotion last decided what serves.
+    `own`: the payoff of its promotion as it was known at each monitoring run, the oldest first; none where nobody knows
+    it now. `earlier`: of the promotions before it, the oldest first, since something else than a promotion last decided
+    what serves.
     """
-    if payoff is None:
+    if not own:
         return RollbackDecision(False)
-    pooled = [*earlier, payoff][-PROMOTIONS:]
-    evidence = pool(pooled)
-    is_harm = payoff.gain.value < 0 and evidence.gain.high < 0 and evidence.rows >= min_rows
-    return RollbackDecision(is_harm, evidence, len(pooled))
+    seen = len({payoff.rows for payoff in own})
+    before = earlier[-(LEAST_SEEN - seen) :] if seen < LEAST_SEEN else ()
+    evidence = pool([*before, own[-1]])
+    is_harm = own[-1].gain.value < 0 and evidence.gain.high < 0 and evidence.rows >= min_rows
+    return RollbackDecision(is_harm, evidence, len(before) + 1)

@@ -3,16 +3,17 @@ import pytest
 from releve.adapters.registry.registry import Registry
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.payoff import Payoff
-from releve.domain.registry.events import BatchOrigin
+from releve.domain.registry.events import BatchOrigin, ModelReleased, ModelRolledBack, ModelWithdrawn
 from tasks.monitoring.challenge_history import (
     answers_of_a_batch,
     challenges_of,
     new_batches,
+    payoffs_of,
     rows_since_broken,
     runs_of,
 )
 from tests.events import make_challenger, make_ingested
-from tests.page_histories import drift, make_run
+from tests.page_histories import RELEASE, drift, make_run
 from tests.tables import SHOP, make_params
 
 LEAST = 100  # labelled answers that are one batch
@@ -118,3 +119,38 @@ def test_what_a_promotion_brought_is_not_counted_for_a_refused_challenger(regist
     history = challenges_of(registry, SHOP, runs_of(registry, SHOP))
     assert [each.payoff and each.payoff.gain.value for each in history.challenges] == [0.3, None, 0.4]
     assert [each.gain.value for each in history.payoffs] == [0.3, 0.4]
+
+
+def knew(registry, model, *gains):
+    """Runs of that release, of which each knew that gain of its promotion; None: nothing yet."""
+    for rows, gain in enumerate(gains, start=1):
+        payoff = None if gain is None else Payoff(Interval(gain, gain - 0.1, gain + 0.1), 90 * rows)
+        run(registry, model=f"{SHOP}:{model}", payoff=payoff)
+
+
+def gains_of(payoffs):
+    return [payoff.gain.value for payoff in payoffs]
+
+
+def test_payoffs_are_told_apart_by_promotion_and_an_earlier_one_is_as_it_was_known_last(registry):
+    knew(registry, 1, None)
+    knew(registry, 2, 0.1, 0.2)
+    knew(registry, 3, None, 0.3)
+    knew(registry, 4, None, 0.4, 0.5)
+
+    own, earlier = payoffs_of(registry, SHOP, runs_of(registry, SHOP), champion=f"{SHOP}:4")
+
+    assert (gains_of(own), gains_of(earlier)) == ([0.4, 0.5], [0.2, 0.3])
+
+
+@pytest.mark.parametrize("moved", [ModelRolledBack(release=RELEASE), ModelWithdrawn()])
+def test_what_was_known_before_a_rollback_or_a_withdrawal_is_not_pooled_with_what_came_after(registry, moved):
+    knew(registry, 2, 0.2)
+    current = registry.move(SHOP, ModelReleased(release=RELEASE), expected=None, reason="", actor="Ada")
+    registry.move(SHOP, moved, expected=current.number, reason="", actor="Ada")
+    knew(registry, 3, 0.3)
+    knew(registry, 4, 0.4)
+
+    own, earlier = payoffs_of(registry, SHOP, runs_of(registry, SHOP), champion=f"{SHOP}:4")
+
+    assert (gains_of(own), gains_of(earlier)) == ([0.4], [0.3])
