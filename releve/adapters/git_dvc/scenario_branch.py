@@ -209,6 +209,8 @@ class ScenarioBranch:
                     git(path, "checkout", tree.tip, "--", *owned)
             # A scenario whose rows lie on its branch alone is hidden from `dvc repro` in the user's tree alone.
             (tree.folder / ".dvcignore").unlink(missing_ok=True)
+            with (path / ".dvcignore").open("a", encoding="utf-8") as ignored:  # DVC reads every pipeline that it sees
+                ignored.write(f"\n/scenarios/*\n!/scenarios/{self.scenario}\n")
             yield tree
 
     @contextmanager

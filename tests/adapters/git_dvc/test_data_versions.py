@@ -5,8 +5,9 @@ import shutil
 import psutil
 import pytest
 
+from releve.adapters.git_dvc import data_versions
 from releve.adapters.git_dvc.data_versions import DataVersions, PipelineFailed, data_version, stage_record
-from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
+from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git
 from tests.repositories import SCENARIO, commit, make_repository, write
 from tests.serving.process import wait_until
 
@@ -24,9 +25,24 @@ PIPELINE = """stages:
   fail:
     wdir: ../..
     cmd: python -c "raise SystemExit('the price of bread is missing')"
+  ours:
+    wdir: ../..
+    cmd: python -m tasks.step scenarios/shop/ours.txt
+    outs:
+      - scenarios/shop/ours.txt:
+          cache: false
+  ours-fails:
+    wdir: ../..
+    cmd: python -m tasks.step nowhere/ours.txt
   sleep:
     wdir: ../..
     cmd: python -c "import os, time; print('process', os.getpid(), flush=True); time.sleep(120)"
+"""
+STEP = """import os, sys
+from pathlib import Path
+from tasks.place import NAME
+Path(sys.argv[1]).write_text(f"{NAME} {os.environ['DVC_STAGE']}")
+print("wrote", os.getcwd(), "by", os.getppid())
 """
 
 
@@ -36,6 +52,9 @@ def made_project(tmp_path_factory):
     project = make_repository(tmp_path_factory.mktemp("dvc") / "project")
     write(project / f"scenarios/{SCENARIO}/dvc.yaml", PIPELINE)
     write(project / f"scenarios/{SCENARIO}/number.txt", "21\n")
+    write(project / "tasks/step.py", STEP)
+    write(project / "tasks/place.py", "NAME = 'the worktree'\n")
+    write(project / "scenarios/bakery/dvc.yaml", "stages: [a pipeline of which nothing can be read\n")
     commit(project, "a pipeline")
     branch = ScenarioBranch(project, SCENARIO)
     with branch.worktree(project.parent / "work_dir") as tree:
@@ -131,6 +150,30 @@ def test_stages_run_with_this_python_and_tell_their_progress(tree, data):
     assert any("Running stage" in line for line in lines)
     record = stage_record((tree.folder / "dvc.lock").read_text(), "double")
     assert [dependency["path"] for dependency in record["deps"]] == ["scenarios/shop/number.txt"]
+
+
+def test_a_stage_of_this_project_is_forked_and_runs_the_code_of_its_worktree(tree, data):
+    lines = []
+
+    data.repro(f"scenarios/{SCENARIO}/dvc.yaml:ours", progress=lines.append)
+
+    assert (tree.folder / "ours.txt").read_text() == "the worktree scenarios/shop/dvc.yaml:ours"
+    written = next(line for line in lines if line.startswith("wrote "))
+    assert written == f"wrote {tree.path} by {data_versions._fork_server._server.pid}"
+    assert data.cpu_seconds > 0
+
+
+def test_a_stage_of_this_project_that_fails_gives_its_last_words_too(data):
+    with pytest.raises(PipelineFailed, match=r"(?s)'dvc repro .*:ours-fails' failed:.*No such file or directory: 'now"):
+        data.repro(f"scenarios/{SCENARIO}/dvc.yaml:ours-fails")
+
+
+def test_a_pipeline_of_another_scenario_is_not_read_and_the_file_that_hides_it_is_not_committed(project, tree, data):
+    data.repro(f"scenarios/{SCENARIO}/dvc.yaml:double")
+
+    revision = tree.commit("a run")
+
+    assert git(project, "diff", "--name-only", tree.head, revision, "--", ".dvcignore", "scenarios/bakery") == ""
 
 
 def test_a_stage_that_fails_gives_its_last_words(data):
