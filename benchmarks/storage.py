@@ -1,6 +1,6 @@
 """What does a refresh leave behind, and does the thousandth cost more than the first?
 
-    python -m benchmarks.storage [--refreshes 1000] [--rows 60] [--keep 10] [--folder DIR]
+    python -m benchmarks.storage [--refreshes 1000] [--rows 60] [--batches 0] [--keep 10]
 
 One process takes in a small file of made rows, refreshes, releases, tidies and writes card and page, again and again,
 as the flows do, without Prefect. Printed are bytes by kind, and CPU seconds by step, of this process and all that it
@@ -51,6 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--refreshes", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=60, help="of a file")
+    parser.add_argument("--batches", type=int, default=0, help="files that are there before the first refresh")
     parser.add_argument("--keep", type=int, default=10, help="storage.keep_releases")
     parser.add_argument("--folder", type=Path, help="where the project is made, and left; else a folder that goes")
     options = parser.parse_args()
@@ -62,11 +63,17 @@ def main() -> int:
         print(f"{options.refreshes} refreshes, {counted(options.rows, 'row')} each, {options.keep} kept")
         print(" | ".join(["refresh", *PLACES, "all, MB"]))
         seconds = []
-        for number in range(1, options.refreshes + 1):
+        for number in range(1, options.batches + 1):
+            shop.receive(market_rows(options.rows, seed=number), f"{number:06d}.parquet")
+        if options.batches:
+            before = cpu_seconds()
+            ingest(shop.settings, SHOP)
+            print(f"{options.batches} files were ingested before, in {cpu_seconds() - before:.1f} s CPU", flush=True)
+        for number in range(options.batches + 1, options.batches + options.refreshes + 1):
             rows = TRAINING_ROWS if number == 1 else options.rows
             shop.receive(market_rows(rows, seed=number), f"{number:06d}.parquet")
             seconds.append(refresh(shop))
-            if number in shown:
+            if number - options.batches in shown:
                 sizes = [size_of(shop.root / place) / 1e6 for place in PLACES.values()]
                 print(" | ".join([str(number), *(f"{size:.2f}" for size in sizes), f"{sum(sizes):.1f}"]), flush=True)
         print_seconds(seconds, keep=options.keep)

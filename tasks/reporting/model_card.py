@@ -16,7 +16,7 @@ from releve.core.names import ModelTag, check_scenario_name
 from releve.core.params import merge
 from releve.core.settings import Settings
 from releve.core.yaml_text import load_mapping
-from releve.domain.registry.chain import CHALLENGED, MONITORED, REBUILT
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, MOVES, REBUILT
 from releve.domain.registry.events import Challenger, ModelRebuilt, release_of
 from releve.domain.registry.lifecycle import model_version_statuses
 from releve.domain.registry.release import SEED_VERSION
@@ -54,9 +54,11 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
     """Read what registry, model store and git know of a model version."""
     scenario = check_scenario_name(ModelTag.parse(model).scenario)
     with closing(Registry(settings.registry_url)) as registry:
-        events = registry.events(scenario)
-    judgements = [each for each in events if each.kind == CHALLENGED and each.read(Challenger).model == model]
-    judgement = judgements[-1] if judgements else None
+        events = registry.events(scenario, kinds=(CHALLENGED, ARCHIVED, REBUILT, *MOVES))
+        judgements = [each for each in events if each.kind == CHALLENGED and each.payload["model"] == model]
+        judgement = judgements[-1] if judgements else None
+        runs = registry.newest(scenario, kinds=[MONITORED])
+        run = next((each for each in runs if not (judgement and each.number > judgement.number)), None)
     try:
         description = ModelStore(settings.home).describe(model)
     except NotFound:
@@ -64,7 +66,6 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
     if judgement is None and not description:
         raise NotFound(f"there is no model {model}; `releve models {scenario}` lists those that were judged")
     status = model_version_statuses(events).get(model)
-    runs = [each for each in events if each.kind == MONITORED and not (judgement and each.number > judgement.number)]
     released = [each for each in events if (release := release_of(each)) and release.model == model]
     rebuilt = [each for each in events if each.kind == REBUILT and each.read(ModelRebuilt).model == model]
     record = ModelRecord(
@@ -73,7 +74,7 @@ def gather(settings: Settings, model: str, *, today: date) -> ModelRecord:
         state=status.state if status else "",
         judgement=judgement,
         description=description,
-        monitoring=runs[-1].read(MonitoringRun) if runs else None,
+        monitoring=run.read(MonitoringRun) if run else None,
         history=sorted((*judgements, *released, *rebuilt), key=lambda event: event.number),
     )
     if not record.challenger:
@@ -101,17 +102,10 @@ def _with_revision(settings: Settings, scenario: str, record: ModelRecord, chall
 
 
 def _data(settings: Settings, scenario: str, challenger: Challenger) -> DataVersion | None:
-    """The commit that brought the newest batch; the model's own was made later."""
+    """The rows that it was made from; None for those of the pipeline itself, and where this clone lacks the branch."""
     if challenger.data_version == SEED_VERSION:
         return None
-    history = DataHistory(settings.project, scenario)
-    try:
-        return history.find(challenger.data_version)
-    except NotFound:  # rows of the pipeline itself have no batches, and a clone may lack the branch that has them
-        try:
-            return replace(history.find(challenger.revision), at="")  # lists the batches, but not when they came
-        except NotFound:
-            return None
+    return DataHistory(settings.project, scenario).behind(challenger.revision)
 
 
 def _digest(text: str) -> str:

@@ -64,6 +64,15 @@ class DataHistory:
             raise BadInput(f"{version!r} fits {_named(matches)}; give more of the name")
         return matches[0] if matches else self._at(version, known=known)
 
+    def behind(self, revision: str) -> DataVersion | None:
+        """Find what a revision of the branch was made from, by the commit that brought its newest batch.
+
+        None where it has no batches, or this repository has no such revision. The history before is not read.
+        """
+        path = self._path("batches.dvc")
+        commit = git(self._project, "log", "-1", "--format=%H", revision, "--", path, check=False)
+        return self._described([commit])[0] if commit else None
+
     def schema(self, version: DataVersion) -> Schema:
         """Read the feature schema of that time."""
         source = f"params.yaml at {version.revision[:12]}"

@@ -18,7 +18,7 @@ from releve.adapters.git_dvc.dvc_configuration import Configuration, as_nested, 
 from releve.adapters.git_dvc.scenario_branch import git, git_texts
 from releve.core.params import Data
 
-MD5 = re.compile(r"\bmd5: ([0-9a-f]{32}(?:\.dir)?)\b")
+MD5 = re.compile(r"\b([0-9a-f]{32}(?:\.dir)?)\b")  # in YAML as in JSON; a text too many keeps a file too many
 BUILD, MODEL, MEMORY = "/build/", "/build/model", "/build/memory"  # of scenarios/<name>: what the stages write
 MEMBERS = "members/"  # what of the memory only the next refresh reads
 SCENARIO_REF = re.compile(r"refs/(?:heads/releve|releve/archive)/([^/]+)")

@@ -77,11 +77,13 @@ def test_what_is_in_use_is_what_any_tip_names_with_the_files_of_its_folders(repo
     archived = repository.put("archived")
     write(repository.root / f"scenarios/{SCENARIO}/dvc.lock", lock_of({f"{BUILD}/rows.parquet": archived}))
     git(repository.root, "update-ref", f"refs/releve/archive/{SCENARIO}/1", commit(repository.root))
+    remembered = repository.put_folder(members__a="the fits of the refresh before")
+    write(repository.root / f"scenarios/{SCENARIO}/memory.dvc", json.dumps({"outs": [{"md5": remembered}]}))
     unnamed = repository.put("nobody names it")
 
     used = in_use(repository.root, SCENARIO, repository.cache)
 
-    for digest in names.values():
+    for digest in (*names.values(), remembered):
         assert {digest, *repository.cache.listed(digest).values()} <= used
     assert archived in used
     assert unnamed not in used
