@@ -14,7 +14,7 @@ from releve.core.settings import Settings
         ("", []),
         ("  ", []),
         ("ingest.csv_decimal=,", ["ingest.csv_decimal=,"]),
-        (" ingest.csv_decimal=,  split.holdout_rows=50 ", ["ingest.csv_decimal=,", "split.holdout_rows=50"]),
+        (" ingest.csv_decimal=,  monitor.window_rows=50 ", ["ingest.csv_decimal=,", "monitor.window_rows=50"]),
         ('ingest.missing=["not known", "$"]', ['ingest.missing=["not known", "$"]']),
         (
             "source.query=select * from t where t.id = 3 and t.x=4",

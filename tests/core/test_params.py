@@ -119,8 +119,8 @@ def test_every_section_has_to_be_there():
 def test_a_value_of_another_type_is_not_converted(value):
     shown = "empty" if value is None else repr(value)
 
-    with pytest.raises(BadInput, match=re.escape(f"'split.holdout_rows' is {shown}, but it should be a whole number")):
-        make_params(split={"holdout_rows": value})
+    with pytest.raises(BadInput, match=re.escape(f"'monitor.window_rows' is {shown}, but it should be a whole number")):
+        make_params(monitor={"window_rows": value})
 
 
 def test_several_mistakes_are_told_at_once():

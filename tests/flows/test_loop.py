@@ -181,7 +181,7 @@ def test_the_monitor_shows_its_verdict_in_words(loop: Loop) -> None:
     shown = artifact("monitor")
 
     assert shown.startswith("# digits: insufficient data, wait")
-    assert "0 new labelled rows; 250 are needed" in shown
+    assert "0 new labelled rows; 90 are needed" in shown
     assert loop.challenged.result().released.release.model in shown
 
 
@@ -263,7 +263,7 @@ def test_drift_is_emitted_once(loop: Loop) -> None:
     seen = loop.challenged.result().seen
     assert [event.resource.id for event in told] == [f"releve.scenario.{SCENARIO}"]
     assert told[0].payload["columns"] == [column.name for column in seen.drift.drifted]
-    assert told[0].payload["retrain"] is True
+    assert told[0].payload["due"] == "refresh and search"
 
 
 def test_every_release_is_emitted(loop: Loop) -> None:

@@ -66,7 +66,6 @@ def test_the_folder_holds_all_that_a_scenario_needs(settings: Settings, data: Pa
         ".dvcignore",
     }
     assert read_schema(settings.project, "sales").names == ["length", "width"]
-    assert read_params(settings.project, "sales").split.holdout_rows == 300
     assert (read_inputs(made.folder / "inputs.yaml").rows, read_inputs(made.folder / "inputs.yaml").champion) == (
         "batches",
         "",
@@ -330,7 +329,7 @@ def test_what_a_person_sets_is_heeded_and_written(
     table = a_table(town=["Nîmes", "Orléans"] * 100)
     table["length"] = [f"{1000 + n},{n % 10}" for n in range(len(table))]
     (tmp_path / "t.csv").write_bytes(table.to_csv(index=False, sep=";").encode("cp1252"))
-    said = ("ingest.csv_encoding=cp1252", "ingest.csv_decimal=,", "split.holdout_rows=50")
+    said = ("ingest.csv_encoding=cp1252", "ingest.csv_decimal=,", "monitor.window_rows=250")
 
     code = main(
         ["scenario", "t", "--data", str(tmp_path / "t.csv"), "--target=sold", *(f"--set={each}" for each in said)]
@@ -338,7 +337,7 @@ def test_what_a_person_sets_is_heeded_and_written(
 
     assert code == 0
     params, schema = read_params(settings.project, "t"), read_schema(settings.project, "t")
-    assert (params.ingest.csv_encoding, params.ingest.csv_decimal, params.split.holdout_rows) == ("cp1252", ",", 50)
+    assert (params.ingest.csv_encoding, params.ingest.csv_decimal, params.monitor.window_rows) == ("cp1252", ",", 250)
     assert schema.column("length").type == "number"
     assert schema.column("town").categories == ("Nîmes", "Orléans")
 
@@ -367,7 +366,7 @@ def test_while_there_is_no_params_yaml_the_advice_is_for_the_command(
     assert "params.yaml" not in str(refused.value)
 
 
-@pytest.mark.parametrize("said", ["ingest.csv_encodign=utf-8", "holdout_rows=5", "split.holdout_rows=many"])
+@pytest.mark.parametrize("said", ["ingest.csv_encodign=utf-8", "window_rows=5", "monitor.window_rows=many"])
 def test_a_setting_that_there_is_not_is_refused(
     settings: Settings, data: Path, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -204,12 +204,12 @@ def code_issues(columns: Sequence[ColumnProfile]) -> Iterator[Issue]:
         )
 
 
-def size_issues(rows: int, *, min_rows: int, holdout_share: float) -> Iterator[Issue]:
-    """Say when there are too few rows for the gate."""
-    if rows < (needed := int(np.ceil(min_rows / holdout_share))):
+def size_issues(rows: int, *, min_rows: int) -> Iterator[Issue]:
+    """Say when there are too few rows for the gate: a first model is judged on the newest half of them."""
+    if rows < (needed := 2 * min_rows):
         yield Issue(
             "size",
             f"{counted(rows, 'row')} {plural(rows, 'is', 'are')} too few: a model is judged on at least {min_rows} "
-            f"(statistics.min_rows), which may be a share of {holdout_share:g} of all rows (split.holdout_share), so "
-            f"that {needed} are needed; put more files into the incoming folder before the first retraining",
+            f"(statistics.min_rows), the newest half of all rows at most, so that {needed} are "
+            "needed; put more files into the incoming folder before the first retraining",
         )

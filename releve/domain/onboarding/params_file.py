@@ -34,7 +34,6 @@ class Sizing:
 
 
 SIZINGS = (
-    Sizing("split", "holdout_rows", 0.2, 300, 5000, "the newest fifth, at most: what a challenger is judged on"),
     Sizing("monitor", "window_rows", 0.1, 300, 5000, "newest answers that make one drift verdict"),
     Sizing("trigger", "min_new_rows", 0.01, 90, 5000, "labelled rows before a refresh is worth its time"),
 )

@@ -187,7 +187,7 @@ def _issues(
         *ids,
         *leaks,
         *row_order.clock_issues(features),
-        *table_issues.size_issues(rows, min_rows=base.statistics.min_rows, holdout_share=base.split.holdout_share),
+        *table_issues.size_issues(rows, min_rows=base.statistics.min_rows),
         *table_issues.repetition_issues([*without(columns, ids), target]),
         *table_issues.mixed_issues(features),
         *(issue for column in features for issue in many_values_issues(column)),

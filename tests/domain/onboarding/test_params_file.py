@@ -50,13 +50,13 @@ def test_yes_and_no_stay_texts_among_the_classes() -> None:
 
 
 def test_everything_is_read_back_and_every_line_has_its_comment() -> None:
-    found = described(a_table(2000, day=["2024-01-01"] * 1000 + ["2024-01-02"] * 1000), time="day")
+    found = described(a_table(4000, day=["2024-01-01"] * 2000 + ["2024-01-02"] * 2000), time="day")
     text = params_text(found, scenario="x")
 
     values = yaml.safe_load(text)
 
     assert {key: values[key] for key in TABLE_KEYS if key in values} == found.table
-    assert values["split"] == {"holdout_rows": 400}
+    assert values["monitor"] == {"window_rows": 400}
     lines = [line for line in text.splitlines() if line and not line.startswith("#") and not line.endswith(":")]
     assert all(" # " in line for line in lines)
 

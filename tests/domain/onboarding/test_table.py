@@ -224,14 +224,23 @@ def test_a_table_without_any_feature_left_is_refused() -> None:
         described(frame)
 
 
-@pytest.mark.parametrize(("rows", "holdout"), [(1000, None), (1500, None), (2000, 400), (17_379, 3500), (10**6, 5000)])
-def test_the_holdout_grows_with_the_table_within_limits_and_nothing_else_is_written(
-    rows: int, holdout: int | None
+@pytest.mark.parametrize(
+    ("rows", "window", "new"),
+    [
+        (1000, None, None),
+        (3000, None, None),
+        (4000, 400, None),
+        (17_379, 1700, 170),
+        (10**6, 5000, 5000),
+    ],
+)
+def test_windows_grow_with_the_table_within_limits_and_nothing_else_is_written(
+    rows: int, window: int | None, new: int | None
 ) -> None:
     found = {f"{each.section}.{each.key}": each.value for each in overrides_for(rows, base=BASE)}
 
-    assert found.get("split.holdout_rows") == holdout
-    assert found == {} or holdout
+    sized = {"monitor.window_rows": window, "trigger.min_new_rows": new}
+    assert found == {key: size for key, size in sized.items() if size}
 
 
 def test_a_column_may_have_any_other_name() -> None:
