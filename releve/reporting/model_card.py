@@ -7,22 +7,21 @@ MISSING, in its place. A card is written anew whenever it is asked for: override
 from collections.abc import Callable
 from typing import Any
 
-from releve.core.formatting import format_score, utc_minute
+from releve.core.formatting import utc_minute
 from releve.domain.schema.columns import Column
 from releve.domain.schema.target import REGRESSION
 from releve.reporting import model_assessment as assessment
 from releve.reporting.blocks import MISSING, Block, ReportPage, ReportSection, TableBlock, TextBlock
 from releve.reporting.comparison import describe_score
-from releve.reporting.ensemble import describe_options, ensemble_blocks
+from releve.reporting.ensemble import ensemble_blocks
 from releve.reporting.gate_messages import describe_judged_rows, describe_sanity, event_reason
 from releve.reporting.model_record import NOTHING, ModelRecord, fact_list, or_missing
 
 LINEAGE = ("git revision", "model digest", "data version", "params digest", "requirements.lock digest")
-SHOWN_TRIALS = 8  # of a search, the best first
 SHOWN_COLUMNS = 40  # of the table of columns
 REFIT = (
-    "The recipe was refitted on all labelled rows of its window, the holdout included: that refit is this model. "
-    "The figures below are those of the same recipe, fitted without the rows it was judged on."
+    "Every member was refitted on all labelled rows of its window, those that are judged on included: these refits are "
+    "this model. The figures below are those of the same procedure, which answered each window before it learned it."
 )
 
 
@@ -55,8 +54,7 @@ def purpose(record: ModelRecord) -> list[Block]:
 
 def data(record: ModelRecord) -> list[Block]:
     """Write which rows it learned from, and the columns they have."""
-    challenger, version, recipe, evaluation = record.challenger, record.data, record.recipe, record.evaluation
-    window = recipe and (f"the newest {recipe.last_batches} batches" if recipe.last_batches else "all rows")
+    challenger, version, evaluation = record.challenger, record.data, record.evaluation
     judged = evaluation and f"{describe_judged_rows(evaluation)}; each was answered before its window was learned from"
     facts = fact_list(
         {
@@ -65,7 +63,6 @@ def data(record: ModelRecord) -> list[Block]:
             "batches": version and version.batches,
             "newest batch": version and version.batch,
             "ingested at": version and version.at and utc_minute(version.at),
-            "window": window,
             "judged on": judged,
         }
     )
@@ -87,39 +84,11 @@ def _allowed(column: Column) -> str:
     return "; ".join([*parts, *(["may be missing"] if column.nullable else [])])
 
 
-def recipe(record: ModelRecord) -> list[Block]:
-    """Write the recipe, how it was chosen, and that it was refitted."""
-    choice = record.recipe
-    facts = {
-        "recipe": choice and choice.recipe,
-        "scale": choice and choice.scale,
-        "options": choice and describe_options(choice.options),
-        "seed": choice and choice.seed,
-        "search": choice and "none: named in params.yaml",
-    }
-    if choice and choice.asked:
-        stopped = f", stopped by {choice.stopped_by}" if choice.stopped_by else ""
-        score = "no score" if choice.score is None else f"{choice.metric} {format_score(choice.score)}"
-        trials = f"{choice.done} of {choice.asked} trials{stopped}"
-        facts["search"] = f"{trials}; the chosen one has {score} on blocks before the holdout"
-    blocks: list[Block] = [fact_list(facts), TextBlock((REFIT,))]
-    if choice and choice.trials:
-        sign = record.evaluation.sign if record.evaluation else 1
-        scored = [(sign * trial.score, trial) for trial in choice.trials if trial.score is not None]
-        best = sorted(scored, key=lambda each: -each[0])[:SHOWN_TRIALS]
-        rows = tuple(
-            (str(trial.number), trial.origin, trial.recipe, describe_options(trial.options), format_score(sign * score))
-            for score, trial in best
-        )
-        blocks.append(TableBlock(("trial", "origin", "recipe", "options", choice.metric), rows))
-    return blocks
-
-
 def members(record: ModelRecord) -> list[Block]:
     """Write what it is made of, and what a search for more has brought."""
     if not record.ensemble or not record.evaluation:
         return [NOTHING]
-    return ensemble_blocks(record.ensemble, record.evaluation)
+    return [*ensemble_blocks(record.ensemble, record.evaluation), TextBlock((REFIT,))]
 
 
 def serving(record: ModelRecord) -> list[Block]:
@@ -157,7 +126,6 @@ def lineage(record: ModelRecord) -> list[Block]:
 SECTIONS: dict[str, Callable[[ModelRecord], list[Block]]] = {
     "What it is for": purpose,
     "Data": data,
-    "Recipe": recipe,
     "Members": members,
     "Quality on the newest windows": assessment.quality,
     "Strongest features": assessment.importance,

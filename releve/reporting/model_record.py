@@ -11,7 +11,6 @@ from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.registry.chain import Event
 from releve.domain.registry.events import Challenger
 from releve.domain.schema.schema import Schema
-from releve.domain.training.recipe_choice import RecipeChoice
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import MISSING, FactList, TextBlock
 
@@ -48,10 +47,6 @@ class ModelRecord:
     @property
     def ensemble(self) -> EnsembleDescription | None:
         return self.description.ensemble if self.description else None
-
-    @property
-    def recipe(self) -> RecipeChoice | None:
-        return self.description.recipe if self.description else None
 
     @cached_property
     def schema(self) -> Schema | None:

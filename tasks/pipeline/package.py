@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from releve.adapters.files import write_bytes, write_document, write_json, write_parquet
 from releve.adapters.models.description import DESCRIPTION, GoldenRows, ModelDescription, ModelSummary
-from releve.adapters.models.memory_files import ENSEMBLE, MemoryFolder
+from releve.adapters.models.memory_files import MemoryFolder
 from releve.adapters.models.model_runtime import ONNX_FILE, SKOPS_FILE, Model, load
 from releve.adapters.models.onnx_export import export_checked
 from releve.adapters.models.skops_files import dump_pipeline
@@ -25,7 +25,6 @@ from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.training.learning import REFERENCE_ROWS, as_kept, window
-from releve.domain.training.recipe_choice import RecipeChoice
 from tasks.pipeline.evaluate import evaluate, judged
 from tasks.pipeline.rows import stage_rows
 from tasks.pipeline.stage import Stage, run
@@ -66,7 +65,6 @@ def package(stage: Stage) -> None:
     _write_all(stage.files.model, text_files(embedder))
     write_parquet(stage.files.model / REFERENCE, reference)
     write_parquet(stage.files.model / HOLDOUT, kept)
-    write_document(stage.files.model / ENSEMBLE, folder.description)
     description = ModelDescription(
         scenario=stage.files.scenario,
         runtime=exported.runtime,
@@ -75,14 +73,7 @@ def package(stage: Stage) -> None:
         classes=tuple(ensemble.classes),
         schema=schema.as_dict(),
         embedder=embedder.describe(),
-        recipe=RecipeChoice(
-            recipe=plain.recipe,
-            scale=plain.scale,
-            options=plain.options,
-            seed=stage.params.statistics.seed,
-            metric=evaluation.metric,
-            last_batches=plain.last_batches,
-        ),
+        ensemble=folder.description,
         environment={  # in the model alone: results are the same everywhere
             "python": platform.python_version(),
             "platform": platform.platform(),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from releve.reporting.blocks import ReportPage, ReportSection
+from releve.reporting.blocks import ReportPage, ReportSection, TableBlock
 from releve.reporting.ensemble import ensemble_blocks
 from releve.reporting.markdown import render_markdown
 from tests.evaluations import make_ensemble, make_evaluation
@@ -64,3 +64,22 @@ def test_a_search_says_why_it_was_made_and_what_it_bought(change: dict[str, obje
 
 def test_without_a_search_none_is_told() -> None:
     assert "search" not in written(search=None)
+
+
+@pytest.mark.parametrize(("sign", "numbers"), [(1, ["2", "1"]), (-1, ["1", "2"])])
+def test_the_best_trial_stands_first_whatever_the_metrics_sign_and_a_failed_one_is_left_out(
+    sign: int, numbers: list[str]
+) -> None:
+    search = make_ensemble().search
+    assert search is not None
+    trial = search.trials[0]
+    scores = (0.7, 0.8, None)
+    trials = tuple(
+        trial.model_copy(update={"number": number, "score": score}) for number, score in enumerate(scores, start=1)
+    )
+    ensemble = make_ensemble(search=search.model_copy(update={"trials": trials}))
+
+    table = ensemble_blocks(ensemble, make_evaluation(sign=sign))[-1]
+
+    assert isinstance(table, TableBlock)
+    assert [row[0] for row in table.rows] == numbers

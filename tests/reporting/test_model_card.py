@@ -63,34 +63,12 @@ CHALLENGER = make_challenger(
     evaluation=EVALUATION,
     overrides=[GateOverride(floor="fairness", by="Ana", reason="a pilot", until=TODAY)],
 ).model_dump(mode="json")
-TRIALS = [
-    {"number": number, "origin": origin, "recipe": recipe, "scale": "standard", "options": options, "score": score}
-    | {"folds": [score], "reason": ""}
-    for number, origin, recipe, options, score in (
-        (1, "default", "linear", {"C": 1.0}, 0.7),
-        (2, "search", "svm", {"C": 0.123456}, 0.8),
-        (3, "search", "svm", {}, None),
-    )
-]
 SCHEMA = {
     "target": {"name": "bought", "classes": ["no", "yes"], "positive": "yes"},
     "columns": {
         "price": {"type": "number", "min": 0, "max": 100},
         "sex": {"type": "category", "categories": ["f", "m"], "nullable": True, "feature": False},
     },
-}
-RECIPE = {
-    "recipe": "svm",
-    "scale": "standard",
-    "options": {"C": 0.123456},
-    "seed": 7,
-    "metric": "accuracy",
-    "score": 0.8,
-    "asked": 30,
-    "done": 3,
-    "stopped_by": "seconds",
-    "last_batches": 5,
-    "trials": TRIALS,
 }
 DESCRIPTION = ModelDescription.model_validate(
     {
@@ -102,7 +80,6 @@ DESCRIPTION = ModelDescription.model_validate(
         "rows": 320,
         "schema": SCHEMA,
         "embedder": {"low": [0], "high": [100], "categories": []},
-        "recipe": RECIPE,
         "ensemble": make_ensemble().model_dump(mode="json"),
         "golden": {"rows": [{}, {}], "labels": ["no", "yes"]},
         "sanity": {"rows": 200, "tried": 4, "worst": [], "broken": []},
@@ -188,12 +165,9 @@ def test_what_a_person_did_not_say_is_missing_in_its_place(name):
         ("Fairness", "| sex | f | 70 | 0.920 [0.850, 0.970] | the best |"),
         ("Fairness", "| sex | m | 60 | 0.800 [0.700, 0.880] | -0.120 [-0.232, -0.014] |"),
         ("Fairness", "| sex | missing cells | 4 | too few rows |  |"),
-        (
-            "Recipe",
-            "3 of 30 trials, stopped by seconds; the chosen one has accuracy 0.800 on blocks before the holdout",
-        ),
-        ("Recipe", "refitted on all labelled rows of its window, the holdout included"),
-        ("Data", "| window | the newest 5 batches |"),
+        ("Members", "refitted on all labelled rows of its window, those that are judged on included"),
+        ("Members", "| hist_gradient_boosting: the defaults | the newest 2 batches | 320 | 40% | 0.440 |"),
+        ("Members", "svm C=0.123 joined the pool: a gain of +0.100 [+0.020, +0.180]"),
         ("Data", "| sex | category | f, m; may be missing | no |"),
         ("Fairness", "| 0.110 [0.050, 0.190] | 0.120 |"),
     ],
@@ -228,14 +202,6 @@ def test_of_two_repeated_labels_the_card_says_what_each_knows():
 
     assert "| previous label (the newest that has arrived) | 0.550 |" in text
     assert "| label of the row before (as if every label arrived at once) | 0.550 |" in text
-
-
-@pytest.mark.parametrize(("sign", "first"), [(1, "| 2 | search"), (-1, "| 1 | default")])
-def test_the_best_trial_stands_first_whatever_the_metrics_sign(sign, first):
-    table = section_of(with_evaluation(sign=sign), "Recipe").split("| --- | --- | --- | --- | --- |\n")[1]
-
-    assert table.startswith(first)
-    assert "0.1235" in table and "| 3 |" not in table
 
 
 @pytest.mark.parametrize(("today", "standing"), [("2026-06-01", "in force"), ("2026-06-02", "EXPIRED")])

@@ -7,11 +7,11 @@ from pydantic import Field
 
 from releve.core.documents import DocumentPart, parse_document
 from releve.domain.ensemble.description import EnsembleDescription
+from releve.domain.ensemble.weights import Serves
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.neighbours.embedding import EmbedderDescription
 from releve.domain.prediction_log.records import Row
 from releve.domain.schema.target import Label
-from releve.domain.training.recipe_choice import RecipeChoice
 
 DESCRIPTION = "model.json"
 
@@ -34,7 +34,6 @@ class ModelDescription(DocumentPart):
     classes: tuple[Label, ...]  # that the model learned, in the order of its output; none of a regression
     table: dict[str, Any] = Field(alias="schema")  # as `Schema.as_dict` writes it
     embedder: EmbedderDescription
-    recipe: RecipeChoice | None = None
     ensemble: EnsembleDescription | None = None
     environment: dict[str, str] = Field(default_factory=dict)
     rows: int = 0
@@ -74,12 +73,13 @@ class ModelSummary(DocumentPart):
     rows: int
     learned_rows: int
     classes: tuple[Label, ...]
-    recipe: RecipeChoice  # without its trials, which stay with the model
+    serves: Serves
+    weights: dict[str, float]  # of the members that have a say
 
     @classmethod
     def of(cls, description: ModelDescription) -> "ModelSummary":
-        """Summarise a model that was packaged. Raises ValueError where it was not tried or has no recipe."""
-        if description.sanity is None or description.recipe is None:
+        """Summarise a model that was packaged. Raises ValueError where it was not tried or has no members."""
+        if description.sanity is None or description.ensemble is None:
             raise ValueError(f"the model of {description.scenario} was not packaged")
         return cls(
             task=description.task,
@@ -89,5 +89,6 @@ class ModelSummary(DocumentPart):
             rows=description.rows,
             learned_rows=description.learned_rows,
             classes=description.classes,
-            recipe=description.recipe.model_copy(update={"trials": ()}),
+            serves=description.ensemble.serves,
+            weights={member.name: member.weight for member in description.ensemble.members if member.weight},
         )

@@ -1,12 +1,12 @@
-"""What a refresh made: ensemble.json, which travels with the model and is read by the gate, the card and the page."""
+"""What a refresh made: ensemble.json in its memory, and a part of model.json, which card and page read."""
 
 from typing import Literal
 
 from releve.core.documents import DocumentPart
 from releve.domain.ensemble.weights import Serves
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.training.recipe_choice import TrialRecord
 from releve.domain.training.recipes import Value
+from releve.domain.training.trial_record import TrialRecord
 
 
 class MemberDescription(DocumentPart):

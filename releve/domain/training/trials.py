@@ -17,8 +17,8 @@ from releve.domain.evaluation.metrics import METRICS, score
 from releve.domain.evaluation.rolling_origin import Fold, cut_blocks, numbered
 from releve.domain.schema.schema import Schema
 from releve.domain.training.learning import answer, learn, window
-from releve.domain.training.recipe_choice import TrialRecord
 from releve.domain.training.recipes import RECIPES, Candidate
+from releve.domain.training.trial_record import TrialRecord
 
 if TYPE_CHECKING:
     import pandas as pd

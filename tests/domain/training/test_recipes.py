@@ -2,10 +2,8 @@ from dataclasses import asdict
 
 import pytest
 
-from releve.core.documents import parse_document
 from releve.domain.schema.schema import Schema
 from releve.domain.training.pipeline import TEXT_OPTIONS, build
-from releve.domain.training.recipe_choice import RecipeChoice
 from releve.domain.training.recipes import (
     RECIPES,
     TEXT_SPACE,
@@ -87,16 +85,6 @@ def test_an_option_that_a_candidate_leaves_out_stands_at_its_default():
 @pytest.mark.parametrize("options", [{"gamma": 0.5}, {"kernel": "linear"}, {"C": 1e6}])
 def test_a_candidate_with_an_option_that_is_not_searched_lies_outside(options):
     assert parameters_of(Candidate("svm", "standard", options), RECIPES["svm"].class_space) is None
-
-
-def test_a_choice_survives_json_with_the_types_of_its_options():
-    options = {"C": 2.0, "gamma": "scale", "n": 3, "shrinking": True, "depth": None}
-    found = RecipeChoice(recipe="svm", scale="none", options=options, seed=7, metric="auc", last_batches=0)
-
-    read = parse_document(found.model_dump_json(), RecipeChoice, source="recipe.json")
-
-    assert read.candidate == Candidate("svm", "none", options)
-    assert [type(value) for value in read.options.values()] == [type(value) for value in options.values()]
 
 
 def test_a_parameter_has_six_digits():
