@@ -84,9 +84,8 @@ def retrain(
             judged = [event.read(Challenger) for event in events_of(registry, scenario, CHALLENGED)]
             inputs = _inputs(files, champion, search=search, without=without)
             write_inputs(files.inputs, inputs)
-            for versioned in VERSIONED:
-                if (files.folder / versioned).is_file():
-                    data.checkout(f"scenarios/{scenario}/{versioned}")
+            versioned = [name for name in VERSIONED if (files.folder / name).is_file()]
+            data.checkout(*(f"scenarios/{scenario}/{name}" for name in versioned))
             data.repro(f"scenarios/{scenario}/dvc.yaml:package", progress=progress)
             # The same rows, answers, params and code make the same files, and so the same version.
             version = folder_digest(files.model)[:12]

@@ -58,24 +58,28 @@ class DataVersions:
         self._remote_folder = remote_folder(config)
         write_configuration(worktree / ".dvc" / "config.local", config)
 
-    def checkout(self, target: str) -> None:
-        """Link the data of `target` (a .dvc file) in from the cache, from the remote where the cache lost it.
+    def checkout(self, *targets: str) -> None:
+        """Link the data of `targets` (.dvc files) in from the cache, from the remote where the cache lost it.
 
         Every file is checked against its hash: DVC links an altered cache file in without a word. Such a file is set
         aside and fetched anew; raise PipelineFailed when neither the cache nor the remote has it as it was.
         """
-        version = data_version((self._worktree / target).read_text())
-        folder = (self._worktree / target).with_suffix("")
-        altered = self._cache.set_list_aside(version)
-        if self._cache.place(version).is_file():
+        versions = {target: data_version((self._worktree / target).read_text()) for target in targets}
+        listed = []
+        for target, version in versions.items():
+            altered = self._cache.set_list_aside(version)
+            if self._cache.place(version).is_file():
+                listed.append(target)
+            else:  # DVC may check out without the list, from an index of its own; what it then links cannot be checked
+                self._pull(target, altered)
+        if listed:
             try:
-                self._dvc("checkout", target)
+                self._dvc("checkout", *listed)
             except PipelineFailed:
-                self._dvc("pull", target)
-        else:  # DVC may check out without the list, from an index of its own; what it then links cannot be checked
-            self._pull(target, altered)
-        if altered := self._cache.set_altered_aside(folder, version):
-            self._pull(target, altered)
+                self._dvc("pull", *listed)
+        for target, version in versions.items():
+            if altered := self._cache.set_altered_aside((self._worktree / target).with_suffix(""), version):
+                self._pull(target, altered)
 
     def _pull(self, target: str, altered: list[Path]) -> None:
         try:
