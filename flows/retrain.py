@@ -100,7 +100,8 @@ def show_card(settings: Settings, scenario: str, model: str) -> None:
     from releve.reporting.blocks import ReportSection, TextBlock
     from tasks.reporting.model_card import card_of, write_card
 
-    card, html = card_of(settings, model), write_card(settings, model)[-1]
+    card = card_of(settings, model)
+    html = write_card(settings, model, card)[-1]
     where = ReportSection("", (TextBlock((f"As a page, with charts: {html}",)),))
     page = replace(card, sections=(*card.sections, where))
     show_page("card", scenario, page, description=f"{model}: {counted(card.missing, 'thing')} missing")

@@ -41,9 +41,9 @@ def card_path(settings: Settings, model: str, ending: str) -> Path:
     return settings.home / "cards" / tag.scenario / f"{tag.version}{ending}"
 
 
-def write_card(settings: Settings, model: str) -> list[Path]:
-    """Write the card as Markdown and as a page; returns the files, the page last."""
-    card = card_of(settings, model)
+def write_card(settings: Settings, model: str, card: ReportPage | None = None) -> list[Path]:
+    """Write the card, built here unless it is given, as Markdown and as a page; returns the files, the page last."""
+    card = card or card_of(settings, model)
     paths = [card_path(settings, model, ending) for ending in FORMS]
     for path in paths:
         write_bytes(path, FORMS[path.suffix](card).encode())
