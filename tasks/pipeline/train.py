@@ -497,10 +497,10 @@ class Champion:
         tag = refresh.inputs.champion
         if not tag:
             return None
-        store = ModelStore(refresh.stage.settings.home)
-        model = store.load(tag)
+        model = ModelStore(refresh.stage.settings.home).load(tag)
         check_comparable(model.schema, refresh.schema, champion=tag)
-        return cls(model, MemoryFolder(store.get(tag).path).description.identity)
+        ensemble = model.description.ensemble
+        return cls(model, ensemble.identity if ensemble else "")
 
     @property
     def rows(self) -> int:
