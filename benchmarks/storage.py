@@ -58,7 +58,7 @@ def main() -> int:
     work_dir = options.folder or Path(tempfile.mkdtemp(prefix="releve-storage-"))
     try:
         shop = make_shop(work_dir / "project")
-        shop.override(storage={"keep_releases": options.keep})
+        shop.override(storage={"keep_releases": options.keep}, train={"recipe": "auto"})  # the default pool
         shown = {1, 2, *(options.refreshes * step // (SHOWN - 2) for step in range(1, SHOWN - 1))}
         print(f"{options.refreshes} refreshes, {counted(options.rows, 'row')} each, {options.keep} kept")
         print(" | ".join(["refresh", *PLACES, "all, MB"]))

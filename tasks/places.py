@@ -107,6 +107,10 @@ class ScenarioState:
         return self.home / "reports" / self.scenario
 
     @property
+    def cards(self) -> Path:  # of its model versions, each as Markdown and as a page
+        return self.home / "cards" / self.scenario
+
+    @property
     def page(self) -> Path:  # for people: what serves, how good it is, what was decided
         return self.home / "pages" / f"{self.scenario}.html"
 

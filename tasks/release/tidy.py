@@ -1,5 +1,6 @@
 """Take away what only old releases need, and can be made again: a refresh per batch must not grow without bound."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from releve.adapters.models import bento_builds
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import ScenarioLock, scenario_lock
+from releve.core.names import ModelTag
 from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MOVES, REBUILT
@@ -20,7 +22,13 @@ from releve.domain.registry.events import Challenger, ModelRebuilt, RebuildPurpo
 from releve.domain.registry.lifecycle import model_version_statuses
 from releve.domain.registry.retention import last_rebuilds, may_leave
 from releve.reporting.gate_messages import describe_rebuild
+from tasks.places import ScenarioState
 from tasks.release.rebuild import build_again
+
+KEPT_REPORTS = (
+    200  # newest monitoring runs whose files stay, as in Evidently's workspace; the registry keeps each verdict
+)
+RUN_FOLDERS = "????????T*Z"  # named by their time
 
 
 @dataclass(frozen=True)
@@ -71,11 +79,16 @@ def tidy(
         leaving = [model for model in old if model in rebuilds and rebuilds[model].same]
         challengers = [statuses[model].challenger for model in statuses if model in stored]
         freed = _drop_remakable(settings, params, scenario, challengers, leaving=set(leaving))
+        state = ScenarioState(settings.home, scenario)
         for model in leaving:
+            for card in state.cards.glob(f"{ModelTag.parse(model).version}.*"):
+                card.unlink()  # `releve card` writes it again
             bento_builds.remove(settings.home, model)
             store.remove(model)  # last: while it is there, the next run repeats all of this
             freed += rebuilds[model].bytes
         store.sweep()
+        for folder in sorted(state.reports.glob(RUN_FOLDERS))[:-KEPT_REPORTS]:
+            shutil.rmtree(folder, ignore_errors=True)
         ScenarioBranch(settings.project, scenario).maintain()
     differing = tuple(rebuilds[model] for model in old if model in rebuilds and not rebuilds[model].same)
     return Tidied(tuple(leaving), freed, tuple(tried), differing, len(untried) - len(tried))

@@ -26,6 +26,7 @@ from releve.reporting.html import render_html
 from releve.reporting.markdown import render_markdown
 from releve.reporting.model_card import build_model_card
 from releve.reporting.model_record import ModelRecord
+from tasks.places import ScenarioState
 
 FORMS = {".md": render_markdown, ".html": render_html}  # of a card, by the end of its file's name
 
@@ -38,7 +39,7 @@ def card_of(settings: Settings, model: str, *, today: date | None = None) -> Rep
 def card_path(settings: Settings, model: str, ending: str) -> Path:
     """Name the file of a card: <home>/cards/<scenario>/<version> and the ending of its form."""
     tag = ModelTag.parse(model)
-    return settings.home / "cards" / tag.scenario / f"{tag.version}{ending}"
+    return ScenarioState(settings.home, tag.scenario).cards / f"{tag.version}{ending}"
 
 
 def write_card(settings: Settings, model: str, card: ReportPage | None = None) -> list[Path]:

@@ -20,8 +20,9 @@ from tasks.release.release import release
 from tasks.release.retrain import last_challenger, retrain
 from tasks.release.rollback import rollback
 from tasks.release.tidy import tidy
-from tasks.reporting.model_card import card_of
+from tasks.reporting.model_card import card_of, write_card
 from tests.once import made_once
+from tests.repositories import write
 from tests.tables import SHOP
 from tests.tasks.shop import Shop, market_rows
 
@@ -76,6 +77,7 @@ def test_the_oldest_release_leaves_once_it_was_built_again_and_comes_back_byte_f
     first, second, newest = models(third)
     digest = ModelStore(third.settings.home).get(first).digest
     served = third.registry.current(SHOP)
+    card = write_card(third.settings, first)[-1]
 
     done = tidy(third.settings, SHOP)
 
@@ -84,14 +86,15 @@ def test_the_oldest_release_leaves_once_it_was_built_again_and_comes_back_byte_f
     assert done.bytes > done.tried[0].bytes > 0
     assert stored(third) == {second, newest}
     assert not bento(third, first).exists()
+    assert not card.exists()
     assert bento(third, newest).is_dir()
     assert made(third, first)["model"] not in objects(third)
     assert third.registry.current(SHOP) == served
     event = third.registry.events(SHOP, kinds=[REBUILT])[-1]
     assert "byte for byte" in event.reason
-    card = render_markdown(card_of(third.settings, first))
-    assert "its files" in card
-    assert "MISSING" not in card.partition("## Recipe")[2].partition("##")[0]
+    written = render_markdown(card_of(third.settings, first))
+    assert "its files" in written
+    assert "MISSING" not in written.partition("## Recipe")[2].partition("##")[0]
     history = DataHistory(third.root, SHOP)
     assert [len(history.read(version)) for version in history.versions()] == [100, 200, 320, 440]
 
@@ -141,6 +144,18 @@ def test_what_serves_can_be_rolled_back_after_a_tidying(third):
     tidy(third.settings, SHOP)
 
     assert rollback(third.settings, SHOP, reason="a test").release.model == second
+
+
+def test_files_of_old_monitoring_runs_leave_and_the_newest_stay(third, monkeypatch):
+    monkeypatch.setattr("tasks.release.tidy.KEPT_REPORTS", 2)
+    names = [f"202601{day:02d}T120000.000000Z" for day in range(1, 5)]
+    for name in (*names, "mine"):
+        write(third.state.reports / name / "evidently.json", "{}")
+    record(third, models(third)[0])
+
+    tidy(third.settings, SHOP)
+
+    assert sorted(path.name for path in third.state.reports.iterdir()) == [*names[2:], "mine"]
 
 
 def record(shop, model, *, differing=()):
