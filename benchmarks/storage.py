@@ -1,6 +1,6 @@
 """What does a refresh leave behind, and does the thousandth cost more than the first?
 
-    python -m benchmarks.storage [--refreshes 1000] [--rows 60] [--batches 0] [--keep 10]
+    python -m benchmarks.storage [--refreshes 1000] [--rows 60] [--batches 0] [--keep 10] [--recipe auto]
 
 One process takes in a small file of made rows, refreshes, releases, tidies and writes card and page, again and again,
 as the flows do, without Prefect. Printed are bytes by kind, and CPU seconds by step, of this process and all that it
@@ -53,12 +53,13 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=60, help="of a file")
     parser.add_argument("--batches", type=int, default=0, help="files that are there before the first refresh")
     parser.add_argument("--keep", type=int, default=10, help="storage.keep_releases")
+    parser.add_argument("--recipe", default="auto", help="train.recipe; auto: the default pool")
     parser.add_argument("--folder", type=Path, help="where the project is made, and left; else a folder that goes")
     options = parser.parse_args()
     work_dir = options.folder or Path(tempfile.mkdtemp(prefix="releve-storage-"))
     try:
         shop = make_shop(work_dir / "project")
-        shop.override(storage={"keep_releases": options.keep}, train={"recipe": "auto"})  # the default pool
+        shop.override(storage={"keep_releases": options.keep}, train={"recipe": options.recipe})
         shown = {1, 2, *(options.refreshes * step // (SHOWN - 2) for step in range(1, SHOWN - 1))}
         print(f"{options.refreshes} refreshes, {counted(options.rows, 'row')} each, {options.keep} kept")
         print(" | ".join(["refresh", *PLACES, "all, MB"]))

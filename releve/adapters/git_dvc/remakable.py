@@ -20,6 +20,7 @@ from releve.core.params import Data
 
 MD5 = re.compile(r"\b([0-9a-f]{32}(?:\.dir)?)\b")  # in YAML as in JSON; a text too many keeps a file too many
 BUILD, MODEL, MEMORY = "/build/", "/build/model", "/build/memory"  # of scenarios/<name>: what the stages write
+RESULTS = "results/"  # git holds them, and DVC for its run cache a second time
 MEMBERS = "members/"  # what of the memory only the next refresh reads
 SCENARIO_REF = re.compile(r"refs/(?:heads/releve|releve/archive)/([^/]+)")
 TRACKED = ("dvc.lock", "batches.dvc", "memory.dvc")  # of scenarios/<name>: what names files of the cache
@@ -52,7 +53,7 @@ def refresh_files(lock_file: str, cache: DataCache) -> RefreshFiles:
             others |= {md5 for name, md5 in files.items() if name.startswith(MEMBERS)}
         elif path.endswith(MODEL):
             model |= {digest, *files.values()}
-        elif BUILD in path:
+        elif BUILD in path or path.startswith(RESULTS):
             others |= {digest, *files.values()}
     return RefreshFiles(frozenset(model), frozenset(others))
 

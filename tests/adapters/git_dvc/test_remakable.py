@@ -55,11 +55,17 @@ def test_rows_and_fitted_members_can_be_made_again_and_the_record_of_answers_sta
     model = repository.put_folder(onnx="a graph")
     seed = repository.put_folder(one="rows")
     listed = repository.cache.listed
-    outs = {f"{BUILD}/rows.parquet": rows, f"{BUILD}/memory": memory, f"{BUILD}/model": model}
+    results = repository.put("figures")
+    outs = {
+        f"results/{SCENARIO}/metrics.json": results,
+        f"{BUILD}/rows.parquet": rows,
+        f"{BUILD}/memory": memory,
+        f"{BUILD}/model": model,
+    }
 
     files = refresh_files(lock_of({**outs, f"scenarios/{SCENARIO}/seed": seed}), repository.cache)
 
-    assert files.others == {rows, listed(memory)["members/a"]}
+    assert files.others == {rows, results, listed(memory)["members/a"]}
     assert files.model == {model, listed(model)["onnx"]}
 
 
