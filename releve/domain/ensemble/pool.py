@@ -1,7 +1,8 @@
 """The pool: which members a refresh fits. A member is a recipe with its options, and the window of rows it learns from.
 
 Boosting on several windows follows a table that moves, slower boosting and extra trees vary less, a linear model
-extrapolates, and the constant is there for a table that has nothing to learn: docs/decisions/0032-ensemble.md.
+extrapolates, Poisson boosting is for amounts, and the constant for a table that has nothing to learn:
+docs/decisions/0032-ensemble.md.
 """
 
 from typing import Literal
@@ -10,6 +11,7 @@ from releve.core.documents import DocumentPart
 from releve.core.errors import BadInput
 from releve.core.params import SEARCHED_RECIPES, Train
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import REGRESSION
 from releve.domain.training.recipes import Candidate, Value, default_candidate, fitting_recipes, search_spaces
 
 WINDOWS = (10, 5, 2)  # newest batches that the first recipe also learns from alone
@@ -25,6 +27,7 @@ OTHERS = {
     "extra_trees": Candidate("extra_trees", "none"),
     "linear": Candidate("linear", "standard"),
 }
+OF_AMOUNTS = {"poisson_boosting": Candidate(BOOSTING, "none", {"loss": "poisson"})}  # of a target that is never below 0
 
 
 class Member(DocumentPart):
@@ -94,8 +97,10 @@ def default_pool(train: Train, schema: Schema, *, rows: int, ensemble: bool = Tr
         defaults = {name: default_candidate(name, space) for name, space in search_spaces(fitting, schema).items()}
         first = defaults.pop(BOOSTING if BOOSTING in defaults else fitting[0])
         if origin == DEFAULT:
+            is_amount = schema.target.task == REGRESSION and schema.target.min is not None and schema.target.min >= 0
+            wanted = {**OTHERS, **(OF_AMOUNTS if is_amount else {})}
             others = [
-                Member.of(each, origin=origin, name=name) for name, each in OTHERS.items() if each.recipe in fitting
+                Member.of(each, origin=origin, name=name) for name, each in wanted.items() if each.recipe in fitting
             ]
         else:
             others = [Member.of(each, origin=origin) for each in defaults.values()]

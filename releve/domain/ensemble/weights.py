@@ -1,9 +1,9 @@
 """Weights of members, by the loss of their forward answers: a convex combination that would have answered best.
 
-Stacking on forward answers (van der Laan, Polley & Hubbard 2007, "Super Learner"), shrunk towards equal weights, since
-a few windows do not tell near equals apart; losses are clipped, so that a window of wrong labels does not decide alone.
-A guard serves the plain refit, or the naive constant, where the ensemble was not better:
-docs/decisions/0032-ensemble.md.
+Stacking on forward answers (van der Laan, Polley & Hubbard 2007, "Super Learner"), shrunk towards equal weights of the
+members that are near the best one, since a few windows do not tell near equals apart. One window that was answered far
+worse than all others, as one of wrong labels is, counts little. A guard serves the plain refit where the ensemble is
+shown to be worse, or the naive constant: docs/decisions/0032-ensemble.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,19 @@ from releve.domain.schema.target import REGRESSION
 
 LOG_LOSS, ABSOLUTE, SQUARED = "log_loss", "absolute", "squared"
 LOSSES = (LOG_LOSS, ABSOLUTE, SQUARED)  # of classes; of values, where the metric is rmse the squared one
-SHRINKAGE = 0.15  # share of the weights that all members get alike
+SHRINKAGE = 0.15  # share of the weights that members near the best one get alike
+NEAR = 1.5  # times the loss of the best one
+OUTLIER = 3  # times the median loss of the windows before, beyond which the labels of the newest one are in doubt
+HEDGE = 0.5  # share that the refresh before keeps then: it learned none of these labels
+CONFIDENCE = 0.95  # that the plain refit is better, to serve alone
 LEAST_WEIGHT = 0.02  # a member with less answers nothing: it would cost time and bytes for nothing
-LEAST_PROBABILITY = 0.005  # one answer costs at most its logarithm
+LEAST_PROBABILITY = 0.001  # one answer costs at most its logarithm
 MOST_ROWS = 20_000  # newest forward answers that weights are fitted on
 STEPS = 60  # of the optimiser
+LEAST_WINDOWS = 3  # without which nothing is shown, and no window is in doubt
+TINY = 1e-12
 CONSTANT = "constant"
+BEFORE = "before"  # name of the member that is the ensemble of the refresh before
 
 
 class Serves(StrEnum):
@@ -70,31 +77,105 @@ def mix(answers: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
 def weigh(windows: Sequence[ForwardWindow], *, plain: str, loss: str, members: Sequence[str]) -> Weighing:
     """Weigh `members` by the windows, the oldest first; a member without an answer to one of them has no weight yet.
 
-    Without a window the plain refit serves.
+    Without a window the plain refit serves. Where the labels of the newest window are in doubt, the member BEFORE, the
+    ensemble of the refresh before, keeps a share for one window.
     """
     if not windows:
         return Weighing({plain: 1.0}, Serves.PLAIN, plain, {})
-    known = [name for name in members if all(name in window.answers for window in windows)]
-    truth = np.concatenate([window.truth for window in windows])[-MOST_ROWS:]
-    answers = np.stack([np.concatenate([window.answers[name] for window in windows])[-MOST_ROWS:] for name in known])
-    blend = np.concatenate([window.blend for window in windows])[-MOST_ROWS:]
-    most = cap(truth, answers[known.index(plain)], loss=loss)
-    losses = {name: mean_loss(truth, each, loss=loss, most=most) for name, each in zip(known, answers, strict=True)}
-    weights = _fit(truth, answers, loss=loss, most=most)
-    kept = {name: weight for name, weight in zip(known, weights.tolist(), strict=True) if weight >= LEAST_WEIGHT}
-    total = sum(kept.values())
-    ours = mean_loss(truth, blend, loss=loss, most=most)
-    serves = Serves.ENSEMBLE if ours <= losses[plain] else Serves.PLAIN
-    if losses.get(CONSTANT, np.inf) < min(ours, losses[plain]):
-        serves = Serves.NAIVE
-    return Weighing({name: weight / total for name, weight in kept.items()}, serves, plain, losses)
+    known = [name for name in members if name != BEFORE and all(name in window.answers for window in windows)]
+    truth = np.concatenate([window.truth for window in windows])
+    answers = np.stack([np.concatenate([window.answers[name] for window in windows]) for name in known])
+    most = cap(windows, plain, loss=loss)
+    rows = _row_weights(windows, loss=loss)
+    losses = {
+        name: float(rows @ row_losses(truth, each, loss=loss, most=most))
+        for name, each in zip(known, answers, strict=True)
+    }
+    newest = slice(-MOST_ROWS, None)
+    fitted = _fit(truth[newest], answers[:, newest], rows[newest], loss=loss, most=most)
+    near = np.array([losses[name] <= NEAR * min(losses.values()) for name in known])
+    shrunk = (1 - SHRINKAGE) * fitted + SHRINKAGE * near / near.sum()
+    kept = {name: weight for name, weight in zip(known, shrunk.tolist(), strict=True) if weight >= LEAST_WEIGHT}
+    weights = {name: weight / sum(kept.values()) for name, weight in kept.items()}
+    weighing = Weighing(weights, _guard(windows, losses, rows, plain=plain, loss=loss, most=most), plain, losses)
+    if BEFORE in members and newest_is_in_doubt(windows, loss=loss):
+        hedged = {name: (1 - HEDGE) * weight for name, weight in weighing.serving.items()}
+        return Weighing({**hedged, BEFORE: HEDGE}, Serves.ENSEMBLE, plain, losses)
+    return weighing
 
 
-def cap(truth: NDArray[np.float64], answers: Floats, *, loss: str) -> float:
-    """Return the largest loss that one row may count: of values three times the 0.95 quantile of `answers`'."""
+def newest_is_in_doubt(windows: Sequence[ForwardWindow], *, loss: str) -> bool:
+    """Return whether the newest window, and no other one, was answered far worse than all others.
+
+    Its labels may be wrong, or the table may have moved: the next window tells. Where another window was like that
+    before, the table moves.
+    """
+    means = _blend_losses(windows, loss=loss)
+    if len(means) < LEAST_WINDOWS:
+        return False
+    return bool(means[-1] > OUTLIER * np.median(means[:-1])) and bool(
+        (means[:-1] <= OUTLIER * np.median(means[:-1])).all()
+    )
+
+
+def _blend_losses(windows: Sequence[ForwardWindow], *, loss: str) -> Floats:
+    """Compute the mean loss of the ensemble in each window."""
+    most = -np.log(LEAST_PROBABILITY) if loss == LOG_LOSS else np.inf
+    return np.array([mean_loss(window.truth, window.blend, loss=loss, most=most) for window in windows])
+
+
+def _row_weights(windows: Sequence[ForwardWindow], *, loss: str) -> Floats:
+    """Compute what each row counts, sum 1: far less in the one window that was answered worse than all others.
+
+    Two such windows count fully: the table has moved.
+    """
+    means = _blend_losses(windows, loss=loss)
+    second_worst = np.sort(means)[-2:][0]
+    counts = np.minimum(1.0, second_worst / np.maximum(means, TINY)) ** 4
+    rows = np.repeat(np.maximum(counts, TINY), [len(window) for window in windows])
+    return np.asarray(rows / rows.sum(), dtype=np.float64)
+
+
+def _guard(
+    windows: Sequence[ForwardWindow],
+    losses: Mapping[str, float],
+    rows: Floats,
+    *,
+    plain: str,
+    loss: str,
+    most: float,
+) -> Serves:
+    """Decide what serves, by the losses of the ensembles that there were: each one weighed before its window."""
+    from scipy.special import stdtrit
+
+    truth, blend = (np.concatenate(each) for each in zip(*((one.truth, one.blend) for one in windows), strict=True))
+    ours = float(rows @ row_losses(truth, blend, loss=loss, most=most))
+    blends = np.array([mean_loss(one.truth, one.blend, loss=loss, most=most) for one in windows])
+
+    def gains(name: str) -> Floats:
+        """Compute what the ensemble gains over a member in each window."""
+        alone = [mean_loss(one.truth, one.answers[name], loss=loss, most=most) for one in windows]
+        return np.asarray(np.array(alone) - blends, dtype=np.float64)
+
+    if losses.get(CONSTANT, np.inf) < min(ours, losses[plain]) and (gains(CONSTANT) < 0).mean() > 0.5:
+        return Serves.NAIVE
+    if len(windows) < LEAST_WINDOWS:
+        return Serves.ENSEMBLE
+    over_plain = gains(plain)
+    error = over_plain.std(ddof=1) / np.sqrt(len(windows))
+    is_worse = over_plain.mean() + stdtrit(len(windows) - 1, (1 + CONFIDENCE) / 2) * error < 0
+    return Serves.PLAIN if is_worse else Serves.ENSEMBLE
+
+
+def cap(windows: Sequence[ForwardWindow], plain: str, *, loss: str) -> float:
+    """Return the largest loss that one row may count: of values three times the 0.95 quantile of the plain refit's
+    in the median window."""
     if loss == LOG_LOSS:
         return float(-np.log(LEAST_PROBABILITY))
-    return 3 * float(np.quantile(row_losses(truth, answers, loss=loss, most=np.inf), 0.95)) or np.inf
+    quantiles = [
+        np.quantile(row_losses(one.truth, one.answers[plain], loss=loss, most=np.inf), 0.95) for one in windows
+    ]
+    return 3 * float(np.median(quantiles)) or np.inf
 
 
 def mean_loss(truth: NDArray[np.float64], answers: Floats, *, loss: str, most: float) -> float:
@@ -111,8 +192,8 @@ def row_losses(truth: NDArray[np.float64], answers: Floats, *, loss: str, most: 
     return np.asarray(np.minimum(errors if loss == ABSOLUTE else errors**2, most), dtype=np.float64)
 
 
-def _fit(truth: NDArray[np.float64], answers: Floats, *, loss: str, most: float) -> Floats:
-    """Minimise the mean loss over the simplex, by sequential quadratic programming; (members,)."""
+def _fit(truth: NDArray[np.float64], answers: Floats, rows: Floats, *, loss: str, most: float) -> Floats:
+    """Minimise the loss, weighted by `rows`, over the simplex, by sequential quadratic programming; (members,)."""
     from scipy.optimize import minimize
 
     count = len(answers)
@@ -124,7 +205,7 @@ def _fit(truth: NDArray[np.float64], answers: Floats, *, loss: str, most: float)
 
         def objective(weights: Floats) -> tuple[float, Floats]:
             mixed = np.maximum(weights @ picked, 0) + LEAST_PROBABILITY
-            return float(-np.log(mixed).mean()), -(picked / mixed).mean(axis=1)
+            return float(-rows @ np.log(mixed)), -(picked / mixed) @ rows
     else:
         values = answers[:, :, 0]
         width = most if np.isfinite(most) and most > 0 else 1.0
@@ -138,7 +219,7 @@ def _fit(truth: NDArray[np.float64], answers: Floats, *, loss: str, most: float)
             else:  # smooth, and growing ever more slowly beyond the cap
                 size = np.sqrt(errors**2 + 1e-4)
                 part, slope = np.log1p(size), errors / size / (1 + size)
-            return float(part.mean()), (slope * values).mean(axis=1) / unit
+            return float(rows @ part), values @ (rows * slope) / unit
 
     result = minimize(
         objective,
@@ -151,4 +232,4 @@ def _fit(truth: NDArray[np.float64], answers: Floats, *, loss: str, most: float)
     )
     best = result.x if np.isfinite(result.x).all() else equal
     best = np.clip(best, 0, None)
-    return np.asarray((1 - SHRINKAGE) * best / best.sum() + SHRINKAGE * equal, dtype=np.float64)
+    return np.asarray(best / best.sum(), dtype=np.float64)
