@@ -115,7 +115,7 @@ resubmit: setup  ## Write rejected rows to a file, to fix and send again: SCENAR
 
 ##@ Run
 # A flow runs now, and is seen by the Prefect server that `make up` started:  make retrain SCENARIO=churn
-monitor: setup  ## Drift report, realised quality, is a retraining due?
+monitor: setup  ## Drift report, realised quality, is a refresh or a search due?
 	@$(RELEVE) $@ -- "$$SCENARIO"
 
 retrain: setup  ## Train a challenger, judge it, and release it when it is accepted; SEARCH=1 tries other recipes, too

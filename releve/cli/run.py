@@ -23,7 +23,7 @@ def ingest(scenario: ScenarioName) -> None:
 
 
 def monitor(scenario: ScenarioName) -> None:
-    """Compare new answers with the champion's data: drift, realised quality, is a retraining due?"""
+    """Compare new answers with the champion's data: drift, realised quality, is a refresh or a search due?"""
     run_flow("monitor", scenario)
 
 

@@ -101,6 +101,11 @@ def test_what_is_left_out_stays_out(folder):
     assert environ.keys().isdisjoint({"NAME", "TARGET", "TIME", "ID", "SET", "HTML", "RELEVE_HOME"})
 
 
+@pytest.mark.parametrize(("given", "options"), [({}, []), ({"SEARCH": "1"}, ["--search"])])
+def test_a_search_is_asked_for_by_name(folder, given, options):
+    assert make(folder, "retrain", **given)[0] == ["retrain", *options, "--", "digits"]
+
+
 def test_the_page_of_a_card_is_written_where_releve_writes_it(folder):
     assert make(folder, "card", MODEL="churn:1", HTML="a b.html")[0] == ["card", "--html=a b.html", "--", "churn:1"]
     assert make(folder, "card", MODEL="churn:1")[0] == ["card", "--", "churn:1"]

@@ -414,3 +414,12 @@ def test_a_step_that_goes_on_failing_is_tried_again_where_that_may_help(error: t
 
     assert state.is_failed()
     assert attempts.tried == tries
+
+
+def test_a_search_by_hand_goes_with_the_challenge(loop: Loop, work_in: Callable[[Project], None]) -> None:
+    work_in(loop.project)
+    loop.project.receive(8)
+
+    challenger = run("retrain", search=True).result()
+
+    assert challenger.search == f"by hand on {challenger.data_version}"
