@@ -27,6 +27,7 @@ OTHERS = {
     "extra_trees": Candidate("extra_trees", "none"),
     "linear": Candidate("linear", "standard"),
 }
+LAST_BATCHES = {"linear": (0, 5)}  # windows of a member that has several
 OF_AMOUNTS = {"poisson_boosting": Candidate(BOOSTING, "none", {"loss": "poisson"})}  # of a target that is never below 0
 
 
@@ -100,7 +101,10 @@ def default_pool(train: Train, schema: Schema, *, rows: int, ensemble: bool = Tr
             is_amount = schema.target.task == REGRESSION and schema.target.min is not None and schema.target.min >= 0
             wanted = {**OTHERS, **(OF_AMOUNTS if is_amount else {})}
             others = [
-                Member.of(each, origin=origin, name=name) for name, each in wanted.items() if each.recipe in fitting
+                Member.of(each, origin=origin, name=name, last_batches=last)
+                for name, each in wanted.items()
+                if each.recipe in fitting
+                for last in ((0,) if last_batches else LAST_BATCHES.get(name, (0,)))
             ]
         else:
             others = [Member.of(each, origin=origin) for each in defaults.values()]
