@@ -155,16 +155,20 @@ def load_pipeline(path: Path) -> Any:
         import pandas  # noqa: F401 - pipelines are asked with frames
         import sklearn  # noqa: F401 - the file names it where it is needed
         import skops.io
+        import skops.io.exceptions
     except ImportError as error:
         raise RuntimeMissing(
             f"{path} is a scikit-learn pipeline, and {error.name} is not installed here: install releve[native] "
             "(the service alone needs it only for such models; model.json says at 'parity' why this is one)"
         ) from None
 
-    types = skops.io.get_untrusted_types(file=path)
-    if foreign := sorted(set(types) - TRUSTED_TYPES):
-        raise ModelAltered(f"{path} holds types that no recipe writes: {', '.join(foreign)}; nothing was loaded")
-    return skops.io.load(path, trusted=types)
+    try:
+        return skops.io.load(path, trusted=sorted(TRUSTED_TYPES))
+    except skops.io.exceptions.UntrustedTypesFoundException:
+        foreign = sorted(set(skops.io.get_untrusted_types(file=path)) - TRUSTED_TYPES)
+        raise ModelAltered(
+            f"{path} holds types that no recipe writes: {', '.join(foreign)}; nothing was loaded"
+        ) from None
 
 
 def pipeline_runner(pipeline: Any, schema: Schema) -> Runner:

@@ -1,4 +1,4 @@
-"""Which features a model relies on: permutation importance (Breiman 2001), computed by scikit-learn.
+"""Which features a model relies on: permutation importance (Breiman 2001).
 
 The cells of one feature are shuffled among rows that the model has not learned from; what the score loses is the
 feature's importance. Features that say nearly the same share it: shuffling one of them loses little, since the model
@@ -22,7 +22,8 @@ from releve.domain.training.pipeline import model_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_ROWS, STRONGEST, DRAWS = 1_000, 12, 6  # of 64 columns the model then answers 142 times: a few seconds
+MOST_ROWS, STRONGEST, DRAWS = 1_000, 12, 6  # of 64 columns the model then answers 143,000 rows: a second or two
+MOST_CELLS = 4_000_000  # of a table that is answered at once: 32 MB
 
 
 def permutation_importances(
@@ -36,8 +37,6 @@ def permutation_importances(
     on such draws.
     """
     from scipy.stats import t
-    from sklearn.dummy import DummyClassifier
-    from sklearn.inspection import permutation_importance
 
     rows, target, names, sign = rows.tail(MOST_ROWS), schema.target, schema.names, METRICS[metric].sign
     labels = np.asarray(rows[target.name], dtype=object)
@@ -46,30 +45,38 @@ def permutation_importances(
     part_of = {f"{name}.{part}": name for name in schema.dates for part in DATE_PARTS}
     feature_of = {name: part_of.get(name, name) for name in cells}
 
-    def predict(shuffled: dict[str, Any], taken: Any) -> ScoredPredictions:
-        """Answer the rows `taken`, with the cells of some features from other rows."""
-        cut = {name: values[shuffled.get(feature_of[name], taken)] for name, values in cells.items()}
-        outputs = answer_features(model, frame.__class__(cut), schema).to_numpy()
-        return ScoredPredictions.of(outputs, labels[taken].tolist(), target, quantile=quantile)
+    def predict(variants: list[dict[str, Any]], taken: Any) -> list[ScoredPredictions]:
+        """Answer the rows `taken` once per variant, which has the cells of some features from other rows.
+
+        Many variants at a time: an answer to a few rows costs as much as one to thousands.
+        """
+        known, outputs = labels[taken].tolist(), list[Any]()
+        together = max(1, MOST_CELLS // (len(taken) * len(cells)))
+        for place in range(0, len(variants), together):
+            some = variants[place : place + together]
+            cut = {
+                name: np.concatenate([values[one.get(feature_of[name], taken)] for one in some])
+                for name, values in cells.items()
+            }
+            outputs += np.split(answer_features(model, frame.__class__(cut), schema).to_numpy(), len(some))
+        return [ScoredPredictions.of(each, known, target, quantile=quantile) for each in outputs]
 
     def losses(features: list[str], taken: Any, *, seed: int) -> Any:
-        """Compute what the score of the rows `taken` loses with each feature."""
-
-        def scorer(_: Any, positions: Any, places: Any) -> float:
-            predictions = predict(dict(zip(features, positions.T, strict=True)), places)
-            return sign * compute_score(metric, predictions) if METRICS[metric].is_defined(predictions) else np.nan
-
-        # scikit-learn shuffles columns of row numbers: all parts of a date move together, as one feature. It wants
-        # an estimator of its own; the scorer asks the model.
-        positions = np.tile(taken[:, None], (1, len(features)))
-        placeholder = DummyClassifier()
-        result = permutation_importance(placeholder, positions, taken, scoring=scorer, n_repeats=1, random_state=seed)
-        return result.importances[:, 0]
+        """Compute what the score of the rows `taken` loses with each feature: all parts of a date are one."""
+        random = np.random.default_rng(seed)
+        variants = [{}, *({name: random.permutation(taken)} for name in features)]
+        scores = np.array(
+            [
+                sign * compute_score(metric, each) if METRICS[metric].is_defined(each) else np.nan
+                for each in predict(variants, taken)
+            ]
+        )
+        return scores[0] - scores[1:]
 
     everything = np.arange(len(rows))
     first = losses(names, everything, seed=bootstrap.seed)
     strongest = [names[place] for place in np.argsort(-first, kind="stable")[:STRONGEST]]
-    block = bootstrap.block_of(METRICS[metric].losses(predict({}, everything)))
+    block = bootstrap.block_of(METRICS[metric].losses(predict([{}], everything)[0]))
     drawn = drawn_rows(len(rows), block=block, draws=DRAWS, seed=bootstrap.seed).astype(np.int64)
     drawn_losses = [
         losses(strongest, np.repeat(everything, counts), seed=bootstrap.seed + number)
