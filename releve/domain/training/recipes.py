@@ -164,11 +164,11 @@ _MACHINE: dict[str, Number | Choice] = {
     "gamma": Choice(("scale", 0.0001, 0.001, 0.01, 0.1, 1.0), "scale"),
     SCALE: _SCALE,
 }
-_NETWORK_SIZE: Any = {"hidden_layer_sizes": 32, "max_iter": 30}  # units of one layer; epochs
+_NETWORK_SIZE: Any = {"hidden_layer_sizes": 32, "learning_rate_init": 0.003, "max_iter": 30}  # of one layer; epochs
 _NETWORK: dict[str, Number | Choice] = {
     "hidden_layer_sizes": Number(8, 128, 32, whole=True),
     "alpha": Number(1e-5, 10, 1e-4),
-    "learning_rate_init": Number(1e-4, 0.03, 1e-3),
+    "learning_rate_init": Number(1e-4, 0.03, 3e-3),
     "max_iter": Number(10, 100, 30, whole=True),
 }
 _VALUE_FOREST = {**_FOREST, "max_features": Choice(("sqrt", 0.3, 0.6, 1.0), 1.0)}  # by default it uses all features
