@@ -2,6 +2,7 @@
 
 - Rare and unseen categories share one column (`infrequent_if_exist`): skl2onnx refuses that.
 - Numbers are kept within the bounds of `BoundedScaler`, so that float32 sums of the largest numbers stay finite too.
+- Distances are computed at once, not row by row (`conversion_options`).
 - Trees are written from their arrays, a hundred times as fast (`onnx_trees`).
 - A regressor of a scaled target is folded into the regressor: skl2onnx has no conversion of the wrapper.
 """
@@ -45,6 +46,16 @@ def conversions() -> tuple[dict[Any, Any], dict[Any, Any]]:
         **dict.fromkeys((HistGradientBoostingClassifier, HistGradientBoostingRegressor), convert_boosting),
     }
     return converters, {OneHotEncoder: one_hot_shape, BoundedScaler: same_shape}
+
+
+def conversion_options(model: Any) -> dict[int, dict[str, Any]] | None:
+    """Options of the converter for the last step of a pipeline; None where it needs none.
+
+    Nearest neighbours by one matrix product: left alone, it walks through the rows, 85 ms for one answer among 50,000.
+    """
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+    return {id(model): {"optim": "cdist"}} if isinstance(model, KNeighborsClassifier | KNeighborsRegressor) else None
 
 
 def folded(pipeline: Any) -> Any:

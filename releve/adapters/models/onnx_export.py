@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from releve.adapters.models.model_runtime import PROBABILITIES, VALUES, Runner, onnx_runner, pipeline_runner
-from releve.adapters.models.onnx_converters import conversions, folded
+from releve.adapters.models.onnx_converters import conversion_options, conversions, folded
 from releve.adapters.models.onnx_graphs import constant_graph, keep_one_output, name_in_order, nodes_of, unzip
 from releve.adapters.models.onnx_merge import ExportedMember, merged
 from releve.adapters.models.onnx_trees import TREES_DOMAIN, TREES_OPSET
@@ -168,6 +168,7 @@ def export(pipeline: Any, schema: Schema) -> bytes:
             name="pipeline",  # else a name of chance
             initial_types=inputs,
             target_opset=OPSET,
+            options=conversion_options(pipeline.steps[-1][1]),
             custom_conversion_functions=converters,
             custom_shape_calculators=shapes,
             **outputs,

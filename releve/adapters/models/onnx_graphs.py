@@ -134,7 +134,12 @@ class GraphWriter:
         return self._constant("FLOAT", np.asarray(values, dtype=np.float32).tolist(), [1, len(values)])
 
     def table(self, values: NDArray[Any]) -> str:
-        return self._constant("FLOAT", values.astype(np.float32).ravel().tolist(), [*values.shape])
+        from onnx import numpy_helper
+
+        name: str = self._scope.get_unique_variable_name("table")
+        content = numpy_helper.from_array(values.astype(np.float32))
+        self._container.add_initializer(name, content.data_type, [*values.shape], content)
+        return name
 
     def _constant(self, kind: str, values: list[Any], shape: list[int]) -> str:
         from skl2onnx.proto import onnx_proto

@@ -58,11 +58,13 @@ def convert_forest(scope: Any, operator: Any, container: Any) -> None:
         _add_two_classes(graph, operator, _add_trees(graph, source, trees, [0] * len(trees), outputs=1))
         return
     # A leaf holds one number: of several classes it is the row of a table, which float32 holds exactly below 2**24.
-    sizes = [len(share) for share in shares]
-    rows = np.split(np.arange(sum(sizes), dtype=np.float64), np.cumsum(sizes)[:-1])
+    is_leaf = np.concatenate([each.children_left < 0 for each in estimators])
+    rows = np.split(np.cumsum(is_leaf) - 1.0, np.cumsum([len(share) for share in shares])[:-1])
     trees = [read(each, places) for each, places in zip(estimators, rows, strict=True)]
     leaves = _add_trees(graph, source, trees, range(len(trees)), outputs=len(trees))
-    of_trees = graph.node("Gather", graph.table(np.concatenate(shares)), graph.node("Cast", leaves, to=INT64), axis=0)
+    of_trees = graph.node(
+        "Gather", graph.table(np.concatenate(shares)[is_leaf]), graph.node("Cast", leaves, to=INT64), axis=0
+    )
     probabilities = operator.outputs[1].full_name
     graph.node("ReduceSum", of_trees, graph.whole([1]), output=probabilities, keepdims=0)
     _add_label(graph, operator)
