@@ -15,18 +15,15 @@ from releve.core.errors import BadInput, ReleveError
 from releve.core.formatting import span
 from releve.core.params import Params
 from releve.core.settings import Settings
-from releve.domain.backtest.engine import BacktestProgress, PlayedPolicy, play_all
+from releve.domain.backtest.engine import BacktestProgress, play_all
 from releve.domain.backtest.jobs import Job, JobContext, JobResult
+from releve.domain.backtest.played import PlayedPolicy
 from releve.domain.backtest.report import BacktestReport, recommended_settings
 from releve.domain.backtest.results import check_scorable
 from releve.domain.backtest.results import report as make_report
-from releve.domain.backtest.variants import PolicyVariant, policy_variants
-from releve.domain.backtest.walk_forward import WalkForward, cut, walk_forward
-from releve.domain.evaluation.metrics import resolve
+from releve.domain.backtest.variants import Variant, variants
+from releve.domain.backtest.walk_forward import WalkForward, walk_forward
 from releve.domain.schema.schema import BATCH, Schema
-from releve.domain.training import trials
-from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
-from releve.domain.training.trials import SearchData, Trial, TrialScore, try_candidate
 from releve.reporting.backtest import backtest_page, score_chart
 from releve.reporting.html import render_svg
 from releve.reporting.markdown import render_markdown
@@ -91,21 +88,16 @@ def play(
     schema: Schema,
     params: Params,
     *,
-    chosen: Sequence[PolicyVariant] | None = None,
+    chosen: Sequence[Variant] | None = None,
     progress: Progress = lambda line: None,
 ) -> BacktestReport:
-    """Play the policies, all of them unless some are `chosen`, over rows in time order."""
-    first = cut(rows, params)[0]
-    candidate = choose_recipe(rows.iloc[:first].reset_index(drop=True), len(rows), schema, params, progress)
-    plan = walk_forward(rows.reset_index(drop=True), schema, candidate, params)
+    """Play the policies and their rivals, all of them unless some are `chosen`, over rows in time order."""
+    plan = walk_forward(rows.reset_index(drop=True), schema, params)
     check_scorable(plan)
-    played = run(plan, chosen or policy_variants(params), progress=progress)
-    return make_report(scenario, plan, played)
+    return make_report(scenario, plan, run(plan, chosen or variants(params), progress=progress))
 
 
-def run(
-    plan: WalkForward, chosen: Sequence[PolicyVariant], *, progress: Progress = lambda line: None
-) -> list[PlayedPolicy]:
+def run(plan: WalkForward, chosen: Sequence[Variant], *, progress: Progress = lambda line: None) -> list[PlayedPolicy]:
     """Play side by side on the cores of this machine, or where compute.address says; `progress`: a line per window."""
     compute, began, window = plan.context.params.compute, time.monotonic(), 0
 
@@ -124,12 +116,13 @@ def run(
 
 
 def progress_line(reached: BacktestProgress, *, seconds: float) -> str:
-    """Write how far it is, and how long it will take as far as `seconds` tell: by windows, of which later ones take
-    longer where policies learn from all past rows."""
-    policy = f"policy {reached.policy} ({reached.number} of {reached.policies})"
-    left = seconds * (1 - reached.share) / reached.share / 86_400 if reached.share else None
-    ends = "" if left is None else f", about {span(left, digits=0)} left for all policies"
-    return f"window {reached.window} of {reached.windows}, {policy}{ends}"
+    """Write how far it is, and how long it will take as far as `seconds` tell: later fits take longer where members
+    learn from all past rows."""
+    done = f"window {reached.window} of {reached.windows}, {reached.fits} of about {reached.planned} fits"
+    if not reached.fits:
+        return done
+    left = seconds * (reached.planned - reached.fits) / reached.fits / 86_400
+    return f"{done}, about {span(left, digits=0)} left"
 
 
 def work(context: JobContext, job: Job) -> JobResult:
@@ -141,29 +134,6 @@ def work(context: JobContext, job: Job) -> JobResult:
     except ReleveError as error:
         problem = str(error)
     return JobResult(value, time.process_time() - began, problem)
-
-
-def choose_recipe(
-    before: "pd.DataFrame", total: int, schema: Schema, params: Params, progress: Progress = lambda line: None
-) -> Candidate:
-    """Return the recipe that params.yaml names, or the best of their defaults on rows `before` the first window."""
-    if params.train.named:
-        return Candidate.of(params.train)
-    recipes, left_out = fitting_recipes(params.train.recipe, rows=total)
-    for line in left_out:
-        progress(line)
-    spaces = search_spaces(recipes, schema)
-    candidates = [default_candidate(recipe, space) for recipe, space in spaces.items()]
-    folds = trials.validation_folds(len(before), share=trials.SIZES.validation_share, folds=trials.SIZES.folds)
-    metric = resolve(params.gate.metric, schema.target.task)
-    table = SearchData(before, schema, folds, metric, params.statistics.seed, 0, params.gate.quantile)
-    compute = params.compute
-    with open_workers(try_candidate, table, address=compute.address, workers=compute.workers) as workers:
-        scores = [each.value or TrialScore(None, reason=each.problem) for each in workers.run(candidates)]
-    tried = [Trial(number, trials.DEFAULTS, *each) for number, each in enumerate(zip(candidates, scores, strict=True))]
-    best = trials.best(tried, metric=metric)
-    progress(f"recipe: {best.candidate}, {metric} {best.result.score:.4g} before the first window")
-    return best.candidate
 
 
 def write_recommended(settings: Settings, scenario: str, report: BacktestReport) -> None:

@@ -5,7 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from releve.domain.backtest.report import BacktestReport, BaselineResult, PolicyResult, Recommendation, ReportedWindow
+from releve.domain.backtest.report import (
+    BacktestReport,
+    BaselineResult,
+    CadenceAtPrice,
+    PolicyResult,
+    Recommendation,
+    ReportedWindow,
+)
 from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.two_sample_tests import Change
 from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVerdict
@@ -17,7 +24,6 @@ from releve.domain.quality.staleness import ExceededLimit, Staleness
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import CHALLENGED, MONITORED, RELEASED, Event
 from releve.domain.registry.release import ExpectedPerformance, Release
-from releve.domain.training.recipes import Candidate
 from releve.domain.trigger.monitoring_run import AnsweredWindow, MonitoringRun
 from releve.domain.trigger.policies import Cause, CauseKind
 from releve.domain.trigger.rollback import RollbackDecision
@@ -183,37 +189,48 @@ def make_evidence(windows: int, /, **changes: Any) -> PageEvidence:
     return PageEvidence(**{**values, **changes})
 
 
+def make_policy(name: str, *, place: int = 0, windows: int = 4, **changes: Any) -> PolicyResult:
+    """Make a policy's result, the better the higher its `place`."""
+    values = {
+        "name": name,
+        "settings": {"trigger.policy": "static"},
+        "is_rival": name == "cron job",
+        "cadence": {"never": 0, "every window": 1, "every 2 windows": 2}.get(name),
+        "scores": (0.7 + 0.02 * place,) * windows,
+        "intervals": ((0.6, 0.8),) * windows,
+        "score": Interval(0.7 + 0.02 * place, 0.6, 0.8),
+        "own_score": None,
+        "gain_over_cron": Interval(0.02 * place - 0.02, -0.01, 0.05),
+        "gain_over_never": Interval(0.02 * place, -0.01, 0.05),
+        "regret": Interval(0.04 - 0.02 * place, 0.0, 0.05),
+        "refreshed_at": (2, 3)[:place],
+        "promoted_at": (3,)[:place],
+        "rolled_back_at": (),
+        "searches": (),
+        "churn": None,
+        "fit_seconds": 1.5 * place,
+    }
+    return PolicyResult(**{**values, **changes})
+
+
 def make_backtest(
-    *, windows: int = 4, policies: Sequence[str] = ("static", "two keys", "every window"), **changes: Any
+    *, windows: int = 4, policies: Sequence[str] = ("never", "cron job", "every window"), **changes: Any
 ) -> BacktestReport:
     """Each policy is better than the one before."""
-    results = [
-        PolicyResult(
-            name=name,
-            settings={"trigger.policy": "static"},
-            gated=True,
-            scores=(0.7 + 0.02 * place,) * windows,
-            intervals=((0.6, 0.8),) * windows,
-            score=Interval(0.7 + 0.02 * place, 0.6, 0.8),
-            gain_over_static=Interval(0.02 * place, -0.01, 0.05),
-            retrained_at=(2, 3)[:place],
-            promoted_at=(3,)[:place],
-            cpu_seconds=1.5 * place,
-            regret=Interval(0.04 - 0.02 * place, 0.0, 0.05),
-        )
-        for place, name in enumerate(policies)
-    ]
     values = {
         "scenario": SCENARIO,
         "metric": "accuracy",
+        "own_metric": "",
         "sign": 1,
-        "recipe": Candidate("forest", "none"),
         "label_delay_windows": 0,
+        "retraining_cost": 0.0,
         "windows": [ReportedWindow(number=n + 1, first_row=100 * n, rows=100, at=None) for n in range(windows)],
-        "policies": results,
+        "policies": [make_policy(name, place=place, windows=windows) for place, name in enumerate(policies)],
+        "members": [],
         "baselines": [BaselineResult(name="previous label", scores=(0.6,) * windows, score=0.6)],
+        "prices": [CadenceAtPrice(price=0.0, policy=policies[-1])],
         "recommended": Recommendation(
-            policy=policies[1], rival=policies[-1] if len(policies) > 2 else "", gain=Interval(0.02, -0.01, 0.05)
+            policy=policies[-1], rival=policies[0] if len(policies) > 2 else "", gain=Interval(0.02, -0.01, 0.05)
         ),
     }
     return BacktestReport(**{**values, **changes})

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from releve.core.errors import BadInput
 from releve.core.params import Params
 from releve.domain.backtest.jobs import Job, JobContext, JobResult
 from releve.domain.backtest.walk_forward import WalkForward, walk_forward
 from releve.domain.schema.schema import Schema
-from releve.domain.training.recipes import Candidate
 from tests.tables import make_params
 
 ROWS, NOISE = 800, 0.1
@@ -19,7 +19,6 @@ SCHEMA = Schema.from_dict(
         "columns": {"length": {"type": "number"}, "width": {"type": "number"}},
     }
 )
-LINEAR = Candidate("linear", "standard")
 
 
 def stream(*, angle: Any, rows: int = ROWS, seed: int = 7, noise: float = NOISE) -> pd.DataFrame:
@@ -53,14 +52,18 @@ def recurring(share: float) -> float:
 
 
 def stream_params(**sections: dict[str, Any]) -> Params:
-    """Six windows of 100 rows after the first 200; `sections` replaces keys."""
-    small = {"backtest": {"windows": 6, "first_share": 0.25}, "gate": {"metric": "accuracy"}}
+    """Six windows of 100 rows after the first 200, one linear recipe, no search; `sections` replaces keys."""
+    small: dict[str, dict[str, Any]] = {
+        "backtest": {"windows": 6, "first_share": 0.25},
+        "train": {"recipe": "linear"},
+        "search": {"on": []},
+    }
     return make_params(**{name: {**small.get(name, {}), **sections.get(name, {})} for name in {*small, *sections}})
 
 
 def stream_course(rows: pd.DataFrame, **sections: dict[str, Any]) -> WalkForward:
     """The stream, ready to be backtested with few draws."""
-    return walk_forward(rows, SCHEMA, LINEAR, stream_params(**sections), resamples=400)
+    return walk_forward(rows, SCHEMA, stream_params(**sections), resamples=400)
 
 
 class Here:
@@ -71,4 +74,10 @@ class Here:
 
     def __call__(self, jobs: list[Job]) -> list[JobResult]:
         self.jobs += jobs
-        return [JobResult(job.run(self._context), 1.0) for job in jobs]
+        return [self._done(job) for job in jobs]
+
+    def _done(self, job: Job) -> JobResult:
+        try:
+            return JobResult(job.run(self._context), 1.0)
+        except BadInput as error:
+            return JobResult(None, 1.0, str(error))

@@ -13,6 +13,7 @@ from releve.core.formatting import printable
 from releve.core.settings import Settings
 
 WIDTH_WITHOUT_TERMINAL = 120  # columns, in a log or a pipe
+WIDTH_OF_FIGURES = 1000  # at most: a table is as wide as its cells
 
 ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A folder of scenarios/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -35,8 +36,11 @@ def print_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows below `heads`. Long text is wrapped, never cut, and never read as markup or terminal control."""
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, figures: bool = False) -> None:
+    """Print rows below `heads`. Long text is wrapped, never cut, and never read as markup or terminal control.
+
+    `figures`: a table whose lines stay whole in a log or a pipe, however wide they are.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -46,4 +50,5 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         column.overflow = "fold"
     for row in rows:
         table.add_row(*(Text(printable(str(cell))) for cell in row))
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL).print(table)
+    width = WIDTH_OF_FIGURES if figures else WIDTH_WITHOUT_TERMINAL
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else width).print(table)

@@ -60,15 +60,15 @@ def backtest(
         bool, typer.Option("--write", help="Set the recommended policy in the scenario's params.yaml.")
     ] = False,
 ) -> None:
-    """Play retraining policies over the scenario's own history, and recommend one."""
+    """Play policies and their rivals over the scenario's own history, and recommend one."""
     settings = begin(scenario)
-    from releve.reporting.backtest import HEADS, advice, lines, summary
+    from releve.reporting.backtest import advice, heads, lines, price_curve, searches, summary
     from tasks.backtest import backtest as run_backtest
 
     done = run_backtest(settings, scenario, write=write, progress=lambda line: print(line, flush=True))
     print(f"Backtest of {done.report.scenario}: {summary(done.report)}")
-    print_table(HEADS, lines(done.report))
-    print(f"{advice(done.report)}\nWritten: {done.folder}")
+    print_table(heads(done.report), lines(done.report), figures=True)
+    print("\n".join([advice(done.report), price_curve(done.report), *searches(done.report), f"Written: {done.folder}"]))
 
 
 def run_flow(name: str, scenario: str, **parameters: object) -> None:

@@ -5,17 +5,16 @@ from releve.adapters.files import read_params, read_schema
 from releve.core.errors import BadInput, NotFound
 from releve.domain.backtest.engine import BacktestProgress
 from releve.domain.backtest.report import BacktestReport, Recommendation, recommended_settings
-from releve.domain.backtest.variants import PolicyVariant, policy_variants
-from releve.domain.training.recipes import Candidate
-from tasks.backtest import backtest, choose_recipe, play, progress_line, read_rows, run, write_recommended
+from releve.domain.backtest.variants import CRON, PolicyVariant, variants
+from tasks.backtest import backtest, play, progress_line, read_rows, run, write_recommended
 from tests.clusters import running_cluster
 from tests.page_histories import make_backtest
-from tests.streams import SCHEMA, abrupt, stream, stream_course, stream_params
+from tests.streams import abrupt, stream, stream_course
 from tests.tables import SHOP, shop_schema
 
 SMALL = {"windows": 3, "first_share": 0.5}
-STATIC = PolicyVariant("static", {"trigger.policy": "static"})
-EVERY = PolicyVariant("every window", {"trigger.policy": "refresh", "trigger.min_new_rows": 1})
+NEVER = PolicyVariant("never", {"trigger.policy": "static"}, 0)
+EVERY = PolicyVariant("every window", {"trigger.policy": "refresh", "trigger.min_new_rows": 1}, 1)
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def test_a_backtest_of_ingested_batches_leaves_its_figures_a_page_and_a_picture(
 
     report = BacktestReport.model_validate_json((done.folder / "backtest.json").read_text())
     params = read_params(backtested.root, SHOP)
-    assert [policy.name for policy in report.policies] == [policy.name for policy in policy_variants(params)]
+    assert [policy.name for policy in report.policies] == [policy.name for policy in variants(params)]
     assert sum(window.rows for window in report.windows) == 100
     assert (done.folder / "backtest.md").read_text() == done.markdown
     assert (done.folder / "backtest.svg").read_text().startswith("<svg")
@@ -47,9 +46,9 @@ def test_params_that_would_be_wrong_with_what_is_recommended_stay_as_they_were(f
     path = fresh.root / "scenarios" / SHOP / "params.yaml"
     before = path.read_text() + "\ntrigger: [refresh]  # of ours\n"
     path.write_text(before)
-    report = make_backtest(policies=("static", "other"))
+    report = make_backtest(policies=("never", "other"))
     report = report.model_copy(
-        update={"recommended": Recommendation(policy="static", rival="", gain=report.policies[0].gain_over_static)}
+        update={"recommended": Recommendation(policy="never", rival="", gain=report.policies[0].gain_over_never)}
     )
 
     with pytest.raises(BadInput, match=r"(?s)was not written.* not valid YAML.*set it by hand: trigger.policy: static"):
@@ -64,7 +63,7 @@ def test_a_backtest_changes_no_params_unless_it_is_asked_to(backtested):
     params, schema = read_params(backtested.root, SHOP), read_schema(backtested.root, SHOP)
 
     rows = read_rows(backtested.settings, SHOP, schema, params)
-    play(SHOP, rows, schema, params, chosen=[STATIC, EVERY])
+    play(SHOP, rows, schema, params, chosen=[NEVER, EVERY, CRON])
 
     assert path.read_bytes() == before
     assert len(rows) == 200
@@ -85,7 +84,7 @@ def test_a_scenario_without_a_batch_has_no_history_to_backtest(fresh):
 def played_by(**compute):
     """Two policies over one stream, worked on as `compute` says."""
     plan = stream_course(stream(angle=abrupt), compute=compute)
-    return run(plan, [STATIC, EVERY])
+    return run(plan, [NEVER, EVERY, CRON])
 
 
 def is_the_same(report, other):
@@ -107,22 +106,13 @@ def test_a_cluster_finds_what_this_machine_finds():
     assert is_the_same(there, played_by(workers=1))
 
 
-def test_the_recipe_is_the_one_named_or_the_best_default_before_the_first_window():
-    rows = stream(angle=abrupt, rows=200)
-    named = {"recipe": "linear", "options": {"C": 0.5}}
-    asked = {"train": {"recipe": ["linear", "k_neighbors"]}, "compute": {"workers": 1}}
-
-    assert choose_recipe(rows, 800, SCHEMA, stream_params(train=named)) == Candidate("linear", "standard", {"C": 0.5})
-    assert choose_recipe(rows, 800, SCHEMA, stream_params(**asked)).recipe == "linear"
-
-
 @pytest.mark.parametrize(
-    ("share", "line"),
+    ("fits", "line"),
     [
-        (0.0, "window 1 of 20, policy drift (3 of 9)"),
-        (0.25, "window 1 of 20, policy drift (3 of 9), about 2 minutes left for all policies"),
-        (1.0, "window 1 of 20, policy drift (3 of 9), about 0 seconds left for all policies"),
+        (0, "window 7 of 20, 0 of about 120 fits"),
+        (40, "window 7 of 20, 40 of about 120 fits, about 1 minutes left"),
+        (120, "window 7 of 20, 120 of about 120 fits, about 0 seconds left"),
     ],
 )
-def test_progress_says_how_much_there_is_and_how_long_it_takes(share, line):
-    assert progress_line(BacktestProgress(1, 20, "drift", 3, 9, share), seconds=40.0) == line
+def test_progress_counts_the_windows_and_the_fits_and_says_how_long_it_takes(fits, line):
+    assert progress_line(BacktestProgress(7, 20, fits, 120), seconds=40.0) == line

@@ -1,6 +1,7 @@
-"""What a backtest computes, as jobs: each by itself, in any order, on any worker, once for all policies that need it.
+"""What a backtest computes, as jobs: each by itself, in any order, on any worker.
 
-A job is equal to another that would find the same; what it is given beside (`Given`) follows from its fields.
+Fits and drift verdicts are done once for all policies that need them: a job is equal to another that would find the
+same. What is judged of a policy's own answers belongs to it alone.
 """
 
 from collections.abc import Callable
@@ -13,8 +14,11 @@ from numpy.typing import NDArray
 from releve.core.errors import BadInput
 from releve.core.params import Params
 from releve.domain.drift.verdict import DriftState, DriftVerdict, compare
-from releve.domain.evaluation import holdout_evaluation
-from releve.domain.evaluation.evaluation import Evaluation
+from releve.domain.ensemble.fitting import LearningData, answers_of_members, fit_members
+from releve.domain.ensemble.pool import DEFAULT, Member
+from releve.domain.ensemble.weights import loss_of
+from releve.domain.evaluation import holdout_evaluation, paired
+from releve.domain.evaluation.evaluation import Comparison, Evaluation
 from releve.domain.evaluation.holdout_evaluation import EvaluationInputs
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.paired import RESAMPLES, BootstrapConfig
@@ -25,14 +29,14 @@ from releve.domain.quality.payoff import Payoff
 from releve.domain.quality.realised import Quality
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
-from releve.domain.training.learning import REFERENCE_ROWS, answer, learn
-from releve.domain.training.recipes import Candidate
+from releve.domain.training.learning import REFERENCE_ROWS
+from releve.domain.training.recipes import Candidate, Value
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-ModelRows = tuple[int, int]  # a model, by the rows [first, end) that it learned from
+Options = tuple[tuple[str, Value], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,57 +45,80 @@ class JobContext:
 
     rows: "pd.DataFrame"  # in time order
     schema: Schema
-    candidate: Candidate
     params: Params
     metric: str
     resamples: int = RESAMPLES  # draws of each judgement
 
-    def scored(
-        self, answers: Floats, start: int, end: int, blocks: NDArray[np.int64] | None = None
-    ) -> ScoredPredictions:
-        """Answers to rows [start, end) beside their labels."""
-        labels = self.rows[self.schema.target.name].iloc[start:end].tolist()
-        return ScoredPredictions.of(
-            answers, labels, self.schema.target, quantile=self.params.gate.quantile, blocks=blocks
-        )
+    @property
+    def outputs(self) -> int:
+        """Count the columns of an answer."""
+        return max(1, len(self.schema.target.classes))
+
+    @property
+    def loss(self) -> str:
+        """Name what the weights of members minimise."""
+        return loss_of(self.metric, self.schema.target.task)
 
     @property
     def bootstrap(self) -> BootstrapConfig:
         return BootstrapConfig.of(self.params.statistics, resamples=self.resamples)
 
+    def scored(
+        self, answers: Floats, start: int, end: int, blocks: NDArray[np.int64] | None = None
+    ) -> ScoredPredictions:
+        """Put answers to rows [start, end) beside their labels."""
+        labels = self.rows[self.schema.target.name].iloc[start:end].tolist()
+        return ScoredPredictions.of(
+            answers, labels, self.schema.target, quantile=self.params.gate.quantile, blocks=blocks
+        )
+
 
 @dataclass(frozen=True)
-class FitModel:
-    """Learn from rows [first, end), answer rows [end, upto): (rows, classes) or (rows, 1)."""
+class FitMember:
+    """Learn from rows [first, end), answer rows [end, upto): (rows, classes) or (rows, 1), as float32."""
 
+    recipe: str
+    scale: str
+    options: Options
     first: int
     end: int
     upto: int
+    without: tuple[str, ...] = ()  # broken columns, which it does not learn from
 
-    def run(self, context: JobContext) -> Floats:
-        """Raises BadInput where rows hold too few labels to learn from."""
-        rows, seed = context.rows, context.params.statistics.seed
-        model = learn(rows.iloc[self.first : self.end], context.schema, context.candidate, seed=seed)
+    @classmethod
+    def of(cls, candidate: Candidate, *, first: int, end: int, upto: int, without: tuple[str, ...] = ()) -> "FitMember":
+        """Fit a candidate."""
+        options = tuple(sorted(candidate.options.items()))
+        return cls(candidate.recipe, candidate.scale, options, first, end, upto, without)
+
+    def run(self, context: JobContext) -> NDArray[np.float32]:
+        """Raises BadInput where it cannot learn from these rows, or an answer is no number."""
+        member = Member.of(Candidate(self.recipe, self.scale, dict(self.options)), origin=DEFAULT)
+        rows = context.rows.iloc[self.first : max(self.upto, self.end)]
+        data = LearningData(rows, context.schema, context.params.statistics.seed, self.without)
+        (fitted,) = fit_members(data, [member], end=self.end - self.first)
+        if fitted.problem:
+            raise BadInput(fitted.problem)
         if self.end == self.upto:
-            return np.empty((0, max(1, len(context.schema.target.classes))))
-        predicted = answer(model, rows.iloc[self.end : self.upto], context.schema).to_numpy(dtype=np.float64)
+            return np.empty((0, context.outputs), dtype=np.float32)
+        block = Fold(self.end - self.first, self.upto - self.first)
+        predicted = answers_of_members(data, {member.name: fitted.pipeline}, block)[member.name].astype(np.float32)
         if not np.isfinite(predicted).all():
-            raise BadInput(f"the model of rows {self.first} to {self.end} answers what is no number")
+            raise BadInput(f"the {self.recipe} of rows {self.first} to {self.end} answers what is no number")
         return predicted
 
 
 @dataclass(frozen=True)
 class CompareDrift:
-    """The drift verdict on rows [start, end) beside the newest rows that a model learned from."""
+    """The drift verdict on rows [start, end) beside the newest of the first `learned` rows, which a model learned."""
 
-    model: ModelRows
+    learned: int
     start: int
     end: int
     before: DriftState  # of the monitoring run before
 
     def run(self, context: JobContext) -> DriftVerdict:
-        first, end = self.model
-        reference, current = context.rows.iloc[first:end].tail(REFERENCE_ROWS), context.rows.iloc[self.start : self.end]
+        reference, current = context.rows.iloc[: self.learned].tail(REFERENCE_ROWS), context.rows[self.start : self.end]
         rise, monitor = context.params.batch.max_missing_rise, context.params.monitor
         comparison = compare(reference, current, context.schema, monitor, max_missing_rise=rise, before=self.before)
         return comparison.verdict
@@ -99,12 +126,13 @@ class CompareDrift:
 
 @dataclass(frozen=True)
 class AssessQuality:
-    """Realised quality of a model on its labelled answers [start, end)."""
+    """Realised quality of what a policy answered to the labelled rows [start, end)."""
 
-    model: ModelRows
+    policy: str
+    window: int
     start: int
     end: int
-    expected: ExpectedPerformance
+    expected: ExpectedPerformance = field(compare=False)
     answers: Floats = field(compare=False, repr=False)
 
     def run(self, context: JobContext) -> Quality:
@@ -119,16 +147,17 @@ class AssessQuality:
 
 @dataclass(frozen=True)
 class MeasurePayoff:
-    """What a model gains over another on the labelled rows [start, end)."""
+    """What a release gains over the one before it on the labelled rows [start, end)."""
 
-    model: ModelRows
-    previous: ModelRows
+    policy: str
+    window: int
     start: int
     end: int
     answers: Floats = field(compare=False, repr=False)
     others: Floats = field(compare=False, repr=False)
 
     def run(self, context: JobContext) -> Payoff | None:
+        """Return None where the metric is not defined on these rows."""
         mine, other = (context.scored(answers, self.start, self.end) for answers in (self.answers, self.others))
         if not METRICS[context.metric].is_defined(mine):
             return None
@@ -136,28 +165,44 @@ class MeasurePayoff:
 
 
 @dataclass(frozen=True)
-class EvaluateChallenger:
-    """A challenger and a champion on the blocks of a holdout; None where there is no champion yet."""
+class EvaluateRefresh:
+    """What refreshes would have answered to the newest windows beside what did serve; None where nothing did yet."""
 
-    models: tuple[ModelRows, ...]  # of the challenger, one for each block
-    champion: ModelRows | None
+    policy: str
+    window: int
     folds: tuple[Fold, ...]
     answers: Floats = field(compare=False, repr=False)
-    others: Floats | None = field(compare=False, repr=False)
+    served: Floats | None = field(compare=False, repr=False)
 
     def run(self, context: JobContext) -> Evaluation:
         start, end = self.folds[0].start, self.folds[-1].end
-        blocks, gate = numbered(self.folds), context.params.gate
+        blocks = numbered(self.folds)
         mine = context.scored(self.answers, start, end, blocks)
-        champion = None if self.others is None else context.scored(self.others, start, end, blocks)
+        champion = None if self.served is None else context.scored(self.served, start, end, blocks)
         # Only rows whose label has arrived: baselines use all that they are given.
-        rows = context.rows.iloc[:end]
+        rows, params = context.rows.iloc[:end], context.params
         return holdout_evaluation.evaluate(
-            EvaluationInputs(rows, self.folds, mine, champion, context.schema, gate, context.bootstrap)
+            EvaluationInputs(rows, self.folds, mine, champion, context.schema, params.gate, context.bootstrap)
         )
 
 
-Job = FitModel | CompareDrift | AssessQuality | MeasurePayoff | EvaluateChallenger
+@dataclass(frozen=True)
+class ComparePools:
+    """What a pool with members that a search found gains over the pool without, on the same windows."""
+
+    policy: str
+    window: int
+    folds: tuple[Fold, ...]
+    extended: Floats = field(compare=False, repr=False)
+    before: Floats = field(compare=False, repr=False)
+
+    def run(self, context: JobContext) -> Comparison:
+        start, end, blocks = self.folds[0].start, self.folds[-1].end, numbered(self.folds)
+        mine, other = (context.scored(answers, start, end, blocks) for answers in (self.extended, self.before))
+        return paired.compare(context.metric, mine, other, context.bootstrap)
+
+
+Job = FitMember | CompareDrift | AssessQuality | MeasurePayoff | EvaluateRefresh | ComparePools
 
 
 @dataclass(frozen=True)

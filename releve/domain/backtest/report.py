@@ -2,18 +2,14 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import JsonValue
 
+from releve.core.documents import DocumentPart
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.training.recipes import Candidate
 from releve.domain.trigger.policies import REFRESH, SCHEDULE
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ReportedWindow(_Part):
+class ReportedWindow(DocumentPart):
     """A window of the history. `first_row`: where it begins among all rows."""
 
     number: int  # 1, 2, 3 ...
@@ -22,54 +18,75 @@ class ReportedWindow(_Part):
     at: str | None  # ISO 8601; None where rows have no time
 
 
-class PolicyResult(_Part):
+class ReportedSearch(DocumentPart):
+    """A search that evidence opened with a refresh."""
+
+    window: int  # after which
+    causes: tuple[str, ...]
+    proposed: str  # of the defaults of other recipes the best; "" where there was none to try
+    joined: bool
+
+
+class PolicyResult(DocumentPart):
     """One policy. Figures by window are None where the metric is not defined; gains are positive where it is better."""
 
     name: str
     settings: dict[str, JsonValue]  # by the keys of params.yaml
-    gated: bool
+    is_rival: bool  # no setting of the product, such as a cron job
+    cadence: int | None  # windows between refreshes, 0: never; None where it is not about that
     scores: tuple[float | None, ...]  # by window
     intervals: tuple[tuple[float, float] | None, ...]  # by window: of that score
     score: Interval
-    gain_over_static: Interval
-    retrained_at: tuple[int, ...]  # numbers of windows
+    own_score: float | None  # by the task's own metric; None where `metric` is it
+    gain_over_cron: Interval | None  # None where the cron job was not played
+    gain_over_never: Interval | None
+    regret: Interval | None  # how much more the best single member in hindsight scores; below 0 where it scores less
+    refreshed_at: tuple[int, ...]  # numbers of windows
     promoted_at: tuple[int, ...]
-    cpu_seconds: float
-    regret: Interval  # how much better the best policy is
+    rolled_back_at: tuple[int, ...]
+    searches: tuple[ReportedSearch, ...]
+    churn: float | None  # share of the answers that one release changes; of values the mean relative change
+    fit_seconds: float  # CPU of all fits
 
 
-class BaselineResult(_Part):
-    """One naive way to answer."""
+class BaselineResult(DocumentPart):
+    """One naive way to answer, or a member of the pool by itself, refitted before every window."""
 
     name: str
     scores: tuple[float | None, ...]  # by window
     score: float | None
 
 
-class Recommendation(_Part):
-    """The cheapest policy that is not distinguishable from the best one.
+class CadenceAtPrice(DocumentPart):
+    """From this price of a refresh on, up to the next one, this policy costs the least."""
 
-    `rival`: the best policy, or the next best where this one is the best; "" where there is no other. `gain`: of the
-    best of the two over the other.
-    """
+    price: float  # in units of the metric per thousand answers
+    policy: str
+
+
+class Recommendation(DocumentPart):
+    """What to set. `gain`: of the policy over `rival`, the price of refreshes included; "" where there is no other."""
 
     policy: str
     rival: str
     gain: Interval
 
 
-class BacktestReport(_Part):
+class BacktestReport(DocumentPart):
     """The document."""
 
     format: Literal[1] = 1
     scenario: str
     metric: str
+    own_metric: str  # that people read beside it; "" where it is the same
     sign: int  # 1 where a higher score is better, -1 where a lower one is
-    recipe: Candidate
     label_delay_windows: int
+    retraining_cost: float  # params.yaml: trigger.retraining_cost
     windows: tuple[ReportedWindow, ...]
     policies: tuple[PolicyResult, ...]
+    members: tuple[BaselineResult, ...]
     baselines: tuple[BaselineResult, ...]
+    prices: tuple[CadenceAtPrice, ...]  # from 0 up
     recommended: Recommendation
 
     def policy(self, name: str) -> PolicyResult:
@@ -77,9 +94,8 @@ class BacktestReport(_Part):
         return next(each for each in self.policies if each.name == name)
 
     @property
-    def best(self) -> PolicyResult:
-        """Return the policy without regret."""
-        return min(self.policies, key=lambda each: each.regret.value)
+    def rows(self) -> int:
+        return sum(window.rows for window in self.windows)
 
 
 def recommended_settings(report: BacktestReport) -> dict[str, Any]:
@@ -89,6 +105,6 @@ def recommended_settings(report: BacktestReport) -> dict[str, Any]:
     policy by the window waits for as many new rows as the smallest window had.
     """
     settings = report.policy(report.recommended.policy).settings
-    if settings["trigger.policy"] not in (REFRESH, SCHEDULE):  # these ask for a window of new rows, whatever it holds
+    if settings.get("trigger.policy") not in (REFRESH, SCHEDULE):
         return settings
     return settings | {"trigger.min_new_rows": min(window.rows for window in report.windows)}

@@ -4,31 +4,34 @@ All policies answered the same rows, so that one draw of blocks of rows serves a
 policies are surer than either (paired block bootstrap, as in `releve/domain/evaluation/paired.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from releve.core.errors import BadInput
-from releve.domain.backtest.engine import PlayedPolicy
 from releve.domain.backtest.jobs import Floats
+from releve.domain.backtest.played import PlayedPolicy
 from releve.domain.backtest.report import (
     BacktestReport,
     BaselineResult,
+    CadenceAtPrice,
     PolicyResult,
     Recommendation,
+    ReportedSearch,
     ReportedWindow,
 )
+from releve.domain.backtest.variants import CRON, EVERY_WINDOW, NEVER, SINGLE, CronJob
 from releve.domain.backtest.walk_forward import BacktestWindow, WalkForward
 from releve.domain.evaluation import baselines
 from releve.domain.evaluation.evaluation import Opponent
 from releve.domain.evaluation.intervals import Interval, rounded
-from releve.domain.evaluation.metrics import METRICS, compute_score, score_or_none
+from releve.domain.evaluation.metrics import METRICS, compute_score, own_metric, score_or_none
 from releve.domain.evaluation.paired import BootstrapConfig, block_weights, bounds
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.trigger.policies import STATIC
 
+THOUSAND = 1000  # answers that a price is for
 RESAMPLES = 1000  # draws of the bootstrap: every policy is compared with every other one
 
 
@@ -62,48 +65,75 @@ class PairedScores:
 
 
 def report(scenario: str, plan: WalkForward, played: Sequence[PlayedPolicy]) -> BacktestReport:
-    """Compute the figures of backtest.json. Positive gains are better, and a regret is never below 0.
+    """Compute the figures of backtest.json. Positive gains are better.
 
     A window where the metric is not defined has no score, and no say in the means. Raises BadInput where all are so.
     """
     check_scorable(plan)
-    predictions = [_scored(plan, each.answers) for each in played]
+    members = next((each.members for each in played if each.policy.name == EVERY_WINDOW), {})
+    predictions = [_scored(plan, each) for each in (*(one.answers for one in played), *members.values())]
     scored = PairedScores(plan.context.metric, predictions, _bootstrap(plan))
-    per_window = [_in_window(plan, predictions, window) for window in plan.windows]
-    best = max(range(len(played)), key=lambda place: scored.sign * scored.scores[place])
-    rules = [each.policy.settings.get("trigger.policy") for each in played]
-    static = next((place for place, name in enumerate(rules) if name == STATIC), 0)
+    per_window = [_in_window(plan, predictions[: len(played)], window) for window in plan.windows]
+    best = max(range(len(played), len(predictions)), key=lambda at: scored.sign * scored.scores[at], default=None)
+    own = own_metric(plan.context.schema.target.task)
+    own = "" if own == plan.context.metric else own
+
+    def gain_over(name: str, place: int) -> Interval | None:
+        other = next((at for at, each in enumerate(played) if each.policy.name == name), None)
+        return None if other is None else _rounded(scored.gain(place, other))
+
     policies = [
         PolicyResult(
             name=each.policy.name,
-            settings=dict(each.policy.settings),
-            gated=each.policy.gated,
+            settings={} if isinstance(each.policy, CronJob) else dict(each.policy.settings),
+            is_rival=isinstance(each.policy, CronJob),
+            cadence=None if isinstance(each.policy, CronJob) else each.policy.cadence,
             scores=tuple(window[place][0] for window in per_window),
             intervals=tuple(window[place][1] for window in per_window),
             score=_rounded(scored.score(place)),
-            gain_over_static=_rounded(scored.gain(place, static)),
-            retrained_at=tuple(each.retrained_at),
+            own_score=rounded(compute_score(own, predictions[place])) if own else None,
+            gain_over_cron=gain_over(CRON.name, place),
+            gain_over_never=gain_over(NEVER, place),
+            regret=None if best is None else _rounded(scored.gain(best, place)),
+            refreshed_at=tuple(each.refreshed_at),
             promoted_at=tuple(each.promoted_at),
-            cpu_seconds=round(each.seconds, 2),
-            regret=_rounded(scored.gain(best, place)),
+            rolled_back_at=tuple(each.rolled_back_at),
+            searches=tuple(_searches(each)),
+            churn=rounded(float(np.mean(each.churn))) if each.churn else None,
+            fit_seconds=round(each.fit_seconds, 2),
         )
         for place, each in enumerate(played)
     ]
     windows = [
-        ReportedWindow(number=each.number, first_row=each.start, rows=each.end - each.start, at=each.at or None)
+        ReportedWindow(
+            number=each.number, first_row=each.start, rows=each.end - each.start, at=each.at if plan.is_dated else None
+        )
         for each in plan.windows
     ]
+    price = plan.context.params.trigger.retraining_cost
     return BacktestReport(
         scenario=scenario,
         metric=plan.context.metric,
+        own_metric=own,
         sign=scored.sign,
-        recipe=plan.context.candidate,
         label_delay_windows=plan.label_delay,
+        retraining_cost=price,
         windows=tuple(windows),
         policies=tuple(policies),
-        baselines=tuple(_baseline(plan, name, answers) for name, answers in naive(plan).items()),
-        recommended=recommend(played, scored),
+        members=tuple(_alone(plan, name, answers) for name, answers in members.items()),
+        baselines=tuple(_alone(plan, name, answers) for name, answers in naive(plan).items()),
+        prices=cheapest_by_price(played, scored, rows=plan.rows - plan.start),
+        recommended=recommend(played, scored, price=price, rows=plan.rows - plan.start),
     )
+
+
+def _searches(played: PlayedPolicy) -> Iterator[ReportedSearch]:
+    for each in played.decisions:
+        if each.search and each.decision:
+            causes = tuple(cause.kind for cause in each.decision.search_causes)
+            yield ReportedSearch(
+                window=each.window, causes=causes, proposed=each.search.proposed, joined=each.search.joined
+            )
 
 
 def check_scorable(plan: WalkForward) -> None:
@@ -117,19 +147,66 @@ def check_scorable(plan: WalkForward) -> None:
         )
 
 
-def recommend(played: Sequence[PlayedPolicy], scored: PairedScores) -> Recommendation:
-    """Choose the cheapest of those that are not distinguishable from the best; what skips the gate is never chosen."""
-    able = [place for place, each in enumerate(played) if each.policy.can_be_chosen]
-    best = max(able, key=lambda place: scored.sign * scored.scores[place])
-    equals = [place for place in able if place == best or scored.gain(best, place).low <= 0]
-    chosen = min(equals, key=lambda place: (len(played[place].retrained_at), -scored.sign * scored.scores[place]))
-    others = sorted((place for place in able if place != best), key=lambda place: -scored.sign * scored.scores[place])
-    rival = best if chosen != best else next(iter(others), best)
+def refresh_cost(played: PlayedPolicy, *, rows: int) -> float:
+    """Compute what refreshes add to the mean loss for each unit of price: refreshes per thousand answers."""
+    return len(played.refreshed_at) * THOUSAND / rows
+
+
+def cheapest_by_price(played: Sequence[PlayedPolicy], scored: PairedScores, *, rows: int) -> tuple[CadenceAtPrice, ...]:
+    """Return which cadence costs least, loss and refreshes together, from a price of 0 up.
+
+    Each cadence's cost is a line over the price; the cheapest ones are the lower hull of these lines.
+    """
+    lines = sorted(
+        (-scored.sign * scored.scores[place], refresh_cost(each, rows=rows), each.policy.name)
+        for place, each in enumerate(played)
+        if _cadence(each) is not None
+    )
+    if not lines:
+        return ()
+    hull, price = [], 0.0
+    loss, slope, name = lines[0]
+    while True:
+        hull.append(CadenceAtPrice(price=rounded(price), policy=name))
+        cheaper = [
+            ((other - loss) / (slope - rate), rate, other, named) for other, rate, named in lines if rate < slope
+        ]
+        if not cheaper:
+            return tuple(hull)
+        price, slope, loss, name = min(cheaper)
+
+
+def recommend(played: Sequence[PlayedPolicy], scored: PairedScores, *, price: float, rows: int) -> Recommendation:
+    """Choose among what can be set, by loss and price of refreshes together.
+
+    Where a refresh costs nothing it is every window, unless something else is shown to be better; a price is sure, so
+    that with one the cadence with the least total is taken. A single model has to be shown to be better.
+    """
+    able = [place for place, each in enumerate(played) if _cadence(each) is not None or each.policy.name == SINGLE]
+    able = able or [place for place, each in enumerate(played) if not isinstance(each.policy, CronJob)]
+
+    def gain(place: int, other: int) -> Interval:
+        saved = price * (refresh_cost(played[other], rows=rows) - refresh_cost(played[place], rows=rows))
+        found = scored.gain(place, other)
+        return Interval(found.value + saved, found.low + saved, found.high + saved)
+
+    def is_better(place: int, other: int) -> bool:
+        found = gain(place, other)
+        return found.low > 0 or (price > 0 and _cadence(played[place]) is not None and found.value > 0)
+
+    chosen = next((place for place in able if _cadence(played[place]) == 1), able[0])
+    ranked = sorted(able, key=lambda place: -gain(place, chosen).value)
+    chosen = next((place for place in ranked if place != chosen and is_better(place, chosen)), chosen)
+    rival = next((place for place in ranked if place != chosen), chosen)
     return Recommendation(
         policy=played[chosen].policy.name,
         rival=played[rival].policy.name if rival != chosen else "",
-        gain=_rounded(scored.gain(best, chosen if chosen != best else rival)),
+        gain=_rounded(gain(chosen, rival)),
     )
+
+
+def _cadence(played: PlayedPolicy) -> int | None:
+    return None if isinstance(played.policy, CronJob) else played.policy.cadence
 
 
 def naive(plan: WalkForward) -> dict[str, Floats]:
@@ -186,7 +263,7 @@ def _in_window(
     return [(each.value, (each.low, each.high)) for each in intervals]
 
 
-def _baseline(plan: WalkForward, name: str, answers: Floats) -> BaselineResult:
+def _alone(plan: WalkForward, name: str, answers: Floats) -> BaselineResult:
     answered = _scored(plan, answers)
     edges = [window.start - plan.start for window in plan.windows] + [len(answered)]
     parts = [answered, *(answered.take(slice(start, end)) for start, end in pairwise(edges))]

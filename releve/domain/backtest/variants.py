@@ -1,4 +1,4 @@
-"""The policies that a backtest compares: when to retrain, on which rows, and whether the gate has a say.
+"""What a backtest compares: the loop under several settings, and the rivals that every table of it shows.
 
 A policy is some keys of params.yaml, so that the one that is recommended can be written there as it was backtested.
 """
@@ -10,23 +10,20 @@ from typing import Any
 from releve.core.params import Params, merge, parse
 from releve.domain.trigger.policies import REFRESH, SCHEDULE, STATIC
 
-ALL_PAST = {"train.last_batches": 0}
-GATE_OFF = ", gate off"
-LAST_WINDOWS = 5  # that the policies without all past rows learn from: a quarter of the 20 windows that are played
+SHIPPED = "as set"  # what params.yaml says
+EVERY_WINDOW, NEVER, SINGLE, LATE = "every window", "never", "single model", "served a window late"
+CADENCES = (2, 4, 8)  # windows between two refreshes, of the schedules
+LAST_WINDOWS = 5  # that the second cron job learns from
 
 
 @dataclass(frozen=True)
 class PolicyVariant:
-    """`settings` are put over the scenario's params; without the gate every challenger is promoted."""
+    """The loop with `settings` put over the scenario's params. `cadence`: windows between refreshes, 0 is never."""
 
     name: str
     settings: Mapping[str, Any]  # "section.key": value
-    gated: bool = True
-
-    @property
-    def can_be_chosen(self) -> bool:
-        """What skips the gate is backtested for comparison: no setting of production skips it."""
-        return self.gated
+    cadence: int | None = None  # None where the settings are not about it
+    deploy_delay: int = 0  # windows between a refresh and its service
 
     def params(self, base: Params) -> Params:
         """Return the scenario's params with this policy's settings."""
@@ -37,22 +34,36 @@ class PolicyVariant:
         return parse(merge(base.model_dump(), sections), source=f"the policy {self.name!r}")
 
 
-def policy_variants(params: Params) -> tuple[PolicyVariant, ...]:
-    """List the compared policies, the simplest first: each of `trigger.policy`; the newest windows alone; no gate."""
-    apart = params.trigger.every_batches
-    newest = {"train.last_batches": LAST_WINDOWS}
-    every, schedule = _rule(REFRESH), _rule(SCHEDULE) | {"trigger.every_batches": apart}
-    last, each = f"last {LAST_WINDOWS}", f"every {apart} windows"
-    return (
-        PolicyVariant("static", _rule(STATIC) | ALL_PAST),
-        PolicyVariant("every window", every | ALL_PAST),
-        PolicyVariant(each, schedule | ALL_PAST),
-        PolicyVariant(f"every window, {last}", every | newest),
-        PolicyVariant(f"every window{GATE_OFF}", every | ALL_PAST, gated=False),
-        PolicyVariant(f"{each}{GATE_OFF}", schedule | ALL_PAST, gated=False),
-        PolicyVariant(f"every window, {last}{GATE_OFF}", every | newest, gated=False),
+@dataclass(frozen=True)
+class CronJob:
+    """The rival in a crontab: boosting with scikit-learn's defaults, fitted before each window, served without a gate.
+
+    It learns from all past rows, or from the newest `last_windows` alone.
+    """
+
+    name: str
+    last_windows: int = 0
+
+
+CRON = CronJob("cron job")
+CRON_NEWEST = CronJob(f"cron job, last {LAST_WINDOWS}", LAST_WINDOWS)
+Variant = PolicyVariant | CronJob
+
+
+def variants(params: Params) -> tuple[Variant, ...]:
+    """List all that is compared: what ships, each cadence, a slow deployment, one model alone, and the cron jobs.
+
+    A cadence waits for no number of rows: each window of a backtest is a batch.
+    """
+    cadences = (
+        PolicyVariant(EVERY_WINDOW, _policy(REFRESH), 1),
+        *(PolicyVariant(f"every {k} windows", _policy(SCHEDULE) | {"trigger.every_batches": k}, k) for k in CADENCES),
+        PolicyVariant(NEVER, _policy(STATIC), 0),
     )
+    single = PolicyVariant(SINGLE, {"train.ensemble": False, "trigger.policy": REFRESH, "trigger.min_new_rows": 1})
+    late = PolicyVariant(LATE, _policy(REFRESH), deploy_delay=1)
+    return PolicyVariant(SHIPPED, {}), *cadences, late, single, CRON, CRON_NEWEST
 
 
-def _rule(policy: str) -> dict[str, Any]:
-    return {"trigger.policy": policy, "trigger.min_new_rows": 1}
+def _policy(name: str) -> dict[str, Any]:
+    return {"trigger.policy": name, "trigger.min_new_rows": 1}

@@ -1,6 +1,7 @@
 """What a backtest is played over: all labelled rows in time order, cut into windows."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -8,17 +9,18 @@ import numpy as np
 
 from releve.core.errors import BadInput
 from releve.core.params import Params
-from releve.domain.backtest.jobs import JobContext
+from releve.domain.backtest.jobs import Floats, JobContext
+from releve.domain.evaluation import baselines
 from releve.domain.evaluation.metrics import resolve
 from releve.domain.evaluation.paired import RESAMPLES
 from releve.domain.schema.schema import BATCH, Schema
-from releve.domain.training.recipes import Candidate
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LEAST_WINDOWS = 2
 LEAST_ROWS = 10  # of a window
+UNDATED = datetime(2000, 1, 1, tzinfo=UTC)  # before the first window of rows without a time
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class BacktestWindow:
     number: int  # from 1
     start: int
     end: int
-    at: str = ""  # time of its newest row, ISO 8601; "" where the table has none
+    at: str = ""  # time of its newest row, ISO 8601; where the table has none, windows are a day apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,9 @@ class WalkForward:
 
     context: JobContext
     windows: tuple[BacktestWindow, ...]
+    truth: Floats  # of every row: the place of its label among the classes, or its value
     label_delay: int = 0  # windows
+    is_dated: bool = False  # whether the times of windows are the table's
 
     @property
     def start(self) -> int:
@@ -62,9 +66,7 @@ class WalkForward:
         return sum(judged < window.end <= known for window in self.windows)
 
 
-def walk_forward(
-    rows: "pd.DataFrame", schema: Schema, candidate: Candidate, params: Params, *, resamples: int = RESAMPLES
-) -> WalkForward:
+def walk_forward(rows: "pd.DataFrame", schema: Schema, params: Params, *, resamples: int = RESAMPLES) -> WalkForward:
     """Cut the rows (features, target, `_batch`) as `backtest` says. Raises BadInput where they are too few."""
     import pandas as pd
 
@@ -80,11 +82,13 @@ def walk_forward(
     warm = [*range(first, 0, -size), 0][::-1]  # the rows before, in windows of the same size
     marked = rows.assign(**{BATCH: np.repeat(np.arange(len(warm) + len(edges) - 2), np.diff([*warm, *edges[1:]]))})
     windows = tuple(
-        BacktestWindow(number, start, end, time_of(end - 1))
+        BacktestWindow(number, start, end, time_of(end - 1) or _day(number))
         for number, (start, end) in enumerate(pairwise(edges), start=1)
     )
-    context = JobContext(marked, schema, candidate, params, resolve(params.gate.metric, schema.target.task), resamples)
-    return WalkForward(context, windows, params.backtest.label_delay_windows)
+    context = JobContext(marked, schema, params, resolve(params.gate.metric, schema.target.task), resamples)
+    truth = np.asarray(baselines.labels_as_places(rows[schema.target.name].tolist(), schema.target), dtype=np.float64)
+    delay, is_dated = params.backtest.label_delay_windows, bool(time_of(len(rows) - 1))
+    return WalkForward(context, windows, truth, label_delay=delay, is_dated=is_dated)
 
 
 def cut(rows: "pd.DataFrame", params: Params) -> list[int]:
@@ -105,3 +109,7 @@ def cut(rows: "pd.DataFrame", params: Params) -> list[int]:
             "backtest.windows or backtest.first_share"
         )
     return edges
+
+
+def _day(number: int) -> str:
+    return (UNDATED + timedelta(days=number)).isoformat()

@@ -3,19 +3,21 @@ import pytest
 
 from releve.core.errors import BadInput
 from releve.domain.backtest.engine import play_all
-from releve.domain.backtest.jobs import CompareDrift, FitModel
-from releve.domain.backtest.variants import PolicyVariant, policy_variants
+from releve.domain.backtest.jobs import CompareDrift, FitMember
+from releve.domain.backtest.variants import CRON, CRON_NEWEST, PolicyVariant, variants
 from releve.domain.backtest.walk_forward import BacktestWindow
 from releve.domain.drift.verdict import DriftState
 from releve.domain.trigger.policies import Cause, CauseKind
-from tests.streams import Here, abrupt, still, stream, stream_course, stream_params
+from tests.streams import Here, abrupt, gradual, still, stream, stream_course, stream_params
 
 INSUFFICIENT, BROKEN, NO_DRIFT, SUSPECTED, DRIFT = DriftState
 
-EVERY = {"trigger.policy": "refresh", "trigger.min_new_rows": 1}
-STATIC = PolicyVariant("static", {"trigger.policy": "static"})
-EVERY_FREELY = PolicyVariant("every window, gate off", EVERY, gated=False)
-EVERY_GATED = PolicyVariant("every window", EVERY)
+NEVER = PolicyVariant("never", {"trigger.policy": "static"}, 0)
+EVERY = PolicyVariant("every window", {"trigger.policy": "refresh", "trigger.min_new_rows": 1}, 1)
+EVERY_SECOND = PolicyVariant(
+    "every 2 windows", {"trigger.policy": "schedule", "trigger.every_batches": 2, "trigger.min_new_rows": 1}, 2
+)
+SINGLE = PolicyVariant("single model", EVERY.settings | {"train.ensemble": False})
 
 
 def play(rows, *chosen, **sections):
@@ -30,53 +32,113 @@ def right(played, plan):
     return [is_right[window.start - plan.start : window.end - plan.start].mean() for window in plan.windows]
 
 
-def test_a_static_policy_never_retrains_and_the_others_do():
-    (static, every), plan, _ = play(stream(angle=abrupt), STATIC, EVERY_FREELY)
-
-    assert (static.retrained_at, every.retrained_at) == ([], [1, 2, 3, 4, 5])
-    assert every.promoted_at == every.retrained_at
-    assert np.mean(right(every, plan)) > np.mean(right(static, plan)) + 0.05
-    assert all(each.decision.causes == (Cause(CauseKind.STATIC),) for each in static.decisions)
+def turned(rows, start, end):
+    """The rows with the labels of [start, end) turned round."""
+    part = (rows.index >= start) & (rows.index < end)
+    return rows.assign(kind=rows["kind"].where(~part, rows["kind"].map({"no": "yes", "yes": "no"})))
 
 
-def test_the_gate_lets_pass_what_is_not_shown_to_be_worse():
-    (gated, freely), _, _ = play(stream(angle=still), EVERY_GATED, EVERY_FREELY)
+def test_each_policy_refreshes_when_its_rule_says_so():
+    (never, every, second), plan, _ = play(stream(angle=gradual), NEVER, EVERY, EVERY_SECOND)
 
-    assert gated.retrained_at == freely.retrained_at == [1, 2, 3, 4, 5]
-    assert len(gated.promoted_at) >= 4
+    assert (never.refreshed_at, every.refreshed_at, second.refreshed_at) == ([], [1, 2, 3, 4, 5], [2, 4])
+    assert np.mean(right(every, plan)) > np.mean(right(never, plan)) + 0.05
+    assert all(each.decision.causes == (Cause(CauseKind.STATIC),) for each in never.decisions)
 
 
-def test_a_model_of_the_same_rows_is_fitted_once_whatever_policies_need_it():
+def test_a_member_is_fitted_once_whatever_policies_need_it():
     rows = stream(angle=abrupt)
-    _, _, alone = play(rows, EVERY_FREELY)
-    played, _, together = play(rows, STATIC, EVERY_FREELY, PolicyVariant("again", EVERY, gated=False))
+    _, _, alone = play(rows, EVERY)
+    played, _, together = play(rows, NEVER, EVERY_SECOND, EVERY, PolicyVariant("again", EVERY.settings))
 
     assert len(together.jobs) == len(set(together.jobs))
-    fits = [job for job in together.jobs if isinstance(job, FitModel)]
-    assert set(fits) == {job for job in alone.jobs if isinstance(job, FitModel)}
-    assert played[1].seconds == played[2].seconds > played[0].seconds  # as if each had been played alone
+    fits = [job for job in together.jobs if isinstance(job, FitMember)]
+    assert set(fits) == {job for job in alone.jobs if isinstance(job, FitMember)}
+    assert played[2].fit_seconds == played[3].fit_seconds > played[0].fit_seconds  # as if each had been played alone
+
+
+def test_an_ensemble_answers_by_several_windows_and_a_single_model_by_one():
+    (ensemble, single), plan, _ = play(stream(angle=gradual), EVERY, SINGLE)
+
+    assert {*ensemble.members} == {"constant", *(f"linear{last}" for last in ("", "_last_2", "_last_5", "_last_10"))}
+    assert {*single.members} == {"linear"}
+    assert (single.answers == single.members["linear"]).all()
+    assert np.mean(right(ensemble, plan)) > np.mean(right(single, plan))
+
+
+def test_the_cron_job_learns_before_each_window_and_asks_no_gate():
+    (cron, newest), plan, here = play(turned(stream(angle=still), 400, 800), CRON, CRON_NEWEST)
+
+    fits = [job for job in here.jobs if isinstance(job, FitMember) and job.recipe == "hist_gradient_boosting"]
+    assert {(job.first, job.end) for job in fits} == {
+        *((0, end) for end in range(200, 800, 100)),  # the newest five windows are all rows at first
+        (100, 600),
+        (200, 700),
+    }
+    assert right(newest, plan)[-1] > right(cron, plan)[-1]
+    assert len(cron.churn) == 5
+
+
+def test_a_cron_job_gives_the_usual_answer_where_it_cannot_learn():
+    rows = stream(angle=still)
+    rows.loc[:299, "kind"] = "no"
+
+    (cron,), _, _ = play(rows, CRON)
+
+    assert (cron.answers[:200, 0] == 1).all()
+    assert (cron.answers[200:, 0] < 1).any()
 
 
 @pytest.mark.parametrize(("delay", "unchanged"), [(0, 3), (1, 4), (2, 5)])
 def test_no_policy_sees_a_label_before_it_arrives(delay, unchanged):
     """Labels from window 3 on are others: with a delay of 0 the first answer that may differ is to window 4."""
     rows = stream(angle=abrupt)
-    plan = stream_course(rows)
-    start = plan.windows[2].start
-    other = rows.assign(kind=rows["kind"].where(rows.index < start, rows["kind"].map({"no": "yes", "yes": "no"})))
+    start = stream_course(rows).windows[2].start
     late = {"backtest": {"windows": 6, "first_share": 0.25, "label_delay_windows": delay}}
-    chosen = [*policy_variants(stream_params(**late))]
+    chosen = variants(stream_params(**late))
 
     first, plan, _ = play(rows, *chosen, **late)
-    second, _, _ = play(other, *chosen, **late)
+    second, _, _ = play(turned(rows, start, len(rows)), *chosen, **late)
 
     known = plan.windows[unchanged - 1].end - plan.start
     for one, another in zip(first, second, strict=True):
         assert (one.answers[:known] == another.answers[:known]).all(), one.policy.name
         seen = [[each.decision for each in each.decisions if each.window < unchanged] for each in (one, another)]
         assert seen[0] == seen[1], one.policy.name
-    every = next(place for place, policy in enumerate(chosen) if policy.name == EVERY_FREELY.name)
+    every = next(place for place, policy in enumerate(chosen) if policy.name == EVERY.name)
     assert (first[every].answers[known:] != second[every].answers[known:]).any()
+
+
+def test_a_release_that_labels_show_to_be_worse_is_taken_back():
+    rows = turned(stream(angle=still, rows=1600), 600, 900)
+    (every,), plan, _ = play(rows, EVERY, backtest={"windows": 12, "first_share": 0.25})
+
+    assert every.rolled_back_at == [3]  # the first window of turned labels
+    assert 3 not in every.refreshed_at  # a refresh waits for a window of labels
+    assert right(every, plan)[-1] > 0.9
+
+
+def test_a_slow_deployment_answers_a_window_with_the_refresh_before():
+    late = PolicyVariant("late", EVERY.settings, deploy_delay=1)
+    (prompt, delayed), _, _ = play(stream(angle=still), EVERY, late)
+
+    assert delayed.refreshed_at == prompt.refreshed_at
+    assert (delayed.answers[:200] == np.concatenate([prompt.answers[:100], delayed.answers[100:200]])).all()
+    assert len(delayed.churn) == len(prompt.churn) - 1
+
+
+def test_evidence_opens_a_search_among_the_defaults_of_other_recipes():
+    sections = {"train": {"recipe": "auto"}, "search": {"on": ["drift"], "trials": 5, "min_days": 9.0}}
+    rows = stream(angle=still, rows=700)
+    rows.loc[300:, "length"] += 3
+
+    (every,), _, here = play(rows, EVERY, backtest={"windows": 4, "first_share": 0.3}, **sections)
+
+    (searched,) = [each for each in every.decisions if each.search]
+    assert CauseKind.DRIFT in [cause.kind for cause in searched.decision.search_causes]
+    assert searched.search.proposed.split()[0] in {"random_forest", "svm", "k_neighbors", "neural_network"}
+    tried = {job.recipe for job in here.jobs if isinstance(job, FitMember)}
+    assert {"random_forest", "svm", "k_neighbors", "neural_network"} <= tried
 
 
 def test_a_monitoring_run_counts_only_labels_that_have_arrived():
@@ -92,7 +154,7 @@ def test_two_runs_over_the_same_rows_are_one_alarm_as_in_production():
     rows = stream(angle=still)
     rows.loc[200:, "length"] += 2
 
-    _, _, here = play(rows, STATIC, monitor={"window_rows": 300})
+    _, _, here = play(rows, NEVER, monitor={"window_rows": 300})
 
     runs = [job for job in here.jobs if isinstance(job, CompareDrift)]
     assert [(run.start, run.end) for run in runs] == [(200, 300), (200, 400), (200, 500), (300, 600), (400, 700)]
@@ -106,7 +168,7 @@ def test_windows_are_equal_parts_of_the_rows_after_the_first_or_the_batches_as_t
         rows.assign(_batch=np.repeat(["a", "b", "c", "d"], [250, 150, 100, 300])), backtest={"windows": 0}
     )
 
-    assert equal.windows[0] == BacktestWindow(1, 200, 300)
+    assert equal.windows[0] == BacktestWindow(1, 200, 300, "2000-01-02T00:00:00+00:00")  # a day apart without times
     assert [(window.start, window.end) for window in batches.windows] == [(250, 400), (400, 500), (500, 800)]
 
 
@@ -122,15 +184,16 @@ def test_rows_of_one_class_make_no_first_model():
     plan = stream_course(rows)
 
     with pytest.raises(BadInput, match="at least two classes"):
-        play_all([STATIC], plan, Here(plan.context))
+        play_all([NEVER], plan, Here(plan.context))
 
 
-def test_progress_names_the_policy_that_is_furthest_behind_and_never_goes_back():
+def test_progress_counts_windows_and_fits_and_ends_at_what_was_planned():
     plan, reports = stream_course(stream(angle=still)), []
 
-    play_all([STATIC, EVERY_FREELY], plan, Here(plan.context), report=reports.append)
+    play_all([NEVER, EVERY], plan, Here(plan.context), report=reports.append)
 
-    assert {(each.windows, each.policies) for each in reports} == {(6, 2)}
+    assert {each.windows for each in reports} == {6}
     assert [each.window for each in reports] == sorted(each.window for each in reports)
-    assert [each.share for each in reports] == sorted(each.share for each in reports)
-    assert (reports[0].window, reports[-1].window, reports[-1].policy) == (1, 6, "every window, gate off")
+    assert [each.fits for each in reports] == sorted(each.fits for each in reports)
+    assert all(each.fits <= each.planned for each in reports)
+    assert reports[-1].window == 6

@@ -2,75 +2,93 @@ import numpy as np
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.backtest.engine import PlayedPolicy, WindowDecision
+from releve.domain.backtest.played import PlayedPolicy, SearchOutcome, WindowDecision, changed_answers
 from releve.domain.backtest.report import BacktestReport, recommended_settings
 from releve.domain.backtest.results import check_scorable, naive
 from releve.domain.backtest.results import report as make_report
-from releve.domain.backtest.variants import PolicyVariant
+from releve.domain.backtest.variants import CRON, PolicyVariant
 from releve.domain.backtest.walk_forward import walk_forward
-from releve.domain.evaluation.intervals import Interval
 from releve.domain.schema.schema import Schema
+from releve.domain.trigger.policies import Cause, CauseKind
 from releve.domain.trigger.trigger import TriggerDecision
-from releve.reporting.backtest import advice, backtest_page
+from releve.reporting.backtest import advice, backtest_page, price_curve
 from releve.reporting.markdown import render_markdown
 from tests.page_histories import make_backtest
-from tests.streams import LINEAR, still, stream, stream_course, stream_params
+from tests.streams import still, stream, stream_course, stream_params
 
-COURSE = stream_course(stream(angle=still))
+ACCURACY = {"gate": {"metric": "accuracy"}}
+COURSE = stream_course(stream(angle=still), **ACCURACY)
 ANSWERED = COURSE.rows - COURSE.start
+CADENCES = {"never": 0, "every window": 1, "every 2 windows": 2}
 
 
-def played(name, *, wrong, retrainings, gated=True, first=0, plan=COURSE):
+def answers(wrong, *, first=0, plan=COURSE):
     """Answers of which `wrong` rows, every tenth from `first` on, are wrong."""
     truth = plan.context.rows["kind"].iloc[COURSE.start :].eq("yes").to_numpy().astype(float)
     places = (first + np.arange(wrong) * 10) % ANSWERED
     truth[places] = 1 - truth[places]
-    settings = {"trigger.policy": "static" if name == "static" else "refresh", "trigger.min_new_rows": 1}
-    turns = [WindowDecision(number, TriggerDecision(True, ()), promoted=True) for number in range(1, retrainings + 1)]
-    return PlayedPolicy(
-        PolicyVariant(name, settings, gated=gated), np.column_stack([1 - truth, truth]), turns, seconds=1.0
-    )
+    return np.column_stack([1 - truth, truth])
 
 
-def report_of(*each):
-    return make_report("kinds", COURSE, each)
+def played(name, *, wrong, refreshes=0, first=0, plan=COURSE, **changes):
+    policy = CRON if name == CRON.name else PolicyVariant(name, {"trigger.policy": "refresh"}, CADENCES.get(name))
+    turns = [WindowDecision(number, TriggerDecision(True, ()), promoted=True) for number in range(1, refreshes + 1)]
+    return PlayedPolicy(policy, answers(wrong, first=first, plan=plan), decisions=turns, fit_seconds=1.0, **changes)
 
 
-def test_what_is_not_distinguishable_from_the_best_and_is_cheaper_is_recommended():
-    report = report_of(
-        played("static", wrong=55, retrainings=0),
-        played("dear", wrong=20, retrainings=5),
-        played("cheap", wrong=21, retrainings=2, first=3),
-    )
-
-    assert (report.recommended.policy, report.recommended.rival) == ("cheap", "dear")
-    assert report.recommended.gain.low <= 0
-    assert "Recommended: cheap (not distinguishable from 'dear', the best" in advice(report)
+def report_of(*each, price=0.0):
+    plan = stream_course(stream(angle=still), **ACCURACY, trigger={"retraining_cost": price})
+    return make_report("kinds", plan, each)
 
 
-def test_what_is_clearly_the_best_is_recommended_whatever_it_costs():
-    report = report_of(played("static", wrong=59, retrainings=0), played("dear", wrong=5, retrainings=5))
-
-    assert (report.recommended.policy, report.recommended.rival) == ("dear", "static")
-    assert report.recommended.gain == report.policy("dear").gain_over_static
-    assert "Recommended: dear (the best score" in advice(report)
+NEVER = played("never", wrong=55)
+EVERY = played("every window", wrong=20, refreshes=5)
 
 
-def test_what_skips_the_gate_is_never_recommended():
-    report = report_of(
-        played("static", wrong=59, retrainings=0),
-        played("gated", wrong=30, retrainings=5),
-        played("freely", wrong=0, retrainings=5, gated=False),
-    )
+def test_where_a_refresh_costs_nothing_it_is_every_window_unless_something_else_is_shown_to_be_better():
+    level = played("every 2 windows", wrong=19, refreshes=2, first=3)
+    better = played("every 2 windows", wrong=1, refreshes=2)
 
-    assert report.recommended.policy == "gated"
-    assert recommended_settings(report)["trigger.policy"] == "refresh"
+    assert report_of(NEVER, EVERY, level).recommended.policy == "every window"
+    assert "nothing else is shown to be better" in advice(report_of(NEVER, EVERY, level))
+    assert report_of(NEVER, EVERY, better).recommended.policy == "every 2 windows"
+
+
+@pytest.mark.parametrize(
+    ("price", "policy"),
+    [(0.0024, "every window"), (0.0026, "every 2 windows"), (0.0099, "every 2 windows"), (0.0101, "never")],
+)
+def test_a_price_buys_the_cadence_with_the_least_total(price, policy):
+    """Of 600 answers 55, 20 (5 refreshes) and 25 (3) are wrong: two more refreshes save 5 errors, three save 30."""
+    second = played("every 2 windows", wrong=25, refreshes=3, first=3)
+
+    report = report_of(NEVER, EVERY, second, price=price)
+
+    assert report.recommended.policy == policy
+    assert [each.policy for each in report.prices] == ["every window", "every 2 windows", "never"]
+    assert [each.price for each in report.prices] == pytest.approx([0.0, 0.0025, 0.01])
+    assert "every window; from 0.0025 every 2 windows; from 0.010 never" in price_curve(report)
+
+
+def test_a_single_model_has_to_be_shown_to_be_better_whatever_a_refresh_costs():
+    level, better = (played("single model", wrong=wrong, refreshes=5, first=3) for wrong in (19, 1))
+
+    assert report_of(NEVER, EVERY, level, price=0.0001).recommended.policy == "every window"
+    assert report_of(NEVER, EVERY, better, price=0.0001).recommended.policy == "single model"
+
+
+def test_a_rival_is_compared_and_never_recommended():
+    report = report_of(NEVER, EVERY, played(CRON.name, wrong=0))
+
+    assert report.recommended.policy == "every window"
+    assert report.policy("every window").gain_over_cron.high < 0
+    assert report.policy(CRON.name).is_rival
 
 
 @pytest.mark.parametrize(("policy", "rows"), [("refresh", 98), ("schedule", 98), ("static", 1)])
 def test_a_policy_by_the_window_waits_in_production_for_as_many_rows_as_the_smallest_window_had(policy, rows):
     settings = {"trigger.policy": policy, "trigger.min_new_rows": 1}
-    report = make_backtest(policies=("static", "it"))
+    report = make_backtest(policies=("never", "it"))
     sizes = zip(report.windows, (100, 98, 99, 100), strict=True)
     windows = [window.model_copy(update={"rows": size}) for window, size in sizes]
     it = report.policy("it").model_copy(update={"settings": settings})
@@ -81,27 +99,50 @@ def test_a_policy_by_the_window_waits_in_production_for_as_many_rows_as_the_smal
     assert settings["trigger.min_new_rows"] == 1
 
 
-def test_gains_and_regrets_are_differences_of_the_same_rows():
-    report = report_of(played("static", wrong=55, retrainings=0), played("dear", wrong=20, retrainings=5))
-    static, dear = report.policies
+def test_gains_are_differences_of_the_same_rows_and_regret_is_over_the_best_member_in_hindsight():
+    members = {"good": answers(10), "bad": answers(50)}
+    report = report_of(NEVER, played("every window", wrong=20, refreshes=5, members=members))
+    never, every = report.policies
 
-    assert dear.score.value == pytest.approx(1 - 20 / ANSWERED, abs=1e-5)
-    assert dear.gain_over_static.value == pytest.approx(35 / ANSWERED, abs=1e-5)
-    assert static.regret == dear.gain_over_static
-    assert dear.regret == Interval(0.0, 0.0, 0.0)
-    assert dear.gain_over_static.low > 0
-    assert np.mean(dear.scores) == pytest.approx(dear.score.value, abs=1e-5)
+    assert every.score.value == pytest.approx(1 - 20 / ANSWERED, abs=1e-5)
+    assert every.gain_over_never.value == pytest.approx(35 / ANSWERED, abs=1e-5)
+    assert every.regret.value == pytest.approx(10 / ANSWERED, abs=1e-5)
+    assert never.regret.value == pytest.approx(45 / ANSWERED, abs=1e-5)
+    assert every.gain_over_never.low > 0
+    assert [each.name for each in report.members] == ["good", "bad"]
+    assert np.mean(every.scores) == pytest.approx(every.score.value, abs=1e-5)
+
+
+def test_churn_is_the_share_of_classes_that_change_or_the_relative_change_of_values():
+    classes = np.array([[0.6, 0.4], [0.1, 0.9]])
+
+    assert changed_answers(classes, classes[:, ::-1]) == 1.0
+    assert changed_answers(classes, classes + np.array([[0.1, -0.1], [0, 0]])) == 0.0
+    assert changed_answers(np.array([[10.0], [-10.0]]), np.array([[11.0], [-10.0]])) == pytest.approx(0.05)
+    assert changed_answers(np.zeros((2, 1)), np.ones((2, 1))) == 1.0
+
+
+def test_a_search_is_told_with_its_cause_and_what_became_of_it():
+    causes = (Cause(CauseKind.DRIFT),)
+    decision = TriggerDecision(True, causes, search=True, search_causes=causes)
+    turn = WindowDecision(2, decision, promoted=True, search=SearchOutcome("svm C=1", True))
+    every = played("every window", wrong=20)
+    every.decisions.append(turn)
+
+    page = render_markdown(backtest_page(report_of(NEVER, every)))
+
+    assert "every window: a search after window 2 (drift) proposed svm C=1, which joined the pool" in page
 
 
 def test_the_report_survives_json_and_has_a_line_per_policy_and_per_naive_baseline():
-    report = report_of(played("static", wrong=55, retrainings=0), played("dear", wrong=20, retrainings=2))
+    report = report_of(NEVER, played("every window", wrong=20, refreshes=2))
 
     assert BacktestReport.model_validate_json(report.model_dump_json()) == report
     assert [window.number for window in report.windows] == [1, 2, 3, 4, 5, 6]
-    assert report.policies[1].retrained_at == (1, 2)
+    assert report.policies[1].refreshed_at == (1, 2)
     assert {"majority label", "previous label"} <= {each.name for each in report.baselines}
     page = render_markdown(backtest_page(report))
-    assert all(f"| {name} |" in page for name in ("static", "dear", "naive: majority label"))
+    assert all(f"| {name} |" in page for name in ("never", "every window", "naive: majority label"))
     assert advice(report) in page
     assert "not defined" not in page
 
@@ -118,12 +159,12 @@ def one_class_in(*windows):
 def test_a_window_of_one_class_has_no_auc_and_no_say_and_the_summary_tells():
     plan = one_class_in(2)
 
-    report = make_report("kinds", plan, [played(name, wrong=55, retrainings=0, plan=plan) for name in ("static", "b")])
+    report = make_report("kinds", plan, [played(name, wrong=55, plan=plan) for name in ("never", "b")])
 
-    static = report.policies[0]
-    defined = [score for score in static.scores if score is not None]
-    assert [score is None for score in static.scores] == [False, True, False, False, False, False]
-    assert static.score.value == pytest.approx(np.mean(defined), abs=1e-5)
+    never = report.policies[0]
+    defined = [score for score in never.scores if score is not None]
+    assert [score is None for score in never.scores] == [False, True, False, False, False, False]
+    assert never.score.value == pytest.approx(np.mean(defined), abs=1e-5)
     assert all(each.scores[1] is None for each in report.baselines)
     assert "In 1 windows auc is not defined: they are in no score." in render_markdown(backtest_page(report))
 
@@ -143,7 +184,7 @@ def test_values_are_always_scorable():
         {"target": {"name": "kind", "task": "regression"}, "columns": {"width": {"type": "number"}}}
     )
 
-    check_scorable(walk_forward(rows, schema, LINEAR, stream_params(gate={"metric": "auto"})))
+    check_scorable(walk_forward(rows, schema, stream_params(gate={"metric": "auto"})))
 
 
 @pytest.mark.parametrize(("windows", "rows", "there"), [(0, 0, True), (1, 0, False), (0, 5, False), (1, 5, False)])

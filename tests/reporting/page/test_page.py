@@ -415,7 +415,7 @@ def test_text_of_users_is_never_markup():
         ),
     )
     windows = (make_window(0, naive_name=NASTY),)
-    backtest = make_backtest(policies=("static", NASTY))
+    backtest = make_backtest(policies=("never", NASTY))
     evidence = make_evidence(1, events=events, windows=windows, backtest=backtest)
 
     assert not {"script", "img"} & set(drawn(evidence).tags)
@@ -522,18 +522,21 @@ def test_without_a_retraining_there_is_no_cpu_time():
 def test_the_backtest_shows_every_policy_and_what_it_recommends():
     found = drawn(make_evidence(1, backtest=make_backtest()))
 
-    assert "Recommended: two keys (not distinguishable from 'every window', the best, which gains +0.020" in found.text
-    assert "every window 0.740 [0.600, 0.800] +0.040 [-0.010, +0.050] 2 1 3.0" in found.text
+    assert "Recommended: every window (beside 'never' it gains +0.020 [-0.010, +0.050]" in found.text
+    assert "every window 0.740 [0.600, 0.800] +0.020 [-0.010, +0.050] +0.040 [-0.010, +0.050]" in found.text
     assert "naive: previous label (the newest that has arrived) 0.600" in found.text
     assert "every window 2, 3 3" in found.text
 
 
-def test_a_baseline_that_comes_near_is_drawn():
-    near = BaselineResult(name="previous label", scores=(0.65,) * 4, score=0.65)
+def test_what_ships_is_drawn_beside_the_cron_job_never_and_a_naive_answer_that_comes_near():
+    names, near = (
+        ("never", "cron job", "every window", "as set"),
+        BaselineResult(name="previous label", scores=(0.65,) * 4, score=0.65),
+    )
 
-    found = drawn(make_evidence(1, backtest=make_backtest(baselines=[near])))
+    found = drawn(make_evidence(1, backtest=make_backtest(policies=names, baselines=[near])))
 
-    assert "lines: two keys, static, every window, previous label." in found.text
+    assert "lines: as set, cron job, never, previous label." in found.text
 
 
 @pytest.mark.parametrize("score", [None, 0.1])
@@ -543,15 +546,7 @@ def test_a_baseline_without_a_score_or_far_away_is_named_and_not_drawn(score):
     found = drawn(make_evidence(1, backtest=make_backtest(baselines=[baseline])))
 
     assert "naive: the usual value" in found.text
-    assert "lines: two keys, static, every window." in found.text
-
-
-def test_of_a_loss_the_lowest_policies_are_drawn():
-    names = ("best", "static", "good", "worse", "worst")
-
-    found = drawn(make_evidence(1, backtest=make_backtest(policies=names, sign=-1)))
-
-    assert "lines: static, best, good." in found.text
+    assert "lines: never, cron job." in found.text
 
 
 def test_what_serves_is_told_with_its_expected_performance():

@@ -67,7 +67,7 @@ def test_a_page_begins_where_the_scenario_was_started_over(settings):
 def test_a_backtest_is_shown_where_there_is_one(settings):
     write_json(settings.home / "backtest" / SCENARIO / "backtest.json", make_backtest().model_dump(mode="json"))
 
-    assert "Recommended: two keys" in write_page(settings, SCENARIO).read_text()
+    assert "Recommended: every window" in write_page(settings, SCENARIO).read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,227 @@
+"""The refreshes of a backtest: members are fitted, or were before, and weighed by what they answered."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from releve.core.errors import BadInput
+from releve.core.params import SEARCHED_RECIPES, Params
+from releve.domain.backtest.jobs import ComparePools, FitMember, Floats, JobContext
+from releve.domain.backtest.played import SearchOutcome, Steps
+from releve.domain.backtest.walk_forward import WalkForward
+from releve.domain.ensemble.fitting import answered_part
+from releve.domain.ensemble.forward import WINDOWS, ForwardWindow, MemberAnswers, with_answers
+from releve.domain.ensemble.kept import kept_name, kept_weights, still_kept
+from releve.domain.ensemble.origins import origin_blocks
+from releve.domain.ensemble.pool import SEARCH, Member, Pool, default_pool
+from releve.domain.ensemble.refresh import weigh_forward, weighed_window
+from releve.domain.ensemble.weights import Weighing, mean_loss, mix, weigh
+from releve.domain.evaluation.rolling_origin import Fold
+from releve.domain.gate import gate
+from releve.domain.schema.schema import BATCH
+from releve.domain.training import learning
+from releve.domain.training.recipes import default_candidate, fitting_recipes, search_spaces
+from releve.domain.training.trials import MIN_ROWS, SIZES, validation_folds
+from releve.domain.trigger.trigger import TriggerDecision
+
+
+@dataclass(frozen=True, eq=False)
+class Refreshed:
+    """Members that learned from the first `rows` rows, their weights, and the record that these rest on."""
+
+    number: int  # from 1, the first model
+    rows: int
+    members: tuple[Member, ...]  # that could be fitted
+    without: tuple[str, ...]  # columns that they did not learn from
+    weighing: Weighing
+    folds: tuple[Fold, ...]  # rows of the windows, oldest first
+    windows: tuple[ForwardWindow, ...]
+    found: tuple[Member, ...] = ()  # by searches
+    kept: Mapping[str, "Refreshed"] = field(default_factory=dict)  # older ensembles that are members
+
+    @property
+    def answered(self) -> Floats:
+        """Return what the procedure would have served on its windows."""
+        return np.concatenate([window.refreshed for window in self.windows])
+
+    @property
+    def served(self) -> Floats:
+        return np.concatenate([window.served for window in self.windows])
+
+
+def fit_of(plan: WalkForward, member: Member, *, end: int, upto: int, without: tuple[str, ...] = ()) -> FitMember:
+    """Fit a member before row `end`, by its own window, and let it answer rows [end, upto)."""
+    first = end - len(learning.window(plan.context.rows[[BATCH]], end=end, last_batches=member.last_batches))
+    return FitMember.of(member.candidate, first=first, end=end, upto=upto, without=without)
+
+
+def member_answers(
+    plan: WalkForward, made: Refreshed, rows: Fold, names: Collection[str] | None = None
+) -> Steps[dict[str, Floats]]:
+    """Ask what members answer to `rows`, kept ensembles included; all of them unless there are `names`."""
+    asked = [each for each in made.members if names is None or each.name in names]
+    done = yield [fit_of(plan, each, end=made.rows, upto=plan.rows, without=made.without) for each in asked]
+    part = slice(rows.start - made.rows, rows.end - made.rows)
+    answers = {each.name: as_floats(one.value[part]) for each, one in zip(asked, done, strict=True)}
+    for name, older in made.kept.items():
+        if names is None or name in names:
+            weights = kept_weights(older.weighing.serving)
+            answers[name] = mix((yield from member_answers(plan, older, rows, weights)), weights)
+    return answers
+
+
+def served_answers(plan: WalkForward, made: Refreshed, rows: Fold) -> Steps[Floats]:
+    """Ask what a refresh answers to `rows` when it serves."""
+    serving = made.weighing.serving
+    return mix((yield from member_answers(plan, made, rows, serving)), serving)
+
+
+def as_floats(answers: Any) -> Floats:
+    """Weights are fitted on doubles."""
+    return np.asarray(answers, dtype=np.float64)
+
+
+def first_model(plan: WalkForward, params: Params) -> Steps[Refreshed]:
+    """Make the first model of the rows before the first window, weighed by rolling origins.
+
+    Raises BadInput where the plain refit cannot be fitted.
+    """
+    pool, context = _pool(plan, params, plan.start), plan.context
+    blocks = origin_blocks(context.rows[BATCH].iloc[: plan.start].tolist())
+    asked = [(block, member) for block in blocks for member in pool.members]
+    final = [fit_of(plan, member, end=plan.start, upto=plan.rows) for member in pool.members]
+    done = yield [*final, *(fit_of(plan, member, end=block.start, upto=block.end) for block, member in asked)]
+    if done[0].problem:
+        raise BadInput(f"the rows before the first window make no model: {done[0].problem}")
+    fitted = tuple(member for member, each in zip(pool.members, done, strict=False) if not each.problem)
+    answers: dict[Fold, dict[str, Floats]] = {block: {} for block in blocks}
+    for (block, member), each in zip(asked, done[len(final) :], strict=True):
+        if not each.problem:
+            answers[block][member.name] = as_floats(each.value)
+    # a block before which there was one class alone says nothing, nor do those before it
+    since = max((place + 1 for place, block in enumerate(blocks) if pool.plain not in answers[block]), default=0)
+    folds = blocks[since:]
+    windows = [MemberAnswers(plan.truth[block.start : block.end], answers[block]) for block in folds]
+    recorded = weigh_forward(windows, plain=pool.plain, loss=context.loss)
+    weighing = weigh(recorded, plain=pool.plain, loss=context.loss, members=[each.name for each in fitted])
+    return Refreshed(1, plan.start, fitted, (), weighing, folds, recorded)
+
+
+def refresh(
+    plan: WalkForward,
+    params: Params,
+    before: Refreshed,
+    *,
+    name: str,
+    known: int,
+    served: Floats,
+    decision: TriggerDecision,
+) -> Steps[tuple[Refreshed, SearchOutcome | None]]:
+    """Record the rows since the refresh before, fit the pool on `known` rows, and weigh it.
+
+    `served`: what did serve the newest rows up to `known`; `name`: of the policy. Raises BadInput where the plain refit
+    cannot be fitted.
+    """
+    context, number = plan.context, before.number + 1
+    kept = _kept(before) if params.train.ensemble else {}
+    rows = answered_part(Fold(before.rows, known))
+    answers = yield from member_answers(plan, replace(before, kept=kept), rows)
+    newest = MemberAnswers(plan.truth[rows.start : rows.end], answers)
+    recorded = weighed_window(newest, before.weighing, served=served[-(rows.end - rows.start) :])
+    windows, folds = (*before.windows, recorded)[-WINDOWS:], (*before.folds, rows)[-WINDOWS:]
+    pool, found, outcome = _pool(plan, params, known, before.found), before.found, None
+    if decision.search:
+        search = Search(name, number, folds, windows, pool)
+        member, windows, outcome = yield from _search(plan, params, search)
+        if member:
+            found, pool = (*found, member), pool.extended(member)
+    without = decision.without
+    done = yield [fit_of(plan, member, end=known, upto=plan.rows, without=without) for member in pool.members]
+    fitted = tuple(member for member, each in zip(pool.members, done, strict=True) if not each.problem)
+    plain = next((each.name for each in fitted if each.name in windows[-1].answers), None)
+    if plain is None:
+        raise BadInput(done[0].problem or f"{pool.plain} has answered no window yet")
+    lacking = max((place + 1 for place, each in enumerate(windows) if plain not in each.answers), default=0)
+    windows, folds = windows[lacking:], folds[lacking:]
+    weighing = weigh(windows, plain=plain, loss=context.loss, members=[*(each.name for each in fitted), *kept])
+    return Refreshed(number, known, fitted, without, weighing, folds, windows, found, kept), outcome
+
+
+def _kept(before: Refreshed) -> dict[str, Refreshed]:
+    """List the older ensembles that are members: of the refresh before, and itself where it is one of them."""
+    kept = dict(before.kept)
+    if name := kept_name(before.number):
+        kept[name] = before
+    return {name: kept[name] for name in still_kept([*kept])}
+
+
+def _pool(plan: WalkForward, params: Params, known: int, found: Sequence[Member] = ()) -> Pool:
+    train = params.train
+    return default_pool(
+        train, plan.context.schema, rows=known, ensemble=train.ensemble, last_batches=train.last_batches
+    ).extended(*found)
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What a search of a policy's refresh starts from."""
+
+    policy: str
+    refresh: int
+    folds: tuple[Fold, ...]
+    windows: tuple[ForwardWindow, ...]
+    pool: Pool
+
+
+def _search(
+    plan: WalkForward, params: Params, search: Search
+) -> Steps[tuple[Member | None, tuple[ForwardWindow, ...], SearchOutcome]]:
+    """Try the defaults of the other recipes on rows before the windows, and the best of them on the windows.
+
+    It joins where the pool with it is shown to be better there. Production tries more options of each recipe; these few
+    cost little, and are the same whenever they are tried.
+    """
+    folds, windows, plain, context = search.folds, search.windows, search.pool.plain, plan.context
+    tried = searched(params, search.pool, context, rows=folds[-1].end)
+    if not tried or folds[0].start < MIN_ROWS:
+        return None, windows, SearchOutcome("", False)
+    trials = validation_folds(folds[0].start, share=SIZES.validation_share, folds=SIZES.folds)
+    done = yield [fit_of(plan, member, end=fold.start, upto=fold.end) for member in tried for fold in trials]
+    scored: dict[str, float] = {}
+    truth = plan.truth[trials[0].start : trials[-1].end]
+    for place, member in enumerate(tried):
+        parts = done[place * len(trials) : (place + 1) * len(trials)]
+        if not any(each.problem for each in parts):
+            answers = np.concatenate([as_floats(each.value) for each in parts])
+            scored[member.name] = mean_loss(truth, answers, loss=context.loss, most=np.inf)
+    if not scored:
+        return None, windows, SearchOutcome("", False)
+    best = next(each for each in tried if each.name == min(scored, key=lambda name: scored[name]))
+    done = yield [fit_of(plan, best, end=fold.start, upto=fold.end) for fold in folds]
+    if any(each.problem for each in done):
+        return None, windows, SearchOutcome(str(best.candidate), False)
+    own = [as_floats(each.value) for each in done]
+    more = tuple(with_answers(each, {best.name: answers}) for each, answers in zip(windows, own, strict=True))
+    both = [_replayed(each, plain=plain, loss=context.loss) for each in (more, windows)]
+    (compared,) = yield [ComparePools(search.policy, search.refresh, folds, *both)]
+    joined = gate.search_gains(compared.value)
+    outcome = SearchOutcome(str(best.candidate), joined)
+    return (best, more, outcome) if joined else (None, windows, outcome)
+
+
+def _replayed(windows: Sequence[ForwardWindow], *, plain: str, loss: str) -> Floats:
+    weighed = weigh_forward([MemberAnswers(each.truth, each.answers) for each in windows], plain=plain, loss=loss)
+    return np.concatenate([each.refreshed for each in weighed])
+
+
+def searched(params: Params, pool: Pool, context: JobContext, *, rows: int) -> list[Member]:
+    """List what a search tries: the defaults of each recipe that params.yaml allows and the pool has not."""
+    has = {member.recipe for member in pool.members}
+    allowed = [name for name in params.train.recipe if name in SEARCHED_RECIPES and name not in has]
+    if not params.search.trials:
+        return []
+    fitting, _ = fitting_recipes(tuple(allowed), rows=rows)
+    spaces = search_spaces(fitting, context.schema)
+    return [Member.of(default_candidate(name, space), origin=SEARCH) for name, space in spaces.items()]
