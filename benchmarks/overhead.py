@@ -152,12 +152,11 @@ def _described(command: str) -> str:
     """What a process did, in a few words, from its command."""
     program, *arguments = command.split() or [""]
     words = [word for word in arguments if not word.startswith("-")]
-    if program.startswith("tasks."):
-        return program
-    if Path(program).suffix != ".py":  # `python -c`
+    if program == "-c":
         return "the process itself"
-    module = Path(program).parent.name if Path(program).name == "__main__.py" else Path(program).stem
-    return " ".join([module, *words[:1]])
+    if program == "dvc":
+        return f"dvc {words[0]}"
+    return "fork server: imports" if Path(program).stem == "prefork" else program
 
 
 def _fleet(work_dir: Path, names: Sequence[str]) -> Project:
