@@ -61,14 +61,15 @@ DVC = (
 )
 # What the stages import of others. The first stage, `code`, runs each time and needs little.
 CODE_STAGE = "tasks.pipeline.code"
-CODE_LIBRARIES = ("pydantic", "yaml", "ruamel.yaml")
+CODE_LIBRARIES = ("numpy", "pydantic.dataclasses", "pydantic.json_schema", "ruamel.yaml", "statistics", "yaml")
 STAGE_LIBRARIES = (
     *CODE_LIBRARIES,
-    "pandas",
-    "pyarrow.parquet",
-    "sklearn.ensemble",
-    "skl2onnx",
     "onnxruntime",
+    "pandas",
+    "pyarrow.dataset",
+    "pyarrow.pandas_compat",
+    "pyarrow.parquet",
+    "skl2onnx",
     "skops.io",
 )
 STAGE_COMMAND = re.compile(r"python -m (tasks\.[\w.]+)((?: [\w./-]+)*)")  # nothing that a shell would read differently
