@@ -18,6 +18,7 @@ from releve.core.errors import BadInput, NotFound, Unavailable
 from releve.domain.registry.chain import ALERTED, CHALLENGED, INGESTED, MONITORED, RELEASED, ROLLED_BACK
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.trigger.policies import CauseKind
+from releve.reporting.comparison import describe_score
 from tasks.pipeline.seed import windows
 from tests import projects
 from tests.projects import SCENARIO, Project
@@ -201,7 +202,7 @@ def test_the_gate_shows_its_figures(loop: Loop) -> None:
 
     challenger = loop.challenged.result().challenger
     assert shown.startswith("# digits: accepted")
-    assert f"| challenger {challenger.model} | {challenger.score:.3f}" in shown
+    assert f"| challenger {challenger.model} | {describe_score(challenger.evaluation)} |" in shown
     assert all(name in shown for name in ("champion", "majority label", "previous label"))
 
 
@@ -221,7 +222,7 @@ def test_the_page_is_named_and_shows_the_whole_loop(loop: Loop) -> None:
     assert str(loop.project.state.page) in shown
     assert loop.challenged.result().released.release.model in page
     assert "2 monitoring runs: 1 drift, 1 insufficient data." in page
-    assert "realised accuracy" in page
+    assert "realised log_loss" in page
 
 
 def test_a_page_that_cannot_be_written_is_reported_and_fails_nothing(
