@@ -10,13 +10,14 @@ import json
 import shutil
 from dataclasses import dataclass, replace
 from itertools import dropwhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from releve.adapters.files import PipelineInputs, file_digest, read_inputs, write_bytes
 from releve.adapters.models.memory_files import MemoryFolder, identity_of
-from releve.adapters.models.model_runtime import Model, load_pipeline
+from releve.adapters.models.model_runtime import Model
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.models.skops_files import dump_pipeline
 from releve.core.errors import BadInput
@@ -36,7 +37,7 @@ from releve.domain.ensemble.memory import KeptEnsemble, Memory, WindowRecord
 from releve.domain.ensemble.origins import origin_blocks
 from releve.domain.ensemble.pool import SEARCH, Member, Pool, default_pool
 from releve.domain.ensemble.refresh import weigh_forward, weighed_window
-from releve.domain.ensemble.weights import CONSTANT, Serves, Weighing, loss_of, weigh
+from releve.domain.ensemble.weights import BEFORE, CONSTANT, Serves, Weighing, loss_of, weigh
 from releve.domain.evaluation import paired
 from releve.domain.evaluation.evaluation import FeatureImportances
 from releve.domain.evaluation.holdout_evaluation import check_comparable
@@ -81,7 +82,15 @@ class Before:
 
     folder: MemoryFolder
     memory: Memory
-    kept: tuple[KeptEnsemble, ...]  # once this refresh is through
+    answering: tuple[KeptEnsemble, ...]  # older ensembles that answer new rows
+    kept: tuple[KeptEnsemble, ...]  # those of them that stay
+    ensemble: KeptEnsemble | None  # what it put forward, as a member; None where this refresh is the same one
+
+    def path_of(self, kept: KeptEnsemble, file: str) -> Path:
+        """Return where a member of an older ensemble lies; one that is kept from now on has its members' files."""
+        if kept in self.memory.kept:
+            return self.folder.kept_path(kept.name, file)
+        return self.folder.path_of(self.memory, file)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,16 +176,21 @@ def remembered(refresh: Refresh) -> Before | None:
     if memory.rows > len(rows) or rows[BATCH].iloc[memory.rows - 1] != memory.batch:
         say(f"the oldest {memory.rows} rows are not those that the memory is of: a fresh start")
         return None
-    kept = memory.kept
-    if memory.rows < len(rows) and (name := kept_name(memory.refresh)):
-        serving = {each: weight for each, weight in memory.weighing.serving.items() if each in memory.files}
-        files: dict[str, float] = {}
-        for member, weight in serving.items():
-            files[memory.files[member]] = files.get(memory.files[member], 0.0) + weight
-        kept = (*kept, KeptEnsemble(name=name, members=kept_weights(files))) if serving else kept
-        names = still_kept([each.name for each in kept])
-        kept = tuple(each for each in kept if each.name in names)
-    return Before(folder, memory, kept)
+    answering, ensemble = memory.kept, next((each for each in memory.kept if each.name == BEFORE), None)
+    if memory.rows < len(rows):
+        own = {memory.files[name]: 0.0 for name in memory.weighing.serving if name in memory.files}
+        older = dict[str, float]()
+        kept = {each.name: each for each in memory.kept}
+        for name, weight in memory.weighing.serving.items():
+            if name in memory.files:
+                own[memory.files[name]] += weight
+            else:
+                older |= {f"{name}.{file}": weight * part for file, part in kept[name].members.items()}
+        ensemble = KeptEnsemble(name=BEFORE, members={**own, **older})
+        if own and (name := kept_name(memory.refresh)):
+            answering = (*answering, KeptEnsemble(name=name, members=kept_weights(own)))
+    stay = still_kept([each.name for each in answering if each.name != BEFORE])
+    return Before(folder, memory, answering, tuple(each for each in answering if each.name in stay), ensemble)
 
 
 def table_digest(schema: Schema) -> str:
@@ -233,13 +247,7 @@ def answered_again(refresh: Refresh, before: Before, pool: Pool) -> Record:
     if memory.rows < len(rows):
         block = answered_part(Fold(memory.rows, len(rows)))
         members = folder.members(memory)
-        kept = {
-            each.name: weighted(
-                [(file, _kept_pipeline(before, members, each, file), w) for file, w in each.members.items()],
-                refresh.classes,
-            )
-            for each in before.kept
-        }
+        kept = {each.name: _older(before, each, members, refresh.classes) for each in before.answering}
         ensemble = put_together(memory.weighing.serving, members, kept, refresh.classes)
         answers = answers_of_members(refresh.data, {**members, **kept}, block)
         asked = MemberAnswers(refresh.data.truth(block), answers)
@@ -254,19 +262,19 @@ def answered_again(refresh: Refresh, before: Before, pool: Pool) -> Record:
     return record if pool == memory.pool else of_another_pool(refresh, before, pool, record)
 
 
-def _kept_pipeline(before: Before, members: dict[str, Any], kept: KeptEnsemble, file: str) -> Any:
-    """A pipeline of an older ensemble; that of the refresh before itself has no file of its own yet."""
-    path = before.folder.kept_path(kept.name, file)
-    if path.is_file():
-        return load_pipeline(path)
-    return next(members[name] for name, each in before.memory.files.items() if each == file)
+def _older(before: Before, kept: KeptEnsemble, members: dict[str, Any], classes: tuple[Any, ...]) -> WeightedEnsemble:
+    """Load an older ensemble; of the refresh before itself the members are there already."""
+    if kept in before.memory.kept:
+        return before.folder.kept(kept, classes)
+    loaded = {file: members[name] for name, file in before.memory.files.items()}
+    return weighted([(file, loaded[file], weight) for file, weight in kept.members.items()], classes)
 
 
 def of_another_pool(refresh: Refresh, before: Before, pool: Pool, record: Record) -> Record:
     """Replay the windows with a pool that params.yaml changed: new members are fitted before each of them."""
     known = [member for member in pool.members if member in before.memory.pool.members]
     new = [member for member in pool.members if member not in known]
-    names = [*(member.name for member in known), *(each.name for each in before.kept)]
+    names = [*(member.name for member in known), *(each.name for each in before.answering)]
     kept_answers = [
         MemberAnswers(window.truth, {name: window.answers[name] for name in names if name in window.answers})
         for window in record.answers
@@ -387,8 +395,11 @@ def write(
     rows, classes = refresh.data.rows, refresh.classes
     pipelines = {each.member.name: each.pipeline for each in fitted if each.pipeline is not None}
     kept = before.kept if before else ()
-    names = (*pipelines, *(each.name for each in kept))
+    names = (*pipelines, *(each.name for each in kept), *((BEFORE,) if before and before.ensemble else ()))
     exact = weigh(record.answers, plain=plain, loss=refresh.loss, members=names)
+    if BEFORE in exact.serving and before and before.ensemble:
+        say("the labels of the newest rows are in doubt: the ensemble before them keeps a part")
+        kept = (*kept, before.ensemble)
     weighing = replace(exact, weights=rounded_weights(exact.weights))
     if set(weighing.serving) == {CONSTANT}:
         weighing = replace(weighing, serves=Serves.NAIVE)
@@ -405,11 +416,9 @@ def write(
         files[name] = known[id(pipeline)]
     older = {}
     for each in kept:
-        assert before
-        for file in each.members:
-            path = before.folder.kept_path(each.name, file)
-            content = (path if path.is_file() else before.folder.member_path(file)).read_bytes()
-            write_bytes(folder.kept_path(each.name, file), content)
+        if before:
+            for file in each.members:
+                write_bytes(folder.kept_path(each.name, file), before.path_of(each, file).read_bytes())
         older[each.name] = folder.kept(each, classes)
         for file, pipeline in zip(older[each.name].names, older[each.name].pipelines, strict=True):
             digests[id(pipeline)] = file_digest(folder.kept_path(each.name, file))

@@ -67,6 +67,12 @@ class MemoryFolder:
     def kept_path(self, ensemble: str, file: str) -> Path:
         return self.path / "kept" / f"{ensemble}.{file}.skops"
 
+    def path_of(self, memory: Memory, file: str) -> Path:
+        """Return where a fitted pipeline lies that the refresh put forward: a member's, or an older ensemble's."""
+        if file in memory.files.values():
+            return self.member_path(file)
+        return self.path / "kept" / f"{file}.skops"
+
     def kept(self, ensemble: KeptEnsemble, classes: tuple[Label, ...]) -> WeightedEnsemble:
         """Load an older ensemble."""
         members = [

@@ -8,12 +8,10 @@ holdout would be judged at its oldest; measured in docs/decisions/0003-rolling-o
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.core.documents import DocumentPart
 from releve.core.errors import BadInput
 
 FOLDS = 3  # models that are fitted to judge a challenger: enough for it to be judged at most a third of a holdout old
@@ -26,22 +24,6 @@ class Fold:
 
     start: int
     end: int
-
-
-class HoldoutFolds(DocumentPart):
-    """The blocks of the holdout, oldest first: folds.json."""
-
-    format: Literal[1] = 1
-    folds: tuple[Fold, ...]
-
-    @property
-    def start(self) -> int:
-        """Return where the holdout begins."""
-        return self.folds[0].start
-
-    @property
-    def rows(self) -> int:
-        return self.folds[-1].end - self.start
 
 
 def rolling_folds(

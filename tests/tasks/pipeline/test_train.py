@@ -160,6 +160,37 @@ def test_an_older_ensemble_serves_as_its_members(tmp_path):
         assert any(name.startswith("first.") for name in folder.ensemble(memory, stage.schema.target.classes).names)
 
 
+def test_where_the_newest_labels_are_in_doubt_the_ensemble_before_them_keeps_a_part_for_one_window(tmp_path):
+    stage = make_stage(tmp_path, train={"recipe": "linear"})
+    receive(stage, shop_rows(800))
+    train(stage)
+    remember(stage)
+    turned = shop_rows(100, seed=9)
+    receive(stage, turned.assign(bought=turned["bought"].map({"yes": "no", "no": "yes"})), start=9)
+
+    doubted, folder = trained(stage)
+
+    assert doubted.weights["before"] == pytest.approx(0.5, abs=1e-3)
+    served = folder.ensemble(doubted, stage.schema.target.classes)
+    assert any(name.startswith("before.") for name in served.names)
+    assert sum(served.weights) == pytest.approx(1, abs=1e-3)
+
+    before = digests(stage.files.memory)
+    remember(stage)
+    shutil.rmtree(stage.files.folder / MEMORY / "members")
+    train(stage)
+    assert digests(stage.files.memory) == before
+
+    remember(stage)
+    receive(stage, shop_rows(100, seed=10), start=10)
+    after, folder = trained(stage)
+    newest = folder.windows(after)[-1]
+    expected = answer(served, stage_rows(stage).iloc[900:], stage.schema).to_numpy(float)
+    assert newest.refreshed == pytest.approx(expected, abs=1e-6)
+    assert "before" not in after.weights
+    assert [each.name for each in after.kept] == ["first"]
+
+
 def test_a_pool_of_one_is_weighed_and_judged_as_any(tmp_path):
     stage = make_stage(tmp_path, train={**QUICK, "ensemble": False})
     receive(stage, shop_rows(400))
