@@ -31,12 +31,14 @@ def test_a_card_holds_the_lineage_that_makes_the_model_again(challenged):
     assert record.state == "challenger"
 
 
-def test_the_recipe_on_the_card_is_the_one_that_was_fitted(challenged):
+def test_the_members_on_the_card_are_those_that_were_fitted_and_their_weights_sum_to_one(challenged):
     found = last_challenger(challenged.registry, SHOP)
 
-    recipe = gather(challenged.settings, found.model, today=TODAY).recipe
+    members = gather(challenged.settings, found.model, today=TODAY).ensemble.members
 
-    assert recipe.recipe != "auto"
+    assert all(member.recipe and member.rows for member in members)
+    assert sum(member.weight for member in members) == pytest.approx(1, abs=1e-3)
+    assert all(member.name in render_markdown(card_of(challenged.settings, found.model)) for member in members)
 
 
 def test_the_card_of_a_previous_champion_tells_of_its_life(replaced):
