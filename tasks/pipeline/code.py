@@ -10,7 +10,7 @@ this at every `dvc repro`.
 import ast
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from releve.core.errors import run_command
 from releve.domain.schema.schema import TABLE_KEYS
 
 PACKAGES = ("releve", "tasks")
+BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")  # where a statement holds others
 
 
 def write_manifests(project: Path, folder: Path, steps: list[str]) -> None:
@@ -74,18 +75,18 @@ def _file_of(project: Path, module: str) -> str | None:
 
 @cache
 def _imports(project: Path, path: str) -> frozenset[str]:
-    def imported(tree: ast.AST) -> Iterator[str]:
-        for node in ast.iter_child_nodes(tree):
+    def imported(statements: Iterable[ast.AST]) -> Iterator[str]:
+        for node in statements:
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module:
                 yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
             elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-                yield from (name for branch in node.orelse for name in imported(branch))
-            else:
-                yield from imported(node)
+                yield from imported(node.orelse)
+            else:  # statements alone hold imports: expressions, most of a tree, are not walked
+                yield from (name for block in BLOCKS for name in imported(getattr(node, block, ())))
 
-    names = imported(ast.parse((project / path).read_text(encoding="utf-8")))
+    names = imported(ast.parse((project / path).read_text(encoding="utf-8")).body)
     return frozenset(each for name in names for each in _with_packages(name))
 
 

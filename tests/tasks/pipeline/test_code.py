@@ -39,6 +39,25 @@ def test_an_import_inside_a_function_counts_and_one_for_type_checkers_does_not(t
     assert found == {*FILES} - {"tasks/types.py", "tasks/pipeline/other.py"}
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "try:\n    {0}\nexcept E:\n    pass\n",
+        "try:\n    pass\nexcept E:\n    {0}\n",
+        "try:\n    pass\nfinally:\n    {0}\n",
+        "for x in y:\n    pass\nelse:\n    {0}\n",
+        "if x:\n    pass\nelif y:\n    {0}\n",
+        "if TYPE_CHECKING:\n    pass\nelse:\n    {0}\n",
+        "match x:\n    case 1:\n        {0}\n",
+        "class A:\n    async def f(self):\n        async with x:\n            {0}\n",
+    ],
+)
+def test_an_import_counts_wherever_a_statement_may_stand(statement, tmp_path):
+    project = a_project(tmp_path, near=statement.format("import tasks.types"))
+
+    assert "tasks/types.py" in imported_files(project, "tasks.pipeline.step")
+
+
 def test_a_manifest_changes_with_a_file_that_its_step_imports_and_with_no_other(tmp_path):
     before, after = a_project(tmp_path / "before"), a_project(tmp_path / "after", near=FILES["tasks/near.py"] + "X = 1")
 
