@@ -1,6 +1,7 @@
 """An ensemble as one graph answers as the ensemble does, whatever its members know, and its weights can be replaced."""
 
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -11,11 +12,13 @@ import pandas as pd
 import pytest
 import skops.io
 
-from releve.adapters.models.model_runtime import load_pipeline, onnx_runner, pipeline_runner
+from releve.adapters.models.description import DESCRIPTION, ModelDescription
+from releve.adapters.models.model_runtime import load, load_pipeline, onnx_runner, pipeline_runner
 from releve.adapters.models.onnx_export import ONNX, SKLEARN, TEXT_REASON, Limits, export_checked
 from releve.adapters.models.onnx_merge import reweighted, weights_of
 from releve.core.errors import BadInput
-from releve.domain.ensemble.ensemble import WeightedEnsemble
+from releve.domain.ensemble.ensemble import WeightedEnsemble, weighted
+from releve.domain.neighbours.embedding import Embedder
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.training.learning import learn
@@ -207,6 +210,32 @@ def test_a_native_ensemble_is_kept_in_a_file_and_answers_as_before(task, kinds, 
     ]
     if kinds == "all":
         assert export_checked(ensemble, schema, frame, tolerance=TOLERANCE).reason == TEXT_REASON
+
+
+@pytest.mark.parametrize("runtime", [ONNX, SKLEARN])
+def test_a_loaded_ensemble_never_answers_a_class_that_no_member_knows(runtime, tmp_path):
+    schema, frame = three_classes(200)
+    known = frame[frame["y"] != "b"]
+    members = [(name, fitted(name, schema, known), 0.5) for name in ("linear", "constant")]
+    ensemble = weighted(members, schema.target.classes)
+    description = ModelDescription(
+        scenario="three",
+        runtime=runtime,
+        classes=tuple(ensemble.classes),
+        schema=schema.as_dict(),
+        embedder=Embedder.fit(arrays_of_frame(schema, frame)).describe(),
+    )
+    (tmp_path / DESCRIPTION).write_text(json.dumps(description.to_json()))
+    exported = export_checked(ensemble, schema, known, tolerance=TOLERANCE)
+    (tmp_path / "model.onnx").write_bytes(exported.onnx)
+    (tmp_path / "model.skops").write_bytes(skops.io.dumps(ensemble))
+
+    answered = load(tmp_path, tag="three:one").answer(arrays_of_frame(schema, frame))
+
+    assert ensemble.classes == ["a", "c"]
+    assert (answered.probabilities[:, 1] == 0).all()
+    np.testing.assert_allclose(answered.probabilities.sum(axis=1), 1, atol=1e-6)
+    assert set(answered.labels) == {"a", "c"}
 
 
 SCRIPT = """
