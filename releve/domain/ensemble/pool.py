@@ -24,7 +24,7 @@ SEARCH: Origin = "search"
 # Beside boosting, where train.recipe is auto.
 OTHERS = {
     "slow_boosting": Candidate(BOOSTING, "none", {"learning_rate": 0.05, "max_iter": 200, "max_leaf_nodes": 15}),
-    "extra_trees": Candidate("extra_trees", "none"),
+    "extra_trees": Candidate("extra_trees", "none", {"n_estimators": 50, "max_leaf_nodes": 1000}),
     "linear": Candidate("linear", "standard"),
 }
 LAST_BATCHES = {"linear": (0, 5)}  # windows of a member that has several
