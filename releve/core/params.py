@@ -236,11 +236,6 @@ class Statistics(ParamsSection):
     min_rows: Count
 
 
-class Split(ParamsSection):
-    holdout_rows: Count
-    holdout_share: OpenShare
-
-
 def _check_scheduler(address: str) -> str:
     if address and not re.fullmatch("tcp://[^ ]+", address):
         raise PydanticCustomError("scheduler", "should be empty, or the address of a scheduler: tcp://host:port")
@@ -296,7 +291,6 @@ class Params(ParamsSection):
     source: Source
     batch: BatchLimits
     statistics: Statistics
-    split: Split
     compute: Compute
     neighbours: Neighbours
     monitor: Monitor

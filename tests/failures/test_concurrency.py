@@ -53,7 +53,7 @@ def test_a_retraining_that_may_not_wait_is_refused_and_told_who_is_at_work(chall
 
 
 def test_an_ingestion_waits_for_the_retraining_that_is_at_work(challenged: Project) -> None:
-    challenged.edit(challenged.root / "params.yaml", "holdout_rows: 300 ", "holdout_rows: 120 ")
+    challenged.edit(challenged.root / "params.yaml", "seed: 7 ", "seed: 8 ")
     challenged.receive(4)
     retraining = start_and_wait(challenged, "retrain")
 
