@@ -22,6 +22,7 @@ from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger.monitoring_run import AnsweredWindow
 from tasks.monitoring.champion import check_released, read_holdout, read_reference
+from tasks.monitoring.quality_windows import CHAMPION
 from tasks.places import ScenarioState
 
 if TYPE_CHECKING:
@@ -30,20 +31,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """What the ledger and the store know of the champion; one reading of the ledger."""
+    """What the ledger and the store know of the champion.
+
+    `recent`: the newest rows that were answered, by whatever release: a champion that is refreshed with every batch has
+    answered too few rows itself for a verdict on drift, which is of rows and not of a release.
+    """
 
     params: Params
     schema: Schema
     champion: Current
     answers: AnsweredRows
     labelled: LabelledRows
-    reference: "pd.DataFrame"
+    recent: AnsweredRows
+    recent_labelled: frozenset[int]  # positions in `recent` whose label has come
+    reference: "pd.DataFrame"  # that the champion learned from
     holdout: Answered | None
-
-    @property
-    def newest(self) -> range:
-        """Positions of the newest answers: batches are pooled until a verdict has enough of them."""
-        return range(max(0, len(self.answers) - self.most_rows), len(self.answers))
 
     @property
     def most_rows(self) -> int:
@@ -55,9 +57,19 @@ class Gathered:
 
     @property
     def window(self) -> AnsweredWindow:
-        at, known = [self.answers.at[row] for row in self.newest], set(self.labelled.answers.ids)
-        there = sum(self.answers.ids[row] in known for row in self.newest)
-        return AnsweredWindow(len(at), at[0] if at else None, at[-1] if at else None, there)
+        at = self.recent.at
+        return AnsweredWindow(len(at), at[0] if at else None, at[-1] if at else None, len(self.recent_labelled))
+
+    @property
+    def learned(self) -> int:
+        """Count the rows of `recent` that the champion learned from: labelled before it was made."""
+        since = self.champion.since
+        return sum(self.recent.at[row] < since for row in self.recent_labelled)
+
+    @property
+    def reference_before(self) -> "pd.DataFrame":
+        """Return the reference without its newest rows, which are the ones that are compared with it."""
+        return self.reference.iloc[: len(self.reference) - self.learned]
 
     @property
     def expected(self) -> ExpectedPerformance:
@@ -80,13 +92,16 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
             "the target has changed since. Change it back, or start the scenario from scratch (`make archive`)"
         )
     model, ledger = champion.release.model, LedgerReader(ScenarioState(settings.home, scenario).ledger)
-    answers = ledger.answers(since=champion.since, model=model)
+    answers, labels = ledger.answers(since=champion.since, model=model), ledger.labels()
+    recent = ledger.newest(params.monitor.window_rows, arm=CHAMPION)
     return Gathered(
         params,
         schema,
         champion,
         answers,
-        join_labels(answers, ledger.labels()),
+        join_labels(answers, labels),
+        recent,
+        frozenset(place for place, name in enumerate(recent.ids) if name in labels),
         read_reference(settings, model),
         read_holdout(settings, model, schema, quantile=params.gate.quantile),
     )
@@ -106,13 +121,19 @@ def judge_quality(known: Gathered) -> Quality:
 
 
 def predictions(known: Gathered) -> Predictions | None:
-    """What was answered to the holdout, and to the newest rows; None with a model that was packaged without."""
+    """What was answered out of sample to rows before the newest ones, and to these.
+
+    None where no such row travels with the model.
+    """
     if known.holdout is None:
         return None
     held_out, classes = known.holdout.scored.outputs, known.schema.target.classes
+    held_out = held_out[: max(0, len(held_out) - known.learned)]
+    if not len(held_out):
+        return None
     reference = [classes[place] for place in held_out.argmax(axis=1)] if classes else held_out.tolist()
     parse = known.schema.target.parse
-    return Predictions(reference, [parse(known.answers.predicted[row]) for row in known.newest])
+    return Predictions(reference, [parse(each) for each in known.recent.predicted])
 
 
 def estimate_quality(known: Gathered) -> Estimate:

@@ -52,12 +52,12 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
 
     # decide
     drift = compare_and_report(
-        known.reference,
-        known.answers.features.tail(known.params.monitor.window_rows),
+        known.reference_before,
+        known.recent.features,
         known.schema,
         known.params.monitor,
         subject=ReportSubject(scenario, model, at.isoformat(), window.first_at, window.last_at),
-        before=state_before(past.runs, model=model, first_at=window.first_at),
+        before=state_before(past.runs, first_at=window.first_at),
         folder=folder,
         max_missing_rise=known.params.batch.max_missing_rise,
         predictions=predictions(known),
@@ -149,15 +149,15 @@ def compare_and_report(
     return comparison.verdict
 
 
-def state_before(runs: Iterable[MonitoringRun], *, model: str, first_at: str | None) -> DriftState:
+def state_before(runs: Iterable[MonitoringRun], *, first_at: str | None) -> DriftState:
     """Return the drift state of the newest earlier run over other rows: two runs over one window are one alarm.
 
-    `runs`: the oldest first. Only those of `model` count, whose windows ended before `first_at` (ISO 8601, UTC), the
-    first row of the present window.
+    `runs`: the oldest first, of whatever release. Only those count whose windows ended before `first_at` (ISO 8601,
+    UTC), the first row of the present window.
     """
     for run in reversed(list(runs)):
         last_at = run.window.last_at
-        if run.model == model and last_at and first_at and last_at < first_at:
+        if last_at and first_at and last_at < first_at:
             return run.drift.state
     return DriftState.NO_DRIFT
 

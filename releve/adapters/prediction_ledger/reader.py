@@ -46,6 +46,17 @@ class LedgerReader:
         wanted = [line for line in lines if line.at >= start and model in (None, line.model)]
         return answers_from(wanted, torn_lines=lines.torn)
 
+    def newest(self, rows: int, *, arm: str) -> AnsweredRows:
+        """Return the newest `rows` answers of one arm, of whatever model, in time order; no older day is read."""
+        segments = segments_of(self._folder, ANSWERS)
+        found: list[AnswerLine] = []
+        for _, paths in groupby(reversed(segments), key=lambda path: path.name.split("-")[1]):
+            found += [line for line in SegmentLines(list(paths), AnswerLine.parse) if line.arm == arm]
+            if sum(len(line.rows) for line in found) >= rows:
+                break
+        answers = answers_from(found)
+        return answers.take(range(max(0, len(answers) - rows), len(answers)))
+
     def days(self, *, arm: str) -> Iterator[AnsweredRows]:
         """One arm's answers of every model in time order, a day (UTC) at a time and without features: a ledger of any
         length, read once."""

@@ -530,3 +530,16 @@ def seconds(work) -> float:
         work()
         best = min(best, time.process_time() - started)
     return best
+
+
+def test_the_newest_answers_of_an_arm_are_of_every_model_and_no_older_day_is_read(writer, reader, tmp_path):
+    (tmp_path / "answers-20240130-0000000a.jsonl").write_bytes(b"torn")
+    answer(writer, "old", model="digits:v1", arm="champion")
+    answer(writer, "shadow", model="digits:v3", arm="challenger")
+    answer(writer, "new", model="digits:v2", arm="champion")
+
+    newest = reader.newest(2, arm="champion")
+
+    assert (newest.predicted, newest.models, newest.torn_lines) == (["old", "new"], ["digits:v1", "digits:v2"], 0)
+    assert reader.newest(1, arm="champion").predicted == ["new"]
+    assert len(reader.newest(3, arm="champion")) == 2
