@@ -22,7 +22,7 @@ from releve.domain.training.recipes import RECIPES
 if TYPE_CHECKING:
     import pandas as pd
 
-# Rows that a member learns from at most, evenly drawn from its window: docs/decisions/0035-pipeline.md. Boosting bins
+# Rows that a member learns from at most, evenly drawn from its window: docs/decisions/0037-refresh.md. Boosting bins
 # its columns first, and learns from ten times as many rows in the time of the others.
 MOST_ROWS, MOST_BOOSTED_ROWS = 200_000, 1_000_000
 MOST_ANSWERS = 20_000  # newest rows of a window that members answer
