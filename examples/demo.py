@@ -9,8 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from rich.table import Table
 
 from examples.comparison import Comparison, compare
 from examples.service_calls import ServiceCalls
+from releve.adapters.compute import single_thread
 from releve.adapters.files import write_parquet
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.local_stack import stack as local_stack
@@ -32,13 +35,14 @@ from releve.core.formatting import counted
 from releve.core.progress import show_progress
 from releve.core.settings import LOOPBACK, Settings
 from releve.domain.training.recipes import Candidate
+from releve.domain.trigger.policies import CauseKind
 from tasks.archive import archive_scenario
 from tasks.pipeline.seed import SEED_WINDOWS, windows
 from tasks.places import ScenarioState
 
 SCENARIO = "digits"
 NEIGHBOURS = 6
-LEAST_GAIN = 0.08  # accuracy that the loop gains over a model that is never retrained
+LEAST_ACCURACY = 0.96  # of the loop over all windows
 STACK = (local_stack.MILVUS, local_stack.PREFECT, local_stack.SERVICE)
 
 
@@ -68,7 +72,8 @@ class Story:
 
     turns: list[Turn] = field(default_factory=list)
     champions: list[str] = field(default_factory=list)
-    retrainings: int = 0
+    refreshes: int = 0
+    searches: int = 0  # that drift opened
     reports: list[Path] = field(default_factory=list)
     query: "np.ndarray[Any, Any] | None" = None
     neighbours: list[tuple[str, float, "np.ndarray[Any, Any]"]] = field(default_factory=list)
@@ -103,18 +108,19 @@ def main() -> int:
 
 def missed_expectation(story: Story) -> str:
     """What the loop did less well than the README says, in a sentence; "" when it kept its word."""
-    assert story.comparison is not None
-    gain, every = round(story.accuracy - float(story.comparison.static.mean()), 6), len(story.turns) - 1
-    if gain < LEAST_GAIN:
+    every = len(story.turns) - 1
+    if round(story.accuracy, 6) < LEAST_ACCURACY:
         return (
-            f"the loop is {100 * gain:.1f} points of accuracy above the model that is never retrained, expected at "
-            f"least {100 * LEAST_GAIN:.0f}; the report says which windows it lost"
+            f"the loop's accuracy is {story.accuracy:.3f}, expected at least {LEAST_ACCURACY:.3f}; the report says "
+            "which windows it lost"
         )
-    if story.retrainings >= every:
+    if story.refreshes >= every:
         return (
-            f"the loop retrained {story.retrainings} times, expected fewer than the {every} of retraining after every "
-            "window; look at monitor in params.yaml"
+            f"the loop refreshed {story.refreshes} times, expected fewer than the {every} of refitting after every "
+            "window; look at trigger in scenarios/digits/params.yaml"
         )
+    if not story.searches:
+        return "no drift opened a search, expected one; look at monitor and search in params.yaml"
     return ""
 
 
@@ -154,13 +160,16 @@ def play(settings: Settings, console: Console) -> Story:
     tables = list(windows())
     _start_over(settings, console)
     console.print(f"Before any release: is the service ready? {'yes' if service.ready() else 'no'}")
-    first_champion(settings, tables, story, console)
-    live_table(settings, tables, service, story, console)
-    search_example(settings, tables, service, story)
-    roll_back_and_forth(settings, story, console)
     truth = read_committed(settings, SCENARIO)
-    candidate = Candidate.of(truth.params.train)
-    story.comparison = compare(tables, truth.schema, candidate, SEED_WINDOWS, seed=truth.params.statistics.seed)
+    candidate, seed = Candidate.of(truth.params.train), truth.params.statistics.seed
+    # The rivals are fitted beside the loop, by one thread of another process: none of them waits for an answer.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=single_thread) as beside:
+        rivals = beside.submit(compare, tables, truth.schema, candidate, SEED_WINDOWS, seed=seed)
+        first_champion(settings, tables, story, console)
+        live_table(settings, tables, service, story, console)
+        search_example(settings, tables, service, story)
+        roll_back_and_forth(settings, story, console)
+        story.comparison = rivals.result()
     story.seconds = time.monotonic() - started
     return story
 
@@ -178,8 +187,10 @@ def first_champion(settings: Settings, tables: list[pd.DataFrame], story: Story,
     console.print(f"Ingested {len(found.batches)} files, {rows} rows, versioned on the branch releve/{SCENARIO}")
     challenger = retrain(SCENARIO, reason="the first champion")
     story.champions.append(challenger.model)
+    accuracy = challenger.evaluation.challenger.metrics["accuracy"]
     console.print(
-        f"First champion {challenger.model}: accuracy {challenger.score:.3f} on its holdout; {challenger.reasons[0]}",
+        f"First champion {challenger.model}: accuracy {accuracy:.3f} on rows before it learned them; "
+        f"{challenger.reasons[0]}",
         soft_wrap=True,
     )
 
@@ -200,7 +211,7 @@ def live_table(
                 live.refresh()
                 continue
             line = f"window {number:>2}  {turn.rows} rows  accuracy {turn.accuracy:.3f}"
-            line += f"  drift: {turn.drift:<12}  {turn.decision:<22}  {turn.champion}"
+            line += f"  drift: {turn.drift:<12}  {turn.decision:<28}  {turn.champion}"
             console.print(line, highlight=False)
 
 
@@ -217,10 +228,15 @@ def take_turn(number: int, table: pd.DataFrame, service: ServiceCalls, story: St
     right = sum(answer.label == label for answer, label in zip(answers, labels, strict=True))
     if page := drift_page(Settings.from_environ(os.environ, cwd=Path.cwd()), done.seen):
         story.reports.append(page)
-    story.retrainings += done.challenger is not None
-    if done.released:
-        story.champions.append(done.released.release.model)
-    decision = "wait" if not done.challenger else "retrain, released" if done.released else "retrain, champion kept"
+    due = done.seen.decision
+    story.refreshes += done.challenger is not None
+    story.searches += due.search and CauseKind.DRIFT in [cause.kind for cause in due.search_causes]
+    decision = "search and refresh" if due.search else "refresh"
+    if moved := done.rolled_back or done.released:
+        story.champions.append(moved.release.model)
+        decision = "rolled back" if done.rolled_back else f"{decision}, released"
+    else:
+        decision = f"{decision}, champion kept" if done.challenger else "wait"
     verdict = done.seen.drift
     drift = counted(len(verdict.drifted), "column") if verdict.columns else "too few rows"
     return Turn(number, len(labels), right, drift, decision, story.champions[-1])
@@ -258,11 +274,13 @@ def finish(settings: Settings, story: Story, console: Console) -> None:
     checked = Registry(settings.registry_url).verify(SCENARIO)
     assert story.comparison is not None
     table = Table(title=f"Accuracy on windows {SEED_WINDOWS + 1} to {len(story.turns) + SEED_WINDOWS}")
-    for column in ("policy", "accuracy", "retrainings"):
+    for column in ("policy", "accuracy", "refits"):
         table.add_column(column)
-    table.add_row("the first model, never retrained", f"{story.comparison.static.mean():.3f}", "0")
-    table.add_row("this loop", f"{story.accuracy:.3f}", str(story.retrainings))
-    table.add_row("retrained after every window", f"{story.comparison.every.mean():.3f}", str(len(story.turns) - 1))
+    every = str(len(story.turns) - 1)
+    table.add_row("the first model, never refitted", f"{story.comparison.never:.3f}", "0")
+    table.add_row("the cron job: boosting, after every window", f"{story.comparison.cron:.3f}", every)
+    table.add_row("this loop", f"{story.accuracy:.3f}", str(story.refreshes))
+    table.add_row("the loop's recipe, after every window", f"{story.comparison.every:.3f}", every)
     console.print(table)
     console.print(f"The loop took {story.seconds:.0f} s; {checked} registry events, every hash checked")
     console.print(f"Everything on one page:  {report}", soft_wrap=True)
