@@ -17,7 +17,7 @@ from releve.domain.ensemble.kept import kept_name, kept_weights, still_kept
 from releve.domain.ensemble.origins import origin_blocks
 from releve.domain.ensemble.pool import SEARCH, Member, Pool, default_pool
 from releve.domain.ensemble.refresh import weigh_forward, weighed_window
-from releve.domain.ensemble.weights import Weighing, mean_loss, mix, weigh
+from releve.domain.ensemble.weights import BEFORE, Weighing, mean_loss, mix, weigh
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.gate import gate
 from releve.domain.schema.schema import BATCH
@@ -67,7 +67,7 @@ def member_answers(
     answers = {each.name: as_floats(one.value[part]) for each, one in zip(asked, done, strict=True)}
     for name, older in made.kept.items():
         if names is None or name in names:
-            weights = kept_weights(older.weighing.serving)
+            weights = older.weighing.serving if name == BEFORE else kept_weights(older.weighing.serving)
             answers[name] = mix((yield from member_answers(plan, older, rows, weights)), weights)
     return answers
 
@@ -127,7 +127,7 @@ def refresh(
     context, number = plan.context, before.number + 1
     kept = _kept(before) if params.train.ensemble else {}
     rows = answered_part(Fold(before.rows, known))
-    answers = yield from member_answers(plan, replace(before, kept=kept), rows)
+    answers = yield from member_answers(plan, replace(before, kept={**before.kept, **kept}), rows)
     newest = MemberAnswers(plan.truth[rows.start : rows.end], answers)
     recorded = weighed_window(newest, before.weighing, served=served[-(rows.end - rows.start) :])
     windows, folds = (*before.windows, recorded)[-WINDOWS:], (*before.folds, rows)[-WINDOWS:]
@@ -145,13 +145,16 @@ def refresh(
         raise BadInput(done[0].problem or f"{pool.plain} has answered no window yet")
     lacking = max((place + 1 for place, each in enumerate(windows) if plain not in each.answers), default=0)
     windows, folds = windows[lacking:], folds[lacking:]
-    weighing = weigh(windows, plain=plain, loss=context.loss, members=[*(each.name for each in fitted), *kept])
+    members = [*(each.name for each in fitted), *kept, *((BEFORE,) if params.train.ensemble else ())]
+    weighing = weigh(windows, plain=plain, loss=context.loss, members=members)
+    if BEFORE in weighing.serving:
+        kept = {**kept, BEFORE: before}
     return Refreshed(number, known, fitted, without, weighing, folds, windows, found, kept), outcome
 
 
 def _kept(before: Refreshed) -> dict[str, Refreshed]:
     """List the older ensembles that are members: of the refresh before, and itself where it is one of them."""
-    kept = dict(before.kept)
+    kept = {name: each for name, each in before.kept.items() if name != BEFORE}
     if name := kept_name(before.number):
         kept[name] = before
     return {name: kept[name] for name in still_kept([*kept])}
