@@ -1,16 +1,20 @@
+import numpy as np
 import pytest
 import yaml
 
 from releve.adapters.files import read_params, read_schema
+from releve.adapters.models.memory_files import MemoryFolder
 from releve.core.errors import BadInput, NotFound
 from releve.domain.backtest.engine import BacktestProgress
 from releve.domain.backtest.report import BacktestReport, Recommendation, recommended_settings
 from releve.domain.backtest.variants import CRON, PolicyVariant, variants
 from tasks.backtest import backtest, play, progress_line, read_rows, run, write_recommended
+from tasks.pipeline.train import train
 from tests.clusters import running_cluster
 from tests.page_histories import make_backtest
-from tests.streams import abrupt, stream, stream_course
+from tests.streams import SCHEMA, abrupt, stream, stream_course
 from tests.tables import SHOP, shop_schema
+from tests.tasks.pipeline.test_train import make_stage, receive, remember
 
 SMALL = {"windows": 3, "first_share": 0.5}
 NEVER = PolicyVariant("never", {"trigger.policy": "static"}, 0)
@@ -116,3 +120,27 @@ def test_a_cluster_finds_what_this_machine_finds():
 )
 def test_progress_counts_the_windows_and_the_fits_and_says_how_long_it_takes(fits, line):
     assert progress_line(BacktestProgress(7, 20, fits, 120), seconds=40.0) == line
+
+
+@pytest.mark.slow
+def test_a_backtest_answers_each_window_as_the_train_stage_would_have(tmp_path):
+    """Eight batches of 100 rows: four make the first model, the others arrive one by one, and one begins otherwise."""
+    rows = stream(angle=abrupt, rows=800)
+    train_as = {"recipe": ["linear", "k_neighbors"]}
+    stage = make_stage(tmp_path, schema=SCHEMA, train=train_as)
+    receive(stage, rows[:400])
+    train(stage)
+    answered = []
+    for number in (5, 6, 7, 8):
+        remember(stage)
+        receive(stage, rows[100 * (number - 1) : 100 * number], start=number)
+        train(stage)
+        memory = MemoryFolder(stage.files.memory)
+        answered.append(memory.windows(memory.memory)[-1].refreshed)
+
+    plan = stream_course(rows, train=train_as, backtest={"windows": 4, "first_share": 0.5}, compute={"workers": 1})
+    (played,) = run(plan, [EVERY])
+
+    assert played.promoted_at == [1, 2, 3]
+    assert played.rolled_back_at == []
+    assert played.answers == pytest.approx(np.concatenate(answered), abs=1e-3)  # the stage rounds weights
