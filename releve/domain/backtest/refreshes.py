@@ -67,9 +67,20 @@ def member_answers(
     answers = {each.name: as_floats(one.value[part]) for each, one in zip(asked, done, strict=True)}
     for name, older in made.kept.items():
         if names is None or name in names:
-            weights = older.weighing.serving if name == BEFORE else kept_weights(older.weighing.serving)
+            weights = older.weighing.serving if name == BEFORE else kept_weights(own_weights(plan, older))
             answers[name] = mix((yield from member_answers(plan, older, rows, weights)), weights)
     return answers
+
+
+def own_weights(plan: WalkForward, made: Refreshed) -> dict[str, float]:
+    """Return the weights that a refresh's own members serve with; equal fits count as one."""
+    first: dict[FitMember, str] = {}
+    weights: dict[str, float] = {}
+    for member in made.members:
+        name = first.setdefault(fit_of(plan, member, end=made.rows, upto=plan.rows), member.name)
+        if member.name in made.weighing.serving:
+            weights[name] = weights.get(name, 0.0) + made.weighing.serving[member.name]
+    return weights
 
 
 def served_answers(plan: WalkForward, made: Refreshed, rows: Fold) -> Steps[Floats]:
@@ -155,7 +166,8 @@ def refresh(
 def _kept(before: Refreshed) -> dict[str, Refreshed]:
     """List the older ensembles that are members: of the refresh before, and itself where it is one of them."""
     kept = {name: each for name, each in before.kept.items() if name != BEFORE}
-    if name := kept_name(before.number):
+    own = {each.name for each in before.members} & {*before.weighing.serving}
+    if own and (name := kept_name(before.number)):
         kept[name] = before
     return {name: kept[name] for name in still_kept([*kept])}
 
