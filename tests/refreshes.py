@@ -55,7 +55,6 @@ def write_refresh(
     memory = Memory(
         table="",
         rows=len(rows),
-        batch="",
         refresh=1,
         champion="" if served is None else "shop:before",
         pool=Pool(members=(plain,)),

@@ -82,6 +82,7 @@ class Before:
 
     folder: MemoryFolder
     memory: Memory
+    windows: tuple[ForwardWindow, ...]  # on its record
     answering: tuple[KeptEnsemble, ...]  # older ensembles that answer new rows
     kept: tuple[KeptEnsemble, ...]  # those of them that stay
     ensemble: KeptEnsemble | None  # what it put forward, as a member; None where this refresh is the same one
@@ -173,7 +174,11 @@ def remembered(refresh: Refresh) -> Before | None:
     if memory.table != table_digest(stage.schema):
         say("the table is described in another way than before: a fresh start")
         return None
-    if memory.rows > len(rows) or rows[BATCH].iloc[memory.rows - 1] != memory.batch:
+    windows = folder.windows(memory)
+    if memory.rows > len(rows) or any(
+        not np.array_equal(refresh.data.truth(record.rows), window.truth)
+        for record, window in zip(memory.windows, windows, strict=True)
+    ):
         say(f"the oldest {memory.rows} rows are not those that the memory is of: a fresh start")
         return None
     answering, ensemble = memory.kept, next((each for each in memory.kept if each.name == BEFORE), None)
@@ -190,7 +195,7 @@ def remembered(refresh: Refresh) -> Before | None:
         if own and (name := kept_name(memory.refresh)):
             answering = (*answering, KeptEnsemble(name=name, members=kept_weights(own)))
     stay = still_kept([each.name for each in answering if each.name != BEFORE])
-    return Before(folder, memory, answering, tuple(each for each in answering if each.name in stay), ensemble)
+    return Before(folder, memory, windows, answering, tuple(each for each in answering if each.name in stay), ensemble)
 
 
 def table_digest(schema: Schema) -> str:
@@ -242,7 +247,7 @@ def _parts(block: Fold, place: int) -> list[Fold]:
 def answered_again(refresh: Refresh, before: Before, pool: Pool) -> Record:
     """Let the members of the refresh before answer the rows that are new since; none of them learned these."""
     memory, folder, rows = before.memory, before.folder, refresh.data.rows
-    windows, records = folder.windows(memory), memory.windows
+    windows, records = before.windows, memory.windows
     importances = folder.importances
     if memory.rows < len(rows):
         block = answered_part(Fold(memory.rows, len(rows)))
@@ -430,7 +435,6 @@ def write(
     memory = Memory(
         table=table_digest(refresh.schema),
         rows=len(rows),
-        batch=rows[BATCH].iloc[-1],
         refresh=1 if before is None else before.memory.refresh + is_new,
         champion=refresh.inputs.champion if is_new or before is None else before.memory.champion,
         pool=pool,

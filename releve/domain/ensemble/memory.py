@@ -33,7 +33,6 @@ class Memory(DocumentPart):
     format: Literal[1] = 1
     table: str  # sha256 of the table's description: another one starts over
     rows: int  # that members learned: the oldest of the table
-    batch: str  # of the newest of them
     refresh: int  # its number; 1: a first model
     champion: str  # what served the newest window, "" for nothing
     pool: Pool

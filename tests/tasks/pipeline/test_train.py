@@ -76,7 +76,7 @@ def test_a_first_model_is_weighed_by_what_it_answered_to_blocks_that_it_had_not_
     memory, folder = trained(stage)
 
     assert [each.rows for each in memory.windows] == [Fold(200, 266), Fold(266, 333), Fold(333, 400)]
-    assert (memory.refresh, memory.rows, memory.batch) == (1, 400, "0004")
+    assert (memory.refresh, memory.rows) == (1, 400)
     described = {each.name: each for each in folder.description.members}
     assert described.keys() == {
         *("linear", "linear_last_10", "linear_last_5", "linear_last_2", "k_neighbors", "constant")
@@ -208,6 +208,23 @@ def test_another_table_starts_over(refreshed, tmp_path, capsys):
 
     assert memory.refresh == 1
     assert "described in another way than before: a fresh start" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("changed", "fresh"), [(False, False), (True, True)])
+def test_other_rows_start_over_and_the_same_rows_in_batches_of_other_names_do_not(
+    changed, fresh, refreshed, tmp_path, capsys
+):
+    stage = replace(refreshed, files=ScenarioFiles(tmp_path, SHOP))
+    shutil.copytree(refreshed.files.folder, stage.files.folder)
+    for path in stage.files.batches.glob("*.parquet"):
+        rows = pd.read_parquet(path)
+        path.unlink()
+        write_parquet(stage.files.batches / f"{path.stem}-seed.parquet", rows[::-1] if changed else rows)
+
+    memory, _ = trained(stage)
+
+    assert ("are not those that the memory is of: a fresh start" in capsys.readouterr().out) == fresh
+    assert memory.refresh == (1 if fresh else 2)
 
 
 def test_a_member_that_params_add_answers_the_windows_by_rolling_origin(refreshed, tmp_path, capsys):

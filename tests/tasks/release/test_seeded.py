@@ -25,4 +25,5 @@ def test_rows_that_the_champion_learned_from_become_the_first_batches(tmp_path: 
     assert [batch.source for batch in found.batches[:3]] == ["0001.parquet", "0002.parquet", "0003.parquet"]
     assert sum(batch.rows for batch in found.batches[:3]) == first.rows
     assert second.rows == sum(batch.rows for batch in found.batches)
-    assert second.evaluation.holdout_rows <= second.rows - first.rows
+    assert second.evaluation.windows == first.evaluation.windows + 1  # its memory is of the same rows
+    assert second.evaluation.champion is not None
