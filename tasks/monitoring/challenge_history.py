@@ -43,7 +43,7 @@ def gather_past(settings: Settings, scenario: str, registry: Registry, known: Ga
     """Raises what the registry and the scenario's branch raise where they cannot be read."""
     waiting, batch_rows = waiting_rows(settings, scenario), answers_of_a_batch(known.params)
     numbered = runs_of(registry, scenario)
-    history, runs = challenges_of(registry, scenario, numbered), tuple(run for _, run in numbered)
+    history, runs = challenges_of(registry, scenario), tuple(run for _, run in numbered)
     rows = count_rows(settings, scenario, waiting=waiting)
     payoffs, earlier_payoffs = payoffs_of(registry, scenario, numbered, champion=known.champion.release.model)
     ingested = [event.at for event in events_of(registry, scenario, INGESTED)]
@@ -67,17 +67,10 @@ def runs_of(registry: Registry, scenario: str) -> NumberedRuns:
     return [(event.number, event.read(MonitoringRun)) for event in events]
 
 
-def challenges_of(registry: Registry, scenario: str, runs: NumberedRuns) -> History:
-    """Return every challenge since then; what a promotion brought is what the last of `runs` before the next knew."""
-    known = [(number, run.payoff) for number, run in runs if run.payoff]
-    challenged = []
-    for event in reversed(events_of(registry, scenario, CHALLENGED)):
-        challenger, payoff = event.read(Challenger), None
-        while challenger.promote and known and known[-1][0] > event.number:
-            payoff = payoff or known[-1][1]
-            known.pop()
-        challenged.append(Challenged(event.at, challenger.promote, challenger.rows, bool(challenger.search), payoff))
-    return History(tuple(reversed(challenged)))
+def challenges_of(registry: Registry, scenario: str) -> History:
+    """Return every challenge since then, oldest first."""
+    challenges = [(event.at, event.read(Challenger)) for event in events_of(registry, scenario, CHALLENGED)]
+    return History(tuple(Challenged(at, one.promote, one.rows, bool(one.search)) for at, one in challenges))
 
 
 def answers_of_a_batch(params: Params) -> int:

@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass, replace
 from itertools import dropwhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -35,9 +35,9 @@ from releve.domain.ensemble.forward import WINDOWS, ForwardWindow, MemberAnswers
 from releve.domain.ensemble.kept import kept_name, kept_weights, still_kept
 from releve.domain.ensemble.memory import KeptEnsemble, Memory, WindowRecord
 from releve.domain.ensemble.origins import origin_blocks
-from releve.domain.ensemble.pool import SEARCH, Member, Pool, default_pool
+from releve.domain.ensemble.pool import CONSTANT, SEARCH, Member, Pool, default_pool
 from releve.domain.ensemble.refresh import weigh_forward, weighed_window
-from releve.domain.ensemble.weights import BEFORE, CONSTANT, Serves, Weighing, loss_of, weigh
+from releve.domain.ensemble.weights import BEFORE, Serves, Weighing, loss_of, weigh
 from releve.domain.evaluation import paired
 from releve.domain.evaluation.evaluation import FeatureImportances
 from releve.domain.evaluation.holdout_evaluation import check_comparable
@@ -53,9 +53,6 @@ from releve.domain.training.importance import permutation_importances
 from tasks.pipeline.rows import stage_rows
 from tasks.pipeline.search import find_member
 from tasks.pipeline.stage import Stage, run
-
-if TYPE_CHECKING:
-    pass
 
 DIGITS = 4  # of a weight: more would be noise, and differ from machine to machine
 
@@ -143,13 +140,8 @@ def train(stage: Stage) -> None:
     refresh = Refresh(stage, data, metric, loss_of(metric, stage.schema.target.task), inputs)
     before = remembered(refresh)
     found = before.memory.pool.members if before else ()
-    pool = default_pool(
-        stage.params.train,
-        stage.schema,
-        rows=len(rows),
-        ensemble=stage.params.train.ensemble,
-        last_batches=stage.params.train.last_batches,
-    ).extended(*(member for member in found if member.origin == SEARCH))
+    pool = default_pool(stage.params.train, stage.schema, rows=len(rows))
+    pool = pool.extended(*(member for member in found if member.origin == SEARCH))
 
     record = answered_again(refresh, before, pool) if before else answered_first(refresh, pool)
     pool, record, search = searched(refresh, before, pool, record)

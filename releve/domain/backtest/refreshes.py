@@ -173,10 +173,7 @@ def _kept(before: Refreshed) -> dict[str, Refreshed]:
 
 
 def _pool(plan: WalkForward, params: Params, known: int, found: Sequence[Member] = ()) -> Pool:
-    train = params.train
-    return default_pool(
-        train, plan.context.schema, rows=known, ensemble=train.ensemble, last_batches=train.last_batches
-    ).extended(*found)
+    return default_pool(params.train, plan.context.schema, rows=known).extended(*found)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 from releve.domain.training.recipes import Candidate, Value, default_candidate, fitting_recipes, search_spaces
 
-WINDOWS = (10, 5, 2)  # newest batches that the first recipe also learns from alone
+LAST_BATCHES_OF_FIRST = (10, 5, 2)  # newest batches that the first recipe also learns from alone
 CONSTANT = "constant"
 BOOSTING = "hist_gradient_boosting"
 Origin = Literal["default", "params", "search"]
@@ -27,7 +27,7 @@ OTHERS = {
     "extra_trees": Candidate("extra_trees", "none", {"n_estimators": 50, "max_leaf_nodes": 1000}),
     "linear": Candidate("linear", "standard"),
 }
-LAST_BATCHES = {"linear": (0, 5)}  # windows of a member that has several
+LAST_BATCHES = {"linear": (0, 5)}  # of another one that learns from several windows of rows; 0: all past rows
 OF_AMOUNTS = {"poisson_boosting": Candidate(BOOSTING, "none", {"loss": "poisson"})}  # of a target that is never below 0
 
 
@@ -80,7 +80,7 @@ class Pool(DocumentPart):
         return self.model_copy(update={"members": (*self.members, *new)})
 
 
-def default_pool(train: Train, schema: Schema, *, rows: int, ensemble: bool = True, last_batches: int = 0) -> Pool:
+def default_pool(train: Train, schema: Schema, *, rows: int) -> Pool:
     """Return the members that params.yaml asks for, where there are so many rows to learn from.
 
     A named recipe stands for itself on every window; a list of recipes for each one's defaults. Raises BadInput where
@@ -104,14 +104,14 @@ def default_pool(train: Train, schema: Schema, *, rows: int, ensemble: bool = Tr
                 Member.of(each, origin=origin, name=name, last_batches=last)
                 for name, each in wanted.items()
                 if each.recipe in fitting
-                for last in ((0,) if last_batches else LAST_BATCHES.get(name, (0,)))
+                for last in ((0,) if train.last_batches else LAST_BATCHES.get(name, (0,)))
             ]
         else:
             others = [Member.of(each, origin=origin) for each in defaults.values()]
-    plain = Member.of(first, origin=origin, last_batches=last_batches)
-    if not ensemble:
+    plain = Member.of(first, origin=origin, last_batches=train.last_batches)
+    if not train.ensemble:
         return Pool(members=(plain,))
-    windows = () if last_batches else WINDOWS
+    windows = () if train.last_batches else LAST_BATCHES_OF_FIRST
     constant = Member.of(Candidate(CONSTANT, "none"), origin=DEFAULT)
     return Pool(
         members=(plain, *(Member.of(first, origin=origin, last_batches=last) for last in windows), *others, constant)

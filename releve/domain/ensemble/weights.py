@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.domain.ensemble.forward import ForwardWindow
+from releve.domain.ensemble.pool import CONSTANT
 from releve.domain.evaluation.scored_predictions import Floats
 from releve.domain.schema.target import REGRESSION
 
@@ -30,7 +31,6 @@ MOST_ROWS = 20_000  # newest forward answers that weights are fitted on
 STEPS = 60  # of the optimiser
 LEAST_WINDOWS = 3  # without which nothing is shown, and no window is in doubt
 TINY = 1e-12
-CONSTANT = "constant"
 BEFORE = "before"  # name of the member that is the ensemble of the refresh before
 
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from releve.domain.evaluation.intervals import Interval, weighted_mean
-from releve.domain.evaluation.metrics import METRICS, compute_score
-from releve.domain.evaluation.paired import BootstrapConfig, bounds, draw_gains
+from releve.domain.evaluation.paired import BootstrapConfig, compare
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 
 MOST_ROWS = 5000  # newest labelled rows that a payoff is measured on
@@ -29,9 +28,4 @@ def measure(
     metric: str, champion: ScoredPredictions, previous: ScoredPredictions, *, bootstrap: BootstrapConfig
 ) -> Payoff:
     """Compute the payoff of a promotion, from both models' answers to the same labelled rows in time order."""
-    losses = METRICS[metric].losses
-    block = bootstrap.block_of(losses(previous) - losses(champion))
-    drawn = draw_gains(metric, champion, previous, block=block, bootstrap=bootstrap)
-    low, high = bounds(drawn, blocks=len(champion) / block, confidence=bootstrap.confidence)
-    gain = METRICS[metric].sign * (compute_score(metric, champion) - compute_score(metric, previous))
-    return Payoff(Interval(gain, low, high), len(champion))
+    return Payoff(compare(metric, champion, previous, bootstrap).gain, len(champion))

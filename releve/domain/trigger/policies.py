@@ -11,7 +11,6 @@ from enum import StrEnum
 from releve.core.params import Trigger
 from releve.domain.drift.verdict import DriftVerdict
 from releve.domain.quality.estimate import Estimate
-from releve.domain.quality.payoff import Payoff
 from releve.domain.quality.realised import Quality
 
 REFRESH, SCHEDULE, STATIC = "refresh", "schedule", "static"
@@ -63,13 +62,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Challenged:
-    """A challenge, and what its promotion was seen to bring by the next promotion; None where nobody knew."""
+    """A challenge: the rows that were judged, and whether it was accepted."""
 
     at: str  # ISO 8601, UTC; "" where nobody knows
     promoted: bool
     rows: int  # labelled rows there were
     searched: bool = False  # whether it sought new members, too
-    payoff: Payoff | None = None
 
 
 @dataclass(frozen=True)
@@ -87,11 +85,6 @@ class History:
     def last_search(self) -> Challenged | None:
         """Return the newest challenge that searched; None where none did."""
         return next((each for each in reversed(self.challenges) if each.searched), None)
-
-    @property
-    def payoffs(self) -> tuple[Payoff, ...]:
-        """List what is known of the promotions, oldest first; each counts once."""
-        return tuple(each.payoff for each in self.challenges if each.promoted and each.payoff)
 
 
 def time_since(challenge: Challenged | None, evidence: Evidence) -> timedelta | None:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from releve.domain.ensemble.forward import ForwardWindow, MemberAnswers
+from releve.domain.ensemble.pool import CONSTANT
 from releve.domain.ensemble.refresh import weigh_forward
-from releve.domain.ensemble.weights import ABSOLUTE, BEFORE, CONSTANT, LOG_LOSS, Serves, weigh
+from releve.domain.ensemble.weights import ABSOLUTE, BEFORE, LOG_LOSS, Serves, weigh
 
 ROWS = 300
 SURE, UNSURE, BLIND = "plain", "unsure", CONSTANT

@@ -40,12 +40,8 @@ def run(registry, **changes):
     write(registry, make_run(**changes))
 
 
-def run_with(registry, gain):
-    run(registry, payoff=Payoff(Interval(gain, gain - 0.1, gain + 0.1), 90))
-
-
 def test_before_the_first_challenge_there_is_no_history(registry):
-    assert challenges_of(registry, SHOP, runs_of(registry, SHOP)).challenges == ()
+    assert challenges_of(registry, SHOP).challenges == ()
     assert new_batches(registry, SHOP, waiting=0, batch_rows=LEAST) == 0
 
 
@@ -103,22 +99,9 @@ def test_a_challenge_that_searched_is_known_as_one(registry):
     write(registry, make_challenger(f"{SHOP}:2", search="drift on cd"))
     challenge(registry)
 
-    history = challenges_of(registry, SHOP, runs_of(registry, SHOP))
+    history = challenges_of(registry, SHOP)
     assert [each.searched for each in history.challenges] == [False, True, False]
     assert history.last_search == history.challenges[1]
-
-
-def test_what_a_promotion_brought_is_not_counted_for_a_refused_challenger(registry):
-    challenge(registry)
-    run_with(registry, 0.2)
-    challenge(registry, promote=False)
-    run_with(registry, 0.3)
-    challenge(registry)
-    run_with(registry, 0.4)
-
-    history = challenges_of(registry, SHOP, runs_of(registry, SHOP))
-    assert [each.payoff and each.payoff.gain.value for each in history.challenges] == [0.3, None, 0.4]
-    assert [each.gain.value for each in history.payoffs] == [0.3, 0.4]
 
 
 def knew(registry, model, *gains):
