@@ -211,8 +211,8 @@ def live_table(
                 live.refresh()
                 continue
             line = f"window {number:>2}  {turn.rows} rows  accuracy {turn.accuracy:.3f}"
-            line += f"  drift: {turn.drift:<12}  {turn.decision:<28}  {turn.champion}"
-            console.print(line, highlight=False)
+            line += f"  drift: {turn.drift:<12}  {turn.decision:<17}  {turn.champion}"
+            console.print(line, highlight=False, soft_wrap=True)
 
 
 def take_turn(number: int, table: pd.DataFrame, service: ServiceCalls, story: Story) -> Turn:
@@ -231,12 +231,12 @@ def take_turn(number: int, table: pd.DataFrame, service: ServiceCalls, story: St
     due = done.seen.decision
     story.refreshes += done.challenger is not None
     story.searches += due.search and CauseKind.DRIFT in [cause.kind for cause in due.search_causes]
-    decision = "search and refresh" if due.search else "refresh"
+    decision = "search" if due.search else "refresh"  # a search comes with a refresh
     if moved := done.rolled_back or done.released:
         story.champions.append(moved.release.model)
         decision = "rolled back" if done.rolled_back else f"{decision}, released"
     else:
-        decision = f"{decision}, champion kept" if done.challenger else "wait"
+        decision = f"{decision}, refused" if done.challenger else "wait"
     verdict = done.seen.drift
     drift = counted(len(verdict.drifted), "column") if verdict.columns else "too few rows"
     return Turn(number, len(labels), right, drift, decision, story.champions[-1])

@@ -107,7 +107,7 @@ def loop_chart(story: Any) -> TimelineChart:
         for place, turn in enumerate(story.turns)
         if turn.decision != "wait"
     ]
-    described = "The first model gets worse; the loop stays above the cron job."
+    described = "The first model gets worse; the loop keeps up, mostly above the cron job."
     windows = tuple(str(turn.number) for turn in story.turns)
     title = "Accuracy per window of about 90 digits, in the order they were written"
     return TimelineChart(title, described, windows, tuple(series), marks=tuple(marks))
