@@ -48,6 +48,8 @@ SENTENCES = {  # `{about}` is a model version, without the scenario that every t
     (RETRAINING, "waits"): "no search is due any more",
     (RETRAINING, "refused"): "the gate refused model {about}",
     (RETRAINING, "promoted"): "model {about} serves now",
+    (RETRAINING, "refreshed"): "model {about} serves now, made of newer rows",
+    (RETRAINING, "naive"): "no model beats the naive answer, which serves now",
     (RETRAINING, "rolled_back"): "rolled back, model {about} serves again",
     (MONITORING, "silent"): "no monitoring run for too long",
     (MONITORING, "regular"): "monitoring runs come in time again",

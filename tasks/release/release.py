@@ -7,15 +7,17 @@ from datetime import UTC, date, datetime
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.http.service import wait_until_serving
 from releve.adapters.models import bento_builds
+from releve.adapters.models.model_runtime import Model
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.errors import Conflict
 from releve.core.names import ModelTag
 from releve.core.settings import Settings
+from releve.domain.ensemble.weights import Serves
 from releve.domain.neighbours.index_names import collection_name
 from releve.domain.neighbours.vectors import IndexCheck
-from releve.domain.registry.events import Challenger, ModelReleased
+from releve.domain.registry.events import Challenger, ModelReleased, ReleaseChange
 from releve.domain.registry.release import ExpectedPerformance, Release
 from tasks.monitoring.champion import check_golden, read_reference
 from tasks.places import ScenarioState
@@ -88,7 +90,8 @@ def release(
         index = build_index(settings, prepared, loaded)
 
         expected = current.number if current else None
-        registry.move(scenario, ModelReleased(release=prepared), expected=expected, reason=reason, actor=actor)
+        released = ModelReleased(release=prepared, change=_change(loaded, is_first=current is None))
+        registry.move(scenario, released, expected=expected, reason=reason, actor=actor)
         tidy_indexes(settings, registry, prepared)
         swapped = _wait(settings, prepared)
     return ReleaseResult(prepared, index, bento.tag, swapped)
@@ -112,6 +115,17 @@ def check_accepted(challenger: Challenger, champion: str, *, today: date) -> Non
                 f"expired on {one.until}; renew it (params.yaml: gate.overrides) and run make retrain "
                 f"SCENARIO={scenario} again"
             )
+
+
+def _change(model: Model, *, is_first: bool) -> ReleaseChange:
+    """Return what people hear of: that the naive answer serves comes before that something serves at last."""
+    ensemble = model.description.ensemble
+    if ensemble and ensemble.serves == Serves.NAIVE:
+        return ReleaseChange.NAIVE
+    if is_first:
+        return ReleaseChange.FIRST
+    is_found = ensemble is not None and ensemble.search is not None and ensemble.search.joined
+    return ReleaseChange.SEARCH if is_found else ReleaseChange.REFRESH
 
 
 def _wait(settings: Settings, wanted: Release) -> bool:

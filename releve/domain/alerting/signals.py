@@ -12,7 +12,7 @@ from releve.core.params import Alerts
 from releve.domain.drift.verdict import DriftState
 from releve.domain.quality.realised import QualityState
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MONITORED, RELEASED, ROLLED_BACK, Event
-from releve.domain.registry.events import Challenger, release_of
+from releve.domain.registry.events import Challenger, ModelReleased, ModelRolledBack, ReleaseChange
 from releve.domain.trigger.monitoring_run import MonitoringRun
 
 KINDS = (MONITORED, CHALLENGED, RELEASED, ROLLED_BACK, ARCHIVED)  # events that can say something
@@ -47,6 +47,8 @@ LEVELS: Mapping[tuple[str, str], Level] = {
     (RETRAINING, "waits"): Level.CALM,
     (RETRAINING, "refused"): Level.NEWS,
     (RETRAINING, "promoted"): Level.NEWS,
+    (RETRAINING, "refreshed"): Level.CALM,
+    (RETRAINING, "naive"): Level.ALARM,
     (RETRAINING, "rolled_back"): Level.NEWS,
     (MONITORING, "silent"): Level.ALARM,
     (MONITORING, "regular"): Level.CALM,
@@ -54,6 +56,12 @@ LEVELS: Mapping[tuple[str, str], Level] = {
 }
 
 DRIFT_STATES = {DriftState.DRIFT: "drift", DriftState.NO_DRIFT: "none"}
+RELEASE_STATES = {  # a refresh with every batch is no news
+    ReleaseChange.REFRESH: "refreshed",
+    ReleaseChange.FIRST: "promoted",
+    ReleaseChange.SEARCH: "promoted",
+    ReleaseChange.NAIVE: "naive",
+}
 QUALITY_STATES = {
     QualityState.DEGRADED: "degraded",
     QualityState.WITHIN_TOLERANCE: "within_tolerance",
@@ -89,8 +97,13 @@ def _signals(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signal]
         if not challenger.promote:
             yield Signal(RETRAINING, "refused", challenger.model)
         return
-    if release := release_of(event):
-        yield Signal(RETRAINING, "promoted" if event.kind == RELEASED else "rolled_back", release.model)
+    if event.kind == ROLLED_BACK:
+        yield Signal(RETRAINING, "rolled_back", event.read(ModelRolledBack).release.model)
+    if event.kind == RELEASED:
+        released = event.read(ModelReleased)
+        state = RELEASE_STATES[released.change]
+        # the naive answer is the same, whatever rows it was made of
+        yield Signal(RETRAINING, state, "" if state == "naive" else released.release.model)
     if event.kind != MONITORED:
         return
     run = event.read(MonitoringRun)

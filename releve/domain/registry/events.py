@@ -86,12 +86,22 @@ class Challenger(EventPayload):
         return ours == theirs
 
 
+class ReleaseChange(StrEnum):
+    """What a release changed, beside the rows that were learned."""
+
+    REFRESH = "refresh"  # nothing: the same members, fitted anew
+    FIRST = "first"  # nothing served before
+    SEARCH = "search"  # a member that a search found has joined
+    NAIVE = "naive"  # no model beats the naive answer, which serves
+
+
 class ModelReleased(EventPayload):
     """A release went into service."""
 
     kind = RELEASED
 
     release: Release
+    change: ReleaseChange = ReleaseChange.REFRESH
 
 
 class ShownHarm(DocumentPart):

@@ -9,6 +9,7 @@ from releve.domain.alerting.alert_state import AlertKind, AlertState, advance, f
 from releve.domain.alerting.signals import LEVELS, SUBJECTS
 from releve.domain.quality.staleness import ExceededLimit
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK
+from releve.domain.registry.events import ModelReleased, ModelRolledBack
 from releve.domain.trigger.rollback import RollbackDecision
 from tests.events import make_challenger
 from tests.page_histories import (
@@ -181,7 +182,7 @@ def test_another_limit_of_age_that_is_passed_is_a_change():
 def test_each_judgement_and_move_is_news_reported_once():
     refused = make_challenger(OTHER, champion=MODEL, promote=False, reasons=("no gain",)).model_dump(mode="json")
     accepted = {**refused, "promote": True}
-    release = {"release": RELEASE.model_dump(mode="json")}
+    release = {"release": RELEASE.model_dump(mode="json"), "change": "first"}
     events = [
         monitored_event(search=True),
         make_event(CHALLENGED, refused, day=0.1),
@@ -189,7 +190,7 @@ def test_each_judgement_and_move_is_news_reported_once():
         make_event(CHALLENGED, accepted, day=0.3),
         make_event(RELEASED, release, day=0.4, reason="gain +0.1"),
         monitored_event(day=0.5),
-        make_event(ROLLED_BACK, release, day=0.6, reason="too slow"),
+        make_event(ROLLED_BACK, ModelRolledBack(release=RELEASE).model_dump(mode="json"), day=0.6, reason="too slow"),
     ]
 
     made = alerts_of(*events)
@@ -199,6 +200,31 @@ def test_each_judgement_and_move_is_news_reported_once():
         ("refused", OTHER),
         ("promoted", MODEL),
         ("rolled_back", MODEL),
+    ]
+
+
+def released(change, *, day, model=MODEL):
+    release = RELEASE.model_copy(update={"model": model})
+    return make_event(RELEASED, ModelReleased(release=release, change=change).model_dump(mode="json"), day=day)
+
+
+def test_of_the_releases_people_hear_of_the_first_of_a_changed_pool_and_of_the_naive_answer():
+    events = [
+        released("first", day=0),
+        *(released("refresh", day=day) for day in (0.1, 0.2, 0.3)),
+        released("search", day=0.4, model=OTHER),
+        released("refresh", day=0.5),
+        released("naive", day=0.6),
+        released("naive", day=0.7, model=OTHER),
+        released("refresh", day=0.8, model=OTHER),
+        released("refresh", day=0.9),
+    ]
+
+    assert [(alert.state, alert.kind, alert.about) for alert in alerts_of(*events)] == [
+        ("promoted", RAISED, MODEL),
+        ("promoted", RAISED, OTHER),
+        ("naive", RAISED, ""),
+        ("refreshed", ENDED, OTHER),
     ]
 
 
