@@ -1,17 +1,23 @@
-"""Search for a new member of the pool, in a budget."""
+"""Search for a new member of the pool, in a budget, and let it join where it is shown to be better."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from releve.adapters.compute import open_workers
 from releve.adapters.search import Search
 from releve.core.errors import BadInput
 from releve.core.params import Compute
-from releve.domain.ensemble.pool import SEARCH as SEARCHED
-from releve.domain.ensemble.pool import Member, Pool
+from releve.domain.ensemble.description import SearchDescription
+from releve.domain.ensemble.forward import MemberAnswers
+from releve.domain.ensemble.pool import SEARCH, Member, Pool
+from releve.domain.evaluation import paired
 from releve.domain.evaluation.metrics import METRICS, resolve
+from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions
+from releve.domain.gate.gate import search_gains
 from releve.domain.training import trials
 from releve.domain.training.learning import window
 from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
@@ -24,6 +30,9 @@ from releve.domain.training.trials import (
     try_candidate,
     validation_folds,
 )
+from tasks.pipeline.memory import Before
+from tasks.pipeline.record import Record, replayed, rolled_over
+from tasks.pipeline.refresh import Refresh, say
 from tasks.pipeline.stage import Stage
 
 if TYPE_CHECKING:
@@ -53,6 +62,72 @@ class SearchState:
     stopped_by: Literal["trials", "seconds"] = "trials"
 
 
+def searched(
+    refresh: Refresh, before: Before | None, pool: Pool, record: Record
+) -> tuple[Pool, Record, SearchDescription | None]:
+    """Search for a new member where inputs.yaml asks for it and no refresh has done so yet.
+
+    It joins where the gain of the pool with it over the pool without it is shown on the windows, which the search has
+    not seen.
+    """
+    cause, stage, rows = refresh.inputs.search_cause, refresh.stage, refresh.data.rows
+    if before and before.memory.search == cause:
+        is_same = before.memory.rows == len(rows)
+        return pool, record, before.folder.description.search if is_same else None
+    if not cause or not stage.params.search.trials or not record.windows:
+        return pool, record, None
+    pool = without_idle(pool, record)
+    number = sum(member.origin == SEARCH for member in pool.members) + 1
+    oldest = record.windows[0].learned
+    member, state = find_member(stage, rows.iloc[:oldest], pool, name=f"found_{number}_before_row_{oldest}")
+    gain, joined = None, False
+    if member:
+        asked = [MemberAnswers(window.truth, window.answers) for window in record.answers]
+        wider = replayed(refresh, pool, record, rolled_over(refresh, [member], record, asked))
+        old = replayed(refresh, pool, record, asked)
+        with_it, without_it = (
+            scored(refresh, each, [window.refreshed for window in each.answers]) for each in (wider, old)
+        )
+        comparison = paired.compare(refresh.metric, with_it, without_it, refresh.bootstrap)
+        gain, joined = comparison.gain, search_gains(comparison)
+        say(f"{member.name}: the pool gains {gain.value:.4g} [{gain.low:.4g}, {gain.high:.4g}] by it")
+        if joined:
+            pool, record = pool.extended(member), wider
+    description = SearchDescription(
+        causes=tuple(cause.partition(" on ")[0].split(", ")),
+        trials=tuple(trial.record() for trial in state.trials),
+        proposed=str(member.candidate) if member else "",
+        gain=gain,
+        joined=joined,
+    )
+    return pool, record, description
+
+
+def without_idle(pool: Pool, record: Record) -> Pool:
+    """Return the pool without members that an earlier search found, and that have had no weight in any window."""
+    idle = [
+        member.name
+        for member in pool.members
+        if member.origin == SEARCH and all(each.weights and member.name not in each.weights for each in record.windows)
+    ]
+    return pool.model_copy(update={"members": tuple(each for each in pool.members if each.name not in idle)})
+
+
+def scored(refresh: Refresh, record: Record, outputs: list[Floats]) -> ScoredPredictions:
+    """Put answers to the windows beside the labels."""
+    blocks = np.repeat(np.arange(len(outputs)), [len(each) for each in outputs])
+    labels = np.concatenate(
+        [refresh.data.rows[refresh.schema.target.name].iloc[each.rows.start : each.rows.end] for each in record.windows]
+    )
+    return ScoredPredictions.of(
+        np.concatenate(outputs),
+        labels.tolist(),
+        refresh.schema.target,
+        quantile=refresh.stage.params.gate.quantile,
+        blocks=blocks,
+    )
+
+
 def find_member(
     stage: Stage, rows: "pd.DataFrame", pool: Pool, *, name: str, sizes: SearchSizes = SIZES
 ) -> tuple[Member | None, SearchState]:
@@ -63,19 +138,19 @@ def find_member(
     try:
         plan = _plan(stage, rows, sizes)
     except BadInput as problem:
-        print(f"no search: {problem}")
+        say(f"no search: {problem}")
         return None, SearchState()
-    state = search(plan, clock=time.monotonic, progress=lambda line: print(line, flush=True))
+    state = search(plan, clock=time.monotonic, progress=say)
     try:
         winner = trials.best(state.trials, metric=plan.table.metric)
     except BadInput as problem:
-        print(f"no member: {problem}")
+        say(f"no member: {problem}")
         return None, state
-    member = Member.of(winner.candidate, origin=SEARCHED, last_batches=plan.table.last_batches, name=name)
+    member = Member.of(winner.candidate, origin=SEARCH, last_batches=plan.table.last_batches, name=name)
     is_new = pool.extended(member) != pool
-    print(f"best: {winner.candidate}, {plan.table.metric} {winner.result.score:.4g}, trial {winner.number}")
+    say(f"best: {winner.candidate}, {plan.table.metric} {winner.result.score:.4g}, trial {winner.number}")
     if not is_new:
-        print("it is in the pool already")
+        say("it is in the pool already")
     return (member if is_new else None), state
 
 
@@ -98,7 +173,7 @@ def _plan(stage: Stage, known: "pd.DataFrame", sizes: SearchSizes) -> Plan:
         released_rows = len(window(known, end=len(known), last_batches=train.last_batches))
         recipes, left_out = fitting_recipes(train.recipe, rows=released_rows)
         for line in left_out:
-            print(line)
+            say(line)
         if not recipes:
             raise BadInput(
                 f"train.recipe has none that learns from {released_rows} rows; name another one, or learn from fewer "

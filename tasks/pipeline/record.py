@@ -1,0 +1,142 @@
+"""The forward answers of a refresh: from the memory of the one before, or by a rolling origin where there is none."""
+
+from dataclasses import dataclass, replace
+from itertools import dropwhile
+from typing import Any
+
+from releve.core.errors import BadInput
+from releve.domain.ensemble.ensemble import WeightedEnsemble, put_together, weighted
+from releve.domain.ensemble.fitting import answered_part, answers_of_members, roll
+from releve.domain.ensemble.forward import WINDOWS, ForwardWindow, MemberAnswers
+from releve.domain.ensemble.memory import KeptEnsemble, WindowRecord
+from releve.domain.ensemble.origins import origin_blocks
+from releve.domain.ensemble.pool import Member, Pool
+from releve.domain.ensemble.refresh import weigh_forward, weighed_window
+from releve.domain.ensemble.weights import weigh
+from releve.domain.evaluation.evaluation import FeatureImportances
+from releve.domain.evaluation.rolling_origin import Fold
+from releve.domain.schema.schema import BATCH
+from tasks.pipeline.memory import Before
+from tasks.pipeline.refresh import Champion, Refresh, say
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """The forward answers that are known, the oldest window first, and what importances were measured by them."""
+
+    windows: tuple[WindowRecord, ...]
+    answers: tuple[ForwardWindow, ...]
+    importances: FeatureImportances
+
+    def newest(self, plain: str) -> "Record":
+        """Return the newest windows, of those since `plain` answers each."""
+        known = list(zip(self.windows, self.answers, strict=True))
+        lacking = [place for place, (_, window) in enumerate(known) if plain not in window.answers]
+        kept = known[max([-1, *lacking]) + 1 :][-WINDOWS:]
+        return replace(self, windows=tuple(each for each, _ in kept), answers=tuple(each for _, each in kept))
+
+
+def answered_first(refresh: Refresh, pool: Pool) -> Record:
+    """Let members answer the newest blocks of rows, fitted before each: the windows of a first model.
+
+    Raises BadInput where the champion learned all of the rows: nothing is left to compare with it.
+    """
+    data, rows = refresh.data, refresh.data.rows
+    champion = Champion.of(refresh)
+    blocks = list(origin_blocks(rows[BATCH].tolist()))
+    if champion:
+        if champion.rows >= len(rows):
+            raise BadInput(
+                f"there are {len(rows)} labelled rows and the champion learned from {champion.rows} of them, so none "
+                "is left to judge a challenger on; ingest newer labelled rows first"
+            )
+        blocks = [part for block in blocks for part in _parts(block, champion.rows)]
+    asked = [answered_part(block) for block in blocks]
+    rolled = roll(data, pool.members, asked, learned=[block.start for block in blocks], progress=say)
+    candidates = [name for name in pool.names if rolled.windows and name in rolled.windows[-1].answers]
+    if not candidates:
+        raise BadInput(f"{len(rows)} labelled rows are too few to judge a model on; ingest more rows")
+    plain = candidates[0]
+    usable = list(dropwhile(lambda each: plain not in each[1].answers, zip(blocks, rolled.windows, strict=True)))
+    windows = weigh_forward([window for _, window in usable], plain=plain, loss=refresh.loss)
+    if champion:
+        windows = tuple(
+            replace(window, served=champion.answers(refresh, block)) if block.start >= champion.rows else window
+            for (block, _), window in zip(usable, windows, strict=True)
+        )
+    records = tuple(WindowRecord(rows=answered_part(block), learned=block.start, weights={}) for block, _ in usable)
+    weighing = weigh(windows[:-1][-WINDOWS:], plain=plain, loss=refresh.loss, members=tuple(rolled.newest))
+    ensemble = put_together(weighing.serving, rolled.newest, {}, refresh.classes)
+    return Record(records, windows, refresh.importances(ensemble, records[-1].rows))
+
+
+def _parts(block: Fold, place: int) -> list[Fold]:
+    """Cut a block in two where `place` lies inside."""
+    if not block.start < place < block.end:
+        return [block]
+    return [Fold(block.start, place), Fold(place, block.end)]
+
+
+def answered_again(refresh: Refresh, before: Before, pool: Pool) -> Record:
+    """Let the members of the refresh before answer the rows that are new since; none of them learned these."""
+    memory, folder, rows = before.memory, before.folder, refresh.data.rows
+    windows, records = before.windows, memory.windows
+    importances = folder.importances
+    if memory.rows < len(rows):
+        block = answered_part(Fold(memory.rows, len(rows)))
+        members = folder.members(memory)
+        kept = {each.name: _older(before, each, members, refresh.classes) for each in before.answering}
+        ensemble = put_together(memory.weighing.serving, members, kept, refresh.classes)
+        answers = answers_of_members(refresh.data, {**members, **kept}, block)
+        asked = MemberAnswers(refresh.data.truth(block), answers)
+        champion = Champion.of(refresh)
+        is_same = champion is None or champion.identity == memory.identity
+        served = None if is_same or champion is None else champion.answers(refresh, block)
+        windows = (*windows, weighed_window(asked, memory.weighing, served=served))
+        records = (*records, WindowRecord(rows=block, learned=memory.rows, weights=dict(memory.weights)))
+        importances = refresh.importances(ensemble, block)
+        say(f"{block.end - block.start} new rows were answered by the refresh before")
+    record = Record(records[-WINDOWS:], windows[-WINDOWS:], importances)
+    return record if pool == memory.pool else of_another_pool(refresh, before, pool, record)
+
+
+def _older(before: Before, kept: KeptEnsemble, members: dict[str, Any], classes: tuple[Any, ...]) -> WeightedEnsemble:
+    """Load an older ensemble; of the refresh before itself the members are there already."""
+    if kept in before.memory.kept:
+        return before.folder.kept(kept, classes)
+    loaded = {file: members[name] for name, file in before.memory.files.items()}
+    return weighted([(file, loaded[file], weight) for file, weight in kept.members.items()], classes)
+
+
+def of_another_pool(refresh: Refresh, before: Before, pool: Pool, record: Record) -> Record:
+    """Replay the windows with a pool that params.yaml changed: new members are fitted before each of them."""
+    known = [member for member in pool.members if member in before.memory.pool.members]
+    new = [member for member in pool.members if member not in known]
+    names = [*(member.name for member in known), *(each.name for each in before.answering)]
+    kept_answers = [
+        MemberAnswers(window.truth, {name: window.answers[name] for name in names if name in window.answers})
+        for window in record.answers
+    ]
+    say(f"the pool has changed: {len(new)} new members answer {len(record.windows)} windows")
+    return replayed(refresh, pool, record, rolled_over(refresh, new, record, kept_answers))
+
+
+def rolled_over(
+    refresh: Refresh, members: list[Member], record: Record, windows: list[MemberAnswers]
+) -> list[MemberAnswers]:
+    """Add the answers of members that are fitted before each window."""
+    blocks, learned = [each.rows for each in record.windows], [each.learned for each in record.windows]
+    more = roll(refresh.data, members, blocks, learned=learned, progress=say).windows
+    return [
+        MemberAnswers(one.truth, {**one.answers, **other.answers}) for one, other in zip(windows, more, strict=True)
+    ]
+
+
+def replayed(refresh: Refresh, pool: Pool, record: Record, windows: list[MemberAnswers]) -> Record:
+    """Weigh the windows as refreshes with these members would have done; what did serve stays as it was."""
+    plain = next(name for name in pool.names if name in windows[-1].answers)
+    lacking = [place for place, window in enumerate(windows) if plain not in window.answers]
+    first = max([-1, *lacking]) + 1
+    weighed = weigh_forward(windows[first:], plain=plain, loss=refresh.loss)
+    answers = tuple(replace(new, served=old.served) for new, old in zip(weighed, record.answers[first:], strict=True))
+    return replace(record, windows=record.windows[first:], answers=answers)

@@ -1,0 +1,110 @@
+"""What a refresh works on: rows, settings, and the champion whose answers it is compared with."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from releve.adapters.files import PipelineInputs, read_inputs
+from releve.adapters.models.model_runtime import Model
+from releve.adapters.models.model_store import ModelStore
+from releve.domain.ensemble.ensemble import WeightedEnsemble
+from releve.domain.ensemble.fitting import LearningData
+from releve.domain.ensemble.weights import loss_of
+from releve.domain.evaluation.evaluation import FeatureImportances
+from releve.domain.evaluation.holdout_evaluation import check_comparable
+from releve.domain.evaluation.metrics import resolve
+from releve.domain.evaluation.paired import ESTIMATED, RESAMPLES, BootstrapConfig
+from releve.domain.evaluation.rolling_origin import Fold
+from releve.domain.evaluation.scored_predictions import Floats, in_classes
+from releve.domain.schema.arrays import arrays_of_frame
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import Label
+from releve.domain.training.importance import permutation_importances
+from tasks.pipeline.rows import stage_rows
+from tasks.pipeline.stage import Stage
+
+
+@dataclass(frozen=True, eq=False)
+class Refresh:
+    """What a refresh works on."""
+
+    stage: Stage
+    data: LearningData
+    metric: str
+    loss: str
+    inputs: PipelineInputs
+
+    @classmethod
+    def of(cls, stage: Stage) -> "Refresh":
+        """Read the rows, and what inputs.yaml says of them."""
+        inputs, params = read_inputs(stage.files.inputs), stage.params
+        metric = resolve(params.gate.metric, stage.schema.target.task)
+        data = LearningData(stage_rows(stage), stage.schema, params.statistics.seed, inputs.without)
+        return cls(stage, data, metric, loss_of(metric, stage.schema.target.task), inputs)
+
+    @property
+    def schema(self) -> Schema:
+        return self.stage.schema
+
+    @property
+    def classes(self) -> tuple[Label, ...]:
+        return self.schema.target.classes
+
+    @property
+    def bootstrap(self) -> BootstrapConfig:
+        """By single keys: this stage is not to run again for the gate's least number of rows."""
+        return BootstrapConfig(
+            self.stage.params.statistics.confidence, RESAMPLES, ESTIMATED, self.stage.params.statistics.seed
+        )
+
+    def importances(self, ensemble: WeightedEnsemble, block: Fold) -> FeatureImportances:
+        """Measure which features answers to a block rest on, that no member has learned."""
+        from threadpoolctl import threadpool_limits
+
+        rows = self.data.rows.iloc[block.start : block.end]
+        with threadpool_limits(limits=1):  # hundreds of short answers: threads would mostly wait for each other
+            return permutation_importances(
+                ensemble,
+                rows,
+                self.schema,
+                self.metric,
+                quantile=self.stage.params.gate.quantile,
+                bootstrap=self.bootstrap,
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Champion:
+    """The model that serves: it is asked once, when a window is new, and its answers are on record from then on."""
+
+    model: Model
+    identity: str  # of its ensemble
+
+    @classmethod
+    def of(cls, refresh: Refresh) -> "Champion | None":
+        """Load the model that inputs.yaml names; None where nothing serves. Raises BadInput where it cannot answer."""
+        tag = refresh.inputs.champion
+        if not tag:
+            return None
+        model = ModelStore(refresh.stage.settings.home).load(tag)
+        check_comparable(model.schema, refresh.schema, champion=tag)
+        ensemble = model.description.ensemble
+        return cls(model, ensemble.identity if ensemble else "")
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows it learned from, the oldest."""
+        return self.model.description.rows
+
+    def answers(self, refresh: Refresh, block: Fold) -> Floats:
+        """Answer a block, (rows, classes) or (rows, 1); it may know fewer classes, or others."""
+        schema = self.model.schema
+        answers = self.model.answer(arrays_of_frame(schema, refresh.data.rows.iloc[block.start : block.end]))
+        if answers.probabilities is None:
+            return np.asarray(answers.labels, dtype=np.float64)[:, None]
+        return in_classes(answers.probabilities, schema.target.classes, refresh.classes)
+
+
+def say(line: str) -> None:
+    """Print a line of progress at once: DVC passes it on."""
+    print(line, flush=True)

@@ -1,0 +1,107 @@
+"""What a refresh made, and how it is written: build/memory, which the next refresh starts from."""
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+
+from releve.adapters.files import file_digest, write_bytes
+from releve.adapters.models.memory_files import MemoryFolder, identity_of
+from releve.adapters.models.skops_files import dump_pipeline
+from releve.domain.ensemble.description import EnsembleDescription, MemberDescription, SearchDescription
+from releve.domain.ensemble.ensemble import put_together
+from releve.domain.ensemble.fitting import FittedMember
+from releve.domain.ensemble.memory import KeptEnsemble, Memory
+from releve.domain.ensemble.pool import Member, Pool
+from releve.domain.ensemble.weights import Weighing
+from releve.domain.evaluation.intervals import rounded
+from tasks.pipeline.memory import Before, table_digest
+from tasks.pipeline.record import Record
+from tasks.pipeline.refresh import Refresh, say
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a refresh made. `kept`: older ensembles that stay members; `search`: None where none was run."""
+
+    pool: Pool
+    record: Record
+    fitted: tuple[FittedMember, ...]
+    kept: tuple[KeptEnsemble, ...]
+    weighing: Weighing
+    search: SearchDescription | None
+
+
+def write(refresh: Refresh, before: Before | None, made: Result) -> None:
+    """Write fitted members, older ensembles, forward answers, and the documents that say what they are."""
+    rows, classes = refresh.data.rows, refresh.classes
+    folder = MemoryFolder(refresh.stage.files.memory)
+    pipelines = {each.member.name: each.pipeline for each in made.fitted if each.pipeline is not None}
+    files, digests = dict[str, str](), dict[int, str]()
+    shutil.rmtree(folder.path, ignore_errors=True)
+    known: dict[int, str] = {}
+    for name, pipeline in pipelines.items():
+        if id(pipeline) not in known:
+            known[id(pipeline)] = name
+            write_bytes(folder.member_path(name), content := dump_pipeline(pipeline))
+            digests[id(pipeline)] = hashlib.sha256(content).hexdigest()
+        files[name] = known[id(pipeline)]
+    older = {}
+    for each in made.kept:
+        if before:
+            for file in each.members:
+                write_bytes(folder.kept_path(each.name, file), before.path_of(each, file).read_bytes())
+        older[each.name] = folder.kept(each, classes)
+        for file, pipeline in zip(older[each.name].names, older[each.name].pipelines, strict=True):
+            digests[id(pipeline)] = file_digest(folder.kept_path(each.name, file))
+    for window, answers in zip(made.record.windows, made.record.answers, strict=True):
+        folder.write_window(window, answers)
+
+    ensemble = put_together(made.weighing.serving, pipelines, older, classes)
+    is_new = before is None or before.memory.rows < len(rows)
+    memory = Memory(
+        table=table_digest(refresh.schema),
+        rows=len(rows),
+        refresh=1 if before is None else before.memory.refresh + is_new,
+        champion=refresh.inputs.champion if is_new or before is None else before.memory.champion,
+        pool=made.pool,
+        files=files,
+        kept=made.kept,
+        plain=made.weighing.plain,
+        weights=dict(made.weighing.weights),
+        serves=made.weighing.serves,
+        identity=identity_of(ensemble, digests),
+        windows=made.record.windows,
+        search=refresh.inputs.search_cause or (before.memory.search if before else ""),
+    )
+    described = _description(refresh, memory, made)
+    folder.write_documents(memory, described, made.record.importances)
+    shares = ", ".join(f"{name} {weight:.2f}" for name, weight in made.weighing.serving.items())
+    say(f"{len(rows)} labelled rows, {described.rows} of them in {len(made.record.windows)} windows; {shares}")
+
+
+def _description(refresh: Refresh, memory: Memory, made: Result) -> EnsembleDescription:
+    """Describe what was made, for people and for the gate."""
+
+    def described(name: str, rows: int, *, member: Member | None = None, problem: str = "") -> MemberDescription:
+        loss = made.weighing.losses.get(name)
+        return MemberDescription(
+            name=name,
+            recipe=member.recipe if member else "",
+            options=member.options if member else {},
+            last_batches=member.last_batches if member else 0,
+            rows=rows,
+            weight=made.weighing.serving.get(name, 0.0),
+            loss=None if loss is None else rounded(loss),
+            problem=problem,
+        )
+
+    members = [described(each.member.name, each.rows, member=each.member, problem=each.problem) for each in made.fitted]
+    return EnsembleDescription(
+        identity=memory.identity,
+        serves=memory.serves,
+        loss=refresh.loss,
+        windows=len(memory.windows),
+        rows=sum(map(len, made.record.answers)),
+        members=(*members, *(described(each.name, 0) for each in memory.kept)),
+        search=made.search,
+    )
