@@ -9,9 +9,8 @@ import numpy as np
 
 from releve.adapters.models.memory_files import MemoryFolder
 from releve.domain.ensemble.forward import ForwardWindow
-from releve.domain.ensemble.kept import kept_name, kept_weights, still_kept
+from releve.domain.ensemble.kept import before_name, kept_name, kept_weights, still_kept
 from releve.domain.ensemble.memory import KeptEnsemble, Memory
-from releve.domain.ensemble.weights import BEFORE
 from releve.domain.schema.schema import Schema
 from tasks.pipeline.refresh import Refresh, say
 
@@ -51,7 +50,8 @@ def remembered(refresh: Refresh) -> Before | None:
     ):
         say(f"the oldest {memory.rows} rows are not those that the memory is of: a fresh start")
         return None
-    answering, ensemble = memory.kept, next((each for each in memory.kept if each.name == BEFORE), None)
+    name = before_name(memory.refresh - 1)
+    answering, ensemble = memory.kept, next((each for each in memory.kept if each.name == name), None)
     if memory.rows < len(rows):
         own = {memory.files[name]: 0.0 for name in memory.weighing.serving if name in memory.files}
         older = dict[str, float]()
@@ -61,10 +61,10 @@ def remembered(refresh: Refresh) -> Before | None:
                 own[memory.files[name]] += weight
             else:
                 older |= {f"{name}.{file}": weight * part for file, part in kept[name].members.items()}
-        ensemble = KeptEnsemble(name=BEFORE, members={**own, **older})
+        ensemble = KeptEnsemble(name=before_name(memory.refresh), members={**own, **older})
         if own and (name := kept_name(memory.refresh)):
             answering = (*answering, KeptEnsemble(name=name, members=kept_weights(own)))
-    stay = still_kept([each.name for each in answering if each.name != BEFORE])
+    stay = still_kept([each.name for each in answering if each is not ensemble])
     return Before(folder, memory, windows, answering, tuple(each for each in answering if each.name in stay), ensemble)
 
 

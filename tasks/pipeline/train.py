@@ -12,7 +12,7 @@ from releve.core.errors import BadInput
 from releve.domain.ensemble.fitting import FittedMember, fit_members
 from releve.domain.ensemble.memory import KeptEnsemble
 from releve.domain.ensemble.pool import CONSTANT, SEARCH, default_pool
-from releve.domain.ensemble.weights import BEFORE, Serves, Weighing, weigh
+from releve.domain.ensemble.weights import Serves, Weighing, weigh
 from tasks.pipeline.memory import Before, remembered
 from tasks.pipeline.record import Record, answered_again, answered_first
 from tasks.pipeline.refresh import Refresh, say
@@ -61,8 +61,8 @@ def weighed(
     kept = before.kept if before else ()
     newest = before.ensemble if before else None
     names = [each.member.name for each in fitted if each.pipeline is not None] + [each.name for each in kept]
-    exact = weigh(record.answers, plain=plain, loss=refresh.loss, members=[*names, *([BEFORE] if newest else [])])
-    if newest and BEFORE in exact.serving:
+    exact = weigh(record.answers, plain=plain, loss=refresh.loss, members=[*names, *([newest.name] if newest else [])])
+    if newest and newest.name in exact.serving:
         say("the labels of the newest rows are in doubt: the ensemble before them keeps a part")
         kept = (*kept, newest)
     weighing = replace(exact, weights=rounded_weights(exact.weights))

@@ -13,7 +13,7 @@ from releve.domain.backtest.played import SearchOutcome, Steps
 from releve.domain.backtest.walk_forward import WalkForward
 from releve.domain.ensemble.fitting import answered_part
 from releve.domain.ensemble.forward import WINDOWS, ForwardWindow, MemberAnswers, with_answers
-from releve.domain.ensemble.kept import kept_name, kept_weights, still_kept
+from releve.domain.ensemble.kept import before_name, kept_name, kept_weights, still_kept
 from releve.domain.ensemble.origins import origin_blocks
 from releve.domain.ensemble.pool import SEARCH, Member, Pool, default_pool
 from releve.domain.ensemble.refresh import weigh_forward, weighed_window
@@ -67,7 +67,7 @@ def member_answers(
     answers = {each.name: as_floats(one.value[part]) for each, one in zip(asked, done, strict=True)}
     for name, older in made.kept.items():
         if names is None or name in names:
-            weights = older.weighing.serving if name == BEFORE else kept_weights(own_weights(plan, older))
+            weights = older.weighing.serving if name.startswith(BEFORE) else kept_weights(own_weights(plan, older))
             answers[name] = mix((yield from member_answers(plan, older, rows, weights)), weights)
     return answers
 
@@ -156,16 +156,17 @@ def refresh(
         raise BadInput(done[0].problem or f"{pool.plain} has answered no window yet")
     lacking = max((place + 1 for place, each in enumerate(windows) if plain not in each.answers), default=0)
     windows, folds = windows[lacking:], folds[lacking:]
-    members = [*(each.name for each in fitted), *kept, *((BEFORE,) if params.train.ensemble else ())]
+    last = before_name(before.number)
+    members = [*(each.name for each in fitted), *kept, *((last,) if params.train.ensemble else ())]
     weighing = weigh(windows, plain=plain, loss=context.loss, members=members)
-    if BEFORE in weighing.serving:
-        kept = {**kept, BEFORE: before}
+    if last in weighing.serving:
+        kept = {**kept, last: before}
     return Refreshed(number, known, fitted, without, weighing, folds, windows, found, kept), outcome
 
 
 def _kept(before: Refreshed) -> dict[str, Refreshed]:
     """List the older ensembles that are members: of the refresh before, and itself where it is one of them."""
-    kept = {name: each for name, each in before.kept.items() if name != BEFORE}
+    kept = dict(before.kept)
     own = {each.name for each in before.members} & {*before.weighing.serving}
     if own and (name := kept_name(before.number)):
         kept[name] = before

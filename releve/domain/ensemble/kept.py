@@ -1,10 +1,12 @@
-"""Older ensembles that stay members: what the very first refresh put forward, and a snapshot now and then.
+"""Older ensembles that stay members: of the very first refresh, a snapshot now and then, the last before wrong labels.
 
 An old ensemble helps where a table returns to what it was, and a member that learned nothing since some labels were
 wrong is not wrong itself. It answers every new window, and has weight once it answered all that weights rest on.
 """
 
 from collections.abc import Mapping, Sequence
+
+from releve.domain.ensemble.weights import BEFORE
 
 FIRST = "first"
 SNAPSHOT = "kept_"  # with the number of the refresh
@@ -20,10 +22,16 @@ def kept_name(refresh: int) -> str:
     return f"{SNAPSHOT}{refresh}" if refresh % SNAPSHOT_EVERY == 0 else ""
 
 
+def before_name(refresh: int) -> str:
+    """Name the ensemble of a refresh for the next one, which keeps it where its newest labels are in doubt."""
+    return f"{BEFORE}{refresh}"
+
+
 def still_kept(names: Sequence[str]) -> tuple[str, ...]:
     """Return those of `names`, the oldest first, that are kept."""
-    snapshots = [name for name in names if name != FIRST]
-    return tuple(name for name in names if name == FIRST or name in snapshots[-MOST_SNAPSHOTS:])
+    snapshots = [name for name in names if name.startswith(SNAPSHOT)][-MOST_SNAPSHOTS:]
+    before = [name for name in names if name.startswith(BEFORE)][-1:]
+    return tuple(name for name in names if name in (FIRST, *snapshots, *before))
 
 
 def kept_weights(serving: Mapping[str, float]) -> dict[str, float]:

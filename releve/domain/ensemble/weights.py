@@ -31,7 +31,7 @@ MOST_ROWS = 20_000  # newest forward answers that weights are fitted on
 STEPS = 60  # of the optimiser
 LEAST_WINDOWS = 3  # without which nothing is shown, and no window is in doubt
 TINY = 1e-12
-BEFORE = "before"  # name of the member that is the ensemble of the refresh before
+BEFORE = "before_"  # with its number, name of the member that is the ensemble of the refresh before
 
 
 class Serves(StrEnum):
@@ -77,14 +77,23 @@ def mix(answers: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
 def weigh(windows: Sequence[ForwardWindow], *, plain: str, loss: str, members: Sequence[str]) -> Weighing:
     """Weigh `members` by the windows, the oldest first; a member without an answer to one of them has no weight yet.
 
-    Without a window the plain refit serves. Where the labels of the newest window are in doubt, the member BEFORE, the
-    ensemble of the refresh before, keeps a share for one window.
+    Without a window the plain refit serves. Where the labels of the newest window are in doubt, the ensemble of the
+    refresh before, a member called BEFORE with a number, keeps a share for one window. From then on it is a member as
+    others are, that learned none of these labels; to windows before it, it counts as having answered like the ensemble.
     """
     if not windows:
         return Weighing({plain: 1.0}, Serves.PLAIN, plain, {})
-    known = [name for name in members if name != BEFORE and all(name in window.answers for window in windows)]
+    spared = [name for name in members if name.startswith(BEFORE)]
+    before = [name for name in spared if not any(name in window.answers for window in windows)]
+    known = [
+        name
+        for name in members
+        if all(name in window.answers for window in windows) or (name in spared and name in windows[-1].answers)
+    ]
     truth = np.concatenate([window.truth for window in windows])
-    answers = np.stack([np.concatenate([window.answers[name] for window in windows]) for name in known])
+    answers = np.stack(
+        [np.concatenate([window.answers.get(name, window.blend) for window in windows]) for name in known]
+    )
     most = cap(windows, plain, loss=loss)
     rows = _row_weights(windows, loss=loss)
     losses = {
@@ -98,9 +107,9 @@ def weigh(windows: Sequence[ForwardWindow], *, plain: str, loss: str, members: S
     kept = {name: weight for name, weight in zip(known, shrunk.tolist(), strict=True) if weight >= LEAST_WEIGHT}
     weights = {name: weight / sum(kept.values()) for name, weight in kept.items()}
     weighing = Weighing(weights, _guard(windows, losses, rows, plain=plain, loss=loss, most=most), plain, losses)
-    if BEFORE in members and newest_is_in_doubt(windows, loss=loss):
+    if before and newest_is_in_doubt(windows, loss=loss):
         hedged = {name: (1 - HEDGE) * weight for name, weight in weighing.serving.items()}
-        return Weighing({**hedged, BEFORE: HEDGE}, Serves.ENSEMBLE, plain, losses)
+        return Weighing({**hedged, before[-1]: HEDGE}, Serves.ENSEMBLE, plain, losses)
     return weighing
 
 

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from releve.domain.ensemble.forward import ForwardWindow, MemberAnswers
+from releve.domain.ensemble.kept import before_name
 from releve.domain.ensemble.pool import CONSTANT
 from releve.domain.ensemble.refresh import weigh_forward
-from releve.domain.ensemble.weights import ABSOLUTE, BEFORE, LOG_LOSS, Serves, weigh
+from releve.domain.ensemble.weights import ABSOLUTE, LOG_LOSS, Serves, weigh
 
 ROWS = 300
 SURE, UNSURE, BLIND = "plain", "unsure", CONSTANT
+BEFORE = before_name(7)
 
 
 def of_two(chances):
@@ -138,3 +140,11 @@ def test_values_ten_times_too_large_in_one_window_do_not_move_the_weights():
     )
 
     assert after == pytest.approx(clean, abs=0.05)
+
+
+def test_the_ensemble_that_wrong_labels_did_not_reach_stays_a_member_and_is_weighed_at_once():
+    spoiled, after = windows_of(turned={4})[1:], windows_of(seed=8)[0]
+    learned_wrong = {**after.answers, SURE: after.answers[SURE][:, ::-1], BEFORE: after.answers[SURE]}
+    windows = [*spoiled[:4], replace(after, answers=learned_wrong)]
+
+    assert weights_of(windows, members=(SURE, UNSURE, BLIND, BEFORE)).weights[BEFORE] > 0.3
