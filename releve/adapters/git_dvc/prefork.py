@@ -72,6 +72,8 @@ STAGE_LIBRARIES = (
     "skl2onnx",
     "skops.io",
 )
+# skops lists all estimators: scikit-learn then imports these two where they are installed, which nothing here asks for.
+NOT_FOR_SKOPS = ("dask", "pytest")
 STAGE_COMMAND = re.compile(r"python -m (tasks\.[\w.]+)((?: [\w./-]+)*)")  # nothing that a shell would read differently
 
 
@@ -234,8 +236,7 @@ class _Server:
             return
         command, status = Command(**asked), socket.socket(fileno=descriptors[0])
         with suppress(Exception):  # the child imports it again, and says what is wrong
-            for name in command.libraries:
-                import_module(name)
+            _import_libraries(command.libraries)
         gc.collect()
         gc.freeze()  # so that no child copies what the server has
         ours, theirs = socket.socketpair()
@@ -274,6 +275,19 @@ class _Server:
             os.waitpid(pid, 0)
         else:
             self._unwatched.add(pid)
+
+
+def _import_libraries(names: Sequence[str]) -> None:
+    """Import what the stages need. A child may still import what was hidden from skops."""
+    if unknown := [name for name in names if name not in sys.modules]:
+        hidden = [name for name in NOT_FOR_SKOPS if name not in sys.modules]
+        sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: an import of it fails
+        try:
+            for name in unknown:
+                import_module(name)
+        finally:
+            for name in hidden:
+                del sys.modules[name]
 
 
 def _become(command: Command, status: socket.socket, *, output: int, server: socket.socket) -> NoReturn:

@@ -7,6 +7,7 @@ Politis & Romano 1992). Of many rows, a few neighbours each are drawn as one, so
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,9 +112,13 @@ def _rows_together(rows: int) -> int:
 def _weights(rows: int, *, block: int, bootstrap: BootstrapConfig) -> Iterator[Floats]:
     """Draw pieces (some draws, pieces), in blocks that are as long as `block` rows."""
     together = _rows_together(rows)
-    return block_weights(
-        rows // together, block=math.ceil(block / together), draws=bootstrap.resamples, seed=bootstrap.seed
-    )
+    drawn = _drawn(rows // together, math.ceil(block / together), bootstrap.resamples, bootstrap.seed)
+    return (some.astype(np.float64) for some in drawn)
+
+
+@lru_cache(maxsize=2)  # 8 MB each; a challenger is compared with several others on the same rows
+def _drawn(pieces: int, block: int, draws: int, seed: int) -> tuple[NDArray[np.uint16], ...]:
+    return tuple(some.astype(np.uint16) for some in block_weights(pieces, block=block, draws=draws, seed=seed))
 
 
 def bounds(draws: Floats, *, blocks: float, confidence: float) -> tuple[float, float]:
