@@ -282,10 +282,12 @@ def _import_libraries(names: Sequence[str]) -> None:
     if unknown := [name for name in names if name not in sys.modules]:
         hidden = [name for name in NOT_FOR_SKOPS if name not in sys.modules]
         sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: an import of it fails
+        gc.disable()  # else it goes through all that is loaded again and again
         try:
             for name in unknown:
                 import_module(name)
         finally:
+            gc.enable()
             for name in hidden:
                 del sys.modules[name]
 

@@ -93,6 +93,19 @@ def test_libraries_are_loaded_before_the_fork_and_their_random_numbers_differ_be
     assert outputs[0][1] != outputs[1][1]
 
 
+def test_what_skops_does_not_need_is_not_loaded_with_it_and_a_child_may_still_import_it(server, command):
+    code = """
+        import sys
+        print([name in sys.modules for name in ("skops.io", "dask", "pytest")])
+        import dask, pytest
+        print(dask.__name__, pytest.__name__)
+    """
+
+    output, _ = run(server, command(code, libraries=("skops.io",)))
+
+    assert output.splitlines() == ["[True, False, False]", "dask pytest"]
+
+
 def test_a_library_that_cannot_be_loaded_is_the_childs_error_if_it_needs_it(server, command):
     assert run(server, command("print('fine')", libraries=("nothing_of_that_name",))) == ("fine\n", 0)
     output, ended = run(server, command("import nothing_of_that_name", libraries=("nothing_of_that_name",)))
