@@ -227,7 +227,7 @@ def report(seconds: float, processes: list[dict[str, object]], own: float) -> li
             parts[name] += value
             spent -= value
         parts[described(command)] += spent
-    parts["git, and what a signal ended"] = seconds - sum(parts.values())
+    parts["git, and the ends of processes"] = seconds - sum(parts.values())
     fits = parts.pop("fits")
     lines = [f"all {seconds:.1f} s CPU: fits {fits:.1f}, everything else {seconds - fits:.1f}"]
     lines += [f"a nightly script's one fit {own:.1f}: the fits are {fits / own:.1f} times that", ""]

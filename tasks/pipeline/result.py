@@ -50,7 +50,7 @@ def write(refresh: Refresh, before: Before | None, made: Result) -> None:
         if before:
             for file in each.members:
                 write_bytes(folder.kept_path(each.name, file), before.path_of(each, file).read_bytes())
-        if each.name not in weighing.serving:  # to read a member costs a tenth of a second
+        if each.name not in made.weighing.serving:  # to read a member costs a tenth of a second
             continue
         older[each.name] = folder.kept(each, classes)
         for file, pipeline in zip(older[each.name].names, older[each.name].pipelines, strict=True):
