@@ -40,12 +40,13 @@ def _member(member: MemberDescription) -> tuple[str, ...]:
         if member.last_batches
         else "all rows"
     )
-    recipe = f"{member.recipe}: {describe_options(member.options)}" if member.recipe else "as it was kept"
+    is_kept = not member.recipe
+    recipe = "an older ensemble, as it was kept" if is_kept else f"{member.recipe}: {describe_options(member.options)}"
     return (
         member.name,
         recipe,
-        member.problem or window,
-        f"{member.rows:,}",
+        member.problem or ("" if is_kept else window),
+        "" if is_kept else f"{member.rows:,}",
         f"{member.weight:.0%}" if member.weight else "",
         "" if member.loss is None else format_score(member.loss),
     )

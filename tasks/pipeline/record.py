@@ -35,6 +35,11 @@ class Record:
         kept = known[max([-1, *lacking]) + 1 :][-WINDOWS:]
         return replace(self, windows=tuple(each for each, _ in kept), answers=tuple(each for _, each in kept))
 
+    def served_by(self, member: str) -> "Record":
+        """Return the record as if `member` alone had served every window."""
+        answers = (replace(each, refreshed=each.answers[member], served=each.answers[member]) for each in self.answers)
+        return replace(self, answers=tuple(answers))
+
 
 def answered_first(refresh: Refresh, pool: Pool) -> Record:
     """Let members answer the newest blocks of rows, fitted before each: the windows of a first model.

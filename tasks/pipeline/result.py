@@ -78,7 +78,7 @@ def write(refresh: Refresh, before: Before | None, made: Result) -> None:
     described = _description(refresh, memory, made)
     folder.write_documents(memory, described, made.record.importances)
     shares = ", ".join(f"{name} {weight:.2f}" for name, weight in made.weighing.serving.items())
-    say(f"{len(rows)} labelled rows, {described.rows} of them in {len(made.record.windows)} windows; {shares}")
+    say(f"{len(rows)} labelled rows, {described.rows} of them in {len(made.record.windows)} windows; weights: {shares}")
 
 
 def _description(refresh: Refresh, memory: Memory, made: Result) -> EnsembleDescription:

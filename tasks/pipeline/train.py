@@ -36,6 +36,8 @@ def train(stage: Stage) -> None:
     plain = plain_of(fitted, record)
     record = record.newest(plain)
     weighing, kept = weighed(refresh, before, record, fitted, plain=plain)
+    if weighing.serves == Serves.NAIVE and not before and not refresh.inputs.champion:
+        record = record.served_by(CONSTANT)  # what is expected of it is its own score, not that of models given up
     write(refresh, before, Result(pool, record, fitted, kept, weighing, search))
 
 

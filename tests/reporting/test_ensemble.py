@@ -18,7 +18,7 @@ def written(**changes: object) -> str:
     [
         "| hist_gradient_boosting | hist_gradient_boosting: the defaults | all rows | 320 | 60% | 0.410 |",
         "| hist_gradient_boosting_last_2 | hist_gradient_boosting: the defaults | the newest 2 batches | 320 | 40% |",
-        "| first | as it was kept | all rows | 320 |  |  |",
+        "| first | an older ensemble, as it was kept |  |  |  |  |",
         "rest on 1,800 rows of 6 windows, each answered before it was learned from",
     ],
 )

@@ -54,6 +54,10 @@ class HealthAction(StrEnum):
     ROLL_BACK = "roll back"
     MONITOR = "monitor"
     RESUBMIT = "resubmit"
+    IMPROVE = "bring more to learn from"
+
+
+WAYS_ON = {HealthCause.REJECTED_ROWS: HealthAction.RESUBMIT, HealthCause.NAIVE: HealthAction.IMPROVE}  # else: monitor
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def assess_health(evidence: HealthEvidence) -> HealthVerdict:
         return HealthVerdict(Health.DEGRADED, (*degraded, *warnings), HealthAction.ROLL_BACK if goes else retrain)
     if warnings:
         about_quality = {HealthCause.INCONCLUSIVE, HealthCause.ESTIMATED_BELOW_EXPECTED, HealthCause.OUTDATED}
-        wait = HealthAction.RESUBMIT if warnings[0] == HealthCause.REJECTED_ROWS else HealthAction.MONITOR
+        wait = WAYS_ON.get(warnings[0], HealthAction.MONITOR)
         causes = warnings if about_quality & set(warnings) else (*warnings, known)
         # what an old run asked for says nothing of now
         asked = evidence.retraining_due and not evidence.run_outdated and not evidence.is_outdated

@@ -46,6 +46,11 @@ ACTIONS = {  # what to do, and the command
         "Fix the rejected rows and send them again.",
         "make resubmit SCENARIO={scenario} BATCH={batch}",
     ),
+    HealthAction.IMPROVE: (
+        "Bring more labelled rows, or columns that say more about the target (params.yaml): every retraining "
+        "tries the models anew, and takes the first that is better.",
+        "make retrain SCENARIO={scenario}",
+    ),
 }
 
 

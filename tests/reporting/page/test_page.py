@@ -156,6 +156,7 @@ def test_the_naive_answer_that_serves_is_marked_in_verdict_decisions_and_details
 
     assert block.word == "watch"
     assert block.reason.startswith("The naive answer serves, the same to every row: no model is better yet.")
+    assert block.action.startswith("Bring more labelled rows, or columns that say more")
     assert f"{MODEL}, the naive answer itself" in text
     assert f"the gate promotes {MODEL}, the naive answer itself" in text
 

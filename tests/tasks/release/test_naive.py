@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from releve.adapters.models.model_store import ModelStore
+from releve.domain.evaluation.evaluation import Opponent
 from releve.domain.schema.arrays import arrays_of_frame
 from tasks.ingestion.ingest import ingest
 from tasks.release.release import release
@@ -30,6 +31,7 @@ def test_where_no_model_beats_the_naive_answer_it_serves_until_one_does(fresh: S
     assert first.evaluation.naive
     assert any("it is the naive answer itself (majority label): no model is better yet" in note for note in first.notes)
     assert (answers == answers[0]).all()
+    assert abs(first.evaluation.against[Opponent.MAJORITY_LABEL].gain.value) < 0.02  # its own score, as it will serve
 
     for day in range(2):
         fresh.receive(market_rows(400, seed=20 + day), f"signal-{day}.parquet")
