@@ -211,11 +211,11 @@ def describe_estimate(estimate: Estimate) -> tuple[str, ...]:
     """Write the estimate beside the expected score, and how its audit went."""
     needed = f"an estimate needs {estimate.min_rows} (params.yaml: statistics.min_rows)"
     missing = {
-        NoEstimate.NO_HOLDOUT: "this model version has no answers to its holdout for the classes of today; the next "
+        NoEstimate.NO_HOLDOUT: "this model version has no forward answers for the classes of today; the next "
         "retraining keeps them",
-        NoEstimate.FEW_HOLDOUT_ROWS: f"{estimate.holdout_rows} answers to the holdout; {needed}",
+        NoEstimate.FEW_HOLDOUT_ROWS: f"{estimate.holdout_rows} forward answers; {needed}",
         NoEstimate.FEW_ANSWERS: f"{estimate.rows} answers that an estimate can be made of; {needed}",
-        NoEstimate.UNDEFINED_ON_HOLDOUT: f"{estimate.metric} is not defined on the holdout",
+        NoEstimate.UNDEFINED_ON_HOLDOUT: f"{estimate.metric} is not defined on the forward answers",
         NoEstimate.UNDEFINED_ON_ANSWERS: f"{estimate.metric} is not defined on labels that could come of it",
     }
     first = (missing[estimate.missing],) if estimate.missing else ()
@@ -229,7 +229,7 @@ def describe_estimate(estimate: Estimate) -> tuple[str, ...]:
     if not (audit := estimate.audit):
         needed = f"{estimate.min_rows} are needed (params.yaml: statistics.min_rows)"
         return (*first, f"not audited: {estimate.labelled} labels, {needed}")
-    verdict = "" if audit.passed else "; answers no longer mean what they meant on the holdout: concept drift suspected"
+    verdict = "" if audit.passed else "; answers no longer mean what they meant before: concept drift suspected"
     return (
         *first,
         f"audit {'passed' if audit.passed else 'failed'}: on {audit.rows} labelled answers {estimate.metric} "

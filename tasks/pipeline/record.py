@@ -1,13 +1,12 @@
 """The forward answers of a refresh: from the memory of the one before, or by a rolling origin where there is none."""
 
 from dataclasses import dataclass, replace
-from itertools import dropwhile
 from typing import Any
 
 from releve.core.errors import BadInput
 from releve.domain.ensemble.ensemble import WeightedEnsemble, put_together, weighted
 from releve.domain.ensemble.fitting import answered_part, answers_of_members, roll
-from releve.domain.ensemble.forward import WINDOWS, ForwardWindow, MemberAnswers
+from releve.domain.ensemble.forward import ForwardWindow, MemberAnswers, counted, since_answered
 from releve.domain.ensemble.memory import KeptEnsemble, WindowRecord
 from releve.domain.ensemble.origins import origin_blocks
 from releve.domain.ensemble.pool import Member, Pool
@@ -30,10 +29,9 @@ class Record:
 
     def newest(self, plain: str) -> "Record":
         """Return the newest windows, of those since `plain` answers each."""
-        known = list(zip(self.windows, self.answers, strict=True))
-        lacking = [place for place, (_, window) in enumerate(known) if plain not in window.answers]
-        kept = known[max([-1, *lacking]) + 1 :][-WINDOWS:]
-        return replace(self, windows=tuple(each for each, _ in kept), answers=tuple(each for _, each in kept))
+        answers = self.answers[since_answered(self.answers, plain) :]
+        answers = answers[-counted([len(each) for each in answers]) :]
+        return replace(self, windows=self.windows[-len(answers) :], answers=answers)
 
     def served_by(self, member: str) -> "Record":
         """Return the record as if `member` alone had served every window."""
@@ -62,15 +60,20 @@ def answered_first(refresh: Refresh, pool: Pool) -> Record:
     if not candidates:
         raise BadInput(f"{len(rows)} labelled rows are too few to judge a model on; ingest more rows")
     plain = candidates[0]
-    usable = list(dropwhile(lambda each: plain not in each[1].answers, zip(blocks, rolled.windows, strict=True)))
-    windows = weigh_forward([window for _, window in usable], plain=plain, loss=refresh.loss)
+    first = since_answered(rolled.windows, plain)
+    records = tuple(
+        WindowRecord(rows=rows, learned=block.start, weights={})
+        for rows, block in zip(asked[first:], blocks[first:], strict=True)
+    )
+    windows = weigh_forward(rolled.windows[first:], plain=plain, loss=refresh.loss)
     if champion:
         windows = tuple(
-            replace(window, served=champion.answers(refresh, block)) if block.start >= champion.rows else window
-            for (block, _), window in zip(usable, windows, strict=True)
+            replace(window, served=champion.answers(refresh, record.rows))
+            if record.learned >= champion.rows
+            else window
+            for record, window in zip(records, windows, strict=True)
         )
-    records = tuple(WindowRecord(rows=answered_part(block), learned=block.start, weights={}) for block, _ in usable)
-    weighing = weigh(windows[:-1][-WINDOWS:], plain=plain, loss=refresh.loss, members=tuple(rolled.newest))
+    weighing = weigh(windows[:-1], plain=plain, loss=refresh.loss, members=tuple(rolled.newest))
     ensemble = put_together(weighing.serving, rolled.newest, {}, refresh.classes)
     return Record(records, windows, refresh.importances(ensemble, records[-1].rows))
 
@@ -95,13 +98,15 @@ def answered_again(refresh: Refresh, before: Before, pool: Pool) -> Record:
         answers = answers_of_members(refresh.data, {**members, **kept}, block)
         asked = MemberAnswers(refresh.data.truth(block), answers)
         champion = Champion.of(refresh)
-        is_same = champion is None or champion.identity == memory.identity
-        served = None if is_same or champion is None else champion.answers(refresh, block)
+        # A champion that learned of these rows, as after the branch was set back, would be flattered by them.
+        is_asked = champion and champion.identity != memory.identity and champion.rows <= memory.rows
+        served = champion.answers(refresh, block) if champion and is_asked else None
         windows = (*windows, weighed_window(asked, memory.weighing, served=served))
         records = (*records, WindowRecord(rows=block, learned=memory.rows, weights=dict(memory.weights)))
         importances = refresh.importances(ensemble, block)
         say(f"{block.end - block.start} new rows were answered by the refresh before")
-    record = Record(records[-WINDOWS:], windows[-WINDOWS:], importances)
+    count = counted([len(each) for each in windows])
+    record = Record(records[-count:], windows[-count:], importances)
     return record if pool == memory.pool else of_another_pool(refresh, before, pool, record)
 
 
@@ -140,8 +145,7 @@ def rolled_over(
 def replayed(refresh: Refresh, pool: Pool, record: Record, windows: list[MemberAnswers]) -> Record:
     """Weigh the windows as refreshes with these members would have done; what did serve stays as it was."""
     plain = next(name for name in pool.names if name in windows[-1].answers)
-    lacking = [place for place, window in enumerate(windows) if plain not in window.answers]
-    first = max([-1, *lacking]) + 1
+    first = since_answered(windows, plain)
     weighed = weigh_forward(windows[first:], plain=plain, loss=refresh.loss)
     answers = tuple(replace(new, served=old.served) for new, old in zip(weighed, record.answers[first:], strict=True))
     return replace(record, windows=record.windows[first:], answers=answers)

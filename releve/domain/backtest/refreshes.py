@@ -12,7 +12,7 @@ from releve.domain.backtest.jobs import ComparePools, FitMember, Floats, JobCont
 from releve.domain.backtest.played import SearchOutcome, Steps
 from releve.domain.backtest.walk_forward import WalkForward
 from releve.domain.ensemble.fitting import answered_part
-from releve.domain.ensemble.forward import WINDOWS, ForwardWindow, MemberAnswers, with_answers
+from releve.domain.ensemble.forward import ForwardWindow, MemberAnswers, counted, since_answered, with_answers
 from releve.domain.ensemble.kept import before_name, kept_name, kept_weights, still_kept
 from releve.domain.ensemble.origins import origin_blocks
 from releve.domain.ensemble.pool import SEARCH, Member, Pool, default_pool
@@ -111,10 +111,9 @@ def first_model(plan: WalkForward, params: Params) -> Steps[Refreshed]:
     for (block, member), each in zip(asked, done[len(final) :], strict=True):
         if not each.problem:
             answers[block][member.name] = as_floats(each.value)
-    # a block before which there was one class alone says nothing, nor do those before it
-    since = max((place + 1 for place, block in enumerate(blocks) if pool.plain not in answers[block]), default=0)
-    folds = blocks[since:]
-    windows = [MemberAnswers(plan.truth[block.start : block.end], answers[block]) for block in folds]
+    windows = [MemberAnswers(plan.truth[block.start : block.end], answers[block]) for block in blocks]
+    since = since_answered(windows, pool.plain)
+    windows, folds = windows[since:], blocks[since:]
     recorded = weigh_forward(windows, plain=pool.plain, loss=context.loss)
     weighing = weigh(recorded, plain=pool.plain, loss=context.loss, members=[each.name for each in fitted])
     return Refreshed(1, plan.start, fitted, (), weighing, folds, recorded)
@@ -141,7 +140,9 @@ def refresh(
     answers = yield from member_answers(plan, replace(before, kept={**before.kept, **kept}), rows)
     newest = MemberAnswers(plan.truth[rows.start : rows.end], answers)
     recorded = weighed_window(newest, before.weighing, served=served[-(rows.end - rows.start) :])
-    windows, folds = (*before.windows, recorded)[-WINDOWS:], (*before.folds, rows)[-WINDOWS:]
+    windows, folds = (*before.windows, recorded), (*before.folds, rows)
+    count = counted([len(each) for each in windows])
+    windows, folds = windows[-count:], folds[-count:]
     pool, found, outcome = _pool(plan, params, known, before.found), before.found, None
     if decision.search:
         search = Search(name, number, folds, windows, pool)
@@ -154,7 +155,7 @@ def refresh(
     plain = next((each.name for each in fitted if each.name in windows[-1].answers), None)
     if plain is None:
         raise BadInput(done[0].problem or f"{pool.plain} has answered no window yet")
-    lacking = max((place + 1 for place, each in enumerate(windows) if plain not in each.answers), default=0)
+    lacking = since_answered(windows, plain)
     windows, folds = windows[lacking:], folds[lacking:]
     last = before_name(before.number)
     members = [*(each.name for each in fitted), *kept, *((last,) if params.train.ensemble else ())]

@@ -4,15 +4,18 @@ A window is the rows that arrived between two refreshes. Its answers by every me
 next weights rest on; the answers of the whole ensemble are its honest score, which no row that it learned flatters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.domain.evaluation.rolling_origin import MIN_FOLD_ROWS
 from releve.domain.evaluation.scored_predictions import Floats
 
 WINDOWS = 6  # newest ones that weights, guard and gate rest on
+LEAST_ROWS = WINDOWS * MIN_FOLD_ROWS  # in them; while there are fewer, older windows count, too
+MOST_WINDOWS = 10 * WINDOWS  # each is a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,29 @@ class MemberAnswers:
 
     truth: NDArray[np.float64]
     answers: Mapping[str, Floats]
+
+
+def counted(sizes: Sequence[int]) -> int:
+    """Return how many of the newest windows count, by their rows, the oldest first.
+
+    Who refreshes after every few rows forgets nothing by it of what larger windows have shown.
+    """
+    rows = 0
+    newest = list(reversed(sizes))[:MOST_WINDOWS]
+    for count, size in enumerate(newest, start=1):
+        rows += size
+        if count >= WINDOWS and rows >= LEAST_ROWS:
+            return count
+    return len(newest)
+
+
+def since_answered(windows: Sequence["ForwardWindow | MemberAnswers"], member: str) -> int:
+    """Return the place of the first window from which on the member answered each; their number where it lacks the
+    newest one.
+
+    Before a block with one class alone nothing could be fitted, and weights want the plain refit's answers.
+    """
+    return max((place + 1 for place, window in enumerate(windows) if member not in window.answers), default=0)
 
 
 def with_answers(window: ForwardWindow, more: Mapping[str, Floats]) -> ForwardWindow:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from releve.domain.ensemble.forward import WINDOWS, ForwardWindow, MemberAnswers
+from releve.domain.ensemble.forward import ForwardWindow, MemberAnswers, counted
 from releve.domain.ensemble.weights import Weighing, mix, weigh
 from releve.domain.evaluation.scored_predictions import Floats
 
@@ -15,7 +15,8 @@ def weigh_forward(windows: Sequence[MemberAnswers], *, plain: str, loss: str) ->
     """
     weighed: list[ForwardWindow] = []
     for window in windows:
-        weighing = weigh(weighed[-WINDOWS:], plain=plain, loss=loss, members=tuple(window.answers))
+        known = weighed[-counted([len(each) for each in weighed]) :]
+        weighing = weigh(known, plain=plain, loss=loss, members=tuple(window.answers))
         weighed.append(weighed_window(window, weighing))
     return tuple(weighed)
 

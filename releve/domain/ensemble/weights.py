@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from releve.domain.ensemble.forward import ForwardWindow
 from releve.domain.ensemble.pool import CONSTANT
+from releve.domain.evaluation.rolling_origin import MIN_FOLD_ROWS
 from releve.domain.evaluation.scored_predictions import Floats
 from releve.domain.schema.target import REGRESSION
 
@@ -120,7 +121,7 @@ def newest_is_in_doubt(windows: Sequence[ForwardWindow], *, loss: str) -> bool:
     before, the table moves.
     """
     means = _blend_losses(windows, loss=loss)
-    if len(means) < LEAST_WINDOWS:
+    if len(means) < LEAST_WINDOWS or len(windows[-1]) < MIN_FOLD_ROWS:  # a few rows are far worse by chance
         return False
     return bool(means[-1] > OUTLIER * np.median(means[:-1])) and bool(
         (means[:-1] <= OUTLIER * np.median(means[:-1])).all()

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from releve.domain.ensemble.forward import LEAST_ROWS, MOST_WINDOWS, WINDOWS, MemberAnswers, counted, since_answered
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count"),
+    [
+        ([], 0),
+        ([500], 1),
+        ([100] * 20, WINDOWS),
+        ([LEAST_ROWS, *[1] * 20], 21),  # the last large one keeps its say
+        ([500] * 6 + [1] * 3, WINDOWS),  # three large ones among the newest six are enough
+        ([1] * 1000, MOST_WINDOWS),
+    ],
+)
+def test_the_newest_windows_count_and_older_ones_while_these_hold_too_few_rows(sizes, count):
+    assert counted(sizes) == count
+
+
+@pytest.mark.parametrize(
+    ("answering", "place"),
+    [([], 0), ([True, True], 0), ([False, True], 1), ([True, False, True, True], 2), ([True, False], 2)],
+)
+def test_windows_count_since_the_plain_refit_answers_each(answering, place):
+    answers = np.ones((3, 1))
+    windows = [
+        MemberAnswers(np.zeros(3), {"other": answers, **({"plain": answers} if one else {})}) for one in answering
+    ]
+
+    assert since_answered(windows, "plain") == place
