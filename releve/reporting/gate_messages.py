@@ -122,10 +122,12 @@ def _held(name: Opponent, inputs: GateInputs, params: Params) -> str:
 
 def _gain(name: Opponent, inputs: GateInputs, params: Params) -> str:
     evaluation, other = inputs.evaluation, inputs.evaluation.against[name]
+    compared = other.rows_won + other.rows_lost  # 0: the metric compares no rows one by one
+    alike = f", {evaluation.holdout_rows - compared:,} alike" if 0 < compared < evaluation.holdout_rows else ""
     return (
         f"gain {format_interval(other.gain)} over {evaluation.metric} {format_score(other.score)} at "
-        f"{params.statistics.confidence:.0%} confidence, on {describe_judged_rows(evaluation)}, {other.rows_won} rows "
-        f"won and {other.rows_lost} lost"
+        f"{params.statistics.confidence:.0%} confidence, on {describe_judged_rows(evaluation)}, {other.rows_won:,} rows "
+        f"won and {other.rows_lost:,} lost{alike}"
     )
 
 

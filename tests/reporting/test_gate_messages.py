@@ -87,7 +87,7 @@ def test_of_one_that_takes_over_each_gain_is_a_reason() -> None:
 
     assert reasons[0] == (
         "better than the champion: gain +0.200 [+0.100, +0.300] over accuracy 0.700 at 95% confidence, on the 300 rows "
-        "of the newest window, 60 rows won and 10 lost"
+        "of the newest window, 60 rows won and 10 lost, 230 alike"
     )
     assert [reason.split(":")[0] for reason in reasons] == [
         f"better than the {name}" for name in (CHAMPION, MAJORITY, PREVIOUS_LABEL)
