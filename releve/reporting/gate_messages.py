@@ -126,8 +126,8 @@ def _gain(name: Opponent, inputs: GateInputs, params: Params) -> str:
     alike = f", {evaluation.holdout_rows - compared:,} alike" if 0 < compared < evaluation.holdout_rows else ""
     return (
         f"gain {format_interval(other.gain)} over {evaluation.metric} {format_score(other.score)} at "
-        f"{params.statistics.confidence:.0%} confidence, on {describe_judged_rows(evaluation)}, {other.rows_won:,} rows "
-        f"won and {other.rows_lost:,} lost{alike}"
+        f"{params.statistics.confidence:.0%} confidence, on {describe_judged_rows(evaluation)}, "
+        f"{other.rows_won:,} rows won and {other.rows_lost:,} lost{alike}"
     )
 
 
