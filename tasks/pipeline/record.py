@@ -6,7 +6,7 @@ from typing import Any
 from releve.core.errors import BadInput
 from releve.domain.ensemble.ensemble import WeightedEnsemble, put_together, weighted
 from releve.domain.ensemble.fitting import answered_part, answers_of_members, roll
-from releve.domain.ensemble.forward import ForwardWindow, MemberAnswers, counted, since_answered
+from releve.domain.ensemble.forward import ForwardWindow, MemberAnswers, counted, since_answered, undivided
 from releve.domain.ensemble.memory import KeptEnsemble, WindowRecord
 from releve.domain.ensemble.origins import origin_blocks
 from releve.domain.ensemble.pool import Member, Pool
@@ -98,6 +98,8 @@ def answered_again(refresh: Refresh, before: Before, pool: Pool) -> Record:
         answers = answers_of_members(refresh.data, {**members, **kept}, block)
         asked = MemberAnswers(refresh.data.truth(block), answers)
         champion = Champion.of(refresh)
+        if champion and champion.identity == memory.identity:
+            windows = tuple(undivided(window) for window in windows)
         # A champion that learned of these rows, as after the branch was set back, would be flattered by them.
         is_asked = champion and champion.identity != memory.identity and champion.rows <= memory.rows
         served = champion.answers(refresh, block) if champion and is_asked else None

@@ -165,7 +165,14 @@ class _Loop:
         self.counted_from = known
         try:
             made, search = yield from refresh(
-                plan, self.params, before, name=self.policy.name, known=known, served=served, decision=decision
+                plan,
+                self.params,
+                before,
+                name=self.policy.name,
+                known=known,
+                served=served,
+                decision=decision,
+                is_serving=champion.made is before,
             )
         except BadInput as error:
             self.challenges.append(Challenged(window.at, False, known))

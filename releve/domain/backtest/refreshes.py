@@ -12,7 +12,14 @@ from releve.domain.backtest.jobs import ComparePools, FitMember, Floats, JobCont
 from releve.domain.backtest.played import SearchOutcome, Steps
 from releve.domain.backtest.walk_forward import WalkForward
 from releve.domain.ensemble.fitting import answered_part
-from releve.domain.ensemble.forward import ForwardWindow, MemberAnswers, counted, since_answered, with_answers
+from releve.domain.ensemble.forward import (
+    ForwardWindow,
+    MemberAnswers,
+    counted,
+    since_answered,
+    undivided,
+    with_answers,
+)
 from releve.domain.ensemble.kept import before_name, kept_name, kept_weights, still_kept
 from releve.domain.ensemble.origins import origin_blocks
 from releve.domain.ensemble.pool import SEARCH, Member, Pool, default_pool
@@ -128,11 +135,12 @@ def refresh(
     known: int,
     served: Floats,
     decision: TriggerDecision,
+    is_serving: bool,
 ) -> Steps[tuple[Refreshed, SearchOutcome | None]]:
     """Record the rows since the refresh before, fit the pool on `known` rows, and weigh it.
 
-    `served`: what did serve the newest rows up to `known`; `name`: of the policy. Raises BadInput where the plain refit
-    cannot be fitted.
+    `served`: what did serve the newest rows up to `known`; `is_serving`: whether that is the refresh before; `name`: of
+    the policy. Raises BadInput where the plain refit cannot be fitted.
     """
     context, number = plan.context, before.number + 1
     kept = _kept(before) if params.train.ensemble else {}
@@ -140,7 +148,8 @@ def refresh(
     answers = yield from member_answers(plan, replace(before, kept={**before.kept, **kept}), rows)
     newest = MemberAnswers(plan.truth[rows.start : rows.end], answers)
     recorded = weighed_window(newest, before.weighing, served=served[-(rows.end - rows.start) :])
-    windows, folds = (*before.windows, recorded), (*before.folds, rows)
+    earlier = map(undivided, before.windows) if is_serving else before.windows
+    windows, folds = (*earlier, recorded), (*before.folds, rows)
     count = counted([len(each) for each in windows])
     windows, folds = windows[-count:], folds[-count:]
     pool, found, outcome = _pool(plan, params, known, before.found), before.found, None

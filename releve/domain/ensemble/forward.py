@@ -66,3 +66,11 @@ def since_answered(windows: Sequence["ForwardWindow | MemberAnswers"], member: s
 def with_answers(window: ForwardWindow, more: Mapping[str, Floats]) -> ForwardWindow:
     """Return the window with the answers of more members."""
     return replace(window, answers={**window.answers, **more})
+
+
+def undivided(window: ForwardWindow) -> ForwardWindow:
+    """Return a window of the time before the refresh that serves now: what served then is on trial no more.
+
+    To refuse the next refresh would leave that one in service, with all that was wrong before it.
+    """
+    return replace(window, served=window.refreshed)

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from releve.domain.ensemble.forward import LEAST_ROWS, MOST_WINDOWS, WINDOWS, MemberAnswers, counted, since_answered
+from releve.domain.ensemble.forward import (
+    LEAST_ROWS,
+    MOST_WINDOWS,
+    WINDOWS,
+    ForwardWindow,
+    MemberAnswers,
+    counted,
+    since_answered,
+    undivided,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,3 +39,10 @@ def test_windows_count_since_the_plain_refit_answers_each(answering, place):
     ]
 
     assert since_answered(windows, "plain") == place
+
+
+def test_what_served_before_the_release_that_serves_now_is_on_trial_no_more():
+    ours, theirs = np.full((2, 1), 0.4), np.full((2, 1), 0.6)
+    window = ForwardWindow(np.zeros(2), {"plain": ours}, blend=ours, refreshed=ours, served=theirs)
+
+    assert np.array_equal(undivided(window).served, ours)
