@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.http.service import wait_until_serving
 from releve.adapters.models import bento_builds
@@ -54,6 +55,7 @@ def release(
     Raises NotFound, NotAccepted, ModelAltered, GoldenMismatch, IndexMismatch, IndexUnavailable, StaleRelease, and
     SwapTimeout when a running service does not take the release over.
     """
+    read_committed(settings, scenario)  # a scenario that is not there, or a wrong setting, ends it before it starts
     lock = scenario_lock(settings.home, scenario, holder="release", wait_seconds=settings.wait_seconds)
     with lock:
         registry = Registry(settings.registry_url)

@@ -1,5 +1,6 @@
 """Back to the release before, model and index together, after it proved that it still answers."""
 
+from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.http.service import wait_until_serving
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
@@ -31,6 +32,7 @@ def rollback(
     Raises NotFound, NothingToRollBackTo, ModelAltered, GoldenMismatch, StaleRelease, SwapTimeout, Conflict
     where `harm` is of another release than the one that serves.
     """
+    read_committed(settings, scenario)  # a scenario that is not there, or a wrong setting, ends it before it starts
     registry = Registry(settings.registry_url)
     current = check_released(registry.current(scenario), scenario)
     if harm and harm.model != current.release.model:
