@@ -251,7 +251,7 @@ def test_what_was_released_serves(registry):
 
     assert current.release == a_release("v1")
     assert (current.number, current.since) == (event.number, event.at) == (2, "2026-05-31T13:00:00.000000+00:00")
-    assert event.payload == {"format": 1, "release": a_release("v1").model_dump(mode="json")}
+    assert event.payload == {"format": 1, "release": a_release("v1").model_dump(mode="json"), "change": "refresh"}
     assert registry.current("bike") is None
 
 

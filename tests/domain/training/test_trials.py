@@ -54,7 +54,7 @@ def test_there_are_rows_to_learn_from_before_the_first_block(share, folds):
 
 
 def test_too_few_rows_for_a_search_are_rejected_with_a_way_out():
-    with pytest.raises(BadInput, match=r"19 labelled rows before the holdout.*needs 20.*search\.trials to 0"):
+    with pytest.raises(BadInput, match=r"19 labelled rows before the newest windows.*needs 20; ingest more rows"):
         validation_folds(MIN_ROWS - 1, share=0.4, folds=3)
 
 
