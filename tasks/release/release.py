@@ -71,7 +71,9 @@ def release(
         branch, work_dir = ScenarioBranch(settings.project, scenario), ScenarioState(settings.home, scenario).worktrees
         version, sources = ModelTag.parse(challenger.model).version, branch.code_digest(challenger.revision)
         bento = bento_builds.copy_built(settings.home, challenger.model, version=version, sources=sources)
-        if bento is None:
+        if bento:
+            branch.sweep(work_dir)  # of a release that was killed once its Bento was there
+        else:
             with branch.checkout(challenger.revision, work_dir) as source:  # the very code that made it
                 bento = bento_builds.build(source, settings.home, challenger.model, version=version, sources=sources)
         index_rows = len(read_reference(settings, loaded.tag))

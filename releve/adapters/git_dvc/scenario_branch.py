@@ -222,8 +222,12 @@ class ScenarioBranch:
             git(self.project, "worktree", "add", "--detach", "--force", str(path), revision)
             yield path
         finally:
-            shutil.rmtree(path, ignore_errors=True)
-            git(self.project, "worktree", "prune")
+            self.sweep(work_dir)
+
+    def sweep(self, work_dir: Path) -> None:
+        """Remove the scenario's worktree, of this run or of one that was killed."""
+        shutil.rmtree(work_dir / self.scenario, ignore_errors=True)
+        git(self.project, "worktree", "prune")
 
     def move(self, revision: str, *, expected: str | None) -> None:
         """Compare-and-swap: point the branch at `revision`. Raise BranchMoved when it is no longer at `expected`."""
