@@ -27,7 +27,6 @@ from releve.domain.evaluation.intervals import Interval, share
 from releve.domain.evaluation.metrics import BINARY, METRICS, REGRESSION
 from releve.domain.evaluation.paired import ESTIMATED, BootstrapConfig, compare
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
-from releve.domain.gate.gate import search_gains
 
 Floats = NDArray[np.float64]
 
@@ -105,7 +104,7 @@ def _cell(
     found = []
     for seed in range(tries):
         result = compare(metric, *pair(), BootstrapConfig(params.statistics.confidence, RESAMPLES, ESTIMATED, seed))
-        found.append((result.gain.value, search_gains(result), result.gain.high < 0))
+        found.append((result.gain.value, result.gain.low > 0, result.gain.high < 0))
     gains, better, harmed = np.array(found, dtype=float).T
     shares = (share(int(each.sum()), tries, confidence=params.statistics.confidence) for each in (better, harmed))
     return Cell(metric, phi, rows, more_noise, float(gains.mean()), *shares, tries)

@@ -51,9 +51,7 @@ def make_ensemble(**changes: Any) -> EnsembleDescription:
         "search": {
             "causes": ["drift"],
             "trials": [trial | {"score": 0.8, "folds": [0.8], "reason": ""}],
-            "proposed": "svm C=0.123",
-            "gain": GAIN,
-            "joined": True,
+            "outcome": {"proposed": "svm C=0.123", "gain": GAIN, "joined": True},
         },
     }
     return EnsembleDescription.model_validate(values | changes)

@@ -24,6 +24,7 @@ from releve.reporting.blocks import (
     TextBlock,
     TimelineChart,
 )
+from releve.reporting.ensemble import describe_outcome
 
 FAR = 2.0  # times the range of the policies' scores: a baseline beyond would flatten them, and is in the table alone
 ALONE = "alone: "  # before the name of a member, refitted before every window
@@ -208,9 +209,8 @@ def searches(report: BacktestReport) -> Iterator[str]:
     """Write each policy's searches. A backtest tries the defaults of the other recipes alone."""
     for each in report.policies:
         for search in each.searches:
-            outcome = "which joined the pool" if search.joined else "which was not shown to be better"
-            proposed = f"proposed {search.proposed}, {outcome}" if search.proposed else "had no other recipe to try"
-            yield f"{each.name}: a search after window {search.window} ({listed(search.causes)}) {proposed}"
+            opened = f"{each.name}: a search after window {search.window} ({listed(search.causes)})"
+            yield f"{opened}: {describe_outcome(search.outcome)}"
 
 
 def _drawn(report: BacktestReport) -> list[PolicyResult | BaselineResult]:

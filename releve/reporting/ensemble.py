@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 
 from releve.core.formatting import counted, format_score, plural
-from releve.domain.ensemble.description import EnsembleDescription, MemberDescription, SearchDescription
+from releve.domain.ensemble.description import (
+    EnsembleDescription,
+    MemberDescription,
+    SearchDescription,
+    SearchOutcome,
+)
 from releve.domain.ensemble.weights import Serves
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import format_interval
@@ -54,12 +59,9 @@ def _member(member: MemberDescription) -> tuple[str, ...]:
 
 def _search(search: SearchDescription, evaluation: Evaluation) -> list[Block]:
     """Write why it was made, what it proposed, and what that bought."""
-    bought = "nothing could be proposed"
-    if search.proposed:
-        gain = f"a gain of {format_interval(search.gain)} over the pool without it" if search.gain else "not compared"
-        bought = f"{search.proposed} {'joined the pool' if search.joined else 'was left out'}: {gain}"
     about = (
-        f"A search was opened ({', '.join(search.causes)}) and made {counted(len(search.trials), 'trial')}: {bought}."
+        f"A search was opened ({', '.join(search.causes)}) and made {counted(len(search.trials), 'trial')}: "
+        f"{describe_outcome(search.outcome)}."
     )
     scored = [(trial.score, trial) for trial in search.trials if trial.score is not None]
     best = sorted(scored, key=lambda each: -evaluation.sign * each[0])[:SHOWN_TRIALS]
@@ -69,6 +71,14 @@ def _search(search: SearchDescription, evaluation: Evaluation) -> list[Block]:
     )
     table = [TableBlock(("trial", "origin", "recipe", "options", evaluation.metric), rows)] if rows else []
     return [TextBlock((about,)), *table]
+
+
+def describe_outcome(outcome: SearchOutcome) -> str:
+    """Write what a search bought."""
+    if not outcome.proposed:
+        return "nothing new could be proposed"
+    gain = f"a gain of {format_interval(outcome.gain)} over the pool without it" if outcome.gain else "not compared"
+    return f"{outcome.proposed} {'joined the pool' if outcome.joined else 'was left out'}: {gain}"
 
 
 def describe_options(options: Mapping[str, Value]) -> str:

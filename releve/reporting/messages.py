@@ -38,6 +38,8 @@ CAUSES = {
     "(params.yaml: statistics.min_rows)",
     CauseKind.SEARCHED_LATELY: "the last search was {span} ago, and {limit:g} days have to pass "
     "(params.yaml: search.min_days)",
+    CauseKind.SEARCH_GAINED_NOTHING: "the last search was {span} ago and gained nothing, and {limit:g} days have to "
+    "pass: each such search in a row doubles the wait, to eight times search.min_days (params.yaml) at most",
 }
 
 DATA_ISSUES = {

@@ -68,9 +68,14 @@ def runs_of(registry: Registry, scenario: str) -> NumberedRuns:
 
 
 def challenges_of(registry: Registry, scenario: str) -> History:
-    """Return every challenge since then, oldest first."""
-    challenges = [(event.at, event.read(Challenger)) for event in events_of(registry, scenario, CHALLENGED)]
-    return History(tuple(Challenged(at, one.promote, one.rows, bool(one.search)) for at, one in challenges))
+    """Return every challenge since then, oldest first. Who judges a challenger anew does not search anew."""
+    challenges, searches = [], {""}
+    for event in events_of(registry, scenario, CHALLENGED):
+        one = event.read(Challenger)
+        joined = one.search_outcome is not None and one.search_outcome.joined
+        challenges.append(Challenged(event.at, one.promote, one.rows, one.search not in searches, joined))
+        searches.add(one.search)
+    return History(tuple(challenges))
 
 
 def answers_of_a_batch(params: Params) -> int:

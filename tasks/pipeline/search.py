@@ -11,7 +11,7 @@ from releve.adapters.compute import open_workers
 from releve.adapters.search import Search
 from releve.core.errors import BadInput
 from releve.core.params import Compute
-from releve.domain.ensemble.description import SearchDescription
+from releve.domain.ensemble.description import SearchDescription, SearchOutcome
 from releve.domain.ensemble.forward import MemberAnswers
 from releve.domain.ensemble.pool import SEARCH, Member, Pool
 from releve.domain.evaluation import paired
@@ -67,8 +67,8 @@ def searched(
 ) -> tuple[Pool, Record, SearchDescription | None]:
     """Search for a new member where inputs.yaml asks for it and no refresh has done so yet.
 
-    It joins where the gain of the pool with it over the pool without it is shown on the windows, which the search has
-    not seen.
+    It joins where the pool with it is shown to be better by enough than the pool without it (`gate.search_gains`) on
+    the windows, which the search has not seen.
     """
     cause, stage, rows = refresh.inputs.search_cause, refresh.stage, refresh.data.rows
     if before and before.memory.search == cause:
@@ -80,7 +80,7 @@ def searched(
     number = sum(member.origin == SEARCH for member in pool.members) + 1
     oldest = record.windows[0].learned
     member, state = find_member(stage, rows.iloc[:oldest], pool, name=f"found_{number}_before_row_{oldest}")
-    gain, joined = None, False
+    outcome = SearchOutcome()
     if member:
         asked = [MemberAnswers(window.truth, window.answers) for window in record.answers]
         wider = replayed(refresh, pool, record, rolled_over(refresh, [member], record, asked))
@@ -89,16 +89,15 @@ def searched(
             scored(refresh, each, [window.refreshed for window in each.answers]) for each in (wider, old)
         )
         comparison = paired.compare(refresh.metric, with_it, without_it, refresh.bootstrap)
-        gain, joined = comparison.gain, search_gains(comparison)
+        gain, joined = comparison.gain, search_gains(refresh.metric, comparison)
+        outcome = SearchOutcome(proposed=str(member.candidate), gain=gain, joined=joined)
         say(f"{member.name}: the pool gains {gain.value:.4g} [{gain.low:.4g}, {gain.high:.4g}] by it")
         if joined:
             pool, record = pool.extended(member), wider
     description = SearchDescription(
         causes=tuple(cause.partition(" on ")[0].split(", ")),
         trials=tuple(trial.record() for trial in state.trials),
-        proposed=str(member.candidate) if member else "",
-        gain=gain,
-        joined=joined,
+        outcome=outcome,
     )
     return pool, record, description
 

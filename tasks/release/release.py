@@ -128,7 +128,7 @@ def _change(model: Model, *, is_first: bool) -> ReleaseChange:
         return ReleaseChange.NAIVE
     if is_first:
         return ReleaseChange.FIRST
-    is_found = ensemble is not None and ensemble.search is not None and ensemble.search.joined
+    is_found = ensemble is not None and ensemble.search is not None and ensemble.search.outcome.joined
     return ReleaseChange.SEARCH if is_found else ReleaseChange.REFRESH
 
 

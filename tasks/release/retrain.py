@@ -34,6 +34,7 @@ from releve.domain.gate.gate import GateInputs, decide
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.events import Challenger
 from releve.domain.registry.release import SEED_VERSION, Release
+from releve.reporting.ensemble import describe_outcome
 from releve.reporting.gate_messages import explain
 from tasks.history import events_of, newest_of
 from tasks.places import ScenarioFiles, ScenarioState
@@ -186,10 +187,11 @@ def _decide(
         rows=evaluation.rows,
         champion=started.champion,
         search=started.search_cause,
+        search_outcome=summary.search,
         evaluation=evaluation,
         promote=decision.promote,
         reasons=reasons,
-        notes=notes,
+        notes=(*notes, *([f"search: {describe_outcome(summary.search)}"] if summary.search else [])),
         overrides=decision.overrides,
         latency_ms=latency_ms,
         sanity=summary.sanity,

@@ -49,14 +49,15 @@ def test_a_member_that_could_not_be_fitted_says_why() -> None:
     [
         ({}, "svm C=0.123 joined the pool: a gain of +0.100 [+0.020, +0.180] over the pool without it"),
         ({"joined": False}, "svm C=0.123 was left out: a gain of +0.100 [+0.020, +0.180] over the pool without it"),
-        ({"proposed": "", "gain": None, "joined": False}, "nothing could be proposed"),
+        ({"proposed": "", "gain": None, "joined": False}, "nothing new could be proposed"),
     ],
 )
 def test_a_search_says_why_it_was_made_and_what_it_bought(change: dict[str, object], words: str) -> None:
     search = make_ensemble().search
     assert search is not None
+    outcome = search.outcome.model_copy(update=change)
 
-    text = written(search=search.model_copy(update=change))
+    text = written(search=search.model_copy(update={"outcome": outcome}))
 
     assert f"A search was opened (drift) and made 1 trial: {words}." in text
     assert "| 1 | search | svm | C = 0.1235 | 0.800 |" in text

@@ -49,6 +49,11 @@ def test_every_cause_has_its_sentence():
             Cause(CauseKind.SEARCHED_LATELY, 2.5, 30.0),
             "the last search was 2.5 days ago, and 30 days have to pass (params.yaml: search.min_days)",
         ),
+        (
+            Cause(CauseKind.SEARCH_GAINED_NOTHING, 31.0, 60.0),
+            "the last search was 31.0 days ago and gained nothing, and 60 days have to pass: each such search in a row "
+            "doubles the wait, to eight times search.min_days (params.yaml) at most",
+        ),
     ],
 )
 def test_a_cause_is_described_with_its_figures(cause, sentence):

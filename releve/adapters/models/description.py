@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from releve.core.documents import DocumentPart, parse_document
-from releve.domain.ensemble.description import EnsembleDescription
+from releve.domain.ensemble.description import EnsembleDescription, SearchOutcome
 from releve.domain.ensemble.weights import Serves
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.neighbours.embedding import EmbedderDescription
@@ -75,6 +75,7 @@ class ModelSummary(DocumentPart):
     classes: tuple[Label, ...]
     serves: Serves
     weights: dict[str, float]  # of the members that have a say
+    search: SearchOutcome | None  # None without a search
 
     @classmethod
     def of(cls, description: ModelDescription) -> "ModelSummary":
@@ -91,4 +92,5 @@ class ModelSummary(DocumentPart):
             classes=description.classes,
             serves=description.ensemble.serves,
             weights={member.name: member.weight for member in description.ensemble.members if member.weight},
+            search=description.ensemble.search.outcome if description.ensemble.search else None,
         )

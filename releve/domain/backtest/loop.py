@@ -180,7 +180,8 @@ class _Loop:
             return before
         evaluation = yield from self.evaluate(made, has_champion=True)
         verdict = judge(evaluation, self.params, has_champion=True)
-        self.challenges.append(Challenged(window.at, verdict.promote, known, searched=decision.search))
+        joined = search is not None and search.joined
+        self.challenges.append(Challenged(window.at, verdict.promote, known, decision.search, joined))
         self.played.decisions.append(WindowDecision(window.number, decision, verdict.promote, verdict.failed, search))
         first = window.number + 1 + self.policy.deploy_delay
         if verdict.promote and first <= len(plan.windows):

@@ -8,19 +8,12 @@ import numpy as np
 
 from releve.domain.backtest.jobs import Floats, Job, JobResult
 from releve.domain.backtest.variants import Variant
+from releve.domain.ensemble.description import SearchOutcome
 from releve.domain.gate.gate import FailedCheck
 from releve.domain.trigger.trigger import TriggerDecision
 
 T = TypeVar("T")
 Steps = Generator[list[Job], list[JobResult], T]  # asks for jobs, is sent their results
-
-
-@dataclass(frozen=True)
-class SearchOutcome:
-    """A search for new members: of the defaults of other recipes the best one, and whether it joined the pool."""
-
-    proposed: str  # "" where there was none to try, or none could be fitted
-    joined: bool
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import numpy as np
 from releve.core.errors import BadInput
 from releve.core.params import SEARCHED_RECIPES, Params
 from releve.domain.backtest.jobs import ComparePools, FitMember, Floats, JobContext
-from releve.domain.backtest.played import SearchOutcome, Steps
+from releve.domain.backtest.played import Steps
 from releve.domain.backtest.walk_forward import WalkForward
+from releve.domain.ensemble.description import SearchOutcome
 from releve.domain.ensemble.fitting import answered_part
 from releve.domain.ensemble.forward import (
     ForwardWindow,
@@ -209,7 +210,7 @@ def _search(
     folds, windows, plain, context = search.folds, search.windows, search.pool.plain, plan.context
     tried = searched(params, search.pool, context, rows=folds[-1].end)
     if not tried or folds[0].start < MIN_ROWS:
-        return None, windows, SearchOutcome("", False)
+        return None, windows, SearchOutcome()
     trials = validation_folds(folds[0].start, share=SIZES.validation_share, folds=SIZES.folds)
     done = yield [fit_of(plan, member, end=fold.start, upto=fold.end) for member in tried for fold in trials]
     scored: dict[str, float] = {}
@@ -220,17 +221,17 @@ def _search(
             answers = np.concatenate([as_floats(each.value) for each in parts])
             scored[member.name] = mean_loss(truth, answers, loss=context.loss, most=np.inf)
     if not scored:
-        return None, windows, SearchOutcome("", False)
+        return None, windows, SearchOutcome()
     best = next(each for each in tried if each.name == min(scored, key=lambda name: scored[name]))
     done = yield [fit_of(plan, best, end=fold.start, upto=fold.end) for fold in folds]
     if any(each.problem for each in done):
-        return None, windows, SearchOutcome(str(best.candidate), False)
+        return None, windows, SearchOutcome(proposed=str(best.candidate))
     own = [as_floats(each.value) for each in done]
     more = tuple(with_answers(each, {best.name: answers}) for each, answers in zip(windows, own, strict=True))
     both = [_replayed(each, plain=plain, loss=context.loss) for each in (more, windows)]
     (compared,) = yield [ComparePools(search.policy, search.refresh, folds, *both)]
-    joined = gate.search_gains(compared.value)
-    outcome = SearchOutcome(str(best.candidate), joined)
+    joined = gate.search_gains(context.metric, compared.value)
+    outcome = SearchOutcome(proposed=str(best.candidate), gain=compared.value.gain, joined=joined)
     return (best, more, outcome) if joined else (None, windows, outcome)
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from releve.core.documents import DocumentPart
+from releve.domain.ensemble.description import SearchOutcome
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.trigger.policies import REFRESH, SCHEDULE
 
@@ -23,8 +24,7 @@ class ReportedSearch(DocumentPart):
 
     window: int  # after which
     causes: tuple[str, ...]
-    proposed: str  # of the defaults of other recipes the best; "" where there was none to try
-    joined: bool
+    outcome: SearchOutcome  # it tried the defaults of other recipes alone
 
 
 class PolicyResult(DocumentPart):

@@ -131,9 +131,7 @@ def _searches(played: PlayedPolicy) -> Iterator[ReportedSearch]:
     for each in played.decisions:
         if each.search and each.decision:
             causes = tuple(cause.kind for cause in each.decision.search_causes)
-            yield ReportedSearch(
-                window=each.window, causes=causes, proposed=each.search.proposed, joined=each.search.joined
-            )
+            yield ReportedSearch(window=each.window, causes=causes, outcome=each.search)
 
 
 def check_scorable(plan: WalkForward) -> None:

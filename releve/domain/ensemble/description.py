@@ -22,14 +22,20 @@ class MemberDescription(DocumentPart):
     problem: str = ""  # why it could not be fitted; it has no weight then
 
 
+class SearchOutcome(DocumentPart):
+    """What a search for new members proposed, and what that gained over the old pool."""
+
+    proposed: str = ""  # the best candidate, in words; "" where there was none to try, or none could be fitted
+    gain: Interval | None = None  # of the pool with it over the pool without, over the windows, by the gate's metric
+    joined: bool = False  # shown to be better by enough, it is in the pool from now on
+
+
 class SearchDescription(DocumentPart):
-    """A search for new members: why, what it tried, what it proposed, and what that gained over the old pool."""
+    """A search for new members: why, what it tried, and what came of it."""
 
     causes: tuple[str, ...]
     trials: tuple[TrialRecord, ...]
-    proposed: str  # the best candidate, in words; "" where none could be fitted
-    gain: Interval | None  # of the pool with it over the pool without, pooled over the windows, by the gate's metric
-    joined: bool  # shown to be better, it is in the pool from now on
+    outcome: SearchOutcome
 
 
 class EnsembleDescription(DocumentPart):

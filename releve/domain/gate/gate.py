@@ -2,7 +2,8 @@
 
 A refresh takes over unless harm is shown: unless the whole interval of its gain over the champion, pooled over the
 newest windows, is below what `gate.margin` tolerates, or a floor is broken. What a search found joins the pool only
-where the pooled interval shows a gain. Every failed check is a reason, and evidence that is missing refuses.
+where the pooled interval shows a gain, and the gain pays for one more member. Every failed check is a reason, and
+evidence that is missing refuses.
 """
 
 import math
@@ -24,6 +25,9 @@ from releve.domain.evaluation.evaluation import (
 )
 from releve.domain.evaluation.metrics import in_units
 from releve.domain.evaluation.slices import MIN_SLICE_ROWS
+
+# Of a search, in the unit of gate.margin: a member costs a fit at every refresh, and a part of every answer's time.
+LEAST_GAIN = 0.01
 
 
 class Floor(StrEnum):
@@ -144,13 +148,14 @@ def decide(inputs: GateInputs, params: Params, *, today: date) -> GateDecision:
     )
 
 
-def search_gains(comparison: Comparison) -> bool:
-    """Return whether what a search found is shown to be better than the pool without it.
+def search_gains(metric: str, comparison: Comparison) -> bool:
+    """Return whether what a search found is shown to be better than the pool without it, by as much as it costs.
 
     `comparison`: the answers of both pools to the newest windows, which the search has not chosen by. Blocks that are
     shorter than the autocorrelation asks for make an interval too narrow, and then nothing is shown.
     """
-    return comparison.gain.low > 0 and comparison.wanted_block_rows <= comparison.block_rows
+    gain, least = comparison.gain, in_units(metric, LEAST_GAIN, comparison.score)
+    return gain.low > 0 and gain.value >= least and comparison.wanted_block_rows <= comparison.block_rows
 
 
 def opponents(inputs: GateInputs) -> list[Opponent]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from releve.core.documents import DocumentPart
 from releve.core.params import GateOverride
+from releve.domain.ensemble.description import SearchOutcome
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.chain import (
@@ -60,6 +61,7 @@ class Challenger(EventPayload):
     rows: int
     champion: str  # the tag it was judged against, "" for a first champion
     search: str  # what opened a search for new members, and on which data; "" without one
+    search_outcome: SearchOutcome | None = None  # what came of it; None without one
     evaluation: Evaluation
     promote: bool
     reasons: tuple[str, ...]  # why the gate decided so; the first is the main one

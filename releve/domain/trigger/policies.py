@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 
 from releve.core.params import Trigger
 from releve.domain.drift.verdict import DriftVerdict
@@ -36,6 +37,7 @@ class CauseKind(StrEnum):
     NOT_DUE = "not due"
     FEW_ROWS_TO_SEARCH = "few new rows to search with"
     SEARCHED_LATELY = "searched lately"
+    SEARCH_GAINED_NOTHING = "last search gained nothing"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Challenged:
     promoted: bool
     rows: int  # labelled rows there were
     searched: bool = False  # whether it sought new members, too
+    joined: bool = False  # whether one that it found joined the pool
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,12 @@ class History:
     def last_search(self) -> Challenged | None:
         """Return the newest challenge that searched; None where none did."""
         return next((each for each in reversed(self.challenges) if each.searched), None)
+
+    @property
+    def idle_searches(self) -> int:
+        """Count the newest searches in a row that found nothing to join the pool."""
+        searches = (each for each in reversed(self.challenges) if each.searched)
+        return sum(1 for _ in takewhile(lambda each: not each.joined, searches))
 
 
 def time_since(challenge: Challenged | None, evidence: Evidence) -> timedelta | None:

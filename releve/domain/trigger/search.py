@@ -1,7 +1,8 @@
 """Is a search due? It is dear, so that evidence opens one, and not the clock alone (params.yaml: search.on).
 
 An answer that is worse than expected, labels that contradict the estimate, a table that drifted, and a search that lies
-long back are evidence. A search needs new labelled rows to judge on, and days since the one before.
+long back are evidence. A search needs new labelled rows to judge on, and days since the one before: twice as many for
+each search in a row that found nothing to join the pool.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from releve.domain.quality.realised import QualityState
 from releve.domain.trigger.policies import Cause, CauseKind, Evidence, History, time_since
 
 DAY = timedelta(days=1)
+MOST_DOUBLINGS = 3  # of search.min_days: 30 days become 240 at most
 
 
 def evidence_for_search(evidence: Evidence, history: History, params: Params) -> Iterator[Cause]:
@@ -34,9 +36,10 @@ def search_waits_for(evidence: Evidence, history: History, params: Params) -> Ca
     """Return what a search waits for whatever the evidence; None where it may begin."""
     if evidence.new_rows < params.statistics.min_rows:
         return Cause(CauseKind.FEW_ROWS_TO_SEARCH, evidence.new_rows, params.statistics.min_rows)
-    since = time_since(history.last_search, evidence)
-    if since is not None and since / DAY < params.search.min_days:
-        return Cause(CauseKind.SEARCHED_LATELY, since / DAY, params.search.min_days)
+    since, idle = time_since(history.last_search, evidence), history.idle_searches
+    days = params.search.min_days * 2 ** min(idle, MOST_DOUBLINGS)
+    if since is not None and since / DAY < days:
+        return Cause(CauseKind.SEARCH_GAINED_NOTHING if idle else CauseKind.SEARCHED_LATELY, since / DAY, days)
     return None
 
 

@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 
 from releve.core.errors import BadInput
-from releve.domain.backtest.played import PlayedPolicy, SearchOutcome, WindowDecision, changed_answers
+from releve.domain.backtest.played import PlayedPolicy, WindowDecision, changed_answers
 from releve.domain.backtest.report import BacktestReport, recommended_settings
 from releve.domain.backtest.results import check_scorable, naive
 from releve.domain.backtest.results import report as make_report
 from releve.domain.backtest.variants import CRON, PolicyVariant
 from releve.domain.backtest.walk_forward import walk_forward
+from releve.domain.ensemble.description import SearchOutcome
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger.policies import Cause, CauseKind
 from releve.domain.trigger.trigger import TriggerDecision
@@ -125,13 +127,18 @@ def test_churn_is_the_share_of_classes_that_change_or_the_relative_change_of_val
 def test_a_search_is_told_with_its_cause_and_what_became_of_it():
     causes = (Cause(CauseKind.DRIFT),)
     decision = TriggerDecision(True, causes, search=True, search_causes=causes)
-    turn = WindowDecision(2, decision, promoted=True, search=SearchOutcome("svm C=1", True))
+    turn = WindowDecision(
+        2,
+        decision,
+        promoted=True,
+        search=SearchOutcome(proposed="svm C=1", gain=Interval(0.02, 0.01, 0.03), joined=True),
+    )
     every = played("every window", wrong=20)
     every.decisions.append(turn)
 
     page = render_markdown(backtest_page(report_of(NEVER, every)))
 
-    assert "every window: a search after window 2 (drift) proposed svm C=1, which joined the pool" in page
+    assert "every window: a search after window 2 (drift): svm C=1 joined the pool: a gain of +0.020" in page
 
 
 def test_the_report_survives_json_and_has_a_line_per_policy_and_per_naive_baseline():

@@ -165,14 +165,24 @@ def test_a_release_of_the_naive_answer_is_marked():
 
 @pytest.mark.parametrize(("low", "gains"), [(-EPSILON, False), (0.0, False), (EPSILON, True)])
 def test_a_search_joins_the_pool_only_where_the_interval_shows_a_gain(low, gains):
-    assert search_gains(a_gain(low)) is gains
+    assert search_gains("accuracy", a_gain(low)) is gains
+
+
+@pytest.mark.parametrize(
+    ("metric", "score", "least"), [("accuracy", 0.5, 0.01), ("log_loss", 0.5, 0.005), ("mae", 40.0, 0.4)]
+)
+@pytest.mark.parametrize("pays", [True, False])
+def test_a_shown_gain_that_does_not_pay_for_one_more_member_joins_nothing(metric, score, least, pays):
+    gain = Interval(least * (1.01 if pays else 0.99), least / 2, least * 2)
+
+    assert search_gains(metric, a_gain(0.1).model_copy(update={"score": score, "gain": gain})) is pays
 
 
 @pytest.mark.parametrize(("wanted", "gains"), [(10, True), (11, True), (12, False)])
 def test_losses_autocorrelated_over_longer_blocks_than_can_be_drawn_show_no_gain_of_a_search(wanted, gains):
     sure = a_gain(0.1).model_copy(update={"block_rows": 11, "wanted_block_rows": wanted})
 
-    assert search_gains(sure) is gains
+    assert search_gains("accuracy", sure) is gains
 
 
 @pytest.mark.parametrize(("step", "promoted"), [(-EPSILON, False), (0.0, True), (EPSILON, True)])

@@ -135,13 +135,38 @@ def test_a_search_comes_sooner_than_a_refresh_of_its_own_but_never_without_rows_
 
 @pytest.mark.parametrize(("days", "searches"), [(0.0, True), (1.0, True), (1.5, False), (30.0, False)])
 def test_after_a_search_no_other_one_is_opened_for_some_days_and_refreshes_go_on(days, searches):
-    history = History((FIRST, Challenged(YESTERDAY, False, 200, searched=True)))
+    history = History((FIRST, Challenged(YESTERDAY, False, 200, searched=True, joined=True)))
 
     decision = decided(an_evidence(drifted=DRIFT), history, search={"min_days": days})
 
     assert decision.search is searches
     assert decision.refresh
     assert decision.search_waits == (None if searches else Cause(CauseKind.SEARCHED_LATELY, 1.0, days))
+
+
+@pytest.mark.parametrize(
+    ("joined", "wait"),
+    [
+        ([False], 2.0),
+        ([False, False], 4.0),
+        ([False] * 3, 8.0),
+        ([False] * 9, 8.0),
+        ([False, True], 1.0),
+        ([False, False, True, False], 2.0),
+    ],
+)
+def test_each_search_in_a_row_that_gains_nothing_doubles_the_wait_and_one_that_joins_resets_it(joined, wait):
+    refreshed = Challenged(YESTERDAY, True, 300)  # counts for nothing here
+    searches = [Challenged(YESTERDAY, True, 200, searched=True, joined=each) for each in joined]
+    history = History((FIRST, *searches, refreshed))
+
+    def search_after(days):
+        return decided(an_evidence(drifted=DRIFT), history, search={"min_days": 1 / days})
+
+    assert search_after(wait).search
+    waits = search_after(0.99 * wait).search_waits
+    assert waits.kind == (CauseKind.SEARCHED_LATELY if joined[-1] else CauseKind.SEARCH_GAINED_NOTHING)
+    assert waits.limit == pytest.approx(1 / 0.99)
 
 
 def test_a_challenge_that_did_not_search_keeps_no_search_waiting():

@@ -1,6 +1,7 @@
 import pytest
 
 from releve.adapters.registry.registry import Registry
+from releve.domain.ensemble.description import SearchOutcome
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.payoff import Payoff
 from releve.domain.registry.events import BatchOrigin, ModelReleased, ModelRolledBack, ModelWithdrawn
@@ -102,6 +103,20 @@ def test_a_challenge_that_searched_is_known_as_one(registry):
     history = challenges_of(registry, SHOP)
     assert [each.searched for each in history.challenges] == [False, True, False]
     assert history.last_search == history.challenges[1]
+
+
+def test_searches_in_a_row_that_gained_nothing_are_counted_and_judging_one_again_is_no_search(registry):
+    def searched(on, **outcome):
+        found = SearchOutcome(proposed="svm", **outcome)
+        write(registry, make_challenger(search=f"drift on {on}", search_outcome=found))
+
+    counts = []
+    for on, joined in [("a", False), ("b", True), ("c", False), ("c", False), ("d", False)]:
+        searched(on, joined=joined)
+        challenge(registry)
+        counts.append(challenges_of(registry, SHOP).idle_searches)
+
+    assert counts == [1, 0, 1, 1, 2]
 
 
 def knew(registry, model, *gains):

@@ -296,7 +296,7 @@ def test_a_search_is_run_once_and_says_what_it_bought(tmp_path):
     search = folder.description.search
     assert search.causes == ("drift",)
     assert len(search.trials) == 4
-    assert search.joined == any(member.origin == "search" for member in memory.pool.members)
+    assert search.outcome.joined == any(member.origin == "search" for member in memory.pool.members)
     assert memory.search == "drift on 1a2b"
 
     remember(stage, search_cause="drift on 1a2b")
