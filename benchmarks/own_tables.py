@@ -5,7 +5,8 @@
 
 Each table is NAME=FILE:TARGET[:TIME]. Its oldest rows make the first champion, the others arrive in batches. Before a
 batch is ingested, the champion answers it, and so does scikit-learn with its defaults, fitted on exactly the rows that
-were there: the scores stand side by side. Seconds are CPU seconds, those of every process that a step started included.
+were there. A ratio above 1 means that the loop is the better one; its interval is the paired one of the gain, at 95%.
+Seconds are CPU seconds, those of every process that a step started included.
 """
 
 import argparse
@@ -27,14 +28,16 @@ import pandas as pd
 from releve.adapters.files import read_params
 from releve.adapters.git_dvc.scenario_branch import git
 from releve.adapters.models.model_store import ModelStore
-from releve.domain.evaluation.metrics import METRICS, default_metric, score
+from releve.domain.evaluation.metrics import METRICS, compute_score, default_metric, own_metric
+from releve.domain.evaluation.paired import BootstrapConfig, compare
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.ingestion.cell_formats import CellFormats, read_cells
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 from releve.domain.schema.validation import check_frame
 from tasks.places import ScenarioState
-from tests.projects import SETTINGS, Project, fresh_project
+from tests.projects import PROJECT, SETTINGS, Project, fresh_project
 
 INGEST = """from tasks.ingestion.ingest import check_refusals, ingest
 check_refusals(ingest(settings, {name!r}))
@@ -72,13 +75,13 @@ class Done:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Turn:
-    """One batch: both scores on it in the unit of the metric, and what the gate then decided on the challenger."""
+    """One batch: what champion and defaults answered to it, and what the gate then decided on the challenger."""
 
-    rows: int
-    ours: float
-    defaults: float
+    ours: Any  # (rows, classes) or (rows, 1)
+    defaults: Any
+    labels: list[Any]
     verdict: str
     retrain_seconds: float
     defaults_seconds: float
@@ -106,7 +109,10 @@ def play(project: Project, wanted: Wanted, *, first: float, batches: int, settin
     metric = default_metric(schema.target.task)
     print(f"first champion: {first_verdict}, {seconds:.1f} s CPU\n\n{HEAD.format(metric=metric)}", flush=True)
     turns = [one_turn(project, wanted.name, schema, table, low, high) for low, high in pairwise(edges)]
-    print(summary(turns, sign=METRICS[metric].sign), flush=True)
+    for each in dict.fromkeys([metric, own_metric(schema.target.task)]):
+        print(summary(turns, schema, each), flush=True)
+    cost = sum(turn.retrain_seconds for turn in turns) / sum(turn.defaults_seconds for turn in turns)
+    print(f"CPU time of the loop over that of the defaults: {cost:.1f}", flush=True)
 
 
 HEAD = (
@@ -135,16 +141,15 @@ def one_turn(project: Project, name: str, schema: Schema, table: pd.DataFrame, s
     answers = model.run(arrays_of_frame(model.schema, new))
     began = time.process_time()
     by_default = defaults_answers(schema, known, new)
-    defaults_seconds = time.process_time() - began
+    spent = time.process_time() - began
     incoming = ScenarioState(project.settings.home, name).incoming
     incoming.mkdir(parents=True, exist_ok=True)
     table.iloc[start:end].to_csv(incoming / f"{end:08d}.csv", index=False)
     verdict, seconds = learn(project, name)
-    turn = Turn(
-        len(new), scored(schema, answers, new), scored(schema, by_default, new), verdict, seconds, defaults_seconds
-    )
+    turn = Turn(as_outputs(schema, answers), by_default, new[schema.target.name].tolist(), verdict, seconds, spent)
+    ours, defaults = scores([turn], schema, default_metric(schema.target.task))
     print(
-        f"| {turn.rows} | {turn.ours:.4f} | {turn.defaults:.4f} | {turn.verdict} | {turn.retrain_seconds:.1f} | "
+        f"| {len(turn.labels)} | {ours:.4f} | {defaults:.4f} | {turn.verdict} | {turn.retrain_seconds:.1f} | "
         f"{turn.defaults_seconds:.1f} |",
         flush=True,
     )
@@ -172,11 +177,23 @@ def typed(schema: Schema, reading: CellFormats, cells: pd.DataFrame) -> pd.DataF
     return check_frame(schema, read_cells(cells.reset_index(drop=True), schema, reading, is_text=True).frame).accepted
 
 
-def scored(schema: Schema, answers: Any, rows: pd.DataFrame) -> float:
-    """The default metric of the task."""
-    found = np.asarray(answers)
-    values = found[:, 0] if schema.target.task == REGRESSION else found
-    return score(default_metric(schema.target.task), values, rows[schema.target.name].tolist(), schema.target)
+def as_outputs(schema: Schema, answers: Any) -> Any:
+    """What a model answers as (rows, classes), or (rows, 1) without the bounds of a value."""
+    found = np.asarray(answers, dtype=np.float64)
+    return found[:, :1] if schema.target.task == REGRESSION else found
+
+
+def predictions(turns: list[Turn], schema: Schema) -> tuple[ScoredPredictions, ScoredPredictions]:
+    """Champion's and defaults' answers to all batches, beside the labels."""
+    labels = [label for turn in turns for label in turn.labels]
+    ours, defaults = (np.concatenate([getattr(turn, side) for turn in turns]) for side in ("ours", "defaults"))
+    return ScoredPredictions.of(ours, labels, schema.target), ScoredPredictions.of(defaults, labels, schema.target)
+
+
+def scores(turns: list[Turn], schema: Schema, metric: str) -> tuple[float, float]:
+    """Champion's and defaults' score of all rows."""
+    ours, defaults = predictions(turns, schema)
+    return compute_score(metric, ours), compute_score(metric, defaults)
 
 
 def defaults_answers(schema: Schema, known: pd.DataFrame, new: pd.DataFrame) -> Any:
@@ -234,12 +251,18 @@ def run(project: Project, arguments: list[str], environ: Mapping[str, str] | Non
     return Done(done.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
-def summary(turns: list[Turn], *, sign: int) -> str:
-    """Means over the batches and their ratio: above 1 the loop is the better one, whatever the metric's direction."""
-    ours, defaults = (float(np.mean([getattr(turn, side) for turn in turns])) for side in ("ours", "defaults"))
-    ratio = ours / defaults if sign > 0 else defaults / ours
-    cost = sum(turn.retrain_seconds for turn in turns) / sum(turn.defaults_seconds for turn in turns)
-    return f"\nmean {ours:.4f} against {defaults:.4f}: ratio of the scores {ratio:.3f}, of the CPU time {cost:.1f}"
+def summary(turns: list[Turn], schema: Schema, metric: str) -> str:
+    """Scores over all rows and their ratio: above 1 the loop is the better one, whatever the metric's direction."""
+    ours, defaults = predictions(turns, schema)
+    found = compare(metric, ours, defaults, BootstrapConfig.of(read_params(PROJECT).statistics))
+
+    def ratio(gain: float) -> float:
+        return (found.score + gain) / found.score if METRICS[metric].sign > 0 else found.score / (found.score - gain)
+
+    return (
+        f"\n{metric} {compute_score(metric, ours):.4f} against {found.score:.4f}: ratio {ratio(found.gain.value):.3f} "
+        f"[{ratio(found.gain.low):.3f}, {ratio(found.gain.high):.3f}]"
+    )
 
 
 def _arguments() -> argparse.Namespace:

@@ -11,12 +11,11 @@ the ONNX export where there is one. A share of the limit above 1 refuses. Second
 import argparse
 import sys
 import time
-from types import SimpleNamespace
 
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from benchmarks.backtest import read
+from benchmarks.tables import tables
 from releve.adapters.models.model_runtime import onnx_runner, pipeline_runner
 from releve.adapters.models.onnx_export import export_checked
 from releve.domain.evaluation.evaluation import Sanity
@@ -52,7 +51,7 @@ def _tables(text: str, leave_out: list[str]) -> list[tuple[str, Schema, pd.DataF
     if text == TEMPLATES:
         made = {task: templates(task) for task in ("binary", "multiclass", "regression")}
         return [(f"{TEMPLATES}, {task}", *found) for task, found in made.items()]
-    return [(each.name, each.schema, each.rows) for each in read(text, SimpleNamespace(set=[], leave_out=leave_out))]  # type: ignore[arg-type]
+    return [(each.name, each.schema, each.rows) for each in tables([text], leave_out=leave_out)]
 
 
 def _line(name: str, recipe: str, schema: Schema, known: pd.DataFrame, *, amplified: bool = False) -> Sanity:

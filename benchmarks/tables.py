@@ -1,9 +1,9 @@
-"""Tables that the loop is compared with a cron job on: real ones from a folder, and made streams.
+"""Tables that benchmarks play: real ones from a folder or a file, the bundled scenario, and made streams.
 
 `spoil` corrupts the labels of some rows, `shuffle` takes the order of the rows away.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,13 @@ PROJECT = Path(__file__).parent.parent
 FIRST_SHARE = 0.15  # of the rows, that the first model learns from
 TIMES = 10  # that a corrupted value is multiplied by
 MADE_ROWS = 4000
-BUNDLED = "digits"
+BUNDLED, MADE = "digits", "made"
+FORMS = f"NAME=FILE:TARGET[:TIME], {BUNDLED}, {MADE} (all streams)"
 
 
 @dataclass(frozen=True)
 class RealTable:
-    """Where a table lies below the folder, and what its README says of its columns."""
+    """Where a table lies, below a folder or by itself, and what is known of its columns."""
 
     path: str
     target: str
@@ -75,19 +76,40 @@ class Table:
         return self.schema.target.task == REGRESSION
 
 
-def tables(names: list[str], *, folder: Path | None, settings: tuple[SettingOverride, ...] = ()) -> Iterator[Table]:
-    """Read or make the tables called `names`. Raises BadInput naming those that are known."""
+def tables(
+    names: Sequence[str],
+    *,
+    folder: Path | None = None,
+    settings: tuple[SettingOverride, ...] = (),
+    leave_out: Sequence[str] = (),
+    as_scenario: bool = False,
+) -> Iterator[Table]:
+    """Read or make each table: of STREAMS, of REAL, NAME=FILE:TARGET[:TIME], `made` for all streams, or `digits`.
+
+    `folder`: where the REAL ones lie; `leave_out`: columns of files; `as_scenario`: with the settings that the bundled
+    scenario comes with, and not the defaults of a new table. Raises BadInput naming the tables that are known.
+    """
     for name in names:
-        if name in STREAMS:
+        if name == MADE:
+            yield from tables([*STREAMS], settings=settings)
+        elif name in STREAMS:
             yield _make(name, made(name), SCHEMA, settings)
         elif name == BUNDLED:
             frame = pd.concat(list(windows()), ignore_index=True)
-            yield _make(name, frame, read_schema(PROJECT, BUNDLED), settings)
+            schema = read_schema(PROJECT, BUNDLED)
+            yield _make(name, frame, schema, settings, BUNDLED if as_scenario else None)
+        elif "=" in name:
+            short, _, rest = name.partition("=")
+            path, target, time = [*rest.split(":"), "", ""][:3]
+            yield _read(short, RealTable(path, target, time or None, tuple(leave_out)), Path(), settings)
         elif name in REAL and folder:
-            yield _read(name, folder, settings)
+            yield _read(name, REAL[name], folder, settings)
         else:
             known = ", ".join([BUNDLED, *REAL, *STREAMS])
-            raise BadInput(f"no table is called {name!r}, or --tables names no folder with it; known are {known}")
+            raise BadInput(
+                f"no table is called {name!r}, or --tables names no folder with it; known are {known}, and "
+                "NAME=FILE:TARGET[:TIME]"
+            )
 
 
 def made(name: str, *, rows: int = MADE_ROWS, seed: int = 7) -> pd.DataFrame:
@@ -104,7 +126,8 @@ def made(name: str, *, rows: int = MADE_ROWS, seed: int = 7) -> pd.DataFrame:
 
 def window_edges(rows: int, windows: int) -> list[int]:
     """Return where each window begins after the first rows, and where the last one ends (windows + 1)."""
-    return [int(edge) for edge in np.linspace(int(rows * FIRST_SHARE), rows, windows + 1)]
+    first = int(rows * FIRST_SHARE)
+    return [first + (rows - first) * number // windows for number in range(windows + 1)]
 
 
 def spoil(table: Table, start: int, end: int) -> Table:
@@ -118,7 +141,7 @@ def spoil(table: Table, start: int, end: int) -> Table:
         classes = list(table.schema.target.classes)
         turned = {label: classes[(place + 1) % len(classes)] for place, label in enumerate(classes)}
         learned.iloc[start:end] = inside.map(turned)
-    return replace(table, name=f"{table.name}, corrupted", learned=learned)
+    return replace(table, learned=learned)
 
 
 def shuffle(table: Table, seed: int) -> Table:
@@ -127,20 +150,21 @@ def shuffle(table: Table, seed: int) -> Table:
     rows = table.rows.iloc[order].reset_index(drop=True)
     if table.schema.time:
         rows[table.schema.time] = table.rows[table.schema.time].to_numpy()
-    return replace(table, name=f"{table.name}, shuffled", rows=rows, learned=rows[table.schema.target.name])
+    return replace(table, rows=rows, learned=rows[table.schema.target.name])
 
 
-def _make(name: str, rows: pd.DataFrame, schema: Schema, settings: tuple[SettingOverride, ...]) -> Table:
-    params = with_overrides(read_params(PROJECT), settings, source="params.yaml with what you set")
+def _make(
+    name: str, rows: pd.DataFrame, schema: Schema, settings: tuple[SettingOverride, ...], scenario: str | None = None
+) -> Table:
+    params = with_overrides(read_params(PROJECT, scenario), settings, source="params.yaml with what you set")
     return Table(name, rows, schema, params, rows[schema.target.name])
 
 
-def _read(name: str, folder: Path, settings: tuple[SettingOverride, ...]) -> Table:
-    real, base = REAL[name], read_params(PROJECT)
-    path = folder / real.path
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns=list(real.leave_out))
+def _read(name: str, real: RealTable, folder: Path, settings: tuple[SettingOverride, ...]) -> Table:
+    base, path = read_params(PROJECT), folder / real.path
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns=list(real.leave_out), errors="ignore")
     table = NewTable(path.name, "", frame, True, True, ())
-    draft = describe(table, Roles(real.target, real.time), base=base)
+    draft = describe(table, Roles(real.target, real.time, settings=settings), base=base)
     schema = Schema.from_dict(draft.table)
     reading = CellFormats.of(with_overrides(base, draft.overrides, source=path.name).ingest)
     rows = check_frame(schema, read_cells(frame, schema, reading, is_text=True).frame).accepted
