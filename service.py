@@ -1,23 +1,19 @@
-"""The service: HTTP in front of `releve.serving`. One process serves one scenario (RELEVE_SCENARIO).
+"""The service: HTTP in front of `releve.serving`. One process serves every released scenario.
 
 bentoml serve service:Releve
 """
 
-import asyncio
-import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import bentoml
 from bentoml.exceptions import BentoMLException
 from starlette.responses import Response
 
-from releve.core.errors import ReleveError, storage_error
+from releve.core.errors import ReleveError
 from releve.core.settings import LOOPBACK, Settings
-from releve.serving import responses
-from releve.serving.endpoints import Answer
-from releve.serving.guard import SECONDS, InstallGuard
+from releve.serving import native
+from releve.serving.application import SECONDS, Application, InstallApplication
 from releve.serving.openapi import (
     FeedbackAnswer,
     FeedbackRequest,
@@ -28,11 +24,10 @@ from releve.serving.openapi import (
     StatusAnswer,
     StatusRequest,
 )
+from releve.serving.routes import Request, Runs
 from releve.serving.start import start
 
-SMALL_BODY_BYTES = 16_384  # a small request is answered faster than it would be handed to a thread
 PROJECT = Path(__file__).parent
-log = logging.getLogger("releve.serving")
 
 
 def _settings() -> Settings:
@@ -44,32 +39,34 @@ def _settings() -> Settings:
 
 
 SETTINGS = _settings()
+APPLICATION = Application()  # answers everything but what is BentoML's own
 
 
 @bentoml.service(
     name="releve",
-    description="Predictions, neighbours and feedback for one scenario, by the release that is current",
+    description="Predictions, neighbours and feedback for every scenario, by the release that is current",
     workers=SETTINGS.service_workers,
-    traffic={"timeout": SECONDS + 5},  # the guard gives up first, in our form
+    traffic={"timeout": SECONDS + 5},  # ours gives up first, in our form
     http={"host": LOOPBACK, "port": SETTINGS.service_port, "cors": {"enabled": False}},
     logging={"access": {"enabled": False}},  # the ledger knows every answer
+    tracing={"excluded_urls": ".*"},  # it records every span, though nobody reads one
 )
 class Releve:
-    """Answers with the release that is current.
+    """Answers with the releases that are current.
 
     Every error is `{"error": {"code", "message", "problems": [{"row", "column", "reason"}]}, "request_id"}`.
+    The methods describe the short paths to BentoML's clients; `APPLICATION` answers these before BentoML would.
     """
 
     def __init__(self) -> None:
-        self._serving = start(os.environ, project=PROJECT, bento=Releve.bento)
-
-    async def __is_ready__(self) -> bool:
-        return self._serving.endpoints.ready
+        self._scenarios = start(os.environ, project=PROJECT, bento=Releve.bento)
+        APPLICATION.offer(native.routes(self._scenarios, APPLICATION.pools[Runs.INDEX]))
 
     @bentoml.on_shutdown
     def close(self) -> None:
         """Flush the ledger and let go of everything."""
-        self._serving.close()
+        APPLICATION.close()
+        self._scenarios.close()
 
     @bentoml.api(input_spec=PredictRequest, output_spec=PredictAnswer)
     async def predict(self, body: bytes) -> Response:
@@ -77,9 +74,7 @@ class Releve:
 
         After 503 (nothing is released, or something is away) and 507 (a disk is full) the same request works later.
         """
-        if len(body) <= SMALL_BODY_BYTES:
-            return _reply(self._serving.endpoints.predict, body)
-        return await asyncio.to_thread(_reply, self._serving.endpoints.predict, body)
+        return await _post("/predict", body)
 
     @bentoml.api(input_spec=SearchRequest, output_spec=SearchAnswer)
     async def search(self, body: bytes) -> Response:
@@ -87,7 +82,7 @@ class Releve:
 
         After 503 (Milvus is away, or nothing is released) and 507 (a disk is full) the same request works later.
         """
-        return await asyncio.to_thread(_reply, self._serving.endpoints.search, body)
+        return await _post("/search", body)
 
     @bentoml.api(input_spec=FeedbackRequest, output_spec=FeedbackAnswer)
     async def feedback(self, body: bytes) -> Response:
@@ -95,27 +90,18 @@ class Releve:
 
         After 503 (nothing is released, or something is away) and 507 (a disk is full) the same request works later.
         """
-        return await asyncio.to_thread(_reply, self._serving.endpoints.feedback, body)
+        return await _post("/feedback", body)
 
     @bentoml.api(input_spec=StatusRequest, output_spec=StatusAnswer)
     async def status(self, body: bytes) -> Response:
         """What serves, and what can be reached. GET answers the same."""
-        return await asyncio.to_thread(_reply, lambda _: self._serving.endpoints.status(), body)
+        return await _post("/status", body)
 
 
-Releve.add_asgi_middleware(InstallGuard)
+Releve.add_asgi_middleware(InstallApplication, application=APPLICATION)
 
 
-def _reply(answer: Callable[[bytes], Answer], body: bytes) -> Response:
-    """The answer, or its error in our form."""
-    try:
-        return responses.answer(answer(body))
-    except ReleveError as error:
-        return responses.error(error)
-    except Exception as failure:
-        if refused := storage_error(failure):
-            log.exception("a disk refuses what a request needs")  # the client gets one sentence
-            return responses.error(refused)
-        request_id = responses.new_request_id()
-        log.exception("request %s failed", request_id)
-        return responses.internal_error(request_id)
+async def _post(path: str, body: bytes) -> Response:
+    reply = await APPLICATION.reply(Request("POST", path, {}, b"", (), body, ""))
+    assert reply is not None, "nobody has gone"
+    return Response(reply.body, status_code=reply.status, media_type=reply.media_type.decode())

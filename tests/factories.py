@@ -95,7 +95,7 @@ def make_project(parent: Path, *, scenario: str = SCENARIO, **service: Any) -> P
 
 def make_stored_model(home: Path, version: str, *, scenario: str = SCENARIO, seed: int = 7) -> StoredModel:
     """A model version in the store below `home`."""
-    folder = make_model_folder(home / "made", scenario=scenario, name=version, seed=seed)
+    folder = make_model_folder(home / "made" / scenario, scenario=scenario, name=version, seed=seed)
     return ModelStore(home).save(folder, scenario=scenario, version=version, labels={})
 
 

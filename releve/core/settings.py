@@ -7,11 +7,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from releve.core.errors import BadInput
+from releve.core.names import check_scenario_name
 
 LOOPBACK = "127.0.0.1"
 SHORT_NUMBER = re.compile(r"[0-9]{1,6}")
 LARGEST_PORT = 65535
 MOST_WORKERS = 256
+MOST_MEGABYTES = 999_999
 MOST_SECONDS = 24 * 3600
 
 
@@ -28,6 +30,8 @@ class Settings:
     service_port: int = 3000
     milvus_port: int = 19530
     service_workers: int = 1  # processes of the service
+    service_memory: int = 1024  # megabytes of models that each of them keeps in memory
+    service_scenarios: tuple[str, ...] = ()  # that the service serves; () for all that are released
     wait_seconds: int = 600  # how long a run waits for another run of the same scenario; then it is refused
     evidently_pages: bool = False  # whether drift reports are also kept for `make evidently`, the newest 200
     revision: str = ""  # the commit whose params and schema this run goes by; "": HEAD, at every step anew
@@ -49,6 +53,8 @@ class Settings:
             service_port=_port(environ, "RELEVE_SERVICE_PORT", cls.service_port),
             milvus_port=milvus_port,
             service_workers=_whole_number(environ, "RELEVE_SERVICE_WORKERS", cls.service_workers, most=MOST_WORKERS),
+            service_memory=_whole_number(environ, "RELEVE_SERVICE_MEMORY", cls.service_memory, most=MOST_MEGABYTES),
+            service_scenarios=_scenario_names(environ, "RELEVE_SCENARIO"),
             wait_seconds=_whole_number(environ, "RELEVE_WAIT_SECONDS", cls.wait_seconds, least=0, most=MOST_SECONDS),
             evidently_pages=bool(environ.get("RELEVE_EVIDENTLY_PAGES")),
             model_pin=environ.get("RELEVE_MODEL", ""),
@@ -58,6 +64,12 @@ class Settings:
 def sqlite_url(path: Path, driver: str = "sqlite") -> str:
     """Write a file as an SQLAlchemy URL, in SQLite's own form where the path has a `?`, which begins the options."""
     return f"{driver}:///file:{quote(str(path))}?uri=true" if "?" in str(path) else f"{driver}:///{path}"
+
+
+def _scenario_names(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Read names with commas between them, each once, in their order."""
+    given = [each.strip() for each in environ.get(name, "").split(",")]
+    return tuple(dict.fromkeys(check_scenario_name(each) for each in given if each))
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -70,6 +70,7 @@ class PredictAnswer(EndpointModel):
                 "scenario": "bikes",
                 "model_version": "bikes:3f2a91c0",
                 "index_version": "releve_bikes_3f2a91c0",
+                "arm": "champion",
                 "naive": False,
                 "predictions": [
                     {"id": ROW_ID, "label": "many", "probability": 0.98, "probabilities": {"few": 0.02, "many": 0.98}}
@@ -82,6 +83,7 @@ class PredictAnswer(EndpointModel):
     scenario: str
     model_version: str
     index_version: str | None = Field(description="null where a packed model serves without an index")
+    arm: str = Field(description="which of the models that share the traffic answered")
     naive: bool = Field(description="whether this is the naive answer, the same to every row: no model is better yet")
     predictions: list[Prediction] | list[NumberPrediction]
 
@@ -116,6 +118,7 @@ class SearchAnswer(EndpointModel):
     scenario: str
     model_version: str
     index_version: str
+    arm: str
     neighbours: list[FoundRow]
 
 
@@ -147,11 +150,15 @@ class StatusRequest(JsonRequest):
 class StatusAnswer(EndpointModel):
     """What this worker serves."""
 
+    request_id: str
     scenario: str
     release: Release | None = Field(description="null without a registry's release")
     model_version: str | None
     since: str | None = Field(description="ISO 8601, UTC")
-    naive: bool | None = Field(description="whether the naive answer serves, as no model is better yet")
+    loaded: bool = Field(description="whether the model is in memory; if not, the next request loads it")
+    naive: bool | None = Field(
+        description="whether the naive answer serves, as no model is better yet; null before it is loaded"
+    )
     registry_reachable: bool | None = Field(description="null where a packed model serves without a registry")
     index_reachable: bool | None = Field(description="null where there is no index")
     rows_answered: int = Field(description="by this worker since it started, or since the scenario was archived")

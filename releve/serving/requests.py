@@ -16,7 +16,7 @@ from releve.domain.schema.cells import SHOWN, format_value
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
 from releve.domain.schema.validation import Problem, row_problems
-from releve.serving.responses import MAX_PROBLEMS, Refused
+from releve.serving.faults import MAX_PROBLEMS, Refused
 
 REASON_SHOWN = 400
 CHECKED_TOGETHER = 5  # rows; the check stops once the list of problems is full: suggesting names takes long

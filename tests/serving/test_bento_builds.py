@@ -39,7 +39,7 @@ def built(home: Path) -> bento_builds.BuiltBento:
 def test_a_bento_holds_what_serves_and_nothing_else(built: bento_builds.BuiltBento):
     files = {str(path.relative_to(built.path / "src")) for path in (built.path / "src").rglob("*") if path.is_file()}
 
-    assert {"service.py", "params.yaml", f"scenarios/{SCENARIO}/params.yaml", "releve/serving/endpoints.py"} <= files
+    assert {"service.py", "params.yaml", f"scenarios/{SCENARIO}/params.yaml", "releve/serving/native.py"} <= files
     assert not [name for name in files if name.startswith(("tasks", "flows", "tests")) or "__pycache__" in name]
 
 

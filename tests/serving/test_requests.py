@@ -5,8 +5,8 @@ import pytest
 
 from releve.core.errors import BadInput, TooLarge
 from releve.domain.schema.schema import Schema
+from releve.serving.faults import Refused
 from releve.serving.requests import check_rows, labels_of, rows_of, search_of
-from releve.serving.responses import Refused
 from tests.factories import make_row, make_schema
 from tests.tables import SHOP_TABLE, rentals_row, rentals_schema
 

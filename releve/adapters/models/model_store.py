@@ -55,6 +55,11 @@ class ModelStore:
         return self.get(tag)
 
     def get(self, tag: str) -> StoredModel:
+        """Where a version lies, with the digest of its files. Raises NotFound."""
+        path = self.folder(tag)
+        return StoredModel(tag, model_runtime.folder_digest(path), path)
+
+    def folder(self, tag: str) -> Path:
         """Where a version lies. Raises NotFound."""
         named = ModelTag.parse(tag)
         path = self._root / "models" / named.scenario / named.version
@@ -63,7 +68,7 @@ class ModelStore:
                 f"there is no model {tag} in {self._root}; `make history` lists those that were released. Where its "
                 f"files left the store, make rebuild MODEL={tag} puts them back"
             )
-        return StoredModel(tag, model_runtime.folder_digest(path), path)
+        return path
 
     def tags(self, scenario: str) -> set[str]:
         """Name the versions whose files are there."""
@@ -102,7 +107,7 @@ class ModelStore:
 
     def load(self, tag: str, *, digest: str | None = None) -> model_runtime.Model:
         """Load a version; `digest` (from the registry) must match its files."""
-        return model_runtime.load(self.get(tag).path, tag=tag, digest=digest)
+        return model_runtime.load(self.folder(tag), tag=tag, digest=digest)
 
 
 def discard(folder: Path, *, work_dir: Path) -> None:

@@ -33,13 +33,53 @@ SYNC_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
+class LedgerSync:
+    """Flushes the writers of a process to disk about every second, in one thread, however many there are; close it."""
+
+    def __init__(self) -> None:
+        self._writers: list[LedgerWriter] = []
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._sync_regularly, name="ledger", daemon=True)
+        self._starting = threading.Lock()
+
+    def add(self, writer: "LedgerWriter") -> None:
+        """Flush this one too, from now on."""
+        with self._starting:
+            self._writers.append(writer)
+            if not self._thread.ident:
+                self._thread.start()
+
+    def close(self) -> None:
+        """Flush no more; each writer flushes itself when it is closed."""
+        self._closed.set()
+        if self._thread.ident:
+            self._thread.join()
+
+    def _sync_regularly(self) -> None:
+        while not self._closed.wait(SYNC_SECONDS):
+            for writer in list(self._writers):
+                writer.sync()
+
+
 class LedgerWriter:
-    """Writes one scenario's answers and labels. Safe to share between the threads of one process; close it."""
+    """Writes one scenario's answers and labels. Safe to share between the threads of one process; close it.
+
+    Opens nothing before it writes.
+    """
 
     def __init__(
-        self, folder: Path, scenario: str, *, clock: Callable[[], datetime], worker: str | None = None
+        self,
+        folder: Path,
+        scenario: str,
+        *,
+        clock: Callable[[], datetime],
+        worker: str | None = None,
+        sync: LedgerSync | None = None,
     ) -> None:
-        """`clock` gives times with a zone; `worker` (8 hex digits, default random) must be nobody else's."""
+        """`clock` gives times with a zone; `worker` (8 hex digits, default random) must be nobody else's.
+
+        `sync`: what flushes it; one of its own where left out.
+        """
         self._folder = folder
         self._scenario = check_scenario_name(scenario)
         self._clock = clock
@@ -47,8 +87,10 @@ class LedgerWriter:
         self._lock = threading.Lock()
         self._segments: dict[str, Segment] = {}
         self._closed = threading.Event()
-        self._timer = threading.Thread(target=self._sync_regularly, name=f"ledger {scenario}", daemon=True)
-        self._timer.start()
+        self._own_sync = LedgerSync() if sync is None else None
+        flushed_by = sync or self._own_sync
+        assert flushed_by is not None, "one of the two"
+        flushed_by.add(self)
 
     def answer(
         self,
@@ -66,12 +108,14 @@ class LedgerWriter:
             ANSWERS, model=model, index=index, arm=arm, rows=rows, labels=labels, probabilities=probabilities
         )
 
-    def search(self, *, model: str, index: str, question: object, neighbours: Sequence[object]) -> str:
+    def search(
+        self, *, model: str, index: str, question: object, neighbours: Sequence[object], arm: str = "champion"
+    ) -> str:
         """Record one search and return its id; monitoring reads answers only. Raises BadInput, Unavailable.
 
         `question` and `neighbours` are written as JSON, dataclasses by their fields.
         """
-        return self._write(SEARCHES, model=model, index=index, question=question, neighbours=neighbours)
+        return self._write(SEARCHES, model=model, index=index, arm=arm, question=question, neighbours=neighbours)
 
     def label(self, pairs: Iterable[tuple[str, Scalar]]) -> None:
         """Record what turned out true, as (row id, label), all or none; on disk when this returns.
@@ -97,10 +141,19 @@ class LedgerWriter:
         """Those of `row_ids` that were answered, by id; every request's line is read once."""
         return find_answers(self._folder, row_ids)
 
+    def sync(self) -> None:
+        """Flush what was written to disk; what forbids it is logged, and tried again at the next call."""
+        for segment in list(self._segments.values()):
+            try:
+                segment.sync()
+            except ReleveError as error:
+                log.error("%s", error)
+
     def close(self) -> None:
         """Flush to disk and end; later answers raise LedgerUnavailable."""
         self._closed.set()
-        self._timer.join()
+        if self._own_sync:
+            self._own_sync.close()
         with self._lock:
             for segment in self._segments.values():
                 segment.close()
@@ -135,11 +188,3 @@ class LedgerWriter:
             current.close()
         self._segments[kind] = opened
         return opened
-
-    def _sync_regularly(self) -> None:
-        while not self._closed.wait(SYNC_SECONDS):
-            for segment in list(self._segments.values()):
-                try:
-                    segment.sync()
-                except ReleveError as error:
-                    log.error("%s", error)

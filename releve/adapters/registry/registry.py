@@ -101,6 +101,11 @@ class Registry:
             row = connection.execute(_CURRENT, {"scenario": scenario}).first()
         return _current(row)
 
+    def pointers(self) -> dict[str, int]:
+        """Scenario -> number of the event that put its release there, of all that have one: one small SELECT."""
+        with self._reading() as connection:
+            return {row.scenario: row.number for row in connection.execute(_POINTERS)}
+
     def previous(self, scenario: str) -> Release | None:
         """What a rollback returns to: the other release that served last. Rolling back twice ends where it began.
 
@@ -241,6 +246,7 @@ _TAIL = (
     .order_by(_EVENT_ROW.number.desc())
     .limit(1)
 )
+_POINTERS = sa.select(_POINTER_ROW.scenario, _POINTER_ROW.number)
 _POINTER = sa.select(_POINTER_ROW.number).where(_POINTER_ROW.scenario == _SCENARIO)
 _CURRENT = (
     sa.select(EVENTS)

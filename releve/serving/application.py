@@ -1,0 +1,195 @@
+"""The service's own ASGI application, around the whole of BentoML's.
+
+It answers what the protocols offer (`Route`) by itself, and hands on the few paths that are BentoML's: whatever passes
+BentoML's middlewares costs several times a whole answer.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+
+from starlette.applications import Starlette
+
+from releve.core.errors import TooLarge
+from releve.serving.faults import (
+    MethodNotAllowed,
+    Overloaded,
+    SlowClient,
+    TimedOut,
+    UnknownPath,
+    fault_of,
+    native_error,
+    new_request_id,
+)
+from releve.serving.pools import make_pools
+from releve.serving.routes import Reply, Request, Route, RouteTable, Runs
+from releve.serving.scenario import NotLoaded
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+MAX_BODY_BYTES = 8 * 2**20  # of a request: bounds the memory that one sender can take
+DRAINED = 8  # times the limit: so much is read and thrown away, so that the sender gets to read the answer
+SECONDS = 10.0  # for a request to come whole, and for its answer
+SMALL_BODY_BYTES = 16_384  # a small request is answered faster than it would be handed to a thread
+LOADS = 5  # of one request: a model may have to go again before it is asked
+HANDED_ON = frozenset({"/livez", "/healthz", "/metrics", "/docs.json", "/schema.json"})  # BentoML's own
+READS = ("GET", "HEAD")
+CLIENT_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")  # an `x-request-id` that is kept; any other is replaced
+
+
+class Application:
+    """Answers routes. Before `offer` there are none."""
+
+    def __init__(self, *, max_body_bytes: int = MAX_BODY_BYTES, seconds: float = SECONDS) -> None:
+        self.pools = make_pools()
+        self._max_body_bytes = max_body_bytes
+        self._seconds = seconds
+        self._table = RouteTable(())
+        self._inner: App | None = None
+
+    def offer(self, routes: Iterable[Route]) -> None:
+        """Answer these, in place of what was offered before."""
+        self._table = RouteTable(routes)
+
+    def put_around(self, inner: App) -> None:
+        """Hand on to `inner` what is BentoML's."""
+        self._inner = inner
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        for pool in self.pools.values():
+            pool.close()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        path, method, headers = scope["path"], scope["method"], scope["headers"]
+        if path in HANDED_ON and method in READS and not self._table.find(path)[0]:
+            assert self._inner is not None, "BentoML's application is there before a request comes"
+            return await self._inner(scope, receive, send)
+        request = Request(method, path, {}, scope["query_string"], headers, b"", _client_id(headers))
+        reply = await self.reply(request, receive)
+        if reply is not None:
+            await _send(reply, request.request_id, send, with_body=method != "HEAD")
+
+    async def reply(self, request: Request, receive: Receive | None = None) -> Reply | None:
+        """Answer, whatever happens; None where the client has gone. `receive`: where the body is still to be read."""
+        found, request.parameters = self._table.find(request.path)
+        try:
+            if receive is not None and request.method not in READS:
+                body = await self._read(receive)
+                if body is None:
+                    return None
+                request.body = body
+            return await self._answer(_route(found, request.path, request.method), request)
+        except Exception as failure:
+            request_id = request.request_id or new_request_id()
+            errors = next((route.errors for route in found.values()), None) or self._table.errors_at(request.path)
+            fault = fault_of(failure, request_id)
+            reply = (errors or native_error)(fault, request_id)
+            reply.request_id, reply.headers = request_id, (*reply.headers, *getattr(fault, "headers", ()))
+            return reply
+
+    async def _answer(self, route: Route, request: Request) -> Reply:
+        """Run the handler where it belongs; once more for each time that a model has to be loaded first.
+
+        Raises what the handler raises, and TimedOut, Overloaded.
+        """
+        for _ in range(LOADS):
+            try:
+                return await self._handle(route, request)
+            except NotLoaded as missing:
+                loading = asyncio.wrap_future(missing.load())
+                loading.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may be late
+                await asyncio.wait({loading}, timeout=self._seconds)
+                if not loading.done():
+                    raise TimedOut("loading the model", self._seconds) from None
+                loading.result()
+        raise Overloaded("a place in memory for the model")
+
+    async def _handle(self, route: Route, request: Request) -> Reply:
+        if route.runs is Runs.INLINE and len(request.body) <= SMALL_BODY_BYTES:
+            reply = route.handle(request)
+        else:
+            reply = await self.pools[Runs.COMPUTE if route.runs is Runs.INLINE else route.runs].run(
+                route.handle, request
+            )
+        if isinstance(reply, Reply):
+            return reply
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await reply
+        except TimeoutError:
+            raise TimedOut("the service", self._seconds) from None
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        """The whole body, however it is sent; None where the client has gone. Raises TooLarge, SlowClient."""
+        most, chunks, size, more = self._max_body_bytes, list[bytes](), 0, True
+        try:
+            async with asyncio.timeout(self._seconds):
+                while more and size <= DRAINED * most:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    chunk = message.get("body", b"")
+                    size += len(chunk)
+                    if size <= most:
+                        chunks.append(chunk)
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            raise SlowClient(self._seconds) from None
+        if size > most:
+            raise TooLarge(f"the body has more than {most} bytes, which is the limit; send fewer rows per request")
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+class InstallApplication:
+    """BentoML puts a service's middleware inside its own; at start-up this one puts `application` around them all."""
+
+    def __init__(self, app: App, *, application: Application) -> None:
+        self._app = app
+        self._application = application
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            starlette: Starlette = scope["app"]
+            inner = starlette.middleware_stack
+            assert inner is not None, "it carries this very call"
+            self._application.put_around(inner)
+
+            async def by_type(scope: Message, receive: Receive, send: Send) -> None:
+                others: App = inner if scope["type"] == "lifespan" else starlette.router
+                await (self._application if scope["type"] == "http" else others)(scope, receive, send)
+
+            starlette.middleware_stack = by_type
+        await self._app(scope, receive, send)
+
+
+def _route(found: Mapping[str, Route], path: str, method: str) -> Route:
+    route = found.get(method) or (found.get("GET") if method == "HEAD" else None)
+    if route is not None:
+        return route
+    if not found and path not in HANDED_ON:
+        raise UnknownPath
+    raise MethodNotAllowed({*found, *(READS if "GET" in found or not found else ())})
+
+
+def _client_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    for name, value in headers:
+        if name == b"x-request-id":
+            return value.decode() if CLIENT_ID.fullmatch(value) else ""
+    return ""
+
+
+async def _send(reply: Reply, request_id: str, send: Send, *, with_body: bool) -> None:
+    sent_id = reply.request_id or request_id or new_request_id()
+    headers = [
+        (b"content-type", reply.media_type),
+        (b"content-length", b"%d" % len(reply.body)),
+        (b"x-request-id", sent_id.encode()),
+        *reply.headers,
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body if with_body else b""})

@@ -1,0 +1,167 @@
+"""Models in memory: loaded when they are asked for first, let go by a budget, the least recently used first."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from releve.adapters.models.model_runtime import Model
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.registry.registry import Current
+from releve.core.errors import ReleveError, Unavailable
+from releve.core.params import ServiceLimits
+from releve.domain.schema.arrays import arrays_of_rows
+from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
+from releve.serving.scenario import Scenario, Served
+
+RETRY_SECONDS = 5.0  # after a release that could not be loaded: each try reads and hashes the whole model
+THREADS = 2  # one loads, the other says at once that there is nothing to load
+SMALLEST = 2**20  # bytes that a model counts for at least: memory that was freed before makes the next one look small
+log = logging.getLogger("releve.serving")
+
+
+class ReleaseUnusable(Unavailable):
+    """The release that the registry names cannot be loaded, and no older one is in memory."""
+
+    code = "release_unusable"
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """A release that could not be loaded."""
+
+    number: int
+    retry_at: float  # as time.monotonic says it
+    why: str
+
+
+class Loader:
+    """Loads for all scenarios of a process, one model at a time, each once however many ask for it."""
+
+    def __init__(
+        self,
+        models: ModelStore,
+        *,
+        limits_of: Callable[[str], ServiceLimits],
+        nothing_serves: Callable[[str], ReleveError],
+        budget: int,
+    ) -> None:
+        """`budget`: bytes of all models in memory. `nothing_serves`: the error for a scenario without a release."""
+        self._models = models
+        self._limits_of = limits_of
+        self._nothing_serves = nothing_serves
+        self._budget = budget
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="releve loader")
+        self._guard = threading.Lock()
+        self._pending: dict[str, Future[None]] = {}
+        self._measuring = threading.Lock()
+        self._sizes: dict[str, tuple[Scenario, int]] = {}
+        self._failures: dict[str, _Failure] = {}
+
+    def load(self, scenario: Scenario) -> "Future[None]":
+        """Begin to load what is current; the same future for all who ask meanwhile. It raises ReleveError."""
+        with self._guard:
+            pending = self._pending.get(scenario.name)
+            if pending is None or pending.done():
+                pending = self._executor.submit(self._load, scenario)
+                self._pending[scenario.name] = pending
+            return pending
+
+    def is_due(self, scenario: Scenario) -> bool:
+        """Whether the registry names another release than the one in memory, and it is time to try it."""
+        current, served = scenario.current, scenario.served
+        if current is None or (served is not None and served.number == current.number):
+            return False
+        failure = self._failures.get(scenario.name)
+        return failure is None or failure.number != current.number or time.monotonic() >= failure.retry_at
+
+    def close(self) -> None:
+        """Load nothing more."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _load(self, scenario: Scenario) -> None:
+        while (current := scenario.current) is not None:
+            served = scenario.served
+            if served is not None and served.number == current.number:
+                return
+            if not self.is_due(scenario) or not self._try(scenario, current):
+                if scenario.served is not None:  # the older one goes on serving
+                    return
+                raise ReleaseUnusable(
+                    f"{current.release.model} is released for {scenario.name} and cannot be loaded: "
+                    f"{self._failures[scenario.name].why}"
+                )
+        if scenario.served is None:
+            raise self._nothing_serves(scenario.name)
+
+    def _try(self, scenario: Scenario, current: Current) -> bool:
+        """Load and warm up beside what serves, then swap: one store of one reference. Whether it could be loaded."""
+        release = current.release
+        try:
+            with self._measuring:
+                before = _resident()
+                model = self._models.load(release.model, digest=release.model_digest)
+                warm_up(model)
+                size = max(_resident() - before, _bytes_in(self._models.folder(release.model)), SMALLEST)
+            served = Served(model, self._limits_of(scenario.name), current.since, release, current.number)
+        except Exception as error:  # a broken release must not end what serves: the next one may be whole
+            known = self._failures.get(scenario.name)
+            self._failures[scenario.name] = _Failure(
+                current.number, time.monotonic() + RETRY_SECONDS, str(error) or type(error).__name__
+            )
+            if known is None or known.number != current.number:  # each is told once
+                log.warning("release %s (%s) cannot be served: %s", current.number, release.model, error)
+            return False
+        with scenario.swapping:
+            if scenario.current is current:
+                scenario.served = served
+                scenario.used = time.monotonic()
+        self._failures.pop(scenario.name, None)
+        log.info("serving %s with %s (release %s)", release.model, release.index, current.number)
+        with self._measuring:
+            self._sizes[scenario.name] = (scenario, size)
+            self._let_go(keep=scenario)
+        return True
+
+    def _let_go(self, *, keep: Scenario) -> None:
+        """Take models out of memory until the budget is kept; never the newest, nor one whose successor is broken."""
+        for name, (scenario, _) in list(self._sizes.items()):
+            if scenario.served is None:
+                del self._sizes[name]
+        for scenario in sorted((scenario for scenario, _ in self._sizes.values()), key=lambda each: each.used):
+            if sum(size for _, size in self._sizes.values()) <= self._budget:
+                return
+            served, current = scenario.served, scenario.current
+            if scenario is keep or served is None or current is None or served.number != current.number:
+                continue
+            scenario.served = None
+            del self._sizes[scenario.name]
+            log.info("let %s go: the models in memory are over their budget", served.model.tag)
+
+
+def _resident() -> int:
+    return int(psutil.Process().memory_info().rss)
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def warm_up(model: Model) -> None:
+    """Answer one harmless row, so that no request pays for the first run."""
+    row = {column.name: HARMLESS[column.type](column) for column in model.schema.features}
+    model.answer(arrays_of_rows(model.schema, [row]))
+
+
+HARMLESS: dict[str, Callable[[Column], Any]] = {
+    NUMBER: lambda column: column.min if column.min is not None else 0.0,
+    DATE: lambda column: column.min if column.min is not None else "2000-01-01",
+    CATEGORY: lambda column: column.categories[0] if column.categories else "",
+    TEXT: lambda column: "",
+}

@@ -1,0 +1,196 @@
+"""The project's own paths: /scenarios/{scenario}/predict, and /predict where exactly one scenario is served."""
+
+from collections.abc import Awaitable, Callable
+
+from releve.core.errors import ReleveError
+from releve.serving import requests
+from releve.serving.faults import UnsupportedMediaType, native_error, new_request_id
+from releve.serving.pools import Pool
+from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
+from releve.serving.scenario import Answered, Scenario, Served
+from releve.serving.scenarios import Scenarios
+
+MAX_NEIGHBOURS = 100  # of one search
+DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
+STATUS_SECONDS = 0.5  # that /status waits for Milvus
+SENT_BY_CURL = "application/x-www-form-urlencoded"  # for -d, whatever the data is
+
+ScenarioOf = Callable[[Request], Scenario]
+
+
+def routes(scenarios: Scenarios, index_pool: Pool) -> list[Route]:
+    """`index_pool`: where Milvus is asked whether it is there."""
+
+    def named(request: Request) -> Scenario:
+        return scenarios.get(request.parameters["scenario"])
+
+    def sole(_: Request) -> Scenario:
+        return scenarios.only()
+
+    async def ready(_: Request) -> Reply:
+        scenarios.check_ready()
+        return json_reply({"ready": True})
+
+    made = [
+        Route(
+            "GET",
+            "/",
+            lambda _: json_reply({"scenarios": [_line(each) for each in scenarios.released()]}),
+            native_error,
+        ),
+        Route("GET", "/readyz", ready, native_error),
+    ]
+    for prefix, of in (("", sole), ("/scenarios/{scenario}", named)):
+        status = _status(of, scenarios, index_pool)
+        made += [
+            Route("POST", f"{prefix}/predict", _predict(of), native_error),
+            Route("POST", f"{prefix}/search", _search(of), native_error, runs=Runs.INDEX),
+            Route("POST", f"{prefix}/feedback", _feedback(of), native_error, runs=Runs.DISK, role=Role.LABEL),
+            Route("GET", f"{prefix}/status", status, native_error),
+            Route("POST", f"{prefix}/status", status, native_error),
+        ]
+    return made
+
+
+def _predict(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
+    def predict(request: Request) -> Reply:
+        """Predict rows. Every answered row has an `id`, by which /feedback names it."""
+        body, scenario = _json_body(request), scenario_of(request)
+        served = scenario.served_now()
+        rows = requests.rows_of(body, served.schema, max_rows=served.limits.max_rows)
+        answered = scenario.predict(served, rows)
+        request_id = request.request_id or answered.id
+        return json_reply(
+            {
+                "request_id": request_id,
+                "scenario": scenario.name,
+                "model_version": answered.model,
+                "index_version": answered.index,
+                "arm": answered.arm,
+                "naive": answered.naive,
+                "predictions": _predictions(answered, served),
+            },
+            headers=_versions(answered.model, answered.arm),
+            request_id=request_id,
+        )
+
+    return predict
+
+
+def _search(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
+    def search(request: Request) -> Reply:
+        """Find the training rows nearest to a row or a vector."""
+        body, scenario = _json_body(request), scenario_of(request)
+        served = scenario.served_now()
+        dimension = served.model.embedder.dimension
+        question = requests.search_of(body, served.schema, dimension=dimension, max_neighbours=MAX_NEIGHBOURS)
+        found = scenario.search(served, question)
+        request_id = request.request_id or found.id
+        return json_reply(
+            {
+                "request_id": request_id,
+                "scenario": scenario.name,
+                "model_version": found.model,
+                "index_version": found.index,
+                "arm": found.arm,
+                "neighbours": found.neighbours,
+            },
+            headers=_versions(found.model, found.arm),
+            request_id=request_id,
+        )
+
+    return search
+
+
+def _feedback(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
+    def feedback(request: Request) -> Reply:
+        """Tell what the right labels were. One wrong item refuses them all."""
+        body, scenario = _json_body(request), scenario_of(request)
+        served = scenario.served_now()
+        pairs = requests.labels_of(body, served.schema, max_rows=served.limits.max_rows)
+        scenario.feedback(pairs)
+        request_id = request.request_id or new_request_id()
+        return json_reply({"request_id": request_id, "accepted": len(pairs)}, request_id=request_id)
+
+    return feedback
+
+
+def _status(scenario_of: ScenarioOf, scenarios: Scenarios, index_pool: Pool) -> Callable[[Request], Awaitable[Reply]]:
+    async def status(request: Request) -> Reply:
+        """Say what serves, and what can be reached."""
+        scenario = scenario_of(request)
+        served, current = scenario.served, scenario.current
+        release = served.release if served else current.release if current else None
+        index_reachable = None
+        if scenarios.index is not None and release is not None:
+            try:
+                index_reachable = await index_pool.run(scenarios.index.exists, release.index, seconds=STATUS_SECONDS)
+            except ReleveError:
+                index_reachable = False
+        request_id = request.request_id or new_request_id()
+        return json_reply(
+            {
+                "request_id": request_id,
+                "scenario": scenario.name,
+                "release": release.model_dump(mode="json") if release else None,
+                "model_version": _version(scenario),
+                "since": _since(scenario),
+                "loaded": served is not None,
+                "naive": served.is_naive if served else None,
+                "registry_reachable": scenarios.registry_reachable,
+                "index_reachable": index_reachable,
+                "rows_answered": scenario.rows_answered,
+            },
+            request_id=request_id,
+        )
+
+    return status
+
+
+def _line(scenario: Scenario) -> dict[str, object]:
+    return {
+        "scenario": scenario.name,
+        "model_version": _version(scenario),
+        "since": _since(scenario),
+        "loaded": scenario.served is not None,
+    }
+
+
+def _version(scenario: Scenario) -> str | None:
+    """What answers; where nothing is in memory, what the next request loads."""
+    served, current = scenario.served, scenario.current
+    return served.model.tag if served else current.release.model if current else None
+
+
+def _since(scenario: Scenario) -> str | None:
+    found = scenario.served or scenario.current
+    return found.since if found else None
+
+
+def _predictions(answered: Answered, served: Served) -> list[dict[str, object]]:
+    """Per row its value, or its class with the probability of every class."""
+    if answered.probabilities is None:
+        values = [float(f"{value:.{DIGITS}g}") for value in answered.labels]
+        return [{"id": row_id, "value": value} for row_id, value in zip(answered.row_ids, values, strict=True)]
+    classes = [str(label) for label in served.schema.target.classes]
+    return [
+        {
+            "id": row_id,
+            "label": label,
+            "probability": max(of_row),
+            "probabilities": dict(zip(classes, of_row, strict=True)),
+        }
+        for row_id, label, of_row in zip(answered.row_ids, answered.labels, answered.probabilities, strict=True)
+    ]
+
+
+def _json_body(request: Request) -> bytes:
+    """The body. Raises UnsupportedMediaType where it says that it is something else than JSON."""
+    media_type = request.header(b"content-type").partition(";")[0].strip().lower()
+    if media_type and "json" not in media_type and media_type != SENT_BY_CURL:
+        raise UnsupportedMediaType("JSON as application/json")
+    return request.body
+
+
+def _versions(model: str, arm: str) -> tuple[tuple[bytes, bytes], ...]:
+    return ((b"x-releve-model", model.encode()), (b"x-releve-arm", arm.encode()))

@@ -1,0 +1,62 @@
+"""Threads for handlers: a bounded pool per kind of waiting, so that what hangs delays nothing elsewhere."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from releve.serving.faults import Overloaded, TimedOut
+from releve.serving.routes import Runs
+
+R = TypeVar("R")
+
+
+class Pool:
+    """At most `threads` calls at once and `waiting` more behind them; each has `seconds`, its waiting included."""
+
+    def __init__(self, what: str, *, threads: int, waiting: int, seconds: float) -> None:
+        """`what`: what its calls wait for, as an error names it. Threads start when they are needed."""
+        self._what = what
+        self._seconds = seconds
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"releve {what}")
+        self._places = threading.Semaphore(threads + waiting)
+
+    async def run(self, function: Callable[..., R], *arguments: Any, seconds: float | None = None) -> R:
+        """Call `function` in a thread. Raises Overloaded at once where no place is left, TimedOut.
+
+        A call that is late goes on and keeps its place until it ends; one that had not begun never does.
+        """
+        future = self._submit(function, *arguments)
+        most = self._seconds if seconds is None else seconds
+        try:
+            async with asyncio.timeout(most) as deadline:
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise TimedOut(self._what, most) from None
+
+    def _submit(self, function: Callable[..., R], *arguments: Any) -> "Future[R]":
+        if not self._places.acquire(blocking=False):
+            raise Overloaded(self._what)
+        try:
+            future = self._executor.submit(function, *arguments)
+        except RuntimeError:  # it is closed
+            self._places.release()
+            raise Overloaded(self._what) from None
+        future.add_done_callback(lambda _: self._places.release())
+        return future
+
+    def close(self) -> None:
+        """Take nothing more; what runs ends by itself."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def make_pools() -> Mapping[Runs, Pool]:
+    """The pools of one worker process, which is one core: more threads only wait for each other."""
+    return {
+        Runs.COMPUTE: Pool("the model", threads=2, waiting=128, seconds=10.0),
+        Runs.INDEX: Pool("Milvus", threads=4, waiting=64, seconds=6.0),  # Milvus itself gets 5 seconds
+        Runs.DISK: Pool("the ledger's disk", threads=2, waiting=64, seconds=10.0),
+    }

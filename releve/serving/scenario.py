@@ -1,0 +1,216 @@
+"""One served scenario: the release that answers now, and the three questions that it answers."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+
+from releve.adapters.models.model_runtime import Model, ModelOutput
+from releve.adapters.prediction_ledger.writer import LedgerWriter
+from releve.adapters.registry.registry import Current
+from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
+from releve.core.errors import Unavailable
+from releve.core.params import ServiceLimits
+from releve.domain.neighbours.vectors import Neighbour
+from releve.domain.prediction_log.records import Row, UnknownAnswer
+from releve.domain.registry.release import Release
+from releve.domain.schema.arrays import arrays_of_rows
+from releve.domain.schema.cells import format_value
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import Label
+from releve.domain.schema.validation import Problem
+from releve.serving.faults import Refused
+from releve.serving.requests import SearchQuestion
+
+CHAMPION = "champion"  # the arm of every answer, until others take a share of the traffic
+DECIMALS = 6  # of a probability
+
+
+class NoRelease(Unavailable):
+    """Nothing is released yet, or it was withdrawn."""
+
+    code = "no_release"
+
+
+class NotLoaded(Exception):
+    """The release is not in memory. Wait for `load()`, which raises what forbids it, then ask again."""
+
+    def __init__(self, load: Callable[[], "Future[None]"]) -> None:
+        super().__init__("the model is not in memory")
+        self.load = load
+
+
+class UnknownRows(UnknownAnswer):
+    """Feedback for rows that were never answered: one problem per such row."""
+
+    def __init__(self, message: str, ids: Iterable[str], problems: Sequence[Problem]) -> None:
+        super().__init__(message, ids)
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A loaded model and what it was released with; a request keeps the one that it began with."""
+
+    model: Model
+    limits: ServiceLimits
+    since: str  # ISO 8601, UTC
+    release: Release | None = None  # None: a pinned model, served without a registry
+    number: int | None = None  # of the registry's event
+
+    @property
+    def schema(self) -> Schema:
+        """The table as the model knows it."""
+        return self.model.schema
+
+    @property
+    def index(self) -> str | None:
+        """The Milvus collection; None where there is none to search."""
+        return self.release.index if self.release else None
+
+    @property
+    def is_naive(self) -> bool:
+        """Whether it is the naive answer, which serves until a model is better."""
+        evaluation = self.model.description.evaluation
+        return evaluation is not None and evaluation.naive
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One prediction per row, as the ledger holds it."""
+
+    id: str  # of the ledger's line; row n is f"{id}.{n}"
+    model: str  # version, as a tag
+    index: str | None
+    arm: str
+    naive: bool
+    labels: Sequence[Label]  # classes, or numbers of a regression
+    probabilities: Sequence[Sequence[float]] | None  # per row, of every class of the target in its order
+
+    @property
+    def row_ids(self) -> list[str]:
+        """What /feedback calls each row."""
+        return [f"{self.id}.{position}" for position in range(len(self.labels))]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Neighbours, nearest first, as the ledger holds them."""
+
+    id: str
+    model: str
+    index: str
+    arm: str
+    neighbours: Sequence[dict[str, object]]
+
+
+class Scenario:
+    """Safe to call from several threads. `current` and `served` are set by those who watch the registry and load."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        load: Callable[["Scenario"], "Future[None]"],
+        ledger: LedgerWriter,
+        index: VectorIndex | None,
+    ) -> None:
+        self.name = name
+        self.current: Current | None = None  # what the registry says
+        self.served: Served | None = None  # what answers: it may be older while the newest cannot be loaded
+        self.ledger = ledger
+        self.index = index
+        self.rows_answered = 0  # by this worker since it started, or since a release was withdrawn
+        self.used = 0.0  # when it was asked last, as time.monotonic says it
+        self.swapping = threading.Lock()
+        self._load = load
+
+    @property
+    def released(self) -> bool:
+        """Whether a request can be answered, be it after loading."""
+        return self.current is not None or self.served is not None
+
+    def served_now(self) -> Served:
+        """What answers, for as long as the caller keeps it. Raises NotLoaded."""
+        served = self.served
+        if served is None:
+            raise NotLoaded(lambda: self._load(self))
+        self.used = time.monotonic()
+        return served
+
+    def withdraw(self) -> None:
+        """Answer no more: the registry has no release."""
+        with self.swapping:
+            self.current = self.served = None
+            self.rows_answered = 0
+
+    def predict(self, served: Served, rows: Sequence[Row]) -> Answered:
+        """Answer rows that `requests.check_rows` let pass; in the ledger before it returns. Raises ReleveError."""
+        output = served.model.answer(arrays_of_rows(served.schema, rows))
+        check_answered(output)
+        probabilities: list[list[float]] | None = None
+        if output.probabilities is not None:
+            probabilities = output.probabilities.astype(np.float64).round(DECIMALS).tolist()
+        tag, index = served.model.tag, served.index
+        line = self.ledger.answer(
+            model=tag, index=index, arm=CHAMPION, rows=rows, labels=output.labels, probabilities=probabilities
+        )
+        self.rows_answered += len(rows)
+        return Answered(line, tag, index, CHAMPION, served.is_naive, output.labels, probabilities)
+
+    def search(self, served: Served, question: SearchQuestion) -> Found:
+        """Find rows of the training data near a row or a vector; in the ledger before it returns.
+
+        Asks Milvus. Raises ReleveError, IndexUnavailable among them.
+        """
+        model, index = served.model, served.index
+        if self.index is None or index is None:
+            raise IndexUnavailable(
+                f"{model.tag} is served by itself, without an index; ask a service that follows the registry"
+            )
+        vector = question.vector
+        if question.row is not None:
+            vector = model.embedder.embed(arrays_of_rows(model.schema, [question.row]))[0]
+        label = None if question.label is None else str(question.label)
+        hits = self.index.search(index, vector, limit=question.limit, label=label)[0]
+        neighbours = [_neighbour(hit, model.schema) for hit in hits]
+        line = self.ledger.search(model=model.tag, index=index, arm=CHAMPION, question=question, neighbours=neighbours)
+        return Found(line, model.tag, index, CHAMPION, neighbours)
+
+    def feedback(self, pairs: Sequence[tuple[str, Label]]) -> None:
+        """Write the labels of answered rows, all or none; on disk when it returns. Raises UnknownRows, ReleveError."""
+        try:
+            self.ledger.label(pairs)
+        except UnknownAnswer as error:
+            problems = [
+                Problem(at, "id", f"{format_value(row_id)} belongs to no answer of this service")
+                for at, (row_id, _) in enumerate(pairs)
+                if row_id in error.ids
+            ]
+            others = f", nor do {len(problems) - 1} others of {len(pairs)}" if problems[1:] else ""
+            message = f"id {problems[0].reason}{others}; nothing was written"
+            raise UnknownRows(message, error.ids, problems) from None
+
+
+def check_answered(output: ModelOutput) -> None:
+    """Raise Refused for rows whose answer is not finite: a number too large for the model."""
+    answers = np.array(output.labels)[:, None] if output.probabilities is None else output.probabilities
+    if np.isfinite(answers).all():
+        return
+    rows = np.flatnonzero(~np.isfinite(answers).all(axis=1)).tolist()
+    problems = [Problem(row, None, "has a number that is too large for the model (float32)") for row in rows]
+    raise Refused(f"row {rows[0]}: {problems[0].reason}", problems)
+
+
+def _neighbour(hit: Neighbour, schema: Schema) -> dict[str, object]:
+    of_class = schema.target.parse(hit.label)
+    return {
+        "label": hit.label if of_class is None else of_class,
+        "distance": hit.distance,
+        "batch": hit.batch,
+        "row": hit.row,
+        "row_id": hit.row_id or None,
+    }

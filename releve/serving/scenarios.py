@@ -1,0 +1,205 @@
+"""Which scenarios this process serves: what the registry says is current, asked once for all of them."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from releve.adapters import files
+from releve.adapters.models.model_store import ModelStore
+from releve.adapters.prediction_ledger.writer import LedgerSync, LedgerWriter
+from releve.adapters.registry.registry import Registry, RegistryUnavailable
+from releve.adapters.vectors.vector_index import VectorIndex
+from releve.core.errors import ReleveError, Unavailable
+from releve.core.names import SCENARIO_NAME
+from releve.core.settings import Settings
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN
+from releve.reporting import gate_messages
+from releve.serving.faults import UnknownScenario
+from releve.serving.loading import Loader
+from releve.serving.scenario import NoRelease, Scenario, Served
+
+NAMED = 10  # scenarios that an error lists
+log = logging.getLogger("releve.serving")
+
+
+class NotReady(Unavailable):
+    """This worker cannot answer now."""
+
+    code = "not_ready"
+
+
+class Scenarios:
+    """The scenarios of one worker process. Safe to call from several threads.
+
+    Whatever fails on the way, what serves goes on serving.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        registry: Registry | None,
+        index: VectorIndex | None,
+        only: Sequence[str] = (),
+        poll_seconds: float,
+    ) -> None:
+        """`registry`: None for pinned models alone. `only`: serve these and load them at once; empty for all."""
+        self.registry_reachable: bool | None = None if registry is None else False
+        self.index = index
+        self._settings = settings
+        self._registry = registry
+        self._only = tuple(only)
+        self._poll_seconds = poll_seconds
+        self._by_name: dict[str, Scenario] = {}
+        self._making = threading.Lock()
+        self._sync = LedgerSync()
+        self._loader = Loader(
+            ModelStore(settings.home),
+            limits_of=lambda name: files.read_params(settings.project, name).service,
+            nothing_serves=self._nothing_serves,
+            budget=settings.service_memory * 2**20,
+        )
+        self._sole = self._find_sole()
+        self._logged = ""  # the last trouble that was logged: each is logged once, not at every poll
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="releve watcher", daemon=True)
+
+    def get(self, name: str) -> Scenario:
+        """The scenario of that name, be it without a release. Raises UnknownScenario."""
+        return self._by_name.get(name) or self._made_for(name)
+
+    def only(self) -> Scenario:
+        """The scenario of a service that serves exactly one. Raises UnknownScenario, NoRelease."""
+        if self._sole is not None:
+            return self._sole
+        if released := self.released():
+            names = ", ".join(each.name for each in released[:NAMED])
+            others = f" and {len(released) - NAMED} more" if len(released) > NAMED else ""
+            raise UnknownScenario(
+                f"this service serves several scenarios ({names}{others}); say which: /scenarios/{{scenario}}/..."
+            )
+        raise NoRelease("no release of any scenario is served yet: train and release one (make retrain SCENARIO=...)")
+
+    def released(self) -> list[Scenario]:
+        """Those that a request can be answered for, by name."""
+        return sorted((each for each in list(self._by_name.values()) if each.released), key=lambda each: each.name)
+
+    def check_ready(self) -> None:
+        """Raises NotReady, saying why."""
+        if self.registry_reachable is False and not self._by_name:
+            raise NotReady("the registry was not reached yet")
+        released = self.released()
+        if not released:
+            raise NotReady("no release is served yet")
+        if self._only and not any(each.served for each in released):
+            raise NotReady(f"no release of {', '.join(self._only)} is loaded yet")
+
+    def pin(self, name: str, served: Served) -> None:
+        """Serve one model version for as long as this lives."""
+        self._only = (name,)
+        self._sole = self._make(name)
+        self._sole.served = served
+
+    def start(self) -> None:
+        """Poll now, then every `poll_seconds`, in a thread of its own."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop polling and let go of everything; every answer is on disk afterwards."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        self._loader.close()
+        for scenario in self._by_name.values():
+            scenario.ledger.close()
+        self._sync.close()
+        if self._registry is not None:
+            self._registry.close()
+        if self.index is not None:
+            self.index.close()
+
+    def poll(self) -> list["Future[None]"]:
+        """Take over what is current now: one query for all scenarios, and one for each that moved.
+
+        Returns what it began to load.
+        """
+        if self._registry is None:
+            return []
+        try:
+            pointers = self._registry.pointers()
+            for name, number in pointers.items():
+                known = self._by_name.get(name)
+                if known is None or known.current is None or known.current.number != number:
+                    self._move(name)
+        except RegistryUnavailable as error:
+            self.registry_reachable = False
+            self._log_once(f"{error}; what serves goes on serving")
+            return []
+        for scenario in list(self._by_name.values()):
+            if scenario.current is not None and scenario.name not in pointers:
+                scenario.withdraw()
+        self._sole = self._find_sole()
+        if not self.registry_reachable:
+            self.registry_reachable, self._logged = True, ""
+        wanted = [each for each in list(self._by_name.values()) if each.served is not None or each.name in self._only]
+        return [self._loader.load(each) for each in wanted if self._loader.is_due(each)]
+
+    def _move(self, name: str) -> None:
+        """Note what is current, if this process serves the scenario."""
+        assert self._registry is not None, "there is one where anything moves"
+        if self._only and name not in self._only:
+            return
+        try:
+            current = self._registry.current(name)
+        except RegistryUnavailable:
+            raise
+        except ReleveError as error:  # of this scenario alone, such as a payload that was changed
+            self._log_once(f"the release of {name} cannot be read: {error}")
+            return
+        if current is not None:
+            self._make(name).current = current
+
+    def _find_sole(self) -> Scenario | None:
+        if self._only:
+            return self.get(self._only[0]) if len(self._only) == 1 else None
+        released = self.released()
+        return released[0] if len(released) == 1 else None
+
+    def _made_for(self, name: str) -> Scenario:
+        """A scenario that is known, and not released."""
+        described = self._settings.project / "scenarios" / name / "params.yaml"
+        if SCENARIO_NAME.fullmatch(name) and (name in self._only if self._only else described.is_file()):
+            return self._make(name)
+        raise UnknownScenario("no scenario of that name is served here; / lists those that are")
+
+    def _make(self, name: str) -> Scenario:
+        with self._making:
+            if name not in self._by_name:
+                folder = self._settings.home / "ledger" / name
+                ledger = LedgerWriter(folder, name, clock=lambda: datetime.now(UTC), sync=self._sync)
+                self._by_name[name] = Scenario(name, load=self._loader.load, ledger=ledger, index=self.index)
+            return self._by_name[name]
+
+    def _nothing_serves(self, name: str) -> ReleveError:
+        """Say why nothing serves and what to do; without the events where the registry is away."""
+        events = []
+        if self._registry is not None and self.registry_reachable:
+            with suppress(RegistryUnavailable):
+                events = self._registry.events(name, kinds=(CHALLENGED, ARCHIVED, WITHDRAWN))
+        return NoRelease(gate_messages.nothing_serves(name, events))
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.poll()
+            except Exception:  # the watch must outlive what nobody thought of
+                log.exception("polling for the current releases failed")
+            self._stopping.wait(self._poll_seconds)
+
+    def _log_once(self, trouble: str) -> None:
+        if trouble != self._logged:
+            log.warning("%s", trouble)
+            self._logged = trouble

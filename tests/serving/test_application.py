@@ -1,0 +1,176 @@
+"""The application around a small one with every kind of misbehaviour."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route as StarletteRoute
+
+from releve.core.errors import ReleveError
+from releve.core.settings import LOOPBACK
+from releve.serving.application import Application, InstallApplication
+from releve.serving.faults import native_error
+from releve.serving.routes import Reply, Request, Route, Runs
+from tests.serving.process import free_port, wait_until
+
+LIMIT = 100
+SECONDS = 0.3
+HUNG = threading.Event()
+
+
+def length(request: Request) -> Reply:
+    return Reply(200, str(len(request.body)).encode(), b"text/plain")
+
+
+async def sleep(_: Request) -> Reply:
+    await asyncio.sleep(5)
+    return Reply(200, b"too late")
+
+
+def hang(_: Request) -> Reply:
+    HUNG.wait(5)
+    return Reply(200, b"late")
+
+
+def fail(_: Request) -> Reply:
+    raise RuntimeError("the password is secret")
+
+
+def named(request: Request) -> Reply:
+    return Reply(200, " ".join(f"{name}={value}" for name, value in request.parameters.items()).encode())
+
+
+def short(fault: ReleveError, request_id: str) -> Reply:
+    return Reply(fault.status, b"E " + fault.code.encode())
+
+
+ROUTES = [
+    Route("POST", "/length", length, native_error),
+    Route("POST", "/disk", length, native_error, runs=Runs.DISK),
+    Route("POST", "/sleep", sleep, native_error),
+    Route("POST", "/hang", hang, native_error, runs=Runs.INDEX),
+    Route("POST", "/fail", fail, native_error),
+    Route("GET", "/things/{thing}/parts/{part}", named, native_error),
+    Route("GET", "/things/all/parts/{part}", named, native_error),
+    Route("GET", "/v9/here", length, short),
+]
+
+
+async def alive(_: StarletteRequest) -> Response:
+    return PlainTextResponse("alive")
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    application = Application(max_body_bytes=LIMIT, seconds=SECONDS)
+    application.offer(ROUTES)
+    port = free_port()
+    inner = Starlette(
+        routes=[StarletteRoute("/livez", alive), StarletteRoute("/hidden", alive)],
+        middleware=[Middleware(InstallApplication, application=application)],
+    )
+    server = uvicorn.Server(uvicorn.Config(inner, host=LOOPBACK, port=port, log_config=None, ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started)
+    with httpx.Client(base_url=f"http://{LOOPBACK}:{port}", timeout=30) as client:
+        yield client
+    HUNG.set()
+    server.should_exit = True
+    thread.join()
+    application.close()
+
+
+@pytest.mark.parametrize(("size", "status"), [(0, 200), (LIMIT, 200), (LIMIT + 1, 413), (20 * LIMIT, 413)])
+def test_bodies_up_to_the_limit_pass_unchanged(client: httpx.Client, size: int, status: int):
+    response = client.post("/length", content=b"x" * size)
+
+    assert response.status_code == status
+    if status == 200:
+        assert response.text == str(size)
+
+
+def test_an_answer_that_takes_too_long_is_a_timeout(client: httpx.Client):
+    response = client.post("/sleep")
+
+    assert (response.status_code, response.json()["error"]["code"]) == (504, "timeout")
+
+
+def test_what_failed_inside_stays_in_the_log(client: httpx.Client, caplog: pytest.LogCaptureFixture):
+    response = client.post("/fail")
+
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "internal")
+    assert "secret" not in response.text and "secret" in caplog.text
+    assert response.json()["request_id"] in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/things/a/parts/b", "thing=a part=b"),
+        ("/things/all/parts/b", "part=b"),
+        ("/things/a%20c/parts/b", "thing=a c part=b"),
+    ],
+)
+def test_a_segment_of_a_path_is_a_parameter_unless_a_route_names_it(client: httpx.Client, path: str, text: str):
+    assert client.get(path).text == text
+
+
+@pytest.mark.parametrize("path", ["/things", "/things/a", "/things//parts/b", "/things/a/parts/b/", "/hidden", "/"])
+def test_only_what_is_offered_is_there(client: httpx.Client, path: str):
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "says"), [("GET", "/v9/there", "E not_found"), ("PUT", "/v9/here", "E method_not_allowed")]
+)
+def test_a_protocol_says_its_errors_in_its_own_shape(client: httpx.Client, method: str, path: str, says: str):
+    assert client.request(method, path).text == says
+
+
+def test_head_is_answered_like_get_without_a_body(client: httpx.Client):
+    response = client.head("/things/a/parts/b")
+
+    assert (response.status_code, response.content, response.headers["content-length"]) == (200, b"", "14")
+    assert client.post("/v9/here").headers["allow"] == "GET, HEAD"
+
+
+def test_what_is_bentomls_is_handed_on(client: httpx.Client):
+    assert client.get("/livez").text == "alive"
+
+
+def test_a_body_that_does_not_come_is_a_request_timeout(client: httpx.Client):
+    with socket.create_connection((LOOPBACK, client.base_url.port)) as connection:
+        connection.settimeout(10)
+        connection.sendall(b"POST /length HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nab")
+        answer = connection.recv(4096)
+
+    assert b" 408 " in answer.splitlines()[0] and b'"request_timeout"' in answer
+
+
+def test_what_hangs_in_one_system_delays_no_request_that_does_not_need_it(client: httpx.Client):
+    with ThreadPoolExecutor(70) as senders:
+        HUNG.clear()
+        hanging = [senders.submit(client.post, "/hang") for _ in range(68)]
+        time.sleep(0.5)  # until all of them wait
+        too_many = client.post("/hang")
+        started = time.monotonic()
+        others = [client.post(path, content=b"x").status_code for path in ("/length", "/disk", "/length", "/disk")]
+        took = time.monotonic() - started
+        HUNG.set()
+        answers = [each.result().status_code for each in hanging]
+
+    assert (too_many.status_code, too_many.json()["error"]["code"]) == (503, "overloaded")
+    assert too_many.headers["retry-after"] == "1"
+    assert others == [200] * 4 and took < 1
+    assert answers == [200] * 68
