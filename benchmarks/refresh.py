@@ -238,7 +238,7 @@ def report(seconds: float, processes: list[dict[str, object]], own: float) -> li
 def described(command: list[str]) -> str:
     """What a process did, in a few words, from its arguments."""
     program = Path(command[0] if command else "").stem
-    if program == "prefork":
+    if program == "fork_server":
         return "fork server: libraries"
     if program == "flow":
         return "Prefect, imports of the flow"

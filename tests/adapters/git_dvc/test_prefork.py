@@ -12,7 +12,8 @@ from contextlib import suppress
 
 import pytest
 
-from releve.adapters.git_dvc.prefork import Command, ForkServer
+from releve.adapters.git_dvc.forked_process import Command
+from releve.adapters.git_dvc.prefork import ForkServer
 
 SECONDS = 30
 
