@@ -18,17 +18,18 @@ one run, or of all that --from reads back. Exits with the number of comparisons 
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import cron_results
 from benchmarks.cron_results import HEAD, RULE, Beside, Way, by_holm, line, page
-from benchmarks.cron_rivals import BLIND, Answered, detectors, drive, play_blind, play_detector
+from benchmarks.cron_rivals import BLIND, Answered, Detector, detectors, drive, play_blind, play_detector
 from benchmarks.tables import BUNDLED, FIRST_SHARE, FORMS, REAL, STREAMS, Table, shuffle, spoil, tables, window_edges
 from releve.adapters.compute import open_workers
+from releve.core.errors import ReleveError
 from releve.core.params import parse
 from releve.domain.backtest.engine import play_all
-from releve.domain.backtest.jobs import Floats, Job, JobResult
+from releve.domain.backtest.jobs import FitMember, Floats, Job, JobResult
 from releve.domain.backtest.variants import CRON, SHIPPED, PolicyVariant
 from releve.domain.backtest.walk_forward import WalkForward, walk_forward
 from releve.domain.evaluation.metrics import METRICS, compute_score, own_metric
@@ -44,19 +45,31 @@ LOOP = PolicyVariant(SHIPPED, {"trigger.min_new_rows": 1})
 def main() -> int:
     """Print a line per comparison, then what Holm's correction leaves, then the costs of corrupted windows."""
     arguments = _arguments()
-    found = cron_results.read(arguments.read) if arguments.read else _play(arguments)
+    try:
+        found = cron_results.read(arguments.read) if arguments.read else _play(arguments)
+    except ReleveError as error:
+        raise SystemExit(f"error: {error}") from None
     verdicts = by_holm(found)
     print(page(found, verdicts))
     return verdicts.count("worse")
 
 
 def beside(
-    table: Table, way: Way, *, corrupted: int | None, windows: int, resamples: int = 1000, rivals: bool = False
+    table: Table,
+    way: Way,
+    *,
+    corrupted: int | None,
+    windows: int,
+    ledger: dict[Job, JobResult],
+    resamples: int = 1000,
+    rivals: Sequence[Detector] = (),
 ) -> Iterator[Beside]:
-    """Play the loop over one table, the cron job, and the other rivals that are wanted."""
+    """Play the loop over one table, the cron job, and detectors beside it.
+
+    `ledger`: fits that were done before on the same rows and labels; it grows.
+    """
     plan = _plan(table, windows, resamples)
     metric, own = plan.context.metric, own_metric(table.schema.target.task)
-    ledger: dict[Job, JobResult] = {}
     with open_workers(work, plan.context, address="", workers=table.params.compute.workers) as workers:
 
         def run(jobs: list[Job]) -> list[JobResult]:
@@ -66,7 +79,7 @@ def beside(
         others = {CRON.name: Answered(cron.answers, cron.fit_seconds, len(plan.windows))}
         if way == Way.SHUFFLED:
             others[BLIND] = drive(play_blind(plan), run, ledger)
-        for detector in detectors() if rivals else ():
+        for detector in rivals:
             others[detector.name] = drive(play_detector(plan, detector), run, ledger)
     mine = _by_truth(table, plan, loop.answers)
     for name, rival in others.items():
@@ -92,16 +105,25 @@ def beside(
 
 
 def _play(arguments: argparse.Namespace) -> list[Beside]:
+    rivals = detectors() if arguments.rivals else ()
     print(f"{HEAD}\n{RULE}", flush=True)
     found: list[Beside] = []
+    clean: dict[Job, JobResult] = {}
     for table, way, corrupted in _wanted(arguments):
+        ledger: dict[Job, JobResult] = {}
+        if way == Way.CLEAN:
+            clean = ledger
+        elif corrupted and Way.CLEAN in arguments.ways:
+            edges = window_edges(len(table.rows), arguments.windows)
+            ledger = _untouched(clean, start=edges[corrupted - 1], end=edges[corrupted])
         for each in beside(
             table,
             way,
             corrupted=corrupted,
             windows=arguments.windows,
+            ledger=ledger,
             resamples=arguments.resamples,
-            rivals=arguments.rivals,
+            rivals=rivals,
         ):
             found.append(each)
             print(line(each), flush=True)
@@ -109,6 +131,15 @@ def _play(arguments: argparse.Namespace) -> list[Beside]:
             cron_results.write(arguments.json, found)
     print()
     return found
+
+
+def _untouched(ledger: dict[Job, JobResult], *, start: int, end: int) -> dict[Job, JobResult]:
+    """Keep the fits that learned none of the rows [start, end)."""
+    return {
+        job: done
+        for job, done in ledger.items()
+        if isinstance(job, FitMember) and (job.end <= start or job.first >= end)
+    }
 
 
 def _plan(table: Table, windows: int, resamples: int) -> WalkForward:

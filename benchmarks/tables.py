@@ -54,6 +54,7 @@ STREAMS: dict[str, tuple[Any, float]] = {  # angle, noise
     "gradual": (gradual, NOISE),
     "recurring": (recurring, NOISE),
     "still": (still, NOISE),
+    "clean": (still, 0.0),
     "noisy": (still, 0.6),
     "bursts": (still, NOISE),
 }
