@@ -12,6 +12,9 @@ from conformance.oip.check import FAILED, run
 from conformance.oip.server import CannotStart, Server, choose_model
 
 SECONDS = 30.0  # per request
+ONE_REQUEST_EACH = httpx.Limits(
+    max_keepalive_connections=0
+)  # a connection that a fault broke is no other check's fault
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     headers = {"authorization": f"Bearer {given.token}"} if given.token else {}
     try:
-        with httpx.Client(base_url=given.url.rstrip("/"), headers=headers, timeout=SECONDS, trust_env=False) as client:
+        with httpx.Client(
+            base_url=given.url.rstrip("/"), headers=headers, timeout=SECONDS, limits=ONE_REQUEST_EACH, trust_env=False
+        ) as client:
             client.get("/v2/health/live")  # whether it is there at all
             model = given.model or choose_model(client)
             example = json.loads(given.request.read_text()) if given.request else None

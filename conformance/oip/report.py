@@ -16,7 +16,7 @@ def counts(results: Sequence[Result]) -> dict[str, int]:
 
 
 def as_table(results: Sequence[Result], *, verbose: bool) -> str:
-    """Write a line per check; what did not pass has the reason and, failed, the sentences of the specification."""
+    """Write a line per check; what did not pass has the reason and, failed, the sentence that it rests on."""
     width = max(len(result.check.name) for result in results)
     lines = []
     for result in results:
@@ -24,8 +24,8 @@ def as_table(results: Sequence[Result], *, verbose: bool) -> str:
         lines.append(f"{MARKS[result.outcome]:8}{result.check.name:{width}}  {result.check.title}")
         if result.outcome != PASSED:
             lines.append(f"{'':10}{result.found}")
-        if result.outcome == FAILED or verbose:
-            lines += [f"{'':10}{each.source.split('/')[-1]}, {each.section}: {each.sentence}" for each in clauses]
+        shown = clauses if verbose else clauses[: result.outcome == FAILED]
+        lines += [f"{'':10}{each.source.split('/')[-1]}, {each.section}: {each.sentence}" for each in shown]
     of = ", ".join(f"{count} {outcome}" for outcome, count in counts(results).items())
     return "\n".join([*lines, "", f"{of}, of {len(results)} checks"])
 
