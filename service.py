@@ -14,6 +14,7 @@ from releve.core.errors import ReleveError
 from releve.core.settings import LOOPBACK, Settings
 from releve.serving import native
 from releve.serving.application import SECONDS, Application, InstallApplication
+from releve.serving.open_inference import routes as open_inference
 from releve.serving.openapi import (
     FeedbackAnswer,
     FeedbackRequest,
@@ -60,7 +61,8 @@ class Releve:
 
     def __init__(self) -> None:
         self._scenarios = start(os.environ, project=PROJECT, bento=Releve.bento)
-        APPLICATION.offer(native.routes(self._scenarios, APPLICATION.pools[Runs.INDEX]))
+        own = native.routes(self._scenarios, APPLICATION.pools[Runs.INDEX])
+        APPLICATION.offer([*own, *open_inference.routes(self._scenarios)])
 
     @bentoml.on_shutdown
     def close(self) -> None:

@@ -1,0 +1,161 @@
+"""/v2: health, metadata, inference and the index of models, every scenario being a model."""
+
+from collections.abc import Callable
+
+import orjson
+
+from releve import __version__
+from releve.core.errors import BadInput, NotFound, ReleveError, TooLarge
+from releve.domain.schema.cells import format_value
+from releve.serving import requests
+from releve.serving.faults import UnsupportedMediaType
+from releve.serving.native import DIGITS
+from releve.serving.open_inference import inference, tables
+from releve.serving.routes import Reply, Request, Role, Route, json_reply
+from releve.serving.scenario import Answered, Scenario, Served
+from releve.serving.scenarios import Scenarios
+
+EXTENSIONS = ["binary_tensor_data", "model_repository"]
+PLATFORMS = {"onnx": "onnx_onnxv1"}  # as the protocol calls them, by what runs a model
+Handler = Callable[[Request], Reply]
+
+
+def routes(scenarios: Scenarios) -> list[Route]:
+    """List what `/v2` offers."""
+
+    def ready(_: Request) -> Reply:
+        scenarios.check_ready()
+        return json_reply({"live": True, "ready": True})
+
+    described = {"name": "releve", "version": __version__, "extensions": EXTENSIONS}
+    get: dict[str, Handler] = {
+        "/v2": lambda _: json_reply(described),
+        "/v2/": lambda _: json_reply(described),
+        "/v2/health/live": lambda _: json_reply({"live": True}),
+        "/v2/health/ready": ready,
+    }
+    post: dict[str, Handler] = {"/v2/repository/index": _index(scenarios)}
+    for prefix in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+        get[prefix] = _metadata(scenarios)
+        get[f"{prefix}/ready"] = _model_ready(scenarios)
+        post[f"{prefix}/infer"] = _infer(scenarios)
+    control = [f"/v2/repository/models/{{model}}/{verb}" for verb in ("load", "unload")]
+    return [
+        *(Route("GET", path, handle, error) for path, handle in get.items()),
+        *(Route("POST", path, handle, error) for path, handle in post.items()),
+        *(Route("POST", path, _refuse_control(scenarios), error, role=Role.OPERATE) for path in control),
+    ]
+
+
+def error(fault: ReleveError, _: str) -> Reply:
+    """Say a fault as the protocol has it: {"error": message}."""
+    return Reply(fault.status, orjson.dumps({"error": str(fault)}))
+
+
+def _metadata(scenarios: Scenarios) -> Handler:
+    def metadata(request: Request) -> Reply:
+        scenario, served = _asked(scenarios, request)
+        runtime = served.model.description.runtime
+        return json_reply(
+            {
+                "name": scenario.name,
+                "versions": [_version(served.model.tag)],
+                "platform": PLATFORMS.get(runtime, f"sklearn_{runtime}"),
+                "inputs": tables.describe_inputs(served.schema),
+                "outputs": tables.describe_outputs(served.schema),
+            }
+        )
+
+    return metadata
+
+
+def _model_ready(scenarios: Scenarios) -> Handler:
+    def model_ready(request: Request) -> Reply:
+        """Say so once the model is in memory: who asks is about to ask for more."""
+        scenario, _ = _asked(scenarios, request)
+        return json_reply({"name": scenario.name, "ready": True})
+
+    return model_ready
+
+
+def _infer(scenarios: Scenarios) -> Handler:
+    def infer(request: Request) -> Reply:
+        """Answer rows; they are in the ledger as those of every other path."""
+        if request.header(b"content-encoding") not in ("", "identity"):
+            raise UnsupportedMediaType("the body as it is, without a content-encoding")
+        scenario, served = _asked(scenarios, request)
+        asked = inference.read(request.body, request.header(inference.HEADER_LENGTH.encode()) or None)
+        wanted = asked.wanted([each["name"] for each in tables.describe_outputs(served.schema)])
+        rows = tables.rows_of(served.schema, asked.inputs)
+        if not rows:
+            raise BadInput("the inputs have no rows; send at least one")
+        if len(rows) > (most := served.limits.max_rows):
+            raise TooLarge(
+                f"the inputs have {len(rows)} rows, one request may carry {most} (params.yaml: service.max_rows); "
+                "send several requests"
+            )
+        requests.check_rows(rows, served.schema)
+        answered = scenario.predict(served, rows)
+        labels = answered.labels
+        if answered.probabilities is None:
+            labels = [float(f"{value:.{DIGITS}g}") for value in labels]
+        outputs = tables.answer_tensors(served.schema, labels, answered.probabilities)
+        values = {"model_name": scenario.name, "model_version": _version(answered.model)}
+        values |= {} if asked.id is None else {"id": asked.id}
+        body, headers = inference.write(values | {"parameters": _parameters(answered)}, outputs, wanted)
+        media_type = headers.pop("content-type").encode()
+        sent = {"x-releve-model": answered.model, "x-releve-arm": answered.arm, **headers}
+        encoded = tuple((name.encode(), value.encode()) for name, value in sent.items())
+        return Reply(200, body, media_type, encoded, request.request_id or answered.id)
+
+    return infer
+
+
+def _index(scenarios: Scenarios) -> Handler:
+    def index(request: Request) -> Reply:
+        """List the released scenarios; each is ready, as a model that is not in memory is loaded when it is asked."""
+        ready = inference.read_object(request.body).get("ready", False) if request.body else False
+        if not isinstance(ready, bool):
+            raise BadInput(f"'ready' is {format_value(ready)}, expected true or false")
+        return json_reply([_entry(scenario) for scenario in scenarios.released()])
+
+    return index
+
+
+def _refuse_control(scenarios: Scenarios) -> Handler:
+    def refuse(request: Request) -> Reply:
+        """Refuse: what serves is decided by releases, and written in the registry."""
+        name = scenarios.get(request.parameters["model"]).name
+        raise BadInput(
+            f"which model of {name} serves is decided by its releases: use make release or make rollback; "
+            "models are loaded when they are asked, and leave when memory is short"
+        )
+
+    return refuse
+
+
+def _asked(scenarios: Scenarios, request: Request) -> tuple[Scenario, Served]:
+    """Return the scenario and what serves. Raises NotFound for another version, UnknownScenario, NotLoaded."""
+    scenario = scenarios.get(request.parameters["model"])
+    served = scenario.served_now()
+    version, found = request.parameters.get("version"), _version(served.model.tag)
+    if version is not None and version != found:
+        raise NotFound(f"{scenario.name} has no version {format_value(version)} to ask; {found} is the one that serves")
+    return scenario, served
+
+
+def _entry(scenario: Scenario) -> dict[str, str]:
+    served, current = scenario.served, scenario.current
+    tag = served.model.tag if served else current.release.model if current else ""
+    reason = "" if served else "it is loaded when it is asked"
+    return {"name": scenario.name, "version": _version(tag), "state": "READY", "reason": reason}
+
+
+def _version(tag: str) -> str:
+    return tag.partition(":")[2]
+
+
+def _parameters(answered: Answered) -> dict[str, str | bool]:
+    """Say who answered; /feedback calls row n `{answer_id}.{n}`."""
+    index = {"index_version": answered.index} if answered.index is not None else {}
+    return {"answer_id": answered.id, "arm": answered.arm, "naive": answered.naive, **index}
