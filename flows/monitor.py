@@ -44,7 +44,7 @@ def monitor_champion(settings: Settings, scenario: str) -> MonitoringRun:
     # Prefect starts a run where this event does not come in time: prefect.yaml, triggers
     emit_event(event="releve.monitor.completed", resource=resource_of(scenario), payload={"at": seen.at})
     send_alerts(settings, scenario)
-    if seen.drift.state == DriftState.DRIFT:
+    if seen.drift_is_news and seen.drift.of_sound_columns == DriftState.DRIFT:
         emit_event(
             event="releve.drift.detected",
             resource=resource_of(scenario),

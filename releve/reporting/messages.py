@@ -151,10 +151,11 @@ def describe_payoff(run: MonitoringRun) -> str:
 def describe_drift(verdict: DriftVerdict) -> tuple[str, ...]:
     """Write what the comparison found, the most telling sentence first."""
     problems, notes = (tuple(map(describe_issue, issues)) for issues in (verdict.problems, verdict.notes))
-    if verdict.state == DriftState.BROKEN_DATA:
-        return (*problems, REPAIR, *notes)
     if verdict.state == DriftState.INSUFFICIENT_DATA:
         return (*problems, *notes)
+    broken = (*problems, REPAIR) if verdict.state == DriftState.BROKEN_DATA else ()
+    if broken and not verdict.columns:
+        return (*broken, *notes)
     changed = [column for column in verdict.drifted if not column.of_predictions]
     named = ", ".join(f"{column.name} ({describe_column(column)})" for column in changed[:NAMED])
     sentences = [f"{len(changed)} of {len(verdict.features)} columns drifted" + (f": {named}" if named else "")]
@@ -174,7 +175,7 @@ def describe_drift(verdict: DriftVerdict) -> tuple[str, ...]:
         sentences.append(
             f"changes of up to {most.normal_effect:.2f} ({most.name}) are normal between windows of this size"
         )
-    return (*sentences, *notes)
+    return (*broken, *sentences, *notes)
 
 
 def describe_issue(issue: DataIssue) -> str:

@@ -1,6 +1,6 @@
 """One monitoring run: has the table changed, does the champion perform as expected, is a refresh or a search due?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from releve.domain.drift.data_quality import MAX_MISSING_RISE
 from releve.domain.drift.verdict import ALARMS, DriftState, DriftVerdict, Predictions, compare
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger import rollback, trigger
-from releve.domain.trigger.monitoring_run import MonitoringRun
+from releve.domain.trigger.monitoring_run import AnsweredWindow, MonitoringRun
 from releve.domain.trigger.policies import Evidence
 from releve.reporting.messages import describe_decision, describe_drift, describe_due
 from tasks.monitoring.challenge_history import gather_past
@@ -80,6 +80,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         at=evidence.at,
         window=window,
         drift=drift,
+        drift_is_news=is_news(drift, window, past.runs),
         quality=quality,
         estimate=estimate,
         staleness=staleness,
@@ -140,13 +141,22 @@ def compare_and_report(
             params,
             subject,
             sentences=describe_drift(comparison.verdict),
-            page=comparison.verdict.state in ALARMS or _page_is_due(folder),
+            page=comparison.verdict.of_sound_columns in ALARMS or _page_is_due(folder),
             workspace=workspace,
         )
         write_bytes(folder / "evidently.json", report.json.encode())
         if report.html:
             write_bytes(folder / PAGE, report.html.encode())
     return comparison.verdict
+
+
+def is_news(drift: DriftVerdict, window: AnsweredWindow, runs: Sequence[MonitoringRun]) -> bool:
+    """Return whether the run before was over other rows, or came to another verdict. `runs`: the oldest first."""
+    if not runs:
+        return True
+    before = runs[-1]
+    rows = [(each.rows, each.last_at) for each in (before.window, window)]
+    return rows[0] != rows[1] or before.drift.of_sound_columns != drift.of_sound_columns
 
 
 def state_before(runs: Iterable[MonitoringRun], *, first_at: str | None) -> DriftState:
@@ -158,7 +168,7 @@ def state_before(runs: Iterable[MonitoringRun], *, first_at: str | None) -> Drif
     for run in reversed(list(runs)):
         last_at = run.window.last_at
         if last_at and first_at and last_at < first_at:
-            return run.drift.state
+            return run.drift.of_sound_columns
     return DriftState.NO_DRIFT
 
 

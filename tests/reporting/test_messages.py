@@ -76,6 +76,15 @@ def test_of_broken_data_only_the_data_are_described():
     assert problem == "price: the column is missing"
 
 
+def test_beside_a_broken_column_it_is_described_how_the_others_drifted():
+    verdict = replace(drift("broken data"), columns=drift("drift", columns=3, alarms=1).columns)
+
+    problem, _, others, *_ = describe_drift(verdict)
+
+    assert problem == "price: the column is missing"
+    assert others.startswith("1 of 3 columns drifted: ")
+
+
 def test_a_search_that_waits_and_columns_that_are_left_out_are_described():
     waits = TriggerDecision(
         True,

@@ -112,8 +112,8 @@ def _signals(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signal]
         yield Signal(MONITORING, "silent" if hours > params.silence_hours else "regular", hours=hours)
     if run.drift.state != DriftState.INSUFFICIENT_DATA:
         yield Signal(DATA, "broken" if run.drift.state == DriftState.BROKEN_DATA else "sound")
-    if run.drift.state in DRIFT_STATES:
-        yield Signal(DRIFT, DRIFT_STATES[run.drift.state], run.model)
+    if run.drift.of_sound_columns in DRIFT_STATES:
+        yield Signal(DRIFT, DRIFT_STATES[run.drift.of_sound_columns], run.model)
     if run.rollback.roll_back:
         yield Signal(QUALITY, "harmful", run.model)
     elif run.quality.state in QUALITY_STATES:

@@ -116,7 +116,7 @@ class _Loop:
             CompareDrift(learned, first, window.end, state),
             AssessQuality(self.policy.name, window.number, start, end, champion.expected, labelled),
         ]
-        self.runs.append((window.end, drift.value.state))
+        self.runs.append((window.end, drift.value.of_sound_columns))
         is_broken = drift.value.state == DriftState.BROKEN_DATA
         self.broken_since = (known if self.broken_since is None else self.broken_since) if is_broken else None
         evidence = Evidence(

@@ -67,7 +67,10 @@ class ColumnDrift:
 
 @dataclass(frozen=True)
 class DriftVerdict:
-    """A window beside the reference. `columns` is empty where nothing could be compared."""
+    """A window beside the reference. `columns` is empty where nothing could be compared.
+
+    `state` is that of the whole table: one broken column is broken data, whatever the others say (`of_sound_columns`).
+    """
 
     state: DriftState
     rows: int
@@ -77,6 +80,12 @@ class DriftVerdict:
     problems: tuple[DataIssue, ...] = ()  # why nothing was compared: too few rows, or broken data
     notes: tuple[DataIssue, ...] = ()  # columns that were not compared, and cells that a person should know of
     of: int = 0  # features of the table
+    beside_broken: DriftState = DriftState.INSUFFICIENT_DATA  # where a column is broken: what the others say
+
+    @property
+    def of_sound_columns(self) -> DriftState:
+        """Return what the columns say that are not broken."""
+        return self.beside_broken if self.state == DriftState.BROKEN_DATA else self.state
 
     @property
     def broken(self) -> tuple[str, ...]:
@@ -135,7 +144,8 @@ def compare(
     """Compare `current` with `reference`, both in time order.
 
     Frames may be as they came: cells are cleaned here, and columns that are no feature of `schema` are not compared.
-    `before` is the state of the run before, over other rows. Raises BadInput unless each row has a prediction.
+    `before` is the state of the sound columns in the run before, over other rows. Beside a broken column the others are
+    compared, but not the predictions, which rest on it. Raises BadInput unless each row has a prediction.
     """
     verdict = DriftVerdict(
         DriftState.INSUFFICIENT_DATA, len(current), len(reference), before=before, of=len(schema.features)
@@ -156,12 +166,15 @@ def compare(
         pairs.append(_prediction_pair(predictions, schema, rows=len(current)))
     notes = (*_not_compared(pairs, current, schema), *on_reference)
     if problems:
-        return DriftComparison(replace(verdict, state=DriftState.BROKEN_DATA, problems=tuple(problems), notes=notes))
+        verdict = replace(verdict, state=DriftState.BROKEN_DATA, problems=tuple(problems), notes=notes)
     pairs = [
         pair
         for pair in pairs
         if pair.column.type in METHODS and pair.present >= MIN_PRESENT and not has_unique_values(pair)
+        if not problems or not (pair.of_predictions or pair.column.name in verdict.broken)
     ]
+    if problems and (verdict.is_wholly_broken or not pairs):
+        return DriftComparison(verdict)
     if not pairs:
         few = DataIssue(DataIssueKind.FEW_CELLS, limit=MIN_PRESENT)
         return DriftComparison(replace(verdict, problems=(few,), notes=notes))
@@ -172,7 +185,9 @@ def compare(
         # one weak alarm is a suspicion; the second in a row, or a strong one, is drift
         is_sure = before in ALARMS or any(column.strong for column in columns)
         state = DriftState.DRIFT if is_sure else DriftState.SUSPECTED
-    return DriftComparison(replace(verdict, state=state, columns=columns, notes=notes), tuple(pairs), tuple(inflations))
+    state, beside_broken = (verdict.state, state) if problems else (state, verdict.beside_broken)
+    verdict = replace(verdict, state=state, columns=columns, notes=notes, beside_broken=beside_broken)
+    return DriftComparison(verdict, tuple(pairs), tuple(inflations))
 
 
 def _judge(pairs: Sequence[Pair], inflations: Sequence[VarianceInflation], params: Monitor) -> tuple[ColumnDrift, ...]:

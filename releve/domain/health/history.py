@@ -213,7 +213,7 @@ def health_evidence(history: ServingHistory) -> HealthEvidence:
         estimated=newest.estimate.state if newest else QualityState.UNKNOWN,
         run_outdated=newest is not None and history.is_outdated(newest.at),
         broken_data=newest is not None and newest.drift.state == DriftState.BROKEN_DATA,
-        drift=newest is not None and newest.drift.state == DriftState.DRIFT,
+        drift=newest is not None and newest.drift.of_sound_columns == DriftState.DRIFT,
         due=newest is not None and bool(newest.staleness.exceeded),
         retraining_due=newest is not None
         and newest.decision.refresh

@@ -32,6 +32,7 @@ class MonitoringRun(EventPayload):
     at: str  # ISO 8601, UTC
     window: AnsweredWindow
     drift: DriftVerdict
+    drift_is_news: bool = True  # False where the run before came to the same verdict over the same rows
     quality: Quality
     estimate: Estimate
     staleness: Staleness

@@ -22,7 +22,7 @@ def evidence_for_search(evidence: Evidence, history: History, params: Params) ->
     asked = params.search.on
     if "quality" in asked:
         yield from _degradation(evidence)
-    if "drift" in asked and evidence.drift.state == DriftState.DRIFT:
+    if "drift" in asked and evidence.drift.of_sound_columns == DriftState.DRIFT:
         yield Cause(CauseKind.DRIFT)
     if "age" in asked and params.age.max_model_days:
         # before the first search: since the first model

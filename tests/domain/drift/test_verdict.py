@@ -53,6 +53,23 @@ def test_rows_of_the_same_table_have_not_drifted():
     assert (verdict.rows, verdict.reference_rows, len(verdict.columns)) == (300, 1000, 3)
 
 
+@pytest.mark.parametrize(("before", "others"), [(NO_DRIFT, SUSPECTED), (SUSPECTED, DRIFT)])
+def test_beside_a_broken_column_the_others_have_a_verdict_of_their_own(before, others):
+    predictions = Predictions(["yes", "no"] * 500, ["yes"] * 300)
+
+    verdict = seen(shop_rows(1000), shifted().assign(kind=None), before=before, predictions=predictions)
+
+    assert (verdict.state, verdict.broken, verdict.of_sound_columns) == (BROKEN, ("kind",), others)
+    assert [column.name for column in verdict.drifted] == ["price"]
+    assert {column.name for column in verdict.columns} == {"price", "weight"}
+
+
+def test_where_most_columns_are_broken_the_rest_has_no_verdict():
+    verdict = seen(shop_rows(1000), shifted().assign(kind=None, weight=None))
+
+    assert (verdict.state, verdict.of_sound_columns, verdict.columns) == (BROKEN, INSUFFICIENT, ())
+
+
 def test_one_weak_alarm_is_a_suspicion():
     verdict = seen(shop_rows(1000), shifted())
 

@@ -193,6 +193,13 @@ def test_broken_columns_are_left_out_and_hold_a_refresh_back_only_where_most_are
     assert decision.kinds == ((CauseKind.BROKEN_DATA,) if held else (CauseKind.NEW_ROWS,))
 
 
+@pytest.mark.parametrize(("others", "searches"), [(DRIFT, True), (SUSPECTED, False), (INSUFFICIENT, False)])
+def test_columns_that_drift_beside_a_broken_one_open_a_search(others, searches):
+    decision = decided(replace(an_evidence(), drift=replace(broken("a"), beside_broken=others)))
+
+    assert (decision.search, decision.without) == (searches, ("a",))
+
+
 @pytest.mark.parametrize("columns", [("a",), ("a", "b", "c", "d")])
 @pytest.mark.parametrize(("since", "normal"), [(89, False), (90, True)])
 def test_what_stays_broken_for_a_window_of_labels_is_the_new_normal(columns, since, normal):

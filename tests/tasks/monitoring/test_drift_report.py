@@ -3,7 +3,7 @@ import pytest
 from releve.adapters.drift_report import ReportSubject
 from releve.domain.drift.verdict import DriftState
 from releve.domain.trigger.monitoring_run import AnsweredWindow
-from tasks.monitoring.monitor import PAGE, compare_and_report, state_before
+from tasks.monitoring.monitor import PAGE, compare_and_report, is_news, state_before
 from tests.page_histories import drift, make_run
 from tests.tables import make_params, shop_rows, shop_schema
 
@@ -61,3 +61,20 @@ def a_run(state, last_at, *, model="shop:1"):
 )
 def test_only_the_newest_run_over_other_rows_is_remembered(runs, state):
     assert state_before(runs, first_at="2024-01-02") == state
+
+
+@pytest.mark.parametrize(
+    ("state", "rows", "last_at", "news"),
+    [
+        ("drift", 300, "2024-01-02", False),
+        ("drift", 301, "2024-01-02", True),
+        ("drift", 300, "2024-01-03", True),
+        ("no drift", 300, "2024-01-02", True),
+    ],
+)
+def test_a_verdict_is_news_where_it_or_its_rows_are_other_ones_than_in_the_run_before(state, rows, last_at, news):
+    before = AnsweredWindow(300, "2024-01-01", "2024-01-02", 0)
+    window = AnsweredWindow(rows, "2024-01-01", last_at, 0)
+
+    assert is_news(drift(state), window, [make_run(drift=drift("drift"), window=before)]) is news
+    assert is_news(drift(state), window, [])
