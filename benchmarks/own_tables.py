@@ -1,7 +1,7 @@
 """A table of your own, from one command to the fifth retraining: what does the loop make of it?
 
     python -m benchmarks.own_tables bike=bike.csv:cnt:dteday sms=sms.csv:label [--batches 5] [--first 0.6]
-        [--set search.trials=10]
+        [--leave-out casual,registered] [--set search.trials=10]
 
 Each table is NAME=FILE:TARGET[:TIME]. Its oldest rows make the first champion, the others arrive in batches. Before a
 batch is ingested, the champion answers it, and so does scikit-learn with its defaults, fitted on exactly the rows that
@@ -93,13 +93,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as work_dir:
         project = fresh_project(Path(work_dir))
         for wanted in arguments.tables:
-            play(project, wanted, first=arguments.first, batches=arguments.batches, settings=arguments.set)
+            table = pd.read_csv(wanted.path, dtype=str, keep_default_na=False)
+            table = table.drop(columns=arguments.leave_out, errors="ignore")
+            play(project, wanted, table, first=arguments.first, batches=arguments.batches, settings=arguments.set)
     return 0
 
 
-def play(project: Project, wanted: Wanted, *, first: float, batches: int, settings: list[str]) -> None:
-    """Scaffold, first champion, then batch after batch, and the ratios."""
-    table = pd.read_csv(wanted.path, dtype=str, keep_default_na=False)
+def play(
+    project: Project, wanted: Wanted, table: pd.DataFrame, *, first: float, batches: int, settings: list[str]
+) -> None:
+    """Scaffold, first champion, then batch after batch, and the ratios. `table`: cells as they are written."""
     start = int(len(table) * first)
     edges = np.linspace(start, len(table), batches + 1).astype(int)
     print(f"\n## {wanted.name}\n\n{len(table)} rows; the oldest {start} make the first champion\n", flush=True)
@@ -197,7 +200,7 @@ def scores(turns: list[Turn], schema: Schema, metric: str) -> tuple[float, float
 
 
 def defaults_answers(schema: Schema, known: pd.DataFrame, new: pd.DataFrame) -> Any:
-    """Fitted on `known`, asked `new`: histogram gradient boosting, or TF-IDF and logistic regression for a text."""
+    """Fitted on `known`, asked `new`: histogram gradient boosting, or TF-IDF and a linear model for a text."""
     model: Any = _text_defaults(schema) if schema.texts else _table_defaults(schema)
     model.fit(_features(schema, known), known[schema.target.name])
     if schema.target.task == REGRESSION:
@@ -227,12 +230,11 @@ def _table_defaults(schema: Schema) -> Any:
 def _text_defaults(schema: Schema) -> Any:
     from sklearn.compose import make_column_transformer
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.pipeline import make_pipeline
 
-    return make_pipeline(
-        make_column_transformer(*[(TfidfVectorizer(), name) for name in schema.texts]), LogisticRegression()
-    )
+    model = Ridge() if schema.target.task == REGRESSION else LogisticRegression()
+    return make_pipeline(make_column_transformer(*[(TfidfVectorizer(), name) for name in schema.texts]), model)
 
 
 def run(project: Project, arguments: list[str], environ: Mapping[str, str] | None = None) -> Done:
@@ -268,6 +270,7 @@ def summary(turns: list[Turn], schema: Schema, metric: str) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("tables", nargs="+", type=Wanted.parse, metavar="NAME=FILE:TARGET[:TIME]")
+    parser.add_argument("--leave-out", type=lambda text: text.split(","), default=[], help="columns that give it away")
     parser.add_argument("--batches", type=int, default=5, help="that the newer rows arrive in")
     parser.add_argument("--first", type=float, default=0.6, help="share of the rows that make the first champion")
     parser.add_argument("--set", nargs="*", default=[], metavar="SECTION.KEY=VALUE", help="overrides of the scenarios")
