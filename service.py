@@ -14,6 +14,7 @@ from releve.core.errors import ReleveError
 from releve.core.settings import LOOPBACK, Settings
 from releve.serving import native
 from releve.serving.application import SECONDS, Application, InstallApplication
+from releve.serving.edge.connections import bound_headers
 from releve.serving.open_inference import routes as open_inference
 from releve.serving.openapi import (
     FeedbackAnswer,
@@ -25,7 +26,7 @@ from releve.serving.openapi import (
     StatusAnswer,
     StatusRequest,
 )
-from releve.serving.routes import Request, Runs
+from releve.serving.routes import Request
 from releve.serving.start import start
 
 PROJECT = Path(__file__).parent
@@ -40,6 +41,7 @@ def _settings() -> Settings:
 
 
 SETTINGS = _settings()
+bound_headers()
 APPLICATION = Application()  # answers everything but what is BentoML's own
 
 
@@ -61,7 +63,7 @@ class Releve:
 
     def __init__(self) -> None:
         self._scenarios = start(os.environ, project=PROJECT, bento=Releve.bento)
-        own = native.routes(self._scenarios, APPLICATION.pools[Runs.INDEX])
+        own = native.routes(self._scenarios, APPLICATION.pools)
         APPLICATION.offer([*own, *open_inference.routes(self._scenarios)])
 
     @bentoml.on_shutdown

@@ -1,6 +1,6 @@
 """The project's own paths: /scenarios/{scenario}/predict, and /predict where exactly one scenario is served."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from releve.core.errors import ReleveError
 from releve.serving import requests
@@ -12,14 +12,14 @@ from releve.serving.scenarios import Scenarios
 
 MAX_NEIGHBOURS = 100  # of one search
 DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
-STATUS_SECONDS = 0.5  # that /status waits for Milvus
+STATUS_SECONDS = 0.5  # that /status waits for Milvus, and for the ledger's disk
 SENT_BY_CURL = "application/x-www-form-urlencoded"  # for -d, whatever the data is
 
 ScenarioOf = Callable[[Request], Scenario]
 
 
-def routes(scenarios: Scenarios, index_pool: Pool) -> list[Route]:
-    """`index_pool`: where Milvus is asked whether it is there."""
+def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool]) -> list[Route]:
+    """The routes of all scenarios. `pools`: where /status asks whether Milvus and the ledger's disk are there."""
 
     def named(request: Request) -> Scenario:
         return scenarios.get(request.parameters["scenario"])
@@ -27,7 +27,8 @@ def routes(scenarios: Scenarios, index_pool: Pool) -> list[Route]:
     def sole(_: Request) -> Scenario:
         return scenarios.only()
 
-    async def ready(_: Request) -> Reply:
+    def ready(_: Request) -> Reply:
+        """Say whether this worker can answer."""
         scenarios.check_ready()
         return json_reply({"ready": True})
 
@@ -38,10 +39,10 @@ def routes(scenarios: Scenarios, index_pool: Pool) -> list[Route]:
             lambda _: json_reply({"scenarios": [_line(each) for each in scenarios.released()]}),
             native_error,
         ),
-        Route("GET", "/readyz", ready, native_error),
+        Route("GET", "/readyz", ready, native_error, runs=Runs.DISK),
     ]
     for prefix, of in (("", sole), ("/scenarios/{scenario}", named)):
-        status = _status(of, scenarios, index_pool)
+        status = _status(of, scenarios, pools)
         made += [
             Route("POST", f"{prefix}/predict", _predict(of), native_error),
             Route("POST", f"{prefix}/search", _search(of), native_error, runs=Runs.INDEX),
@@ -115,18 +116,24 @@ def _feedback(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
     return feedback
 
 
-def _status(scenario_of: ScenarioOf, scenarios: Scenarios, index_pool: Pool) -> Callable[[Request], Awaitable[Reply]]:
+def _status(
+    scenario_of: ScenarioOf, scenarios: Scenarios, pools: Mapping[Runs, Pool]
+) -> Callable[[Request], Awaitable[Reply]]:
     async def status(request: Request) -> Reply:
         """Say what serves, and what can be reached."""
         scenario = scenario_of(request)
         served, current = scenario.served, scenario.current
         release = served.release if served else current.release if current else None
-        index_reachable = None
-        if scenarios.index is not None and release is not None:
+        index, index_reachable, ledger_problem = scenarios.index, None, None
+        if index is not None and release is not None:
             try:
-                index_reachable = await index_pool.run(scenarios.index.exists, release.index, seconds=STATUS_SECONDS)
+                index_reachable = await pools[Runs.INDEX].run(index.exists, release.index, seconds=STATUS_SECONDS)
             except ReleveError:
                 index_reachable = False
+        try:
+            await pools[Runs.DISK].run(scenarios.check_ledger, seconds=STATUS_SECONDS)
+        except ReleveError as error:
+            ledger_problem = str(error)
         request_id = request.request_id or new_request_id()
         return json_reply(
             {
@@ -139,6 +146,7 @@ def _status(scenario_of: ScenarioOf, scenarios: Scenarios, index_pool: Pool) -> 
                 "naive": served.is_naive if served else None,
                 "registry_reachable": scenarios.registry_reachable,
                 "index_reachable": index_reachable,
+                "ledger_problem": ledger_problem,
                 "rows_answered": scenario.rows_answered,
             },
             request_id=request_id,

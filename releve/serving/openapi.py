@@ -161,4 +161,5 @@ class StatusAnswer(EndpointModel):
     )
     registry_reachable: bool | None = Field(description="null where a packed model serves without a registry")
     index_reachable: bool | None = Field(description="null where there is no index")
+    ledger_problem: str | None = Field(description="why no answer can be written, and so none is given; mostly null")
     rows_answered: int = Field(description="by this worker since it started, or since the scenario was archived")

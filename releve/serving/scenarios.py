@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from releve.adapters import files
 from releve.adapters.models.model_store import ModelStore
+from releve.adapters.prediction_ledger.segments import check_writable
 from releve.adapters.prediction_ledger.writer import LedgerSync, LedgerWriter
 from releve.adapters.registry.registry import Registry, RegistryUnavailable
 from releve.adapters.vectors.vector_index import VectorIndex
@@ -87,8 +88,12 @@ class Scenarios:
         """Those that a request can be answered for, by name."""
         return sorted((each for each in list(self._by_name.values()) if each.released), key=lambda each: each.name)
 
+    def check_ledger(self) -> None:
+        """Raises ReleveError where no answer could be written now: none is sent that is not in the ledger. Waits."""
+        check_writable(self._settings.home / "ledger")
+
     def check_ready(self) -> None:
-        """Raises NotReady, saying why."""
+        """Raises NotReady, and what `check_ledger` raises, saying why. Waits for the ledger's disk."""
         if self.registry_reachable is False and not self._by_name:
             raise NotReady("the registry was not reached yet")
         released = self.released()
@@ -96,6 +101,7 @@ class Scenarios:
             raise NotReady("no release is served yet")
         if self._only and not any(each.served for each in released):
             raise NotReady(f"no release of {', '.join(self._only)} is loaded yet")
+        self.check_ledger()
 
     def pin(self, name: str, served: Served) -> None:
         """Serve one model version for as long as this lives."""

@@ -10,7 +10,7 @@ from tests.events import make_ingested
 
 CWD = Path("/somewhere")
 PORTS = ["RELEVE_PREFECT_PORT", "RELEVE_SERVICE_PORT", "RELEVE_MILVUS_PORT"]
-NUMBERS = [*PORTS, "RELEVE_SERVICE_WORKERS"]
+NUMBERS = [*PORTS, "RELEVE_SERVICE_WORKERS", "RELEVE_SERVICE_MEMORY"]
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -45,6 +45,18 @@ def test_the_limits_belong_to_what_is_allowed(name, value, allowed):
 @pytest.mark.parametrize("name", NUMBERS)
 def test_an_empty_variable_counts_as_not_set(name):
     assert Settings.from_environ({name: ""}, cwd=CWD) == Settings.from_environ({}, cwd=CWD)
+
+
+@pytest.mark.parametrize(
+    ("given", "names"), [("", ()), ("digits", ("digits",)), (" bikes, digits,,bikes", ("bikes", "digits"))]
+)
+def test_the_service_serves_the_scenarios_that_are_named(given, names):
+    assert Settings.from_environ({"RELEVE_SCENARIO": given}, cwd=CWD).service_scenarios == names
+
+
+def test_a_scenario_name_that_is_none_is_refused():
+    with pytest.raises(BadInput, match=r"the scenario name '../x' is not allowed"):
+        Settings.from_environ({"RELEVE_SCENARIO": "digits,../x"}, cwd=CWD)
 
 
 def test_secrets_are_not_in_what_a_log_or_traceback_shows():

@@ -329,7 +329,7 @@ def test_status_tells_the_release_and_what_can_be_reached(running: Running, meth
     assert (status["scenario"], status["model_version"]) == (SCENARIO, "flowers:one")
     assert status["release"]["index"] == COLLECTION
     assert status["registry_reachable"] and status["index_reachable"]
-    assert status["request_id"] and status["loaded"]
+    assert status["request_id"] and status["loaded"] and status["ledger_problem"] is None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from releve.adapters.models.description import DESCRIPTION, read_description
 from releve.adapters.models.model_runtime import load
 from releve.adapters.registry.registry import Registry
 from releve.adapters.vectors.vector_index import VectorIndex
+from releve.core.errors import StorageRefused
 from releve.core.params import ServiceLimits
 from releve.core.settings import LOOPBACK, Settings
 from releve.domain.registry.events import ModelReleased, ModelWithdrawn, ScenarioArchived
@@ -346,6 +347,17 @@ def test_a_worker_is_ready_once_it_can_answer(make: MakeScenarios, tmp_path: Pat
     poll(each)
 
     each.check_ready()
+
+
+def test_a_worker_that_cannot_write_its_ledger_is_not_ready(scenarios: Scenarios, tmp_path: Path):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    poll(scenarios)
+    scenarios.check_ready()
+    (tmp_path / "ledger").rmdir()
+    (tmp_path / "ledger").write_text("stands in the way")
+
+    with pytest.raises(StorageRefused, match="ledger cannot be used"):
+        scenarios.check_ready()
 
 
 @pytest.mark.parametrize("naive", [True, False])

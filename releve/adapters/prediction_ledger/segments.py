@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import re
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from releve.core.errors import BadInput, ReleveError, Unavailable, storage_error
 
 ANSWERS, LABELS, SEARCHES = "answers", "labels", "searches"
 SEGMENT = re.compile(r"(answers|labels|searches)-([0-9]{8})-([0-9a-f]{8})\.jsonl")
+PROBED_BYTES = 65_536  # that have to fit on the disk
 L = TypeVar("L")
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
@@ -106,6 +108,17 @@ class SegmentLines(Generic[L]):
                         yield parsed
                     elif line != b"\n":
                         self.torn += 1
+
+
+def check_writable(folder: Path) -> None:
+    """Raises DiskFull, StorageRefused or LedgerUnavailable where no answer could be written below `folder` now."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(PROBED_BYTES))
+            file.flush()
+    except OSError as error:
+        raise refusal(folder, error) from None
 
 
 def segments_of(folder: Path, kind: str, first_day: str = "") -> list[Path]:

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -23,6 +24,7 @@ POSTGRESQL_CONNECT_SECONDS = 5
 OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 PRIMARY_CODE = 0xFF  # of an extended one
 PROBED_BYTES = 65536  # what a registry that is written to asks for at least
+BESIDE = ("-wal", "-shm")  # what SQLite's write-ahead log and its index are called behind the file's name
 SQLITE_URI = "file:"  # begins a path that is written as a URI, percent-encoded
 SECRET_PARAMETERS = ("password", "sslpassword")
 
@@ -139,6 +141,59 @@ def _refused_by_disk(error: Exception, url: sa.URL) -> ReleveError | None:
 def _file_of(url: sa.URL) -> Path:
     path = url.database or ""
     return Path(unquote(path.removeprefix(SQLITE_URI)) if path.startswith(SQLITE_URI) else path)
+
+
+@dataclass(frozen=True)
+class DatabaseFile:
+    """The file behind an SQLite URL and what SQLite keeps beside it, by device and inode."""
+
+    path: Path
+    identity: tuple[int, int]
+    beside: dict[Path, tuple[int, int]]  # the write-ahead log and its index
+
+    @classmethod
+    def of(cls, url: sa.URL) -> "DatabaseFile | None":
+        """What is open after `open_engine`; None for any other database."""
+        if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+            return None
+        path = _file_of(url)
+        beside = [path.with_name(path.name + suffix) for suffix in BESIDE]
+        found = {each: identity for each in beside if (identity := _identity(each))}
+        return cls(path, _identity(path) or (0, 0), found)
+
+    def is_in_place(self, url: sa.URL) -> bool:
+        """Whether its path still leads to it. Raises RegistryUnavailable where there is nothing."""
+        now = _identity(self.path)
+        if now is None:
+            raise RegistryUnavailable(
+                f"the registry at {shown(url)} was moved away or deleted: put the file back, from its backup if need be"
+            )
+        return now == self.identity
+
+    def clear_remains(self) -> None:
+        """Delete the log that belongs to it: SQLite would take it for one of the file that has come in its place."""
+        for path, identity in self.beside.items():
+            if _identity(path) == identity:
+                path.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def empty_log(engine: sa.Engine) -> None:
+    """Have SQLite move its write-ahead log into the file, unless a reader is at work: whoever copies or replaces the
+    file alone then has all of it. The next event does it otherwise."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+            with suppress(sa.exc.OperationalError):
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {SQLITE_WAIT_MS}")
 
 
 def shown(url: sa.URL) -> str:

@@ -15,7 +15,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from releve.adapters.registry.database import EVENTS, POINTERS, RegistryUnavailable, explained, open_engine, parse_url
+from releve.adapters.registry.database import (
+    EVENTS,
+    POINTERS,
+    DatabaseFile,
+    RegistryUnavailable,
+    empty_log,
+    explained,
+    open_engine,
+    parse_url,
+)
 from releve.core.errors import BadInput, Conflict
 from releve.core.names import check_scenario_name
 from releve.domain.registry.chain import (
@@ -58,8 +67,18 @@ class Current:
     since: str  # ISO 8601, UTC
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """The connections of one process, and the file that they lead to."""
+
+    engine: sa.Engine
+    file: DatabaseFile | None
+
+
 class Registry:
     """Opens, and makes its tables, at the first call. Many threads and processes may use it at once, also after a fork.
+
+    A file that takes the place of the one it opened, such as a restored backup, is opened at the next call.
 
     Every method raises RegistryUnavailable when the database cannot be used.
     """
@@ -68,7 +87,7 @@ class Registry:
         """`url`: as SQLAlchemy spells it. Raises BadInput when it is not one."""
         self._url = parse_url(url)
         self._clock = clock
-        self._engines: dict[int, sa.Engine] = {}  # by process id: a database connection must not cross a fork
+        self._opened: dict[int, _Opened] = {}  # by process id: a database connection must not cross a fork
 
     def append(self, scenario: str, payload: EventPayload, *, reason: str, actor: str) -> Event:
         """Write one event that moves nothing. Raises BadInput for what JSON cannot hold, and for a kind that moves."""
@@ -174,9 +193,9 @@ class Registry:
 
     def close(self) -> None:
         """Let go of this process's database connections; the next call opens new ones."""
-        engine = self._engines.pop(os.getpid(), None)
-        if engine is not None:
-            engine.dispose()
+        opened = self._opened.pop(os.getpid(), None)
+        if opened is not None:
+            opened.engine.dispose()
 
     def _write(
         self,
@@ -221,19 +240,27 @@ class Registry:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        with explained(self._url), self._engine().execution_options(writes=True).begin() as connection:
-            yield connection
+        with explained(self._url):
+            engine = self._engine()
+            with engine.execution_options(writes=True).begin() as connection:
+                yield connection
+            empty_log(engine)
 
     def _engine(self) -> sa.Engine:
-        engine = self._engines.get(os.getpid())
-        return engine if engine is not None else self._open()
+        opened = self._opened.get(os.getpid())
+        if opened is not None and opened.file is not None and not opened.file.is_in_place(self._url):
+            self.close()
+            opened.file.clear_remains()
+            opened = None
+        return (opened or self._open()).engine
 
-    def _open(self) -> sa.Engine:
+    def _open(self) -> _Opened:
         """Without a lock, which a fork could leave locked for ever: of two threads here, the later one's goes."""
-        opened = open_engine(self._url)
-        kept = self._engines.setdefault(os.getpid(), opened)
+        engine = open_engine(self._url)
+        opened = _Opened(engine, DatabaseFile.of(self._url))
+        kept = self._opened.setdefault(os.getpid(), opened)
         if kept is not opened:
-            opened.dispose()
+            engine.dispose()
         return kept
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from releve.adapters.prediction_ledger.reader import LedgerReader
-from releve.adapters.prediction_ledger.segments import LedgerUnavailable
-from releve.adapters.prediction_ledger.writer import LedgerWriter
+from releve.adapters.prediction_ledger.segments import LedgerUnavailable, check_writable
+from releve.adapters.prediction_ledger.writer import LedgerSync, LedgerWriter
 from releve.core.errors import BadInput, StorageRefused
 from releve.domain.prediction_log.records import UnknownAnswer, row_ids
 
@@ -491,6 +491,37 @@ def test_the_timer_flushes_to_disk_within_about_a_second(writer, monkeypatch):
     flushed.clear()  # the new file's folder was flushed at once
 
     assert flushed.wait(5)
+
+
+def test_many_writers_are_flushed_by_one_thread(tmp_path, clock, monkeypatch):
+    sync, threads = LedgerSync(), threading.active_count()
+    writers = [LedgerWriter(tmp_path / name, name, clock=clock, sync=sync) for name in ("birds", "fish", "bees")]
+    for writer in writers:
+        answer(writer)
+    flushed, real = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (real(descriptor), flushed.append(descriptor)))
+
+    deadline = time.monotonic() + 5
+    while len(flushed) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert (len(set(flushed)), threading.active_count()) == (3, threads + 1)
+    for each in (*writers, sync):
+        each.close()
+
+
+@pytest.mark.parametrize("stands_there", ["nothing", "a folder", "a file"])
+def test_whether_an_answer_could_be_written_is_tried(tmp_path, stands_there):
+    folder = tmp_path / "ledger"
+    if stands_there == "a folder":
+        folder.mkdir()
+    if stands_there == "a file":
+        folder.write_text("")
+        with pytest.raises(StorageRefused, match="ledger"):
+            check_writable(folder)
+    else:
+        check_writable(folder)
+        assert list(folder.iterdir()) == []
 
 
 def test_a_label_is_on_disk_when_label_returns(writer, monkeypatch):

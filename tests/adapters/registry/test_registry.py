@@ -681,3 +681,45 @@ def test_a_url_that_is_none_is_refused_without_repeating_it(url, open_registry):
         open_registry(url)
 
     assert "sesame" not in str(error.value)
+
+
+def test_the_pointers_of_all_scenarios_come_at_once(open_registry, url):
+    registry = open_registry(url)
+    before = registry.pointers()
+    for name in ("birds", "fish"):
+        payload = ModelReleased(release=make_any_release(name))
+        moved = registry.move(name, payload, expected=None, reason="a test", actor="tests")
+    registry.move("fish", ModelWithdrawn(), expected=moved.number, reason="a test", actor="tests")
+
+    assert (before, registry.pointers()) == ({}, {"birds": 1})
+
+
+def released(registry, name):
+    payload = ModelReleased(release=make_any_release(name))
+    registry.move(name, payload, expected=None, reason="a test", actor="tests")
+    registry.close()
+
+
+def test_a_restored_backup_is_seen_by_whoever_had_the_old_file_open(open_registry, tmp_path):
+    here, backup = tmp_path / "registry.db", tmp_path / "backup.db"
+    released(open_registry(f"sqlite:///{backup}"), "birds")
+    registry = open_registry(f"sqlite:///{here}")
+    before = registry.pointers()
+
+    backup.replace(here)
+
+    assert (before, registry.pointers()) == ({}, {"birds": 1})
+
+
+def test_a_file_that_was_moved_away_is_not_reachable_until_it_is_back(open_registry, tmp_path):
+    here, aside = tmp_path / "registry.db", tmp_path / "aside.db"
+    registry = open_registry(f"sqlite:///{here}")
+    released(registry, "birds")
+    assert registry.pointers() == {"birds": 1}
+
+    here.rename(aside)
+    with pytest.raises(RegistryUnavailable, match="was moved away or deleted"):
+        registry.pointers()
+    aside.rename(here)
+
+    assert registry.pointers() == {"birds": 1}

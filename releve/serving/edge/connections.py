@@ -1,0 +1,47 @@
+"""Connections that begin a request and never finish its headers: uvicorn keeps them for ever, and each takes memory."""
+
+import asyncio
+from typing import Any
+
+import uvicorn.protocols.http.auto
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEADER_SECONDS = 10.0  # from the first byte of a request, or the connection, to the end of its headers
+
+
+def bound_headers() -> None:
+    """Have uvicorn close what is late; before it looks for its protocol, which is when a worker starts to listen."""
+    uvicorn.protocols.http.auto.AutoHTTPProtocol = BoundedProtocol
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with a deadline for headers. A body has the application's, an idle connection uvicorn's."""
+
+    header_seconds = HEADER_SECONDS
+    _due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_headers()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._due is None:
+            self._wait_for_headers()
+
+    def on_headers_complete(self) -> None:
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait_for_headers(self) -> None:
+        loop: Any = self.loop
+        self._due = loop.call_later(self.header_seconds, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
