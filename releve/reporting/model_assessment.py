@@ -1,7 +1,8 @@
 """What a model card says of how good a model version is, and who let it in."""
 
 from releve.core.formatting import format_score, utc_minute
-from releve.domain.evaluation.intervals import difference, format_interval, format_score_interval
+from releve.domain.evaluation.conformal import ConformalIntervals
+from releve.domain.evaluation.intervals import difference, format_interval, format_score_interval, share
 from releve.domain.schema.target import REGRESSION
 from releve.reporting.blocks import (
     MISSING,
@@ -71,9 +72,9 @@ def importance(record: ModelRecord) -> list[Block]:
 
 
 def calibration(record: ModelRecord) -> list[Block]:
-    """Write whether its probabilities can be trusted."""
+    """Write whether its probabilities can be trusted, or its intervals."""
     if record.schema and record.schema.target.task == REGRESSION:
-        return [TextBlock(("A regression has no probabilities, so there is nothing to calibrate.",))]
+        return _intervals(record.description.intervals if record.description else None)
     table = record.evaluation.challenger.calibration if record.evaluation else None
     if not table:
         return [NOTHING]
@@ -86,6 +87,37 @@ def calibration(record: ModelRecord) -> list[Block]:
         TableBlock(("certainty", "rows", "mean certainty", "share right"), rows),
         ReliabilityChart(tuple((one.probability, one.accuracy, one.rows) for one in table.bins)),
     ]
+
+
+def _intervals(intervals: ConformalIntervals | None) -> list[Block]:
+    """Write how wide intervals are, and what share of the labels they have held."""
+    if not intervals:
+        few = "Its answers carry no interval: too few rows were answered before they were learned from."
+        return [TextBlock((few,))]
+    method = (
+        "An answer carries an interval: itself, plus and minus a half width for answers of its size, within the limits "
+        f"of the target. It is conformal: made of the errors of {intervals.rows:,} answers that were given before "
+        "their rows were learned from. With each label its level moves (Gibbs and Candès 2021), so that the share of "
+        "labels inside comes back to what is promised where errors have grown or shrunk."
+    )
+    ends = [f"{edge:.6g}" for edge in intervals.edges]
+    bins = [f"above {ends[-1]}"] if ends else ["any"]
+    bins = [f"up to {end}" if not place else f"{ends[place - 1]} to {end}" for place, end in enumerate(ends)] + bins
+    widths = tuple((one, f"{half:.6g}") for one, half in zip(bins, intervals.half_widths, strict=True))
+    shares = [share(each.covered, each.rows, confidence=intervals.confidence) for each in intervals.windows]
+    facts = {"promised": f"{intervals.confidence:.3g}", "level now": f"{1 - intervals.alpha:.3g}"}
+    blocks: list[Block] = [
+        TextBlock((method,)),
+        fact_list(facts),
+        TableBlock(("answer", "half width"), widths),
+    ]
+    if not shares:
+        return [*blocks, TextBlock(("No window has come since that they could have been tried on.",))]
+    rows = tuple(
+        (str(number), f"{each.rows:,}", format_score_interval(held))
+        for number, (each, held) in enumerate(zip(intervals.windows, shares, strict=True), start=1)
+    )
+    return [*blocks, TableBlock(("window, oldest first", "rows", "share inside the intervals made before it"), rows)]
 
 
 def slices(record: ModelRecord) -> list[Block]:

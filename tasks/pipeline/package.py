@@ -19,11 +19,13 @@ from releve.adapters.models.onnx_export import export_checked
 from releve.adapters.models.skops_files import dump_pipeline
 from releve.adapters.vectors.embedder_files import text_files
 from releve.adapters.vectors.sentence_model import SentenceModel, import_model
+from releve.domain.evaluation.conformal import conformal_intervals
 from releve.domain.evaluation.evaluation import Sanity
 from releve.domain.gate.sanity import check
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
+from releve.domain.schema.target import REGRESSION
 from releve.domain.training.learning import REFERENCE_ROWS, as_kept, window
 from tasks.pipeline.evaluate import evaluate, judged
 from tasks.pipeline.rows import stage_rows
@@ -51,7 +53,12 @@ def package(stage: Stage) -> None:
 
     # decide
     folds = judged(memory)
-    answers = np.concatenate([each.refreshed for each in folder.windows(memory)[-len(folds) :]])
+    windows = folder.windows(memory)
+    answers = np.concatenate([each.refreshed for each in windows[-len(folds) :]])
+    intervals = None
+    if schema.target.task == REGRESSION:
+        forward = [(each.refreshed[:, 0], each.truth) for each in windows]
+        intervals = conformal_intervals(forward, confidence=stage.params.statistics.confidence)
     kept = as_kept(rows.iloc[folds[0].start :], answers, schema)
     exported = export_checked(ensemble, schema, reference, tolerance=PARITY_TOLERANCE)
 
@@ -82,6 +89,7 @@ def package(stage: Stage) -> None:
         rows=len(rows),
         learned_rows=len(learned),
         evaluation=evaluation,
+        intervals=intervals,
     )
     write_json(stage.files.model / DESCRIPTION, description.to_json())
     model = load(stage.files.model, tag="the packaged model")

@@ -11,6 +11,7 @@ from releve.adapters.models.description import ModelDescription
 from releve.core.params import GateOverride
 from releve.domain.drift.two_sample_tests import Change
 from releve.domain.drift.verdict import ColumnDrift, DriftState, DriftVerdict
+from releve.domain.evaluation.conformal import ConformalIntervals, WindowCoverage
 from releve.domain.evaluation.evaluation import Opponent
 from releve.domain.registry.chain import CHALLENGED, Event
 from releve.reporting.blocks import MISSING
@@ -218,13 +219,49 @@ def test_only_drifted_columns_are_named():
     assert "weight" not in text
 
 
-def test_numbers_have_no_calibration_and_no_classes():
-    target = {"name": "cost", "task": "regression", "min": 0}
-    description = DESCRIPTION.model_copy(update={"task": "regression", "table": SCHEMA | {"target": target}})
-    record = replace(FULL, description=description)
+def of_numbers(intervals):
+    table = SCHEMA | {"target": {"name": "cost", "task": "regression", "min": 0}}
+    changes = {"task": "regression", "table": table, "intervals": intervals}
+    return replace(FULL, description=DESCRIPTION.model_copy(update=changes))
 
-    assert "nothing to calibrate" in section_of(record, "Calibration")
-    assert "| range | 0 to any |" in section_of(record, "What it is for")
+
+def test_numbers_have_no_classes():
+    assert "| range | 0 to any |" in section_of(of_numbers(None), "What it is for")
+
+
+def test_numbers_are_calibrated_by_their_intervals_and_what_these_held():
+    intervals = ConformalIntervals(
+        confidence=0.9,
+        alpha=0.08,
+        rows=1200,
+        edges=(2.0, 5.5),
+        half_widths=(1.0, 2.0, 4.25),
+        windows=(WindowCoverage(rows=400, covered=360), WindowCoverage(rows=400, covered=320)),
+    )
+
+    text = section_of(of_numbers(intervals), "Calibration")
+
+    assert "the errors of 1,200 answers" in text
+    assert "| promised | 0.9 |" in text
+    assert "| level now | 0.92 |" in text
+    assert "| up to 2 | 1 |" in text
+    assert "| 2 to 5.5 | 2 |" in text
+    assert "| above 5.5 | 4.25 |" in text
+    assert "| 1 | 400 | 0.900 [0.873, 0.922] |" in text
+    assert "| 2 | 400 | 0.800 [0.765, 0.831] |" in text
+
+
+def test_numbers_of_one_size_have_one_half_width_and_a_first_window_tries_none():
+    intervals = ConformalIntervals(confidence=0.95, alpha=0.05, rows=60, edges=(), half_widths=(3.0,), windows=())
+
+    text = section_of(of_numbers(intervals), "Calibration")
+
+    assert "| any | 3 |" in text
+    assert "No window has come since" in text
+
+
+def test_numbers_without_an_interval_say_why():
+    assert "too few rows were answered before" in section_of(of_numbers(None), "Calibration")
 
 
 def test_groups_too_small_to_be_compared_are_named_with_their_rows():

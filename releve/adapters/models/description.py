@@ -8,6 +8,7 @@ from pydantic import Field
 from releve.core.documents import DocumentPart, parse_document
 from releve.domain.ensemble.description import EnsembleDescription, SearchOutcome
 from releve.domain.ensemble.weights import Serves
+from releve.domain.evaluation.conformal import ConformalIntervals
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.neighbours.embedding import EmbedderDescription
 from releve.domain.prediction_log.records import Row
@@ -39,6 +40,7 @@ class ModelDescription(DocumentPart):
     rows: int = 0
     learned_rows: int = 0  # the holdout included: what was judged on it was fitted on the rows before
     evaluation: Evaluation | None = None
+    intervals: ConformalIntervals | None = None  # of a regression; None where too few rows were answered before
     sanity: Sanity | None = None
     golden: GoldenRows = GoldenRows()
 

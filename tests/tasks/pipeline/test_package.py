@@ -118,6 +118,20 @@ def test_the_answers_to_the_holdout_and_their_labels_travel_with_the_model(task,
     assert set(model.schema.names) <= set(kept) or task != "regression"
 
 
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_regression_gets_intervals_by_the_errors_of_answers_to_rows_not_yet_learned(task, tmp_path):
+    stage = make_stage(tmp_path, task=task)
+
+    intervals = packaged(stage).description.intervals
+
+    assert (intervals is not None) == (task == "regression")
+    if intervals:
+        kept = pd.read_parquet(stage.files.model / HOLDOUT)
+        errors = np.abs(truth_of(kept) - answers_of(kept, task=task))
+        assert (intervals.rows, intervals.confidence, intervals.edges) == (50, 0.95, ())
+        assert intervals.half_widths == pytest.approx([np.sort(errors)[-2]], rel=1e-6)  # floor(.05 * 51) of them above
+
+
 def test_texts_are_searched_by_their_ngrams(tmp_path):
     stage = make_stage(tmp_path, kinds=MIXES["texts"])
 
