@@ -226,6 +226,11 @@ def describe_rebuild(record: ModelRebuilt) -> str:
     if record.purpose == RebuildPurpose.RESTORE:
         return f"{record.model} was built again, byte for byte, and is back in the model store"
     size = f"{record.bytes / 1e6:.1f} MB"
+    if record.proof:
+        return (
+            f"{record.model} was made by the code, libraries and recipes that made {record.proof}, which was built "
+            f"again byte for byte; its files ({size}) leave the store: {again} puts them back"
+        )
     return f"{record.model} was built again, byte for byte; its files ({size}) leave the store: {again} puts them back"
 
 

@@ -1,5 +1,6 @@
 """Build a model version again from its data, code and params, and say whether the very same bytes come out."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +9,8 @@ from pathlib import Path
 
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.data_versions import DataVersions, PipelineFailed
-from releve.adapters.git_dvc.remakable import MEMBERS, MEMORY, outputs
-from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git
+from releve.adapters.git_dvc.remakable import MEMBERS, MEMORY, made_with, outputs
+from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git, git_texts
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import ScenarioLock, scenario_lock
@@ -120,8 +121,40 @@ def build_again(
         differing=() if failure else tuple(name for name in names if released.files.get(name) != made.get(name)),
         failure=failure,
         cpu_seconds=round(time.process_time() - started + data.cpu_seconds, 2),
+        made_by=made_by(settings, store, challenger),
     )
     return Rebuilt(challenger.revision, record, metrics, changed, restored)
+
+
+def as_proven(
+    registry: Registry, store: ModelStore, challenger: Challenger, *, made_by: str, proof: str
+) -> ModelRebuilt:
+    """Take a stored model as built again, since `proof` was, which the same code, libraries and recipes made."""
+    released = _released_files(registry, store, challenger)
+    return ModelRebuilt(
+        model=challenger.model,
+        purpose=RebuildPurpose.RETIRE,
+        files=released.files,
+        bytes=released.bytes,
+        cpu_seconds=0.0,
+        made_by=made_by,
+        proof=proof,
+    )
+
+
+def made_by(settings: Settings, store: ModelStore, challenger: Challenger) -> str:
+    """Digest all but the rows that made a model: code, settings, libraries, machine, recipes, whether it is the first.
+
+    "" where a search made it, which a clock may have stopped, and where it is not known.
+    """
+    scenario = ModelTag.parse(challenger.model).scenario
+    lock_file = git_texts(settings.project, [f"{challenger.revision}:scenarios/{scenario}/dvc.lock"])[0]
+    described = store.describe(challenger.model)
+    if challenger.search or not lock_file or described.ensemble is None:
+        return ""
+    members = sorted((each.name, each.recipe, str(each.options)) for each in described.ensemble.members if each.recipe)
+    known = [made_with(lock_file), described.runtime, described.environment, members]
+    return sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

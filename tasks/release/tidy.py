@@ -20,10 +20,10 @@ from releve.core.settings import Settings
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, MOVES, REBUILT
 from releve.domain.registry.events import Challenger, ModelRebuilt, RebuildPurpose
 from releve.domain.registry.lifecycle import model_version_statuses
-from releve.domain.registry.retention import last_rebuilds, may_leave
+from releve.domain.registry.retention import last_rebuilds, may_leave, proof_for
 from releve.reporting.gate_messages import describe_rebuild
 from tasks.places import ScenarioState
-from tasks.release.rebuild import build_again
+from tasks.release.rebuild import as_proven, build_again, made_by
 
 KEPT_REPORTS = (
     200  # newest monitoring runs whose files stay, as in Evidently's workspace; the registry keeps each verdict
@@ -52,8 +52,9 @@ def tidy(
 ) -> Tidied:
     """Remove the files of models that neither serve nor can be rolled back to, and what DVC keeps of old refreshes.
 
-    A model's files leave once it was built again, byte for byte; at most `trials` of them are tried now (None: all),
-    the oldest first, as each costs a fit. Whoever is killed in between goes on with the next run.
+    A model's files leave once it was built again, byte for byte, or one of those that were made the same way was (see
+    `proof_for`). At most `trials` of them are built again now (None: all), the oldest first, as each costs a fit.
+    Whoever is killed in between goes on with the next run.
     Raises ScenarioBusy, and Unavailable where the remote is needed and away.
     """
     params = read_committed(settings, scenario).params
@@ -69,13 +70,20 @@ def tidy(
         untried = [model for model in old if model not in rebuilds]
 
         # apply
-        tried = []
-        for model in untried[:trials]:
-            record = _try(settings, registry, statuses[model].challenger, params, lock)
+        tried = list[ModelRebuilt]()
+        for model in untried:
+            challenger = statuses[model].challenger
+            way = made_by(settings, store, challenger)
+            if proof := proof_for(way, rebuilds):
+                record = as_proven(registry, store, challenger, made_by=way, proof=proof)
+            elif trials is None or len(tried) < trials:
+                record = _try(settings, registry, challenger, params, lock)
+                tried.append(record)
+            else:
+                continue
             registry.append(scenario, record, reason=describe_rebuild(record), actor=actor)
             progress(describe_rebuild(record))
             rebuilds[model] = record
-            tried.append(record)
         leaving = [model for model in old if model in rebuilds and rebuilds[model].same]
         challengers = [statuses[model].challenger for model in statuses if model in stored]
         freed = _drop_remakable(settings, params, scenario, challengers, leaving=set(leaving))
@@ -91,7 +99,8 @@ def tidy(
             shutil.rmtree(folder, ignore_errors=True)
         ScenarioBranch(settings.project, scenario).maintain()
     differing = tuple(rebuilds[model] for model in old if model in rebuilds and not rebuilds[model].same)
-    return Tidied(tuple(leaving), freed, tuple(tried), differing, len(untried) - len(tried))
+    waiting = [model for model in untried if model not in rebuilds]
+    return Tidied(tuple(leaving), freed, tuple(tried), differing, len(waiting))
 
 
 def _try(

@@ -9,6 +9,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -18,6 +19,7 @@ from releve.adapters.git_dvc.dvc_configuration import Configuration, as_nested, 
 from releve.adapters.git_dvc.scenario_branch import git, git_texts
 from releve.core.params import Data
 
+DECIDING = (".json", ".lock")  # the manifests of the stage `code`, and requirements.lock
 MD5 = re.compile(r"\b([0-9a-f]{32}(?:\.dir)?)\b")  # in YAML as in JSON; a text too many keeps a file too many
 BUILD, MODEL, MEMORY = "/build/", "/build/model", "/build/memory"  # of scenarios/<name>: what the stages write
 RESULTS = "results/"  # git holds them, and DVC for its run cache a second time
@@ -31,6 +33,19 @@ def outputs(lock_file: str) -> dict[str, str]:
     """Read path -> md5 of every output of every stage from dvc.lock's text."""
     stages = (yaml.load(lock_file, Loader=Loader) or {}).get("stages", {}).values()
     return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", ()) if "md5" in out}
+
+
+def made_with(lock_file: str) -> list[Any]:
+    """List what of dvc.lock's text, beside rows and answers, decides what a refresh makes: code, libraries, settings.
+
+    Of the rest it names the paths: one without a memory is a first model.
+    """
+    stages = (yaml.load(lock_file, Loader=Loader) or {}).get("stages", {})
+    return [
+        [name, stage.get("params"), dep["path"], dep["md5"] if dep["path"].endswith(DECIDING) else ""]
+        for name, stage in sorted(stages.items())
+        for dep in stage.get("deps", ())
+    ]
 
 
 @dataclass(frozen=True)

@@ -41,5 +41,9 @@ def _nearest(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     squared = (queries**2).sum(axis=1)[:, None] + (base**2).sum(axis=1)[None, :]
     distances = np.maximum(squared - 2.0 * queries @ base.T, 0.0)
-    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
-    return order.astype(np.int64), np.take_along_axis(distances, order, axis=1)
+    k = min(k, len(base))
+    farthest = np.partition(distances, k - 1, axis=1)[:, k - 1]
+    near = (np.flatnonzero(row <= limit) for row, limit in zip(distances, farthest, strict=True))  # ties, too
+    found = zip(distances, near, strict=True)
+    order = np.array([some[np.argsort(row[some], kind="stable")[:k]] for row, some in found], dtype=np.int64)
+    return order, np.take_along_axis(distances, order, axis=1)

@@ -146,7 +146,10 @@ class RebuildPurpose(StrEnum):
 
 
 class ModelRebuilt(EventPayload):
-    """A model version was built again, or could not be; where nothing differs, nothing is lost when its files leave."""
+    """A model version was built again, or could not be, or was taken as proven by the rebuild of another one.
+
+    Where nothing differs, nothing is lost when its files leave.
+    """
 
     kind = REBUILT
 
@@ -157,6 +160,8 @@ class ModelRebuilt(EventPayload):
     differing: tuple[str, ...] = ()  # of these files, those that came out otherwise, or not at all
     failure: str = ""  # why nothing came out
     cpu_seconds: float
+    made_by: str = ""  # digest of all but the rows that made it; "" where a clock had a say
+    proof: str = ""  # the model made the same way whose rebuild is its proof; "": it was itself built again
 
     @property
     def same(self) -> bool:

@@ -15,7 +15,7 @@ from releve.domain.registry.chain import REBUILT
 from releve.domain.registry.events import ModelRebuilt, RebuildPurpose
 from releve.reporting.markdown import render_markdown
 from tasks.ingestion.ingest import ingest
-from tasks.release.rebuild import rebuild
+from tasks.release.rebuild import made_by, rebuild
 from tasks.release.release import release
 from tasks.release.retrain import last_challenger, retrain
 from tasks.release.rollback import rollback
@@ -116,6 +116,28 @@ def test_a_model_that_does_not_come_out_again_stays_and_is_reported(third):
     assert first in stored(third)
 
 
+def test_what_was_made_the_way_of_a_model_that_came_out_again_leaves_without_a_fit_and_comes_back(third):
+    _, second, _ = models(third)
+    third.receive(market_rows(120, seed=12), "day-5.parquet")
+    ingest(third.settings, SHOP)
+    retrain(third.settings, SHOP, reason="newer rows")
+    release(third.settings, SHOP)
+    first_way, second_way, newest_way, _ = (way(third, model) for model in models(third))
+    assert first_way != second_way == newest_way  # a first model is made otherwise
+    record(third, models(third)[0])
+    record(third, "shop:earlier", made_by=second_way)
+
+    done = tidy(third.settings, SHOP)
+
+    assert (done.tried, done.untried) == ((), 0)
+    assert second in done.left
+    event = third.registry.events(SHOP, kinds=[REBUILT])[-1]
+    assert event.read(ModelRebuilt).proof == "shop:earlier"
+    assert "shop:earlier, which was built again byte for byte" in event.reason
+    again = rebuild(third.settings, second)
+    assert (again.restored, again.record.same) == (True, True)
+
+
 @pytest.mark.parametrize("at", ["releve.adapters.models.bento_builds.remove", "tasks.release.tidy.drop"])
 def test_a_tidying_that_was_killed_goes_on_with_the_next_run(third, at):
     first, second, newest = models(third)
@@ -158,9 +180,20 @@ def test_files_of_old_monitoring_runs_leave_and_the_newest_stay(third, monkeypat
     assert sorted(path.name for path in third.state.reports.iterdir()) == [*names[2:], "mine"]
 
 
-def record(shop, model, *, differing=()):
+def way(shop, model):
+    challenger = last_challenger(shop.registry, SHOP, model=model)
+    return made_by(shop.settings, ModelStore(shop.settings.home), challenger)
+
+
+def record(shop, model, *, differing=(), made_by=""):
     """The registry says that a model was built again."""
     trial = ModelRebuilt(
-        model=model, purpose=RebuildPurpose.RETIRE, files={}, bytes=1, differing=differing, cpu_seconds=1.0
+        model=model,
+        purpose=RebuildPurpose.RETIRE,
+        files={},
+        bytes=1,
+        differing=differing,
+        cpu_seconds=1.0,
+        made_by=made_by,
     )
     shop.registry.append(SHOP, trial, reason="a trial", actor="test")
