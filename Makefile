@@ -118,8 +118,8 @@ resubmit: setup  ## Write rejected rows to a file, to fix and send again: SCENAR
 monitor: setup  ## Drift report, realised quality, is a refresh or a search due?
 	@$(RELEVE) $@ -- "$$SCENARIO"
 
-retrain: setup  ## Train a challenger, judge it, and release it when it is accepted; SEARCH=1 tries other recipes, too
-	@$(RELEVE) $@ $${SEARCH:+--search} -- "$$SCENARIO"
+retrain: setup  ## Train a challenger, judge it, and release it when it is accepted; SEARCH=1 tries other recipes, too, REWEIGH=1 fits nothing
+	@$(RELEVE) $@ $${SEARCH:+--search} $${REWEIGH:+--reweigh} -- "$$SCENARIO"
 
 release: setup  ## Release the accepted challenger of SCENARIO=churn
 	@$(call given,SCENARIO,churn,$(SCENARIO_IS_NAMED)) $(RELEVE) $@ -- "$$SCENARIO"

@@ -49,7 +49,7 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
             scenario, rolled_back.release.model, rolled_back.left, note=rolled_back.note
         )
         return Completed(message=message, data=Round(seen, rolled_back=rolled_back))
-    if not seen.decision.refresh:
+    if not (seen.decision.refresh or seen.decision.reweigh):
         update_page(settings, scenario)
         check_refusals(waiting)
         return Completed(message=f"{seen.model} serves on: {describe_cause(seen.decision.causes[0])}", data=Round(seen))
@@ -60,6 +60,7 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
         reason="; ".join(describe_decision(seen)),
         search=seen.decision.search_reason,
         without=seen.decision.without,
+        reweigh=seen.decision.reweigh,
     )
     released = put_into_service(settings, scenario, model=challenger.model) if challenger.promote else None
     publish(settings, scenario)

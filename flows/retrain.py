@@ -31,18 +31,19 @@ def retrain(
     reason: str = "started by hand",
     release_accepted: bool = True,
     search: bool = False,
+    reweigh: bool = False,
 ) -> Any:
     """Build a challenger from all labelled rows, judge it at the gate, and release it when it is accepted.
 
     `release_accepted`: false leaves an accepted challenger to `make release`. `search`: other recipes are tried, too,
-    within `search.trials` and `search.seconds`.
+    within `search.trials` and `search.seconds`. `reweigh`: nothing is fitted; the newest members are weighed anew.
 
     Ends with the Challenger, in the state Refused where the gate refused it. Fails at the end when an incoming
     file was refused.
     """
     settings = begin(scenario)
     ingestion = harvest_and_ingest(settings, scenario)
-    challenger = challenge(settings, scenario, reason=reason, search=BY_HAND if search else "")
+    challenger = challenge(settings, scenario, reason=reason, search=BY_HAND if search else "", reweigh=reweigh)
     released = challenger.promote and release_accepted
     if released:
         put_into_service(settings, scenario, model=challenger.model)
@@ -59,11 +60,17 @@ def harvest_and_ingest(settings: Settings, scenario: str) -> Ingestion:
 
 
 def challenge(
-    settings: Settings, scenario: str, *, reason: str, search: str = "", without: tuple[str, ...] = ()
+    settings: Settings,
+    scenario: str,
+    *,
+    reason: str,
+    search: str = "",
+    without: tuple[str, ...] = (),
+    reweigh: bool = False,
 ) -> Challenger:
-    """Build a challenger from all labelled rows and judge it. `search`, `without`: see tasks.release.retrain."""
+    """Build a challenger from all labelled rows and judge it. What may be asked for: see tasks.release.retrain."""
     challenger: Challenger = run_retrain(
-        settings, scenario, reason=reason, search=search, without=without, progress=print
+        settings, scenario, reason=reason, search=search, without=without, reweigh=reweigh, progress=print
     )
     show_challenge(scenario, challenger)
     show_card(settings, scenario, challenger.model)

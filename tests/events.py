@@ -34,6 +34,7 @@ def make_challenger(model: str = "digits:v1", **changes: Any) -> Challenger:
         "revision": "ef" * 20,
         "data_version": "cd" * 16,
         "rows": 900,
+        "learned": changes.get("rows", 900),
         "champion": "",
         "search": "",
         "evaluation": make_evaluation(0.951),

@@ -55,6 +55,7 @@ def write_refresh(
     memory = Memory(
         table="",
         rows=len(rows),
+        learned=len(rows),
         refresh=1,
         champion="" if served is None else "shop:before",
         pool=Pool(members=(plain,)),
@@ -62,6 +63,7 @@ def write_refresh(
         kept=(),
         plain=plain.name,
         weights=weights,
+        exported=tuple(weights),
         serves=serves,
         identity="",
         windows=tuple(records),
@@ -69,6 +71,7 @@ def write_refresh(
     )
     described = EnsembleDescription(
         identity="",
+        learned=len(rows),
         serves=serves,
         loss=LOG_LOSS,
         windows=len(records),

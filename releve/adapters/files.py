@@ -92,6 +92,7 @@ class PipelineInputs:
     memory: str = NO_MEMORY  # folder of the refresh before, below the scenario's
     search_cause: str = ""  # what opened a search for new members, and on which version of the data; "" for none
     without: tuple[str, ...] = ()  # columns whose newest cells are broken, so that no member may learn from them
+    reweighs: str = ""  # model whose members stay as they are and get new weights; "" where members are fitted
 
 
 INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -103,8 +104,10 @@ INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
         "a list of columns",
     ),
+    "reweighs": (lambda value: isinstance(value, str), 'a model version, or "" where members are fitted'),
 }  # of inputs.yaml: the check of each key, and what is expected
-OPTIONAL: Yaml = {"search_cause": "", "without": []}  # DVC refuses a key that is a section of params.yaml, as search is
+# DVC refuses a key that is a section of params.yaml, as search is
+OPTIONAL: Yaml = {"search_cause": "", "without": [], "reweighs": ""}
 
 
 def read_inputs(path: Path) -> PipelineInputs:
@@ -116,7 +119,12 @@ def read_inputs(path: Path) -> PipelineInputs:
         if not fits(values[key]):
             raise BadInput(f"{_named(path)}: '{key}' is {values[key]!r}; expected {expected}")
     return PipelineInputs(
-        values["rows"], values["champion"] or "", values["memory"], values["search_cause"], tuple(values["without"])
+        values["rows"],
+        values["champion"] or "",
+        values["memory"],
+        values["search_cause"],
+        tuple(values["without"]),
+        values["reweighs"],
     )
 
 

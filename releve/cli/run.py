@@ -31,9 +31,10 @@ def retrain(
     scenario: ScenarioName,
     reason: Reason = BY_HAND,
     search: Annotated[bool, typer.Option("--search", help="Try other recipes, too.")] = False,
+    reweigh: Annotated[bool, typer.Option("--reweigh", help="Fit nothing: weigh the members anew.")] = False,
 ) -> None:
     """Train a challenger, let the gate judge it, and release it when it is accepted."""
-    run_flow("retrain", scenario, reason=reason, search=search)
+    run_flow("retrain", scenario, reason=reason, search=search, reweigh=reweigh)
 
 
 def release(

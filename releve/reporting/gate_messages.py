@@ -18,6 +18,7 @@ from releve.domain.evaluation.evaluation import (
 from releve.domain.evaluation.intervals import format_interval
 from releve.domain.evaluation.slices import MIN_SLICE_ROWS
 from releve.domain.gate.gate import (
+    LEAST_MOVE,
     Check,
     FailedCheck,
     GateDecision,
@@ -103,6 +104,8 @@ def _failed_check(failed: FailedCheck, inputs: GateInputs, params: Params) -> st
         Check.LATENCY_UNKNOWN: "the latency of one answer was not measured; retrain again",
         Check.SLOW: f"one answer takes {inputs.latency_ms or 0:.3g} ms of CPU time in 95 of 100 cases, and at most "
         f"{params.gate.max_latency_ms:g} ms are allowed (params.yaml: gate.max_latency_ms)",
+        Check.WEIGHTS_ALIKE: f"the members' weights would move by {inputs.moved or 0:.2f} (total variation), and a "
+        f"release is made from {LEAST_MOVE:g} on",
         Check.SANITY_UNKNOWN: "nobody tried how it answers slightly altered rows; retrain again",
     }[failed.check]
 

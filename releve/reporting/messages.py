@@ -20,6 +20,8 @@ CAUSES = {
     CauseKind.NEW_ROWS: "{value:,.0f} new labelled rows, and the policy is to learn from each batch",
     CauseKind.SCHEDULE: "{value:,.0f} batches since the last challenge; a refresh is due after {limit:,.0f} "
     "(params.yaml: trigger.every_batches)",
+    CauseKind.NEW_LABELS: "{value:,.0f} labelled rows since members were weighed: too few for a refresh, enough to "
+    "weigh the same members anew, from {limit:,.0f} on",
     CauseKind.DRIFT: "the table drifted",
     CauseKind.DEGRADED: "the champion is worse than expected",
     CauseKind.ESTIMATED_DEGRADED: "labels are late, and the champion is estimated to be worse than expected",
@@ -99,6 +101,8 @@ def describe_due(run: MonitoringRun) -> str:
         return "roll back"
     if run.decision.search:
         return "refresh and search"
+    if run.decision.reweigh:
+        return "re-weighting"
     return "refresh" if run.decision.refresh else "wait"
 
 

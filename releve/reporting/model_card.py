@@ -23,6 +23,11 @@ REFIT = (
     "Every member was refitted on all labelled rows of its window, those that are judged on included: these refits are "
     "this model. The figures below are those of the same procedure, which answered each window before it learned it."
 )
+REWEIGHED = (
+    "The members are those of the refresh before, and their weights alone are new: labelled rows came since that were "
+    "too few for a refresh. The figures below are those of the same procedure, which answered each window before it "
+    "learned it."
+)
 
 
 def build_model_card(record: ModelRecord) -> ReportPage:
@@ -60,6 +65,7 @@ def data(record: ModelRecord) -> list[Block]:
         {
             "data version": challenger and challenger.data_version,
             "labelled rows": challenger and challenger.rows,
+            "members learned": challenger and f"the oldest {challenger.learned:,} of them",
             "batches": version and version.batches,
             "newest batch": version and version.batch,
             "ingested at": version and version.at and utc_minute(version.at),
@@ -88,7 +94,8 @@ def members(record: ModelRecord) -> list[Block]:
     """Write what it is made of, and what a search for more has brought."""
     if not record.ensemble or not record.evaluation:
         return [NOTHING]
-    return [*ensemble_blocks(record.ensemble, record.evaluation), TextBlock((REFIT,))]
+    is_refit = not record.challenger or not record.challenger.is_reweighting
+    return [*ensemble_blocks(record.ensemble, record.evaluation), TextBlock((REFIT if is_refit else REWEIGHED,))]
 
 
 def serving(record: ModelRecord) -> list[Block]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import takewhile
 
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
+from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.core.params import Params
 from releve.core.settings import Settings
@@ -32,7 +33,8 @@ class PastRuns:
     retrained_at: str  # the last challenge; the champion's release where there is none
     ingested_at: str  # when a row came last, answers aside
     rows: int  # labelled rows there are, ingested or ready to be
-    new_rows: int  # of these, since the last challenge
+    new_rows: int  # of these, since the last challenge that fitted members
+    unweighed_rows: int  # of these, since the last challenge at all; see `count_unweighed_rows`
     new_batches: int  # that these rows came in
     payoffs: tuple[Payoff, ...]  # of the last promotion, as each run knew it
     earlier_payoffs: tuple[Payoff, ...]  # of those before it, since a rollback or a withdrawal, as they were known last
@@ -54,6 +56,9 @@ def gather_past(settings: Settings, scenario: str, registry: Registry, known: Ga
         ingested_at=max([known.champion.since, *ingested[-1:]], key=datetime.fromisoformat),
         rows=rows,
         new_rows=count_new_rows(registry, scenario, history, rows=rows, waiting=waiting),
+        unweighed_rows=count_unweighed_rows(
+            ModelStore(settings.home), known.champion.release.model, history, rows=rows
+        ),
         new_batches=new_batches(registry, scenario, waiting=waiting, batch_rows=batch_rows),
         payoffs=payoffs,
         earlier_payoffs=earlier_payoffs,
@@ -73,7 +78,9 @@ def challenges_of(registry: Registry, scenario: str) -> History:
     for event in events_of(registry, scenario, CHALLENGED):
         one = event.read(Challenger)
         joined = one.search_outcome is not None and one.search_outcome.joined
-        challenges.append(Challenged(event.at, one.promote, one.rows, one.search not in searches, joined))
+        challenges.append(
+            Challenged(event.at, one.promote, one.rows, one.search not in searches, joined, one.is_reweighting)
+        )
         searches.add(one.search)
     return History(tuple(challenges))
 
@@ -84,13 +91,15 @@ def answers_of_a_batch(params: Params) -> int:
 
 
 def new_batches(registry: Registry, scenario: str, *, waiting: int, batch_rows: int) -> int:
-    """Count batches since the last challenge: every ingested file is one, and so are `batch_rows` labelled answers.
+    """Count batches since the last challenge that fitted members.
+
+    Every ingested file is one, and so are `batch_rows` labelled answers.
 
     Answers are harvested when a challenge is due and not before, all into one file: counted as files they would make
     no challenge due. `waiting`: labelled answers that are no batch yet.
     """
-    challenges = events_of(registry, scenario, CHALLENGED)
-    last = challenges[-1].number if challenges else 0
+    challenges = reversed(events_of(registry, scenario, CHALLENGED))
+    last = next((event.number for event in challenges if not event.read(Challenger).is_reweighting), 0)
     ingested = [event for event in events_of(registry, scenario, INGESTED) if event.number > last]
     return _batches(ingested, batch_rows) + waiting // max(1, batch_rows)
 
@@ -116,6 +125,20 @@ def count_new_rows(registry: Registry, scenario: str, history: History, *, rows:
     if moves and moves[-1].kind == ROLLED_BACK and (harm := moves[-1].read(ModelRolledBack).harm):
         return max(0, rows - harm.rows)
     return max(waiting, rows - (history.last.rows if history.last else 0))
+
+
+def count_unweighed_rows(store: ModelStore, champion: str, history: History, *, rows: int) -> int:
+    """Count labelled rows since members were weighed.
+
+    0 where one member alone answers, or the champion's members are not the newest: who was refused, or rolled back, is
+    not weighed anew. Raises what the model store raises where the champion's description is not there.
+    """
+    ensemble = store.describe(champion).ensemble
+    if ensemble is None or history.last is None or ensemble.learned != history.last.rows:
+        return 0
+    if sum(member.weight > 0 for member in ensemble.members) < 2:
+        return 0
+    return max(0, rows - history.challenges[-1].rows)
 
 
 def payoffs_of(

@@ -72,6 +72,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         past.new_rows,
         estimate,
         new_batches=past.new_batches,
+        unweighed_rows=past.unweighed_rows,
         rows_since_broken=past.rows_since_broken,
     )
     run = MonitoringRun(

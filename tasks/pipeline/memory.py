@@ -24,7 +24,7 @@ class Before:
     windows: tuple[ForwardWindow, ...]  # on its record
     answering: tuple[KeptEnsemble, ...]  # older ensembles that answer new rows
     kept: tuple[KeptEnsemble, ...]  # those of them that stay
-    ensemble: KeptEnsemble | None  # what it put forward, as a member; None where this refresh is the same one
+    ensemble: KeptEnsemble | None  # what it put forward, as a member; None where this refresh fits nothing newer
 
     def path_of(self, kept: KeptEnsemble, file: str) -> Path:
         """Return where a member of an older ensemble lies; one that is kept from now on has its members' files."""
@@ -52,7 +52,7 @@ def remembered(refresh: Refresh) -> Before | None:
         return None
     name = before_name(memory.refresh - 1)
     answering, ensemble = memory.kept, next((each for each in memory.kept if each.name == name), None)
-    if memory.rows < len(rows):
+    if memory.learned < len(rows) and not refresh.inputs.reweighs:
         own = {memory.files[name]: 0.0 for name in memory.weighing.serving if name in memory.files}
         older = dict[str, float]()
         kept = {each.name: each for each in memory.kept}

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 from releve.adapters.files import write_bytes, write_document, write_json, write_parquet
 from releve.adapters.models.description import DESCRIPTION, GoldenRows, ModelDescription, ModelSummary
 from releve.adapters.models.memory_files import MemoryFolder
-from releve.adapters.models.model_runtime import ONNX_FILE, SKOPS_FILE, Model, load
-from releve.adapters.models.onnx_export import export_checked
-from releve.adapters.models.skops_files import dump_pipeline
+from releve.adapters.models.model_runtime import Model, load
 from releve.adapters.vectors.embedder_files import text_files
 from releve.adapters.vectors.sentence_model import SentenceModel, import_model
 from releve.domain.evaluation.conformal import conformal_intervals
@@ -28,6 +26,7 @@ from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of
 from releve.domain.schema.target import REGRESSION
 from releve.domain.training.learning import REFERENCE_ROWS, as_kept, window
 from tasks.pipeline.evaluate import evaluate, judged
+from tasks.pipeline.export import write_export
 from tasks.pipeline.rows import stage_rows
 from tasks.pipeline.stage import Stage, run
 from tasks.places import HOLDOUT, REFERENCE
@@ -35,7 +34,6 @@ from tasks.places import HOLDOUT, REFERENCE
 if TYPE_CHECKING:
     import pandas as pd
 
-PARITY_TOLERANCE = 1e-4  # between exported and trained model: of a probability, or of a value in standard deviations
 GOLDEN_ROWS = 5  # rows with known answers that travel with the model and are asked before every release
 MADE_WITH = ("scikit-learn", "numpy", "pandas", "onnxruntime", "skl2onnx")
 
@@ -45,10 +43,9 @@ def package(stage: Stage) -> None:
     # gather
     schema, rows, folder = stage.schema, stage_rows(stage), MemoryFolder(stage.files.memory)
     memory = folder.memory
-    ensemble = folder.ensemble(memory, schema.target.classes)
     evaluation = evaluate(stage, rows)
     plain = next(member for member in memory.pool.members if member.name == memory.plain)
-    learned = window(rows, end=len(rows), last_batches=plain.last_batches)
+    learned = window(rows, end=memory.learned, last_batches=plain.last_batches)
     reference = learned.tail(REFERENCE_ROWS)
 
     # decide
@@ -60,14 +57,10 @@ def package(stage: Stage) -> None:
         forward = [(each.refreshed[:, 0], each.truth) for each in windows]
         intervals = conformal_intervals(forward, confidence=stage.params.statistics.confidence)
     kept = as_kept(rows.iloc[folds[0].start :], answers, schema)
-    exported = export_checked(ensemble, schema, reference, tolerance=PARITY_TOLERANCE)
 
     # apply
     shutil.rmtree(stage.files.model, ignore_errors=True)
-    if exported.onnx is not None:
-        write_bytes(stage.files.model / ONNX_FILE, exported.onnx)
-    else:
-        write_bytes(stage.files.model / SKOPS_FILE, dump_pipeline(ensemble))
+    exported, classes = write_export(stage, memory, rows, reference)
     embedder = Embedder.fit(arrays_of_frame(schema, reference), encoder=_text_encoder(stage))
     _write_all(stage.files.model, text_files(embedder))
     write_parquet(stage.files.model / REFERENCE, reference)
@@ -77,7 +70,7 @@ def package(stage: Stage) -> None:
         runtime=exported.runtime,
         parity=exported.reason,
         task=schema.target.task,
-        classes=tuple(ensemble.classes),
+        classes=classes,
         schema=schema.as_dict(),
         embedder=embedder.describe(),
         ensemble=folder.description,

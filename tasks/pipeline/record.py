@@ -6,7 +6,7 @@ from typing import Any
 from releve.core.errors import BadInput
 from releve.domain.ensemble.ensemble import WeightedEnsemble, put_together, weighted
 from releve.domain.ensemble.fitting import answered_part, answers_of_members, roll
-from releve.domain.ensemble.forward import ForwardWindow, MemberAnswers, counted, since_answered, undivided
+from releve.domain.ensemble.forward import ForwardWindow, MemberAnswers, counted, joined, since_answered, undivided
 from releve.domain.ensemble.memory import KeptEnsemble, WindowRecord
 from releve.domain.ensemble.origins import origin_blocks
 from releve.domain.ensemble.pool import Member, Pool
@@ -86,7 +86,10 @@ def _parts(block: Fold, place: int) -> list[Fold]:
 
 
 def answered_again(refresh: Refresh, before: Before, pool: Pool) -> Record:
-    """Let the members of the refresh before answer the rows that are new since; none of them learned these."""
+    """Let the members of the refresh before answer the rows that are new since; none of them learned these.
+
+    Rows that these members answered already, when they were weighed anew, are a part of the same window.
+    """
     memory, folder, rows = before.memory, before.folder, refresh.data.rows
     windows, records = before.windows, memory.windows
     importances = folder.importances
@@ -103,10 +106,16 @@ def answered_again(refresh: Refresh, before: Before, pool: Pool) -> Record:
         # A champion that learned of these rows, as after the branch was set back, would be flattered by them.
         is_asked = champion and champion.identity != memory.identity and champion.rows <= memory.rows
         served = champion.answers(refresh, block) if champion and is_asked else None
-        windows = (*windows, weighed_window(asked, memory.weighing, served=served))
-        records = (*records, WindowRecord(rows=block, learned=memory.rows, weights=dict(memory.weights)))
-        importances = refresh.importances(ensemble, block)
-        say(f"{block.end - block.start} new rows were answered by the refresh before")
+        newest = weighed_window(asked, memory.weighing, served=served)
+        last = records[-1] if records else None
+        if last and last.learned == memory.learned and last.rows.end == block.start:
+            block, newest = Fold(last.rows.start, block.end), joined(windows[-1], newest)
+            windows, records = windows[:-1], records[:-1]
+        windows = (*windows, newest)
+        records = (*records, WindowRecord(rows=block, learned=memory.learned, weights=dict(memory.weights)))
+        if not refresh.inputs.reweighs:
+            importances = refresh.importances(ensemble, block)
+        say(f"{len(rows) - memory.rows} new rows were answered by the refresh before")
     count = counted([len(each) for each in windows])
     record = Record(records[-count:], windows[-count:], importances)
     return record if pool == memory.pool else of_another_pool(refresh, before, pool, record)

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from releve.adapters.files import file_digest, write_bytes
@@ -17,6 +18,8 @@ from releve.domain.evaluation.intervals import rounded
 from tasks.pipeline.memory import Before, table_digest
 from tasks.pipeline.record import Record
 from tasks.pipeline.refresh import Refresh, say
+
+DIGITS = 4  # of a weight: more would be noise, and differ from machine to machine
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,15 +39,8 @@ def write(refresh: Refresh, before: Before | None, made: Result) -> None:
     rows, classes = refresh.data.rows, refresh.classes
     folder = MemoryFolder(refresh.stage.files.memory)
     pipelines = {each.member.name: each.pipeline for each in made.fitted if each.pipeline is not None}
-    files, digests = dict[str, str](), dict[int, str]()
     shutil.rmtree(folder.path, ignore_errors=True)
-    known: dict[int, str] = {}
-    for name, pipeline in pipelines.items():
-        if id(pipeline) not in known:
-            known[id(pipeline)] = name
-            write_bytes(folder.member_path(name), content := dump_pipeline(pipeline))
-            digests[id(pipeline)] = hashlib.sha256(content).hexdigest()
-        files[name] = known[id(pipeline)]
+    files, digests = write_members(folder, made.fitted)
     older = {}
     for each in made.kept:
         if before:
@@ -59,10 +55,11 @@ def write(refresh: Refresh, before: Before | None, made: Result) -> None:
         folder.write_window(window, answers)
 
     ensemble = put_together(made.weighing.serving, pipelines, older, classes)
-    is_new = before is None or before.memory.rows < len(rows)
+    is_new = before is None or before.memory.learned < len(rows)
     memory = Memory(
         table=table_digest(refresh.schema),
         rows=len(rows),
+        learned=len(rows),
         refresh=1 if before is None else before.memory.refresh + is_new,
         champion=refresh.inputs.champion if is_new or before is None else before.memory.champion,
         pool=made.pool,
@@ -70,8 +67,12 @@ def write(refresh: Refresh, before: Before | None, made: Result) -> None:
         kept=made.kept,
         plain=made.weighing.plain,
         weights=dict(made.weighing.weights),
+        exported=tuple(made.weighing.serving),
         serves=made.weighing.serves,
-        identity=identity_of(ensemble, digests),
+        identity=identity_of(
+            (digests[id(pipeline)], weight)
+            for pipeline, weight in zip(ensemble.pipelines, ensemble.weights, strict=True)
+        ),
         windows=made.record.windows,
         search=refresh.inputs.search_cause or (before.memory.search if before else ""),
     )
@@ -79,6 +80,29 @@ def write(refresh: Refresh, before: Before | None, made: Result) -> None:
     folder.write_documents(memory, described, made.record.importances)
     shares = ", ".join(f"{name} {weight:.2f}" for name, weight in made.weighing.serving.items())
     say(f"{len(rows)} labelled rows, {described.rows} of them in {len(made.record.windows)} windows; weights: {shares}")
+
+
+def write_members(folder: MemoryFolder, fitted: Iterable[FittedMember]) -> tuple[dict[str, str], dict[int, str]]:
+    """Write the fitted members; return the file of each by its name, and sha256 of each pipeline's by its `id`."""
+    files, digests, known = dict[str, str](), dict[int, str](), dict[int, str]()
+    for each in fitted:
+        if each.pipeline is None:
+            continue
+        place = id(each.pipeline)
+        if place not in known:
+            known[place] = each.member.name
+            write_bytes(folder.member_path(each.member.name), content := dump_pipeline(each.pipeline))
+            digests[place] = hashlib.sha256(content).hexdigest()
+        files[each.member.name] = known[place]
+    return files, digests
+
+
+def rounded_weights(weights: Mapping[str, float]) -> dict[str, float]:
+    """Round to DIGITS; the heaviest takes the rest, so that the sum is 1."""
+    short = {name: round(weight, DIGITS) for name, weight in weights.items()}
+    heaviest = max(short, key=lambda name: short[name])
+    short[heaviest] = round(1 - sum(weight for name, weight in short.items() if name != heaviest), DIGITS)
+    return short
 
 
 def _description(refresh: Refresh, memory: Memory, made: Result) -> EnsembleDescription:
@@ -100,6 +124,7 @@ def _description(refresh: Refresh, memory: Memory, made: Result) -> EnsembleDesc
     members = [described(each.member.name, each.rows, member=each.member, problem=each.problem) for each in made.fitted]
     return EnsembleDescription(
         identity=memory.identity,
+        learned=memory.learned,
         serves=memory.serves,
         loss=refresh.loss,
         windows=len(memory.windows),

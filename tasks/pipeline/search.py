@@ -72,7 +72,7 @@ def searched(
     """
     cause, stage, rows = refresh.inputs.search_cause, refresh.stage, refresh.data.rows
     if before and before.memory.search == cause:
-        is_same = before.memory.rows == len(rows)
+        is_same = before.memory.learned == len(rows)
         return pool, record, before.folder.description.search if is_same else None
     if not cause or not stage.params.search.trials or not record.windows:
         return pool, record, None

@@ -5,7 +5,6 @@ member. Without it, as for a first model, the newest rows are answered by a roll
 seen every row already makes the same again: `train` is a function of the rows and of the answers on record.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from releve.core.errors import BadInput
@@ -16,17 +15,19 @@ from releve.domain.ensemble.weights import Serves, Weighing, weigh
 from tasks.pipeline.memory import Before, remembered
 from tasks.pipeline.record import Record, answered_again, answered_first
 from tasks.pipeline.refresh import Refresh, say
-from tasks.pipeline.result import Result, write
+from tasks.pipeline.result import Result, rounded_weights, write
+from tasks.pipeline.reweigh import reweigh
 from tasks.pipeline.search import searched
 from tasks.pipeline.stage import Stage, run
-
-DIGITS = 4  # of a weight: more would be noise, and differ from machine to machine
 
 
 def train(stage: Stage) -> None:
     """Write build/memory: the fitted ensemble, and all that the next refresh needs of it."""
     refresh = Refresh.of(stage)
     rows, before = len(refresh.data.rows), remembered(refresh)
+    if refresh.inputs.reweighs:
+        reweigh(refresh, before)
+        return
     found = [each for each in before.memory.pool.members if each.origin == SEARCH] if before else []
     pool = default_pool(stage.params.train, stage.schema, rows=rows).extended(*found)
 
@@ -70,14 +71,6 @@ def weighed(
     weighing = replace(exact, weights=rounded_weights(exact.weights))
     is_naive = set(weighing.serving) == {CONSTANT}
     return (replace(weighing, serves=Serves.NAIVE) if is_naive else weighing), kept
-
-
-def rounded_weights(weights: Mapping[str, float]) -> dict[str, float]:
-    """Round to DIGITS; the heaviest takes the rest, so that the sum is 1."""
-    short = {name: round(weight, DIGITS) for name, weight in weights.items()}
-    heaviest = max(short, key=lambda name: short[name])
-    short[heaviest] = round(1 - sum(weight for name, weight in short.items() if name != heaviest), DIGITS)
-    return short
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from releve.adapters.files import file_digest
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.http.service import wait_until_serving
@@ -21,7 +22,7 @@ from releve.domain.neighbours.vectors import IndexCheck
 from releve.domain.registry.events import Challenger, ModelReleased, ReleaseChange
 from releve.domain.registry.release import ExpectedPerformance, Release
 from tasks.monitoring.champion import check_golden, read_reference
-from tasks.places import ScenarioState
+from tasks.places import REFERENCE, ScenarioState
 from tasks.release.index import build_index, tidy_indexes
 from tasks.release.retrain import last_challenger
 
@@ -66,7 +67,8 @@ def release(
             return ReleaseResult(current.release, None, "", _wait(settings, current.release))
         check_accepted(challenger, current.release.model if current else "", today=datetime.now(UTC).date())
 
-        loaded = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
+        store = ModelStore(settings.home)
+        loaded = store.load(challenger.model, digest=challenger.model_digest)
         check_golden(loaded)
         branch, work_dir = ScenarioBranch(settings.project, scenario), ScenarioState(settings.home, scenario).worktrees
         version, sources = ModelTag.parse(challenger.model).version, branch.code_digest(challenger.revision)
@@ -78,7 +80,10 @@ def release(
                 bento = bento_builds.build(source, settings.home, challenger.model, version=version, sources=sources)
         index_rows = len(read_reference(settings, loaded.tag))
         named = f" {loaded.schema.id}" if loaded.schema.id else ""  # the index holds what this column calls the rows
-        identity = f"{challenger.data_version} {loaded.embedder.version} {index_rows}{named}"
+        # members that were only weighed anew bring the same rows, and so the same index
+        identity = (
+            f"{file_digest(store.get(loaded.tag).path / REFERENCE)} {loaded.embedder.version} {index_rows}{named}"
+        )
         known = challenger.evaluation
         prepared = Release(
             scenario=scenario,

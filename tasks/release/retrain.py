@@ -52,16 +52,20 @@ def retrain(
     reason: str,
     search: str = "",
     without: tuple[str, ...] = (),
+    reweigh: bool = False,
     actor: str = "retrain",
     progress: Callable[[str], None] = lambda line: None,
 ) -> Challenger:
     """Build, store and judge a challenger. Running it again on the same rows, params and code changes nothing.
 
     `search`: what opened a search for new members, "" for none; `without`: columns whose newest cells are broken. Where
-    neither is given, rows that were judged already are judged as they were.
+    neither is given, rows that were judged already are judged as they were. `reweigh`: the members of the refresh
+    before stay as they are, and are weighed anew by the rows that came since.
 
     Raises BadInput, ScenarioBusy, PipelineFailed, BranchMoved.
     """
+    if search and reweigh:
+        raise BadInput("a search fits members, and a re-weighting fits none; ask for one of them")
     truth = read_committed(settings, scenario)
     params = truth.params
     lock = scenario_lock(
@@ -83,7 +87,10 @@ def retrain(
             )
             files = ScenarioFiles(tree.path, scenario)
             judged = [event.read(Challenger) for event in events_of(registry, scenario, CHALLENGED)]
-            inputs = _inputs(files, champion, search=search, without=without)
+            newest = judged[-1].model if judged and reweigh else ""
+            if reweigh and not newest:
+                raise BadInput(f"{scenario} has no members that could be weighed anew yet; retrain without --reweigh")
+            inputs = _inputs(files, champion, search=search, without=without, reweighs=newest)
             write_inputs(files.inputs, inputs)
             versioned = [name for name in VERSIONED if (files.folder / name).is_file()]
             data.checkout(*(f"scenarios/{scenario}/{name}" for name in versioned))
@@ -96,7 +103,8 @@ def retrain(
             # Measured once per model, so that judging it again gives the same.
             latencies = [one.latency_ms for one in reversed(judged) if one.model_digest == stored.digest]
             latency = latencies[0] if latencies else answer_milliseconds(store.load(stored.tag, digest=stored.digest))
-            challenger = _decide(tree, stored, inputs, params, latency)
+            moved = _moved(store, stored.tag, inputs.champion) if inputs.reweighs else None
+            challenger = _decide(tree, stored, inputs, params, latency, moved=moved)
             seconds = _cpu_seconds() - cpu + data.cpu_seconds
             challenger = challenger.model_copy(update={"cpu_seconds": round(seconds, 2)})
             data.push(*(f"scenarios/{scenario}/dvc.yaml:{stage}" for stage in STAGES))
@@ -116,19 +124,25 @@ def last_challenger(registry: Registry, scenario: str, *, model: str | None = No
     raise NotFound(f"{scenario} has no {which}; run make retrain SCENARIO={scenario} first")
 
 
-def _inputs(files: ScenarioFiles, champion: Current | None, *, search: str, without: tuple[str, ...]) -> PipelineInputs:
+def _inputs(
+    files: ScenarioFiles, champion: Current | None, *, search: str, without: tuple[str, ...], reweighs: str
+) -> PipelineInputs:
     """Write down what the pipeline starts from, and make the newest refresh its memory where there are newer rows.
 
     The champion is the opponent unless it has learned every row already: rows that a refresh has judged are judged
-    against whom they were. Raises BadInput for a search that nothing could judge.
+    against whom they were. Rows that a re-weighting has judged may be learned. Raises BadInput for a search that
+    nothing could judge.
     """
     before, current, version = read_inputs(files.inputs), (champion.release if champion else None), _data_version(files)
     lock = files.folder / "dvc.lock"
     made = stage_record(lock.read_text(), "train") if lock.is_file() else None
     learned = {Path(each["path"]).name: each["md5"] for each in made["deps"]} if made else {}
     tag = current.model if current else ""
-    if made is None or version not in (learned.get(before.rows), SEED_VERSION):
+    is_known = made is not None and version in (learned.get(before.rows), SEED_VERSION)
+    if not is_known or (before.reweighs and not reweighs):
         memory = _remember(files, made) if made else before.memory
+        if reweighs:  # what the fits did without is a part of them
+            return replace(before, champion=tag, memory=memory, search_cause="", reweighs=reweighs)
         return PipelineInputs(before.rows, tag, memory, f"{search} on {version}" if search else "", without)
     if current and current.rows >= read_document(files.evaluation, Evaluation).rows:
         if search:
@@ -169,13 +183,28 @@ def _cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
+def _moved(store: ModelStore, model: str, champion: str) -> float | None:
+    """Compute the total variation between the weights of two models; None where their members are other fits."""
+    ours, theirs = (store.describe(tag).ensemble if tag else None for tag in (model, champion))
+    if ours is None or theirs is None or ours.learned != theirs.learned:
+        return None
+    weights, others = ({each.name: each.weight for each in one.members} for one in (ours, theirs))
+    return sum(abs(weights.get(name, 0.0) - others.get(name, 0.0)) for name in weights.keys() | others.keys()) / 2
+
+
 def _decide(
-    tree: Worktree, stored: StoredModel, started: PipelineInputs, params: Params, latency_ms: float
+    tree: Worktree,
+    stored: StoredModel,
+    started: PipelineInputs,
+    params: Params,
+    latency_ms: float,
+    *,
+    moved: float | None,
 ) -> Challenger:
     files = ScenarioFiles(tree.path, tree.scenario)
     evaluation = read_document(files.evaluation, Evaluation)
     summary = read_document(files.model_summary, ModelSummary)
-    inputs = GateInputs(evaluation, bool(started.champion), latency_ms, summary.sanity, summary.parity or "")
+    inputs = GateInputs(evaluation, bool(started.champion), latency_ms, summary.sanity, summary.parity or "", moved)
     decision = decide(inputs, params, today=datetime.now(UTC).date())
     reasons, notes = explain(decision, inputs, params)
     version = _data_version(files)
@@ -185,6 +214,7 @@ def _decide(
         revision="",
         data_version=version,
         rows=evaluation.rows,
+        learned=summary.learned,
         champion=started.champion,
         search=started.search_cause,
         search_outcome=summary.search,

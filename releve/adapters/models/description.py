@@ -74,6 +74,9 @@ class ModelSummary(DocumentPart):
     sanity: Sanity
     rows: int
     learned_rows: int
+    learned: (
+        int  # labelled rows that members learned, the oldest; of an ensemble that was weighed anew fewer than `rows`
+    )
     classes: tuple[Label, ...]
     serves: Serves
     weights: dict[str, float]  # of the members that have a say
@@ -91,6 +94,7 @@ class ModelSummary(DocumentPart):
             sanity=description.sanity,
             rows=description.rows,
             learned_rows=description.learned_rows,
+            learned=description.ensemble.learned,
             classes=description.classes,
             serves=description.ensemble.serves,
             weights={member.name: member.weight for member in description.ensemble.members if member.weight},

@@ -5,7 +5,7 @@ forward/<window>.parquet, the answers to a window. A window's file is written on
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,13 +82,12 @@ class MemoryFolder:
 
     def ensemble(self, memory: Memory, classes: tuple[Label, ...]) -> WeightedEnsemble:
         """Load what the refresh put forward."""
-        pipelines = {
-            name: load_pipeline(self.member_path(file))
-            for name, file in memory.files.items()
-            if name in memory.weighing.serving
-        }
-        kept = {each.name: self.kept(each, classes) for each in memory.kept if each.name in memory.weighing.serving}
-        return put_together(memory.weighing.serving, pipelines, kept, classes)
+        weights = {name: memory.weighing.serving.get(name, 0.0) for name in memory.exported}
+        files = {memory.files[name] for name in weights if name in memory.files}
+        loaded = {file: load_pipeline(self.member_path(file)) for file in sorted(files)}
+        pipelines = {name: loaded[file] for name, file in memory.files.items() if name in weights}
+        kept = {each.name: self.kept(each, classes) for each in memory.kept if each.name in weights}
+        return put_together(weights, pipelines, kept, classes)
 
     def windows(self, memory: Memory) -> tuple[ForwardWindow, ...]:
         """Read the forward answers, the oldest window first."""
@@ -129,7 +128,7 @@ class MemoryFolder:
         return self.path / "forward" / f"{record.name}.parquet"
 
 
-def identity_of(ensemble: WeightedEnsemble, digests: Mapping[int, str]) -> str:
-    """Compute sha256 over fitted members and weights. `digests`: of the file of each pipeline, by its `id`."""
-    parts = sorted(f"{digests[id(one)]} {w!r}" for one, w in zip(ensemble.pipelines, ensemble.weights, strict=True))
+def identity_of(members: Iterable[tuple[str, float]]) -> str:
+    """Compute sha256 over fitted members, each by sha256 of its file, and their weights."""
+    parts = sorted(f"{digest} {weight!r}" for digest, weight in members)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

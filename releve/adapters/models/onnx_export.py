@@ -76,8 +76,6 @@ def export_checked(
             return Export(SKLEARN, None, reason) if exported is None else Export(ONNX, exported, None)
         members: dict[bytes, ExportedMember] = {}
         for name, pipeline, weight in model.members():
-            if not weight:
-                continue
             exported, reason = _try_export(pipeline, schema, rows, tolerance=tolerance, limits=limits, known=members)
             if exported is None:
                 return Export(SKLEARN, None, f"of the member {name}, {reason}")

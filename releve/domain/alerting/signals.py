@@ -94,7 +94,7 @@ def _signals(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signal]
         return
     if event.kind == CHALLENGED:
         challenger = event.read(Challenger)
-        if not challenger.promote:
+        if not challenger.promote and not challenger.is_reweighting:  # a refresh with the same rows comes soon
             yield Signal(RETRAINING, "refused", challenger.model)
         return
     if event.kind == ROLLED_BACK:

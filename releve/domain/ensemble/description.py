@@ -43,6 +43,7 @@ class EnsembleDescription(DocumentPart):
 
     format: Literal[1] = 1
     identity: str  # sha256 over fitted members and weights: whether two models are the same ensemble
+    learned: int  # labelled rows that members learned, the oldest; the weights rest on newer ones, too
     serves: Serves
     loss: str
     windows: int  # that the weights rest on

@@ -33,7 +33,7 @@ class WeightedEnsemble:
     def predict_proba(self, features: Any) -> Floats:
         """Answer (rows, classes); a class that a member never saw has no probability of it."""
         total = np.zeros((len(features), len(self.classes)))
-        for pipeline, weight in zip(self.pipelines, self.weights, strict=True):
+        for pipeline, weight in self._with_weight():
             places = [self.classes.index(label) for label in pipeline.classes_.tolist()]
             total[:, places] += weight * pipeline.predict_proba(features)
         return total
@@ -42,9 +42,11 @@ class WeightedEnsemble:
         """Answer (rows,): the most probable class, or the value."""
         if self.classes:
             return self.classes_[self.predict_proba(features).argmax(axis=1)]
-        return sum(
-            weight * pipeline.predict(features) for pipeline, weight in zip(self.pipelines, self.weights, strict=True)
-        )
+        return sum(weight * pipeline.predict(features) for pipeline, weight in self._with_weight())
+
+    def _with_weight(self) -> list[tuple[Any, float]]:
+        """List who is asked: members that were weighed anew may have no weight any more."""
+        return [(each, weight) for each, weight in zip(self.pipelines, self.weights, strict=True) if weight]
 
     def members(self, *, weight: float = 1.0, prefix: str = "") -> list[Fitted]:
         """List the members, their weights times `weight`: to become part of another ensemble."""

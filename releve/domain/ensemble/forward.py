@@ -68,6 +68,21 @@ def with_answers(window: ForwardWindow, more: Mapping[str, Floats]) -> ForwardWi
     return replace(window, answers={**window.answers, **more})
 
 
+def joined(first: ForwardWindow, second: ForwardWindow) -> ForwardWindow:
+    """Return two windows that the same members answered as one, with what served each of its rows."""
+    return ForwardWindow(
+        truth=np.concatenate([first.truth, second.truth]),
+        answers={
+            name: np.concatenate([answers, second.answers[name]])
+            for name, answers in first.answers.items()
+            if name in second.answers
+        },
+        blend=np.concatenate([first.blend, second.blend]),
+        refreshed=np.concatenate([first.refreshed, second.refreshed]),
+        served=np.concatenate([first.served, second.served]),
+    )
+
+
 def undivided(window: ForwardWindow) -> ForwardWindow:
     """Return a window of the time before the refresh that serves now: what served then is on trial no more.
 

@@ -32,7 +32,8 @@ class Memory(DocumentPart):
 
     format: Literal[1] = 1
     table: str  # sha256 of the table's description: another one starts over
-    rows: int  # that members learned: the oldest of the table
+    rows: int  # that are known, the oldest of the table: each one was learned or answered
+    learned: int  # of these, the oldest, that members learned; fewer where members were only weighed anew since
     refresh: int  # its number; 1: a first model
     champion: str  # what served the newest window, "" for nothing
     pool: Pool
@@ -40,6 +41,7 @@ class Memory(DocumentPart):
     kept: tuple[KeptEnsemble, ...]  # oldest first
     plain: str
     weights: dict[str, float]  # of the ensemble, whatever the guard said
+    exported: tuple[str, ...]  # members that the model holds, as those with weight when they were fitted
     serves: Serves
     identity: str  # of what the refresh put forward: see `EnsembleDescription`
     windows: tuple[WindowRecord, ...]  # oldest first
@@ -49,3 +51,20 @@ class Memory(DocumentPart):
     def weighing(self) -> Weighing:
         """Return the weights as they were found; their losses are in ensemble.json."""
         return Weighing(self.weights, self.serves, self.plain, {})
+
+    @property
+    def multiplied_out(self) -> dict[str, tuple[str, float]]:
+        """Return the file and the weight of each fitted pipeline that the model holds, by its name there.
+
+        As `ensemble.put_together` does: older ensembles are multiplied out, equal fits are one.
+        """
+        kept, names = {each.name: each for each in self.kept}, dict[str, str]()
+        held: dict[str, tuple[str, float]] = {}
+        for name in self.exported:
+            weight = self.weighing.serving.get(name, 0.0)
+            if name in kept:
+                held |= {f"{name}.{file}": (f"{name}.{file}", weight * w) for file, w in kept[name].members.items()}
+                continue
+            first = names.setdefault(self.files[name], name)
+            held[first] = (self.files[name], held.get(first, ("", 0.0))[1] + weight)
+        return held

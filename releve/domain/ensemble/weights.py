@@ -167,7 +167,7 @@ def _guard(
         alone = [mean_loss(one.truth, one.answers[name], loss=loss, most=most) for one in windows]
         return np.asarray(np.array(alone) - blends, dtype=np.float64)
 
-    if losses.get(CONSTANT, np.inf) < min(ours, losses[plain]) and (gains(CONSTANT) < 0).mean() >= 0.5:
+    if losses.get(CONSTANT, np.inf) < min(ours, losses.get(plain, np.inf)) and (gains(CONSTANT) < 0).mean() >= 0.5:
         return Serves.NAIVE
     if len(windows) < LEAST_WINDOWS:
         return Serves.ENSEMBLE

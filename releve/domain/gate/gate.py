@@ -54,8 +54,10 @@ class Check(StrEnum):
     SLOW = "slow"
     SANITY_UNKNOWN = "slight changes not tried"
     NOT_SANE = "upset by slight changes"
+    WEIGHTS_ALIKE = "weights alike"
 
 
+LEAST_MOVE = 0.05  # total variation between new weights and those that serve, from which on they are worth a release
 OF_THE_SERVED_MODEL = frozenset({Check.LATENCY_UNKNOWN, Check.SLOW, Check.SANITY_UNKNOWN, Check.NOT_SANE})
 
 
@@ -88,6 +90,7 @@ class GateInputs:
     latency_ms: float | None  # CPU time of one row
     sanity: Sanity | None  # effect of slight changes of rows on the predictions
     export_problem: str = ""  # why scikit-learn serves it; "" where the export predicts as trained
+    moved: float | None = None  # of members that were only weighed anew: total variation from the weights that serve
     not_applicable: frozenset[Check] = frozenset()  # checks that are not made
 
 
@@ -189,6 +192,8 @@ def _is_floor(name: Opponent, inputs: GateInputs) -> bool:
 def _failed_checks(inputs: GateInputs, params: Params) -> Iterator[FailedCheck]:
     """Every comparison is written so that nan, which is no evidence, fails it."""
     evaluation, gate = inputs.evaluation, params.gate
+    if inputs.moved is not None and inputs.moved < LEAST_MOVE:
+        yield FailedCheck(Check.WEIGHTS_ALIKE)
     if not inputs.has_champion and evaluation.holdout_rows < params.statistics.min_rows:
         yield FailedCheck(Check.FEW_ROWS)
     for name in opponents(inputs):

@@ -191,7 +191,11 @@ def health_evidence(history: ServingHistory) -> HealthEvidence:
     newest, move = runs[-1] if runs else None, moves[-1] if moves else None
     sign = METRICS[labelled.metric].sign if labelled else 1
     score = labelled.score if labelled else None
-    since_move = [event for event in challenges if move is None or is_before(move.at, event.at)]
+    since_move = [
+        event
+        for event in challenges
+        if (move is None or is_before(move.at, event.at)) and not event.read(Challenger).is_reweighting
+    ]
     withdrawals = [place for place, event in enumerate(moves) if event.kind == WITHDRAWN]
     since = moves[withdrawals[-1] + 1 :] if withdrawals else moves
     served = {release.model for event in since if (release := release_of(event))}

@@ -59,6 +59,7 @@ class Challenger(EventPayload):
     revision: str
     data_version: str
     rows: int
+    learned: int  # of the rows, the oldest, that its members learned; fewer where they were only weighed anew
     champion: str  # the tag it was judged against, "" for a first champion
     search: str  # what opened a search for new members, and on which data; "" without one
     search_outcome: SearchOutcome | None = None  # what came of it; None without one
@@ -75,6 +76,11 @@ class Challenger(EventPayload):
     def sentences(self) -> tuple[str, ...]:
         """Reasons and notes, for people."""
         return (*self.reasons, *(f"note: {note}" for note in self.notes))
+
+    @property
+    def is_reweighting(self) -> bool:
+        """Whether its members are those of the refresh before, with other weights."""
+        return self.learned < self.rows
 
     @property
     def score(self) -> float:

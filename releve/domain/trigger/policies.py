@@ -23,6 +23,8 @@ class CauseKind(StrEnum):
     # what makes a refresh due
     NEW_ROWS = "new rows"
     SCHEDULE = "schedule"
+    # what makes a re-weighting due
+    NEW_LABELS = "new labels"
     # what opens a search
     DRIFT = "drift"
     DEGRADED = "degraded"
@@ -59,6 +61,7 @@ class Evidence:
     new_rows: int  # labelled rows since the last challenge, ingested or ready to be
     estimate: Estimate | None = None
     new_batches: int = 1  # that these rows came in
+    unweighed_rows: int = 0  # of these, since members were weighed; 0 where no others than those that serve could be
     rows_since_broken: int = 0  # labelled rows that came after the first of the runs in a row that found broken data
 
 
@@ -71,6 +74,7 @@ class Challenged:
     rows: int  # labelled rows there were
     searched: bool = False  # whether it sought new members, too
     joined: bool = False  # whether one that it found joined the pool
+    reweighed: bool = False  # whether it fitted nothing
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,8 @@ class History:
 
     @property
     def last(self) -> Challenged | None:
-        """Return the newest challenge."""
-        return self.challenges[-1] if self.challenges else None
+        """Return the newest challenge that fitted members."""
+        return next((each for each in reversed(self.challenges) if not each.reweighed), None)
 
     @property
     def last_search(self) -> Challenged | None:

@@ -1,19 +1,33 @@
 """Refresh, search, or wait: evidence, what was done before, and params.yaml (docs/backtest.md).
 
-A refresh is due by the policy, once enough new labelled rows are there. Evidence opens a search, which comes with a
+A refresh is due by the policy, once enough new labelled rows are there. Before there are enough, the members that serve
+are weighed anew by those that are. Evidence opens a search, which comes with a
 refresh, and makes one due by itself. What holds both back is asked first: `static`, which never does either, data that
 are broken as a whole, a cooldown.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 from releve.core.params import Params
-from releve.domain.trigger.policies import DUE, POLICIES, STATIC, Cause, CauseKind, Evidence, History, time_since
+from releve.domain.evaluation.rolling_origin import MIN_FOLD_ROWS
+from releve.domain.trigger.policies import (
+    DUE,
+    POLICIES,
+    REFRESH,
+    STATIC,
+    Cause,
+    CauseKind,
+    Evidence,
+    History,
+    time_since,
+)
 from releve.domain.trigger.search import evidence_for_search, search_waits_for
 
 HOUR = timedelta(hours=1)
+REWEIGHING_SHARE = 0.25  # of trigger.min_new_rows: at most three re-weightings between two refreshes
 
 
 @dataclass(frozen=True)
@@ -26,6 +40,7 @@ class TriggerDecision:
     search_causes: tuple[Cause, ...] = ()  # what asks for a search
     search_waits: Cause | None = None  # what it waits for
     without: tuple[str, ...] = ()  # broken columns, which the refresh does without
+    reweigh: bool = False  # in place of a refresh: no member is fitted
 
     @property
     def kinds(self) -> tuple[CauseKind, ...]:
@@ -51,8 +66,25 @@ def decide(evidence: Evidence, history: History, params: Params) -> TriggerDecis
         cause = Cause(CauseKind.FEW_ROWS, evidence.new_rows, params.trigger.min_new_rows)
     refresh = search or cause.kind in DUE
     causes = (*asked, *([cause] if cause.kind in DUE else [])) if search else (cause,)
+    if (
+        not refresh
+        and not (evidence.drift.broken and is_news)
+        and evidence.unweighed_rows >= (least := reweighing_rows(params))
+    ):
+        causes = (Cause(CauseKind.NEW_LABELS, evidence.unweighed_rows, least),)
+        return TriggerDecision(False, causes, False, asked, waits, reweigh=True)
     without = evidence.drift.broken if refresh and is_news else ()
     return TriggerDecision(refresh, causes, search, asked, waits, without)
+
+
+def reweighing_rows(params: Params) -> float:
+    """Return how many labelled rows make a re-weighting due: a part of what a refresh needs; inf under other policies.
+
+    A schedule says when something is released, and a window of fewer than MIN_FOLD_ROWS is not judged by itself.
+    """
+    if params.trigger.policy != REFRESH:
+        return math.inf
+    return max(MIN_FOLD_ROWS, math.ceil(params.trigger.min_new_rows * REWEIGHING_SHARE))
 
 
 def _holds(evidence: Evidence, history: History, params: Params) -> Iterator[Cause]:

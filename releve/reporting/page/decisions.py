@@ -42,7 +42,7 @@ def entries_of(events: Sequence[Event]) -> Iterator[JournalEntry]:
         if event.kind != MONITORED:
             return (number,)
         run = event.read(MonitoringRun)
-        is_due = run.decision.refresh or run.rollback.roll_back
+        is_due = run.decision.refresh or run.decision.reweigh or run.rollback.roll_back
         return (number,) if is_due else (run.model, run.drift.state, run.quality.state)
 
     for _, group in groupby(enumerate(decided), key=alike):

@@ -83,6 +83,11 @@ def _serving(evidence: PageEvidence) -> list[Block]:
         "index version": f"{release.index}, {release.index_rows} rows",
         "git revision": release.revision,
     }
+    if evidence.ensemble and evidence.ensemble.learned < release.rows:
+        learned = (
+            f"the oldest {evidence.ensemble.learned} of {release.rows} labelled rows, and is weighed by the newest"
+        )
+        lines["learned from"] = f"{learned}, data version {release.data_version}"
     if judged := evidence.evaluation:
         lines["expected"] = f"{describe_score(judged)}, on {describe_judged_rows(judged)}"
         if judged.naive:

@@ -306,3 +306,84 @@ def test_a_search_is_run_once_and_says_what_it_bought(tmp_path):
     receive(stage, shop_rows(100, seed=8), start=5)
     _, later = trained(stage)
     assert later.description.search is None
+
+
+def weigh_anew(stage: Stage, *, of: str = "shop:before") -> None:
+    """The refresh becomes the memory of a re-weighting."""
+    remember(stage)
+    write_inputs(stage.files.inputs, PipelineInputs("batches", "", MEMORY, reweighs=of))
+
+
+@pytest.fixture(scope="module")
+def reweighed(refreshed: Stage, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """The members of the refresh, weighed anew with two more batches, one after the other."""
+    folder = tmp_path_factory.mktemp("reweighed")
+    stage = replace(refreshed, files=ScenarioFiles(folder, SHOP))
+    shutil.copytree(refreshed.files.folder, stage.files.folder)
+    for number, start in ((6, 0), (7, 30)):
+        weigh_anew(stage)
+        write_parquet(stage.files.batches / f"{number:04d}.parquet", turned(shop_rows(90, seed=9))[start : start + 60])
+        train(stage)
+    return stage
+
+
+def turned(rows: pd.DataFrame) -> pd.DataFrame:
+    """The world has changed: what was bought is not, and the other way round."""
+    return rows.assign(bought=rows["bought"].map({"yes": "no", "no": "yes"}))
+
+
+def test_a_re_weighting_changes_weights_alone(refreshed, reweighed):
+    before, after = MemoryFolder(refreshed.files.memory), MemoryFolder(reweighed.files.memory)
+
+    assert (after.memory.rows, after.memory.learned, after.memory.refresh) == (620, 500, 2)
+    kept = {name: digest for name, digest in digests(before.path).items() if name.startswith(("members/", "kept/"))}
+    assert kept.items() <= digests(after.path).items()
+    assert after.memory.weights != before.memory.weights
+    assert after.memory.weights.keys() <= {*before.memory.exported}
+    assert after.memory.identity != before.memory.identity
+    rows = {each.name: each.rows for each in before.description.members}
+    assert {each.name: each.rows for each in after.description.members} == rows
+    assert {each.name: each.weight for each in after.description.members if each.weight} == after.memory.weights
+
+
+def test_rows_that_the_same_members_answered_are_one_window_with_what_served_each(refreshed, reweighed):
+    memory = MemoryFolder(reweighed.files.memory).memory
+    first = MemoryFolder(reweighed.files.folder / MEMORY)
+
+    assert [each.rows for each in memory.windows][-2:] == [Fold(400, 500), Fold(500, 620)]
+    newest = MemoryFolder(reweighed.files.memory).windows(memory)[-1]
+    members = first.ensemble(first.memory, reweighed.schema.target.classes)
+    expected = answer(members, stage_rows(reweighed).iloc[560:], reweighed.schema).to_numpy(float)
+    assert newest.refreshed[60:] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_re_weighting_is_made_again_without_its_fitted_members(reweighed, tmp_path):
+    again = replace(reweighed, files=ScenarioFiles(tmp_path, SHOP))
+    shutil.copytree(reweighed.files.folder, again.files.folder)
+    weigh_anew(again)
+    shutil.rmtree(again.files.folder / MEMORY / "members")
+
+    train(again)
+
+    assert digests(again.files.memory) == digests(reweighed.files.memory)
+
+
+def test_the_next_refresh_learns_the_rows_that_were_only_weighed_by(reweighed, tmp_path):
+    stage = replace(reweighed, files=ScenarioFiles(tmp_path, SHOP))
+    shutil.copytree(reweighed.files.folder, stage.files.folder)
+    remember(stage)
+
+    memory, folder = trained(stage)
+
+    assert (memory.rows, memory.learned, memory.refresh) == (620, 620, 3)
+    assert [each.rows for each in memory.windows][-1] == Fold(500, 620)
+    assert {each.name: each.rows for each in folder.description.members}["linear"] == 620
+
+
+def test_without_a_memory_of_this_table_nothing_can_be_weighed_anew(tmp_path):
+    stage = make_stage(tmp_path)
+    receive(stage, shop_rows(400))
+    write_inputs(stage.files.inputs, PipelineInputs("batches", "", NO_MEMORY, reweighs="shop:before"))
+
+    with pytest.raises(BadInput, match="retrain without --reweigh"):
+        train(stage)
