@@ -39,6 +39,7 @@ def make_ensemble(**changes: Any) -> EnsembleDescription:
     trial = {"number": 1, "origin": "search", "recipe": "svm", "scale": "standard", "options": {"C": 0.123456}}
     values: dict[str, Any] = {
         "identity": "e" * 64,
+        "learned": 900,
         "serves": "ensemble",
         "loss": "log_loss",
         "windows": 6,

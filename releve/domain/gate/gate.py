@@ -90,8 +90,8 @@ class GateInputs:
     latency_ms: float | None  # CPU time of one row
     sanity: Sanity | None  # effect of slight changes of rows on the predictions
     export_problem: str = ""  # why scikit-learn serves it; "" where the export predicts as trained
-    moved: float | None = None  # of members that were only weighed anew: total variation from the weights that serve
     not_applicable: frozenset[Check] = frozenset()  # checks that are not made
+    moved: float | None = None  # of members that were only weighed anew: total variation from the weights that serve
 
 
 @dataclass(frozen=True)
