@@ -5,7 +5,9 @@
 A made table of 17 numbers and 3 categories. A first model learns all rows but the newest batch; then that batch
 arrives, and the flow `retrain` takes it in, refreshes, judges and releases, in a process that begins cold. A Prefect
 server runs already, as in production. Beside it stands what a nightly script does: one fit of gradient boosting with
-its defaults on all rows. `--profile` writes what cProfile says of each stage, and makes the figures larger.
+its defaults on all rows. Then comes a part of a batch whose labels are turned round, and the same flow weighs the
+members anew and releases them: the second table. `--profile` writes what cProfile says of each stage, and makes the
+figures larger.
 """
 
 import argparse
@@ -40,6 +42,10 @@ release(settings, {NAME!r})"""
 RETRAIN = f"""import prefect
 from flows.retrain import retrain
 retrain({NAME!r})"""
+REWEIGH = f"""import prefect
+from flows.retrain import retrain
+assert retrain({NAME!r}, reweigh=True).promote"""
+PART = 0.5  # of a batch, that members are weighed anew by
 # What is timed by itself, by module and function; a part inside a part counts for the inner one alone.
 PARTS = {
     "releve.domain.training.learning:learn": "fits",
@@ -53,6 +59,7 @@ PARTS = {
     "releve.domain.evaluation.holdout_evaluation:evaluate": "package: evaluation",
     "releve.domain.gate.sanity:check": "package: sanity",
     "tasks.pipeline.rows:read_rows": "reading rows",
+    "tasks.pipeline.export:write_export": "package: export",
     "tasks.release.index:build_index": "release: index",
     "tasks.release.index:tidy_indexes": "release: index, tidied",
     "tasks.release.release:release": "release: the rest",
@@ -134,13 +141,13 @@ os.register_at_fork(after_in_child=started)
 
 
 def main() -> int:
-    """Print the fits, the nightly script's one, and everything else by part."""
+    """Print the fits, the nightly script's one, and everything else by part; then what new weights alone cost."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--batch", type=int, default=500, help="newest rows, which the refresh is for")
     parser.add_argument("--profile", type=Path, help="folder for the profile of each forked process")
     options = parser.parse_args()
-    table = made_table(options.rows)
+    table, few = made_table(options.rows), made_table(round(options.batch * PART))
     with tempfile.TemporaryDirectory() as folder:
         work_dir = Path(folder)
         project = with_first_model(work_dir, table.iloc[: -options.batch])
@@ -148,11 +155,15 @@ def main() -> int:
         settings = replace(project.settings, prefect_port=free_port())
         started = local_stack.up(settings, only=(local_stack.PREFECT,), environ=project.environ)
         try:
-            seconds, processes = refresh(project, work_dir, local_stack.prefect_env(settings), options.profile)
+            environ = local_stack.prefect_env(settings)
+            refreshed = refresh(project, work_dir / "refresh", environ, options.profile, flow=RETRAIN)
+            arrive(project, "few", few.assign(label=few["label"].map({"yes": "no", "no": "yes"})))
+            reweighed = refresh(project, work_dir / "reweigh", environ, options.profile, flow=REWEIGH)
         finally:
             local_stack.down(settings, only=started)
-    for line in report(seconds, processes, own_fit(table)):
-        print(line)
+    own = own_fit(table)
+    for title, (seconds, processes) in (("a refresh", refreshed), ("new weights alone", reweighed)):
+        print("\n".join([title, *report(seconds, processes, own), ""]))
     return 0
 
 
@@ -186,17 +197,16 @@ def arrive(project: Project, file: str, rows: pd.DataFrame) -> None:
 
 
 def refresh(
-    project: Project, work_dir: Path, environ: dict[str, str], profiles: Path | None
+    project: Project, traced: Path, environ: dict[str, str], profiles: Path | None, *, flow: str
 ) -> tuple[float, list[dict[str, object]]]:
     """Run the flow; the CPU seconds of all its processes, and what each Python process wrote."""
-    traced = work_dir / "traced"
     traced.mkdir()
     log = traced / "processes"
     if profiles:
         profiles.mkdir(parents=True, exist_ok=True)
     trace = TRACE.format(parts=PARTS, log=str(log), profiles=str(profiles.resolve()) if profiles else "")
     (traced / "sitecustomize.py").write_text(trace)
-    (traced / "flow.py").write_text(RETRAIN)
+    (traced / "flow.py").write_text(flow)
     done = run(project, [str(traced / "flow.py")], environ | {"PYTHONPATH": f"{project.root}:{traced}"})
     return done.seconds, [json.loads(line) for line in log.read_text().splitlines()]
 
@@ -228,9 +238,11 @@ def report(seconds: float, processes: list[dict[str, object]], own: float) -> li
             spent -= value
         parts[described(command)] += spent
     parts["git, and the ends of processes"] = seconds - sum(parts.values())
-    fits = parts.pop("fits")
+    fits = parts.pop("fits", 0.0)
+    release = sum(spent for name, spent in parts.items() if name.startswith(("package: ", "release: ")))
     lines = [f"all {seconds:.1f} s CPU: fits {fits:.1f}, everything else {seconds - fits:.1f}"]
-    lines += [f"a nightly script's one fit {own:.1f}: the fits are {fits / own:.1f} times that", ""]
+    lines += [f"a nightly script's one fit {own:.1f}: the fits are {fits / own:.1f} times that"]
+    lines += [f"from new weights to the pointer (package, release): {release:.1f}", ""]
     lines += ["| beyond the fits | CPU s |", "|---|---|"]
     return lines + [f"| {name} | {spent:.2f} |" for name, spent in sorted(parts.items(), key=lambda each: -each[1])]
 

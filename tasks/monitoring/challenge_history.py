@@ -93,10 +93,9 @@ def answers_of_a_batch(params: Params) -> int:
 def new_batches(registry: Registry, scenario: str, *, waiting: int, batch_rows: int) -> int:
     """Count batches since the last challenge that fitted members.
 
-    Every ingested file is one, and so are `batch_rows` labelled answers.
-
-    Answers are harvested when a challenge is due and not before, all into one file: counted as files they would make
-    no challenge due. `waiting`: labelled answers that are no batch yet.
+    Every ingested file is one, and so are `batch_rows` labelled answers. Answers are harvested when a challenge is due
+    and not before, all into one file: counted as files they would make no challenge due. `waiting`: labelled answers
+    that are no batch yet.
     """
     challenges = reversed(events_of(registry, scenario, CHALLENGED))
     last = next((event.number for event in challenges if not event.read(Challenger).is_reweighting), 0)

@@ -204,7 +204,9 @@ def _decide(
     files = ScenarioFiles(tree.path, tree.scenario)
     evaluation = read_document(files.evaluation, Evaluation)
     summary = read_document(files.model_summary, ModelSummary)
-    inputs = GateInputs(evaluation, bool(started.champion), latency_ms, summary.sanity, summary.parity or "", moved=moved)
+    inputs = GateInputs(
+        evaluation, bool(started.champion), latency_ms, summary.sanity, summary.parity or "", moved=moved
+    )
     decision = decide(inputs, params, today=datetime.now(UTC).date())
     reasons, notes = explain(decision, inputs, params)
     version = _data_version(files)

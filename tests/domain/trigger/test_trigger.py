@@ -251,3 +251,43 @@ def test_where_nobody_knows_the_time_no_rule_of_time_is_asked():
 @pytest.mark.parametrize("new_rows", [0, 100, 400])
 def test_every_decision_names_its_causes_waiting_included(drifted, kept, new_rows, policy):
     assert decided(an_evidence(drifted=drifted, kept=kept, new_rows=new_rows), policy=policy).causes
+
+
+@pytest.mark.parametrize(
+    ("policy", "min_new_rows", "unweighed", "reweighs"),
+    [
+        ("refresh", 90, 59, False),
+        ("refresh", 90, 60, True),
+        ("refresh", 1000, 249, False),  # a quarter of what a refresh needs
+        ("refresh", 1000, 250, True),
+        ("schedule", 90, 89, False),
+        ("static", 90, 89, False),
+    ],
+)
+def test_labels_that_are_too_few_for_a_refresh_make_a_re_weighting_due(policy, min_new_rows, unweighed, reweighs):
+    seen = an_evidence(new_rows=min_new_rows - 1, unweighed_rows=unweighed)
+
+    decision = decided(seen, policy=policy, min_new_rows=min_new_rows)
+
+    assert (decision.refresh, decision.reweigh) == (False, reweighs)
+    if reweighs:
+        assert decision.causes == (Cause(CauseKind.NEW_LABELS, unweighed, max(60, min_new_rows // 4)),)
+
+
+def test_cells_that_look_broken_move_no_weight():
+    seen = an_evidence(new_rows=80, unweighed_rows=80)
+
+    assert decided(seen).reweigh
+    assert not decided(replace(seen, drift=broken("price"))).reweigh
+
+
+def test_a_cooldown_and_new_rows_count_from_the_last_challenge_that_fitted_members():
+    history = History((FIRST, Challenged(YESTERDAY, True, 200), Challenged(NOW, True, 260, reweighed=True)))
+
+    assert history.last == Challenged(YESTERDAY, True, 200)
+
+
+def test_with_enough_rows_for_a_refresh_nothing_is_weighed_anew_before_it():
+    decision = decided(an_evidence(new_rows=250, unweighed_rows=250))
+
+    assert (decision.refresh, decision.reweigh) == (True, False)
