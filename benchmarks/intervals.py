@@ -70,7 +70,7 @@ def measure(stream: Sequence[AnsweredWindow], *, confidence: float, adapts: bool
         intervals = conformal_intervals(known, confidence=confidence)
         assert intervals is not None
         answers, labels = stream[number]
-        low, high = intervals.around(answers, low=None, high=None).T
+        low, high = np.array(intervals.around(answers.tolist(), low=None, high=None)).T
         inside = (low <= labels) & (labels <= high)
         missed_by = np.maximum(low - labels, 0) + np.maximum(labels - high, 0)
         held.append(inside)

@@ -1,6 +1,6 @@
 """The project's own paths: /scenarios/{scenario}/predict, and /predict where exactly one scenario is served."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from releve.core.errors import ReleveError
 from releve.serving import requests
@@ -176,10 +176,14 @@ def _since(scenario: Scenario) -> str | None:
 
 
 def _predictions(answered: Answered, served: Served) -> list[dict[str, object]]:
-    """Per row its value, or its class with the probability of every class."""
+    """Per row its value and interval, or its class with the probability of every class."""
     if answered.probabilities is None:
         values = [float(f"{value:.{DIGITS}g}") for value in answered.labels]
-        return [{"id": row_id, "value": value} for row_id, value in zip(answered.row_ids, values, strict=True)]
+        intervals: Sequence[Sequence[float] | None] = answered.intervals or [None] * len(values)
+        return [
+            {"id": row_id, "value": value, "interval": interval}
+            for row_id, value, interval in zip(answered.row_ids, values, intervals, strict=True)
+        ]
     classes = [str(label) for label in served.schema.target.classes]
     return [
         {

@@ -58,6 +58,11 @@ class NumberPrediction(BaseModel):
 
     id: str = Field(description="name this row in /feedback", examples=[ROW_ID])
     value: float = Field(description="the predicted number, in the unit of the target")
+    interval: tuple[float, float] | None = Field(
+        description="low and high: the true number lies between them with the confidence of the model card "
+        "(`statistics.confidence`); null where the model was made of too few rows to say",
+        examples=[[112.4, 187.9]],
+    )
 
 
 class PredictAnswer(EndpointModel):

@@ -89,6 +89,7 @@ class Answered:
     naive: bool
     labels: Sequence[Label]  # classes, or numbers of a regression
     probabilities: Sequence[Sequence[float]] | None  # per row, of every class of the target in its order
+    intervals: Sequence[Sequence[float]] | None  # per row, of a regression whose model has some
 
     @property
     def row_ids(self) -> list[str]:
@@ -154,12 +155,19 @@ class Scenario:
         probabilities: list[list[float]] | None = None
         if output.probabilities is not None:
             probabilities = output.probabilities.astype(np.float64).round(DECIMALS).tolist()
+        intervals = served.model.intervals(output)
         tag, index = served.model.tag, served.index
         line = self.ledger.answer(
-            model=tag, index=index, arm=CHAMPION, rows=rows, labels=output.labels, probabilities=probabilities
+            model=tag,
+            index=index,
+            arm=CHAMPION,
+            rows=rows,
+            labels=output.labels,
+            probabilities=probabilities,
+            intervals=intervals,
         )
         self.rows_answered += len(rows)
-        return Answered(line, tag, index, CHAMPION, served.is_naive, output.labels, probabilities)
+        return Answered(line, tag, index, CHAMPION, served.is_naive, output.labels, probabilities, intervals)
 
     def search(self, served: Served, question: SearchQuestion) -> Found:
         """Find rows of the training data near a row or a vector; in the ledger before it returns.

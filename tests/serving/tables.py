@@ -20,6 +20,7 @@ from releve.adapters.models.onnx_export import export_checked
 from releve.adapters.vectors.embedder_files import text_files
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
+from releve.domain.evaluation.conformal import ConformalIntervals
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.text_vectors import NgramVectors
 from releve.domain.registry.events import ModelReleased
@@ -32,6 +33,9 @@ from tasks.release.index import as_entries
 from tests.factories import PROJECT, make_release
 from tests.serving.conftest import Running, registry_of
 from tests.serving.process import serving, wait_until
+
+# Of a regression: 50 to either side of answers up to 60, and 70 of larger ones
+WIDE = ConformalIntervals(confidence=0.95, alpha=0.05, rows=500, edges=(60.0,), half_widths=(50.0, 70.0), windows=())
 
 
 def packed(folder: Path, table: dict[str, Any], frame: pd.DataFrame, *, recipe: str = "linear") -> Path:
@@ -48,6 +52,7 @@ def packed(folder: Path, table: dict[str, Any], frame: pd.DataFrame, *, recipe: 
         "classes": [] if schema.target.task == REGRESSION else pipeline.classes_.tolist(),
         "schema": schema.as_dict(),
         "embedder": embedder.describe().model_dump(mode="json"),
+        "intervals": WIDE if schema.target.task == REGRESSION else None,
     }
     write_json(folder / "model.json", ModelDescription.model_validate(described).to_json())
     model = skops.io.dumps(pipeline) if exported.onnx is None else exported.onnx

@@ -64,9 +64,17 @@ def answered(running: Running, *rows: dict) -> list[dict]:
 def test_a_regression_answers_a_number_per_row(rentals: Running):
     predictions = answered(rentals, rentals_row(**HOT), rentals_row(**COLD))
 
-    assert [set(prediction) for prediction in predictions] == [{"id", "value"}] * 2
+    assert [set(prediction) for prediction in predictions] == [{"id", "value", "interval"}] * 2
     hot, cold = (prediction["value"] for prediction in predictions)
     assert hot > cold + 30
+
+
+def test_a_number_has_an_interval_that_is_wider_where_the_model_errs_more(rentals: Running):
+    hot, cold = answered(rentals, rentals_row(**HOT), rentals_row(**COLD))
+
+    assert cold["value"] < 50 < 60 < hot["value"]
+    assert hot["interval"] == pytest.approx([hot["value"] - 70, hot["value"] + 70], abs=1e-3)
+    assert cold["interval"] == pytest.approx([0, cold["value"] + 50], abs=1e-3)  # nothing is rented less than 0 times
 
 
 def test_the_service_answers_as_the_model_that_was_packed(rentals: Running):
@@ -122,6 +130,7 @@ def test_an_answered_number_and_its_outcome_are_in_the_ledger(rentals: Running):
     folder = rentals.home / "ledger" / RENTALS
     found = find_answer(folder, prediction["id"])
     assert (float(f"{found.predicted:.6g}"), found.probabilities) == (prediction["value"], None)
+    assert found.interval == prediction["interval"]
     assert found.features == row
     assert LedgerReader(folder).labels()[prediction["id"]][0] == 41.5
 

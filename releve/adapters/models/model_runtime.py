@@ -91,6 +91,13 @@ class Model:
             probabilities[:, self._places] = outputs
         return ModelOutput([classes[best] for best in probabilities.argmax(axis=1)], probabilities)
 
+    def intervals(self, output: ModelOutput) -> list[list[float]] | None:
+        """Return [low, high] of each answer; None of classes, and of a model that was packaged without."""
+        conformal, target = self.description.intervals, self.schema.target
+        if conformal is None:
+            return None
+        return conformal.around([float(label) for label in output.labels], low=target.min, high=target.max)
+
     @cached_property
     def _places(self) -> list[int] | None:
         """The place of each class that the model learned among the target's; None when they are the same."""

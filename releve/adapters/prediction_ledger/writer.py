@@ -100,12 +100,20 @@ class LedgerWriter:
         rows: Sequence[Row],
         labels: Sequence[Scalar],
         probabilities: Sequence[Sequence[float]] | None,
+        intervals: Sequence[Sequence[float]] | None = None,
         arm: str = "champion",
     ) -> str:
         """Record one request and return its id. Raises BadInput, Unavailable; then nothing is recorded."""
-        check_answer(rows, labels, probabilities)
+        check_answer(rows, labels, probabilities, intervals)
         return self._write(
-            ANSWERS, model=model, index=index, arm=arm, rows=rows, labels=labels, probabilities=probabilities
+            ANSWERS,
+            model=model,
+            index=index,
+            arm=arm,
+            rows=rows,
+            labels=labels,
+            probabilities=probabilities,
+            intervals=intervals,
         )
 
     def search(

@@ -5,6 +5,8 @@ learned yet, in Mondrian bins of the answer (Boström & Johansson 2020): large a
 level follows the labels by adaptive conformal inference (Gibbs & Candès 2021): docs/decisions/0040-intervals.md.
 """
 
+import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from releve.core.documents import DocumentPart
+from releve.domain.evaluation.intervals import rounded
 from releve.domain.evaluation.scored_predictions import Floats
 
 STEP = 0.005  # of the level with each label, as Gibbs & Candès 2021 have it
@@ -39,12 +42,17 @@ class ConformalIntervals(DocumentPart):
     half_widths: tuple[float, ...]  # of each bin, in the unit of the target
     windows: tuple[WindowCoverage, ...]  # oldest first, without those before which too little was known
 
-    def around(self, answers: Floats, *, low: float | None, high: float | None) -> Floats:
-        """Compute the interval of each answer, (rows, 2), within the limits of the target."""
-        half = np.asarray(self.half_widths)[np.searchsorted(self.edges, answers)]
-        least, most = -np.inf if low is None else low, np.inf if high is None else high
-        bounds = np.column_stack([answers - half, answers + half])
-        return np.asarray(np.clip(bounds, least, most), dtype=np.float64)
+    def around(self, answers: Sequence[float], *, low: float | None, high: float | None) -> list[list[float]]:
+        """Return the interval of each answer, [low, high] with six digits, within the limits of the target.
+
+        Row by row: for one row, which most requests have, arrays would cost ten times as much.
+        """
+        least, most = -math.inf if low is None else low, math.inf if high is None else high
+        halves = [self.half_widths[bisect_left(self.edges, answer)] for answer in answers]
+        return [
+            [min(max(rounded(bound), least), most) for bound in (answer - half, answer + half)]
+            for answer, half in zip(answers, halves, strict=True)
+        ]
 
 
 def conformal_intervals(windows: Sequence[AnsweredWindow], *, confidence: float) -> ConformalIntervals | None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from releve.core.errors import BadInput, NotFound
@@ -61,6 +62,7 @@ class AnsweredRow:
     features: Row
     predicted: Scalar
     probabilities: Sequence[float] | None
+    interval: Sequence[float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class AnswerLine:
     rows: list[Row]
     labels: list[Scalar]
     probabilities: list[list[float]] | None
+    intervals: list[list[float]] | None  # [low, high] of each row, as they were sent; None where there are none
 
     @classmethod
     def parse(cls, value: Any) -> "AnswerLine | None":
@@ -84,7 +87,8 @@ class AnswerLine:
             line = cls(**{name: value[name] for name in cls.__slots__})
         except (TypeError, KeyError):
             return None
-        columns: list[Any] = [line.rows, line.labels] + ([] if line.probabilities is None else [line.probabilities])
+        columns: list[Any] = [line.rows, line.labels]
+        columns += [each for each in (line.probabilities, line.intervals) if each is not None]
         is_whole = isinstance(line.at, str) and all(isinstance(column, list) for column in columns)
         return line if is_whole and len({len(column) for column in columns}) == 1 else None
 
@@ -103,6 +107,7 @@ class AnswerLine:
             features=self.rows[position],
             predicted=self.labels[position],
             probabilities=None if self.probabilities is None else self.probabilities[position],
+            interval=None if self.intervals is None else self.intervals[position],
         )
 
 
@@ -134,6 +139,7 @@ class AnsweredRows:
     arms: Sequence[str]
     predicted: Sequence[Scalar]  # classes, or numbers of a regression
     probabilities: Sequence[Sequence[float] | None]  # per class of the target, in its order; None of a regression
+    intervals: Sequence[Sequence[float] | None]  # low and high of a regression, as they were sent
     features: "pd.DataFrame"  # rows x features, index 0..n-1; apart, for a feature may be called "id" or "label"
     torn_lines: int = 0  # lines that could not be read, such as the last one before a power loss
 
@@ -153,6 +159,7 @@ class AnsweredRows:
             arms=chosen(self.arms),
             predicted=chosen(self.predicted),
             probabilities=chosen(self.probabilities),
+            intervals=chosen(self.intervals),
             features=self.features.iloc[list(positions)].reset_index(drop=True),
             torn_lines=self.torn_lines,
         )
@@ -235,13 +242,20 @@ def check_worker(worker: str) -> str:
     return worker
 
 
-def check_answer(rows: Sequence[Any], labels: Sequence[Any], probabilities: Sequence[Any] | None) -> None:
+def check_answer(
+    rows: Sequence[Any],
+    labels: Sequence[Any],
+    probabilities: Sequence[Any] | None,
+    intervals: Sequence[Any] | None = None,
+) -> None:
     """Raises BadInput unless there is one answer per row, and at least one row."""
     if not rows:
         raise BadInput("an answer has at least one row; found none")
-    if len(labels) != len(rows) or (probabilities is not None and len(probabilities) != len(rows)):
-        found = f"{len(labels)} labels and {'no' if probabilities is None else len(probabilities)} probabilities"
-        raise BadInput(f"an answer has one label per row; found {len(rows)} rows, {found}")
+    beside = {"probabilities": probabilities, "intervals": intervals}
+    if len(labels) != len(rows) or any(each is not None and len(each) != len(rows) for each in beside.values()):
+        counts = (f"{'no' if each is None else len(each)} {name}" for name, each in beside.items())
+        found = ", ".join([f"{len(rows)} rows", f"{len(labels)} labels", *counts])
+        raise BadInput(f"an answer has one label per row; found {found}")
 
 
 def check_label(label: Any) -> Scalar:
@@ -266,11 +280,8 @@ def answers_from(lines: Iterable[AnswerLine], *, torn_lines: int = 0, featureles
         models=[line.model for line in by_row],
         arms=[line.arm for line in by_row],
         predicted=[label for line in ordered for label in line.labels],
-        probabilities=[
-            line.probabilities[position] if line.probabilities else None
-            for line in ordered
-            for position in range(len(line.rows))
-        ],
+        probabilities=[each for line in ordered for each in line.probabilities or repeat(None, len(line.rows))],
+        intervals=[each for line in ordered for each in line.intervals or repeat(None, len(line.rows))],
         features=pd.DataFrame(None if featureless else rows, index=range(len(rows))),
         torn_lines=torn_lines,
     )

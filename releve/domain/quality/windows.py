@@ -133,7 +133,7 @@ def _score_window(
 
     columns: dict[str, Any] = {
         name: [each for piece in pieces for each in getattr(piece, name)]
-        for name in ("ids", "at", "models", "arms", "predicted", "probabilities")
+        for name in ("ids", "at", "models", "arms", "predicted", "probabilities", "intervals")
     }
     answers = AnsweredRows(**columns, features=pd.DataFrame(index=range(len(columns["ids"]))))
     came = {name: labels[name] for name in answers.ids if name in labels}

@@ -1,5 +1,6 @@
 import builtins
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from releve.adapters.models.description import DESCRIPTION, ModelDescription
 from releve.adapters.models.model_runtime import (
     TRUSTED_TYPES,
     ModelAltered,
+    ModelOutput,
     RuntimeMissing,
     load,
     load_pipeline,
@@ -19,8 +21,10 @@ from releve.adapters.models.model_runtime import (
 from releve.adapters.models.onnx_export import export
 from releve.core.errors import NotFound
 from releve.domain.ensemble.ensemble import WeightedEnsemble
+from releve.domain.evaluation.conformal import ConformalIntervals
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
+from releve.domain.schema.target import REGRESSION, Target
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.pipeline import build, model_frame
 from releve.domain.training.recipes import RECIPES
@@ -70,6 +74,16 @@ def test_scikit_learn_answers_as_the_exported_model_does(recipe, tmp_path):
 
     assert found.labels == expected.labels
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)
+
+
+def test_answers_have_intervals_within_the_limits_of_the_target_where_the_model_was_packaged_with_some(tmp_path):
+    model = load(packed(tmp_path / "made"), tag="shop:one")
+    numbers = replace(model.schema, target=Target("cost", REGRESSION, min=0, max=20))
+    made = ConformalIntervals(confidence=0.9, alpha=0.1, rows=90, edges=(5.0,), half_widths=(1.0, 4.0), windows=())
+    with_some = replace(model, schema=numbers, description=model.description.model_copy(update={"intervals": made}))
+
+    assert with_some.intervals(ModelOutput([0.5, 5.0, 18.0], None)) == [[0, 1.5], [4, 6], [14, 20]]
+    assert replace(model, schema=numbers).intervals(ModelOutput([0.5], None)) is None
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "sklearn"])

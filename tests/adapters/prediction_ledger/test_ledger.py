@@ -327,6 +327,13 @@ def test_numbers_of_numpy_and_dates_of_pandas_are_written(writer):
     }
 
 
+def test_an_interval_is_found_with_its_answer(writer, reader):
+    request = answer(writer, 1.5, -2.0, intervals=[[1.25, 2], [-3.5, 0]])
+
+    assert writer.find(f"{request}.1").interval == [-3.5, 0]
+    assert reader.answers().intervals == [[1.25, 2], [-3.5, 0]]
+
+
 def test_probabilities_may_be_an_array(writer):
     request = answer(writer, "a", "b", probabilities=np.array([[0.25, 0.75], [1.0, 0.0]], dtype=np.float32))
 

@@ -42,6 +42,7 @@ def answer_json(**changes):
         "rows": [{"x": 1}, {"x": 2}],
         "labels": ["a", "b"],
         "probabilities": [[0.9, 0.1], [0.2, 0.8]],
+        "intervals": None,
     }
     return record | changes
 
@@ -137,17 +138,18 @@ def test_the_day_of_a_time_names_its_segment():
 
 
 @pytest.mark.parametrize(
-    ("rows", "labels", "probabilities", "message"),
+    ("rows", "labels", "probabilities", "intervals", "message"),
     [
-        ([], [], None, "at least one row"),
-        ([{}], [], None, "1 rows, 0 labels and no probabilities"),
-        ([{}], ["a", "b"], None, "2 labels"),
-        ([{}], ["a"], [], "1 labels and 0 probabilities"),
+        ([], [], None, None, "at least one row"),
+        ([{}], [], None, None, "1 rows, 0 labels, no probabilities, no intervals"),
+        ([{}], ["a", "b"], None, None, "2 labels"),
+        ([{}], ["a"], [], None, "1 labels, 0 probabilities"),
+        ([{}], [1.5], None, [[1, 2], [1, 2]], "no probabilities, 2 intervals"),
     ],
 )
-def test_an_answer_without_one_label_per_row_is_refused(rows, labels, probabilities, message):
+def test_an_answer_without_one_label_per_row_is_refused(rows, labels, probabilities, intervals, message):
     with pytest.raises(BadInput, match=message):
-        check_answer(rows, labels, probabilities)
+        check_answer(rows, labels, probabilities, intervals)
 
 
 @pytest.mark.parametrize("label", ["", "cat", 0, -1, 2.5, True])
@@ -183,6 +185,9 @@ def test_a_whole_record_is_told_from_a_broken_one():
         answer_json(probabilities=[[1.0]]),
         answer_json(probabilities="no"),
         answer_json(probabilities=[]),
+        answer_json(intervals=[[1.0, 2.0]]),
+        answer_json(intervals=1),
+        {name: value for name, value in answer_json().items() if name != "intervals"},
     ],
 )
 def test_a_broken_answer_is_noticed(record):
@@ -253,6 +258,18 @@ def test_a_feature_may_be_called_like_a_column_of_the_ledger():
 
     assert joined.labels == ["true"]
     assert joined.answers.features["label"].tolist() == ["leak"]
+
+
+def test_the_interval_of_every_row_comes_along():
+    numbers = make_answer(labels=[1.5, -2.0], probabilities=None, intervals=[[1, 2], [-3.5, 0]])
+    without = make_answer(id="late", at="2024-02-02T00:00:00.000000Z")
+
+    answers = answers_from([without, numbers])
+
+    assert answers.intervals == [[1, 2], [-3.5, 0], None, None]
+    assert answers.take([3, 1]).intervals == [None, [-3.5, 0]]
+    assert numbers.row(f"{REQUEST}.1").interval == [-3.5, 0]
+    assert make_answer().row(f"{REQUEST}.0").interval is None
 
 
 def test_the_probabilities_of_every_row_come_along():

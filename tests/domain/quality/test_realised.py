@@ -18,6 +18,7 @@ def labelled(predicted, labels, probabilities=None):
         arms=names,
         predicted=predicted,
         probabilities=probabilities or [None] * rows,
+        intervals=[None] * rows,
         features=pd.DataFrame(index=range(rows)),
     )
     return LabelledRows(answers, labels, names)

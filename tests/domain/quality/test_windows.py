@@ -21,7 +21,7 @@ def moment(minutes):
     return (START + timedelta(minutes=minutes)).isoformat()
 
 
-def answers(labels, *, models=None, first=0, metric="accuracy", every=10):
+def answers(labels, *, models=None, first=0, metric="accuracy", every=10, intervals=None):
     """Right answers, one every ten minutes."""
     rows, target = len(labels), TARGETS[metric]
     sure = [
@@ -34,6 +34,7 @@ def answers(labels, *, models=None, first=0, metric="accuracy", every=10):
         arms=["champion"] * rows,
         predicted=list(labels),
         probabilities=sure if target.classes else [None] * rows,
+        intervals=intervals or [None] * rows,
         features=pd.DataFrame(index=range(rows)),
     )
 
