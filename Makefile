@@ -56,7 +56,7 @@ given = $(if $(3),,echo "error: $(1) is missing: make $@ $(1)=$(2)" >&2; exit 2;
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast test-system lint up down status repro lock clean rebuild tidy ingest monitor retrain release rollback lifecycle archive scenario resubmit card page history backtest gate-aa drift-bench evidently
+.PHONY: help setup demo test test-fast test-system test-compat lint up down status repro lock clean rebuild tidy ingest monitor retrain release rollback lifecycle archive scenario resubmit card page history backtest gate-aa drift-bench evidently
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -182,12 +182,15 @@ test: setup  ## Check everything: style, types, layers, tests
 	echo "All checks passed: style, format, types, layers, tests"
 
 test-fast: setup  ## The tests that need neither a server nor minutes
-	@$(PYTEST) -m "not slow and not system" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not slow and not system and not compat" $(PYTEST_ARGS)
 
 # Its test of memory wants a process to itself, and a worker more would be a server more.
 test-system: setup  ## The tests against a PostgreSQL server that the system has (apt-get install postgresql)
 	@$(BIN)/python -m tests.postgresql
 	@$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
+
+test-compat: setup  ## What others' clients and servers make of ours: installs them below var/compat (docs/compatibility.md)
+	@$(BIN)/python -m pytest -m compat $(PYTEST_ARGS)
 
 lint: setup  ## Style, types and layers; fixes what can be fixed by itself
 	@$(BIN)/python -m ruff check --fix .

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 REST = "kserve/open-inference-protocol specification/protocol/inference_rest.md"
 OPENAPI = "kserve/open-inference-protocol specification/protocol/open_inference_rest.yaml"
-BINARY = "triton-inference-server/server docs/protocol/extension_binary_data.md"
-REPOSITORY = "triton-inference-server/server docs/protocol/extension_model_repository.md"
+BINARY = "triton-inference-server/server protocol/extension_binary_data.md"
+REPOSITORY = "triton-inference-server/server protocol/extension_model_repository.md"
 
 
 @dataclass(frozen=True)

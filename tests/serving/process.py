@@ -52,7 +52,7 @@ def serving(
         **environ,
     }
     command = [sys.executable, "-m", "bentoml", "serve", target, "--port", str(port), "--host", LOOPBACK]
-    with _process(command, home / f"service-{port}.log", cwd=PROJECT, environ=ours):
+    with running_process(command, home / f"service-{port}.log", cwd=PROJECT, environ=ours):
         address = f"http://{LOOPBACK}:{port}"
         wait_until(lambda: _answers(f"{address}/livez"), home / f"service-{port}.log")
         yield address
@@ -63,7 +63,7 @@ def milvus_serving(data: Path, port: int) -> Iterator[None]:
     """Milvus Lite as a server, over the folder `data`."""
     command = [str(Path(sys.executable).with_name("milvus-lite")), "server", "--host", LOOPBACK, "--port", str(port)]
     log = data.with_suffix(f".{time.monotonic_ns()}.log")
-    with _process([*command, "--data-dir", str(data)], log, cwd=data.parent, environ={}):
+    with running_process([*command, "--data-dir", str(data)], log, cwd=data.parent, environ={}):
         wait_until(lambda: listens(port), log)
         yield
 
@@ -78,7 +78,7 @@ def wait_until(happened: Callable[[], bool], log: Path | None = None, *, seconds
 
 
 @contextmanager
-def _process(command: list[str], log: Path, *, cwd: Path, environ: dict[str, str]) -> Iterator[None]:
+def running_process(command: list[str], log: Path, *, cwd: Path, environ: dict[str, str]) -> Iterator[None]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
         process = subprocess.Popen(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.factories import SCENARIO, make_row
-from tests.serving.open_inference.conftest import MESSAGES, NUMBERS, RENTALS, Service
+from tests.serving.open_inference.served import MESSAGES, NUMBERS, RENTALS, Service
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ import pytest
 
 from conformance.oip.check import FAILED, SKIPPED, run
 from conformance.oip.server import Server
-from tests.serving.open_inference.conftest import NUMBERS, TABLES, Service
+from tests.serving.open_inference.served import NUMBERS, TABLES, Service
 
 pytestmark = pytest.mark.slow
 

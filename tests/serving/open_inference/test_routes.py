@@ -9,7 +9,7 @@ import pytest
 
 from releve.adapters.prediction_ledger.reader import LedgerReader, find_answer
 from tests.factories import SCENARIO, make_row
-from tests.serving.open_inference.conftest import MAX_ROWS, NUMBERS, RENTALS, Service
+from tests.serving.open_inference.served import MAX_ROWS, NUMBERS, RENTALS, Service
 from tests.tables import rentals_row
 
 pytestmark = pytest.mark.slow
