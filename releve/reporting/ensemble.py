@@ -36,7 +36,9 @@ def ensemble_blocks(ensemble: EnsembleDescription, evaluation: Evaluation) -> li
     heads = ("member", "recipe", "learned from", "rows", "weight", "loss alone")
     members = TableBlock(heads, tuple(map(_member, ensemble.members)))
     search = ensemble.search
-    return [TextBlock((about,)), members, *(_search(search, evaluation) if search else [])]
+    left_out = f"Labels of {counted(ensemble.left_out, 'row')} were found to be wrong: no member learned these rows."
+    lines = (about, left_out) if ensemble.left_out else (about,)
+    return [TextBlock(lines), members, *(_search(search, evaluation) if search else [])]
 
 
 def _member(member: MemberDescription) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from releve.adapters.models.memory_files import MemoryFolder
 from releve.adapters.models.model_runtime import Model, load
 from releve.adapters.vectors.embedder_files import text_files
 from releve.adapters.vectors.sentence_model import SentenceModel, import_model
+from releve.domain.ensemble.wrong_labels import telling
 from releve.domain.evaluation.conformal import conformal_intervals
 from releve.domain.evaluation.evaluation import Sanity
 from releve.domain.gate.sanity import check
@@ -24,7 +25,7 @@ from releve.domain.neighbours.embedding import Embedder
 from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.target import REGRESSION
-from releve.domain.training.learning import REFERENCE_ROWS, as_kept, window
+from releve.domain.training.learning import REFERENCE_ROWS, as_kept, is_outside, window
 from tasks.pipeline.evaluate import evaluate, judged
 from tasks.pipeline.export import write_export
 from tasks.pipeline.rows import stage_rows
@@ -43,9 +44,10 @@ def package(stage: Stage) -> None:
     # gather
     schema, rows, folder = stage.schema, stage_rows(stage), MemoryFolder(stage.files.memory)
     memory = folder.memory
+    left_out = [each.rows for each in memory.left_out]
     evaluation = evaluate(stage, rows)
     plain = next(member for member in memory.pool.members if member.name == memory.plain)
-    learned = window(rows, end=memory.learned, last_batches=plain.last_batches)
+    learned = window(rows, end=memory.learned, last_batches=plain.last_batches, left_out=left_out)
     reference = learned.tail(REFERENCE_ROWS)
 
     # decide
@@ -54,9 +56,11 @@ def package(stage: Stage) -> None:
     answers = np.concatenate([each.refreshed for each in windows[-len(folds) :]])
     intervals = None
     if schema.target.task == REGRESSION:
-        forward = [(each.refreshed[:, 0], each.truth) for each in windows]
+        known = telling(windows, [each.rows for each in memory.windows], memory.left_out)
+        forward = [(each.refreshed[:, 0], each.truth) for each in known]
         intervals = conformal_intervals(forward, confidence=stage.params.statistics.confidence)
-    kept = as_kept(rows.iloc[folds[0].start :], answers, schema)
+    is_true = is_outside(left_out, len(rows))[folds[0].start :]  # estimates are held to no wrong label
+    kept = as_kept(rows.iloc[folds[0].start :][is_true], answers[is_true], schema)
 
     # apply
     shutil.rmtree(stage.files.model, ignore_errors=True)

@@ -27,6 +27,11 @@ class Record:
     answers: tuple[ForwardWindow, ...]
     importances: FeatureImportances
 
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """Return the rows of each window."""
+        return tuple(each.rows for each in self.windows)
+
     def newest(self, plain: str) -> "Record":
         """Return the newest windows, of those since `plain` answers each."""
         answers = self.answers[since_answered(self.answers, plain) :]

@@ -1,6 +1,6 @@
 """What a refresh works on: rows, settings, and the champion whose answers it is compared with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from releve.adapters.models.model_store import ModelStore
 from releve.domain.ensemble.ensemble import WeightedEnsemble
 from releve.domain.ensemble.fitting import LearningData
 from releve.domain.ensemble.weights import loss_of
+from releve.domain.ensemble.wrong_labels import LeftOut
 from releve.domain.evaluation.evaluation import FeatureImportances
 from releve.domain.evaluation.holdout_evaluation import check_comparable
 from releve.domain.evaluation.metrics import resolve
@@ -33,6 +34,7 @@ class Refresh:
     metric: str
     loss: str
     inputs: PipelineInputs
+    left_out: tuple[LeftOut, ...] = ()  # rows that were found to be wrong
 
     @classmethod
     def of(cls, stage: Stage) -> "Refresh":
@@ -41,6 +43,11 @@ class Refresh:
         metric = resolve(params.gate.metric, stage.schema.target.task)
         data = LearningData(stage_rows(stage), stage.schema, params.statistics.seed, inputs.without)
         return cls(stage, data, metric, loss_of(metric, stage.schema.target.task), inputs)
+
+    def leaving_out(self, left_out: tuple[LeftOut, ...]) -> "Refresh":
+        """Return the refresh without rows that no member is to learn."""
+        data = replace(self.data, left_out=tuple(each.rows for each in left_out))
+        return replace(self, left_out=left_out, data=data)
 
     @property
     def schema(self) -> Schema:

@@ -14,6 +14,7 @@ from releve.domain.ensemble.fitting import FittedMember
 from releve.domain.ensemble.memory import KeptEnsemble, Memory
 from releve.domain.ensemble.pool import Member, Pool
 from releve.domain.ensemble.weights import Weighing
+from releve.domain.ensemble.wrong_labels import telling
 from releve.domain.evaluation.intervals import rounded
 from tasks.pipeline.memory import Before, table_digest
 from tasks.pipeline.record import Record
@@ -75,11 +76,13 @@ def write(refresh: Refresh, before: Before | None, made: Result) -> None:
         ),
         windows=made.record.windows,
         search=refresh.inputs.search_cause or (before.memory.search if before else ""),
+        left_out=refresh.left_out,
     )
     described = _description(refresh, memory, made)
     folder.write_documents(memory, described, made.record.importances)
     shares = ", ".join(f"{name} {weight:.2f}" for name, weight in made.weighing.serving.items())
-    say(f"{len(rows)} labelled rows, {described.rows} of them in {len(made.record.windows)} windows; weights: {shares}")
+    left_out = f", {described.left_out} left out as wrong" if described.left_out else ""
+    say(f"{len(rows)} labelled rows{left_out}, {described.rows} in {described.windows} windows; weights: {shares}")
 
 
 def write_members(folder: MemoryFolder, fitted: Iterable[FittedMember]) -> tuple[dict[str, str], dict[int, str]]:
@@ -122,13 +125,15 @@ def _description(refresh: Refresh, memory: Memory, made: Result) -> EnsembleDesc
         )
 
     members = [described(each.member.name, each.rows, member=each.member, problem=each.problem) for each in made.fitted]
+    windows = telling(made.record.answers, made.record.folds, refresh.left_out)
     return EnsembleDescription(
         identity=memory.identity,
         learned=memory.learned,
         serves=memory.serves,
         loss=refresh.loss,
-        windows=len(memory.windows),
-        rows=sum(map(len, made.record.answers)),
+        windows=len(windows),
+        rows=sum(map(len, windows)),
         members=(*members, *(described(each.name, 0) for each in memory.kept)),
         search=made.search,
+        left_out=sum(each.rows.end - each.rows.start for each in refresh.left_out),
     )

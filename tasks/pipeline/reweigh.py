@@ -9,6 +9,7 @@ from releve.core.errors import BadInput
 from releve.domain.ensemble.fitting import fit_members
 from releve.domain.ensemble.memory import Memory
 from releve.domain.ensemble.weights import Serves, Weighing, weigh
+from releve.domain.ensemble.wrong_labels import telling
 from releve.domain.evaluation.intervals import rounded
 from tasks.pipeline.memory import Before
 from tasks.pipeline.record import Record, answered_again
@@ -45,7 +46,7 @@ def reweigh(refresh: Refresh, before: Before | None) -> None:
     )
     held = made.multiplied_out.values()
     identity = identity_of((file_digest(folder.path_of(made, file)), weight) for file, weight in held if weight)
-    described = before.folder.description
+    described, windows = before.folder.description, telling(record.answers, record.folds, refresh.left_out)
     members = [
         each.model_copy(
             update={
@@ -59,8 +60,8 @@ def reweigh(refresh: Refresh, before: Before | None) -> None:
         update={
             "identity": identity,
             "serves": weighing.serves,
-            "windows": len(record.windows),
-            "rows": sum(map(len, record.answers)),
+            "windows": len(windows),
+            "rows": sum(map(len, windows)),
             "members": tuple(members),
             "search": None,
         }
@@ -72,7 +73,8 @@ def reweigh(refresh: Refresh, before: Before | None) -> None:
 
 def weighed_anew(refresh: Refresh, memory: Memory, record: Record) -> Weighing:
     """Weigh the members that the model holds; where the guard wants one that it lacks, the ensemble serves."""
-    exact = weigh(record.answers, plain=memory.plain, loss=refresh.loss, members=memory.exported)
+    windows = telling(record.answers, record.folds, refresh.left_out)
+    exact = weigh(windows, plain=memory.plain, loss=refresh.loss, members=memory.exported)
     weighing = replace(exact, weights=rounded_weights(exact.weights))
     return weighing if weighing.serving.keys() <= {*memory.exported} else replace(weighing, serves=Serves.ENSEMBLE)
 

@@ -79,7 +79,8 @@ def searched(
     pool = without_idle(pool, record)
     number = sum(member.origin == SEARCH for member in pool.members) + 1
     oldest = record.windows[0].learned
-    member, state = find_member(stage, rows.iloc[:oldest], pool, name=f"found_{number}_before_row_{oldest}")
+    older = window(rows, end=oldest, last_batches=0, left_out=refresh.data.left_out)
+    member, state = find_member(stage, older, pool, name=f"found_{number}_before_row_{oldest}")
     outcome = SearchOutcome()
     if member:
         asked = [MemberAnswers(window.truth, window.answers) for window in record.answers]

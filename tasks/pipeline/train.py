@@ -9,9 +9,12 @@ from dataclasses import replace
 
 from releve.core.errors import BadInput
 from releve.domain.ensemble.fitting import FittedMember, fit_members
+from releve.domain.ensemble.kept import untouched
 from releve.domain.ensemble.memory import KeptEnsemble
 from releve.domain.ensemble.pool import CONSTANT, SEARCH, default_pool
 from releve.domain.ensemble.weights import Serves, Weighing, weigh
+from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, telling
+from releve.domain.evaluation.rolling_origin import Fold
 from tasks.pipeline.memory import Before, remembered
 from tasks.pipeline.record import Record, answered_again, answered_first
 from tasks.pipeline.refresh import Refresh, say
@@ -25,6 +28,8 @@ def train(stage: Stage) -> None:
     """Write build/memory: the fitted ensemble, and all that the next refresh needs of it."""
     refresh = Refresh.of(stage)
     rows, before = len(refresh.data.rows), remembered(refresh)
+    if before:
+        refresh = refresh.leaving_out(before.memory.left_out)
     if refresh.inputs.reweighs:
         reweigh(refresh, before)
         return
@@ -32,6 +37,8 @@ def train(stage: Stage) -> None:
     pool = default_pool(stage.params.train, stage.schema, rows=rows).extended(*found)
 
     record = answered_again(refresh, before, pool) if before else answered_first(refresh, pool)
+    if before:
+        refresh, before, record = without_wrong_labels(refresh, before, record)
     pool, record, search = searched(refresh, before, pool, record)
     fitted = fit_members(refresh.data, pool.members, end=rows, progress=say)
     plain = plain_of(fitted, record)
@@ -40,6 +47,18 @@ def train(stage: Stage) -> None:
     if weighing.serves == Serves.NAIVE and not before and not refresh.inputs.champion:
         record = record.served_by(CONSTANT)  # what is expected of it is its own score, not that of models given up
     write(refresh, before, Result(pool, record, fitted, kept, weighing, search))
+
+
+def without_wrong_labels(refresh: Refresh, before: Before, record: Record) -> tuple[Refresh, Before, Record]:
+    """Leave the rows of the last window but one out where their labels are shown to be wrong, and who learned them."""
+    windows = telling(record.answers, record.folds, refresh.left_out)
+    if spared_member(windows, loss=refresh.loss):
+        wrong = Fold(record.windows[-2].learned, record.windows[-1].learned)
+        say(f"labels of rows {wrong.start} to {wrong.end} are wrong: no member learns these rows from now on")
+        refresh = refresh.leaving_out((*refresh.left_out, LeftOut(rows=wrong, found=len(refresh.data.rows))))
+        stay = untouched([each.name for each in before.kept], before.memory.refresh)
+        before = replace(before, kept=tuple(each for each in before.kept if each.name in stay), ensemble=None)
+    return refresh, before, replace(record, answers=on_trial(record.answers, record.folds, refresh.left_out))
 
 
 def plain_of(fitted: tuple[FittedMember, ...], record: Record) -> str:
@@ -64,7 +83,8 @@ def weighed(
     kept = before.kept if before else ()
     newest = before.ensemble if before else None
     names = [each.member.name for each in fitted if each.pipeline is not None] + [each.name for each in kept]
-    exact = weigh(record.answers, plain=plain, loss=refresh.loss, members=[*names, *([newest.name] if newest else [])])
+    windows = telling(record.answers, record.folds, refresh.left_out)
+    exact = weigh(windows, plain=plain, loss=refresh.loss, members=[*names, *([newest.name] if newest else [])])
     if newest and newest.name in exact.serving:
         say("the labels of the newest rows are in doubt: the ensemble before them keeps a part")
         kept = (*kept, newest)

@@ -26,6 +26,11 @@ def test_every_member_is_a_line_with_its_window_its_weight_and_what_it_alone_wou
     assert line in written()
 
 
+def test_rows_that_no_member_learned_since_their_labels_are_wrong_are_counted() -> None:
+    assert "Labels of 100 rows were found to be wrong: no member learned these rows." in written(left_out=100)
+    assert "found to be wrong" not in written()
+
+
 @pytest.mark.parametrize(
     ("serves", "words"),
     [

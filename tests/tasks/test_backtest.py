@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -12,7 +13,7 @@ from tasks.backtest import backtest, play, progress_line, read_rows, run, write_
 from tasks.pipeline.train import train
 from tests.clusters import running_cluster
 from tests.page_histories import make_backtest
-from tests.streams import SCHEMA, abrupt, stream, stream_course
+from tests.streams import SCHEMA, abrupt, still, stream, stream_course
 from tests.tables import SHOP, shop_schema
 from tests.tasks.pipeline.test_train import make_stage, receive, remember
 
@@ -122,10 +123,19 @@ def test_progress_counts_the_windows_and_the_fits_and_says_how_long_it_takes(fit
     assert progress_line(BacktestProgress(7, 20, fits, 120), seconds=40.0) == line
 
 
+def with_wrong_labels(rows, start, end):
+    wrong = rows["kind"].iloc[start:end].map({"yes": "no", "no": "yes"})
+    return rows.assign(kind=pd.concat([rows["kind"].iloc[:start], wrong, rows["kind"].iloc[end:]]))
+
+
 @pytest.mark.slow
-def test_a_backtest_answers_each_window_as_the_train_stage_would_have(tmp_path):
-    """Eight batches of 100 rows: four make the first model, the others arrive one by one, and one begins otherwise."""
-    rows = stream(angle=abrupt, rows=800)
+@pytest.mark.parametrize(
+    ("rows", "left_out"),
+    [(stream(angle=abrupt, rows=800), 0), (with_wrong_labels(stream(angle=still, rows=800), 500, 600), 100)],
+    ids=["a table that moves", "wrong labels"],
+)
+def test_a_backtest_answers_each_window_as_the_train_stage_would_have(tmp_path, rows, left_out):
+    """Eight batches of 100 rows: four make the first model, and the others arrive one by one."""
     train_as = {"recipe": ["linear", "k_neighbors"]}
     stage = make_stage(tmp_path, schema=SCHEMA, train=train_as)
     receive(stage, rows[:400])
@@ -141,6 +151,7 @@ def test_a_backtest_answers_each_window_as_the_train_stage_would_have(tmp_path):
     plan = stream_course(rows, train=train_as, backtest={"windows": 4, "first_share": 0.5}, compute={"workers": 1})
     (played,) = run(plan, [EVERY])
 
+    assert memory.description.left_out == left_out
     assert played.promoted_at == [1, 2, 3]
     assert played.rolled_back_at == []
     assert played.answers == pytest.approx(np.concatenate(answered), abs=1e-3)  # the stage rounds weights

@@ -84,18 +84,30 @@ class FitMember:
     end: int
     upto: int
     without: tuple[str, ...] = ()  # broken columns, which it does not learn from
+    left_out: tuple[Fold, ...] = ()  # of these rows, those that it does not learn
 
     @classmethod
-    def of(cls, candidate: Candidate, *, first: int, end: int, upto: int, without: tuple[str, ...] = ()) -> "FitMember":
+    def of(
+        cls,
+        candidate: Candidate,
+        *,
+        first: int,
+        end: int,
+        upto: int,
+        without: tuple[str, ...] = (),
+        left_out: tuple[Fold, ...] = (),
+    ) -> "FitMember":
         """Fit a candidate."""
         options = tuple(sorted(candidate.options.items()))
-        return cls(candidate.recipe, candidate.scale, options, first, end, upto, without)
+        inside = tuple(each for each in left_out if each.end > first and each.start < end)
+        return cls(candidate.recipe, candidate.scale, options, first, end, upto, without, inside)
 
     def run(self, context: JobContext) -> NDArray[np.float32]:
         """Raises BadInput where it cannot learn from these rows, or an answer is no number."""
         member = Member.of(Candidate(self.recipe, self.scale, dict(self.options)), origin=DEFAULT)
         rows = context.rows.iloc[self.first : max(self.upto, self.end)]
-        data = LearningData(rows, context.schema, context.params.statistics.seed, self.without)
+        left_out = tuple(Fold(each.start - self.first, each.end - self.first) for each in self.left_out)
+        data = LearningData(rows, context.schema, context.params.statistics.seed, self.without, left_out)
         (fitted,) = fit_members(data, [member], end=self.end - self.first)
         if fitted.problem:
             raise BadInput(fitted.problem)

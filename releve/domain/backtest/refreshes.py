@@ -21,11 +21,12 @@ from releve.domain.ensemble.forward import (
     undivided,
     with_answers,
 )
-from releve.domain.ensemble.kept import before_name, kept_name, kept_weights, still_kept
+from releve.domain.ensemble.kept import before_name, kept_name, kept_weights, still_kept, untouched
 from releve.domain.ensemble.origins import origin_blocks
 from releve.domain.ensemble.pool import SEARCH, Member, Pool, default_pool
 from releve.domain.ensemble.refresh import weigh_forward, weighed_window
 from releve.domain.ensemble.weights import BEFORE, Weighing, mean_loss, mix, weigh
+from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, telling
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.gate import gate
 from releve.domain.schema.schema import BATCH
@@ -48,6 +49,7 @@ class Refreshed:
     windows: tuple[ForwardWindow, ...]
     found: tuple[Member, ...] = ()  # by searches
     kept: Mapping[str, "Refreshed"] = field(default_factory=dict)  # older ensembles that are members
+    left_out: tuple[LeftOut, ...] = ()  # rows that were found to be wrong, which members did not learn
 
     @property
     def answered(self) -> Floats:
@@ -59,10 +61,26 @@ class Refreshed:
         return np.concatenate([window.served for window in self.windows])
 
 
-def fit_of(plan: WalkForward, member: Member, *, end: int, upto: int, without: tuple[str, ...] = ()) -> FitMember:
+def fit_of(
+    plan: WalkForward,
+    member: Member,
+    *,
+    end: int,
+    upto: int,
+    without: tuple[str, ...] = (),
+    left_out: Sequence[LeftOut] = (),
+) -> FitMember:
     """Fit a member before row `end`, by its own window, and let it answer rows [end, upto)."""
-    first = end - len(learning.window(plan.context.rows[[BATCH]], end=end, last_batches=member.last_batches))
-    return FitMember.of(member.candidate, first=first, end=end, upto=upto, without=without)
+    parts = tuple(each.rows for each in left_out)
+    batches = plan.context.rows[[BATCH]]
+    learned = learning.window(batches, end=end, last_batches=member.last_batches, left_out=parts)
+    first = int((batches[BATCH] == learned[BATCH].iloc[0]).to_numpy().argmax()) if member.last_batches else 0
+    return FitMember.of(member.candidate, first=first, end=end, upto=upto, without=without, left_out=parts)
+
+
+def own_fit(plan: WalkForward, made: Refreshed, member: Member) -> FitMember:
+    """Fit a member of a refresh, and let it answer all later rows."""
+    return fit_of(plan, member, end=made.rows, upto=plan.rows, without=made.without, left_out=made.left_out)
 
 
 def member_answers(
@@ -70,7 +88,7 @@ def member_answers(
 ) -> Steps[dict[str, Floats]]:
     """Ask what members answer to `rows`, kept ensembles included; all of them unless there are `names`."""
     asked = [each for each in made.members if names is None or each.name in names]
-    done = yield [fit_of(plan, each, end=made.rows, upto=plan.rows, without=made.without) for each in asked]
+    done = yield [own_fit(plan, made, each) for each in asked]
     part = slice(rows.start - made.rows, rows.end - made.rows)
     answers = {each.name: as_floats(one.value[part]) for each, one in zip(asked, done, strict=True)}
     for name, older in made.kept.items():
@@ -85,7 +103,7 @@ def own_weights(plan: WalkForward, made: Refreshed) -> dict[str, float]:
     first: dict[FitMember, str] = {}
     weights: dict[str, float] = {}
     for member in made.members:
-        name = first.setdefault(fit_of(plan, member, end=made.rows, upto=plan.rows), member.name)
+        name = first.setdefault(own_fit(plan, made, member), member.name)
         if member.name in made.weighing.serving:
             weights[name] = weights.get(name, 0.0) + made.weighing.serving[member.name]
     return weights
@@ -152,15 +170,21 @@ def refresh(
     earlier = map(undivided, before.windows) if is_serving else before.windows
     windows, folds = (*earlier, recorded), (*before.folds, rows)
     count = counted([len(each) for each in windows])
-    windows, folds = windows[-count:], folds[-count:]
+    windows, folds, left_out = windows[-count:], folds[-count:], before.left_out
+    if wrong := spared_member(telling(windows, folds, left_out), loss=context.loss):
+        left_out = (*left_out, LeftOut(rows=Fold(before.kept[wrong].rows, before.rows), found=known))
+        kept = {name: kept[name] for name in untouched([*kept], before.number)}
+    windows = on_trial(windows, folds, left_out)
     pool, found, outcome = _pool(plan, params, known, before.found), before.found, None
     if decision.search:
-        search = Search(name, number, folds, windows, pool)
+        search = Search(name, number, folds, windows, pool, left_out)
         member, windows, outcome = yield from _search(plan, params, search)
         if member:
             found, pool = (*found, member), pool.extended(member)
     without = decision.without
-    done = yield [fit_of(plan, member, end=known, upto=plan.rows, without=without) for member in pool.members]
+    done = yield [
+        fit_of(plan, member, end=known, upto=plan.rows, without=without, left_out=left_out) for member in pool.members
+    ]
     fitted = tuple(member for member, each in zip(pool.members, done, strict=True) if not each.problem)
     plain = next((each.name for each in fitted if each.name in windows[-1].answers), None)
     if plain is None:
@@ -168,11 +192,11 @@ def refresh(
     lacking = since_answered(windows, plain)
     windows, folds = windows[lacking:], folds[lacking:]
     last = before_name(before.number)
-    members = [*(each.name for each in fitted), *kept, *((last,) if params.train.ensemble else ())]
-    weighing = weigh(windows, plain=plain, loss=context.loss, members=members)
+    members = [*(each.name for each in fitted), *kept, *((last,) if params.train.ensemble and not wrong else ())]
+    weighing = weigh(telling(windows, folds, left_out), plain=plain, loss=context.loss, members=members)
     if last in weighing.serving:
         kept = {**kept, last: before}
-    return Refreshed(number, known, fitted, without, weighing, folds, windows, found, kept), outcome
+    return Refreshed(number, known, fitted, without, weighing, folds, windows, found, kept, left_out), outcome
 
 
 def _kept(before: Refreshed) -> dict[str, Refreshed]:
@@ -197,6 +221,7 @@ class Search:
     folds: tuple[Fold, ...]
     windows: tuple[ForwardWindow, ...]
     pool: Pool
+    left_out: tuple[LeftOut, ...]
 
 
 def _search(
@@ -212,7 +237,11 @@ def _search(
     if not tried or folds[0].start < MIN_ROWS:
         return None, windows, SearchOutcome()
     trials = validation_folds(folds[0].start, share=SIZES.validation_share, folds=SIZES.folds)
-    done = yield [fit_of(plan, member, end=fold.start, upto=fold.end) for member in tried for fold in trials]
+    done = yield [
+        fit_of(plan, member, end=fold.start, upto=fold.end, left_out=search.left_out)
+        for member in tried
+        for fold in trials
+    ]
     scored: dict[str, float] = {}
     truth = plan.truth[trials[0].start : trials[-1].end]
     for place, member in enumerate(tried):
@@ -223,7 +252,7 @@ def _search(
     if not scored:
         return None, windows, SearchOutcome()
     best = next(each for each in tried if each.name == min(scored, key=lambda name: scored[name]))
-    done = yield [fit_of(plan, best, end=fold.start, upto=fold.end) for fold in folds]
+    done = yield [fit_of(plan, best, end=fold.start, upto=fold.end, left_out=search.left_out) for fold in folds]
     if any(each.problem for each in done):
         return None, windows, SearchOutcome(proposed=str(best.candidate))
     own = [as_floats(each.value) for each in done]

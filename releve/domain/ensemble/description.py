@@ -50,3 +50,4 @@ class EnsembleDescription(DocumentPart):
     rows: int  # in them
     members: tuple[MemberDescription, ...]
     search: SearchDescription | None
+    left_out: int = 0  # rows whose labels were found to be wrong: no member learned them

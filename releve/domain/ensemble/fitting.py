@@ -42,12 +42,16 @@ class FittedMember:
 
 @dataclass(frozen=True)
 class LearningData:
-    """All labelled rows in time order, and how they are learned. `without`: columns that a fit is to ignore."""
+    """All labelled rows in time order, and how they are learned.
+
+    `without`: columns that a fit is to ignore; `left_out`: rows whose labels are known to be wrong.
+    """
 
     rows: "pd.DataFrame"
     schema: Schema
     seed: int
     without: tuple[str, ...] = ()
+    left_out: tuple[Fold, ...] = ()
 
     def truth(self, block: Fold) -> NDArray[np.float64]:
         """Return the labels of a block as `ForwardWindow` has them: places among the classes, or values."""
@@ -68,7 +72,7 @@ def fit_members(
     known: dict[tuple[str, int, int], FittedMember] = {}
     fitted: list[FittedMember] = []
     for member in members:
-        rows = window(data.rows, end=end, last_batches=member.last_batches)
+        rows = window(data.rows, end=end, last_batches=member.last_batches, left_out=data.left_out)
         most = _most_rows(member)
         key = (repr((member.recipe, member.scale, sorted(member.options.items()))), len(rows), most)
         if key in known:

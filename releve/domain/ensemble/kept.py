@@ -34,6 +34,14 @@ def still_kept(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name in (FIRST, *snapshots, *before))
 
 
+def untouched(names: Sequence[str], refresh: int) -> tuple[str, ...]:
+    """Return those of `names` that stay where the newest rows that refresh number `refresh` learned are left out.
+
+    Its own ensemble has learned them; the one before it is needed no more, since no other member learns them again.
+    """
+    return tuple(name for name in names if name != kept_name(refresh) and not name.startswith(BEFORE))
+
+
 def kept_weights(serving: Mapping[str, float]) -> dict[str, float]:
     """Return the weights of the members that are kept of an ensemble: the heaviest, sum 1."""
     heaviest = sorted(serving.items(), key=lambda each: (-each[1], each[0]))[:MOST_MEMBERS]

@@ -5,6 +5,7 @@ from typing import Literal
 from releve.core.documents import DocumentPart
 from releve.domain.ensemble.pool import Pool
 from releve.domain.ensemble.weights import Serves, Weighing
+from releve.domain.ensemble.wrong_labels import LeftOut
 from releve.domain.evaluation.rolling_origin import Fold
 
 
@@ -46,6 +47,7 @@ class Memory(DocumentPart):
     identity: str  # of what the refresh put forward: see `EnsembleDescription`
     windows: tuple[WindowRecord, ...]  # oldest first
     search: str  # the newest search that was run, "" for none
+    left_out: tuple[LeftOut, ...] = ()  # rows that were found to be wrong
 
     @property
     def weighing(self) -> Weighing:

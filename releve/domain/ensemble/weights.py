@@ -120,7 +120,7 @@ def newest_is_in_doubt(windows: Sequence[ForwardWindow], *, loss: str) -> bool:
     Its labels may be wrong, or the table may have moved: the next window tells. Where another window was like that
     before, the table moves.
     """
-    means = _blend_losses(windows, loss=loss)
+    means = blend_losses(windows, loss=loss)
     if len(means) < LEAST_WINDOWS or len(windows[-1]) < MIN_FOLD_ROWS:  # a few rows are far worse by chance
         return False
     return bool(means[-1] > OUTLIER * np.median(means[:-1])) and bool(
@@ -128,10 +128,9 @@ def newest_is_in_doubt(windows: Sequence[ForwardWindow], *, loss: str) -> bool:
     )
 
 
-def _blend_losses(windows: Sequence[ForwardWindow], *, loss: str) -> Floats:
+def blend_losses(windows: Sequence[ForwardWindow], *, loss: str) -> Floats:
     """Compute the mean loss of the ensemble in each window."""
-    most = -np.log(LEAST_PROBABILITY) if loss == LOG_LOSS else np.inf
-    return np.array([mean_loss(window.truth, window.blend, loss=loss, most=most) for window in windows])
+    return np.array([mean_loss(one.truth, one.blend, loss=loss, most=largest(loss)) for one in windows])
 
 
 def _row_weights(windows: Sequence[ForwardWindow], *, loss: str) -> Floats:
@@ -139,7 +138,7 @@ def _row_weights(windows: Sequence[ForwardWindow], *, loss: str) -> Floats:
 
     Two such windows count fully: the table has moved.
     """
-    means = _blend_losses(windows, loss=loss)
+    means = blend_losses(windows, loss=loss)
     second_worst = np.sort(means)[-2:][0]
     counts = np.minimum(1.0, second_worst / np.maximum(means, TINY)) ** 4
     rows = np.repeat(np.maximum(counts, TINY), [len(window) for window in windows])
@@ -181,11 +180,16 @@ def cap(windows: Sequence[ForwardWindow], plain: str, *, loss: str) -> float:
     """Return the largest loss that one row may count: of values three times the 0.95 quantile of the plain refit's
     in the median window."""
     if loss == LOG_LOSS:
-        return float(-np.log(LEAST_PROBABILITY))
+        return largest(loss)
     quantiles = [
         np.quantile(row_losses(one.truth, one.answers[plain], loss=loss, most=np.inf), 0.95) for one in windows
     ]
     return 3 * float(np.median(quantiles)) or np.inf
+
+
+def largest(loss: str) -> float:
+    """Return the largest loss that one answer can have where nothing bounds it."""
+    return float(-np.log(LEAST_PROBABILITY)) if loss == LOG_LOSS else np.inf
 
 
 def mean_loss(truth: NDArray[np.float64], answers: Floats, *, loss: str, most: float) -> float:

@@ -1,11 +1,14 @@
 """Fit a recipe to rows in time order, and answer the rows after them."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from releve.core.errors import BadInput
+from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import BATCH, Schema
 from releve.domain.schema.target import REGRESSION
@@ -20,18 +23,29 @@ VALUE = "_value"  # column of the answers in a regression; no class is called so
 ANSWER, TRUTH = "_answer_", "_truth"  # columns: an answer per class by its place, or one value; the label
 
 
-def window(rows: "pd.DataFrame", *, end: int, last_batches: int) -> "pd.DataFrame":
+def window(rows: "pd.DataFrame", *, end: int, last_batches: int, left_out: Sequence[Fold] = ()) -> "pd.DataFrame":
     """Return the rows before `end` that a model learns from: of the newest `last_batches` batches, or all when it is 0.
+
+    `left_out`: places of rows that nobody learns; a batch that they fill counts as if it were not there.
 
     Where `end` lies inside a batch, that batch's rows before it come on top: what is released learns from so many
     whole batches, and the model of a block that begins a row later than a batch must not be judged on that one row.
     """
     before = rows.iloc[:end]
+    before = before[is_outside(left_out, len(before))]
     if last_batches == 0:
         return before
     cut = set(before[BATCH].tail(1)) & set(rows[BATCH].iloc[end : end + 1])
     newest = before[BATCH].drop_duplicates().tail(last_batches + len(cut))
     return before[before[BATCH].isin(set(newest))]
+
+
+def is_outside(parts: Sequence[Fold], count: int) -> NDArray[np.bool_]:
+    """Return of each of `count` rows whether it lies in none of the parts (count,)."""
+    outside = np.ones(count, dtype=bool)
+    for part in parts:
+        outside[max(0, part.start) : max(0, part.end)] = False
+    return outside
 
 
 def learn(rows: "pd.DataFrame", schema: Schema, candidate: Candidate, *, seed: int) -> Any:

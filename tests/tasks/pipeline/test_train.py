@@ -11,6 +11,7 @@ from releve.adapters.models.memory_files import MemoryFolder
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
 from releve.domain.ensemble.weights import Serves
+from releve.domain.ensemble.wrong_labels import LeftOut
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.schema import Schema
 from releve.domain.training.learning import answer
@@ -187,8 +188,37 @@ def test_where_the_newest_labels_are_in_doubt_the_ensemble_before_them_keeps_a_p
     newest = folder.windows(after)[-1]
     expected = answer(served, stage_rows(stage).iloc[900:], stage.schema).to_numpy(float)
     assert newest.refreshed == pytest.approx(expected, abs=1e-6)
-    assert after.weights.get("before_1", 0.0) != pytest.approx(0.5, abs=1e-3)
-    assert [each.name for each in after.kept] == ["first", "before_1"]
+    assert "before_1" not in after.weights
+    assert [each.name for each in after.kept] == ["first"]
+
+
+def test_rows_whose_labels_are_shown_to_be_wrong_are_learned_no_more_and_counted(tmp_path, capsys):
+    stage = make_stage(tmp_path, train={"recipe": "linear"})
+    receive(stage, shop_rows(800))
+    train(stage)
+    remember(stage)
+    turned = shop_rows(100, seed=9)
+    receive(stage, turned.assign(bought=turned["bought"].map({"yes": "no", "no": "yes"})), start=9)
+    train(stage)
+    remember(stage)
+    receive(stage, shop_rows(100, seed=10), start=10)
+
+    found, folder = trained(stage)
+
+    assert found.left_out == (LeftOut(rows=Fold(800, 900), found=1000),)
+    assert {each.rows for each in folder.description.members if each.recipe and not each.last_batches} == {900}
+    assert folder.description.left_out == 100
+    assert "labels of rows 800 to 900 are wrong: no member learns these rows" in capsys.readouterr().out
+
+    before = digests(stage.files.memory)
+    remember(stage)
+    train(stage)
+    assert digests(stage.files.memory) == before
+
+    receive(stage, shop_rows(100, seed=11), start=11)
+    later, folder = trained(stage)
+    assert later.left_out == found.left_out
+    assert {each.rows for each in folder.description.members if each.recipe and not each.last_batches} == {1000}
 
 
 def test_a_pool_of_one_is_weighed_and_judged_as_any(tmp_path):

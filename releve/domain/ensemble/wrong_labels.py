@@ -1,0 +1,75 @@
+"""Rows whose labels were found to be wrong: no member learns them again, and they say nothing of weights.
+
+A window in doubt may be one of wrong labels, or the table may have moved (`weights.newest_is_in_doubt`). The next one
+tells: is it answered as ever by the ensemble that learned none of the doubtful rows, and worse by what did, then the
+labels were wrong, and the table is where it was: docs/decisions/0032-ensemble.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from releve.core.documents import DocumentPart
+from releve.domain.ensemble.forward import ForwardWindow
+from releve.domain.ensemble.weights import BEFORE, LEAST_WINDOWS, OUTLIER, blend_losses, largest, mean_loss
+from releve.domain.evaluation.rolling_origin import MIN_FOLD_ROWS, Fold
+
+
+class LeftOut(DocumentPart):
+    """Rows that no member learns any more. `found`: how many rows were known when they were found.
+
+    Whoever answered rows up to there had learned the wrong ones: these answers say nothing of members that did not.
+    """
+
+    rows: Fold
+    found: int
+
+
+def spared_member(windows: Sequence[ForwardWindow], *, loss: str) -> str:
+    """Name the member that learned none of the rows of the last window but one, where these are shown to be wrong.
+
+    `windows`: the oldest first, none of rows that are left out. "" where nothing is shown: there was no doubt, or the
+    newest window was answered otherwise than ever, too, or no better by who did not learn the doubtful rows.
+    """
+    if len(windows) <= LEAST_WINDOWS or len(windows[-1]) < MIN_FOLD_ROWS:
+        return ""
+    newest, doubtful = windows[-1], windows[-2]
+    spared = [name for name in newest.answers if name.startswith(BEFORE) and name not in doubtful.answers]
+    if not spared:
+        return ""
+    own, ours = (
+        mean_loss(newest.truth, answers, loss=loss, most=largest(loss))
+        for answers in (newest.answers[spared[-1]], newest.blend)
+    )
+    is_as_ever = own <= OUTLIER * np.median(blend_losses(windows[:-2], loss=loss))
+    return spared[-1] if own < ours and is_as_ever else ""
+
+
+def telling(
+    windows: Sequence[ForwardWindow], folds: Sequence[Fold], left_out: Sequence[LeftOut]
+) -> tuple[ForwardWindow, ...]:
+    """Return the windows whose answers say something of the members that there are now; `folds`: rows of each."""
+    return tuple(
+        window
+        for window, fold in zip(windows, folds, strict=True)
+        if not any(is_touched(fold, each) for each in left_out)
+    )
+
+
+def on_trial(
+    windows: Sequence[ForwardWindow], folds: Sequence[Fold], left_out: Sequence[LeftOut]
+) -> tuple[ForwardWindow, ...]:
+    """Return the windows, those that say nothing as if what did serve had been refreshed.
+
+    They are no evidence for or against a refresh whose members did not learn the wrong labels.
+    """
+    return tuple(
+        replace(window, refreshed=window.served) if any(is_touched(fold, each) for each in left_out) else window
+        for window, fold in zip(windows, folds, strict=True)
+    )
+
+
+def is_touched(fold: Fold, left_out: LeftOut) -> bool:
+    """Return whether rows are left out, or were answered by members that had learned rows that are."""
+    return fold.start < left_out.found and fold.end > left_out.rows.start

@@ -1,0 +1,63 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from releve.domain.ensemble.forward import ForwardWindow
+from releve.domain.ensemble.kept import before_name, untouched
+from releve.domain.ensemble.weights import LOG_LOSS
+from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, telling
+from releve.domain.evaluation.rolling_origin import MIN_FOLD_ROWS, Fold
+
+ROWS = 200
+RIGHT, SPOILED, TURNED = 0.9, 0.6, 0.1  # probability of the label that came
+SPARED = before_name(4)
+
+
+def window_of(blend, spared=None, rows=ROWS):
+    """A window of two classes whose label had this probability."""
+    ours, theirs = (np.tile([each or 0.0, 1 - (each or 0.0)], (rows, 1)) for each in (blend, spared))
+    answers = {"plain": ours} if spared is None else {"plain": ours, SPARED: theirs}
+    return ForwardWindow(np.zeros(rows), answers, ours, ours, ours)
+
+
+def windows_of(*newest, usual=3):
+    return [*(window_of(RIGHT) for _ in range(usual)), *newest]
+
+
+def test_labels_are_wrong_where_who_did_not_learn_them_answers_the_next_window_as_ever_and_better():
+    windows = windows_of(window_of(TURNED), window_of(SPOILED, RIGHT))
+
+    assert spared_member(windows, loss=LOG_LOSS) == SPARED
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [
+        windows_of(window_of(TURNED), window_of(SPOILED, TURNED)),
+        windows_of(window_of(TURNED), window_of(SPOILED, SPOILED)),
+        windows_of(window_of(TURNED), window_of(SPOILED)),
+        windows_of(window_of(TURNED), window_of(SPOILED, RIGHT), window_of(SPOILED, RIGHT)),
+        windows_of(window_of(TURNED), window_of(SPOILED, RIGHT, rows=MIN_FOLD_ROWS - 1)),
+        windows_of(window_of(TURNED), window_of(SPOILED, RIGHT), usual=1),
+    ],
+    ids=["the table moved", "learned without harm", "no doubt", "later", "few rows", "nothing usual yet"],
+)
+def test_labels_are_not_called_wrong_otherwise(windows):
+    assert spared_member(windows, loss=LOG_LOSS) == ""
+
+
+def test_windows_of_wrong_labels_and_of_members_that_learned_them_say_nothing():
+    windows = [replace(window_of(RIGHT), refreshed=np.ones((ROWS, 2))) for _ in range(4)]
+    folds = [Fold(start, start + ROWS) for start in range(0, 800, ROWS)]
+    left_out = [LeftOut(rows=Fold(200, 400), found=600)]
+
+    assert telling(windows, folds, left_out) == (windows[0], windows[3])
+    assert telling(windows, folds, []) == tuple(windows)
+    tried = on_trial(windows, folds, left_out)
+    assert [each.refreshed is each.served for each in tried] == [False, True, True, False]
+
+
+def test_the_ensemble_that_learned_wrong_labels_and_the_one_kept_against_them_stay_no_members():
+    assert untouched(["first", "kept_6", SPARED], 6) == ("first",)
+    assert untouched(["first", "kept_6", SPARED], 7) == ("first", "kept_6")
