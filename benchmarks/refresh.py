@@ -39,8 +39,7 @@ from tasks.release.retrain import retrain
 ingest(settings, {NAME!r})
 assert retrain(settings, {NAME!r}, reason='first').promote
 release(settings, {NAME!r})"""
-RETRAIN = f"""import prefect
-from flows.retrain import retrain
+RETRAIN = f"""from flows.retrain import retrain
 retrain({NAME!r})"""
 REWEIGH = f"""import prefect
 from flows.retrain import retrain

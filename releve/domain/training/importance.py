@@ -22,7 +22,8 @@ from releve.domain.training.pipeline import model_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_ROWS, STRONGEST, DRAWS = 500, 8, 6  # of 64 columns the model then answers 59,000 rows: half a second or so
+MOST_ROWS, STRONGEST, DRAWS = 500, 8, 6  # of 64 columns the model then answers 40,500 rows: half a second or so
+SCREENED = 2  # to find the strongest, every second row is enough
 MOST_CELLS = 4_000_000  # of a table that is answered at once: 32 MB
 
 
@@ -31,10 +32,10 @@ def permutation_importances(
 ) -> FeatureImportances:
     """Measure the strongest features on the newest MOST_ROWS of `rows`, which `model` has not learned from.
 
-    All features are shuffled once, and the STRONGEST of them again in each of DRAWS draws, which alone make the
-    figures. A draw takes rows with replacement, in blocks as long as the losses depend on each other, so that the
-    interval covers the choice of rows as well as the shuffling. Returns no feature where the metric is not defined
-    on such draws.
+    All features are shuffled once, on every SCREENED-th row, and the STRONGEST of them again in each of DRAWS draws,
+    which alone make the figures. A draw takes rows with replacement, in blocks as long as the losses depend on each
+    other, so that the interval covers the choice of rows as well as the shuffling. Returns no feature where the metric
+    is not defined on such draws.
     """
     from scipy.stats import t
 
@@ -45,12 +46,12 @@ def permutation_importances(
     part_of = {f"{name}.{part}": name for name in schema.dates for part in DATE_PARTS}
     feature_of = {name: part_of.get(name, name) for name in cells}
 
-    def predict(variants: list[dict[str, Any]], taken: Any) -> list[ScoredPredictions]:
+    def predict(variants: list[dict[str, Any]], taken: Any) -> list[Any]:
         """Answer the rows `taken` once per variant, which has the cells of some features from other rows.
 
         Many variants at a time: an answer to a few rows costs as much as one to thousands.
         """
-        known, outputs = labels[taken].tolist(), list[Any]()
+        outputs = list[Any]()
         together = max(1, MOST_CELLS // (len(taken) * len(cells)))
         for place in range(0, len(variants), together):
             some = variants[place : place + together]
@@ -59,24 +60,28 @@ def permutation_importances(
                 for name, values in cells.items()
             }
             outputs += np.split(answer_features(model, frame.__class__(cut), schema).to_numpy(), len(some))
-        return [ScoredPredictions.of(each, known, target, quantile=quantile) for each in outputs]
+        return outputs
+
+    def scored(answers: Any, taken: Any) -> ScoredPredictions:
+        return ScoredPredictions.of(answers, labels[taken].tolist(), target, quantile=quantile)
 
     def losses(features: list[str], taken: Any, *, seed: int) -> Any:
         """Compute what the score of the rows `taken` loses with each feature: all parts of a date are one."""
         random = np.random.default_rng(seed)
-        variants = [{}, *({name: random.permutation(taken)} for name in features)]
+        shuffled = predict([{name: random.permutation(taken)} for name in features], taken)
         scores = np.array(
             [
                 sign * compute_score(metric, each) if METRICS[metric].is_defined(each) else np.nan
-                for each in predict(variants, taken)
+                for each in (scored(answers, taken) for answers in (unshuffled[taken], *shuffled))
             ]
         )
         return scores[0] - scores[1:]
 
     everything = np.arange(len(rows))
-    first = losses(names, everything, seed=bootstrap.seed)
+    unshuffled = predict([{}], everything)[0]
+    first = losses(names, everything[::SCREENED], seed=bootstrap.seed)
     strongest = [names[place] for place in np.argsort(-first, kind="stable")[:STRONGEST]]
-    block = bootstrap.block_of(METRICS[metric].losses(predict([{}], everything)[0]))
+    block = bootstrap.block_of(METRICS[metric].losses(scored(unshuffled, everything)))
     drawn = drawn_rows(len(rows), block=block, draws=DRAWS, seed=bootstrap.seed).astype(np.int64)
     drawn_losses = [
         losses(strongest, np.repeat(everything, counts), seed=bootstrap.seed + number)
