@@ -6,7 +6,7 @@ from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVe
 from releve.domain.evaluation.intervals import format_interval, format_score_interval
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.quality.estimate import Estimate, NoEstimate
-from releve.domain.quality.realised import Quality, QualityState
+from releve.domain.quality.realised import Coverage, Quality, QualityState
 from releve.domain.quality.staleness import UNLABELLED, Staleness
 from releve.domain.registry.events import ShownHarm
 from releve.domain.trigger.monitoring_run import MonitoringRun
@@ -210,8 +210,15 @@ def describe_quality(quality: Quality) -> str:
     return (
         f"{quality.metric} {format_score(quality.score.value)} on {quality.labelled} labelled answers{part}, "
         f"{format_score(quality.expected)} was expected, a change of {format_interval(quality.change)}{better}: "
-        f"{quality.state}"
+        f"{quality.state}{_describe_coverage(quality.coverage)}"
     )
+
+
+def _describe_coverage(coverage: Coverage | None) -> str:
+    if coverage is None:
+        return ""
+    held, promised = format_score_interval(coverage.held), format_score(coverage.promised)
+    return f"; intervals held {held} of {coverage.rows} labels, {promised} was promised"
 
 
 def describe_estimate(estimate: Estimate) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Gather what the ledger and the store know of the champion, and judge it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -110,7 +110,7 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
 def judge_quality(known: Gathered) -> Quality:
     """Judge the newest labelled answers against the expected performance."""
     target, rows, quantile = known.schema.target, known.most_rows, known.quantile
-    return realised.assess(
+    quality = realised.assess(
         realised.as_scored(known.labelled, target, rows=rows, quantile=quantile),
         expected=known.expected,
         tolerance=known.params.trigger.quality_tolerance,
@@ -118,6 +118,9 @@ def judge_quality(known: Gathered) -> Quality:
         bootstrap=known.bootstrap,
         answered=len(known.answers),
     )
+    newest = known.labelled.take(range(len(known.labelled))[-rows:])
+    confidence = known.params.statistics.confidence
+    return replace(quality, coverage=realised.interval_coverage(newest, target, confidence=confidence))
 
 
 def predictions(known: Gathered) -> Predictions | None:

@@ -9,6 +9,7 @@ from releve.domain.drift.verdict import DriftState
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.estimate import NoEstimate
 from releve.domain.quality.payoff import Payoff
+from releve.domain.quality.realised import Coverage
 from releve.domain.quality.staleness import UNLABELLED, ExceededLimit
 from releve.domain.registry.events import ShownHarm
 from releve.domain.trigger.policies import Cause, CauseKind
@@ -191,6 +192,10 @@ def test_quality_is_described_beside_what_was_expected():
         "a change of -0.200 [-0.300, -0.100]: degraded"
     )
     assert "(positive is better)" in describe_quality(replace(known, metric="mae"))
+    covered = replace(known, coverage=Coverage(Interval(0.91, 0.86, 0.94), 180, 0.95))
+    assert describe_quality(covered) == (
+        f"{describe_quality(known)}; intervals held 0.910 [0.860, 0.940] of 180 labels, 0.950 was promised"
+    )
     assert describe_quality(make_quality("unknown")) == "180 labelled answers are too few to know the quality"
 
 

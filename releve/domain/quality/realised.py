@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from releve.domain.evaluation.intervals import Interval, difference
+from releve.domain.evaluation.intervals import Interval, difference, share
 from releve.domain.evaluation.metrics import METRICS, in_units
 from releve.domain.evaluation.paired import BootstrapConfig, score_interval
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
@@ -101,6 +101,15 @@ class QualityState(StrEnum):
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """The share of labels inside the intervals that were sent, and the one that was promised."""
+
+    held: Interval
+    rows: int  # labelled answers with an interval
+    promised: float
+
+
+@dataclass(frozen=True)
 class Quality:
     """The realised score beside the expected one; the figures are None where the state is unknown."""
 
@@ -111,6 +120,7 @@ class Quality:
     score: Interval | None = None
     change: Interval | None = None  # from the expected score to now; positive is better, whatever the metric
     answered: int | None = None  # answers that could have been labelled; None where nobody counted them
+    coverage: Coverage | None = None  # of a regression that was answered with intervals
 
 
 def compare_with_expected(
@@ -148,3 +158,15 @@ def assess(
     score = score_interval(expected.metric, scored, bootstrap)
     state, change = compare_with_expected(score, expected, tolerance)
     return Quality(state, expected.metric, labelled, expected.score.value, score, change, answered)
+
+
+def interval_coverage(labelled: LabelledRows, target: Target, *, confidence: float) -> Coverage | None:
+    """Count labels inside the interval that their answer was sent with; None where no labelled answer had one."""
+    inside = [
+        interval[0] <= float(value) <= interval[1]
+        for interval, label in zip(labelled.answers.intervals, labelled.labels, strict=True)
+        if interval is not None and target.task == REGRESSION and (value := target.parse(label)) is not None
+    ]
+    if not inside:
+        return None
+    return Coverage(share(sum(inside), len(inside), confidence=confidence), len(inside), confidence)

@@ -20,7 +20,7 @@ from releve.domain.evaluation.metrics import METRICS, compute_score, own_metric
 from releve.domain.evaluation.paired import BootstrapConfig, score_interval
 from releve.domain.evaluation.scored_predictions import ScoredPredictions
 from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, Scalar
-from releve.domain.quality.realised import as_scored
+from releve.domain.quality.realised import Coverage, as_scored, interval_coverage
 from releve.domain.quality.staleness import days_between
 from releve.domain.schema.target import REGRESSION, Target
 
@@ -48,6 +48,7 @@ class QualityWindow:
     label_delay_days: float | None  # median
     own_metric: str = ""  # that people know the task by; "" where it is scored by that one
     own_score: float | None = None
+    coverage: Coverage | None = None  # of a regression that was answered with intervals
 
 
 @dataclass(frozen=True)
@@ -147,11 +148,12 @@ def _score_window(
         previous.append(so_far.last(at))  # the label that had come last when it was answered; its own comes later
         so_far.add(label, at=came_at)
         delays.append(days_between(at, datetime.fromisoformat(came_at)))
-    score, naive, naive_name = None, None, ""
+    score, naive, naive_name, coverage = None, None, "", None
     own, own_score = own_metric(how.target.task), None
     if scored is not None and len(scored) >= LEAST_SCORED and METRICS[how.metric].is_defined(scored):
         score = score_interval(how.metric, scored, how.bootstrap)
         own_score = None if own == how.metric else compute_score(own, scored)
+        coverage = interval_coverage(labelled, how.target, confidence=how.bootstrap.confidence)
         if len(known):
             naive, naive_name = _better_naive(scored, known, previous, how)
     return QualityWindow(
@@ -167,6 +169,7 @@ def _score_window(
         label_delay_days=float(np.median(delays)) if delays else None,
         own_metric="" if own == how.metric else own,
         own_score=own_score,
+        coverage=coverage,
     )
 
 

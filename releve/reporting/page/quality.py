@@ -1,10 +1,12 @@
 """Quality over time: what each window was worth, beside the expected performance, the naive answer and estimates."""
 
+from collections.abc import Sequence
 from itertools import groupby
 
 from releve.core.formatting import format_score, to_the_minute, unit_of
 from releve.domain.evaluation.intervals import Interval, format_score_interval
 from releve.domain.quality.realised import QualityState
+from releve.domain.quality.windows import QualityWindow
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.blocks import (
     Block,
@@ -24,6 +26,7 @@ DRAWN = 400  # windows: with more, each would have less than two pixels
 BESIDE = 0.25  # of a window, between a score and an estimate of it
 LISTED = 200  # rows of a table
 HEADS = ("window", "until (UTC)", "model", "answered", "labelled", "score", "naive", "expected")
+INSIDE = "labels inside their interval"
 ESTIMATE_HEADS = ("run (UTC)", "method", "rows", "estimated", "realised at that run", "state", "audit by labels")
 
 
@@ -42,6 +45,7 @@ def quality(evidence: PageEvidence) -> list[Block]:
     if len(windows) > DRAWN:
         notes.append(f"Drawn are the newest {DRAWN} of {len(windows)} windows.")
     own, rows = windows[-1].own_metric, []
+    has_intervals = any(window.coverage for window in windows)
     for number, window in reversed(list(enumerate(windows, start=1))[-LISTED:]):
         expected = evidence.expectations.get(window.model)
         score = format_score_interval(window.score) if window.score else "not known yet"
@@ -49,10 +53,13 @@ def quality(evidence: PageEvidence) -> list[Block]:
         answers = (window.model, str(window.answered), str(window.labelled))
         beside = format_score(expected.score.value) if expected else ""
         also = (format_score(window.own_score) if window.own_score is not None else "",) if own else ()
-        rows.append((str(number), to_the_minute(window.last_at), *answers, score, naive, beside, *also))
+        inside = (format_score_interval(window.coverage.held) if window.coverage else "",) if has_intervals else ()
+        rows.append((str(number), to_the_minute(window.last_at), *answers, score, naive, beside, *also, *inside))
     title = f"The newest {LISTED} windows as a table" if len(windows) > LISTED else "As a table"
-    table = FoldedBlock(title, (TableBlock((*HEADS, *([own] if own else [])), tuple(rows)),))
-    return [first, *([TextBlock(tuple(notes))] if notes else []), table]
+    heads = (*HEADS, *([own] if own else []), *([INSIDE] if has_intervals else []))
+    table = FoldedBlock(title, (TableBlock(heads, tuple(rows)),))
+    drawn: list[Block] = [first, *([coverage_chart(windows[-DRAWN:])] if has_intervals else [])]
+    return [*drawn, *([TextBlock(tuple(notes))] if notes else []), table]
 
 
 def quality_chart(evidence: PageEvidence) -> TimelineChart:
@@ -101,6 +108,34 @@ def quality_chart(evidence: PageEvidence) -> TimelineChart:
         tuple(bands),
         marks,
     )
+
+
+def coverage_chart(windows: Sequence[QualityWindow]) -> TimelineChart:
+    """Draw which share of labels lay inside the intervals that were sent, beside the share that was promised."""
+    known = [(number, window, window.coverage) for number, window in enumerate(windows) if window.coverage]
+    points = tuple(
+        ChartPoint(
+            number,
+            coverage.held.value,
+            (coverage.held.low, coverage.held.high),
+            f"{to_the_minute(window.last_at)} {format_score_interval(coverage.held)} of {coverage.rows} labels",
+        )
+        for number, window, coverage in known
+    )
+    promised = tuple(ChartPoint(number, coverage.promised) for number, _, coverage in known)
+    described = "None of these windows was answered with intervals."
+    if known:
+        newest, short = known[-1][2], sum(coverage.held.high < coverage.promised for _, _, coverage in known)
+        described = (
+            f"{format_score_interval(newest.held)} of the labels of the newest window lay inside their intervals, "
+            f"{format_score(newest.promised)} was promised; {short} of {len(known)} windows were clearly below."
+        )
+    series = (
+        ChartSeries("promised", SeriesStyle.LINE, promised, colour=2),
+        ChartSeries(INSIDE, SeriesStyle.SCORES, points, colour=0),
+    )
+    title = "Share of labels inside their interval, per window"
+    return TimelineChart(title, described, tuple(window.last_at for window in windows), series)
 
 
 def estimates(evidence: PageEvidence) -> list[Block]:

@@ -153,3 +153,25 @@ def test_labels_that_the_target_no_longer_has_do_not_count():
     (window,) = cut([given], labels_of(given, ["maybe"] * 50), known=["no"])
 
     assert (window.labelled, window.score) == (0, None)
+
+
+def test_each_window_says_what_share_of_its_labels_lay_inside_their_intervals():
+    labels = truth("mae")
+    inside = [[label - 1, label + 1] for label in labels[:40]] + [[label + 1, label + 2] for label in labels[40:50]]
+    given = answers(labels, metric="mae", intervals=[*inside, *([None] * 50)])
+
+    first, second = cut([given], labels_of(given, labels), metric="mae")
+
+    assert (first.coverage.held.value, first.coverage.rows, first.coverage.promised) == (0.8, 50, 0.95)
+    assert first.coverage.held.low < 0.8 < first.coverage.held.high < 0.95
+    assert second.coverage is None
+
+
+def test_a_handful_of_labels_shows_no_coverage():
+    labels = truth("mae", 20)
+    given = answers(labels, metric="mae", intervals=[[0, 100]] * 20)
+    few = dict(list(labels_of(given, labels).items())[:9])
+
+    (window,) = cut([given], few, metric="mae")
+
+    assert (window.labelled, window.score, window.coverage) == (9, None, None)

@@ -13,7 +13,7 @@ from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.evaluation.evaluation import OwnScores
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.health.health import Health, HealthCause
-from releve.domain.quality.realised import QualityState
+from releve.domain.quality.realised import Coverage, QualityState
 from releve.domain.registry.chain import INGESTED, ROLLED_BACK, WITHDRAWN
 from releve.domain.registry.events import ModelRolledBack, ShownHarm
 from releve.reporting.html import render_html
@@ -135,6 +135,24 @@ def test_accuracy_stands_beside_another_score_in_the_table_of_windows():
 
     assert "| naive | expected | accuracy |" in text
     assert "| 0.912 |" in text
+
+
+def test_what_intervals_held_is_drawn_and_listed_per_window_beside_what_was_promised():
+    low, fine = (Coverage(Interval(held, held - 0.03, held + 0.03), 180, 0.95) for held in (0.88, 0.94))
+    windows = (make_window(0), make_window(1, coverage=low), make_window(2, coverage=fine))
+
+    evidence = make_evidence(3, windows=windows)
+
+    page, text = drawn(evidence), render_markdown(build(evidence))
+    assert "Share of labels inside their interval, per window" in page.text
+    assert "0.940 [0.910, 0.970] of the labels of the newest window lay inside their intervals" in page.text
+    assert "0.950 was promised; 1 of 2 windows were clearly below" in page.text
+    assert "| expected | labels inside their interval |" in text
+    assert "| 0.880 [0.850, 0.910] |" in text
+
+
+def test_a_table_without_intervals_has_no_word_of_them():
+    assert "inside their interval" not in drawn(make_evidence(3)).text
 
 
 def test_a_rollback_by_itself_is_told_with_its_figures():
