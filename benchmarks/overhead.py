@@ -23,6 +23,7 @@ from pathlib import Path
 from benchmarks.own_tables import run
 from releve.adapters.files import read_yaml
 from releve.adapters.git_dvc.scenario_branch import git
+from releve.adapters.local_stack import parts as stack_parts
 from releve.adapters.local_stack import stack as local_stack
 from tests.projects import SCENARIO, Project, fresh_project
 from tests.serving.process import free_port
@@ -63,7 +64,7 @@ def main() -> int:
         work_dir = Path(folder)
         fleet = _fleet(work_dir, [SCENARIO, *(f"{SCENARIO}{number}" for number in range(2, arguments.fleet + 1))])
         settings = replace(fleet.settings, prefect_port=free_port())
-        started = local_stack.up(settings, only=(local_stack.PREFECT,), environ=fleet.environ)
+        started = local_stack.up(settings, only=(stack_parts.PREFECT,), environ=fleet.environ)
         try:
             bench = Bench(fleet, work_dir, settings)
             bench.flow(fleet, bench.names, INGEST)
@@ -117,7 +118,7 @@ class Bench:
         log = traced / "processes"
         log.touch()
         (traced / "sitecustomize.py").write_text(TRACE.format(log=str(log)))
-        environ = local_stack.prefect_env(self.settings) | {"PYTHONPATH": f"{project.root}:{traced}"}
+        environ = stack_parts.prefect_env(self.settings) | {"PYTHONPATH": f"{project.root}:{traced}"}
         seconds = run(project, ["-c", code], environ).seconds
         by_process: dict[str, float] = defaultdict(float)
         for line in log.read_text().splitlines():

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.own_tables import Wanted, run, scaffold
+from releve.adapters.local_stack import parts as stack_parts
 from releve.adapters.local_stack import stack as local_stack
 from tasks.places import ScenarioState
 from tests.projects import SETTINGS, Project, fresh_project
@@ -152,9 +153,9 @@ def main() -> int:
         project = with_first_model(work_dir, table.iloc[: -options.batch])
         arrive(project, "newest", table.tail(options.batch))
         settings = replace(project.settings, prefect_port=free_port())
-        started = local_stack.up(settings, only=(local_stack.PREFECT,), environ=project.environ)
+        started = local_stack.up(settings, only=(stack_parts.PREFECT,), environ=project.environ)
         try:
-            environ = local_stack.prefect_env(settings)
+            environ = stack_parts.prefect_env(settings)
             refreshed = refresh(project, work_dir / "refresh", environ, options.profile, flow=RETRAIN)
             arrive(project, "few", few.assign(label=few["label"].map({"yes": "no", "no": "yes"})))
             reweighed = refresh(project, work_dir / "reweigh", environ, options.profile, flow=REWEIGH)

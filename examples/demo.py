@@ -28,6 +28,7 @@ from examples.service_calls import ServiceCalls
 from releve.adapters.compute import single_thread
 from releve.adapters.files import write_parquet
 from releve.adapters.git_dvc.committed import read_committed
+from releve.adapters.local_stack import parts as stack_parts
 from releve.adapters.local_stack import stack as local_stack
 from releve.adapters.registry.registry import Registry
 from releve.core.errors import ReleveError, Unavailable, explained_storage
@@ -43,7 +44,7 @@ from tasks.places import ScenarioState
 SCENARIO = "digits"
 NEIGHBOURS = 6
 LEAST_ACCURACY = 0.96  # of the loop over all windows
-STACK = (local_stack.MILVUS, local_stack.PREFECT, local_stack.SERVICE)
+STACK = (stack_parts.MILVUS, stack_parts.PREFECT, stack_parts.SERVICE)
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def missed_expectation(story: Story) -> str:
 @contextmanager
 def running_stack(settings: Settings, console: Console) -> Iterator[None]:
     """Start what does not run yet, and stop exactly these processes in the end."""
-    os.environ.update(local_stack.prefect_env(settings))
+    os.environ.update(stack_parts.prefect_env(settings))
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"  # the runs' logs are in the Prefect UI
     os.environ["RELEVE_HOME"] = str(settings.home)
     home = os.path.relpath(settings.home) if settings.home.is_relative_to(Path.cwd()) else settings.home

@@ -97,8 +97,8 @@ def run_flow(name: str, scenario: str, **parameters: object) -> None:
 
 def _connect(settings: Settings) -> None:
     """Point Prefect at the server: the one of PREFECT_API_URL, or the local stack's."""
+    from releve.adapters.local_stack.parts import prefect_env
     from releve.adapters.local_stack.ports import answers_http
-    from releve.adapters.local_stack.stack import prefect_env
 
     if address := os.environ.get("PREFECT_API_URL"):
         _check_reachable(address)

@@ -7,7 +7,6 @@ manager and servers of your own take this file's place.
 import fcntl
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,16 +16,21 @@ from pathlib import Path
 from releve.adapters.local_stack import ports as stack_ports
 from releve.adapters.local_stack import process as stack_process
 from releve.adapters.local_stack.deployments import delete_removed, write_deployments
+from releve.adapters.local_stack.parts import (
+    NAMES,
+    PREFECT,
+    WORK_POOL,
+    WORKER,
+    StackPart,
+    parts,
+    prefect_env,
+    python_module,
+    shared_environ,
+)
 from releve.core.errors import BadInput, Conflict, ReleveError, Unavailable, storage_refusal
 from releve.core.formatting import counted
-from releve.core.names import check_scenario_name
 from releve.core.progress import ShowLine
-from releve.core.settings import LOOPBACK, Settings, sqlite_url
-
-MILVUS, PREFECT, WORKER, SERVICE = "milvus", "prefect", "worker", "service"
-NAMES = (MILVUS, PREFECT, WORKER, SERVICE)  # in starting order; stopped in the opposite one
-WORK_POOL = "local"
-DEFAULT_SCENARIO = "digits"
+from releve.core.settings import LOOPBACK, Settings
 
 START_SECONDS = 180.0  # a fresh Prefect database takes 15 s on a quiet machine and far longer on a busy one
 DEPLOY_SECONDS = 180.0
@@ -37,20 +41,6 @@ class StartFailed(Unavailable):
     """A part ended, or did not answer in time; the message ends with its last log lines."""
 
     code = "start_failed"
-
-
-@dataclass(frozen=True)
-class StackPart:
-    """One program of the stack: how to start it and how to know that it answers."""
-
-    name: str
-    command: tuple[str, ...]
-    environ: Mapping[str, str]  # all of it, not only what is added
-    port: int | None = None
-    port_setting: str = ""  # the environment variable that moves the port
-    health_path: str = ""  # HTTP path that answers 200; without one a TCP connection is enough
-    ready_line: str = ""  # for a part without a port: what it prints once it is ready
-    scenario: str = ""  # the one that it serves; "" for a part that serves all of them
 
 
 @dataclass(frozen=True)
@@ -178,99 +168,17 @@ def describe(statuses: Collection[PartStatus]) -> str:
     return "\n".join(lines)
 
 
-def prefect_env(settings: Settings) -> dict[str, str]:
-    """The environment in which a Prefect client or flow reaches this stack's server."""
-    return {
-        "PREFECT_API_URL": f"http://{LOOPBACK}:{settings.prefect_port}/api",
-        "PREFECT_HOME": str(settings.home / "prefect"),
-        "PREFECT_API_DATABASE_CONNECTION_URL": sqlite_url(settings.home / "prefect" / "prefect.db", "sqlite+aiosqlite"),
-        "PREFECT_LOGGING_LEVEL": "INFO",
-        "PREFECT_LOGGING_COLORS": "false",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        # With the default, memory, a server killed while somebody holds a lock never frees it.
-        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-        "DO_NOT_TRACK": "1",
-    }
-
-
 def deploy(settings: Settings, *, environ: Mapping[str, str] | None = None, time_limit: float = DEPLOY_SECONDS) -> None:
     """Give the running Prefect server the work pool, and the deployments of prefect.yaml for every scenario.
 
     May be repeated: a pool that is there already keeps its limits, and the deployments of a scenario whose folder is
     gone go. Raises StartFailed with what Prefect printed.
     """
-    variables = _shared_environ(settings, os.environ if environ is None else environ) | prefect_env(settings)
+    variables = shared_environ(settings, os.environ if environ is None else environ) | prefect_env(settings)
     if not stack_ports.answers_http(settings.prefect_port, f"/api/work_pools/{WORK_POOL}"):
         _prefect(settings, variables, time_limit, "work-pool", "create", WORK_POOL, "--type", "process")
     _prefect(settings, variables, time_limit, "deploy", "--all", "--prefect-file", str(write_deployments(settings)))
     delete_removed(settings)
-
-
-def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, StackPart]:
-    """Return every part that belongs on this machine, by name; no Milvus when the settings name one elsewhere."""
-    shared = _shared_environ(settings, environ)
-    scenario = check_scenario_name(shared.get("RELEVE_SCENARIO") or DEFAULT_SCENARIO)
-    with_prefect = {**shared, **prefect_env(settings)}
-    milvus_address = ("--host", LOOPBACK, "--port", str(settings.milvus_port))  # no password, and else everywhere
-    service_address = ("--host", LOOPBACK, "--port", str(settings.service_port))
-    milvus = StackPart(
-        name=MILVUS,
-        command=_module("milvus_lite", "server", "--data-dir", str(settings.home / "milvus"), *milvus_address),
-        environ=shared,
-        port=settings.milvus_port,
-        port_setting="RELEVE_MILVUS_PORT",
-    )
-    server = StackPart(
-        name=PREFECT,
-        command=_module("prefect", "server", "start", "--host", LOOPBACK, "--port", str(settings.prefect_port)),
-        environ=with_prefect,
-        port=settings.prefect_port,
-        port_setting="RELEVE_PREFECT_PORT",
-        health_path="/api/health",
-    )
-    worker = StackPart(
-        name=WORKER,
-        command=_module("prefect", "--no-prompt", "worker", "start", "--pool", WORK_POOL, "--type", "process"),
-        environ={**with_prefect, "PREFECT_WORKER_QUERY_SECONDS": "2"},
-        ready_line="started!",
-    )
-    service = StackPart(
-        name=SERVICE,
-        command=_module("bentoml", "serve", "service:Releve", *service_address),
-        environ={
-            **shared,
-            "BENTOML_HOME": str(settings.home / "bentoml"),
-            "BENTOML_DO_NOT_TRACK": "True",
-            "RELEVE_SCENARIO": scenario,
-            "OMP_NUM_THREADS": "1",  # a worker is one core; on one row, more threads only wait for each other
-        },
-        port=settings.service_port,
-        port_setting="RELEVE_SERVICE_PORT",
-        health_path="/livez",
-        scenario=scenario,
-    )
-    is_here = settings.milvus_uri == f"http://{LOOPBACK}:{settings.milvus_port}"
-    return {part.name: part for part in (milvus, server, worker, service) if part is not milvus or is_here}
-
-
-def _shared_environ(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """The caller's environment, in which a part reads the same settings and finds this Python's programs first."""
-    return {
-        **environ,
-        "RELEVE_PROJECT": str(settings.project),
-        "RELEVE_HOME": str(settings.home),
-        "RELEVE_REGISTRY_URL": settings.registry_url,
-        "RELEVE_MILVUS_URI": settings.milvus_uri,
-        "RELEVE_MILVUS_PORT": str(settings.milvus_port),
-        "RELEVE_PREFECT_PORT": str(settings.prefect_port),
-        "RELEVE_SERVICE_PORT": str(settings.service_port),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH") or os.defpath]),
-        "PYTHONUNBUFFERED": "1",
-    }
-
-
-def _module(name: str, *arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", name, *arguments)
 
 
 def _chosen(only: Collection[str] | None) -> tuple[str, ...]:
@@ -348,7 +256,7 @@ def _prefect(settings: Settings, environ: Mapping[str, str], time_limit: float, 
     """Run one Prefect command in the project folder; what it prints goes to deploy.log."""
     log = stack_process.log_path(settings.home, "deploy")
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = _module("prefect", "--no-prompt", *arguments)
+    command = python_module("prefect", "--no-prompt", *arguments)
     with log.open("wb") as output:
         try:
             subprocess.run(

@@ -16,10 +16,12 @@ import httpx
 import psutil
 import pytest
 
+from releve.adapters.local_stack import parts as stack_parts
 from releve.adapters.local_stack import process as stack_process
 from releve.adapters.local_stack import stack as local_stack
+from releve.adapters.local_stack.parts import MILVUS, NAMES, PREFECT, SERVICE, WORKER
 from releve.adapters.local_stack.ports import PortTaken
-from releve.adapters.local_stack.stack import MILVUS, NAMES, PREFECT, SERVICE, WORKER, StartFailed
+from releve.adapters.local_stack.stack import StartFailed
 from releve.core.errors import BadInput, Conflict
 from releve.core.settings import LOOPBACK, Settings
 from tests.serving.process import free_port
@@ -127,11 +129,11 @@ def states(settings: Settings) -> dict[str, str]:
 
 
 def test_every_part_is_in_the_table(settings: Settings) -> None:
-    assert set(local_stack.parts(settings, {})) == set(NAMES)
+    assert set(stack_parts.parts(settings, {})) == set(NAMES)
 
 
 def test_every_part_that_listens_does_so_on_the_loopback_only_and_names_its_setting(settings: Settings) -> None:
-    for part in local_stack.parts(settings, {}).values():
+    for part in stack_parts.parts(settings, {}).values():
         if part.port is not None:
             command = " ".join(part.command)
             assert f"--host 127.0.0.1 --port {part.port}" in command
@@ -140,7 +142,7 @@ def test_every_part_that_listens_does_so_on_the_loopback_only_and_names_its_sett
 
 
 def test_parts_see_the_callers_settings_and_this_pythons_programs_first(settings: Settings) -> None:
-    for part in local_stack.parts(settings, {"PATH": "/bin", "MILVUS_TOKEN": "t"}).values():
+    for part in stack_parts.parts(settings, {"PATH": "/bin", "MILVUS_TOKEN": "t"}).values():
         assert part.environ["RELEVE_HOME"] == str(settings.home)
         assert part.environ["RELEVE_PROJECT"] == str(settings.project)
         assert part.environ["MILVUS_TOKEN"] == "t"
@@ -149,14 +151,14 @@ def test_parts_see_the_callers_settings_and_this_pythons_programs_first(settings
 
 @pytest.mark.parametrize(("given", "expected"), [({}, "digits"), ({"RELEVE_SCENARIO": "bike"}, "bike")])
 def test_the_service_serves_the_scenario_it_is_told(settings: Settings, given: dict[str, str], expected: str) -> None:
-    service = local_stack.parts(settings, given)[SERVICE]
+    service = stack_parts.parts(settings, given)[SERVICE]
 
     assert service.environ["RELEVE_SCENARIO"] == expected
 
 
 def test_a_scenario_name_that_is_not_one_is_refused(settings: Settings) -> None:
     with pytest.raises(BadInput, match="scenario name"):
-        local_stack.parts(settings, {"RELEVE_SCENARIO": "../x"})
+        stack_parts.parts(settings, {"RELEVE_SCENARIO": "../x"})
 
 
 @pytest.mark.parametrize("uri", ["http://milvus.example:19530", "vectors.db"])
@@ -165,7 +167,7 @@ def test_a_milvus_of_your_own_is_neither_started_nor_called_stopped(tmp_path: Pa
 
     statuses = local_stack.status(settings)
 
-    assert MILVUS not in local_stack.parts(settings, {})
+    assert MILVUS not in stack_parts.parts(settings, {})
     assert (statuses[0].name, statuses[0].state, statuses[0].address) == (MILVUS, "elsewhere", uri)
 
 
@@ -338,7 +340,7 @@ def test_the_worker_runs_a_flow_in_the_project_folder(stack: Settings) -> None:
     ask_for_run = (sys.executable, "-m", "prefect", "deployment", "run", "monitor/monitor", "-p", "scenario=bike")
     result = stack.project / "ran-monitor"
 
-    subprocess.run(ask_for_run, env=clean_environ() | local_stack.prefect_env(stack), check=True, capture_output=True)
+    subprocess.run(ask_for_run, env=clean_environ() | stack_parts.prefect_env(stack), check=True, capture_output=True)
     wait_until(result.exists)
 
     assert result.read_text() == f"imported bike {stack.project} {stack.home}"
