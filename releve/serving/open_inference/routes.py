@@ -62,7 +62,7 @@ def _metadata(scenarios: Scenarios) -> Handler:
                 "versions": [_version(served.model.tag)],
                 "platform": PLATFORMS.get(runtime, f"sklearn_{runtime}"),
                 "inputs": tables.describe_inputs(served.schema),
-                "outputs": tables.describe_outputs(served.schema),
+                "outputs": _outputs(served),
             }
         )
 
@@ -85,7 +85,7 @@ def _infer(scenarios: Scenarios) -> Handler:
             raise UnsupportedMediaType("the body as it is, without a content-encoding")
         scenario, served = _asked(scenarios, request)
         asked = inference.read(request.body, request.header(inference.HEADER_LENGTH.encode()) or None)
-        wanted = asked.wanted([each["name"] for each in tables.describe_outputs(served.schema)])
+        wanted = asked.wanted([each["name"] for each in _outputs(served)])
         rows = tables.rows_of(served.schema, asked.inputs)
         if not rows:
             raise BadInput("the inputs have no rows; send at least one")
@@ -99,7 +99,7 @@ def _infer(scenarios: Scenarios) -> Handler:
         labels = answered.labels
         if answered.probabilities is None:
             labels = [float(f"{value:.{DIGITS}g}") for value in labels]
-        outputs = tables.answer_tensors(served.schema, labels, answered.probabilities)
+        outputs = tables.answer_tensors(served.schema, labels, answered.probabilities, answered.intervals)
         values = {"model_name": scenario.name, "model_version": _version(answered.model)}
         values |= {} if asked.id is None else {"id": asked.id}
         body, headers = inference.write(values | {"parameters": _parameters(answered)}, outputs, wanted)
@@ -142,6 +142,11 @@ def _asked(scenarios: Scenarios, request: Request) -> tuple[Scenario, Served]:
     if version is not None and version != found:
         raise NotFound(f"{scenario.name} has no version {format_value(version)} to ask; {found} is the one that serves")
     return scenario, served
+
+
+def _outputs(served: Served) -> list[tables.Description]:
+    intervals = served.model.description.intervals
+    return tables.describe_outputs(served.schema, confidence=intervals.confidence if intervals else None)
 
 
 def _entry(scenario: Scenario) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from releve.domain.schema.target import REGRESSION, Label
 from releve.serving.open_inference.tensors import BYTES, Tensor
 
 MATRIX = "features"  # all features of a table of numbers as one tensor, in the schema's order
-LABEL, PROBABILITIES, VALUE = "label", "probabilities", "value"
+LABEL, PROBABILITIES, VALUE, INTERVAL = "label", "probabilities", "value", "interval"
 ROUNDED = ("FP16", "FP32")  # numbers in these are the nearest to what was meant
 EXAMPLE_DATE, EXAMPLE_TEXTS = datetime(2024, 1, 1), ("a text", "b text")
 
@@ -35,11 +36,16 @@ def describe_inputs(schema: Schema) -> list[Description]:
     return [{"name": MATRIX, "datatype": "FP64", "shape": [-1, len(schema.names)], "parameters": parameters}]
 
 
-def describe_outputs(schema: Schema) -> list[Description]:
-    """Describe what the model answers: a value, or a label and the probability of each class."""
+def describe_outputs(schema: Schema, *, confidence: float | None) -> list[Description]:
+    """Describe what the model answers: a value and its interval, or a label and the probability of each class.
+
+    `confidence`: of the intervals; None for a model that has none.
+    """
     target = schema.target
     if target.task == REGRESSION:
-        return [{"name": VALUE, "datatype": "FP64", "shape": [-1, 1]}]
+        interval = {"name": INTERVAL, "datatype": "FP64", "shape": [-1, 2], "parameters": {"confidence": confidence}}
+        value = {"name": VALUE, "datatype": "FP64", "shape": [-1, 1]}
+        return [value] if confidence is None else [value, interval]
     classes = {"classes": _json(target.classes)}
     return [
         {"name": LABEL, "datatype": _label_type(schema), "shape": [-1, 1], "parameters": classes},
@@ -89,17 +95,22 @@ def rows_of(schema: Schema, inputs: Sequence[Tensor]) -> list[dict[str, Any]]:
 
 
 def answer_tensors(
-    schema: Schema, labels: Sequence[Label], probabilities: Sequence[Sequence[float]] | None
+    schema: Schema,
+    labels: Sequence[Label],
+    probabilities: Sequence[Sequence[float]] | None,
+    intervals: Sequence[Sequence[float]] | None,
 ) -> list[Tensor]:
     """Return the tensors that `describe_outputs` describes, one row per answer."""
     rows = len(labels)
     if probabilities is None:
-        return [Tensor(VALUE, "FP64", (rows, 1), labels)]
-    flat = [probability for row in probabilities for probability in row]
-    return [
-        Tensor(LABEL, _label_type(schema), (rows, 1), labels),
-        Tensor(PROBABILITIES, "FP64", (rows, len(schema.target.classes)), flat),
-    ]
+        value = Tensor(VALUE, "FP64", (rows, 1), labels)
+        return [value] if intervals is None else [value, _matrix(INTERVAL, intervals, columns=2)]
+    label = Tensor(LABEL, _label_type(schema), (rows, 1), labels)
+    return [label, _matrix(PROBABILITIES, probabilities, columns=len(schema.target.classes))]
+
+
+def _matrix(name: str, rows: Sequence[Sequence[float]], *, columns: int) -> Tensor:
+    return Tensor(name, "FP64", (len(rows), columns), list(chain.from_iterable(rows)))
 
 
 def _expected(schema: Schema) -> list[str]:

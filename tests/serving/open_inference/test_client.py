@@ -113,20 +113,22 @@ def test_a_limit_in_float32_is_within_the_limits(triton: Any):
     assert found.as_numpy("label").shape == (2, 1)
 
 
-def test_a_regression_answers_values(service: Service, triton: Any):
+def test_a_regression_answers_values_and_their_intervals(service: Service, triton: Any):
     inputs = [
         tensor("temperature", [30.0, -5.0], np.float64, binary=True),
         tensor("day", ["2024-07-06T08:30:00"] * 2, np.object_, binary=True),
         tensor("season", ["warm", "cold"], np.object_, binary=True),
         tensor("note", ["sunny", ""], np.object_, binary=True),
     ]
-    found = triton.infer(RENTALS, inputs).as_numpy("value")
+    found = triton.infer(RENTALS, inputs)
 
     rows = [
         {"temperature": 30.0, "day": "2024-07-06T08:30:00", "season": "warm", "note": "sunny"},
         {"temperature": -5.0, "day": "2024-07-06T08:30:00", "season": "cold", "note": None},
     ]
-    assert found.tolist() == [[each["value"]] for each in predicted(service, RENTALS, rows)]
+    expected = predicted(service, RENTALS, rows)
+    assert found.as_numpy("value").tolist() == [[each["value"]] for each in expected]
+    assert found.as_numpy("interval").tolist() == [each["interval"] for each in expected]
 
 
 def test_errors_arrive_as_the_clients_exception(triton: Any):

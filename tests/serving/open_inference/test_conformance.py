@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 ONE_INPUT = {"inputs_go_by_their_names", "binary_inputs_in_their_order", "binary_beside_json"}
 NO_TEXTS = {"texts_as_numbers", "binary_texts", "binary_texts_cut_short"}
 NO_NUMBERS = {"numbers_as_texts", "numbers_as_objects", "whole_numbers_as_floats"}
-SKIPS = {"numbers": ONE_INPUT | NO_TEXTS, "messages": NO_NUMBERS, "rentals": {"binary_outputs_in_their_order"}}
+SKIPS = {"numbers": ONE_INPUT | NO_TEXTS, "messages": NO_NUMBERS}
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -123,21 +123,21 @@ def test_the_examples_of_the_inputs_make_a_row_that_is_allowed(schema: Schema, a
 
 def test_descriptions_hold_plain_parameters_alone():
     for schema in (make_schema(), rentals_schema(), NUMBERS):
-        for described in describe_inputs(schema) + describe_outputs(schema):
+        for described in describe_inputs(schema) + describe_outputs(schema, confidence=0.9):
             values: list[Any] = list(described.get("parameters", {}).values())
             assert all(isinstance(value, str | int | float | bool) for value in values)
 
 
 def test_answers_have_the_tensors_that_are_described():
-    cases: list[tuple[Schema, list, list | None]] = [
-        (make_schema(), [2, 0], [[0.1, 0.2, 0.7], [0.8, 0.1, 0.1]]),
-        (rentals_schema(), [3.5, 4.5], None),
+    cases: list[tuple[Schema, list, list | None, list | None]] = [
+        (make_schema(), [2, 0], [[0.1, 0.2, 0.7], [0.8, 0.1, 0.1]], None),
+        (rentals_schema(), [3.5, 4.5], None, None),
+        (rentals_schema(), [3.5, 4.5], None, [[3.0, 4.0], [4.0, 5.0]]),
     ]
-    for schema, labels, probabilities in cases:
-        found = answer_tensors(schema, labels, probabilities)
-        described = describe_outputs(schema)
-        assert [(each.name, each.datatype) for each in found] == [
-            (each["name"], each["datatype"]) for each in described
-        ]
+    for schema, labels, probabilities, intervals in cases:
+        found = answer_tensors(schema, labels, probabilities, intervals)
+        described = describe_outputs(schema, confidence=0.9 if intervals else None)
+        assert [each.name for each in found] == [each["name"] for each in described]
+        assert [each.datatype for each in found] == [each["datatype"] for each in described]
         assert [list(each.shape[1:]) for each in found] == [each["shape"][1:] for each in described]
         assert all(each.shape[0] == 2 and len(each.values) == math.prod(each.shape) for each in found)
