@@ -74,6 +74,8 @@ def reweigh(refresh: Refresh, before: Before | None) -> None:
 def weighed_anew(refresh: Refresh, memory: Memory, record: Record) -> Weighing:
     """Weigh the members that the model holds; where the guard wants one that it lacks, the ensemble serves."""
     windows = telling(record.answers, record.folds, refresh.left_out)
+    if not windows:
+        return memory.weighing
     exact = weigh(windows, plain=memory.plain, loss=refresh.loss, members=memory.exported)
     weighing = replace(exact, weights=rounded_weights(exact.weights))
     return weighing if weighing.serving.keys() <= {*memory.exported} else replace(weighing, serves=Serves.ENSEMBLE)
