@@ -8,6 +8,7 @@ from releve.adapters.models.memory_files import MemoryFolder, identity_of
 from releve.core.errors import BadInput
 from releve.domain.ensemble.fitting import fit_members
 from releve.domain.ensemble.memory import Memory
+from releve.domain.ensemble.pool import CONSTANT
 from releve.domain.ensemble.weights import Serves, Weighing, weigh
 from releve.domain.ensemble.wrong_labels import telling
 from releve.domain.evaluation.intervals import rounded
@@ -78,7 +79,9 @@ def weighed_anew(refresh: Refresh, memory: Memory, record: Record) -> Weighing:
         return memory.weighing
     exact = weigh(windows, plain=memory.plain, loss=refresh.loss, members=memory.exported)
     weighing = replace(exact, weights=rounded_weights(exact.weights))
-    return weighing if weighing.serving.keys() <= {*memory.exported} else replace(weighing, serves=Serves.ENSEMBLE)
+    if not weighing.serving.keys() <= {*memory.exported}:
+        weighing = replace(weighing, serves=Serves.ENSEMBLE)
+    return replace(weighing, serves=Serves.NAIVE) if set(weighing.serving) == {CONSTANT} else weighing
 
 
 def _keep_members(refresh: Refresh, before: Before, folder: MemoryFolder) -> None:
