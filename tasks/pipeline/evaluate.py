@@ -8,6 +8,7 @@ from releve.adapters.fairness import find_unfairness, group_scores
 from releve.adapters.files import write_json
 from releve.adapters.models.memory_files import MemoryFolder
 from releve.core.formatting import format_score
+from releve.domain.ensemble.forward import opponents_of
 from releve.domain.ensemble.memory import Memory
 from releve.domain.ensemble.weights import Serves
 from releve.domain.evaluation import holdout_evaluation
@@ -66,7 +67,8 @@ def gather(stage: Stage, rows: "pd.DataFrame", folder: MemoryFolder, memory: Mem
         return ScoredPredictions.of(outputs, labels, schema.target, quantile=gate.quantile, blocks=blocks)
 
     challenger = scored([window.refreshed for window in windows])
-    champion = scored([window.served for window in windows]) if memory.champion else None
+    replayed = [not each.weights for each in memory.windows]  # by no refresh, as where there was no memory
+    champion = scored([*opponents_of(windows, replayed=replayed)]) if memory.champion else None
     return EvaluationInputs(
         rows, folds, challenger, champion, schema, gate, BootstrapConfig.of(stage.params.statistics)
     )

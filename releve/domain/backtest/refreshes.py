@@ -17,6 +17,7 @@ from releve.domain.ensemble.forward import (
     ForwardWindow,
     MemberAnswers,
     counted,
+    opponents_of,
     since_answered,
     undivided,
     with_answers,
@@ -58,7 +59,8 @@ class Refreshed:
 
     @property
     def served(self) -> Floats:
-        return np.concatenate([window.served for window in self.windows])
+        """Return what that is held against."""
+        return np.concatenate(opponents_of(self.windows))
 
 
 def fit_of(

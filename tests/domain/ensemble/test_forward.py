@@ -8,6 +8,7 @@ from releve.domain.ensemble.forward import (
     ForwardWindow,
     MemberAnswers,
     counted,
+    opponents_of,
     since_answered,
     undivided,
 )
@@ -39,6 +40,31 @@ def test_windows_count_since_the_plain_refit_answers_each(answering, place):
     ]
 
     assert since_answered(windows, "plain") == place
+
+
+@pytest.mark.parametrize(
+    ("beside", "replayed", "is_evidence"),
+    [
+        ([False, False, False], [], True),  # nothing to tell apart
+        ([False, False, True], [], False),
+        ([False, True, False], [False, False, False], False),
+        ([False, True, True], [], True),
+        ([True, False, True], [], True),
+        ([False, False, True], [False, False, True], True),
+        ([False, False, True], [True, False, False], False),
+    ],
+)
+def test_one_refit_that_did_not_serve_is_no_evidence_against_the_next_one(beside, replayed, is_evidence):
+    ours, theirs = np.full((2, 1), 0.4), np.full((2, 1), 0.6)
+    windows = [
+        ForwardWindow(np.zeros(2), {"plain": ours}, blend=ours, refreshed=ours, served=theirs if one else ours)
+        for one in beside
+    ]
+
+    held_against = opponents_of(windows, replayed=replayed)
+
+    expected = [each.served if is_evidence else ours for each in windows]
+    assert all(np.array_equal(one, other) for one, other in zip(held_against, expected, strict=True))
 
 
 def test_what_served_before_the_release_that_serves_now_is_on_trial_no_more():
