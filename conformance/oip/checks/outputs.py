@@ -3,7 +3,7 @@
 import math
 
 from conformance.oip.check import NotApplicable, check, expect
-from conformance.oip.server import Server, refused
+from conformance.oip.server import Server, answered, refused
 from conformance.oip.specification import (
     ALL_OUTPUTS,
     DATATYPES,
@@ -101,7 +101,10 @@ def a_batch_has_all_its_rows(server: Server) -> None:
 def a_batch_of_many_rows(server: Server) -> None:
     """The outputs for twenty rows have twenty rows."""
     server.need_batches()
-    for name, tensor in server.infer(server.request(range(20))).outputs.items():
+    response = server.post(f"{server.path}/infer", server.request(range(20)))
+    if response.status_code == 413:
+        raise NotApplicable("the server takes fewer rows in one request")
+    for name, tensor in answered(response).outputs.items():
         expect(tensor.shape[:1] == (20,), f"'{name}' has shape {list(tensor.shape)} for 20 rows")
         expect(len(tensor.values) == math.prod(tensor.shape), f"'{name}' has {len(tensor.values)} elements")
 

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 
 from releve.core.errors import BadInput
-from releve.domain.schema.cells import format_value
+from releve.domain.schema.cells import SHOWN, format_value
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, Column
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
@@ -78,7 +78,7 @@ def rows_of(schema: Schema, inputs: Sequence[Tensor]) -> list[dict[str, Any]]:
     columns: dict[str, Sequence[Any]] = {}
     for tensor in inputs:
         if tensor.name not in schema.by_name:
-            close = get_close_matches(tensor.name, names, n=1)
+            close = get_close_matches(tensor.name[:SHOWN], names, n=1)
             hint = f"did you mean '{close[0]}'?" if close else f"expected {', '.join(_expected(schema))}"
             raise BadInput(f"the input {format_value(tensor.name)} is none of the model's; {hint}")
         if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ((), (1,)):
