@@ -48,11 +48,14 @@ class ConformalIntervals(DocumentPart):
         Row by row: for one row, which most requests have, arrays would cost ten times as much.
         """
         least, most = -math.inf if low is None else low, math.inf if high is None else high
-        halves = [self.half_widths[bisect_left(self.edges, answer)] for answer in answers]
-        return [
-            [min(max(rounded(bound), least), most) for bound in (answer - half, answer + half)]
-            for answer, half in zip(answers, halves, strict=True)
-        ]
+        edges, half_widths, made = self.edges, self.half_widths, []
+        for answer in answers:
+            half = half_widths[bisect_left(edges, answer)]
+            bounds = [rounded(answer - half), rounded(answer + half)]
+            if bounds[0] < least or bounds[1] > most:
+                bounds = [min(max(bound, least), most) for bound in bounds]
+            made.append(bounds)
+        return made
 
 
 def conformal_intervals(windows: Sequence[AnsweredWindow], *, confidence: float) -> ConformalIntervals | None:
