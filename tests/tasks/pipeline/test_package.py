@@ -27,8 +27,10 @@ from tests.refreshes import write_refresh
 from tests.sentence_models import WIDTH, make_sentence_model
 from tests.tables import make_params
 
+NEWEST = (Fold(100, 150),)  # the window on record
 
-def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0, neighbours=None):
+
+def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0, neighbours=None, blocks=NEWEST):
     """A stage whose earlier steps have run: two members, of which one learned from the newer batch alone."""
     schema, frame = mixed_table(task, kinds)
     files = ScenarioFiles(folder, "mixed")
@@ -45,8 +47,8 @@ def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0,
         files.memory,
         rows,
         schema,
-        blocks=[Fold(100, 150)],
-        answers=answer(pipelines["linear"], rows.iloc[100:], schema).to_numpy(float),
+        blocks=list(blocks),
+        answers=answer(pipelines["linear"], rows.iloc[blocks[0].start :], schema).to_numpy(float),
         pipelines=pipelines,
         plain=plain.model_copy(update={"last_batches": last_batches}),
     )
@@ -130,6 +132,17 @@ def test_a_regression_gets_intervals_by_the_errors_of_answers_to_rows_not_yet_le
         errors = np.abs(truth_of(kept) - answers_of(kept, task=task))
         assert (intervals.rows, intervals.confidence, intervals.edges) == (50, 0.95, ())
         assert intervals.half_widths == pytest.approx([np.sort(errors)[-2]], rel=1e-6)  # floor(.05 * 51) of them above
+
+
+def test_each_window_on_record_tries_the_intervals_of_the_windows_before_it(tmp_path):
+    stage = make_stage(tmp_path, task="regression", blocks=[Fold(40, 70), Fold(70, 110), Fold(110, 150)])
+
+    intervals = packaged(stage).description.intervals
+
+    assert [window.rows for window in intervals.windows] == [40, 40]
+    assert 0 < sum(window.covered for window in intervals.windows) <= 80
+    assert intervals.rows == 110
+    assert intervals.alpha != pytest.approx(0.05)
 
 
 def test_texts_are_searched_by_their_ngrams(tmp_path):
