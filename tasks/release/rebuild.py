@@ -153,7 +153,7 @@ def made_by(settings: Settings, store: ModelStore, challenger: Challenger) -> st
     if challenger.search or not lock_file or described.ensemble is None:
         return ""
     members = sorted((each.name, each.recipe, str(each.options)) for each in described.ensemble.members if each.recipe)
-    known = [made_with(lock_file), described.runtime, described.environment, members]
+    known = [made_with(lock_file), challenger.is_reweighting, described.runtime, described.environment, members]
     return sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
 
 
