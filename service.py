@@ -15,6 +15,7 @@ from releve.core.settings import LOOPBACK, Settings
 from releve.serving import native
 from releve.serving.application import SECONDS, Application, InstallApplication
 from releve.serving.edge.connections import bound_headers
+from releve.serving.edge.supervisor import end_with_supervisor
 from releve.serving.open_inference import routes as open_inference
 from releve.serving.openapi import (
     FeedbackAnswer,
@@ -62,6 +63,7 @@ class Releve:
     """
 
     def __init__(self) -> None:
+        end_with_supervisor()
         self._scenarios = start(os.environ, project=PROJECT, bento=Releve.bento)
         own = native.routes(self._scenarios, APPLICATION.pools)
         APPLICATION.offer([*own, *open_inference.routes(self._scenarios)])

@@ -46,7 +46,7 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
         publish(settings, scenario)
         check_refusals(waiting)
         message = gate_messages.rolled_back(
-            scenario, rolled_back.release.model, rolled_back.left, note=rolled_back.note
+            scenario, rolled_back.release.model, rolled_back.left, at=rolled_back.answers_at, note=rolled_back.note
         )
         return Completed(message=message, data=Round(seen, rolled_back=rolled_back))
     if not (seen.decision.refresh or seen.decision.reweigh):
@@ -68,4 +68,4 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     check_refusals(waiting)
     check_refusals(harvested)
     result = Round(seen, challenger, released)
-    return final_state(scenario, challenger, released=released is not None, result=result)
+    return final_state(scenario, challenger, at=released.answers_at if released else None, result=result)

@@ -27,7 +27,8 @@ def release(scenario: Scenario = "digits", model: str | None = None) -> Any:
     done = put_into_service(settings, scenario, model=model)
     publish(settings, scenario)
     tidy_up(settings, scenario)
-    return Completed(message=gate_messages.served(scenario, done.release.model, note=done.note), data=done)
+    message = gate_messages.served(scenario, done.release.model, at=done.answers_at, note=done.note)
+    return Completed(message=message, data=done)
 
 
 def put_into_service(settings: Settings, scenario: str, *, model: str | None = None) -> ReleaseResult:
@@ -41,12 +42,12 @@ def announce(scenario: str, done: ReleaseResult) -> None:
     """Show what serves now, and tell the rest of Prefect."""
     from releve.reporting.blocks import FactList
 
-    swapped = "answers with it" if done.swapped else "no service of this scenario was running here"
+    answers = f"answers with it at {done.answers_at}" if done.answers_at else gate_messages.NOT_SERVED
     lines = [(name.replace("_", " "), str(value)) for name, value in done.release.model_dump(mode="json").items()]
     lines += [("index check", f"{done.index.rows} rows, recall@10 {done.index.recall:.3f}")] if done.index else []
     lines += [("Bento", done.bento)] if done.bento else []
-    lines += [("running service", swapped), *([("note", done.note)] if done.note else [])]
-    title = f"{scenario}: {done.release.model} serves"
+    lines += [("running service", answers), *([("note", done.note)] if done.note else [])]
+    title = f"{scenario}: {done.release.model} {'serves' if done.answers_at else 'is released'}"
     show("release", scenario, title, (FactList(tuple(lines)),), description=done.release.model)
     print(f"{done.release.model} with {done.release.index} is the release of {scenario}")
     emit_event(

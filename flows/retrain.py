@@ -44,13 +44,13 @@ def retrain(
     settings = begin(scenario)
     ingestion = harvest_and_ingest(settings, scenario)
     challenger = challenge(settings, scenario, reason=reason, search=BY_HAND if search else "", reweigh=reweigh)
-    released = challenger.promote and release_accepted
-    if released:
-        put_into_service(settings, scenario, model=challenger.model)
+    answers_at: str | None = None
+    if challenger.promote and release_accepted:
+        answers_at = put_into_service(settings, scenario, model=challenger.model).answers_at
     publish(settings, scenario)
     tidy_up(settings, scenario)
     check_refusals(ingestion)
-    return final_state(scenario, challenger, released=released, result=challenger)
+    return final_state(scenario, challenger, at=answers_at, result=challenger)
 
 
 def harvest_and_ingest(settings: Settings, scenario: str) -> Ingestion:
@@ -81,9 +81,9 @@ def challenge(
     return challenger
 
 
-def final_state(scenario: str, challenger: Challenger, *, released: bool, result: Any) -> Any:
-    """Return the state that a run ends in: its name and message say whether the challenger serves."""
-    message = gate_messages.conclusion(scenario, challenger, released=released)
+def final_state(scenario: str, challenger: Challenger, *, at: str | None, result: Any) -> Any:
+    """Return the state that a run ends in: its name and message say whether the challenger serves, and where (`at`)."""
+    message = gate_messages.conclusion(scenario, challenger, at=at)
     return Completed(name=None if challenger.promote else REFUSED, message=message, data=result)
 
 

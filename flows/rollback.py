@@ -30,7 +30,7 @@ def rollback(scenario: Scenario = "digits", reason: str = "started by hand") -> 
     done: ReleaseResult = run_rollback(settings, scenario, reason=reason)
     announce(scenario, done)
     publish(settings, scenario)
-    message = gate_messages.rolled_back(scenario, done.release.model, done.left, note=done.note)
+    message = gate_messages.rolled_back(scenario, done.release.model, done.left, at=done.answers_at, note=done.note)
     return Completed(message=message, data=done)
 
 

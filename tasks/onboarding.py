@@ -206,6 +206,6 @@ def report(made: Scaffolded, *, project: Path) -> str:
         f"Written: {short(made.folder)}/, of which params.yaml is yours to correct (docs/bring_a_table.md). "
         f"A copy of the file waits in {short(made.incoming.parent)}/.",
         f"Next:\n  git add scenarios/{name} && git commit -m 'Add the scenario {name}'\n"
-        f"  make down up retrain SCENARIO={name} RELEVE_SCENARIO={name}",
+        f"  make down up retrain SCENARIO={name}",
     ]
     return "\n\n".join(parts)

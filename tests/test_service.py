@@ -1,19 +1,24 @@
 """The service as a whole: what it loads, and how it lives through releases, outages and their end."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from benchmarks import swap_load
 from releve.adapters.models import model_runtime
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
-from tests.factories import PROJECT, SCENARIO, make_entries, make_project, make_row, make_stored_model
-from tests.serving.conftest import COLLECTION, release_first
+from releve.domain.registry.events import ModelReleased
+from tests.factories import PROJECT, SCENARIO, make_entries, make_project, make_release, make_row, make_stored_model
+from tests.serving.conftest import COLLECTION, registry_of, release_first
 from tests.serving.process import free_port, milvus_serving, serving, wait_until
 
 TOO_HEAVY = {"sklearn", "evidently", "prefect", "dvc", "pandas", "pymilvus", "tasks", "flows"}
@@ -74,6 +79,88 @@ def test_searches_fail_while_milvus_is_away_and_come_back_with_it(tmp_path: Path
     assert (away.status_code, away.json()["error"]["code"]) == (503, "index_unavailable")
     assert (predicted.status_code, status["index_reachable"]) == (200, False)
     assert len(back["neighbours"]) == 3
+
+
+@pytest.mark.slow
+def test_searches_that_hang_delay_nothing_that_does_not_search(tmp_path: Path):
+    project, stored, port = make_project(tmp_path), make_stored_model(tmp_path, "one"), free_port()
+    release_first(tmp_path, stored)
+    rows = {"rows": [make_row()] * 400}  # enough for a thread of its own
+
+    with (
+        milvus_serving(tmp_path / "milvus", port) as milvus,
+        serving(tmp_path, project, milvus=port) as address,
+        httpx.Client(base_url=address, timeout=30) as client,
+        ThreadPoolExecutor(20) as searchers,
+    ):
+        build_index(port, stored.path)
+        wait_until(lambda: client.post("/search", json={"row": make_row()}).status_code == 200)
+        row_id = client.post("/predict", json={"rows": [make_row()]}).json()["predictions"][0]["id"]
+        feedback = {"labels": [{"id": row_id, "label": 1}]}
+        os.kill(milvus, signal.SIGSTOP)
+        try:
+            hanging = [
+                searchers.submit(httpx.post, f"{address}/search", json={"row": make_row()}, timeout=30)
+                for _ in range(20)
+            ]
+            time.sleep(1)
+            took, statuses = {}, {}
+            for path, body in (("/predict", rows), ("/feedback", feedback), ("/status", {}), ("/readyz", None)):
+                started = time.monotonic()
+                answer = client.post(path, json=body) if body is not None else client.get(path)
+                took[path], statuses[path] = time.monotonic() - started, answer.status_code
+            assert not any(each.done() for each in hanging)
+        finally:
+            os.kill(milvus, signal.SIGCONT)
+        searched = {each.result().status_code for each in hanging}
+
+    assert statuses == {"/predict": 200, "/feedback": 200, "/status": 200, "/readyz": 200}
+    assert max(took.values()) < 2, took
+    assert searched <= {200, 503, 504}
+
+
+@pytest.mark.slow
+def test_a_worker_ends_with_its_supervisor(tmp_path: Path):
+    with serving(tmp_path, make_project(tmp_path)) as address:
+        (supervisor,) = [each for each in psutil.Process().children() if "bentoml" in " ".join(each.cmdline())]
+        workers = supervisor.children(recursive=True)
+        supervisor.kill()
+        _, left = psutil.wait_procs(workers, timeout=20)
+
+    assert workers and not left
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{address}/livez")
+
+
+@pytest.mark.slow
+def test_one_service_serves_every_scenario_that_is_released(tmp_path: Path):
+    project = make_project(tmp_path)
+    described = project / "scenarios" / SCENARIO / "params.yaml"
+    for name in ("roses", "tulips"):
+        (project / "scenarios" / name).mkdir()
+        (project / "scenarios" / name / "params.yaml").write_bytes(described.read_bytes())
+    stored = {name: make_stored_model(tmp_path, "one", scenario=name) for name in ("roses", "tulips")}
+    registry = registry_of(tmp_path)
+    for name, model in stored.items():
+        payload = ModelReleased(release=make_release(model))
+        registry.move(name, payload, expected=None, reason="a test", actor="tests")
+    registry.close()
+    question = {"rows": [make_row()]}
+
+    with (
+        serving(tmp_path, project, RELEVE_SCENARIO="", RELEVE_SERVICE_WORKERS="2") as address,
+        httpx.Client(base_url=address, timeout=30) as client,
+    ):
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+        listed = [each["scenario"] for each in client.get("/").json()["scenarios"]]
+        answers = [client.post(f"/scenarios/{name}/predict", json=question).json() for name in stored for _ in range(4)]
+        several = client.post("/predict", json=question)
+        unreleased = client.post(f"/scenarios/{SCENARIO}/predict", json=question)
+
+    assert listed == ["roses", "tulips"]
+    assert [each["model_version"] for each in answers] == ["roses:one"] * 4 + ["tulips:one"] * 4
+    assert (several.status_code, several.json()["error"]["code"]) == (404, "unknown_scenario")
+    assert (unreleased.status_code, unreleased.json()["error"]["code"]) == (503, "no_release")
 
 
 @pytest.mark.slow

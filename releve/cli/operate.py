@@ -6,12 +6,17 @@ import typer
 
 from releve.cli.output import ScenarioName, begin, read_settings
 from releve.cli.show import serving_model
+from releve.core.formatting import counted
 from releve.core.progress import show_progress
+
+SHOWN = 10  # scenarios that `up` says something about
 
 
 def up() -> None:
     """Start Milvus, Prefect, its worker and the service on this machine."""
+    from releve.adapters.files import scenario_names
     from releve.adapters.local_stack import stack
+    from releve.adapters.local_stack.parts import SERVICE
 
     settings = read_settings()
     stack.check_no_demo(settings)
@@ -20,8 +25,12 @@ def up() -> None:
     print(f"started {', '.join(started)}" if started else "everything runs already")
     statuses = stack.status(settings)
     print(stack.describe(statuses))
-    for scenario in filter(None, (each.scenario for each in statuses)):
+    service = next(each for each in statuses if each.name == SERVICE)
+    names = service.scenario.split(",") if service.scenario else scenario_names(settings.project)
+    for scenario in () if settings.model_pin else names[:SHOWN]:
         print(serving_model(scenario, settings))
+    if len(names) > SHOWN:
+        print(f"and {counted(len(names) - SHOWN, 'more scenario')}: {service.address}/ lists those that are served")
 
 
 def down() -> None:

@@ -54,7 +54,7 @@ class Settings:
             milvus_port=milvus_port,
             service_workers=_whole_number(environ, "RELEVE_SERVICE_WORKERS", cls.service_workers, most=MOST_WORKERS),
             service_memory=_whole_number(environ, "RELEVE_SERVICE_MEMORY", cls.service_memory, most=MOST_MEGABYTES),
-            service_scenarios=_scenario_names(environ, "RELEVE_SCENARIO"),
+            service_scenarios=read_scenario_names(environ, "RELEVE_SCENARIO"),
             wait_seconds=_whole_number(environ, "RELEVE_WAIT_SECONDS", cls.wait_seconds, least=0, most=MOST_SECONDS),
             evidently_pages=bool(environ.get("RELEVE_EVIDENTLY_PAGES")),
             model_pin=environ.get("RELEVE_MODEL", ""),
@@ -66,8 +66,8 @@ def sqlite_url(path: Path, driver: str = "sqlite") -> str:
     return f"{driver}:///file:{quote(str(path))}?uri=true" if "?" in str(path) else f"{driver}:///{path}"
 
 
-def _scenario_names(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """Read names with commas between them, each once, in their order."""
+def read_scenario_names(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Read names with commas between them, each once, in their order. Raises BadInput for one that is not allowed."""
     given = [each.strip() for each in environ.get(name, "").split(",")]
     return tuple(dict.fromkeys(check_scenario_name(each) for each in given if each))
 

@@ -32,6 +32,7 @@ from releve.domain.registry.events import Challenger, ModelRebuilt, RebuildPurpo
 from releve.domain.registry.lifecycle import ModelVersionStatus, StatusChange
 from releve.domain.registry.release import CHAMPION, PREVIOUS, REFUSED, RETIRED
 
+NOT_SERVED = "no service that runs here serves it (make up)"
 HISTORY = "make history SCENARIO={scenario} lists every reason"
 BY_GATE = "accepted by the gate"
 STATUS_CHANGES = {  # what an event means for a version that takes this state: a successor's gain is not its own
@@ -278,10 +279,13 @@ def full_status_reason(status: ModelVersionStatus) -> str:
     return f"{status_reason(status)}; the gate had said: {gate_reasons(status)}"
 
 
-def conclusion(scenario: str, challenger: Challenger, *, released: bool) -> str:
-    """Write the last line of a run: what was decided, the first reason, and what to do next."""
-    if released:
-        return served(scenario, challenger.model)
+def conclusion(scenario: str, challenger: Challenger, *, at: str | None) -> str:
+    """Write the last line of a run: what was decided, the first reason, and what to do next.
+
+    `at`: where a running service answers with it, "" where none does, None where it was not released.
+    """
+    if at is not None:
+        return served(scenario, challenger.model, at=at)
     decided = f"{challenger.model} {outcome(challenger)}: {challenger.reasons[0]}"
     if challenger.promote:
         return f"{decided}. It waits: make release SCENARIO={scenario}"
@@ -292,17 +296,20 @@ def conclusion(scenario: str, challenger: Challenger, *, released: bool) -> str:
     )
 
 
-def served(scenario: str, model: str, *, note: str = "") -> str:
-    """Write the last line of a release; `note`: what a person should know besides."""
-    return f"{model} serves {scenario}; {f'{note}; ' if note else ''}{HISTORY.format(scenario=scenario)}"
+def served(scenario: str, model: str, *, at: str, note: str = "") -> str:
+    """Write the last line of a release.
+
+    `at`: where a running service answers with it, "" where none does; `note`: what a person should know besides.
+    """
+    what = f"{model} serves {scenario} at {at}" if at else f"{model} is the release of {scenario}; {NOT_SERVED}"
+    return f"{what}; {f'{note}; ' if note else ''}{HISTORY.format(scenario=scenario)}"
 
 
-def rolled_back(scenario: str, model: str, left: str, *, note: str = "") -> str:
-    """Write the last line of a rollback: what serves, and how to undo it."""
-    return (
-        f"{model} serves {scenario} again, in the place of {left}; {f'{note}; ' if note else ''}"
-        f"make rollback SCENARIO={scenario} once more brings {left} back"
-    )
+def rolled_back(scenario: str, model: str, left: str, *, at: str, note: str = "") -> str:
+    """Write the last line of a rollback: what serves, and how to undo it. `at`, `note`: see `served`."""
+    what = f"{model} {'serves' if at else 'is the release of'} {scenario} again, in the place of {left}"
+    where = f" at {at}" if at else f"; {NOT_SERVED}"
+    return f"{what}{where}; {f'{note}; ' if note else ''}make rollback SCENARIO={scenario} once more brings {left} back"
 
 
 def nothing_serves(scenario: str, events: Sequence[Event]) -> str:

@@ -47,6 +47,7 @@ def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool]) -> list[Route]:
             Route("POST", f"{prefix}/predict", _predict(of), native_error),
             Route("POST", f"{prefix}/search", _search(of), native_error, runs=Runs.INDEX),
             Route("POST", f"{prefix}/feedback", _feedback(of), native_error, runs=Runs.DISK, role=Role.LABEL),
+            Route("GET", f"{prefix}/ready", _ready(of), native_error),
             Route("GET", f"{prefix}/status", status, native_error),
             Route("POST", f"{prefix}/status", status, native_error),
         ]
@@ -114,6 +115,25 @@ def _feedback(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
         return json_reply({"request_id": request_id, "accepted": len(pairs)}, request_id=request_id)
 
     return feedback
+
+
+def _ready(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
+    def ready(request: Request) -> Reply:
+        """Load the model if need be, and say which one answers; `follows`: whether a release takes its place."""
+        scenario = scenario_of(request)
+        served = scenario.served_now()
+        request_id = request.request_id or new_request_id()
+        return json_reply(
+            {
+                "request_id": request_id,
+                "scenario": scenario.name,
+                "model_version": served.model.tag,
+                "follows": served.release is not None,
+            },
+            request_id=request_id,
+        )
+
+    return ready
 
 
 def _status(

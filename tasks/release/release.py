@@ -35,13 +35,14 @@ class NotAccepted(Conflict):
 
 @dataclass(frozen=True)
 class ReleaseResult:
-    """A finished release. `index` is None and `bento` "" where none had to be made; `swapped` says whether a running
-    service was seen to answer with it; `note` what a person should know; `left` what a rollback took out of service."""
+    """A finished release. `index` is None and `bento` "" where none had to be made; `answers_at` is the address where a
+    running service was seen to answer with it, "" where none serves the scenario here; `note` what a person should
+    know; `left` what a rollback took out of service."""
 
     release: Release
     index: IndexCheck | None
     bento: str
-    swapped: bool
+    answers_at: str
     note: str = ""
     left: str = ""
 
@@ -102,8 +103,8 @@ def release(
         released = ModelReleased(release=prepared, change=_change(loaded, is_first=current is None))
         registry.move(scenario, released, expected=expected, reason=reason, actor=actor)
         tidy_indexes(settings, registry, prepared)
-        swapped = _wait(settings, prepared)
-    return ReleaseResult(prepared, index, bento.tag, swapped)
+        answers_at = _wait(settings, prepared)
+    return ReleaseResult(prepared, index, bento.tag, answers_at)
 
 
 def check_accepted(challenger: Challenger, champion: str, *, today: date) -> None:
@@ -137,5 +138,5 @@ def _change(model: Model, *, is_first: bool) -> ReleaseChange:
     return ReleaseChange.SEARCH if is_found else ReleaseChange.REFRESH
 
 
-def _wait(settings: Settings, wanted: Release) -> bool:
+def _wait(settings: Settings, wanted: Release) -> str:
     return wait_until_serving(settings.service_port, wanted.model, scenario=wanted.scenario)

@@ -54,5 +54,5 @@ def rollback(
     registry.move(scenario, payload, expected=current.number, reason=reason, actor=actor)
     if index:
         tidy_indexes(settings, registry, previous)
-    swapped = wait_until_serving(settings.service_port, previous.model, scenario=scenario)
-    return ReleaseResult(previous, index, "", swapped, note, left=current.release.model)
+    answers_at = wait_until_serving(settings.service_port, previous.model, scenario=scenario)
+    return ReleaseResult(previous, index, "", answers_at, note, left=current.release.model)

@@ -114,7 +114,7 @@ def test_the_first_challenger_becomes_the_champion(loop: Loop) -> None:
     moves = loop.project.registry.events(SCENARIO, kinds=[RELEASED])
 
     assert (loop.retrained.name, loop.retrained.is_completed()) == ("Completed", True)
-    assert loop.retrained.message.startswith(f"{first.model} serves {SCENARIO}")
+    assert loop.retrained.message.startswith(f"{first.model} is the release of {SCENARIO}; no service")
     assert first.promote
     assert first.champion == ""
     assert moves[0].payload["release"]["model"] == first.model
@@ -129,7 +129,7 @@ def test_a_run_whose_challenger_is_refused_ends_in_a_state_that_says_so(loop: Lo
 
     @flow
     def judged() -> Any:
-        return final_state(SCENARIO, refused, released=False, result=refused)
+        return final_state(SCENARIO, refused, at=None, result=refused)
 
     state = judged(return_state=True)
 
@@ -147,7 +147,7 @@ def test_drift_and_labels_that_disappoint_lead_to_a_challenge_and_a_release(loop
     assert done.challenger.champion == loop.retrained.result().model
     assert done.challenger.promote
     assert done.released.release == loop.project.registry.current(SCENARIO).release
-    assert not done.released.swapped  # no service was running
+    assert done.released.answers_at == ""  # no service was running
 
 
 def test_the_challenger_learned_from_the_answers_that_were_labelled(loop: Loop) -> None:
@@ -210,9 +210,9 @@ def test_the_release_shows_what_serves(loop: Loop) -> None:
     shown = artifact("release")
 
     release = loop.challenged.result().released.release
-    assert shown.startswith(f"# digits: {release.model} serves")
+    assert shown.startswith(f"# digits: {release.model} is released")
     assert f"| index | {release.index} |" in shown
-    assert "no service of this scenario was running here" in shown
+    assert "no service that runs here serves it" in shown
 
 
 def test_the_page_is_named_and_shows_the_whole_loop(loop: Loop) -> None:
@@ -287,7 +287,7 @@ def test_a_release_that_is_shown_to_be_worse_than_the_one_before_it_goes_by_itse
     first = loop.retrained.result().model
     assert done.result().seen.rollback.roll_back
     assert done.result().rolled_back.release.model == project.registry.current(SCENARIO).release.model == first
-    assert done.message.startswith(f"{first} serves {SCENARIO} again, in the place of ")
+    assert done.message.startswith(f"{first} is the release of {SCENARIO} again, in the place of ")
     assert not next_run.result().rollback.roll_back
     assert not next_run.result().decision.refresh  # until a window of labels has come
     moved = project.registry.events(SCENARIO, kinds=[ROLLED_BACK])
@@ -303,7 +303,7 @@ def test_a_rollback_and_another_one_end_where_they_began(loop: Loop, work_in: Ca
     assert back.result().release.model == loop.retrained.result().model
     assert forth.result().release == before
     assert back.message.startswith(
-        f"{loop.retrained.result().model} serves {SCENARIO} again, in the place of {before.model}"
+        f"{loop.retrained.result().model} is the release of {SCENARIO} again, in the place of {before.model}"
     )
     done = [event.kind for event in loop.project.registry.events(SCENARIO)]
     assert done[-4:] == [ROLLED_BACK, ALERTED] * 2  # at once, and not with the next monitoring run

@@ -25,6 +25,8 @@ from tests.challenges import (
 )
 from tests.events import make_challenger
 
+HERE = "http://127.0.0.1:3000/scenarios/churn"
+
 
 def challenge(*, promote: bool = False, champion: str = "", reasons: tuple[str, ...] = ("too few rows",)) -> Challenger:
     return make_challenger("churn:2", promote=promote, champion=champion, reasons=reasons)
@@ -40,13 +42,13 @@ def challenge(*, promote: bool = False, champion: str = "", reasons: tuple[str, 
     ],
 )
 def test_the_last_line_names_model_decision_and_first_reason(promote: bool, champion: str, words: str) -> None:
-    line = conclusion("churn", challenge(promote=promote, champion=champion), released=False)
+    line = conclusion("churn", challenge(promote=promote, champion=champion), at=None)
 
     assert line.startswith(f"{words}. ")
 
 
 def test_the_last_line_of_a_refusal_says_where_to_write_what_and_how_to_run_again() -> None:
-    line = conclusion("churn", challenge(), released=False)
+    line = conclusion("churn", challenge(), at=None)
 
     assert line.startswith("churn:2 refused, so nothing serves yet: too few rows. ")
     assert "scenarios/churn/params.yaml (what the gate asks for: its section gate), commit, and run again" in line
@@ -56,24 +58,30 @@ def test_the_last_line_of_a_refusal_says_where_to_write_what_and_how_to_run_agai
 def test_the_last_line_of_an_accepted_one_says_whether_it_serves() -> None:
     accepted = challenge(promote=True)
 
-    assert conclusion("churn", accepted, released=True).startswith("churn:2 serves churn")
-    assert conclusion("churn", accepted, released=False).endswith("It waits: make release SCENARIO=churn")
+    assert conclusion("churn", accepted, at=HERE).startswith(f"churn:2 serves churn at {HERE}; make history")
+    assert conclusion("churn", accepted, at="").startswith(
+        "churn:2 is the release of churn; no service that runs here serves it (make up); make history"
+    )
+    assert conclusion("churn", accepted, at=None).endswith("It waits: make release SCENARIO=churn")
 
 
 def test_the_last_line_of_a_rollback_says_what_serves_and_how_to_undo_it() -> None:
-    line = rolled_back("churn", "churn:1", "churn:2")
+    line = rolled_back("churn", "churn:1", "churn:2", at=HERE)
 
     assert line == (
-        "churn:1 serves churn again, in the place of churn:2; "
+        f"churn:1 serves churn again, in the place of churn:2 at {HERE}; "
         "make rollback SCENARIO=churn once more brings churn:2 back"
+    )
+    assert rolled_back("churn", "churn:1", "churn:2", at="").startswith(
+        "churn:1 is the release of churn again, in the place of churn:2; no service that runs here serves it"
     )
 
 
 def test_what_a_person_should_know_stands_in_the_last_line() -> None:
     note = "searches wait for Milvus"
 
-    assert f"; {note}; make rollback" in rolled_back("churn", "churn:1", "churn:2", note=note)
-    assert served("churn", "churn:1", note=note).startswith(f"churn:1 serves churn; {note}; make history")
+    assert f"; {note}; make rollback" in rolled_back("churn", "churn:1", "churn:2", at=HERE, note=note)
+    assert f" at {HERE}; {note}; make history" in served("churn", "churn:1", at=HERE, note=note)
 
 
 def explained(inputs: GateInputs, *, days: int = 0, **rule: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:

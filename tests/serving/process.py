@@ -59,13 +59,13 @@ def serving(
 
 
 @contextmanager
-def milvus_serving(data: Path, port: int) -> Iterator[None]:
-    """Milvus Lite as a server, over the folder `data`."""
+def milvus_serving(data: Path, port: int) -> Iterator[int]:
+    """Milvus Lite as a server, over the folder `data`; yields its pid."""
     command = [str(Path(sys.executable).with_name("milvus-lite")), "server", "--host", LOOPBACK, "--port", str(port)]
     log = data.with_suffix(f".{time.monotonic_ns()}.log")
-    with running_process([*command, "--data-dir", str(data)], log, cwd=data.parent, environ={}):
+    with running_process([*command, "--data-dir", str(data)], log, cwd=data.parent, environ={}) as pid:
         wait_until(lambda: listens(port), log)
-        yield
+        yield pid
 
 
 def wait_until(happened: Callable[[], bool], log: Path | None = None, *, seconds: float = START_SECONDS) -> None:
@@ -78,14 +78,14 @@ def wait_until(happened: Callable[[], bool], log: Path | None = None, *, seconds
 
 
 @contextmanager
-def running_process(command: list[str], log: Path, *, cwd: Path, environ: dict[str, str]) -> Iterator[None]:
+def running_process(command: list[str], log: Path, *, cwd: Path, environ: dict[str, str]) -> Iterator[int]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
         process = subprocess.Popen(
             command, cwd=cwd, env={**os.environ, **environ}, stdout=output, stderr=output, start_new_session=True
         )
     try:
-        yield
+        yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         try:

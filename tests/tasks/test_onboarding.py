@@ -296,7 +296,7 @@ def test_the_report_ends_with_the_next_two_commands(settings: Settings, data: Pa
     assert text.splitlines()[-3:] == [
         "Next:",
         "  git add scenarios/sales && git commit -m 'Add the scenario sales'",
-        "  make down up retrain SCENARIO=sales RELEVE_SCENARIO=sales",
+        "  make down up retrain SCENARIO=sales",
     ]
 
 

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from releve.adapters.http.clients import local_client
 from releve.core.errors import Unavailable
 from releve.core.progress import Reminder
+from releve.core.settings import LOOPBACK
 
 ASK_SECONDS = 5.0
 POLL_SECONDS = 0.1
 SWAP_SECONDS = 30.0  # that a release waits for the running service to take it over
+NOTICE_SECONDS = 2.0  # within which a service has noticed a scenario's first release
+UNKNOWN_SCENARIO = "unknown_scenario"  # the code of the service's error for one that it does not serve
 AGREEMENTS = 3  # answers in a row that name the release, so that more than one worker is heard
 
 
@@ -21,45 +24,43 @@ class SwapTimeout(Unavailable):
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """What one worker of a service says that it serves."""
+    """What one worker of a service answers a scenario with."""
 
-    scenario: str
-    model: str | None  # None: nothing is released yet
-    pinned: bool  # to one model version: it never reads the registry
-
-    def follows(self, scenario: str) -> bool:
-        """Whether a release of `scenario` reaches it."""
-        return self.scenario == scenario and not self.pinned
+    model: str | None  # None: nothing that it could load yet
+    follows: bool  # whether a release of the scenario reaches it: it serves it, and is not pinned to one version
 
 
-def service_status(port: int) -> ServiceStatus | None:
-    """Ask what serves now; None when no service of ours answers."""
+def service_status(port: int, scenario: str) -> ServiceStatus | None:
+    """Ask what answers for `scenario`, which is loaded for that; None when no service of ours answers."""
     import httpx
 
     try:
         with local_client(port, seconds=ASK_SECONDS) as client:
-            status = client.post("/status", json={}).raise_for_status().json()
-        model, release = status["model_version"], status["release"]
-        return ServiceStatus(status["scenario"], model, pinned=model is not None and release is None)
+            answer = client.get(f"/scenarios/{scenario}/ready")
+        values = answer.json()
+        if answer.status_code == httpx.codes.OK:
+            return ServiceStatus(str(values["model_version"]), follows=bool(values["follows"]))
+        code = values["error"]["code"]
+        return ServiceStatus(None, follows=code != UNKNOWN_SCENARIO)
     except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError):  # away, cut off, or somebody else's program
         return None
 
 
-def wait_until_serving(port: int, model: str, *, scenario: str, seconds: float = SWAP_SECONDS) -> bool:
-    """Wait until the service answers with `model`. Raises SwapTimeout.
+def wait_until_serving(port: int, model: str, *, scenario: str, seconds: float = SWAP_SECONDS) -> str:
+    """Wait until the service answers with `model`, and return its address there. Raises SwapTimeout.
 
-    False when no service here follows the releases of `scenario`: none runs, or it serves another scenario or is
-    pinned to one model version.
+    "" when no service here follows the releases of `scenario`: none runs, or it serves other scenarios or is pinned
+    to one model version.
     """
-    deadline, reminder, heard = time.monotonic() + seconds, Reminder(), 0
+    started, reminder, heard = time.monotonic(), Reminder(), 0
     if not listens(port):
-        return False
+        return ""
     while heard < AGREEMENTS:
-        status = service_status(port)
-        if status is not None and not status.follows(scenario):
-            return False
-        heard = heard + 1 if status is not None and status.model == model else 0
-        if time.monotonic() > deadline:
+        status, waited = service_status(port, scenario), time.monotonic() - started
+        if status is not None and not status.follows and waited > NOTICE_SECONDS:
+            return ""
+        heard = heard + 1 if status is not None and status.follows and status.model == model else 0
+        if waited > seconds:
             raise SwapTimeout(
                 f"the service on port {port} does not answer with {model} after {seconds:g} s; the release stands in "
                 "the registry. Read the service's log for why it cannot load it, or roll back"
@@ -68,7 +69,7 @@ def wait_until_serving(port: int, model: str, *, scenario: str, seconds: float =
             so_far = f"{reminder.elapsed:.0f} s so far"
             print(f"waiting for the service on port {port} to answer with {model}, {so_far}", flush=True)
         time.sleep(POLL_SECONDS)
-    return True
+    return f"http://{LOOPBACK}:{port}/scenarios/{scenario}"
 
 
 def listens(port: int) -> bool:

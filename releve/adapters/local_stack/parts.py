@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from releve.core.names import check_scenario_name
-from releve.core.settings import LOOPBACK, Settings, sqlite_url
+from releve.core.settings import LOOPBACK, Settings, read_scenario_names, sqlite_url
 
 MILVUS, PREFECT, WORKER, SERVICE = "milvus", "prefect", "worker", "service"
 NAMES = (MILVUS, PREFECT, WORKER, SERVICE)  # in starting order; stopped in the opposite one
 WORK_POOL = "local"
-DEFAULT_SCENARIO = "digits"
 
 
 @dataclass(frozen=True)
@@ -26,13 +24,13 @@ class StackPart:
     port_setting: str = ""  # the environment variable that moves the port
     health_path: str = ""  # HTTP path that answers 200; without one a TCP connection is enough
     ready_line: str = ""  # for a part without a port: what it prints once it is ready
-    scenario: str = ""  # the one that it serves; "" for a part that serves all of them
+    scenario: str = ""  # those that it serves, with commas; "" for a part that serves all of them
 
 
 def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, StackPart]:
     """Return every part that belongs on this machine, by name; no Milvus when the settings name one elsewhere."""
     shared = shared_environ(settings, environ)
-    scenario = check_scenario_name(shared.get("RELEVE_SCENARIO") or DEFAULT_SCENARIO)
+    scenario = ",".join(read_scenario_names(shared, "RELEVE_SCENARIO"))
     with_prefect = {**shared, **prefect_env(settings)}
     milvus_address = ("--host", LOOPBACK, "--port", str(settings.milvus_port))  # no password, and else everywhere
     service_address = ("--host", LOOPBACK, "--port", str(settings.service_port))

@@ -5,6 +5,7 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import time
@@ -23,6 +24,7 @@ POLL_SECONDS = 0.05
 SAME_PROCESS_SECONDS = 2.0
 LOG_LINES_IN_ERRORS = 15
 FIRST_WORDS = 65536  # bytes
+MARK = "RELEVE_STACK_PART"  # environment variable that tells whose family a process is of
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Running:
     pid: int
     create_time: float  # seconds since 1970
     log_start: int  # bytes that its log already had
-    scenario: str = ""  # that it was started for; "" for a program that serves all of them
+    scenario: str = ""  # those that it was started for, with commas; "" for a program that serves all of them
+    mark: str = ""  # in the environment of its whole family, whatever sessions they lead
 
 
 def start(
@@ -43,19 +46,20 @@ def start(
     log, record = log_path(home, name), _record_path(home, name)
     for folder in (log.parent, record.parent):
         folder.mkdir(parents=True, exist_ok=True)
+    mark = secrets.token_hex(8)
     with log.open("ab") as output:
         log_start = output.tell()
         process = subprocess.Popen(
             list(command),
             cwd=cwd,
-            env=dict(environ),
+            env={**environ, MARK: mark},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     process.returncode = 0  # it outlives this object on purpose, which Popen would otherwise warn about
-    started = Running(name, process.pid, psutil.Process(process.pid).create_time(), log_start, scenario)
+    started = Running(name, process.pid, psutil.Process(process.pid).create_time(), log_start, scenario, mark)
     try:
         write_bytes(record, json.dumps(asdict(started)).encode())
     except BaseException:  # nobody would find it again
@@ -85,10 +89,10 @@ def stop(home: Path, name: str) -> bool:
 
 
 def clear_remains(home: Path, name: str, *, also: Collection[psutil.Process] = ()) -> None:
-    """End the processes that a leader left behind, in its session and those in `also`, and delete its record."""
+    """End the processes that a leader left behind, its family and those in `also`, and delete its record."""
     remembered = _remembered(home, name)
     if remembered is not None:
-        _end([*also, *_session(remembered)], STOP_SECONDS / 3)
+        _end([*also, *_family(remembered)], STOP_SECONDS / 3)
         with suppress(ChildProcessError):  # unless this very process started it, that is the init process's business
             os.waitpid(remembered.pid, os.WNOHANG)
     _record_path(home, name).unlink(missing_ok=True)
@@ -146,16 +150,24 @@ def _process(record: Running | None) -> psutil.Process | None:
     return process if same else None
 
 
-def _session(record: Running) -> list[psutil.Process]:
-    """Members of the session that `record` leads or led; none when its number belongs to somebody else by now."""
-    if psutil.pid_exists(record.pid) and _process(record) is None:
-        return []
+def _family(record: Running) -> list[psutil.Process]:
+    """Members of the session that `record` leads or led, and whoever carries its mark into a session of their own.
+
+    The number of a session may belong to somebody else by now; then only the mark counts.
+    """
+    is_ours = not psutil.pid_exists(record.pid) or _process(record) is not None
     members = []
     for process in psutil.process_iter():
-        with suppress(OSError):
-            if os.getsid(process.pid) == record.pid:
+        with suppress(OSError, psutil.Error):
+            if process.pid != os.getpid() and (
+                (is_ours and os.getsid(process.pid) == record.pid) or _carries(process, record.mark)
+            ):
                 members.append(process)
     return members
+
+
+def _carries(process: psutil.Process, mark: str) -> bool:
+    return bool(mark) and process.environ().get(MARK) == mark
 
 
 def _remembered(home: Path, name: str) -> Running | None:

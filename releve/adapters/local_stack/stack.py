@@ -52,7 +52,7 @@ class PartStatus:
     address: str
     pid: int | None
     log: Path
-    scenario: str = ""  # that a running part was started for
+    scenario: str = ""  # those that a running part was started for, with commas; "" for all
 
 
 def up(
@@ -68,19 +68,19 @@ def up(
     `only`: some of NAMES; `environ`: passed on to the parts, else this process's; `time_limit`: seconds for each part;
     `progress` gets, again and again, which parts are starting.
     Either everything missing comes up or none of it stays. Raises PortTaken, StartFailed, BadInput for an unknown name,
-    Conflict when the service runs for another scenario than the one that `environ` names.
+    Conflict when the service was narrowed to other scenarios than those that `environ` names.
     """
     environ = os.environ if environ is None else environ
     table, home = parts(settings, environ), settings.home
     wanted = [table[name] for name in _chosen(only) if name in table]
     with _one_caller_at_a_time(home, progress):
         found = {part.name: stack_process.running(home, part.name) for part in wanted}
-        for part in wanted if environ.get("RELEVE_SCENARIO") else ():
-            other = (process := found[part.name]) and process.scenario
-            if other and other != part.scenario:
+        for part in wanted:
+            running = found[part.name]
+            if running and running.scenario and not set(part.scenario.split(",")) <= {"", *running.scenario.split(",")}:
                 raise Conflict(
-                    f"the {part.name} runs for {other}, not for {part.scenario}, and one service serves one "
-                    "scenario; `make down` first, or ask without RELEVE_SCENARIO"
+                    f"the {part.name} runs for {running.scenario} alone, not for {part.scenario}; `make down` first, "
+                    "or ask without RELEVE_SCENARIO"
                 )
         missing = [part for part in wanted if found[part.name] is None]
         for part in missing:  # what a killed part left behind goes first: it may still hold the port

@@ -31,7 +31,7 @@ def following(home: Path) -> Iterator[int]:
     """The port of a service that follows the releases of `flowers`."""
     with serving(home, home / "project") as address:
         port = port_of(address)
-        wait_until(lambda: service_status(port) == ServiceStatus(SCENARIO, MODEL, pinned=False))
+        wait_until(lambda: service_status(port, SCENARIO) == ServiceStatus(MODEL, follows=True))
         yield port
 
 
@@ -41,7 +41,9 @@ def port_of(address: str) -> int:
 
 @pytest.mark.slow
 def test_the_service_that_took_the_release_over_is_waited_for(following: int):
-    assert wait_until_serving(following, MODEL, scenario=SCENARIO, seconds=PATIENCE)
+    address = wait_until_serving(following, MODEL, scenario=SCENARIO, seconds=PATIENCE)
+
+    assert address == f"http://{LOOPBACK}:{following}/scenarios/{SCENARIO}"
 
 
 @pytest.mark.slow
@@ -57,10 +59,10 @@ def test_a_service_of_another_scenario_is_none_to_wait_for(following: int):
 @pytest.mark.slow
 def test_a_service_that_is_pinned_is_none_to_wait_for(home: Path):
     with serving(home, home / "project", RELEVE_MODEL=MODEL) as address:
-        status = service_status(port_of(address))
+        status = service_status(port_of(address), SCENARIO)
         served = wait_until_serving(port_of(address), "flowers:two", scenario=SCENARIO, seconds=PATIENCE)
 
-    assert status == ServiceStatus(SCENARIO, MODEL, pinned=True)
+    assert status == ServiceStatus(MODEL, follows=False)
     assert not served
 
 
@@ -73,24 +75,24 @@ def test_a_release_that_the_service_does_not_take_over_is_told(following: int):
 @pytest.mark.slow
 def test_a_service_without_a_release_yet_is_waited_for(tmp_path: Path):
     with serving(tmp_path, make_project(tmp_path)) as address:
-        status = service_status(port_of(address))
+        status = service_status(port_of(address), SCENARIO)
         with pytest.raises(SwapTimeout):
             wait_until_serving(port_of(address), MODEL, scenario=SCENARIO, seconds=0.3)
 
-    assert status == ServiceStatus(SCENARIO, None, pinned=False)
+    assert status == ServiceStatus(None, follows=True)
 
 
 def test_no_service_is_none_to_wait_for():
     port = free_port()
 
-    assert service_status(port) is None
+    assert service_status(port, SCENARIO) is None
     assert not wait_until_serving(port, MODEL, scenario=SCENARIO, seconds=PATIENCE)
 
 
 class SomebodyElse(http.server.BaseHTTPRequestHandler):
     """Answers everything with a list."""
 
-    def do_POST(self) -> None:
+    def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"[]")
@@ -102,7 +104,7 @@ class SomebodyElse(http.server.BaseHTTPRequestHandler):
 def test_a_program_that_is_not_the_service_has_no_status():
     with http.server.HTTPServer((LOOPBACK, 0), SomebodyElse) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        status = service_status(server.server_address[1])
+        status = service_status(server.server_address[1], SCENARIO)
         server.shutdown()
 
     assert status is None

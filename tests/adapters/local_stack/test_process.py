@@ -138,8 +138,9 @@ def test_stop_ends_its_children_too(home: Path, own_session: bool) -> None:
     assert not lives(child)
 
 
-def test_children_of_a_leader_that_was_killed_are_ended(home: Path) -> None:
-    started = start(home, PARENT.format(own_session=False))
+@pytest.mark.parametrize("own_session", [False, True])
+def test_children_of_a_leader_that_was_killed_are_ended(home: Path, own_session: bool) -> None:
+    started = start(home, PARENT.format(own_session=own_session))
     child = int(stack_process.first_words(home, started).split()[1])
     os.kill(started.pid, signal.SIGKILL)
     wait_until(lambda: stack_process.running(home, NAME) is None)

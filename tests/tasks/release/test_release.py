@@ -62,7 +62,7 @@ def test_releasing_it_again_changes_nothing(released):
 
     again = release(released.settings, SHOP)
 
-    assert (again.index, again.bento, again.swapped) == (None, "", False)
+    assert (again.index, again.bento, again.answers_at) == (None, "", "")
     assert released.registry.events(SHOP) == before
 
 

@@ -30,7 +30,7 @@ def test_model_and_index_go_back_together(replaced):
     assert done.release == serving(replaced) == first
     assert (first.model, first.index) != (second.model, second.index)
     assert done.index.rows == first.index_rows == 200
-    assert done.swapped is False  # no service runs
+    assert done.answers_at == ""  # no service runs
 
 
 def test_who_rolled_back_and_why_is_in_the_registry(replaced):
