@@ -54,13 +54,14 @@ def a_challenge(
     export_problem="",
     not_applicable=frozenset(),
     rows=300,
+    moved=None,
     **changes,
 ):
     known = {name: a_gain(0.1) for name in (CHAMPION, MAJORITY, PREVIOUS_LABEL)} | dict(against)
     known = {name: found for name, found in known.items() if found is not None}
     # Not validated: a figure that is no number must not slip through the gate either.
     evaluation = make_evaluation().model_copy(update={"holdout_rows": rows, "against": known, **changes})
-    return GateInputs(evaluation, has_champion, latency_ms, sanity, export_problem, not_applicable)
+    return GateInputs(evaluation, has_champion, latency_ms, sanity, export_problem, not_applicable, moved)
 
 
 def a_part(rows, challenger, champion, gain):

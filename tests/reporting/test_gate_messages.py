@@ -152,6 +152,11 @@ def test_harm_is_written_with_what_is_tolerated() -> None:
         ({"unknown_groups": ("sex",)}, {}, "fairness by sex is not known"),
         ({"latency_ms": None}, {}, "the latency of one answer was not measured; retrain again"),
         ({"latency_ms": 90.0}, {}, "one answer takes 90 ms of CPU time in 95 of 100 cases, and at most 50 ms are"),
+        (
+            {"moved": 0.04},
+            {},
+            "the members' weights would move by 0.04 (total variation), and a release is made from 0.05",
+        ),
         ({"sanity": None}, {}, "nobody tried how it answers slightly altered rows; retrain again"),
         (
             {"sanity": INSANE},

@@ -203,6 +203,12 @@ def test_each_judgement_and_move_is_news_reported_once():
     ]
 
 
+def test_new_weights_that_were_refused_are_no_news():
+    refused = make_challenger(OTHER, promote=False, rows=960, learned=900).model_dump(mode="json")
+
+    assert [alert.state for alert in alerts_of(make_event(CHALLENGED, refused, day=0.1))] == []
+
+
 def released(change, *, day, model=MODEL):
     release = RELEASE.model_copy(update={"model": model})
     return make_event(RELEASED, ModelReleased(release=release, change=change).model_dump(mode="json"), day=day)

@@ -242,6 +242,11 @@ def test_a_slow_answer_or_one_that_was_not_measured_refuses(latency, promoted):
     assert decided(a_challenge(latency_ms=latency)).promote is promoted
 
 
+@pytest.mark.parametrize(("moved", "promoted"), [(None, True), (0.049, False), (0.05, True)])
+def test_new_weights_that_hardly_move_are_worth_no_release(moved, promoted):
+    assert decided(a_challenge(moved=moved)).promote is promoted
+
+
 def override(**changes):
     return {"floor": "fairness", "by": "Ada", "reason": "a trial", "until": TODAY, **changes}
 
