@@ -27,7 +27,7 @@ from releve.domain.trigger.policies import (
 from releve.domain.trigger.search import evidence_for_search, search_waits_for
 
 HOUR = timedelta(hours=1)
-REWEIGHING_SHARE = 0.25  # of trigger.min_new_rows: at most three re-weightings between two refreshes
+REWEIGHING_SHARE = 0.25  # of trigger.min_new_rows: at most two re-weightings between two refreshes
 
 
 @dataclass(frozen=True)
@@ -66,23 +66,22 @@ def decide(evidence: Evidence, history: History, params: Params) -> TriggerDecis
         cause = Cause(CauseKind.FEW_ROWS, evidence.new_rows, params.trigger.min_new_rows)
     refresh = search or cause.kind in DUE
     causes = (*asked, *([cause] if cause.kind in DUE else [])) if search else (cause,)
-    if (
-        not refresh
-        and not (evidence.drift.broken and is_news)
-        and evidence.unweighed_rows >= (least := reweighing_rows(params))
-    ):
+    least = reweighing_rows(evidence, params)
+    if not refresh and not (evidence.drift.broken and is_news) and evidence.unweighed_rows >= least:
         causes = (Cause(CauseKind.NEW_LABELS, evidence.unweighed_rows, least),)
         return TriggerDecision(False, causes, False, asked, waits, reweigh=True)
     without = evidence.drift.broken if refresh and is_news else ()
     return TriggerDecision(refresh, causes, search, asked, waits, without)
 
 
-def reweighing_rows(params: Params) -> float:
-    """Return how many labelled rows make a re-weighting due: a part of what a refresh needs; inf under other policies.
+def reweighing_rows(evidence: Evidence, params: Params) -> float:
+    """Return how many labelled rows make a re-weighting due: a part of what a refresh needs; inf where none is made.
 
-    A schedule says when something is released, and a window of fewer than MIN_FOLD_ROWS is not judged by itself.
+    Under other policies a schedule says when something is released. Where as many rows again make a refresh due, that
+    one is near. A window of fewer than MIN_FOLD_ROWS is not judged by itself.
     """
-    if params.trigger.policy != REFRESH:
+    is_near = evidence.new_rows + evidence.unweighed_rows >= params.trigger.min_new_rows
+    if params.trigger.policy != REFRESH or is_near:
         return math.inf
     return max(MIN_FOLD_ROWS, math.ceil(params.trigger.min_new_rows * REWEIGHING_SHARE))
 

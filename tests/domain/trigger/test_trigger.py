@@ -256,16 +256,19 @@ def test_every_decision_names_its_causes_waiting_included(drifted, kept, new_row
 @pytest.mark.parametrize(
     ("policy", "min_new_rows", "unweighed", "reweighs"),
     [
-        ("refresh", 90, 59, False),
-        ("refresh", 90, 60, True),
+        ("refresh", 200, 59, False),
+        ("refresh", 200, 60, True),
         ("refresh", 1000, 249, False),  # a quarter of what a refresh needs
         ("refresh", 1000, 250, True),
-        ("schedule", 90, 89, False),
-        ("static", 90, 89, False),
+        ("refresh", 121, 60, True),
+        ("refresh", 120, 60, False),  # as many again are a refresh
+        ("refresh", 90, 60, False),
+        ("schedule", 1000, 250, False),
+        ("static", 1000, 250, False),
     ],
 )
 def test_labels_that_are_too_few_for_a_refresh_make_a_re_weighting_due(policy, min_new_rows, unweighed, reweighs):
-    seen = an_evidence(new_rows=min_new_rows - 1, unweighed_rows=unweighed)
+    seen = an_evidence(new_rows=unweighed, unweighed_rows=unweighed)
 
     decision = decided(seen, policy=policy, min_new_rows=min_new_rows)
 

@@ -36,6 +36,7 @@ def graph_of(shop: Shop, model: str) -> bytes:
 
 
 def test_a_re_weighting_releases_the_same_members_and_the_same_index(released: Shop) -> None:
+    released.override(trigger={"min_new_rows": 150})
     receive(released)
     before, told = released.registry.current(SHOP).release, list[str]()
 
@@ -51,7 +52,7 @@ def test_a_re_weighting_releases_the_same_members_and_the_same_index(released: S
     assert sum(abs(old[name] - new[name]) for name in old) > 0.1
     assert (done.index, done.index_rows) == (before.index, before.index_rows)
     after = monitor(released.settings, SHOP).decision
-    assert after.causes == (Cause(CauseKind.FEW_ROWS, 60, 90),)  # the next refresh still has them to learn
+    assert after.causes == (Cause(CauseKind.FEW_ROWS, 60, 150),)  # the next refresh still has them to learn
 
     receive(released, seed=301)
     refreshed = retrain(released.settings, SHOP, reason="a refresh")
