@@ -76,8 +76,7 @@ def measure(stream: Sequence[AnsweredWindow], *, confidence: float, adapts: bool
         held.append(inside)
         widths.append((high - low).mean())
         scores.append((high - low + 2 / (1 - confidence) * missed_by).mean())
-        third = np.searchsorted(np.quantile(answers, [1 / 3, 2 / 3]), answers)
-        thirds.append([inside[third == place].mean() for place in range(3)])
+        thirds.append([each.mean() for each in np.array_split(inside[np.argsort(answers, kind="stable")], 3)])
     by_window = np.array([each.mean() for each in held])
     of_thirds = ", ".join(f"{each:.3f}" for each in np.mean(thirds, axis=0))
     return (
