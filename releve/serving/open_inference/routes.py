@@ -16,7 +16,7 @@ from releve.serving.scenario import Answered, Scenario, Served
 from releve.serving.scenarios import Scenarios
 
 EXTENSIONS = ["binary_tensor_data", "model_repository"]
-PLATFORMS = {"onnx": "onnx_onnxv1"}  # as the protocol calls them, by what runs a model
+PLATFORMS = {"onnx": "onnx_onnxv1", "sklearn": "sklearn_skops"}  # by what runs a model; the first is the protocol's
 Handler = Callable[[Request], Reply]
 
 
@@ -55,12 +55,11 @@ def error(fault: ReleveError, _: str) -> Reply:
 def _metadata(scenarios: Scenarios) -> Handler:
     def metadata(request: Request) -> Reply:
         scenario, served = _asked(scenarios, request)
-        runtime = served.model.description.runtime
         return json_reply(
             {
                 "name": scenario.name,
                 "versions": [_version(served.model.tag)],
-                "platform": PLATFORMS.get(runtime, f"sklearn_{runtime}"),
+                "platform": PLATFORMS[served.model.description.runtime],
                 "inputs": tables.describe_inputs(served.schema),
                 "outputs": _outputs(served),
             }
@@ -86,14 +85,15 @@ def _infer(scenarios: Scenarios) -> Handler:
         scenario, served = _asked(scenarios, request)
         asked = inference.read(request.body, request.header(inference.HEADER_LENGTH.encode()) or None)
         wanted = asked.wanted([each["name"] for each in _outputs(served)])
+        count, most = max(each.shape[0] if each.shape else 1 for each in asked.inputs), served.limits.max_rows
+        if count > most:
+            raise TooLarge(
+                f"the inputs have {count} rows, one request may carry {most} (params.yaml: service.max_rows); "
+                "send several requests"
+            )
         rows = tables.rows_of(served.schema, asked.inputs)
         if not rows:
             raise BadInput("the inputs have no rows; send at least one")
-        if len(rows) > (most := served.limits.max_rows):
-            raise TooLarge(
-                f"the inputs have {len(rows)} rows, one request may carry {most} (params.yaml: service.max_rows); "
-                "send several requests"
-            )
         requests.check_rows(rows, served.schema)
         answered = scenario.predict(served, rows)
         labels = answered.labels

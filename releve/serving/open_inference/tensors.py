@@ -5,7 +5,7 @@ Elements are kept flat, in row-major order, as plain Python values: exact for ev
 
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -20,8 +20,43 @@ INTEGERS = {"INT": "i", "UINT": "u"}
 NUMPY = {BOOL: np.dtype("?")} | {f"FP{bits}": np.dtype(f"<f{bits // 8}") for bits in (16, 32, 64)}
 NUMPY |= {f"{kind}{bits}": np.dtype(f"<{INTEGERS[kind]}{bits // 8}") for kind in INTEGERS for bits in (8, 16, 32, 64)}
 DATATYPES = (*NUMPY, BYTES)
+MISSING = type(None)
 LENGTH = struct.Struct("<I")  # before each element of BYTES
 MAX_DIMENSIONS = 8  # of a shape: a table needs two
+
+
+@dataclass(frozen=True)
+class Elements:
+    """What a JSON element of a datatype may be. Nothing is converted, so that nothing is lost unseen."""
+
+    types: frozenset[type]
+    low: float | None = None  # exact for integers; None where elements have no order
+    high: float | None = None
+
+    def first_misfit(self, values: Sequence[Any]) -> int | None:
+        """Return the position of the first element that is none of these; null is one of any datatype."""
+        found = set(map(type, values))
+        if found <= self.types | {MISSING}:
+            present = [value for value in values if value is not None] if MISSING in found else values
+            if self.low is None or not present or (self.low <= min(present) and max(present) <= self.high):
+                return None
+        return next(at for at, value in enumerate(values) if value is not None and not self._fits(value))
+
+    def _fits(self, value: Any) -> bool:
+        return type(value) in self.types and (self.low is None or self.low <= value <= self.high)
+
+
+def _elements(dtype: np.dtype[Any]) -> Elements:
+    if dtype.kind == "b":
+        return Elements(frozenset({bool}))
+    if dtype.kind == "f":
+        most = float(np.finfo(dtype).max)
+        return Elements(frozenset({int, float}), -most, most)
+    limits = np.iinfo(dtype)
+    return Elements(frozenset({int}), int(limits.min), int(limits.max))
+
+
+ELEMENTS = {datatype: _elements(dtype) for datatype, dtype in NUMPY.items()} | {BYTES: Elements(frozenset({str}))}
 
 
 @dataclass(frozen=True)
@@ -49,12 +84,10 @@ def from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> Te
                 )
             values = list(chain.from_iterable(values))
     _check_count(name, shape, len(values))
-    fits = _fits(datatype)
-    for position, value in enumerate(values):
-        if value is not None and not fits(value):
-            raise BadInput(
-                f"the input '{name}' holds {format_value(value)} at position {position}, expected {datatype}"
-            )
+    position = ELEMENTS[datatype].first_misfit(values)
+    if position is not None:
+        found = format_value(values[position])
+        raise BadInput(f"the input '{name}' holds {found} at position {position}, expected {datatype}")
     return Tensor(name, datatype, shape, values)
 
 
@@ -86,21 +119,6 @@ def to_binary(tensor: Tensor) -> bytes:
 def _check_count(name: str, shape: tuple[int, ...], count: int) -> None:
     if count != math.prod(shape):
         raise BadInput(f"the input '{name}' has {count} elements, and its shape {list(shape)} takes {math.prod(shape)}")
-
-
-def _fits(datatype: str) -> Callable[[Any], bool]:
-    """Say what a JSON element of the datatype may be; nothing is converted, so that nothing is lost unseen."""
-    if datatype == BYTES:
-        return lambda value: isinstance(value, str)
-    if datatype == BOOL:
-        return lambda value: isinstance(value, bool)
-    dtype = NUMPY[datatype]
-    if dtype.kind == "f":
-        most = float(np.finfo(dtype).max)
-        return lambda value: type(value) in (int, float) and -most <= value <= most
-    limits = np.iinfo(dtype)
-    low, high = int(limits.min), int(limits.max)
-    return lambda value: type(value) is int and low <= value <= high
 
 
 def _texts(name: str, data: bytes) -> list[str]:

@@ -89,5 +89,10 @@ def served(home: Path) -> Iterator[Service]:
         serving(home, project, RELEVE_SCENARIO="") as address,
         httpx.Client(base_url=address, timeout=30) as client,
     ):
-        wait_until(lambda: client.get("/v2/health/ready").status_code == 200)
+        wait_until(lambda: all(_is_ready(client, name) for name in TABLES))
         yield Service(address, client, home)
+
+
+def _is_ready(client: httpx.Client, name: str) -> bool:
+    """Load it: on a busy machine what it imports takes longer than a request may."""
+    return client.get(f"/v2/models/{name}/ready").status_code == 200

@@ -142,3 +142,15 @@ def test_errors_arrive_as_the_clients_exception(triton: Any):
     for ask in (triton.load_model, triton.unload_model):
         with pytest.raises(InferenceServerException, match="is decided by its releases"):
             ask(NUMBERS)
+
+
+def test_a_compressed_answer_may_be_asked_for_and_a_compressed_request_is_refused(triton: Any):
+    from tritonclient.utils import InferenceServerException
+
+    inputs = [tensor("features", [[1, 2, 0]], np.float64, binary=True)]
+
+    found = triton.infer(NUMBERS, inputs, response_compression_algorithm="gzip")
+
+    assert found.as_numpy("label").tolist() == triton.infer(NUMBERS, inputs).as_numpy("label").tolist()
+    with pytest.raises(InferenceServerException, match="without a content-encoding"):
+        triton.infer(NUMBERS, inputs, request_compression_algorithm="gzip")

@@ -6,6 +6,7 @@ import pytest
 from conformance.oip.check import FAILED, SKIPPED, run
 from conformance.oip.server import Server
 from tests.serving.open_inference.served import NUMBERS, TABLES, Service
+from tests.tables import MESSAGES
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +24,10 @@ def test_every_check_that_applies_is_passed(service: Service, name: str):
     assert [(result.check.name, result.found) for result in results if result.outcome == FAILED] == []
     assert {result.check.name for result in results if result.outcome == SKIPPED} == SKIPS.get(name, set())
     assert len(results) >= 60
+
+
+def test_a_model_without_an_onnx_form_says_so(service: Service):
+    assert service.client.get(f"/v2/models/{MESSAGES}").json()["platform"] == "sklearn_skops"
 
 
 def test_the_metadata_names_a_matrix_for_numbers_alone(service: Service):
