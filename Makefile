@@ -185,9 +185,10 @@ test-fast: setup  ## The tests that need neither a server nor minutes
 	@$(PYTEST) -m "not slow and not system and not compat" $(PYTEST_ARGS)
 
 # Its test of memory wants a process to itself, and a worker more would be a server more.
-test-system: setup  ## The tests against a PostgreSQL server that the system has (apt-get install postgresql)
+test-system: setup  ## The tests with PostgreSQL, Go, Java and Node of the system (apt-get install postgresql golang-go ...)
 	@$(BIN)/python -m tests.postgresql
 	@$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest tests/serving/test_clients.py $(PYTEST_ARGS)
 
 test-compat: setup  ## What others' clients and servers make of ours: installs them below var/compat (docs/compatibility.md)
 	@$(BIN)/python -m pytest -m compat $(PYTEST_ARGS)

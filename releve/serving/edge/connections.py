@@ -1,11 +1,15 @@
-"""Connections that begin a request and never finish its headers: uvicorn keeps them for ever, and each takes memory."""
+"""What uvicorn does to connections, mended: it keeps for ever those that never finish their headers, and it loses the
+body of a request that offers HTTP/2, as the JDK's client does unless it is told otherwise.
+"""
 
 import asyncio
+import re
 from typing import Any
 
 import uvicorn.protocols.http.auto
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+HTTP2_OFFER = re.compile(rb"\r\nupgrade: *h2c(?=\r\n)", re.IGNORECASE)  # that a server may ignore (RFC 9110, 7.8)
 HEADER_SECONDS = 10.0  # from the first byte of a request, or the connection, to the end of its headers
 
 
@@ -19,10 +23,17 @@ class BoundedProtocol(HttpToolsProtocol):
 
     header_seconds = HEADER_SECONDS
     _due: asyncio.TimerHandle | None = None
+    _headers_are_next = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wait_for_headers()
+
+    def data_received(self, data: bytes) -> None:
+        if self._headers_are_next and b"h2c" in data:
+            headers, end, rest = data.partition(b"\r\n\r\n")
+            data = HTTP2_OFFER.sub(b"", headers + end) + rest
+        super().data_received(data)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -31,7 +42,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
+        self._headers_are_next = False
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._headers_are_next = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
