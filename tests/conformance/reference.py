@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from conformance.oip.check import Result, run
+from conformance.oip.server import Server
 from releve.core.errors import BadInput
 from releve.serving.open_inference import inference
 from releve.serving.open_inference.tensors import Tensor
@@ -38,9 +40,15 @@ PATH = re.compile(r"/v2/models/(?P<model>[^/]+)(/versions/(?P<version>[^/]+))?(?
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-def client_of(handler: Handler) -> httpx.Client:
-    """Return a client whose every request the handler answers, without a socket."""
-    return httpx.Client(base_url="http://toy", transport=httpx.MockTransport(handler))
+def results_of(handler: Handler, **options: Any) -> list[Result]:
+    """Run the suite on the handler, without a socket."""
+    with httpx.Client(base_url="http://toy", transport=httpx.MockTransport(handler)) as client:
+        return list(run(Server(client, MODEL, **{"example": None, "control": True} | options)))
+
+
+def of_path(pattern: str) -> Callable[[httpx.Request], bool]:
+    """Whether a request is for such a path, to say which answers of a server are changed."""
+    return lambda request: re.fullmatch(pattern, request.url.path) is not None
 
 
 def answer(request: httpx.Request) -> httpx.Response:

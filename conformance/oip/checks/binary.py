@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 from conformance.oip.check import NotApplicable, check, expect
-from conformance.oip.server import BINARY_EXTENSION, LENGTH, Answered, Server, answered, refused
-from conformance.oip.specification import (
+from conformance.oip.extensions import (
     BINARY_BYTES,
     BINARY_DATA,
     BINARY_EXAMPLE,
@@ -19,6 +18,9 @@ from conformance.oip.specification import (
     BINARY_SEQUENCE,
     BINARY_SIZE,
     BINARY_SIZES,
+)
+from conformance.oip.server import BINARY_EXTENSION, LENGTH, Answered, Server, answered, refused
+from conformance.oip.specification import (
     INFERENCE_ERROR,
 )
 from conformance.oip.tensors import same

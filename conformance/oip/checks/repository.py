@@ -3,8 +3,7 @@
 from typing import Any
 
 from conformance.oip.check import NotApplicable, check, expect
-from conformance.oip.server import REPOSITORY_EXTENSION, UNKNOWN, Server, refused, shown
-from conformance.oip.specification import (
+from conformance.oip.extensions import (
     INDEX,
     INDEX_EVERY,
     INDEX_FAILED,
@@ -20,6 +19,7 @@ from conformance.oip.specification import (
     REPOSITORY_REPORTED,
     UNLOAD_FAILED,
 )
+from conformance.oip.server import REPOSITORY_EXTENSION, UNKNOWN, Server, refused, shown
 
 PATH = "/v2/repository/index"
 
