@@ -4,6 +4,7 @@ bentoml serve service:Releve
 """
 
 import os
+import sys
 from pathlib import Path
 
 import bentoml
@@ -14,6 +15,7 @@ from releve.core.errors import ReleveError
 from releve.core.settings import LOOPBACK, Settings
 from releve.serving import native
 from releve.serving.application import SECONDS, Application, InstallApplication
+from releve.serving.edge.access import Access, asked_hosts, listening_addresses
 from releve.serving.edge.connections import bound_headers
 from releve.serving.edge.supervisor import end_with_supervisor
 from releve.serving.open_inference import routes as open_inference
@@ -33,17 +35,20 @@ from releve.serving.start import start
 PROJECT = Path(__file__).parent
 
 
-def _settings() -> Settings:
+def _settings() -> tuple[Settings, Access]:
     """BentoML wants workers and port while it imports this file, and prints only its own errors as a line."""
     try:
-        return Settings.from_environ(os.environ, cwd=PROJECT)
+        settings = Settings.from_environ(os.environ, cwd=PROJECT)
+        access = Access.of(settings)
+        access.check_addresses(asked_hosts(sys.argv, os.environ))
+        return settings, access
     except ReleveError as error:
         raise BentoMLException(str(error)) from None
 
 
-SETTINGS = _settings()
+SETTINGS, ACCESS = _settings()
 bound_headers()
-APPLICATION = Application()  # answers everything but what is BentoML's own
+APPLICATION = Application(ACCESS)  # answers everything but what is BentoML's own
 
 
 @bentoml.service(
@@ -64,6 +69,7 @@ class Releve:
 
     def __init__(self) -> None:
         end_with_supervisor()
+        ACCESS.check_addresses(listening_addresses())
         self._scenarios = start(os.environ, project=PROJECT, bento=Releve.bento)
         own = native.routes(self._scenarios, APPLICATION.pools)
         APPLICATION.offer([*own, *open_inference.routes(self._scenarios)])

@@ -14,6 +14,7 @@ SHORT_NUMBER = re.compile(r"[0-9]{1,6}")
 LARGEST_PORT = 65535
 MOST_WORKERS = 256
 MOST_MEGABYTES = 999_999
+MOST_A_SECOND = 999_999
 MOST_SECONDS = 24 * 3600
 
 
@@ -26,6 +27,10 @@ class Settings:
     registry_url: str = field(repr=False)  # SQLAlchemy URL; may hold a password
     milvus_uri: str  # http(s)://host:port, or a path ending in .db for the embedded form
     milvus_token: str = field(default="", repr=False)
+    token_read: str = field(default="", repr=False)  # that clients of the service send; "" for none
+    token_label: str = field(default="", repr=False)
+    token_operate: str = field(default="", repr=False)
+    token_rate: int = 0  # requests a second that one token may send to one process of the service; 0: no limit
     prefect_port: int = 4200
     service_port: int = 3000
     milvus_port: int = 19530
@@ -36,6 +41,11 @@ class Settings:
     evidently_pages: bool = False  # whether drift reports are also kept for `make evidently`, the newest 200
     revision: str = ""  # the commit whose params and schema this run goes by; "": HEAD, at every step anew
     model_pin: str = ""  # serve this model version and never read the registry (a packed Bento)
+
+    @property
+    def service_token(self) -> str:
+        """What this project's own clients send to the service; "" where it asks for none."""
+        return self.token_read or self.token_label or self.token_operate
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, cwd: Path) -> "Settings":
@@ -49,6 +59,10 @@ class Settings:
             registry_url=environ.get("RELEVE_REGISTRY_URL") or sqlite_url(home / "registry.db"),
             milvus_uri=environ.get("RELEVE_MILVUS_URI") or f"http://{LOOPBACK}:{milvus_port}",
             milvus_token=environ.get("MILVUS_TOKEN", ""),
+            token_read=environ.get("RELEVE_TOKEN_READ", ""),
+            token_label=environ.get("RELEVE_TOKEN_LABEL", ""),
+            token_operate=environ.get("RELEVE_TOKEN_OPERATE", ""),
+            token_rate=_whole_number(environ, "RELEVE_TOKEN_RATE", cls.token_rate, least=0, most=MOST_A_SECOND),
             prefect_port=_port(environ, "RELEVE_PREFECT_PORT", cls.prefect_port),
             service_port=_port(environ, "RELEVE_SERVICE_PORT", cls.service_port),
             milvus_port=milvus_port,

@@ -12,7 +12,9 @@ from typing import Any
 from starlette.applications import Starlette
 
 from releve.core.errors import TooLarge
+from releve.serving.edge.access import Access
 from releve.serving.faults import (
+    Fault,
     MethodNotAllowed,
     Overloaded,
     SlowClient,
@@ -23,7 +25,7 @@ from releve.serving.faults import (
     new_request_id,
 )
 from releve.serving.pools import make_pools
-from releve.serving.routes import Reply, Request, Route, RouteTable, Runs
+from releve.serving.routes import Reply, Request, Role, Route, RouteTable, Runs
 from releve.serving.scenario import NotLoaded
 
 Message = MutableMapping[str, Any]
@@ -36,7 +38,13 @@ DRAINED = 8  # times the limit: so much is read and thrown away, so that the sen
 SECONDS = 10.0  # for a request to come whole, and for its answer
 SMALL_BODY_BYTES = 16_384  # a small request is answered faster than it would be handed to a thread
 LOADS = 5  # of one request: a model may have to go again before it is asked
-HANDED_ON = frozenset({"/livez", "/healthz", "/metrics", "/docs.json", "/schema.json"})  # BentoML's own
+HANDED_ON = {
+    "/livez": Role.ANYONE,
+    "/healthz": Role.ANYONE,
+    "/metrics": Role.READ,
+    "/docs.json": Role.READ,
+    "/schema.json": Role.READ,
+}  # BentoML's own
 READS = ("GET", "HEAD")
 CLIENT_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")  # an `x-request-id` that is kept; any other is replaced
 
@@ -44,7 +52,11 @@ CLIENT_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")  # an `x-request-id` that 
 class Application:
     """Answers routes. Before `offer` there are none."""
 
-    def __init__(self, *, max_body_bytes: int = MAX_BODY_BYTES, seconds: float = SECONDS) -> None:
+    def __init__(
+        self, access: Access | None = None, *, max_body_bytes: int = MAX_BODY_BYTES, seconds: float = SECONDS
+    ) -> None:
+        """`access`: who may ask; None for everybody."""
+        self._access = access or Access({})
         self.pools = make_pools()
         self._max_body_bytes = max_body_bytes
         self._seconds = seconds
@@ -67,23 +79,40 @@ class Application:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         path, method, headers = scope["path"], scope["method"], scope["headers"]
         if path in HANDED_ON and method in READS and not self._table.find(path)[0]:
-            assert self._inner is not None, "BentoML's application is there before a request comes"
-            return await self._inner(scope, receive, send)
+            return await self._hand_on(scope, receive, send)
         request = Request(method, path, {}, scope["query_string"], headers, b"", _client_id(headers))
         reply = await self.reply(request, receive)
         if reply is not None:
             await _send(reply, request.request_id, send, with_body=method != "HEAD")
 
+    async def _hand_on(self, scope: Message, receive: Receive, send: Send) -> None:
+        request_id = _client_id(scope["headers"]) or new_request_id()
+        try:
+            self._check_access(HANDED_ON[scope["path"]], scope["headers"])
+        except Fault as fault:
+            reply = native_error(fault, request_id)
+            reply.headers = fault.headers
+            return await _send(reply, request_id, send, with_body=scope["method"] != "HEAD")
+        assert self._inner is not None, "BentoML's application is there before a request comes"
+        await self._inner(scope, receive, send)
+
+    def _check_access(self, role: Role, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        if not self._access.is_open:
+            sent = next((value for name, value in headers if name == b"authorization"), b"")
+            self._access.check(role, sent.decode("latin-1"))
+
     async def reply(self, request: Request, receive: Receive | None = None) -> Reply | None:
         """Answer, whatever happens; None where the client has gone. `receive`: where the body is still to be read."""
         found, request.parameters = self._table.find(request.path)
         try:
+            route = _route(found, request.path, request.method)
+            self._check_access(route.role, request.headers)
             if receive is not None and request.method not in READS:
                 body = await self._read(receive)
                 if body is None:
                     return None
                 request.body = body
-            return await self._answer(_route(found, request.path, request.method), request)
+            return await self._answer(route, request)
         except Exception as failure:
             request_id = request.request_id or new_request_id()
             errors = next((route.errors for route in found.values()), None) or self._table.errors_at(request.path)

@@ -12,7 +12,7 @@ import orjson
 
 from releve.core.errors import BadInput, NotFound, ReleveError, Unavailable, storage_error
 from releve.domain.schema.validation import Problem
-from releve.serving.routes import Headers, Reply
+from releve.serving.routes import Headers, Reply, Role
 
 MAX_PROBLEMS = 20  # listed in one error; the message says how many there are
 log = logging.getLogger("releve.serving")
@@ -54,6 +54,35 @@ class MethodNotAllowed(Fault):
         methods = ", ".join(sorted(allowed))
         super().__init__(f"this path is asked with {methods}; /docs describes it")
         self.headers = ((b"allow", methods.encode()),)
+
+
+class Unauthorised(Fault):
+    """No token was sent, or none that is known."""
+
+    code, status = "unauthorised", 401
+    headers = ((b"www-authenticate", b"Bearer"),)
+
+    def __init__(self, role: Role) -> None:
+        super().__init__(f"this path asks for the token of the role {role}: send the header Authorization: Bearer ...")
+
+
+class Forbidden(Fault):
+    """The token is known, and opens less than this."""
+
+    code, status = "forbidden", 403
+
+    def __init__(self, held: Role, role: Role) -> None:
+        super().__init__(f"the token sent is of the role {held}, this path asks for one of {role}")
+
+
+class TooManyRequests(Fault):
+    """More requests came with one token than its rate allows."""
+
+    code, status = "too_many_requests", 429
+    headers = ((b"retry-after", b"1"),)
+
+    def __init__(self) -> None:
+        super().__init__("more requests came with this token than RELEVE_TOKEN_RATE allows a second; send fewer")
 
 
 class SlowClient(Fault):

@@ -39,7 +39,7 @@ def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool]) -> list[Route]:
             lambda _: json_reply({"scenarios": [_line(each) for each in scenarios.released()]}),
             native_error,
         ),
-        Route("GET", "/readyz", ready, native_error, runs=Runs.DISK),
+        Route("GET", "/readyz", ready, native_error, runs=Runs.DISK, role=Role.ANYONE),
     ]
     for prefix, of in (("", sole), ("/scenarios/{scenario}", named)):
         status = _status(of, scenarios, pools)

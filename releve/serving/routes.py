@@ -26,6 +26,7 @@ class Runs(StrEnum):
 class Role(StrEnum):
     """Whose token a route asks for, where tokens are set."""
 
+    ANYONE = "anyone"  # none: whether it is alive and ready
     READ = "read"  # predict, search, look
     LABEL = "label"  # tell what turned out true
     OPERATE = "operate"  # move releases, start flows

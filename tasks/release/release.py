@@ -139,4 +139,6 @@ def _change(model: Model, *, is_first: bool) -> ReleaseChange:
 
 
 def _wait(settings: Settings, wanted: Release) -> str:
-    return wait_until_serving(settings.service_port, wanted.model, scenario=wanted.scenario)
+    return wait_until_serving(
+        settings.service_port, wanted.model, scenario=wanted.scenario, token=settings.service_token
+    )

@@ -54,5 +54,7 @@ def rollback(
     registry.move(scenario, payload, expected=current.number, reason=reason, actor=actor)
     if index:
         tidy_indexes(settings, registry, previous)
-    answers_at = wait_until_serving(settings.service_port, previous.model, scenario=scenario)
+    answers_at = wait_until_serving(
+        settings.service_port, previous.model, scenario=scenario, token=settings.service_token
+    )
     return ReleaseResult(previous, index, "", answers_at, note, left=current.release.model)

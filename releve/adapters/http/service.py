@@ -30,13 +30,17 @@ class ServiceStatus:
     follows: bool  # whether a release of the scenario reaches it: it serves it, and is not pinned to one version
 
 
-def service_status(port: int, scenario: str) -> ServiceStatus | None:
-    """Ask what answers for `scenario`, which is loaded for that; None when no service of ours answers."""
+def service_status(port: int, scenario: str, *, token: str = "") -> ServiceStatus | None:
+    """Ask what answers for `scenario`, which is loaded for that; None when no service of ours answers.
+
+    `token`: of a service that asks for one (`Settings.service_token`).
+    """
     import httpx
 
     try:
         with local_client(port, seconds=ASK_SECONDS) as client:
-            answer = client.get(f"/scenarios/{scenario}/ready")
+            sent = {"authorization": f"Bearer {token}"} if token else {}
+            answer = client.get(f"/scenarios/{scenario}/ready", headers=sent)
         values = answer.json()
         if answer.status_code == httpx.codes.OK:
             return ServiceStatus(str(values["model_version"]), follows=bool(values["follows"]))
@@ -46,7 +50,7 @@ def service_status(port: int, scenario: str) -> ServiceStatus | None:
         return None
 
 
-def wait_until_serving(port: int, model: str, *, scenario: str, seconds: float = SWAP_SECONDS) -> str:
+def wait_until_serving(port: int, model: str, *, scenario: str, token: str = "", seconds: float = SWAP_SECONDS) -> str:
     """Wait until the service answers with `model`, and return its address there. Raises SwapTimeout.
 
     "" when no service here follows the releases of `scenario`: none runs, or it serves other scenarios or is pinned
@@ -56,7 +60,7 @@ def wait_until_serving(port: int, model: str, *, scenario: str, seconds: float =
     if not listens(port):
         return ""
     while heard < AGREEMENTS:
-        status, waited = service_status(port, scenario), time.monotonic() - started
+        status, waited = service_status(port, scenario, token=token), time.monotonic() - started
         if status is not None and not status.follows and waited > NOTICE_SECONDS:
             return ""
         heard = heard + 1 if status is not None and status.follows and status.model == model else 0
