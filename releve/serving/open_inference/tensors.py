@@ -6,6 +6,7 @@ Elements are kept flat, in row-major order, as plain Python values: exact for ev
 import math
 import struct
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -29,34 +30,37 @@ MAX_DIMENSIONS = 8  # of a shape: a table needs two
 class Elements:
     """What a JSON element of a datatype may be. Nothing is converted, so that nothing is lost unseen."""
 
-    types: frozenset[type]
+    types: frozenset[type]  # null among them: a missing element of any datatype
     low: float | None = None  # exact for integers; None where elements have no order
     high: float | None = None
 
-    def first_misfit(self, values: Sequence[Any]) -> int | None:
-        """Return the position of the first element that is none of these; null is one of any datatype."""
-        found = set(map(type, values))
-        if found <= self.types | {MISSING}:
+    def first_misfit(self, values: Sequence[Any], found: AbstractSet[type]) -> int | None:
+        """Return the position of the first element that is none of these; `found` are the types of all elements."""
+        if found <= self.types:
             present = [value for value in values if value is not None] if MISSING in found else values
             if self.low is None or not present or (self.low <= min(present) and max(present) <= self.high):
                 return None
-        return next(at for at, value in enumerate(values) if value is not None and not self._fits(value))
+        return next(at for at, value in enumerate(values) if not self._fits(value))
 
     def _fits(self, value: Any) -> bool:
-        return type(value) in self.types and (self.low is None or self.low <= value <= self.high)
+        if value is None or self.low is None:
+            return type(value) in self.types
+        return type(value) in self.types and self.low <= value <= self.high
 
 
 def _elements(dtype: np.dtype[Any]) -> Elements:
     if dtype.kind == "b":
-        return Elements(frozenset({bool}))
+        return Elements(frozenset({bool, MISSING}))
     if dtype.kind == "f":
         most = float(np.finfo(dtype).max)
-        return Elements(frozenset({int, float}), -most, most)
+        return Elements(frozenset({int, float, MISSING}), -most, most)
     limits = np.iinfo(dtype)
-    return Elements(frozenset({int}), int(limits.min), int(limits.max))
+    return Elements(frozenset({int, MISSING}), int(limits.min), int(limits.max))
 
 
-ELEMENTS = {datatype: _elements(dtype) for datatype, dtype in NUMPY.items()} | {BYTES: Elements(frozenset({str}))}
+ELEMENTS = {datatype: _elements(dtype) for datatype, dtype in NUMPY.items()} | {
+    BYTES: Elements(frozenset({str, MISSING}))
+}
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,8 @@ def from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> Te
     """Read elements that are flat or nested as `shape` says. Raise BadInput for any other."""
     if not isinstance(data, list):
         raise BadInput(f"the input '{name}' has data {format_value(data)}, expected an array")
-    values = data
-    if any(isinstance(each, list) for each in data):
+    values, found = data, set(map(type, data))
+    if list in found:
         values = [data]
         for size in shape:
             if not all(isinstance(each, list) and len(each) == size for each in values):
@@ -83,11 +87,12 @@ def from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> Te
                     "send it so, or as one flat array in row-major order"
                 )
             values = list(chain.from_iterable(values))
+        found = set(map(type, values))
     _check_count(name, shape, len(values))
-    position = ELEMENTS[datatype].first_misfit(values)
+    position = ELEMENTS[datatype].first_misfit(values, found)
     if position is not None:
-        found = format_value(values[position])
-        raise BadInput(f"the input '{name}' holds {found} at position {position}, expected {datatype}")
+        misfit = format_value(values[position])
+        raise BadInput(f"the input '{name}' holds {misfit} at position {position}, expected {datatype}")
     return Tensor(name, datatype, shape, values)
 
 
