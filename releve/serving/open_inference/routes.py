@@ -11,7 +11,7 @@ from releve.serving import requests
 from releve.serving.faults import UnsupportedMediaType
 from releve.serving.native import DIGITS
 from releve.serving.open_inference import inference, tables
-from releve.serving.routes import Reply, Request, Role, Route, json_reply
+from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
 from releve.serving.scenario import Answered, Scenario, Served
 from releve.serving.scenarios import Scenarios
 
@@ -28,23 +28,22 @@ def routes(scenarios: Scenarios) -> list[Route]:
         return json_reply({"live": True, "ready": True})
 
     described = {"name": "releve", "version": __version__, "extensions": EXTENSIONS}
-    get: dict[str, Handler] = {
-        "/v2": lambda _: json_reply(described),
-        "/v2/": lambda _: json_reply(described),
-        "/v2/health/live": lambda _: json_reply({"live": True}),
-        "/v2/health/ready": ready,
-    }
-    post: dict[str, Handler] = {"/v2/repository/index": _index(scenarios)}
-    for prefix in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
-        get[prefix] = _metadata(scenarios)
-        get[f"{prefix}/ready"] = _model_ready(scenarios)
-        post[f"{prefix}/infer"] = _infer(scenarios)
-    control = [f"/v2/repository/models/{{model}}/{verb}" for verb in ("load", "unload")]
-    return [
-        *(Route("GET", path, handle, error) for path, handle in get.items()),
-        *(Route("POST", path, handle, error) for path, handle in post.items()),
-        *(Route("POST", path, _refuse_control(scenarios), error, role=Role.OPERATE) for path in control),
+    made = [
+        Route("GET", "/v2/health/live", lambda _: json_reply({"live": True}), error, role=Role.ANYONE),
+        Route("GET", "/v2/health/ready", ready, error, runs=Runs.DISK, role=Role.ANYONE),
+        *(Route("GET", path, lambda _: json_reply(described), error) for path in ("/v2", "/v2/")),
+        Route("POST", "/v2/repository/index", _index(scenarios), error),
     ]
+    for verb in ("load", "unload"):
+        path = f"/v2/repository/models/{{model}}/{verb}"
+        made.append(Route("POST", path, _refuse_control(scenarios), error, role=Role.OPERATE))
+    for prefix in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+        made += [
+            Route("GET", prefix, _metadata(scenarios), error),
+            Route("GET", f"{prefix}/ready", _model_ready(scenarios), error),
+            Route("POST", f"{prefix}/infer", _infer(scenarios), error),
+        ]
+    return made
 
 
 def error(fault: ReleveError, _: str) -> Reply:

@@ -13,8 +13,9 @@ from releve.adapters.models.model_runtime import load
 from releve.core.params import ServiceLimits
 from releve.core.settings import Settings
 from releve.serving.application import Application
+from releve.serving.edge.access import Access
 from releve.serving.open_inference.routes import routes
-from releve.serving.routes import Request
+from releve.serving.routes import Request, Role
 from releve.serving.scenario import Served
 from releve.serving.scenarios import Scenarios
 from tests.factories import SCENARIO, make_model_folder, make_project, make_stored_model
@@ -99,3 +100,30 @@ def test_a_pinned_model_is_served_under_its_version(ask: Ask, scenarios: Scenari
 
     assert ask(f"{MODEL}/versions/packed")[1]["versions"] == ["packed"]
     assert [each["version"] for each in index(ask)] == ["packed"]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "token", "status"),
+    [
+        ("/v2/health/live", "GET", None, 200),
+        ("/v2/health/ready", "GET", None, 503),  # there is no release
+        ("/v2", "GET", None, 401),
+        ("/v2", "GET", "wrong", 401),
+        ("/v2", "GET", "read", 200),
+        (f"{MODEL}/infer", "POST", None, 401),
+        (f"/v2/repository/models/{SCENARIO}/load", "POST", "read", 403),
+        (f"/v2/repository/models/{SCENARIO}/load", "POST", "operate", 400),
+    ],
+)
+def test_tokens_open_what_their_role_may(scenarios: Scenarios, path: str, method: str, token: str | None, status: int):
+    tokens = {role: f"the token of {role}".replace(" ", "-") + "-0123456789" for role in (Role.READ, Role.OPERATE)}
+    sent = tokens.get(Role(token), "") if token in tuple(Role) else "nobodys-token-at-all"
+    headers = () if token is None else ((b"authorization", f"Bearer {sent}".encode()),)
+    application = Application(Access(tokens))
+    application.offer(routes(scenarios))
+
+    reply = asyncio.run(application.reply(Request(method, path, {}, b"", headers, b"", "")))
+
+    application.close()
+    assert reply is not None and reply.status == status
+    assert status == 200 or set(json.loads(reply.body)) == {"error"}
