@@ -20,8 +20,16 @@ class Impatient(BoundedProtocol):
 
 
 async def answer(scope, receive, send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-    await send({"type": "http.response.body", "body": b"ok"})
+    """Send the body back, or ok where there is none."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message["body"], message["more_body"]
+    body = body or b"ok"
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]}
+    )
+    await send({"type": "http.response.body", "body": body})
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +47,14 @@ def port() -> Iterator[int]:
     thread.join()
 
 
-def is_answered(connection: socket.socket) -> bool:
-    """Read one answer, in however many pieces it comes."""
-    connection.settimeout(10)
-    came = b""
-    while not came.endswith(b"ok"):
-        if not (piece := connection.recv(1000)):
-            return False
-        came += piece
-    return True
+def receive_until(connection: socket.socket, end: bytes) -> bytes:
+    """Receive what ends with `end`; an answer may come in pieces."""
+    received = b""
+    while not received.endswith(end):
+        piece = connection.recv(1000)
+        assert piece, f"closed after {received!r}"
+        received += piece
+    return received
 
 
 def closed_after(connection: socket.socket) -> float:
@@ -68,14 +75,26 @@ def test_a_connection_that_never_finishes_its_headers_is_closed(port: int, begun
 def test_a_second_request_that_is_never_finished_is_closed_as_well(port: int):
     with socket.create_connection((LOOPBACK, port)) as connection:
         connection.sendall(WHOLE)
-        assert is_answered(connection)
+        receive_until(connection, b"ok")
         connection.sendall(WHOLE[:-2])
         assert closed_after(connection) < 3
 
 
 def test_a_client_that_pauses_between_requests_is_kept(port: int):
     with socket.create_connection((LOOPBACK, port)) as connection:
+        connection.settimeout(10)
         for _ in range(2):
             connection.sendall(WHOLE)
-            assert is_answered(connection)
+            receive_until(connection, b"ok")
             time.sleep(0.6)
+
+
+def test_the_body_of_a_request_that_offers_http_2_is_read_in_every_request_of_a_connection(port: int):
+    offer = (
+        b"POST / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nhost: x\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+    )
+    body = b"\r\nupgrade: h2c\r\n"  # belongs to the sender, whatever it looks like
+    with socket.create_connection((LOOPBACK, port)) as connection:
+        for _ in range(2):
+            connection.sendall(offer + b"content-length: %d\r\n\r\n" % len(body) + body)
+            assert b"200 OK" in receive_until(connection, body)
