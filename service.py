@@ -17,6 +17,7 @@ from releve.serving import native
 from releve.serving.application import SECONDS, Application, InstallApplication
 from releve.serving.edge.access import Access, asked_hosts, listening_addresses
 from releve.serving.edge.connections import bound_headers
+from releve.serving.edge.metrics import PrometheusMetrics, with_aliases
 from releve.serving.edge.supervisor import end_with_supervisor
 from releve.serving.open_inference import routes as open_inference
 from releve.serving.openapi import (
@@ -70,9 +71,14 @@ class Releve:
     def __init__(self) -> None:
         end_with_supervisor()
         ACCESS.check_addresses(listening_addresses())
-        self._scenarios = start(os.environ, project=PROJECT, bento=Releve.bento)
+        APPLICATION.metrics = PrometheusMetrics()
+        self._scenarios = start(os.environ, project=PROJECT, bento=Releve.bento, metrics=APPLICATION.metrics)
         own = native.routes(self._scenarios, APPLICATION.pools)
         APPLICATION.offer([*own, *open_inference.routes(self._scenarios)])
+
+    def __metrics__(self, text: str) -> str:
+        """What /metrics answers: BentoML asks for it."""
+        return with_aliases(text)
 
     @bentoml.on_shutdown
     def close(self) -> None:

@@ -189,7 +189,12 @@ def test_several_workers_write_ledgers_of_their_own_that_hold_every_answer(tmp_p
                 ids.add(answer.json()["request_id"])
         segments = list((tmp_path / "ledger" / SCENARIO).glob("answers-*.jsonl"))
 
+        counted = httpx.get(f"{address}/metrics").text
+
     assert sum(len(segment.read_text().splitlines()) for segment in segments) == len(ids)
+    assert f'releve_rows_total{{scenario="{SCENARIO}"}} {len(ids)}.0' in counted
+    assert f'model_infer_request_success_total{{model="{SCENARIO}"}} {len(ids)}.0' in counted
+    assert "releve_ledger_writable 1.0" in counted and "releve_registry_reachable 1.0" in counted
 
 
 @pytest.mark.slow

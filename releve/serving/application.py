@@ -6,6 +6,7 @@ BentoML's middlewares costs several times a whole answer.
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from starlette.applications import Starlette
 
 from releve.core.errors import TooLarge
 from releve.serving.edge.access import Access
+from releve.serving.edge.metrics import Metrics
 from releve.serving.faults import (
     Fault,
     MethodNotAllowed,
@@ -56,6 +58,7 @@ class Application:
         self, access: Access | None = None, *, max_body_bytes: int = MAX_BODY_BYTES, seconds: float = SECONDS
     ) -> None:
         """`access`: who may ask; None for everybody."""
+        self.metrics = Metrics()
         self._access = access or Access({})
         self.pools = make_pools()
         self._max_body_bytes = max_body_bytes
@@ -77,6 +80,7 @@ class Application:
             pool.close()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
         path, method, headers = scope["path"], scope["method"], scope["headers"]
         if path in HANDED_ON and method in READS and not self._table.find(path)[0]:
             return await self._hand_on(scope, receive, send)
@@ -84,6 +88,8 @@ class Application:
         reply = await self.reply(request, receive)
         if reply is not None:
             await _send(reply, request.request_id, send, with_body=method != "HEAD")
+            scenario = "" if reply.status == UnknownPath.status else _scenario(request)
+            self.metrics.answered(request.route, scenario, reply.status, time.perf_counter() - started)
 
     async def _hand_on(self, scope: Message, receive: Receive, send: Send) -> None:
         request_id = _client_id(scope["headers"]) or new_request_id()
@@ -106,6 +112,7 @@ class Application:
         found, request.parameters = self._table.find(request.path)
         try:
             route = _route(found, request.path, request.method)
+            request.route = route.path
             self._check_access(route.role, request.headers)
             if receive is not None and request.method not in READS:
                 body = await self._read(receive)
@@ -117,6 +124,7 @@ class Application:
             request_id = request.request_id or new_request_id()
             errors = next((route.errors for route in found.values()), None) or self._table.errors_at(request.path)
             fault = fault_of(failure, request_id)
+            self.metrics.failed(fault.code)
             reply = (errors or native_error)(fault, request_id)
             reply.request_id, reply.headers = request_id, (*reply.headers, *getattr(fault, "headers", ()))
             return reply
@@ -203,6 +211,11 @@ def _route(found: Mapping[str, Route], path: str, method: str) -> Route:
     if not found and path not in HANDED_ON:
         raise UnknownPath
     raise MethodNotAllowed({*found, *(READS if "GET" in found or not found else ())})
+
+
+def _scenario(request: Request) -> str:
+    """Whom it asked, as the path says; only for one that is there: the metrics keep every name that they are told."""
+    return request.parameters.get("scenario") or request.parameters.get("model") or ""
 
 
 def _client_id(headers: Iterable[tuple[bytes, bytes]]) -> str:

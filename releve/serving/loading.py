@@ -18,6 +18,7 @@ from releve.core.errors import ReleveError, Unavailable
 from releve.core.params import ServiceLimits
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
+from releve.serving.edge.metrics import Metrics
 from releve.serving.scenario import Scenario, Served
 
 RETRY_SECONDS = 5.0  # after a release that could not be loaded: each try reads and hashes the whole model
@@ -51,12 +52,14 @@ class Loader:
         limits_of: Callable[[str], ServiceLimits],
         nothing_serves: Callable[[str], ReleveError],
         budget: int,
+        metrics: Metrics,
     ) -> None:
         """`budget`: bytes of all models in memory. `nothing_serves`: the error for a scenario without a release."""
         self._models = models
         self._limits_of = limits_of
         self._nothing_serves = nothing_serves
         self._budget = budget
+        self._metrics = metrics
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="releve loader")
         self._guard = threading.Lock()
         self._pending: dict[str, Future[None]] = {}
@@ -115,6 +118,7 @@ class Loader:
             self._failures[scenario.name] = _Failure(
                 current.number, time.monotonic() + RETRY_SECONDS, str(error) or type(error).__name__
             )
+            self._metrics.not_loaded(scenario.name)
             if known is None or known.number != current.number:  # each is told once
                 log.warning("release %s (%s) cannot be served: %s", current.number, release.model, error)
             return False
@@ -123,6 +127,7 @@ class Loader:
                 scenario.served = served
                 scenario.used = time.monotonic()
         self._failures.pop(scenario.name, None)
+        self._metrics.swapped(scenario.name, current.number)
         log.info("serving %s with %s (release %s)", release.model, release.index, current.number)
         with self._measuring:
             self._sizes[scenario.name] = (scenario, size)

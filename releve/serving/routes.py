@@ -43,6 +43,7 @@ class Request:
     headers: Iterable[tuple[bytes, bytes]]  # names in lower case
     body: bytes
     request_id: str  # the client's own `x-request-id`, else ""
+    route: str = ""  # the pattern of its path, "" where nothing is there
 
     def header(self, name: bytes) -> str:
         """The first header of that name (in lower case); "" without one."""

@@ -22,6 +22,7 @@ from releve.domain.schema.cells import format_value
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
 from releve.domain.schema.validation import Problem
+from releve.serving.edge.metrics import Metrics
 from releve.serving.faults import Refused
 from releve.serving.requests import SearchQuestion
 
@@ -118,8 +119,10 @@ class Scenario:
         load: Callable[["Scenario"], "Future[None]"],
         ledger: LedgerWriter,
         index: VectorIndex | None,
+        metrics: Metrics,
     ) -> None:
         self.name = name
+        self._metrics = metrics
         self.current: Current | None = None  # what the registry says
         self.served: Served | None = None  # what answers: it may be older while the newest cannot be loaded
         self.ledger = ledger
@@ -150,6 +153,7 @@ class Scenario:
 
     def predict(self, served: Served, rows: Sequence[Row]) -> Answered:
         """Answer rows that `requests.check_rows` let pass; in the ledger before it returns. Raises ReleveError."""
+        started = time.perf_counter()
         output = served.model.answer(arrays_of_rows(served.schema, rows))
         check_answered(output)
         probabilities: list[list[float]] | None = None
@@ -167,6 +171,7 @@ class Scenario:
             intervals=intervals,
         )
         self.rows_answered += len(rows)
+        self._metrics.predicted(self.name, len(rows), time.perf_counter() - started)
         return Answered(line, tag, index, CHAMPION, served.is_naive, output.labels, probabilities, intervals)
 
     def search(self, served: Served, question: SearchQuestion) -> Found:

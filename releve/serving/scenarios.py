@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -18,11 +19,13 @@ from releve.core.names import SCENARIO_NAME
 from releve.core.settings import Settings
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN
 from releve.reporting import gate_messages
+from releve.serving.edge.metrics import Metrics
 from releve.serving.faults import UnknownScenario
 from releve.serving.loading import Loader
 from releve.serving.scenario import NoRelease, Scenario, Served
 
 NAMED = 10  # scenarios that an error lists
+MEASURE_SECONDS = 5.0  # between two looks at what no request measures
 log = logging.getLogger("releve.serving")
 
 
@@ -46,11 +49,13 @@ class Scenarios:
         index: VectorIndex | None,
         only: Sequence[str] = (),
         poll_seconds: float,
+        metrics: Metrics | None = None,
     ) -> None:
         """`registry`: None for pinned models alone. `only`: serve these and load them at once; empty for all."""
         self.registry_reachable: bool | None = None if registry is None else False
         self.index = index
         self._settings = settings
+        self._metrics = metrics or Metrics()
         self._registry = registry
         self._only = tuple(only)
         self._poll_seconds = poll_seconds
@@ -62,6 +67,7 @@ class Scenarios:
             limits_of=lambda name: files.read_params(settings.project, name).service,
             nothing_serves=self._nothing_serves,
             budget=settings.service_memory * 2**20,
+            metrics=self._metrics,
         )
         self._sole = self._find_sole()
         self._logged = ""  # the last trouble that was logged: each is logged once, not at every poll
@@ -94,11 +100,10 @@ class Scenarios:
 
     def check_ready(self) -> None:
         """Raises NotReady, and what `check_ledger` raises, saying why. Waits for the ledger's disk."""
-        if self.registry_reachable is False and not self._by_name:
-            raise NotReady("the registry was not reached yet")
         released = self.released()
         if not released:
-            raise NotReady("no release is served yet")
+            away = self.registry_reachable is False
+            raise NotReady("the registry is not reached" if away else "no release is served yet")
         if self._only and not any(each.served for each in released):
             raise NotReady(f"no release of {', '.join(self._only)} is loaded yet")
         self.check_ledger()
@@ -186,7 +191,9 @@ class Scenarios:
             if name not in self._by_name:
                 folder = self._settings.home / "ledger" / name
                 ledger = LedgerWriter(folder, name, clock=lambda: datetime.now(UTC), sync=self._sync)
-                self._by_name[name] = Scenario(name, load=self._loader.load, ledger=ledger, index=self.index)
+                self._by_name[name] = Scenario(
+                    name, load=self._loader.load, ledger=ledger, index=self.index, metrics=self._metrics
+                )
             return self._by_name[name]
 
     def _nothing_serves(self, name: str) -> ReleveError:
@@ -198,12 +205,28 @@ class Scenarios:
         return NoRelease(gate_messages.nothing_serves(name, events))
 
     def _watch(self) -> None:
+        measured = 0.0
         while not self._stopping.is_set():
             try:
                 self.poll()
+                if time.monotonic() - measured > MEASURE_SECONDS:
+                    self._measure()
+                    measured = time.monotonic()
             except Exception:  # the watch must outlive what nobody thought of
                 log.exception("polling for the current releases failed")
             self._stopping.wait(self._poll_seconds)
+
+    def _measure(self) -> None:
+        try:
+            self.check_ledger()
+            ledger = True
+        except ReleveError as error:
+            ledger = False
+            self._log_once(f"no answer can be written, and so none is given: {error}")
+        released = self.released()
+        models = sum(each.served is not None for each in released)
+        registry = self.registry_reachable is not False
+        self._metrics.watched(registry=registry, ledger=ledger, scenarios=len(released), models=models)
 
     def _log_once(self, trouble: str) -> None:
         if trouble != self._logged:

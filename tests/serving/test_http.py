@@ -366,6 +366,7 @@ def test_unknown_paths_are_no_metric_label(running: Running):
     metrics = running.client.get("/metrics").text
 
     assert "scan" not in metrics
+    assert 'releve_requests_total{route="",scenario="",status="404"}' in metrics
 
 
 @pytest.mark.parametrize("path", ["/livez", "/healthz", "/readyz", "/metrics", "/docs.json", "/schema.json"])

@@ -337,7 +337,7 @@ def test_many_who_ask_for_a_model_at_once_wait_for_one_load(make: MakeScenarios,
 @pytest.mark.parametrize("only", [(), (SCENARIO,)])
 def test_a_worker_is_ready_once_it_can_answer(make: MakeScenarios, tmp_path: Path, only: tuple[str, ...]):
     each = make(*only)
-    with pytest.raises(NotReady, match="the registry was not reached yet"):
+    with pytest.raises(NotReady, match="the registry is not reached"):
         each.check_ready()
     poll(each)
     with pytest.raises(NotReady, match="no release is served yet"):
