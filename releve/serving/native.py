@@ -59,8 +59,8 @@ def _predict(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
         """Predict rows. Every answered row has an `id`, by which /feedback names it."""
         body, scenario = _json_body(request), scenario_of(request)
         served = scenario.served_now()
-        rows = requests.rows_of(body, served.schema, max_rows=served.limits.max_rows)
-        answered = scenario.predict(served, rows)
+        rows = requests.rows_of(body, max_rows=served.limits.max_rows)
+        answered = scenario.predict(served, rows, requests.check_rows(rows, served.schema))
         request_id = request.request_id or answered.id
         return json_reply(
             {

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from numpy.typing import NDArray
 
 from releve.core.errors import BadInput, TooLarge
 from releve.domain.prediction_log.records import Row
+from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.cells import SHOWN, format_value
+from releve.domain.schema.plain_rows import arrays_of_plain_rows
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
 from releve.domain.schema.validation import Problem, row_problems
@@ -36,15 +39,21 @@ class SearchQuestion:
     label: Label | None
 
 
-def rows_of(body: bytes, schema: Schema, *, max_rows: int) -> list[dict[str, Any]]:
-    """Return the rows to predict. Raises Refused with a problem per wrong cell, BadInput, TooLarge."""
-    rows = _items(_object(body, {"rows"}), "rows", '{"rows": [{feature: value, ...}, ...]}', max_items=max_rows)
-    check_rows(rows, schema)
-    return rows
+def rows_of(body: bytes, *, max_rows: int) -> list[Any]:
+    """Return what is sent as rows to predict; `check_rows` judges them. Raises BadInput, TooLarge."""
+    return _items(_object(body, {"rows"}), "rows", '{"rows": [{feature: value, ...}, ...]}', max_items=max_rows)
 
 
-def check_rows(rows: Sequence[Any], schema: Schema) -> None:
-    """Raise Refused when a row is not one that the schema allows."""
+def check_rows(rows: Sequence[Any], schema: Schema) -> Mapping[str, NDArray[Any]]:
+    """Return the rows as the arrays that models take. Raise Refused when one is not what the schema allows."""
+    arrays = arrays_of_plain_rows(schema, rows)
+    if arrays is None:
+        _refuse_wrong_rows(rows, schema)
+        arrays = arrays_of_rows(schema, rows)
+    return arrays
+
+
+def _refuse_wrong_rows(rows: Sequence[Any], schema: Schema) -> None:
     problems: list[Problem] = []
     for start in range(0, len(rows), CHECKED_TOGETHER):
         piece = rows[start : start + CHECKED_TOGETHER]

@@ -14,6 +14,7 @@ from releve.adapters.registry.registry import Current
 from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
 from releve.core.errors import Unavailable
 from releve.core.params import ServiceLimits
+from releve.domain.neighbours.embedding import Arrays
 from releve.domain.neighbours.vectors import Neighbour
 from releve.domain.prediction_log.records import Row, UnknownAnswer
 from releve.domain.registry.release import Release
@@ -151,10 +152,13 @@ class Scenario:
             self.current = self.served = None
             self.rows_answered = 0
 
-    def predict(self, served: Served, rows: Sequence[Row]) -> Answered:
-        """Answer rows that `requests.check_rows` let pass; in the ledger before it returns. Raises ReleveError."""
+    def predict(self, served: Served, rows: Sequence[Row], arrays: Arrays | None = None) -> Answered:
+        """Answer rows that `requests.check_rows` let pass; in the ledger before it returns. Raises ReleveError.
+
+        `arrays`: what `check_rows` made of them; made again where left out.
+        """
         started = time.perf_counter()
-        output = served.model.answer(arrays_of_rows(served.schema, rows))
+        output = served.model.answer(arrays_of_rows(served.schema, rows) if arrays is None else arrays)
         check_answered(output)
         probabilities: list[list[float]] | None = None
         if output.probabilities is not None:

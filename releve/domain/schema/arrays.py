@@ -36,14 +36,14 @@ def arrays_of_rows(schema: Schema, rows: Sequence[Mapping[str, Any]]) -> dict[st
         np.array([schema.by_name[name].typed(row[name]) for row in rows], dtype="datetime64[us]")
         for name in schema.dates
     ]
-    return _blocks(schema, len(rows), np.array(numbers, dtype=np.float32), dates, texts)
+    return blocks_of(schema, len(rows), np.array(numbers, dtype=np.float32), dates, texts)
 
 
 def arrays_of_frame(schema: Schema, frame: "pd.DataFrame") -> dict[str, NDArray[Any]]:
     """Convert a checked frame."""
     texts = {block: frame[names].to_numpy(object) for block, names in schema.text_blocks.items()}
     dates = [frame[name].to_numpy("datetime64[us]") for name in schema.dates]
-    return _blocks(schema, len(frame), frame[schema.numbers].to_numpy(np.float32), dates, texts)
+    return blocks_of(schema, len(frame), frame[schema.numbers].to_numpy(np.float32), dates, texts)
 
 
 def rows_of_frame(schema: Schema, frame: "pd.DataFrame") -> list[dict[str, Any]]:
@@ -76,7 +76,7 @@ def date_parts(dates: NDArray[np.datetime64]) -> NDArray[np.float64]:
     return parts
 
 
-def _blocks(
+def blocks_of(
     schema: Schema, rows: int, numbers: NDArray[Any], dates: Sequence[NDArray[Any]], texts: Mapping[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
     """Give every block its shape, which an empty list of rows does not have by itself."""

@@ -73,11 +73,16 @@ class Column:
             return None if isinstance(value, str | bool | np.bool_) else next(iter(names_of(value)), None)
         if not isinstance(value, str):
             return next((name for name in names_of(value) if name in self.categories), None)
-        if value in self.categories:
+        if value in self.known:
             return value
         text = trimmed(value)
         named = next((name for name in (text, *names_of(TRUTH.get(text.lower()))) if name in self.categories), None)
         return self._folded.get(fold(text)) if named is None else named
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The categories, where they are listed."""
+        return frozenset(self.categories or ())
 
     @cached_property
     def _folded(self) -> dict[str, str]:

@@ -1,12 +1,17 @@
 """The feature schema: one rule for what a row may hold, at ingest, in the pipeline and at predict."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from releve.core.errors import BadInput
+from releve.domain.schema.cells import EXACT, LARGEST_NUMBER
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, TYPES, Column, read_column, write_column
 from releve.domain.schema.target import Target, read_target, write_target
 
@@ -54,6 +59,32 @@ class Schema:
     def names(self) -> list[str]:
         """Feature names: numbers, dates, categories, texts."""
         return [column.name for column in self.features]
+
+    @cached_property
+    def feature_cells(self) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+        """What takes the cells of `names` out of a row; it raises KeyError where one is missing."""
+        if len(self.names) == 1:
+            return lambda row: (row[self.names[0]],)
+        return itemgetter(*self.names)
+
+    @cached_property
+    def number_limits(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]] | None:
+        """The least and the largest value of each number feature, and whether it may be missing, each (numbers, 1).
+
+        None where a limit has no float.
+        """
+        columns = [self.by_name[name] for name in self.numbers]
+        limits = [limit for column in columns for limit in (column.min, column.max) if limit is not None]
+        if any(isinstance(limit, int) and abs(limit) > EXACT for limit in limits):
+            return None
+        low = [[-LARGEST_NUMBER if column.min is None else max(column.min, -LARGEST_NUMBER)] for column in columns]
+        high = [[LARGEST_NUMBER if column.max is None else min(column.max, LARGEST_NUMBER)] for column in columns]
+        nullable = [[column.nullable] for column in columns]
+        return (
+            np.array(low, dtype=np.float64).reshape(-1, 1),
+            np.array(high, dtype=np.float64).reshape(-1, 1),
+            np.array(nullable, dtype=bool).reshape(-1, 1),
+        )
 
     @cached_property
     def numbers(self) -> list[str]:

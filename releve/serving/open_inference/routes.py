@@ -93,8 +93,7 @@ def _infer(scenarios: Scenarios) -> Handler:
         rows = tables.rows_of(served.schema, asked.inputs)
         if not rows:
             raise BadInput("the inputs have no rows; send at least one")
-        requests.check_rows(rows, served.schema)
-        answered = scenario.predict(served, rows)
+        answered = scenario.predict(served, rows, requests.check_rows(rows, served.schema))
         labels = answered.labels
         if answered.probabilities is None:
             labels = [float(f"{value:.{DIGITS}g}") for value in labels]
