@@ -15,7 +15,7 @@ import httpx
 
 from conformance.oip.check import Result, run
 from conformance.oip.server import Server
-from releve.core.errors import BadInput
+from releve.core.errors import BadInput, TooLarge
 from releve.serving.open_inference import inference
 from releve.serving.open_inference.tensors import Tensor
 
@@ -74,12 +74,12 @@ def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json=METADATA)
     try:
         return _infer(request.content, request.headers.get(inference.HEADER_LENGTH))
-    except BadInput as error:
-        return _error(400, str(error))
+    except (BadInput, TooLarge) as error:
+        return _error(error.status, str(error))
 
 
 def _infer(body: bytes, length: str | None) -> httpx.Response:
-    request = inference.read(body, length)
+    request = inference.read(body, length, max_rows=100, max_inputs=10)
     by_name = {tensor.name: tensor for tensor in request.inputs}
     if set(by_name) != {"size", "kind"}:
         raise BadInput("the inputs are size and kind")

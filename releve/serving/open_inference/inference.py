@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from releve.core.errors import BadInput
+from releve.core.errors import BadInput, TooLarge
 from releve.domain.schema.cells import format_value
 from releve.serving.open_inference import tensors
 from releve.serving.open_inference.tensors import DATATYPES, MAX_DIMENSIONS, Tensor
@@ -38,17 +38,22 @@ class InferenceRequest:
         return dict(self.outputs)
 
 
-def read(body: bytes, header_length: str | None) -> InferenceRequest:
-    """Read a request; `header_length` is the header HEADER_LENGTH. Raise BadInput saying what is wrong with it."""
+def read(body: bytes, header_length: str | None, *, max_rows: int, max_inputs: int) -> InferenceRequest:
+    """Read a request; `header_length` is the header HEADER_LENGTH.
+
+    Raise BadInput saying what is wrong with it; TooLarge for more than `max_rows`, before any row is read.
+    """
     size = _json_size(body, header_length)
     request = read_object(body[:size])
     parameters = _parameters(request, "the request")
     inputs = _objects(request, "inputs")
     if not inputs:
         raise BadInput("'inputs' is empty; send the tensors that the model's metadata lists")
+    if len(inputs) > max_inputs:
+        raise BadInput(f"'inputs' has {len(inputs)} tensors, and the model has {max_inputs} columns")
     read_inputs, at = [], size
     for each in inputs:
-        tensor, taken = _input(each, body, at, has_header=header_length is not None)
+        tensor, taken = _input(each, body, at, has_header=header_length is not None, max_rows=max_rows)
         read_inputs.append(tensor)
         at += taken
     if at < len(body):
@@ -105,7 +110,7 @@ def _json_size(body: bytes, header_length: str | None) -> int:
     return int(header_length)
 
 
-def _input(values: Mapping[str, Any], body: bytes, at: int, *, has_header: bool) -> tuple[Tensor, int]:
+def _input(values: Mapping[str, Any], body: bytes, at: int, *, has_header: bool, max_rows: int) -> tuple[Tensor, int]:
     """Return the tensor, and how many bytes of `body` it took, from `at` on."""
     name = _text(values, "name", "an input")
     datatype, shape = _text(values, "datatype", f"the input '{name}'"), values.get("shape")
@@ -120,6 +125,11 @@ def _input(values: Mapping[str, Any], body: bytes, at: int, *, has_header: bool)
     ):
         raise BadInput(
             f"the input '{name}' has shape {format_value(shape)}, expected an array of whole numbers, 0 or more"
+        )
+    if shape and shape[0] > max_rows:
+        raise TooLarge(
+            f"the input '{name}' has {shape[0]} rows, one request may carry {max_rows} (params.yaml: "
+            "service.max_rows); send several requests"
         )
     parameters = _parameters(values, f"the input '{name}'")
     size = parameters.get("binary_data_size")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import orjson
 
 from releve import __version__
-from releve.core.errors import BadInput, NotFound, ReleveError, TooLarge
+from releve.core.errors import BadInput, NotFound, ReleveError
 from releve.domain.schema.cells import format_value
 from releve.serving import requests
 from releve.serving.faults import UnsupportedMediaType
@@ -82,14 +82,13 @@ def _infer(scenarios: Scenarios) -> Handler:
         if request.header(b"content-encoding") not in ("", "identity"):
             raise UnsupportedMediaType("the body as it is, without a content-encoding")
         scenario, served = _asked(scenarios, request)
-        asked = inference.read(request.body, request.header(inference.HEADER_LENGTH.encode()) or None)
+        asked = inference.read(
+            request.body,
+            request.header(inference.HEADER_LENGTH.encode()) or None,
+            max_rows=served.limits.max_rows,
+            max_inputs=len(served.schema.columns),
+        )
         wanted = asked.wanted([each["name"] for each in _outputs(served)])
-        count, most = max(each.shape[0] if each.shape else 1 for each in asked.inputs), served.limits.max_rows
-        if count > most:
-            raise TooLarge(
-                f"the inputs have {count} rows, one request may carry {most} (params.yaml: service.max_rows); "
-                "send several requests"
-            )
         rows = tables.rows_of(served.schema, asked.inputs)
         if not rows:
             raise BadInput("the inputs have no rows; send at least one")

@@ -3,14 +3,17 @@
 import json
 import random
 import struct
+from functools import partial
 from typing import Any
 
 import pytest
 
-from releve.core.errors import BadInput
-from releve.serving.open_inference.inference import HEADER_LENGTH, read, write
+from releve.core.errors import BadInput, TooLarge
+from releve.serving.open_inference import inference
+from releve.serving.open_inference.inference import HEADER_LENGTH, write
 from releve.serving.open_inference.tensors import BYTES, Tensor
 
+read = partial(inference.read, max_rows=3, max_inputs=4)
 X = {"name": "x", "shape": [2], "datatype": "FP64", "data": [1.5, 2.5]}
 BINARY_X = {"name": "x", "shape": [2], "datatype": "FP64", "parameters": {"binary_data_size": 16}}
 BINARY_Y = {"name": "y", "shape": [2], "datatype": "BYTES", "parameters": {"binary_data_size": 10}}
@@ -72,6 +75,28 @@ def test_outputs_are_those_asked_for_in_the_form_asked_for(values: dict, wanted:
     found = read(body_of(X, **values), None).wanted(["label", "score"])
 
     assert list(found.items()) == list(wanted.items())
+
+
+@pytest.mark.parametrize("rows", [3, 4])
+def test_more_rows_than_may_be_are_refused_before_they_are_read(rows: int):
+    body = body_of({"name": "x", "shape": [rows], "datatype": "FP64", "data": [1.0] * 3})
+
+    if rows == 3:
+        assert len(read(body, None).inputs[0].values) == 3
+    else:
+        with pytest.raises(TooLarge, match="the input 'x' has 4 rows, one request may carry 3"):
+            read(body, None)
+
+
+@pytest.mark.parametrize("inputs", [4, 5])
+def test_more_inputs_than_the_table_has_columns_are_refused(inputs: int):
+    body = body_of(*(X | {"name": f"x{at}"} for at in range(inputs)))
+
+    if inputs == 4:
+        assert len(read(body, None).inputs) == 4
+    else:
+        with pytest.raises(BadInput, match="'inputs' has 5 tensors, and the model has 4 columns"):
+            read(body, None)
 
 
 def test_an_output_that_the_model_has_not_is_refused():
@@ -136,7 +161,7 @@ def test_a_length_beyond_the_body_is_refused():
         ([BINARY_X | {"parameters": {"binary_data_size": -1}}], b"", "binary_data_size -1"),
         ([BINARY_X | {"parameters": {"binary_data_size": 16.0}}], X_BYTES, "binary_data_size 16.0"),
         ([BINARY_X | {"parameters": {"binary_data_size": True}}], b"\0", "binary_data_size True"),
-        ([BINARY_X | {"shape": [3]}], X_BYTES, "has 16 bytes, and FP64 of shape"),
+        ([BINARY_X | {"shape": [1]}], X_BYTES, "has 16 bytes, and FP64 of shape"),
     ],
 )
 def test_binary_tensors_that_do_not_add_up_are_refused(inputs: list, tail: bytes, reason: str):
@@ -172,7 +197,7 @@ def test_binary_tensors_need_the_length_of_the_json():
         (body_of({**X, "shape": [2.0]}), r"shape \[2.0\]"),
         (body_of({**X, "shape": [True, 2]}), r"shape \[True"),
         (body_of({**X, "shape": [1] * 9}), "shape"),
-        (body_of({**X, "shape": [2**64]}), "shape"),
+        (body_of({**X, "shape": [2, 2**64]}), "shape"),
         (body_of({key: X[key] for key in ("name", "shape", "datatype")}), "neither 'data' nor the parameter"),
         (body_of({**X, "parameters": []}), r"the input 'x' has parameters \[\]"),
         (body_of({**X, "parameters": {"shared_memory_region": "r"}}), "the parameter 'shared_memory_region'"),
@@ -215,7 +240,7 @@ def test_any_body_is_read_or_refused_in_words():
                     body = body[:at]
         try:
             read(body, chance.choice([length, length, str(chance.randrange(400)), None]))
-        except BadInput as error:
+        except (BadInput, TooLarge) as error:
             assert len(str(error)) < 400
             refused += 1
     assert refused > 400
