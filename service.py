@@ -15,21 +15,13 @@ from releve.core.errors import ReleveError
 from releve.core.settings import LOOPBACK, Settings
 from releve.serving import native
 from releve.serving.application import SECONDS, Application, InstallApplication
+from releve.serving.bento_methods import Answer, FeedbackRequest, PredictRequest, SearchRequest, StatusRequest
 from releve.serving.edge.access import Access, asked_hosts, listening_addresses
 from releve.serving.edge.connections import bound_headers
 from releve.serving.edge.metrics import PrometheusMetrics, with_aliases
 from releve.serving.edge.supervisor import end_with_supervisor
 from releve.serving.open_inference import routes as open_inference
-from releve.serving.openapi import (
-    FeedbackAnswer,
-    FeedbackRequest,
-    PredictAnswer,
-    PredictRequest,
-    SearchAnswer,
-    SearchRequest,
-    StatusAnswer,
-    StatusRequest,
-)
+from releve.serving.openapi import routes as openapi
 from releve.serving.routes import Request
 from releve.serving.start import start
 
@@ -74,7 +66,7 @@ class Releve:
         APPLICATION.metrics = PrometheusMetrics()
         self._scenarios = start(os.environ, project=PROJECT, bento=Releve.bento, metrics=APPLICATION.metrics)
         own = native.routes(self._scenarios, APPLICATION.pools)
-        APPLICATION.offer([*own, *open_inference.routes(self._scenarios)])
+        APPLICATION.offer([*own, *open_inference.routes(self._scenarios), *openapi.routes(self._scenarios)])
 
     def __metrics__(self, text: str) -> str:
         """What /metrics answers: BentoML asks for it."""
@@ -86,7 +78,7 @@ class Releve:
         APPLICATION.close()
         self._scenarios.close()
 
-    @bentoml.api(input_spec=PredictRequest, output_spec=PredictAnswer)
+    @bentoml.api(input_spec=PredictRequest, output_spec=Answer)
     async def predict(self, body: bytes) -> Response:
         """Predict rows. Every answered row has an `id`, by which /feedback names it.
 
@@ -94,7 +86,7 @@ class Releve:
         """
         return await _post("/predict", body)
 
-    @bentoml.api(input_spec=SearchRequest, output_spec=SearchAnswer)
+    @bentoml.api(input_spec=SearchRequest, output_spec=Answer)
     async def search(self, body: bytes) -> Response:
         """Find the training rows nearest to a row or a vector.
 
@@ -102,7 +94,7 @@ class Releve:
         """
         return await _post("/search", body)
 
-    @bentoml.api(input_spec=FeedbackRequest, output_spec=FeedbackAnswer)
+    @bentoml.api(input_spec=FeedbackRequest, output_spec=Answer)
     async def feedback(self, body: bytes) -> Response:
         """Tell what the right labels were. One wrong item refuses them all.
 
@@ -110,7 +102,7 @@ class Releve:
         """
         return await _post("/feedback", body)
 
-    @bentoml.api(input_spec=StatusRequest, output_spec=StatusAnswer)
+    @bentoml.api(input_spec=StatusRequest, output_spec=Answer)
     async def status(self, body: bytes) -> Response:
         """What serves, and what can be reached. GET answers the same."""
         return await _post("/status", body)

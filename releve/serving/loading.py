@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -17,7 +16,7 @@ from releve.adapters.registry.registry import Current
 from releve.core.errors import ReleveError, Unavailable
 from releve.core.params import ServiceLimits
 from releve.domain.schema.arrays import arrays_of_rows
-from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, TEXT, Column
+from releve.domain.schema.examples import example_cells
 from releve.serving.edge.metrics import Metrics
 from releve.serving.scenario import Scenario, Served
 
@@ -160,13 +159,5 @@ def _bytes_in(folder: Path) -> int:
 
 def warm_up(model: Model) -> None:
     """Answer one harmless row, so that no request pays for the first run."""
-    row = {column.name: HARMLESS[column.type](column) for column in model.schema.features}
+    row = {column.name: example_cells(column)[0] for column in model.schema.features}
     model.answer(arrays_of_rows(model.schema, [row]))
-
-
-HARMLESS: dict[str, Callable[[Column], Any]] = {
-    NUMBER: lambda column: column.min if column.min is not None else 0.0,
-    DATE: lambda column: column.min if column.min is not None else "2000-01-01",
-    CATEGORY: lambda column: column.categories[0] if column.categories else "",
-    TEXT: lambda column: "",
-}

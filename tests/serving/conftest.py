@@ -16,6 +16,7 @@ from releve.core.settings import LOOPBACK
 from releve.domain.registry.events import ModelReleased
 from tests.factories import SCENARIO, make_entries, make_project, make_release, make_stored_model
 from tests.serving.process import free_port, milvus_serving, serving, wait_until
+from tests.tables import MESSAGES, MESSAGES_TABLE, RENTALS, RENTALS_TABLE, messages_rows, rentals_rows
 
 COLLECTION = "releve_flowers_one"
 
@@ -49,6 +50,34 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         with serving(home, project, milvus=port) as address, httpx.Client(base_url=address, timeout=30) as client:
             wait_until(lambda: client.get("/readyz").status_code == 200)
             yield Running(client, home)
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a Milvus for other tables than the flowers."""
+    port = free_port()
+    with milvus_serving(tmp_path_factory.mktemp("tables") / "milvus", port):
+        yield port
+
+
+@pytest.fixture(scope="session")
+def rentals(milvus: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service of a regression over every type of column."""
+    from tests.serving.tables import table_served
+
+    home = tmp_path_factory.mktemp(RENTALS)
+    with table_served(home, RENTALS, RENTALS_TABLE, rentals_rows(), milvus=milvus) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def messages(milvus: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service of two classes of texts, with dates."""
+    from tests.serving.tables import table_served
+
+    home = tmp_path_factory.mktemp(MESSAGES)
+    with table_served(home, MESSAGES, MESSAGES_TABLE, messages_rows(), milvus=milvus) as running:
+        yield running
 
 
 def registry_of(home: Path) -> Registry:

@@ -1,7 +1,6 @@
 """A regression and a table of texts, answered by the running service over real HTTP."""
 
 import json
-from collections.abc import Iterator
 
 import pandas as pd
 import pytest
@@ -13,12 +12,10 @@ from releve.domain.drift.preprocessing import clean
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.validation import check_frame
 from tests.serving.conftest import Running
-from tests.serving.process import free_port, milvus_serving
-from tests.serving.tables import packed, table_served
+from tests.serving.tables import packed
 from tests.serving.test_http import error_of
 from tests.tables import (
     MESSAGES,
-    MESSAGES_TABLE,
     RENTALS,
     RENTALS_TABLE,
     messages_rows,
@@ -32,27 +29,6 @@ pytestmark = pytest.mark.slow
 COLUMNS = {name: spec for name, spec in RENTALS_TABLE["columns"].items() if name != "note"}
 WITHOUT_TEXT = {**RENTALS_TABLE, "columns": COLUMNS}
 HOT, COLD = {"temperature": 30.0}, {"temperature": -5.0}
-
-
-@pytest.fixture(scope="module")
-def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    port = free_port()
-    with milvus_serving(tmp_path_factory.mktemp("tables") / "milvus", port):
-        yield port
-
-
-@pytest.fixture(scope="module")
-def rentals(milvus: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    home = tmp_path_factory.mktemp(RENTALS)
-    with table_served(home, RENTALS, RENTALS_TABLE, rentals_rows(), milvus=milvus) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def messages(milvus: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    home = tmp_path_factory.mktemp(MESSAGES)
-    with table_served(home, MESSAGES, MESSAGES_TABLE, messages_rows(), milvus=milvus) as running:
-        yield running
 
 
 def answered(running: Running, *rows: dict) -> list[dict]:

@@ -1,7 +1,7 @@
 """A scenario's table as tensors: which the model takes, rows out of them, and its answers as tensors."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from difflib import get_close_matches
 from itertools import chain
 from typing import Any
@@ -11,7 +11,8 @@ import orjson
 
 from releve.core.errors import BadInput
 from releve.domain.schema.cells import SHOWN, format_value
-from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, Column
+from releve.domain.schema.columns import DATE, NUMBER, Column
+from releve.domain.schema.examples import example_cells
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
 from releve.serving.open_inference.tensors import BYTES, Tensor
@@ -19,7 +20,6 @@ from releve.serving.open_inference.tensors import BYTES, Tensor
 MATRIX = "features"  # all features of a table of numbers as one tensor, in the schema's order
 LABEL, PROBABILITIES, VALUE, INTERVAL = "label", "probabilities", "value", "interval"
 ROUNDED = ("FP16", "FP32")  # numbers in these are the nearest to what was meant
-EXAMPLE_DATE, EXAMPLE_TEXTS = datetime(2024, 1, 1), ("a text", "b text")
 
 Description = dict[str, Any]  # of a tensor, to be sent as JSON
 
@@ -31,7 +31,7 @@ def describe_inputs(schema: Schema) -> list[Description]:
     """
     if not is_matrix(schema):
         return [_described(column) for column in schema.features]
-    rows = list(zip(*(_examples(column) for column in schema.features), strict=True))
+    rows = list(zip(*(example_cells(column) for column in schema.features), strict=True))
     parameters = {"columns": _json(schema.names), "examples": _json(rows)}
     return [{"name": MATRIX, "datatype": "FP64", "shape": [-1, len(schema.names)], "parameters": parameters}]
 
@@ -144,7 +144,7 @@ def _described(column: Column) -> Description:
         "max": column.max.isoformat() if isinstance(column.max, datetime) else column.max,
         "max_length": column.max_length,
         "categories": _json(column.categories) if column.categories else None,
-        "examples": _json(_examples(column)),
+        "examples": _json(example_cells(column)),
     }
     return {
         "name": column.name,
@@ -152,22 +152,6 @@ def _described(column: Column) -> Description:
         "shape": [-1, 1],
         "parameters": {key: value for key, value in limits.items() if value is not None},
     }
-
-
-def _examples(column: Column) -> tuple[Any, Any]:
-    """Return two cells that the column allows: its ends, where it has them."""
-    if column.type == CATEGORY:
-        names = column.categories or EXAMPLE_TEXTS
-        return names[0], names[-1]
-    if column.type == NUMBER:
-        low, high = (limit if isinstance(limit, int | float) else None for limit in (column.min, column.max))
-        low = low if low is not None else min(0.0, high) if high is not None else 0.0
-        return low, high if high is not None else low + 1.0
-    if column.type == DATE:
-        first, last = (limit if isinstance(limit, datetime) else None for limit in (column.min, column.max))
-        first = first or (min(EXAMPLE_DATE, last) if last else EXAMPLE_DATE)
-        return first.isoformat(), (last or first + timedelta(days=1)).isoformat()
-    return tuple(text[: column.max_length] for text in EXAMPLE_TEXTS)  # type: ignore[return-value]
 
 
 def _json(value: Any) -> str:

@@ -1,0 +1,215 @@
+"""The OpenAPI documents: of one scenario with its own features and classes, and of a service of several."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from releve import __version__
+from releve.domain.prediction_log.records import EXAMPLE_ID
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import REGRESSION
+from releve.domain.schema.validation import row_problems
+from releve.serving.native import MAX_NEIGHBOURS
+from releve.serving.openapi import shapes
+from releve.serving.openapi.cells import JsonSchema, example_row, label_schema, row_schema
+from releve.serving.requests import DEFAULT_LIMIT
+from releve.serving.scenario import Served
+
+Document = dict[str, Any]
+VERSION = "3.1.0"
+JSON = "application/json"
+ERRORS = {
+    400: "the request is wrong; nothing of it was done",
+    401: "a token is asked for, and none was sent that is known",
+    403: "the token is known, and has not the role that this asks for",
+    404: "no such scenario, answer or path",
+    405: "the path is asked with another method",
+    408: "the request did not come whole within the time",
+    413: "more rows or bytes than one request may carry",
+    415: "the body is said to be something else than JSON",
+    429: "this token has asked too often",
+    500: "something failed inside the service; its log tells more under the request's id",
+    503: "nothing is released, too much is asked at once, or an outside system is away; ask again later",
+    504: "there was no answer within the time",
+    507: "a disk is full, and no answer is given that cannot be written down; ask again later",
+}
+WITHOUT_BODY = frozenset({400, 408, 413, 415, 507})  # what only a request with a body can bring
+HEADERS = {405: ("Allow", "the methods of the path"), 503: ("Retry-After", "seconds"), 429: ("Retry-After", "seconds")}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path. `answers` and `asks` are JSON Schemas."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    answers: JsonSchema
+    asks: JsonSchema | None = None
+    example: Any = None
+    parameters: tuple[JsonSchema, ...] = field(default=())
+
+
+def scenario_document(name: str, served: Served, *, prefix: str) -> Document:
+    """Describe one scenario at `prefix`, "" for a service of it alone, by the model that serves now."""
+    schema, target = served.schema, served.schema.target
+    row = _answering_row(served)
+    label = {"type": "null"} if target.task == REGRESSION else label_schema(target)
+    search = shapes.search_request(
+        label, dimension=served.model.embedder.dimension, most=MAX_NEIGHBOURS, default=DEFAULT_LIMIT
+    )
+    operations = _operations(prefix, search, row, _example_label(schema), max_rows=served.limits.max_rows)
+    parts = {
+        "Row": row_schema(schema) | {"examples": [row]},
+        "Prediction": shapes.prediction(schema),
+        "Neighbour": shapes.neighbour(schema),
+        "Label": shapes.label_item(schema),
+    }
+    kind = "a number" if target.task == REGRESSION else f"one of {len(target.classes)} classes"
+    about = f"Predicts '{target.name}', {kind}, from {len(schema.names)} features. Now served: {served.model.tag}."
+    return _document(name, about, operations, parts)
+
+
+def service_document() -> Document:
+    """Describe a service of several scenarios; each has a document of its own."""
+    search = shapes.search_request({"type": ["string", "integer"]}, dimension=None, most=MAX_NEIGHBOURS, default=10)
+    name = {"name": "scenario", "in": "path", "required": True, "schema": shapes.TEXT, "description": "/ lists them"}
+    operations = _operations("/scenarios/{scenario}", search, None, None, parameters=(name,))
+    own = {"type": "object", "description": "OpenAPI 3.1"}
+    operations.append(
+        Operation(
+            "get",
+            "/scenarios/{scenario}/openapi.json",
+            "describe",
+            "Describe one scenario: its features, classes and limits",
+            own,
+            parameters=(name,),
+        )
+    )
+    label = {"type": ["string", "number"]}
+    parts = {
+        "Row": shapes.ANY_ROW,
+        "Prediction": shapes.any_prediction(),
+        "Neighbour": shapes.neighbour(None),
+        "Label": shapes.exact({"id": {"type": ["string", "integer"]}, "label": label}),
+    }
+    about = "Every scenario is asked in the same form; /scenarios/{scenario}/openapi.json has the features of one."
+    return _document("Relève", about, operations, parts)
+
+
+def _operations(
+    prefix: str,
+    search: JsonSchema,
+    row: Mapping[str, Any] | None,
+    label: Any,
+    *,
+    max_rows: int | None = None,
+    parameters: tuple[JsonSchema, ...] = (),
+) -> list[Operation]:
+    """List what every scenario offers; `row` and `label` are examples, None for none."""
+    part, some = shapes.part, shapes.items
+    rows = shapes.exact({"rows": some(part("Row"), most=max_rows)})
+    labels = shapes.exact({"labels": some(part("Label"), most=max_rows)})
+    predictions = shapes.answered({"naive": shapes.FLAG, "predictions": some(part("Prediction"))})
+    neighbours = shapes.answered({"neighbours": {"type": "array", "items": part("Neighbour")}})
+    accepted = shapes.exact({"request_id": shapes.TEXT, "accepted": shapes.COUNT})
+    known = row is not None
+    asked: list[tuple[str, str, JsonSchema, JsonSchema, Any]] = [
+        (
+            "predict",
+            "Predict rows; every answer is in the prediction ledger before it is sent",
+            rows,
+            predictions,
+            {"rows": [row]} if known else None,
+        ),
+        (
+            "search",
+            "Find the training rows nearest to a row or a vector",
+            search,
+            neighbours,
+            {"row": row, "limit": 5} if known else None,
+        ),
+        (
+            "feedback",
+            "Tell what turned out true; one wrong item refuses them all, and the newest label of a row counts",
+            labels,
+            accepted,
+            {"labels": [{"id": EXAMPLE_ID, "label": label}]} if known else None,
+        ),
+    ]
+    operations = [
+        Operation("post", f"{prefix}/{name}", name, summary, answers, asks, example, parameters)
+        for name, summary, asks, answers, example in asked
+    ]
+    path, says = f"{prefix}/status", "Say what serves, and what can be reached"
+    return [
+        *operations,
+        Operation("get", path, "status", says, shapes.status(), parameters=parameters),
+        Operation("post", path, "status_by_post", says, shapes.status(), parameters=parameters),
+        Operation("get", "/", "scenarios", "List the scenarios that are served", shapes.scenarios()),
+        Operation(
+            "get",
+            "/readyz",
+            "ready",
+            "Say whether this worker can answer: 503 where it cannot",
+            shapes.exact({"ready": shapes.FLAG}),
+        ),
+    ]
+
+
+def _document(title: str, about: str, operations: list[Operation], parts: Mapping[str, JsonSchema]) -> Document:
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method] = _written(operation)
+    return {
+        "openapi": VERSION,
+        "info": {"title": title, "version": __version__, "description": about},
+        "paths": paths,
+        "security": [{}, {"token": []}],
+        "components": {
+            "schemas": {**parts, "Error": shapes.error(), **shapes.release_parts()},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "where the service asks for tokens"}
+            },
+        },
+    }
+
+
+def _written(operation: Operation) -> dict[str, Any]:
+    answer = {"description": "the answer", "content": {JSON: {"schema": operation.answers}}}
+    written: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "responses": {"200": answer},
+    }
+    if operation.parameters:
+        written["parameters"] = list(operation.parameters)
+    if operation.asks is not None:
+        example = {} if operation.example is None else {"example": operation.example}
+        written["requestBody"] = {"required": True, "content": {JSON: {"schema": operation.asks, **example}}}
+    for status, description in ERRORS.items():
+        if operation.method == "post" or operation.path == "/readyz" or status not in WITHOUT_BODY:
+            response: dict[str, Any] = {
+                "description": description,
+                "content": {JSON: {"schema": shapes.part("Error")}},
+            }
+            if status in HEADERS:
+                header, says = HEADERS[status]
+                response["headers"] = {header: {"description": says, "schema": shapes.TEXT}}
+            written["responses"][str(status)] = response
+    return written
+
+
+def _answering_row(served: Served) -> dict[str, Any]:
+    """Return a row that the model was asked before its release, where it knows one, else one that the schema allows."""
+    golden = served.model.description.golden.rows
+    known = dict(golden[0]) if golden else {}
+    return known if known and not row_problems(served.schema, [known]) else example_row(served.schema)
+
+
+def _example_label(schema: Schema) -> Any:
+    target = schema.target
+    if target.task != REGRESSION:
+        return target.classes[0]
+    return target.min if target.min is not None else min(0.0, target.max or 0.0)

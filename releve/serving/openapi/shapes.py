@@ -1,0 +1,173 @@
+"""The objects that are asked and answered, as JSON Schema."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from releve.domain.prediction_log.records import ROW_ID
+from releve.domain.registry.release import Release
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import REGRESSION
+from releve.serving.openapi.cells import JsonSchema, label_schema
+
+TEXT: JsonSchema = {"type": "string"}
+FLAG: JsonSchema = {"type": "boolean"}
+COUNT: JsonSchema = {"type": "integer", "minimum": 0}
+NUMBER: JsonSchema = {"type": "number"}
+SHARE: JsonSchema = {"type": "number", "minimum": 0, "maximum": 1}
+CELL: JsonSchema = {"type": ["string", "number", "boolean", "null"]}
+ANY_ROW: JsonSchema = {"type": "object", "description": "feature names and values", "additionalProperties": CELL}
+
+
+def part(name: str) -> JsonSchema:
+    """Refer to a schema of `components`."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def or_null(schema: JsonSchema, description: str = "") -> JsonSchema:
+    """Allow null too."""
+    described = {"description": description} if description else {}
+    return {"anyOf": [schema, {"type": "null"}], **described}
+
+
+def exact(properties: Mapping[str, JsonSchema]) -> JsonSchema:
+    """Describe an object that has all these fields and no others."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def items(schema: JsonSchema, *, most: int | None = None, least: int = 1) -> JsonSchema:
+    """Describe a list of one or more."""
+    return {"type": "array", "items": schema, "minItems": least, **({} if most is None else {"maxItems": most})}
+
+
+def search_request(label: JsonSchema, *, dimension: int | None, most: int, default: int) -> JsonSchema:
+    """Describe a question for neighbours: near a row or a vector, null being none."""
+    vector: JsonSchema = {"type": "array", "items": NUMBER}
+    vector |= {} if dimension is None else {"minItems": dimension, "maxItems": dimension}
+    limit = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
+    null = {"type": "null"}
+    near_row = {"required": ["row"], "properties": {"row": {"type": "object"}, "vector": null}}
+    near_vector = {"required": ["vector"], "properties": {"vector": {"type": "array"}, "row": null}}
+    return {
+        "type": "object",
+        "properties": {
+            "row": or_null(part("Row"), "near this one, which is embedded here"),
+            "vector": or_null(vector, "near this one: an embedding, not raw values"),
+            "limit": {**limit, "description": "neighbours at most"},
+            "label": or_null(label, "only neighbours of this class"),
+        },
+        "additionalProperties": False,
+        "oneOf": [near_row, near_vector],
+    }
+
+
+def answered(head: Mapping[str, JsonSchema]) -> JsonSchema:
+    """Describe an answer of a model; `head` is what else it has."""
+    who = {
+        "request_id": TEXT,
+        "scenario": TEXT,
+        "model_version": TEXT,
+        "index_version": or_null(TEXT, "null where a packed model serves without an index"),
+        "arm": {**TEXT, "description": "which of the models that share the traffic answered"},
+    }
+    return exact(who | dict(head))
+
+
+def prediction(schema: Schema) -> JsonSchema:
+    """Describe the answer for one row."""
+    row_id = {**TEXT, "pattern": f"^{ROW_ID.pattern}$", "description": "what /feedback calls this row"}
+    target = schema.target
+    if target.task == REGRESSION:
+        interval = {**items(NUMBER, most=2, least=2), "description": "low and high"}
+        missing = "the true number lies within with the confidence of the model card; null where it has none"
+        return exact({"id": row_id, "value": NUMBER, "interval": or_null(interval, missing)})
+    return exact(
+        {
+            "id": row_id,
+            "label": {"enum": list(target.classes), "description": f"the class of '{target.name}' that is most likely"},
+            "probability": {**SHARE, "description": "of that class"},
+            "probabilities": exact({str(label): SHARE for label in target.classes}),
+        }
+    )
+
+
+def any_prediction() -> JsonSchema:
+    """Describe the answer for one row of whatever scenario."""
+    fields = {"id": TEXT, "label": {"type": ["string", "integer"]}, "probability": SHARE}
+    fields |= {"probabilities": {"type": "object", "additionalProperties": SHARE}}
+    return {"anyOf": [exact(fields), exact({"id": TEXT, "value": NUMBER, "interval": or_null({"type": "array"})})]}
+
+
+def neighbour(schema: Schema | None) -> JsonSchema:
+    """Describe one row that the model learned from; None for one of whatever scenario."""
+    label: JsonSchema = {"type": ["string", "number"]}
+    if schema is not None:
+        label = NUMBER if schema.target.task == REGRESSION else {"enum": list(schema.target.classes)}
+    return exact(
+        {
+            "label": label,
+            "distance": {**NUMBER, "description": "squared Euclidean distance between the vectors"},
+            "batch": {**TEXT, "description": "the incoming file that the row came with"},
+            "row": {**COUNT, "description": "its position there"},
+            "row_id": or_null(TEXT, "what the table's own `id` column calls it"),
+        }
+    )
+
+
+def label_item(schema: Schema) -> JsonSchema:
+    """Describe one label of /feedback."""
+    return exact({"id": feedback_id(schema), "label": label_schema(schema.target)})
+
+
+def feedback_id(schema: Schema) -> JsonSchema:
+    """Describe what names an answered row."""
+    return {**TEXT, "description": "the `id` of a prediction"}
+
+
+def status() -> JsonSchema:
+    """Describe what /status says."""
+    return exact(
+        {
+            "request_id": TEXT,
+            "scenario": TEXT,
+            "release": or_null(part("Release"), "null without a registry's release"),
+            "model_version": or_null(TEXT),
+            "since": or_null({**TEXT, "description": "ISO 8601, UTC"}),
+            "loaded": {**FLAG, "description": "whether the model is in memory; if not, the next request loads it"},
+            "naive": or_null(FLAG, "whether the naive answer serves; null before it is loaded"),
+            "registry_reachable": or_null(FLAG, "null where a packed model serves without a registry"),
+            "index_reachable": or_null(FLAG, "null where there is no index"),
+            "ledger_problem": or_null(TEXT, "why no answer can be written, and so none is given"),
+            "rows_answered": {**COUNT, "description": "by this worker since it started"},
+        }
+    )
+
+
+def scenarios() -> JsonSchema:
+    """Describe the list of the scenarios."""
+    entry = {"scenario": TEXT, "model_version": or_null(TEXT), "since": or_null(TEXT), "loaded": FLAG}
+    return exact({"scenarios": {"type": "array", "items": exact(entry)}})
+
+
+def release_parts() -> dict[str, JsonSchema]:
+    """Return the schema of a release, and those that it refers to."""
+    written = Release.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+    parts: dict[str, JsonSchema] = written.pop("$defs", {})
+    return {"Release": written, **parts}
+
+
+def error() -> JsonSchema:
+    """Describe an error on the project's own paths."""
+    row = {"type": ["integer", "null"], "description": "from 0, in the order sent; null where it is about none"}
+    problem = exact({"row": row, "column": {"type": ["string", "null"]}, "reason": TEXT})
+    told = exact({"code": TEXT, "message": TEXT, "problems": {"type": "array", "items": problem}})
+    return exact({"error": told, "request_id": TEXT})
+
+
+def example_of(value: Any) -> dict[str, Any]:
+    """Return an example as a media type has it."""
+    return {"example": value}

@@ -1,0 +1,79 @@
+"""/openapi.json and /docs of a running service: valid, true to the scenario, and asked as they say."""
+
+from typing import Any
+
+import bentoml
+import jsonschema_rs
+import pytest
+import schemathesis
+
+from tests.factories import SCENARIO, make_row
+from tests.serving.conftest import Running
+from tests.tables import MESSAGES, RENTALS
+
+pytestmark = pytest.mark.slow
+
+
+def described(running: Running, path: str = "/openapi.json") -> dict[str, Any]:
+    response = running.client.get(path)
+    assert response.status_code == 200, response.text
+    document: dict[str, Any] = response.json()
+    return document
+
+
+@pytest.mark.parametrize(("served", "name"), [("running", SCENARIO), ("messages", MESSAGES), ("rentals", RENTALS)])
+def test_the_document_of_a_scenario_is_valid_and_its_example_answers(served, name, request):
+    running = request.getfixturevalue(served)
+
+    for path in ("/openapi.json", f"/scenarios/{name}/openapi.json"):
+        document = described(running, path)
+        schemathesis.openapi.from_dict(document).validate()
+        assert document["openapi"] == "3.1.0" and document["info"]["version"][0].isdigit()
+        for schema in document["components"]["schemas"].values():
+            jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
+        prefix = "" if path == "/openapi.json" else f"/scenarios/{name}"
+        example = document["paths"][f"{prefix}/predict"]["post"]["requestBody"]["content"]["application/json"][
+            "example"
+        ]
+        assert running.client.post(f"{prefix}/predict", json=example).status_code == 200
+
+
+def test_the_document_has_the_features_and_the_classes(running: Running):
+    parts = described(running)["components"]["schemas"]
+
+    assert parts["Row"]["required"] == ["length", "width", "weight", "colour"]
+    assert parts["Row"]["properties"]["colour"]["enum"] == ["blue", "red", "white"]
+    assert parts["Row"]["properties"]["length"]["maximum"] == 10
+    assert parts["Row"]["properties"]["weight"]["type"] == ["number", "null"]
+    assert parts["Prediction"]["properties"]["label"]["enum"] == [0, 1, 2]
+
+
+def test_bentomls_own_document_is_replaced(running: Running):
+    assert described(running, "/docs.json") == described(running)
+
+
+@pytest.mark.parametrize("path", ["/docs", f"/scenarios/{SCENARIO}/docs"])
+def test_the_page_needs_nothing_from_elsewhere(running: Running, path: str):
+    page = running.client.get(path)
+
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "colour" in page.text and "POST" in page.text and "blue, red, white" in page.text
+    assert "http://" not in page.text and "https://" not in page.text and "<script" not in page.text
+
+
+def test_an_unknown_scenario_has_no_document(running: Running):
+    assert running.client.get("/scenarios/nobody/openapi.json").status_code == 404
+
+
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince211")  # of its own classes
+def test_bentomls_client_asks_by_the_methods(running: Running):
+    with bentoml.SyncHTTPClient(str(running.client.base_url)) as client:
+        prediction = client.predict(rows=[make_row(length=1.0)])["predictions"][0]
+        found = client.search(row=make_row(), limit=2)
+        accepted = client.feedback(labels=[{"id": prediction["id"], "label": 0}])
+        status = client.status()
+
+        assert (prediction["label"], len(found["neighbours"]), accepted["accepted"]) == (0, 2, 1)
+        assert status["model_version"] == "flowers:one"
+        with pytest.raises(bentoml.exceptions.BentoMLException, match="width is missing"):
+            client.predict(rows=[{"length": 1.0}])

@@ -1,0 +1,42 @@
+"""Schemathesis asks what the document allows and what it does not: no 5xx, no undocumented status, no other shape."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.serving.conftest import Running
+
+pytestmark = pytest.mark.slow
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+EXAMPLES = 15  # of each operation, beside those that follow from the document's limits: some 120 requests a scenario
+
+
+@pytest.mark.parametrize("served", ["running", "messages", "rentals"])
+def test_every_answer_is_one_that_the_document_declares(served: str, request: pytest.FixtureRequest, tmp_path: Path):
+    # Valid rows may be refused: JSON Schema has no words for limits of dates, nor for two labels of one id.
+    asked = ask(request.getfixturevalue(served), tmp_path, "--exclude-checks", "positive_data_acceptance")
+
+    assert asked.returncode == 0, asked.stdout[-6000:] + asked.stderr[-2000:]
+
+
+def test_every_row_that_the_document_allows_is_answered(running: Running, tmp_path: Path):
+    only = ["--include-path", "/predict", "--mode", "positive"]
+    asked = ask(running, tmp_path, "--checks", "positive_data_acceptance,not_a_server_error", *only)
+
+    assert asked.returncode == 0, asked.stdout[-6000:] + asked.stderr[-2000:]
+
+
+def ask(running: Running, folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    address = str(running.client.base_url)
+    bounded = ["--seed", "7", "-n", str(EXAMPLES), "--phases", "examples,coverage,fuzzing", "--no-color"]
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run"]
+    return subprocess.run(
+        [*command, f"{address}/openapi.json", *bounded, *options],
+        cwd=folder,  # it leaves a database of examples
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
