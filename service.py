@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from releve.core.errors import ReleveError
 from releve.core.settings import LOOPBACK, Settings
-from releve.serving import native
+from releve.serving import mlflow_scoring, native
 from releve.serving.application import SECONDS, Application, InstallApplication
 from releve.serving.bento_methods import Answer, FeedbackRequest, PredictRequest, SearchRequest, StatusRequest
 from releve.serving.edge.access import Access, asked_hosts, listening_addresses
@@ -66,7 +66,8 @@ class Releve:
         APPLICATION.metrics = PrometheusMetrics()
         self._scenarios = start(os.environ, project=PROJECT, bento=Releve.bento, metrics=APPLICATION.metrics)
         own = native.routes(self._scenarios, APPLICATION.pools)
-        APPLICATION.offer([*own, *open_inference.routes(self._scenarios), *openapi.routes(self._scenarios)])
+        others = (open_inference, mlflow_scoring, openapi)
+        APPLICATION.offer([*own, *(route for each in others for route in each.routes(self._scenarios))])
 
     def __metrics__(self, text: str) -> str:
         """What /metrics answers: BentoML asks for it."""
