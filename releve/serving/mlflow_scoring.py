@@ -20,7 +20,7 @@ from releve.serving import requests
 from releve.serving.faults import UnsupportedMediaType
 from releve.serving.native import DIGITS
 from releve.serving.open_inference.tables import is_matrix
-from releve.serving.routes import JSON, Reply, Request, Route, json_reply
+from releve.serving.routes import JSON, Reply, Request, Role, Route, json_reply
 from releve.serving.scenario import Scenario
 from releve.serving.scenarios import Scenarios
 
@@ -54,10 +54,11 @@ def routes(scenarios: Scenarios) -> list[Route]:
     made = []
     for prefix, of in (("", lambda _: scenarios.only()), ("/scenarios/{scenario}", named)):
         ping = _ping(of)
+        role = Role.READ if prefix else Role.ANYONE  # nobody unknown makes another scenario load
         made += [
-            Route("GET", f"{prefix}/ping", ping, error),
-            Route("GET", f"{prefix}/health", ping, error),
-            Route("GET", f"{prefix}/version", lambda _: Reply(200, PROTOCOL), error),
+            Route("GET", f"{prefix}/ping", ping, error, role=role),
+            Route("GET", f"{prefix}/health", ping, error, role=role),
+            Route("GET", f"{prefix}/version", lambda _: Reply(200, PROTOCOL), error, role=Role.ANYONE),
             Route("POST", f"{prefix}/invocations", _invocations(of), error),
         ]
     return made

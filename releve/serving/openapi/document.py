@@ -147,6 +147,14 @@ def _operations(
         *operations,
         Operation("get", path, "status", says, shapes.status(), parameters=parameters),
         Operation("post", path, "status_by_post", says, shapes.status(), parameters=parameters),
+        Operation(
+            "get",
+            f"{prefix}/ready",
+            "model_ready",
+            "Load the model if need be, and say which version answers",
+            shapes.model_ready(),
+            parameters=parameters,
+        ),
         Operation("get", "/", "scenarios", "List the scenarios that are served", shapes.scenarios()),
         Operation(
             "get",

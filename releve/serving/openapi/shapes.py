@@ -1,7 +1,6 @@
 """The objects that are asked and answered, as JSON Schema."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from releve.domain.prediction_log.records import ROW_ID
 from releve.domain.registry.release import Release
@@ -147,6 +146,12 @@ def status() -> JsonSchema:
     )
 
 
+def model_ready() -> JsonSchema:
+    """Describe what /ready says."""
+    follows = {**FLAG, "description": "whether the next release takes its place"}
+    return exact({"request_id": TEXT, "scenario": TEXT, "model_version": TEXT, "follows": follows})
+
+
 def scenarios() -> JsonSchema:
     """Describe the list of the scenarios."""
     entry = {"scenario": TEXT, "model_version": or_null(TEXT), "since": or_null(TEXT), "loaded": FLAG}
@@ -166,8 +171,3 @@ def error() -> JsonSchema:
     problem = exact({"row": row, "column": {"type": ["string", "null"]}, "reason": TEXT})
     told = exact({"code": TEXT, "message": TEXT, "problems": {"type": "array", "items": problem}})
     return exact({"error": told, "request_id": TEXT})
-
-
-def example_of(value: Any) -> dict[str, Any]:
-    """Return an example as a media type has it."""
-    return {"example": value}
