@@ -105,13 +105,14 @@ def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[str, 
         if not isinstance(item, dict) or set(item) != {"id", "label"}:
             problems.append(Problem(at, None, f"is {format_value(item)}, expected an object with 'id' and 'label'"))
             continue
-        if not isinstance(item["id"], str):
+        is_own = schema.id is not None and type(item["id"]) is int  # what the scenario's own column calls a row
+        if not isinstance(item["id"], str) and not is_own:
             problems.append(Problem(at, "id", f"is {format_value(item['id'])}, expected the id of a predicted row"))
         if wrong := _label_problem(item["label"], schema):
             problems.append(Problem(at, "label", wrong))
     if problems:
         raise Refused(_summary(problems), problems)
-    pairs = [(item["id"], _parsed(item["label"], schema)) for item in items]
+    pairs = [(str(item["id"]), _parsed(item["label"], schema)) for item in items]
     first: dict[str, tuple[int, Label]] = {}
     for at, (row_id, label) in enumerate(pairs):
         before, given = first.setdefault(row_id, (at, label))

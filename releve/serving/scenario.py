@@ -16,7 +16,7 @@ from releve.core.errors import Unavailable
 from releve.core.params import ServiceLimits
 from releve.domain.neighbours.embedding import Arrays
 from releve.domain.neighbours.vectors import Neighbour
-from releve.domain.prediction_log.records import Row, UnknownAnswer
+from releve.domain.prediction_log.records import ROW_ID, Row, UnknownAnswer
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.cells import format_value
@@ -196,6 +196,16 @@ class Scenario:
         neighbours = [_neighbour(hit, model.schema) for hit in hits]
         line = self.ledger.search(model=model.tag, index=index, arm=CHAMPION, question=question, neighbours=neighbours)
         return Found(line, model.tag, index, CHAMPION, neighbours)
+
+    def by_row_id(self, served: Served, pairs: Sequence[tuple[str, Label]]) -> list[tuple[str, Label]]:
+        """Replace what the scenario's own `id` column calls a row by the id of its newest answer. Reads the ledger.
+
+        What is neither stays as it is, and `feedback` refuses it.
+        """
+        column = served.schema.id
+        own = {row_id for row_id, _ in pairs if not ROW_ID.fullmatch(row_id)} if column else set()
+        found = self.ledger.find_own_ids(column, own) if column and own else {}
+        return [(found.get(row_id, row_id), label) for row_id, label in pairs]
 
     def feedback(self, pairs: Sequence[tuple[str, Label]]) -> None:
         """Write the labels of answered rows, all or none; on disk when it returns. Raises UnknownRows, ReleveError."""

@@ -111,6 +111,19 @@ def test_an_answered_number_and_its_outcome_are_in_the_ledger(rentals: Running):
     assert LedgerReader(folder).labels()[prediction["id"]][0] == 41.5
 
 
+def test_feedback_may_name_a_row_by_the_tables_own_id(rentals: Running):
+    older, newest = answered(rentals, rentals_row(station="dock 7"), rentals_row(station="dock 7"))
+
+    told = rentals.post("/feedback", labels=[{"id": "dock 7", "label": 12}])
+    unknown = rentals.post("/feedback", labels=[{"id": "dock 8", "label": 12}])
+
+    labels = LedgerReader(rentals.home / "ledger" / RENTALS).labels()
+    assert told.json()["accepted"] == 1
+    assert labels[newest["id"]][0] == 12 and older["id"] not in labels
+    assert (unknown.status_code, error_of(unknown)["code"]) == (404, "unknown_answer")
+    assert "'dock 8' belongs to no answer" in error_of(unknown)["message"]
+
+
 def test_answers_come_back_from_the_ledger_as_the_schema_types_them(rentals: Running):
     answered(rentals, rentals_row(), rentals_row(note=None))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from releve.adapters.prediction_ledger.reader import find_answer, find_answers
+from releve.adapters.prediction_ledger.reader import find_answer, find_answers, find_own_ids
 from releve.adapters.prediction_ledger.segments import ANSWERS, LABELS, SEARCHES, LedgerUnavailable, Segment, to_line
 from releve.core.errors import ReleveError
 from releve.core.names import check_scenario_name
@@ -148,6 +148,10 @@ class LedgerWriter:
     def find_many(self, row_ids: Iterable[str]) -> dict[str, AnsweredRow]:
         """Those of `row_ids` that were answered, by id; every request's line is read once."""
         return find_answers(self._folder, row_ids)
+
+    def find_own_ids(self, column: str, own_ids: Iterable[str]) -> dict[str, str]:
+        """Own id, as requests carried it in `column`, -> id of the newest row answered with it; of the last 31 days."""
+        return find_own_ids(self._folder, column, own_ids)
 
     def sync(self) -> None:
         """Flush what was written to disk; what forbids it is logged, and tried again at the next call."""
