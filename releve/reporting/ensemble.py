@@ -3,16 +3,12 @@
 from collections.abc import Mapping
 
 from releve.core.formatting import counted, format_score, plural
-from releve.domain.ensemble.description import (
-    EnsembleDescription,
-    MemberDescription,
-    SearchDescription,
-    SearchOutcome,
-)
+from releve.domain.ensemble.description import EnsembleDescription, MemberDescription, SearchDescription
 from releve.domain.ensemble.weights import Serves
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import format_interval
 from releve.domain.training.recipes import Value
+from releve.domain.training.search_outcome import SearchOutcome
 from releve.reporting.blocks import Block, TableBlock, TextBlock
 
 SHOWN_TRIALS = 8  # of a search, the best first

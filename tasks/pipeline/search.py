@@ -11,7 +11,7 @@ from releve.adapters.compute import open_workers
 from releve.adapters.search import Search
 from releve.core.errors import BadInput
 from releve.core.params import Compute
-from releve.domain.ensemble.description import SearchDescription, SearchOutcome
+from releve.domain.ensemble.description import SearchDescription
 from releve.domain.ensemble.forward import MemberAnswers
 from releve.domain.ensemble.pool import SEARCH, Member, Pool
 from releve.domain.evaluation import paired
@@ -21,6 +21,7 @@ from releve.domain.gate.gate import search_gains
 from releve.domain.training import trials
 from releve.domain.training.learning import window
 from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
+from releve.domain.training.search_outcome import SearchOutcome
 from releve.domain.training.trials import (
     SIZES,
     SearchData,

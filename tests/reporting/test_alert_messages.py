@@ -134,6 +134,6 @@ def test_what_a_caller_sent_becomes_neither_a_link_nor_a_mention_nor_a_page_of_t
     assert "](" not in made.text
     assert "://" not in made.text
     assert "www." not in made.text.lower()
-    assert len(made.reasons) == min(count + 1, 10)
+    assert len(made.reasons) == min(count + 2, 10)  # with what to do, and what the other columns say
     assert max(len(reason) for reason in made.reasons) == 300
     assert len(made.text) < 400

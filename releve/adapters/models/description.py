@@ -6,13 +6,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from releve.core.documents import DocumentPart, parse_document
-from releve.domain.ensemble.description import EnsembleDescription, SearchOutcome
+from releve.domain.ensemble.description import EnsembleDescription
 from releve.domain.ensemble.weights import Serves
 from releve.domain.evaluation.conformal import ConformalIntervals
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.neighbours.embedding import EmbedderDescription
 from releve.domain.prediction_log.records import Row
 from releve.domain.schema.target import Label
+from releve.domain.training.search_outcome import SearchOutcome
 
 DESCRIPTION = "model.json"
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from releve.domain.backtest.jobs import Floats, Job, JobResult
 from releve.domain.backtest.variants import Variant
-from releve.domain.ensemble.description import SearchOutcome
 from releve.domain.gate.gate import FailedCheck
+from releve.domain.training.search_outcome import SearchOutcome
 from releve.domain.trigger.trigger import TriggerDecision
 
 T = TypeVar("T")

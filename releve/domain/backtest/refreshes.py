@@ -11,7 +11,6 @@ from releve.core.params import SEARCHED_RECIPES, Params
 from releve.domain.backtest.jobs import ComparePools, FitMember, Floats, JobContext
 from releve.domain.backtest.played import Steps
 from releve.domain.backtest.walk_forward import WalkForward
-from releve.domain.ensemble.description import SearchOutcome
 from releve.domain.ensemble.fitting import answered_part
 from releve.domain.ensemble.forward import (
     ForwardWindow,
@@ -33,6 +32,7 @@ from releve.domain.gate import gate
 from releve.domain.schema.schema import BATCH
 from releve.domain.training import learning
 from releve.domain.training.recipes import default_candidate, fitting_recipes, search_spaces
+from releve.domain.training.search_outcome import SearchOutcome
 from releve.domain.training.trials import MIN_ROWS, SIZES, validation_folds
 from releve.domain.trigger.trigger import TriggerDecision
 

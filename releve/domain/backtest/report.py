@@ -5,8 +5,8 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from releve.core.documents import DocumentPart
-from releve.domain.ensemble.description import SearchOutcome
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.training.search_outcome import SearchOutcome
 from releve.domain.trigger.policies import REFRESH, SCHEDULE
 
 

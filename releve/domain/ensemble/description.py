@@ -4,8 +4,8 @@ from typing import Literal
 
 from releve.core.documents import DocumentPart
 from releve.domain.ensemble.weights import Serves
-from releve.domain.evaluation.intervals import Interval
 from releve.domain.training.recipes import Value
+from releve.domain.training.search_outcome import SearchOutcome
 from releve.domain.training.trial_record import TrialRecord
 
 
@@ -20,14 +20,6 @@ class MemberDescription(DocumentPart):
     weight: float  # in what serves; 0: it has no say now
     loss: float | None  # mean over the windows, clipped; None where it answered not all of them
     problem: str = ""  # why it could not be fitted; it has no weight then
-
-
-class SearchOutcome(DocumentPart):
-    """What a search for new members proposed, and what that gained over the old pool."""
-
-    proposed: str = ""  # the best candidate, in words; "" where there was none to try, or none could be fitted
-    gain: Interval | None = None  # of the pool with it over the pool without, over the windows, by the gate's metric
-    joined: bool = False  # shown to be better by enough, it is in the pool from now on
 
 
 class SearchDescription(DocumentPart):

@@ -7,7 +7,6 @@ from enum import StrEnum
 
 from releve.core.documents import DocumentPart
 from releve.core.params import GateOverride
-from releve.domain.ensemble.description import SearchOutcome
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.chain import (
@@ -22,6 +21,7 @@ from releve.domain.registry.chain import (
     EventPayload,
 )
 from releve.domain.registry.release import Release
+from releve.domain.training.search_outcome import SearchOutcome
 
 
 class BatchOrigin(StrEnum):
