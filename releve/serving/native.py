@@ -110,7 +110,7 @@ def _feedback(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
         body, scenario = _json_body(request), scenario_of(request)
         served = scenario.served_now()
         pairs = requests.labels_of(body, served.schema, max_rows=served.limits.max_rows)
-        scenario.feedback(scenario.by_row_id(served, pairs))
+        scenario.feedback(served, pairs)
         request_id = request.request_id or new_request_id()
         return json_reply({"request_id": request_id, "accepted": len(pairs)}, request_id=request_id)
 

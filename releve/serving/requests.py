@@ -12,9 +12,9 @@ import orjson
 from numpy.typing import NDArray
 
 from releve.core.errors import BadInput, TooLarge
-from releve.domain.prediction_log.records import Row
+from releve.domain.prediction_log.records import ROW_ID, Row
 from releve.domain.schema.arrays import arrays_of_rows
-from releve.domain.schema.cells import SHOWN, format_value
+from releve.domain.schema.cells import EDGES, SHOWN, format_value
 from releve.domain.schema.plain_rows import arrays_of_plain_rows
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
@@ -94,10 +94,11 @@ def search_of(body: bytes, schema: Schema, *, dimension: int, max_neighbours: in
     )
 
 
-def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[str, Label]]:
-    """Return pairs of row id and class or number. A pair may be sent twice: writing a label again changes nothing.
+def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[Any, Label]]:
+    """Return pairs of an id and a class or number: the id of a prediction, or a value of the table's `id` column.
 
-    Raises Refused with a problem per item that is wrong or that gives an id another label, BadInput, TooLarge.
+    A pair may be sent twice: writing a label again changes nothing. Raises Refused with a problem per item that is
+    wrong or that gives an id another label, BadInput, TooLarge.
     """
     items = _items(_object(body, {"labels"}), "labels", LABELS_EXAMPLE, max_items=max_rows)
     problems = []
@@ -105,24 +106,29 @@ def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[str, 
         if not isinstance(item, dict) or set(item) != {"id", "label"}:
             problems.append(Problem(at, None, f"is {format_value(item)}, expected an object with 'id' and 'label'"))
             continue
-        is_own = schema.id is not None and type(item["id"]) is int  # what the scenario's own column calls a row
-        if not isinstance(item["id"], str) and not is_own:
-            problems.append(Problem(at, "id", f"is {format_value(item['id'])}, expected the id of a predicted row"))
+        if wrong := _id_problem(item["id"], schema):
+            problems.append(Problem(at, "id", wrong))
         if wrong := _label_problem(item["label"], schema):
             problems.append(Problem(at, "label", wrong))
     if problems:
         raise Refused(_summary(problems), problems)
-    pairs = [(str(item["id"]), _parsed(item["label"], schema)) for item in items]
-    first: dict[str, tuple[int, Label]] = {}
-    for at, (row_id, label) in enumerate(pairs):
-        before, given = first.setdefault(row_id, (at, label))
+    pairs = [(item["id"], _parsed(item["label"], schema)) for item in items]
+    check_contradictions(pairs)
+    return pairs
+
+
+def check_contradictions(pairs: Sequence[tuple[Any, Label]]) -> None:
+    """Raise Refused where an id is given two labels."""
+    problems = []
+    first: dict[Any, tuple[int, Label]] = {}
+    for at, (given_id, label) in enumerate(pairs):
+        before, given = first.setdefault(given_id, (at, label))
         if label != given:
-            contradicted = f"item {before} gives {format_value(row_id)} {format_value(given)}"
+            contradicted = f"item {before} gives {format_value(given_id)} {format_value(given)}"
             reason = f"is {format_value(label)}, but {contradicted}; send one label an id"
             problems.append(Problem(at, "label", reason))
     if problems:
         raise Refused(_summary(problems), problems)
-    return pairs
 
 
 def _object(body: bytes, fields: AbstractSet[str]) -> dict[str, Any]:
@@ -245,6 +251,17 @@ def _label_problem(label: Any, schema: Schema) -> str | None:
     if not isinstance(label, int | float | str) or schema.target.problem(label):
         return _cut(f"is {format_value(label)}, expected {schema.target.expected}")
     return None
+
+
+def _id_problem(given: Any, schema: Schema) -> str | None:
+    if schema.id is None:
+        return None if isinstance(given, str) else f"is {format_value(given)}, expected the id of a predicted row"
+    if isinstance(given, bool) or not isinstance(given, str | int | float) or not str(given).strip(EDGES):
+        return f"is {format_value(given)}, expected the id of a predicted row, or its '{schema.id}'"
+    if isinstance(given, str) and ROW_ID.fullmatch(given):
+        return None
+    wrong = schema.column(schema.id).problem(given)
+    return _cut(f"{wrong}, or the id of a predicted row") if wrong else None
 
 
 def _parsed(label: Any, schema: Schema) -> Label:

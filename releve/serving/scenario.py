@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,15 +17,15 @@ from releve.core.errors import Unavailable
 from releve.core.params import ServiceLimits
 from releve.domain.neighbours.embedding import Arrays
 from releve.domain.neighbours.vectors import Neighbour
-from releve.domain.prediction_log.records import ROW_ID, Row, UnknownAnswer
+from releve.domain.prediction_log.records import Row
 from releve.domain.registry.release import Release
 from releve.domain.schema.arrays import arrays_of_rows
-from releve.domain.schema.cells import format_value
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
 from releve.domain.schema.validation import Problem
 from releve.serving.edge.metrics import Metrics
 from releve.serving.faults import Refused
+from releve.serving.feedback import write_labels
 from releve.serving.requests import SearchQuestion
 
 CHAMPION = "champion"  # the arm of every answer, until others take a share of the traffic
@@ -43,14 +44,6 @@ class NotLoaded(Exception):
     def __init__(self, load: Callable[[], "Future[None]"]) -> None:
         super().__init__("the model is not in memory")
         self.load = load
-
-
-class UnknownRows(UnknownAnswer):
-    """Feedback for rows that were never answered: one problem per such row."""
-
-    def __init__(self, message: str, ids: Iterable[str], problems: Sequence[Problem]) -> None:
-        super().__init__(message, ids)
-        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True)
@@ -197,29 +190,9 @@ class Scenario:
         line = self.ledger.search(model=model.tag, index=index, arm=CHAMPION, question=question, neighbours=neighbours)
         return Found(line, model.tag, index, CHAMPION, neighbours)
 
-    def by_row_id(self, served: Served, pairs: Sequence[tuple[str, Label]]) -> list[tuple[str, Label]]:
-        """Replace what the scenario's own `id` column calls a row by the id of its newest answer. Reads the ledger.
-
-        What is neither stays as it is, and `feedback` refuses it.
-        """
-        column = served.schema.id
-        own = {row_id for row_id, _ in pairs if not ROW_ID.fullmatch(row_id)} if column else set()
-        found = self.ledger.find_own_ids(column, own) if column and own else {}
-        return [(found.get(row_id, row_id), label) for row_id, label in pairs]
-
-    def feedback(self, pairs: Sequence[tuple[str, Label]]) -> None:
-        """Write the labels of answered rows, all or none; on disk when it returns. Raises UnknownRows, ReleveError."""
-        try:
-            self.ledger.label(pairs)
-        except UnknownAnswer as error:
-            problems = [
-                Problem(at, "id", f"{format_value(row_id)} belongs to no answer of this service")
-                for at, (row_id, _) in enumerate(pairs)
-                if row_id in error.ids
-            ]
-            others = f", nor do {len(problems) - 1} others of {len(pairs)}" if problems[1:] else ""
-            message = f"id {problems[0].reason}{others}; nothing was written"
-            raise UnknownRows(message, error.ids, problems) from None
+    def feedback(self, served: Served, pairs: Sequence[tuple[Any, Label]]) -> None:
+        """Write the labels of answered rows: see `write_labels`."""
+        write_labels(self.ledger, served.schema, pairs)
 
 
 def check_answered(output: ModelOutput) -> None:

@@ -112,7 +112,8 @@ def test_an_answered_number_and_its_outcome_are_in_the_ledger(rentals: Running):
 
 
 def test_feedback_may_name_a_row_by_the_tables_own_id(rentals: Running):
-    older, newest = answered(rentals, rentals_row(station="dock 7"), rentals_row(station="dock 7"))
+    (older,) = answered(rentals, rentals_row(station="dock 7"))
+    (newest,) = answered(rentals, rentals_row(station="dock 7"))
 
     told = rentals.post("/feedback", labels=[{"id": "dock 7", "label": 12}])
     unknown = rentals.post("/feedback", labels=[{"id": "dock 8", "label": 12}])
@@ -121,7 +122,7 @@ def test_feedback_may_name_a_row_by_the_tables_own_id(rentals: Running):
     assert told.json()["accepted"] == 1
     assert labels[newest["id"]][0] == 12 and older["id"] not in labels
     assert (unknown.status_code, error_of(unknown)["code"]) == (404, "unknown_answer")
-    assert "'dock 8' belongs to no answer" in error_of(unknown)["message"]
+    assert "'dock 8' is the 'station' of no answer" in error_of(unknown)["message"]
 
 
 def test_answers_come_back_from_the_ledger_as_the_schema_types_them(rentals: Running):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 
 from releve.adapters.prediction_ledger.segments import (
@@ -28,8 +28,6 @@ from releve.domain.prediction_log.records import (
     parse_row_id,
     parse_since,
 )
-
-OWN_ID_DAYS = 31  # in which a label is looked for by the scenario's own id; by a row's id it is found for ever
 
 
 class LedgerReader:
@@ -106,27 +104,3 @@ def find_answers(folder: Path, row_ids: Iterable[str]) -> dict[str, AnsweredRow]
         rows = ((row_id, line.row(row_id)) for row_id in ids) if line else ()
         answered |= {row_id: row for row_id, row in rows if row is not None}
     return answered
-
-
-def find_own_ids(folder: Path, column: str, own_ids: Iterable[str]) -> dict[str, str]:
-    """Own id, as the rows of a request carried it in `column`, -> id of the newest row that was answered with it.
-
-    Reads answers from the newest day back, OWN_ID_DAYS of them at most. Raises Unavailable.
-    """
-    wanted, found = set(own_ids), dict[str, str]()
-    days = groupby(reversed(segments_of(folder, ANSWERS)), key=lambda path: path.name.split("-")[1])
-    for _, paths in islice(days, OWN_ID_DAYS):
-        newest: dict[str, tuple[str, str]] = {}
-        try:
-            for line in SegmentLines(list(paths), AnswerLine.parse):
-                for position, row in enumerate(line.rows):
-                    own = str(row.get(column))
-                    if own in wanted and (own not in newest or newest[own][0] <= line.at):
-                        newest[own] = (line.at, f"{line.id}.{position}")
-        except OSError as error:
-            raise refusal(folder, error) from None
-        found |= {own: row_id for own, (_, row_id) in newest.items()}
-        wanted -= set(newest)
-        if not wanted:
-            break
-    return found

@@ -7,11 +7,13 @@ death of the process; against a power loss answers are flushed about every secon
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from releve.adapters.prediction_ledger.reader import find_answer, find_answers, find_own_ids
+from releve.adapters.prediction_ledger.cells import FoundCells, find_by_cell
+from releve.adapters.prediction_ledger.reader import find_answer, find_answers
 from releve.adapters.prediction_ledger.segments import ANSWERS, LABELS, SEARCHES, LedgerUnavailable, Segment, to_line
 from releve.core.errors import ReleveError
 from releve.core.names import check_scenario_name
@@ -27,6 +29,7 @@ from releve.domain.prediction_log.records import (
     request_id,
     timestamp,
 )
+from releve.domain.schema.columns import Column
 
 SYNC_SECONDS = 1.0
 
@@ -149,9 +152,9 @@ class LedgerWriter:
         """Those of `row_ids` that were answered, by id; every request's line is read once."""
         return find_answers(self._folder, row_ids)
 
-    def find_own_ids(self, column: str, own_ids: Iterable[str]) -> dict[str, str]:
-        """Own id, as requests carried it in `column`, -> id of the newest row answered with it; of the last 31 days."""
-        return find_own_ids(self._folder, column, own_ids)
+    def find_by_cell(self, column: Column, wanted: Collection[Any]) -> FoundCells:
+        """The newest answers that carried each of `wanted` in `column`, whichever writer answered: see there."""
+        return find_by_cell(self._folder, column, wanted)
 
     def sync(self) -> None:
         """Flush what was written to disk; what forbids it is logged, and tried again at the next call."""

@@ -6,7 +6,7 @@ from releve.domain.prediction_log.records import ROW_ID
 from releve.domain.registry.release import Release
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
-from releve.serving.openapi.cells import JsonSchema, label_schema
+from releve.serving.openapi.cells import NOT_BLANK, JsonSchema, label_schema
 
 TEXT: JsonSchema = {"type": "string"}
 FLAG: JsonSchema = {"type": "boolean"}
@@ -124,7 +124,10 @@ def label_item(schema: Schema) -> JsonSchema:
 
 def feedback_id(schema: Schema) -> JsonSchema:
     """Describe what names an answered row."""
-    return {**TEXT, "description": "the `id` of a prediction"}
+    if schema.id is None:
+        return {**TEXT, "description": "the `id` of a prediction"}
+    own = f"the `id` of a prediction, or the '{schema.id}' of a row: then its newest answer"
+    return {"anyOf": [{**TEXT, "pattern": NOT_BLANK}, NUMBER], "description": own}
 
 
 def status() -> JsonSchema:

@@ -11,11 +11,12 @@ import orjson
 import pandas as pd
 import pytest
 
-from releve.adapters.prediction_ledger.reader import OWN_ID_DAYS, LedgerReader
+from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.prediction_ledger.segments import LedgerUnavailable, check_writable
 from releve.adapters.prediction_ledger.writer import LedgerSync, LedgerWriter
 from releve.core.errors import BadInput, StorageRefused
 from releve.domain.prediction_log.records import UnknownAnswer, row_ids
+from releve.domain.schema.columns import CATEGORY, Column
 
 WORKER = "0000000a"
 
@@ -112,21 +113,10 @@ def test_a_row_is_found_by_its_own_id_and_the_newest_answer_counts(make_writer, 
     clock.move(days=1)
     newest = answer(first, "a", rows=[{"customer": "y"}])
 
-    found = first.find_own_ids("customer", ["17", "y", "nobody"])
+    found = first.find_by_cell(Column("customer", CATEGORY, feature=False), ["17", "y", "nobody"])
 
-    assert found == {"17": f"{again}.0", "y": f"{newest}.0"}
-    assert first.find_own_ids("other", ["17"]) == {}
-
-
-def test_an_own_id_is_looked_for_among_the_answers_of_a_month(writer, clock):
-    answer(writer, "a", rows=[{"customer": 1}])
-    for _ in range(OWN_ID_DAYS):
-        within = writer.find_own_ids("customer", ["1"])
-        clock.move(days=1)
-        answer(writer, "a", rows=[{"customer": 2}])
-
-    assert set(within) == {"1"}
-    assert writer.find_own_ids("customer", ["1"]) == {}
+    assert (found.rows, found.is_whole) == ({"17": [f"{again}.0"], "y": [f"{newest}.0"]}, True)
+    assert first.find_by_cell(Column("other", CATEGORY, feature=False), ["17"]).rows == {}
 
 
 def test_an_id_that_was_never_given_is_not_found(writer):

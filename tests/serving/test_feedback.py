@@ -1,0 +1,140 @@
+"""Labels by the table's own id: the newest answer that carried it, all or none."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from releve.adapters.prediction_ledger import cells
+from releve.adapters.prediction_ledger.reader import LedgerReader
+from releve.adapters.prediction_ledger.writer import LedgerWriter
+from releve.domain.schema.schema import Schema
+from releve.serving.faults import Refused
+from releve.serving.feedback import UnknownRows, write_labels
+from releve.serving.requests import labels_of
+from tests.factories import make_schema
+from tests.serving.conftest import Running
+from tests.tables import RENTALS, RENTALS_TABLE, rentals_row, rentals_schema
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[LedgerWriter]:
+    """A ledger whose lines are eight hours apart, so that it has several days."""
+    hours = count()
+    writer = LedgerWriter(tmp_path, RENTALS, clock=lambda: START + timedelta(hours=8 * next(hours)))
+    yield writer
+    writer.close()
+
+
+def answer(ledger: LedgerWriter, *stations: Any) -> str:
+    rows = [rentals_row() if station is None else rentals_row(station=station) for station in stations]
+    return ledger.answer(model="m:1", index=None, rows=rows, labels=[1.0] * len(rows), probabilities=None)
+
+
+def labels_in(folder: Path) -> dict[str, Any]:
+    return {row_id: label for row_id, (label, _) in LedgerReader(folder).labels().items()}
+
+
+def test_an_own_id_names_its_newest_answer(ledger: LedgerWriter, tmp_path: Path):
+    first = answer(ledger, "north", "south")
+    for _ in range(4):
+        answer(ledger, None, "west")
+    newest = answer(ledger, "east", "north")
+
+    write_labels(ledger, rentals_schema(), [("north", 5.0), ("south", 6.0), (f"{first}.0", 7.0)])
+
+    assert labels_in(tmp_path) == {f"{newest}.1": 5.0, f"{first}.1": 6.0, f"{first}.0": 7.0}
+
+
+@pytest.mark.parametrize("searched", [2, 40])
+def test_other_spellings_of_an_id_are_the_same_id(ledger: LedgerWriter, tmp_path: Path, searched: int):
+    request = answer(ledger, 17, " b\u00e9 \n", *(f"x{number}" for number in range(searched)))
+    others = [(f"x{number}", 1.0) for number in range(searched)]
+
+    write_labels(ledger, rentals_schema(), [("17", 5.0), ("b\u00e9", 6.0), *others])
+
+    found = labels_in(tmp_path)
+    assert (found[f"{request}.0"], found[f"{request}.1"], len(found)) == (5.0, 6.0, 2 + searched)
+
+
+@pytest.mark.parametrize(
+    ("column", "sent", "given"),
+    [({"type": "number"}, 12, 12.0), ({"type": "category", "ignore_case": True}, "North", "NORTH")],
+)
+def test_ids_are_compared_as_the_column_keeps_them(ledger: LedgerWriter, tmp_path: Path, column, sent, given):
+    columns = {**RENTALS_TABLE["columns"], "station": {**column, "feature": False}}
+    request = answer(ledger, sent)
+
+    write_labels(ledger, Schema.from_dict({**RENTALS_TABLE, "columns": columns}), [(given, 5.0)])
+
+    assert labels_in(tmp_path) == {f"{request}.0": 5.0}
+
+
+def test_an_unknown_own_id_refuses_them_all(ledger: LedgerWriter, tmp_path: Path):
+    answer(ledger, "north")
+
+    with pytest.raises(UnknownRows, match="id 'nowhere' is the 'station' of no answer; nothing was written") as error:
+        write_labels(ledger, rentals_schema(), [("north", 5.0), ("nowhere", 6.0)])
+
+    assert [(each.row, each.column) for each in error.value.problems] == [(1, "id")]
+    assert labels_in(tmp_path) == {}
+
+
+def test_an_old_answer_is_not_searched_for_without_end(ledger: LedgerWriter, monkeypatch: pytest.MonkeyPatch):
+    answer(ledger, "north")
+    for _ in range(3):
+        answer(ledger, "south")
+    monkeypatch.setattr(cells, "SEARCHED_BYTES", 1)
+
+    with pytest.raises(UnknownRows, match=r"of no answer in the newest .* send the prediction's id"):
+        write_labels(ledger, rentals_schema(), [("north", 5.0)])
+
+
+def test_an_id_of_two_rows_of_one_request_names_neither(ledger: LedgerWriter, tmp_path: Path):
+    answer(ledger, "north", "north")
+
+    with pytest.raises(Refused, match="'north' stands in 2 rows of one request; send the prediction's id"):
+        write_labels(ledger, rentals_schema(), [("north", 5.0)])
+
+    assert labels_in(tmp_path) == {}
+
+
+def test_one_row_gets_one_label_however_it_is_named(ledger: LedgerWriter, tmp_path: Path):
+    request = answer(ledger, "north")
+
+    write_labels(ledger, rentals_schema(), [("north", 5.0), (f"{request}.0", 5.0)])
+    with pytest.raises(Refused, match="send one label an id"):
+        write_labels(ledger, rentals_schema(), [("north", 5.0), (f"{request}.0", 6.0)])
+
+
+@pytest.mark.parametrize("given", ["", " \t", None, True, [], {}])
+def test_what_can_be_no_id_is_refused(given: Any):
+    body = orjson.dumps({"labels": [{"id": given, "label": 1}]})
+
+    with pytest.raises(Refused, match="expected the id of a predicted row, or its 'station'"):
+        labels_of(body, rentals_schema(), max_rows=1)
+
+
+def test_a_table_without_an_id_column_knows_predictions_alone(ledger: LedgerWriter):
+    with pytest.raises(Refused, match="is 3, expected the id of a predicted row"):
+        labels_of(b'{"labels": [{"id": 3, "label": 1}]}', make_schema(), max_rows=1)
+    with pytest.raises(UnknownRows, match="'north' belongs to no answer"):
+        write_labels(ledger, make_schema(), [("north", 1)])
+
+
+@pytest.mark.slow
+def test_the_service_takes_the_id_that_a_request_carried(rentals: Running):
+    sent = rentals.post("/predict", rows=[rentals_row(station="pier 7")]).json()["predictions"][0]["id"]
+
+    accepted = rentals.post("/feedback", labels=[{"id": "pier 7", "label": 12}])
+    unknown = rentals.post("/feedback", labels=[{"id": "pier 8", "label": 12}])
+
+    assert (accepted.status_code, accepted.json()["accepted"]) == (200, 1)
+    assert LedgerReader(rentals.home / "ledger" / RENTALS).labels()[sent][0] == 12
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "unknown_answer")
