@@ -34,7 +34,7 @@ class Round:
 
 @flow(name="lifecycle", flow_run_name="lifecycle {scenario}", log_prints=True)
 def lifecycle(scenario: Scenario = "digits") -> Any:
-    """Ingest, monitor, and where that asks for it retrain, judge and release; or roll back what is shown to be worse.
+    """Ingest, monitor, roll back what is shown to be worse, and where a refresh is due retrain, judge and release.
 
     Ends with the Round, in the state Refused where the gate refused the challenger. Fails at the end when an incoming
     file was refused.
@@ -42,7 +42,8 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     settings = begin(scenario)
     waiting = ingest_files(settings, scenario)
     seen = monitor_champion(settings, scenario)
-    if rolled_back := roll_back_harm(settings, scenario, seen):
+    rolled_back = roll_back_harm(settings, scenario, seen)
+    if rolled_back and not seen.decision.refresh:  # members of what was taken back are not weighed anew
         publish(settings, scenario)
         check_refusals(waiting)
         message = gate_messages.rolled_back(
@@ -67,5 +68,5 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     tidy_up(settings, scenario)
     check_refusals(waiting)
     check_refusals(harvested)
-    result = Round(seen, challenger, released)
+    result = Round(seen, challenger, released, rolled_back)
     return final_state(scenario, challenger, at=released.answers_at if released else None, result=result)

@@ -47,7 +47,6 @@ def roll_back_harm(settings: Settings, scenario: str, seen: MonitoringRun) -> Re
         gain=evidence.gain,
         answers=evidence.rows,
         promotions=seen.rollback.promotions,
-        rows=seen.rows,
     )
     try:
         done: ReleaseResult = run_rollback(settings, scenario, reason=describe_harm(harm), actor="monitor", harm=harm)

@@ -13,7 +13,7 @@ from releve.core.settings import Settings
 from releve.domain.drift.verdict import DriftState
 from releve.domain.quality.payoff import Payoff
 from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, ROLLED_BACK, WITHDRAWN, Event
-from releve.domain.registry.events import BatchIngested, BatchOrigin, Challenger, ModelRolledBack
+from releve.domain.registry.events import BatchIngested, BatchOrigin, Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import Challenged, History
 from tasks.history import events_of
@@ -55,7 +55,7 @@ def gather_past(settings: Settings, scenario: str, registry: Registry, known: Ga
         retrained_at=history.last.at if history.last else known.champion.since,
         ingested_at=max([known.champion.since, *ingested[-1:]], key=datetime.fromisoformat),
         rows=rows,
-        new_rows=count_new_rows(registry, scenario, history, rows=rows, waiting=waiting),
+        new_rows=max(waiting, rows - (history.last.rows if history.last else 0)),
         unweighed_rows=count_unweighed_rows(
             ModelStore(settings.home), known.champion.release.model, history, rows=rows
         ),
@@ -113,17 +113,6 @@ def _batches(ingested: list[Event], batch_rows: int) -> int:
 def count_rows(settings: Settings, scenario: str, *, waiting: int) -> int:
     """Count labelled rows, ingested or `waiting` to be harvested."""
     return sum(batch.rows for batch in read_batches(ScenarioBranch(settings.project, scenario))) + waiting
-
-
-def count_new_rows(registry: Registry, scenario: str, history: History, *, rows: int, waiting: int) -> int:
-    """Count labelled rows since the last challenge, or since a rollback by itself that came after it.
-
-    So a refresh waits for a window of labels then: with the rows that showed the harm the same one would come again.
-    """
-    moves = events_of(registry, scenario, CHALLENGED, ROLLED_BACK)
-    if moves and moves[-1].kind == ROLLED_BACK and (harm := moves[-1].read(ModelRolledBack).harm):
-        return max(0, rows - harm.rows)
-    return max(waiting, rows - (history.last.rows if history.last else 0))
 
 
 def count_unweighed_rows(store: ModelStore, champion: str, history: History, *, rows: int) -> int:

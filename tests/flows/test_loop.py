@@ -284,12 +284,14 @@ def test_a_release_that_is_shown_to_be_worse_than_the_one_before_it_goes_by_itse
 
     done, next_run = run("lifecycle"), run("monitor")
 
-    first = loop.retrained.result().model
-    assert done.result().seen.rollback.roll_back
-    assert done.result().rolled_back.release.model == project.registry.current(SCENARIO).release.model == first
-    assert done.message.startswith(f"{first} is the release of {SCENARIO} again, in the place of ")
+    round_ = done.result()
+    assert round_.seen.rollback.roll_back
+    assert round_.rolled_back.release.model == loop.retrained.result().model
+    assert round_.challenger.champion == round_.rolled_back.release.model
+    assert round_.released.release == project.registry.current(SCENARIO).release
+    assert done.message.startswith(f"{round_.challenger.model} is the release of {SCENARIO}")
     assert not next_run.result().rollback.roll_back
-    assert not next_run.result().decision.refresh  # until a window of labels has come
+    assert not next_run.result().decision.refresh  # the labels that showed the harm were learned
     moved = project.registry.events(SCENARIO, kinds=[ROLLED_BACK])
     assert [event.actor for event in moved] == ["monitor"]
 

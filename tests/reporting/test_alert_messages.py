@@ -62,7 +62,7 @@ def test_an_alarm_its_repeat_and_its_end_are_three_texts():
 def test_a_release_that_goes_by_itself_is_an_alarm_with_its_figures_and_news_of_what_serves():
     harm = Payoff(Interval(-0.04, -0.06, -0.02), 300)
     run = monitored_event(payoff=harm, rollback=RollbackDecision(True, harm, 1))
-    shown = ShownHarm(model=MODEL, gain=harm.gain, answers=300, promotions=1, rows=940)
+    shown = ShownHarm(model=MODEL, gain=harm.gain, answers=300, promotions=1)
     payload = ModelRolledBack(release=RELEASE, harm=shown).model_dump(mode="json")
 
     made = messages(run, make_event(ROLLED_BACK, payload, day=0.1, reason=describe_harm(shown)))

@@ -140,7 +140,7 @@ def test_where_harm_is_shown_it_is_the_first_sentence_of_the_run():
 
 
 def test_a_rollback_by_itself_says_what_was_worse_by_how_much_on_how_many_answers():
-    harm = ShownHarm(model="shop:2", gain=HARM.gain, answers=300, promotions=1, rows=940)
+    harm = ShownHarm(model="shop:2", gain=HARM.gain, answers=300, promotions=1)
 
     alone, pooled = (describe_harm(each) for each in (harm, harm.model_copy(update={"promotions": 3})))
 

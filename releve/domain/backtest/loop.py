@@ -76,11 +76,10 @@ class _Loop:
             if window is windows[-1]:
                 break
             evidence, payoff = yield from self.monitor(window, champion)
-            if self.is_rolled_back(payoff, champion, window):
-                continue
+            serving = self.releases[-1] if self.is_rolled_back(payoff, champion, window) else champion
             decision = trigger.decide(evidence, History(tuple(self.challenges)), self.params)
             if decision.refresh:
-                made = yield from self.challenge(window, champion, made, decision)
+                made = yield from self.challenge(window, serving, made, decision)
             else:
                 self.played.decisions.append(WindowDecision(window.number, decision))
         self.played.answers = self.served
@@ -142,7 +141,7 @@ class _Loop:
         return payoff
 
     def is_rolled_back(self, payoff: Payoff | None, champion: Release, window: BacktestWindow) -> bool:
-        """Go back where labels show harm: a rollback takes no deployment, and a refresh waits for new labels then."""
+        """Go back where labels show harm: a rollback takes no deployment. A refresh learns from these labels then."""
         if payoff is not None:
             self.payoffs.setdefault(champion.window, []).append(payoff)
         own = self.payoffs.get(champion.window, []) if payoff else []
@@ -152,7 +151,7 @@ class _Loop:
         if back is None or not decision.roll_back:
             return False
         self.releases.append(Release(back.made, window.number + 1, window.end, back.expected, None))
-        self.payoffs, self.counted_from = {}, self.plan.known(window)
+        self.payoffs = {}
         self.played.decisions.append(WindowDecision(window.number, None, rolled_back=True))
         return True
 

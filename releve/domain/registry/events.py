@@ -119,7 +119,6 @@ class ShownHarm(DocumentPart):
     gain: Interval  # over the release before, on the same labelled answers, pooled over the promotions
     answers: int
     promotions: int
-    rows: int  # labelled rows there were: as many as a refresh needs have to come until one is due again
 
 
 class ModelRolledBack(ModelReleased):

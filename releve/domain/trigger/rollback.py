@@ -2,8 +2,8 @@
 
 The release before is asked the rows that the present one answered, at every monitoring run. One bad window is no reason
 to go back, so a release that was seen on few is judged together with the promotions before it:
-docs/decisions/0033-gate-and-rollback.md. A rollback is followed by no other one: what is gained over a release that was
-taken back is not measured, and a refresh waits until a window of labels has come since (`ShownHarm.rows`).
+docs/decisions/0033-gate-and-rollback.md. A refresh that is due learns at once from the labels that showed the harm, and
+no other one is due before new labels have come. What came back is not compared with what was taken back.
 """
 
 from collections.abc import Sequence

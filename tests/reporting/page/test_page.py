@@ -156,7 +156,7 @@ def test_a_table_without_intervals_has_no_word_of_them():
 
 
 def test_a_rollback_by_itself_is_told_with_its_figures():
-    harm = ShownHarm(model=YOUNGER.model, gain=Interval(-0.04, -0.06, -0.02), answers=300, promotions=2, rows=940)
+    harm = ShownHarm(model=YOUNGER.model, gain=Interval(-0.04, -0.06, -0.02), answers=300, promotions=2)
     payload = ModelRolledBack(release=RELEASE, harm=harm).model_dump(mode="json")
     back = make_event(ROLLED_BACK, payload, day=2.0, reason=describe_harm(harm))
 

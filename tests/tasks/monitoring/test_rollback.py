@@ -10,7 +10,11 @@ from releve.domain.registry.chain import ROLLED_BACK
 from releve.domain.registry.events import ModelRolledBack, ShownHarm
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import CauseKind
+from tasks.ingestion.harvest import harvest
+from tasks.ingestion.ingest import ingest
 from tasks.monitoring.monitor import monitor
+from tasks.release.release import release
+from tasks.release.retrain import retrain
 from tasks.release.rollback import rollback
 from tests.tables import SHOP
 from tests.tasks.shop import Shop, market_rows
@@ -29,9 +33,7 @@ def answer(shop: Shop, rows: pd.DataFrame, *, right: float) -> None:
 def harm_of(run: MonitoringRun) -> ShownHarm:
     evidence = run.rollback.evidence
     assert evidence is not None
-    return ShownHarm(
-        model=run.model, gain=evidence.gain, answers=evidence.rows, promotions=run.rollback.promotions, rows=run.rows
-    )
+    return ShownHarm(model=run.model, gain=evidence.gain, answers=evidence.rows, promotions=run.rollback.promotions)
 
 
 def roll_back(shop: Shop, run: MonitoringRun) -> Any:
@@ -66,22 +68,24 @@ def test_few_labels_roll_nothing_back(replaced: Shop) -> None:
     assert not monitor(replaced.settings, SHOP).rollback.roll_back
 
 
-def test_what_came_back_stays_and_a_refresh_waits_for_a_window_of_labels(replaced: Shop) -> None:
+def test_a_refresh_learns_at_once_from_the_labels_that_showed_harm_and_nothing_moves_to_and_fro(
+    replaced: Shop,
+) -> None:
     answer(replaced, market_rows(300, seed=12), right=0.3)
-    shown = monitor(replaced.settings, SHOP)
-    roll_back(replaced, shown)
+    roll_back(replaced, monitor(replaced.settings, SHOP))
 
-    again = monitor(replaced.settings, SHOP)
-    answer(replaced, market_rows(249, seed=13), right=0.3)
-    waiting = monitor(replaced.settings, SHOP)
-    answer(replaced, market_rows(1, seed=14), right=1.0)
     due = monitor(replaced.settings, SHOP)
+    harvest(replaced.settings, SHOP)
+    ingest(replaced.settings, SHOP)
+    challenger = retrain(replaced.settings, SHOP, reason="new rows")
+    release(replaced.settings, SHOP, model=challenger.model)
+    again = [monitor(replaced.settings, SHOP) for _ in range(2)]
 
-    assert shown.decision.refresh
-    assert not any(run.rollback.roll_back for run in (again, waiting, due))
-    assert [run.new_rows for run in (again, waiting, due)] == [0, 249, 250]
-    assert again.decision.kinds == (CauseKind.FEW_ROWS,)
     assert due.decision.refresh
+    assert challenger.promote
+    assert not any(run.rollback.roll_back for run in (due, *again))
+    assert [run.decision.kinds for run in again] == [(CauseKind.FEW_ROWS,)] * 2
+    assert [run.new_rows for run in again] == [0, 0]
 
 
 def test_a_rollback_by_hand_holds_no_refresh_back(replaced: Shop) -> None:
