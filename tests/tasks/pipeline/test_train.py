@@ -192,16 +192,20 @@ def test_where_the_newest_labels_are_in_doubt_the_ensemble_before_them_keeps_a_p
     assert [each.name for each in after.kept] == ["first"]
 
 
-def test_rows_whose_labels_are_shown_to_be_wrong_are_learned_no_more_and_counted(tmp_path, capsys):
-    stage = make_stage(tmp_path, train={"recipe": "linear"})
+def receive_wrong_labels(stage: Stage) -> None:
+    """The labels of batch 9 are turned round, and those of batch 10, which waits for its refresh, are right again."""
     receive(stage, shop_rows(800))
     train(stage)
     remember(stage)
-    turned = shop_rows(100, seed=9)
-    receive(stage, turned.assign(bought=turned["bought"].map({"yes": "no", "no": "yes"})), start=9)
+    receive(stage, turned(shop_rows(100, seed=9)), start=9)
     train(stage)
     remember(stage)
     receive(stage, shop_rows(100, seed=10), start=10)
+
+
+def test_rows_whose_labels_are_shown_to_be_wrong_are_learned_no_more_and_counted(tmp_path, capsys):
+    stage = make_stage(tmp_path, train={"recipe": "linear"})
+    receive_wrong_labels(stage)
 
     found, folder = trained(stage)
 
@@ -408,6 +412,34 @@ def test_the_next_refresh_learns_the_rows_that_were_only_weighed_by(reweighed, t
     assert (memory.rows, memory.learned, memory.refresh) == (620, 620, 3)
     assert [each.rows for each in memory.windows][-1] == Fold(500, 620)
     assert {each.name: each.rows for each in folder.description.members}["linear"] == 620
+
+
+def test_a_re_weighting_says_nothing_by_wrong_labels_and_the_refresh_after_it_learns_none(tmp_path):
+    stage = make_stage(tmp_path, train={"recipe": "linear"})
+    receive_wrong_labels(stage)
+    found, refreshed = trained(stage)
+    members = digests(refreshed.path / "members")
+    weigh_anew(stage)
+    write_parquet(stage.files.batches / "0011.parquet", shop_rows(60, seed=11))
+
+    memory, folder = trained(stage)
+
+    assert (memory.rows, memory.learned, memory.left_out) == (1060, 1000, found.left_out)
+    untouched = [each.rows for each in memory.windows if each.rows.end <= 800 or each.rows.start >= 1000]
+    assert (folder.description.left_out, folder.description.windows) == (100, len(untouched))
+    assert folder.description.rows == sum(each.end - each.start for each in untouched)
+    assert digests(folder.path / "members") == members
+
+    made = digests(stage.files.memory)
+    weigh_anew(stage)
+    shutil.rmtree(stage.files.folder / MEMORY / "members")  # they are fitted again, without these rows
+    train(stage)
+    assert digests(stage.files.memory) == made
+
+    remember(stage)
+    memory, folder = trained(stage)
+    assert (memory.learned, memory.left_out) == (1060, found.left_out)
+    assert {each.rows for each in folder.description.members if each.recipe and not each.last_batches} == {960}
 
 
 def test_without_a_memory_of_this_table_nothing_can_be_weighed_anew(tmp_path):
