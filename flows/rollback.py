@@ -8,17 +8,16 @@ from prefect.states import Completed
 from flows.context import Scenario, begin, step
 from flows.publish import publish
 from flows.release import announce
-from releve.adapters.models.model_runtime import ModelAltered
+from releve.adapters.models.model_runtime import GoldenMismatch, ModelAltered
+from releve.adapters.registry.rollback import NothingToRollBackTo
 from releve.core.errors import NotFound
 from releve.core.settings import Settings
 from releve.domain.registry.events import ShownHarm
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting import gate_messages
 from releve.reporting.messages import describe_harm
-from tasks.monitoring.champion import GoldenMismatch
 from tasks.release import rollback as rollback_step
 from tasks.release.release import ReleaseResult
-from tasks.release.rollback import NothingToRollBackTo
 
 run_rollback = step(rollback_step.rollback, name="rollback")
 

@@ -9,7 +9,7 @@ from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.http.service import wait_until_serving
 from releve.adapters.models import bento_builds
-from releve.adapters.models.model_runtime import Model
+from releve.adapters.models.model_runtime import Model, check_golden
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
 from releve.adapters.scenario_lock import scenario_lock
@@ -21,7 +21,7 @@ from releve.domain.neighbours.index_names import collection_name
 from releve.domain.neighbours.vectors import IndexCheck
 from releve.domain.registry.events import Challenger, ModelReleased, ReleaseChange
 from releve.domain.registry.release import ExpectedPerformance, Release
-from tasks.monitoring.champion import check_golden, read_reference
+from tasks.monitoring.champion import read_reference
 from tasks.places import REFERENCE, ScenarioState
 from tasks.release.index import build_index, tidy_indexes
 from tasks.release.retrain import last_challenger

@@ -4,19 +4,14 @@ from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.http.service import wait_until_serving
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.registry import Registry
+from releve.adapters.registry.rollback import find_way_back
 from releve.adapters.vectors.vector_index import IndexUnavailable
 from releve.core.errors import Conflict
 from releve.core.settings import Settings
 from releve.domain.registry.events import ModelRolledBack, ShownHarm
-from tasks.monitoring.champion import check_golden, check_released
+from tasks.monitoring.champion import check_released
 from tasks.release.index import build_index, tidy_indexes
 from tasks.release.release import ReleaseResult
-
-
-class NothingToRollBackTo(Conflict):
-    """There is no release before the current one."""
-
-    code = "nothing_to_roll_back_to"
 
 
 def rollback(
@@ -37,16 +32,11 @@ def rollback(
     current = check_released(registry.current(scenario), scenario)
     if harm and harm.model != current.release.model:
         raise Conflict(f"{harm.model} was to be rolled back, and {current.release.model} serves {scenario} by now")
-    previous = registry.previous(scenario)
-    if previous is None:
-        raise NothingToRollBackTo(
-            f"{current.release.model} is the first release of {scenario}; there is none before it"
-        )
-    model = ModelStore(settings.home).load(previous.model, digest=previous.model_digest)
-    check_golden(model)
+    back = find_way_back(registry, ModelStore(settings.home), current)
+    previous = back.release
     index, note = None, ""
     try:
-        index = build_index(settings, previous, model)
+        index = build_index(settings, previous, back.model)
     except IndexUnavailable as error:
         note = f"searches wait for Milvus: {error}"
 

@@ -10,6 +10,7 @@ import pytest
 
 from releve.adapters.git_dvc.data_versions import PipelineFailed
 from releve.adapters.registry.registry import RegistryUnavailable
+from releve.adapters.registry.rollback import NothingToRollBackTo
 from releve.adapters.vectors.vector_index import IndexUnavailable
 from releve.core.errors import BadInput, NotFound
 from releve.core.settings import LOOPBACK, Settings
@@ -18,7 +19,7 @@ from tasks.ingestion.ingest import ingest
 from tasks.monitoring.monitor import monitor
 from tasks.release.release import release
 from tasks.release.retrain import retrain
-from tasks.release.rollback import NothingToRollBackTo, rollback
+from tasks.release.rollback import rollback
 from tests.projects import SCENARIO, Project
 from tests.serving.process import free_port, milvus_serving
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from releve.adapters.models.description import DESCRIPTION, ModelDescription, read_description
 from releve.adapters.vectors.embedder_files import load_embedder
-from releve.core.errors import Conflict, NotFound, Unavailable
+from releve.core.errors import Conflict, NotFound, ReleveError, Unavailable
 from releve.domain.neighbours.embedding import Arrays, Embedder
+from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION, Label
 from releve.domain.training.pipeline import model_frame
@@ -42,10 +43,19 @@ TRUSTED_TYPES = frozenset(
 )
 
 
+GOLDEN_TOLERANCE = 1e-5  # share of the largest golden number; float32 holds seven digits, and sums of trees lose two
+
+
 class ModelAltered(Conflict):
     """A model's files are not the ones that were registered."""
 
     code = "model_altered"
+
+
+class GoldenMismatch(ReleveError):
+    """A model no longer gives the answers it gave when it was packaged."""
+
+    code = "golden_mismatch"
 
 
 class RuntimeMissing(Unavailable):
@@ -120,6 +130,22 @@ def load(folder: Path, *, tag: str, digest: str | None = None) -> Model:
     else:
         runner = pipeline_runner(load_pipeline(folder / SKOPS_FILE), schema)
     return Model(tag, schema, load_embedder(folder, description.embedder), description, runner)
+
+
+def check_golden(model: Model) -> None:
+    """Ask a loaded model its golden rows. Raises GoldenMismatch when an answer differs."""
+    golden = model.description.golden
+    now, packaged = model.answer(arrays_of_rows(model.schema, golden.rows)).labels, list(golden.labels)
+    same = now == packaged
+    if model.schema.target.task == REGRESSION and len(now) == len(packaged):
+        # numbers may differ by what float32 sums lose, measured by the largest of them: one may be near 0
+        numbers, wanted = np.array(now, dtype=np.float64), np.array(packaged, dtype=np.float64)
+        same = bool((np.abs(numbers - wanted) <= GOLDEN_TOLERANCE * np.abs(wanted).max(initial=0.0)).all())
+    if not same:
+        raise GoldenMismatch(
+            f"model {model.tag} answers its golden rows with {now}, it was packaged with {packaged}; "
+            "it is not released. Compare the installed onnxruntime with the one in requirements.lock"
+        )
 
 
 def schema_of(folder: Path, *, tag: str) -> Schema:

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from releve.adapters.models.description import GoldenRows, ModelDescription
-from releve.adapters.models.model_runtime import Model
+from releve.adapters.models.model_runtime import GOLDEN_TOLERANCE, GoldenMismatch, Model, check_golden
 from releve.domain.neighbours.embedding import Embedder
 from releve.domain.schema.schema import Schema
-from tasks.monitoring.champion import GOLDEN_TOLERANCE, GoldenMismatch, check_golden
 
 NUMBER = {"name": "y", "task": "regression"}
 CLASSES = {"name": "y", "classes": [0, 1]}

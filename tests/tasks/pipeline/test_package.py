@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from releve.adapters.files import PipelineInputs, write_inputs, write_parquet
-from releve.adapters.models.model_runtime import load
+from releve.adapters.models.model_runtime import check_golden, load
 from releve.adapters.models.onnx_export import TEXT_REASON
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
@@ -16,7 +16,6 @@ from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.validation import row_problems
 from releve.domain.training.learning import answer, answers_of, learn, truth_of
 from releve.domain.training.recipes import Candidate
-from tasks.monitoring.champion import check_golden
 from tasks.pipeline.package import package
 from tasks.pipeline.rows import read_rows
 from tasks.pipeline.stage import Stage

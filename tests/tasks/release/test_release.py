@@ -7,12 +7,12 @@ from datetime import date
 import pytest
 
 from releve.adapters.models.description import GoldenRows
+from releve.adapters.models.model_runtime import GoldenMismatch, check_golden
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
 from releve.core.errors import NotFound
 from releve.core.params import GateOverride
 from releve.domain.registry.chain import RELEASED
-from tasks.monitoring.champion import GoldenMismatch, check_golden
 from tasks.release.release import NotAccepted, check_accepted, release
 from tasks.release.retrain import last_challenger
 from tests.serving.process import free_port

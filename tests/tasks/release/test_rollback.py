@@ -7,10 +7,11 @@ import pytest
 
 from releve.adapters.models.model_runtime import ModelAltered
 from releve.adapters.models.model_store import ModelStore
+from releve.adapters.registry.rollback import NothingToRollBackTo
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import NotFound
 from releve.domain.registry.chain import ROLLED_BACK
-from tasks.release.rollback import NothingToRollBackTo, rollback
+from tasks.release.rollback import rollback
 from tests.serving.process import free_port
 from tests.tables import ROOT, SHOP
 from tests.tasks.shop import moved
