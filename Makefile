@@ -185,7 +185,7 @@ test-fast: setup  ## The tests that need neither a server nor minutes
 	@$(PYTEST) -m "not slow and not system and not compat" $(PYTEST_ARGS)
 
 # Its test of memory wants a process to itself, and a worker more would be a server more.
-test-system: setup  ## The tests with PostgreSQL, Go, Java and Node of the system (apt-get install postgresql golang-go ...)
+test-system: setup  ## The tests with PostgreSQL, Chromium, Go, Java and Node of the system (apt-get install postgresql chromium ...)
 	@$(BIN)/python -m tests.postgresql
 	@$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
 	@$(BIN)/python -m pytest tests/serving/test_clients.py $(PYTEST_ARGS)

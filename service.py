@@ -22,6 +22,7 @@ from releve.serving.edge.metrics import PrometheusMetrics, with_aliases
 from releve.serving.edge.supervisor import end_with_supervisor
 from releve.serving.open_inference import routes as open_inference
 from releve.serving.openapi import routes as openapi
+from releve.serving.page import routes as page
 from releve.serving.routes import Request
 from releve.serving.start import start
 
@@ -66,8 +67,9 @@ class Releve:
         APPLICATION.metrics = PrometheusMetrics()
         self._scenarios = start(os.environ, project=PROJECT, bento=Releve.bento, metrics=APPLICATION.metrics)
         own = native.routes(self._scenarios, APPLICATION.pools)
+        people = page.routes(self._scenarios, APPLICATION.pools, ACCESS)
         others = (open_inference, mlflow_scoring, openapi)
-        APPLICATION.offer([*own, *(route for each in others for route in each.routes(self._scenarios))])
+        APPLICATION.offer([*own, *people, *(route for each in others for route in each.routes(self._scenarios))])
 
     def __metrics__(self, text: str) -> str:
         """What /metrics answers: BentoML asks for it."""

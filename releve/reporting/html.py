@@ -71,8 +71,15 @@ def render_svg(title: str, charts: Sequence[Chart]) -> str:
 
 @cache
 def _environment() -> "Environment":
-    """Make what templates are written with: `render` for a block inside another one, `charts` and `legend`."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    return make_environment("releve.reporting")
+
+
+def make_environment(*packages: str) -> "Environment":
+    """Make what templates are written with: `render` for a block inside another one, `charts` and `legend`.
+
+    `packages`: where templates lie, in a folder of that name; the first that has one counts.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     def render(block: Block) -> Markup:
         """Write a block by the macro that has its name; charts share one."""
@@ -98,7 +105,7 @@ def _environment() -> "Environment":
         return printable(value) if isinstance(value, str) else value
 
     environment = Environment(
-        loader=PackageLoader("releve.reporting"),
+        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -33,12 +33,6 @@ def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool]) -> list[Route]:
         return json_reply({"ready": True})
 
     made = [
-        Route(
-            "GET",
-            "/",
-            lambda _: json_reply({"scenarios": [_line(each) for each in scenarios.released()]}),
-            native_error,
-        ),
         Route("GET", "/readyz", ready, native_error, runs=Runs.DISK, role=Role.ANYONE),
     ]
     for prefix, of in (("", sole), ("/scenarios/{scenario}", named)):
@@ -52,6 +46,11 @@ def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool]) -> list[Route]:
             Route("POST", f"{prefix}/status", status, native_error),
         ]
     return made
+
+
+def listing(scenarios: Scenarios) -> dict[str, list[dict[str, object]]]:
+    """What `/` answers: the scenarios that are served, by which version since when."""
+    return {"scenarios": [_line(each) for each in scenarios.released()]}
 
 
 def _predict(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:

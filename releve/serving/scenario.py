@@ -101,6 +101,7 @@ class Found:
     index: str
     arm: str
     neighbours: Sequence[dict[str, object]]
+    ids: Sequence[int] = ()  # of the neighbours, in the index
 
 
 class Scenario:
@@ -188,7 +189,7 @@ class Scenario:
         hits = self.index.search(index, vector, limit=question.limit, label=label)[0]
         neighbours = [_neighbour(hit, model.schema) for hit in hits]
         line = self.ledger.search(model=model.tag, index=index, arm=CHAMPION, question=question, neighbours=neighbours)
-        return Found(line, model.tag, index, CHAMPION, neighbours)
+        return Found(line, model.tag, index, CHAMPION, neighbours, [hit.id for hit in hits])
 
     def feedback(self, served: Served, pairs: Sequence[tuple[Any, Label]]) -> None:
         """Write the labels of answered rows: see `write_labels`."""

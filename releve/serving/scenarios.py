@@ -7,17 +7,21 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 
 from releve.adapters import files
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.segments import check_writable
 from releve.adapters.prediction_ledger.writer import LedgerSync, LedgerWriter
 from releve.adapters.registry.registry import Registry, RegistryUnavailable
-from releve.adapters.vectors.vector_index import VectorIndex
-from releve.core.errors import ReleveError, Unavailable
+from releve.adapters.registry.rollback import find_way_back
+from releve.adapters.vectors.vector_index import IndexUnavailable, VectorIndex
+from releve.core.errors import Conflict, ReleveError, Unavailable
 from releve.core.names import SCENARIO_NAME
 from releve.core.settings import Settings
-from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN
+from releve.domain.registry.chain import ARCHIVED, CHALLENGED, WITHDRAWN, Event
+from releve.domain.registry.events import ModelRolledBack
+from releve.domain.registry.release import Release
 from releve.reporting import gate_messages
 from releve.serving.edge.metrics import Metrics
 from releve.serving.faults import UnknownScenario
@@ -25,6 +29,8 @@ from releve.serving.loading import Loader
 from releve.serving.scenario import NoRelease, Scenario, Served
 
 NAMED = 10  # scenarios that an error lists
+PAGE = "page"  # the actor of what a person does there
+LOAD_SECONDS = 8.0  # that a rollback waits for its model, so that the next answer is that one's
 MEASURE_SECONDS = 5.0  # between two looks at what no request measures
 log = logging.getLogger("releve.serving")
 
@@ -107,6 +113,37 @@ class Scenarios:
         if self._only and not any(each.served for each in released):
             raise NotReady(f"no release of {', '.join(self._only)} is loaded yet")
         self.check_ledger()
+
+    def newest_events(self, name: str, kinds: Sequence[str], *, most: int) -> list[Event]:
+        """What the registry recorded of a scenario, newest first; nothing without one. Raises RegistryUnavailable."""
+        return [] if self._registry is None else list(islice(self._registry.newest(name, kinds=kinds), most))
+
+    def previous(self, name: str) -> str | None:
+        """The model that a rollback brings back; None for nothing. Raises RegistryUnavailable."""
+        release = None if self._registry is None else self._registry.previous(name)
+        return release.model if release else None
+
+    def roll_back(self, name: str, *, seen: str, reason: str) -> Release:
+        """Move the registry back to the release before, once its model has proved that it still answers.
+
+        `seen`: the model that was current when this was decided. The index of the release before is there as a rule;
+        where it is not, searches wait for `make rollback`. Raises ReleveError: Conflict, ModelAltered and others.
+        """
+        current = None if self._registry is None else self._registry.current(name)
+        if self._registry is None or current is None:
+            raise self._nothing_serves(name)
+        if current.release.model != seen:
+            raise Conflict(f"{current.release.model} serves {name} by now, and no longer {seen}; look again and decide")
+        back = find_way_back(self._registry, ModelStore(self._settings.home), current)
+        moved = ModelRolledBack(release=back.release)
+        self._registry.move(name, moved, expected=current.number, reason=reason, actor=PAGE)
+        if self.index is not None:
+            with suppress(IndexUnavailable):
+                self.index.alias(name, back.release.index)
+        for loading in self.poll():
+            with suppress(ReleveError, TimeoutError):
+                loading.result(timeout=LOAD_SECONDS)
+        return back.release
 
     def pin(self, name: str, served: Served) -> None:
         """Serve one model version for as long as this lives."""

@@ -63,8 +63,10 @@ def packed(folder: Path, table: dict[str, Any], frame: pd.DataFrame, *, recipe: 
 
 
 @contextmanager
-def table_served(home: Path, name: str, table: dict[str, Any], rows: pd.DataFrame, *, milvus: int) -> Iterator[Running]:
-    """A running service whose first release knows `rows`."""
+def table_served(
+    home: Path, name: str, table: dict[str, Any], rows: pd.DataFrame, *, milvus: int, **environ: str
+) -> Iterator[Running]:
+    """A running service whose first release knows `rows`; `environ`: more of its environment."""
     frame = check_frame(Schema.from_dict(table), rows).accepted
     stored = ModelStore(home).save(packed(home / "made" / name, table, frame), scenario=name, version="one", labels={})
     indexed = frame.assign(**{BATCH: "first.csv", ROW: range(len(frame))})
@@ -73,9 +75,8 @@ def table_served(home: Path, name: str, table: dict[str, Any], rows: pd.DataFram
     index.build(collection, as_entries(indexed, model_runtime.load(stored.path, tag=stored.tag)), scenario=name)
     index.close()
     _release(home, name, stored, index=collection, index_rows=len(frame))
-    environ = {"RELEVE_SCENARIO": name}
     with (
-        serving(home, _project(home, name, table), milvus=milvus, **environ) as address,
+        serving(home, _project(home, name, table), milvus=milvus, **{"RELEVE_SCENARIO": name, **environ}) as address,
         httpx.Client(base_url=address, timeout=30) as client,
     ):
         wait_until(lambda: client.get("/readyz").status_code == 200)

@@ -7,7 +7,7 @@ The index is FLAT: exact, and in Milvus Lite as fast as any other.
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +152,16 @@ class VectorIndex:
         self._shape(collection)
         with self._talking(f"load {collection}") as client:
             client.load_collection(collection, timeout=BUILD_TIMEOUT_SECONDS)
+
+    def vectors(self, collection: str, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Read the vectors of these rows: (ids, dimension). Raises IndexMismatch, IndexUnavailable."""
+        check_collection_name(collection)
+        with self._talking(f"read {collection}") as client:
+            found = client.get(collection, ids=list(ids), output_fields=["vector"], timeout=self._timeout)
+        by_id = {row["id"]: row["vector"] for row in found}
+        if missing := [each for each in ids if each not in by_id]:
+            raise IndexMismatch(f"{collection} holds no row {missing[0]}; {REBUILD}")
+        return np.array([by_id[each] for each in ids], dtype=np.float32)
 
     def search(self, collection: str, vectors: Any, *, limit: int, label: str | None = None) -> list[list[Neighbour]]:
         """Per vector, the `limit` nearest rows (all labels, or one), nearest first.

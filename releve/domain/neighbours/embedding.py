@@ -85,6 +85,11 @@ class Embedder:
         ]
         return np.hstack(blocks).astype(np.float32)
 
+    def numbers_of(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Undo the scaling: (rows, numbers), as far as a vector tells; a missing one is the middle of its range."""
+        low, high = np.array(self.low), np.array(self.high)
+        return np.asarray(low + vectors[:, : len(self.low)].astype(np.float64) * (high - low))
+
     def _scaled(self, numbers: NDArray[Any]) -> NDArray[Any]:
         low, high = np.array(self.low), np.array(self.high)
         varies = high - low > ROUNDING * np.maximum(np.abs(low), np.abs(high))

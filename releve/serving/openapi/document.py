@@ -54,7 +54,7 @@ class Operation:
 def scenario_document(name: str, served: Served, *, prefix: str) -> Document:
     """Describe one scenario at `prefix`, "" for a service of it alone, by the model that serves now."""
     schema, target = served.schema, served.schema.target
-    row = _answering_row(served)
+    row = answering_row(served)
     label = {"type": "null"} if target.task == REGRESSION else label_schema(target)
     search = shapes.search_request(
         label, dimension=served.model.embedder.dimension, most=MAX_NEIGHBOURS, default=DEFAULT_LIMIT
@@ -209,7 +209,7 @@ def _written(operation: Operation) -> dict[str, Any]:
     return written
 
 
-def _answering_row(served: Served) -> dict[str, Any]:
+def answering_row(served: Served) -> dict[str, Any]:
     """Return a row that the model was asked before its release, where it knows one, else one that the schema allows."""
     golden = served.model.description.golden.rows
     known = dict(golden[0]) if golden else {}

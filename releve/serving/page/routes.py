@@ -1,0 +1,245 @@
+"""The page's paths. Every one works without its script; a browser's form is answered by the page again."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from releve.core.errors import BadInput, NotFound, ReleveError
+from releve.core.names import SCENARIO_NAME
+from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, Event
+from releve.domain.registry.events import Challenger
+from releve.serving import native, requests
+from releve.serving.edge.access import Access
+from releve.serving.faults import Forbidden, Unauthorised, native_error, new_request_id
+from releve.serving.openapi.document import answering_row
+from releve.serving.page import views
+from releve.serving.page.forms import PixelGrid, fields_of, grid_of, row_of, values_of
+from releve.serving.page.session import check_same_site, cookie_of, may, token_of
+from releve.serving.pools import Pool
+from releve.serving.requests import SearchQuestion
+from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
+from releve.serving.scenario import NotLoaded, Scenario, Served
+from releve.serving.scenarios import Scenarios
+
+NEIGHBOURS = 6
+NEIGHBOUR_SECONDS = 3.0  # that the page waits for Milvus; then it answers without neighbours
+EVENTS = 40  # of the history, the newest
+LONGEST_REASON = 300  # characters
+RECORDED = (CHALLENGED, MONITORED, *MOVES)
+
+Handle = Callable[[Request], Awaitable[Reply]]
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What the registry knows of a scenario."""
+
+    events: Sequence[Event] = ()  # oldest first
+    why: Sequence[str] = ()
+    previous: str | None = None
+
+
+def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool], access: Access) -> list[Route]:
+    """The page's routes; they ask for their tokens by themselves, since a browser sends a cookie and no header."""
+    pages = _Pages(scenarios, pools, access)
+    below = "/scenarios/{scenario}"
+    assets = [
+        Route("GET", f"/{name}", partial(_asset, name), html_error, role=Role.ANYONE)
+        for name in ("page.css", "page.js")
+    ]
+    shown: list[tuple[str, str, Handle]] = [
+        ("GET", "/", pages.front),
+        ("POST", "/sign-in", pages.sign_in),
+        ("GET", below, pages.scenario),
+        ("POST", below, pages.predict),
+        ("POST", f"{below}/rollback", pages.roll_back),
+    ]
+    return [*assets, *(Route(method, path, handle, html_error, role=Role.ANYONE) for method, path, handle in shown)]
+
+
+def html_error(fault: ReleveError, request_id: str) -> Reply:
+    """The fault as a page."""
+    problems = [str(problem) for problem in getattr(fault, "problems", ())]
+    return views.page(
+        "error", status=fault.status, title=fault.code, message=str(fault), problems=problems, request_id=request_id
+    )
+
+
+def prefers_html(accept: str) -> bool:
+    """Whether a browser asks: HTML is named, and not behind JSON."""
+    weights = {"text/html": 0.0, "application/json": 0.0}
+    for each in accept.split(","):
+        name, _, parameters = each.partition(";")
+        _, _, weight = parameters.partition("q=")
+        if name.strip() in weights:
+            try:
+                weights[name.strip()] = float(weight.strip() or 1)
+            except ValueError:
+                continue
+    return weights["text/html"] > weights["application/json"]
+
+
+class _Pages:
+    def __init__(self, scenarios: Scenarios, pools: Mapping[Runs, Pool], access: Access) -> None:
+        self._scenarios = scenarios
+        self._pools = pools
+        self._access = access
+
+    async def front(self, request: Request) -> Reply:
+        """List what is served: a page for a browser, JSON for everybody else."""
+        if not prefers_html(request.header(b"accept")):
+            request_id = request.request_id or new_request_id()
+            try:
+                self._access.check(Role.READ, request.header(b"authorization"))
+            except ReleveError as fault:
+                reply = native_error(fault, request_id)
+                return replace(reply, headers=getattr(fault, "headers", ()), request_id=request_id)
+            return json_reply(native.listing(self._scenarios), headers=((b"vary", b"accept"),))
+        if sign_in := self._asked_to_sign_in(request):
+            return sign_in
+        lines = [
+            views.Line(str(line["scenario"]), str(line["model_version"]), str(line["since"]))
+            for line in native.listing(self._scenarios)["scenarios"]
+        ]
+        return views.page("front", lines=lines, is_open=self._access.is_open, headers=((b"vary", b"accept"),))
+
+    async def sign_in(self, request: Request) -> Reply:
+        """Keep a token that is right in a cookie, and go on to the page that was asked for; without one, forget it."""
+        check_same_site(request)
+        values = values_of(request.body)
+        token, wanted = values.get("token", "").strip(), values.get("to", "")
+        if token:
+            try:
+                self._access.check(Role.READ, token)
+            except (Unauthorised, Forbidden):
+                return self._sign_in_page(wanted, problem="This token opens nothing here.")
+        _, _, name = wanted.rpartition("/scenarios/")
+        to = f"/scenarios/{name}" if SCENARIO_NAME.fullmatch(name) else "/"
+        return Reply(303, b"", headers=((b"location", to.encode()), *cookie_of(token, request)))
+
+    async def scenario(self, request: Request) -> Reply:
+        """Show the form, filled in with a row that is answered."""
+        if sign_in := self._asked_to_sign_in(request):
+            return sign_in
+        view = await self._view(request, self._scenarios.get(request.parameters["scenario"]))
+        return views.page("scenario", view=view)
+
+    async def predict(self, request: Request) -> Reply:
+        """Answer the row that the form holds, and show it again with what was wrong or what came out."""
+        check_same_site(request)
+        if sign_in := self._asked_to_sign_in(request):
+            return sign_in
+        scenario = self._scenarios.get(request.parameters["scenario"])
+        served = scenario.served_now()
+        values, row = values_of(request.body), None
+        try:
+            row = row_of(values, served.schema)
+            requests.check_rows([row], served.schema)
+            answered = await self._pools[Runs.COMPUTE].run(scenario.predict, served, [row])
+        except BadInput as fault:
+            shown = row if isinstance(row, dict) else None
+            view = await self._view(request, scenario, shown)
+            problems = [f"{each.column or 'the row'} {each.reason}" for each in getattr(fault, "problems", ())]
+            view = replace(view, problem="" if problems else str(fault), problems=problems)
+            return views.page("scenario", status=fault.status, view=view)
+        assert row is not None, "it was checked"
+        view = await self._view(request, scenario, row)
+        view = replace(view, answer=views.Answer.of(answered, served))
+        view = await self._with_neighbours(view, scenario, served, row)
+        return views.page("scenario", view=view)
+
+    async def roll_back(self, request: Request) -> Reply:
+        """Move the registry back to the release before, as `make rollback` does."""
+        check_same_site(request)
+        if not self._access.is_open:
+            self._access.check(Role.OPERATE, token_of(request))
+        if not may(self._access, Role.OPERATE, request):
+            raise NotFound("no operator token is set (RELEVE_TOKEN_OPERATE), so that nobody may roll back here")
+        name, values = self._scenarios.get(request.parameters["scenario"]).name, values_of(request.body)
+        reason, seen = values.get("reason", "").strip()[:LONGEST_REASON], values.get("model", "")
+        if not reason:
+            raise BadInput("say why: the reason stays in the history beside the rollback")
+        await self._pools[Runs.DISK].run(partial(self._scenarios.roll_back, name, seen=seen, reason=reason))
+        return Reply(303, b"", headers=((b"location", f"/scenarios/{quote(name)}".encode()),))
+
+    def _asked_to_sign_in(self, request: Request) -> Reply | None:
+        try:
+            self._access.check(Role.READ, token_of(request))
+        except (Unauthorised, Forbidden):
+            return self._sign_in_page(request.path)
+        return None
+
+    def _sign_in_page(self, wanted: str, *, problem: str = "") -> Reply:
+        return views.page("sign_in", status=401, to=wanted, problem=problem)
+
+    async def _view(
+        self, request: Request, scenario: Scenario, row: dict[str, Any] | None = None
+    ) -> views.ScenarioView:
+        """What is shown before anything was asked; `row` is filled in. Raises NotLoaded."""
+        served = scenario.served_now()
+        shown = answering_row(served) if row is None else row
+        try:
+            record = await self._pools[Runs.DISK].run(self._record, scenario.name, served.model.tag)
+        except NotLoaded:
+            raise
+        except ReleveError:  # the registry is away: what serves goes on serving
+            record = _Record()
+        return views.ScenarioView(
+            name=scenario.name,
+            model=served.model.tag,
+            naive=served.is_naive,
+            since=served.since,
+            target=served.schema.target.name,
+            fields=fields_of(served.schema, shown),
+            grid=grid_of(served.schema),
+            row={name: shown[name] for name in served.schema.names if name in shown},
+            history=views.history_of(record.events),
+            why=record.why,
+            previous=record.previous,
+            operates=may(self._access, Role.OPERATE, request),
+            is_open=self._access.is_open,
+        )
+
+    def _record(self, name: str, model: str) -> _Record:
+        """Ask the registry. Waits for its disk. Raises ReleveError."""
+        events = self._scenarios.newest_events(name, RECORDED, most=EVENTS)[::-1]
+        judged = (event.read(Challenger) for event in self._scenarios.newest_events(name, (CHALLENGED,), most=EVENTS))
+        why = next((challenger.sentences for challenger in judged if challenger.model == model), ())
+        return _Record(events, why, self._scenarios.previous(name))
+
+    async def _with_neighbours(
+        self, view: views.ScenarioView, scenario: Scenario, served: Served, row: dict[str, Any]
+    ) -> views.ScenarioView:
+        if served.index is None or scenario.index is None:
+            return replace(view, no_neighbours="This model is served without an index of the rows it learned from.")
+        search = partial(_neighbours, scenario, served, view.grid, row)
+        try:
+            found, pictured = await self._pools[Runs.INDEX].run(search, seconds=NEIGHBOUR_SECONDS)
+        except ReleveError as fault:
+            return replace(view, no_neighbours=f"There are none now: {fault}")
+        drawn = None
+        if view.grid is not None and pictured:
+            own = ("your row", [float(row[name]) for name in view.grid.names])
+            titles = [str(each["label"]) for each in found]
+            drawn = views.pictures(view.grid, [own, *zip(titles, pictured, strict=True)])
+        return replace(view, neighbours=found, pictures=drawn)
+
+
+def _neighbours(
+    scenario: Scenario, served: Served, grid: PixelGrid | None, row: dict[str, Any]
+) -> tuple[Sequence[dict[str, object]], list[list[float]]]:
+    """Find the nearest rows, and the numbers of the grid's cells of each. Asks Milvus. Raises ReleveError."""
+    found = scenario.search(served, SearchQuestion(row=row, vector=None, limit=NEIGHBOURS, label=None))
+    if grid is None or not found.ids:
+        return found.neighbours, []
+    assert scenario.index is not None, "it was asked"
+    numbers = served.model.embedder.numbers_of(scenario.index.vectors(found.index, found.ids))
+    places = [served.schema.numbers.index(name) for name in grid.names]
+    return found.neighbours, numbers[:, places].tolist()
+
+
+def _asset(name: str, _: Request) -> Reply:
+    asset = views.assets()[name]
+    return Reply(200, asset.body, asset.media_type, views.FOR_EVER)

@@ -1,0 +1,56 @@
+"""Who looks at the page: a browser sends no Authorization by itself, so a token that was typed in stays in a cookie."""
+
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from releve.core.errors import ReleveError
+from releve.serving.edge.access import Access
+from releve.serving.faults import Fault
+from releve.serving.routes import Headers, Request, Role
+
+COOKIE = "releve_token"
+
+
+class OtherSite(Fault):
+    """A page of another site sent this form."""
+
+    code, status = "other_site", 403
+
+    def __init__(self) -> None:
+        super().__init__("this form was sent by a page of another site; open the page here and send it again")
+
+
+def token_of(request: Request) -> str:
+    """The token that the browser holds, else the header's; "" for none."""
+    try:
+        held = SimpleCookie(request.header(b"cookie")).get(COOKIE)
+    except CookieError:
+        held = None
+    return held.value if held else request.header(b"authorization")
+
+
+def may(access: Access, role: Role, request: Request) -> bool:
+    """Whether the sender's token opens `role`, where tokens are set; nobody operates where none is."""
+    if access.is_open:
+        return role is not Role.OPERATE
+    try:
+        access.check(role, token_of(request))
+    except ReleveError:
+        return False
+    return True
+
+
+def check_same_site(request: Request) -> None:
+    """Raise OtherSite for a form of another site's page; programs send neither header."""
+    site, origin = request.header(b"sec-fetch-site"), request.header(b"origin")
+    if site not in ("", "same-origin", "none"):
+        raise OtherSite
+    if not site and origin and urlsplit(origin).netloc != request.header(b"host"):
+        raise OtherSite
+
+
+def cookie_of(token: str, request: Request) -> Headers:
+    """The header that makes a browser keep the token until it is closed, from this site's own pages only."""
+    secure = "; Secure" if request.header(b"x-forwarded-proto") == "https" else ""
+    ends = "" if token else "; Max-Age=0"
+    return ((b"set-cookie", f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{ends}".encode()),)

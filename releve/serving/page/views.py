@@ -1,0 +1,175 @@
+"""What the page shows, from values to HTML."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from releve.reporting.blocks import Block, ImageRow, Journal, PixelImage, TextBlock
+from releve.serving.page.forms import Field, PixelGrid
+from releve.serving.routes import Headers, Reply
+from releve.serving.scenario import Answered, Served
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+HTML, CSS, SCRIPT = b"text/html; charset=utf-8", b"text/css; charset=utf-8", b"text/javascript; charset=utf-8"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+HEADERS: Headers = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+FOR_EVER: Headers = (
+    (b"cache-control", b"public, max-age=31536000, immutable"),
+    (b"x-content-type-options", b"nosniff"),
+)
+DIGITS = 6  # of a number
+CLASSES = 20  # whose probabilities are shown, the likeliest
+
+
+@dataclass(frozen=True)
+class Line:
+    """A scenario in the list of all."""
+
+    name: str
+    model: str
+    since: str
+
+
+@dataclass(frozen=True)
+class Share:
+    """A class and its probability, 0-1."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where the true number lies; `place` is the answer's between the ends, 0-1."""
+
+    low: float
+    high: float
+    place: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one row was answered."""
+
+    row_id: str
+    model: str
+    arm: str
+    target: str
+    label: str
+    shares: tuple[Share, ...] = ()
+    hidden: int = 0  # classes that are not among the shares
+    interval: Interval | None = None
+
+    @classmethod
+    def of(cls, answered: Answered, served: Served) -> "Answer":
+        """Take the one row of `answered`."""
+        target, label, interval = served.schema.target, answered.labels[0], None
+        shares: list[Share] = []
+        if answered.probabilities is not None:
+            named = zip(target.classes, answered.probabilities[0], strict=True)
+            shares = sorted((Share(str(name), share) for name, share in named), key=lambda each: -each.probability)
+        if answered.intervals is not None and (ends := answered.intervals[0]) is not None:
+            low, high = ends
+            place = min(max((float(label) - low) / (high - low), 0.0), 1.0) if high > low else 0.5
+            interval = Interval(low, high, place)
+        return cls(
+            row_id=answered.row_ids[0],
+            model=answered.model,
+            arm=answered.arm,
+            target=target.name,
+            label=str(label) if shares else f"{float(label):.{DIGITS}g}",
+            shares=tuple(shares[:CLASSES]),
+            hidden=max(0, len(shares) - CLASSES),
+            interval=interval,
+        )
+
+
+@dataclass(frozen=True)
+class ScenarioView:
+    """Everything that the page of a scenario shows."""
+
+    name: str
+    model: str
+    naive: bool
+    since: str
+    target: str
+    fields: Sequence[Field]
+    grid: PixelGrid | None
+    row: dict[str, Any]
+    history: Sequence[Block]
+    why: Sequence[str]  # the gate's sentences on the model that serves
+    previous: str | None  # what a rollback brings back
+    operates: bool  # whether who looks may move releases
+    is_open: bool  # whether no tokens are set
+    problem: str = ""
+    problems: Sequence[str] = ()
+    answer: Answer | None = None
+    neighbours: Sequence[dict[str, object]] = ()
+    pictures: ImageRow | None = None
+    no_neighbours: str = ""  # why there are none
+
+    @property
+    def row_json(self) -> str:
+        """The row, to be pasted and edited."""
+        return orjson.dumps(self.row, option=orjson.OPT_INDENT_2).decode()
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file of the page's own, by the digest that its address carries."""
+
+    body: bytes
+    media_type: bytes
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", hashlib.sha256(self.body).hexdigest()[:12])
+
+
+def page(template: str, *, status: int = 200, headers: Headers = (), **values: Any) -> Reply:
+    """Write a page by its template."""
+    written = _environment().get_template(f"{template}.html.jinja").render(assets=assets(), **values)
+    return Reply(status, written.encode(), HTML, (*HEADERS, *headers))
+
+
+@cache
+def assets() -> dict[str, Asset]:
+    """The style sheet and the script."""
+    style = _environment().get_template("serving.css").render().encode()
+    script = files(__package__).joinpath("templates/page.js").read_bytes()
+    return {"page.css": Asset(style, CSS), "page.js": Asset(script, SCRIPT)}
+
+
+def pictures(grid: PixelGrid, rows: Sequence[tuple[str, list[float]]]) -> ImageRow:
+    """Draw rows, each with its title, as small pictures."""
+    return ImageRow("Nearest rows", tuple(PixelImage(title, grid.inks(numbers)) for title, numbers in rows))
+
+
+def history_of(events: Sequence[Any], *, open_entries: int = 5) -> list[Block]:
+    """List decisions and releases; `events` oldest first."""
+    from releve.reporting.page.decisions import entries_of
+
+    entries = tuple(entries_of(events))[::-1]
+    return [Journal(entries, open_entries)] if entries else [TextBlock(("Nothing was decided yet.",))]
+
+
+@cache
+def _environment() -> "Environment":
+    from releve.reporting.html import make_environment
+
+    return make_environment("releve.serving.page", "releve.reporting")

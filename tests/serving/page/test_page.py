@@ -1,0 +1,276 @@
+"""What the page shows and refuses, in process: a real registry, real models, no index."""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+import yaml
+
+from releve.adapters.models.model_store import ModelStore
+from releve.core.settings import Settings
+from releve.domain.registry.events import ModelReleased
+from releve.domain.schema.schema import Schema
+from releve.domain.schema.validation import check_frame
+from releve.serving import native
+from releve.serving.application import Application
+from releve.serving.edge.access import Access
+from releve.serving.page import routes as page
+from releve.serving.page.forms import grid_of, row_of
+from releve.serving.page.routes import prefers_html
+from releve.serving.routes import Reply, Request, Role
+from releve.serving.scenarios import Scenarios
+from tests.factories import SCENARIO, TABLE, make_project, make_release, make_row, make_schema, make_stored_model
+from tests.serving.conftest import registry_of, release_first
+from tests.serving.page.conftest import OPERATE, READ
+from tests.serving.tables import packed
+from tests.tables import RENTALS, RENTALS_TABLE, rentals_row, rentals_rows
+
+TOKENS = {Role.READ: READ, Role.OPERATE: OPERATE}
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+PATH = f"/scenarios/{SCENARIO}"
+Ask = Callable[..., Reply]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Ask]]:
+    """Serves what the registry of `tmp_path` says, with tokens or without; returns what asks it."""
+    project, opened = make_project(tmp_path), []
+
+    def started(tokens: dict[Role, str] | None = None) -> Ask:
+        access = Access(tokens or {})
+        settings = Settings.from_environ({"RELEVE_HOME": str(tmp_path)}, cwd=project)
+        scenarios = Scenarios(settings, registry=registry_of(tmp_path), index=None, poll_seconds=1)
+        application = Application(access)
+        opened.extend([scenarios, application])
+        wait(scenarios.poll(), timeout=30)
+        pools = application.pools
+        application.offer([*native.routes(scenarios, pools), *page.routes(scenarios, pools, access)])
+
+        def ask(path: str, form: dict[str, str] | None = None, **headers: str) -> Reply:
+            sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+            method, body = ("GET", b"") if form is None else ("POST", urlencode(form).encode())
+            reply = asyncio.run(application.reply(Request(method, path, {}, b"", sent, body, "")))
+            assert reply is not None
+            return reply
+
+        return ask
+
+    yield started
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def ask(serve: Callable[..., Ask], tmp_path: Path) -> Ask:
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    return serve()
+
+
+def filled(row: dict) -> dict[str, str]:
+    return {f"feature.{name}": "" if value is None else str(value) for name, value in row.items()}
+
+
+def location(reply: Reply) -> str:
+    return dict(reply.headers).get(b"location", b"").decode()
+
+
+@pytest.mark.parametrize(
+    ("accept", "html"),
+    [
+        (BROWSER, True),
+        ("text/html", True),
+        ("", False),
+        ("*/*", False),
+        ("application/json", False),
+        ("application/json, text/html", False),
+        ("text/html;q=0.5, application/json;q=0.9", False),
+        ("text/html;q=what", False),
+    ],
+)
+def test_a_browser_gets_html_and_everybody_else_json(accept: str, html: bool):
+    assert prefers_html(accept) is html
+
+
+def test_the_root_lists_what_is_served_in_both_forms(ask: Ask):
+    assert b'"model_version":"flowers:one"' in ask("/").body
+    shown = ask("/", accept=BROWSER)
+    assert shown.media_type.startswith(b"text/html")
+    assert b'<a href="/scenarios/flowers">flowers</a>' in shown.body
+
+
+def test_a_form_has_an_input_for_every_feature_with_what_it_may_hold(ask: Ask):
+    shown = ask(PATH).body.decode()
+
+    assert 'name="feature.length" type="number" step="any" value="0" min="0" max="10" required' in shown
+    assert 'name="feature.weight" type="number" step="any" value="0">' in shown
+    assert re.findall(r"<option(?: selected)?>(\w+)", shown) == ["blue", "red", "white"]
+
+
+def test_a_row_is_answered_and_shown_again(ask: Ask):
+    shown = ask(PATH, filled(make_row(length=9.5, weight=None)))
+
+    text = shown.body.decode()
+    assert shown.status == 200
+    assert "kind: <output>2</output>" in text
+    assert text.count("<rect width=") == 3
+    assert 'name="feature.length" type="number" step="any" value="9.5"' in text
+    assert "served without an index" in text
+
+
+def test_a_pasted_row_is_answered_like_a_filled_form(ask: Ask):
+    shown = ask(PATH, {"row": '{"rows": [{"length": 9.5, "width": 1, "weight": null, "colour": "red"}]}'})
+
+    assert b"kind: <output>2</output>" in shown.body
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        (filled(make_row(length=11)), "length is 11, expected at most 10"),
+        (filled(make_row(length="long")), "expected a number"),
+        (filled(make_row(length=None)), "length is empty, expected a value"),
+        (filled(make_row(colour="<script>")), "&lt;script&gt;"),
+        (filled(make_row(**{"<i>": "1"})), "&lt;i&gt;"),
+        ({}, "length"),
+        ({"row": "[1, 2"}, "the row is not JSON"),
+        ({"row": "7"}, "expected an object of feature names"),
+        ({"row": '{"rows": [{}, {}]}'}, "2 rows were pasted"),
+    ],
+)
+def test_a_wrong_row_is_refused_by_column_and_nothing_of_it_becomes_markup(ask: Ask, form: dict[str, str], says: str):
+    shown = ask(PATH, form)
+
+    text = shown.body.decode()
+    assert shown.status in (400, 413)
+    assert says in text
+    assert "<script>" not in text and "<i>" not in text
+
+
+def test_a_number_is_answered_with_its_interval(serve: Callable[..., Ask], tmp_path: Path):
+    frame = check_frame(Schema.from_dict(RENTALS_TABLE), rentals_rows(200)).accepted
+    folder = packed(tmp_path / "made" / RENTALS, RENTALS_TABLE, frame)
+    stored = ModelStore(tmp_path).save(folder, scenario=RENTALS, version="one", labels={})
+    described = tmp_path / "project" / "scenarios" / RENTALS
+    described.mkdir()
+    (described / "params.yaml").write_text(yaml.safe_dump(RENTALS_TABLE))
+    registry = registry_of(tmp_path)
+    registry.move(RENTALS, ModelReleased(release=make_release(stored)), expected=None, reason="", actor="tests")
+    registry.close()
+    ask = serve()
+    shown = ask(f"/scenarios/{RENTALS}", filled(rentals_row(temperature=30.0))).body.decode()
+
+    assert re.search(r"<output>[0-9.]+</output>", shown), shown
+    assert re.search(r"between <b>[0-9.]+</b> and <b>[0-9.]+</b>", shown)
+    assert 'type="datetime-local"' in shown
+    assert "<textarea" in shown
+
+
+def test_a_page_says_where_its_style_and_script_come_from_and_both_are_there(ask: Ask):
+    shown = ask(PATH)
+
+    policy = dict(shown.headers)[b"content-security-policy"].decode()
+    assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy and "unsafe" not in policy
+    assert not re.search(rb"(?:src|href)=\"(?:https?:)?//", shown.body)
+    assert b" style=" not in shown.body and b" onclick=" not in shown.body
+    for name, media in (("page.css", b"text/css"), ("page.js", b"text/javascript")):
+        assert re.search(rf'"/{name}\?[0-9a-f]{{12}}"', shown.body.decode())
+        assert ask(f"/{name}").media_type.startswith(media)
+
+
+def test_a_scenario_that_is_not_served_has_a_page_that_says_so(ask: Ask):
+    shown = ask("/scenarios/%3Cb%3E")
+
+    assert (shown.status, shown.media_type[:9]) == (404, b"text/html")
+    assert b"no scenario of that name" in shown.body
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "same-site"}, {"origin": "http://evil.example", "host": "a"}],
+)
+def test_a_form_of_another_site_is_refused(ask: Ask, headers: dict[str, str]):
+    assert ask(PATH, filled(make_row()), **headers).status == 403
+
+
+def test_with_tokens_the_page_asks_for_one_and_keeps_it_for_its_own_paths(serve: Callable[..., Ask], tmp_path: Path):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    ask = serve(TOKENS)
+
+    assert ask("/").status == ask("/", accept=BROWSER).status == ask(PATH).status == 401
+    assert ask("/sign-in", {"token": "a guess", "to": PATH}).status == 401
+    signed = ask("/sign-in", {"token": READ, "to": PATH})
+    cookie = dict(signed.headers)[b"set-cookie"].decode()
+    assert (signed.status, location(signed)) == (303, PATH)
+    assert "HttpOnly; SameSite=Strict" in cookie
+    sent = cookie.partition(";")[0]
+    assert ask(PATH, cookie=sent).status == 200
+    assert ask(f"{PATH}/status", cookie=sent).status == 401
+    assert location(ask("/sign-in", {"token": READ, "to": "//evil.example/scenarios/a"})) == "/scenarios/a"
+    assert location(ask("/sign-in", {"token": READ, "to": "https://evil.example"})) == "/"
+    assert b"Max-Age=0" in dict(ask("/sign-in", {}).headers)[b"set-cookie"]
+
+
+def test_only_the_operator_rolls_back_and_only_what_was_looked_at(serve: Callable[..., Ask], tmp_path: Path):
+    for version, seed in (("one", 7), ("two", 8)):
+        release_first(tmp_path, make_stored_model(tmp_path, version, seed=seed))
+    ask, back = serve(TOKENS), f"{PATH}/rollback"
+    operator = {"cookie": f"releve_token={OPERATE}"}
+    wanted = {"model": "flowers:two", "reason": "it errs"}
+
+    assert ask(back, wanted).status == 401
+    assert ask(back, wanted, cookie=f"releve_token={READ}").status == 403
+    assert ask(back, wanted, **operator, sec_fetch_site="cross-site").status == 403
+    assert ask(back, {**wanted, "reason": " "}, **operator).status == 400
+    assert ask(back, {**wanted, "model": "flowers:one"}, **operator).status == 409
+    assert b"Roll back to flowers:one" in ask(PATH, **operator).body
+    assert b"Roll back to" not in ask(PATH, cookie=f"releve_token={READ}").body
+    moved = ask(back, wanted, **operator)
+    assert (moved.status, location(moved)) == (303, PATH)
+    assert b"flowers:one predicts" in ask(PATH, **operator).body
+
+
+def test_where_no_token_is_set_nobody_rolls_back_by_the_page(serve: Callable[..., Ask], tmp_path: Path):
+    for version, seed in (("one", 7), ("two", 8)):
+        release_first(tmp_path, make_stored_model(tmp_path, version, seed=seed))
+    ask = serve()
+
+    assert ask(f"{PATH}/rollback", {"model": "flowers:two", "reason": "it errs"}).status == 404
+    assert b"make rollback SCENARIO=flowers" in ask(PATH).body
+
+
+def pixels(*names: str, **limits: float) -> Schema:
+    spec = {"type": "number", "min": 0, "max": 16, **limits}
+    return Schema.from_dict({**TABLE, "columns": dict.fromkeys(names, spec)})
+
+
+def test_a_square_of_pixels_can_be_drawn_on_whatever_its_origin_and_order():
+    names = [f"pixel_{row}_{column}" for row in range(1, 5) for column in range(1, 5)]
+
+    grid = grid_of(pixels(*reversed(names), "other"))
+
+    assert grid is not None
+    assert (list(grid.names), grid.side, grid.low, grid.high) == (names, 4, 0, 16)
+    assert grid.inks([0.0, 8.0, 16.0, 99.0] * 4) == ((0.0, 0.5, 1.0, 1.0),) * 4
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        make_schema(),
+        pixels(*[f"p_{row}_{column}" for row in range(4) for column in range(5)]),
+        pixels(*[f"p_{row}_{column}" for row in range(4) for column in range(4)][:-1], "p_9_9"),
+        pixels(*[f"p_{row}_{column}" for row in range(4) for column in range(4)], max=0),
+    ],
+)
+def test_what_is_no_square_of_equal_cells_is_a_form_like_any_other(schema: Schema):
+    assert grid_of(schema) is None
+
+
+def test_a_column_may_be_called_like_a_field_of_the_page():
+    schema = Schema.from_dict({**TABLE, "columns": {"row": {"type": "number"}, "token": {"type": "text"}}})
+
+    assert row_of({"feature.row": "1.5", "feature.token": " x"}, schema) == {"row": 1.5, "token": " x"}
