@@ -198,4 +198,6 @@ async def _listening(config: Any) -> AsyncIterator[None]:
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    asyncio.run(_obey(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])))
+    import uvloop  # as BentoML's workers run
+
+    uvloop.run(_obey(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])))

