@@ -153,9 +153,15 @@ def make_models(folder: Path) -> None:
 @contextmanager
 def running(name: str, folder: Path, place: int) -> Iterator[Service]:
     """A service from its first answer on."""
-    environ = {**os.environ, "RELEVE_HOME": str(folder), "RELEVE_PROJECT": str(folder / "project"), "RELEVE_SCENARIO": "",
-               "BENTOML_HOME": str(folder / f"bentoml-{place}" if name != RELEVE else folder / "bentoml"),
-               "BENTOML_DO_NOT_TRACK": "True", "OMP_NUM_THREADS": "1"}  # fmt: skip
+    environ = {
+        **os.environ,
+        "RELEVE_HOME": str(folder),
+        "RELEVE_PROJECT": str(folder / "project"),
+        "RELEVE_SCENARIO": "",
+        "BENTOML_HOME": str(folder / ("bentoml" if name == RELEVE else f"bentoml-{place}")),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "OMP_NUM_THREADS": "1",
+    }
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.serving_rivals", name, str(folder), str(port)]
     with subprocess.Popen(

@@ -34,13 +34,13 @@ def arrays_of_plain_rows(schema: Schema, rows: Sequence[Any]) -> Mapping[str, ND
     numbers = _numbers(schema, [columns[name] for name in schema.numbers], len(rows))
     if numbers is None:
         return None
-    dates = list[NDArray[Any]]()
+    dates: list[NDArray[Any]] = []
     for name in schema.dates:
         moments = _moments(schema.by_name[name], columns[name])
         if moments is None:
             return None
         dates.append(np.array(moments, dtype="datetime64[us]"))
-    texts = dict[str, NDArray[Any]]()
+    texts: dict[str, NDArray[Any]] = {}
     for block, named in schema.text_columns.items():
         kept = [_texts(column, columns[column.name]) for column in named]
         if None in kept:
