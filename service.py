@@ -13,15 +13,16 @@ from starlette.responses import Response
 
 from releve.core.errors import ReleveError
 from releve.core.settings import LOOPBACK, Settings
-from releve.serving import mlflow_scoring, native
+from releve.serving import native
 from releve.serving.application import SECONDS, Application, InstallApplication
-from releve.serving.bento_methods import Answer, FeedbackRequest, PredictRequest, SearchRequest, StatusRequest
 from releve.serving.edge.access import Access, asked_hosts, listening_addresses
 from releve.serving.edge.connections import bound_headers
 from releve.serving.edge.metrics import PrometheusMetrics, with_aliases
 from releve.serving.edge.supervisor import end_with_supervisor
+from releve.serving.mlflow_scoring import routes as mlflow_scoring
 from releve.serving.open_inference import routes as open_inference
 from releve.serving.openapi import routes as openapi
+from releve.serving.openapi.bento_methods import Answer, FeedbackRequest, PredictRequest, SearchRequest, StatusRequest
 from releve.serving.page import routes as page
 from releve.serving.routes import Request
 from releve.serving.start import start

@@ -11,7 +11,7 @@ from releve.adapters.prediction_ledger.reader import find_answer
 from releve.core.errors import BadInput
 from releve.domain.schema.schema import Schema
 from releve.serving.faults import UnsupportedMediaType
-from releve.serving.mlflow_scoring import rows_of
+from releve.serving.mlflow_scoring.tables import rows_of
 from tests.factories import SCENARIO, make_row, make_schema
 from tests.serving.conftest import Running
 from tests.tables import RENTALS, rentals_row, rentals_schema

@@ -1,108 +1,31 @@
-"""MLflow's scoring protocol: /ping, /version and /invocations, below a scenario, and at the root where there is one.
+"""Tables as MLflow's clients send them, in JSON and CSV, become rows as `predict` takes them.
 
-Answers are labels, or numbers of a regression; `x-releve-answer` names the answer, whose row n /feedback calls
-`{answer}.{n}`. As in MLflow, NaN may stand in JSON, and is missing; unlike it, unknown columns are refused.
+As in MLflow, NaN may stand in JSON, and is missing; unlike it, unknown columns are refused.
 """
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import Any
 
 import orjson
 
-from releve.core.errors import BadInput, ReleveError, TooLarge
+from releve.core.errors import BadInput
 from releve.domain.schema.cells import as_number, format_value
 from releve.domain.schema.columns import NUMBER, Column
 from releve.domain.schema.schema import Schema
-from releve.serving import requests
 from releve.serving.faults import UnsupportedMediaType
-from releve.serving.native import DIGITS
 from releve.serving.open_inference.tables import is_matrix
-from releve.serving.routes import JSON, Reply, Request, Role, Route, json_reply
-from releve.serving.scenario import Scenario
-from releve.serving.scenarios import Scenarios
+from releve.serving.routes import JSON
 
-PROTOCOL = b"3.17.2"  # of MLflow, whose protocol this is: a client takes a version below 2 as another protocol
 CSV = "text/csv"
 SPLIT, RECORDS, INSTANCES, INPUTS = "dataframe_split", "dataframe_records", "instances", "inputs"
 FORMATS = (SPLIT, RECORDS, INSTANCES, INPUTS)
 EXPECTED = f"expected an object with exactly one of {', '.join(repr(name) for name in FORMATS)}"
 IGNORED = "params"  # what a model may be told beside its rows: ours know none, and MLflow ignores it then
 NOT_A_NUMBER = ("nan", "na", "null", "none")  # as pandas reads them, in lower case
-ERROR_CODES = {
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    404: "RESOURCE_DOES_NOT_EXIST",
-    408: "DEADLINE_EXCEEDED",
-    429: "REQUEST_LIMIT_EXCEEDED",
-    500: "INTERNAL_ERROR",
-    503: "TEMPORARILY_UNAVAILABLE",
-    504: "DEADLINE_EXCEEDED",
-    507: "RESOURCE_EXHAUSTED",
-}  # by status; BAD_REQUEST for any other
 Rows = list[dict[str, Any]]
-
-
-def routes(scenarios: Scenarios) -> list[Route]:
-    """List what MLflow's clients ask."""
-
-    def named(request: Request) -> Scenario:
-        return scenarios.get(request.parameters["scenario"])
-
-    made = []
-    for prefix, of in (("", lambda _: scenarios.only()), ("/scenarios/{scenario}", named)):
-        ping = _ping(of)
-        role = Role.READ if prefix else Role.ANYONE  # nobody unknown makes another scenario load
-        made += [
-            Route("GET", f"{prefix}/ping", ping, error, role=role),
-            Route("GET", f"{prefix}/health", ping, error, role=role),
-            Route("GET", f"{prefix}/version", lambda _: Reply(200, PROTOCOL), error, role=Role.ANYONE),
-            Route("POST", f"{prefix}/invocations", _invocations(of), error),
-        ]
-    return made
-
-
-def error(fault: ReleveError, _: str) -> Reply:
-    """Say a fault as MLflow does: {"error_code", "message"}."""
-    code = ERROR_CODES.get(fault.status, "BAD_REQUEST")
-    return Reply(fault.status, orjson.dumps({"error_code": code, "message": str(fault)}))
-
-
-def _ping(scenario_of: Callable[[Request], Scenario]) -> Callable[[Request], Reply]:
-    def ping(request: Request) -> Reply:
-        """Say that the model is there; it is loaded for that."""
-        scenario_of(request).served_now()
-        return Reply(200, b"\n", JSON)
-
-    return ping
-
-
-def _invocations(scenario_of: Callable[[Request], Scenario]) -> Callable[[Request], Reply]:
-    def invocations(request: Request) -> Reply:
-        """Predict rows; they are in the ledger as those of every other path."""
-        scenario = scenario_of(request)
-        served = scenario.served_now()
-        schema, most = served.schema, served.limits.max_rows
-        rows = rows_of(request.body, request.header(b"content-type"), schema)
-        if not rows:
-            raise BadInput("there are no rows; send at least one")
-        if len(rows) > most:
-            raise TooLarge(
-                f"there are {len(rows)} rows, one request may carry {most} (params.yaml: service.max_rows); "
-                "send several requests"
-            )
-        requests.check_rows(rows, schema)
-        answered = scenario.predict(served, rows)
-        labels = answered.labels
-        if answered.probabilities is None:
-            labels = [float(f"{value:.{DIGITS}g}") for value in labels]
-        sent = {"x-releve-answer": answered.id, "x-releve-model": answered.model, "x-releve-arm": answered.arm}
-        headers = tuple((name.encode(), value.encode()) for name, value in sent.items())
-        return json_reply({"predictions": labels}, headers=headers, request_id=request.request_id or answered.id)
-
-    return invocations
 
 
 def rows_of(body: bytes, content_type: str, schema: Schema) -> Rows:
