@@ -10,13 +10,14 @@ from urllib.parse import parse_qsl
 import orjson
 
 from releve.core.errors import BadInput, TooLarge
+from releve.domain.schema.cells import as_date
 from releve.domain.schema.columns import CATEGORY, DATE, LONGEST_TEXT, NUMBER, TEXT, Column
 from releve.domain.schema.schema import Schema
 
 PIXEL = re.compile(r"(.*?)_?([0-9]{1,3})_([0-9]{1,3})")  # pixel_3_5: the cell of row 3 and column 5
 LEAST_SIDE, MOST_SIDE = 4, 64  # cells of a grid that can be drawn on
 FEATURE = "feature."  # before a field's name: a column may be called like a field of the page's own
-ROW, LABEL_OF = "row", "of"
+ROW = "row"  # the field of a pasted row
 NUMERAL = re.compile(r"[-+]?[0-9]{1,300}")
 
 
@@ -116,6 +117,14 @@ def _cell(column: Column, text: str) -> Any:
         return text
 
 
+def _moment(text: str) -> str:
+    """The form that a browser's input of a date takes: UTC, without a zone; "" for what is no date."""
+    try:
+        return as_date(text).isoformat(timespec="seconds")
+    except ValueError:
+        return ""
+
+
 def _field(column: Column, value: Any) -> Field:
     written = "" if value is None else value if isinstance(value, str) else str(value)
     optional = column.nullable
@@ -124,7 +133,7 @@ def _field(column: Column, value: Any) -> Field:
         return Field(column.name, "number", written.removesuffix(".0"), low=low, high=high, optional=optional)
     if column.type == DATE:
         low, high = (limit.isoformat() if isinstance(limit, datetime) else "" for limit in (column.min, column.max))
-        return Field(column.name, "date", written, low=low, high=high, optional=optional)
+        return Field(column.name, "date", _moment(written), low=low, high=high, optional=optional)
     if column.type == CATEGORY and column.categories is not None:
         chosen = column.named_by(value) or written
         return Field(column.name, "choice", chosen, choices=column.categories, optional=optional)

@@ -15,7 +15,7 @@ from releve.serving.edge.access import Access
 from releve.serving.faults import Forbidden, Unauthorised, native_error, new_request_id
 from releve.serving.openapi.document import answering_row
 from releve.serving.page import views
-from releve.serving.page.forms import PixelGrid, fields_of, grid_of, row_of, values_of
+from releve.serving.page.forms import ROW, PixelGrid, fields_of, grid_of, row_of, values_of
 from releve.serving.page.session import check_same_site, cookie_of, may, token_of
 from releve.serving.pools import Pool
 from releve.serving.requests import SearchQuestion
@@ -142,7 +142,7 @@ class _Pages:
             shown = row if isinstance(row, dict) else None
             view = await self._view(request, scenario, shown)
             problems = [f"{each.column or 'the row'} {each.reason}" for each in getattr(fault, "problems", ())]
-            view = replace(view, problem="" if problems else str(fault), problems=problems)
+            view = replace(view, problem="" if problems else str(fault), problems=problems, pasted=values.get(ROW, ""))
             return views.page("scenario", status=fault.status, view=view)
         assert row is not None, "it was checked"
         view = await self._view(request, scenario, row)

@@ -118,6 +118,7 @@ class ScenarioView:
     is_open: bool  # whether no tokens are set
     problem: str = ""
     problems: Sequence[str] = ()
+    pasted: str = ""  # what was sent as JSON and refused
     answer: Answer | None = None
     neighbours: Sequence[dict[str, object]] = ()
     pictures: ImageRow | None = None

@@ -104,6 +104,16 @@ def test_a_search_returns_the_stored_fields_nearest_first(index, built):
     assert [n.distance for n in found] == sorted(n.distance for n in found)
 
 
+def test_vectors_are_read_again_by_id_in_the_order_asked(index, built):
+    name, entries = built.name, built.entries
+
+    found = index.vectors(name, [70, 0, 2990])
+
+    assert found.tolist() == entries.vectors[[7, 0, 299]].tolist()
+    with pytest.raises(IndexMismatch, match="holds no row 5"):
+        index.vectors(name, [70, 5])
+
+
 def test_a_row_is_found_with_what_its_table_calls_it_where_it_does(index, built):
     name = new_name()
     entries = replace(make_entries(rows=3), row_ids=["c-1", "", "Zoë"])

@@ -44,6 +44,19 @@ def test_a_missing_number_stands_in_the_middle_of_its_range():
     assert distance(shop_row(weight=None), shop_row(weight=3.0)) == pytest.approx(0.25, abs=1e-6)
 
 
+def test_numbers_come_out_of_a_vector_again_but_for_missing_ones_and_constant_columns():
+    rows = [shop_row(price=0.0, weight=1.0), shop_row(price=30.0, weight=1.0), shop_row(price=100.0, weight=1.0)]
+    embedder = fitted(rows)
+    asked = [shop_row(price=120.0, weight=1.0), shop_row(price=None, weight=5.0)]
+
+    found = embedder.numbers_of(embedder.embed(arrays_of_rows(shop_schema(), asked)))
+
+    names = shop_schema().model_numbers
+    prices, weights = (found[:, names.index(name)].tolist() for name in ("price", "weight"))
+    assert prices == pytest.approx([120.0, 50.0], abs=1e-4)
+    assert weights == [1.0, 1.0]
+
+
 @pytest.mark.parametrize("kind", ["cheese", None])
 def test_an_unseen_category_is_like_none_of_the_known_and_like_another_unseen_one(kind):
     assert distance(shop_row(kind=kind), shop_row(kind="apple")) == pytest.approx(0.5, abs=1e-6)

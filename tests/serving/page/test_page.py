@@ -19,7 +19,7 @@ from releve.serving import native
 from releve.serving.application import Application
 from releve.serving.edge.access import Access
 from releve.serving.page import routes as page
-from releve.serving.page.forms import grid_of, row_of
+from releve.serving.page.forms import fields_of, grid_of, row_of
 from releve.serving.page.routes import prefers_html
 from releve.serving.routes import Reply, Request, Role
 from releve.serving.scenarios import Scenarios
@@ -167,6 +167,22 @@ def test_a_number_is_answered_with_its_interval(serve: Callable[..., Ask], tmp_p
     assert re.search(r"between <b>[0-9.]+</b> and <b>[0-9.]+</b>", shown)
     assert 'type="datetime-local"' in shown
     assert "<textarea" in shown
+
+
+def test_a_date_is_filled_in_as_a_browser_takes_it_whatever_its_zone():
+    schema = Schema.from_dict(RENTALS_TABLE)
+
+    def filled_in(day: str) -> str:
+        return next(each.value for each in fields_of(schema, rentals_row(day=day)) if each.kind == "date")
+
+    assert filled_in("2024-07-06T10:30:00.5+02:00") == "2024-07-06T08:30:00"
+    assert filled_in("yesterday") == ""
+
+
+def test_a_pasted_row_that_is_refused_stays_as_it_was(ask: Ask):
+    shown = ask(PATH, {"row": '{"length": "</textarea>"'}).body.decode()
+
+    assert "{&#34;length&#34;: &#34;&lt;/textarea&gt;&#34;</textarea>" in shown
 
 
 def test_a_page_says_where_its_style_and_script_come_from_and_both_are_there(ask: Ask):
