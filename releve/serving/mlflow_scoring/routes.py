@@ -78,8 +78,7 @@ def _invocations(scenario_of: Callable[[Request], Scenario]) -> Callable[[Reques
                 f"there are {len(rows)} rows, one request may carry {most} (params.yaml: service.max_rows); "
                 "send several requests"
             )
-        requests.check_rows(rows, schema)
-        answered = scenario.predict(served, rows)
+        answered = scenario.predict(served, rows, requests.check_rows(rows, schema))
         labels = answered.labels
         if answered.probabilities is None:
             labels = [float(f"{value:.{DIGITS}g}") for value in labels]

@@ -49,6 +49,7 @@ class Operation:
     asks: JsonSchema | None = None
     example: Any = None
     parameters: tuple[JsonSchema, ...] = field(default=())
+    errors: str = "Error"  # of `components`
 
 
 def scenario_document(name: str, served: Served, *, prefix: str) -> Document:
@@ -65,6 +66,8 @@ def scenario_document(name: str, served: Served, *, prefix: str) -> Document:
         "Prediction": shapes.prediction(schema),
         "Neighbour": shapes.neighbour(schema),
         "Label": shapes.label_item(schema),
+        "Scored": shapes.NUMBER if target.task == REGRESSION else {"enum": list(target.classes)},
+        "ScoringError": shapes.exact({"error_code": shapes.TEXT, "message": shapes.TEXT}),
     }
     kind = "a number" if target.task == REGRESSION else f"one of {len(target.classes)} classes"
     about = f"Predicts '{target.name}', {kind}, from {len(schema.names)} features. Now served: {served.model.tag}."
@@ -142,6 +145,16 @@ def _operations(
         Operation("post", f"{prefix}/{name}", name, summary, answers, asks, example, parameters)
         for name, summary, asks, answers, example in asked
     ]
+    if known:
+        forms = shapes.scoring_request(max_rows)
+        says = "Predict rows by MLflow's scoring protocol, which has more forms of a table, and CSV"
+        scored = shapes.exact({"predictions": some(part("Scored"), most=max_rows)})
+        example = {"dataframe_records": [row]}
+        operations.append(
+            Operation(
+                "post", f"{prefix}/invocations", "invocations", says, scored, forms, example, errors="ScoringError"
+            )
+        )
     path, says = f"{prefix}/status", "Say what serves, and what can be reached"
     return [
         *operations,
@@ -200,7 +213,7 @@ def _written(operation: Operation) -> dict[str, Any]:
         if operation.method == "post" or operation.path == "/readyz" or status not in WITHOUT_BODY:
             response: dict[str, Any] = {
                 "description": description,
-                "content": {JSON: {"schema": shapes.part("Error")}},
+                "content": {JSON: {"schema": shapes.part(operation.errors)}},
             }
             if status in HEADERS:
                 header, says = HEADERS[status]

@@ -130,6 +130,35 @@ def feedback_id(schema: Schema) -> JsonSchema:
     return {"anyOf": [{**TEXT, "pattern": NOT_BLANK}, NUMBER], "description": own}
 
 
+def scoring_request(max_rows: int | None) -> JsonSchema:
+    """Describe the forms of a table of MLflow's protocol that name every cell; arrays of numbers are left out."""
+    rows = items(part("Row"), most=max_rows)
+    columns = {"type": "object", "additionalProperties": {"type": "array"}, "minProperties": 1}
+    split = {
+        "type": "object",
+        "required": ["columns", "data"],
+        "properties": {
+            "columns": {"type": "array", "items": TEXT, "uniqueItems": True},
+            "data": {"type": "array", "items": {"type": "array", "items": CELL}, "minItems": 1},
+            "index": {"type": "array"},
+        },
+        "additionalProperties": False,
+    }
+    forms = {
+        "dataframe_records": rows,
+        "dataframe_split": split,
+        "instances": rows,
+        "inputs": {"anyOf": [rows, columns]},
+    }
+    return {
+        "type": "object",
+        "properties": forms,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+
+
 def status() -> JsonSchema:
     """Describe what /status says."""
     return exact(
