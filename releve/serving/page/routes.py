@@ -20,10 +20,11 @@ from releve.serving.page.session import check_same_site, cookie_of, may, token_o
 from releve.serving.pools import Pool
 from releve.serving.requests import SearchQuestion
 from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
-from releve.serving.scenario import NotLoaded, Scenario, Served
+from releve.serving.scenario import Scenario, Served
 from releve.serving.scenarios import Scenarios
 
 NEIGHBOURS = 6
+REGISTRY_SECONDS = 3.0  # that the page waits for the registry; then it goes without history
 NEIGHBOUR_SECONDS = 3.0  # that the page waits for Milvus; then it answers without neighbours
 EVENTS = 40  # of the history, the newest
 LONGEST_REASON = 300  # characters
@@ -39,6 +40,7 @@ class _Record:
     events: Sequence[Event] = ()  # oldest first
     why: Sequence[str] = ()
     previous: str | None = None
+    reached: bool = True
 
 
 def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool], access: Access) -> list[Route]:
@@ -181,11 +183,11 @@ class _Pages:
         served = scenario.served_now()
         shown = answering_row(served) if row is None else row
         try:
-            record = await self._pools[Runs.DISK].run(self._record, scenario.name, served.model.tag)
-        except NotLoaded:
-            raise
+            record = await self._pools[Runs.DISK].run(
+                self._record, scenario.name, served.model.tag, seconds=REGISTRY_SECONDS
+            )
         except ReleveError:  # the registry is away: what serves goes on serving
-            record = _Record()
+            record = _Record(reached=False)
         return views.ScenarioView(
             name=scenario.name,
             model=served.model.tag,
@@ -198,6 +200,7 @@ class _Pages:
             history=views.history_of(record.events),
             why=record.why,
             previous=record.previous,
+            reached=record.reached,
             operates=may(self._access, Role.OPERATE, request),
             is_open=self._access.is_open,
         )

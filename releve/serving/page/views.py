@@ -114,6 +114,7 @@ class ScenarioView:
     history: Sequence[Block]
     why: Sequence[str]  # the gate's sentences on the model that serves
     previous: str | None  # what a rollback brings back
+    reached: bool  # whether the registry could be asked
     operates: bool  # whether who looks may move releases
     is_open: bool  # whether no tokens are set
     problem: str = ""

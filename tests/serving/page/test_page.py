@@ -185,6 +185,18 @@ def test_a_pasted_row_that_is_refused_stays_as_it_was(ask: Ask):
     assert "{&#34;length&#34;: &#34;&lt;/textarea&gt;&#34;</textarea>" in shown
 
 
+def test_while_the_registry_is_away_rows_are_answered_without_a_history(ask: Ask, tmp_path: Path):
+    assert ask(PATH).status == 200
+    for each in tmp_path.glob("registry.db*"):
+        each.unlink()
+    (tmp_path / "registry.db").mkdir()
+
+    shown = ask(PATH, filled(make_row()))
+
+    assert shown.status == 200
+    assert b"<output>" in shown.body and shown.body.count(b"The registry cannot be reached now.") == 3
+
+
 def test_a_page_says_where_its_style_and_script_come_from_and_both_are_there(ask: Ask):
     shown = ask(PATH)
 
