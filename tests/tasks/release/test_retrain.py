@@ -204,7 +204,7 @@ def test_rows_that_no_longer_fit_a_narrowed_schema_are_told(ingested):
 
 
 def test_the_progress_of_the_stages_is_told(told_while_challenging):
-    assert "200 labelled rows, 100 of them in 1 windows" in told_while_challenging
+    assert "200 labelled rows, 100 in 1 windows" in told_while_challenging
     assert "served by onnx" in told_while_challenging
 
 
