@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,35 @@ def test_an_old_answer_is_not_searched_for_without_end(ledger: LedgerWriter, mon
 
     with pytest.raises(UnknownRows, match=r"of no answer in the newest .* send the prediction's id"):
         write_labels(ledger, rentals_schema(), [("north", 5.0)])
+
+
+def test_within_one_large_day_only_the_newest_answers_are_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    writer = LedgerWriter(tmp_path, RENTALS, clock=lambda: START)
+    answer(writer, "north")
+    for number in range(20):
+        answer(writer, f"pier {number}")
+    monkeypatch.setattr(cells, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(cells, "SEARCHED_BYTES", 2500)
+
+    write_labels(writer, rentals_schema(), [("pier 19", 5.0)])
+    with pytest.raises(UnknownRows, match=r"of no answer in the newest .* send the prediction's id"):
+        write_labels(writer, rentals_schema(), [("north", 5.0)])
+    writer.close()
+
+
+def test_an_id_that_several_workers_answered_names_the_newest_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    minutes = count()
+    clock = partial(next, (START + timedelta(minutes=minute) for minute in minutes))
+    writers = [LedgerWriter(tmp_path, RENTALS, clock=clock, worker=worker * 8) for worker in "ab"]
+    monkeypatch.setattr(cells, "BLOCK_BYTES", 1)
+    ids = [answer(writers[order], "north", f"pier {number}") for number, order in enumerate([0, 1, 0, 0, 1, 1, 0, 1])]
+
+    write_labels(writers[0], rentals_schema(), [("north", 5.0), *((f"pier {n}", float(n)) for n in range(7))])
+
+    expected = {f"{ids[7]}.0": 5.0} | {f"{ids[number]}.1": float(number) for number in range(7)}
+    assert labels_in(tmp_path) == expected
+    for writer in writers:
+        writer.close()
 
 
 def test_an_id_of_two_rows_of_one_request_names_neither(ledger: LedgerWriter, tmp_path: Path):

@@ -1,11 +1,10 @@
-"""Finding answers by a cell of their rows, such as the table's own id: the ledger is read, the newest day first."""
+"""Finding answers by a cell of their rows, such as the table's own id: the ledger is read, the newest first."""
 
-import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from bisect import insort
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -14,6 +13,7 @@ from releve.domain.prediction_log.records import AnswerLine
 from releve.domain.schema.columns import Column
 
 SEARCHED_BYTES = 2**27  # of the newest answers: .2 s for a few texts, 3.5 s where each line has to be parsed
+BLOCK_BYTES = 2**20
 FEW = 10  # cells whose text is looked for in a line before the line is parsed
 
 
@@ -22,46 +22,73 @@ class FoundCells:
     """Row ids by the cell that was searched for; several where one request carried it in several rows."""
 
     rows: Mapping[Any, Sequence[str]]
-    is_whole: bool  # whether the ledger was read from its first day on
+    is_whole: bool  # whether nothing of the ledger was left unread
 
 
 def find_by_cell(folder: Path, column: Column, wanted: Collection[Any]) -> FoundCells:
     """Find the newest answer that carried each of `wanted`, typed cells, in `column`. Raises Unavailable.
 
-    Reads a day at a time, until all are found; no further day after SEARCHED_BYTES.
+    Reads blocks of all writers' segments, the newest first, until all are found; none after SEARCHED_BYTES.
     """
     newest: dict[Any, tuple[str, list[str]]] = {}
     texts = [] if column.ignore_case else [orjson.dumps(cell)[1:-1] for cell in wanted if isinstance(cell, str)]
     needles = texts if len(texts) == len(wanted) <= FEW else []
-    read, segments = 0, segments_of(folder, ANSWERS)
-    for _, paths in groupby(reversed(segments), key=lambda path: path.name.split("-")[1]):
-        of_day: dict[Any, tuple[str, list[str]]] = {}
-        for path in paths:
-            read += os.stat(path).st_size if path.is_file() else 0
-            for line in _lines(path, needles):
-                for position, row in enumerate(line.rows):
-                    value = row.get(column.name)
-                    # an older schema may have taken what the column would not take now
-                    cell = None if value is None or column.problem(value) else column.typed(value)
-                    if cell in wanted and line.at >= of_day.get(cell, ("", []))[0]:
-                        known = of_day[cell][1] if cell in of_day and of_day[cell][0] == line.at else []
-                        of_day[cell] = (line.at, [*known, f"{line.id}.{position}"])
-        newest = of_day | newest
-        if len(newest) == len(wanted) or read >= SEARCHED_BYTES:
+    read, unread = 0, sorted(map(_whole, segments_of(folder, ANSWERS)))
+    while unread and read < SEARCHED_BYTES:
+        if len(newest) == len(wanted) and all(at >= unread[-1].before for at, _ in newest.values()):
             break
-    return FoundCells({cell: ids for cell, (_, ids) in newest.items()}, is_whole=read < SEARCHED_BYTES)
+        place = unread.pop()
+        lines, rest = _block(place)
+        read += place.end - rest.end
+        if rest.end:
+            insort(unread, rest)
+        for line in lines:
+            if needles and not any(needle in line for needle in needles):
+                continue
+            answer = AnswerLine.parse(from_line(line))
+            for position, row in enumerate(answer.rows if answer else ()):
+                value = row.get(column.name)
+                # an older schema may have taken what the column would not take now
+                cell = None if value is None or column.problem(value) else column.typed(value)
+                if answer and cell in wanted and answer.at >= newest.get(cell, ("", []))[0]:
+                    known = newest[cell][1] if cell in newest and newest[cell][0] == answer.at else []
+                    newest[cell] = (answer.at, [*known, f"{answer.id}.{position}"])
+    # what is older than something unread may not be the newest
+    certain = {cell: ids for cell, (at, ids) in newest.items() if not unread or at >= unread[-1].before}
+    return FoundCells(certain, is_whole=not unread)
 
 
-def _lines(path: Path, needles: Sequence[bytes]) -> Iterator[AnswerLine]:
-    """Read the answers of one segment; with `needles`, those that hold one of them."""
+class _Place(NamedTuple):
+    """How much of a segment is still to be read; in order of time."""
+
+    before: str  # what is left was answered until then
+    path: Path
+    end: int  # in bytes from its start
+
+
+def _whole(path: Path) -> _Place:
+    day = path.name.split("-")[1]
+    size = path.stat().st_size if path.is_file() else 0  # it may be archived meanwhile
+    return _Place(f"{day[:4]}-{day[4:6]}-{day[6:]}T24", path, size)
+
+
+def _block(place: _Place) -> tuple[Sequence[bytes], _Place]:
+    """The last whole lines of `place`, one at least, and what is left before them."""
     try:
-        with path.open("rb") as segment:
-            for raw in segment:
-                if not needles or any(needle in raw for needle in needles):
-                    line = AnswerLine.parse(from_line(raw))
-                    if line is not None:
-                        yield line
+        with place.path.open("rb") as segment:
+            start, size = place.end, BLOCK_BYTES
+            while start:
+                start = max(0, place.end - size)
+                segment.seek(start)
+                data = segment.read(place.end - start)
+                begun = data.find(b"\n") + 1 if start else 0  # the first line may have begun before
+                if not start or 0 < begun < len(data):
+                    lines = data[begun:].splitlines(keepends=True)
+                    first = AnswerLine.parse(from_line(lines[0])) if lines else None
+                    return lines, _Place(first.at if first else place.before, place.path, start + begun)
+                size *= 2
     except FileNotFoundError:  # archived meanwhile
-        return
+        pass
     except OSError as error:
-        raise refusal(path, error) from None
+        raise refusal(place.path, error) from None
+    return (), place._replace(end=0)
