@@ -21,6 +21,7 @@ public class Client {
 
     String post(String path, String json) throws Exception {
         var request = HttpRequest.newBuilder(URI.create(base + path)).timeout(Duration.ofSeconds(30))
+            .header("authorization", "Bearer " + System.getenv().getOrDefault("RELEVE_TOKEN", ""))  // none on loopback
             .header("content-type", "application/json").POST(HttpRequest.BodyPublishers.ofString(json)).build();
         var response = http.send(request, HttpResponse.BodyHandlers.ofString());
         if (response.statusCode() >= 400) {

@@ -16,11 +16,11 @@ type object = map[string]any
 var client = http.Client{Timeout: 30 * time.Second}
 
 func post(address string, body object) (answer object, err error) {
-	sent, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	response, err := client.Post(address, "application/json", bytes.NewReader(sent))
+	sent := must(json.Marshal(body))
+	request := must(http.NewRequest("POST", address, bytes.NewReader(sent)))
+	request.Header.Set("content-type", "application/json")
+	request.Header.Set("authorization", "Bearer "+os.Getenv("RELEVE_TOKEN")) // none is needed on loopback
+	response, err := client.Do(request)
 	if err != nil {
 		return nil, err
 	}

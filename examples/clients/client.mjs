@@ -4,9 +4,10 @@ import { readFile } from "node:fs/promises";
 class ReleveError extends Error {}
 
 class Client {
-  constructor(address, scenario, token = "") {
+  constructor(address, scenario) {
     this.base = `${address}/scenarios/${encodeURIComponent(scenario)}/`;
     this.headers = { "content-type": "application/json" };
+    const token = process.env.RELEVE_TOKEN; // none is needed on loopback
     if (token) this.headers.authorization = `Bearer ${token}`;
   }
 

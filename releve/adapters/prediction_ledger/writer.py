@@ -199,7 +199,7 @@ class LedgerWriter:
         if current and current.day == day and current.in_place():
             return current
         opened = Segment(self._folder / f"{kind}-{day}-{self._worker}.jsonl", day)
+        self._segments[kind] = opened
         if current:
             current.close()
-        self._segments[kind] = opened
         return opened

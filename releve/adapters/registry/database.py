@@ -187,13 +187,14 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def empty_log(engine: sa.Engine) -> None:
     """Have SQLite move its write-ahead log into the file, unless a reader is at work: whoever copies or replaces the
-    file alone then has all of it. The next event does it otherwise."""
+    file alone then has all of it. The next event does it otherwise: what was committed is never reported as failed."""
     if engine.dialect.name == "sqlite":
-        with engine.connect() as connection:
+        with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA busy_timeout = 0")
-            with suppress(sa.exc.OperationalError):
+            try:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {SQLITE_WAIT_MS}")
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {SQLITE_WAIT_MS}")
 
 
 def shown(url: sa.URL) -> str:
