@@ -70,7 +70,10 @@ class Releve:
         own = native.routes(self._scenarios, APPLICATION.pools)
         people = page.routes(self._scenarios, APPLICATION.pools, ACCESS)
         others = (open_inference, mlflow_scoring, openapi)
-        APPLICATION.offer([*own, *people, *(route for each in others for route in each.routes(self._scenarios))])
+        APPLICATION.offer(
+            [*own, *people, *(route for each in others for route in each.routes(self._scenarios))],
+            knows=self._scenarios.knows,
+        )
 
     def __metrics__(self, text: str) -> str:
         """What /metrics answers: BentoML asks for it."""

@@ -119,7 +119,11 @@ async def ask(app: Any, method: str, path: str, body: bytes = b"") -> tuple[int,
     async def send(message: Any) -> None:
         parts.append(message)
 
-    headers = [(b"host", b"a"), (b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers = [
+        (b"host", b"[::1]"),
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
     scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": path,
              "raw_path": path.encode(), "root_path": "", "query_string": b"", "scheme": "http", "headers": headers,
              "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 3000)}  # fmt: skip

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from releve.core.errors import TooLarge
 from releve.serving.edge.access import Access
 from releve.serving.edge.metrics import Metrics
+from releve.serving.edge.sites import check_own_host, check_same_site
 from releve.serving.faults import (
     Fault,
     MethodNotAllowed,
@@ -63,12 +64,13 @@ class Application:
         self.pools = make_pools()
         self._max_body_bytes = max_body_bytes
         self._seconds = seconds
-        self._table = RouteTable(())
+        self.offer(())
         self._inner: App | None = None
 
-    def offer(self, routes: Iterable[Route]) -> None:
-        """Answer these, in place of what was offered before."""
+    def offer(self, routes: Iterable[Route], *, knows: Callable[[str], bool] = lambda _: False) -> None:
+        """Answer these, in place of what was offered before. `knows`: whether a name is that of a scenario here."""
         self._table = RouteTable(routes)
+        self._knows = knows
 
     def put_around(self, inner: App) -> None:
         """Hand on to `inner` what is BentoML's."""
@@ -88,24 +90,30 @@ class Application:
         reply = await self.reply(request, receive)
         if reply is not None:
             await _send(reply, request.request_id, send, with_body=method != "HEAD")
-            scenario = "" if reply.status == UnknownPath.status else _scenario(request)
+            named = request.parameters.get("scenario") or request.parameters.get("model") or ""
+            scenario = named if self._knows(named) else ""  # the metrics keep every name that they are told
             self.metrics.answered(request.route, scenario, reply.status, time.perf_counter() - started)
 
     async def _hand_on(self, scope: Message, receive: Receive, send: Send) -> None:
-        request_id = _client_id(scope["headers"]) or new_request_id()
+        method, path, headers = scope["method"], scope["path"], scope["headers"]
+        request_id = _client_id(headers) or new_request_id()
         try:
-            self._check_access(HANDED_ON[scope["path"]], scope["headers"])
+            self._check_sender(HANDED_ON[path], Request(method, path, {}, b"", headers, b"", request_id))
         except Fault as fault:
             reply = native_error(fault, request_id)
             reply.headers = fault.headers
-            return await _send(reply, request_id, send, with_body=scope["method"] != "HEAD")
+            return await _send(reply, request_id, send, with_body=method != "HEAD")
         assert self._inner is not None, "BentoML's application is there before a request comes"
         await self._inner(scope, receive, send)
 
-    def _check_access(self, role: Role, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        if not self._access.is_open:
-            sent = next((value for name, value in headers if name == b"authorization"), b"")
-            self._access.check(role, sent.decode("latin-1"))
+    def _check_sender(self, role: Role, request: Request) -> None:
+        """Raise a Fault unless who sent this may ask what is of that role."""
+        if request.method not in READS:
+            check_same_site(request)
+        if self._access.is_open:
+            check_own_host(request)
+        else:
+            self._access.check(role, request.header(b"authorization"))
 
     async def reply(self, request: Request, receive: Receive | None = None) -> Reply | None:
         """Answer, whatever happens; None where the client has gone. `receive`: where the body is still to be read."""
@@ -113,7 +121,7 @@ class Application:
         try:
             route = _route(found, request.path, request.method)
             request.route = route.path
-            self._check_access(route.role, request.headers)
+            self._check_sender(route.role, request)
             if receive is not None and request.method not in READS:
                 body = await self._read(receive)
                 if body is None:
@@ -211,11 +219,6 @@ def _route(found: Mapping[str, Route], path: str, method: str) -> Route:
     if not found and path not in HANDED_ON:
         raise UnknownPath
     raise MethodNotAllowed({*found, *(READS if "GET" in found or not found else ())})
-
-
-def _scenario(request: Request) -> str:
-    """Whom it asked, as the path says; only for one that is there: the metrics keep every name that they are told."""
-    return request.parameters.get("scenario") or request.parameters.get("model") or ""
 
 
 def _client_id(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -84,6 +84,10 @@ class Scenarios:
         """The scenario of that name, be it without a release. Raises UnknownScenario."""
         return self._by_name.get(name) or self._made_for(name)
 
+    def knows(self, name: str) -> bool:
+        """Whether a request can have named it, so far: at most the scenarios that are described here."""
+        return name in self._by_name
+
     def only(self) -> Scenario:
         """The scenario of a service that serves exactly one. Raises UnknownScenario, NoRelease."""
         if self._sole is not None:

@@ -152,7 +152,7 @@ def test_what_is_bentomls_is_handed_on(client: httpx.Client):
 def test_a_body_that_does_not_come_is_a_request_timeout(client: httpx.Client):
     with socket.create_connection((LOOPBACK, client.base_url.port)) as connection:
         connection.settimeout(10)
-        connection.sendall(b"POST /length HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nab")
+        connection.sendall(b"POST /length HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\nab")
         answer = connection.recv(4096)
 
     assert b" 408 " in answer.splitlines()[0] and b'"request_timeout"' in answer

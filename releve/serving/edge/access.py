@@ -68,7 +68,7 @@ class Access:
 
     def check_addresses(self, addresses: Iterable[str]) -> None:
         """Raise BadInput where others than this machine could ask and no token is set."""
-        outside = [each for each in addresses if not _is_loopback(each)]
+        outside = [each for each in addresses if not is_loopback(each)]
         if outside and self.is_open:
             raise BadInput(
                 f"the service would listen on {outside[0]}, where others can reach it, and no token is set: set "
@@ -106,7 +106,8 @@ def listening_addresses() -> list[str]:
     return [each.laddr.ip for each in psutil.Process().net_connections("tcp") if each.laddr and not each.raddr]
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Whether an address, or a name, is this machine's own for certain."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

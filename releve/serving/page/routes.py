@@ -16,7 +16,7 @@ from releve.serving.faults import Forbidden, Unauthorised, native_error, new_req
 from releve.serving.openapi.document import answering_row
 from releve.serving.page import views
 from releve.serving.page.forms import ROW, PixelGrid, fields_of, grid_of, row_of, values_of
-from releve.serving.page.session import check_same_site, cookie_of, may, token_of
+from releve.serving.page.session import cookie_of, may, token_of
 from releve.serving.pools import Pool
 from releve.serving.requests import SearchQuestion
 from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
@@ -109,7 +109,6 @@ class _Pages:
 
     async def sign_in(self, request: Request) -> Reply:
         """Keep a token that is right in a cookie, and go on to the page that was asked for; without one, forget it."""
-        check_same_site(request)
         values = values_of(request.body)
         token, wanted = values.get("token", "").strip(), values.get("to", "")
         if token:
@@ -130,7 +129,6 @@ class _Pages:
 
     async def predict(self, request: Request) -> Reply:
         """Answer the row that the form holds, and show it again with what was wrong or what came out."""
-        check_same_site(request)
         if sign_in := self._asked_to_sign_in(request):
             return sign_in
         scenario = self._scenarios.get(request.parameters["scenario"])
@@ -154,7 +152,6 @@ class _Pages:
 
     async def roll_back(self, request: Request) -> Reply:
         """Move the registry back to the release before, as `make rollback` does."""
-        check_same_site(request)
         if not self._access.is_open:
             self._access.check(Role.OPERATE, token_of(request))
         if not may(self._access, Role.OPERATE, request):

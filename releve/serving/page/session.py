@@ -1,23 +1,12 @@
 """Who looks at the page: a browser sends no Authorization by itself, so a token that was typed in stays in a cookie."""
 
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
 
 from releve.core.errors import ReleveError
 from releve.serving.edge.access import Access
-from releve.serving.faults import Fault
 from releve.serving.routes import Headers, Request, Role
 
 COOKIE = "releve_token"
-
-
-class OtherSite(Fault):
-    """A page of another site sent this form."""
-
-    code, status = "other_site", 403
-
-    def __init__(self) -> None:
-        super().__init__("this form was sent by a page of another site; open the page here and send it again")
 
 
 def token_of(request: Request) -> str:
@@ -38,15 +27,6 @@ def may(access: Access, role: Role, request: Request) -> bool:
     except ReleveError:
         return False
     return True
-
-
-def check_same_site(request: Request) -> None:
-    """Raise OtherSite for a form of another site's page; programs send neither header."""
-    site, origin = request.header(b"sec-fetch-site"), request.header(b"origin")
-    if site not in ("", "same-origin", "none"):
-        raise OtherSite
-    if not site and origin and urlsplit(origin).netloc != request.header(b"host"):
-        raise OtherSite
 
 
 def cookie_of(token: str, request: Request) -> Headers:

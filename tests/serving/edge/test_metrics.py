@@ -1,11 +1,19 @@
 """What is counted, in a registry of its own."""
 
+import asyncio
+
+import httpx
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from releve.serving.application import Application
+from releve.serving.edge.access import Access
 from releve.serving.edge.metrics import PrometheusMetrics, with_aliases
+from releve.serving.faults import UnsupportedMediaType, native_error
+from releve.serving.routes import Reply, Request, Role, Route
 
+TOKEN = "a-token-to-read-with"
 PREDICT = "/scenarios/{scenario}/predict"
 
 
@@ -67,3 +75,33 @@ def test_the_names_of_other_servers_stand_beside_ours(
 
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     assert [each.value for each in samples if (each.name, each.labels) == (name, labels)] == [value]
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("POST", {}, 401),
+        ("GET", {}, 405),
+        ("POST", {"authorization": f"Bearer {TOKEN}"}, 415),
+        ("POST", {"authorization": f"Bearer {TOKEN}", "sec-fetch-site": "cross-site"}, 403),
+    ],
+)
+def test_only_a_scenario_that_is_there_becomes_a_label_whatever_the_answer(
+    method: str, headers: dict[str, str], status: int
+):
+    def refuse(_: Request) -> Reply:
+        raise UnsupportedMediaType("JSON")
+
+    async def ask(scenario: str) -> int:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://localhost") as client:
+            return (await client.request(method, f"/scenarios/{scenario}/predict", headers=headers)).status_code
+
+    registry, application = CollectorRegistry(), Application(Access({Role.READ: TOKEN}))
+    application.metrics = PrometheusMetrics(registry)
+    application.offer([Route("POST", PREDICT, refuse, native_error)], knows={"digits"}.__contains__)
+
+    assert {asyncio.run(ask(scenario)) for scenario in ("digits", "random1", "random2")} == {status}
+    application.close()
+    family = next(each for each in registry.collect() if each.name == "releve_requests")
+    counted = {each.labels["scenario"]: each.value for each in family.samples if each.name.endswith("_total")}
+    assert counted == {"digits": 1, "": 2}

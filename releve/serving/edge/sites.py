@@ -1,0 +1,48 @@
+"""What a page of another site makes a browser send: programs send none of these headers, and are never refused."""
+
+from urllib.parse import urlsplit
+
+from releve.serving.edge.access import is_loopback
+from releve.serving.faults import Fault
+from releve.serving.routes import Request
+
+
+class OtherSite(Fault):
+    """A page of another site sent this."""
+
+    code, status = "other_site", 403
+
+    def __init__(self) -> None:
+        super().__init__("this was sent by a page of another site; open the page here and send it again")
+
+
+class OtherHost(Fault):
+    """A name that is not this machine's own: another site's page may have had it point here (DNS rebinding)."""
+
+    code, status = "other_host", 403
+
+    def __init__(self) -> None:
+        super().__init__(
+            "without tokens this service is asked as localhost or 127.0.0.1; to ask it by another name, set "
+            "RELEVE_TOKEN_READ, RELEVE_TOKEN_LABEL and RELEVE_TOKEN_OPERATE"
+        )
+
+
+def check_same_site(request: Request) -> None:
+    """Raise OtherSite where a browser says that another site's page sent this."""
+    site, origin = request.header(b"sec-fetch-site"), request.header(b"origin")
+    if site not in ("", "same-origin", "none"):
+        raise OtherSite
+    if not site and origin and origin.partition("://")[2] != request.header(b"host"):
+        raise OtherSite
+
+
+def check_own_host(request: Request) -> None:
+    """Raise OtherHost for a Host that is no name of the loopback, whatever its port; HTTP/1.0 may leave it out."""
+    sent = request.header(b"host")
+    try:
+        own = not sent or is_loopback(urlsplit(f"//{sent}").hostname or "")
+    except ValueError:
+        own = False
+    if not own:
+        raise OtherHost
