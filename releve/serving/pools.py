@@ -59,4 +59,6 @@ def make_pools() -> Mapping[Runs, Pool]:
         Runs.COMPUTE: Pool("the model", threads=2, waiting=128, seconds=10.0),
         Runs.INDEX: Pool("Milvus", threads=4, waiting=64, seconds=6.0),  # Milvus itself gets 5 seconds
         Runs.DISK: Pool("the ledger's disk", threads=2, waiting=64, seconds=10.0),
+        Runs.REGISTRY: Pool("the registry", threads=2, waiting=16, seconds=3.0),
+        Runs.ROLLBACK: Pool("the rollback", threads=1, waiting=4, seconds=7.0),
     }

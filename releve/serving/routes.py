@@ -21,6 +21,8 @@ class Runs(StrEnum):
     COMPUTE = "compute"  # a thread: long computations
     INDEX = "index"  # a thread: what asks Milvus
     DISK = "disk"  # a thread: what waits for the ledger's disk
+    REGISTRY = "registry"  # a thread: what asks the registry
+    ROLLBACK = "rollback"  # a thread: loads a model, then moves the registry
 
 
 class Role(StrEnum):

@@ -30,7 +30,6 @@ from releve.serving.scenario import NoRelease, Scenario, Served
 
 NAMED = 10  # scenarios that an error lists
 PAGE = "page"  # the actor of what a person does there
-LOAD_SECONDS = 8.0  # that a rollback waits for its model, so that the next answer is that one's
 MEASURE_SECONDS = 5.0  # between two looks at what no request measures
 log = logging.getLogger("releve.serving")
 
@@ -39,6 +38,12 @@ class NotReady(Unavailable):
     """This worker cannot answer now."""
 
     code = "not_ready"
+
+
+class TooSlow(Unavailable):
+    """A rollback was given up before it moved anything."""
+
+    code = "too_slow"
 
 
 class Scenarios:
@@ -127,11 +132,11 @@ class Scenarios:
         release = None if self._registry is None else self._registry.previous(name)
         return release.model if release else None
 
-    def roll_back(self, name: str, *, seen: str, reason: str) -> Release:
+    def roll_back(self, name: str, *, seen: str, reason: str, until: float) -> Release:
         """Move the registry back to the release before, once its model has proved that it still answers.
 
-        `seen`: the model that was current when this was decided. The index of the release before is there as a rule;
-        where it is not, searches wait for `make rollback`. Raises ReleveError: Conflict, ModelAltered and others.
+        `seen`: the model that was current when this was decided. `until`: as time.monotonic says it; nothing moves
+        later. Raises ReleveError: Conflict, ModelAltered, TooSlow and others; then nothing has moved.
         """
         current = None if self._registry is None else self._registry.current(name)
         if self._registry is None or current is None:
@@ -139,15 +144,25 @@ class Scenarios:
         if current.release.model != seen:
             raise Conflict(f"{current.release.model} serves {name} by now, and no longer {seen}; look again and decide")
         back = find_way_back(self._registry, ModelStore(self._settings.home), current)
+        if time.monotonic() > until:
+            raise TooSlow(
+                f"{back.release.model} took too long to load; nothing was moved: make rollback SCENARIO={name}"
+            )
         moved = ModelRolledBack(release=back.release)
         self._registry.move(name, moved, expected=current.number, reason=reason, actor=PAGE)
+        return back.release
+
+    def follow(self, name: str, release: Release) -> None:
+        """Serve what a rollback brought back. Raises ReleveError where it cannot be loaded.
+
+        Its index is there as a rule; where it is not, searches wait for `make rollback`.
+        """
+        self.poll()
+        loading = self._loader.load(self.get(name))
         if self.index is not None:
             with suppress(IndexUnavailable):
-                self.index.alias(name, back.release.index)
-        for loading in self.poll():
-            with suppress(ReleveError, TimeoutError):
-                loading.result(timeout=LOAD_SECONDS)
-        return back.release
+                self.index.alias(name, release.index)
+        loading.result()
 
     def pin(self, name: str, served: Served) -> None:
         """Serve one model version for as long as this lives."""

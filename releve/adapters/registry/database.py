@@ -1,6 +1,6 @@
 """The registry's database: its two tables, how it is opened, and its errors.
 
-The only SQL that knows which database it speaks to is in `_prepare_sqlite`.
+The only SQL that knows which database it speaks to is in `_prepare_sqlite` and `_limit_statements`.
 """
 
 import sqlite3
@@ -20,7 +20,14 @@ from releve.core.errors import BadInput, DiskFull, ReleveError, Unavailable, exp
 
 SQLITE_WAIT_MS = 30_000  # how long a writer queues for the one write lock
 SQLITE_RETRY_SECONDS = 0.02
-POSTGRESQL_CONNECT_SECONDS = 5
+POSTGRESQL_CONNECTION = {  # a server that is gone is noticed, whatever the network says of it
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # ms
+}
+POSTGRESQL_STATEMENT_MS = 30_000  # that one statement may take, its waiting for a lock included
 OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 PRIMARY_CODE = 0xFF  # of an extended one
 PROBED_BYTES = 65536  # what a registry that is written to asks for at least
@@ -87,8 +94,8 @@ def open_engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
         engine = _prepare_sqlite(sa.create_engine(url))
     else:
-        seconds = {"connect_timeout": POSTGRESQL_CONNECT_SECONDS}
-        engine = sa.create_engine(url, connect_args=seconds, pool_pre_ping=True)
+        engine = sa.create_engine(url, connect_args=POSTGRESQL_CONNECTION, pool_pre_ping=True)
+        sa.event.listen(engine, "connect", _limit_statements)
     try:
         while not {*METADATA.tables} <= {*sa.inspect(engine).get_table_names()}:
             writing = engine.execution_options(writes=True)
@@ -229,6 +236,11 @@ def _prepare_sqlite(engine: sa.Engine) -> sa.Engine:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _limit_statements(connection: Any, _record: Any) -> None:
+    connection.execute(f"SET statement_timeout = {POSTGRESQL_STATEMENT_MS}")
+    connection.commit()
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

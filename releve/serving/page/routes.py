@@ -1,6 +1,8 @@
 """The page's paths. Every one works without its script; a browser's form is answered by the page again."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -24,7 +26,8 @@ from releve.serving.scenario import Scenario, Served
 from releve.serving.scenarios import Scenarios
 
 NEIGHBOURS = 6
-REGISTRY_SECONDS = 3.0  # that the page waits for the registry; then it goes without history
+PROOF_SECONDS = 6.0  # within which the model of a rollback has to prove itself; later nothing moves any more
+FOLLOW_SECONDS = 2.0  # that a rollback waits for its model to serve, so that the next answer is that one's
 NEIGHBOUR_SECONDS = 3.0  # that the page waits for Milvus; then it answers without neighbours
 EVENTS = 40  # of the history, the newest
 LONGEST_REASON = 300  # characters
@@ -151,7 +154,8 @@ class _Pages:
         return views.page("scenario", view=view)
 
     async def roll_back(self, request: Request) -> Reply:
-        """Move the registry back to the release before, as `make rollback` does."""
+        """Move the registry back to the release before, as `make rollback` does, and say so once it is moved."""
+        until = time.monotonic() + PROOF_SECONDS
         if not self._access.is_open:
             self._access.check(Role.OPERATE, token_of(request))
         if not may(self._access, Role.OPERATE, request):
@@ -160,7 +164,10 @@ class _Pages:
         reason, seen = values.get("reason", "").strip()[:LONGEST_REASON], values.get("model", "")
         if not reason:
             raise BadInput("say why: the reason stays in the history beside the rollback")
-        await self._pools[Runs.DISK].run(partial(self._scenarios.roll_back, name, seen=seen, reason=reason))
+        pool, scenarios = self._pools[Runs.ROLLBACK], self._scenarios
+        release = await pool.run(partial(scenarios.roll_back, name, seen=seen, reason=reason, until=until))
+        with suppress(ReleveError):  # the registry is moved: what is late or away follows by itself
+            await pool.run(scenarios.follow, name, release, seconds=FOLLOW_SECONDS)
         return Reply(303, b"", headers=((b"location", f"/scenarios/{quote(name)}".encode()),))
 
     def _asked_to_sign_in(self, request: Request) -> Reply | None:
@@ -180,10 +187,8 @@ class _Pages:
         served = scenario.served_now()
         shown = answering_row(served) if row is None else row
         try:
-            record = await self._pools[Runs.DISK].run(
-                self._record, scenario.name, served.model.tag, seconds=REGISTRY_SECONDS
-            )
-        except ReleveError:  # the registry is away: what serves goes on serving
+            record = await self._pools[Runs.REGISTRY].run(self._record, scenario.name, served.model.tag)
+        except ReleveError:  # the registry hangs or is away: what serves goes on serving
             record = _Record(reached=False)
         return views.ScenarioView(
             name=scenario.name,
@@ -203,7 +208,7 @@ class _Pages:
         )
 
     def _record(self, name: str, model: str) -> _Record:
-        """Ask the registry. Waits for its disk. Raises ReleveError."""
+        """Ask the registry. Raises ReleveError."""
         events = self._scenarios.newest_events(name, RECORDED, most=EVENTS)[::-1]
         judged = (event.read(Challenger) for event in self._scenarios.newest_events(name, (CHALLENGED,), most=EVENTS))
         why = next((challenger.sentences for challenger in judged if challenger.model == model), ())

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from releve.adapters.registry import database
 from releve.adapters.registry.registry import ChainBroken, Registry, RegistryUnavailable, StaleRelease
 from releve.core.errors import BadInput, Conflict
 from releve.domain.registry.chain import CHALLENGED, GENESIS, INGESTED, MOVES, EventPayload
@@ -673,6 +674,22 @@ def test_a_database_that_is_away_is_told_without_its_password(url, open_registry
 
     assert "sesame" not in str(error.value)
     assert "127.0.0.1" in str(error.value)
+
+
+@pytest.mark.system
+def test_a_statement_that_postgresql_does_not_end_is_given_up(postgresql, monkeypatch, open_registry):
+    monkeypatch.setattr(database, "POSTGRESQL_STATEMENT_MS", 200)
+    registry = open_registry(postgresql.url)
+    registry.pointers()
+
+    engine = sa.create_engine(postgresql.url)
+    with engine.begin() as holding:
+        holding.exec_driver_sql("LOCK TABLE pointers IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(RegistryUnavailable, match="statement timeout"):
+            registry.pointers()
+    engine.dispose()
+
+    assert registry.pointers() == {}
 
 
 @pytest.mark.parametrize("url", ["", "registry.db", "postgresql://ana:sesame@host:port/x"])

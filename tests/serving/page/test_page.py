@@ -4,7 +4,10 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
+from contextlib import closing
 from pathlib import Path
+from threading import Event
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -15,13 +18,14 @@ from releve.core.settings import Settings
 from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
-from releve.serving import native
+from releve.serving import application, native
 from releve.serving.application import Application
 from releve.serving.edge.access import Access
 from releve.serving.page import routes as page
 from releve.serving.page.forms import fields_of, grid_of, row_of
 from releve.serving.page.routes import prefers_html
-from releve.serving.routes import Reply, Request, Role
+from releve.serving.pools import Pool, make_pools
+from releve.serving.routes import Reply, Request, Role, Runs
 from releve.serving.scenarios import Scenarios
 from tests.factories import SCENARIO, TABLE, make_project, make_release, make_row, make_schema, make_stored_model
 from tests.serving.conftest import registry_of, release_first
@@ -32,6 +36,7 @@ from tests.tables import RENTALS, RENTALS_TABLE, rentals_row, rentals_rows
 TOKENS = {Role.READ: READ, Role.OPERATE: OPERATE}
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 PATH = f"/scenarios/{SCENARIO}"
+TINY: dict[str, Any] = {"threads": 1, "waiting": 1, "seconds": 0.1}
 Ask = Callable[..., Reply]
 
 
@@ -44,16 +49,16 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Ask]]:
         access = Access(tokens or {})
         settings = Settings.from_environ({"RELEVE_HOME": str(tmp_path)}, cwd=project)
         scenarios = Scenarios(settings, registry=registry_of(tmp_path), index=None, poll_seconds=1)
-        application = Application(access)
-        opened.extend([scenarios, application])
+        around = Application(access)
+        opened.extend([scenarios, around])
         wait(scenarios.poll(), timeout=30)
-        pools = application.pools
-        application.offer([*native.routes(scenarios, pools), *page.routes(scenarios, pools, access)])
+        pools = around.pools
+        around.offer([*native.routes(scenarios, pools), *page.routes(scenarios, pools, access)])
 
         def ask(path: str, form: dict[str, str] | None = None, **headers: str) -> Reply:
             sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
             method, body = ("GET", b"") if form is None else ("POST", urlencode(form).encode())
-            reply = asyncio.run(application.reply(Request(method, path, {}, b"", sent, body, "")))
+            reply = asyncio.run(around.reply(Request(method, path, {}, b"", sent, body, "")))
             assert reply is not None
             return reply
 
@@ -68,6 +73,21 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Ask]]:
 def ask(serve: Callable[..., Ask], tmp_path: Path) -> Ask:
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
     return serve()
+
+
+@pytest.fixture
+def hung() -> Iterator[Event]:
+    """What hangs waits for it; it goes on after the test."""
+    event = Event()
+    yield event
+    event.set()
+
+
+def serves(home: Path) -> str:
+    with closing(registry_of(home)) as registry:
+        current = registry.current(SCENARIO)
+    assert current is not None
+    return current.release.model
 
 
 def filled(row: dict) -> dict[str, str]:
@@ -197,6 +217,22 @@ def test_while_the_registry_is_away_rows_are_answered_without_a_history(ask: Ask
     assert b"<output>" in shown.body and shown.body.count(b"The registry cannot be reached now.") == 3
 
 
+def test_a_registry_that_hangs_takes_neither_the_page_nor_readiness_with_it(
+    serve: Callable[..., Ask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hung: Event
+):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    monkeypatch.setattr(Scenarios, "newest_events", lambda *_, **__: hung.wait(30) and [])
+    monkeypatch.setattr(application, "make_pools", lambda: {**make_pools(), Runs.REGISTRY: Pool("it", **TINY)})
+    ask = serve()
+    assert ask(PATH).status == 200
+
+    shown = ask(PATH, filled(make_row()))
+
+    assert shown.status == 200 and b"<output>" in shown.body
+    assert shown.body.count(b"The registry cannot be reached now.") == 3
+    assert ask("/readyz").status == 200
+
+
 def test_a_page_says_where_its_style_and_script_come_from_and_both_are_there(ask: Ask):
     shown = ask(PATH)
 
@@ -259,6 +295,35 @@ def test_only_the_operator_rolls_back_and_only_what_was_looked_at(serve: Callabl
     moved = ask(back, wanted, **operator)
     assert (moved.status, location(moved)) == (303, PATH)
     assert b"flowers:one predicts" in ask(PATH, **operator).body
+
+
+def test_a_rollback_is_told_once_it_is_in_the_registry_however_long_its_model_takes_to_serve(
+    serve: Callable[..., Ask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hung: Event
+):
+    for version, seed in (("one", 7), ("two", 8)):
+        release_first(tmp_path, make_stored_model(tmp_path, version, seed=seed))
+    ask = serve(TOKENS)
+    monkeypatch.setattr(Scenarios, "poll", lambda _: hung.wait(30) and [])
+    monkeypatch.setattr(page, "FOLLOW_SECONDS", 0.1)
+
+    moved = ask(f"{PATH}/rollback", {"model": "flowers:two", "reason": "it errs"}, cookie=f"releve_token={OPERATE}")
+
+    assert moved.status == 303
+    assert serves(tmp_path) == "flowers:one"
+
+
+def test_a_rollback_that_is_answered_as_too_slow_has_moved_nothing(
+    serve: Callable[..., Ask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for version, seed in (("one", 7), ("two", 8)):
+        release_first(tmp_path, make_stored_model(tmp_path, version, seed=seed))
+    monkeypatch.setattr(page, "PROOF_SECONDS", -1.0)
+    back = f"{PATH}/rollback"
+
+    refused = serve(TOKENS)(back, {"model": "flowers:two", "reason": "x"}, cookie=f"releve_token={OPERATE}")
+
+    assert refused.status == 503 and b"nothing was moved" in refused.body
+    assert serves(tmp_path) == "flowers:two"
 
 
 def test_where_no_token_is_set_nobody_rolls_back_by_the_page(serve: Callable[..., Ask], tmp_path: Path):
