@@ -46,6 +46,7 @@ class Request:
     body: bytes
     request_id: str  # the client's own `x-request-id`, else ""
     route: str = ""  # the pattern of its path, "" where nothing is there
+    admitted: bool = False  # by the page, which is asked again once a model is loaded: a request is counted once
 
     def header(self, name: bytes) -> str:
         """The first header of that name (in lower case); "" without one."""
@@ -111,7 +112,7 @@ class RouteTable:
         self._errors: dict[str, Errors] = {}  # by first segment
         self._root = _Node()
         for route in self.routes:
-            self._errors.setdefault(route.path.split("/", 2)[1], route.errors)
+            self._errors.setdefault(_first(route.path), route.errors)
             if "{" not in route.path:
                 self._exact.setdefault(route.path, {})[route.method] = route
                 continue
@@ -128,7 +129,7 @@ class RouteTable:
 
     def errors_at(self, path: str) -> Errors | None:
         """How the protocol says its errors that owns the first segment of `path`, such as /v2; None for nobody's."""
-        return self._errors.get(path.split("/", 2)[1])
+        return self._errors.get(_first(path))
 
     def find(self, path: str) -> tuple[Mapping[str, Route], Mapping[str, str]]:
         """The routes at `path` by method, none where nothing is there, and the values of its parameters."""
@@ -144,6 +145,11 @@ class RouteTable:
             else:
                 return {}, {}
         return node.routes, dict(zip(node.names, values, strict=True)) if node.routes else {}
+
+
+def _first(path: str) -> str:
+    """The first segment; "" for the path of `OPTIONS *`, which has none."""
+    return path.partition("/")[2].partition("/")[0]
 
 
 def json_reply(

@@ -131,6 +131,15 @@ def test_only_what_is_offered_is_there(client: httpx.Client, path: str):
     assert client.get(path).status_code == 404
 
 
+def test_a_request_of_no_path_is_answered_too(client: httpx.Client):
+    with socket.create_connection((LOOPBACK, client.base_url.port)) as connection:
+        connection.settimeout(10)
+        connection.sendall(b"OPTIONS * HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        answer = connection.recv(4096)
+
+    assert b" 404 " in answer.splitlines()[0]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "says"), [("GET", "/v9/there", "E not_found"), ("PUT", "/v9/here", "E method_not_allowed")]
 )

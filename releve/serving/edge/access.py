@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -16,6 +17,7 @@ from releve.serving.routes import Role
 ROLES = (Role.READ, Role.LABEL, Role.OPERATE)  # a token of one opens those before it, too
 SHORTEST = 16  # characters of a token: nobody guesses it
 SCHEME = "bearer "
+TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750; a cookie holds these as they are, too
 
 
 class Access:
@@ -28,10 +30,10 @@ class Access:
         self._tokens = [(role, token.encode()) for role, token in tokens.items() if token]
         self._buckets = {role: _Bucket(rate, clock) for role, _ in self._tokens} if rate else {}
         for role, token in self._tokens:
-            if len(token) < SHORTEST or not token.isascii() or b" " in token:
+            if len(token) < SHORTEST or not TOKEN.fullmatch(token.decode()):
                 raise BadInput(
-                    f"RELEVE_TOKEN_{role.upper()} is no token: expected at least {SHORTEST} ASCII characters without "
-                    "spaces, such as `openssl rand -hex 24` makes"
+                    f"RELEVE_TOKEN_{role.upper()} is no token: expected at least {SHORTEST} letters, digits and "
+                    "characters of -._~+/, such as `openssl rand -hex 24` makes"
                 )
         if len({token for _, token in self._tokens}) < len(self._tokens):
             raise BadInput(
@@ -53,18 +55,21 @@ class Access:
         """Raise Unauthorised, Forbidden or TooManyRequests unless the header's token opens `role` now."""
         if not self._tokens or role is Role.ANYONE:
             return
-        sent, held = authorization.encode("latin-1"), None
-        if authorization[: len(SCHEME)].lower() == SCHEME:
-            sent = sent[len(SCHEME) :]
-        for own, token in self._tokens:  # all of them, each in constant time: how long it takes tells nothing
-            if hmac.compare_digest(sent, token):
-                held = own
+        held = self.role_of(authorization)
         if held is None:
             raise Unauthorised(role)
         if ROLES.index(held) < ROLES.index(role):
             raise Forbidden(held, role)
         if self._buckets and not self._buckets[held].take():
             raise TooManyRequests
+
+    def role_of(self, authorization: str) -> Role | None:
+        """The role whose token this is, None for nobody's; it costs nothing of the token's rate."""
+        sent, held = without_scheme(authorization).encode(), None
+        for own, token in self._tokens:  # all of them, each in constant time: how long it takes tells nothing
+            if hmac.compare_digest(sent, token):
+                held = own
+        return held
 
     def check_addresses(self, addresses: Iterable[str]) -> None:
         """Raise BadInput where others than this machine could ask and no token is set."""
@@ -90,6 +95,11 @@ class _Bucket:
             return False
         self._left -= 1
         return True
+
+
+def without_scheme(authorization: str) -> str:
+    """The token of an Authorization header, or of whoever typed all of it in."""
+    return authorization[len(SCHEME) :] if authorization[: len(SCHEME)].lower() == SCHEME else authorization
 
 
 def asked_hosts(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:

@@ -13,7 +13,7 @@ from releve.core.names import SCENARIO_NAME
 from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, Event
 from releve.domain.registry.events import Challenger
 from releve.serving import native, requests
-from releve.serving.edge.access import Access
+from releve.serving.edge.access import Access, without_scheme
 from releve.serving.faults import Forbidden, Unauthorised, native_error, new_request_id
 from releve.serving.openapi.document import answering_row
 from releve.serving.page import views
@@ -113,7 +113,7 @@ class _Pages:
     async def sign_in(self, request: Request) -> Reply:
         """Keep a token that is right in a cookie, and go on to the page that was asked for; without one, forget it."""
         values = values_of(request.body)
-        token, wanted = values.get("token", "").strip(), values.get("to", "")
+        token, wanted = without_scheme(values.get("token", "").strip()).strip(), values.get("to", "")
         if token:
             try:
                 self._access.check(Role.READ, token)
@@ -121,7 +121,8 @@ class _Pages:
                 return self._sign_in_page(wanted, problem="This token opens nothing here.")
         _, _, name = wanted.rpartition("/scenarios/")
         to = f"/scenarios/{name}" if SCENARIO_NAME.fullmatch(name) else "/"
-        return Reply(303, b"", headers=((b"location", to.encode()), *cookie_of(token, request)))
+        kept = () if self._access.is_open else cookie_of(token, request)  # what nobody checked is not kept
+        return Reply(303, b"", headers=((b"location", to.encode()), *kept))
 
     async def scenario(self, request: Request) -> Reply:
         """Show the form, filled in with a row that is answered."""
@@ -156,10 +157,9 @@ class _Pages:
     async def roll_back(self, request: Request) -> Reply:
         """Move the registry back to the release before, as `make rollback` does, and say so once it is moved."""
         until = time.monotonic() + PROOF_SECONDS
-        if not self._access.is_open:
-            self._access.check(Role.OPERATE, token_of(request))
-        if not may(self._access, Role.OPERATE, request):
+        if self._access.is_open:
             raise NotFound("no operator token is set (RELEVE_TOKEN_OPERATE), so that nobody may roll back here")
+        self._access.check(Role.OPERATE, token_of(self._access, request))
         name, values = self._scenarios.get(request.parameters["scenario"]).name, values_of(request.body)
         reason, seen = values.get("reason", "").strip()[:LONGEST_REASON], values.get("model", "")
         if not reason:
@@ -171,10 +171,13 @@ class _Pages:
         return Reply(303, b"", headers=((b"location", f"/scenarios/{quote(name)}".encode()),))
 
     def _asked_to_sign_in(self, request: Request) -> Reply | None:
+        if request.admitted:
+            return None
         try:
-            self._access.check(Role.READ, token_of(request))
+            self._access.check(Role.READ, token_of(self._access, request))
         except (Unauthorised, Forbidden):
             return self._sign_in_page(request.path)
+        request.admitted = True
         return None
 
     def _sign_in_page(self, wanted: str, *, problem: str = "") -> Reply:

@@ -33,6 +33,7 @@ TOKENS = {Role.READ: READ, Role.LABEL: LABEL, Role.OPERATE: OPERATE}
         (f"Bearer {READ}x", Role.READ, Unauthorised),
         (f"Bearer {READ[:-1]}", Role.READ, Unauthorised),
         ("Bearer \xe9", Role.READ, Unauthorised),
+        ("\u20ac", Role.READ, Unauthorised),
         ("", Role.ANYONE, None),
     ],
 )
@@ -74,6 +75,9 @@ def test_a_rate_bounds_each_token_by_itself():
     [
         ({Role.READ: "short"}, "RELEVE_TOKEN_READ is no token: expected at least 16"),
         ({Role.LABEL: "with a space in the middle"}, "RELEVE_TOKEN_LABEL is no token"),
+        ({Role.READ: "no;cookie-may-hold-this"}, "RELEVE_TOKEN_READ is no token"),
+        ({Role.READ: 'no"cookie-may-hold-this'}, "RELEVE_TOKEN_READ is no token"),
+        ({Role.READ: "a-t\u00f6ken-of-other-letters"}, "RELEVE_TOKEN_READ is no token"),
         ({Role.READ: READ, Role.OPERATE: READ}, "are the same; make each anew"),
     ],
 )

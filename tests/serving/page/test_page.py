@@ -45,8 +45,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Ask]]:
     """Serves what the registry of `tmp_path` says, with tokens or without; returns what asks it."""
     project, opened = make_project(tmp_path), []
 
-    def started(tokens: dict[Role, str] | None = None) -> Ask:
-        access = Access(tokens or {})
+    def started(tokens: dict[Role, str] | None = None, **limits: Any) -> Ask:
+        access = Access(tokens or {}, **limits)
         settings = Settings.from_environ({"RELEVE_HOME": str(tmp_path)}, cwd=project)
         scenarios = Scenarios(settings, registry=registry_of(tmp_path), index=None, poll_seconds=1)
         around = Application(access)
@@ -276,6 +276,53 @@ def test_with_tokens_the_page_asks_for_one_and_keeps_it_for_its_own_paths(serve:
     assert location(ask("/sign-in", {"token": READ, "to": "//evil.example/scenarios/a"})) == "/scenarios/a"
     assert location(ask("/sign-in", {"token": READ, "to": "https://evil.example"})) == "/"
     assert b"Max-Age=0" in dict(ask("/sign-in", {}).headers)[b"set-cookie"]
+
+
+@pytest.mark.parametrize("typed", [READ, f" {READ} ", f"Bearer {READ}", f"bearer  {READ}"])
+def test_what_was_typed_in_is_kept_whatever_other_cookies_there_are(
+    serve: Callable[..., Ask], tmp_path: Path, typed: str
+):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    ask = serve(TOKENS)
+
+    cookie = dict(ask("/sign-in", {"token": typed}).headers)[b"set-cookie"].decode().partition(";")[0]
+
+    assert cookie == f"releve_token={READ}"
+    assert ask(PATH, cookie=f'_x={{"a":"b, c"}}; [other=1; {cookie}').status == 200
+
+
+def test_a_cookie_of_before_hinders_neither_a_new_one_nor_a_header(serve: Callable[..., Ask], tmp_path: Path):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    ask, stale = serve(TOKENS), "releve_token=a-token-of-yesterday"
+
+    assert ask(PATH, cookie=stale).status == 401
+    assert ask(PATH, cookie=stale, authorization=f"Bearer {READ}").status == 200
+    assert ask(PATH, cookie=f"releve_token={READ}", authorization="Basic of-a-proxy").status == 200
+
+
+@pytest.mark.parametrize("token", ["\u20ac", "\u00e9" * 20, "x\r\nset-cookie: a=b"])
+def test_a_token_of_any_letters_opens_nothing_and_fails_nowhere(serve: Callable[..., Ask], tmp_path: Path, token: str):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+
+    assert serve(TOKENS)("/sign-in", {"token": token}).status == 401
+    signed = serve()("/sign-in", {"token": token})
+    assert (signed.status, [name for name, _ in signed.headers]) == (303, [b"location"])
+
+
+def test_each_request_of_the_page_costs_one_of_its_tokens_rate(serve: Callable[..., Ask], tmp_path: Path):
+    for version, seed in (("one", 7), ("two", 8)):
+        release_first(tmp_path, make_stored_model(tmp_path, version, seed=seed))
+    now = [0.0]
+    ask, operator = serve(TOKENS, rate=1, clock=lambda: now[0]), {"cookie": f"releve_token={OPERATE}"}
+    wanted = {"model": "flowers:two", "reason": "it errs"}
+
+    shown = ask(PATH, **operator)
+    at_once = ask(f"{PATH}/rollback", wanted, **operator)
+    now[0] = 1.0
+    moved = ask(f"{PATH}/rollback", wanted, **operator)
+
+    assert shown.status == 200 and b"Roll back to flowers:one" in shown.body
+    assert (at_once.status, moved.status) == (429, 303)
 
 
 def test_only_the_operator_rolls_back_and_only_what_was_looked_at(serve: Callable[..., Ask], tmp_path: Path):
