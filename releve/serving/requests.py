@@ -142,11 +142,16 @@ def _object(body: bytes, fields: AbstractSet[str]) -> dict[str, Any]:
         ) from None
     if not isinstance(values, dict):
         raise BadInput(f"the body is {_kind(values)}, expected an object with {_names(fields)}")
-    if not _has_each_key_once(body, values):
-        _check_keys(body)
+    check_keys(body, values)
     if unknown := [name for name in values if name not in fields]:
         raise BadInput(f"the body has the unknown field {format_value(unknown[0])}; expected {_names(fields)}")
     return values
+
+
+def check_keys(body: bytes, values: Mapping[str, Any]) -> None:
+    """Raise Refused naming each object of `body`, read as `values`, in which a key stands twice."""
+    if not _has_each_key_once(body, values):
+        _check_exactly(body)
 
 
 def _has_each_key_once(body: bytes, values: Mapping[str, Any]) -> bool:
@@ -172,8 +177,8 @@ class _Twice(dict[str, Any]):
     key: str
 
 
-def _check_keys(body: bytes) -> None:
-    """Raise Refused naming each object in which a key stands twice: nobody can say which value is meant."""
+def _check_exactly(body: bytes) -> None:
+    """Nobody can say which of two values of one key is meant."""
 
     def notice(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
         values = dict(pairs)

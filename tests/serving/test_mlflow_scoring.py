@@ -1,6 +1,7 @@
 """MLflow's scoring protocol: every form of a table becomes the rows that /predict takes, and errors are MLflow's."""
 
 import json
+from functools import partial
 from typing import Any
 
 import httpx
@@ -8,14 +9,15 @@ import pandas as pd
 import pytest
 
 from releve.adapters.prediction_ledger.reader import find_answer
-from releve.core.errors import BadInput
+from releve.core.errors import BadInput, TooLarge
 from releve.domain.schema.schema import Schema
 from releve.serving.faults import UnsupportedMediaType
-from releve.serving.mlflow_scoring.tables import rows_of
+from releve.serving.mlflow_scoring import tables
 from tests.factories import SCENARIO, make_row, make_schema
 from tests.serving.conftest import Running
 from tests.tables import RENTALS, rentals_row, rentals_schema
 
+rows_of = partial(tables.rows_of, max_rows=2)
 JSON = "application/json"
 ROWS = [make_row(), make_row(length=9.5, weight=None, colour="blue")]
 FRAME = pd.DataFrame(ROWS)
@@ -47,6 +49,21 @@ def test_a_matrix_has_the_features_in_the_order_of_the_schema():
         assert rows_of(json.dumps({name: [[1, 2.5]]}).encode(), JSON, NUMBERS) == [{"a": 1, "b": 2.5}]
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/csv", 'a,b\n1,2\n3,4\n5,6\n"an open quote'),
+        (JSON, '{"dataframe_split": {"columns": ["a", "b"], "data": [[1, 2], [3, 4], "no row"]}}'),
+        (JSON, '{"dataframe_records": [{}, {}, {}]}'),
+        (JSON, '{"instances": [[1, 2], [3, 4], [5]]}'),
+        (JSON, '{"inputs": {"a": [1, 2, 3], "b": [1, 2, 3]}}'),
+    ],
+)
+def test_too_many_rows_are_refused_before_any_is_looked_at(content_type: str, body: str):
+    with pytest.raises(TooLarge, match="more rows than 2, which one request may carry"):
+        rows_of(body.encode(), content_type, NUMBERS)
+
+
 def test_cells_of_csv_are_typed_by_their_columns():
     body = "day,season,temperature,note\n2024-01-01,warm,NaN,nan\n2024-01-02,cold,-1.5e0,\n"
 
@@ -68,6 +85,10 @@ def test_cells_of_csv_are_typed_by_their_columns():
         ('{"inputs": [], "instances": []}', "exactly one of"),
         ('{"rows": []}', "exactly one of"),
         ('{"inputs": [{"length": Infinity}]}', "holds Infinity; expected finite numbers"),
+        ('{"inputs": [{"length": 1, "length": 2}]}', "row 0: length stands twice in one object"),
+        ('{"inputs": [], "inputs": []}', "inputs stands twice in one object"),
+        ('{"dataframe_split": {"columns": ["a"], "data": [[1]], "data": [[2]]}}', "data stands twice in one object"),
+        ('{"inputs": [{"length": NaN, "length": 2}]}', "row 0: length stands twice in one object"),
         ('{"inputs": 3}', "'inputs' is 3, expected a list"),
         ('{"inputs": {"length": 3}}', "'inputs.length' is 3, expected a list"),
         ('{"inputs": {"length": [1], "width": [1, 2]}}', "columns of several lengths (length: 1, width: 2)"),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import orjson
 
-from releve.core.errors import BadInput, ReleveError, TooLarge
+from releve.core.errors import BadInput, ReleveError
 from releve.serving import requests
 from releve.serving.mlflow_scoring import tables
 from releve.serving.native import DIGITS
@@ -69,15 +69,10 @@ def _invocations(scenario_of: Callable[[Request], Scenario]) -> Callable[[Reques
         """Predict rows; they are in the ledger as those of every other path."""
         scenario = scenario_of(request)
         served = scenario.served_now()
-        schema, most = served.schema, served.limits.max_rows
-        rows = tables.rows_of(request.body, request.header(b"content-type"), schema)
+        schema, content_type = served.schema, request.header(b"content-type")
+        rows = tables.rows_of(request.body, content_type, schema, max_rows=served.limits.max_rows)
         if not rows:
             raise BadInput("there are no rows; send at least one")
-        if len(rows) > most:
-            raise TooLarge(
-                f"there are {len(rows)} rows, one request may carry {most} (params.yaml: service.max_rows); "
-                "send several requests"
-            )
         answered = scenario.predict(served, rows, requests.check_rows(rows, schema))
         labels = answered.labels
         if answered.probabilities is None:

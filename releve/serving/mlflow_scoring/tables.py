@@ -7,16 +7,18 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from io import StringIO
+from itertools import islice
 from typing import Any
 
 import orjson
 
-from releve.core.errors import BadInput
+from releve.core.errors import BadInput, TooLarge
 from releve.domain.schema.cells import as_number, format_value
 from releve.domain.schema.columns import NUMBER, Column
 from releve.domain.schema.schema import Schema
 from releve.serving.faults import UnsupportedMediaType
 from releve.serving.open_inference.tables import is_matrix
+from releve.serving.requests import check_keys
 from releve.serving.routes import JSON
 
 CSV = "text/csv"
@@ -28,13 +30,16 @@ NOT_A_NUMBER = ("nan", "na", "null", "none")  # as pandas reads them, in lower c
 Rows = list[dict[str, Any]]
 
 
-def rows_of(body: bytes, content_type: str, schema: Schema) -> Rows:
-    """Return rows as `predict` takes them; their cells are not checked. Raise BadInput, UnsupportedMediaType."""
+def rows_of(body: bytes, content_type: str, schema: Schema, *, max_rows: int) -> Rows:
+    """Return rows as `predict` takes them; their cells are not checked.
+
+    Raise BadInput, UnsupportedMediaType, TooLarge for more than `max_rows`, before any row is made.
+    """
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     if any(parameter.replace('"', "") != "charset=utf-8" for parameter in parameters if parameter):
         raise UnsupportedMediaType("text in UTF-8, as 'charset=utf-8' or without a parameter,")
     if media_type == CSV:
-        return _rows_of_csv(body, schema)
+        return _rows_of_csv(body, schema, max_rows)
     if media_type not in ("", JSON.decode()):
         raise UnsupportedMediaType(f"JSON as {JSON.decode()} or CSV as {CSV}")
     asked = _object(body)
@@ -44,11 +49,11 @@ def rows_of(body: bytes, content_type: str, schema: Schema) -> Rows:
     value = asked[given[0]]
     match given[0]:
         case "dataframe_split":
-            return _rows_of_split(value)
+            return _rows_of_split(value, max_rows)
         case "inputs" if isinstance(value, dict):
-            return _rows_of_columns(value)
+            return _rows_of_columns(value, max_rows)
         case name:
-            return _rows_of_list(name, value, schema)
+            return _rows_of_list(name, value, schema, max_rows)
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -66,44 +71,48 @@ def _object(body: bytes) -> dict[str, Any]:
             raise BadInput(f"the body is not JSON: {failure}") from None
     if not isinstance(values, dict):
         raise BadInput(f"the body is {format_value(values)}, {EXPECTED}")
+    check_keys(body, values)
     return values
 
 
-def _rows_of_split(value: Any) -> Rows:
+def _rows_of_split(value: Any, max_rows: int) -> Rows:
     """Read {"columns": names, "data": rows of cells}; "index" says nothing that a model needs."""
     if not isinstance(value, dict) or not {"columns", "data"} <= value.keys() <= {"columns", "data", "index"}:
         raise BadInput(f"'{SPLIT}' is {format_value(value)}, expected an object with 'columns' and 'data'")
     columns = _list(f"{SPLIT}.columns", value["columns"])
     if not all(isinstance(name, str) for name in columns) or len(set(columns)) < len(columns):
         raise BadInput(f"'{SPLIT}.columns' is {format_value(columns)}, expected names of columns, each once")
-    return _rows_of_cells(f"'{SPLIT}.data'", columns, _list(f"{SPLIT}.data", value["data"]))
+    return _rows_of_cells(f"'{SPLIT}.data'", columns, _list(f"{SPLIT}.data", value["data"]), max_rows)
 
 
-def _rows_of_columns(values: Mapping[str, Any]) -> Rows:
+def _rows_of_columns(values: Mapping[str, Any], max_rows: int) -> Rows:
     """Read {name: cells}; each cell may stand in a list of its own, as in an array of one column."""
     columns = {name: _list(f"{INPUTS}.{name}", cells) for name, cells in values.items()}
     if len({len(cells) for cells in columns.values()}) > 1:
         counts = ", ".join(f"{name}: {len(cells)}" for name, cells in columns.items())
         raise BadInput(f"'{INPUTS}' has columns of several lengths ({counts[:200]}); expected a cell for each row")
+    _check_count(next(iter(columns.values()), ()), max_rows)
     flat = [
         [cell[0] if isinstance(cell, list) and len(cell) == 1 else cell for cell in cells] for cells in columns.values()
     ]
     return [dict(zip(columns, row, strict=True)) for row in zip(*flat, strict=True)]
 
 
-def _rows_of_list(name: str, value: Any, schema: Schema) -> Rows:
+def _rows_of_list(name: str, value: Any, schema: Schema, max_rows: int) -> Rows:
     """Read objects, or lists of numbers in the schema's order where every feature is one."""
     rows = _list(name, value)
+    _check_count(rows, max_rows)
     if name != RECORDS and rows and all(isinstance(row, list) for row in rows):
         if not is_matrix(schema):
             raise BadInput(
                 f"'{name}' holds lists, and not every feature is a number; send an object of names and values per row"
             )
-        return _rows_of_cells(f"'{name}'", schema.names, rows)
+        return _rows_of_cells(f"'{name}'", schema.names, rows, max_rows)
     return rows
 
 
-def _rows_of_cells(name: str, columns: Sequence[str], rows: Sequence[Any]) -> Rows:
+def _rows_of_cells(name: str, columns: Sequence[str], rows: Sequence[Any], max_rows: int) -> Rows:
+    _check_count(rows, max_rows)
     for position, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != len(columns):
             expected = f"a list of {len(columns)}: {', '.join(columns[:10])}"
@@ -111,10 +120,11 @@ def _rows_of_cells(name: str, columns: Sequence[str], rows: Sequence[Any]) -> Ro
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def _rows_of_csv(body: bytes, schema: Schema) -> Rows:
+def _rows_of_csv(body: bytes, schema: Schema, max_rows: int) -> Rows:
     """Read a header and rows as `DataFrame.to_csv` writes them; a first column without a name is its index."""
     try:
-        lines = [line for line in csv.reader(StringIO(body.decode("utf-8-sig"), newline=""), strict=True) if line]
+        read = csv.reader(StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        lines = list(islice(filter(None, read), 1 + max_rows + 1))  # with the header, and one too many
     except (csv.Error, UnicodeDecodeError) as failure:
         raise BadInput(f"the body is no CSV in UTF-8: {failure}") from None
     if not lines:
@@ -122,7 +132,7 @@ def _rows_of_csv(body: bytes, schema: Schema) -> Rows:
     names = lines[0]
     if len(set(names)) < len(names):
         raise BadInput(f"the first line is {format_value(names)}, expected names of columns, each once")
-    rows = _rows_of_cells("the CSV", names, lines[1:])
+    rows = _rows_of_cells("the CSV", names, lines[1:], max_rows)
     for row in rows:
         if names[0] == "":
             del row[""]
@@ -130,6 +140,14 @@ def _rows_of_csv(body: bytes, schema: Schema) -> Rows:
             if column.name in row:
                 row[column.name] = _cell(column, row[column.name])
     return rows
+
+
+def _check_count(rows: Sequence[Any], max_rows: int) -> None:
+    if len(rows) > max_rows:
+        raise TooLarge(
+            f"there are more rows than {max_rows}, which one request may carry (params.yaml: service.max_rows); "
+            "send several requests"
+        )
 
 
 def _cell(column: Column, text: str) -> Any:

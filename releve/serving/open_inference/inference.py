@@ -12,6 +12,7 @@ from releve.core.errors import BadInput, TooLarge
 from releve.domain.schema.cells import format_value
 from releve.serving.open_inference import tensors
 from releve.serving.open_inference.tensors import DATATYPES, MAX_DIMENSIONS, Tensor
+from releve.serving.requests import check_keys
 
 JSON, BINARY = "application/json", "application/octet-stream"
 HEADER_LENGTH = "inference-header-content-length"
@@ -88,7 +89,7 @@ def write(
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object. Raise BadInput for anything else."""
+    """Read a JSON object. Raise BadInput for anything else, Refused where a key stands twice."""
     try:
         values = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -97,6 +98,7 @@ def read_object(body: bytes) -> dict[str, Any]:
         ) from None
     if not isinstance(values, dict):
         raise BadInput(f"the body is {format_value(values)}, expected an object")
+    check_keys(body, values)
     return values
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from releve.core.errors import BadInput, TooLarge
+from releve.serving.faults import Refused
 from releve.serving.open_inference import inference
 from releve.serving.open_inference.inference import HEADER_LENGTH, write
 from releve.serving.open_inference.tensors import BYTES, Tensor
@@ -45,6 +46,11 @@ def test_binary_tensors_follow_the_json_in_the_order_of_the_inputs():
         ("z", [1.5, 2.5]),
         ("x", [1.5, 2.5]),
     ]
+
+
+def test_a_key_that_stands_twice_is_refused():
+    with pytest.raises(Refused, match="data stands twice in one object"):
+        read(body_of(X).replace(b'"data": [1.5, 2.5]', b'"data": [1.5, 2.5], "data": [3, 4]'), None)
 
 
 def test_the_length_of_the_json_may_be_given_without_binary_tensors():
