@@ -45,7 +45,6 @@ HANDED_ON = {
     "/livez": Role.ANYONE,
     "/healthz": Role.ANYONE,
     "/metrics": Role.READ,
-    "/docs.json": Role.READ,
     "/schema.json": Role.READ,
 }  # BentoML's own
 READS = ("GET", "HEAD")

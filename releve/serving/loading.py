@@ -125,9 +125,9 @@ class Loader:
             if scenario.current is current:
                 scenario.served = served
                 scenario.used = time.monotonic()
+                self._metrics.swapped(scenario.name, current.number)
+                log.info("serving %s with %s (release %s)", release.model, release.index, current.number)
         self._failures.pop(scenario.name, None)
-        self._metrics.swapped(scenario.name, current.number)
-        log.info("serving %s with %s (release %s)", release.model, release.index, current.number)
         with self._measuring:
             self._sizes[scenario.name] = (scenario, size)
             self._let_go(keep=scenario)

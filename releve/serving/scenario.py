@@ -145,6 +145,7 @@ class Scenario:
         with self.swapping:
             self.current = self.served = None
             self.rows_answered = 0
+            self._metrics.withdrawn(self.name)
 
     def predict(self, served: Served, rows: Sequence[Row], arrays: Arrays | None = None) -> Answered:
         """Answer rows that `requests.check_rows` let pass; in the ledger before it returns. Raises ReleveError.

@@ -81,7 +81,7 @@ class Scenarios:
             metrics=self._metrics,
         )
         self._sole = self._find_sole()
-        self._logged = ""  # the last trouble that was logged: each is logged once, not at every poll
+        self._logged: dict[str, str] = {}  # by what is in trouble, as it was logged: once, not at every poll
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="releve watcher", daemon=True)
 
@@ -203,14 +203,14 @@ class Scenarios:
                     self._move(name)
         except RegistryUnavailable as error:
             self.registry_reachable = False
-            self._log_once(f"{error}; what serves goes on serving")
+            self._log_once("the registry", f"{error}; what serves goes on serving")
             return []
         for scenario in list(self._by_name.values()):
             if scenario.current is not None and scenario.name not in pointers:
                 scenario.withdraw()
         self._sole = self._find_sole()
-        if not self.registry_reachable:
-            self.registry_reachable, self._logged = True, ""
+        self.registry_reachable = True
+        self._logged.pop("the registry", None)
         wanted = [each for each in list(self._by_name.values()) if each.served is not None or each.name in self._only]
         return [self._loader.load(each) for each in wanted if self._loader.is_due(each)]
 
@@ -224,8 +224,9 @@ class Scenarios:
         except RegistryUnavailable:
             raise
         except ReleveError as error:  # of this scenario alone, such as a payload that was changed
-            self._log_once(f"the release of {name} cannot be read: {error}")
+            self._log_once(f"the release of {name}", f"the release of {name} cannot be read: {error}")
             return
+        self._logged.pop(f"the release of {name}", None)
         if current is not None:
             self._make(name).current = current
 
@@ -276,15 +277,16 @@ class Scenarios:
         try:
             self.check_ledger()
             ledger = True
+            self._logged.pop("the ledger", None)
         except ReleveError as error:
             ledger = False
-            self._log_once(f"no answer can be written, and so none is given: {error}")
+            self._log_once("the ledger", f"no answer can be written, and so none is given: {error}")
         released = self.released()
         models = sum(each.served is not None for each in released)
         registry = self.registry_reachable is not False
         self._metrics.watched(registry=registry, ledger=ledger, scenarios=len(released), models=models)
 
-    def _log_once(self, trouble: str) -> None:
-        if trouble != self._logged:
+    def _log_once(self, what: str, trouble: str) -> None:
+        if self._logged.get(what) != trouble:
             log.warning("%s", trouble)
-            self._logged = trouble
+            self._logged[what] = trouble

@@ -12,12 +12,13 @@ import pytest
 from releve.adapters.files import write_json
 from releve.adapters.models.description import DESCRIPTION, read_description
 from releve.adapters.models.model_runtime import load
-from releve.adapters.registry.registry import Registry
+from releve.adapters.registry.registry import ChainBroken, Current, Registry
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import StorageRefused
 from releve.core.params import ServiceLimits
 from releve.core.settings import LOOPBACK, Settings
 from releve.domain.registry.events import ModelReleased, ModelWithdrawn, ScenarioArchived
+from releve.serving import loading
 from releve.serving.faults import UnknownScenario
 from releve.serving.loading import RETRY_SECONDS, ReleaseUnusable
 from releve.serving.scenario import NoRelease, NotLoaded, Served
@@ -139,6 +140,19 @@ def test_a_request_that_began_before_a_swap_keeps_its_release(scenarios: Scenari
     assert served(scenarios).model.tag == "flowers:two"
 
 
+def test_a_release_that_is_withdrawn_while_it_is_loaded_is_not_told_as_serving(
+    scenarios: Scenarios, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    monkeypatch.setattr(loading, "warm_up", lambda _: scenarios.get(SCENARIO).withdraw())
+    caplog.set_level(logging.INFO, "releve.serving")
+
+    poll(scenarios)
+
+    assert scenarios.get(SCENARIO).served is None
+    assert "serving flowers:one" not in caplog.text
+
+
 def test_the_same_release_is_not_loaded_again(scenarios: Scenarios, tmp_path: Path):
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
     poll(scenarios)
@@ -162,6 +176,36 @@ def test_a_model_that_was_altered_does_not_serve_and_is_told_once(
 
     assert served(scenarios).model.tag == "flowers:one"
     assert len(caplog.messages) == 1 and "cannot be served" in caplog.messages[0]
+
+
+def test_troubles_of_several_scenarios_are_told_once_each_until_they_end(
+    make: MakeScenarios, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    for name in ("flowers", "trees"):
+        release(tmp_path, name, "one")
+    broken = {"flowers", "trees"}
+    current = Registry.current
+
+    def read(registry: Registry, name: str) -> Current | None:
+        if name in broken:
+            raise ChainBroken(f"{name} was altered")
+        return current(registry, name)
+
+    monkeypatch.setattr(Registry, "current", read)
+    scenarios = make()
+
+    for _ in range(3):
+        poll(scenarios)
+    assert [each.partition(" cannot")[0] for each in caplog.messages] == [
+        "the release of flowers",
+        "the release of trees",
+    ]
+    broken.clear()
+    poll(scenarios)
+    release(tmp_path, "trees", "two")
+    broken.add("trees")
+    poll(scenarios)
+    assert len(caplog.messages) == 3
 
 
 def test_after_a_broken_release_the_next_whole_one_serves(scenarios: Scenarios, tmp_path: Path):

@@ -34,6 +34,9 @@ class Metrics:
     def swapped(self, scenario: str, number: int) -> None:
         """A model was loaded; `number`: of the registry's event that released it."""
 
+    def withdrawn(self, scenario: str) -> None:
+        """Nothing answers any more."""
+
     def not_loaded(self, scenario: str) -> None:
         """A release could not be loaded."""
 
@@ -67,7 +70,9 @@ class PrometheusMetrics(Metrics):
         self._failures = counter("predict_failures", "predictions that were answered with a fault", "scenario")
         self._swaps = counter("swaps", "models that were loaded", "scenario")
         self._unloadable = counter("load_failures", "releases that could not be loaded", "scenario")
-        self._release = gauge("release_number", "the registry's event of what answers", "livemax", "scenario")
+        self._release = gauge(
+            "release_number", "the registry's event of what answers, 0 for nothing", "livemax", "scenario"
+        )
         self._registry = gauge("registry_reachable", "1 where every worker reaches the registry", "livemin")
         self._ledger = gauge("ledger_writable", "1 where every worker can write its ledger", "livemin")
         self._scenarios = gauge("scenarios_released", "scenarios that can be asked", "livemax")
@@ -90,6 +95,9 @@ class PrometheusMetrics(Metrics):
     def swapped(self, scenario: str, number: int) -> None:
         self._swaps.labels(scenario).inc()
         self._release.labels(scenario).set(number)
+
+    def withdrawn(self, scenario: str) -> None:
+        self._release.labels(scenario).set(0)  # a series cannot be taken back from a file that workers share
 
     def not_loaded(self, scenario: str) -> None:
         self._unloadable.labels(scenario).inc()

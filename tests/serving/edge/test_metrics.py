@@ -29,6 +29,8 @@ def registry() -> CollectorRegistry:
     metrics.predicted("digits", 100, 0.001)
     metrics.predicted("digits", 1, 0.1)
     metrics.swapped("digits", 7)
+    metrics.swapped("trees", 8)
+    metrics.withdrawn("trees")
     metrics.not_loaded("churn")
     metrics.watched(registry=True, ledger=False, scenarios=2, models=1)
     return registry
@@ -46,6 +48,7 @@ def registry() -> CollectorRegistry:
         ("releve_predict_failures_total", {"scenario": "digits"}, 1),
         ("releve_swaps_total", {"scenario": "digits"}, 1),
         ("releve_release_number", {"scenario": "digits"}, 7),
+        ("releve_release_number", {"scenario": "trees"}, 0),
         ("releve_load_failures_total", {"scenario": "churn"}, 1),
         ("releve_registry_reachable", {}, 1),
         ("releve_ledger_writable", {}, 0),
