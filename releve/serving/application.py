@@ -122,7 +122,7 @@ class Application:
             request.route = route.path
             self._check_sender(route.role, request)
             if receive is not None and request.method not in READS:
-                body = await self._read(receive)
+                body = await self._read(receive, route.max_body_bytes or self._max_body_bytes)
                 if body is None:
                     return None
                 request.body = body
@@ -168,9 +168,12 @@ class Application:
         except TimeoutError:
             raise TimedOut("the service", self._seconds) from None
 
-    async def _read(self, receive: Receive) -> bytes | None:
-        """The whole body, however it is sent; None where the client has gone. Raises TooLarge, SlowClient."""
-        most, chunks, size, more = self._max_body_bytes, list[bytes](), 0, True
+    async def _read(self, receive: Receive, most: int) -> bytes | None:
+        """The whole body, however it is sent; None where the client has gone. Raises TooLarge, SlowClient.
+
+        most: bytes.
+        """
+        chunks, size, more = list[bytes](), 0, True
         try:
             async with asyncio.timeout(self._seconds):
                 while more and size <= DRAINED * most:
@@ -185,7 +188,7 @@ class Application:
         except TimeoutError:
             raise SlowClient(self._seconds) from None
         if size > most:
-            raise TooLarge(f"the body has more than {most} bytes, which is the limit; send fewer rows per request")
+            raise TooLarge(f"the body has more than {most} bytes, which is the limit here; send less at once")
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

@@ -91,6 +91,7 @@ class Route:
     errors: Errors
     runs: Runs = Runs.INLINE
     role: Role = Role.READ
+    max_body_bytes: int | None = None  # where less than the service's own limit is enough
 
 
 @dataclass(slots=True)

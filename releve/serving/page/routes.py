@@ -31,6 +31,7 @@ FOLLOW_SECONDS = 2.0  # that a rollback waits for its model to serve, so that th
 NEIGHBOUR_SECONDS = 3.0  # that the page waits for Milvus; then it answers without neighbours
 EVENTS = 40  # of the history, the newest
 LONGEST_REASON = 300  # characters
+SHORT_FORM = 4_096  # bytes of a form with a token, or a reason: a stranger's is read on the event loop
 RECORDED = (CHALLENGED, MONITORED, *MOVES)
 
 Handle = Callable[[Request], Awaitable[Reply]]
@@ -54,14 +55,20 @@ def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool], access: Access) -> 
         Route("GET", f"/{name}", partial(_asset, name), html_error, role=Role.ANYONE)
         for name in ("page.css", "page.js")
     ]
-    shown: list[tuple[str, str, Handle]] = [
-        ("GET", "/", pages.front),
-        ("POST", "/sign-in", pages.sign_in),
-        ("GET", below, pages.scenario),
-        ("POST", below, pages.predict),
-        ("POST", f"{below}/rollback", pages.roll_back),
+    shown: list[tuple[str, str, Handle, int | None]] = [
+        ("GET", "/", pages.front, None),
+        ("POST", "/sign-in", pages.sign_in, SHORT_FORM),
+        ("GET", below, pages.scenario, None),
+        ("POST", below, pages.predict, None),
+        ("POST", f"{below}/rollback", pages.roll_back, SHORT_FORM),
     ]
-    return [*assets, *(Route(method, path, handle, html_error, role=Role.ANYONE) for method, path, handle in shown)]
+    return [
+        *assets,
+        *(
+            Route(method, path, handle, html_error, role=Role.ANYONE, max_body_bytes=most)
+            for method, path, handle, most in shown
+        ),
+    ]
 
 
 def html_error(fault: ReleveError, request_id: str) -> Reply:
@@ -129,7 +136,7 @@ class _Pages:
         if sign_in := self._asked_to_sign_in(request):
             return sign_in
         view = await self._view(request, self._scenarios.get(request.parameters["scenario"]))
-        return views.page("scenario", view=view)
+        return await self._shown(view)
 
     async def predict(self, request: Request) -> Reply:
         """Answer the row that the form holds, and show it again with what was wrong or what came out."""
@@ -137,22 +144,22 @@ class _Pages:
             return sign_in
         scenario = self._scenarios.get(request.parameters["scenario"])
         served = scenario.served_now()
-        values, row = values_of(request.body), None
+        compute, row = self._pools[Runs.COMPUTE], None  # a form may be large: no other request waits while it is read
+        values = await compute.run(values_of, request.body)
         try:
-            row = row_of(values, served.schema)
-            requests.check_rows([row], served.schema)
-            answered = await self._pools[Runs.COMPUTE].run(scenario.predict, served, [row])
+            row = await compute.run(row_of, values, served.schema)
+            await compute.run(requests.check_rows, [row], served.schema)
+            answered = await compute.run(scenario.predict, served, [row])
         except BadInput as fault:
             shown = row if isinstance(row, dict) else None
             view = await self._view(request, scenario, shown)
             problems = [f"{each.column or 'the row'} {each.reason}" for each in getattr(fault, "problems", ())]
             view = replace(view, problem="" if problems else str(fault), problems=problems, pasted=values.get(ROW, ""))
-            return views.page("scenario", status=fault.status, view=view)
+            return await self._shown(view, status=fault.status)
         assert row is not None, "it was checked"
         view = await self._view(request, scenario, row)
         view = replace(view, answer=views.Answer.of(answered, served))
-        view = await self._with_neighbours(view, scenario, served, row)
-        return views.page("scenario", view=view)
+        return await self._shown(await self._with_neighbours(view, scenario, served, row))
 
     async def roll_back(self, request: Request) -> Reply:
         """Move the registry back to the release before, as `make rollback` does, and say so once it is moved."""
@@ -179,6 +186,10 @@ class _Pages:
             return self._sign_in_page(request.path)
         request.admitted = True
         return None
+
+    async def _shown(self, view: views.ScenarioView, *, status: int = 200) -> Reply:
+        """The page of a scenario, written in a thread: a wide table's takes long."""
+        return await self._pools[Runs.COMPUTE].run(partial(views.page, "scenario", status=status, view=view))
 
     def _sign_in_page(self, wanted: str, *, problem: str = "") -> Reply:
         return views.page("sign_in", status=401, to=wanted, problem=problem)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from contextlib import closing
 from pathlib import Path
-from threading import Event
+from threading import Event, current_thread
 from typing import Any
 from urllib.parse import urlencode
 
@@ -58,7 +58,11 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Ask]]:
         def ask(path: str, form: dict[str, str] | None = None, **headers: str) -> Reply:
             sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
             method, body = ("GET", b"") if form is None else ("POST", urlencode(form).encode())
-            reply = asyncio.run(around.reply(Request(method, path, {}, b"", sent, body, "")))
+
+            async def receive() -> dict[str, Any]:
+                return {"type": "http.request", "body": body}
+
+            reply = asyncio.run(around.reply(Request(method, path, {}, b"", sent, b"", ""), receive))
             assert reply is not None
             return reply
 
@@ -307,6 +311,31 @@ def test_a_token_of_any_letters_opens_nothing_and_fails_nowhere(serve: Callable[
     assert serve(TOKENS)("/sign-in", {"token": token}).status == 401
     signed = serve()("/sign-in", {"token": token})
     assert (signed.status, [name for name, _ in signed.headers]) == (303, [b"location"])
+
+
+def test_a_stranger_cannot_send_a_large_form_to_the_sign_in(serve: Callable[..., Ask], tmp_path: Path):
+    ask = serve(TOKENS)
+
+    assert ask("/sign-in", {"token": "x" * 4_000}).status == 401
+    assert ask("/sign-in", {"token": "x" * 5_000}).status == 413
+    assert ask(f"{PATH}/rollback", {"reason": "x" * 5_000}).status == 413
+
+
+def test_a_row_is_read_and_its_page_written_outside_of_the_event_loop(ask: Ask, monkeypatch: pytest.MonkeyPatch):
+    threads: dict[str, str] = {}
+
+    def noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*arguments: Any, **named: Any) -> Any:
+            threads[name] = current_thread().name
+            return function(*arguments, **named)
+
+        return noted
+
+    for place, name in ((page, "values_of"), (page, "row_of"), (page.requests, "check_rows"), (page.views, "page")):
+        monkeypatch.setattr(place, name, noting(name, getattr(place, name)))
+
+    assert ask(PATH, filled(make_row())).status == 200
+    assert len(threads) == 4 and all(each.startswith("releve the model") for each in threads.values()), threads
 
 
 def test_each_request_of_the_page_costs_one_of_its_tokens_rate(serve: Callable[..., Ask], tmp_path: Path):
