@@ -125,11 +125,19 @@ def test_a_worker_ends_with_its_supervisor(tmp_path: Path):
         (supervisor,) = [each for each in psutil.Process().children() if "bentoml" in " ".join(each.cmdline())]
         workers = supervisor.children(recursive=True)
         supervisor.kill()
-        _, left = psutil.wait_procs(workers, timeout=20)
+        wait_until(lambda: all(has_ended(each) for each in workers), seconds=20)
 
-    assert workers and not left
+    assert workers
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{address}/livez")
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether it runs no more; where nothing collects orphans, a zombie stays."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.mark.slow

@@ -7,8 +7,8 @@ from releve.domain.ensemble.description import EnsembleDescription, MemberDescri
 from releve.domain.ensemble.weights import Serves
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import format_interval
+from releve.domain.registry.search_outcome import SearchOutcome
 from releve.domain.training.recipes import Value
-from releve.domain.training.search_outcome import SearchOutcome
 from releve.reporting.blocks import Block, TableBlock, TextBlock
 
 SHOWN_TRIALS = 8  # of a search, the best first

@@ -197,6 +197,8 @@ class Scenarios:
             return []
         try:
             pointers = self._registry.pointers()
+            if not pointers and any(each.current for each in self._by_name.values()) and not self._registry.events():
+                raise RegistryUnavailable("the registry has lost its history: another, empty one lies in its place")
             for name, number in pointers.items():
                 known = self._by_name.get(name)
                 if known is None or known.current is None or known.current.number != number:

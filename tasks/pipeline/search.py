@@ -18,10 +18,10 @@ from releve.domain.evaluation import paired
 from releve.domain.evaluation.metrics import METRICS, resolve
 from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions
 from releve.domain.gate.gate import search_gains
+from releve.domain.registry.search_outcome import SearchOutcome
 from releve.domain.training import trials
 from releve.domain.training.learning import window
 from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
-from releve.domain.training.search_outcome import SearchOutcome
 from releve.domain.training.trials import (
     SIZES,
     SearchData,

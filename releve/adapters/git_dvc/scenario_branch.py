@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,16 @@ def _run(command: list[str], folder: Path, **options: Any) -> "subprocess.Comple
         if folder.is_dir():
             raise Unavailable("git is not installed, or not on the PATH; install it, then run the same again") from None
         raise NotFound(f"there is no folder {folder}; commands run from the project's folder") from None
+
+
+def _remove(folder: Path) -> None:
+    """Move it aside first: what a killed run started may still be writing into it, and would make it again."""
+    aside = folder.with_name(f".{folder.name}.removed")
+    shutil.rmtree(aside, ignore_errors=True)
+    with suppress(OSError):
+        folder.rename(aside)
+    for left in (aside, folder):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _failure(what: str, folder: Path, printed: str) -> ReleveError:
@@ -217,7 +227,7 @@ class ScenarioBranch:
     def checkout(self, revision: str, work_dir: Path) -> Iterator[Path]:
         """Check out the files of `revision`, in a folder below `work_dir`; gone afterwards."""
         path = work_dir / self.scenario
-        shutil.rmtree(path, ignore_errors=True)  # of a killed run; git takes over its record
+        _remove(path)  # of a killed run; git takes over its record
         try:
             git(self.project, "worktree", "add", "--detach", "--force", str(path), revision)
             yield path
@@ -226,7 +236,7 @@ class ScenarioBranch:
 
     def sweep(self, work_dir: Path) -> None:
         """Remove the scenario's worktree, of this run or of one that was killed."""
-        shutil.rmtree(work_dir / self.scenario, ignore_errors=True)
+        _remove(work_dir / self.scenario)
         git(self.project, "worktree", "prune")
 
     def move(self, revision: str, *, expected: str | None) -> None:

@@ -12,8 +12,8 @@ from releve.domain.evaluation.conformal import ConformalIntervals
 from releve.domain.evaluation.evaluation import Evaluation, Sanity
 from releve.domain.neighbours.embedding import EmbedderDescription
 from releve.domain.prediction_log.records import Row
+from releve.domain.registry.search_outcome import SearchOutcome
 from releve.domain.schema.target import Label
-from releve.domain.training.search_outcome import SearchOutcome
 
 DESCRIPTION = "model.json"
 

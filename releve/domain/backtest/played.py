@@ -9,7 +9,7 @@ import numpy as np
 from releve.domain.backtest.jobs import Floats, Job, JobResult
 from releve.domain.backtest.variants import Variant
 from releve.domain.gate.gate import FailedCheck
-from releve.domain.training.search_outcome import SearchOutcome
+from releve.domain.registry.search_outcome import SearchOutcome
 from releve.domain.trigger.trigger import TriggerDecision
 
 T = TypeVar("T")

@@ -29,10 +29,10 @@ from releve.domain.ensemble.weights import BEFORE, Weighing, mean_loss, mix, wei
 from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, telling
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.gate import gate
+from releve.domain.registry.search_outcome import SearchOutcome
 from releve.domain.schema.schema import BATCH
 from releve.domain.training import learning
 from releve.domain.training.recipes import default_candidate, fitting_recipes, search_spaces
-from releve.domain.training.search_outcome import SearchOutcome
 from releve.domain.training.trials import MIN_ROWS, SIZES, validation_folds
 from releve.domain.trigger.trigger import TriggerDecision
 

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from releve.core.documents import DocumentPart
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.training.search_outcome import SearchOutcome
+from releve.domain.registry.search_outcome import SearchOutcome
 from releve.domain.trigger.policies import REFRESH, SCHEDULE
 
 

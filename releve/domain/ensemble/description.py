@@ -4,8 +4,8 @@ from typing import Literal
 
 from releve.core.documents import DocumentPart
 from releve.domain.ensemble.weights import Serves
+from releve.domain.registry.search_outcome import SearchOutcome
 from releve.domain.training.recipes import Value
-from releve.domain.training.search_outcome import SearchOutcome
 from releve.domain.training.trial_record import TrialRecord
 
 

@@ -21,7 +21,7 @@ from releve.domain.registry.chain import (
     EventPayload,
 )
 from releve.domain.registry.release import Release
-from releve.domain.training.search_outcome import SearchOutcome
+from releve.domain.registry.search_outcome import SearchOutcome
 
 
 class BatchOrigin(StrEnum):

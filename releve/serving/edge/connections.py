@@ -1,5 +1,5 @@
 """What uvicorn does to connections, mended: it keeps for ever those that never finish their headers, and it loses the
-body of a request that offers HTTP/2, as the JDK's client does unless it is told otherwise.
+body of a request that offers another protocol, as the JDK's client does unless it is told otherwise.
 """
 
 import asyncio
@@ -9,7 +9,9 @@ from typing import Any
 import uvicorn.protocols.http.auto
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HTTP2_OFFER = re.compile(rb"\r\nupgrade: *h2c(?=\r\n)", re.IGNORECASE)  # that a server may ignore (RFC 9110, 7.8)
+UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*(?=\r\n)", re.IGNORECASE)  # that a server may ignore (RFC 9110, 7.8)
+MOST_HEADER_BYTES = 65_536
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 HEADER_SECONDS = 10.0  # from the first byte of a request, or the connection, to the end of its headers
 
 
@@ -19,20 +21,26 @@ def bound_headers() -> None:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a deadline for headers. A body has the application's, an idle connection uvicorn's."""
+    """uvicorn's protocol with bounds for headers. Those of a body are the application's, of an idle connection uvicorn's."""
 
     header_seconds = HEADER_SECONDS
     _due: asyncio.TimerHandle | None = None
     _headers_are_next = True
+    _header_bytes = 0  # of a request whose headers have not ended
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wait_for_headers()
 
     def data_received(self, data: bytes) -> None:
-        if self._headers_are_next and b"h2c" in data:
+        if self._headers_are_next:
             headers, end, rest = data.partition(b"\r\n\r\n")
-            data = HTTP2_OFFER.sub(b"", headers + end) + rest
+            self._header_bytes += len(headers)
+            if self._header_bytes > MOST_HEADER_BYTES:
+                self.transport.write(TOO_LARGE)
+                self.transport.close()
+                return
+            data = UPGRADE.sub(b"", headers + end) + rest
         super().data_received(data)
 
     def on_message_begin(self) -> None:
@@ -42,7 +50,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
-        self._headers_are_next = False
+        self._headers_are_next, self._header_bytes = False, 0
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

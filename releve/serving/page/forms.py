@@ -14,6 +14,7 @@ from releve.domain.schema.cells import as_date
 from releve.domain.schema.columns import CATEGORY, DATE, LONGEST_TEXT, NUMBER, TEXT, Column
 from releve.domain.schema.schema import Schema
 
+LARGEST_WHOLE = 2**63  # beyond it JSON readers take a float
 PIXEL = re.compile(r"(.*?)_?([0-9]{1,3})_([0-9]{1,3})")  # pixel_3_5: the cell of row 3 and column 5
 LEAST_SIDE, MOST_SIDE = 4, 64  # cells of a grid that can be drawn on
 FEATURE = "feature."  # before a field's name: a column may be called like a field of the page's own
@@ -112,7 +113,8 @@ def _cell(column: Column, text: str) -> Any:
     if column.type != NUMBER:
         return text
     try:
-        return int(text) if NUMERAL.fullmatch(text.strip()) else float(text)
+        number = float(text)
+        return int(text) if NUMERAL.fullmatch(text.strip()) and abs(number) < LARGEST_WHOLE else number
     except ValueError:
         return text
 
@@ -126,7 +128,7 @@ def _moment(text: str) -> str:
 
 
 def _field(column: Column, value: Any) -> Field:
-    written = "" if value is None else value if isinstance(value, str) else str(value)
+    written = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
     optional = column.nullable
     if column.type == NUMBER:
         low, high = ("" if limit is None else f"{limit:.17g}" for limit in (column.min, column.max))

@@ -348,7 +348,7 @@ def test_the_worker_runs_a_flow_in_the_project_folder(stack: Settings) -> None:
 
 @pytest.mark.slow
 def test_the_service_is_served(stack: Settings) -> None:
-    assert ask(stack.service_port, "POST", "/scenario", {}) == "digits"
+    assert ask(stack.service_port, "POST", "/scenario", {}) == ""  # narrowed to none: it serves every one
 
 
 @pytest.mark.slow

@@ -9,8 +9,8 @@ from releve.domain.backtest.results import report as make_report
 from releve.domain.backtest.variants import CRON, PolicyVariant
 from releve.domain.backtest.walk_forward import walk_forward
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.registry.search_outcome import SearchOutcome
 from releve.domain.schema.schema import Schema
-from releve.domain.training.search_outcome import SearchOutcome
 from releve.domain.trigger.policies import Cause, CauseKind
 from releve.domain.trigger.trigger import TriggerDecision
 from releve.reporting.backtest import advice, backtest_page, price_curve

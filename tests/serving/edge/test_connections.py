@@ -89,12 +89,20 @@ def test_a_client_that_pauses_between_requests_is_kept(port: int):
             time.sleep(0.6)
 
 
-def test_the_body_of_a_request_that_offers_http_2_is_read_in_every_request_of_a_connection(port: int):
+@pytest.mark.parametrize("protocols", [b"h2c", b"TLS/1.0, h2c", b"websocket"])
+def test_the_body_of_a_request_that_offers_another_protocol_is_read(port: int, protocols: bytes):
     offer = (
-        b"POST / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nhost: x\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+        b"POST / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nhost: x\r\nUpgrade: %s\r\nHTTP2-Settings: AA\r\n"
     )
     body = b"\r\nupgrade: h2c\r\n"  # belongs to the sender, whatever it looks like
     with socket.create_connection((LOOPBACK, port)) as connection:
         for _ in range(2):
-            connection.sendall(offer + b"content-length: %d\r\n\r\n" % len(body) + body)
+            connection.sendall(offer % protocols + b"content-length: %d\r\n\r\n" % len(body) + body)
             assert b"200 OK" in receive_until(connection, body)
+
+
+def test_headers_without_end_are_refused(port: int):
+    with socket.create_connection((LOOPBACK, port)) as connection:
+        connection.settimeout(10)
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nx-large: " + b"a" * 200_000)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 431 ")

@@ -4,7 +4,7 @@ from releve.adapters.registry.registry import Registry
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.payoff import Payoff
 from releve.domain.registry.events import BatchOrigin, ModelReleased, ModelRolledBack, ModelWithdrawn
-from releve.domain.training.search_outcome import SearchOutcome
+from releve.domain.registry.search_outcome import SearchOutcome
 from tasks.monitoring.challenge_history import (
     answers_of_a_batch,
     challenges_of,
