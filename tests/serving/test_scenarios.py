@@ -255,6 +255,19 @@ def test_a_withdrawn_release_stops_serving(scenarios: Scenarios, tmp_path: Path)
     registry.close()
 
 
+def test_what_serves_goes_on_where_an_empty_registry_takes_the_place_of_the_one(scenarios: Scenarios, tmp_path: Path):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    poll(scenarios)
+    served(scenarios)
+
+    (tmp_path / "registry.db").unlink()
+    registry_of(tmp_path).close()
+    poll(scenarios)
+
+    assert not scenarios.registry_reachable
+    assert served(scenarios).model.tag == "flowers:one"
+
+
 def test_what_serves_goes_on_while_the_registry_is_away(scenarios: Scenarios, tmp_path: Path):
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
     poll(scenarios)

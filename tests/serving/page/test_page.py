@@ -203,6 +203,17 @@ def test_a_date_is_filled_in_as_a_browser_takes_it_whatever_its_zone():
     assert filled_in("yesterday") == ""
 
 
+@pytest.mark.parametrize("weight", [str(2**64), "9" * 200, "1e400"])
+def test_a_number_beyond_whole_ones_is_answered_or_refused(ask: Ask, weight: str):
+    filled = {f"feature.{name}": str(value) for name, value in make_row(weight=weight).items()}
+
+    assert ask(PATH, filled).status in (200, 400)
+
+
+def test_a_pasted_row_that_is_nested_deeply_is_refused(ask: Ask):
+    assert ask(PATH, {"row": '{"length": ' + "[" * 1000 + "]" * 1000 + "}"}).status == 400
+
+
 def test_a_pasted_row_that_is_refused_stays_as_it_was(ask: Ask):
     shown = ask(PATH, {"row": '{"length": "</textarea>"'}).body.decode()
 
