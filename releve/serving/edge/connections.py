@@ -21,7 +21,7 @@ def bound_headers() -> None:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with bounds for headers. Those of a body are the application's, of an idle connection uvicorn's."""
+    """uvicorn's protocol with bounds for headers. A body has the application's, an idle connection uvicorn's."""
 
     header_seconds = HEADER_SECONDS
     _due: asyncio.TimerHandle | None = None
