@@ -82,8 +82,12 @@ def sqlite_url(path: Path, driver: str = "sqlite") -> str:
 
 def read_scenario_names(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Read names with commas between them, each once, in their order. Raises BadInput for one that is not allowed."""
-    given = [each.strip() for each in environ.get(name, "").split(",")]
-    return tuple(dict.fromkeys(check_scenario_name(each) for each in given if each))
+    given = environ.get(name, "")
+    names = [each.strip() for each in given.split(",")]
+    found = tuple(dict.fromkeys(check_scenario_name(each) for each in names if each))
+    if given.strip() and not found:  # commas alone would narrow to none, and mean all
+        raise BadInput(f"{name} is {given!r}; expected names with commas between them, or nothing for every scenario")
+    return found
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

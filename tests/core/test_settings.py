@@ -79,3 +79,8 @@ def test_the_registry_lies_in_the_home_whatever_its_name_is(name, tmp_path):
 
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name / "registry.db").is_file()
+
+
+def test_commas_alone_name_no_scenario():
+    with pytest.raises(BadInput, match=r"RELEVE_SCENARIO is ','; expected names"):
+        Settings.from_environ({"RELEVE_SCENARIO": ","}, cwd=CWD)

@@ -82,9 +82,9 @@ def html_error(fault: ReleveError, request_id: str) -> Reply:
 def prefers_html(accept: str) -> bool:
     """Whether a browser asks: HTML is named, and not behind JSON."""
     weights = {"text/html": 0.0, "application/json": 0.0}
-    for each in accept.split(","):
+    for each in accept.lower().split(","):
         name, _, parameters = each.partition(";")
-        _, _, weight = parameters.partition("q=")
+        weight = parameters.partition("q=")[2].partition(";")[0]
         if name.strip() in weights:
             try:
                 weights[name.strip()] = float(weight.strip() or 1)

@@ -107,6 +107,8 @@ def location(reply: Reply) -> str:
     [
         (BROWSER, True),
         ("text/html", True),
+        ("TEXT/HTML", True),
+        ("text/html;q=0.9;x=2, application/json;q=.5", True),
         ("", False),
         ("*/*", False),
         ("application/json", False),
