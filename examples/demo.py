@@ -287,12 +287,13 @@ def finish(settings: Settings, story: Story, console: Console) -> None:
     console.print(f"Everything on one page:  {report}", soft_wrap=True)
     if story.reports:
         console.print(f"Newest drift report:     {story.reports[-1]}", soft_wrap=True)
+    service = f"http://{LOOPBACK}:{settings.service_port}"
     console.print(
         f"`make up` starts the servers again, with all of this in them: Prefect UI http://{LOOPBACK}:"
-        f"{settings.prefect_port}, service docs http://{LOOPBACK}:{settings.service_port}; `make down` stops them",
+        f"{settings.prefect_port}, a page to predict by hand {service}; `make down` stops them",
         soft_wrap=True,
     )
-    ask = f"curl -s http://{LOOPBACK}:{settings.service_port}/predict -H 'content-type: application/json'"
+    ask = f"curl -s {service}/scenarios/digits/predict -H 'content-type: application/json'"
     console.print(f"Then ask it something:   {ask} -d @examples/one_digit.json", soft_wrap=True, highlight=False)
 
 

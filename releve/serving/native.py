@@ -11,7 +11,6 @@ from releve.serving.scenario import Answered, Scenario, Served
 from releve.serving.scenarios import Scenarios
 
 MAX_NEIGHBOURS = 100  # of one search
-DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
 STATUS_SECONDS = 0.5  # that /status waits for Milvus, and for the ledger's disk
 SENT_BY_CURL = "application/x-www-form-urlencoded"  # for -d, whatever the data is
 
@@ -197,7 +196,7 @@ def _since(scenario: Scenario) -> str | None:
 def _predictions(answered: Answered, served: Served) -> list[dict[str, object]]:
     """Per row its value and interval, or its class with the probability of every class."""
     if answered.probabilities is None:
-        values = [float(f"{value:.{DIGITS}g}") for value in answered.labels]
+        values = answered.sent
         intervals: Sequence[Sequence[float] | None] = answered.intervals or [None] * len(values)
         return [
             {"id": row_id, "value": value, "interval": interval}

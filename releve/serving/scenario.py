@@ -30,6 +30,7 @@ from releve.serving.requests import SearchQuestion
 
 CHAMPION = "champion"  # the arm of every answer, until others take a share of the traffic
 DECIMALS = 6  # of a probability
+DIGITS = 6  # of a number: what an answer in float32 holds for sure; the ledger keeps it whole
 
 
 class NoRelease(Unavailable):
@@ -90,6 +91,13 @@ class Answered:
     def row_ids(self) -> list[str]:
         """What /feedback calls each row."""
         return [f"{self.id}.{position}" for position in range(len(self.labels))]
+
+    @property
+    def sent(self) -> Sequence[Label]:
+        """What a client is told of each row: its class, or its number in DIGITS."""
+        if self.probabilities is not None:
+            return self.labels
+        return [float(f"{value:.{DIGITS}g}") for value in self.labels]
 
 
 @dataclass(frozen=True, slots=True)

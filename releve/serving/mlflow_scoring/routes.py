@@ -11,7 +11,6 @@ import orjson
 from releve.core.errors import BadInput, ReleveError
 from releve.serving import requests
 from releve.serving.mlflow_scoring import tables
-from releve.serving.native import DIGITS
 from releve.serving.routes import JSON, Reply, Request, Role, Route, json_reply
 from releve.serving.scenario import Scenario
 from releve.serving.scenarios import Scenarios
@@ -74,11 +73,8 @@ def _invocations(scenario_of: Callable[[Request], Scenario]) -> Callable[[Reques
         if not rows:
             raise BadInput("there are no rows; send at least one")
         answered = scenario.predict(served, rows, requests.check_rows(rows, schema))
-        labels = answered.labels
-        if answered.probabilities is None:
-            labels = [float(f"{value:.{DIGITS}g}") for value in labels]
         sent = {"x-releve-answer": answered.id, "x-releve-model": answered.model, "x-releve-arm": answered.arm}
         headers = tuple((name.encode(), value.encode()) for name, value in sent.items())
-        return json_reply({"predictions": labels}, headers=headers, request_id=request.request_id or answered.id)
+        return json_reply({"predictions": answered.sent}, headers=headers, request_id=request.request_id or answered.id)
 
     return invocations

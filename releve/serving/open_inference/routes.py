@@ -9,7 +9,6 @@ from releve.core.errors import BadInput, NotFound, ReleveError
 from releve.domain.schema.cells import format_value
 from releve.serving import requests
 from releve.serving.faults import UnsupportedMediaType
-from releve.serving.native import DIGITS
 from releve.serving.open_inference import inference, tables
 from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
 from releve.serving.scenario import Answered, Scenario, Served
@@ -93,10 +92,7 @@ def _infer(scenarios: Scenarios) -> Handler:
         if not rows:
             raise BadInput("the inputs have no rows; send at least one")
         answered = scenario.predict(served, rows, requests.check_rows(rows, served.schema))
-        labels = answered.labels
-        if answered.probabilities is None:
-            labels = [float(f"{value:.{DIGITS}g}") for value in labels]
-        outputs = tables.answer_tensors(served.schema, labels, answered.probabilities, answered.intervals)
+        outputs = tables.answer_tensors(served.schema, answered.sent, answered.probabilities, answered.intervals)
         values = {"model_name": scenario.name, "model_version": _version(answered.model)}
         values |= {} if asked.id is None else {"id": asked.id}
         body, headers = inference.write(values | {"parameters": _parameters(answered)}, outputs, wanted)

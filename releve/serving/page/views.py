@@ -12,7 +12,7 @@ import orjson
 from releve.reporting.blocks import Block, ImageRow, Journal, PixelImage, TextBlock
 from releve.serving.page.forms import Field, PixelGrid
 from releve.serving.routes import Headers, Reply
-from releve.serving.scenario import Answered, Served
+from releve.serving.scenario import DIGITS, Answered, Served
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -32,7 +32,6 @@ FOR_EVER: Headers = (
     (b"cache-control", b"public, max-age=31536000, immutable"),
     (b"x-content-type-options", b"nosniff"),
 )
-DIGITS = 6  # of a number
 CLASSES = 20  # whose probabilities are shown, the likeliest
 
 
