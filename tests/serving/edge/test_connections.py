@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import uvicorn
@@ -19,6 +20,14 @@ class Impatient(BoundedProtocol):
     header_seconds = 0.3
 
 
+class InPieces(BoundedProtocol):
+    """Sees every byte on its own, as if each came in a packet of its own."""
+
+    def data_received(self, data: bytes) -> None:
+        for at in range(len(data)):
+            super().data_received(data[at : at + 1])
+
+
 async def answer(scope, receive, send) -> None:
     """Send the body back, or ok where there is none."""
     body, more = b"", True
@@ -32,12 +41,10 @@ async def answer(scope, receive, send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+@contextmanager
+def listening(protocol: type[BoundedProtocol]) -> Iterator[int]:
     port = free_port()
-    config = uvicorn.Config(
-        answer, host=LOOPBACK, port=port, http=Impatient, log_config=None, ws="none", lifespan="off"
-    )
+    config = uvicorn.Config(answer, host=LOOPBACK, port=port, http=protocol, log_config=None, ws="none", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -45,6 +52,18 @@ def port() -> Iterator[int]:
     yield port
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with listening(Impatient) as port:
+        yield port
+
+
+@pytest.fixture(scope="module", params=[BoundedProtocol, InPieces])
+def patient_port(request: pytest.FixtureRequest) -> Iterator[int]:
+    with listening(request.param) as port:
+        yield port
 
 
 def receive_until(connection: socket.socket, end: bytes) -> bytes:
@@ -89,16 +108,33 @@ def test_a_client_that_pauses_between_requests_is_kept(port: int):
             time.sleep(0.6)
 
 
+def offering(protocols: bytes, framing: bytes) -> bytes:
+    return (
+        b"POST / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nhost: x\r\n"
+        b"Upgrade: %s\r\nHTTP2-Settings: AA\r\n%s\r\n\r\n"
+    ) % (protocols, framing)
+
+
 @pytest.mark.parametrize("protocols", [b"h2c", b"TLS/1.0, h2c", b"websocket"])
-def test_the_body_of_a_request_that_offers_another_protocol_is_read(port: int, protocols: bytes):
-    offer = (
-        b"POST / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nhost: x\r\nUpgrade: %s\r\nHTTP2-Settings: AA\r\n"
-    )
+def test_the_body_of_a_request_that_offers_another_protocol_is_read(patient_port: int, protocols: bytes):
     body = b"\r\nupgrade: h2c\r\n"  # belongs to the sender, whatever it looks like
-    with socket.create_connection((LOOPBACK, port)) as connection:
-        for _ in range(2):
-            connection.sendall(offer % protocols + b"content-length: %d\r\n\r\n" % len(body) + body)
+    with socket.create_connection((LOOPBACK, patient_port)) as connection:
+        for framing, sent in [
+            (b"content-length: %d" % len(body), body),
+            (b"transfer-encoding: chunked", b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)),
+        ]:
+            connection.sendall(offering(protocols, framing) + sent)
             assert b"200 OK" in receive_until(connection, body)
+
+
+def test_every_body_of_pipelined_requests_that_offer_another_protocol_is_read(patient_port: int):
+    bodies = [b"first", b"second", b"third"]
+    sent = [offering(b"h2c", b"content-length: %d" % len(body)) + body for body in bodies]
+    with socket.create_connection((LOOPBACK, patient_port)) as connection:
+        connection.sendall(b"".join(sent) + WHOLE)
+        received = receive_until(connection, b"ok")
+
+    assert [answer.partition(b"\r\n\r\n")[2] for answer in received.split(b"HTTP/1.1 200 OK")[1:]] == [*bodies, b"ok"]
 
 
 def test_headers_without_end_are_refused(port: int):
