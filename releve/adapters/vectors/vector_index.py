@@ -42,8 +42,13 @@ BATCH_BYTES = 16 * 2**20  # a gRPC message may carry 64 MB
 QUERIES = 25  # per search of a check: of 100 at once, Milvus Lite holds every difference to 10,000 rows in memory
 TIMEOUT_SECONDS = 5.0
 BUILD_TIMEOUT_SECONDS = 60.0  # one insert, flush or load
-# gRPC waits up to 2 minutes before it tries a server again that was away; searches should go on sooner than that.
-RECONNECT = {"grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnect_backoff_ms": 1000}
+CHANNEL = {
+    # gRPC waits up to 2 minutes before it tries a server again that was away; searches should go on sooner than that
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 1000,
+    # pymilvus pings while nobody asks, too: Milvus Lite closes the connection then, for too many pings
+    "grpc.keepalive_permit_without_calls": 0,
+}
 
 Progress = Callable[[int, int], None]  # rows written, rows in all
 
@@ -236,7 +241,7 @@ class VectorIndex:
         if self.uri.endswith(EMBEDDED):
             Path(self.uri).parent.mkdir(parents=True, exist_ok=True)
         return MilvusClient(
-            self.uri, token=self._token, timeout=self._timeout, dedicated=True, grpc_options=dict(RECONNECT)
+            self.uri, token=self._token, timeout=self._timeout, dedicated=True, grpc_options=dict(CHANNEL)
         )
 
     @contextmanager
