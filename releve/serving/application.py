@@ -102,8 +102,14 @@ class Application:
             reply = native_error(fault, request_id)
             reply.headers = fault.headers
             return await _send(reply, request_id, send, with_body=method != "HEAD")
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
         assert self._inner is not None, "BentoML's application is there before a request comes"
-        await self._inner(scope, receive, send)
+        await self._inner(scope, receive, send_with_id)
 
     def _check_sender(self, role: Role, request: Request) -> None:
         """Raise a Fault unless who sent this may ask what is of that role."""

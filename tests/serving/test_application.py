@@ -1,6 +1,7 @@
 """The application around a small one with every kind of misbehaviour."""
 
 import asyncio
+import re
 import socket
 import threading
 import time
@@ -156,6 +157,14 @@ def test_head_is_answered_like_get_without_a_body(client: httpx.Client):
 
 def test_what_is_bentomls_is_handed_on(client: httpx.Client):
     assert client.get("/livez").text == "alive"
+
+
+@pytest.mark.parametrize("path", ["/livez", "/things/a/parts/b", "/nothing"])
+def test_every_answer_has_the_id_of_its_request(client: httpx.Client, path: str):
+    named, unnamed = client.get(path, headers={"x-request-id": "mine-1"}), client.get(path)
+
+    assert named.headers.get_list("x-request-id") == ["mine-1"]
+    assert re.fullmatch("[0-9a-f]{16}", unnamed.headers["x-request-id"])
 
 
 def test_a_body_that_does_not_come_is_a_request_timeout(client: httpx.Client):
