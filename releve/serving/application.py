@@ -127,6 +127,8 @@ class Application:
             route = _route(found, request.path, request.method)
             request.route = route.path
             self._check_sender(route.role, request)
+            if route.admit is not None and (refused := route.admit(request)) is not None:
+                return refused
             if receive is not None and request.method not in READS:
                 body = await self._read(receive, route.max_body_bytes or self._max_body_bytes)
                 if body is None:

@@ -46,7 +46,6 @@ class Request:
     body: bytes
     request_id: str  # the client's own `x-request-id`, else ""
     route: str = ""  # the pattern of its path, "" where nothing is there
-    admitted: bool = False  # by the page, which is asked again once a model is loaded: a request is counted once
 
     def header(self, name: bytes) -> str:
         """The first header of that name (in lower case); "" without one."""
@@ -92,6 +91,7 @@ class Route:
     runs: Runs = Runs.INLINE
     role: Role = Role.READ
     max_body_bytes: int | None = None  # where less than the service's own limit is enough
+    admit: Callable[[Request], Reply | None] | None = None  # asked once, before the body is read; it may refuse
 
 
 @dataclass(slots=True)

@@ -55,19 +55,14 @@ def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool], access: Access) -> 
         Route("GET", f"/{name}", partial(_asset, name), html_error, role=Role.ANYONE)
         for name in ("page.css", "page.js")
     ]
-    shown: list[tuple[str, str, Handle, int | None]] = [
-        ("GET", "/", pages.front, None),
-        ("POST", "/sign-in", pages.sign_in, SHORT_FORM),
-        ("GET", below, pages.scenario, None),
-        ("POST", below, pages.predict, None),
-        ("POST", f"{below}/rollback", pages.roll_back, SHORT_FORM),
-    ]
+    route = partial(Route, errors=html_error, role=Role.ANYONE)
     return [
         *assets,
-        *(
-            Route(method, path, handle, html_error, role=Role.ANYONE, max_body_bytes=most)
-            for method, path, handle, most in shown
-        ),
+        route("GET", "/", pages.front),
+        route("POST", "/sign-in", pages.sign_in, max_body_bytes=SHORT_FORM),
+        route("GET", below, pages.scenario, admit=pages.asked_to_sign_in),
+        route("POST", below, pages.predict, admit=pages.asked_to_sign_in),
+        route("POST", f"{below}/rollback", pages.roll_back, max_body_bytes=SHORT_FORM),
     ]
 
 
@@ -109,7 +104,7 @@ class _Pages:
                 reply = native_error(fault, request_id)
                 return replace(reply, headers=getattr(fault, "headers", ()), request_id=request_id)
             return json_reply(native.listing(self._scenarios), headers=((b"vary", b"accept"),))
-        if sign_in := self._asked_to_sign_in(request):
+        if sign_in := self.asked_to_sign_in(request):
             return sign_in
         lines = [
             views.Line(str(line["scenario"]), str(line["model_version"]), str(line["since"]))
@@ -133,15 +128,11 @@ class _Pages:
 
     async def scenario(self, request: Request) -> Reply:
         """Show the form, filled in with a row that is answered."""
-        if sign_in := self._asked_to_sign_in(request):
-            return sign_in
         view = await self._view(request, self._scenarios.get(request.parameters["scenario"]))
         return await self._shown(view)
 
     async def predict(self, request: Request) -> Reply:
         """Answer the row that the form holds, and show it again with what was wrong or what came out."""
-        if sign_in := self._asked_to_sign_in(request):
-            return sign_in
         scenario = self._scenarios.get(request.parameters["scenario"])
         served = scenario.served_now()
         compute, row = self._pools[Runs.COMPUTE], None  # a form may be large: no other request waits while it is read
@@ -177,14 +168,12 @@ class _Pages:
             await pool.run(scenarios.follow, name, release, seconds=FOLLOW_SECONDS)
         return Reply(303, b"", headers=((b"location", f"/scenarios/{quote(name)}".encode()),))
 
-    def _asked_to_sign_in(self, request: Request) -> Reply | None:
-        if request.admitted:
-            return None
+    def asked_to_sign_in(self, request: Request) -> Reply | None:
+        """The sign-in, for whoever may not look; None for everybody else. Raises TooManyRequests."""
         try:
             self._access.check(Role.READ, token_of(self._access, request))
         except (Unauthorised, Forbidden):
             return self._sign_in_page(request.path)
-        request.admitted = True
         return None
 
     async def _shown(self, view: views.ScenarioView, *, status: int = 200) -> Reply:

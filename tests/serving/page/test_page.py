@@ -326,6 +326,15 @@ def test_a_token_of_any_letters_opens_nothing_and_fails_nowhere(serve: Callable[
     assert (signed.status, [name for name, _ in signed.headers]) == (303, [b"location"])
 
 
+def test_a_stranger_is_asked_to_sign_in_before_a_form_is_read(serve: Callable[..., Ask], tmp_path: Path):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+    too_large = {"row": "x" * application.MAX_BODY_BYTES}
+    ask = serve(TOKENS)
+
+    assert ask(PATH, too_large).status == 401
+    assert ask(PATH, too_large, cookie=f"releve_token={READ}").status == 413
+
+
 def test_a_stranger_cannot_send_a_large_form_to_the_sign_in(serve: Callable[..., Ask], tmp_path: Path):
     ask = serve(TOKENS)
 
