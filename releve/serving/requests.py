@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -133,22 +133,33 @@ def check_contradictions(pairs: Sequence[tuple[Any, Label]]) -> None:
         raise Refused(_summary(problems), problems)
 
 
-def _object(body: bytes, fields: AbstractSet[str]) -> dict[str, Any]:
+def read_object(
+    body: bytes, *, expected: str = "expected an object", read: Callable[[bytes], Any] = orjson.loads
+) -> dict[str, Any]:
+    """Return the JSON object of `body`. Raise BadInput for anything else, Refused where a key stands twice.
+
+    `read`: raises BadInput, or what orjson raises.
+    """
     try:
-        values = orjson.loads(body)
+        values = read(body)
     except orjson.JSONDecodeError as error:
         raise BadInput(
-            f"the body is not JSON: {error}. NaN and Infinity are not JSON; a missing number is null"
+            f"the body is not JSON: {error}. NaN and Infinity are not JSON; a missing value is null"
         ) from None
     if not isinstance(values, dict):
-        raise BadInput(f"the body is {_kind(values)}, expected an object with {_names(fields)}")
-    check_keys(body, values)
+        raise BadInput(f"the body is {_kind(values)}, {expected}")
+    _check_keys(body, values)
+    return values
+
+
+def _object(body: bytes, fields: AbstractSet[str]) -> dict[str, Any]:
+    values = read_object(body, expected=f"expected an object with {_names(fields)}")
     if unknown := [name for name in values if name not in fields]:
         raise BadInput(f"the body has the unknown field {format_value(unknown[0])}; expected {_names(fields)}")
     return values
 
 
-def check_keys(body: bytes, values: Mapping[str, Any]) -> None:
+def _check_keys(body: bytes, values: Mapping[str, Any]) -> None:
     """Raise Refused naming each object of `body`, read as `values`, in which a key stands twice."""
     if not _has_each_key_once(body, values):
         _check_exactly(body)

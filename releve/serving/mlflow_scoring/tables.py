@@ -18,7 +18,7 @@ from releve.domain.schema.columns import NUMBER, Column
 from releve.domain.schema.schema import Schema
 from releve.serving.faults import UnsupportedMediaType
 from releve.serving.open_inference.tables import is_matrix
-from releve.serving.requests import check_keys
+from releve.serving.requests import read_object
 from releve.serving.routes import JSON
 
 CSV = "text/csv"
@@ -42,7 +42,7 @@ def rows_of(body: bytes, content_type: str, schema: Schema, *, max_rows: int) ->
         return _rows_of_csv(body, schema, max_rows)
     if media_type not in ("", JSON.decode()):
         raise UnsupportedMediaType(f"JSON as {JSON.decode()} or CSV as {CSV}")
-    asked = _object(body)
+    asked = read_object(body, expected=EXPECTED, read=_json)
     given = [name for name in asked if name != IGNORED]
     if len(given) != 1 or given[0] not in FORMATS:
         raise BadInput(f"the body has the fields {format_value(given)}, {EXPECTED}")
@@ -56,23 +56,20 @@ def rows_of(body: bytes, content_type: str, schema: Schema, *, max_rows: int) ->
             return _rows_of_list(name, value, schema, max_rows)
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _json(body: bytes) -> Any:
     def missing(name: str) -> None:
         if name != "NaN":
             raise BadInput(f"the body holds {name}; expected finite numbers, NaN or null where one is missing")
 
     try:
-        values = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError as failure:
         try:
             values = json.loads(body, parse_constant=missing)
             orjson.dumps(values)  # half a character, or an endless number, could not be answered or kept
         except (ValueError, TypeError, RecursionError):
             raise BadInput(f"the body is not JSON: {failure}") from None
-    if not isinstance(values, dict):
-        raise BadInput(f"the body is {format_value(values)}, {EXPECTED}")
-    check_keys(body, values)
-    return values
+        return values
 
 
 def _rows_of_split(value: Any, max_rows: int) -> Rows:

@@ -12,7 +12,7 @@ from releve.core.errors import BadInput, TooLarge
 from releve.domain.schema.cells import format_value
 from releve.serving.open_inference import tensors
 from releve.serving.open_inference.tensors import DATATYPES, MAX_DIMENSIONS, Tensor
-from releve.serving.requests import check_keys
+from releve.serving.requests import read_object
 
 JSON, BINARY = "application/json", "application/octet-stream"
 HEADER_LENGTH = "inference-header-content-length"
@@ -86,20 +86,6 @@ def write(
     if not parts:
         return head, {"content-type": JSON}
     return b"".join([head, *parts]), {"content-type": BINARY, HEADER_LENGTH: str(len(head))}
-
-
-def read_object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object. Raise BadInput for anything else, Refused where a key stands twice."""
-    try:
-        values = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadInput(
-            f"the body is not JSON: {error}. NaN and Infinity are not JSON; a missing element is null"
-        ) from None
-    if not isinstance(values, dict):
-        raise BadInput(f"the body is {format_value(values)}, expected an object")
-    check_keys(body, values)
-    return values
 
 
 def _json_size(body: bytes, header_length: str | None) -> int:

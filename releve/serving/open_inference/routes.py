@@ -107,7 +107,7 @@ def _infer(scenarios: Scenarios) -> Handler:
 def _index(scenarios: Scenarios) -> Handler:
     def index(request: Request) -> Reply:
         """List the released scenarios; each is ready, as a model that is not in memory is loaded when it is asked."""
-        ready = inference.read_object(request.body).get("ready", False) if request.body else False
+        ready = requests.read_object(request.body).get("ready", False) if request.body else False
         if not isinstance(ready, bool):
             raise BadInput(f"'ready' is {format_value(ready)}, expected true or false")
         return json_reply([_entry(scenario) for scenario in scenarios.released()])
