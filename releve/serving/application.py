@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from releve.core.errors import TooLarge
 from releve.serving.edge.access import Access
+from releve.serving.edge.encodings import decompressed, encoding_of
 from releve.serving.edge.metrics import Metrics
 from releve.serving.edge.sites import check_own_host, check_same_site
 from releve.serving.faults import (
@@ -130,7 +131,7 @@ class Application:
             if route.admit is not None and (refused := route.admit(request)) is not None:
                 return refused
             if receive is not None and request.method not in READS:
-                body = await self._read(receive, route.max_body_bytes or self._max_body_bytes)
+                body = await self._read(request, receive, route.max_body_bytes or self._max_body_bytes)
                 if body is None:
                     return None
                 request.body = body
@@ -176,11 +177,12 @@ class Application:
         except TimeoutError:
             raise TimedOut("the service", self._seconds) from None
 
-    async def _read(self, receive: Receive, most: int) -> bytes | None:
-        """The whole body, however it is sent; None where the client has gone. Raises TooLarge, SlowClient.
+    async def _read(self, request: Request, receive: Receive, most: int) -> bytes | None:
+        """The whole body, however it is sent; None where the client has gone. `most`: bytes, decompressed, too.
 
-        most: bytes.
+        Raises TooLarge, SlowClient, UnsupportedEncoding, BadInput.
         """
+        encoding = encoding_of(request)
         chunks, size, more = list[bytes](), 0, True
         try:
             async with asyncio.timeout(self._seconds):
@@ -197,7 +199,8 @@ class Application:
             raise SlowClient(self._seconds) from None
         if size > most:
             raise TooLarge(f"the body has more than {most} bytes, which is the limit here; send less at once")
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return await self.pools[Runs.COMPUTE].run(decompressed, body, encoding, most) if encoding and body else body
 
 
 class InstallApplication:

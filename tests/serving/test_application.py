@@ -1,11 +1,13 @@
 """The application around a small one with every kind of misbehaviour."""
 
 import asyncio
+import gzip
 import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -99,6 +101,34 @@ def test_bodies_up_to_the_limit_pass_unchanged(client: httpx.Client, size: int, 
     assert response.status_code == status
     if status == 200:
         assert response.text == str(size)
+
+
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+@pytest.mark.parametrize(("size", "status"), [(0, 200), (LIMIT, 200), (LIMIT + 1, 413), (200 * LIMIT, 413)])
+def test_a_compressed_body_has_the_limit_of_what_it_becomes(
+    client: httpx.Client, encoding: str, compress: Callable[[bytes], bytes], size: int, status: int
+):
+    body = compress(b"x" * size)
+    assert len(body) <= LIMIT
+
+    response = client.post("/length", content=body, headers={"content-encoding": encoding})
+
+    assert response.status_code == status
+    if status == 200:
+        assert response.text == str(size)
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "nonsense"])
+def test_a_body_in_another_encoding_is_refused_with_those_that_are_read(client: httpx.Client, encoding: str):
+    response = client.post("/length", content=b"x", headers={"content-encoding": encoding})
+
+    assert (response.status_code, response.json()["error"]["code"]) == (415, "unsupported_encoding")
+    assert "gzip or deflate" in response.json()["error"]["message"]
+    assert response.headers["accept-encoding"] == "gzip, deflate"
+
+
+def test_an_empty_body_is_empty_in_every_encoding(client: httpx.Client):
+    assert client.post("/length", headers={"content-encoding": "gzip"}).text == "0"
 
 
 def test_an_answer_that_takes_too_long_is_a_timeout(client: httpx.Client):

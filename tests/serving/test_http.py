@@ -1,5 +1,6 @@
 """What the running service answers, over real HTTP."""
 
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -352,6 +353,20 @@ def test_paths_and_methods_that_are_not_there_are_told_in_our_form(
     assert ("allow" in response.headers) == (status == 405)
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/predict", {"rows": [make_row()]}),
+        ("/search", {"row": make_row()}),
+        ("/invocations", {"dataframe_records": [make_row()]}),
+    ],
+)
+def test_a_compressed_body_is_answered(running: Running, path: str, asked: dict):
+    body = gzip.compress(json.dumps(asked).encode())
+
+    assert running.client.post(path, content=body, headers={"content-encoding": "gzip"}).status_code == 200
+
+
 def test_a_pickled_body_is_refused(running: Running):
     response = running.client.post("/predict", content=b"x", headers={"content-type": "application/vnd.bentoml+pickle"})
 
@@ -371,7 +386,9 @@ def test_unknown_paths_are_no_metric_label(running: Running):
 
 @pytest.mark.parametrize("path", ["/livez", "/healthz", "/readyz", "/metrics", "/docs.json", "/schema.json"])
 def test_what_bentoml_offers_is_there(running: Running, path: str):
-    assert running.client.get(path).status_code == 200
+    response = running.client.get(path)
+
+    assert response.status_code == 200 and len(response.headers.get_list("x-request-id")) == 1
 
 
 def test_no_other_site_may_ask(running: Running):

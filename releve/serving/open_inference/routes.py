@@ -8,7 +8,6 @@ from releve import __version__
 from releve.core.errors import BadInput, NotFound, ReleveError
 from releve.domain.schema.cells import format_value
 from releve.serving import requests
-from releve.serving.faults import UnsupportedMediaType
 from releve.serving.open_inference import inference, tables
 from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
 from releve.serving.scenario import Answered, Scenario, Served
@@ -78,8 +77,6 @@ def _model_ready(scenarios: Scenarios) -> Handler:
 def _infer(scenarios: Scenarios) -> Handler:
     def infer(request: Request) -> Reply:
         """Answer rows; they are in the ledger as those of every other path."""
-        if request.header(b"content-encoding") not in ("", "identity"):
-            raise UnsupportedMediaType("the body as it is, without a content-encoding")
         scenario, served = _asked(scenarios, request)
         asked = inference.read(
             request.body,

@@ -9,6 +9,7 @@ from releve.domain.prediction_log.records import EXAMPLE_ID
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
 from releve.domain.schema.validation import row_problems
+from releve.serving.edge.encodings import WINDOWS
 from releve.serving.native import MAX_NEIGHBOURS
 from releve.serving.openapi import shapes
 from releve.serving.openapi.cells import JsonSchema, example_row, label_schema, row_schema
@@ -26,7 +27,7 @@ ERRORS = {
     405: "the path is asked with another method",
     408: "the request did not come whole within the time",
     413: "more rows or bytes than one request may carry",
-    415: "the body is said to be something else than JSON",
+    415: "the body is said to be something else than JSON, or in a content-encoding that is not read",
     429: "this token has asked too often",
     500: "something failed inside the service; its log tells more under the request's id",
     503: "nothing is released, too much is asked at once, or an outside system is away; ask again later",
@@ -34,7 +35,13 @@ ERRORS = {
     507: "a disk is full, and no answer is given that cannot be written down; ask again later",
 }
 WITHOUT_BODY = frozenset({400, 408, 413, 415, 507})  # what only a request with a body can bring
-HEADERS = {405: ("Allow", "the methods of the path"), 503: ("Retry-After", "seconds"), 429: ("Retry-After", "seconds")}
+HEADERS = {
+    405: ("Allow", "the methods of the path"),
+    415: ("Accept-Encoding", "the content-encodings that are read; only where the body had another"),
+    429: ("Retry-After", "seconds"),
+    503: ("Retry-After", "seconds"),
+}
+COMPRESSED = f"as it is, or with the header content-encoding {' or '.join(WINDOWS)}"
 
 
 @dataclass(frozen=True)
@@ -208,7 +215,8 @@ def _written(operation: Operation) -> dict[str, Any]:
         written["parameters"] = list(operation.parameters)
     if operation.asks is not None:
         example = {} if operation.example is None else {"example": operation.example}
-        written["requestBody"] = {"required": True, "content": {JSON: {"schema": operation.asks, **example}}}
+        content = {JSON: {"schema": operation.asks, **example}}
+        written["requestBody"] = {"description": COMPRESSED, "required": True, "content": content}
     for status, description in ERRORS.items():
         if operation.method == "post" or operation.path == "/readyz" or status not in WITHOUT_BODY:
             response: dict[str, Any] = {
