@@ -26,7 +26,8 @@ run_rollback = step(rollback_step.rollback, name="rollback")
 def rollback(scenario: Scenario = "digits", reason: str = "started by hand") -> Any:
     """Move model and index back together; running it again returns to where it began. Ends with the ReleaseResult."""
     settings = begin(scenario)
-    done: ReleaseResult = run_rollback(settings, scenario, reason=reason)
+    seen = rollback_step.serving_model(settings, scenario)
+    done: ReleaseResult = run_rollback(settings, scenario, seen=seen, reason=reason)
     announce(scenario, done)
     publish(settings, scenario)
     message = gate_messages.rolled_back(scenario, done.release.model, done.left, at=done.answers_at, note=done.note)
@@ -48,7 +49,9 @@ def roll_back_harm(settings: Settings, scenario: str, seen: MonitoringRun) -> Re
         promotions=seen.rollback.promotions,
     )
     try:
-        done: ReleaseResult = run_rollback(settings, scenario, reason=describe_harm(harm), actor="monitor", harm=harm)
+        done: ReleaseResult = run_rollback(
+            settings, scenario, seen=seen.model, reason=describe_harm(harm), actor="monitor", harm=harm
+        )
     except (NothingToRollBackTo, NotFound, ModelAltered, GoldenMismatch) as error:
         print(f"{seen.model} serves on, though it was shown to be worse than the release before it: {error}")
         return None

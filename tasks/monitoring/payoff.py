@@ -13,7 +13,6 @@ from releve.domain.evaluation.metrics import METRICS
 from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions, in_classes
 from releve.domain.quality import payoff, realised
 from releve.domain.quality.payoff import MOST_ROWS, Payoff
-from releve.domain.registry.chain import MOVES, ROLLED_BACK
 from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.schema.target import REGRESSION, Target
 from releve.domain.schema.validation import row_problems
@@ -36,7 +35,7 @@ def measure_payoff(known: Gathered, registry: Registry, settings: Settings, scen
     if len(labelled) < max(1, known.params.statistics.min_rows):
         return None, ""
     previous = registry.previous(scenario)
-    if previous is None or registry.events(scenario, kinds=MOVES)[-1].kind == ROLLED_BACK:
+    if previous is None or registry.taken_back(scenario):
         return None, ""
     try:
         model = ModelStore(settings.home).load(previous.model, digest=previous.model_digest)

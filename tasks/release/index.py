@@ -36,13 +36,18 @@ def build_index(settings: Settings, wanted: Release, model: Model) -> IndexCheck
         return index.check(wanted.index, entries, min_recall=MIN_RECALL, sample=RECALL_SAMPLE, seed=RECALL_SEED)
 
 
-def tidy_indexes(settings: Settings, registry: Registry, current: Release) -> None:
-    """Point the alias at the current index; drop all but it and the previous release's. Any can be built again."""
-    previous = registry.previous(current.scenario)
-    kept = {current.index, previous.index if previous else current.index}
+def tidy_indexes(settings: Settings, registry: Registry, scenario: str) -> None:
+    """Point the alias at the index that serves; drop all but it and the previous release's. Any can be built again.
+
+    The registry says what serves: a rollback waits for no release, and may have moved on meanwhile.
+    """
+    current, previous = registry.current(scenario), registry.previous(scenario)
+    if current is None:
+        return
+    kept = {current.release.index, *([previous.index] if previous else [])}
     with _index(settings) as index:
-        index.alias(current.scenario, current.index)
-        for name in set(index.collections(current.scenario)) - kept:
+        index.alias(scenario, current.release.index)
+        for name in set(index.collections(scenario)) - kept:
             index.drop(name)
 
 

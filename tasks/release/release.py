@@ -64,7 +64,7 @@ def release(
         challenger = last_challenger(registry, scenario, model=model)
         current = registry.current(scenario)
         if current and current.release.model == challenger.model:
-            tidy_indexes(settings, registry, current.release)
+            tidy_indexes(settings, registry, scenario)
             return ReleaseResult(current.release, None, "", _wait(settings, current.release))
         check_accepted(challenger, current.release.model if current else "", today=datetime.now(UTC).date())
 
@@ -102,7 +102,7 @@ def release(
         expected = current.number if current else None
         released = ModelReleased(release=prepared, change=_change(loaded, is_first=current is None))
         registry.move(scenario, released, expected=expected, reason=reason, actor=actor)
-        tidy_indexes(settings, registry, prepared)
+        tidy_indexes(settings, registry, scenario)
         answers_at = _wait(settings, prepared)
     return ReleaseResult(prepared, index, bento.tag, answers_at)
 

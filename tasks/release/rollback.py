@@ -13,38 +13,58 @@ from tasks.monitoring.champion import check_released
 from tasks.release.index import build_index, tidy_indexes
 from tasks.release.release import ReleaseResult
 
+NO_SEARCHES = "searches wait for Milvus"
+
+
+def serving_model(settings: Settings, scenario: str) -> str:
+    """Name the model that serves; "" before the first release."""
+    current = Registry(settings.registry_url).current(scenario)
+    return current.release.model if current else ""
+
 
 def rollback(
-    settings: Settings, scenario: str, *, reason: str, actor: str = "rollback", harm: ShownHarm | None = None
+    settings: Settings,
+    scenario: str,
+    *,
+    seen: str = "",
+    reason: str,
+    actor: str = "rollback",
+    harm: ShownHarm | None = None,
 ) -> ReleaseResult:
     """Move back to the previous release; rolling back again returns to the current one.
 
-    `harm`: what labels have shown of the current one, where nobody asked for the rollback.
+    `seen`: the model that served when this was decided, "" for what serves now. Where a rollback took it out of service
+    already, as an attempt does that fails after its move, nothing moves again. `harm`: what labels have shown of it,
+    where nobody asked for the rollback.
 
     It waits for nobody: a training that runs meanwhile fails at the registry's compare-and-swap. And it does not
     need Milvus: predictions come back at once, searches as soon as it answers.
 
     Raises NotFound, NothingToRollBackTo, ModelAltered, GoldenMismatch, StaleRelease, SwapTimeout, Conflict
-    where `harm` is of another release than the one that serves.
+    where another one than `seen` was put into service.
     """
     read_committed(settings, scenario)  # a scenario that is not there, or a wrong setting, ends it before it starts
     registry = Registry(settings.registry_url)
     current = check_released(registry.current(scenario), scenario)
-    if harm and harm.model != current.release.model:
-        raise Conflict(f"{harm.model} was to be rolled back, and {current.release.model} serves {scenario} by now")
-    back = find_way_back(registry, ModelStore(settings.home), current)
-    previous = back.release
-    index, note = None, ""
-    try:
-        index = build_index(settings, previous, back.model)
-    except IndexUnavailable as error:
-        note = f"searches wait for Milvus: {error}"
-
-    payload = ModelRolledBack(release=previous, harm=harm)
-    registry.move(scenario, payload, expected=current.number, reason=reason, actor=actor)
-    if index:
-        tidy_indexes(settings, registry, previous)
+    seen = seen or current.release.model
+    index, note, serving = None, "", current.release
+    if serving.model == seen:
+        back = find_way_back(registry, ModelStore(settings.home), current)
+        serving = back.release
+        try:
+            index = build_index(settings, serving, back.model)
+        except IndexUnavailable as error:
+            note = f"{NO_SEARCHES}: {error}"
+        payload = ModelRolledBack(release=serving, harm=harm)
+        registry.move(scenario, payload, expected=current.number, reason=reason, actor=actor)
+    elif (left := registry.taken_back(scenario)) is None or left.model != seen:
+        raise Conflict(f"{seen} was to be rolled back, and {serving.model} serves {scenario} by now")
+    if not note:
+        try:
+            tidy_indexes(settings, registry, scenario)
+        except IndexUnavailable as error:  # it moved: this is no reason to fail
+            note = f"{NO_SEARCHES}: {error}"
     answers_at = wait_until_serving(
-        settings.service_port, previous.model, scenario=scenario, token=settings.service_token
+        settings.service_port, serving.model, scenario=scenario, token=settings.service_token
     )
-    return ReleaseResult(previous, index, "", answers_at, note, left=current.release.model)
+    return ReleaseResult(serving, index, "", answers_at, note, left=seen)

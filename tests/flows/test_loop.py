@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from flows import rollback as rollback_flow
 from releve.adapters.files import write_bytes
+from releve.adapters.http.service import SwapTimeout
 from releve.adapters.models.model_store import ModelStore
 from releve.adapters.prediction_ledger.writer import LedgerWriter
 from releve.core.errors import BadInput, NotFound, Unavailable
@@ -20,6 +22,7 @@ from releve.domain.schema.arrays import arrays_of_rows
 from releve.domain.trigger.policies import CauseKind
 from releve.reporting.comparison import describe_score
 from tasks.pipeline.seed import windows
+from tasks.release import rollback as rollback_step
 from tests import projects
 from tests.projects import SCENARIO, Project
 
@@ -309,6 +312,30 @@ def test_a_rollback_and_another_one_end_where_they_began(loop: Loop, work_in: Ca
     )
     done = [event.kind for event in loop.project.registry.events(SCENARIO)]
     assert done[-4:] == [ROLLED_BACK, ALERTED] * 2  # at once, and not with the next monitoring run
+
+
+def test_a_rollback_that_the_running_service_follows_late_is_not_undone_by_the_next_try(
+    loop: Loop, work_in: Callable[[Project], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    project = loop.project.copy(tmp_path)
+    work_in(project)
+    waited: list[str] = []
+
+    def follow_late(port: int, model: str, **_: Any) -> str:
+        waited.append(model)
+        if len(waited) == 1:
+            raise SwapTimeout("the service is busy")
+        return ""
+
+    monkeypatch.setattr(rollback_step, "wait_until_serving", follow_late)
+    monkeypatch.setattr(rollback_flow, "run_rollback", rollback_flow.run_rollback.with_options(retry_delay_seconds=0))
+    before = project.registry.current(SCENARIO).release.model
+
+    done = run("rollback")
+
+    assert done.is_completed()
+    assert waited == [done.result().release.model] * 2
+    assert project.registry.current(SCENARIO).release.model == done.result().release.model != before
 
 
 def test_the_loop_ingests_the_waiting_files_before_it_monitors(loop: Loop, work_in: Callable[[Project], None]) -> None:

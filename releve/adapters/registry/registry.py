@@ -30,6 +30,7 @@ from releve.core.names import check_scenario_name
 from releve.domain.registry.chain import (
     GENESIS,
     MOVES,
+    ROLLED_BACK,
     WITHDRAWN,
     Event,
     EventPayload,
@@ -130,10 +131,13 @@ class Registry:
 
         None when no release serves now, or when none did between the last withdrawal and the current one.
         """
-        with self._reading() as connection:
-            moves = [_event(row) for row in connection.execute(_MOVES_UP_TO_CURRENT, {"scenario": scenario})]
-        served = [release_of(move) for move in takewhile(lambda move: move.kind != WITHDRAWN, moves)]
+        served = [release_of(move) for move in takewhile(lambda move: move.kind != WITHDRAWN, self._moves(scenario))]
         return next((release for release in served if release != served[0]), None)
+
+    def taken_back(self, scenario: str) -> Release | None:
+        """What was taken out of service by the rollback that the current release came back with; None without one."""
+        newest = next(iter(self._moves(scenario)), None)
+        return self.previous(scenario) if newest and newest.kind == ROLLED_BACK else None
 
     def at(self, scenario: str, when: datetime) -> Current | None:
         """What served at `when`, by the clocks of those who moved it. Raises BadInput for a time without a zone."""
@@ -196,6 +200,11 @@ class Registry:
         opened = self._opened.pop(os.getpid(), None)
         if opened is not None:
             opened.engine.dispose()
+
+    def _moves(self, scenario: str) -> list[Event]:
+        """Read what moved the release up to the current one, newest first; nothing where none serves."""
+        with self._reading() as connection:
+            return [_event(row) for row in connection.execute(_MOVES_UP_TO_CURRENT, {"scenario": scenario})]
 
     def _write(
         self,

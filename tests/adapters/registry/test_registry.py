@@ -390,6 +390,15 @@ def test_rolling_back_twice_ends_where_it_began(registry):
     assert served == ["digits:v2", "digits:v3", "digits:v2", "digits:v3"]
 
 
+def test_what_a_rollback_took_out_of_service_is_known_until_the_next_release(registry):
+    taken_back = []
+    for move in (put, put, roll_back, put):
+        move(registry, *([f"v{len(taken_back)}"] if move is put else []))
+        taken_back.append(registry.taken_back("digits"))
+
+    assert [each and each.model for each in taken_back] == [None, None, "digits:v1", None]
+
+
 def test_the_previous_release_of_one_scenario_is_not_that_of_another(registry):
     put(registry, "v1", scenario="bike")
     put(registry, "v1")

@@ -37,7 +37,7 @@ def harm_of(run: MonitoringRun) -> ShownHarm:
 
 
 def roll_back(shop: Shop, run: MonitoringRun) -> Any:
-    return rollback(shop.settings, SHOP, reason="harm", actor="monitor", harm=harm_of(run))
+    return rollback(shop.settings, SHOP, seen=run.model, reason="harm", actor="monitor", harm=harm_of(run))
 
 
 def test_a_release_that_labels_show_to_be_worse_than_the_one_before_it_is_left(replaced: Shop) -> None:
@@ -95,10 +95,24 @@ def test_a_rollback_by_hand_holds_no_refresh_back(replaced: Shop) -> None:
     assert monitor(replaced.settings, SHOP).decision.refresh
 
 
-def test_what_was_shown_of_another_release_rolls_nothing_back(replaced: Shop) -> None:
+def test_a_release_that_a_person_has_rolled_back_meanwhile_is_not_moved_again(replaced: Shop) -> None:
     answer(replaced, market_rows(300, seed=12), right=0.3)
     run = monitor(replaced.settings, SHOP)
     rollback(replaced.settings, SHOP, reason="a person was faster")
+    serving = replaced.registry.current(SHOP)
+
+    roll_back(replaced, run)
+
+    assert replaced.registry.current(SHOP) == serving
+
+
+def test_what_was_shown_of_another_release_rolls_nothing_back(replaced: Shop) -> None:
+    answer(replaced, market_rows(300, seed=12), right=0.3)
+    run = monitor(replaced.settings, SHOP)
+    answer(replaced, market_rows(100, seed=13), right=1.0)
+    harvest(replaced.settings, SHOP)
+    ingest(replaced.settings, SHOP)
+    release(replaced.settings, SHOP, model=retrain(replaced.settings, SHOP, reason="a person was faster").model)
     serving = replaced.registry.current(SHOP)
 
     with pytest.raises(Conflict, match=f"{run.model} was to be rolled back, and {serving.release.model} serves"):

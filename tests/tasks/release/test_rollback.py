@@ -50,6 +50,16 @@ def test_rolling_back_twice_ends_where_it_began(replaced):
     assert serving(replaced) == before
 
 
+def test_a_rollback_that_is_tried_again_after_it_moved_moves_nothing(replaced):
+    left, first = serving(replaced), replaced.registry.previous(SHOP)
+
+    done = [rollback(replaced.settings, SHOP, seen=left.model, reason="complaints") for _ in range(2)]
+
+    assert serving(replaced) == first
+    assert [(each.release, each.left) for each in done] == [(first, left.model)] * 2
+    assert len(replaced.registry.events(SHOP, kinds=[ROLLED_BACK])) == 1
+
+
 def test_an_index_that_was_lost_is_built_again_on_the_way_back(replaced):
     first = replaced.registry.previous(SHOP)
     index = VectorIndex(replaced.settings.milvus_uri)
