@@ -13,6 +13,7 @@ from releve.adapters.compute import DIED, Outcome, cores, open_workers, versions
 from releve.core.errors import Unavailable
 from tests.adapters import work
 from tests.clusters import Cluster, running_cluster
+from tests.processes import is_at_work
 from tests.serving.process import free_port
 from tests.tables import ROOT
 
@@ -91,9 +92,9 @@ def test_workers_of_a_process_that_was_killed_end_too() -> None:
         parent.kill()
 
     deadline = time.monotonic() + SECONDS
-    while _lives(worker) and time.monotonic() < deadline:
+    while is_at_work(worker) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not _lives(worker)
+    assert not is_at_work(worker)
 
 
 def test_a_process_may_use_a_core_at_least() -> None:

@@ -142,11 +142,15 @@ def test_a_long_wait_is_told_again(tmp_path, start, monkeypatch):
     process, _ = start(HOLD)
     monkeypatch.setattr("releve.core.progress.EVERY_SECONDS", 0.3)
     messages = []
-    threading.Timer(1.0, process.stdin.close).start()
 
-    take(tmp_path, wait_seconds=20, on_wait=messages.append)
+    def hear(message):
+        messages.append(message)
+        if len(messages) == 2:
+            process.stdin.close()
 
-    assert len(messages) > 1
+    take(tmp_path, wait_seconds=60, on_wait=hear)
+
+    assert len(messages) >= 2
     assert messages[-1].endswith(" s so far")
 
 
@@ -157,7 +161,7 @@ def test_waiting_ends_after_the_time_given(tmp_path, start):
     with pytest.raises(ScenarioBusy, match=r"waited 0\.3 s"):
         take(tmp_path, wait_seconds=0.3)
 
-    assert 0.3 <= time.monotonic() - started < 3
+    assert time.monotonic() - started >= 0.3
 
 
 def test_nobody_is_told_to_wait_when_the_lock_is_free(tmp_path):

@@ -1,15 +1,18 @@
 """The real service, and a real Milvus, as processes of their own on free ports of this machine."""
 
+import fcntl
 import os
 import random
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -17,23 +20,27 @@ from releve.core.settings import LOOPBACK
 from tests.factories import PROJECT, SCENARIO
 
 START_SECONDS = 120.0
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-PORTS = range(20_000 + WORKER, 32_000, WORKERS)
+PORTS = range(20_000, 32_000)
+GIVEN = Path(tempfile.gettempdir()) / f"releve-test-ports-{os.getuid()}"  # its byte n is locked by whom n was given to
 _given: set[int] = set()
+_claims: list[IO[bytes]] = []
 
 
 def free_port() -> int:
     """Below the ports that the kernel hands out by itself, so that no part of a server takes it before we do.
 
-    Nobody else in this test run is given it: each worker of pytest-xdist has ports of its own, and gives each once.
+    No other test of this machine is given it while this process lives, whatever run it belongs to.
     """
+    if not _claims:
+        _claims.append(GIVEN.open("ab"))
     while True:
         port = random.choice(PORTS)
-        with socket.socket() as probe:
-            if port not in _given and probe.connect_ex((LOOPBACK, port)) != 0:
+        with suppress(OSError), socket.socket() as probe:
+            if port not in _given:
+                fcntl.lockf(_claims[0], fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
                 _given.add(port)
-                return port
+                if probe.connect_ex((LOOPBACK, port)) != 0:
+                    return port
 
 
 @contextmanager

@@ -2,12 +2,12 @@
 
 import shutil
 
-import psutil
 import pytest
 
 from releve.adapters.git_dvc import data_versions
 from releve.adapters.git_dvc.data_versions import DataVersions, PipelineFailed, data_version, stage_record
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, git
+from tests.processes import is_at_work
 from tests.repositories import SCENARIO, commit, make_repository, write
 from tests.serving.process import wait_until
 
@@ -80,11 +80,6 @@ def tree(project, tmp_path):
 @pytest.fixture
 def data(tree, project, tmp_path):
     return DataVersions(tree.path, project=project, home=tmp_path / "home")
-
-
-def is_at_work(process):
-    """Whether it still runs; one that ended and was not collected yet does not."""
-    return psutil.pid_exists(process) and psutil.Process(process).status() != psutil.STATUS_ZOMBIE
 
 
 def test_what_was_added_is_checked_out_of_the_shared_cache(tree, data, project):

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from releve.adapters.local_stack import process as stack_process
+from tests.processes import is_at_work
 
 NAME = "sleeper"
 SLEEP = "import time; print('ready', flush=True); time.sleep(120)"
@@ -39,15 +40,11 @@ def start(home: Path, code: str = SLEEP) -> stack_process.Running:
     return started
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
-
-
-def lives(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def record(home: Path) -> Path:
@@ -111,7 +108,7 @@ def test_stop_ends_it_and_forgets_it(home: Path) -> None:
     stopped = stack_process.stop(home, NAME)
 
     assert stopped
-    assert not lives(started.pid)
+    assert not is_at_work(started.pid)
     assert not record(home).exists()
 
 
@@ -125,7 +122,7 @@ def test_one_that_ignores_sigterm_is_killed(home: Path, monkeypatch: pytest.Monk
 
     stack_process.stop(home, NAME)
 
-    assert not lives(started.pid)
+    assert not is_at_work(started.pid)
 
 
 @pytest.mark.parametrize("own_session", [False, True])
@@ -135,7 +132,7 @@ def test_stop_ends_its_children_too(home: Path, own_session: bool) -> None:
 
     stack_process.stop(home, NAME)
 
-    assert not lives(child)
+    assert not is_at_work(child)
 
 
 @pytest.mark.parametrize("own_session", [False, True])
@@ -148,7 +145,7 @@ def test_children_of_a_leader_that_was_killed_are_ended(home: Path, own_session:
     stopped = stack_process.stop(home, NAME)
 
     assert not stopped
-    assert not lives(child)
+    assert not is_at_work(child)
 
 
 @pytest.mark.parametrize(("shift", "ours"), [(0.0, True), (1.9, True), (-2.1, False), (2.1, False)])
@@ -163,7 +160,7 @@ def test_a_process_with_another_creation_time_is_somebody_elses(home: Path, shif
     stopped = stack_process.stop(home, NAME)
 
     assert stopped == ours
-    assert lives(stranger.pid) != ours
+    assert is_at_work(stranger.pid) != ours
     stranger.kill()
     stranger.wait()
 

@@ -125,7 +125,7 @@ def holding_the_lock(home):
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom releve.adapters.scenario_lock import scenario_lock\n"
         "with scenario_lock(Path(sys.argv[1]), 'shop', holder='retrain'):\n"
-        "    print('held', flush=True)\n    time.sleep(60)"
+        "    print('held', flush=True)\n    time.sleep(600)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(home)], cwd=ROOT, stdout=subprocess.PIPE, text=True
