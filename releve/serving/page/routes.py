@@ -149,7 +149,7 @@ class _Pages:
             return await self._shown(view, status=fault.status)
         assert row is not None, "it was checked"
         view = await self._view(request, scenario, row)
-        view = replace(view, answer=views.Answer.of(answered, served))
+        view = replace(view, answer=views.AnswerView.of(answered, served))
         return await self._shown(await self._with_neighbours(view, scenario, served, row))
 
     async def roll_back(self, request: Request) -> Reply:

@@ -53,7 +53,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Interval:
+class IntervalView:
     """Where the true number lies; `place` is the answer's between the ends, 0-1."""
 
     low: float
@@ -62,7 +62,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerView:
     """What one row was answered."""
 
     row_id: str
@@ -72,10 +72,10 @@ class Answer:
     label: str
     shares: tuple[Share, ...] = ()
     hidden: int = 0  # classes that are not among the shares
-    interval: Interval | None = None
+    interval: IntervalView | None = None
 
     @classmethod
-    def of(cls, answered: Answered, served: Served) -> "Answer":
+    def of(cls, answered: Answered, served: Served) -> "AnswerView":
         """Take the one row of `answered`."""
         target, label, interval = served.schema.target, answered.labels[0], None
         shares: list[Share] = []
@@ -85,7 +85,7 @@ class Answer:
         if answered.intervals is not None and (ends := answered.intervals[0]) is not None:
             low, high = ends
             place = min(max((float(label) - low) / (high - low), 0.0), 1.0) if high > low else 0.5
-            interval = Interval(low, high, place)
+            interval = IntervalView(low, high, place)
         return cls(
             row_id=answered.row_ids[0],
             model=answered.model,
@@ -119,7 +119,7 @@ class ScenarioView:
     problem: str = ""
     problems: Sequence[str] = ()
     pasted: str = ""  # what was sent as JSON and refused
-    answer: Answer | None = None
+    answer: AnswerView | None = None
     neighbours: Sequence[dict[str, object]] = ()
     pictures: ImageRow | None = None
     no_neighbours: str = ""  # why there are none
