@@ -118,53 +118,83 @@ def _operations(
     parameters: tuple[JsonSchema, ...] = (),
 ) -> list[Operation]:
     """List what every scenario offers; `row` and `label` are examples, None for none."""
-    part, some = shapes.part, shapes.items
-    rows = shapes.exact({"rows": some(part("Row"), most=max_rows)})
-    labels = shapes.exact({"labels": some(part("Label"), most=max_rows)})
-    predictions = shapes.answered({"naive": shapes.FLAG, "predictions": some(part("Prediction"))})
-    neighbours = shapes.answered({"neighbours": {"type": "array", "items": part("Neighbour")}})
-    accepted = shapes.exact({"request_id": shapes.TEXT, "accepted": shapes.COUNT})
-    known = row is not None
-    asked: list[tuple[str, str, JsonSchema, JsonSchema, Any]] = [
-        (
+    return [
+        *_questions(prefix, search, row, label, max_rows=max_rows, parameters=parameters),
+        *([] if row is None else [_scoring(prefix, row, max_rows=max_rows)]),
+        *_states(prefix, parameters),
+        Operation("get", "/", "scenarios", "List the scenarios that are served", shapes.scenarios()),
+        Operation(
+            "get",
+            "/readyz",
+            "ready",
+            "Say whether this worker can answer: 503 where it cannot",
+            shapes.exact({"ready": shapes.FLAG}),
+        ),
+    ]
+
+
+def _questions(
+    prefix: str,
+    search: JsonSchema,
+    row: Mapping[str, Any] | None,
+    label: Any,
+    *,
+    max_rows: int | None,
+    parameters: tuple[JsonSchema, ...],
+) -> list[Operation]:
+    """What is asked with a body."""
+    part, some, known = shapes.part, shapes.items, row is not None
+    return [
+        Operation(
+            "post",
+            f"{prefix}/predict",
             "predict",
             "Predict rows; every answer is in the prediction ledger before it is sent",
-            rows,
-            predictions,
-            {"rows": [row]} if known else None,
+            answers=shapes.answered({"naive": shapes.FLAG, "predictions": some(part("Prediction"))}),
+            asks=shapes.exact({"rows": some(part("Row"), most=max_rows)}),
+            example={"rows": [row]} if known else None,
+            parameters=parameters,
         ),
-        (
+        Operation(
+            "post",
+            f"{prefix}/search",
             "search",
             "Find the training rows nearest to a row or a vector",
-            search,
-            neighbours,
-            {"row": row, "limit": 5} if known else None,
+            answers=shapes.answered({"neighbours": {"type": "array", "items": part("Neighbour")}}),
+            asks=search,
+            example={"row": row, "limit": 5} if known else None,
+            parameters=parameters,
         ),
-        (
+        Operation(
+            "post",
+            f"{prefix}/feedback",
             "feedback",
             "Tell what turned out true; one wrong item refuses them all, and the newest label of a row counts",
-            labels,
-            accepted,
-            {"labels": [{"id": EXAMPLE_ID, "label": label}]} if known else None,
+            answers=shapes.exact({"request_id": shapes.TEXT, "accepted": shapes.COUNT}),
+            asks=shapes.exact({"labels": some(part("Label"), most=max_rows)}),
+            example={"labels": [{"id": EXAMPLE_ID, "label": label}]} if known else None,
+            parameters=parameters,
         ),
     ]
-    operations = [
-        Operation("post", f"{prefix}/{name}", name, summary, answers, asks, example, parameters)
-        for name, summary, asks, answers, example in asked
-    ]
-    if known:
-        forms = shapes.scoring_request(max_rows)
-        says = "Predict rows by MLflow's scoring protocol, which has more forms of a table, and CSV"
-        scored = shapes.exact({"predictions": some(part("Scored"), most=max_rows)})
-        example = {"dataframe_records": [row]}
-        operations.append(
-            Operation(
-                "post", f"{prefix}/invocations", "invocations", says, scored, forms, example, errors="ScoringError"
-            )
-        )
+
+
+def _scoring(prefix: str, row: Mapping[str, Any], *, max_rows: int | None) -> Operation:
+    return Operation(
+        "post",
+        f"{prefix}/invocations",
+        "invocations",
+        "Predict rows by MLflow's scoring protocol, which has more forms of a table, and CSV",
+        answers=shapes.exact({"predictions": shapes.items(shapes.part("Scored"), most=max_rows)}),
+        asks=shapes.scoring_request(max_rows),
+        example={"dataframe_records": [row]},
+        errors="ScoringError",
+    )
+
+
+def _states(prefix: str, parameters: tuple[JsonSchema, ...]) -> list[Operation]:
+    """What a scenario says of itself."""
     path, says = f"{prefix}/status", "Say what serves, and what can be reached"
     return [
-        *operations,
         Operation("get", path, "status", says, shapes.status(), parameters=parameters),
         Operation("post", path, "status_by_post", says, shapes.status(), parameters=parameters),
         Operation(
@@ -174,14 +204,6 @@ def _operations(
             "Load the model if need be, and say which version answers",
             shapes.model_ready(),
             parameters=parameters,
-        ),
-        Operation("get", "/", "scenarios", "List the scenarios that are served", shapes.scenarios()),
-        Operation(
-            "get",
-            "/readyz",
-            "ready",
-            "Say whether this worker can answer: 503 where it cannot",
-            shapes.exact({"ready": shapes.FLAG}),
         ),
     ]
 
