@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from releve.adapters.models.model_store import ModelStore
+from releve.adapters.models.model_store import ModelStore, StoredModel
 from releve.domain.registry.events import ModelReleased
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame
@@ -69,24 +69,31 @@ class Service:
         return self.client.post(f"/v2/models/{name}/infer", json=values)
 
 
-@contextmanager
-def served(home: Path) -> Iterator[Service]:
-    """Serve a release of each of TABLES."""
-    project = home / "project"
+def release_tables(home: Path) -> dict[str, tuple[StoredModel, pd.DataFrame]]:
+    """Release a model of each of TABLES, and describe them in a project; returns the models and what they know."""
+    project, released = home / "project", {}
     registry = registry_of(home)
     for name, (table, rows) in TABLES.items():
         frame = check_frame(Schema.from_dict(table), rows()).accepted
         folder = packed(home / "made" / name, table, frame)
         stored = ModelStore(home).save(folder, scenario=name, version="one", labels={})
-        released = ModelReleased(release=make_release(stored, index=f"releve_{name}_one"))
-        registry.move(name, released, expected=None, reason="a test", actor="tests")
+        event = ModelReleased(release=make_release(stored, index=f"releve_{name}_one"))
+        registry.move(name, event, expected=None, reason="a test", actor="tests")
+        released[name] = stored, frame
         (project / "scenarios" / name).mkdir(parents=True)
         described = {**table, "service": {"max_rows": MAX_ROWS}}
         (project / "scenarios" / name / "params.yaml").write_text(yaml.safe_dump(described))
     registry.close()
     shutil.copy(PROJECT / "params.yaml", project)
+    return released
+
+
+@contextmanager
+def served(home: Path) -> Iterator[Service]:
+    """Serve a release of each of TABLES."""
+    release_tables(home)
     with (
-        serving(home, project, RELEVE_SCENARIO="") as address,
+        serving(home, home / "project", RELEVE_SCENARIO="") as address,
         httpx.Client(base_url=address, timeout=30) as client,
     ):
         wait_until(lambda: all(_is_ready(client, name) for name in TABLES))
