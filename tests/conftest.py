@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.postgresql import Server
+    from tests.prefect_server import PrefectServer
 
 THREADS = "OMP_NUM_THREADS"  # read once, when scikit-learn is loaded: so it is set before any test module is
 os.environ[THREADS] = "1"
@@ -23,6 +24,7 @@ OWN = (
     "RELEVE_",
     "MILVUS_",
     "PREFECT_API_",
+    "PREFECT_UI_URL",
     "PREFECT_HOME",
     "BENTOML_HOME",
     "GIT_DIR",
@@ -62,3 +64,17 @@ def postgresql() -> "Iterator[Server]":
             yield server
     except NoPostgresql as error:
         pytest.exit(str(error), returncode=1)
+
+
+@pytest.fixture(scope="session")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[PrefectServer]":
+    """A Prefect server that knows how to retrain and to monitor the digits, which prefect.yaml names, and flowers."""
+    from flows.monitor import monitor
+    from flows.retrain import retrain
+    from tests.prefect_server import prefect_serving
+
+    with prefect_serving(tmp_path_factory.mktemp("prefect")) as server:
+        for flow in (retrain, monitor):
+            server.deploy(flow, "digits", name=flow.name)
+            server.deploy(flow, "flowers", name=f"{flow.name}-flowers")
+        yield server

@@ -31,6 +31,10 @@ class Settings:
     token_label: str = field(default="", repr=False)
     token_operate: str = field(default="", repr=False)
     token_rate: int = 0  # requests a second that one token may send to one process of the service; 0: no limit
+    prefect_api_url: str = field(default="", repr=False)  # where the service starts runs; may hold a password
+    prefect_ui_url: str = ""  # where people look at them; "": as Prefect derives it from the address for programs
+    prefect_api_key: str = field(default="", repr=False)
+    prefect_api_auth_string: str = field(default="", repr=False)
     prefect_port: int = 4200
     service_port: int = 3000
     milvus_port: int = 19530
@@ -49,7 +53,7 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, cwd: Path) -> "Settings":
-        """Read RELEVE_* and MILVUS_TOKEN. Raises BadInput for a number that is not one."""
+        """Read RELEVE_*, MILVUS_TOKEN and PREFECT_*. Raises BadInput for a number that is not one."""
         project = Path(environ.get("RELEVE_PROJECT") or cwd).resolve()
         home = Path(environ.get("RELEVE_HOME") or project / "var").resolve()
         milvus_port = _port(environ, "RELEVE_MILVUS_PORT", cls.milvus_port)
@@ -63,6 +67,10 @@ class Settings:
             token_label=environ.get("RELEVE_TOKEN_LABEL", ""),
             token_operate=environ.get("RELEVE_TOKEN_OPERATE", ""),
             token_rate=_whole_number(environ, "RELEVE_TOKEN_RATE", cls.token_rate, least=0, most=MOST_A_SECOND),
+            prefect_api_url=environ.get("PREFECT_API_URL", ""),
+            prefect_ui_url=environ.get("PREFECT_UI_URL", ""),
+            prefect_api_key=environ.get("PREFECT_API_KEY", ""),
+            prefect_api_auth_string=environ.get("PREFECT_API_AUTH_STRING", ""),
             prefect_port=_port(environ, "RELEVE_PREFECT_PORT", cls.prefect_port),
             service_port=_port(environ, "RELEVE_SERVICE_PORT", cls.service_port),
             milvus_port=milvus_port,

@@ -7,12 +7,10 @@ import json
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from releve.adapters.http.clients import cause_of, outside_client
+from releve.adapters.http.clients import cause_of, is_address, outside_client
 from releve.core.errors import BadInput, Unavailable
 
-SCHEMES = ("http", "https")
 ANSWER_SECONDS = 5.0  # for a connection, and for each part of the answer
 WAITS = (0.5, 2.0)  # seconds before the second and the third attempt
 MAY_PASS = (408, 425, 429)  # timeout, too early, too many requests
@@ -38,7 +36,7 @@ def post(
 
     Raises MessageRefused, WebhookAway.
     """
-    if not _is_address(url):
+    if not is_address(url):
         raise WebhookAway("the address of the webhook is none that starts with https:// or http:// and names a host")
     content = json.dumps(message, ensure_ascii=False).encode()
     for wait in (*waits, None):
@@ -48,16 +46,6 @@ def post(
             if wait is None:
                 raise
             time.sleep(wait)
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return (
-            parts.scheme in SCHEMES and bool(parts.hostname) and url.isascii() and url.isprintable() and " " not in url
-        )
-    except ValueError:
-        return False
 
 
 def _send(url: str, content: bytes, seconds: float) -> None:

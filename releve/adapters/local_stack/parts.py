@@ -63,6 +63,7 @@ def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, StackPart
             "BENTOML_HOME": str(settings.home / "bentoml"),
             "BENTOML_DO_NOT_TRACK": "True",
             "RELEVE_SCENARIO": scenario,
+            "PREFECT_API_URL": prefect_api_url(settings),  # where its operators start runs
             "OMP_NUM_THREADS": "1",  # a worker is one core; on one row, more threads only wait for each other
         },
         port=settings.service_port,
@@ -94,10 +95,15 @@ def python_module(name: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", name, *arguments)
 
 
+def prefect_api_url(settings: Settings) -> str:
+    """Where this stack's Prefect server is asked by programs."""
+    return f"http://{LOOPBACK}:{settings.prefect_port}/api"
+
+
 def prefect_env(settings: Settings) -> dict[str, str]:
     """The environment in which a Prefect client or flow reaches this stack's server."""
     return {
-        "PREFECT_API_URL": f"http://{LOOPBACK}:{settings.prefect_port}/api",
+        "PREFECT_API_URL": prefect_api_url(settings),
         "PREFECT_HOME": str(settings.home / "prefect"),
         "PREFECT_API_DATABASE_CONNECTION_URL": sqlite_url(settings.home / "prefect" / "prefect.db", "sqlite+aiosqlite"),
         "PREFECT_LOGGING_LEVEL": "INFO",

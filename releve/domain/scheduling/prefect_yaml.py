@@ -24,6 +24,11 @@ def deployments_for(file: YamlMapping, silence_hours: Mapping[str, float | None]
     return {**file, "deployments": [_with_silence(each, silence_hours[_scenario(each)]) for each in [*kept, *added]]}
 
 
+def name_for(deployment: str, scenario: str) -> str:
+    """Name a deployment of a scenario that prefect.yaml does not name."""
+    return f"{deployment}-{scenario}"
+
+
 def _scenario(deployment: YamlMapping) -> str:
     return str(deployment["parameters"]["scenario"])
 
@@ -39,7 +44,7 @@ def _for_scenario(deployment: YamlMapping, scenario: str) -> YamlMapping:
         return f"{label.removesuffix(original)}{scenario}" if label.endswith(original) else label
 
     parameters = {**deployment["parameters"], "scenario": scenario}
-    made = {**deployment, "name": f"{deployment['name']}-{scenario}", "parameters": parameters}
+    made = {**deployment, "name": name_for(deployment["name"], scenario), "parameters": parameters}
     if "triggers" in deployment:
         made["triggers"] = [dict(trigger) for trigger in deployment["triggers"]]
     for trigger in made.get("triggers", ()):

@@ -22,6 +22,7 @@ from releve.adapters.local_stack import stack as local_stack
 from releve.adapters.local_stack.parts import MILVUS, NAMES, PREFECT, SERVICE, WORKER
 from releve.adapters.local_stack.ports import PortTaken
 from releve.adapters.local_stack.stack import StartFailed
+from releve.adapters.prefect_api import PrefectRuns
 from releve.core.errors import BadInput, Conflict
 from releve.core.settings import LOOPBACK, Settings
 from tests.serving.process import free_port
@@ -346,6 +347,24 @@ def test_the_worker_runs_a_flow_in_the_project_folder(stack: Settings) -> None:
     assert result.read_text() == f"imported bike {stack.project} {stack.home}"
 
 
+def runs_of_the_service(settings: Settings) -> PrefectRuns:
+    """What the service that `make up` starts would start runs with."""
+    environ = stack_parts.parts(settings, {"PREFECT_API_URL": "http://127.0.0.1:9/api"})[SERVICE].environ
+    runs = PrefectRuns.of(Settings.from_environ(environ, cwd=settings.project))
+    assert runs is not None
+    return runs
+
+
+@pytest.mark.slow
+def test_the_worker_carries_out_what_the_service_starts(stack: Settings) -> None:
+    runs = runs_of_the_service(stack)
+
+    runs.start("digits", "retrain", {}, key="a test")
+    wait_until(lambda: runs.newest("digits", most=1)[0].state == "Completed")
+
+    assert (stack.project / "ran-retrain").read_text() == f"imported digits {stack.project} {stack.home}"
+
+
 @pytest.mark.slow
 def test_the_service_is_served(stack: Settings) -> None:
     assert ask(stack.service_port, "POST", "/scenario", {}) == ""  # narrowed to none: it serves every one
@@ -374,6 +393,7 @@ def test_a_new_scenario_is_deployed_and_a_removed_one_is_no_longer(stack: Settin
     local_stack.deploy(stack, environ=clean_environ())
     with_churn = ask(stack.prefect_port, "POST", "/api/deployments/filter", {})
     watched = automations(stack)
+    started, _ = runs_of_the_service(stack).start("churn", "monitor", {}, key="a test")
     shutil.rmtree(folder)
     local_stack.deploy(stack, environ=clean_environ())
     without = ask(stack.prefect_port, "POST", "/api/deployments/filter", {})
@@ -383,6 +403,7 @@ def test_a_new_scenario_is_deployed_and_a_removed_one_is_no_longer(stack: Settin
     assert {each["name"] for each in added} == {f"{name}-churn" for name in FLOWS}
     assert {each["name"] for each in added if each["schedules"]} == {"ingest-churn", "lifecycle-churn"}
     assert {each["name"] for each in without} == set(FLOWS)
+    assert started.name == "monitor churn"
     assert watched == ["silence-churn", "silence-digits"]
     assert automations(stack) == ["silence-digits"]
 

@@ -1,0 +1,78 @@
+"""A real Prefect server that asks for a password, with the flows of one scenario deployed as `make up` deploys them."""
+
+import base64
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from releve.core.settings import LOOPBACK
+from tests.serving.process import free_port, running_process, wait_until
+
+PASSWORD = "operators:open-sesame"
+
+
+@dataclass(frozen=True)
+class PrefectServer:
+    """Where it is, and what a test wants to see or change there by itself."""
+
+    api_url: str
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Of a program that asks it."""
+        return {"PREFECT_API_URL": self.api_url, "PREFECT_API_AUTH_STRING": PASSWORD}
+
+    def post(self, path: str, body: object) -> Any:
+        headers = {"authorization": f"Basic {base64.b64encode(PASSWORD.encode()).decode()}"}
+        answer = httpx.post(f"{self.api_url}{path}", json=body, headers=headers, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def runs(self, scenario: str) -> list[dict[str, Any]]:
+        """All that was started for a scenario, by whomever."""
+        named = {"flow_runs": {"tags": {"all_": [f"scenario:{scenario}"]}}}
+        found: list[dict[str, Any]] = self.post("/flow_runs/filter", named)
+        return found
+
+    def deploy(self, flow: Any, scenario: str, *, name: str) -> None:
+        """Deploy a flow of flows/ with the parameters that it takes."""
+        deployment = {
+            "name": name,
+            "flow_id": self.post("/flows/", {"name": flow.name})["id"],
+            "tags": ["releve"],
+            "parameters": {"scenario": scenario},
+            "enforce_parameter_schema": True,
+            "parameter_openapi_schema": flow.parameters.model_dump(),
+        }
+        self.post("/deployments/", deployment)
+
+
+@contextmanager
+def prefect_serving(home: Path) -> Iterator[PrefectServer]:
+    """`prefect server start`, from its first answer on."""
+    port = free_port()
+    environ = {
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
+        "PREFECT_SERVER_API_AUTH_STRING": PASSWORD,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
+    log = home / "server.log"
+    with running_process(command, log, cwd=home, environ=environ):
+        server = PrefectServer(f"http://{LOOPBACK}:{port}/api")
+        wait_until(lambda: _answers(server), log, seconds=240)
+        yield server
+
+
+def _answers(server: PrefectServer) -> bool:
+    try:
+        return httpx.get(f"{server.api_url}/health", timeout=5).is_success
+    except httpx.TransportError:
+        return False
