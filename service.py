@@ -11,6 +11,7 @@ import bentoml
 from bentoml.exceptions import BentoMLException
 from starlette.responses import Response
 
+from releve.adapters.prefect_api import PrefectRuns
 from releve.core.errors import ReleveError
 from releve.core.settings import LOOPBACK, Settings
 from releve.serving import native
@@ -19,6 +20,7 @@ from releve.serving.edge.access import Access, asked_hosts, listening_addresses
 from releve.serving.edge.connections import bound_headers
 from releve.serving.edge.metrics import PrometheusMetrics, with_aliases
 from releve.serving.edge.supervisor import end_with_supervisor
+from releve.serving.flow_runs import FlowRuns
 from releve.serving.mlflow_scoring import routes as mlflow_scoring
 from releve.serving.open_inference import routes as open_inference
 from releve.serving.openapi import routes as openapi
@@ -30,18 +32,18 @@ from releve.serving.start import start
 PROJECT = Path(__file__).parent
 
 
-def _settings() -> tuple[Settings, Access]:
+def _settings() -> tuple[Settings, Access, PrefectRuns | None]:
     """BentoML wants workers and port while it imports this file, and prints only its own errors as a line."""
     try:
         settings = Settings.from_environ(os.environ, cwd=PROJECT)
         access = Access.of(settings)
         access.check_addresses(asked_hosts(sys.argv, os.environ))
-        return settings, access
+        return settings, access, PrefectRuns.of(settings)
     except ReleveError as error:
         raise BentoMLException(str(error)) from None
 
 
-SETTINGS, ACCESS = _settings()
+SETTINGS, ACCESS, PREFECT = _settings()
 bound_headers()
 APPLICATION = Application(ACCESS)  # answers everything but what is BentoML's own
 
@@ -67,8 +69,9 @@ class Releve:
         ACCESS.check_addresses(listening_addresses())
         APPLICATION.metrics = PrometheusMetrics()
         self._scenarios = start(os.environ, project=PROJECT, bento=Releve.bento, metrics=APPLICATION.metrics)
-        own = native.routes(self._scenarios, APPLICATION.pools)
-        people = page.routes(self._scenarios, APPLICATION.pools, ACCESS)
+        flow_runs = FlowRuns(PREFECT, ACCESS)
+        own = native.routes(self._scenarios, APPLICATION.pools, flow_runs)
+        people = page.routes(self._scenarios, APPLICATION.pools, ACCESS, flow_runs)
         others = (open_inference, mlflow_scoring, openapi)
         APPLICATION.offer(
             [*own, *people, *(route for each in others for route in each.routes(self._scenarios))],

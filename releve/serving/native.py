@@ -1,10 +1,12 @@
 """The project's own paths: /scenarios/{scenario}/predict, and /predict where exactly one scenario is served."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 
 from releve.core.errors import ReleveError
 from releve.serving import requests
 from releve.serving.faults import UnsupportedMediaType, native_error, new_request_id
+from releve.serving.flow_runs import FlowRuns, new_key
 from releve.serving.pools import Pool
 from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
 from releve.serving.scenario import Answered, Scenario, Served
@@ -12,12 +14,14 @@ from releve.serving.scenarios import Scenarios
 
 MAX_NEIGHBOURS = 100  # of one search
 STATUS_SECONDS = 0.5  # that /status waits for Milvus, and for the ledger's disk
+ASKED_FOR = "asked for by an application"  # what the history says of a retraining that was started here
+SHORT_BODY = 4_096  # bytes of what names a run to start
 SENT_BY_CURL = "application/x-www-form-urlencoded"  # for -d, whatever the data is
 
 ScenarioOf = Callable[[Request], Scenario]
 
 
-def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool]) -> list[Route]:
+def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool], flow_runs: FlowRuns) -> list[Route]:
     """The routes of all scenarios. `pools`: where /status asks whether Milvus and the ledger's disk are there."""
 
     def named(request: Request) -> Scenario:
@@ -40,6 +44,16 @@ def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool]) -> list[Route]:
             Route("POST", f"{prefix}/predict", _predict(of), native_error),
             Route("POST", f"{prefix}/search", _search(of), native_error, runs=Runs.INDEX),
             Route("POST", f"{prefix}/feedback", _feedback(of), native_error, runs=Runs.DISK, role=Role.LABEL),
+            Route("GET", f"{prefix}/runs", _runs(of, flow_runs), native_error, runs=Runs.PREFECT, role=Role.OPERATE),
+            Route(
+                "POST",
+                f"{prefix}/runs",
+                _start_run(of, flow_runs),
+                native_error,
+                runs=Runs.PREFECT,
+                role=Role.OPERATE,
+                max_body_bytes=SHORT_BODY,
+            ),
             Route("GET", f"{prefix}/ready", _ready(of), native_error),
             Route("GET", f"{prefix}/status", status, native_error),
             Route("POST", f"{prefix}/status", status, native_error),
@@ -113,6 +127,32 @@ def _feedback(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
         return json_reply({"request_id": request_id, "accepted": len(pairs)}, request_id=request_id)
 
     return feedback
+
+
+def _start_run(scenario_of: ScenarioOf, flow_runs: FlowRuns) -> Callable[[Request], Reply]:
+    def start_run(request: Request) -> Reply:
+        """Start a run of a flow; `new`: false where an earlier request with this key had started it."""
+        wanted, scenario = requests.run_of(_json_body(request)), scenario_of(request)
+        key = request.header(b"idempotency-key") or new_key()
+        run, new = flow_runs.start(scenario.name, wanted, key=key, reason=ASKED_FOR)
+        request_id = request.request_id or new_request_id()
+        return json_reply(
+            {"request_id": request_id, "scenario": scenario.name, "new": new, "run": asdict(run)},
+            request_id=request_id,
+        )
+
+    return start_run
+
+
+def _runs(scenario_of: ScenarioOf, flow_runs: FlowRuns) -> Callable[[Request], Reply]:
+    def runs(request: Request) -> Reply:
+        """List the newest runs that were started here, and how each stands."""
+        scenario = scenario_of(request)
+        newest = [asdict(each) for each in flow_runs.newest(scenario.name)]
+        request_id = request.request_id or new_request_id()
+        return json_reply({"request_id": request_id, "scenario": scenario.name, "runs": newest}, request_id=request_id)
+
+    return runs
 
 
 def _ready(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:

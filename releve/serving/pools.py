@@ -61,4 +61,5 @@ def make_pools() -> Mapping[Runs, Pool]:
         Runs.DISK: Pool("the ledger's disk", threads=2, waiting=64, seconds=10.0),
         Runs.REGISTRY: Pool("the registry", threads=2, waiting=16, seconds=3.0),
         Runs.ROLLBACK: Pool("the rollback", threads=1, waiting=4, seconds=7.0),
+        Runs.PREFECT: Pool("Prefect", threads=2, waiting=8, seconds=6.0),  # Prefect itself gets 5 seconds
     }

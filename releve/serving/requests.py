@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,21 @@ SHORT_BODY_BYTES = 4096  # up to here bytes are counted faster without an array 
 QUOTE, COLON, SPACE = b'": '  # what JSON takes for a space is none above it
 NESTED = "the body is nested too deeply; expected plain values in rows, labels and vectors"
 LABELS_EXAMPLE = '{"labels": [{"id": row id, "label": class or number}, ...]}'
+
+
+class Flow(StrEnum):
+    """What operators start by the service."""
+
+    RETRAIN = "retrain"
+    MONITOR = "monitor"
+
+
+@dataclass(frozen=True)
+class WantedRun:
+    """A run to start; `search`: retrain tries other recipes, too."""
+
+    flow: Flow
+    search: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +133,20 @@ def labels_of(body: bytes, schema: Schema, *, max_rows: int) -> list[tuple[Any, 
     pairs = [(item["id"], _parsed(item["label"], schema)) for item in items]
     check_contradictions(pairs)
     return pairs
+
+
+def run_of(body: bytes) -> WantedRun:
+    """Return the run to start. Raises BadInput."""
+    values = _object(body, {"flow", "search"})
+    flow, search = values.get("flow"), values.get("search", False)
+    if flow not in [each.value for each in Flow]:
+        given = format_value(flow) if "flow" in values else "missing"
+        raise BadInput(f"'flow' is {given}, expected {' or '.join(Flow)}")
+    if not isinstance(search, bool):
+        raise BadInput(f"'search' is {format_value(search)}, expected true or false")
+    if "search" in values and flow != Flow.RETRAIN:
+        raise BadInput(f"'search' is for {Flow.RETRAIN} alone; leave it out")
+    return WantedRun(Flow(flow), search)
 
 
 def check_contradictions(pairs: Sequence[tuple[Any, Label]]) -> None:

@@ -23,6 +23,7 @@ class Runs(StrEnum):
     DISK = "disk"  # a thread: what waits for the ledger's disk
     REGISTRY = "registry"  # a thread: what asks the registry
     ROLLBACK = "rollback"  # a thread: loads a model, then moves the registry
+    PREFECT = "prefect"  # a thread: what asks Prefect
 
 
 class Role(StrEnum):

@@ -121,6 +121,7 @@ def _operations(
     return [
         *_questions(prefix, search, row, label, max_rows=max_rows, parameters=parameters),
         *([] if row is None else [_scoring(prefix, row, max_rows=max_rows)]),
+        *_runs(prefix, parameters),
         *_states(prefix, parameters),
         Operation("get", "/", "scenarios", "List the scenarios that are served", shapes.scenarios()),
         Operation(
@@ -189,6 +190,30 @@ def _scoring(prefix: str, row: Mapping[str, Any], *, max_rows: int | None) -> Op
         example={"dataframe_records": [row]},
         errors="ScoringError",
     )
+
+
+def _runs(prefix: str, parameters: tuple[JsonSchema, ...]) -> list[Operation]:
+    """What operators start."""
+    return [
+        Operation(
+            "post",
+            f"{prefix}/runs",
+            "start_run",
+            "Start a run of a flow in Prefect: retrain or monitor; asks for the operator token",
+            answers=shapes.started_run(),
+            asks=shapes.wanted_run(),
+            example={"flow": "retrain", "search": False},
+            parameters=(*parameters, shapes.IDEMPOTENCY_KEY),
+        ),
+        Operation(
+            "get",
+            f"{prefix}/runs",
+            "runs",
+            "List the newest runs that were started here, and how each stands; asks for the operator token",
+            shapes.runs(),
+            parameters=parameters,
+        ),
+    ]
 
 
 def _states(prefix: str, parameters: tuple[JsonSchema, ...]) -> list[Operation]:

@@ -6,7 +6,9 @@ from releve.domain.prediction_log.records import ROW_ID
 from releve.domain.registry.release import Release
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import REGRESSION
+from releve.serving.flow_runs import KEY
 from releve.serving.openapi.cells import NOT_BLANK, JsonSchema, label_schema
+from releve.serving.requests import Flow
 
 TEXT: JsonSchema = {"type": "string"}
 FLAG: JsonSchema = {"type": "boolean"}
@@ -14,6 +16,13 @@ COUNT: JsonSchema = {"type": "integer", "minimum": 0}
 NUMBER: JsonSchema = {"type": "number"}
 SHARE: JsonSchema = {"type": "number", "minimum": 0, "maximum": 1}
 CELL: JsonSchema = {"type": ["string", "number", "boolean", "null"]}
+IDEMPOTENCY_KEY: JsonSchema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {**TEXT, "pattern": f"^{KEY.pattern}$"},
+    "description": "requests with one key start one run of the flow",
+}
 ANY_ROW: JsonSchema = {"type": "object", "description": "feature names and values", "additionalProperties": CELL}
 
 
@@ -174,6 +183,39 @@ def status() -> JsonSchema:
             "index_reachable": or_null(FLAG, "null where there is no index"),
             "ledger_problem": or_null(TEXT, "why no answer can be written, and so none is given"),
             "rows_answered": {**COUNT, "description": "by this worker since it started"},
+        }
+    )
+
+
+def wanted_run() -> JsonSchema:
+    """Describe a run to start."""
+    search = {**FLAG, "default": False, "description": "whether other recipes are tried, too, which takes longer"}
+    retrain = {"flow": {"const": Flow.RETRAIN.value}, "search": search}
+    monitor = {"flow": {"const": Flow.MONITOR.value}}
+    return {"oneOf": [{**exact(fields), "required": ["flow"]} for fields in (retrain, monitor)]}
+
+
+def started_run() -> JsonSchema:
+    """Describe the run that was started."""
+    new = {**FLAG, "description": "false where an earlier request with this key had started it"}
+    return exact({"request_id": TEXT, "scenario": TEXT, "new": new, "run": flow_run()})
+
+
+def runs() -> JsonSchema:
+    """Describe the runs of a scenario."""
+    return exact({"request_id": TEXT, "scenario": TEXT, "runs": {"type": "array", "items": flow_run()}})
+
+
+def flow_run() -> JsonSchema:
+    """Describe a run of Prefect."""
+    return exact(
+        {
+            "id": TEXT,
+            "name": TEXT,
+            "state": {**TEXT, "description": "as Prefect names it: Scheduled, Late, Running, Completed, Failed, ..."},
+            "message": {**TEXT, "description": "of the state: what came out, or why it failed"},
+            "created": {**TEXT, "description": "ISO 8601, UTC"},
+            "url": {**TEXT, "description": "its page in Prefect"},
         }
     )
 

@@ -1,26 +1,28 @@
 """The page's paths. Every one works without its script; a browser's form is answered by the page again."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from releve.core.errors import BadInput, NotFound, ReleveError
+from releve.core.errors import BadInput, NotFound, ReleveError, Unavailable
 from releve.core.names import SCENARIO_NAME
 from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES, Event
 from releve.domain.registry.events import Challenger
 from releve.serving import native, requests
 from releve.serving.edge.access import Access, without_scheme
-from releve.serving.faults import Forbidden, Unauthorised, native_error, new_request_id
+from releve.serving.faults import Forbidden, TimedOut, Unauthorised, native_error, new_request_id
+from releve.serving.flow_runs import FlowRuns, new_key
 from releve.serving.openapi.document import answering_row
 from releve.serving.page import views
 from releve.serving.page.forms import ROW, PixelGrid, fields_of, grid_of, row_of, values_of
 from releve.serving.page.session import cookie_of, may, token_of
 from releve.serving.pools import Pool
-from releve.serving.requests import SearchQuestion
+from releve.serving.requests import Flow, SearchQuestion, WantedRun
 from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
 from releve.serving.scenario import Scenario, Served
 from releve.serving.scenarios import Scenarios
@@ -29,12 +31,12 @@ NEIGHBOURS = 6
 PROOF_SECONDS = 6.0  # within which the model of a rollback has to prove itself; later nothing moves any more
 FOLLOW_SECONDS = 2.0  # that a rollback waits for its model to serve, so that the next answer is that one's
 NEIGHBOUR_SECONDS = 3.0  # that the page waits for Milvus; then it answers without neighbours
+RUNS_SECONDS = 1.5  # that the page waits for Prefect, to list runs
 EVENTS = 40  # of the history, the newest
 LONGEST_REASON = 300  # characters
+BY_HAND = "started by hand, on the page of the service"  # what the history says of a retraining
 SHORT_FORM = 4_096  # bytes of a form with a token, or a reason: a stranger's is read on the event loop
 RECORDED = (CHALLENGED, MONITORED, *MOVES)
-
-Handle = Callable[[Request], Awaitable[Reply]]
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class _Record:
     reached: bool = True
 
 
-def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool], access: Access) -> list[Route]:
+def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool], access: Access, flow_runs: FlowRuns) -> list[Route]:
     """The page's routes; they ask for their tokens by themselves, since a browser sends a cookie and no header."""
-    pages = _Pages(scenarios, pools, access)
+    pages = _Pages(scenarios, pools, access, flow_runs)
     below = "/scenarios/{scenario}"
     assets = [
         Route("GET", f"/{name}", partial(_asset, name), html_error, role=Role.ANYONE)
@@ -62,7 +64,8 @@ def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool], access: Access) -> 
         route("POST", "/sign-in", pages.sign_in, max_body_bytes=SHORT_FORM),
         route("GET", below, pages.scenario, admit=pages.asked_to_sign_in),
         route("POST", below, pages.predict, admit=pages.asked_to_sign_in),
-        route("POST", f"{below}/rollback", pages.roll_back, max_body_bytes=SHORT_FORM),
+        route("POST", f"{below}/start", pages.start, admit=pages.check_operator, max_body_bytes=SHORT_FORM),
+        route("POST", f"{below}/rollback", pages.roll_back, admit=pages.check_operator, max_body_bytes=SHORT_FORM),
     ]
 
 
@@ -89,10 +92,11 @@ def prefers_html(accept: str) -> bool:
 
 
 class _Pages:
-    def __init__(self, scenarios: Scenarios, pools: Mapping[Runs, Pool], access: Access) -> None:
+    def __init__(self, scenarios: Scenarios, pools: Mapping[Runs, Pool], access: Access, flow_runs: FlowRuns) -> None:
         self._scenarios = scenarios
         self._pools = pools
         self._access = access
+        self._flow_runs = flow_runs
 
     async def front(self, request: Request) -> Reply:
         """List what is served: a page for a browser, JSON for everybody else."""
@@ -152,12 +156,31 @@ class _Pages:
         view = replace(view, answer=views.AnswerView.of(answered, served))
         return await self._shown(await self._with_neighbours(view, scenario, served, row))
 
+    async def start(self, request: Request) -> Reply:
+        """Start a run, and go on to the page that says so; where Prefect does not do it, say why on this one.
+
+        The form keeps its key there: sent again, it starts no second run, whatever became of the first.
+        """
+        scenario, values = self._scenarios.get(request.parameters["scenario"]), values_of(request.body)
+        scenario.served_now()  # it is loaded now, if need be: afterwards this would be called again
+        if values.get("flow") not in list(Flow):
+            raise BadInput(f"a run is of {' or '.join(Flow)}")
+        wanted, key = WantedRun(Flow(values["flow"]), search="search" in values), values.get("key", "")
+        start = partial(self._flow_runs.start, scenario.name, wanted, key=key, reason=BY_HAND)
+        try:
+            run, _ = await self._pools[Runs.PREFECT].run(start)
+        except (Unavailable, TimedOut) as fault:
+            view = await self._view(request, scenario)
+            runs = views.RunsView(key, problem=f"{wanted.flow} was not started, as far as is known: {fault}")
+            return await self._shown(replace(view, runs=runs), status=fault.status)
+        to = f"/scenarios/{quote(scenario.name)}?run={quote(run.id)}#started"
+        return Reply(303, b"", headers=((b"location", to.encode()),))
+
     async def roll_back(self, request: Request) -> Reply:
         """Move the registry back to the release before, as `make rollback` does, and say so once it is moved."""
         until = time.monotonic() + PROOF_SECONDS
         if self._access.is_open:
             raise NotFound("no operator token is set (RELEVE_TOKEN_OPERATE), so that nobody may roll back here")
-        self._access.check(Role.OPERATE, token_of(self._access, request))
         name, values = self._scenarios.get(request.parameters["scenario"]).name, values_of(request.body)
         reason, seen = values.get("reason", "").strip()[:LONGEST_REASON], values.get("model", "")
         if not reason:
@@ -176,6 +199,10 @@ class _Pages:
             return self._sign_in_page(request.path)
         return None
 
+    def check_operator(self, request: Request) -> None:
+        """Raise Unauthorised, Forbidden or TooManyRequests for whoever holds another token than the operator's."""
+        self._access.check(Role.OPERATE, token_of(self._access, request))
+
     async def _shown(self, view: views.ScenarioView, *, status: int = 200) -> Reply:
         """The page of a scenario, written in a thread: a wide table's takes long."""
         return await self._pools[Runs.COMPUTE].run(partial(views.page, "scenario", status=status, view=view))
@@ -189,10 +216,10 @@ class _Pages:
         """What is shown before anything was asked; `row` is filled in. Raises NotLoaded."""
         served = scenario.served_now()
         shown = answering_row(served) if row is None else row
-        try:
-            record = await self._pools[Runs.REGISTRY].run(self._record, scenario.name, served.model.tag)
-        except ReleveError:  # the registry hangs or is away: what serves goes on serving
-            record = _Record(reached=False)
+        operates = may(self._access, Role.OPERATE, request)
+        record, runs = await asyncio.gather(
+            self._record(scenario.name, served.model.tag), self._runs(request, scenario.name, operates)
+        )
         return views.ScenarioView(
             name=scenario.name,
             model=served.model.tag,
@@ -206,11 +233,30 @@ class _Pages:
             why=record.why,
             previous=record.previous,
             reached=record.reached,
-            operates=may(self._access, Role.OPERATE, request),
+            operates=operates,
             is_open=self._access.is_open,
+            runs=runs,
         )
 
-    def _record(self, name: str, model: str) -> _Record:
+    async def _runs(self, request: Request, name: str, operates: bool) -> views.RunsView | None:
+        """What may be started, and what was; None for nothing."""
+        if not operates or not self._flow_runs.are_offered:
+            return None
+        key = new_key()
+        try:
+            newest = await self._pools[Runs.PREFECT].run(self._flow_runs.newest, name, seconds=RUNS_SECONDS)
+        except ReleveError as fault:
+            return views.RunsView(key, away=str(fault))
+        named = request.query.get("run")
+        return views.RunsView(key, newest, started=next((run for run in newest if run.id == named), None))
+
+    async def _record(self, name: str, model: str) -> _Record:
+        try:
+            return await self._pools[Runs.REGISTRY].run(self._read_record, name, model)
+        except ReleveError:  # the registry hangs or is away: what serves goes on serving
+            return _Record(reached=False)
+
+    def _read_record(self, name: str, model: str) -> _Record:
         """Ask the registry. Raises ReleveError."""
         events = self._scenarios.newest_events(name, RECORDED, most=EVENTS)[::-1]
         judged = (event.read(Challenger) for event in self._scenarios.newest_events(name, (CHALLENGED,), most=EVENTS))

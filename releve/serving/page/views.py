@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from releve.adapters.prefect_api import FlowRun
 from releve.reporting.blocks import Block, ImageRow, Journal, PixelImage, TextBlock
 from releve.serving.page.forms import Field, PixelGrid
 from releve.serving.routes import Headers, Reply
@@ -99,6 +100,17 @@ class AnswerView:
 
 
 @dataclass(frozen=True)
+class RunsView:
+    """What an operator may start, and what was started here."""
+
+    key: str  # of the forms: however often one is sent, it starts one run
+    newest: Sequence[FlowRun] = ()
+    away: str = ""  # why the newest are not known
+    started: FlowRun | None = None  # just now
+    problem: str = ""  # why nothing was
+
+
+@dataclass(frozen=True)
 class ScenarioView:
     """Everything that the page of a scenario shows."""
 
@@ -116,6 +128,7 @@ class ScenarioView:
     reached: bool  # whether the registry could be asked
     operates: bool  # whether who looks may move releases
     is_open: bool  # whether no tokens are set
+    runs: RunsView | None  # None where nobody may start one, or no Prefect is known
     problem: str = ""
     problems: Sequence[str] = ()
     pasted: str = ""  # what was sent as JSON and refused

@@ -177,6 +177,41 @@ def test_why_it_serves_is_text_whatever_it_holds(open_page: Open):
     assert page.get_by_text("better than the champion: <b>gain</b> +0.020").first.is_visible()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_operator_starts_a_retraining_by_keyboard_alone_in_a_narrow_window(open_page: Open, site: Site, scheme: str):
+    page = open_page(token=OPERATE, viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    keep(page, f"runs-narrow-{scheme}")
+    page.locator("#reason").focus()  # behind the buttons: from here it is a few steps back
+    for _ in range(8):
+        page.keyboard.press("Shift+Tab")
+        if page.evaluate("document.activeElement.name") == "search":
+            break
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Retrain"
+    page.keyboard.press("Enter")
+    page.get_by_text("Started: retrain digits").wait_for()
+
+    assert page.evaluate("document.activeElement.id") == "started"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    link = page.get_by_role("status").get_by_role("link", name="retrain digits").get_attribute("href")
+    assert link is not None
+    (run,) = [each for each in site.prefect.runs(DIGITS) if link.endswith(each["id"])]
+    assert run["parameters"]["search"] is True
+    keep(page, f"runs-started-{scheme}")
+
+
+def test_a_double_click_starts_one_run(open_page: Open, site: Site):
+    page = open_page(token=OPERATE)
+    before = len(site.prefect.runs(DIGITS))
+
+    page.get_by_role("button", name="Monitor").dblclick()
+    page.get_by_text("Started: monitor digits").wait_for()
+
+    assert len(site.prefect.runs(DIGITS)) == before + 1
+    keep(page, "runs-started")
+
+
 def test_a_rollback_needs_the_operator_token_and_moves_the_registry(open_page: Open, site: Site):
     reader = open_page()
     assert reader.get_by_role("button", name="Roll back to").count() == 0
