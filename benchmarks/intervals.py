@@ -16,7 +16,7 @@ import numpy as np
 from releve.core.params import Train
 from releve.domain.ensemble.fitting import LearningData, roll
 from releve.domain.ensemble.forward import WINDOWS
-from releve.domain.ensemble.pool import default_pool
+from releve.domain.ensemble.pool import pool_of
 from releve.domain.ensemble.refresh import weigh_forward
 from releve.domain.ensemble.weights import ABSOLUTE
 from releve.domain.evaluation.conformal import AnsweredWindow, conformal_intervals
@@ -53,7 +53,7 @@ def answered(
     schema = Schema.from_dict({"target": {"name": target, "task": "regression"}, "columns": columns})
     table = table.astype(float)
     table[BATCH], table[ROW] = [f"{row // rows:06d}" for row in range(len(table))], np.arange(len(table)) % rows
-    pool = default_pool(Train(recipe="auto", ensemble=True, last_batches=0, options={}), schema, rows=first)
+    pool = pool_of(Train(recipe="auto", ensemble=True, last_batches=0, options={}), schema, rows=first)
     blocks = [Fold(start, start + rows) for start in range(first, len(table), rows)]
     rolled = roll(LearningData(table, schema, 7), pool.members, blocks)
     weighed = weigh_forward(rolled.windows, plain=pool.plain, loss=ABSOLUTE)

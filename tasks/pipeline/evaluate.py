@@ -17,7 +17,7 @@ from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.holdout_evaluation import EvaluationInputs
 from releve.domain.evaluation.intervals import rounded
 from releve.domain.evaluation.paired import BootstrapConfig
-from releve.domain.evaluation.rolling_origin import Fold, numbered
+from releve.domain.evaluation.rolling_origin import Fold, newest_connected, numbered
 from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions
 from releve.domain.evaluation.slices import check_slices
 from tasks.pipeline.stage import Stage
@@ -75,10 +75,8 @@ def gather(stage: Stage, rows: "pd.DataFrame", folder: MemoryFolder, memory: Mem
 
 
 def judged(memory: Memory) -> tuple[Fold, ...]:
-    """Return the newest windows whose rows follow each other: of a large window only the newest rows were answered."""
-    folds = [each.rows for each in memory.windows]
-    gaps = [place for place in range(1, len(folds)) if folds[place].start != folds[place - 1].end]
-    return tuple(folds[max([0, *gaps]) :])
+    """Return the rows of the windows that a refresh is judged on."""
+    return newest_connected([each.rows for each in memory.windows])
 
 
 def all_rounded(value: Any) -> Any:

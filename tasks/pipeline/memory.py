@@ -64,6 +64,8 @@ def remembered(refresh: Refresh) -> Before | None:
         ensemble = KeptEnsemble(name=before_name(memory.refresh), members={**own, **older})
         if own and (name := kept_name(memory.refresh)):
             answering = (*answering, KeptEnsemble(name=name, members=kept_weights(own)))
+    if not stage.params.train.ensemble:  # what was kept may have served, and answers for the last time
+        return Before(folder, memory, windows, memory.kept, kept=(), ensemble=None)
     stay = still_kept([each.name for each in answering if each is not ensemble])
     return Before(folder, memory, windows, answering, tuple(each for each in answering if each.name in stay), ensemble)
 

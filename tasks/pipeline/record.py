@@ -138,7 +138,7 @@ def of_another_pool(refresh: Refresh, before: Before, pool: Pool, record: Record
     """Replay the windows with a pool that params.yaml changed: new members are fitted before each of them."""
     known = [member for member in pool.members if member in before.memory.pool.members]
     new = [member for member in pool.members if member not in known]
-    names = [*(member.name for member in known), *(each.name for each in before.answering)]
+    names = [*(member.name for member in known), *(each.name for each in before.kept)]
     kept_answers = [
         MemberAnswers(window.truth, {name: window.answers[name] for name in names if name in window.answers})
         for window in record.answers
@@ -159,8 +159,11 @@ def rolled_over(
 
 
 def replayed(refresh: Refresh, pool: Pool, record: Record, windows: list[MemberAnswers]) -> Record:
-    """Weigh the windows as refreshes with these members would have done; what did serve stays as it was."""
-    plain = next(name for name in pool.names if name in windows[-1].answers)
+    """Weigh the windows as refreshes with these members would have done; what did serve stays as it was.
+
+    No window is left where none of the pool could be fitted before the newest one.
+    """
+    plain = next((name for name in pool.names if name in windows[-1].answers), "")
     first = since_answered(windows, plain)
     weighed = weigh_forward(windows[first:], plain=plain, loss=refresh.loss)
     answers = tuple(replace(new, served=old.served) for new, old in zip(weighed, record.answers[first:], strict=True))

@@ -77,6 +77,9 @@ def searched(
         return pool, record, before.folder.description.search if is_same else None
     if not cause or not stage.params.search.trials or not record.windows:
         return pool, record, None
+    if not stage.params.train.ensemble:
+        say("no search: with train.ensemble: false one member is the model, and none can join it")
+        return pool, record, None
     pool = without_idle(pool, record)
     number = sum(member.origin == SEARCH for member in pool.members) + 1
     oldest = record.windows[0].learned

@@ -11,7 +11,7 @@ from releve.core.errors import BadInput
 from releve.domain.ensemble.fitting import FittedMember, fit_members
 from releve.domain.ensemble.kept import untouched
 from releve.domain.ensemble.memory import KeptEnsemble
-from releve.domain.ensemble.pool import CONSTANT, SEARCH, default_pool
+from releve.domain.ensemble.pool import CONSTANT, SEARCH, pool_of
 from releve.domain.ensemble.weights import Serves, Weighing, weigh
 from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, telling
 from releve.domain.evaluation.rolling_origin import Fold
@@ -34,7 +34,7 @@ def train(stage: Stage) -> None:
         reweigh(refresh, before)
         return
     found = [each for each in before.memory.pool.members if each.origin == SEARCH] if before else []
-    pool = default_pool(stage.params.train, stage.schema, rows=rows).extended(*found)
+    pool = pool_of(stage.params.train, stage.schema, rows=rows, found=found)
 
     record = answered_again(refresh, before, pool) if before else answered_first(refresh, pool)
     if before:
@@ -52,7 +52,8 @@ def train(stage: Stage) -> None:
 def without_wrong_labels(refresh: Refresh, before: Before, record: Record) -> tuple[Refresh, Before, Record]:
     """Leave the rows of the last window but one out where their labels are shown to be wrong, and who learned them."""
     windows = telling(record.answers, record.folds, refresh.left_out)
-    if spared_member(windows, loss=refresh.loss):
+    is_new = before.memory.learned < len(refresh.data.rows)  # else it was decided when these rows came
+    if is_new and spared_member(windows, loss=refresh.loss):
         wrong = Fold(record.windows[-2].learned, record.windows[-1].learned)
         say(f"labels of rows {wrong.start} to {wrong.end} are wrong: no member learns these rows from now on")
         refresh = refresh.leaving_out((*refresh.left_out, LeftOut(rows=wrong, found=len(refresh.data.rows))))

@@ -4,7 +4,7 @@ Fits and drift verdicts are done once for all policies that need them: a job is 
 same. What is judged of a policy's own answers belongs to it alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,14 @@ class JobContext:
         labels = self.rows[self.schema.target.name].iloc[start:end].tolist()
         return ScoredPredictions.of(
             answers, labels, self.schema.target, quantile=self.params.gate.quantile, blocks=blocks
+        )
+
+    def scored_windows(self, answers: Floats, folds: Sequence[Fold]) -> ScoredPredictions:
+        """Put answers to the rows of windows, which may have gaps between them, beside their labels."""
+        labels = self.rows[self.schema.target.name]
+        asked = [label for fold in folds for label in labels.iloc[fold.start : fold.end].tolist()]
+        return ScoredPredictions.of(
+            answers, asked, self.schema.target, quantile=self.params.gate.quantile, blocks=numbered(folds)
         )
 
 
@@ -187,12 +195,10 @@ class EvaluateRefresh:
     served: Floats | None = field(compare=False, repr=False)
 
     def run(self, context: JobContext) -> Evaluation:
-        start, end = self.folds[0].start, self.folds[-1].end
-        blocks = numbered(self.folds)
-        mine = context.scored(self.answers, start, end, blocks)
-        champion = None if self.served is None else context.scored(self.served, start, end, blocks)
+        mine = context.scored_windows(self.answers, self.folds)
+        champion = None if self.served is None else context.scored_windows(self.served, self.folds)
         # Only rows whose label has arrived: baselines use all that they are given.
-        rows, params = context.rows.iloc[:end], context.params
+        rows, params = context.rows.iloc[: self.folds[-1].end], context.params
         return holdout_evaluation.evaluate(
             EvaluationInputs(rows, self.folds, mine, champion, context.schema, params.gate, context.bootstrap)
         )
@@ -209,8 +215,7 @@ class ComparePools:
     before: Floats = field(compare=False, repr=False)
 
     def run(self, context: JobContext) -> Comparison:
-        start, end, blocks = self.folds[0].start, self.folds[-1].end, numbered(self.folds)
-        mine, other = (context.scored(answers, start, end, blocks) for answers in (self.extended, self.before))
+        mine, other = (context.scored_windows(answers, self.folds) for answers in (self.extended, self.before))
         return paired.compare(context.metric, mine, other, context.bootstrap)
 
 

@@ -190,7 +190,7 @@ class _Loop:
 
     def evaluate(self, made: Refreshed, *, has_champion: bool) -> Steps[Evaluation]:
         served = made.served if has_champion else None
-        (done,) = yield [EvaluateRefresh(self.policy.name, made.number, made.folds, made.answered, served)]
+        (done,) = yield [EvaluateRefresh(self.policy.name, made.number, made.judged, made.answered, served)]
         evaluation: Evaluation = done.value
         return evaluation
 

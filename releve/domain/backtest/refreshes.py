@@ -23,11 +23,11 @@ from releve.domain.ensemble.forward import (
 )
 from releve.domain.ensemble.kept import before_name, kept_name, kept_weights, still_kept, untouched
 from releve.domain.ensemble.origins import origin_blocks
-from releve.domain.ensemble.pool import SEARCH, Member, Pool, default_pool
+from releve.domain.ensemble.pool import SEARCH, Member, Pool, pool_of
 from releve.domain.ensemble.refresh import weigh_forward, weighed_window
 from releve.domain.ensemble.weights import BEFORE, Weighing, mean_loss, mix, weigh
 from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, telling
-from releve.domain.evaluation.rolling_origin import Fold
+from releve.domain.evaluation.rolling_origin import Fold, newest_connected
 from releve.domain.gate import gate
 from releve.domain.registry.search_outcome import SearchOutcome
 from releve.domain.schema.schema import BATCH
@@ -53,14 +53,19 @@ class Refreshed:
     left_out: tuple[LeftOut, ...] = ()  # rows that were found to be wrong, which members did not learn
 
     @property
+    def judged(self) -> tuple[Fold, ...]:
+        """Return the rows of the windows that it is judged on."""
+        return newest_connected(self.folds)
+
+    @property
     def answered(self) -> Floats:
-        """Return what the procedure would have served on its windows."""
-        return np.concatenate([window.refreshed for window in self.windows])
+        """Return what the procedure would have served there."""
+        return np.concatenate([window.refreshed for window in self.windows[-len(self.judged) :]])
 
     @property
     def served(self) -> Floats:
         """Return what that is held against."""
-        return np.concatenate(opponents_of(self.windows))
+        return np.concatenate(opponents_of(self.windows)[-len(self.judged) :])
 
 
 def fit_of(
@@ -178,7 +183,7 @@ def refresh(
         kept = {name: kept[name] for name in untouched([*kept], before.number)}
     windows = on_trial(windows, folds, left_out)
     pool, found, outcome = _pool(plan, params, known, before.found), before.found, None
-    if decision.search:
+    if decision.search and params.train.ensemble:
         search = Search(name, number, folds, windows, pool, left_out)
         member, windows, outcome = yield from _search(plan, params, search)
         if member:
@@ -211,7 +216,7 @@ def _kept(before: Refreshed) -> dict[str, Refreshed]:
 
 
 def _pool(plan: WalkForward, params: Params, known: int, found: Sequence[Member] = ()) -> Pool:
-    return default_pool(params.train, plan.context.schema, rows=known).extended(*found)
+    return pool_of(params.train, plan.context.schema, rows=known, found=found)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ extrapolates, Poisson boosting is for amounts, and the constant for a table that
 docs/decisions/0032-ensemble.md.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 from releve.core.documents import DocumentPart
@@ -80,11 +81,11 @@ class Pool(DocumentPart):
         return self.model_copy(update={"members": (*self.members, *new)})
 
 
-def default_pool(train: Train, schema: Schema, *, rows: int) -> Pool:
-    """Return the members that params.yaml asks for, where there are so many rows to learn from.
+def pool_of(train: Train, schema: Schema, *, rows: int, found: Sequence[Member] = ()) -> Pool:
+    """Return the members that params.yaml asks for, where there are so many rows to learn from, and those `found`.
 
-    A named recipe stands for itself on every window; a list of recipes for each one's defaults. Raises BadInput where
-    none of the recipes learns from so many rows.
+    A named recipe stands for itself on every window; a list of recipes for each one's defaults. Without an ensemble the
+    first member is alone, whatever searches found. Raises BadInput where none of the recipes learns from so many rows.
     """
     others: list[Member] = []
     if train.named:
@@ -112,7 +113,7 @@ def default_pool(train: Train, schema: Schema, *, rows: int) -> Pool:
     if not train.ensemble:
         return Pool(members=(plain,))
     windows = () if train.last_batches else LAST_BATCHES_OF_FIRST
-    constant = Member.of(Candidate(CONSTANT, "none"), origin=DEFAULT)
-    return Pool(
-        members=(plain, *(Member.of(first, origin=origin, last_batches=last) for last in windows), *others, constant)
-    )
+    if first.recipe != CONSTANT:
+        others.append(Member.of(Candidate(CONSTANT, "none"), origin=DEFAULT))
+    of_first = (Member.of(first, origin=origin, last_batches=last) for last in windows)
+    return Pool(members=(plain, *of_first, *others)).extended(*found)

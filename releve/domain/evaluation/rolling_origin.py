@@ -29,6 +29,15 @@ def cut_blocks(start: int, end: int, *, count: int) -> tuple[Fold, ...]:
     return tuple(Fold(*block) for block in pairwise(edges))
 
 
+def newest_connected(folds: Sequence[Fold]) -> tuple[Fold, ...]:
+    """Return the newest blocks whose rows follow each other; `folds`: the oldest first.
+
+    Of a large window only the newest rows are answered, which leaves a gap before it.
+    """
+    gaps = [place for place in range(1, len(folds)) if folds[place].start != folds[place - 1].end]
+    return tuple(folds[max([0, *gaps]) :])
+
+
 def numbered(folds: Sequence[Fold]) -> NDArray[np.int64]:
     """Return the number of the block, from 0, of each row that is judged on."""
     return np.repeat(np.arange(len(folds)), [fold.end - fold.start for fold in folds])

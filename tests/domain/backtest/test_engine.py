@@ -3,10 +3,12 @@ import pytest
 
 from releve.core.errors import BadInput
 from releve.domain.backtest.engine import play_all
-from releve.domain.backtest.jobs import CompareDrift, FitMember
+from releve.domain.backtest.jobs import CompareDrift, EvaluateRefresh, FitMember
 from releve.domain.backtest.variants import CRON, CRON_NEWEST, PolicyVariant, variants
 from releve.domain.backtest.walk_forward import BacktestWindow
 from releve.domain.drift.verdict import DriftState
+from releve.domain.ensemble import fitting
+from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.trigger.policies import Cause, CauseKind
 from tests.streams import Here, abrupt, gradual, still, stream, stream_course, stream_params
 
@@ -159,6 +161,16 @@ def test_two_runs_over_the_same_rows_are_one_alarm_as_in_production():
     runs = [job for job in here.jobs if isinstance(job, CompareDrift)]
     assert [(run.start, run.end) for run in runs] == [(200, 300), (200, 400), (200, 500), (300, 600), (400, 700)]
     assert [run.before for run in runs] == [*[NO_DRIFT] * 3, INSUFFICIENT, DRIFT]
+
+
+def test_windows_of_which_only_the_newest_rows_are_answered_are_judged_on_these(monkeypatch):
+    monkeypatch.setattr(fitting, "MOST_ANSWERS", 70)
+
+    (played,), _, here = play(stream(angle=gradual), EVERY)
+
+    judged = [job.folds for job in here.jobs if isinstance(job, EvaluateRefresh)]
+    assert judged[-1] == (Fold(630, 700),)
+    assert played.refreshed_at == [1, 2, 3, 4, 5]
 
 
 def test_windows_are_equal_parts_of_the_rows_after_the_first_or_the_batches_as_they_came():

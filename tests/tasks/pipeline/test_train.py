@@ -234,6 +234,43 @@ def test_a_pool_of_one_is_weighed_and_judged_as_any(tmp_path):
     assert (memory.pool.names, memory.weights, memory.serves) == (("linear",), {"linear": 1.0}, Serves.ENSEMBLE)
 
 
+def test_a_pool_of_one_stays_one_whatever_a_refresh_or_a_search_would_add(tmp_path):
+    stage = make_stage(tmp_path, train={"recipe": "linear", "ensemble": False})
+    receive(stage, shop_rows(800))
+    train(stage)
+    for number, cause in ((9, "drift on 1a2b"), (10, "")):
+        remember(stage, search_cause=cause)
+        receive(stage, turned(shop_rows(100, seed=number)), start=number)
+        memory, folder = trained(stage)
+
+        assert (memory.pool.names, memory.kept, memory.weights) == (("linear",), (), {"linear": 1.0})
+        assert folder.windows(memory)[-1].answers.keys() == {"linear"}
+
+
+def test_a_pool_that_params_make_one_is_one_though_older_ensembles_served(refreshed, tmp_path):
+    stage = replace(refreshed, files=ScenarioFiles(tmp_path, SHOP))
+    shutil.copytree(refreshed.files.folder, stage.files.folder)
+    remember(stage)
+    single = replace(stage, params=make_params(train={"recipe": "linear", "ensemble": False}))
+    receive(single, shop_rows(100, seed=12), start=6)
+
+    memory, folder = trained(single)
+
+    assert (memory.pool.names, memory.kept) == (("linear",), ())
+    assert all(window.answers.keys() == {"linear"} for window in folder.windows(memory))
+
+
+def test_a_pool_of_which_no_member_can_be_fitted_is_refused_with_the_reason(tmp_path):
+    stage = make_stage(tmp_path)
+    receive(stage, shop_rows(200).assign(bought="no"))
+    train(stage)
+    remember(stage)
+    single = replace(stage, params=make_params(train={"recipe": "linear", "ensemble": False}))
+
+    with pytest.raises(BadInput, match="too few labels to learn from"):
+        train(single)
+
+
 def test_another_table_starts_over(refreshed, tmp_path, capsys):
     stage = replace(refreshed, schema=shop_schema(price={"max": 5000}), files=ScenarioFiles(tmp_path, SHOP))
     shutil.copytree(refreshed.files.folder, stage.files.folder)
