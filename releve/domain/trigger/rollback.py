@@ -32,7 +32,7 @@ def decide(own: Sequence[Payoff], earlier: Sequence[Payoff], *, min_rows: int) -
     """
     if not own:
         return RollbackDecision(False)
-    seen = len({payoff.rows for payoff in own})
+    seen = len(set(own))  # a run without new labels finds the same
     before = earlier[-(LEAST_SEEN - seen) :] if seen < LEAST_SEEN else ()
     evidence = pool([*before, own[-1]])
     is_harm = own[-1].gain.value < 0 and evidence.gain.high < 0 and evidence.rows >= min_rows

@@ -3,7 +3,7 @@
 import pytest
 
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.quality.payoff import Payoff
+from releve.domain.quality.payoff import MOST_ROWS, Payoff
 from releve.domain.trigger.rollback import LEAST_SEEN, RollbackDecision, decide
 
 EPSILON = 1e-9
@@ -58,6 +58,12 @@ def test_a_release_that_was_seen_on_several_windows_is_judged_by_itself(
     decision = decide(own, [payoff(0.3)] * 5, min_rows=90)
 
     assert (decision.promotions, decision.roll_back) == (promotions, back)
+
+
+def test_labels_that_come_for_more_rows_than_are_compared_are_told_by_what_they_change() -> None:
+    own = [payoff(value, rows=MOST_ROWS) for value in (-0.12, -0.11, -0.1)]
+
+    assert decide(own, [payoff(0.3, rows=MOST_ROWS)] * 5, min_rows=90).promotions == 1
 
 
 def test_only_the_newest_promotions_are_pooled() -> None:
