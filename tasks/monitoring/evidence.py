@@ -18,9 +18,11 @@ from releve.domain.quality import realised, staleness
 from releve.domain.quality.estimate import Estimate, estimate
 from releve.domain.quality.realised import Answered, Quality
 from releve.domain.quality.staleness import Staleness
+from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger.monitoring_run import AnsweredWindow
+from tasks.history import newest_of
 from tasks.monitoring.champion import check_released, read_holdout, read_reference
 from tasks.monitoring.quality_windows import CHAMPION
 from tasks.places import ScenarioState
@@ -40,6 +42,7 @@ class Gathered:
     params: Params
     schema: Schema
     champion: Current
+    made_at: str  # when the champion was made, ISO 8601, UTC: long before it serves, where it is one that came back
     answers: AnsweredRows
     labelled: LabelledRows
     recent: AnsweredRows
@@ -63,8 +66,7 @@ class Gathered:
     @property
     def learned(self) -> int:
         """Count the rows of `recent` that the champion learned from: labelled before it was made."""
-        since = self.champion.since
-        return sum(self.recent.at[row] < since for row in self.recent_labelled)
+        return sum(self.recent.at[row] < self.made_at for row in self.recent_labelled)
 
     @property
     def reference_before(self) -> "pd.DataFrame":
@@ -94,10 +96,13 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
     model, ledger = champion.release.model, LedgerReader(ScenarioState(settings.home, scenario).ledger)
     answers, labels = ledger.answers(since=champion.since, model=model), ledger.labels()
     recent = ledger.newest(params.monitor.window_rows, arm=CHAMPION)
+    judged = newest_of(registry, scenario, CHALLENGED)
+    made_at = next((event.at for event in judged if event.payload["model"] == model), champion.since)
     return Gathered(
         params,
         schema,
         champion,
+        made_at,
         answers,
         join_labels(answers, labels),
         recent,

@@ -29,6 +29,7 @@ def gathered(intervals, labels, *, window_rows=300):
         params=make_params(monitor={"window_rows": window_rows}),
         schema=rentals_schema(),
         champion=Current(release=release, number=1, since=AT),
+        made_at=AT,
         answers=answers,
         labelled=LabelledRows(answers, labels, [AT] * rows),
         recent=answers,

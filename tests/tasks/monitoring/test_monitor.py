@@ -18,6 +18,7 @@ from releve.domain.trigger.policies import Cause, CauseKind
 from releve.reporting.messages import describe_decision
 from tasks.ingestion.batches import read_batches
 from tasks.ingestion.harvest import waiting_rows
+from tasks.monitoring.evidence import gather
 from tasks.monitoring.monitor import DOCUMENT, drift_page, monitor
 from tasks.monitoring.quality_windows import quality_windows
 from tasks.places import HOLDOUT
@@ -266,6 +267,16 @@ def test_after_a_rollback_there_is_no_payoff(replaced):
     asked(replaced, market_rows(100, seed=12), labelled=100)
 
     assert monitor(replaced.settings, SHOP).payoff is None
+
+
+def test_a_release_that_came_back_has_learned_nothing_of_what_was_answered_in_its_place(replaced):
+    asked(replaced, market_rows(100, seed=12), labelled=100)
+    rollback(replaced.settings, SHOP, reason="it was the better one")
+
+    known = gather(replaced.settings, SHOP, replaced.registry)
+
+    assert len(known.recent_labelled) == 100
+    assert known.reference_before.equals(known.reference)
 
 
 def test_a_champion_before_that_cannot_be_asked_is_reported(replaced):
