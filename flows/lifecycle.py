@@ -44,7 +44,7 @@ def lifecycle(scenario: Scenario = "digits") -> Any:
     seen = monitor_champion(settings, scenario)
     rolled_back = roll_back_harm(settings, scenario, seen)
     if rolled_back and not seen.decision.refresh:  # members of what was taken back are not weighed anew
-        publish(settings, scenario)
+        update_page(settings, scenario)
         check_refusals(waiting)
         message = gate_messages.rolled_back(
             scenario, rolled_back.release.model, rolled_back.left, at=rolled_back.answers_at, note=rolled_back.note

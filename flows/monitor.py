@@ -29,8 +29,7 @@ def monitor(scenario: Scenario = "digits") -> MonitoringRun:
     """
     settings = begin(scenario)
     seen = monitor_champion(settings, scenario)
-    if roll_back_harm(settings, scenario, seen):
-        send_alerts(settings, scenario)
+    roll_back_harm(settings, scenario, seen)
     update_page(settings, scenario)
     return seen
 

@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.states import Completed
 
 from flows.context import Scenario, begin, step
-from flows.publish import publish
+from flows.publish import publish, send_alerts
 from flows.release import announce
 from releve.adapters.models.model_runtime import GoldenMismatch, ModelAltered
 from releve.adapters.registry.rollback import NothingToRollBackTo
@@ -56,4 +56,5 @@ def roll_back_harm(settings: Settings, scenario: str, seen: MonitoringRun) -> Re
         print(f"{seen.model} serves on, though it was shown to be worse than the release before it: {error}")
         return None
     announce(scenario, done)
+    send_alerts(settings, scenario)  # now: what follows may fail
     return done

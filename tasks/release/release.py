@@ -67,6 +67,12 @@ def release(
             tidy_indexes(settings, registry, scenario)
             return ReleaseResult(current.release, None, "", _wait(settings, current.release))
         check_accepted(challenger, current.release.model if current else "", today=datetime.now(UTC).date())
+        left = registry.taken_back(scenario)
+        if left and left.model == challenger.model:  # as the same rows make it again
+            raise NotAccepted(
+                f"{left.model} was rolled back; a refresh of newer rows makes another model, and make rollback "
+                f"SCENARIO={scenario} brings this one back"
+            )
 
         store = ModelStore(settings.home)
         loaded = store.load(challenger.model, digest=challenger.model_digest)

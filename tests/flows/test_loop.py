@@ -297,6 +297,7 @@ def test_a_release_that_is_shown_to_be_worse_than_the_one_before_it_goes_by_itse
     assert not next_run.result().decision.refresh  # the labels that showed the harm were learned
     moved = project.registry.events(SCENARIO, kinds=[ROLLED_BACK])
     assert [event.actor for event in moved] == ["monitor"]
+    assert project.registry.events(SCENARIO, after=moved[0].number)[0].kind == ALERTED  # whatever follows may fail
 
 
 def test_a_rollback_and_another_one_end_where_they_began(loop: Loop, work_in: Callable[[Project], None]) -> None:

@@ -11,6 +11,8 @@ from releve.adapters.registry.rollback import NothingToRollBackTo
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import NotFound
 from releve.domain.registry.chain import ROLLED_BACK
+from tasks.release.release import NotAccepted, release
+from tasks.release.retrain import retrain
 from tasks.release.rollback import rollback
 from tests.serving.process import free_port
 from tests.tables import ROOT, SHOP
@@ -58,6 +60,17 @@ def test_a_rollback_that_is_tried_again_after_it_moved_moves_nothing(replaced):
     assert serving(replaced) == first
     assert [(each.release, each.left) for each in done] == [(first, left.model)] * 2
     assert len(replaced.registry.events(SHOP, kinds=[ROLLED_BACK])) == 1
+
+
+def test_what_was_rolled_back_is_not_released_again_by_a_refresh_of_the_same_rows(replaced):
+    rollback(replaced.settings, SHOP, reason="complaints")
+    first = serving(replaced)
+    again = retrain(replaced.settings, SHOP, reason="a nightly refresh")
+
+    with pytest.raises(NotAccepted, match=f"{again.model} was rolled back; a refresh of newer rows makes another"):
+        release(replaced.settings, SHOP, model=again.model)
+
+    assert serving(replaced) == first
 
 
 def test_an_index_that_was_lost_is_built_again_on_the_way_back(replaced):
