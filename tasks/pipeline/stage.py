@@ -1,4 +1,4 @@
-"""How a DVC stage starts a step: `python -m tasks.<step> <scenario>`."""
+"""How a DVC stage starts a step: `python -m tasks.pipeline.<step> <scenario>`."""
 
 import os
 import sys

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MIN_ROWS = 20  # that a search can be made of; half of so many are learned from at least
-CHAMPION, PARAMS, DEFAULTS, SEARCH = "champion", "params", "defaults", "search"  # where a candidate came from
+PARAMS, DEFAULTS, SEARCH = "params", "defaults", "search"  # where a candidate came from
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Trial:
     result: TrialScore
 
     def record(self) -> TrialRecord:
-        """Return it as recipe.json keeps it."""
+        """Return it as ensemble.json keeps it."""
         return TrialRecord(
             number=self.number,
             origin=self.origin,
