@@ -25,7 +25,7 @@ from releve.domain.training import trials
 from releve.domain.training.learning import answer, learn
 from releve.domain.training.recipes import Candidate, default_candidate, fitting_recipes, search_spaces
 from releve.domain.training.trials import SIZES, SearchData, validation_folds
-from tasks.pipeline.search import Plan, SearchState, search
+from tasks.pipeline.training.search import Plan, SearchState, search
 from tests.tables import make_params
 
 HOLDOUT_SHARE = 0.2

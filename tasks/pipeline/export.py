@@ -16,8 +16,7 @@ from releve.domain.evaluation.scored_predictions import in_classes
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.target import Label
 from releve.domain.training.parity import probabilities_problem, values_problem
-from tasks.pipeline.refresh import say
-from tasks.pipeline.stage import Stage
+from tasks.pipeline.stage import Stage, say
 
 if TYPE_CHECKING:
     import pandas as pd

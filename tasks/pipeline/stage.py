@@ -37,3 +37,8 @@ def run(step: Callable[[Stage], None]) -> None:
 
     if code := run_command(run_step):
         sys.exit(code)
+
+
+def say(line: str) -> None:
+    """Print a line of progress at once: DVC passes it on."""
+    print(line, flush=True)

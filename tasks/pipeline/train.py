@@ -15,13 +15,13 @@ from releve.domain.ensemble.pool import CONSTANT, SEARCH, pool_of
 from releve.domain.ensemble.weights import Serves, Weighing, weigh
 from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, telling
 from releve.domain.evaluation.rolling_origin import Fold
-from tasks.pipeline.memory import Before, remembered
-from tasks.pipeline.record import Record, answered_again, answered_first
-from tasks.pipeline.refresh import Refresh, say
-from tasks.pipeline.result import Result, rounded_weights, write
-from tasks.pipeline.reweigh import reweigh
-from tasks.pipeline.search import searched
-from tasks.pipeline.stage import Stage, run
+from tasks.pipeline.stage import Stage, run, say
+from tasks.pipeline.training.memory import Before, remembered
+from tasks.pipeline.training.record import Record, answered_again, answered_first
+from tasks.pipeline.training.refresh import Refresh
+from tasks.pipeline.training.result import Result, rounded_weights, write
+from tasks.pipeline.training.reweigh import reweigh
+from tasks.pipeline.training.search import searched
 
 
 def train(stage: Stage) -> None:

@@ -15,8 +15,9 @@ from releve.domain.ensemble.weights import weigh
 from releve.domain.evaluation.evaluation import FeatureImportances
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.schema import BATCH
-from tasks.pipeline.memory import Before
-from tasks.pipeline.refresh import Champion, Refresh, say
+from tasks.pipeline.stage import say
+from tasks.pipeline.training.memory import Before
+from tasks.pipeline.training.refresh import Champion, Refresh
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,11 @@ from releve.domain.ensemble.pool import CONSTANT
 from releve.domain.ensemble.weights import Serves, Weighing, weigh
 from releve.domain.ensemble.wrong_labels import telling
 from releve.domain.evaluation.intervals import rounded
-from tasks.pipeline.memory import Before
-from tasks.pipeline.record import Record, answered_again
-from tasks.pipeline.refresh import Refresh, say
-from tasks.pipeline.result import rounded_weights, write_members
+from tasks.pipeline.stage import say
+from tasks.pipeline.training.memory import Before
+from tasks.pipeline.training.record import Record, answered_again
+from tasks.pipeline.training.refresh import Refresh
+from tasks.pipeline.training.result import rounded_weights, write_members
 
 
 def reweigh(refresh: Refresh, before: Before | None) -> None:

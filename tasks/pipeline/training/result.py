@@ -16,9 +16,10 @@ from releve.domain.ensemble.pool import Member, Pool
 from releve.domain.ensemble.weights import Weighing
 from releve.domain.ensemble.wrong_labels import telling
 from releve.domain.evaluation.intervals import rounded
-from tasks.pipeline.memory import Before, table_digest
-from tasks.pipeline.record import Record
-from tasks.pipeline.refresh import Refresh, say
+from tasks.pipeline.stage import say
+from tasks.pipeline.training.memory import Before, table_digest
+from tasks.pipeline.training.record import Record
+from tasks.pipeline.training.refresh import Refresh
 
 DIGITS = 4  # of a weight: more would be noise, and differ from machine to machine
 

@@ -31,10 +31,10 @@ from releve.domain.training.trials import (
     try_candidate,
     validation_folds,
 )
-from tasks.pipeline.memory import Before
-from tasks.pipeline.record import Record, replayed, rolled_over
-from tasks.pipeline.refresh import Refresh, say
-from tasks.pipeline.stage import Stage
+from tasks.pipeline.stage import Stage, say
+from tasks.pipeline.training.memory import Before
+from tasks.pipeline.training.record import Record, replayed, rolled_over
+from tasks.pipeline.training.refresh import Refresh
 
 if TYPE_CHECKING:
     import pandas as pd

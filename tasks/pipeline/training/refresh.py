@@ -110,8 +110,3 @@ class Champion:
         if answers.probabilities is None:
             return np.asarray(answers.labels, dtype=np.float64)[:, None]
         return in_classes(answers.probabilities, schema.target.classes, refresh.classes)
-
-
-def say(line: str) -> None:
-    """Print a line of progress at once: DVC passes it on."""
-    print(line, flush=True)

@@ -15,8 +15,8 @@ from releve.domain.schema.target import REGRESSION
 from releve.domain.schema.validation import check_frame
 from releve.domain.training.recipes import RECIPES, Candidate, default_candidate
 from releve.domain.training.trials import DEFAULTS, SearchData, SearchSizes, try_candidate, validation_folds
-from tasks.pipeline.search import Plan, SearchState, find_member, search
 from tasks.pipeline.stage import Stage
+from tasks.pipeline.training.search import Plan, SearchState, find_member, search
 from tasks.places import ScenarioFiles
 from tests.clusters import running_cluster
 from tests.tables import SHOP, make_params, shop_rows, shop_schema

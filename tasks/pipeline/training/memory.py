@@ -12,7 +12,8 @@ from releve.domain.ensemble.forward import ForwardWindow
 from releve.domain.ensemble.kept import before_name, kept_name, kept_weights, still_kept
 from releve.domain.ensemble.memory import KeptEnsemble, Memory
 from releve.domain.schema.schema import Schema
-from tasks.pipeline.refresh import Refresh, say
+from tasks.pipeline.stage import say
+from tasks.pipeline.training.refresh import Refresh
 
 
 @dataclass(frozen=True, eq=False)
