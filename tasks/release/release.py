@@ -74,35 +74,10 @@ def release(
                 f"SCENARIO={scenario} brings this one back"
             )
 
-        store = ModelStore(settings.home)
-        loaded = store.load(challenger.model, digest=challenger.model_digest)
+        loaded = ModelStore(settings.home).load(challenger.model, digest=challenger.model_digest)
         check_golden(loaded)
-        branch, work_dir = ScenarioBranch(settings.project, scenario), ScenarioState(settings.home, scenario).worktrees
-        version, sources = ModelTag.parse(challenger.model).version, branch.code_digest(challenger.revision)
-        bento = bento_builds.copy_built(settings.home, challenger.model, version=version, sources=sources)
-        if bento:
-            branch.sweep(work_dir)  # of a release that was killed once its Bento was there
-        else:
-            with branch.checkout(challenger.revision, work_dir) as source:  # the very code that made it
-                bento = bento_builds.build(source, settings.home, challenger.model, version=version, sources=sources)
-        index_rows = len(read_reference(settings, loaded.tag))
-        named = f" {loaded.schema.id}" if loaded.schema.id else ""  # the index holds what this column calls the rows
-        # members that were only weighed anew bring the same rows, and so the same index
-        identity = (
-            f"{file_digest(store.get(loaded.tag).path / REFERENCE)} {loaded.embedder.version} {index_rows}{named}"
-        )
-        known = challenger.evaluation
-        prepared = Release(
-            scenario=scenario,
-            model=challenger.model,
-            model_digest=challenger.model_digest,
-            index=collection_name(scenario, hashlib.sha256(identity.encode()).hexdigest()[:12]),
-            index_rows=index_rows,
-            data_version=challenger.data_version,
-            revision=challenger.revision,
-            rows=challenger.rows,
-            expected=ExpectedPerformance(known.metric, known.score, known.holdout_rows),
-        )
+        bento = _bento(settings, challenger)
+        prepared = _prepared(settings, challenger, loaded)
         index = build_index(settings, prepared, loaded)
 
         expected = current.number if current else None
@@ -131,6 +106,41 @@ def check_accepted(challenger: Challenger, champion: str, *, today: date) -> Non
                 f"expired on {one.until}; renew it (params.yaml: gate.overrides) and run make retrain "
                 f"SCENARIO={scenario} again"
             )
+
+
+def _bento(settings: Settings, challenger: Challenger) -> bento_builds.BuiltBento:
+    """Copy the Bento of another version of the same code, or build one from the very code that made the model."""
+    tag = ModelTag.parse(challenger.model)
+    branch = ScenarioBranch(settings.project, tag.scenario)
+    work_dir, sources = ScenarioState(settings.home, tag.scenario).worktrees, branch.code_digest(challenger.revision)
+    bento = bento_builds.copy_built(settings.home, challenger.model, version=tag.version, sources=sources)
+    if bento:
+        branch.sweep(work_dir)  # of a release that was killed once its Bento was there
+        return bento
+    with branch.checkout(challenger.revision, work_dir) as source:
+        return bento_builds.build(source, settings.home, challenger.model, version=tag.version, sources=sources)
+
+
+def _prepared(settings: Settings, challenger: Challenger, model: Model) -> Release:
+    """Return the release that is about to serve. Members that were only weighed anew bring the same rows and index."""
+    scenario, known = ModelTag.parse(challenger.model).scenario, challenger.evaluation
+    reference, rows = (
+        ModelStore(settings.home).get(model.tag).path / REFERENCE,
+        len(read_reference(settings, model.tag)),
+    )
+    named = f" {model.schema.id}" if model.schema.id else ""  # the index holds what this column calls the rows
+    identity = f"{file_digest(reference)} {model.embedder.version} {rows}{named}"
+    return Release(
+        scenario=scenario,
+        model=challenger.model,
+        model_digest=challenger.model_digest,
+        index=collection_name(scenario, hashlib.sha256(identity.encode()).hexdigest()[:12]),
+        index_rows=rows,
+        data_version=challenger.data_version,
+        revision=challenger.revision,
+        rows=challenger.rows,
+        expected=ExpectedPerformance(known.metric, known.score, known.holdout_rows),
+    )
 
 
 def _change(model: Model, *, is_first: bool) -> ReleaseChange:

@@ -17,7 +17,7 @@ MIN_FOLD_ROWS = 60  # fewer blocks rather than smaller ones
 
 @dataclass(frozen=True)
 class Fold:
-    """Learn from rows [0, start), judge on rows [start, end)."""
+    """Rows [start, end) in time order. Where they are judged on, rows [0, start) were learned from."""
 
     start: int
     end: int
