@@ -84,3 +84,20 @@ def test_a_flow_loads_what_it_is_about_and_no_other_subject(flow: str, others: s
 
     names = [name.removeprefix("releve.") for name in loaded.stdout.split()]
     assert [name for name in names if name.startswith(tuple(others.split()))] == []
+
+
+def test_a_process_that_loaded_a_flow_ends_without_looking_for_garbage() -> None:
+    code = """
+class Kept:
+    def __del__(self):
+        print("looked for")
+one = Kept()
+one.itself = one
+del one
+"""
+    ends = [
+        subprocess.run([sys.executable, "-c", loaded + code], cwd=ROOT, capture_output=True, text=True, check=True)
+        for loaded in ("", "import flows")
+    ]
+
+    assert [each.stdout for each in ends] == ["looked for\n", ""]

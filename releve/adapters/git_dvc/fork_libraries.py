@@ -50,7 +50,7 @@ DVC = (
 # What the stages import of others. The first stage, `code`, runs each time and needs little.
 CODE = ("numpy.random", "pydantic.dataclasses", "pydantic.json_schema", "ruamel.yaml", "statistics", "yaml")
 STAGES = (
-    "skops.io",  # the first: it looks for the module of each SciPy function among all that are loaded
+    "skops.io",  # the first, see _find_scipy_first
     *CODE,
     "narwhals.stable.v2",
     "onnxruntime",
@@ -72,10 +72,20 @@ def import_libraries(names: Sequence[str]) -> None:
         gc.disable()  # else it goes through all that is loaded again and again
         try:
             for name in unknown:
+                if name == "skops.io":
+                    _find_scipy_first()
                 import_module(name)
             if "pydantic.dataclasses" in unknown:
                 sys.modules["pydantic"].create_model("First")  # pydantic then asks every package for plugins, once
         finally:
+            gc.freeze()  # all of it stays: neither this process nor a child looks through it, or copies it
             gc.enable()
             for name in hidden:
                 del sys.modules[name]
+
+
+def _find_scipy_first() -> None:
+    """Shorten the search of skops, on import, for the module of each SciPy function among all loaded ones, in order."""
+    import_module("scipy.special")
+    for name in [name for name in sys.modules if not name.startswith(("numpy", "scipy"))]:
+        sys.modules[name] = sys.modules.pop(name)

@@ -6,7 +6,6 @@ folder that it works in.
 
 import atexit
 import ctypes
-import gc
 import os
 import re
 import runpy
@@ -68,8 +67,6 @@ class Server:
         command, status = Command(**asked), socket.socket(fileno=descriptors[0])
         with suppress(Exception):  # the child imports it again, and says what is wrong
             import_libraries(command.libraries)
-        gc.collect()
-        gc.freeze()  # so that no child copies what the server has
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if not pid:

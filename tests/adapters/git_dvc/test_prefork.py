@@ -107,6 +107,26 @@ def test_what_skops_does_not_need_is_not_loaded_with_it_and_a_child_may_still_im
     assert output.splitlines() == ["[True, False, False]", "dask pytest"]
 
 
+def test_skops_finds_scipy_before_other_libraries(server, command):
+    code = """
+        import sys
+        names = list(sys.modules)
+        print(sorted({name.partition(".")[0] for name in names[:names.index("scipy.special")]}), "yaml" in names)
+    """
+
+    output, _ = run(server, command(code, libraries=("yaml", "skops.io")))
+
+    assert output == "['numpy', 'scipy'] True\n"
+
+
+def test_a_child_looks_for_garbage_but_not_among_the_libraries(server, command):
+    output, _ = run(server, command("import gc\nprint(gc.isenabled(), gc.get_freeze_count())", libraries=("numpy",)))
+
+    enabled, left_alone = output.split()
+    assert enabled == "True"
+    assert int(left_alone) > 10_000
+
+
 def test_a_library_that_cannot_be_loaded_is_the_childs_error_if_it_needs_it(server, command):
     assert run(server, command("print('fine')", libraries=("nothing_of_that_name",))) == ("fine\n", 0)
     output, ended = run(server, command("import nothing_of_that_name", libraries=("nothing_of_that_name",)))
