@@ -1,7 +1,8 @@
 """How a CSV file is written: its delimiter, its quotes, and the line of its header.
 
-clevercsv detects the delimiter and the quotes; where names are expected, the delimiter that splits a line into them is
-taken. The header is that line, or, where none are expected, the first one with two cells filled.
+Where names are expected, the delimiter that splits a line into them is taken. clevercsv detects the rest: quotes and
+escapes where there are any, and the delimiter elsewhere. The header is that line, or, where none are expected, the
+first one with two cells filled.
 """
 
 import csv
@@ -22,6 +23,7 @@ NAMED = {"\t": "tab"}
 SAMPLE = 1 << 16  # characters from which the dialect is found
 MOST_LINES_ABOVE = 100  # of notes above a header
 Record = tuple[int, list[str]]  # the line on which it begins, and its cells
+QUOTING = re.compile(r"[\"'\\]")
 LONG_RUN = re.compile(r"(\w{100})\w+")  # clevercsv takes quadratic time for one: 70 s for 64 KB, tried with 0.8
 
 
@@ -71,16 +73,19 @@ def find_dialect(
     names: the columns that are expected, where they are known. delimiter, header_line: as params set them, or nothing;
     say: where they are set. Raise BadInput when a header cannot be found.
     """
-    sniffed, quote, escape = _sniff(text, [delimiter] if delimiter else DELIMITERS)
-    if not delimiter:
-        near = text.splitlines()[:MOST_LINES_ABOVE] if names else []
+    near = text.splitlines()[:MOST_LINES_ABOVE] if names else []
 
-        def splits(delimiter: str) -> bool:
-            """Whether a line near the top is split into the expected names."""
-            lines = ({trimmed(trimmed(cell).strip("\"'")) for cell in line.split(delimiter)} for line in near)
-            return any(set(names) <= line for line in lines)
+    def splits(delimiter: str) -> bool:
+        """Whether a line near the top is split into the expected names."""
+        lines = ({trimmed(trimmed(cell).strip("\"'")) for cell in line.split(delimiter)} for line in near)
+        return any(set(names) <= line for line in lines)
 
-        delimiter = next(filter(splits, (sniffed, *DELIMITERS)), sniffed)
+    known = delimiter or (next(filter(splits, DELIMITERS), "") if len(names) > 1 else "")
+    if known and not QUOTING.search(text[:SAMPLE]):  # nothing is left to detect: a quarter of a second
+        delimiter, quote, escape = known, '"', None
+    else:
+        sniffed, quote, escape = _sniff(text, [delimiter] if delimiter else DELIMITERS)
+        delimiter = delimiter or next(filter(splits, (sniffed, *DELIMITERS)), sniffed)
     records = _records(text, delimiter, quote, escape, whole=whole)
     if not records:
         raise BadInput(f"{source} is empty; expected a header line and rows")

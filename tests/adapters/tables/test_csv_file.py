@@ -5,6 +5,7 @@ import gzip
 import time
 import tracemalloc
 
+import clevercsv
 import pytest
 
 from releve.adapters.tables.chunks import LONGEST_ROW
@@ -96,6 +97,19 @@ def test_a_packed_file_reads_as_the_plain_one(case, tmp_path):
     found, _, _ = read(written(tmp_path, gzip.compress(plain), "today.csv.gz"), NAMES)
 
     assert found == rows
+
+
+@pytest.mark.parametrize(("cell", "detects"), [("bread", False), ('"bread, white"', True), ("5\\' tall", True)])
+def test_nothing_is_detected_where_names_tell_the_delimiter_and_nothing_is_quoted(cell, detects, tmp_path, monkeypatch):
+    detected = []
+    sniff = clevercsv.Sniffer.sniff
+    monkeypatch.setattr(
+        clevercsv.Sniffer, "sniff", lambda self, sample, **by: detected.append(sample) or sniff(self, sample, **by)
+    )
+
+    read(written(tmp_path, f"kind,price\n{cell},1\n"), NAMES)
+
+    assert bool(detected) is detects
 
 
 def test_a_table_of_one_column_needs_no_delimiter(tmp_path):
