@@ -103,8 +103,9 @@ def _failed_check(failed: FailedCheck, inputs: GateInputs, params: Params) -> st
         Check.FEW_ROWS: f"there are answers to {evaluation.holdout_rows} labelled rows that it had not learned from; a "
         f"first model is judged on {params.statistics.min_rows} (params.yaml: statistics.min_rows)",
         Check.LATENCY_UNKNOWN: "the latency of one answer was not measured; retrain again",
-        Check.SLOW: f"one answer takes {inputs.latency_ms or 0:.3g} ms of CPU time in 95 of 100 cases, and at most "
-        f"{params.gate.max_latency_ms:g} ms are allowed (params.yaml: gate.max_latency_ms)",
+        Check.SLOW: f"one answer takes {inputs.latency_ms or 0:.3g} ms of CPU time, and at most "
+        f"{params.gate.max_latency_ms:g} ms are allowed; allow more (params.yaml: gate.max_latency_ms), or let less "
+        "answer: lighter recipes (train.recipe), or one model (train.ensemble: false)",
         Check.WEIGHTS_ALIKE: f"the members' weights would move by {inputs.moved or 0:.2f} (total variation), and a "
         f"release is made from {LEAST_MOVE:g} on",
         Check.SANITY_UNKNOWN: "nobody tried how it answers slightly altered rows; retrain again",
@@ -220,15 +221,18 @@ def outcome(challenger: Challenger) -> str:
 def describe_rebuild(record: ModelRebuilt) -> str:
     """Write what came of building a model version again, and what that means for its files."""
     again = f"make rebuild MODEL={record.model}"
+    unchanged = "nothing was put back" if record.purpose == RebuildPurpose.RESTORE else "its files stay"
     if record.failure:
-        return f"{record.model} could not be built again, so its files stay: {record.failure}"
+        return f"{record.model} could not be built again, so {unchanged}: {record.failure}"
     if record.differing:
         return (
-            f"{record.model} was built again, and {', '.join(record.differing)} came out otherwise, so its files stay; "
+            f"{record.model} was built again, and {', '.join(record.differing)} came out otherwise, so {unchanged}; "
             "compare the environment with the one on its card"
         )
     if record.purpose == RebuildPurpose.RESTORE:
         return f"{record.model} was built again, byte for byte, and is back in the model store"
+    if record.purpose == RebuildPurpose.CHECK:
+        return f"{record.model} was built again, byte for byte; its files are in the model store as before"
     size = f"{record.bytes / 1e6:.1f} MB"
     if record.proof:
         return (
@@ -290,7 +294,7 @@ def conclusion(scenario: str, challenger: Challenger, *, at: str | None) -> str:
     if challenger.promote:
         return f"{decided}. It waits: make release SCENARIO={scenario}"
     return (
-        f"{decided}. {HISTORY.format(scenario=scenario)}. Bring more rows, or write what is to be otherwise into "
+        f"{decided}. {HISTORY.format(scenario=scenario)}. Mend what the reason names, with more rows or in "
         f"scenarios/{scenario}/params.yaml (what the gate asks for: its section gate), commit, and run again: "
         f"make retrain SCENARIO={scenario}"
     )

@@ -108,7 +108,7 @@ def serving(record: ModelRecord) -> list[Block]:
             {
                 "runtime": description and description.runtime,
                 "parity": parity,
-                "latency": challenger and f"{challenger.latency_ms:.3g} ms of CPU time for one answer, 95 of 100 times",
+                "latency": challenger and f"{challenger.latency_ms:.3g} ms of CPU time for one answer, in the median",
                 "golden rows": (len(description.golden.rows) or None) if description else None,
                 "slightly altered rows": sanity and describe_sanity(sanity),
             }

@@ -51,7 +51,7 @@ def rebuild(
     with scenario_lock(settings.home, scenario, holder="rebuild", wait_seconds=settings.wait_seconds) as lock:
         challenger = judged(registry, scenario, model=tag if version else "")
         is_stored = challenger.model in store.tags(scenario)
-        purpose = RebuildPurpose.RETIRE if is_stored else RebuildPurpose.RESTORE
+        purpose = RebuildPurpose.CHECK if is_stored else RebuildPurpose.RESTORE
         done = build_again(
             settings, registry, challenger, lock=lock, remote=params.data, purpose=purpose, progress=progress
         )

@@ -7,8 +7,15 @@ import pytest
 
 from releve.domain.evaluation.evaluation import ColumnShare, Opponent, Sanity, TooGood
 from releve.domain.gate.gate import GateInputs, decide
-from releve.domain.registry.events import Challenger
-from releve.reporting.gate_messages import conclusion, describe_sanity, explain, rolled_back, served
+from releve.domain.registry.events import Challenger, ModelRebuilt, RebuildPurpose
+from releve.reporting.gate_messages import (
+    conclusion,
+    describe_rebuild,
+    describe_sanity,
+    explain,
+    rolled_back,
+    served,
+)
 from tests.challenges import (
     CHAMPION,
     INSANE,
@@ -151,7 +158,11 @@ def test_harm_is_written_with_what_is_tolerated() -> None:
         ({"slices": (a_part(50, None, None, None),)}, {}, "where kind = bread (50 rows) accuracy is not defined"),
         ({"unknown_groups": ("sex",)}, {}, "fairness by sex is not known"),
         ({"latency_ms": None}, {}, "the latency of one answer was not measured; retrain again"),
-        ({"latency_ms": 90.0}, {}, "one answer takes 90 ms of CPU time in 95 of 100 cases, and at most 50 ms are"),
+        (
+            {"latency_ms": 90.0},
+            {},
+            "one answer takes 90 ms of CPU time, and at most 50 ms are allowed; allow more (params",
+        ),
         (
             {"moved": 0.04},
             {},
@@ -236,3 +247,24 @@ def test_an_override_says_who_why_until_when_and_what_and_that_it_expired(days: 
 )
 def test_slight_changes_are_summed_up_with_the_worst(sanity: Sanity, words: str) -> None:
     assert describe_sanity(sanity).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "outcome", "words"),
+    [
+        (RebuildPurpose.CHECK, {}, "byte for byte; its files are in the model store as before"),
+        (RebuildPurpose.RESTORE, {}, "byte for byte, and is back in the model store"),
+        (
+            RebuildPurpose.RETIRE,
+            {},
+            "byte for byte; its files (1.7 MB) leave the store: make rebuild MODEL=churn:2 puts them back",
+        ),
+        (RebuildPurpose.CHECK, {"failure": "no rows"}, "could not be built again, so its files stay: no rows"),
+        (RebuildPurpose.RESTORE, {"failure": "no rows"}, "could not be built again, so nothing was put back: no rows"),
+        (RebuildPurpose.RESTORE, {"differing": ("model.onnx",)}, "came out otherwise, so nothing was put back; "),
+    ],
+)
+def test_a_rebuild_says_what_becomes_of_the_files(purpose: RebuildPurpose, outcome: dict[str, Any], words: str) -> None:
+    record = ModelRebuilt(model="churn:2", purpose=purpose, files={}, bytes=1_700_000, cpu_seconds=1.0, **outcome)
+
+    assert words in describe_rebuild(record)

@@ -32,7 +32,7 @@ class Committed:
     def first_line(self) -> str:
         """The first line of a run's output."""
         line = f"params and schema of commit {self.revision[:12]}"
-        return f"{line}; edits that are not committed are not used: {', '.join(self.unused)}" if self.unused else line
+        return f"{line}; {_not_used(self.unused)}" if self.unused else line
 
 
 def read_committed(settings: Settings, scenario: str) -> Committed:
@@ -65,12 +65,22 @@ def _read(project: Path, scenario: str, revision: str) -> Committed:
     except BadInput:
         read_scenario(project, scenario)  # which may be unknown altogether
         raise
-    params, schema = parse_scenario(scenario, base=texts[BASE], own=texts[own])
     in_tree = {  # with the line ends that git keeps
         name: path.read_text(encoding="utf-8", errors="replace") if (path := project / name).is_file() else None
         for name in texts
     }
-    return Committed(commit, params, schema, tuple(name for name, text in texts.items() if in_tree[name] != text))
+    unused = tuple(name for name, text in texts.items() if in_tree[name] != text)
+    try:
+        params, schema = parse_scenario(scenario, base=texts[BASE], own=texts[own])
+    except BadInput as error:
+        if unused:  # perhaps the very fix
+            raise BadInput(f"{error}; this was read from commit {commit[:12]}; {_not_used(unused)}") from None
+        raise
+    return Committed(commit, params, schema, unused)
+
+
+def _not_used(names: tuple[str, ...]) -> str:
+    return f"edits that are not committed are not used: {', '.join(names)}"
 
 
 _read_commit = lru_cache(maxsize=64)(_read)

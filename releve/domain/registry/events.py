@@ -148,6 +148,7 @@ class RebuildPurpose(StrEnum):
 
     RETIRE = "retire"  # a trial before its files leave
     RESTORE = "restore"  # a person wants them back
+    CHECK = "check"  # a person asks whether the same comes out; its files stay where they are
 
 
 class ModelRebuilt(EventPayload):

@@ -58,6 +58,21 @@ def test_an_edit_of_the_projects_params_is_named_too_and_so_is_a_file_that_is_go
     assert read_committed(settings, SCENARIO).unused == ("params.yaml", OWN)
 
 
+def test_a_mistake_that_is_committed_is_still_told_once_it_is_mended_with_what_is_not_committed(settings):
+    path = settings.project / OWN
+    right = path.read_text()
+    path.write_text(right + "search: {secnds: 9}\n")
+    commit(settings.project)
+
+    with pytest.raises(BadInput, match=r"'search\.secnds' is not a known key") as before:
+        read_committed(settings, SCENARIO)
+    path.write_text(right)
+    with pytest.raises(BadInput, match=rf"'search\.secnds' .*; edits that are not committed are not used: {OWN}$"):
+        read_committed(settings, SCENARIO)
+
+    assert "not committed" not in str(before.value)
+
+
 def test_staged_is_not_committed(settings):
     edit(settings, max_rows=7)
     git(settings.project, "add", "--all")

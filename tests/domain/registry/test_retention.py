@@ -33,7 +33,10 @@ def test_the_oldest_beyond_the_newest_kept_leave_and_never_what_serves_waits_or_
     assert may_leave(statuses(STATES), {}, keep=keep) == expected
 
 
-@pytest.mark.parametrize(("purpose", "leaves"), [(RebuildPurpose.RETIRE, True), (RebuildPurpose.RESTORE, False)])
+@pytest.mark.parametrize(
+    ("purpose", "leaves"),
+    [(RebuildPurpose.RETIRE, True), (RebuildPurpose.CHECK, True), (RebuildPurpose.RESTORE, False)],
+)
 def test_what_a_person_had_put_back_stays(purpose, leaves):
     rebuilds = {"shop:a": rebuilt("shop:a", purpose)}
 
