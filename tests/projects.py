@@ -29,15 +29,37 @@ SCENARIO = "digits"
 NEW_WINDOW = 4  # the first that is no part of the prepared projects
 STEP_SECONDS = 240.0
 
-# What `python -c` runs in the project's folder: a step as a flow would call it.
-SETTINGS = "import os\nfrom pathlib import Path\nfrom releve.core.settings import Settings\n"
-SETTINGS += "settings = Settings.from_environ(os.environ, cwd=Path.cwd())\n"
+BEGUN = "begun"  # the line that a step prints once all is imported
+# What a step imports and calls, as a flow would.
 STEPS = {
-    "ingest": "from tasks.ingestion.ingest import ingest\nprint(ingest(settings, 'digits'))",
-    "retrain": "from tasks.release.retrain import retrain\n"
-    "print(retrain(settings, 'digits', reason='a test', progress=lambda line: print(line, flush=True)))",
-    "release": "from tasks.release.release import release\nprint(release(settings, 'digits'))",
+    "ingest": ("from tasks.ingestion.ingest import ingest", "ingest(settings, 'digits')"),
+    "retrain": (
+        "from tasks.release.retrain import retrain",
+        "retrain(settings, 'digits', reason='a test', progress=lambda line: print(line, flush=True))",
+    ),
+    "reweigh": (
+        "from tasks.release.retrain import retrain",
+        "retrain(settings, 'digits', reason='a test', reweigh=True)",
+    ),
+    "release": ("from tasks.release.release import release", "release(settings, 'digits')"),
+    "rollback": ("from tasks.release.rollback import rollback", "rollback(settings, 'digits', reason='a test')"),
+    "tidy": ("from tasks.release.tidy import tidy", "tidy(settings, 'digits')"),
 }
+SCRIPT = """
+import os
+from pathlib import Path
+from releve.core.settings import Settings
+{imports}
+print('{begun}', flush=True)
+settings = Settings.from_environ(os.environ, cwd=Path.cwd())
+print({call})
+"""
+
+
+def script(step: str) -> str:
+    """What `python -c` runs in the project's folder."""
+    imports, call = STEPS[step]
+    return SCRIPT.format(imports=imports, begun=BEGUN, call=call)
 
 
 @dataclass(frozen=True)
@@ -119,7 +141,7 @@ class Project:
     def start(self, step: str, **environ: str) -> "subprocess.Popen[str]":
         """A step in a process of its own, in a session of its own; both outputs in one pipe."""
         return subprocess.Popen(
-            [sys.executable, "-c", SETTINGS + STEPS[step]],
+            [sys.executable, "-c", script(step)],
             cwd=self.root,
             env={**self.environ, **environ},
             stdout=subprocess.PIPE,
@@ -178,10 +200,43 @@ def released_project(work_dir: Path) -> Project:
     return _after("release", challenged_project, work_dir / "released")
 
 
-def _after(step: str, before: Callable[[Path], Project], folder: Path) -> Project:
+def newer_project(work_dir: Path) -> Project:
+    """The first champion serves, and a window is ingested that it has not learned."""
+    return _after("ingest", released_project, work_dir / "newer", receives=NEW_WINDOW)
+
+
+def rivalled_project(work_dir: Path) -> Project:
+    """The first champion serves, and a challenger was accepted."""
+    return _after("retrain", newer_project, work_dir / "rivalled")
+
+
+def refreshed_project(work_dir: Path) -> Project:
+    """The second champion serves, and the first can come back."""
+    return _after("release", rivalled_project, work_dir / "refreshed")
+
+
+def aged_project(work_dir: Path) -> Project:
+    """The third champion serves, and the settings let the files of the first go."""
+
+    def make(folder: Path) -> None:
+        project = refreshed_project(work_dir).copy(folder)
+        project.edit(project.root / "params.yaml", "keep_releases: 10 ", "keep_releases: 1 ")
+        project.receive(NEW_WINDOW + 1)
+        for step in ("ingest", "retrain", "release"):
+            project.run(step)
+
+    return Project(made_once(work_dir / "aged", make) / "project")
+
+
+def _after(step: str, before: Callable[[Path], Project], folder: Path, *, receives: int | None = None) -> Project:
     """The project of another state, taken one step further."""
-    made_once(folder, lambda place: before(place.parent).copy(place).run(step))
-    return Project(folder / "project")
+
+    def make(place: Path) -> None:
+        project = before(place.parent).copy(place)
+        project.receive(*([receives] if receives else []))
+        project.run(step)
+
+    return Project(made_once(folder, make) / "project")
 
 
 def _commit_the_checkout(folder: Path) -> None:

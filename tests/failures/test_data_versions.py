@@ -17,8 +17,8 @@ from releve.adapters.git_dvc.data_versions import PipelineFailed
 from releve.adapters.git_dvc.scenario_branch import GitFailed, git
 from tasks.ingestion.ingest import ingest
 from tasks.pipeline.seed import windows
-from tests.failures.test_kill import kill
-from tests.projects import SCENARIO, SETTINGS, STEPS, Project, wait_for
+from tests.failures.processes import kill
+from tests.projects import SCENARIO, Project, script, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -78,7 +78,7 @@ def test_what_a_killed_copy_left_half_written_goes_after_a_day(ingested: Project
 def test_without_room_on_the_disk_nothing_moves_and_the_same_command_completes_it(fresh: Project) -> None:
     """A limit on the size of a file stands for the full disk: it needs no rights, and meets the same lines."""
     receive_much(fresh)
-    command = [sys.executable, "-c", NARROW + SETTINGS + STEPS["ingest"]]
+    command = [sys.executable, "-c", NARROW + script("ingest")]
     narrow = subprocess.run(command, cwd=fresh.root, env=fresh.environ, capture_output=True, text=True, check=False)
     moved, waiting = fresh.branch.tip(), [path.name for path in fresh.state.incoming.iterdir()]
 

@@ -1,0 +1,199 @@
+"""The parts of `make up`, killed while they work: `make up` again brings them back, and no answer is lost."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from releve.adapters.local_stack import process as stack_process
+from releve.adapters.local_stack import stack as local_stack
+from releve.adapters.local_stack.parts import NAMES, SERVICE, WORKER
+from releve.core.settings import LOOPBACK, Settings
+from tasks.pipeline.seed import windows
+from tasks.places import ScenarioState
+from tasks.release.release import release
+from tests.drill.conftest import MOMENTS, Struck, chance
+from tests.failures.processes import kill, processes_in
+from tests.projects import SCENARIO, Project, challenged_project
+from tests.serving.process import free_port, wait_until
+
+PORTS = ("RELEVE_PREFECT_PORT", "RELEVE_SERVICE_PORT", "RELEVE_MILVUS_PORT")
+WHILE_ASKED = 2.0  # seconds, within which a part is killed
+RUN_SECONDS, UP_SECONDS = 6.0, 12.0  # the same for a flow's run, and for `make up` itself
+LONGEST = 300.0  # until everything answers again, on a busy machine
+
+
+@pytest.fixture(scope="module")
+def project(work_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return challenged_project(work_dir).copy(tmp_path_factory.mktemp("stack"))
+
+
+@pytest.fixture(scope="module")
+def settings(project: Project) -> Iterator[Settings]:
+    """Ports of its own; whatever runs there in the end is stopped."""
+    found = Settings.from_environ({name: str(free_port()) for name in PORTS}, cwd=project.root)
+    yield found
+    local_stack.down(found)
+
+
+@pytest.fixture(scope="module")
+def released(settings: Settings) -> Settings:
+    """The first release, made while all parts run."""
+    local_stack.up(settings)
+    release(settings, SCENARIO)
+    return settings
+
+
+@pytest.fixture
+def stack(released: Settings) -> Settings:
+    """All four parts run, whatever the test before left."""
+    local_stack.up(released)
+    return released
+
+
+def a_row() -> dict[str, Any]:
+    row: dict[str, Any] = next(windows()).drop(columns="digit").to_dict("records")[0]
+    return row
+
+
+def ask(settings: Settings, path: str, body: Any) -> httpx.Response | None:
+    with suppress(httpx.TransportError):
+        return httpx.post(f"http://{LOOPBACK}:{settings.service_port}{path}", json=body, timeout=30, trust_env=False)
+    return None
+
+
+@contextmanager
+def asking(settings: Settings) -> Iterator[list[str]]:
+    """Predict without a pause; the ids of the answers that arrived."""
+    ids, ends, question = list[str](), threading.Event(), {"rows": [a_row()]}
+
+    def ask_on() -> None:
+        while not ends.is_set():
+            answer = ask(settings, f"/scenarios/{SCENARIO}/predict", question)
+            if answer is not None and answer.is_success:
+                ids.append(answer.json()["request_id"])
+
+    thread = threading.Thread(target=ask_on)
+    thread.start()
+    try:
+        yield ids
+    finally:
+        ends.set()
+        thread.join()
+
+
+def answers(settings: Settings) -> bool:
+    """Predictions and searches, both."""
+    asked = {"predict": {"rows": [a_row()]}, "search": {"row": a_row(), "limit": 3}}
+    found = [ask(settings, f"/scenarios/{SCENARIO}/{path}", body) for path, body in asked.items()]
+    return all(answer is not None and answer.is_success for answer in found)
+
+
+def strike(settings: Settings, name: str, *, children_too: bool) -> None:
+    running = stack_process.running(settings.home, name)
+    assert running is not None
+    process = psutil.Process(running.pid)
+    struck = [process, *(process.children(recursive=True) if children_too else [])]
+    for each in struck:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    wait_until(lambda: stack_process.running(settings.home, name) is None)
+
+
+@pytest.mark.parametrize("moment", range(MOMENTS))
+@pytest.mark.parametrize("children_too", [False, True], ids=["alone", "with its children"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_part_that_was_killed_is_back_with_the_next_up_and_no_answer_is_lost(
+    name: str, children_too: bool, moment: int, stack: Settings, struck: Struck
+) -> None:
+    struck(f"make up: {name}", "killed with its children" if children_too else "killed", True)
+    with asking(stack) as ids:
+        time.sleep(chance(name, children_too, moment).uniform(0, WHILE_ASKED))
+        strike(stack, name, children_too=children_too)
+        started = local_stack.up(stack)
+        wait_until(lambda: answers(stack), seconds=LONGEST)
+
+    ledger = ScenarioState(stack.home, SCENARIO).ledger
+    written = "".join(path.read_text() for path in ledger.glob("answers-*.jsonl"))
+    assert started == (name,)
+    assert ids
+    assert [each for each in ids if each not in written] == []
+
+
+def test_a_worker_of_the_service_that_was_killed_is_started_again_by_its_supervisor(
+    stack: Settings, struck: Struck
+) -> None:
+    supervisor = stack_process.running(stack.home, SERVICE)
+    assert supervisor is not None
+    for _ in range(MOMENTS):
+        workers = psutil.Process(supervisor.pid).children(recursive=True)
+        assert workers
+        for worker in workers:
+            with suppress(psutil.NoSuchProcess):
+                worker.kill()
+        wait_until(lambda: answers(stack), seconds=LONGEST)
+    struck("make up: a worker of the service", "killed", True)
+
+    assert local_stack.up(stack) == ()
+
+
+@pytest.mark.parametrize("moment", range(MOMENTS))
+def test_a_scheduled_run_that_was_killed_with_its_worker_holds_up_no_later_run(
+    moment: int, stack: Settings, struck: Struck
+) -> None:
+    first = start_run(stack, "ingest")
+    wait_until(lambda: state_of_run(stack, first) == "RUNNING", seconds=LONGEST)
+    time.sleep(chance("run", moment).uniform(0, RUN_SECONDS))
+    struck("a run of Prefect", "killed with its worker", state_of_run(stack, first) == "RUNNING")
+    strike(stack, WORKER, children_too=True)
+    local_stack.up(stack)
+
+    second = start_run(stack, "ingest")
+
+    wait_until(lambda: state_of_run(stack, second) == "COMPLETED", seconds=LONGEST)
+
+
+def start_run(settings: Settings, flow: str) -> str:
+    deployment = prefect(settings, "GET", f"/deployments/name/{flow}/{flow}")["id"]
+    return str(prefect(settings, "POST", f"/deployments/{deployment}/create_flow_run")["id"])
+
+
+def state_of_run(settings: Settings, run: str) -> str:
+    return str(prefect(settings, "GET", f"/flow_runs/{run}")["state_type"])
+
+
+def prefect(settings: Settings, method: str, path: str) -> dict[str, Any]:
+    url, body = f"http://{LOOPBACK}:{settings.prefect_port}/api{path}", {} if method == "POST" else None
+    answer = httpx.request(method, url, json=body, timeout=30, trust_env=False)
+    found: dict[str, Any] = answer.raise_for_status().json()
+    return found
+
+
+@pytest.mark.parametrize("moment", range(MOMENTS))
+@pytest.mark.parametrize("children_too", [False, True], ids=["alone", "with its children"])
+def test_an_up_that_was_killed_is_completed_by_the_next_and_down_leaves_nothing(
+    children_too: bool, moment: int, project: Project, settings: Settings, struck: Struck
+) -> None:
+    local_stack.down(settings)
+    environ = project.environ | {name: str(getattr(settings, name.lower().removeprefix("releve_"))) for name in PORTS}
+    del environ["RELEVE_MILVUS_URI"]
+    process = subprocess.Popen([sys.executable, "-m", "releve", "up"], cwd=project.root, env=environ)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(chance("up", children_too, moment).uniform(0, UP_SECONDS))
+    struck("make up", "killed with its children" if children_too else "killed", process.poll() is None)
+    kill(process, children_too=children_too)
+
+    local_stack.up(settings)
+    states = {each.name: each.state for each in local_stack.status(settings)}
+    local_stack.down(settings)
+
+    assert states == dict.fromkeys(NAMES, "answering")
+    wait_until(lambda: processes_in(project) == [])
