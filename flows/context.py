@@ -13,6 +13,7 @@ from pydantic import Field
 from releve.adapters.git_dvc.committed import begin_run
 from releve.core.errors import ReleveError, Unavailable, explained_storage, storage_error
 from releve.core.names import SCENARIO_NAME
+from releve.core.progress import break_silence
 from releve.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,15 +58,17 @@ def may_succeed(_task: Any, _run: Any, state: Any) -> bool:
 
 def step(function: Any, *, name: str | None = None) -> Any:
     """Make a Prefect task of a step of `tasks/`: never cached, retried when an outside system was unavailable."""
+    name = name or function.__name__
 
     @wraps(function)
     def explained(*arguments: Any, **named: Any) -> Any:
-        with explained_storage():
-            return function(*arguments, **named)
+        progress = named.get("progress", lambda line: None)
+        with explained_storage(), break_silence(name, progress) as named_progress:
+            return function(*arguments, **named | ({"progress": named_progress} if "progress" in named else {}))
 
     return task(
         explained,
-        name=name or function.__name__,
+        name=name,
         cache_policy=NO_CACHE,
         retries=len(RETRY_SECONDS),
         retry_delay_seconds=RETRY_SECONDS,

@@ -11,7 +11,7 @@ def tidy_up(settings: Settings, scenario: str) -> None:
     from tasks.release.tidy import Tidied, tidy
 
     try:
-        done: Tidied = step(tidy)(settings, scenario)
+        done: Tidied = step(tidy)(settings, scenario, progress=print)
     except ReleveError as error:
         print(f"files of old releases stay for now: {error}")
         return

@@ -19,6 +19,9 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Operate": (operate.up, operate.down, operate.status, operate.rebuild, operate.tidy, operate.archive),
 }  # by the panel of `releve --help` that lists them
 
+STOPPED = "stopped: what was finished is kept, and nothing is half done; the same command again goes on from there"
+INTERRUPTED = 130  # the exit code of a command that Ctrl-C ended
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Without `arguments` they are those of the process."""
@@ -47,7 +50,12 @@ def application() -> typer.Typer:
     def ending_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def wrapped(*arguments: object, **options: object) -> None:
-            if code := run_command(lambda: command(*arguments, **options)):
+            try:
+                code = run_command(lambda: command(*arguments, **options))
+            except KeyboardInterrupt:
+                print(STOPPED, file=sys.stderr)
+                code = INTERRUPTED
+            if code:
                 raise typer.Exit(code)
 
         return wrapped

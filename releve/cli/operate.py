@@ -7,7 +7,7 @@ import typer
 from releve.cli.output import ScenarioName, begin, read_settings
 from releve.cli.show import serving_model
 from releve.core.formatting import counted
-from releve.core.progress import show_progress
+from releve.core.progress import break_silence, show_progress
 
 SHOWN = 10  # scenarios that `up` says something about
 
@@ -58,7 +58,8 @@ def rebuild(
     from releve.reporting.gate_messages import describe_rebuild
     from tasks.release import rebuild as rebuild_step
 
-    done = rebuild_step.rebuild(settings, model, progress=print)
+    with break_silence("rebuild", print) as progress:
+        done = rebuild_step.rebuild(settings, model, progress=progress)
     if not done.record.failure:
         verdict = f"other than recorded: {', '.join(done.changed)}" if done.changed else "the same as recorded"
         print(f"{done.metrics}{done.revision[:12]} built again from its rows: the figures are {verdict}")
@@ -73,7 +74,8 @@ def tidy(scenario: ScenarioName) -> None:
     from releve.reporting.gate_messages import describe_tidying
     from tasks.release import tidy as tidy_step
 
-    done = tidy_step.tidy(settings, scenario, trials=None, progress=print)
+    with break_silence("tidy", print) as progress:
+        done = tidy_step.tidy(settings, scenario, trials=None, progress=progress)
     lines = describe_tidying(done.left, done.bytes, done.differing, done.untried)
     print("\n".join(lines or [f"nothing of {scenario} is old enough to leave"]))
 

@@ -53,6 +53,36 @@ def show_progress(*, at_once: bool = True) -> Iterator[ShowLine]:
 
 
 @contextmanager
+def break_silence(name: str, progress: ShowLine = lambda line: None) -> Iterator[ShowLine]:
+    """Give `progress` back, to be called in its place: stderr gets a line where that does not happen for EVERY_SECONDS.
+
+    `name`: of what goes on meanwhile.
+    """
+    began, over = time.monotonic(), threading.Event()
+    last = began
+
+    def forward(line: str) -> None:
+        nonlocal last
+        progress(line)
+        last = time.monotonic()
+
+    def remind() -> None:
+        nonlocal last
+        while not over.wait(last + EVERY_SECONDS - time.monotonic()):
+            if (now := time.monotonic()) >= last + EVERY_SECONDS:
+                last = now
+                print(f"{name} goes on ({now - began:.0f} s)", file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=remind, name="silence", daemon=True)
+    thread.start()
+    try:
+        yield forward
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
 def show_reading(name: str, size: int) -> Iterator[Callable[[int], None]]:
     """Give a function that takes how many of a file's `size` bytes were read: a bar on a terminal, lines elsewhere."""
     if size < SMALL:

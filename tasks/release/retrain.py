@@ -99,6 +99,7 @@ def retrain(
             version = folder_digest(files.model)[:12]
             if champion and inputs.champion != champion.release.model != f"{scenario}:{version}":
                 raise _nothing_to_judge_on(champion.release)
+            progress("storing the model, and timing its answers")
             stored = store.save(files.model, scenario=scenario, version=version, labels={"project": "releve"})
             # Measured once per model, so that judging it again gives the same.
             latencies = [one.latency_ms for one in reversed(judged) if one.model_digest == stored.digest]

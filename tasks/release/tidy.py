@@ -77,6 +77,7 @@ def tidy(
             if proof := proof_for(way, rebuilds):
                 record = as_proven(registry, store, challenger, made_by=way, proof=proof)
             elif trials is None or len(tried) < trials:
+                progress(f"building {model} again, before its files may leave")
                 record = _try(settings, registry, challenger, params, lock)
                 tried.append(record)
             else:

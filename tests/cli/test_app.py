@@ -57,6 +57,19 @@ def test_a_command_that_is_not_understood_is_refused_in_one_line(arguments, mess
     assert (printed.out, printed.err) == ("", f"error: {message}\n")
 
 
+def test_a_command_that_is_stopped_by_hand_says_that_nothing_is_lost_and_how_to_go_on(monkeypatch, capsys):
+    def waiting() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, "Run", (waiting,))
+
+    assert main(["waiting"]) == 130
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("stopped: ")
+    assert line.endswith("the same command again goes on from there")
+
+
 def run(*argv, **options):
     options = {"capture_output": True, "text": True} | options
     return subprocess.run([sys.executable, "-m", "releve", *argv], cwd=ROOT, timeout=60, **options)

@@ -60,6 +60,27 @@ def test_on_a_terminal_one_line_counts_and_is_gone_in_the_end(monkeypatch):
     assert "waiting for prefect [here]" in sys.stderr.getvalue()
 
 
+def test_a_silence_is_broken_now_and_then_and_lines_in_between_are_passed_on(capsys):
+    told = []
+    with progress.break_silence("retrain", told.append) as tell:
+        tell("fit 1 of 2")
+        lines = written(capsys, lines=2)
+
+    assert told == ["fit 1 of 2"]
+    assert all(re.fullmatch(r"retrain goes on \(\d+ s\)", line) for line in lines)
+
+
+def test_what_is_not_silent_is_left_alone(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "EVERY_SECONDS", 2.0)
+    with progress.break_silence("retrain") as tell:
+        ends = time.monotonic() + 1.2 * progress.EVERY_SECONDS
+        while time.monotonic() < ends:
+            tell("a line")
+            time.sleep(0.02)
+
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(("size", "is_shown"), [(progress.SMALL - 1, False), (progress.SMALL, True)])
 def test_reading_a_large_file_is_shown_now_and_then(size, is_shown, monkeypatch, capsys):
     with progress.show_reading("rows.csv", size) as show:

@@ -1,7 +1,7 @@
 """Fit the members of a pool on the rows before one place, and let them answer the rows after it."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,7 @@ class LearningData:
 
 
 def fit_members(
-    data: LearningData, members: Iterable[Member], *, end: int, progress: Progress = lambda line: None
+    data: LearningData, members: Sequence[Member], *, end: int, progress: Progress = lambda line: None
 ) -> tuple[FittedMember, ...]:
     """Fit the members on the rows before `end`; equal candidates with equal rows are fitted once.
 
@@ -71,7 +71,7 @@ def fit_members(
     """
     known: dict[tuple[str, int, int], FittedMember] = {}
     fitted: list[FittedMember] = []
-    for member in members:
+    for number, member in enumerate(members, start=1):
         rows = window(data.rows, end=end, last_batches=member.last_batches, left_out=data.left_out)
         most = _most_rows(member)
         key = (repr((member.recipe, member.scale, sorted(member.options.items()))), len(rows), most)
@@ -82,7 +82,7 @@ def fit_members(
         began = time.perf_counter()
         result = _fit(data, member, rows, most=most)
         result_line = result.problem or f"{time.perf_counter() - began:.1f} s"
-        progress(f"{member.name}: {result.rows} rows before row {end}, {result_line}")
+        progress(f"fit {number} of {len(members)}, {member.name}: {result.rows} rows before row {end}, {result_line}")
         known[key] = result
         fitted.append(result)
     return tuple(fitted)
@@ -144,8 +144,13 @@ def roll(
     `learned`: where the rows end that are learned before each block; None: where the block begins.
     """
     windows, pipelines = [], dict[str, Any]()
-    for block, end in zip(blocks, learned or [block.start for block in blocks], strict=True):
-        fitted = fit_members(data, members, end=end, progress=progress)
+    ends = learned or [block.start for block in blocks]
+    for number, (block, end) in enumerate(zip(blocks, ends, strict=True), start=1):
+
+        def say(line: str, place: str = f"window {number} of {len(blocks)}") -> None:
+            progress(f"{place}, {line}")
+
+        fitted = fit_members(data, members, end=end, progress=say)
         pipelines = {each.member.name: each.pipeline for each in fitted if each.pipeline is not None}
         windows.append(MemberAnswers(data.truth(block), answers_of_members(data, pipelines, block)))
     return Rolled(tuple(windows), pipelines)

@@ -92,6 +92,7 @@ def test_a_refresh_lets_the_members_before_it_answer_the_new_rows_and_fits_each_
 
     fitted = [line for line in capsys.readouterr().out.splitlines() if " rows before row " in line]
     assert fitted and all("before row 500" in line for line in fitted)
+    assert fitted[0].startswith(f"fit 1 of {len(memory.pool.members)}, ")
     assert (memory.refresh, memory.rows) == (2, 500)
     assert memory.windows[-1].rows == Fold(400, 500)
     before = MemoryFolder(refreshed.files.folder / MEMORY)
