@@ -19,7 +19,7 @@ from releve.serving.application import SECONDS, Application, InstallApplication
 from releve.serving.edge.access import Access, asked_hosts, listening_addresses
 from releve.serving.edge.connections import bound_headers
 from releve.serving.edge.metrics import PrometheusMetrics, with_aliases
-from releve.serving.edge.supervisor import end_with_supervisor
+from releve.serving.edge.supervisor import stay_supervised
 from releve.serving.flow_runs import FlowRuns
 from releve.serving.mlflow_scoring import routes as mlflow_scoring
 from releve.serving.open_inference import routes as open_inference
@@ -65,7 +65,6 @@ class Releve:
     """
 
     def __init__(self) -> None:
-        end_with_supervisor()
         ACCESS.check_addresses(listening_addresses())
         APPLICATION.metrics = PrometheusMetrics()
         self._scenarios = start(os.environ, project=PROJECT, bento=Releve.bento, metrics=APPLICATION.metrics)
@@ -125,3 +124,6 @@ async def _post(path: str, body: bytes) -> Response:
     reply = await APPLICATION.reply(Request("POST", path, {}, b"", (), body, ""))
     assert reply is not None, "nobody has gone"
     return Response(reply.body, status_code=reply.status, media_type=reply.media_type.decode())
+
+
+stay_supervised()

@@ -14,6 +14,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,20 +84,17 @@ def run(home: Path, *, releases: int, clients: int) -> Result:
     registry = Registry(f"sqlite:///{home / 'registry.db'}")
     with serving(home, project) as address:
         port = int(address.rpartition(":")[2])
-        turns = [(_key(pair[0]), _move(registry, pair[0]))]
+        turns = [(_key(pair[0]), move(registry, pair[0]))]
         wait_until(lambda: _serves(port, pair[0]), seconds=30)
-        answers, stop, threads = _start_clients(port, clients)
         seen = []
-        for number in range(1, releases + 1):
+        with asking(port, clients) as answers:
+            for number in range(1, releases + 1):
+                time.sleep(PAUSE_SECONDS)
+                release = pair[number % 2]
+                turns.append((_key(release), move(registry, release)))
+                wait_until(lambda release=release: _serves(port, release), seconds=30)  # type: ignore[misc]
+                seen.append(time.monotonic())
             time.sleep(PAUSE_SECONDS)
-            release = pair[number % 2]
-            turns.append((_key(release), _move(registry, release)))
-            wait_until(lambda release=release: _serves(port, release), seconds=30)  # type: ignore[misc]
-            seen.append(time.monotonic())
-        time.sleep(PAUSE_SECONDS)
-        stop.set()
-        for thread in threads:
-            thread.join()
     registry.close()
     return Result(
         answers,
@@ -103,7 +102,9 @@ def run(home: Path, *, releases: int, clients: int) -> Result:
     )
 
 
-def _start_clients(port: int, clients: int) -> tuple[list[Answer], threading.Event, list[threading.Thread]]:
+@contextmanager
+def asking(port: int, clients: int) -> Iterator[list[Answer]]:
+    """Clients that ask until the block ends; yields their answers so far."""
     answers: list[Answer] = []
     stop = threading.Event()
     threads = [
@@ -114,7 +115,12 @@ def _start_clients(port: int, clients: int) -> tuple[list[Answer], threading.Eve
     ]
     for thread in threads:
         thread.start()
-    return answers, stop, threads
+    try:
+        yield answers
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
 def _client(port: int, answers: list[Answer], stop: threading.Event, *, keep_alive: bool) -> None:
@@ -138,7 +144,7 @@ def _ask(client: httpx.Client) -> Answer:
     return Answer(start, end, (answer["model_version"], answer["index_version"]))
 
 
-def _move(registry: Registry, release: Release) -> float:
+def move(registry: Registry, release: Release) -> float:
     """Release it; returns a moment before which it was not current."""
     current = registry.current(SCENARIO)
     before = time.monotonic()

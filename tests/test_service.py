@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from benchmarks import swap_load
@@ -18,7 +17,6 @@ from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK
 from releve.domain.registry.events import ModelReleased
 from tests.factories import PROJECT, SCENARIO, make_entries, make_project, make_release, make_row, make_stored_model
-from tests.processes import command_line, is_at_work
 from tests.serving.conftest import COLLECTION, registry_of, release_first
 from tests.serving.process import free_port, milvus_serving, serving, wait_until
 
@@ -116,20 +114,6 @@ def test_searches_that_hang_delay_nothing_that_does_not_search(tmp_path: Path):
 
     assert statuses == {"/predict": 200, "/feedback": 200, "/status": 200, "/readyz": 200}
     assert searched <= {200, 503, 504}
-
-
-@pytest.mark.slow
-def test_a_worker_ends_with_its_supervisor(tmp_path: Path):
-    with serving(tmp_path, make_project(tmp_path)) as address:
-        port = address.rpartition(":")[2]
-        (supervisor,) = [each for each in psutil.Process().children() if port in command_line(each)]
-        workers = supervisor.children(recursive=True)
-        supervisor.kill()
-        wait_until(lambda: not any(is_at_work(each.pid) for each in workers))
-
-    assert workers
-    with pytest.raises(httpx.TransportError):
-        httpx.get(f"{address}/livez")
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ from releve.serving.loading import Loader
 from releve.serving.scenario import NoRelease, Scenario, Served
 
 NAMED = 10  # scenarios that an error lists
+FIRST_POLL_SECONDS = 2.0
 PAGE = "page"  # the actor of what a person does there
 MEASURE_SECONDS = 5.0  # between two looks at what no request measures
 log = logging.getLogger("releve.serving")
@@ -82,6 +83,7 @@ class Scenarios:
         )
         self._sole = self._find_sole()
         self._logged: dict[str, str] = {}  # by what is in trouble, as it was logged: once, not at every poll
+        self._polled = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="releve watcher", daemon=True)
 
@@ -171,8 +173,12 @@ class Scenarios:
         self._sole.served = served
 
     def start(self) -> None:
-        """Poll now, then every `poll_seconds`, in a thread of its own."""
+        """Poll now, then every `poll_seconds`, in a thread of its own.
+
+        Waits for the first poll, so that nobody is told that nothing is released; not long, where the registry hangs.
+        """
         self._thread.start()
+        self._polled.wait(FIRST_POLL_SECONDS)
 
     def close(self) -> None:
         """Stop polling and let go of everything; every answer is on disk afterwards."""
@@ -273,6 +279,7 @@ class Scenarios:
                     measured = time.monotonic()
             except Exception:  # the watch must outlive what nobody thought of
                 log.exception("polling for the current releases failed")
+            self._polled.set()
             self._stopping.wait(self._poll_seconds)
 
     def _measure(self) -> None:

@@ -120,6 +120,14 @@ def test_what_was_challenged_before_the_scenario_was_archived_is_not_told(scenar
         served(scenarios)
 
 
+def test_what_is_released_is_known_before_the_first_request_comes(scenarios: Scenarios, tmp_path: Path):
+    release_first(tmp_path, make_stored_model(tmp_path, "one"))
+
+    scenarios.start()
+
+    assert scenarios.only().released
+
+
 def test_a_release_serves_although_the_index_is_away(scenarios: Scenarios, tmp_path: Path):
     release_first(tmp_path, make_stored_model(tmp_path, "one"))
 

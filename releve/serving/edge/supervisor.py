@@ -1,31 +1,96 @@
-"""A worker without its supervisor: BentoML's workers lead sessions of their own and would answer on for ever."""
+"""How a worker is kept alive, and ended.
 
+BentoML's supervisor (circus) looks for dead workers every 10 seconds, and a start takes 1.6 s of CPU, nearly all of it
+imports. So the process that it starts as a worker has the libraries loaded and forks the one that serves: what crashes
+is replaced by another fork. Workers lead sessions of their own, and would answer on for ever without a supervisor.
+"""
+
+import functools
+import gc
+import importlib
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 
+CHECK_SECONDS = 0.5  # between two looks of circus for dead workers
 POLL_SECONDS = 0.5
+FORK_SECONDS = 1.0  # from one fork to the next, at least: one that crashes again and again must not take a whole core
+FAILED_START_SECONDS = 5.0  # until a worker that cannot start is tried again, which is for ever
+SUCCESSOR_SECONDS = 15.0  # that a fork answers on whose parent alone was killed: until circus has started another
 CLOSING_SECONDS = 15.0  # for the requests that are being answered; then the process ends as it is
+LATE_IMPORTS = ("_bentoml_impl.server.app", "opentelemetry.instrumentation.asgi")  # of every start; not ONNX Runtime,
+# which starts a thread: a fork without it cannot end
+SIGNALS = {signal.SIGCHLD, signal.SIGTERM}
 log = logging.getLogger("releve.serving")
 
 
-def end_with_supervisor() -> None:
-    """End this process once the one that started it is gone: nobody could stop it, or start another on its port.
+def stay_supervised() -> None:
+    """Have this process replaced when it dies, and ended when its supervisor is gone; once everything is imported.
 
-    Does nothing outside a worker of BentoML's.
+    In a worker of BentoML's it returns in a fork. Elsewhere it only has the supervisor look for dead workers often.
     """
     from bentoml._internal.context import server_context
+    from bentoml._internal.utils import circus
 
-    if server_context.worker_index is not None:
-        threading.Thread(target=_watch, args=(os.getppid(),), name="releve supervisor", daemon=True).start()
+    often = functools.partial(circus.create_standalone_arbiter, check_delay=CHECK_SECONDS)
+    circus.create_standalone_arbiter = often
+    if server_context.worker_index is None:
+        return
+    answers_on = 0.0
+    if sys.platform == "linux":  # elsewhere the system's own libraries do not live through a fork
+        _serve_in_fork()
+        answers_on = SUCCESSOR_SECONDS
+    threading.Thread(target=_watch, args=(os.getppid(), answers_on), name="releve supervisor", daemon=True).start()
 
 
-def _watch(supervisor: int) -> None:
-    while os.getppid() == supervisor:
+def _serve_in_fork() -> None:
+    """Return in a fork; this process stays behind, with one thread, and makes another whenever one has crashed."""
+    for name in LATE_IMPORTS:
+        importlib.import_module(name)
+    assert threading.active_count() == 1, "a fork would have this thread alone"
+    gc.collect()
+    gc.freeze()  # so that no fork copies what this process has
+    supervisor = os.getppid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    while True:
+        started = time.monotonic()
+        child = os.fork()
+        if not child:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            return
+        code = _wait_for(child, supervisor)
+        pause = FAILED_START_SECONDS
+        if code < 0:
+            log.error("a worker (pid %s) was ended by signal %s; another takes its place", child, -code)
+            pause = started + FORK_SECONDS - time.monotonic()
+        if signal.sigtimedwait({signal.SIGTERM}, max(pause, 0)) or code >= 0:
+            os._exit(max(code, 0))
+
+
+def _wait_for(child: int, supervisor: int) -> int:
+    """The code that the child ended with, negative for a signal. Ends both where this is told to end, or is alone."""
+    stopping = False
+    while True:
+        caught = signal.sigtimedwait(SIGNALS, POLL_SECONDS)
+        orphaned = os.getppid() != supervisor
+        if orphaned or (caught and caught.si_signo == signal.SIGTERM):
+            stopping = True
+            os.kill(child, signal.SIGTERM)
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended and not stopping:
+            return os.waitstatus_to_exitcode(status)
+        if ended or orphaned:
+            os._exit(0)
+
+
+def _watch(parent: int, answers_on: float) -> None:
+    while os.getppid() == parent:
         time.sleep(POLL_SECONDS)
-    log.error("the supervisor (pid %s) is gone; this worker ends", supervisor)
+    log.error("what would replace this worker (pid %s) is gone; it ends in %g s", parent, answers_on)
+    time.sleep(answers_on)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(CLOSING_SECONDS)
     os._exit(1)
