@@ -1,6 +1,6 @@
 """Does a release lose a request? A closed loop of clients asks while two releases take turns.
 
-    python -m benchmarks.swap_load [--releases 20] [--clients 8]
+    python -m benchmarks.swap_load [--releases 20] [--clients 8] [--workers 1]
 
 Half of the clients keep their connection, half open one per request. Every answer must come whole, and from a release
 that was current at some moment of its request: moved in before the answer came, and not yet seen to be replaced
@@ -9,6 +9,7 @@ when the question was sent. Exits with 1 when an answer was lost or wrong.
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 import threading
@@ -45,7 +46,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Turn:
-    """One release: when it was moved in, and when the service was seen to answer with the next."""
+    """One release: when it was moved in, and when all workers were seen to answer with the next."""
 
     release: tuple[str, str]
     moved: float
@@ -74,7 +75,7 @@ class Result:
         return 1000 * took[min(len(took) - 1, int(share * len(took)))]
 
 
-def run(home: Path, *, releases: int, clients: int) -> Result:
+def run(home: Path, *, releases: int, clients: int, workers: int = 1) -> Result:
     """Start a service in `home`, load it, move `releases` releases back and forth, and stop it."""
     project = make_project(home)
     pair = [
@@ -82,17 +83,17 @@ def run(home: Path, *, releases: int, clients: int) -> Result:
         for seed, name in enumerate(("one", "two"))
     ]
     registry = Registry(f"sqlite:///{home / 'registry.db'}")
-    with serving(home, project) as address:
+    with serving(home, project, RELEVE_SERVICE_WORKERS=str(workers)) as address:
         port = int(address.rpartition(":")[2])
         turns = [(_key(pair[0]), move(registry, pair[0]))]
-        wait_until(lambda: _serves(port, pair[0]), seconds=30)
+        wait_until(lambda: _swaps(port) == workers, seconds=30)
         seen = []
         with asking(port, clients) as answers:
             for number in range(1, releases + 1):
                 time.sleep(PAUSE_SECONDS)
                 release = pair[number % 2]
                 turns.append((_key(release), move(registry, release)))
-                wait_until(lambda release=release: _serves(port, release), seconds=30)  # type: ignore[misc]
+                wait_until(lambda: _swaps(port) == workers * len(turns), seconds=30)
                 seen.append(time.monotonic())
             time.sleep(PAUSE_SECONDS)
     registry.close()
@@ -154,9 +155,11 @@ def move(registry: Registry, release: Release) -> float:
     return before
 
 
-def _serves(port: int, release: Release) -> bool:
-    served = httpx.get(f"http://{LOOPBACK}:{port}/status", timeout=30, trust_env=False).json()["model_version"]
-    return bool(served == release.model)
+def _swaps(port: int) -> int:
+    """How many models all workers together have put into service."""
+    counted = httpx.get(f"http://{LOOPBACK}:{port}/metrics", timeout=30, trust_env=False).text
+    found = re.search(r"^releve_swaps_total\S* (\d+)", counted, re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def _key(release: Release) -> tuple[str, str]:
@@ -173,9 +176,10 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Ask a service while releases take turns.")
     parser.add_argument("--releases", type=int, default=20)
     parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as home:
-        result = run(Path(home), releases=options.releases, clients=options.clients)
+        result = run(Path(home), releases=options.releases, clients=options.clients, workers=options.workers)
     print(f"releases            {len(result.turns) - 1}")
     print(f"requests            {len(result.answers)}")
     print(f"failures            {len(result.failures)}")

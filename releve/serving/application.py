@@ -8,6 +8,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from contextlib import ExitStack
 from typing import Any
 
 from starlette.applications import Starlette
@@ -41,7 +42,7 @@ MAX_BODY_BYTES = 8 * 2**20  # of a request: bounds the memory that one sender ca
 DRAINED = 8  # times the limit: so much is read and thrown away, so that the sender gets to read the answer
 SECONDS = 10.0  # for a request to come whole, and for its answer
 SMALL_BODY_BYTES = 131_072  # some 200 rows, 3 ms: less than handing it to a thread and back takes from all others
-LOADS = 5  # of one request: a model may have to go again before it is asked
+LOADS = 5  # of one request: its release may be withdrawn, and come back, before it is asked
 HANDED_ON = {
     "/livez": Role.ANYONE,
     "/healthz": Role.ANYONE,
@@ -150,16 +151,18 @@ class Application:
 
         Raises what the handler raises, and TimedOut, Overloaded.
         """
-        for _ in range(LOADS):
-            try:
-                return await self._handle(route, request)
-            except NotLoaded as missing:
-                loading = asyncio.wrap_future(missing.load())
-                loading.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may be late
-                await asyncio.wait({loading}, timeout=self._seconds)
-                if not loading.done():
-                    raise TimedOut("loading the model", self._seconds) from None
-                loading.result()
+        with ExitStack() as kept:
+            for _ in range(LOADS):
+                try:
+                    return await self._handle(route, request)
+                except NotLoaded as missing:
+                    kept.enter_context(missing.kept())
+                    loading = asyncio.wrap_future(missing.load())
+                    loading.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may be late
+                    await asyncio.wait({loading}, timeout=self._seconds)
+                    if not loading.done():
+                        raise TimedOut("loading the model", self._seconds) from None
+                    loading.result()
         raise Overloaded("a place in memory for the model")
 
     async def _handle(self, route: Route, request: Request) -> Reply:

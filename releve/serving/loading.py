@@ -134,7 +134,10 @@ class Loader:
         return True
 
     def _let_go(self, *, keep: Scenario) -> None:
-        """Take models out of memory until the budget is kept; never the newest, nor one whose successor is broken."""
+        """Take models out of memory until the budget is kept.
+
+        Never the newest, one that a request waits for, nor one whose successor is broken.
+        """
         for name, (scenario, _) in list(self._sizes.items()):
             if scenario.served is None:
                 del self._sizes[name]
@@ -142,7 +145,9 @@ class Loader:
             if sum(size for _, size in self._sizes.values()) <= self._budget:
                 return
             served, current = scenario.served, scenario.current
-            if scenario is keep or served is None or current is None or served.number != current.number:
+            if scenario is keep or scenario.waiting:
+                continue
+            if served is None or current is None or served.number != current.number:
                 continue
             scenario.served = None
             del self._sizes[scenario.name]

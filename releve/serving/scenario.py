@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,11 +41,12 @@ class NoRelease(Unavailable):
 
 
 class NotLoaded(Exception):
-    """The release is not in memory. Wait for `load()`, which raises what forbids it, then ask again."""
+    """The model is not in memory. Wait for `load()`, which raises what forbids it, then ask inside `kept()`."""
 
-    def __init__(self, load: Callable[[], "Future[None]"]) -> None:
+    def __init__(self, load: Callable[[], "Future[None]"], kept: Callable[[], AbstractContextManager[None]]) -> None:
         super().__init__("the model is not in memory")
         self.load = load
+        self.kept = kept
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ class Scenario:
         self.index = index
         self.rows_answered = 0  # by this worker since it started, or since a release was withdrawn
         self.used = 0.0  # when it was asked last, as time.monotonic says it
+        self.waiting = 0  # requests that wait for a load, or are answered after one
         self.swapping = threading.Lock()
         self._load = load
 
@@ -144,9 +147,20 @@ class Scenario:
         """What answers, for as long as the caller keeps it. Raises NotLoaded."""
         served = self.served
         if served is None:
-            raise NotLoaded(lambda: self._load(self))
+            raise NotLoaded(lambda: self._load(self), self._kept)
         self.used = time.monotonic()
         return served
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Stay in memory, whatever the budget says, from a load until the request that waited for it is answered."""
+        with self.swapping:
+            self.waiting += 1
+        try:
+            yield
+        finally:
+            with self.swapping:
+                self.waiting -= 1
 
     def withdraw(self) -> None:
         """Answer no more: the registry has no release."""

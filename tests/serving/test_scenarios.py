@@ -386,6 +386,24 @@ def test_a_model_that_serves_for_a_broken_successor_never_goes(make: MakeScenari
     assert served(every).model.tag == "flowers:one"
 
 
+def test_a_model_that_a_request_waits_for_stays_until_it_was_used(make: MakeScenarios, tmp_path: Path):
+    for name in (SCENARIO, "roses", "tulips"):
+        release(tmp_path, name, "one")
+    every = make(service_memory=1)
+    poll(every)
+    with pytest.raises(NotLoaded) as missing:
+        every.get(SCENARIO).served_now()
+
+    with missing.value.kept():
+        missing.value.load().result(timeout=30)
+        served(every, "roses")
+        found = every.get(SCENARIO).served_now().model.tag
+    served(every, "tulips")
+
+    assert found == "flowers:one"
+    assert [each.name for each in every.released() if each.served] == ["tulips"]
+
+
 def test_many_who_ask_for_a_model_at_once_wait_for_one_load(make: MakeScenarios, tmp_path: Path):
     release(tmp_path, SCENARIO, "one")
     every = make()
