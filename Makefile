@@ -98,7 +98,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@rm -f $(SETUP_LOCK)
 	@echo "setup: done"
 
-demo: setup  ## The whole life of a model, in about three minutes; in var/, as the scenario digits
+demo: setup  ## The whole life of a model, in three minutes on a quiet machine; in var/, as the scenario digits
 	@$(BIN)/python -m examples.demo $(DEMO_ARGS)
 
 ##@ Your table
@@ -144,7 +144,7 @@ history: setup  ## List what happened, by whom and why, oldest first
 	@$(RELEVE) $@ -- "$$SCENARIO"
 
 evidently: setup  ## Show the drift reports that RELEVE_EVIDENTLY_PAGES=1 keeps, in Evidently's own pages
-	$(BIN)/python $(BIN)/evidently ui --workspace "$${RELEVE_HOME:-var}/evidently" --host 127.0.0.1 --port $(EVIDENTLY_PORT)
+	@exec $(BIN)/python $(BIN)/evidently ui --workspace "$${RELEVE_HOME:-var}/evidently" --host 127.0.0.1 --port $(EVIDENTLY_PORT)
 
 ##@ Operate
 up: setup  ## Start Milvus, Prefect, its worker and the service, on this machine only

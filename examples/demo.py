@@ -244,15 +244,18 @@ def take_turn(number: int, table: pd.DataFrame, service: ServiceCalls, story: St
 
 
 def search_example(settings: Settings, tables: list[pd.DataFrame], service: ServiceCalls, story: Story) -> None:
-    """Find the digits nearest to the newest one."""
+    """Find the digits nearest to the newest one; itself, which the last refresh may have learned, is left out."""
     from tasks.monitoring.champion import read_reference
 
     newest = tables[-1].drop(columns="digit").iloc[-1]
     known = read_reference(settings, story.champions[-1])
     story.query = newest.to_numpy()
-    for found in service.search(newest.to_dict(), limit=NEIGHBOURS):
+    for found in service.search(newest.to_dict(), limit=NEIGHBOURS + 1):
         row = known[(known["_batch"] == found["batch"]) & (known["_row"] == found["row"])].iloc[0]
-        story.neighbours.append((str(found["label"]), found["distance"], row[newest.index].to_numpy(float)))
+        pixels = row[newest.index].to_numpy(float)
+        if not np.array_equal(pixels, newest.to_numpy(float)):
+            story.neighbours.append((str(found["label"]), found["distance"], pixels))
+    del story.neighbours[NEIGHBOURS:]
 
 
 def roll_back_and_forth(settings: Settings, story: Story, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 
+import pandas as pd
 import pytest
 
 from examples import demo
@@ -9,6 +10,7 @@ from examples.comparison import Comparison
 from examples.service_calls import ServiceCalls
 from releve.core.errors import BadInput
 from releve.core.settings import LOOPBACK
+from tasks.monitoring import champion
 from tests.serving.process import free_port
 
 
@@ -86,3 +88,17 @@ def test_an_error_while_finishing_is_one_line_too(played, capsys):
     assert played(story_of, finish) == 1
 
     assert capsys.readouterr().out == "error: the history [of digits] was changed\n"
+
+
+def test_the_digit_that_is_asked_is_none_of_its_neighbours(monkeypatch):
+    learned = pd.DataFrame({"pixel": [1.0, 2.0], "_batch": ["b", "b"], "_row": [0, 1]})
+    monkeypatch.setattr(champion, "read_reference", lambda settings, model: learned)
+
+    class Service:
+        def search(self, row, *, limit):
+            return [{"label": 8, "distance": float(place), "batch": "b", "row": place} for place in (0, 1)]
+
+    story = demo.Story(champions=["digits:v1"])
+    demo.search_example(None, [pd.DataFrame({"pixel": [1.0], "digit": [8]})], Service(), story)
+
+    assert [distance for _, distance, _ in story.neighbours] == [1.0]

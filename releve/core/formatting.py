@@ -49,7 +49,8 @@ def unit_of(days: float) -> tuple[str, int]:
 def span(days: float, *, digits: int = 1) -> str:
     """Write days such as "3.2 days", "40.0 minutes" or "0.0 seconds", with so many `digits` behind the point."""
     unit, a_day = unit_of(days)
-    return f"{days * a_day:.{digits}f} {unit}"
+    count = f"{days * a_day:.{digits}f}"
+    return f"{count} {unit.removesuffix('s') if count == '1' else unit}"
 
 
 def format_score(value: float, *, sign: str = "") -> str:

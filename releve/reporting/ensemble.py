@@ -25,24 +25,25 @@ def ensemble_blocks(ensemble: EnsembleDescription, evaluation: Evaluation) -> li
     `evaluation`: of the same model; its metric is that of the trials.
     """
     about = (
-        f"{SERVES[ensemble.serves]} Weights and losses ({ensemble.loss.replace('_', ' ')}, lower is better, clipped) "
-        f"rest on {counted(ensemble.rows, 'row')} of {counted(ensemble.windows, 'window')}, each answered before it "
-        "was learned from."
+        f"{SERVES[ensemble.serves]} Weights and losses ({ensemble.loss.replace('_', ' ')}, lower is better) rest on "
+        f"{counted(ensemble.rows, 'row')} of {counted(ensemble.windows, 'window')}, each answered before it was "
+        "learned from. The largest errors count less here, as does a window that was answered far worse than all "
+        f"others: losses may be lower than the model's own {evaluation.metric}."
     )
     heads = ("member", "recipe", "learned from", "rows", "weight", "loss alone")
-    members = TableBlock(heads, tuple(map(_member, ensemble.members)))
+    members = TableBlock(heads, tuple(_member(member, ensemble) for member in ensemble.members))
     search = ensemble.search
     left_out = f"Labels of {counted(ensemble.left_out, 'row')} were found to be wrong: no member learned these rows."
     lines = (about, left_out) if ensemble.left_out else (about,)
     return [TextBlock(lines), members, *(_search(search, evaluation) if search else [])]
 
 
-def _member(member: MemberDescription) -> tuple[str, ...]:
-    window = (
-        f"the newest {member.last_batches} {plural(member.last_batches, 'batch', 'batches')}"
-        if member.last_batches
-        else "all rows"
-    )
+def _member(member: MemberDescription, ensemble: EnsembleDescription) -> tuple[str, ...]:
+    window = "all rows"
+    if member.last_batches:
+        window = f"the newest {member.last_batches} {plural(member.last_batches, 'batch', 'batches')}"
+        if member.rows == ensemble.learned - ensemble.left_out:
+            window += ", so far all rows"
     is_kept = not member.recipe
     recipe = "an older ensemble, as it was kept" if is_kept else f"{member.recipe}: {describe_options(member.options)}"
     return (

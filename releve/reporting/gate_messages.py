@@ -129,10 +129,15 @@ def _gain(name: Opponent, inputs: GateInputs, params: Params) -> str:
     evaluation, other = inputs.evaluation, inputs.evaluation.against[name]
     compared = other.rows_won + other.rows_lost  # 0: the metric compares no rows one by one
     alike = f", {evaluation.holdout_rows - compared:,} alike" if 0 < compared < evaluation.holdout_rows else ""
+    each = ""  # where the counts alone would tell the opposite of the gain
+    if other.gain.value > 0 and other.rows_lost > other.rows_won:
+        each = ", these by less each"
+    elif other.gain.value < 0 and other.rows_won > other.rows_lost:
+        each = ", these by more each"
     return (
         f"gain {format_interval(other.gain)} over {evaluation.metric} {format_score(other.score)} at "
         f"{params.statistics.confidence:.0%} confidence, on {describe_judged_rows(evaluation)}, "
-        f"{other.rows_won:,} rows won and {other.rows_lost:,} lost{alike}"
+        f"{other.rows_won:,} rows won and {other.rows_lost:,} lost{each}{alike}"
     )
 
 

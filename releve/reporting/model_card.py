@@ -48,8 +48,9 @@ def purpose(record: ModelRecord) -> list[Block]:
     values: dict[str, Any] = {name: record.texts.get(name) for name in ("purpose", "limits", "owner")}
     values |= {"predicts": target and target.name, "task": target and target.task}
     if target and target.task == REGRESSION:
-        low, high = ("any" if limit is None else limit for limit in (target.min, target.max))
-        values["range"] = f"{low} to {high}"
+        limits = (("at least", target.min), ("at most", target.max))
+        bounded = ", ".join(f"{word} {limit}" for word, limit in limits if limit is not None)
+        values["range"] = bounded or "any number"
     elif target:
         values["classes"] = ", ".join(map(str, target.classes))
     if target and target.positive is not None:

@@ -18,3 +18,8 @@ from releve.core.formatting import span
 )
 def test_a_span_is_written_in_the_largest_unit_that_fits(days, words):
     assert span(days) == words
+
+
+@pytest.mark.parametrize(("days", "words"), [(1 / 1440, "1 minute"), (1.4 / 1440, "1 minute"), (2 / 1440, "2 minutes")])
+def test_a_span_without_places_behind_the_point_counts_one_as_one(days, words):
+    assert span(days, digits=0) == words

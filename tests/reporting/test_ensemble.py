@@ -26,6 +26,17 @@ def test_every_member_is_a_line_with_its_window_its_weight_and_what_it_alone_wou
     assert line in written()
 
 
+def test_windows_that_hold_all_rows_so_far_say_why_members_are_alike() -> None:
+    learned = make_ensemble().members[1].rows
+
+    assert "| the newest 2 batches, so far all rows |" in written(learned=learned)
+    assert "so far all rows" not in written(learned=learned + 80)
+
+
+def test_losses_say_why_they_may_be_lower_than_the_score() -> None:
+    assert "losses may be lower than the model's own accuracy" in written()
+
+
 def test_rows_that_no_member_learned_since_their_labels_are_wrong_are_counted() -> None:
     assert "Labels of 100 rows were found to be wrong: no member learned these rows." in written(left_out=100)
     assert "found to be wrong" not in written()

@@ -131,6 +131,24 @@ def test_where_every_refresh_was_released_it_is_said_that_nothing_can_be_told_ap
     )
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "won", "lost", "words"),
+    [
+        (0.1, 0.3, 206, 2794, "206 rows won and 2,794 lost, these by less each"),
+        (-0.3, -0.1, 2794, 206, "2,794 rows won and 206 lost, these by more each"),
+        (0.1, 0.3, 2794, 206, "2,794 rows won and 206 lost"),
+    ],
+)
+def test_a_gain_against_the_count_of_rows_says_how_it_can_be(
+    low: float, high: float, won: int, lost: int, words: str
+) -> None:
+    gain = a_gain(low, high).model_copy(update={"rows_won": won, "rows_lost": lost})
+
+    reasons, _ = explained(a_challenge({CHAMPION: gain}, rows=3000))
+
+    assert reasons[0].endswith(words)
+
+
 def test_harm_is_written_with_what_is_tolerated() -> None:
     (reason,), _ = explained(a_challenge({CHAMPION: a_gain(-0.2, -0.1)}, windows=6), margin=0.02)
 

@@ -226,7 +226,7 @@ def of_numbers(intervals):
 
 
 def test_numbers_have_no_classes():
-    assert "| range | 0 to any |" in section_of(of_numbers(None), "What it is for")
+    assert "| range | at least 0 |" in section_of(of_numbers(None), "What it is for")
 
 
 def test_numbers_are_calibrated_by_their_intervals_and_what_these_held():

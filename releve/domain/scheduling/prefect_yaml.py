@@ -45,6 +45,8 @@ def _for_scenario(deployment: YamlMapping, scenario: str) -> YamlMapping:
 
     parameters = {**deployment["parameters"], "scenario": scenario}
     made = {**deployment, "name": name_for(deployment["name"], scenario), "parameters": parameters}
+    if "description" in deployment:
+        made["description"] = deployment["description"].replace(original, scenario)
     if "triggers" in deployment:
         made["triggers"] = [dict(trigger) for trigger in deployment["triggers"]]
     for trigger in made.get("triggers", ()):

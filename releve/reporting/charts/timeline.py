@@ -1,6 +1,7 @@
 """Figures over windows: dots with intervals, lines or bars, the expected figure, and what happened between them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from statistics import median_low
 
 from markupsafe import Markup
 
@@ -68,14 +69,19 @@ def timeline_legend(chart: TimelineChart) -> list[tuple[Markup, str]]:
 
 
 def _reach(chart: TimelineChart) -> tuple[float, float]:
-    """Find the ends of the scale. Intervals of a few rows reach far and tell little: they must not squeeze the rest."""
+    """Find the ends of the scale. It shows most intervals whole; the widest ones, of few rows, must not squeeze the
+    rest."""
     points = [point for series in chart.series for point in series.points]
     values = [*(point.value for point in points), *(band.expected.value for band in chart.bands)]
     if not values:
         return 0.0, 1.0
-    margin = (max(values) - min(values)) or abs(values[0]) * 0.1 or 1.0
-    ends = [end for point in points for end in point.ends or ()]
-    ends += [end for band in chart.bands for end in (band.expected.low, band.expected.high)]
+    measured = [(point.value, *point.ends) for point in points if point.ends]
+    expected = [(band.expected.value, band.expected.low, band.expected.high) for band in chart.bands]
+    ends = [end for _, *both in (*measured, *expected) for end in both]
+    usual = [
+        median_low(max(value - low, high - value) for value, low, high in each) for each in (measured, expected) if each
+    ]
+    margin = max([max(values) - min(values), *usual]) or abs(values[0]) * 0.1 or 1.0
     low = max(min([*values, *ends]), min(values) - margin)
     high = min(max([*values, *ends]), max(values) + margin)
     if chart.from_zero:

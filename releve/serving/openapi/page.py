@@ -1,7 +1,7 @@
 """/docs: an OpenAPI document as a page that needs no script and nothing from elsewhere."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -15,15 +15,15 @@ table { border-collapse: collapse; } th, td { text-align: left; padding: .2rem .
 SHOWN = 20  # values of a list
 
 
-def render(document: Mapping[str, Any]) -> str:
-    """Write the page."""
+def render(document: Mapping[str, Any], *, scenarios: Sequence[str] = ()) -> str:
+    """Write the page; `scenarios`: those that a document of no scenario of its own points to."""
     info, parts = document["info"], document["components"]["schemas"]
     title = escape(info["title"])
     body = [
         f"<h1>{title}</h1><p>{escape(info['description'])}</p>",
         '<p>The same for programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>',
         "<h2>A row</h2>",
-        _fields(parts["Row"]),
+        _fields(parts["Row"], scenarios),
     ]
     for path, methods in document["paths"].items():
         body += [_operation(path, method, operation) for method, operation in methods.items()]
@@ -45,9 +45,12 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:
     return "".join(parts)
 
 
-def _fields(row: Mapping[str, Any]) -> str:
+def _fields(row: Mapping[str, Any], scenarios: Sequence[str]) -> str:
     if "properties" not in row:
-        return f"<p>{escape(row['description'])}</p>"
+        example = escape(json.dumps(row["examples"][0], ensure_ascii=False))
+        links = (f'<a href="/scenarios/{escape(name)}/docs">{escape(name)}</a>' for name in scenarios)
+        own = "Features, limits and examples to copy of each: " + ", ".join(links) if scenarios else ""
+        return f"<p>{escape(row['description'])}. For example:</p><pre>{example}</pre><p>{own}</p>"
     head = "<tr><th>name</th><th>what it is</th><th>limits</th></tr>"
     rows = (
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(field['description'])}</td>"

@@ -31,9 +31,17 @@ def routes(scenarios: Scenarios) -> list[Route]:
     below = "/scenarios/{scenario}"
     documents = {"/openapi.json": of_service, BENTOML: of_service, f"{below}/openapi.json": of_scenario}
     pages = {"/docs": of_service, f"{below}/docs": of_scenario}
+
+    def as_page(describe: Callable[[Request], Document]) -> Callable[[Request], Reply]:
+        def page(request: Request) -> Reply:
+            released = [each.name for each in scenarios.released()]
+            return Reply(200, render(describe(request), scenarios=released).encode(), HTML, NO_ASSETS)
+
+        return page
+
     return [
         *(_route(path, _as_json(describe)) for path, describe in documents.items()),
-        *(_route(path, _as_page(describe)) for path, describe in pages.items()),
+        *(_route(path, as_page(describe)) for path, describe in pages.items()),
     ]
 
 
@@ -43,7 +51,3 @@ def _route(path: str, handle: Callable[[Request], Reply]) -> Route:
 
 def _as_json(describe: Callable[[Request], Document]) -> Callable[[Request], Reply]:
     return lambda request: json_reply(describe(request))
-
-
-def _as_page(describe: Callable[[Request], Document]) -> Callable[[Request], Reply]:
-    return lambda request: Reply(200, render(describe(request)).encode(), HTML, NO_ASSETS)

@@ -23,7 +23,12 @@ IDEMPOTENCY_KEY: JsonSchema = {
     "schema": {**TEXT, "pattern": f"^{KEY.pattern}$"},
     "description": "requests with one key start one run of the flow",
 }
-ANY_ROW: JsonSchema = {"type": "object", "description": "feature names and values", "additionalProperties": CELL}
+ANY_ROW: JsonSchema = {
+    "type": "object",
+    "description": "an object of feature names and values; which ones, depends on the scenario",
+    "additionalProperties": CELL,
+    "examples": [{"signed_up": "2024-05-01", "tenure_months": 3, "plan": "basic"}],
+}
 
 
 def part(name: str) -> JsonSchema:

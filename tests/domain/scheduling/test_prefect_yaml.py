@@ -38,7 +38,13 @@ def test_another_scenario_gets_the_same_under_names_of_its_own():
     added = written["deployments"][len(BUNDLED) :]
     assert written["deployments"][: len(BUNDLED)] == BUNDLED
     for made, original in zip(added, BUNDLED, strict=True):
-        changes = {"name": f"{original['name']}-churn", "parameters": {"scenario": "churn"}}
+        assert original["description"].startswith("Scenario digits. ")
+        description = original["description"].replace("digits", "churn")
+        changes = {
+            "name": f"{original['name']}-churn",
+            "description": description,
+            "parameters": {"scenario": "churn"},
+        }
         assert without_triggers(made) == {**without_triggers(original), **changes}
 
 

@@ -60,11 +60,24 @@ def test_a_window_without_a_score_breaks_the_line():
 
 
 def test_an_interval_of_a_few_rows_does_not_squeeze_the_others():
+    points = (ChartPoint(0, 0.7, (0.65, 0.75)), ChartPoint(1, 0.9, (0.85, 0.95)), ChartPoint(2, 0.8, (-50.0, 50.0)))
     plain = heights(drawn(scores(0.7, 0.9)))
 
-    wide = heights(drawn(scores(0.7, 0.9, ends=(-50.0, 50.0))))
+    wide = heights(drawn(ChartSeries("s", SeriesStyle.SCORES, points)))
 
     assert (wide[0] - wide[1]) > 0.3 * (plain[0] - plain[1])
+
+
+def test_the_interval_of_a_lone_window_is_shown_whole():
+    band = ChartBand(-0.5, 0.5, Interval(0.955, 0.951, 0.959), "expected")
+    one = ChartSeries("s", SeriesStyle.SCORES, (ChartPoint(0, 0.95, (0.909, 0.976)),))
+
+    found = drawn(one, windows=1, bands=(band,))
+
+    ((low, high),) = re.findall(r'<line class="c0"[^>]* y1="([0-9.]+)"[^>]* y2="([0-9.]+)"', found)
+    ((value, _),) = re.findall(r'<circle class="f0"[^>]* cy="([0-9.]+)"(.)', found)
+    share = (float(low) - float(value)) / (float(low) - float(high))
+    assert share == pytest.approx((0.95 - 0.909) / (0.976 - 0.909), abs=0.01)
 
 
 def test_intervals_of_many_windows_are_one_area_for_each_unbroken_run():
