@@ -17,6 +17,7 @@ from releve.reporting.messages import (
     describe_decision,
     describe_drift,
     describe_estimate,
+    describe_late,
     describe_payoff,
     describe_quality,
     describe_staleness,
@@ -113,7 +114,9 @@ def _reasons(alert: Alert, event: Event, params: Alerts) -> tuple[str, ...]:
     if alert.subject in (DATA, DRIFT):
         return describe_drift(run.drift)
     if alert.subject == QUALITY:
-        return (describe_payoff(run) if run.rollback.roll_back else describe_quality(run.quality),)
+        if run.rollback.roll_back:
+            return (describe_payoff(run),)
+        return (describe_late(run.telling_late) if run.telling_late else describe_quality(run.quality),)
     if alert.subject == ESTIMATE:
         return describe_estimate(run.estimate)
     return describe_staleness(run.staleness) if alert.subject == AGE else describe_decision(run)

@@ -6,6 +6,7 @@ from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVe
 from releve.domain.evaluation.intervals import format_interval, format_score_interval
 from releve.domain.evaluation.metrics import METRICS
 from releve.domain.quality.estimate import Estimate, NoEstimate
+from releve.domain.quality.late import LateQuality
 from releve.domain.quality.realised import Coverage, Quality, QualityState
 from releve.domain.quality.staleness import UNLABELLED, Staleness
 from releve.domain.registry.events import ShownHarm
@@ -24,6 +25,7 @@ CAUSES = {
     "weigh the same members anew, from {limit:,.0f} on",
     CauseKind.DRIFT: "the table drifted",
     CauseKind.DEGRADED: "the champion is worse than expected",
+    CauseKind.LATE_DEGRADED: "labels that came late show answers of a release before to be worse than expected",
     CauseKind.ESTIMATED_DEGRADED: "labels are late, and the champion is estimated to be worse than expected",
     CauseKind.CONCEPT_DRIFT: "labels contradict the estimate of the quality: what is to be learned has changed",
     CauseKind.SEARCH_AGE: "the last search, or the first model, was made {span} ago, and {limit:g} days are allowed "
@@ -122,6 +124,8 @@ def describe_decision(run: MonitoringRun) -> tuple[str, ...]:
         return (*causes, *describe_drift(run.drift))
     evidence = [f"drift: {run.drift.state} ({'; '.join(describe_drift(run.drift))})"]
     evidence.append(f"quality: {describe_quality(run.quality)}")
+    if run.late:
+        evidence.append(f"late labels: {describe_late(run.late)}")
     if run.new_rows and run.quality.state == QualityState.UNKNOWN:
         evidence.append("rows of files are learned from; only labels of its own answers (/feedback) judge the champion")
     estimate = "; ".join(describe_estimate(run.estimate))
@@ -210,7 +214,22 @@ def describe_quality(quality: Quality) -> str:
     return (
         f"{quality.metric} {format_score(quality.score.value)} on {quality.labelled} labelled answers{part}, "
         f"{format_score(quality.expected)} was expected, a change of {format_interval(quality.change)}{better}: "
-        f"{quality.state}{_describe_coverage(quality.coverage)}"
+        f"{quality.state}{_describe_coverage(quality.coverage)}{_describe_doubt(quality)}"
+    )
+
+
+def describe_late(late: LateQuality) -> str:
+    """Write what labels that came late say, and whose answers they are of."""
+    models = " and ".join(late.models)
+    return f"answers of {models}, given before the release that serves now: {describe_quality(late.quality)}"
+
+
+def _describe_doubt(quality: Quality) -> str:
+    if not quality.labels_in_doubt or quality.naive is None:
+        return ""
+    return (
+        f"; the usual answer reaches {format_score(quality.naive)}: wrong labels, or an abrupt change, so check some "
+        "of them"
     )
 
 

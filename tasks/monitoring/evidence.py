@@ -1,8 +1,11 @@
 """Gather what the ledger and the store know of the champion, and judge it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.prediction_ledger.reader import LedgerReader
@@ -11,24 +14,31 @@ from releve.core.errors import BadInput
 from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.drift.verdict import Predictions
-from releve.domain.evaluation.metrics import metrics_of
+from releve.domain.evaluation.baselines import usual_answer
+from releve.domain.evaluation.metrics import METRICS, compute_score, metrics_of
 from releve.domain.evaluation.paired import BootstrapConfig
-from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, join_labels
+from releve.domain.evaluation.scored_predictions import ScoredPredictions
+from releve.domain.prediction_log.records import AnsweredRows, LabelledRows, join_labels, parse_since
 from releve.domain.quality import realised, staleness
 from releve.domain.quality.estimate import Estimate, estimate
+from releve.domain.quality.late import LateQuality, assess_late
 from releve.domain.quality.realised import Answered, Quality
 from releve.domain.quality.staleness import Staleness
-from releve.domain.registry.chain import CHALLENGED
+from releve.domain.registry.chain import CHALLENGED, MONITORED, RELEASED, ROLLED_BACK
+from releve.domain.registry.events import release_of
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
-from releve.domain.trigger.monitoring_run import AnsweredWindow
-from tasks.history import newest_of
+from releve.domain.trigger.monitoring_run import AnsweredWindow, MonitoringRun
+from tasks.history import events_of, newest_of
 from tasks.monitoring.champion import check_released, read_holdout, read_reference
 from tasks.monitoring.quality_windows import CHAMPION
 from tasks.places import ScenarioState
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MOST_LATE = 5000  # newest labels that came late: each one's answer is looked up
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +55,8 @@ class Gathered:
     made_at: str  # when the champion was made, ISO 8601, UTC: long before it serves, where it is one that came back
     answers: AnsweredRows
     labelled: LabelledRows
+    late: LabelledRows  # answers of before the champion's release, whose labels came after it
+    expectations: Mapping[str, ExpectedPerformance]  # by model that ever served
     recent: AnsweredRows
     recent_labelled: frozenset[int]  # positions in `recent` whose label has come
     reference: "pd.DataFrame"  # that the champion learned from
@@ -96,8 +108,12 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
     model, ledger = champion.release.model, LedgerReader(ScenarioState(settings.home, scenario).ledger)
     answers, labels = ledger.answers(since=champion.since, model=model), ledger.labels()
     recent = ledger.newest(params.monitor.window_rows, arm=CHAMPION)
-    judged = newest_of(registry, scenario, CHALLENGED)
-    made_at = next((event.at for event in judged if event.payload["model"] == model), champion.since)
+    challenges = newest_of(registry, scenario, CHALLENGED)
+    made_at = next((event.at for event in challenges if event.payload["model"] == model), champion.since)
+    judged, own = labels_judged_until(registry, scenario, champion), set(answers.ids)
+    late = {name: label for name, label in labels.items() if label[1] > judged and name not in own}
+    newest = dict(sorted(late.items(), key=lambda each: each[1][1])[-MOST_LATE:])
+    moves = events_of(registry, scenario, RELEASED, ROLLED_BACK)
     return Gathered(
         params,
         schema,
@@ -105,6 +121,8 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
         made_at,
         answers,
         join_labels(answers, labels),
+        join_labels(ledger.answers_to(newest, arm=CHAMPION), newest),
+        {release.model: release.expected for event in moves if (release := release_of(event))},
         recent,
         frozenset(place for place, name in enumerate(recent.ids) if name in labels),
         read_reference(settings, model),
@@ -112,11 +130,21 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
     )
 
 
+def labels_judged_until(registry: Registry, scenario: str, champion: Current) -> str:
+    """Return when the newest monitoring run of before the champion's release was; "" where none was.
+
+    A label that came since then was judged with no release: it came too late for the one that gave the answer.
+    """
+    runs = (parse_since(event.read(MonitoringRun).at) for event in newest_of(registry, scenario, MONITORED))
+    return next((at for at in runs if at < parse_since(champion.since)), "")
+
+
 def judge_quality(known: Gathered) -> Quality:
     """Judge the newest labelled answers against the expected performance."""
     target, rows, quantile = known.schema.target, known.most_rows, known.quantile
+    scored = realised.as_scored(known.labelled, target, rows=rows, quantile=quantile)
     quality = realised.assess(
-        realised.as_scored(known.labelled, target, rows=rows, quantile=quantile),
+        scored,
         expected=known.expected,
         tolerance=known.params.trigger.quality_tolerance,
         min_labels=known.params.statistics.min_rows,
@@ -125,7 +153,39 @@ def judge_quality(known: Gathered) -> Quality:
     )
     newest = known.labelled.take(range(len(known.labelled))[-rows:])
     confidence = known.params.statistics.confidence
-    return replace(quality, coverage=realised.interval_coverage(newest, target, confidence=confidence))
+    coverage = realised.interval_coverage(newest, target, confidence=confidence)
+    return replace(quality, coverage=coverage, naive=naive_score(known, scored))
+
+
+def judge_late_labels(known: Gathered) -> LateQuality | None:
+    """Judge the newest answers of releases of before whose labels came late; None where there are too few."""
+    found = assess_late(
+        known.late,
+        known.expectations,
+        known.schema.target,
+        metric=known.expected.metric,
+        rows=known.most_rows,
+        quantile=known.quantile,
+        tolerance=known.params.trigger.quality_tolerance,
+        min_labels=known.params.statistics.min_rows,
+        bootstrap=known.bootstrap,
+    )
+    if found is None:
+        return None
+    late, judged = found
+    scored = realised.as_scored(judged, known.schema.target, rows=known.most_rows, quantile=known.quantile)
+    return replace(late, quality=replace(late.quality, naive=naive_score(known, scored)))
+
+
+def naive_score(known: Gathered, scored: ScoredPredictions | None) -> float | None:
+    """Score the usual answer, as the champion's reference has it, on the same rows; None where either is unknown."""
+    target, metric = known.schema.target, known.expected.metric
+    labels = [label for label in map(target.parse, known.reference.get(target.name, ())) if label is not None]
+    if scored is None or not labels or not METRICS[metric].is_defined(scored):
+        return None
+    places = [target.classes.index(label) for label in labels] if target.classes else labels
+    usual = usual_answer(np.array(places), classes=len(target.classes), metric=metric, quantile=known.quantile)
+    return compute_score(metric, scored.with_outputs(np.repeat(usual[None], len(scored), axis=0)))
 
 
 def predictions(known: Gathered) -> Predictions | None:

@@ -21,6 +21,7 @@ from tasks.monitoring.challenge_history import gather_past
 from tasks.monitoring.evidence import (
     estimate_quality,
     gather,
+    judge_late_labels,
     judge_quality,
     judge_staleness,
     predictions,
@@ -63,7 +64,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         predictions=predictions(known),
         workspace=settings.home / "evidently" if settings.evidently_pages else None,
     )
-    quality, estimate = judge_quality(known), estimate_quality(known)
+    quality, late, estimate = judge_quality(known), judge_late_labels(known), estimate_quality(known)
     staleness = judge_staleness(known, now=at, retrained_at=past.retrained_at, ingested_at=past.ingested_at)
     evidence = Evidence(
         at.isoformat(),
@@ -71,6 +72,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         quality,
         past.new_rows,
         estimate,
+        late=late,
         new_batches=past.new_batches,
         unweighed_rows=past.unweighed_rows,
         rows_since_broken=past.rows_since_broken,
@@ -83,6 +85,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         drift=drift,
         drift_is_news=is_news(drift, window, past.runs),
         quality=quality,
+        late=late,
         estimate=estimate,
         staleness=staleness,
         rows=past.rows,

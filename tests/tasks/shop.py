@@ -121,14 +121,20 @@ class Shop:
         predicted: list[Any],
         labels: list[Any] | None = None,
         probabilities: list[list[float]] | None = None,
-    ) -> None:
-        """The champion answers these rows, and labels come in for the first of them."""
+    ) -> str:
+        """The champion answers these rows, and labels come in for the first of them; returns the request's id."""
         current = self.registry.current(SHOP)
         model = current.release.model if current else "shop:none"
         rows = frame.drop(columns="bought").astype(object).where(frame.notna(), None).to_dict("records")
         with _ledger(self) as ledger:
             request = ledger.answer(model=model, index=None, rows=rows, labels=predicted, probabilities=probabilities)
-            ledger.label((f"{request}.{position}", label) for position, label in enumerate(labels or []))
+        self.label(request, labels or [])
+        return request
+
+    def label(self, request: str, labels: list[Any]) -> None:
+        """Labels come in for the first rows of a request."""
+        with _ledger(self) as ledger:
+            ledger.label((f"{request}.{position}", label) for position, label in enumerate(labels))
 
     def branch_text(self, path: str) -> str:
         return git(self.root, "show", f"{self.branch.name}:{path}")

@@ -1,7 +1,7 @@
 """Reading the prediction ledger: all writers' segments of one scenario, and single answers by their ids."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -56,6 +56,14 @@ class LedgerReader:
                 break
         answers = answers_from(found)
         return answers.take(range(max(0, len(answers) - rows), len(answers)))
+
+    def answers_to(self, row_ids: Collection[str], *, arm: str) -> AnsweredRows:
+        """Return one arm's answers to these rows in time order, without features; only their segments are read."""
+        named = {f"{ANSWERS}-{place.day}-{place.worker}.jsonl" for place in map(parse_row_id, row_ids)}
+        paths = [path for path in segments_of(self._folder, ANSWERS) if path.name in named]
+        lines = SegmentLines(paths, AnswerLine.parse)
+        answers = answers_from([line for line in lines if line.arm == arm], featureless=True)
+        return answers.take([place for place, row_id in enumerate(answers.ids) if row_id in row_ids])
 
     def days(self, *, arm: str) -> Iterator[AnsweredRows]:
         """One arm's answers of every model in time order, a day (UTC) at a time and without features: a ledger of any

@@ -116,6 +116,9 @@ def _signals(event: Event, params: Alerts, last_run_at: str) -> Iterator[Signal]
         yield Signal(DRIFT, DRIFT_STATES[run.drift.of_sound_columns], run.model)
     if run.rollback.roll_back:
         yield Signal(QUALITY, "harmful", run.model)
+    elif late := run.telling_late:
+        if late.quality.state in QUALITY_STATES:
+            yield Signal(QUALITY, QUALITY_STATES[late.quality.state], late.models[-1])
     elif run.quality.state in QUALITY_STATES:
         yield Signal(QUALITY, QUALITY_STATES[run.quality.state], run.model)
     if run.estimate.state in QUALITY_STATES:

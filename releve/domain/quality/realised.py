@@ -121,6 +121,18 @@ class Quality:
     change: Interval | None = None  # from the expected score to now; positive is better, whatever the metric
     answered: int | None = None  # answers that could have been labelled; None where nobody counted them
     coverage: Coverage | None = None  # of a regression that was answered with intervals
+    naive: float | None = None  # of the usual answer to the same rows; None where nobody asked
+
+    @property
+    def labels_in_doubt(self) -> bool:
+        """Whether the answers were surely worse than the usual one.
+
+        Then labels are wrong, or the table has changed at once: a model that was found to be good is seldom so wrong.
+        """
+        if self.state != QualityState.DEGRADED or self.score is None or self.naive is None:
+            return False
+        sign = METRICS[self.metric].sign
+        return max(sign * self.score.low, sign * self.score.high) < sign * self.naive
 
 
 def compare_with_expected(

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from releve.domain.drift.verdict import DriftVerdict
 from releve.domain.quality.estimate import Estimate
+from releve.domain.quality.late import LateQuality
 from releve.domain.quality.payoff import Payoff
-from releve.domain.quality.realised import Quality
+from releve.domain.quality.realised import Quality, QualityState
 from releve.domain.quality.staleness import Staleness
 from releve.domain.registry.chain import MONITORED, EventPayload
 from releve.domain.trigger.rollback import RollbackDecision
@@ -34,6 +35,7 @@ class MonitoringRun(EventPayload):
     drift: DriftVerdict
     drift_is_news: bool = True  # False where the run before came to the same verdict over the same rows
     quality: Quality
+    late: LateQuality | None = None  # of releases before it, by labels that came late; None: too few
     estimate: Estimate
     staleness: Staleness
     rows: int  # labelled rows there are, ingested or ready to be
@@ -43,6 +45,14 @@ class MonitoringRun(EventPayload):
     rollback: RollbackDecision  # whether the release before comes back by itself
     decision: TriggerDecision
     report: str  # name of the folder with this document and the drift report
+
+    @property
+    def telling_late(self) -> LateQuality | None:
+        """Return what late labels say where they show a degradation, or where nothing is known of the model itself."""
+        if self.late is None or self.quality.state == QualityState.DEGRADED:
+            return None
+        is_telling = self.late.quality.state == QualityState.DEGRADED or self.quality.state == QualityState.UNKNOWN
+        return self.late if is_telling else None
 
     @property
     def until(self) -> str:

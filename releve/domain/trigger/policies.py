@@ -12,6 +12,7 @@ from itertools import takewhile
 from releve.core.params import Trigger
 from releve.domain.drift.verdict import DriftVerdict
 from releve.domain.quality.estimate import Estimate
+from releve.domain.quality.late import LateQuality
 from releve.domain.quality.realised import Quality
 
 REFRESH, SCHEDULE, STATIC = "refresh", "schedule", "static"
@@ -28,6 +29,7 @@ class CauseKind(StrEnum):
     # what opens a search
     DRIFT = "drift"
     DEGRADED = "degraded"
+    LATE_DEGRADED = "degraded by late labels"
     ESTIMATED_DEGRADED = "estimated to be degraded"
     CONCEPT_DRIFT = "concept drift"
     SEARCH_AGE = "age of the last search"
@@ -60,6 +62,7 @@ class Evidence:
     quality: Quality
     new_rows: int  # labelled rows since the last challenge, ingested or ready to be
     estimate: Estimate | None = None
+    late: LateQuality | None = None  # of releases before the one that serves, by labels that came late
     new_batches: int = 1  # that these rows came in
     unweighed_rows: int = 0  # of these, since members were weighed; 0 where no others than those that serve could be
     rows_since_broken: int = 0  # labelled rows that came after the first of the runs in a row that found broken data

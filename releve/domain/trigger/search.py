@@ -48,6 +48,8 @@ def _degradation(evidence: Evidence) -> Iterator[Cause]:
     estimate = evidence.estimate
     if evidence.quality.state == QualityState.DEGRADED:
         yield Cause(CauseKind.DEGRADED)
+    elif evidence.late and evidence.late.quality.state == QualityState.DEGRADED:
+        yield Cause(CauseKind.LATE_DEGRADED)
     elif evidence.quality.state == QualityState.UNKNOWN and estimate and estimate.state == QualityState.DEGRADED:
         yield Cause(CauseKind.ESTIMATED_DEGRADED)
     if estimate and estimate.concept_drift_suspected:

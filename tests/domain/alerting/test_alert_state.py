@@ -7,6 +7,7 @@ import pytest
 from releve.core.params import Alerts
 from releve.domain.alerting.alert_state import AlertKind, AlertState, advance, first_state
 from releve.domain.alerting.signals import LEVELS, SUBJECTS
+from releve.domain.quality.late import LateQuality
 from releve.domain.quality.staleness import ExceededLimit
 from releve.domain.registry.chain import ARCHIVED, CHALLENGED, RELEASED, ROLLED_BACK
 from releve.domain.registry.events import ModelReleased, ModelRolledBack
@@ -15,6 +16,7 @@ from tests.events import make_challenger
 from tests.page_histories import (
     MODEL,
     RELEASE,
+    at,
     drift,
     make_estimate,
     make_event,
@@ -54,6 +56,7 @@ def shown(made):
     return [(alert.subject, alert.state, alert.kind) for alert in made]
 
 
+LATE = "shop:000000000000"  # a release of before
 IDLE = ExceededLimit("max_idle_days", 31.0, 30.0)
 CASES = [  # a run in an alarm, and one where it is over
     ("data", "broken", "sound", {"drift": drift("broken data")}, {"drift": drift("no drift")}),
@@ -121,6 +124,35 @@ def test_a_run_that_cannot_tell_neither_ends_an_alarm_nor_repeats_it(unsure):
     made = alerts_of(monitored_event(**alarm), monitored_event(day=2, **unsure), repeat_hours=24.0, silence_hours=0.0)
 
     assert shown(made) == [("drift", "drift", RAISED), ("quality", "degraded", RAISED)]
+
+
+@pytest.mark.parametrize(
+    ("own", "late", "alarms"),
+    [
+        ("unknown", "degraded", [("quality", "degraded", LATE)]),
+        ("within tolerance", "degraded", [("quality", "degraded", LATE)]),
+        ("degraded", "within tolerance", [("quality", "degraded", MODEL)]),
+        ("degraded", "degraded", [("quality", "degraded", MODEL)]),
+        ("unknown", "inconclusive", []),
+    ],
+)
+def test_late_labels_raise_an_alarm_about_the_release_that_gave_the_answers(own, late, alarms):
+    judged = LateQuality(make_quality(late), (LATE,), at(0))
+
+    made = alerts_of(monitored_event(), monitored_event(day=0.1, quality=make_quality(own), late=judged))
+
+    assert [(alert.subject, alert.state, alert.about) for alert in made] == alarms
+
+
+def test_late_labels_within_tolerance_end_an_alarm_where_nothing_newer_is_known():
+    fine = LateQuality(make_quality(), (LATE,), at(0))
+    alarm = monitored_event(quality=make_quality("degraded"))
+
+    over = alerts_of(alarm, monitored_event(day=0.1, quality=make_quality("unknown"), late=fine))
+    unsure = alerts_of(alarm, monitored_event(day=0.1, quality=make_quality("inconclusive"), late=fine))
+
+    assert shown(over)[1:] == [("quality", "within_tolerance", ENDED)]
+    assert shown(unsure)[1:] == []
 
 
 @pytest.mark.parametrize(("hours", "count"), [(23.9, 1), (24, 2), (24.1, 2)])

@@ -5,6 +5,7 @@ import pytest
 from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.verdict import DriftState, DriftVerdict
 from releve.domain.evaluation.intervals import share
+from releve.domain.quality.late import LateQuality
 from releve.domain.quality.realised import Quality, QualityState
 from releve.domain.trigger.policies import Cause, CauseKind, Challenged, Evidence, History
 from releve.domain.trigger.trigger import decide
@@ -89,6 +90,22 @@ def test_drift_and_degradation_open_a_search_and_with_it_a_refresh(drifted, kept
     assert decision.search_reason == ", ".join(causes)
     assert decision.refresh is (decision.search or policy == "refresh")
     assert decision.kinds[: len(causes)] == tuple(causes)
+
+
+@pytest.mark.parametrize(
+    ("kept", "late", "causes"),
+    [
+        ("unknown", "degraded", (CauseKind.LATE_DEGRADED,)),
+        ("within tolerance", "degraded", (CauseKind.LATE_DEGRADED,)),
+        ("degraded", "degraded", (CauseKind.DEGRADED,)),
+        ("unknown", "inconclusive", ()),
+        ("unknown", "within tolerance", ()),
+    ],
+)
+def test_late_labels_that_show_a_degradation_of_a_release_before_open_a_search(kept, late, causes):
+    judged = LateQuality(Quality(QualityState(late), "accuracy", 100, 0.9), ("shop:1",), NOW)
+
+    assert tuple(cause.kind for cause in decided(an_evidence(kept=kept, late=judged)).search_causes) == causes
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""Labels that come once a newer release serves: judged beside what was expected of the release that gave the answer.
+
+Where every batch brings a release, most labels come like that. What serves has not learned them, so they tell how good
+the newest answers were that anybody can judge.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from releve.domain.evaluation.intervals import weighted_mean
+from releve.domain.evaluation.paired import BootstrapConfig
+from releve.domain.prediction_log.records import LabelledRows
+from releve.domain.quality import realised
+from releve.domain.quality.realised import Quality, QualityState
+from releve.domain.registry.release import ExpectedPerformance
+from releve.domain.schema.target import Target
+
+
+@dataclass(frozen=True)
+class LateQuality:
+    """The quality of the newest answers that releases of before gave, by labels that came late."""
+
+    quality: Quality
+    models: tuple[str, ...]  # that gave these answers, the newest last
+    last_at: str  # of the newest of these answers, ISO 8601, UTC
+
+
+def assess_late(
+    labelled: LabelledRows,
+    expectations: Mapping[str, ExpectedPerformance],
+    target: Target,
+    *,
+    metric: str,
+    rows: int,
+    quantile: float,
+    tolerance: float,
+    min_labels: int,
+    bootstrap: BootstrapConfig,
+) -> tuple[LateQuality, LabelledRows] | None:
+    """Judge the newest answers, at most `rows`, of as few releases as have `min_labels`; return them, too.
+
+    `labelled`: in time order. `expectations`: by model; what was expected by another metric than `metric` is left out.
+    None where the labels are too few.
+    """
+    models = [one for one in labelled.answers.models if one in expectations and expectations[one].metric == metric]
+    newest_first = list(dict.fromkeys(reversed(models)))
+    chosen: list[str] = []
+    while newest_first and sum(map(models.count, chosen)) < max(min_labels, 1):
+        chosen.insert(0, newest_first.pop(0))
+    fit = [
+        place
+        for place, (model, label) in enumerate(zip(labelled.answers.models, labelled.labels, strict=True))
+        if model in chosen and target.parse(label) is not None
+    ]
+    judged = labelled.take(fit[-rows:])
+    counts = {model: judged.answers.models.count(model) for model in chosen if model in judged.answers.models}
+    if not counts:
+        return None
+    expected = ExpectedPerformance(
+        metric,
+        weighted_mean([expectations[model].score for model in counts], list(counts.values())),
+        sum(expectations[model].rows for model in counts),
+    )
+    quality = realised.assess(
+        realised.as_scored(judged, target, rows=rows, quantile=quantile),
+        expected=expected,
+        tolerance=tolerance,
+        min_labels=min_labels,
+        bootstrap=bootstrap,
+    )
+    if quality.state == QualityState.UNKNOWN:
+        return None
+    return LateQuality(quality, tuple(counts), judged.answers.at[-1]), judged
