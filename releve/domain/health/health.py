@@ -1,7 +1,8 @@
 """One word on the champion: is it still good, why, and what to do next.
 
-Only what is known of the model version that serves counts: a predecessor's figures say nothing of it. Labels count
-more than estimates, and estimates more than drift: rows may change without harm.
+What is known of the model version that serves counts. While nothing is, as after each refresh, the release before it
+stands in: it was made in the same way, and never degrades its successor. Labels count more than estimates, and
+estimates more than drift: rows may change without harm.
 """
 
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ class HealthCause(StrEnum):
     BELOW_BASELINE = "a naive baseline is better"
     NAIVE = "the naive answer serves"
     CONCEPT_DRIFT = "labels contradict the estimate"
+    BEFORE_BELOW_EXPECTED = "realised quality of the release before is degraded"
+    BEFORE_INCONCLUSIVE = "realised quality of the release before is inconclusive"
     ESTIMATED_BELOW_EXPECTED = "estimated quality is degraded"
     INCONCLUSIVE = "realised quality is inconclusive"
     BROKEN_DATA = "broken data"
@@ -42,6 +45,8 @@ class HealthCause(StrEnum):
     REJECTED_ROWS = "rows of the newest batch were rejected"
     WITHIN_TOLERANCE = "realised quality is within tolerance"
     ESTIMATED_WITHIN_TOLERANCE = "estimated quality is within tolerance"
+    BEFORE_WITHIN_TOLERANCE = "realised quality of the release before is within tolerance"
+    BEFORE_ESTIMATED_WITHIN_TOLERANCE = "estimated quality of the release before is within tolerance"
 
 
 class HealthAction(StrEnum):
@@ -51,6 +56,7 @@ class HealthAction(StrEnum):
     INGEST = "ingest"
     RETRAIN = "retrain"
     INGEST_AND_RETRAIN = "ingest newer rows, then retrain"
+    CORRECT = "mend the rows that the model taken back has learned"
     ROLL_BACK = "roll back"
     MONITOR = "monitor"
     RESUBMIT = "resubmit"
@@ -69,6 +75,7 @@ class HealthEvidence:
     withdrawn: bool = False  # the last move took the model out of service
     refused: bool = False  # the newest challenger since the last move was refused
     can_roll_back: bool = False
+    came_back: bool = False  # by a rollback, and no challenger was judged since
     naive: bool = False  # the naive answer itself serves
     monitored: bool = True  # at least one monitoring run
     realised: QualityState = QualityState.UNKNOWN  # the newest that is known
@@ -78,6 +85,9 @@ class HealthEvidence:
     score_high: float | None = None  # the upper end of its interval
     baseline: float | None = None  # the best naive answer to the same rows
     estimated: QualityState = QualityState.UNKNOWN
+    before: QualityState = QualityState.UNKNOWN  # realised, of the release before; of one that was taken back nothing
+    before_estimated: QualityState = QualityState.UNKNOWN
+    late_degraded: bool = False  # labels that came late, which what serves has not learned, show a degradation
     run_outdated: bool = False  # the newest monitoring run is too old to rely on
     broken_data: bool = False
     drift: bool = False
@@ -89,6 +99,11 @@ class HealthEvidence:
     def is_beaten(self) -> bool:
         """A naive answer to the same rows is better."""
         return self.baseline is not None and self.score is not None and self.score < self.baseline
+
+    @property
+    def is_itself_known(self) -> bool:
+        """Labels or an estimate tell something of the model that serves."""
+        return self.realised != QualityState.UNKNOWN or self.estimated != QualityState.UNKNOWN
 
     @property
     def is_estimated_good(self) -> bool:
@@ -117,11 +132,12 @@ def assess_health(evidence: HealthEvidence) -> HealthVerdict:
 
     no model: nothing serves. degraded: labels show that it is worse than expected, or than a naive baseline. watch:
     something else asks for attention, or what is known is too old to rely on. unknown: nothing does, but there is no
-    figure of its quality either. healthy: realised or estimated quality is within tolerance, and nothing asks for
-    attention.
+    figure of its quality either. healthy: realised or estimated quality is within tolerance, its own or while nothing
+    is known of it that of the release before, and nothing asks for attention.
     """
-    # newer rows, where the newest challenger was refused
-    retrain = HealthAction.INGEST_AND_RETRAIN if evidence.refused else HealthAction.RETRAIN
+    # newer rows where the newest challenger was refused, mended ones where its model was taken back
+    again = HealthAction.CORRECT if evidence.came_back else HealthAction.RETRAIN
+    retrain = HealthAction.INGEST_AND_RETRAIN if evidence.refused else again
     if not evidence.serves:
         if evidence.refused or evidence.withdrawn:
             cause = HealthCause.REFUSED if evidence.refused else HealthCause.WITHDRAWN
@@ -135,13 +151,19 @@ def assess_health(evidence: HealthEvidence) -> HealthVerdict:
         goes = evidence.can_roll_back and not evidence.has_met_expectation
         return HealthVerdict(Health.DEGRADED, (*degraded, *warnings), HealthAction.ROLL_BACK if goes else retrain)
     if warnings:
-        about_quality = {HealthCause.INCONCLUSIVE, HealthCause.ESTIMATED_BELOW_EXPECTED, HealthCause.OUTDATED}
+        about_quality = {
+            HealthCause.INCONCLUSIVE,
+            HealthCause.ESTIMATED_BELOW_EXPECTED,
+            HealthCause.OUTDATED,
+            HealthCause.BEFORE_BELOW_EXPECTED,
+            HealthCause.BEFORE_INCONCLUSIVE,
+        }
         wait = WAYS_ON.get(warnings[0], HealthAction.MONITOR)
         causes = warnings if about_quality & set(warnings) else (*warnings, known)
         # what an old run asked for says nothing of now
         asked = evidence.retraining_due and not evidence.run_outdated and not evidence.is_outdated
         return HealthVerdict(Health.WATCH, causes, retrain if asked else wait)
-    if known in (HealthCause.WITHIN_TOLERANCE, HealthCause.ESTIMATED_WITHIN_TOLERANCE):
+    if known not in (HealthCause.NO_LABELS, HealthCause.NOT_MONITORED):
         return HealthVerdict(Health.HEALTHY, (known,), HealthAction.NOTHING)
     return HealthVerdict(Health.UNKNOWN, (known,), HealthAction.MONITOR)
 
@@ -152,6 +174,10 @@ def _known(evidence: HealthEvidence) -> HealthCause:
         return HealthCause.WITHIN_TOLERANCE
     if evidence.is_estimated_good:
         return HealthCause.ESTIMATED_WITHIN_TOLERANCE
+    if not evidence.is_itself_known and evidence.before == QualityState.WITHIN_TOLERANCE:
+        return HealthCause.BEFORE_WITHIN_TOLERANCE
+    if not evidence.is_itself_known and evidence.before_estimated == QualityState.WITHIN_TOLERANCE:
+        return HealthCause.BEFORE_ESTIMATED_WITHIN_TOLERANCE
     return HealthCause.NO_LABELS if evidence.monitored else HealthCause.NOT_MONITORED
 
 
@@ -169,10 +195,13 @@ def _degraded(evidence: HealthEvidence) -> tuple[HealthCause, ...]:
 
 def _warnings(evidence: HealthEvidence) -> tuple[HealthCause, ...]:
     """What asks for attention beside labels that show a degraded model, the gravest first."""
+    before = QualityState.UNKNOWN if evidence.is_itself_known else evidence.before
     causes = {
         HealthCause.BROKEN_DATA: evidence.broken_data,
         HealthCause.CONCEPT_DRIFT: evidence.estimated == QualityState.AUDIT_FAILED,
         HealthCause.ESTIMATED_BELOW_EXPECTED: evidence.estimated == QualityState.DEGRADED,
+        HealthCause.BEFORE_BELOW_EXPECTED: evidence.late_degraded or before == QualityState.DEGRADED,
+        HealthCause.BEFORE_INCONCLUSIVE: before == QualityState.INCONCLUSIVE,
         HealthCause.BELOW_BASELINE: evidence.is_beaten and not _degraded(evidence),
         HealthCause.NAIVE: evidence.naive,
         HealthCause.INCONCLUSIVE: evidence.realised == QualityState.INCONCLUSIVE,

@@ -1,6 +1,7 @@
 """What is known of a scenario's champions, and what of it tells whether the one that serves is still good.
 
-Evidence is of a model version: its figures count whenever it served, the newest first, and a predecessor's never do.
+Evidence is of a model version: its figures count whenever it served, the newest first. Those of the release before it
+are kept apart, and stand in while nothing is known of the one that serves.
 Labelled answers newer than the last conclusive monitoring run are pooled, and judged as a run would judge them.
 """
 
@@ -18,9 +19,9 @@ from releve.domain.health.health import HealthEvidence
 from releve.domain.quality.realised import Quality, QualityState, compare_with_expected
 from releve.domain.quality.staleness import days_between
 from releve.domain.quality.windows import QualityWindow
-from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, MOVES, RELEASED, WITHDRAWN, Event
+from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, MOVES, RELEASED, ROLLED_BACK, WITHDRAWN, Event
 from releve.domain.registry.events import BatchIngested, Challenger, release_of
-from releve.domain.registry.release import Release
+from releve.domain.registry.release import ExpectedPerformance, Release
 from releve.domain.trigger.monitoring_run import MonitoringRun
 
 REJECTED_SHARE = 0.1  # of a batch's rows, from which on somebody should see to them
@@ -57,6 +58,7 @@ class RealisedQuality:
 
     quality: Quality
     at: str
+    model: str  # that it is of
 
 
 @dataclass(frozen=True)
@@ -108,17 +110,67 @@ class ServingHistory:
         return pool(self.own_windows, replace(self.limits, pooled_rows=self.limits.min_rows))
 
     @cached_property
+    def expectations(self) -> dict[str, ExpectedPerformance]:
+        """The expected performance of each model that was released."""
+        return {release.model: release.expected for event in self.moves if (release := release_of(event))}
+
+    @cached_property
     def realised(self) -> RealisedQuality | None:
-        """The newest realised quality: of the labelled answers since the last conclusive run, or else of that run."""
-        known = [run for run in self.own_runs if run.quality.state != QualityState.UNKNOWN]
-        newer = [one for one in self.own_windows if not known or is_before(known[-1].until, one.last_at)]
-        pooled, expected = pool(newer, self.limits), self.release.expected if self.release else None
-        if pooled and expected and pooled.metric == expected.metric:
+        """The newest realised quality of the model that serves."""
+        return self._realised_of(self.release.model, self.release.expected) if self.release else None
+
+    @cached_property
+    def models_before(self) -> tuple[str, ...]:
+        """Models that served before the one that does, the newest first, none that was taken back.
+
+        None where a rollback brought it: what was known of a later one says nothing of it.
+        """
+        if not self.moves or self.moves[-1].kind != RELEASED or not self.release:
+            return ()
+        served: list[str] = []
+        for event in self.moves:
+            release = release_of(event)
+            if event.kind == ROLLED_BACK and served:
+                served.pop()
+            elif event.kind == WITHDRAWN:
+                served.clear()
+            if release and release.model not in served[-1:]:
+                served.append(release.model)
+        return tuple(model for model in dict.fromkeys(reversed(served)) if model != self.release.model)
+
+    @cached_property
+    def realised_before(self) -> RealisedQuality | None:
+        """The realised quality of the newest release before that it is known of, and that is not too old."""
+        known = (self._realised_of(model, self.expectations[model]) for model in self.models_before)
+        newest = next((each for each in known if each), None)
+        return newest if newest and not self.is_outdated(newest.at) else None
+
+    @cached_property
+    def run_before(self) -> MonitoringRun | None:
+        """The newest run on the release before; None where that is too old to rely on."""
+        newest = next((run for run in reversed(self.runs) if run.model in self.models_before[:1]), None)
+        return newest if newest and not self.is_outdated(newest.at) else None
+
+    def _realised_of(self, model: str, expected: ExpectedPerformance) -> RealisedQuality | None:
+        """Of the labelled answers since the last conclusive run on that model, or else of that run."""
+        known = [run for run in self.runs if run.model == model and run.quality.state != QualityState.UNKNOWN]
+        windows = [window for window in self.windows if window.model == model]
+        newer = [one for one in windows if not known or is_before(known[-1].until, one.last_at)]
+        pooled = pool(newer, self.limits)
+        if pooled and pooled.metric == expected.metric:
             state, change = compare_with_expected(pooled.score, expected, self.limits.tolerance)
-            value = expected.score.value
-            answers = (pooled.score, change, pooled.answered)
-            return RealisedQuality(Quality(state, pooled.metric, pooled.labelled, value, *answers), pooled.last_at)
-        return RealisedQuality(known[-1].quality, known[-1].at) if known else None
+            quality = Quality(
+                state,
+                pooled.metric,
+                pooled.labelled,
+                expected.score.value,
+                pooled.score,
+                change,
+                pooled.answered,
+                naive=pooled.naive,
+            )
+            return RealisedQuality(quality, pooled.last_at, model)
+        return RealisedQuality(known[-1].quality, known[-1].at, model) if known else None
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
@@ -189,6 +241,7 @@ def health_evidence(history: ServingHistory) -> HealthEvidence:
     batch, labelled, realised = history.newest_batch, history.newest_labelled, history.realised
     runs, challenges, moves = history.own_runs, history.challenges, history.moves
     newest, move = runs[-1] if runs else None, moves[-1] if moves else None
+    before, late = history.realised_before, newest.telling_late if newest else None
     sign = METRICS[labelled.metric].sign if labelled else 1
     score = labelled.score if labelled else None
     since_move = [
@@ -206,6 +259,7 @@ def health_evidence(history: ServingHistory) -> HealthEvidence:
         withdrawn=move is not None and move.kind == WITHDRAWN,
         refused=bool(since_move) and not since_move[-1].read(Challenger).promote,
         can_roll_back=len(served) > 1 and since[-1].kind == RELEASED,  # not itself what a rollback brought
+        came_back=move is not None and move.kind == ROLLED_BACK and not since_move,
         naive=history.evaluation is not None and history.evaluation.naive,
         monitored=newest is not None,
         realised=realised.quality.state if realised else QualityState.UNKNOWN,
@@ -215,6 +269,9 @@ def health_evidence(history: ServingHistory) -> HealthEvidence:
         score_high=max(sign * score.low, sign * score.high) if score else None,
         baseline=sign * labelled.naive if labelled and labelled.naive is not None else None,
         estimated=newest.estimate.state if newest else QualityState.UNKNOWN,
+        before=before.quality.state if before else QualityState.UNKNOWN,
+        before_estimated=history.run_before.estimate.state if history.run_before else QualityState.UNKNOWN,
+        late_degraded=late is not None and late.quality.state == QualityState.DEGRADED,
         run_outdated=newest is not None and history.is_outdated(newest.at),
         broken_data=newest is not None and newest.drift.state == DriftState.BROKEN_DATA,
         drift=newest is not None and newest.drift.of_sound_columns == DriftState.DRIFT,

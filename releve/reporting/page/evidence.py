@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 
 from releve.core.formatting import to_the_minute
 from releve.core.names import ModelTag
@@ -13,7 +12,6 @@ from releve.domain.health.history import ServingHistory
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import CHALLENGED, MOVES, RELEASED, Event
 from releve.domain.registry.events import Challenger, release_of
-from releve.domain.registry.release import ExpectedPerformance
 from releve.reporting.blocks import ChartMark, MarkKind
 from releve.reporting.gate_messages import event_reason
 
@@ -26,11 +24,6 @@ class PageEvidence(ServingHistory):
     backtest: BacktestReport | None = None
     incoming: str = ""  # folder that files are ingested from
     waiting: int = 0  # files in it
-
-    @cached_property
-    def expectations(self) -> dict[str, ExpectedPerformance]:
-        """The expected performance of each model that was released."""
-        return {release.model: release.expected for event in self.moves if (release := release_of(event))}
 
 
 def marks_of(events: Iterable[Event], windows: Sequence[QualityWindow]) -> tuple[ChartMark, ...]:

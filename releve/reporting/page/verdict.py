@@ -13,7 +13,7 @@ from releve.domain.health.health import (
 from releve.domain.health.history import RealisedQuality, health_evidence
 from releve.domain.registry.events import Challenger
 from releve.reporting.blocks import Tone, VerdictBlock
-from releve.reporting.messages import describe_drift, describe_staleness
+from releve.reporting.messages import describe_drift, describe_late, describe_quality, describe_staleness
 from releve.reporting.page.evidence import PageEvidence, version_of
 
 TONES = {
@@ -32,6 +32,11 @@ ACTIONS = {  # what to do, and the command
     ),
     HealthAction.INGEST_AND_RETRAIN: (
         "Bring newer labelled rows, then retrain: with the rows of now, the gate refused a challenger.",
+        "make ingest SCENARIO={scenario}\nmake retrain SCENARIO={scenario}",
+    ),
+    HealthAction.CORRECT: (
+        "Correct the labels that the model taken back has learned, or bring newer rows: the same rows would make the "
+        "same model again{where}.",
         "make ingest SCENARIO={scenario}\nmake retrain SCENARIO={scenario}",
     ),
     HealthAction.ROLL_BACK: (
@@ -104,6 +109,32 @@ def _estimated(evidence: PageEvidence) -> str:
     )
 
 
+def _before(evidence: PageEvidence) -> str:
+    """What labels say of the release before."""
+    if evidence.own_runs and (late := evidence.own_runs[-1].telling_late):
+        return f"By labels that came late, {describe_late(late)}."
+    known = evidence.realised_before
+    if not known:
+        return ""
+    return f"{_unseen(evidence)} Of {version_of(known.model)}, which served before: {describe_quality(known.quality)}."
+
+
+def _estimated_before(evidence: PageEvidence) -> str:
+    run = evidence.run_before
+    if not run or not run.estimate.score:
+        return ""
+    return (
+        f"{_unseen(evidence)} Of {version_of(run.model)}, which served before, {run.estimate.metric} was estimated at "
+        f"{format_score_interval(run.estimate.score)}, as of {to_the_minute(run.at)}; "
+        f"{format_score(run.estimate.expected)} was expected."
+    )
+
+
+def _unseen(evidence: PageEvidence) -> str:
+    model = version_of(evidence.release.model) if evidence.release else "what serves"
+    return f"Of {model}, which serves since {to_the_minute(evidence.since)}, nothing is known yet."
+
+
 def _outdated(evidence: PageEvidence) -> str:
     realised = evidence.realised
     if realised and evidence.is_outdated(realised.at):
@@ -162,6 +193,10 @@ SENTENCES: dict[HealthCause, Callable[[PageEvidence], str]] = {
     HealthCause.CONCEPT_DRIFT: lambda _: (
         "Labels contradict the estimate of quality: answers no longer mean what they meant when it was judged."
     ),
+    HealthCause.BEFORE_BELOW_EXPECTED: _before,
+    HealthCause.BEFORE_INCONCLUSIVE: _before,
+    HealthCause.BEFORE_WITHIN_TOLERANCE: _before,
+    HealthCause.BEFORE_ESTIMATED_WITHIN_TOLERANCE: _estimated_before,
     HealthCause.ESTIMATED_BELOW_EXPECTED: _estimated,
     HealthCause.INCONCLUSIVE: lambda evidence: _realised(evidence, ", and more labels are needed to tell"),
     HealthCause.BROKEN_DATA: lambda evidence: (

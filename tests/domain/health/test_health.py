@@ -63,6 +63,29 @@ def test_a_fresh_release_is_unknown_until_it_is_monitored():
 
 
 @pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"before": WITHIN}, Health.HEALTHY),
+        ({"before": INCONCLUSIVE}, Health.WATCH),
+        ({"before": DEGRADED}, Health.WATCH),  # what was made since is no worse for it
+        ({"before_estimated": WITHIN}, Health.HEALTHY),
+        ({"before_estimated": DEGRADED}, Health.UNKNOWN),
+        ({"before": DEGRADED, "realised": WITHIN}, Health.HEALTHY),
+        ({"before": DEGRADED, "estimated": WITHIN}, Health.HEALTHY),
+        ({"before": WITHIN, "drift": True}, Health.WATCH),
+        ({"late_degraded": True, "realised": WITHIN}, Health.WATCH),
+    ],
+)
+def test_the_release_before_stands_in_while_nothing_is_known_of_the_one_that_serves(known, expected):
+    assert word(**known) == expected
+
+
+def test_after_a_rollback_the_rows_are_mended_before_a_retraining():
+    assert action(realised=DEGRADED, has_met_expectation=True, came_back=True) == HealthAction.CORRECT
+    assert action(realised=DEGRADED, has_met_expectation=True) == HealthAction.RETRAIN
+
+
+@pytest.mark.parametrize(
     ("realised", "score", "high", "expected"),
     [
         (WITHIN, 0.60, 0.65, Health.HEALTHY),

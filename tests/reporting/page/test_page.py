@@ -13,6 +13,7 @@ from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.evaluation.evaluation import OwnScores
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.health.health import Health, HealthCause
+from releve.domain.quality.late import LateQuality
 from releve.domain.quality.realised import Coverage, QualityState
 from releve.domain.registry.chain import INGESTED, ROLLED_BACK, WITHDRAWN
 from releve.domain.registry.events import ModelRolledBack, ShownHarm
@@ -102,7 +103,7 @@ def seen(*events, windows=1, **changes):
     [
         ("no model", "no model", "make ingest SCENARIO=shop"),
         ("refused first model", "no model", "make ingest SCENARIO=shop\nmake retrain SCENARIO=shop"),
-        ("fresh release", "unknown", "make monitor SCENARIO=shop"),
+        ("fresh release", "watch", "make monitor SCENARIO=shop"),
         ("degraded", "degraded", "make ingest SCENARIO=shop\nmake retrain SCENARIO=shop"),
         ("watch", "watch", "make monitor SCENARIO=shop"),
         ("unknown", "unknown", "make monitor SCENARIO=shop"),
@@ -198,16 +199,61 @@ def test_a_degraded_champion_is_told_with_its_figures_the_expected_one_and_the_b
     assert "(majority label) reaches 0.587 on the newest 180 labelled answers (until 2026-01-07 06:36)" in reason
 
 
-@pytest.mark.parametrize("since", [3.5, 400.0])
-def test_a_fresh_champion_never_wears_the_figures_of_its_predecessor(since):
-    before = PAGE_STATES["degraded"](3)
-    events = (*before.events, release_event(YOUNGER, day=since))
+def test_while_nothing_is_known_of_a_fresh_champion_the_release_before_is_told_as_such():
+    fine = make_evidence(3)
+    fresh = replace(fine, release=YOUNGER, events=(*fine.events, release_event(YOUNGER, day=3.5)), since=at(3.5))
+    worse = PAGE_STATES["degraded"](3)
+    after_worse = replace(fresh, events=(*worse.events, release_event(YOUNGER, day=3.5)), windows=worse.windows)
 
-    block = verdict_block(replace(before, release=YOUNGER, events=events, since=at(since)))
+    good, bad = verdict_block(fresh), verdict_block(after_worse)
 
-    assert block.word == "unknown"
-    assert "was not monitored yet" in block.reason
-    assert "0.483" not in block.reason
+    assert (good.word, bad.word) == ("healthy", "watch")
+    unseen, before = good.reason.split(". ", 1)
+    assert unseen == f"Of {'2' * 12}, which serves since 2026-01-08 21:00, nothing is known yet"
+    assert before.startswith(f"Of {'1' * 12}, which served before: accuracy 0.880 on 180 labelled answers, 0.900 was")
+    assert before.endswith("a change of -0.020 [-0.090, +0.040]: within tolerance.")
+    assert "0.483" in bad.reason
+    assert "degraded" in bad.reason
+
+
+def test_what_was_known_of_the_release_before_is_forgotten_in_time_and_never_of_one_that_was_taken_back():
+    before = make_evidence(3)
+    events = (*before.events, release_event(YOUNGER, day=400.0))
+    late = replace(before, release=YOUNGER, events=events, since=at(400), made_at=at(400.1))
+    bad = monitored_event(day=3, model=YOUNGER.model, quality=make_quality(QualityState.DEGRADED))
+    moves = (release_event(), release_event(YOUNGER, day=2), bad, release_event(day=3.5, kind=ROLLED_BACK))
+    third = RELEASE.model_copy(update={"model": f"shop:{'3' * 12}"})
+    back = make_evidence(0, events=moves, since=at(3.5), made_at=at(4))
+    again = replace(back, events=(*moves, release_event(third, day=3.7)), release=third, since=at(3.7))
+
+    blocks = [verdict_block(each) for each in (late, back, again)]
+
+    assert [block.word for block in blocks] == ["unknown", "unknown", "unknown"]
+    assert all("was not monitored yet" in block.reason for block in blocks)
+
+
+def test_without_labels_the_estimate_of_the_release_before_stands_in():
+    estimated = monitored_event(day=1, quality=UNLABELLED, estimate=make_estimate())
+    events = (release_event(), estimated, release_event(YOUNGER, day=1.5))
+    fresh = make_evidence(0, events=events, release=YOUNGER, since=at(1.5), made_at=at(1.6))
+
+    block = verdict_block(fresh)
+
+    assert block.word == "healthy"
+    assert f"Of {'1' * 12}, which served before, accuracy was estimated at 0.870" in block.reason
+
+
+def test_late_labels_that_show_a_degradation_are_watched_and_whose_answers_they_are_is_told():
+    other, few = f"shop:{'0' * 12}", make_quality(QualityState.UNKNOWN, labelled=3)
+    quality = make_quality(QualityState.DEGRADED, score=Interval(0.2, 0.1, 0.3), naive=0.6)
+    late = LateQuality(quality, (other,), at(0.5))
+    evidence = make_evidence(0, events=(release_event(), monitored_event(day=1, quality=few, late=late)))
+
+    block = verdict_block(evidence)
+
+    assert block.word == "watch"
+    assert f"answers of {other}, given before the release that serves now: accuracy 0.200" in block.reason
+    assert "the usual answer reaches 0.600: wrong labels, or an abrupt change, so check some of them" in block.reason
 
 
 def test_a_model_that_serves_again_keeps_its_own_figures():
@@ -229,7 +275,7 @@ def test_a_champion_that_never_met_its_expectation_is_rolled_back_where_another_
     moved_back = (release_event(), release_event(YOUNGER, day=2, kind=ROLLED_BACK), bad)
 
     assert verdict_block(evidence).command == "make rollback SCENARIO=shop"
-    assert verdict_block(replace(evidence, events=moved_back)).command == "make retrain SCENARIO=shop"
+    assert "Correct the labels" in verdict_block(replace(evidence, events=moved_back)).action
 
 
 def test_labels_that_came_after_the_last_run_are_judged_as_a_run_would():
