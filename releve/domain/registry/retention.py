@@ -25,7 +25,7 @@ def may_leave(
 
     The newest `keep` versions stay (0: all of them), and what a person had put back.
     """
-    older = list(statuses)[: len(statuses) - keep] if keep else []
+    older = list(statuses)[:-keep] if keep else []
     return [
         model
         for model in older

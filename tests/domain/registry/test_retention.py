@@ -27,7 +27,8 @@ def known(*rebuilds):
 
 
 @pytest.mark.parametrize(
-    ("keep", "expected"), [(5, []), (4, ["shop:a"]), (3, ["shop:a", "shop:b"]), (1, ["shop:a", "shop:b"]), (0, [])]
+    ("keep", "expected"),
+    [(7, []), (5, []), (4, ["shop:a"]), (3, ["shop:a", "shop:b"]), (1, ["shop:a", "shop:b"]), (0, [])],
 )
 def test_the_oldest_beyond_the_newest_kept_leave_and_never_what_serves_waits_or_can_come_back(keep, expected):
     assert may_leave(statuses(STATES), {}, keep=keep) == expected
