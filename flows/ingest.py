@@ -5,6 +5,7 @@ from prefect import flow
 from flows.context import Scenario, begin, show, step
 from releve.core.formatting import counted
 from releve.core.settings import Settings
+from releve.domain.registry.events import BatchIngested
 from tasks.ingestion import ingest as ingest_step
 from tasks.ingestion.ingest import Ingestion
 from tasks.places import ScenarioState
@@ -32,6 +33,8 @@ def ingest_files(settings: Settings, scenario: str) -> Ingestion:
         print(
             f"{batch.source}: {counted(batch.rows, 'row')} accepted, {batch.rejected:,} rejected -> batch {batch.batch}"
         )
+        if batch.superseded:
+            print(describe_superseded(batch))
         print(f"{batch.source} was read as {batch.read_as}")
         for warning in batch.warnings:
             print(f"warning, {batch.source}: {warning}")
@@ -48,6 +51,12 @@ def ingest_files(settings: Settings, scenario: str) -> Ingestion:
     return done
 
 
+def describe_superseded(batch: BatchIngested) -> str:
+    """Say how many rows of a batch were there before."""
+    rows = counted(batch.superseded, "row")
+    return f"{batch.source}: {rows} of {batch.rows:,} came before; each counts once, with its newest label"
+
+
 def show_ingestion(scenario: str, done: Ingestion) -> None:
     """Show a line per file, then the warnings and the reasons of refusals."""
     from releve.reporting.blocks import TableBlock, TextBlock
@@ -55,7 +64,8 @@ def show_ingestion(scenario: str, done: Ingestion) -> None:
     lines = [(b.source, f"batch {b.batch}", f"{b.rows:,}", f"{b.rejected:,}", b.read_as) for b in done.batches]
     lines += [(each.source, "already ingested", "", "", "") for each in done.duplicates]
     lines += [(each.source, "refused", "", "", "") for each in done.refusals]
-    notes = [f"{batch.source}: {warning}" for batch in done.batches for warning in batch.warnings]
+    notes = [describe_superseded(batch) for batch in done.batches if batch.superseded]
+    notes += [f"{batch.source}: {warning}" for batch in done.batches for warning in batch.warnings]
     notes += [refusal.reason for refusal in done.refusals]
     table = TableBlock(("file", "result", "rows", "in quarantine", "read as"), tuple(lines))
     where = f"Refused files, each beside its reason: {done.refused}" if done.refusals else ""

@@ -20,7 +20,9 @@ from releve.adapters.git_dvc.data_versions import DataVersions, data_version
 from releve.adapters.git_dvc.scenario_branch import ScenarioBranch, Worktree
 from releve.core.documents import DocumentPart
 from releve.domain.ingestion.batch_checks import BatchProfile
+from releve.domain.ingestion.row_versions import ANSWER_ID, RowVersions, id_columns
 from releve.domain.registry.events import BatchIngested
+from releve.domain.schema.schema import Schema
 from tasks.places import ScenarioFiles
 
 COLUMNS = [name for name in BatchIngested.model_fields if name != "format"]  # of batches.csv, which lists the batches
@@ -73,6 +75,24 @@ class OpenBatches:
     def next_name(self, digest: str) -> str:
         """Name the next batch."""
         return f"{len(self.known) + 1:08d}-{digest[:8]}"
+
+    def count_superseded(self, accepted: ParquetAppender, schema: Schema) -> int:
+        """Count the accepted rows of a file that are later versions of rows that are there, or in the file itself."""
+        import pandas as pd
+        import pyarrow.parquet
+
+        wanted = [*id_columns(schema), ANSWER_ID]
+
+        def names_in(path: Path) -> pd.DataFrame:
+            held = pyarrow.parquet.read_schema(path).names
+            names = pd.read_parquet(path, columns=[name for name in wanted if name in held])
+            return names.reindex(columns=wanted, fill_value="")
+
+        accepted.close()
+        arriving = names_in(accepted.path)
+        earlier = [names_in(self._files.batches / f"{each.batch}.parquet") for each in self.known]
+        together = pd.concat([*earlier, arriving], ignore_index=True)
+        return RowVersions.of(together, schema).superseded_from(len(together) - len(arriving))
 
     def add(self, batch: BatchIngested, accepted: ParquetAppender, profile: BatchProfile) -> None:
         """Version the accepted rows of a file as the newest batch, and push them. Raise RemoteUnavailable.

@@ -1,10 +1,11 @@
-"""The label loop: answers whose label came in become a batch like any other.
+"""The label loop: answers whose label came in become a batch like any other, and so do labels that were corrected.
 
 Harvest files are kept, and they are the record of what was harvested: a run that was killed is made up for by
 delivering again whatever is not ingested yet. One that ingestion refused is not sent again by itself: the note beside
 it in the refused folder says what a person can do.
 """
 
+from collections.abc import Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,16 @@ from releve.adapters.git_dvc.scenario_branch import ScenarioBranch
 from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.settings import Settings
+from releve.domain.ingestion.row_versions import ANSWER_ID
 from releve.domain.prediction_log.records import LabelledRows
 from releve.domain.schema.cells import is_missing
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, SCALAR, Column
 from releve.domain.schema.schema import Schema
+from releve.domain.schema.target import Label, Target
 from releve.domain.schema.validation import with_columns
 from tasks.ingestion.batches import read_batches
 from tasks.ingestion.ingest import refused_digests
-from tasks.ingestion.intake import ANSWER_ID
+from tasks.ingestion.intake import LABELLED_AT
 from tasks.places import ScenarioState
 
 if TYPE_CHECKING:
@@ -55,13 +58,24 @@ def waiting_rows(settings: Settings, scenario: str) -> int:
 
 
 def unharvested(settings: Settings, scenario: str) -> LabelledRows:
-    """Read labelled answers that no harvest file holds yet, oldest answer first."""
-    import pandas as pd
-
+    """Read labelled answers that no harvest file holds yet with their newest label, oldest answer first."""
+    target = read_committed(settings, scenario).schema.target
     state = ScenarioState(settings.home, scenario)
     labelled = LedgerReader(state.ledger).labelled()
-    known = {name for path in _harvests(state) for name in pd.read_parquet(path, columns=[ANSWER_ID])[ANSWER_ID]}
-    return labelled.take([row for row, name in enumerate(labelled.answers.ids) if name not in known])
+    known = _harvested_labels(state, target)
+    newest = [(name, target.parse(label)) for name, label in zip(labelled.answers.ids, labelled.labels, strict=True)]
+    return labelled.take([row for row, pair in enumerate(newest) if pair not in known])
+
+
+def _harvested_labels(state: ScenarioState, target: Target) -> Set[tuple[str, Label | None]]:
+    """Read each harvested answer's id, with the label that it was harvested with last."""
+    import pandas as pd
+
+    known: dict[str, Label | None] = {}
+    for path in _harvests(state):
+        file = pd.read_parquet(path, columns=[ANSWER_ID, target.name])
+        known |= zip(file[ANSWER_ID], map(target.parse, file[target.name].tolist()), strict=True)
+    return known.items()
 
 
 def _harvests(state: ScenarioState) -> list[Path]:
@@ -85,7 +99,7 @@ def as_batch(labelled: LabelledRows, schema: Schema) -> "pd.DataFrame":
         times = batch[schema.time].astype(object)
         batch[schema.time] = times.where(times.notna(), np.array(labelled.answers.at, dtype=object))
     batch[schema.target.name] = [schema.target.parse(label) for label in labelled.labels]
-    batch[ANSWER_ID] = list(labelled.answers.ids)
+    batch[ANSWER_ID], batch[LABELLED_AT] = list(labelled.answers.ids), list(labelled.labelled_at)
     return batch
 
 

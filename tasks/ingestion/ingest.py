@@ -159,10 +159,13 @@ def _add(opened: OpenBatches, file: IncomingFile, truth: Committed, state: Scena
             f"{as_text(file.path.name)} changed while it was read; write a file under a name that begins with a dot, "
             "and rename it once it is whole"
         )
+    may_come_again = truth.schema.id or taken.holds_answers
+    superseded = opened.count_superseded(taken.rows, truth.schema) if may_come_again else 0
     batch = BatchIngested(
         batch=opened.next_name(file.digest),
         rows=taken.accepted,
         rejected=taken.quarantine.rows,
+        superseded=superseded,
         source=as_text(file.path.name),
         origin=BatchOrigin.ANSWERS if taken.holds_answers else file.origin,
         sha256=file.digest,
@@ -183,6 +186,7 @@ def _record(settings: Settings, scenario: str, branch: ScenarioBranch, actor: st
     for batch in read_batches(branch):
         if batch.sha256 not in recorded:
             reason = f"{batch.source}: {counted(batch.rows, 'row')} accepted, {batch.rejected:,} rejected"
+            reason += f", {batch.superseded:,} in the place of older versions" if batch.superseded else ""
             reason += f", {counted(len(batch.warnings), 'warning')}" if batch.warnings else ""
             registry.append(scenario, batch, reason=reason, actor=actor)
 
@@ -249,7 +253,12 @@ def _same(file: IncomingFile, batches: list[BatchIngested]) -> BatchIngested | N
 def _duplicate(file: IncomingFile, known: list[BatchIngested]) -> Refusal:
     name, same = as_text(file.path.name), _same(file, known)
     content = f"what batch {same.batch} ({same.source}) brought" if same else "what is there"
-    return Refusal(name, f"{name} holds exactly {content} already; nothing to do", file.path)
+    return Refusal(
+        name,
+        f"{name} holds exactly {content} already; nothing to do. To correct rows, "
+        "send them in a file of their own (docs/ingest.md, 'Correct a label')",
+        file.path,
+    )
 
 
 def inspect_file(path: Path) -> IncomingFile:

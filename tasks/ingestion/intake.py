@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from releve.adapters.files import ParquetAppender
 from releve.adapters.tables.chunks import Chunk
@@ -22,14 +22,18 @@ from releve.core.params import Ingest, Params
 from releve.domain.ingestion.batch_checks import BatchInspector, BatchProfile
 from releve.domain.ingestion.cell_formats import CellFormats, MarkerCounts, describe_markers, read_cells
 from releve.domain.ingestion.numerals import numerals_hint
+from releve.domain.ingestion.row_versions import ANSWER_ID
 from releve.domain.schema.columns import NUMBER
 from releve.domain.schema.schema import Schema
-from releve.domain.schema.validation import Problem, check_columns, check_frame
+from releve.domain.schema.validation import Checked, Problem, check_columns, check_frame, with_columns
 from tasks.ingestion.quarantine import REJECTION_COLUMNS, Quarantine
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MOST_UNREAD = 1000  # rejected texts that show how a file writes its numbers
-ANSWER_ID = "_answer_id"  # names the answer that a harvested row was; no feature
-OWN_COLUMNS = [ANSWER_ID, *REJECTION_COLUMNS]  # beside a table's
+LABELLED_AT = "_labelled_at"  # of a harvested row; a label that is taken back makes another file than the first
+DROPPED_COLUMNS = [LABELLED_AT, *REJECTION_COLUMNS]  # beside a table's, like ANSWER_ID, which is kept
 CHECKS_OF_WHOLE_BATCHES = ("row_count", "missing", "new_categories", "out_of_range", "duplicate_rows", "time_back")
 Progress = Callable[[int], None]  # gets the bytes of the file that were read so far
 
@@ -86,7 +90,7 @@ def take_in(
                 if table.is_text and len(unread) < MOST_UNREAD:
                     unread += _texts_among_numbers(checked.problems, schema)
                 if len(checked.accepted):
-                    rows.append(checked.accepted)
+                    rows.append(_with_answer_ids(checked, read.frame) if holds_answers else checked.accepted)
                     inspector.add(checked.accepted)
                 progress(table.place())
         accepted, total = inspector.profile.rows, inspector.profile.rows + quarantine.rows
@@ -139,16 +143,16 @@ def for_resubmitted(params: Params) -> Params:
 
 
 def _without_own_columns(chunks: Iterable[Chunk], schema: Schema, source: str) -> Iterator[Chunk]:
-    """Yield the same chunks without OWN_COLUMNS, each with the columns that the schema describes."""
+    """Yield the same chunks without DROPPED_COLUMNS, each with the columns that the schema describes."""
     checked: list[Any] = []
     for chunk in chunks:
         columns = list(chunk.frame.columns)
-        own = next((place for place, name in enumerate(columns) if name not in OWN_COLUMNS), 0)
+        own = next((place for place, name in enumerate(columns) if name not in DROPPED_COLUMNS), 0)
         lines = tuple(
             replace(line, cells=line.cells[own:]) if isinstance(line.cells, list) else line for line in chunk.lines
         )
-        frame = chunk.frame.drop(columns=OWN_COLUMNS, errors="ignore")
-        names = list(frame.columns)
+        frame = chunk.frame.drop(columns=DROPPED_COLUMNS, errors="ignore")
+        names = [name for name in frame.columns if name != ANSWER_ID]
         if names != checked:
             if len(frame) or not lines or names:
                 check_columns(schema, names, source=source)
@@ -156,6 +160,12 @@ def _without_own_columns(chunks: Iterable[Chunk], schema: Schema, source: str) -
         if not len(frame):  # no line is a row
             frame = frame.reindex(columns=[*schema.names, schema.target.name])
         yield Chunk(frame, chunk.rows, lines)
+
+
+def _with_answer_ids(checked: Checked, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the accepted rows of `frame`, each with the id of the answer that it was."""
+    kept = frame[ANSWER_ID].fillna("").astype(str).drop(index=frame.index[checked.rejected_rows])
+    return with_columns(checked.accepted, {ANSWER_ID: kept.to_numpy()})
 
 
 def _texts_among_numbers(problems: Iterable[Problem], schema: Schema) -> list[str]:

@@ -111,8 +111,9 @@ def _batches(ingested: list[Event], batch_rows: int) -> int:
 
 
 def count_rows(settings: Settings, scenario: str, *, waiting: int) -> int:
-    """Count labelled rows, ingested or `waiting` to be harvested."""
-    return sum(batch.rows for batch in read_batches(ScenarioBranch(settings.project, scenario))) + waiting
+    """Count labelled rows, each version once, ingested or `waiting` to be harvested."""
+    batches = read_batches(ScenarioBranch(settings.project, scenario))
+    return sum(batch.rows - batch.superseded for batch in batches) + waiting
 
 
 def count_unweighed_rows(store: ModelStore, champion: str, history: History, *, rows: int) -> int:

@@ -42,7 +42,7 @@ MADE_WITH = ("scikit-learn", "numpy", "pandas", "onnxruntime", "skl2onnx")
 def package(stage: Stage) -> None:
     """Write results/<scenario>/, and scenarios/<scenario>/build/model/."""
     # gather
-    schema, rows, folder = stage.schema, stage_rows(stage), MemoryFolder(stage.files.memory)
+    schema, rows, folder = stage.schema, stage_rows(stage).rows, MemoryFolder(stage.files.memory)
     memory = folder.memory
     left_out = [each.rows for each in memory.left_out]
     evaluation = evaluate(stage, rows)

@@ -1,8 +1,9 @@
-"""All labelled rows in time order.
+"""All labelled rows in time order, each once.
 
 Time order is batch after batch, as they were ingested, and within a batch by the schema's `time` column, or as the rows
 came where there is none. A late file is not sorted in among earlier ones: what the champion learned from would no
-longer come first. Batches are read as params.yaml describes the table today (see `as_described`).
+longer come first. A row that was sent again, corrected, stays where it was (see `row_versions`). Batches are read as
+params.yaml describes the table today (see `as_described`).
 """
 
 import csv
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from releve.adapters.files import read_inputs
 from releve.core.errors import BadInput
+from releve.domain.ingestion.row_versions import ANSWER_ID, NewestRows
 from releve.domain.schema.schema import BATCH, ROW, Schema
 from releve.domain.schema.validation import check_frame, with_columns
 from tasks.pipeline.stage import Stage
@@ -20,16 +22,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def stage_rows(stage: Stage) -> "pd.DataFrame":
+def stage_rows(stage: Stage) -> NewestRows:
     """Read the rows that the pipeline starts from."""
     folder = stage.files.folder / read_inputs(stage.files.inputs).rows
     return read_rows(folder, stage.schema, listed=listed_batches(stage.files.batch_list))
 
 
-def read_rows(folder: Path, schema: Schema, *, listed: Iterable[str] = ()) -> "pd.DataFrame":
-    """The batches of `folder` in order, typed: features, target, `_batch`, `_row`. Raises BadInput for a bad row.
+def read_rows(folder: Path, schema: Schema, *, listed: Iterable[str] = ()) -> NewestRows:
+    """The rows of `folder` in the order of its batches, typed: features, target, `_batch`, `_row`.
 
-    `listed`: names of batches, oldest first (see `in_order`).
+    `listed`: names of batches, oldest first (see `in_order`). Raises BadInput for a bad row.
     """
     import pandas as pd
 
@@ -39,7 +41,7 @@ def read_rows(folder: Path, schema: Schema, *, listed: Iterable[str] = ()) -> "p
             f"there are no rows in {folder.name}/; put files into the incoming folder and run the ingest flow"
         )
     batches = (as_described(pd.read_parquet(folder / f"{name}.parquet"), schema, batch=name) for name in names)
-    return pd.concat(batches, ignore_index=True)
+    return NewestRows.of(pd.concat(batches, ignore_index=True), schema)
 
 
 def in_order(names: Iterable[str], listed: Iterable[str] = ()) -> list[str]:
@@ -62,7 +64,7 @@ def listed_batches(batch_list: Path) -> list[str]:
 
 
 def as_described(frame: "pd.DataFrame", schema: Schema, *, batch: str) -> "pd.DataFrame":
-    """The rows of ONE batch, as ingested, typed and in time order: features, target, `_batch`, `_row`.
+    """The rows of ONE batch, as ingested, typed and in time order: features, target, `_answer_id`, `_batch`, `_row`.
 
     `batch`: its name. Columns that params.yaml no longer describes are left out, new ones are missing. Raises BadInput
     where a new one may not be missing, or the rows do not fit what params.yaml describes today.
@@ -82,5 +84,6 @@ def as_described(frame: "pd.DataFrame", schema: Schema, *, batch: str) -> "pd.Da
             f"({len(checked.rejected_rows)} rows in all); change 'columns' back, or widen it to what the data hold"
         )
     rows = checked.accepted
+    rows[ANSWER_ID] = frame[ANSWER_ID].to_numpy() if ANSWER_ID in frame else ""
     rows[BATCH], rows[ROW] = batch, range(len(rows))
     return rows.sort_values(schema.time, kind="stable", ignore_index=True) if schema.time else rows

@@ -13,7 +13,7 @@ from releve.domain.ensemble.kept import untouched
 from releve.domain.ensemble.memory import KeptEnsemble
 from releve.domain.ensemble.pool import CONSTANT, SEARCH, pool_of
 from releve.domain.ensemble.weights import Serves, Weighing, weigh
-from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, telling
+from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, still_wrong, telling
 from releve.domain.evaluation.rolling_origin import Fold
 from tasks.pipeline.stage import Stage, run, say
 from tasks.pipeline.training.memory import Before, remembered
@@ -33,6 +33,8 @@ def train(stage: Stage) -> None:
     if refresh.inputs.reweighs:
         reweigh(refresh, before)
         return
+    if before:
+        refresh = with_corrected_labels(refresh, before)
     found = [each for each in before.memory.pool.members if each.origin == SEARCH] if before else []
     pool = pool_of(stage.params.train, stage.schema, rows=rows, found=found)
 
@@ -47,6 +49,16 @@ def train(stage: Stage) -> None:
     if weighing.serves == Serves.NAIVE and not before and not refresh.inputs.champion:
         record = record.served_by(CONSTANT)  # what is expected of it is its own score, not that of models given up
     write(refresh, before, Result(pool, record, fitted, kept, weighing, search))
+
+
+def with_corrected_labels(refresh: Refresh, before: Before) -> Refresh:
+    """Learn rows again that were left out as wrong, once their labels are corrected."""
+    folds = [each.rows for each in before.memory.windows]
+    left_out = still_wrong(refresh.left_out, before.windows, folds, refresh.is_corrected, loss=refresh.loss)
+    for was, now in zip(refresh.left_out, left_out, strict=True):
+        if now != was:
+            say(f"labels of rows {was.rows.start} to {was.rows.end} were corrected: members learn these rows again")
+    return refresh.leaving_out(left_out)
 
 
 def without_wrong_labels(refresh: Refresh, before: Before, record: Record) -> tuple[Refresh, Before, Record]:

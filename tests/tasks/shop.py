@@ -105,12 +105,12 @@ class Shop:
     def receive_text(self, text: str, name: str = "today.csv") -> Path:
         return write(self.state.incoming / name, text)
 
-    def override(self, **sections: dict[str, Any]) -> str:
+    def override(self, **sections: dict[str, Any] | str) -> str:
         """The owner changes the scenario's params and commits; returns the revision."""
         path = self.files.folder / "params.yaml"
         values = yaml.safe_load(path.read_text())
         for section, changes in sections.items():
-            values[section] = values.get(section, {}) | changes
+            values[section] = values.get(section, {}) | changes if isinstance(changes, dict) else changes
         path.write_text(yaml.safe_dump(values, sort_keys=False))
         return commit(self.root, "change the scenario")
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from releve.core.documents import DocumentPart
 from releve.domain.ensemble.forward import ForwardWindow
@@ -42,8 +43,36 @@ def spared_member(windows: Sequence[ForwardWindow], *, loss: str) -> str:
         mean_loss(newest.truth, answers, loss=loss, most=largest(loss))
         for answers in (newest.answers[spared[-1]], newest.blend)
     )
-    is_as_ever = own <= OUTLIER * np.median(blend_losses(windows[:-2], loss=loss))
-    return spared[-1] if own < ours and is_as_ever else ""
+    *usual, doubted = blend_losses(windows[:-1], loss=loss)
+    is_as_ever = own <= OUTLIER * np.median(usual)
+    is_doubtful = doubted > OUTLIER * np.median(usual)  # no more where its labels were corrected since
+    return spared[-1] if own < ours and is_as_ever and is_doubtful else ""
+
+
+def still_wrong(
+    left_out: Sequence[LeftOut],
+    windows: Sequence[ForwardWindow],
+    folds: Sequence[Fold],
+    is_corrected: NDArray[np.bool_],
+    *,
+    loss: str,
+) -> tuple[LeftOut, ...]:
+    """Return what is left out with the labels that rows have now: rows of a window that was corrected, and that was
+    answered as ever by these labels, are learned again. What members answered that had learned the wrong ones still
+    says nothing. `is_corrected`: of each row of the table.
+    """
+    losses = blend_losses(windows, loss=loss)
+    right = [
+        fold
+        for fold, own in zip(folds, losses, strict=True)
+        if is_corrected[fold.start : fold.end].any() and own <= OUTLIER * np.median(losses)
+    ]
+    return tuple(
+        each.model_copy(update={"rows": Fold(each.rows.end, each.rows.end)})
+        if any(fold.start < each.rows.end and fold.end > each.rows.start for fold in right)
+        else each
+        for each in left_out
+    )
 
 
 def telling(

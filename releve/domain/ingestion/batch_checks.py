@@ -168,7 +168,9 @@ class BatchInspector:
         if share(repeated := _repeated(self._rows)) > limits.max_unusual_share:
             yield DUPLICATE_ROWS, f"{repeated} rows ({share(repeated):.1%}) repeat another row of the file"
         if repeated := _repeated(self._ids):
-            yield DUPLICATE_IDS, f"{repeated} rows have the {schema.id} of another row of the file"
+            one = f"rows that share its {schema.time}, too, are" if schema.time else "they are"
+            what = f"{repeated} rows have the {schema.id} of another row of the file"
+            yield DUPLICATE_IDS, f"{what}; {one} versions of one row, the last of which counts"
         if now.oldest is not None and earlier.newest is not None and now.oldest < earlier.newest:
             is_number = schema.column(str(schema.time)).type == NUMBER
             oldest, newest = (

@@ -40,6 +40,7 @@ class BatchIngested(EventPayload):
     batch: str
     rows: int
     rejected: int
+    superseded: int = 0  # of `rows`: versions of rows that were there, which count in the place of the older ones
     source: str  # the file's name
     origin: BatchOrigin = BatchOrigin.FILE
     sha256: str

@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from releve.adapters.models.memory_files import MemoryFolder
 from releve.domain.ensemble.forward import ForwardWindow
 from releve.domain.ensemble.kept import before_name, kept_name, kept_weights, still_kept
 from releve.domain.ensemble.memory import KeptEnsemble, Memory
+from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.schema.schema import Schema
 from tasks.pipeline.stage import say
 from tasks.pipeline.training.refresh import Refresh
@@ -44,11 +43,10 @@ def remembered(refresh: Refresh) -> Before | None:
     if memory.table != table_digest(stage.schema):
         say("the table is described in another way than before: a fresh start")
         return None
-    windows = folder.windows(memory)
-    if memory.rows > len(rows) or any(
-        not np.array_equal(refresh.data.truth(record.rows), window.truth)
-        for record, window in zip(memory.windows, windows, strict=True)
-    ):
+    on_record = zip(memory.windows, folder.windows(memory), strict=True)
+    corrected = [as_corrected(window, refresh, record.rows) for record, window in on_record]
+    windows = tuple(window for window in corrected if window is not None)
+    if memory.rows > len(rows) or len(windows) < len(corrected):
         say(f"the oldest {memory.rows} rows are not those that the memory is of: a fresh start")
         return None
     name = before_name(memory.refresh - 1)
@@ -69,6 +67,14 @@ def remembered(refresh: Refresh) -> Before | None:
         return Before(folder, memory, windows, memory.kept, kept=(), ensemble=None)
     stay = still_kept([each.name for each in answering if each is not ensemble])
     return Before(folder, memory, windows, answering, tuple(each for each in answering if each.name in stay), ensemble)
+
+
+def as_corrected(window: ForwardWindow, refresh: Refresh, block: Fold) -> ForwardWindow | None:
+    """Return the window with the labels that its rows have now; None where one differs that nobody corrected."""
+    truth, is_corrected = refresh.data.truth(block), refresh.is_corrected[block.start : block.end]
+    if len(truth) != len(window) or (truth != window.truth)[~is_corrected].any():
+        return None
+    return replace(window, truth=truth)
 
 
 def table_digest(schema: Schema) -> str:

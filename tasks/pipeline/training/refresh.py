@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from releve.adapters.files import PipelineInputs, read_inputs
 from releve.adapters.models.model_runtime import Model
@@ -22,7 +23,7 @@ from releve.domain.schema.schema import Schema
 from releve.domain.schema.target import Label
 from releve.domain.training.importance import permutation_importances
 from tasks.pipeline.rows import stage_rows
-from tasks.pipeline.stage import Stage
+from tasks.pipeline.stage import Stage, say
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,7 @@ class Refresh:
     metric: str
     loss: str
     inputs: PipelineInputs
+    is_corrected: NDArray[np.bool_]  # of each row: it came again, and its newest version counts
     left_out: tuple[LeftOut, ...] = ()  # rows that were found to be wrong
 
     @classmethod
@@ -41,8 +43,11 @@ class Refresh:
         """Read the rows, and what inputs.yaml says of them."""
         inputs, params = read_inputs(stage.files.inputs), stage.params
         metric = resolve(params.gate.metric, stage.schema.target.task)
-        data = LearningData(stage_rows(stage), stage.schema, params.statistics.seed, inputs.without)
-        return cls(stage, data, metric, loss_of(metric, stage.schema.target.task), inputs)
+        newest = stage_rows(stage)
+        if newest.superseded:
+            say(f"{newest.superseded} older versions of rows do not count: each row counts once, as it came last")
+        data = LearningData(newest.rows, stage.schema, params.statistics.seed, inputs.without)
+        return cls(stage, data, metric, loss_of(metric, stage.schema.target.task), inputs, newest.is_corrected)
 
     def leaving_out(self, left_out: tuple[LeftOut, ...]) -> "Refresh":
         """Return the refresh without rows that no member is to learn."""

@@ -6,7 +6,7 @@ import pytest
 from releve.domain.ensemble.forward import ForwardWindow
 from releve.domain.ensemble.kept import before_name, untouched
 from releve.domain.ensemble.weights import LOG_LOSS
-from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, telling
+from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, still_wrong, telling
 from releve.domain.evaluation.rolling_origin import MIN_FOLD_ROWS, Fold
 
 ROWS = 200
@@ -38,10 +38,19 @@ def test_labels_are_wrong_where_who_did_not_learn_them_answers_the_next_window_a
         windows_of(window_of(TURNED), window_of(SPOILED, SPOILED)),
         windows_of(window_of(TURNED), window_of(SPOILED)),
         windows_of(window_of(TURNED), window_of(SPOILED, RIGHT), window_of(SPOILED, RIGHT)),
+        windows_of(window_of(RIGHT), window_of(SPOILED, RIGHT)),
         windows_of(window_of(TURNED), window_of(SPOILED, RIGHT, rows=MIN_FOLD_ROWS - 1)),
         windows_of(window_of(TURNED), window_of(SPOILED, RIGHT), usual=1),
     ],
-    ids=["the table moved", "learned without harm", "no doubt", "later", "few rows", "nothing usual yet"],
+    ids=[
+        "the table moved",
+        "learned without harm",
+        "no doubt",
+        "later",
+        "corrected since",
+        "few rows",
+        "nothing usual yet",
+    ],
 )
 def test_labels_are_not_called_wrong_otherwise(windows):
     assert spared_member(windows, loss=LOG_LOSS) == ""
@@ -61,3 +70,21 @@ def test_windows_of_wrong_labels_and_of_members_that_learned_them_say_nothing():
 def test_the_ensemble_that_learned_wrong_labels_and_the_one_kept_against_them_stay_no_members():
     assert untouched(["first", "kept_6", SPARED], 6) == ("first",)
     assert untouched(["first", "kept_6", SPARED], 7) == ("first", "kept_6")
+
+
+@pytest.mark.parametrize(
+    ("answered", "corrected", "again"),
+    [(RIGHT, [300], True), (RIGHT, [], False), (RIGHT, [100, 450], False), (TURNED, [300], False)],
+    ids=["corrected", "not corrected", "others corrected", "still odd"],
+)
+def test_rows_are_left_out_no_more_once_their_labels_are_corrected_and_answered_as_ever(answered, corrected, again):
+    windows = [window_of(RIGHT), window_of(answered), window_of(SPOILED), window_of(RIGHT)]
+    folds = [Fold(start, start + ROWS) for start in range(0, 800, ROWS)]
+    left_out = [LeftOut(rows=Fold(200, 400), found=600)]
+    is_corrected = np.isin(np.arange(800), corrected)
+
+    (kept,) = still_wrong(left_out, windows, folds, is_corrected, loss=LOG_LOSS)
+
+    assert kept == (LeftOut(rows=Fold(400, 400), found=600) if again else left_out[0])
+    said = telling(windows, folds, [kept])
+    assert said == ((windows[0], windows[1], windows[3]) if again else (windows[0], windows[3]))

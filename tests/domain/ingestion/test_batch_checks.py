@@ -83,7 +83,11 @@ def test_too_few_or_too_many_rows_are_odd_and_rejected_rows_count(total, odd):
             {"day": [pd.Timestamp("2024-01-01")]},
             "day begins at 2024-01-01T00:00:00, before the newest known, 2024-01-02T",
         ),
-        (2, {"order": [7.0]}, "2 rows have the order of another row of the file"),
+        (
+            2,
+            {"order": [7.0]},
+            "2 rows have the order of another row of the file; rows that share its day, too, are versions of one row",
+        ),
         (1, {"order": [None]}, None),
     ],
 )

@@ -58,7 +58,7 @@ def test_batches_stay_in_the_order_of_batches_csv_and_a_new_one_comes_last(fresh
         third = add_to(
             OpenBatches(tree, DataVersions(tree.path, project=fresh.root, home=fresh.settings.home)), shop_rows(7)
         )
-        rows = read_rows(tree.folder / "batches", read_schema(fresh.root, SHOP), listed=listed_batches(batch_list))
+        rows = read_rows(tree.folder / "batches", read_schema(fresh.root, SHOP), listed=listed_batches(batch_list)).rows
 
     assert rows[BATCH].unique().tolist() == [second.batch, first.batch, third.batch]
     assert rows[BATCH].value_counts(sort=False).tolist() == [6, 5, 7]

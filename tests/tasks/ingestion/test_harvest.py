@@ -8,13 +8,16 @@ import pandas as pd
 import pytest
 
 from releve.adapters.files import write_parquet
+from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.scenario_lock import scenario_lock
 from releve.domain.prediction_log.records import AnswerLine, answers_from, join_labels
 from releve.domain.registry.events import BatchOrigin
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame, row_problems
+from tasks.backtest import read_rows
 from tasks.ingestion.harvest import as_batch, harvest, unharvested, waiting_rows
 from tasks.ingestion.ingest import ingest
+from tasks.ingestion.resubmit import resubmit
 from tests.tables import SHOP, rentals_row, rentals_schema, shop_rows
 
 ROWS = shop_rows(30, seed=5)
@@ -23,7 +26,7 @@ REQUEST, AT = "20240131-9f2c01ab.1a40.5e77c0", "2024-01-31T12:00:00.000000Z"
 
 
 def answered(shop, *, labelled=30, rows=ROWS):
-    shop.answer(rows, predicted=["no"] * len(rows), labels=rows["bought"].tolist()[:labelled])
+    return shop.answer(rows, predicted=["no"] * len(rows), labels=rows["bought"].tolist()[:labelled])
 
 
 def waiting(shop):
@@ -106,6 +109,94 @@ def test_answers_without_a_single_cell_of_a_nullable_column_are_ingested_too(mis
     assert ingest(fresh.settings, SHOP).batches[0].rows == 30
 
 
+def flipped(labels):
+    return ["no" if label == "yes" else "yes" for label in labels]
+
+
+def test_a_label_that_was_corrected_is_harvested_again_once_and_counts_in_place_of_the_first(fresh):
+    request = answered(fresh)
+    harvest(fresh.settings, SHOP)
+    ingest(fresh.settings, SHOP)
+
+    fresh.label(request, flipped(LABELS[:10]))
+    assert waiting_rows(fresh.settings, SHOP) == 10
+    assert harvest(fresh.settings, SHOP) == 10
+    corrected = ingest(fresh.settings, SHOP).batches
+
+    assert [(batch.rows, batch.rejected, batch.superseded) for batch in corrected] == [(10, 0, 10)]
+    assert counted_labels(fresh) == flipped(LABELS[:10]) + LABELS[10:]
+    fresh.label(request, flipped(LABELS[:10]))
+    assert harvest(fresh.settings, SHOP) == 0
+
+
+def test_a_correction_that_is_taken_back_is_harvested_though_its_rows_were_ingested_before(fresh):
+    request = answered(fresh)
+    harvest(fresh.settings, SHOP)
+    ingest(fresh.settings, SHOP)
+
+    for labels in (flipped(LABELS), LABELS):
+        fresh.label(request, labels)
+        harvest(fresh.settings, SHOP)
+        ingest(fresh.settings, SHOP)
+
+    assert [(batch.rows, batch.superseded) for batch in fresh.batches] == [(30, 0), (30, 30), (30, 30)]
+    assert counted_labels(fresh) == LABELS
+
+
+def test_a_label_that_is_sent_again_as_it_was_is_no_correction(fresh):
+    request = answered(fresh)
+    harvest(fresh.settings, SHOP)
+
+    fresh.label(request, LABELS)
+
+    assert len(unharvested(fresh.settings, SHOP)) == 0
+
+
+def test_a_corrected_label_of_a_refused_harvest_is_harvested_without_the_others(fresh):
+    request = refuse_harvest(fresh)
+    limit_price(fresh, 100)
+
+    fresh.label(request, flipped(LABELS[:1]))
+
+    assert harvest(fresh.settings, SHOP) == 1
+    assert [(batch.rows, batch.superseded) for batch in ingest(fresh.settings, SHOP).batches] == [(1, 0)]
+
+
+def test_a_rejected_answer_that_a_person_fixes_is_still_that_answer(fresh):
+    request = answered(fresh)
+    harvest(fresh.settings, SHOP)
+    limit_price(fresh, float(ROWS["price"].max()) - 0.01)
+    batch = ingest(fresh.settings, SHOP).batches[0]
+    limit_price(fresh, 100)
+    resubmit(fresh.settings, SHOP, batch.batch).rename(fresh.state.incoming / "fixed.jsonl")
+    assert [each.superseded for each in ingest(fresh.settings, SHOP).batches] == [0]
+
+    fresh.label(request, flipped(LABELS))
+    harvest(fresh.settings, SHOP)
+
+    assert [each.superseded for each in ingest(fresh.settings, SHOP).batches] == [30]
+    assert len(counted_labels(fresh)) == 30
+
+
+def test_rows_that_were_answered_and_come_in_a_file_too_count_once_where_an_id_names_them(fresh):
+    rows = ROWS.assign(order=[f"o{number}" for number in range(len(ROWS))])
+    fresh.override(columns={"order": {"type": "category", "feature": False}}, id="order")
+    answered(fresh, rows=rows)
+    harvest(fresh.settings, SHOP)
+    fresh.receive(rows.assign(bought=flipped(LABELS)), "the-same.parquet")
+
+    both = ingest(fresh.settings, SHOP).batches
+
+    assert [(batch.rows, batch.superseded) for batch in both] == [(30, 0), (30, 30)]
+    assert counted_labels(fresh) == flipped(LABELS)
+
+
+def counted_labels(shop):
+    """The labels that a training reads."""
+    truth = read_committed(shop.settings, SHOP)
+    return read_rows(shop.settings, SHOP, truth.schema, truth.params)["bought"].tolist()
+
+
 def in_another_run(work):
     """In a thread without this run's context, so that it is another holder of the scenario."""
     return ThreadPoolExecutor(1).submit(contextvars.Context().run, work)
@@ -146,10 +237,11 @@ def test_a_run_that_holds_the_scenario_can_harvest_in_it(fresh):
 
 def refuse_harvest(shop):
     """Harvest answers that no longer fit: the owner has forbidden their prices since."""
-    answered(shop)
+    request = answered(shop)
     harvest(shop.settings, SHOP)
     limit_price(shop, 0)
     assert len(ingest(shop.settings, SHOP).refusals) == 1
+    return request
 
 
 def limit_price(shop, highest):

@@ -36,7 +36,7 @@ def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0,
     for name, part in {"1-first": frame[:90], "2-second": frame[90:]}.items():
         write_parquet(files.batches / f"{name}.parquet", part)
     write_inputs(files.inputs, PipelineInputs("batches", champion=""))
-    rows = read_rows(files.batches, schema)
+    rows = read_rows(files.batches, schema).rows
     plain = Member.of(Candidate("linear", "standard", small_options("linear", schema)), origin=DEFAULT)
     pipelines = {
         name: learn(part, schema, plain.candidate, seed=7)
@@ -56,7 +56,7 @@ def make_stage(folder, *, task="binary", kinds=MIXES["tabular"], last_batches=0,
 
 
 def rows_of(stage):
-    return read_rows(stage.files.batches, stage.schema)
+    return read_rows(stage.files.batches, stage.schema).rows
 
 
 def packaged(stage):

@@ -48,7 +48,7 @@ def test_nothing_is_in_order():
 def test_rows_are_joined_in_the_order_of_the_list(tmp_path):
     folder = batches(tmp_path, "0001-a", "0002-b", "0003-c")
 
-    rows = read_rows(folder, shop_schema(), listed=["0002-b", "0003-c", "0001-a"])
+    rows = read_rows(folder, shop_schema(), listed=["0002-b", "0003-c", "0001-a"]).rows
 
     assert rows[BATCH].unique().tolist() == ["0002-b", "0003-c", "0001-a"]
 
@@ -67,7 +67,7 @@ def test_rows_of_a_batch_are_in_the_order_of_their_time_and_batches_in_their_own
     table(tmp_path, "0002-b", shop_rows(2).assign(price=[2.0, 0.0]))
     schema = replace(shop_schema(), time="price")
 
-    rows = read_rows(tmp_path, schema)
+    rows = read_rows(tmp_path, schema).rows
 
     assert rows["price"].tolist() == [1.0, 2.0, 3.0, 0.0, 2.0]
     assert rows[ROW].tolist() == [1, 2, 0, 1, 0]
@@ -77,7 +77,7 @@ def test_a_new_column_is_missing_in_the_rows_of_older_batches(tmp_path):
     table(tmp_path, "0001-a", shop_rows(2).drop(columns="weight"))
     table(tmp_path, "0002-b", shop_rows(2, seed=8))
 
-    rows = read_rows(tmp_path, shop_schema())
+    rows = read_rows(tmp_path, shop_schema()).rows
 
     assert rows["weight"].isna().tolist()[:2] == [True, True]
     assert len(rows) == 4
@@ -94,7 +94,7 @@ def test_a_new_column_that_may_not_be_missing_says_what_to_edit(column, tmp_path
 def test_a_column_that_was_removed_is_left_out_of_older_batches(tmp_path):
     table(tmp_path, "0001-a", shop_rows(2).assign(colour="red"))
 
-    assert "colour" not in read_rows(tmp_path, shop_schema())
+    assert "colour" not in read_rows(tmp_path, shop_schema()).rows
 
 
 @pytest.mark.parametrize(("categories", "fits"), [(["apple", "bread", "cheese", "tea"], True), (["apple"], False)])
@@ -103,7 +103,21 @@ def test_a_longer_list_of_categories_fits_older_batches_and_a_shorter_one_is_rej
     schema = shop_schema(kind={"categories": categories})
 
     if fits:
-        assert len(read_rows(tmp_path, schema)) == 5
+        assert len(read_rows(tmp_path, schema).rows) == 5
     else:
         with pytest.raises(BadInput, match=r"no longer fits .* widen it to what the data hold"):
             read_rows(tmp_path, schema)
+
+
+def test_a_row_that_comes_again_counts_once_with_its_newest_cells(tmp_path):
+    schema = replace(shop_schema(), id="kind")
+    rows = shop_rows(3).assign(kind=["apple", "bread", "cheese"], bought="no")
+    table(tmp_path, "0001-a", rows)
+    table(tmp_path, "0002-b", rows[1:2].assign(bought="yes"))
+
+    newest = read_rows(tmp_path, schema)
+
+    assert newest.rows["bought"].tolist() == ["no", "yes", "no"]
+    assert newest.rows[BATCH].tolist() == ["0001-a"] * 3
+    assert newest.superseded == 1
+    assert len(newest.rows) + newest.superseded == 4

@@ -99,7 +99,7 @@ def test_a_refresh_lets_the_members_before_it_answer_the_new_rows_and_fits_each_
     ensemble = before.ensemble(before.memory, refreshed.schema.target.classes)
 
     newest = folder.windows(memory)[-1]
-    expected = answer(ensemble, stage_rows(refreshed).iloc[400:], refreshed.schema).to_numpy(float)
+    expected = answer(ensemble, stage_rows(refreshed).rows.iloc[400:], refreshed.schema).to_numpy(float)
     assert newest.refreshed == pytest.approx(expected, abs=1e-6)
     assert newest.served == pytest.approx(newest.refreshed)
     assert [each.name for each in memory.kept] == ["first"]
@@ -187,7 +187,7 @@ def test_where_the_newest_labels_are_in_doubt_the_ensemble_before_them_keeps_a_p
     receive(stage, shop_rows(100, seed=10), start=10)
     after, folder = trained(stage)
     newest = folder.windows(after)[-1]
-    expected = answer(served, stage_rows(stage).iloc[900:], stage.schema).to_numpy(float)
+    expected = answer(served, stage_rows(stage).rows.iloc[900:], stage.schema).to_numpy(float)
     assert newest.refreshed == pytest.approx(expected, abs=1e-6)
     assert "before_1" not in after.weights
     assert [each.name for each in after.kept] == ["first"]
@@ -425,7 +425,7 @@ def test_rows_that_the_same_members_answered_are_one_window_with_what_served_eac
     assert [each.rows for each in memory.windows][-2:] == [Fold(400, 500), Fold(500, 620)]
     newest = MemoryFolder(reweighed.files.memory).windows(memory)[-1]
     members = first.ensemble(first.memory, reweighed.schema.target.classes)
-    expected = answer(members, stage_rows(reweighed).iloc[560:], reweighed.schema).to_numpy(float)
+    expected = answer(members, stage_rows(reweighed).rows.iloc[560:], reweighed.schema).to_numpy(float)
     assert newest.refreshed[60:] == pytest.approx(expected, abs=1e-6)
 
 

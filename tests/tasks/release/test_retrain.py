@@ -9,11 +9,14 @@ from releve.core.yaml_text import load_mapping
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.release import SEED_VERSION
+from tasks.ingestion.harvest import harvest
 from tasks.ingestion.ingest import ingest
+from tasks.monitoring.challenge_history import count_rows
+from tasks.release.release import release
 from tasks.release.retrain import last_challenger, retrain
 from tests.repositories import commit, snapshot
 from tests.tables import SHOP, shop_rows
-from tests.tasks.shop import BETTER_RECIPE
+from tests.tasks.shop import BETTER_RECIPE, NEWER
 
 pytestmark = pytest.mark.slow
 
@@ -171,6 +174,30 @@ def test_a_challenger_that_is_refused_is_kept_with_its_reasons_and_the_next_refr
     assert challenges(released)[-1].reason == "a few rows"
     assert (found.champion, found.rows) == (first.model, 260)
     assert found.evaluation.windows == 3
+
+
+def test_corrected_labels_alone_make_a_challenger_that_has_learned_them_and_is_judged_by_them(released):
+    right = NEWER["bought"].tolist()
+    wrong = ["no" if label == "yes" else "yes" for label in right[:30]] + right[30:]
+    request = released.answer(NEWER, predicted=right, labels=wrong)
+    harvest(released.settings, SHOP)
+    ingest(released.settings, SHOP)
+    retrain(released.settings, SHOP, reason="wrong labels")
+    release(released.settings, SHOP, model=last_challenger(released.registry, SHOP).model)
+    misled = last_challenger(released.registry, SHOP)
+
+    released.label(request, right)
+    assert harvest(released.settings, SHOP) == 30
+    ingest(released.settings, SHOP)
+    found = retrain(released.settings, SHOP, reason="corrected labels")
+
+    assert (misled.rows, found.rows) == (320, 320)
+    assert count_rows(released.settings, SHOP, waiting=0) == 320
+    assert found.model != misled.model
+    assert found.evaluation.holdout_rows == misled.evaluation.holdout_rows
+    assert found.score > misled.score
+    again = retrain(released.settings, SHOP, reason="the same rows")
+    assert again.model_digest == found.model_digest
 
 
 def test_of_rows_with_one_label_alone_the_naive_answer_is_the_model(fresh):

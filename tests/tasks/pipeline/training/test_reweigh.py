@@ -56,7 +56,7 @@ def test_the_model_answers_as_its_old_members_with_their_new_weights(task, kinds
     package(stage)
 
     folder, model = MemoryFolder(stage.files.memory), load(stage.files.model, tag="mixed:two")
-    rows = stage_rows(stage)
+    rows = stage_rows(stage).rows
     answers = model.answer(arrays_of_frame(stage.schema, rows))
     found = np.array(answers.labels)[:, None] if task == REGRESSION else answers.probabilities
     members = folder.ensemble(folder.memory, stage.schema.target.classes)
