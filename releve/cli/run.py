@@ -10,6 +10,7 @@ import typer
 
 from releve.cli.output import ScenarioName, begin, print_table, read_settings
 from releve.core.errors import Unavailable
+from releve.core.progress import break_silence
 from releve.core.settings import Settings
 
 CONNECT_SECONDS = 5
@@ -66,7 +67,8 @@ def backtest(
     from releve.reporting.backtest import advice, heads, lines, price_curve, searches, summary
     from tasks.backtest import backtest as run_backtest
 
-    done = run_backtest(settings, scenario, write=write, progress=lambda line: print(line, flush=True))
+    with break_silence("backtest", lambda line: print(line, flush=True)) as progress:
+        done = run_backtest(settings, scenario, write=write, progress=progress)
     print(f"Backtest of {done.report.scenario}: {summary(done.report)}")
     print_table(heads(done.report), lines(done.report), figures=True)
     print("\n".join([advice(done.report), price_curve(done.report), *searches(done.report), f"Written: {done.folder}"]))
