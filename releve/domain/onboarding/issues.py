@@ -101,6 +101,9 @@ def id_issues(columns: Sequence[ColumnProfile], *, id: str | None, time: str | N
             ]
             but = f"; but {' and '.join(filter(None, faults))}" if any(faults) else ""
             text = f"{column.name} names the rows, and is no feature{but}"
+            if again:
+                names = " and ".join(filter(None, (column.name, time)))
+                text += f". Rows with the same {names} count once, as the last of them"
             yield Issue("id" if but else "role", text, (column.name,), "names the row")
         elif why := _like_an_id(column, again):
             text = f"{column.name} {why}, so it is no feature; if it names the rows, set {role_hint('ID', column.name)}"

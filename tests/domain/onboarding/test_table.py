@@ -48,6 +48,7 @@ def test_the_id_that_a_person_names_is_no_feature_and_its_faults_are_issues() ->
     assert found.table["id"] == "customer"
     assert no_features(found) == ["customer"]
     assert "but 1 row has the id of an earlier row and 1 row has none" in issue_texts(found, "id")
+    assert "Rows with the same customer count once, as the last of them" in issue_texts(found, "id")
 
 
 def test_an_id_without_faults_comes_last_and_is_no_category_of_many_values() -> None:

@@ -11,6 +11,7 @@ from releve.adapters.files import write_parquet
 from releve.adapters.git_dvc.committed import read_committed
 from releve.adapters.scenario_lock import scenario_lock
 from releve.domain.prediction_log.records import AnswerLine, answers_from, join_labels
+from releve.domain.registry.chain import INGESTED
 from releve.domain.registry.events import BatchOrigin
 from releve.domain.schema.schema import Schema
 from releve.domain.schema.validation import check_frame, row_problems
@@ -189,6 +190,8 @@ def test_rows_that_were_answered_and_come_in_a_file_too_count_once_where_an_id_n
 
     assert [(batch.rows, batch.superseded) for batch in both] == [(30, 0), (30, 30)]
     assert counted_labels(fresh) == flipped(LABELS)
+    told = fresh.registry.events(SHOP, kinds=[INGESTED])[-1].reason
+    assert told.startswith("the-same.parquet: 30 rows accepted, 0 rejected, 30 in the place of older versions")
 
 
 def counted_labels(shop):
