@@ -93,6 +93,7 @@ class PipelineInputs:
     search_cause: str = ""  # what opened a search for new members, and on which version of the data; "" for none
     without: tuple[str, ...] = ()  # columns whose newest cells are broken, so that no member may learn from them
     reweighs: str = ""  # model whose members stay as they are and get new weights; "" where members are fitted
+    rejected: str = ""  # model that a person rolled back, so that what serves came back; "" for none
 
 
 INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -105,9 +106,10 @@ INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
         "a list of columns",
     ),
     "reweighs": (lambda value: isinstance(value, str), 'a model version, or "" where members are fitted'),
+    "rejected": (lambda value: isinstance(value, str), 'a model version that was rolled back, or "" for none'),
 }  # of inputs.yaml: the check of each key, and what is expected
 # DVC refuses a key that is a section of params.yaml, as search is
-OPTIONAL: Yaml = {"search_cause": "", "without": [], "reweighs": ""}
+OPTIONAL: Yaml = {"search_cause": "", "without": [], "reweighs": "", "rejected": ""}
 
 
 def read_inputs(path: Path) -> PipelineInputs:
@@ -125,6 +127,7 @@ def read_inputs(path: Path) -> PipelineInputs:
         values["search_cause"],
         tuple(values["without"]),
         values["reweighs"],
+        values["rejected"],
     )
 
 

@@ -118,7 +118,8 @@ def _held(name: Opponent, inputs: GateInputs, params: Params) -> str:
     gain = other.gain
     if name == Opponent.CHAMPION and not other.rows_won and not other.rows_lost:
         return (
-            f"every refresh of these windows was released, so that nothing can be told apart from the {name}: "
+            f"nothing can be told apart from the {name}, as every refresh of these windows was released, or one alone "
+            "was not, and the next one has learned that window: "
             f"{inputs.evaluation.metric} {format_score(other.score)} on {describe_judged_rows(inputs.evaluation)}"
         )
     verdict = "better than" if gain.low > 0 else "worse than" if gain.high < 0 else "not shown to be worse than"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from releve.adapters.fairness import find_unfairness, group_scores
-from releve.adapters.files import write_json
+from releve.adapters.files import read_inputs, write_json
 from releve.adapters.models.memory_files import MemoryFolder
 from releve.core.formatting import format_score
 from releve.domain.ensemble.forward import opponents_of
@@ -68,7 +68,9 @@ def gather(stage: Stage, rows: "pd.DataFrame", folder: MemoryFolder, memory: Mem
 
     challenger = scored([window.refreshed for window in windows])
     replayed = [not each.weights for each in memory.windows]  # by no refresh, as where there was no memory
-    champion = scored([*opponents_of(windows, replayed=replayed)]) if memory.champion else None
+    rejected = bool(read_inputs(stage.files.inputs).rejected)
+    opponents = opponents_of(windows, replayed=replayed, rejected=rejected)
+    champion = scored([*opponents]) if memory.champion else None
     return EvaluationInputs(
         rows, folds, challenger, champion, schema, gate, BootstrapConfig.of(stage.params.statistics)
     )

@@ -31,8 +31,8 @@ from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.holdout_evaluation import check_comparable
 from releve.domain.gate.gate import GateInputs, decide
-from releve.domain.registry.chain import CHALLENGED
-from releve.domain.registry.events import Challenger
+from releve.domain.registry.chain import CHALLENGED, MOVES, ROLLED_BACK
+from releve.domain.registry.events import Challenger, ModelRolledBack
 from releve.domain.registry.release import SEED_VERSION, Release
 from releve.reporting.ensemble import describe_outcome
 from releve.reporting.gate_messages import explain
@@ -90,7 +90,8 @@ def retrain(
             newest = judged[-1].model if judged and reweigh else ""
             if reweigh and not newest:
                 raise BadInput(f"{scenario} has no members that could be weighed anew yet; retrain without --reweigh")
-            inputs = _inputs(files, champion, search=search, without=without, reweighs=newest)
+            rejected = rolled_back_by_hand(registry, scenario)
+            inputs = _inputs(files, champion, search=search, without=without, reweighs=newest, rejected=rejected)
             write_inputs(files.inputs, inputs)
             versioned = [name for name in VERSIONED if (files.folder / name).is_file()]
             data.checkout(*(f"scenarios/{scenario}/{name}" for name in versioned))
@@ -125,8 +126,23 @@ def last_challenger(registry: Registry, scenario: str, *, model: str | None = No
     raise NotFound(f"{scenario} has no {which}; run make retrain SCENARIO={scenario} first")
 
 
+def rolled_back_by_hand(registry: Registry, scenario: str) -> str:
+    """Name the model that a person took back, so that what serves now came back; "" where none did."""
+    move = next(newest_of(registry, scenario, *MOVES), None)
+    if move is None or move.kind != ROLLED_BACK or move.read(ModelRolledBack).harm:
+        return ""
+    left = registry.taken_back(scenario)
+    return left.model if left else ""
+
+
 def _inputs(
-    files: ScenarioFiles, champion: Current | None, *, search: str, without: tuple[str, ...], reweighs: str
+    files: ScenarioFiles,
+    champion: Current | None,
+    *,
+    search: str,
+    without: tuple[str, ...],
+    reweighs: str,
+    rejected: str,
 ) -> PipelineInputs:
     """Write down what the pipeline starts from, and make the newest refresh its memory where there are newer rows.
 
@@ -143,8 +159,9 @@ def _inputs(
     if not is_known or (before.reweighs and not reweighs):
         memory = _remember(files, made) if made else before.memory
         if reweighs:  # what the fits did without is a part of them
-            return replace(before, champion=tag, memory=memory, search_cause="", reweighs=reweighs)
-        return PipelineInputs(before.rows, tag, memory, f"{search} on {version}" if search else "", without)
+            return replace(before, champion=tag, memory=memory, search_cause="", reweighs=reweighs, rejected=rejected)
+        cause = f"{search} on {version}" if search else ""
+        return PipelineInputs(before.rows, tag, memory, cause, without, rejected=rejected)
     if current and current.rows >= read_document(files.evaluation, Evaluation).rows:
         if search:
             raise _nothing_to_judge_on(current)

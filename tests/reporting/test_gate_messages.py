@@ -120,14 +120,14 @@ def test_better_is_written_only_where_the_whole_interval_is_above_zero(low: floa
     assert reasons[0].startswith(f"{verdict} the champion: gain ")
 
 
-def test_where_every_refresh_was_released_it_is_said_that_nothing_can_be_told_apart() -> None:
+def test_where_no_window_is_evidence_it_is_said_that_nothing_can_be_told_apart() -> None:
     same = a_gain(0.0, 0.0).model_copy(update={"rows_won": 0, "rows_lost": 0})
 
     reasons, _ = explained(a_challenge({CHAMPION: same}, windows=6))
 
     assert reasons[0] == (
-        "every refresh of these windows was released, so that nothing can be told apart from the champion: accuracy "
-        "0.700 on the 300 rows of the newest 6 windows"
+        "nothing can be told apart from the champion, as every refresh of these windows was released, or one alone was "
+        "not, and the next one has learned that window: accuracy 0.700 on the 300 rows of the newest 6 windows"
     )
 
 

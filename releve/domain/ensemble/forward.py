@@ -83,15 +83,17 @@ def joined(first: ForwardWindow, second: ForwardWindow) -> ForwardWindow:
     )
 
 
-def opponents_of(windows: Sequence[ForwardWindow], *, replayed: Sequence[bool] = ()) -> tuple[Floats, ...]:
+def opponents_of(
+    windows: Sequence[ForwardWindow], *, replayed: Sequence[bool] = (), rejected: bool = False
+) -> tuple[Floats, ...]:
     """Return the answers that those of the procedure are held against, by window: of what did serve.
 
     One refit alone that answered beside another release, as it was refused or rolled back, is no evidence against the
     procedure: the next refit has learned from all that it got wrong. Of two it is, and so is what the procedure would
-    have answered by windows that it `replayed`.
+    have answered by windows that it `replayed`, and what a refit answered that a person has `rejected`.
     """
     beside = [place for place, each in enumerate(windows) if not np.array_equal(each.served, each.refreshed)]
-    is_evidence = len(beside) > 1 or any(replayed[place] for place in beside if replayed)
+    is_evidence = rejected or len(beside) > 1 or any(replayed[place] for place in beside if replayed)
     return tuple(window.served if is_evidence else window.refreshed for window in windows)
 
 

@@ -67,6 +67,15 @@ def test_one_refit_that_did_not_serve_is_no_evidence_against_the_next_one(beside
     assert all(np.array_equal(one, other) for one, other in zip(held_against, expected, strict=True))
 
 
+def test_one_refit_that_a_person_rolled_back_is_evidence_against_the_next_one():
+    ours, theirs = np.full((2, 1), 0.4), np.full((2, 1), 0.6)
+    window = ForwardWindow(np.zeros(2), {"plain": ours}, blend=ours, refreshed=ours, served=theirs)
+
+    (held_against,) = opponents_of([window], rejected=True)
+
+    assert np.array_equal(held_against, theirs)
+
+
 def test_what_served_before_the_release_that_serves_now_is_on_trial_no_more():
     ours, theirs = np.full((2, 1), 0.4), np.full((2, 1), 0.6)
     window = ForwardWindow(np.zeros(2), {"plain": ours}, blend=ours, refreshed=ours, served=theirs)

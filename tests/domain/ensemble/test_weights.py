@@ -127,6 +127,14 @@ def test_the_refresh_before_keeps_half_while_the_labels_of_the_newest_window_are
     assert sum(serving.values()) == pytest.approx(1)
 
 
+def test_right_labels_in_the_same_window_do_not_hide_the_wrong_ones():
+    *before, newest = windows_of()
+    half = np.arange(len(newest)) < len(newest) / 2
+    mixed = replace(newest, truth=np.where(half, 1 - newest.truth, newest.truth))
+
+    assert weights_of([*before, mixed], members=(SURE, UNSURE, BLIND, BEFORE)).serving[BEFORE] == 0.5
+
+
 @pytest.mark.parametrize("turned", [(), (4,), (3, 5), (4, 5)])
 def test_the_refresh_before_keeps_nothing_where_labels_are_like_before_or_were_in_doubt_already(turned):
     assert BEFORE not in weights_of(windows_of(turned=turned), members=(SURE, UNSURE, BLIND, BEFORE)).serving

@@ -6,11 +6,13 @@ from releve.domain.quality.realised import QualityState
 from releve.domain.registry.release import Release
 from releve.domain.trigger.policies import CauseKind
 from releve.reporting.messages import describe_decision
+from releve.reporting.page.evidence import version_of
 from tasks.ingestion.ingest import ingest
 from tasks.monitoring.alert import alert
 from tasks.monitoring.monitor import monitor
 from tasks.release.release import release
 from tasks.release.retrain import retrain
+from tasks.reporting.page import write_page
 from tests.tables import SHOP
 from tests.tasks.shop import BETTER_RECIPE, NEWER, Shop, market_rows
 
@@ -63,11 +65,13 @@ def test_late_labels_that_a_run_before_the_release_judged_are_not_judged_again(r
     request, labels = answer(released, 200)
     released.label(request, labels[:100])
     monitor(released.settings, SHOP)
-    replace_champion(released)
+    before = version_of(replace_champion(released).model)
+    page = write_page(released.settings, SHOP).read_text()
     none = monitor(released.settings, SHOP).late
     released.label(request, labels)  # each of the first hundred is told once more, too
 
     late = monitor(released.settings, SHOP).late
 
+    assert f"nothing is known yet. Of {before}, which served before: accuracy 1.000 on 100 labelled answers" in page
     assert none is None
     assert (late.quality.state, late.quality.labelled) == (QualityState.WITHIN_TOLERANCE, 200)

@@ -10,13 +10,16 @@ from releve.adapters.models.model_store import ModelStore
 from releve.adapters.registry.rollback import NothingToRollBackTo
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.errors import NotFound
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.registry.chain import ROLLED_BACK
+from releve.domain.registry.events import ShownHarm
+from tasks.ingestion.ingest import ingest
 from tasks.release.release import NotAccepted, release
 from tasks.release.retrain import retrain
 from tasks.release.rollback import rollback
 from tests.serving.process import free_port
 from tests.tables import ROOT, SHOP
-from tests.tasks.shop import moved
+from tests.tasks.shop import market_rows, moved
 
 pytestmark = pytest.mark.slow
 
@@ -71,6 +74,27 @@ def test_what_was_rolled_back_is_not_released_again_by_a_refresh_of_the_same_row
         release(replaced.settings, SHOP, model=again.model)
 
     assert serving(replaced) == first
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_after_a_rollback_by_hand_what_the_rejected_model_answers_to_newer_rows_is_evidence(by_hand, released):
+    def refresh(rows, name):
+        released.receive(rows, name)
+        ingest(released.settings, SHOP)
+        return retrain(released.settings, SHOP, reason="a nightly refresh")
+
+    rows = market_rows(400, seed=21)
+    bad = refresh(rows.assign(bought=rows["bought"].map({"yes": "no", "no": "yes"})), "day-3.parquet").model
+    release(released.settings, SHOP)
+    harm = ShownHarm(model=bad, gain=Interval(-0.3, -0.4, -0.2), answers=200, promotions=1)
+    back = rollback(released.settings, SHOP, reason="complaints", harm=None if by_hand else harm).release
+
+    again = refresh(market_rows(1000, seed=22), "day-4.parquet")
+
+    assert again.champion == back.model != bad
+    assert again.promote is not by_hand
+    start = "shown to be worse than the champion: gain" if by_hand else "nothing can be told apart from the champion"
+    assert again.reasons[0].startswith(start)
 
 
 def test_an_index_that_was_lost_is_built_again_on_the_way_back(replaced):
