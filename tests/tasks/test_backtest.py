@@ -115,7 +115,7 @@ def test_a_cluster_finds_what_this_machine_finds():
     ("fits", "line"),
     [
         (0, "window 7 of 20, 0 of about 120 fits"),
-        (40, "window 7 of 20, 40 of about 120 fits, about 1 minutes left"),
+        (40, "window 7 of 20, 40 of about 120 fits, about 1 minute left"),
         (120, "window 7 of 20, 120 of about 120 fits, about 0 seconds left"),
     ],
 )
