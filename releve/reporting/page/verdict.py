@@ -35,8 +35,8 @@ ACTIONS = {  # what to do, and the command
         "make ingest SCENARIO={scenario}\nmake retrain SCENARIO={scenario}",
     ),
     HealthAction.CORRECT: (
-        "Correct the labels that the model taken back has learned, or bring newer rows: the same rows would make the "
-        "same model again{where}.",
+        "Correct the labels that the model taken back has learned, by sending them again, or bring newer rows: the "
+        "same rows would make the same model again{where}.",
         "make ingest SCENARIO={scenario}\nmake retrain SCENARIO={scenario}",
     ),
     HealthAction.ROLL_BACK: (
