@@ -79,7 +79,8 @@ def _harvested_labels(state: ScenarioState, target: Target) -> Set[tuple[str, La
 
 
 def _harvests(state: ScenarioState) -> list[Path]:
-    return sorted(state.harvest.glob("*.parquet"))
+    """Return the harvest files, oldest first; the shorter name is the older one: the 10,000th has a digit more."""
+    return sorted(state.harvest.glob("*.parquet"), key=lambda path: (len(path.name), path.name))
 
 
 def as_batch(labelled: LabelledRows, schema: Schema) -> "pd.DataFrame":

@@ -153,6 +153,17 @@ def test_a_label_that_is_sent_again_as_it_was_is_no_correction(fresh):
     assert len(unharvested(fresh.settings, SHOP)) == 0
 
 
+def test_a_correction_in_the_ten_thousandth_harvest_is_known_as_the_newest_label(fresh):
+    request = answered(fresh)
+    harvest(fresh.settings, SHOP)
+    (fresh.state.harvest / "answers-0001.parquet").rename(fresh.state.harvest / "answers-9999.parquet")
+    fresh.label(request, flipped(LABELS))
+    harvest(fresh.settings, SHOP)
+    (fresh.state.harvest / "answers-0002.parquet").rename(fresh.state.harvest / "answers-10000.parquet")
+
+    assert len(unharvested(fresh.settings, SHOP)) == 0
+
+
 def test_a_corrected_label_of_a_refused_harvest_is_harvested_without_the_others(fresh):
     request = refuse_harvest(fresh)
     limit_price(fresh, 100)
