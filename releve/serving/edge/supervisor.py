@@ -9,6 +9,7 @@ import functools
 import gc
 import importlib
 import logging
+import math
 import os
 import signal
 import sys
@@ -20,7 +21,8 @@ POLL_SECONDS = 0.5
 FORK_SECONDS = 1.0  # from one fork to the next, at least: one that crashes again and again must not take a whole core
 FAILED_START_SECONDS = 5.0  # until a worker that cannot start is tried again, which is for ever
 SUCCESSOR_SECONDS = 15.0  # that a fork answers on whose parent alone was killed: until circus has started another
-CLOSING_SECONDS = 15.0  # for the requests that are being answered; then the process ends as it is
+CLOSING_SECONDS = 25.0  # for the requests that are being answered; then the process ends as it is: circus waits for
+# 30 s, and then kills the process that forks alone
 LATE_IMPORTS = ("_bentoml_impl.server.app", "opentelemetry.instrumentation.asgi")  # of every start; not ONNX Runtime,
 # which starts a thread: a fork without it cannot end
 SIGNALS = {signal.SIGCHLD, signal.SIGTERM}
@@ -72,17 +74,19 @@ def _serve_in_fork() -> None:
 
 def _wait_for(child: int, supervisor: int) -> int:
     """The code that the child ended with, negative for a signal. Ends both where this is told to end, or is alone."""
-    stopping = False
+    kill_at = math.inf
     while True:
         caught = signal.sigtimedwait(SIGNALS, POLL_SECONDS)
-        orphaned = os.getppid() != supervisor
-        if orphaned or (caught and caught.si_signo == signal.SIGTERM):
-            stopping = True
+        told = caught is not None and caught.si_signo == signal.SIGTERM
+        if kill_at == math.inf and (told or os.getppid() != supervisor):
+            kill_at = time.monotonic() + CLOSING_SECONDS
             os.kill(child, signal.SIGTERM)
+        if time.monotonic() > kill_at:  # it is stopped, or hangs in C: no signal but this one reaches it
+            os.kill(child, signal.SIGKILL)
         ended, status = os.waitpid(child, os.WNOHANG)
-        if ended and not stopping:
+        if ended and kill_at == math.inf:
             return os.waitstatus_to_exitcode(status)
-        if ended or orphaned:
+        if ended:
             os._exit(0)
 
 

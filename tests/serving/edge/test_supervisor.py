@@ -1,5 +1,9 @@
-"""Workers of a real service, killed as the kernel does when memory runs out."""
+"""Workers of a real service, killed as the kernel does when memory runs out; and others that are stuck."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -11,6 +15,36 @@ from benchmarks.worker_kills import workers_of
 from tests.factories import make_project
 from tests.processes import is_at_work
 from tests.serving.process import serving, wait_until
+
+SUPERVISOR = """
+import os, signal
+from bentoml._internal.context import server_context
+from releve.serving.edge import supervisor
+
+supervisor.CLOSING_SECONDS = 0.5
+if not os.fork():
+    server_context.worker_index = 1
+    supervisor.stay_supervised()
+    print(os.getpid(), flush=True)
+signal.pause()
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
+
+
+@contextmanager
+def supervised() -> Iterator[psutil.Process]:
+    """A worker as the service starts it, which answers nothing; killed in the end, with what it comes from."""
+    with subprocess.Popen([sys.executable, "-c", SUPERVISOR], stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        worker = psutil.Process(int(started.stdout.readline()))
+        family = [worker, *worker.parents()[:2]]
+        try:
+            yield worker
+        finally:
+            for each in family:
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
 
 
 @pytest.mark.slow
@@ -41,3 +75,17 @@ def test_a_worker_ends_with_its_supervisor(tmp_path: Path):
 
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{address}/livez")
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["told to end", "alone"])
+def test_a_worker_that_is_stuck_ends_all_the_same(alone: bool):
+    with supervised() as worker:
+        forker = worker.parent()
+        worker.suspend()
+        if alone:
+            forker.parent().kill()
+        else:
+            forker.terminate()
+        wait_until(lambda: not is_at_work(forker.pid))
+
+        assert not is_at_work(worker.pid)
