@@ -24,8 +24,9 @@ from releve.domain.quality.estimate import Estimate, estimate
 from releve.domain.quality.late import LateQuality, assess_late
 from releve.domain.quality.realised import Answered, Quality
 from releve.domain.quality.staleness import Staleness
-from releve.domain.registry.chain import CHALLENGED, MONITORED, RELEASED, ROLLED_BACK
+from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES
 from releve.domain.registry.events import release_of
+from releve.domain.registry.lifecycle import taken_back
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger.monitoring_run import AnsweredWindow, MonitoringRun
@@ -56,7 +57,7 @@ class Gathered:
     answers: AnsweredRows
     labelled: LabelledRows
     late: LabelledRows  # answers of before the champion's release, whose labels came after it
-    expectations: Mapping[str, ExpectedPerformance]  # by model that ever served
+    expectations: Mapping[str, ExpectedPerformance]  # by model that ever served, without those taken back
     recent: AnsweredRows
     recent_labelled: frozenset[int]  # positions in `recent` whose label has come
     reference: "pd.DataFrame"  # that the champion learned from
@@ -113,7 +114,9 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
     judged, own = labels_judged_until(registry, scenario, champion), set(answers.ids)
     late = {name: label for name, label in labels.items() if label[1] > judged and name not in own}
     newest = dict(sorted(late.items(), key=lambda each: each[1][1])[-MOST_LATE:])
-    moves = events_of(registry, scenario, RELEASED, ROLLED_BACK)
+    moves = events_of(registry, scenario, *MOVES)
+    released = [release for event in moves if (release := release_of(event))]
+    left = taken_back(moves)  # what serves came in their place, so their answers say nothing of it
     return Gathered(
         params,
         schema,
@@ -122,7 +125,7 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
         answers,
         join_labels(answers, labels),
         join_labels(ledger.answers_to(newest, arm=CHAMPION), newest),
-        {release.model: release.expected for event in moves if (release := release_of(event))},
+        {release.model: release.expected for release in released if release.model not in left},
         recent,
         frozenset(place for place, name in enumerate(recent.ids) if name in labels),
         read_reference(settings, model),

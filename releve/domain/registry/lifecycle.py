@@ -63,6 +63,27 @@ def model_version_statuses(events: Iterable[Event]) -> dict[str, ModelVersionSta
     return statuses
 
 
+def taken_back(moves: Iterable[Event]) -> dict[str, Event]:
+    """Map each model that a rollback took out of service, and that nothing put back since, to that rollback.
+
+    `moves`: of ONE scenario, oldest first. A rollback to a release of after the one that it replaces undoes another
+    rollback, and takes nothing back.
+    """
+    taken: dict[str, Event] = {}
+    released: dict[str, int] = {}  # place of each model's newest release among the moves
+    serving = ""
+    for place, event in enumerate(moves):
+        release = release_of(event)
+        model = release.model if release else ""
+        if event.kind == RELEASED:
+            released[model] = place
+        elif event.kind == ROLLED_BACK and released.get(model, -1) < released.get(serving, -1):
+            taken[serving] = event
+        taken.pop(model, None)
+        serving = model
+    return taken
+
+
 def _moves_of_challenge(event: Event, states: Mapping[str, str]) -> list[Move]:
     challenger = event.read(Challenger)
     model, state = challenger.model, states.get(challenger.model, UNEVALUATED)

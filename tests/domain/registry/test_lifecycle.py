@@ -13,7 +13,7 @@ from releve.domain.registry.chain import (
     Event,
 )
 from releve.domain.registry.events import ModelReleased, ModelRolledBack, ModelWithdrawn
-from releve.domain.registry.lifecycle import MOVES_OF, model_version_statuses
+from releve.domain.registry.lifecycle import MOVES_OF, model_version_statuses, taken_back
 from releve.domain.registry.release import CHALLENGER, CHAMPION, PREVIOUS, REFUSED, RETIRED
 from releve.reporting.gate_messages import STATUS_CHANGES, full_status_reason, gate_reasons, status_reason
 from tests.events import make_any_release, make_challenger
@@ -191,3 +191,25 @@ def test_every_move_of_an_event_has_its_sentence():
 
 def test_every_event_that_moves_a_release_moves_a_life():
     assert set(MOVES) <= set(MOVES_OF)
+
+
+A, B, C = ((RELEASED, model) for model in "abc")
+TO_A, TO_B, TO_C = ((ROLLED_BACK, model) for model in "abc")
+
+
+@pytest.mark.parametrize(
+    ("moves", "left"),
+    [
+        ([A, B], {}),
+        ([A, B, TO_A], {"b": 3}),
+        ([A, B, TO_A, C], {"b": 3}),
+        ([A, B, TO_A, C, TO_A], {"b": 3, "c": 5}),
+        ([A, B, TO_A, TO_B], {}),  # the second rollback undoes the first
+        ([A, B, TO_A, C, TO_A, TO_C], {"b": 3}),
+        ([A, B, TO_A, TO_B, TO_A], {"b": 5}),
+        ([A, B, TO_A, B], {}),
+        ([A, B, TO_A, (WITHDRAWN,), C], {"b": 3}),
+    ],
+)
+def test_a_model_is_taken_back_by_a_rollback_to_an_older_one_until_it_serves_again(moves, left):
+    assert {model: event.number for model, event in taken_back(story(*moves)).items()} == left

@@ -12,6 +12,7 @@ from tasks.monitoring.alert import alert
 from tasks.monitoring.monitor import monitor
 from tasks.release.release import release
 from tasks.release.retrain import retrain
+from tasks.release.rollback import rollback
 from tasks.reporting.page import write_page
 from tests.tables import SHOP
 from tests.tasks.shop import BETTER_RECIPE, NEWER, Shop, market_rows
@@ -75,3 +76,18 @@ def test_late_labels_that_a_run_before_the_release_judged_are_not_judged_again(r
     assert f"nothing is known yet. Of {before}, which served before: accuracy 1.000 on 100 labelled answers" in page
     assert none is None
     assert (late.quality.state, late.quality.labelled) == (QualityState.WITHIN_TOLERANCE, 200)
+
+
+def test_late_labels_of_a_model_that_was_taken_back_say_nothing_of_the_one_that_came_back(replaced):
+    request, labels = answer(replaced, 200)
+    monitor(replaced.settings, SHOP)
+    rollback(replaced.settings, SHOP, reason="complaints")
+    alert(replaced.settings, SHOP)
+    replaced.label(request, [OTHER[label] for label in labels])
+
+    run = monitor(replaced.settings, SHOP)
+    told = alert(replaced.settings, SHOP)
+
+    assert run.late is None
+    assert not run.decision.search_causes
+    assert not [message for message in told.made if message.subject == "quality"]
