@@ -18,7 +18,7 @@ from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.scenario_lock import scenario_lock
 from releve.core.settings import Settings
 from releve.domain.ingestion.row_versions import ANSWER_ID
-from releve.domain.prediction_log.records import LabelledRows
+from releve.domain.prediction_log.records import LabelledRows, join_labels
 from releve.domain.schema.cells import is_missing
 from releve.domain.schema.columns import CATEGORY, DATE, NUMBER, SCALAR, Column
 from releve.domain.schema.schema import Schema
@@ -61,10 +61,9 @@ def unharvested(settings: Settings, scenario: str) -> LabelledRows:
     """Read labelled answers that no harvest file holds yet with their newest label, oldest answer first."""
     target = read_committed(settings, scenario).schema.target
     state = ScenarioState(settings.home, scenario)
-    labelled = LedgerReader(state.ledger).labelled()
-    known = _harvested_labels(state, target)
-    newest = [(name, target.parse(label)) for name, label in zip(labelled.answers.ids, labelled.labels, strict=True)]
-    return labelled.take([row for row, pair in enumerate(newest) if pair not in known])
+    ledger, known = LedgerReader(state.ledger), _harvested_labels(state, target)
+    fresh = {name: label for name, label in ledger.labels().items() if (name, target.parse(label[0])) not in known}
+    return join_labels(ledger.answers_to(fresh), fresh)
 
 
 def _harvested_labels(state: ScenarioState, target: Target) -> Set[tuple[str, Label | None]]:

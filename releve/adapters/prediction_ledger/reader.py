@@ -1,7 +1,7 @@
 """Reading the prediction ledger: all writers' segments of one scenario, and single answers by their ids."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -17,13 +17,11 @@ from releve.domain.prediction_log.records import (
     AnsweredRow,
     AnsweredRows,
     AnswerLine,
-    LabelledRows,
     LabelLine,
     Scalar,
     answers_from,
     by_request,
     day_of,
-    join_labels,
     newest_labels,
     parse_row_id,
     parse_since,
@@ -57,13 +55,10 @@ class LedgerReader:
         answers = answers_from(found)
         return answers.take(range(max(0, len(answers) - rows), len(answers)))
 
-    def answers_to(self, row_ids: Collection[str], *, arm: str) -> AnsweredRows:
-        """Return one arm's answers to these rows in time order, without features; only their segments are read."""
-        named = {f"{ANSWERS}-{place.day}-{place.worker}.jsonl" for place in map(parse_row_id, row_ids)}
-        paths = [path for path in segments_of(self._folder, ANSWERS) if path.name in named]
-        lines = SegmentLines(paths, AnswerLine.parse)
-        answers = answers_from([line for line in lines if line.arm == arm], featureless=True)
-        return answers.take([place for place, row_id in enumerate(answers.ids) if row_id in row_ids])
+    def answers_to(self, row_ids: Iterable[str], *, arm: str | None = None) -> AnsweredRows:
+        """Return the answers to these rows, of one arm or of all, in time order; only their lines are read."""
+        found = [row for row in find_answers(self._folder, row_ids).values() if arm in (None, row.arm)]
+        return AnsweredRows.of(sorted(found, key=lambda row: (row.at, parse_row_id(row.id))))
 
     def days(self, *, arm: str) -> Iterator[AnsweredRows]:
         """One arm's answers of every model in time order, a day (UTC) at a time and without features: a ledger of any
@@ -75,16 +70,7 @@ class LedgerReader:
 
     def labels(self) -> dict[str, tuple[Scalar, str]]:
         """Row id -> (label, at); the newest label of a row counts."""
-        return newest_labels(self._label_lines())
-
-    def labelled(self, *, since: str | None = None, model: str | None = None) -> LabelledRows:
-        """The answers, chosen as by `answers`, whose label has come."""
-        lines = self._label_lines()
-        labels = newest_labels(lines)
-        return join_labels(self.answers(since=since, model=model), labels, torn_lines=lines.torn)
-
-    def _label_lines(self) -> SegmentLines[LabelLine]:
-        return SegmentLines(segments_of(self._folder, LABELS), LabelLine.parse)
+        return newest_labels(SegmentLines(segments_of(self._folder, LABELS), LabelLine.parse))
 
 
 def find_answer(folder: Path, row_id: str) -> AnsweredRow | None:

@@ -35,9 +35,9 @@ class UnknownAnswer(NotFound):
         self.ids = frozenset(ids)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class RowId:
-    """The parts of a row id; see the module's docstring."""
+    """The parts of a row id, ordered as the rows stand in the ledger; see the module's docstring."""
 
     day: str  # YYYYMMDD, UTC
     worker: str
@@ -143,6 +143,22 @@ class AnsweredRows:
     features: "pd.DataFrame"  # rows x features, index 0..n-1; apart, for a feature may be called "id" or "label"
     torn_lines: int = 0  # lines that could not be read, such as the last one before a power loss
 
+    @classmethod
+    def of(cls, rows: Sequence[AnsweredRow]) -> "AnsweredRows":
+        """Make columns of single rows, which are in time order."""
+        import pandas as pd
+
+        return cls(
+            ids=[row.id for row in rows],
+            at=[row.at for row in rows],
+            models=[row.model for row in rows],
+            arms=[row.arm for row in rows],
+            predicted=[row.predicted for row in rows],
+            probabilities=[row.probabilities for row in rows],
+            intervals=[row.interval for row in rows],
+            features=pd.DataFrame([row.features for row in rows], index=range(len(rows))),
+        )
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -172,7 +188,6 @@ class LabelledRows:
     answers: AnsweredRows
     labels: Sequence[Scalar]
     labelled_at: Sequence[str]
-    torn_lines: int = 0  # of the labels; the answers count their own
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -297,10 +312,8 @@ def newest_labels(lines: Iterable[LabelLine]) -> dict[str, tuple[Scalar, str]]:
     return newest
 
 
-def join_labels(
-    answers: AnsweredRows, labels: Mapping[str, tuple[Scalar, str]], *, torn_lines: int = 0
-) -> LabelledRows:
+def join_labels(answers: AnsweredRows, labels: Mapping[str, tuple[Scalar, str]]) -> LabelledRows:
     """The answers that have a label. Labels of other answers are left out."""
     joined = answers.take([position for position, row_id in enumerate(answers.ids) if row_id in labels])
     known = [labels[row_id] for row_id in joined.ids]
-    return LabelledRows(joined, [label for label, _ in known], [at for _, at in known], torn_lines)
+    return LabelledRows(joined, [label for label, _ in known], [at for _, at in known])

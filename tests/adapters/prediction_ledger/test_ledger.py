@@ -15,7 +15,7 @@ from releve.adapters.prediction_ledger.reader import LedgerReader
 from releve.adapters.prediction_ledger.segments import LedgerUnavailable, check_writable
 from releve.adapters.prediction_ledger.writer import LedgerSync, LedgerWriter
 from releve.core.errors import BadInput, StorageRefused
-from releve.domain.prediction_log.records import UnknownAnswer, row_ids
+from releve.domain.prediction_log.records import AnswerLine, UnknownAnswer, join_labels, row_ids
 from releve.domain.schema.columns import CATEGORY, Column
 
 WORKER = "0000000a"
@@ -211,7 +211,7 @@ def test_late_and_repeated_labels_end_in_the_newest(writer, reader, clock):
     clock.move(seconds=1)
     writer.label([(f"{request}.1", "second")])
 
-    labelled = reader.labelled()
+    labelled = join_labels(reader.answers(), reader.labels())
 
     assert labelled.answers.ids == [f"{request}.1"]
     assert labelled.labels == ["second"]
@@ -300,10 +300,10 @@ def test_a_line_that_cannot_be_read_is_skipped_and_counted(writer, reader, tmp_p
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes() + torn)
 
-    labelled = reader.labelled()
+    labelled = join_labels(reader.answers(), reader.labels())
 
     assert labelled.answers.ids == [f"{kept}.0"]
-    assert (labelled.answers.torn_lines, labelled.torn_lines) == (1, 1)
+    assert labelled.answers.torn_lines == 1
 
 
 def test_a_writer_that_comes_back_after_a_torn_line_loses_nothing_more(make_writer, reader, tmp_path):
@@ -325,7 +325,8 @@ def test_an_empty_ledger_and_foreign_files_are_no_answers(reader, tmp_path):
     (tmp_path / "answers-old.jsonl").write_text("notes\n")
 
     assert len(reader.answers()) == 0
-    assert len(LedgerReader(tmp_path / "missing").labelled()) == 0
+    missing = LedgerReader(tmp_path / "missing")
+    assert (len(missing.answers()), missing.labels()) == (0, {})
 
 
 def test_numbers_of_numpy_and_dates_of_pandas_are_written(writer):
@@ -393,7 +394,7 @@ def test_a_writer_whose_folder_was_moved_away_goes_on_in_a_new_one(tmp_path, clo
 
     assert LedgerReader(folder).answers().ids == [f"{after}.0"]
     assert list(LedgerReader(folder).labels()) == [f"{after}.0"]
-    assert LedgerReader(archive).labelled().answers.ids == [f"{forgotten}.0"]
+    assert LedgerReader(archive).answers().ids == list(LedgerReader(archive).labels()) == [f"{forgotten}.0"]
 
 
 @pytest.mark.parametrize("gone", ["deleted", "replaced"])
@@ -493,7 +494,7 @@ def test_a_killed_process_loses_nothing_it_had_acknowledged(reader, tmp_path):
     process.send_signal(signal.SIGKILL)
     acknowledged += process.communicate(timeout=30)[0].split()
 
-    labelled = reader.labelled()
+    labelled = join_labels(reader.answers(), reader.labels())
 
     whole = {f"{request}.0" for request in acknowledged if request.count(".") == 2 and len(request) > 25}
     assert len(whole) >= 50
@@ -596,3 +597,21 @@ def test_the_newest_answers_of_an_arm_are_of_every_model_and_no_older_day_is_rea
     assert (newest.predicted, newest.models, newest.torn_lines) == (["old", "new"], ["digits:v1", "digits:v2"], 0)
     assert reader.newest(1, arm="champion").predicted == ["new"]
     assert len(reader.newest(3, arm="champion")) == 2
+
+
+def test_answers_to_rows_are_in_time_order_and_nothing_else_is_read(make_writer, reader, clock, monkeypatch):
+    first, second = make_writer("0000000a"), make_writer("0000000b")
+    late = answer(second, *"abcdefghijkl")
+    clock.move(seconds=-1)
+    early = [answer(first, "other"), answer(first, "x", "y"), answer(first, "z", arm="challenger")]
+    parsed, parse = [], AnswerLine.parse
+    monkeypatch.setattr(AnswerLine, "parse", lambda value: parsed.append(value["id"]) or parse(value))
+    wanted = [f"{late}.10", f"{late}.2", f"{early[2]}.0", f"{early[1]}.1", "no id", f"{early[1]}.9"]
+
+    answers = reader.answers_to(wanted)
+
+    assert answers.ids == [f"{early[1]}.1", f"{early[2]}.0", f"{late}.2", f"{late}.10"]
+    assert (answers.predicted, answers.features["x"].tolist()) == (["y", "z", "c", "k"], [1, 0, 2, 10])
+    assert set(parsed) == {late, early[1], early[2]}
+    assert reader.answers_to(wanted, arm="challenger").ids == [f"{early[2]}.0"]
+    assert len(reader.answers_to([])) == 0

@@ -153,6 +153,20 @@ def test_a_label_that_is_sent_again_as_it_was_is_no_correction(fresh):
     assert len(unharvested(fresh.settings, SHOP)) == 0
 
 
+def test_of_the_answers_only_those_whose_label_is_new_are_read(fresh, monkeypatch):
+    answered(fresh)
+    harvest(fresh.settings, SHOP)
+    request = answered(fresh, rows=shop_rows(5, seed=6), labelled=0)
+    parsed, parse = [], AnswerLine.parse
+    monkeypatch.setattr(AnswerLine, "parse", lambda value: parsed.append(value["id"]) or parse(value))
+
+    assert len(unharvested(fresh.settings, SHOP)) == 0
+    assert parsed == []
+    fresh.label(request, ["yes"])
+    assert waiting_rows(fresh.settings, SHOP) == 31
+    assert set(parsed) == {request}
+
+
 def test_a_correction_in_the_ten_thousandth_harvest_is_known_as_the_newest_label(fresh):
     request = answered(fresh)
     harvest(fresh.settings, SHOP)
