@@ -32,7 +32,8 @@ log = logging.getLogger("releve.serving")
 def stay_supervised() -> None:
     """Have this process replaced when it dies, and ended when its supervisor is gone; once everything is imported.
 
-    In a worker of BentoML's it returns in a fork. Elsewhere it only has the supervisor look for dead workers often.
+    In a worker of BentoML's it returns in a fork, if it can. Elsewhere it only has the supervisor look for dead workers
+    often.
     """
     from bentoml._internal.context import server_context
     from bentoml._internal.utils import circus
@@ -41,18 +42,31 @@ def stay_supervised() -> None:
     circus.create_standalone_arbiter = often
     if server_context.worker_index is None:
         return
+    for name in LATE_IMPORTS:
+        importlib.import_module(name)
     answers_on = 0.0
-    if sys.platform == "linux":  # elsewhere the system's own libraries do not live through a fork
+    if _can_fork():
         _serve_in_fork()
         answers_on = SUCCESSOR_SECONDS
     threading.Thread(target=_watch, args=(os.getppid(), answers_on), name="releve supervisor", daemon=True).start()
 
 
+def _can_fork() -> bool:
+    """Whether a fork would have all that this process has: threads are not copied."""
+    if sys.platform != "linux":  # elsewhere the system's own libraries do not live through a fork
+        return False
+    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if others:
+        log.warning(
+            "this worker serves without a fork, which would lack the threads that run already (%s): after a crash, it "
+            "takes seconds longer until it answers again",
+            ", ".join(others),
+        )
+    return not others
+
+
 def _serve_in_fork() -> None:
     """Return in a fork; this process stays behind, with one thread, and makes another whenever one has crashed."""
-    for name in LATE_IMPORTS:
-        importlib.import_module(name)
-    assert threading.active_count() == 1, "a fork would have this thread alone"
     gc.collect()
     gc.freeze()  # so that no fork copies what this process has
     supervisor = os.getppid()

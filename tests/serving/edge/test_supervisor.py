@@ -77,6 +77,18 @@ def test_a_worker_ends_with_its_supervisor(tmp_path: Path):
         httpx.get(f"{address}/livez")
 
 
+@pytest.mark.slow
+def test_where_a_thread_runs_before_the_service_starts_it_serves_without_a_fork_and_says_why(tmp_path: Path):
+    tracer = "threading.Thread(target=threading.Event().wait, name='tracer', daemon=True)"
+    (tmp_path / "sitecustomize.py").write_text(f"import threading\n{tracer}.start()\n")
+
+    with serving(tmp_path, make_project(tmp_path), PYTHONPATH=str(tmp_path)):
+        assert workers_of(psutil.Process()) == []
+
+    (log,) = tmp_path.glob("service-*.log")
+    assert "serves without a fork, which would lack the threads that run already (tracer)" in log.read_text()
+
+
 @pytest.mark.parametrize("alone", [False, True], ids=["told to end", "alone"])
 def test_a_worker_that_is_stuck_ends_all_the_same(alone: bool):
     with supervised() as worker:
