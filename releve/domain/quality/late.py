@@ -25,6 +25,17 @@ class LateQuality:
     last_at: str  # of the newest of these answers, ISO 8601, UTC
 
 
+def telling_late(own: Quality, late: LateQuality | None) -> LateQuality | None:
+    """Return what late labels say where they tell more than those of what serves, whose answers are newer.
+
+    Where these tell nothing yet, late labels do; where they are inconclusive, late labels that show a degradation.
+    """
+    if late is None or own.state == QualityState.UNKNOWN:
+        return late
+    is_worse = own.state == QualityState.INCONCLUSIVE and late.quality.state == QualityState.DEGRADED
+    return late if is_worse else None
+
+
 def assess_late(
     labelled: LabelledRows,
     expectations: Mapping[str, ExpectedPerformance],

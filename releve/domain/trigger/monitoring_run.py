@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from releve.domain.drift.verdict import DriftVerdict
 from releve.domain.quality.estimate import Estimate
-from releve.domain.quality.late import LateQuality
+from releve.domain.quality.late import LateQuality, telling_late
 from releve.domain.quality.payoff import Payoff
-from releve.domain.quality.realised import Quality, QualityState
+from releve.domain.quality.realised import Quality
 from releve.domain.quality.staleness import Staleness
 from releve.domain.registry.chain import MONITORED, EventPayload
 from releve.domain.trigger.rollback import RollbackDecision
@@ -48,11 +48,8 @@ class MonitoringRun(EventPayload):
 
     @property
     def telling_late(self) -> LateQuality | None:
-        """Return what late labels say where they show a degradation, or where nothing is known of the model itself."""
-        if self.late is None or self.quality.state == QualityState.DEGRADED:
-            return None
-        is_telling = self.late.quality.state == QualityState.DEGRADED or self.quality.state == QualityState.UNKNOWN
-        return self.late if is_telling else None
+        """Return what late labels say where they tell more than the model's own."""
+        return telling_late(self.quality, self.late)
 
     @property
     def until(self) -> str:

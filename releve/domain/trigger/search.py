@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from releve.core.params import Params
 from releve.domain.drift.verdict import DriftState
+from releve.domain.quality.late import telling_late
 from releve.domain.quality.realised import QualityState
 from releve.domain.trigger.policies import Cause, CauseKind, Evidence, History, time_since
 
@@ -45,10 +46,10 @@ def search_waits_for(evidence: Evidence, history: History, params: Params) -> Ca
 
 def _degradation(evidence: Evidence) -> Iterator[Cause]:
     """By labels, or by the estimate while there are too few: never by an estimate against labels."""
-    estimate = evidence.estimate
+    estimate, late = evidence.estimate, telling_late(evidence.quality, evidence.late)
     if evidence.quality.state == QualityState.DEGRADED:
         yield Cause(CauseKind.DEGRADED)
-    elif evidence.late and evidence.late.quality.state == QualityState.DEGRADED:
+    elif late and late.quality.state == QualityState.DEGRADED:
         yield Cause(CauseKind.LATE_DEGRADED)
     elif evidence.quality.state == QualityState.UNKNOWN and estimate and estimate.state == QualityState.DEGRADED:
         yield Cause(CauseKind.ESTIMATED_DEGRADED)

@@ -130,7 +130,8 @@ def test_a_run_that_cannot_tell_neither_ends_an_alarm_nor_repeats_it(unsure):
     ("own", "late", "alarms"),
     [
         ("unknown", "degraded", [("quality", "degraded", LATE)]),
-        ("within tolerance", "degraded", [("quality", "degraded", LATE)]),
+        ("inconclusive", "degraded", [("quality", "degraded", LATE)]),
+        ("within tolerance", "degraded", []),
         ("degraded", "within tolerance", [("quality", "degraded", MODEL)]),
         ("degraded", "degraded", [("quality", "degraded", MODEL)]),
         ("unknown", "inconclusive", []),
@@ -153,6 +154,15 @@ def test_late_labels_within_tolerance_end_an_alarm_where_nothing_newer_is_known(
 
     assert shown(over)[1:] == [("quality", "within_tolerance", ENDED)]
     assert shown(unsure)[1:] == []
+
+
+def test_an_alarm_of_late_labels_ends_once_the_model_itself_is_known_to_be_as_good_as_expected():
+    late = LateQuality(make_quality("degraded"), (LATE,), at(0))
+    alarm = monitored_event(quality=make_quality("unknown"), late=late)
+
+    made = alerts_of(alarm, monitored_event(day=0.1, quality=make_quality(), late=late))
+
+    assert shown(made) == [("quality", "degraded", RAISED), ("quality", "within_tolerance", ENDED)]
 
 
 @pytest.mark.parametrize(("hours", "count"), [(23.9, 1), (24, 2), (24.1, 2)])

@@ -248,10 +248,11 @@ def test_late_labels_that_show_a_degradation_are_watched_and_whose_answers_they_
     quality = make_quality(QualityState.DEGRADED, score=Interval(0.2, 0.1, 0.3), naive=0.6)
     late = LateQuality(quality, (other,), at(0.5))
     evidence = make_evidence(0, events=(release_event(), monitored_event(day=1, quality=few, late=late)))
+    known = make_evidence(0, events=(*evidence.events, monitored_event(day=2, late=late)))
 
     block = verdict_block(evidence)
 
-    assert block.word == "watch"
+    assert (block.word, verdict_block(known).word) == ("watch", "healthy")
     assert f"answers of {other}, given before the release that serves now: accuracy 0.200" in block.reason
     assert "the usual answer reaches 0.600: wrong labels, or an abrupt change, so check some of them" in block.reason
 
