@@ -83,6 +83,14 @@ class Loader:
         failure = self._failures.get(scenario.name)
         return failure is None or failure.number != current.number or time.monotonic() >= failure.retry_at
 
+    def trim(self) -> None:
+        """Keep the budget now that requests may no longer wait for what exceeded it. Waits for no load."""
+        if self._measuring.acquire(blocking=False):
+            try:
+                self._let_go()
+            finally:
+                self._measuring.release()
+
     def close(self) -> None:
         """Load nothing more."""
         self._executor.shutdown(wait=False, cancel_futures=True)
@@ -130,26 +138,26 @@ class Loader:
         self._failures.pop(scenario.name, None)
         with self._measuring:
             self._sizes[scenario.name] = (scenario, size)
-            self._let_go(keep=scenario)
+            self._let_go()
         return True
 
-    def _let_go(self, *, keep: Scenario) -> None:
+    def _let_go(self) -> None:
         """Take models out of memory until the budget is kept.
 
-        Never the newest, one that a request waits for, nor one whose successor is broken.
+        Never the one that was used last, one that a request waits for, nor one whose successor is broken.
         """
         for name, (scenario, _) in list(self._sizes.items()):
             if scenario.served is None:
                 del self._sizes[name]
-        for scenario in sorted((scenario for scenario, _ in self._sizes.values()), key=lambda each: each.used):
+        by_use = sorted((scenario for scenario, _ in self._sizes.values()), key=lambda each: each.used)
+        for scenario in by_use[:-1]:
             if sum(size for _, size in self._sizes.values()) <= self._budget:
                 return
-            served, current = scenario.served, scenario.current
-            if scenario is keep or scenario.waiting:
-                continue
-            if served is None or current is None or served.number != current.number:
-                continue
-            scenario.served = None
+            with scenario.swapping:
+                served, current = scenario.served, scenario.current
+                if scenario.waiting or served is None or current is None or served.number != current.number:
+                    continue
+                scenario.served = None
             del self._sizes[scenario.name]
             log.info("let %s go: the models in memory are over their budget", served.model.tag)
 

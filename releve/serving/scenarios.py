@@ -274,6 +274,7 @@ class Scenarios:
         while not self._stopping.is_set():
             try:
                 self.poll()
+                self._loader.trim()
                 if time.monotonic() - measured > MEASURE_SECONDS:
                     self._measure()
                     measured = time.monotonic()

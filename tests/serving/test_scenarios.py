@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -402,6 +403,24 @@ def test_a_model_that_a_request_waits_for_stays_until_it_was_used(make: MakeScen
 
     assert found == "flowers:one"
     assert [each.name for each in every.released() if each.served] == ["tulips"]
+
+
+def test_a_budget_that_requests_exceeded_is_kept_again_once_they_are_answered(make: MakeScenarios, tmp_path: Path):
+    for name in (SCENARIO, "roses"):
+        release(tmp_path, name, "one")
+    every = make(service_memory=1)
+    poll(every)
+    every.start()
+    with ExitStack() as kept:
+        for name in (SCENARIO, "roses"):
+            with pytest.raises(NotLoaded) as missing:
+                every.get(name).served_now()
+            kept.enter_context(missing.value.kept())
+            missing.value.load().result(timeout=30)
+        loaded = [each.name for each in every.released() if each.served]
+
+    wait_until(lambda: [each.name for each in every.released() if each.served] == ["roses"])
+    assert loaded == [SCENARIO, "roses"]
 
 
 def test_many_who_ask_for_a_model_at_once_wait_for_one_load(make: MakeScenarios, tmp_path: Path):
