@@ -27,7 +27,7 @@ from tasks.reporting.page import write_page
 from tests.tables import SHOP
 from tests.tasks.shop import TRAINING_ROWS, Shop, make_shop, market_rows
 
-SHOWN = 8  # refreshes whose bytes are printed
+SHOWN = (1, 2, 5, 10, 20, 50, 100, 200, 350, 500, 750, 1000)  # refreshes that are printed, and the last one
 NEAR = 5  # refreshes at either end, whose median is compared
 PLACES = {  # below the project's folder
     "model store": "var/bentoml/models",
@@ -60,9 +60,8 @@ def main() -> int:
     try:
         shop = make_shop(work_dir / "project")
         shop.override(storage={"keep_releases": options.keep}, train={"recipe": options.recipe})
-        shown = {1, 2, *(options.refreshes * step // (SHOWN - 2) for step in range(1, SHOWN - 1))}
         print(f"{options.refreshes} refreshes, {counted(options.rows, 'row')} each, {options.keep} kept")
-        print(" | ".join(["refresh", *PLACES, "all, MB"]))
+        print(" | ".join(["refresh", *PLACES, "all, MB", "CPU s"]))
         seconds = []
         for number in range(1, options.batches + 1):
             shop.receive(market_rows(options.rows, seed=number), f"{number:06d}.parquet")
@@ -74,9 +73,11 @@ def main() -> int:
             rows = TRAINING_ROWS if number == 1 else options.rows
             shop.receive(market_rows(rows, seed=number), f"{number:06d}.parquet")
             seconds.append(refresh(shop))
-            if number - options.batches in shown:
+            if len(seconds) in (*SHOWN, options.refreshes):
                 sizes = [size_of(shop.root / place) / 1e6 for place in PLACES.values()]
-                print(" | ".join([str(number), *(f"{size:.2f}" for size in sizes), f"{sum(sizes):.1f}"]), flush=True)
+                took = statistics.median(without_rebuild(each) for each in seconds[-NEAR:])
+                figures = [*(f"{size:.2f}" for size in sizes), f"{sum(sizes):.1f}", f"{took:.2f}"]
+                print(" | ".join([str(len(seconds)), *figures]), flush=True)
         print_seconds(seconds, keep=options.keep)
     finally:
         if options.folder is None:
@@ -120,6 +121,11 @@ def size_of(place: Path) -> int:
     return sum({(stat := path.stat()).st_ino: stat.st_size for path in files}.values())
 
 
+def without_rebuild(spent: dict[str, float]) -> float:
+    """CPU seconds of a refresh but for the rebuild, which is tried now and then, and stands in `tidy` and by itself."""
+    return sum(spent.values()) - 2 * spent["of it, a rebuild"]
+
+
 def print_seconds(seconds: list[dict[str, float]], *, keep: int) -> None:
     """Print the median of each step at the beginning, without the first, and at the end."""
     first, last = seconds[1 : 1 + NEAR], seconds[-NEAR:]
@@ -127,10 +133,8 @@ def print_seconds(seconds: list[dict[str, float]], *, keep: int) -> None:
     for step in dict.fromkeys(name for each in seconds for name in each):
         early, late = (statistics.median(each.get(step, 0.0) for each in some) for some in (first, last))
         print(f"{step} | {early:.2f} | {late:.2f}")
-    early, late = (
-        statistics.median(sum(each.values()) - each["of it, a rebuild"] for each in some) for some in (first, last)
-    )
-    print(f"all | {early:.2f} | {late:.2f}\n(a rebuild is tried from refresh {keep + 1} on)")
+    early, late = (statistics.median(without_rebuild(each) for each in some) for some in (first, last))
+    print(f"all but rebuilds | {early:.2f} | {late:.2f}\n(a rebuild is tried from refresh {keep + 1} on)")
 
 
 if __name__ == "__main__":
