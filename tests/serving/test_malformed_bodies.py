@@ -19,12 +19,14 @@ from urllib.parse import urlencode
 import pytest
 
 from releve.adapters.models import model_runtime
+from releve.adapters.prefect_api import PrefectRuns
 from releve.adapters.vectors.vector_index import VectorIndex
 from releve.core.settings import LOOPBACK, Settings
 from releve.domain.schema.schema import BATCH, ROW
 from releve.serving import native
 from releve.serving.application import Application
 from releve.serving.edge.access import Access
+from releve.serving.flow_runs import FlowRuns
 from releve.serving.mlflow_scoring import routes as mlflow_scoring
 from releve.serving.open_inference import routes as open_inference
 from releve.serving.page import routes as page
@@ -64,7 +66,9 @@ class Service:
             stack.enter_context(closing(scenarios))
             stack.enter_context(closing(application))
             wait(scenarios.poll(), timeout=60)
-            own, people = native.routes(scenarios, application.pools), page.routes(scenarios, application.pools, access)
+            flow_runs = FlowRuns(PrefectRuns.of(settings), access)
+            own = native.routes(scenarios, application.pools, flow_runs)
+            people = page.routes(scenarios, application.pools, access, flow_runs)
             others = (*open_inference.routes(scenarios), *mlflow_scoring.routes(scenarios))
             application.offer([*own, *people, *others])
             self._applications.append(application)

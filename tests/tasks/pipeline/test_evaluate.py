@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from releve.adapters.fairness import find_unfairness, group_scores
+from releve.adapters.files import PipelineInputs, write_inputs
 from releve.adapters.models.memory_files import MemoryFolder
 from releve.core.errors import BadInput
 from releve.core.settings import Settings
@@ -46,6 +47,8 @@ def a_case(root, target, answers, *, rows=None, served=None, **gate):
     files, schema = ScenarioFiles(root, "shop"), Schema.from_dict({"target": target, "time": "at", "columns": COLUMNS})
     rows = table() if rows is None else rows
     blocks = (Fold(FIRST, 300), Fold(300, ROWS))
+    files.inputs.parent.mkdir(parents=True, exist_ok=True)
+    write_inputs(files.inputs, PipelineInputs("batches", champion=""))
     write_refresh(files.memory, rows, schema, blocks=blocks, answers=answers, served=served, importances=IMPORTANCES)
     return Stage(Settings.from_environ({}, cwd=root), make_params(gate=gate), schema, files), rows
 
