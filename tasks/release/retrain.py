@@ -31,8 +31,9 @@ from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.holdout_evaluation import check_comparable
 from releve.domain.gate.gate import GateInputs, decide
-from releve.domain.registry.chain import CHALLENGED, MOVES, ROLLED_BACK
+from releve.domain.registry.chain import CHALLENGED, MOVES
 from releve.domain.registry.events import Challenger, ModelRolledBack
+from releve.domain.registry.lifecycle import taken_back
 from releve.domain.registry.release import SEED_VERSION, Release
 from releve.reporting.ensemble import describe_outcome
 from releve.reporting.gate_messages import explain
@@ -128,11 +129,11 @@ def last_challenger(registry: Registry, scenario: str, *, model: str | None = No
 
 def rolled_back_by_hand(registry: Registry, scenario: str) -> str:
     """Name the model that a person took back, so that what serves now came back; "" where none did."""
-    move = next(newest_of(registry, scenario, *MOVES), None)
-    if move is None or move.kind != ROLLED_BACK or move.read(ModelRolledBack).harm:
-        return ""
-    left = registry.taken_back(scenario)
-    return left.model if left else ""
+    moves = events_of(registry, scenario, *MOVES)
+    for model, event in taken_back(moves).items():
+        if event == moves[-1] and not event.read(ModelRolledBack).harm:
+            return model
+    return ""
 
 
 def _inputs(

@@ -75,7 +75,7 @@ class HealthEvidence:
     withdrawn: bool = False  # the last move took the model out of service
     refused: bool = False  # the newest challenger since the last move was refused
     can_roll_back: bool = False
-    came_back: bool = False  # by a rollback, and no challenger was judged since
+    came_back: bool = False  # in the place of a newer release that was taken back, and no challenger was judged since
     naive: bool = False  # the naive answer itself serves
     monitored: bool = True  # at least one monitoring run
     realised: QualityState = QualityState.UNKNOWN  # the newest that is known

@@ -21,6 +21,7 @@ from releve.domain.quality.staleness import days_between
 from releve.domain.quality.windows import QualityWindow
 from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, MOVES, RELEASED, ROLLED_BACK, WITHDRAWN, Event
 from releve.domain.registry.events import BatchIngested, Challenger, release_of
+from releve.domain.registry.lifecycle import taken_back
 from releve.domain.registry.release import ExpectedPerformance, Release
 from releve.domain.trigger.monitoring_run import MonitoringRun
 
@@ -259,7 +260,7 @@ def health_evidence(history: ServingHistory) -> HealthEvidence:
         withdrawn=move is not None and move.kind == WITHDRAWN,
         refused=bool(since_move) and not since_move[-1].read(Challenger).promote,
         can_roll_back=len(served) > 1 and since[-1].kind == RELEASED,  # not itself what a rollback brought
-        came_back=move is not None and move.kind == ROLLED_BACK and not since_move,
+        came_back=move in taken_back(moves).values() and not since_move,
         naive=history.evaluation is not None and history.evaluation.naive,
         monitored=newest is not None,
         realised=realised.quality.state if realised else QualityState.UNKNOWN,

@@ -273,10 +273,20 @@ def test_a_champion_that_never_met_its_expectation_is_rolled_back_where_another_
     events = (release_event(), release_event(YOUNGER, day=2), bad)
     evidence = make_evidence(1, events=events, release=YOUNGER, since=at(2))
 
-    moved_back = (release_event(), release_event(YOUNGER, day=2, kind=ROLLED_BACK), bad)
-
     assert verdict_block(evidence).command == "make rollback SCENARIO=shop"
-    assert "Correct the labels" in verdict_block(replace(evidence, events=moved_back)).action
+
+
+def test_rows_are_corrected_after_a_rollback_and_not_after_another_one_that_undoes_it():
+    bad = monitored_event(day=4, quality=make_quality(QualityState.DEGRADED))
+    moves = (release_event(), release_event(YOUNGER, day=2), release_event(day=3, kind=ROLLED_BACK))
+    back = make_evidence(1, events=(*moves, bad), since=at(3))
+    again = release_event(YOUNGER, day=3.5, kind=ROLLED_BACK)
+    worse = monitored_event(day=4, model=YOUNGER.model, quality=make_quality(QualityState.DEGRADED))
+    undone = replace(back, events=(*moves, again, worse), release=YOUNGER, since=at(3.5))
+
+    assert "Correct the labels" in verdict_block(back).action
+    assert verdict_block(undone).word == "degraded"
+    assert "Correct the labels" not in verdict_block(undone).action
 
 
 def test_labels_that_came_after_the_last_run_are_judged_as_a_run_would():

@@ -15,7 +15,7 @@ from releve.domain.registry.chain import ROLLED_BACK
 from releve.domain.registry.events import ShownHarm
 from tasks.ingestion.ingest import ingest
 from tasks.release.release import NotAccepted, release
-from tasks.release.retrain import retrain
+from tasks.release.retrain import retrain, rolled_back_by_hand
 from tasks.release.rollback import rollback
 from tests.serving.process import free_port
 from tests.tables import ROOT, SHOP
@@ -95,6 +95,19 @@ def test_after_a_rollback_by_hand_what_the_rejected_model_answers_to_newer_rows_
     assert again.promote is not by_hand
     start = "shown to be worse than the champion: gain" if by_hand else "nothing can be told apart from the champion"
     assert again.reasons[0].startswith(start)
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_rollback_that_undoes_another_one_rejects_nothing(by_hand, replaced):
+    second = serving(replaced).model
+    harm = None if by_hand else ShownHarm(model=second, gain=Interval(-0.3, -0.4, -0.2), answers=200, promotions=1)
+
+    rollback(replaced.settings, SHOP, reason="complaints", harm=harm)
+    rejected = rolled_back_by_hand(replaced.registry, SHOP)
+    rollback(replaced.settings, SHOP, reason="it was a mistake")
+
+    assert rejected == (second if by_hand else "")
+    assert (serving(replaced).model, rolled_back_by_hand(replaced.registry, SHOP)) == (second, "")
 
 
 def test_an_index_that_was_lost_is_built_again_on_the_way_back(replaced):
