@@ -87,7 +87,7 @@ class HealthEvidence:
     estimated: QualityState = QualityState.UNKNOWN
     before: QualityState = QualityState.UNKNOWN  # realised, of the release before; of one that was taken back nothing
     before_estimated: QualityState = QualityState.UNKNOWN
-    late_degraded: bool = False  # labels that came late, which what serves has not learned, show a degradation
+    late_degraded: bool = False  # labels that came late show a degradation, and its own do not tell
     run_outdated: bool = False  # the newest monitoring run is too old to rely on
     broken_data: bool = False
     drift: bool = False

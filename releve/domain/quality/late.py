@@ -1,9 +1,10 @@
 """Labels that come once a newer release serves: judged beside what was expected of the release that gave the answer.
 
-Where every batch brings a release, most labels come like that. What serves has not learned them, so they tell how good
-the newest answers were that anybody can judge.
+Where every batch brings a release, most labels come like that. They tell how good the newest answers were that anybody
+can judge. What serves may have learned some of them since, but the answers were given before.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -53,24 +54,26 @@ def assess_late(
     `labelled`: in time order. `expectations`: by model; what was expected by another metric than `metric` is left out.
     None where the labels are too few.
     """
-    models = [one for one in labelled.answers.models if one in expectations and expectations[one].metric == metric]
-    newest_first = list(dict.fromkeys(reversed(models)))
-    chosen: list[str] = []
-    while newest_first and sum(map(models.count, chosen)) < max(min_labels, 1):
-        chosen.insert(0, newest_first.pop(0))
+    known = {model: expected for model, expected in expectations.items() if expected.metric == metric}
     fit = [
         place
         for place, (model, label) in enumerate(zip(labelled.answers.models, labelled.labels, strict=True))
-        if model in chosen and target.parse(label) is not None
+        if model in known and target.parse(label) is not None
     ]
-    judged = labelled.take(fit[-rows:])
-    counts = {model: judged.answers.models.count(model) for model in chosen if model in judged.answers.models}
+    labels = Counter(labelled.answers.models[place] for place in reversed(fit))  # by model, the newest first
+    chosen: dict[str, int] = {}
+    for model, count in labels.items():
+        if chosen and sum(chosen.values()) >= min_labels:
+            break
+        chosen[model] = count
+    judged = labelled.take([place for place in fit if labelled.answers.models[place] in chosen][-rows:])
+    counts = Counter(reversed(judged.answers.models))
     if not counts:
         return None
     expected = ExpectedPerformance(
         metric,
-        weighted_mean([expectations[model].score for model in counts], list(counts.values())),
-        sum(expectations[model].rows for model in counts),
+        weighted_mean([known[model].score for model in counts], list(counts.values())),
+        sum(known[model].rows for model in counts),
     )
     quality = realised.assess(
         realised.as_scored(judged, target, rows=rows, quantile=quantile),
@@ -81,4 +84,4 @@ def assess_late(
     )
     if quality.state == QualityState.UNKNOWN:
         return None
-    return LateQuality(quality, tuple(counts), judged.answers.at[-1]), judged
+    return LateQuality(quality, tuple(reversed(counts)), judged.answers.at[-1]), judged

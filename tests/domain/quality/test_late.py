@@ -17,8 +17,11 @@ EXPECTED = {
 }
 
 
-def answers(*parts):
-    """Labelled answers, the oldest first, of so many rows of each model, of which that many are right."""
+def answers(*parts, unread=0):
+    """Labelled answers, the oldest first, of so many rows of each model, of which that many are right.
+
+    The labels of the newest `unread` answers are none of the target's.
+    """
     models = [model for model, rows, _ in parts for _ in range(rows)]
     right = [place < good for _, rows, good in parts for place in range(rows)]
     names = [f"{place:04d}" for place in range(len(models))]
@@ -28,12 +31,12 @@ def answers(*parts):
     predicted = [label if fits else turned[label] for label, fits in zip(labels, right, strict=True)]
     frame = pd.DataFrame(index=range(len(models)))
     given = AnsweredRows(names, names, models, unknown, predicted, unknown, unknown, frame)
-    return LabelledRows(given, labels, names)
+    return LabelledRows(given, labels[: len(labels) - unread] + ["maybe"] * unread, names)
 
 
-def assessed(*parts, rows=1000):
+def assessed(*parts, rows=1000, unread=0):
     found = assess_late(
-        answers(*parts),
+        answers(*parts, unread=unread),
         EXPECTED,
         TARGET,
         metric="accuracy",
@@ -60,6 +63,12 @@ def test_few_labels_of_the_newest_release_are_judged_with_those_of_the_one_befor
     assert (late.models, late.quality.labelled) == (("old", "new"), 120)
     assert late.quality.expected == pytest.approx(0.85)
     assert late.quality.state == QualityState.DEGRADED
+
+
+def test_labels_that_cannot_be_read_leave_room_for_those_of_the_release_before():
+    late = assessed(("old", 100, 100), ("new", 95, 95), unread=10)
+
+    assert (late.models, late.quality.labelled) == (("old", "new"), 185)
 
 
 def test_only_the_newest_answers_count():
