@@ -33,6 +33,7 @@ class Result:
 
     answers: list[Answer]
     kills: list[tuple[float, float]]  # from the signal until the process is gone
+    forkers: set[int]  # the processes that the killed ones were forks of
 
     @property
     def gaps(self) -> list[float]:
@@ -63,7 +64,7 @@ def run(home: Path, *, kills: int, clients: int, workers: int) -> Result:
     registry = Registry(f"sqlite:///{home / 'registry.db'}")
     move(registry, make_release(make_stored_model(home, "one"), index="index_one"))
     registry.close()
-    here, killed = psutil.Process(), []
+    here, killed, forkers = psutil.Process(), [], set()
     with serving(home, project, RELEVE_SERVICE_WORKERS=str(workers)) as address:
         wait_until(lambda: httpx.get(f"{address}/readyz").status_code == 200)
         with asking(int(address.rpartition(":")[2]), clients) as answers:
@@ -71,12 +72,13 @@ def run(home: Path, *, kills: int, clients: int, workers: int) -> Result:
                 wait_until(lambda: len(workers_of(here)) == workers)
                 time.sleep(PAUSE_SECONDS)
                 worker, seen, kill = workers_of(here)[-1], len(answers), time.monotonic()
+                forkers.add(worker.ppid())
                 worker.kill()
                 wait_until(lambda worker=worker: not worker.is_running())  # type: ignore[misc]
                 gone = time.monotonic()
                 killed.append((kill, gone))
                 wait_until(lambda: any(each.release and each.start > gone for each in answers[seen:]))  # noqa: B023
-    return Result(answers, killed)
+    return Result(answers, killed, forkers)
 
 
 def workers_of(process: psutil.Process) -> list[psutil.Process]:
