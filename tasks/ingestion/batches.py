@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from releve.adapters.files import (
     ParquetAppender,
@@ -24,6 +24,9 @@ from releve.domain.ingestion.row_versions import ANSWER_ID, RowVersions, id_colu
 from releve.domain.registry.events import BatchIngested
 from releve.domain.schema.schema import Schema
 from tasks.places import ScenarioFiles
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = [name for name in BatchIngested.model_fields if name != "format"]  # of batches.csv, which lists the batches
 KEPT_PROFILES = 50  # newest batches that the next ones are compared with
@@ -49,6 +52,7 @@ class OpenBatches:
         self._files = ScenarioFiles(tree.path, tree.scenario)
         self._dvc_file = f"scenarios/{tree.scenario}/batches.dvc"
         self._published = tree.tip
+        self._row_names: list[pd.DataFrame] = []  # of each batch, as far as a file was compared with them
         self.work_dir = self._files.build / "intake"  # for what is being written; it goes when the worktree goes
         if (tree.path / self._dvc_file).is_file():
             data.checkout(self._dvc_file)
@@ -77,7 +81,10 @@ class OpenBatches:
         return f"{len(self.known) + 1:08d}-{digest[:8]}"
 
     def count_superseded(self, accepted: ParquetAppender, schema: Schema) -> int:
-        """Count the accepted rows of a file that are later versions of rows that are there, or in the file itself."""
+        """Count the accepted rows of a file that are later versions of rows that are there, or in the file itself.
+
+        The columns that name rows are read once from each batch; `schema` is the same for all files of a run.
+        """
         import pandas as pd
         import pyarrow.parquet
 
@@ -90,8 +97,9 @@ class OpenBatches:
 
         accepted.close()
         arriving = names_in(accepted.path)
-        earlier = [names_in(self._files.batches / f"{each.batch}.parquet") for each in self.known]
-        together = pd.concat([*earlier, arriving], ignore_index=True)
+        unread = self.known[len(self._row_names) :]
+        self._row_names += [names_in(self._files.batches / f"{each.batch}.parquet") for each in unread]
+        together = pd.concat([*self._row_names, arriving], ignore_index=True)
         return RowVersions.of(together, schema).superseded_from(len(together) - len(arriving))
 
     def add(self, batch: BatchIngested, accepted: ParquetAppender, profile: BatchProfile) -> None:
