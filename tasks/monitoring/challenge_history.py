@@ -111,7 +111,7 @@ def _batches(ingested: list[Event], batch_rows: int) -> int:
 
 
 def count_rows(settings: Settings, scenario: str, *, waiting: int) -> int:
-    """Count labelled rows, each version once, ingested or `waiting` to be harvested."""
+    """Count labelled rows: those ingested without their later versions, and all `waiting` ones, corrections too."""
     batches = read_batches(ScenarioBranch(settings.project, scenario))
     return sum(batch.rows - batch.superseded for batch in batches) + waiting
 
