@@ -51,6 +51,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                     tried[what, how] += 1
                     in_time[what, how] += was_in_time
                     held[what, how] += outcome == "passed"
+    if not tried:  # another run, which only collected the drill
+        return
     terminalreporter.section(f"drill, {SEED}={os.environ[SEED]} {KILLS}={MOMENTS}")
     terminalreporter.write_line("| what | how | times | while it worked | held |")
     terminalreporter.write_line("|---|---|---|---|---|")

@@ -28,6 +28,7 @@ POSTGRESQL_CONNECTION = {  # a server that is gone is noticed, whatever the netw
     "tcp_user_timeout": 25_000,  # ms
 }
 POSTGRESQL_STATEMENT_MS = 30_000  # that one statement may take, its waiting for a lock included
+MADE_MEANWHILE = ("42710", "42P07")  # duplicate_object and duplicate_table; of a row of its catalogue: IntegrityError
 OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 PRIMARY_CODE = 0xFF  # of an extended one
 PROBED_BYTES = 65536  # what a registry that is written to asks for at least
@@ -99,14 +100,22 @@ def open_engine(url: sa.URL) -> sa.Engine:
     try:
         while not {*METADATA.tables} <= {*sa.inspect(engine).get_table_names()}:
             writing = engine.execution_options(writes=True)
-            # refused by PostgreSQL when another process makes the same table at the same moment
-            with suppress(sa.exc.IntegrityError), writing.begin() as connection:
-                for table in METADATA.sorted_tables:
-                    connection.execute(CreateTable(table, if_not_exists=True))
+            try:
+                with writing.begin() as connection:
+                    for table in METADATA.sorted_tables:
+                        connection.execute(CreateTable(table, if_not_exists=True))
+            except sa.exc.DBAPIError as error:
+                if not _made_meanwhile(error):
+                    raise
     except sa.exc.SQLAlchemyError:
         engine.dispose()
         raise
     return engine
+
+
+def _made_meanwhile(error: sa.exc.DBAPIError) -> bool:
+    """Whether PostgreSQL refused a table since another process was making it at the same moment."""
+    return isinstance(error, sa.exc.IntegrityError) or getattr(error.orig, "sqlstate", "") in MADE_MEANWHILE
 
 
 @contextmanager
