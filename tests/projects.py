@@ -45,21 +45,19 @@ STEPS = {
     "rollback": ("from tasks.release.rollback import rollback", "rollback(settings, 'digits', reason='a test')"),
     "tidy": ("from tasks.release.tidy import tidy", "tidy(settings, 'digits')"),
 }
-SCRIPT = """
+# What a script in the project's folder begins with.
+SETTINGS = """
 import os
 from pathlib import Path
 from releve.core.settings import Settings
-{imports}
-print('{begun}', flush=True)
 settings = Settings.from_environ(os.environ, cwd=Path.cwd())
-print({call})
 """
 
 
 def script(step: str) -> str:
     """What `python -c` runs in the project's folder."""
     imports, call = STEPS[step]
-    return SCRIPT.format(imports=imports, begun=BEGUN, call=call)
+    return f"{SETTINGS}{imports}\nprint({BEGUN!r}, flush=True)\nprint({call})"
 
 
 @dataclass(frozen=True)
