@@ -94,6 +94,8 @@ class PipelineInputs:
     without: tuple[str, ...] = ()  # columns whose newest cells are broken, so that no member may learn from them
     reweighs: str = ""  # model whose members stay as they are and get new weights; "" where members are fitted
     rejected: str = ""  # model that a person rolled back, so that what serves came back; "" for none
+    taken_back: str = ""  # the same, where labels showed its harm
+    taken_back_at: int = 0  # labelled rows that there were then: it served them until the champion came back
 
 
 INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -107,9 +109,18 @@ INPUTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "reweighs": (lambda value: isinstance(value, str), 'a model version, or "" where members are fitted'),
     "rejected": (lambda value: isinstance(value, str), 'a model version that was rolled back, or "" for none'),
+    "taken_back": (lambda value: isinstance(value, str), 'a model version that was rolled back, or "" for none'),
+    "taken_back_at": (lambda value: type(value) is int and value >= 0, "a number of rows"),
 }  # of inputs.yaml: the check of each key, and what is expected
 # DVC refuses a key that is a section of params.yaml, as search is
-OPTIONAL: Yaml = {"search_cause": "", "without": [], "reweighs": "", "rejected": ""}
+OPTIONAL: Yaml = {
+    "search_cause": "",
+    "without": [],
+    "reweighs": "",
+    "rejected": "",
+    "taken_back": "",
+    "taken_back_at": 0,
+}
 
 
 def read_inputs(path: Path) -> PipelineInputs:
@@ -128,6 +139,8 @@ def read_inputs(path: Path) -> PipelineInputs:
         tuple(values["without"]),
         values["reweighs"],
         values["rejected"],
+        values["taken_back"],
+        values["taken_back_at"],
     )
 
 

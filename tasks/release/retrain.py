@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,11 @@ from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.holdout_evaluation import check_comparable
 from releve.domain.gate.gate import GateInputs, decide
-from releve.domain.registry.chain import CHALLENGED, MOVES
+from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES
 from releve.domain.registry.events import Challenger, ModelRolledBack
 from releve.domain.registry.lifecycle import taken_back
 from releve.domain.registry.release import SEED_VERSION, Release
+from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.ensemble import describe_outcome
 from releve.reporting.gate_messages import explain
 from tasks.history import events_of, newest_of
@@ -91,8 +92,8 @@ def retrain(
             newest = judged[-1].model if judged and reweigh else ""
             if reweigh and not newest:
                 raise BadInput(f"{scenario} has no members that could be weighed anew yet; retrain without --reweigh")
-            rejected = rolled_back_by_hand(registry, scenario)
-            inputs = _inputs(files, champion, search=search, without=without, reweighs=newest, rejected=rejected)
+            rollback = newest_rollback(registry, scenario)
+            inputs = _inputs(files, champion, search=search, without=without, reweighs=newest, rollback=rollback)
             write_inputs(files.inputs, inputs)
             versioned = [name for name in VERSIONED if (files.folder / name).is_file()]
             data.checkout(*(f"scenarios/{scenario}/{name}" for name in versioned))
@@ -127,13 +128,27 @@ def last_challenger(registry: Registry, scenario: str, *, model: str | None = No
     raise NotFound(f"{scenario} has no {which}; run make retrain SCENARIO={scenario} first")
 
 
-def rolled_back_by_hand(registry: Registry, scenario: str) -> str:
-    """Name the model that a person took back, so that what serves now came back; "" where none did."""
+@dataclass(frozen=True)
+class NewestRollback:
+    """The rollback that brought what serves now, as inputs.yaml names it; empty where none did."""
+
+    rejected: str = ""
+    taken_back: str = ""
+    taken_back_at: int = 0
+
+
+def newest_rollback(registry: Registry, scenario: str) -> NewestRollback:
+    """Read what the newest move took back, by hand or by labels; these were known to the monitoring run before it."""
     moves = events_of(registry, scenario, *MOVES)
     for model, event in taken_back(moves).items():
-        if event == moves[-1] and not event.read(ModelRolledBack).harm:
-            return model
-    return ""
+        if event != moves[-1]:
+            continue
+        if not event.read(ModelRolledBack).harm:
+            return NewestRollback(rejected=model)
+        runs = (run for run in newest_of(registry, scenario, MONITORED) if run.number < event.number)
+        rows = next((run.read(MonitoringRun).rows for run in runs), 0)
+        return NewestRollback(taken_back=model, taken_back_at=rows)
+    return NewestRollback()
 
 
 def _inputs(
@@ -143,7 +158,7 @@ def _inputs(
     search: str,
     without: tuple[str, ...],
     reweighs: str,
-    rejected: str,
+    rollback: NewestRollback,
 ) -> PipelineInputs:
     """Write down what the pipeline starts from, and make the newest refresh its memory where there are newer rows.
 
@@ -160,9 +175,9 @@ def _inputs(
     if not is_known or (before.reweighs and not reweighs):
         memory = _remember(files, made) if made else before.memory
         if reweighs:  # what the fits did without is a part of them
-            return replace(before, champion=tag, memory=memory, search_cause="", reweighs=reweighs, rejected=rejected)
+            return replace(before, champion=tag, memory=memory, search_cause="", reweighs=reweighs, **vars(rollback))
         cause = f"{search} on {version}" if search else ""
-        return PipelineInputs(before.rows, tag, memory, cause, without, rejected=rejected)
+        return PipelineInputs(before.rows, tag, memory, cause, without, **vars(rollback))
     if current and current.rows >= read_document(files.evaluation, Evaluation).rows:
         if search:
             raise _nothing_to_judge_on(current)

@@ -116,6 +116,7 @@ def test_the_digest_is_that_of_the_bytes(tmp_path):
         PipelineInputs("batches", "shop:1a2b", "memory", "drift, degraded on 0f3c", ("price", 'a "b"')),
         PipelineInputs('"a: b" #', "é", "#"),
         PipelineInputs("batches", "shop:1a2b", reweighs="shop:1a2b", rejected="shop:3c4d"),
+        PipelineInputs("batches", "shop:1a2b", taken_back="shop:3c4d", taken_back_at=400),
     ],
 )
 def test_inputs_are_read_back_as_they_were_written(inputs, tmp_path):

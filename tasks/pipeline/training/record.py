@@ -14,6 +14,7 @@ from releve.domain.ensemble.refresh import weigh_forward, weighed_window
 from releve.domain.ensemble.weights import weigh
 from releve.domain.evaluation.evaluation import FeatureImportances
 from releve.domain.evaluation.rolling_origin import Fold
+from releve.domain.evaluation.scored_predictions import Floats
 from releve.domain.schema.schema import BATCH
 from tasks.pipeline.stage import say
 from tasks.pipeline.training.memory import Before
@@ -51,7 +52,7 @@ def answered_first(refresh: Refresh, pool: Pool) -> Record:
     Raises BadInput where the champion learned all of the rows: nothing is left to compare with it.
     """
     data, rows = refresh.data, refresh.data.rows
-    champion = Champion.of(refresh)
+    champion = Champion.of(refresh, refresh.inputs.champion)
     blocks = list(origin_blocks(rows[BATCH].tolist()))
     if champion:
         if champion.rows >= len(rows):
@@ -106,13 +107,11 @@ def answered_again(refresh: Refresh, before: Before, pool: Pool) -> Record:
         ensemble = put_together(memory.weighing.serving, members, kept, refresh.classes)
         answers = answers_of_members(refresh.data, {**members, **kept}, block)
         asked = MemberAnswers(refresh.data.truth(block), answers)
-        champion = Champion.of(refresh)
+        champion = Champion.of(refresh, refresh.inputs.champion)
         if champion and champion.identity == memory.identity:
             windows = tuple(undivided(window) for window in windows)
-        # A champion that learned of these rows, as after the branch was set back, would be flattered by them.
-        is_asked = champion and champion.identity != memory.identity and champion.rows <= memory.rows
-        served = champion.answers(refresh, block) if champion and is_asked else None
-        newest = weighed_window(asked, memory.weighing, served=served)
+        newest = weighed_window(asked, memory.weighing)
+        newest = replace(newest, served=served_to(refresh, before, block, champion, refreshed=newest.refreshed))
         last = records[-1] if records else None
         if last and last.learned == memory.learned and last.rows.end == block.start:
             block, newest = Fold(last.rows.start, block.end), joined(windows[-1], newest)
@@ -125,6 +124,27 @@ def answered_again(refresh: Refresh, before: Before, pool: Pool) -> Record:
     count = counted([len(each) for each in windows])
     record = Record(records[-count:], windows[-count:], importances)
     return record if pool == memory.pool else of_another_pool(refresh, before, pool, record)
+
+
+def served_to(refresh: Refresh, before: Before, block: Fold, champion: Champion | None, *, refreshed: Floats) -> Floats:
+    """Return what did serve a block: the champion, and before labels brought it back the release that they took back.
+
+    `refreshed`: what the refresh before would have served.
+    """
+    inputs, memory = refresh.inputs, before.memory
+    turn = min(max(block.start, inputs.taken_back_at), block.end) if inputs.taken_back else block.start
+    served = refreshed.copy()
+
+    def answer(model: Champion | None, part: Fold) -> None:
+        # A model that learned of these rows, as after the branch was set back, would be flattered by them.
+        if model and model.identity != memory.identity and model.rows <= memory.rows:
+            served[part.start - block.start : part.end - block.start] = model.answers(refresh, part)
+
+    if turn > block.start:
+        answer(Champion.of(refresh, inputs.taken_back), Fold(block.start, turn))
+    if turn < block.end:
+        answer(champion, Fold(turn, block.end))
+    return served
 
 
 def _older(before: Before, kept: KeptEnsemble, members: dict[str, Any], classes: tuple[Any, ...]) -> WeightedEnsemble:

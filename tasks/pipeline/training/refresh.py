@@ -93,9 +93,8 @@ class Champion:
     identity: str  # of its ensemble
 
     @classmethod
-    def of(cls, refresh: Refresh) -> "Champion | None":
-        """Load the model that inputs.yaml names; None where nothing serves. Raises BadInput where it cannot answer."""
-        tag = refresh.inputs.champion
+    def of(cls, refresh: Refresh, tag: str) -> "Champion | None":
+        """Load a model that serves, or served; None where `tag` is "". Raises BadInput where it cannot answer."""
         if not tag:
             return None
         model = ModelStore(refresh.stage.settings.home).load(tag)

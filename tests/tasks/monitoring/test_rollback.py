@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 from releve.core.errors import Conflict
 from releve.domain.registry.chain import ROLLED_BACK
@@ -71,6 +72,7 @@ def test_few_labels_roll_nothing_back(replaced: Shop) -> None:
 def test_a_refresh_learns_at_once_from_the_labels_that_showed_harm_and_nothing_moves_to_and_fro(
     replaced: Shop,
 ) -> None:
+    worse = replaced.registry.current(SHOP).release.model
     answer(replaced, market_rows(300, seed=12), right=0.3)
     roll_back(replaced, monitor(replaced.settings, SHOP))
 
@@ -83,6 +85,8 @@ def test_a_refresh_learns_at_once_from_the_labels_that_showed_harm_and_nothing_m
 
     assert due.decision.refresh
     assert challenger.promote
+    inputs = yaml.safe_load(replaced.branch.read("inputs.yaml"))
+    assert (inputs["taken_back"], inputs["taken_back_at"]) == (worse, 620)  # which it served, 300 labels included
     assert not any(run.rollback.roll_back for run in (due, *again))
     assert [run.decision.kinds for run in again] == [(CauseKind.FEW_ROWS,)] * 2
     assert [run.new_rows for run in again] == [0, 0]

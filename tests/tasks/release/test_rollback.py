@@ -15,7 +15,7 @@ from releve.domain.registry.chain import ROLLED_BACK
 from releve.domain.registry.events import ShownHarm
 from tasks.ingestion.ingest import ingest
 from tasks.release.release import NotAccepted, release
-from tasks.release.retrain import retrain, rolled_back_by_hand
+from tasks.release.retrain import NewestRollback, newest_rollback, retrain
 from tasks.release.rollback import rollback
 from tests.serving.process import free_port
 from tests.tables import ROOT, SHOP
@@ -103,11 +103,11 @@ def test_a_rollback_that_undoes_another_one_rejects_nothing(by_hand, replaced):
     harm = None if by_hand else ShownHarm(model=second, gain=Interval(-0.3, -0.4, -0.2), answers=200, promotions=1)
 
     rollback(replaced.settings, SHOP, reason="complaints", harm=harm)
-    rejected = rolled_back_by_hand(replaced.registry, SHOP)
+    taken = newest_rollback(replaced.registry, SHOP)
     rollback(replaced.settings, SHOP, reason="it was a mistake")
 
-    assert rejected == (second if by_hand else "")
-    assert (serving(replaced).model, rolled_back_by_hand(replaced.registry, SHOP)) == (second, "")
+    assert (taken.rejected, taken.taken_back) == ((second, "") if by_hand else ("", second))
+    assert (serving(replaced).model, newest_rollback(replaced.registry, SHOP)) == (second, NewestRollback())
 
 
 def test_an_index_that_was_lost_is_built_again_on_the_way_back(replaced):
