@@ -180,6 +180,12 @@ def _remark(remark: Remark, of: GroupDifference | Opponent | None, inputs: GateI
         )
     if remark == Remark.TOO_GOOD and evaluation.too_good is not None:
         return describe_too_good(evaluation.too_good)
+    if remark == Remark.LABELS_IN_DOUBT and evaluation.sound is not None:
+        sound, rows = evaluation.sound, counted(evaluation.holdout_rows - evaluation.sound.rows, "row")
+        return (
+            f"labels of {rows} are in doubt, were found to be wrong, or were answered by who had learned such: what is "
+            f"expected of it is its score on the others, {evaluation.metric} {format_score(sound.score.value)}"
+        )
     return f"it is served by scikit-learn: {inputs.export_problem}"
 
 

@@ -10,12 +10,14 @@ from releve.adapters.models.memory_files import MemoryFolder
 from releve.core.formatting import format_score
 from releve.domain.ensemble.forward import opponents_of
 from releve.domain.ensemble.memory import Memory
-from releve.domain.ensemble.weights import Serves
+from releve.domain.ensemble.weights import Serves, loss_of
+from releve.domain.ensemble.wrong_labels import doubted
 from releve.domain.evaluation import holdout_evaluation
 from releve.domain.evaluation.baselines import describe_baseline
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.holdout_evaluation import EvaluationInputs
 from releve.domain.evaluation.intervals import rounded
+from releve.domain.evaluation.metrics import resolve
 from releve.domain.evaluation.paired import BootstrapConfig
 from releve.domain.evaluation.rolling_origin import Fold, newest_connected, numbered
 from releve.domain.evaluation.scored_predictions import Floats, ScoredPredictions
@@ -71,9 +73,10 @@ def gather(stage: Stage, rows: "pd.DataFrame", folder: MemoryFolder, memory: Mem
     rejected = bool(read_inputs(stage.files.inputs).rejected)
     opponents = opponents_of(windows, replayed=replayed, rejected=rejected)
     champion = scored([*opponents]) if memory.champion else None
-    return EvaluationInputs(
-        rows, folds, challenger, champion, schema, gate, BootstrapConfig.of(stage.params.statistics)
-    )
+    loss = loss_of(resolve(gate.metric, schema.target.task), schema.target.task)
+    in_doubt = doubted(windows, [each.rows for each in memory.windows], memory.left_out, loss=loss)
+    bootstrap = BootstrapConfig.of(stage.params.statistics)
+    return EvaluationInputs(rows, folds, challenger, champion, schema, gate, bootstrap, in_doubt)
 
 
 def judged(memory: Memory) -> tuple[Fold, ...]:

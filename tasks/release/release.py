@@ -20,7 +20,7 @@ from releve.domain.ensemble.weights import Serves
 from releve.domain.neighbours.index_names import collection_name
 from releve.domain.neighbours.vectors import IndexCheck
 from releve.domain.registry.events import Challenger, ModelReleased, ReleaseChange
-from releve.domain.registry.release import ExpectedPerformance, Release
+from releve.domain.registry.release import Release, expected_performance
 from tasks.monitoring.champion import read_reference
 from tasks.places import REFERENCE, ScenarioState
 from tasks.release.index import build_index, tidy_indexes
@@ -139,7 +139,7 @@ def _prepared(settings: Settings, challenger: Challenger, model: Model) -> Relea
         data_version=challenger.data_version,
         revision=challenger.revision,
         rows=challenger.rows,
-        expected=ExpectedPerformance(known.metric, known.score, known.holdout_rows),
+        expected=expected_performance(known),
     )
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from releve.domain.evaluation.evaluation import ColumnShare, Opponent, Sanity, TooGood
+from releve.domain.evaluation.evaluation import ColumnShare, Opponent, Sanity, SoundScore, TooGood
+from releve.domain.evaluation.intervals import Interval
 from releve.domain.gate.gate import GateInputs, decide
 from releve.domain.registry.events import Challenger, ModelRebuilt, RebuildPurpose
 from releve.reporting.gate_messages import (
@@ -232,6 +233,11 @@ TOO_GOOD = TooGood(rows=915, baseline=MAJORITY, left=0.0, columns=(ColumnShare(c
             "columns); alone, these take away most of the error: closed (98%)",
         ),
         ({"export_problem": "the export differs"}, "it is served by scikit-learn: the export differs"),
+        (
+            {"sound": SoundScore(score=Interval(0.95, 0.9, 0.98), rows=80)},
+            "labels of 220 rows are in doubt, were found to be wrong, or were answered by who had learned such: what is "
+            "expected of it is its score on the others, accuracy 0.950",
+        ),
         ({"naive": True}, "it is the naive answer itself (majority label): no model is better yet"),
         (
             {"against": {CHAMPION: a_gain(0.1, other=0.6), PREVIOUS_LABEL: a_gain(-0.1, -0.05, other=0.95)}},

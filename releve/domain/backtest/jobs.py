@@ -193,6 +193,7 @@ class EvaluateRefresh:
     folds: tuple[Fold, ...]
     answers: Floats = field(compare=False, repr=False)
     served: Floats | None = field(compare=False, repr=False)
+    doubted: tuple[Fold, ...] = field(compare=False, repr=False)  # of `folds`, with labels in doubt
 
     def run(self, context: JobContext) -> Evaluation:
         mine = context.scored_windows(self.answers, self.folds)
@@ -200,7 +201,9 @@ class EvaluateRefresh:
         # Only rows whose label has arrived: baselines use all that they are given.
         rows, params = context.rows.iloc[: self.folds[-1].end], context.params
         return holdout_evaluation.evaluate(
-            EvaluationInputs(rows, self.folds, mine, champion, context.schema, params.gate, context.bootstrap)
+            EvaluationInputs(
+                rows, self.folds, mine, champion, context.schema, params.gate, context.bootstrap, self.doubted
+            )
         )
 
 

@@ -13,12 +13,13 @@ from releve.domain.backtest.refreshes import Refreshed, first_model, member_answ
 from releve.domain.backtest.variants import PolicyVariant
 from releve.domain.backtest.walk_forward import BacktestWindow, WalkForward
 from releve.domain.drift.verdict import DriftState
+from releve.domain.ensemble.wrong_labels import doubted
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.gate import gate
 from releve.domain.quality.payoff import MOST_ROWS, Payoff
-from releve.domain.registry.release import ExpectedPerformance
+from releve.domain.registry.release import ExpectedPerformance, expected_performance
 from releve.domain.trigger import rollback, trigger
 from releve.domain.trigger.policies import Challenged, Evidence, History
 from releve.domain.trigger.trigger import TriggerDecision
@@ -184,13 +185,14 @@ class _Loop:
         self.played.decisions.append(WindowDecision(window.number, decision, verdict.promote, verdict.failed, search))
         first = window.number + 1 + self.policy.deploy_delay
         if verdict.promote and first <= len(plan.windows):
-            start, expected = plan.windows[first - 1].start, _performance(evaluation)
+            start, expected = plan.windows[first - 1].start, expected_performance(evaluation)
             self.releases.append(Release(made, first, start, expected, self.releases[-1]))
         return made
 
     def evaluate(self, made: Refreshed, *, has_champion: bool) -> Steps[Evaluation]:
         served = made.served if has_champion else None
-        (done,) = yield [EvaluateRefresh(self.policy.name, made.number, made.judged, made.answered, served)]
+        in_doubt = doubted(made.windows, made.folds, made.left_out, loss=self.plan.context.loss)
+        (done,) = yield [EvaluateRefresh(self.policy.name, made.number, made.judged, made.answered, served, in_doubt)]
         evaluation: Evaluation = done.value
         return evaluation
 
@@ -198,8 +200,4 @@ class _Loop:
         """Return what a first model is held to; nothing where there was no window to judge it on."""
         if not made.windows:
             return ExpectedPerformance(self.plan.context.metric, Interval(0.0, 0.0, 0.0), 0)
-        return _performance((yield from self.evaluate(made, has_champion=False)))
-
-
-def _performance(evaluation: Evaluation) -> ExpectedPerformance:
-    return ExpectedPerformance(evaluation.metric, evaluation.challenger.score, evaluation.holdout_rows)
+        return expected_performance((yield from self.evaluate(made, has_champion=False)))

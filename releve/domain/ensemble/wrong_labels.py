@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from releve.core.documents import DocumentPart
 from releve.domain.ensemble.forward import ForwardWindow
-from releve.domain.ensemble.weights import BEFORE, LEAST_WINDOWS, OUTLIER, blend_losses, largest, mean_loss
+from releve.domain.ensemble.weights import (
+    BEFORE,
+    LEAST_WINDOWS,
+    OUTLIER,
+    blend_losses,
+    largest,
+    mean_loss,
+    newest_is_in_doubt,
+)
 from releve.domain.evaluation.rolling_origin import MIN_FOLD_ROWS, Fold
 
 
@@ -84,6 +92,17 @@ def telling(
         for window, fold in zip(windows, folds, strict=True)
         if not any(is_touched(fold, each) for each in left_out)
     )
+
+
+def doubted(
+    windows: Sequence[ForwardWindow], folds: Sequence[Fold], left_out: Sequence[LeftOut], *, loss: str
+) -> tuple[Fold, ...]:
+    """Return the rows of windows that say nothing of how well labels will be answered: those that are not `telling`,
+    and the newest one where its labels are in doubt."""
+    touched = tuple(fold for fold in folds if any(is_touched(fold, each) for each in left_out))
+    if folds[-1] not in touched and newest_is_in_doubt(telling(windows, folds, left_out), loss=loss):
+        return (*touched, folds[-1])
+    return touched
 
 
 def on_trial(

@@ -65,6 +65,13 @@ class OwnScores(DocumentPart):
     calibration: Calibration | None  # None of a regression
 
 
+class SoundScore(DocumentPart):
+    """The challenger's score on the windows whose labels are not in doubt, and how many rows these hold."""
+
+    score: Interval  # by the gate's metric
+    rows: int
+
+
 class SliceComparison(DocumentPart):
     """A part of the holdout. A score is None where the metric is not defined there, or there is no champion."""
 
@@ -178,6 +185,7 @@ class Evaluation(DocumentPart):
     naive: bool = False  # it judges the naive answer itself, which is released where no model beats it
     confidence: float  # of all intervals
     challenger: OwnScores
+    sound: SoundScore | None = None  # what is expected of it; None where no label is in doubt, or all of them are
     against: dict[Opponent, Comparison]
     slices: tuple[SliceComparison, ...] = ()
     fairness: tuple[GroupDifference, ...] = ()

@@ -26,6 +26,7 @@ from releve.domain.evaluation.evaluation import (
     Opponent,
     OwnScores,
     SliceComparison,
+    SoundScore,
     TooGood,
 )
 from releve.domain.evaluation.metrics import METRICS, metrics_of, own_metric, resolve, score_or_none
@@ -63,6 +64,7 @@ class EvaluationInputs:
     schema: Schema
     gate: Gate
     bootstrap: BootstrapConfig
+    doubted: tuple[Fold, ...] = ()  # windows whose labels say nothing of what is expected
 
     @cached_property
     def metric(self) -> str:
@@ -76,6 +78,11 @@ class EvaluationInputs:
     @property
     def holdout(self) -> "pd.DataFrame":
         return self.rows.iloc[self.holdout_start :]
+
+    @property
+    def is_sound(self) -> NDArray[np.bool_]:
+        """Return of each row of the holdout whether its label is not in doubt."""
+        return np.concatenate([np.full(fold.end - fold.start, fold not in self.doubted) for fold in self.folds])
 
 
 def evaluate(inputs: EvaluationInputs) -> Evaluation:
@@ -137,10 +144,22 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
             metrics={name: value for name, value in scores.items() if value is not None},
             calibration=None if task == REGRESSION else calibration(mine),
         ),
+        sound=sound_score(inputs),
         against=against,
         slices=tuple(compare_slice(part) for part in slices(before, inputs.holdout, gate.slices, schema)),
         too_good=suspicion,
     )
+
+
+def sound_score(inputs: EvaluationInputs) -> SoundScore | None:
+    """Score the windows whose labels are not in doubt; None where that is all of them, or none, or has no score."""
+    is_sound = inputs.is_sound
+    if is_sound.all() or not is_sound.any():
+        return None
+    sound = inputs.challenger.take(is_sound)
+    if score_or_none(inputs.metric, sound) is None:
+        return None
+    return SoundScore(score=paired.score_interval(inputs.metric, sound, inputs.bootstrap), rows=len(sound))
 
 
 def calibration(predictions: ScoredPredictions) -> Calibration:

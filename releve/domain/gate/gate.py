@@ -69,6 +69,7 @@ class Remark(StrEnum):
     MAY_BE_UNFAIR = "may be unfair"
     ROW_BEFORE_IS_BETTER = "the row before is better"
     TOO_GOOD = "too good to be true"
+    LABELS_IN_DOUBT = "labels in doubt"
     NOT_EXPORTED = "not exported"
 
 
@@ -237,5 +238,7 @@ def _remarks(inputs: GateInputs, params: Params) -> Iterator[tuple[Remark, Group
         yield Remark.ROW_BEFORE_IS_BETTER, None
     if inputs.evaluation.too_good is not None:
         yield Remark.TOO_GOOD, None
+    if inputs.evaluation.sound is not None:
+        yield Remark.LABELS_IN_DOUBT, None
     if inputs.export_problem:
         yield Remark.NOT_EXPORTED, None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from releve.core.errors import Conflict
+from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.evaluation.intervals import Interval
 
 UNEVALUATED, CHALLENGER, CHAMPION = "unevaluated", "challenger", "champion"
@@ -42,6 +43,14 @@ class ExpectedPerformance:
     metric: str
     score: Interval
     rows: int  # of holdout
+
+
+def expected_performance(evaluation: Evaluation) -> ExpectedPerformance:
+    """Return what a challenger is held to once it serves: no label that is in doubt has a say."""
+    sound = evaluation.sound
+    if sound:
+        return ExpectedPerformance(evaluation.metric, sound.score, sound.rows)
+    return ExpectedPerformance(evaluation.metric, evaluation.score, evaluation.holdout_rows)
 
 
 class Release(BaseModel):

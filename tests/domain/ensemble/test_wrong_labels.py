@@ -6,7 +6,7 @@ import pytest
 from releve.domain.ensemble.forward import ForwardWindow
 from releve.domain.ensemble.kept import before_name, untouched
 from releve.domain.ensemble.weights import LOG_LOSS
-from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, still_wrong, telling
+from releve.domain.ensemble.wrong_labels import LeftOut, doubted, on_trial, spared_member, still_wrong, telling
 from releve.domain.evaluation.rolling_origin import MIN_FOLD_ROWS, Fold
 
 ROWS = 200
@@ -65,6 +65,22 @@ def test_windows_of_wrong_labels_and_of_members_that_learned_them_say_nothing():
     assert telling(windows, folds, []) == tuple(windows)
     tried = on_trial(windows, folds, left_out)
     assert [each.refreshed is each.served for each in tried] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("windows", "left_out", "in_doubt"),
+    [
+        (windows_of(window_of(RIGHT)), [], []),
+        (windows_of(window_of(TURNED)), [], [3]),
+        (windows_of(window_of(TURNED), window_of(RIGHT)), [], []),  # it has told, and nothing was left out
+        (windows_of(window_of(TURNED), window_of(SPOILED)), [LeftOut(rows=Fold(600, 800), found=1000)], [3, 4]),
+    ],
+    ids=["none", "the newest one", "no more", "shown to be wrong"],
+)
+def test_no_performance_is_expected_by_windows_in_doubt_or_of_wrong_labels(windows, left_out, in_doubt):
+    folds = [Fold(start, start + ROWS) for start in range(0, ROWS * len(windows), ROWS)]
+
+    assert doubted(windows, folds, left_out, loss=LOG_LOSS) == tuple(folds[place] for place in in_doubt)
 
 
 def test_the_ensemble_that_learned_wrong_labels_and_the_one_kept_against_them_stay_no_members():

@@ -12,12 +12,16 @@ from releve.core.settings import Settings
 from releve.domain.evaluation.evaluation import FeatureImportance, FeatureImportances
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.evaluation.rolling_origin import Fold
+from releve.domain.registry.release import expected_performance
 from releve.domain.schema.schema import Schema
 from tasks.pipeline.evaluate import evaluate, gather
+from tasks.pipeline.rows import stage_rows
 from tasks.pipeline.stage import Stage
+from tasks.pipeline.train import train
 from tasks.places import ScenarioFiles
 from tests.refreshes import write_refresh
-from tests.tables import make_params
+from tests.tables import make_params, shop_rows
+from tests.tasks.pipeline.test_train import make_stage, receive, remember, turned
 
 ROWS, FIRST = 400, 200
 IMPORTANCES = FeatureImportances(rows=200, features=(FeatureImportance(feature="price", loss=Interval(0.3, 0.2, 0.4)),))
@@ -193,3 +197,20 @@ def test_a_perfect_score_is_reported_with_the_column_that_explains_it_and_a_good
         "left": 0.0,
         "columns": [{"column": "price", "share": 1.0}],
     }
+
+
+def test_no_performance_is_expected_by_labels_in_doubt_and_the_score_says_nothing_less(tmp_path):
+    stage = make_stage(tmp_path, train={"recipe": "linear"})
+    receive(stage, shop_rows(800))
+    train(stage)
+    remember(stage)
+    sound = evaluate(stage, stage_rows(stage).rows)
+    receive(stage, turned(shop_rows(100, seed=9)), start=9)
+    train(stage)
+
+    found = evaluate(stage, stage_rows(stage).rows)
+
+    assert (sound.sound, expected_performance(sound).score) == (None, sound.score)
+    assert found.sound.rows == found.holdout_rows - 100
+    assert found.score.value > 1.5 * sound.score.value  # log loss
+    assert expected_performance(found).score.value == pytest.approx(sound.score.value, rel=0.2)
