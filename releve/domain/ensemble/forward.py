@@ -68,6 +68,21 @@ def with_answers(window: ForwardWindow, more: Mapping[str, Floats]) -> ForwardWi
     return replace(window, answers={**window.answers, **more})
 
 
+def as_recorded(window: ForwardWindow) -> ForwardWindow:
+    """Return the window as it is read back, in single precision: who weighs it again finds the same weights."""
+
+    def kept(answers: Floats) -> Floats:
+        return answers.astype(np.float32).astype(np.float64)
+
+    return ForwardWindow(
+        window.truth,
+        {name: kept(answers) for name, answers in window.answers.items()},
+        kept(window.blend),
+        kept(window.refreshed),
+        kept(window.served),
+    )
+
+
 def joined(first: ForwardWindow, second: ForwardWindow) -> ForwardWindow:
     """Return two windows that the same members answered as one, with what served each of its rows."""
     return ForwardWindow(

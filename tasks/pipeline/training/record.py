@@ -6,7 +6,15 @@ from typing import Any
 from releve.core.errors import BadInput
 from releve.domain.ensemble.ensemble import WeightedEnsemble, put_together, weighted
 from releve.domain.ensemble.fitting import answered_part, answers_of_members, roll
-from releve.domain.ensemble.forward import ForwardWindow, MemberAnswers, counted, joined, since_answered, undivided
+from releve.domain.ensemble.forward import (
+    ForwardWindow,
+    MemberAnswers,
+    as_recorded,
+    counted,
+    joined,
+    since_answered,
+    undivided,
+)
 from releve.domain.ensemble.memory import KeptEnsemble, WindowRecord
 from releve.domain.ensemble.origins import origin_blocks
 from releve.domain.ensemble.pool import Member, Pool
@@ -35,8 +43,8 @@ class Record:
         return tuple(each.rows for each in self.windows)
 
     def newest(self, plain: str) -> "Record":
-        """Return the newest windows, of those since `plain` answers each."""
-        answers = self.answers[since_answered(self.answers, plain) :]
+        """Return the newest windows, of those since `plain` answers each, as they are kept."""
+        answers = tuple(map(as_recorded, self.answers[since_answered(self.answers, plain) :]))
         answers = answers[-counted([len(each) for each in answers]) :]
         return replace(self, windows=self.windows[-len(answers) :], answers=answers)
 
