@@ -15,7 +15,7 @@ from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import Floats
 from releve.domain.schema.arrays import arrays_of_frame
 from releve.domain.schema.schema import Schema
-from releve.domain.training.learning import answer_features, learn, window
+from releve.domain.training.learning import answer, answer_features, learn, window
 from releve.domain.training.pipeline import model_frame
 from releve.domain.training.recipes import RECIPES
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # its columns first, and learns from ten times as many rows in the time of the others.
 MOST_ROWS, MOST_BOOSTED_ROWS = 200_000, 1_000_000
 MOST_ANSWERS = 20_000  # newest rows of a window that members answer
+ASKED = 100  # newest rows that a member answers once it has learned them, to see whether it answers with numbers
 
 Progress = Callable[[str], None]
 
@@ -101,21 +102,33 @@ def _fit(data: LearningData, member: Member, rows: "pd.DataFrame", *, most: int)
         rows = rows.assign(**{name: rows[name].iloc[:0].reindex(rows.index) for name in data.without})
     try:
         pipeline = learn(rows, data.schema, member.candidate, seed=data.seed)
+        is_number = np.isfinite(answer(pipeline, rows.tail(ASKED), data.schema).to_numpy(np.float64)).all()
     except (ReleveError, MemoryError) as error:
         return FittedMember(member, len(rows), problem=str(error) or "not enough memory")
     except Exception as error:  # every estimator has its own ways to fail, and the other members go on
         return FittedMember(member, len(rows), problem=f"{type(error).__name__}: {error}".split("\n")[0][:500])
+    if not is_number:
+        return FittedMember(member, len(rows), problem="it answers rows that it learned with what is no number")
     return FittedMember(member, len(rows), pipeline)
 
 
-def answers_of_members(data: LearningData, pipelines: Mapping[str, Any], block: Fold) -> dict[str, Floats]:
-    """Answer the rows of a block, (rows, classes) or (rows, 1); one pipeline under several names is asked once."""
+def answers_of_members(
+    data: LearningData, pipelines: Mapping[str, Any], block: Fold, *, progress: Progress = lambda line: None
+) -> dict[str, Floats]:
+    """Answer the rows of a block, (rows, classes) or (rows, 1); one pipeline under several names is asked once.
+
+    Without the members that answer a row with what is no number: one such loss would decide all weights.
+    """
     features = model_frame(arrays_of_frame(data.schema, data.rows.iloc[block.start : block.end]), data.schema)
     asked: dict[int, Floats] = {}
     for pipeline in pipelines.values():
         if id(pipeline) not in asked:
             asked[id(pipeline)] = answer_features(pipeline, features, data.schema).to_numpy(np.float64)
-    return {name: asked[id(pipeline)] for name, pipeline in pipelines.items()}
+    answers = {name: asked[id(pipeline)] for name, pipeline in pipelines.items()}
+    finite = {name: found for name, found in answers.items() if np.isfinite(found).all()}
+    if odd := ", ".join(name for name in answers if name not in finite):
+        progress(f"rows {block.start} to {block.end} are answered with what is no number, and so without weight: {odd}")
+    return finite
 
 
 def answered_part(block: Fold) -> Fold:
@@ -152,5 +165,5 @@ def roll(
 
         fitted = fit_members(data, members, end=end, progress=say)
         pipelines = {each.member.name: each.pipeline for each in fitted if each.pipeline is not None}
-        windows.append(MemberAnswers(data.truth(block), answers_of_members(data, pipelines, block)))
+        windows.append(MemberAnswers(data.truth(block), answers_of_members(data, pipelines, block, progress=say)))
     return Rolled(tuple(windows), pipelines)

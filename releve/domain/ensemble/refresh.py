@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from releve.domain.ensemble.forward import ForwardWindow, MemberAnswers, counted
-from releve.domain.ensemble.weights import Weighing, mix, weigh
+from releve.domain.ensemble.weights import Weighing, mix, of_answering, weigh
 from releve.domain.evaluation.scored_predictions import Floats
 
 
@@ -23,11 +23,11 @@ def weigh_forward(windows: Sequence[MemberAnswers], *, plain: str, loss: str) ->
 
 def weighed_window(window: MemberAnswers, weighing: Weighing, *, served: Floats | None = None) -> ForwardWindow:
     """Add what the ensemble of `weighing` answers to the window. `served`: None where that is what served."""
-    refreshed = mix(window.answers, weighing.serving)
+    refreshed = mix(window.answers, of_answering(weighing.serving, window.answers))
     return ForwardWindow(
         truth=window.truth,
         answers=window.answers,
-        blend=mix(window.answers, weighing.weights),
+        blend=mix(window.answers, of_answering(weighing.weights, window.answers)),
         refreshed=refreshed,
         served=refreshed if served is None else served,
     )

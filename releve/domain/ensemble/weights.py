@@ -13,6 +13,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from releve.core.errors import BadInput
 from releve.domain.ensemble.forward import ForwardWindow
 from releve.domain.ensemble.pool import CONSTANT
 from releve.domain.evaluation.rolling_origin import MIN_FOLD_ROWS
@@ -73,6 +74,20 @@ def mix(answers: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
     for name, weight in weights.items():
         total = total + weight * answers[name]
     return total
+
+
+def of_answering(weights: Mapping[str, float], answers: Mapping[str, Floats]) -> dict[str, float]:
+    """Return the weights of those that answered, sum 1; alike where none of `weights` did.
+
+    Raises BadInput where nobody answered.
+    """
+    if not answers:
+        raise BadInput("no member answers the newest rows with numbers; look for cells that are far beyond the others")
+    there = {name: weight for name, weight in weights.items() if name in answers} or dict.fromkeys(answers, 1.0)
+    if len(there) == len(weights):
+        return there
+    total = sum(there.values())
+    return {name: weight / total for name, weight in there.items()}
 
 
 def weigh(windows: Sequence[ForwardWindow], *, plain: str, loss: str, members: Sequence[str]) -> Weighing:

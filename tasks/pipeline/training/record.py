@@ -19,7 +19,7 @@ from releve.domain.ensemble.memory import KeptEnsemble, WindowRecord
 from releve.domain.ensemble.origins import origin_blocks
 from releve.domain.ensemble.pool import Member, Pool
 from releve.domain.ensemble.refresh import weigh_forward, weighed_window
-from releve.domain.ensemble.weights import weigh
+from releve.domain.ensemble.weights import of_answering, weigh
 from releve.domain.evaluation.evaluation import FeatureImportances
 from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.evaluation.scored_predictions import Floats
@@ -46,7 +46,7 @@ class Record:
         """Return the newest windows, of those since `plain` answers each, as they are kept."""
         answers = tuple(map(as_recorded, self.answers[since_answered(self.answers, plain) :]))
         answers = answers[-counted([len(each) for each in answers]) :]
-        return replace(self, windows=self.windows[-len(answers) :], answers=answers)
+        return replace(self, windows=self.windows[len(self.windows) - len(answers) :], answers=answers)
 
     def served_by(self, member: str) -> "Record":
         """Return the record as if `member` alone had served every window."""
@@ -112,8 +112,9 @@ def answered_again(refresh: Refresh, before: Before, pool: Pool) -> Record:
         block = answered_part(Fold(memory.rows, len(rows)))
         members = folder.members(memory)
         kept = {each.name: _older(before, each, members, refresh.classes) for each in before.answering}
-        ensemble = put_together(memory.weighing.serving, members, kept, refresh.classes)
-        answers = answers_of_members(refresh.data, {**members, **kept}, block)
+        answers = answers_of_members(refresh.data, {**members, **kept}, block, progress=say)
+        serving = of_answering(memory.weighing.serving, answers)
+        ensemble = put_together(serving, members, kept, refresh.classes)
         asked = MemberAnswers(refresh.data.truth(block), answers)
         champion = Champion.of(refresh, refresh.inputs.champion)
         if champion and champion.identity == memory.identity:
