@@ -130,9 +130,16 @@ class _Loop:
         return evidence, payoff
 
     def payoff(self, window: BacktestWindow, champion: Release) -> Steps[Payoff | None]:
-        """None before the second release, after a rollback, and while too few labels are there."""
+        """None before the second release, after a rollback, with few labels, and while a newer release is on its way.
+
+        The registry names that one then, and who still serves is taken back no more.
+        """
         known = self.plan.known(window)
-        if champion.previous is None or known - champion.since < self.params.statistics.min_rows:
+        if (
+            champion is not self.releases[-1]
+            or champion.previous is None
+            or known - champion.since < self.params.statistics.min_rows
+        ):
             return None
         rows = Fold(max(champion.since, known - MOST_ROWS), known)
         mine = yield from served_answers(self.plan, champion.made, rows)

@@ -17,13 +17,14 @@ from releve.domain.ensemble.forward import (
     MemberAnswers,
     counted,
     opponents_of,
+    served_by,
     since_answered,
     undivided,
     with_answers,
 )
 from releve.domain.ensemble.kept import before_name, kept_name, kept_weights, still_kept, untouched
 from releve.domain.ensemble.origins import origin_blocks
-from releve.domain.ensemble.pool import SEARCH, Member, Pool, pool_of
+from releve.domain.ensemble.pool import CONSTANT, SEARCH, Member, Pool, pool_of
 from releve.domain.ensemble.refresh import weigh_forward, weighed_window
 from releve.domain.ensemble.weights import BEFORE, Weighing, mean_loss, mix, weigh
 from releve.domain.ensemble.wrong_labels import LeftOut, on_trial, spared_member, telling
@@ -130,25 +131,30 @@ def as_floats(answers: Any) -> Floats:
 def first_model(plan: WalkForward, params: Params) -> Steps[Refreshed]:
     """Make the first model of the rows before the first window, weighed by rolling origins.
 
-    Raises BadInput where the plain refit cannot be fitted.
+    As in production the first member that can be fitted is the plain refit, and the naive answer serves where no model
+    beats it. Raises BadInput where no member can be fitted.
     """
     pool, context = _pool(plan, params, plan.start), plan.context
     blocks = origin_blocks(context.rows[BATCH].iloc[: plan.start].tolist())
     asked = [(block, member) for block in blocks for member in pool.members]
     final = [fit_of(plan, member, end=plan.start, upto=plan.rows) for member in pool.members]
     done = yield [*final, *(fit_of(plan, member, end=block.start, upto=block.end) for block, member in asked)]
-    if done[0].problem:
-        raise BadInput(f"the rows before the first window make no model: {done[0].problem}")
     fitted = tuple(member for member, each in zip(pool.members, done, strict=False) if not each.problem)
+    if not fitted:
+        raise BadInput(f"the rows before the first window make no model: {done[0].problem}")
     answers: dict[Fold, dict[str, Floats]] = {block: {} for block in blocks}
     for (block, member), each in zip(asked, done[len(final) :], strict=True):
         if not each.problem:
             answers[block][member.name] = as_floats(each.value)
     windows = [MemberAnswers(plan.truth[block.start : block.end], answers[block]) for block in blocks]
-    since = since_answered(windows, pool.plain)
+    names = [each.name for each in fitted]
+    plain = next((name for name in names if windows and name in windows[-1].answers), names[0])
+    since = since_answered(windows, plain)
     windows, folds = windows[since:], blocks[since:]
-    recorded = weigh_forward(windows, plain=pool.plain, loss=context.loss)
-    weighing = weigh(recorded, plain=pool.plain, loss=context.loss, members=[each.name for each in fitted])
+    recorded = weigh_forward(windows, plain=plain, loss=context.loss)
+    weighing = weigh(recorded, plain=plain, loss=context.loss, members=names)
+    if {*weighing.serving} == {CONSTANT}:  # what is expected of it is its own score
+        recorded = tuple(served_by(each, CONSTANT) for each in recorded)
     return Refreshed(1, plan.start, fitted, (), weighing, folds, recorded)
 
 

@@ -112,6 +112,11 @@ def opponents_of(
     return tuple(window.served if is_evidence else window.refreshed for window in windows)
 
 
+def served_by(window: ForwardWindow, member: str) -> ForwardWindow:
+    """Return the window as if `member` alone had served it, after every refresh."""
+    return replace(window, refreshed=window.answers[member], served=window.answers[member])
+
+
 def undivided(window: ForwardWindow) -> ForwardWindow:
     """Return a window of the time before the refresh that serves now: what served then is on trial no more.
 

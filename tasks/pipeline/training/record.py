@@ -12,6 +12,7 @@ from releve.domain.ensemble.forward import (
     as_recorded,
     counted,
     joined,
+    served_by,
     since_answered,
     undivided,
 )
@@ -50,8 +51,7 @@ class Record:
 
     def served_by(self, member: str) -> "Record":
         """Return the record as if `member` alone had served every window."""
-        answers = (replace(each, refreshed=each.answers[member], served=each.answers[member]) for each in self.answers)
-        return replace(self, answers=tuple(answers))
+        return replace(self, answers=tuple(served_by(each, member) for each in self.answers))
 
 
 def answered_first(refresh: Refresh, pool: Pool) -> Record:

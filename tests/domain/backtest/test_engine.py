@@ -129,6 +129,18 @@ def test_a_slow_deployment_answers_a_window_with_the_refresh_before():
     assert len(delayed.churn) == len(prompt.churn) - 1
 
 
+def test_a_rollback_stops_no_release_that_is_on_its_way():
+    rows = turned(stream(angle=still, rows=1600), 600, 900)
+    late = PolicyVariant("late", EVERY.settings, deploy_delay=1)
+
+    (prompt, delayed), _, _ = play(rows, EVERY, late, backtest={"windows": 12, "first_share": 0.25})
+
+    assert prompt.rolled_back_at
+    assert delayed.rolled_back_at == []
+    assert delayed.refreshed_at == list(range(1, 12))
+    assert len(delayed.churn) == 10  # each refresh but the last one has served
+
+
 def test_evidence_opens_a_search_among_the_defaults_of_other_recipes():
     sections = {"train": {"recipe": "auto"}, "search": {"on": ["drift"], "trials": 5, "min_days": 9.0}}
     rows = stream(angle=still, rows=700)
@@ -190,13 +202,26 @@ def test_too_few_rows_are_refused_with_what_to_do(rows, windows):
         stream_course(stream(angle=still, rows=rows), backtest={"windows": windows})
 
 
-def test_rows_of_one_class_make_no_first_model():
+def test_of_rows_of_one_class_the_naive_answer_is_the_first_model_until_a_model_can_be_fitted():
     rows = stream(angle=still)
-    rows.loc[:399, "kind"] = "no"
-    plan = stream_course(rows)
+    rows.loc[:299, "kind"] = "no"
 
-    with pytest.raises(BadInput, match="at least two classes"):
-        play_all([NEVER], plan, Here(plan.context))
+    (never, every), plan, _ = play(rows, NEVER, EVERY)
+
+    assert (never.answers[:, 0] == 1).all()
+    assert (every.answers[:200, 0] == 1).all()  # rows 200 to 399: the second hundred holds both classes
+    assert right(every, plan)[-1] > right(never, plan)[-1] + 0.2
+
+
+def test_where_no_model_beats_the_naive_answer_it_serves_and_is_held_to_its_own_score():
+    rows = stream(angle=still)
+    rows["kind"] = np.random.default_rng(5).permutation(rows["kind"].to_numpy())
+
+    (never,), _, here = play(rows, NEVER)
+
+    assert (never.answers == never.answers[0]).all()
+    first = next(job for job in here.jobs if isinstance(job, EvaluateRefresh))
+    assert (first.answers == first.answers[0]).all()
 
 
 def test_progress_counts_windows_and_fits_and_ends_at_what_was_planned():
