@@ -92,6 +92,12 @@ def retrain(
             newest = judged[-1].model if judged and reweigh else ""
             if reweigh and not newest:
                 raise BadInput(f"{scenario} has no members that could be weighed anew yet; retrain without --reweigh")
+            serving = store.describe(champion.release.model).ensemble if champion else None
+            if reweigh and serving and serving.learned != judged[-1].learned:
+                raise BadInput(
+                    f"the newest members, of {newest}, do not serve {scenario}: they were refused or rolled back, "
+                    "or wait for make release; retrain without --reweigh"
+                )
             rollback = newest_rollback(registry, scenario)
             inputs = _inputs(files, champion, search=search, without=without, reweighs=newest, rollback=rollback)
             write_inputs(files.inputs, inputs)

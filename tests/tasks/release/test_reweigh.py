@@ -17,6 +17,7 @@ from tasks.monitoring.monitor import monitor
 from tasks.release.rebuild import rebuild
 from tasks.release.release import release
 from tasks.release.retrain import retrain
+from tasks.release.rollback import rollback
 from tests.tables import SHOP
 from tests.tasks.shop import Shop, market_rows
 
@@ -95,6 +96,32 @@ def test_the_same_rows_are_weighed_once(released: Shop) -> None:
     assert again.model == made.model
     challenges = [event.read(Challenger) for event in released.registry.events(SHOP, kinds=[CHALLENGED])]
     assert [each.is_reweighting for each in challenges] == [False, True]
+
+
+def test_after_a_rollback_of_new_weights_alone_the_members_are_weighed_anew(released: Shop) -> None:
+    receive(released, turned=False, seed=299)
+    refreshed = retrain(released.settings, SHOP, reason="a refresh")
+    release(released.settings, SHOP)
+    receive(released)
+    retrain(released.settings, SHOP, reason="new labels", reweigh=True)
+    release(released.settings, SHOP)
+
+    rollback(released.settings, SHOP, reason="the weights were better before")
+    assert released.registry.current(SHOP).release.model == refreshed.model
+    receive(released, seed=301)
+    reweighed = retrain(released.settings, SHOP, reason="new labels", reweigh=True)
+    assert reweighed.learned == refreshed.rows
+
+
+def test_members_that_serve_no_more_are_not_weighed_anew(released: Shop) -> None:
+    receive(released, turned=False)
+    newest = retrain(released.settings, SHOP, reason="a refresh").model
+    release(released.settings, SHOP)
+    rollback(released.settings, SHOP, reason="complaints")
+    receive(released, seed=301)
+
+    with pytest.raises(BadInput, match=f"the newest members, of {newest}, do not serve shop: they were refused or"):
+        retrain(released.settings, SHOP, reason="by hand", reweigh=True)
 
 
 def test_before_a_first_model_and_with_a_search_nothing_is_weighed_anew(ingested: Shop) -> None:
