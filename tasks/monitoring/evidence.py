@@ -26,7 +26,7 @@ from releve.domain.quality.realised import Answered, Quality
 from releve.domain.quality.staleness import Staleness
 from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES
 from releve.domain.registry.events import release_of
-from releve.domain.registry.lifecycle import taken_back
+from releve.domain.registry.lifecycle import since_withdrawn, taken_back
 from releve.domain.registry.release import ExpectedPerformance
 from releve.domain.schema.schema import Schema
 from releve.domain.trigger.monitoring_run import AnsweredWindow, MonitoringRun
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-MOST_LATE = 5000  # newest labels that came late: each one's answer is looked up
+MOST_LATE = 5000  # newest labels that came late to answers of releases that count
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class Gathered:
     answers: AnsweredRows
     labelled: LabelledRows
     late: LabelledRows  # answers of before the champion's release, whose labels came after it
-    expectations: Mapping[str, ExpectedPerformance]  # by model that ever served, without those taken back
+    expectations: Mapping[str, ExpectedPerformance]  # by model that ever served, without those taken back or withdrawn
     recent: AnsweredRows
     recent_labelled: frozenset[int]  # positions in `recent` whose label has come
     reference: "pd.DataFrame"  # that the champion learned from
@@ -113,10 +113,12 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
     made_at = next((event.at for event in challenges if event.payload["model"] == model), champion.since)
     judged, own = labels_judged_until(registry, scenario, champion), set(answers.ids)
     late = {name: label for name, label in labels.items() if label[1] > judged and name not in own}
-    newest = dict(sorted(late.items(), key=lambda each: each[1][1])[-MOST_LATE:])
     moves = events_of(registry, scenario, *MOVES)
-    released = [release for event in moves if (release := release_of(event))]
+    released = [release for event in since_withdrawn(moves) if (release := release_of(event))]
     left = taken_back(moves)  # what serves came in their place, so their answers say nothing of it
+    expectations = {release.model: release.expected for release in released if release.model not in left}
+    newest = sorted(late, key=lambda name: late[name][1], reverse=True)
+    late_answers = ledger.first_answers_to(newest, arm=CHAMPION, models=expectations, most=MOST_LATE)
     return Gathered(
         params,
         schema,
@@ -124,8 +126,8 @@ def gather(settings: Settings, scenario: str, registry: Registry) -> Gathered:
         made_at,
         answers,
         join_labels(answers, labels),
-        join_labels(ledger.answers_to(newest, arm=CHAMPION), newest),
-        {release.model: release.expected for release in released if release.model not in left},
+        join_labels(late_answers, late),
+        expectations,
         recent,
         frozenset(place for place, name in enumerate(recent.ids) if name in labels),
         read_reference(settings, model),

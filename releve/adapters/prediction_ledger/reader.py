@@ -1,7 +1,7 @@
 """Reading the prediction ledger: all writers' segments of one scenario, and single answers by their ids."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -55,10 +55,23 @@ class LedgerReader:
         answers = answers_from(found)
         return answers.take(range(max(0, len(answers) - rows), len(answers)))
 
-    def answers_to(self, row_ids: Iterable[str], *, arm: str | None = None) -> AnsweredRows:
-        """Return the answers to these rows, of one arm or of all, in time order; only their lines are read."""
-        found = [row for row in find_answers(self._folder, row_ids).values() if arm in (None, row.arm)]
-        return AnsweredRows.of(sorted(found, key=lambda row: (row.at, parse_row_id(row.id))))
+    def answers_to(self, row_ids: Iterable[str]) -> AnsweredRows:
+        """Return the answers to these rows in time order; only their lines are read."""
+        return AnsweredRows.of(_in_time(find_answers(self._folder, row_ids).values()))
+
+    def first_answers_to(self, row_ids: Sequence[str], *, arm: str, models: Container[str], most: int) -> AnsweredRows:
+        """Return the first `most` answers to these rows that one of `models` gave in that arm, in time order.
+
+        `most` of the rows are looked up at a time, and none once there are enough.
+        """
+        found: list[AnsweredRow] = []
+        for place in range(0, len(row_ids), most):
+            there = find_answers(self._folder, part := row_ids[place : place + most])
+            rows = [there[name] for name in part if name in there]
+            found += [row for row in rows if row.arm == arm and row.model in models]
+            if len(found) >= most:
+                break
+        return AnsweredRows.of(_in_time(found[:most]))
 
     def days(self, *, arm: str) -> Iterator[AnsweredRows]:
         """One arm's answers of every model in time order, a day (UTC) at a time and without features: a ledger of any
@@ -71,6 +84,10 @@ class LedgerReader:
     def labels(self) -> dict[str, tuple[Scalar, str]]:
         """Row id -> (label, at); the newest label of a row counts."""
         return newest_labels(SegmentLines(segments_of(self._folder, LABELS), LabelLine.parse))
+
+
+def _in_time(rows: Iterable[AnsweredRow]) -> list[AnsweredRow]:
+    return sorted(rows, key=lambda row: (row.at, parse_row_id(row.id)))
 
 
 def find_answer(folder: Path, row_id: str) -> AnsweredRow | None:

@@ -19,9 +19,9 @@ from releve.domain.health.health import HealthEvidence
 from releve.domain.quality.realised import Quality, QualityState, compare_with_expected
 from releve.domain.quality.staleness import days_between
 from releve.domain.quality.windows import QualityWindow
-from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, MOVES, RELEASED, ROLLED_BACK, WITHDRAWN, Event
+from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, MOVES, RELEASED, WITHDRAWN, Event
 from releve.domain.registry.events import BatchIngested, Challenger, release_of
-from releve.domain.registry.lifecycle import taken_back
+from releve.domain.registry.lifecycle import since_withdrawn, taken_back
 from releve.domain.registry.release import ExpectedPerformance, Release
 from releve.domain.trigger.monitoring_run import MonitoringRun
 
@@ -128,16 +128,9 @@ class ServingHistory:
         """
         if not self.moves or self.moves[-1].kind != RELEASED or not self.release:
             return ()
-        served: list[str] = []
-        for event in self.moves:
-            release = release_of(event)
-            if event.kind == ROLLED_BACK and served:
-                served.pop()
-            elif event.kind == WITHDRAWN:
-                served.clear()
-            if release and release.model not in served[-1:]:
-                served.append(release.model)
-        return tuple(model for model in dict.fromkeys(reversed(served)) if model != self.release.model)
+        since, gone = since_withdrawn(self.moves), {*taken_back(self.moves), self.release.model}
+        released = [release.model for event in reversed(since) if (release := release_of(event))]
+        return tuple(model for model in dict.fromkeys(released) if model not in gone)
 
     @cached_property
     def realised_before(self) -> RealisedQuality | None:
@@ -250,8 +243,7 @@ def health_evidence(history: ServingHistory) -> HealthEvidence:
         for event in challenges
         if (move is None or is_before(move.at, event.at)) and not event.read(Challenger).is_reweighting
     ]
-    withdrawals = [place for place, event in enumerate(moves) if event.kind == WITHDRAWN]
-    since = moves[withdrawals[-1] + 1 :] if withdrawals else moves
+    since = since_withdrawn(moves)
     served = {release.model for event in since if (release := release_of(event))}
     met = [run.quality.state for run in runs] + ([realised.quality.state] if realised else [])
     return HealthEvidence(

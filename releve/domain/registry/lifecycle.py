@@ -1,6 +1,6 @@
 """The life of a model version, read from the events of its scenario."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from releve.core.errors import Conflict
@@ -82,6 +82,12 @@ def taken_back(moves: Iterable[Event]) -> dict[str, Event]:
         taken.pop(model, None)
         serving = model
     return taken
+
+
+def since_withdrawn(moves: Sequence[Event]) -> Sequence[Event]:
+    """Return the moves after the newest withdrawal: no rollback reaches past it, and nothing before it counts."""
+    withdrawals = [place for place, event in enumerate(moves) if event.kind == WITHDRAWN]
+    return moves[withdrawals[-1] + 1 :] if withdrawals else moves
 
 
 def _moves_of_challenge(event: Event, states: Mapping[str, str]) -> list[Move]:

@@ -613,5 +613,17 @@ def test_answers_to_rows_are_in_time_order_and_nothing_else_is_read(make_writer,
     assert answers.ids == [f"{early[1]}.1", f"{early[2]}.0", f"{late}.2", f"{late}.10"]
     assert (answers.predicted, answers.features["x"].tolist()) == (["y", "z", "c", "k"], [1, 0, 2, 10])
     assert set(parsed) == {late, early[1], early[2]}
-    assert reader.answers_to(wanted, arm="challenger").ids == [f"{early[2]}.0"]
     assert len(reader.answers_to([])) == 0
+
+
+def test_the_first_answers_that_some_models_gave_in_an_arm_are_found_behind_any_number_of_others(make_writer, reader):
+    writer = make_writer()
+    request = answer(writer, *"abcdefgh", model="digits:new")
+    gone = answer(writer, *"ijklm", model="digits:gone")
+    shadow = answer(writer, "n", model="digits:new", arm="challenger")
+    wanted = [f"{shadow}.0", *(f"{gone}.{place}" for place in range(5)), *(f"{request}.{place}" for place in range(8))]
+
+    def first(most):
+        return reader.first_answers_to(wanted, arm="champion", models={"digits:new"}, most=most).predicted
+
+    assert (first(3), first(8), first(9)) == ([*"abc"], [*"abcdefgh"], [*"abcdefgh"])

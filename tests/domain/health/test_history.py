@@ -3,8 +3,20 @@
 import pytest
 
 from releve.domain.evaluation.intervals import Interval
-from releve.domain.health.history import as_judged, pool
-from tests.page_histories import LIMITS, SCORE, make_quality, make_window, monitored_event
+from releve.domain.health.history import ServingHistory, as_judged, pool
+from releve.domain.registry.chain import RELEASED, ROLLED_BACK, WITHDRAWN
+from tests.page_histories import (
+    LIMITS,
+    RELEASE,
+    SCENARIO,
+    SCORE,
+    at,
+    make_event,
+    make_quality,
+    make_window,
+    monitored_event,
+    release_event,
+)
 
 
 def test_pooled_windows_have_a_score_weighted_by_labels_and_a_narrower_interval():
@@ -34,3 +46,31 @@ def test_a_window_has_the_interval_of_the_run_that_judged_the_same_answers():
     same, more = as_judged([make_window(0), make_window(1, labelled=181)], [run])
 
     assert (same.score, more.score) == (finer, SCORE)
+
+
+def history_of(*moves):
+    """Each move releases a model, "-a" rolls back to it, "-" withdraws; the last one of them serves."""
+    releases = {name: RELEASE.model_copy(update={"model": f"{SCENARIO}:{name}"}) for name in "abcd"}
+    events = [
+        release_event(releases[move[-1]], day=day, kind=ROLLED_BACK if move.startswith("-") else RELEASED)
+        if move != "-"
+        else make_event(WITHDRAWN, {"format": 1}, day=day)
+        for day, move in enumerate(moves)
+    ]
+    return ServingHistory(SCENARIO, at(9), LIMITS, tuple(events), release=releases[moves[-1][-1]])
+
+
+@pytest.mark.parametrize(
+    ("moves", "before"),
+    [
+        (("a", "b", "c"), "ba"),
+        (("a", "b", "-a", "c"), "a"),
+        (("a", "b", "-a", "-b", "c"), "ba"),  # the second rollback undid the first
+        (("a", "b", "-a", "-b", "-a", "c"), "a"),
+        (("a", "b", "-a", "c", "d"), "ca"),
+        (("a", "b", "-", "c", "d"), "c"),
+        (("a", "b", "-a"), ""),
+    ],
+)
+def test_what_served_before_is_known_without_what_was_taken_back_or_withdrawn(moves, before):
+    assert [model.removeprefix(f"{SCENARIO}:") for model in history_of(*moves).models_before] == [*before]
