@@ -13,7 +13,7 @@ from datetime import date
 from enum import StrEnum
 
 from releve.core.params import GateOverride, Params
-from releve.domain.evaluation.baselines import required
+from releve.domain.evaluation.baselines import constant_name, required
 from releve.domain.evaluation.evaluation import (
     AlterationEffect,
     Comparison,
@@ -225,9 +225,11 @@ def _failed_checks(inputs: GateInputs, params: Params) -> Iterator[FailedCheck]:
 
 
 def _remarks(inputs: GateInputs, params: Params) -> Iterator[tuple[Remark, GroupDifference | Opponent | None]]:
-    if inputs.evaluation.naive:
+    itself = constant_name(inputs.evaluation.task) if inputs.evaluation.naive else None
+    if itself:
         yield Remark.NAIVE, None
-    better = [(one.gain.value, name) for name, one in inputs.evaluation.baselines_to_beat if one.gain.value < 0]
+    naive = [(one.gain.value, name) for name, one in inputs.evaluation.baselines_to_beat if name != itself]
+    better = [(gain, name) for gain, name in naive if gain < 0]
     if better:
         yield Remark.BELOW_NAIVE, min(better)[1]
     for group in inputs.evaluation.fairness:

@@ -163,6 +163,16 @@ def test_a_release_of_the_naive_answer_is_marked():
     assert decision.remarks == ((Remark.NAIVE, None),)
 
 
+def test_the_naive_answer_is_not_below_itself_and_may_be_below_another_one():
+    against = {CHAMPION: a_gain(0.1), MAJORITY: a_gain(-0.3, -0.2), PREVIOUS_LABEL: a_gain(-0.2, -0.1)}
+
+    assert decided(a_challenge(against, naive=True)).remarks == (
+        (Remark.NAIVE, None),
+        (Remark.BELOW_NAIVE, PREVIOUS_LABEL),
+    )
+    assert decided(a_challenge(against)).remarks == ((Remark.BELOW_NAIVE, MAJORITY),)
+
+
 @pytest.mark.parametrize(("low", "gains"), [(-EPSILON, False), (0.0, False), (EPSILON, True)])
 def test_a_search_joins_the_pool_only_where_the_interval_shows_a_gain(low, gains):
     assert search_gains("accuracy", a_gain(low)) is gains
