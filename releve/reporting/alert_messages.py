@@ -23,7 +23,8 @@ from releve.reporting.messages import (
     describe_staleness,
 )
 
-SHOWN_REASONS, REASON_LENGTH = 10, 300  # of a message; the registry keeps all of them whole
+SHOWN_REASONS = 10  # of a message; the registry keeps all of them
+REASON_LENGTH = 1000  # characters, which no sentence of ours needs: beyond them it is what a caller sent
 # Reasons can hold what a caller sent as a category: nobody's data becomes a link, or a mention of everybody.
 HARMLESS = {
     **{number: " " for number in (*range(32), 127)},

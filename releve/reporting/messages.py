@@ -1,6 +1,6 @@
 """Sentences for people, written from the values of a monitoring run. Nothing reads them back."""
 
-from releve.core.formatting import counted, format_score, span
+from releve.core.formatting import counted, format_score, listed, span
 from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.verdict import ALARMS, ColumnDrift, DriftState, DriftVerdict
 from releve.domain.evaluation.intervals import format_interval, format_score_interval
@@ -220,7 +220,7 @@ def describe_quality(quality: Quality) -> str:
 
 def describe_late(late: LateQuality) -> str:
     """Write what labels that came late say, and whose answers they are of."""
-    models = " and ".join(late.models)
+    models = listed(reversed(late.models), most=3, between=" and ")  # the newest first
     return f"answers of {models}, given before the release that serves now: {describe_quality(late.quality)}"
 
 

@@ -8,6 +8,7 @@ from releve.domain.alerting.alert_state import AlertState, advance
 from releve.domain.alerting.signals import ESTIMATE, LEVELS, QUALITY, RETRAINING
 from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.evaluation.intervals import Interval
+from releve.domain.quality.late import LateQuality
 from releve.domain.quality.payoff import Payoff
 from releve.domain.quality.realised import QualityState
 from releve.domain.registry.chain import ARCHIVED, RELEASED, ROLLED_BACK
@@ -112,6 +113,21 @@ def test_intervals_keep_their_brackets_and_a_failed_audit_is_written_once():
     assert all(reason.count("audit failed") < 2 for reason in made[RETRAINING].reasons)
 
 
+def test_late_labels_of_many_releases_name_the_newest_and_end_with_what_they_say():
+    doubted = make_quality(QualityState.DEGRADED, change=Interval(-0.3, -0.35, -0.2), naive=0.99)
+    late = LateQuality(doubted, tuple(f"shop:{number:012d}" for number in range(40)), "2026-01-05T09:00:00+00:00")
+    run = monitored_event(quality=make_quality(QualityState.UNKNOWN), late=late, search=True)
+
+    (message,) = [each for each in messages(run) if each.subject == QUALITY]
+
+    (reason,) = message.reasons
+    assert reason.startswith(
+        "answers of shop:000000000039 and shop:000000000038 and shop:000000000037 and 37 more, given"
+    )
+    assert reason.endswith("so check some of them")
+    assert len(reason) > 300
+
+
 def test_silence_is_written_with_its_hours():
     made = messages(monitored_event(day=0), monitored_event(day=26 / 24), silence_hours=25.0)
 
@@ -122,7 +138,7 @@ def test_silence_is_written_with_its_hours():
 
 @pytest.mark.parametrize("count", [1, 30])
 def test_what_a_caller_sent_becomes_neither_a_link_nor_a_mention_nor_a_page_of_text(count):
-    rude = "<!channel> @here [free](http://x.example)\n`x` WWW.x.example" + "y" * 400
+    rude = "<!channel> @here [free](http://x.example)\n`x` WWW.x.example" + "y" * 4000
 
     (made,) = messages(
         monitored_event(
@@ -135,5 +151,5 @@ def test_what_a_caller_sent_becomes_neither_a_link_nor_a_mention_nor_a_page_of_t
     assert "://" not in made.text
     assert "www." not in made.text.lower()
     assert len(made.reasons) == min(count + 2, 10)  # with what to do, and what the other columns say
-    assert max(len(reason) for reason in made.reasons) == 300
-    assert len(made.text) < 400
+    assert max(len(reason) for reason in made.reasons) == 1000
+    assert len(made.text) < 1100
