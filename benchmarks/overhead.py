@@ -157,7 +157,7 @@ def _described(command: str) -> str:
         return "the process itself"
     if program == "dvc":
         return f"dvc {words[0]}"
-    return "fork server: imports" if Path(program).stem == "fork_server" else program
+    return "fork server: imports" if program.endswith("forks/server.py") else program
 
 
 def _fleet(work_dir: Path, names: Sequence[str]) -> Project:

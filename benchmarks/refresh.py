@@ -249,9 +249,10 @@ def report(seconds: float, processes: list[dict[str, object]], own: float) -> li
 
 def described(command: list[str]) -> str:
     """What a process did, in a few words, from its arguments."""
-    program = Path(command[0] if command else "").stem
-    if program == "fork_server":
+    path = command[0] if command else ""
+    if path.endswith("forks/server.py"):
         return "fork server: libraries"
+    program = Path(path).stem
     if program == "flow":
         return "Prefect, imports of the flow"
     if program.endswith("dvc"):

@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
+from releve.adapters.forks.client import ForkServer
+from releve.adapters.forks.command import Command, ForkedProcess
+from releve.adapters.forks.libraries import DVC
 from releve.adapters.git_dvc.data_cache import DataCache
 from releve.adapters.git_dvc.dvc_configuration import configuration, remote_folder, write_configuration
-from releve.adapters.git_dvc.fork_libraries import DVC
-from releve.adapters.git_dvc.forked_process import Command, ForkedProcess
-from releve.adapters.git_dvc.prefork import ForkServer
 from releve.core.errors import DiskFull, ReleveError, StorageRefused, Unavailable, storage_refusal
 from releve.core.params import Data
 

@@ -12,8 +12,8 @@ from contextlib import suppress
 
 import pytest
 
-from releve.adapters.git_dvc.forked_process import Command
-from releve.adapters.git_dvc.prefork import ForkServer
+from releve.adapters.forks.client import ForkServer
+from releve.adapters.forks.command import Command
 
 SECONDS = 30
 
@@ -226,7 +226,7 @@ def test_a_child_goes_on_when_its_parent_is_killed_and_the_server_ends_after_it(
         [
             sys.executable,
             "-c",
-            "from releve.adapters.git_dvc.prefork import *\n"
+            "from releve.adapters.forks.client import *\n"
             f"process = ForkServer().start(Command({wanted.module!r}, {wanted.arguments!r}, {wanted.folder!r}, {{}}))\n"
             "print(process.stdout.readline(), flush=True)\nprocess.wait()",
         ],

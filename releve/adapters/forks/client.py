@@ -1,7 +1,7 @@
 """Python processes that are forked from one that has the libraries loaded already.
 
 `python -m dvc` and each stage that it runs would import the same libraries again: most of the seconds of a small run.
-A server process (`fork_server`) imports them once and forks a child per command. The child is what a new process would
+A server process (`server`) imports them once and forks a child per command. The child is what a new process would
 be: a process group, a folder, an environment and an output of its own, this project's code as that folder has it, an
 exit code. The server ends when nobody can ask it any more; a child that is at work goes on, and may ask for further
 ones, as any process would.
@@ -16,9 +16,9 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from releve.adapters.git_dvc.forked_process import Command, ForkedProcess, start
+from releve.adapters.forks.command import Command, ForkedProcess, start
 
-SERVER = "releve.adapters.git_dvc.fork_server"
+SERVER = "releve.adapters.forks.server"
 PROJECT = Path(__file__).parents[3]  # that SERVER is a module of
 
 

@@ -1,4 +1,4 @@
-"""The process that has the libraries loaded, and forks a child per command: `prefork` starts it.
+"""The process that has the libraries loaded, and forks a child per command: `client` asks it.
 
 It computes nothing and has one thread, so that its forks are safe. A child imports this project's code anew, from the
 folder that it works in.
@@ -18,8 +18,8 @@ import traceback
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from releve.adapters.git_dvc.fork_libraries import CODE, STAGES, import_libraries
-from releve.adapters.git_dvc.forked_process import Command, receive, send, start
+from releve.adapters.forks.command import Command, receive, send, start
+from releve.adapters.forks.libraries import CODE, STAGES, import_libraries
 
 PR_SET_NAME = 15  # linux/prctl.h; the kernel keeps 15 bytes
 CODE_STAGE = "tasks.pipeline.code"
