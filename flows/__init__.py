@@ -1,4 +1,4 @@
-"""When things happen and in which order: the only folder that imports Prefect."""
+"""When things happen and in which order: the folder that imports Prefect."""
 
 import atexit
 import gc

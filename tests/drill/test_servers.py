@@ -54,7 +54,7 @@ def released(settings: Settings) -> Settings:
 
 @pytest.fixture
 def stack(released: Settings) -> Settings:
-    """All four parts run, whatever the test before left."""
+    """All parts run, whatever the test before left."""
     local_stack.up(released)
     return released
 

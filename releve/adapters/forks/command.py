@@ -4,15 +4,19 @@ A message is its length, then JSON; descriptors travel with the length.
 """
 
 import json
+import os
 import signal
 import socket
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import IO, Any
 
 LENGTH_BYTES = 8
 MOST_DESCRIPTORS = 16
+CONNECTION = "RELEVE_FORK_SERVER"  # "PID:DESCRIPTOR": process PID, a child of a server, may ask that one for more
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Command:
     environ: Mapping[str, str]
     libraries: Sequence[str] = ()
     group: int = 0  # the process group to join; 0 begins one
+    dies_with_asker: bool = False  # killed when whoever asked for it is gone; else it goes on
+    python: str = sys.executable
 
 
 class ForkedProcess:
@@ -40,12 +46,18 @@ class ForkedProcess:
     def wait(self) -> int:
         """Wait for its end; returns its exit code, negative for the signal that ended it."""
         if self.returncode is None:
+            last_word = -signal.SIGKILL  # should the server be gone: what the child said, or that it said nothing
             with self._status as status:
                 while self.returncode is None:
-                    told = receive(status)[0] or {"code": -signal.SIGKILL}  # the server ended, and so did the child
+                    told = receive(status)[0] or {"code": last_word}
                     self.cpu_seconds = told.get("cpu_seconds", self.cpu_seconds)
+                    last_word = told.get("ends_with", last_word)
                     self.returncode = told.get("code")
         return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
     def __enter__(self) -> "ForkedProcess":
         return self
@@ -59,14 +71,17 @@ class ForkedProcess:
 def start(
     connection: socket.socket, command: Command, descriptors: Sequence[int], output: IO[str] | None = None
 ) -> ForkedProcess:
-    """Ask the server for a child that writes to the first of `descriptors`. Raises OSError when the server is gone."""
+    """Ask the server for a child whose outputs are the first two of `descriptors`; it has the others open, too.
+
+    Raises OSError when the server is gone, or says why it does not fork.
+    """
     ours, theirs = socket.socketpair()
     try:
         with theirs:
             send(connection, asdict(command), [theirs.fileno(), *descriptors])
         begun = receive(ours)[0] or {}
         if "pid" not in begun:
-            raise ConnectionError("the fork server ended, or could not fork")
+            raise ConnectionError(begun.get("refused", "the fork server ended, or could not fork"))
     except BaseException:
         ours.close()
         raise

@@ -60,6 +60,24 @@ STAGES = (
     "pyarrow.parquet",
     "skl2onnx",
 )
+# What flows import of others, beside that.
+FLOWS = (
+    "anyio._backends._asyncio",
+    "jinja2",
+    "pandas.api.internals",
+    "pandas.core.arrays.arrow.extension_types",
+    "pandas.core.methods.to_dict",
+    "prefect._internal.metrics",
+    "prefect.artifacts",
+    "prefect.deployments.steps",
+    "prefect.flow_engine",
+    "prefect.task_engine",
+    "prefect.utilities.visualization",
+    "pydantic.v1",
+    "pymilvus",
+    "rich._emoji_codes",
+    "sqlalchemy.dialects.sqlite",
+)
 # skops lists all estimators: scikit-learn then imports these two where they are installed, which nothing here asks for.
 NOT_FOR_SKOPS = ("dask", "pytest")
 

@@ -1,4 +1,7 @@
-"""The process that has the libraries loaded, and forks a child per command: `client` asks it.
+"""The process that has the libraries loaded, and forks a child per command: `client` and `launcher` ask it.
+
+    python -m releve.adapters.forks.server DESCRIPTOR   for the process that started it, and its children
+    python -m releve.adapters.forks.server FOLDER       beside a worker, for every flow run that asks at FOLDER
 
 It computes nothing and has one thread, so that its forks are safe. A child imports this project's code anew, from the
 folder that it works in.
@@ -7,7 +10,6 @@ folder that it works in.
 import atexit
 import ctypes
 import os
-import re
 import runpy
 import selectors
 import signal
@@ -15,28 +17,38 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
-from releve.adapters.forks.command import Command, receive, send, start
-from releve.adapters.forks.libraries import CODE, STAGES, import_libraries
+from releve.adapters.forks import door
+from releve.adapters.forks.children import BEGINNINGS, stage_seconds
+from releve.adapters.forks.command import Command, receive, send
+from releve.adapters.forks.libraries import DVC, FLOWS, STAGES, import_libraries
+from releve.adapters.forks.loaded import Loaded
 
 PR_SET_NAME = 15  # linux/prctl.h; the kernel keeps 15 bytes
-CODE_STAGE = "tasks.pipeline.code"
-STAGE_COMMAND = re.compile(r"python -m (tasks\.[\w.]+)((?: [\w./-]+)*)")  # nothing that a shell would read differently
 
 
 class Server:
-    """Forks for whoever is connected: the process that started it, and each child for its own children."""
+    """Forks for whoever is connected, and for their children.
 
-    def __init__(self, connection: socket.socket):
-        self._connections = {connection}
+    That is the process that started it, or each run that comes in at `listening`. `loaded` says whom it may serve.
+    """
+
+    def __init__(
+        self, *connections: socket.socket, listening: socket.socket | None = None, loaded: Loaded | None = None
+    ):
+        self._connections = set(connections)
+        self._listening, self._loaded = listening, loaded
         self._watched: dict[socket.socket, int] = {}  # status -> child, until somebody has waited for it
         self._ended: set[int] = set()  # of the watched, not reaped: their numbers are theirs
+        self._dying: set[int] = set()  # of the watched, killed where nobody waits for them any more
         self._unwatched: set[int] = set()  # children at work whose parent is gone
         self._woken, self._wakes = socket.socketpair()
         self._selector = selectors.DefaultSelector()
-        for one in (connection, self._woken):
+        for one in (*connections, *([listening] if listening else []), self._woken):
             self._selector.register(one, selectors.EVENT_READ)
         for end in (self._woken, self._wakes):
             end.setblocking(False)
@@ -44,15 +56,25 @@ class Server:
         signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
 
     def serve(self) -> None:
-        """Fork until the last connection is closed."""
-        while self._connections:
+        """Fork until the last connection is closed; where it listens, until its libraries are outdated, too."""
+        while self._connections or self._watched or (self._loaded and not self._loaded.is_outdated):
             for key, _ in self._selector.select():
-                if key.fileobj is self._woken:
+                if key.fileobj is self._listening:
+                    self._let_in(key.fileobj)
+                elif key.fileobj is self._woken:
                     self._report_ends()
                 elif key.fileobj in self._watched:
                     self._forget(key.fileobj)
                 else:
                     self._answer(key.fileobj)
+
+    def _let_in(self, listening: Any) -> None:
+        connection, _ = listening.accept()
+        if door.is_of_same_user(connection):
+            self._connections.add(connection)
+            self._selector.register(connection, selectors.EVENT_READ)
+        else:
+            connection.close()
 
     def _answer(self, connection: Any) -> None:
         try:
@@ -65,21 +87,31 @@ class Server:
             connection.close()
             return
         command, status = Command(**asked), socket.socket(fileno=descriptors[0])
+        if refusal := self._loaded and self._loaded.difference(command.python, command.environ):
+            with suppress(OSError), status:
+                send(status, {"refused": refusal})
+        else:
+            self._fork(command, status, descriptors[1:])
+        for descriptor in descriptors[1:]:
+            os.close(descriptor)
+
+    def _fork(self, command: Command, status: socket.socket, descriptors: Sequence[int]) -> None:
         with suppress(Exception):  # the child imports it again, and says what is wrong
             import_libraries(command.libraries)
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if not pid:
-            for one in (*self._connections, *self._watched, self._woken, self._wakes, ours):
-                one.close()
-            _become(command, status, output=descriptors[1], server=theirs)
+            watched = [key.fileobj for key in self._selector.get_map().values()]
+            for one in (*watched, self._selector, self._wakes, ours):
+                one.close()  # type: ignore[union-attr]
+            _become(command, status, outputs=descriptors[:2], server=theirs)
         with suppress(OSError):  # it did so itself, or has ended
             os.setpgid(pid, command.group or pid)
         theirs.close()
-        for descriptor in descriptors[1:]:
-            os.close(descriptor)
         self._connections.add(ours)
         self._watched[status] = pid
+        if command.dies_with_asker:
+            self._dying.add(pid)
         for one in (ours, status):
             self._selector.register(one, selectors.EVENT_READ)
 
@@ -103,18 +135,21 @@ class Server:
             os.waitpid(pid, 0)
         else:
             self._unwatched.add(pid)
+            if pid in self._dying:
+                os.killpg(pid, signal.SIGKILL)
+        self._dying.discard(pid)
 
 
-def _become(command: Command, status: socket.socket, *, output: int, server: socket.socket) -> NoReturn:
+def _become(command: Command, status: socket.socket, *, outputs: Sequence[int], server: socket.socket) -> NoReturn:
     """Be the process of `command`, in a child of the server."""
     code = 1
     try:
         os.setpgid(0, command.group)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.close(output)
+        for number, output in zip((1, 2), outputs, strict=True):
+            os.dup2(output, number)
+            os.close(output)
         os.environ.clear()
         os.environ.update(command.environ)
         os.chdir(command.folder)
@@ -123,11 +158,12 @@ def _become(command: Command, status: socket.socket, *, output: int, server: soc
         _name_process(command)
         for name in [name for name in sys.modules if name.partition(".")[0] == __package__.partition(".")[0]]:
             del sys.modules[name]
+        sys.modules.pop(command.module, None)  # it runs as the main one
         if "numpy" in sys.modules:
             sys.modules["numpy"].random.seed()  # siblings would draw the same numbers
         send(status, {"pid": os.getpid()})
-        if command.module == "dvc":
-            _fork_stages(server)
+        if command.module in BEGINNINGS:
+            BEGINNINGS[command.module](server)
         runpy.run_module(command.module, run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as end:
@@ -154,41 +190,26 @@ def _end(code: int, status: socket.socket) -> NoReturn:
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        spent = sum(os.times()[:4]) + sum(_stage_seconds)
-        send(status, {"cpu_seconds": spent})
+        spent = sum(os.times()[:4]) + sum(stage_seconds)
+        send(status, {"cpu_seconds": spent, "ends_with": code & 0xFF})
     finally:
         os._exit(code & 0xFF)
 
 
-_stage_seconds: list[float] = []  # of the stages that this process had run, which are children of the server
-
-
-def _fork_stages(server: socket.socket) -> None:
-    """Let DVC have its stages forked by the server. A command that is not one of ours runs as DVC runs it."""
-    from dvc.stage import run
-    from dvc.stage.exceptions import StageCmdFailedError
-
-    by_shell = run._run
-
-    def run_command(executable: str, command: str, **options: Any) -> None:
-        ours = STAGE_COMMAND.fullmatch(command)
-        if not ours:
-            by_shell(executable, command, **options)
-            return
-        module, arguments = ours[1], ours[2].split()
-        libraries = CODE if module == CODE_STAGE else STAGES
-        wanted = Command(module, arguments, str(options["cwd"]), options["env"], libraries, group=os.getpgrp())
-        sys.stdout.flush()
-        process = start(server, wanted, [1])
-        code = process.wait()
-        _stage_seconds.append(process.cpu_seconds)
-        if code:
-            raise StageCmdFailedError(command, code)
-
-    run._run = run_command
+def main(where: str) -> NoReturn:
+    if where.isdigit():
+        Server(socket.socket(fileno=int(where))).serve()
+        atexit._run_exitfuncs()
+        os._exit(0)  # to take 3,000 modules apart costs a quarter of a second
+    environ, loaded = dict(os.environ), Loaded()
+    for libraries in (STAGES, DVC, FLOWS):
+        import_libraries(libraries)
+    server = Server(listening=door.listen(Path(where)), loaded=loaded)
+    print(door.READY, flush=True)
+    server.serve()
+    print("packages were installed or removed: starting again", flush=True)
+    os.execve(sys.executable, [sys.executable, "-m", __spec__.name, where], environ)
 
 
 if __name__ == "__main__":
-    Server(socket.socket(fileno=int(sys.argv[1]))).serve()
-    atexit._run_exitfuncs()
-    os._exit(0)  # to take 3,000 modules apart costs a quarter of a second
+    main(sys.argv[1])

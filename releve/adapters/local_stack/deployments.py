@@ -7,11 +7,11 @@ import yaml
 
 from releve.adapters.files import scenario_names, write_bytes
 from releve.adapters.git_dvc.committed import read_committed
-from releve.adapters.local_stack.parts import prefect_api_url
+from releve.adapters.local_stack.parts import flow_command, prefect_api_url
 from releve.adapters.prefect_api import TAG, PrefectApi, authorization_of
 from releve.core.errors import ReleveError
 from releve.core.settings import Settings
-from releve.domain.scheduling.prefect_yaml import deployments_for
+from releve.domain.scheduling.prefect_yaml import deployments_for, with_command
 
 HTTP_SECONDS = 30.0  # for all that is asked
 COMMENT = "# Made of prefect.yaml and the folders in scenarios/ by `make up`; edits are lost.\n"
@@ -26,7 +26,7 @@ def write_deployments(settings: Settings) -> Path:
             silence_hours[scenario] = read_committed(settings, scenario).params.alerts.silence_hours
         except ReleveError:  # its own runs say what is wrong with its params, the others start
             silence_hours[scenario] = None
-    made = deployments_for(file, silence_hours)
+    made = with_command(deployments_for(file, silence_hours), flow_command(settings))
     path = settings.home / "run" / "prefect.yaml"
     write_bytes(path, (COMMENT + yaml.safe_dump(made, sort_keys=False)).encode())
     return path

@@ -1,15 +1,17 @@
 """What the local stack consists of: each program, how it is started, and what shows that it answers."""
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from releve.adapters.forks.door import READY
 from releve.core.settings import LOOPBACK, Settings, read_scenario_names, sqlite_url
 
-MILVUS, PREFECT, WORKER, SERVICE = "milvus", "prefect", "worker", "service"
-NAMES = (MILVUS, PREFECT, WORKER, SERVICE)  # in starting order; stopped in the opposite one
+MILVUS, PREFECT, FORKS, WORKER, SERVICE = "milvus", "prefect", "forks", "worker", "service"
+NAMES = (MILVUS, PREFECT, FORKS, WORKER, SERVICE)  # in starting order; stopped in the opposite one
 WORK_POOL = "local"
 
 
@@ -24,6 +26,7 @@ class StackPart:
     port_setting: str = ""  # the environment variable that moves the port
     health_path: str = ""  # HTTP path that answers 200; without one a TCP connection is enough
     ready_line: str = ""  # for a part without a port: what it prints once it is ready
+    address: str = ""  # of a part without a port: where its work comes from
     scenario: str = ""  # those that it serves, with commas; "" for a part that serves all of them
 
 
@@ -49,11 +52,19 @@ def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, StackPart
         port_setting="RELEVE_PREFECT_PORT",
         health_path="/api/health",
     )
+    forks = StackPart(
+        name=FORKS,
+        command=python_module("releve.adapters.forks.server", str(forks_folder(settings))),
+        environ=with_prefect,
+        ready_line=READY,
+        address=str(forks_folder(settings)),
+    )
     worker = StackPart(
         name=WORKER,
         command=python_module("prefect", "--no-prompt", "worker", "start", "--pool", WORK_POOL, "--type", "process"),
         environ={**with_prefect, "PREFECT_WORKER_QUERY_SECONDS": "2"},
         ready_line="started!",
+        address=f"work pool {WORK_POOL}",
     )
     service = StackPart(
         name=SERVICE,
@@ -72,7 +83,7 @@ def parts(settings: Settings, environ: Mapping[str, str]) -> dict[str, StackPart
         scenario=scenario,
     )
     is_here = settings.milvus_uri == f"http://{LOOPBACK}:{settings.milvus_port}"
-    return {part.name: part for part in (milvus, server, worker, service) if part is not milvus or is_here}
+    return {part.name: part for part in (milvus, server, forks, worker, service) if part is not milvus or is_here}
 
 
 def shared_environ(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -93,6 +104,16 @@ def shared_environ(settings: Settings, environ: Mapping[str, str]) -> dict[str, 
 
 def python_module(name: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", name, *arguments)
+
+
+def forks_folder(settings: Settings) -> Path:
+    """Where the fork server of flows is asked."""
+    return settings.home / "run" / "forks"
+
+
+def flow_command(settings: Settings) -> str:
+    """What the worker runs for a flow run, in place of `python -m prefect.engine`."""
+    return shlex.join(python_module("releve.adapters.forks.launcher", str(forks_folder(settings)), "prefect.engine"))
 
 
 def prefect_api_url(settings: Settings) -> str:

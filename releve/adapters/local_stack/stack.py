@@ -1,6 +1,7 @@
 """The programs Relève works beside, run on this machine for a laptop, the demo and the tests.
 
-Milvus Lite, the Prefect server, a Prefect worker and the service, each bound to 127.0.0.1. In production a service
+Milvus Lite, the Prefect server, a Prefect worker with the fork server of its runs, and the service, each bound to
+127.0.0.1. In production a service
 manager and servers of your own take this file's place.
 """
 
@@ -148,7 +149,7 @@ def status(settings: Settings) -> tuple[PartStatus, ...]:
         if part is None:
             statuses.append(PartStatus(name, "elsewhere", settings.milvus_uri, None, log))
             continue
-        address = f"http://{LOOPBACK}:{part.port}" if part.port else f"work pool {WORK_POOL}"
+        address = f"http://{LOOPBACK}:{part.port}" if part.port else part.address
         process = stack_process.running(home, name)
         if process is None:
             statuses.append(PartStatus(name, "stopped", address, None, log))

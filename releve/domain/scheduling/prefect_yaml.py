@@ -24,6 +24,16 @@ def deployments_for(file: YamlMapping, silence_hours: Mapping[str, float | None]
     return {**file, "deployments": [_with_silence(each, silence_hours[_scenario(each)]) for each in [*kept, *added]]}
 
 
+def with_command(file: YamlMapping, command: str) -> YamlMapping:
+    """Let the worker run `command` for each run of each deployment that names no other, in place of Prefect's own."""
+    made = []
+    for deployment in file["deployments"]:
+        pool = deployment["work_pool"]
+        variables = {"command": command, **pool.get("job_variables", {})}
+        made.append({**deployment, "work_pool": {**pool, "job_variables": variables}})
+    return {**file, "deployments": made}
+
+
 def name_for(deployment: str, scenario: str) -> str:
     """Name a deployment of a scenario that prefect.yaml does not name."""
     return f"{deployment}-{scenario}"

@@ -1,6 +1,5 @@
 """The stack itself. The slow tests start every part for real, on a project small enough to read here."""
 
-import json
 import os
 import shutil
 import signal
@@ -8,11 +7,9 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
@@ -25,65 +22,23 @@ from releve.adapters.local_stack.stack import StartFailed
 from releve.adapters.prefect_api import PrefectRuns
 from releve.core.errors import BadInput, Conflict
 from releve.core.settings import LOOPBACK, Settings
-from tests.serving.process import free_port
-
-ROOT = Path(__file__).parents[3]
-FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "backtest")
-FLOW = """
-import os
-from pathlib import Path
-
-from prefect import flow
-
-from tasks.words import WORD
-
-
-@flow
-def {name}(scenario: str = "digits") -> None:
-    Path("ran-{name}").write_text(f"{{WORD}} {{scenario}} {{os.getcwd()}} {{os.environ['RELEVE_HOME']}}")
-"""
-A_SERVICE = """
-import os
-
-import bentoml
-
-
-@bentoml.service
-class Releve:
-    @bentoml.api
-    def scenario(self) -> str:
-        return os.environ["RELEVE_SCENARIO"]
-"""
+from tests.adapters.local_stack.small import (
+    FLOWS,
+    add_scenario,
+    ask,
+    clean_environ,
+    free_settings,
+    pid_of,
+    wait_until,
+    write_project,
+)
 
 
 @pytest.fixture(scope="module")
 def small_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with the real prefect.yaml and, for each deployment in it, a flow that writes one line."""
     project = tmp_path_factory.mktemp("project")
-    shutil.copy(ROOT / "prefect.yaml", project)
-    add_scenario(project, "digits")
-    for folder in ("flows", "tasks"):
-        (project / folder).mkdir()
-        (project / folder / "__init__.py").touch()
-    for name in FLOWS:
-        (project / "flows" / f"{name}.py").write_text(FLOW.format(name=name))
-    (project / "tasks" / "words.py").write_text("WORD = 'imported'\n")
-    (project / "service.py").write_text(A_SERVICE)
+    write_project(project)
     return project
-
-
-def add_scenario(project: Path, name: str) -> Path:
-    """A folder that makes a scenario; what is in it matters to no part of the stack."""
-    folder = project / "scenarios" / name
-    folder.mkdir(parents=True)
-    (folder / "params.yaml").write_text("target: {}\n")
-    return folder
-
-
-def free_settings(project: Path) -> Settings:
-    """Settings whose ports are free now."""
-    names = ("RELEVE_PREFECT_PORT", "RELEVE_SERVICE_PORT", "RELEVE_MILVUS_PORT")
-    return Settings.from_environ({name: str(free_port()) for name in names}, cwd=project)
 
 
 @pytest.fixture
@@ -95,34 +50,11 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 @pytest.fixture(scope="module")
 def stack(small_project: Path) -> Iterator[Settings]:
-    """All four parts, up."""
+    """All parts, up."""
     found = free_settings(small_project)
     assert local_stack.up(found, environ=clean_environ()) == NAMES
     yield found
     local_stack.down(found)
-
-
-def clean_environ() -> dict[str, str]:
-    """This process's environment without what could point at somebody else's stack."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "RELEVE_", "BENTOML_"))}
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
-
-
-def pid_of(settings: Settings, name: str) -> int:
-    found = stack_process.running(settings.home, name)
-    assert found is not None
-    return found.pid
-
-
-def ask(port: int, method: str, path: str, body: object = None) -> object:
-    answer = httpx.request(method, f"http://{LOOPBACK}:{port}{path}", json=body, timeout=30, trust_env=False).text
-    return json.loads(answer) if answer.startswith(("[", "{")) else answer
 
 
 def states(settings: Settings) -> dict[str, str]:
@@ -173,7 +105,7 @@ def test_a_milvus_of_your_own_is_neither_started_nor_called_stopped(tmp_path: Pa
 
 
 def test_an_unknown_part_is_refused_with_the_names_there_are(settings: Settings) -> None:
-    with pytest.raises(BadInput, match="called redis: there are milvus, prefect, worker, service"):
+    with pytest.raises(BadInput, match="called redis: there are milvus, prefect, forks, worker, service"):
         local_stack.up(settings, only=("redis",))
 
 
@@ -194,7 +126,7 @@ def test_up_starts_what_it_is_asked_for_and_down_stops_it(settings: Settings) ->
     stopped = local_stack.down(settings, only=started)
 
     assert started == stopped == (MILVUS,)
-    assert while_up == {MILVUS: "answering", PREFECT: "stopped", WORKER: "stopped", SERVICE: "stopped"}
+    assert while_up == dict.fromkeys(NAMES, "stopped") | {MILVUS: "answering"}
     assert states(settings)[MILVUS] == "stopped"
 
 

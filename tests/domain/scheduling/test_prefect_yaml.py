@@ -2,7 +2,7 @@ from copy import deepcopy
 
 import yaml
 
-from releve.domain.scheduling.prefect_yaml import deployments_for
+from releve.domain.scheduling.prefect_yaml import deployments_for, with_command
 from tests.tables import ROOT
 
 FILE = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -100,3 +100,14 @@ def test_no_run_is_waited_for_where_silence_is_allowed():
     assert triggers(written, "monitor") == []
     assert triggers(written, "monitor-churn")[0]["within"] == 10  # seconds, the least that Prefect takes
     assert triggers(written, "monitor-elec2")[0]["within"] == 90000  # its params cannot be read
+
+
+def test_every_deployment_that_names_no_command_of_its_own_gets_the_one_given():
+    own = {"name": "local", "job_variables": {"command": "mine", "env": {}}}
+    file = deepcopy(FILE)
+    file["deployments"][0]["work_pool"] = own
+
+    first, *others = [each["work_pool"] for each in with_command(file, "given")["deployments"]]
+
+    assert first == own
+    assert [each["job_variables"] for each in others] == [{"command": "given"}] * len(others)

@@ -1,0 +1,56 @@
+"""What a child does first, beside what every Python process does: for the programs that would not do as they are."""
+
+import os
+import re
+import socket
+import sys
+from typing import Any
+
+from releve.adapters.forks.command import CONNECTION, Command, start
+from releve.adapters.forks.libraries import CODE, STAGES
+
+CODE_STAGE = "tasks.pipeline.code"
+STAGE_COMMAND = re.compile(r"python -m (tasks\.[\w.]+)((?: [\w./-]+)*)")  # nothing that a shell would read differently
+
+stage_seconds: list[float] = []  # of the stages that this process had run, which are children of the server
+
+
+def begin_flow(server: socket.socket) -> None:
+    """Read Prefect's settings and set up its logging as its import does; what it imported, it did for the server.
+
+    The flow's own commands are forked by the same server.
+    """
+    from prefect import context
+    from prefect.logging import configuration
+
+    context.refresh_global_settings_context()
+    configuration.setup_logging(incremental=False)
+    os.environ[CONNECTION] = f"{os.getpid()}:{server.fileno()}"
+
+
+def begin_dvc(server: socket.socket) -> None:
+    """Let DVC have its stages forked by the server. A command that is not one of ours runs as DVC runs it."""
+    from dvc.stage import run
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    by_shell = run._run
+
+    def run_command(executable: str, command: str, **options: Any) -> None:
+        ours = STAGE_COMMAND.fullmatch(command)
+        if not ours:
+            by_shell(executable, command, **options)
+            return
+        module, arguments = ours[1], ours[2].split()
+        libraries = CODE if module == CODE_STAGE else STAGES
+        wanted = Command(module, arguments, str(options["cwd"]), options["env"], libraries, group=os.getpgrp())
+        sys.stdout.flush()
+        process = start(server, wanted, (1, 2))
+        code = process.wait()
+        stage_seconds.append(process.cpu_seconds)
+        if code:
+            raise StageCmdFailedError(command, code)
+
+    run._run = run_command
+
+
+BEGINNINGS = {"dvc": begin_dvc, "prefect.engine": begin_flow}

@@ -1,0 +1,92 @@
+"""A project small enough to read here, for the real stack."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from releve.adapters.local_stack import process as stack_process
+from releve.core.settings import LOOPBACK, Settings
+from tests.serving.process import free_port
+
+ROOT = Path(__file__).parents[3]
+FLOWS = ("ingest", "monitor", "retrain", "release", "rollback", "lifecycle", "backtest")
+FLOW = """
+import os
+from pathlib import Path
+
+from prefect import flow
+
+from tasks.words import WORD
+
+
+@flow
+def {name}(scenario: str = "digits") -> None:
+    Path("ran-{name}").write_text(f"{{WORD}} {{scenario}} {{os.getcwd()}} {{os.environ['RELEVE_HOME']}}")
+"""
+A_SERVICE = """
+import os
+
+import bentoml
+
+
+@bentoml.service
+class Releve:
+    @bentoml.api
+    def scenario(self) -> str:
+        return os.environ["RELEVE_SCENARIO"]
+"""
+
+
+def write_project(project: Path) -> None:
+    """A project with the real prefect.yaml and, for each deployment in it, a flow that writes one line."""
+    shutil.copy(ROOT / "prefect.yaml", project)
+    add_scenario(project, "digits")
+    for folder in ("flows", "tasks"):
+        (project / folder).mkdir()
+        (project / folder / "__init__.py").touch()
+    for name in FLOWS:
+        (project / "flows" / f"{name}.py").write_text(FLOW.format(name=name))
+    (project / "tasks" / "words.py").write_text("WORD = 'imported'\n")
+    (project / "service.py").write_text(A_SERVICE)
+
+
+def add_scenario(project: Path, name: str) -> Path:
+    """A folder that makes a scenario; what is in it matters to no part of the stack."""
+    folder = project / "scenarios" / name
+    folder.mkdir(parents=True)
+    (folder / "params.yaml").write_text("target: {}\n")
+    return folder
+
+
+def free_settings(project: Path) -> Settings:
+    """Settings whose ports are free now."""
+    names = ("RELEVE_PREFECT_PORT", "RELEVE_SERVICE_PORT", "RELEVE_MILVUS_PORT")
+    return Settings.from_environ({name: str(free_port()) for name in names}, cwd=project)
+
+
+def clean_environ() -> dict[str, str]:
+    """This process's environment without what could point at somebody else's stack."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "RELEVE_", "BENTOML_"))}
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def pid_of(settings: Settings, name: str) -> int:
+    found = stack_process.running(settings.home, name)
+    assert found is not None
+    return found.pid
+
+
+def ask(port: int, method: str, path: str, body: object = None) -> object:
+    answer = httpx.request(method, f"http://{LOOPBACK}:{port}{path}", json=body, timeout=30, trust_env=False).text
+    return json.loads(answer) if answer.startswith(("[", "{")) else answer
