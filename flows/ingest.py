@@ -3,7 +3,7 @@
 from prefect import flow
 
 from flows.context import Scenario, begin, show, step
-from releve.core.formatting import counted
+from releve.core.formatting import counted, plural
 from releve.core.settings import Settings
 from releve.domain.registry.events import BatchIngested
 from tasks.ingestion import ingest as ingest_step
@@ -52,9 +52,10 @@ def ingest_files(settings: Settings, scenario: str) -> Ingestion:
 
 
 def describe_superseded(batch: BatchIngested) -> str:
-    """Say how many rows of a batch were there before."""
-    rows = counted(batch.superseded, "row")
-    return f"{batch.source}: {rows} of {batch.rows:,} came before; each counts once, with its newest label"
+    """Say how many rows of a batch were there before, and how many labels it corrects."""
+    rows, labels = counted(batch.superseded, "row"), counted(batch.corrected, "label")
+    corrected = f", and {labels} {plural(batch.corrected, 'is', 'are')} corrected" if batch.corrected else ""
+    return f"{batch.source}: {rows} of {batch.rows:,} came before{corrected}; each counts once, with its newest label"
 
 
 def show_ingestion(scenario: str, done: Ingestion) -> None:

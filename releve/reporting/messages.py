@@ -126,6 +126,9 @@ def describe_decision(run: MonitoringRun) -> tuple[str, ...]:
     evidence.append(f"quality: {describe_quality(run.quality)}")
     if run.late:
         evidence.append(f"late labels: {describe_late(run.late)}")
+    if run.corrected_rows:
+        rows = counted(run.corrected_rows, "row")
+        evidence.append(f"{rows} of before the last challenge have other labels now, and count as new ones to learn")
     if run.new_rows and run.quality.state == QualityState.UNKNOWN:
         evidence.append("rows of files are learned from; only labels of its own answers (/feedback) judge the champion")
     estimate = "; ".join(describe_estimate(run.estimate))

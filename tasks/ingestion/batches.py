@@ -52,7 +52,7 @@ class OpenBatches:
         self._files = ScenarioFiles(tree.path, tree.scenario)
         self._dvc_file = f"scenarios/{tree.scenario}/batches.dvc"
         self._published = tree.tip
-        self._row_names: list[pd.DataFrame] = []  # of each batch, as far as a file was compared with them
+        self._row_names: list[pd.DataFrame] = []  # and labels of each batch, as far as a file was compared with them
         self.work_dir = self._files.build / "intake"  # for what is being written; it goes when the worktree goes
         if (tree.path / self._dvc_file).is_file():
             data.checkout(self._dvc_file)
@@ -80,15 +80,17 @@ class OpenBatches:
         """Name the next batch."""
         return f"{len(self.known) + 1:08d}-{digest[:8]}"
 
-    def count_superseded(self, accepted: ParquetAppender, schema: Schema) -> int:
-        """Count the accepted rows of a file that are later versions of rows that are there, or in the file itself.
+    def count_versions(self, accepted: ParquetAppender, schema: Schema) -> tuple[int, int]:
+        """Count the accepted rows of a file that are later versions of rows that are there, or in the file itself, and
+        those of them that bring another label.
 
-        The columns that name rows are read once from each batch; `schema` is the same for all files of a run.
+        Labels and what names rows are read once from each batch; `schema` is the same for all files of a run.
         """
         import pandas as pd
         import pyarrow.parquet
 
-        wanted = [*id_columns(schema), ANSWER_ID]
+        target = schema.target.name
+        wanted = [*id_columns(schema), ANSWER_ID, target]
 
         def names_in(path: Path) -> pd.DataFrame:
             held = pyarrow.parquet.read_schema(path).names
@@ -100,7 +102,8 @@ class OpenBatches:
         unread = self.known[len(self._row_names) :]
         self._row_names += [names_in(self._files.batches / f"{each.batch}.parquet") for each in unread]
         together = pd.concat([*self._row_names, arriving], ignore_index=True)
-        return RowVersions.of(together, schema).superseded_from(len(together) - len(arriving))
+        versions, place = RowVersions.of(together, schema), len(together) - len(arriving)
+        return versions.superseded_from(place), versions.corrected_from(place, together[target].to_numpy())
 
     def add(self, batch: BatchIngested, accepted: ParquetAppender, profile: BatchProfile) -> None:
         """Version the accepted rows of a file as the newest batch, and push them. Raise RemoteUnavailable.

@@ -160,12 +160,13 @@ def _add(opened: OpenBatches, file: IncomingFile, truth: Committed, state: Scena
             "and rename it once it is whole"
         )
     may_come_again = truth.schema.id or taken.holds_answers
-    superseded = opened.count_superseded(taken.rows, truth.schema) if may_come_again else 0
+    superseded, corrected = opened.count_versions(taken.rows, truth.schema) if may_come_again else (0, 0)
     batch = BatchIngested(
         batch=opened.next_name(file.digest),
         rows=taken.accepted,
         rejected=taken.quarantine.rows,
         superseded=superseded,
+        corrected=corrected,
         source=as_text(file.path.name),
         origin=BatchOrigin.ANSWERS if taken.holds_answers else file.origin,
         sha256=file.digest,
@@ -187,6 +188,7 @@ def _record(settings: Settings, scenario: str, branch: ScenarioBranch, actor: st
         if batch.sha256 not in recorded:
             reason = f"{batch.source}: {counted(batch.rows, 'row')} accepted, {batch.rejected:,} rejected"
             reason += f", {batch.superseded:,} in the place of older versions" if batch.superseded else ""
+            reason += f", {counted(batch.corrected, 'corrected label')}" if batch.corrected else ""
             reason += f", {counted(len(batch.warnings), 'warning')}" if batch.warnings else ""
             registry.append(scenario, batch, reason=reason, actor=actor)
 

@@ -12,11 +12,11 @@ from releve.core.params import Params
 from releve.core.settings import Settings
 from releve.domain.drift.verdict import DriftState
 from releve.domain.quality.payoff import Payoff
-from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, ROLLED_BACK, WITHDRAWN, Event
+from releve.domain.registry.chain import CHALLENGED, INGESTED, MONITORED, ROLLED_BACK, WITHDRAWN
 from releve.domain.registry.events import BatchIngested, BatchOrigin, Challenger
 from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.domain.trigger.policies import Challenged, History
-from tasks.history import events_of
+from tasks.history import events_of, newest_of
 from tasks.ingestion.batches import read_batches
 from tasks.ingestion.harvest import waiting_rows
 from tasks.monitoring.evidence import Gathered
@@ -34,6 +34,7 @@ class PastRuns:
     ingested_at: str  # when a row came last, answers aside
     rows: int  # labelled rows there are, ingested or ready to be
     new_rows: int  # of these, since the last challenge that fitted members
+    corrected_rows: int  # ingested since then, versions of older rows with other labels
     unweighed_rows: int  # of these, since the last challenge at all; see `count_unweighed_rows`
     new_batches: int  # that these rows came in
     payoffs: tuple[Payoff, ...]  # of the last promotion, as each run knew it
@@ -56,6 +57,7 @@ def gather_past(settings: Settings, scenario: str, registry: Registry, known: Ga
         ingested_at=max([known.champion.since, *ingested[-1:]], key=datetime.fromisoformat),
         rows=rows,
         new_rows=max(waiting, rows - (history.last.rows if history.last else 0)),
+        corrected_rows=sum(batch.corrected for batch in ingested_since_fit(registry, scenario)),
         unweighed_rows=count_unweighed_rows(
             ModelStore(settings.home), known.champion.release.model, history, rows=rows
         ),
@@ -97,17 +99,19 @@ def new_batches(registry: Registry, scenario: str, *, waiting: int, batch_rows: 
     and not before, all into one file: counted as files they would make no challenge due. `waiting`: labelled answers
     that are no batch yet.
     """
-    challenges = reversed(events_of(registry, scenario, CHALLENGED))
-    last = next((event.number for event in challenges if not event.read(Challenger).is_reweighting), 0)
-    ingested = [event for event in events_of(registry, scenario, INGESTED) if event.number > last]
-    return _batches(ingested, batch_rows) + waiting // max(1, batch_rows)
-
-
-def _batches(ingested: list[Event], batch_rows: int) -> int:
-    return sum(
+    batches = sum(
         max(1, batch.rows // max(1, batch_rows)) if batch.origin == BatchOrigin.ANSWERS else 1
-        for batch in (event.read(BatchIngested) for event in ingested)
+        for batch in ingested_since_fit(registry, scenario)
     )
+    return batches + waiting // max(1, batch_rows)
+
+
+def ingested_since_fit(registry: Registry, scenario: str) -> list[BatchIngested]:
+    """Return the batches that were ingested since the last challenge that fitted members, oldest first."""
+    challenges = newest_of(registry, scenario, CHALLENGED)
+    last = next((event.number for event in challenges if not event.read(Challenger).is_reweighting), 0)
+    batches = takewhile(lambda event: event.number > last, newest_of(registry, scenario, INGESTED))
+    return [event.read(BatchIngested) for event in batches][::-1]
 
 
 def count_rows(settings: Settings, scenario: str, *, waiting: int) -> int:

@@ -76,6 +76,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         new_batches=past.new_batches,
         unweighed_rows=past.unweighed_rows,
         rows_since_broken=past.rows_since_broken,
+        corrected_rows=past.corrected_rows,
     )
     run = MonitoringRun(
         scenario=scenario,
@@ -90,6 +91,7 @@ def monitor(settings: Settings, scenario: str, *, actor: str = "monitor") -> Mon
         staleness=staleness,
         rows=past.rows,
         new_rows=past.new_rows,
+        corrected_rows=past.corrected_rows,
         payoff=payoff,
         payoff_problem=payoff_problem,
         rollback=rollback.decide(

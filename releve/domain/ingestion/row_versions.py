@@ -5,7 +5,7 @@ place of the first one wherever rows of all batches are read together. Rows keep
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ class RowVersions:
 
     first: NDArray[np.intp]
     newest: NDArray[np.intp]
-    count: int  # of all versions
+    rows: NDArray[np.integer[Any]]  # of each version, which row it is of
 
     @classmethod
     def of(cls, frame: "pd.DataFrame", schema: Schema) -> "RowVersions":
@@ -52,11 +52,18 @@ class RowVersions:
         _, first = np.unique(rows, return_index=True)
         newest = np.empty_like(first)
         newest[rows] = places  # of several places of one row numpy keeps the last
-        return cls(first, newest, len(frame))
+        return cls(first, newest, rows)
 
     def superseded_from(self, place: int) -> int:
         """Count the versions from `place` on that are not the first of their row."""
-        return self.count - place - int((self.first >= place).sum())
+        return len(self.rows) - place - int((self.first >= place).sum())
+
+    def corrected_from(self, place: int, labels: NDArray[Any]) -> int:
+        """Count the versions from `place` on whose label is another than that of the version before it."""
+        by_row = np.argsort(self.rows, kind="stable")
+        before, after = by_row[:-1], by_row[1:]
+        is_corrected = (self.rows[before] == self.rows[after]) & (labels[before] != labels[after])
+        return int((is_corrected & (after >= place)).sum())
 
 
 def id_columns(schema: Schema) -> list[str]:

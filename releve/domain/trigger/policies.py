@@ -66,6 +66,12 @@ class Evidence:
     new_batches: int = 1  # that these rows came in
     unweighed_rows: int = 0  # of these, since members were weighed; 0 where no others than those that serve could be
     rows_since_broken: int = 0  # labelled rows that came after the first of the runs in a row that found broken data
+    corrected_rows: int = 0  # rows of before the last challenge with other labels now: to learn, none to judge on
+
+    @property
+    def rows_to_learn(self) -> int:
+        """Count rows that members have not learned as they are now."""
+        return self.new_rows + self.corrected_rows
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ def time_since(challenge: Challenged | None, evidence: Evidence) -> timedelta | 
 
 
 def _with_every_batch(evidence: Evidence, params: Trigger) -> Cause:
-    return Cause(CauseKind.NEW_ROWS, evidence.new_rows)
+    return Cause(CauseKind.NEW_ROWS, evidence.rows_to_learn)
 
 
 def _every_few_batches(evidence: Evidence, params: Trigger) -> Cause:

@@ -62,8 +62,8 @@ def decide(evidence: Evidence, history: History, params: Params) -> TriggerDecis
     waits = search_waits_for(evidence, history, params) if asked else None
     search = bool(asked) and waits is None
     cause = POLICIES[params.trigger.policy](evidence, params.trigger)
-    if evidence.new_rows < params.trigger.min_new_rows:
-        cause = Cause(CauseKind.FEW_ROWS, evidence.new_rows, params.trigger.min_new_rows)
+    if evidence.rows_to_learn < params.trigger.min_new_rows:
+        cause = Cause(CauseKind.FEW_ROWS, evidence.rows_to_learn, params.trigger.min_new_rows)
     refresh = search or cause.kind in DUE
     causes = (*asked, *([cause] if cause.kind in DUE else [])) if search else (cause,)
     least = reweighing_rows(evidence, params)

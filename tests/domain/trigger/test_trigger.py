@@ -263,6 +263,17 @@ def test_where_nobody_knows_the_time_no_rule_of_time_is_asked():
     assert decision.search
 
 
+@pytest.mark.parametrize(("corrected", "refreshes"), [(0, False), (249, False), (250, True)])
+def test_corrected_rows_alone_make_a_refresh_due_and_no_search_which_has_nothing_new_to_be_judged_on(
+    corrected, refreshes
+):
+    decision = decided(an_evidence(drifted=DRIFT, new_rows=0, corrected_rows=corrected))
+
+    cause = Cause(CauseKind.NEW_ROWS, 250) if refreshes else Cause(CauseKind.FEW_ROWS, corrected, 250)
+    assert (decision.refresh, decision.search, decision.causes) == (refreshes, False, (cause,))
+    assert decision.search_waits.kind == CauseKind.FEW_ROWS_TO_SEARCH
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("drifted", [INSUFFICIENT, NO_DRIFT, DRIFT])
 @pytest.mark.parametrize("kept", QUALITIES)

@@ -66,19 +66,22 @@ def test_batches_stay_in_the_order_of_batches_csv_and_a_new_one_comes_last(fresh
 
 def test_each_batch_is_read_once_to_count_later_versions_however_many_files_come(fresh):
     schema = read_schema(fresh.root, SHOP)
-    first, second, third = (shop_rows(5).assign(_answer_id=list(answers)) for answers in ("abcde", "cdefg", "efghi"))
+    first, second, third = (
+        shop_rows(5).assign(_answer_id=list(answers), bought=["yes"] * bought + ["no"] * (5 - bought))
+        for answers, bought in (("abcde", 0), ("cdefg", 1), ("efghi", 2))
+    )
     with fresh.branch.worktree(fresh.state.worktrees) as tree:
         there = OpenBatches(tree, DataVersions(tree.path, project=fresh.root, home=fresh.settings.home))
-        superseded = []
+        counts = []
         for frame in (first, second, third):
             arriving = ParquetAppender(there.work_dir / "arriving.parquet")
             arriving.append(frame)
-            superseded.append(there.count_superseded(arriving, schema))
+            counts.append(there.count_versions(arriving, schema))
             add_to(there, frame)
-            if len(superseded) == 2:
+            if len(counts) == 2:
                 next((tree.folder / "batches").glob("00000001-*")).write_bytes(b"not read again")
 
-    assert superseded == [0, 3, 3]
+    assert counts == [(0, 0), (3, 1), (3, 2)]
 
 
 @pytest.mark.parametrize(

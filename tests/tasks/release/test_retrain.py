@@ -9,9 +9,12 @@ from releve.core.yaml_text import load_mapping
 from releve.domain.evaluation.evaluation import Evaluation
 from releve.domain.registry.chain import CHALLENGED
 from releve.domain.registry.release import SEED_VERSION
+from releve.domain.trigger.policies import Cause, CauseKind
+from releve.reporting.messages import describe_decision
 from tasks.ingestion.harvest import harvest
 from tasks.ingestion.ingest import ingest
 from tasks.monitoring.challenge_history import count_rows
+from tasks.monitoring.monitor import monitor
 from tasks.release.release import release
 from tasks.release.retrain import last_challenger, retrain
 from tests.repositories import commit, snapshot
@@ -189,8 +192,13 @@ def test_corrected_labels_alone_make_a_challenger_that_has_learned_them_and_is_j
     released.label(request, right)
     assert harvest(released.settings, SHOP) == 30
     ingest(released.settings, SHOP)
+    due, told = monitor(released.settings, SHOP), challenges(released)
     found = retrain(released.settings, SHOP, reason="corrected labels")
 
+    assert (due.new_rows, due.corrected_rows, len(told)) == (0, 30, 2)
+    assert due.decision.causes == (Cause(CauseKind.FEW_ROWS, 30, 90),)
+    assert any("30 rows of before the last challenge have other labels now" in each for each in describe_decision(due))
+    assert monitor(released.settings, SHOP).corrected_rows == 0
     assert (misled.rows, found.rows) == (320, 320)
     assert count_rows(released.settings, SHOP, waiting=0) == 320
     assert found.model != misled.model
