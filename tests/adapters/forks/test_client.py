@@ -9,6 +9,7 @@ import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib.metadata import version
 
 import pytest
 
@@ -131,6 +132,12 @@ def test_a_library_that_cannot_be_loaded_is_the_childs_error_if_it_needs_it(serv
     assert run(server, command("print('fine')", libraries=("nothing_of_that_name",))) == ("fine\n", 0)
     output, ended = run(server, command("import nothing_of_that_name", libraries=("nothing_of_that_name",)))
     assert (output.splitlines()[-1], ended) == ("ModuleNotFoundError: No module named 'nothing_of_that_name'", 1)
+
+
+def test_a_package_that_the_server_has_loaded_runs_as_one(server, tmp_path):
+    command = Command("dvc", ("--version",), str(tmp_path), dict(os.environ), libraries=("dvc.cli", "dvc.logger"))
+
+    assert run(server, command) == (f"{version('dvc')}\n", 0)
 
 
 @pytest.mark.parametrize(
