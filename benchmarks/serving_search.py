@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import uvloop
 
 from benchmarks.serving import ask, started
 from releve.adapters.models.model_store import ModelStore
@@ -35,7 +36,7 @@ def main() -> None:
             os.environ |= {"RELEVE_HOME": folder, "RELEVE_PROJECT": str(home / "project"), "RELEVE_SCENARIO": "",
                            "RELEVE_MILVUS_PORT": str(port), "BENTOML_HOME": str(home / "bentoml"),
                            "BENTOML_DO_NOT_TRACK": "True"}  # fmt: skip
-            asyncio.run(measure(f"http://{LOOPBACK}:{port}"))
+            uvloop.run(measure(f"http://{LOOPBACK}:{port}"))  # as BentoML's workers run
 
 
 def make_service(home: Path, milvus: str) -> None:

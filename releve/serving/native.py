@@ -9,7 +9,7 @@ from releve.serving.faults import UnsupportedMediaType, native_error, new_reques
 from releve.serving.flow_runs import FlowRuns, new_key
 from releve.serving.pools import Pool
 from releve.serving.routes import Reply, Request, Role, Route, Runs, json_reply
-from releve.serving.scenario import Answered, Scenario, Served
+from releve.serving.scenario import Answered, Found, Scenario, Served
 from releve.serving.scenarios import Scenarios
 
 MAX_NEIGHBOURS = 100  # of one search
@@ -42,7 +42,7 @@ def routes(scenarios: Scenarios, pools: Mapping[Runs, Pool], flow_runs: FlowRuns
         status = _status(of, scenarios, pools)
         made += [
             Route("POST", f"{prefix}/predict", _predict(of), native_error),
-            Route("POST", f"{prefix}/search", _search(of), native_error, runs=Runs.INDEX),
+            Route("POST", f"{prefix}/search", _search(of, pools), native_error),
             Route("POST", f"{prefix}/feedback", _feedback(of), native_error, runs=Runs.DISK, role=Role.LABEL),
             Route("GET", f"{prefix}/runs", _runs(of, flow_runs), native_error, runs=Runs.PREFECT, role=Role.OPERATE),
             Route(
@@ -91,14 +91,18 @@ def _predict(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
     return predict
 
 
-def _search(scenario_of: ScenarioOf) -> Callable[[Request], Reply]:
-    def search(request: Request) -> Reply:
+def _search(scenario_of: ScenarioOf, pools: Mapping[Runs, Pool]) -> Callable[[Request], Awaitable[Reply]]:
+    def search(request: Request) -> Awaitable[Reply]:
         """Find the training rows nearest to a row or a vector."""
         body, scenario = _json_body(request), scenario_of(request)
         served = scenario.served_now()
         dimension = served.model.embedder.dimension
         question = requests.search_of(body, served.schema, dimension=dimension, max_neighbours=MAX_NEIGHBOURS)
-        found = scenario.search(served, question)
+        arrays = None if question.row is None else requests.check_rows([question.row], served.schema)
+        return answer(request, scenario, scenario.search(served, question, pools, arrays))
+
+    async def answer(request: Request, scenario: Scenario, searching: Awaitable[Found]) -> Reply:
+        found = await searching
         request_id = request.request_id or found.id
         return json_reply(
             {

@@ -1,8 +1,8 @@
-"""Threads for handlers: a bounded pool per kind of waiting, so that what hangs delays nothing elsewhere."""
+"""Where handlers wait: a bounded pool per kind of waiting, so that what hangs delays nothing elsewhere."""
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -36,6 +36,18 @@ class Pool:
             if not deadline.expired():
                 raise
             raise TimedOut(self._what, most) from None
+
+    async def run_here(self, function: Callable[..., Awaitable[R]], *arguments: Any, **named: Any) -> R:
+        """Await on the event loop what waits for the same by itself: it takes a place, and no thread.
+
+        It needs a deadline of its own. Raises Overloaded at once where no place is left.
+        """
+        if not self._places.acquire(blocking=False):
+            raise Overloaded(self._what)
+        try:
+            return await function(*arguments, **named)
+        finally:
+            self._places.release()
 
     def _submit(self, function: Callable[..., R], *arguments: Any) -> "Future[R]":
         if not self._places.acquire(blocking=False):

@@ -93,13 +93,11 @@ def _refuse_wrong_rows(rows: Sequence[Any], schema: Schema) -> None:
 
 
 def search_of(body: bytes, schema: Schema, *, dimension: int, max_neighbours: int) -> SearchQuestion:
-    """Return the question to the index. Raises Refused with a problem per wrong cell, BadInput."""
+    """Return the question to the index; `check_rows` judges its row. Raises Refused, BadInput."""
     values = _object(body, {"row", "vector", "limit", "label"})
     row, vector = values.get("row"), values.get("vector")
     if (row is None) == (vector is None):
         raise BadInput("send either 'row' (an object of feature names and values) or 'vector' (a list of numbers)")
-    if row is not None:
-        check_rows([row], schema)
     vector = None if vector is None else _vector(vector, dimension)
     limit = values.get("limit", DEFAULT_LIMIT)
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= max_neighbours:

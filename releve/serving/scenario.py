@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,9 @@ from releve.domain.schema.validation import Problem
 from releve.serving.edge.metrics import Metrics
 from releve.serving.faults import Refused
 from releve.serving.feedback import write_labels
+from releve.serving.pools import Pool
 from releve.serving.requests import SearchQuestion
+from releve.serving.routes import Runs
 
 CHAMPION = "champion"  # the arm of every answer, until others take a share of the traffic
 DECIMALS = 6  # of a probability
@@ -195,21 +198,29 @@ class Scenario:
         self._metrics.predicted(self.name, len(rows), time.perf_counter() - started)
         return Answered(line, tag, index, CHAMPION, served.is_naive, output.labels, probabilities, intervals)
 
-    def search(self, served: Served, question: SearchQuestion) -> Found:
-        """Find rows of the training data near a row or a vector; in the ledger before it returns.
+    async def search(
+        self, served: Served, question: SearchQuestion, pools: Mapping[Runs, Pool], arrays: Arrays | None = None
+    ) -> Found:
+        """Find rows of the training data near a vector, or a row that `requests.check_rows` let pass.
 
-        Asks Milvus. Raises ReleveError, IndexUnavailable among them.
+        In the ledger before it returns. `arrays`: what `check_rows` made of the row; made again where left out. Asks
+        Milvus. Raises ReleveError, IndexUnavailable among them.
         """
         model, index = served.model, served.index
         if self.index is None or index is None:
             raise IndexUnavailable(
                 f"{model.tag} is served by itself, without an index; ask a service that follows the registry"
             )
-        vector = question.vector
+        vector: Any = question.vector
         if question.row is not None:
-            vector = model.embedder.embed(arrays_of_rows(model.schema, [question.row]))[0]
-        label = None if question.label is None else str(question.label)
-        hits = self.index.search(index, vector, limit=question.limit, label=label)[0]
+            arrays = arrays_of_rows(model.schema, [question.row]) if arrays is None else arrays
+            embed = model.embedder.embed
+            is_long = model.embedder.texts  # a sentence model takes 20 ms for a text
+            [vector] = await pools[Runs.COMPUTE].run(embed, arrays) if is_long else embed(arrays)
+        pool, label = pools[Runs.INDEX], None if question.label is None else str(question.label)
+        hits = await pool.run_here(self.index.search_async, index, vector, limit=question.limit, label=label)
+        if hits is None:
+            [hits] = await pool.run(partial(self.index.search, index, vector, limit=question.limit, label=label))
         neighbours = [_neighbour(hit, model.schema) for hit in hits]
         line = self.ledger.search(model=model.tag, index=index, arm=CHAMPION, question=question, neighbours=neighbours)
         return Found(line, model.tag, index, CHAMPION, neighbours, [hit.id for hit in hits])

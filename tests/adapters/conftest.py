@@ -1,5 +1,6 @@
 """A real Milvus Lite server for the tests of this folder, started once and stopped by its own process handle."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +39,14 @@ class MilvusServer:
         if self.process:
             self.process.kill()
             self.process.wait()
+
+    def hang(self) -> None:
+        """Returns when the kernel has stopped it: until then it might still answer."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.process.pid}/task")
+        while any((each / "stat").read_text().rpartition(")")[2].split()[0] != "T" for each in threads.iterdir()):
+            time.sleep(0.01)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS

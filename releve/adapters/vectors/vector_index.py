@@ -48,6 +48,9 @@ CHANNEL = {
     "grpc.max_reconnect_backoff_ms": 1000,
     # pymilvus pings while nobody asks, too: Milvus Lite closes the connection then, for too many pings
     "grpc.keepalive_permit_without_calls": 0,
+    # a server that vanished without a word, while it is asked, is noticed
+    "grpc.keepalive_time_ms": 10_000,
+    "grpc.keepalive_timeout_ms": 5_000,
 }
 
 Progress = Callable[[int, int], None]  # rows written, rows in all
@@ -70,7 +73,7 @@ class _Shape:
     """What a search has to know of a collection."""
 
     dimension: int
-    fields: list[str]  # of FIELDS: one of a table without ids has no row_id
+    fields: tuple[str, ...]  # of FIELDS: one of a table without ids has no row_id
 
 
 class VectorIndex:
@@ -82,6 +85,7 @@ class VectorIndex:
         self._token = token
         self._timeout = timeout_seconds
         self._client: Any = None
+        self._channel: Any = None  # for `search_async`
         self._shapes: dict[str, _Shape] = {}
         self._connecting = threading.Lock()
 
@@ -184,6 +188,27 @@ class VectorIndex:
             for hits in hits_by_query
         ]
 
+    async def search_async(
+        self, collection: str, vector: Any, *, limit: int, label: str | None = None
+    ) -> list[Neighbour] | None:
+        """Search for one vector without a thread. All such searches of an index are made on one event loop.
+
+        None where `search` has to be asked, which may wait: it has not been yet, Milvus refuses or is not reached.
+        Raises BadInput, and IndexUnavailable where Milvus hangs.
+        """
+        check_limit(limit)
+        expression = label_filter(label)
+        if (shape := self._shapes.get(collection)) is None:
+            return None
+        [query] = as_queries(vector, dimension=shape.dimension)
+        search = (self._channel or self._new_channel()).search
+        found: list[Neighbour] | None
+        try:
+            found = await search(collection, query, limit=limit, expression=expression, fields=shape.fields)
+        except TimeoutError as error:
+            raise self._unavailable(f"search {collection}", error) from None
+        return found
+
     def alias(self, scenario: str, collection: str) -> None:
         """Point the scenario's alias at `collection`, for outside tools; a release names the collection itself."""
         name = alias_name(scenario)
@@ -213,7 +238,7 @@ class VectorIndex:
     def close(self) -> None:
         """Let go of the connection; of the embedded form also the file, for everyone in this process."""
         with self._connecting:
-            client, self._client = self._client, None
+            client, self._client, self._channel = self._client, None, None
             if client is None:
                 return
             client.close()
@@ -244,6 +269,12 @@ class VectorIndex:
             self.uri, token=self._token, timeout=self._timeout, dedicated=True, grpc_options=dict(CHANNEL)
         )
 
+    def _new_channel(self) -> Any:
+        from releve.adapters.vectors.search_channel import SearchChannel
+
+        self._channel = SearchChannel(self.uri, self._token, options=CHANNEL, metric=METRIC, timeout=self._timeout)
+        return self._channel
+
     @contextmanager
     def _talking(self, doing: str) -> Iterator[Any]:
         """The client; whatever it raises inside becomes IndexUnavailable."""
@@ -255,13 +286,16 @@ class VectorIndex:
         try:
             yield self._connect()
         except failures as error:
-            details = getattr(error, "details", None)
-            text = getattr(error, "message", "") or (details() if callable(details) else "") or str(error)
-            reason = (text or type(error).__name__).strip().splitlines()[0][:200]
-            advice = "check that Milvus runs there and that MILVUS_TOKEN is right, then try again"
-            if self.uri.endswith(EMBEDDED):
-                advice = "one process at a time can hold an embedded index: stop the other, or use a Milvus server"
-            raise IndexUnavailable(f"cannot {doing}: Milvus at {self.uri} says {reason!r}; {advice}") from None
+            raise self._unavailable(doing, error) from None
+
+    def _unavailable(self, doing: str, error: BaseException) -> IndexUnavailable:
+        details = getattr(error, "details", None)
+        text = getattr(error, "message", "") or (details() if callable(details) else "") or str(error)
+        reason = (text or type(error).__name__).strip().splitlines()[0][:200]
+        advice = "check that Milvus runs there and that MILVUS_TOKEN is right, then try again"
+        if self.uri.endswith(EMBEDDED):
+            advice = "one process at a time can hold an embedded index: stop the other, or use a Milvus server"
+        return IndexUnavailable(f"cannot {doing}: Milvus at {self.uri} says {reason!r}; {advice}")
 
     def _create(self, client: Any, collection: str, entries: Entries, scenario: str) -> None:
         from pymilvus import DataType
@@ -318,7 +352,7 @@ class VectorIndex:
                 fields = client.describe_collection(collection, timeout=self._timeout)["fields"]
             dimension = next(int(f["params"]["dim"]) for f in fields if f["name"] == "vector")
             known = {f["name"] for f in fields}
-            self._shapes[collection] = _Shape(dimension, [name for name in FIELDS if name in known])
+            self._shapes[collection] = _Shape(dimension, tuple(name for name in FIELDS if name in known))
         return self._shapes[collection]
 
     def _search(self, client: Any, collection: str, queries: NDArray[np.float32], limit: int, expression: str) -> Any:
@@ -329,7 +363,7 @@ class VectorIndex:
                 anns_field="vector",
                 limit=limit,
                 filter=expression,
-                output_fields=self._shape(collection).fields,
+                output_fields=list(self._shape(collection).fields),
                 search_params={"metric_type": METRIC},
                 timeout=self._timeout,
             )

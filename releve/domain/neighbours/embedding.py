@@ -12,8 +12,11 @@ Euclidean distance between two vectors is then the sum over the columns, each of
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -24,7 +27,7 @@ from releve.domain.neighbours.text_vectors import TextEncoder
 from releve.domain.schema.cells import ROUNDING
 
 Arrays = Mapping[str, NDArray[Any]]
-SAME_OR_DIFFERENT = np.sqrt(0.5)  # two different categories, or texts, are then at squared distance 1: a full range
+SAME_OR_DIFFERENT = math.sqrt(0.5)  # two different categories, or texts, are then at squared distance 1: a full range
 
 
 class EmbedderDescription(DocumentPart):
@@ -75,31 +78,40 @@ class Embedder:
     def embed(self, arrays: Arrays) -> NDArray[np.float32]:
         """Vectors, float32 (rows, dimension). A missing number stands in the middle of its range."""
         blocks = [self._scaled(arrays["numbers"])] if self.low else []
-        blocks += [
-            _one_hot(column, known)
-            for column, known in zip(_columns(arrays, "categories"), self.categories, strict=True)
-        ]
-        blocks += [
-            encoder.encode(column.tolist()) * float(SAME_OR_DIFFERENT)
-            for column, encoder in zip(_columns(arrays, "texts"), self.texts, strict=True)
-        ]
-        return np.hstack(blocks).astype(np.float32)
+        if self.categories:
+            column_of, known = self._known
+            blocks.append((arrays["categories"][:, column_of] == known) * SAME_OR_DIFFERENT)
+        if self.texts:
+            blocks += [
+                encoder.encode(column.tolist()) * SAME_OR_DIFFERENT
+                for column, encoder in zip(arrays["texts"].T, self.texts, strict=True)
+            ]
+        return np.concatenate(blocks, axis=1, dtype=np.float32)
 
     def numbers_of(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Undo the scaling: (rows, numbers), as far as a vector tells; a missing one is the middle of its range."""
         low, high = np.array(self.low), np.array(self.high)
         return np.asarray(low + vectors[:, : len(self.low)].astype(np.float64) * (high - low))
 
-    def _scaled(self, numbers: NDArray[Any]) -> NDArray[Any]:
+    @cached_property
+    def _scale(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Per number its lowest value, and what stands for one range: 1 where it does not vary."""
         low, high = np.array(self.low), np.array(self.high)
         varies = high - low > ROUNDING * np.maximum(np.abs(low), np.abs(high))
-        in_ranges = (numbers - low) / np.where(varies, high - low, 1.0)
-        bounded: NDArray[Any] = np.clip(np.nan_to_num(in_ranges, nan=0.5), -1.0, 2.0)
+        return low, np.where(varies, high - low, 1.0)
+
+    @cached_property
+    def _known(self) -> tuple[NDArray[np.intp], NDArray[Any]]:
+        """All known categories, and at which column each is."""
+        column_of = np.repeat(np.arange(len(self.categories)), [len(known) for known in self.categories])
+        return column_of, np.array(list(chain.from_iterable(self.categories)), dtype=object)
+
+    def _scaled(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        low, span = self._scale
+        in_ranges = (numbers - low) / span
+        in_ranges[np.isnan(in_ranges)] = 0.5
+        bounded: NDArray[Any] = np.minimum(np.maximum(in_ranges, -1.0), 2.0)  # of one row quicker than np.clip
         return bounded
-
-
-def _columns(arrays: Arrays, block: str) -> NDArray[Any]:
-    return arrays.get(block, np.empty((0, 0))).T
 
 
 def _ranges(numbers: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -108,8 +120,3 @@ def _ranges(numbers: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]
     low, high = np.where(absent, np.inf, numbers).min(axis=0), np.where(absent, -np.inf, numbers).max(axis=0)
     empty = absent.all(axis=0)
     return tuple(np.where(empty, 0.0, low).tolist()), tuple(np.where(empty, 0.0, high).tolist())
-
-
-def _one_hot(column: NDArray[Any], known: tuple[str, ...]) -> NDArray[Any]:
-    same: NDArray[np.float64] = np.asarray(column[:, None] == np.array(known, dtype=object)[None, :], dtype=float)
-    return same * float(SAME_OR_DIFFERENT)

@@ -81,11 +81,16 @@ class Entries:
 
 def as_queries(vectors: Any, *, dimension: int) -> NDArray[np.float32]:
     """One vector or several as float32 (queries, dimension). Raises BadInput, saying what was found."""
-    try:
-        with np.errstate(over="ignore"):
-            queries = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
-    except (TypeError, ValueError):
-        raise BadInput(f"a search vector is {dimension} numbers; found something that is not numbers") from None
+    queries: NDArray[np.float32]
+    if isinstance(vectors, np.ndarray) and vectors.dtype == np.float32:
+        queries = vectors
+    else:
+        try:
+            with np.errstate(over="ignore"):
+                queries = np.asarray(vectors, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise BadInput(f"a search vector is {dimension} numbers; found something that is not numbers") from None
+    queries = queries[None] if queries.ndim == 1 else queries
     if queries.ndim != 2 or queries.shape[1] != dimension:
         raise BadInput(f"the index holds vectors of {dimension} numbers; found {queries.shape[-1]}")
     if not 1 <= len(queries) <= MAX_QUERIES:
@@ -129,8 +134,7 @@ def label_filter(label: str | None) -> str:
 
 def usable(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Per vector, whether it is finite and so is its squared length: else every distance is inf or NaN."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        usable_rows: NDArray[np.bool_] = np.isfinite(np.einsum("ij,ij->i", vectors, vectors))
+    usable_rows: NDArray[np.bool_] = np.isfinite(np.einsum("ij,ij->i", vectors, vectors))  # it never warns
     return usable_rows
 
 

@@ -268,9 +268,11 @@ class _Pages:
     ) -> views.ScenarioView:
         if served.index is None or scenario.index is None:
             return replace(view, no_neighbours="This model is served without an index of the rows it learned from.")
-        search = partial(_neighbours, scenario, served, view.grid, row)
         try:
-            found, pictured = await self._pools[Runs.INDEX].run(search, seconds=NEIGHBOUR_SECONDS)
+            async with asyncio.timeout(NEIGHBOUR_SECONDS):
+                found, pictured = await self._neighbours(scenario, served, view.grid, row)
+        except TimeoutError:
+            return replace(view, no_neighbours=f"There are none now: {TimedOut('Milvus', NEIGHBOUR_SECONDS)}")
         except ReleveError as fault:
             return replace(view, no_neighbours=f"There are none now: {fault}")
         drawn = None
@@ -280,18 +282,19 @@ class _Pages:
             drawn = views.pictures(view.grid, [own, *zip(titles, pictured, strict=True)])
         return replace(view, neighbours=found, pictures=drawn)
 
-
-def _neighbours(
-    scenario: Scenario, served: Served, grid: PixelGrid | None, row: dict[str, Any]
-) -> tuple[Sequence[dict[str, object]], list[list[float]]]:
-    """Find the nearest rows, and the numbers of the grid's cells of each. Asks Milvus. Raises ReleveError."""
-    found = scenario.search(served, SearchQuestion(row=row, vector=None, limit=NEIGHBOURS, label=None))
-    if grid is None or not found.ids:
-        return found.neighbours, []
-    assert scenario.index is not None, "it was asked"
-    numbers = served.model.embedder.numbers_of(scenario.index.vectors(found.index, found.ids))
-    places = [served.schema.numbers.index(name) for name in grid.names]
-    return found.neighbours, numbers[:, places].tolist()
+    async def _neighbours(
+        self, scenario: Scenario, served: Served, grid: PixelGrid | None, row: dict[str, Any]
+    ) -> tuple[Sequence[dict[str, object]], list[list[float]]]:
+        """Find the nearest rows, and the numbers of the grid's cells of each. Asks Milvus. Raises ReleveError."""
+        question = SearchQuestion(row=row, vector=None, limit=NEIGHBOURS, label=None)
+        found = await scenario.search(served, question, self._pools)
+        if grid is None or not found.ids:
+            return found.neighbours, []
+        assert scenario.index is not None, "it was asked"
+        vectors = await self._pools[Runs.INDEX].run(scenario.index.vectors, found.index, found.ids)
+        numbers = served.model.embedder.numbers_of(vectors)
+        places = [served.schema.numbers.index(name) for name in grid.names]
+        return found.neighbours, numbers[:, places].tolist()
 
 
 def _asset(name: str, _: Request) -> Reply:

@@ -1,7 +1,6 @@
 """One contract, held by the embedded Milvus and by a Milvus server."""
 
 import logging
-import signal
 import subprocess
 import sys
 import time
@@ -390,21 +389,10 @@ def eventually(search, seconds: float = 60.0):
     return search()
 
 
-def stop(process):
-    """Returns when the kernel has stopped it: until then it might still answer."""
-    process.send_signal(signal.SIGSTOP)
-    while any(thread_state(process.pid, path.name) != "T" for path in Path(f"/proc/{process.pid}/task").iterdir()):
-        time.sleep(0.01)
-
-
-def thread_state(pid, thread):
-    return Path(f"/proc/{pid}/task/{thread}/stat").read_text().rpartition(")")[2].split()[0]
-
-
 def test_a_server_that_hangs_is_noticed_within_the_time_limit(own_milvus_server):
     index, name, entries = VectorIndex(own_milvus_server.uri, timeout_seconds=1.0), new_name(), make_entries()
     index.build(name, entries, scenario="digits")
-    stop(own_milvus_server.process)
+    own_milvus_server.hang()
     started = time.monotonic()
 
     with pytest.raises(IndexUnavailable):
