@@ -25,6 +25,7 @@ def begin_flow(server: socket.socket) -> None:
 
     context.refresh_global_settings_context()
     configuration.setup_logging(incremental=False)
+    sys.modules.pop("prefect.engine", None)  # it runs as the main one
     os.environ[CONNECTION] = f"{os.getpid()}:{server.fileno()}"
 
 

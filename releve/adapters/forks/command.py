@@ -16,7 +16,8 @@ from typing import IO, Any
 
 LENGTH_BYTES = 8
 MOST_DESCRIPTORS = 16
-CONNECTION = "RELEVE_FORK_SERVER"  # "PID:DESCRIPTOR": process PID, a child of a server, may ask that one for more
+# "PID:DESCRIPTOR": process PID, a child of a server, may ask that one for more. No RELEVE_ variable: a Bento has those.
+CONNECTION = "FORK_SERVER_OF_PROCESS"
 
 
 @dataclass(frozen=True)

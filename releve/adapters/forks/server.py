@@ -158,8 +158,6 @@ def _become(command: Command, status: socket.socket, *, outputs: Sequence[int], 
         _name_process(command)
         for name in [name for name in sys.modules if name.partition(".")[0] == __package__.partition(".")[0]]:
             del sys.modules[name]
-        if not hasattr(sys.modules.get(command.module), "__path__"):  # of a package its module __main__ runs
-            sys.modules.pop(command.module, None)  # it runs as the main one
         if "numpy" in sys.modules:
             sys.modules["numpy"].random.seed()  # siblings would draw the same numbers
         send(status, {"pid": os.getpid()})

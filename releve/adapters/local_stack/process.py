@@ -24,7 +24,8 @@ POLL_SECONDS = 0.05
 SAME_PROCESS_SECONDS = 2.0
 LOG_LINES_IN_ERRORS = 15
 FIRST_WORDS = 65536  # bytes
-MARK = "RELEVE_STACK_PART"  # environment variable that tells whose family a process is of
+# Environment variable that tells whose family a process is of; no RELEVE_ one, or each `make up` would want new Bentos.
+MARK = "PART_OF_LOCAL_STACK"
 
 
 @dataclass(frozen=True)
