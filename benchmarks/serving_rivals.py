@@ -1,8 +1,8 @@
 """The services that benchmarks.serving_speed asks, each an ASGI application around one and the same fitted model.
 
-Every one runs in a process of its own (`python -m benchmarks.serving_rivals NAME FOLDER`), is told on its standard
-input what to do, one line a time, and answers with one line: the CPU seconds of a request within the process, without
-sockets, or the CPU that the process has taken.
+Every one runs in a process of its own (`python -m benchmarks.serving_rivals NAME FOLDER PORT`). It listens on the port,
+and for each line on its standard input, which says how many rows and requests, it answers the CPU seconds of a request
+within the process, without sockets.
 """
 
 import asyncio
@@ -173,9 +173,6 @@ async def _obey(name: str, folder: Path, port: int) -> None:
         print("ready", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             asked = json.loads(line)
-            if asked is None:
-                print(time.process_time(), flush=True)
-                continue
             before = time.process_time()
             for _ in range(asked["requests"]):
                 status, answer = await ask(app, "POST", path, bodies[asked["rows"]])
