@@ -17,7 +17,7 @@ from releve.core.settings import LOOPBACK, Settings
 from releve.serving import native
 from releve.serving.application import SECONDS, Application, InstallApplication
 from releve.serving.edge.access import Access, asked_hosts, listening_addresses
-from releve.serving.edge.connections import bound_headers
+from releve.serving.edge.connections import mend_uvicorn
 from releve.serving.edge.metrics import PrometheusMetrics, with_aliases
 from releve.serving.edge.supervisor import stay_supervised
 from releve.serving.flow_runs import FlowRuns
@@ -44,7 +44,7 @@ def _settings() -> tuple[Settings, Access, PrefectRuns | None]:
 
 
 SETTINGS, ACCESS, PREFECT = _settings()
-bound_headers()
+mend_uvicorn()
 APPLICATION = Application(ACCESS)  # answers everything but what is BentoML's own
 
 

@@ -1,5 +1,7 @@
-"""What uvicorn does to connections, mended: it keeps for ever those that never finish their headers, and it loses the
-body of a request that offers another protocol, as the JDK's client does unless it is told otherwise.
+"""What uvicorn does to connections, mended.
+
+It keeps for ever those that never finish their headers, loses the body of a request that offers another protocol, as
+the JDK's client does unless it is told otherwise, and sends the head of an answer in a packet of its own.
 """
 
 import asyncio
@@ -7,7 +9,8 @@ from typing import Any
 
 import httptools
 import uvicorn.protocols.http.auto
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http import httptools_impl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 UPGRADE = b"upgrade"  # that a server may ignore (RFC 9110, 7.8)
 MOST_HEADER_BYTES = 65_536
@@ -15,9 +18,10 @@ TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\
 HEADER_SECONDS = 10.0  # from the first byte of a request, or the connection, to the end of its headers
 
 
-def bound_headers() -> None:
-    """Have uvicorn close what is late; before it looks for its protocol, which is when a worker starts to listen."""
+def mend_uvicorn() -> None:
+    """Have uvicorn use these; before it looks for its protocol, which is when a worker starts to listen."""
     uvicorn.protocols.http.auto.AutoHTTPProtocol = BoundedProtocol
+    httptools_impl.RequestResponseCycle = WholeAnswer  # type: ignore[misc]
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -107,3 +111,34 @@ class _Parser(httptools.HttpRequestParser):
                     raise
                 super().feed_data(self._protocol.head_without_offer())
                 rest = rest[offer.args[0] :]
+
+
+class WholeAnswer(RequestResponseCycle):
+    """Sends the head of an answer together with its body, as ASGI has it: two packets would wake the client twice."""
+
+    async def send(self, message: Any) -> None:
+        """Called by the application."""
+        if message["type"] == "http.response.start" and self.scope["method"] != "HEAD":
+            kept: Any = _HeadKept(self.transport)
+            self.transport = kept
+        await super().send(message)
+
+
+class _HeadKept:
+    """A transport that keeps the first that is written, the head, until the second comes."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._head is None:
+            self._head = data
+        elif self._head:
+            self._transport.writelines((self._head, data))
+            self._head = b""
+        else:
+            self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)

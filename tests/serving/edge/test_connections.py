@@ -10,10 +10,11 @@ import pytest
 import uvicorn
 
 from releve.core.settings import LOOPBACK
-from releve.serving.edge.connections import BoundedProtocol
+from releve.serving.edge.connections import BoundedProtocol, mend_uvicorn
 from tests.serving.process import free_port, wait_until
 
 WHOLE = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+PIECE = 1000  # bytes of a body that are sent at once
 
 
 class Impatient(BoundedProtocol):
@@ -38,12 +39,14 @@ async def answer(scope, receive, send) -> None:
     await send(
         {"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]}
     )
-    await send({"type": "http.response.body", "body": body})
+    for at in range(0, len(body), PIECE):
+        await send({"type": "http.response.body", "body": body[at : at + PIECE], "more_body": at + PIECE < len(body)})
 
 
 @contextmanager
 def listening(protocol: type[BoundedProtocol]) -> Iterator[int]:
     port = free_port()
+    mend_uvicorn()
     config = uvicorn.Config(answer, host=LOOPBACK, port=port, http=protocol, log_config=None, ws="none", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -140,3 +143,34 @@ def test_headers_without_end_are_refused(port: int):
         connection.settimeout(10)
         connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nx-large: " + b"a" * 200_000)
         assert connection.recv(1000).startswith(b"HTTP/1.1 431 ")
+
+
+def test_an_answer_comes_in_one_piece(patient_port: int):
+    with socket.create_connection((LOOPBACK, patient_port)) as connection:
+        for _ in range(20):  # two writes would be read as two more often than not
+            connection.sendall(WHOLE)
+            answered = connection.recv(1000)
+            assert answered.startswith(b"HTTP/1.1 200 OK") and answered.endswith(b"\r\n\r\nok")
+
+
+def test_a_body_in_pieces_comes_whole(patient_port: int):
+    sent = b"a" * PIECE + b"b" * PIECE + b"c"
+    with socket.create_connection((LOOPBACK, patient_port)) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (len(sent), sent))
+        assert receive_until(connection, b"c").endswith(b"\r\n\r\n" + sent)
+
+
+def test_a_head_alone_comes_at_once(patient_port: int):
+    with socket.create_connection((LOOPBACK, patient_port)) as connection:
+        connection.settimeout(60)
+        connection.sendall(WHOLE.replace(b"GET", b"HEAD"))
+        assert receive_until(connection, b"\r\n\r\n").startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_client_that_waits_to_be_told_to_go_on_is_told(patient_port: int):
+    with socket.create_connection((LOOPBACK, patient_port)) as connection:
+        connection.settimeout(60)
+        connection.sendall(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
+        assert receive_until(connection, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"hi")
+        assert receive_until(connection, b"hi").startswith(b"HTTP/1.1 200 OK")
