@@ -131,8 +131,7 @@ class Loader:
             return False
         with scenario.swapping:
             if scenario.current is current:
-                scenario.served = served
-                scenario.used = time.monotonic()
+                scenario.served, scenario.let_go = served, False
                 self._metrics.swapped(scenario.name, current.number)
                 log.info("serving %s with %s (release %s)", release.model, release.index, current.number)
         self._failures.pop(scenario.name, None)
@@ -144,12 +143,14 @@ class Loader:
     def _let_go(self) -> None:
         """Take models out of memory until the budget is kept.
 
-        Never the one that was used last, one that a request waits for, nor one whose successor is broken.
+        Never the one that was used last, one that a request waits for, nor one whose successor is broken. Of those that
+        nobody has asked for the newest goes first: none is loaded in another's place.
         """
         for name, (scenario, _) in list(self._sizes.items()):
             if scenario.served is None:
                 del self._sizes[name]
-        by_use = sorted((scenario for scenario, _ in self._sizes.values()), key=lambda each: each.used)
+        newest_first = [scenario for scenario, _ in reversed(self._sizes.values())]
+        by_use = sorted(newest_first, key=lambda each: each.used)
         for scenario in by_use[:-1]:
             if sum(size for _, size in self._sizes.values()) <= self._budget:
                 return
@@ -157,7 +158,7 @@ class Loader:
                 served, current = scenario.served, scenario.current
                 if scenario.waiting or served is None or current is None or served.number != current.number:
                     continue
-                scenario.served = None
+                scenario.served, scenario.let_go = None, True
             del self._sizes[scenario.name]
             log.info("let %s go: the models in memory are over their budget", served.model.tag)
 

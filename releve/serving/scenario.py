@@ -137,6 +137,7 @@ class Scenario:
         self.index = index
         self.rows_answered = 0  # by this worker since it started, or since a release was withdrawn
         self.used = 0.0  # when it was asked last, as time.monotonic says it
+        self.let_go = False  # its model was, by the budget: a request brings it back
         self.waiting = 0  # requests that wait for a load, or are answered after one
         self.swapping = threading.Lock()
         self._load = load
@@ -148,10 +149,10 @@ class Scenario:
 
     def served_now(self) -> Served:
         """What answers, for as long as the caller keeps it. Raises NotLoaded."""
+        self.used = time.monotonic()
         served = self.served
         if served is None:
             raise NotLoaded(lambda: self._load(self), self._kept)
-        self.used = time.monotonic()
         return served
 
     @contextmanager

@@ -219,8 +219,12 @@ class Scenarios:
         self._sole = self._find_sole()
         self.registry_reachable = True
         self._logged.pop("the registry", None)
-        wanted = [each for each in list(self._by_name.values()) if each.served is not None or each.name in self._only]
-        return [self._loader.load(each) for each in wanted if self._loader.is_due(each)]
+        return [self._loader.load(each) for each in list(self._by_name.values()) if self._is_wanted(each)]
+
+    def _is_wanted(self, scenario: Scenario) -> bool:
+        """Whether to load it though no request waits for it: once, where a person named it."""
+        named = scenario.name in self._only and not scenario.let_go
+        return (named or scenario.served is not None) and self._loader.is_due(scenario)
 
     def _move(self, name: str) -> None:
         """Note what is current, if this process serves the scenario."""

@@ -423,6 +423,39 @@ def test_a_budget_that_requests_exceeded_is_kept_again_once_they_are_answered(ma
     assert loaded == [SCENARIO, "roses"]
 
 
+def test_scenarios_that_were_named_take_no_place_in_memory_from_each_other(make: MakeScenarios, tmp_path: Path):
+    names = [SCENARIO, "roses", "tulips"]
+    for name in names:
+        release(tmp_path, name, "one")
+    every = make(*names, service_memory=1)
+
+    poll(every)
+    [kept] = [each.name for each in every.released() if each.served]
+    polls = [every.poll() for _ in range(3)]
+    asked = next(name for name in names if name != kept)
+    answered = served(every, asked).model.tag
+
+    assert [*polls, every.poll()] == [[], [], [], []]
+    assert answered == f"{asked}:one"
+    assert [each.name for each in every.released() if each.served] == [asked]
+
+
+def test_a_release_takes_no_place_in_memory_from_what_was_asked_later(make: MakeScenarios, tmp_path: Path):
+    for name in (SCENARIO, "roses"):
+        release(tmp_path, name, "one")
+    every = make(service_memory=10_000)
+    poll(every)
+    for name in (SCENARIO, "roses"):
+        served(every, name)
+    every._loader._budget = 1
+
+    release(tmp_path, SCENARIO, "two", seed=8)
+    poll(every)
+
+    assert [each.name for each in every.released() if each.served] == ["roses"]
+    assert served(every).model.tag == "flowers:two"
+
+
 def test_many_who_ask_for_a_model_at_once_wait_for_one_load(make: MakeScenarios, tmp_path: Path):
     release(tmp_path, SCENARIO, "one")
     every = make()
