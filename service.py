@@ -17,6 +17,7 @@ from releve.core.settings import LOOPBACK, Settings
 from releve.serving import native
 from releve.serving.application import SECONDS, Application, InstallApplication
 from releve.serving.edge.access import Access, asked_hosts, listening_addresses
+from releve.serving.edge.allocator import share_one_arena
 from releve.serving.edge.connections import mend_uvicorn
 from releve.serving.edge.metrics import PrometheusMetrics, with_aliases
 from releve.serving.edge.supervisor import stay_supervised
@@ -65,6 +66,7 @@ class Releve:
     """
 
     def __init__(self) -> None:
+        share_one_arena()
         ACCESS.check_addresses(listening_addresses())
         APPLICATION.metrics = PrometheusMetrics()
         self._scenarios = start(os.environ, project=PROJECT, bento=Releve.bento, metrics=APPLICATION.metrics)

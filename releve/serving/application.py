@@ -141,6 +141,7 @@ class Application:
             request_id = request.request_id or new_request_id()
             errors = next((route.errors for route in found.values()), None) or self._table.errors_at(request.path)
             fault = fault_of(failure, request_id)
+            failure.__traceback__ = None  # its frames hold the body, and each other until the collector comes
             self.metrics.failed(fault.code)
             reply = (errors or native_error)(fault, request_id)
             reply.request_id, reply.headers = request_id, (*reply.headers, *getattr(fault, "headers", ()))

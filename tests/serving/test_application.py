@@ -1,9 +1,11 @@
 """The application around a small one with every kind of misbehaviour."""
 
 import asyncio
+import gc
 import gzip
 import re
 import socket
+import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,7 +20,7 @@ from starlette.requests import Request as StarletteRequest
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as StarletteRoute
 
-from releve.core.errors import ReleveError
+from releve.core.errors import BadInput, ReleveError
 from releve.core.settings import LOOPBACK
 from releve.serving.application import Application, InstallApplication
 from releve.serving.faults import native_error
@@ -221,3 +223,29 @@ def test_what_hangs_in_one_system_delays_no_request_that_does_not_need_it(client
     assert too_many.headers["retry-after"] == "1"
     assert others == [200] * 4 and len(still_hanging) == 68
     assert answers == [200] * 68
+
+
+@pytest.mark.parametrize("runs", [Runs.INLINE, Runs.COMPUTE])
+def test_nothing_keeps_the_body_of_a_request_that_was_refused(runs: Runs):
+    """Without the collector, which comes late: hundreds of large bodies fill the memory first."""
+
+    def refuse(request: Request) -> Reply:
+        raise BadInput(f"{len(request.body)} bytes are too few")
+
+    application = Application(seconds=SECONDS)
+    application.offer([Route("POST", "/", refuse, native_error, runs=runs)])
+    body = bytes(1000)
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body}
+
+    gc.collect()
+    gc.disable()
+    held = sys.getrefcount(body)
+    reply = asyncio.run(application.reply(Request("POST", "/", {}, b"", [(b"host", b"localhost")], b"", ""), receive))
+    held_now = sys.getrefcount(body)
+    gc.enable()
+    application.close()
+
+    assert reply is not None and reply.status == 400
+    assert held_now == held
