@@ -89,7 +89,10 @@ def _serving(evidence: PageEvidence) -> list[Block]:
         )
         lines["learned from"] = f"{learned}, data version {release.data_version}"
     if judged := evidence.evaluation:
-        lines["expected"] = f"{describe_score(judged)}, on {describe_judged_rows(judged)}"
+        if judged.sound:
+            lines["expected"] += ", without those whose labels are in doubt or were found to be wrong"
+        else:
+            lines["expected"] = f"{describe_score(judged)}, on {describe_judged_rows(judged)}"
         if judged.naive:
             lines["model version"] += ", the naive answer itself"
     if evidence.challenges:

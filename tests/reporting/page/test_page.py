@@ -10,7 +10,7 @@ import pytest
 import releve.reporting
 from releve.domain.backtest.report import BaselineResult
 from releve.domain.drift.data_quality import DataIssue, DataIssueKind
-from releve.domain.evaluation.evaluation import OwnScores
+from releve.domain.evaluation.evaluation import OwnScores, SoundScore
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.health.health import Health, HealthCause
 from releve.domain.quality.late import LateQuality
@@ -631,6 +631,14 @@ def test_what_serves_is_told_with_its_expected_performance():
     assert f"model version {MODEL}" in found.text
     assert "accuracy 0.951 [0.901, 1.001], on the 120 rows of the newest window" in found.text
     assert RELEASE.index in found.text
+
+
+def test_what_is_expected_leaves_out_labels_in_doubt_as_the_runs_do():
+    judged = make_evaluation(sound=SoundScore(score=RELEASE.expected.score, rows=RELEASE.expected.rows))
+
+    found = drawn(make_evidence(1, events=(challenge_event(promote=True, evaluation=judged), release_event())))
+
+    assert "0.900 [0.830, 0.950] on 100 rows, without those whose labels are in doubt" in found.text
 
 
 @pytest.mark.parametrize(
