@@ -129,7 +129,7 @@ def describe_decision(run: MonitoringRun) -> tuple[str, ...]:
     if run.corrected_rows:
         rows = counted(run.corrected_rows, "row")
         evidence.append(f"{rows} of before the last challenge have other labels now, and count as new ones to learn")
-    if run.new_rows and run.quality.state == QualityState.UNKNOWN:
+    if run.new_rows and run.quality.state == QualityState.UNKNOWN and not run.late and not run.window.labelled:
         evidence.append("rows of files are learned from; only labels of its own answers (/feedback) judge the champion")
     estimate = "; ".join(describe_estimate(run.estimate))
     # which begins with these words where the audit failed

@@ -8,10 +8,12 @@ from releve.domain.drift.data_quality import DataIssue, DataIssueKind
 from releve.domain.drift.verdict import DriftState
 from releve.domain.evaluation.intervals import Interval
 from releve.domain.quality.estimate import NoEstimate
+from releve.domain.quality.late import LateQuality
 from releve.domain.quality.payoff import Payoff
 from releve.domain.quality.realised import Coverage
 from releve.domain.quality.staleness import UNLABELLED, ExceededLimit
 from releve.domain.registry.events import ShownHarm
+from releve.domain.trigger.monitoring_run import AnsweredWindow
 from releve.domain.trigger.policies import Cause, CauseKind
 from releve.domain.trigger.rollback import RollbackDecision
 from releve.domain.trigger.trigger import TriggerDecision
@@ -182,6 +184,21 @@ def test_a_strong_alarm_the_predictions_and_the_normal_changes_are_described():
         "changes of up to 0.10 (column 0) are normal between windows of this size",
         "not compared, as time always moves: day, due",
     )
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        ({}, True),
+        ({"new_rows": 0}, False),
+        ({"window": AnsweredWindow(200, None, None, 1)}, False),  # labels of answers come, and are few
+        ({"late": LateQuality(make_quality(), ("shop:before",), "")}, False),
+    ],
+)
+def test_where_no_answer_was_ever_labelled_a_run_says_what_judges_the_champion(known, told):
+    run = make_run(**{"quality": make_quality("unknown"), "window": AnsweredWindow(200, None, None, 0)} | known)
+
+    assert any("only labels of its own answers (/feedback) judge" in each for each in describe_decision(run)) == told
 
 
 def test_quality_is_described_beside_what_was_expected():
