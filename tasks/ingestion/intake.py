@@ -80,6 +80,8 @@ def take_in(
             if any(set(REJECTION_COLUMNS) & set(chunk.frame.columns) for chunk in first):
                 params = for_resubmitted(params)
             holds_answers = any(ANSWER_ID in chunk.frame.columns for chunk in first)
+            if holds_answers:  # labels come late, and corrected ones later still
+                params = without_checks(params, "time_back")
             chunks = chain(iter(first), table.chunks)  # an iterator lets go of what it has given
             inspector = BatchInspector(schema, earlier, params.batch)
             for chunk in _without_own_columns(chunks, schema, path.name):
@@ -133,13 +135,15 @@ def for_resubmitted(params: Params) -> Params:
 
     Those that still do not fit go to quarantine again, with new reasons, and the others are ingested.
     """
-    asked = params.batch
-    ignored = {
-        "ignore": (*asked.ignore, *CHECKS_OF_WHOLE_BATCHES),
-        "refuse": tuple({*asked.refuse} - {*CHECKS_OF_WHOLE_BATCHES}),
-    }
     ingest = params.ingest.model_copy(update={"max_rejected_share": 1.0})
-    return params.model_copy(update={"batch": asked.model_copy(update=ignored), "ingest": ingest})
+    return without_checks(params.model_copy(update={"ingest": ingest}), *CHECKS_OF_WHOLE_BATCHES)
+
+
+def without_checks(params: Params, *names: str) -> Params:
+    """Ignore some checks of `batch`, those too that would refuse."""
+    asked = params.batch
+    ignored = {"ignore": (*asked.ignore, *names), "refuse": tuple({*asked.refuse} - {*names})}
+    return params.model_copy(update={"batch": asked.model_copy(update=ignored)})
 
 
 def _without_own_columns(chunks: Iterable[Chunk], schema: Schema, source: str) -> Iterator[Chunk]:
