@@ -97,21 +97,29 @@ def find_answer(folder: Path, row_id: str) -> AnsweredRow | None:
 
 
 def find_answers(folder: Path, row_ids: Iterable[str]) -> dict[str, AnsweredRow]:
-    """Those of `row_ids` that the ledger at `folder` answered, by id. Raises Unavailable."""
-    answered: dict[str, AnsweredRow] = {}
+    """Those of `row_ids` that the ledger at `folder` answered, by id. Raises Unavailable.
+
+    Each segment is opened once, and its lines are read from front to back.
+    """
+    by_segment: dict[str, list[tuple[int, list[str]]]] = {}
     for ids in by_request(row_ids).values():
         place = parse_row_id(ids[0])
-        path = folder / f"{ANSWERS}-{place.day}-{place.worker}.jsonl"
+        by_segment.setdefault(f"{ANSWERS}-{place.day}-{place.worker}.jsonl", []).append((place.offset, ids))
+    answered: dict[str, AnsweredRow] = {}
+    for name, requests in by_segment.items():
+        path = folder / name
         try:
             with path.open("rb") as segment:
-                if place.offset >= os.fstat(segment.fileno()).st_size:
-                    continue
-                segment.seek(place.offset)
-                line = AnswerLine.parse(from_line(segment.readline()))
+                size = os.fstat(segment.fileno()).st_size
+                for offset, ids in sorted(requests):
+                    if offset >= size:
+                        break
+                    segment.seek(offset)
+                    line = AnswerLine.parse(from_line(segment.readline()))
+                    rows = ((row_id, line.row(row_id)) for row_id in ids) if line else ()
+                    answered |= {row_id: row for row_id, row in rows if row is not None}
         except FileNotFoundError:
             continue
         except OSError as error:
             raise refusal(path, error) from None
-        rows = ((row_id, line.row(row_id)) for row_id in ids) if line else ()
-        answered |= {row_id: row for row_id, row in rows if row is not None}
     return answered

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import orjson
@@ -177,6 +178,18 @@ def test_many_ids_are_found_at_once_whichever_request_they_belong_to(make_writer
     found = first.find_many([ids[2], ids[0], *absent, ids[3], ids[1], ids[1]])
 
     assert {row_id: row.predicted for row_id, row in found.items()} == dict(zip(ids, "abcd", strict=True))
+
+
+def test_many_ids_open_each_segment_once_in_whatever_order_they_come(make_writer, monkeypatch):
+    writers = make_writer("0000000a"), make_writer("0000000b")
+    ids = [f"{answer(writers[number % 2], number)}.0" for number in range(20)]
+    opened, open_file = [], Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *how: opened.append(path.name) or open_file(path, *how))
+
+    found = writers[0].find_many([*ids[::-3], *ids, f"20240131-0000000a.{2**40:x}.abcdef.0"])
+
+    assert {row_id: row.predicted for row_id, row in found.items()} == dict(zip(ids, range(20), strict=True))
+    assert sorted(name[-14:] for name in opened) == ["0000000a.jsonl", "0000000b.jsonl"]
 
 
 def test_feedback_reads_the_line_of_a_large_request_once(writer):
