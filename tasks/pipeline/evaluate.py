@@ -1,5 +1,6 @@
 """What a refresh would have answered to the newest windows, beside what did serve and the naive baselines."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from releve.adapters.fairness import find_unfairness, group_scores
 from releve.adapters.files import read_inputs, write_json
 from releve.adapters.models.memory_files import MemoryFolder
 from releve.core.formatting import format_score
-from releve.domain.ensemble.forward import opponents_of
+from releve.domain.ensemble.forward import ForwardWindow, opponents_of
 from releve.domain.ensemble.memory import Memory
 from releve.domain.ensemble.weights import Serves, loss_of
 from releve.domain.ensemble.wrong_labels import doubted
@@ -73,10 +74,15 @@ def gather(stage: Stage, rows: "pd.DataFrame", folder: MemoryFolder, memory: Mem
     rejected = bool(read_inputs(stage.files.inputs).rejected)
     opponents = opponents_of(windows, replayed=replayed, rejected=rejected)
     champion = scored([*opponents]) if memory.champion else None
-    loss = loss_of(resolve(gate.metric, schema.target.task), schema.target.task)
-    in_doubt = doubted(windows, [each.rows for each in memory.windows], memory.left_out, loss=loss)
-    bootstrap = BootstrapConfig.of(stage.params.statistics)
+    bootstrap, in_doubt = BootstrapConfig.of(stage.params.statistics), doubted_rows(stage, memory, windows)
     return EvaluationInputs(rows, folds, challenger, champion, schema, gate, bootstrap, in_doubt)
+
+
+def doubted_rows(stage: Stage, memory: Memory, windows: Sequence[ForwardWindow]) -> tuple[Fold, ...]:
+    """Return the rows of windows by which nothing is expected of the refresh."""
+    task = stage.schema.target.task
+    loss = loss_of(resolve(stage.params.gate.metric, task), task)
+    return doubted(windows, [each.rows for each in memory.windows], memory.left_out, loss=loss)
 
 
 def judged(memory: Memory) -> tuple[Fold, ...]:

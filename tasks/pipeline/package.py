@@ -26,7 +26,7 @@ from releve.domain.neighbours.text_vectors import NgramVectors, TextEncoder
 from releve.domain.schema.arrays import arrays_of_frame, arrays_of_rows, rows_of_frame
 from releve.domain.schema.target import REGRESSION
 from releve.domain.training.learning import REFERENCE_ROWS, as_kept, is_outside, window
-from tasks.pipeline.evaluate import evaluate, judged
+from tasks.pipeline.evaluate import doubted_rows, evaluate, judged
 from tasks.pipeline.export import write_export
 from tasks.pipeline.rows import stage_rows
 from tasks.pipeline.stage import Stage, run
@@ -59,7 +59,8 @@ def package(stage: Stage) -> None:
         known = telling(windows, [each.rows for each in memory.windows], memory.left_out)
         forward = [(each.refreshed[:, 0], each.truth) for each in known]
         intervals = conformal_intervals(forward, confidence=stage.params.statistics.confidence)
-    is_true = is_outside(left_out, len(rows))[folds[0].start :]  # estimates are held to no wrong label
+    # estimates are held to no label that is wrong, or in doubt
+    is_true = is_outside([*left_out, *doubted_rows(stage, memory, windows)], len(rows))[folds[0].start :]
     kept = as_kept(rows.iloc[folds[0].start :][is_true], answers[is_true], schema)
 
     # apply

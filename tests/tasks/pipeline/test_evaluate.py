@@ -15,10 +15,11 @@ from releve.domain.evaluation.rolling_origin import Fold
 from releve.domain.registry.release import expected_performance
 from releve.domain.schema.schema import Schema
 from tasks.pipeline.evaluate import evaluate, gather
+from tasks.pipeline.package import package
 from tasks.pipeline.rows import stage_rows
 from tasks.pipeline.stage import Stage
 from tasks.pipeline.train import train
-from tasks.places import ScenarioFiles
+from tasks.places import HOLDOUT, ScenarioFiles
 from tests.refreshes import write_refresh
 from tests.tables import make_params, shop_rows
 from tests.tasks.pipeline.test_train import make_stage, receive, remember, turned
@@ -214,3 +215,5 @@ def test_no_performance_is_expected_by_labels_in_doubt_and_the_score_says_nothin
     assert found.sound.rows == found.holdout_rows - 100
     assert found.score.value > 1.5 * sound.score.value  # log loss
     assert expected_performance(found).score.value == pytest.approx(sound.score.value, rel=0.2)
+    package(stage)  # and estimates are held to none of them
+    assert len(pd.read_parquet(stage.files.model / HOLDOUT)) == found.sound.rows
