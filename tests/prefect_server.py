@@ -56,8 +56,8 @@ class PrefectServer:
 
 
 @contextmanager
-def prefect_serving(home: Path) -> Iterator[PrefectServer]:
-    """`prefect server start`, from its first answer on."""
+def prefect_serving(home: Path, **changes: str) -> Iterator[PrefectServer]:
+    """`prefect server start`, from its first answer on; `changes`: of its environment."""
     port = free_port()
     environ = {
         "PREFECT_HOME": str(home),
@@ -65,6 +65,7 @@ def prefect_serving(home: Path) -> Iterator[PrefectServer]:
         "PREFECT_SERVER_API_AUTH_STRING": PASSWORD,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        **changes,
     }
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
     log = home / "server.log"

@@ -2,6 +2,7 @@
 
 import base64
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ TAG = "releve"  # that every deployment of prefect.yaml carries
 STARTED_BY_SERVICE = "started-by-service"  # the tag of the runs that are started here
 ANSWER_SECONDS = 5.0  # for all that one call asks; a service's pool gives it a little more
 BUSY_SECONDS = 0.5  # its SQLite database is locked while others write to it: then it answers 503, and is asked again
+CSRF = "CSRF token"  # what Prefect misses, where it is told to protect itself, in a request that changes something
 MOST_LETTERS = 300  # of what Prefect says of a request that it refuses
 CLOUD_API, CLOUD_UI = "https://api.prefect.cloud/api", "https://app.prefect.cloud"
 
@@ -64,19 +66,35 @@ class PrefectApi:
         """
         import httpx
 
+        renewed = False
         while True:
-            try:
-                with client_of(self._address, seconds=max(until - time.monotonic(), 0.001)) as client:
-                    answer = client.request(method, path, json=body, headers=self._headers)
-            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                raise PrefectUnavailable(
-                    f"Prefect does not answer at {self._host} ({cause_of(error)}); `make up` starts it on this "
-                    "machine, and PREFECT_API_URL names another one"
-                ) from None
+            answer = self._send(method, path, body, until)
+            if answer.status_code == httpx.codes.FORBIDDEN and CSRF in answer.text and not renewed:
+                self._renew_csrf_token(until)
+                renewed = True
+                continue
             busy = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
             if not busy or time.monotonic() + BUSY_SECONDS > until:
                 return self._checked(answer)
             time.sleep(BUSY_SECONDS)
+
+    def _send(self, method: str, path: str, body: Any, until: float) -> "httpx.Response":
+        import httpx
+
+        try:
+            with client_of(self._address, seconds=max(until - time.monotonic(), 0.001)) as client:
+                return client.request(method, path, json=body, headers=self._headers)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise PrefectUnavailable(
+                f"Prefect does not answer at {self._host} ({cause_of(error)}); `make up` starts it on this "
+                "machine, and PREFECT_API_URL names another one"
+            ) from None
+
+    def _renew_csrf_token(self, until: float) -> None:
+        """Send a token from now on; as a client of its own, for a second token of one ends the first."""
+        client = str(uuid.uuid4())
+        token = self.ask("GET", f"/csrf-token?client={client}", until=until).json()["token"]
+        self._headers = {**self._headers, "prefect-csrf-client": client, "prefect-csrf-token": token}
 
     def _checked(self, answer: "httpx.Response") -> "httpx.Response":
         import httpx

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from releve.adapters import prefect_api
-from releve.adapters.prefect_api import NoDeployment, PrefectApi, PrefectRuns, PrefectUnavailable
+from releve.adapters.prefect_api import NoDeployment, PrefectApi, PrefectRuns, PrefectUnavailable, authorization_of
 from releve.core.errors import BadInput
 from releve.core.settings import LOOPBACK, Settings
-from tests.prefect_server import PrefectServer
+from tests.prefect_server import PrefectServer, prefect_serving
 from tests.receivers import Receiver, receiving
 from tests.serving.process import free_port
 
@@ -90,6 +90,17 @@ def test_a_wrong_password_is_named_by_its_variable_and_not_repeated(prefect: Pre
         runs.newest("digits", most=1)
 
     assert "guess" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_server_that_wants_csrf_tokens_gets_them(tmp_path: Path):
+    with prefect_serving(tmp_path, PREFECT_SERVER_CSRF_PROTECTION_ENABLED="true") as server:
+        authorization = authorization_of(settings_of(**server.environ))
+        stale = {"prefect-csrf-client": "somebody", "prefect-csrf-token": "of yesterday"}
+        for headers in (authorization, authorization | stale):
+            api = PrefectApi(server.api_url, headers=headers)
+            made = [api.ask("POST", "/flows/", {"name": name}, until=time.monotonic() + 60) for name in ("a", "b")]
+            assert [answer.json()["name"] for answer in made] == ["a", "b"]
 
 
 def test_where_nobody_answers_the_address_is_named_without_its_password():
