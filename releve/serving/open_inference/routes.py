@@ -55,7 +55,7 @@ def _metadata(scenarios: Scenarios) -> Handler:
         return json_reply(
             {
                 "name": scenario.name,
-                "versions": [_version(served.model.tag)],
+                "versions": [version_of(served.model.tag)],
                 "platform": PLATFORMS[served.model.description.runtime],
                 "inputs": tables.describe_inputs(served.schema),
                 "outputs": _outputs(served),
@@ -90,7 +90,7 @@ def _infer(scenarios: Scenarios) -> Handler:
             raise BadInput("the inputs have no rows; send at least one")
         answered = scenario.predict(served, rows, requests.check_rows(rows, served.schema))
         outputs = tables.answer_tensors(served.schema, answered.sent, answered.probabilities, answered.intervals)
-        values = {"model_name": scenario.name, "model_version": _version(answered.model)}
+        values = {"model_name": scenario.name, "model_version": version_of(answered.model)}
         values |= {} if asked.id is None else {"id": asked.id}
         body, headers = inference.write(values | {"parameters": _parameters(answered)}, outputs, wanted)
         media_type = headers.pop("content-type").encode()
@@ -128,7 +128,7 @@ def _asked(scenarios: Scenarios, request: Request) -> tuple[Scenario, Served]:
     """Return the scenario and what serves. Raises NotFound for another version, UnknownScenario, NotLoaded."""
     scenario = scenarios.get(request.parameters["model"])
     served = scenario.served_now()
-    version, found = request.parameters.get("version"), _version(served.model.tag)
+    version, found = request.parameters.get("version"), version_of(served.model.tag)
     if version is not None and version != found:
         raise NotFound(f"{scenario.name} has no version {format_value(version)} to ask; {found} is the one that serves")
     return scenario, served
@@ -143,10 +143,11 @@ def _entry(scenario: Scenario) -> dict[str, str]:
     served, current = scenario.served, scenario.current
     tag = served.model.tag if served else current.release.model if current else ""
     reason = "" if served else "it is loaded when it is asked"
-    return {"name": scenario.name, "version": _version(tag), "state": "READY", "reason": reason}
+    return {"name": scenario.name, "version": version_of(tag), "state": "READY", "reason": reason}
 
 
-def _version(tag: str) -> str:
+def version_of(tag: str) -> str:
+    """Return what the protocol calls the version of a model."""
     return tag.partition(":")[2]
 
 

@@ -1,7 +1,6 @@
 """The OpenAPI documents: of one scenario with its own features and classes, and of a service of several."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from releve import __version__
@@ -11,8 +10,10 @@ from releve.domain.schema.target import REGRESSION
 from releve.domain.schema.validation import row_problems
 from releve.serving.edge.encodings import WINDOWS
 from releve.serving.native import MAX_NEIGHBOURS
-from releve.serving.openapi import shapes
+from releve.serving.open_inference.inference import BINARY
+from releve.serving.openapi import protocols, shapes
 from releve.serving.openapi.cells import JsonSchema, example_row, label_schema, row_schema
+from releve.serving.openapi.operations import Operation
 from releve.serving.requests import DEFAULT_LIMIT
 from releve.serving.scenario import Served
 
@@ -35,6 +36,7 @@ ERRORS = {
     507: "a disk is full, and no answer is given that cannot be written down; ask again later",
 }
 WITHOUT_BODY = frozenset({400, 408, 413, 415, 507})  # what only a request with a body can bring
+READINESS = ("/readyz", "/v2/health/ready")  # which try the ledger's disk
 HEADERS = {
     405: ("Allow", "the methods of the path"),
     415: ("Accept-Encoding", "the content-encodings that are read; only where the body had another"),
@@ -42,21 +44,6 @@ HEADERS = {
     503: ("Retry-After", "seconds"),
 }
 COMPRESSED = f"as it is, or with the header content-encoding {' or '.join(WINDOWS)}"
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One method of one path. `answers` and `asks` are JSON Schemas."""
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    answers: JsonSchema
-    asks: JsonSchema | None = None
-    example: Any = None
-    parameters: tuple[JsonSchema, ...] = field(default=())
-    errors: str = "Error"  # of `components`
 
 
 def scenario_document(name: str, served: Served, *, prefix: str) -> Document:
@@ -68,13 +55,14 @@ def scenario_document(name: str, served: Served, *, prefix: str) -> Document:
         label, dimension=served.model.embedder.dimension, most=MAX_NEIGHBOURS, default=DEFAULT_LIMIT
     )
     operations = _operations(prefix, search, row, _example_label(schema), max_rows=served.limits.max_rows)
+    operations += protocols.inference(name, served, row)
     parts = {
+        **protocols.parts(),
         "Row": row_schema(schema) | {"examples": [row]},
         "Prediction": shapes.prediction(schema),
         "Neighbour": shapes.neighbour(schema),
         "Label": shapes.label_item(schema),
         "Scored": shapes.NUMBER if target.task == REGRESSION else {"enum": list(target.classes)},
-        "ScoringError": shapes.exact({"error_code": shapes.TEXT, "message": shapes.TEXT}),
     }
     kind = "a number" if target.task == REGRESSION else f"one of {len(target.classes)} classes"
     about = f"Predicts '{target.name}', {kind}, from {len(schema.names)} features. Now served: {served.model.tag}."
@@ -86,6 +74,7 @@ def service_document() -> Document:
     search = shapes.search_request({"type": ["string", "integer"]}, dimension=None, most=MAX_NEIGHBOURS, default=10)
     name = {"name": "scenario", "in": "path", "required": True, "schema": shapes.TEXT, "description": "/ lists them"}
     operations = _operations("/scenarios/{scenario}", search, None, None, parameters=(name,))
+    operations += protocols.inference("{model}", None, None)
     own = {"type": "object", "description": "OpenAPI 3.1"}
     operations.append(
         Operation(
@@ -99,6 +88,7 @@ def service_document() -> Document:
     )
     label = {"type": ["string", "number"]}
     parts = {
+        **protocols.parts(),
         "Row": shapes.ANY_ROW,
         "Prediction": shapes.any_prediction(),
         "Neighbour": shapes.neighbour(None),
@@ -120,7 +110,7 @@ def _operations(
     """List what every scenario offers; `row` and `label` are examples, None for none."""
     return [
         *_questions(prefix, search, row, label, max_rows=max_rows, parameters=parameters),
-        *([] if row is None else [_scoring(prefix, row, max_rows=max_rows)]),
+        *protocols.scoring(prefix, row, max_rows=max_rows, parameters=parameters),
         *_runs(prefix, parameters),
         *_states(prefix, parameters),
         Operation("get", "/", "scenarios", "List the scenarios that are served", shapes.scenarios()),
@@ -177,19 +167,6 @@ def _questions(
             parameters=parameters,
         ),
     ]
-
-
-def _scoring(prefix: str, row: Mapping[str, Any], *, max_rows: int | None) -> Operation:
-    return Operation(
-        "post",
-        f"{prefix}/invocations",
-        "invocations",
-        "Predict rows by MLflow's scoring protocol, which has more forms of a table, and CSV",
-        answers=shapes.exact({"predictions": shapes.items(shapes.part("Scored"), most=max_rows)}),
-        asks=shapes.scoring_request(max_rows),
-        example={"dataframe_records": [row]},
-        errors="ScoringError",
-    )
 
 
 def _runs(prefix: str, parameters: tuple[JsonSchema, ...]) -> list[Operation]:
@@ -252,20 +229,26 @@ def _document(title: str, about: str, operations: list[Operation], parts: Mappin
 
 
 def _written(operation: Operation) -> dict[str, Any]:
-    answer = {"description": "the answer", "content": {JSON: {"schema": operation.answers}}}
+    content: dict[str, Any] = {JSON: {} if operation.answers is None else {"schema": operation.answers}}
+    if operation.binary:
+        content[BINARY] = {}
     written: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
-        "responses": {"200": answer},
+        "responses": {} if operation.refused else {"200": {"description": "the answer", "content": content}},
     }
     if operation.parameters:
         written["parameters"] = list(operation.parameters)
     if operation.asks is not None:
         example = {} if operation.example is None else {"example": operation.example}
         content = {JSON: {"schema": operation.asks, **example}}
-        written["requestBody"] = {"description": COMPRESSED, "required": True, "content": content}
+        written["requestBody"] = {
+            "description": COMPRESSED,
+            "required": not operation.may_be_empty,
+            "content": content,
+        }
     for status, description in ERRORS.items():
-        if operation.method == "post" or operation.path == "/readyz" or status not in WITHOUT_BODY:
+        if operation.method == "post" or operation.path in READINESS or status not in WITHOUT_BODY:
             response: dict[str, Any] = {
                 "description": description,
                 "content": {JSON: {"schema": shapes.part(operation.errors)}},

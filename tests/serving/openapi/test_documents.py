@@ -25,7 +25,7 @@ def described(running: Running, path: str = "/openapi.json") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("served", "name"), [("running", SCENARIO), ("messages", MESSAGES), ("rentals", RENTALS)])
-def test_the_document_of_a_scenario_is_valid_and_its_example_answers(served, name, request):
+def test_the_document_of_a_scenario_is_valid_and_its_examples_answer(served, name, request):
     running = request.getfixturevalue(served)
 
     for path in ("/openapi.json", f"/scenarios/{name}/openapi.json"):
@@ -35,10 +35,10 @@ def test_the_document_of_a_scenario_is_valid_and_its_example_answers(served, nam
         for schema in document["components"]["schemas"].values():
             jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
         prefix = "" if path == "/openapi.json" else f"/scenarios/{name}"
-        example = document["paths"][f"{prefix}/predict"]["post"]["requestBody"]["content"]["application/json"][
-            "example"
-        ]
-        assert running.client.post(f"{prefix}/predict", json=example).status_code == 200
+        for asked in (f"{prefix}/predict", f"{prefix}/invocations", f"/v2/models/{name}/infer"):
+            body = document["paths"][asked]["post"]["requestBody"]["content"]["application/json"]
+            answered = running.client.post(asked, json=body["example"])
+            assert answered.status_code == 200, answered.text
 
 
 def test_the_document_has_the_features_and_the_classes(running: Running):

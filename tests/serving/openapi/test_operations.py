@@ -7,6 +7,8 @@ import pytest
 
 from releve.core.errors import Conflict, ReleveError
 from releve.serving import native
+from releve.serving.mlflow_scoring import routes as mlflow_scoring
+from releve.serving.open_inference import routes as open_inference
 from releve.serving.openapi.document import ERRORS, service_document
 from releve.serving.page import routes as page
 
@@ -20,7 +22,8 @@ def test_every_path_that_is_offered_is_documented():
     documented = {(method.upper(), path) for path, methods in paths.items() for method in methods}
 
     nothing = cast(Any, None)
-    offered = {(route.method, route.path) for route in native.routes(nothing, {}, nothing)}
+    others = [route for each in (open_inference, mlflow_scoring) for route in each.routes(nothing)]
+    offered = {(route.method, route.path) for route in [*native.routes(nothing, {}, nothing), *others]}
     for_people = {(route.method, route.path) for route in page.routes(nothing, {}, nothing, nothing)}
 
     below = "/scenarios/{scenario}"
