@@ -9,6 +9,7 @@ folder that it works in.
 
 import atexit
 import ctypes
+import logging
 import os
 import runpy
 import selectors
@@ -203,6 +204,8 @@ def main(where: str) -> NoReturn:
     environ, loaded = dict(os.environ), Loaded()
     for libraries in (STAGES, DVC, FLOWS):
         import_libraries(libraries)
+    logging.root.handlers.clear()  # Prefect's, which a flow gets anew: DVC and stages would print each line twice
+    logging.root.setLevel(logging.WARNING)
     server = Server(listening=door.listen(Path(where)), loaded=loaded)
     print(door.READY, flush=True)
     server.serve()

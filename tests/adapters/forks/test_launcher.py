@@ -103,6 +103,12 @@ def test_a_run_is_a_child_of_the_server_with_what_its_launcher_was_given(living:
     assert (errors, ended) == ("a warning\n", 7)
 
 
+def test_what_a_library_set_up_for_its_own_logging_is_no_other_programs(living: Living, tmp_path: Path) -> None:
+    code = "import logging\nprint(logging.root.handlers, logging.root.level == logging.WARNING)"
+
+    assert living.run(tmp_path, code)[0] == "[] True\n"
+
+
 def test_what_is_imported_of_the_project_is_imported_anew_by_each_run(living: Living, tmp_path: Path) -> None:
     words = []
     for word in ("before", "after it was edited"):
