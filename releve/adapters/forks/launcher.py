@@ -21,14 +21,17 @@ FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # Prefect cancels by
 def main(folder: Path, module: str, arguments: Sequence[str]) -> NoReturn:
     """Pass signals on until the child ends, then end as it did."""
     command = Command(module, arguments, os.getcwd(), dict(os.environ), dies_with_asker=True)
+    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)  # until it is known whom to pass them to
     try:
         with connect(folder) as connection:
             process = start(connection, command, (1, 2))
     except OSError as error:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
         print(f"This run loads its libraries itself: {error}", file=sys.stderr, flush=True)
         os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
     for number in FORWARDED:
         signal.signal(number, lambda number, frame: process.send_signal(number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
     code = process.wait()
     if code < 0:
         with suppress(OSError):  # what cannot be caught has its default already
