@@ -6,8 +6,9 @@ A made table of 17 numbers and 3 categories. A first model learns all rows but t
 arrives, and the flow `retrain` takes it in, refreshes, judges and releases, in a process that begins cold. A Prefect
 server runs already, as in production. Beside it stands what a nightly script does: one fit of gradient boosting with
 its defaults on all rows. Then comes a part of a batch whose labels are turned round, and the same flow weighs the
-members anew and releases them: the second table. `--profile` writes what cProfile says of each stage, and makes the
-figures larger.
+members anew and releases them. Last comes one batch more, which is refreshed for as `make up` does it: by Prefect's
+worker and a fork server that has loaded its libraries before. `--profile` writes what cProfile says of each forked
+process, and makes the figures larger.
 """
 
 import argparse
@@ -17,19 +18,24 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 
 from benchmarks.own_tables import Wanted, run, scaffold
 from releve.adapters.local_stack import parts as stack_parts
+from releve.adapters.local_stack import process as stack_process
 from releve.adapters.local_stack import stack as local_stack
+from releve.adapters.prefect_api import PrefectRuns
+from releve.core.settings import Settings
 from tasks.places import ScenarioState
 from tests.projects import SETTINGS, Project, fresh_project
-from tests.serving.process import free_port
+from tests.serving.process import free_port, wait_until
 
 NAME = "orders"
 NUMBERS, CATEGORIES = 17, 3
@@ -45,6 +51,10 @@ retrain({NAME!r})"""
 REWEIGH = f"""import prefect
 from flows.retrain import retrain
 assert retrain({NAME!r}, reweigh=True).promote"""
+RUN_SECONDS = 600  # the longest that a run of the worker may take
+STACK = (stack_parts.PREFECT, stack_parts.FORKS, stack_parts.WORKER)
+ENDS = ("Completed", "Refused", "Failed", "Crashed", "Cancelled")
+SETTLES = 3.0  # seconds, until the worker has seen the end of a run
 PART = 0.5  # of a batch, that members are weighed anew by
 # What is timed by itself, by module and function; a part inside a part counts for the inner one alone.
 PARTS = {
@@ -140,30 +150,47 @@ os.register_at_fork(after_in_child=started)
 """
 
 
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds of a run."""
+
+    seconds: float  # of all its processes
+    processes: list[dict[str, Any]]  # what each of its Python processes wrote of itself
+    worker: float = 0.0  # of Prefect's worker meanwhile, launcher included
+
+
 def main() -> int:
-    """Print the fits, the nightly script's one, and everything else by part; then what new weights alone cost."""
+    """Print the fits, the nightly script's one, and everything else by part, of each run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--batch", type=int, default=500, help="newest rows, which the refresh is for")
     parser.add_argument("--profile", type=Path, help="folder for the profile of each forked process")
     options = parser.parse_args()
-    table, few = made_table(options.rows), made_table(round(options.batch * PART))
+    first, one_more, few = (made_table(rows) for rows in (options.rows, options.batch, round(options.batch * PART)))
     with tempfile.TemporaryDirectory() as folder:
         work_dir = Path(folder)
-        project = with_first_model(work_dir, table.iloc[: -options.batch])
-        arrive(project, "newest", table.tail(options.batch))
+        project = fresh_project(work_dir).copy(work_dir / "made")
         settings = replace(project.settings, prefect_port=free_port())
-        started = local_stack.up(settings, only=(stack_parts.PREFECT,), environ=project.environ)
+        make_first_model(project, settings, first.iloc[: -options.batch])
+        environ = traced(work_dir, project, options.profile)
+        ours = stack_parts.shared_environ(settings, environ) | stack_parts.prefect_env(settings)
         try:
-            environ = stack_parts.prefect_env(settings)
-            refreshed = refresh(project, work_dir / "refresh", environ, options.profile, flow=RETRAIN)
+            local_stack.up(settings, only=(stack_parts.PREFECT,), environ=environ)
+            arrive(project, "newest", first.tail(options.batch))
+            cold = in_cold_process(project, work_dir, ours, RETRAIN)
             arrive(project, "few", few.assign(label=few["label"].map({"yes": "no", "no": "yes"})))
-            reweighed = refresh(project, work_dir / "reweigh", environ, options.profile, flow=REWEIGH)
+            reweighed = in_cold_process(project, work_dir, ours, REWEIGH)
+            local_stack.up(settings, only=STACK, environ=environ)
+            server = psutil.Process(pid_of(settings, stack_parts.FORKS))
+            loaded = f"{cpu_seconds(server.pid):.1f} s CPU once, {server.memory_info().rss >> 20} MB"
+            arrive(project, "one_more", one_more)
+            forked = by_worker(settings, work_dir)
         finally:
-            local_stack.down(settings, only=started)
-    own = own_fit(table)
-    for title, (seconds, processes) in (("a refresh", refreshed), ("new weights alone", reweighed)):
-        print("\n".join([title, *report(seconds, processes, own), ""]))
+            local_stack.down(settings)
+    own = own_fit(first)
+    for title, cost in (("a refresh", cold), ("new weights alone", reweighed), ("a refresh by make up", forked)):
+        print("\n".join([title, *report(cost, own), ""]))
+    print(f"the fork server: {loaded}")
     return 0
 
 
@@ -178,15 +205,13 @@ def made_table(rows: int) -> pd.DataFrame:
     return frame.assign(label=np.where(score > 0, "yes", "no"))
 
 
-def with_first_model(work_dir: Path, rows: pd.DataFrame) -> Project:
-    """Make a project whose first model has learned `rows`, which came in BATCHES files."""
-    project = fresh_project(work_dir).copy(work_dir / "made")
+def make_first_model(project: Project, settings: Settings, rows: pd.DataFrame) -> None:
+    """Let a first model learn `rows`, which come in BATCHES files; its Bento is made for the settings of `make up`."""
     edges = np.linspace(0, len(rows), BATCHES + 1).astype(int)
     scaffold(project, Wanted(NAME, Path("made"), "label", ""), rows.iloc[: edges[1]], [])
     for number, (low, high) in enumerate(pairwise(edges[1:])):
         arrive(project, f"{number:04d}", rows.iloc[low:high])
-    run(project, ["-c", SETTINGS + FIRST_MODEL])
-    return project
+    run(project, ["-c", SETTINGS + FIRST_MODEL], stack_parts.shared_environ(settings, project.environ))
 
 
 def arrive(project: Project, file: str, rows: pd.DataFrame) -> None:
@@ -196,19 +221,56 @@ def arrive(project: Project, file: str, rows: pd.DataFrame) -> None:
     rows.to_csv(incoming / f"{file}.csv", index=False)
 
 
-def refresh(
-    project: Project, traced: Path, environ: dict[str, str], profiles: Path | None, *, flow: str
-) -> tuple[float, list[dict[str, object]]]:
-    """Run the flow; the CPU seconds of all its processes, and what each Python process wrote."""
-    traced.mkdir()
-    log = traced / "processes"
+def traced(work_dir: Path, project: Project, profiles: Path | None) -> dict[str, str]:
+    """The environment in which every Python process writes into the file `processes` what it cost."""
     if profiles:
         profiles.mkdir(parents=True, exist_ok=True)
-    trace = TRACE.format(parts=PARTS, log=str(log), profiles=str(profiles.resolve()) if profiles else "")
-    (traced / "sitecustomize.py").write_text(trace)
-    (traced / "flow.py").write_text(flow)
-    done = run(project, [str(traced / "flow.py")], environ | {"PYTHONPATH": f"{project.root}:{traced}"})
-    return done.seconds, [json.loads(line) for line in log.read_text().splitlines()]
+    folder, log = work_dir / "traced", str(work_dir / "processes")
+    trace = TRACE.format(parts=PARTS, log=log, profiles=str(profiles.resolve()) if profiles else "")
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(trace)
+    return project.environ | {"PYTHONPATH": f"{project.root}:{folder}"}
+
+
+def in_cold_process(project: Project, work_dir: Path, environ: dict[str, str], flow: str) -> Cost:
+    (work_dir / "flow.py").write_text(flow)
+    before = len(processes(work_dir))
+    done = run(project, [str(work_dir / "flow.py")], environ)
+    return Cost(done.seconds, processes(work_dir)[before:])
+
+
+def by_worker(settings: Settings, work_dir: Path) -> Cost:
+    """A run that Prefect's worker starts; all its processes are children of the fork server."""
+    before = len(processes(work_dir))
+    forks, worker = (pid_of(settings, name) for name in (stack_parts.FORKS, stack_parts.WORKER))
+    began = cpu_seconds(forks), cpu_seconds(worker)
+    runs = PrefectRuns.of(replace(settings, prefect_api_url=stack_parts.prefect_api_url(settings)))
+    assert runs
+    runs.start(NAME, "retrain", {}, key="benchmark")
+    wait_until(lambda: runs.newest(NAME, most=1)[0].state in ENDS, seconds=RUN_SECONDS)
+    [last] = runs.newest(NAME, most=1)
+    if last.state != "Completed":
+        raise SystemExit(f"the run ended as {last.state}: {last.message}")
+    time.sleep(SETTLES)
+    spent = cpu_seconds(worker) - began[1]
+    return Cost(cpu_seconds(forks) - began[0] + spent, processes(work_dir)[before:], spent)
+
+
+def processes(work_dir: Path) -> list[dict[str, Any]]:
+    log = work_dir / "processes"
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def pid_of(settings: Settings, part: str) -> int:
+    found = stack_process.running(settings.home, part)
+    assert found
+    return found.pid
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of a process, those that it started, and all that have ended among them."""
+    process = psutil.Process(pid)
+    return float(sum(sum(each.cpu_times()[:4]) for each in (process, *process.children(recursive=True))))
 
 
 def own_fit(table: pd.DataFrame) -> float:
@@ -228,19 +290,21 @@ def own_fit(table: pd.DataFrame) -> float:
     return time.process_time() - began
 
 
-def report(seconds: float, processes: list[dict[str, object]], own: float) -> list[str]:
+def report(cost: Cost, own: float) -> list[str]:
     """Write the lines of the result."""
     parts: dict[str, float] = defaultdict(float)
-    for each in processes:
-        command, spent = list(each["command"]), float(each["seconds"])  # type: ignore[call-overload,arg-type]
-        for name, value in dict(each["parts"]).items():  # type: ignore[call-overload]
+    for each in cost.processes:
+        spent = each["seconds"]
+        for name, value in each["parts"].items():
             parts[name] += value
             spent -= value
-        parts[described(command)] += spent
-    parts["git, and the ends of processes"] = seconds - sum(parts.values())
+        parts[described(each["command"])] += spent
+    if cost.worker:
+        parts["Prefect's worker, and the launcher"] = cost.worker
+    parts["git, and the ends of processes"] = cost.seconds - sum(parts.values())
     fits = parts.pop("fits", 0.0)
     release = sum(spent for name, spent in parts.items() if name.startswith(("package: ", "release: ")))
-    lines = [f"all {seconds:.1f} s CPU: fits {fits:.1f}, everything else {seconds - fits:.1f}"]
+    lines = [f"all {cost.seconds:.1f} s CPU: fits {fits:.1f}, everything else {cost.seconds - fits:.1f}"]
     lines += [f"a nightly script's one fit {own:.1f}: the fits are {fits / own:.1f} times that"]
     lines += [f"from new weights to the pointer (package, release): {release:.1f}", ""]
     lines += ["| beyond the fits | CPU s |", "|---|---|"]
@@ -253,7 +317,7 @@ def described(command: list[str]) -> str:
     if path.endswith("forks/server.py"):
         return "fork server: libraries"
     program = Path(path).stem
-    if program == "flow":
+    if program in ("flow", "prefect"):  # a script, or the module prefect.engine
         return "Prefect, imports of the flow"
     if program.endswith("dvc"):
         return f"DVC: {next((word for word in command[1:] if not word.startswith('-')), '')}"
