@@ -111,7 +111,7 @@ class FitMember:
         return cls(candidate.recipe, candidate.scale, options, first, end, upto, without, inside)
 
     def run(self, context: JobContext) -> NDArray[np.float32]:
-        """Raises BadInput where it cannot learn from these rows, or an answer is no number."""
+        """Raises BadInput where it cannot learn from these rows, or an answer is no finite number."""
         member = Member.of(Candidate(self.recipe, self.scale, dict(self.options)), origin=DEFAULT)
         rows = context.rows.iloc[self.first : max(self.upto, self.end)]
         left_out = tuple(Fold(each.start - self.first, each.end - self.first) for each in self.left_out)
@@ -122,10 +122,12 @@ class FitMember:
         if self.end == self.upto:
             return np.empty((0, context.outputs), dtype=np.float32)
         block = Fold(self.end - self.first, self.upto - self.first)
-        predicted = answers_of_members(data, {member.name: fitted.pipeline}, block)[member.name].astype(np.float32)
-        if not np.isfinite(predicted).all():
-            raise BadInput(f"the {self.recipe} of rows {self.first} to {self.end} answers what is no number")
-        return predicted
+        answers = answers_of_members(data, {member.name: fitted.pipeline}, block)
+        if not answers:
+            raise BadInput(
+                f"not all answers of the {self.recipe} of rows {self.first} to {self.end} are finite numbers"
+            )
+        return answers[member.name].astype(np.float32)
 
 
 @dataclass(frozen=True)

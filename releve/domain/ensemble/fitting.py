@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # its columns first, and learns from ten times as many rows in the time of the others.
 MOST_ROWS, MOST_BOOSTED_ROWS = 200_000, 1_000_000
 MOST_ANSWERS = 20_000  # newest rows of a window that members answer
-ASKED = 100  # newest rows that a member answers once it has learned them, to see whether it answers with numbers
+ASKED = 100  # newest rows that a member answers once it has learned them, to see whether all answers are numbers
 
 Progress = Callable[[str], None]
 
@@ -102,13 +102,13 @@ def _fit(data: LearningData, member: Member, rows: "pd.DataFrame", *, most: int)
         rows = rows.assign(**{name: rows[name].iloc[:0].reindex(rows.index) for name in data.without})
     try:
         pipeline = learn(rows, data.schema, member.candidate, seed=data.seed)
-        is_number = np.isfinite(answer(pipeline, rows.tail(ASKED), data.schema).to_numpy(np.float64)).all()
+        answers = answer(pipeline, rows.tail(ASKED), data.schema).to_numpy(np.float64)
     except (ReleveError, MemoryError) as error:
         return FittedMember(member, len(rows), problem=str(error) or "not enough memory")
     except Exception as error:  # every estimator has its own ways to fail, and the other members go on
         return FittedMember(member, len(rows), problem=f"{type(error).__name__}: {error}".split("\n")[0][:500])
-    if not is_number:
-        return FittedMember(member, len(rows), problem="it answers rows that it learned with what is no number")
+    if not are_numbers(answers):
+        return FittedMember(member, len(rows), problem="its answers to rows that it learned are not all finite numbers")
     return FittedMember(member, len(rows), pipeline)
 
 
@@ -117,7 +117,7 @@ def answers_of_members(
 ) -> dict[str, Floats]:
     """Answer the rows of a block, (rows, classes) or (rows, 1); one pipeline under several names is asked once.
 
-    Without the members that answer a row with what is no number: one such loss would decide all weights.
+    Without the members whose answers are not all finite numbers: one such loss would decide all weights.
     """
     features = model_frame(arrays_of_frame(data.schema, data.rows.iloc[block.start : block.end]), data.schema)
     asked: dict[int, Floats] = {}
@@ -125,10 +125,15 @@ def answers_of_members(
         if id(pipeline) not in asked:
             asked[id(pipeline)] = answer_features(pipeline, features, data.schema).to_numpy(np.float64)
     answers = {name: asked[id(pipeline)] for name, pipeline in pipelines.items()}
-    finite = {name: found for name, found in answers.items() if np.isfinite(found).all()}
+    finite = {name: found for name, found in answers.items() if are_numbers(found)}
     if odd := ", ".join(name for name in answers if name not in finite):
-        progress(f"rows {block.start} to {block.end} are answered with what is no number, and so without weight: {odd}")
+        progress(f"not all answers to rows {block.start} to {block.end} are finite numbers; without weight: {odd}")
     return finite
+
+
+def are_numbers(answers: Floats) -> bool:
+    """Return whether all answers are finite in the single precision that they are kept in."""
+    return bool((np.abs(answers) <= np.finfo(np.float32).max).all())
 
 
 def answered_part(block: Fold) -> Fold:

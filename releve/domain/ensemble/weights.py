@@ -83,9 +83,9 @@ def of_answering(weights: Mapping[str, float], answers: Mapping[str, Floats]) ->
     """
     if not answers:
         raise BadInput("no member answers the newest rows with numbers; look for cells that are far beyond the others")
+    if weights.keys() <= answers.keys():
+        return dict(weights)
     there = {name: weight for name, weight in weights.items() if name in answers} or dict.fromkeys(answers, 1.0)
-    if len(there) == len(weights):
-        return there
     total = sum(there.values())
     return {name: weight / total for name, weight in there.items()}
 
