@@ -127,8 +127,8 @@ def describe_decision(run: MonitoringRun) -> tuple[str, ...]:
     if run.late:
         evidence.append(f"late labels: {describe_late(run.late)}")
     if run.corrected_rows:
-        rows = counted(run.corrected_rows, "row")
-        evidence.append(f"{rows} of before the last challenge have other labels now, and count as new ones to learn")
+        labels = counted(run.corrected_rows, "corrected label")
+        evidence.append(f"{labels} came since the last challenge, and count as new rows to learn")
     if run.new_rows and run.quality.state == QualityState.UNKNOWN and not run.late and not run.window.labelled:
         evidence.append("rows of files are learned from; only labels of its own answers (/feedback) judge the champion")
     estimate = "; ".join(describe_estimate(run.estimate))

@@ -82,7 +82,7 @@ class OpenBatches:
 
     def count_versions(self, accepted: ParquetAppender, schema: Schema) -> tuple[int, int]:
         """Count the accepted rows of a file that are later versions of rows that are there, or in the file itself, and
-        those of them that bring another label.
+        the rows that are there to which they give another label.
 
         Labels and what names rows are read once from each batch; `schema` is the same for all files of a run.
         """

@@ -34,7 +34,7 @@ class PastRuns:
     ingested_at: str  # when a row came last, answers aside
     rows: int  # labelled rows there are, ingested or ready to be
     new_rows: int  # of these, since the last challenge that fitted members
-    corrected_rows: int  # ingested since then, versions of older rows with other labels
+    corrected_rows: int  # labels that batches since then corrected
     unweighed_rows: int  # of these, since the last challenge at all; see `count_unweighed_rows`
     new_batches: int  # that these rows came in
     payoffs: tuple[Payoff, ...]  # of the last promotion, as each run knew it

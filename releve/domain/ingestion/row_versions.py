@@ -59,11 +59,11 @@ class RowVersions:
         return len(self.rows) - place - int((self.first >= place).sum())
 
     def corrected_from(self, place: int, labels: NDArray[Any]) -> int:
-        """Count the versions from `place` on whose label is another than that of the version before it."""
-        by_row = np.argsort(self.rows, kind="stable")
-        before, after = by_row[:-1], by_row[1:]
-        is_corrected = (self.rows[before] == self.rows[after]) & (labels[before] != labels[after])
-        return int((is_corrected & (after >= place)).sum())
+        """Count the rows of before `place` that the versions from there on give another label than they had."""
+        newest_before = np.full_like(self.newest, -1)
+        newest_before[self.rows[:place]] = np.arange(place)
+        is_known = newest_before >= 0
+        return int((labels[newest_before[is_known]] != labels[self.newest[is_known]]).sum())
 
 
 def id_columns(schema: Schema) -> list[str]:

@@ -41,7 +41,7 @@ class BatchIngested(EventPayload):
     rows: int
     rejected: int
     superseded: int = 0  # of `rows`: versions of rows that were there, which count in the place of the older ones
-    corrected: int = 0  # of these, versions with another label than the one before
+    corrected: int = 0  # rows of earlier batches that have another label by these
     source: str  # the file's name
     origin: BatchOrigin = BatchOrigin.FILE
     sha256: str

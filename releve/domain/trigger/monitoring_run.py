@@ -40,7 +40,7 @@ class MonitoringRun(EventPayload):
     staleness: Staleness
     rows: int  # labelled rows there are, ingested or ready to be
     new_rows: int  # of these, since the last challenge
-    corrected_rows: int = 0  # rows of before it whose labels were corrected since
+    corrected_rows: int = 0  # labels that batches since then corrected
     payoff: Payoff | None  # what the last promotion brought; None where nobody knows
     payoff_problem: str = ""  # why the champion before could not be asked
     rollback: RollbackDecision  # whether the release before comes back by itself

@@ -66,7 +66,7 @@ class Evidence:
     new_batches: int = 1  # that these rows came in
     unweighed_rows: int = 0  # of these, since members were weighed; 0 where no others than those that serve could be
     rows_since_broken: int = 0  # labelled rows that came after the first of the runs in a row that found broken data
-    corrected_rows: int = 0  # rows of before the last challenge with other labels now: to learn, none to judge on
+    corrected_rows: int = 0  # labels that batches since the last challenge corrected: rows to learn, none to judge on
 
     @property
     def rows_to_learn(self) -> int:

@@ -80,7 +80,7 @@ def reweighing_rows(evidence: Evidence, params: Params) -> float:
     Under other policies a schedule says when something is released. Where as many rows again make a refresh due, that
     one is near. A window of fewer than MIN_FOLD_ROWS is not judged by itself.
     """
-    is_near = evidence.new_rows + evidence.unweighed_rows >= params.trigger.min_new_rows
+    is_near = evidence.rows_to_learn + evidence.unweighed_rows >= params.trigger.min_new_rows
     if params.trigger.policy != REFRESH or is_near:
         return math.inf
     return max(MIN_FOLD_ROWS, math.ceil(params.trigger.min_new_rows * REWEIGHING_SHARE))

@@ -97,8 +97,8 @@ def test_versions_of_a_file_are_counted_against_those_before_it_and_its_own(plac
     assert RowVersions.of(frame, NAMED).superseded_from(place) == superseded
 
 
-@pytest.mark.parametrize(("place", "corrected"), [(0, 3), (2, 3), (3, 2), (4, 2), (5, 1), (6, 0)])
-def test_only_versions_with_another_label_than_the_one_before_are_corrections(place, corrected):
-    frame = versions((*A, 1), (*B, 2), (*A, 3), (*A, 3), (*B, 5), (*B, 2))
+@pytest.mark.parametrize(("place", "corrected"), [(0, 0), (1, 1), (2, 2), (3, 1), (4, 1), (5, 1), (6, 0)])
+def test_rows_that_were_there_are_corrected_once_and_where_their_label_is_another_one_in_the_end(place, corrected):
+    frame = versions((*A, 1), (*B, 2), (*A, 3), (*A, 3), (*B, 5), (*B, 6))
 
     assert RowVersions.of(frame, NAMED).corrected_from(place, frame["sold"].to_numpy()) == corrected

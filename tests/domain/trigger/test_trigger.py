@@ -306,6 +306,13 @@ def test_labels_that_are_too_few_for_a_refresh_make_a_re_weighting_due(policy, m
         assert decision.causes == (Cause(CauseKind.NEW_LABELS, unweighed, max(60, min_new_rows // 4)),)
 
 
+@pytest.mark.parametrize(("corrected", "reweighs"), [(39, True), (40, False)])
+def test_corrected_rows_bring_a_refresh_nearer_before_which_nothing_is_weighed_anew(corrected, reweighs):
+    seen = an_evidence(new_rows=80, unweighed_rows=80, corrected_rows=corrected)
+
+    assert decided(seen, min_new_rows=200).reweigh == reweighs
+
+
 def test_cells_that_look_broken_move_no_weight():
     seen = an_evidence(new_rows=80, unweighed_rows=80)
 

@@ -197,7 +197,7 @@ def test_corrected_labels_alone_make_a_challenger_that_has_learned_them_and_is_j
 
     assert (due.new_rows, due.corrected_rows, len(told)) == (0, 30, 2)
     assert due.decision.causes == (Cause(CauseKind.FEW_ROWS, 30, 90),)
-    assert any("30 rows of before the last challenge have other labels now" in each for each in describe_decision(due))
+    assert any("30 corrected labels came since the last challenge" in each for each in describe_decision(due))
     assert monitor(released.settings, SHOP).corrected_rows == 0
     assert (misled.rows, found.rows) == (320, 320)
     assert count_rows(released.settings, SHOP, waiting=0) == 320
