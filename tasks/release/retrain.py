@@ -35,7 +35,6 @@ from releve.domain.registry.chain import CHALLENGED, MONITORED, MOVES
 from releve.domain.registry.events import Challenger, ModelRolledBack
 from releve.domain.registry.lifecycle import taken_back
 from releve.domain.registry.release import SEED_VERSION, Release
-from releve.domain.trigger.monitoring_run import MonitoringRun
 from releve.reporting.ensemble import describe_outcome
 from releve.reporting.gate_messages import explain
 from tasks.history import events_of, newest_of
@@ -151,6 +150,8 @@ def newest_rollback(registry: Registry, scenario: str) -> NewestRollback:
             continue
         if not event.read(ModelRolledBack).harm:
             return NewestRollback(rejected=model)
+        from releve.domain.trigger.monitoring_run import MonitoringRun
+
         runs = (run for run in newest_of(registry, scenario, MONITORED) if run.number < event.number)
         rows = next((run.read(MonitoringRun).rows for run in runs), 0)
         return NewestRollback(taken_back=model, taken_back_at=rows)
