@@ -1,8 +1,7 @@
 """The programs Relève works beside, run on this machine for a laptop, the demo and the tests.
 
 Milvus Lite, the Prefect server, a Prefect worker with the fork server of its runs, and the service, each bound to
-127.0.0.1. In production a service
-manager and servers of your own take this file's place.
+127.0.0.1. In production a service manager and servers of your own take this file's place.
 """
 
 import fcntl
