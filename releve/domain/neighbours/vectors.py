@@ -90,7 +90,7 @@ def as_queries(vectors: Any, *, dimension: int) -> NDArray[np.float32]:
                 queries = np.asarray(vectors, dtype=np.float32)
         except (TypeError, ValueError):
             raise BadInput(f"a search vector is {dimension} numbers; found something that is not numbers") from None
-    queries = queries[None] if queries.ndim == 1 else queries
+    queries = queries.reshape(1, -1) if queries.ndim < 2 else queries
     if queries.ndim != 2 or queries.shape[1] != dimension:
         raise BadInput(f"the index holds vectors of {dimension} numbers; found {queries.shape[-1]}")
     if not 1 <= len(queries) <= MAX_QUERIES:

@@ -67,6 +67,8 @@ def test_one_vector_becomes_one_query():
         ([[1, 2], [1]], "not numbers"),
         (["a", "b"], "not numbers"),
         ([], "vectors of 2 numbers; found 0"),
+        (5, "vectors of 2 numbers; found 1"),
+        (None, "vectors of 2 numbers; found 1"),
         (np.zeros((0, 2)), "1 to 1000 vectors; found 0"),
         (np.zeros((1001, 2)), "1 to 1000 vectors; found 1001"),
         (np.zeros((1, 1, 2)), "vectors of 2 numbers"),
