@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Container, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
 from releve.adapters.prediction_ledger.segments import (
@@ -60,18 +60,18 @@ class LedgerReader:
         return AnsweredRows.of(_in_time(find_answers(self._folder, row_ids).values()))
 
     def first_answers_to(self, row_ids: Sequence[str], *, arm: str, models: Container[str], most: int) -> AnsweredRows:
-        """Return the first `most` answers to these rows that one of `models` gave in that arm, in time order.
+        """Return answers that one of `models` gave in that arm to the first `most` such rows, in time order.
 
         `most` of the rows are looked up at a time, and none once there are enough.
         """
-        found: list[AnsweredRow] = []
+        found: dict[str, AnsweredRow] = {}
         for place in range(0, len(row_ids), most):
             there = find_answers(self._folder, part := row_ids[place : place + most])
-            rows = [there[name] for name in part if name in there]
-            found += [row for row in rows if row.arm == arm and row.model in models]
+            rows = (there[name] for name in part if name in there)
+            found |= {row.id: row for row in rows if row.arm == arm and row.model in models}
             if len(found) >= most:
                 break
-        return AnsweredRows.of(_in_time(found[:most]))
+        return AnsweredRows.of(_in_time(islice(found.values(), most)))
 
     def days(self, *, arm: str) -> Iterator[AnsweredRows]:
         """One arm's answers of every model in time order, a day (UTC) at a time and without features: a ledger of any

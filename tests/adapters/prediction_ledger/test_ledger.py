@@ -640,3 +640,12 @@ def test_the_first_answers_that_some_models_gave_in_an_arm_are_found_behind_any_
         return reader.first_answers_to(wanted, arm="champion", models={"digits:new"}, most=most).predicted
 
     assert (first(3), first(8), first(9)) == ([*"abc"], [*"abcdefgh"], [*"abcdefgh"])
+
+
+def test_a_row_that_is_asked_for_twice_counts_once_among_the_first_answers(writer, reader):
+    request = answer(writer, *"abc", model="digits:new")
+    wanted = [f"{request}.{place}" for place in (2, 2, 1, 2, 0)]
+
+    first = reader.first_answers_to(wanted, arm="champion", models={"digits:new"}, most=2)
+
+    assert first.predicted == ["b", "c"]
