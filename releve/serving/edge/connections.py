@@ -135,7 +135,8 @@ class _HeadKept:
         if self._head is None:
             self._head = data
         elif self._head:
-            self._transport.writelines((self._head, data))
+            # asyncio's own loop, from Python 3.12 on, tries for ever to send an empty piece
+            self._transport.writelines((self._head, data) if data else (self._head,))
             self._head = b""
         else:
             self._transport.write(data)

@@ -30,26 +30,28 @@ class InPieces(BoundedProtocol):
 
 
 async def answer(scope, receive, send) -> None:
-    """Send the body back, or ok where there is none."""
+    """Send the body back, or ok where there is none; nothing at /empty."""
     body, more = b"", True
     while more:
         message = await receive()
         body, more = body + message["body"], message["more_body"]
-    body = body or b"ok"
+    body = b"" if scope["path"] == "/empty" else body or b"ok"
     await send(
         {"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]}
     )
-    for at in range(0, len(body), PIECE):
+    for at in range(0, len(body) or 1, PIECE):
         await send({"type": "http.response.body", "body": body[at : at + PIECE], "more_body": at + PIECE < len(body)})
 
 
 @contextmanager
-def listening(protocol: type[BoundedProtocol]) -> Iterator[int]:
+def listening(protocol: type[BoundedProtocol], *, loop: str = "auto") -> Iterator[int]:
     port = free_port()
     mend_uvicorn()
-    config = uvicorn.Config(answer, host=LOOPBACK, port=port, http=protocol, log_config=None, ws="none", lifespan="off")
+    config = uvicorn.Config(
+        answer, host=LOOPBACK, port=port, http=protocol, log_config=None, ws="none", lifespan="off", loop=loop
+    )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.started)
     yield port
@@ -151,6 +153,15 @@ def test_an_answer_comes_in_one_piece(patient_port: int):
             connection.sendall(WHOLE)
             answered = connection.recv(1000)
             assert answered.startswith(b"HTTP/1.1 200 OK") and answered.endswith(b"\r\n\r\nok")
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_connection_ends_after_an_answer_without_a_body(loop: str):
+    with listening(BoundedProtocol, loop=loop) as port, socket.create_connection((LOOPBACK, port)) as connection:
+        connection.settimeout(10)
+        connection.sendall(b"GET /empty HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        assert receive_until(connection, b"\r\n\r\n").startswith(b"HTTP/1.1 200 OK")
+        assert connection.recv(1) == b""
 
 
 def test_a_body_in_pieces_comes_whole(patient_port: int):
