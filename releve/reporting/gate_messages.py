@@ -183,8 +183,9 @@ def _remark(remark: Remark, of: GroupDifference | Opponent | None, inputs: GateI
     if remark == Remark.LABELS_IN_DOUBT and evaluation.sound is not None:
         sound, rows = evaluation.sound, counted(evaluation.holdout_rows - evaluation.sound.rows, "row")
         return (
-            f"labels of {rows} are in doubt, were found to be wrong, or were answered by who had learned such: what is "
-            f"expected of it is its score on the others, {evaluation.metric} {format_score(sound.score.value)}"
+            f"what is expected of it is its score without {rows} of the holdout, {evaluation.metric} "
+            f"{format_score(sound.score.value)}: the labels of these rows are in doubt or were found to be wrong, or "
+            "members answered them that had learned wrong labels"
         )
     return f"it is served by scikit-learn: {inputs.export_problem}"
 

@@ -235,8 +235,8 @@ TOO_GOOD = TooGood(rows=915, baseline=MAJORITY, left=0.0, columns=(ColumnShare(c
         ({"export_problem": "the export differs"}, "it is served by scikit-learn: the export differs"),
         (
             {"sound": SoundScore(score=Interval(0.95, 0.9, 0.98), rows=80)},
-            "labels of 220 rows are in doubt, were found to be wrong, or were answered by who had learned such: what "
-            "is expected of it is its score on the others, accuracy 0.950",
+            "what is expected of it is its score without 220 rows of the holdout, accuracy 0.950: the labels of these "
+            "rows are in doubt or were found to be wrong, or members answered them that had learned wrong labels",
         ),
         ({"naive": True}, "it is the naive answer itself (majority label): no model is better yet"),
         (

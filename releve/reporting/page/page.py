@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from releve.core.formatting import span, to_the_minute
+from releve.domain.ensemble.description import EnsembleDescription
 from releve.domain.evaluation.intervals import format_score_interval
 from releve.domain.quality.realised import QualityState
 from releve.domain.quality.staleness import days_between
@@ -79,15 +80,10 @@ def _serving(evidence: PageEvidence) -> list[Block]:
         "model version": release.model,
         "since": to_the_minute(evidence.since),
         "expected": f"{expected.metric} {format_score_interval(expected.score)} on {expected.rows} rows",
-        "learned from": f"{release.rows} labelled rows, data version {release.data_version}",
+        "learned from": f"{_learned_rows(release.rows, evidence.ensemble)}, data version {release.data_version}",
         "index version": f"{release.index}, {release.index_rows} rows",
         "git revision": release.revision,
     }
-    if evidence.ensemble and evidence.ensemble.learned < release.rows:
-        learned = (
-            f"the oldest {evidence.ensemble.learned} of {release.rows} labelled rows, and is weighed by the newest"
-        )
-        lines["learned from"] = f"{learned}, data version {release.data_version}"
     if judged := evidence.evaluation:
         if judged.sound:
             lines["expected"] += ", without those whose labels are in doubt or were found to be wrong"
@@ -104,3 +100,13 @@ def _serving(evidence: PageEvidence) -> list[Block]:
         state = "; ".join([age.state, *describe_staleness(age)])
         lines["age"] = f"at the run of {whose(evidence.runs[-1], evidence)}: {state}"
     return [FactList(tuple(lines.items()))]
+
+
+def _learned_rows(rows: int, ensemble: EnsembleDescription | None) -> str:
+    """Write which of the labelled rows members learned."""
+    learned = f"{rows} labelled rows"
+    if ensemble and ensemble.learned < rows:
+        learned = f"the oldest {ensemble.learned} of {learned}, and is weighed by the newest"
+    if ensemble and ensemble.left_out:
+        learned += f", without {ensemble.left_out} whose labels were found to be wrong"
+    return learned

@@ -26,7 +26,7 @@ from releve.reporting.page.evidence import PageEvidence
 from releve.reporting.page.page import build
 from releve.reporting.page.quality import DRAWN
 from releve.reporting.page.verdict import ACTIONS, SENTENCES, TONES, HealthAction, verdict_block
-from tests.evaluations import make_evaluation
+from tests.evaluations import make_ensemble, make_evaluation
 from tests.events import make_ingested
 from tests.page_histories import (
     LIMITS,
@@ -631,6 +631,22 @@ def test_what_serves_is_told_with_its_expected_performance():
     assert f"model version {MODEL}" in found.text
     assert "accuracy 0.951 [0.901, 1.001], on the 120 rows of the newest window" in found.text
     assert RELEASE.index in found.text
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "learned"),
+    [
+        ({}, "320 labelled rows, data version"),
+        ({"left_out": 60}, "320 labelled rows, without 60 whose labels were found to be wrong, data version"),
+        ({"learned": 260}, "the oldest 260 of 320 labelled rows, and is weighed by the newest, data version"),
+    ],
+)
+def test_rows_that_nobody_learned_do_not_count_as_learned(ensemble, learned):
+    release = RELEASE.model_copy(update={"rows": 320})
+
+    found = drawn(make_evidence(1, release=release, ensemble=make_ensemble(**{"learned": 320, **ensemble})))
+
+    assert f"learned from {learned}" in found.text
 
 
 def test_what_is_expected_leaves_out_labels_in_doubt_as_the_runs_do():
