@@ -30,7 +30,10 @@ def begin_flow(server: socket.socket) -> None:
 
 
 def begin_dvc(server: socket.socket) -> None:
-    """Let DVC have its stages forked by the server. A command that is not one of ours runs as DVC runs it."""
+    """Let DVC have its stages forked by the server.
+
+    DVC runs the others itself: commands that are not ours, and ours where the server was killed or refuses.
+    """
     from dvc.stage import run
     from dvc.stage.exceptions import StageCmdFailedError
 
@@ -45,7 +48,11 @@ def begin_dvc(server: socket.socket) -> None:
         libraries = CODE if module == CODE_STAGE else STAGES
         wanted = Command(module, arguments, str(options["cwd"]), options["env"], libraries, group=os.getpgrp())
         sys.stdout.flush()
-        process = start(server, wanted, (1, 2))
+        try:
+            process = start(server, wanted, (1, 2))
+        except OSError:
+            by_shell(executable, command, **options)
+            return
         code = process.wait()
         stage_seconds.append(process.cpu_seconds)
         if code:

@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -217,6 +218,30 @@ def test_a_server_that_was_ended_is_started_again(server, command):
     server._server.wait()
 
     assert run(server, command("print('again')")) == ("again\n", 0)  # of another length, or cached bytecode would do
+
+
+def test_dvc_runs_its_next_stages_itself_when_the_server_is_killed(server, command):
+    code = """
+        import sys, time
+        from pathlib import Path
+        print("at work on", sys.argv[1], flush=True)
+        while sys.argv[1] == "one" and not Path("go").exists():
+            time.sleep(0.01)
+    """
+    folder = Path(command(code).folder)
+    (folder / "dvc.yaml").write_text("stages: {all: {cmd: [python -m tasks.step one, python -m tasks.step two]}}")
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], cwd=folder, check=True)
+    paths = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    with server.start(Command("dvc", ("repro",), str(folder), os.environ | {"PATH": paths})) as process:
+        assert "at work on one\n" in process.stdout
+        server._server.kill()
+        server._server.wait()
+        (folder / "go").touch()
+        output, ended = process.stdout.read(), process.wait()
+
+    assert "at work on two\n" in output
+    assert ended == 0
 
 
 def test_a_child_goes_on_when_its_parent_is_killed_and_the_server_ends_after_it(command, tmp_path):
