@@ -38,10 +38,18 @@ class Running:
     log_start: int  # bytes that its log already had
     scenario: str = ""  # those that it was started for, with commas; "" for a program that serves all of them
     mark: str = ""  # in the environment of its whole family, whatever sessions they lead
+    port: int | None = None  # that it was told to listen on
 
 
 def start(
-    home: Path, name: str, command: Collection[str], *, cwd: Path, environ: Mapping[str, str], scenario: str = ""
+    home: Path,
+    name: str,
+    command: Collection[str],
+    *,
+    cwd: Path,
+    environ: Mapping[str, str],
+    scenario: str = "",
+    port: int | None = None,
 ) -> Running:
     """Start `command` so that it outlives its terminal, and write down which process it is."""
     log, record = log_path(home, name), _record_path(home, name)
@@ -60,7 +68,7 @@ def start(
             start_new_session=True,
         )
     process.returncode = 0  # it outlives this object on purpose, which Popen would otherwise warn about
-    started = Running(name, process.pid, psutil.Process(process.pid).create_time(), log_start, scenario, mark)
+    started = Running(name, process.pid, psutil.Process(process.pid).create_time(), log_start, scenario, mark, port)
     try:
         write_bytes(record, json.dumps(asdict(started)).encode())
     except BaseException:  # nobody would find it again

@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from releve.adapters.local_stack import ports as stack_ports
@@ -68,7 +68,7 @@ def up(
     `only`: some of NAMES; `environ`: passed on to the parts, else this process's; `time_limit`: seconds for each part;
     `progress` gets, again and again, which parts are starting.
     Either everything missing comes up or none of it stays. Raises PortTaken, StartFailed, BadInput for an unknown name,
-    Conflict when the service was narrowed to other scenarios than those that `environ` names.
+    Conflict when a part runs on another port, or the service was narrowed to other scenarios than `environ` names.
     """
     environ = os.environ if environ is None else environ
     table, home = parts(settings, environ), settings.home
@@ -76,12 +76,8 @@ def up(
     with _one_caller_at_a_time(home, progress):
         found = {part.name: stack_process.running(home, part.name) for part in wanted}
         for part in wanted:
-            running = found[part.name]
-            if running and running.scenario and not set(part.scenario.split(",")) <= {"", *running.scenario.split(",")}:
-                raise Conflict(
-                    f"the {part.name} runs for {running.scenario} alone, not for {part.scenario}; `make down` first, "
-                    "or ask without RELEVE_SCENARIO"
-                )
+            if running := found[part.name]:
+                _check_is_wanted(running, part)
         missing = [part for part in wanted if found[part.name] is None]
         for part in missing:  # what a killed part left behind goes first: it may still hold the port
             stack_process.clear_remains(home, part.name)
@@ -95,6 +91,20 @@ def up(
             _stop_all(home, [part.name for part in missing])
             raise
     return tuple(part.name for part in missing)
+
+
+def _check_is_wanted(running: stack_process.Running, part: StackPart) -> None:
+    """Raise Conflict where the part that runs is not what was asked for."""
+    if running.port and running.port != part.port:
+        raise Conflict(
+            f"{part.name} runs on port {running.port}, not on {part.port}: set {part.port_setting}={running.port}, "
+            "or `make down` first"
+        )
+    if running.scenario and not set(part.scenario.split(",")) <= {"", *running.scenario.split(",")}:
+        raise Conflict(
+            f"the {part.name} runs for {running.scenario} alone, not for {part.scenario}; `make down` first, "
+            "or ask without RELEVE_SCENARIO"
+        )
 
 
 def down(
@@ -141,15 +151,17 @@ def _demo_lock(settings: Settings) -> Path:
 
 
 def status(settings: Settings) -> tuple[PartStatus, ...]:
-    """Say how each part is doing, in starting order. Asks the parts, changes nothing."""
+    """Say how each part is doing, in starting order. Asks the parts where they run, changes nothing."""
     table, home, statuses = parts(settings, {}), settings.home, []
     for name in NAMES:
         log, part = stack_process.log_path(home, name), table.get(name)
         if part is None:
             statuses.append(PartStatus(name, "elsewhere", settings.milvus_uri, None, log))
             continue
-        address = f"http://{LOOPBACK}:{part.port}" if part.port else part.address
         process = stack_process.running(home, name)
+        if process and process.port:
+            part = replace(part, port=process.port)
+        address = f"http://{LOOPBACK}:{part.port}" if part.port else part.address
         if process is None:
             statuses.append(PartStatus(name, "stopped", address, None, log))
         else:
@@ -200,7 +212,9 @@ def _start_all(
 
     def start(part: StackPart) -> None:
         home, cwd = settings.home, settings.project
-        stack_process.start(home, part.name, part.command, cwd=cwd, environ=part.environ, scenario=part.scenario)
+        stack_process.start(
+            home, part.name, part.command, cwd=cwd, environ=part.environ, scenario=part.scenario, port=part.port
+        )
 
     if missing:
         progress(f"starting {', '.join(part.name for part in missing)}")

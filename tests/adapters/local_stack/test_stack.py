@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -32,6 +33,7 @@ from tests.adapters.local_stack.small import (
     wait_until,
     write_project,
 )
+from tests.serving.process import free_port
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +196,18 @@ def test_what_was_up_before_a_failed_up_stays_up(settings: Settings) -> None:
         local_stack.up(settings, only=(MILVUS, PREFECT), time_limit=0.1)
 
     assert states(settings)[MILVUS] == "answering"
+
+
+def test_a_part_on_another_port_is_named_with_its_setting_and_found_where_it_runs(settings: Settings) -> None:
+    local_stack.up(settings, only=(MILVUS,))
+    port = free_port()
+    elsewhere = replace(settings, milvus_port=port, milvus_uri=f"http://{LOOPBACK}:{port}")
+
+    with pytest.raises(Conflict, match=f"not on {port}: set RELEVE_MILVUS_PORT={settings.milvus_port}"):
+        local_stack.up(elsewhere, only=(MILVUS,))
+
+    assert local_stack.status(elsewhere) == local_stack.status(settings)
+    assert states(elsewhere)[MILVUS] == "answering"
 
 
 @pytest.fixture
