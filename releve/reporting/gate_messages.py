@@ -118,8 +118,7 @@ def _held(name: Opponent, inputs: GateInputs, params: Params) -> str:
     gain = other.gain
     if name == Opponent.CHAMPION and not other.rows_won and not other.rows_lost:
         return (
-            f"nothing can be told apart from the {name}, as every refresh of these windows was released, or one alone "
-            "was not, and the next one has learned that window: "
+            f"it cannot be told apart from the {name}, as every refresh of these windows served, or all but one: "
             f"{inputs.evaluation.metric} {format_score(other.score)} on {describe_judged_rows(inputs.evaluation)}"
         )
     verdict = "better than" if gain.low > 0 else "worse than" if gain.high < 0 else "not shown to be worse than"
@@ -170,7 +169,7 @@ def _remark(remark: Remark, of: GroupDifference | Opponent | None, inputs: GateI
     if remark == Remark.BELOW_NAIVE and of is not None:
         return (
             f"below the naive baseline: the {describe_baseline(of)} scores {format_score(evaluation.against[of].score)}"
-            f" by {evaluation.metric}, and it {format_score(evaluation.score.value)}"
+            f" by {evaluation.metric}, the challenger {format_score(evaluation.score.value)}"
         )
     if remark == Remark.ROW_BEFORE_IS_BETTER:
         return (

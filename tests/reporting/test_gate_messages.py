@@ -127,8 +127,8 @@ def test_where_no_window_is_evidence_it_is_said_that_nothing_can_be_told_apart()
     reasons, _ = explained(a_challenge({CHAMPION: same}, windows=6))
 
     assert reasons[0] == (
-        "nothing can be told apart from the champion, as every refresh of these windows was released, or one alone was "
-        "not, and the next one has learned that window: accuracy 0.700 on the 300 rows of the newest 6 windows"
+        "it cannot be told apart from the champion, as every refresh of these windows served, or all but one: "
+        "accuracy 0.700 on the 300 rows of the newest 6 windows"
     )
 
 
@@ -241,8 +241,8 @@ TOO_GOOD = TooGood(rows=915, baseline=MAJORITY, left=0.0, columns=(ColumnShare(c
         ({"naive": True}, "it is the naive answer itself (majority label): no model is better yet"),
         (
             {"against": {CHAMPION: a_gain(0.1, other=0.6), PREVIOUS_LABEL: a_gain(-0.1, -0.05, other=0.95)}},
-            "below the naive baseline: the previous label (the newest that has arrived) scores 0.950 by accuracy, and "
-            "it 0.900",
+            "below the naive baseline: the previous label (the newest that has arrived) scores 0.950 by accuracy, the "
+            "challenger 0.900",
         ),
     ],
 )

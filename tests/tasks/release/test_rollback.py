@@ -93,7 +93,7 @@ def test_after_a_rollback_by_hand_what_the_rejected_model_answers_to_newer_rows_
 
     assert again.champion == back.model != bad
     assert again.promote is not by_hand
-    start = "shown to be worse than the champion: gain" if by_hand else "nothing can be told apart from the champion"
+    start = "shown to be worse than the champion: gain" if by_hand else "it cannot be told apart from the champion"
     assert again.reasons[0].startswith(start)
 
 
