@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from releve.adapters.http.clients import local_client
-from releve.core.errors import Unavailable
+from releve.core.errors import BadInput, Unavailable
 from releve.core.progress import Reminder
 from releve.core.settings import LOOPBACK
 
@@ -22,6 +22,12 @@ class SwapTimeout(Unavailable):
     code = "swap_timeout"
 
 
+class TokenRefused(BadInput):
+    """The service asks for a token, and this process has none, or another one."""
+
+    code = "token_refused"
+
+
 @dataclass(frozen=True)
 class ServiceStatus:
     """What one worker of a service answers a scenario with."""
@@ -33,7 +39,7 @@ class ServiceStatus:
 def service_status(port: int, scenario: str, *, token: str = "") -> ServiceStatus | None:
     """Ask what answers for `scenario`, which is loaded for that; None when no service of ours answers.
 
-    `token`: of a service that asks for one (`Settings.service_token`).
+    `token`: of a service that asks for one (`Settings.service_token`). Raises TokenRefused where it is not that one.
     """
     import httpx
 
@@ -44,6 +50,12 @@ def service_status(port: int, scenario: str, *, token: str = "") -> ServiceStatu
         values = answer.json()
         if answer.status_code == httpx.codes.OK:
             return ServiceStatus(str(values["model_version"]), follows=bool(values["follows"]))
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise TokenRefused(
+                f"the service on port {port} asks for a token, and {'refuses ours' if token else 'none is set here'}: "
+                "set RELEVE_TOKEN_READ as the service has it, or make down up. What was released stands in the "
+                "registry, and the service follows it"
+            )
         code = values["error"]["code"]
         return ServiceStatus(None, follows=code != UNKNOWN_SCENARIO)
     except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError):  # away, cut off, or somebody else's program
@@ -51,10 +63,10 @@ def service_status(port: int, scenario: str, *, token: str = "") -> ServiceStatu
 
 
 def wait_until_serving(port: int, model: str, *, scenario: str, token: str = "", seconds: float = SWAP_SECONDS) -> str:
-    """Wait until the service answers with `model`, and return its address there. Raises SwapTimeout.
+    """Wait until the service answers with `model`, and return its address there.
 
     "" when no service here follows the releases of `scenario`: none runs, or it serves other scenarios or is pinned
-    to one model version.
+    to one model version. Raises SwapTimeout, TokenRefused.
     """
     started, reminder, heard = time.monotonic(), Reminder(), 0
     if not listens(port):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from releve.adapters.http.service import ServiceStatus, SwapTimeout, service_status, wait_until_serving
+from releve.adapters.http.service import ServiceStatus, SwapTimeout, TokenRefused, service_status, wait_until_serving
 from releve.core.settings import LOOPBACK
 from tests.factories import SCENARIO, make_project, make_stored_model
 from tests.serving.conftest import release_first
@@ -70,6 +70,16 @@ def test_a_service_that_is_pinned_is_none_to_wait_for(home: Path):
 def test_a_release_that_the_service_does_not_take_over_is_told(following: int):
     with pytest.raises(SwapTimeout, match=r"does not answer with flowers:two after 0.3 s"):
         wait_until_serving(following, "flowers:two", scenario=SCENARIO, seconds=0.3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("token", "why"), [("", "none is set here"), ("another-token-of-ours", "refuses ours")])
+def test_a_service_that_asks_for_another_token_is_not_waited_for(home: Path, token: str, why: str):
+    with (
+        serving(home, home / "project", RELEVE_TOKEN_OPERATE="token-of-the-service") as address,
+        pytest.raises(TokenRefused, match=rf"{why}: set RELEVE_TOKEN_READ"),
+    ):
+        wait_until_serving(port_of(address), MODEL, scenario=SCENARIO, token=token, seconds=PATIENCE)
 
 
 @pytest.mark.slow
